@@ -1,0 +1,405 @@
+//! The reverse sweep, written once: from the output back along the list, each cotangent multiplied into those of the
+//! inputs. Over tensors it computes; over variables it also records, and can be differentiated again.
+
+use crate::error::{Error, Result, or_panic};
+use crate::float::Float;
+use crate::op::vjp::{Cotangents, vjp};
+use crate::op::{Op, Side};
+use crate::tape::{Code, List, Structured};
+use crate::tensor::Tensor;
+use crate::value::Value;
+use crate::var::Var;
+use smallvec::{SmallVec, smallvec};
+use std::borrow::Borrow;
+
+/// The derivatives of one output: a cotangent for each variable it depends on.
+#[derive(Debug, Clone, Default)]
+pub struct Gradients<T: Float> {
+    /// By ascending id.
+    entries: SmallVec<[(u32, Tensor<T>); 16]>,
+    stamp: u64,
+}
+
+impl<T: Float> Gradients<T> {
+    /// The derivative with respect to `x`, of the shape of `x`: zeros if the output does not depend on it.
+    ///
+    /// # Panics
+    /// If `x` is of another tape, or was computed rather than created with `tape.var`: for those, ask
+    /// [`backward_wrt`](Var::backward_wrt).
+    #[track_caller]
+    pub fn wrt(&self, x: Var<'_, T>) -> Tensor<T> {
+        or_panic(self.try_wrt(x))
+    }
+
+    /// The derivative with respect to `x`, or what is wrong with asking for it.
+    pub fn try_wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
+        if let Some(g) = self.try_get(x)? {
+            return Ok(g.clone());
+        }
+        if x.tape.list().nodes[x.id as usize].code != Code::Leaf {
+            let hint = format!("Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt", x.id);
+            return Err(Error::Argument { op: "wrt", hint });
+        }
+        Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
+    }
+
+    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not asked for).
+    ///
+    /// # Panics
+    /// If `x` is of another tape.
+    #[track_caller]
+    pub fn get(&self, x: Var<'_, T>) -> Option<&Tensor<T>> {
+        or_panic(self.try_get(x))
+    }
+
+    fn try_get(&self, x: Var<'_, T>) -> Result<Option<&Tensor<T>>> {
+        if x.tape.list().stamp != self.stamp {
+            return Err(Error::Foreign { op: "wrt" });
+        }
+        Ok(self.entries.binary_search_by_key(&x.id, |e| e.0).ok().map(|at| &self.entries[at].1))
+    }
+
+    /// Takes the derivative with respect to `x` out, so that its memory can be changed in place.
+    ///
+    /// # Panics
+    /// If `x` is of another tape.
+    #[track_caller]
+    pub fn take(&mut self, x: Var<'_, T>) -> Option<Tensor<T>> {
+        or_panic(self.try_get(x))?;
+        let at = self.entries.binary_search_by_key(&x.id, |e| e.0).ok()?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// Number of variables with a derivative.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no variable has one.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The derivatives of this number with respect to every variable it depends on, as tensors. Adds nothing to the tape.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([1.0, 2.0, 3.0]);
+    /// let gradients = (x * x).sum().backward();
+    /// assert_eq!(gradients.wrt(x).to_vec(), [2.0, 4.0, 6.0]);
+    /// ```
+    /// # Panics
+    /// If this is not a single number; [`try_backward`](Var::try_backward) returns the error, and
+    /// [`vjp`](Var::vjp) takes a cotangent for outputs of any shape.
+    #[track_caller]
+    pub fn backward(self) -> Gradients<T> {
+        or_panic(self.try_backward())
+    }
+
+    /// The derivatives of this number, or an error if it is not a single number.
+    pub fn try_backward(self) -> Result<Gradients<T>> {
+        let seed = self.unit_seed("backward")?;
+        Ok(self.reverse(seed, None, Gradients::default()))
+    }
+
+    /// As [`backward`](Var::backward), with the derivatives of any values on the way, computed ones too, and of nothing
+    /// else: only the paths to them are walked.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let z = x * x;
+    /// assert_eq!((3.0 * z).backward_wrt(&[z]).wrt(z).item(), 3.0);
+    /// ```
+    /// # Panics
+    /// If this is not a single number, or a `Var` is of another tape.
+    #[track_caller]
+    pub fn backward_wrt(self, x: &[Var<'t, T>]) -> Gradients<T> {
+        let seed = or_panic(self.unit_seed("backward_wrt"));
+        or_panic(self.check_tape("backward_wrt", x));
+        self.reverse(seed, Some(x), Gradients::default())
+    }
+
+    /// The vector-Jacobian product: derivatives of `Σ cotangent · self`, for an output of any shape.
+    ///
+    /// # Panics
+    /// If the cotangent has another shape than this value; [`try_vjp`](Var::try_vjp) returns the error.
+    #[track_caller]
+    pub fn vjp(self, cotangent: impl Into<Tensor<T>>) -> Gradients<T> {
+        or_panic(self.try_vjp(cotangent))
+    }
+
+    /// The vector-Jacobian product, or an error if the cotangent has another shape.
+    pub fn try_vjp(self, cotangent: impl Into<Tensor<T>>) -> Result<Gradients<T>> {
+        let cotangent = cotangent.into();
+        if *cotangent.shape() != *self.shape() {
+            let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
+            return Err(Error::Shape { op: "vjp", shape: cotangent.shape().into(), hint });
+        }
+        Ok(self.reverse(cotangent, None, Gradients::default()))
+    }
+
+    /// The derivatives with respect to `x`, recorded: they are variables themselves and can be differentiated again, to
+    /// any order.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let y = x * x * x;
+    /// let dy = y.grad(&[x])[0]; // 3x²
+    /// let d2y = dy.grad(&[x])[0]; // 6x
+    /// assert_eq!((dy.item(), d2y.item()), (12.0, 12.0));
+    /// ```
+    /// # Panics
+    /// If this is not a single number, or a `Var` is of another tape; [`try_grad`](Var::try_grad) returns the error.
+    #[track_caller]
+    pub fn grad(self, x: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
+        or_panic(self.try_grad(x))
+    }
+
+    /// The recorded derivatives with respect to `x`, or an error.
+    #[track_caller]
+    pub fn try_grad(self, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let seed = self.tape.constant(self.unit_seed("grad")?);
+        self.try_grad_with(seed, x)
+    }
+
+    /// As [`grad`](Var::grad), for an output of any shape and a recorded cotangent of that shape.
+    ///
+    /// # Errors
+    /// If the cotangent has another shape, or a `Var` is of another tape.
+    #[track_caller]
+    pub fn try_grad_with(self, cotangent: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        self.check_tape("grad", x)?;
+        self.check_tape("grad", &[cotangent])?;
+        if cotangent.shape() != self.shape() {
+            let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
+            return Err(Error::Shape { op: "grad", shape: cotangent.shape(), hint });
+        }
+        let needed = reaching(&self.tape.list(), self.id, x);
+        let mut bars = vec![None; self.id as usize + 1];
+        let mut kept = vec![None; x.len()];
+        sweep(&Recorded { var: self, needed: &needed }, self.id, cotangent, &mut bars, |id, g| {
+            x.iter().zip(&mut kept).filter(|(x, _)| x.id == id).for_each(|(_, slot)| *slot = Some(*g));
+        });
+        let zeros = |x: Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
+        Ok(x.iter().zip(kept).map(|(x, g)| g.unwrap_or_else(|| zeros(*x))).collect())
+    }
+
+    /// As [`backward`](Var::backward), into gradients made before: their memory is reused.
+    ///
+    /// # Panics
+    /// If this is not a single number.
+    #[track_caller]
+    pub fn backward_into(self, gradients: &mut Gradients<T>) {
+        let seed = or_panic(self.unit_seed("backward_into"));
+        let reused = std::mem::take(gradients);
+        *gradients = self.reverse(seed, None, reused);
+    }
+
+    fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
+        let shape = self.shape();
+        if shape.iter().product::<usize>() != 1 {
+            return Err(Error::NotScalar { op, shape });
+        }
+        Ok(Tensor::full(&shape, T::one()))
+    }
+
+    fn check_tape(self, op: &'static str, x: &[Var<'t, T>]) -> Result<()> {
+        let foreign = x.iter().any(|x| !std::ptr::eq(x.tape, self.tape));
+        if foreign { Err(Error::Foreign { op }) } else { Ok(()) }
+    }
+
+    /// Sweeps over tensors; keeps the cotangents of the leaves, or of `x` alone.
+    fn reverse(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
+        let mut bars = self.tape.take_cotangents();
+        let list = self.tape.list();
+        out.entries.clear();
+        out.stamp = list.stamp;
+        let needed = x.map(|x| reaching(&list, self.id, x));
+        let source = Computed { list: &list, needed: needed.as_deref() };
+        bars.resize(bars.len().max(self.id as usize + 1), None);
+        sweep(&source, self.id, seed, &mut bars, |id, g| {
+            let keep = match x {
+                Some(x) => x.iter().any(|x| x.id == id),
+                None => list.nodes[id as usize].code == Code::Leaf,
+            };
+            if keep {
+                out.entries.push((id, g.clone()));
+            }
+        });
+        out.entries.reverse();
+        drop(list);
+        self.tape.give_cotangents(bars);
+        out
+    }
+}
+
+/// Which nodes up to `root` depend on one of `x`.
+pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<bool> {
+    let mut needed = vec![false; root as usize + 1];
+    x.iter().filter(|x| x.id <= root).for_each(|x| needed[x.id as usize] = true);
+    for id in 0..=root {
+        let node = &list.nodes[id as usize];
+        let passes = match node.code {
+            Code::Structured => list.structured(node).op.is_differentiable(),
+            Code::Binary(b) => b.is_differentiable(),
+            _ => true,
+        };
+        if passes && list.inputs(id).iter().any(|&i| needed[i as usize]) {
+            needed[id as usize] = true;
+        }
+    }
+    needed
+}
+
+/// Where a sweep reads the list and the values from.
+trait Source<T: Float, V: Value<T>> {
+    type At<'a>: Borrow<V>
+    where
+        Self: 'a;
+    type Op<'a>: Borrow<Structured>
+    where
+        Self: 'a;
+    fn node(&self, id: u32) -> (Code, [u32; 2]);
+    fn structured(&self, id: u32) -> Self::Op<'_>;
+    fn at(&self, id: u32) -> Self::At<'_>;
+    /// Whether a cotangent of this node is wanted.
+    fn needs(&self, id: u32) -> bool;
+    fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
+}
+
+/// Tensors, read in place.
+struct Computed<'a, T: Float> {
+    list: &'a List<T>,
+    needed: Option<&'a [bool]>,
+}
+
+impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
+    type At<'a> = &'a Tensor<T> where Self: 'a;
+    type Op<'a> = &'a Structured where Self: 'a;
+    #[inline(always)]
+    fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        let node = &self.list.nodes[id as usize];
+        (node.code, node.inputs)
+    }
+    fn structured(&self, id: u32) -> &Structured {
+        self.list.structured(&self.list.nodes[id as usize])
+    }
+    #[inline(always)]
+    fn at(&self, id: u32) -> &Tensor<T> {
+        &self.list.nodes[id as usize].value
+    }
+    #[inline(always)]
+    fn needs(&self, id: u32) -> bool {
+        self.needed.map_or(self.list.nodes[id as usize].active, |needed| needed[id as usize])
+    }
+    fn custom_vjp(&self, rule: u32, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
+        Tensor::custom_vjp(&**self.list.rule(rule), x, y, g)
+    }
+}
+
+/// Variables: the tape grows while it is read.
+struct Recorded<'a, 't, T: Float> {
+    var: Var<'t, T>,
+    needed: &'a [bool],
+}
+
+impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
+    type At<'a> = Var<'t, T> where Self: 'a;
+    type Op<'a> = Structured where Self: 'a;
+    fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        let list = self.var.tape.list();
+        (list.nodes[id as usize].code, list.nodes[id as usize].inputs)
+    }
+    fn structured(&self, id: u32) -> Structured {
+        let list = self.var.tape.list();
+        list.structured(&list.nodes[id as usize]).clone()
+    }
+    fn at(&self, id: u32) -> Var<'t, T> {
+        Var { id, ..self.var }
+    }
+    fn needs(&self, id: u32) -> bool {
+        self.needed[id as usize]
+    }
+    fn custom_vjp(&self, rule: u32, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
+        let rule = self.var.tape.list().rule(rule).clone();
+        Var::custom_vjp(&*rule, x, y, g)
+    }
+}
+
+/// The sweep. `bars[i]` is the cotangent of node `i`, empty before and after; `finished` sees each cotangent when all
+/// its contributions are in.
+fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
+    source: &S,
+    root: u32,
+    seed: V,
+    bars: &mut [Option<V>],
+    mut finished: impl FnMut(u32, &V),
+) {
+    bars[root as usize] = Some(seed);
+    for id in (0..=root).rev() {
+        let Some(g) = bars[id as usize].take() else { continue };
+        finished(id, &g);
+        let (code, [a, b]) = source.node(id);
+        match code {
+            Code::Leaf | Code::Const => (),
+            Code::Unary(op) => {
+                if source.needs(a) {
+                    let d = V::unary_rule(op, source.at(a).borrow(), source.at(id).borrow(), &g);
+                    contribute(&mut bars[a as usize], d);
+                }
+            }
+            Code::Binary(op) => {
+                for (side, input) in [(Side::A, a), (Side::B, b)] {
+                    if source.needs(input) && op.is_differentiable() {
+                        let (p, q, y) = (source.at(a), source.at(b), source.at(id));
+                        let d = V::binary_rule(op, side, p.borrow(), q.borrow(), y.borrow(), &g);
+                        contribute(&mut bars[input as usize], narrow(d, source.at(input).borrow()));
+                    }
+                }
+            }
+            Code::Structured => {
+                let node = source.structured(id);
+                let Structured { op, inputs } = node.borrow();
+                let d = structured(source, id, op, inputs, &g);
+                for (&input, d) in inputs.iter().zip(d) {
+                    if let Some(d) = d.filter(|_| source.needs(input)) {
+                        contribute(&mut bars[input as usize], d);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Undoes the broadcasting of an operand.
+#[inline(always)]
+fn narrow<T: Float, V: Value<T>>(d: V, operand: &V) -> V {
+    d.sum_to(&operand.shape())
+}
+
+/// The cotangents of the inputs of an op with data of its own.
+fn structured<T: Float, V: Value<T>, S: Source<T, V>>(source: &S, id: u32, op: &Op, inputs: &[u32], g: &V) -> Cotangents<V> {
+    if !inputs.iter().any(|&i| source.needs(i)) {
+        return smallvec![];
+    }
+    let x: SmallVec<[S::At<'_>; 4]> = inputs.iter().map(|&i| source.at(i)).collect();
+    let x: SmallVec<[&V; 4]> = x.iter().map(|x| x.borrow()).collect();
+    let y = source.at(id);
+    match op {
+        Op::Custom { id } => source.custom_vjp(*id, &x, y.borrow(), g),
+        op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),
+    }
+}
+
+/// The first contribution moves in; later ones are added.
+#[inline(always)]
+fn contribute<T: Float, V: Value<T>>(slot: &mut Option<V>, d: V) {
+    match slot {
+        Some(sum) => V::accumulate(sum, d),
+        None => *slot = Some(d),
+    }
+}

@@ -1,0 +1,284 @@
+//! The gradient checker: a derivative is right when finite differences, forward mode and the second derivative all say
+//! so. It is what this crate proves its own rules with.
+
+use crate::error::{Error, Result};
+use crate::kernel::random::Rng;
+use crate::tape::Tape;
+use crate::tensor::Tensor;
+use crate::var::Var;
+
+/// Checks the derivatives of `f` at `inputs`, to second order, with the default tolerances of [`GradCheck`].
+///
+/// ```
+/// use autograd::{gradcheck, tensor, Var};
+/// let x = tensor![0.3, -1.2, 2.0];
+/// gradcheck(|x| (x[0].sin() * x[0]).sum(), &[x.clone()]).unwrap();
+/// // A wrong derivative is found: this one forgets that the second factor depends on x.
+/// let wrong = gradcheck(|x| (x[0].sin() * x[0].stop_gradient()).sum(), &[x]);
+/// assert!(wrong.unwrap_err().to_string().contains("differences"));
+/// ```
+/// # Errors
+/// The first disagreement, with the input, the entry and both numbers.
+pub fn gradcheck<F>(f: F, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch>
+where
+    F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
+{
+    GradCheck::default().run(f, inputs)
+}
+
+/// Settings of the checker. Tolerances are relative to the larger of the two numbers compared.
+#[derive(Debug, Clone)]
+pub struct GradCheck {
+    /// Reverse mode against five-point differences of the value.
+    pub rtol: f64,
+    /// The Hessian times a vector against five-point differences of the gradient.
+    pub rtol_second: f64,
+    /// Forward against reverse mode, and the symmetry of the Hessian: no differences, so only rounding is forgiven.
+    pub rtol_exact: f64,
+    /// Whether second derivatives are checked.
+    pub second_order: bool,
+    /// Seed of the random cotangents and directions.
+    pub seed: u64,
+}
+
+impl Default for GradCheck {
+    fn default() -> Self {
+        GradCheck { rtol: 1e-7, rtol_second: 1e-6, rtol_exact: 1e-10, second_order: true, seed: 0 }
+    }
+}
+
+/// What was compared, and how well it agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Report {
+    /// Numbers compared.
+    pub compared: usize,
+    /// The largest relative difference from finite differences.
+    pub worst: f64,
+}
+
+/// Two derivatives that should be equal and are not.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Mismatch {
+    /// The function itself failed.
+    #[error(transparent)]
+    Function(#[from] Error),
+    /// Two numbers disagree.
+    #[error("{what}: input {input}, element {element}: {got:e}, but {reference} say {expected:e}")]
+    Numbers {
+        /// Which derivative.
+        what: &'static str,
+        /// Which input.
+        input: usize,
+        /// Which element of it, in row-major order.
+        element: usize,
+        /// The derivative.
+        got: f64,
+        /// What it was compared with.
+        reference: &'static str,
+        /// The number expected.
+        expected: f64,
+    },
+}
+
+/// Steps of the five-point rule `f' ≈ (f(x-2h) - 8f(x-h) + 8f(x+h) - f(x+2h)) / 12h`, with an error of h⁴.
+const FIVE_POINTS: [(f64, f64); 4] = [(-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)];
+/// Balances the rule's error against rounding in double precision.
+const STEP: f64 = 1e-3;
+
+impl GradCheck {
+    /// Checks the derivatives of `f` at `inputs`. An output of any shape is weighted with a random cotangent.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn run<F>(&self, f: F, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch>
+    where
+        F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
+    {
+        let mut rng = Rng::new(self.seed);
+        let tape = Tape::new();
+        let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let y = f(&x);
+        let cotangent = Tensor::randn(&y.shape(), &mut rng);
+        let reverse = y.try_vjp(cotangent.clone())?;
+        let reverse: Vec<Tensor<f64>> = x.iter().map(|&x| reverse.wrt(x)).collect();
+        let u = directions(inputs, &mut rng);
+        let v = directions(inputs, &mut rng);
+        let mut report = Report::default();
+
+        self.values(&f, inputs, &cotangent, &reverse, &mut report)?;
+        self.forward(y, &x, &v, &cotangent, &reverse)?;
+        if self.second_order {
+            let gradient = y.try_grad_with(tape.constant(cotangent.clone()), &x)?;
+            for (input, (recorded, computed)) in gradient.iter().zip(&reverse).enumerate() {
+                compare_all(what::RECORDED, input, &recorded.value(), "tensors", computed, self.rtol_exact, 0.0)?;
+            }
+            let times = |v: &[Tensor<f64>]| {
+                let dot = gradient.iter().zip(v).map(|(&g, v)| (g * tape.constant(v.clone())).sum()).reduce(|a, b| a + b);
+                let h = dot.map(|dot| dot.backward());
+                x.iter().map(|&x| h.as_ref().map_or_else(|| Tensor::zeros(&x.shape()), |h| h.wrt(x))).collect::<Vec<_>>()
+            };
+            let (hv, hu) = (times(&v), times(&u));
+            self.gradients(&f, inputs, &cotangent, &v, &hv, &mut report)?;
+            let (left, right) = (dot(&hv, &u), dot(&v, &hu));
+            let scale = magnitude(&hv, &u).max(magnitude(&v, &hu));
+            compare(what::SYMMETRY, 0, 0, left, "the other order does", right, 0.0, self.rtol_exact * scale)?;
+        }
+        Ok(report)
+    }
+
+    /// Each partial derivative against differences of the value.
+    fn values<F>(&self, f: &F, inputs: &[Tensor<f64>], w: &Tensor<f64>, reverse: &[Tensor<f64>], report: &mut Report) -> Result<(), Mismatch>
+    where
+        F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
+    {
+        let value = |inputs: &[Tensor<f64>]| {
+            let tape = Tape::new();
+            let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+            let products: Vec<f64> = f(&x).value().iter().zip(w.iter()).map(|(y, w)| y * w).collect();
+            (products.iter().sum::<f64>(), products.iter().map(|p| p.abs()).sum::<f64>())
+        };
+        let mut moved: Vec<Tensor<f64>> = inputs.to_vec();
+        for (i, input) in inputs.iter().enumerate() {
+            for (k, x) in input.iter().enumerate() {
+                let h = STEP * x.abs().clamp(0.1, 1e3);
+                let (mut sum, mut size) = (0.0, 0.0f64);
+                for (step, weight) in FIVE_POINTS {
+                    moved[i].make_mut()[k] = x + step * h;
+                    let (y, magnitude) = value(&moved);
+                    sum += weight * y;
+                    size = size.max(magnitude);
+                }
+                moved[i].make_mut()[k] = x;
+                let expected = sum / (12.0 * h);
+                let noise = 100.0 * f64::EPSILON * size / h;
+                let got = reverse[i].iter().nth(k).expect("a gradient has the shape of its input");
+                report.note(got, expected, noise);
+                compare(what::REVERSE, i, k, got, "differences", expected, self.rtol, noise)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `<J v, w> = <v, Jᵀ w>`: forward and reverse mode are transposes of each other.
+    fn forward(&self, y: Var<f64>, x: &[Var<f64>], v: &[Tensor<f64>], w: &Tensor<f64>, reverse: &[Tensor<f64>]) -> Result<(), Mismatch> {
+        let pairs: Vec<(Var<f64>, Tensor<f64>)> = x.iter().copied().zip(v.iter().cloned()).collect();
+        let jv = [y.try_jvp(&pairs)?];
+        let w = [w.clone()];
+        let scale = magnitude(&jv, &w).max(magnitude(v, reverse));
+        compare(what::FORWARD, 0, 0, dot(&jv, &w), "reverse mode does", dot(v, reverse), 0.0, self.rtol_exact * scale)
+    }
+
+    /// The Hessian times `v` against differences of the gradient along `v`.
+    fn gradients<F>(
+        &self,
+        f: &F,
+        inputs: &[Tensor<f64>],
+        w: &Tensor<f64>,
+        v: &[Tensor<f64>],
+        hv: &[Tensor<f64>],
+        report: &mut Report,
+    ) -> Result<(), Mismatch>
+    where
+        F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
+    {
+        let mut expected: Vec<Tensor<f64>> = inputs.iter().map(|x| Tensor::zeros(x.shape())).collect();
+        let mut size = 0.0f64;
+        for (step, weight) in FIVE_POINTS {
+            let tape = Tape::new();
+            let x: Vec<Var<f64>> = inputs.iter().zip(v).map(|(x, v)| tape.var(x + v * (step * STEP))).collect();
+            let gradient = f(&x).try_vjp(w.clone())?;
+            for (sum, &x) in expected.iter_mut().zip(&x) {
+                let g = gradient.wrt(x);
+                size = g.iter().fold(size, |m, g| m.max(g.abs()));
+                *sum = &*sum + g * (weight / (12.0 * STEP));
+            }
+        }
+        let noise = 100.0 * f64::EPSILON * size / STEP;
+        for (i, (got, expected)) in hv.iter().zip(&expected).enumerate() {
+            got.iter().zip(expected.iter()).for_each(|(got, expected)| report.note(got, expected, noise));
+            compare_all(what::HESSIAN, i, got, "differences of the gradient", expected, self.rtol_second, noise)?;
+        }
+        Ok(())
+    }
+}
+
+/// The names of the checks.
+mod what {
+    pub const REVERSE: &str = "reverse mode";
+    pub const FORWARD: &str = "forward mode";
+    pub const RECORDED: &str = "the recorded gradient";
+    pub const HESSIAN: &str = "the Hessian times a vector";
+    pub const SYMMETRY: &str = "the Hessian from both sides";
+}
+
+impl Report {
+    fn note(&mut self, got: f64, expected: f64, noise: f64) {
+        self.compared += 1;
+        let excess = ((got - expected).abs() - noise).max(0.0);
+        self.worst = self.worst.max(excess / got.abs().max(expected.abs()).max(f64::MIN_POSITIVE));
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn compare(what: &'static str, input: usize, element: usize, got: f64, reference: &'static str, expected: f64, rtol: f64, atol: f64) -> Result<(), Mismatch> {
+    let agree = (got - expected).abs() <= rtol * got.abs().max(expected.abs()) + atol || got == expected;
+    if agree { Ok(()) } else { Err(Mismatch::Numbers { what, input, element, got, reference, expected }) }
+}
+
+fn compare_all(what: &'static str, input: usize, got: &Tensor<f64>, reference: &'static str, expected: &Tensor<f64>, rtol: f64, atol: f64) -> Result<(), Mismatch> {
+    if got.shape() != expected.shape() {
+        let hint = format!("the gradient must have the shape of its input, {:?}", expected.shape());
+        return Err(Error::Shape { op: what, shape: got.shape().into(), hint }.into());
+    }
+    got.iter().zip(expected.iter()).enumerate().try_for_each(|(k, (got, expected))| compare(what, input, k, got, reference, expected, rtol, atol))
+}
+
+fn directions(like: &[Tensor<f64>], rng: &mut Rng) -> Vec<Tensor<f64>> {
+    like.iter().map(|x| Tensor::randn(x.shape(), rng)).collect()
+}
+
+fn dot(a: &[Tensor<f64>], b: &[Tensor<f64>]) -> f64 {
+    products(a, b).sum()
+}
+
+fn magnitude(a: &[Tensor<f64>], b: &[Tensor<f64>]) -> f64 {
+    products(a, b).map(f64::abs).sum()
+}
+
+fn products<'a>(a: &'a [Tensor<f64>], b: &'a [Tensor<f64>]) -> impl Iterator<Item = f64> + 'a {
+    a.iter().zip(b).flat_map(|(a, b)| a.iter().zip(b.iter()).map(|(a, b)| a * b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+
+    /// Multiplies the derivative by `1 + error`, in the given order of differentiation.
+    fn flawed<'t>(x: Var<'t, f64>, error: f64) -> Var<'t, f64> {
+        let y = x.exp();
+        y + (x - x.stop_gradient()) * error * x.stop_gradient().exp()
+    }
+
+    #[test]
+    fn finds_small_errors_and_passes_none() {
+        let x = [tensor![[0.5, -1.0], [2.0, 0.1]]];
+        assert!(gradcheck(|x| flawed(x[0], 0.0), &x).is_ok());
+        for error in [1.0, -2.0, 1e-3, 1e-6] {
+            assert!(gradcheck(|x| flawed(x[0], error), &x).is_err(), "{error}");
+        }
+    }
+
+    #[test]
+    fn finds_a_wrong_second_derivative() {
+        // The value and gradient of x², the second derivative of a line.
+        let wrong = |x: &[Var<'_, f64>]| unsafe_line(x[0]);
+        fn unsafe_line<'t>(x: Var<'t, f64>) -> Var<'t, f64> {
+            let c = x.stop_gradient();
+            c * c + 2.0 * c * (x - c)
+        }
+        let x = [tensor![1.5, -0.5]];
+        assert!(GradCheck { second_order: false, ..GradCheck::default() }.run(wrong, &x).is_ok());
+        assert!(gradcheck(wrong, &x).unwrap_err().to_string().contains("Hessian"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Seeing the tape: every node with what it does, its value, and the user's line; and the first value that went wrong.
+
+use crate::float::Float;
+use crate::tape::Tape;
+use crate::tensor::Tensor;
+use crate::var::Var;
+use std::fmt::{self, Display, Formatter};
+
+/// The list as a table: number, op, inputs, shape, value, and the line of the program that recorded it.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(3.0);
+/// let y = x * x + 1.0;
+/// let table = tape.to_string();
+/// assert!(table.contains("#1  mul       #0 #0"));
+/// ```
+impl<T: Float> Display for Tape<T> {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        for var in self.vars() {
+            let inputs: Vec<String> = var.inputs().iter().map(|v| format!("#{}", v.id())).collect();
+            let (op, value, line) = (var.op(), var.value(), var.line());
+            let shape = format!("{:?}", value.shape());
+            write!(f, "#{:<2} {:<9} {:<10} {shape:<10} {:<24}", var.id(), op.name(), inputs.join(" "), brief(&value))?;
+            writeln!(f, " {}:{}", line.file(), line.line())?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// The first node with a value that is infinite or NaN although its inputs are finite: where things went wrong.
+    /// [`Var::line`] names the user's line.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([1.0, -1.0]);
+    /// let y = x.ln().exp(); // ln(-1) is NaN
+    /// let culprit = tape.first_non_finite().unwrap();
+    /// assert_eq!(culprit.op().name(), "ln");
+    /// ```
+    pub fn first_non_finite(&self) -> Option<Var<'_, T>> {
+        self.vars().find(|v| v.value().iter().any(|x| !Float::is_finite(x)))
+    }
+}
+
+/// The first few elements on one line.
+fn brief<T: Float>(value: &Tensor<T>) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = value.iter().take(SHOWN).map(|x| format!("{:.4}", x.f64())).collect();
+    let more = if value.len() > SHOWN { " …" } else { "" };
+    format!("{}{more}", shown.join(" "))
+}

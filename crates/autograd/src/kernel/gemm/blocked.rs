@@ -1,0 +1,271 @@
+//! A product on one thread: blocks that fit the caches, panels that suit the registers.
+//!
+//! The loops are those of Goto and van de Geijn: columns of `C` in blocks of `NC`, the sum in blocks of about [`KC`],
+//! rows of `C` in blocks of `MC`; in them, tiles of `R x W`. A panel of `B` (a block of the sum times `W` columns)
+//! stays in the first-level cache while it meets all panels of `A` (`R` rows times that block), which stay in the
+//! second. A panel is *packed*, copied to where its elements lie in the order of their use, padded with zeros, if the
+//! tile cannot read it in place (edges, columns that are not contiguous) or if it is used often enough to pay for it.
+
+use super::element::Element;
+use super::tile::{Panel, tile};
+use super::view::{View, ViewMut};
+
+/// The longest block of the sum. It is part of the definition of the result: see the module's description.
+const KC: usize = 256;
+/// Rows of a block, for each row of a tile.
+const MC_TILES: usize = 16;
+/// Columns of a block.
+const NC: usize = 512;
+/// `A` is packed if it meets at least this many panels of `B`.
+const PACK_A: usize = 16;
+/// `B` is packed if it meets at least this many panels of `A`.
+const PACK_B: usize = 12;
+
+/// The length of the blocks of a sum of `k`, the last of which may be shorter.
+fn block(k: usize) -> usize {
+    if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
+}
+
+/// Elements of workspace that [`multiply`] needs at most.
+pub(super) fn workspace<const R: usize, const W: usize>(m: usize, n: usize, k: usize) -> usize {
+    let rows = m.min(MC_TILES * R).next_multiple_of(R);
+    (rows + n.min(NC).next_multiple_of(W)) * block(k)
+}
+
+/// `c = a b`, or `c += a b` if `accumulate`.
+///
+/// # Safety
+///
+/// The inner dimensions must agree and `c` must have the rows of `a` and the columns of `b`. The workspace must be of
+/// the size told by [`workspace`]. As for `HARDWARE`, see [`tile`].
+#[inline(always)]
+pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
+    a: View<T>,
+    b: View<T>,
+    c: ViewMut<T>,
+    accumulate: bool,
+    workspace: &mut [T],
+) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    let (for_a, for_b) = workspace.split_at_mut(m.min(MC_TILES * R).next_multiple_of(R) * block(k));
+    for j in (0..n).step_by(NC) {
+        let cols = NC.min(n - j);
+        // One step even for an empty sum, which sets `c` to 0.
+        for p in (0..k.max(1)).step_by(block(k)) {
+            let depth = block(k).min(k - p);
+            // SAFETY: `j + cols <= n`, `p + depth <= k`, and below `i + rows <= m`.
+            let b = unsafe { Panels::<T, W, H>::new(b.sub(p, j, depth, cols).t(), 1, m >= PACK_B * R, for_b) };
+            for i in (0..m).step_by(MC_TILES * R) {
+                let rows = (MC_TILES * R).min(m - i);
+                // SAFETY: as above.
+                unsafe {
+                    let a = a.sub(i, p, rows, depth);
+                    let a = Panels::<T, R, R>::new(a, a.row, a.col != 1 && n >= PACK_A * W, for_a);
+                    tiles::<T, R, W, H, HARDWARE>(depth, a, b, c.sub(i, j), accumulate || p > 0);
+                }
+            }
+        }
+    }
+}
+
+/// A block of rows in panels of `W` rows each: those from `packed_from` on are packed, the others read in place.
+struct Panels<T, const W: usize, const H: usize> {
+    rows: usize,
+    packed_from: usize,
+    in_place: View<T>,
+    packed: *const T,
+}
+
+impl<T, const W: usize, const H: usize> Clone for Panels<T, W, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, const W: usize, const H: usize> Copy for Panels<T, W, H> {}
+
+impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
+    /// Packs what must be packed: everything if `all` or if the rows are not `stride` apart, else the last panel if it
+    /// is neither full nor half full.
+    ///
+    /// # Safety
+    ///
+    /// `packed` must hold all of `view`, with its rows rounded up to a multiple of `W`.
+    #[inline(always)]
+    unsafe fn new(view: View<T>, stride: usize, all: bool, packed: &mut [T]) -> Self {
+        let in_place = view.rows / W + usize::from(view.rows % W == H);
+        let packed_from = if all || view.row != stride { 0 } else { in_place };
+        let rows = if view.cols == 0 { 0 } else { view.rows };
+        for (panel, row) in (packed_from * W..rows).step_by(W).enumerate() {
+            let rows = W.min(view.rows - row);
+            // SAFETY: the rows are within the view.
+            unsafe {
+                let to = &mut packed[panel * W * view.cols..][..W * view.cols];
+                pack::<T, W>(view.sub(row, 0, rows, view.cols), to.as_chunks_mut().0);
+            }
+        }
+        Panels {
+            rows: view.rows,
+            packed_from,
+            in_place: view,
+            packed: packed.as_ptr(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// There must be such a panel.
+    #[inline(always)]
+    unsafe fn get(&self, index: usize) -> Panel<T> {
+        // SAFETY: within the view, or within what `new` has packed.
+        unsafe {
+            match index.checked_sub(self.packed_from) {
+                None => {
+                    let View { start, row, col, .. } = self.in_place;
+                    Panel {
+                        start: start.add(index * W * row),
+                        step: col,
+                        lane: row,
+                    }
+                }
+                Some(packed) => Panel {
+                    start: self.packed.add(packed * W * self.in_place.cols),
+                    step: W,
+                    lane: 1,
+                },
+            }
+        }
+    }
+}
+
+/// Copies up to `W` rows so that each column is contiguous. What pads the columns to `W` is not specified: it only
+/// reaches elements of the tile that are not kept.
+///
+/// # Safety
+///
+/// `view` must be readable and not empty; `to` has one entry for each of its columns.
+#[inline(always)]
+unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
+    let View {
+        start, rows, row, col, ..
+    } = view;
+    // SAFETY: `i < rows`, `p < to.len()`, which is the number of columns.
+    unsafe {
+        if row == 1 {
+            let last = (to.len() - 1) * col + rows - 1;
+            for (p, to) in to.iter_mut().enumerate() {
+                let from = start.add(p * col);
+                if p * col + W - 1 <= last {
+                    // More than `rows`, perhaps: elements of the view do as padding.
+                    *to = from.cast::<[T; W]>().read();
+                } else {
+                    copy_short::<T, W>(from, to.as_mut_ptr(), rows);
+                }
+            }
+        } else if rows == W && col == 1 {
+            transpose(start, row, to);
+        } else {
+            for (p, to) in to.iter_mut().enumerate() {
+                for (i, to) in to[..rows].iter_mut().enumerate() {
+                    *to = start.add(i * row + p * col).read();
+                }
+            }
+        }
+    }
+}
+
+/// [`pack`] for `W` contiguous rows, in squares.
+///
+/// # Safety
+///
+/// As for [`pack`].
+#[inline(always)]
+unsafe fn transpose<T: Element, const W: usize>(start: *const T, row: usize, to: &mut [[T; W]]) {
+    const SIDE: usize = 8;
+    let (squares, rest) = to.as_chunks_mut::<SIDE>();
+    let done = squares.len() * SIDE;
+    // SAFETY: as for `pack`.
+    unsafe {
+        for (s, square) in squares.iter_mut().enumerate() {
+            for i in 0..W {
+                let from = start.add(i * row + s * SIDE).cast::<[T; SIDE]>().read();
+                for p in 0..SIDE {
+                    square[p][i] = from[p];
+                }
+            }
+        }
+        for (p, to) in rest.iter_mut().enumerate() {
+            for i in 0..W {
+                to[i] = start.add(i * row + done + p).read();
+            }
+        }
+    }
+}
+
+/// All tiles of a block.
+///
+/// # Safety
+///
+/// As for [`tile`]; `c` must have the rows of `a` and the columns of `b` (which are the rows of the panels of its
+/// transpose).
+#[inline(always)]
+unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
+    k: usize,
+    a: Panels<T, R, R>,
+    b: Panels<T, W, H>,
+    c: ViewMut<T>,
+    accumulate: bool,
+) {
+    let mut edge = [[T::ZERO; W]; R];
+    for (panel_a, i) in (0..a.rows).step_by(R).enumerate() {
+        for (panel_b, j) in (0..b.rows).step_by(W).enumerate() {
+            let (rows, cols) = (R.min(a.rows - i), W.min(b.rows - j));
+            // SAFETY: the panels are padded to full tiles; of an edge tile, only what is in `c` gets there.
+            unsafe {
+                let (a, b, c) = (a.get(panel_a), b.get(panel_b), c.sub(i, j));
+                if rows == R && cols == W {
+                    tile::<T, R, W, HARDWARE>(k, a, b, c.start, c.row, accumulate);
+                    continue;
+                }
+                if rows == R && cols == H {
+                    tile::<T, R, H, HARDWARE>(k, a, b, c.start, c.row, accumulate);
+                    continue;
+                }
+                let to = edge.as_mut_ptr().cast::<T>();
+                for i in 0..if accumulate { rows } else { 0 } {
+                    copy_short::<T, W>(c.sub(i, 0).start, to.add(i * W), cols);
+                }
+                if cols <= H {
+                    tile::<T, R, H, HARDWARE>(k, a, b, to, W, accumulate);
+                } else {
+                    tile::<T, R, W, HARDWARE>(k, a, b, to, W, accumulate);
+                }
+                for i in 0..rows {
+                    copy_short::<T, W>(to.add(i * W), c.sub(i, 0).start, cols);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `len <= W` elements in a few moves of fixed size, which is faster than a loop or a call.
+///
+/// # Safety
+///
+/// Both places must hold `len` elements, and not overlap.
+#[inline(always)]
+unsafe fn copy_short<T: Element, const W: usize>(mut from: *const T, mut to: *mut T, len: usize) {
+    // SAFETY: the sizes add up to `len`.
+    unsafe {
+        macro_rules! moves {
+            ($($size:literal)*) => {$(
+                if W >= $size && len & $size != 0 {
+                    to.cast::<[T; $size]>().write(from.cast::<[T; $size]>().read());
+                    (from, to) = (from.add($size), to.add($size));
+                }
+            )*};
+        }
+        moves!(64 32 16 8 4 2 1);
+        let _ = (from, to);
+    }
+}

@@ -1,0 +1,197 @@
+//! The types a product may have, and the instruction sets its kernels are compiled for.
+//!
+//! The same source is compiled three times for x86-64: for AVX-512, for AVX2 with FMA, and for the baseline, which has
+//! no fused multiply-add and computes the same bits without it. Elsewhere there is the baseline alone.
+
+use std::cell::RefCell;
+use std::ops::Add;
+
+use super::{Kind, Product, blocked, dots};
+
+/// A type that matrices are multiplied in: `f32` or `f64`.
+pub trait Element: Kernels {}
+
+impl<T: Kernels> Element for T {}
+
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Fma,
+    Baseline,
+}
+
+impl Isa {
+    /// The best that this machine has.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return if is_x86_feature_detected!("avx512f") {
+                Isa::Avx512
+            } else {
+                Isa::Fma
+            };
+        }
+        Isa::Baseline
+    }
+}
+
+/// Whether the baseline has an instruction for the fused multiply-add.
+const BASELINE_FUSES: bool = cfg!(any(
+    target_feature = "fma",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+));
+
+/// Columns of a tile with one row.
+const ROW: usize = 64;
+const HALF_ROW: usize = ROW / 2;
+
+/// What the kernels ask of a type, and the kernels themselves.
+pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
+    const ZERO: Self;
+
+    /// `self * x + y`, rounded once; by one instruction if `HARDWARE`, which must then be enabled.
+    fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self;
+
+    /// Rows and columns of a tile.
+    fn tile(isa: Isa, kind: Kind) -> (usize, usize);
+
+    /// How much workspace a product of `m x k` and `k x n`, or of vectors as long, takes.
+    fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize;
+
+    /// # Safety
+    ///
+    /// The machine must have `isa`, the shapes and bounds of the operands must have been checked, `c` must be this
+    /// thread's alone, and the workspace as [`workspace`](Self::workspace) says.
+    unsafe fn multiply(isa: Isa, product: Product<Self>, workspace: &mut [Self]);
+}
+
+macro_rules! kernels {
+    ($t:ty, $fused:path, avx512: $r512:literal x $w512:literal, fma: $r:literal x $w:literal,
+     baseline: $r0:literal x $w0:literal) => {
+        impl Kernels for $t {
+            const ZERO: Self = 0.0;
+
+            #[inline(always)]
+            fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self {
+                if HARDWARE {
+                    self.mul_add(x, y)
+                } else {
+                    $fused(self, x, y)
+                }
+            }
+
+            fn tile(isa: Isa, kind: Kind) -> (usize, usize) {
+                match isa {
+                    _ if kind != Kind::Matrices => (1, ROW),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => ($r512, $w512),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Fma => ($r, $w),
+                    Isa::Baseline => ($r0, $w0),
+                }
+            }
+
+            fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize {
+                if m == 1 || n == 1 {
+                    return blocked::workspace::<1, ROW>(1, m.max(n), k).max(k);
+                }
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => blocked::workspace::<$r512, $w512>(m, n, k),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Fma => blocked::workspace::<$r, $w>(m, n, k),
+                    Isa::Baseline => blocked::workspace::<$r0, $w0>(m, n, k),
+                }
+            }
+
+            unsafe fn multiply(isa: Isa, product: Product<Self>, workspace: &mut [Self]) {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f,avx2,fma")]
+                unsafe fn avx512(product: Product<$t>, workspace: &mut [$t]) {
+                    unsafe { run::<$t, $r512, $w512, { $w512 / 2 }, true>(product, workspace) }
+                }
+
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn fma(product: Product<$t>, workspace: &mut [$t]) {
+                    unsafe { run::<$t, $r, $w, { $w / 2 }, true>(product, workspace) }
+                }
+
+                // SAFETY: the machine has `isa`, and the rest as the caller says.
+                unsafe {
+                    match isa {
+                        #[cfg(target_arch = "x86_64")]
+                        Isa::Avx512 => avx512(product, workspace),
+                        #[cfg(target_arch = "x86_64")]
+                        Isa::Fma => fma(product, workspace),
+                        Isa::Baseline => run::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>(product, workspace),
+                    }
+                }
+            }
+        }
+    };
+}
+
+kernels!(f32, fused_f32, avx512: 8 x 32, fma: 6 x 16, baseline: 4 x 8);
+kernels!(f64, f64::mul_add, avx512: 8 x 16, fma: 6 x 8, baseline: 4 x 4);
+
+/// # Safety
+///
+/// As for [`Kernels::multiply`].
+#[inline(always)]
+unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
+    p: Product<T>,
+    workspace: &mut [T],
+) {
+    // SAFETY: as the caller says.
+    unsafe {
+        match p.kind {
+            Kind::Matrices => blocked::multiply::<T, R, W, H, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+            Kind::Row => blocked::multiply::<T, 1, ROW, HALF_ROW, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+            Kind::Dots => dots::multiply::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+        }
+    }
+}
+
+/// `a * b + c`, rounded once, for machines without an instruction for it.
+///
+/// In `f64` the product is exact. The sum is rounded to odd there, which leaves enough of the discarded bits to round
+/// to `f32` correctly (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 57, 2008).
+#[inline(always)]
+fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    let virtual_c = sum - product;
+    let error = (product - (sum - virtual_c)) + (c - virtual_c);
+    // Of a sum that is not exact and even, the neighbour towards the exact one is odd.
+    let inexact = error < 0.0 || error > 0.0;
+    let even = sum.to_bits() & 1 == 0;
+    let step = if (error > 0.0) == (sum > 0.0) { 1 } else { u64::MAX };
+    let odd = sum.to_bits().wrapping_add(if inexact && even { step } else { 0 });
+    f64::from_bits(odd) as f32
+}
+
+/// The unit in which workspace is kept, as long as a cache line so that no vector lies across two.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(#[expect(dead_code, reason = "memory, used as other types")] [u8; 64]);
+
+/// Calls `f` with memory for `len` elements, of unspecified values. It is the thread's own and kept for the next time,
+/// so nothing is allocated when no more is asked for than before.
+pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    thread_local!(static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) });
+    // Taken, not borrowed: should `f` come here again, it finds an empty one.
+    let mut lines = LINES.take();
+    let needed = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+    if lines.len() < needed {
+        lines.resize(needed, Line([0; 64]));
+    }
+    // SAFETY: the lines are initialised and aligned for T, which is f32 or f64: any bits are a value.
+    let result = f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) });
+    LINES.set(lines);
+    result
+}

@@ -1,0 +1,232 @@
+//! Products of matrices, `C = A B` and `C += A B`, of `f32` and `f64`, over slices with strides.
+//!
+//! This room knows slices and strides; it knows nothing of tensors, graphs or gradients. A transposed operand is the
+//! same slice with its strides swapped, and a broadcast one has a stride of 0.
+//!
+//! **What is computed.** The sum over the inner dimension is cut into blocks whose size depends on its length alone.
+//! Within a block each element of the product is a chain of fused multiply-adds in ascending order, begun at 0, and
+//! the sums of the blocks are added in ascending order. (A vector times a matrix that lies along the sum is summed in
+//! lanes instead: see [`dots`].) So the bits of a result depend neither on the number of threads, nor on the
+//! instruction set, nor on how the work was cut up. Infinities and NaN go through as IEEE 754 has them: no zero is
+//! skipped.
+//!
+//! **How.** From the outside in: `mod.rs` checks shapes, picks the number of threads and gives each a part of `C`;
+//! [`element`] chooses the instruction set; [`blocked`] walks a part in blocks that fit the caches and packs operands
+//! where this pays; [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers. The scheme is
+//! that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
+
+mod blocked;
+mod dots;
+mod element;
+mod tile;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use crate::kernel::threads;
+pub use element::Element;
+use element::{Isa, with_workspace};
+pub use view::Mat;
+use view::{View, ViewMut};
+
+/// Multiply-adds that a thread must get to be worth its wake-up: some 3 microseconds of work.
+const THREAD_WORK: usize = 150_000;
+
+/// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps.
+///
+/// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0 the product is 0.
+///
+/// # Panics
+///
+/// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
+///
+/// # Examples
+///
+/// ```
+/// use autograd::gemm::{Mat, matmul_into};
+///
+/// let a = [1.0, 2.0, 3.0, 4.0]; // (1 2; 3 4)
+/// let x = [1.0, 1.0];
+/// let mut y = [0.0; 2];
+/// matmul_into(Mat::row_major(&a, 2, 2), Mat::row_major(&x, 2, 1), &mut y, false);
+/// assert_eq!(y, [3.0, 7.0]);
+/// matmul_into(Mat::row_major(&a, 2, 2).t(), Mat::row_major(&x, 2, 1), &mut y, true);
+/// assert_eq!(y, [3.0 + 4.0, 7.0 + 6.0]);
+/// ```
+pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool) {
+    matmul_on(Isa::detect(), a, b, c, accumulate);
+}
+
+/// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] += a(i) b(i)` if `accumulate`.
+///
+/// All of them have the shape of the first. `c` holds the results one after the other, each stored row by row. Small
+/// products are spread over the threads whole; of a few large ones, each is divided.
+///
+/// # Panics
+///
+/// If the inner dimensions of `a(i)` and `b(i)` differ, if one has another shape than the first, or if `c` has another
+/// length than that of `batch` products.
+pub fn matmul_batch_into<'a, T: Element>(
+    batch: usize,
+    a: impl Fn(usize) -> Mat<'a, T> + Sync,
+    b: impl Fn(usize) -> Mat<'a, T> + Sync,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    if batch == 0 {
+        return assert!(
+            c.is_empty(),
+            "matmul_batch_into: a result of {} elements for no products",
+            c.len()
+        );
+    }
+    let isa = Isa::detect();
+    let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
+    let size = m * n;
+    assert_eq!(
+        c.len(),
+        batch * size,
+        "matmul_batch_into: the result is {batch} times {m} x {n}"
+    );
+    let groups = threads_for(batch * size * k).min(batch);
+    if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
+        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], accumulate));
+        return;
+    }
+    let group_len = batch.div_ceil(groups);
+    let c = ViewMut::new(c, size);
+    // What is packed, and thus the room it takes, depends on the strides, which may differ: room for any.
+    let room = T::workspace(isa, m, n, k);
+    with_workspace(room * batch.div_ceil(group_len), |workspace| {
+        threads::for_each_chunk(workspace, room, &|group, workspace| {
+            for i in group * group_len..batch.min((group + 1) * group_len) {
+                let (a, b) = (a(i), b(i));
+                check(a, b, size);
+                assert_eq!(
+                    (m, k),
+                    (a.rows(), a.cols()),
+                    "matmul_batch_into: product {i} has another shape"
+                );
+                // SAFETY: `c` has `batch` results of `size`, and this one belongs to this group only. The shapes fit.
+                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), accumulate), workspace) };
+            }
+        });
+    });
+}
+
+/// One product, or a part of one, on one thread.
+#[derive(Clone, Copy)]
+pub struct Product<T> {
+    a: View<T>,
+    b: View<T>,
+    c: ViewMut<T>,
+    accumulate: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A matrix times a matrix.
+    Matrices,
+    /// A vector times a matrix, the result in one row: `a` is `1 x k`.
+    Row,
+    /// The same with each column of `b` contiguous.
+    Dots,
+}
+
+impl<T: Element> Product<T> {
+    /// The shapes must have been checked. If one operand is a vector, it becomes the left one.
+    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, accumulate: bool) -> Self {
+        let (a, b) = (a.view(), b.view());
+        if a.rows > 1 && b.cols > 1 {
+            return Product {
+                a,
+                b,
+                c,
+                accumulate,
+                kind: Kind::Matrices,
+            };
+        }
+        // Of a dot product either operand may pass for the matrix: take one that is contiguous.
+        let transposed = a.rows > 1 || b.cols == 1 && b.row != 1;
+        let (a, b) = if transposed { (b.t(), a.t()) } else { (a, b) };
+        let kind = if b.row == 1 && b.rows > 1 {
+            Kind::Dots
+        } else {
+            Kind::Row
+        };
+        Product {
+            a,
+            b,
+            c: c.rows(b.cols),
+            accumulate,
+            kind,
+        }
+    }
+
+    /// The part of this product that makes up the given rows and columns of the result.
+    ///
+    /// # Safety
+    ///
+    /// There must be such rows and columns.
+    unsafe fn part(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
+        let (a, b, c) = (self.a, self.b, self.c);
+        // SAFETY: as the caller says.
+        unsafe {
+            Product {
+                a: a.sub(i, 0, rows, a.cols),
+                b: b.sub(0, j, b.rows, cols),
+                c: c.sub(i, j),
+                ..self
+            }
+        }
+    }
+}
+
+fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool) {
+    check(a, b, c.len());
+    if c.is_empty() {
+        return;
+    }
+    let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate);
+    let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
+    let threads = threads_for(m * n * k);
+    // Every part packs the operand that is not cut: cut along the longer side. An edge tile costs as much as a full one.
+    let (tile_rows, tile_cols) = T::tile(isa, product.kind);
+    let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
+    let (rows, cols) = if m > n {
+        (share(m, tile_rows), n)
+    } else {
+        (m, share(n, tile_cols))
+    };
+    let parts = m.div_ceil(rows) * n.div_ceil(cols);
+    let room = T::workspace(isa, rows, cols, k);
+    with_workspace(room * parts, |workspace| {
+        threads::for_each_chunk(workspace, room, &|part, workspace| {
+            let (i, j) = if m > n { (part * rows, 0) } else { (0, part * cols) };
+            // SAFETY: the parts are disjoint in `c` and end within the product, whose shapes have been checked.
+            unsafe { T::multiply(isa, product.part(i, j, rows.min(m - i), cols.min(n - j)), workspace) };
+        });
+    });
+}
+
+fn check<T>(a: Mat<T>, b: Mat<T>, len: usize) {
+    let (m, k, n) = (a.rows(), a.cols(), b.cols());
+    assert_eq!(
+        k,
+        b.rows(),
+        "matmul: {m} x {k} and {} x {n} differ in the inner dimension",
+        b.rows()
+    );
+    assert_eq!(
+        len,
+        m * n,
+        "matmul: the result is {m} x {n}, and there is room for {len} elements"
+    );
+}
+
+/// How many threads so many multiply-adds are worth.
+fn threads_for(work: usize) -> usize {
+    threads::threads().min(work / THREAD_WORK).max(1)
+}

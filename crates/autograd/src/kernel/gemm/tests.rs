@@ -1,0 +1,287 @@
+use super::*;
+
+/// Numbers in (-1, 1) from a linear congruential generator.
+fn random<T: Element + From<f32>>(len: usize, seed: u32) -> Vec<T> {
+    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        T::from((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn isas() -> Vec<Isa> {
+    let mut all = vec![Isa::Baseline];
+    #[cfg(target_arch = "x86_64")]
+    match Isa::detect() {
+        Isa::Avx512 => all.extend([Isa::Fma, Isa::Avx512]),
+        best if best != Isa::Baseline => all.push(best),
+        _ => {}
+    }
+    all
+}
+
+/// How an operand lies in its slice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    Rows,
+    Columns,
+    Gaps,
+    OneRow,
+    OneColumn,
+}
+
+const LAYOUTS: [Layout; 5] = [
+    Layout::Rows,
+    Layout::Columns,
+    Layout::Gaps,
+    Layout::OneRow,
+    Layout::OneColumn,
+];
+
+fn operand<T>(data: &[T], rows: usize, cols: usize, layout: Layout) -> Mat<'_, T> {
+    let (row, col) = match layout {
+        Layout::Rows => (cols, 1),
+        Layout::Columns => (1, rows),
+        Layout::Gaps => (2 * cols + 1, 2),
+        Layout::OneRow => (0, 1),
+        Layout::OneColumn => (1, 0),
+    };
+    Mat::new(data, rows, cols, row as isize, col as isize)
+}
+
+fn at<T: Copy>(mat: Mat<T>, i: usize, j: usize) -> T {
+    // SAFETY: within the matrix.
+    unsafe { mat.view().sub(i, j, 1, 1).start.read() }
+}
+
+/// Compares the product with three loops in f64, and its bits on all instruction sets.
+fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(
+    (m, k, n): (usize, usize, usize),
+    (layout_a, layout_b): (Layout, Layout),
+    epsilon: f64,
+) {
+    let (a, b) = (
+        random::<T>(2 * m * k + m + k + 2, 1),
+        random::<T>(2 * k * n + k + n + 2, 2),
+    );
+    let (a, b) = (operand(&a, m, k, layout_a), operand(&b, k, n, layout_b));
+    let before = random::<T>(m * n, 3);
+    for accumulate in [false, true] {
+        let results = isas().into_iter().map(|isa| {
+            let mut c = before.clone();
+            matmul_on(isa, a, b, &mut c, accumulate);
+            c
+        });
+        let results: Vec<Vec<T>> = results.collect();
+        let what = format!("{m} x {k} x {n}, {layout_a:?}, {layout_b:?}, accumulate: {accumulate}");
+        assert!(
+            results.iter().all(|c| *c == results[0]),
+            "{what}: instruction sets differ"
+        );
+        for i in 0..m {
+            for j in 0..n {
+                let products = (0..k).map(|p| at(a, i, p).into() * at(b, p, j).into());
+                let start: f64 = if accumulate { before[i * n + j].into() } else { 0.0 };
+                let expected = start + products.clone().sum::<f64>();
+                // The bound of the textbook: of the additions, times the sum of magnitudes.
+                let bound = (k + 1) as f64 * epsilon * (start.abs() + products.map(f64::abs).sum::<f64>());
+                let got: f64 = results[0][i * n + j].into();
+                assert!(
+                    (got - expected).abs() <= bound,
+                    "{what}: {got} for {expected} at {i}, {j}"
+                );
+            }
+        }
+    }
+}
+
+fn check_all<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(epsilon: f64) {
+    const EDGES: [usize; 15] = [0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65];
+    for m in EDGES {
+        for k in [0, 1, 2, 7, 17, 33] {
+            for n in EDGES {
+                // Every pair of layouts comes up with every remainder of the tiles.
+                let turn = m + 2 * n + k;
+                check_product::<T>((m, k, n), (LAYOUTS[turn % 2], LAYOUTS[turn / 2 % 2]), epsilon);
+                check_product::<T>((m, k, n), (LAYOUTS[turn % 5], LAYOUTS[(turn / 5 + m) % 5]), epsilon);
+            }
+        }
+    }
+    for a in LAYOUTS {
+        for b in LAYOUTS {
+            for shape in [
+                (17, 300, 33),
+                (1, 300, 33),
+                (33, 300, 1),
+                (1, 70, 1),
+                (97, 20, 70),
+                (7, 9, 11),
+            ] {
+                check_product::<T>(shape, (a, b), epsilon);
+            }
+        }
+    }
+    // More than a block of rows, of the sum and of columns.
+    check_product::<T>((150, 3, 2100), (Layout::Rows, Layout::Columns), epsilon);
+    check_product::<T>((131, 513, 70), (Layout::Columns, Layout::Rows), epsilon);
+}
+
+#[test]
+fn f32_products_match_three_loops() {
+    check_all::<f32>(f64::from(f32::EPSILON) / 2.0);
+}
+
+#[test]
+fn f64_products_match_three_loops() {
+    check_all::<f64>(f64::EPSILON); // Once for the product, once for the loops.
+}
+
+fn bits_on<T: Element + From<f32>>(threads: usize, shape: (usize, usize, usize), layouts: (Layout, Layout)) -> Vec<T> {
+    let (m, k, n) = shape;
+    let (a, b) = (random::<T>(2 * m * k + m, 4), random::<T>(2 * k * n + k, 5));
+    let mut c = random::<T>(m * n, 6);
+    threads::set_threads(threads);
+    matmul_into(
+        operand(&a, m, k, layouts.0),
+        operand(&b, k, n, layouts.1),
+        &mut c,
+        m % 2 == 0,
+    );
+    c
+}
+
+#[test]
+fn the_number_of_threads_does_not_show() {
+    let shapes = [
+        (64, 256, 64),
+        (129, 300, 65),
+        (65, 300, 129),
+        (1, 1000, 999),
+        (999, 1000, 1),
+        (1, 500_001, 1),
+    ];
+    for shape in shapes
+        .into_iter()
+        .chain([(7, 513, 512), (512, 513, 7), (301, 47, 299), (2, 70_000, 3)])
+    {
+        for layouts in [Layout::Rows, Layout::Columns]
+            .into_iter()
+            .flat_map(|a| LAYOUTS[..3].iter().map(move |&b| (a, b)))
+        {
+            let one = bits_on::<f32>(1, shape, layouts);
+            let wide = bits_on::<f64>(1, shape, layouts);
+            for n in [2, 3, 5] {
+                assert!(
+                    one == bits_on::<f32>(n, shape, layouts),
+                    "f32, {shape:?}, {layouts:?}, {n} threads"
+                );
+                assert!(
+                    wide == bits_on::<f64>(n, shape, layouts),
+                    "f64, {shape:?}, {layouts:?}, {n} threads"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_equal_their_products() {
+    for (batch, m, k, n) in [
+        (0, 3, 4, 5),
+        (1, 9, 8, 7),
+        (5, 0, 2, 3),
+        (6, 4, 0, 3),
+        (40, 33, 65, 34),
+        (2, 128, 128, 128),
+        (300, 1, 64, 64),
+    ] {
+        let (a, b) = (random::<f32>(batch * m * k, 7), random::<f32>(k * n, 8));
+        let a = |i: usize| Mat::row_major(&a[i * m * k..], m, k);
+        let b = |_| Mat::row_major(&b, n, k).t(); // The same for all.
+        for accumulate in [false, true] {
+            let mut got = random::<f32>(batch * m * n, 9);
+            let mut expected = got.clone();
+            matmul_batch_into(batch, a, b, &mut got, accumulate);
+            for i in 0..batch {
+                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], accumulate);
+            }
+            assert_eq!(got, expected, "{batch} times {m} x {k} x {n}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_skipped() {
+    for (bad, layout) in [(f32::NAN, Layout::Rows), (f32::INFINITY, Layout::Columns)] {
+        for (m, n) in [(3, 4), (1, 5), (5, 1), (40, 70)] {
+            let (zeros, mut b) = (vec![0.0; m * 40], vec![1.0; 40 * n]);
+            b[17] = bad;
+            let mut c = vec![0.0; m * n];
+            let b = operand(&b, 40, n, layout);
+            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, false);
+            for (i, c) in c.iter().enumerate() {
+                let expected = (0..40).any(|p| at(b, p, i % n) == bad || at(b, p, i % n).is_nan());
+                assert_eq!(c.is_nan(), expected, "{m} x 40 x {n} at {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn emulated_fused_multiply_add_is_exact() {
+    use super::element::Kernels;
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        // All bit patterns: subnormal numbers, infinities and NaN, too.
+        f32::from_bits((state >> 32) as u32)
+    };
+    for i in 0..400_000 {
+        let (a, b, mut c) = (next(), next(), next());
+        if i % 2 == 0 {
+            c = -(a * b) * (1.0 + f32::EPSILON * (i % 7) as f32); // Cancellation, and ties.
+        }
+        let (got, expected) = (Kernels::fused::<false>(a, b, c), a.mul_add(b, c));
+        assert!(
+            got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan(),
+            "{a:e} * {b:e} + {c:e}"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "does not fit")]
+fn a_matrix_beyond_its_slice_is_refused() {
+    Mat::new(&[0.0_f32; 11], 3, 4, 4, 1);
+}
+
+#[test]
+#[should_panic(expected = "negative")]
+fn negative_strides_are_refused() {
+    Mat::new(&[0.0_f32; 12], 3, 4, -4, 1);
+}
+
+#[test]
+#[should_panic(expected = "inner dimension")]
+fn unequal_inner_dimensions_are_refused() {
+    matmul_into(
+        Mat::row_major(&[0.0; 6], 2, 3),
+        Mat::row_major(&[0.0; 4], 2, 2),
+        &mut [0.0; 4],
+        false,
+    );
+}
+
+#[test]
+#[should_panic(expected = "room for")]
+fn a_result_of_the_wrong_size_is_refused() {
+    matmul_into(
+        Mat::row_major(&[0.0; 4], 2, 2),
+        Mat::row_major(&[0.0; 4], 2, 2),
+        &mut [0.0; 5],
+        false,
+    );
+}

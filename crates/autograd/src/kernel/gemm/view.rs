@@ -1,0 +1,190 @@
+//! Matrices as the caller gives them, and as the kernels see them.
+
+/// A matrix in a slice: the element in row `i` and column `j` is `data[i * row_stride + j * col_stride]`.
+///
+/// The strides are not negative. Transposing swaps them; a stride of 0 repeats a row or a column.
+#[derive(Debug)]
+pub struct Mat<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<T> Clone for Mat<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Mat<'_, T> {}
+
+impl<'a, T> Mat<'a, T> {
+    /// A matrix of `rows` by `cols` with the given strides, counted in elements.
+    ///
+    /// # Panics
+    ///
+    /// If a stride is negative or an element lies outside of `data`.
+    pub fn new(data: &'a [T], rows: usize, cols: usize, row_stride: isize, col_stride: isize) -> Self {
+        let strides = usize::try_from(row_stride).ok().zip(usize::try_from(col_stride).ok());
+        let (row_stride, col_stride) = strides.expect("Mat: the strides must not be negative");
+        if rows > 0 && cols > 0 {
+            let (row, col) = ((rows - 1).checked_mul(row_stride), (cols - 1).checked_mul(col_stride));
+            let last = row.zip(col).and_then(|(row, col)| row.checked_add(col));
+            assert!(
+                last.is_some_and(|last| last < data.len()),
+                "Mat: {rows} x {cols} with strides {row_stride}, {col_stride} does not fit {} elements",
+                data.len()
+            );
+        }
+        Mat {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride,
+        }
+    }
+
+    /// A matrix stored row by row without gaps.
+    ///
+    /// # Panics
+    ///
+    /// If `data` has fewer than `rows * cols` elements.
+    pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
+        Self::new(data, rows, cols, cols as isize, 1)
+    }
+
+    /// The transpose: the same elements, with rows and columns swapped.
+    pub fn t(self) -> Self {
+        Mat {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// The number of rows.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    pub fn cols(self) -> usize {
+        self.cols
+    }
+
+    pub(super) fn view(self) -> View<T> {
+        let Mat {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride,
+        } = self;
+        View {
+            start: data.as_ptr(),
+            rows,
+            cols,
+            row: row_stride,
+            col: col_stride,
+        }
+    }
+}
+
+/// A [`Mat`], or a part of one, without the borrow: used only while the caller of the product holds that.
+pub struct View<T> {
+    pub start: *const T,
+    pub rows: usize,
+    pub cols: usize,
+    pub row: usize,
+    pub col: usize,
+}
+
+impl<T> Clone for View<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<T> {}
+
+// SAFETY: it is read as the `&[T]` it came from would be, and within that borrow.
+unsafe impl<T: Sync> Sync for View<T> {}
+
+impl<T> View<T> {
+    pub fn t(self) -> Self {
+        View {
+            start: self.start,
+            rows: self.cols,
+            cols: self.rows,
+            row: self.col,
+            col: self.row,
+        }
+    }
+
+    /// The `rows` by `cols` elements from row `i` and column `j` on.
+    ///
+    /// # Safety
+    ///
+    /// They must be in this view.
+    #[inline(always)]
+    pub unsafe fn sub(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
+        debug_assert!(i + rows <= self.rows && j + cols <= self.cols);
+        // SAFETY: of an empty part the address is not used; any other is in the view, hence in the slice.
+        View {
+            start: self.start.wrapping_add(i * self.row + j * self.col),
+            rows,
+            cols,
+            ..self
+        }
+    }
+}
+
+/// The result, or a part of it: rows that are contiguous, `row` apart.
+pub struct ViewMut<T> {
+    pub start: *mut T,
+    pub row: usize,
+}
+
+impl<T> Clone for ViewMut<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for ViewMut<T> {}
+
+// SAFETY: the threads that share it write to disjoint parts of it.
+unsafe impl<T: Send> Sync for ViewMut<T> {}
+
+impl<T> ViewMut<T> {
+    pub fn new(data: &mut [T], row: usize) -> Self {
+        ViewMut {
+            start: data.as_mut_ptr(),
+            row,
+        }
+    }
+
+    /// The same with rows `row` apart.
+    pub fn rows(self, row: usize) -> Self {
+        ViewMut { row, ..self }
+    }
+
+    /// What begins in row `i` and column `j`.
+    ///
+    /// # Safety
+    ///
+    /// That element must be in this view.
+    #[inline(always)]
+    pub unsafe fn sub(self, i: usize, j: usize) -> Self {
+        // SAFETY: in the view, hence in the slice.
+        ViewMut {
+            start: unsafe { self.start.add(i * self.row + j) },
+            ..self
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Random numbers: a seed fixes every bit, on any machine and any number of threads. The generator is ChaCha with eight
+//! rounds from a library; the distributions are our own, so that they never change under a user's feet.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
+
+/// A seeded source of random numbers.
+///
+/// ```
+/// use autograd::Rng;
+/// let (mut a, mut b) = (Rng::new(42), Rng::new(42));
+/// assert_eq!(a.uniform(), b.uniform());
+/// assert_ne!(Rng::new(1).uniform(), Rng::new(2).uniform());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rng {
+    chacha: ChaCha8Rng,
+    /// Box and Muller's method makes two normal numbers at a time; the second waits here.
+    spare: Option<f64>,
+}
+
+impl Rng {
+    /// The generator for a seed.
+    pub fn new(seed: u64) -> Rng {
+        Rng { chacha: ChaCha8Rng::seed_from_u64(seed), spare: None }
+    }
+
+    /// An independent generator for the same seed: stream `n` of 2^64. It starts at its own beginning, however far
+    /// this one has run.
+    pub fn stream(&self, n: u64) -> Rng {
+        let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
+        chacha.set_stream(n);
+        Rng { chacha, spare: None }
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.chacha.next_u64()
+    }
+
+    /// Uniform on `[0, 1)`, a multiple of 2^-53.
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// Normal with mean 0 and standard deviation 1 (Box and Muller, 1958).
+    pub fn normal(&mut self) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        use crate::kernel::vmath::Elementary;
+        // 1 - u is never 0, so the logarithm is finite.
+        let radius = (-2.0 * Elementary::ln(1.0 - self.uniform())).sqrt();
+        let angle = std::f64::consts::TAU * self.uniform();
+        self.spare = Some(radius * Elementary::sin(angle));
+        radius * Elementary::cos(angle)
+    }
+
+    /// Uniform on `0, 1, …, n - 1`, each exactly as likely (Lemire, 2019).
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        assert!(n > 0, "below: there is no number below 0");
+        let n = n as u64;
+        loop {
+            let wide = self.bits() as u128 * n as u128;
+            // Rejects the few low parts that would make some results more likely than others.
+            if wide as u64 >= n.wrapping_neg() % n {
+                return (wide >> 64) as usize;
+            }
+        }
+    }
+
+    /// Puts a slice in random order, every order equally likely (Fisher and Yates).
+    pub fn shuffle<V>(&mut self, items: &mut [V]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_fixes_the_bits_for_ever() {
+        let mut rng = Rng::new(0);
+        let first: Vec<u64> = (0..3).map(|_| rng.bits()).collect();
+        assert_eq!(first, FIRST_BITS_OF_SEED_0, "changing the stream of a seed breaks every user's results");
+        assert_eq!(rng.stream(3).bits(), Rng::new(0).stream(3).bits());
+    }
+    const FIRST_BITS_OF_SEED_0: [u64; 3] = [0, 0, 0];
+
+    #[test]
+    fn distributions_have_their_moments() {
+        let (mut rng, n) = (Rng::new(5), 100_000);
+        let normal: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+        let moment = |k: i32| normal.iter().map(|x| x.powi(k)).sum::<f64>() / n as f64;
+        assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.02 && (moment(4) - 3.0).abs() < 0.15);
+        let mut counts = [0; 7];
+        (0..n).for_each(|_| counts[rng.below(7)] += 1);
+        assert!(counts.iter().all(|&c| (c as f64 - n as f64 / 7.0).abs() < 500.0), "{counts:?}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Folding axes away. Sums run in a fixed order that depends on the shape alone, never on the number of threads: lanes
+//! within a row, blocks of rows, then block after block. That also keeps rounding errors small on long axes.
+
+use super::simd::simd;
+use super::threads;
+use crate::float::{Float, Real};
+use crate::tensor::Tensor;
+
+/// An associative operation with an identity.
+pub(crate) trait Fold {
+    /// The numbers it folds.
+    type T: Float;
+    /// What an empty fold gives.
+    fn identity() -> Self::T;
+    /// The operation.
+    fn combine(a: Self::T, b: Self::T) -> Self::T;
+}
+
+/// Defines an operation by its identity and its formula.
+macro_rules! fold {
+    ($(#[$doc:meta])* $Name:ident: $identity:expr, |$a:ident, $b:ident| $combine:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $Name<T>(std::marker::PhantomData<T>);
+        impl<T: Float> Fold for $Name<T> {
+            type T = T;
+            #[inline(always)] fn identity() -> T { $identity }
+            #[inline(always)] fn combine($a: T, $b: T) -> T { $combine }
+        }
+    };
+}
+fold!(/** a + b */ Sum: T::zero(), |a, b| a + b);
+fold!(/** The larger; NaN if there is one. */ Max: -T::INFINITY, |a, b| Real::max(a, b));
+fold!(/** The smaller; NaN if there is one. */ Min: T::INFINITY, |a, b| Real::min(a, b));
+
+/// Elements in a block: what one thread folds at a time, and the unit of the fixed order.
+const BLOCK: usize = 8192;
+/// Rows folded into a block's partial result one after the other.
+const ROWS: usize = 32;
+
+/// Folds the middle axis of a row-major `[outer, r, inner]` array into `out`, `[outer, inner]`.
+pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], out: &mut [F::T]) {
+    if r == 0 || out.is_empty() {
+        return out.fill(F::identity());
+    }
+    let rows = (BLOCK / inner).clamp(1, r);
+    let blocks = r.div_ceil(rows);
+    if blocks == 1 {
+        // Several outer rows to a task, so that many short rows do not pay for many tasks.
+        let some = (BLOCK / (r * inner)).max(1);
+        return threads::for_each_chunk(out, some * inner, &|i, out| {
+            let first = i * some;
+            for (k, out) in out.chunks_mut(inner).enumerate() {
+                let at = (first + k) * r * inner;
+                fold_rows::<F>(&x[at..at + r * inner], out);
+            }
+        });
+    }
+    // A partial result per block, then the blocks in order.
+    let mut partial: Tensor<F::T> = Tensor::build(&[outer * blocks * inner], |partial| {
+        threads::for_each_chunk(partial, inner, &|i, partial| {
+            let (o, b) = (i / blocks, i % blocks);
+            let (from, to) = (o * r + b * rows, o * r + ((b + 1) * rows).min(r));
+            fold_rows::<F>(&x[from * inner..to * inner], partial);
+        });
+    });
+    let partial = partial.unique_mut().expect("just built");
+    fold_middle::<F>(partial, [outer, blocks, inner], out);
+}
+
+/// Folds whole rows of `out.len()` elements into one.
+fn fold_rows<F: Fold>(x: &[F::T], out: &mut [F::T]) {
+    if out.len() == 1 {
+        out[0] = combine_slice::<F>(x);
+        return;
+    }
+    let inner = out.len();
+    out.fill(F::identity());
+    if x.len() <= ROWS * inner {
+        return combine_rows::<F>(x, out);
+    }
+    let _: Tensor<F::T> = Tensor::build(&[inner], |partial| {
+        for rows in x.chunks(ROWS * inner) {
+            partial.fill(F::identity());
+            combine_rows::<F>(rows, partial);
+            combine_rows::<F>(partial, out);
+        }
+    });
+}
+
+simd! {
+    /// Combines the rows of `x` into `out` one after the other.
+    fn combine_rows<F: Fold>(x: &[F::T], out: &mut [F::T]) {
+        for row in x.chunks_exact(out.len()) {
+            out.iter_mut().zip(row).for_each(|(o, &x)| *o = F::combine(*o, x));
+        }
+    }
+}
+
+simd! {
+    /// Combines all elements: 32 lanes side by side, the lanes pairwise, then the rest.
+    fn combine_slice<F: Fold>(x: &[F::T]) -> F::T {
+        const LANES: usize = 32;
+        let mut lanes = [F::identity(); LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            lanes.iter_mut().zip(chunk).for_each(|(l, &x)| *l = F::combine(*l, x));
+        }
+        lanes.iter_mut().zip(rest).for_each(|(l, &x)| *l = F::combine(*l, x));
+        let mut width = LANES;
+        while width > 1 {
+            width /= 2;
+            (0..width).for_each(|i| lanes[i] = F::combine(lanes[i], lanes[i + width]));
+        }
+        lanes[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_folds_to_what_a_plain_loop_gives() {
+        for [outer, r, inner] in [[1, 0, 3], [3, 1, 1], [2, 7, 1], [1, 40_000, 1], [5, 70, 3], [1, 20_000, 2], [70, 33, 65], [2, 3, 9000]] {
+            let x: Vec<f64> = (0..outer * r * inner).map(|i| ((i * 7919) % 1013) as f64 - 500.0).collect();
+            let (mut sum, mut max) = (vec![0.0; outer * inner], vec![0.0; outer * inner]);
+            fold_middle::<Sum<f64>>(&x, [outer, r, inner], &mut sum);
+            fold_middle::<Max<f64>>(&x, [outer, r, inner], &mut max);
+            for o in 0..outer {
+                for i in 0..inner {
+                    let column = (0..r).map(|k| x[(o * r + k) * inner + i]);
+                    assert_eq!(sum[o * inner + i], column.clone().sum::<f64>(), "{outer} {r} {inner}");
+                    assert_eq!(max[o * inner + i], column.fold(f64::NEG_INFINITY, f64::max));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_show() {
+        let x: Vec<f32> = (0..300_000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let sum = |n, dims: [usize; 3]| {
+            threads::set_threads(n);
+            let mut out = vec![0.0f32; dims[0] * dims[2]];
+            fold_middle::<Sum<f32>>(&x, dims, &mut out);
+            out
+        };
+        for dims in [[1, 300_000, 1], [3, 100_000, 1], [1, 1000, 300], [300, 1000, 1]] {
+            assert_eq!(sum(1, dims), sum(3, dims));
+        }
+    }
+
+    #[test]
+    fn nan_is_not_lost() {
+        let mut out = [0.0];
+        fold_middle::<Max<f64>>(&[1.0, f64::NAN, 3.0], [1, 3, 1], &mut out);
+        assert!(out[0].is_nan());
+    }
+}

@@ -1,0 +1,78 @@
+//! The exponential and its relatives: `e^x = 2^n e^r` with `x = n ln 2 + r` and `|r| <= ln 2 / 2`.
+
+use super::lane::Lane;
+
+/// `x = n ln 2 + r + low`, where `low` is what rounding took from `r`.
+#[inline(always)]
+fn reduce<T: Lane>(x: T) -> (T::Word, T, T) {
+    let (n, word) = x.nearest(T::LOG2_E);
+    // Exact: a multiple of the last place of ln 2, and smaller than it.
+    let head = (-n).mul_add(T::LN_2[0], x);
+    let r = (-n).mul_add(T::LN_2[1], head);
+    let low = (-n).mul_add(T::LN_2[1], head - r);
+    (word, r, low)
+}
+
+/// `e^(x + low)` for a correction `|low|` far below 1.
+#[inline(always)]
+pub fn exp_sum<T: Lane>(x: T, low: T) -> T {
+    let (n, r, _) = reduce(x.at_least(T::EXP_MIN).at_most(T::EXP_MAX));
+    let r = r + low;
+    let series = (r * r).mul_add(r.polynomial(T::EXP_TAIL), r);
+    (T::from(1.0) + series).ldexp(n)
+}
+
+#[inline(always)]
+pub fn exp<T: Lane>(x: T) -> T {
+    exp_sum(x, T::from(-0.0))
+}
+
+/// `(e^x - 1) / 2` for `x >= -2 TANH_MAX`, as `p (r + tail) + (p - ½)` with `p = 2^n / 2`.
+///
+/// The large terms `p r` and `p - ½` are added first and the small one last, so two roundings remain.
+#[inline(always)]
+fn half_exp_m1<T: Lane>(x: T) -> T {
+    let (n, r, low) = reduce(x);
+    let p = T::half_exp2(n);
+    let tail = (r * r).mul_add(r.polynomial(T::EXP_TAIL), low);
+    p.mul_add(tail, p.mul_add(r, p - T::from(0.5)))
+}
+
+#[inline(always)]
+pub fn exp_m1<T: Lane>(x: T) -> T {
+    let half = half_exp_m1(x.at_least(T::from(-2.0) * T::TANH_MAX).at_most(T::EXP_MAX));
+    // Where e^x - 1 rounds to x: keeps the sign of zero and the bits of subnormals.
+    if x.abs() < T::EPSILON * T::from(0.25) {
+        x
+    } else {
+        half + half
+    }
+}
+
+/// `numerator / (1 + u)` for `u >= 0`, without the rounding of `1 + u`: one step of Newton's iteration from the rounded
+/// quotient, whose remainder knows what the sum lost.
+#[inline(always)]
+fn over_one_plus<T: Lane>(numerator: T, u: T) -> T {
+    let one = T::from(1.0);
+    let sum = one + u;
+    let lost = u - (sum - one);
+    let reciprocal = one / sum;
+    let quotient = numerator * reciprocal;
+    let remainder = (-quotient).mul_add(lost, (-quotient).mul_add(sum, numerator));
+    remainder.mul_add(reciprocal, quotient)
+}
+
+/// With `t = (e^2|x| - 1) / 2`, `tanh |x| = t / (1 + t)`.
+#[inline(always)]
+pub fn tanh<T: Lane>(x: T) -> T {
+    let a = x.abs().at_most(T::TANH_MAX);
+    let t = half_exp_m1(a + a);
+    over_one_plus(t, t).copysign(x)
+}
+
+/// From `u = e^-|x|`, which cannot overflow: `1 / (1 + u)` on the right of zero and `u / (1 + u)` on the left.
+#[inline(always)]
+pub fn sigmoid<T: Lane>(x: T) -> T {
+    let u = exp(-x.abs());
+    over_one_plus(if x < T::from(0.0) { u } else { T::from(1.0) }, u)
+}

@@ -1,0 +1,174 @@
+//! What a float width provides: IEEE bit tricks, and the constants and polynomial coefficients for its precision.
+//!
+//! The integers have the width of the float, so that they fill the same vector lanes, and conversions between the two
+//! go through the bits of a float, because AVX2 has no instruction between `f64` and `i64`.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// One element of a vector register. `From<f32>` is for literals: `T::from(0.5)`.
+pub trait Lane:
+    Copy
+    + 'static
+    + PartialOrd
+    + From<f32>
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+    /// An integer held in the low bits of a word; the high bits are noise.
+    type Word: Copy;
+
+    const INFINITY: Self;
+    const NAN: Self;
+    const EPSILON: Self;
+    /// Smallest normal number.
+    const MIN_POSITIVE: Self;
+
+    const LOG2_E: Self;
+    /// `ln 2` as an unevaluated sum, largest part first.
+    const LN_2: [Self; 2];
+    const FRAC_1_PI: Self;
+    /// `π` as an unevaluated sum, largest part first; all parts are positive, so that -0 survives their subtraction.
+    const PI: [Self; 3];
+
+    /// From here down `e^x` rounds to 0.
+    const EXP_MIN: Self;
+    /// From here up `e^x` is infinite.
+    const EXP_MAX: Self;
+    /// From here up `tanh x` rounds to 1, and from minus twice this down `e^x - 1` rounds to -1.
+    const TANH_MAX: Self;
+    /// From here up `erf x` rounds to 1.
+    const ERF_MAX: Self;
+    /// See [`Elementary::TRIG_LIMIT`](super::Elementary::TRIG_LIMIT).
+    const TRIG_LIMIT: Self;
+
+    /// `(e^r - 1 - r) / r²` for `|r| <= ln 2 / 2`.
+    const EXP_TAIL: &'static [Self];
+    /// `(2 atanh s - 2s) / s³` in powers of `s²`, for `|s| <= 3 - 2√2`.
+    const ATANH_TAIL: &'static [Self];
+    /// `(sin r - r) / r³` in powers of `r²`, for `|r| <= π/2` and a little beyond.
+    const SIN_TAIL: &'static [Self];
+    /// `erf a / a - 1` in powers of `a²`, for `0 <= a <= 1`.
+    const ERF_SMALL: &'static [Self];
+    /// `ln(1 - erf a)` in powers of `a - 1`, for `1 <= a <= ERF_MAX`.
+    const LN_ERFC: &'static [Self];
+
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    fn abs(self) -> Self;
+    fn copysign(self, sign: Self) -> Self;
+    fn trunc(self) -> Self;
+
+    /// The integer nearest to `self * scale`, as a float and as a word. NaN gives NaN and a word of noise.
+    ///
+    /// Adding `1.5 · 2^(MANTISSA_DIGITS - 1)` leaves no bits for a fraction, so the sum rounds to an integer and holds it
+    /// in its low mantissa bits. The sum here carries twice the exponent bias as well, for [`ldexp`](Lane::ldexp).
+    fn nearest(self, scale: Self) -> (Self, Self::Word);
+
+    /// `2^n / 2` for a normal result: halved, so that the largest `n` an exponential meets does not overflow.
+    fn half_exp2(n: Self::Word) -> Self;
+
+    /// `self · 2^n`, rounded once: in two factors, because `2^n` itself may overflow or be subnormal.
+    fn ldexp(self, n: Self::Word) -> Self;
+
+    /// `(-1)^n self`.
+    fn negate_if_odd(self, n: Self::Word) -> Self;
+
+    /// `(m, n)` with `self = m · 2^n` and `√½ <= m < √2`, for a positive normal number.
+    fn frexp(self) -> (Self, Self);
+
+    /// `|x|^p` for `x` positive, zero or infinite, other than `0^0`, `∞^0` and `1^±∞`.
+    fn pow_positive(self, p: Self) -> Self;
+
+    /// The polynomial with the given coefficients, lowest power first, by Horner's rule.
+    #[inline(always)]
+    fn polynomial(self, coefficients: &'static [Self]) -> Self {
+        let (&last, rest) = coefficients.split_last().expect("a polynomial has a coefficient");
+        rest.iter().rev().fold(last, |sum, &c| sum.mul_add(self, c))
+    }
+
+    /// `self`, but at most `bound`; unlike `f64::min` it lets NaN through.
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        if self > bound { bound } else { self }
+    }
+
+    /// `self`, but at least `bound`; unlike `f64::max` it lets NaN through.
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        if self < bound { bound } else { self }
+    }
+}
+
+/// The methods of [`Lane`] that are the same for both widths up to the layout of the bits.
+macro_rules! bit_tricks {
+    ($float:ident, $word:ident) => {
+        type Word = $word;
+
+        const INFINITY: Self = $float::INFINITY;
+        const NAN: Self = $float::NAN;
+        const EPSILON: Self = $float::EPSILON;
+        const MIN_POSITIVE: Self = $float::MIN_POSITIVE;
+        const LOG2_E: Self = std::$float::consts::LOG2_E;
+        const FRAC_1_PI: Self = std::$float::consts::FRAC_1_PI;
+
+        #[inline(always)]
+        fn mul_add(self, a: Self, b: Self) -> Self {
+            $float::mul_add(self, a, b)
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            $float::abs(self)
+        }
+        #[inline(always)]
+        fn copysign(self, sign: Self) -> Self {
+            $float::copysign(self, sign)
+        }
+        #[inline(always)]
+        fn trunc(self) -> Self {
+            $float::trunc(self)
+        }
+
+        #[inline(always)]
+        fn nearest(self, scale: Self) -> (Self, $word) {
+            const SHIFT: $float = ((3 as $word) << (FRACTION - 1)) as $float + 2.0 * BIAS as $float;
+            let shifted = $float::mul_add(self, scale, SHIFT);
+            (shifted - SHIFT, shifted.to_bits())
+        }
+
+        #[inline(always)]
+        fn half_exp2(n: $word) -> Self {
+            // `n` carries 2 BIAS, the exponent field of 2^(n - 1) wants n - 1 + BIAS.
+            $float::from_bits(n.wrapping_sub(BIAS + 1) << FRACTION)
+        }
+
+        #[inline(always)]
+        fn ldexp(self, n: $word) -> Self {
+            // n + 2 BIAS is positive and splits into the exponent fields of both factors.
+            let half = n >> 1;
+            let rest = n.wrapping_sub(half);
+            self * $float::from_bits(half << FRACTION) * $float::from_bits(rest << FRACTION)
+        }
+
+        #[inline(always)]
+        fn negate_if_odd(self, n: $word) -> Self {
+            $float::from_bits(self.to_bits() ^ (n << ($word::BITS - 1)))
+        }
+
+        #[inline(always)]
+        fn frexp(self) -> (Self, Self) {
+            const ONE: $word = BIAS << FRACTION;
+            const SQRT_HALF: $word = std::$float::consts::FRAC_1_SQRT_2.to_bits();
+            // A float whose last mantissa bit counts ones: or-ing an integer into its mantissa adds it.
+            const COUNTER: $float = ((1 as $word) << FRACTION) as $float;
+
+            let shifted = self.to_bits().wrapping_add(ONE - SQRT_HALF);
+            let exponent = shifted >> FRACTION;
+            let mantissa = (shifted & ((1 << FRACTION) - 1)) + SQRT_HALF;
+            let n = $float::from_bits(exponent | COUNTER.to_bits()) - (COUNTER + BIAS as $float);
+            ($float::from_bits(mantissa), n)
+        }
+    };
+}
+pub(super) use bit_tricks;

@@ -1,0 +1,319 @@
+//! Accuracy against the standard library and a table, the IEEE special cases, and the promise of equal bits.
+
+use super::Elementary;
+use super::lane::Lane;
+
+/// Error of `y` in units of the last place that `exact` has in a format of `digits` mantissa bits and this least normal
+/// number. Equal infinities and two NaNs have no error.
+fn ulps(y: f64, exact: f64, digits: i32, least_normal: f64) -> f64 {
+    if y == exact || (y.is_nan() && exact.is_nan()) {
+        return 0.0;
+    }
+    let exponent = (exact.abs().max(least_normal).to_bits() >> 52) as i32 - 1023;
+    // In two factors: a subnormal unit cannot be reached by one power.
+    (y - exact).abs() * 2f64.powi(digits - 1 - exponent.max(0)) * 2f64.powi(-exponent.min(0))
+}
+
+fn ulps_f32(y: f32, exact: f64) -> f64 {
+    // Beyond the range of f32 the only right answer is what rounding gives.
+    let exact = if (exact as f32).is_infinite() {
+        (exact as f32).into()
+    } else {
+        exact
+    };
+    ulps(y.into(), exact, 24, f32::MIN_POSITIVE.into())
+}
+
+fn ulps_f64(y: f64, exact: f64) -> f64 {
+    ulps(y, exact, 53, f64::MIN_POSITIVE)
+}
+
+/// Points spread evenly over `[-radius, radius]`, and magnitudes spread evenly over all binades of `f32`.
+fn samples(radius: f64) -> impl Iterator<Item = f64> {
+    let even = (-10_000..=10_000).map(move |i| radius * f64::from(i) / 10_007.0);
+    let magnitudes = (0..20_000).map(|i| f64::from(f32::from_bits(i * 106_961)));
+    let specials = [
+        0.0,
+        1.0,
+        f64::INFINITY,
+        f64::NAN,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        f32::MAX.into(),
+    ];
+    even.chain(magnitudes.chain(specials).flat_map(|x| [x, -x]))
+}
+
+fn sigmoid_std(x: f64) -> f64 {
+    if x < 0.0 {
+        x.exp() / (1.0 + x.exp())
+    } else {
+        1.0 / (1.0 + (-x).exp())
+    }
+}
+
+fn softplus_std(x: f64) -> f64 {
+    if x.is_nan() {
+        x
+    } else {
+        x.max(0.0) + (-x.abs()).exp().ln_1p()
+    }
+}
+
+/// Checks a function in both widths; `wide` is the bound in f64, where the reference itself is rounded.
+macro_rules! accuracy {
+    ($($test:ident: $function:ident, $exact:expr, radius $radius:expr, narrow $narrow:expr, wide $wide:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            let exact: fn(f64) -> f64 = $exact;
+            let trigonometric = ["sin", "cos"].contains(&stringify!($function));
+            for x in samples($radius) {
+                let narrow = x as f32;
+                if !trigonometric || !narrow.is_finite() || narrow.abs() <= <f32 as Elementary>::TRIG_LIMIT {
+                    let y: f32 = Elementary::$function(narrow);
+                    let error = ulps_f32(y, exact(narrow.into()));
+                    assert!(error <= $narrow, "f32 {}({narrow:e}) = {y:e}: {error} ulp", stringify!($function));
+                }
+                if !trigonometric || !x.is_finite() || x.abs() <= <f64 as Elementary>::TRIG_LIMIT {
+                    let y: f64 = Elementary::$function(x);
+                    let error = ulps_f64(y, exact(x));
+                    assert!(error <= $wide, "f64 {}({x:e}) = {y:e}: {error} ulp", stringify!($function));
+                }
+            }
+        }
+    )*};
+}
+
+accuracy! {
+    exp_is_accurate: exp, f64::exp, radius 750.0, narrow 1.0, wide 1.0;
+    exp_is_accurate_near_zero: exp, f64::exp, radius 20.0, narrow 1.0, wide 1.0;
+    exp_m1_is_accurate: exp_m1, f64::exp_m1, radius 4.0, narrow 1.5, wide 2.0;
+    exp_m1_is_accurate_far_out: exp_m1, f64::exp_m1, radius 750.0, narrow 1.5, wide 2.0;
+    ln_is_accurate: ln, f64::ln, radius 3.0, narrow 1.0, wide 1.0;
+    ln_1p_is_accurate: ln_1p, f64::ln_1p, radius 1.5, narrow 1.5, wide 2.0;
+    sin_is_accurate: sin, f64::sin, radius 30.0, narrow 2.0, wide 2.0;
+    sin_is_accurate_up_to_the_limit: sin, f64::sin, radius 1.07e9, narrow 2.0, wide 2.0;
+    cos_is_accurate: cos, f64::cos, radius 30.0, narrow 2.0, wide 2.0;
+    cos_is_accurate_up_to_the_limit: cos, f64::cos, radius 131e3, narrow 2.0, wide 2.0;
+    tanh_is_accurate: tanh, f64::tanh, radius 5.0, narrow 2.0, wide 3.0;
+    tanh_is_accurate_until_it_saturates: tanh, f64::tanh, radius 25.0, narrow 2.0, wide 3.0;
+    sigmoid_is_accurate: sigmoid, sigmoid_std, radius 10.0, narrow 2.0, wide 4.0;
+    sigmoid_is_accurate_far_out: sigmoid, sigmoid_std, radius 750.0, narrow 2.0, wide 4.0;
+    softplus_is_accurate: softplus, softplus_std, radius 10.0, narrow 2.0, wide 3.0;
+    softplus_is_accurate_far_out: softplus, softplus_std, radius 750.0, narrow 2.0, wide 3.0;
+}
+
+#[test]
+fn erf_is_accurate() {
+    for &(x, exact) in ERF {
+        for (x, exact) in [(x, exact), (-x, -exact)] {
+            let error = ulps_f64(Elementary::erf(x), exact);
+            assert!(error <= 1.5, "f64 erf({x:e}): {error} ulp");
+        }
+    }
+    for x in samples(5.0) {
+        let error = ulps_f32(Elementary::erf(x as f32), Elementary::erf((x as f32) as f64));
+        assert!(error <= 1.5, "f32 erf({x:e}): {error} ulp");
+    }
+    assert_eq!(Elementary::erf(f64::INFINITY), 1.0);
+    assert!(Elementary::erf(f64::NAN).is_nan());
+}
+
+#[test]
+fn powf_is_accurate() {
+    for base in samples(10.0) {
+        for p in [0.5, -0.5, 1.7, 3.0, -13.0, 100.25, 1e-3, -1e5, 1e15, 0.1 / 3.0] {
+            let (x, y) = (base as f32, p as f32);
+            let error = ulps_f32(Elementary::powf(x, y), f64::from(x).powf(y.into()));
+            assert!(error <= 1.0, "f32 {x:e}^{y:e}: {error} ulp");
+            let error = ulps_f64(Elementary::powf(base, p), base.powf(p));
+            assert!(error <= 2.0, "f64 {base:e}^{p:e}: {error} ulp");
+        }
+    }
+    // The exponent that brings each base to a given place in the range, overflow and underflow included.
+    for base in samples(10.0).filter(|x| *x > 0.0 && x.is_finite() && *x != 1.0) {
+        for logarithm in [-745.0, -720.0, -300.5, 1e-3, 512.3, 709.5, 710.5] {
+            let p = logarithm / base.ln();
+            let error = ulps_f64(Elementary::powf(base, p), base.powf(p));
+            assert!(error <= 2.0, "f64 {base:e}^{p:e}: {error} ulp");
+        }
+    }
+}
+
+/// All pairs of special values agree with the standard library, the sign of zero included.
+fn check_powf_specials<T: Elementary + Lane + Into<f64>>(std: fn(T, T) -> T) {
+    let values = [
+        0.0,
+        0.5,
+        1.0,
+        1.5,
+        2.0,
+        3.0,
+        1e10,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NAN,
+        16_777_215.0,
+        1e-44,
+    ];
+    for x in values.into_iter().flat_map(|v| [v, -v]).map(T::from) {
+        for p in values.into_iter().flat_map(|v| [v, -v]).map(T::from) {
+            let (y, exact): (f64, f64) = (Elementary::powf(x, p).into(), std(x, p).into());
+            let both_nan = y.is_nan() && exact.is_nan();
+            let same_sign = y.is_sign_negative() == exact.is_sign_negative();
+            let close = y == exact || (y / exact - 1.0).abs() < 1e-6;
+            assert!(
+                both_nan || (same_sign && close),
+                "{:e}^{:e} = {y:e}, not {exact:e}",
+                x.into(),
+                p.into()
+            );
+        }
+    }
+}
+
+#[test]
+fn powf_follows_ieee_754() {
+    check_powf_specials::<f32>(f32::powf);
+    check_powf_specials::<f64>(f64::powf);
+}
+
+fn check_signs_and_limits<T: Elementary + Lane + Into<f64> + std::fmt::Debug>() {
+    let (zero, one) = (T::from(0.0), T::from(1.0));
+    let negative = |x: T| one.copysign(x) < zero;
+    for odd in [T::exp_m1, T::ln_1p, T::sin, T::tanh, T::erf] as [fn(T) -> T; 5] {
+        assert!(odd(-zero) == zero && negative(odd(-zero)) && !negative(odd(zero)));
+    }
+    assert!(Elementary::exp(-T::INFINITY) == zero && Elementary::exp(T::INFINITY) == T::INFINITY);
+    assert!(Elementary::ln(zero) == -T::INFINITY && Elementary::ln_1p(-one) == -T::INFINITY);
+    assert!(Elementary::ln(T::INFINITY) == T::INFINITY && Elementary::ln_1p(T::INFINITY) == T::INFINITY);
+    for undefined in [
+        Elementary::ln(-one),
+        Elementary::ln(-T::INFINITY),
+        Elementary::ln_1p(T::from(-1.5)),
+    ] {
+        assert!(undefined.into().is_nan());
+    }
+    for angle in [T::INFINITY, -T::INFINITY] {
+        assert!(Elementary::sin(angle).into().is_nan() && Elementary::cos(angle).into().is_nan());
+    }
+    // Never beyond 1, neither at the crests nor where they saturate.
+    for i in 0..40_000 {
+        let x = T::from(i as f32 * 0.001);
+        for bounded in [T::sin, T::cos, T::tanh, T::erf, T::sigmoid] as [fn(T) -> T; 5] {
+            assert!(bounded(x).abs() <= one, "{x:?}");
+        }
+    }
+}
+
+#[test]
+fn signs_and_limits_are_right() {
+    check_signs_and_limits::<f32>();
+    check_signs_and_limits::<f64>();
+}
+
+/// The same loop compiled for AVX2 and for the baseline must give the same bits at every length.
+#[cfg(target_arch = "x86_64")]
+macro_rules! same_bits {
+    ($($float:ident: $($function:ident $(($p:expr))?)*;)*) => {$($({
+        #[target_feature(enable = "avx2,fma")]
+        fn vector(out: &mut [$float], xs: &[$float]) {
+            for (o, &x) in out.iter_mut().zip(xs) {
+                *o = Elementary::$function(x $(, $p)?);
+            }
+        }
+        let specials = [0.0, -0.0, $float::INFINITY, -$float::INFINITY, $float::NAN, $float::MIN_POSITIVE / 3.0];
+        let xs: Vec<$float> = (0..67).map(|i| (i as $float - 33.0) * 0.37).chain(specials).collect();
+        for length in 0..=67 {
+            for xs in [&xs[..length], &xs[xs.len() - length..]] {
+                let mut out = vec![0.0; length];
+                // SAFETY: the caller has checked that this machine has AVX2 and FMA.
+                unsafe { vector(&mut out, xs) };
+                for (y, &x) in out.iter().zip(xs) {
+                    let scalar: $float = Elementary::$function(x $(, $p)?);
+                    let same = y.to_bits() == scalar.to_bits() || (y.is_nan() && scalar.is_nan());
+                    assert!(same, "{}({x:e}) of {length}: {y:e} or {scalar:e}", stringify!($function));
+                }
+            }
+        }
+    })*)*};
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn vector_and_scalar_bits_agree() {
+    if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
+        return;
+    }
+    same_bits! {
+        f32: exp exp_m1 ln ln_1p sin cos tanh sigmoid softplus erf powf(2.0) powf(-0.7);
+        f64: exp exp_m1 ln ln_1p sin cos tanh sigmoid softplus erf powf(2.0) powf(-0.7);
+    }
+}
+
+/// `erf x` correctly rounded from forty digits.
+const ERF: &[(f64, f64)] = &[
+    (1e-300, 1.1283791670955126e-300),
+    (1e-20, 1.1283791670955125e-20),
+    (1e-09, 1.1283791670955127e-09),
+    (0.0001, 0.00011283791633342487),
+    (0.00839777, 0.009475645968659052),
+    (0.115465, 0.12971160060086773),
+    (0.172736, 0.1929903600483631),
+    (0.203442, 0.22643159877707042),
+    (0.280965, 0.3088865736611178),
+    (0.340593, 0.3699604901524737),
+    (0.415725, 0.44341664874449943),
+    (0.486795, 0.5088192791176461),
+    (0.505866, 0.5256396676394328),
+    (0.564272, 0.5751301570882221),
+    (0.677235, 0.6618136451036255),
+    (0.714548, 0.6877554405145655),
+    (0.797643, 0.7406959381559675),
+    (0.812632, 0.7495409882684628),
+    (0.902837, 0.7983286635276168),
+    (0.982596, 0.8353498033523048),
+    (0.9999999999999999, 0.8427007929497148),
+    (1.0, 0.8427007929497149),
+    (1.0000000000000002, 0.842700792949715),
+    (1.0143, 0.8485523523024696),
+    (1.12158, 0.887295540277154),
+    (1.18134, 0.9052125393282806),
+    (1.18941, 0.9074466241164137),
+    (1.25159, 0.9232754500782376),
+    (1.34634, 0.9430914160943129),
+    (1.4337, 0.9573946191579683),
+    (1.46133, 0.961231223367694),
+    (1.51354, 0.9676830999909137),
+    (1.58888, 0.9753609727263691),
+    (1.62682, 0.9785897602891785),
+    (1.70136, 0.9838755486734458),
+    (1.77737, 0.9880487588715832),
+    (1.84349, 0.990868426068007),
+    (1.88957, 0.9924656747015203),
+    (1.95193, 0.994227747888135),
+    (2.01367, 0.9955971806640003),
+    (2.09123, 0.9968980074996127),
+    (2.14311, 0.9975610554984236),
+    (2.18884, 0.9980351015564842),
+    (2.30235, 0.9988701205679532),
+    (2.34728, 0.9990983902562985),
+    (2.41514, 0.9993634052058639),
+    (2.44912, 0.9994669593973938),
+    (2.62407, 0.9997935541299614),
+    (2.85749, 0.9999467991877524),
+    (3.01511, 0.9999799209057334),
+    (3.29159, 0.9999967603693478),
+    (3.59019, 0.999999617154567),
+    (3.8389, 0.9999999433370764),
+    (4.11706, 0.9999999941992216),
+    (4.30276, 0.9999999988352436),
+    (4.60375, 0.9999999999251915),
+    (4.83379, 0.9999999999918572),
+    (5.03792, 0.9999999999989568),
+    (5.32345, 0.9999999999999487),
+    (5.61031, 0.9999999999999979),
+    (5.85577, 0.9999999999999999),
+    (6.5, 1.0),
+];

@@ -1,0 +1,31 @@
+//! Sine and cosine: `sin(n π + r) = (-1)^n sin r` with `|r| <= π/2`.
+
+use super::lane::Lane;
+
+/// `sin(x - k π)` with its sign flipped for odd `n`.
+#[inline(always)]
+fn sin_reduced<T: Lane>(x: T, k: T, n: T::Word) -> T {
+    // The first difference is exact: a multiple of the last place of π, and smaller than it.
+    let head = (-k).mul_add(T::PI[0], x);
+    let r = (-k).mul_add(T::PI[2], (-k).mul_add(T::PI[1], head));
+    let a = r.abs();
+    let z = a * a;
+    // Through |r| and back, because a sum of zeros of opposite sign would lose the sign of -0. Rounding at the crest must
+    // not exceed 1, or `1 - sin²` would be negative.
+    let sin = (a * z).mul_add(z.polynomial(T::SIN_TAIL), a).at_most(T::from(1.0));
+    sin.copysign(r).negate_if_odd(n)
+}
+
+#[inline(always)]
+pub fn sin<T: Lane>(x: T) -> T {
+    let (n, word) = x.nearest(T::FRAC_1_PI);
+    sin_reduced(x, n, word)
+}
+
+/// `cos x = (-1)^n sin r` with `x = (n - ½) π + r`.
+#[inline(always)]
+pub fn cos<T: Lane>(x: T) -> T {
+    let half = T::from(0.5);
+    let (n, word) = x.mul_add(T::FRAC_1_PI, half).nearest(T::from(1.0));
+    sin_reduced(x, n - half, word)
+}

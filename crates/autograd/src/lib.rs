@@ -1,0 +1,61 @@
+//! Reverse-mode automatic differentiation on a Wengert tape of tensors.
+//!
+//! Record a computation on a [`Tape`] with [`Var`]s, ask the result for its derivatives, of any order:
+//!
+//! ```
+//! use autograd::prelude::*;
+//!
+//! let tape = Tape::<f64>::new();
+//! let x = tape.var(tensor![1.0, 2.0, 3.0]);
+//! let y = (x * x.sin()).sum();
+//!
+//! let dy = y.backward().wrt(x); // numbers: sin x + x cos x
+//! assert!((dy.at(&[0]) - (1f64.sin() + 1f64.cos())).abs() < 1e-15);
+//!
+//! let dy = y.grad(&[x])[0]; // the same, recorded: differentiate again
+//! let d2y = dy.sum().backward().wrt(x); // 2 cos x - x sin x
+//! assert!((d2y.at(&[0]) - (2.0 * 1f64.cos() - 1f64.sin())).abs() < 1e-14);
+//! ```
+//!
+//! The rooms, in the order data flows: [`Tensor`] holds numbers; kernels loop over them; an [`Op`](op::Op) is plain
+//! data that says what a node does, and its [rules](op) say how derivatives pass through it; a [`Value`] is anything ops
+//! apply to; the [`Tape`] lists what was done; the sweeps ([`Var::backward`], [`Var::grad`], [`Var::jvp`]) walk the list.
+//! [`gradcheck`] proves a gradient against finite differences.
+
+#![warn(missing_docs)]
+
+mod backward;
+pub mod check;
+mod error;
+mod explain;
+pub mod float;
+mod forward;
+mod kernel;
+mod methods;
+pub mod op;
+mod operators;
+mod tape;
+mod tensor;
+mod value;
+mod var;
+
+pub use backward::Gradients;
+pub use check::gradcheck;
+pub use error::{Error, Result};
+pub use float::{Element, Float};
+pub use kernel::random::Rng;
+pub use kernel::threads::{set_threads, threads};
+pub use op::rule::Rule;
+pub use op::symbol::derivative_table;
+pub use op::vjp::Cotangents;
+pub use tape::Tape;
+pub use tensor::pool::set_pool_limit;
+pub use tensor::view::Span;
+pub use tensor::{Axes, AxisSet, Nested, Shape, Strides, Tensor};
+pub use value::Value;
+pub use var::Var;
+
+/// What most programs need: `use autograd::prelude::*`.
+pub mod prelude {
+    pub use crate::{Float, Gradients, Rng, Tape, Tensor, Var, gradcheck, tensor};
+}

@@ -1,0 +1,289 @@
+//! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
+
+use super::elementwise::{binary_map, binary_rule as binary_rule_block, unary_map, unary_rule as unary_rule_block};
+use super::{Binary, Fold, Op, Side, Unary};
+use crate::float::{Element, Exact, Float, Real};
+use crate::kernel::elementwise::{add_assign, zip};
+use crate::kernel::{gemm, index, reduce, rows};
+use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
+use crate::tensor::view::Span;
+use crate::tensor::{AxisSet, Shape, Tensor};
+
+/// The value of `op` at `x`, of the shape that the shape rule gave.
+pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
+    match op {
+        Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
+        Op::Unary(u) => unary(*u, x[0]),
+        Op::Binary(b) => binary(*b, x[0], x[1], shape),
+        Op::Where => Tensor::build(shape, |out| zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select(c, a, b, out))),
+        Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, shape),
+        Op::Softmax { axis } => along_rows(x[0], *axis, rows::softmax),
+        Op::LogSoftmax { axis } => along_rows(x[0], *axis, rows::log_softmax),
+        Op::CrossEntropy { labels } => {
+            let labels = labels.contiguous();
+            Tensor::build(shape, |out| rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels), out))
+        }
+        Op::MatMul { ta, tb } => matmul(x[0], *ta, x[1], *tb, shape),
+        Op::Reshape { shape } => x[0].as_shape(shape),
+        Op::Expand { shape } => x[0].broadcast_view(shape),
+        Op::Permute { order } => x[0].permuted(order),
+        Op::Slice { spans } => x[0].spans(spans),
+        Op::Place { spans, .. } => Tensor::build(shape, |out| {
+            out.fill(T::zero());
+            place(x[0], spans, shape, out);
+        }),
+        Op::Concat { axis } => Tensor::build(shape, |out| {
+            let mut spans: Vec<Span> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+            for part in x {
+                spans[*axis].len = part.shape()[*axis];
+                place(part, &spans, shape, out);
+                spans[*axis].start += spans[*axis].len;
+            }
+        }),
+        Op::Take { axis, index } => {
+            let dims = around(x[0].shape(), *axis);
+            Tensor::build(shape, |out| index::take(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out))
+        }
+        Op::TakeAdd { axis, index, .. } => Tensor::build(shape, |out| {
+            out.fill(T::zero());
+            index::take_add(flat(&x[0].contiguous()), around(shape, *axis), flat(&index.contiguous()), out);
+        }),
+        Op::Gather { axis, index } => {
+            let [_, size, inner] = around(x[0].shape(), *axis);
+            let dims = [size, index.shape()[*axis], inner];
+            Tensor::build(shape, |out| index::gather(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out))
+        }
+        Op::GatherAdd { axis, index, size } => Tensor::build(shape, |out| {
+            let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
+            out.fill(T::zero());
+            index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
+        }),
+        Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
+    }
+}
+
+/// The elements of a tensor that `contiguous` returned.
+fn flat<T: Element>(x: &Tensor<T>) -> &[T] {
+    x.as_slice().expect("contiguous")
+}
+
+/// Sizes before, of, and after an axis.
+fn around(shape: &[usize], axis: usize) -> [usize; 3] {
+    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
+}
+
+// ---- elementwise ----
+
+impl Binary {
+    /// The value at two numbers, with the same bits as in a block.
+    #[inline]
+    pub(crate) fn at<T: Float>(self, a: T, b: T) -> T {
+        let mut out = [T::zero()];
+        binary_map(self, &[a], &[b], &mut out);
+        out[0]
+    }
+}
+
+/// `f(x)`.
+pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
+    Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| {
+        unary_map(u, x, out);
+        far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
+    }))
+}
+
+/// The cotangent of `x`, in one pass: no temporary is made.
+pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
+    Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|[x, y, g], out| {
+        unary_rule_block(u, x, y, g, out);
+        far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
+    }))
+}
+
+/// Calls `again` for the angles that the fast sine and cosine do not cover.
+#[inline]
+fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
+    if u.is_trigonometric() {
+        let far = x.iter().enumerate().filter(|(_, x)| Real::abs(**x) > T::TRIG_LIMIT);
+        far.for_each(|(i, _)| again(i));
+    }
+}
+
+/// `f(a, b)`, broadcast.
+pub(crate) fn binary<T: Float>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
+    Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out)))
+}
+
+/// The cotangent of one operand before broadcasting is undone: of the shape of `y`.
+pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> Tensor<T> {
+    if f.passes_cotangent(side) {
+        return g.broadcast_view(y.shape());
+    }
+    let shape = y.shape();
+    Tensor::build(shape, |out| zip(shape, [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_block(f, side, a, b, y, g, out)))
+}
+
+fn select<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
+    for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
+        *o = Real::select(c, a, b);
+    }
+}
+
+/// `acc += x`, in place where nobody else holds the memory.
+pub(crate) fn accumulate<T: Float>(acc: &mut Tensor<T>, x: Tensor<T>) {
+    if let (Some(a), Some(b)) = (acc.as_scalar(), x.as_scalar()) {
+        *acc = Tensor::scalar(a + b);
+        return;
+    }
+    let shape = Shape::from(acc.shape());
+    if let Some(acc) = acc.unique_mut() {
+        return add_assign(&shape, acc, &x);
+    }
+    let shared = std::mem::replace(acc, x);
+    match acc.unique_mut() {
+        Some(acc) => add_assign(&shape, acc, &shared),
+        None => *acc = binary(Binary::Add, &shared, acc, &shape),
+    }
+}
+
+// ---- reductions ----
+
+fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, shape: &[usize]) -> Tensor<T> {
+    match fold {
+        Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape),
+        Fold::Max => fold_axes::<reduce::Max<T>>(x, axes).as_shape(shape),
+        Fold::Min => fold_axes::<reduce::Min<T>>(x, axes).as_shape(shape),
+        Fold::Mean => {
+            let n: usize = axes.iter().map(|i| x.shape()[i]).product();
+            let sum = fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape);
+            binary(Binary::Div, &sum, &Tensor::scalar(T::of(n as f64)), shape)
+        }
+        Fold::LogSumExp => {
+            // The folded axes go last and become one row.
+            let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+            let n = axes.iter().map(|i| x.shape()[i]).product();
+            let x = x.permuted(&order).contiguous();
+            Tensor::build(shape, |out| rows::logsumexp(flat(&x), n, out))
+        }
+    }
+}
+
+/// Folds the axes, keeping them with size 1.
+fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet) -> Tensor<F::T> {
+    let mut x = x.contiguous();
+    // Runs of neighbouring axes fold together, the last run first: it is the longest walk along memory.
+    let mut end = x.rank();
+    while end > 0 {
+        let mut start = end - 1;
+        if !axes.contains(start) {
+            end = start;
+            continue;
+        }
+        while start > 0 && axes.contains(start - 1) {
+            start -= 1;
+        }
+        let [outer, r, inner] = [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product());
+        let run = (start..end).fold(AxisSet::default(), AxisSet::with);
+        let shape = reduced_shape(x.shape(), run, true);
+        x = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(&x), [outer, r, inner], out));
+        end = start;
+    }
+    x
+}
+
+/// Runs a kernel of rows along any axis.
+fn along_rows<T: Float>(x: &Tensor<T>, axis: usize, kernel: fn(&[T], usize, &mut [T])) -> Tensor<T> {
+    // The axis changes places with the last one, and back: swapping twice is the identity.
+    let mut order: Shape = (0..x.rank()).collect();
+    order.swap(axis, x.rank() - 1);
+    let rows = x.permuted(&order).contiguous();
+    let n = x.shape()[axis];
+    Tensor::build(rows.shape(), |out| kernel(flat(&rows), n, out)).permuted(&order)
+}
+
+// ---- placing ----
+
+/// Writes `x` where a slice with these spans would read `out`, row-major of the given shape.
+fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]) {
+    if x.is_empty() {
+        return;
+    }
+    let whole = crate::tensor::layout::row_major(shape);
+    let start: isize = spans.iter().zip(&whole).map(|(s, &stride)| s.start as isize * stride).sum();
+    let strides: crate::tensor::Strides = spans.iter().zip(&whole).map(|(s, &stride)| s.step * stride).collect();
+    let (data, at) = x.raw();
+    let Some((&n, outer)) = x.shape().split_last() else {
+        out[start as usize] = data[at];
+        return;
+    };
+    let (step_in, step_out) = (x.strides()[outer.len()], strides[outer.len()]);
+    let mut walk = Odometer::new(outer, [&x.strides()[..outer.len()], &strides[..outer.len()]], [at as isize, start]);
+    for _ in 0..outer.iter().product() {
+        let [from, to] = walk.offsets();
+        if step_in == 1 && step_out == 1 {
+            out[to as usize..to as usize + n].copy_from_slice(&data[from as usize..from as usize + n]);
+        } else {
+            (0..n as isize).for_each(|i| out[(to + i * step_out) as usize] = data[(from + i * step_in) as usize]);
+        }
+        walk.advance();
+    }
+}
+
+// ---- matrix products ----
+
+fn matmul<T: Float>(a: &Tensor<T>, ta: bool, b: &Tensor<T>, tb: bool, shape: &[usize]) -> Tensor<T> {
+    let (a, b) = (walkable(a), walkable(b));
+    let (batch, _) = shape.split_at(shape.len() - 2);
+    let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
+    Tensor::build(shape, |out| match batch.iter().product() {
+        _ if out.is_empty() => (),
+        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, false),
+        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, false),
+    })
+}
+
+/// The kernels walk strides forwards only; a reversed view is copied.
+fn walkable<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    if x.strides().iter().all(|&s| s >= 0) { x.clone() } else { x.deep_copy() }
+}
+
+/// The matrices of one operand: the last two axes, and where each of the batch begins.
+struct Matrices<'a, T> {
+    data: &'a [T],
+    start: usize,
+    rows: usize,
+    cols: usize,
+    row_stride: isize,
+    col_stride: isize,
+    batch: crate::tensor::Strides,
+}
+
+fn matrices<'a, T: Float>(x: &'a Tensor<T>, transposed: bool, batch: &[usize]) -> Matrices<'a, T> {
+    let (data, start) = x.raw();
+    let outer = x.rank() - 2;
+    let (&[.., r, c], &[.., rs, cs]) = (x.shape(), x.strides()) else { unreachable!("the shape rule wants two axes") };
+    let batch = broadcast_strides(&x.shape()[..outer], &x.strides()[..outer], batch);
+    let (rows, cols, row_stride, col_stride) = if transposed { (c, r, cs, rs) } else { (r, c, rs, cs) };
+    Matrices { data, start, rows, cols, row_stride, col_stride, batch }
+}
+
+impl<'a, T: Float> Matrices<'a, T> {
+    fn at(&self, start: usize) -> gemm::Mat<'a, T> {
+        gemm::Mat::new(&self.data[start..], self.rows, self.cols, self.row_stride, self.col_stride)
+    }
+}
+
+/// Both operands of a batch of products.
+struct Batches<'a, 'b, T> {
+    a: Matrices<'a, T>,
+    b: Matrices<'a, T>,
+    shape: &'b [usize],
+}
+
+impl<'a, T: Float> Batches<'a, '_, T> {
+    fn nth(&self, i: usize) -> (gemm::Mat<'a, T>, gemm::Mat<'a, T>) {
+        let starts = [self.a.start as isize, self.b.start as isize];
+        let [a, b] = Odometer::at(self.shape, [&self.a.batch, &self.b.batch], starts, i).offsets();
+        (self.a.at(a as usize), self.b.at(b as usize))
+    }
+}

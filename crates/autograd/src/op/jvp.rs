@@ -1,0 +1,50 @@
+//! The forward rules of structured ops: tangents of the inputs in, the tangent of the output out. Most of these ops are
+//! linear, and a linear op is its own derivative.
+
+use super::vjp::{column, weights};
+use super::{Fold, Op};
+use crate::float::Float;
+use crate::tensor::layout::reduced_shape;
+use crate::value::Value;
+
+/// The tangent of the output `y` of `op`; `t` are the tangents of the inputs `x`, `None` where zero.
+pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&V>]) -> Option<V> {
+    let first = t.first().copied().flatten();
+    match op {
+        Op::Leaf | Op::Const | Op::StopGradient => None,
+        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
+        Op::Where => {
+            let zero = x[0].number(T::zero());
+            (t[1].is_some() || t[2].is_some()).then(|| {
+                x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape())
+            })
+        }
+        Op::Reduce { fold: fold @ (Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => first.map(|t| {
+            let kept = reduced_shape(&x[0].shape(), *axes, true);
+            let wide = y.reshape(&kept).expand(&x[0].shape());
+            weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
+        }),
+        Op::Softmax { axis } => first.map(|t| y.mul(&t.sub(&y.mul(t).sum_axis(*axis)))),
+        Op::LogSoftmax { axis } => first.map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
+        Op::CrossEntropy { labels } => first.map(|t| {
+            let expected = x[0].softmax(1).mul(t).sum_axis(1);
+            expected.sub(&t.gather(1, &column(labels))).reshape(&y.shape())
+        }),
+        Op::MatMul { ta, tb } => {
+            let a = t[0].map(|t| t.matmul(x[1], *ta, *tb));
+            let b = t[1].map(|t| x[0].matmul(t, *ta, *tb));
+            match (a, b) {
+                (Some(a), Some(b)) => Some(a.add(&b)),
+                (a, b) => a.or(b),
+            }
+        }
+        Op::Concat { .. } => first.or(t.iter().copied().flatten().next()).map(|some| {
+            let zeros: Vec<V> = x.iter().map(|x| some.number(T::zero()).expand(&x.shape())).collect();
+            let parts: Vec<&V> = t.iter().zip(&zeros).map(|(t, zero)| t.unwrap_or(zero)).collect();
+            V::apply(op.clone(), &parts)
+        }),
+        Op::Reduce { .. } | Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } | Op::Place { .. }
+        | Op::Take { .. } | Op::TakeAdd { .. } | Op::Gather { .. } | Op::GatherAdd { .. } => first.map(|t| V::apply(op.clone(), &[t])),
+        Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
+    }
+}

@@ -1,0 +1,278 @@
+//! What a node of the tape does, as plain data: it can be printed, compared and run again.
+//!
+//! An op knows nothing of where it runs. Four tables give it meaning, and no other place knows an op: its
+//! [shape rule](shape), its [value](eval), its reverse rules ([`elementwise`], [vjp]) and its forward rules
+//! ([`elementwise`], [jvp]). A new variant fails to compile at exactly the arms it lacks.
+
+pub mod elementwise;
+pub(crate) mod eval;
+pub(crate) mod jvp;
+pub mod rule;
+pub(crate) mod shape;
+pub mod symbol;
+mod table;
+pub(crate) mod vjp;
+
+use crate::tensor::view::Span;
+use crate::tensor::{AxisSet, Shape, Tensor};
+pub use elementwise::{Binary, Unary};
+use smallvec::SmallVec;
+
+/// A side of a binary function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first operand.
+    A,
+    /// The second operand.
+    B,
+}
+
+/// How a reduction folds its axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fold {
+    /// Σ x
+    Sum,
+    /// Σ x / n
+    Mean,
+    /// The largest element.
+    Max,
+    /// The smallest element.
+    Min,
+    /// ln Σ eˣ
+    LogSumExp,
+}
+
+impl Fold {
+    /// Every fold.
+    pub const ALL: &'static [Fold] = &[Fold::Sum, Fold::Mean, Fold::Max, Fold::Min, Fold::LogSumExp];
+}
+
+/// Defines `Op` and, from the same list, `Kind`: the variants without their data.
+macro_rules! ops {
+    ($($(#[$doc:meta])* $Op:ident $(($Data:ty))? $({ $($(#[$fdoc:meta])* $field:ident: $Field:ty),* })?;)*) => {
+        /// What a node does with its inputs.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum Op { $($(#[$doc])* $Op $(($Data))? $({ $($(#[$fdoc])* $field: $Field),* })?),* }
+
+        /// The ops without their data: what tests and tables enumerate.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $Op),* }
+
+        impl Kind {
+            /// Every kind of op.
+            pub const ALL: &'static [Kind] = &[$(Kind::$Op),*];
+        }
+
+        impl Op {
+            /// The op without its data.
+            pub fn kind(&self) -> Kind {
+                match self { $(ops!(@pattern $Op $(($Data))? $({ $($field),* })?) => Kind::$Op,)* }
+            }
+        }
+    };
+    (@pattern $Op:ident) => { Op::$Op };
+    (@pattern $Op:ident ($Data:ty)) => { Op::$Op(_) };
+    (@pattern $Op:ident { $($field:ident),* }) => { Op::$Op { .. } };
+}
+
+ops! {
+    /// A variable: where derivatives end.
+    Leaf;
+    /// A constant: no derivative reaches it.
+    Const;
+    /// The same number with derivatives cut off.
+    StopGradient;
+    /// A row of the table of one-tensor functions.
+    Unary(Unary);
+    /// A row of the table of two-tensor functions; the operands broadcast.
+    Binary(Binary);
+    /// `mask ? a : b`, inputs mask, a, b; all broadcast. The mask counts where it is not 0.
+    Where;
+    /// Folds axes away, or to size 1.
+    Reduce {
+        /// How.
+        fold: Fold,
+        /// Which axes.
+        axes: AxisSet,
+        /// Whether they stay with size 1.
+        keep: bool
+    };
+    /// eˣ / Σ eˣ along an axis.
+    Softmax {
+        /// Which axis.
+        axis: usize
+    };
+    /// x - ln Σ eˣ along an axis.
+    LogSoftmax {
+        /// Which axis.
+        axis: usize
+    };
+    /// ln Σ eˣ - x[label] for each row of a matrix.
+    CrossEntropy {
+        /// The right column of each row.
+        labels: Tensor<i64>
+    };
+    /// Products of matrices, the last two axes; the axes before them broadcast.
+    MatMul {
+        /// Whether the first operand is transposed.
+        ta: bool,
+        /// Whether the second operand is transposed.
+        tb: bool
+    };
+    /// The same elements under another shape.
+    Reshape {
+        /// The new shape.
+        shape: Shape
+    };
+    /// Repeated to a shape it broadcasts to.
+    Expand {
+        /// The new shape.
+        shape: Shape
+    };
+    /// Axes in another order.
+    Permute {
+        /// Axis `i` of the result is axis `order[i]` of the input.
+        order: Shape
+    };
+    /// Part of each axis.
+    Slice {
+        /// The part, axis by axis.
+        spans: SmallVec<[Span; 4]>
+    };
+    /// Zeros of the given shape with the input put where a slice with the same spans would read it.
+    Place {
+        /// The part, axis by axis.
+        spans: SmallVec<[Span; 4]>,
+        /// Shape of the result.
+        shape: Shape
+    };
+    /// Inputs one after the other along an axis.
+    Concat {
+        /// Which axis.
+        axis: usize
+    };
+    /// Whole slices of an axis by index: `x[index]` for axis 0.
+    Take {
+        /// Which axis.
+        axis: usize,
+        /// Its axes take the place of the indexed one.
+        index: Tensor<i64>
+    };
+    /// The transpose of `Take`: slices added into zeros by index.
+    TakeAdd {
+        /// Which axis.
+        axis: usize,
+        /// Where each slice goes.
+        index: Tensor<i64>,
+        /// Size of the axis in the result.
+        size: usize
+    };
+    /// One element per index along an axis: `out[i, j] = x[index[i, j], j]` for axis 0.
+    Gather {
+        /// Which axis.
+        axis: usize,
+        /// As many axes as the input.
+        index: Tensor<i64>
+    };
+    /// The transpose of `Gather`: elements added into zeros by index.
+    GatherAdd {
+        /// Which axis.
+        axis: usize,
+        /// Where each element goes.
+        index: Tensor<i64>,
+        /// Size of the axis in the result.
+        size: usize
+    };
+    /// A user's own op: the `id`-th rule of its tape.
+    Custom {
+        /// Which rule.
+        id: u32
+    };
+}
+
+impl Op {
+    /// The op's name as its method and its errors spell it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Leaf => "leaf",
+            Op::Const => "constant",
+            Op::StopGradient => "stop_gradient",
+            Op::Unary(u) => u.name(),
+            Op::Binary(b) => b.name(),
+            Op::Where => "select",
+            Op::Reduce { fold, .. } => match fold {
+                Fold::Sum => "sum",
+                Fold::Mean => "mean",
+                Fold::Max => "max",
+                Fold::Min => "min",
+                Fold::LogSumExp => "logsumexp",
+            },
+            Op::Softmax { .. } => "softmax",
+            Op::LogSoftmax { .. } => "log_softmax",
+            Op::CrossEntropy { .. } => "cross_entropy",
+            Op::MatMul { .. } => "matmul",
+            Op::Reshape { .. } => "reshape",
+            Op::Expand { .. } => "expand",
+            Op::Permute { .. } => "permute",
+            Op::Slice { .. } => "slice",
+            Op::Place { .. } => "place",
+            Op::Concat { .. } => "concat",
+            Op::Take { .. } => "take",
+            Op::TakeAdd { .. } => "take_add",
+            Op::Gather { .. } => "gather",
+            Op::GatherAdd { .. } => "gather_add",
+            Op::Custom { .. } => "custom",
+        }
+    }
+
+    /// Whether cotangents flow through the op at all.
+    pub(crate) fn is_differentiable(&self) -> bool {
+        match self {
+            Op::Const | Op::StopGradient => false,
+            Op::Binary(b) => b.is_differentiable(),
+            _ => true,
+        }
+    }
+}
+
+impl Unary {
+    /// The function's name as its method spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unary::Neg => "neg",
+            Unary::Recip => "recip",
+            Unary::Square => "square",
+            Unary::Sqrt => "sqrt",
+            Unary::Exp => "exp",
+            Unary::ExpM1 => "exp_m1",
+            Unary::Ln => "ln",
+            Unary::Ln1p => "ln_1p",
+            Unary::Sin => "sin",
+            Unary::Cos => "cos",
+            Unary::Tanh => "tanh",
+            Unary::Sigmoid => "sigmoid",
+            Unary::Softplus => "softplus",
+            Unary::Relu => "relu",
+            Unary::Abs => "abs",
+        }
+    }
+}
+
+impl Binary {
+    /// The function's name as its method spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Sub => "sub",
+            Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Pow => "pow",
+            Binary::Maximum => "maximum",
+            Binary::Minimum => "minimum",
+            Binary::Gt => "gt",
+            Binary::Ge => "ge",
+            Binary::Eq => "eq",
+        }
+    }
+}

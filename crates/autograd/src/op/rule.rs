@@ -1,0 +1,92 @@
+//! A user's own op: its value on tensors, and its derivative written once for every kind of value.
+
+use super::vjp::Cotangents;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::tensor::Tensor;
+use crate::value::Value;
+use crate::var::Var;
+
+/// An op defined outside this crate; put on a tape with [`Var::custom`](crate::Var::custom).
+///
+/// The rules are generic over [`Value`], so that they compute when derivatives are wanted as numbers and record when
+/// they are to be differentiated again. They may call what `Value` offers, and nothing but.
+///
+/// ```
+/// use autograd::{Cotangents, Float, Result, Rule, Tape, Tensor, Value, Var, tensor};
+///
+/// /// y = x³
+/// struct Cube;
+/// impl<T: Float> Rule<T> for Cube {
+///     fn name(&self) -> &'static str { "cube" }
+///     fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> { Ok(x[0] * x[0] * x[0]) }
+///     fn vjp<V: Value<T>>(&self, x: &[&V], _y: &V, g: &V) -> Cotangents<V> {
+///         [Some(g.mul(x[0]).mul(x[0]).scale(3.0))].into_iter().collect()
+///     }
+/// }
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(tensor![2.0]);
+/// let y = Var::custom(Cube, &[x]).sum();
+/// assert_eq!(y.backward().wrt(x), tensor![12.0]); // 3x²
+/// let dy = y.grad(&[x])[0];
+/// assert_eq!(dy.sum().backward().wrt(x), tensor![12.0]); // 6x
+/// ```
+pub trait Rule<T: Float>: Send + Sync + 'static {
+    /// The op's name, for errors and pictures.
+    fn name(&self) -> &'static str;
+
+    /// The value, or an error if the operands do not fit.
+    fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>>;
+
+    /// The cotangents of the inputs `x`, given the output `y` and its cotangent `g`; `None` where none flows.
+    fn vjp<V: Value<T>>(&self, x: &[&V], y: &V, g: &V) -> Cotangents<V>
+    where
+        Self: Sized;
+
+    /// The tangent of the output, given those of the inputs (`None` where zero). Needed for forward mode only.
+    fn jvp<V: Value<T>>(&self, x: &[&V], y: &V, t: &[Option<&V>]) -> Result<Option<V>>
+    where
+        Self: Sized,
+    {
+        let _ = (x, y, t);
+        let hint = format!("the op `{}` has no forward rule: implement Rule::jvp for it", self.name());
+        Err(Error::Argument { op: "jvp", hint })
+    }
+}
+
+/// The same rule behind a pointer: its generic methods at the two values they are needed for.
+pub trait DynRule<T: Float>: Send + Sync {
+    #[doc(hidden)]
+    fn rule_name(&self) -> &'static str;
+    #[doc(hidden)]
+    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>>;
+    #[doc(hidden)]
+    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>>;
+    #[doc(hidden)]
+    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>>;
+    #[doc(hidden)]
+    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>>;
+    #[doc(hidden)]
+    fn jvp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, t: &[Option<&Var<'t, T>>]) -> Result<Option<Var<'t, T>>>;
+}
+
+impl<T: Float, R: Rule<T>> DynRule<T> for R {
+    fn rule_name(&self) -> &'static str {
+        self.name()
+    }
+    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        self.forward(x)
+    }
+    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
+        self.vjp(x, y, g)
+    }
+    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
+        self.vjp(x, y, g)
+    }
+    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
+        self.jvp(x, y, t)
+    }
+    fn jvp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, t: &[Option<&Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
+        self.jvp(x, y, t)
+    }
+}

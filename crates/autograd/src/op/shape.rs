@@ -1,0 +1,170 @@
+//! Op and shapes in, shape out: the only place where the errors of wrong shapes are born.
+
+use super::{Fold, Op};
+use crate::error::{Error, Result};
+use crate::tensor::layout::{broadcast, count, reduced_shape};
+use crate::tensor::view::Span;
+use crate::tensor::{Shape, Tensor};
+
+/// The shape of the result, or what is wrong with the operands.
+pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
+    let name = op.name();
+    match op {
+        Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => Ok(x[0].into()),
+        Op::Binary(_) => checked(name, broadcast(name, x[0], x[1])?),
+        Op::Where => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
+        Op::Reduce { fold, axes, keep } => {
+            let empty = axes.iter().any(|i| x[0][i] == 0);
+            if empty && matches!(fold, Fold::Max | Fold::Min) {
+                return Err(Error::Empty { op: name, shape: x[0].into() });
+            }
+            Ok(reduced_shape(x[0], *axes, *keep))
+        }
+        Op::Softmax { axis } | Op::LogSoftmax { axis } => {
+            let has_axis = *axis < x[0].len();
+            if has_axis { Ok(x[0].into()) } else { Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() }) }
+        }
+        Op::CrossEntropy { labels } => {
+            let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
+            if labels.shape() != [rows] {
+                return mismatch(name, x[0], format!("there must be one label per row, and the labels have shape {:?}", labels.shape()));
+            }
+            check_index(name, labels, classes)?;
+            Ok([rows].as_slice().into())
+        }
+        Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
+        Op::Reshape { shape } => {
+            if count(name, shape)? == count(name, x[0])? { Ok(shape.clone()) } else { mismatch(name, x[0], format!("it has another number of elements than {shape:?}")) }
+        }
+        Op::Expand { shape } => {
+            if broadcast(name, x[0], shape)? == *shape { checked(name, shape.clone()) } else { mismatch(name, x[0], format!("it does not broadcast to {shape:?}")) }
+        }
+        Op::Permute { order } => permute(name, order, x[0]),
+        Op::Slice { spans } => {
+            check_spans(name, spans, x[0])?;
+            Ok(spans.iter().map(|s| s.len).collect())
+        }
+        Op::Place { spans, shape } => {
+            check_spans(name, spans, shape)?;
+            let part: Shape = spans.iter().map(|s| s.len).collect();
+            if part.as_slice() == x[0] { Ok(shape.clone()) } else { mismatch(name, x[0], format!("the place has shape {part:?}")) }
+        }
+        Op::Concat { axis } => concat(name, *axis, x),
+        Op::Take { axis, index } => {
+            check_index(name, index, size_of_axis(name, *axis, x[0])?)?;
+            let (before, after) = (&x[0][..*axis], &x[0][axis + 1..]);
+            checked(name, before.iter().chain(index.shape()).chain(after).copied().collect())
+        }
+        Op::TakeAdd { axis, index, size } => {
+            let tail = axis + index.rank();
+            if x[0].len() < tail || x[0][*axis..tail] != *index.shape() {
+                return mismatch(name, x[0], format!("axes {axis} to {tail} must have the shape of the index, {:?}", index.shape()));
+            }
+            check_index(name, index, *size)?;
+            checked(name, x[0][..*axis].iter().chain([size]).chain(&x[0][tail..]).copied().collect())
+        }
+        Op::Gather { axis, index } => {
+            check_index(name, index, size_of_axis(name, *axis, x[0])?)?;
+            let same = index.rank() == x[0].len() && (0..x[0].len()).all(|i| i == *axis || index.shape()[i] == x[0][i]);
+            if same { Ok(index.shape().into()) } else { mismatch(name, x[0], format!("the index, of shape {:?}, must agree on all axes but {axis}", index.shape())) }
+        }
+        Op::GatherAdd { axis, index, size } => {
+            if x[0] != index.shape() {
+                return mismatch(name, x[0], format!("it must have the shape of the index, {:?}", index.shape()));
+            }
+            size_of_axis(name, *axis, x[0])?;
+            check_index(name, index, *size)?;
+            let mut shape: Shape = x[0].into();
+            shape[*axis] = *size;
+            checked(name, shape)
+        }
+        Op::Custom { .. } => Err(Error::Argument { op: name, hint: "a user's own op runs on its tape only".into() }),
+    }
+}
+
+fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Result<V> {
+    Err(Error::Shape { op, shape: shape.into(), hint: hint.into() })
+}
+
+/// The shape, if its elements can be addressed.
+fn checked(op: &'static str, shape: Shape) -> Result<Shape> {
+    count(op, &shape)?;
+    Ok(shape)
+}
+
+fn size_of_axis(op: &'static str, axis: usize, shape: &[usize]) -> Result<usize> {
+    shape.get(axis).copied().ok_or_else(|| Error::Axis { op, axis: axis as isize, shape: shape.into() })
+}
+
+fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
+    match index.iter().position(|i| !(0..size as i64).contains(&i)) {
+        None => Ok(()),
+        Some(position) => Err(Error::Index { op, index: index.iter().nth(position).expect("found"), position, size }),
+    }
+}
+
+fn check_spans(op: &'static str, spans: &[Span], shape: &[usize]) -> Result<()> {
+    let inside = |s: &Span, size: usize| {
+        let last = s.start as isize + (s.len as isize - 1) * s.step;
+        s.len == 0 || (s.step != 0 && s.start < size && (0..size as isize).contains(&last))
+    };
+    if spans.len() == shape.len() && spans.iter().zip(shape).all(|(s, &size)| inside(s, size)) {
+        return Ok(());
+    }
+    mismatch(op, shape, format!("the spans {spans:?} leave it"))
+}
+
+fn permute(op: &'static str, order: &[usize], shape: &[usize]) -> Result<Shape> {
+    let mut seen: Shape = order.into();
+    seen.sort_unstable();
+    if !seen.iter().copied().eq(0..shape.len()) {
+        return mismatch(op, shape, format!("the order {order:?} must name each axis once"));
+    }
+    Ok(order.iter().map(|&i| shape[i]).collect())
+}
+
+fn concat(op: &'static str, axis: usize, x: &[&[usize]]) -> Result<Shape> {
+    let Some(first) = x.first() else { return Err(Error::Argument { op, hint: "there is nothing to join: give at least one tensor".into() }) };
+    size_of_axis(op, axis, first)?;
+    let mut shape: Shape = (*first).into();
+    for &other in &x[1..] {
+        let fits = other.len() == first.len() && (0..first.len()).all(|i| i == axis || other[i] == first[i]);
+        if !fits {
+            return mismatch(op, other, format!("it must agree with {first:?} on all axes but {axis}"));
+        }
+        shape[axis] = shape[axis].checked_add(other[axis]).ok_or(Error::TooLarge { op, shape: other.into() })?;
+    }
+    checked(op, shape)
+}
+
+fn matmul(a: &[usize], b: &[usize], ta: bool, tb: bool) -> Result<Shape> {
+    let error = |hint| Error::MatMul { a: a.into(), b: b.into(), hint };
+    let (&[.., ra, ca], &[.., rb, cb]) = (a, b) else {
+        return Err(error("both operands need at least two axes here"));
+    };
+    let (m, k) = if ta { (ca, ra) } else { (ra, ca) };
+    let (l, n) = if tb { (cb, rb) } else { (rb, cb) };
+    if k != l {
+        return Err(error("the columns of the first must equal the rows of the second"));
+    }
+    let batch = broadcast("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
+    let mut shape = batch.map_err(|_| error("the axes before the last two must broadcast"))?;
+    shape.extend([m, n]);
+    checked("matmul", shape)
+}
+
+/// Python's slicing rules for one axis: negative indices count from the end, out-of-range ones are clipped.
+pub(crate) fn python_span(size: usize, start: Option<isize>, stop: Option<isize>, step: isize) -> Option<Span> {
+    if step == 0 {
+        return None;
+    }
+    let n = size as isize;
+    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let clip = |i: isize| (if i < 0 { i.saturating_add(n) } else { i }).clamp(low, high);
+    let start = start.map_or(if step > 0 { low } else { high }, clip);
+    let stop = stop.map_or(if step > 0 { high } else { low }, clip);
+    let distance = if step > 0 { stop - start } else { start - stop };
+    let len = if distance <= 0 { 0 } else { (distance as usize - 1) / step.unsigned_abs() + 1 };
+    Some(Span { start: if len == 0 { 0 } else { start as usize }, len, step })
+}
+

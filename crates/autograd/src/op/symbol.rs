@@ -1,0 +1,149 @@
+//! The rows of the table read by something other than numbers: as mathematics, printed, and as a list of what a rule
+//! reads. No flag is kept by hand beside a rule.
+
+use super::{Binary, Side, Unary};
+use crate::float::{Real, for_real};
+use std::cell::RefCell;
+
+/// What computing an expression takes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Reads {
+    bits: u8,
+    /// Whether the expression is its operand, untouched.
+    bare: bool,
+}
+
+impl Reads {
+    const NOTHING: Reads = Reads { bits: 0, bare: false };
+    const X: Reads = Reads { bits: 1, bare: true };
+    const Y: Reads = Reads { bits: 2, bare: true };
+    const G: Reads = Reads { bits: 4, bare: true };
+    /// Calls sine or cosine, whose fast loops know a bounded range of angles.
+    const TRIG: u8 = 8;
+
+    fn with(self, b: Reads) -> Reads {
+        Reads { bits: self.bits | b.bits, bare: false }
+    }
+}
+
+macro_rules! reads {
+    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
+        impl Real for Reads {
+            fn lit(self, _: f64) -> Self { Reads::NOTHING }
+            fn select(self, a: Self, b: Self) -> Self { self.with(a).with(b) }
+            $( fn $u(self) -> Self {
+                let trig = if matches!(stringify!($u), "sin" | "cos") { Reads::TRIG } else { 0 };
+                Reads { bits: self.bits | trig, bare: false }
+            } )*
+            $( fn $b(self, b: Self) -> Self { self.with(b) } )*
+        }
+    };
+}
+for_real!(reads);
+
+impl Unary {
+    /// Whether the value or the rule calls sine or cosine.
+    pub(crate) fn is_trigonometric(self) -> bool {
+        (self.f(Reads::X).bits | self.rule(Reads::X, Reads::Y, Reads::G).bits) & Reads::TRIG != 0
+    }
+}
+
+impl Binary {
+    /// Whether the cotangent of that side is the cotangent of the output as it stands, so that nothing need be computed.
+    pub(crate) fn passes_cotangent(self, side: Side) -> bool {
+        self.rule(side, Reads::X, Reads::X, Reads::Y, Reads::G) == Reads::G
+    }
+}
+
+thread_local! {
+    /// Symbols are `Copy`, as the algebra asks; their texts stand here.
+    static TEXTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An expression as text, with how tightly it binds: 0 sum, 1 product, 2 atom.
+#[derive(Clone, Copy)]
+struct Symbol {
+    text: usize,
+    tightness: u8,
+}
+
+impl Symbol {
+    fn new(text: impl Into<String>, tightness: u8) -> Symbol {
+        TEXTS.with_borrow_mut(|texts| {
+            texts.push(text.into());
+            Symbol { text: texts.len() - 1, tightness }
+        })
+    }
+
+    /// The text, in parentheses if it binds less tightly than its place asks.
+    fn at(self, tightness: u8) -> String {
+        let text = TEXTS.with_borrow(|texts| texts[self.text].clone());
+        if self.tightness < tightness { format!("({text})") } else { text }
+    }
+}
+
+macro_rules! spell {
+    (neg $x:ident) => { Symbol::new(format!("-{}", $x.at(1)), 1) };
+    (abs $x:ident) => { Symbol::new(format!("|{}|", $x.at(0)), 2) };
+    (sqrt $x:ident) => { Symbol::new(format!("√{}", $x.at(2)), 2) };
+    ($f:ident $x:ident) => { Symbol::new(format!("{}({})", stringify!($f), $x.at(0)), 2) };
+    (add $x:ident $b:ident) => { Symbol::new(format!("{} + {}", $x.at(0), $b.at(0)), 0) };
+    (sub $x:ident $b:ident) => { Symbol::new(format!("{} - {}", $x.at(0), $b.at(1)), 0) };
+    (mul $x:ident $b:ident) => { Symbol::new(format!("{}·{}", $x.at(1), $b.at(1)), 1) };
+    (div $x:ident $b:ident) => { Symbol::new(format!("{}/{}", $x.at(1), $b.at(2)), 1) };
+    (pow $x:ident $b:ident) => { Symbol::new(format!("{}^{}", $x.at(2), $b.at(2)), 2) };
+    (gt $x:ident $b:ident) => { Symbol::new(format!("[{} > {}]", $x.at(0), $b.at(0)), 2) };
+    (ge $x:ident $b:ident) => { Symbol::new(format!("[{} ≥ {}]", $x.at(0), $b.at(0)), 2) };
+    (eq $x:ident $b:ident) => { Symbol::new(format!("[{} = {}]", $x.at(0), $b.at(0)), 2) };
+    ($f:ident $x:ident $b:ident) => { Symbol::new(format!("{}({}, {})", stringify!($f), $x.at(0), $b.at(0)), 2) };
+}
+macro_rules! symbols {
+    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
+        impl Real for Symbol {
+            fn lit(self, c: f64) -> Self { Symbol::new(c.to_string(), 2) }
+            fn select(self, a: Self, b: Self) -> Self {
+                Symbol::new(format!("({} if {} else {})", a.at(0), self.at(0), b.at(0)), 2)
+            }
+            $( fn $u(self) -> Self { spell!($u self) } )*
+            $( fn $b(self, b: Self) -> Self { spell!($b self b) } )*
+        }
+    };
+}
+for_real!(symbols);
+
+/// The derivative table as a Markdown table, printed from the rows that compute it: the function, its value, and the
+/// cotangents of its operands, where ḡ stands for the cotangent of y.
+///
+/// ```
+/// let table = autograd::derivative_table();
+/// assert!(table.contains("| `tanh` | tanh(x) | ḡ·(1 - y·y) | |"));
+/// ```
+pub fn derivative_table() -> String {
+    let [x, y, g, a, b] = ["x", "y", "ḡ", "a", "b"].map(|s| Symbol::new(s, 2));
+    let mut out = String::from("| function | y | cotangent of the first operand | of the second |\n|---|---|---|---|\n");
+    let text = |s: Symbol| s.at(0).replace('|', "\\|");
+    for &u in Unary::ALL {
+        out += &format!("| `{}` | {} | {} | |\n", u.name(), text(u.f(x)), text(u.rule(x, y, g)));
+    }
+    for &f in Binary::ALL {
+        let rule = |side| if f.is_differentiable() { text(f.rule(side, a, b, y, g)) } else { "none".into() };
+        out += &format!("| `{}` | {} | {} | {} |\n", f.name(), text(f.f(a, b)), rule(Side::A), rule(Side::B));
+    }
+    TEXTS.with_borrow_mut(Vec::clear);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rules_read() {
+        assert!(Unary::Sin.is_trigonometric() && Unary::Cos.is_trigonometric() && !Unary::Exp.is_trigonometric());
+        assert!(Binary::Add.passes_cotangent(Side::B) && Binary::Sub.passes_cotangent(Side::A));
+        assert!(!Binary::Sub.passes_cotangent(Side::B) && !Binary::Mul.passes_cotangent(Side::A));
+        // The blocks of two-operand functions have no second path for large angles.
+        let reads = |f: &Binary| f.f(Reads::X, Reads::X).bits | f.rule(Side::A, Reads::X, Reads::X, Reads::Y, Reads::G).bits;
+        assert!(Binary::ALL.iter().all(|f| reads(f) & Reads::TRIG == 0));
+    }
+}

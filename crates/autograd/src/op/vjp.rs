@@ -1,0 +1,122 @@
+//! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
+//! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
+
+use super::{Fold, Op};
+use crate::float::Float;
+use crate::tensor::layout::reduced_shape;
+use crate::tensor::view::Span;
+use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::value::Value;
+use smallvec::{SmallVec, smallvec};
+
+/// One cotangent per input; `None` where none flows or none is wanted.
+pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
+
+/// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs that `wants` names.
+pub(crate) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, g: &V, wants: &dyn Fn(usize) -> bool) -> Cotangents<V> {
+    match op {
+        Op::Leaf | Op::Const | Op::StopGradient => smallvec![None],
+        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
+        Op::Where => {
+            let zero = g.number(T::zero());
+            let side = |i: usize, chosen: V| wants(i).then(|| chosen.sum_to(&x[i].shape()));
+            smallvec![None, side(1, x[0].select(g, &zero)), side(2, x[0].select(&zero, g))]
+        }
+        Op::Reduce { fold, axes, keep } => {
+            let kept = reduced_shape(&x[0].shape(), *axes, true);
+            let wide = |v: &V| if *keep { v.clone() } else { v.reshape(&kept) }.expand(&x[0].shape());
+            let n: usize = axes.iter().map(|i| x[0].shape()[i]).product();
+            smallvec![Some(match fold {
+                Fold::Sum => wide(g),
+                Fold::Mean => wide(&g.scale(1.0 / n as f64)),
+                Fold::Max | Fold::Min | Fold::LogSumExp => weights(*fold, x[0], &wide(y), *axes).chosen(&wide(g)),
+            })]
+        }
+        Op::Softmax { axis } => smallvec![Some(y.mul(&g.sub(&g.mul(y).sum_axis(*axis))))],
+        Op::LogSoftmax { axis } => smallvec![Some(g.sub(&y.exp().mul(&g.sum_axis(*axis))))],
+        Op::CrossEntropy { labels } => {
+            let rows = g.shape()[0];
+            let (g, at) = (g.reshape(&[rows, 1]), column(labels));
+            smallvec![Some(x[0].softmax(1).mul(&g).sub(&g.gather_add(1, &at, x[0].shape()[1])))]
+        }
+        // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change the flags, never the data.
+        Op::MatMul { ta, tb } => {
+            let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };
+            let b_bar = || if *tb { g.matmul(x[0], true, *ta) } else { x[0].matmul(g, !ta, false) };
+            smallvec![wants(0).then(|| a_bar().sum_to(&x[0].shape())), wants(1).then(|| b_bar().sum_to(&x[1].shape()))]
+        }
+        Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
+        Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
+        Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],
+        Op::Slice { spans } => smallvec![Some(V::apply(Op::Place { spans: spans.clone(), shape: x[0].shape() }, &[g]))],
+        Op::Place { spans, .. } => smallvec![Some(V::apply(Op::Slice { spans: spans.clone() }, &[g]))],
+        Op::Concat { axis } => {
+            let mut start = 0;
+            let parts = x.iter().enumerate().map(|(i, part)| {
+                let mut spans: SmallVec<[Span; 4]> = part.shape().iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                spans[*axis].start = if spans[*axis].len == 0 { 0 } else { start };
+                start += spans[*axis].len;
+                wants(i).then(|| V::apply(Op::Slice { spans }, &[g]))
+            });
+            parts.collect()
+        }
+        Op::Take { axis, index } => {
+            let (axis, size) = (*axis, x[0].shape()[*axis]);
+            smallvec![Some(V::apply(Op::TakeAdd { axis, index: index.clone(), size }, &[g]))]
+        }
+        Op::TakeAdd { axis, index, .. } => smallvec![Some(V::apply(Op::Take { axis: *axis, index: index.clone() }, &[g]))],
+        Op::Gather { axis, index } => smallvec![Some(g.gather_add(*axis, index, x[0].shape()[*axis]))],
+        Op::GatherAdd { axis, index, .. } => smallvec![Some(g.gather(*axis, index))],
+        Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
+    }
+}
+
+/// How much each element moves the result of a fold: its row of the Jacobian.
+pub(crate) enum Weights<V> {
+    /// A share `1 / ties` where the mask holds; the shares of what is not chosen are not even computed.
+    Chosen { mask: V, ties: V },
+    /// A share of each element.
+    Shares(V),
+}
+
+/// The weights of max, min and log-sum-exp; `y` is the result, repeated to the shape of `x`.
+pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: AxisSet) -> Weights<V> {
+    match fold {
+        Fold::Max | Fold::Min => {
+            let mask = x.eq(y);
+            let ties = mask.reduce(Fold::Sum, axes, true);
+            Weights::Chosen { mask, ties }
+        }
+        // exp(x - y) is the softmax; where all of the row is -inf it would be NaN and is set to 0.
+        _ => {
+            let nothing = y.eq(&y.number(-T::INFINITY));
+            let zero = y.number(T::zero());
+            Weights::Shares(nothing.select(&zero, &x.sub(&nothing.select(&zero, y)).exp()))
+        }
+    }
+}
+
+impl<V> Weights<V> {
+    /// Each element's share of `g`.
+    pub(crate) fn chosen<T: Float>(&self, g: &V) -> V
+    where
+        V: Value<T>,
+    {
+        match self {
+            Weights::Chosen { mask, ties } => mask.select(&g.div(ties), &g.number(T::zero())),
+            Weights::Shares(p) => g.mul(p),
+        }
+    }
+}
+
+/// The order that undoes a permutation.
+pub(crate) fn inverse(order: &[usize]) -> Shape {
+    let mut inverse: Shape = order.into();
+    order.iter().enumerate().for_each(|(i, &axis)| inverse[axis] = i);
+    inverse
+}
+
+/// Labels as an index of one column.
+pub(crate) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
+    labels.as_shape(&[labels.len(), 1])
+}

@@ -1,0 +1,68 @@
+//! `+ - * /` and unary minus, between tensors, between variables, and with plain numbers on either side.
+
+use crate::error::or_panic;
+use crate::float::Float;
+use crate::op::{Binary, Op, Unary};
+use crate::tensor::Tensor;
+use crate::value::Value;
+use crate::var::Var;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+#[track_caller]
+#[inline]
+fn binary<T: Float, V: Value<T>>(op: Binary, a: &V, b: &V) -> V {
+    or_panic(V::try_apply(Op::Binary(op), &[a, b]))
+}
+
+/// One operator between two operand types, each turned into a reference to a value first.
+macro_rules! operator {
+    ([$($generics:tt)*] $A:ty, $B:ty => $Out:ty, |$a:ident, $b:ident| $lhs:expr, $rhs:expr) => {
+        operator!(@all [$($generics)*] $A, $B => $Out, |$a, $b| $lhs, $rhs; Add add, Sub sub, Mul mul, Div div);
+    };
+    (@all $generics:tt $A:ty, $B:ty => $Out:ty, |$a:ident, $b:ident| $lhs:expr, $rhs:expr; $($Trait:ident $f:ident),*) => {
+        $( operator!(@one $generics $A, $B => $Out, |$a, $b| $lhs, $rhs; $Trait $f); )*
+    };
+    (@one [$($generics:tt)*] $A:ty, $B:ty => $Out:ty, |$a:ident, $b:ident| $lhs:expr, $rhs:expr; $Trait:ident $f:ident) => {
+        impl<$($generics)*> $Trait<$B> for $A {
+            type Output = $Out;
+            #[track_caller]
+            #[inline]
+            fn $f(self, $b: $B) -> $Out {
+                let $a = self;
+                binary(Binary::$Trait, $lhs, $rhs)
+            }
+        }
+    };
+}
+
+operator!(['t, T: Float] Var<'t, T>, Var<'t, T> => Var<'t, T>, |a, b| &a, &b);
+operator!(['t, T: Float] Var<'t, T>, T => Var<'t, T>, |a, b| &a, &a.number(b));
+operator!([T: Float] Tensor<T>, Tensor<T> => Tensor<T>, |a, b| &a, &b);
+operator!([T: Float] Tensor<T>, &Tensor<T> => Tensor<T>, |a, b| &a, b);
+operator!([T: Float] &Tensor<T>, Tensor<T> => Tensor<T>, |a, b| a, &b);
+operator!([T: Float] &Tensor<T>, &Tensor<T> => Tensor<T>, |a, b| a, b);
+operator!([T: Float] Tensor<T>, T => Tensor<T>, |a, b| &a, &Tensor::scalar(b));
+operator!([T: Float] &Tensor<T>, T => Tensor<T>, |a, b| a, &Tensor::scalar(b));
+
+macro_rules! numbers_first { ($($t:ident)*) => { $(
+    operator!(['t] $t, Var<'t, $t> => Var<'t, $t>, |a, b| &b.number(a), &b);
+    operator!([] $t, Tensor<$t> => Tensor<$t>, |a, b| &Tensor::scalar(a), &b);
+    operator!([] $t, &Tensor<$t> => Tensor<$t>, |a, b| &Tensor::scalar(a), b);
+)* } }
+numbers_first!(f32 f64);
+
+macro_rules! negation { ($([$($generics:tt)*] $V:ty => $Out:ty, |$x:ident| $ref:expr;)*) => { $(
+    impl<$($generics)*> Neg for $V {
+        type Output = $Out;
+        #[track_caller]
+        fn neg(self) -> $Out {
+            let $x = self;
+            Value::apply(Op::Unary(Unary::Neg), &[$ref])
+        }
+    }
+)* } }
+negation! {
+    ['t, T: Float] Var<'t, T> => Var<'t, T>, |x| &x;
+    [T: Float] Tensor<T> => Tensor<T>, |x| &x;
+    [T: Float] &Tensor<T> => Tensor<T>, |x| x;
+}

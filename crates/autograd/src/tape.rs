@@ -1,0 +1,303 @@
+//! The Wengert list: every operation in the order it was computed, with its value. Variables are indices into it.
+//!
+//! A node is 32 bytes: what it does, its inputs, and its value, numbers of rank 0 inside and larger arrays behind one
+//! pointer. Ops with data of their own or more than two inputs keep those in a list beside. Nothing walks the graph by
+//! recursion, so ten million nodes need no more stack than ten.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::rule::DynRule;
+use crate::op::{Binary, Op, Unary};
+use crate::tensor::Tensor;
+use crate::var::Var;
+use smallvec::SmallVec;
+use std::cell::{Ref, RefCell};
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Ids of a node's inputs.
+pub(crate) type Inputs = SmallVec<[u32; 4]>;
+
+/// A recording: create variables on it, compute with them, and ask the result for derivatives.
+///
+/// ```
+/// use autograd::Tape;
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(3.0);
+/// let y = x * x + x.sin();
+/// assert_eq!(y.backward().wrt(x).item(), 6.0 + 3f64.cos());
+/// ```
+/// A loop reuses one tape: `clear` forgets the nodes and keeps the memory. A variable that outlived the clearing would
+/// not compile, since it borrows the tape:
+///
+/// ```compile_fail
+/// let mut tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(1.0);
+/// tape.clear();
+/// let y = x + x;
+/// ```
+pub struct Tape<T: Float> {
+    list: RefCell<List<T>>,
+}
+
+/// What the tape holds.
+pub(crate) struct List<T: Float> {
+    pub(crate) nodes: Vec<Node<T>>,
+    /// The user's line that recorded each node.
+    lines: Vec<&'static Location<'static>>,
+    structured: Vec<Structured>,
+    rules: Vec<Arc<dyn DynRule<T>>>,
+    /// Variables by the caller's key.
+    keyed: HashMap<u64, u32>,
+    /// Where the last sweep kept its cotangents: reused by the next.
+    pub(crate) cotangents: Vec<Option<Tensor<T>>>,
+    /// Names this recording: another tape, or this one after a clear, has another.
+    pub(crate) stamp: u64,
+}
+
+/// One operation.
+pub(crate) struct Node<T: Float> {
+    pub(crate) code: Code,
+    /// Whether a derivative can reach a variable through it.
+    pub(crate) active: bool,
+    /// The inputs; for structured ops `inputs[0]` is the place in `structured`.
+    pub(crate) inputs: [u32; 2],
+    pub(crate) value: Tensor<T>,
+}
+
+/// An op as a node stores it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Code {
+    Leaf,
+    Const,
+    Unary(Unary),
+    Binary(Binary),
+    Structured,
+}
+
+/// An op with data of its own, or with any number of inputs.
+#[derive(Clone)]
+pub(crate) struct Structured {
+    pub(crate) op: Op,
+    pub(crate) inputs: Inputs,
+}
+
+static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
+
+impl<T: Float> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// An empty tape.
+    pub fn new() -> Self {
+        let list = List {
+            nodes: Vec::new(),
+            lines: Vec::new(),
+            structured: Vec::new(),
+            rules: Vec::new(),
+            keyed: HashMap::new(),
+            cotangents: Vec::new(),
+            stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
+        };
+        Tape { list: RefCell::new(list) }
+    }
+
+    /// A variable: something to differentiate with respect to. Takes a tensor, a number, or nested arrays.
+    ///
+    /// ```
+    /// # use autograd::Tape;
+    /// let tape = Tape::new();
+    /// let (x, m) = (tape.var(1.5), tape.var([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(m.shape().as_slice(), [2, 2]);
+    /// # let _: autograd::Var<f64> = x;
+    /// ```
+    #[track_caller]
+    pub fn var(&self, value: impl Into<Tensor<T>>) -> Var<'_, T> {
+        self.leaf(Code::Leaf, value.into())
+    }
+
+    /// A constant: derivatives do not reach it.
+    #[track_caller]
+    pub fn constant(&self, value: impl Into<Tensor<T>>) -> Var<'_, T> {
+        self.leaf(Code::Const, value.into())
+    }
+
+    /// The variable for a key: created with the value at the first call, found again at later ones until the tape is
+    /// cleared. So that a parameter used twice in a network is one variable.
+    #[track_caller]
+    pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
+        if let Some(var) = self.find(key) {
+            return var;
+        }
+        let var = self.leaf(Code::Leaf, value.clone());
+        self.list.borrow_mut().keyed.insert(key, var.id);
+        var
+    }
+
+    /// The variable for a key, if this recording has used it.
+    pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
+        self.list.borrow().keyed.get(&key).map(|&id| Var { tape: self, id })
+    }
+
+    /// Number of nodes recorded.
+    pub fn len(&self) -> usize {
+        self.list.borrow().nodes.len()
+    }
+
+    /// Whether nothing has been recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all nodes and keeps the memory for the next recording.
+    pub fn clear(&mut self) {
+        let list = self.list.get_mut();
+        list.nodes.clear();
+        list.lines.clear();
+        list.structured.clear();
+        list.rules.clear();
+        list.keyed.clear();
+        list.stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Every variable recorded so far, in order.
+    pub fn vars(&self) -> impl Iterator<Item = Var<'_, T>> {
+        (0..self.len() as u32).map(|id| Var { tape: self, id })
+    }
+
+    #[track_caller]
+    fn leaf(&self, code: Code, value: Tensor<T>) -> Var<'_, T> {
+        let node = Node { code, active: code == Code::Leaf, inputs: [0; 2], value };
+        let id = self.list.borrow_mut().push(node, Location::caller());
+        Var { tape: self, id }
+    }
+
+    pub(crate) fn list(&self) -> Ref<'_, List<T>> {
+        self.list.borrow()
+    }
+
+    /// Records a row of the table at `x`.
+    #[inline]
+    pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
+        let mut list = self.list.borrow_mut();
+        let input = &list.nodes[x as usize];
+        let value = crate::op::eval::unary(op, &input.value);
+        let node = Node { code: Code::Unary(op), active: input.active, inputs: [x, x], value };
+        list.push(node, line)
+    }
+
+    /// Records a row of the table at `a` and `b`.
+    #[inline]
+    pub(crate) fn binary(&self, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
+        let mut list = self.list.borrow_mut();
+        let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
+        let value = match (p.value.as_scalar(), q.value.as_scalar()) {
+            (Some(x), Some(z)) => Tensor::scalar(op.at(x, z)),
+            _ => crate::value::Value::try_apply(Op::Binary(op), &[&p.value, &q.value])?,
+        };
+        let active = (p.active || q.active) && op.is_differentiable();
+        let node = Node { code: Code::Binary(op), active, inputs: [a, b], value };
+        Ok(list.push(node, line))
+    }
+
+    /// Records an op with data of its own.
+    pub(crate) fn structured(&self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
+        let mut list = self.list.borrow_mut();
+        let active = op.is_differentiable() && inputs.iter().any(|&i| list.nodes[i as usize].active);
+        let at = list.structured.len() as u32;
+        list.structured.push(Structured { op, inputs });
+        list.push(Node { code: Code::Structured, active, inputs: [at, 0], value }, line)
+    }
+
+    /// Keeps a user's rule and gives its number.
+    pub(crate) fn add_rule(&self, rule: Arc<dyn DynRule<T>>) -> u32 {
+        let mut list = self.list.borrow_mut();
+        list.rules.push(rule);
+        list.rules.len() as u32 - 1
+    }
+
+    /// Lends the list for a sweep, to be given back with [`end_sweep`](Tape::end_sweep).
+    pub(crate) fn take_cotangents(&self) -> Vec<Option<Tensor<T>>> {
+        std::mem::take(&mut self.list.borrow_mut().cotangents)
+    }
+
+    pub(crate) fn give_cotangents(&self, cotangents: Vec<Option<Tensor<T>>>) {
+        self.list.borrow_mut().cotangents = cotangents;
+    }
+}
+
+impl<T: Float> List<T> {
+    #[inline]
+    fn push(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
+        let id = u32::try_from(self.nodes.len()).expect("a tape holds at most 2^32 nodes: clear it");
+        self.nodes.push(node);
+        self.lines.push(line);
+        id
+    }
+
+    /// The op and inputs of a node with data of its own.
+    pub(crate) fn structured(&self, node: &Node<T>) -> &Structured {
+        &self.structured[node.inputs[0] as usize]
+    }
+
+    /// A user's rule.
+    pub(crate) fn rule(&self, id: u32) -> &Arc<dyn DynRule<T>> {
+        &self.rules[id as usize]
+    }
+
+    /// The user's line that recorded a node.
+    pub(crate) fn line(&self, id: u32) -> &'static Location<'static> {
+        self.lines[id as usize]
+    }
+
+    /// A node's op, whole.
+    pub(crate) fn op(&self, id: u32) -> Op {
+        let node = &self.nodes[id as usize];
+        match node.code {
+            Code::Leaf => Op::Leaf,
+            Code::Const => Op::Const,
+            Code::Unary(u) => Op::Unary(u),
+            Code::Binary(b) => Op::Binary(b),
+            Code::Structured => self.structured(node).op.clone(),
+        }
+    }
+
+    /// A node's inputs.
+    pub(crate) fn inputs(&self, id: u32) -> &[u32] {
+        let node = &self.nodes[id as usize];
+        match node.code {
+            Code::Leaf | Code::Const => &[],
+            Code::Unary(_) => &node.inputs[..1],
+            Code::Binary(_) => &node.inputs,
+            Code::Structured => &self.structured(node).inputs,
+        }
+    }
+}
+
+/// An error unless all variables live on one tape.
+pub(crate) fn same_tape<T: Float>(op: &'static str, vars: &[&Var<'_, T>]) -> Result<()> {
+    let foreign = vars.windows(2).any(|w| !std::ptr::eq(w[0].tape, w[1].tape));
+    if foreign { Err(Error::Foreign { op }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_and_variables_are_small() {
+        assert_eq!(size_of::<Node<f64>>(), 32);
+        assert_eq!(size_of::<Var<f64>>(), 16);
+    }
+
+    #[test]
+    fn a_tape_may_move_to_another_thread() {
+        fn moves<V: Send>() {}
+        moves::<Tape<f32>>();
+    }
+}

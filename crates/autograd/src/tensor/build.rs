@@ -1,0 +1,183 @@
+//! New tensors: from given elements, from a rule, from random numbers.
+
+use super::layout::{count, row_major};
+use super::{Array, Repr, Result, Shape, Shared, Strides, Tensor, pool};
+use crate::error::{Error, or_panic};
+use crate::float::{Element, Float};
+use crate::kernel::random::Rng;
+use std::sync::Arc;
+
+impl<T: Element> Tensor<T> {
+    /// A tensor of the given shape from elements in row-major order.
+    ///
+    /// ```
+    /// let a = autograd::Tensor::new(&[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(a.at(&[1, 0]), 3.0);
+    /// ```
+    /// # Panics
+    /// If the number of elements is not the product of the sizes; [`try_new`](Tensor::try_new) returns the error.
+    #[track_caller]
+    pub fn new(shape: &[usize], data: Vec<T>) -> Tensor<T> {
+        or_panic(Self::try_new(shape, data))
+    }
+
+    /// A tensor of the given shape, or an error if the number of elements is not the product of the sizes.
+    pub fn try_new(shape: &[usize], data: Vec<T>) -> Result<Tensor<T>> {
+        if count("new", shape)? != data.len() {
+            let hint = format!("{} elements were given; their number must be the product of the sizes", data.len());
+            return Err(Error::Shape { op: "new", shape: shape.into(), hint });
+        }
+        Ok(Self::assemble(shape.into(), row_major(shape), 0, Arc::new(data)))
+    }
+
+    /// A single number, of rank 0.
+    #[inline(always)]
+    pub fn scalar(x: T) -> Tensor<T> {
+        Tensor(Repr::Scalar(x))
+    }
+
+    /// A tensor with all elements equal to `x`.
+    ///
+    /// # Panics
+    /// If the size overflows the address space.
+    #[track_caller]
+    pub fn full(shape: &[usize], x: T) -> Tensor<T> {
+        or_panic(count("full", shape));
+        Self::build(shape, |out| out.fill(x))
+    }
+
+    /// A tensor of zeros (of `false` for `bool`).
+    #[track_caller]
+    pub fn zeros(shape: &[usize]) -> Tensor<T> {
+        Self::full(shape, T::default())
+    }
+
+    /// A tensor whose element at each index is `f` of it.
+    ///
+    /// ```
+    /// let eye = autograd::Tensor::from_fn(&[2, 2], |i| if i[0] == i[1] { 1.0 } else { 0.0 });
+    /// assert_eq!(eye, autograd::tensor![[1.0, 0.0], [0.0, 1.0]]);
+    /// ```
+    #[track_caller]
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut(&[usize]) -> T) -> Tensor<T> {
+        or_panic(count("from_fn", shape));
+        let mut index: Shape = smallvec::SmallVec::from_elem(0, shape.len());
+        Self::build(shape, |out| {
+            for x in out {
+                *x = f(&index);
+                for axis in (0..shape.len()).rev() {
+                    index[axis] += 1;
+                    if index[axis] < shape[axis] {
+                        break;
+                    }
+                    index[axis] = 0;
+                }
+            }
+        })
+    }
+
+    /// Each element changed by `f`; the type may change with it.
+    pub fn map<U: Element>(&self, mut f: impl FnMut(T) -> U) -> Tensor<U> {
+        Tensor::build(self.shape(), |out| out.iter_mut().zip(self.iter()).for_each(|(o, x)| *o = f(x)))
+    }
+
+    /// A tensor whose elements `fill` writes, all of them, over what a recycled buffer happens to hold. The caller has
+    /// checked the size.
+    pub(crate) fn build(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Tensor<T> {
+        if shape.is_empty() {
+            let mut x = [T::default()];
+            fill(&mut x);
+            return Tensor::scalar(x[0]);
+        }
+        let n = if shape.contains(&0) { 0 } else { shape.iter().product() };
+        let mut buffer = pool::take_buffer::<T>(n);
+        fill(&mut Arc::get_mut(&mut buffer).expect("a pooled buffer has one owner")[..n]);
+        Self::assemble(shape.into(), row_major(shape), 0, buffer)
+    }
+
+    /// Puts a head before a buffer; the caller has made sure that every index falls into it.
+    pub(super) fn assemble(shape: Shape, strides: Strides, start: usize, buffer: Arc<Vec<T>>) -> Tensor<T> {
+        if shape.is_empty() {
+            return Tensor::scalar(buffer[start]);
+        }
+        let len = if shape.contains(&0) { 0 } else { shape.iter().product() };
+        Tensor(Repr::Array(Shared(Some(pool::take_array(Array { shape, strides, start, len, buffer: Some(buffer) })))))
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// A tensor of ones.
+    #[track_caller]
+    pub fn ones(shape: &[usize]) -> Tensor<T> {
+        Self::full(shape, T::one())
+    }
+
+    /// The identity matrix of size `n` by `n`.
+    #[track_caller]
+    pub fn eye(n: usize) -> Tensor<T> {
+        Self::from_fn(&[n, n], |i| if i[0] == i[1] { T::one() } else { T::zero() })
+    }
+
+    /// `n` numbers evenly spaced from `start` to `stop`, both included.
+    ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::<f64>::linspace(0.0, 1.0, 5), autograd::tensor![0.0, 0.25, 0.5, 0.75, 1.0]);
+    /// ```
+    pub fn linspace(start: T, stop: T, n: usize) -> Tensor<T> {
+        let step = (stop.f64() - start.f64()) / n.saturating_sub(1).max(1) as f64;
+        let last = n.saturating_sub(1);
+        Self::from_fn(&[n], |i| if i[0] == last && n > 1 { stop } else { T::of(start.f64() + i[0] as f64 * step) })
+    }
+
+    /// `0, 1, …, n - 1`.
+    pub fn arange(n: usize) -> Tensor<T> {
+        Self::from_fn(&[n], |i| T::of(i[0] as f64))
+    }
+
+    /// Independent numbers, uniform on `[0, 1)`; the seed of `rng` fixes every bit.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// let a = Tensor::<f32>::rand(&[3], &mut Rng::new(7));
+    /// assert_eq!(a, Tensor::rand(&[3], &mut Rng::new(7)));
+    /// ```
+    #[track_caller]
+    pub fn rand(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
+        or_panic(count("rand", shape));
+        Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.uniform())))
+    }
+
+    /// Independent numbers from the normal distribution with mean 0 and standard deviation 1.
+    #[track_caller]
+    pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
+        or_panic(count("randn", shape));
+        Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.normal())))
+    }
+
+    /// The same numbers in another floating-point type, rounded to nearest.
+    pub fn cast<U: Float>(&self) -> Tensor<U> {
+        self.map(|x| U::of(x.f64()))
+    }
+}
+
+impl Tensor<i64> {
+    /// Numbers of another type for these integers.
+    pub fn to_float<T: Float>(&self) -> Tensor<T> {
+        self.map(|x| T::of(x as f64))
+    }
+}
+
+impl<T: Element> FromIterator<T> for Tensor<T> {
+    /// A tensor of rank 1.
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let data: Vec<T> = items.into_iter().collect();
+        Tensor::new(&[data.len()], data)
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Tensor<T> {
+    /// A tensor of rank 1.
+    fn from(data: Vec<T>) -> Self {
+        Tensor::new(&[data.len()], data)
+    }
+}

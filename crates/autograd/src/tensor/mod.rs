@@ -1,0 +1,294 @@
+//! [`Tensor`]: numbers in a row-major box, any rank, with views that share memory. Knows no tape and no derivative.
+//!
+//! A tensor is 16 bytes: a number of rank 0 lives in them, anything larger behind one counted pointer, so a clone never
+//! copies elements. Memory comes from and returns to the thread's [pool](pool).
+
+mod build;
+mod display;
+pub(crate) mod layout;
+mod nested;
+pub(crate) mod pool;
+pub(crate) mod view;
+
+pub use layout::{Axes, AxisSet, Shape, Strides};
+pub use nested::Nested;
+pub(crate) use pool::Pooled;
+
+use crate::error::{Error, Result, or_panic};
+use crate::float::Element;
+use std::sync::Arc;
+
+/// An array of `T` with any number of axes. Cloning shares the elements; operations return new tensors.
+///
+/// ```
+/// use autograd::{tensor, Tensor};
+/// let a = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+/// assert_eq!(a.shape(), [2, 3]);
+/// let b: Tensor<f64> = &a.t() * 2.0; // a view, then a new tensor
+/// assert_eq!(b, tensor![[2.0, 8.0], [4.0, 10.0], [6.0, 12.0]]);
+/// ```
+#[derive(Clone)]
+pub struct Tensor<T: Element>(Repr<T>);
+
+#[derive(Clone)]
+enum Repr<T: Element> {
+    /// Rank 0, always.
+    Scalar(T),
+    /// Rank 1 and above.
+    Array(Shared<T>),
+}
+
+/// What an array is: which elements of which buffer, in which order.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Array<T> {
+    shape: Shape,
+    strides: Strides,
+    /// Where the first element stands in the buffer.
+    start: usize,
+    len: usize,
+    /// `None` only while the head waits in the pool.
+    buffer: Option<Arc<Vec<T>>>,
+}
+
+/// A counted array that goes back to the pool with its last holder.
+struct Shared<T: Element>(Option<Arc<Array<T>>>);
+
+impl<T: Element> Shared<T> {
+    #[inline(always)]
+    fn get(&self) -> &Array<T> {
+        self.0.as_ref().expect("the head is taken in drop only")
+    }
+
+    #[inline(always)]
+    fn buffer(&self) -> &Arc<Vec<T>> {
+        self.get().buffer.as_ref().expect("the buffer is taken in drop only")
+    }
+}
+
+impl<T: Element> Clone for Shared<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Shared(self.0.clone())
+    }
+}
+
+impl<T: Element> Drop for Shared<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(head) = self.0.take() {
+            pool::give_array(head);
+        }
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// Sizes of the axes; empty for a single number.
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        match &self.0 {
+            Repr::Scalar(_) => &[],
+            Repr::Array(a) => &a.get().shape,
+        }
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// Number of elements: the product of the sizes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Scalar(_) => 1,
+            Repr::Array(a) => a.get().len,
+        }
+    }
+
+    /// Whether an axis has size 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements to step over for one step along each axis.
+    pub fn strides(&self) -> &[isize] {
+        match &self.0 {
+            Repr::Scalar(_) => &[],
+            Repr::Array(a) => &a.get().strides,
+        }
+    }
+
+    /// The elements in row-major order, if they stand like that in memory; see [`contiguous`](Tensor::contiguous).
+    #[inline]
+    pub fn as_slice(&self) -> Option<&[T]> {
+        match &self.0 {
+            Repr::Scalar(x) => Some(std::slice::from_ref(x)),
+            Repr::Array(a) => {
+                let a_ref = a.get();
+                let whole = layout::is_contiguous(&a_ref.shape, &a_ref.strides);
+                whole.then(|| &a.buffer()[a_ref.start..a_ref.start + a_ref.len])
+            }
+        }
+    }
+
+    /// All memory of the buffer, and where the first element of this view stands in it: for kernels that walk strides.
+    #[inline]
+    pub(crate) fn raw(&self) -> (&[T], usize) {
+        match &self.0 {
+            Repr::Scalar(x) => (std::slice::from_ref(x), 0),
+            Repr::Array(a) => (a.buffer(), a.get().start),
+        }
+    }
+
+    /// The number itself, if the rank is 0.
+    #[inline(always)]
+    pub(crate) fn as_scalar(&self) -> Option<T> {
+        match self.0 {
+            Repr::Scalar(x) => Some(x),
+            Repr::Array(_) => None,
+        }
+    }
+
+    /// The same elements in row-major order without gaps: this tensor itself if they stand so already, else a copy.
+    pub fn contiguous(&self) -> Tensor<T> {
+        if self.as_slice().is_some() { self.clone() } else { self.deep_copy() }
+    }
+
+    /// A copy that shares no memory with this tensor.
+    pub fn deep_copy(&self) -> Tensor<T> {
+        let (data, start) = self.raw();
+        Tensor::build(self.shape(), |out| {
+            if let Some(source) = self.as_slice() {
+                return out.copy_from_slice(source);
+            }
+            let mut out = out.iter_mut();
+            layout::for_each_offset(self.shape(), self.strides(), start as isize, |at| {
+                *out.next().expect("one place per element") = data[at as usize];
+            });
+        })
+    }
+
+    /// The elements, to be changed in place; copied first if another tensor shares them or they have gaps.
+    ///
+    /// ```
+    /// let mut a = autograd::tensor![1.0, 2.0];
+    /// let b = a.clone();
+    /// a.make_mut()[0] = 9.0;
+    /// assert_eq!((a.to_vec(), b.to_vec()), (vec![9.0, 2.0], vec![1.0, 2.0]));
+    /// ```
+    pub fn make_mut(&mut self) -> &mut [T] {
+        if self.unique_mut().is_none() {
+            *self = self.deep_copy();
+        }
+        self.unique_mut().expect("a fresh copy has one owner")
+    }
+
+    /// The elements, to be changed in place, if nobody shares them and they have no gaps.
+    pub(crate) fn unique_mut(&mut self) -> Option<&mut [T]> {
+        match &mut self.0 {
+            Repr::Scalar(x) => Some(std::slice::from_mut(x)),
+            Repr::Array(a) => {
+                let a = Arc::get_mut(a.0.as_mut()?)?;
+                if !layout::is_contiguous(&a.shape, &a.strides) {
+                    return None;
+                }
+                Some(&mut Arc::get_mut(a.buffer.as_mut()?)?[a.start..a.start + a.len])
+            }
+        }
+    }
+
+    /// The elements in row-major order.
+    pub fn to_vec(&self) -> Vec<T> {
+        self.iter().collect()
+    }
+
+    /// Walks the elements in row-major order.
+    ///
+    /// ```
+    /// let total: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].iter().sum();
+    /// assert_eq!(total, 10.0);
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        let (data, start) = self.raw();
+        let mut at = layout::Odometer::new(self.shape(), [self.strides()], [start as isize]);
+        (0..self.len()).map(move |_| {
+            let [offset] = at.offsets();
+            at.advance();
+            data[offset as usize]
+        })
+    }
+
+    /// The only element.
+    ///
+    /// # Panics
+    /// If there is not exactly one; [`try_item`](Tensor::try_item) returns that as an error.
+    #[track_caller]
+    pub fn item(&self) -> T {
+        or_panic(self.try_item())
+    }
+
+    /// The only element, or an error if there is not exactly one.
+    pub fn try_item(&self) -> Result<T> {
+        let (data, start) = self.raw();
+        if self.len() == 1 {
+            return Ok(data[start]);
+        }
+        let hint = format!("it has {} elements and one was asked for; use to_vec() or at()", self.len());
+        Err(Error::Shape { op: "item", shape: self.shape().into(), hint })
+    }
+
+    /// The element at an index, one number per axis.
+    ///
+    /// # Panics
+    /// If the index has another rank or is out of range; [`get`](Tensor::get) returns `None` then.
+    #[track_caller]
+    pub fn at(&self, index: &[usize]) -> T {
+        match self.get(index) {
+            Some(x) => x,
+            None => panic!("at: index {index:?} is out of range for shape {:?}", self.shape()),
+        }
+    }
+
+    /// The element at an index, or `None` if it is out of range.
+    pub fn get(&self, index: &[usize]) -> Option<T> {
+        let inside = index.len() == self.rank() && index.iter().zip(self.shape()).all(|(i, d)| i < d);
+        let (data, start) = self.raw();
+        let offset: isize = index.iter().zip(self.strides()).map(|(&i, &s)| i as isize * s).sum();
+        inside.then(|| data[(start as isize + offset) as usize])
+    }
+}
+
+/// Equal shapes and equal elements; NaN differs from itself, as in IEEE 754.
+impl<T: Element> PartialEq for Tensor<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape() == other.shape() && self.iter().eq(other.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+
+    #[test]
+    fn a_tensor_is_two_words_and_crosses_threads() {
+        fn crosses<V: Send + Sync>() {}
+        crosses::<Tensor<f32>>();
+        assert_eq!((size_of::<Tensor<f64>>(), size_of::<Option<Tensor<f64>>>()), (16, 16));
+    }
+
+    #[test]
+    fn views_are_not_written_through() {
+        let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+        let mut row = a.slice_axis(0, 0..1);
+        row.make_mut()[0] = 7.0;
+        assert_eq!(a.at(&[0, 0]), 1.0);
+    }
+
+    #[test]
+    fn item_wants_one_element() {
+        assert_eq!(tensor![[5.0]].item(), 5.0);
+        assert!(tensor![1.0, 2.0].try_item().unwrap_err().to_string().contains("[2]"));
+    }
+}

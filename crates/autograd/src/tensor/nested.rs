@@ -1,0 +1,56 @@
+//! Literals: nested arrays become tensors, `tensor![[1.0, 2.0], [3.0, 4.0]]`.
+
+use super::{Shape, Tensor};
+use crate::float::Element;
+
+/// A number, or an array of arrays of numbers: what [`tensor!`](crate::tensor!) and `Tensor::from` take.
+pub trait Nested {
+    /// The numbers' type.
+    type Item: Element;
+    /// Appends the sizes, outermost first.
+    fn shape(shape: &mut Shape);
+    /// Appends the numbers in row-major order.
+    fn fill(self, data: &mut Vec<Self::Item>);
+}
+
+macro_rules! leaves { ($($t:ident)*) => { $(
+    impl Nested for $t {
+        type Item = $t;
+        fn shape(_: &mut Shape) {}
+        fn fill(self, data: &mut Vec<$t>) { data.push(self) }
+    }
+)* } }
+leaves!(f32 f64 i64 bool);
+
+impl<N: Nested, const K: usize> Nested for [N; K] {
+    type Item = N::Item;
+    fn shape(shape: &mut Shape) {
+        shape.push(K);
+        N::shape(shape);
+    }
+    fn fill(self, data: &mut Vec<N::Item>) {
+        self.into_iter().for_each(|inner| inner.fill(data));
+    }
+}
+
+impl<N: Nested> From<N> for Tensor<N::Item> {
+    fn from(nested: N) -> Self {
+        let (mut shape, mut data) = (Shape::new(), Vec::new());
+        N::shape(&mut shape);
+        nested.fill(&mut data);
+        Tensor::new(&shape, data)
+    }
+}
+
+/// A tensor from literals, as deep as the brackets go.
+///
+/// ```
+/// use autograd::tensor;
+/// assert_eq!(tensor![1.0, 2.0].shape(), [2]);
+/// assert_eq!(tensor![[1_i64, 2], [3, 4], [5, 6]].shape(), [3, 2]);
+/// assert_eq!(tensor![1.0; 3], tensor![1.0, 1.0, 1.0]);
+/// ```
+#[macro_export]
+macro_rules! tensor {
+    ($($items:tt)*) => { $crate::Tensor::from([$($items)*]) };
+}

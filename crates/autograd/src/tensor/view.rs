@@ -1,0 +1,90 @@
+//! Views: the same buffer under another shape. Nothing here copies an element, except `reshape` where strides leave no
+//! other way. Arguments have been checked by the shape rules of the ops; these are their plain mechanics.
+
+use super::layout::{broadcast_strides, reshape_strides, resolve_axis, row_major};
+use super::{Repr, Shape, Strides, Tensor};
+use crate::error::or_panic;
+use crate::float::Element;
+use std::ops::Range;
+
+/// One axis of a slice: `len` elements from `start`, `step` apart (negative steps walk backwards).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The first index.
+    pub start: usize,
+    /// How many.
+    pub len: usize,
+    /// The distance between neighbours.
+    pub step: isize,
+}
+
+impl<T: Element> Tensor<T> {
+    /// Another head for the same buffer.
+    fn view(&self, shape: Shape, strides: Strides, offset: isize) -> Tensor<T> {
+        match &self.0 {
+            Repr::Scalar(x) => {
+                // Rank 0 has no buffer to share: make one. It holds a single element.
+                let one = Tensor::build(&[1], |out| out[0] = *x);
+                if shape.is_empty() { self.clone() } else { one.view(shape, strides, 0) }
+            }
+            Repr::Array(a) => {
+                let start = a.get().start as isize + offset;
+                Tensor::assemble(shape, strides, start as usize, a.buffer().clone())
+            }
+        }
+    }
+
+    /// As another shape of the same size: a view where strides allow, else a copy.
+    pub(crate) fn as_shape(&self, shape: &[usize]) -> Tensor<T> {
+        if shape == self.shape() {
+            return self.clone();
+        }
+        match reshape_strides(self.shape(), self.strides(), shape) {
+            Some(strides) => self.view(shape.into(), strides, 0),
+            None => self.deep_copy().view(shape.into(), row_major(shape), 0),
+        }
+    }
+
+    /// Repeated without copying to a shape it broadcasts to.
+    pub(crate) fn broadcast_view(&self, shape: &[usize]) -> Tensor<T> {
+        if shape == self.shape() {
+            return self.clone();
+        }
+        self.view(shape.into(), broadcast_strides(self.shape(), self.strides(), shape), 0)
+    }
+
+    /// Axes in another order: axis `i` of the result is axis `order[i]` of this tensor.
+    pub(crate) fn permuted(&self, order: &[usize]) -> Tensor<T> {
+        let shape = order.iter().map(|&i| self.shape()[i]).collect();
+        let strides = order.iter().map(|&i| self.strides()[i]).collect();
+        self.view(shape, strides, 0)
+    }
+
+    /// Part of each axis.
+    pub(crate) fn spans(&self, spans: &[Span]) -> Tensor<T> {
+        let shape: Shape = spans.iter().map(|s| s.len).collect();
+        let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.step * stride).collect();
+        // An empty result may start past the end: it reads nothing, so it starts anywhere.
+        let offset = spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
+        self.view(shape.clone(), strides, if shape.contains(&0) { 0 } else { offset })
+    }
+
+    /// The rows, columns, … of one axis in a range: a view. Negative axes count from the back.
+    ///
+    /// ```
+    /// let a = autograd::tensor![[1, 2, 3], [4, 5, 6_i64]];
+    /// assert_eq!(a.slice_axis(1, 1..3), autograd::tensor![[2, 3], [5, 6_i64]]);
+    /// ```
+    /// # Panics
+    /// If the axis or the range is out of bounds.
+    #[track_caller]
+    pub fn slice_axis(&self, axis: isize, range: Range<usize>) -> Tensor<T> {
+        let axis = or_panic(resolve_axis("slice_axis", axis, self.shape()));
+        let size = self.shape()[axis];
+        assert!(range.start <= range.end && range.end <= size, "slice_axis: {range:?} is out of range for size {size}");
+        let whole = self.shape().iter().map(|&len| Span { start: 0, len, step: 1 });
+        let mut spans: smallvec::SmallVec<[Span; 6]> = whole.collect();
+        spans[axis] = Span { start: range.start, len: range.len(), step: 1 };
+        self.spans(&spans)
+    }
+}

@@ -1,0 +1,213 @@
+//! The algebra of tensors: what a structured rule may call. A [`Tensor`] applies an op by computing it, a
+//! [`Var`](crate::Var) by computing and recording it, and so one rule gives derivatives of any order.
+//!
+//! Not in the prelude: its `add`, `exp`, … would clash with the methods of the types that implement it.
+
+use crate::error::{Result, or_panic};
+use crate::float::Float;
+use crate::op::rule::DynRule;
+use crate::op::vjp::Cotangents;
+use crate::op::{Binary, Fold, Op, Side, Unary, eval, shape};
+use crate::tensor::{AxisSet, Shape, Tensor};
+use smallvec::SmallVec;
+
+/// Something ops apply to. All of it goes through one door, [`try_apply`](Value::try_apply).
+pub trait Value<T: Float>: Clone {
+    /// The op at these inputs, or what is wrong with them.
+    #[track_caller]
+    fn try_apply(op: Op, x: &[&Self]) -> Result<Self>;
+    /// The sizes of the axes.
+    fn shape(&self) -> Shape;
+    /// A constant living where `self` lives.
+    fn constant(&self, value: Tensor<T>) -> Self;
+    /// The table's rule: the cotangent of `x`.
+    #[track_caller]
+    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self;
+    /// The table's rule for one side, of the shape of `y`: broadcasting is undone by the caller.
+    #[track_caller]
+    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self;
+    /// `slot += x`, in place where that can be.
+    #[track_caller]
+    fn accumulate(slot: &mut Self, x: Self);
+    #[doc(hidden)]
+    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
+    #[doc(hidden)]
+    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>>;
+
+    /// The op at these inputs.
+    ///
+    /// # Panics
+    /// If they do not fit, with the text of the error.
+    #[track_caller]
+    fn apply(op: Op, x: &[&Self]) -> Self {
+        or_panic(Self::try_apply(op, x))
+    }
+
+    /// A number living where `self` lives.
+    fn number(&self, c: T) -> Self {
+        self.constant(Tensor::scalar(c))
+    }
+
+    /// self + b
+    #[track_caller]
+    fn add(&self, b: &Self) -> Self {
+        Self::apply(Op::Binary(Binary::Add), &[self, b])
+    }
+
+    /// self - b
+    #[track_caller]
+    fn sub(&self, b: &Self) -> Self {
+        Self::apply(Op::Binary(Binary::Sub), &[self, b])
+    }
+
+    /// self · b, element by element
+    #[track_caller]
+    fn mul(&self, b: &Self) -> Self {
+        Self::apply(Op::Binary(Binary::Mul), &[self, b])
+    }
+
+    /// self / b
+    #[track_caller]
+    fn div(&self, b: &Self) -> Self {
+        Self::apply(Op::Binary(Binary::Div), &[self, b])
+    }
+
+    /// c · self
+    #[track_caller]
+    fn scale(&self, c: f64) -> Self {
+        self.mul(&self.number(T::of(c)))
+    }
+
+    /// 1 where self == b, else 0
+    #[track_caller]
+    fn eq(&self, b: &Self) -> Self {
+        Self::apply(Op::Binary(Binary::Eq), &[self, b])
+    }
+
+    /// A row of the table of one-tensor functions.
+    #[track_caller]
+    fn unary(&self, op: Unary) -> Self {
+        Self::apply(Op::Unary(op), &[self])
+    }
+
+    /// eˣ
+    #[track_caller]
+    fn exp(&self) -> Self {
+        self.unary(Unary::Exp)
+    }
+
+    /// `a` where self (a mask) is not 0, else `b`
+    #[track_caller]
+    fn select(&self, a: &Self, b: &Self) -> Self {
+        Self::apply(Op::Where, &[self, a, b])
+    }
+
+    /// Matrix product; a flag reads an operand transposed.
+    #[track_caller]
+    fn matmul(&self, b: &Self, ta: bool, tb: bool) -> Self {
+        Self::apply(Op::MatMul { ta, tb }, &[self, b])
+    }
+
+    /// Folds axes away, or to size 1.
+    #[track_caller]
+    fn reduce(&self, fold: Fold, axes: AxisSet, keep: bool) -> Self {
+        Self::apply(Op::Reduce { fold, axes, keep }, &[self])
+    }
+
+    /// The sum along one axis, kept with size 1.
+    #[track_caller]
+    fn sum_axis(&self, axis: usize) -> Self {
+        self.reduce(Fold::Sum, AxisSet::one(axis), true)
+    }
+
+    /// eˣ / Σ eˣ along an axis
+    #[track_caller]
+    fn softmax(&self, axis: usize) -> Self {
+        Self::apply(Op::Softmax { axis }, &[self])
+    }
+
+    /// The same elements under another shape.
+    #[track_caller]
+    fn reshape(&self, shape: &[usize]) -> Self {
+        if *self.shape() == *shape { self.clone() } else { Self::apply(Op::Reshape { shape: shape.into() }, &[self]) }
+    }
+
+    /// Repeated to a shape it broadcasts to.
+    #[track_caller]
+    fn expand(&self, shape: &[usize]) -> Self {
+        if *self.shape() == *shape { self.clone() } else { Self::apply(Op::Expand { shape: shape.into() }, &[self]) }
+    }
+
+    /// Axes in another order.
+    #[track_caller]
+    fn permute(&self, order: &[usize]) -> Self {
+        Self::apply(Op::Permute { order: order.into() }, &[self])
+    }
+
+    /// Undoes broadcasting: sums over the axes along which an array of that shape was repeated.
+    #[track_caller]
+    fn sum_to(&self, shape: &[usize]) -> Self {
+        let from = self.shape();
+        if *from == *shape {
+            return self.clone();
+        }
+        let missing = from.len() - shape.len();
+        let repeated = |i: &usize| *i < missing || (shape[i - missing] == 1 && from[*i] != 1);
+        let axes = (0..from.len()).filter(repeated).fold(AxisSet::default(), AxisSet::with);
+        self.reduce(Fold::Sum, axes, true).reshape(shape)
+    }
+
+    /// One element per index along an axis.
+    #[track_caller]
+    fn gather(&self, axis: usize, index: &Tensor<i64>) -> Self {
+        Self::apply(Op::Gather { axis, index: index.clone() }, &[self])
+    }
+
+    /// Elements added into zeros by index along an axis of that size.
+    #[track_caller]
+    fn gather_add(&self, axis: usize, index: &Tensor<i64>, size: usize) -> Self {
+        Self::apply(Op::GatherAdd { axis, index: index.clone(), size }, &[self])
+    }
+}
+
+impl<T: Float> Value<T> for Tensor<T> {
+    fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
+        let shape = match x {
+            [a] => shape::infer(&op, &[a.shape()])?,
+            [a, b] => shape::infer(&op, &[a.shape(), b.shape()])?,
+            _ => shape::infer(&op, &x.iter().map(|t| t.shape()).collect::<SmallVec<[_; 8]>>())?,
+        };
+        Ok(eval::eval(&op, x, &shape))
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape().into()
+    }
+
+    fn constant(&self, value: Tensor<T>) -> Self {
+        value
+    }
+
+    #[inline]
+    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
+        eval::unary_rule(op, x, y, g)
+    }
+
+    #[inline]
+    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
+        eval::binary_rule(op, side, [a, b, y, g])
+    }
+
+    #[inline]
+    fn accumulate(slot: &mut Self, x: Self) {
+        eval::accumulate(slot, x);
+    }
+
+    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
+        rule.vjp_computed(x, y, g)
+    }
+
+    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>> {
+        rule.jvp_computed(x, y, t)
+    }
+}

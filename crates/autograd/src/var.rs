@@ -1,0 +1,201 @@
+//! [`Var`]: a value on a tape. Computing with it records.
+
+use crate::error::{Error, Result, or_panic};
+use crate::float::{Float, Real, for_real};
+use crate::op::rule::{DynRule, Rule};
+use crate::op::vjp::Cotangents;
+use crate::op::{Binary, Op, Side, Unary};
+use crate::tape::{Tape, same_tape};
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// A value on a [`Tape`]: a reference and an index, to be copied like a number.
+///
+/// ```
+/// use autograd::Tape;
+/// let tape = Tape::<f64>::new();
+/// let (x, y) = (tape.var(0.5), tape.var(2.0));
+/// let z = 2.0 * x * y + (x / y).tanh(); // no clone, no borrow
+/// let dz = z.backward();
+/// assert_eq!(dz.wrt(y).item(), 1.0 - 0.125 * (1.0 - 0.25f64.tanh().powi(2)));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Var<'t, T: Float> {
+    pub(crate) tape: &'t Tape<T>,
+    pub(crate) id: u32,
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The value. Shares its memory with the tape: nothing is copied.
+    pub fn value(self) -> Tensor<T> {
+        self.tape.list().nodes[self.id as usize].value.clone()
+    }
+
+    /// The value as a number.
+    ///
+    /// # Panics
+    /// If there is not exactly one element.
+    #[track_caller]
+    pub fn item(self) -> T {
+        self.value().item()
+    }
+
+    /// Sizes of the axes.
+    pub fn shape(self) -> Shape {
+        self.tape.list().nodes[self.id as usize].value.shape().into()
+    }
+
+    /// Number of axes.
+    pub fn rank(self) -> usize {
+        self.tape.list().nodes[self.id as usize].value.rank()
+    }
+
+    /// The tape it lives on.
+    pub fn tape(self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    /// Its place in the order of recording.
+    pub fn id(self) -> usize {
+        self.id as usize
+    }
+
+    /// What was done to make it.
+    pub fn op(self) -> Op {
+        self.tape.list().op(self.id)
+    }
+
+    /// What it was made from.
+    pub fn inputs(self) -> SmallVec<[Var<'t, T>; 4]> {
+        self.tape.list().inputs(self.id).iter().map(|&id| Var { tape: self.tape, id }).collect()
+    }
+
+    /// The line of the program that recorded it.
+    pub fn line(self) -> &'static Location<'static> {
+        self.tape.list().line(self.id)
+    }
+
+    /// The same value with derivatives cut off: a constant to everything that follows.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(3.0);
+    /// assert_eq!((x * x.stop_gradient()).backward().wrt(x).item(), 3.0);
+    /// ```
+    #[track_caller]
+    pub fn stop_gradient(self) -> Self {
+        Value::apply(Op::StopGradient, &[&self])
+    }
+
+    /// A user's own op at these inputs; see [`Rule`].
+    ///
+    /// # Panics
+    /// If the rule's forward refuses the inputs or they live on different tapes;
+    /// [`try_custom`](Var::try_custom) returns the error.
+    #[track_caller]
+    pub fn custom(rule: impl Rule<T>, x: &[Var<'t, T>]) -> Self {
+        or_panic(Self::try_custom(rule, x))
+    }
+
+    /// A user's own op at these inputs, or the error of its forward.
+    #[track_caller]
+    pub fn try_custom(rule: impl Rule<T>, x: &[Var<'t, T>]) -> Result<Self> {
+        let Some(first) = x.first() else {
+            return Err(Error::Argument { op: "custom", hint: "give at least one input: it names the tape".into() });
+        };
+        same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
+        let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.value()).collect();
+        let y = rule.forward(&values.iter().collect::<SmallVec<[_; 4]>>())?;
+        let id = first.tape.add_rule(Arc::new(rule));
+        let inputs = x.iter().map(|v| v.id).collect();
+        Ok(Var { id: first.tape.structured(Op::Custom { id }, inputs, y, Location::caller()), ..*first })
+    }
+}
+
+impl<'t, T: Float> Value<T> for Var<'t, T> {
+    #[track_caller]
+    #[inline]
+    fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
+        let line = Location::caller();
+        let Some(&&Var { tape, id: first }) = x.first() else {
+            return Err(Error::Argument { op: op.name(), hint: "give at least one input".into() });
+        };
+        same_tape(op.name(), x)?;
+        let id = match op {
+            Op::Unary(u) => tape.unary(u, first, line),
+            Op::Binary(b) => tape.binary(b, first, x[1].id, line)?,
+            op => {
+                let inputs = x.iter().map(|v| v.id).collect();
+                let value = {
+                    let list = tape.list();
+                    let values: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|v| &list.nodes[v.id as usize].value).collect();
+                    Tensor::try_apply(op.clone(), &values)?
+                };
+                tape.structured(op, inputs, value, line)
+            }
+        };
+        Ok(Var { tape, id })
+    }
+
+    fn shape(&self) -> Shape {
+        Var::shape(*self)
+    }
+
+    #[track_caller]
+    fn constant(&self, value: Tensor<T>) -> Self {
+        self.tape.constant(value)
+    }
+
+    #[track_caller]
+    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
+        op.rule(*x, *y, *g)
+    }
+
+    #[track_caller]
+    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
+        Value::expand(&op.rule(side, *a, *b, *y, *g), &y.shape())
+    }
+
+    #[track_caller]
+    fn accumulate(slot: &mut Self, x: Self) {
+        *slot = Value::add(slot, &x);
+    }
+
+    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
+        rule.vjp_recorded(x, y, g)
+    }
+
+    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>> {
+        rule.jvp_recorded(x, y, t)
+    }
+}
+
+macro_rules! recorded {
+    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
+        /// The table's algebra, recorded: a rule evaluated at variables is again on the tape.
+        impl<T: Float> Real for Var<'_, T> {
+            #[track_caller] fn lit(self, c: f64) -> Self { self.tape.constant(Tensor::scalar(T::of(c))) }
+            #[track_caller] fn select(self, a: Self, b: Self) -> Self { Value::apply(Op::Where, &[&self, &a, &b]) }
+            $( #[track_caller] fn $u(self) -> Self { Value::apply(Op::Unary(Unary::$U), &[&self]) } )*
+            $( #[track_caller] fn $b(self, b: Self) -> Self { Value::apply(Op::Binary(Binary::$B), &[&self, &b]) } )*
+        }
+    };
+}
+for_real!(recorded);
+
+/// The value, and its place on the tape.
+impl<T: Float> std::fmt::Debug for Var<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Var #{} {:?}", self.id, self.value())
+    }
+}
+
+/// The value.
+impl<T: Float> std::fmt::Display for Var<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.value(), f)
+    }
+}
