@@ -37,7 +37,10 @@ impl<T: Float> Gradients<T> {
             return Ok(g.clone());
         }
         if x.tape.list().nodes[x.id as usize].code != Code::Leaf {
-            let hint = format!("Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt", x.id);
+            let hint = format!(
+                "Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt",
+                x.id
+            );
             return Err(Error::Argument { op: "wrt", hint });
         }
         Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
@@ -278,8 +281,14 @@ struct Computed<'a, T: Float> {
 }
 
 impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
-    type At<'a> = &'a Tensor<T> where Self: 'a;
-    type Op<'a> = &'a Structured where Self: 'a;
+    type At<'a>
+        = &'a Tensor<T>
+    where
+        Self: 'a;
+    type Op<'a>
+        = &'a Structured
+    where
+        Self: 'a;
     #[inline(always)]
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
         let node = &self.list.nodes[id as usize];
@@ -308,8 +317,14 @@ struct Recorded<'a, 't, T: Float> {
 }
 
 impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
-    type At<'a> = Var<'t, T> where Self: 'a;
-    type Op<'a> = Structured where Self: 'a;
+    type At<'a>
+        = Var<'t, T>
+    where
+        Self: 'a;
+    type Op<'a>
+        = Structured
+    where
+        Self: 'a;
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
         let list = self.var.tape.list();
         (list.nodes[id as usize].code, list.nodes[id as usize].inputs)
@@ -382,7 +397,13 @@ fn narrow<T: Float, V: Value<T>>(d: V, operand: &V) -> V {
 }
 
 /// The cotangents of the inputs of an op with data of its own.
-fn structured<T: Float, V: Value<T>, S: Source<T, V>>(source: &S, id: u32, op: &Op, inputs: &[u32], g: &V) -> Cotangents<V> {
+fn structured<T: Float, V: Value<T>, S: Source<T, V>>(
+    source: &S,
+    id: u32,
+    op: &Op,
+    inputs: &[u32],
+    g: &V,
+) -> Cotangents<V> {
     if !inputs.iter().any(|&i| source.needs(i)) {
         return smallvec![];
     }

@@ -81,13 +81,17 @@ pub enum Error {
         size: usize,
     },
     /// A `Var` or `Gradients` of another tape, or of a tape cleared since.
-    #[error("{op}: this Var belongs to another tape (or to this one before it was cleared): record all operands on one tape")]
+    #[error(
+        "{op}: this Var belongs to another tape (or to this one before it was cleared): record all operands on one tape"
+    )]
     Foreign {
         /// The operation.
         op: &'static str,
     },
     /// A derivative was asked of something that is not one number.
-    #[error("{op}: the output has shape {shape:?}, and only a single number has a gradient: reduce it (sum, mean) or give a cotangent")]
+    #[error(
+        "{op}: the output has shape {shape:?}, and only a single number has a gradient: reduce it (sum, mean) or give a cotangent"
+    )]
     NotScalar {
         /// The operation.
         op: &'static str,

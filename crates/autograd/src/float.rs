@@ -24,7 +24,9 @@ elements!(f32 f64 i64 bool);
 /// fn half<T: Float>() -> T { T::of(0.5) }
 /// assert_eq!(half::<f32>() + 1.0, 1.5);
 /// ```
-pub trait Float: Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + crate::kernel::gemm::Element {
+pub trait Float:
+    Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + crate::kernel::gemm::Element
+{
     /// Positive infinity.
     const INFINITY: Self;
     /// Not a number.
@@ -166,18 +168,26 @@ impl<S: Real> Neg for E<S> {
 
 /// Hands the names of [`Real`]'s methods, and the ops that record them, to another macro.
 macro_rules! for_real {
-    ($callback:ident) => { $callback! {
-        unary: neg Neg, exp Exp, exp_m1 ExpM1, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
-               sigmoid Sigmoid, softplus Softplus, abs Abs;
-        binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq;
-    } };
+    ($callback:ident) => {
+        $callback! {
+            unary: neg Neg, exp Exp, exp_m1 ExpM1, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
+                   sigmoid Sigmoid, softplus Softplus, abs Abs;
+            binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq;
+        }
+    };
 }
 pub(crate) use for_real;
 
 macro_rules! exact {
-    (sin $x:ident) => { T::of($x.0.f64().sin()) };
-    (cos $x:ident) => { T::of($x.0.f64().cos()) };
-    ($f:ident $x:ident) => { Real::$f($x.0) };
+    (sin $x:ident) => {
+        T::of($x.0.f64().sin())
+    };
+    (cos $x:ident) => {
+        T::of($x.0.f64().cos())
+    };
+    ($f:ident $x:ident) => {
+        Real::$f($x.0)
+    };
 }
 macro_rules! forward {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {

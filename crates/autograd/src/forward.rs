@@ -49,7 +49,11 @@ impl<'t, T: Float> Var<'t, T> {
 
 /// The tangent of `root`; `None` if it depends on none of the directions. `at` reads a node as the kind of value the
 /// tangents are.
-fn push<'t, T: Float, V: Value<T>>(root: Var<'t, T>, directions: &[(Var<'t, T>, V)], at: impl Fn(Var<'t, T>) -> V) -> Result<Option<V>> {
+fn push<'t, T: Float, V: Value<T>>(
+    root: Var<'t, T>,
+    directions: &[(Var<'t, T>, V)],
+    at: impl Fn(Var<'t, T>) -> V,
+) -> Result<Option<V>> {
     let mut dots: Vec<Option<V>> = vec![None; root.id as usize + 1];
     let mut variables: SmallVec<[Var<T>; 4]> = SmallVec::new();
     for (x, t) in directions {
@@ -75,7 +79,11 @@ fn push<'t, T: Float, V: Value<T>>(root: Var<'t, T>, directions: &[(Var<'t, T>, 
 }
 
 /// The tangent of one node, given those of all before it.
-fn tangent<'t, T: Float, V: Value<T>>(node: Var<'t, T>, dots: &[Option<V>], at: &impl Fn(Var<'t, T>) -> V) -> Result<Option<V>> {
+fn tangent<'t, T: Float, V: Value<T>>(
+    node: Var<'t, T>,
+    dots: &[Option<V>],
+    at: &impl Fn(Var<'t, T>) -> V,
+) -> Result<Option<V>> {
     let y = at(node);
     let inputs = node.inputs();
     let x: SmallVec<[V; 4]> = inputs.iter().map(|&v| at(v)).collect();

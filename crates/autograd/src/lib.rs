@@ -45,6 +45,7 @@ pub use error::{Error, Result};
 pub use float::{Element, Float};
 pub use kernel::random::Rng;
 pub use kernel::threads::{set_threads, threads};
+pub use kernel::update::update;
 pub use op::rule::Rule;
 pub use op::symbol::derivative_table;
 pub use op::vjp::Cotangents;

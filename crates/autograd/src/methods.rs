@@ -108,298 +108,300 @@ macro_rules! twins {
     )* };
 }
 
-macro_rules! methods { () => {
-    unary! {
-        /// eˣ
-        exp Exp;
-        /// eˣ - 1, exact near 0
-        exp_m1 ExpM1;
-        /// Natural logarithm: -inf at 0, NaN below.
-        ln Ln;
-        /// ln(1 + x), exact near 0
-        ln_1p Ln1p;
-        /// √x; its derivative at 0 is infinite.
-        sqrt Sqrt;
-        /// Sine of radians.
-        sin Sin;
-        /// Cosine of radians.
-        cos Cos;
-        /// Hyperbolic tangent.
-        tanh Tanh;
-        /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
-        sigmoid Sigmoid;
-        /// ln(1 + eˣ), without overflow
-        softplus Softplus;
-        /// max(x, 0); its derivative at 0 is 0.
-        relu Relu;
-        /// |x|; its derivative at 0 is 0.
-        abs Abs;
-        /// x²
-        square Square;
-        /// 1 / x
-        recip Recip;
-    }
-
-    binary! {
-        /// a + b, broadcast.
-        add, try_add, Add;
-        /// a - b, broadcast.
-        sub, try_sub, Sub;
-        /// a · b element by element, broadcast.
-        mul, try_mul, Mul;
-        /// a / b, broadcast.
-        div, try_div, Div;
-        /// aᵇ. 0⁰ is 1 with derivative 0 in a; for a < 0 and a fraction b it is NaN.
-        pow, try_pow, Pow;
-        /// The larger of the two; ties share the derivative, half each.
-        maximum, try_maximum, Maximum;
-        /// The smaller of the two; ties share the derivative, half each.
-        minimum, try_minimum, Minimum;
-        /// 1 where a > b, else 0: a mask, without derivative.
-        gt, try_gt, Gt;
-        /// 1 where a ≥ b, else 0: a mask, without derivative.
-        ge, try_ge, Ge;
-        /// 1 where a = b, else 0: a mask, without derivative.
-        equal, try_equal, Eq;
-    }
-
-    /// 1 where a < b, else 0: a mask, without derivative.
-    ///
-    /// # Panics
-    /// If the shapes do not broadcast.
-    #[track_caller]
-    pub fn lt(&self, b: impl Borrow<Self>) -> Self {
-        b.borrow().gt(self)
-    }
-
-    /// 1 where a ≤ b, else 0: a mask, without derivative.
-    ///
-    /// # Panics
-    /// If the shapes do not broadcast.
-    #[track_caller]
-    pub fn le(&self, b: impl Borrow<Self>) -> Self {
-        b.borrow().ge(self)
-    }
-
-    /// x to a fixed power: `powf(2.0)` squares, `powf(0.5)` takes the root.
-    #[track_caller]
-    pub fn powf(&self, exponent: f64) -> Self {
-        match exponent {
-            1.0 => self.clone(),
-            2.0 => self.square(),
-            0.5 => self.sqrt(),
-            -1.0 => self.recip(),
-            p => self.pow(self.number(T::of(p))),
-        }
-    }
-
-    fold! {
-        /// Σ x.
-        sum, sum_axes, sum_keep, try_sum, Sum;
-        /// The mean Σ x / n; NaN over nothing.
-        mean, mean_axes, mean_keep, try_mean, Mean;
-        /// The largest element; ties share the derivative evenly. An error over an empty axis.
-        max, max_axes, max_keep, try_max, Max;
-        /// The smallest element; ties share the derivative evenly. An error over an empty axis.
-        min, min_axes, min_keep, try_min, Min;
-        /// ln Σ eˣ, without overflow; -inf over nothing.
-        logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp;
-    }
-
-    twins! {
-        /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence, not even
-        /// a NaN: this is a choice, not a multiplication by zero.
-        select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
-            Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
+macro_rules! methods {
+    () => {
+        unary! {
+            /// eˣ
+            exp Exp;
+            /// eˣ - 1, exact near 0
+            exp_m1 ExpM1;
+            /// Natural logarithm: -inf at 0, NaN below.
+            ln Ln;
+            /// ln(1 + x), exact near 0
+            ln_1p Ln1p;
+            /// √x; its derivative at 0 is infinite.
+            sqrt Sqrt;
+            /// Sine of radians.
+            sin Sin;
+            /// Cosine of radians.
+            cos Cos;
+            /// Hyperbolic tangent.
+            tanh Tanh;
+            /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
+            sigmoid Sigmoid;
+            /// ln(1 + eˣ), without overflow
+            softplus Softplus;
+            /// max(x, 0); its derivative at 0 is 0.
+            relu Relu;
+            /// |x|; its derivative at 0 is 0.
+            abs Abs;
+            /// x²
+            square Square;
+            /// 1 / x
+            recip Recip;
         }
 
-        /// Matrix product, as NumPy's: vectors multiply as rows and columns, axes before the last two broadcast.
-        /// A transposed operand (`t()`) is read in place.
-        matmul, try_matmul(b: impl Borrow<Self>) |a| {
-            let b = b.borrow();
-            let (from, to) = (Value::shape(a), Value::shape(b));
-            let error = |hint| Err(Error::MatMul { a: from.clone(), b: to.clone(), hint });
-            match (from.len(), to.len()) {
-                (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
-                (1, 1) if from != to => error("two vectors need the same length"),
-                (1, 1) => a.try_reshape(&[1, from[0]])?.try_matmul(b.try_reshape(&[to[0], 1])?)?.try_reshape(&[]),
-                (1, _) => {
-                    let y = a.try_reshape(&[1, from[0]])?.try_matmul(b)?;
-                    let mut shape = Value::shape(&y);
-                    shape.remove(shape.len() - 2);
-                    y.try_reshape(&shape)
-                }
-                (_, 1) => {
-                    let y = a.try_matmul(b.try_reshape(&[to[0], 1])?)?;
-                    let mut shape = Value::shape(&y);
-                    shape.pop();
-                    y.try_reshape(&shape)
-                }
-                // One matrix for the whole batch: the batch is only more rows.
-                (rank, 2) if rank > 2 && from[rank - 1] == to[0] => {
-                    let rows = from[..rank - 1].iter().product();
-                    let mut shape: Shape = from[..rank - 1].into();
-                    shape.push(to[1]);
-                    a.try_reshape(&[rows, to[0]])?.try_matmul(b)?.try_reshape(&shape)
-                }
-                _ => Value::try_apply(Op::MatMul { ta: false, tb: false }, &[a, b]),
+        binary! {
+            /// a + b, broadcast.
+            add, try_add, Add;
+            /// a - b, broadcast.
+            sub, try_sub, Sub;
+            /// a · b element by element, broadcast.
+            mul, try_mul, Mul;
+            /// a / b, broadcast.
+            div, try_div, Div;
+            /// aᵇ. 0⁰ is 1 with derivative 0 in a; for a < 0 and a fraction b it is NaN.
+            pow, try_pow, Pow;
+            /// The larger of the two; ties share the derivative, half each.
+            maximum, try_maximum, Maximum;
+            /// The smaller of the two; ties share the derivative, half each.
+            minimum, try_minimum, Minimum;
+            /// 1 where a > b, else 0: a mask, without derivative.
+            gt, try_gt, Gt;
+            /// 1 where a ≥ b, else 0: a mask, without derivative.
+            ge, try_ge, Ge;
+            /// 1 where a = b, else 0: a mask, without derivative.
+            equal, try_equal, Eq;
+        }
+
+        /// 1 where a < b, else 0: a mask, without derivative.
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast.
+        #[track_caller]
+        pub fn lt(&self, b: impl Borrow<Self>) -> Self {
+            b.borrow().gt(self)
+        }
+
+        /// 1 where a ≤ b, else 0: a mask, without derivative.
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast.
+        #[track_caller]
+        pub fn le(&self, b: impl Borrow<Self>) -> Self {
+            b.borrow().ge(self)
+        }
+
+        /// x to a fixed power: `powf(2.0)` squares, `powf(0.5)` takes the root.
+        #[track_caller]
+        pub fn powf(&self, exponent: f64) -> Self {
+            match exponent {
+                1.0 => self.clone(),
+                2.0 => self.square(),
+                0.5 => self.sqrt(),
+                -1.0 => self.recip(),
+                p => self.pow(self.number(T::of(p))),
             }
         }
 
-        /// `a · bᵀ` for matrices, without transposing anything: what a dense layer computes from its weights.
-        matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
-            Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
+        fold! {
+            /// Σ x.
+            sum, sum_axes, sum_keep, try_sum, Sum;
+            /// The mean Σ x / n; NaN over nothing.
+            mean, mean_axes, mean_keep, try_mean, Mean;
+            /// The largest element; ties share the derivative evenly. An error over an empty axis.
+            max, max_axes, max_keep, try_max, Max;
+            /// The smallest element; ties share the derivative evenly. An error over an empty axis.
+            min, min_axes, min_keep, try_min, Min;
+            /// ln Σ eˣ, without overflow; -inf over nothing.
+            logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp;
         }
 
-        /// The same elements under another shape: a view where memory allows.
-        reshape, try_reshape(shape: &[usize]) |x| {
-            if *Value::shape(x) == *shape { return Ok(x.clone()) }
-            Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
-        }
-
-        /// Repeated without copying to a shape it broadcasts to.
-        broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
-            Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
-        }
-
-        /// Axes in another order, a view: axis `i` of the result is axis `order[i]` of this one.
-        permute, try_permute(order: &[usize]) |x| {
-            Value::try_apply(Op::Permute { order: order.into() }, &[x])
-        }
-
-        /// Two axes exchanged, a view; negative ones count from the back.
-        transpose, try_transpose(i: isize, j: isize) |x| {
-            let shape = Value::shape(x);
-            let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
-            let mut order: Shape = (0..shape.len()).collect();
-            order.swap(i, j);
-            x.try_permute(&order)
-        }
-
-        /// A new axis of size 1 before the given one; `-1` appends it.
-        unsqueeze, try_unsqueeze(axis: isize) |x| {
-            let mut shape = Value::shape(x);
-            let mut wider = shape.clone();
-            wider.push(1);
-            let axis = resolve_axis("unsqueeze", axis, &wider)?;
-            shape.insert(axis, 1);
-            x.try_reshape(&shape)
-        }
-
-        /// Without the given axis, whose size must be 1.
-        squeeze, try_squeeze(axis: isize) |x| {
-            let mut shape = Value::shape(x);
-            let axis = resolve_axis("squeeze", axis, &shape)?;
-            if shape[axis] != 1 {
-                return Err(Error::Shape { op: "squeeze", shape, hint: format!("axis {axis} must have size 1") });
+        twins! {
+            /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence, not even
+            /// a NaN: this is a choice, not a multiplication by zero.
+            select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
+                Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
             }
-            shape.remove(axis);
-            x.try_reshape(&shape)
+
+            /// Matrix product, as NumPy's: vectors multiply as rows and columns, axes before the last two broadcast.
+            /// A transposed operand (`t()`) is read in place.
+            matmul, try_matmul(b: impl Borrow<Self>) |a| {
+                let b = b.borrow();
+                let (from, to) = (Value::shape(a), Value::shape(b));
+                let error = |hint| Err(Error::MatMul { a: from.clone(), b: to.clone(), hint });
+                match (from.len(), to.len()) {
+                    (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
+                    (1, 1) if from != to => error("two vectors need the same length"),
+                    (1, 1) => a.try_reshape(&[1, from[0]])?.try_matmul(b.try_reshape(&[to[0], 1])?)?.try_reshape(&[]),
+                    (1, _) => {
+                        let y = a.try_reshape(&[1, from[0]])?.try_matmul(b)?;
+                        let mut shape = Value::shape(&y);
+                        shape.remove(shape.len() - 2);
+                        y.try_reshape(&shape)
+                    }
+                    (_, 1) => {
+                        let y = a.try_matmul(b.try_reshape(&[to[0], 1])?)?;
+                        let mut shape = Value::shape(&y);
+                        shape.pop();
+                        y.try_reshape(&shape)
+                    }
+                    // One matrix for the whole batch: the batch is only more rows.
+                    (rank, 2) if rank > 2 && from[rank - 1] == to[0] => {
+                        let rows = from[..rank - 1].iter().product();
+                        let mut shape: Shape = from[..rank - 1].into();
+                        shape.push(to[1]);
+                        a.try_reshape(&[rows, to[0]])?.try_matmul(b)?.try_reshape(&shape)
+                    }
+                    _ => Value::try_apply(Op::MatMul { ta: false, tb: false }, &[a, b]),
+                }
+            }
+
+            /// `a · bᵀ` for matrices, without transposing anything: what a dense layer computes from its weights.
+            matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
+                Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
+            }
+
+            /// The same elements under another shape: a view where memory allows.
+            reshape, try_reshape(shape: &[usize]) |x| {
+                if *Value::shape(x) == *shape { return Ok(x.clone()) }
+                Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
+            }
+
+            /// Repeated without copying to a shape it broadcasts to.
+            broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
+                Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
+            }
+
+            /// Axes in another order, a view: axis `i` of the result is axis `order[i]` of this one.
+            permute, try_permute(order: &[usize]) |x| {
+                Value::try_apply(Op::Permute { order: order.into() }, &[x])
+            }
+
+            /// Two axes exchanged, a view; negative ones count from the back.
+            transpose, try_transpose(i: isize, j: isize) |x| {
+                let shape = Value::shape(x);
+                let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
+                let mut order: Shape = (0..shape.len()).collect();
+                order.swap(i, j);
+                x.try_permute(&order)
+            }
+
+            /// A new axis of size 1 before the given one; `-1` appends it.
+            unsqueeze, try_unsqueeze(axis: isize) |x| {
+                let mut shape = Value::shape(x);
+                let mut wider = shape.clone();
+                wider.push(1);
+                let axis = resolve_axis("unsqueeze", axis, &wider)?;
+                shape.insert(axis, 1);
+                x.try_reshape(&shape)
+            }
+
+            /// Without the given axis, whose size must be 1.
+            squeeze, try_squeeze(axis: isize) |x| {
+                let mut shape = Value::shape(x);
+                let axis = resolve_axis("squeeze", axis, &shape)?;
+                if shape[axis] != 1 {
+                    return Err(Error::Shape { op: "squeeze", shape, hint: format!("axis {axis} must have size 1") });
+                }
+                shape.remove(axis);
+                x.try_reshape(&shape)
+            }
+
+            /// Part of one axis, a view, by Python's rules: negative ends count from the back, out-of-range ones are
+            /// clipped. `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
+            slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
+                let start = match range.start_bound() {
+                    Bound::Included(&i) => Some(i),
+                    Bound::Excluded(&i) => Some(i + 1),
+                    Bound::Unbounded => None,
+                };
+                let stop = match range.end_bound() {
+                    // Through the last element is no index: -1 + 1 would be 0.
+                    Bound::Included(&-1) | Bound::Unbounded => None,
+                    Bound::Included(&i) => Some(i + 1),
+                    Bound::Excluded(&i) => Some(i),
+                };
+                x.try_slice_step(axis, start, stop, 1)
+            }
+
+            /// Every `step`-th element of one axis, a view, as Python's `start:stop:step`; negative steps walk backwards.
+            slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
+                let shape = Value::shape(x);
+                let axis = resolve_axis("slice", axis, &shape)?;
+                let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                spans[axis] = python_span(shape[axis], start, stop, step)
+                    .ok_or_else(|| Error::Argument { op: "slice", hint: "the step must not be 0".into() })?;
+                Value::try_apply(Op::Slice { spans }, &[x])
+            }
+
+            /// Slices of an axis by index, as NumPy's `take`: the axes of the index take the place of the indexed one.
+            take, try_take(axis: isize, index: &Tensor<i64>) |x| {
+                let axis = resolve_axis("take", axis, &Value::shape(x))?;
+                Value::try_apply(Op::Take { axis, index: index.clone() }, &[x])
+            }
+
+            /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
+            gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
+                let axis = resolve_axis("gather", axis, &Value::shape(x))?;
+                Value::try_apply(Op::Gather { axis, index: index.clone() }, &[x])
+            }
+
+            /// eˣ / Σ eˣ along an axis, without overflow.
+            softmax, try_softmax(axis: isize) |x| {
+                let axis = resolve_axis("softmax", axis, &Value::shape(x))?;
+                Value::try_apply(Op::Softmax { axis }, &[x])
+            }
+
+            /// x - ln Σ eˣ along an axis: the logarithm of the softmax, exact where the softmax underflows.
+            log_softmax, try_log_softmax(axis: isize) |x| {
+                let axis = resolve_axis("log_softmax", axis, &Value::shape(x))?;
+                Value::try_apply(Op::LogSoftmax { axis }, &[x])
+            }
+
+            /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
+            /// number per row. Fused: no probability is formed, nothing overflows.
+            cross_entropy, try_cross_entropy(labels: &Tensor<i64>) |x| {
+                Value::try_apply(Op::CrossEntropy { labels: labels.clone() }, &[x])
+            }
         }
 
-        /// Part of one axis, a view, by Python's rules: negative ends count from the back, out-of-range ones are
-        /// clipped. `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
-        slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
-            let start = match range.start_bound() {
-                Bound::Included(&i) => Some(i),
-                Bound::Excluded(&i) => Some(i + 1),
-                Bound::Unbounded => None,
-            };
-            let stop = match range.end_bound() {
-                // Through the last element is no index: -1 + 1 would be 0.
-                Bound::Included(&-1) | Bound::Unbounded => None,
-                Bound::Included(&i) => Some(i + 1),
-                Bound::Excluded(&i) => Some(i),
-            };
-            x.try_slice_step(axis, start, stop, 1)
+        /// The last two axes exchanged: the transposed matrix, as a view. A vector stays as it is.
+        #[track_caller]
+        pub fn t(&self) -> Self {
+            if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
         }
 
-        /// Every `step`-th element of one axis, a view, as Python's `start:stop:step`; negative steps walk backwards.
-        slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
-            let shape = Value::shape(x);
-            let axis = resolve_axis("slice", axis, &shape)?;
-            let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
-            spans[axis] = python_span(shape[axis], start, stop, step)
-                .ok_or_else(|| Error::Argument { op: "slice", hint: "the step must not be 0".into() })?;
-            Value::try_apply(Op::Slice { spans }, &[x])
+        /// All elements in one axis.
+        #[track_caller]
+        pub fn flatten(&self) -> Self {
+            self.reshape(&[Value::shape(self).iter().product()])
         }
 
-        /// Slices of an axis by index, as NumPy's `take`: the axes of the index take the place of the indexed one.
-        take, try_take(axis: isize, index: &Tensor<i64>) |x| {
-            let axis = resolve_axis("take", axis, &Value::shape(x))?;
-            Value::try_apply(Op::Take { axis, index: index.clone() }, &[x])
+        /// Joined along an axis that they already have.
+        ///
+        /// # Panics
+        /// If there are none, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
+        #[track_caller]
+        pub fn concat(parts: &[Self], axis: isize) -> Self {
+            or_panic(Self::try_concat(parts, axis))
         }
 
-        /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
-        gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
-            let axis = resolve_axis("gather", axis, &Value::shape(x))?;
-            Value::try_apply(Op::Gather { axis, index: index.clone() }, &[x])
+        /// Joined along an axis that they already have, or an error.
+        #[track_caller]
+        pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
+            let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
+            let axis = if parts.is_empty() { 0 } else { resolve_axis("concat", axis, &first)? };
+            Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 8]>>())
         }
 
-        /// eˣ / Σ eˣ along an axis, without overflow.
-        softmax, try_softmax(axis: isize) |x| {
-            let axis = resolve_axis("softmax", axis, &Value::shape(x))?;
-            Value::try_apply(Op::Softmax { axis }, &[x])
+        /// Joined along a new axis.
+        ///
+        /// # Panics
+        /// If there are none, or the shapes differ.
+        #[track_caller]
+        pub fn stack(parts: &[Self], axis: isize) -> Self {
+            or_panic(Self::try_stack(parts, axis))
         }
 
-        /// x - ln Σ eˣ along an axis: the logarithm of the softmax, exact where the softmax underflows.
-        log_softmax, try_log_softmax(axis: isize) |x| {
-            let axis = resolve_axis("log_softmax", axis, &Value::shape(x))?;
-            Value::try_apply(Op::LogSoftmax { axis }, &[x])
+        /// Joined along a new axis, or an error.
+        #[track_caller]
+        pub fn try_stack(parts: &[Self], axis: isize) -> Result<Self> {
+            let parts: Result<Vec<Self>> = parts.iter().map(|p| p.try_unsqueeze(axis)).collect();
+            Self::try_concat(&parts?, axis)
         }
-
-        /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
-        /// number per row. Fused: no probability is formed, nothing overflows.
-        cross_entropy, try_cross_entropy(labels: &Tensor<i64>) |x| {
-            Value::try_apply(Op::CrossEntropy { labels: labels.clone() }, &[x])
-        }
-    }
-
-    /// The last two axes exchanged: the transposed matrix, as a view. A vector stays as it is.
-    #[track_caller]
-    pub fn t(&self) -> Self {
-        if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
-    }
-
-    /// All elements in one axis.
-    #[track_caller]
-    pub fn flatten(&self) -> Self {
-        self.reshape(&[Value::shape(self).iter().product()])
-    }
-
-    /// Joined along an axis that they already have.
-    ///
-    /// # Panics
-    /// If there are none, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
-    #[track_caller]
-    pub fn concat(parts: &[Self], axis: isize) -> Self {
-        or_panic(Self::try_concat(parts, axis))
-    }
-
-    /// Joined along an axis that they already have, or an error.
-    #[track_caller]
-    pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
-        let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
-        let axis = if parts.is_empty() { 0 } else { resolve_axis("concat", axis, &first)? };
-        Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 8]>>())
-    }
-
-    /// Joined along a new axis.
-    ///
-    /// # Panics
-    /// If there are none, or the shapes differ.
-    #[track_caller]
-    pub fn stack(parts: &[Self], axis: isize) -> Self {
-        or_panic(Self::try_stack(parts, axis))
-    }
-
-    /// Joined along a new axis, or an error.
-    #[track_caller]
-    pub fn try_stack(parts: &[Self], axis: isize) -> Result<Self> {
-        let parts: Result<Vec<Self>> = parts.iter().map(|p| p.try_unsqueeze(axis)).collect();
-        Self::try_concat(&parts?, axis)
-    }
-} }
+    };
+}
 
 impl<T: Float> Tensor<T> {
     methods!();
@@ -420,7 +422,12 @@ impl<T: Float> Tensor<T> {
         ));
         let rows = self.transpose(axis, -1);
         let (n, values) = (self.shape()[i], rows.to_vec());
-        let best = |row: &[T]| (1..n).fold(0, |best, j| if row[j] > row[best] || (row[j] != row[j] && row[best] == row[best]) { j } else { best });
+        let best = |row: &[T]| {
+            (1..n).fold(
+                0,
+                |best, j| if row[j] > row[best] || (row[j] != row[j] && row[best] == row[best]) { j } else { best },
+            )
+        };
         let shape = &rows.shape()[..rows.rank() - 1];
         // Transposing put the last axis where `axis` was: it goes back to the end.
         let out = Tensor::new(shape, values.chunks(n).map(|row| best(row) as i64).collect());

@@ -131,7 +131,8 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
                 let inputs = x.iter().map(|v| v.id).collect();
                 let value = {
                     let list = tape.list();
-                    let values: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|v| &list.nodes[v.id as usize].value).collect();
+                    let values: SmallVec<[&Tensor<T>; 8]> =
+                        x.iter().map(|v| &list.nodes[v.id as usize].value).collect();
                     Tensor::try_apply(op.clone(), &values)?
                 };
                 tape.structured(op, inputs, value, line)

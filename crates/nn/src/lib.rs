@@ -1,1 +1,12 @@
-//! nn
+//! Neural networks on wengert's tape: layers, losses, optimizers, data and training, in the words of PyTorch and Keras.
+
+#![warn(missing_docs)]
+
+pub mod layer;
+pub mod loss;
+mod module;
+pub mod optim;
+mod param;
+
+pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
+pub use param::Param;

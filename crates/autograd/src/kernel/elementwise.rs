@@ -182,7 +182,12 @@ impl<T: Element, const N: usize> Scratch<T, N> {
     }
 
     /// `n` elements of each operand: in place at `at`, or from its block.
-    fn blocks<'a>(&'a self, operands: &[Operand<'a, T>; N], n: usize, mut at: impl FnMut(&Operand<T>) -> usize) -> [&'a [T]; N] {
+    fn blocks<'a>(
+        &'a self,
+        operands: &[Operand<'a, T>; N],
+        n: usize,
+        mut at: impl FnMut(&Operand<T>) -> usize,
+    ) -> [&'a [T]; N] {
         let mut k = 0;
         operands.each_ref().map(|o| {
             let start = at(o);
@@ -246,7 +251,11 @@ mod tests {
             check(&[n], &v, &v);
             check(&[n], &v, &Tensor::scalar(2.0));
             check(&[3, n], &Tensor::arange(3 * n).as_shape(&[3, n]), &v);
-            check(&[n, 3], &Tensor::arange(3 * n).as_shape(&[3, n]).permuted(&[1, 0]), &Tensor::arange(n).as_shape(&[n, 1]));
+            check(
+                &[n, 3],
+                &Tensor::arange(3 * n).as_shape(&[3, n]).permuted(&[1, 0]),
+                &Tensor::arange(n).as_shape(&[n, 1]),
+            );
             check(&[n, 20], &Tensor::arange(20), &Tensor::arange(20 * n).as_shape(&[20, n]).permuted(&[1, 0]));
         }
         let a = Tensor::arange(2 * 3 * 4 * 5).as_shape(&[2, 3, 4, 5]);

@@ -9,4 +9,5 @@ pub(crate) mod reduce;
 pub(crate) mod rows;
 pub(crate) mod simd;
 pub mod threads;
+pub(crate) mod update;
 pub mod vmath;

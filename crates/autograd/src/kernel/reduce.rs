@@ -34,7 +34,7 @@ fold!(/** The smaller; NaN if there is one. */ Min: T::INFINITY, |a, b| Real::mi
 
 /// Elements in a block: what one thread folds at a time, and the unit of the fixed order.
 const BLOCK: usize = 8192;
-/// Rows folded into a block's partial result one after the other.
+/// Rows folded into a partial result one after the other.
 const ROWS: usize = 32;
 
 /// Folds the middle axis of a row-major `[outer, r, inner]` array into `out`, `[outer, inner]`.
@@ -42,56 +42,62 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
     if r == 0 || out.is_empty() {
         return out.fill(F::identity());
     }
-    let rows = (BLOCK / inner).clamp(1, r);
-    let blocks = r.div_ceil(rows);
-    if blocks == 1 {
-        // Several outer rows to a task, so that many short rows do not pay for many tasks.
-        let some = (BLOCK / (r * inner)).max(1);
-        return threads::for_each_chunk(out, some * inner, &|i, out| {
-            let first = i * some;
-            for (k, out) in out.chunks_mut(inner).enumerate() {
-                let at = (first + k) * r * inner;
-                fold_rows::<F>(&x[at..at + r * inner], out);
-            }
-        });
+    let rows = (BLOCK / inner).max(ROWS);
+    if r > rows && out.len() < BLOCK {
+        return fold_blocks::<F>(x, [outer, r, inner], rows, out);
     }
-    // A partial result per block, then the blocks in order.
-    let mut partial: Tensor<F::T> = Tensor::build(&[outer * blocks * inner], |partial| {
-        threads::for_each_chunk(partial, inner, &|i, partial| {
-            let (o, b) = (i / blocks, i % blocks);
-            let (from, to) = (o * r + b * rows, o * r + ((b + 1) * rows).min(r));
-            fold_rows::<F>(&x[from * inner..to * inner], partial);
-        });
-    });
-    let partial = partial.unique_mut().expect("just built");
-    fold_middle::<F>(partial, [outer, blocks, inner], out);
-}
-
-/// Folds whole rows of `out.len()` elements into one.
-fn fold_rows<F: Fold>(x: &[F::T], out: &mut [F::T]) {
-    if out.len() == 1 {
-        out[0] = combine_slice::<F>(x);
+    if inner > BLOCK {
+        // Wide rows are shared out by columns.
+        for (x, out) in x.chunks(r * inner).zip(out.chunks_mut(inner)) {
+            threads::for_each_chunk(out, BLOCK, &|i, out| fold_rows::<F>(&x[i * BLOCK..], inner, r, out));
+        }
         return;
     }
-    let inner = out.len();
-    out.fill(F::identity());
-    if x.len() <= ROWS * inner {
-        return combine_rows::<F>(x, out);
+    // Several outer rows to a task, so that many short rows do not pay for many tasks.
+    let some = (BLOCK / (r * inner)).max(1);
+    threads::for_each_chunk(out, some * inner, &|i, out| {
+        for (k, out) in out.chunks_mut(inner).enumerate() {
+            fold_rows::<F>(&x[(i * some + k) * r * inner..], inner, r, out);
+        }
+    });
+}
+
+/// A long axis with few results: a partial result for each block of rows, then the blocks in order.
+fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, out: &mut [F::T]) {
+    let blocks = r.div_ceil(rows);
+    let partial: Tensor<F::T> = Tensor::build(&[outer * blocks * inner], |partial| {
+        threads::for_each_chunk(partial, inner, &|i, partial| {
+            let (o, first) = (i / blocks, i % blocks * rows);
+            fold_rows::<F>(&x[(o * r + first) * inner..], inner, rows.min(r - first), partial);
+        });
+    });
+    fold_middle::<F>(partial.as_slice().expect("just built"), [outer, blocks, inner], out);
+}
+
+/// Folds `rows` rows that begin `stride` apart into one of `out.len()` elements.
+fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
+    if stride == 1 {
+        out[0] = combine_slice::<F>(&x[..rows]);
+        return;
     }
-    let _: Tensor<F::T> = Tensor::build(&[inner], |partial| {
-        for rows in x.chunks(ROWS * inner) {
+    out.fill(F::identity());
+    if rows <= ROWS {
+        return combine_rows::<F>(x, stride, rows, out);
+    }
+    Tensor::build(&[out.len()], |partial| {
+        for first in (0..rows).step_by(ROWS) {
             partial.fill(F::identity());
-            combine_rows::<F>(rows, partial);
-            combine_rows::<F>(partial, out);
+            combine_rows::<F>(&x[first * stride..], stride, ROWS.min(rows - first), partial);
+            combine_rows::<F>(partial, partial.len(), 1, out);
         }
     });
 }
 
 simd! {
     /// Combines the rows of `x` into `out` one after the other.
-    fn combine_rows<F: Fold>(x: &[F::T], out: &mut [F::T]) {
-        for row in x.chunks_exact(out.len()) {
-            out.iter_mut().zip(row).for_each(|(o, &x)| *o = F::combine(*o, x));
+    fn combine_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
+        for row in 0..rows {
+            out.iter_mut().zip(&x[row * stride..]).for_each(|(o, &x)| *o = F::combine(*o, x));
         }
     }
 }
@@ -122,7 +128,18 @@ mod tests {
 
     #[test]
     fn every_shape_folds_to_what_a_plain_loop_gives() {
-        for [outer, r, inner] in [[1, 0, 3], [3, 1, 1], [2, 7, 1], [1, 40_000, 1], [5, 70, 3], [1, 20_000, 2], [70, 33, 65], [2, 3, 9000]] {
+        for [outer, r, inner] in [
+            [1, 0, 3],
+            [3, 1, 1],
+            [2, 7, 1],
+            [1, 40_000, 1],
+            [5, 70, 3],
+            [1, 20_000, 2],
+            [70, 33, 65],
+            [2, 3, 9000],
+            [2, 40, 9000],
+            [1, 100, 8192],
+        ] {
             let x: Vec<f64> = (0..outer * r * inner).map(|i| ((i * 7919) % 1013) as f64 - 500.0).collect();
             let (mut sum, mut max) = (vec![0.0; outer * inner], vec![0.0; outer * inner]);
             fold_middle::<Sum<f64>>(&x, [outer, r, inner], &mut sum);
@@ -141,10 +158,11 @@ mod tests {
     fn the_number_of_threads_does_not_show() {
         let x: Vec<f32> = (0..300_000).map(|i| (i as f32 * 0.37).sin()).collect();
         let sum = |n, dims: [usize; 3]| {
-            threads::set_threads(n);
-            let mut out = vec![0.0f32; dims[0] * dims[2]];
-            fold_middle::<Sum<f32>>(&x, dims, &mut out);
-            out
+            threads::with_threads(n, || {
+                let mut out = vec![0.0f32; dims[0] * dims[2]];
+                fold_middle::<Sum<f32>>(&x, dims, &mut out);
+                out
+            })
         };
         for dims in [[1, 300_000, 1], [3, 100_000, 1], [1, 1000, 300], [300, 1000, 1]] {
             assert_eq!(sum(1, dims), sum(3, dims));

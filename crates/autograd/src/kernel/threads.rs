@@ -52,18 +52,12 @@ pub fn threads() -> usize {
 ///
 /// If `n` is 0.
 pub fn set_threads(n: usize) {
-    assert!(
-        n > 0,
-        "set_threads: the number of threads must be at least 1 (1 computes on the calling thread alone)"
-    );
+    assert!(n > 0, "set_threads: the number of threads must be at least 1 (1 computes on the calling thread alone)");
     LIMIT.store(n, Ordering::Relaxed);
 }
 
 fn default_threads() -> usize {
-    let asked = std::env::var(VARIABLE)
-        .ok()
-        .and_then(|value| value.trim().parse().ok())
-        .filter(|&n| n > 0);
+    let asked = std::env::var(VARIABLE).ok().and_then(|value| value.trim().parse().ok()).filter(|&n| n > 0);
     asked.unwrap_or_else(available)
 }
 
@@ -118,12 +112,7 @@ unsafe impl<T: Send> Sync for Chunks<'_, T> {}
 
 impl<'a, T> Chunks<'a, T> {
     fn new(data: &'a mut [T], size: usize) -> Self {
-        Chunks {
-            start: data.as_mut_ptr(),
-            len: data.len(),
-            size,
-            slice: PhantomData,
-        }
+        Chunks { start: data.as_mut_ptr(), len: data.len(), size, slice: PhantomData }
     }
 
     fn count(&self) -> usize {
@@ -159,12 +148,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(tasks: usize, f: &'a (dyn Fn(usize) + Sync)) -> Self {
-        Job {
-            f,
-            tasks,
-            next: AtomicUsize::new(0),
-            panic: Mutex::new(None),
-        }
+        Job { f, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) }
     }
 
     /// Runs tasks until none is left to begin. Never unwinds.
@@ -239,9 +223,7 @@ impl Crew {
         IN_TASK.set(false);
         for worker in helpers {
             // A worker that has not come yet is not waited for.
-            let recalled = worker
-                .desk
-                .compare_exchange(erased, ptr::null_mut(), Ordering::Acquire, Ordering::Acquire);
+            let recalled = worker.desk.compare_exchange(erased, ptr::null_mut(), Ordering::Acquire, Ordering::Acquire);
             let mut patience = Patience::new();
             while recalled.is_err() && !worker.desk.load(Ordering::Acquire).is_null() {
                 patience.spend();
@@ -256,10 +238,7 @@ impl Crew {
             let desk: &'static Desk = Box::leak(Box::default());
             let name = format!("wengert-{}", self.workers.len() + 1);
             match thread::Builder::new().name(name).spawn(move || serve(desk)) {
-                Ok(handle) => self.workers.push(Worker {
-                    desk,
-                    thread: handle.thread().clone(),
-                }),
+                Ok(handle) => self.workers.push(Worker { desk, thread: handle.thread().clone() }),
                 Err(_) => return, // The caller does the work of those that could not be started.
             }
         }
@@ -277,10 +256,7 @@ fn serve(desk: &Desk) -> ! {
                 thread::park(); // Returns at once if `unpark` came between the look at the desk and here.
                 patience = Patience::new();
             }
-        } else if desk
-            .compare_exchange(job, TAKEN, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-        {
+        } else if desk.compare_exchange(job, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             // SAFETY: the job lives until the desk is clear again; see `Crew::run`.
             unsafe { &*job }.work();
             desk.store(ptr::null_mut(), Ordering::Release);
@@ -348,10 +324,7 @@ mod tests {
         for_each(tasks, &|i| {
             runs[i].fetch_add(1, Ordering::Relaxed);
         });
-        assert!(
-            runs.iter().all(|count| count.load(Ordering::Relaxed) == 1),
-            "{tasks} tasks"
-        );
+        assert!(runs.iter().all(|count| count.load(Ordering::Relaxed) == 1), "{tasks} tasks");
     }
 
     #[test]
@@ -386,10 +359,7 @@ mod tests {
                     while begun.load(Ordering::Relaxed) < 2 && start.elapsed() < Duration::from_millis(20) {
                         thread::yield_now();
                     }
-                    begun.fetch_add(
-                        if begun.load(Ordering::Relaxed) < 2 { 10 } else { 0 },
-                        Ordering::Relaxed,
-                    );
+                    begun.fetch_add(if begun.load(Ordering::Relaxed) < 2 { 10 } else { 0 }, Ordering::Relaxed);
                 });
                 begun.into_inner() == 2
             });
@@ -466,10 +436,7 @@ mod tests {
                             *x = index * size + offset;
                         }
                     });
-                    assert!(
-                        data.iter().enumerate().all(|(i, &x)| i == x),
-                        "{len} in chunks of {size}"
-                    );
+                    assert!(data.iter().enumerate().all(|(i, &x)| i == x), "{len} in chunks of {size}");
                 }
             }
         });

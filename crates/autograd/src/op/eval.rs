@@ -15,13 +15,17 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
         Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
         Op::Unary(u) => unary(*u, x[0]),
         Op::Binary(b) => binary(*b, x[0], x[1], shape),
-        Op::Where => Tensor::build(shape, |out| zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select(c, a, b, out))),
+        Op::Where => {
+            Tensor::build(shape, |out| zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select(c, a, b, out)))
+        }
         Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, shape),
         Op::Softmax { axis } => along_rows(x[0], *axis, rows::softmax),
         Op::LogSoftmax { axis } => along_rows(x[0], *axis, rows::log_softmax),
         Op::CrossEntropy { labels } => {
             let labels = labels.contiguous();
-            Tensor::build(shape, |out| rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels), out))
+            Tensor::build(shape, |out| {
+                rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels), out)
+            })
         }
         Op::MatMul { ta, tb } => matmul(x[0], *ta, x[1], *tb, shape),
         Op::Reshape { shape } => x[0].as_shape(shape),
@@ -86,18 +90,22 @@ impl Binary {
 
 /// `f(x)`.
 pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
-    Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| {
-        unary_map(u, x, out);
-        far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
-    }))
+    Tensor::build(x.shape(), |out| {
+        zip(x.shape(), [x], out, &|[x], out| {
+            unary_map(u, x, out);
+            far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
+        })
+    })
 }
 
 /// The cotangent of `x`, in one pass: no temporary is made.
 pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
-    Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|[x, y, g], out| {
-        unary_rule_block(u, x, y, g, out);
-        far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
-    }))
+    Tensor::build(x.shape(), |out| {
+        zip(x.shape(), [x, y, g], out, &|[x, y, g], out| {
+            unary_rule_block(u, x, y, g, out);
+            far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
+        })
+    })
 }
 
 /// Calls `again` for the angles that the fast sine and cosine do not cover.
@@ -120,7 +128,9 @@ pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tenso
         return g.broadcast_view(y.shape());
     }
     let shape = y.shape();
-    Tensor::build(shape, |out| zip(shape, [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_block(f, side, a, b, y, g, out)))
+    Tensor::build(shape, |out| {
+        zip(shape, [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_block(f, side, a, b, y, g, out))
+    })
 }
 
 fn select<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
@@ -182,7 +192,8 @@ fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet) -> Tensor<F::T> {
         while start > 0 && axes.contains(start - 1) {
             start -= 1;
         }
-        let [outer, r, inner] = [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product());
+        let [outer, r, inner] =
+            [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product());
         let run = (start..end).fold(AxisSet::default(), AxisSet::with);
         let shape = reduced_shape(x.shape(), run, true);
         x = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(&x), [outer, r, inner], out));

@@ -15,9 +15,8 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
         Op::Where => {
             let zero = x[0].number(T::zero());
-            (t[1].is_some() || t[2].is_some()).then(|| {
-                x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape())
-            })
+            (t[1].is_some() || t[2].is_some())
+                .then(|| x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape()))
         }
         Op::Reduce { fold: fold @ (Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => first.map(|t| {
             let kept = reduced_shape(&x[0].shape(), *axes, true);
@@ -43,8 +42,16 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             let parts: Vec<&V> = t.iter().zip(&zeros).map(|(t, zero)| t.unwrap_or(zero)).collect();
             V::apply(op.clone(), &parts)
         }),
-        Op::Reduce { .. } | Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } | Op::Place { .. }
-        | Op::Take { .. } | Op::TakeAdd { .. } | Op::Gather { .. } | Op::GatherAdd { .. } => first.map(|t| V::apply(op.clone(), &[t])),
+        Op::Reduce { .. }
+        | Op::Reshape { .. }
+        | Op::Expand { .. }
+        | Op::Permute { .. }
+        | Op::Slice { .. }
+        | Op::Place { .. }
+        | Op::Take { .. }
+        | Op::TakeAdd { .. }
+        | Op::Gather { .. }
+        | Op::GatherAdd { .. } => first.map(|t| V::apply(op.clone(), &[t])),
         Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
     }
 }

@@ -67,7 +67,12 @@ pub trait DynRule<T: Float>: Send + Sync {
     #[doc(hidden)]
     fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>>;
     #[doc(hidden)]
-    fn jvp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, t: &[Option<&Var<'t, T>>]) -> Result<Option<Var<'t, T>>>;
+    fn jvp_recorded<'t>(
+        &self,
+        x: &[&Var<'t, T>],
+        y: &Var<'t, T>,
+        t: &[Option<&Var<'t, T>>],
+    ) -> Result<Option<Var<'t, T>>>;
 }
 
 impl<T: Float, R: Rule<T>> DynRule<T> for R {
@@ -86,7 +91,12 @@ impl<T: Float, R: Rule<T>> DynRule<T> for R {
     fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
         self.jvp(x, y, t)
     }
-    fn jvp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, t: &[Option<&Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
+    fn jvp_recorded<'t>(
+        &self,
+        x: &[&Var<'t, T>],
+        y: &Var<'t, T>,
+        t: &[Option<&Var<'t, T>>],
+    ) -> Result<Option<Var<'t, T>>> {
         self.jvp(x, y, t)
     }
 }

@@ -22,22 +22,38 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         }
         Op::Softmax { axis } | Op::LogSoftmax { axis } => {
             let has_axis = *axis < x[0].len();
-            if has_axis { Ok(x[0].into()) } else { Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() }) }
+            if has_axis {
+                Ok(x[0].into())
+            } else {
+                Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() })
+            }
         }
         Op::CrossEntropy { labels } => {
             let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
             if labels.shape() != [rows] {
-                return mismatch(name, x[0], format!("there must be one label per row, and the labels have shape {:?}", labels.shape()));
+                return mismatch(
+                    name,
+                    x[0],
+                    format!("there must be one label per row, and the labels have shape {:?}", labels.shape()),
+                );
             }
             check_index(name, labels, classes)?;
             Ok([rows].as_slice().into())
         }
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
         Op::Reshape { shape } => {
-            if count(name, shape)? == count(name, x[0])? { Ok(shape.clone()) } else { mismatch(name, x[0], format!("it has another number of elements than {shape:?}")) }
+            if count(name, shape)? == count(name, x[0])? {
+                Ok(shape.clone())
+            } else {
+                mismatch(name, x[0], format!("it has another number of elements than {shape:?}"))
+            }
         }
         Op::Expand { shape } => {
-            if broadcast(name, x[0], shape)? == *shape { checked(name, shape.clone()) } else { mismatch(name, x[0], format!("it does not broadcast to {shape:?}")) }
+            if broadcast(name, x[0], shape)? == *shape {
+                checked(name, shape.clone())
+            } else {
+                mismatch(name, x[0], format!("it does not broadcast to {shape:?}"))
+            }
         }
         Op::Permute { order } => permute(name, order, x[0]),
         Op::Slice { spans } => {
@@ -47,7 +63,11 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Place { spans, shape } => {
             check_spans(name, spans, shape)?;
             let part: Shape = spans.iter().map(|s| s.len).collect();
-            if part.as_slice() == x[0] { Ok(shape.clone()) } else { mismatch(name, x[0], format!("the place has shape {part:?}")) }
+            if part.as_slice() == x[0] {
+                Ok(shape.clone())
+            } else {
+                mismatch(name, x[0], format!("the place has shape {part:?}"))
+            }
         }
         Op::Concat { axis } => concat(name, *axis, x),
         Op::Take { axis, index } => {
@@ -58,7 +78,11 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::TakeAdd { axis, index, size } => {
             let tail = axis + index.rank();
             if x[0].len() < tail || x[0][*axis..tail] != *index.shape() {
-                return mismatch(name, x[0], format!("axes {axis} to {tail} must have the shape of the index, {:?}", index.shape()));
+                return mismatch(
+                    name,
+                    x[0],
+                    format!("axes {axis} to {tail} must have the shape of the index, {:?}", index.shape()),
+                );
             }
             check_index(name, index, *size)?;
             checked(name, x[0][..*axis].iter().chain([size]).chain(&x[0][tail..]).copied().collect())
@@ -66,7 +90,15 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Gather { axis, index } => {
             check_index(name, index, size_of_axis(name, *axis, x[0])?)?;
             let same = index.rank() == x[0].len() && (0..x[0].len()).all(|i| i == *axis || index.shape()[i] == x[0][i]);
-            if same { Ok(index.shape().into()) } else { mismatch(name, x[0], format!("the index, of shape {:?}, must agree on all axes but {axis}", index.shape())) }
+            if same {
+                Ok(index.shape().into())
+            } else {
+                mismatch(
+                    name,
+                    x[0],
+                    format!("the index, of shape {:?}, must agree on all axes but {axis}", index.shape()),
+                )
+            }
         }
         Op::GatherAdd { axis, index, size } => {
             if x[0] != index.shape() {
@@ -124,7 +156,9 @@ fn permute(op: &'static str, order: &[usize], shape: &[usize]) -> Result<Shape> 
 }
 
 fn concat(op: &'static str, axis: usize, x: &[&[usize]]) -> Result<Shape> {
-    let Some(first) = x.first() else { return Err(Error::Argument { op, hint: "there is nothing to join: give at least one tensor".into() }) };
+    let Some(first) = x.first() else {
+        return Err(Error::Argument { op, hint: "there is nothing to join: give at least one tensor".into() });
+    };
     size_of_axis(op, axis, first)?;
     let mut shape: Shape = (*first).into();
     for &other in &x[1..] {
@@ -167,4 +201,3 @@ pub(crate) fn python_span(size: usize, start: Option<isize>, stop: Option<isize>
     let len = if distance <= 0 { 0 } else { (distance as usize - 1) / step.unsigned_abs() + 1 };
     Some(Span { start: if len == 0 { 0 } else { start as usize }, len, step })
 }
-

@@ -83,19 +83,45 @@ impl Symbol {
 }
 
 macro_rules! spell {
-    (neg $x:ident) => { Symbol::new(format!("-{}", $x.at(1)), 1) };
-    (abs $x:ident) => { Symbol::new(format!("|{}|", $x.at(0)), 2) };
-    (sqrt $x:ident) => { Symbol::new(format!("√{}", $x.at(2)), 2) };
-    ($f:ident $x:ident) => { Symbol::new(format!("{}({})", stringify!($f), $x.at(0)), 2) };
-    (add $x:ident $b:ident) => { Symbol::new(format!("{} + {}", $x.at(0), $b.at(0)), 0) };
-    (sub $x:ident $b:ident) => { Symbol::new(format!("{} - {}", $x.at(0), $b.at(1)), 0) };
-    (mul $x:ident $b:ident) => { Symbol::new(format!("{}·{}", $x.at(1), $b.at(1)), 1) };
-    (div $x:ident $b:ident) => { Symbol::new(format!("{}/{}", $x.at(1), $b.at(2)), 1) };
-    (pow $x:ident $b:ident) => { Symbol::new(format!("{}^{}", $x.at(2), $b.at(2)), 2) };
-    (gt $x:ident $b:ident) => { Symbol::new(format!("[{} > {}]", $x.at(0), $b.at(0)), 2) };
-    (ge $x:ident $b:ident) => { Symbol::new(format!("[{} ≥ {}]", $x.at(0), $b.at(0)), 2) };
-    (eq $x:ident $b:ident) => { Symbol::new(format!("[{} = {}]", $x.at(0), $b.at(0)), 2) };
-    ($f:ident $x:ident $b:ident) => { Symbol::new(format!("{}({}, {})", stringify!($f), $x.at(0), $b.at(0)), 2) };
+    (neg $x:ident) => {
+        Symbol::new(format!("-{}", $x.at(1)), 1)
+    };
+    (abs $x:ident) => {
+        Symbol::new(format!("|{}|", $x.at(0)), 2)
+    };
+    (sqrt $x:ident) => {
+        Symbol::new(format!("√{}", $x.at(2)), 2)
+    };
+    ($f:ident $x:ident) => {
+        Symbol::new(format!("{}({})", stringify!($f), $x.at(0)), 2)
+    };
+    (add $x:ident $b:ident) => {
+        Symbol::new(format!("{} + {}", $x.at(0), $b.at(0)), 0)
+    };
+    (sub $x:ident $b:ident) => {
+        Symbol::new(format!("{} - {}", $x.at(0), $b.at(1)), 0)
+    };
+    (mul $x:ident $b:ident) => {
+        Symbol::new(format!("{}·{}", $x.at(1), $b.at(1)), 1)
+    };
+    (div $x:ident $b:ident) => {
+        Symbol::new(format!("{}/{}", $x.at(1), $b.at(2)), 1)
+    };
+    (pow $x:ident $b:ident) => {
+        Symbol::new(format!("{}^{}", $x.at(2), $b.at(2)), 2)
+    };
+    (gt $x:ident $b:ident) => {
+        Symbol::new(format!("[{} > {}]", $x.at(0), $b.at(0)), 2)
+    };
+    (ge $x:ident $b:ident) => {
+        Symbol::new(format!("[{} ≥ {}]", $x.at(0), $b.at(0)), 2)
+    };
+    (eq $x:ident $b:ident) => {
+        Symbol::new(format!("[{} = {}]", $x.at(0), $b.at(0)), 2)
+    };
+    ($f:ident $x:ident $b:ident) => {
+        Symbol::new(format!("{}({}, {})", stringify!($f), $x.at(0), $b.at(0)), 2)
+    };
 }
 macro_rules! symbols {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
@@ -120,7 +146,8 @@ for_real!(symbols);
 /// ```
 pub fn derivative_table() -> String {
     let [x, y, g, a, b] = ["x", "y", "ḡ", "a", "b"].map(|s| Symbol::new(s, 2));
-    let mut out = String::from("| function | y | cotangent of the first operand | of the second |\n|---|---|---|---|\n");
+    let mut out =
+        String::from("| function | y | cotangent of the first operand | of the second |\n|---|---|---|---|\n");
     let text = |s: Symbol| s.at(0).replace('|', "\\|");
     for &u in Unary::ALL {
         out += &format!("| `{}` | {} | {} | |\n", u.name(), text(u.f(x)), text(u.rule(x, y, g)));
@@ -143,7 +170,8 @@ mod tests {
         assert!(Binary::Add.passes_cotangent(Side::B) && Binary::Sub.passes_cotangent(Side::A));
         assert!(!Binary::Sub.passes_cotangent(Side::B) && !Binary::Mul.passes_cotangent(Side::A));
         // The blocks of two-operand functions have no second path for large angles.
-        let reads = |f: &Binary| f.f(Reads::X, Reads::X).bits | f.rule(Side::A, Reads::X, Reads::X, Reads::Y, Reads::G).bits;
+        let reads =
+            |f: &Binary| f.f(Reads::X, Reads::X).bits | f.rule(Side::A, Reads::X, Reads::X, Reads::Y, Reads::G).bits;
         assert!(Binary::ALL.iter().all(|f| reads(f) & Reads::TRIG == 0));
     }
 }

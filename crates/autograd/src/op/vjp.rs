@@ -13,7 +13,13 @@ use smallvec::{SmallVec, smallvec};
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
 /// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs that `wants` names.
-pub(crate) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, g: &V, wants: &dyn Fn(usize) -> bool) -> Cotangents<V> {
+pub(crate) fn vjp<T: Float, V: Value<T>>(
+    op: &Op,
+    x: &[&V],
+    y: &V,
+    g: &V,
+    wants: &dyn Fn(usize) -> bool,
+) -> Cotangents<V> {
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => smallvec![None],
         Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
@@ -53,7 +59,8 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, g: &V, wants:
         Op::Concat { axis } => {
             let mut start = 0;
             let parts = x.iter().enumerate().map(|(i, part)| {
-                let mut spans: SmallVec<[Span; 4]> = part.shape().iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                let mut spans: SmallVec<[Span; 4]> =
+                    part.shape().iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
                 spans[*axis].start = if spans[*axis].len == 0 { 0 } else { start };
                 start += spans[*axis].len;
                 wants(i).then(|| V::apply(Op::Slice { spans }, &[g]))
@@ -64,7 +71,9 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, g: &V, wants:
             let (axis, size) = (*axis, x[0].shape()[*axis]);
             smallvec![Some(V::apply(Op::TakeAdd { axis, index: index.clone(), size }, &[g]))]
         }
-        Op::TakeAdd { axis, index, .. } => smallvec![Some(V::apply(Op::Take { axis: *axis, index: index.clone() }, &[g]))],
+        Op::TakeAdd { axis, index, .. } => {
+            smallvec![Some(V::apply(Op::Take { axis: *axis, index: index.clone() }, &[g]))]
+        }
         Op::Gather { axis, index } => smallvec![Some(g.gather_add(*axis, index, x[0].shape()[*axis]))],
         Op::GatherAdd { axis, index, .. } => smallvec![Some(g.gather(*axis, index))],
         Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),

@@ -59,7 +59,9 @@ fn size_at(shape: &[usize], rank: usize, i: usize) -> usize {
 /// Strides that read an array of shape `from` as one of shape `to`: 0 along each repeated axis.
 pub(crate) fn broadcast_strides(from: &[usize], strides: &[isize], to: &[usize]) -> Strides {
     let missing = to.len() - from.len();
-    (0..to.len()).map(|i| if i < missing || (from[i - missing] == 1 && to[i] != 1) { 0 } else { strides[i - missing] }).collect()
+    (0..to.len())
+        .map(|i| if i < missing || (from[i - missing] == 1 && to[i] != 1) { 0 } else { strides[i - missing] })
+        .collect()
 }
 
 /// Strides for the same elements under another shape, if no copy is needed for it.
@@ -68,7 +70,8 @@ pub(crate) fn reshape_strides(shape: &[usize], strides: &[isize], to: &[usize]) 
         return Some(row_major(to));
     }
     // Axes of size 1 carry no information; the others are matched group by group of equal products.
-    let (from, from_strides): (Shape, Strides) = shape.iter().copied().zip(strides.iter().copied()).filter(|(d, _)| *d != 1).unzip();
+    let (from, from_strides): (Shape, Strides) =
+        shape.iter().copied().zip(strides.iter().copied()).filter(|(d, _)| *d != 1).unzip();
     let mut out: Strides = SmallVec::from_elem(1, to.len());
     let (mut i, mut j) = (0, 0);
     while i < from.len() && j < to.len() {

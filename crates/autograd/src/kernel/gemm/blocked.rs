@@ -1,10 +1,11 @@
 //! A product on one thread: blocks that fit the caches, panels that suit the registers.
 //!
 //! The loops are those of Goto and van de Geijn: columns of `C` in blocks of `NC`, the sum in blocks of about [`KC`],
-//! rows of `C` in blocks of `MC`; in them, tiles of `R x W`. A panel of `B` (a block of the sum times `W` columns)
-//! stays in the first-level cache while it meets all panels of `A` (`R` rows times that block), which stay in the
-//! second. A panel is *packed*, copied to where its elements lie in the order of their use, padded with zeros, if the
-//! tile cannot read it in place (edges, columns that are not contiguous) or if it is used often enough to pay for it.
+//! rows of `C` in blocks; in them, tiles of `R x W`, or half as wide (`H`) where no more columns are left. A panel
+//! of `A` (`R` rows times a block of the sum) stays in the first-level cache while it meets all panels of `B` (that block
+//! times `W` columns), which stay in the second. A panel is *packed*, copied to where its elements lie in the order of
+//! their use, if the tile cannot read it in place (edges, columns that are not contiguous) or if it is used often
+//! enough to pay for that.
 
 use super::element::Element;
 use super::tile::{Panel, tile};
@@ -16,7 +17,7 @@ const KC: usize = 256;
 const MC_TILES: usize = 16;
 /// Columns of a block.
 const NC: usize = 512;
-/// `A` is packed if it meets at least this many panels of `B`.
+/// `A` is packed if it is not contiguous along the sum and meets at least this many panels of `B`.
 const PACK_A: usize = 16;
 /// `B` is packed if it meets at least this many panels of `A`.
 const PACK_B: usize = 12;
@@ -104,12 +105,7 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
                 pack::<T, W>(view.sub(row, 0, rows, view.cols), to.as_chunks_mut().0);
             }
         }
-        Panels {
-            rows: view.rows,
-            packed_from,
-            in_place: view,
-            packed: packed.as_ptr(),
-        }
+        Panels { rows: view.rows, packed_from, in_place: view, packed: packed.as_ptr() }
     }
 
     /// # Safety
@@ -122,17 +118,9 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
             match index.checked_sub(self.packed_from) {
                 None => {
                     let View { start, row, col, .. } = self.in_place;
-                    Panel {
-                        start: start.add(index * W * row),
-                        step: col,
-                        lane: row,
-                    }
+                    Panel { start: start.add(index * W * row), step: col, lane: row }
                 }
-                Some(packed) => Panel {
-                    start: self.packed.add(packed * W * self.in_place.cols),
-                    step: W,
-                    lane: 1,
-                },
+                Some(packed) => Panel { start: self.packed.add(packed * W * self.in_place.cols), step: W, lane: 1 },
             }
         }
     }
@@ -146,9 +134,7 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
 /// `view` must be readable and not empty; `to` has one entry for each of its columns.
 #[inline(always)]
 unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
-    let View {
-        start, rows, row, col, ..
-    } = view;
+    let View { start, rows, row, col, .. } = view;
     // SAFETY: `i < rows`, `p < to.len()`, which is the number of columns.
     unsafe {
         if row == 1 {
@@ -180,6 +166,7 @@ unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
 ///
 /// As for [`pack`].
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "the index also counts the rows of the source")]
 unsafe fn transpose<T: Element, const W: usize>(start: *const T, row: usize, to: &mut [[T; W]]) {
     const SIDE: usize = 8;
     let (squares, rest) = to.as_chunks_mut::<SIDE>();

@@ -1,7 +1,8 @@
 //! A vector times a matrix that lies along the sum: one dot product for each element of the result.
 //!
 //! A single chain of multiply-adds would leave the vector unit idle, so [`LANES`] chains run side by side: lane `l`
-//! sums the products at `l`, `l + LANES`, …, and at the end the lanes are added up in a fixed order. Other than in [`super::blocked`] the sum is not cut into blocks: the lanes keep the chains short.
+//! sums the products at `l`, `l + LANES`, …, and at the end the lanes are added up in a fixed order.
+//! Other than in [`super::blocked`] the sum is not cut into blocks: the lanes keep the chains short.
 
 use super::element::Element;
 use super::view::{View, ViewMut};
@@ -32,10 +33,7 @@ pub(super) unsafe fn multiply<T: Element, const HARDWARE: bool>(
             std::slice::from_raw_parts(a.start, k)
         } else {
             let gathered = &mut workspace[..k];
-            gathered
-                .iter_mut()
-                .enumerate()
-                .for_each(|(p, x)| *x = a.start.add(p * a.col).read());
+            gathered.iter_mut().enumerate().for_each(|(p, x)| *x = a.start.add(p * a.col).read());
             gathered
         };
         let column = |j: usize| std::slice::from_raw_parts(b.start.add(j * b.col), k);
@@ -68,7 +66,7 @@ fn dots<T: Element, const G: usize, const HARDWARE: bool>(x: &[T], columns: [&[T
             }
         }
     }
-    // The rest, padded with zeros to full lanes. (No closures here: they would not be compiled for the instruction set.)
+    // The rest, padded to full lanes. (No closures around arithmetic: the instruction set does not extend to them.)
     let last = padded(rest);
     let mut dots = [T::ZERO; G];
     for g in 0..G {

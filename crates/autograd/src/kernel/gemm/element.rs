@@ -3,7 +3,7 @@
 //! The same source is compiled three times for x86-64: for AVX-512, for AVX2 with FMA, and for the baseline, which has
 //! no fused multiply-add and computes the same bits without it. Elsewhere there is the baseline alone.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Add;
 
 use super::{Kind, Product, blocked, dots};
@@ -28,25 +28,18 @@ impl Isa {
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return if is_x86_feature_detected!("avx512f") {
-                Isa::Avx512
-            } else {
-                Isa::Fma
-            };
+            return if is_x86_feature_detected!("avx512f") { Isa::Avx512 } else { Isa::Fma };
         }
         Isa::Baseline
     }
 }
 
 /// Whether the baseline has an instruction for the fused multiply-add.
-const BASELINE_FUSES: bool = cfg!(any(
-    target_feature = "fma",
-    target_arch = "aarch64",
-    target_arch = "riscv64"
-));
+const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64", target_arch = "riscv64"));
 
 /// Columns of a tile with one row.
 const ROW: usize = 64;
+/// Columns of a tile with one row, where few are left.
 const HALF_ROW: usize = ROW / 2;
 
 /// What the kernels ask of a type, and the kernels themselves.
@@ -77,11 +70,7 @@ macro_rules! kernels {
 
             #[inline(always)]
             fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self {
-                if HARDWARE {
-                    self.mul_add(x, y)
-                } else {
-                    $fused(self, x, y)
-                }
+                if HARDWARE { self.mul_add(x, y) } else { $fused(self, x, y) }
             }
 
             fn tile(isa: Isa, kind: Kind) -> (usize, usize) {
@@ -167,8 +156,8 @@ fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     let sum = product + c;
     let virtual_c = sum - product;
     let error = (product - (sum - virtual_c)) + (c - virtual_c);
-    // Of a sum that is not exact and even, the neighbour towards the exact one is odd.
-    let inexact = error < 0.0 || error > 0.0;
+    // Of an inexact sum that is even, the neighbour on the other side of the exact one is odd.
+    let inexact = error.abs() > 0.0; // Not if it is NaN: then the sum is NaN or infinite, and stays that.
     let even = sum.to_bits() & 1 == 0;
     let step = if (error > 0.0) == (sum > 0.0) { 1 } else { u64::MAX };
     let odd = sum.to_bits().wrapping_add(if inexact && even { step } else { 0 });
@@ -183,8 +172,8 @@ struct Line(#[expect(dead_code, reason = "memory, used as other types")] [u8; 64
 /// Calls `f` with memory for `len` elements, of unspecified values. It is the thread's own and kept for the next time,
 /// so nothing is allocated when no more is asked for than before.
 pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    thread_local!(static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) });
-    // Taken, not borrowed: should `f` come here again, it finds an empty one.
+    thread_local!(static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) });
+    // Taken out for the time of `f`: should that come here again, it finds none and gets memory of its own.
     let mut lines = LINES.take();
     let needed = (len * size_of::<T>()).div_ceil(size_of::<Line>());
     if lines.len() < needed {

@@ -30,8 +30,8 @@ use element::{Isa, with_workspace};
 pub use view::Mat;
 use view::{View, ViewMut};
 
-/// Multiply-adds that a thread must get to be worth its wake-up: some 3 microseconds of work.
-const THREAD_WORK: usize = 150_000;
+/// Multiply-adds that a thread must get to be worth its wake-up: somewhat more than a microsecond of work.
+const THREAD_WORK: usize = 64_000;
 
 /// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps.
 ///
@@ -40,20 +40,6 @@ const THREAD_WORK: usize = 150_000;
 /// # Panics
 ///
 /// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
-///
-/// # Examples
-///
-/// ```
-/// use autograd::gemm::{Mat, matmul_into};
-///
-/// let a = [1.0, 2.0, 3.0, 4.0]; // (1 2; 3 4)
-/// let x = [1.0, 1.0];
-/// let mut y = [0.0; 2];
-/// matmul_into(Mat::row_major(&a, 2, 2), Mat::row_major(&x, 2, 1), &mut y, false);
-/// assert_eq!(y, [3.0, 7.0]);
-/// matmul_into(Mat::row_major(&a, 2, 2).t(), Mat::row_major(&x, 2, 1), &mut y, true);
-/// assert_eq!(y, [3.0 + 4.0, 7.0 + 6.0]);
-/// ```
 pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool) {
     matmul_on(Isa::detect(), a, b, c, accumulate);
 }
@@ -75,20 +61,12 @@ pub fn matmul_batch_into<'a, T: Element>(
     accumulate: bool,
 ) {
     if batch == 0 {
-        return assert!(
-            c.is_empty(),
-            "matmul_batch_into: a result of {} elements for no products",
-            c.len()
-        );
+        return assert!(c.is_empty(), "matmul_batch_into: a result of {} elements for no products", c.len());
     }
     let isa = Isa::detect();
     let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
     let size = m * n;
-    assert_eq!(
-        c.len(),
-        batch * size,
-        "matmul_batch_into: the result is {batch} times {m} x {n}"
-    );
+    assert_eq!(c.len(), batch * size, "matmul_batch_into: the result is {batch} times {m} x {n}");
     let groups = threads_for(batch * size * k).min(batch);
     if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
         (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], accumulate));
@@ -103,11 +81,7 @@ pub fn matmul_batch_into<'a, T: Element>(
             for i in group * group_len..batch.min((group + 1) * group_len) {
                 let (a, b) = (a(i), b(i));
                 check(a, b, size);
-                assert_eq!(
-                    (m, k),
-                    (a.rows(), a.cols()),
-                    "matmul_batch_into: product {i} has another shape"
-                );
+                assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} has another shape");
                 // SAFETY: `c` has `batch` results of `size`, and this one belongs to this group only. The shapes fit.
                 unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), accumulate), workspace) };
             }
@@ -140,29 +114,13 @@ impl<T: Element> Product<T> {
     fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, accumulate: bool) -> Self {
         let (a, b) = (a.view(), b.view());
         if a.rows > 1 && b.cols > 1 {
-            return Product {
-                a,
-                b,
-                c,
-                accumulate,
-                kind: Kind::Matrices,
-            };
+            return Product { a, b, c, accumulate, kind: Kind::Matrices };
         }
         // Of a dot product either operand may pass for the matrix: take one that is contiguous.
         let transposed = a.rows > 1 || b.cols == 1 && b.row != 1;
         let (a, b) = if transposed { (b.t(), a.t()) } else { (a, b) };
-        let kind = if b.row == 1 && b.rows > 1 {
-            Kind::Dots
-        } else {
-            Kind::Row
-        };
-        Product {
-            a,
-            b,
-            c: c.rows(b.cols),
-            accumulate,
-            kind,
-        }
+        let kind = if b.row == 1 && b.rows > 1 { Kind::Dots } else { Kind::Row };
+        Product { a, b, c: c.rows(b.cols), accumulate, kind }
     }
 
     /// The part of this product that makes up the given rows and columns of the result.
@@ -173,14 +131,7 @@ impl<T: Element> Product<T> {
     unsafe fn part(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
         let (a, b, c) = (self.a, self.b, self.c);
         // SAFETY: as the caller says.
-        unsafe {
-            Product {
-                a: a.sub(i, 0, rows, a.cols),
-                b: b.sub(0, j, b.rows, cols),
-                c: c.sub(i, j),
-                ..self
-            }
-        }
+        unsafe { Product { a: a.sub(i, 0, rows, a.cols), b: b.sub(0, j, b.rows, cols), c: c.sub(i, j), ..self } }
     }
 }
 
@@ -192,14 +143,10 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate
     let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
-    // Every part packs the operand that is not cut: cut along the longer side. An edge tile costs as much as a full one.
+    // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles.
     let (tile_rows, tile_cols) = T::tile(isa, product.kind);
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
-    let (rows, cols) = if m > n {
-        (share(m, tile_rows), n)
-    } else {
-        (m, share(n, tile_cols))
-    };
+    let (rows, cols) = if m > n { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
     let parts = m.div_ceil(rows) * n.div_ceil(cols);
     let room = T::workspace(isa, rows, cols, k);
     with_workspace(room * parts, |workspace| {
@@ -213,17 +160,8 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate
 
 fn check<T>(a: Mat<T>, b: Mat<T>, len: usize) {
     let (m, k, n) = (a.rows(), a.cols(), b.cols());
-    assert_eq!(
-        k,
-        b.rows(),
-        "matmul: {m} x {k} and {} x {n} differ in the inner dimension",
-        b.rows()
-    );
-    assert_eq!(
-        len,
-        m * n,
-        "matmul: the result is {m} x {n}, and there is room for {len} elements"
-    );
+    assert_eq!(k, b.rows(), "matmul: {m} x {k} and {} x {n} differ in the inner dimension", b.rows());
+    assert_eq!(len, m * n, "matmul: the result is {m} x {n}, and there is room for {len} elements");
 }
 
 /// How many threads so many multiply-adds are worth.

@@ -29,6 +29,7 @@ impl<T> Copy for Panel<T> {}
 /// `a` and `b` must have `k` steps of `R` and `W` lanes, those of `b` contiguous, and `c` must be valid for writes
 /// (if `accumulate`, initialised). `HARDWARE` must be used only where the fused multiply-add instruction is enabled.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
     k: usize,
     a: Panel<T>,

@@ -38,13 +38,7 @@ impl<'a, T> Mat<'a, T> {
                 data.len()
             );
         }
-        Mat {
-            data,
-            rows,
-            cols,
-            row_stride,
-            col_stride,
-        }
+        Mat { data, rows, cols, row_stride, col_stride }
     }
 
     /// A matrix stored row by row without gaps.
@@ -52,19 +46,15 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     ///
     /// If `data` has fewer than `rows * cols` elements.
+    #[cfg(test)]
     pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self::new(data, rows, cols, cols as isize, 1)
     }
 
     /// The transpose: the same elements, with rows and columns swapped.
+    #[cfg(test)]
     pub fn t(self) -> Self {
-        Mat {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
+        Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
     /// The number of rows.
@@ -78,20 +68,8 @@ impl<'a, T> Mat<'a, T> {
     }
 
     pub(super) fn view(self) -> View<T> {
-        let Mat {
-            data,
-            rows,
-            cols,
-            row_stride,
-            col_stride,
-        } = self;
-        View {
-            start: data.as_ptr(),
-            rows,
-            cols,
-            row: row_stride,
-            col: col_stride,
-        }
+        let Mat { data, rows, cols, row_stride, col_stride } = self;
+        View { start: data.as_ptr(), rows, cols, row: row_stride, col: col_stride }
     }
 }
 
@@ -117,13 +95,7 @@ unsafe impl<T: Sync> Sync for View<T> {}
 
 impl<T> View<T> {
     pub fn t(self) -> Self {
-        View {
-            start: self.start,
-            rows: self.cols,
-            cols: self.rows,
-            row: self.col,
-            col: self.row,
-        }
+        View { start: self.start, rows: self.cols, cols: self.rows, row: self.col, col: self.row }
     }
 
     /// The `rows` by `cols` elements from row `i` and column `j` on.
@@ -135,12 +107,7 @@ impl<T> View<T> {
     pub unsafe fn sub(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
         debug_assert!(i + rows <= self.rows && j + cols <= self.cols);
         // SAFETY: of an empty part the address is not used; any other is in the view, hence in the slice.
-        View {
-            start: self.start.wrapping_add(i * self.row + j * self.col),
-            rows,
-            cols,
-            ..self
-        }
+        View { start: self.start.wrapping_add(i * self.row + j * self.col), rows, cols, ..self }
     }
 }
 
@@ -163,10 +130,7 @@ unsafe impl<T: Send> Sync for ViewMut<T> {}
 
 impl<T> ViewMut<T> {
     pub fn new(data: &mut [T], row: usize) -> Self {
-        ViewMut {
-            start: data.as_mut_ptr(),
-            row,
-        }
+        ViewMut { start: data.as_mut_ptr(), row }
     }
 
     /// The same with rows `row` apart.
@@ -182,9 +146,6 @@ impl<T> ViewMut<T> {
     #[inline(always)]
     pub unsafe fn sub(self, i: usize, j: usize) -> Self {
         // SAFETY: in the view, hence in the slice.
-        ViewMut {
-            start: unsafe { self.start.add(i * self.row + j) },
-            ..self
-        }
+        ViewMut { start: unsafe { self.start.add(i * self.row + j) }, ..self }
     }
 }

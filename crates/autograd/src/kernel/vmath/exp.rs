@@ -42,11 +42,7 @@ fn half_exp_m1<T: Lane>(x: T) -> T {
 pub fn exp_m1<T: Lane>(x: T) -> T {
     let half = half_exp_m1(x.at_least(T::from(-2.0) * T::TANH_MAX).at_most(T::EXP_MAX));
     // Where e^x - 1 rounds to x: keeps the sign of zero and the bits of subnormals.
-    if x.abs() < T::EPSILON * T::from(0.25) {
-        x
-    } else {
-        half + half
-    }
+    if x.abs() < T::EPSILON * T::from(0.25) { x } else { half + half }
 }
 
 /// `numerator / (1 + u)` for `u >= 0`, without the rounding of `1 + u`: one step of Newton's iteration from the rounded

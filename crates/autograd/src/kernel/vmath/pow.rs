@@ -85,9 +85,5 @@ fn ln_double(x: f64) -> (f64, f64) {
     let (high, low) = fast_two_sum(high, low);
 
     let limit = if x == 0.0 { -f64::INFINITY } else { x };
-    if (x > 0.0) & (x < f64::INFINITY) {
-        (high, low)
-    } else {
-        (limit, 0.0)
-    }
+    if (x > 0.0) & (x < f64::INFINITY) { (high, low) } else { (limit, 0.0) }
 }

@@ -16,11 +16,7 @@ fn ulps(y: f64, exact: f64, digits: i32, least_normal: f64) -> f64 {
 
 fn ulps_f32(y: f32, exact: f64) -> f64 {
     // Beyond the range of f32 the only right answer is what rounding gives.
-    let exact = if (exact as f32).is_infinite() {
-        (exact as f32).into()
-    } else {
-        exact
-    };
+    let exact = if (exact as f32).is_infinite() { (exact as f32).into() } else { exact };
     ulps(y.into(), exact, 24, f32::MIN_POSITIVE.into())
 }
 
@@ -32,33 +28,16 @@ fn ulps_f64(y: f64, exact: f64) -> f64 {
 fn samples(radius: f64) -> impl Iterator<Item = f64> {
     let even = (-10_000..=10_000).map(move |i| radius * f64::from(i) / 10_007.0);
     let magnitudes = (0..20_000).map(|i| f64::from(f32::from_bits(i * 106_961)));
-    let specials = [
-        0.0,
-        1.0,
-        f64::INFINITY,
-        f64::NAN,
-        f64::MAX,
-        f64::MIN_POSITIVE,
-        5e-324,
-        f32::MAX.into(),
-    ];
+    let specials = [0.0, 1.0, f64::INFINITY, f64::NAN, f64::MAX, f64::MIN_POSITIVE, 5e-324, f32::MAX.into()];
     even.chain(magnitudes.chain(specials).flat_map(|x| [x, -x]))
 }
 
 fn sigmoid_std(x: f64) -> f64 {
-    if x < 0.0 {
-        x.exp() / (1.0 + x.exp())
-    } else {
-        1.0 / (1.0 + (-x).exp())
-    }
+    if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
 
 fn softplus_std(x: f64) -> f64 {
-    if x.is_nan() {
-        x
-    } else {
-        x.max(0.0) + (-x.abs()).exp().ln_1p()
-    }
+    if x.is_nan() { x } else { x.max(0.0) + (-x.abs()).exp().ln_1p() }
 }
 
 /// Checks a function in both widths; `wide` is the bound in f64, where the reference itself is rounded.
@@ -143,32 +122,14 @@ fn powf_is_accurate() {
 
 /// All pairs of special values agree with the standard library, the sign of zero included.
 fn check_powf_specials<T: Elementary + Lane + Into<f64>>(std: fn(T, T) -> T) {
-    let values = [
-        0.0,
-        0.5,
-        1.0,
-        1.5,
-        2.0,
-        3.0,
-        1e10,
-        f32::MAX,
-        f32::INFINITY,
-        f32::NAN,
-        16_777_215.0,
-        1e-44,
-    ];
+    let values = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 1e10, f32::MAX, f32::INFINITY, f32::NAN, 16_777_215.0, 1e-44];
     for x in values.into_iter().flat_map(|v| [v, -v]).map(T::from) {
         for p in values.into_iter().flat_map(|v| [v, -v]).map(T::from) {
             let (y, exact): (f64, f64) = (Elementary::powf(x, p).into(), std(x, p).into());
             let both_nan = y.is_nan() && exact.is_nan();
             let same_sign = y.is_sign_negative() == exact.is_sign_negative();
             let close = y == exact || (y / exact - 1.0).abs() < 1e-6;
-            assert!(
-                both_nan || (same_sign && close),
-                "{:e}^{:e} = {y:e}, not {exact:e}",
-                x.into(),
-                p.into()
-            );
+            assert!(both_nan || (same_sign && close), "{:e}^{:e} = {y:e}, not {exact:e}", x.into(), p.into());
         }
     }
 }
@@ -188,11 +149,7 @@ fn check_signs_and_limits<T: Elementary + Lane + Into<f64> + std::fmt::Debug>() 
     assert!(Elementary::exp(-T::INFINITY) == zero && Elementary::exp(T::INFINITY) == T::INFINITY);
     assert!(Elementary::ln(zero) == -T::INFINITY && Elementary::ln_1p(-one) == -T::INFINITY);
     assert!(Elementary::ln(T::INFINITY) == T::INFINITY && Elementary::ln_1p(T::INFINITY) == T::INFINITY);
-    for undefined in [
-        Elementary::ln(-one),
-        Elementary::ln(-T::INFINITY),
-        Elementary::ln_1p(T::from(-1.5)),
-    ] {
+    for undefined in [Elementary::ln(-one), Elementary::ln(-T::INFINITY), Elementary::ln_1p(T::from(-1.5))] {
         assert!(undefined.into().is_nan());
     }
     for angle in [T::INFINITY, -T::INFINITY] {

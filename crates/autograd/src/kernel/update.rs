@@ -1,0 +1,112 @@
+//! One pass over parameters, their gradient and whatever an optimizer remembers about them: each element is read and
+//! written once.
+
+use super::{simd, threads};
+use crate::float::Float;
+use crate::tensor::Tensor;
+
+/// Elements a thread takes at a time.
+const CHUNK: usize = 32 * 1024;
+
+/// Calls `f(parameter, [state…], gradient)` for every element, in one pass and in parallel for large tensors. What an
+/// optimizer's update is written in.
+///
+/// ```
+/// use autograd::{tensor, update};
+/// // Gradient descent with momentum: v ← 0.9 v + g, p ← p - 0.1 v
+/// let (mut p, mut v, g) = (tensor![1.0, 2.0], tensor![0.0, 1.0], tensor![0.5, 0.5]);
+/// update(&mut p, [&mut v], &g, |p, [v], g| {
+///     *v = 0.9 * *v + g;
+///     *p -= 0.1 * *v;
+/// });
+/// assert_eq!((p.at(&[0]), v.at(&[1])), (0.95, 1.4));
+/// ```
+/// # Panics
+/// If the shapes differ.
+#[track_caller]
+pub fn update<T: Float, const N: usize>(
+    parameter: &mut Tensor<T>,
+    state: [&mut Tensor<T>; N],
+    gradient: &Tensor<T>,
+    f: impl Fn(&mut T, [&mut T; N], T) + Sync,
+) {
+    let shape = parameter.shape();
+    let same = gradient.shape() == shape && state.iter().all(|s| s.shape() == shape);
+    assert!(same, "update: parameter {shape:?}, gradient {:?} and all state must have one shape", gradient.shape());
+    let gradient = gradient.contiguous();
+    let gradient = gradient.as_slice().expect("contiguous");
+    let parameter = parameter.make_mut();
+    // Cut all arrays at the same places, so that a task owns its piece of each.
+    let mut state = state.map(|s| s.make_mut().chunks_mut(CHUNK));
+    let mut pieces: smallvec::SmallVec<[Piece<'_, T, N>; 8]> = parameter
+        .chunks_mut(CHUNK)
+        .zip(gradient.chunks(CHUNK))
+        .map(|(p, g)| (p, state.each_mut().map(|s| s.next().expect("cut alike")), g))
+        .collect();
+    threads::for_each_chunk(&mut pieces, 1, &|_, piece| {
+        let (p, state, g) = &mut piece[0];
+        apply(p, state, g, &f);
+    });
+}
+
+/// A piece of the parameter, of each state, and of the gradient.
+type Piece<'a, T, const N: usize> = (&'a mut [T], [&'a mut [T]; N], &'a [T]);
+
+/// The loop, compiled for the CPU at hand; the closure is inlined into it.
+#[inline]
+fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
+    p: &mut [T],
+    state: &mut [&mut [T]; N],
+    g: &[T],
+    f: &F,
+) {
+    #[inline(always)]
+    fn body<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
+        p: &mut [T],
+        state: &mut [&mut [T]; N],
+        g: &[T],
+        f: &F,
+    ) {
+        let n = p.len();
+        let g = &g[..n];
+        let mut state = state.each_mut().map(|s| &mut s[..n]);
+        for i in 0..n {
+            f(&mut p[i], state.each_mut().map(|s| &mut s[i]), g[i]);
+        }
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
+            p: &mut [T],
+            state: &mut [&mut [T]; N],
+            g: &[T],
+            f: &F,
+        ) {
+            body(p, state, g, f);
+        }
+        if simd::has_avx2() {
+            // SAFETY: the features that `avx2` was compiled for have just been found on this CPU.
+            return unsafe { avx2(p, state, g, f) };
+        }
+    }
+    body(p, state, g, f);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_of_every_length_once() {
+        for n in (0..40).chain([CHUNK - 1, CHUNK, 3 * CHUNK + 5]) {
+            let g = Tensor::<f32>::arange(n);
+            let (mut p, mut m) = (Tensor::<f32>::ones(&[n]), Tensor::<f32>::zeros(&[n]));
+            update(&mut p, [&mut m], &g, |p, [m], g| {
+                *m += 2.0;
+                *p += g;
+            });
+            assert!(p.iter().enumerate().all(|(i, p)| p == 1.0 + i as f32) && m.iter().all(|m| m == 2.0), "{n}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The contract of a layer: [`Module`] computes, [`Parameters`] names what it remembers, and a [`Pass`] carries what one
+//! run through the network needs: the tape, train or eval mode, randomness, and what is to be updated afterwards.
+
+use crate::Param;
+use autograd::{Float, Rng, Tape, Tensor, Var};
+
+/// A layer, or a network of layers: a function of one variable that remembers parameters.
+///
+/// A layer of your own takes a dozen lines; its parameters have PyTorch-style names and train and save like any others:
+///
+/// ```
+/// use autograd::{Rng, Tape, Var, tensor};
+/// use nn::{Module, Param, Pass, layer::Linear, parameters};
+///
+/// /// y = x + scale · tanh(W x + b)
+/// struct Residual { inner: Linear<f32>, scale: Param<f32> }
+///
+/// parameters! { impl Parameters<f32> for Residual { inner, scale } }
+///
+/// impl Module<f32> for Residual {
+///     fn forward<'t>(&self, x: Var<'t, f32>, pass: &mut Pass<'t, f32>) -> Var<'t, f32> {
+///         x + pass.var(&self.scale) * self.inner.forward(x, pass).tanh()
+///     }
+/// }
+/// let model = Residual { inner: Linear::new(2, 2, &mut Rng::new(0)), scale: Param::new(tensor![1.0f32]) };
+/// let tape = Tape::new();
+/// let y = model.forward(tape.constant([[1.0f32, 2.0]]), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [1, 2]);
+/// assert_eq!(nn::names(&model), ["inner.weight", "inner.bias", "scale"]);
+/// ```
+pub trait Module<T: Float>: Parameters<T> + Send {
+    /// The output for `x`, recorded on the tape of the pass.
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
+}
+
+/// Something with named parameters: a [`Param`], a layer, a list of layers. Implement it with
+/// [`parameters!`](crate::parameters).
+pub trait Parameters<T: Float> {
+    /// Calls `f` with each parameter and buffer and its name, in a fixed order.
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>));
+    /// Calls `f` with each parameter and buffer, to be changed, in the same order.
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>));
+}
+
+/// The name of the place that is being visited, as in `encoder.0.weight`. Reused from visit to visit: naming allocates
+/// nothing once warm.
+#[derive(Debug, Clone, Default)]
+pub struct Path(String);
+
+impl Path {
+    /// The name as it stands.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Runs `f` one level further down.
+    pub fn within(&mut self, name: impl std::fmt::Display, f: impl FnOnce(&mut Path)) {
+        use std::fmt::Write;
+        let length = self.0.len();
+        let dot = if length == 0 { "" } else { "." };
+        write!(self.0, "{dot}{name}").expect("writing to a string succeeds");
+        f(self);
+        self.0.truncate(length);
+    }
+}
+
+impl<T: Float> Parameters<T> for Param<T> {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
+        f(path.as_str(), self);
+    }
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>)) {
+        f(path.as_str(), self);
+    }
+}
+
+/// Absent parameters (a layer without bias) have no name.
+impl<T: Float, P: Parameters<T>> Parameters<T> for Option<P> {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
+        self.iter().for_each(|p| p.visit(path, f));
+    }
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>)) {
+        self.iter_mut().for_each(|p| p.visit_mut(path, f));
+    }
+}
+
+/// Lists are named by position: `0`, `1`, …
+impl<T: Float, P: Parameters<T>> Parameters<T> for Vec<P> {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
+        self.iter().enumerate().for_each(|(i, p)| path.within(i, |path| p.visit(path, f)));
+    }
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>)) {
+        self.iter_mut().enumerate().for_each(|(i, p)| path.within(i, |path| p.visit_mut(path, f)));
+    }
+}
+
+impl<T: Float, P: Parameters<T> + ?Sized> Parameters<T> for Box<P> {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
+        (**self).visit(path, f);
+    }
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>)) {
+        (**self).visit_mut(path, f);
+    }
+}
+
+/// Implements [`Parameters`](crate::Parameters) from the names of the fields that hold parameters or layers.
+///
+/// ```
+/// # use nn::{Param, parameters}; use autograd::Float;
+/// struct Affine<T: Float> { weight: Param<T>, bias: Option<Param<T>>, fan_in: usize }
+/// parameters! { impl[T: Float] Parameters<T> for Affine<T> { weight, bias } }
+/// ```
+#[macro_export]
+macro_rules! parameters {
+    (impl $([$($generics:tt)*])? Parameters<$T:ty> for $Layer:ty { $($field:ident),* $(,)? }) => {
+        impl $(<$($generics)*>)? $crate::Parameters<$T> for $Layer {
+            #[allow(unused_variables)]
+            fn visit(&self, path: &mut $crate::Path, f: &mut dyn FnMut(&str, &$crate::Param<$T>)) {
+                $( path.within(stringify!($field), |path| $crate::Parameters::visit(&self.$field, path, f)); )*
+            }
+            #[allow(unused_variables)]
+            fn visit_mut(&mut self, path: &mut $crate::Path, f: &mut dyn FnMut(&str, &mut $crate::Param<$T>)) {
+                $( path.within(stringify!($field), |path| $crate::Parameters::visit_mut(&mut self.$field, path, f)); )*
+            }
+        }
+    };
+}
+
+/// The names of all parameters and buffers, as PyTorch would write them.
+pub fn names<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> Vec<String> {
+    let mut names = Vec::new();
+    model.visit(&mut Path::default(), &mut |name, _| names.push(name.to_owned()));
+    names
+}
+
+/// The number of trainable numbers.
+///
+/// ```
+/// use nn::layer::Linear;
+/// let layer = Linear::<f32>::new(64, 32, &mut autograd::Rng::new(0));
+/// assert_eq!(nn::parameter_count(&layer), 64 * 32 + 32);
+/// ```
+pub fn parameter_count<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> usize {
+    let mut count = 0;
+    model.visit(&mut Path::default(), &mut |_, p| count += if p.is_trainable() { p.value().len() } else { 0 });
+    count
+}
+
+/// Whether a run through the network trains it or uses it: dropout and batch norm differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Dropout drops, batch norm uses the batch's statistics.
+    Train,
+    /// Dropout passes through, batch norm uses its running statistics.
+    Eval,
+}
+
+/// One run through a network.
+pub struct Pass<'t, T: Float> {
+    tape: &'t Tape<T>,
+    mode: Mode,
+    rng: Rng,
+    updates: Vec<(u64, Tensor<T>)>,
+}
+
+impl<'t, T: Float> Pass<'t, T> {
+    /// A training pass; `rng` decides what dropout drops.
+    pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
+        Pass { tape, mode: Mode::Train, rng, updates: Vec::new() }
+    }
+
+    /// A pass that uses the network as it is.
+    pub fn eval(tape: &'t Tape<T>) -> Self {
+        Pass { mode: Mode::Eval, ..Self::train(tape, Rng::new(0)) }
+    }
+
+    /// The tape that this pass records on.
+    pub fn tape(&self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    /// Train or eval.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The source of this pass's randomness.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a constant.
+    #[track_caller]
+    pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
+        if param.is_trainable() {
+            self.tape.keyed(param.key(), param.value())
+        } else {
+            self.tape.constant(param.value().clone())
+        }
+    }
+
+    /// Asks for a buffer to have another value after the step: a forward pass changes no layer by itself.
+    pub fn update(&mut self, buffer: &Param<T>, value: Tensor<T>) {
+        self.updates.push((buffer.key(), value));
+    }
+
+    /// What the layers asked for, to be given to [`apply_updates`].
+    pub fn into_updates(self) -> Vec<(u64, Tensor<T>)> {
+        self.updates
+    }
+}
+
+/// Gives buffers the values that a pass asked for.
+pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), updates: &[(u64, Tensor<T>)]) {
+    if !updates.is_empty() {
+        model.visit_mut(&mut Path::default(), &mut |_, param| {
+            // The last one counts, should a layer have run twice.
+            if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
+                param.set(value.clone());
+            }
+        });
+    }
+}
