@@ -372,7 +372,7 @@ fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
                     if source.needs(input) && op.is_differentiable() {
                         let (p, q, y) = (source.at(a), source.at(b), source.at(id));
                         let d = V::binary_rule(op, side, p.borrow(), q.borrow(), y.borrow(), &g);
-                        contribute(&mut bars[input as usize], narrow(d, source.at(input).borrow()));
+                        contribute(&mut bars[input as usize], d.narrow(source.at(input).borrow()));
                     }
                 }
             }
@@ -388,12 +388,6 @@ fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
             }
         }
     }
-}
-
-/// Undoes the broadcasting of an operand.
-#[inline(always)]
-fn narrow<T: Float, V: Value<T>>(d: V, operand: &V) -> V {
-    d.sum_to(&operand.shape())
 }
 
 /// The cotangents of the inputs of an op with data of its own.
