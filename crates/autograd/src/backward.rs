@@ -5,7 +5,7 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::vjp::{Cotangents, vjp};
 use crate::op::{Op, Side};
-use crate::tape::{Code, List, Structured};
+use crate::tape::{Attribution, Code, List, Structured};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
@@ -184,7 +184,8 @@ impl<'t, T: Float> Var<'t, T> {
         let needed = reaching(&self.tape.list(), self.id, x);
         let mut bars = vec![None; self.id as usize + 1];
         let mut kept = vec![None; x.len()];
-        sweep(&Recorded { var: self, needed: &needed }, self.id, cotangent, &mut bars, |id, g| {
+        let source = Recorded { var: self, needed: &needed, lines: self.tape.attribute() };
+        sweep(&source, self.id, cotangent, &mut bars, |id, g| {
             x.iter().zip(&mut kept).filter(|(x, _)| x.id == id).for_each(|(_, slot)| *slot = Some(*g));
         });
         let zeros = |x: Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
@@ -266,6 +267,7 @@ trait Source<T: Float, V: Value<T>> {
     type Op<'a>: Borrow<Structured>
     where
         Self: 'a;
+    /// What the sweep comes to next.
     fn node(&self, id: u32) -> (Code, [u32; 2]);
     fn structured(&self, id: u32) -> Self::Op<'_>;
     fn at(&self, id: u32) -> Self::At<'_>;
@@ -314,6 +316,7 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
 struct Recorded<'a, 't, T: Float> {
     var: Var<'t, T>,
     needed: &'a [bool],
+    lines: Attribution<'t, T>,
 }
 
 impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
@@ -326,6 +329,7 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     where
         Self: 'a;
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        self.lines.to(id);
         let list = self.var.tape.list();
         (list.nodes[id as usize].code, list.nodes[id as usize].inputs)
     }

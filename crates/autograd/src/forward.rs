@@ -70,8 +70,10 @@ fn push<'t, T: Float, V: Value<T>>(
         }
     }
     let needed = reaching(&root.tape.list(), root.id, &variables);
+    let lines = root.tape.attribute();
     for id in (0..=root.id).filter(|&id| needed[id as usize]) {
         if dots[id as usize].is_none() {
+            lines.to(id);
             dots[id as usize] = tangent(Var { id, ..root }, &dots, &at)?;
         }
     }
