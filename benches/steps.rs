@@ -15,7 +15,9 @@ fn steps(c: &mut Criterion) {
     c.bench_function("M2: 300,000 scalar operations recorded and swept", |b| b.iter(|| scalar_chain(&mut tape)));
     for n in [1_000, 100_000] {
         let (x, mut tape) = (Tensor::randn(&[n], &mut Rng::new(0)), Tape::new());
-        c.bench_function(&format!("M3: elementwise value and gradient, n = {n}"), |b| b.iter(|| elementwise(&mut tape, &x)));
+        c.bench_function(&format!("M3: elementwise value and gradient, n = {n}"), |b| {
+            b.iter(|| elementwise(&mut tape, &x))
+        });
     }
 }
 

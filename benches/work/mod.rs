@@ -45,7 +45,8 @@ impl Mlp {
             h = if i == 0 { h } else { h.relu() }.matmul_t(w) + b;
         }
         let mut gradients = h.cross_entropy(&self.labels).mean().backward();
-        let taken = variables.map(|pair| pair.map(|pair| pair.map(|v| gradients.take(v).expect("every layer is used"))));
+        let taken =
+            variables.map(|pair| pair.map(|pair| pair.map(|v| gradients.take(v).expect("every layer is used"))));
         // The tape shares the parameters' memory: it lets go before they are changed in place.
         self.tape.clear();
         for (layer, [w, b]) in self.layers.iter_mut().zip(taken.into_iter().flatten()) {
