@@ -108,7 +108,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.check_tape("grad", &[cotangent])?;
         if cotangent.shape() != self.shape() {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
-            return Err(Error::Shape { op: "grad", shape: cotangent.shape(), hint });
+            return Err(Error::Shape { op: "grad", shape: cotangent.shape().as_slice().into(), hint });
         }
         let needed = reaching(&self.tape.list(), self.id, x);
         let mut bars = vec![None; self.id as usize + 1];
@@ -135,7 +135,7 @@ impl<'t, T: Float> Var<'t, T> {
     fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
         let shape = self.shape();
         if shape.iter().product::<usize>() != 1 {
-            return Err(Error::NotScalar { op, shape });
+            return Err(Error::NotScalar { op, shape: shape.as_slice().into() });
         }
         Ok(Tensor::full(&shape, T::one()))
     }

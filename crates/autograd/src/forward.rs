@@ -62,7 +62,7 @@ fn push<'t, T: Float, V: Value<T>>(
         }
         if t.shape() != x.shape() {
             let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
-            return Err(Error::Shape { op: "jvp", shape: t.shape(), hint });
+            return Err(Error::Shape { op: "jvp", shape: t.shape().as_slice().into(), hint });
         }
         if x.id <= root.id {
             dots[x.id as usize] = Some(t.clone());

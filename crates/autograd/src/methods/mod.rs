@@ -158,7 +158,7 @@ macro_rules! methods {
         matmul, try_matmul(b: impl Borrow<Self>) |a| {
                 let b = b.borrow();
                 let (from, to) = (Value::shape(a), Value::shape(b));
-                let error = |hint| Err(Error::MatMul { a: from.clone(), b: to.clone(), hint });
+                let error = |hint| Err(Error::MatMul { a: from.as_slice().into(), b: to.as_slice().into(), hint });
                 match (from.len(), to.len()) {
                     (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
                     (1, 1) if from != to => error("two vectors need the same length"),
@@ -267,7 +267,7 @@ macro_rules! methods {
                 let mut shape = Value::shape(x);
                 let axis = resolve_axis("squeeze", axis, &shape)?;
                 if shape[axis] != 1 {
-                    return Err(Error::Shape { op: "squeeze", shape, hint: format!("axis {axis} must have size 1") });
+                    return Err(Error::Shape { op: "squeeze", shape: shape.as_slice().into(), hint: format!("axis {axis} must have size 1") });
                 }
                 shape.remove(axis);
                 x.try_reshape(&shape)
@@ -457,12 +457,8 @@ impl<T: Float> Tensor<T> {
         ));
         let rows = self.transpose(axis, -1);
         let (n, values) = (self.shape()[i], rows.to_vec());
-        let best = |row: &[T]| {
-            (1..n).fold(
-                0,
-                |best, j| if row[j] > row[best] || (row[j] != row[j] && row[best] == row[best]) { j } else { best },
-            )
-        };
+        let beats = |a: T, b: T| a > b || (a.is_nan() && !b.is_nan());
+        let best = |row: &[T]| (1..n).fold(0, |best, j| if beats(row[j], row[best]) { j } else { best });
         let shape = &rows.shape()[..rows.rank() - 1];
         // Transposing put the last axis where `axis` was: it goes back to the end.
         let out = Tensor::new(shape, values.chunks(n).map(|row| best(row) as i64).collect());
