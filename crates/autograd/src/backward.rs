@@ -3,86 +3,15 @@
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
+use crate::gradients::Gradients;
 use crate::op::vjp::{Cotangents, vjp};
 use crate::op::{Op, Side};
-use crate::tape::{Code, List, Structured};
+use crate::tape::{Attribution, Code, List, Structured};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Borrow;
-
-/// The derivatives of one output: a cotangent for each variable it depends on.
-#[derive(Debug, Clone, Default)]
-pub struct Gradients<T: Float> {
-    /// By ascending id.
-    entries: SmallVec<[(u32, Tensor<T>); 16]>,
-    stamp: u64,
-}
-
-impl<T: Float> Gradients<T> {
-    /// The derivative with respect to `x`, of the shape of `x`: zeros if the output does not depend on it.
-    ///
-    /// # Panics
-    /// If `x` is of another tape, or was computed rather than created with `tape.var`: for those, ask
-    /// [`backward_wrt`](Var::backward_wrt).
-    #[track_caller]
-    pub fn wrt(&self, x: Var<'_, T>) -> Tensor<T> {
-        or_panic(self.try_wrt(x))
-    }
-
-    /// The derivative with respect to `x`, or what is wrong with asking for it.
-    pub fn try_wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
-        if let Some(g) = self.try_get(x)? {
-            return Ok(g.clone());
-        }
-        if x.tape.list().nodes[x.id as usize].code != Code::Leaf {
-            let hint = format!(
-                "Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt",
-                x.id
-            );
-            return Err(Error::Argument { op: "wrt", hint });
-        }
-        Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
-    }
-
-    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not asked for).
-    ///
-    /// # Panics
-    /// If `x` is of another tape.
-    #[track_caller]
-    pub fn get(&self, x: Var<'_, T>) -> Option<&Tensor<T>> {
-        or_panic(self.try_get(x))
-    }
-
-    fn try_get(&self, x: Var<'_, T>) -> Result<Option<&Tensor<T>>> {
-        if x.tape.list().stamp != self.stamp {
-            return Err(Error::Foreign { op: "wrt" });
-        }
-        Ok(self.entries.binary_search_by_key(&x.id, |e| e.0).ok().map(|at| &self.entries[at].1))
-    }
-
-    /// Takes the derivative with respect to `x` out, so that its memory can be changed in place.
-    ///
-    /// # Panics
-    /// If `x` is of another tape.
-    #[track_caller]
-    pub fn take(&mut self, x: Var<'_, T>) -> Option<Tensor<T>> {
-        or_panic(self.try_get(x))?;
-        let at = self.entries.binary_search_by_key(&x.id, |e| e.0).ok()?;
-        Some(self.entries.remove(at).1)
-    }
-
-    /// Number of variables with a derivative.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether no variable has one.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
 
 impl<'t, T: Float> Var<'t, T> {
     /// The derivatives of this number with respect to every variable it depends on, as tensors. Adds nothing to the tape.
@@ -179,12 +108,13 @@ impl<'t, T: Float> Var<'t, T> {
         self.check_tape("grad", &[cotangent])?;
         if cotangent.shape() != self.shape() {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
-            return Err(Error::Shape { op: "grad", shape: cotangent.shape(), hint });
+            return Err(Error::Shape { op: "grad", shape: cotangent.shape().as_slice().into(), hint });
         }
         let needed = reaching(&self.tape.list(), self.id, x);
         let mut bars = vec![None; self.id as usize + 1];
         let mut kept = vec![None; x.len()];
-        sweep(&Recorded { var: self, needed: &needed }, self.id, cotangent, &mut bars, |id, g| {
+        let source = Recorded { var: self, needed: &needed, lines: self.tape.attribute() };
+        sweep(&source, self.id, cotangent, &mut bars, |id, g| {
             x.iter().zip(&mut kept).filter(|(x, _)| x.id == id).for_each(|(_, slot)| *slot = Some(*g));
         });
         let zeros = |x: Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
@@ -205,7 +135,7 @@ impl<'t, T: Float> Var<'t, T> {
     fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
         let shape = self.shape();
         if shape.iter().product::<usize>() != 1 {
-            return Err(Error::NotScalar { op, shape });
+            return Err(Error::NotScalar { op, shape: shape.as_slice().into() });
         }
         Ok(Tensor::full(&shape, T::one()))
     }
@@ -266,6 +196,7 @@ trait Source<T: Float, V: Value<T>> {
     type Op<'a>: Borrow<Structured>
     where
         Self: 'a;
+    /// What the sweep comes to next.
     fn node(&self, id: u32) -> (Code, [u32; 2]);
     fn structured(&self, id: u32) -> Self::Op<'_>;
     fn at(&self, id: u32) -> Self::At<'_>;
@@ -314,6 +245,7 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
 struct Recorded<'a, 't, T: Float> {
     var: Var<'t, T>,
     needed: &'a [bool],
+    lines: Attribution<'t, T>,
 }
 
 impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
@@ -326,6 +258,7 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     where
         Self: 'a;
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        self.lines.to(id);
         let list = self.var.tape.list();
         (list.nodes[id as usize].code, list.nodes[id as usize].inputs)
     }
@@ -372,7 +305,7 @@ fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
                     if source.needs(input) && op.is_differentiable() {
                         let (p, q, y) = (source.at(a), source.at(b), source.at(id));
                         let d = V::binary_rule(op, side, p.borrow(), q.borrow(), y.borrow(), &g);
-                        contribute(&mut bars[input as usize], narrow(d, source.at(input).borrow()));
+                        contribute(&mut bars[input as usize], d.narrow(source.at(input).borrow()));
                     }
                 }
             }
@@ -388,12 +321,6 @@ fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
             }
         }
     }
-}
-
-/// Undoes the broadcasting of an operand.
-#[inline(always)]
-fn narrow<T: Float, V: Value<T>>(d: V, operand: &V) -> V {
-    d.sum_to(&operand.shape())
 }
 
 /// The cotangents of the inputs of an op with data of its own.

@@ -3,8 +3,6 @@
 //! Every fallible operation comes twice. The plain form panics with the error's text and the line of the caller,
 //! since a wrong shape is a mistake in the program; its `try_` twin returns the error.
 
-use crate::tensor::Shape;
-
 /// The result of a fallible operation of this crate.
 pub type Result<V, E = Error> = std::result::Result<V, E>;
 
@@ -25,17 +23,17 @@ pub enum Error {
         /// The operation.
         op: &'static str,
         /// Shape of the first operand.
-        a: Shape,
+        a: Box<[usize]>,
         /// Shape of the second operand.
-        b: Shape,
+        b: Box<[usize]>,
     },
     /// Inner dimensions (or batch dimensions) of a matrix product that do not fit.
     #[error("matmul: shapes {a:?} and {b:?} do not fit: {hint}")]
     MatMul {
         /// Shape of the first operand, as multiplied.
-        a: Shape,
+        a: Box<[usize]>,
         /// Shape of the second operand, as multiplied.
-        b: Shape,
+        b: Box<[usize]>,
         /// What to do.
         hint: &'static str,
     },
@@ -45,7 +43,7 @@ pub enum Error {
         /// The operation.
         op: &'static str,
         /// The offending shape.
-        shape: Shape,
+        shape: Box<[usize]>,
         /// What to do.
         hint: String,
     },
@@ -58,7 +56,7 @@ pub enum Error {
         /// The axis as given.
         axis: isize,
         /// The shape it was meant for.
-        shape: Shape,
+        shape: Box<[usize]>,
     },
     /// A reduction without an identity element over an empty axis.
     #[error("{op}: the reduced axes of shape {shape:?} are empty, and {op} of nothing has no value")]
@@ -66,7 +64,7 @@ pub enum Error {
         /// The operation.
         op: &'static str,
         /// The offending shape.
-        shape: Shape,
+        shape: Box<[usize]>,
     },
     /// An index (a label, a row) past the end of its axis.
     #[error("{op}: index {index} at position {position} is out of range for size {size}: use 0 to {size} - 1")]
@@ -96,7 +94,7 @@ pub enum Error {
         /// The operation.
         op: &'static str,
         /// Shape of the output.
-        shape: Shape,
+        shape: Box<[usize]>,
     },
     /// More elements than memory can address.
     #[error("{op}: shape {shape:?} has more elements than can be addressed")]
@@ -104,7 +102,7 @@ pub enum Error {
         /// The operation.
         op: &'static str,
         /// The shape asked for.
-        shape: Shape,
+        shape: Box<[usize]>,
     },
     /// Something an operation needs and did not get.
     #[error("{op}: {hint}")]

@@ -51,3 +51,21 @@ fn brief<T: Float>(value: &Tensor<T>) -> String {
     let more = if value.len() > SHOWN { " …" } else { "" };
     format!("{}{more}", shown.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Tape;
+
+    #[test]
+    fn derivatives_are_put_down_to_the_line_they_derive_from() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(2.0);
+        let y = x.tanh();
+        let line = y.line();
+        let dy = (y * y).grad(&[x])[0];
+        let after: Vec<_> = tape.vars().skip(4).map(|v| v.line()).collect();
+        assert!(after.iter().all(|l| l.file() == file!()) && after.contains(&line));
+        assert_eq!(dy.line().line(), line.line());
+        assert_ne!(tape.var(1.0).line().line(), line.line(), "later nodes have their own lines again");
+    }
+}

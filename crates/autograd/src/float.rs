@@ -39,6 +39,8 @@ pub trait Float:
     fn f64(self) -> f64;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
 }
 
 /// The algebra of the derivative table: what a row may call. `f32`, `f64`, [`Var`](crate::Var) and the symbols that
@@ -130,6 +132,7 @@ macro_rules! float {
             #[inline(always)] fn of(c: f64) -> $t { c as $t }
             #[inline(always)] fn f64(self) -> f64 { self as f64 }
             #[inline(always)] fn is_finite(self) -> bool { self.is_finite() }
+            #[inline(always)] fn is_nan(self) -> bool { self.is_nan() }
         }
     )* };
 }

@@ -62,7 +62,7 @@ fn push<'t, T: Float, V: Value<T>>(
         }
         if t.shape() != x.shape() {
             let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
-            return Err(Error::Shape { op: "jvp", shape: t.shape(), hint });
+            return Err(Error::Shape { op: "jvp", shape: t.shape().as_slice().into(), hint });
         }
         if x.id <= root.id {
             dots[x.id as usize] = Some(t.clone());
@@ -70,8 +70,10 @@ fn push<'t, T: Float, V: Value<T>>(
         }
     }
     let needed = reaching(&root.tape.list(), root.id, &variables);
+    let lines = root.tape.attribute();
     for id in (0..=root.id).filter(|&id| needed[id as usize]) {
         if dots[id as usize].is_none() {
+            lines.to(id);
             dots[id as usize] = tangent(Var { id, ..root }, &dots, &at)?;
         }
     }

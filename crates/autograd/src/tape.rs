@@ -51,6 +51,8 @@ pub(crate) struct List<T: Float> {
     rules: Vec<Arc<dyn DynRule<T>>>,
     /// Variables by the caller's key.
     keyed: HashMap<u64, u32>,
+    /// While derivatives are recorded: the line of the node being differentiated, which theirs are put down to.
+    attributed: Option<&'static Location<'static>>,
     /// Where the last sweep kept its cotangents: reused by the next.
     pub(crate) cotangents: Vec<Option<Tensor<T>>>,
     /// Names this recording: another tape, or this one after a clear, has another.
@@ -101,6 +103,7 @@ impl<T: Float> Tape<T> {
             structured: Vec::new(),
             rules: Vec::new(),
             keyed: HashMap::new(),
+            attributed: None,
             cotangents: Vec::new(),
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         };
@@ -197,7 +200,7 @@ impl<T: Float> Tape<T> {
         let mut list = self.list.borrow_mut();
         let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
         let value = match (p.value.as_scalar(), q.value.as_scalar()) {
-            (Some(x), Some(z)) => Tensor::scalar(op.at(x, z)),
+            (Some(_), Some(_)) => crate::op::eval::binary(op, &p.value, &q.value, &[]),
             _ => crate::value::Value::try_apply(Op::Binary(op), &[&p.value, &q.value])?,
         };
         let active = (p.active || q.active) && op.is_differentiable();
@@ -221,7 +224,13 @@ impl<T: Float> Tape<T> {
         list.rules.len() as u32 - 1
     }
 
-    /// Lends the list for a sweep, to be given back with [`end_sweep`](Tape::end_sweep).
+    /// From here on, and until the guard goes, recorded nodes are put down to the lines that
+    /// [`Attribution::to`] names.
+    pub(crate) fn attribute(&self) -> Attribution<'_, T> {
+        Attribution { tape: self, before: self.list.borrow().attributed }
+    }
+
+    /// Lends the sweep the memory of the last one.
     pub(crate) fn take_cotangents(&self) -> Vec<Option<Tensor<T>>> {
         std::mem::take(&mut self.list.borrow_mut().cotangents)
     }
@@ -236,7 +245,7 @@ impl<T: Float> List<T> {
     fn push(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
         let id = u32::try_from(self.nodes.len()).expect("a tape holds at most 2^32 nodes: clear it");
         self.nodes.push(node);
-        self.lines.push(line);
+        self.lines.push(self.attributed.unwrap_or(line));
         id
     }
 
@@ -276,6 +285,26 @@ impl<T: Float> List<T> {
             Code::Binary(_) => &node.inputs,
             Code::Structured => &self.structured(node).inputs,
         }
+    }
+}
+
+/// Derivatives are recorded on behalf of the user's line that computed what is differentiated.
+pub(crate) struct Attribution<'t, T: Float> {
+    tape: &'t Tape<T>,
+    before: Option<&'static Location<'static>>,
+}
+
+impl<T: Float> Attribution<'_, T> {
+    /// What is recorded next differentiates this node.
+    pub(crate) fn to(&self, id: u32) {
+        let mut list = self.tape.list.borrow_mut();
+        list.attributed = Some(list.line(id));
+    }
+}
+
+impl<T: Float> Drop for Attribution<'_, T> {
+    fn drop(&mut self) {
+        self.tape.list.borrow_mut().attributed = self.before;
     }
 }
 

@@ -157,6 +157,13 @@ pub trait Value<T: Float>: Clone {
         self.reduce(Fold::Sum, axes, true).reshape(shape)
     }
 
+    /// Undoes the broadcasting of an operand `like` this: what a cotangent goes through on its way to it.
+    #[track_caller]
+    #[inline]
+    fn narrow(self, like: &Self) -> Self {
+        self.sum_to(&like.shape())
+    }
+
     /// One element per index along an axis.
     #[track_caller]
     fn gather(&self, axis: usize, index: &Tensor<i64>) -> Self {
@@ -201,6 +208,11 @@ impl<T: Float> Value<T> for Tensor<T> {
     #[inline]
     fn accumulate(slot: &mut Self, x: Self) {
         eval::accumulate(slot, x);
+    }
+
+    #[inline]
+    fn narrow(self, like: &Self) -> Self {
+        if self.is_like(like) { self } else { self.sum_to(like.shape()) }
     }
 
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {

@@ -2,11 +2,14 @@
 
 #![warn(missing_docs)]
 
+pub mod data;
 pub mod layer;
 pub mod loss;
+pub mod metric;
 mod module;
 pub mod optim;
 mod param;
+pub mod plot;
 
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
 pub use param::Param;

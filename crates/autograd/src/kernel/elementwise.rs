@@ -31,12 +31,15 @@ impl<'a, T: Element> Operand<'a, T> {
     }
 }
 
+/// What is done to blocks of equal length, one per operand and one to be written.
+pub(crate) type BlockFn<'f, T, const N: usize> = dyn Fn([&[T]; N], &mut [T]) + Sync + 'f;
+
 /// `out[i] = f(operands[i])` for a row-major `out` of the given shape; `f` gets blocks of equal length.
 pub(crate) fn zip<T: Element, const N: usize>(
     shape: &[usize],
     operands: [&Tensor<T>; N],
     out: &mut [T],
-    f: &(dyn Fn([&[T]; N], &mut [T]) + Sync),
+    f: &BlockFn<'_, T, N>,
 ) {
     if out.is_empty() {
         return;
@@ -85,7 +88,7 @@ impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
     }
 
     /// The part of the result that begins at position `from`.
-    fn range(&self, from: usize, out: &mut [T], f: &(dyn Fn([&[T]; N], &mut [T]) + Sync)) {
+    fn range(&self, from: usize, out: &mut [T], f: &BlockFn<'_, T, N>) {
         let (&inner, outer) = self.shape.split_last().expect("at least one axis");
         let mut scratch = Scratch::<T, N>::new(&self.operands, &self.shape, out.len().min(BLOCK));
         if inner < RUN && !outer.is_empty() {

@@ -9,7 +9,8 @@ pub(crate) fn take<T: Element>(x: &[T], [outer, size, inner]: [usize; 3], index:
     for o in 0..outer {
         for &j in index {
             let at = (o * size + j as usize) * inner;
-            places.next().map(|place| place.copy_from_slice(&x[at..at + inner]));
+            let Some(place) = places.next() else { return };
+            place.copy_from_slice(&x[at..at + inner]);
         }
     }
 }

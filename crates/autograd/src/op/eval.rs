@@ -78,34 +78,38 @@ fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 
 // ---- elementwise ----
 
-impl Binary {
-    /// The value at two numbers, with the same bits as in a block.
-    #[inline]
-    pub(crate) fn at<T: Float>(self, a: T, b: T) -> T {
-        let mut out = [T::zero()];
-        binary_map(self, &[a], &[b], &mut out);
-        out[0]
-    }
+/// A number through the same loops as a block, so that it gets the same bits.
+#[inline]
+fn one<T: Float>(f: impl FnOnce(&mut [T])) -> Tensor<T> {
+    let mut out = [T::zero()];
+    f(&mut out);
+    Tensor::scalar(out[0])
 }
 
 /// `f(x)`.
+#[inline]
 pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
-    Tensor::build(x.shape(), |out| {
-        zip(x.shape(), [x], out, &|[x], out| {
-            unary_map(u, x, out);
-            far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
-        })
-    })
+    let block = |x: &[T], out: &mut [T]| {
+        unary_map(u, x, out);
+        far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
+    };
+    match x.as_scalar() {
+        Some(x) => one(|out| block(&[x], out)),
+        None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| block(x, out))),
+    }
 }
 
 /// The cotangent of `x`, in one pass: no temporary is made.
+#[inline]
 pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
-    Tensor::build(x.shape(), |out| {
-        zip(x.shape(), [x, y, g], out, &|[x, y, g], out| {
-            unary_rule_block(u, x, y, g, out);
-            far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
-        })
-    })
+    let block = |x: &[T], y: &[T], g: &[T], out: &mut [T]| {
+        unary_rule_block(u, x, y, g, out);
+        far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
+    };
+    match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
+        (Some(x), Some(y), Some(g)) => one(|out| block(&[x], &[y], &[g], out)),
+        _ => Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|[x, y, g], out| block(x, y, g, out))),
+    }
 }
 
 /// Calls `again` for the angles that the fast sine and cosine do not cover.
@@ -118,19 +122,27 @@ fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
 }
 
 /// `f(a, b)`, broadcast.
+#[inline]
 pub(crate) fn binary<T: Float>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
-    Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out)))
+    match (a.as_scalar(), b.as_scalar()) {
+        (Some(a), Some(b)) => one(|out| binary_map(f, &[a], &[b], out)),
+        _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out))),
+    }
 }
 
 /// The cotangent of one operand before broadcasting is undone: of the shape of `y`.
+#[inline]
 pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> Tensor<T> {
     if f.passes_cotangent(side) {
-        return g.broadcast_view(y.shape());
+        return if g.is_like(y) { g.clone() } else { g.broadcast_view(y.shape()) };
     }
-    let shape = y.shape();
-    Tensor::build(shape, |out| {
-        zip(shape, [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_block(f, side, a, b, y, g, out))
-    })
+    let block = |a: &[T], b: &[T], y: &[T], g: &[T], out: &mut [T]| binary_rule_block(f, side, a, b, y, g, out);
+    match (a.as_scalar(), b.as_scalar(), g.as_scalar(), y.as_scalar()) {
+        (Some(a), Some(b), Some(g), Some(y)) => one(|out| block(&[a], &[b], &[y], &[g], out)),
+        _ => Tensor::build(y.shape(), |out| {
+            zip(y.shape(), [a, b, y, g], out, &|[a, b, y, g], out| block(a, b, y, g, out));
+        }),
+    }
 }
 
 fn select<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {

@@ -272,7 +272,7 @@ impl Binary {
             Binary::Minimum => "minimum",
             Binary::Gt => "gt",
             Binary::Ge => "ge",
-            Binary::Eq => "eq",
+            Binary::Eq => "equal",
         }
     }
 }

@@ -92,6 +92,16 @@ impl<T: Element> Tensor<T> {
         }
     }
 
+    /// Whether both have the same shape. Two numbers are known to without a look at their (empty) shapes.
+    #[inline(always)]
+    pub(crate) fn is_like(&self, other: &Tensor<T>) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Scalar(_), Repr::Scalar(_)) => true,
+            (Repr::Array(a), Repr::Array(b)) => a.get().shape == b.get().shape,
+            _ => false,
+        }
+    }
+
     /// Number of axes.
     pub fn rank(&self) -> usize {
         self.shape().len()

@@ -74,7 +74,7 @@ fn class(n: usize) -> (usize, usize) {
         return (steps, steps * 16);
     }
     let shift = (n - 1).ilog2() - 3;
-    let eighths = (n - 1 >> shift) + 1; // 9 to 16 eighths of a power of two
+    let eighths = ((n - 1) >> shift) + 1; // 9 to 16 eighths of a power of two
     (8 * (shift as usize - 4) + eighths - 8 + 8, eighths << shift)
 }
 

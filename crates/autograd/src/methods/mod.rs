@@ -3,6 +3,8 @@
 //! Operands are taken by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. What can fail has a `try_` twin that
 //! returns the error; the plain form panics with the same text at the caller's line.
 
+mod macros;
+
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::shape::python_span;
@@ -12,163 +14,77 @@ use crate::tensor::view::Span;
 use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
+use macros::{binary, fold, twins, unary};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
-
-macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident $Op:ident;)*) => { $(
-        $(#[$doc])*
-        #[track_caller]
-        #[inline]
-        pub fn $name(&self) -> Self {
-            Value::apply(Op::Unary(Unary::$Op), &[self])
-        }
-    )* };
-}
-
-macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident, $try:ident, $Op:ident;)*) => { $(
-        $(#[$doc])*
-        ///
-        /// # Panics
-        #[doc = concat!("If the shapes do not broadcast; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
-        #[track_caller]
-        #[inline]
-        pub fn $name(&self, b: impl Borrow<Self>) -> Self {
-            or_panic(self.$try(b))
-        }
-
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or an error if the shapes do not broadcast.")]
-        #[track_caller]
-        #[inline]
-        pub fn $try(&self, b: impl Borrow<Self>) -> Result<Self> {
-            Value::try_apply(Op::Binary(Binary::$Op), &[self, b.borrow()])
-        }
-    )* };
-}
-
-macro_rules! fold {
-    ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident, $Fold:ident;)*) => { $(
-        $(#[$doc])*
-        /// Over all elements; the result has rank 0.
-        #[track_caller]
-        pub fn $name(&self) -> Self {
-            or_panic(self.$try(.., false))
-        }
-
-        $(#[$doc])*
-        /// Over some axes (`1`, `-1`, `[0, 2]`), which the result no longer has.
-        ///
-        /// # Panics
-        #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
-        #[track_caller]
-        pub fn $axes(&self, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try(axes, false))
-        }
-
-        $(#[$doc])*
-        /// Over some axes, which stay with size 1, so that the result broadcasts against the operand.
-        ///
-        /// # Panics
-        #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
-        #[track_caller]
-        pub fn $keep(&self, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try(axes, true))
-        }
-
-        $(#[$doc])*
-        /// Over some axes, kept with size 1 or dropped; an error if an axis is out of range or named twice.
-        #[track_caller]
-        pub fn $try(&self, axes: impl Into<Axes>, keep: bool) -> Result<Self> {
-            let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
-            Value::try_apply(Op::Reduce { fold: Fold::$Fold, axes, keep }, &[self])
-        }
-    )* };
-}
-
-/// A panicking method and its `try_` twin from one body.
-macro_rules! twins {
-    ($($(#[$doc:meta])* $name:ident, $try:ident ($($arg:ident: $Arg:ty),*) |$this:ident| $body:block)*) => { $(
-        $(#[$doc])*
-        ///
-        /// # Panics
-        #[doc = concat!("If the arguments do not fit; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
-        #[track_caller]
-        pub fn $name(&self, $($arg: $Arg),*) -> Self {
-            or_panic(self.$try($($arg),*))
-        }
-
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the arguments.")]
-        #[track_caller]
-        pub fn $try(&self, $($arg: $Arg),*) -> Result<Self> {
-            let $this = self;
-            $body
-        }
-    )* };
-}
 
 macro_rules! methods {
     () => {
         unary! {
             /// eˣ
-            exp Exp;
+            exp Exp = "x.exp()";
             /// eˣ - 1, exact near 0
-            exp_m1 ExpM1;
+            exp_m1 ExpM1 = "x.exp_m1()";
             /// Natural logarithm: -inf at 0, NaN below.
-            ln Ln;
+            ln Ln = "x.ln()";
             /// ln(1 + x), exact near 0
-            ln_1p Ln1p;
+            ln_1p Ln1p = "x.ln_1p()";
             /// √x; its derivative at 0 is infinite.
-            sqrt Sqrt;
+            sqrt Sqrt = "x.sqrt()";
             /// Sine of radians.
-            sin Sin;
+            sin Sin = "x.sin()";
             /// Cosine of radians.
-            cos Cos;
+            cos Cos = "x.cos()";
             /// Hyperbolic tangent.
-            tanh Tanh;
+            tanh Tanh = "x.tanh()";
             /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
-            sigmoid Sigmoid;
+            sigmoid Sigmoid = "1.0 / (1.0 + (-x).exp())";
             /// ln(1 + eˣ), without overflow
-            softplus Softplus;
+            softplus Softplus = "x.exp().ln_1p()";
             /// max(x, 0); its derivative at 0 is 0.
-            relu Relu;
+            relu Relu = "x.max(0.0)";
             /// |x|; its derivative at 0 is 0.
-            abs Abs;
+            abs Abs = "x.abs()";
             /// x²
-            square Square;
+            square Square = "x * x";
             /// 1 / x
-            recip Recip;
+            recip Recip = "1.0 / x";
         }
 
         binary! {
             /// a + b, broadcast.
-            add, try_add, Add;
+            add, try_add, Add = "[4.0, 4.0], [6.0, 6.0]";
             /// a - b, broadcast.
-            sub, try_sub, Sub;
+            sub, try_sub, Sub = "[-2.0, 0.0], [0.0, 2.0]";
             /// a · b element by element, broadcast.
-            mul, try_mul, Mul;
+            mul, try_mul, Mul = "[3.0, 4.0], [9.0, 8.0]";
             /// a / b, broadcast.
-            div, try_div, Div;
+            div, try_div, Div = "[1.0 / 3.0, 1.0], [1.0, 2.0]";
             /// aᵇ. 0⁰ is 1 with derivative 0 in a; for a < 0 and a fraction b it is NaN.
-            pow, try_pow, Pow;
+            pow, try_pow, Pow = "[1.0, 4.0], [27.0, 16.0]";
             /// The larger of the two; ties share the derivative, half each.
-            maximum, try_maximum, Maximum;
+            maximum, try_maximum, Maximum = "[3.0, 2.0], [3.0, 4.0]";
             /// The smaller of the two; ties share the derivative, half each.
-            minimum, try_minimum, Minimum;
+            minimum, try_minimum, Minimum = "[1.0, 2.0], [3.0, 2.0]";
             /// 1 where a > b, else 0: a mask, without derivative.
-            gt, try_gt, Gt;
+            gt, try_gt, Gt = "[0.0, 0.0], [0.0, 1.0]";
             /// 1 where a ≥ b, else 0: a mask, without derivative.
-            ge, try_ge, Ge;
+            ge, try_ge, Ge = "[0.0, 1.0], [1.0, 1.0]";
             /// 1 where a = b, else 0: a mask, without derivative.
-            equal, try_equal, Eq;
+            equal, try_equal, Eq = "[0.0, 1.0], [1.0, 0.0]";
         }
 
         /// 1 where a < b, else 0: a mask, without derivative.
         ///
         /// # Panics
         /// If the shapes do not broadcast.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(tensor![1.0, 2.0].lt(tensor![2.0]), tensor![1.0, 0.0]);
+    /// ```
+    #[track_caller]
         pub fn lt(&self, b: impl Borrow<Self>) -> Self {
             b.borrow().gt(self)
         }
@@ -177,13 +93,23 @@ macro_rules! methods {
         ///
         /// # Panics
         /// If the shapes do not broadcast.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(tensor![1.0, 2.0].le(tensor![1.0]), tensor![1.0, 0.0]);
+    /// ```
+    #[track_caller]
         pub fn le(&self, b: impl Borrow<Self>) -> Self {
             b.borrow().ge(self)
         }
 
         /// x to a fixed power: `powf(2.0)` squares, `powf(0.5)` takes the root.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(tensor![2.0, 3.0].powf(2.0), tensor![4.0, 9.0]);
+    /// ```
+    #[track_caller]
         pub fn powf(&self, exponent: f64) -> Self {
             match exponent {
                 1.0 => self.clone(),
@@ -196,30 +122,43 @@ macro_rules! methods {
 
         fold! {
             /// Σ x.
-            sum, sum_axes, sum_keep, try_sum, Sum;
+            sum, sum_axes, sum_keep, try_sum, Sum = "10.0", "[3.0, 7.0]";
             /// The mean Σ x / n; NaN over nothing.
-            mean, mean_axes, mean_keep, try_mean, Mean;
+            mean, mean_axes, mean_keep, try_mean, Mean = "2.5", "[1.5, 3.5]";
             /// The largest element; ties share the derivative evenly. An error over an empty axis.
-            max, max_axes, max_keep, try_max, Max;
+            max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
             /// The smallest element; ties share the derivative evenly. An error over an empty axis.
-            min, min_axes, min_keep, try_min, Min;
+            min, min_axes, min_keep, try_min, Min = "1.0", "[1.0, 3.0]";
             /// ln Σ eˣ, without overflow; -inf over nothing.
-            logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp;
+            logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]";
         }
 
         twins! {
             /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence, not even
             /// a NaN: this is a choice, not a multiplication by zero.
-            select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let mask = tensor![1.0, 0.0];
+        /// assert_eq!(mask.select(tensor![1.0, 2.0], tensor![f64::NAN, 4.0]), tensor![1.0, 4.0]);
+        /// ```
+        select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
                 Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
             }
 
             /// Matrix product, as NumPy's: vectors multiply as rows and columns, axes before the last two broadcast.
             /// A transposed operand (`t()`) is read in place.
-            matmul, try_matmul(b: impl Borrow<Self>) |a| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+        /// assert_eq!(a.matmul(tensor![1.0, 10.0]), tensor![21.0, 43.0]);
+        /// assert_eq!(a.matmul(a.t()), tensor![[5.0, 11.0], [11.0, 25.0]]);
+        /// ```
+        matmul, try_matmul(b: impl Borrow<Self>) |a| {
                 let b = b.borrow();
                 let (from, to) = (Value::shape(a), Value::shape(b));
-                let error = |hint| Err(Error::MatMul { a: from.clone(), b: to.clone(), hint });
+                let error = |hint| Err(Error::MatMul { a: from.as_slice().into(), b: to.as_slice().into(), hint });
                 match (from.len(), to.len()) {
                     (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
                     (1, 1) if from != to => error("two vectors need the same length"),
@@ -248,28 +187,54 @@ macro_rules! methods {
             }
 
             /// `a · bᵀ` for matrices, without transposing anything: what a dense layer computes from its weights.
-            matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (x, w) = (tensor![[1.0, 2.0]], tensor![[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]);
+        /// assert_eq!(x.matmul_t(w), tensor![[11.0, 17.0, 23.0]]);
+        /// ```
+        matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
                 Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
             }
 
             /// The same elements under another shape: a view where memory allows.
-            reshape, try_reshape(shape: &[usize]) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].reshape(&[2, 2]), tensor![[1.0, 2.0], [3.0, 4.0]]);
+        /// ```
+        reshape, try_reshape(shape: &[usize]) |x| {
                 if *Value::shape(x) == *shape { return Ok(x.clone()) }
                 Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
             }
 
             /// Repeated without copying to a shape it broadcasts to.
-            broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1.0, 2.0].broadcast_to(&[2, 2]), tensor![[1.0, 2.0], [1.0, 2.0]]);
+        /// ```
+        broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
                 Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
             }
 
             /// Axes in another order, a view: axis `i` of the result is axis `order[i]` of this one.
-            permute, try_permute(order: &[usize]) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[1.0, 2.0, 3.0]].permute(&[1, 0]), tensor![[1.0], [2.0], [3.0]]);
+        /// ```
+        permute, try_permute(order: &[usize]) |x| {
                 Value::try_apply(Op::Permute { order: order.into() }, &[x])
             }
 
             /// Two axes exchanged, a view; negative ones count from the back.
-            transpose, try_transpose(i: isize, j: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[1.0, 2.0, 3.0]].transpose(0, -1), tensor![[1.0], [2.0], [3.0]]);
+        /// ```
+        transpose, try_transpose(i: isize, j: isize) |x| {
                 let shape = Value::shape(x);
                 let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
                 let mut order: Shape = (0..shape.len()).collect();
@@ -278,7 +243,12 @@ macro_rules! methods {
             }
 
             /// A new axis of size 1 before the given one; `-1` appends it.
-            unsqueeze, try_unsqueeze(axis: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1.0, 2.0].unsqueeze(-1), tensor![[1.0], [2.0]]);
+        /// ```
+        unsqueeze, try_unsqueeze(axis: isize) |x| {
                 let mut shape = Value::shape(x);
                 let mut wider = shape.clone();
                 wider.push(1);
@@ -288,11 +258,16 @@ macro_rules! methods {
             }
 
             /// Without the given axis, whose size must be 1.
-            squeeze, try_squeeze(axis: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[1.0], [2.0]].squeeze(1), tensor![1.0, 2.0]);
+        /// ```
+        squeeze, try_squeeze(axis: isize) |x| {
                 let mut shape = Value::shape(x);
                 let axis = resolve_axis("squeeze", axis, &shape)?;
                 if shape[axis] != 1 {
-                    return Err(Error::Shape { op: "squeeze", shape, hint: format!("axis {axis} must have size 1") });
+                    return Err(Error::Shape { op: "squeeze", shape: shape.as_slice().into(), hint: format!("axis {axis} must have size 1") });
                 }
                 shape.remove(axis);
                 x.try_reshape(&shape)
@@ -300,7 +275,13 @@ macro_rules! methods {
 
             /// Part of one axis, a view, by Python's rules: negative ends count from the back, out-of-range ones are
             /// clipped. `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
-            slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+        /// assert_eq!(x.slice(1, -2..), tensor![[2.0, 3.0], [5.0, 6.0]]);
+        /// ```
+        slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
                 let start = match range.start_bound() {
                     Bound::Included(&i) => Some(i),
                     Bound::Excluded(&i) => Some(i + 1),
@@ -316,7 +297,12 @@ macro_rules! methods {
             }
 
             /// Every `step`-th element of one axis, a view, as Python's `start:stop:step`; negative steps walk backwards.
-            slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1.0, 2.0, 3.0].slice_step(0, None, None, -2), tensor![3.0, 1.0]);
+        /// ```
+        slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("slice", axis, &shape)?;
                 let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
@@ -326,44 +312,82 @@ macro_rules! methods {
             }
 
             /// Slices of an axis by index, as NumPy's `take`: the axes of the index take the place of the indexed one.
-            take, try_take(axis: isize, index: &Tensor<i64>) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+        /// assert_eq!(x.take(0, &tensor![1_i64, 1, 0]), tensor![[3.0, 4.0], [3.0, 4.0], [1.0, 2.0]]);
+        /// ```
+        take, try_take(axis: isize, index: &Tensor<i64>) |x| {
                 let axis = resolve_axis("take", axis, &Value::shape(x))?;
                 Value::try_apply(Op::Take { axis, index: index.clone() }, &[x])
             }
 
             /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
-            gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+        /// assert_eq!(x.gather(1, &tensor![[1_i64], [0]]), tensor![[2.0], [3.0]]);
+        /// ```
+        gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
                 let axis = resolve_axis("gather", axis, &Value::shape(x))?;
                 Value::try_apply(Op::Gather { axis, index: index.clone() }, &[x])
             }
 
             /// eˣ / Σ eˣ along an axis, without overflow.
-            softmax, try_softmax(axis: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[0.0, 0.0], [1e5, 0.0]].softmax(1), tensor![[0.5, 0.5], [1.0, 0.0]]);
+        /// ```
+        softmax, try_softmax(axis: isize) |x| {
                 let axis = resolve_axis("softmax", axis, &Value::shape(x))?;
                 Value::try_apply(Op::Softmax { axis }, &[x])
             }
 
             /// x - ln Σ eˣ along an axis: the logarithm of the softmax, exact where the softmax underflows.
-            log_softmax, try_log_softmax(axis: isize) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1e5, 0.0].log_softmax(0), tensor![0.0, -1e5]);
+        /// ```
+        log_softmax, try_log_softmax(axis: isize) |x| {
                 let axis = resolve_axis("log_softmax", axis, &Value::shape(x))?;
                 Value::try_apply(Op::LogSoftmax { axis }, &[x])
             }
 
             /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
             /// number per row. Fused: no probability is formed, nothing overflows.
-            cross_entropy, try_cross_entropy(labels: &Tensor<i64>) |x| {
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let loss = tensor![[0.0, 0.0], [1e5, 0.0]].cross_entropy(&tensor![0_i64, 1]);
+        /// assert_eq!(loss, tensor![2f64.ln(), 1e5]);
+        /// ```
+        cross_entropy, try_cross_entropy(labels: &Tensor<i64>) |x| {
                 Value::try_apply(Op::CrossEntropy { labels: labels.clone() }, &[x])
             }
         }
 
         /// The last two axes exchanged: the transposed matrix, as a view. A vector stays as it is.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(tensor![[1.0, 2.0]].t(), tensor![[1.0], [2.0]]);
+    /// ```
+    #[track_caller]
         pub fn t(&self) -> Self {
             if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
         }
 
         /// All elements in one axis.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].flatten(), tensor![1.0, 2.0, 3.0, 4.0]);
+    /// ```
+    #[track_caller]
         pub fn flatten(&self) -> Self {
             self.reshape(&[Value::shape(self).iter().product()])
         }
@@ -372,7 +396,13 @@ macro_rules! methods {
         ///
         /// # Panics
         /// If there are none, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// let (a, b) = (tensor![[1.0], [2.0]], tensor![[3.0], [4.0]]);
+    /// assert_eq!(autograd::Tensor::concat(&[a, b], 1), tensor![[1.0, 3.0], [2.0, 4.0]]);
+    /// ```
+    #[track_caller]
         pub fn concat(parts: &[Self], axis: isize) -> Self {
             or_panic(Self::try_concat(parts, axis))
         }
@@ -389,7 +419,12 @@ macro_rules! methods {
         ///
         /// # Panics
         /// If there are none, or the shapes differ.
-        #[track_caller]
+        ///
+    /// ```
+    /// # use autograd::tensor;
+    /// assert_eq!(autograd::Tensor::stack(&[tensor![1.0, 2.0], tensor![3.0, 4.0]], 0), tensor![[1.0, 2.0], [3.0, 4.0]]);
+    /// ```
+    #[track_caller]
         pub fn stack(parts: &[Self], axis: isize) -> Self {
             or_panic(Self::try_stack(parts, axis))
         }
@@ -422,12 +457,8 @@ impl<T: Float> Tensor<T> {
         ));
         let rows = self.transpose(axis, -1);
         let (n, values) = (self.shape()[i], rows.to_vec());
-        let best = |row: &[T]| {
-            (1..n).fold(
-                0,
-                |best, j| if row[j] > row[best] || (row[j] != row[j] && row[best] == row[best]) { j } else { best },
-            )
-        };
+        let beats = |a: T, b: T| a > b || (a.is_nan() && !b.is_nan());
+        let best = |row: &[T]| (1..n).fold(0, |best, j| if beats(row[j], row[best]) { j } else { best });
         let shape = &rows.shape()[..rows.rank() - 1];
         // Transposing put the last axis where `axis` was: it goes back to the end.
         let out = Tensor::new(shape, values.chunks(n).map(|row| best(row) as i64).collect());

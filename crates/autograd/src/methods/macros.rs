@@ -1,0 +1,120 @@
+//! How a line of the vocabulary becomes methods: the plain form, its `try_` twin, and an example that is run.
+
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident $Op:ident = $expected:literal;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// ```
+        /// let x = 0.5_f64;
+        #[doc = concat!("let y = autograd::tensor![x].", stringify!($name), "().item();")]
+        #[doc = concat!("assert!((y - (", $expected, ")).abs() < 1e-15);")]
+        /// ```
+        #[track_caller]
+        #[inline]
+        pub fn $name(&self) -> Self {
+            Value::apply(Op::Unary(Unary::$Op), &[self])
+        }
+    )* };
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident, $try:ident, $Op:ident = $expected:literal;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![3.0, 2.0]);
+        #[doc = concat!("assert_eq!(a.", stringify!($name), "(b), tensor![", $expected, "]);")]
+        /// ```
+        /// # Panics
+        #[doc = concat!("If the shapes do not broadcast; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        #[inline]
+        pub fn $name(&self, b: impl Borrow<Self>) -> Self {
+            or_panic(self.$try(b))
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or an error if the shapes do not broadcast.")]
+        #[track_caller]
+        #[inline]
+        pub fn $try(&self, b: impl Borrow<Self>) -> Result<Self> {
+            Value::try_apply(Op::Binary(Binary::$Op), &[self, b.borrow()])
+        }
+    )* };
+}
+
+macro_rules! fold {
+    ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident, $Fold:ident = $all:literal, $rows:literal;)*) => { $(
+        $(#[$doc])*
+        /// Over all elements; the result has rank 0.
+        ///
+        /// ```
+        #[doc = concat!("let y: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($name), "().item();")]
+        #[doc = concat!("assert!((y - ", $all, ").abs() < 1e-14);")]
+        /// ```
+        #[track_caller]
+        pub fn $name(&self) -> Self {
+            or_panic(self.$try(.., false))
+        }
+
+        $(#[$doc])*
+        /// Over some axes (`1`, `-1`, `[0, 2]`), which the result no longer has.
+        ///
+        /// ```
+        #[doc = concat!("let rows: Vec<f64> = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($axes), "(1).to_vec();")]
+        #[doc = concat!("let expected: [f64; 2] = ", $rows, ";")]
+        /// assert!(rows.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14));
+        /// ```
+        /// # Panics
+        #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $axes(&self, axes: impl Into<Axes>) -> Self {
+            or_panic(self.$try(axes, false))
+        }
+
+        $(#[$doc])*
+        /// Over some axes, which stay with size 1, so that the result broadcasts against the operand.
+        ///
+        /// ```
+        #[doc = concat!("let rows = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($keep), "(1);")]
+        /// assert_eq!(rows.shape(), [2, 1]);
+        /// ```
+        /// # Panics
+        #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $keep(&self, axes: impl Into<Axes>) -> Self {
+            or_panic(self.$try(axes, true))
+        }
+
+        $(#[$doc])*
+        /// Over some axes, kept with size 1 or dropped; an error if an axis is out of range or named twice.
+        #[track_caller]
+        pub fn $try(&self, axes: impl Into<Axes>, keep: bool) -> Result<Self> {
+            let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
+            Value::try_apply(Op::Reduce { fold: Fold::$Fold, axes, keep }, &[self])
+        }
+    )* };
+}
+
+/// A panicking method and its `try_` twin from one body.
+macro_rules! twins {
+    ($($(#[$doc:meta])* $name:ident, $try:ident ($($arg:ident: $Arg:ty),*) |$this:ident| $body:block)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        #[doc = concat!("If the arguments do not fit; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $name(&self, $($arg: $Arg),*) -> Self {
+            or_panic(self.$try($($arg),*))
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the arguments.")]
+        #[track_caller]
+        pub fn $try(&self, $($arg: $Arg),*) -> Result<Self> {
+            let $this = self;
+            $body
+        }
+    )* };
+}
+
+pub(super) use {binary, fold, twins, unary};

@@ -1,0 +1,113 @@
+//! What tables say, what is wrong with them, and that no bytes at all make the reader panic.
+
+use super::super::Dataset;
+use super::*;
+use autograd::tensor;
+use proptest::prelude::*;
+
+fn read(text: &str, options: &CsvOptions) -> Result<TensorDataset<f64>, DataError> {
+    read_csv_from(text.as_bytes(), "t.csv", options)
+}
+
+fn message(text: &str, options: &CsvOptions) -> String {
+    read(text, options).unwrap_err().to_string()
+}
+
+#[test]
+fn columns_headings_and_delimiters() {
+    let labels = read("1,2,7\n3,4,8\n", &CsvOptions::labels(Column::Last)).unwrap();
+    assert_eq!(labels.inputs(), &tensor![[1.0, 2.0], [3.0, 4.0]]);
+    assert_eq!(labels.targets(), &Target::Labels(tensor![7_i64, 8]));
+
+    let values = read("y ; x\n1.5 ; -2e1\n", &CsvOptions::values("y").delimiter(b';')).unwrap();
+    assert_eq!((values.inputs(), values.targets()), (&tensor![[-20.0]], &Target::Values(tensor![[1.5]])));
+    assert_eq!(read("y;x\n1.5;-2e1", &CsvOptions::values(0).header(true).delimiter(b';')).unwrap(), values);
+}
+
+#[test]
+fn quotes_blank_lines_windows_and_a_byte_order_mark() {
+    let plain = read("1,2\n3,4\n", &CsvOptions::labels(1)).unwrap();
+    for text in ["\u{feff}1,2\r\n3,4\r\n", "\n1,2\n\n\n3,4", "\"1\",\"2\"\n 3 ,\t4\n", "1,2\r3,4\r"] {
+        assert_eq!(read(text, &CsvOptions::labels(1)).unwrap(), plain, "{text:?}");
+    }
+}
+
+#[test]
+fn faults_have_a_place() {
+    let last = CsvOptions::labels(Column::Last);
+    assert_eq!(message("", &last), "t.csv: there is no row of data");
+    assert_eq!(message("\n\n", &last), "t.csv: there is no row of data");
+    assert_eq!(message("a,b\n", &last.clone().header(true)), "t.csv: there is no row of data");
+    assert_eq!(message("5\n", &last), "t.csv, line 1: a row needs at least one input beside the target");
+    assert_eq!(message("1,2\n1,2,3\n", &last), "t.csv, line 2: 3 fields where the first row has 2");
+    assert_eq!(message("a,b\n1\n", &last.clone().header(true)), "t.csv, line 2: 1 fields where the first row has 2");
+    assert_eq!(message("1,2\n,2\n", &last), "t.csv, line 2, column 1: \"\" is not a finite number");
+    let label = "is not a label: labels are whole numbers from 0";
+    assert_eq!(message("1,2\r\n1,1.5\r\n", &last), format!("t.csv, line 2, column 2: \"1.5\" {label}"));
+    assert_eq!(message("1,2\n\n\n1,-1\n", &last), format!("t.csv, line 4, column 2: \"-1\" {label}"));
+    assert_eq!(message("1,2\r3,x\r", &last), format!("t.csv, line 2, column 2: \"x\" {label}"));
+    assert_eq!(message("\"1\n\",2\n3,x\n", &last), format!("t.csv, line 3, column 2: \"x\" {label}"));
+    assert_eq!(message("1,3\n", &last.classes(3)), format!("t.csv, line 1, column 2: \"3\" {label} to 3 - 1"));
+    assert_eq!(message("a,b\n1,2\n", &CsvOptions::values("c")), "t.csv: there is no column \"c\"; there are 2");
+    assert_eq!(message("1,2\n", &CsvOptions::values(2)), "t.csv: there is no column 2 (counted from 0); there are 2");
+}
+
+#[test]
+fn only_finite_numbers_of_the_type() {
+    for field in ["nan", "inf", "-Infinity", "1e39", "0x10", "1,5", "1_000", "\u{661}"] {
+        let text = format!("\"{field}\",0");
+        let error = read_csv_from::<f32>(text.as_bytes(), "t", &CsvOptions::labels(1)).unwrap_err().to_string();
+        assert!(error.ends_with("is not a finite number"), "{error}");
+    }
+    assert!(read_csv_from::<f64>(&b"1e39,0"[..], "t", &CsvOptions::labels(1)).is_ok());
+    let long = message(&"x".repeat(1000), &CsvOptions::labels(0).header(false)).len();
+    assert!(long < 200 && message(&format!("{},0", "x".repeat(1000)), &CsvOptions::labels(1)).len() < 200);
+    assert!(read_csv_from::<f64>(&b"\xff\xfe,0"[..], "t", &CsvOptions::labels(1)).is_err());
+}
+
+#[test]
+fn files() {
+    let error = read_csv::<f32>("/no/such/file.csv", &CsvOptions::labels(0)).unwrap_err();
+    assert!(matches!(error, DataError::Io { .. }) && error.to_string().contains("/no/such/file.csv"), "{error}");
+    let error = read_csv::<f32>(std::env::temp_dir(), &CsvOptions::labels(0)).unwrap_err();
+    assert!(error.to_string().contains(std::env::temp_dir().to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_data_or_an_error() {
+    let text = "a,b,kind\n1.5,\"2.25\",0\n-3e2,4,1\n\"5\",6,2\n";
+    let whole = read(text, &CsvOptions::labels("kind")).unwrap();
+    for end in 0..text.len() {
+        // What is read from a part is a part of what is read from the whole, but for a last number cut short.
+        if let Ok(part) = read(&text[..end], &CsvOptions::labels("kind")) {
+            assert!(part.len() <= whole.len());
+            let (full, rows) = (part.len() - 1, |t: &Tensor<f64>, n| t.slice_axis(0, 0..n));
+            assert_eq!(rows(part.inputs(), full), rows(whole.inputs(), full), "cut at {end}");
+        }
+    }
+}
+
+/// Bytes that tables are made of.
+const TABLE: &[u8] = b"0123456789,;\"\r\n.-+e a";
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(
+        bytes in prop::collection::vec(prop_oneof![4 => prop::sample::select(TABLE.to_vec()), 1 => any::<u8>()], 0..200),
+        header: bool, labels: bool, column in 0_usize..4, delimiter: u8,
+    ) {
+        let options = if labels { CsvOptions::labels(column) } else { CsvOptions::values(column) };
+        for delimiter in [b',', delimiter] {
+            let _ = read_csv_from::<f64>(&bytes[..], "t", &options.clone().header(header).delimiter(delimiter));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read(rows in prop::collection::vec((any::<f32>(), 0_i64..1000), 1..40)) {
+        let finite = |x: f32| if x.is_finite() { x } else { 0.0 };
+        let text: String = rows.iter().map(|(x, label)| format!("{},{label}\n", finite(*x))).collect();
+        let data = read_csv_from::<f32>(text.as_bytes(), "t", &CsvOptions::labels(1)).unwrap();
+        prop_assert_eq!(data.inputs().to_vec(), rows.iter().map(|(x, _)| finite(*x)).collect::<Vec<_>>());
+        prop_assert_eq!(data.targets(), &Target::Labels(rows.iter().map(|(_, label)| *label).collect()));
+    }
+}

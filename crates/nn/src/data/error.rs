@@ -1,0 +1,138 @@
+//! What can be wrong with data, each with where it is wrong.
+
+use std::path::PathBuf;
+
+/// What is wrong with a data set, or with what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No sample at all.
+    #[error("the data set is empty")]
+    Empty,
+    /// Batches of nothing.
+    #[error("a batch needs at least one sample: the batch size must not be 0")]
+    BatchSize,
+    /// A sample that does not exist.
+    #[error("sample {index} does not exist: the data set has {len}")]
+    Sample {
+        /// The number asked for.
+        index: usize,
+        /// Number of samples.
+        len: usize,
+    },
+    /// Another number of targets than of inputs.
+    #[error(
+        "inputs of shape {inputs:?} and targets of shape {targets:?} differ in the number of samples, the first axis"
+    )]
+    Counts {
+        /// Shape of the inputs.
+        inputs: Vec<usize>,
+        /// Shape of the targets.
+        targets: Vec<usize>,
+    },
+    /// A class below 0.
+    #[error("sample {index} has label {label}: labels count from 0")]
+    Label {
+        /// The first such sample.
+        index: usize,
+        /// Its label.
+        label: i64,
+    },
+    /// Parts that do not make up a whole.
+    #[error("cannot split by {fractions:?}: fractions must lie between 0 and 1 and add up to 1")]
+    Fractions {
+        /// As given.
+        fractions: Vec<f64>,
+    },
+    /// A column that has no mean or no range.
+    #[error(
+        "column {column} of the inputs cannot be scaled: it holds NaN or infinity, or spans more than the type can"
+    )]
+    NotFinite {
+        /// Which feature, counted from 0 in row-major order.
+        column: usize,
+    },
+    /// Samples of another shape than those a scaler was fitted to.
+    #[error(
+        "the scaler was fitted to samples of shape {fitted:?} and cannot be applied to a tensor of shape {given:?}"
+    )]
+    Features {
+        /// Shape of one sample when fitted.
+        fitted: Vec<usize>,
+        /// Shape of the whole tensor given.
+        given: Vec<usize>,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A table with a fault in it.
+    #[error("{name}{}{}: {error}", place(", line ", line), place(", column ", column))]
+    Table {
+        /// The file, or what the reader was called.
+        name: String,
+        /// The line of the fault, counted from 1.
+        line: Option<u64>,
+        /// The column of the fault, counted from 1, and its heading if there is one.
+        column: Option<String>,
+        /// The fault.
+        error: TableError,
+    },
+    /// An operation on tensors that failed.
+    #[error(transparent)]
+    Tensor(#[from] autograd::Error),
+}
+
+/// What can be wrong in a table of numbers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// No line with numbers.
+    #[error("there is no row of data")]
+    Empty,
+    /// A target and nothing to tell it from.
+    #[error("a row needs at least one input beside the target")]
+    NoInputs,
+    /// The target's column is not there.
+    #[error("there is no column {column}; there are {columns}")]
+    NoColumn {
+        /// As asked for.
+        column: String,
+        /// Number of columns.
+        columns: usize,
+    },
+    /// A row shorter or longer than the first one.
+    #[error("{found} fields where the first row has {expected}")]
+    Ragged {
+        /// Fields of the first row.
+        expected: usize,
+        /// Fields of this one.
+        found: usize,
+    },
+    /// A field that is no finite number of the type asked for.
+    #[error("{field:?} is not a finite number")]
+    NotANumber {
+        /// The field, shortened if it is long.
+        field: String,
+    },
+    /// A label that is no whole number from 0.
+    #[error("{field:?} is not a label: labels are whole numbers from 0{}", below(classes))]
+    NotALabel {
+        /// The field, shortened if it is long.
+        field: String,
+        /// Number of classes, if given.
+        classes: Option<usize>,
+    },
+}
+
+fn below(classes: &Option<usize>) -> String {
+    classes.map_or(String::new(), |c| format!(" to {c} - 1"))
+}
+
+fn place(what: &str, value: &Option<impl std::fmt::Display>) -> String {
+    value.as_ref().map_or(String::new(), |v| format!("{what}{v}"))
+}

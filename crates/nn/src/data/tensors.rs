@@ -1,0 +1,153 @@
+//! [`TensorDataset`]: all samples in memory, as one tensor of inputs and one of targets.
+
+use super::{Batch, DataError, Dataset, Scaler, split};
+use crate::loss::Target;
+use autograd::{Element, Float, Tensor};
+
+/// Samples in memory: inputs `[n, …]` and `n` targets. Cloning shares the elements.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{data::{Dataset, TensorDataset}, loss::Target};
+/// let points = tensor![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+/// let xor = TensorDataset::new(points, Target::Labels(tensor![0_i64, 1, 1, 0]))?;
+/// let batch = xor.batch(&[3, 1])?;
+/// assert_eq!(batch.inputs, tensor![[1.0, 1.0], [0.0, 1.0]]);
+/// assert_eq!(batch.targets, Target::Labels(tensor![0_i64, 1]));
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorDataset<T: Float> {
+    inputs: Tensor<T>,
+    targets: Target<T>,
+}
+
+impl<T: Float> TensorDataset<T> {
+    /// A data set of inputs `[n, …]` and targets, values or labels, `[n, …]` too.
+    ///
+    /// # Errors
+    /// If the numbers of inputs and targets differ, or a label is negative.
+    pub fn new(inputs: impl Into<Tensor<T>>, targets: Target<T>) -> Result<Self, DataError> {
+        let inputs = inputs.into().contiguous();
+        let (targets, shape) = match targets {
+            Target::Values(t) => (Target::Values(t.contiguous()), t.shape().to_vec()),
+            Target::Labels(t) => (Target::Labels(t.contiguous()), t.shape().to_vec()),
+        };
+        if inputs.rank() == 0 || inputs.shape().first() != shape.first() {
+            return Err(DataError::Counts { inputs: inputs.shape().to_vec(), targets: shape });
+        }
+        if let Target::Labels(labels) = &targets
+            && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0)
+        {
+            return Err(DataError::Label { index: at / (labels.len() / shape[0]), label });
+        }
+        Ok(TensorDataset { inputs, targets })
+    }
+
+    /// All inputs, `[n, …]`.
+    pub fn inputs(&self) -> &Tensor<T> {
+        &self.inputs
+    }
+
+    /// All targets.
+    pub fn targets(&self) -> &Target<T> {
+        &self.targets
+    }
+
+    /// Two data sets, the first with `fraction` of the samples and the second with the rest, drawn at random. The seed
+    /// fixes which sample goes where; each goes to exactly one of the two.
+    ///
+    /// ```
+    /// # use nn::data::{Dataset, digits};
+    /// let (train, test) = digits::<f32>().split(0.8, 42)?;
+    /// assert_eq!((train.len(), test.len()), (1438, 359));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If the fraction does not lie between 0 and 1.
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
+        let parts = split(self.len(), &[fraction, 1.0 - fraction], seed)?;
+        Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
+    }
+
+    /// A data set of the samples of these numbers.
+    ///
+    /// # Errors
+    /// If a number is not below [`len`](Dataset::len).
+    pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
+        let Batch { inputs, targets } = self.batch(indices)?;
+        Ok(TensorDataset { inputs, targets })
+    }
+
+    /// The same samples with scaled inputs.
+    ///
+    /// # Errors
+    /// If the scaler was fitted to samples of another shape.
+    pub fn scaled(&self, scaler: &Scaler<T>) -> Result<Self, DataError> {
+        Ok(TensorDataset { inputs: scaler.apply(&self.inputs)?, targets: self.targets.clone() })
+    }
+}
+
+impl<T: Float> Dataset<T> for TensorDataset<T> {
+    fn len(&self) -> usize {
+        self.inputs.shape()[0]
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        let len = self.len();
+        if let Some(&index) = indices.iter().find(|i| **i >= len) {
+            return Err(DataError::Sample { index, len });
+        }
+        let targets = match &self.targets {
+            Target::Values(t) => Target::Values(rows(t, indices)),
+            Target::Labels(t) => Target::Labels(rows(t, indices)),
+        };
+        Ok(Batch { inputs: rows(&self.inputs, indices), targets })
+    }
+}
+
+/// The given rows of a contiguous tensor, copied into memory from the pool. Indices have been checked.
+fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
+    let mut shape = x.shape().to_vec();
+    let row: usize = shape[1..].iter().product();
+    shape[0] = indices.len();
+    let source = x.as_slice().expect("made contiguous when the data set was");
+    let mut out = Tensor::zeros(&shape);
+    for (place, &i) in out.make_mut().chunks_exact_mut(row.max(1)).zip(indices) {
+        place.copy_from_slice(&source[i * row..(i + 1) * row]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    #[test]
+    fn targets_fit_inputs() {
+        let inputs = Tensor::<f32>::zeros(&[3, 2]);
+        let error = TensorDataset::new(inputs.clone(), Target::Labels(tensor![0_i64, 1])).unwrap_err();
+        assert!(error.to_string().contains("[3, 2]") && error.to_string().contains("[2]"), "{error}");
+        let error =
+            TensorDataset::new(inputs.clone(), Target::Labels(tensor![[0_i64, 1], [2, 3], [4, -5]])).unwrap_err();
+        assert!(matches!(error, DataError::Label { index: 2, label: -5 }), "{error}");
+        let error = TensorDataset::new(tensor![1.0, 2.0], Target::Values(Tensor::scalar(1.0))).unwrap_err();
+        assert!(matches!(error, DataError::Counts { .. }), "{error}");
+        assert!(TensorDataset::new(Tensor::scalar(1.0), Target::Values(Tensor::scalar(1.0))).is_err());
+        assert!(TensorDataset::new(inputs, Target::Labels(tensor![0_i64, 1, 9])).is_ok());
+    }
+
+    #[test]
+    fn batches_of_views_and_of_nothing() {
+        let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+        let data = TensorDataset::new(x.t(), Target::Values(x.t())).unwrap();
+        let batch = data.batch(&[2, 0, 2]).unwrap();
+        assert_eq!(batch.inputs, tensor![[3.0, 6.0], [1.0, 4.0], [3.0, 6.0]]);
+        assert_eq!(batch.targets, Target::Values(batch.inputs.clone()));
+        assert_eq!(data.batch(&[]).unwrap().inputs.shape(), [0, 2]);
+        assert!(matches!(data.batch(&[0, 3]).unwrap_err(), DataError::Sample { index: 3, len: 3 }));
+        let featureless = TensorDataset::new(Tensor::<f64>::zeros(&[2, 0]), Target::Labels(tensor![0_i64, 1])).unwrap();
+        assert_eq!(featureless.batch(&[1]).unwrap().inputs.shape(), [1, 0]);
+    }
+}

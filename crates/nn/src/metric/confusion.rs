@@ -1,0 +1,230 @@
+//! [`ConfusionMatrix`]: not only how often a classifier is wrong, but which classes it takes for which.
+
+use super::{check_labels, decisions, mismatch};
+use autograd::{Float, Result, Tensor};
+use std::fmt::{self, Display, Formatter};
+
+/// How often each class was taken for each other one: row the right class, column the predicted one. Counts add up over
+/// batches.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::metric::ConfusionMatrix;
+/// let mut matrix = ConfusionMatrix::new(2);
+/// matrix.add_labels(&tensor![0_i64, 0, 1, 1, 0], &tensor![0_i64, 0, 0, 1, 1])?;
+/// assert_eq!((matrix.count(1, 0), matrix.accuracy()), (1, Some(0.6)));
+/// let table = "
+///    actual      0      1    recall
+///         0      2      1     0.667
+///         1      1      1     0.500
+/// precision  0.667  0.500
+///        F1  0.667  0.500     0.600 = accuracy
+/// ";
+/// assert_eq!(matrix.to_string(), table[1..]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    classes: usize,
+    /// `[classes, classes]`
+    counts: Vec<u64>,
+    /// For each right class, how often a NaN left it undecided.
+    undecided: Vec<u64>,
+}
+
+impl ConfusionMatrix {
+    /// Nothing counted yet.
+    ///
+    /// # Panics
+    /// If `classes` is 0 or its square cannot be addressed.
+    #[track_caller]
+    pub fn new(classes: usize) -> Self {
+        let places = classes
+            .checked_mul(classes)
+            .filter(|n| *n > 0)
+            .expect("ConfusionMatrix: a table of classes needs classes, and room");
+        ConfusionMatrix { classes, counts: vec![0; places], undecided: vec![0; classes] }
+    }
+
+    /// The matrix of scores `[…, classes]` against labels `[…]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or a label is out of range.
+    pub fn from_scores<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
+        let (_, classes) = decisions("ConfusionMatrix", scores, labels.shape())?;
+        let mut matrix = Self::new(classes);
+        matrix.add_scores(scores, labels)?;
+        Ok(matrix)
+    }
+
+    /// Counts the decisions of scores `[…, classes]` against labels `[…]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or a label is out of range; nothing is counted then.
+    pub fn add_scores<T: Float>(&mut self, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<()> {
+        let (predicted, classes) = decisions("ConfusionMatrix", scores, labels.shape())?;
+        if classes != self.classes {
+            return Err(mismatch(
+                "ConfusionMatrix",
+                scores.shape(),
+                format!("the last axis must have {} classes", self.classes),
+            ));
+        }
+        check_labels("ConfusionMatrix", labels, classes)?;
+        self.add(predicted.into_iter(), labels);
+        Ok(())
+    }
+
+    /// Counts predicted labels against right ones.
+    ///
+    /// # Errors
+    /// If the shapes differ or a label is out of range; nothing is counted then.
+    pub fn add_labels(&mut self, predicted: &Tensor<i64>, labels: &Tensor<i64>) -> Result<()> {
+        if predicted.shape() != labels.shape() {
+            return Err(mismatch(
+                "ConfusionMatrix",
+                predicted.shape(),
+                format!("the labels have shape {:?}", labels.shape()),
+            ));
+        }
+        check_labels("ConfusionMatrix", predicted, self.classes)?;
+        check_labels("ConfusionMatrix", labels, self.classes)?;
+        self.add(predicted.iter().map(|p| Some(p as usize)), labels);
+        Ok(())
+    }
+
+    fn add(&mut self, predicted: impl Iterator<Item = Option<usize>>, labels: &Tensor<i64>) {
+        for (predicted, label) in predicted.zip(labels.iter()) {
+            match predicted {
+                Some(p) => self.counts[label as usize * self.classes + p] += 1,
+                None => self.undecided[label as usize] += 1,
+            }
+        }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// How many samples of class `actual` were taken for class `predicted`.
+    ///
+    /// # Panics
+    /// If there is no such class.
+    #[track_caller]
+    pub fn count(&self, actual: usize, predicted: usize) -> u64 {
+        assert!(actual < self.classes && predicted < self.classes, "count: there are {} classes", self.classes);
+        self.counts[actual * self.classes + predicted]
+    }
+
+    /// How many samples were counted.
+    pub fn samples(&self) -> u64 {
+        self.counts.iter().chain(&self.undecided).sum()
+    }
+
+    /// How many samples had no decision, for a NaN among their scores.
+    pub fn undecided(&self) -> u64 {
+        self.undecided.iter().sum()
+    }
+
+    /// The part of the samples that was right; `None` of no samples.
+    pub fn accuracy(&self) -> Option<f64> {
+        ratio((0..self.classes).map(|c| self.count(c, c)).sum(), self.samples())
+    }
+
+    /// Of the samples taken for a class, the part that was of it; `None` if none was.
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.predicted(class))
+    }
+
+    /// Of the samples of a class, the part that was found; `None` if there is none.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        ratio(self.count(class, class), self.actual(class))
+    }
+
+    /// The harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; `None` if the class neither is there nor
+    /// was predicted.
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        ratio(2 * self.count(class, class), self.predicted(class) + self.actual(class))
+    }
+
+    fn predicted(&self, class: usize) -> u64 {
+        (0..self.classes).map(|actual| self.count(actual, class)).sum()
+    }
+
+    fn actual(&self, class: usize) -> u64 {
+        (0..self.classes).map(|predicted| self.count(class, predicted)).sum::<u64>() + self.undecided[class]
+    }
+}
+
+/// A table: a row for each right class and its recall, a column for each predicted one, its precision and F1. Rows left
+/// undecided by a NaN have a column of their own, if there are any.
+impl Display for ConfusionMatrix {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        let most = self.counts.iter().chain(&self.undecided).max().map_or(0, |n| n.to_string().len());
+        let width = most.max("0.000".len()) + 2;
+        let share = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.3}"));
+        let lost = self.undecided() > 0;
+        write!(f, "{:>9}", "actual")?;
+        (0..self.classes).try_for_each(|c| write!(f, "{c:>width$}"))?;
+        writeln!(f, "{}{:>10}", if lost { format!("{:>width$}", "NaN") } else { String::new() }, "recall")?;
+        for actual in 0..self.classes {
+            write!(f, "{actual:>9}")?;
+            (0..self.classes).try_for_each(|p| write!(f, "{:>width$}", self.count(actual, p)))?;
+            if lost {
+                write!(f, "{:>width$}", self.undecided[actual])?;
+            }
+            writeln!(f, "{:>10}", share(self.recall(actual)))?;
+        }
+        write!(f, "{:>9}", "precision")?;
+        (0..self.classes).try_for_each(|c| write!(f, "{:>width$}", share(self.precision(c))))?;
+        write!(f, "\n{:>9}", "F1")?;
+        (0..self.classes).try_for_each(|c| write!(f, "{:>width$}", share(self.f1(c))))?;
+        let gap = if lost { width + 10 } else { 10 };
+        writeln!(f, "{:>gap$} = accuracy", share(self.accuracy()))
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    #[test]
+    fn what_does_not_fit() {
+        let mut matrix = ConfusionMatrix::new(2);
+        assert!(matrix.add_labels(&tensor![0_i64, 5], &tensor![0_i64, 1]).is_err());
+        assert!(matrix.add_labels(&tensor![0_i64, 1], &tensor![0_i64, -1]).is_err());
+        assert!(matrix.add_scores(&tensor![[1.0, 2.0, 3.0]], &tensor![0_i64]).is_err());
+        assert_eq!((matrix.samples(), matrix.accuracy()), (0, None));
+    }
+
+    #[test]
+    fn confusion_with_and_without_a_decision() {
+        let scores = tensor![[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [f64::NAN, 0.0, 9.0], [0.0, 5.0, 1.0]];
+        let matrix = ConfusionMatrix::from_scores(&scores, &tensor![0_i64, 1, 1, 0]).unwrap();
+        assert_eq!((matrix.samples(), matrix.undecided(), matrix.accuracy()), (4, 1, Some(0.5)));
+        assert_eq!((matrix.precision(1), matrix.recall(1), matrix.f1(1)), (Some(0.5), Some(0.5), Some(0.5)));
+        assert_eq!((matrix.precision(2), matrix.recall(2), matrix.f1(2)), (None, None, None));
+        let table = matrix.to_string();
+        assert!(table.lines().next().unwrap().contains("NaN"), "{table}");
+        let ends: Vec<usize> = table.lines().take(4).map(str::len).collect();
+        assert!(ends.iter().all(|end| *end == ends[0]) && table.contains(" = accuracy"), "{table}");
+    }
+
+    #[test]
+    fn counts_add_up_over_batches() {
+        let (predicted, labels) = (tensor![0_i64, 1, 2, 2, 1, 0], tensor![0_i64, 1, 1, 2, 2, 0]);
+        let mut whole = ConfusionMatrix::new(3);
+        whole.add_labels(&predicted, &labels).unwrap();
+        let mut parts = ConfusionMatrix::new(3);
+        for range in [0..2, 2..6] {
+            parts.add_labels(&predicted.slice_axis(0, range.clone()), &labels.slice_axis(0, range)).unwrap();
+        }
+        assert_eq!(whole, parts);
+    }
+}

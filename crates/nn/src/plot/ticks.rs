@@ -1,0 +1,120 @@
+//! Axes: from values to places between 0 and 1, with round numbers marked.
+
+/// An axis: maps values to fractions of its length.
+#[derive(Debug)]
+pub(super) struct Scale {
+    log: bool,
+    /// The ends, as logarithms to base 10 on a logarithmic axis.
+    low: f64,
+    high: f64,
+    /// Where the round numbers stand, and how they are written.
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+/// Beyond this, differences of values could overflow.
+const LARGEST: f64 = 1e300;
+/// Marks wanted on an axis, about.
+const WANTED: f64 = 6.0;
+
+impl Scale {
+    /// From the first epoch to the `n`-th; only whole numbers are marked.
+    pub(super) fn whole(n: usize) -> Scale {
+        // A single epoch stands in the middle.
+        let (low, high) = if n == 1 { (0.0, 2.0) } else { (1.0, n as f64) };
+        let mut scale = Scale { log: false, low, high, ticks: Vec::new() };
+        let step = round_step((high - low) / (WANTED + 2.0)).max(1.0);
+        scale.mark_multiples(step);
+        scale
+    }
+
+    /// A little more than the range of the values, or from 0 to 1 if there is none.
+    pub(super) fn linear(values: impl Iterator<Item = f64>) -> Scale {
+        let (low, high) = range(values.filter(|v| v.abs() < LARGEST)).unwrap_or((0.0, 1.0));
+        // Equal values, or all but equal ones, need room to stand in.
+        let spread = (high - low).max(1e-9 * low.abs().max(high.abs())).max(1e-290);
+        let margin = if high - low < spread || high == low { spread.max(0.5 * high.abs()) } else { 0.04 * spread };
+        // Losses and accuracies live above 0: no room is wasted below it.
+        let bottom = if low >= 0.0 && low < 0.3 * high { 0.0 } else { low - margin };
+        let mut scale = Scale { log: false, low: bottom, high: high + margin, ticks: Vec::new() };
+        scale.mark_multiples(round_step((scale.high - scale.low) / WANTED));
+        scale
+    }
+
+    /// A little more than the range of the positive values, or a decade if there is none.
+    pub(super) fn log(values: impl Iterator<Item = f64>) -> Scale {
+        let positive = values.filter(|v| *v > 0.0 && *v < LARGEST).map(f64::log10);
+        let (low, high) = range(positive).unwrap_or((0.0, 1.0));
+        let margin = (0.04 * (high - low)).max(0.05);
+        let mut scale = Scale { log: true, low: low - margin, high: high + margin, ticks: Vec::new() };
+        let decades = scale.high - scale.low;
+        let factors: &[f64] = if decades < 1.5 {
+            &[1.0, 2.0, 3.0, 5.0, 7.0]
+        } else if decades < 4.0 {
+            &[1.0, 2.0, 5.0]
+        } else {
+            &[1.0]
+        };
+        let stride = (decades / (WANTED + 2.0)).ceil().max(1.0) as i32;
+        for exponent in (scale.low.floor() as i32..=scale.high.ceil() as i32).filter(|e| e % stride == 0) {
+            for factor in factors {
+                let value = factor * 10f64.powi(exponent);
+                scale.mark(value, number(value, if exponent < 0 { exponent.unsigned_abs() as usize } else { 0 }));
+            }
+        }
+        scale
+    }
+
+    /// Where a value stands, if it can be shown.
+    pub(super) fn place(&self, value: f64) -> Option<f64> {
+        let shown = value.abs() < LARGEST && (!self.log || value > 0.0);
+        let at = if self.log { value.log10() } else { value };
+        shown.then(|| (at - self.low) / (self.high - self.low))
+    }
+
+    /// Marks all multiples of a step.
+    fn mark_multiples(&mut self, step: f64) {
+        let digits = (-step.log10().floor()).max(0.0) as usize;
+        let (first, last) = ((self.low / step).ceil(), (self.high / step).floor());
+        for k in 0..=(last - first).clamp(0.0, 20.0) as usize {
+            let value = (first + k as f64) * step;
+            self.mark(value, number(value, digits));
+        }
+    }
+
+    fn mark(&mut self, value: f64, text: String) {
+        // Rounding may put the outermost mark a hair outside.
+        if let Some(at) = self.place(value).filter(|at| (-1e-9..=1.0 + 1e-9).contains(at)) {
+            self.ticks.push((at, text));
+        }
+    }
+}
+
+/// The least and the largest value.
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |range, v| match range {
+        None => Some((v, v)),
+        Some((low, high)) => Some((v.min(low), v.max(high))),
+    })
+}
+
+/// 1, 2 or 5 times a power of ten: the least such number that is not below `step`.
+fn round_step(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    let factors = [1.0, 2.0, 5.0, 10.0];
+    // A hair of tolerance, as 10^-1 is not exactly 0.1.
+    power * factors.into_iter().find(|f| f * power >= step * (1.0 - 1e-9)).unwrap_or(10.0)
+}
+
+/// A number as it stands at an axis: plain in the middle range, `2e-7` outside.
+fn number(value: f64, digits: usize) -> String {
+    if value == 0.0 {
+        "0".to_owned()
+    } else if value.abs() >= 1e6 || digits > 4 {
+        let text = format!("{value:.2e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+        format!("{}e{exponent}", mantissa).replace('-', "−")
+    } else {
+        format!("{value:.digits$}").replace('-', "−")
+    }
+}
