@@ -2,11 +2,15 @@
 
 #![warn(missing_docs)]
 
+pub mod clip;
+pub mod init;
 pub mod layer;
 pub mod loss;
 mod module;
 pub mod optim;
 mod param;
+pub mod regularize;
+pub mod schedule;
 
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
 pub use param::Param;
