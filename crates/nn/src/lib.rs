@@ -2,7 +2,9 @@
 
 #![warn(missing_docs)]
 
+pub mod clip;
 pub mod data;
+pub mod init;
 pub mod layer;
 pub mod loss;
 pub mod metric;
@@ -10,6 +12,8 @@ mod module;
 pub mod optim;
 mod param;
 pub mod plot;
+pub mod regularize;
+pub mod schedule;
 
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
 pub use param::Param;

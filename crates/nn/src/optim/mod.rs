@@ -1,15 +1,67 @@
-//! Optimizers: rules that move parameters along their gradients.
+//! Optimizers: rules that move parameters along their gradients. Each is one formula, run over every parameter in one
+//! pass, in PyTorch's order of operations and with its defaults; what it remembers has the parameters' own type.
+//!
+//! Writing `θ` for a parameter, `g` for its gradient and `γ` for the learning rate, a training step is:
+//!
+//! ```
+//! use autograd::{Rng, Tape, tensor};
+//! use nn::{Module, Pass, layer::Linear, optim::{Adam, Optimizer, ParamGradients}};
+//!
+//! let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+//! let (mut tape, mut gradients, mut adam) = (Tape::new(), ParamGradients::new(), Adam::new(0.1));
+//! let mut losses = Vec::new();
+//! for _ in 0..200 {
+//!     tape.clear();
+//!     let y = model.forward(tape.constant([[1.0], [2.0], [3.0]]), &mut Pass::train(&tape, Rng::new(0)));
+//!     let loss = (y - tape.constant([[1.0], [3.0], [5.0]])).square().mean(); // y = 2x - 1
+//!     losses.push(loss.item());
+//!     gradients.collect(&model, &tape, &mut loss.backward());
+//!     adam.step(&mut model, &gradients);
+//! }
+//! assert!(losses[199] < 1e-3 * losses[0]);
+//! ```
 
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Gradients, Tape, Tensor};
 
+/// The part of [`Optimizer`] that is alike in all of them.
+macro_rules! learning_rate {
+    () => {
+        fn learning_rate(&self) -> f64 {
+            self.rate
+        }
+
+        #[track_caller]
+        fn set_learning_rate(&mut self, rate: f64) {
+            self.rate = $crate::optim::non_negative("learning rate", rate);
+        }
+    };
+}
+
+mod adam;
+mod adamw;
+mod rmsprop;
+mod sgd;
+
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
 /// A rule that turns gradients into new parameters.
+///
+/// What it remembers about a parameter is kept by the parameter's place in the model, so an optimizer serves one model
+/// from its first step on.
 pub trait Optimizer<T: Float>: Send {
     /// Changes every trainable parameter of the model that has a gradient, in place.
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>);
     /// The step size in use.
     fn learning_rate(&self) -> f64;
-    /// Another step size, from the next step on: what a schedule sets.
+    /// Another step size, from the next step on: what a [schedule](crate::schedule) sets.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
     fn set_learning_rate(&mut self, rate: f64);
 }
 
@@ -67,6 +119,22 @@ impl<T: Float> ParamGradients<T> {
     }
 }
 
+impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
+    /// Gradients that come from elsewhere, one place per parameter and buffer.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::optim::{Optimizer, ParamGradients, Sgd};
+    /// let mut w = nn::Param::new(tensor![1.0, 2.0]);
+    /// let gradients = ParamGradients::from_iter([Some(tensor![1.0, -1.0])]);
+    /// Sgd::new(0.5).step(&mut w, &gradients);
+    /// assert_eq!(w.value(), &tensor![0.5, 2.5]);
+    /// ```
+    fn from_iter<I: IntoIterator<Item = Option<Tensor<T>>>>(places: I) -> Self {
+        ParamGradients { places: places.into_iter().collect(), path: Path::default() }
+    }
+}
+
 /// Calls `f(place, parameter, gradient)` for each parameter that has a gradient. What an optimizer's `step` is made of.
 pub fn for_each_gradient<T: Float>(
     model: &mut dyn Parameters<T>,
@@ -81,4 +149,134 @@ pub fn for_each_gradient<T: Float>(
         }
         place += 1;
     });
+}
+
+/// What an optimizer remembers: one entry per place, made when its parameter first has a gradient.
+#[derive(Debug, Clone)]
+struct Places<V>(Vec<Option<V>>);
+
+impl<V> Places<V> {
+    fn new() -> Self {
+        Places(Vec::new())
+    }
+
+    /// The entry of a place; `first` makes it.
+    fn at(&mut self, place: usize, first: impl FnOnce() -> V) -> &mut V {
+        if place >= self.0.len() {
+            self.0.resize_with(place + 1, || None);
+        }
+        self.0[place].get_or_insert_with(first)
+    }
+}
+
+/// Zeros of a parameter's shape: how most memories begin.
+fn zeros_like<T: Float>(param: &Param<T>) -> Tensor<T> {
+    Tensor::zeros(param.value().shape())
+}
+
+/// A hyperparameter that is finite and at least 0.
+#[track_caller]
+fn non_negative(name: &str, x: f64) -> f64 {
+    assert!(x >= 0.0 && x.is_finite(), "the {name} must be finite and at least 0, and it is {x}");
+    x
+}
+
+/// A hyperparameter that says how much of an average is kept: at least 0, below 1.
+#[track_caller]
+fn fraction(name: &str, x: f64) -> f64 {
+    assert!((0.0..1.0).contains(&x), "the {name} must be at least 0 and below 1, and it is {x}");
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    fn all() -> [Box<dyn Optimizer<f64>>; 6] {
+        [
+            Box::new(Sgd::new(0.1)),
+            Box::new(Sgd::new(0.1).momentum(0.9).nesterov(true)),
+            Box::new(RmsProp::new(0.1).centered(true).momentum(0.5)),
+            Box::new(Adam::new(0.1)),
+            Box::new(Adam::new(0.1).amsgrad(true)),
+            Box::new(AdamW::new(0.1).weight_decay(0.0)),
+        ]
+    }
+
+    #[test]
+    fn places_do_not_mix_and_may_be_empty() {
+        for (i, mut optimizer) in all().into_iter().enumerate() {
+            let gradient = |x: f64| Some(tensor![x, -x]);
+            // The first parameter joins late, the second has no gradient in between, the third is alone.
+            let mut model =
+                vec![Param::new(tensor![1.0, 2.0]), Param::new(tensor![1.0, 2.0]), Param::new(tensor![0.0; 3])];
+            let mut alone = Param::new(tensor![1.0, 2.0]);
+            optimizer.step(&mut model, &[None, gradient(0.5), None].into_iter().collect());
+            assert_eq!(model[0].value(), &tensor![1.0, 2.0], "{i}");
+            optimizer.step(&mut model, &[gradient(0.5), None, None].into_iter().collect());
+            assert_eq!(model[0].value(), model[1].value(), "optimizer {i}: a place counts its own steps");
+            let after_one = model[1].value().clone();
+            optimizer.step(&mut model, &[gradient(-2.0), gradient(-2.0), None].into_iter().collect());
+            assert_eq!(model[0].value(), model[1].value(), "{i}");
+            assert_ne!(model[0].value(), &after_one, "{i}");
+            assert_eq!(model[2].value(), &tensor![0.0; 3], "{i}");
+
+            let mut fresh = all().into_iter().nth(i).unwrap();
+            [0.5, -2.0].into_iter().for_each(|x| fresh.step(&mut alone, &ParamGradients::from_iter([gradient(x)])));
+            assert_eq!(alone.value(), model[0].value(), "{i}");
+        }
+    }
+
+    #[test]
+    fn the_rate_can_be_changed_on_the_way() {
+        for mut optimizer in all() {
+            let (mut w, gradients) = (Param::new(tensor![1.0]), ParamGradients::from_iter([Some(tensor![1.0])]));
+            assert_eq!(optimizer.learning_rate(), 0.1);
+            optimizer.set_learning_rate(0.0);
+            assert_eq!(optimizer.learning_rate(), 0.0);
+            optimizer.step(&mut w, &gradients);
+            assert_eq!(w.value(), &tensor![1.0]);
+            optimizer.set_learning_rate(0.1);
+            optimizer.step(&mut w, &gradients);
+            assert!(w.value().at(&[0]) < 1.0);
+        }
+    }
+
+    #[test]
+    fn impossible_hyperparameters_are_refused() {
+        let refuses = |f: fn() -> f64, text: &str| {
+            let panic = std::panic::catch_unwind(f).expect_err(text);
+            assert!(panic.downcast_ref::<String>().is_some_and(|m| m.contains(text)), "{text}: {panic:?}");
+        };
+        refuses(
+            || Sgd::<f32>::new(-0.1).learning_rate(),
+            "the learning rate must be finite and at least 0, and it is -0.1",
+        );
+        refuses(|| Adam::<f32>::new(f64::NAN).learning_rate(), "learning rate");
+        refuses(|| AdamW::<f32>::new(f64::INFINITY).learning_rate(), "learning rate");
+        refuses(
+            || Adam::<f32>::new(0.1).betas(0.9, 1.0).learning_rate(),
+            "the second beta must be at least 0 and below 1",
+        );
+        refuses(|| AdamW::<f32>::new(0.1).weight_decay(-1.0).learning_rate(), "weight decay");
+        refuses(|| RmsProp::<f32>::new(0.1).alpha(f64::NAN).learning_rate(), "alpha");
+        refuses(|| RmsProp::<f32>::new(0.1).eps(-1e-8).learning_rate(), "eps");
+        refuses(|| Sgd::<f32>::new(0.1).dampening(f64::NAN).learning_rate(), "dampening");
+        refuses(
+            || {
+                Adam::<f32>::new(0.1).set_learning_rate(-1.0);
+                0.0
+            },
+            "learning rate",
+        );
+        refuses(
+            || {
+                let (mut sgd, mut w) = (Sgd::new(0.1).nesterov(true), Param::new(tensor![1.0]));
+                sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![1.0])]));
+                0.0
+            },
+            "Nesterov's momentum needs momentum above 0 and no dampening",
+        );
+    }
 }

@@ -1,0 +1,115 @@
+//! Gradient clipping: bounds on how far one step can go, applied between the sweep and the optimizer.
+
+use crate::optim::ParamGradients;
+use autograd::{Float, Tensor};
+
+/// Scales all gradients together so that their Euclidean norm, as of one long vector, is at most `max`, and returns the
+/// norm they had: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
+///
+/// The direction stays. The norm is summed in `f64`, in a fixed order. An infinite or NaN gradient makes the norm so, which
+/// the caller can see; it is left in the gradients (an infinite norm turns finite ones to 0, a NaN norm all to NaN).
+/// Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 0.0]), None, Some(tensor![4.0])]);
+/// assert_eq!(clip::by_norm(&mut gradients, 1.0), 5.0);
+/// assert!((gradients.get(2).unwrap().at(&[0]) - 0.8).abs() < 1e-6);
+/// ```
+/// # Panics
+/// If `max` is negative or NaN.
+#[track_caller]
+pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
+    assert!(max >= 0.0, "clip::by_norm: the largest norm must be at least 0, and it is {max}");
+    let norm = gradients.iter().map(sum_of_squares).sum::<f64>().sqrt();
+    let scale = max / (norm + 1e-6);
+    if scale < 1.0 || scale.is_nan() {
+        let scale = T::of(scale);
+        for g in gradients.iter_mut() {
+            g.make_mut().iter_mut().for_each(|x| *x *= scale);
+        }
+    }
+    norm
+}
+
+/// Brings every element of every gradient into `[-max, max]`, PyTorch's `clip_grad_value_`. NaN stays NaN.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0, -0.25, -7.0])]);
+/// clip::by_value(&mut gradients, 0.5);
+/// assert_eq!(gradients.get(0), Some(&tensor![0.5, -0.25, -0.5]));
+/// ```
+/// # Panics
+/// If `max` is negative or NaN.
+#[track_caller]
+pub fn by_value<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
+    assert!(max >= 0.0, "clip::by_value: the largest value must be at least 0, and it is {max}");
+    let max = T::of(max);
+    for g in gradients.iter_mut() {
+        g.make_mut().iter_mut().for_each(|x| *x = x.max(-max).min(max));
+    }
+}
+
+/// Σ x² in `f64`. Eight sums run side by side, so that none waits for the addition before it.
+fn sum_of_squares<T: Float>(g: &Tensor<T>) -> f64 {
+    let g = g.contiguous();
+    let mut sums = [0.0; 8];
+    for chunk in g.as_slice().expect("contiguous").chunks(sums.len()) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += x.f64() * x.f64();
+        }
+    }
+    sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    fn gradients(parts: impl IntoIterator<Item = Tensor<f64>>) -> ParamGradients<f64> {
+        parts.into_iter().map(Some).collect()
+    }
+
+    #[test]
+    fn the_norm_is_that_of_one_long_vector() {
+        for n in 0..40 {
+            let mut g = gradients([Tensor::arange(n), Tensor::scalar(2.0), Tensor::arange(4).reshape(&[2, 2]).t()]);
+            let squares: f64 = (0..n).map(|i| (i * i) as f64).sum::<f64>() + 4.0 + 14.0;
+            let before = g.clone();
+            assert!((by_norm(&mut g, 1e9) - squares.sqrt()).abs() < 1e-12, "{n}");
+            assert!(g.iter().eq(before.iter()), "gradients below the bound stay as they are");
+            by_norm(&mut g, 0.5);
+            let scaled = 0.5 / (squares.sqrt() + 1e-6);
+            assert!(g.iter().zip(before.iter()).all(|(g, b)| *g == b * scaled), "{n}");
+        }
+    }
+
+    #[test]
+    fn f32_squares_do_not_overflow() {
+        let mut g: ParamGradients<f32> = ParamGradients::from_iter([Some(tensor![3e30f32, 4e30])]);
+        assert!((by_norm(&mut g, 1.0) / 5e30 - 1.0).abs() < 1e-6);
+        assert!((g.get(0).unwrap().at(&[1]) - 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_visible() {
+        let mut g = gradients([tensor![f64::INFINITY, 1.0]]);
+        assert_eq!(by_norm(&mut g, 1.0), f64::INFINITY);
+        assert!(g.get(0).unwrap().at(&[0]).is_nan() && g.get(0).unwrap().at(&[1]) == 0.0);
+        let mut g = gradients([tensor![f64::NAN, 1.0]]);
+        assert!(by_norm(&mut g, 1.0).is_nan() && g.get(0).unwrap().iter().all(f64::is_nan));
+        let mut g = gradients([tensor![f64::NAN, f64::NEG_INFINITY]]);
+        by_value(&mut g, 2.0);
+        assert!(g.get(0).unwrap().at(&[0]).is_nan() && g.get(0).unwrap().at(&[1]) == -2.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "the largest norm must be at least 0")]
+    fn a_negative_bound_panics() {
+        by_norm(&mut gradients([tensor![1.0]]), -1.0);
+    }
+}

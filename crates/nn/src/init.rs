@@ -1,0 +1,265 @@
+//! How weights begin: distributions whose spread is fitted to a layer's size, so that signals neither die out nor blow up
+//! on their way through many layers.
+
+use crate::Param;
+use autograd::{Float, Rng, Tensor};
+
+/// A distribution to draw first weights from. Plain data: compare it, print it, keep it in a configuration.
+///
+/// ```
+/// use autograd::Rng;
+/// use nn::{init::{Fan, Init, Nonlinearity}, layer::Linear};
+/// let mut rng = Rng::new(1);
+/// let mut layer = Linear::<f32>::new(256, 128, &mut rng);
+/// Init::kaiming_normal(Nonlinearity::Relu.gain(), Fan::In).fill(&mut layer.weight, &mut rng);
+/// Init::Constant(0.1).fill(layer.bias.as_mut().unwrap(), &mut rng);
+/// // The same seed draws the same weights.
+/// assert_eq!(Init::lecun_normal().tensor::<f32>(&[3, 4], &mut Rng::new(7)), Init::lecun_normal().tensor(&[3, 4], &mut Rng::new(7)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// The same number everywhere.
+    Constant(f64),
+    /// Uniform on `[low, high)`.
+    Uniform {
+        /// The smallest number there may be.
+        low: f64,
+        /// The number that all are below.
+        high: f64,
+    },
+    /// Normal.
+    Normal {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation.
+        std: f64,
+    },
+    /// Mean 0 and standard deviation `gain / √fan`: what Xavier's, Kaiming's and LeCun's are cases of.
+    Scaled {
+        /// What the activation that follows needs; see [`Nonlinearity::gain`].
+        gain: f64,
+        /// Which connections count.
+        fan: Fan,
+        /// The distribution's form.
+        form: Form,
+    },
+}
+
+/// The form of a distribution with given standard deviation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Uniform on `±√3 · std`.
+    Uniform,
+    /// Normal, not truncated.
+    Normal,
+}
+
+/// Which connections of a unit count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fan {
+    /// Inputs: the activations keep their variance in the forward pass.
+    In,
+    /// Outputs: the gradients keep theirs in the backward pass.
+    Out,
+    /// The mean of both, `(in + out) / 2`.
+    Mean,
+}
+
+impl Init {
+    /// Uniform on `±gain · √(6 / (in + out))`, for layers with tanh-like activations. Source: Glorot and Bengio,
+    /// *Understanding the difficulty of training deep feedforward neural networks* (2010).
+    #[doc(alias = "glorot_uniform")]
+    pub fn xavier_uniform(gain: f64) -> Init {
+        Init::Scaled { gain, fan: Fan::Mean, form: Form::Uniform }
+    }
+
+    /// Normal with standard deviation `gain · √(2 / (in + out))`. Source: Glorot and Bengio (2010).
+    #[doc(alias = "glorot_normal")]
+    pub fn xavier_normal(gain: f64) -> Init {
+        Init::Scaled { gain, fan: Fan::Mean, form: Form::Normal }
+    }
+
+    /// Uniform on `±gain · √(3 / fan)`, for layers with ReLU-like activations. Source: He, Zhang, Ren and Sun, *Delving
+    /// deep into rectifiers* (2015).
+    #[doc(alias = "he_uniform")]
+    pub fn kaiming_uniform(gain: f64, fan: Fan) -> Init {
+        Init::Scaled { gain, fan, form: Form::Uniform }
+    }
+
+    /// Normal with standard deviation `gain / √fan`. Source: He, Zhang, Ren and Sun (2015).
+    #[doc(alias = "he_normal")]
+    pub fn kaiming_normal(gain: f64, fan: Fan) -> Init {
+        Init::Scaled { gain, fan, form: Form::Normal }
+    }
+
+    /// Uniform on `±√(3 / in)`. Source: LeCun, Bottou, Orr and Müller, *Efficient BackProp* (1998).
+    pub fn lecun_uniform() -> Init {
+        Init::Scaled { gain: 1.0, fan: Fan::In, form: Form::Uniform }
+    }
+
+    /// Normal with standard deviation `1 / √in`, what self-normalizing networks (SELU) begin with. Source: LeCun, Bottou,
+    /// Orr and Müller (1998).
+    pub fn lecun_normal() -> Init {
+        Init::Scaled { gain: 1.0, fan: Fan::In, form: Form::Normal }
+    }
+
+    /// New weights of a shape.
+    ///
+    /// # Panics
+    /// If the distribution scales with the fan and the shape has fewer than two axes ([`fan`]), a number is not finite, a
+    /// deviation is negative, or `low > high`.
+    #[track_caller]
+    pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
+        match self {
+            Init::Constant(c) => Tensor::full(shape, T::of(c)),
+            Init::Uniform { low, high } => {
+                assert!(low <= high && (high - low).is_finite(), "Init::Uniform: no numbers from {low} to {high}");
+                Tensor::from_fn(shape, |_| T::of(low + (high - low) * rng.uniform()))
+            }
+            Init::Normal { mean, std } => {
+                let fits = mean.is_finite() && std >= 0.0 && std.is_finite();
+                assert!(fits, "Init::Normal: no distribution has mean {mean} and standard deviation {std}");
+                Tensor::from_fn(shape, |_| T::of(mean + std * rng.normal()))
+            }
+            Init::Scaled { gain, fan: mode, form } => {
+                let (inputs, outputs) = fan(shape);
+                let fan = match mode {
+                    Fan::In => inputs as f64,
+                    Fan::Out => outputs as f64,
+                    Fan::Mean => (inputs as f64 + outputs as f64) / 2.0,
+                };
+                // A layer of nothing has no weights to draw; it must not divide by zero either.
+                let std = gain / fan.max(1.0).sqrt();
+                match form {
+                    Form::Uniform => {
+                        let bound = 3f64.sqrt() * std;
+                        Init::Uniform { low: -bound, high: bound }.tensor(shape, rng)
+                    }
+                    Form::Normal => Init::Normal { mean: 0.0, std }.tensor(shape, rng),
+                }
+            }
+        }
+    }
+
+    /// Gives a parameter new weights, of the shape it has.
+    ///
+    /// # Panics
+    /// As [`tensor`](Init::tensor) does.
+    #[track_caller]
+    pub fn fill<T: Float>(self, param: &mut Param<T>, rng: &mut Rng) {
+        let value = self.tensor(param.value().shape(), rng);
+        param.set(value);
+    }
+}
+
+/// The numbers of inputs and outputs of a unit, `(in, out)`, from the shape of its weights: `[out, in]` for a dense layer,
+/// `[out, in, k…]` for a convolution, whose kernel of `k…` positions multiplies both.
+///
+/// ```
+/// use nn::init::fan;
+/// assert_eq!(fan(&[300, 200]), (200, 300));
+/// assert_eq!(fan(&[64, 32, 3, 3]), (32 * 9, 64 * 9));
+/// ```
+/// # Panics
+/// If there are fewer than two axes.
+#[track_caller]
+pub fn fan(shape: &[usize]) -> (usize, usize) {
+    let [outputs, inputs, kernel @ ..] = shape else {
+        panic!("fan: weights have at least two axes, [out, in, …], and these have shape {shape:?}");
+    };
+    let kernel: usize = kernel.iter().product();
+    (inputs * kernel, outputs * kernel)
+}
+
+/// The activation that follows a layer, and by how much its weights must be larger to make up for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Nonlinearity {
+    /// None.
+    Linear,
+    /// The logistic function.
+    Sigmoid,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// max(x, 0)
+    Relu,
+    /// `x`, and `slope · x` below 0; PyTorch's default slope is 0.01.
+    LeakyRelu(f64),
+    /// The self-normalizing exponential unit.
+    Selu,
+}
+
+impl Nonlinearity {
+    /// The recommended gain, as PyTorch's `calculate_gain`: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU,
+    /// `√(2 / (1 + slope²))` for leaky ReLU, 3/4 for SELU.
+    ///
+    /// ```
+    /// use nn::init::Nonlinearity;
+    /// assert_eq!(Nonlinearity::Relu.gain(), 2f64.sqrt());
+    /// ```
+    pub fn gain(self) -> f64 {
+        match self {
+            Nonlinearity::Linear | Nonlinearity::Sigmoid => 1.0,
+            Nonlinearity::Tanh => 5.0 / 3.0,
+            Nonlinearity::Relu => 2f64.sqrt(),
+            Nonlinearity::LeakyRelu(slope) => (2.0 / (1.0 + slope * slope)).sqrt(),
+            Nonlinearity::Selu => 0.75,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(x: &Tensor<f64>) -> (f64, f64) {
+        let n = x.len() as f64;
+        let mean = x.iter().sum::<f64>() / n;
+        (mean, (x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt())
+    }
+
+    #[test]
+    fn plain_distributions_have_their_moments() {
+        let (shape, mut rng) = ([100, 100], Rng::new(3));
+        let uniform: Tensor<f64> = Init::Uniform { low: -1.0, high: 3.0 }.tensor(&shape, &mut rng);
+        assert!(uniform.iter().all(|x| (-1.0..3.0).contains(&x)));
+        let (mean, std) = moments(&uniform);
+        assert!((mean - 1.0).abs() < 0.05 && (std - 4.0 / 12f64.sqrt()).abs() < 0.05, "{mean} {std}");
+        let (mean, std) = moments(&Init::Normal { mean: 2.0, std: 0.5 }.tensor(&shape, &mut rng));
+        assert!((mean - 2.0).abs() < 0.03 && (std - 0.5).abs() < 0.03, "{mean} {std}");
+        let (_, std) = moments(&Init::lecun_normal().tensor(&shape, &mut rng));
+        assert!((std - 0.1).abs() < 0.005, "{std}");
+        let lecun: Tensor<f64> = Init::lecun_uniform().tensor(&shape, &mut rng);
+        assert!(lecun.iter().all(|x| x.abs() <= 0.1 * 3f64.sqrt()) && (moments(&lecun).1 - 0.1).abs() < 0.005);
+        assert_eq!(Init::Constant(2.5).tensor::<f32>(&[3], &mut rng), autograd::tensor![2.5f32, 2.5, 2.5]);
+    }
+
+    #[test]
+    fn filling_keeps_the_parameter_and_a_seed_fixes_it() {
+        let draw = |seed| {
+            let mut param = Param::<f32>::new(Tensor::zeros(&[4, 3]));
+            let key = param.key();
+            Init::xavier_normal(1.0).fill(&mut param, &mut Rng::new(seed));
+            assert_eq!(param.key(), key);
+            param.value().clone()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn a_layer_of_nothing_has_no_weights() {
+        assert!(Init::kaiming_uniform(1.0, Fan::In).tensor::<f32>(&[4, 0], &mut Rng::new(0)).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "at least two axes")]
+    fn a_vector_has_no_fan() {
+        Init::xavier_uniform(1.0).tensor::<f32>(&[4], &mut Rng::new(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "no distribution has mean 0 and standard deviation -1")]
+    fn deviations_are_not_negative() {
+        Init::Normal { mean: 0.0, std: -1.0 }.tensor::<f32>(&[4], &mut Rng::new(0));
+    }
+}

@@ -1,0 +1,84 @@
+//! AdamW: Adam with the decay taken out of the gradient.
+
+use super::{Adam, Optimizer, ParamGradients};
+use crate::Parameters;
+use autograd::Float;
+
+/// Adam with decoupled weight decay: parameters shrink at a rate of their own, whatever their gradients' size.
+///
+/// ```text
+/// θ ← θ - γ λ θ                   weight decay λ, learning rate γ
+/// then Adam's step, without decay
+/// ```
+///
+/// Defaults: `λ = 0.01`, as in PyTorch, the others as in [`Adam`]. Source: Loshchilov and Hutter, *Decoupled weight decay
+/// regularization* (2019).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{AdamW, Optimizer, ParamGradients}};
+/// let mut w = Param::new(tensor![1.0, 2.0]);
+/// AdamW::new(0.1).weight_decay(0.5).step(&mut w, &ParamGradients::from_iter([Some(tensor![0.0, 0.0])]));
+/// assert_eq!(w.value(), &tensor![0.95, 1.9]); // no gradient: only the decay
+/// ```
+#[derive(Debug, Clone)]
+pub struct AdamW<T: Float>(Adam<T>);
+
+impl<T: Float> AdamW<T> {
+    /// AdamW with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        AdamW(Adam::new(rate).decoupled().weight_decay(0.01))
+    }
+
+    /// How much of the two averages is kept from step to step: `β₁, β₂`.
+    ///
+    /// # Panics
+    /// If one is not in `[0, 1)`.
+    #[track_caller]
+    pub fn betas(self, beta1: f64, beta2: f64) -> Self {
+        AdamW(self.0.betas(beta1, beta2))
+    }
+
+    /// What is added to the root, lest it be 0: `ε`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn eps(self, eps: f64) -> Self {
+        AdamW(self.0.eps(eps))
+    }
+
+    /// How fast parameters shrink: by `γ λ` of their value a step.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn weight_decay(self, weight_decay: f64) -> Self {
+        AdamW(self.0.weight_decay(weight_decay))
+    }
+
+    /// Divides by the largest average square so far, so that steps never grow again.
+    pub fn amsgrad(self, amsgrad: bool) -> Self {
+        AdamW(self.0.amsgrad(amsgrad))
+    }
+}
+
+impl<T: Float> Optimizer<T> for AdamW<T> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        self.0.step(model, gradients);
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.0.learning_rate()
+    }
+
+    #[track_caller]
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.0.set_learning_rate(rate);
+    }
+}

@@ -1,0 +1,161 @@
+//! RMSprop.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// RMSprop: each gradient is divided by a running root mean square of itself.
+///
+/// ```text
+/// g ← g + λ θ                     weight decay λ
+/// s ← α s + (1 - α) g²
+/// d = g / (√s + ε)                centered: g / (√(s - a²) + ε)  with  a ← a + (1 - α) (g - a)
+/// b ← μ b + d                     momentum μ; without it b = d
+/// θ ← θ - γ b                     learning rate γ
+/// ```
+///
+/// Defaults, PyTorch's: `α = 0.99`, `ε = 1e-8`, no momentum, not centered, no decay; its own rate is 0.01. (Keras adds
+/// `ε` under the root and has `α = 0.9`.) Sources: Tieleman and Hinton, *Lecture 6.5 - rmsprop* (2012); the centered
+/// form: Graves, *Generating sequences with recurrent neural networks* (2013).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Optimizer, ParamGradients, RmsProp}};
+/// let mut w = Param::new(tensor![1.0, 1.0]);
+/// let gradients = ParamGradients::from_iter([Some(tensor![1e-3, 1e3])]);
+/// RmsProp::new(0.01).alpha(0.75).step(&mut w, &gradients);
+/// // Large or small, a gradient makes the same first step: γ / √(1 - α).
+/// assert!(w.value().iter().all(|w: f64| (w - 0.98).abs() < 1e-6));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RmsProp<T: Float> {
+    rate: f64,
+    alpha: f64,
+    eps: f64,
+    momentum: f64,
+    centered: bool,
+    weight_decay: f64,
+    memory: Places<Memory<T>>,
+    path: Path,
+}
+
+#[derive(Debug, Clone)]
+struct Memory<T: Float> {
+    square: Tensor<T>,
+    /// Where centered.
+    mean: Option<Tensor<T>>,
+    /// Where there is momentum.
+    velocity: Option<Tensor<T>>,
+}
+
+impl<T: Float> RmsProp<T> {
+    /// RMSprop with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        let rate = non_negative("learning rate", rate);
+        RmsProp {
+            rate,
+            alpha: 0.99,
+            eps: 1e-8,
+            momentum: 0.0,
+            centered: false,
+            weight_decay: 0.0,
+            memory: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    /// How much of the running averages is kept from step to step: `α`.
+    ///
+    /// # Panics
+    /// If it is not in `[0, 1)`.
+    #[track_caller]
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.alpha = fraction("smoothing constant alpha", alpha);
+        self
+    }
+
+    /// What is added to the root, lest it be 0: `ε`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = non_negative("eps", eps);
+        self
+    }
+
+    /// How much of the last step goes on: `μ`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.momentum = non_negative("momentum", momentum);
+        self
+    }
+
+    /// Divides by the standard deviation of the gradients rather than by their root mean square.
+    pub fn centered(mut self, centered: bool) -> Self {
+        self.centered = centered;
+        self
+    }
+
+    /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = non_negative("weight decay", weight_decay);
+        self
+    }
+}
+
+impl<T: Float> Optimizer<T> for RmsProp<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
+        let [alpha, new, eps] = [self.alpha, 1.0 - self.alpha, self.eps].map(T::of);
+        // The lines of the formula; the four kinds below combine them.
+        let decayed = |p: T, g: T| g + decay * p;
+        let divided = |g: T, s: &mut T| {
+            *s = alpha * *s + new * g * g;
+            g / (s.sqrt() + eps)
+        };
+        let divided_centered = |g: T, s: &mut T, a: &mut T| {
+            *s = alpha * *s + new * g * g;
+            *a += new * (g - *a);
+            g / ((*s - *a * *a).sqrt() + eps)
+        };
+        let moved = |b: &mut T, d: T| {
+            *b = momentum * *b + d;
+            *b
+        };
+        let (centered, moving) = (self.centered, self.momentum > 0.0);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let Memory { square, mean, velocity } = self.memory.at(place, || Memory {
+                square: zeros_like(param),
+                mean: centered.then(|| zeros_like(param)),
+                velocity: moving.then(|| zeros_like(param)),
+            });
+            let p = param.value_mut();
+            match (mean, velocity) {
+                (None, None) => update(p, [square], g, |p, [s], g| *p -= rate * divided(decayed(*p, g), s)),
+                (None, Some(b)) => {
+                    update(p, [square, b], g, |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)))
+                }
+                (Some(a), None) => {
+                    update(p, [square, a], g, |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a))
+                }
+                (Some(a), Some(b)) => update(p, [square, a, b], g, |p, [s, a, b], g| {
+                    *p -= rate * moved(b, divided_centered(decayed(*p, g), s, a))
+                }),
+            }
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! Stochastic gradient descent, with or without momentum.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Stochastic gradient descent:
+///
+/// ```text
+/// g ← g + λ θ                     weight decay λ
+/// v ← μ v + (1 - τ) g             momentum μ, dampening τ; v = g at the first step
+/// g ← v,  or  g + μ v             Nesterov
+/// θ ← θ - γ g                     learning rate γ
+/// ```
+///
+/// All but the rate are 0 or off by default. The momentum form is PyTorch's, in which a new rate acts on the whole step
+/// at once. Sources: Polyak, *Some methods of speeding up the convergence of iteration methods* (1964); Sutskever,
+/// Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep learning* (2013).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Optimizer, ParamGradients, Sgd}};
+/// let mut w = Param::new(tensor![1.0_f64]);
+/// let mut sgd = Sgd::new(0.1).momentum(0.5);
+/// for _ in 0..2 {
+///     sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![2.0])]));
+/// }
+/// // 1 - 0.1 · 2 - 0.1 · (0.5 · 2 + 2)
+/// assert!((w.value().at(&[0]) - 0.5).abs() < 1e-15);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sgd<T: Float> {
+    rate: f64,
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+    weight_decay: f64,
+    velocity: Places<Velocity<T>>,
+    path: Path,
+}
+
+/// The running sum of gradients, and whether it has had one yet.
+#[derive(Debug, Clone)]
+struct Velocity<T: Float> {
+    v: Tensor<T>,
+    moving: bool,
+}
+
+impl<T: Float> Sgd<T> {
+    /// Plain descent with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        let rate = non_negative("learning rate", rate);
+        Sgd {
+            rate,
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+            velocity: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    /// How much of the last step goes on: `μ`, 0.9 in most recipes.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.momentum = non_negative("momentum", momentum);
+        self
+    }
+
+    /// How much of each new gradient, but the first, is kept out of the velocity: `τ`.
+    ///
+    /// # Panics
+    /// If it is infinite or NaN.
+    #[track_caller]
+    pub fn dampening(mut self, dampening: f64) -> Self {
+        assert!(dampening.is_finite(), "the dampening must be finite, and it is {dampening}");
+        self.dampening = dampening;
+        self
+    }
+
+    /// Nesterov's momentum: looks one step of velocity ahead. It needs momentum and no dampening, which `step` checks.
+    pub fn nesterov(mut self, nesterov: bool) -> Self {
+        self.nesterov = nesterov;
+        self
+    }
+
+    /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = non_negative("weight decay", weight_decay);
+        self
+    }
+}
+
+impl<T: Float> Optimizer<T> for Sgd<T> {
+    learning_rate!();
+
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        assert!(
+            !self.nesterov || self.momentum > 0.0 && self.dampening == 0.0,
+            "Nesterov's momentum needs momentum above 0 and no dampening; they are {} and {}",
+            self.momentum,
+            self.dampening
+        );
+        let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            if self.momentum == 0.0 {
+                return update(param.value_mut(), [], g, |p, [], g| *p -= rate * (g + decay * *p));
+            }
+            let state = self.velocity.at(place, || Velocity { v: zeros_like(param), moving: false });
+            let kept = T::of(if state.moving { 1.0 - self.dampening } else { 1.0 });
+            state.moving = true;
+            // The optimizer's kind is settled before the loop, so that the loop has no branch.
+            if self.nesterov {
+                update(param.value_mut(), [&mut state.v], g, |p, [v], g| {
+                    let g = g + decay * *p;
+                    *v = momentum * *v + g;
+                    *p -= rate * (g + momentum * *v);
+                });
+            } else {
+                update(param.value_mut(), [&mut state.v], g, |p, [v], g| {
+                    let g = g + decay * *p;
+                    *v = momentum * *v + kept * g;
+                    *p -= rate * *v;
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! Penalties on large weights, as terms to add to a loss: recorded on the tape, so that their gradients need no rule.
+
+use crate::{Parameters, Pass, Path};
+use autograd::{Float, Tensor, Var};
+
+/// `Σ |w|` over the model's [weights](is_weight), of derivative `sign w`: adding `λ · l1` to a loss makes weights sparse.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Param, Pass, layer::Linear, regularize};
+/// let layer = Linear { weight: Param::new(tensor![[1.0, -2.0]]), bias: Some(Param::new(tensor![7.0])) };
+/// let tape = Tape::<f64>::new();
+/// let pass = Pass::eval(&tape);
+/// let penalty = regularize::l1(&layer, &pass);
+/// assert_eq!(penalty.item(), 3.0);
+/// assert_eq!(penalty.backward().wrt(pass.var(&layer.weight)), tensor![[1.0, -1.0]]);
+/// ```
+#[track_caller]
+pub fn l1<'t, T: Float>(model: &(impl Parameters<T> + ?Sized), pass: &Pass<'t, T>) -> Var<'t, T> {
+    penalty(model, pass, is_weight, |w| w.abs().sum())
+}
+
+/// `Σ w²` over the model's [weights](is_weight), without a factor ½, of derivative `2 w`: adding `λ · l2` to a loss keeps
+/// weights small. An optimizer's weight decay of `2 λ` does the same under plain descent, to all parameters.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Param, Pass, layer::Linear, regularize};
+/// let layer = Linear { weight: Param::new(tensor![[1.0, -2.0]]), bias: Some(Param::new(tensor![7.0])) };
+/// let tape = Tape::<f64>::new();
+/// let pass = Pass::eval(&tape);
+/// let penalty = regularize::l2(&layer, &pass);
+/// assert_eq!(penalty.item(), 5.0);
+/// assert_eq!(penalty.backward().wrt(pass.var(&layer.weight)), tensor![[2.0, -4.0]]);
+/// ```
+#[track_caller]
+pub fn l2<'t, T: Float>(model: &(impl Parameters<T> + ?Sized), pass: &Pass<'t, T>) -> Var<'t, T> {
+    penalty(model, pass, is_weight, |w| w.square().sum())
+}
+
+/// The sum of `term(w)` over those trainable parameters whose name `choose` accepts; 0 if there are none. What [`l1`] and
+/// [`l2`] are made of.
+///
+/// ```
+/// use autograd::{Rng, Tape};
+/// use nn::{Pass, layer::Linear, regularize};
+/// let layers = vec![Linear::<f64>::new(3, 3, &mut Rng::new(0)), Linear::new(3, 1, &mut Rng::new(1))];
+/// let tape = Tape::new();
+/// // How far the first layer's matrix is from the identity.
+/// let eye = tape.constant(autograd::Tensor::eye(3));
+/// let only = regularize::penalty(&layers, &Pass::eval(&tape), |name| name == "0.weight", |w| (w - eye).square().sum());
+/// assert!(only.item() > 0.0);
+/// ```
+#[track_caller]
+pub fn penalty<'t, T: Float>(
+    model: &(impl Parameters<T> + ?Sized),
+    pass: &Pass<'t, T>,
+    choose: impl Fn(&str) -> bool,
+    term: impl Fn(Var<'t, T>) -> Var<'t, T>,
+) -> Var<'t, T> {
+    let mut total: Option<Var<'t, T>> = None;
+    model.visit(&mut Path::default(), &mut |name, param| {
+        if param.is_trainable() && choose(name) {
+            let term = term(pass.var(param));
+            total = Some(total.map_or(term, |total| total + term));
+        }
+    });
+    total.unwrap_or_else(|| pass.tape().constant(Tensor::scalar(T::zero())))
+}
+
+/// Whether a parameter of this name is a weight, rather than a bias: whether the last part of the name contains `weight`.
+///
+/// ```
+/// use nn::regularize::is_weight;
+/// assert!(["weight", "encoder.0.weight", "rnn.weight_ih_l0", "in_proj_weight"].into_iter().all(is_weight));
+/// assert!(!["bias", "weighted.bias"].into_iter().any(is_weight));
+/// ```
+pub fn is_weight(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| last.contains("weight"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::Linear;
+    use autograd::{Rng, Tape};
+
+    #[test]
+    fn frozen_weights_and_models_without_weights_cost_nothing() {
+        let mut model = vec![Linear::<f64>::new(2, 3, &mut Rng::new(0)), Linear::new(3, 1, &mut Rng::new(1))];
+        let sum = |l: &Linear<f64>| l.weight.value().iter().map(|w| w * w).sum::<f64>();
+        let tape = Tape::new();
+        let all = l2(&model, &Pass::eval(&tape)).item();
+        assert!((all - sum(&model[0]) - sum(&model[1])).abs() < 1e-14);
+        model[0].weight.set_trainable(false);
+        assert!((l2(&model, &Pass::eval(&tape)).item() - sum(&model[1])).abs() < 1e-14);
+        assert_eq!(l1(&Vec::<Linear<f64>>::new(), &Pass::eval(&tape)).item(), 0.0);
+    }
+}

@@ -1,0 +1,91 @@
+//! Learning rate schedules: the rate of each epoch, in closed form. A schedule knows neither optimizer nor trainer.
+
+/// A learning rate for every epoch.
+///
+/// The rate is a function of the epoch alone, so training can be resumed at any epoch, and a schedule of your own is a
+/// type with one method:
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::optim::{Optimizer, Sgd};
+/// use nn::schedule::Schedule;
+///
+/// /// base / √(epoch + 1)
+/// struct InverseRoot;
+/// impl Schedule for InverseRoot {
+///     fn rate(&self, epoch: usize, base: f64) -> f64 {
+///         base / ((epoch + 1) as f64).sqrt()
+///     }
+/// }
+/// let mut sgd = Sgd::<f32>::new(0.1);
+/// for epoch in 0..4 {
+///     sgd.set_learning_rate(InverseRoot.rate(epoch, 0.1));
+/// }
+/// assert_eq!(sgd.learning_rate(), 0.05);
+/// ```
+pub trait Schedule: Send {
+    /// The rate of an epoch, counted from 0, where `base` is the rate that the optimizer was made with.
+    fn rate(&self, epoch: usize, base: f64) -> f64;
+}
+
+/// The base rate, always.
+///
+/// ```
+/// use nn::schedule::{Constant, Schedule};
+/// assert_eq!(Constant.rate(7, 0.1), 0.1);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Constant;
+
+impl Schedule for Constant {
+    fn rate(&self, _: usize, base: f64) -> f64 {
+        base
+    }
+}
+
+/// Multiplied by `factor` every so many epochs: `base · factor^⌊epoch / every⌋`, PyTorch's `StepLR`.
+///
+/// ```
+/// use nn::schedule::{Schedule, StepDecay};
+/// let schedule = StepDecay { every: 30, factor: 0.1 };
+/// assert_eq!([0, 29, 30, 60].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 1.0, 0.1, 0.1 * 0.1]);
+/// ```
+/// # Panics
+/// `rate` does, if `every` is 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepDecay {
+    /// Number of epochs at one rate.
+    pub every: usize,
+    /// What the rate is multiplied by after them.
+    pub factor: f64,
+}
+
+impl Schedule for StepDecay {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        assert!(self.every > 0, "StepDecay: the rate must hold for at least 1 epoch");
+        base * power(self.factor, epoch / self.every)
+    }
+}
+
+/// Multiplied by `factor` every epoch: `base · factor^epoch`, PyTorch's `ExponentialLR`.
+///
+/// ```
+/// use nn::schedule::{ExponentialDecay, Schedule};
+/// let schedule = ExponentialDecay { factor: 0.5 };
+/// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 0.1)), [0.1, 0.05, 0.025]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExponentialDecay {
+    /// What the rate is multiplied by after each epoch.
+    pub factor: f64,
+}
+
+impl Schedule for ExponentialDecay {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        base * power(self.factor, epoch)
+    }
+}
+
+fn power(factor: f64, n: usize) -> f64 {
+    factor.powi(i32::try_from(n).unwrap_or(i32::MAX))
+}
