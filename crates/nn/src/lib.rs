@@ -17,3 +17,10 @@ pub mod schedule;
 
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
 pub use param::Param;
+
+/// What most programs need: `use nn::prelude::*`.
+pub mod prelude {
+    pub use crate::loss::{Loss, Target};
+    pub use crate::optim::{Optimizer, ParamGradients};
+    pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
+}

@@ -1,0 +1,104 @@
+//! What can go wrong in training, and where it did.
+
+use autograd::Shape;
+use std::fmt::{self, Display, Formatter};
+use std::panic::Location;
+
+/// Why training stopped before its end. The model keeps the parameters of the last step that went well.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// No sample to learn from or to evaluate on.
+    #[error("the {0} data is empty: at least one sample is needed")]
+    Empty(
+        /// Which data.
+        &'static str,
+    ),
+    /// A batch of no samples.
+    #[error("the batch size is 0: it must be at least 1")]
+    BatchSize,
+    /// Validation samples of another shape than those to be learnt from.
+    #[error("validation samples have shape {validation:?}, training samples {training:?}: they must agree")]
+    Validation {
+        /// The shape of one training sample.
+        training: Shape,
+        /// The shape of one validation sample.
+        validation: Shape,
+    },
+    /// The loss or a gradient became infinite or NaN.
+    #[error(
+        "epoch {epoch}, batch {batch}: {cause}. The parameters are those before this batch; \
+         a smaller learning rate or clipped gradients may help"
+    )]
+    NonFinite {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch within the epoch, from 1.
+        batch: usize,
+        /// What was not finite, and where it came from.
+        cause: NonFinite,
+    },
+    /// The loss could not be computed: targets of another shape than the output, a label out of range.
+    #[error("epoch {epoch}, batch {batch}: {cause}")]
+    Loss {
+        /// The epoch, from 1; 0 outside of training.
+        epoch: usize,
+        /// The batch within the epoch, from 1.
+        batch: usize,
+        /// What the loss said.
+        cause: autograd::Error,
+    },
+}
+
+/// Why a single step could not be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StepError {
+    /// The loss or a gradient became infinite or NaN.
+    #[error(transparent)]
+    NonFinite(#[from] NonFinite),
+    /// The loss could not be computed.
+    #[error(transparent)]
+    Loss(#[from] autograd::Error),
+}
+
+impl StepError {
+    /// The error with its place in the training.
+    pub(super) fn at(self, epoch: usize, batch: usize) -> TrainError {
+        match self {
+            StepError::NonFinite(cause) => TrainError::NonFinite { epoch, batch, cause },
+            StepError::Loss(cause) => TrainError::Loss { epoch, batch, cause },
+        }
+    }
+}
+
+/// A number that should be finite and is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NonFinite {
+    /// Which number: `the loss`, `the gradient of 0.weight`.
+    pub what: String,
+    /// Infinity or NaN.
+    pub value: f64,
+    /// The first operation of the forward pass whose result was not finite, if there was one.
+    pub origin: Option<Origin>,
+}
+
+/// An operation, and the line of the program that recorded it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Origin {
+    /// The name of the operation; `leaf` and `const` are a parameter and the data themselves.
+    pub op: &'static str,
+    /// The line.
+    pub line: &'static Location<'static>,
+}
+
+impl std::error::Error for NonFinite {}
+
+impl Display for NonFinite {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        write!(f, "{} is {}", self.what, self.value)?;
+        match self.origin {
+            Some(Origin { op, line }) => write!(f, ", first produced by {op} at {}:{}", line.file(), line.line()),
+            None => Ok(()),
+        }
+    }
+}
