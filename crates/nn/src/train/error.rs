@@ -1,24 +1,19 @@
 //! What can go wrong in training, and where it did.
 
+use crate::data::DataError;
 use autograd::Shape;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
 /// Why training stopped before its end. The model keeps the parameters of the last step that went well.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// No sample to learn from or to evaluate on.
-    #[error("the {0} data is empty: at least one sample is needed")]
-    Empty(
-        /// Which data.
-        &'static str,
-    ),
-    /// A batch of no samples.
-    #[error("the batch size is 0: it must be at least 1")]
-    BatchSize,
+    /// Data that is empty or cannot be had, or a batch size of 0.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Validation samples of another shape than those to be learnt from.
-    #[error("validation samples have shape {validation:?}, training samples {training:?}: they must agree")]
+    #[error("a validation sample has shape {validation:?} and a training sample {training:?}: they must agree")]
     Validation {
         /// The shape of one training sample.
         training: Shape,
@@ -38,16 +33,19 @@ pub enum TrainError {
         /// What was not finite, and where it came from.
         cause: NonFinite,
     },
-    /// The loss could not be computed: targets of another shape than the output, a label out of range.
+    /// The loss of a batch could not be computed: targets of another shape than the output, a label out of range.
     #[error("epoch {epoch}, batch {batch}: {cause}")]
     Loss {
-        /// The epoch, from 1; 0 outside of training.
+        /// The epoch, from 1.
         epoch: usize,
         /// The batch within the epoch, from 1.
         batch: usize,
         /// What the loss said.
         cause: autograd::Error,
     },
+    /// The loss or the metric could not be computed outside of training.
+    #[error("evaluation: {0}")]
+    Evaluation(autograd::Error),
 }
 
 /// Why a single step could not be made.
@@ -85,7 +83,7 @@ pub struct NonFinite {
 /// An operation, and the line of the program that recorded it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Origin {
-    /// The name of the operation; `leaf` and `const` are a parameter and the data themselves.
+    /// The name of the operation; a `leaf` is a parameter, a `constant` the data itself.
     pub op: &'static str,
     /// The line.
     pub line: &'static Location<'static>,

@@ -1,0 +1,32 @@
+//! Training: a [`TrainStep`] is forward, loss, backward and update on one batch; a [`Trainer`] repeats it over epochs, in
+//! the spirit of Keras' `fit`, until the epochs are over or nothing improves. This room knows data, losses and optimizers
+//! by their traits alone.
+//!
+//! ```
+//! use autograd::{Rng, tensor};
+//! use nn::{data::TensorDataset, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::Trainer};
+//!
+//! // y = 2 x - 1
+//! let inputs = tensor![[0.0], [1.0], [2.0], [3.0]];
+//! let data = TensorDataset::new(inputs, Target::Values(tensor![[-1.0], [1.0], [3.0], [5.0]]))?;
+//! let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+//! let history = Trainer::new(Mse::new(), Sgd::new(0.1)).epochs(1000).batch_size(2).tolerance(1e-12).fit(&mut model, &data)?;
+//! assert!(history.epochs.len() < 1000, "it converges before");
+//! assert!((model.weight.value().item() - 2.0).abs() < 1e-4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod evaluate;
+mod history;
+mod progress;
+mod step;
+mod stopping;
+mod trainer;
+
+pub use error::{NonFinite, Origin, StepError, TrainError};
+pub use evaluate::{Evaluation, Metric, evaluate, predict};
+pub use history::{Epoch, History, Monitor, Stop};
+pub use step::{Outcome, TrainStep};
+pub use stopping::EarlyStopping;
+pub use trainer::Trainer;
