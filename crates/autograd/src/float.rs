@@ -25,7 +25,13 @@ elements!(f32 f64 i64 bool);
 /// assert_eq!(half::<f32>() + 1.0, 1.5);
 /// ```
 pub trait Float:
-    Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + crate::kernel::gemm::Element
+    Element
+    + Real
+    + Elementary
+    + num_traits::NumAssign
+    + Neg<Output = Self>
+    + crate::tensor::Nested<Item = Self>
+    + crate::kernel::gemm::Element
 {
     /// Positive infinity.
     const INFINITY: Self;

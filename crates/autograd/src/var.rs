@@ -4,7 +4,7 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Real, for_real};
 use crate::op::rule::{DynRule, Rule};
 use crate::op::vjp::Cotangents;
-use crate::op::{Binary, Op, Side, Unary};
+use crate::op::{Binary, Op, Side, Unary, shape};
 use crate::tape::{Tape, same_tape};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
@@ -121,13 +121,13 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
         let line = Location::caller();
         let Some(&&Var { tape, id: first }) = x.first() else {
-            return Err(Error::Argument { op: op.name(), hint: "give at least one input".into() });
+            return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
         };
         same_tape(op.name(), x)?;
-        let id = match op {
-            Op::Unary(u) => tape.unary(u, first, line),
-            Op::Binary(b) => tape.binary(b, first, x[1].id, line)?,
-            op => {
+        let id = match (op, x) {
+            (Op::Unary(u), [_]) => tape.unary(u, first, line),
+            (Op::Binary(f), [_, b]) => tape.binary(f, first, b.id, line)?,
+            (op, _) => {
                 let inputs = x.iter().map(|v| v.id).collect();
                 let value = {
                     let list = tape.list();

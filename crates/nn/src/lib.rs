@@ -14,6 +14,8 @@ mod param;
 pub mod plot;
 pub mod regularize;
 pub mod schedule;
+#[cfg(test)]
+mod test_support;
 pub mod train;
 
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
@@ -21,7 +23,13 @@ pub use param::Param;
 
 /// What most programs need: `use nn::prelude::*`.
 pub mod prelude {
-    pub use crate::loss::{Loss, Target};
-    pub use crate::optim::{Optimizer, ParamGradients};
+    pub use crate::data::{Batch, DataLoader, Dataset, TensorDataset, digits};
+    pub use crate::layer::{Activation, BatchNorm1d, Dropout, Linear, Mlp, Sequential};
+    pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Target};
+    pub use crate::metric::ConfusionMatrix;
+    pub use crate::optim::{Adam, AdamW, Optimizer, ParamGradients, RmsProp, Sgd};
+    pub use crate::plot::LinePlot;
+    pub use crate::schedule::{ExponentialDecay, StepDecay};
+    pub use crate::train::{EarlyStopping, History, Metric, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
 }

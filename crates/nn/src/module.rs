@@ -32,6 +32,13 @@ pub trait Module<T: Float>: Parameters<T> + Send {
     /// The output for `x`, recorded on the tape of the pass.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
+
+    /// What a summary calls the layer: by default the name of its type; better, the call that makes it.
+    fn describe(&self) -> String {
+        let path = std::any::type_name::<Self>();
+        let name = path.split('<').next().unwrap_or(path);
+        name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
 }
 
 /// Something with named parameters: a [`Param`], a layer, a list of layers. Implement it with

@@ -5,8 +5,10 @@ use super::{simd, threads};
 use crate::float::Float;
 use crate::tensor::Tensor;
 
-/// Elements a thread takes at a time.
+/// Elements a thread takes at least at a time.
 const CHUNK: usize = 32 * 1024;
+/// Pieces that even large tensors are cut into at most, so that the list of them needs no heap.
+const PIECES: usize = 8;
 
 /// Calls `f(parameter, [state…], gradient)` for every element, in one pass and in parallel for large tensors. What an
 /// optimizer's update is written in.
@@ -36,11 +38,12 @@ pub fn update<T: Float, const N: usize>(
     let gradient = gradient.contiguous();
     let gradient = gradient.as_slice().expect("contiguous");
     let parameter = parameter.make_mut();
+    let chunk = parameter.len().div_ceil(PIECES).max(CHUNK);
     // Cut all arrays at the same places, so that a task owns its piece of each.
-    let mut state = state.map(|s| s.make_mut().chunks_mut(CHUNK));
-    let mut pieces: smallvec::SmallVec<[Piece<'_, T, N>; 8]> = parameter
-        .chunks_mut(CHUNK)
-        .zip(gradient.chunks(CHUNK))
+    let mut state = state.map(|s| s.make_mut().chunks_mut(chunk));
+    let mut pieces: smallvec::SmallVec<[Piece<'_, T, N>; PIECES]> = parameter
+        .chunks_mut(chunk)
+        .zip(gradient.chunks(chunk))
         .map(|(p, g)| (p, state.each_mut().map(|s| s.next().expect("cut alike")), g))
         .collect();
     threads::for_each_chunk(&mut pieces, 1, &|_, piece| {
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_element_of_every_length_once() {
-        for n in (0..40).chain([CHUNK - 1, CHUNK, 3 * CHUNK + 5]) {
+        for n in (0..40).chain([CHUNK - 1, CHUNK, 3 * CHUNK + 5, 20 * CHUNK + 7]) {
             let g = Tensor::<f32>::arange(n);
             let (mut p, mut m) = (Tensor::<f32>::ones(&[n]), Tensor::<f32>::zeros(&[n]));
             update(&mut p, [&mut m], &g, |p, [m], g| {

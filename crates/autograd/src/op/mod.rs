@@ -226,6 +226,16 @@ impl Op {
         }
     }
 
+    /// How many inputs the op takes; `None` where that is up to the caller.
+    pub(crate) fn arity(&self) -> Option<usize> {
+        match self {
+            Op::Concat { .. } | Op::Custom { .. } => None,
+            Op::Binary(_) | Op::MatMul { .. } => Some(2),
+            Op::Where => Some(3),
+            _ => Some(1),
+        }
+    }
+
     /// Whether cotangents flow through the op at all.
     pub(crate) fn is_differentiable(&self) -> bool {
         match self {

@@ -9,16 +9,23 @@ use crate::tensor::{Shape, Tensor};
 /// The shape of the result, or what is wrong with the operands.
 pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
     let name = op.name();
+    if op.arity().is_some_and(|n| n != x.len()) {
+        let hint = format!("it takes {} inputs, and {} were given", op.arity().unwrap_or_default(), x.len());
+        return Err(Error::Argument { op: name, hint });
+    }
     match op {
         Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => Ok(x[0].into()),
         Op::Binary(_) => checked(name, broadcast(name, x[0], x[1])?),
         Op::Where => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
         Op::Reduce { fold, axes, keep } => {
+            if let Some(axis) = axes.iter().find(|&i| i >= x[0].len()) {
+                return Err(Error::Axis { op: name, axis: axis as isize, shape: x[0].into() });
+            }
             let empty = axes.iter().any(|i| x[0][i] == 0);
             if empty && matches!(fold, Fold::Max | Fold::Min) {
                 return Err(Error::Empty { op: name, shape: x[0].into() });
             }
-            Ok(reduced_shape(x[0], *axes, *keep))
+            checked(name, reduced_shape(x[0], *axes, *keep))
         }
         Op::Softmax { axis } | Op::LogSoftmax { axis } => {
             let has_axis = *axis < x[0].len();
@@ -64,7 +71,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             check_spans(name, spans, shape)?;
             let part: Shape = spans.iter().map(|s| s.len).collect();
             if part.as_slice() == x[0] {
-                Ok(shape.clone())
+                checked(name, shape.clone())
             } else {
                 mismatch(name, x[0], format!("the place has shape {part:?}"))
             }
@@ -76,7 +83,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             checked(name, before.iter().chain(index.shape()).chain(after).copied().collect())
         }
         Op::TakeAdd { axis, index, size } => {
-            let tail = axis + index.rank();
+            let tail = axis.saturating_add(index.rank());
             if x[0].len() < tail || x[0][*axis..tail] != *index.shape() {
                 return mismatch(
                     name,
@@ -137,8 +144,10 @@ fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()>
 
 fn check_spans(op: &'static str, spans: &[Span], shape: &[usize]) -> Result<()> {
     let inside = |s: &Span, size: usize| {
-        let last = s.start as isize + (s.len as isize - 1) * s.step;
-        s.len == 0 || (s.step != 0 && s.start < size && (0..size as isize).contains(&last))
+        let Some(steps) = s.len.checked_sub(1) else { return true };
+        let way = isize::try_from(steps).ok().and_then(|steps| steps.checked_mul(s.step));
+        let last = way.and_then(|way| s.start.checked_add_signed(way));
+        s.step != 0 && s.start < size && last.is_some_and(|last| last < size)
     };
     if spans.len() == shape.len() && spans.iter().zip(shape).all(|(s, &size)| inside(s, size)) {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use super::{Shape, Tensor};
 use crate::float::Element;
+use std::slice::IterMut;
 
 /// A number, or an array of arrays of numbers: what [`tensor!`](crate::tensor!) and `Tensor::from` take.
 pub trait Nested {
@@ -9,15 +10,15 @@ pub trait Nested {
     type Item: Element;
     /// Appends the sizes, outermost first.
     fn shape(shape: &mut Shape);
-    /// Appends the numbers in row-major order.
-    fn fill(self, data: &mut Vec<Self::Item>);
+    /// Writes the numbers in row-major order.
+    fn fill(self, places: &mut IterMut<Self::Item>);
 }
 
 macro_rules! leaves { ($($t:ident)*) => { $(
     impl Nested for $t {
         type Item = $t;
         fn shape(_: &mut Shape) {}
-        fn fill(self, data: &mut Vec<$t>) { data.push(self) }
+        fn fill(self, places: &mut IterMut<$t>) { *places.next().expect("a place for each number") = self; }
     }
 )* } }
 leaves!(f32 f64 i64 bool);
@@ -28,17 +29,16 @@ impl<N: Nested, const K: usize> Nested for [N; K] {
         shape.push(K);
         N::shape(shape);
     }
-    fn fill(self, data: &mut Vec<N::Item>) {
-        self.into_iter().for_each(|inner| inner.fill(data));
+    fn fill(self, places: &mut IterMut<N::Item>) {
+        self.into_iter().for_each(|inner| inner.fill(places));
     }
 }
 
 impl<N: Nested> From<N> for Tensor<N::Item> {
     fn from(nested: N) -> Self {
-        let (mut shape, mut data) = (Shape::new(), Vec::new());
+        let mut shape = Shape::new();
         N::shape(&mut shape);
-        nested.fill(&mut data);
-        Tensor::new(&shape, data)
+        Tensor::build(&shape, |out| nested.fill(&mut out.iter_mut()))
     }
 }
 

@@ -50,4 +50,9 @@ impl<T: Float> Module<T> for Linear<T> {
             None => y,
         }
     }
+
+    fn describe(&self) -> String {
+        let shape = self.weight.value().shape();
+        format!("Linear({}, {})", shape[1], shape[0])
+    }
 }

@@ -1,5 +1,15 @@
 //! Layers: what a network is built from.
 
+mod activation;
+mod batch_norm;
+mod dropout;
 mod linear;
+mod mlp;
+mod sequential;
 
+pub use activation::Activation;
+pub use batch_norm::BatchNorm1d;
+pub use dropout::Dropout;
 pub use linear::Linear;
+pub use mlp::Mlp;
+pub use sequential::Sequential;

@@ -149,5 +149,9 @@ fn joined<T: Float>(targets: &[Target<T>]) -> autograd::Result<Target<T>> {
             Target::Labels(l) => labels.extend(l.iter()),
         }
     }
-    Ok(if labels.is_empty() { Target::Values(Tensor::try_concat(&values, 0)?) } else { Target::Labels(labels.into_iter().collect()) })
+    Ok(if labels.is_empty() {
+        Target::Values(Tensor::try_concat(&values, 0)?)
+    } else {
+        Target::Labels(labels.into_iter().collect())
+    })
 }

@@ -2,10 +2,10 @@
 //! loops of your own are made of it, and [`Trainer`](super::Trainer) is.
 
 use super::error::{NonFinite, Origin, StepError};
+use crate::data::Batch;
 use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
 use crate::{Module, Parameters, Pass, Path, apply_updates};
-use crate::data::Batch;
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 
 /// The step, and the memory it reuses: one tape, the gradients, and the count of steps that seeds dropout.
@@ -90,13 +90,33 @@ impl<T: Float> TrainStep<T> {
         loss: &dyn Loss<T>,
         batch: &Batch<T>,
     ) -> Result<Outcome<T>, StepError> {
-        let mut output = None;
-        let loss = self.gradients_of(model, |pass| {
+        self.gradients_with(model, loss, batch, |_, _| None)
+    }
+
+    /// As [`gradients`](TrainStep::gradients), of the loss plus a penalty. The loss in the outcome is without it.
+    ///
+    /// # Errors
+    /// As [`gradients`](TrainStep::gradients).
+    ///
+    /// # Panics
+    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    pub fn gradients_with(
+        &mut self,
+        model: &dyn Module<T>,
+        loss: &dyn Loss<T>,
+        batch: &Batch<T>,
+        penalty: impl for<'t> FnOnce(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
+    ) -> Result<Outcome<T>, StepError> {
+        let (mut output, mut plain) = (None, None);
+        let total = self.gradients_of(model, |pass| {
             let y = model.forward(pass.tape().constant(batch.inputs.clone()), pass);
             output = Some(y.value());
-            loss.loss(y, &batch.targets)
+            let loss = loss.loss(y, &batch.targets)?;
+            let Some(penalty) = penalty(model, pass) else { return Ok(loss) };
+            plain = Some(loss.value().try_item()?);
+            Ok(loss + penalty)
         })?;
-        Ok(Outcome { loss, output: output.expect("the closure ran") })
+        Ok(Outcome { loss: plain.unwrap_or(total), output: output.expect("the closure ran") })
     }
 
     /// As [`gradients`](TrainStep::gradients), for a loss that `record` computes itself: several networks, several

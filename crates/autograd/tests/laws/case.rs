@@ -1,0 +1,188 @@
+//! One application of one op: the op, its inputs, and how the inputs lie in memory.
+
+use autograd::op::Op;
+use autograd::{Cotangents, Error, Float, Result, Rng, Rule, Tape, Tensor, Value, Var};
+
+/// An op and inputs it accepts.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub op: Op,
+    pub inputs: Vec<Input>,
+}
+
+/// An input: its values, and the way in memory by which they are to be reached.
+#[derive(Debug, Clone)]
+pub struct Input {
+    pub values: Tensor<f64>,
+    pub views: Vec<View>,
+    /// False for a mask, through which no derivative flows.
+    pub differentiable: bool,
+}
+
+/// A detour between a buffer and the values read from it. The axis is taken modulo the rank.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum View {
+    /// All axes in the opposite order.
+    Transposed,
+    /// One axis backwards.
+    Reversed(usize),
+    /// Every `step`-th element of one axis; NaN stands in the gaps, so that reading one is noticed.
+    Stepped(usize, usize),
+    /// One slice of an axis repeated along it. This one changes the values: all slices become the first.
+    Repeated(usize),
+}
+
+/// Where the values of an input are drawn from.
+#[derive(Debug, Clone, Copy)]
+pub enum Domain {
+    /// Uniform.
+    Between(f64, f64),
+    /// Of either sign and at least 0.5 away from 0.
+    AwayFromZero,
+    /// Multiples of a gap, all different, shifted by a part of the gap: elements of one input never tie, and inputs
+    /// with different shifts do not either.
+    Grid(f64),
+    /// What counts as true and as false.
+    Mask,
+}
+
+impl Domain {
+    /// Values that are exact in single precision, too.
+    pub fn values(self, shape: &[usize], seed: u64) -> Tensor<f64> {
+        /// Far more than the gradient checker moves an element.
+        const GAP: f64 = 0.08;
+        let mut rng = Rng::new(seed);
+        let n: usize = shape.iter().product();
+        let uniform = |rng: &mut Rng, low: f64, high: f64| low + (high - low) * rng.uniform();
+        let data: Vec<f64> = match self {
+            Domain::Between(low, high) => (0..n).map(|_| uniform(&mut rng, low, high)).collect(),
+            Domain::AwayFromZero => {
+                let sign = |rng: &mut Rng| if rng.bits() & 1 == 0 { 1.0 } else { -1.0 };
+                (0..n).map(|_| sign(&mut rng) * uniform(&mut rng, 0.5, 2.5)).collect()
+            }
+            Domain::Grid(shift) => {
+                let mut order: Vec<usize> = (0..n).collect();
+                (1..n).rev().for_each(|i| order.swap(i, rng.bits() as usize % (i + 1)));
+                order.iter().map(|&k| (k as f64 - (n / 2) as f64 + shift) * GAP).collect()
+            }
+            Domain::Mask => (0..n).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
+        };
+        Tensor::new(shape, data.iter().map(|&x| f64::from(x as f32)).collect())
+    }
+}
+
+impl Input {
+    pub fn tensor<T: Float>(&self) -> Tensor<T> {
+        laid_out(self.values.cast(), &self.views)
+    }
+}
+
+/// The same values (but see [`View::Repeated`]), reached through the given views of a buffer.
+fn laid_out<T: Float>(x: Tensor<T>, views: &[View]) -> Tensor<T> {
+    let Some((view, rest)) = views.split_first() else { return x.deep_copy() };
+    let rank = x.rank();
+    if rank == 0 {
+        return x;
+    }
+    match *view {
+        View::Transposed => {
+            let turned = |x: Tensor<T>| x.permute(&(0..rank).rev().collect::<Vec<_>>());
+            turned(laid_out(turned(x), rest))
+        }
+        View::Reversed(k) => {
+            let flipped = |x: Tensor<T>| x.slice_step((k % rank) as isize, None, None, -1);
+            flipped(laid_out(flipped(x), rest))
+        }
+        View::Stepped(k, step) => {
+            let (k, mut wide) = (k % rank, x.shape().to_vec());
+            let stop = x.shape()[k] * step;
+            wide[k] = stop + 1;
+            let spread = Tensor::from_fn(&wide, |i| {
+                let mut from = i.to_vec();
+                from[k] /= step;
+                if i[k] % step == 0 { x.get(&from).unwrap_or(T::NAN) } else { T::NAN }
+            });
+            laid_out(spread, rest).slice_step(k as isize, Some(0), Some(stop as isize), step as isize)
+        }
+        View::Repeated(k) if x.shape()[k % rank] > 0 => {
+            laid_out(x.slice((k % rank) as isize, 0..1), rest).broadcast_to(x.shape())
+        }
+        View::Repeated(_) => laid_out(x, rest),
+    }
+}
+
+impl Case {
+    pub fn tensors<T: Float>(&self) -> Vec<Tensor<T>> {
+        self.inputs.iter().map(Input::tensor).collect()
+    }
+
+    pub fn shapes(&self) -> Vec<Vec<usize>> {
+        self.inputs.iter().map(|x| x.values.shape().to_vec()).collect()
+    }
+
+    /// Whether the op is meant to stop derivatives.
+    pub fn cuts(&self) -> bool {
+        match &self.op {
+            Op::Leaf | Op::Const | Op::StopGradient => true,
+            Op::Binary(b) => !b.is_differentiable(),
+            _ => false,
+        }
+    }
+
+    /// The op on tensors.
+    pub fn compute<T: Float>(&self, x: &[Tensor<T>]) -> Result<Tensor<T>> {
+        let x: Vec<&Tensor<T>> = x.iter().collect();
+        match &self.op {
+            Op::Custom { .. } => Rule::<T>::forward(&Hypotenuse, &x),
+            op => Tensor::try_apply(op.clone(), &x),
+        }
+    }
+
+    /// The op on variables.
+    pub fn apply<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        match &self.op {
+            Op::Custom { .. } => Var::try_custom(Hypotenuse, x),
+            op => Var::try_apply(op.clone(), &x.iter().collect::<Vec<_>>()),
+        }
+    }
+
+    /// The value and, for a cotangent of its shape, the cotangents of all inputs.
+    pub fn vjp<T: Float>(&self, x: &[Tensor<T>], cotangent: &dyn Fn(&[usize]) -> Tensor<T>) -> Differentiated<T> {
+        let tape = Tape::new();
+        let x: Vec<Var<T>> = x.iter().map(|x| tape.var(x.clone())).collect();
+        let y = self.apply(&x).expect("a strategy makes inputs that fit");
+        let gradients = y.vjp(cotangent(&y.shape()));
+        Differentiated { y: y.value(), gradients: x.iter().map(|&x| gradients.wrt(x)).collect() }
+    }
+}
+
+/// An output, and the cotangents of the inputs.
+pub struct Differentiated<T: Float> {
+    pub y: Tensor<T>,
+    pub gradients: Vec<Tensor<T>>,
+}
+
+/// A user's own op: √(a² + b²), for two tensors of one shape.
+pub struct Hypotenuse;
+
+impl<T: Float> Rule<T> for Hypotenuse {
+    fn name(&self) -> &'static str {
+        "hypotenuse"
+    }
+
+    fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        match x {
+            [a, b] if a.shape() == b.shape() => Ok((*a * *a + *b * *b).sqrt()),
+            _ => Err(Error::Argument { op: "hypotenuse", hint: "it takes two tensors of one shape".into() }),
+        }
+    }
+
+    fn vjp<V: Value<T>>(&self, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
+        x.iter().map(|x| Some(g.mul(x).div(y))).collect()
+    }
+
+    fn jvp<V: Value<T>>(&self, x: &[&V], y: &V, t: &[Option<&V>]) -> Result<Option<V>> {
+        let parts = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| t.mul(x).div(y)));
+        Ok(parts.reduce(|a, b| a.add(&b)))
+    }
+}

@@ -1,0 +1,249 @@
+//! What holds for every op, tried on inputs generated from the list of ops: any shape, any broadcast, any axis, any
+//! layout in memory. A new op is under these laws from the moment it compiles.
+//!
+//! The cases are the same in every run; `WENGERT_CASES=1000 cargo test --test laws` tries more of them for each op.
+
+mod case;
+mod oracle;
+mod strategy;
+
+use autograd::check::GradCheck;
+use autograd::op::Op;
+use autograd::{Float, Rng, Tape, Tensor, Value, Var};
+use case::{Case, Input};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use strategy::Subject;
+
+/// Tries a law on every op.
+fn for_each_op(law: impl Fn(Case) -> TestCaseResult) {
+    for_each(|subject| subject.cases(), |_, case| law(case));
+}
+
+fn for_each<S: Strategy>(strategy: impl Fn(Subject) -> S, law: impl Fn(Subject, S::Value) -> TestCaseResult) {
+    let cases = std::env::var("WENGERT_CASES").map_or(32, |n| n.parse().expect("WENGERT_CASES is a number"));
+    for subject in Subject::all() {
+        let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        if let Err(failure) = runner.run(&strategy(subject), |value| law(subject, value)) {
+            panic!("{subject:?}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn derivatives_agree_with_finite_differences_and_with_each_other() {
+    for_each_op(|case| {
+        let inputs = case.tensors::<f64>();
+        let defined = case.compute(&inputs).unwrap().iter().all(f64::is_finite);
+        if case.cuts() || !defined {
+            return Ok(()); // a mean of nothing has no derivative; for the others see the next law
+        }
+        let (moving, fixed): (Vec<_>, Vec<_>) = inputs.into_iter().zip(&case.inputs).partition(|x| x.1.differentiable);
+        let moving: Vec<Tensor<f64>> = moving.into_iter().map(|x| x.0).collect();
+        // The differences of a gradient are taken along a whole direction, and their error is not relative to the
+        // smallest entry of the result.
+        let check = GradCheck { rtol_second: 1e-5, ..GradCheck::default() };
+        let report = check.run(
+            |x| {
+                // The inputs that do not move come first: there is one, a mask.
+                let fixed = fixed.iter().map(|mask| x[0].tape().constant(mask.0.clone()));
+                case.apply(&fixed.chain(x.iter().copied()).collect::<Vec<_>>()).unwrap()
+            },
+            &moving,
+        );
+        report.map(|_| ()).map_err(|e| TestCaseError::fail(e.to_string()))
+    });
+}
+
+#[test]
+fn what_stops_derivatives_stops_them_exactly() {
+    for_each_op(|case| {
+        let inputs = case.tensors::<f64>();
+        let all = case.vjp(&inputs, &|shape| Tensor::ones(shape));
+        for (x, g) in case.inputs.iter().zip(&all.gradients) {
+            if case.cuts() || !x.differentiable {
+                prop_assert!(g.iter().all(|g| g == 0.0), "{g:?}");
+            }
+        }
+        if matches!(case.op, Op::Leaf | Op::Const | Op::StopGradient) {
+            prop_assert_eq!(&all.y, &inputs[0]);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_view_gives_bit_for_bit_what_its_copy_gives() {
+    for_each_op(|case| {
+        view_as_copy::<f64>(&case)?;
+        view_as_copy::<f32>(&case)
+    });
+}
+
+fn view_as_copy<T: Float>(case: &Case) -> TestCaseResult {
+    let views = case.tensors::<T>();
+    let copies: Vec<Tensor<T>> = views.iter().map(Tensor::deep_copy).collect();
+    let seed = |shape: &[usize]| Tensor::randn(shape, &mut Rng::new(1));
+    let (a, b) = (case.vjp(&views, &seed), case.vjp(&copies, &seed));
+    for (a, b) in std::iter::once((&a.y, &b.y)).chain(a.gradients.iter().zip(&b.gradients)) {
+        if is_product_of_a_vector(case) {
+            // A vector times a matrix is summed along memory, in lanes, or across it: the one sum that knows its layout.
+            close(a, b, 64.0 * T::EPSILON.f64())?;
+        } else {
+            prop_assert_eq!(bits(a), bits(b));
+        }
+    }
+    Ok(())
+}
+
+fn is_product_of_a_vector(case: &Case) -> bool {
+    let has_one = |x: &Input| x.values.shape().iter().rev().take(2).any(|&d| d == 1);
+    matches!(case.op, Op::MatMul { .. }) && case.inputs.iter().any(has_one)
+}
+
+#[test]
+fn a_cotangent_has_the_shape_of_its_input_and_is_linear_in_that_of_the_output() {
+    for_each_op(|case| {
+        let inputs = case.tensors::<f64>();
+        let seed = |n: u64| move |shape: &[usize]| Tensor::<f64>::randn(shape, &mut Rng::new(n));
+        let (one, two) = (case.vjp(&inputs, &seed(1)), case.vjp(&inputs, &seed(2)));
+        let both = case.vjp(&inputs, &|shape| seed(1)(shape) * 0.7 - seed(2)(shape) * 1.3);
+        let none = case.vjp(&inputs, &|shape| Tensor::zeros(shape));
+        for (i, x) in inputs.iter().enumerate() {
+            let (p, q) = (&one.gradients[i] * 0.7, &two.gradients[i] * 1.3);
+            prop_assert_eq!(both.gradients[i].shape(), x.shape());
+            prop_assert!(none.gradients[i].iter().all(|g| g == 0.0), "{:?}", none.gradients[i]);
+            let scale = largest(&p).max(largest(&q));
+            prop_assert!(largest(&(&both.gradients[i] - &p + &q)) <= 1e-13 * scale, "input {i}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_input_used_twice_collects_both_contributions() {
+    for_each_op(|mut case| {
+        if let Op::MatMul { .. } = case.op {
+            case.op = Op::MatMul { ta: false, tb: true }; // what a matrix can do with itself
+        }
+        let moving: Vec<usize> = (0..case.inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
+        let x = case.inputs[moving[0]].tensor::<f64>();
+        let mut inputs = case.tensors::<f64>();
+        moving.iter().for_each(|&i| inputs[i] = x.clone());
+        let seed = |shape: &[usize]| Tensor::<f64>::randn(shape, &mut Rng::new(3));
+        let apart = case.vjp(&inputs, &seed);
+        let expected = moving.iter().map(|&i| apart.gradients[i].clone()).reduce(|a, b| a + b).unwrap();
+
+        let tape = Tape::new();
+        let x = tape.var(x);
+        let vars: Vec<Var<f64>> = case
+            .inputs
+            .iter()
+            .zip(&inputs)
+            .map(|(input, value)| if input.differentiable { x } else { tape.constant(value.clone()) })
+            .collect();
+        let y = case.apply(&vars).unwrap();
+        let shared = y.vjp(seed(&y.shape())).wrt(x);
+        close(&shared, &expected, 1e-15 * moving.len() as f64)
+    });
+}
+
+#[test]
+fn single_precision_is_near_double_precision() {
+    for_each_op(|case| {
+        let seed = |shape: &[usize]| Tensor::<f32>::randn(shape, &mut Rng::new(4));
+        let single = case.vjp(&case.tensors::<f32>(), &seed);
+        let double = case.vjp(&case.tensors::<f64>(), &|shape| seed(shape).cast());
+        for (s, d) in std::iter::once((&single.y, &double.y)).chain(single.gradients.iter().zip(&double.gradients)) {
+            prop_assert_eq!(s.shape(), d.shape());
+            let scale = largest(d).max(1.0);
+            for (s, d) in s.iter().zip(d.iter()) {
+                prop_assert!(same(s.f64(), d) || (s.f64() - d).abs() <= 2e-5 * scale, "{s} and {d}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn tensors_and_variables_compute_the_same_bits() {
+    fn check<T: Float>(case: &Case) -> TestCaseResult {
+        let inputs = case.tensors::<T>();
+        let tape = Tape::new();
+        let vars: Vec<Var<T>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let (tensor, var) = (case.compute(&inputs).unwrap(), case.apply(&vars).unwrap());
+        let var = var.value();
+        prop_assert_eq!(tensor.shape(), var.shape());
+        prop_assert_eq!(bits(&tensor), bits(&var));
+        Ok(())
+    }
+    for_each_op(|case| {
+        check::<f64>(&case)?;
+        check::<f32>(&case)
+    });
+}
+
+/// An op, and inputs that it may or may not accept: those of another case, or its own with one thing changed.
+fn misfits(subject: Subject) -> impl Strategy<Value = (Op, Vec<Vec<usize>>)> {
+    let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8usize, 0..4usize);
+    (subject.cases(), subject.cases(), change).prop_map(|(case, other, (input, axis, what, size))| {
+        let mut shapes = if what == 0 { other.shapes() } else { case.shapes() };
+        let input = input.index(shapes.len());
+        let shape = &mut shapes[input];
+        let axis = axis.index(shape.len() + 1);
+        match what {
+            1 => shape.insert(axis, size),
+            2 if axis < shape.len() => drop(shape.remove(axis)),
+            3 | 4 if axis < shape.len() => shape[axis] = size,
+            5 => shape.reverse(),
+            6 if size == 0 => drop(shapes.remove(input)),
+            6 => shapes.insert(input, vec![2; size]),
+            _ => (),
+        }
+        (case.op, shapes)
+    })
+}
+
+#[test]
+fn an_op_refuses_exactly_what_the_rules_of_shapes_forbid() {
+    for_each(misfits, |subject, (op, shapes)| {
+        let inputs: Vec<Tensor<f64>> = shapes.iter().map(|shape| Tensor::ones(shape)).collect();
+        let tape = Tape::new();
+        let vars: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let tensor = Tensor::try_apply(op.clone(), &inputs.iter().collect::<Vec<_>>());
+        let var = Var::try_apply(op.clone(), &vars.iter().collect::<Vec<_>>());
+        let expected = oracle::shape(&op, &shapes);
+        prop_assert_eq!(tensor.as_ref().ok().map(|y| y.shape().to_vec()), expected.clone(), "{:?}", subject);
+        prop_assert_eq!(var.as_ref().ok().map(|y| y.shape().to_vec()), expected);
+        if let (Err(tensor), Err(var)) = (tensor, var) {
+            let text = tensor.to_string();
+            prop_assert!(text.contains(op.name()), "{text} does not name {}", op.name());
+            prop_assert_eq!(text, var.to_string());
+        }
+        Ok(())
+    });
+}
+
+/// The bits of each element; single precision widens without loss.
+fn bits<T: Float>(x: &Tensor<T>) -> Vec<u64> {
+    x.iter().map(|x| x.f64().to_bits()).collect()
+}
+
+fn same(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
+fn largest<T: Float>(x: &Tensor<T>) -> f64 {
+    x.iter().fold(0.0, |m, x| m.max(x.f64().abs()))
+}
+
+/// Equal up to rounding, relative to the largest element (and to 1).
+fn close<T: Float>(a: &Tensor<T>, b: &Tensor<T>, tolerance: f64) -> TestCaseResult {
+    prop_assert_eq!(a.shape(), b.shape());
+    let scale = largest(b).max(1.0);
+    for (a, b) in a.iter().zip(b.iter()) {
+        prop_assert!(same(a.f64(), b.f64()) || (a.f64() - b.f64()).abs() <= tolerance * scale, "{a} and {b}");
+    }
+    Ok(())
+}

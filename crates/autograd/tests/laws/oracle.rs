@@ -1,0 +1,126 @@
+//! What NumPy's manual says about shapes, written a second time, from the manual: the crate's own rules must agree.
+
+use autograd::Span;
+use autograd::op::{Fold, Op};
+
+/// The shape of the result of `op` at inputs of the given shapes; `None` where it must refuse them.
+pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
+    match (op, x) {
+        (Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_), [x]) => Some(x.clone()),
+        (Op::Binary(_), [_, _]) | (Op::Where, [_, _, _]) => broadcast(x),
+        (Op::Reduce { fold, axes, keep }, [x]) => {
+            let elements: usize = axes.iter().map(|i| x.get(i).copied()).product::<Option<usize>>()?;
+            let has_no_identity = matches!(fold, Fold::Max | Fold::Min);
+            let size = |(i, &d): (usize, &usize)| match axes.contains(i) {
+                true => keep.then_some(1),
+                false => Some(d),
+            };
+            (elements > 0 || !has_no_identity).then(|| x.iter().enumerate().filter_map(size).collect())
+        }
+        (Op::Softmax { axis } | Op::LogSoftmax { axis }, [x]) => x.get(*axis).map(|_| x.clone()),
+        (Op::CrossEntropy { labels }, [x]) => {
+            let &[rows, classes] = x.as_slice() else { return None };
+            (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])
+        }
+        (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
+        (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
+        (Op::Expand { shape }, [x]) => {
+            let fits = |i: usize| x[x.len() - 1 - i] == 1 || x[x.len() - 1 - i] == shape[shape.len() - 1 - i];
+            (x.len() <= shape.len() && (0..x.len()).all(fits)).then(|| shape.to_vec())
+        }
+        (Op::Permute { order }, [x]) => {
+            let named_once = (0..x.len()).all(|i| order.iter().filter(|&&o| o == i).count() == 1);
+            (order.len() == x.len() && named_once).then(|| order.iter().map(|&i| x[i]).collect())
+        }
+        (Op::Slice { spans }, [x]) => within(spans, x).then(|| lens(spans)),
+        (Op::Place { spans, shape }, [x]) => (within(spans, shape) && lens(spans) == *x).then(|| shape.to_vec()),
+        (Op::Concat { axis }, [first, ..]) => {
+            let mut out = first.clone();
+            *out.get_mut(*axis)? = 0;
+            for part in x {
+                let mut rest = part.clone();
+                let size = std::mem::take(rest.get_mut(*axis)?);
+                let total = out[*axis] + size;
+                rest[*axis] = out[*axis];
+                if rest != out {
+                    return None;
+                }
+                out[*axis] = total;
+            }
+            Some(out)
+        }
+        (Op::Take { axis, index }, [x]) => {
+            let ok = below(index.to_vec(), *x.get(*axis)?);
+            ok.then(|| [&x[..*axis], index.shape(), &x[axis + 1..]].concat())
+        }
+        (Op::TakeAdd { axis, index, size }, [x]) => {
+            let (before, rest) = (x.get(..*axis)?, x.get(*axis..)?);
+            let after = rest.strip_prefix(index.shape())?;
+            below(index.to_vec(), *size).then(|| [before, &[*size], after].concat())
+        }
+        (Op::Gather { axis, index }, [x]) => {
+            let mut expected = x.clone();
+            *expected.get_mut(*axis)? = *index.shape().get(*axis)?;
+            (expected == index.shape() && below(index.to_vec(), x[*axis])).then_some(expected)
+        }
+        (Op::GatherAdd { axis, index, size }, [x]) => {
+            let mut out = x.clone();
+            *out.get_mut(*axis)? = *size;
+            (x == index.shape() && below(index.to_vec(), *size)).then_some(out)
+        }
+        // A user's own op needs its tape. Whatever is left has the wrong number of inputs.
+        _ => None,
+    }
+}
+
+/// Aligned at the last axis, the sizes other than 1 must be the same.
+fn broadcast(shapes: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let rank = shapes.iter().map(Vec::len).max()?;
+    let mut out: Vec<usize> = Vec::new();
+    for from_back in 1..=rank {
+        let sizes = shapes.iter().filter(|s| s.len() >= from_back).map(|s| s[s.len() - from_back]);
+        let mut others: Vec<usize> = sizes.filter(|&d| d != 1).collect();
+        others.dedup();
+        match others[..] {
+            [] => out.insert(0, 1),
+            [d] => out.insert(0, d),
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
+    let split = |x: &[usize], transposed: bool| {
+        let (batch, matrix) = x.split_at_checked(x.len().checked_sub(2)?)?;
+        let mut matrix = matrix.to_vec();
+        if transposed {
+            matrix.reverse();
+        }
+        Some((batch.to_vec(), matrix))
+    };
+    let ((a_batch, a), (b_batch, b)) = (split(a, ta)?, split(b, tb)?);
+    let batch = broadcast(&[a_batch, b_batch])?;
+    (a[1] == b[0]).then(|| [batch, vec![a[0], b[1]]].concat())
+}
+
+fn same_count(a: &[usize], b: &[usize]) -> bool {
+    a.iter().product::<usize>() == b.iter().product::<usize>()
+}
+
+fn below(index: Vec<i64>, size: usize) -> bool {
+    index.iter().all(|&i| i >= 0 && (i as usize) < size)
+}
+
+fn lens(spans: &[Span]) -> Vec<usize> {
+    spans.iter().map(|s| s.len).collect()
+}
+
+/// Every index that the spans visit is an index of its axis, and visited once.
+fn within(spans: &[Span], shape: &[usize]) -> bool {
+    let inside = |(s, &size): (&Span, &usize)| {
+        let visited = (0..s.len as isize).map(|k| s.start as isize + k * s.step);
+        (s.step != 0 || s.len == 0) && visited.into_iter().all(|i| (0..size as isize).contains(&i))
+    };
+    spans.len() == shape.len() && spans.iter().zip(shape).all(inside)
+}

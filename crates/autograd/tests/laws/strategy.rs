@@ -1,0 +1,314 @@
+//! For every op, the cases it is tried with. The matches have no arm for "the rest": an op, a row of the tables or a
+//! fold that is new does not compile until it says here what its inputs look like.
+
+use crate::case::{Case, Domain, Input, View};
+use autograd::op::{Binary, Fold, Kind, Op, Unary};
+use autograd::{AxisSet, Span, Tape, Tensor};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use std::ops::RangeInclusive;
+
+/// Around the widths of vector registers, and what is easily forgotten: nothing, and one.
+const SIZES: [usize; 8] = [0, 1, 2, 3, 7, 8, 9, 17];
+/// Elements of an input, at most.
+const MOST: usize = 120;
+
+/// What has rules of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Subject {
+    Unary(Unary),
+    Binary(Binary),
+    Reduce(Fold),
+    Other(Kind),
+}
+
+impl Subject {
+    /// Every op, row by row and fold by fold.
+    pub fn all() -> impl Iterator<Item = Subject> {
+        Kind::ALL.iter().flat_map(|&kind| -> Vec<Subject> {
+            match kind {
+                Kind::Unary => Unary::ALL.iter().copied().map(Subject::Unary).collect(),
+                Kind::Binary => Binary::ALL.iter().copied().map(Subject::Binary).collect(),
+                Kind::Reduce => Fold::ALL.iter().copied().map(Subject::Reduce).collect(),
+                other => vec![Subject::Other(other)],
+            }
+        })
+    }
+
+    /// Its cases.
+    pub fn cases(self) -> BoxedStrategy<Case> {
+        match self {
+            Subject::Unary(u) => plain(Op::Unary(u), unary_domain(u)),
+            Subject::Binary(b) => binary(b),
+            Subject::Reduce(fold) => reduce(fold),
+            Subject::Other(kind) => other(kind),
+        }
+    }
+}
+
+fn unary_domain(u: Unary) -> Domain {
+    match u {
+        Unary::Neg
+        | Unary::Square
+        | Unary::Exp
+        | Unary::ExpM1
+        | Unary::Sin
+        | Unary::Cos
+        | Unary::Tanh
+        | Unary::Sigmoid
+        | Unary::Softplus => REAL,
+        Unary::Recip | Unary::Relu | Unary::Abs => Domain::AwayFromZero,
+        Unary::Sqrt | Unary::Ln => POSITIVE,
+        Unary::Ln1p => Domain::Between(-0.5, 2.0),
+    }
+}
+
+fn binary(b: Binary) -> BoxedStrategy<Case> {
+    let domains = match b {
+        Binary::Add | Binary::Sub | Binary::Mul => [REAL, REAL],
+        Binary::Div => [REAL, Domain::AwayFromZero],
+        Binary::Pow => [POSITIVE, REAL],
+        Binary::Maximum | Binary::Minimum | Binary::Gt | Binary::Ge | Binary::Eq => {
+            [Domain::Grid(0.0), Domain::Grid(0.5)]
+        }
+    };
+    let operands = shape(0..=5).prop_flat_map(|full| (operand(full.clone()), operand(full)));
+    operands.prop_flat_map(move |(p, q)| case(Op::Binary(b), vec![input(p, domains[0]), input(q, domains[1])])).boxed()
+}
+
+fn reduce(fold: Fold) -> BoxedStrategy<Case> {
+    let (domain, needs_elements) = match fold {
+        Fold::Sum | Fold::Mean | Fold::LogSumExp => (REAL, false),
+        Fold::Max | Fold::Min => (Domain::Grid(0.0), true),
+    };
+    (shape(0..=5), vec(any::<bool>(), 5), any::<bool>())
+        .prop_flat_map(move |(mut shape, reduced, keep)| {
+            let axes: Vec<usize> = (0..shape.len()).filter(|&i| reduced[i]).collect();
+            if needs_elements {
+                axes.iter().for_each(|&i| shape[i] = shape[i].max(1));
+            }
+            case(Op::Reduce { fold, axes: axis_set(&axes), keep }, vec![input(shape, domain)])
+        })
+        .boxed()
+}
+
+fn other(kind: Kind) -> BoxedStrategy<Case> {
+    match kind {
+        Kind::Unary | Kind::Binary | Kind::Reduce => unreachable!("each row and fold is a subject of its own"),
+        Kind::Leaf => plain(Op::Leaf, REAL),
+        Kind::Const => plain(Op::Const, REAL),
+        Kind::StopGradient => plain(Op::StopGradient, REAL),
+        Kind::Where => shape(0..=5)
+            .prop_flat_map(|full| (operand(full.clone()), operand(full.clone()), operand(full)))
+            .prop_flat_map(|(mask, a, b)| {
+                case(Op::Where, vec![input(mask, Domain::Mask), input(a, REAL), input(b, REAL)])
+            })
+            .boxed(),
+        Kind::Softmax => along_axis(|axis, shape| case(Op::Softmax { axis }, vec![input(shape, REAL)])),
+        Kind::LogSoftmax => along_axis(|axis, shape| case(Op::LogSoftmax { axis }, vec![input(shape, REAL)])),
+        Kind::CrossEntropy => (size(), select(&SIZES[1..]), any::<u64>())
+            .prop_flat_map(|(rows, classes, seed)| {
+                let shape = trimmed(vec![rows, classes]);
+                let labels = indices(&shape[..1], shape[1], seed);
+                case(Op::CrossEntropy { labels }, vec![input(shape, REAL)])
+            })
+            .boxed(),
+        Kind::MatMul => matmul(),
+        Kind::Reshape => shape(0..=5).prop_flat_map(regrouped).boxed(),
+        Kind::Expand => shape(0..=5)
+            .prop_flat_map(|to| (operand(to.clone()), Just(to)))
+            .prop_flat_map(|(from, to)| case(Op::Expand { shape: to.as_slice().into() }, vec![input(from, REAL)]))
+            .boxed(),
+        Kind::Permute => shape(0..=5)
+            .prop_flat_map(|shape| (Just((0..shape.len()).collect::<Vec<_>>()).prop_shuffle(), Just(shape)))
+            .prop_flat_map(|(order, x)| case(Op::Permute { order: order.as_slice().into() }, vec![input(x, REAL)]))
+            .boxed(),
+        Kind::Slice => spans()
+            .prop_flat_map(|(shape, spans)| case(Op::Slice { spans: spans.into() }, vec![input(shape, REAL)]))
+            .boxed(),
+        Kind::Place => spans()
+            .prop_flat_map(|(shape, spans)| {
+                let part = spans.iter().map(|s| s.len).collect();
+                case(Op::Place { spans: spans.into(), shape: shape.as_slice().into() }, vec![input(part, REAL)])
+            })
+            .boxed(),
+        Kind::Concat => (shape(1..=5), any::<Index>(), vec(select(&SIZES[..4]), 1..=4))
+            .prop_flat_map(|(shape, axis, sizes)| {
+                let axis = axis.index(shape.len());
+                let parts = sizes.iter().map(|&size| input(with(&shape, axis, size), REAL));
+                case(Op::Concat { axis }, parts.collect())
+            })
+            .boxed(),
+        Kind::Take => picking(|x, axis, index, picks| {
+            let index = indices(&picks, x[axis], index);
+            case(Op::Take { axis, index }, vec![input(x, REAL)])
+        }),
+        Kind::TakeAdd => picking(|y, axis, index, picks| {
+            let (index, size) = (indices(&picks, y[axis], index), y[axis]);
+            let x = [&y[..axis], &picks, &y[axis + 1..]].concat();
+            case(Op::TakeAdd { axis, index, size }, vec![input(x, REAL)])
+        }),
+        Kind::Gather => picking(|x, axis, index, picks| {
+            let index = indices(&with(&x, axis, picks.iter().product()), x[axis], index);
+            case(Op::Gather { axis, index }, vec![input(x, REAL)])
+        }),
+        Kind::GatherAdd => picking(|y, axis, index, picks| {
+            let (x, size) = (with(&y, axis, picks.iter().product()), y[axis]);
+            case(Op::GatherAdd { axis, index: indices(&x, size, index), size }, vec![input(x, REAL)])
+        }),
+        Kind::Custom => shape(0..=5)
+            .prop_flat_map(|shape| {
+                case(Op::Custom { id: 0 }, vec![input(shape.clone(), POSITIVE), input(shape, Domain::AwayFromZero)])
+            })
+            .boxed(),
+    }
+}
+
+const REAL: Domain = Domain::Between(-2.0, 2.0);
+const POSITIVE: Domain = Domain::Between(0.5, 3.0);
+
+fn case(op: Op, inputs: Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case> {
+    inputs.prop_map(move |inputs| Case { op: op.clone(), inputs }).boxed()
+}
+
+/// An op of one tensor of any shape.
+fn plain(op: Op, domain: Domain) -> BoxedStrategy<Case> {
+    shape(0..=5).prop_flat_map(move |shape| case(op.clone(), vec![input(shape, domain)])).boxed()
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![1 => Just(0), 12 => select(&SIZES[1..])]
+}
+
+fn shape(ranks: RangeInclusive<usize>) -> impl Strategy<Value = Vec<usize>> {
+    vec(size(), ranks).prop_map(trimmed)
+}
+
+/// The shape with its largest axes made smaller until it has few elements, even where an empty axis has one after all.
+fn trimmed(mut shape: Vec<usize>) -> Vec<usize> {
+    while shape.iter().map(|&d| d.max(1)).product::<usize>() > MOST {
+        let largest = shape.iter_mut().max().expect("it has elements");
+        *largest = *SIZES.iter().rfind(|&size| size < largest).expect("it is more than 1");
+    }
+    shape
+}
+
+fn with(shape: &[usize], axis: usize, size: usize) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    shape[axis] = size;
+    shape
+}
+
+/// A shape that broadcasts to `full`, often `full` itself.
+fn operand(full: Vec<usize>) -> impl Strategy<Value = Vec<usize>> {
+    let rank = full.len();
+    (prop_oneof![2 => Just(0), 1 => 0..=rank], vec(prop::bool::weighted(0.2), rank))
+        .prop_map(move |(drop, ones)| (drop..rank).map(|i| if ones[i] { 1 } else { full[i] }).collect())
+}
+
+fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
+    let axis = 0..5usize;
+    let view = prop_oneof![
+        Just(View::Transposed),
+        axis.clone().prop_map(View::Reversed),
+        (axis.clone(), 1..4usize).prop_map(|(k, step)| View::Stepped(k, step)),
+        axis.prop_map(View::Repeated),
+    ];
+    (any::<u64>().no_shrink(), vec(view, 0..=3))
+        .prop_map(move |(seed, mut views)| {
+            if let Domain::Grid(_) = domain {
+                views.retain(|v| !matches!(v, View::Repeated(_))); // its elements are to differ
+            }
+            views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost: what stands in gaps is not repeated
+            let differentiable = !matches!(domain, Domain::Mask);
+            Input { values: domain.values(&shape, seed), views, differentiable }
+        })
+        .boxed()
+}
+
+fn along_axis(f: fn(usize, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
+    (shape(1..=5), any::<Index>()).prop_flat_map(move |(shape, axis)| f(axis.index(shape.len()), shape)).boxed()
+}
+
+/// `f(shape, axis, seed of an index, shape of the index)`; the index is empty if the axis is.
+fn picking(f: fn(Vec<usize>, usize, u64, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
+    (shape(1..=4), any::<Index>(), any::<u64>(), vec(select(&SIZES[..4]), 0..=2))
+        .prop_flat_map(move |(shape, axis, seed, mut picks)| {
+            let axis = axis.index(shape.len());
+            if shape[axis] == 0 && !picks.contains(&0) {
+                picks = vec![0];
+            }
+            f(shape, axis, seed, picks)
+        })
+        .boxed()
+}
+
+/// Random indices below `size`, as a view with an offset and gaps.
+fn indices(shape: &[usize], size: usize, seed: u64) -> Tensor<i64> {
+    let mut rng = autograd::Rng::new(seed);
+    let mut draw = |_: &[usize]| (rng.bits() % size.max(1) as u64) as i64;
+    let Some((&last, before)) = shape.split_last() else { return Tensor::from_fn(&[], draw) };
+    let wide = [before, &[last + 2]].concat();
+    Tensor::from_fn(&wide, |i| if (1..=last).contains(&i[before.len()]) { draw(i) } else { -1 })
+        .slice_axis(-1, 1..last + 1)
+}
+
+fn matmul() -> BoxedStrategy<Case> {
+    let batch = vec(select(&SIZES[1..4]), 0..=3).prop_filter("few matrices", |b| b.iter().product::<usize>() <= 6);
+    let operands = batch.prop_flat_map(|full| (operand(full.clone()), operand(full)));
+    (operands, vec(size(), 3), any::<[bool; 2]>())
+        .prop_flat_map(|((a, b), mkn, [ta, tb])| {
+            let [m, k, n] = trimmed(mkn)[..] else { unreachable!("three sizes") };
+            let matrix = |batch: Vec<usize>, rows: usize, cols: usize, transposed: bool| {
+                let (rows, cols) = if transposed { (cols, rows) } else { (rows, cols) };
+                input([batch, vec![rows, cols]].concat(), REAL)
+            };
+            case(Op::MatMul { ta, tb }, vec![matrix(a, m, k, ta), matrix(b, k, n, tb)])
+        })
+        .boxed()
+}
+
+/// The shape's axes in another order, some neighbours merged, some ones put in.
+fn regrouped(from: Vec<usize>) -> BoxedStrategy<Case> {
+    (Just(from.clone()).prop_shuffle(), vec(0..4usize, 5))
+        .prop_flat_map(move |(sizes, choices)| {
+            let mut to: Vec<usize> = Vec::new();
+            for (size, choice) in sizes.into_iter().zip(choices) {
+                match (choice, to.last_mut()) {
+                    (0, Some(last)) => *last *= size,
+                    (1, _) => to.extend([1, size]),
+                    _ => to.push(size),
+                }
+            }
+            case(Op::Reshape { shape: to.as_slice().into() }, vec![input(from.clone(), REAL)])
+        })
+        .boxed()
+}
+
+/// A shape, and a part of each of its axes.
+fn spans() -> impl Strategy<Value = (Vec<usize>, Vec<Span>)> {
+    let choice = (any::<Index>(), select(&[1isize, 1, 2, 3, -1, -2][..]), any::<Index>());
+    (shape(0..=5), vec(choice, 5)).prop_map(|(shape, choices)| {
+        let span = |(&size, (start, step, len)): (&usize, &(Index, isize, Index))| {
+            if size == 0 {
+                return Span { start: 0, len: 0, step: *step };
+            }
+            let start = start.index(size);
+            let room = if *step > 0 { size - 1 - start } else { start };
+            Span { start, len: len.index(room / step.unsigned_abs() + 2), step: *step }
+        };
+        let spans = shape.iter().zip(&choices).map(span).collect();
+        (shape, spans)
+    })
+}
+
+/// Axes as an op holds them, read back from a recording.
+fn axis_set(axes: &[usize]) -> AxisSet {
+    let tape = Tape::<f64>::new();
+    let axes: Vec<isize> = axes.iter().map(|&i| i as isize).collect();
+    match tape.var(Tensor::ones(&[1; 5])).sum_axes(axes.as_slice()).op() {
+        Op::Reduce { axes, .. } => axes,
+        op => unreachable!("a sum records {op:?}"),
+    }
+}

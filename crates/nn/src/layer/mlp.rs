@@ -1,0 +1,145 @@
+//! The multilayer perceptron, built from its sizes.
+
+use super::{Activation, BatchNorm1d, Dropout, Linear, Sequential};
+use crate::init::{Fan, Init, Nonlinearity};
+use autograd::{Float, Rng};
+
+/// A builder of dense networks: `Mlp::new(&[64, 32, 10])` is 64 inputs, 32 hidden units, 10 outputs.
+///
+/// After each hidden layer come batch normalization (if asked for), the activation, and dropout (if asked for); the last
+/// layer has neither. Weights begin as fits the activation: He's for ReLU and its kin, Xavier's for the others; biases 0.
+///
+/// ```
+/// use nn::layer::{Activation, Mlp};
+/// let model = Mlp::new(&[64, 32, 10]).activation(Activation::Tanh).dropout(0.2).seed(7).build::<f32>();
+/// assert_eq!(nn::parameter_count(&model), 64 * 32 + 32 + 32 * 10 + 10);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mlp {
+    sizes: Vec<usize>,
+    activation: Activation,
+    dropout: f64,
+    batch_norm: bool,
+    init: Option<Init>,
+    seed: u64,
+}
+
+impl Mlp {
+    /// A network with these layer sizes, inputs first.
+    ///
+    /// # Panics
+    /// If there are fewer than two sizes, or one is 0.
+    #[track_caller]
+    pub fn new(sizes: &[usize]) -> Self {
+        assert!(
+            sizes.len() >= 2 && !sizes.contains(&0),
+            "Mlp: give inputs, hidden units, …, outputs, none of them 0, not {sizes:?}"
+        );
+        Mlp {
+            sizes: sizes.to_vec(),
+            activation: Activation::Relu,
+            dropout: 0.0,
+            batch_norm: false,
+            init: None,
+            seed: 0,
+        }
+    }
+
+    /// The function after each hidden layer; ReLU unless told.
+    pub fn activation(self, activation: Activation) -> Self {
+        Mlp { activation, ..self }
+    }
+
+    /// Drops hidden units with this probability in training; 0 unless told.
+    ///
+    /// # Panics
+    /// In [`build`](Mlp::build), if it is not in `[0, 1]`.
+    pub fn dropout(self, p: f64) -> Self {
+        Mlp { dropout: p, ..self }
+    }
+
+    /// Normalizes each hidden layer over the batch, before the activation.
+    pub fn batch_norm(self, batch_norm: bool) -> Self {
+        Mlp { batch_norm, ..self }
+    }
+
+    /// Another distribution for the first weights.
+    pub fn init(self, init: Init) -> Self {
+        Mlp { init: Some(init), ..self }
+    }
+
+    /// What fixes the first weights; 0 unless told.
+    pub fn seed(self, seed: u64) -> Self {
+        Mlp { seed, ..self }
+    }
+
+    /// The network.
+    #[track_caller]
+    pub fn build<T: Float>(&self) -> Sequential<T> {
+        let mut rng = Rng::new(self.seed);
+        let hidden = self.sizes.len() - 2;
+        self.sizes.windows(2).enumerate().fold(Sequential::new(), |model, (i, pair)| {
+            let model = model.then(self.dense(pair[0], pair[1], &mut rng));
+            if i == hidden {
+                return model;
+            }
+            let model = if self.batch_norm { model.then(BatchNorm1d::new(pair[1])) } else { model };
+            let model = model.then(self.activation);
+            if self.dropout == 0.0 { model } else { model.then(Dropout::new(self.dropout)) }
+        })
+    }
+
+    fn dense<T: Float>(&self, inputs: usize, outputs: usize, rng: &mut Rng) -> Linear<T> {
+        let mut layer = Linear::new(inputs, outputs, rng);
+        self.init.unwrap_or(self.usual_init()).fill(&mut layer.weight, rng);
+        layer.bias.iter_mut().for_each(|bias| Init::Constant(0.0).fill(bias, rng));
+        layer
+    }
+
+    fn usual_init(&self) -> Init {
+        match self.activation {
+            Activation::Relu | Activation::Elu { .. } | Activation::Silu | Activation::Softplus => {
+                Init::kaiming_uniform(Nonlinearity::Relu.gain(), Fan::In)
+            }
+            Activation::LeakyRelu { slope } => Init::kaiming_uniform(Nonlinearity::LeakyRelu(slope).gain(), Fan::In),
+            Activation::Tanh => Init::xavier_uniform(Nonlinearity::Tanh.gain()),
+            _ => Init::xavier_uniform(1.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names;
+
+    #[test]
+    fn layers_stand_in_the_order_that_was_asked_for() {
+        let model = Mlp::new(&[4, 3, 3, 2]).batch_norm(true).dropout(0.5).build::<f32>();
+        let layers: Vec<String> = model.layers().iter().map(|l| l.describe()).collect();
+        assert_eq!(layers.len(), 9);
+        assert_eq!(
+            (layers[0].as_str(), layers[2].as_str(), layers[8].as_str()),
+            ("Linear(4, 3)", "Relu", "Linear(3, 2)")
+        );
+        assert_eq!(names(&model)[..3], ["0.weight", "0.bias", "1.weight"]);
+    }
+
+    #[test]
+    fn the_seed_fixes_the_weights() {
+        let first = |seed| {
+            let mut weights = Vec::new();
+            let model = Mlp::new(&[5, 4, 3]).seed(seed).build::<f64>();
+            crate::Parameters::visit(&model, &mut crate::Path::default(), &mut |_, p| weights.extend(p.value().iter()));
+            weights
+        };
+        assert_eq!(first(1), first(1));
+        assert_ne!(first(1), first(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "none of them 0")]
+    fn a_layer_of_no_units_is_refused() {
+        Mlp::new(&[4, 0, 2]);
+    }
+}

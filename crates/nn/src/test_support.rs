@@ -1,0 +1,87 @@
+//! For tests: the derivatives of any module against finite differences.
+
+use crate::{Mode, Module, Parameters, Pass, Path};
+use autograd::{Rng, Tape, Tensor, Var, gradcheck};
+
+/// A pass in which dropout drops the same each time.
+fn pass(tape: &Tape<f64>, mode: Mode) -> Pass<'_, f64> {
+    match mode {
+        Mode::Train => Pass::train(tape, Rng::new(5)),
+        Mode::Eval => Pass::eval(tape),
+    }
+}
+
+/// Checks a module's derivatives in both modes: with respect to its input to second order by [`gradcheck`], and with
+/// respect to every trainable parameter against five-point differences.
+#[track_caller]
+pub(crate) fn check_module(model: &mut dyn Module<f64>, x: &Tensor<f64>) {
+    for mode in [Mode::Train, Mode::Eval] {
+        let name = model.describe();
+        if let Err(mismatch) = gradcheck(|x| forward(model, x[0], mode), std::slice::from_ref(x)) {
+            panic!("{name} in {mode:?} mode: {mismatch}");
+        }
+        check_parameters(model, x, mode);
+    }
+}
+
+fn forward<'t>(model: &dyn Module<f64>, x: Var<'t, f64>, mode: Mode) -> Var<'t, f64> {
+    model.forward(x, &mut pass(x.tape(), mode))
+}
+
+#[track_caller]
+fn check_parameters(model: &mut dyn Module<f64>, x: &Tensor<f64>, mode: Mode) {
+    let tape = Tape::new();
+    let y = forward(model, tape.constant(x.clone()), mode);
+    let cotangent = Tensor::randn(&y.shape(), &mut Rng::new(6));
+    let gradients = y.vjp(cotangent.clone());
+    let loss = |model: &dyn Module<f64>| {
+        let tape = Tape::new();
+        (forward(model, tape.constant(x.clone()), mode).value() * &cotangent).sum().item()
+    };
+    for (place, (name, value)) in parameters(model).into_iter().enumerate() {
+        let (trainable, key) = identity(model, place);
+        if !trainable {
+            continue;
+        }
+        let gradient = gradients.wrt(tape.find(key).unwrap_or_else(|| panic!("{name} is not used")));
+        for (i, got) in gradient.iter().enumerate() {
+            const STEP: f64 = 1e-3;
+            let mut at = |h: f64| {
+                let mut moved = value.clone();
+                moved.make_mut()[i] += h;
+                set(model, place, moved);
+                loss(model)
+            };
+            let expected = (at(-2.0 * STEP) - 8.0 * at(-STEP) + 8.0 * at(STEP) - at(2.0 * STEP)) / (12.0 * STEP);
+            assert!(
+                (got - expected).abs() <= 1e-7 * got.abs().max(expected.abs()) + 1e-10,
+                "{} in {mode:?} mode, {name}[{i}]: {got:e}, but differences say {expected:e}",
+                model.describe()
+            );
+        }
+        set(model, place, value);
+    }
+}
+
+/// Names and values of all parameters and buffers.
+fn parameters(model: &dyn Module<f64>) -> Vec<(String, Tensor<f64>)> {
+    let mut all = Vec::new();
+    model.visit(&mut Path::default(), &mut |name, p| all.push((name.to_owned(), p.value().clone())));
+    all
+}
+
+fn identity(model: &dyn Module<f64>, place: usize) -> (bool, u64) {
+    let mut all = Vec::new();
+    model.visit(&mut Path::default(), &mut |_, p| all.push((p.is_trainable(), p.key())));
+    all[place]
+}
+
+fn set(model: &mut (impl Parameters<f64> + ?Sized), place: usize, value: Tensor<f64>) {
+    let mut at = 0;
+    model.visit_mut(&mut Path::default(), &mut |_, p| {
+        if at == place {
+            p.set(value.clone());
+        }
+        at += 1;
+    });
+}

@@ -1,0 +1,108 @@
+//! The documented network: 64-32-10 on handwritten digits, from data to convergence.
+//! `cargo run --release --example mlp [-- CURVE.svg]`. docs/mlp.md explains it line by line.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+use wengert::prelude::*;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let curve = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/mlp-curve.svg"), PathBuf::from);
+
+    // 1. Data: 1,797 pictures of 8x8 pixels, four fifths to learn from and one to be tested on.
+    let (training, test) = digits::<f32>().split(0.8, SEED)?;
+    println!("{} digits to learn from, {} to be tested on", training.len(), test.len());
+
+    // 2. Model: 64 pixels, 32 hidden units, 10 classes.
+    let mut model = Mlp::new(&[64, 32, 10]).activation(Activation::Relu).dropout(0.1).seed(SEED).build::<f32>();
+    println!("\n{model}\n");
+
+    // 3. One step by hand, to see what training repeats.
+    one_step(&model, &training)?;
+
+    // 4. Training: the step above for every batch of every epoch, until the loss on held-out digits stops falling.
+    let (learned_from, held_out) = training.split(0.85, SEED)?;
+    let start = Instant::now();
+    let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(3e-3))
+        .epochs(200)
+        .batch_size(32)
+        .seed(SEED)
+        .schedule(ExponentialDecay { factor: 0.98 })
+        .metric(Metric::accuracy())
+        .validation(&held_out)
+        .early_stopping(EarlyStopping { patience: 30, ..EarlyStopping::default() });
+    let history = trainer.fit(&mut model, &learned_from)?;
+    println!("epoch     loss  accuracy  held-out loss  held-out accuracy");
+    for e in history.epochs.iter().filter(|e| e.epoch == 1 || e.epoch % 20 == 0) {
+        let percent = |x: Option<f64>| 100.0 * x.unwrap_or(f64::NAN);
+        let held_out = e.validation_loss.unwrap_or(f64::NAN);
+        println!(
+            "{:>5}  {:>7.4}  {:>7.2}%  {held_out:>13.4}  {:>16.2}%",
+            e.epoch,
+            e.loss,
+            percent(e.metric),
+            percent(e.validation_metric)
+        );
+    }
+    let best = history.best().expect("at least one epoch").epoch;
+    match &history.stopped {
+        Some(reason) => println!("stopped after epoch {}: {reason}", history.epochs.len()),
+        None => println!("all {} epochs were used", history.epochs.len()),
+    }
+    println!("parameters of epoch {best} restored; {:.1} s", start.elapsed().as_secs_f64());
+
+    // 5. The verdict, on digits that no decision was based on.
+    let scores = trainer.predict(&model, test.inputs())?;
+    let labels = test.targets().labels("mlp")?;
+    let confusion = ConfusionMatrix::from_scores(&scores, labels)?;
+    println!("\n{confusion}");
+    println!("test accuracy: {:.2}%", 100.0 * nn::metric::accuracy(&scores, labels)?);
+
+    // 6. The learning curve.
+    LinePlot::new("64-32-10 on handwritten digits")
+        .labels("epoch", "cross-entropy")
+        .log_y()
+        .line("training", history.epochs.iter().map(|e| e.loss))
+        .line("held out", history.epochs.iter().filter_map(|e| e.validation_loss))
+        .save(&curve)?;
+    println!("learning curve: {}", curve.display());
+    Ok(())
+}
+
+/// What fixes the split, the weights, the order of the batches and the dropout.
+const SEED: u64 = 1;
+
+/// Forward pass, loss, backward pass and update of a copy of one layer, step by step on the tape.
+fn one_step(model: &Sequential<f32>, data: &TensorDataset<f32>) -> Result<(), Box<dyn Error>> {
+    let batch = data.batch(&(0..32).collect::<Vec<_>>())?;
+    let tape = Tape::new();
+    let mut pass = Pass::train(&tape, Rng::new(SEED));
+
+    let scores = model.forward(tape.constant(batch.inputs), &mut pass); // forward: [32, 64] -> [32, 10]
+    let loss = CrossEntropy::new().loss(scores, &batch.targets)?; // one number
+    let gradients = loss.backward(); // the chain rule, from the loss back to every parameter
+
+    println!(
+        "one step by hand: {} nodes on the tape, loss {:.4} (ten classes by chance: {:.4})",
+        tape.len(),
+        loss.item(),
+        10f32.ln()
+    );
+    model.visit(&mut nn::Path::default(), &mut |name, param| {
+        let gradient = gradients.wrt(pass.var(param));
+        let norm = gradient.square().sum().item().sqrt();
+        let moved = param.value() - &gradient * 0.1; // gradient descent: w <- w - 0.1 dL/dw
+        println!(
+            "  {name:<10} {:<9} |dL/dw| = {norm:.4}, w[0]: {:.4} -> {:.4}",
+            format!("{:?}", gradient.shape()),
+            first(param.value()),
+            first(&moved)
+        );
+    });
+    println!();
+    Ok(())
+}
+
+fn first(x: &Tensor<f32>) -> f32 {
+    x.iter().next().unwrap_or(f32::NAN)
+}
