@@ -18,3 +18,8 @@ pub mod prelude {
     pub use autograd::prelude::*;
     pub use nn::prelude::*;
 }
+
+/// The README's programs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -124,10 +124,10 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
             return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
         };
         same_tape(op.name(), x)?;
-        let id = match (op, x) {
-            (Op::Unary(u), [_]) => tape.unary(u, first, line),
-            (Op::Binary(f), [_, b]) => tape.binary(f, first, b.id, line)?,
-            (op, _) => {
+        let id = match op {
+            Op::Unary(u) if x.len() == 1 => tape.unary(u, first, line),
+            Op::Binary(f) if x.len() == 2 => tape.binary(f, first, x[1].id, line)?,
+            op => {
                 let inputs = x.iter().map(|v| v.id).collect();
                 let value = {
                     let list = tape.list();
