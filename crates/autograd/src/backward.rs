@@ -134,7 +134,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
         let shape = self.shape();
-        if shape.iter().product::<usize>() != 1 {
+        if shape.iter().any(|&d| d != 1) {
             return Err(Error::NotScalar { op, shape: shape.as_slice().into() });
         }
         Ok(Tensor::full(&shape, T::one()))

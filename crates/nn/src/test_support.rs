@@ -1,6 +1,6 @@
 //! For tests: the derivatives of any module against finite differences.
 
-use crate::{Mode, Module, Parameters, Pass, Path};
+use crate::{Mode, Module, Param, Parameters, Pass, Path};
 use autograd::{Rng, Tape, Tensor, Var, gradcheck};
 
 /// A pass in which dropout drops the same each time.
@@ -84,4 +84,34 @@ fn set(model: &mut (impl Parameters<f64> + ?Sized), place: usize, value: Tensor<
         }
         at += 1;
     });
+}
+
+/// y = x · w + b, with one derivative lost.
+struct Flawed {
+    w: Param<f64>,
+    loses: &'static str,
+}
+
+crate::parameters! { impl Parameters<f64> for Flawed { w } }
+
+impl Module<f64> for Flawed {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        let w = pass.var(&self.w);
+        match self.loses {
+            "x" => x.stop_gradient() * w + x,
+            _ => x * w.stop_gradient() + w,
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "Flawed in Train mode: reverse mode")]
+fn a_lost_derivative_of_the_input_is_found() {
+    check_module(&mut Flawed { w: Param::new(2.5), loses: "x" }, &Tensor::ones(&[2]));
+}
+
+#[test]
+#[should_panic(expected = "Flawed in Train mode, w[0]")]
+fn a_lost_derivative_of_a_parameter_is_found() {
+    check_module(&mut Flawed { w: Param::new(2.5), loses: "w" }, &Tensor::ones(&[2]));
 }

@@ -37,7 +37,7 @@ fn allocations<T: Float>(optimizer: &mut dyn Optimizer<T>) -> usize {
     let mut steps = |n| (0..n).for_each(|_| drop(step.run(&mut model, &loss, optimizer, &batch).unwrap()));
     steps(20);
     // Workers of the thread pool set themselves up when they first get something to do.
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::thread::sleep(std::time::Duration::from_millis(100));
     steps(20);
     let before = COUNT.load(Ordering::Relaxed);
     steps(50);

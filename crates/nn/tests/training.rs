@@ -7,7 +7,7 @@ use nn::loss::{CrossEntropy, Mse, Target};
 use nn::optim::{Adam, RmsProp, Sgd};
 use nn::schedule::StepDecay;
 use nn::train::{EarlyStopping, Metric, Stop, TrainError, TrainStep, Trainer, predict};
-use nn::{Module, Parameters, Pass, Path, parameters};
+use nn::{Module, Pass, Path, parameters};
 
 /// Two interleaved half circles with some noise: not to be separated by a line.
 fn moons(n: usize, seed: u64) -> TensorDataset<f64> {

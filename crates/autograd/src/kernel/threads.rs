@@ -51,6 +51,7 @@ pub fn threads() -> usize {
 /// # Panics
 ///
 /// If `n` is 0.
+#[track_caller]
 pub fn set_threads(n: usize) {
     assert!(n > 0, "set_threads: the number of threads must be at least 1 (1 computes on the calling thread alone)");
     LIMIT.store(n, Ordering::Relaxed);

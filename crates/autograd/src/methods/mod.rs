@@ -9,7 +9,7 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::shape::python_span;
 use crate::op::{Binary, Fold, Op, Unary};
-use crate::tensor::layout::resolve_axis;
+use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
 use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
@@ -177,7 +177,7 @@ macro_rules! methods {
                     }
                     // One matrix for the whole batch: the batch is only more rows.
                     (rank, 2) if rank > 2 && from[rank - 1] == to[0] => {
-                        let rows = from[..rank - 1].iter().product();
+                        let rows = count("matmul", &from[..rank - 1])?;
                         let mut shape: Shape = from[..rank - 1].into();
                         shape.push(to[1]);
                         a.try_reshape(&[rows, to[0]])?.try_matmul(b)?.try_reshape(&shape)
@@ -284,13 +284,15 @@ macro_rules! methods {
         slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
                 let start = match range.start_bound() {
                     Bound::Included(&i) => Some(i),
-                    Bound::Excluded(&i) => Some(i + 1),
+                    // After the last element there is none: -1 + 1 would be the first.
+                    Bound::Excluded(&-1) => Some(isize::MAX),
+                    Bound::Excluded(&i) => Some(i.saturating_add(1)),
                     Bound::Unbounded => None,
                 };
                 let stop = match range.end_bound() {
                     // Through the last element is no index: -1 + 1 would be 0.
                     Bound::Included(&-1) | Bound::Unbounded => None,
-                    Bound::Included(&i) => Some(i + 1),
+                    Bound::Included(&i) => Some(i.saturating_add(1)),
                     Bound::Excluded(&i) => Some(i),
                 };
                 x.try_slice_step(axis, start, stop, 1)
@@ -389,7 +391,7 @@ macro_rules! methods {
     /// ```
     #[track_caller]
         pub fn flatten(&self) -> Self {
-            self.reshape(&[Value::shape(self).iter().product()])
+            self.reshape(&[or_panic(count("flatten", &Value::shape(self)))])
         }
 
         /// Joined along an axis that they already have.

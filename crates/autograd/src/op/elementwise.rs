@@ -3,7 +3,7 @@
 //!
 //! `x` (or `a`, `b`) are the inputs, `y` is the output, `g` is the cotangent of `y`; a rule gives the cotangent of an
 //! input. The Jacobian of an elementwise function is diagonal, so the same rule with a tangent for `g` is its
-//! forward-mode derivative. The macros of [`table`](super::table) turn a row into its kernel, its fused rule, its
+//! forward-mode derivative. The macros of `table` turn a row into its kernel, its fused rule, its
 //! recorded rule and its line in the docs.
 
 use super::Side;

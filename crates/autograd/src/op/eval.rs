@@ -11,6 +11,10 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 
 /// The value of `op` at `x`, of the shape that the shape rule gave.
 pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
+    if shape.contains(&0) {
+        // Beside an empty axis the others may be larger than any loop could walk.
+        return Tensor::build(shape, |_| ());
+    }
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
         Op::Unary(u) => unary(*u, x[0]),
@@ -171,6 +175,15 @@ pub(crate) fn accumulate<T: Float>(acc: &mut Tensor<T>, x: Tensor<T>) {
 // ---- reductions ----
 
 fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, shape: &[usize]) -> Tensor<T> {
+    if x.is_empty() {
+        let nothing = match fold {
+            Fold::Sum => T::zero(),
+            Fold::Mean => T::NAN,
+            Fold::LogSumExp => -T::INFINITY,
+            Fold::Max | Fold::Min => unreachable!("the shape rule refuses them"),
+        };
+        return Tensor::build(shape, |out| out.fill(nothing));
+    }
     match fold {
         Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape),
         Fold::Max => fold_axes::<reduce::Max<T>>(x, axes).as_shape(shape),
@@ -233,7 +246,7 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
     }
     let whole = crate::tensor::layout::row_major(shape);
     let start: isize = spans.iter().zip(&whole).map(|(s, &stride)| s.start as isize * stride).sum();
-    let strides: crate::tensor::Strides = spans.iter().zip(&whole).map(|(s, &stride)| s.step * stride).collect();
+    let strides: crate::tensor::Strides = spans.iter().zip(&whole).map(|(s, &stride)| s.stride(stride)).collect();
     let (data, at) = x.raw();
     let Some((&n, outer)) = x.shape().split_last() else {
         out[start as usize] = data[at];

@@ -1,8 +1,8 @@
 //! What a node of the tape does, as plain data: it can be printed, compared and run again.
 //!
 //! An op knows nothing of where it runs. Four tables give it meaning, and no other place knows an op: its
-//! [shape rule](shape), its [value](eval), its reverse rules ([`elementwise`], [vjp]) and its forward rules
-//! ([`elementwise`], [jvp]). A new variant fails to compile at exactly the arms it lacks.
+//! shape rule (`shape`), its value (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules
+//! ([`elementwise`], `jvp`). A new variant fails to compile at exactly the arms it lacks.
 
 pub mod elementwise;
 pub(crate) mod eval;
@@ -108,7 +108,7 @@ ops! {
         /// Which axis.
         axis: usize
     };
-    /// ln Σ eˣ - x[label] for each row of a matrix.
+    /// ln Σ eˣ - `x[label]` for each row of a matrix.
     CrossEntropy {
         /// The right column of each row.
         labels: Tensor<i64>

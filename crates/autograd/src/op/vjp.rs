@@ -31,10 +31,10 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Reduce { fold, axes, keep } => {
             let kept = reduced_shape(&x[0].shape(), *axes, true);
             let wide = |v: &V| if *keep { v.clone() } else { v.reshape(&kept) }.expand(&x[0].shape());
-            let n: usize = axes.iter().map(|i| x[0].shape()[i]).product();
+            let n: f64 = axes.iter().map(|i| x[0].shape()[i] as f64).product();
             smallvec![Some(match fold {
                 Fold::Sum => wide(g),
-                Fold::Mean => wide(&g.scale(1.0 / n as f64)),
+                Fold::Mean => wide(&g.scale(1.0 / n)),
                 Fold::Max | Fold::Min | Fold::LogSumExp => weights(*fold, x[0], &wide(y), *axes).chosen(&wide(g)),
             })]
         }

@@ -123,14 +123,18 @@ impl<T: Float> Tensor<T> {
     /// ```
     /// assert_eq!(autograd::Tensor::<f64>::linspace(0.0, 1.0, 5), autograd::tensor![0.0, 0.25, 0.5, 0.75, 1.0]);
     /// ```
+    #[track_caller]
     pub fn linspace(start: T, stop: T, n: usize) -> Tensor<T> {
+        or_panic(count("linspace", &[n]));
         let step = (stop.f64() - start.f64()) / n.saturating_sub(1).max(1) as f64;
         let last = n.saturating_sub(1);
         Self::from_fn(&[n], |i| if i[0] == last && n > 1 { stop } else { T::of(start.f64() + i[0] as f64 * step) })
     }
 
     /// `0, 1, …, n - 1`.
+    #[track_caller]
     pub fn arange(n: usize) -> Tensor<T> {
+        or_panic(count("arange", &[n]));
         Self::from_fn(&[n], |i| T::of(i[0] as f64))
     }
 

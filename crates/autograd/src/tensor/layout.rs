@@ -22,7 +22,8 @@ pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
 pub(crate) fn row_major(shape: &[usize]) -> Strides {
     let mut strides: Strides = SmallVec::from_elem(1, shape.len());
     for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i] as isize;
+        // Beside an empty axis the others may overflow; then no stride is ever followed.
+        strides[i - 1] = strides[i].wrapping_mul(shape[i] as isize);
     }
     strides
 }

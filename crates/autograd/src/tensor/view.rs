@@ -18,6 +18,14 @@ pub struct Span {
     pub step: isize,
 }
 
+impl Span {
+    /// The stride of this part of an axis with the given stride. A single element is not walked on from, whatever the
+    /// step.
+    pub(crate) fn stride(&self, whole: isize) -> isize {
+        if self.len > 1 { self.step * whole } else { whole }
+    }
+}
+
 impl<T: Element> Tensor<T> {
     /// Another head for the same buffer.
     fn view(&self, shape: Shape, strides: Strides, offset: isize) -> Tensor<T> {
@@ -63,10 +71,11 @@ impl<T: Element> Tensor<T> {
     /// Part of each axis.
     pub(crate) fn spans(&self, spans: &[Span]) -> Tensor<T> {
         let shape: Shape = spans.iter().map(|s| s.len).collect();
-        let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.step * stride).collect();
+        let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.stride(stride)).collect();
+        let offset = || spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
         // An empty result may start past the end: it reads nothing, so it starts anywhere.
-        let offset = spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
-        self.view(shape.clone(), strides, if shape.contains(&0) { 0 } else { offset })
+        let offset = if shape.contains(&0) { 0 } else { offset() };
+        self.view(shape, strides, offset)
     }
 
     /// The rows, columns, … of one axis in a range: a view. Negative axes count from the back.

@@ -1,8 +1,8 @@
 //! Layers one after the other.
 
-use crate::{Module, Param, Parameters, Pass, Path};
-use autograd::{Float, Var};
-use std::fmt::{self, Display, Formatter};
+use crate::{Module, Param, Parameters, Pass, Path, parameter_count};
+use autograd::{Float, Shape, Tape, Tensor, Var};
+use std::fmt::{self, Debug, Display, Formatter};
 
 /// Layers one after the other; each takes what the one before gave. Names are positions, as in PyTorch: `0.weight`.
 ///
@@ -15,7 +15,12 @@ use std::fmt::{self, Display, Formatter};
 /// let y = model.forward(tape.constant([[1.0f32, 2.0, 3.0, 4.0]]), &mut Pass::eval(&tape));
 /// assert_eq!(y.shape().as_slice(), [1, 2]);
 /// assert_eq!(nn::names(&model), ["0.weight", "0.bias", "2.weight", "2.bias"]);
-/// println!("{model}"); // a table of the layers and their parameters
+/// assert_eq!(model.to_string(), "\
+/// layer            parameters
+/// 0  Linear(4, 8)          40
+/// 1  Relu                   0
+/// 2  Linear(8, 2)          18
+/// total                    58");
 /// ```
 #[derive(Default)]
 pub struct Sequential<T: Float> {
@@ -38,6 +43,60 @@ impl<T: Float> Sequential<T> {
     pub fn layers(&self) -> &[Box<dyn Module<T>>] {
         &self.layers
     }
+
+    /// The table that printing shows, with the shape of each layer's output for an input of the given shape. Runs the
+    /// network once, on zeros in eval mode.
+    ///
+    /// ```
+    /// use nn::layer::Mlp;
+    /// let model = Mlp::new(&[64, 32, 10]).build::<f32>();
+    /// assert_eq!(model.summary(&[8, 64]), "\
+    /// layer              output   parameters
+    /// 0  Linear(64, 32)  [8, 32]       2_080
+    /// 1  Relu            [8, 32]           0
+    /// 2  Linear(32, 10)  [8, 10]         330
+    /// total                            2_410");
+    /// ```
+    /// # Panics
+    /// If the input does not fit the first layer, or a layer the one before it.
+    #[track_caller]
+    pub fn summary(&self, input: &[usize]) -> String {
+        let tape = Tape::new();
+        let mut pass = Pass::eval(&tape);
+        let mut x = tape.constant(Tensor::zeros(input));
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            x = layer.forward(x, &mut pass);
+            shapes.push(x.shape());
+        }
+        self.table(Some(&shapes))
+    }
+
+    fn table(&self, shapes: Option<&[Shape]>) -> String {
+        let heading = if shapes.is_some() { "output" } else { "" };
+        let mut rows = vec![["layer".into(), heading.into(), "parameters".into()]];
+        for (i, layer) in self.layers.iter().enumerate() {
+            let shape = shapes.map_or(String::new(), |shapes| format!("{:?}", shapes[i]));
+            rows.push([format!("{i}  {}", layer.describe()), shape, grouped(parameter_count(&**layer))]);
+        }
+        rows.push(["total".into(), String::new(), grouped(parameter_count(self))]);
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let [first, second, third] = [width(0), width(1), width(2)];
+        let gap = if shapes.is_some() { "  " } else { "" };
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|[layer, shape, count]| format!("{layer:first$}  {shape:second$}{gap}{count:>third$}"))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+/// 1234567 as `1_234_567`.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits")).collect();
+    groups.join("_")
 }
 
 impl<T: Float> Parameters<T> for Sequential<T> {
@@ -63,11 +122,14 @@ impl<T: Float> Module<T> for Sequential<T> {
 /// A table: each layer with its number of trainable parameters, and their sum.
 impl<T: Float> Display for Sequential<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        writeln!(f, "{:<4} {:<28} {:>12}", "", "layer", "parameters")?;
-        for (i, layer) in self.layers.iter().enumerate() {
-            writeln!(f, "{i:<4} {:<28} {:>12}", layer.describe(), crate::parameter_count(&**layer))?;
-        }
-        write!(f, "{:<4} {:<28} {:>12}", "", "total", crate::parameter_count(self))
+        f.write_str(&self.table(None))
+    }
+}
+
+/// The list of layers, as each describes itself.
+impl<T: Float> Debug for Sequential<T> {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        f.debug_list().entries(self.layers.iter().map(|layer| layer.describe())).finish()
     }
 }
 
@@ -90,9 +152,24 @@ mod tests {
     }
 
     #[test]
-    fn the_table_counts_parameters() {
-        let model = Sequential::<f32>::new().then(Linear::new(64, 32, &mut Rng::new(0))).then(Activation::Relu);
-        let table = model.to_string();
-        assert!(table.contains("Linear(64, 32)") && table.lines().last().unwrap().ends_with("2080"), "{table}");
+    fn names_follow_positions_through_all_levels() {
+        let rng = &mut Rng::new(3);
+        let inner = Sequential::new().then(Linear::<f64>::new(4, 3, rng)).then(Activation::Softmax { axis: -1 });
+        let model = Sequential::new().then(Linear::new(2, 4, rng).without_bias()).then(inner);
+        assert_eq!(crate::names(&model), ["0.weight", "1.0.weight", "1.0.bias"]);
+        assert_eq!(format!("{model:?}"), r#"["Linear(2, 4)", "Sequential"]"#);
+    }
+
+    #[test]
+    fn no_layer_is_the_identity() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(1.5);
+        assert_eq!(Sequential::new().forward(x, &mut Pass::eval(&tape)).id(), x.id());
+    }
+
+    #[test]
+    fn digits_come_in_groups_of_three() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1_000"), (1234567, "1_234_567")];
+        assert!(cases.iter().all(|&(n, text)| grouped(n) == text));
     }
 }

@@ -1,7 +1,7 @@
-//! Losses of classes: cross-entropies.
+//! The loss of classifiers: cross-entropy.
 
-use super::{Loss, Target, beside, reduced};
-use autograd::{Float, Result, Var};
+use super::{Loss, Reduction, Target, reduced, same_shape};
+use autograd::{Error, Float, Result, Tensor, Var};
 
 reduced! {
     /// Cross-entropy on logits `[rows, classes]`: `ln Σ eˣ - x[label]` for labels `[rows]`, averaged over the rows. One
@@ -21,61 +21,37 @@ reduced! {
     CrossEntropy, Mean
 }
 
-reduced! {
-    /// Binary cross-entropy of probabilities in `[0, 1]`: `-(t ln y + (1 - t) ln(1 - y))`, averaged. Logarithms are cut at
-    /// -100, as in PyTorch. On scores rather than probabilities, [`BceWithLogits`] is exact where this one is cut.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// use nn::loss::{Bce, Loss, Target};
-    /// let tape = Tape::<f64>::new();
-    /// let loss = Bce::new().loss(tape.var([0.5]), &Target::Values(tensor![1.0]))?;
-    /// assert_eq!(loss.item(), 2f64.ln());
-    /// # Ok::<(), autograd::Error>(())
-    /// ```
-    Bce, Mean
-}
-
-reduced! {
-    /// Binary cross-entropy of scores, of which the sigmoid is the probability: `max(x, 0) - x t + ln(1 + e^-|x|)`, averaged.
-    /// Computed as `softplus(x) - x t`, which is the same and never overflows.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// use nn::loss::{BceWithLogits, Loss, Target};
-    /// let tape = Tape::<f64>::new();
-    /// let loss = BceWithLogits::new().loss(tape.var([-1e5]), &Target::Values(tensor![1.0]))?;
-    /// assert_eq!(loss.item(), 1e5);
-    /// # Ok::<(), autograd::Error>(())
-    /// ```
-    BceWithLogits, Mean
-}
-
 impl<T: Float> Loss<T> for CrossEntropy {
+    #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        let rows = match target {
-            Target::Labels(labels) => output.try_cross_entropy(labels)?,
-            Target::Values(_) => {
-                let t = beside("cross_entropy", output, target)?;
-                -(t * output.try_log_softmax(-1)?).try_sum(-1, false)?
-            }
-        };
-        Ok(self.reduction.apply(rows))
+        let reduction = self.reduction.to_one("cross_entropy")?;
+        match target {
+            Target::Labels(labels) => cross_entropy(output, labels, reduction),
+            Target::Values(t) => soft_cross_entropy(output, output.tape().constant(t.clone()), reduction),
+        }
     }
 }
 
-impl<T: Float> Loss<T> for Bce {
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        let t = beside("bce", output, target)?;
-        let least = output.tape().constant(T::of(-100.0));
-        let log = |p: Var<'t, T>| p.ln().maximum(least);
-        Ok(self.reduction.apply(-(t * log(output) + (-t + T::one()) * log(-output + T::one()))))
-    }
+/// Cross-entropy of each row of logits `[rows, classes]` against its label, reduced.
+///
+/// # Errors
+/// If the logits are no matrix, there is not one label per row, or a label is not in `0..classes`.
+#[track_caller]
+pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
+    Ok(reduction.apply(x.try_cross_entropy(labels)?))
 }
 
-impl<T: Float> Loss<T> for BceWithLogits {
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        let t = beside("bce_with_logits", output, target)?;
-        Ok(self.reduction.apply(output.softplus() - output * t))
+/// Cross-entropy of each row of logits `[rows, classes]` against probabilities of the same shape (smoothed labels, or
+/// another network's output), reduced.
+///
+/// # Errors
+/// If the logits are no matrix, or the shapes differ.
+#[track_caller]
+pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("cross_entropy", x, t)?;
+    if x.rank() != 2 {
+        let hint = "scores must be [rows, classes]".into();
+        return Err(Error::Shape { op: "cross_entropy", shape: x.shape().as_slice().into(), hint });
     }
+    Ok(reduction.apply(-(t * x.log_softmax(1)).sum_axes(1)))
 }

@@ -1,10 +1,15 @@
 //! Losses: how wrong an output is, as one number to be made small.
+//!
+//! Each comes twice. The function, as [`mse_loss`], takes variables on both sides, is differentiable in both, and gives one
+//! number or, with [`Reduction::None`], all of them. The type, as [`Mse`], is a [`Loss`]: what training asks for.
 
+mod binary;
 mod classification;
 mod regression;
 
-pub use classification::{Bce, BceWithLogits, CrossEntropy};
-pub use regression::{HalfSquared, Mse};
+pub use binary::{Bce, BceWithLogits, bce_loss, bce_with_logits_loss};
+pub use classification::{CrossEntropy, cross_entropy, soft_cross_entropy};
+pub use regression::{HalfSquared, Mse, half_squared_loss, mse_loss};
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -67,40 +72,65 @@ pub trait Loss<T: Float>: Send {
     ///
     /// # Errors
     /// If the target does not fit the output: another shape, labels where values are needed, a label out of range.
+    #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>>;
 }
 
 /// How the losses of the elements (or samples) become one number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
-    /// Their mean: the size of the batch does not change the scale.
+    /// Their mean: the size of the batch does not change the scale. NaN over nothing.
     #[default]
     Mean,
     /// Their sum.
     Sum,
+    /// They stay as they are: for the functions only, since a [`Loss`] is one number.
+    None,
 }
 
 impl Reduction {
+    #[track_caller]
     fn apply<T: Float>(self, losses: Var<'_, T>) -> Var<'_, T> {
         match self {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),
+            Reduction::None => losses,
         }
     }
-}
 
-/// The target's numbers beside the output, on its tape. Shapes must be equal: broadcasting would hide a mistake.
-fn beside<'t, T: Float>(op: &'static str, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-    let values = target.values(op)?;
-    if *values.shape() != *output.shape() {
-        let hint = format!("the target must have the shape of the output, {:?}", output.shape());
-        return Err(Error::Shape { op, shape: values.shape().into(), hint });
+    /// This, or an error if it does not give one number.
+    fn to_one(self, op: &'static str) -> Result<Reduction> {
+        if self != Reduction::None {
+            return Ok(self);
+        }
+        let hint = format!("a loss is one number: use Reduction::Mean or Sum, or call the function {op}");
+        Err(Error::Argument { op, hint })
     }
-    Ok(output.tape().constant(values.clone()))
 }
 
-/// Defines a loss struct with a reduction.
+/// An error unless target and output have one shape: broadcasting would hide a mistake.
+fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>) -> Result<()> {
+    if output.shape() == target.shape() {
+        return Ok(());
+    }
+    let hint = format!("the target must have the shape of the output, {:?}", output.shape());
+    Err(Error::Shape { op, shape: target.shape().as_slice().into(), hint })
+}
+
+/// Defines a loss struct with a reduction; with a function of output, target and reduction, the loss against numbers too.
 macro_rules! reduced {
+    ($(#[$doc:meta])* $Name:ident, $default:ident, $function:ident) => {
+        $crate::loss::reduced! { $(#[$doc])* $Name, $default }
+
+        impl<T: Float> $crate::loss::Loss<T> for $Name {
+            #[track_caller]
+            fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
+                const OP: &str = stringify!($function);
+                let target = output.tape().constant(target.values(OP)?.clone());
+                $function(output, target, self.reduction.to_one(OP)?)
+            }
+        }
+    };
     ($(#[$doc:meta])* $Name:ident, $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq)]
@@ -185,6 +215,59 @@ mod tests {
         let (hard, hard_gradient) = at(&CrossEntropy::new(), x, Target::Labels(tensor![2_i64, 0]));
         assert!((soft - hard).abs() < 1e-15);
         assert!(soft_gradient.iter().zip(&hard_gradient).all(|(a, b)| (a - b).abs() < 1e-15));
+    }
+
+    /// Every loss against numbers with its function.
+    type Function = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Reduction) -> Result<Var<'t, f64>>;
+    const FUNCTIONS: [Function; 5] = [mse_loss, half_squared_loss, bce_loss, bce_with_logits_loss, soft_cross_entropy];
+
+    #[test]
+    fn functions_are_differentiable_on_both_sides() {
+        let inputs = [tensor![[0.2, 0.7, 0.45], [0.9, 0.35, 0.6]], tensor![[0.0, 1.0, 0.3], [0.8, 0.5, 1.0]]];
+        for f in FUNCTIONS {
+            for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+                gradcheck(|x| f(x[0], x[1], reduction).unwrap(), &inputs).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_of_another_shape_is_never_broadcast() {
+        let tape = Tape::new();
+        let output = tape.var([[0.5], [0.25]]);
+        for f in FUNCTIONS {
+            for target in [tensor![0.0, 1.0], tensor![[0.0, 1.0]], tensor![1.0]] {
+                let error = f(output, tape.constant(target), Reduction::Mean).unwrap_err();
+                assert!(matches!(error, Error::Shape { .. }) && error.to_string().contains("[2, 1]"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_mean_and_the_sum_zero() {
+        let tape = Tape::new();
+        let nothing = tape.constant(Tensor::zeros(&[0, 2]));
+        for f in FUNCTIONS {
+            assert!(f(nothing, nothing, Reduction::Mean).unwrap().item().is_nan());
+            assert_eq!(f(nothing, nothing, Reduction::Sum).unwrap().item(), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_loss_is_one_number() {
+        let tape = Tape::new();
+        let (output, target, reduction) =
+            (tape.var([[0.5, 0.5]]), Target::Values(tensor![[0.0, 1.0]]), Reduction::None);
+        let losses: [&dyn Loss<f64>; 5] = [
+            &Mse { reduction },
+            &HalfSquared { reduction },
+            &Bce { reduction },
+            &BceWithLogits { reduction },
+            &CrossEntropy { reduction },
+        ];
+        for loss in losses {
+            assert!(loss.loss(output, &target).unwrap_err().to_string().contains("one number"));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Losses of numbers: squared errors.
 
-use super::{Loss, Target, beside, reduced};
+use super::{Reduction, reduced, same_shape};
 use autograd::{Float, Result, Var};
 
 reduced! {
@@ -15,7 +15,7 @@ reduced! {
     /// assert_eq!((loss.item(), loss.backward().wrt(y)), (2.5, tensor![1.0, -2.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    Mse, Mean
+    Mse, Mean, mse_loss
 }
 
 reduced! {
@@ -30,17 +30,25 @@ reduced! {
     /// assert_eq!((loss.item(), loss.backward().wrt(y)), (2.5, tensor![1.0, -2.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    HalfSquared, Sum
+    HalfSquared, Sum, half_squared_loss
 }
 
-impl<T: Float> Loss<T> for Mse {
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        Ok(self.reduction.apply((output - beside("mse", output, target)?).square()))
-    }
+/// The squared error `(y - t)²` of each element, reduced.
+///
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn mse_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("mse_loss", y, t)?;
+    Ok(reduction.apply((y - t).square()))
 }
 
-impl<T: Float> Loss<T> for HalfSquared {
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        Ok(self.reduction.apply((output - beside("half_squared", output, target)?).square()) * T::of(0.5))
-    }
+/// Half the squared error `½ (y - t)²` of each element, reduced.
+///
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn half_squared_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("half_squared_loss", y, t)?;
+    Ok(reduction.apply((y - t).square()) * T::of(0.5))
 }

@@ -1,0 +1,58 @@
+//! What a panic says, and where it says it happened.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    /// Tests run side by side, and the hook is the process's: each thread keeps its own last panic.
+    static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+/// A panic's text and place.
+#[derive(Debug)]
+pub struct Panic {
+    pub text: String,
+    pub file: String,
+    pub line: u32,
+}
+
+/// The panic of `f`, if it panics.
+pub fn caught(f: impl FnOnce()) -> Option<Panic> {
+    static HOOK: Once = Once::new();
+    thread_local! { static LISTENING: RefCell<bool> = const { RefCell::new(false) }; }
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !LISTENING.with_borrow(|l| *l) {
+                return usual(info);
+            }
+            let at = info.location().expect("a panic has a place");
+            let formatted = info.payload().downcast_ref::<String>().cloned();
+            let text = formatted.or_else(|| info.payload().downcast_ref::<&str>().map(|s| s.to_string()));
+            let text = text.unwrap_or_default();
+            LAST.set(Some(Panic { text, file: at.file().into(), line: at.line() }));
+        }));
+    });
+    LISTENING.set(true);
+    let result = catch_unwind(AssertUnwindSafe(f));
+    LISTENING.set(false);
+    result.err().and_then(|_| LAST.take())
+}
+
+/// The call panics in this file and on this line with a text that has all the words; its `try_` form, if one is given,
+/// returns an error of the same text.
+macro_rules! refuses {
+    ($call:expr, $($word:literal),+) => {{
+        let panic = crate::caught::caught(|| { let _ = $call; });
+        let panic = panic.unwrap_or_else(|| panic!("{} does not panic", stringify!($call)));
+        $( assert!(panic.text.contains($word), "{:?} does not say {:?}", panic.text, $word); )+
+        assert_eq!((panic.file.as_str(), panic.line), (file!(), line!()), "{}", stringify!($call));
+        panic.text
+    }};
+    ($call:expr, $try:expr, $($word:literal),+) => {{
+        let error = $try.map(|_| ()).expect_err("it should be refused").to_string();
+        assert_eq!(refuses!($call, $($word),+), error, "both forms say the same");
+    }};
+}
+pub(crate) use refuses;

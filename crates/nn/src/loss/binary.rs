@@ -1,0 +1,155 @@
+//! Losses of yes or no: binary cross-entropy, of probabilities and of scores.
+
+use super::{Reduction, reduced, same_shape};
+use autograd::op::{Binary, Op, Unary};
+use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
+
+reduced! {
+    /// Binary cross-entropy of probabilities in `[0, 1]`: `-(t ln y + (1 - t) ln(1 - y))`, averaged. Logarithms are cut at
+    /// -100, as in PyTorch, and what is no probability is an error. On scores rather than probabilities,
+    /// [`BceWithLogits`] is exact where this one is cut.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Bce, Loss, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = Bce::new().loss(tape.var([0.5]), &Target::Values(tensor![1.0]))?;
+    /// assert_eq!(loss.item(), 2f64.ln());
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    Bce, Mean, bce_loss
+}
+
+reduced! {
+    /// Binary cross-entropy of scores, of which the sigmoid is the probability: `t softplus(-x) + (1 - t) softplus(x)`,
+    /// averaged. It never overflows, and keeps its precision where the loss is small.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{BceWithLogits, Loss, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = BceWithLogits::new().loss(tape.var([-1e5]), &Target::Values(tensor![1.0]))?;
+    /// assert_eq!(loss.item(), 1e5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    BceWithLogits, Mean, bce_with_logits_loss
+}
+
+/// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`; the mean is over all elements.
+///
+/// As in PyTorch, the logarithms are held above -100, and the derivative `(p - t) / (p (1 - p))` divides by 1e-12 at least,
+/// so that both are finite where `p` is exactly 0 or 1.
+///
+/// # Errors
+/// If the shapes differ, or a probability is not in `[0, 1]` (or NaN).
+#[track_caller]
+pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("bce_loss", p, t)?;
+    Ok(reduction.apply(Var::try_custom(BinaryCrossEntropy, &[p, t])?))
+}
+
+/// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the scores `x` (logits) as
+/// `t softplus(-x) + (1 - t) softplus(x)`; the mean is over all elements.
+///
+/// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the scores. The shorter
+/// `max(x, 0) - x t + softplus(-|x|)` is the same number, but its derivative at the kink `x = 0` would be wrong.
+///
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("bce_with_logits_loss", x, t)?;
+    let rest = -t + T::one();
+    Ok(reduction.apply(t * (-x).softplus() + rest * x.softplus()))
+}
+
+/// Binary cross-entropy as an op of its own: the derivative of a composition would divide 0 by 0 at the ends.
+struct BinaryCrossEntropy;
+
+/// max(ln x, -100), given the row of the table that is the logarithm.
+fn clamped<T: Float, V: Value<T>>(ln: Unary, x: &V) -> V {
+    V::apply(Op::Binary(Binary::Maximum), &[&x.unary(ln), &x.number(T::of(-100.0))])
+}
+
+/// max(ln p, -100) and max(ln(1 - p), -100)
+fn logarithms<T: Float, V: Value<T>>(p: &V) -> [V; 2] {
+    [clamped(Unary::Ln, p), clamped(Unary::Ln1p, &p.unary(Unary::Neg))]
+}
+
+/// The derivatives in `p` and in `t`.
+fn partials<T: Float, V: Value<T>>(p: &V, t: &V) -> [V; 2] {
+    // PyTorch's 1e-12 is a number in single precision.
+    let least = p.number(T::of(f64::from(1e-12f32)));
+    let variance = p.mul(&p.number(T::one()).sub(p));
+    let [ln_p, ln_q] = logarithms(p);
+    [p.sub(t).div(&V::apply(Op::Binary(Binary::Maximum), &[&variance, &least])), ln_q.sub(&ln_p)]
+}
+
+impl<T: Float> Rule<T> for BinaryCrossEntropy {
+    fn name(&self) -> &'static str {
+        "bce_loss"
+    }
+
+    fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        let (p, t) = (x[0], x[1]);
+        if let Some((i, p)) = p.iter().enumerate().find(|(_, p)| !(T::zero()..=T::one()).contains(p)) {
+            let hint = format!(
+                "element {i} is {p}, and probabilities are in [0, 1]: put a sigmoid before, or use bce_with_logits_loss"
+            );
+            return Err(Error::Argument { op: "bce_loss", hint });
+        }
+        let [ln_p, ln_q] = logarithms(p);
+        Ok((t - T::one()) * ln_q - t * &ln_p)
+    }
+
+    fn vjp<V: Value<T>>(&self, x: &[&V], _y: &V, g: &V) -> Cotangents<V> {
+        partials(x[0], x[1]).iter().map(|partial| Some(g.mul(partial))).collect()
+    }
+
+    fn jvp<V: Value<T>>(&self, x: &[&V], _y: &V, t: &[Option<&V>]) -> Result<Option<V>> {
+        let terms = partials(x[0], x[1]);
+        Ok(terms.iter().zip(t).filter_map(|(partial, t)| t.map(|t| partial.mul(t))).reduce(|a, b| a.add(&b)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::{Tape, tensor};
+
+    #[test]
+    fn certain_probabilities_have_pytorchs_finite_loss_and_derivative() {
+        let tape = Tape::new();
+        let p = tape.var([0.0, 1.0, 0.0, 1.0]);
+        let loss = bce_loss(p, tape.constant([0.0, 1.0, 1.0, 0.0]), Reduction::None).unwrap();
+        assert_eq!(loss.value(), tensor![0.0, 0.0, 100.0, 100.0]);
+        let steep = 1.0 / f64::from(1e-12f32);
+        assert_eq!(loss.sum().backward().wrt(p), tensor![0.0, 0.0, -steep, steep]);
+    }
+
+    #[test]
+    fn what_is_no_probability_is_an_error() {
+        let tape = Tape::new();
+        for wrong in [-1e-9, 1.1, f64::NAN] {
+            let error = bce_loss(tape.var([0.5, wrong]), tape.constant([0.0, 1.0]), Reduction::Mean).unwrap_err();
+            assert!(error.to_string().contains("element 1 is"), "{error}");
+        }
+    }
+
+    #[test]
+    fn scores_of_any_size_have_exact_losses_and_derivatives() {
+        let tape = Tape::new();
+        let x = tape.var([-1e5, -30.0, 0.0, 30.0, 1e5]);
+        for (t, ends) in [(0.0, [0.0, 1e5]), (1.0, [1e5, 0.0])] {
+            let loss = bce_with_logits_loss(x, tape.constant(Tensor::full(&[5], t)), Reduction::None).unwrap();
+            let dx: Tensor<f64> = loss.sum().backward().wrt(x);
+            assert_eq!([loss.value().at(&[0]), loss.value().at(&[4])], ends);
+            assert_eq!([dx.at(&[0]), dx.at(&[2]), dx.at(&[4])], [-t, 0.5 - t, 1.0 - t]);
+            // The small one of two nearly equal numbers: e^-30 to full precision, which `x - x t + …` would lose.
+            let small = if t == 0.0 { 1 } else { 3 };
+            for e in [loss.value().at(&[small]), dx.at(&[small]).abs()] {
+                assert!((e / (-30f64).exp() - 1.0).abs() < 1e-12, "{e:e}");
+            }
+        }
+    }
+}
