@@ -30,7 +30,9 @@ use autograd::{Float, Rng, Tape, Tensor, Var};
 /// ```
 pub trait Module<T: Float>: Parameters<T> + Send {
     /// The output for `x`, recorded on the tape of the pass.
-    #[track_caller]
+    ///
+    /// Operations remember the line of this function that recorded them. The layers of this crate are `#[track_caller]`
+    /// and hand on the line that called them; here the attribute would take that from every layer of a user's own.
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
 
     /// What a summary calls the layer: by default the name of its type; better, the call that makes it.
