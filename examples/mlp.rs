@@ -59,12 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("test accuracy: {:.2}%", 100.0 * nn::metric::accuracy(&scores, labels)?);
 
     // 6. The learning curve.
-    LinePlot::new("64-32-10 on handwritten digits")
-        .labels("epoch", "cross-entropy")
-        .log_y()
-        .line("training", history.epochs.iter().map(|e| e.loss))
-        .line("held out", history.epochs.iter().filter_map(|e| e.validation_loss))
-        .save(&curve)?;
+    history.curve("64-32-10 on handwritten digits").save(&curve)?;
     println!("learning curve: {}", curve.display());
     Ok(())
 }

@@ -3,11 +3,11 @@
 use autograd::{Rng, Tape, Tensor, Var, tensor};
 use nn::data::{DataLoader, TensorDataset};
 use nn::layer::{Activation, Linear, Mlp, Sequential};
-use nn::loss::{CrossEntropy, Mse, Target};
+use nn::loss::{CrossEntropy, Loss, Mse, Target};
 use nn::optim::{Adam, RmsProp, Sgd};
 use nn::schedule::StepDecay;
-use nn::train::{EarlyStopping, Metric, Stop, TrainError, TrainStep, Trainer, predict};
-use nn::{Module, Pass, Path, parameters};
+use nn::train::{EarlyStopping, Metric, Monitor, Stop, TrainError, TrainStep, Trainer, predict};
+use nn::{Module, Param, Pass, Path, parameters};
 
 /// Two interleaved half circles with some noise: not to be separated by a line.
 fn moons(n: usize, seed: u64) -> TensorDataset<f64> {
@@ -177,4 +177,92 @@ fn a_users_own_layer_trains_with_the_others() {
     let tape = Tape::new();
     let y = model.forward(tape.constant([[0.0, 1.0]]), &mut Pass::eval(&tape)).value();
     assert!(y.at(&[0, 0]) > y.at(&[0, 1]), "the top of the upper moon");
+}
+
+#[test]
+fn a_metric_that_is_to_fall_is_watched_downwards() {
+    let line = TensorDataset::new(tensor![[0.0], [1.0], [2.0]], Target::Values(tensor![[1.0], [3.0], [5.0]])).unwrap();
+    let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+    let early = EarlyStopping { patience: 2, monitor: Monitor::Metric, ..EarlyStopping::default() };
+    let mut trainer = Trainer::new(Mse::new(), Sgd::new(0.05)).epochs(40).batch_size(3).early_stopping(early).quiet();
+    trainer = trainer.metric(Metric::mean_absolute_error()).validation(&line);
+    let history = trainer.fit(&mut model, &line).unwrap();
+    let errors: Vec<f64> = history.epochs.iter().map(|e| e.validation_metric.unwrap()).collect();
+    let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(errors.len() > 10 && least < errors[0] / 2.0, "it goes on while the error falls: {errors:?}");
+    assert_eq!(history.best_by(Monitor::Metric).unwrap().validation_metric, Some(least));
+    assert_eq!(trainer.evaluate(&model, &line).unwrap().metric, Some(least), "the best parameters are back");
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_stops_and_names_the_parameter() {
+    /// √(w x): finite at 0, with an infinite derivative.
+    struct Root {
+        w: Param<f64>,
+    }
+    parameters! { impl Parameters<f64> for Root { w } }
+    impl Module<f64> for Root {
+        fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+            (pass.var(&self.w) * x).sqrt()
+        }
+    }
+    let data = TensorDataset::new(tensor![[1.0]], Target::Values(tensor![[1.0]])).unwrap();
+    let mut model = Root { w: Param::new(tensor![0.0]) };
+    let error = Trainer::new(Mse::new(), Sgd::new(0.1)).quiet().fit(&mut model, &data).unwrap_err();
+    assert!(matches!(&error, TrainError::NonFinite { epoch: 1, batch: 1, cause } if cause.what == "the gradient of w"));
+    assert_eq!(model.w.value(), &tensor![0.0]);
+}
+
+#[test]
+fn gradients_whose_norm_overflows_are_not_clipped_to_nothing() {
+    let data = TensorDataset::new(tensor![[1.0]], Target::Values(tensor![[-1e200]])).unwrap();
+    let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+    let before = values(&model);
+    // The gradient is 1e200, a finite number; its square is beyond f64.
+    let error = Trainer::new(Steep, Sgd::new(0.1)).clip_norm(1.0).quiet().fit(&mut model, &data).unwrap_err();
+    assert!(error.to_string().contains("the norm of the gradients is inf"), "{error}");
+    assert_eq!(values(&model), before);
+}
+
+/// 1e200 · mean(y)
+struct Steep;
+impl Loss<f64> for Steep {
+    fn loss<'t>(&self, output: Var<'t, f64>, _: &Target<f64>) -> autograd::Result<Var<'t, f64>> {
+        Ok(output.mean() * 1e200)
+    }
+}
+
+#[test]
+fn a_domain_error_names_the_op_and_the_line() {
+    struct Log {
+        w: Param<f64>,
+    }
+    parameters! { impl Parameters<f64> for Log { w } }
+    impl Module<f64> for Log {
+        fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+            (pass.var(&self.w) * x).ln()
+        }
+    }
+    let data = TensorDataset::new(tensor![[-1.0]], Target::Values(tensor![[1.0]])).unwrap();
+    let error = Trainer::new(Mse::new(), Sgd::new(0.1)).quiet().fit(&mut Log { w: Param::new(tensor![1.0]) }, &data);
+    let said = error.unwrap_err().to_string();
+    assert!(said.contains("epoch 1, batch 1: the loss is NaN, first produced by ln at"), "{said}");
+    assert!(said.contains("training.rs:"), "{said}");
+}
+
+#[test]
+#[should_panic(expected = "[4, 3]")]
+fn inputs_that_do_not_fit_the_model_panic_with_the_shapes() {
+    let data = TensorDataset::new(Tensor::ones(&[4, 3]), Target::Labels(tensor![0_i64, 1, 0, 1])).unwrap();
+    let _ = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).quiet().fit(&mut network(0), &data);
+}
+
+#[test]
+fn prediction_in_batches_is_prediction_at_once() {
+    let (model, x) = (network(5), Tensor::randn(&[23, 2], &mut Rng::new(1)));
+    let whole = predict(&model, &x, 100).unwrap();
+    for batch_size in [1, 4, 22, 23] {
+        let close = (predict(&model, &x, batch_size).unwrap() - &whole).abs().max().item();
+        assert!(close < 1e-12, "{batch_size}: {close}");
+    }
 }

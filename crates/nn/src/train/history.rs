@@ -1,5 +1,6 @@
 //! What happened in training, epoch by epoch.
 
+use crate::plot::LinePlot;
 use std::fmt::{self, Display, Formatter};
 
 /// The course of a training: one entry per epoch, and why it ended.
@@ -18,6 +19,8 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// What the metric is called, as in `accuracy`.
     pub metric: Option<&'static str>,
+    /// Whether more of the metric is better.
+    pub metric_rises: bool,
     /// Why training ended before the last epoch, if it did.
     pub stopped: Option<Stop>,
 }
@@ -66,17 +69,21 @@ pub enum Monitor {
     /// The loss on the validation data, to fall; on the training data where there is no validation.
     #[default]
     ValidationLoss,
-    /// The metric on the validation data (or else the training data), to rise.
+    /// The metric on the validation data (or else the training data), to rise or to fall as
+    /// [`Metric::rises`](super::Metric::rises) says.
     Metric,
 }
 
 impl Monitor {
     /// The number in an epoch, turned so that less is better; what is missing or NaN is worst.
-    pub(super) fn cost(self, epoch: &Epoch) -> f64 {
+    pub(super) fn cost(self, epoch: &Epoch, metric_rises: bool) -> f64 {
         let cost = match self {
             Monitor::Loss => epoch.loss,
             Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),
-            Monitor::Metric => -epoch.validation_metric.or(epoch.metric).unwrap_or(f64::NAN),
+            Monitor::Metric => {
+                let metric = epoch.validation_metric.or(epoch.metric).unwrap_or(f64::NAN);
+                if metric_rises { -metric } else { metric }
+            }
         };
         if cost.is_nan() { f64::INFINITY } else { cost }
     }
@@ -90,7 +97,25 @@ impl History {
 
     /// The epoch with the best value of a number; the first of equals.
     pub fn best_by(&self, monitor: Monitor) -> Option<&Epoch> {
-        self.epochs.iter().min_by(|a, b| monitor.cost(a).total_cmp(&monitor.cost(b)))
+        let cost = |epoch: &Epoch| monitor.cost(epoch, self.metric_rises);
+        self.epochs.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    }
+
+    /// The losses as curves over the epochs, on a logarithmic axis: training, and validation where there is one.
+    ///
+    /// ```
+    /// # use nn::train::{Epoch, History};
+    /// let epoch = Epoch { epoch: 1, loss: 0.7, validation_loss: Some(0.9), ..Epoch::default() };
+    /// let history = History { epochs: vec![epoch], ..History::default() };
+    /// assert!(history.curve("Learning to read").svg().contains(">validation</text>"));
+    /// ```
+    pub fn curve(&self, title: &str) -> LinePlot {
+        let plot = LinePlot::new(title).labels("epoch", "loss").log_y();
+        let plot = plot.line("training", self.epochs.iter().map(|e| e.loss));
+        if self.epochs.iter().all(|e| e.validation_loss.is_none()) {
+            return plot;
+        }
+        plot.line("validation", self.epochs.iter().map(|e| e.validation_loss.unwrap_or(f64::NAN)))
     }
 
     /// The table as comma-separated values, with a head line. What was not measured is empty.
@@ -136,7 +161,7 @@ mod tests {
             metric: Some(1.0 - loss),
             ..Epoch::default()
         };
-        History { epochs: losses.iter().enumerate().map(epoch).collect(), ..History::default() }
+        History { epochs: losses.iter().enumerate().map(epoch).collect(), metric_rises: true, ..History::default() }
     }
 
     #[test]
@@ -146,6 +171,18 @@ mod tests {
         assert_eq!(history.best_by(Monitor::Loss).unwrap().epoch, 3);
         assert_eq!(history.best_by(Monitor::Metric).unwrap().epoch, 3);
         assert_eq!(History::default().best(), None);
+    }
+
+    #[test]
+    fn a_metric_may_be_to_fall() {
+        let falling = History { metric_rises: false, ..history(&[(0.5, None), (0.3, None), (0.9, None)]) };
+        assert_eq!(falling.best_by(Monitor::Metric).unwrap().epoch, 3);
+    }
+
+    #[test]
+    fn the_curve_shows_what_was_measured() {
+        let shows_validation = |history: History| history.curve("a").svg().contains("validation");
+        assert!(shows_validation(history(&[(0.5, Some(0.6))])) && !shows_validation(history(&[(0.5, None)])));
     }
 
     #[test]

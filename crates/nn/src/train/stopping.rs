@@ -34,6 +34,7 @@ impl Default for EarlyStopping {
 pub(super) struct Convergence<T: Float> {
     early: Option<EarlyStopping>,
     tolerance: Option<f64>,
+    metric_rises: bool,
     best: Option<Best<T>>,
     last_loss: Option<f64>,
 }
@@ -45,8 +46,8 @@ struct Best<T: Float> {
 }
 
 impl<T: Float> Convergence<T> {
-    pub(super) fn new(early: Option<EarlyStopping>, tolerance: Option<f64>) -> Self {
-        Convergence { early, tolerance, best: None, last_loss: None }
+    pub(super) fn new(early: Option<EarlyStopping>, tolerance: Option<f64>, metric_rises: bool) -> Self {
+        Convergence { early, tolerance, metric_rises, best: None, last_loss: None }
     }
 
     /// Takes note of an epoch, and says whether it was the last.
@@ -60,7 +61,7 @@ impl<T: Float> Convergence<T> {
 
     fn out_of_patience(&mut self, epoch: &Epoch, model: &dyn Parameters<T>) -> Option<Stop> {
         let EarlyStopping { patience, min_delta, monitor, restore_best } = self.early?;
-        let cost = monitor.cost(epoch);
+        let cost = monitor.cost(epoch, self.metric_rises);
         match &self.best {
             Some(best) if cost >= best.cost - min_delta => {
                 let stop = Stop::NoImprovement { monitor, best: best.epoch };
@@ -99,7 +100,7 @@ mod tests {
 
     /// Where training stops on these losses, and the parameter (the number of the epoch) that is left.
     fn run(early: Option<EarlyStopping>, tolerance: Option<f64>, losses: &[f64]) -> (Option<(usize, Stop)>, f64) {
-        let mut check = Convergence::new(early, tolerance);
+        let mut check = Convergence::new(early, tolerance, true);
         let mut model = Param::new(autograd::tensor![0.0f64]);
         let stop = losses.iter().enumerate().find_map(|(i, &loss)| {
             model.value_mut().make_mut()[0] = (i + 1) as f64;

@@ -1,6 +1,6 @@
 //! The loop over epochs and batches.
 
-use super::error::TrainError;
+use super::error::{NonFinite, TrainError};
 use super::evaluate::{Evaluation, Metric, evaluate, predict};
 use super::history::{Epoch, History};
 use super::progress::Progress;
@@ -154,9 +154,10 @@ impl<'d, T: Float> Trainer<'d, T> {
         let loader = DataLoader::new(data, self.batch_size)?.shuffle(self.seed);
         self.check_validation(data)?;
         let mut step = TrainStep::new(self.seed);
-        let mut convergence = Convergence::new(self.early_stopping, self.tolerance);
+        let metric_rises = self.metric.is_some_and(|m| m.rises);
+        let mut convergence = Convergence::new(self.early_stopping, self.tolerance, metric_rises);
         let mut progress = Progress::new(self.epochs, loader.batches(), self.quiet);
-        let mut history = History { metric: self.metric.map(|m| m.name), ..History::default() };
+        let mut history = History { metric: self.metric.map(|m| m.name), metric_rises, ..History::default() };
         let base = self.optimizer.learning_rate();
         let outcome = self.epochs_of(model, &loader, &mut step, &mut convergence, &mut progress, &mut history);
         // Also after an error, so that the next call starts from the same rate.
@@ -261,7 +262,11 @@ impl<'d, T: Float> Trainer<'d, T> {
         })?;
         match self.clip {
             Some(Clip::Norm(max)) => {
-                clip::by_norm(step.param_gradients_mut(), max);
+                // Each element is finite, the sum of their squares need not be; scaling by it would leave nothing.
+                let value = clip::by_norm(step.param_gradients_mut(), max);
+                if !value.is_finite() {
+                    return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None }.into());
+                }
             }
             Some(Clip::Value(max)) => clip::by_value(step.param_gradients_mut(), max),
             None => (),
