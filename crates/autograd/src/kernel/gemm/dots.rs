@@ -1,8 +1,12 @@
-//! A vector times a matrix that lies along the sum: one dot product for each element of the result.
+//! A vector times a matrix: one dot product for each element of the result.
 //!
 //! A single chain of multiply-adds would leave the vector unit idle, so [`LANES`] chains run side by side: lane `l`
 //! sums the products at `l`, `l + LANES`, …, and at the end the lanes are added up in a fixed order.
 //! Other than in [`super::blocked`] the sum is not cut into blocks: the lanes keep the chains short.
+//!
+//! Where the matrix lies along the sum, a dot product is computed at a time, its lanes in registers ([`along`]); where it
+//! does not, the same lanes are summed for several columns at a time ([`across`]). The order of the additions is the same:
+//! a transposed view gives the same bits as its copy.
 
 use super::element::Element;
 use super::view::{View, ViewMut};
@@ -11,6 +15,8 @@ use super::view::{View, ViewMut};
 const LANES: usize = 32;
 /// Dot products at a time, which share the loads of the vector.
 const GROUP: usize = 2;
+/// Columns at a time where the matrix lies across the sum: rows long enough to be fetched ahead, sums that fit the cache.
+const WIDTH: usize = 128;
 
 /// `c = a b`, or `c += a b` if `accumulate`, where `a` and `c` are one row.
 ///
@@ -19,7 +25,7 @@ const GROUP: usize = 2;
 /// `a` is `1 x k` and `b` of `k x n` with contiguous columns, `c` must hold `n` elements, and the workspace `k`. As
 /// for `HARDWARE`, see [`super::tile::tile`].
 #[inline(always)]
-pub(super) unsafe fn multiply<T: Element, const HARDWARE: bool>(
+pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
     a: View<T>,
     b: View<T>,
     c: ViewMut<T>,
@@ -74,7 +80,7 @@ fn dots<T: Element, const G: usize, const HARDWARE: bool>(x: &[T], columns: [&[T
         for l in 0..LANES {
             sums[g][l] = last[l].fused::<HARDWARE>(column[l], sums[g][l]);
         }
-        dots[g] = total(sums[g]);
+        [dots[g]] = totals(&sums[g].map(|lane| [lane]));
     }
     dots
 }
@@ -86,13 +92,70 @@ fn padded<T: Element>(rest: &[T]) -> [T; LANES] {
     lanes
 }
 
-/// The sum of all lanes, in a fixed order.
+/// [`along`] for a matrix of any strides: rows of [`WIDTH`] columns are added to the lane that their place in the sum
+/// belongs to.
+///
+/// # Safety
+///
+/// `a` is `1 x k` and `b` of `k x n`, and `c` must hold `n` elements. As for `HARDWARE`, see [`super::tile::tile`].
 #[inline(always)]
-fn total<T: Element>(lanes: [T; LANES]) -> T {
-    let mut eight = [T::ZERO; 8];
+pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: View<T>, c: ViewMut<T>, accumulate: bool) {
+    let (k, n) = (b.rows, b.cols);
+    for first in (0..n).step_by(WIDTH) {
+        let width = WIDTH.min(n - first);
+        let mut sums = [[T::ZERO; WIDTH]; LANES];
+        for p in 0..k {
+            // SAFETY: `p < k`, and the `width` columns from `first` are below `n`.
+            let (x, row) = unsafe { (a.start.add(p * a.col).read(), b.start.add(p * b.row + first * b.col)) };
+            let mut gathered = [T::ZERO; WIDTH];
+            let values = if b.col == 1 && width == WIDTH {
+                // SAFETY: so many columns are there, side by side.
+                unsafe { &*row.cast::<[T; WIDTH]>() }
+            } else {
+                // SAFETY: column `first + j` is below `n`.
+                gathered[..width].iter_mut().enumerate().for_each(|(j, v)| *v = unsafe { row.add(j * b.col).read() });
+                &gathered
+            };
+            fuse::<T, HARDWARE>(x, values, &mut sums[p % LANES]);
+        }
+        // The zeros that `along` is padded with: they turn a sum of -0 into 0.
+        for lane in &mut sums[k % LANES..] {
+            for sum in lane {
+                *sum = T::ZERO.fused::<HARDWARE>(T::ZERO, *sum);
+            }
+        }
+        let totals = totals(&sums);
+        for (j, &dot) in totals[..width].iter().enumerate() {
+            // SAFETY: `first + j < n`.
+            unsafe {
+                let to = c.start.add(first + j);
+                *to = if accumulate { *to + dot } else { dot };
+            }
+        }
+    }
+}
+
+/// `sum += x values`, each product fused with its sum.
+#[inline(always)]
+fn fuse<T: Element, const HARDWARE: bool>(x: T, values: &[T; WIDTH], sum: &mut [T; WIDTH]) {
+    for j in 0..WIDTH {
+        sum[j] = x.fused::<HARDWARE>(values[j], sum[j]);
+    }
+}
+
+/// The sums of all lanes, in a fixed order, for each of `W` columns.
+#[inline(always)]
+fn totals<T: Element, const W: usize>(lanes: &[[T; W]; LANES]) -> [T; W] {
+    let mut eight = [[T::ZERO; W]; 8];
     for l in 0..8 {
-        eight[l] = (lanes[l] + lanes[l + 8]) + (lanes[l + 16] + lanes[l + 24]);
+        for j in 0..W {
+            eight[l][j] = (lanes[l][j] + lanes[l + 8][j]) + (lanes[l + 16][j] + lanes[l + 24][j]);
+        }
     }
     let [a, b, c, d, e, f, g, h] = eight;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+    let mut out = [T::ZERO; W];
+    for j in 0..W {
+        out[j] = ((a[j] + e[j]) + (b[j] + f[j])) + ((c[j] + g[j]) + (d[j] + h[j]));
+    }
+    out
 }

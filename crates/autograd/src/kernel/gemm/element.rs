@@ -40,7 +40,6 @@ const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aar
 /// Columns of a tile with one row.
 const ROW: usize = 64;
 /// Columns of a tile with one row, where few are left.
-const HALF_ROW: usize = ROW / 2;
 
 /// What the kernels ask of a type, and the kernels themselves.
 pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
@@ -86,7 +85,7 @@ macro_rules! kernels {
 
             fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize {
                 if m == 1 || n == 1 {
-                    return blocked::workspace::<1, ROW>(1, m.max(n), k).max(k);
+                    return k.max(1); // a part without a workspace would be no part
                 }
                 match isa {
                     #[cfg(target_arch = "x86_64")]
@@ -140,8 +139,8 @@ unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const 
     unsafe {
         match p.kind {
             Kind::Matrices => blocked::multiply::<T, R, W, H, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
-            Kind::Row => blocked::multiply::<T, 1, ROW, HALF_ROW, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
-            Kind::Dots => dots::multiply::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+            Kind::Row => dots::across::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate),
+            Kind::Dots => dots::along::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
         }
     }
 }

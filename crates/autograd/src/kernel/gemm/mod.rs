@@ -5,8 +5,8 @@
 //!
 //! **What is computed.** The sum over the inner dimension is cut into blocks whose size depends on its length alone.
 //! Within a block each element of the product is a chain of fused multiply-adds in ascending order, begun at 0, and
-//! the sums of the blocks are added in ascending order. (A vector times a matrix that lies along the sum is summed in
-//! lanes instead: see [`dots`].) So the bits of a result depend neither on the number of threads, nor on the
+//! the sums of the blocks are added in ascending order. (A vector times a matrix is summed in lanes instead: see
+//! [`dots`].) So the bits of a result depend neither on the number of threads, nor on the
 //! instruction set, nor on how the work was cut up. Infinities and NaN go through as IEEE 754 has them: no zero is
 //! skipped.
 //!
