@@ -36,6 +36,9 @@ pub struct TrainStep<T: Float> {
     steps: u64,
 }
 
+/// Where the random streams of the steps begin: far from those of the epochs, which a loader of the same seed draws from.
+const DROPOUT: u64 = 1 << 63;
+
 /// What a forward pass in training gave.
 #[derive(Debug, Clone)]
 pub struct Outcome<T: Float> {
@@ -130,7 +133,7 @@ impl<T: Float> TrainStep<T> {
         record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
     ) -> Result<T, StepError> {
         self.tape.clear();
-        let mut pass = Pass::train(&self.tape, self.rng.stream(self.steps));
+        let mut pass = Pass::train(&self.tape, self.rng.stream(DROPOUT | self.steps));
         let loss = record(&mut pass)?;
         let value = loss.value().try_item()?;
         if !value.is_finite() {
