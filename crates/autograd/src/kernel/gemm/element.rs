@@ -39,8 +39,6 @@ const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aar
 
 /// Columns of a tile with one row.
 const ROW: usize = 64;
-/// Columns of a tile with one row, where few are left.
-
 /// What the kernels ask of a type, and the kernels themselves.
 pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
     const ZERO: Self;
