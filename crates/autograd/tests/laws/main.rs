@@ -10,7 +10,7 @@ mod strategy;
 use autograd::check::GradCheck;
 use autograd::op::Op;
 use autograd::{Float, Rng, Tape, Tensor, Value, Var};
-use case::{Case, Input};
+use case::Case;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use strategy::Subject;
