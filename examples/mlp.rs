@@ -59,6 +59,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("test accuracy: {:.2}%", 100.0 * nn::metric::accuracy(&scores, labels)?);
 
     // 6. The learning curve.
+    if let Some(folder) = curve.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     history.curve("64-32-10 on handwritten digits").save(&curve)?;
     println!("learning curve: {}", curve.display());
     Ok(())
