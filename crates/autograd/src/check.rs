@@ -80,10 +80,15 @@ pub enum Mismatch {
     },
 }
 
+/// The function under test, behind a pointer: the checks need one copy of their code, not one per closure.
+type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + 'f;
+
 /// Steps of the five-point rule `f' ≈ (f(x-2h) - 8f(x-h) + 8f(x+h) - f(x+2h)) / 12h`, with an error of h⁴.
 const FIVE_POINTS: [(f64, f64); 4] = [(-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)];
 /// Balances the rule's error against rounding in double precision.
 const STEP: f64 = 1e-3;
+/// The same along a whole direction, whose entries are now and then three times its usual size.
+const STEP_ALONG: f64 = STEP / 4.0;
 
 impl GradCheck {
     /// Checks the derivatives of `f` at `inputs`. An output of any shape is weighted with a random cotangent.
@@ -110,7 +115,8 @@ impl GradCheck {
         if self.second_order {
             let gradient = y.try_grad_with(tape.constant(cotangent.clone()), &x)?;
             for (input, (recorded, computed)) in gradient.iter().zip(&reverse).enumerate() {
-                compare_all(what::RECORDED, input, &recorded.value(), "tensors", computed, self.rtol_exact, 0.0)?;
+                let claim = Claim { what: what::RECORDED, input, reference: "tensors" };
+                claim.tensor(&recorded.value(), computed, self.rtol_exact, 0.0)?;
             }
             let times = |v: &[Tensor<f64>]| {
                 let dot =
@@ -127,23 +133,21 @@ impl GradCheck {
             // A Hessian that is zero is computed as the rounding errors of the gradient.
             let noise = 100.0 * f64::EPSILON * magnitude(&reverse, &u).max(magnitude(&reverse, &v));
             let atol = self.rtol_exact * scale + noise;
-            compare(what::SYMMETRY, 0, 0, left, "the other order does", right, 0.0, atol)?;
+            let claim = Claim { what: what::SYMMETRY, input: 0, reference: "the other order does" };
+            claim.number(0, left, right, 0.0, atol)?;
         }
         Ok(report)
     }
 
     /// Each partial derivative against differences of the value.
-    fn values<F>(
+    fn values(
         &self,
-        f: &F,
+        f: &Function,
         inputs: &[Tensor<f64>],
         w: &Tensor<f64>,
         reverse: &[Tensor<f64>],
         report: &mut Report,
-    ) -> Result<(), Mismatch>
-    where
-        F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
-    {
+    ) -> Result<(), Mismatch> {
         let value = |inputs: &[Tensor<f64>]| {
             let tape = Tape::new();
             let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
@@ -152,6 +156,7 @@ impl GradCheck {
         };
         let mut moved: Vec<Tensor<f64>> = inputs.to_vec();
         for (i, input) in inputs.iter().enumerate() {
+            let claim = Claim { what: what::REVERSE, input: i, reference: "differences" };
             for (k, x) in input.iter().enumerate() {
                 let h = STEP * x.abs().clamp(0.1, 1e3);
                 let (mut sum, mut size) = (0.0, 0.0f64);
@@ -166,7 +171,7 @@ impl GradCheck {
                 let noise = 100.0 * f64::EPSILON * size / h;
                 let got = reverse[i].iter().nth(k).expect("a gradient has the shape of its input");
                 report.note(got, expected, noise);
-                compare(what::REVERSE, i, k, got, "differences", expected, self.rtol, noise)?;
+                claim.number(k, got, expected, self.rtol, noise)?;
             }
         }
         Ok(())
@@ -185,38 +190,37 @@ impl GradCheck {
         let jv = [y.try_jvp(&pairs)?];
         let w = [w.clone()];
         let scale = magnitude(&jv, &w).max(magnitude(v, reverse));
-        compare(what::FORWARD, 0, 0, dot(&jv, &w), "reverse mode does", dot(v, reverse), 0.0, self.rtol_exact * scale)
+        let claim = Claim { what: what::FORWARD, input: 0, reference: "reverse mode does" };
+        claim.number(0, dot(&jv, &w), dot(v, reverse), 0.0, self.rtol_exact * scale)
     }
 
     /// The Hessian times `v` against differences of the gradient along `v`.
-    fn gradients<F>(
+    fn gradients(
         &self,
-        f: &F,
+        f: &Function,
         inputs: &[Tensor<f64>],
         w: &Tensor<f64>,
         v: &[Tensor<f64>],
         hv: &[Tensor<f64>],
         report: &mut Report,
-    ) -> Result<(), Mismatch>
-    where
-        F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
-    {
+    ) -> Result<(), Mismatch> {
         let mut expected: Vec<Tensor<f64>> = inputs.iter().map(|x| Tensor::zeros(x.shape())).collect();
         let mut size = 0.0f64;
         for (step, weight) in FIVE_POINTS {
             let tape = Tape::new();
-            let x: Vec<Var<f64>> = inputs.iter().zip(v).map(|(x, v)| tape.var(x + v * (step * STEP))).collect();
+            let x: Vec<Var<f64>> = inputs.iter().zip(v).map(|(x, v)| tape.var(x + v * (step * STEP_ALONG))).collect();
             let gradient = f(&x).try_vjp(w.clone())?;
             for (sum, &x) in expected.iter_mut().zip(&x) {
                 let g = gradient.wrt(x);
                 size = g.iter().fold(size, |m, g| m.max(g.abs()));
-                *sum = &*sum + g * (weight / (12.0 * STEP));
+                *sum = &*sum + g * (weight / (12.0 * STEP_ALONG));
             }
         }
-        let noise = 100.0 * f64::EPSILON * size / STEP;
+        let noise = 100.0 * f64::EPSILON * size / STEP_ALONG;
         for (i, (got, expected)) in hv.iter().zip(&expected).enumerate() {
             got.iter().zip(expected.iter()).for_each(|(got, expected)| report.note(got, expected, noise));
-            compare_all(what::HESSIAN, i, got, "differences of the gradient", expected, self.rtol_second, noise)?;
+            let claim = Claim { what: what::HESSIAN, input: i, reference: "differences of the gradient" };
+            claim.tensor(got, expected, self.rtol_second, noise)?;
         }
         Ok(())
     }
@@ -239,38 +243,30 @@ impl Report {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn compare(
+/// Two derivatives of one input that should be equal.
+struct Claim {
     what: &'static str,
     input: usize,
-    element: usize,
-    got: f64,
     reference: &'static str,
-    expected: f64,
-    rtol: f64,
-    atol: f64,
-) -> Result<(), Mismatch> {
-    let agree = (got - expected).abs() <= rtol * got.abs().max(expected.abs()) + atol || got == expected;
-    if agree { Ok(()) } else { Err(Mismatch::Numbers { what, input, element, got, reference, expected }) }
 }
 
-fn compare_all(
-    what: &'static str,
-    input: usize,
-    got: &Tensor<f64>,
-    reference: &'static str,
-    expected: &Tensor<f64>,
-    rtol: f64,
-    atol: f64,
-) -> Result<(), Mismatch> {
-    if got.shape() != expected.shape() {
-        let hint = format!("the gradient must have the shape of its input, {:?}", expected.shape());
-        return Err(Error::Shape { op: what, shape: got.shape().into(), hint }.into());
+impl Claim {
+    /// An error unless two numbers agree to `rtol` of the larger, or to `atol`.
+    fn number(&self, element: usize, got: f64, expected: f64, rtol: f64, atol: f64) -> Result<(), Mismatch> {
+        let &Claim { what, input, reference } = self;
+        let agree = (got - expected).abs() <= rtol * got.abs().max(expected.abs()) + atol || got == expected;
+        if agree { Ok(()) } else { Err(Mismatch::Numbers { what, input, element, got, reference, expected }) }
     }
-    got.iter()
-        .zip(expected.iter())
-        .enumerate()
-        .try_for_each(|(k, (got, expected))| compare(what, input, k, got, reference, expected, rtol, atol))
+
+    /// An error unless the shapes are equal and all numbers agree.
+    fn tensor(&self, got: &Tensor<f64>, expected: &Tensor<f64>, rtol: f64, atol: f64) -> Result<(), Mismatch> {
+        if got.shape() != expected.shape() {
+            let hint = format!("the gradient must have the shape of its input, {:?}", expected.shape());
+            return Err(Error::Shape { op: self.what, shape: got.shape().into(), hint }.into());
+        }
+        let mut pairs = got.iter().zip(expected.iter()).enumerate();
+        pairs.try_for_each(|(k, (got, expected))| self.number(k, got, expected, rtol, atol))
+    }
 }
 
 fn directions(like: &[Tensor<f64>], rng: &mut Rng) -> Vec<Tensor<f64>> {
