@@ -200,7 +200,7 @@ macro_rules! exact {
 }
 macro_rules! forward {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        #[allow(missing_docs, clippy::should_implement_trait)]
+        #[allow(missing_docs, clippy::should_implement_trait, reason = "as in `Real`, whose methods these are")]
         impl<S: Real> E<S> {
             $( #[inline(always)] pub fn $u(self) -> E<S> { E(self.0.$u()) } )*
             $( #[inline(always)] pub fn $b(self, b: E<S>) -> E<S> { E(self.0.$b(b.0)) } )*

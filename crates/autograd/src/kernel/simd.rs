@@ -12,7 +12,7 @@ pub(crate) fn has_avx2() -> bool {
 macro_rules! simd {
     ($(#[$doc:meta])* $vis:vis fn $name:ident <$T:ident : $Bound:path> ($($arg:ident : $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block) => {
         $(#[$doc])*
-        #[allow(clippy::too_many_arguments)]
+        #[allow(clippy::too_many_arguments, reason = "a rule has as many operands as it has")]
         $vis fn $name<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
             #[inline(always)]
             fn body<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? $body

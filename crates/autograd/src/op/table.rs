@@ -8,7 +8,7 @@ macro_rules! unary {
     ($x:ident, $y:ident, $g:ident => $($Op:ident : $f:expr, $d:expr;)*) => {
         /// An elementwise function of one tensor.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "the row says it")]
         #[repr(u8)]
         pub enum Unary { $($Op),* }
 
@@ -25,7 +25,7 @@ macro_rules! unary {
 
             /// The cotangent of `x`.
             #[inline(always)]
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "no row reads all")]
             pub fn rule<S: $crate::float::Real>(self, x: S, y: S, g: S) -> S {
                 let ($x, $y, $g) = ($crate::float::E(x), $crate::float::E(y), $crate::float::E(g));
                 match self { $(Unary::$Op => $d.0,)* }
@@ -46,7 +46,7 @@ macro_rules! unary {
             /// `out = rule(x, y, g)` over a block.
             pub(super) fn unary_rule<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
                 match op { $(Unary::$Op => for (((o, &x), &y), &g) in out.iter_mut().zip(xs).zip(ys).zip(gs) {
-                    #[allow(unused_variables)]
+                    #[allow(unused_variables, reason = "no row reads all")]
                     let ($x, $y, $g) = ($crate::float::E(x), $crate::float::E(y), $crate::float::E(g));
                     *o = $d.0;
                 },)* }
@@ -60,7 +60,7 @@ macro_rules! binary {
     ($a:ident, $b:ident, $y:ident, $g:ident => $($Op:ident : $f:expr $(, $da:expr, $db:expr)?;)*) => {
         /// An elementwise function of two tensors that broadcast.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "the row says it")]
         #[repr(u8)]
         pub enum Binary { $($Op),* }
 
@@ -87,7 +87,7 @@ macro_rules! binary {
 
             /// The cotangent of one side; zero for a mask.
             #[inline(always)]
-            #[allow(unused_variables)]
+            #[allow(unused_variables, reason = "no row reads all")]
             pub fn rule<S: $crate::float::Real>(self, side: Side, a: S, b: S, y: S, g: S) -> S {
                 let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
                 match (self, side) {
@@ -114,12 +114,12 @@ macro_rules! binary {
                 match (op, side) {
                     $($(
                         (Binary::$Op, Side::A) => for ((((o, &a), &b), &y), &g) in rows {
-                            #[allow(unused_variables)]
+                            #[allow(unused_variables, reason = "no row reads all")]
                             let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
                             *o = $da.0;
                         },
                         (Binary::$Op, Side::B) => for ((((o, &a), &b), &y), &g) in rows {
-                            #[allow(unused_variables)]
+                            #[allow(unused_variables, reason = "no row reads all")]
                             let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
                             *o = $db.0;
                         },

@@ -75,25 +75,19 @@ impl<T: Float> Adam<T> {
         self
     }
 
-    /// What is added to the root, lest it be 0: `ε`.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn eps(mut self, eps: f64) -> Self {
-        self.eps = non_negative("eps", eps);
-        self
-    }
+    settings! {
+        /// What is added to the root, lest it be 0: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
 
-    /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`, averaged and divided like any other part of
-    /// the gradient. [`AdamW`](super::AdamW) keeps it out of the averages.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
-        self.weight_decay = non_negative("weight decay", weight_decay);
-        self
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`, averaged and divided like any other part of
+        /// the gradient. [`AdamW`](super::AdamW) keeps it out of the averages.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
     }
 
     /// Decay as AdamW has it.

@@ -38,6 +38,18 @@ macro_rules! learning_rate {
     };
 }
 
+/// Builder methods that set one number, checked by the function after the colon under the name it is reported by.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $check:ident($label:literal);)*) => { $(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name(mut self, $name: f64) -> Self {
+            self.$name = $check($label, $name);
+            self
+        }
+    )* };
+}
+
 mod adam;
 mod adamw;
 mod rmsprop;

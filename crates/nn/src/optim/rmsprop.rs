@@ -68,49 +68,35 @@ impl<T: Float> RmsProp<T> {
         }
     }
 
-    /// How much of the running averages is kept from step to step: `α`.
-    ///
-    /// # Panics
-    /// If it is not in `[0, 1)`.
-    #[track_caller]
-    pub fn alpha(mut self, alpha: f64) -> Self {
-        self.alpha = fraction("smoothing constant alpha", alpha);
-        self
-    }
+    settings! {
+        /// How much of the running averages is kept from step to step: `α`.
+        ///
+        /// # Panics
+        /// If it is not in `[0, 1)`.
+        alpha: fraction("smoothing constant alpha");
 
-    /// What is added to the root, lest it be 0: `ε`.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn eps(mut self, eps: f64) -> Self {
-        self.eps = non_negative("eps", eps);
-        self
-    }
+        /// What is added to the root, lest it be 0: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
 
-    /// How much of the last step goes on: `μ`.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn momentum(mut self, momentum: f64) -> Self {
-        self.momentum = non_negative("momentum", momentum);
-        self
+        /// How much of the last step goes on: `μ`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        momentum: non_negative("momentum");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
     }
 
     /// Divides by the standard deviation of the gradients rather than by their root mean square.
     pub fn centered(mut self, centered: bool) -> Self {
         self.centered = centered;
-        self
-    }
-
-    /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
-        self.weight_decay = non_negative("weight decay", weight_decay);
         self
     }
 }

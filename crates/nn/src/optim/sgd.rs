@@ -65,14 +65,18 @@ impl<T: Float> Sgd<T> {
         }
     }
 
-    /// How much of the last step goes on: `μ`, 0.9 in most recipes.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn momentum(mut self, momentum: f64) -> Self {
-        self.momentum = non_negative("momentum", momentum);
-        self
+    settings! {
+        /// How much of the last step goes on: `μ`, 0.9 in most recipes.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        momentum: non_negative("momentum");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
     }
 
     /// How much of each new gradient, but the first, is kept out of the velocity: `τ`.
@@ -89,16 +93,6 @@ impl<T: Float> Sgd<T> {
     /// Nesterov's momentum: looks one step of velocity ahead. It needs momentum and no dampening, which `step` checks.
     pub fn nesterov(mut self, nesterov: bool) -> Self {
         self.nesterov = nesterov;
-        self
-    }
-
-    /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
-    ///
-    /// # Panics
-    /// If it is negative, infinite or NaN.
-    #[track_caller]
-    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
-        self.weight_decay = non_negative("weight decay", weight_decay);
         self
     }
 }
