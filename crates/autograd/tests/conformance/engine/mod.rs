@@ -1,0 +1,203 @@
+//! A generic reader of reference cases: an op by name, its attributes, its inputs, and what value, gradient and
+//! Hessian-vector product must come out. Shared with the crate `nn`, whose ops it is given by a function.
+
+#![allow(dead_code, reason = "each crate runs its own families")]
+
+mod compare;
+pub mod ops;
+mod schema;
+
+use autograd::{Error, Result, Tape, Tensor, Var};
+use compare::{agrees, same_shape};
+pub use schema::{Array, Attrs, Case, File, files};
+
+/// An operand or a result: differentiable numbers, integers, or a mask.
+#[derive(Clone)]
+pub enum Arg<'t> {
+    Real(Var<'t, f64>),
+    Index(Tensor<i64>),
+    Mask(Tensor<bool>),
+}
+
+impl<'t> Arg<'t> {
+    /// The differentiable operand; an error for a case that passes something else.
+    pub fn real(&self) -> Result<Var<'t, f64>> {
+        match self {
+            Arg::Real(x) => Ok(*x),
+            _ => Err(Error::Argument { op: "conformance", hint: "a real operand was expected".into() }),
+        }
+    }
+
+    pub fn index(&self) -> Result<&Tensor<i64>> {
+        match self {
+            Arg::Index(x) => Ok(x),
+            _ => Err(Error::Argument { op: "conformance", hint: "an index was expected".into() }),
+        }
+    }
+
+    pub fn mask(&self) -> Result<&Tensor<bool>> {
+        match self {
+            Arg::Mask(x) => Ok(x),
+            _ => Err(Error::Argument { op: "conformance", hint: "a mask was expected".into() }),
+        }
+    }
+}
+
+impl<'t> From<Var<'t, f64>> for Arg<'t> {
+    fn from(x: Var<'t, f64>) -> Self {
+        Arg::Real(x)
+    }
+}
+
+/// What an op gives: `None` where its name is unknown.
+pub type Applied<'t> = Option<Result<Vec<Arg<'t>>>>;
+
+/// A dispatch from names to ops.
+pub type Apply = dyn for<'t> Fn(&'t Tape<f64>, &str, &Attrs, &[Arg<'t>]) -> Applied<'t>;
+
+/// A single result.
+pub fn one<'t>(y: Result<Var<'t, f64>>) -> Result<Vec<Arg<'t>>> {
+    Ok(vec![y?.into()])
+}
+
+/// Passed and failed cases.
+#[derive(Default)]
+pub struct Report {
+    passed: usize,
+    failures: Vec<String>,
+}
+
+impl Report {
+    pub fn note(&mut self, case: &Case, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(why) => self.failures.push(format!("{} ({} {}): {why}", case.id, case.op, case.attrs)),
+        }
+    }
+
+    /// Prints the failures and, last, the sums.
+    pub fn finish(self) {
+        self.failures.iter().for_each(|failure| println!("{failure}"));
+        println!("conformance: {} passed, {} failed, 0 skipped", self.passed, self.failures.len());
+        assert!(self.failures.is_empty(), "{} reference cases are not met", self.failures.len());
+        assert!(self.passed > 0, "no case was found");
+    }
+}
+
+/// Runs one case; says what disagrees.
+pub fn run(case: &Case, apply: &Apply) -> Result<(), String> {
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_case(case, apply)));
+    attempt.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
+        Err(format!("panicked: {}", text.unwrap_or_default()))
+    })
+}
+
+fn run_case(case: &Case, apply: &Apply) -> Result<(), String> {
+    let tape = Tape::new();
+    let args: Vec<Arg> = case.inputs.iter().map(|x| x.operand(&tape)).collect();
+    let applied = if case.op == "program" {
+        program(&tape, case, &args, apply)
+    } else {
+        call(&tape, &case.op, &case.attrs, &args, apply)
+    };
+    let outputs = match (applied?, case.expect.as_deref()) {
+        (Err(_), Some("error")) => return Ok(()),
+        (Ok(_), Some("error")) => return Err("an error was expected".into()),
+        (Err(error), _) => return Err(error.to_string()),
+        (Ok(outputs), _) => outputs,
+    };
+    if outputs.len() != case.outputs.len() {
+        return Err(format!("{} outputs, expected {}", outputs.len(), case.outputs.len()));
+    }
+    let values: Vec<Array> = outputs.iter().map(Array::of).collect();
+    match_all(case, "output", &values, case.outputs.iter().map(Some), case.jax_outputs.as_deref())?;
+    if case.grads.is_empty() {
+        return Ok(());
+    }
+    derivatives(case, &tape, &args, &outputs)
+}
+
+/// Calls one op, whose name must be known.
+fn call<'t>(
+    tape: &'t Tape<f64>,
+    op: &str,
+    attrs: &Attrs,
+    x: &[Arg<'t>],
+    apply: &Apply,
+) -> Result<Result<Vec<Arg<'t>>>, String> {
+    let result = apply(tape, op, attrs, x).ok_or_else(|| format!("unknown op `{op}`"))?;
+    let unread = attrs.unread();
+    if unread.is_empty() || result.is_err() {
+        Ok(result)
+    } else {
+        Err(format!("unknown attributes of `{op}`: {unread:?}"))
+    }
+}
+
+/// A chain of ops; the result is the last one's.
+fn program<'t>(
+    tape: &'t Tape<f64>,
+    case: &Case,
+    args: &[Arg<'t>],
+    apply: &Apply,
+) -> Result<Result<Vec<Arg<'t>>>, String> {
+    let mut values = args.to_vec();
+    for (op, ids, attrs) in case.nodes() {
+        let x: Vec<Arg> = ids.iter().map(|&id| values[id].clone()).collect();
+        match call(tape, &op, &attrs, &x, apply)? {
+            Ok(mut outputs) => values.push(outputs.swap_remove(0)),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(vec![values.pop().expect("a program has nodes")]))
+}
+
+/// The gradient, and the Hessian times a vector where the case has one.
+fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> Result<(), String> {
+    let weighted = outputs.iter().zip(&case.cotangents).filter_map(|(y, w)| match (y, w) {
+        (Arg::Real(y), Some(w)) => Some((*y, w.reals())),
+        _ => None,
+    });
+    let s = weighted.map(|(y, w)| (y * tape.constant(w)).sum()).reduce(|a, b| a + b).ok_or("no cotangent")?;
+    let wanted: Vec<usize> = (0..args.len()).filter(|&i| case.inputs[i].grad).collect();
+    let x: Vec<Var<f64>> = wanted.iter().map(|&i| args[i].real().expect("a differentiable input is real")).collect();
+    let reverse = s.backward();
+    let gradients: Vec<Array> = x.iter().map(|&x| Array::of_reals(&reverse.wrt(x))).collect();
+    let pick = |all: &'_ [Option<Array>]| wanted.iter().map(|&i| all[i].clone()).collect::<Vec<_>>();
+    let expected = pick(&case.grads);
+    let jax = case.jax_grads.as_ref().map(|g| pick(g).into_iter().flatten().collect::<Vec<_>>());
+    match_all(case, "gradient", &gradients, expected.iter().map(Option::as_ref), jax.as_deref())?;
+    let Some(hvp) = &case.hvp else { return Ok(()) };
+    let recorded = s.grad(&x);
+    let tangents = pick(&hvp.tangents);
+    let pairs =
+        recorded.iter().zip(&tangents).filter_map(|(&g, v)| v.as_ref().map(|v| (g * tape.constant(v.reals())).sum()));
+    let h = pairs.reduce(|a, b| a + b).ok_or("no tangent")?.backward();
+    let products: Vec<Array> = x.iter().map(|&x| Array::of_reals(&h.wrt(x))).collect();
+    let expected = pick(&hvp.grads);
+    match_all(case, "hessian-vector product", &products, expected.iter().map(Option::as_ref), None)
+}
+
+/// Each array against what is expected; at an edge JAX's convention, or a row of `docs/kinks.md`, will do as well.
+fn match_all<'a>(
+    case: &Case,
+    what: &str,
+    got: &[Array],
+    expected: impl Iterator<Item = Option<&'a Array>>,
+    jax: Option<&[Array]>,
+) -> Result<(), String> {
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let Some(expected) = expected else { continue };
+        same_shape(got, expected).map_err(|e| format!("{what} {i}: {e}"))?;
+        for k in 0..expected.data.len() {
+            let jax_agrees = || case.edge && jax.and_then(|j| j.get(i)).is_some_and(|j| agrees(got, j, k, case.rtol));
+            let ours = || case.edge && compare::our_choice(case, what, k, got.data[k]);
+            if !agrees(got, expected, k, case.rtol) && !jax_agrees() && !ours() {
+                let (got, expected) = (got.data[k], expected.data[k]);
+                return Err(format!("{what} {i}, element {k}: {got:e}, expected {expected:e}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The files: their JSON read into arrays and cases.
+
+use super::Arg;
+use autograd::{Tape, Tensor};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// All cases of a family.
+pub struct File {
+    pub cases: Vec<Case>,
+}
+
+/// One application of an op, and what must come out.
+pub struct Case {
+    pub id: String,
+    pub op: String,
+    pub attrs: Attrs,
+    pub inputs: Vec<Array>,
+    pub outputs: Vec<Array>,
+    pub cotangents: Vec<Option<Array>>,
+    pub grads: Vec<Option<Array>>,
+    pub hvp: Option<Hvp>,
+    pub rtol: f64,
+    pub edge: bool,
+    pub expect: Option<String>,
+    pub jax_outputs: Option<Vec<Array>>,
+    pub jax_grads: Option<Vec<Option<Array>>>,
+    /// Everything, for families with a schema of their own.
+    pub json: Value,
+}
+
+/// Second derivatives along tangents.
+pub struct Hvp {
+    pub tangents: Vec<Option<Array>>,
+    pub grads: Vec<Option<Array>>,
+}
+
+/// Numbers of any type, widened to `f64`.
+#[derive(Clone, Debug)]
+pub struct Array {
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub data: Vec<f64>,
+    pub grad: bool,
+}
+
+/// An op's attributes, which remember what was read of them: one that nobody reads is unknown.
+pub struct Attrs {
+    values: Value,
+    read: RefCell<BTreeSet<String>>,
+}
+
+/// The files of the given families: those of the folder `CONFORMANCE_DIR`, or of the default one.
+pub fn files(families: &[&str], default: &str) -> Vec<File> {
+    let folder = std::env::var_os("CONFORMANCE_DIR").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let path = |family: &&str| folder.join(format!("{family}.json"));
+    let present: Vec<PathBuf> = families.iter().map(path).filter(|path| path.is_file()).collect();
+    assert!(!present.is_empty(), "{} has no file of the families {families:?}", folder.display());
+    present.iter().map(|path| read(path)).collect()
+}
+
+fn read(path: &std::path::Path) -> File {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    File { cases: list(&json["cases"]).iter().map(Case::of).collect() }
+}
+
+fn list(json: &Value) -> &[Value] {
+    json.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn arrays(json: &Value) -> Vec<Array> {
+    list(json).iter().filter_map(Array::read).collect()
+}
+
+fn optional(json: &Value) -> Vec<Option<Array>> {
+    list(json).iter().map(Array::read).collect()
+}
+
+/// A number; those that JSON lacks are spelled out.
+pub fn number(json: &Value) -> Option<f64> {
+    match json {
+        Value::Number(x) => x.as_f64(),
+        Value::Bool(b) => Some(f64::from(u8::from(*b))),
+        Value::String(s) => s.replace("Infinity", "inf").parse().ok(),
+        _ => None,
+    }
+}
+
+impl Case {
+    fn of(json: &Value) -> Case {
+        let text = |key: &str| json[key].as_str().map(str::to_string);
+        let given = |key: &str| json.get(key).filter(|v| !v.is_null());
+        Case {
+            id: text("id").unwrap_or_default(),
+            op: text("op").unwrap_or_default(),
+            attrs: Attrs::new(json["attrs"].clone()),
+            inputs: arrays(&json["inputs"]),
+            outputs: arrays(&json["outputs"]),
+            cotangents: optional(&json["cotangents"]),
+            grads: optional(&json["grads"]),
+            hvp: given("hvp").map(|h| Hvp { tangents: optional(&h["tangents"]), grads: optional(&h["grads"]) }),
+            rtol: json["rtol"].as_f64().unwrap_or(1e-9),
+            edge: json["edge"].as_bool().unwrap_or(false),
+            expect: text("expect"),
+            jax_outputs: given("jax_outputs").map(arrays),
+            jax_grads: given("jax_grads").map(optional),
+            json: json.clone(),
+        }
+    }
+
+    /// The nodes of a program: op, ids of its operands, attributes.
+    pub fn nodes(&self) -> Vec<(String, Vec<usize>, Attrs)> {
+        let node = |node: &Value| {
+            let ids = list(&node[1]).iter().filter_map(|id| id.as_u64().map(|id| id as usize)).collect();
+            (node[0].as_str().unwrap_or_default().to_string(), ids, Attrs::new(node[2].clone()))
+        };
+        list(self.attrs.get("nodes").unwrap_or(&Value::Null)).iter().map(node).collect()
+    }
+}
+
+impl Array {
+    fn read(json: &Value) -> Option<Array> {
+        let shape: Vec<usize> =
+            json.get("shape")?.as_array()?.iter().filter_map(|d| d.as_u64().map(|d| d as usize)).collect();
+        let data: Vec<f64> = list(&json["data"]).iter().map(|x| number(x).expect("a number")).collect();
+        assert_eq!(data.len(), shape.iter().product::<usize>(), "elements of shape {shape:?}");
+        let dtype = json["dtype"].as_str().unwrap_or("f64").to_string();
+        Some(Array { dtype, shape, data, grad: json["grad"].as_bool().unwrap_or(false) })
+    }
+
+    /// What an op gave.
+    pub fn of(arg: &Arg) -> Array {
+        match arg {
+            Arg::Real(x) => Self::of_reals(&x.value()),
+            Arg::Index(i) => Array {
+                dtype: "i64".into(),
+                shape: i.shape().into(),
+                data: i.iter().map(|i| i as f64).collect(),
+                grad: false,
+            },
+            Arg::Mask(m) => Array {
+                dtype: "bool".into(),
+                shape: m.shape().into(),
+                data: m.iter().map(|m| f64::from(u8::from(m))).collect(),
+                grad: false,
+            },
+        }
+    }
+
+    pub fn of_reals(x: &Tensor<f64>) -> Array {
+        Array { dtype: "f64".into(), shape: x.shape().into(), data: x.to_vec(), grad: false }
+    }
+
+    pub fn reals(&self) -> Tensor<f64> {
+        Tensor::new(&self.shape, self.data.clone())
+    }
+
+    /// As an operand on the tape: a variable where derivatives are wanted.
+    pub fn operand<'t>(&self, tape: &'t Tape<f64>) -> Arg<'t> {
+        match self.dtype.as_str() {
+            "i64" => Arg::Index(Tensor::new(&self.shape, self.data.iter().map(|&x| x as i64).collect())),
+            "bool" => Arg::Mask(Tensor::new(&self.shape, self.data.iter().map(|&x| x != 0.0).collect())),
+            "f64" if self.grad => Arg::Real(tape.var(self.reals())),
+            "f64" => Arg::Real(tape.constant(self.reals())),
+            other => panic!("unknown dtype `{other}`"),
+        }
+    }
+}
+
+impl Attrs {
+    fn new(values: Value) -> Attrs {
+        Attrs { values, read: RefCell::default() }
+    }
+
+    /// The attribute; `None` where it is absent or null.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.read.borrow_mut().insert(key.to_string());
+        self.values.get(key).filter(|v| !v.is_null())
+    }
+
+    pub fn f64(&self, key: &str) -> Option<f64> {
+        self.get(key).and_then(number)
+    }
+
+    pub fn int(&self, key: &str) -> Option<isize> {
+        self.get(key).and_then(Value::as_i64).map(|i| i as isize)
+    }
+
+    pub fn bool(&self, key: &str) -> bool {
+        self.get(key).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Value::as_str)
+    }
+
+    /// A list of integers; a single one counts as a list.
+    pub fn ints(&self, key: &str) -> Option<Vec<isize>> {
+        let value = self.get(key)?;
+        let int = |v: &Value| v.as_i64().map(|i| i as isize);
+        int(value).map(|i| vec![i]).or_else(|| value.as_array()?.iter().map(int).collect())
+    }
+
+    /// A list of sizes.
+    pub fn sizes(&self, key: &str) -> Option<Vec<usize>> {
+        self.ints(key)?.into_iter().map(|i| usize::try_from(i).ok()).collect()
+    }
+
+    /// What was given and never asked for.
+    pub fn unread(&self) -> Vec<String> {
+        let read = self.read.borrow();
+        self.values.as_object().map_or(Vec::new(), |all| all.keys().filter(|k| !read.contains(*k)).cloned().collect())
+    }
+}
+
+impl std::fmt::Display for Attrs {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let text = self.values.to_string();
+        f.write_str(text.get(..120).unwrap_or(&text))
+    }
+}
