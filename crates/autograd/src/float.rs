@@ -3,6 +3,7 @@
 //!
 //! Rows are written over [`E<S>`], which gives `Real` its infix operators: `g * (1.0 - y * y)`.
 
+use crate::kernel::special;
 use crate::kernel::vmath::Elementary;
 use crate::tensor::Pooled;
 use std::fmt::{Debug, Display};
@@ -98,6 +99,60 @@ pub trait Real: Copy {
     fn softplus(self) -> Self;
     /// Magnitude.
     fn abs(self) -> Self;
+    /// Hyperbolic sine.
+    fn sinh(self) -> Self;
+    /// Hyperbolic cosine.
+    fn cosh(self) -> Self;
+    /// The angle whose sine it is.
+    fn asin(self) -> Self;
+    /// The angle whose cosine it is.
+    fn acos(self) -> Self;
+    /// The angle whose tangent it is.
+    fn atan(self) -> Self;
+    /// Inverse hyperbolic sine.
+    fn asinh(self) -> Self;
+    /// Inverse hyperbolic cosine.
+    fn acosh(self) -> Self;
+    /// Inverse hyperbolic tangent.
+    fn atanh(self) -> Self;
+    /// The whole number at or below.
+    fn floor(self) -> Self;
+    /// The whole number at or above.
+    fn ceil(self) -> Self;
+    /// The nearest whole number, halves to the even one.
+    fn round(self) -> Self;
+    /// The whole part.
+    fn trunc(self) -> Self;
+    /// -1, 0 or 1.
+    fn sign(self) -> Self;
+    /// The error function 2/√π ∫₀ˣ exp(-t²) dt.
+    fn erf(self) -> Self;
+    /// 1 - erf, exact in its tail.
+    fn erfc(self) -> Self;
+    /// The inverse of erf.
+    fn erfinv(self) -> Self;
+    /// ln |Γ|
+    fn lgamma(self) -> Self;
+    /// (ln Γ)′
+    fn digamma(self) -> Self;
+    /// The logarithm of the normal distribution function.
+    fn log_ndtr(self) -> Self;
+    /// exp(-|x|) I₀(x), I₀ a modified Bessel function.
+    fn i0e(self) -> Self;
+    /// exp(-|x|) I₁(x).
+    fn i1e(self) -> Self;
+    /// The angle of the point (b, self).
+    fn atan2(self, b: Self) -> Self;
+    /// √(self² + b²), without overflow.
+    fn hypot(self, b: Self) -> Self;
+    /// What remains of self over b, with the sign of self.
+    fn fmod(self, b: Self) -> Self;
+    /// What remains of self over b, with the sign of b.
+    fn remainder(self, b: Self) -> Self;
+    /// The magnitude of self with the sign of b.
+    fn copysign(self, b: Self) -> Self;
+    /// The b-th derivative of digamma.
+    fn polygamma(self, b: Self) -> Self;
     /// `a` where self (a mask) is not 0, else `b`. A choice, never a multiplication by zero.
     fn select(self, a: Self, b: Self) -> Self;
 }
@@ -129,6 +184,33 @@ macro_rules! float {
             #[inline(always)] fn sigmoid(self) -> $t { Elementary::sigmoid(self) }
             #[inline(always)] fn softplus(self) -> $t { Elementary::softplus(self) }
             #[inline(always)] fn abs(self) -> $t { $t::abs(self) }
+            #[inline(always)] fn sinh(self) -> $t { $t::sinh(self) }
+            #[inline(always)] fn cosh(self) -> $t { $t::cosh(self) }
+            #[inline(always)] fn asin(self) -> $t { $t::asin(self) }
+            #[inline(always)] fn acos(self) -> $t { $t::acos(self) }
+            #[inline(always)] fn atan(self) -> $t { $t::atan(self) }
+            #[inline(always)] fn asinh(self) -> $t { special::asinh(self as f64) as $t }
+            #[inline(always)] fn acosh(self) -> $t { special::acosh(self as f64) as $t }
+            #[inline(always)] fn atanh(self) -> $t { special::atanh(self as f64) as $t }
+            #[inline(always)] fn floor(self) -> $t { $t::floor(self) }
+            #[inline(always)] fn ceil(self) -> $t { $t::ceil(self) }
+            #[inline(always)] fn round(self) -> $t { $t::round_ties_even(self) }
+            #[inline(always)] fn trunc(self) -> $t { $t::trunc(self) }
+            #[inline(always)] fn sign(self) -> $t { if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else { self } }
+            #[inline(always)] fn erf(self) -> $t { Elementary::erf(self) }
+            #[inline(always)] fn erfc(self) -> $t { libm::erfc(self as f64) as $t }
+            #[inline(always)] fn erfinv(self) -> $t { special::erfinv(self as f64) as $t }
+            #[inline(always)] fn lgamma(self) -> $t { special::lgamma(self as f64) as $t }
+            #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
+            #[inline(always)] fn log_ndtr(self) -> $t { special::log_ndtr(self as f64) as $t }
+            #[inline(always)] fn i0e(self) -> $t { special::i0e(self as f64) as $t }
+            #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
+            #[inline(always)] fn atan2(self, b: $t) -> $t { $t::atan2(self, b) }
+            #[inline(always)] fn hypot(self, b: $t) -> $t { f64::hypot(self as f64, b as f64) as $t }
+            #[inline(always)] fn fmod(self, b: $t) -> $t { self % b }
+            #[inline(always)] fn remainder(self, b: $t) -> $t { special::remainder(self as f64, b as f64) as $t }
+            #[inline(always)] fn copysign(self, b: $t) -> $t { $t::copysign(self, b) }
+            #[inline(always)] fn polygamma(self, b: $t) -> $t { special::polygamma(self as f64, b as f64) as $t }
             #[inline(always)] fn select(self, a: $t, b: $t) -> $t { if self != 0.0 { a } else { b } }
         }
         impl Float for $t {
@@ -180,8 +262,10 @@ macro_rules! for_real {
     ($callback:ident) => {
         $callback! {
             unary: neg Neg, exp Exp, exp_m1 ExpM1, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
-                   sigmoid Sigmoid, softplus Softplus, abs Abs;
-            binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq;
+                   sigmoid Sigmoid, softplus Softplus, abs Abs,
+                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, i0e I0e, i1e I1e;
+            binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
+                    atan2 Atan2, hypot Hypot, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma;
         }
     };
 }
@@ -240,6 +324,18 @@ impl<S: Real> E<S> {
     #[inline(always)]
     pub fn unless(self, c: E<S>) -> E<S> {
         c.select(self.lit(0.0), self)
+    }
+
+    /// `c` where the mask holds, else `self`.
+    #[inline(always)]
+    pub fn or_where(self, mask: E<S>, c: f64) -> E<S> {
+        mask.select(self.lit(c), self)
+    }
+
+    /// 1 where self <= b, else 0.
+    #[inline(always)]
+    pub fn le(self, b: E<S>) -> E<S> {
+        b.ge(self)
     }
 
     /// The constant `c`.

@@ -8,6 +8,7 @@ pub mod random;
 pub(crate) mod reduce;
 pub(crate) mod rows;
 pub(crate) mod simd;
+pub(crate) mod special;
 pub mod threads;
 pub(crate) mod update;
 pub mod vmath;

@@ -8,7 +8,28 @@
 
 use super::Side;
 use super::table::{binary, unary};
-use crate::float::Float;
+use crate::float::{E, Float, Real};
+use std::f64::INFINITY;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, LOG2_E, LOG10_E, PI};
+
+/// 1 / √(2π)
+const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
+/// λ and α of Klambauer et al., *Self-Normalizing Neural Networks*, 2017.
+const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
+/// √(2/π) and 0.044715 √(2/π): Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
+const GELU: [f64; 2] = [0.797_884_560_802_865_4, 0.044_715 * 0.797_884_560_802_865_4];
+
+/// What `gelu_tanh` takes the tangent of.
+#[inline(always)]
+fn gelu_angle<S: Real>(x: E<S>) -> E<S> {
+    x * (GELU[0] + GELU[1] * x * x)
+}
+
+/// a - b, and 0 between equal infinities.
+#[inline(always)]
+fn difference<S: Real>(a: E<S>, b: E<S>) -> E<S> {
+    (a - b).unless(a.eq(b) * (1.0 - (a - b).eq(a - b)))
+}
 
 unary! { x, y, g =>
     //          y                   cotangent of x
@@ -27,6 +48,50 @@ unary! { x, y, g =>
     Softplus :  x.softplus(),       g * x.sigmoid();
     Relu     :  x.max(x.lit(0.0)),  g.where_pos(y);
     Abs      :  x.abs(),            g.where_pos(x) - g.where_pos(-x);
+    Exp2       :  x.lit(2.0).pow(x),                 g * y * LN_2;
+    Log2       :  x.ln() * LOG2_E,                   g / (x * LN_2);
+    Log10      :  x.ln() * LOG10_E,                  g / (x * LN_10);
+    Rsqrt      :  1.0 / x.sqrt(),                    -0.5 * g * y / x;
+    Tan        :  x.sin() / x.cos(),                 g * (1.0 + y * y);
+    Sinh       :  x.sinh(),                          g * x.cosh();
+    Cosh       :  x.cosh(),                          g * x.sinh();
+    Asin       :  x.asin(),                          g / ((1.0 - x) * (1.0 + x)).sqrt();
+    Acos       :  x.acos(),                          -g / ((1.0 - x) * (1.0 + x)).sqrt();
+    Atan       :  x.atan(),                          g / (1.0 + x * x);
+    Asinh      :  x.asinh(),                         g / x.hypot(x.lit(1.0));
+    Acosh      :  x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
+    Atanh      :  x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
+    // Steps: constant between their jumps.
+    Sign       :  x.sign(),                          x.lit(0.0);
+    Floor      :  x.floor(),                         x.lit(0.0);
+    Ceil       :  x.ceil(),                          x.lit(0.0);
+    Round      :  x.round(),                         x.lit(0.0);
+    Trunc      :  x.trunc(),                         x.lit(0.0);
+    // Activations.
+    LogSigmoid :  -(-x).softplus(),                  g * (-x).sigmoid();
+    Relu6      :  x.max(x.lit(0.0)).min(x.lit(6.0)), g.where_pos(x).where_pos(6.0 - x);
+    Selu       :  SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.exp());
+    Silu       :  x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
+    Mish       :  x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
+    Hardsigmoid:  ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
+    Hardswish  :  x.gt(x.lit(-3.0)).select(x * ((x + 3.0) / 6.0).min(x.lit(1.0)), x - x), x.gt(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).where_pos(x + 3.0));
+    Softsign   :  x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
+    Tanhshrink :  x - x.tanh(),                      g * x.tanh() * x.tanh();
+    Gelu       :  x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
+    GeluTanh   :  0.5 * x * (1.0 + gelu_angle(x).tanh()), g * (0.5 * (1.0 + gelu_angle(x).tanh()) + 0.5 * x * (1.0 - gelu_angle(x).tanh() * gelu_angle(x).tanh()) * (GELU[0] + 3.0 * GELU[1] * x * x));
+    // Special functions.
+    Erf        :  x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
+    Erfc       :  x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
+    ErfInv     :  x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
+    Lgamma     :  x.lgamma(),                        g * x.digamma();
+    Digamma    :  x.digamma(),                       g * x.polygamma(x.lit(1.0));
+    Logit      :  (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
+    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), (g * ((PI * x).cos() - y) / x).unless(x.eq(x.lit(0.0)));
+    Entr       :  x.ge(x.lit(0.0)).select((-x * x.ln()).unless(x.eq(x.lit(0.0))), x - INFINITY), -g * (x.ln() + 1.0);
+    Ndtr       :  0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
+    LogNdtr    :  x.log_ndtr(),                      g * (-0.5 * x * x - y).exp() * FRAC_1_SQRT_TAU;
+    I0e        :  x.i0e(),                           g * (x.i1e() - x.sign() * y);
+    I1e        :  x.i1e(),                           g * (x.i0e() - (y * (x.sign() + 1.0 / x)).or_where(x.eq(x.lit(0.0)), 0.5));
 }
 
 binary! { a, b, y, g =>
@@ -42,4 +107,23 @@ binary! { a, b, y, g =>
     Gt       :  a.gt(b);
     Ge       :  a.ge(b);
     Eq       :  a.eq(b);
+    // Angles and lengths; at the origin they take no cotangent.
+    Atan2    :  a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
+    Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
+    Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), g * difference(a, b).sigmoid(), g * difference(b, a).sigmoid();
+    Fmod     :  a.fmod(b),   g,                                                 -g * (a / b).trunc();
+    Remainder:  a.remainder(b), g,                                              -g * (a / b).floor();
+    Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
+    Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
+    Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
+    // The larger, the smaller; a NaN gives way to a number, and the first of equals takes the cotangent.
+    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), g.only(a.ge(b).select(a.lit(1.0), 1.0 - b.eq(b))), g.unless(a.ge(b).select(a.lit(1.0), 1.0 - b.eq(b)));
+    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), g.only(b.ge(a).select(a.lit(1.0), 1.0 - b.eq(b))), g.unless(b.ge(a).select(a.lit(1.0), 1.0 - b.eq(b)));
+    Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
+    // Activations with a parameter, b.
+    Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
+    Elu      :  a.gt(a.lit(0.0)).select(a, b * a.exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.exp()), (g * a.exp_m1()).unless(a.gt(a.lit(0.0)));
+    Celu     :  a.gt(a.lit(0.0)).select(a, b * (a / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a / b).exp()), (g * ((a / b).exp_m1() - a / b * (a / b).exp())).unless(a.gt(a.lit(0.0)));
+    Softshrink: a.gt(b).select(a - b, (-a).gt(b).select(a + b, (a - a) * (b - b))), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
+    Hardshrink: a.abs().gt(b).select(a, a - a), g.only(a.abs().gt(b)), b.lit(0.0);
 }

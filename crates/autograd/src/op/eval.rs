@@ -120,7 +120,8 @@ pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &T
 #[inline]
 fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
     if u.is_trigonometric() {
-        let far = x.iter().enumerate().filter(|(_, x)| Real::abs(**x) > T::TRIG_LIMIT);
+        // A row may multiply its angle, by π at most.
+        let far = x.iter().enumerate().filter(|(_, x)| Real::abs(**x) > T::TRIG_LIMIT * T::of(0.25));
         far.for_each(|(i, _)| again(i));
     }
 }
