@@ -152,7 +152,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
 
     #[track_caller]
     fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
-        op.rule(*x, *y, *g)
+        Value::expand(&op.rule(*x, *y, *g), &y.shape())
     }
 
     #[track_caller]

@@ -167,9 +167,9 @@ macro_rules! methods {
             remainder, try_remainder, Remainder = "[1.0, 0.0], [0.0, 0.0]";
             /// The magnitude of a with the sign of b.
             copysign, try_copysign, Copysign = "[1.0, 2.0], [3.0, 4.0]";
-            /// The larger of the two, where NaN gives way to a number; a takes the derivative of a tie.
+            /// The larger of the two, where NaN gives way to a number; ties share the derivative, half each.
             fmax, try_fmax, Fmax = "[3.0, 2.0], [3.0, 4.0]";
-            /// The smaller of the two, where NaN gives way to a number; a takes the derivative of a tie.
+            /// The smaller of the two, where NaN gives way to a number; ties share the derivative, half each.
             fmin, try_fmin, Fmin = "[1.0, 2.0], [3.0, 2.0]";
             /// a for a > 0, else ab: b is the slope on the left.
             prelu, try_prelu, Prelu = "[1.0, 2.0], [3.0, 4.0]";

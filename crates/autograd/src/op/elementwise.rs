@@ -9,7 +9,6 @@
 use super::Side;
 use super::table::{binary, unary};
 use crate::float::{E, Float, Real};
-use std::f64::INFINITY;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, LOG2_E, LOG10_E, PI};
 
 /// 1 / √(2π)
@@ -23,6 +22,12 @@ const GELU: [f64; 2] = [0.797_884_560_802_865_4, 0.044_715 * 0.797_884_560_802_8
 #[inline(always)]
 fn gelu_angle<S: Real>(x: E<S>) -> E<S> {
     x * (GELU[0] + GELU[1] * x * x)
+}
+
+/// (sin u / u)′ near 0, where its formula cancels: -u/3 (1 - u²/10 (1 - u²/28 (1 - u²/54))).
+#[inline(always)]
+fn sinc_slope<S: Real>(u: E<S>) -> E<S> {
+    -u / 3.0 * (1.0 - u * u / 10.0 * (1.0 - u * u / 28.0 * (1.0 - u * u / 54.0)))
 }
 
 /// a - b, and 0 between equal infinities.
@@ -74,7 +79,7 @@ unary! { x, y, g =>
     Silu       :  x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
     Mish       :  x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
     Hardsigmoid:  ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
-    Hardswish  :  x.gt(x.lit(-3.0)).select(x * ((x + 3.0) / 6.0).min(x.lit(1.0)), x - x), x.gt(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).where_pos(x + 3.0));
+    Hardswish  :  x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).where_pos(x + 3.0));
     Softsign   :  x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
     Tanhshrink :  x - x.tanh(),                      g * x.tanh() * x.tanh();
     Gelu       :  x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
@@ -86,8 +91,8 @@ unary! { x, y, g =>
     Lgamma     :  x.lgamma(),                        g * x.digamma();
     Digamma    :  x.digamma(),                       g * x.polygamma(x.lit(1.0));
     Logit      :  (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
-    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), (g * ((PI * x).cos() - y) / x).unless(x.eq(x.lit(0.0)));
-    Entr       :  x.ge(x.lit(0.0)).select((-x * x.ln()).unless(x.eq(x.lit(0.0))), x - INFINITY), -g * (x.ln() + 1.0);
+    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x, PI * sinc_slope(PI * x));
+    Entr       :  (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
     Ndtr       :  0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
     LogNdtr    :  x.log_ndtr(),                      g * (-0.5 * x * x - y).exp() * FRAC_1_SQRT_TAU;
     I0e        :  x.i0e(),                           g * (x.i1e() - x.sign() * y);
@@ -110,20 +115,20 @@ binary! { a, b, y, g =>
     // Angles and lengths; at the origin they take no cotangent.
     Atan2    :  a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
     Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
-    Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), g * difference(a, b).sigmoid(), g * difference(b, a).sigmoid();
+    Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
     Fmod     :  a.fmod(b),   g,                                                 -g * (a / b).trunc();
     Remainder:  a.remainder(b), g,                                              -g * (a / b).floor();
     Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
     Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
     Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
-    // The larger, the smaller; a NaN gives way to a number, and the first of equals takes the cotangent.
-    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), g.only(a.ge(b).select(a.lit(1.0), 1.0 - b.eq(b))), g.unless(a.ge(b).select(a.lit(1.0), 1.0 - b.eq(b)));
-    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), g.only(b.ge(a).select(a.lit(1.0), 1.0 - b.eq(b))), g.unless(b.ge(a).select(a.lit(1.0), 1.0 - b.eq(b)));
+    // The larger, the smaller; a NaN gives way to a number.
+    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - a.eq(a)));
+    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - a.eq(a)));
     Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
     // Activations with a parameter, b.
     Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
     Elu      :  a.gt(a.lit(0.0)).select(a, b * a.exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.exp()), (g * a.exp_m1()).unless(a.gt(a.lit(0.0)));
     Celu     :  a.gt(a.lit(0.0)).select(a, b * (a / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a / b).exp()), (g * ((a / b).exp_m1() - a / b * (a / b).exp())).unless(a.gt(a.lit(0.0)));
-    Softshrink: a.gt(b).select(a - b, (-a).gt(b).select(a + b, (a - a) * (b - b))), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
-    Hardshrink: a.abs().gt(b).select(a, a - a), g.only(a.abs().gt(b)), b.lit(0.0);
+    Softshrink: a - a.max(-b).min(b), g.unless(b.ge(a.abs())), -g * a.sign().unless(b.ge(a.abs()));
+    Hardshrink: a.unless(b.ge(a.abs())), g.unless(b.ge(a.abs())),            b.lit(0.0);
 }

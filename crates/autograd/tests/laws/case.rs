@@ -44,6 +44,8 @@ pub enum Domain {
     Grid(f64),
     /// What counts as true and as false.
     Mask,
+    /// 1, 2 or 3: an order, which does not move.
+    Whole,
 }
 
 impl Domain {
@@ -65,6 +67,7 @@ impl Domain {
                 (1..n).rev().for_each(|i| order.swap(i, rng.bits() as usize % (i + 1)));
                 order.iter().map(|&k| (k as f64 - (n / 2) as f64 + shift) * GAP).collect()
             }
+            Domain::Whole => (0..n).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
             Domain::Mask => (0..n).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
         };
         Tensor::new(shape, data.iter().map(|&x| f64::from(x as f32)).collect())

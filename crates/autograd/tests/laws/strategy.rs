@@ -57,9 +57,46 @@ fn unary_domain(u: Unary) -> Domain {
         | Unary::Cos
         | Unary::Tanh
         | Unary::Sigmoid
-        | Unary::Softplus => REAL,
-        Unary::Recip | Unary::Relu | Unary::Abs => Domain::AwayFromZero,
-        Unary::Sqrt | Unary::Ln => POSITIVE,
+        | Unary::Softplus
+        | Unary::Exp2
+        | Unary::Sinh
+        | Unary::Cosh
+        | Unary::Atan
+        | Unary::Asinh
+        | Unary::LogSigmoid
+        | Unary::Silu
+        | Unary::Mish
+        | Unary::Tanhshrink
+        | Unary::Gelu
+        | Unary::GeluTanh
+        | Unary::Erf
+        | Unary::Erfc
+        | Unary::Sinc
+        | Unary::Ndtr
+        | Unary::LogNdtr
+        | Unary::Hardsigmoid
+        | Unary::Hardswish => REAL,
+        Unary::Recip
+        | Unary::Relu
+        | Unary::Abs
+        | Unary::Relu6
+        | Unary::Sign
+        | Unary::Selu
+        | Unary::Softsign
+        | Unary::I0e
+        | Unary::I1e => Domain::AwayFromZero,
+        Unary::Floor | Unary::Ceil | Unary::Round | Unary::Trunc => Domain::Between(1.1, 1.4),
+        Unary::Tan | Unary::Asin | Unary::Acos | Unary::Atanh | Unary::ErfInv => Domain::Between(-0.7, 0.7),
+        Unary::Acosh => Domain::Between(1.3, 3.0),
+        Unary::Logit => Domain::Between(0.2, 0.8),
+        Unary::Sqrt
+        | Unary::Ln
+        | Unary::Log2
+        | Unary::Log10
+        | Unary::Rsqrt
+        | Unary::Lgamma
+        | Unary::Digamma
+        | Unary::Entr => POSITIVE,
         Unary::Ln1p => Domain::Between(-0.5, 2.0),
     }
 }
@@ -69,7 +106,14 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
         Binary::Add | Binary::Sub | Binary::Mul => [REAL, REAL],
         Binary::Div => [REAL, Domain::AwayFromZero],
         Binary::Pow => [POSITIVE, REAL],
-        Binary::Maximum | Binary::Minimum | Binary::Gt | Binary::Ge | Binary::Eq => {
+        Binary::Logaddexp => [REAL, REAL],
+        Binary::Atan2 | Binary::Hypot | Binary::Copysign => [Domain::AwayFromZero, Domain::AwayFromZero],
+        Binary::Fmod | Binary::Remainder => [Domain::Between(2.2, 2.6), Domain::Between(0.9, 1.0)],
+        Binary::Xlogy | Binary::Xlog1py => [REAL, POSITIVE],
+        Binary::Polygamma => [POSITIVE, Domain::Whole],
+        Binary::Prelu | Binary::Elu | Binary::Celu => [Domain::AwayFromZero, POSITIVE],
+        Binary::Softshrink | Binary::Hardshrink => [Domain::AwayFromZero, Domain::Between(0.2, 0.4)],
+        Binary::Maximum | Binary::Minimum | Binary::Fmax | Binary::Fmin | Binary::Gt | Binary::Ge | Binary::Eq => {
             [Domain::Grid(0.0), Domain::Grid(0.5)]
         }
     };
@@ -221,7 +265,7 @@ fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
                 views.retain(|v| !matches!(v, View::Repeated(_))); // its elements are to differ
             }
             views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost: what stands in gaps is not repeated
-            let differentiable = !matches!(domain, Domain::Mask);
+            let differentiable = !matches!(domain, Domain::Mask | Domain::Whole);
             Input { values: domain.values(&shape, seed), views, differentiable }
         })
         .boxed()

@@ -9,6 +9,7 @@ mod schema;
 
 use autograd::{Error, Result, Tape, Tensor, Var};
 use compare::{agrees, same_shape};
+#[allow(unused_imports, reason = "each crate uses its own part")]
 pub use schema::{Array, Attrs, Case, File, files};
 
 /// An operand or a result: differentiable numbers, integers, or a mask.

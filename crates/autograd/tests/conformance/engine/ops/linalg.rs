@@ -1,11 +1,8 @@
 //! Matrix products, einsum, linear algebra.
 
-use crate::engine::{Applied, Arg, Attrs, one};
+use crate::engine::{Applied, Arg, Attrs};
 use autograd::Tape;
 
-pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
-    let _ = (tape, attrs, x);
-    Some(match op {
-        _ => return None,
-    })
+pub fn apply<'t>(_: &'t Tape<f64>, _: &str, _: &Attrs, _: &[Arg<'t>]) -> Applied<'t> {
+    None
 }

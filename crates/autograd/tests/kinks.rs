@@ -1,0 +1,68 @@
+//! `docs/kinks.md` is true: each row of its first table is computed and compared.
+
+use autograd::op::{Binary, Op, Unary};
+use autograd::{Tape, Tensor, Value, Var};
+
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kinks.md"));
+
+fn numbers(cell: &str) -> Option<Vec<f64>> {
+    cell.split(',').map(|x| x.trim().parse().ok()).collect()
+}
+
+fn same(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
+#[test]
+fn every_row_of_the_page_holds() {
+    let mut rows = 0;
+    for line in PAGE.lines() {
+        let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, name, at, value, gradient, ..] = cells[..] else { continue };
+        let (Some(at), Some(value), Some(gradient)) = (numbers(at), numbers(value), numbers(gradient)) else {
+            continue;
+        };
+        let unary = Unary::ALL.iter().find(|u| u.name() == name).map(|&u| Op::Unary(u));
+        let binary = Binary::ALL.iter().find(|b| b.name() == name).map(|&b| Op::Binary(b));
+        let op = if at.len() == 1 { unary } else { binary }.unwrap_or_else(|| panic!("no op `{name}` of {at:?}"));
+        let tape = Tape::new();
+        let x: Vec<Var<f64>> = at.iter().map(|&x| tape.var(Tensor::scalar(x))).collect();
+        let y = Var::apply(op, &x.iter().collect::<Vec<_>>());
+        let gradients = y.backward();
+        assert!(same(y.item(), value[0]), "{line}: value {}", y.item());
+        for (x, expected) in x.iter().zip(gradient) {
+            let got = gradients.wrt(*x).item();
+            assert!(same(got, expected), "{line}: gradient {got}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 20, "the page has lost its table");
+}
+
+/// Where both peers lose digits, overflow, or give NaN.
+#[test]
+fn extreme_numbers() {
+    let tape = Tape::<f64>::new();
+    for scale in [1e200, 1e-200] {
+        let (a, b) = (tape.var(3.0 * scale), tape.var(4.0 * scale));
+        let y = a.hypot(b);
+        let d = y.backward();
+        assert!((y.item() / scale - 5.0).abs() < 1e-15);
+        assert!((d.wrt(a).item() - 0.6).abs() < 1e-15 && (d.wrt(b).item() - 0.8).abs() < 1e-15);
+    }
+    let x = tape.var([1e5, -1e5, 0.0]);
+    assert_eq!(x.log_softmax(0).slice(0, ..1).sum().backward().wrt(x).to_vec(), [0.0, 0.0, 0.0]);
+    assert_eq!(x.logsumexp().backward().wrt(x).to_vec(), [1.0, 0.0, 0.0]);
+    let nothing = tape.var([f64::NEG_INFINITY; 2]);
+    let y = nothing.logsumexp();
+    assert_eq!((y.item(), y.backward().wrt(nothing).to_vec()), (f64::NEG_INFINITY, vec![0.0, 0.0]));
+    let denormal = tape.var(5e-324);
+    assert!((denormal.ln().item() + 744.440_071_921_381_3).abs() < 1e-12);
+    // Second order of hardsigmoid and celu, in full precision.
+    let x = tape.var(-0.7);
+    let d = x.celu(1.3).grad(&[x])[0];
+    assert!((d.item() - (-0.7f64 / 1.3).exp()).abs() < 1e-15);
+    assert!((d.backward().wrt(x).item() - (-0.7f64 / 1.3).exp() / 1.3).abs() < 1e-15);
+    let h = x.hardsigmoid();
+    assert_eq!((h.item(), h.backward().wrt(x).item()), ((-0.7 + 3.0) / 6.0, 1.0 / 6.0));
+}
