@@ -1,5 +1,5 @@
 //! THE TABLE: every elementwise function and its derivative, one row each, written once over the algebra
-//! [`Real`](crate::float::Real).
+//! [`Real`].
 //!
 //! `x` (or `a`, `b`) are the inputs, `y` is the output, `g` is the cotangent of `y`; a rule gives the cotangent of an
 //! input. The Jacobian of an elementwise function is diagonal, so the same rule with a tangent for `g` is its
