@@ -64,7 +64,8 @@ pub(super) fn triangle<T: Float, V: Value<T>>(
         return Ok(x.clone());
     }
     room(op, &[rows, cols])?;
-    let mask = Tensor::from_fn(&[rows, cols], |i| if keeps(i[0] as isize, i[1] as isize) { T::one() } else { T::zero() });
+    let mask =
+        Tensor::from_fn(&[rows, cols], |i| if keeps(i[0] as isize, i[1] as isize) { T::one() } else { T::zero() });
     V::try_apply(Op::Where, &[&x.constant(mask), x, &x.number(T::zero())])
 }
 

@@ -93,7 +93,10 @@ pub(super) fn chunks(op: &'static str, size: usize, n: usize) -> Result<Vec<usiz
 /// The shape of `x` with `[before, after]` more elements along each axis, fewer where negative, if memory has room.
 pub(super) fn padded(op: &'static str, shape: &[usize], pads: &[[isize; 2]]) -> Result<Shape> {
     if pads.len() != shape.len() {
-        return argument(op, format!("{} pairs of widths were given for shape {shape:?}: give one per axis", pads.len()));
+        return argument(
+            op,
+            format!("{} pairs of widths were given for shape {shape:?}: give one per axis", pads.len()),
+        );
     }
     let mut whole = Shape::new();
     for (&size, &[before, after]) in shape.iter().zip(pads) {
@@ -102,7 +105,9 @@ pub(super) fn padded(op: &'static str, shape: &[usize], pads: &[[isize; 2]]) -> 
             return argument(op, format!("the widths {before} and {after} crop more than the size {size}"));
         }
         let grown = before.max(0).unsigned_abs().checked_add(after.max(0).unsigned_abs());
-        whole.push(grown.and_then(|n| n.checked_add(size - cropped.unsigned_abs())).ok_or_else(|| too_large(op, shape))?);
+        whole.push(
+            grown.and_then(|n| n.checked_add(size - cropped.unsigned_abs())).ok_or_else(|| too_large(op, shape))?,
+        );
     }
     room(op, &whole)?;
     Ok(whole)
@@ -123,7 +128,15 @@ pub(super) fn pad_index(op: &'static str, size: usize, [before, after]: [isize; 
     room(op, &[total as usize])?;
     Ok((-before..total - before)
         .map(|i| match mode {
-            Pad::Reflect => (if i < 0 { -i } else if i >= n { 2 * (n - 1) - i } else { i }) as i64,
+            Pad::Reflect => {
+                (if i < 0 {
+                    -i
+                } else if i >= n {
+                    2 * (n - 1) - i
+                } else {
+                    i
+                }) as i64
+            }
             Pad::Circular => i.rem_euclid(n) as i64,
             Pad::Replicate | Pad::Constant(_) => i.clamp(0, n - 1) as i64,
         })

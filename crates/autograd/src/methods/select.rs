@@ -33,7 +33,13 @@ pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>>
 }
 
 /// An error unless an index of elements fits into `x` beside `axis`, and into `src` altogether.
-pub(super) fn check_scatter(op: &'static str, axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) -> Result<()> {
+pub(super) fn check_scatter(
+    op: &'static str,
+    axis: usize,
+    index: &Tensor<i64>,
+    x: &[usize],
+    src: &[usize],
+) -> Result<()> {
     let part = index.shape();
     let same_rank = part.len() == x.len() && part.len() == src.len();
     if !same_rank || (0..part.len()).any(|i| part[i] > src[i] || (i != axis && part[i] > x[i])) {

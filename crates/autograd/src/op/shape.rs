@@ -14,7 +14,8 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         return Err(Error::Argument { op: name, hint });
     }
     match op {
-        Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => Ok(x[0].into()),
+        Op::Leaf | Op::Const | Op::StopGradient => Ok(x[0].into()),
+        Op::Unary(_) => checked(name, x[0].into()),
         Op::Binary(_) => checked(name, broadcast(name, x[0], x[1])?),
         Op::Where => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
         Op::Reduce { fold, axes, keep } => {
@@ -30,7 +31,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Softmax { axis } | Op::LogSoftmax { axis } => {
             let has_axis = *axis < x[0].len();
             if has_axis {
-                Ok(x[0].into())
+                checked(name, x[0].into())
             } else {
                 Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() })
             }

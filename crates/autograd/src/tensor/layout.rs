@@ -8,8 +8,8 @@ pub type Shape = SmallVec<[usize; 6]>;
 /// Elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
 pub type Strides = SmallVec<[isize; 6]>;
 
-/// No processor addresses more bytes than these 128 TiB of a program's half of 48 bits (or the word allows).
-const MOST_BYTES: usize = if usize::BITS > 47 { 1 << 47 } else { isize::MAX as usize };
+/// No memory holds more elements than the 128 TiB that a program's half of 48 bits addresses.
+const MOST: usize = if usize::BITS > 47 { 1 << 44 } else { usize::MAX };
 /// Results with fewer elements than this are not asked about: memory has room for them.
 const SMALL: usize = 1 << 26;
 
@@ -19,7 +19,7 @@ pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
     if shape.contains(&0) {
         return Ok(0);
     }
-    let bytes = shape.iter().try_fold(8usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MOST_BYTES);
+    let bytes = shape.iter().try_fold(8usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize);
     bytes.map(|n| n / 8).ok_or_else(|| Error::TooLarge { op, shape: shape.into() })
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
 pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<usize> {
     let n = count(op, shape)?;
     // The system is asked for the room and given it back untouched, which costs microseconds.
-    if n < SMALL || Vec::<u64>::new().try_reserve_exact(n).is_ok() {
+    if n < SMALL || (n <= MOST && Vec::<u64>::new().try_reserve_exact(n).is_ok()) {
         Ok(n)
     } else {
         Err(Error::TooLarge { op, shape: shape.into() })

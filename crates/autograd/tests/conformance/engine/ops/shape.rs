@@ -10,7 +10,9 @@ pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) ->
         "split" | "chunk" | "unbind" => pieces(op, attrs, x),
         "concat" | "stack" => one(joined(op, attrs, x)),
         "index_select" | "take" | "gather" | "scatter" | "scatter_add" | "index_add" => one(indexed(op, attrs, x)),
-        "clamp" | "clamp_tensor" | "lerp" | "fill_like" | "detach" | "identity_twice" => one(chosen(tape, op, attrs, x)),
+        "clamp" | "clamp_tensor" | "lerp" | "fill_like" | "detach" | "identity_twice" => {
+            one(chosen(tape, op, attrs, x))
+        }
         _ => return moved(op, attrs, x).map(one),
     })
 }
@@ -54,14 +56,26 @@ fn masks<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
 fn pieces<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     let (x, axis) = (real(x, 0)?, attrs.int("axis").unwrap_or(0));
     let pieces = match op {
-        "split" => x.try_split(&sizes(attrs, "sizes")?, axis)?,
+        "split" => match attrs.get("sizes").and_then(Value::as_u64) {
+            Some(each) => x.try_split(&evenly(x.shape().as_slice(), axis, each as usize)?, axis)?,
+            None => x.try_split(&sizes(attrs, "sizes")?, axis)?,
+        },
         "chunk" => x.try_chunk(usize::try_from(int(attrs, "chunks")?).or_else(|_| bad("a count"))?, axis)?,
         _ => {
-            let pieces = x.try_split(&vec![1; x.shape().get(axis.rem_euclid(64) as usize).copied().unwrap_or(0)], axis)?;
+            let pieces = x.try_split(&evenly(x.shape().as_slice(), axis, 1)?, axis)?;
             pieces.into_iter().map(|p| p.try_squeeze(axis)).collect::<Result<_>>()?
         }
     };
     Ok(pieces.into_iter().map(Arg::Real).collect())
+}
+
+/// An axis in pieces of one size, the last of what is left.
+fn evenly(shape: &[usize], axis: isize, each: usize) -> Result<Vec<usize>> {
+    let i = if axis < 0 { axis + shape.len() as isize } else { axis };
+    match shape.get(i as usize) {
+        Some(&size) if each > 0 => Ok((0..size).step_by(each).map(|start| each.min(size - start)).collect()),
+        _ => bad("a size and an axis"),
+    }
 }
 
 fn joined<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
