@@ -98,27 +98,27 @@ impl Tensor<bool> {
     /// ```
     /// # use autograd::tensor;
     /// let (x, root) = (tensor![4.0, -4.0], tensor![4.0, -4.0].sqrt());
-    /// assert_eq!(x.is_ge(0.0).select(&root, &x), tensor![2.0, -4.0]);
+    /// assert_eq!(x.is_ge(0.0).choose(&root, &x), tensor![2.0, -4.0]);
     /// ```
     /// # Panics
-    /// If the shapes do not broadcast; [`try_select`](Self::try_select) returns the error.
+    /// If the shapes do not broadcast; [`try_choose`](Self::try_choose) returns the error.
     #[track_caller]
-    pub fn select<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> V {
-        or_panic(self.try_select(a, b))
+    pub fn choose<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> V {
+        or_panic(self.try_choose(a, b))
     }
 
-    /// As [`select`](Self::select), or an error if the shapes do not broadcast.
+    /// As [`choose`](Self::choose), or an error if the shapes do not broadcast.
     #[track_caller]
-    pub fn try_select<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> Result<V> {
-        V::try_apply(Op::Where, &[&a.constant(self.to_float()), a, b])
+    pub fn try_choose<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> Result<V> {
+        V::try_apply(Op::Where, &[&a.constant(self.indicator()), a, b])
     }
 
     /// 1 where the mask holds, else 0.
     ///
     /// ```
-    /// assert_eq!(autograd::tensor![true, false].to_float(), autograd::tensor![1.0, 0.0]);
+    /// assert_eq!(autograd::tensor![true, false].indicator(), autograd::tensor![1.0, 0.0]);
     /// ```
-    pub fn to_float<T: Float>(&self) -> Tensor<T> {
+    pub fn indicator<T: Float>(&self) -> Tensor<T> {
         self.map(|holds| if holds { T::one() } else { T::zero() })
     }
 }

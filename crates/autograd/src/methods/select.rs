@@ -88,7 +88,7 @@ macro_rules! select_methods {
             /// assert_eq!(x.where_(&x.is_gt(0.0), tensor![0.0]), tensor![1.0, 0.0]);
             /// ```
             where_, try_where(mask: &Tensor<bool>, b: impl Borrow<Self>) |x| {
-                mask.try_select(x, b.borrow())
+                mask.try_choose(x, b.borrow())
             }
 
             /// `value` where the mask holds, else this; both broadcast.
@@ -99,7 +99,7 @@ macro_rules! select_methods {
             /// assert_eq!(scores.softmax(0), tensor![1.0, 0.0]);
             /// ```
             masked_fill, try_masked_fill(mask: &Tensor<bool>, value: f64) |x| {
-                mask.try_select(&x.number(T::of(value)), x)
+                mask.try_choose(&x.number(T::of(value)), x)
             }
 
             /// min(max(x, low), high), broadcast; at a bound the two share the derivative, half each. Where `low` is
