@@ -96,8 +96,8 @@ pub enum Error {
         /// Shape of the output.
         shape: Box<[usize]>,
     },
-    /// More elements than memory can address.
-    #[error("{op}: shape {shape:?} has more elements than can be addressed")]
+    /// More elements than memory can address, or has room for.
+    #[error("{op}: shape {shape:?} has more elements than memory has room for")]
     TooLarge {
         /// The operation.
         op: &'static str,

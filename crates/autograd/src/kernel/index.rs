@@ -5,6 +5,13 @@ use crate::float::{Element, Float};
 
 /// `out[o, j, i] = x[o, index[j], i]` for arrays `[outer, size, inner]` and `[outer, index.len(), inner]`.
 pub(crate) fn take<T: Element>(x: &[T], [outer, size, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
+    if inner == 1 && size > 0 && !index.is_empty() {
+        // Single elements are not worth a call each.
+        for (x, out) in x.chunks(size).zip(out.chunks_mut(index.len())) {
+            out.iter_mut().zip(index).for_each(|(place, &j)| *place = x[j as usize]);
+        }
+        return;
+    }
     let mut places = out.chunks_mut(inner.max(1));
     for o in 0..outer {
         for &j in index {

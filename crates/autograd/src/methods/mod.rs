@@ -3,8 +3,13 @@
 //! Operands are taken by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. What can fail has a `try_` twin that
 //! returns the error; the plain form panics with the same text at the caller's line.
 
+mod border;
+mod compare;
 mod macros;
 mod parametric;
+mod plan;
+mod select;
+mod shape;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -15,8 +20,12 @@ use crate::tensor::view::Span;
 use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
+pub use compare::Compared;
 use macros::{binary, fold, twins, unary};
 use parametric::parametric;
+pub use plan::Pad;
+use select::select_methods;
+use shape::shape_methods;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
@@ -436,6 +445,7 @@ macro_rules! methods {
             }
 
             /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
+            /// Beside the axis the index may be smaller than this: the rest is not read.
             ///
         /// ```
         /// # use autograd::tensor;
@@ -443,8 +453,12 @@ macro_rules! methods {
         /// assert_eq!(x.gather(1, &tensor![[1_i64], [0]]), tensor![[2.0], [3.0]]);
         /// ```
         gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
-                let axis = resolve_axis("gather", axis, &Value::shape(x))?;
-                Value::try_apply(Op::Gather { axis, index: index.clone() }, &[x])
+                let mut part = Value::shape(x);
+                let axis = resolve_axis("gather", axis, &part)?;
+                if index.rank() == part.len() {
+                    (0..part.len()).filter(|&i| i != axis).for_each(|i| part[i] = index.shape()[i]);
+                }
+                Value::try_apply(Op::Gather { axis, index: index.clone() }, &[&select::leading(x, &part)?])
             }
 
             /// eˣ / Σ eˣ along an axis, without overflow.
@@ -553,6 +567,8 @@ macro_rules! methods {
 impl<T: Float> Tensor<T> {
     methods!();
     parametric!();
+    shape_methods!();
+    select_methods!();
 
     /// The index of the largest element along an axis, the first of equals; NaN counts as largest.
     ///
@@ -587,4 +603,6 @@ impl<T: Float> Tensor<T> {
 impl<'t, T: Float> Var<'t, T> {
     methods!();
     parametric!();
+    shape_methods!();
+    select_methods!();
 }

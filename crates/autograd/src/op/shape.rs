@@ -2,7 +2,7 @@
 
 use super::{Fold, Op};
 use crate::error::{Error, Result};
-use crate::tensor::layout::{broadcast, count, reduced_shape};
+use crate::tensor::layout::{broadcast, count, reduced_shape, room};
 use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
 
@@ -14,7 +14,8 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         return Err(Error::Argument { op: name, hint });
     }
     match op {
-        Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => Ok(x[0].into()),
+        Op::Leaf | Op::Const | Op::StopGradient => Ok(x[0].into()),
+        Op::Unary(_) => checked(name, x[0].into()),
         Op::Binary(_) => checked(name, broadcast(name, x[0], x[1])?),
         Op::Where => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
         Op::Reduce { fold, axes, keep } => {
@@ -30,7 +31,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Softmax { axis } | Op::LogSoftmax { axis } => {
             let has_axis = *axis < x[0].len();
             if has_axis {
-                Ok(x[0].into())
+                checked(name, x[0].into())
             } else {
                 Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() })
             }
@@ -50,14 +51,16 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {
-                Ok(shape.clone())
+                // Where no view is possible, the elements are copied.
+                checked(name, shape.clone())
             } else {
                 mismatch(name, x[0], format!("it has another number of elements than {shape:?}"))
             }
         }
         Op::Expand { shape } => {
             if broadcast(name, x[0], shape)? == *shape {
-                checked(name, shape.clone())
+                count(name, shape)?; // a view takes no room
+                Ok(shape.clone())
             } else {
                 mismatch(name, x[0], format!("it does not broadcast to {shape:?}"))
             }
@@ -125,9 +128,9 @@ fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Re
     Err(Error::Shape { op, shape: shape.into(), hint: hint.into() })
 }
 
-/// The shape, if its elements can be addressed.
+/// The shape, if memory has room for its elements.
 fn checked(op: &'static str, shape: Shape) -> Result<Shape> {
-    count(op, &shape)?;
+    room(op, &shape)?;
     Ok(shape)
 }
 
@@ -135,7 +138,7 @@ fn size_of_axis(op: &'static str, axis: usize, shape: &[usize]) -> Result<usize>
     shape.get(axis).copied().ok_or_else(|| Error::Axis { op, axis: axis as isize, shape: shape.into() })
 }
 
-fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
+pub(crate) fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
     match index.iter().position(|i| !(0..size as i64).contains(&i)) {
         None => Ok(()),
         Some(position) => Err(Error::Index { op, index: index.iter().nth(position).expect("found"), position, size }),

@@ -1,6 +1,6 @@
 //! New tensors: from given elements, from a rule, from random numbers.
 
-use super::layout::{count, row_major};
+use super::layout::{count, room, row_major};
 use super::{Array, Repr, Result, Shape, Shared, Strides, Tensor, pool};
 use crate::error::{Error, or_panic};
 use crate::float::{Element, Float};
@@ -42,7 +42,7 @@ impl<T: Element> Tensor<T> {
     /// If the size overflows the address space.
     #[track_caller]
     pub fn full(shape: &[usize], x: T) -> Tensor<T> {
-        or_panic(count("full", shape));
+        or_panic(room("full", shape));
         Self::build(shape, |out| out.fill(x))
     }
 
@@ -60,7 +60,7 @@ impl<T: Element> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn from_fn(shape: &[usize], mut f: impl FnMut(&[usize]) -> T) -> Tensor<T> {
-        or_panic(count("from_fn", shape));
+        or_panic(room("from_fn", shape));
         let mut index: Shape = smallvec::SmallVec::from_elem(0, shape.len());
         Self::build(shape, |out| {
             for x in out {
@@ -78,7 +78,10 @@ impl<T: Element> Tensor<T> {
 
     /// Each element changed by `f`; the type may change with it.
     pub fn map<U: Element>(&self, mut f: impl FnMut(T) -> U) -> Tensor<U> {
-        Tensor::build(self.shape(), |out| out.iter_mut().zip(self.iter()).for_each(|(o, x)| *o = f(x)))
+        Tensor::build(self.shape(), |out| match self.as_slice() {
+            Some(x) => out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x)),
+            None => out.iter_mut().zip(self.iter()).for_each(|(o, x)| *o = f(x)),
+        })
     }
 
     /// A tensor whose elements `fill` writes, all of them, over what a recycled buffer happens to hold. The caller has
@@ -125,7 +128,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn linspace(start: T, stop: T, n: usize) -> Tensor<T> {
-        or_panic(count("linspace", &[n]));
+        or_panic(room("linspace", &[n]));
         let step = (stop.f64() - start.f64()) / n.saturating_sub(1).max(1) as f64;
         let last = n.saturating_sub(1);
         Self::from_fn(&[n], |i| if i[0] == last && n > 1 { stop } else { T::of(start.f64() + i[0] as f64 * step) })
@@ -134,7 +137,7 @@ impl<T: Float> Tensor<T> {
     /// `0, 1, …, n - 1`.
     #[track_caller]
     pub fn arange(n: usize) -> Tensor<T> {
-        or_panic(count("arange", &[n]));
+        or_panic(room("arange", &[n]));
         Self::from_fn(&[n], |i| T::of(i[0] as f64))
     }
 
@@ -147,14 +150,14 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn rand(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
-        or_panic(count("rand", shape));
+        or_panic(room("rand", shape));
         Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.uniform())))
     }
 
     /// Independent numbers from the normal distribution with mean 0 and standard deviation 1.
     #[track_caller]
     pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
-        or_panic(count("randn", shape));
+        or_panic(room("randn", shape));
         Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.normal())))
     }
 

@@ -8,6 +8,11 @@ pub type Shape = SmallVec<[usize; 6]>;
 /// Elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
 pub type Strides = SmallVec<[isize; 6]>;
 
+/// No memory holds more elements than the 128 TiB that a program's half of 48 bits addresses.
+const MOST: usize = if usize::BITS > 47 { 1 << 44 } else { usize::MAX };
+/// Results with fewer elements than this are not asked about: memory has room for them.
+const SMALL: usize = 1 << 26;
+
 /// The number of elements, or an error if it (or its bytes) cannot be addressed.
 pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
     // An empty axis empties the tensor, whatever the other axes claim.
@@ -16,6 +21,18 @@ pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
     }
     let bytes = shape.iter().try_fold(8usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= isize::MAX as usize);
     bytes.map(|n| n / 8).ok_or_else(|| Error::TooLarge { op, shape: shape.into() })
+}
+
+/// The number of elements of something about to be written, or an error if memory has no room for it: an allocation
+/// that fails later would end the program.
+pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<usize> {
+    let n = count(op, shape)?;
+    // The system is asked for the room and given it back untouched, which costs microseconds.
+    if n < SMALL || (n <= MOST && Vec::<u64>::new().try_reserve_exact(n).is_ok()) {
+        Ok(n)
+    } else {
+        Err(Error::TooLarge { op, shape: shape.into() })
+    }
 }
 
 /// Strides of a row-major array without gaps.

@@ -6,6 +6,7 @@
 mod build;
 mod display;
 pub(crate) mod layout;
+pub(crate) mod mask;
 mod nested;
 pub(crate) mod pool;
 pub(crate) mod view;

@@ -29,6 +29,8 @@ macro_rules! tensors_and_variables {
     };
 }
 
+mod moved;
+
 fn zeros(shape: &[usize]) -> Tensor<f64> {
     Tensor::zeros(shape)
 }

@@ -76,12 +76,13 @@ impl Report {
         }
     }
 
-    /// Prints the failures and, last, the sums.
+    /// Prints the failures and, last, the sums; ends the process with an error if there are failures.
     pub fn finish(self) {
         self.failures.iter().for_each(|failure| println!("{failure}"));
         println!("conformance: {} passed, {} failed, 0 skipped", self.passed, self.failures.len());
-        assert!(self.failures.is_empty(), "{} reference cases are not met", self.failures.len());
-        assert!(self.passed > 0, "no case was found");
+        if self.passed == 0 || !self.failures.is_empty() {
+            std::process::exit(1);
+        }
     }
 }
 

@@ -1,0 +1,224 @@
+//! Methods that choose: by a mask, by bounds, by integer index. All of them compose ops of the table, so that their
+//! derivatives are right by construction.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::Op;
+use crate::op::shape::check_index;
+use crate::tensor::layout::{Odometer, room, row_major};
+use crate::tensor::view::Span;
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+use smallvec::SmallVec;
+
+/// The leading part of each axis.
+#[track_caller]
+pub(super) fn leading<T: Float, V: Value<T>>(x: &V, part: &[usize]) -> Result<V> {
+    if *x.shape() == *part {
+        return Ok(x.clone());
+    }
+    V::try_apply(Op::Slice { spans: spans(part) }, &[x])
+}
+
+pub(super) fn spans(part: &[usize]) -> SmallVec<[Span; 4]> {
+    part.iter().map(|&len| Span { start: 0, len, step: 1 }).collect()
+}
+
+/// A list of indices as an axis: a single one counts as a list.
+pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>> {
+    if index.rank() <= 1 {
+        return Ok(index.as_shape(&[index.len()]));
+    }
+    Err(Error::Shape { op, shape: index.shape().into(), hint: "the index must be a list".into() })
+}
+
+/// An error unless an index of elements fits into `x` beside `axis`, and into `src` altogether.
+pub(super) fn check_scatter(
+    op: &'static str,
+    axis: usize,
+    index: &Tensor<i64>,
+    x: &[usize],
+    src: &[usize],
+) -> Result<()> {
+    let part = index.shape();
+    let same_rank = part.len() == x.len() && part.len() == src.len();
+    if !same_rank || (0..part.len()).any(|i| part[i] > src[i] || (i != axis && part[i] > x[i])) {
+        let hint = format!("the index, of shape {part:?}, must be part of it and (but for axis {axis}) of {x:?}");
+        return Err(Error::Shape { op, shape: src.into(), hint });
+    }
+    check_index(op, index, x[axis])
+}
+
+/// For each place of `x`, which element of `x` followed by those of `src` stands there after scattering: the last
+/// written one.
+pub(super) fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) -> Result<Tensor<i64>> {
+    let n = room("scatter", x)?;
+    let (mut places, sources) = (row_major(x), row_major(src));
+    let along = std::mem::take(&mut places[axis]);
+    Ok(Tensor::build(&[n], |out| {
+        out.iter_mut().enumerate().for_each(|(i, place)| *place = i as i64);
+        let mut walk = Odometer::new(index.shape(), [&places, &sources], [0, n as isize]);
+        for i in index.iter() {
+            let [place, source] = walk.offsets();
+            out[(place + along * i as isize) as usize] = source as i64;
+            walk.advance();
+        }
+    }))
+}
+
+/// Slices or elements that were added into zeros of that shape but for the sizes of other axes: put into all of it.
+#[track_caller]
+pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V> {
+    let part = x.shape();
+    if *part == *whole {
+        return Ok(x.clone());
+    }
+    V::try_apply(Op::Place { spans: spans(&part), shape: Shape::from(whole) }, &[x])
+}
+
+macro_rules! select_methods {
+    () => {
+        twins! {
+            /// This where the mask holds, else `b`; all three broadcast. What is not chosen has no influence, not even a
+            /// NaN.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![1.0, f64::NAN];
+            /// assert_eq!(x.where_(&x.is_gt(0.0), tensor![0.0]), tensor![1.0, 0.0]);
+            /// ```
+            where_, try_where(mask: &Tensor<bool>, b: impl Borrow<Self>) |x| {
+                mask.try_choose(x, b.borrow())
+            }
+
+            /// `value` where the mask holds, else this; both broadcast.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let scores = tensor![1.0, 2.0].masked_fill(&tensor![false, true], f64::NEG_INFINITY);
+            /// assert_eq!(scores.softmax(0), tensor![1.0, 0.0]);
+            /// ```
+            masked_fill, try_masked_fill(mask: &Tensor<bool>, value: f64) |x| {
+                mask.try_choose(&x.number(T::of(value)), x)
+            }
+
+            /// min(max(x, low), high), broadcast; at a bound the two share the derivative, half each. Where `low` is
+            /// above `high` it is `high`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![-2.0, 0.5, 2.0];
+            /// assert_eq!(x.clamp_between(tensor![-1.0], tensor![1.0, 0.0, 1.0]), tensor![-1.0, 0.0, 1.0]);
+            /// ```
+            clamp_between, try_clamp_between(low: impl Borrow<Self>, high: impl Borrow<Self>) |x| {
+                x.try_maximum(low)?.try_minimum(high)
+            }
+
+            /// (1 - w)·x + w·end, broadcast: this at w = 0, `end` at w = 1, exactly.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0].lerp(tensor![3.0, 6.0], tensor![0.5, 1.0]), tensor![2.0, 6.0]);
+            /// ```
+            lerp, try_lerp(end: impl Borrow<Self>, w: impl Borrow<Self>) |x| {
+                let w = w.borrow();
+                x.number(T::one()).try_sub(w)?.try_mul(x)?.try_add(w.try_mul(end)?)
+            }
+
+            /// Slices of an axis by a list of indices, as PyTorch's `index_select`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+            /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, 0]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
+            /// ```
+            index_select, try_index_select(axis: isize, index: &Tensor<i64>) |x| {
+                x.try_take(axis, &select::list("index_select", index)?)
+            }
+
+            /// Slices of `src` added at a list of indices of an axis; repeated ones add up, in order:
+            /// `y[index[k]] = x[index[k]] + Σ src[k]` for axis 0.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let y = tensor![1.0, 1.0, 1.0].index_add(0, &tensor![2_i64, 0, 2], tensor![1.0, 2.0, 3.0]);
+            /// assert_eq!(y, tensor![3.0, 1.0, 5.0]);
+            /// ```
+            index_add, try_index_add(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+                let (shape, src) = (Value::shape(x), src.borrow());
+                let axis = resolve_axis("index_add", axis, &shape)?;
+                let index = select::list("index_add", index)?;
+                let mut expected = shape.clone();
+                expected[axis] = index.len();
+                if Value::shape(src) != expected {
+                    let hint = format!("as the index and the tensor are, it must have shape {expected:?}");
+                    return Err(Error::Shape { op: "index_add", shape: Value::shape(src).as_slice().into(), hint });
+                }
+                x.try_add(Self::try_apply(Op::TakeAdd { axis, index, size: shape[axis] }, &[src])?)
+            }
+
+            /// Elements of `src` added at indices along an axis; repeated ones add up, in order:
+            /// `y[index[i][j]][j] += src[i][j]` for axis 0. The index may be smaller than `src`, and than this beside
+            /// the axis: the rest is not touched.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let y = tensor![[1.0, 1.0, 1.0]].scatter_add(1, &tensor![[2_i64, 2]], tensor![[3.0, 4.0]]);
+            /// assert_eq!(y, tensor![[1.0, 1.0, 8.0]]);
+            /// ```
+            scatter_add, try_scatter_add(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+                let (shape, src) = (Value::shape(x), src.borrow());
+                let axis = resolve_axis("scatter_add", axis, &shape)?;
+                select::check_scatter("scatter_add", axis, index, &shape, &Value::shape(src))?;
+                let src = select::leading(src, index.shape())?;
+                let added = Self::try_apply(Op::GatherAdd { axis, index: index.clone(), size: shape[axis] }, &[&src])?;
+                x.try_add(select::placed(&added, &shape)?)
+            }
+
+            /// Elements of `src` written at indices along an axis: `y[index[i][j]][j] = src[i][j]` for axis 0. Of
+            /// several written to one place the last one stays; what was overwritten has derivative 0. The index may be
+            /// smaller than `src`, and than this beside the axis: the rest is not touched.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let y = tensor![[1.0, 1.0, 1.0]].scatter(1, &tensor![[2_i64, 2]], tensor![[3.0, 4.0]]);
+            /// assert_eq!(y, tensor![[1.0, 1.0, 4.0]]);
+            /// ```
+            scatter, try_scatter(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+                let (shape, src) = (Value::shape(x), src.borrow());
+                let (axis, from) = (resolve_axis("scatter", axis, &shape)?, Value::shape(src));
+                select::check_scatter("scatter", axis, index, &shape, &from)?;
+                let pick = select::last_written(axis, index, &shape, &from)?;
+                let all = [x.try_reshape(&[count("scatter", &shape)?])?, src.try_reshape(&[count("scatter", &from)?])?];
+                Self::try_concat(&all, 0)?.try_take(0, &pick)?.try_reshape(&shape)
+            }
+        }
+
+        /// min(max(x, low), high); an infinite bound is none. At a bound the derivative is half. Where `low` is above
+        /// `high` it is `high`.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![-2.0, 0.5, 2.0].clamp(-1.0, 1.0), tensor![-1.0, 0.5, 1.0]);
+        /// assert_eq!(tensor![-2.0, 0.5, 2.0].clamp(0.0, f64::INFINITY), tensor![0.0, 0.5, 2.0]);
+        /// ```
+        #[track_caller]
+        pub fn clamp(&self, low: f64, high: f64) -> Self {
+            let raised = if low == f64::NEG_INFINITY { self.clone() } else { self.maximum(self.number(T::of(low))) };
+            if high == f64::INFINITY { raised } else { raised.minimum(self.number(T::of(high))) }
+        }
+
+        /// The same number everywhere, in the shape of this: a constant.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![1.0, 2.0].full_like(3.0), tensor![3.0, 3.0]);
+        /// ```
+        #[track_caller]
+        pub fn full_like(&self, value: f64) -> Self {
+            self.number(T::of(value)).broadcast_to(&Value::shape(self))
+        }
+    };
+}
+
+pub(super) use select_methods;
