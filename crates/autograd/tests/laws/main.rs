@@ -8,11 +8,15 @@ mod oracle;
 mod strategy;
 
 use autograd::op::Op;
-use autograd::{Float, Rng, Tape, Tensor, Value, Var, gradcheck};
+use autograd::check::GradCheck;
+use autograd::{Float, Rng, Tape, Tensor, Value, Var};
 use case::Case;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use strategy::Subject;
+
+/// Five-point differences to eight digits; forward against reverse mode to twelve.
+const STRICT: GradCheck = GradCheck { rtol: 1e-8, rtol_second: 1e-6, rtol_exact: 1e-12, second_order: true, seed: 0 };
 
 /// Tries a law on every op.
 fn for_each_op(law: impl Fn(Case) -> TestCaseResult) {
@@ -39,7 +43,7 @@ fn derivatives_agree_with_finite_differences_and_with_each_other() {
             return Ok(()); // a mean of nothing has no derivative; for the others see the next law
         }
         let moving: Vec<usize> = (0..inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
-        let report = gradcheck(
+        let report = STRICT.run(
             |x| {
                 let tape = x[0].tape();
                 let mut all: Vec<Var<f64>> = inputs.iter().map(|x| tape.constant(x.clone())).collect();
