@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Breaks every derivative rule in turn and counts how many of the broken engines the tests notice.
+
+A copy of the crate is made in which each rule can be switched, by the environment variable WENGERT_MUTANT, to a broken
+twin: another sign, a term or factor dropped, a wrong operand. It is compiled once; then the laws and the table of kinks
+run against each mutant. A mutant that no test kills is printed, and makes the script fail.
+
+    python3 .ci/mutants.py [folder for the copy] [words that a rule's name must contain]
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COPY = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "target", "mutants")
+ONLY = sys.argv[2:]
+SRC = os.path.join(COPY, "crates/autograd/src")
+
+# Mutants that compute the same numbers, and why.
+EQUIVALENT = {
+    ("Relu", "g.where_pos(x)"): "x and y = max(x, 0) are positive together",
+    ("Relu6", "g.where_pos(y).where_pos(6.0 - y)"): "x and y are above 0, and below 6, together",
+    ("Logaddexp", "(g * difference(a, b).sigmoid()).unless(a.eq(a.lit(-f64::INFINITY)))"): "the sigmoid is 0 there",
+}
+
+mutants = []  # (rule, mutated text)
+
+
+def new(rule, text):
+    mutants.append((rule, " ".join(text.split())))
+    return len(mutants)
+
+
+def split(expr, operators):
+    """The parts of an expression at top-level binary operators, with the operator before each."""
+    parts, depth, start, operator = [], 0, 0, ""
+    for i, c in enumerate(expr):
+        depth += (c in "([{") - (c in ")]}")
+        binary = c in operators and depth == 0 and expr[i - 1] == " " and expr[i + 1 : i + 2] == " "
+        if binary:
+            parts.append((operator, expr[start:i].strip()))
+            operator, start = c, i + 1
+    return parts + [(operator, expr[start:].strip())]
+
+
+def broken(expr, operands):
+    """Broken twins of a rule: the other sign, each part dropped, each operand taken for another."""
+    if expr in ("x.lit(0.0)", "b.lit(0.0)", "a.lit(0.0)"):
+        yield "g"
+        return
+    yield f"-({expr})"
+    for operators in ("+-", "*/"):
+        parts = split(expr, operators)
+        if len(parts) > 1:
+            for i in range(len(parts)):
+                rest = [p for k, p in enumerate(parts) if k != i]
+                first = {"-": "-", "/": "1.0 / "}.get(rest[0][0], "") if i == 0 else ""
+                yield first + rest[0][1] + "".join(f" {o} {p}" for o, p in rest[1:])
+            break
+    for a in operands:
+        for b in operands:
+            if a != b and re.search(rf"\b{a}\b", expr):
+                yield re.sub(rf"\b{a}\b", b, expr)
+                break
+
+
+def typed(text):
+    """A dropped part may leave a bare number behind: then the mutant would not compile."""
+    return re.search(r"\b[gxyab]\b", text) is not None and not re.match(r"^-?\(?[A-Z_0-9.]+ [*/+-] [A-Z_0-9.]+$", text)
+
+
+def switch(rule, expr, operands):
+    out = expr
+    for text in dict.fromkeys(broken(expr, operands)):
+        if typed(text) and (rule.split(".")[0], text) not in EQUIVALENT and all(word in rule for word in ONLY):
+            out = f"if crate::mutant({new(rule, text)}) {{ {text} }} else {{ {out} }}"
+    return out if out == expr else "{ " + out + " }"
+
+
+def columns(row):
+    """The columns of a row of the table: what stands between top-level commas."""
+    parts, depth, start = [], 0, 0
+    for i, c in enumerate(row):
+        depth += (c in "([{") - (c in ")]}")
+        if c == "," and depth == 0:
+            parts.append(row[start:i].strip())
+            start = i + 1
+    return parts + [row[start:].strip()]
+
+
+def table():
+    path = os.path.join(SRC, "op/elementwise.rs")
+    text = open(path).read()
+
+    def row(m):
+        parts = columns(m[2])
+        operands = ["x", "y"] if len(parts) == 2 else ["a", "b", "y"]
+        rules = [switch(f"{m[1]}.{k}", part, operands) for k, part in enumerate(parts[1:])]
+        return f"    {m[1]}: " + ", ".join([parts[0]] + rules) + ";\n"
+
+    open(path, "w").write(re.sub(r"^    (\w+)\s*:\s+(.*);\n", row, text, flags=re.M))
+
+
+SWAPS = [
+    (r"\.sub\(", ".add("),
+    (r"\.add\(", ".sub("),
+    (r"\.mul\(", ".add("),
+    (r"\.div\(", ".mul("),
+    (r"x\[0\]\.(?!shape|number)", "x[1]."),
+    (r"x\[1\](?!\.shape)", "x[0]"),
+    (r"\bfalse\b", "true"),
+    (r"\btrue\b", "false"),
+    (r"Some\(g\b", "Some(y"),
+    (r"\bg\.(?!shape|number)", "y."),
+    (r"(?<![.\w])y\.(?!shape)", "@."),
+    (r"\(g\)", "(y)"),
+    (r"\(y\)", "(g)"),
+    (r"!t(?=[ab]\b)", "*t"),
+]
+
+
+def arms(name):
+    """A rule that is an arm of a match gets a twin with a guard before it, once for each thing to break."""
+    path = os.path.join(SRC, name)
+    if not os.path.exists(path):
+        return
+    lines = open(path).read().split("\n")
+    out, i = [], 0
+    while i < len(lines):
+        if not re.match(r"        Op::\w+", lines[i]):
+            out.append(lines[i])
+            i += 1
+            continue
+        end = i + 1
+        while end < len(lines) and not re.match(r"        Op::\w+|        //|    \}", lines[end]):
+            end += 1
+        arm = "\n".join(lines[i:end])
+        out.extend(twins(name, arm))
+        out.append(arm)
+        i = end
+    open(path, "w").write("\n".join(out))
+
+
+def twins(name, arm):
+    head, arrow, body = arm.partition("=>")
+    if "unreachable!" in body or " if " in head or not arrow:
+        return
+    rule = os.path.basename(name) + ":" + re.search(r"Op::(\w+)", head)[1]
+    if not all(word in rule for word in ONLY):
+        return
+    for pattern, other in SWAPS:
+        other = other.replace("@", "x[0]" if "jvp" in name else "g")
+        if other == "x[1]." and "x[1]" not in body:
+            continue
+        for m in re.finditer(pattern, body):
+            text = body[: m.start()] + other + body[m.end() :]
+            if (rule.split(":")[1], f"{m[0]} to {other}") not in EQUIVALENT:
+                yield f"{head}if crate::mutant({new(rule, m[0] + ' to ' + other + ' in ' + body)}) =>{text}"
+
+
+def prepare():
+    shutil.rmtree(COPY, ignore_errors=True)
+    skip = shutil.ignore_patterns("target", ".git")
+    shutil.copytree(ROOT, COPY, ignore=skip)
+    table()
+    for name in sys_rules():
+        arms(name)
+    with open(os.path.join(SRC, "lib.rs"), "a") as lib:
+        lib.write(
+            "\n#[inline]\npub(crate) fn mutant(id: usize) -> bool {\n"
+            "    static CHOSEN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();\n"
+            '    *CHOSEN.get_or_init(|| std::env::var("WENGERT_MUTANT").map_or(0, |s| s.parse().unwrap())) == id\n}\n'
+        )
+
+
+def sys_rules():
+    folder = os.path.join(SRC, "op")
+    names = [os.path.relpath(os.path.join(d, f), SRC) for d, _, files in os.walk(folder) for f in files]
+    return sorted(n for n in names if re.search(r"(vjp|jvp)", open(os.path.join(SRC, n)).read()) and "mod.rs" not in n)
+
+
+def build():
+    command = ["cargo", "test", "-p", "wengert-autograd", "--no-run", "--test", "laws", "--test", "kinks"]
+    done = subprocess.run(command, cwd=COPY, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-4000:])
+    return [os.path.join(COPY, p) for p in re.findall(r"\((\S*deps/\S+)\)", done.stderr)]
+
+
+def killed(binaries, id):
+    env = {**os.environ, "WENGERT_MUTANT": str(id), "RUST_BACKTRACE": "0", "WENGERT_THREADS": "1"}
+    for binary in binaries:
+        run = subprocess.run([binary], env=env, cwd=os.path.join(COPY, "crates/autograd"), capture_output=True)
+        if run.returncode:
+            return True
+    return False
+
+
+def main():
+    prepare()
+    binaries = build()
+    if killed(binaries, 0):
+        sys.exit("the tests fail before anything is broken")
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        dead = list(pool.map(lambda id: killed(binaries, id), range(1, len(mutants) + 1)))
+    for (rule, text), dies in zip(mutants, dead):
+        if not dies:
+            print(f"survived: {rule}: {text}")
+    print(f"mutants: {sum(dead)} of {len(dead)} killed")
+    sys.exit(not all(dead))
+
+
+main()
