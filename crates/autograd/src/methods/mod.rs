@@ -3,6 +3,9 @@
 //! Operands are taken by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. What can fail has a `try_` twin that
 //! returns the error; the plain form panics with the same text at the caller's line.
 
+mod einsum;
+#[cfg(feature = "linalg")]
+mod linalg;
 mod macros;
 
 use crate::error::{Error, Result, or_panic};
@@ -15,6 +18,8 @@ use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
 use macros::{binary, fold, twins, unary};
+#[cfg(feature = "linalg")]
+use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
@@ -442,6 +447,9 @@ macro_rules! methods {
 
 impl<T: Float> Tensor<T> {
     methods!();
+    einsum::product_methods!();
+    #[cfg(feature = "linalg")]
+    linalg::linalg_methods!();
 
     /// The index of the largest element along an axis, the first of equals; NaN counts as largest.
     ///
@@ -475,4 +483,7 @@ impl<T: Float> Tensor<T> {
 
 impl<'t, T: Float> Var<'t, T> {
     methods!();
+    einsum::product_methods!();
+    #[cfg(feature = "linalg")]
+    linalg::linalg_methods!();
 }

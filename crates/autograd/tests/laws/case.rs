@@ -42,7 +42,7 @@ pub enum Domain {
     /// Multiples of a gap, all different, shifted by a part of the gap: elements of one input never tie, and inputs
     /// with different shifts do not either.
     Grid(f64),
-    /// Matrices near the diagonal 1, 1½, 2, …
+    /// Matrices near the diagonal 1, 2, 3, …
     Regular,
     /// What counts as true and as false.
     Mask,
@@ -69,7 +69,7 @@ impl Domain {
             }
             Domain::Regular => {
                 let [m, n] = *shape.last_chunk().expect("a matrix has two axes");
-                let diagonal = |k: usize| if k / n % m == k % n { 1.0 + 0.5 * (k % n) as f64 } else { 0.0 };
+                let diagonal = |k: usize| if k / n % m == k % n { 1.0 + (k % n) as f64 } else { 0.0 };
                 (0..count).map(|k| diagonal(k) + uniform(&mut rng, -0.15, 0.15)).collect()
             }
             Domain::Mask => (0..count).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
