@@ -192,7 +192,7 @@ mod dense {
         Some(write((scaled * svd.V().transpose()).as_ref(), out))
     }
 
-    /// Numerator of the [13/13] Padé approximant of eˣ; the denominator is it at -x.
+    /// Numerator of the [13/13] Padé approximant of eˣ, times its first number; the denominator is it at -x.
     const PADE: [f64; 14] = [
         64764752532480000.0,
         32382376266240000.0,
@@ -226,7 +226,7 @@ mod dense {
         let a6 = &a4 * &a2;
         // Σ c·Aᵏ over k of one parity: a6·(c₀·a6 + c₁·a4 + c₂·a2) + c₃·a6 + c₄·a4 + c₅·a2 + c₆.
         let sum = |k: [usize; 7]| {
-            let c = k.map(|k| T::of(PADE[k]));
+            let c = k.map(|k| T::of(PADE[k] / PADE[0]));
             let high = Mat::from_fn(n, n, |i, j| c[0] * a6[(i, j)] + c[1] * a4[(i, j)] + c[2] * a2[(i, j)]);
             let high = &a6 * high;
             Mat::from_fn(n, n, |i, j| {

@@ -87,8 +87,7 @@ fn growth<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -> 
 /// The product of two terms, summed over what they share and nobody needs: one batch of matrix products.
 fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -> Result<Term<V>> {
     let shared = |l: &Label| a.labels.contains(l) && b.labels.contains(l);
-    let (batch, summed): (Vec<_>, Vec<_>) =
-        a.labels.iter().copied().filter(shared).partition(|l| needed.contains(l));
+    let (batch, summed): (Vec<_>, Vec<_>) = a.labels.iter().copied().filter(shared).partition(|l| needed.contains(l));
     let rest = |t: &Term<V>| -> Vec<Label> { t.labels.iter().copied().filter(|l| !shared(l)).collect() };
     let (rows, columns) = (rest(a), rest(b));
     let labels = [batch.clone(), rows.clone(), columns.clone()].concat();

@@ -268,7 +268,9 @@ macro_rules! linalg_methods {
             let ((x, size), (y, right)) = (matrix(op, &from)?, matrix(op, &to)?);
             let batch = broadcast(op, x, y)?;
             let whole = |size: [usize; 2]| -> Shape { batch.iter().copied().chain(size).collect() };
-            let wide = |x: &Self, shape: Shape| if *Value::shape(x) == *shape { Ok(x.clone()) } else { x.try_broadcast_to(&shape) };
+            let wide = |x: &Self, shape: Shape| {
+                if *Value::shape(x) == *shape { Ok(x.clone()) } else { x.try_broadcast_to(&shape) }
+            };
             Ok((wide(self, whole(size))?, wide(b, whole(right))?))
         }
     };

@@ -18,11 +18,11 @@ use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
 use macros::{binary, fold, twins, unary};
-#[cfg(feature = "linalg")]
-use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
+#[cfg(feature = "linalg")]
+use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
 
 macro_rules! methods {
     () => {

@@ -120,7 +120,10 @@ impl Factor {
             let each = out.len() / count;
             if size[0] == 0 {
                 // The determinant of nothing is 1: its sign is 1 and its logarithm 0.
-                return out.iter_mut().enumerate().for_each(|(k, out)| *out = T::of(if k % each == 0 { 1.0 } else { 0.0 }));
+                return out
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(k, out)| *out = T::of(if k % each == 0 { 1.0 } else { 0.0 }));
             }
             // Small matrices share a task.
             let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);

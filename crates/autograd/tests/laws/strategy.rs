@@ -98,7 +98,9 @@ fn reduce(fold: Fold) -> BoxedStrategy<Case> {
 
 fn other(kind: Kind) -> BoxedStrategy<Case> {
     match kind {
-        Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg => unreachable!("each row and fold is a subject of its own"),
+        Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg => {
+            unreachable!("each row and fold is a subject of its own")
+        }
         Kind::Leaf => plain(Op::Leaf, REAL),
         Kind::Const => plain(Op::Const, REAL),
         Kind::StopGradient => plain(Op::StopGradient, REAL),

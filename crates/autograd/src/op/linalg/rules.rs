@@ -200,9 +200,9 @@ fn scalars<T: Float, V: Value<T>>(x: &V, like: &V) -> V {
 /// Part of an axis, counted from the last one.
 fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize, stop: usize) -> V {
     let shape = x.shape();
-    let mut spans: smallvec::SmallVec<[Span; 4]> =
-        shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
-    spans[shape.len() - 1 - from_last] = Span { start: if start == stop { 0 } else { start }, len: stop - start, step: 1 };
+    let mut spans: smallvec::SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    spans[shape.len() - 1 - from_last] =
+        Span { start: if start == stop { 0 } else { start }, len: stop - start, step: 1 };
     V::apply(Op::Slice { spans }, &[x])
 }
 

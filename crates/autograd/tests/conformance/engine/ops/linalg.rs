@@ -5,9 +5,30 @@ use autograd::{Result, Tape, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let known = [
-        "matmul", "dot", "outer", "kron", "linear", "bilinear", "tensordot", "einsum", "inv", "det", "logabsdet",
-        "slogdet", "cholesky", "cholesky_sym", "eigh", "eigvalsh", "eigvalsh_sym", "qr", "svd", "svdvals", "matrix_exp",
-        "matrix_power", "solve", "triangular_solve",
+        "matmul",
+        "dot",
+        "outer",
+        "kron",
+        "linear",
+        "bilinear",
+        "tensordot",
+        "einsum",
+        "inv",
+        "det",
+        "logabsdet",
+        "slogdet",
+        "cholesky",
+        "cholesky_sym",
+        "eigh",
+        "eigvalsh",
+        "eigvalsh_sym",
+        "qr",
+        "svd",
+        "svdvals",
+        "matrix_exp",
+        "matrix_power",
+        "solve",
+        "triangular_solve",
     ];
     known.contains(&op).then(|| call(op, attrs, x))
 }
