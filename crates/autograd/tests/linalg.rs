@@ -197,6 +197,23 @@ fn factors_multiply_to_the_matrix_and_differentiate_twice() {
 }
 
 #[test]
+fn a_triangle_alone_has_influence() {
+    let a = tensor![[f64::NAN, f64::NAN], [3.0, f64::INFINITY]];
+    assert_eq!(a.triangular_solve(tensor![[1.0], [5.0]], true, true), tensor![[1.0], [2.0]]);
+    let by_zero: Tensor<f64> = tensor![[0.0, 0.0], [0.0, 1.0]].triangular_solve(tensor![[1.0], [1.0]], true, false);
+    assert!(!by_zero.at(&[0, 0]).is_finite());
+}
+
+#[test]
+fn the_exponential_moves_along_directions_of_any_length() {
+    let tape = Tape::new();
+    let x = tape.var(random(&[3, 3], 1));
+    let (y, g) = (x.matrix_exp(), random(&[3, 3], 2));
+    near(&(y.vjp(&g * 1e12).wrt(x) * 1e-12), &y.vjp(g.clone()).wrt(x), 1e-14);
+    near(&y.vjp(g * 0.0).wrt(x), &Tensor::zeros(&[3, 3]), 0.0);
+}
+
+#[test]
 fn signs_are_those_of_lapack() {
     let (q, r) = tensor![[3.0, 1.0], [4.0, 2.0]].qr();
     near(&q, &tensor![[-0.6, -0.8], [-0.8, 0.6]], 1e-15);

@@ -7,6 +7,9 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 
+/// Why there is no inverse.
+pub(super) const SINGULAR: &str = "the matrix is singular, or so nearly that the result is not finite";
+
 /// The numbers of a tensor or a variable.
 pub(super) trait Numbers<T: Float>: Value<T> {
     fn numbers(&self) -> Tensor<T>;
@@ -25,19 +28,29 @@ impl<T: Float> Numbers<T> for Var<'_, T> {
 }
 
 /// The op's value, or an error where the matrix has none: what is not finite although the operands are.
-pub(super) fn finite<T: Float, V: Numbers<T>>(factor: Factor, x: &[&V], lacks: &'static str) -> Result<V> {
+pub(super) fn finite<T: Float, V: Numbers<T>>(
+    op: &'static str,
+    factor: Factor,
+    x: &[&V],
+    lacks: &'static str,
+) -> Result<V> {
     let y = V::try_apply(Op::Linalg(factor), x)?;
     let finite = |x: &V| x.numbers().iter().all(T::is_finite);
-    if finite(&y) || !x.iter().all(|x| finite(x)) {
-        Ok(y)
-    } else {
-        Err(Error::Singular { op: factor.name(), hint: lacks })
-    }
+    if finite(&y) || !x.iter().all(|x| finite(x)) { Ok(y) } else { Err(Error::Singular { op, hint: lacks }) }
 }
 
+/// The batch and the size of the matrices.
 pub(super) fn matrix<'a>(op: &'static str, shape: &'a [usize]) -> Result<(&'a [usize], [usize; 2])> {
     let error = || Error::Shape { op, shape: shape.into(), hint: "a matrix has two axes".into() };
     shape.split_last_chunk().map(|(batch, &size)| (batch, size)).ok_or_else(error)
+}
+
+/// The rows, which are as many as the columns.
+pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
+    match matrix(op, shape)?.1 {
+        [m, n] if m == n => Ok(n),
+        _ => Err(Error::Shape { op, shape: shape.into(), hint: "the matrix must be square".into() }),
+    }
 }
 
 /// A method with several results, and its `try_` twin.
@@ -81,7 +94,7 @@ macro_rules! linalg_methods {
                     return a.try_solve(b.try_unsqueeze(-1)?)?.try_squeeze(-1);
                 }
                 let (a, b) = a.batched("solve", b)?;
-                finite(Factor::Solve, &[&a, &b], SINGULAR)
+                finite("solve", Factor::Solve, &[&a, &b], SINGULAR)
             }
 
             /// T⁻¹·B, where T is the lower or the upper triangle of this matrix, with ones for a diagonal if `unit`. A 0
@@ -105,9 +118,8 @@ macro_rules! linalg_methods {
             /// ```
             inv, try_inv() |a| {
                 let shape = Value::shape(a);
-                let (_, [_, n]) = matrix("inv", &shape)?;
-                let identity = a.constant(Tensor::eye(n)).try_broadcast_to(&shape)?;
-                finite(Factor::Solve, &[a, &identity], SINGULAR)
+                let identity = a.constant(Tensor::eye(square("inv", &shape)?)).try_broadcast_to(&shape)?;
+                finite("inv", Factor::Solve, &[a, &identity], SINGULAR)
             }
 
             /// The determinant: 0 where the matrix is singular, and its derivative is right there, too.
@@ -133,7 +145,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[4.0, 2.0], [2.0, 5.0]].cholesky(), tensor![[2.0, 0.0], [1.0, 2.0]]);
             /// ```
-            cholesky, try_cholesky() |a| { finite(Factor::Cholesky, &[a], "the matrix is not positive definite") }
+            cholesky, try_cholesky() |a| { finite("cholesky", Factor::Cholesky, &[a], "the matrix is not positive definite") }
 
             /// The eigenvalues of (A + Aᵀ)/2, ascending.
             ///
@@ -171,23 +183,19 @@ macro_rules! linalg_methods {
             /// ```
             matrix_power, try_matrix_power(n: i64) |a| {
                 let shape = Value::shape(a);
-                let (_, [rows, columns]) = matrix("matrix_power", &shape)?;
-                if rows != columns {
-                    let hint = "the matrix must be square".into();
-                    return Err(Error::Shape { op: "matrix_power", shape: shape.as_slice().into(), hint });
-                }
-                let (mut square, mut left) = (if n < 0 { a.try_inv()? } else { a.clone() }, n.unsigned_abs());
+                let rows = square("matrix_power", &shape)?;
+                let (mut base, mut left) = (if n < 0 { a.try_inv()? } else { a.clone() }, n.unsigned_abs());
                 let mut power = None;
                 while left > 0 {
                     if left & 1 == 1 {
                         power = Some(match power {
-                            None => square.clone(),
-                            Some(power) => square.try_matmul(&power)?,
+                            None => base.clone(),
+                            Some(power) => base.try_matmul(&power)?,
                         });
                     }
                     left >>= 1;
                     if left > 0 {
-                        square = square.try_matmul(&square)?;
+                        base = base.try_matmul(&base)?;
                     }
                 }
                 match power {
@@ -221,7 +229,7 @@ macro_rules! linalg_methods {
             /// assert_eq!((w, v), (tensor![1.0, 2.0], tensor![[0.0, 1.0], [1.0, 0.0]]));
             /// ```
             eigh, try_eigh -> (Self, Self) |a| {
-                let y = finite(Factor::Eigh, &[a], "the iteration for the eigenvalues did not converge")?;
+                let y = finite("eigh", Factor::Eigh, &[a], "the iteration for the eigenvalues did not converge")?;
                 Ok((y.try_slice(-2, 0..1)?.try_squeeze(-2)?, y.try_slice(-2, 1..)?))
             }
 
@@ -237,7 +245,7 @@ macro_rules! linalg_methods {
             svd, try_svd -> (Self, Self, Self) |a| {
                 let shape = Value::shape(a);
                 let rows = matrix("svd", &shape)?.1[0] as isize;
-                let y = finite(Factor::Svd, &[a], "the iteration for the singular values did not converge")?;
+                let y = finite("svd", Factor::Svd, &[a], "the iteration for the singular values did not converge")?;
                 let values = y.try_slice(-2, 0..1)?.try_squeeze(-2)?;
                 Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
             }
@@ -253,8 +261,8 @@ macro_rules! linalg_methods {
             qr, try_qr -> (Self, Self) |a| {
                 let shape = Value::shape(a);
                 let (_, [m, n]) = matrix("qr", &shape)?;
-                let square = if m < n { a.try_slice(-1, 0..m as isize)? } else { a.clone() };
-                let q: Self = Value::try_apply(Op::Linalg(Factor::Qr), &[&square])?;
+                let tall = if m < n { a.try_slice(-1, 0..m as isize)? } else { a.clone() };
+                let q: Self = Value::try_apply(Op::Linalg(Factor::Qr), &[&tall])?;
                 let above = Tensor::from_fn(&[m.min(n), n], |i| if i[0] <= i[1] { T::one() } else { T::zero() });
                 let r = q.try_transpose(-1, -2)?.try_matmul(a)?;
                 Ok((q, a.constant(above).try_select(&r, a.number(T::zero()))?))
@@ -276,6 +284,3 @@ macro_rules! linalg_methods {
     };
 }
 pub(super) use linalg_methods;
-
-/// Why there is no inverse.
-pub(super) const SINGULAR: &str = "the matrix is singular, or so nearly that the result is not finite";

@@ -232,13 +232,21 @@ fn gaps<T: Float, V: Value<T>>(s: &V) -> V {
     recip(&s.sub(&t(s)).mul(&s.add(&t(s))))
 }
 
-/// How exp(A) moves with A along G: the upper right of exp([A G; 0 A]).
+/// How exp(A) moves with A along G: the upper right of exp([A G; 0 A]). It is linear in G, which is made of size 1, so
+/// that only the size of A decides how often the exponential is squared.
 fn exp_derivative<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
     let (n, axis) = (rows(a), a.shape().len() - 2);
+    if n == 0 {
+        return g.clone();
+    }
+    let largest = g.unary(Unary::Abs).reduce(Fold::Max, AxisSet::one(axis).with(axis + 1), true);
+    let largest = V::apply(Op::StopGradient, &[&largest]);
+    let size = largest.eq(&g.number(T::zero())).select(&g.number(T::one()), &largest);
+    let g = &g.div(&size);
     let zero = a.number(T::zero()).expand(&a.shape());
     let (above, below) = (concat(axis + 1, &[a, g]), concat(axis + 1, &[&zero, a]));
     let whole = V::apply(Op::Linalg(Factor::MatrixExp), &[&concat(axis, &[&above, &below])]);
-    span(&span(&whole, 1, 0, n), 0, n, 2 * n)
+    span(&span(&whole, 1, 0, n), 0, n, 2 * n).mul(&size)
 }
 
 /// How the cofactors of A move along G; the same in both directions, for it is the second derivative of det(A).
