@@ -5,6 +5,7 @@ use crate::op::Factor;
 
 /// One matrix after the other in memory, row by row: the operands of a single factorization.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "linalg"), allow(dead_code, reason = "nobody is there to read them"))]
 pub struct Operands<'a, T> {
     /// The matrix.
     pub(crate) a: &'a [T],
@@ -59,9 +60,12 @@ mod dense {
             Factor::Cholesky => cholesky(a, out),
             Factor::Eigh => eigh(a, out),
             Factor::Svd => svd(a, out),
-            Factor::Qr => Some(write(a.qr().compute_thin_Q().as_ref(), out)),
-            Factor::Slogdet => Some(slogdet(a, out)),
-            Factor::Det => Some(out[0] = det(a)),
+            Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
+            Factor::Slogdet => slogdet(a, out),
+            Factor::Det => {
+                out[0] = det(a);
+                Some(())
+            }
             Factor::Cofactor => cofactor(a, out),
             Factor::MatrixExp => matrix_exp(a, out),
         };
@@ -70,10 +74,11 @@ mod dense {
         }
     }
 
-    /// A matrix into memory, row by row.
-    fn write<T: Float>(x: MatRef<T>, out: &mut [T]) {
+    /// A matrix into memory, row by row: done.
+    fn write<T: Float>(x: MatRef<T>, out: &mut [T]) -> Option<()> {
         let n = x.ncols();
         out.iter_mut().enumerate().for_each(|(k, out)| *out = x[(k / n, k % n)]);
+        Some(())
     }
 
     /// The half of a matrix and its transpose: what a function of symmetric matrices sees of any.
@@ -107,7 +112,7 @@ mod dense {
     fn solve<T: Float + RealField>(a: MatRef<T>, b: &[T], out: &mut [T]) -> Option<()> {
         let lu = a.partial_piv_lu();
         let regular = !pivots(&lu).1.contains(&T::zero());
-        regular.then(|| write(lu.solve(right(a, b)).as_ref(), out))
+        if regular { write(lu.solve(right(a, b)).as_ref(), out) } else { None }
     }
 
     fn triangular_solve<T: Float + RealField>(
@@ -124,7 +129,7 @@ mod dense {
             (false, false) => a.solve_upper_triangular_in_place(&mut x),
             (false, true) => a.solve_unit_upper_triangular_in_place(&mut x),
         }
-        Some(write(x.as_ref(), out))
+        write(x.as_ref(), out)
     }
 
     fn cholesky<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
@@ -168,11 +173,12 @@ mod dense {
         Some(())
     }
 
-    fn slogdet<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) {
+    fn slogdet<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
         let (sign, pivots) = pivots(&a.partial_piv_lu());
         let signs = pivots.iter().map(|&p| if p == T::zero() { p } else { Real::lit(p, p.f64().signum()) });
         out[0] = signs.fold(sign, |a, b| a * b);
         out[1] = pivots.iter().map(|&p| Real::ln(Real::abs(p))).fold(T::zero(), |a, b| a + b);
+        Some(())
     }
 
     fn det<T: Float + RealField>(a: MatRef<T>) -> T {
@@ -190,7 +196,7 @@ mod dense {
             let others: Vec<T> = (0..n).map(others).collect();
             Mat::from_fn(n, n, |i, j| svd.U()[(i, j)] * others[j])
         };
-        Some(write((scaled * svd.V().transpose()).as_ref(), out))
+        write((scaled * svd.V().transpose()).as_ref(), out)
     }
 
     /// Numerator of the [13/13] Padé approximant of eˣ, times its first number; the denominator is it at -x.
@@ -218,7 +224,7 @@ mod dense {
         let n = a.nrows();
         let column = |j: usize| (0..n).map(|i| a[(i, j)].f64().abs()).sum::<f64>();
         let norm = (0..n).map(column).fold(0.0, f64::max);
-        let squarings = (norm / PADE_LIMIT).log2().ceil().max(0.0).min(2000.0) as i32;
+        let squarings = (norm / PADE_LIMIT).log2().ceil().clamp(0.0, 2000.0) as i32;
         let half = 0.5f64.powi(squarings / 2);
         let (first, second) = (T::of(half), T::of(0.5f64.powi(squarings - squarings / 2)));
         let a = Mat::from_fn(n, n, |i, j| a[(i, j)] * first * second);
@@ -239,6 +245,6 @@ mod dense {
         let even = sum([12, 10, 8, 6, 4, 2, 0]);
         let mut y = (&even - &odd).partial_piv_lu().solve(&even + &odd);
         (0..squarings).for_each(|_| y = &y * &y);
-        Some(write(y.as_ref(), out))
+        write(y.as_ref(), out)
     }
 }
