@@ -82,7 +82,7 @@ fn einsum_knows_dots_ones_nothing_and_the_implicit_output() {
     same("...ij,...jk->ik...", &[a.clone(), b.clone()], a.matmul(&b).permute(&[2, 3, 0, 1]));
     same("...ij,...jk->ik", &[a.clone(), b.clone()], a.matmul(&b).sum_axes([0, 1]));
     same("ba", &[random(&[2, 3], 1)], random(&[2, 3], 1).t());
-    same("i...->...", &[a.clone()], a.sum_axes(0));
+    same("i...->...", std::slice::from_ref(&a), a.sum_axes(0));
     same("ij,jk->ik", &[tensor![[1.0], [2.0]], tensor![[1.0, 2.0], [3.0, 4.0]]], tensor![[4.0, 6.0], [8.0, 12.0]]);
     same("ij,jk->ik", &[Tensor::zeros(&[2, 0]), Tensor::zeros(&[0, 3])], Tensor::zeros(&[2, 3]));
     same("ij,jk->ijk", &[Tensor::zeros(&[2, 0]), Tensor::zeros(&[0, 3])], Tensor::zeros(&[2, 0, 3]));
@@ -127,7 +127,7 @@ fn products_with_names_refuse_what_does_not_fit() {
     let (v, m) = (Tensor::<f64>::ones(&[2]), Tensor::ones(&[2, 3]));
     assert!(v.try_dot(&m).is_err() && v.try_dot(Tensor::ones(&[3])).is_err());
     assert!(v.try_outer(&m).is_err());
-    assert!(m.try_linear(&m.t(), None).is_err() && m.try_linear(&v, None).is_err());
+    assert!(m.try_linear(m.t(), None).is_err() && m.try_linear(&v, None).is_err());
     assert!(m.try_tensordot(&m, &[0], &[1]).is_err() && m.try_tensordot(&m, &[0, 0], &[0, 0]).is_err());
     assert!(m.try_tensordot(&m, &[2], &[0]).is_err() && m.try_tensordot(&m, &[0], &[]).is_err());
     assert_eq!(m.tensordot(&m, &[], &[]).shape(), [2, 3, 2, 3]);
@@ -184,15 +184,15 @@ fn factors_multiply_to_the_matrix_and_differentiate_twice() {
         near(&q.t().matmul(&q), &Tensor::eye(shape[0].min(shape[1])), 1e-13);
         let (u, s, vt) = a.svd();
         near(&(u * s).matmul(vt), &a, 1e-13);
-        gradcheck(|x| x[0].qr().0 + x[0].qr().1.sum(), &[a.clone()]).unwrap();
+        gradcheck(|x| x[0].qr().0 + x[0].qr().1.sum(), std::slice::from_ref(&a)).unwrap();
         gradcheck(|x| x[0].svdvals(), &[a]).unwrap();
     }
     let a = random(&[2, 4, 4], 6) + Tensor::eye(4) * 4.0;
-    gradcheck(|x| x[0].inv(), &[a.clone()]).unwrap();
-    gradcheck(|x| x[0].matrix_power(-3), &[a.clone()]).unwrap();
+    gradcheck(|x| x[0].inv(), std::slice::from_ref(&a)).unwrap();
+    gradcheck(|x| x[0].matrix_power(-3), std::slice::from_ref(&a)).unwrap();
     gradcheck(|x| x[0].solve(x[1]), &[a.clone(), random(&[1, 4, 3], 7)]).unwrap();
     gradcheck(|x| x[0].solve(x[1]), &[a.clone(), random(&[2, 4], 7)]).unwrap();
-    gradcheck(|x| (x[0] * 0.2).matrix_exp(), &[a.clone()]).unwrap();
+    gradcheck(|x| (x[0] * 0.2).matrix_exp(), std::slice::from_ref(&a)).unwrap();
     gradcheck(|x| x[0].logabsdet(), &[a]).unwrap();
 }
 

@@ -1,13 +1,14 @@
-//! Products of tensors of any rank: Einstein's sums, and the products that have names.
+//! Einstein's sums: products of tensors of any rank by the names of their axes, as batches of matrix products.
+
+mod parse;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Fold, Op};
 use crate::tensor::layout::{count, resolve_axis};
-use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
-use smallvec::SmallVec;
+use parse::parse;
 
 /// The name of an axis: a letter, or a number above all letters for an axis of the ellipsis, counted from the last.
 type Label = u32;
@@ -62,10 +63,6 @@ impl<T: Float, V: Value<T>> Permuted<T> for V {}
 
 fn reshaped<T: Float, V: Value<T>>(x: &V, shape: &[usize]) -> Result<V> {
     if *x.shape() == *shape { Ok(x.clone()) } else { V::try_apply(Op::Reshape { shape: shape.into() }, &[x]) }
-}
-
-fn error<V>(equation: &str, why: impl std::fmt::Display) -> Result<V> {
-    Err(Error::Argument { op: "einsum", hint: format!("`{equation}`: {why}") })
 }
 
 /// The labels that the output or a term other than these two names.
@@ -126,108 +123,6 @@ fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -
     Ok(Term { value, labels })
 }
 
-/// The operands with their axes named (diagonals taken, axes of size 1 that broadcast removed), and the output's labels.
-fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> Result<(Vec<Term<V>>, Vec<Label>)> {
-    let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
-    let (inputs, output) = text.split_once("->").map_or((text.as_str(), None), |(i, o)| (i, Some(o)));
-    let subscripts: Vec<&str> = inputs.split(',').collect();
-    if subscripts.len() != operands.len() || operands.is_empty() {
-        return error(equation, format!("it names {} operands, and {} were given", subscripts.len(), operands.len()));
-    }
-    let mut named = Vec::new();
-    for (subscript, x) in subscripts.iter().zip(operands) {
-        named.push(axes(equation, subscript, Some(x.shape().len()))?);
-    }
-    let dots = named.iter().flatten().filter(|&&l| l >= ELLIPSIS).map(|l| l - ELLIPSIS + 1).max().unwrap_or(0);
-    // The size of each label: that of the operands where it is not 1.
-    let mut sizes: std::collections::BTreeMap<Label, usize> = Default::default();
-    for (labels, x) in named.iter().zip(operands) {
-        for (&label, &d) in labels.iter().zip(&x.shape()) {
-            let size = sizes.entry(label).or_insert(d);
-            if *size == 1 {
-                *size = d;
-            } else if d != 1 && d != *size {
-                return error(equation, format!("an axis has size {size} in one place and {d} in another"));
-            }
-        }
-    }
-    let output = match output {
-        Some(output) => {
-            let labels = axes(equation, output, output.contains("...").then(|| letters(output) + dots as usize))?;
-            let once = labels.iter().enumerate().all(|(i, l)| !labels[..i].contains(l));
-            if !once || labels.iter().any(|l| !sizes.contains_key(l)) {
-                return error(equation, "the output names labels of the operands, each once");
-            }
-            labels
-        }
-        None => {
-            let all: Vec<Label> = named.concat();
-            let once = sizes.keys().filter(|&&l| l < ELLIPSIS && all.iter().filter(|&&k| k == l).count() == 1);
-            (0..dots).rev().map(|i| ELLIPSIS + i).chain(once.copied()).collect()
-        }
-    };
-    let mut terms = Vec::new();
-    for (labels, &x) in named.into_iter().zip(operands) {
-        let mut term = Term { value: x.clone(), labels };
-        while let Some(pair) = repeated(&term.labels) {
-            let [i, j] = pair;
-            if term.value.shape()[i] != term.value.shape()[j] {
-                return error(equation, "the axes of a diagonal have the same size");
-            }
-            term = diagonal(term, pair)?;
-        }
-        terms.push(without_ones(term)?);
-    }
-    Ok((terms, output))
-}
-
-fn letters(subscript: &str) -> usize {
-    subscript.chars().filter(|&c| c != '.').count()
-}
-
-/// One label per axis of a tensor of that rank, as many as there are letters if no rank is given.
-fn axes(equation: &str, subscript: &str, rank: Option<usize>) -> Result<Vec<Label>> {
-    let letters = letters(subscript);
-    let (before, after) = subscript.split_once("...").map_or((subscript, None), |(b, a)| (b, Some(a)));
-    let rank = rank.unwrap_or(letters);
-    if rank < letters || (after.is_none() && rank != letters) {
-        return error(equation, format!("`{subscript}` does not fit an operand of rank {rank}"));
-    }
-    if let Some(c) = before.chars().chain(after.unwrap_or("").chars()).find(|c| !c.is_ascii_alphabetic()) {
-        return error(equation, format!("`{c}` is no label: use letters, `...`, `,` and one `->`"));
-    }
-    let dots = (0..rank - letters).rev().map(|i| ELLIPSIS + i as Label);
-    Ok(before.chars().map(Label::from).chain(dots).chain(after.unwrap_or("").chars().map(Label::from)).collect())
-}
-
-/// Two axes of the same name.
-fn repeated(labels: &[Label]) -> Option<[usize; 2]> {
-    (0..labels.len()).find_map(|j| labels[..j].iter().position(|l| *l == labels[j]).map(|i| [i, j]))
-}
-
-/// The diagonal of two axes, as the last axis: every (n + 1)-th element of both in one.
-fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<Term<V>> {
-    let shape = term.value.shape();
-    let n = shape[i];
-    let others: Vec<usize> = (0..shape.len()).filter(|k| ![i, j].contains(k)).collect();
-    let both = term.value.permuted(&[others.clone(), vec![i, j]].concat())?;
-    let mut flat: Shape = others.iter().map(|&k| shape[k]).collect();
-    flat.push(count("einsum", &[n, n])?);
-    let mut spans: SmallVec<[Span; 4]> = flat.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
-    spans[others.len()] = Span { start: 0, len: n, step: n as isize + 1 };
-    let value = V::try_apply(Op::Slice { spans }, &[&reshaped(&both, &flat)?])?;
-    let labels = others.iter().chain([&i]).map(|&k| term.labels[k]).collect();
-    Ok(Term { value, labels })
-}
-
-/// Without the axes of size 1: they multiply nothing, and broadcast wherever their label is larger.
-fn without_ones<T: Float, V: Value<T>>(term: Term<V>) -> Result<Term<V>> {
-    let shape = term.value.shape();
-    let kept: Vec<usize> = (0..shape.len()).filter(|&k| shape[k] != 1).collect();
-    let value = reshaped(&term.value, &kept.iter().map(|&k| shape[k]).collect::<Shape>())?;
-    Ok(Term { value, labels: kept.iter().map(|&k| term.labels[k]).collect() })
-}
-
 /// Axes paired by their place: what a product over given axes of both says in letters.
 pub(super) fn tensordot<T: Float, V: Value<T>>(a: &V, b: &V, axes_a: &[isize], axes_b: &[isize]) -> Result<V> {
     let op = "tensordot";
@@ -251,129 +146,4 @@ pub(super) fn tensordot<T: Float, V: Value<T>>(a: &V, b: &V, axes_a: &[isize], a
     let kept = |l: &Label| !of_a.contains(&(*l as usize));
     let output: Vec<Label> = a.labels.iter().chain(&b.labels).copied().filter(kept).collect();
     Ok(contract(&a, &b, &output)?.value)
-}
-
-macro_rules! product_methods {
-    () => {
-        twins! {
-            /// The sum of the products of two vectors of one length.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// assert_eq!(tensor![1.0, 2.0].dot(tensor![3.0, 4.0]).item(), 11.0);
-            /// ```
-            dot, try_dot(b: impl Borrow<Self>) |a| {
-                einsum::vectors("dot", &[a, b.borrow()])?;
-                a.try_matmul(b)
-            }
-
-            /// All products of the elements of two vectors: `out[i][j] = a[i]·b[j]`.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// assert_eq!(tensor![1.0, 2.0].outer(tensor![3.0, 4.0]), tensor![[3.0, 4.0], [6.0, 8.0]]);
-            /// ```
-            outer, try_outer(b: impl Borrow<Self>) |a| {
-                einsum::vectors("outer", &[a, b.borrow()])?;
-                a.try_unsqueeze(-1)?.try_mul(b)
-            }
-
-            /// The Kronecker product: each element of this tensor times all of the other.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// assert_eq!(tensor![[1.0, 2.0]].kron(tensor![[1.0], [10.0]]), tensor![[1.0, 2.0], [10.0, 20.0]]);
-            /// ```
-            kron, try_kron(b: impl Borrow<Self>) |a| {
-                let b = b.borrow();
-                let (from, to) = (Value::shape(a), Value::shape(b));
-                let rank = from.len().max(to.len());
-                let size = |shape: &[usize], i: usize| if i + shape.len() < rank { 1 } else { shape[i + shape.len() - rank] };
-                let apart = |f: &dyn Fn(usize) -> [usize; 2]| -> Shape { (0..rank).flat_map(f).collect() };
-                let left = a.try_reshape(&apart(&|i| [size(&from, i), 1]))?;
-                let right = b.try_reshape(&apart(&|i| [1, size(&to, i)]))?;
-                let together: Result<Shape> = (0..rank).map(|i| count("kron", &[size(&from, i), size(&to, i)])).collect();
-                left.try_mul(right)?.try_reshape(&together?)
-            }
-
-            /// The product over the given axes of both, pair by pair; the axes left of this tensor come first.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![[1.0, 0.0], [0.0, 1.0]]);
-            /// assert_eq!(a.tensordot(&b, &[0, 1], &[0, 1]).item(), 5.0);
-            /// ```
-            tensordot, try_tensordot(b: impl Borrow<Self>, axes_a: &[isize], axes_b: &[isize]) |a| {
-                if axes_a.len() != axes_b.len() {
-                    let hint = format!("axes {axes_a:?} and {axes_b:?} do not pair");
-                    return Err(Error::Argument { op: "tensordot", hint });
-                }
-                einsum::tensordot(a, b.borrow(), axes_a, axes_b)
-            }
-
-            /// `x·Wᵀ + b` of a dense layer: weight `[out, in]`, bias `[out]`, and x `[…, in]`.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let (x, w) = (tensor![[1.0, 2.0]], tensor![[3.0, 4.0], [5.0, 6.0]]);
-            /// assert_eq!(x.linear(w, Some(&tensor![100.0, 200.0])), tensor![[111.0, 217.0]]);
-            /// ```
-            linear, try_linear(weight: impl Borrow<Self>, bias: Option<&Self>) |x| {
-                let weight = weight.borrow();
-                let shape = Value::shape(weight);
-                if shape.len() != 2 {
-                    let hint = "a weight is [out, in]".into();
-                    return Err(Error::Shape { op: "linear", shape: shape.as_slice().into(), hint });
-                }
-                let y = x.try_matmul(weight.try_permute(&[1, 0])?)?;
-                bias.map_or(Ok(y.clone()), |bias| y.try_add(bias))
-            }
-
-            /// `xᵀ·W[o]·z + b[o]` for each output o: weight `[out, in, in']`, bias `[out]`, x `[…, in]`, z `[…, in']`.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let w = tensor![[[1.0, 0.0], [0.0, 1.0]]];
-            /// assert_eq!(tensor![1.0, 2.0].bilinear(tensor![3.0, 4.0], w, None), tensor![11.0]);
-            /// ```
-            bilinear, try_bilinear(z: impl Borrow<Self>, weight: impl Borrow<Self>, bias: Option<&Self>) |x| {
-                let y = einsum::einsum("...i,oij,...j->...o", &[x, weight.borrow(), z.borrow()])?;
-                bias.map_or(Ok(y.clone()), |bias| y.try_add(bias))
-            }
-        }
-
-        /// Σ over the labels that the output lacks of the products of the operands: `"ij,jk->ik"` is a matrix product.
-        ///
-        /// A label per axis; a label twice in one operand is its diagonal; `...` stands for any axes, which broadcast;
-        /// without `->` the output has the labels that occur once, in alphabetical order. Operands are multiplied two at
-        /// a time, those with the smallest product first, as matrices.
-        ///
-        /// ```
-        /// # use autograd::{Tensor, tensor};
-        /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![1.0, 10.0]);
-        /// assert_eq!(Tensor::einsum("ij,j->i", &[a.clone(), b]), tensor![21.0, 43.0]);
-        /// assert_eq!(Tensor::einsum("ii->i", &[a]), tensor![1.0, 4.0]);
-        /// ```
-        /// # Panics
-        /// If the equation does not fit the operands; [`try_einsum`](Self::try_einsum) returns the error.
-        #[track_caller]
-        pub fn einsum(equation: &str, operands: &[Self]) -> Self {
-            or_panic(Self::try_einsum(equation, operands))
-        }
-
-        /// As [`einsum`](Self::einsum), or what is wrong with the equation or the operands.
-        #[track_caller]
-        pub fn try_einsum(equation: &str, operands: &[Self]) -> Result<Self> {
-            einsum::einsum(equation, &operands.iter().collect::<Vec<_>>())
-        }
-    };
-}
-pub(super) use product_methods;
-
-/// An error unless all are vectors.
-pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Result<()> {
-    match x.iter().map(|x| x.shape()).find(|shape| shape.len() != 1) {
-        Some(shape) => Err(Error::Shape { op, shape: shape.as_slice().into(), hint: "it takes vectors".into() }),
-        None => Ok(()),
-    }
 }

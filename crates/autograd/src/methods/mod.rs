@@ -7,6 +7,7 @@ mod einsum;
 #[cfg(feature = "linalg")]
 mod linalg;
 mod macros;
+mod products;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -447,7 +448,7 @@ macro_rules! methods {
 
 impl<T: Float> Tensor<T> {
     methods!();
-    einsum::product_methods!();
+    products::product_methods!();
     #[cfg(feature = "linalg")]
     linalg::linalg_methods!();
 
@@ -483,7 +484,7 @@ impl<T: Float> Tensor<T> {
 
 impl<'t, T: Float> Var<'t, T> {
     methods!();
-    einsum::product_methods!();
+    products::product_methods!();
     #[cfg(feature = "linalg")]
     linalg::linalg_methods!();
 }
