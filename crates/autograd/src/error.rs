@@ -104,6 +104,14 @@ pub enum Error {
         /// The shape asked for.
         shape: Box<[usize]>,
     },
+    /// A matrix that the operation cannot invert or factorise.
+    #[error("{op}: {hint}")]
+    Singular {
+        /// The operation.
+        op: &'static str,
+        /// What the matrix lacks.
+        hint: &'static str,
+    },
     /// Something an operation needs and did not get.
     #[error("{op}: {hint}")]
     Argument {

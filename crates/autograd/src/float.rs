@@ -33,6 +33,7 @@ pub trait Float:
     + Neg<Output = Self>
     + crate::tensor::Nested<Item = Self>
     + crate::kernel::gemm::Element
+    + crate::kernel::linalg::Field
 {
     /// Positive infinity.
     const INFINITY: Self;

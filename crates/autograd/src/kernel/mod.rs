@@ -4,6 +4,7 @@
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
+pub(crate) mod linalg;
 pub mod random;
 pub(crate) mod reduce;
 pub(crate) mod rows;

@@ -5,9 +5,13 @@
 
 mod border;
 mod compare;
+mod einsum;
+#[cfg(feature = "linalg")]
+mod linalg;
 mod macros;
 mod parametric;
 mod plan;
+mod products;
 mod select;
 mod shape;
 
@@ -29,6 +33,8 @@ use shape::shape_methods;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
+#[cfg(feature = "linalg")]
+use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
 
 macro_rules! methods {
     () => {
@@ -569,6 +575,9 @@ impl<T: Float> Tensor<T> {
     parametric!();
     shape_methods!();
     select_methods!();
+    products::product_methods!();
+    #[cfg(feature = "linalg")]
+    linalg::linalg_methods!();
 
     /// The index of the largest element along an axis, the first of equals; NaN counts as largest.
     ///
@@ -605,4 +614,7 @@ impl<'t, T: Float> Var<'t, T> {
     parametric!();
     shape_methods!();
     select_methods!();
+    products::product_methods!();
+    #[cfg(feature = "linalg")]
+    linalg::linalg_methods!();
 }

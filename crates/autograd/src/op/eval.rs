@@ -32,6 +32,7 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
             })
         }
         Op::MatMul { ta, tb } => matmul(x[0], *ta, x[1], *tb, shape),
+        Op::Linalg(factor) => factor.eval(x, shape),
         Op::Reshape { shape } => x[0].as_shape(shape),
         Op::Expand { shape } => x[0].broadcast_view(shape),
         Op::Permute { order } => x[0].permuted(order),

@@ -37,6 +37,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
                 (a, b) => a.or(b),
             }
         }
+        Op::Linalg(factor) => factor.jvp(x, y, t),
         Op::Concat { .. } => first.or(t.iter().copied().flatten().next()).map(|some| {
             let zeros: Vec<V> = x.iter().map(|x| some.number(T::zero()).expand(&x.shape())).collect();
             let parts: Vec<&V> = t.iter().zip(&zeros).map(|(t, zero)| t.unwrap_or(zero)).collect();

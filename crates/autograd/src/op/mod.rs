@@ -7,6 +7,7 @@
 pub mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod jvp;
+pub(crate) mod linalg;
 pub mod rule;
 pub(crate) mod shape;
 pub mod symbol;
@@ -16,6 +17,7 @@ pub(crate) mod vjp;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 pub use elementwise::{Binary, Unary};
+pub use linalg::Factor;
 use smallvec::SmallVec;
 
 /// A side of a binary function.
@@ -120,6 +122,8 @@ ops! {
         /// Whether the second operand is transposed.
         tb: bool
     };
+    /// A solution, a factorization or a function of matrices, the last two axes.
+    Linalg(Factor);
     /// The same elements under another shape.
     Reshape {
         /// The new shape.
@@ -212,6 +216,7 @@ impl Op {
             Op::LogSoftmax { .. } => "log_softmax",
             Op::CrossEntropy { .. } => "cross_entropy",
             Op::MatMul { .. } => "matmul",
+            Op::Linalg(factor) => factor.name(),
             Op::Reshape { .. } => "reshape",
             Op::Expand { .. } => "expand",
             Op::Permute { .. } => "permute",
@@ -232,6 +237,7 @@ impl Op {
             Op::Concat { .. } | Op::Custom { .. } => None,
             Op::Binary(_) | Op::MatMul { .. } => Some(2),
             Op::Where => Some(3),
+            Op::Linalg(factor) => Some(factor.arity()),
             _ => Some(1),
         }
     }

@@ -49,6 +49,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             Ok([rows].as_slice().into())
         }
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
+        Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {
                 // Where no view is possible, the elements are copied.

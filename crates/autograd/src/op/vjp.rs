@@ -51,6 +51,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             let b_bar = || if *tb { g.matmul(x[0], true, *ta) } else { x[0].matmul(g, !ta, false) };
             smallvec![wants(0).then(|| a_bar().sum_to(&x[0].shape())), wants(1).then(|| b_bar().sum_to(&x[1].shape()))]
         }
+        Op::Linalg(factor) => factor.vjp(x, y, g),
         Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
         Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
         Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],

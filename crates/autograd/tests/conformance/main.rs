@@ -4,7 +4,7 @@
 mod engine;
 
 /// Families whose ops live in this crate.
-const FAMILIES: &[&str] = &["binary", "select", "shape", "special", "unary"];
+const FAMILIES: &[&str] = &["binary", "einsum", "linalg", "matmul", "select", "shape", "special", "unary"];
 
 fn main() {
     let mut report = engine::Report::default();

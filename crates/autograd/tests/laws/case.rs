@@ -42,6 +42,8 @@ pub enum Domain {
     /// Multiples of a gap, all different, shifted by a part of the gap: elements of one input never tie, and inputs
     /// with different shifts do not either.
     Grid(f64),
+    /// Matrices near the diagonal 1, 2, 3, …
+    Regular,
     /// What counts as true and as false.
     Mask,
     /// 1, 2 or 3: an order, which does not move.
@@ -54,21 +56,26 @@ impl Domain {
         /// Far more than the gradient checker moves an element.
         const GAP: f64 = 0.08;
         let mut rng = Rng::new(seed);
-        let n: usize = shape.iter().product();
+        let count: usize = shape.iter().product();
         let uniform = |rng: &mut Rng, low: f64, high: f64| low + (high - low) * rng.uniform();
         let data: Vec<f64> = match self {
-            Domain::Between(low, high) => (0..n).map(|_| uniform(&mut rng, low, high)).collect(),
+            Domain::Between(low, high) => (0..count).map(|_| uniform(&mut rng, low, high)).collect(),
             Domain::AwayFromZero => {
                 let sign = |rng: &mut Rng| if rng.bits() & 1 == 0 { 1.0 } else { -1.0 };
-                (0..n).map(|_| sign(&mut rng) * uniform(&mut rng, 0.5, 2.5)).collect()
+                (0..count).map(|_| sign(&mut rng) * uniform(&mut rng, 0.5, 2.5)).collect()
             }
             Domain::Grid(shift) => {
-                let mut order: Vec<usize> = (0..n).collect();
-                (1..n).rev().for_each(|i| order.swap(i, rng.bits() as usize % (i + 1)));
-                order.iter().map(|&k| (k as f64 - (n / 2) as f64 + shift) * GAP).collect()
+                let mut order: Vec<usize> = (0..count).collect();
+                (1..count).rev().for_each(|i| order.swap(i, rng.bits() as usize % (i + 1)));
+                order.iter().map(|&k| (k as f64 - (count / 2) as f64 + shift) * GAP).collect()
             }
-            Domain::Whole => (0..n).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
-            Domain::Mask => (0..n).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
+            Domain::Whole => (0..count).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
+            Domain::Regular => {
+                let [m, n] = *shape.last_chunk().expect("a matrix has two axes");
+                let diagonal = |k: usize| if k / n % m == k % n { 1.0 + (k % n) as f64 } else { 0.0 };
+                (0..count).map(|k| diagonal(k) + uniform(&mut rng, -0.15, 0.15)).collect()
+            }
+            Domain::Mask => (0..count).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
         };
         Tensor::new(shape, data.iter().map(|&x| f64::from(x as f32)).collect())
     }

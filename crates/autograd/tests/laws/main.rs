@@ -7,8 +7,8 @@ mod case;
 mod oracle;
 mod strategy;
 
-use autograd::op::Op;
 use autograd::check::GradCheck;
+use autograd::op::Op;
 use autograd::{Float, Rng, Tape, Tensor, Value, Var};
 use case::Case;
 use proptest::prelude::*;

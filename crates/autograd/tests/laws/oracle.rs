@@ -1,7 +1,7 @@
 //! What NumPy's manual says about shapes, written a second time, from the manual: the crate's own rules must agree.
 
 use autograd::Span;
-use autograd::op::{Fold, Op};
+use autograd::op::{Factor, Fold, Op};
 
 /// The shape of the result of `op` at inputs of the given shapes; `None` where it must refuse them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
@@ -23,6 +23,7 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])
         }
         (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
+        (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),
         (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
         (Op::Expand { shape }, [x]) => {
             let fits = |i: usize| x[x.len() - 1 - i] == 1 || x[x.len() - 1 - i] == shape[shape.len() - 1 - i];
@@ -102,6 +103,26 @@ fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
     let ((a_batch, a), (b_batch, b)) = (split(a, ta)?, split(b, tb)?);
     let batch = broadcast(&[a_batch, b_batch])?;
     (a[1] == b[0]).then(|| [batch, vec![a[0], b[1]]].concat())
+}
+
+/// Of `numpy.linalg`, except that several results of a matrix stand under each other.
+fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let (batch, &[m, n]) = a.split_last_chunk()?;
+    let square = m == n || matches!(factor, Factor::Svd | Factor::Qr);
+    let matrix = match (factor, b) {
+        (Factor::Solve | Factor::TriangularSolve { .. }, [b]) => {
+            let (same_batch, &[rows, columns]) = b.split_last_chunk()?;
+            (same_batch == batch && rows == n).then_some(vec![n, columns])?
+        }
+        (Factor::Solve | Factor::TriangularSolve { .. }, _) | (_, [_, ..]) => return None,
+        (Factor::Cholesky | Factor::Cofactor | Factor::MatrixExp, _) => vec![n, n],
+        (Factor::Eigh, _) => vec![n + 1, n],
+        (Factor::Svd, _) => vec![m + n + 1, m.min(n)],
+        (Factor::Qr, _) => (m >= n).then_some(vec![m, n])?,
+        (Factor::Slogdet, _) => vec![2],
+        (Factor::Det, _) => vec![],
+    };
+    square.then(|| [batch, &matrix].concat())
 }
 
 fn same_count(a: &[usize], b: &[usize]) -> bool {

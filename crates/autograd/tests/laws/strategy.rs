@@ -2,7 +2,7 @@
 //! fold that is new does not compile until it says here what its inputs look like.
 
 use crate::case::{Case, Domain, Input, View};
-use autograd::op::{Binary, Fold, Kind, Op, Unary};
+use autograd::op::{Binary, Factor, Fold, Kind, Op, Unary};
 use autograd::{AxisSet, Span, Tape, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ pub enum Subject {
     Unary(Unary),
     Binary(Binary),
     Reduce(Fold),
+    Linalg(Factor),
     Other(Kind),
 }
 
@@ -31,6 +32,7 @@ impl Subject {
                 Kind::Unary => Unary::ALL.iter().copied().map(Subject::Unary).collect(),
                 Kind::Binary => Binary::ALL.iter().copied().map(Subject::Binary).collect(),
                 Kind::Reduce => Fold::ALL.iter().copied().map(Subject::Reduce).collect(),
+                Kind::Linalg => Factor::ALL.iter().copied().map(Subject::Linalg).collect(),
                 other => vec![Subject::Other(other)],
             }
         })
@@ -42,6 +44,7 @@ impl Subject {
             Subject::Unary(u) => plain(Op::Unary(u), unary_domain(u)),
             Subject::Binary(b) => binary(b),
             Subject::Reduce(fold) => reduce(fold),
+            Subject::Linalg(factor) => linalg(factor),
             Subject::Other(kind) => other(kind),
         }
     }
@@ -139,7 +142,9 @@ fn reduce(fold: Fold) -> BoxedStrategy<Case> {
 
 fn other(kind: Kind) -> BoxedStrategy<Case> {
     match kind {
-        Kind::Unary | Kind::Binary | Kind::Reduce => unreachable!("each row and fold is a subject of its own"),
+        Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg => {
+            unreachable!("each row and fold is a subject of its own")
+        }
         Kind::Leaf => plain(Op::Leaf, REAL),
         Kind::Const => plain(Op::Const, REAL),
         Kind::StopGradient => plain(Op::StopGradient, REAL),
@@ -261,7 +266,7 @@ fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
     ];
     (any::<u64>().no_shrink(), vec(view, 0..=3))
         .prop_map(move |(seed, mut views)| {
-            if let Domain::Grid(_) = domain {
+            if let Domain::Grid(_) | Domain::Regular = domain {
                 views.retain(|v| !matches!(v, View::Repeated(_))); // its elements are to differ
             }
             views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost: what stands in gaps is not repeated
@@ -309,6 +314,31 @@ fn matmul() -> BoxedStrategy<Case> {
                 input([batch, vec![rows, cols]].concat(), REAL)
             };
             case(Op::MatMul { ta, tb }, vec![matrix(a, m, k, ta), matrix(b, k, n, tb)])
+        })
+        .boxed()
+}
+
+/// Matrices that are far from singular, with eigenvalues and singular values far from each other.
+fn linalg(factor: Factor) -> BoxedStrategy<Case> {
+    let batch = vec(select(&SIZES[1..4]), 0..=2).prop_filter("few matrices", |b| b.iter().product::<usize>() <= 4);
+    (batch, 0..=4usize, 0..=4usize, any::<[bool; 2]>())
+        .prop_flat_map(move |(batch, m, n, [lower, unit])| {
+            let matrices = |rows: usize, columns: usize, domain: Domain| {
+                input([batch.clone(), vec![rows, columns]].concat(), domain)
+            };
+            let op = match factor {
+                Factor::TriangularSolve { .. } => Factor::TriangularSolve { lower, unit },
+                other => other,
+            };
+            let inputs = match factor {
+                Factor::Solve | Factor::TriangularSolve { .. } => {
+                    vec![matrices(m, m, Domain::Regular), matrices(m, n, REAL)]
+                }
+                Factor::Svd => vec![matrices(m, n, Domain::Regular)],
+                Factor::Qr => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                _ => vec![matrices(m, m, Domain::Regular)],
+            };
+            case(Op::Linalg(op), inputs)
         })
         .boxed()
 }

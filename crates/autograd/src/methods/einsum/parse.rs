@@ -1,0 +1,118 @@
+//! From an equation to operands whose axes have names.
+
+use super::{ELLIPSIS, Label, Permuted, Term, reshaped};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::Op;
+use crate::tensor::Shape;
+use crate::tensor::layout::count;
+use crate::tensor::view::Span;
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// The operands with their axes named (diagonals taken, axes of size 1 that broadcast removed), and the output's labels.
+pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> Result<(Vec<Term<V>>, Vec<Label>)> {
+    let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+    let (inputs, output) = text.split_once("->").map_or((text.as_str(), None), |(i, o)| (i, Some(o)));
+    let subscripts: Vec<&str> = inputs.split(',').collect();
+    if subscripts.len() != operands.len() || operands.is_empty() {
+        return error(equation, format!("it names {} operands, and {} were given", subscripts.len(), operands.len()));
+    }
+    let mut named = Vec::new();
+    for (subscript, x) in subscripts.iter().zip(operands) {
+        named.push(axes(equation, subscript, Some(x.shape().len()))?);
+    }
+    let dots = named.iter().flatten().filter(|&&l| l >= ELLIPSIS).map(|l| l - ELLIPSIS + 1).max().unwrap_or(0);
+    // The size of each label: that of the operands where it is not 1.
+    let mut sizes: BTreeMap<Label, usize> = Default::default();
+    for (labels, x) in named.iter().zip(operands) {
+        for (&label, &d) in labels.iter().zip(&x.shape()) {
+            let size = sizes.entry(label).or_insert(d);
+            if *size == 1 {
+                *size = d;
+            } else if d != 1 && d != *size {
+                return error(equation, format!("an axis has size {size} in one place and {d} in another"));
+            }
+        }
+    }
+    let output = match output {
+        Some(output) => {
+            let labels = axes(equation, output, output.contains("...").then(|| letters(output) + dots as usize))?;
+            let once = labels.iter().enumerate().all(|(i, l)| !labels[..i].contains(l));
+            if !once || labels.iter().any(|l| !sizes.contains_key(l)) {
+                return error(equation, "the output names labels of the operands, each once");
+            }
+            labels
+        }
+        None => {
+            let all: Vec<Label> = named.concat();
+            let once = sizes.keys().filter(|&&l| l < ELLIPSIS && all.iter().filter(|&&k| k == l).count() == 1);
+            (0..dots).rev().map(|i| ELLIPSIS + i).chain(once.copied()).collect()
+        }
+    };
+    let mut terms = Vec::new();
+    for (labels, &x) in named.into_iter().zip(operands) {
+        let mut term = Term { value: x.clone(), labels };
+        while let Some(pair) = repeated(&term.labels) {
+            let [i, j] = pair;
+            if term.value.shape()[i] != term.value.shape()[j] {
+                return error(equation, "the axes of a diagonal have the same size");
+            }
+            term = diagonal(term, pair)?;
+        }
+        terms.push(without_ones(term)?);
+    }
+    Ok((terms, output))
+}
+
+fn letters(subscript: &str) -> usize {
+    subscript.chars().filter(|&c| c != '.').count()
+}
+
+/// One label per axis of a tensor of that rank, as many as there are letters if no rank is given.
+fn axes(equation: &str, subscript: &str, rank: Option<usize>) -> Result<Vec<Label>> {
+    let letters = letters(subscript);
+    let (before, after) = subscript.split_once("...").map_or((subscript, None), |(b, a)| (b, Some(a)));
+    let rank = rank.unwrap_or(letters);
+    if rank < letters || (after.is_none() && rank != letters) {
+        return error(equation, format!("`{subscript}` does not fit an operand of rank {rank}"));
+    }
+    if let Some(c) = before.chars().chain(after.unwrap_or("").chars()).find(|c| !c.is_ascii_alphabetic()) {
+        return error(equation, format!("`{c}` is no label: use letters, `...`, `,` and one `->`"));
+    }
+    let dots = (0..rank - letters).rev().map(|i| ELLIPSIS + i as Label);
+    Ok(before.chars().map(Label::from).chain(dots).chain(after.unwrap_or("").chars().map(Label::from)).collect())
+}
+
+/// Two axes of the same name.
+fn repeated(labels: &[Label]) -> Option<[usize; 2]> {
+    (0..labels.len()).find_map(|j| labels[..j].iter().position(|l| *l == labels[j]).map(|i| [i, j]))
+}
+
+/// The diagonal of two axes, as the last axis: every (n + 1)-th element of both in one.
+fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<Term<V>> {
+    let shape = term.value.shape();
+    let n = shape[i];
+    let others: Vec<usize> = (0..shape.len()).filter(|k| ![i, j].contains(k)).collect();
+    let both = term.value.permuted(&[others.clone(), vec![i, j]].concat())?;
+    let mut flat: Shape = others.iter().map(|&k| shape[k]).collect();
+    flat.push(count("einsum", &[n, n])?);
+    let mut spans: SmallVec<[Span; 4]> = flat.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    spans[others.len()] = Span { start: 0, len: n, step: n as isize + 1 };
+    let value = V::try_apply(Op::Slice { spans }, &[&reshaped(&both, &flat)?])?;
+    let labels = others.iter().chain([&i]).map(|&k| term.labels[k]).collect();
+    Ok(Term { value, labels })
+}
+
+/// Without the axes of size 1: they multiply nothing, and broadcast wherever their label is larger.
+fn without_ones<T: Float, V: Value<T>>(term: Term<V>) -> Result<Term<V>> {
+    let shape = term.value.shape();
+    let kept: Vec<usize> = (0..shape.len()).filter(|&k| shape[k] != 1).collect();
+    let value = reshaped(&term.value, &kept.iter().map(|&k| shape[k]).collect::<Shape>())?;
+    Ok(Term { value, labels: kept.iter().map(|&k| term.labels[k]).collect() })
+}
+
+fn error<V>(equation: &str, why: impl std::fmt::Display) -> Result<V> {
+    Err(Error::Argument { op: "einsum", hint: format!("`{equation}`: {why}") })
+}

@@ -1,0 +1,286 @@
+//! Linear algebra: solutions, factorizations and functions of matrices, the last two axes. Behind the feature `linalg`.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::{Factor, Op};
+use crate::tensor::Tensor;
+use crate::value::Value;
+use crate::var::Var;
+
+/// Why there is no inverse.
+pub(super) const SINGULAR: &str = "the matrix is singular, or so nearly that the result is not finite";
+
+/// The numbers of a tensor or a variable.
+pub(super) trait Numbers<T: Float>: Value<T> {
+    fn numbers(&self) -> Tensor<T>;
+}
+
+impl<T: Float> Numbers<T> for Tensor<T> {
+    fn numbers(&self) -> Tensor<T> {
+        self.clone()
+    }
+}
+
+impl<T: Float> Numbers<T> for Var<'_, T> {
+    fn numbers(&self) -> Tensor<T> {
+        self.value()
+    }
+}
+
+/// The op's value, or an error where the matrix has none: what is not finite although the operands are.
+pub(super) fn finite<T: Float, V: Numbers<T>>(
+    op: &'static str,
+    factor: Factor,
+    x: &[&V],
+    lacks: &'static str,
+) -> Result<V> {
+    let y = V::try_apply(Op::Linalg(factor), x)?;
+    let finite = |x: &V| x.numbers().iter().all(T::is_finite);
+    if finite(&y) || !x.iter().all(|x| finite(x)) { Ok(y) } else { Err(Error::Singular { op, hint: lacks }) }
+}
+
+/// The batch and the size of the matrices.
+pub(super) fn matrix<'a>(op: &'static str, shape: &'a [usize]) -> Result<(&'a [usize], [usize; 2])> {
+    let error = || Error::Shape { op, shape: shape.into(), hint: "a matrix has two axes".into() };
+    shape.split_last_chunk().map(|(batch, &size)| (batch, size)).ok_or_else(error)
+}
+
+/// The rows, which are as many as the columns.
+pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
+    match matrix(op, shape)?.1 {
+        [m, n] if m == n => Ok(n),
+        _ => Err(Error::Shape { op, shape: shape.into(), hint: "the matrix must be square".into() }),
+    }
+}
+
+/// A method with several results, and its `try_` twin.
+macro_rules! parts {
+    ($($(#[$doc:meta])* $name:ident, $try:ident -> $Parts:ty |$this:ident| $body:block)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        #[doc = concat!("If the matrix does not fit; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $name(&self) -> $Parts {
+            or_panic(self.$try())
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the matrix.")]
+        #[track_caller]
+        pub fn $try(&self) -> Result<$Parts> {
+            let $this = self;
+            $body
+        }
+    )* };
+}
+pub(super) use parts;
+
+macro_rules! linalg_methods {
+    () => {
+        twins! {
+            /// A⁻¹·B, without forming the inverse. `b` with one axis less than this matrix is a vector, as in PyTorch. The
+            /// axes before the last two broadcast.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[2.0, 0.0], [0.0, 4.0]];
+            /// assert_eq!(a.solve(tensor![2.0, 4.0]), tensor![1.0, 1.0]);
+            /// assert!(tensor![[1.0, 2.0], [2.0, 4.0]].try_solve(tensor![1.0, 1.0]).is_err()); // singular
+            /// ```
+            solve, try_solve(b: impl Borrow<Self>) |a| {
+                let b = b.borrow();
+                let rank = Value::shape(a).len();
+                if Value::shape(b).len() + 1 == rank.max(2) {
+                    return a.try_solve(b.try_unsqueeze(-1)?)?.try_squeeze(-1);
+                }
+                let (a, b) = a.batched("solve", b)?;
+                finite("solve", Factor::Solve, &[&a, &b], SINGULAR)
+            }
+
+            /// T⁻¹·B, where T is the lower or the upper triangle of this matrix, with ones for a diagonal if `unit`. A 0
+            /// on the diagonal divides by 0. With the transposed triangle: `a.t().triangular_solve(b, !lower, unit)`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[2.0, 9.0], [1.0, 1.0]];
+            /// assert_eq!(a.triangular_solve(tensor![[2.0], [4.0]], true, false), tensor![[1.0], [3.0]]);
+            /// ```
+            triangular_solve, try_triangular_solve(b: impl Borrow<Self>, lower: bool, unit: bool) |a| {
+                let (a, b) = a.batched("triangular_solve", b.borrow())?;
+                Value::try_apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[&a, &b])
+            }
+
+            /// The inverse A⁻¹; an error where the matrix is singular. To multiply with it, [`solve`](Self::solve).
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[2.0, 0.0], [0.0, 4.0]].inv(), tensor![[0.5, 0.0], [0.0, 0.25]]);
+            /// ```
+            inv, try_inv() |a| {
+                let shape = Value::shape(a);
+                let identity = a.constant(Tensor::eye(square("inv", &shape)?)).try_broadcast_to(&shape)?;
+                finite("inv", Factor::Solve, &[a, &identity], SINGULAR)
+            }
+
+            /// The determinant: 0 where the matrix is singular, and its derivative is right there, too.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[2.0, 1.0], [0.0, 4.0]].det().item(), 8.0);
+            /// ```
+            det, try_det() |a| { Value::try_apply(Op::Linalg(Factor::Det), &[a]) }
+
+            /// ln |det A|, which neither overflows nor underflows: -inf where the matrix is singular.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[-2.0, 0.0], [0.0, 0.5]].logabsdet().item(), 0.0);
+            /// ```
+            logabsdet, try_logabsdet() |a| { Ok(a.try_slogdet()?.1) }
+
+            /// The lower triangle L with L·Lᵀ = (A + Aᵀ)/2: an unsymmetric matrix counts as its symmetric part. An error
+            /// where that is not positive definite.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[4.0, 2.0], [2.0, 5.0]].cholesky(), tensor![[2.0, 0.0], [1.0, 2.0]]);
+            /// ```
+            cholesky, try_cholesky() |a| { finite("cholesky", Factor::Cholesky, &[a], "the matrix is not positive definite") }
+
+            /// The eigenvalues of (A + Aᵀ)/2, ascending.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let w = tensor![[2.0, 1.0], [1.0, 2.0]].eigvalsh();
+            /// assert!((w - tensor![1.0, 3.0]).abs().max().item() < 1e-14);
+            /// ```
+            eigvalsh, try_eigvalsh() |a| { Ok(a.try_eigh()?.0) }
+
+            /// The singular values, descending.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let s = tensor![[0.0, 3.0], [-4.0, 0.0]].svdvals();
+            /// assert!((s - tensor![4.0, 3.0]).abs().max().item() < 1e-14);
+            /// ```
+            svdvals, try_svdvals() |a| { Ok(a.try_svd()?.1) }
+
+            /// Σ Aᵏ/k!, the exponential of matrices.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[0.0, 1.0], [0.0, 0.0]].matrix_exp(), tensor![[1.0, 1.0], [0.0, 1.0]]);
+            /// ```
+            matrix_exp, try_matrix_exp() |a| { Value::try_apply(Op::Linalg(Factor::MatrixExp), &[a]) }
+
+            /// Aⁿ by repeated squaring; for n < 0 the powers of the inverse.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[1.0, 1.0], [0.0, 1.0]];
+            /// assert_eq!(a.matrix_power(5), tensor![[1.0, 5.0], [0.0, 1.0]]);
+            /// assert_eq!(a.matrix_power(-1), tensor![[1.0, -1.0], [0.0, 1.0]]);
+            /// ```
+            matrix_power, try_matrix_power(n: i64) |a| {
+                let shape = Value::shape(a);
+                let rows = square("matrix_power", &shape)?;
+                let (mut base, mut left) = (if n < 0 { a.try_inv()? } else { a.clone() }, n.unsigned_abs());
+                let mut power = None;
+                while left > 0 {
+                    if left & 1 == 1 {
+                        power = Some(match power {
+                            None => base.clone(),
+                            Some(power) => base.try_matmul(&power)?,
+                        });
+                    }
+                    left >>= 1;
+                    if left > 0 {
+                        base = base.try_matmul(&base)?;
+                    }
+                }
+                match power {
+                    Some(power) => Ok(power),
+                    None => a.constant(Tensor::eye(rows)).try_broadcast_to(&shape),
+                }
+            }
+        }
+
+        parts! {
+            /// The sign of the determinant (0 where the matrix is singular), without derivative, and ln |det A|.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (sign, log) = tensor![[-2.0, 0.0], [0.0, 0.5]].slogdet();
+            /// assert_eq!((sign.item(), log.item()), (-1.0, 0.0));
+            /// ```
+            slogdet, try_slogdet -> (Self, Self) |a| {
+                let y: Self = Value::try_apply(Op::Linalg(Factor::Slogdet), &[a])?;
+                let sign: Self = Value::try_apply(Op::StopGradient, &[&y.try_slice(-1, 0..1)?.try_squeeze(-1)?])?;
+                Ok((sign, y.try_slice(-1, 1..2)?.try_squeeze(-1)?))
+            }
+
+            /// The eigenvalues w of (A + Aᵀ)/2, ascending, and the eigenvectors, columns of V: A·V = V·diag(w). The
+            /// largest element of a vector is positive. Where eigenvalues coincide, the derivative of their vectors,
+            /// which does not exist, takes no turn among them.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (w, v) = tensor![[2.0, 0.0], [0.0, 1.0]].eigh();
+            /// assert_eq!((w, v), (tensor![1.0, 2.0], tensor![[0.0, 1.0], [1.0, 0.0]]));
+            /// ```
+            eigh, try_eigh -> (Self, Self) |a| {
+                let y = finite("eigh", Factor::Eigh, &[a], "the iteration for the eigenvalues did not converge")?;
+                Ok((y.try_slice(-2, 0..1)?.try_squeeze(-2)?, y.try_slice(-2, 1..)?))
+            }
+
+            /// A = U·diag(s)·Vᵀ with as many columns in U and V as A has singular values s: U, s (descending) and Vᵀ, as
+            /// NumPy gives them. The largest element of a column of U is positive. Where singular values coincide, as
+            /// for [`eigh`](Self::eigh).
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (u, s, vt) = tensor![[0.0, 3.0], [2.0, 0.0]].svd();
+            /// assert!(((u * s).matmul(vt) - tensor![[0.0, 3.0], [2.0, 0.0]]).abs().max().item() < 1e-14);
+            /// ```
+            svd, try_svd -> (Self, Self, Self) |a| {
+                let shape = Value::shape(a);
+                let rows = matrix("svd", &shape)?.1[0] as isize;
+                let y = finite("svd", Factor::Svd, &[a], "the iteration for the singular values did not converge")?;
+                let values = y.try_slice(-2, 0..1)?.try_squeeze(-2)?;
+                Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
+            }
+
+            /// A = Q·R with orthonormal columns in Q and zeros under the diagonal of R, both as small as can be.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[3.0, 1.0], [4.0, 2.0]];
+            /// let (q, r) = a.qr();
+            /// assert!((q.matmul(&r) - &a).abs().max().item() < 1e-14 && r.at(&[1, 0]) == 0.0);
+            /// ```
+            qr, try_qr -> (Self, Self) |a| {
+                let shape = Value::shape(a);
+                let (_, [m, n]) = matrix("qr", &shape)?;
+                let tall = if m < n { a.try_slice(-1, 0..m as isize)? } else { a.clone() };
+                let q: Self = Value::try_apply(Op::Linalg(Factor::Qr), &[&tall])?;
+                let above = Tensor::from_fn(&[m.min(n), n], |i| if i[0] <= i[1] { T::one() } else { T::zero() });
+                let r = q.try_transpose(-1, -2)?.try_matmul(a)?;
+                Ok((q, a.constant(above).try_select(&r, a.number(T::zero()))?))
+            }
+        }
+
+        /// Both with the axes before the last two that they broadcast to.
+        #[track_caller]
+        fn batched(&self, op: &'static str, b: &Self) -> Result<(Self, Self)> {
+            let (from, to) = (Value::shape(self), Value::shape(b));
+            let ((x, size), (y, right)) = (matrix(op, &from)?, matrix(op, &to)?);
+            let batch = broadcast(op, x, y)?;
+            let whole = |size: [usize; 2]| -> Shape { batch.iter().copied().chain(size).collect() };
+            let wide = |x: &Self, shape: Shape| {
+                if *Value::shape(x) == *shape { Ok(x.clone()) } else { x.try_broadcast_to(&shape) }
+            };
+            Ok((wide(self, whole(size))?, wide(b, whole(right))?))
+        }
+    };
+}
+pub(super) use linalg_methods;

@@ -1,0 +1,130 @@
+//! The products of tensors that have names.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::value::Value;
+
+/// An error unless all are vectors.
+pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Result<()> {
+    match x.iter().map(|x| x.shape()).find(|shape| shape.len() != 1) {
+        Some(shape) => Err(Error::Shape { op, shape: shape.as_slice().into(), hint: "it takes vectors".into() }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! product_methods {
+    () => {
+        twins! {
+            /// The sum of the products of two vectors of one length.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0].dot(tensor![3.0, 4.0]).item(), 11.0);
+            /// ```
+            dot, try_dot(b: impl Borrow<Self>) |a| {
+                products::vectors("dot", &[a, b.borrow()])?;
+                a.try_matmul(b)
+            }
+
+            /// All products of the elements of two vectors: `out[i][j] = a[i]·b[j]`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0].outer(tensor![3.0, 4.0]), tensor![[3.0, 4.0], [6.0, 8.0]]);
+            /// ```
+            outer, try_outer(b: impl Borrow<Self>) |a| {
+                products::vectors("outer", &[a, b.borrow()])?;
+                a.try_unsqueeze(-1)?.try_mul(b)
+            }
+
+            /// The Kronecker product: each element of this tensor times all of the other.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 2.0]].kron(tensor![[1.0], [10.0]]), tensor![[1.0, 2.0], [10.0, 20.0]]);
+            /// ```
+            kron, try_kron(b: impl Borrow<Self>) |a| {
+                let b = b.borrow();
+                let (from, to) = (Value::shape(a), Value::shape(b));
+                let rank = from.len().max(to.len());
+                let size = |shape: &[usize], i: usize| if i + shape.len() < rank { 1 } else { shape[i + shape.len() - rank] };
+                let apart = |f: &dyn Fn(usize) -> [usize; 2]| -> Shape { (0..rank).flat_map(f).collect() };
+                let left = a.try_reshape(&apart(&|i| [size(&from, i), 1]))?;
+                let right = b.try_reshape(&apart(&|i| [1, size(&to, i)]))?;
+                let together: Result<Shape> = (0..rank).map(|i| count("kron", &[size(&from, i), size(&to, i)])).collect();
+                left.try_mul(right)?.try_reshape(&together?)
+            }
+
+            /// The product over the given axes of both, pair by pair; the axes left of this tensor come first.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![[1.0, 0.0], [0.0, 1.0]]);
+            /// assert_eq!(a.tensordot(&b, &[0, 1], &[0, 1]).item(), 5.0);
+            /// ```
+            tensordot, try_tensordot(b: impl Borrow<Self>, axes_a: &[isize], axes_b: &[isize]) |a| {
+                if axes_a.len() != axes_b.len() {
+                    let hint = format!("axes {axes_a:?} and {axes_b:?} do not pair");
+                    return Err(Error::Argument { op: "tensordot", hint });
+                }
+                einsum::tensordot(a, b.borrow(), axes_a, axes_b)
+            }
+
+            /// `x·Wᵀ + b` of a dense layer: weight `[out, in]`, bias `[out]`, and x `[…, in]`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (x, w) = (tensor![[1.0, 2.0]], tensor![[3.0, 4.0], [5.0, 6.0]]);
+            /// assert_eq!(x.linear(w, Some(&tensor![100.0, 200.0])), tensor![[111.0, 217.0]]);
+            /// ```
+            linear, try_linear(weight: impl Borrow<Self>, bias: Option<&Self>) |x| {
+                let weight = weight.borrow();
+                let shape = Value::shape(weight);
+                if shape.len() != 2 {
+                    let hint = "a weight is [out, in]".into();
+                    return Err(Error::Shape { op: "linear", shape: shape.as_slice().into(), hint });
+                }
+                let y = x.try_matmul(weight.try_permute(&[1, 0])?)?;
+                bias.map_or(Ok(y.clone()), |bias| y.try_add(bias))
+            }
+
+            /// `xᵀ·W[o]·z + b[o]` for each output o: weight `[out, in, in']`, bias `[out]`, x `[…, in]`, z `[…, in']`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let w = tensor![[[1.0, 0.0], [0.0, 1.0]]];
+            /// assert_eq!(tensor![1.0, 2.0].bilinear(tensor![3.0, 4.0], w, None), tensor![11.0]);
+            /// ```
+            bilinear, try_bilinear(z: impl Borrow<Self>, weight: impl Borrow<Self>, bias: Option<&Self>) |x| {
+                let y = einsum::einsum("...i,oij,...j->...o", &[x, weight.borrow(), z.borrow()])?;
+                bias.map_or(Ok(y.clone()), |bias| y.try_add(bias))
+            }
+        }
+
+        /// Σ over the labels that the output lacks of the products of the operands: `"ij,jk->ik"` is a matrix product.
+        ///
+        /// A label per axis; a label twice in one operand is its diagonal; `...` stands for any axes, which broadcast;
+        /// without `->` the output has the labels that occur once, in alphabetical order. Operands are multiplied two at
+        /// a time, those with the smallest product first, as matrices.
+        ///
+        /// ```
+        /// # use autograd::{Tensor, tensor};
+        /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![1.0, 10.0]);
+        /// assert_eq!(Tensor::einsum("ij,j->i", &[a.clone(), b]), tensor![21.0, 43.0]);
+        /// assert_eq!(Tensor::einsum("ii->i", &[a]), tensor![1.0, 4.0]);
+        /// ```
+        /// # Panics
+        /// If the equation does not fit the operands; [`try_einsum`](Self::try_einsum) returns the error.
+        #[track_caller]
+        pub fn einsum(equation: &str, operands: &[Self]) -> Self {
+            or_panic(Self::try_einsum(equation, operands))
+        }
+
+        /// As [`einsum`](Self::einsum), or what is wrong with the equation or the operands.
+        #[track_caller]
+        pub fn try_einsum(equation: &str, operands: &[Self]) -> Result<Self> {
+            einsum::einsum(equation, &operands.iter().collect::<Vec<_>>())
+        }
+    };
+}
+pub(super) use product_methods;

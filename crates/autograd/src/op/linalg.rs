@@ -1,0 +1,136 @@
+//! Solutions, factorizations and functions of matrices: what they are called, the shapes they take, and how a batch of
+//! them is computed. Their derivatives are next door, in `linalg/rules`.
+//!
+//! An op has one result, so a factorization into several parts stacks them; methods slice them apart again.
+
+mod rules;
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::linalg::Operands;
+use crate::kernel::threads;
+use crate::tensor::{Shape, Tensor};
+
+/// What is computed of the last two axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Factor {
+    /// A⁻¹·B
+    Solve,
+    /// T⁻¹·B, where T is one triangle of the first operand.
+    TriangularSolve {
+        /// Whether it is the lower one.
+        lower: bool,
+        /// Whether its diagonal counts as ones.
+        unit: bool,
+    },
+    /// The lower triangle L with L·Lᵀ = (A + Aᵀ)/2.
+    Cholesky,
+    /// Of (A + Aᵀ)/2: a row of the eigenvalues, ascending, and under it the matrix whose columns are the eigenvectors.
+    Eigh,
+    /// A = U·diag(s)·Vᵀ: a row of the singular values, descending, and under it U and V.
+    Svd,
+    /// The orthonormal columns Q of A = Q·R, where A has no more columns than rows.
+    Qr,
+    /// The sign of the determinant and the logarithm of its magnitude.
+    Slogdet,
+    /// The determinant.
+    Det,
+    /// The derivative of the determinant by each element: det(A)·A⁻ᵀ where A is regular.
+    Cofactor,
+    /// Σ Aᵏ/k!
+    MatrixExp,
+}
+
+impl Factor {
+    /// Every factor.
+    pub const ALL: &'static [Factor] = &[
+        Factor::Solve,
+        Factor::TriangularSolve { lower: true, unit: false },
+        Factor::Cholesky,
+        Factor::Eigh,
+        Factor::Svd,
+        Factor::Qr,
+        Factor::Slogdet,
+        Factor::Det,
+        Factor::Cofactor,
+        Factor::MatrixExp,
+    ];
+
+    /// The name as methods and errors spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Factor::Solve => "solve",
+            Factor::TriangularSolve { .. } => "triangular_solve",
+            Factor::Cholesky => "cholesky",
+            Factor::Eigh => "eigh",
+            Factor::Svd => "svd",
+            Factor::Qr => "qr",
+            Factor::Slogdet => "slogdet",
+            Factor::Det => "det",
+            Factor::Cofactor => "cofactor",
+            Factor::MatrixExp => "matrix_exp",
+        }
+    }
+
+    pub(crate) fn arity(self) -> usize {
+        match self {
+            Factor::Solve | Factor::TriangularSolve { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// The shape of the result.
+    pub(crate) fn shape(self, x: &[&[usize]]) -> Result<Shape> {
+        let op = self.name();
+        if !cfg!(feature = "linalg") {
+            return Err(Error::Argument { op, hint: "build wengert-autograd with its feature `linalg`".into() });
+        }
+        let error = |hint: &str| Err(Error::Shape { op, shape: x[0].into(), hint: hint.into() });
+        let &[ref batch @ .., m, n] = x[0] else { return error("a matrix has two axes") };
+        let tail: &[usize] = match (self, x) {
+            (Factor::Svd, _) => &[1 + m + n, m.min(n)],
+            (Factor::Qr, _) if m < n => return error("it must not have more columns than rows"),
+            (Factor::Qr, _) => &[m, n],
+            _ if m != n => return error("the matrix must be square"),
+            (_, [_, b]) => match b.strip_prefix(batch) {
+                Some(&[rows, columns]) if rows == n => &[n, columns],
+                _ => return error(&format!("the right-hand sides, of shape {b:?}, do not fit")),
+            },
+            (Factor::Eigh, _) => &[1 + n, n],
+            (Factor::Slogdet, _) => &[2],
+            (Factor::Det, _) => &[],
+            _ => &[n, n],
+        };
+        Ok(batch.iter().chain(tail).copied().collect())
+    }
+
+    /// The value, one matrix after the other.
+    pub(crate) fn eval<T: Float>(self, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
+        let x: Vec<Tensor<T>> = x.iter().map(|x| x.contiguous()).collect();
+        let parts: Vec<&[T]> = x.iter().map(|x| x.as_slice().expect("contiguous")).collect();
+        let axes = x[0].rank() - 2;
+        let size = [x[0].shape()[axes], x[0].shape()[axes + 1]];
+        let count: usize = x[0].shape()[..axes].iter().product();
+        let nth = |k: usize| {
+            let part = |x: &&'_ [T]| (k * (x.len() / count), (k + 1) * (x.len() / count));
+            let slice = |i: usize| parts.get(i).map_or(&[][..], |x| &x[part(x).0..part(x).1]);
+            Operands { a: slice(0), size, b: slice(1) }
+        };
+        Tensor::build(shape, |out| {
+            let each = out.len() / count;
+            if size[0] == 0 {
+                // The determinant of nothing is 1: its sign is 1 and its logarithm 0.
+                return out
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(k, out)| *out = T::of(if k % each == 0 { 1.0 } else { 0.0 }));
+            }
+            // Small matrices share a task.
+            let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);
+            threads::for_each_chunk(out, each * several, &|task, out| {
+                let matrices = out.chunks_mut(each).enumerate();
+                matrices.for_each(|(k, out)| T::factorize(self, nth(task * several + k), out));
+            });
+        })
+    }
+}
