@@ -4,9 +4,11 @@
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
+pub(crate) mod order;
 pub mod random;
 pub(crate) mod reduce;
 pub(crate) mod rows;
+pub(crate) mod scan;
 pub(crate) mod simd;
 pub mod threads;
 pub(crate) mod update;

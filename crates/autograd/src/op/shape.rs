@@ -27,13 +27,12 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             }
             checked(name, reduced_shape(x[0], *axes, *keep))
         }
-        Op::Softmax { axis } | Op::LogSoftmax { axis } => {
-            let has_axis = *axis < x[0].len();
-            if has_axis {
-                Ok(x[0].into())
-            } else {
-                Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() })
-            }
+        Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::CumSum { axis, .. } | Op::LogCumSumExp { axis } => {
+            size_of_axis(name, *axis, x[0]).map(|_| x[0].into())
+        }
+        Op::Recurrence { axis, .. } => {
+            size_of_axis(name, *axis, x[0])?;
+            if x[0] == x[1] { Ok(x[0].into()) } else { mismatch(name, x[1], format!("it must be {:?}, too", x[0])) }
         }
         Op::CrossEntropy { labels } => {
             let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
