@@ -8,11 +8,6 @@ use std::cmp::Ordering;
 /// Elements a thread takes at a time, in whole rows.
 const CHUNK: usize = 4096;
 
-/// Ascending, NaN last.
-pub(crate) fn ascending<T: Float>(a: T, b: T) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-}
-
 /// Where `best` first stands along the middle axis of `x`, `[outer, n, inner]`; `best` and `out` are `[outer, inner]`.
 pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[T], out: &mut [i64]) {
     let same = |a: T, b: T| a == b || (a.is_nan() && b.is_nan());
@@ -36,25 +31,46 @@ pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[
 
 /// The places of the `k` first elements of each row of length `n`, in order; `out` has rows of length `k`.
 pub(crate) fn sort_rows<T: Float>(x: &[T], n: usize, k: usize, descending: bool, out: &mut [i64]) {
-    if out.is_empty() {
-        return;
-    }
+    for_each_row(x, n, k, out, &|row, places, out| {
+        let order = |&i: &i64, &j: &i64| by_size(row, i, j, descending);
+        if k < n {
+            places.select_nth_unstable_by(k, order);
+        }
+        places[..k].sort_unstable_by(order);
+        out.copy_from_slice(&places[..k]);
+    });
+}
+
+/// The place of the lower of the two middle elements of each row of length `n`, or of a NaN.
+pub(crate) fn median_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
+    for_each_row(x, n, 1, out, &|row, places, out| {
+        let middle = || *places.select_nth_unstable_by((n - 1) / 2, |&i, &j| by_size(row, i, j, false)).1;
+        out[0] = row.iter().position(|x| x.is_nan()).map_or_else(middle, |i| i as i64);
+    });
+}
+
+/// The order of two places: by the size of what stands there, then as they stand.
+fn by_size<T: Float>(row: &[T], i: i64, j: i64, descending: bool) -> Ordering {
+    let (a, b) = (row[i as usize], row[j as usize]);
+    let ascending = a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
+    if descending { ascending.reverse() } else { ascending }.then(i.cmp(&j))
+}
+
+/// Runs `f(row, its places 0 to n - 1, row of out)` over all rows, `n` elements in and `k` out.
+fn for_each_row<T: Float>(
+    x: &[T],
+    n: usize,
+    k: usize,
+    out: &mut [i64],
+    f: &(dyn Fn(&[T], &mut [i64], &mut [i64]) + Sync),
+) {
     let some = (CHUNK / n).max(1);
     threads::for_each_chunk(out, some * k, &|chunk, out| {
         let mut places: Vec<i64> = Vec::with_capacity(n);
         for (r, out) in out.chunks_mut(k).enumerate() {
-            let row = &x[(chunk * some + r) * n..][..n];
-            let order = |&i: &i64, &j: &i64| {
-                let order = ascending(row[i as usize], row[j as usize]);
-                if descending { order.reverse() } else { order }.then(i.cmp(&j))
-            };
             places.clear();
             places.extend(0..n as i64);
-            if k < n {
-                places.select_nth_unstable_by(k, order);
-            }
-            places[..k].sort_unstable_by(order);
-            out.copy_from_slice(&places[..k]);
+            f(&x[(chunk * some + r) * n..][..n], &mut places, out);
         }
     });
 }

@@ -18,11 +18,13 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             (t[1].is_some() || t[2].is_some())
                 .then(|| x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape()))
         }
-        Op::Reduce { fold: fold @ (Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => first.map(|t| {
-            let kept = reduced_shape(&x[0].shape(), *axes, true);
-            let wide = y.reshape(&kept).expand(&x[0].shape());
-            weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
-        }),
+        Op::Reduce { fold: fold @ (Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => {
+            first.map(|t| {
+                let kept = reduced_shape(&x[0].shape(), *axes, true);
+                let wide = y.reshape(&kept).expand(&x[0].shape());
+                weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
+            })
+        }
         Op::Softmax { axis } => first.map(|t| y.mul(&t.sub(&y.mul(t).sum_axis(*axis)))),
         Op::LogSoftmax { axis } => first.map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),

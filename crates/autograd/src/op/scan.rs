@@ -4,9 +4,9 @@
 //! whose entries are products of stretches of `a`. Nothing is divided by an element, so the derivatives of products are
 //! exact where elements are 0, to any order, and they cost one more walk.
 
+use super::Op;
 use super::eval::{around, flat};
 use super::vjp::{Cotangents, inverse};
-use super::Op;
 use crate::float::Float;
 use crate::kernel::scan;
 use crate::tensor::view::Span;
