@@ -31,7 +31,7 @@ pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[
 
 /// The places of the `k` first elements of each row of length `n`, in order; `out` has rows of length `k`.
 pub(crate) fn sort_rows<T: Float>(x: &[T], n: usize, k: usize, descending: bool, out: &mut [i64]) {
-    for_each_row(x, n, k, out, &|row, places, out| {
+    for_each_row(x, n, k, out, |row, places, out| {
         let order = |&i: &i64, &j: &i64| by_size(row, i, j, descending);
         if k < n {
             places.select_nth_unstable_by(k, order);
@@ -43,7 +43,7 @@ pub(crate) fn sort_rows<T: Float>(x: &[T], n: usize, k: usize, descending: bool,
 
 /// The place of the lower of the two middle elements of each row of length `n`, or of a NaN.
 pub(crate) fn median_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
-    for_each_row(x, n, 1, out, &|row, places, out| {
+    for_each_row(x, n, 1, out, |row, places, out| {
         let middle = || *places.select_nth_unstable_by((n - 1) / 2, |&i, &j| by_size(row, i, j, false)).1;
         out[0] = row.iter().position(|x| x.is_nan()).map_or_else(middle, |i| i as i64);
     });
@@ -62,7 +62,7 @@ fn for_each_row<T: Float>(
     n: usize,
     k: usize,
     out: &mut [i64],
-    f: &(dyn Fn(&[T], &mut [i64], &mut [i64]) + Sync),
+    f: impl Fn(&[T], &mut [i64], &mut [i64]) + Sync,
 ) {
     let some = (CHUNK / n).max(1);
     threads::for_each_chunk(out, some * k, &|chunk, out| {

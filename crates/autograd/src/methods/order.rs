@@ -32,7 +32,7 @@ pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep:
 
 /// Where the `k` first elements along an axis stand, in order.
 pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, descending: bool) -> Tensor<i64> {
-    rows(x, axis, k, &|x, n, out| order::sort_rows(x, n, k, descending, out))
+    rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, descending, out))
 }
 
 /// Where the lower of the elements in the middle stands, or a NaN if there is one.
@@ -40,7 +40,7 @@ pub(super) fn middle<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i6
     if axes.iter().any(|i| x.shape()[i] == 0) {
         return Err(Error::Empty { op: "median", shape: x.shape().into() });
     }
-    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, &order::median_rows)))
+    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, order::median_rows)))
 }
 
 /// Where the best element up to each place stands, the last of equals; a NaN is best.
@@ -55,7 +55,7 @@ pub(super) fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> 
 }
 
 /// Runs a kernel of rows along any axis, `k` indices for each row.
-fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: &dyn Fn(&[T], usize, &mut [i64])) -> Tensor<i64> {
+fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: impl Fn(&[T], usize, &mut [i64])) -> Tensor<i64> {
     // The axis changes places with the last one, and back: swapping twice is the identity.
     let mut order: Shape = (0..x.rank()).collect();
     order.swap(axis, x.rank() - 1);
