@@ -17,6 +17,7 @@ use crate::tensor::{Axes, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
 use macros::{binary, fold, twins, unary};
+use order::order_methods;
 use reduce::{reduce_methods, statistic};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
@@ -448,9 +449,11 @@ macro_rules! methods {
 impl<T: Float> Tensor<T> {
     methods!();
     reduce_methods!();
+    order_methods!();
 }
 
 impl<'t, T: Float> Var<'t, T> {
     methods!();
     reduce_methods!();
+    order_methods!();
 }

@@ -1,13 +1,12 @@
-//! Statistics, norms, running folds, sorting. All but a few are composed of ops, so that their derivatives are right to
-//! any order; indices are found on the numbers and are constants to everything that follows.
+//! Statistics, norms, running folds. All but a few are composed of ops, so that their derivatives are right to any order.
 
+use super::order::Numbers;
 use crate::error::{Error, Result};
 use crate::float::{Float, Real};
 use crate::op::{Binary, Fold, Op, Unary};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::{AxisSet, Tensor};
 use crate::value::Value;
-use crate::var::Var;
 
 /// A fold with a parameter: over all axes, over some, over some kept, and fallible.
 macro_rules! statistic {
@@ -80,127 +79,7 @@ macro_rules! reduce_methods {
             }
         }
 
-        /// Where the largest element stands, the first of equals; NaN counts as largest. Over one axis, over all elements
-        /// flattened (`..`), or over several axes flattened.
-        ///
-        /// ```
-        /// use autograd::tensor;
-        /// let x = tensor![[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]];
-        /// assert_eq!(x.argmax(1), tensor![1_i64, 0]);
-        /// assert_eq!(x.argmax(..).item(), 3);
-        /// ```
-        /// # Panics
-        /// If an axis is out of range or empty; [`try_argmax`](Self::try_argmax) returns the error.
-        #[track_caller]
-        pub fn argmax(&self, axes: impl Into<Axes>) -> Tensor<i64> {
-            or_panic(self.try_argmax(axes, false))
-        }
-
-        /// As [`argmax`](Self::argmax), the axes kept with size 1 or dropped; an error if one is out of range or empty.
-        pub fn try_argmax(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
-            let axes = axes.into().resolve("argmax", &Value::shape(self))?;
-            order::place_of(Fold::Max, &reduce::Numbers::numbers(self), axes, keep)
-        }
-
-        /// Where the smallest element stands, the first of equals; NaN counts as smallest. As [`argmax`](Self::argmax).
-        ///
-        /// ```
-        /// use autograd::tensor;
-        /// assert_eq!(tensor![[1.0, 5.0, 1.0], [7.0, 0.0, 7.0]].argmin(1), tensor![0_i64, 1]);
-        /// ```
-        /// # Panics
-        /// If an axis is out of range or empty; [`try_argmin`](Self::try_argmin) returns the error.
-        #[track_caller]
-        pub fn argmin(&self, axes: impl Into<Axes>) -> Tensor<i64> {
-            or_panic(self.try_argmin(axes, false))
-        }
-
-        /// As [`argmin`](Self::argmin), the axes kept with size 1 or dropped; an error if one is out of range or empty.
-        pub fn try_argmin(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
-            let axes = axes.into().resolve("argmin", &Value::shape(self))?;
-            order::place_of(Fold::Min, &reduce::Numbers::numbers(self), axes, keep)
-        }
-
         twins! {
-            /// The largest element along an axis and where it stands. The first of equals takes the whole derivative; with
-            /// [`max_axes`](Self::max_axes) they share it.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1, false);
-        /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
-        /// ```
-        max_dim, try_max_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                reduce::along("max_dim", x, axis, keep, |x, axes| order::place_of(Fold::Max, x, axes, true))
-            }
-
-            /// The smallest element along an axis and where it stands. The first of equals takes the whole derivative.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1, false);
-        /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
-        /// ```
-        min_dim, try_min_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                reduce::along("min_dim", x, axis, keep, |x, axes| order::place_of(Fold::Min, x, axes, true))
-            }
-
-            /// The median along an axis and where it stands: of an even number of elements the lower of the two in the
-            /// middle, as PyTorch has it. NaN if there is one.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1, false);
-        /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
-        /// ```
-        median, try_median(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                reduce::along("median", x, axis, keep, order::middle)
-            }
-
-            /// The elements in order along an axis, and where each stood; equal ones keep their order, NaN counts as larger
-            /// than any number.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, false);
-        /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
-        /// ```
-        sort, try_sort(axis: isize, descending: bool) -> (Self, Tensor<i64>) |x| {
-                let at = x.try_argsort(axis, descending)?;
-                Ok((x.try_gather(axis, &at)?, at))
-            }
-
-            /// Where the elements in order along an axis stand, as [`sort`](Self::sort).
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, true), tensor![1_i64, 0, 2]);
-        /// ```
-        argsort, try_argsort(axis: isize, descending: bool) -> Tensor<i64> |x| {
-                let shape = Value::shape(x);
-                let axis = resolve_axis("sort", axis, &shape)?;
-                Ok(order::places(&reduce::Numbers::numbers(x), axis, shape[axis], descending))
-            }
-
-            /// The `k` largest (or smallest) elements along an axis in order, and where they stand; the first of equals
-            /// first.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, true);
-        /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
-        /// ```
-        topk, try_topk(k: usize, axis: isize, largest: bool) -> (Self, Tensor<i64>) |x| {
-                let shape = Value::shape(x);
-                let i = resolve_axis("topk", axis, &shape)?;
-                if k > shape[i] {
-                    let hint = format!("{k} elements were asked for of an axis of size {}", shape[i]);
-                    return Err(Error::Argument { op: "topk", hint });
-                }
-                let at = order::places(&reduce::Numbers::numbers(x), i, k, largest);
-                Ok((x.try_gather(axis, &at)?, at))
-            }
-
             /// Running sums along an axis: x₀, x₀ + x₁, …
             ///
         /// ```
@@ -234,32 +113,6 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::LogCumSumExp { axis }, &[x])
             }
 
-            /// The largest element so far along an axis, and where it stands, the last of equals; NaN counts as largest.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 1.0, 3.0].cummax(0);
-        /// assert_eq!((y, at), (tensor![2.0, 2.0, 3.0], tensor![0_i64, 0, 2]));
-        /// ```
-        cummax, try_cummax(axis: isize) -> (Self, Tensor<i64>) |x| {
-                let i = resolve_axis("cummax", axis, &Value::shape(x))?;
-                let at = order::running(&reduce::Numbers::numbers(x), i, |a, b| a > b);
-                Ok((x.try_gather(axis, &at)?, at))
-            }
-
-            /// The smallest element so far along an axis, and where it stands, the last of equals; NaN counts as smallest.
-            ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 3.0, 1.0].cummin(0);
-        /// assert_eq!((y, at), (tensor![2.0, 2.0, 1.0], tensor![0_i64, 0, 2]));
-        /// ```
-        cummin, try_cummin(axis: isize) -> (Self, Tensor<i64>) |x| {
-                let i = resolve_axis("cummin", axis, &Value::shape(x))?;
-                let at = order::running(&reduce::Numbers::numbers(x), i, |a, b| a < b);
-                Ok((x.try_gather(axis, &at)?, at))
-            }
-
             /// e⁻ˣ / Σ e⁻ˣ along an axis: the softmax of -x.
             ///
         /// ```
@@ -273,41 +126,6 @@ macro_rules! reduce_methods {
     };
 }
 pub(super) use {reduce_methods, statistic};
-
-/// Something whose numbers can be read, to find indices and scales.
-pub(super) trait Numbers<T: Float>: Value<T> {
-    /// The numbers, cut off from derivatives.
-    fn numbers(&self) -> Tensor<T>;
-}
-
-impl<T: Float> Numbers<T> for Tensor<T> {
-    fn numbers(&self) -> Tensor<T> {
-        self.clone()
-    }
-}
-
-impl<T: Float> Numbers<T> for Var<'_, T> {
-    fn numbers(&self) -> Tensor<T> {
-        self.value()
-    }
-}
-
-/// One element of each row along an axis, as `find` points at it, and the index itself.
-#[track_caller]
-pub(super) fn along<T: Float, V: Numbers<T>>(
-    op: &'static str,
-    x: &V,
-    axis: isize,
-    keep: bool,
-    find: impl Fn(&Tensor<T>, AxisSet) -> Result<Tensor<i64>>,
-) -> Result<(V, Tensor<i64>)> {
-    let shape = x.shape();
-    let axes = AxisSet::one(crate::tensor::layout::resolve_axis(op, axis, &shape)?);
-    let at = find(&x.numbers(), axes)?;
-    let y = x.gather(axes.iter().next().unwrap_or(0), &at);
-    let shape = reduced_shape(&shape, axes, keep);
-    Ok((y.reshape(&shape), at.as_shape(&shape)))
-}
 
 /// x less its mean, and `n - correction`, not below 0.
 #[track_caller]
