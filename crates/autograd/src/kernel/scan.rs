@@ -1,33 +1,34 @@
 //! Walks along the middle axis of a row-major `[outer, n, inner]` array that carry a result from step to step. Memory is
 //! walked in order, whatever the axis: neighbouring columns go side by side.
 
+use super::simd::simd;
 use super::threads;
 use crate::float::{Element, Float, Real};
 
 /// Elements a thread takes at a time, in whole walks.
 const CHUNK: usize = 4096;
 
-/// `out[at] = step(at, what the step before gave)`, from the first step on, or from the last one backwards.
-fn walk<T: Element>(
-    [_, n, inner]: [usize; 3],
-    reverse: bool,
-    out: &mut [T],
-    step: impl Fn(usize, Option<T>) -> T + Sync,
-) {
+/// Calls `f` with the part of `out` that each walk fills, and where it begins.
+fn for_each_walk<T: Element>([_, n, inner]: [usize; 3], out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let whole = n * inner;
     if out.is_empty() {
         return;
     }
     let some = (CHUNK / whole).max(1) * whole;
     threads::for_each_chunk(out, some, &|chunk, out| {
-        for (k, out) in out.chunks_mut(whole).enumerate() {
-            let base = chunk * some + k * whole;
-            let row = |k: usize| if reverse { n - 1 - k } else { k } * inner;
-            (0..inner).for_each(|i| out[row(0) + i] = step(base + row(0) + i, None));
-            for k in 1..n {
-                let (from, to) = (row(k - 1), row(k));
-                (0..inner).for_each(|i| out[to + i] = step(base + to + i, Some(out[from + i])));
-            }
+        out.chunks_mut(whole).enumerate().for_each(|(k, out)| f(chunk * some + k * whole, out));
+    });
+}
+
+/// `out[at] = step(at, what the step before gave)`, from the first step on, or from the last one backwards.
+fn walk<T: Element>(dims: [usize; 3], reverse: bool, out: &mut [T], step: impl Fn(usize, Option<T>) -> T + Sync) {
+    let [_, n, inner] = dims;
+    for_each_walk(dims, out, |base, out| {
+        let row = |k: usize| if reverse { n - 1 - k } else { k } * inner;
+        (0..inner).for_each(|i| out[row(0) + i] = step(base + row(0) + i, None));
+        for k in 1..n {
+            let (from, to) = (row(k - 1), row(k));
+            (0..inner).for_each(|i| out[to + i] = step(base + to + i, Some(out[from + i])));
         }
     });
 }
@@ -45,13 +46,26 @@ pub(crate) fn recurrence<T: Float>(a: &[T], b: &[T], dims: [usize; 3], transpose
 
 /// `out[k] = ln(exp(x[0]) + … + exp(x[k]))`, without overflow.
 pub(crate) fn logsumexps<T: Float>(x: &[T], dims: [usize; 3], out: &mut [T]) {
-    walk(dims, false, out, |at, before| before.map_or(x[at], |y| log_add_exp(y, x[at])));
+    for_each_walk(dims, out, |base, out| log_sums(&x[base..base + out.len()], dims[2], out));
 }
 
+simd! {
+    fn log_sums<T: Float>(x: &[T], inner: usize, out: &mut [T]) {
+        out[..inner].copy_from_slice(&x[..inner]);
+        for at in (inner..x.len()).step_by(inner) {
+            let (before, here) = out.split_at_mut(at);
+            let rows = here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]);
+            rows.for_each(|((o, &y), &x)| *o = log_add_exp(y, x));
+        }
+    }
+}
+
+#[inline(always)]
 fn log_add_exp<T: Float>(a: T, b: T) -> T {
     let larger = Real::max(a, b);
+    let sum = larger + Real::ln_1p(Real::exp(-Real::abs(a - b)));
     // An infinite one decides alone; subtracting it would give NaN.
-    if larger.is_finite() { larger + Real::ln_1p(Real::exp(-Real::abs(a - b))) } else { larger }
+    if larger.is_finite() { sum } else { larger }
 }
 
 /// Where along the axis the best element up to each place stands, the last of equals.
