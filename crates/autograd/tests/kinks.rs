@@ -22,12 +22,18 @@ fn every_row_of_the_page_holds() {
         let (Some(at), Some(value), Some(gradient)) = (numbers(at), numbers(value), numbers(gradient)) else {
             continue;
         };
-        let unary = Unary::ALL.iter().find(|u| u.name() == name).map(|&u| Op::Unary(u));
-        let binary = Binary::ALL.iter().find(|b| b.name() == name).map(|&b| Op::Binary(b));
-        let op = if at.len() == 1 { unary } else { binary }.unwrap_or_else(|| panic!("no op `{name}` of {at:?}"));
         let tape = Tape::new();
         let x: Vec<Var<f64>> = at.iter().map(|&x| tape.var(Tensor::scalar(x))).collect();
-        let y = Var::apply(op, &x.iter().collect::<Vec<_>>());
+        let unary = Unary::ALL.iter().find(|u| u.name() == name).map(|&u| Op::Unary(u));
+        let binary = Binary::ALL.iter().find(|b| b.name() == name).map(|&b| Op::Binary(b));
+        // A reduction is tried on two of the same: its gradient is that of the first.
+        let both = || Var::stack(&[x[0], tape.constant(at[0])], 0);
+        let y = match (name, if at.len() == 1 { unary } else { binary }) {
+            (_, Some(op)) => Var::apply(op, &x.iter().collect::<Vec<_>>()),
+            ("norm", _) => both().norm(2.0),
+            ("logsumexp", _) => both().logsumexp(),
+            _ => panic!("no op `{name}` of {at:?}"),
+        };
         let gradients = y.backward();
         assert!(same(y.item(), value[0]), "{line}: value {}", y.item());
         for (x, expected) in x.iter().zip(gradient) {

@@ -29,6 +29,7 @@ macro_rules! fold {
     };
 }
 fold!(/** a + b */ Sum: T::zero(), |a, b| a + b);
+fold!(/** a · b */ Prod: T::one(), |a, b| a * b);
 fold!(/** The larger; NaN if there is one. */ Max: -T::INFINITY, |a, b| Real::max(a, b));
 fold!(/** The smaller; NaN if there is one. */ Min: T::INFINITY, |a, b| Real::min(a, b));
 

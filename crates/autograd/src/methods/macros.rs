@@ -100,19 +100,21 @@ macro_rules! fold {
 
 /// A panicking method and its `try_` twin from one body.
 macro_rules! twins {
-    ($($(#[$doc:meta])* $name:ident, $try:ident ($($arg:ident: $Arg:ty),*) |$this:ident| $body:block)*) => { $(
+    (@result) => { Self };
+    (@result $Result:ty) => { $Result };
+    ($($(#[$doc:meta])* $name:ident, $try:ident ($($arg:ident: $Arg:ty),*) $(-> $Result:ty)? |$this:ident| $body:block)*) => { $(
         $(#[$doc])*
         ///
         /// # Panics
         #[doc = concat!("If the arguments do not fit; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $name(&self, $($arg: $Arg),*) -> Self {
+        pub fn $name(&self, $($arg: $Arg),*) -> twins!(@result $($Result)?) {
             or_panic(self.$try($($arg),*))
         }
 
         #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the arguments.")]
         #[track_caller]
-        pub fn $try(&self, $($arg: $Arg),*) -> Result<Self> {
+        pub fn $try(&self, $($arg: $Arg),*) -> Result<twins!(@result $($Result)?)> {
             let $this = self;
             $body
         }

@@ -9,9 +9,11 @@ mod einsum;
 #[cfg(feature = "linalg")]
 mod linalg;
 mod macros;
+mod order;
 mod parametric;
 mod plan;
 mod products;
+mod reduce;
 mod select;
 mod shape;
 
@@ -21,13 +23,15 @@ use crate::op::shape::python_span;
 use crate::op::{Binary, Fold, Op, Unary};
 use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
-use crate::tensor::{Axes, AxisSet, Shape, Tensor};
+use crate::tensor::{Axes, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
 pub use compare::Compared;
 use macros::{binary, fold, twins, unary};
+use order::order_methods;
 use parametric::parametric;
 pub use plan::Pad;
+use reduce::{reduce_methods, statistic};
 use select::select_methods;
 use shape::shape_methods;
 use smallvec::SmallVec;
@@ -250,6 +254,8 @@ macro_rules! methods {
             sum, sum_axes, sum_keep, try_sum, Sum = "10.0", "[3.0, 7.0]";
             /// The mean Σ x / n; NaN over nothing.
             mean, mean_axes, mean_keep, try_mean, Mean = "2.5", "[1.5, 3.5]";
+            /// Π x; 1 over nothing. Its derivatives are exact where elements are 0.
+            prod, prod_axes, prod_keep, try_prod, Prod = "24.0", "[2.0, 12.0]";
             /// The largest element; ties share the derivative evenly. An error over an empty axis.
             max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
             /// The smallest element; ties share the derivative evenly. An error over an empty axis.
@@ -578,35 +584,8 @@ impl<T: Float> Tensor<T> {
     products::product_methods!();
     #[cfg(feature = "linalg")]
     linalg::linalg_methods!();
-
-    /// The index of the largest element along an axis, the first of equals; NaN counts as largest.
-    ///
-    /// ```
-    /// assert_eq!(autograd::tensor![[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]].argmax(1), autograd::tensor![1_i64, 0]);
-    /// ```
-    /// # Panics
-    /// If the axis is out of range or empty.
-    #[track_caller]
-    pub fn argmax(&self, axis: isize) -> Tensor<i64> {
-        let i = or_panic(resolve_axis("argmax", axis, self.shape()));
-        or_panic(crate::op::shape::infer(
-            &Op::Reduce { fold: Fold::Max, axes: AxisSet::one(i), keep: false },
-            &[self.shape()],
-        ));
-        let rows = self.transpose(axis, -1);
-        let (n, values) = (self.shape()[i], rows.to_vec());
-        let beats = |a: T, b: T| a > b || (a.is_nan() && !b.is_nan());
-        let best = |row: &[T]| (1..n).fold(0, |best, j| if beats(row[j], row[best]) { j } else { best });
-        let shape = &rows.shape()[..rows.rank() - 1];
-        // Transposing put the last axis where `axis` was: it goes back to the end.
-        let out = Tensor::new(shape, values.chunks(n).map(|row| best(row) as i64).collect());
-        let mut order: Shape = (0..shape.len()).collect();
-        if i < shape.len() {
-            let last = order.remove(i);
-            order.push(last);
-        }
-        out.permuted(&order)
-    }
+    reduce_methods!();
+    order_methods!();
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -617,4 +596,6 @@ impl<'t, T: Float> Var<'t, T> {
     products::product_methods!();
     #[cfg(feature = "linalg")]
     linalg::linalg_methods!();
+    reduce_methods!();
+    order_methods!();
 }

@@ -1,7 +1,7 @@
 //! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
 
 use super::elementwise::{binary_map, binary_rule as binary_rule_block, unary_map, unary_rule as unary_rule_block};
-use super::{Binary, Fold, Op, Side, Unary};
+use super::{Binary, Fold, Op, Side, Unary, scan};
 use crate::float::{Element, Exact, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip};
 use crate::kernel::{gemm, index, reduce, rows};
@@ -25,6 +25,7 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
         Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, shape),
         Op::Softmax { axis } => along_rows(x[0], *axis, rows::softmax),
         Op::LogSoftmax { axis } => along_rows(x[0], *axis, rows::log_softmax),
+        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape),
         Op::CrossEntropy { labels } => {
             let labels = labels.contiguous();
             Tensor::build(shape, |out| {
@@ -72,12 +73,12 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
 }
 
 /// The elements of a tensor that `contiguous` returned.
-fn flat<T: Element>(x: &Tensor<T>) -> &[T] {
+pub(crate) fn flat<T: Element>(x: &Tensor<T>) -> &[T] {
     x.as_slice().expect("contiguous")
 }
 
 /// Sizes before, of, and after an axis.
-fn around(shape: &[usize], axis: usize) -> [usize; 3] {
+pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
     [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
 }
 
@@ -181,6 +182,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, shape: &[usize]) -
         let nothing = match fold {
             Fold::Sum => T::zero(),
             Fold::Mean => T::NAN,
+            Fold::Prod => T::one(),
             Fold::LogSumExp => -T::INFINITY,
             Fold::Max | Fold::Min => unreachable!("the shape rule refuses them"),
         };
@@ -188,6 +190,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, shape: &[usize]) -
     }
     match fold {
         Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape),
+        Fold::Prod => fold_axes::<reduce::Prod<T>>(x, axes).as_shape(shape),
         Fold::Max => fold_axes::<reduce::Max<T>>(x, axes).as_shape(shape),
         Fold::Min => fold_axes::<reduce::Min<T>>(x, axes).as_shape(shape),
         Fold::Mean => {

@@ -2,7 +2,7 @@
 //! linear, and a linear op is its own derivative.
 
 use super::vjp::{column, weights};
-use super::{Fold, Op};
+use super::{Fold, Op, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
@@ -18,13 +18,16 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             (t[1].is_some() || t[2].is_some())
                 .then(|| x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape()))
         }
-        Op::Reduce { fold: fold @ (Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => first.map(|t| {
-            let kept = reduced_shape(&x[0].shape(), *axes, true);
-            let wide = y.reshape(&kept).expand(&x[0].shape());
-            weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
-        }),
+        Op::Reduce { fold: fold @ (Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => {
+            first.map(|t| {
+                let kept = reduced_shape(&x[0].shape(), *axes, true);
+                let wide = y.reshape(&kept).expand(&x[0].shape());
+                weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
+            })
+        }
         Op::Softmax { axis } => first.map(|t| y.mul(&t.sub(&y.mul(t).sum_axis(*axis)))),
         Op::LogSoftmax { axis } => first.map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
+        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
         Op::CrossEntropy { labels } => first.map(|t| {
             let expected = x[0].softmax(1).mul(t).sum_axis(1);
             expected.sub(&t.gather(1, &column(labels))).reshape(&y.shape())

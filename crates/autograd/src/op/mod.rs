@@ -9,6 +9,7 @@ pub(crate) mod eval;
 pub(crate) mod jvp;
 pub(crate) mod linalg;
 pub mod rule;
+pub(crate) mod scan;
 pub(crate) mod shape;
 pub mod symbol;
 mod table;
@@ -36,6 +37,8 @@ pub enum Fold {
     Sum,
     /// Σ x / n
     Mean,
+    /// Π x
+    Prod,
     /// The largest element.
     Max,
     /// The smallest element.
@@ -46,7 +49,7 @@ pub enum Fold {
 
 impl Fold {
     /// Every fold.
-    pub const ALL: &'static [Fold] = &[Fold::Sum, Fold::Mean, Fold::Max, Fold::Min, Fold::LogSumExp];
+    pub const ALL: &'static [Fold] = &[Fold::Sum, Fold::Mean, Fold::Prod, Fold::Max, Fold::Min, Fold::LogSumExp];
 }
 
 /// Defines `Op` and, from the same list, `Kind`: the variants without their data.
@@ -109,6 +112,26 @@ ops! {
     LogSoftmax {
         /// Which axis.
         axis: usize
+    };
+    /// Running sums along an axis.
+    CumSum {
+        /// Which axis.
+        axis: usize,
+        /// Whether the sums run from the last element backwards.
+        reverse: bool
+    };
+    /// ln Σ eˣ of each element and those before it.
+    LogCumSumExp {
+        /// Which axis.
+        axis: usize
+    };
+    /// `y[k] = a[k] · y[k - 1] + b[k]` along an axis, with nothing before the first: inputs a, b of one shape. It is
+    /// linear in b: a triangular matrix made from a, which is never formed.
+    Recurrence {
+        /// Which axis.
+        axis: usize,
+        /// Whether that matrix is transposed: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
+        transposed: bool
     };
     /// ln Σ eˣ - `x[label]` for each row of a matrix.
     CrossEntropy {
@@ -208,12 +231,16 @@ impl Op {
             Op::Reduce { fold, .. } => match fold {
                 Fold::Sum => "sum",
                 Fold::Mean => "mean",
+                Fold::Prod => "prod",
                 Fold::Max => "max",
                 Fold::Min => "min",
                 Fold::LogSumExp => "logsumexp",
             },
             Op::Softmax { .. } => "softmax",
             Op::LogSoftmax { .. } => "log_softmax",
+            Op::CumSum { .. } => "cumsum",
+            Op::LogCumSumExp { .. } => "logcumsumexp",
+            Op::Recurrence { .. } => "recurrence",
             Op::CrossEntropy { .. } => "cross_entropy",
             Op::MatMul { .. } => "matmul",
             Op::Linalg(factor) => factor.name(),
@@ -235,7 +262,7 @@ impl Op {
     pub(crate) fn arity(&self) -> Option<usize> {
         match self {
             Op::Concat { .. } | Op::Custom { .. } => None,
-            Op::Binary(_) | Op::MatMul { .. } => Some(2),
+            Op::Binary(_) | Op::MatMul { .. } | Op::Recurrence { .. } => Some(2),
             Op::Where => Some(3),
             Op::Linalg(factor) => Some(factor.arity()),
             _ => Some(1),

@@ -28,12 +28,16 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             }
             checked(name, reduced_shape(x[0], *axes, *keep))
         }
-        Op::Softmax { axis } | Op::LogSoftmax { axis } => {
-            let has_axis = *axis < x[0].len();
-            if has_axis {
+        Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::CumSum { axis, .. } | Op::LogCumSumExp { axis } => {
+            size_of_axis(name, *axis, x[0])?;
+            checked(name, x[0].into())
+        }
+        Op::Recurrence { axis, .. } => {
+            size_of_axis(name, *axis, x[0])?;
+            if x[0] == x[1] {
                 checked(name, x[0].into())
             } else {
-                Err(Error::Axis { op: name, axis: *axis as isize, shape: x[0].into() })
+                mismatch(name, x[1], format!("it must be {:?}, too", x[0]))
             }
         }
         Op::CrossEntropy { labels } => {

@@ -1,7 +1,7 @@
 //! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
 //! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
 
-use super::{Fold, Op};
+use super::{Fold, Op, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
@@ -35,11 +35,14 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![Some(match fold {
                 Fold::Sum => wide(g),
                 Fold::Mean => wide(&g.scale(1.0 / n)),
-                Fold::Max | Fold::Min | Fold::LogSumExp => weights(*fold, x[0], &wide(y), *axes).chosen(&wide(g)),
+                Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp => {
+                    weights(*fold, x[0], &wide(y), *axes).chosen(&wide(g))
+                }
             })]
         }
         Op::Softmax { axis } => smallvec![Some(y.mul(&g.sub(&g.mul(y).sum_axis(*axis))))],
         Op::LogSoftmax { axis } => smallvec![Some(g.sub(&y.exp().mul(&g.sum_axis(*axis))))],
+        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
         Op::CrossEntropy { labels } => {
             let rows = g.shape()[0];
             let (g, at) = (g.reshape(&[rows, 1]), column(labels));
@@ -89,7 +92,7 @@ pub(crate) enum Weights<V> {
     Shares(V),
 }
 
-/// The weights of max, min and log-sum-exp; `y` is the result, repeated to the shape of `x`.
+/// The weights of product, max, min and log-sum-exp; `y` is the result, repeated to the shape of `x`.
 pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: AxisSet) -> Weights<V> {
     match fold {
         Fold::Max | Fold::Min => {
@@ -97,6 +100,7 @@ pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: Axi
             let ties = mask.reduce(Fold::Sum, axes, true);
             Weights::Chosen { mask, ties }
         }
+        Fold::Prod => Weights::Shares(scan::products_of_others(x, axes)),
         // exp(x - y) is the softmax; where all of the row is -inf it would be NaN and is set to 0.
         _ => {
             let nothing = y.eq(&y.number(-T::INFINITY));

@@ -4,7 +4,8 @@
 mod engine;
 
 /// Families whose ops live in this crate.
-const FAMILIES: &[&str] = &["binary", "einsum", "linalg", "matmul", "select", "shape", "special", "unary"];
+const FAMILIES: &[&str] =
+    &["binary", "einsum", "linalg", "matmul", "reduce", "scan", "select", "shape", "softmax", "special", "unary"];
 
 fn main() {
     let mut report = engine::Report::default();

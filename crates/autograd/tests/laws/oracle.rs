@@ -17,7 +17,10 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             };
             (elements > 0 || !has_no_identity).then(|| x.iter().enumerate().filter_map(size).collect())
         }
-        (Op::Softmax { axis } | Op::LogSoftmax { axis }, [x]) => x.get(*axis).map(|_| x.clone()),
+        (Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::CumSum { axis, .. } | Op::LogCumSumExp { axis }, [x]) => {
+            x.get(*axis).map(|_| x.clone())
+        }
+        (Op::Recurrence { axis, .. }, [a, b]) => (*axis < a.len() && a == b).then(|| a.clone()),
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
             (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])

@@ -126,7 +126,7 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
 
 fn reduce(fold: Fold) -> BoxedStrategy<Case> {
     let (domain, needs_elements) = match fold {
-        Fold::Sum | Fold::Mean | Fold::LogSumExp => (REAL, false),
+        Fold::Sum | Fold::Mean | Fold::Prod | Fold::LogSumExp => (REAL, false),
         Fold::Max | Fold::Min => (Domain::Grid(0.0), true),
     };
     (shape(0..=5), vec(any::<bool>(), 5), any::<bool>())
@@ -156,6 +156,11 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             .boxed(),
         Kind::Softmax => along_axis(|axis, shape| case(Op::Softmax { axis }, vec![input(shape, REAL)])),
         Kind::LogSoftmax => along_axis(|axis, shape| case(Op::LogSoftmax { axis }, vec![input(shape, REAL)])),
+        Kind::CumSum => reversible(|axis, reverse, shape| case(Op::CumSum { axis, reverse }, vec![input(shape, REAL)])),
+        Kind::LogCumSumExp => along_axis(|axis, shape| case(Op::LogCumSumExp { axis }, vec![input(shape, REAL)])),
+        Kind::Recurrence => reversible(|axis, transposed, shape| {
+            case(Op::Recurrence { axis, transposed }, vec![input(shape.clone(), REAL), input(shape, REAL)])
+        }),
         Kind::CrossEntropy => (size(), select(&SIZES[1..]), any::<u64>())
             .prop_flat_map(|(rows, classes, seed)| {
                 let shape = trimmed(vec![rows, classes]);
@@ -278,6 +283,12 @@ fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
 
 fn along_axis(f: fn(usize, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
     (shape(1..=5), any::<Index>()).prop_flat_map(move |(shape, axis)| f(axis.index(shape.len()), shape)).boxed()
+}
+
+fn reversible(f: fn(usize, bool, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
+    (shape(1..=5), any::<Index>(), any::<bool>())
+        .prop_flat_map(move |(shape, axis, reverse)| f(axis.index(shape.len()), reverse, shape))
+        .boxed()
 }
 
 /// `f(shape, axis, seed of an index, shape of the index)`; the index is empty if the axis is.

@@ -1,8 +1,83 @@
 //! Reductions, scans, softmax, sorting.
 
-use crate::engine::{Applied, Arg, Attrs};
-use autograd::Tape;
+use crate::engine::{Applied, Arg, Attrs, one};
+use autograd::{Axes, Error, Result, Tape, Tensor, Var};
 
-pub fn apply<'t>(_: &'t Tape<f64>, _: &str, _: &Attrs, _: &[Arg<'t>]) -> Applied<'t> {
-    None
+pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
+    let known = [
+        "sum",
+        "mean",
+        "prod",
+        "amax",
+        "amin",
+        "logsumexp",
+        "var",
+        "std",
+        "norm",
+        "argmax",
+        "argmin",
+        "max_dim",
+        "min_dim",
+        "median",
+        "cumsum",
+        "cumprod",
+        "logcumsumexp",
+        "cummax",
+        "cummin",
+        "sort",
+        "topk",
+        "softmax",
+        "log_softmax",
+        "softmin",
+    ];
+    known.contains(&op).then(|| call(op, attrs, x.first().ok_or_else(nothing)?.real()?))
+}
+
+fn nothing() -> Error {
+    Error::Argument { op: "conformance", hint: "an operand was expected".into() }
+}
+
+fn call<'t>(op: &str, attrs: &Attrs, x: Var<'t, f64>) -> Result<Vec<Arg<'t>>> {
+    let keep = || attrs.bool("keepdim");
+    let axes = || -> Axes {
+        let given = attrs.ints("axes").or_else(|| attrs.ints("axis"));
+        given.map_or_else(|| (..).into(), |axes| axes.as_slice().into())
+    };
+    let axis = || attrs.int("axis").unwrap_or(-1);
+    let correction = || attrs.f64("correction").unwrap_or(1.0);
+    let values = |y: Result<(Var<'t, f64>, Tensor<i64>)>| one(y.map(|(y, _)| y));
+    let index = |at: Result<Tensor<i64>>| Ok(vec![Arg::Index(at?)]);
+    match op {
+        "sum" => one(x.try_sum(axes(), keep())),
+        "mean" => one(x.try_mean(axes(), keep())),
+        "prod" => one(x.try_prod(axes(), keep())),
+        "amax" => one(x.try_max(axes(), keep())),
+        "amin" => one(x.try_min(axes(), keep())),
+        "logsumexp" => one(x.try_logsumexp(axes(), keep())),
+        "var" => one(x.try_var(correction(), axes(), keep())),
+        "std" => one(x.try_std(correction(), axes(), keep())),
+        "norm" => one(x.try_norm(attrs.f64("ord").unwrap_or(2.0), axes(), keep())),
+        "argmax" => index(x.try_argmax(axes(), keep())),
+        "argmin" => index(x.try_argmin(axes(), keep())),
+        "max_dim" => values(x.try_max_dim(axis(), keep())),
+        "min_dim" => values(x.try_min_dim(axis(), keep())),
+        "median" => values(x.try_median(axis(), keep())),
+        "cumsum" => one(x.try_cumsum(axis())),
+        "cumprod" => one(x.try_cumprod(axis())),
+        "logcumsumexp" => one(x.try_logcumsumexp(axis())),
+        "cummax" => values(x.try_cummax(axis())),
+        "cummin" => values(x.try_cummin(axis())),
+        "sort" => values(x.try_sort(axis(), attrs.bool("descending"))),
+        "topk" => {
+            // In order or not is up to the op: ours are.
+            let _ = attrs.get("sorted");
+            let largest = attrs.get("largest").is_none() || attrs.bool("largest");
+            // A negative number of elements is no number of elements: more than any axis has.
+            values(x.try_topk(attrs.sizes("k").map_or(usize::MAX, |k| k[0]), axis(), largest))
+        }
+        "softmax" => one(x.try_softmax(axis())),
+        "log_softmax" => one(x.try_log_softmax(axis())),
+        "softmin" => one(x.try_softmin(axis())),
+        _ => unreachable!("a name of the list"),
+    }
 }

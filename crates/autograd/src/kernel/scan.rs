@@ -1,0 +1,112 @@
+//! Walks along the middle axis of a row-major `[outer, n, inner]` array that carry a result from step to step. Memory is
+//! walked in order, whatever the axis: neighbouring columns go side by side.
+
+use super::simd::simd;
+use super::threads;
+use crate::float::{Element, Float, Real};
+
+/// Elements a thread takes at a time, in whole walks.
+const CHUNK: usize = 4096;
+
+/// Calls `f` with the part of `out` that each walk fills, and where it begins.
+fn for_each_walk<T: Element>([_, n, inner]: [usize; 3], out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+    let whole = n * inner;
+    if out.is_empty() {
+        return;
+    }
+    let some = (CHUNK / whole).max(1) * whole;
+    threads::for_each_chunk(out, some, &|chunk, out| {
+        out.chunks_mut(whole).enumerate().for_each(|(k, out)| f(chunk * some + k * whole, out));
+    });
+}
+
+/// `out[at] = step(at, what the step before gave)`, from the first step on, or from the last one backwards.
+fn walk<T: Element>(dims: [usize; 3], reverse: bool, out: &mut [T], step: impl Fn(usize, Option<T>) -> T + Sync) {
+    let [_, n, inner] = dims;
+    for_each_walk(dims, out, |base, out| {
+        let row = |k: usize| if reverse { n - 1 - k } else { k } * inner;
+        (0..inner).for_each(|i| out[row(0) + i] = step(base + row(0) + i, None));
+        for k in 1..n {
+            let (from, to) = (row(k - 1), row(k));
+            (0..inner).for_each(|i| out[to + i] = step(base + to + i, Some(out[from + i])));
+        }
+    });
+}
+
+/// Running sums: `out[k] = x[0] + … + x[k]`; in reverse `x[k] + … + x[n - 1]`.
+pub(crate) fn sums<T: Float>(x: &[T], dims: [usize; 3], reverse: bool, out: &mut [T]) {
+    walk(dims, reverse, out, |at, before| before.map_or(x[at], |sum| sum + x[at]));
+}
+
+/// `out[k] = a[k] · out[k - 1] + b[k]`; transposed `out[k] = a[k + 1] · out[k + 1] + b[k]`. The first `a` is not read.
+pub(crate) fn recurrence<T: Float>(a: &[T], b: &[T], dims: [usize; 3], transposed: bool, out: &mut [T]) {
+    let ahead = if transposed { dims[2] } else { 0 };
+    walk(dims, transposed, out, |at, before| before.map_or(b[at], |y| a[at + ahead] * y + b[at]));
+}
+
+/// `out[k] = ln(exp(x[0]) + … + exp(x[k]))`, without overflow.
+pub(crate) fn logsumexps<T: Float>(x: &[T], dims: [usize; 3], out: &mut [T]) {
+    for_each_walk(dims, out, |base, out| log_sums(&x[base..base + out.len()], dims[2], out));
+}
+
+simd! {
+    fn log_sums<T: Float>(x: &[T], inner: usize, out: &mut [T]) {
+        out[..inner].copy_from_slice(&x[..inner]);
+        for at in (inner..x.len()).step_by(inner) {
+            let (before, here) = out.split_at_mut(at);
+            let rows = here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]);
+            rows.for_each(|((o, &y), &x)| *o = log_add_exp(y, x));
+        }
+    }
+}
+
+#[inline(always)]
+fn log_add_exp<T: Float>(a: T, b: T) -> T {
+    let larger = Real::max(a, b);
+    let sum = larger + Real::ln_1p(Real::exp(-Real::abs(a - b)));
+    // An infinite one decides alone; subtracting it would give NaN.
+    if larger.is_finite() { sum } else { larger }
+}
+
+/// Where along the axis the best element up to each place stands, the last of equals.
+pub(crate) fn running_best<T: Float>(x: &[T], dims: [usize; 3], beats: impl Fn(T, T) -> bool + Sync, out: &mut [i64]) {
+    let [_, n, inner] = dims;
+    walk(dims, false, out, |at, before| match before {
+        Some(best) if beats(x[best as usize], x[at]) => best,
+        _ => at as i64,
+    });
+    out.iter_mut().for_each(|place| *place = (*place as usize / inner % n) as i64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_axis_gives_what_a_plain_loop_gives() {
+        for [outer, n, inner] in [[1, 1, 1], [2, 7, 1], [3, 5, 4], [1, 300, 70], [2, 0, 3], [5000, 3, 1]] {
+            let x: Vec<f64> = (0..outer * n * inner).map(|i| ((i * 7919) % 13) as f64 - 6.0).collect();
+            let (mut sum, mut back, mut mixed) = (x.clone(), x.clone(), x.clone());
+            sums(&x, [outer, n, inner], false, &mut sum);
+            sums(&x, [outer, n, inner], true, &mut back);
+            recurrence(&vec![1.0; x.len()], &x, [outer, n, inner], true, &mut mixed);
+            assert_eq!(back, mixed);
+            for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
+                let column = |k: usize| x[(o * n + k) * inner + i];
+                for k in 0..n {
+                    let at = (o * n + k) * inner + i;
+                    assert_eq!(sum[at], (0..=k).map(column).sum::<f64>());
+                    assert_eq!(back[at], (k..n).map(column).sum::<f64>());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn logarithms_of_sums_survive_any_size() {
+        let x = [f64::NEG_INFINITY, -1e5, -1e5, 1e5, 0.0];
+        let mut y = [0.0; 5];
+        logsumexps(&x, [1, 5, 1], &mut y);
+        assert_eq!(y, [f64::NEG_INFINITY, -1e5, -1e5 + 2f64.ln(), 1e5, 1e5]);
+    }
+}

@@ -1,0 +1,262 @@
+//! Extremes, sorting, running extremes. Where elements stand is found on the numbers and is a constant to everything that
+//! follows; the elements are gathered from there, and so derivatives flow to exactly those.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::{order, scan};
+use crate::op::eval::{around, flat};
+use crate::op::{Fold, Op};
+use crate::tensor::layout::{reduced_shape, resolve_axis};
+use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::value::Value;
+use crate::var::Var;
+
+macro_rules! order_methods {
+    () => {
+        /// Where the largest element stands, the first of equals; NaN counts as largest. Over one axis, over all elements
+        /// flattened (`..`), or over several axes flattened.
+        ///
+        /// ```
+        /// use autograd::tensor;
+        /// let x = tensor![[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]];
+        /// assert_eq!(x.argmax(1), tensor![1_i64, 0]);
+        /// assert_eq!(x.argmax(..).item(), 3);
+        /// ```
+        /// # Panics
+        /// If an axis is out of range or empty; [`try_argmax`](Self::try_argmax) returns the error.
+        #[track_caller]
+        pub fn argmax(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+            or_panic(self.try_argmax(axes, false))
+        }
+
+        /// As [`argmax`](Self::argmax), the axes kept with size 1 or dropped; an error if one is out of range or empty.
+        pub fn try_argmax(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
+            let axes = axes.into().resolve("argmax", &Value::shape(self))?;
+            order::place_of(Fold::Max, &order::Numbers::numbers(self), axes, keep)
+        }
+
+        /// Where the smallest element stands, the first of equals; NaN counts as smallest. As [`argmax`](Self::argmax).
+        ///
+        /// ```
+        /// use autograd::tensor;
+        /// assert_eq!(tensor![[1.0, 5.0, 1.0], [7.0, 0.0, 7.0]].argmin(1), tensor![0_i64, 1]);
+        /// ```
+        /// # Panics
+        /// If an axis is out of range or empty; [`try_argmin`](Self::try_argmin) returns the error.
+        #[track_caller]
+        pub fn argmin(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+            or_panic(self.try_argmin(axes, false))
+        }
+
+        /// As [`argmin`](Self::argmin), the axes kept with size 1 or dropped; an error if one is out of range or empty.
+        pub fn try_argmin(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
+            let axes = axes.into().resolve("argmin", &Value::shape(self))?;
+            order::place_of(Fold::Min, &order::Numbers::numbers(self), axes, keep)
+        }
+
+        twins! {
+            /// The largest element along an axis and where it stands. The first of equals takes the whole derivative; with
+            /// [`max_axes`](Self::max_axes) they share it.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1, false);
+        /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
+        /// ```
+        max_dim, try_max_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+                order::along("max_dim", x, axis, keep, |x, axes| order::place_of(Fold::Max, x, axes, true))
+            }
+
+            /// The smallest element along an axis and where it stands. The first of equals takes the whole derivative.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1, false);
+        /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
+        /// ```
+        min_dim, try_min_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+                order::along("min_dim", x, axis, keep, |x, axes| order::place_of(Fold::Min, x, axes, true))
+            }
+
+            /// The median along an axis and where it stands: of an even number of elements the lower of the two in the
+            /// middle, as PyTorch has it. NaN if there is one.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1, false);
+        /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
+        /// ```
+        median, try_median(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+                order::along("median", x, axis, keep, order::middle)
+            }
+
+            /// The elements in order along an axis, and where each stood; equal ones keep their order, NaN counts as larger
+            /// than any number.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, false);
+        /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
+        /// ```
+        sort, try_sort(axis: isize, descending: bool) -> (Self, Tensor<i64>) |x| {
+                let at = x.try_argsort(axis, descending)?;
+                Ok((x.try_gather(axis, &at)?, at))
+            }
+
+            /// Where the elements in order along an axis stand, as [`sort`](Self::sort).
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, true), tensor![1_i64, 0, 2]);
+        /// ```
+        argsort, try_argsort(axis: isize, descending: bool) -> Tensor<i64> |x| {
+                let shape = Value::shape(x);
+                let axis = resolve_axis("sort", axis, &shape)?;
+                Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], descending))
+            }
+
+            /// The `k` largest (or smallest) elements along an axis in order, and where they stand; the first of equals
+            /// first.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, true);
+        /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
+        /// ```
+        topk, try_topk(k: usize, axis: isize, largest: bool) -> (Self, Tensor<i64>) |x| {
+                let shape = Value::shape(x);
+                let i = resolve_axis("topk", axis, &shape)?;
+                if k > shape[i] {
+                    let hint = format!("{k} elements were asked for of an axis of size {}", shape[i]);
+                    return Err(Error::Argument { op: "topk", hint });
+                }
+                let at = order::places(&order::Numbers::numbers(x), i, k, largest);
+                Ok((x.try_gather(axis, &at)?, at))
+            }
+
+            /// The largest element so far along an axis, and where it stands, the last of equals; NaN counts as largest.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![2.0, 1.0, 3.0].cummax(0);
+        /// assert_eq!((y, at), (tensor![2.0, 2.0, 3.0], tensor![0_i64, 0, 2]));
+        /// ```
+        cummax, try_cummax(axis: isize) -> (Self, Tensor<i64>) |x| {
+                let i = resolve_axis("cummax", axis, &Value::shape(x))?;
+                let at = order::running(&order::Numbers::numbers(x), i, |a, b| a > b);
+                Ok((x.try_gather(axis, &at)?, at))
+            }
+
+            /// The smallest element so far along an axis, and where it stands, the last of equals; NaN counts as smallest.
+            ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (y, at) = tensor![2.0, 3.0, 1.0].cummin(0);
+        /// assert_eq!((y, at), (tensor![2.0, 2.0, 1.0], tensor![0_i64, 0, 2]));
+        /// ```
+        cummin, try_cummin(axis: isize) -> (Self, Tensor<i64>) |x| {
+                let i = resolve_axis("cummin", axis, &Value::shape(x))?;
+                let at = order::running(&order::Numbers::numbers(x), i, |a, b| a < b);
+                Ok((x.try_gather(axis, &at)?, at))
+            }
+        }
+    };
+}
+pub(super) use order_methods;
+
+/// Something whose numbers can be read, to find indices and scales.
+pub(super) trait Numbers<T: Float>: Value<T> {
+    /// The numbers, cut off from derivatives.
+    fn numbers(&self) -> Tensor<T>;
+}
+
+impl<T: Float> Numbers<T> for Tensor<T> {
+    fn numbers(&self) -> Tensor<T> {
+        self.clone()
+    }
+}
+
+impl<T: Float> Numbers<T> for Var<'_, T> {
+    fn numbers(&self) -> Tensor<T> {
+        self.value()
+    }
+}
+
+/// One element of each row along an axis, as `find` points at it, and the index itself.
+#[track_caller]
+pub(super) fn along<T: Float, V: Numbers<T>>(
+    op: &'static str,
+    x: &V,
+    axis: isize,
+    keep: bool,
+    find: impl Fn(&Tensor<T>, AxisSet) -> Result<Tensor<i64>>,
+) -> Result<(V, Tensor<i64>)> {
+    let shape = x.shape();
+    let axes = AxisSet::one(resolve_axis(op, axis, &shape)?);
+    let at = find(&x.numbers(), axes)?;
+    let y = x.gather(axes.iter().next().unwrap_or(0), &at);
+    let shape = reduced_shape(&shape, axes, keep);
+    Ok((y.reshape(&shape), at.as_shape(&shape)))
+}
+
+/// Where the largest or smallest element first stands, counted through the axes in row-major order.
+pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep: bool) -> Result<Tensor<i64>> {
+    let best = Tensor::try_apply(Op::Reduce { fold, axes, keep: true }, &[x])?;
+    let shape = reduced_shape(x.shape(), axes, keep);
+    let start = axes.iter().next().unwrap_or(x.rank());
+    let end = start + axes.iter().count();
+    // Axes that are no neighbours go last and become one.
+    let (x, dims) = if axes.iter().eq(start..end) {
+        (x.contiguous(), [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product()))
+    } else {
+        let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+        let n: usize = axes.iter().map(|i| x.shape()[i]).product();
+        (x.permuted(&order).contiguous(), [x.len() / n.max(1), n, 1])
+    };
+    Ok(Tensor::build(&shape, |out| {
+        if !out.is_empty() {
+            order::first_place(flat(&x), dims, flat(&best.contiguous()), out);
+        }
+    }))
+}
+
+/// Where the `k` first elements along an axis stand, in order.
+pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, descending: bool) -> Tensor<i64> {
+    rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, descending, out))
+}
+
+/// Where the lower of the elements in the middle stands, or a NaN if there is one.
+pub(super) fn middle<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
+    if axes.iter().any(|i| x.shape()[i] == 0) {
+        return Err(Error::Empty { op: "median", shape: x.shape().into() });
+    }
+    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, order::median_rows)))
+}
+
+/// Where the best element up to each place stands, the last of equals; a NaN is best.
+pub(super) fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Tensor<i64> {
+    let source = x.contiguous();
+    let beats = |best: T, x: T| !x.is_nan() && (best.is_nan() || better(best, x));
+    Tensor::build(x.shape(), |out| {
+        if !out.is_empty() {
+            scan::running_best(flat(&source), around(x.shape(), axis), beats, out);
+        }
+    })
+}
+
+/// Runs a kernel of rows along any axis, `k` indices for each row.
+fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: impl Fn(&[T], usize, &mut [i64])) -> Tensor<i64> {
+    // The axis changes places with the last one, and back: swapping twice is the identity.
+    let mut order: Shape = (0..x.rank()).collect();
+    order.swap(axis, x.rank() - 1);
+    let rows = x.permuted(&order).contiguous();
+    let n = x.shape()[axis];
+    let mut shape: Shape = rows.shape().into();
+    shape[x.rank() - 1] = k;
+    Tensor::build(&shape, |out| {
+        if !out.is_empty() {
+            kernel(flat(&rows), n, out);
+        }
+    })
+    .permuted(&order)
+}
