@@ -1,0 +1,205 @@
+//! Convolution of up to three axes and its two derivatives, each as one matrix product per image and group: the image
+//! is laid out as a matrix of columns, one for each place of the kernel, with what the kernel sees there.
+
+use super::{gemm, threads};
+use crate::float::Float;
+use crate::tensor::Tensor;
+use std::ops::Range;
+
+/// Multiply-adds that are worth a task of their own.
+const TASK_WORK: usize = 1 << 16;
+/// Sums of derivatives for the weights that are kept apart, at most, to be worked on at the same time.
+const PARTS: usize = 8;
+
+/// All sizes of a convolution.
+pub(crate) struct Sizes {
+    pub images: usize,
+    pub groups: usize,
+    /// Channels of one group, of the input and of the output.
+    pub channels: [usize; 2],
+    pub axes: [Axis; 3],
+}
+
+/// One axis of a convolution.
+pub(crate) struct Axis {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub dilation: usize,
+}
+
+impl Axis {
+    /// The place in the input that tap `k` sees from place `i` of the output, counted from the start of the padding.
+    fn seen(&self, i: usize, k: usize) -> usize {
+        i * self.stride + k * self.dilation
+    }
+
+    /// The same counted from the start of the input; `None` in the padding.
+    fn at(&self, i: usize, k: usize) -> Option<usize> {
+        self.seen(i, k).checked_sub(self.padding).filter(|&at| at < self.input)
+    }
+
+    /// The places of the output from which tap `k` sees the input.
+    fn inside(&self, k: usize) -> Range<usize> {
+        let first = |at: usize| at.saturating_sub(k * self.dilation).div_ceil(self.stride).min(self.output);
+        let start = first(self.padding);
+        start..first(self.padding + self.input).max(start)
+    }
+}
+
+impl Sizes {
+    /// Elements of the input of one image and group.
+    fn input(&self) -> usize {
+        self.channels[0] * self.axes.iter().map(|a| a.input).product::<usize>()
+    }
+
+    /// Rows of the columns: what one place of the kernel sees.
+    fn rows(&self) -> usize {
+        self.channels[0] * self.axes.iter().map(|a| a.kernel).product::<usize>()
+    }
+
+    /// The number of columns: places of the kernel.
+    fn places(&self) -> usize {
+        self.axes.iter().map(|a| a.output).product()
+    }
+
+    /// How many images of one group make a task.
+    fn together(&self) -> usize {
+        (TASK_WORK / (self.rows() * self.places() * self.channels[1]).max(1)).max(1)
+    }
+
+    /// Whether the columns are the image itself.
+    fn is_pointwise(&self) -> bool {
+        self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
+    }
+
+    /// Calls `f` for each run of neighbours along the last axis in the matrix of columns: where the run begins, which
+    /// part of it lies inside the image, and where in the image that part begins.
+    fn for_each_run(&self, mut f: impl FnMut(usize, Range<usize>, usize)) {
+        let [d, h, w] = &self.axes;
+        let mut run = 0;
+        for channel in 0..self.channels[0] {
+            for (kd, kh) in (0..d.kernel).flat_map(|kd| (0..h.kernel).map(move |kh| (kd, kh))) {
+                for kw in 0..w.kernel {
+                    let inside = w.inside(kw);
+                    for (i, j) in (0..d.output).flat_map(|i| (0..h.output).map(move |j| (i, j))) {
+                        match (d.at(i, kd), h.at(j, kh)) {
+                            (Some(i), Some(j)) if !inside.is_empty() => {
+                                let row = (channel * d.input + i) * h.input + j;
+                                f(run, inside.clone(), row * w.input + w.seen(inside.start, kw) - w.padding);
+                            }
+                            _ => f(run, 0..0, 0),
+                        }
+                        run += w.output;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `f` with the matrix of columns of one image and group.
+    fn with_columns<T: Float>(&self, x: &[T], f: impl FnOnce(&[T])) {
+        if self.is_pointwise() {
+            return f(x);
+        }
+        let (len, stride) = (self.axes[2].output, self.axes[2].stride);
+        scratch(self.rows() * self.places(), |columns| {
+            self.for_each_run(|run, inside, at| {
+                let run = &mut columns[run..run + len];
+                run[..inside.start].fill(T::zero());
+                run[inside.end..].fill(T::zero());
+                let run = &mut run[inside];
+                match stride {
+                    1 => run.copy_from_slice(&x[at..at + run.len()]),
+                    _ => run.iter_mut().zip(x[at..].iter().step_by(stride)).for_each(|(c, &x)| *c = x),
+                }
+            });
+            f(columns);
+        });
+    }
+
+    /// Adds the columns back to the image they were taken from.
+    fn add_columns<T: Float>(&self, columns: &[T], x: &mut [T]) {
+        let stride = self.axes[2].stride;
+        self.for_each_run(|run, inside, at| {
+            let run = &columns[run..][inside];
+            match stride {
+                1 => x[at..at + run.len()].iter_mut().zip(run).for_each(|(x, &c)| *x += c),
+                _ => x[at..].iter_mut().step_by(stride).zip(run).for_each(|(x, &c)| *x += c),
+            }
+        });
+    }
+}
+
+/// Calls `f` with recycled memory of unspecified contents.
+fn scratch<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
+    Tensor::build(&[len], f);
+}
+
+/// Runs `f(index, part)` over the parts of `out`, some together in a task. A single task leaves the threads to the
+/// products within.
+fn for_each_part<T: Float>(out: &mut [T], size: usize, together: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    threads::for_each_chunk(out, size * together, &|task, out| {
+        out.chunks_mut(size).enumerate().for_each(|(i, part)| f(task * together + i, part));
+    });
+}
+
+/// `y = conv(x, w)`
+pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
+    let (rows, places, out) = (s.rows(), s.places(), s.channels[1]);
+    for_each_part(y, out * places, s.together(), &|part, y| {
+        let w = gemm::Mat::new(&w[part % s.groups * out * rows..], out, rows, rows as isize, 1);
+        s.with_columns(&x[part * s.input()..][..s.input()], |columns| {
+            gemm::matmul_into(w, gemm::Mat::new(columns, rows, places, places as isize, 1), y, false);
+        });
+    });
+}
+
+/// `x = Σ` of what each place of `g` got from it: the transpose of [`output`] for the image.
+pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
+    let (rows, places, out) = (s.rows(), s.places(), s.channels[1]);
+    for_each_part(x, s.input(), s.together(), &|part, x| {
+        let w = gemm::Mat::new(&w[part % s.groups * out * rows..], rows, out, 1, rows as isize);
+        let g = gemm::Mat::new(&g[part * out * places..], out, places, places as isize, 1);
+        if s.is_pointwise() {
+            return gemm::matmul_into(w, g, x, false);
+        }
+        scratch(rows * places, |columns| {
+            gemm::matmul_into(w, g, columns, false);
+            x.fill(T::zero());
+            s.add_columns(columns, x);
+        });
+    });
+}
+
+/// `w = Σ` over images and places of what each weight multiplied: the transpose of [`output`] for the weights.
+pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
+    let (rows, places, out) = (s.rows(), s.places(), s.channels[1]);
+    // Some images each, the number of sums depending on shapes alone, so that the bits do.
+    let worth = (s.images * (s.input() + out * places) * s.groups).div_ceil(w.len());
+    let images = s.images.div_ceil(PARTS.min(worth)).max(s.together());
+    let sum = |chunk: usize, group: usize, w: &mut [T]| {
+        for image in (chunk * images..s.images).take(images) {
+            let part = image * s.groups + group;
+            let g = gemm::Mat::new(&g[part * out * places..], out, places, places as isize, 1);
+            s.with_columns(&x[part * s.input()..][..s.input()], |columns| {
+                let columns = gemm::Mat::new(columns, places, rows, 1, places as isize);
+                gemm::matmul_into(g, columns, w, image % images != 0);
+            });
+        }
+    };
+    let chunks = s.images.div_ceil(images);
+    if chunks == 1 {
+        return for_each_part(w, out * rows, 1, &|group, w| sum(0, group, w));
+    }
+    let len = w.len();
+    scratch(chunks * len, |sums| {
+        for_each_part(sums, out * rows, 1, &|i, w| sum(i / s.groups, i % s.groups, w));
+        w.copy_from_slice(&sums[..len]);
+        for sum in sums[len..].chunks(len) {
+            w.iter_mut().zip(sum).for_each(|(w, &x)| *w += x);
+        }
+    });
+}
