@@ -3,7 +3,11 @@
 //! Operands are taken by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. What can fail has a `try_` twin that
 //! returns the error; the plain form panics with the same text at the caller's line.
 
+mod conv;
 mod macros;
+mod pool;
+mod resize;
+mod spatial;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -14,8 +18,13 @@ use crate::tensor::view::Span;
 use crate::tensor::{Axes, AxisSet, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
+pub use conv::Conv;
+use conv::conv_methods;
 use macros::{binary, fold, twins, unary};
+use pool::pool_methods;
+pub use resize::Resize;
 use smallvec::SmallVec;
+pub use spatial::Pool;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 
@@ -442,6 +451,8 @@ macro_rules! methods {
 
 impl<T: Float> Tensor<T> {
     methods!();
+    conv_methods!();
+    pool_methods!();
 
     /// The index of the largest element along an axis, the first of equals; NaN counts as largest.
     ///
@@ -475,4 +486,6 @@ impl<T: Float> Tensor<T> {
 
 impl<'t, T: Float> Var<'t, T> {
     methods!();
+    conv_methods!();
+    pool_methods!();
 }

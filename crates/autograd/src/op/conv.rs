@@ -59,9 +59,12 @@ impl Geometry {
     pub(super) fn output(&self, op: &'static str, x: &[usize], w: &[usize]) -> Result<Shape> {
         let rank = self.windows.len();
         let error = |shape: &[usize], hint: String| Err(Error::Shape { op, shape: shape.into(), hint });
-        if !(1..=3).contains(&rank) || self.groups == 0 || self.windows.iter().any(|w| w.stride == 0 || w.reach().is_none())
+        if !(1..=3).contains(&rank)
+            || self.groups == 0
+            || self.windows.iter().any(|w| w.stride == 0 || w.reach().is_none())
         {
-            let hint = format!("kernel, stride, dilation and groups must be at least 1, in one to three axes: {self:?}");
+            let hint =
+                format!("kernel, stride, dilation and groups must be at least 1, in one to three axes: {self:?}");
             return Err(Error::Argument { op, hint });
         }
         if x.len() != rank + 2 {
@@ -127,18 +130,15 @@ pub(super) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], h: &V, wants: &dyn F
     };
     let weight = |geometry: &Geometry, x: &V, g: &V| V::apply(Op::ConvWeight { geometry: geometry.clone() }, &[x, g]);
     match op {
-        Op::Conv { geometry } => smallvec![
-            wants(0).then(|| input(geometry, h, x[1], x[0])),
-            wants(1).then(|| weight(geometry, x[0], h)),
-        ],
-        Op::ConvInput { geometry, .. } => smallvec![
-            wants(0).then(|| output(geometry, h, x[1])),
-            wants(1).then(|| weight(geometry, h, x[0])),
-        ],
-        Op::ConvWeight { geometry } => smallvec![
-            wants(0).then(|| input(geometry, x[1], h, x[0])),
-            wants(1).then(|| output(geometry, x[0], h)),
-        ],
+        Op::Conv { geometry } => {
+            smallvec![wants(0).then(|| input(geometry, h, x[1], x[0])), wants(1).then(|| weight(geometry, x[0], h)),]
+        }
+        Op::ConvInput { geometry, .. } => {
+            smallvec![wants(0).then(|| output(geometry, h, x[1])), wants(1).then(|| weight(geometry, h, x[0])),]
+        }
+        Op::ConvWeight { geometry } => {
+            smallvec![wants(0).then(|| input(geometry, x[1], h, x[0])), wants(1).then(|| output(geometry, x[0], h)),]
+        }
         _ => unreachable!("no convolution"),
     }
 }
