@@ -31,14 +31,9 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// The place in the input that tap `k` sees from place `i` of the output, counted from the start of the padding.
-    fn seen(&self, i: usize, k: usize) -> usize {
-        i * self.stride + k * self.dilation
-    }
-
-    /// The same counted from the start of the input; `None` in the padding.
-    fn at(&self, i: usize, k: usize) -> Option<usize> {
-        self.seen(i, k).checked_sub(self.padding).filter(|&at| at < self.input)
+    /// The place in the input that tap `k` sees from place `i` of the output, which must be [inside](Self::inside).
+    fn at(&self, i: usize, k: usize) -> usize {
+        i * self.stride + k * self.dilation - self.padding
     }
 
     /// The places of the output from which tap `k` sees the input.
@@ -75,26 +70,25 @@ impl Sizes {
         self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
     }
 
-    /// Calls `f` for each run of neighbours along the last axis in the matrix of columns: where the run begins, which
-    /// part of it lies inside the image, and where in the image that part begins.
-    fn for_each_run(&self, mut f: impl FnMut(usize, Range<usize>, usize)) {
+    /// Calls `f` for each run of neighbours along the last axis that a row of the matrix of columns takes from the
+    /// image: where the run begins in the row, where in the image, and its length. The rest of the row is padding.
+    #[inline(always)]
+    fn for_each_run(&self, row: usize, mut f: impl FnMut(usize, usize, usize)) {
         let [d, h, w] = &self.axes;
-        let mut run = 0;
-        for channel in 0..self.channels[0] {
-            for (kd, kh) in (0..d.kernel).flat_map(|kd| (0..h.kernel).map(move |kh| (kd, kh))) {
-                for kw in 0..w.kernel {
-                    let inside = w.inside(kw);
-                    for (i, j) in (0..d.output).flat_map(|i| (0..h.output).map(move |j| (i, j))) {
-                        match (d.at(i, kd), h.at(j, kh)) {
-                            (Some(i), Some(j)) if !inside.is_empty() => {
-                                let row = (channel * d.input + i) * h.input + j;
-                                f(run, inside.clone(), row * w.input + w.seen(inside.start, kw) - w.padding);
-                            }
-                            _ => f(run, 0..0, 0),
-                        }
-                        run += w.output;
-                    }
-                }
+        let (taps, kw) = (row / w.kernel, row % w.kernel);
+        let (taps, kh) = (taps / h.kernel, taps % h.kernel);
+        let (channel, kd) = (taps / d.kernel, taps % d.kernel);
+        let (planes, lines, along) = (d.inside(kd), h.inside(kh), w.inside(kw));
+        if lines.is_empty() || along.is_empty() {
+            return;
+        }
+        for i in planes {
+            let line = (channel * d.input + d.at(i, kd)) * h.input + h.at(lines.start, kh);
+            let mut from = line * w.input + w.at(along.start, kw);
+            let mut to = (i * h.output + lines.start) * w.output + along.start;
+            for _ in lines.clone() {
+                f(to, from, along.len());
+                (to, from) = (to + w.output, from + h.stride * w.input);
             }
         }
     }
@@ -104,18 +98,19 @@ impl Sizes {
         if self.is_pointwise() {
             return f(x);
         }
-        let (len, stride) = (self.axes[2].output, self.axes[2].stride);
+        let (padded, stride) = (self.axes.iter().any(|a| a.padding > 0), self.axes[2].stride);
         scratch(self.rows() * self.places(), |columns| {
-            self.for_each_run(|run, inside, at| {
-                let run = &mut columns[run..run + len];
-                run[..inside.start].fill(T::zero());
-                run[inside.end..].fill(T::zero());
-                let run = &mut run[inside];
-                match stride {
-                    1 => run.copy_from_slice(&x[at..at + run.len()]),
-                    _ => run.iter_mut().zip(x[at..].iter().step_by(stride)).for_each(|(c, &x)| *c = x),
+            for (row, column) in columns.chunks_exact_mut(self.places()).enumerate() {
+                if padded {
+                    column.fill(T::zero());
                 }
-            });
+                self.for_each_run(row, |to, from, len| match stride {
+                    1 => copy(&x[from..from + len], &mut column[to..to + len]),
+                    _ => {
+                        column[to..to + len].iter_mut().zip(x[from..].iter().step_by(stride)).for_each(|(c, &x)| *c = x)
+                    }
+                });
+            }
             f(columns);
         });
     }
@@ -123,14 +118,32 @@ impl Sizes {
     /// Adds the columns back to the image they were taken from.
     fn add_columns<T: Float>(&self, columns: &[T], x: &mut [T]) {
         let stride = self.axes[2].stride;
-        self.for_each_run(|run, inside, at| {
-            let run = &columns[run..][inside];
-            match stride {
-                1 => x[at..at + run.len()].iter_mut().zip(run).for_each(|(x, &c)| *x += c),
-                _ => x[at..].iter_mut().step_by(stride).zip(run).for_each(|(x, &c)| *x += c),
-            }
-        });
+        for (row, column) in columns.chunks_exact(self.places()).enumerate() {
+            self.for_each_run(row, |from, to, len| {
+                let run = &column[from..from + len];
+                match stride {
+                    1 => x[to..to + len].iter_mut().zip(run).for_each(|(x, &c)| *x += c),
+                    _ => x[to..].iter_mut().step_by(stride).zip(run).for_each(|(x, &c)| *x += c),
+                }
+            });
+        }
     }
+}
+
+/// Copies a run. Most are short: too short for the call of a function that copies.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    const BLOCK: usize = 8;
+    if from.len() > 3 * BLOCK {
+        return to.copy_from_slice(from);
+    }
+    let (Some(last), Some(end)) = (from.last_chunk::<BLOCK>(), to.len().checked_sub(BLOCK)) else {
+        return to.iter_mut().zip(from).for_each(|(to, &x)| *to = x);
+    };
+    for (to, from) in to.as_chunks_mut::<BLOCK>().0.iter_mut().zip(from.as_chunks::<BLOCK>().0) {
+        *to = *from;
+    }
+    to[end..].copy_from_slice(last); // over what the last whole block wrote, perhaps
 }
 
 /// Calls `f` with recycled memory of unspecified contents.

@@ -30,6 +30,7 @@ impl Planes<'_> {
     }
 
     /// Calls `f` with each place and the index of the first largest element it covers. NaN counts as largest.
+    #[inline(always)]
     fn for_each_largest<T: Float>(&self, x: &[T], mut f: impl FnMut(usize, usize)) {
         let [d, h, w] = self.panes;
         let [_, height, width] = self.size;
@@ -53,6 +54,7 @@ impl Planes<'_> {
     }
 }
 
+#[inline(always)]
 fn indices(s: &Span) -> impl Iterator<Item = usize> {
     let (start, step) = (s.start, s.step);
     (0..s.len).map(move |k| start.wrapping_add_signed(k as isize * step))

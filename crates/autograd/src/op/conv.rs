@@ -74,7 +74,7 @@ impl Geometry {
             let kernel: Shape = self.kernel().collect();
             return error(w, format!("weights must be [out, channels / groups, …] with a kernel of {kernel:?}"));
         }
-        if w[1].checked_mul(self.groups) != Some(x[1]) || w[0] % self.groups != 0 {
+        if w[1].checked_mul(self.groups) != Some(x[1]) || !w[0].is_multiple_of(self.groups) {
             let hint = format!("in {} groups it does not fit the {} channels of the image {x:?}", self.groups, x[1]);
             return error(w, hint);
         }
