@@ -67,7 +67,7 @@ pub fn picking_largest(add: bool) -> BoxedStrategy<Case> {
 /// A random matrix of which most entries are missing.
 pub fn sparse(rows: usize, cols: usize, seed: u64) -> Arc<Sparse> {
     let mut rng = Rng::new(seed);
-    let row = |_| (0..cols).filter(|_| rng.bits() % 3 == 0).collect::<Vec<_>>();
+    let row = |_| (0..cols).filter(|_| rng.bits().is_multiple_of(3)).collect::<Vec<_>>();
     let columns: Vec<Vec<usize>> = (0..rows).map(row).collect();
     let mut entry = |j: usize| (j, f64::from(rng.uniform() as f32) - 0.5);
     Arc::new(Sparse::new(cols, columns.into_iter().map(|row| row.into_iter().map(&mut entry).collect::<Vec<_>>())))

@@ -4,75 +4,43 @@ use crate::engine::{Applied, Arg, Attrs, one};
 use autograd::{Conv, Error, Pool, Resize, Result, Tape, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
-    known(op).then(|| one(call(op, attrs, x)))
+    call(op, attrs, x).transpose().map(one)
 }
 
-const OPS: &[&str] = &[
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "upsample_nearest1d",
-    "upsample_nearest2d",
-    "upsample_nearest3d",
-    "upsample_linear1d",
-    "upsample_bilinear2d",
-    "upsample_trilinear3d",
-    "pixel_shuffle",
-    "pixel_unshuffle",
-];
-
-fn known(op: &str) -> bool {
-    OPS.contains(&op)
-}
-
-fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Var<'t, f64>> {
-    let operand = |i: usize| inputs.get(i).map(Arg::real).transpose();
-    let x = operand(0)?.ok_or_else(|| wrong("an image is missing"))?;
-    let w = || operand(1)?.ok_or_else(|| wrong("the weights are missing"));
-    let bias = operand(2)?;
+fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f64>>> {
+    let operand = |i: usize| inputs.get(i).map_or_else(|| Err(wrong("an operand is missing")), Arg::real);
+    let (x, w) = (|| operand(0), || operand(1));
+    let bias = operand(2).ok();
     let bias = bias.as_ref();
-    match op {
-        "conv1d" => x.try_conv1d(w()?, bias, conv(a)?),
-        "conv2d" => x.try_conv2d(w()?, bias, conv(a)?),
-        "conv3d" => x.try_conv3d(w()?, bias, conv(a)?),
-        "conv_transpose1d" => x.try_conv_transpose1d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0])?),
-        "conv_transpose2d" => x.try_conv_transpose2d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 2])?),
-        "conv_transpose3d" => x.try_conv_transpose3d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 3])?),
-        "max_pool1d" => x.try_max_pool1d(pool(a)?),
-        "max_pool2d" => x.try_max_pool2d(pool(a)?),
-        "max_pool3d" => x.try_max_pool3d(pool(a)?),
-        "avg_pool1d" => x.try_avg_pool1d(pool(a)?),
-        "avg_pool2d" => x.try_avg_pool2d(pool(a)?),
-        "avg_pool3d" => x.try_avg_pool3d(pool(a)?),
-        "adaptive_avg_pool1d" => x.try_adaptive_avg_pool1d(output(a)?),
-        "adaptive_avg_pool2d" => x.try_adaptive_avg_pool2d(output(a)?),
-        "adaptive_avg_pool3d" => x.try_adaptive_avg_pool3d(output(a)?),
-        "adaptive_max_pool1d" => x.try_adaptive_max_pool1d(output(a)?),
-        "adaptive_max_pool2d" => x.try_adaptive_max_pool2d(output(a)?),
-        "upsample_nearest1d" => x.try_upsample_nearest1d(resize(a)?),
-        "upsample_nearest2d" => x.try_upsample_nearest2d(resize(a)?),
-        "upsample_nearest3d" => x.try_upsample_nearest3d(resize(a)?),
-        "upsample_linear1d" => x.try_upsample_linear1d(resize(a)?, a.bool("align_corners")),
-        "upsample_bilinear2d" => x.try_upsample_bilinear2d(resize(a)?, a.bool("align_corners")),
-        "upsample_trilinear3d" => x.try_upsample_trilinear3d(resize(a)?, a.bool("align_corners")),
-        "pixel_shuffle" => x.try_pixel_shuffle(sizes(a, "r", [0])?[0]),
-        "pixel_unshuffle" => x.try_pixel_unshuffle(sizes(a, "r", [0])?[0]),
-        other => unreachable!("{other} is not in the list"),
-    }
+    let y = match op {
+        "conv1d" => x()?.try_conv1d(w()?, bias, conv(a)?),
+        "conv2d" => x()?.try_conv2d(w()?, bias, conv(a)?),
+        "conv3d" => x()?.try_conv3d(w()?, bias, conv(a)?),
+        "conv_transpose1d" => x()?.try_conv_transpose1d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0])?),
+        "conv_transpose2d" => x()?.try_conv_transpose2d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 2])?),
+        "conv_transpose3d" => x()?.try_conv_transpose3d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 3])?),
+        "max_pool1d" => x()?.try_max_pool1d(pool(a)?),
+        "max_pool2d" => x()?.try_max_pool2d(pool(a)?),
+        "max_pool3d" => x()?.try_max_pool3d(pool(a)?),
+        "avg_pool1d" => x()?.try_avg_pool1d(pool(a)?),
+        "avg_pool2d" => x()?.try_avg_pool2d(pool(a)?),
+        "avg_pool3d" => x()?.try_avg_pool3d(pool(a)?),
+        "adaptive_avg_pool1d" => x()?.try_adaptive_avg_pool1d(output(a)?),
+        "adaptive_avg_pool2d" => x()?.try_adaptive_avg_pool2d(output(a)?),
+        "adaptive_avg_pool3d" => x()?.try_adaptive_avg_pool3d(output(a)?),
+        "adaptive_max_pool1d" => x()?.try_adaptive_max_pool1d(output(a)?),
+        "adaptive_max_pool2d" => x()?.try_adaptive_max_pool2d(output(a)?),
+        "upsample_nearest1d" => x()?.try_upsample_nearest1d(resize(a)?),
+        "upsample_nearest2d" => x()?.try_upsample_nearest2d(resize(a)?),
+        "upsample_nearest3d" => x()?.try_upsample_nearest3d(resize(a)?),
+        "upsample_linear1d" => x()?.try_upsample_linear1d(resize(a)?, a.bool("align_corners")),
+        "upsample_bilinear2d" => x()?.try_upsample_bilinear2d(resize(a)?, a.bool("align_corners")),
+        "upsample_trilinear3d" => x()?.try_upsample_trilinear3d(resize(a)?, a.bool("align_corners")),
+        "pixel_shuffle" => x()?.try_pixel_shuffle(sizes(a, "r", [0])?[0]),
+        "pixel_unshuffle" => x()?.try_pixel_unshuffle(sizes(a, "r", [0])?[0]),
+        _ => return Ok(None),
+    };
+    y.map(Some)
 }
 
 fn wrong(hint: &str) -> Error {
