@@ -88,7 +88,8 @@ impl Sizes {
             let mut to = (i * h.output + lines.start) * w.output + along.start;
             for _ in lines.clone() {
                 f(to, from, along.len());
-                (to, from) = (to + w.output, from + h.stride * w.input);
+                // A stride may be of any size where there is no second line.
+                (to, from) = (to + w.output, from.wrapping_add(h.stride.wrapping_mul(w.input)));
             }
         }
     }

@@ -208,3 +208,24 @@ macro_rules! conv_methods {
     };
 }
 pub(super) use conv_methods;
+
+#[cfg(test)]
+mod tests {
+    use crate::{Conv, Pool, Tensor};
+
+    #[test]
+    fn settings_of_any_size_are_taken_or_refused() {
+        let (x, w) = (Tensor::<f64>::ones(&[1, 1, 3, 3]), Tensor::ones(&[1, 1, 3, 3]));
+        for n in [0, 1, 7, usize::MAX / 2, usize::MAX] {
+            let far = Conv { stride: [n, n], ..Conv::default() };
+            assert_eq!(x.try_conv2d(&w, None, far).is_ok(), n > 0);
+            assert_eq!(x.try_conv2d(&w, None, Conv { dilation: [n, n], ..Conv::default() }).is_ok(), n == 1);
+            assert_eq!(x.try_conv2d(&w, None, Conv { groups: n, ..Conv::default() }).is_ok(), n == 1);
+            assert!(x.try_conv_transpose2d(&w, None, far, [n, n]).is_err() || n == 0);
+            assert_eq!(x.try_max_pool2d(Pool::of([n, n])).is_ok(), n == 1);
+            assert!(x.try_max_pool2d(Pool { padding: [n, n], ..Pool::of([n, n]) }).is_err());
+            assert_eq!(x.try_avg_pool2d(Pool { stride: [n, n], ..Pool::of([2, 2]) }).is_ok(), n > 0);
+            assert_eq!(x.try_pixel_unshuffle(n).is_ok(), n == 1);
+        }
+    }
+}
