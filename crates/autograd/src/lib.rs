@@ -47,7 +47,7 @@ pub use gradients::Gradients;
 pub use kernel::random::Rng;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
-pub use methods::{Compared, Pad};
+pub use methods::{Compared, Conv, Pad, Pool, Resize};
 pub use op::rule::Rule;
 pub use op::symbol::derivative_table;
 pub use op::vjp::Cotangents;

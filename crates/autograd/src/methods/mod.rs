@@ -5,6 +5,7 @@
 
 mod border;
 mod compare;
+mod conv;
 mod einsum;
 #[cfg(feature = "linalg")]
 mod linalg;
@@ -12,10 +13,13 @@ mod macros;
 mod order;
 mod parametric;
 mod plan;
+mod pool;
 mod products;
 mod reduce;
+mod resize;
 mod select;
 mod shape;
+mod spatial;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -27,14 +31,19 @@ use crate::tensor::{Axes, Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
 pub use compare::Compared;
+pub use conv::Conv;
+use conv::conv_methods;
 use macros::{binary, fold, twins, unary};
 use order::order_methods;
 use parametric::parametric;
 pub use plan::Pad;
+use pool::pool_methods;
 use reduce::{reduce_methods, statistic};
+pub use resize::Resize;
 use select::select_methods;
 use shape::shape_methods;
 use smallvec::SmallVec;
+pub use spatial::Pool;
 use std::borrow::Borrow;
 use std::ops::{Bound, RangeBounds};
 #[cfg(feature = "linalg")]
@@ -586,6 +595,8 @@ impl<T: Float> Tensor<T> {
     linalg::linalg_methods!();
     reduce_methods!();
     order_methods!();
+    conv_methods!();
+    pool_methods!();
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -598,4 +609,6 @@ impl<'t, T: Float> Var<'t, T> {
     linalg::linalg_methods!();
     reduce_methods!();
     order_methods!();
+    conv_methods!();
+    pool_methods!();
 }

@@ -1,10 +1,10 @@
 //! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
 
 use super::elementwise::{binary_map, binary_rule as binary_rule_block, unary_map, unary_rule as unary_rule_block};
-use super::{Binary, Fold, Op, Side, Unary, scan};
+use super::{Binary, Fold, Op, Side, Unary, scan, windows};
 use crate::float::{Element, Exact, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip};
-use crate::kernel::{gemm, index, reduce, rows};
+use crate::kernel::{gemm, index, pool, reduce, rows};
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -68,6 +68,13 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
             out.fill(T::zero());
             index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
         }),
+        Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } | Op::Pick { .. } | Op::PickAdd { .. } => {
+            windows::eval(op, [x[0], x[1]], shape)
+        }
+        Op::Map { axis, map } => {
+            let dims = around(x[0].shape(), *axis);
+            Tensor::build(shape, |out| pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out))
+        }
         Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
     }
 }

@@ -32,15 +32,17 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             let expected = x[0].softmax(1).mul(t).sum_axis(1);
             expected.sub(&t.gather(1, &column(labels))).reshape(&y.shape())
         }),
-        Op::MatMul { ta, tb } => {
-            let a = t[0].map(|t| t.matmul(x[1], *ta, *tb));
-            let b = t[1].map(|t| x[0].matmul(t, *ta, *tb));
+        // Linear in either operand.
+        Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
+            let a = t[0].map(|t| V::apply(op.clone(), &[t, x[1]]));
+            let b = t[1].map(|t| V::apply(op.clone(), &[x[0], t]));
             match (a, b) {
                 (Some(a), Some(b)) => Some(a.add(&b)),
                 (a, b) => a.or(b),
             }
         }
         Op::Linalg(factor) => factor.jvp(x, y, t),
+        Op::Pick { .. } | Op::PickAdd { .. } => t[1].map(|t| V::apply(op.clone(), &[x[0], t])),
         Op::Concat { .. } => first.or(t.iter().copied().flatten().next()).map(|some| {
             let zeros: Vec<V> = x.iter().map(|x| some.number(T::zero()).expand(&x.shape())).collect();
             let parts: Vec<&V> = t.iter().zip(&zeros).map(|(t, zero)| t.unwrap_or(zero)).collect();
@@ -55,7 +57,8 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         | Op::Take { .. }
         | Op::TakeAdd { .. }
         | Op::Gather { .. }
-        | Op::GatherAdd { .. } => first.map(|t| V::apply(op.clone(), &[t])),
+        | Op::GatherAdd { .. }
+        | Op::Map { .. } => first.map(|t| V::apply(op.clone(), &[t])),
         Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
     }
 }

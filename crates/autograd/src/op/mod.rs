@@ -4,22 +4,28 @@
 //! shape rule (`shape`), its value (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules
 //! ([`elementwise`], `jvp`). A new variant fails to compile at exactly the arms it lacks.
 
+pub mod conv;
 pub mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod jvp;
 pub(crate) mod linalg;
+pub mod pool;
 pub mod rule;
 pub(crate) mod scan;
 pub(crate) mod shape;
 pub mod symbol;
 mod table;
 pub(crate) mod vjp;
+mod windows;
 
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
+pub use conv::{Geometry, Window};
 pub use elementwise::{Binary, Unary};
 pub use linalg::Factor;
+pub use pool::{Panes, Sparse};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// A side of a binary function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +217,41 @@ ops! {
         /// Size of the axis in the result.
         size: usize
     };
+    /// Convolution of an image `[n, channels, …]` with weights `[out, channels / groups, …]`.
+    Conv {
+        /// Windows and groups.
+        geometry: Geometry
+    };
+    /// The derivative of `Conv` for its image, of cotangent and weights: transposed convolution.
+    ConvInput {
+        /// Of the convolution.
+        geometry: Geometry,
+        /// The image's sizes: strides leave several possible.
+        size: Shape
+    };
+    /// The derivative of `Conv` for its weights, of image and cotangent.
+    ConvWeight {
+        /// Of the convolution.
+        geometry: Geometry
+    };
+    /// Where the first input has the first largest element of each window, the element of the second: a pooling by
+    /// largest elements, for both inputs the same. The derivative is that of the second; the choice has none.
+    Pick {
+        /// The windows, on the last axes.
+        panes: Panes
+    };
+    /// The transpose of `Pick` for its second input: elements added into zeros where the first has the largest.
+    PickAdd {
+        /// The windows, on the last axes.
+        panes: Panes
+    };
+    /// A linear map along an axis: `y[i] = Σ m[i, j] x[j]`.
+    Map {
+        /// Which axis.
+        axis: usize,
+        /// The matrix.
+        map: Arc<Sparse>
+    };
     /// A user's own op: the `id`-th rule of its tape.
     Custom {
         /// Which rule.
@@ -254,6 +295,12 @@ impl Op {
             Op::TakeAdd { .. } => "take_add",
             Op::Gather { .. } => "gather",
             Op::GatherAdd { .. } => "gather_add",
+            Op::Conv { .. } => "conv",
+            Op::ConvInput { .. } => "conv_transpose",
+            Op::ConvWeight { .. } => "conv_weight",
+            Op::Pick { .. } => "max_pool",
+            Op::PickAdd { .. } => "max_unpool",
+            Op::Map { .. } => "map",
             Op::Custom { .. } => "custom",
         }
     }
@@ -262,7 +309,14 @@ impl Op {
     pub(crate) fn arity(&self) -> Option<usize> {
         match self {
             Op::Concat { .. } | Op::Custom { .. } => None,
-            Op::Binary(_) | Op::MatMul { .. } | Op::Recurrence { .. } => Some(2),
+            Op::Binary(_)
+            | Op::MatMul { .. }
+            | Op::Conv { .. }
+            | Op::ConvInput { .. }
+            | Op::ConvWeight { .. }
+            | Op::Pick { .. }
+            | Op::PickAdd { .. }
+            | Op::Recurrence { .. } => Some(2),
             Op::Where => Some(3),
             Op::Linalg(factor) => Some(factor.arity()),
             _ => Some(1),

@@ -1,5 +1,6 @@
 //! Op and shapes in, shape out: the only place where the errors of wrong shapes are born.
 
+use super::pool::{alike, mapped, picked};
 use super::{Fold, Op};
 use crate::error::{Error, Result};
 use crate::tensor::layout::{broadcast, count, reduced_shape, room};
@@ -125,6 +126,18 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             shape[*axis] = *size;
             checked(name, shape)
         }
+        Op::Conv { geometry } => geometry.output(name, x[0], x[1]),
+        Op::ConvInput { geometry, size } => geometry.input(name, x[0], x[1], size),
+        Op::ConvWeight { geometry } => geometry.weight(name, x[0], x[1]),
+        Op::Pick { panes } => {
+            alike(name, x[1], x[0])?;
+            picked(name, panes, x[0])
+        }
+        Op::PickAdd { panes } => {
+            alike(name, x[1], &picked(name, panes, x[0])?)?;
+            Ok(x[0].into())
+        }
+        Op::Map { axis, map } => mapped(name, *axis, map, x[0]),
         Op::Custom { .. } => Err(Error::Argument { op: name, hint: "a user's own op runs on its tape only".into() }),
     }
 }

@@ -1,13 +1,14 @@
 //! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
 //! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
 
-use super::{Fold, Op, scan};
+use super::{Fold, Op, conv, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// One cotangent per input; `None` where none flows or none is wanted.
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
@@ -80,6 +81,12 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         }
         Op::Gather { axis, index } => smallvec![Some(g.gather_add(*axis, index, x[0].shape()[*axis]))],
         Op::GatherAdd { axis, index, .. } => smallvec![Some(g.gather(*axis, index))],
+        Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => conv::vjp(op, x, g, wants),
+        Op::Pick { panes } => smallvec![None, Some(V::apply(Op::PickAdd { panes: panes.clone() }, &[x[0], g]))],
+        Op::PickAdd { panes } => smallvec![None, Some(V::apply(Op::Pick { panes: panes.clone() }, &[x[0], g]))],
+        Op::Map { axis, map } => {
+            smallvec![Some(V::apply(Op::Map { axis: *axis, map: Arc::new(map.transposed()) }, &[g]))]
+        }
         Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
     }
 }

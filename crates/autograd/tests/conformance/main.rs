@@ -4,8 +4,10 @@
 mod engine;
 
 /// Families whose ops live in this crate.
-const FAMILIES: &[&str] =
-    &["binary", "einsum", "linalg", "matmul", "reduce", "scan", "select", "shape", "softmax", "special", "unary"];
+const FAMILIES: &[&str] = &[
+    "binary", "conv", "einsum", "linalg", "matmul", "pool", "reduce", "scan", "select", "shape", "softmax", "special",
+    "unary",
+];
 
 fn main() {
     let mut report = engine::Report::default();

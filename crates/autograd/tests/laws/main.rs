@@ -6,6 +6,7 @@
 mod case;
 mod oracle;
 mod strategy;
+mod windows;
 
 use autograd::check::GradCheck;
 use autograd::op::Op;
@@ -117,6 +118,7 @@ fn an_input_used_twice_collects_both_contributions() {
         if let Op::MatMul { .. } = case.op {
             case.op = Op::MatMul { ta: false, tb: true }; // what a matrix can do with itself
         }
+        windows::with_itself(&mut case);
         let moving: Vec<usize> = (0..case.inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
         let x = case.inputs[moving[0]].tensor::<f64>();
         let mut inputs = case.tensors::<f64>();

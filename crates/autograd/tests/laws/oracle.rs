@@ -1,5 +1,6 @@
 //! What NumPy's manual says about shapes, written a second time, from the manual: the crate's own rules must agree.
 
+use crate::windows;
 use autograd::Span;
 use autograd::op::{Factor, Fold, Op};
 
@@ -71,6 +72,16 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let mut out = x.clone();
             *out.get_mut(*axis)? = *size;
             (x == index.shape() && below(index.to_vec(), *size)).then_some(out)
+        }
+        (Op::Conv { geometry }, [x, w]) => windows::convolved(geometry, x, w),
+        (Op::ConvInput { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),
+        (Op::ConvWeight { geometry }, [x, g]) => windows::weights(geometry, x, g),
+        (Op::Pick { panes }, [x, t]) => windows::picked(panes, x).filter(|_| x == t),
+        (Op::PickAdd { panes }, [x, g]) => windows::picked(panes, x).filter(|y| y == g).map(|_| x.clone()),
+        (Op::Map { axis, map }, [x]) => {
+            let mut out = x.clone();
+            let size = std::mem::replace(out.get_mut(*axis)?, map.rows());
+            (size == map.cols()).then_some(out)
         }
         // A user's own op needs its tape. Whatever is left has the wrong number of inputs.
         _ => None,

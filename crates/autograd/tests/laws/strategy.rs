@@ -2,6 +2,7 @@
 //! fold that is new does not compile until it says here what its inputs look like.
 
 use crate::case::{Case, Domain, Input, View};
+use crate::windows;
 use autograd::op::{Binary, Factor, Fold, Kind, Op, Unary};
 use autograd::{AxisSet, Span, Tape, Tensor};
 use proptest::collection::vec;
@@ -211,6 +212,18 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             let (x, size) = (with(&y, axis, picks.iter().product()), y[axis]);
             case(Op::GatherAdd { axis, index: indices(&x, size, index), size }, vec![input(x, REAL)])
         }),
+        Kind::Conv => windows::convolution(windows::Side::Output),
+        Kind::ConvInput => windows::convolution(windows::Side::Input),
+        Kind::ConvWeight => windows::convolution(windows::Side::Weight),
+        Kind::Pick => windows::picking_largest(false),
+        Kind::PickAdd => windows::picking_largest(true),
+        Kind::Map => (shape(1..=4), any::<Index>(), 0..6usize, any::<u64>())
+            .prop_flat_map(|(shape, axis, rows, seed)| {
+                let axis = axis.index(shape.len());
+                let map = windows::sparse(rows, shape[axis], seed);
+                case(Op::Map { axis, map }, vec![input(shape, REAL)])
+            })
+            .boxed(),
         Kind::Custom => shape(0..=5)
             .prop_flat_map(|shape| {
                 case(Op::Custom { id: 0 }, vec![input(shape.clone(), POSITIVE), input(shape, Domain::AwayFromZero)])
@@ -219,10 +232,10 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
     }
 }
 
-const REAL: Domain = Domain::Between(-2.0, 2.0);
+pub const REAL: Domain = Domain::Between(-2.0, 2.0);
 const POSITIVE: Domain = Domain::Between(0.5, 3.0);
 
-fn case(op: Op, inputs: Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case> {
+pub fn case(op: Op, inputs: Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case> {
     inputs.prop_map(move |inputs| Case { op: op.clone(), inputs }).boxed()
 }
 
@@ -261,7 +274,7 @@ fn operand(full: Vec<usize>) -> impl Strategy<Value = Vec<usize>> {
         .prop_map(move |(drop, ones)| (drop..rank).map(|i| if ones[i] { 1 } else { full[i] }).collect())
 }
 
-fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
+pub fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
     let axis = 0..5usize;
     let view = prop_oneof![
         Just(View::Transposed),

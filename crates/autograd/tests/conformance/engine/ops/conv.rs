@@ -1,8 +1,101 @@
 //! Convolution, pooling, resampling.
 
-use crate::engine::{Applied, Arg, Attrs};
-use autograd::Tape;
+use crate::engine::{Applied, Arg, Attrs, one};
+use autograd::{Conv, Error, Pool, Resize, Result, Tape, Var};
 
-pub fn apply<'t>(_: &'t Tape<f64>, _: &str, _: &Attrs, _: &[Arg<'t>]) -> Applied<'t> {
-    None
+pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
+    call(op, attrs, x).transpose().map(one)
+}
+
+fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f64>>> {
+    let operand = |i: usize| inputs.get(i).map_or_else(|| Err(wrong("an operand is missing")), Arg::real);
+    let (x, w) = (|| operand(0), || operand(1));
+    let bias = operand(2).ok();
+    let bias = bias.as_ref();
+    let y = match op {
+        "conv1d" => x()?.try_conv1d(w()?, bias, conv(a)?),
+        "conv2d" => x()?.try_conv2d(w()?, bias, conv(a)?),
+        "conv3d" => x()?.try_conv3d(w()?, bias, conv(a)?),
+        "conv_transpose1d" => x()?.try_conv_transpose1d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0])?),
+        "conv_transpose2d" => x()?.try_conv_transpose2d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 2])?),
+        "conv_transpose3d" => x()?.try_conv_transpose3d(w()?, bias, conv(a)?, sizes(a, "output_padding", [0; 3])?),
+        "max_pool1d" => x()?.try_max_pool1d(pool(a)?),
+        "max_pool2d" => x()?.try_max_pool2d(pool(a)?),
+        "max_pool3d" => x()?.try_max_pool3d(pool(a)?),
+        "avg_pool1d" => x()?.try_avg_pool1d(pool(a)?),
+        "avg_pool2d" => x()?.try_avg_pool2d(pool(a)?),
+        "avg_pool3d" => x()?.try_avg_pool3d(pool(a)?),
+        "adaptive_avg_pool1d" => x()?.try_adaptive_avg_pool1d(output(a)?),
+        "adaptive_avg_pool2d" => x()?.try_adaptive_avg_pool2d(output(a)?),
+        "adaptive_avg_pool3d" => x()?.try_adaptive_avg_pool3d(output(a)?),
+        "adaptive_max_pool1d" => x()?.try_adaptive_max_pool1d(output(a)?),
+        "adaptive_max_pool2d" => x()?.try_adaptive_max_pool2d(output(a)?),
+        "upsample_nearest1d" => x()?.try_upsample_nearest1d(resize(a)?),
+        "upsample_nearest2d" => x()?.try_upsample_nearest2d(resize(a)?),
+        "upsample_nearest3d" => x()?.try_upsample_nearest3d(resize(a)?),
+        "upsample_linear1d" => x()?.try_upsample_linear1d(resize(a)?, a.bool("align_corners")),
+        "upsample_bilinear2d" => x()?.try_upsample_bilinear2d(resize(a)?, a.bool("align_corners")),
+        "upsample_trilinear3d" => x()?.try_upsample_trilinear3d(resize(a)?, a.bool("align_corners")),
+        "pixel_shuffle" => x()?.try_pixel_shuffle(sizes(a, "r", [0])?[0]),
+        "pixel_unshuffle" => x()?.try_pixel_unshuffle(sizes(a, "r", [0])?[0]),
+        _ => return Ok(None),
+    };
+    y.map(Some)
+}
+
+fn wrong(hint: &str) -> Error {
+    Error::Argument { op: "conformance", hint: hint.into() }
+}
+
+/// One size for each axis; a single one counts for all of them. What is given must be sizes.
+fn sizes<const D: usize>(a: &Attrs, key: &str, otherwise: [usize; D]) -> Result<[usize; D]> {
+    if a.get(key).is_none() {
+        return Ok(otherwise);
+    }
+    let given = a.sizes(key).ok_or_else(|| wrong("sizes are not negative"))?;
+    if let [size] = given[..] {
+        return Ok([size; D]);
+    }
+    given.try_into().map_err(|_| wrong("there must be one size for each axis"))
+}
+
+fn conv<const D: usize>(a: &Attrs) -> Result<Conv<D>> {
+    let usual = Conv::<D>::default();
+    Ok(Conv {
+        stride: sizes(a, "stride", usual.stride)?,
+        padding: sizes(a, "padding", usual.padding)?,
+        dilation: sizes(a, "dilation", usual.dilation)?,
+        groups: sizes(a, "groups", [usual.groups])?[0],
+    })
+}
+
+fn pool<const D: usize>(a: &Attrs) -> Result<Pool<D>> {
+    let usual = Pool::of(sizes(a, "kernel", [0; D])?);
+    Ok(Pool {
+        stride: sizes(a, "stride", usual.stride)?,
+        padding: sizes(a, "padding", usual.padding)?,
+        dilation: sizes(a, "dilation", usual.dilation)?,
+        ceil: a.bool("ceil_mode"),
+        count_padding: a.get("count_include_pad").is_none() || a.bool("count_include_pad"),
+        ..usual
+    })
+}
+
+fn output<const D: usize>(a: &Attrs) -> Result<[usize; D]> {
+    let key = if a.get("size").is_some() { "size" } else { "output" };
+    if a.get(key).is_none() {
+        return Err(wrong("the size of the output is missing"));
+    }
+    sizes(a, key, [0; D])
+}
+
+fn resize<const D: usize>(a: &Attrs) -> Result<Resize<D>> {
+    let factor = a.get("scale").map(|scale| match scale.as_array() {
+        Some(list) => list.iter().filter_map(|s| s.as_f64()).collect::<Vec<_>>(),
+        None => vec![scale.as_f64().unwrap_or(f64::NAN); D],
+    });
+    match factor {
+        Some(factor) => factor.try_into().map(Resize::By).map_err(|_| wrong("there must be one factor for each axis")),
+        None => Ok(Resize::To(sizes(a, "size", [0; D])?)),
+    }
 }

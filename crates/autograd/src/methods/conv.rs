@@ -1,0 +1,231 @@
+//! Convolution and transposed convolution along one, two and three axes.
+
+use super::spatial::batched;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::{Geometry, Op, Window};
+use crate::tensor::Shape;
+use crate::tensor::view::Span;
+use crate::value::Value;
+use smallvec::SmallVec;
+
+/// How the kernel of a convolution along `D` axes moves: settings to change with `..`.
+///
+/// ```
+/// use autograd::{Conv, Tensor};
+/// let (x, w) = (Tensor::<f32>::ones(&[1, 2, 8, 8]), Tensor::ones(&[3, 2, 3, 3]));
+/// let y = x.conv2d(&w, None, Conv { stride: [2, 2], padding: [1, 1], ..Conv::default() });
+/// assert_eq!(y.shape(), [1, 3, 4, 4]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Conv<const D: usize> {
+    /// The distance between two places of the kernel: 1 unless told.
+    pub stride: [usize; D],
+    /// How many zeros stand before and after the image: none unless told.
+    pub padding: [usize; D],
+    /// The distance between two elements that the kernel sees: 1 unless told.
+    pub dilation: [usize; D],
+    /// Parts that the channels fall into; a part of the output sees that part of the input only. 1 unless told.
+    pub groups: usize,
+}
+
+impl<const D: usize> Default for Conv<D> {
+    fn default() -> Self {
+        Conv { stride: [1; D], padding: [0; D], dilation: [1; D], groups: 1 }
+    }
+}
+
+impl<const D: usize> Conv<D> {
+    /// With the kernel's sizes, those of the weights after the first two.
+    fn geometry(&self, w: &[usize]) -> Geometry {
+        let window = |i: usize| Window {
+            kernel: w.get(2 + i).copied().unwrap_or(1),
+            stride: self.stride[i],
+            padding: self.padding[i],
+            dilation: self.dilation[i],
+        };
+        Geometry { windows: (0..D).map(window).collect(), groups: self.groups }
+    }
+}
+
+/// `conv(x, w) + bias`
+#[track_caller]
+pub(super) fn convolved<T: Float, V: Value<T>, const D: usize>(
+    x: &V,
+    w: &V,
+    bias: Option<&V>,
+    conv: Conv<D>,
+) -> Result<V> {
+    let (x, one) = batched(x, D + 2)?;
+    let y = V::try_apply(Op::Conv { geometry: conv.geometry(&w.shape()) }, &[&x, w])?;
+    one.undo(biased("conv", y, bias)?)
+}
+
+/// The derivative of a convolution for its image, taken for an image of its own.
+#[track_caller]
+pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
+    x: &V,
+    w: &V,
+    bias: Option<&V>,
+    conv: Conv<D>,
+    output_padding: [usize; D],
+) -> Result<V> {
+    const OP: &str = "conv_transpose";
+    let (x, one) = batched(x, D + 2)?;
+    let geometry = conv.geometry(&w.shape());
+    let from = x.shape();
+    let (mut size, mut beyond) = (Shape::new(), Shape::new());
+    for (i, window) in geometry.windows.iter().enumerate() {
+        let extra = output_padding[i];
+        if extra > 0 && extra >= window.stride.max(window.dilation) {
+            let hint = format!("the output padding {extra} must be less than the stride or the dilation: {window:?}");
+            return Err(Error::Argument { op: OP, hint });
+        }
+        // What is so far out that no place of the kernel reaches it.
+        let out = extra.saturating_sub(window.stride.saturating_sub(1));
+        let covered = || {
+            let last = from.get(2 + i)?.checked_sub(1)?.checked_mul(window.stride)?;
+            let end = last.checked_add(window.reach()?)?.checked_add(extra - out)?;
+            end.checked_sub(window.padding.checked_mul(2)?).filter(|&size| size > 0)
+        };
+        let Some(covered) = covered() else {
+            let hint = format!("nothing is left of axis {} within the padding: {window:?}", 2 + i);
+            return Err(Error::Shape { op: OP, shape: from.as_slice().into(), hint });
+        };
+        size.push(covered);
+        beyond.push(out);
+    }
+    let y = V::try_apply(Op::ConvInput { geometry, size }, &[&x, w])?;
+    let y = if beyond.iter().any(|&n| n > 0) { within(y, &beyond)? } else { y };
+    one.undo(biased(OP, y, bias)?)
+}
+
+/// With zeros after the last axes.
+#[track_caller]
+fn within<T: Float, V: Value<T>>(y: V, beyond: &[usize]) -> Result<V> {
+    let mut shape = y.shape();
+    let spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    shape[2..].iter_mut().zip(beyond).for_each(|(size, &n)| *size += n);
+    V::try_apply(Op::Place { spans, shape }, &[&y])
+}
+
+/// A number for each channel added.
+#[track_caller]
+fn biased<T: Float, V: Value<T>>(op: &'static str, y: V, bias: Option<&V>) -> Result<V> {
+    let Some(bias) = bias else { return Ok(y) };
+    let (channels, rank) = (y.shape()[1], y.shape().len());
+    if *bias.shape() != [channels] {
+        let hint = format!("the bias must be one number for each of the {channels} channels of the result");
+        return Err(Error::Shape { op, shape: bias.shape().as_slice().into(), hint });
+    }
+    let mut shape: Shape = SmallVec::from_elem(1, rank - 1);
+    shape[0] = channels;
+    V::try_apply(Op::Binary(crate::op::Binary::Add), &[&y, &bias.reshape(&shape)])
+}
+
+macro_rules! conv_methods {
+    () => {
+        twins! {
+            /// Convolution along one axis: of an image `[batch, channels, length]` with weights
+            /// `[out, channels / groups, kernel]`, and a bias `[out]` added. As in PyTorch the kernel is not reversed:
+            /// `y[n, o, i] = b[o] + Σ w[o, c, k] · x[n, c, i·stride + k·dilation - padding]`. An image without batch is a
+            /// batch of one.
+            ///
+            /// ```
+            /// use autograd::{Conv, tensor};
+            /// let (x, w) = (tensor![[[1.0, 2.0, 4.0, 8.0]]], tensor![[[-1.0, 1.0]]]);
+            /// assert_eq!(x.conv1d(w, None, Conv::default()), tensor![[[1.0, 2.0, 4.0]]]);
+            /// ```
+            conv1d, try_conv1d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<1>) |x| {
+                conv::convolved(x, w.borrow(), bias, settings)
+            }
+
+            /// Convolution along two axes: of images `[batch, channels, height, width]` with weights
+            /// `[out, channels / groups, kernel, kernel]`, and a bias `[out]` added; see [`conv1d`](Self::conv1d).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor, tensor};
+            /// let (x, w) = (Tensor::<f64>::ones(&[1, 1, 3, 3]), Tensor::ones(&[1, 1, 3, 3]));
+            /// let y = x.conv2d(w, Some(&tensor![0.5]), Conv { padding: [0, 1], ..Conv::default() });
+            /// assert_eq!(y, tensor![[[[6.5, 9.5, 6.5]]]]);
+            /// ```
+            conv2d, try_conv2d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<2>) |x| {
+                conv::convolved(x, w.borrow(), bias, settings)
+            }
+
+            /// Convolution along three axes: of images `[batch, channels, depth, height, width]` with weights
+            /// `[out, channels / groups, kernel, kernel, kernel]`, and a bias `[out]` added; see
+            /// [`conv1d`](Self::conv1d).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor};
+            /// let (x, w) = (Tensor::<f64>::ones(&[1, 2, 4, 4, 4]), Tensor::ones(&[1, 2, 3, 3, 3]));
+            /// assert_eq!(x.conv3d(w, None, Conv::default()), Tensor::full(&[1, 1, 2, 2, 2], 54.0));
+            /// ```
+            conv3d, try_conv3d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<3>) |x| {
+                conv::convolved(x, w.borrow(), bias, settings)
+            }
+
+            /// Transposed convolution along one axis: what the derivative of [`conv1d`](Self::conv1d) for its image
+            /// does to a cotangent, done to an image `[batch, channels, length]` with weights
+            /// `[channels, out / groups, kernel]`: `y[n, o, i·stride + k·dilation - padding] += w[c, o, k] · x[n, c, i]`.
+            /// The output padding makes the result longer at the end.
+            ///
+            /// ```
+            /// use autograd::{Conv, tensor};
+            /// let (x, w) = (tensor![[[1.0, 2.0]]], tensor![[[1.0, 10.0, 100.0]]]);
+            /// let settings = Conv { stride: [2], ..Conv::default() };
+            /// assert_eq!(x.conv_transpose1d(w, None, settings, [0]), tensor![[[1.0, 10.0, 102.0, 20.0, 200.0]]]);
+            /// ```
+            conv_transpose1d, try_conv_transpose1d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<1>, output_padding: [usize; 1]) |x| {
+                conv::transposed(x, w.borrow(), bias, settings, output_padding)
+            }
+
+            /// Transposed convolution along two axes; see [`conv_transpose1d`](Self::conv_transpose1d).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor};
+            /// let (x, w) = (Tensor::<f32>::ones(&[1, 2, 3, 3]), Tensor::ones(&[2, 5, 3, 3]));
+            /// let settings = Conv { stride: [2, 2], padding: [1, 1], ..Conv::default() };
+            /// assert_eq!(x.conv_transpose2d(w, None, settings, [1, 1]).shape(), [1, 5, 6, 6]);
+            /// ```
+            conv_transpose2d, try_conv_transpose2d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<2>, output_padding: [usize; 2]) |x| {
+                conv::transposed(x, w.borrow(), bias, settings, output_padding)
+            }
+
+            /// Transposed convolution along three axes; see [`conv_transpose1d`](Self::conv_transpose1d).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor};
+            /// let (x, w) = (Tensor::<f32>::ones(&[1, 2, 3, 3, 3]), Tensor::ones(&[2, 1, 2, 2, 2]));
+            /// let y = x.conv_transpose3d(w, None, Conv { stride: [2, 2, 2], ..Conv::default() }, [0, 0, 0]);
+            /// assert_eq!(y, Tensor::full(&[1, 1, 6, 6, 6], 2.0));
+            /// ```
+            conv_transpose3d, try_conv_transpose3d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<3>, output_padding: [usize; 3]) |x| {
+                conv::transposed(x, w.borrow(), bias, settings, output_padding)
+            }
+        }
+    };
+}
+pub(super) use conv_methods;
+
+#[cfg(test)]
+mod tests {
+    use crate::{Conv, Pool, Tensor};
+
+    #[test]
+    fn settings_of_any_size_are_taken_or_refused() {
+        let (x, w) = (Tensor::<f64>::ones(&[1, 1, 3, 3]), Tensor::ones(&[1, 1, 3, 3]));
+        for n in [0, 1, 7, usize::MAX / 2, usize::MAX] {
+            let far = Conv { stride: [n, n], ..Conv::default() };
+            assert_eq!(x.try_conv2d(&w, None, far).is_ok(), n > 0);
+            assert_eq!(x.try_conv2d(&w, None, Conv { dilation: [n, n], ..Conv::default() }).is_ok(), n == 1);
+            assert_eq!(x.try_conv2d(&w, None, Conv { groups: n, ..Conv::default() }).is_ok(), n == 1);
+            assert!(x.try_conv_transpose2d(&w, None, far, [n, n]).is_err() || n == 0);
+            assert_eq!(x.try_max_pool2d(Pool::of([n, n])).is_ok(), n == 1);
+            assert!(x.try_max_pool2d(Pool { padding: [n, n], ..Pool::of([n, n]) }).is_err());
+            assert_eq!(x.try_avg_pool2d(Pool { stride: [n, n], ..Pool::of([2, 2]) }).is_ok(), n > 0);
+            assert_eq!(x.try_pixel_unshuffle(n).is_ok(), n == 1);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Pooling, resizing and shuffling of images, as methods.
+
+macro_rules! pool_methods {
+    () => {
+        twins! {
+            /// The largest element of each window, along the last axis of `[batch, channels, length]` (the batch may be
+            /// missing). The derivative goes to the first of equals; NaN counts as largest.
+            ///
+            /// ```
+            /// use autograd::{Pool, tensor};
+            /// let x = tensor![[[1.0, 5.0, 2.0, 0.0, 7.0]]];
+            /// assert_eq!(x.max_pool1d(Pool::of([2])), tensor![[[5.0, 2.0]]]);
+            /// assert_eq!(x.max_pool1d(Pool { ceil: true, ..Pool::of([2]) }), tensor![[[5.0, 2.0, 7.0]]]);
+            /// ```
+            max_pool1d, try_max_pool1d(pool: Pool<1>) |x| { spatial::max_pool("max_pool1d", x, pool) }
+
+            /// The largest element of each window, along the last two axes; see [`max_pool1d`](Self::max_pool1d).
+            ///
+            /// ```
+            /// use autograd::{Pool, tensor};
+            /// let x = tensor![[[1.0, 5.0], [2.0, 0.0], [3.0, 4.0]]];
+            /// assert_eq!(x.max_pool2d(Pool { stride: [1, 1], ..Pool::of([2, 2]) }), tensor![[[5.0], [4.0]]]);
+            /// ```
+            max_pool2d, try_max_pool2d(pool: Pool<2>) |x| { spatial::max_pool("max_pool2d", x, pool) }
+
+            /// The largest element of each window, along the last three axes; see [`max_pool1d`](Self::max_pool1d).
+            ///
+            /// ```
+            /// use autograd::{Pool, Tensor};
+            /// let x = Tensor::<f32>::ones(&[2, 4, 6, 6, 6]);
+            /// assert_eq!(x.max_pool3d(Pool::of([3, 2, 2])).shape(), [2, 4, 2, 3, 3]);
+            /// ```
+            max_pool3d, try_max_pool3d(pool: Pool<3>) |x| { spatial::max_pool("max_pool3d", x, pool) }
+
+            /// The mean Σ x / n of each window, along the last axis of `[batch, channels, length]` (the batch may be
+            /// missing). Padding counts as zeros, or not at all.
+            ///
+            /// ```
+            /// use autograd::{Pool, tensor};
+            /// let x = tensor![[[1.0, 5.0, 2.0, 4.0]]];
+            /// assert_eq!(x.avg_pool1d(Pool::of([2])), tensor![[[3.0, 3.0]]]);
+            /// let settings = Pool { padding: [1], count_padding: false, ..Pool::of([2]) };
+            /// assert_eq!(x.avg_pool1d(settings), tensor![[[1.0, 3.5, 4.0]]]);
+            /// ```
+            avg_pool1d, try_avg_pool1d(pool: Pool<1>) |x| { spatial::avg_pool("avg_pool1d", x, pool) }
+
+            /// The mean Σ x / n of each window, along the last two axes; see [`avg_pool1d`](Self::avg_pool1d).
+            ///
+            /// ```
+            /// use autograd::{Pool, tensor};
+            /// assert_eq!(tensor![[[1.0, 5.0], [2.0, 0.0]]].avg_pool2d(Pool::of([2, 2])), tensor![[[2.0]]]);
+            /// ```
+            avg_pool2d, try_avg_pool2d(pool: Pool<2>) |x| { spatial::avg_pool("avg_pool2d", x, pool) }
+
+            /// The mean Σ x / n of each window, along the last three axes; see [`avg_pool1d`](Self::avg_pool1d).
+            ///
+            /// ```
+            /// use autograd::{Pool, Tensor};
+            /// let x = Tensor::<f32>::ones(&[1, 2, 4, 4, 4]);
+            /// assert_eq!(x.avg_pool3d(Pool::of([2, 2, 2])), Tensor::ones(&[1, 2, 2, 2, 2]));
+            /// ```
+            avg_pool3d, try_avg_pool3d(pool: Pool<3>) |x| { spatial::avg_pool("avg_pool3d", x, pool) }
+
+            /// The largest elements of windows that make the last axis `size` long: the `i`-th window covers
+            /// `⌊i·n / size⌋` up to `⌈(i + 1)·n / size⌉`.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![[[1.0, 5.0, 2.0]]].adaptive_max_pool1d([2]), tensor![[[5.0, 5.0]]]);
+            /// ```
+            adaptive_max_pool1d, try_adaptive_max_pool1d(size: [usize; 1]) |x| { spatial::adaptive_max("adaptive_max_pool1d", x, size) }
+
+            /// The largest elements of windows that give the last two axes those sizes; see
+            /// [`adaptive_max_pool1d`](Self::adaptive_max_pool1d).
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![[[1.0, 5.0], [2.0, 0.0]]].adaptive_max_pool2d([2, 1]), tensor![[[5.0], [2.0]]]);
+            /// ```
+            adaptive_max_pool2d, try_adaptive_max_pool2d(size: [usize; 2]) |x| { spatial::adaptive_max("adaptive_max_pool2d", x, size) }
+
+            /// The means of windows that make the last axis `size` long: the `i`-th window covers `⌊i·n / size⌋` up to
+            /// `⌈(i + 1)·n / size⌉`.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![[[1.0, 5.0, 2.0]]].adaptive_avg_pool1d([2]), tensor![[[3.0, 3.5]]]);
+            /// ```
+            adaptive_avg_pool1d, try_adaptive_avg_pool1d(size: [usize; 1]) |x| { spatial::adaptive_avg("adaptive_avg_pool1d", x, size) }
+
+            /// The means of windows that give the last two axes those sizes; see
+            /// [`adaptive_avg_pool1d`](Self::adaptive_avg_pool1d).
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![[[1.0, 5.0], [2.0, 0.0]]].adaptive_avg_pool2d([1, 1]), tensor![[[2.0]]]);
+            /// ```
+            adaptive_avg_pool2d, try_adaptive_avg_pool2d(size: [usize; 2]) |x| { spatial::adaptive_avg("adaptive_avg_pool2d", x, size) }
+
+            /// The means of windows that give the last three axes those sizes; see
+            /// [`adaptive_avg_pool1d`](Self::adaptive_avg_pool1d).
+            ///
+            /// ```
+            /// use autograd::Tensor;
+            /// let x = Tensor::<f64>::ones(&[1, 2, 5, 4, 3]);
+            /// assert_eq!(x.adaptive_avg_pool3d([1, 2, 2]), Tensor::ones(&[1, 2, 1, 2, 2]));
+            /// ```
+            adaptive_avg_pool3d, try_adaptive_avg_pool3d(size: [usize; 3]) |x| { spatial::adaptive_avg("adaptive_avg_pool3d", x, size) }
+
+            /// The last axis resized, each element that of the place in the image before it: `y[i] = x[⌊i·n / size⌋]`.
+            ///
+            /// ```
+            /// use autograd::{Resize, tensor};
+            /// let y = tensor![[[1.0, 2.0]]].upsample_nearest1d(Resize::By([2.0]));
+            /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0, 2.0]]]);
+            /// ```
+            upsample_nearest1d, try_upsample_nearest1d(to: Resize<1>) |x| {
+                resize::resized("upsample_nearest1d", x, to, resize::nearest)
+            }
+
+            /// The last two axes resized by [`upsample_nearest1d`](Self::upsample_nearest1d)'s rule.
+            ///
+            /// ```
+            /// use autograd::{Resize, tensor};
+            /// let y = tensor![[[1.0, 2.0]]].upsample_nearest2d(Resize::To([2, 3]));
+            /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0], [1.0, 1.0, 2.0]]]);
+            /// ```
+            upsample_nearest2d, try_upsample_nearest2d(to: Resize<2>) |x| {
+                resize::resized("upsample_nearest2d", x, to, resize::nearest)
+            }
+
+            /// The last three axes resized by [`upsample_nearest1d`](Self::upsample_nearest1d)'s rule.
+            ///
+            /// ```
+            /// use autograd::{Resize, Tensor};
+            /// let y = Tensor::<f32>::ones(&[1, 1, 2, 2, 2]).upsample_nearest3d(Resize::By([2.0, 1.0, 1.0]));
+            /// assert_eq!(y, Tensor::ones(&[1, 1, 4, 2, 2]));
+            /// ```
+            upsample_nearest3d, try_upsample_nearest3d(to: Resize<3>) |x| {
+                resize::resized("upsample_nearest3d", x, to, resize::nearest)
+            }
+
+            /// The last axis resized, each element on the line between the two of the image around its place: element
+            /// `i` stands at `(i + ½)·n / size - ½`, or with aligned corners at `i·(n - 1) / (size - 1)`.
+            ///
+            /// ```
+            /// use autograd::{Resize, tensor};
+            /// let x = tensor![[[0.0, 8.0]]];
+            /// assert_eq!(x.upsample_linear1d(Resize::To([4]), false), tensor![[[0.0, 2.0, 6.0, 8.0]]]);
+            /// assert_eq!(x.upsample_linear1d(Resize::To([5]), true), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
+            /// ```
+            upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align_corners: bool) |x| {
+                resize::resized("upsample_linear1d", x, to, resize::linear_rule(align_corners))
+            }
+
+            /// The last two axes resized by [`upsample_linear1d`](Self::upsample_linear1d)'s rule.
+            ///
+            /// ```
+            /// use autograd::{Resize, tensor};
+            /// let y = tensor![[[0.0, 2.0], [4.0, 6.0]]].upsample_bilinear2d(Resize::To([3, 3]), true);
+            /// assert_eq!(y, tensor![[[0.0, 1.0, 2.0], [2.0, 3.0, 4.0], [4.0, 5.0, 6.0]]]);
+            /// ```
+            upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align_corners: bool) |x| {
+                resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align_corners))
+            }
+
+            /// The last three axes resized by [`upsample_linear1d`](Self::upsample_linear1d)'s rule.
+            ///
+            /// ```
+            /// use autograd::{Resize, Tensor};
+            /// let y = Tensor::<f64>::ones(&[1, 1, 2, 2, 2]).upsample_trilinear3d(Resize::To([3, 4, 5]), false);
+            /// assert_eq!(y, Tensor::ones(&[1, 1, 3, 4, 5]));
+            /// ```
+            upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align_corners: bool) |x| {
+                resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align_corners))
+            }
+
+            /// Channels moved into an image `r` times as high and wide: `[…, c·r², h, w]` becomes `[…, c, h·r, w·r]`.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// let x = tensor![[[1.0]], [[2.0]], [[3.0]], [[4.0]]];
+            /// assert_eq!(x.pixel_shuffle(2), tensor![[[1.0, 2.0], [3.0, 4.0]]]);
+            /// ```
+            pixel_shuffle, try_pixel_shuffle(r: usize) |x| { resize::shuffled("pixel_shuffle", x, r, true) }
+
+            /// What [`pixel_shuffle`](Self::pixel_shuffle) did, undone: `[…, c, h·r, w·r]` becomes `[…, c·r², h, w]`.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// let x = tensor![[[1.0, 2.0], [3.0, 4.0]]];
+            /// assert_eq!(x.pixel_unshuffle(2), tensor![[[1.0]], [[2.0]], [[3.0]], [[4.0]]]);
+            /// ```
+            pixel_unshuffle, try_pixel_unshuffle(r: usize) |x| { resize::shuffled("pixel_unshuffle", x, r, false) }
+        }
+    };
+}
+pub(super) use pool_methods;

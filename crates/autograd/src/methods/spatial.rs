@@ -1,0 +1,201 @@
+//! Pooling and resampling of the last axes of an image, and what they share with convolution.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::{Binary, Op, Sparse, Window};
+use crate::tensor::layout::count;
+use crate::tensor::view::Span;
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+use std::sync::Arc;
+
+/// The windows of a pooling along `D` axes: settings to change with `..`.
+///
+/// ```
+/// use autograd::{Pool, Tensor};
+/// let x = Tensor::<f32>::ones(&[1, 1, 5, 5]);
+/// assert_eq!(x.max_pool2d(Pool::of([2, 2])).shape(), [1, 1, 2, 2]);
+/// let settings = Pool { stride: [2, 2], padding: [1, 1], ..Pool::of([3, 3]) };
+/// assert_eq!(x.avg_pool2d(settings).shape(), [1, 1, 3, 3]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pool<const D: usize> {
+    /// How many elements a window covers.
+    pub kernel: [usize; D],
+    /// The distance between two windows: the kernel unless told, so that they neither overlap nor leave gaps.
+    pub stride: [usize; D],
+    /// How far windows reach over the edges, at most half of the kernel: 0 unless told. What is outside counts as -inf
+    /// for the largest element and as 0 for the average.
+    pub padding: [usize; D],
+    /// The distance between two elements of a window: 1 unless told.
+    pub dilation: [usize; D],
+    /// Whether windows may reach over the end, so that no element is left out: not unless told.
+    pub ceil: bool,
+    /// Whether the average counts what the padding adds: it does unless told.
+    pub count_padding: bool,
+}
+
+impl<const D: usize> Pool<D> {
+    /// Windows of that size, one beside the other.
+    pub fn of(kernel: [usize; D]) -> Self {
+        Pool { kernel, stride: kernel, padding: [0; D], dilation: [1; D], ceil: false, count_padding: true }
+    }
+
+    /// What each window covers of the last `D` axes of that shape, and how many elements it counts.
+    fn panes(&self, op: &'static str, shape: &[usize]) -> Result<[Pane; D]> {
+        let mut panes = [const { (Vec::new(), Vec::new()) }; D];
+        for (i, pane) in panes.iter_mut().enumerate() {
+            let size = shape[shape.len() - D + i];
+            let (kernel, stride) = (self.kernel[i], self.stride[i]);
+            let (padding, dilation) = (self.padding[i], self.dilation[i]);
+            let window = Window { kernel, stride, padding, dilation };
+            if stride == 0 || window.reach().is_none_or(|reach| padding > reach / 2) {
+                let hint = "kernel, stride and dilation must be at least 1, and the padding at most half of the kernel";
+                return Err(Error::Argument { op, hint: format!("{hint}: {window:?}") });
+            }
+            let spans = spans(window, size, self.ceil, self.count_padding);
+            let covered = spans.filter(|(spans, _)| !spans.is_empty() && spans.iter().all(|s| s.len > 0));
+            *pane = covered.ok_or_else(|| Error::Shape {
+                op,
+                shape: shape.into(),
+                hint: format!("a window covers nothing of it: {window:?}"),
+            })?;
+        }
+        Ok(panes)
+    }
+}
+
+/// What each place of a window covers of an axis, and how many elements it counts as.
+type Pane = (Vec<Span>, Vec<usize>);
+
+fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane> {
+    let over = if ceil { w.stride - 1 } else { 0 };
+    let room = w.padding.checked_mul(2)?.checked_add(size)?.checked_add(over)?.checked_sub(w.reach()?)?;
+    // A window that would begin in the padding at the end covers nothing.
+    let places = (room / w.stride + 1).min((size + w.padding).div_ceil(w.stride));
+    let place = |i: usize| {
+        let first = i * w.stride; // counted from the start of the padding, as are the ends
+        let taps = |end: usize| end.saturating_sub(first).div_ceil(w.dilation).min(w.kernel);
+        let (before, inside) = (taps(w.padding), taps(w.padding + size));
+        let start = (first + before * w.dilation).saturating_sub(w.padding);
+        let len = inside - before;
+        let counted = if count_padding { taps(2 * w.padding + size) } else { len };
+        (Span { start, len, step: w.dilation as isize }, counted)
+    };
+    Some((0..places).map(place).unzip())
+}
+
+/// The windows of an adaptive pooling: as even as can be, and overlapping where sizes do not divide.
+fn adaptive(size: usize, places: usize) -> Pane {
+    let edge = |i: usize| (i as u128 * size as u128, places as u128);
+    let place = |i: usize| {
+        let ((first, n), (end, _)) = (edge(i), edge(i + 1));
+        let start = (first / n) as usize;
+        let len = end.div_ceil(n) as usize - start;
+        (Span { start, len, step: 1 }, len)
+    };
+    (0..places).map(place).unzip()
+}
+
+/// Whether an image without batch was taken for a batch of one.
+pub(super) struct One(bool);
+
+impl One {
+    /// Without the batch, if there was none.
+    #[track_caller]
+    pub(super) fn undo<T: Float, V: Value<T>>(self, y: V) -> Result<V> {
+        if self.0 { V::try_apply(Op::Reshape { shape: y.shape()[1..].into() }, &[&y]) } else { Ok(y) }
+    }
+}
+
+/// The image with a batch axis: one is put before an image that lacks it.
+#[track_caller]
+pub(super) fn batched<T: Float, V: Value<T>>(x: &V, rank: usize) -> Result<(V, One)> {
+    let mut shape = x.shape();
+    if shape.len() + 1 != rank {
+        return Ok((x.clone(), One(false)));
+    }
+    shape.insert(0, 1);
+    Ok((V::try_apply(Op::Reshape { shape }, &[x])?, One(true)))
+}
+
+/// The shape, if it is that of channels and `D` more axes, with or without a batch.
+pub(super) fn image<const D: usize>(op: &'static str, shape: Shape) -> Result<Shape> {
+    if shape.len() == D + 1 || shape.len() == D + 2 {
+        return Ok(shape);
+    }
+    let hint = format!("an image must be [batch, channels, …] or [channels, …] with {D} more axes");
+    Err(Error::Shape { op, shape: shape.as_slice().into(), hint })
+}
+
+#[track_caller]
+fn largest<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> Result<V> {
+    let panes = panes.into_iter().map(|(spans, _)| spans.into()).collect();
+    V::try_apply(Op::Pick { panes }, &[x, x])
+}
+
+/// Sums over the windows, each axis for itself, by the number of elements.
+#[track_caller]
+fn averages<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> Result<V> {
+    let (mut y, first) = (x.clone(), x.shape().len() - D);
+    for (i, (spans, _)) in panes.iter().enumerate() {
+        let row = |s: &Span| {
+            let (start, step) = (s.start, s.step as usize);
+            (0..s.len).map(move |k| (start + k * step, 1.0))
+        };
+        y = mapped(&y, first + i, Sparse::new(y.shape()[first + i], spans.iter().map(row)))?;
+    }
+    let alike = panes.iter().all(|(_, counts)| counts.windows(2).all(|pair| pair[0] == pair[1]));
+    let shape: Shape = if alike { Shape::new() } else { panes.iter().map(|(_, counts)| counts.len()).collect() };
+    let at = |i: &[usize], axis: usize| i.get(axis).copied().unwrap_or(0);
+    let count = |i: &[usize]| panes.iter().enumerate().map(|(axis, (_, counts))| counts[at(i, axis)] as f64).product();
+    if y.shape().contains(&0) {
+        return Ok(y);
+    }
+    V::try_apply(Op::Binary(Binary::Div), &[&y, &y.constant(Tensor::from_fn(&shape, |i| T::of(count(i))))])
+}
+
+/// The image of an axis under a matrix.
+#[track_caller]
+pub(super) fn mapped<T: Float, V: Value<T>>(x: &V, axis: usize, map: Sparse) -> Result<V> {
+    V::try_apply(Op::Map { axis, map: Arc::new(map) }, &[x])
+}
+
+#[track_caller]
+pub(super) fn max_pool<T: Float, V: Value<T>, const D: usize>(op: &'static str, x: &V, pool: Pool<D>) -> Result<V> {
+    largest(x, pool.panes(op, &image::<D>(op, x.shape())?)?)
+}
+
+#[track_caller]
+pub(super) fn avg_pool<T: Float, V: Value<T>, const D: usize>(op: &'static str, x: &V, pool: Pool<D>) -> Result<V> {
+    averages(x, pool.panes(op, &image::<D>(op, x.shape())?)?)
+}
+
+/// The windows that make the last axes of that size.
+fn adapted<const D: usize>(op: &'static str, shape: Shape, size: [usize; D]) -> Result<[Pane; D]> {
+    let from = image::<D>(op, shape)?;
+    let (outer, last) = from.split_at(from.len() - D);
+    if last.contains(&0) {
+        return Err(Error::Empty { op, shape: from.as_slice().into() });
+    }
+    count(op, &outer.iter().chain(&size).copied().collect::<Shape>())?;
+    Ok(std::array::from_fn(|i| adaptive(last[i], size[i])))
+}
+
+#[track_caller]
+pub(super) fn adaptive_max<T: Float, V: Value<T>, const D: usize>(
+    op: &'static str,
+    x: &V,
+    size: [usize; D],
+) -> Result<V> {
+    largest(x, adapted(op, x.shape(), size)?)
+}
+
+#[track_caller]
+pub(super) fn adaptive_avg<T: Float, V: Value<T>, const D: usize>(
+    op: &'static str,
+    x: &V,
+    size: [usize; D],
+) -> Result<V> {
+    averages(x, adapted(op, x.shape(), size)?)
+}

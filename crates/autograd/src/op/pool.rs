@@ -1,0 +1,109 @@
+//! Windows on the last axes (pooling), and linear maps along an axis (averages, interpolation): shapes and data.
+
+use crate::error::{Error, Result};
+use crate::tensor::Shape;
+use crate::tensor::layout::count;
+use crate::tensor::view::Span;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// For each of the last axes of an array, the indices that each place of a window covers.
+pub type Panes = SmallVec<[Arc<[Span]>; 3]>;
+
+/// A matrix of which only the entries that are not 0 are kept, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sparse {
+    cols: usize,
+    /// Where the entries of each row begin, and where the last row's end.
+    starts: Vec<usize>,
+    entries: Vec<(usize, f64)>,
+}
+
+impl Sparse {
+    /// From the entries of each row, `(column, value)`.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn new<R: IntoIterator<Item = (usize, f64)>>(cols: usize, rows: impl IntoIterator<Item = R>) -> Sparse {
+        let mut sparse = Sparse { cols, starts: vec![0], entries: Vec::new() };
+        for row in rows {
+            sparse.entries.extend(row.into_iter().filter(|&(_, weight)| weight != 0.0));
+            sparse.starts.push(sparse.entries.len());
+        }
+        assert!(sparse.entries.iter().all(|&(j, _)| j < cols), "Sparse: an entry is right of the {cols} columns");
+        sparse
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The entries of a row, `(column, value)`.
+    pub fn row(&self, i: usize) -> &[(usize, f64)] {
+        &self.entries[self.starts[i]..self.starts[i + 1]]
+    }
+
+    /// Rows and columns exchanged.
+    pub fn transposed(&self) -> Sparse {
+        let mut starts = vec![0; self.cols + 1];
+        self.entries.iter().for_each(|&(j, _)| starts[j + 1] += 1);
+        (0..self.cols).for_each(|j| starts[j + 1] += starts[j]);
+        let (mut entries, mut next) = (vec![(0, 0.0); self.entries.len()], starts.clone());
+        for i in 0..self.rows() {
+            for &(j, weight) in self.row(i) {
+                entries[next[j]] = (i, weight);
+                next[j] += 1;
+            }
+        }
+        Sparse { cols: self.rows(), starts, entries }
+    }
+}
+
+/// The shape of one element per place of the windows on an array of shape `x`.
+pub(super) fn picked(op: &'static str, panes: &Panes, x: &[usize]) -> Result<Shape> {
+    let covers = |axis: &[Span], size: usize| {
+        axis.iter().all(|s| {
+            let way = s.len.checked_sub(1).and_then(|steps| isize::try_from(steps).ok()?.checked_mul(s.step));
+            let last = way.and_then(|way| s.start.checked_add_signed(way));
+            s.start < size && last.is_some_and(|last| last < size)
+        })
+    };
+    let Some(outer) = x.len().checked_sub(panes.len()).filter(|_| panes.len() <= 3) else {
+        return Err(Error::Shape { op, shape: x.into(), hint: format!("it needs {} axes at least", panes.len()) });
+    };
+    if !panes.iter().zip(&x[outer..]).all(|(axis, &size)| covers(axis, size)) {
+        return Err(Error::Shape { op, shape: x.into(), hint: "a window is empty or leaves it".into() });
+    }
+    let shape: Shape = x[..outer].iter().copied().chain(panes.iter().map(|axis| axis.len())).collect();
+    count(op, &shape)?;
+    Ok(shape)
+}
+
+/// An error unless both shapes are the same.
+pub(super) fn alike(op: &'static str, shape: &[usize], expected: &[usize]) -> Result<()> {
+    if shape == expected {
+        return Ok(());
+    }
+    Err(Error::Shape { op, shape: shape.into(), hint: format!("it must have the shape {expected:?}") })
+}
+
+/// The shape of `x` with an axis mapped.
+pub(super) fn mapped(op: &'static str, axis: usize, map: &Sparse, x: &[usize]) -> Result<Shape> {
+    if axis >= x.len() {
+        return Err(Error::Axis { op, axis: axis as isize, shape: x.into() });
+    }
+    if x[axis] != map.cols() {
+        let hint = format!("axis {axis} must have the size {} of what is mapped", map.cols());
+        return Err(Error::Shape { op, shape: x.into(), hint });
+    }
+    let mut shape: Shape = x.into();
+    shape[axis] = map.rows();
+    count(op, &shape)?;
+    Ok(shape)
+}

@@ -1,0 +1,56 @@
+//! The values of ops that move windows over images: shapes and views in, the plain numbers that kernels want out.
+
+use super::eval::flat;
+use super::{Geometry, Op, Panes, Window};
+use crate::float::Float;
+use crate::kernel::{conv, pool};
+use crate::tensor::Tensor;
+
+/// The value of one of these ops at both of its inputs, of the shape that the shape rule gave.
+pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize]) -> Tensor<T> {
+    if x.iter().any(|x| x.is_empty()) {
+        return Tensor::build(shape, |out| out.fill(T::zero()));
+    }
+    // What picks its own elements is read once.
+    let own = x[0].raw().0.as_ptr() == x[1].raw().0.as_ptr() && x[0].shape() == x[1].shape();
+    let own = own && x[0].strides() == x[1].strides() && x[0].raw().1 == x[1].raw().1;
+    let first = x[0].contiguous();
+    let second = if own { first.clone() } else { x[1].contiguous() };
+    let (a, b) = (flat(&first), flat(&second));
+    Tensor::build(shape, |out| match op {
+        Op::Conv { geometry } => conv::output(&sizes(geometry, x[0].shape(), shape), a, b, out),
+        Op::ConvInput { geometry, .. } => conv::input(&sizes(geometry, shape, x[0].shape()), a, b, out),
+        Op::ConvWeight { geometry } => conv::weight(&sizes(geometry, x[0].shape(), x[1].shape()), a, b, out),
+        Op::Pick { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
+        Op::PickAdd { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),
+        _ => unreachable!("no windows"),
+    })
+}
+
+/// A convolution from images of shape `x` to those of shape `y`, with three spatial axes whatever their number.
+fn sizes(geometry: &Geometry, x: &[usize], y: &[usize]) -> conv::Sizes {
+    const POINT: Window = Window { kernel: 1, stride: 1, padding: 0, dilation: 1 };
+    let missing = 3 - geometry.windows.len();
+    let window = |i: usize| i.checked_sub(missing).map_or(POINT, |i| geometry.windows[i]);
+    let size = |shape: &[usize], i: usize| i.checked_sub(missing).map_or(1, |i| shape[2 + i]);
+    conv::Sizes {
+        images: x[0],
+        groups: geometry.groups,
+        channels: [x[1] / geometry.groups, y[1] / geometry.groups],
+        axes: [0, 1, 2].map(|i| {
+            let Window { kernel, stride, padding, dilation } = window(i);
+            conv::Axis { input: size(x, i), output: size(y, i), kernel, stride, padding, dilation }
+        }),
+    }
+}
+
+/// Calls `f` with the windows on three axes whatever their number.
+fn on_planes(panes: &Panes, x: &[usize], f: impl FnOnce(&pool::Planes)) {
+    let point = [crate::tensor::view::Span { start: 0, len: 1, step: 1 }];
+    let missing = 3 - panes.len();
+    let outer = x.len() - panes.len();
+    f(&pool::Planes {
+        size: [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(1, |i| x[outer + i])),
+        panes: [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(&point[..], |i| &panes[i])),
+    })
+}
