@@ -4,6 +4,7 @@
 
 pub mod clip;
 pub mod data;
+pub mod functional;
 pub mod init;
 pub mod layer;
 pub mod loss;

@@ -5,11 +5,23 @@
 
 mod binary;
 mod classification;
+mod likelihood;
+mod margin;
 mod regression;
 
-pub use binary::{Bce, BceWithLogits, bce_loss, bce_with_logits_loss};
-pub use classification::{CrossEntropy, cross_entropy, soft_cross_entropy};
-pub use regression::{HalfSquared, Mse, half_squared_loss, mse_loss};
+pub use binary::{
+    Bce, BceWithLogits, bce_loss, bce_with_logits_loss, pos_weighted_bce_with_logits_loss, weighted_bce_loss,
+};
+pub use classification::{
+    ClassOptions, CrossEntropy, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy,
+    soft_cross_entropy_with,
+};
+pub use likelihood::{GaussianOptions, PoissonOptions, gaussian_nll_loss, kl_div, poisson_nll_loss};
+pub use margin::{
+    TripletOptions, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss, soft_margin_loss,
+    triplet_margin_loss,
+};
+pub use regression::{HalfSquared, Mse, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss};
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -84,6 +96,9 @@ pub enum Reduction {
     Mean,
     /// Their sum.
     Sum,
+    /// Their sum, divided by the number of samples (the size of the first axis): what a divergence between distributions
+    /// is, where the mean would also divide by the number of classes.
+    BatchMean,
     /// They stay as they are: for the functions only, since a [`Loss`] is one number.
     None,
 }
@@ -94,6 +109,10 @@ impl Reduction {
         match self {
             Reduction::Mean => losses.mean(),
             Reduction::Sum => losses.sum(),
+            Reduction::BatchMean => {
+                let samples = losses.shape().first().copied().unwrap_or(1);
+                losses.sum() * T::of(1.0 / samples as f64)
+            }
             Reduction::None => losses,
         }
     }
@@ -115,6 +134,11 @@ fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>
     }
     let hint = format!("the target must have the shape of the output, {:?}", output.shape());
     Err(Error::Shape { op, shape: target.shape().as_slice().into(), hint })
+}
+
+/// An error unless a setting is above 0.
+fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
+    if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be above 0, and it is {x}") }) }
 }
 
 /// Defines a loss struct with a reduction; with a function of output, target and reduction, the loss against numbers too.
