@@ -50,14 +50,46 @@ macro_rules! settings {
     )* };
 }
 
-mod adam;
-mod adamw;
-mod rmsprop;
-mod sgd;
+/// The builder method of two averages' betas.
+macro_rules! betas {
+    ($(#[$doc:meta])*) => {
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If one is not in `[0, 1)`.
+        #[track_caller]
+        pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
+            self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));
+            self
+        }
+    };
+}
 
+mod adadelta;
+mod adagrad;
+mod adam;
+mod adamax;
+mod adamw;
+mod lbfgs;
+mod lion;
+mod nadam;
+mod radam;
+mod rmsprop;
+mod rprop;
+mod sgd;
+mod wolfe;
+
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use lbfgs::Lbfgs;
+pub use lion::Lion;
+pub use nadam::NAdam;
+pub use radam::RAdam;
 pub use rmsprop::RmsProp;
+pub use rprop::Rprop;
 pub use sgd::Sgd;
 
 /// A rule that turns gradients into new parameters.
@@ -205,7 +237,7 @@ mod tests {
     use super::*;
     use autograd::tensor;
 
-    fn all() -> [Box<dyn Optimizer<f64>>; 6] {
+    fn all() -> [Box<dyn Optimizer<f64>>; 12] {
         [
             Box::new(Sgd::new(0.1)),
             Box::new(Sgd::new(0.1).momentum(0.9).nesterov(true)),
@@ -213,6 +245,12 @@ mod tests {
             Box::new(Adam::new(0.1)),
             Box::new(Adam::new(0.1).amsgrad(true)),
             Box::new(AdamW::new(0.1).weight_decay(0.0)),
+            Box::new(Adagrad::new(0.1).rate_decay(0.5)),
+            Box::new(Adadelta::new(0.1)),
+            Box::new(Adamax::new(0.1)),
+            Box::new(NAdam::new(0.1)),
+            Box::new(RAdam::new(0.1)),
+            Box::new(Lion::new(0.1)),
         ]
     }
 
