@@ -1,0 +1,110 @@
+//! Rates that fall when nothing gets better.
+
+/// What a better measure is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// A smaller one: a loss.
+    #[default]
+    Min,
+    /// A larger one: an accuracy.
+    Max,
+}
+
+/// By how much a measure must be better than the best so far to count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// By this part of the best.
+    Relative(f64),
+    /// By this much.
+    Absolute(f64),
+}
+
+/// What [`ReduceOnPlateau`] may be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlateauOptions {
+    /// Whether less is better.
+    pub mode: Mode,
+    /// What the rate is multiplied by: 0.1.
+    pub factor: f64,
+    /// Epochs without improvement that are put up with: 10.
+    pub patience: usize,
+    /// What an improvement is: 1e-4 of the best.
+    pub threshold: Threshold,
+    /// Epochs after a change in which nothing is counted: 0.
+    pub cooldown: usize,
+    /// No rate is smaller: 0.
+    pub min_rate: f64,
+    /// Changes of the rate that are not larger are not made: 1e-8.
+    pub eps: f64,
+}
+
+impl Default for PlateauOptions {
+    fn default() -> Self {
+        let (mode, threshold) = (Mode::Min, Threshold::Relative(1e-4));
+        PlateauOptions { mode, factor: 0.1, patience: 10, threshold, cooldown: 0, min_rate: 0.0, eps: 1e-8 }
+    }
+}
+
+/// Multiplies the rate by a factor when a measure has not become better for more epochs than are put up with: PyTorch's
+/// `ReduceLROnPlateau`. What comes next depends on what was measured, so this is no [`Schedule`](super::Schedule): it is told
+/// the measure after each epoch.
+///
+/// ```
+/// use nn::schedule::{PlateauOptions, ReduceOnPlateau};
+/// let options = PlateauOptions { patience: 1, factor: 0.5, ..PlateauOptions::default() };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// let rates = [3.0, 2.0, 2.0, 2.0, 2.0].into_iter().scan(0.1, |rate, loss| {
+///     *rate = plateau.step(*rate, loss);
+///     Some(*rate)
+/// });
+/// assert_eq!(rates.collect::<Vec<_>>(), [0.1, 0.1, 0.1, 0.05, 0.05]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReduceOnPlateau {
+    options: PlateauOptions,
+    best: Option<f64>,
+    /// Epochs since the best.
+    bad: usize,
+    /// Epochs in which nothing is counted yet.
+    cooling: usize,
+}
+
+impl ReduceOnPlateau {
+    /// Nothing measured yet.
+    pub fn new(options: PlateauOptions) -> Self {
+        ReduceOnPlateau { options, ..Self::default() }
+    }
+
+    /// The rate of the next epoch, given the one in use and what was measured. NaN is never better.
+    pub fn step(&mut self, rate: f64, measure: f64) -> f64 {
+        if self.is_better(measure) {
+            (self.best, self.bad) = (Some(measure), 0);
+        } else {
+            self.bad += 1;
+        }
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.bad = 0;
+        }
+        if self.bad <= self.options.patience {
+            return rate;
+        }
+        (self.cooling, self.bad) = (self.options.cooldown, 0);
+        let reduced = (rate * self.options.factor).max(self.options.min_rate);
+        if rate - reduced > self.options.eps { reduced } else { rate }
+    }
+
+    fn is_better(&self, measure: f64) -> bool {
+        let best = match (self.best, self.options.mode) {
+            (Some(best), _) => best,
+            (None, Mode::Min) => f64::INFINITY,
+            (None, Mode::Max) => f64::NEG_INFINITY,
+        };
+        match (self.options.mode, self.options.threshold) {
+            (Mode::Min, Threshold::Relative(part)) => measure < best * (1.0 - part),
+            (Mode::Min, Threshold::Absolute(by)) => measure < best - by,
+            (Mode::Max, Threshold::Relative(part)) => measure > best * (1.0 + part),
+            (Mode::Max, Threshold::Absolute(by)) => measure > best + by,
+        }
+    }
+}
