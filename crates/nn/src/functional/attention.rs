@@ -1,4 +1,4 @@
-//! Attention, and the table of vectors that usually comes before it.
+//! AttentionOptions, and the table of vectors that usually comes before it.
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -40,7 +40,7 @@ pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: 
 
 /// What [`scaled_dot_product_attention`] may be told.
 #[derive(Debug, Clone, Copy)]
-pub struct Attention<'t, T: Float> {
+pub struct AttentionOptions<'t, T: Float> {
     /// Added to the scores `[…, queries, keys]`, to which it broadcasts: -inf hides a key.
     pub mask: Option<Var<'t, T>>,
     /// Whether a query sees only keys up to its own position.
@@ -49,9 +49,9 @@ pub struct Attention<'t, T: Float> {
     pub scale: Option<f64>,
 }
 
-impl<T: Float> Default for Attention<'_, T> {
+impl<T: Float> Default for AttentionOptions<'_, T> {
     fn default() -> Self {
-        Attention { mask: None, causal: false, scale: None }
+        AttentionOptions { mask: None, causal: false, scale: None }
     }
 }
 
@@ -60,10 +60,10 @@ impl<T: Float> Default for Attention<'_, T> {
 ///
 /// ```
 /// use autograd::{Tape, tensor};
-/// use nn::functional::{Attention, scaled_dot_product_attention};
+/// use nn::functional::{AttentionOptions, scaled_dot_product_attention};
 /// let tape = Tape::<f64>::new();
 /// let (q, v) = (tape.var([[0.0], [0.0]]), tape.var([[1.0], [3.0]]));
-/// let options = Attention { causal: true, ..Attention::default() };
+/// let options = AttentionOptions { causal: true, ..AttentionOptions::default() };
 /// assert_eq!(scaled_dot_product_attention(q, q, v, options)?.value(), tensor![[1.0], [2.0]]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
@@ -74,7 +74,7 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
     q: Var<'t, T>,
     k: Var<'t, T>,
     v: Var<'t, T>,
-    options: Attention<'t, T>,
+    options: AttentionOptions<'t, T>,
 ) -> Result<Var<'t, T>> {
     const OP: &str = "scaled_dot_product_attention";
     if let Some(x) = [q, k, v].into_iter().find(|x| x.rank() < 2) {

@@ -6,7 +6,10 @@ mod norm;
 mod recurrent;
 mod similarity;
 
-pub use attention::{Attention, embedding, scaled_dot_product_attention};
-pub use norm::{BatchNorm, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
-pub use recurrent::{Nonlinearity, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
+pub use attention::{AttentionOptions, embedding, scaled_dot_product_attention};
+pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
+pub use recurrent::{RnnNonlinearity, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
 pub use similarity::{cosine_similarity, l2_norm, normalize};
+
+#[cfg(test)]
+mod tests;

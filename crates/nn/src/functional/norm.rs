@@ -1,6 +1,7 @@
 //! Normalisation: numbers brought to mean 0 and variance 1, over different parts of a tensor.
 
-use autograd::{Axes, Error, Float, Result, Tensor, Var};
+use autograd::{Axes, Error, Float, Result, Shape, Tensor, Var};
+use smallvec::SmallVec;
 
 /// `(x - mean) / √(var + ε)` over some axes, with the biased variance.
 #[track_caller]
@@ -29,7 +30,7 @@ fn trailing<T: Float>(
         return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
     }
     same_sizes(op, shape, parameters)?;
-    Ok((1..=shape.len() as isize).map(|i| -i).collect::<Vec<_>>().as_slice().into())
+    Ok((1..=shape.len() as isize).map(|i| -i).collect::<SmallVec<[isize; 4]>>().as_slice().into())
 }
 
 /// An error unless what there is of the parameters has this shape.
@@ -54,7 +55,7 @@ fn channels<T: Float>(op: &'static str, x: Var<'_, T>) -> Result<usize> {
 /// One number per channel, so shaped that it broadcasts against `[N, C, …]` of that rank.
 #[track_caller]
 fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
-    let mut shape = vec![1; rank];
+    let mut shape = Shape::from_elem(1, rank);
     shape[1] = p.shape()[0];
     p.reshape(&shape)
 }
@@ -162,7 +163,7 @@ pub fn instance_norm<'t, T: Float>(
 
 /// What [`batch_norm`] may be told: PyTorch's numbers by default.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BatchNorm {
+pub struct BatchNormOptions {
     /// Whether the statistics are those of the batch, rather than the running ones.
     pub training: bool,
     /// How far the running statistics move with each batch: 0.1.
@@ -171,9 +172,9 @@ pub struct BatchNorm {
     pub eps: f64,
 }
 
-impl Default for BatchNorm {
+impl Default for BatchNormOptions {
     fn default() -> Self {
-        BatchNorm { training: false, momentum: 0.1, eps: 1e-5 }
+        BatchNormOptions { training: false, momentum: 0.1, eps: 1e-5 }
     }
 }
 
@@ -184,9 +185,9 @@ impl Default for BatchNorm {
 ///
 /// ```
 /// use autograd::{Tape, tensor};
-/// use nn::functional::{BatchNorm, batch_norm};
+/// use nn::functional::{BatchNormOptions, batch_norm};
 /// let tape = Tape::<f64>::new();
-/// let options = BatchNorm { training: true, eps: 0.0, ..BatchNorm::default() };
+/// let options = BatchNormOptions { training: true, eps: 0.0, ..BatchNormOptions::default() };
 /// let running = [tensor![0.0], tensor![1.0]];
 /// let (y, running) = batch_norm(tape.var([[1.0], [3.0]]), &running, None, None, options)?;
 /// assert_eq!(y.value(), tensor![[-1.0], [1.0]]);
@@ -202,7 +203,7 @@ pub fn batch_norm<'t, T: Float>(
     running: &[Tensor<T>; 2],
     weight: Option<Var<'t, T>>,
     bias: Option<Var<'t, T>>,
-    options: BatchNorm,
+    options: BatchNormOptions,
 ) -> Result<(Var<'t, T>, [Tensor<T>; 2])> {
     const OP: &str = "batch_norm";
     let (shape, channels) = (x.shape(), channels(OP, x)?);
@@ -218,7 +219,7 @@ pub fn batch_norm<'t, T: Float>(
             let hint = format!("training needs more than one value per channel, and {shape:?} has {count}");
             return Err(Error::Argument { op: OP, hint });
         }
-        let axes: Vec<isize> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
+        let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
         let mean = x.try_mean(axes.as_slice(), true)?;
         let centred = x - mean;
         let variance = centred.square().try_mean(axes.as_slice(), true)?;

@@ -17,7 +17,7 @@ pub struct Weights<'t, T: Float> {
 
 /// What a plain recurrent step ends with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Nonlinearity {
+pub enum RnnNonlinearity {
     /// Hyperbolic tangent.
     #[default]
     Tanh,
@@ -73,12 +73,12 @@ fn plain_step<'t, T: Float>(
     input: Var<'t, T>,
     h: Var<'t, T>,
     weights: &Weights<'t, T>,
-    nonlinearity: Nonlinearity,
+    nonlinearity: RnnNonlinearity,
 ) -> Var<'t, T> {
     let sum = input + weights.of_state(h);
     match nonlinearity {
-        Nonlinearity::Tanh => sum.tanh(),
-        Nonlinearity::Relu => sum.relu(),
+        RnnNonlinearity::Tanh => sum.tanh(),
+        RnnNonlinearity::Relu => sum.relu(),
     }
 }
 
@@ -107,10 +107,10 @@ fn lstm_step<'t, T: Float>(input: Var<'t, T>, [h, c]: [Var<'t, T>; 2], weights: 
 ///
 /// ```
 /// use autograd::Tape;
-/// use nn::functional::{Nonlinearity, Weights, rnn_cell};
+/// use nn::functional::{RnnNonlinearity, Weights, rnn_cell};
 /// let tape = Tape::<f64>::new();
 /// let weights = Weights { w_ih: tape.var([[2.0]]), w_hh: tape.var([[3.0]]), b_ih: None, b_hh: None };
-/// let h = rnn_cell(tape.var([[1.0]]), tape.var([[10.0]]), &weights, Nonlinearity::Relu)?;
+/// let h = rnn_cell(tape.var([[1.0]]), tape.var([[10.0]]), &weights, RnnNonlinearity::Relu)?;
 /// assert_eq!(h.value(), autograd::tensor![[32.0]]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
@@ -121,7 +121,7 @@ pub fn rnn_cell<'t, T: Float>(
     x: Var<'t, T>,
     h: Var<'t, T>,
     weights: &Weights<'t, T>,
-    nonlinearity: Nonlinearity,
+    nonlinearity: RnnNonlinearity,
 ) -> Result<Var<'t, T>> {
     weights.check("rnn_cell", 1, x, h)?;
     Ok(plain_step(weights.of_input(x), h, weights, nonlinearity))
@@ -214,7 +214,7 @@ pub fn rnn_seq<'t, T: Float>(
     x: Var<'t, T>,
     h: Var<'t, T>,
     weights: &Weights<'t, T>,
-    nonlinearity: Nonlinearity,
+    nonlinearity: RnnNonlinearity,
 ) -> Result<(Var<'t, T>, Var<'t, T>)> {
     let step = |input, [h]: [Var<'t, T>; 1]| [plain_step(input, h, weights, nonlinearity)];
     unrolled("rnn_seq", 1, x, [h], weights, step).map(|(y, [h])| (y, h))

@@ -41,7 +41,7 @@ pub fn l2_norm<'t, T: Float>(x: Var<'t, T>, axis: isize, keep: bool) -> Result<V
 /// use autograd::{Tape, tensor};
 /// let tape = Tape::<f64>::new();
 /// let y = nn::functional::normalize(tape.var([[3.0, 4.0]]), 1, 1e-12)?;
-/// assert_eq!(y.value(), tensor![[0.6000000000000001, 0.8]]);
+/// assert_eq!(y.value(), tensor![[0.6, 0.8]]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors

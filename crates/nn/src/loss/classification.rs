@@ -178,7 +178,7 @@ fn by_label<'t, T: Float>(
         _ => reduction.apply(losses),
     };
     if !labels.iter().any(ignored) {
-        let flat = labels.iter().collect::<Tensor<i64>>();
+        let flat = if labels.rank() == 1 { labels.clone() } else { labels.iter().collect() };
         let losses = losses(rows, &flat, weights)?;
         let losses = if reduction == Reduction::None { losses.reshape(&shape) } else { losses };
         return Ok(reduced(losses, &flat));

@@ -72,7 +72,8 @@ pub(super) fn strong_wolfe<G: Clone>(
 
         let new = at(t);
         count += 1;
-        if !low_enough(&new) || !(new.f < bracket[low].f) {
+        let lowest = new.f < bracket[low].f;
+        if !(lowest && low_enough(&new)) {
             bracket[1 - low] = new;
             low = lower(&bracket);
             continue;

@@ -7,7 +7,7 @@ mod ramp;
 mod sequence;
 
 pub use cosine::{Anneal, CosineAnnealing, CosineWarmRestarts, OneCycle};
-pub use plateau::{Mode, PlateauOptions, ReduceOnPlateau, Threshold};
+pub use plateau::{Goal, PlateauOptions, ReduceOnPlateau, Threshold};
 pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
 pub use sequence::Sequence;
 

@@ -2,7 +2,7 @@
 
 /// What a better measure is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub enum Goal {
     /// A smaller one: a loss.
     #[default]
     Min,
@@ -23,7 +23,7 @@ pub enum Threshold {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauOptions {
     /// Whether less is better.
-    pub mode: Mode,
+    pub goal: Goal,
     /// What the rate is multiplied by: 0.1.
     pub factor: f64,
     /// Epochs without improvement that are put up with: 10.
@@ -40,8 +40,8 @@ pub struct PlateauOptions {
 
 impl Default for PlateauOptions {
     fn default() -> Self {
-        let (mode, threshold) = (Mode::Min, Threshold::Relative(1e-4));
-        PlateauOptions { mode, factor: 0.1, patience: 10, threshold, cooldown: 0, min_rate: 0.0, eps: 1e-8 }
+        let (goal, threshold) = (Goal::Min, Threshold::Relative(1e-4));
+        PlateauOptions { goal, factor: 0.1, patience: 10, threshold, cooldown: 0, min_rate: 0.0, eps: 1e-8 }
     }
 }
 
@@ -95,16 +95,16 @@ impl ReduceOnPlateau {
     }
 
     fn is_better(&self, measure: f64) -> bool {
-        let best = match (self.best, self.options.mode) {
+        let best = match (self.best, self.options.goal) {
             (Some(best), _) => best,
-            (None, Mode::Min) => f64::INFINITY,
-            (None, Mode::Max) => f64::NEG_INFINITY,
+            (None, Goal::Min) => f64::INFINITY,
+            (None, Goal::Max) => f64::NEG_INFINITY,
         };
-        match (self.options.mode, self.options.threshold) {
-            (Mode::Min, Threshold::Relative(part)) => measure < best * (1.0 - part),
-            (Mode::Min, Threshold::Absolute(by)) => measure < best - by,
-            (Mode::Max, Threshold::Relative(part)) => measure > best * (1.0 + part),
-            (Mode::Max, Threshold::Absolute(by)) => measure > best + by,
+        match (self.options.goal, self.options.threshold) {
+            (Goal::Min, Threshold::Relative(part)) => measure < best * (1.0 - part),
+            (Goal::Min, Threshold::Absolute(by)) => measure < best - by,
+            (Goal::Max, Threshold::Relative(part)) => measure > best * (1.0 + part),
+            (Goal::Max, Threshold::Absolute(by)) => measure > best + by,
         }
     }
 }

@@ -59,7 +59,7 @@ fn plateau(case: &Value, base: f64) -> Vec<f64> {
     let attrs = &case["attrs"];
     let real = |name: &str| number(&attrs[name]);
     let options = PlateauOptions {
-        mode: if attrs["mode"] == "max" { Mode::Max } else { Mode::Min },
+        goal: if attrs["mode"] == "max" { Goal::Max } else { Goal::Min },
         factor: real("factor"),
         patience: real("patience") as usize,
         threshold: match attrs["threshold_mode"] == "abs" {

@@ -2,7 +2,7 @@
 
 use crate::engine::{Applied, Arg, Attrs, one};
 use autograd::{Error, Result, Tape, Var};
-use nn::functional::{Attention, embedding, scaled_dot_product_attention};
+use nn::functional::{AttentionOptions, embedding, scaled_dot_product_attention};
 
 pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     Some(match op {
@@ -29,6 +29,6 @@ fn sdpa<'t>(tape: &'t Tape<f64>, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t,
         Arg::Mask(seen) => Ok(tape.constant(seen.map(|seen| if seen { 0.0 } else { f64::NEG_INFINITY }))),
         mask => mask.real(),
     });
-    let options = Attention { mask: mask.transpose()?, causal: attrs.bool("causal"), scale: attrs.f64("scale") };
+    let options = AttentionOptions { mask: mask.transpose()?, causal: attrs.bool("causal"), scale: attrs.f64("scale") };
     scaled_dot_product_attention(x[0].real()?, x[1].real()?, x[2].real()?, options)
 }

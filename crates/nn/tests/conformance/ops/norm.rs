@@ -31,7 +31,7 @@ pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) ->
 fn batch<'t>(tape: &'t Tape<f64>, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     let number = |name: &str, default: f64| attrs.f64(name).unwrap_or(default);
     let training = attrs.bool("training");
-    let options = BatchNorm { training, momentum: number("momentum", 0.1), eps: number("eps", 1e-5) };
+    let options = BatchNormOptions { training, momentum: number("momentum", 0.1), eps: number("eps", 1e-5) };
     let running = [x[3].real()?.value(), x[4].real()?.value()];
     let (y, moved) = batch_norm(x[0].real()?, &running, optional(x, 1)?, optional(x, 2)?, options)?;
     let moved = moved.into_iter().filter(|_| training).map(|r| tape.constant(r).into());

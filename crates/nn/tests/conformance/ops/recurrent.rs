@@ -8,7 +8,7 @@ use nn::functional::*;
 pub fn apply<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let kind = op.strip_suffix("_cell").or_else(|| op.strip_suffix("_seq"))?;
     let relu = kind == "rnn_relu" || attrs.text("nonlinearity") == Some("relu");
-    let nonlinearity = if relu { Nonlinearity::Relu } else { Nonlinearity::Tanh };
+    let nonlinearity = if relu { RnnNonlinearity::Relu } else { RnnNonlinearity::Tanh };
     Some(match kind {
         "lstm" => lstm(op, x),
         "gru" | "rnn" | "rnn_tanh" | "rnn_relu" => simple(op, x, nonlinearity),
@@ -32,7 +32,7 @@ fn lstm<'t>(op: &str, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
 }
 
 /// Cells with one state.
-fn simple<'t>(op: &str, x: &[Arg<'t>], nonlinearity: Nonlinearity) -> Result<Vec<Arg<'t>>> {
+fn simple<'t>(op: &str, x: &[Arg<'t>], nonlinearity: RnnNonlinearity) -> Result<Vec<Arg<'t>>> {
     let (weights, input, h) = (weights(x, 2)?, x[0].real()?, x[1].real()?);
     let sequence = |(y, h)| vec![Arg::Real(y), Arg::Real(h)];
     Ok(match (op.starts_with("gru"), op.ends_with("_cell")) {
