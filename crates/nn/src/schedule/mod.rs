@@ -1,4 +1,4 @@
-//! Learning rate schedules: the rate of each epoch (or of each step, if they are counted), in closed form. A schedule knows
+//! Learning rate schedules: the rate of each epoch (or of each step, if those are counted), in closed form. A schedule knows
 //! neither optimizer nor trainer. [`ReduceOnPlateau`] alone has a memory: it follows what is measured.
 
 mod cosine;
@@ -13,8 +13,8 @@ pub use sequence::Sequence;
 
 /// A learning rate for every epoch.
 ///
-/// The rate is a function of the epoch alone, so training can be resumed at any epoch, and a schedule of your own is a
-/// type with one method:
+/// The rate is a function of the epoch alone (but for [`ReduceOnPlateau`]), so training can be resumed at any epoch, and a
+/// schedule of your own is a type with one method:
 ///
 /// ```
 /// use autograd::tensor;
@@ -37,6 +37,11 @@ pub use sequence::Sequence;
 pub trait Schedule: Send {
     /// The rate of an epoch, counted from 0, where `base` is the rate that the optimizer was made with.
     fn rate(&self, epoch: usize, base: f64) -> f64;
+
+    /// What was measured after an epoch, for schedules that follow it.
+    fn observe(&mut self, measure: f64) {
+        let _ = measure;
+    }
 }
 
 /// The base rate, always.
@@ -121,6 +126,10 @@ impl Schedule for ExponentialDecay {
 impl<S: Schedule + ?Sized> Schedule for Box<S> {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         (**self).rate(epoch, base)
+    }
+
+    fn observe(&mut self, measure: f64) {
+        (**self).observe(measure);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rates that fall when nothing gets better.
 
+use super::Schedule;
+
 /// What a better measure is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
@@ -46,16 +48,15 @@ impl Default for PlateauOptions {
 }
 
 /// Multiplies the rate by a factor when a measure has not become better for more epochs than are put up with: PyTorch's
-/// `ReduceLROnPlateau`. What comes next depends on what was measured, so this is no [`Schedule`](super::Schedule): it is told
-/// the measure after each epoch.
+/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any.
 ///
 /// ```
-/// use nn::schedule::{PlateauOptions, ReduceOnPlateau};
+/// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};
 /// let options = PlateauOptions { patience: 1, factor: 0.5, ..PlateauOptions::default() };
 /// let mut plateau = ReduceOnPlateau::new(options);
-/// let rates = [3.0, 2.0, 2.0, 2.0, 2.0].into_iter().scan(0.1, |rate, loss| {
-///     *rate = plateau.step(*rate, loss);
-///     Some(*rate)
+/// let rates = [3.0, 2.0, 2.0, 2.0, 2.0].into_iter().enumerate().map(|(epoch, loss)| {
+///     plateau.observe(loss);
+///     plateau.rate(epoch + 1, 0.1)
 /// });
 /// assert_eq!(rates.collect::<Vec<_>>(), [0.1, 0.1, 0.1, 0.05, 0.05]);
 /// ```
@@ -67,31 +68,42 @@ pub struct ReduceOnPlateau {
     bad: usize,
     /// Epochs in which nothing is counted yet.
     cooling: usize,
+    /// How often the rate fell.
+    reductions: usize,
 }
 
-impl ReduceOnPlateau {
-    /// Nothing measured yet.
-    pub fn new(options: PlateauOptions) -> Self {
-        ReduceOnPlateau { options, ..Self::default() }
+impl Schedule for ReduceOnPlateau {
+    fn rate(&self, _: usize, base: f64) -> f64 {
+        let reduced = |rate: f64| (rate * self.options.factor).max(self.options.min_rate);
+        (0..self.reductions).fold(
+            base,
+            |rate, _| {
+                if rate - reduced(rate) > self.options.eps { reduced(rate) } else { rate }
+            },
+        )
     }
 
-    /// The rate of the next epoch, given the one in use and what was measured. NaN is never better.
-    pub fn step(&mut self, rate: f64, measure: f64) -> f64 {
+    /// A NaN is never better.
+    fn observe(&mut self, measure: f64) {
         if self.is_better(measure) {
             (self.best, self.bad) = (Some(measure), 0);
         } else {
             self.bad += 1;
         }
         if self.cooling > 0 {
-            self.cooling -= 1;
-            self.bad = 0;
+            (self.cooling, self.bad) = (self.cooling - 1, 0);
         }
-        if self.bad <= self.options.patience {
-            return rate;
+        if self.bad > self.options.patience {
+            (self.cooling, self.bad) = (self.options.cooldown, 0);
+            self.reductions += 1;
         }
-        (self.cooling, self.bad) = (self.options.cooldown, 0);
-        let reduced = (rate * self.options.factor).max(self.options.min_rate);
-        if rate - reduced > self.options.eps { reduced } else { rate }
+    }
+}
+
+impl ReduceOnPlateau {
+    /// Nothing measured yet.
+    pub fn new(options: PlateauOptions) -> Self {
+        ReduceOnPlateau { options, ..Self::default() }
     }
 
     fn is_better(&self, measure: f64) -> bool {

@@ -43,4 +43,9 @@ impl Schedule for Sequence {
             None => self.first.rate(epoch, base),
         }
     }
+
+    fn observe(&mut self, measure: f64) {
+        self.first.observe(measure);
+        self.rest.iter_mut().for_each(|(_, schedule)| schedule.observe(measure));
+    }
 }

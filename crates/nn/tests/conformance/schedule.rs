@@ -71,10 +71,10 @@ fn plateau(case: &Value, base: f64) -> Vec<f64> {
         eps: real("eps"),
     };
     let mut plateau = ReduceOnPlateau::new(options);
-    let follow = |rate: &mut f64, metric: f64| {
-        let now = *rate;
-        *rate = plateau.step(now, metric);
-        Some(now)
+    let follow = |(step, metric)| {
+        let rate = plateau.rate(step, base);
+        plateau.observe(metric);
+        rate
     };
-    numbers(&case["metrics"]).into_iter().scan(base, follow).collect()
+    numbers(&case["metrics"]).into_iter().enumerate().map(follow).collect()
 }
