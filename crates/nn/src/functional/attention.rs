@@ -41,7 +41,7 @@ pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: 
 /// What [`scaled_dot_product_attention`] may be told.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionOptions<'t, T: Float> {
-    /// Added to the scores `[…, queries, keys]`, to which it broadcasts: -inf hides a key.
+    /// Added to the scores `[…, queries, keys]`, to which it broadcasts: -inf hides a key. A query without keys gives 0.
     pub mask: Option<Var<'t, T>>,
     /// Whether a query sees only keys up to its own position.
     pub causal: bool,
@@ -99,5 +99,21 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
             Tensor::from_fn(&shape[shape.len() - 2..], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() });
         scores = scores + scores.tape().constant(later);
     }
-    scores.try_softmax(-1)?.try_matmul(v)
+    attend(scores, options.mask.is_some())?.try_matmul(v)
+}
+
+/// The softmax over keys. A query that a mask leaves no key has the weight 0 everywhere, and no derivative.
+#[track_caller]
+fn attend<'t, T: Float>(scores: Var<'t, T>, masked: bool) -> Result<Var<'t, T>> {
+    let keys = scores.shape()[scores.rank() - 1];
+    if !masked || keys == 0 {
+        return scores.try_softmax(-1);
+    }
+    let largest = scores.value().max_keep(-1);
+    let blind = largest.map(|m| if m == -T::INFINITY { T::one() } else { T::zero() });
+    if blind.iter().all(|b| b == T::zero()) {
+        return scores.try_softmax(-1);
+    }
+    let (blind, zero) = (scores.tape().constant(blind), scores.tape().constant(Tensor::scalar(T::zero())));
+    Ok(blind.select(zero, blind.select(zero, scores).try_softmax(-1)?))
 }

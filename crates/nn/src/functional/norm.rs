@@ -131,7 +131,7 @@ pub fn group_norm<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     const OP: &str = "group_norm";
     let (shape, channels) = (x.shape(), channels(OP, x)?);
-    if groups == 0 || channels % groups != 0 {
+    if groups == 0 || !channels.is_multiple_of(groups) {
         let hint = format!("{groups} groups do not divide {channels} channels");
         return Err(Error::Argument { op: OP, hint });
     }

@@ -93,6 +93,19 @@ fn masks_hide_keys() {
 }
 
 #[test]
+fn a_query_without_keys_gives_nothing() {
+    let tape = Tape::new();
+    let (q, v) = (tape.var([[1.0], [2.0]]), tape.var([[3.0], [5.0]]));
+    let inf = f64::NEG_INFINITY;
+    let mask = tape.constant([[inf, inf], [0.0, inf]]);
+    let options = AttentionOptions { mask: Some(mask), ..AttentionOptions::default() };
+    let y = scaled_dot_product_attention(q, q, v, options).unwrap();
+    assert_eq!(y.value(), tensor![[0.0], [3.0]]);
+    let gradients = y.sum().backward();
+    assert_eq!((gradients.wrt(q), gradients.wrt(v)), (tensor![[0.0], [0.0]], tensor![[1.0], [0.0]]));
+}
+
+#[test]
 fn what_does_not_fit_is_an_error() {
     let tape = Tape::<f64>::new();
     let (x, vector) = (tape.var(Tensor::ones(&[2, 4])), tape.var([1.0; 3]));
