@@ -40,15 +40,30 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
         (@set $o:ident $set:ident flag $v:ident) => { $o.$set($v.as_bool().expect("true or false")) };
     }
     rows! {
-        "SGD" => Sgd { "momentum" momentum one, "dampening" dampening one, "nesterov" nesterov flag, "weight_decay" weight_decay one }
-        "RMSprop" => RmsProp { "alpha" alpha one, "eps" eps one, "momentum" momentum one, "centered" centered flag, "weight_decay" weight_decay one }
+        "SGD" => Sgd {
+            "momentum" momentum one, "dampening" dampening one, "nesterov" nesterov flag, "weight_decay"
+            weight_decay one
+        }
+        "RMSprop" => RmsProp {
+            "alpha" alpha one, "eps" eps one, "momentum" momentum one, "centered" centered flag,
+            "weight_decay" weight_decay one
+        }
         "Adam" => Adam { "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one }
         "AdamW" => AdamW { "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one }
-        "Adagrad" => Adagrad { "lr_decay" rate_decay one, "initial_accumulator_value" initial_accumulator_value one, "eps" eps one, "weight_decay" weight_decay one }
+        "Adagrad" => Adagrad {
+            "lr_decay" rate_decay one, "initial_accumulator_value" initial_accumulator_value one, "eps"
+            eps one, "weight_decay" weight_decay one
+        }
         "Adadelta" => Adadelta { "rho" rho one, "eps" eps one, "weight_decay" weight_decay one }
         "Adamax" => Adamax { "betas" betas two, "eps" eps one, "weight_decay" weight_decay one }
-        "NAdam" => NAdam { "betas" betas two, "eps" eps one, "momentum_decay" momentum_decay one, "weight_decay" weight_decay one, "decoupled_weight_decay" decoupled_weight_decay flag }
-        "RAdam" => RAdam { "betas" betas two, "eps" eps one, "weight_decay" weight_decay one, "decoupled_weight_decay" decoupled_weight_decay flag }
+        "NAdam" => NAdam {
+            "betas" betas two, "eps" eps one, "momentum_decay" momentum_decay one, "weight_decay"
+            weight_decay one, "decoupled_weight_decay" decoupled_weight_decay flag
+        }
+        "RAdam" => RAdam {
+            "betas" betas two, "eps" eps one, "weight_decay" weight_decay one, "decoupled_weight_decay"
+            decoupled_weight_decay flag
+        }
         "Rprop" => Rprop { "etas" etas two, "step_sizes" step_sizes two }
         "Lion" => Lion { "betas" betas two, "weight_decay" weight_decay one }
     }
