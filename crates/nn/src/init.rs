@@ -34,6 +34,25 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
+    /// Normal, but nothing outside `[low, high]`: what lies there is drawn anew. Bounds are numbers, not deviations, as in
+    /// PyTorch.
+    TruncNormal {
+        /// The mean before it was truncated.
+        mean: f64,
+        /// The standard deviation before it was truncated.
+        std: f64,
+        /// The smallest number there may be.
+        low: f64,
+        /// The largest number there may be.
+        high: f64,
+    },
+    /// A random orthogonal matrix times `gain`: rows, or columns if they are fewer, are orthogonal and of length `gain`. Axes
+    /// after the first count as one. Source: Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of
+    /// learning in deep linear neural networks* (2014).
+    Orthogonal {
+        /// What the activation that follows needs; see [`Nonlinearity::gain`].
+        gain: f64,
+    },
     /// Mean 0 and standard deviation `gain / √fan`: what Xavier's, Kaiming's and LeCun's are cases of.
     Scaled {
         /// What the activation that follows needs; see [`Nonlinearity::gain`].
@@ -106,8 +125,8 @@ impl Init {
     /// New weights of a shape.
     ///
     /// # Panics
-    /// If the distribution scales with the fan and the shape has fewer than two axes ([`fan`]), a number is not finite, a
-    /// deviation is negative, or `low > high`.
+    /// If the distribution scales with the fan or is of matrices and the shape has fewer than two axes ([`fan`]), a number is
+    /// not finite, a deviation is negative, or `low > high`.
     #[track_caller]
     pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         match self {
@@ -121,6 +140,13 @@ impl Init {
                 assert!(fits, "Init::Normal: no distribution has mean {mean} and standard deviation {std}");
                 Tensor::from_fn(shape, |_| T::of(mean + std * rng.normal()))
             }
+            Init::TruncNormal { mean, std, low, high } => {
+                let fits = mean.is_finite() && std > 0.0 && std.is_finite() && low <= high;
+                assert!(fits, "Init::TruncNormal: mean {mean}, standard deviation {std}, from {low} to {high}");
+                let (a, b) = ((low - mean) / std, (high - mean) / std);
+                Tensor::from_fn(shape, |_| T::of((mean + std * truncated(a, b, rng)).clamp(low, high)))
+            }
+            Init::Orthogonal { gain } => orthogonal(shape, gain, rng),
             Init::Scaled { gain, fan: mode, form } => {
                 let (inputs, outputs) = fan(shape);
                 let fan = match mode {
@@ -150,6 +176,50 @@ impl Init {
         let value = self.tensor(param.value().shape(), rng);
         param.set(value);
     }
+}
+
+/// A standard normal number from `[a, b]`, by rejection of uniform ones. Where the density is below e⁻⁴⁰ of its largest value
+/// nothing is proposed, so that long tails cost no tries.
+fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
+    let top = 0f64.clamp(a, b);
+    let reach = (top * top + 80.0).sqrt();
+    let (low, high) = (a.max(-reach), b.min(reach));
+    loop {
+        let x = low + (high - low) * rng.uniform();
+        // At an end of one point, the only number there is.
+        if rng.uniform() <= ((top * top - x * x) / 2.0).exp() || low >= high {
+            return x;
+        }
+    }
+}
+
+/// Gaussian vectors made orthogonal one after the other, which is uniform over all such matrices.
+#[track_caller]
+fn orthogonal<T: Float>(shape: &[usize], gain: f64, rng: &mut Rng) -> Tensor<T> {
+    let [rows, rest @ ..] = shape else {
+        panic!("Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}")
+    };
+    assert!(!rest.is_empty(), "Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}");
+    let columns: usize = rest.iter().product();
+    let (count, length) = (*rows.min(&columns), *rows.max(&columns));
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut v: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
+        // Twice is enough: the second time takes out what rounding left of the others.
+        for _ in 0..2 {
+            for u in &vectors {
+                let along: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
+                v.iter_mut().zip(u).for_each(|(v, u)| *v -= along * u);
+            }
+            let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+            v.iter_mut().for_each(|v| *v /= norm);
+        }
+        vectors.push(v);
+    }
+    let by_rows = *rows <= columns;
+    let at = |i: usize, j: usize| if by_rows { vectors[i][j] } else { vectors[j][i] };
+    let elements = (0..rows * columns).map(|k| T::of(gain * at(k / columns, k % columns)));
+    Tensor::new(shape, elements.collect())
 }
 
 /// The numbers of inputs and outputs of a unit, `(in, out)`, from the shape of its weights: `[out, in]` for a dense layer,
@@ -231,6 +301,37 @@ mod tests {
         let lecun: Tensor<f64> = Init::lecun_uniform().tensor(&shape, &mut rng);
         assert!(lecun.iter().all(|x| x.abs() <= 0.1 * 3f64.sqrt()) && (moments(&lecun).1 - 0.1).abs() < 0.005);
         assert_eq!(Init::Constant(2.5).tensor::<f32>(&[3], &mut rng), autograd::tensor![2.5f32, 2.5, 2.5]);
+    }
+
+    #[test]
+    fn truncation_keeps_the_density_between_the_bounds() {
+        let (shape, mut rng) = ([100, 100], Rng::new(5));
+        let mut draw = |mean, std, low, high| -> Tensor<f64> {
+            let w: Tensor<f64> = Init::TruncNormal { mean, std, low, high }.tensor(&shape, &mut rng);
+            assert!(w.iter().all(|x| (low..=high).contains(&x)));
+            w
+        };
+        // The moments of the truncated normal, in closed form.
+        let (mean, std) = moments(&draw(0.0, 1.0, -2.0, 2.0));
+        assert!(mean.abs() < 0.05 && (std - 0.879_625_661_034).abs() < 0.03, "{mean} {std}");
+        let (mean, std) = moments(&draw(0.0, 1.0, f64::NEG_INFINITY, f64::INFINITY));
+        assert!(mean.abs() < 0.05 && (std - 1.0).abs() < 0.03, "{mean} {std}");
+        let (mean, _) = moments(&draw(1.0, 2.0, 21.0, 1e300));
+        assert!((mean - 21.196_2).abs() < 0.02, "a far tail: {mean}");
+        assert_eq!(moments(&draw(0.0, 1.0, 0.5, 0.5)), (0.5, 0.0));
+    }
+
+    #[test]
+    fn orthogonal_matrices_of_all_shapes() {
+        let rng = &mut Rng::new(8);
+        for shape in [&[3, 3][..], &[2, 5], &[5, 2], &[4, 3, 2, 2], &[6, 1], &[0, 4]] {
+            let w: Tensor<f64> = Init::Orthogonal { gain: 2.0 }.tensor(shape, rng);
+            let columns: usize = shape[1..].iter().product();
+            let w = w.reshape(&[shape[0], columns]);
+            let product = if shape[0] <= columns { w.matmul(w.t()) } else { w.t().matmul(&w) };
+            let off = (&product - Tensor::eye(product.shape()[0]) * 4.0).abs();
+            assert!(off.iter().all(|x| x < 1e-12), "{shape:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod clip;
 pub mod data;
+pub mod functional;
 pub mod init;
 pub mod layer;
 pub mod loss;
@@ -27,9 +28,9 @@ pub mod prelude {
     pub use crate::layer::{Activation, BatchNorm1d, Dropout, Linear, Mlp, Sequential};
     pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Target};
     pub use crate::metric::ConfusionMatrix;
-    pub use crate::optim::{Adam, AdamW, Optimizer, ParamGradients, RmsProp, Sgd};
+    pub use crate::optim::{Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, RmsProp, Sgd};
     pub use crate::plot::LinePlot;
-    pub use crate::schedule::{ExponentialDecay, StepDecay};
+    pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
     pub use crate::train::{EarlyStopping, History, Metric, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
 }

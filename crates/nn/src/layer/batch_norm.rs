@@ -1,6 +1,6 @@
 //! Batch normalisation: each channel brought to mean 0 and variance 1 over the batch.
 
-use crate::{Mode, Module, Param, Pass, parameters};
+use crate::{Mode, Module, Param, Pass, functional, parameters};
 use autograd::{Float, Tensor, Var};
 
 /// Batch normalisation over `[N, C]` or `[N, C, L]` (Ioffe and Szegedy, 2015):
@@ -65,15 +65,6 @@ impl<T: Float> BatchNorm1d<T> {
     pub fn channels(&self) -> usize {
         self.running_mean.value().len()
     }
-
-    /// The running statistics, moved towards those of the batch.
-    fn track(&self, mean: Tensor<T>, var: Tensor<T>, count: usize, pass: &mut Pass<'_, T>) {
-        let unbiased = count as f64 / (count - 1) as f64;
-        for (running, batch, scale) in [(&self.running_mean, mean, 1.0), (&self.running_var, var, unbiased)] {
-            let kept = running.value() * T::of(1.0 - self.momentum);
-            pass.update(running, kept + batch.reshape(&[self.channels()]) * T::of(self.momentum * scale));
-        }
-    }
 }
 
 impl<T: Float> Module<T> for BatchNorm1d<T> {
@@ -84,34 +75,19 @@ impl<T: Float> Module<T> for BatchNorm1d<T> {
         let (shape, channels) = (x.shape(), self.channels());
         let fits = matches!(shape.len(), 2 | 3) && shape[1] == channels;
         assert!(fits, "BatchNorm1d: the input must be [N, {channels}] or [N, {channels}, L], not {shape:?}");
-        // One number per channel, so shaped that it broadcasts against x.
-        let column: &[usize] = if shape.len() == 2 { &[1, channels] } else { &[1, channels, 1] };
-        let var_of = |pass: &mut Pass<'t, T>, param: &Param<T>| pass.var(param).reshape(column);
-
-        let (centred, var) = match pass.mode() {
-            Mode::Train => {
-                let count = shape[0] * shape[2..].iter().product::<usize>();
-                assert!(
-                    count > 1,
-                    "BatchNorm1d: training needs more than one value per channel, and {shape:?} has {count}"
-                );
-                let axes: &[isize] = if shape.len() == 2 { &[0] } else { &[0, 2] };
-                let mean = x.mean_keep(axes);
-                let centred = x - mean;
-                let var = centred.square().mean_keep(axes);
-                self.track(mean.value(), var.value(), count, pass);
-                (centred, var)
+        let training = pass.mode() == Mode::Train;
+        let options = functional::BatchNormOptions { training, momentum: self.momentum, eps: self.eps };
+        let running = [&self.running_mean, &self.running_var].map(|r| r.value().clone());
+        let [weight, bias] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| pass.var(p)));
+        match functional::batch_norm(x, &running, weight, bias, options) {
+            Err(error) => panic!("BatchNorm1d: {error}"),
+            Ok((y, [mean, var])) => {
+                if training {
+                    pass.update(&self.running_mean, mean);
+                    pass.update(&self.running_var, var);
+                }
+                y
             }
-            Mode::Eval => (x - var_of(pass, &self.running_mean), var_of(pass, &self.running_var)),
-        };
-        let deviation = (var + T::of(self.eps)).sqrt();
-        let y = match &self.weight {
-            Some(weight) => centred * (var_of(pass, weight) / deviation),
-            None => centred / deviation,
-        };
-        match &self.bias {
-            Some(bias) => y + var_of(pass, bias),
-            None => y,
         }
     }
 

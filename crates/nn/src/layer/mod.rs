@@ -5,6 +5,7 @@ mod batch_norm;
 mod dropout;
 mod linear;
 mod mlp;
+mod norm;
 mod sequential;
 
 pub use activation::Activation;
@@ -12,4 +13,5 @@ pub use batch_norm::BatchNorm1d;
 pub use dropout::Dropout;
 pub use linear::Linear;
 pub use mlp::Mlp;
+pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use sequential::Sequential;

@@ -63,6 +63,49 @@ pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reductio
     Ok(reduction.apply(t * (-x).softplus() + rest * x.softplus()))
 }
 
+/// [`bce_loss`] with each element's loss multiplied by a weight, which broadcasts; the mean still divides by the number
+/// of elements.
+///
+/// # Errors
+/// As for [`bce_loss`], or if the weight does not broadcast to the shape of the probabilities.
+#[track_caller]
+pub fn weighted_bce_loss<'t, T: Float>(
+    p: Var<'t, T>,
+    t: Var<'t, T>,
+    weight: Var<'t, T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let weight = weight.try_broadcast_to(&p.shape())?;
+    Ok(reduction.apply(bce_loss(p, t, Reduction::None)? * weight))
+}
+
+/// [`bce_with_logits_loss`] in which a yes counts more than a no: `w t softplus(-x) + (1 - t) softplus(x)`. The weight `w`
+/// broadcasts: often one number per class.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, pos_weighted_bce_with_logits_loss};
+/// let tape = Tape::<f64>::new();
+/// let (x, t, w) = (tape.var([0.0, 0.0]), tape.constant([1.0, 0.0]), tape.constant([3.0, 3.0]));
+/// let loss = pos_weighted_bce_with_logits_loss(x, t, w, Reduction::Mean)?;
+/// assert_eq!(loss.item(), 2.0 * 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ, or the weight does not broadcast to them.
+#[track_caller]
+pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    weight: Var<'t, T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("bce_with_logits_loss", x, t)?;
+    let weight = weight.try_broadcast_to(&x.shape())?;
+    let rest = -t + T::one();
+    Ok(reduction.apply(weight * t * (-x).softplus() + rest * x.softplus()))
+}
+
 /// Binary cross-entropy as an op of its own: the derivative of a composition would divide 0 by 0 at the ends.
 struct BinaryCrossEntropy;
 

@@ -1,7 +1,7 @@
 //! The loss of classifiers: cross-entropy.
 
 use super::{Loss, Reduction, Target, reduced, same_shape};
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Error, Float, Result, Shape, Tensor, Var};
 
 reduced! {
     /// Cross-entropy on logits `[rows, classes]`: `ln Σ eˣ - x[label]` for labels `[rows]`, averaged over the rows. One
@@ -32,26 +32,227 @@ impl<T: Float> Loss<T> for CrossEntropy {
     }
 }
 
-/// Cross-entropy of each row of logits `[rows, classes]` against its label, reduced.
-///
-/// # Errors
-/// If the logits are no matrix, there is not one label per row, or a label is not in `0..classes`.
-#[track_caller]
-pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
-    Ok(reduction.apply(x.try_cross_entropy(labels)?))
+/// What losses of classes may be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassOptions<T: Float> {
+    /// How much each class counts: `[classes]`. A mean divides by the weights of the labels that there are.
+    pub weight: Option<Tensor<T>>,
+    /// Samples with this label count nowhere: -100, as in PyTorch.
+    pub ignore_index: i64,
+    /// The part of each target that is spread evenly over all classes: 0. Source: Szegedy et al., *Rethinking the
+    /// Inception architecture* (2016).
+    pub label_smoothing: f64,
 }
 
-/// Cross-entropy of each row of logits `[rows, classes]` against probabilities of the same shape (smoothed labels, or
-/// another network's output), reduced.
+impl<T: Float> Default for ClassOptions<T> {
+    fn default() -> Self {
+        ClassOptions { weight: None, ignore_index: -100, label_smoothing: 0.0 }
+    }
+}
+
+impl<T: Float> ClassOptions<T> {
+    fn check(&self, op: &'static str, classes: usize) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            let hint = format!("label_smoothing must be in [0, 1], and it is {}", self.label_smoothing);
+            return Err(Error::Argument { op, hint });
+        }
+        match &self.weight {
+            Some(weight) if weight.shape() != [classes] => {
+                let hint = format!("there must be one weight for each of the {classes} classes");
+                Err(Error::Shape { op, shape: weight.shape().into(), hint })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Cross-entropy of scores `[N, classes]` against the right class of each row, `ln Σ eˣ - x[label]`, reduced. Further axes,
+/// `[N, classes, …]`, have a label each, `[N, …]`; scores `[classes]` have one.
 ///
 /// # Errors
-/// If the logits are no matrix, or the shapes differ.
+/// If the shapes do not fit, or a label is not in `0..classes`; -100 is ignored.
+#[track_caller]
+pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
+    cross_entropy_with(x, labels, &ClassOptions::default(), reduction)
+}
+
+/// [`cross_entropy`] with weights `w` of the classes, smoothed labels, or samples to be ignored:
+/// `-(1 - ε) w[label] log_softmax(x)[label] - ε / classes · Σ w · log_softmax(x)`.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{ClassOptions, Reduction, cross_entropy_with};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([[0.0, 0.0], [5.0, 1.0]]);
+/// let options = ClassOptions { label_smoothing: 0.5, ..ClassOptions::default() };
+/// let loss = cross_entropy_with(x, &tensor![1_i64, -100], &options, Reduction::Mean)?;
+/// assert!((loss.item() - 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// As for [`cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
+#[track_caller]
+pub fn cross_entropy_with<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: &Tensor<i64>,
+    options: &ClassOptions<T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let spread = T::of(options.label_smoothing);
+    by_label("cross_entropy", x, labels, options, reduction, |rows, labels, weights| {
+        let mut loss = rows.try_cross_entropy(labels)?;
+        if let Some(w) = &weights {
+            loss = loss * w.take(0, labels);
+        }
+        if options.label_smoothing > 0.0 {
+            let logs = rows.try_log_softmax(1)?;
+            let all = weights.map_or(logs, |w| logs * w).sum_axes(1);
+            loss = loss * (T::one() - spread) - all * (spread / T::of(rows.shape()[1] as f64));
+        }
+        Ok(loss)
+    })
+}
+
+/// The negative logarithm of each right class's probability, `-w[label] x[label]`, of log-probabilities `x`, reduced; shapes
+/// are those of [`cross_entropy`]. Labels cannot be smoothed here.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{ClassOptions, Reduction, nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([[-1.0, -2.0], [-3.0, -4.0]]);
+/// assert_eq!(nll_loss(x, &tensor![1_i64, 0], &ClassOptions::default(), Reduction::Mean)?.item(), 2.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// As for [`cross_entropy_with`].
+#[track_caller]
+pub fn nll_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: &Tensor<i64>,
+    options: &ClassOptions<T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let options = ClassOptions { label_smoothing: 0.0, ..options.clone() };
+    by_label("nll_loss", x, labels, &options, reduction, |rows, labels, weights| {
+        let loss = -rows.try_gather(1, &column(labels))?.squeeze(1);
+        Ok(weights.map_or(loss, |w| loss * w.take(0, labels)))
+    })
+}
+
+/// Labels `[n]` as `[n, 1]`.
+fn column(labels: &Tensor<i64>) -> Tensor<i64> {
+    Tensor::new(&[labels.len(), 1], labels.to_vec())
+}
+
+/// The losses of rows `[n, classes]`, one label each, brought back to the shape of the labels and reduced. Ignored rows are
+/// left out before, so that nothing in them has influence.
+#[track_caller]
+fn by_label<'t, T: Float>(
+    op: &'static str,
+    x: Var<'t, T>,
+    labels: &Tensor<i64>,
+    options: &ClassOptions<T>,
+    reduction: Reduction,
+    losses: impl Fn(Var<'t, T>, &Tensor<i64>, Option<Var<'t, T>>) -> Result<Var<'t, T>>,
+) -> Result<Var<'t, T>> {
+    let (rows, shape) = rows_of(op, x)?;
+    let classes = rows.shape()[1];
+    if labels.shape() != shape.as_slice() {
+        let hint = format!("there must be one label per row of scores: {shape:?}");
+        return Err(Error::Shape { op, shape: labels.shape().into(), hint });
+    }
+    options.check(op, classes)?;
+    let ignored = |label: i64| label == options.ignore_index;
+    let bad = |&(_, label): &(usize, i64)| !ignored(label) && usize::try_from(label).map_or(true, |l| l >= classes);
+    if let Some((position, index)) = labels.iter().enumerate().find(bad) {
+        return Err(Error::Index { op, index, position, size: classes });
+    }
+    let weights = options.weight.as_ref().map(|w| x.tape().constant(w.clone()));
+    let total = |labels: &Tensor<i64>| match &options.weight {
+        Some(w) => labels.iter().map(|label| w.at(&[label as usize]).f64()).sum::<f64>(),
+        None => labels.len() as f64,
+    };
+    let reduced = |losses: Var<'t, T>, labels: &Tensor<i64>| match reduction {
+        Reduction::Mean if options.weight.is_some() => losses.sum() * T::of(1.0 / total(labels)),
+        _ => reduction.apply(losses),
+    };
+    if !labels.iter().any(ignored) {
+        let flat = if labels.rank() == 1 { labels.clone() } else { labels.iter().collect() };
+        let losses = losses(rows, &flat, weights)?;
+        let losses = if reduction == Reduction::None { losses.reshape(&shape) } else { losses };
+        return Ok(reduced(losses, &flat));
+    }
+    let kept: Tensor<i64> = (0..).zip(labels.iter()).filter(|(_, label)| !ignored(*label)).map(|(i, _)| i).collect();
+    let labels_kept: Tensor<i64> = labels.iter().filter(|label| !ignored(*label)).collect();
+    let losses = losses(rows.try_take(0, &kept)?, &labels_kept, weights)?;
+    match reduction {
+        Reduction::None => {
+            // A zero after the last loss is what ignored rows take.
+            let zero = x.tape().constant(Tensor::zeros(&[1]));
+            let mut next = 0..;
+            let place = |label: i64| if ignored(label) { kept.len() as i64 } else { next.next().expect("endless") };
+            let places: Tensor<i64> = labels.iter().map(place).collect();
+            Ok(Var::concat(&[losses, zero], 0).take(0, &places).reshape(&shape))
+        }
+        Reduction::BatchMean => Ok(losses.sum() * T::of(1.0 / shape.first().copied().unwrap_or(1) as f64)),
+        _ => Ok(reduced(losses, &labels_kept)),
+    }
+}
+
+/// Scores `[N, classes, …]` or `[classes]` as rows `[n, classes]`, and the shape without the classes.
+#[track_caller]
+fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>, Shape)> {
+    let mut shape = x.shape();
+    match shape.len() {
+        0 => {
+            Err(Error::Shape { op, shape: Box::new([]), hint: "scores must be [N, classes, …] or [classes]".into() })
+        }
+        1 => Ok((x.unsqueeze(0), Shape::new())),
+        2 => Ok((x, shape[..1].into())),
+        rank => {
+            let classes = shape.remove(1);
+            let order: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
+            let rows = shape.iter().product();
+            Ok((x.permute(&order).reshape(&[rows, classes]), shape))
+        }
+    }
+}
+
+/// Cross-entropy of scores `[N, classes, …]` against probabilities of the same shape (another network's output, say),
+/// `-Σ t · log_softmax(x)`, reduced.
+///
+/// # Errors
+/// If the shapes differ, or there is no axis.
 #[track_caller]
 pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
-    same_shape("cross_entropy", x, t)?;
-    if x.rank() != 2 {
-        let hint = "scores must be [rows, classes]".into();
-        return Err(Error::Shape { op: "cross_entropy", shape: x.shape().as_slice().into(), hint });
+    soft_cross_entropy_with(x, t, &ClassOptions::default(), reduction)
+}
+
+/// [`soft_cross_entropy`] with weights of the classes, or targets smoothed: `t (1 - ε) + ε / classes` stands for `t`. A mean
+/// divides by the number of rows, whatever the weights.
+///
+/// # Errors
+/// As for [`soft_cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
+#[track_caller]
+pub fn soft_cross_entropy_with<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    options: &ClassOptions<T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "cross_entropy";
+    same_shape(OP, x, t)?;
+    let ((x, shape), (mut t, _)) = (rows_of(OP, x)?, rows_of(OP, t)?);
+    let classes = x.shape()[1];
+    options.check(OP, classes)?;
+    if options.label_smoothing > 0.0 {
+        let spread = options.label_smoothing;
+        t = t * T::of(1.0 - spread) + T::of(spread / classes as f64);
     }
-    Ok(reduction.apply(-(t * x.log_softmax(1)).sum_axes(1)))
+    if let Some(weight) = &options.weight {
+        t = t * x.tape().constant(weight.clone());
+    }
+    let losses = -(t * x.log_softmax(1)).sum_axes(1);
+    Ok(if reduction == Reduction::None { losses.reshape(&shape) } else { reduction.apply(losses) })
 }

@@ -1,7 +1,7 @@
-//! Losses of numbers: squared errors.
+//! Losses of numbers: squared and absolute errors, and what lies between.
 
-use super::{Reduction, reduced, same_shape};
-use autograd::{Float, Result, Var};
+use super::{Reduction, positive, reduced, same_shape};
+use autograd::{Float, Result, Tensor, Var};
 
 reduced! {
     /// The mean squared error, `mean (y - t)²` over all elements; output and target of one shape.
@@ -51,4 +51,78 @@ pub fn mse_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 pub fn half_squared_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("half_squared_loss", y, t)?;
     Ok(reduction.apply((y - t).square()) * T::of(0.5))
+}
+
+/// The absolute error `|y - t|` of each element, reduced; its derivative is 0 where they are equal.
+///
+/// # Errors
+/// If the shapes differ.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, l1_loss};
+/// let tape = Tape::<f64>::new();
+/// assert_eq!(l1_loss(tape.var([1.0, -2.0]), tape.constant([0.0, 2.0]), Reduction::Mean)?.item(), 2.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[track_caller]
+pub fn l1_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("l1_loss", y, t)?;
+    Ok(reduction.apply((y - t).abs()))
+}
+
+/// Squared near 0 and absolute further out: `½ (y - t)² / β` where `|y - t| < β`, else `|y - t| - ½ β`, reduced. With
+/// `β = 0` it is [`l1_loss`]. Source: Girshick, *Fast R-CNN* (2015).
+///
+/// # Errors
+/// If the shapes differ, or `β` is negative or NaN.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, smooth_l1_loss};
+/// let tape = Tape::<f64>::new();
+/// assert_eq!(smooth_l1_loss(tape.var([0.5, -3.0]), tape.constant([0.0, 0.0]), 1.0, Reduction::Sum)?.item(), 2.625);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[track_caller]
+pub fn smooth_l1_loss<'t, T: Float>(
+    y: Var<'t, T>,
+    t: Var<'t, T>,
+    beta: f64,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("smooth_l1_loss", y, t)?;
+    if beta == 0.0 {
+        return l1_loss(y, t, reduction);
+    }
+    positive("smooth_l1_loss", "beta", beta)?;
+    Ok(reduction.apply(bend(y - t, beta, 1.0 / beta, 1.0)))
+}
+
+/// Squared near 0 and absolute further out: `½ (y - t)²` where `|y - t| < δ`, else `δ (|y - t| - ½ δ)`, reduced: `δ` times
+/// [`smooth_l1_loss`]. Source: Huber, *Robust estimation of a location parameter* (1964).
+///
+/// # Errors
+/// If the shapes differ, or `δ` is not above 0.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, huber_loss};
+/// let tape = Tape::<f64>::new();
+/// assert_eq!(huber_loss(tape.var([1.0, -3.0]), tape.constant([0.0, 0.0]), 2.0, Reduction::Sum)?.item(), 4.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[track_caller]
+pub fn huber_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, delta: f64, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("huber_loss", y, t)?;
+    positive("huber_loss", "delta", delta)?;
+    Ok(reduction.apply(bend(y - t, delta, 1.0, delta)))
+}
+
+/// `½ curvature · d²` where `|d| < end`, else `slope · (|d| - ½ end)`.
+#[track_caller]
+fn bend<T: Float>(d: Var<'_, T>, end: f64, curvature: f64, slope: f64) -> Var<'_, T> {
+    let size = d.abs();
+    let near = size.lt(size.tape().constant(Tensor::scalar(T::of(end))));
+    near.select(d.square() * T::of(0.5 * curvature), (size - T::of(0.5 * end)) * T::of(slope))
 }

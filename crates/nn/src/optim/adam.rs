@@ -65,14 +65,8 @@ impl<T: Float> Adam<T> {
         }
     }
 
-    /// How much of the two averages is kept from step to step: `β₁, β₂`.
-    ///
-    /// # Panics
-    /// If one is not in `[0, 1)`.
-    #[track_caller]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));
-        self
+    betas! {
+        /// How much of the two averages is kept from step to step: `β₁, β₂`.
     }
 
     settings! {

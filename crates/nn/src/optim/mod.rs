@@ -50,14 +50,47 @@ macro_rules! settings {
     )* };
 }
 
-mod adam;
-mod adamw;
-mod rmsprop;
-mod sgd;
+/// The builder method of two averages' betas.
+macro_rules! betas {
+    ($(#[$doc:meta])*) => {
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If one is not in `[0, 1)`.
+        #[track_caller]
+        pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
+            self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));
+            self
+        }
+    };
+}
 
+mod adadelta;
+mod adagrad;
+mod adam;
+mod adamax;
+mod adamw;
+mod flat;
+mod lbfgs;
+mod lion;
+mod nadam;
+mod radam;
+mod rmsprop;
+mod rprop;
+mod sgd;
+mod wolfe;
+
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use lbfgs::Lbfgs;
+pub use lion::Lion;
+pub use nadam::NAdam;
+pub use radam::RAdam;
 pub use rmsprop::RmsProp;
+pub use rprop::Rprop;
 pub use sgd::Sgd;
 
 /// A rule that turns gradients into new parameters.
@@ -201,94 +234,4 @@ fn fraction(name: &str, x: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use autograd::tensor;
-
-    fn all() -> [Box<dyn Optimizer<f64>>; 6] {
-        [
-            Box::new(Sgd::new(0.1)),
-            Box::new(Sgd::new(0.1).momentum(0.9).nesterov(true)),
-            Box::new(RmsProp::new(0.1).centered(true).momentum(0.5)),
-            Box::new(Adam::new(0.1)),
-            Box::new(Adam::new(0.1).amsgrad(true)),
-            Box::new(AdamW::new(0.1).weight_decay(0.0)),
-        ]
-    }
-
-    #[test]
-    fn places_do_not_mix_and_may_be_empty() {
-        for (i, mut optimizer) in all().into_iter().enumerate() {
-            let gradient = |x: f64| Some(tensor![x, -x]);
-            // The first parameter joins late, the second has no gradient in between, the third is alone.
-            let mut model =
-                vec![Param::new(tensor![1.0, 2.0]), Param::new(tensor![1.0, 2.0]), Param::new(tensor![0.0; 3])];
-            let mut alone = Param::new(tensor![1.0, 2.0]);
-            optimizer.step(&mut model, &[None, gradient(0.5), None].into_iter().collect());
-            assert_eq!(model[0].value(), &tensor![1.0, 2.0], "{i}");
-            optimizer.step(&mut model, &[gradient(0.5), None, None].into_iter().collect());
-            assert_eq!(model[0].value(), model[1].value(), "optimizer {i}: a place counts its own steps");
-            let after_one = model[1].value().clone();
-            optimizer.step(&mut model, &[gradient(-2.0), gradient(-2.0), None].into_iter().collect());
-            assert_eq!(model[0].value(), model[1].value(), "{i}");
-            assert_ne!(model[0].value(), &after_one, "{i}");
-            assert_eq!(model[2].value(), &tensor![0.0; 3], "{i}");
-
-            let mut fresh = all().into_iter().nth(i).unwrap();
-            [0.5, -2.0].into_iter().for_each(|x| fresh.step(&mut alone, &ParamGradients::from_iter([gradient(x)])));
-            assert_eq!(alone.value(), model[0].value(), "{i}");
-        }
-    }
-
-    #[test]
-    fn the_rate_can_be_changed_on_the_way() {
-        for mut optimizer in all() {
-            let (mut w, gradients) = (Param::new(tensor![1.0]), ParamGradients::from_iter([Some(tensor![1.0])]));
-            assert_eq!(optimizer.learning_rate(), 0.1);
-            optimizer.set_learning_rate(0.0);
-            assert_eq!(optimizer.learning_rate(), 0.0);
-            optimizer.step(&mut w, &gradients);
-            assert_eq!(w.value(), &tensor![1.0]);
-            optimizer.set_learning_rate(0.1);
-            optimizer.step(&mut w, &gradients);
-            assert!(w.value().at(&[0]) < 1.0);
-        }
-    }
-
-    #[test]
-    fn impossible_hyperparameters_are_refused() {
-        let refuses = |f: fn() -> f64, text: &str| {
-            let panic = std::panic::catch_unwind(f).expect_err(text);
-            assert!(panic.downcast_ref::<String>().is_some_and(|m| m.contains(text)), "{text}: {panic:?}");
-        };
-        refuses(
-            || Sgd::<f32>::new(-0.1).learning_rate(),
-            "the learning rate must be finite and at least 0, and it is -0.1",
-        );
-        refuses(|| Adam::<f32>::new(f64::NAN).learning_rate(), "learning rate");
-        refuses(|| AdamW::<f32>::new(f64::INFINITY).learning_rate(), "learning rate");
-        refuses(
-            || Adam::<f32>::new(0.1).betas(0.9, 1.0).learning_rate(),
-            "the second beta must be at least 0 and below 1",
-        );
-        refuses(|| AdamW::<f32>::new(0.1).weight_decay(-1.0).learning_rate(), "weight decay");
-        refuses(|| RmsProp::<f32>::new(0.1).alpha(f64::NAN).learning_rate(), "alpha");
-        refuses(|| RmsProp::<f32>::new(0.1).eps(-1e-8).learning_rate(), "eps");
-        refuses(|| Sgd::<f32>::new(0.1).dampening(f64::NAN).learning_rate(), "dampening");
-        refuses(
-            || {
-                Adam::<f32>::new(0.1).set_learning_rate(-1.0);
-                0.0
-            },
-            "learning rate",
-        );
-        refuses(
-            || {
-                let (mut sgd, mut w) = (Sgd::new(0.1).nesterov(true), Param::new(tensor![1.0]));
-                sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![1.0])]));
-                0.0
-            },
-            "Nesterov's momentum needs momentum above 0 and no dampening",
-        );
-    }
-}
+mod tests;

@@ -181,6 +181,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         for index in 0..self.epochs {
             self.optimizer.set_learning_rate(self.schedule.rate(index, base));
             let epoch = self.epoch(index, model, loader, step, progress)?;
+            self.schedule.observe(epoch.validation_loss.unwrap_or(epoch.loss));
             history.stopped = convergence.observe(&epoch, &*model);
             history.epochs.push(epoch);
             if history.stopped.is_some() {

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each crate runs its own families")]
 
-mod compare;
+pub mod compare;
 pub mod ops;
 mod schema;
 

@@ -1,9 +1,20 @@
-//! Learning rate schedules: the rate of each epoch, in closed form. A schedule knows neither optimizer nor trainer.
+//! Learning rate schedules: the rate of each epoch (or of each step, if those are counted), in closed form. A schedule knows
+//! neither optimizer nor trainer. [`ReduceOnPlateau`] alone has a memory: it follows what is measured.
+
+mod cosine;
+mod plateau;
+mod ramp;
+mod sequence;
+
+pub use cosine::{Anneal, CosineAnnealing, CosineWarmRestarts, OneCycle};
+pub use plateau::{Goal, PlateauOptions, ReduceOnPlateau, Threshold};
+pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
+pub use sequence::Sequence;
 
 /// A learning rate for every epoch.
 ///
-/// The rate is a function of the epoch alone, so training can be resumed at any epoch, and a schedule of your own is a
-/// type with one method:
+/// The rate is a function of the epoch alone (but for [`ReduceOnPlateau`]), so training can be resumed at any epoch, and a
+/// schedule of your own is a type with one method:
 ///
 /// ```
 /// use autograd::tensor;
@@ -26,6 +37,11 @@
 pub trait Schedule: Send {
     /// The rate of an epoch, counted from 0, where `base` is the rate that the optimizer was made with.
     fn rate(&self, epoch: usize, base: f64) -> f64;
+
+    /// What was measured after an epoch, for schedules that follow it.
+    fn observe(&mut self, measure: f64) {
+        let _ = measure;
+    }
 }
 
 /// The base rate, always.
@@ -67,6 +83,27 @@ impl Schedule for StepDecay {
     }
 }
 
+/// Multiplied by `factor` at each milestone: `base · factor^(milestones at or before the epoch)`, PyTorch's `MultiStepLR`.
+///
+/// ```
+/// use nn::schedule::{MultiStepDecay, Schedule};
+/// let schedule = MultiStepDecay { milestones: vec![30, 80], factor: 0.1 };
+/// assert_eq!([29, 30, 80].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.1, 0.1 * 0.1]);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiStepDecay {
+    /// Epochs from which on the rate is another; one named twice counts twice.
+    pub milestones: Vec<usize>,
+    /// What the rate is multiplied by at each.
+    pub factor: f64,
+}
+
+impl Schedule for MultiStepDecay {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        base * power(self.factor, self.milestones.iter().filter(|m| **m <= epoch).count())
+    }
+}
+
 /// Multiplied by `factor` every epoch: `base · factor^epoch`, PyTorch's `ExponentialLR`.
 ///
 /// ```
@@ -83,6 +120,16 @@ pub struct ExponentialDecay {
 impl Schedule for ExponentialDecay {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         base * power(self.factor, epoch)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for Box<S> {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        (**self).rate(epoch, base)
+    }
+
+    fn observe(&mut self, measure: f64) {
+        (**self).observe(measure);
     }
 }
 

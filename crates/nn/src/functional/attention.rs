@@ -1,0 +1,119 @@
+//! AttentionOptions, and the table of vectors that usually comes before it.
+
+use autograd::{Error, Float, Result, Tensor, Var};
+
+/// Rows of a table `[rows, width]`: the result has the shape of the index and a last axis `[…, width]`. No derivative passes
+/// to the row `padding`.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::embedding;
+/// let tape = Tape::<f64>::new();
+/// let table = tape.var([[1.0, 2.0], [3.0, 4.0]]);
+/// let y = embedding(table, &tensor![1_i64, 0, 1], Some(0))?;
+/// assert_eq!(y.value(), tensor![[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(y.sum().backward().wrt(table), tensor![[0.0, 0.0], [2.0, 2.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the table is no matrix, or an index or `padding` is not a row of it.
+#[track_caller]
+pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: Option<usize>) -> Result<Var<'t, T>> {
+    const OP: &str = "embedding";
+    let &[rows, _] = table.shape().as_slice() else {
+        let hint = "the table must be [rows, width]".into();
+        return Err(Error::Shape { op: OP, shape: table.shape().as_slice().into(), hint });
+    };
+    if let Some((position, index)) = index.iter().enumerate().find(|(_, i)| !(0..rows as i64).contains(i)) {
+        return Err(Error::Index { op: OP, index, position, size: rows });
+    }
+    let vectors = table.try_take(0, index)?;
+    let Some(padding) = padding else { return Ok(vectors) };
+    if padding >= rows {
+        return Err(Error::Index { op: OP, index: padding as i64, position: 0, size: rows });
+    }
+    let mut shape = index.shape().to_vec();
+    shape.push(1);
+    let is_padding = index.iter().map(|i| if i == padding as i64 { T::one() } else { T::zero() }).collect();
+    Ok(table.tape().constant(Tensor::new(&shape, is_padding)).select(vectors.stop_gradient(), vectors))
+}
+
+/// What [`scaled_dot_product_attention`] may be told.
+#[derive(Debug, Clone, Copy)]
+pub struct AttentionOptions<'t, T: Float> {
+    /// Added to the scores `[…, queries, keys]`, to which it broadcasts: -inf hides a key. A query without keys gives 0.
+    pub mask: Option<Var<'t, T>>,
+    /// Whether a query sees only keys up to its own position.
+    pub causal: bool,
+    /// What scores are multiplied by: `1 / √width` unless set.
+    pub scale: Option<f64>,
+}
+
+impl<T: Float> Default for AttentionOptions<'_, T> {
+    fn default() -> Self {
+        AttentionOptions { mask: None, causal: false, scale: None }
+    }
+}
+
+/// Attention of queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`: `softmax(q kᵀ · scale + mask) v`, of
+/// shape `[…, L, V]`. Source: Vaswani et al., *Attention is all you need* (2017).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::{AttentionOptions, scaled_dot_product_attention};
+/// let tape = Tape::<f64>::new();
+/// let (q, v) = (tape.var([[0.0], [0.0]]), tape.var([[1.0], [3.0]]));
+/// let options = AttentionOptions { causal: true, ..AttentionOptions::default() };
+/// assert_eq!(scaled_dot_product_attention(q, q, v, options)?.value(), tensor![[1.0], [2.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes do not fit, or there is a mask and attention is causal: one mask can say both.
+#[track_caller]
+pub fn scaled_dot_product_attention<'t, T: Float>(
+    q: Var<'t, T>,
+    k: Var<'t, T>,
+    v: Var<'t, T>,
+    options: AttentionOptions<'t, T>,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "scaled_dot_product_attention";
+    if let Some(x) = [q, k, v].into_iter().find(|x| x.rank() < 2) {
+        let hint = "queries, keys and values need two axes at least, […, positions, width]".into();
+        return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
+    }
+    if options.causal && options.mask.is_some() {
+        let hint = "give a mask or ask for a causal one: a mask can also hide what comes later".into();
+        return Err(Error::Argument { op: OP, hint });
+    }
+    let width = q.shape()[q.rank() - 1];
+    let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
+    // Scaling the queries touches fewer numbers than scaling the scores.
+    let mut scores = (q * T::of(scale)).try_matmul(k.t())?;
+    if let Some(mask) = options.mask {
+        let shape = scores.shape();
+        scores = scores + mask.try_broadcast_to(&shape)?;
+    }
+    if options.causal {
+        let shape = scores.shape();
+        let later =
+            Tensor::from_fn(&shape[shape.len() - 2..], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() });
+        scores = scores + scores.tape().constant(later);
+    }
+    attend(scores, options.mask.is_some())?.try_matmul(v)
+}
+
+/// The softmax over keys. A query that a mask leaves no key has the weight 0 everywhere, and no derivative.
+#[track_caller]
+fn attend<'t, T: Float>(scores: Var<'t, T>, masked: bool) -> Result<Var<'t, T>> {
+    let keys = scores.shape()[scores.rank() - 1];
+    if !masked || keys == 0 {
+        return scores.try_softmax(-1);
+    }
+    let largest = scores.value().max_keep(-1);
+    let blind = largest.map(|m| if m == -T::INFINITY { T::one() } else { T::zero() });
+    if blind.iter().all(|b| b == T::zero()) {
+        return scores.try_softmax(-1);
+    }
+    let (blind, zero) = (scores.tape().constant(blind), scores.tape().constant(Tensor::scalar(T::zero())));
+    Ok(blind.select(zero, blind.select(zero, scores).try_softmax(-1)?))
+}

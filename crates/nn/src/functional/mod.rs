@@ -1,0 +1,15 @@
+//! Functions that layers are made of, in PyTorch's names and conventions: everything they need is an argument, so that
+//! they serve networks that keep their parameters elsewhere.
+
+mod attention;
+mod norm;
+mod recurrent;
+mod similarity;
+
+pub use attention::{AttentionOptions, embedding, scaled_dot_product_attention};
+pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
+pub use recurrent::{RnnNonlinearity, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
+pub use similarity::{cosine_similarity, l2_norm, normalize};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Normalisation: numbers brought to mean 0 and variance 1, over different parts of a tensor.
+
+use autograd::{Axes, Error, Float, Result, Shape, Tensor, Var};
+use smallvec::SmallVec;
+
+/// `(x - mean) / √(var + ε)` over some axes, with the biased variance.
+#[track_caller]
+fn standardize<'t, T: Float>(x: Var<'t, T>, axes: Axes, eps: f64) -> Result<Var<'t, T>> {
+    let centred = x - x.try_mean(axes.clone(), true)?;
+    let variance = centred.square().try_mean(axes, true)?;
+    Ok(centred / (variance + T::of(eps)).sqrt())
+}
+
+/// `y · weight + bias`, what there is of them.
+#[track_caller]
+fn affine<'t, T: Float>(y: Var<'t, T>, weight: Option<Var<'t, T>>, bias: Option<Var<'t, T>>) -> Var<'t, T> {
+    let y = weight.map_or(y, |weight| y * weight);
+    bias.map_or(y, |bias| y + bias)
+}
+
+/// An error unless `x` ends with the axes `shape`, and weight and bias have that shape.
+fn trailing<T: Float>(
+    op: &'static str,
+    x: Var<'_, T>,
+    shape: &[usize],
+    parameters: [Option<Var<'_, T>>; 2],
+) -> Result<Axes> {
+    if shape.is_empty() || !x.shape().ends_with(shape) {
+        let hint = format!("its last axes must be the normalised ones, {shape:?}, at least one");
+        return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
+    }
+    same_sizes(op, shape, parameters)?;
+    Ok((1..=shape.len() as isize).map(|i| -i).collect::<SmallVec<[isize; 4]>>().as_slice().into())
+}
+
+/// An error unless what there is of the parameters has this shape.
+fn same_sizes<T: Float>(op: &'static str, shape: &[usize], parameters: [Option<Var<'_, T>>; 2]) -> Result<()> {
+    match parameters.into_iter().flatten().find(|p| p.shape().as_slice() != shape) {
+        None => Ok(()),
+        Some(p) => {
+            let hint = format!("weight and bias must have shape {shape:?}");
+            Err(Error::Shape { op, shape: p.shape().as_slice().into(), hint })
+        }
+    }
+}
+
+/// The number of channels of `[N, C, …]`.
+fn channels<T: Float>(op: &'static str, x: Var<'_, T>) -> Result<usize> {
+    x.shape().get(1).copied().ok_or_else(|| {
+        let hint = "the input must be [N, channels, …]".into();
+        Error::Shape { op, shape: x.shape().as_slice().into(), hint }
+    })
+}
+
+/// One number per channel, so shaped that it broadcasts against `[N, C, …]` of that rank.
+#[track_caller]
+fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
+    let mut shape = Shape::from_elem(1, rank);
+    shape[1] = p.shape()[0];
+    p.reshape(&shape)
+}
+
+/// `(x - mean) / √(var + ε) · weight + bias` over the last axes, those of `shape`, which weight and bias have too. Source:
+/// Ba, Kiros and Hinton, *Layer normalization* (2016).
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::functional::layer_norm;
+/// let tape = Tape::<f64>::new();
+/// let y = layer_norm(tape.var([[1.0, 3.0], [10.0, 30.0]]), &[2], None, None, 0.0)?;
+/// assert_eq!(y.value(), autograd::tensor![[-1.0, 1.0], [-1.0, 1.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If `x` does not end with these axes, there are none, or weight or bias have another shape.
+#[track_caller]
+pub fn layer_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    shape: &[usize],
+    weight: Option<Var<'t, T>>,
+    bias: Option<Var<'t, T>>,
+    eps: f64,
+) -> Result<Var<'t, T>> {
+    let axes = trailing("layer_norm", x, shape, [weight, bias])?;
+    Ok(affine(standardize(x, axes, eps)?, weight, bias))
+}
+
+/// `x / √(mean x² + ε) · weight` over the last axes, those of `shape`; without `ε`, the type's machine epsilon. Source:
+/// Zhang and Sennrich, *Root mean square layer normalization* (2019).
+///
+/// ```
+/// use autograd::Tape;
+/// let tape = Tape::<f64>::new();
+/// let y = nn::functional::rms_norm(tape.var([[1.0, -1.0], [5.0, 5.0]]), &[2], None, Some(0.0))?;
+/// assert_eq!(y.value(), autograd::tensor![[1.0, -1.0], [1.0, 1.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If `x` does not end with these axes, there are none, or the weight has another shape.
+#[track_caller]
+pub fn rms_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    shape: &[usize],
+    weight: Option<Var<'t, T>>,
+    eps: Option<f64>,
+) -> Result<Var<'t, T>> {
+    let axes = trailing("rms_norm", x, shape, [weight, None])?;
+    let square = x.square().try_mean(axes, true)?;
+    Ok(affine(x / (square + eps.map_or(T::EPSILON, T::of)).sqrt(), weight, None))
+}
+
+/// Each sample of `[N, C, …]` normalised in groups of its channels, then `· weight + bias`, channel by channel. Source: Wu and
+/// He, *Group normalization* (2018).
+///
+/// ```
+/// use autograd::Tape;
+/// let tape = Tape::<f64>::new();
+/// let y = nn::functional::group_norm(tape.var([[1.0, 3.0, 7.0, 5.0]]), 2, None, None, 0.0)?;
+/// assert_eq!(y.value(), autograd::tensor![[-1.0, 1.0, 1.0, -1.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the groups do not divide the channels, or weight or bias are not `[C]`.
+#[track_caller]
+pub fn group_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    groups: usize,
+    weight: Option<Var<'t, T>>,
+    bias: Option<Var<'t, T>>,
+    eps: f64,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "group_norm";
+    let (shape, channels) = (x.shape(), channels(OP, x)?);
+    if groups == 0 || !channels.is_multiple_of(groups) {
+        let hint = format!("{groups} groups do not divide {channels} channels");
+        return Err(Error::Argument { op: OP, hint });
+    }
+    same_sizes(OP, &[channels], [weight, bias])?;
+    let size = channels / groups * shape[2..].iter().product::<usize>();
+    let y = standardize(x.try_reshape(&[shape[0], groups, size])?, 2.into(), eps)?.reshape(&shape);
+    let wide = |p: Var<'t, T>| per_channel(p, shape.len());
+    Ok(affine(y, weight.map(wide), bias.map(wide)))
+}
+
+/// Each channel of each sample of `[N, C, …]` normalised by itself, then `· weight + bias`. Source: Ulyanov, Vedaldi and
+/// Lempitsky, *Instance normalization* (2016).
+///
+/// # Errors
+/// If there are not two axes and more, or weight or bias are not `[C]`.
+#[track_caller]
+pub fn instance_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    weight: Option<Var<'t, T>>,
+    bias: Option<Var<'t, T>>,
+    eps: f64,
+) -> Result<Var<'t, T>> {
+    let channels = channels("instance_norm", x)?;
+    if channels == 0 {
+        return Ok(x);
+    }
+    group_norm(x, channels, weight, bias, eps)
+}
+
+/// What [`batch_norm`] may be told: PyTorch's numbers by default.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNormOptions {
+    /// Whether the statistics are those of the batch, rather than the running ones.
+    pub training: bool,
+    /// How far the running statistics move with each batch: 0.1.
+    pub momentum: f64,
+    /// Added to the variance: 1e-5.
+    pub eps: f64,
+}
+
+impl Default for BatchNormOptions {
+    fn default() -> Self {
+        BatchNormOptions { training: false, momentum: 0.1, eps: 1e-5 }
+    }
+}
+
+/// Each channel of `[N, C, …]` normalised over the batch, then `· weight + bias`. In training the statistics are those of the
+/// batch, derivatives flow through them, and the running `[mean, variance]` come back moved towards them, the variance
+/// unbiased; otherwise the running ones are used and come back as they are. Source: Ioffe and Szegedy, *Batch normalization*
+/// (2015).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::{BatchNormOptions, batch_norm};
+/// let tape = Tape::<f64>::new();
+/// let options = BatchNormOptions { training: true, eps: 0.0, ..BatchNormOptions::default() };
+/// let running = [tensor![0.0], tensor![1.0]];
+/// let (y, running) = batch_norm(tape.var([[1.0], [3.0]]), &running, None, None, options)?;
+/// assert_eq!(y.value(), tensor![[-1.0], [1.0]]);
+/// assert_eq!(running, [tensor![0.2], tensor![1.1]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If there are not two axes and more, statistics, weight or bias are not `[C]`, or a channel in training has a single
+/// value: it has no variance.
+#[track_caller]
+pub fn batch_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    running: &[Tensor<T>; 2],
+    weight: Option<Var<'t, T>>,
+    bias: Option<Var<'t, T>>,
+    options: BatchNormOptions,
+) -> Result<(Var<'t, T>, [Tensor<T>; 2])> {
+    const OP: &str = "batch_norm";
+    let (shape, channels) = (x.shape(), channels(OP, x)?);
+    same_sizes(OP, &[channels], [weight, bias])?;
+    if let Some(r) = running.iter().find(|r| r.shape() != [channels]) {
+        let hint = format!("running statistics must have shape {:?}", [channels]);
+        return Err(Error::Shape { op: OP, shape: r.shape().into(), hint });
+    }
+    let wide = |p: Var<'t, T>| per_channel(p, shape.len());
+    let (centred, variance, moved) = if options.training {
+        let count = shape[0] * shape[2..].iter().product::<usize>();
+        if count < 2 {
+            let hint = format!("training needs more than one value per channel, and {shape:?} has {count}");
+            return Err(Error::Argument { op: OP, hint });
+        }
+        let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
+        let mean = x.try_mean(axes.as_slice(), true)?;
+        let centred = x - mean;
+        let variance = centred.square().try_mean(axes.as_slice(), true)?;
+        let moved = |running: &Tensor<T>, batch: Tensor<T>, scale: f64| {
+            running * T::of(1.0 - options.momentum) + batch.reshape(&[channels]) * T::of(options.momentum * scale)
+        };
+        let unbiased = count as f64 / (count - 1) as f64;
+        let statistics = [moved(&running[0], mean.value(), 1.0), moved(&running[1], variance.value(), unbiased)];
+        (centred, variance, statistics)
+    } else {
+        let [mean, variance] = running.each_ref().map(|r| wide(x.tape().constant(r.clone())));
+        (x - mean, variance, running.clone())
+    };
+    let deviation = (variance + T::of(options.eps)).sqrt();
+    // One number per channel is multiplied before the many of the batch are.
+    let y = weight.map_or_else(|| centred / deviation, |weight| centred * (wide(weight) / deviation));
+    Ok((affine(y, None, bias.map(wide)), moved))
+}

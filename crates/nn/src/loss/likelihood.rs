@@ -1,0 +1,149 @@
+//! Losses that are negative logarithms of a likelihood, and the divergence of two distributions.
+
+use super::{Reduction, positive, same_shape};
+use autograd::{Error, Float, Result, Tensor, Var};
+use std::f64::consts::PI;
+
+/// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0 where
+/// `t` is 0, reduced; with `log_target`, `t` are logarithms too: `eᵗ (t - x)`. [`Reduction::BatchMean`] is the divergence
+/// as it is defined.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, kl_div};
+/// let tape = Tape::<f64>::new();
+/// let (x, t) = (tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]), tape.constant([[1.0, 0.0]]));
+/// assert_eq!(kl_div(x, t, false, Reduction::BatchMean)?.item(), 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn kl_div<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    log_target: bool,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("kl_div", x, t)?;
+    Ok(reduction.apply(if log_target { t.exp() * (t - x) } else { t * log_or_zero(t) - t * x }))
+}
+
+/// ln t, and 0 where `t` is 0: what `t ln t` may be made of.
+#[track_caller]
+fn log_or_zero<T: Float>(t: Var<'_, T>) -> Var<'_, T> {
+    let number = |c: T| t.tape().constant(Tensor::scalar(c));
+    t.equal(number(T::zero())).select(number(T::one()), t).ln()
+}
+
+/// What [`poisson_nll_loss`] may be told: by default scores are logarithms, and terms without them are left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PoissonOptions {
+    /// Whether scores are logarithms of rates, rather than rates.
+    pub log_input: bool,
+    /// Whether Stirling's approximation of `ln t!` is added where `t > 1`: no derivative of the scores changes.
+    pub full: bool,
+    /// What is added to rates before their logarithm: 1e-8.
+    pub eps: f64,
+}
+
+impl Default for PoissonOptions {
+    fn default() -> Self {
+        PoissonOptions { log_input: true, full: false, eps: 1e-8 }
+    }
+}
+
+/// How unlikely counts `t` are under Poisson distributions of rate `eˣ`: `eˣ - t x`, reduced; of rate `x`, if scores are no
+/// logarithms: `x - t ln(x + ε)`.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{PoissonOptions, Reduction, poisson_nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([0.0, 0.0]);
+/// let loss = poisson_nll_loss(x, tape.constant([1.0, 3.0]), PoissonOptions::default(), Reduction::Sum)?;
+/// assert_eq!((loss.item(), loss.backward().wrt(x).to_vec()), (2.0, vec![0.0, -2.0]));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn poisson_nll_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    options: PoissonOptions,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("poisson_nll_loss", x, t)?;
+    let loss = if options.log_input { x.exp() - t * x } else { x - t * (x + T::of(options.eps)).ln() };
+    if !options.full {
+        return Ok(reduction.apply(loss));
+    }
+    let number = |c: f64| t.tape().constant(Tensor::scalar(T::of(c)));
+    let many = t.gt(number(1.0));
+    let counts = many.select(t, number(1.0));
+    let stirling = counts * counts.ln() - counts + (counts * T::of(2.0 * PI)).ln() * T::of(0.5);
+    Ok(reduction.apply(loss + many.select(stirling, number(0.0))))
+}
+
+/// What [`gaussian_nll_loss`] may be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaussianOptions {
+    /// Whether the constant `½ ln 2π` is added.
+    pub full: bool,
+    /// Variances are at least this: 1e-6.
+    pub eps: f64,
+}
+
+impl Default for GaussianOptions {
+    fn default() -> Self {
+        GaussianOptions { full: false, eps: 1e-6 }
+    }
+}
+
+/// How unlikely numbers `t` are under normal distributions of mean `x` and variance `v`:
+/// `½ (ln v + (x - t)² / v)`, reduced. The variance has the shape of `x`, or one number per row: last axis 1 or missing.
+/// One below `ε` counts as `ε`, and its derivative is taken there, so that it can grow again.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{GaussianOptions, Reduction, gaussian_nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let (x, t, v) = (tape.var([[1.0, 3.0]]), tape.constant([[0.0, 1.0]]), tape.var([1.0]));
+/// assert_eq!(gaussian_nll_loss(x, t, v, GaussianOptions::default(), Reduction::Sum)?.item(), 2.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes do not fit, a variance is negative, or `ε` is not above 0.
+#[track_caller]
+pub fn gaussian_nll_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    variance: Var<'t, T>,
+    options: GaussianOptions,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "gaussian_nll_loss";
+    same_shape(OP, x, t)?;
+    positive(OP, "eps", options.eps)?;
+    let (shape, given) = (x.shape(), variance.shape());
+    let rows = &shape[..shape.len().saturating_sub(1)];
+    let variance = match given.as_slice() {
+        v if v == shape.as_slice() => variance,
+        v if v == rows => variance.try_unsqueeze(-1)?,
+        [v @ .., 1] if v == rows => variance,
+        v => {
+            let hint = format!("variances must have the shape of the means, {shape:?}, or one number per row");
+            return Err(Error::Shape { op: OP, shape: v.into(), hint });
+        }
+    };
+    if let Some(v) = variance.value().iter().find(|v| *v < T::zero()) {
+        return Err(Error::Argument { op: OP, hint: format!("variances are not negative, and one is {v}") });
+    }
+    // A shift by a constant: the derivative passes as if nothing had been cut.
+    let lift = variance.value().map(|v| T::of((options.eps - v.f64()).max(0.0)));
+    let v = variance + variance.tape().constant(lift);
+    let loss = (v.ln() + (x - t).square() / v) * T::of(0.5);
+    let rest = if options.full { 0.5 * (2.0 * PI).ln() } else { 0.0 };
+    Ok(reduction.apply(loss + T::of(rest)))
+}

@@ -1,0 +1,181 @@
+//! Losses that ask for a distance: between what belongs together and what does not.
+
+use super::{Reduction, same_shape};
+use crate::functional::l2_norm;
+use autograd::{Error, Float, Result, Tensor, Var};
+
+/// A number on the tape of `x`.
+fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
+    x.tape().constant(Tensor::scalar(T::of(c)))
+}
+
+/// Pairs of rows that should be alike (`y = 1`) or not (`y = -1`): with `c` the cosine of the angle between them, `1 - c`,
+/// or `max(0, c - margin)`, reduced. Rows are the last axis of `a` and `b`, `[N, D]` or `[D]`; `y` is `[N]` or one number.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, cosine_embedding_loss};
+/// let tape = Tape::<f64>::new();
+/// let (a, b) = (tape.var([[1.0, 0.0], [1.0, 0.0]]), tape.var([[0.0, 2.0], [3.0, 0.0]]));
+/// let loss = cosine_embedding_loss(a, b, tape.constant([1.0, -1.0]), 0.25, Reduction::None)?;
+/// assert!((loss.value().at(&[0]) - 1.0).abs() < 1e-9 && (loss.value().at(&[1]) - 0.75).abs() < 1e-9);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes do not fit.
+#[track_caller]
+pub fn cosine_embedding_loss<'t, T: Float>(
+    a: Var<'t, T>,
+    b: Var<'t, T>,
+    y: Var<'t, T>,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "cosine_embedding_loss";
+    same_shape(OP, a, b)?;
+    let dot = (a * b).try_sum(-1, false)?;
+    same_shape(OP, dot, y)?;
+    // PyTorch's epsilon, under the root.
+    let square = |x: Var<'t, T>| x.square().sum_axes(-1) + T::of(1e-12);
+    let cosine = dot / (square(a) * square(b)).sqrt();
+    let (alike, apart) = (-cosine + T::one(), (cosine - T::of(margin)).relu());
+    let other = y.equal(number(y, -1.0)).select(apart, number(y, 0.0));
+    Ok(reduction.apply(y.equal(number(y, 1.0)).select(alike, other)))
+}
+
+/// Scores of which the first should be higher (`y = 1`) or lower (`y = -1`) by a margin: `max(0, margin - y (a - b))`,
+/// reduced.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, margin_ranking_loss};
+/// let tape = Tape::<f64>::new();
+/// let (a, b, y) = (tape.var([2.0, 2.0]), tape.var([1.0, 1.0]), tape.constant([1.0, -1.0]));
+/// assert_eq!(margin_ranking_loss(a, b, y, 0.5, Reduction::Sum)?.item(), 1.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn margin_ranking_loss<'t, T: Float>(
+    a: Var<'t, T>,
+    b: Var<'t, T>,
+    y: Var<'t, T>,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("margin_ranking_loss", a, b)?;
+    same_shape("margin_ranking_loss", a, y)?;
+    Ok(reduction.apply((-y * (a - b) + T::of(margin)).relu()))
+}
+
+/// Distances that should be small (`y = 1`) or at least a margin (`y = -1`): `x`, or `max(0, margin - x)`, reduced.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, hinge_embedding_loss};
+/// let tape = Tape::<f64>::new();
+/// let loss = hinge_embedding_loss(tape.var([0.5, 0.75]), tape.constant([1.0, -1.0]), 1.0, Reduction::Sum)?;
+/// assert_eq!(loss.item(), 0.75);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn hinge_embedding_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    y: Var<'t, T>,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    same_shape("hinge_embedding_loss", x, y)?;
+    let (near, far) = (y.equal(number(y, 1.0)), y.equal(number(y, -1.0)));
+    let zero = number(y, 0.0);
+    let short = (-x + T::of(margin)).relu();
+    Ok(reduction.apply(near.select(zero, short) + far.select(zero, x)))
+}
+
+/// Scores that should have the sign of `y`: `ln(1 + e^(-y x))`, without overflow, reduced.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, soft_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let loss = soft_margin_loss(tape.var([0.0, 1e5]), tape.constant([1.0, -1.0]), Reduction::Sum)?;
+/// assert_eq!(loss.item(), 2f64.ln() + 1e5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ.
+#[track_caller]
+pub fn soft_margin_loss<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    same_shape("soft_margin_loss", x, y)?;
+    Ok(reduction.apply((-y * x).softplus()))
+}
+
+/// What [`triplet_margin_loss`] may be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TripletOptions {
+    /// By how much the wrong one must be further away: 1.
+    pub margin: f64,
+    /// The norm that measures: 2.
+    pub p: f64,
+    /// What is added to each difference, lest the norm have no derivative: 1e-6.
+    pub eps: f64,
+    /// Whether the wrong one may also be near the right one, rather than the anchor; the nearer counts.
+    pub swap: bool,
+}
+
+impl Default for TripletOptions {
+    fn default() -> Self {
+        TripletOptions { margin: 1.0, p: 2.0, eps: 1e-6, swap: false }
+    }
+}
+
+/// Rows `[anchor, right, wrong]` of which the second should be nearer to the first than the third is, by a margin:
+/// `max(0, margin + d(a, r) - d(a, w))` with `d(x, y) = ‖x - y + ε‖ₚ` over the last axis, reduced. Source: Balntas, Riba,
+/// Ponsa and Mikolajczyk, *Learning local feature descriptors with triplets* (2016).
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, TripletOptions, triplet_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let rows = [tape.var([[0.0, 0.0]]), tape.var([[3.0, 4.0]]), tape.var([[0.0, 2.0]])];
+/// let loss = triplet_margin_loss(rows, TripletOptions::default(), Reduction::Mean)?;
+/// assert!((loss.item() - 4.0).abs() < 1e-5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes differ, there is no axis, or `p` is not above 0.
+#[track_caller]
+pub fn triplet_margin_loss<'t, T: Float>(
+    rows: [Var<'t, T>; 3],
+    options: TripletOptions,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "triplet_margin_loss";
+    let [anchor, right, wrong] = rows;
+    same_shape(OP, anchor, right)?;
+    same_shape(OP, anchor, wrong)?;
+    super::positive(OP, "p", options.p)?;
+    if anchor.rank() == 0 {
+        return Err(Error::Shape {
+            op: OP,
+            shape: Box::new([]),
+            hint: "distances need an axis to be taken along".into(),
+        });
+    }
+    let distance = |a: Var<'t, T>, b: Var<'t, T>| {
+        let d = a - b + T::of(options.eps);
+        match options.p {
+            2.0 => l2_norm(d, -1, false),
+            1.0 => d.abs().try_sum(-1, false),
+            p => Ok(d.abs().powf(p).try_sum(-1, false)?.powf(1.0 / p)),
+        }
+    };
+    let (near, mut far) = (distance(anchor, right)?, distance(anchor, wrong)?);
+    if options.swap {
+        far = far.minimum(distance(right, wrong)?);
+    }
+    Ok(reduction.apply((near - far + T::of(options.margin)).relu()))
+}

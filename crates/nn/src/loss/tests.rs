@@ -1,0 +1,232 @@
+use super::*;
+use autograd::{Tape, gradcheck, tensor};
+
+/// Value and gradient of a loss.
+fn at(loss: &dyn Loss<f64>, output: Tensor<f64>, target: Target<f64>) -> (f64, Vec<f64>) {
+    let tape = Tape::new();
+    let x = tape.var(output);
+    let l = loss.loss(x, &target).unwrap();
+    (l.item(), l.backward().wrt(x).to_vec())
+}
+
+#[test]
+fn numbers_worked_by_hand() {
+    let values = || Target::Values(tensor![[0.0, 3.0]]);
+    assert_eq!(at(&Mse::new(), tensor![[1.0, 1.0]], values()), (2.5, vec![1.0, -2.0]));
+    assert_eq!(at(&HalfSquared::new(), tensor![[1.0, 1.0]], values()), (2.5, vec![1.0, -2.0]));
+    let (loss, gradient) = at(&CrossEntropy::new(), tensor![[0.0, 0.0], [0.0, 0.0]], Target::Labels(tensor![0_i64, 1]));
+    assert_eq!((loss, gradient), (2f64.ln(), vec![-0.25, 0.25, 0.25, -0.25]));
+    let (loss, gradient) = at(&Bce::new(), tensor![0.25, 0.5], Target::Values(tensor![0.0, 1.0]));
+    assert!((loss - (-(0.75f64.ln()) - 0.5f64.ln()) / 2.0).abs() < 1e-15);
+    assert!((gradient[0] - 0.5 / 0.75).abs() < 1e-15 && (gradient[1] + 1.0).abs() < 1e-15);
+}
+
+#[test]
+fn nothing_overflows() {
+    let (loss, gradient) = at(&CrossEntropy::new(), tensor![[1e5, -1e5, 0.0]], Target::Labels(tensor![1_i64]));
+    assert_eq!((loss, gradient), (2e5, vec![1.0, -1.0, 0.0]));
+    let far = tensor![1e5, -1e5, 1e5, -1e5];
+    let (loss, gradient) = at(&BceWithLogits::new(), far, Target::Values(tensor![1.0, 0.0, 0.0, 1.0]));
+    assert_eq!((loss, gradient), (5e4, vec![0.0, 0.0, 0.25, -0.25]));
+    let (loss, _) = at(&Bce::new(), tensor![0.0, 1.0], Target::Values(tensor![1.0, 0.0]));
+    assert_eq!(loss, 100.0, "logarithms are cut at -100, as in PyTorch");
+}
+
+#[test]
+fn derivatives_are_right_to_second_order() {
+    let x = [tensor![[0.3, 0.9, 0.2], [0.5, 0.7, 0.6]]];
+    let (values, labels) =
+        (Target::Values(tensor![[1.0, 0.0, 0.0], [0.25, 0.5, 0.25]]), Target::Labels(tensor![2_i64, 0]));
+    let both =
+        |loss: &dyn Loss<f64>, target: &Target<f64>| gradcheck(|x| loss.loss(x[0], target).unwrap(), &x).unwrap();
+    both(&Mse::new(), &values);
+    both(&HalfSquared { reduction: Reduction::Mean }, &values);
+    both(&Bce { reduction: Reduction::Sum }, &values);
+    both(&BceWithLogits::new(), &values);
+    both(&CrossEntropy::new(), &labels);
+    both(&CrossEntropy { reduction: Reduction::Sum }, &values);
+}
+
+#[test]
+fn soft_and_hard_targets_agree() {
+    let x = tensor![[0.5, -1.0, 2.0], [0.0, 0.1, 0.2]];
+    let one_hot = Target::Values(tensor![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    let (soft, soft_gradient) = at(&CrossEntropy::new(), x.clone(), one_hot);
+    let (hard, hard_gradient) = at(&CrossEntropy::new(), x, Target::Labels(tensor![2_i64, 0]));
+    assert!((soft - hard).abs() < 1e-15);
+    assert!(soft_gradient.iter().zip(&hard_gradient).all(|(a, b)| (a - b).abs() < 1e-15));
+}
+
+/// Every loss against numbers with its function.
+type Function = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Reduction) -> Result<Var<'t, f64>>;
+const FUNCTIONS: [Function; 8] = [
+    mse_loss,
+    half_squared_loss,
+    l1_loss,
+    bce_loss,
+    bce_with_logits_loss,
+    soft_cross_entropy,
+    soft_margin_loss,
+    |x, t, reduction| kl_div(x, t, true, reduction),
+];
+
+#[test]
+fn functions_are_differentiable_on_both_sides() {
+    let inputs = [tensor![[0.2, 0.7, 0.45], [0.9, 0.35, 0.6]], tensor![[0.0, 1.0, 0.3], [0.8, 0.5, 1.0]]];
+    for f in FUNCTIONS {
+        for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+            gradcheck(|x| f(x[0], x[1], reduction).unwrap(), &inputs).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_divergence_is_differentiable_in_both_distributions() {
+    let inputs = [tensor![[-0.2, -0.7, -1.5]], tensor![[0.2, 0.5, 0.3]]];
+    gradcheck(|x| kl_div(x[0], x[1], false, Reduction::BatchMean).unwrap(), &inputs).unwrap();
+}
+
+#[test]
+fn a_target_of_another_shape_is_never_broadcast() {
+    let tape = Tape::new();
+    let output = tape.var([[0.5], [0.25]]);
+    for f in FUNCTIONS {
+        for target in [tensor![0.0, 1.0], tensor![[0.0, 1.0]], tensor![1.0]] {
+            let error = f(output, tape.constant(target), Reduction::Mean).unwrap_err();
+            assert!(matches!(error, Error::Shape { .. }) && error.to_string().contains("[2, 1]"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn nothing_has_no_mean_and_the_sum_zero() {
+    let tape = Tape::new();
+    let nothing = tape.constant(Tensor::zeros(&[0, 2]));
+    for f in FUNCTIONS {
+        assert!(f(nothing, nothing, Reduction::Mean).unwrap().item().is_nan());
+        assert_eq!(f(nothing, nothing, Reduction::Sum).unwrap().item(), 0.0);
+    }
+}
+
+#[test]
+fn a_loss_is_one_number() {
+    let tape = Tape::new();
+    let (output, target, reduction) = (tape.var([[0.5, 0.5]]), Target::Values(tensor![[0.0, 1.0]]), Reduction::None);
+    let losses: [&dyn Loss<f64>; 5] = [
+        &Mse { reduction },
+        &HalfSquared { reduction },
+        &Bce { reduction },
+        &BceWithLogits { reduction },
+        &CrossEntropy { reduction },
+    ];
+    for loss in losses {
+        assert!(loss.loss(output, &target).unwrap_err().to_string().contains("one number"));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([[0.5, 0.5]]);
+    let values = Target::Values(tensor![[1.0]]);
+    let says = |loss: &dyn Loss<f64>, target: &Target<f64>| loss.loss(x, target).unwrap_err().to_string();
+    assert!(says(&Mse::new(), &values).contains("shape of the output, [1, 2]"));
+    assert!(says(&Bce::new(), &Target::Labels(tensor![0_i64])).contains("class labels"));
+    assert!(says(&CrossEntropy::new(), &Target::Labels(tensor![2_i64])).contains("out of range for size 2"));
+    assert!(says(&CrossEntropy::new(), &Target::Labels(tensor![-1_i64])).contains("index -1"));
+    assert!(says(&CrossEntropy::new(), &Target::Labels(tensor![0_i64, 0])).contains("one label per row"));
+}
+
+/// Losses `[N, classes, d]` one column at a time, without weights and the rest.
+#[test]
+fn every_axis_after_the_classes_has_its_own_label() {
+    let tape = Tape::new();
+    let rng = &mut autograd::Rng::new(1);
+    let x = tape.var(Tensor::<f64>::randn(&[2, 4, 3], rng));
+    let labels = tensor![[0_i64, 3, 1], [2, -100, 0]];
+    let weight = tensor![0.5, 2.0, 1.0, 3.0];
+    let options = ClassOptions { weight: Some(weight.clone()), label_smoothing: 0.3, ..ClassOptions::default() };
+    let all = cross_entropy_with(x, &labels, &options, Reduction::None).unwrap();
+    assert_eq!(all.shape().as_slice(), [2, 3]);
+    let (mut sum, mut total) = (0.0, 0.0);
+    for (n, d) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)] {
+        let label = labels.at(&[n, d]) as usize;
+        let logs: Vec<f64> = (0..4).map(|c| x.log_softmax(1).value().at(&[n, c, d])).collect();
+        let smooth: f64 = (0..4).map(|c| weight.at(&[c]) * logs[c]).sum();
+        let expected = -0.7 * weight.at(&[label]) * logs[label] - 0.3 / 4.0 * smooth;
+        assert!((all.value().at(&[n, d]) - expected).abs() < 1e-14);
+        (sum, total) = (sum + expected, total + weight.at(&[label]));
+    }
+    assert_eq!(all.value().at(&[1, 1]), 0.0);
+    let mean = cross_entropy_with(x, &labels, &options, Reduction::Mean).unwrap().item();
+    assert!((mean - sum / total).abs() < 1e-14);
+    gradcheck(|x| cross_entropy_with(x[0], &labels, &options, Reduction::Mean).unwrap(), &[x.value()]).unwrap();
+    gradcheck(|x| nll_loss(x[0], &labels, &options, Reduction::None).unwrap(), &[x.value()]).unwrap();
+}
+
+#[test]
+fn ignored_samples_have_no_influence_not_even_nan() {
+    let tape = Tape::new();
+    let x = tape.var([[0.0, 0.0], [f64::NAN, f64::INFINITY]]);
+    let labels = tensor![1_i64, -100];
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+        let loss = cross_entropy(x, &labels, reduction).unwrap().sum();
+        assert_eq!((loss.item(), loss.backward().wrt(x)), (2f64.ln(), tensor![[0.5, -0.5], [0.0, 0.0]]));
+    }
+    assert!(cross_entropy(x, &tensor![-100_i64, -100], Reduction::Mean).unwrap().item().is_nan());
+    assert_eq!(cross_entropy(x, &tensor![-100_i64, -100], Reduction::Sum).unwrap().item(), 0.0);
+    let one = cross_entropy(tape.var([0.0, 0.0]), &Tensor::scalar(1), Reduction::None).unwrap();
+    assert_eq!((one.rank(), one.item()), (0, 2f64.ln()), "scores without a batch");
+}
+
+#[test]
+fn smoothed_labels_are_smoothed_probabilities() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([[0.5, -1.0, 2.0], [0.0, 0.1, 0.2]]);
+    let one_hot = tape.constant([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    let options = ClassOptions { label_smoothing: 0.2, ..ClassOptions::default() };
+    let hard = cross_entropy_with(x, &tensor![2_i64, 0], &options, Reduction::Mean).unwrap();
+    let soft = soft_cross_entropy_with(x, one_hot, &options, Reduction::Mean).unwrap();
+    assert!((hard.item() - soft.item()).abs() < 1e-15);
+}
+
+#[test]
+fn settings_of_classes_that_do_not_fit_are_errors() {
+    let tape = Tape::<f64>::new();
+    let (x, labels) = (tape.var([[0.5, 0.5]]), tensor![0_i64]);
+    let with = |options: ClassOptions<f64>| cross_entropy_with(x, &labels, &options, Reduction::Mean).is_err();
+    assert!(with(ClassOptions { label_smoothing: 1.5, ..ClassOptions::default() }));
+    assert!(with(ClassOptions { label_smoothing: f64::NAN, ..ClassOptions::default() }));
+    assert!(with(ClassOptions { weight: Some(tensor![1.0]), ..ClassOptions::default() }));
+    assert!(nll_loss(tape.var(1.0), &Tensor::scalar(0), &ClassOptions::default(), Reduction::Mean).is_err());
+    assert!(huber_loss(x, x, 0.0, Reduction::Mean).is_err() && smooth_l1_loss(x, x, -1.0, Reduction::Mean).is_err());
+    let negative = gaussian_nll_loss(x, x, -x, GaussianOptions::default(), Reduction::Mean);
+    assert!(negative.unwrap_err().to_string().contains("not negative"));
+    assert!(gaussian_nll_loss(x, x, tape.var([0.5; 3]), GaussianOptions::default(), Reduction::Mean).is_err());
+}
+
+#[test]
+fn rare_settings() {
+    let tape = Tape::<f64>::new();
+    let (x, t) = (tape.var([[0.2, 0.9]]), tape.constant([[0.0, 3.0]]));
+    let rate = PoissonOptions { log_input: false, full: true, eps: 0.0 };
+    let loss = poisson_nll_loss(x, t, rate, Reduction::Sum).unwrap().item();
+    let stirling = 3.0 * 3f64.ln() - 3.0 + 0.5 * (6.0 * std::f64::consts::PI).ln();
+    assert!((loss - (0.2 + 0.9 - 3.0 * 0.9f64.ln() + stirling)).abs() < 1e-14);
+
+    let full = GaussianOptions { full: true, ..GaussianOptions::default() };
+    let loss = gaussian_nll_loss(x, t, tape.var([[0.0]]), full, Reduction::Sum).unwrap().item();
+    let square = 0.2f64.powi(2) + 2.1f64.powi(2);
+    let expected = 0.5 * (2.0 * 1e-6f64.ln() + square / 1e-6) + (2.0 * std::f64::consts::PI).ln();
+    assert!((loss / expected - 1.0).abs() < 1e-14);
+
+    let rows = [tape.var([[0.0, 0.0]]), tape.var([[1.0, 1.0]]), tape.var([[0.0, 3.0]])];
+    let options = TripletOptions { margin: 2.0, p: 1.0, eps: 0.0, swap: false };
+    assert_eq!(triplet_margin_loss(rows, options, Reduction::Sum).unwrap().item(), 1.0);
+    let third = |swap| triplet_margin_loss(rows, TripletOptions { p: 3.0, swap, ..options }, Reduction::Sum);
+    assert!((third(false).unwrap().item() - (2.0 + 2f64.cbrt() - 3.0)).abs() < 1e-14);
+    assert!((third(true).unwrap().item() - (2.0 + 2f64.cbrt() - 9f64.cbrt())).abs() < 1e-14);
+
+    let pairs = hinge_embedding_loss(tape.var([5.0, 5.0]), tape.constant([1.0, -1.0]), 1.0, Reduction::Sum);
+    assert_eq!(pairs.unwrap().item(), 5.0);
+}

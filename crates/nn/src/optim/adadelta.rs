@@ -1,0 +1,86 @@
+//! Adadelta.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Adadelta: steps have the size of the steps before, whatever the unit of the loss.
+///
+/// ```text
+/// g ← g + λ θ                         weight decay λ
+/// s ← ρ s + (1 - ρ) g²
+/// d = g √(u + ε) / √(s + ε)
+/// u ← ρ u + (1 - ρ) d²
+/// θ ← θ - γ d                         learning rate γ
+/// ```
+///
+/// Defaults, PyTorch's: `ρ = 0.9`, `ε = 1e-6`, no decay; the rate is meant to be 1. Source: Zeiler, *ADADELTA: an adaptive
+/// learning rate method* (2012).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Adadelta, Optimizer, ParamGradients}};
+/// let mut w = Param::new(tensor![1.0_f64]);
+/// Adadelta::new(1.0).eps(0.0).step(&mut w, &ParamGradients::from_iter([Some(tensor![3.0])]));
+/// assert_eq!(w.value(), &tensor![1.0]); // the first steps are as small as ε
+/// ```
+#[derive(Debug, Clone)]
+pub struct Adadelta<T: Float> {
+    rate: f64,
+    rho: f64,
+    eps: f64,
+    weight_decay: f64,
+    averages: Places<[Tensor<T>; 2]>,
+    path: Path,
+}
+
+impl<T: Float> Adadelta<T> {
+    /// Adadelta with this learning rate: 1 is the paper's.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        let rate = non_negative("learning rate", rate);
+        Adadelta { rate, rho: 0.9, eps: 1e-6, weight_decay: 0.0, averages: Places::new(), path: Path::default() }
+    }
+
+    settings! {
+        /// How much of the running averages is kept from step to step: `ρ`.
+        ///
+        /// # Panics
+        /// If it is not in `[0, 1)`.
+        rho: fraction("smoothing constant rho");
+
+        /// What is added under the roots, and what the first steps come from: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+}
+
+impl<T: Float> Optimizer<T> for Adadelta<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, rho, new] = [self.rate, self.rho, 1.0 - self.rho].map(T::of);
+        let [eps, decay] = [self.eps, self.weight_decay].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let [squares, steps] = self.averages.at(place, || [zeros_like(param), zeros_like(param)]);
+            update(param.value_mut(), [squares, steps], g, |p, [s, u], g| {
+                let g = g + decay * *p;
+                *s = rho * *s + new * g * g;
+                let d = (*u + eps).sqrt() / (*s + eps).sqrt() * g;
+                *u = rho * *u + new * d * d;
+                *p -= rate * d;
+            });
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! Adagrad.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Adagrad: each gradient is divided by the root of the sum of all its squares so far.
+///
+/// ```text
+/// g ← g + λ θ                         weight decay λ
+/// s ← s + g²                          s = s₀ at first
+/// θ ← θ - γ/(1 + (t - 1) η) · g / (√s + ε)      at the t-th step, learning rate γ, its decay η
+/// ```
+///
+/// Defaults, PyTorch's: `η = 0`, `s₀ = 0`, `ε = 1e-10`, no weight decay; its own rate is 0.01. Source: Duchi, Hazan and Singer,
+/// *Adaptive subgradient methods for online learning and stochastic optimization* (2011).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Adagrad, Optimizer, ParamGradients}};
+/// let mut w = Param::new(tensor![1.0_f64, 1.0]);
+/// Adagrad::new(0.1).step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, -1e3])]));
+/// // Large or small, a gradient makes the same first step: γ.
+/// assert!((w.value().at(&[0]) - 0.9).abs() < 1e-6 && (w.value().at(&[1]) - 1.1).abs() < 1e-6);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Adagrad<T: Float> {
+    rate: f64,
+    rate_decay: f64,
+    initial_accumulator_value: f64,
+    eps: f64,
+    weight_decay: f64,
+    sums: Places<(i32, Tensor<T>)>,
+    path: Path,
+}
+
+impl<T: Float> Adagrad<T> {
+    /// Adagrad with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        Adagrad {
+            rate: non_negative("learning rate", rate),
+            rate_decay: 0.0,
+            initial_accumulator_value: 0.0,
+            eps: 1e-10,
+            weight_decay: 0.0,
+            sums: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    settings! {
+        /// How fast the rate falls by itself: `η`, PyTorch's `lr_decay`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        rate_decay: non_negative("decay of the learning rate");
+
+        /// What the sum of squares begins with: `s₀`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        initial_accumulator_value: non_negative("initial accumulator value");
+
+        /// What is added to the root, lest it be 0: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+}
+
+impl<T: Float> Optimizer<T> for Adagrad<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [eps, decay, first] = [self.eps, self.weight_decay, self.initial_accumulator_value].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let (steps, sum) = self.sums.at(place, || (0, Tensor::full(param.value().shape(), first)));
+            let rate = T::of(self.rate / (1.0 + f64::from(*steps) * self.rate_decay));
+            *steps = steps.saturating_add(1);
+            update(param.value_mut(), [sum], g, |p, [s], g| {
+                let g = g + decay * *p;
+                *s += g * g;
+                *p -= rate * g / (s.sqrt() + eps);
+            });
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! Adamax.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Adamax: [`Adam`](super::Adam) with the largest of the recent gradients in place of their root mean square.
+///
+/// ```text
+/// g ← g + λ θ                                 weight decay λ
+/// m ← m + (1 - β₁) (g - m)
+/// u ← max(β₂ u, |g| + ε)
+/// θ ← θ - γ/(1 - β₁ᵗ) · m / u                 at the t-th step, learning rate γ
+/// ```
+///
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no decay; the paper's and PyTorch's rate is 2e-3. Source: Kingma and Ba, *Adam: a
+/// method for stochastic optimization* (2015).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Adamax, Optimizer, ParamGradients}};
+/// let mut w = Param::new(tensor![1.0_f64]);
+/// Adamax::new(0.1).step(&mut w, &ParamGradients::from_iter([Some(tensor![-5.0])]));
+/// assert!((w.value().at(&[0]) - 1.1).abs() < 1e-9);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Adamax<T: Float> {
+    rate: f64,
+    betas: (f64, f64),
+    eps: f64,
+    weight_decay: f64,
+    moments: Places<(i32, [Tensor<T>; 2])>,
+    path: Path,
+}
+
+impl<T: Float> Adamax<T> {
+    /// Adamax with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        Adamax {
+            rate: non_negative("learning rate", rate),
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.0,
+            moments: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    betas! {
+        /// How much is kept from step to step, of the average and of the largest: `β₁, β₂`.
+    }
+
+    settings! {
+        /// What is added to the size of each gradient, lest it be 0: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+}
+
+impl<T: Float> Optimizer<T> for Adamax<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = self.betas;
+        let [new1, kept2, eps, decay] = [1.0 - beta1, beta2, self.eps, self.weight_decay].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let (steps, [m, u]) = self.moments.at(place, || (0, [zeros_like(param), zeros_like(param)]));
+            *steps = steps.saturating_add(1);
+            let size = T::of(self.rate / (1.0 - beta1.powi(*steps)));
+            update(param.value_mut(), [m, u], g, |p, [m, u], g| {
+                let g = g + decay * *p;
+                *m += new1 * (g - *m);
+                *u = (kept2 * *u).max(g.abs() + eps);
+                *p -= size * *m / *u;
+            });
+        });
+    }
+}

@@ -1,0 +1,267 @@
+//! L-BFGS.
+
+use super::flat::{flat_gradient, flat_values, set_values};
+use super::wolfe::{Trial, strong_wolfe};
+use super::{ParamGradients, non_negative};
+use crate::{Parameters, Path};
+use autograd::Float;
+use std::collections::VecDeque;
+
+/// L-BFGS: a quasi-Newton method, which learns the curvature from the last gradients. For smooth losses of all the data.
+///
+/// ```text
+/// d = -H g                        H from the last pairs of steps and changes of the gradient, by the two-loop recursion
+/// θ ← θ + t d                     t = γ, or found on the line by the strong Wolfe conditions
+/// ```
+///
+/// A step needs the loss at more than one point, so it asks for a function. Each is up to `max_iter` such iterations, fewer
+/// once the gradient or the change is below a tolerance. Defaults, PyTorch's: 20 iterations, 5/4 as many evaluations, a history
+/// of 100 pairs, tolerances of 1e-7 (gradient) and 1e-9 (change), no line search; the rate is meant to be 1. Source: Liu and
+/// Nocedal, *On the limited memory BFGS method for large scale optimization* (1989).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Param, Pass, optim::Lbfgs};
+/// // Rosenbrock's valley
+/// let mut x = Param::new(tensor![-1.2_f64, 1.0]);
+/// let (mut tape, mut lbfgs) = (Tape::new(), Lbfgs::new(1.0).max_iter(100).line_search(true));
+/// lbfgs.step(&mut x, |x, gradients| {
+///     tape.clear();
+///     let v = Pass::eval(&tape).var(x);
+///     let (a, b) = (v.slice(0, 0..1), v.slice(0, 1..2));
+///     let loss = ((b - a.square()).square() * 100.0 + (a - 1.0).square()).sum();
+///     gradients.collect(x, &tape, &mut loss.backward());
+///     loss.item()
+/// });
+/// assert!(x.value().iter().all(|x: f64| (x - 1.0).abs() < 1e-4));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lbfgs<T: Float> {
+    rate: f64,
+    max_iter: usize,
+    max_eval: Option<usize>,
+    history_size: usize,
+    tolerance_grad: f64,
+    tolerance_change: f64,
+    line_search: bool,
+    memory: Option<Memory<T>>,
+    gradients: ParamGradients<T>,
+    path: Path,
+}
+
+/// What is known from the iteration before.
+#[derive(Debug, Clone)]
+struct Memory<T: Float> {
+    gradient: Vec<T>,
+    direction: Vec<T>,
+    t: f64,
+    pairs: VecDeque<Pair<T>>,
+    /// The curvature that the recursion begins with.
+    scale: f64,
+}
+
+/// A step, and how the gradient changed over it.
+#[derive(Debug, Clone)]
+struct Pair<T: Float> {
+    s: Vec<T>,
+    y: Vec<T>,
+    /// 1 / (s · y)
+    rho: f64,
+}
+
+impl<T: Float> Lbfgs<T> {
+    /// L-BFGS with this factor before its steps.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        Lbfgs {
+            rate: non_negative("learning rate", rate),
+            max_iter: 20,
+            max_eval: None,
+            history_size: 100,
+            tolerance_grad: 1e-7,
+            tolerance_change: 1e-9,
+            line_search: false,
+            memory: None,
+            gradients: ParamGradients::new(),
+            path: Path::default(),
+        }
+    }
+
+    /// Iterations of a step at most.
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// Evaluations of a step after which no other iteration begins.
+    pub fn max_eval(mut self, max_eval: usize) -> Self {
+        self.max_eval = Some(max_eval);
+        self
+    }
+
+    /// How many pairs are remembered.
+    pub fn history_size(mut self, history_size: usize) -> Self {
+        self.history_size = history_size;
+        self
+    }
+
+    /// Whether the length of each step is searched for, by the strong Wolfe conditions.
+    pub fn line_search(mut self, line_search: bool) -> Self {
+        self.line_search = line_search;
+        self
+    }
+
+    settings! {
+        /// No element of the gradient is larger: the step is over.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        tolerance_grad: non_negative("tolerance of the gradient");
+
+        /// Neither parameters nor loss changed by more: the step is over.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        tolerance_change: non_negative("tolerance of changes");
+    }
+
+    /// The factor before steps.
+    pub fn learning_rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Another factor, from the next step on.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn set_learning_rate(&mut self, rate: f64) {
+        self.rate = non_negative("learning rate", rate);
+    }
+
+    /// Changes the model's trainable parameters in place; `evaluate` gives the loss of the model as it is, and collects its
+    /// gradients. Returns the loss at the beginning.
+    pub fn step<M: Parameters<T> + ?Sized>(
+        &mut self,
+        model: &mut M,
+        mut evaluate: impl FnMut(&M, &mut ParamGradients<T>) -> f64,
+    ) -> f64 {
+        let max_eval = self.max_eval.unwrap_or(self.max_iter.saturating_mul(5) / 4);
+        let (mut gradients, mut path) = (std::mem::take(&mut self.gradients), std::mem::take(&mut self.path));
+        let mut at = |model: &M| {
+            let loss = evaluate(model, &mut gradients);
+            (loss, flat_gradient(model, &gradients, &mut path))
+        };
+        let mut place = Path::default();
+        let (first, mut g) = at(model);
+        let (mut loss, mut evaluations) = (first, 1);
+        for iteration in 1..=self.max_iter {
+            if largest(&g) <= self.tolerance_grad {
+                break;
+            }
+            let (d, t) = self.direction(&g);
+            let slope = dot(&g, &d);
+            if slope > -self.tolerance_change {
+                self.remember(d, t);
+                break;
+            }
+            let (start, before) = (flat_values(model, &mut place), loss);
+            let mut taken = t;
+            if self.line_search {
+                let tries = max_eval.saturating_sub(evaluations).min(25);
+                let origin = Trial { t: 0.0, f: loss, slope, g: g.clone() };
+                let (best, count) = strong_wolfe(origin, t, largest(&d), self.tolerance_change, tries, |t| {
+                    set_values(model, &start, t, &d, &mut place);
+                    let (f, g) = at(model);
+                    Trial { t, f, slope: dot(&g, &d), g }
+                });
+                evaluations += count;
+                (taken, loss, g) = (best.t, best.f, best.g);
+                set_values(model, &start, taken, &d, &mut place);
+            } else {
+                set_values(model, &start, t, &d, &mut place);
+                if iteration < self.max_iter {
+                    (loss, g) = at(model);
+                    evaluations += 1;
+                }
+            }
+            let moved = largest(&d) * taken;
+            self.remember(d, taken);
+            if evaluations >= max_eval
+                || moved <= self.tolerance_change
+                || (loss - before).abs() < self.tolerance_change
+            {
+                break;
+            }
+        }
+        (self.gradients, self.path) = (gradients, path);
+        first
+    }
+
+    /// The step that was taken last.
+    fn remember(&mut self, direction: Vec<T>, t: f64) {
+        if let Some(memory) = &mut self.memory {
+            (memory.direction, memory.t) = (direction, t);
+        }
+    }
+
+    /// Where to go from a point of this gradient, and how far at first; remembers the gradient.
+    fn direction(&mut self, g: &[T]) -> (Vec<T>, f64) {
+        let Some(memory) = &mut self.memory else {
+            // Nothing is known yet: a short step against the gradient.
+            let t = (1.0 / g.iter().map(|g| g.f64().abs()).sum::<f64>()).min(1.0) * self.rate;
+            let (gradient, direction) = (g.to_vec(), Vec::new());
+            self.memory = Some(Memory { gradient, direction, t, pairs: VecDeque::new(), scale: 1.0 });
+            return (g.iter().map(|&g| -g).collect(), t);
+        };
+        let t = T::of(memory.t);
+        let y: Vec<T> = g.iter().zip(&memory.gradient).map(|(&g, &before)| g - before).collect();
+        let s: Vec<T> = memory.direction.iter().map(|&d| d * t).collect();
+        let ys = dot(&y, &s);
+        if ys > 1e-10 {
+            memory.scale = ys / dot(&y, &y);
+            memory.pairs.push_back(Pair { s, y, rho: 1.0 / ys });
+            if memory.pairs.len() > self.history_size {
+                memory.pairs.pop_front();
+            }
+        }
+        memory.gradient.copy_from_slice(g);
+        (memory.newton(g), self.rate)
+    }
+}
+
+impl<T: Float> Memory<T> {
+    /// `-H g`, by the two-loop recursion.
+    fn newton(&self, g: &[T]) -> Vec<T> {
+        let mut d: Vec<T> = g.iter().map(|&g| -g).collect();
+        let mut back = Vec::with_capacity(self.pairs.len());
+        for Pair { s, y, rho } in self.pairs.iter().rev() {
+            let a = dot(s, &d) * rho;
+            add(&mut d, -a, y);
+            back.push(a);
+        }
+        d.iter_mut().for_each(|d| *d *= T::of(self.scale));
+        for (Pair { s, y, rho }, a) in self.pairs.iter().zip(back.into_iter().rev()) {
+            let b = dot(y, &d) * rho;
+            add(&mut d, a - b, s);
+        }
+        d
+    }
+}
+
+fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a.f64() * b.f64()).sum()
+}
+
+/// a += c · b
+fn add<T: Float>(a: &mut [T], c: f64, b: &[T]) {
+    let c = T::of(c);
+    a.iter_mut().zip(b).for_each(|(a, &b)| *a += c * b);
+}
+
+fn largest<T: Float>(x: &[T]) -> f64 {
+    x.iter().fold(0.0, |m: f64, x| m.max(x.f64().abs()))
+}

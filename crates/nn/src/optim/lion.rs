@@ -1,0 +1,81 @@
+//! Lion.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Lion: every parameter moves by the learning rate, in the direction of the sign of an averaged gradient. It remembers one
+/// number per parameter, half of what [`Adam`](super::Adam) does.
+///
+/// ```text
+/// θ ← θ - γ (sign(β₁ m + (1 - β₁) g) + λ θ)       weight decay λ, learning rate γ
+/// m ← β₂ m + (1 - β₂) g
+/// ```
+///
+/// Defaults, the paper's: `β = (0.9, 0.99)`, no decay; its rates are a third to a tenth of Adam's. Source: Chen et al.,
+/// *Symbolic discovery of optimization algorithms* (2023).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Lion, Optimizer, ParamGradients}};
+/// let mut w = Param::new(tensor![1.0_f64, 1.0, 1.0]);
+/// Lion::new(0.25).step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, -1e3, 0.0])]));
+/// assert_eq!(w.value(), &tensor![0.75, 1.25, 1.0]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lion<T: Float> {
+    rate: f64,
+    betas: (f64, f64),
+    weight_decay: f64,
+    average: Places<Tensor<T>>,
+    path: Path,
+}
+
+impl<T: Float> Lion<T> {
+    /// Lion with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        let rate = non_negative("learning rate", rate);
+        Lion { rate, betas: (0.9, 0.99), weight_decay: 0.0, average: Places::new(), path: Path::default() }
+    }
+
+    betas! {
+        /// How much of the average counts in a step, and how much of it is kept: `β₁, β₂`.
+    }
+
+    settings! {
+        /// How fast parameters shrink: by `γ λ` of their value a step.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+}
+
+impl<T: Float> Optimizer<T> for Lion<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, keep] = [self.rate, 1.0 - self.rate * self.weight_decay].map(T::of);
+        let [kept1, new1] = [self.betas.0, 1.0 - self.betas.0].map(T::of);
+        let [kept2, new2] = [self.betas.1, 1.0 - self.betas.1].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let m = self.average.at(place, || zeros_like(param));
+            update(param.value_mut(), [m], g, |p, [m], g| {
+                let direction = kept1 * *m + new1 * g;
+                *m = kept2 * *m + new2 * g;
+                let step = if direction > T::zero() {
+                    rate
+                } else if direction < T::zero() {
+                    -rate
+                } else {
+                    direction // 0, or a NaN that stays visible
+                };
+                *p = keep * *p - step;
+            });
+        });
+    }
+}

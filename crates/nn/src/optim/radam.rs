@@ -1,0 +1,125 @@
+//! RAdam.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// RAdam: [`Adam`](super::Adam), rectified. As long as the average square rests on too few gradients to be divided by, steps
+/// follow the average gradient alone; then they grow into Adam's.
+///
+/// ```text
+/// g ← g + λ θ                                 weight decay λ; decoupled: θ ← θ - γ λ θ
+/// m ← m + (1 - β₁) (g - m),   m̂ = m / (1 - β₁ᵗ)
+/// v ← β₂ v + (1 - β₂) g²
+/// ρ∞ = 2/(1 - β₂) - 1,   ρ = ρ∞ - 2 t β₂ᵗ/(1 - β₂ᵗ)
+/// r = √((ρ - 4)(ρ - 2) ρ∞ / ((ρ∞ - 4)(ρ∞ - 2) ρ))
+/// θ ← θ - γ r m̂ √(1 - β₂ᵗ) / (√v + ε)         if ρ > 5, learning rate γ
+/// θ ← θ - γ m̂                                 else
+/// ```
+///
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no decay; PyTorch's rate is 1e-3. Source: Liu et al., *On the variance of the
+/// adaptive learning rate and beyond* (2020).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Optimizer, ParamGradients, RAdam}};
+/// let mut w = Param::new(tensor![1.0_f64]);
+/// RAdam::new(0.1).step(&mut w, &ParamGradients::from_iter([Some(tensor![5.0])]));
+/// assert!((w.value().at(&[0]) - 0.5).abs() < 1e-12); // plain descent at first
+/// ```
+#[derive(Debug, Clone)]
+pub struct RAdam<T: Float> {
+    rate: f64,
+    betas: (f64, f64),
+    eps: f64,
+    weight_decay: f64,
+    decoupled: bool,
+    moments: Places<(i32, [Tensor<T>; 2])>,
+    path: Path,
+}
+
+impl<T: Float> RAdam<T> {
+    /// RAdam with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        RAdam {
+            rate: non_negative("learning rate", rate),
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+            moments: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    betas! {
+        /// How much of the two averages is kept from step to step: `β₁, β₂`.
+    }
+
+    settings! {
+        /// What is added to the root, lest it be 0: `ε`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        eps: non_negative("eps");
+
+        /// Draws every parameter towards 0: `λ`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+
+    /// Whether decay acts on parameters by itself, as in [`AdamW`](super::AdamW), rather than through the gradient.
+    pub fn decoupled_weight_decay(mut self, decoupled: bool) -> Self {
+        self.decoupled = decoupled;
+        self
+    }
+}
+
+/// What the corrected average is multiplied by before the division by the root; `None` while that is not to be trusted.
+fn rectification(beta2: f64, steps: i32) -> Option<f64> {
+    let kept = beta2.powi(steps);
+    let longest = 2.0 / (1.0 - beta2) - 1.0;
+    let length = longest - 2.0 * f64::from(steps) * kept / (1.0 - kept);
+    let ratio = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
+    (length > 5.0).then(|| (ratio * (1.0 - kept)).sqrt())
+}
+
+impl<T: Float> Optimizer<T> for RAdam<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = self.betas;
+        let (l2, keep) =
+            if self.decoupled { (0.0, 1.0 - self.rate * self.weight_decay) } else { (self.weight_decay, 1.0) };
+        let [l2, keep, eps] = [l2, keep, self.eps].map(T::of);
+        let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let (steps, [m, v]) = self.moments.at(place, || (0, [zeros_like(param), zeros_like(param)]));
+            *steps = steps.saturating_add(1);
+            let rectified = rectification(beta2, *steps);
+            let size = T::of(self.rate / (1.0 - beta1.powi(*steps)) * rectified.unwrap_or(1.0));
+            let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
+                *p *= keep;
+                let g = g + l2 * *p;
+                *m += new1 * (g - *m);
+                *v = kept2 * *v + new2 * g * g;
+            };
+            match rectified {
+                Some(_) => update(param.value_mut(), [m, v], g, |p, [m, v], g| {
+                    averaged(p, m, v, g);
+                    *p -= size * *m / (v.sqrt() + eps);
+                }),
+                None => update(param.value_mut(), [m, v], g, |p, [m, v], g| {
+                    averaged(p, m, v, g);
+                    *p -= size * *m;
+                }),
+            }
+        });
+    }
+}

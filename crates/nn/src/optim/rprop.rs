@@ -1,0 +1,108 @@
+//! Rprop.
+
+use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative, zeros_like};
+use crate::{Parameters, Path};
+use autograd::{Float, Tensor, update};
+
+/// Rprop: only the signs of the gradients count. A parameter's own step grows while they stay, and shrinks when they turn.
+///
+/// ```text
+/// same sign as before:    γ ← min(η₊ γ, γ₊)
+/// sign has turned:        γ ← max(η₋ γ, γ₋),  g ← 0
+/// θ ← θ - γ sign(g)
+/// ```
+///
+/// Every parameter begins with the learning rate as its step. Meant for gradients of all the data: those of batches turn too
+/// often. Defaults, PyTorch's: `η = (0.5, 1.2)`, steps in `[1e-6, 50]`; its rate is 0.01. Source: Riedmiller and Braun, *A
+/// direct adaptive method for faster backpropagation learning: the RPROP algorithm* (1993), without backtracking.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Optimizer, ParamGradients, Rprop}};
+/// let (mut w, mut rprop) = (Param::new(tensor![1.0_f64, 1.0]), Rprop::new(0.25).etas(0.5, 2.0));
+/// rprop.step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, -1e3])]));
+/// assert_eq!(w.value(), &tensor![0.75, 1.25]);
+/// rprop.step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, 1e3])]));
+/// assert_eq!(w.value(), &tensor![0.25, 1.25]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rprop<T: Float> {
+    rate: f64,
+    etas: (f64, f64),
+    step_sizes: (f64, f64),
+    /// The gradient before, and each parameter's step.
+    memory: Places<[Tensor<T>; 2]>,
+    path: Path,
+}
+
+impl<T: Float> Rprop<T> {
+    /// Rprop whose first steps have this size.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        Rprop {
+            rate: non_negative("learning rate", rate),
+            etas: (0.5, 1.2),
+            step_sizes: (1e-6, 50.0),
+            memory: Places::new(),
+            path: Path::default(),
+        }
+    }
+
+    /// What steps are multiplied by when the sign turns and when it stays: `η₋, η₊`.
+    ///
+    /// # Panics
+    /// Unless `0 < η₋ < 1 < η₊`.
+    #[track_caller]
+    pub fn etas(mut self, minus: f64, plus: f64) -> Self {
+        let fits = 0.0 < minus && minus < 1.0 && 1.0 < plus && plus.is_finite();
+        assert!(fits, "the etas must be below and above 1, and they are {minus} and {plus}");
+        self.etas = (minus, plus);
+        self
+    }
+
+    /// The smallest and the largest step: `γ₋, γ₊`.
+    ///
+    /// # Panics
+    /// Unless `0 ≤ γ₋ ≤ γ₊`.
+    #[track_caller]
+    pub fn step_sizes(mut self, smallest: f64, largest: f64) -> Self {
+        assert!(0.0 <= smallest && smallest <= largest, "no step size is between {smallest} and {largest}");
+        self.step_sizes = (smallest, largest);
+        self
+    }
+}
+
+impl<T: Float> Optimizer<T> for Rprop<T> {
+    learning_rate!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [minus, plus, smallest, largest, rate] =
+            [self.etas.0, self.etas.1, self.step_sizes.0, self.step_sizes.1, self.rate].map(T::of);
+        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
+            let [before, steps] =
+                self.memory.at(place, || [zeros_like(param), Tensor::full(param.value().shape(), rate)]);
+            update(param.value_mut(), [before, steps], g, |p, [before, step], g| {
+                let turned = g * *before < T::zero();
+                let factor = if turned {
+                    minus
+                } else if g * *before > T::zero() {
+                    plus
+                } else {
+                    T::one()
+                };
+                *step = (*step * factor).max(smallest).min(largest);
+                *before = if turned { T::zero() } else { g };
+                *p -= if *before > T::zero() {
+                    *step
+                } else if *before < T::zero() {
+                    -*step
+                } else {
+                    *before // 0, or a NaN that stays visible
+                };
+            });
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! From the names of the reference cases to the functions of this crate, family by family. A function gives `None` for a
+//! name it does not know.
+
+mod attention;
+mod loss;
+mod norm;
+mod recurrent;
+
+use crate::engine::{Applied, Arg, Attrs};
+use autograd::{Result, Tape, Var};
+
+/// Every op of this crate.
+pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
+    loss::apply(op, attrs, x)
+        .or_else(|| norm::apply(tape, op, attrs, x))
+        .or_else(|| attention::apply(tape, op, attrs, x))
+        .or_else(|| recurrent::apply(op, attrs, x))
+}
+
+/// An operand that may be missing.
+fn optional<'t>(x: &[Arg<'t>], i: usize) -> Result<Option<Var<'t, f64>>> {
+    x.get(i).map(Arg::real).transpose()
+}
