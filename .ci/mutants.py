@@ -131,12 +131,12 @@ def arms(name):
     lines = open(path).read().split("\n")
     out, i = [], 0
     while i < len(lines):
-        if not re.match(r"        Op::\w+", lines[i]):
+        if not re.match(r"        (?:Op|Factor)::\w+", lines[i]):
             out.append(lines[i])
             i += 1
             continue
         end = i + 1
-        while end < len(lines) and not re.match(r"        Op::\w+|        //|    \}", lines[end]):
+        while end < len(lines) and not re.match(r"        (?:Op|Factor)::\w+|        //|    \}", lines[end]):
             end += 1
         arm = "\n".join(lines[i:end])
         out.extend(twins(name, arm))
@@ -149,7 +149,7 @@ def twins(name, arm):
     head, arrow, body = arm.partition("=>")
     if "unreachable!" in body or " if " in head or not arrow:
         return
-    rule = os.path.basename(name) + ":" + re.search(r"Op::(\w+)", head)[1]
+    rule = os.path.basename(name) + ":" + re.search(r"(?:Op|Factor)::(\w+)", head)[1]
     if not all(word in rule for word in ONLY):
         return
     for pattern, other in SWAPS:
