@@ -118,8 +118,11 @@ SWAPS = [
     (r"\bg\.(?!shape|number)", "y."),
     (r"(?<![.\w])y\.(?!shape)", "@."),
     (r"\(g\)", "(y)"),
-    (r"\(y\)", "(g)"),
+    (r"\(y\)", "(@)"),
     (r"!t(?=[ab]\b)", "*t"),
+    (r"!(?=transposed|reverse|lower)", ""),
+    (r"\.unary\(Unary::Neg\)", ""),
+    (r"advanced\(", "delayed("),
 ]
 
 
@@ -131,12 +134,12 @@ def arms(name):
     lines = open(path).read().split("\n")
     out, i = [], 0
     while i < len(lines):
-        if not re.match(r"        (?:Op|Factor)::\w+", lines[i]):
+        if not re.match(r" {8}(?: {4})?(?:Op|Factor)::\w+", lines[i]):
             out.append(lines[i])
             i += 1
             continue
-        end = i + 1
-        while end < len(lines) and not re.match(r"        (?:Op|Factor)::\w+|        //|    \}", lines[end]):
+        end, margin = i + 1, len(lines[i]) - len(lines[i].lstrip())
+        while re.match(rf" {{{margin}}}(?: |\||\}})", lines[end]):
             end += 1
         arm = "\n".join(lines[i:end])
         out.extend(twins(name, arm))
@@ -153,7 +156,7 @@ def twins(name, arm):
     if not all(word in rule for word in ONLY):
         return
     for pattern, other in SWAPS:
-        other = other.replace("@", "x[0]" if "jvp" in name else "g")
+        other = other.replace("@", "g" if re.search(r"\bg\b", body) else "x[0]")
         if other == "x[1]." and "x[1]" not in body:
             continue
         for m in re.finditer(pattern, body):
@@ -162,11 +165,29 @@ def twins(name, arm):
                 yield f"{head}if crate::mutant({new(rule, m[0] + ' to ' + other + ' in ' + body)}) =>{text}"
 
 
+def signs():
+    """The cotangents of each structured op with the other sign, where the sweep receives them."""
+    kinds = re.search(r"^ops! \{\n(.*?)^\}", open(os.path.join(SRC, "op/mod.rs")).read(), re.S | re.M)[1]
+    kinds = re.findall(r"^    (\w+)(?=[;( ])", kinds, re.M)
+    path = os.path.join(SRC, "backward.rs")
+    text = open(path).read()
+    call = "op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),"
+    assert call in text
+    other = ""
+    for kind in kinds:
+        rule = f"backward.rs:{kind}"
+        if kind not in ("Leaf", "Const", "StopGradient", "Unary", "Binary", "Custom") and all(w in rule for w in ONLY):
+            other += f"op if matches!(op, Op::{kind} {{ .. }}) && crate::mutant({new(rule, 'the other sign')}) => "
+            other += call[6:-1] + ".into_iter().map(|d| d.map(|d| d.scale(-1.0))).collect(),\n        "
+    open(path, "w").write(text.replace(call, other + call))
+
+
 def prepare():
     shutil.rmtree(COPY, ignore_errors=True)
     skip = shutil.ignore_patterns("target", ".git")
     shutil.copytree(ROOT, COPY, ignore=skip)
     table()
+    signs()
     for name in sys_rules():
         arms(name)
     with open(os.path.join(SRC, "lib.rs"), "a") as lib:
