@@ -161,8 +161,9 @@ def twins(name, arm):
             continue
         for m in re.finditer(pattern, body):
             text = body[: m.start()] + other + body[m.end() :]
-            if (rule.split(":")[1], f"{m[0]} to {other}") not in EQUIVALENT:
-                yield f"{head}if crate::mutant({new(rule, m[0] + ' to ' + other + ' in ' + body)}) =>{text}"
+            shown = f"{body[max(0, m.start() - 60) : m.start()]}<{m[0]} to {other}>{body[m.end() : m.end() + 20]}"
+            if not any(rule == r and what in shown for r, what in EQUIVALENT):
+                yield f"{head}if crate::mutant({new(rule, shown)}) =>{text}"
 
 
 def signs():

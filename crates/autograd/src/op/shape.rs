@@ -157,9 +157,16 @@ fn size_of_axis(op: &'static str, axis: usize, shape: &[usize]) -> Result<usize>
 }
 
 pub(crate) fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
-    match index.iter().position(|i| !(0..size as i64).contains(&i)) {
+    let outside = |i: i64| !(0..size as i64).contains(&i);
+    // Without an early end the loop compares a register of indices at a time.
+    if let Some(all) = index.as_slice()
+        && !all.iter().fold(false, |any, &i| any | outside(i))
+    {
+        return Ok(());
+    }
+    match index.iter().enumerate().find(|&(_, i)| outside(i)) {
         None => Ok(()),
-        Some(position) => Err(Error::Index { op, index: index.iter().nth(position).expect("found"), position, size }),
+        Some((position, index)) => Err(Error::Index { op, index, position, size }),
     }
 }
 
