@@ -210,21 +210,6 @@ pub(crate) fn reduced_shape(shape: &[usize], axes: AxisSet, keep: bool) -> Shape
     }
 }
 
-/// Walks an array of the given shape in row-major order and calls `f` with each element's offset.
-pub(crate) fn for_each_offset(shape: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(isize)) {
-    if shape.contains(&0) {
-        return;
-    }
-    let Some((&inner, outer)) = shape.split_last() else { return f(start) };
-    let step = strides[outer.len()];
-    let mut at = Odometer::new(outer, [&strides[..outer.len()]], [start]);
-    for _ in 0..outer.iter().product() {
-        let [base] = at.offsets();
-        (0..inner as isize).for_each(|k| f(base + k * step));
-        at.advance();
-    }
-}
-
 /// Counts through the indices of a shape, last axis fastest, and keeps the offsets of `N` arrays beside.
 pub(crate) struct Odometer<'a, const N: usize> {
     shape: &'a [usize],
