@@ -73,7 +73,7 @@ fn with_parameters<'t>(op: &str, attrs: &Attrs, args: &[Arg<'t>]) -> Applied<'t>
     let number = |key: &str, default: f64| attrs.f64(key).unwrap_or(default);
     let y = match op {
         "softplus" => match (number("beta", 1.0), number("threshold", 20.0)) {
-            (1.0, _) => x.softplus(),
+            (1.0, 20.0) => x.softplus(),
             (beta, threshold) => x.softplus_with(beta, threshold),
         },
         "gelu" => match attrs.text("approximate") {

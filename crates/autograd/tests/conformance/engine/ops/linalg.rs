@@ -1,7 +1,7 @@
 //! Matrix products, einsum, linear algebra.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Result, Tape, Var};
+use autograd::{Error, Result, Tape, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let known = [
@@ -36,7 +36,7 @@ pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Ap
 fn call<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     let x: Vec<Var<f64>> = x.iter().map(Arg::real).collect::<Result<_>>()?;
     let (a, b) = (x[0], x.get(1).copied().unwrap_or(x[0]));
-    let symmetric = || (a + a.t()) * 0.5;
+    let symmetric = || Ok::<_, Error>(a.try_add(a.t())? * 0.5);
     let axes = |key: &str| attrs.ints(key).unwrap_or_default();
     one(match op {
         "matmul" => a.try_matmul(b),
@@ -51,9 +51,9 @@ fn call<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
         "det" => a.try_det(),
         "logabsdet" => a.try_logabsdet(),
         "cholesky" => a.try_cholesky(),
-        "cholesky_sym" => symmetric().try_cholesky(),
+        "cholesky_sym" => symmetric()?.try_cholesky(),
         "eigvalsh" => a.try_eigvalsh(),
-        "eigvalsh_sym" => symmetric().try_eigvalsh(),
+        "eigvalsh_sym" => symmetric()?.try_eigvalsh(),
         "svdvals" => a.try_svdvals(),
         "matrix_exp" => a.try_matrix_exp(),
         "matrix_power" => a.try_matrix_power(attrs.int("n").unwrap_or(1) as i64),
