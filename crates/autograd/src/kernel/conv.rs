@@ -166,7 +166,7 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     for_each_part(y, out * places, s.together(), &|part, y| {
         let w = gemm::Mat::new(&w[part % s.groups * out * rows..], out, rows, rows as isize, 1);
         s.with_columns(&x[part * s.input()..][..s.input()], |columns| {
-            gemm::matmul_into(w, gemm::Mat::new(columns, rows, places, places as isize, 1), y, false);
+            gemm::matmul_into(w, gemm::Mat::new(columns, rows, places, places as isize, 1), y, false, None);
         });
     });
 }
@@ -178,10 +178,10 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
         let w = gemm::Mat::new(&w[part % s.groups * out * rows..], rows, out, 1, rows as isize);
         let g = gemm::Mat::new(&g[part * out * places..], out, places, places as isize, 1);
         if s.is_pointwise() {
-            return gemm::matmul_into(w, g, x, false);
+            return gemm::matmul_into(w, g, x, false, None);
         }
         scratch(rows * places, |columns| {
-            gemm::matmul_into(w, g, columns, false);
+            gemm::matmul_into(w, g, columns, false, None);
             x.fill(T::zero());
             s.add_columns(columns, x);
         });
@@ -200,7 +200,7 @@ pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
             let g = gemm::Mat::new(&g[part * out * places..], out, places, places as isize, 1);
             s.with_columns(&x[part * s.input()..][..s.input()], |columns| {
                 let columns = gemm::Mat::new(columns, places, rows, 1, places as isize);
-                gemm::matmul_into(g, columns, w, image % images != 0);
+                gemm::matmul_into(g, columns, w, image % images != 0, None);
             });
         }
     };

@@ -285,8 +285,8 @@ fn matmul<T: Float>(a: &Tensor<T>, ta: bool, b: &Tensor<T>, tb: bool, shape: &[u
     let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
     Tensor::build(shape, |out| match batch.iter().product() {
         _ if out.is_empty() => (),
-        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, false),
-        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, false),
+        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, false, None),
+        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, false, None),
     })
 }
 

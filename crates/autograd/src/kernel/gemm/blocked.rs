@@ -7,6 +7,7 @@
 //! their use, if the tile cannot read it in place (edges, columns that are not contiguous) or if it is used often
 //! enough to pay for that.
 
+use super::Product;
 use super::element::Element;
 use super::tile::{Panel, tile};
 use super::view::{View, ViewMut};
@@ -33,20 +34,18 @@ pub(super) fn workspace<const R: usize, const W: usize>(m: usize, n: usize, k: u
     (rows + n.min(NC).next_multiple_of(W)) * block(k)
 }
 
-/// `c = a b`, or `c += a b` if `accumulate`.
+/// `c = a b`, or `c += a b`, handed on by blocks of rows.
 ///
 /// # Safety
 ///
-/// The inner dimensions must agree and `c` must have the rows of `a` and the columns of `b`. The workspace must be of
-/// the size told by [`workspace`]. As for `HARDWARE`, see [`tile`].
+/// The inner dimensions must agree and `c` must have the rows of `a` and the columns of `b`, all this thread's alone.
+/// The workspace must be of the size told by [`workspace`]. As for `HARDWARE`, see [`tile`].
 #[inline(always)]
 pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
-    a: View<T>,
-    b: View<T>,
-    c: ViewMut<T>,
-    accumulate: bool,
+    product: &Product<'_, T>,
     workspace: &mut [T],
 ) {
+    let Product { a, b, c, accumulate, .. } = *product;
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let (for_a, for_b) = workspace.split_at_mut(m.min(MC_TILES * R).next_multiple_of(R) * block(k));
     for j in (0..n).step_by(NC) {
@@ -63,6 +62,9 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
                     let a = a.sub(i, p, rows, depth);
                     let a = Panels::<T, R, R>::new(a, a.row, a.col != 1 && n >= PACK_A * W, for_a);
                     tiles::<T, R, W, H, HARDWARE>(depth, a, b, c.sub(i, j), accumulate || p > 0);
+                    if p + depth == k {
+                        product.finish(i, j, rows, cols);
+                    }
                 }
             }
         }

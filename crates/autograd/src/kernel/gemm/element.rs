@@ -56,7 +56,7 @@ pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
     ///
     /// The machine must have `isa`, the shapes and bounds of the operands must have been checked, `c` must be this
     /// thread's alone, and the workspace as [`workspace`](Self::workspace) says.
-    unsafe fn multiply(isa: Isa, product: Product<Self>, workspace: &mut [Self]);
+    unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]);
 }
 
 macro_rules! kernels {
@@ -94,16 +94,16 @@ macro_rules! kernels {
                 }
             }
 
-            unsafe fn multiply(isa: Isa, product: Product<Self>, workspace: &mut [Self]) {
+            unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]) {
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx512f,avx2,fma")]
-                unsafe fn avx512(product: Product<$t>, workspace: &mut [$t]) {
+                unsafe fn avx512(product: Product<'_, $t>, workspace: &mut [$t]) {
                     unsafe { run::<$t, $r512, $w512, { $w512 / 2 }, true>(product, workspace) }
                 }
 
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2,fma")]
-                unsafe fn fma(product: Product<$t>, workspace: &mut [$t]) {
+                unsafe fn fma(product: Product<'_, $t>, workspace: &mut [$t]) {
                     unsafe { run::<$t, $r, $w, { $w / 2 }, true>(product, workspace) }
                 }
 
@@ -130,16 +130,17 @@ kernels!(f64, f64::mul_add, avx512: 8 x 16, fma: 6 x 8, baseline: 4 x 4);
 /// As for [`Kernels::multiply`].
 #[inline(always)]
 unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
-    p: Product<T>,
+    p: Product<'_, T>,
     workspace: &mut [T],
 ) {
     // SAFETY: as the caller says.
     unsafe {
         match p.kind {
-            Kind::Matrices => blocked::multiply::<T, R, W, H, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+            Kind::Matrices => return blocked::multiply::<T, R, W, H, HARDWARE>(&p, workspace),
             Kind::Row => dots::across::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate),
             Kind::Dots => dots::along::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
         }
+        p.finish(0, 0, 1, p.b.cols);
     }
 }
 

@@ -33,21 +33,29 @@ use view::{View, ViewMut};
 /// Multiply-adds that a thread must get to be worth its wake-up: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
 
-/// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps.
+/// What happens to a result while it is still in the cache: called with each run of elements of `c` when they are final,
+/// and with the place in `c` where it begins.
+///
+/// A run is a part of one row, or several whole rows; together the runs are all of `c`, each element once. The call is
+/// made by the thread that computed the run, and may change it.
+pub type Then<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
+
+/// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps. Its elements go through `then`.
 ///
 /// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0 the product is 0.
 ///
 /// # Panics
 ///
 /// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
-pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool) {
-    matmul_on(Isa::detect(), a, b, c, accumulate);
+pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool, then: Option<Then<T>>) {
+    matmul_on(Isa::detect(), a, b, c, accumulate, then.map(|then| Finish { then, start: 0 }));
 }
 
 /// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] += a(i) b(i)` if `accumulate`.
 ///
 /// All of them have the shape of the first. `c` holds the results one after the other, each stored row by row. Small
-/// products are spread over the threads whole; of a few large ones, each is divided.
+/// products are spread over the threads whole; of a few large ones, each is divided. A run that goes through `then` lies
+/// in one product.
 ///
 /// # Panics
 ///
@@ -59,6 +67,7 @@ pub fn matmul_batch_into<'a, T: Element>(
     b: impl Fn(usize) -> Mat<'a, T> + Sync,
     c: &mut [T],
     accumulate: bool,
+    then: Option<Then<T>>,
 ) {
     if batch == 0 {
         return assert!(c.is_empty(), "matmul_batch_into: a result of {} elements for no products", c.len());
@@ -67,9 +76,10 @@ pub fn matmul_batch_into<'a, T: Element>(
     let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
     let size = m * n;
     assert_eq!(c.len(), batch * size, "matmul_batch_into: the result is {batch} times {m} x {n}");
+    let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
     let groups = threads_for(batch * size * k).min(batch);
     if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
-        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], accumulate));
+        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], accumulate, finish(i)));
         return;
     }
     let group_len = batch.div_ceil(groups);
@@ -83,7 +93,7 @@ pub fn matmul_batch_into<'a, T: Element>(
                 check(a, b, size);
                 assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} has another shape");
                 // SAFETY: `c` has `batch` results of `size`, and this one belongs to this group only. The shapes fit.
-                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), accumulate), workspace) };
+                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), accumulate, finish(i)), workspace) };
             }
         });
     });
@@ -91,12 +101,20 @@ pub fn matmul_batch_into<'a, T: Element>(
 
 /// One product, or a part of one, on one thread.
 #[derive(Clone, Copy)]
-pub struct Product<T> {
+pub struct Product<'a, T> {
     a: View<T>,
     b: View<T>,
     c: ViewMut<T>,
     accumulate: bool,
+    finish: Option<Finish<'a, T>>,
     kind: Kind,
+}
+
+/// What a result goes through, and where in the caller's result it begins.
+#[derive(Clone, Copy)]
+struct Finish<'a, T> {
+    then: Then<'a, T>,
+    start: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,18 +127,18 @@ pub enum Kind {
     Dots,
 }
 
-impl<T: Element> Product<T> {
+impl<'a, T: Element> Product<'a, T> {
     /// The shapes must have been checked. If one operand is a vector, it becomes the left one.
-    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, accumulate: bool) -> Self {
+    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, accumulate: bool, finish: Option<Finish<'a, T>>) -> Self {
         let (a, b) = (a.view(), b.view());
         if a.rows > 1 && b.cols > 1 {
-            return Product { a, b, c, accumulate, kind: Kind::Matrices };
+            return Product { a, b, c, accumulate, finish, kind: Kind::Matrices };
         }
         // Of a dot product either operand may pass for the matrix: take one that is contiguous.
         let transposed = a.rows > 1 || b.cols == 1 && b.row != 1;
         let (a, b) = if transposed { (b.t(), a.t()) } else { (a, b) };
         let kind = if b.row == 1 && b.rows > 1 { Kind::Dots } else { Kind::Row };
-        Product { a, b, c: c.rows(b.cols), accumulate, kind }
+        Product { a, b, c: c.rows(b.cols), accumulate, finish, kind }
     }
 
     /// The part of this product that makes up the given rows and columns of the result.
@@ -130,17 +148,38 @@ impl<T: Element> Product<T> {
     /// There must be such rows and columns.
     unsafe fn part(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
         let (a, b, c) = (self.a, self.b, self.c);
+        let finish = self.finish.map(|finish| Finish { start: finish.start + i * c.row + j, ..finish });
         // SAFETY: as the caller says.
-        unsafe { Product { a: a.sub(i, 0, rows, a.cols), b: b.sub(0, j, b.rows, cols), c: c.sub(i, j), ..self } }
+        unsafe {
+            Product { a: a.sub(i, 0, rows, a.cols), b: b.sub(0, j, b.rows, cols), c: c.sub(i, j), finish, ..self }
+        }
+    }
+
+    /// Hands on the given rows and columns of the result, which are final.
+    ///
+    /// # Safety
+    ///
+    /// There must be such rows and columns, all written, and they must be this thread's alone.
+    #[inline(always)]
+    unsafe fn finish(&self, i: usize, j: usize, rows: usize, cols: usize) {
+        if let Some(Finish { then, start }) = self.finish {
+            // Whole rows lie side by side.
+            let (runs, len) = if cols == self.c.row { (1, rows * cols) } else { (rows, cols) };
+            for row in i..i + runs {
+                // SAFETY: as the caller says.
+                let run = unsafe { std::slice::from_raw_parts_mut(self.c.sub(row, j).start, len) };
+                then(start + row * self.c.row + j, run);
+            }
+        }
     }
 }
 
-fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool) {
+fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool, finish: Option<Finish<T>>) {
     check(a, b, c.len());
     if c.is_empty() {
         return;
     }
-    let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate);
+    let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
     // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles.

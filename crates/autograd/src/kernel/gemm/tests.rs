@@ -50,7 +50,23 @@ fn at<T: Copy>(mat: Mat<T>, i: usize, j: usize) -> T {
     unsafe { mat.view().sub(i, j, 1, 1).start.read() }
 }
 
-/// Compares the product with three loops in f64, and its bits on all instruction sets.
+/// Adds to each element its place in a result with rows of `n` elements, from 1 on: a second time would show.
+fn number<T: Element + From<f32>>(n: usize, at: usize, run: &mut [T]) {
+    let whole_rows = at.is_multiple_of(n) && run.len().is_multiple_of(n);
+    assert!(!run.is_empty() && (whole_rows || at / n == (at + run.len() - 1) / n), "{at}, {}, {n}", run.len());
+    (at + 1..).zip(run).for_each(|(place, x)| *x = *x + T::from(place as f32));
+}
+
+/// [`number`] for a whole result.
+fn numbered<T: Element + From<f32>>(mut c: Vec<T>) -> Vec<T> {
+    if !c.is_empty() {
+        number(1, 0, &mut c);
+    }
+    c
+}
+
+/// Compares the product with three loops in f64, and its bits on all instruction sets, with and without what it goes
+/// through.
 fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(
     (m, k, n): (usize, usize, usize),
     (layout_a, layout_b): (Layout, Layout),
@@ -62,7 +78,11 @@ fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debu
     for accumulate in [false, true] {
         let results = isas().into_iter().map(|isa| {
             let mut c = before.clone();
-            matmul_on(isa, a, b, &mut c, accumulate);
+            matmul_on(isa, a, b, &mut c, accumulate, None);
+            let mut then = before.clone();
+            let finish = Finish { then: &|at, run| number(n, at, run), start: 0 };
+            matmul_on(isa, a, b, &mut then, accumulate, Some(finish));
+            assert!(then == numbered(c.clone()), "{m} x {k} x {n}, {layout_a:?}, {layout_b:?}: not once, or not final");
             c
         });
         let results: Vec<Vec<T>> = results.collect();
@@ -116,12 +136,20 @@ fn f64_products_match_three_loops() {
     check_all::<f64>(f64::EPSILON); // Once for the product, once for the loops.
 }
 
-fn bits_on<T: Element + From<f32>>(threads: usize, shape: (usize, usize, usize), layouts: (Layout, Layout)) -> Vec<T> {
+fn bits_on<T: Element + From<f32> + PartialEq>(
+    threads: usize,
+    shape: (usize, usize, usize),
+    layouts: (Layout, Layout),
+) -> Vec<T> {
     let (m, k, n) = shape;
     let (a, b) = (random::<T>(2 * m * k + m, 4), random::<T>(2 * k * n + k, 5));
+    let (a, b) = (operand(&a, m, k, layouts.0), operand(&b, k, n, layouts.1));
     let mut c = random::<T>(m * n, 6);
     threads::set_threads(threads);
-    matmul_into(operand(&a, m, k, layouts.0), operand(&b, k, n, layouts.1), &mut c, m % 2 == 0);
+    let mut then = c.clone();
+    matmul_into(a, b, &mut c, m % 2 == 0, None);
+    matmul_into(a, b, &mut then, m % 2 == 0, Some(&|at, run| number(n, at, run)));
+    assert!(then == numbered(c.clone()), "{shape:?}, {layouts:?}, {threads} threads: not once, or not final");
     c
 }
 
@@ -153,10 +181,13 @@ fn batches_equal_their_products() {
         for accumulate in [false, true] {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
-            matmul_batch_into(batch, a, b, &mut got, accumulate);
+            let mut then = got.clone();
+            matmul_batch_into(batch, a, b, &mut got, accumulate, None);
+            matmul_batch_into(batch, a, b, &mut then, accumulate, Some(&|at, run| number(n, at, run)));
             for i in 0..batch {
-                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], accumulate);
+                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], accumulate, None);
             }
+            assert_eq!(then, numbered(got.clone()), "{batch} times {m} x {k} x {n}");
             assert_eq!(got, expected, "{batch} times {m} x {k} x {n}");
         }
     }
@@ -170,7 +201,7 @@ fn nothing_is_skipped() {
             b[17] = bad;
             let mut c = vec![0.0; m * n];
             let b = operand(&b, 40, n, layout);
-            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, false);
+            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, false, None);
             for (i, c) in c.iter().enumerate() {
                 let expected = (0..40).any(|p| at(b, p, i % n) == bad || at(b, p, i % n).is_nan());
                 assert_eq!(c.is_nan(), expected, "{m} x 40 x {n} at {i}");
@@ -213,11 +244,11 @@ fn negative_strides_are_refused() {
 #[test]
 #[should_panic(expected = "inner dimension")]
 fn unequal_inner_dimensions_are_refused() {
-    matmul_into(Mat::row_major(&[0.0; 6], 2, 3), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 4], false);
+    matmul_into(Mat::row_major(&[0.0; 6], 2, 3), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 4], false, None);
 }
 
 #[test]
 #[should_panic(expected = "room for")]
 fn a_result_of_the_wrong_size_is_refused() {
-    matmul_into(Mat::row_major(&[0.0; 4], 2, 2), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 5], false);
+    matmul_into(Mat::row_major(&[0.0; 4], 2, 2), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 5], false, None);
 }
