@@ -157,7 +157,7 @@ impl<'t, T: Float> Var<'t, T> {
         sweep(&source, self.id, seed, &mut bars, |id, g| {
             let keep = match x {
                 Some(x) => x.iter().any(|x| x.id == id),
-                None => list.nodes[id as usize].code == Code::Leaf,
+                None => list.node(id).0 == Code::Leaf,
             };
             if keep {
                 out.entries.push((id, g.clone()));
@@ -175,9 +175,8 @@ pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) ->
     let mut needed = vec![false; root as usize + 1];
     x.iter().filter(|x| x.id <= root).for_each(|x| needed[x.id as usize] = true);
     for id in 0..=root {
-        let node = &list.nodes[id as usize];
-        let passes = match node.code {
-            Code::Structured => list.structured(node).op.is_differentiable(),
+        let passes = match list.node(id).0 {
+            Code::Structured => list.structured(id).op.is_differentiable(),
             Code::Binary(b) => b.is_differentiable(),
             _ => true,
         };
@@ -189,7 +188,7 @@ pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) ->
 }
 
 /// Where a sweep reads the list and the values from.
-trait Source<T: Float, V: Value<T>> {
+pub(crate) trait Source<T: Float, V: Value<T>> {
     type At<'a>: Borrow<V>
     where
         Self: 'a;
@@ -222,19 +221,18 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
         Self: 'a;
     #[inline(always)]
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
-        let node = &self.list.nodes[id as usize];
-        (node.code, node.inputs)
+        self.list.node(id)
     }
     fn structured(&self, id: u32) -> &Structured {
-        self.list.structured(&self.list.nodes[id as usize])
+        self.list.structured(id)
     }
     #[inline(always)]
     fn at(&self, id: u32) -> &Tensor<T> {
-        &self.list.nodes[id as usize].value
+        self.list.value(id)
     }
     #[inline(always)]
     fn needs(&self, id: u32) -> bool {
-        self.needed.map_or(self.list.nodes[id as usize].active, |needed| needed[id as usize])
+        self.needed.map_or_else(|| self.list.active(id), |needed| needed[id as usize])
     }
     fn custom_vjp(&self, rule: u32, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
         Tensor::custom_vjp(&**self.list.rule(rule), x, y, g)
@@ -259,12 +257,10 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
         Self: 'a;
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
         self.lines.to(id);
-        let list = self.var.tape.list();
-        (list.nodes[id as usize].code, list.nodes[id as usize].inputs)
+        self.var.tape.list().node(id)
     }
     fn structured(&self, id: u32) -> Structured {
-        let list = self.var.tape.list();
-        list.structured(&list.nodes[id as usize]).clone()
+        self.var.tape.list().structured(id).clone()
     }
     fn at(&self, id: u32) -> Var<'t, T> {
         Var { id, ..self.var }
@@ -280,7 +276,7 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
 
 /// The sweep. `bars[i]` is the cotangent of node `i`, empty before and after; `finished` sees each cotangent when all
 /// its contributions are in.
-fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
+pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
     source: &S,
     root: u32,
     seed: V,

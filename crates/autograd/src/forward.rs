@@ -91,7 +91,7 @@ fn tangent<'t, T: Float, V: Value<T>>(
     let x: SmallVec<[V; 4]> = inputs.iter().map(|&v| at(v)).collect();
     let x: SmallVec<[&V; 4]> = x.iter().collect();
     let t: SmallVec<[Option<&V>; 4]> = inputs.iter().map(|v| dots[v.id as usize].as_ref()).collect();
-    let code = node.tape.list().nodes[node.id as usize].code;
+    let code = node.tape.list().node(node.id).0;
     Ok(match code {
         Code::Leaf | Code::Const => None,
         Code::Unary(op) => t[0].map(|t| V::unary_rule(op, x[0], &y, t)),

@@ -33,7 +33,7 @@ impl<T: Float> Gradients<T> {
         if let Some(g) = self.try_get(x)? {
             return Ok(g.clone());
         }
-        if x.tape.list().nodes[x.id as usize].code != Code::Leaf {
+        if x.tape.list().node(x.id).0 != Code::Leaf {
             let hint = format!(
                 "Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt",
                 x.id

@@ -249,9 +249,36 @@ impl<T: Float> List<T> {
         id
     }
 
+    /// What a sweep needs to know of a node.
+    #[inline(always)]
+    pub(crate) fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        let node = &self.nodes[id as usize];
+        (node.code, node.inputs)
+    }
+
+    /// A node's value.
+    #[inline(always)]
+    pub(crate) fn value(&self, id: u32) -> &Tensor<T> {
+        &self.nodes[id as usize].value
+    }
+
+    /// Whether a derivative can reach a variable through a node.
+    #[inline(always)]
+    pub(crate) fn active(&self, id: u32) -> bool {
+        self.nodes[id as usize].active
+    }
+
     /// The op and inputs of a node with data of its own.
-    pub(crate) fn structured(&self, node: &Node<T>) -> &Structured {
-        &self.structured[node.inputs[0] as usize]
+    pub(crate) fn structured(&self, id: u32) -> &Structured {
+        &self.structured[self.nodes[id as usize].inputs[0] as usize]
+    }
+
+    /// The name of a node's op: a user's own, where it is one.
+    pub(crate) fn name(&self, id: u32) -> &'static str {
+        match self.op(id) {
+            Op::Custom { id } => self.rule(id).rule_name(),
+            op => op.name(),
+        }
     }
 
     /// A user's rule.
@@ -272,7 +299,7 @@ impl<T: Float> List<T> {
             Code::Const => Op::Const,
             Code::Unary(u) => Op::Unary(u),
             Code::Binary(b) => Op::Binary(b),
-            Code::Structured => self.structured(node).op.clone(),
+            Code::Structured => self.structured(id).op.clone(),
         }
     }
 
@@ -283,7 +310,7 @@ impl<T: Float> List<T> {
             Code::Leaf | Code::Const => &[],
             Code::Unary(_) => &node.inputs[..1],
             Code::Binary(_) => &node.inputs,
-            Code::Structured => &self.structured(node).inputs,
+            Code::Structured => &self.structured(id).inputs,
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Var<'t, T: Float> {
 impl<'t, T: Float> Var<'t, T> {
     /// The value. Shares its memory with the tape: nothing is copied.
     pub fn value(self) -> Tensor<T> {
-        self.tape.list().nodes[self.id as usize].value.clone()
+        self.tape.list().value(self.id).clone()
     }
 
     /// The value as a number.
@@ -45,12 +45,12 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// Sizes of the axes.
     pub fn shape(self) -> Shape {
-        self.tape.list().nodes[self.id as usize].value.shape().into()
+        self.tape.list().value(self.id).shape().into()
     }
 
     /// Number of axes.
     pub fn rank(self) -> usize {
-        self.tape.list().nodes[self.id as usize].value.rank()
+        self.tape.list().value(self.id).rank()
     }
 
     /// The tape it lives on.
@@ -131,8 +131,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
                 let inputs = x.iter().map(|v| v.id).collect();
                 let value = {
                     let list = tape.list();
-                    let values: SmallVec<[&Tensor<T>; 8]> =
-                        x.iter().map(|v| &list.nodes[v.id as usize].value).collect();
+                    let values: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|v| list.value(v.id)).collect();
                     Tensor::try_apply(op.clone(), &values)?
                 };
                 tape.structured(op, inputs, value, line)

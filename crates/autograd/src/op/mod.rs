@@ -5,6 +5,7 @@
 //! ([`elementwise`], `jvp`). A new variant fails to compile at exactly the arms it lacks.
 
 pub mod conv;
+mod cost;
 pub mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod jvp;
@@ -21,6 +22,7 @@ mod windows;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 pub use conv::{Geometry, Window};
+pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
 pub use linalg::Factor;
 pub use pool::{Panes, Sparse};

@@ -1,5 +1,5 @@
-//! The rows of the table read by something other than numbers: as mathematics, printed, and as a list of what a rule
-//! reads. No flag is kept by hand beside a rule.
+//! The rows of the table read by something other than numbers: as mathematics, printed, as a list of what a rule
+//! reads, and as the number of operations it takes. No flag is kept by hand beside a rule.
 
 use super::{Binary, Side, Unary};
 use crate::float::{Real, for_real};
@@ -20,9 +20,16 @@ impl Reads {
     const G: Reads = Reads { bits: 4, bare: true };
     /// Calls sine or cosine, whose fast loops know a bounded range of angles.
     const TRIG: u8 = 8;
+    /// The second operand, where it is told from the first.
+    const B: Reads = Reads { bits: 16, bare: true };
 
     fn with(self, b: Reads) -> Reads {
         Reads { bits: self.bits | b.bits, bare: false }
+    }
+
+    /// How many operands are read.
+    fn operands(self) -> u32 {
+        (self.bits & !Reads::TRIG).count_ones()
     }
 }
 
@@ -41,7 +48,42 @@ macro_rules! reads {
 }
 for_real!(reads);
 
+/// How many operations an expression is made of, as it is written.
+#[derive(Clone, Copy)]
+struct Count(u64);
+
+impl Count {
+    const OPERAND: Count = Count(0);
+}
+
+macro_rules! counts {
+    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
+        impl Real for Count {
+            fn lit(self, _: f64) -> Self { Count(0) }
+            fn select(self, a: Self, b: Self) -> Self { Count(self.0 + a.0 + b.0 + 1) }
+            $( fn $u(self) -> Self { Count(self.0 + 1) } )*
+            $( fn $b(self, b: Self) -> Self { Count(self.0 + b.0 + 1) } )*
+        }
+    };
+}
+for_real!(counts);
+
 impl Unary {
+    /// Operations on numbers that its value takes, an element.
+    pub fn flops(self) -> u64 {
+        self.f(Count::OPERAND).0
+    }
+
+    /// Operations that its rule takes, an element.
+    pub(crate) fn rule_flops(self) -> u64 {
+        self.rule(Count::OPERAND, Count::OPERAND, Count::OPERAND).0
+    }
+
+    /// How many of the input, the output and its cotangent the rule reads.
+    pub(crate) fn rule_reads(self) -> u32 {
+        self.rule(Reads::X, Reads::Y, Reads::G).operands()
+    }
+
     /// Whether the value or the rule calls sine or cosine.
     pub(crate) fn is_trigonometric(self) -> bool {
         (self.f(Reads::X).bits | self.rule(Reads::X, Reads::Y, Reads::G).bits) & Reads::TRIG != 0
@@ -49,6 +91,21 @@ impl Unary {
 }
 
 impl Binary {
+    /// Operations on numbers that its value takes, an element.
+    pub fn flops(self) -> u64 {
+        self.f(Count::OPERAND, Count::OPERAND).0
+    }
+
+    /// Operations that the rule of a side takes, an element.
+    pub(crate) fn rule_flops(self, side: Side) -> u64 {
+        self.rule(side, Count::OPERAND, Count::OPERAND, Count::OPERAND, Count::OPERAND).0
+    }
+
+    /// How many of the inputs, the output and its cotangent the rule of a side reads.
+    pub(crate) fn rule_reads(self, side: Side) -> u32 {
+        self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).operands()
+    }
+
     /// Whether the cotangent of that side is the cotangent of the output as it stands, so that nothing need be computed.
     pub(crate) fn passes_cotangent(self, side: Side) -> bool {
         self.rule(side, Reads::X, Reads::X, Reads::Y, Reads::G) == Reads::G
