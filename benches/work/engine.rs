@@ -119,7 +119,7 @@ impl<T: Float> Work for Training<T> {
         for ((p, v), g) in self.objective.at.iter_mut().zip(&mut self.velocity).zip(&gradients) {
             update(p, [v], g, |p, [v], g| {
                 *v = momentum * *v + g;
-                *p = *p - rate * *v;
+                *p -= rate * *v;
             });
         }
     }
