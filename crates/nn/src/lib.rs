@@ -6,6 +6,7 @@ pub mod clip;
 pub mod data;
 pub mod functional;
 pub mod init;
+pub mod io;
 pub mod layer;
 pub mod loss;
 pub mod metric;
@@ -19,6 +20,7 @@ pub mod schedule;
 mod test_support;
 pub mod train;
 
+pub use io::{load, load_state_dict, save, state_dict};
 pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
 pub use param::Param;
 

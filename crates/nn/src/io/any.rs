@@ -1,0 +1,95 @@
+//! [`AnyTensor`]: a tensor whose element type is known when the file is read.
+
+use autograd::{Element, Float, Tensor};
+use std::any::Any;
+
+/// A tensor of any element type. Cloning shares the elements.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::io::AnyTensor;
+/// let x = AnyTensor::from(tensor![[1.5f32, 2.0]]);
+/// assert_eq!((x.shape(), x.type_name()), (&[1, 2][..], "f32"));
+/// assert_eq!(x.get::<f32>(), Some(&tensor![[1.5f32, 2.0]]));
+/// assert_eq!(x.get::<f64>(), None);
+/// assert_eq!(x.to::<f64>(), tensor![[1.5, 2.0]]);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyTensor {
+    /// Single precision.
+    F32(Tensor<f32>),
+    /// Double precision.
+    F64(Tensor<f64>),
+    /// Whole numbers.
+    I64(Tensor<i64>),
+    /// Truth values.
+    Bool(Tensor<bool>),
+}
+
+/// Evaluates an expression over the tensor inside, whatever its type.
+macro_rules! each {
+    ($any:expr, $t:ident => $value:expr) => {
+        match $any {
+            AnyTensor::F32($t) => $value,
+            AnyTensor::F64($t) => $value,
+            AnyTensor::I64($t) => $value,
+            AnyTensor::Bool($t) => $value,
+        }
+    };
+}
+pub(super) use each;
+
+impl AnyTensor {
+    /// Sizes of the axes.
+    pub fn shape(&self) -> &[usize] {
+        each!(self, t => t.shape())
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        each!(self, t => t.len())
+    }
+
+    /// Whether an axis has size 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of the element type, as in `f64`.
+    pub fn type_name(&self) -> &'static str {
+        fn name<E: Element>(_: &Tensor<E>) -> &'static str {
+            E::NAME
+        }
+        each!(self, t => name(t))
+    }
+
+    /// The tensor, if its elements are of this type.
+    pub fn get<E: Element>(&self) -> Option<&Tensor<E>> {
+        each!(self, t => (t as &dyn Any).downcast_ref())
+    }
+
+    /// The tensor in floating-point numbers, each the nearest to what it was; `true` is 1. Copies nothing if the
+    /// elements are of this type already.
+    pub fn to<T: Float>(&self) -> Tensor<T> {
+        if let Some(same) = self.get::<T>() {
+            return same.clone();
+        }
+        match self {
+            AnyTensor::F32(t) => t.cast(),
+            AnyTensor::F64(t) => t.cast(),
+            AnyTensor::I64(t) => t.to_float(),
+            AnyTensor::Bool(t) => t.map(|x| T::of(f64::from(x))),
+        }
+    }
+}
+
+impl<E: Element> From<Tensor<E>> for AnyTensor {
+    fn from(tensor: Tensor<E>) -> Self {
+        let tensor: &dyn Any = &tensor;
+        let f32 = || tensor.downcast_ref().cloned().map(AnyTensor::F32);
+        let f64 = || tensor.downcast_ref().cloned().map(AnyTensor::F64);
+        let i64 = || tensor.downcast_ref().cloned().map(AnyTensor::I64);
+        let bool = || tensor.downcast_ref().cloned().map(AnyTensor::Bool);
+        f32().or_else(f64).or_else(i64).or_else(bool).expect("an element is one of these four types")
+    }
+}

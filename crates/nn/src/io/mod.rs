@@ -1,0 +1,40 @@
+//! Files that hold tensors. [`save`] and [`load`] keep a model in the safetensors format under PyTorch's names; a
+//! [`StateDict`] is what stands in such a file; [`write_atomically`] replaces a file as a whole or not at all. Nothing
+//! here knows what a layer computes.
+//!
+//! A file is not trusted: sizes that it declares are compared with its length before memory is asked for, and every
+//! fault is an [`IoError`] that names the file and the byte.
+//!
+//! ```
+//! use autograd::Rng;
+//! use nn::layer::Linear;
+//! let path = std::env::temp_dir().join(format!("nn-io-{}.safetensors", std::process::id()));
+//! let model = Linear::<f32>::new(3, 2, &mut Rng::new(1));
+//! nn::save(&model, &path)?;
+//!
+//! let mut other = Linear::<f64>::new(3, 2, &mut Rng::new(2)); // of another type: converted
+//! nn::load(&mut other, &path)?;
+//! assert_eq!(other.weight.value().at(&[1, 2]), f64::from(model.weight.value().at(&[1, 2])));
+//!
+//! let mut wider = Linear::<f32>::new(4, 2, &mut Rng::new(3)).without_bias();
+//! let error = nn::load(&mut wider, &path).unwrap_err().to_string();
+//! assert!(error.contains("weight: the model has shape [2, 4] and the file [2, 3]"));
+//! assert!(error.contains("unexpected: bias"));
+//! # std::fs::remove_file(path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod any;
+mod atomic;
+mod dtype;
+mod error;
+mod model;
+mod safetensors;
+mod source;
+mod state;
+
+pub use any::AnyTensor;
+pub use atomic::write_atomically;
+pub use error::{IoError, StateError};
+pub use model::{load, load_state_dict, save, state_dict};
+pub use state::StateDict;

@@ -1,0 +1,222 @@
+//! The safetensors format: eight bytes that hold the length of a header, the header, a JSON object that gives each
+//! tensor's type, shape and place, and then the numbers, little-endian, without gaps.
+//!
+//! The format is small enough that its own crate would give little beyond the header's JSON, which `serde_json` parses:
+//! we read from the file into tensors without the whole file in between, and say where a fault is.
+
+use super::any::each;
+use super::dtype::{Dtype, Order};
+use super::source::Source;
+use super::{AnyTensor, IoError, StateDict, write_atomically};
+use autograd::{Element, Tensor};
+use serde_core::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use std::fmt::Formatter;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// The name under which a header keeps notes.
+const METADATA: &str = "__metadata__";
+/// The longest header that the reference implementation takes.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Names of types in headers, with what the reader makes of them.
+const TYPES: [(&str, Dtype); 13] = [
+    ("BOOL", Dtype::Bool),
+    ("U8", Dtype::U8),
+    ("I8", Dtype::I8),
+    ("U16", Dtype::U16),
+    ("I16", Dtype::I16),
+    ("U32", Dtype::U32),
+    ("I32", Dtype::I32),
+    ("U64", Dtype::U64),
+    ("I64", Dtype::I64),
+    ("F16", Dtype::F16),
+    ("BF16", Dtype::Bf16),
+    ("F32", Dtype::F32),
+    ("F64", Dtype::F64),
+];
+
+pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
+    let mut source = Source::open(path, "safetensors")?;
+    let length = u64::from_le_bytes(source.bytes()?);
+    if length > LONGEST_HEADER.min(source.left()) {
+        let most = LONGEST_HEADER.min(source.left());
+        return Err(source.fault_at(0, format!("the header's length is {length} bytes where {most} can be")));
+    }
+    let header = source.vec(length)?;
+    let Header(fields) = serde_json::from_slice(&header).map_err(|error| {
+        let before: usize = header.split(|b| *b == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
+        source.fault_at(
+            8 + (before + error.column().saturating_sub(1)) as u64,
+            format!("the header is not as it should be: {error}"),
+        )
+    })?;
+
+    let mut dict = StateDict::new();
+    let mut entries = Vec::with_capacity(fields.len());
+    for (name, field) in fields {
+        let wrong = |problem| source.fault_at(8, format!("header, {name:?}: {problem}"));
+        if name == METADATA {
+            dict.metadata = notes(field).map_err(wrong)?;
+        } else {
+            let entry = Entry::new(&field).map_err(wrong)?;
+            entries.push((name, entry));
+        }
+    }
+    let tensors = tensors(&entries, &mut source)?;
+    entries.into_iter().zip(tensors).for_each(|((name, _), tensor)| drop(dict.insert(name, tensor)));
+    source.finish()?;
+    Ok(dict)
+}
+
+/// All tensors of a header, in its order, read in the order in which they stand in the file.
+fn tensors<R: io::Read>(entries: &[(String, Entry)], source: &mut Source<R>) -> Result<Vec<AnyTensor>, IoError> {
+    let (start, mut end) = (source.at(), 0);
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|&i| (entries[i].1.begin, entries[i].1.end));
+    let mut tensors = Vec::with_capacity(entries.len());
+    for place in order {
+        let (name, entry) = &entries[place];
+        if entry.begin != end {
+            let problem = format!("{name:?} begins at byte {} of the data where {end} is due", entry.begin);
+            return Err(source.fault(problem));
+        }
+        tensors.push((place, entry.dtype.tensor(Order::Little, &entry.shape, source)?));
+        end = source.at() - start;
+        if entry.end != end {
+            let problem = format!("{name:?} ends at byte {} of the data where its shape ends at {end}", entry.end);
+            return Err(source.fault(problem));
+        }
+    }
+    tensors.sort_by_key(|(place, _)| *place);
+    Ok(tensors.into_iter().map(|(_, tensor)| tensor).collect())
+}
+
+/// What a header says of one tensor.
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// From the first byte after the header.
+    begin: u64,
+    end: u64,
+}
+
+impl Entry {
+    fn new(field: &Value) -> Result<Entry, String> {
+        let numbers =
+            |key: &str| -> Option<Vec<u64>> { field.get(key)?.as_array()?.iter().map(Value::as_u64).collect() };
+        let dtype = field.get("dtype").and_then(Value::as_str).ok_or("it has no \"dtype\"")?;
+        let known = TYPES.iter().find(|(name, _)| *name == dtype);
+        let (_, dtype) = known.ok_or_else(|| format!("type {:?} is not one that this reader knows", excerpt(dtype)))?;
+        let shape = numbers("shape").ok_or("its \"shape\" is no list of sizes")?;
+        let shape = shape.into_iter().map(usize::try_from).collect::<Result<_, _>>();
+        let shape = shape.map_err(|_| "its \"shape\" has a size that memory has no room for")?;
+        match numbers("data_offsets").as_deref() {
+            Some(&[begin, end]) => Ok(Entry { dtype: *dtype, shape, begin, end }),
+            _ => Err("its \"data_offsets\" are no two numbers".into()),
+        }
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// Text by name.
+fn notes(field: Value) -> Result<std::collections::BTreeMap<String, String>, String> {
+    let Value::Object(notes) = field else { return Err("notes are an object of strings".into()) };
+    let text = |(name, value)| match value {
+        Value::String(text) => Ok((name, text)),
+        _ => Err(format!("the note {name:?} is no string")),
+    };
+    notes.into_iter().map(text).collect()
+}
+
+/// A header's fields in the order of the file, each name once.
+struct Header(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Header;
+            fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let (mut fields, mut seen) = (Vec::new(), std::collections::HashSet::new());
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if !seen.insert(name.clone()) {
+                        return Err(serde_core::de::Error::custom(format!("{name:?} is there twice")));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(Header(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+pub(super) fn write(dict: &StateDict, path: &Path) -> Result<(), IoError> {
+    // Every tensor begins at a multiple of its element's size if the wide ones come first.
+    let mut tensors: Vec<_> = dict.iter().map(|(name, tensor)| (name, tensor, layout(tensor))).collect();
+    tensors.sort_by_key(|(_, _, (_, size))| std::cmp::Reverse(*size));
+    let header = header(dict, &tensors);
+    write_atomically(path, |w| {
+        if dict.get(METADATA).is_some() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, format!("no tensor can be called {METADATA}")));
+        }
+        w.write_all(&(header.len() as u64).to_le_bytes())?;
+        w.write_all(header.as_bytes())?;
+        tensors.iter().try_for_each(|(_, tensor, _)| match tensor {
+            AnyTensor::F32(t) => put(w, t, f32::to_le_bytes),
+            AnyTensor::F64(t) => put(w, t, f64::to_le_bytes),
+            AnyTensor::I64(t) => put(w, t, i64::to_le_bytes),
+            AnyTensor::Bool(t) => put(w, t, |x| [u8::from(x)]),
+        })
+    })
+}
+
+/// The type's name in a header, and the size of an element.
+fn layout(tensor: &AnyTensor) -> (&'static str, usize) {
+    match tensor {
+        AnyTensor::F32(_) => ("F32", 4),
+        AnyTensor::F64(_) => ("F64", 8),
+        AnyTensor::I64(_) => ("I64", 8),
+        AnyTensor::Bool(_) => ("BOOL", 1),
+    }
+}
+
+/// The header, padded so that what follows starts at a multiple of 8.
+fn header(dict: &StateDict, tensors: &[(&str, &AnyTensor, (&str, usize))]) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut fields = Vec::with_capacity(tensors.len() + 1);
+    if !dict.metadata.is_empty() {
+        let notes: Vec<_> = dict.metadata.iter().map(|(k, v)| format!("{}:{}", quoted(k), quoted(v))).collect();
+        fields.push(format!("\"{METADATA}\":{{{}}}", notes.join(",")));
+    }
+    let mut begin = 0;
+    for (name, tensor, (dtype, size)) in tensors {
+        let (shape, end) = (each!(tensor, t => t.shape()), begin + tensor.len() * size);
+        let name = quoted(name);
+        fields.push(format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"));
+        begin = end;
+    }
+    let header = format!("{{{}}}", fields.join(","));
+    let padded = header.len().next_multiple_of(8);
+    format!("{header:padded$}")
+}
+
+/// The elements' bytes.
+fn put<E: Element, const N: usize>(w: &mut dyn Write, x: &Tensor<E>, bytes: impl Fn(E) -> [u8; N]) -> io::Result<()> {
+    let x = x.contiguous();
+    let mut block = Vec::new();
+    for elements in x.as_slice().expect("contiguous").chunks(8192) {
+        block.clear();
+        elements.iter().for_each(|x| block.extend(bytes(*x)));
+        w.write_all(&block)?;
+    }
+    Ok(())
+}

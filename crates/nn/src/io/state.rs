@@ -1,0 +1,89 @@
+//! [`StateDict`]: named tensors in order, what a file of weights holds.
+
+use super::{AnyTensor, IoError};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Tensors by name, in the order in which they were put in, and notes beside them.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::io::StateDict;
+/// let mut dict = StateDict::new();
+/// dict.insert("weight", tensor![[1.0f32, 2.0]]);
+/// dict.insert("steps", tensor![7_i64]);
+/// dict.metadata.insert("epoch".into(), "3".into());
+/// assert_eq!(dict.get("steps").and_then(|t| t.get::<i64>()), Some(&tensor![7_i64]));
+/// assert_eq!(dict.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["weight", "steps"]);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct StateDict {
+    entries: Vec<(String, AnyTensor)>,
+    places: HashMap<String, usize>,
+    /// Notes for whoever reads the file; safetensors keeps text by name.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl StateDict {
+    /// Without tensors.
+    pub fn new() -> Self {
+        StateDict::default()
+    }
+
+    /// Puts a tensor in at the end, or in the place of the one that had this name, which is given back.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: impl Into<AnyTensor>) -> Option<AnyTensor> {
+        let (name, tensor) = (name.into(), tensor.into());
+        if let Some(&place) = self.places.get(&name) {
+            return Some(std::mem::replace(&mut self.entries[place].1, tensor));
+        }
+        self.places.insert(name.clone(), self.entries.len());
+        self.entries.push((name, tensor));
+        None
+    }
+
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<&AnyTensor> {
+        self.places.get(name).map(|&place| &self.entries[place].1)
+    }
+
+    /// Names and tensors in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &AnyTensor)> {
+        self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Reads a [safetensors](https://huggingface.co/docs/safetensors) file. Half precision (`F16`, `BF16`) becomes
+    /// `f32` and whole numbers of every width become `i64`, each without loss.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not sound: every size in it must agree with every other and with its length.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
+        super::safetensors::read(path.as_ref())
+    }
+
+    /// Writes a [safetensors](https://huggingface.co/docs/safetensors) file, [atomically](super::write_atomically):
+    /// `F32`, `F64`, `I64` and `BOOL` tensors in row-major order, the widest elements first, so that all are aligned.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a tensor is called `__metadata__`, the format's word for notes.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
+        super::safetensors::write(self, path.as_ref())
+    }
+}
+
+/// The same tensors and notes, in whatever order.
+impl PartialEq for StateDict {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(name, tensor)| other.get(name) == Some(tensor);
+        self.len() == other.len() && self.metadata == other.metadata && self.iter().all(same)
+    }
+}

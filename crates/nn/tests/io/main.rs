@@ -1,0 +1,41 @@
+//! Files, end to end: what is written is read, what is broken is an error, and what was there stays there.
+
+mod atomic;
+mod hostile;
+mod safetensors;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A folder of its own for a test, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let folder = std::env::temp_dir().join(format!("nn-{test}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the folder of temporary files can be written");
+        Folder(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The names of the files in it.
+    fn names(&self) -> Vec<String> {
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        fs::read_dir(&self.0).unwrap().map(name).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file with these bytes.
+fn written<'p>(path: &'p Path, bytes: &[u8]) -> &'p Path {
+    fs::write(path, bytes).unwrap();
+    path
+}

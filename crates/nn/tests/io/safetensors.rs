@@ -1,0 +1,202 @@
+//! Models and dictionaries as safetensors.
+
+use super::hostile::{break_everywhere, refuses};
+use super::{Folder, written};
+use autograd::{Rng, Tensor, tensor};
+use nn::io::{AnyTensor, IoError, StateDict};
+use nn::layer::{BatchNorm1d, Linear, Sequential};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+fn model(seed: u64) -> Sequential<f32> {
+    let rng = &mut Rng::new(seed);
+    Sequential::new().then(Linear::new(3, 2, rng)).then(BatchNorm1d::new(2)).then(Linear::new(2, 1, rng))
+}
+
+#[test]
+fn a_model_comes_back() {
+    let folder = Folder::new("model");
+    let path = folder.file("model.safetensors");
+    nn::save(&model(1), &path).unwrap();
+    let mut other = model(2);
+    assert_ne!(nn::state_dict(&other), nn::state_dict(&model(1)));
+    nn::load(&mut other, &path).unwrap();
+    assert_eq!(nn::state_dict(&other), nn::state_dict(&model(1)));
+}
+
+#[test]
+fn the_file_is_as_the_format_says() {
+    let folder = Folder::new("bytes");
+    let path = folder.file("dict");
+    let mut dict = StateDict::new();
+    dict.insert("flag", tensor![true, false]);
+    dict.insert("a \"b\"\n", tensor![[1.0f32], [-2.0]].t());
+    dict.insert("n", Tensor::scalar(3_i64));
+    dict.metadata.insert("epoch".into(), "7".into());
+    dict.write(&path).unwrap();
+    let header = concat!(
+        r#"{"__metadata__":{"epoch":"7"},"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"#,
+        r#""a \"b\"\n":{"dtype":"F32","shape":[1, 2],"data_offsets":[8,16]},"#,
+        r#""flag":{"dtype":"BOOL","shape":[2],"data_offsets":[16,18]}}"#
+    );
+    let padded = header.len().next_multiple_of(8);
+    let mut bytes = (padded as u64).to_le_bytes().to_vec();
+    bytes.extend(format!("{header:padded$}").bytes());
+    bytes.extend([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 1, 0]);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(StateDict::read(&path).unwrap(), dict);
+}
+
+#[test]
+fn all_that_does_not_fit_is_told_at_once_and_nothing_changes() {
+    let mut dict = nn::state_dict(&model(1));
+    dict.insert("0.weight", Tensor::<f32>::zeros(&[3, 2]));
+    dict.insert("2.bias", tensor![1e300]);
+    dict.insert("3.weight", tensor![1.0]);
+    let mut lacking = StateDict::new();
+    dict.iter().filter(|(name, _)| *name != "0.bias").for_each(|(name, t)| drop(lacking.insert(name, t.clone())));
+    let mut other = model(2);
+    let error = nn::load_state_dict(&mut other, &lacking).unwrap_err();
+    let expected = "the tensors are not those of the model, which is unchanged\n  \
+                    missing: 0.bias\n  \
+                    unexpected: 3.weight\n  \
+                    0.weight: the model has shape [2, 3] and the file [3, 2]\n  \
+                    2.bias: it has numbers too large for f32";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(nn::state_dict(&other), nn::state_dict(&model(2)));
+
+    let folder = Folder::new("unfit");
+    let path = folder.file("other");
+    lacking.write(&path).unwrap();
+    let error = nn::load(&mut other, &path).unwrap_err();
+    assert!(matches!(error, IoError::State { .. }) && error.to_string() == format!("{}: {expected}", path.display()));
+}
+
+#[test]
+fn types_are_converted() {
+    let rng = &mut Rng::new(5);
+    let (single, mut double) = (Linear::<f32>::new(2, 2, rng), Linear::<f64>::new(2, 2, rng));
+    nn::load_state_dict(&mut double, &nn::state_dict(&single)).unwrap();
+    let mut back = Linear::<f32>::new(2, 2, rng);
+    nn::load_state_dict(&mut back, &nn::state_dict(&double)).unwrap();
+    assert_eq!(back.weight.value(), single.weight.value());
+    let wide = AnyTensor::from(tensor![0.1, f64::INFINITY, f64::NAN]).to::<f32>();
+    assert!(wide.at(&[0]) == 0.1f32 && wide.at(&[1]) == f32::INFINITY && wide.at(&[2]).is_nan());
+    assert_eq!(AnyTensor::from(tensor![true, false]).to::<f64>(), tensor![1.0, 0.0]);
+}
+
+/// A file with this header and these bytes after it.
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+fn read(path: &Path) -> Result<StateDict, IoError> {
+    StateDict::read(path)
+}
+
+#[test]
+fn every_type_is_read() {
+    let folder = Folder::new("types");
+    let path = folder.file("dict");
+    let cases: [(&str, &[u8], AnyTensor); 13] = [
+        ("BOOL", &[1, 0], tensor![true, false].into()),
+        ("U8", &[200, 1], tensor![200_i64, 1].into()),
+        ("I8", &[200, 1], tensor![-56_i64, 1].into()),
+        ("U16", &[0, 200, 1, 0], tensor![51200_i64, 1].into()),
+        ("I16", &[0, 200, 1, 0], tensor![-14336_i64, 1].into()),
+        ("U32", &[0, 0, 0, 128], tensor![1_i64 << 31].into()),
+        ("I32", &[0, 0, 0, 128], tensor![-(1_i64 << 31)].into()),
+        ("U64", &[0, 0, 0, 0, 0, 0, 0, 64], tensor![1_i64 << 62].into()),
+        ("I64", &[254, 255, 255, 255, 255, 255, 255, 255], tensor![-2_i64].into()),
+        ("F16", &[0, 0xc0, 0x55, 0x35], tensor![-2.0f32, 0.333_251_95].into()),
+        ("BF16", &[0, 0xc0, 0x80, 0x3f], tensor![-2.0f32, 1.0].into()),
+        ("F32", &[0, 0, 0x80, 0x3f], tensor![1.0f32].into()),
+        ("F64", &[0, 0, 0, 0, 0, 0, 0xf0, 0xbf], tensor![-1.0].into()),
+    ];
+    for (dtype, data, expected) in cases {
+        let (n, end) = (expected.len(), data.len());
+        let header = format!(r#"{{"x":{{"dtype":"{dtype}","shape":[{n}],"data_offsets":[0,{end}]}}}}"#);
+        assert_eq!(read(written(&path, &file(&header, data))).unwrap().get("x"), Some(&expected), "{dtype}");
+    }
+}
+
+#[test]
+fn what_a_header_must_not_say() {
+    let x = |field: &str, data: &[u8]| file(&format!(r#"{{"x":{{{field}}}}}"#), data);
+    let cases: &[(Vec<u8>, &str)] = &[
+        (file("[1]", &[]), "byte 8: the header is not as it should be: invalid type"),
+        (file("{\"x\":\n }", &[]), "byte 15: the header"),
+        (file(&format!("{{\"x\":{}", "[".repeat(9000)), &[]), "recursion limit exceeded"),
+        (file(r#"{"__metadata__":{"a":1}}"#, &[]), "the note \"a\" is no string"),
+        (file(r#"{"x":1}"#, &[]), "header, \"x\": it has no \"dtype\""),
+        (x(r#""dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]"#, &[0]), "type \"F8_E4M3\" is not one"),
+        (x(r#""dtype":"F32","shape":[-1],"data_offsets":[0,4]"#, &[0; 4]), "\"shape\" is no list of sizes"),
+        (x(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#, &[0; 4]), "\"data_offsets\" are no two numbers"),
+        (
+            x(r#""dtype":"F32","shape":[1],"data_offsets":[1,5]"#, &[0; 5]),
+            "begins at byte 1 of the data where 0 is due",
+        ),
+        (
+            x(r#""dtype":"F32","shape":[1],"data_offsets":[0,5]"#, &[0; 5]),
+            "ends at byte 5 of the data where its shape ends at 4",
+        ),
+        (x(r#""dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]"#, &[0; 4]), "4 bytes follow"),
+        (x(r#""dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,4]"#, &[0; 4]), "more elements than"),
+        (
+            x(r#""dtype":"BOOL","shape":[1],"data_offsets":[0,1]"#, &[2]),
+            "byte 63: [2] stand for no number of this type",
+        ),
+        (x(r#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#, &[255; 8]), "stand for no number of this type"),
+        (file(r#"{"x":{},"x":{}}"#, &[]), "\"x\" is there twice"),
+        (file("{}", &[1]), "the data ends here and the file goes on"),
+        (u64::MAX.to_le_bytes().to_vec(), "byte 0: the header's length is 18446744073709551615 bytes where 0 can be"),
+    ];
+    cases.iter().for_each(|(bytes, saying)| refuses(bytes, read, saying));
+    let mut reserved = StateDict::new();
+    reserved.insert("__metadata__", tensor![1.0]);
+    assert!(reserved.write(Folder::new("reserved").file("x")).unwrap_err().to_string().contains("__metadata__"));
+}
+
+#[test]
+fn broken_anywhere() {
+    let folder = Folder::new("sound");
+    let path = folder.file("dict");
+    let mut dict = StateDict::new();
+    dict.insert("0.weight", tensor![[1.0f32, 2.0], [3.0, 4.0]]);
+    dict.insert("steps", tensor![5_i64]);
+    dict.insert("mask", tensor![true]);
+    dict.metadata.insert("epoch".into(), "7".into());
+    dict.write(&path).unwrap();
+    break_everywhere("safetensors", &fs::read(&path).unwrap(), read);
+}
+
+fn any_tensor() -> impl Strategy<Value = AnyTensor> {
+    let shape = prop::collection::vec(0_usize..4, 0..4);
+    (shape, 0..4, any::<u64>()).prop_map(|(shape, kind, seed)| {
+        let x = Tensor::<f64>::randn(&shape, &mut Rng::new(seed));
+        match kind {
+            0 => AnyTensor::F64(x),
+            1 => AnyTensor::F32(AnyTensor::F64(x).to()),
+            2 => AnyTensor::I64(Tensor::from_fn(&shape, |i| i.iter().map(|i| *i as i64).sum::<i64>() - 2)),
+            _ => AnyTensor::Bool(x.is_gt(0.0)),
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_dictionary_comes_back(
+        entries in prop::collection::vec((".{0,8}", any_tensor()), 0..6),
+        notes in prop::collection::btree_map(".{0,8}", ".{0,8}", 0..4),
+    ) {
+        let folder = Folder::new("dictionary");
+        let path = folder.file("dict");
+        let mut dict = StateDict::new();
+        entries.into_iter().for_each(|(name, tensor)| drop(dict.insert(name, tensor)));
+        dict.metadata = notes;
+        dict.write(&path).unwrap();
+        prop_assert_eq!(StateDict::read(&path).unwrap(), dict);
+    }
+}
