@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::rule::DynRule;
 use crate::op::{Binary, Op, Unary};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::cell::{Ref, RefCell};
@@ -279,6 +279,16 @@ impl<T: Float> List<T> {
             Op::Custom { id } => self.rule(id).rule_name(),
             op => op.name(),
         }
+    }
+
+    /// All users' rules.
+    pub(crate) fn rules(&self) -> &[Arc<dyn DynRule<T>>] {
+        &self.rules
+    }
+
+    /// The sizes of a node's axes.
+    pub(crate) fn shape(&self, id: u32) -> Shape {
+        self.nodes[id as usize].value.shape().into()
     }
 
     /// A user's rule.

@@ -123,6 +123,33 @@ impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
     }
 }
 
+/// One operand that does not stand in a row, to be read block by block.
+pub(crate) struct Strided<'a, T>(Walk<'a, T, 1>);
+
+impl<'a, T: Element> Strided<'a, T> {
+    /// The tensor as read by a result of that shape, to which it broadcasts.
+    pub(crate) fn new(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
+        Strided(Walk::new(shape, [Operand::of(tensor, shape)]))
+    }
+
+    /// The elements from position `from` of the result on.
+    pub(crate) fn read(&self, from: usize, out: &mut [T]) {
+        let Walk { shape, operands: [Operand { data, start, strides }] } = &self.0;
+        let (&inner, outer) = shape.split_last().expect("at least one axis");
+        let step = strides[outer.len()];
+        let mut rows = Odometer::at(outer, [&strides[..outer.len()]], [*start as isize], from / inner);
+        let (mut column, mut done) = (from % inner, 0);
+        while done < out.len() {
+            let run = &mut out[done..];
+            let len = run.len().min(inner - column);
+            let first = rows.offsets()[0] + column as isize * step;
+            crate::tensor::copy_row(data, first, step, &mut run[..len]);
+            (done, column) = (done + len, 0);
+            rows.advance();
+        }
+    }
+}
+
 /// How the innermost axis of an operand is read.
 #[derive(Clone, Copy, PartialEq)]
 enum Read {

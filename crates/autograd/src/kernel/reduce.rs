@@ -43,8 +43,8 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
     if r == 0 || out.is_empty() {
         return out.fill(F::identity());
     }
-    let rows = (BLOCK / inner).max(ROWS);
-    if r > rows && out.len() < BLOCK {
+    let rows = rows(inner);
+    if in_blocks([outer, r, inner]) {
         return fold_blocks::<F>(x, [outer, r, inner], rows, out);
     }
     if inner > BLOCK {
@@ -63,6 +63,27 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
     });
 }
 
+/// Rows in a block.
+fn rows(inner: usize) -> usize {
+    (BLOCK / inner).max(ROWS)
+}
+
+/// Whether partial results are made for blocks of rows.
+fn in_blocks([outer, r, inner]: [usize; 3]) -> bool {
+    r > rows(inner) && outer * inner < BLOCK
+}
+
+/// For whoever computes the array to be folded and wants each part folded while it is in the cache: how many of the
+/// `outer · r` rows make a part, to be given to [`fold_rows`]. The parts of one result then go through [`fold_middle`], as
+/// an axis of their own, and the bits are those of folding the whole array. `None` where such parts are no stretches
+/// of the array, or large ones.
+pub(crate) fn unit([outer, r, inner]: [usize; 3]) -> Option<usize> {
+    const MOST: usize = 8 * BLOCK;
+    let rows = if in_blocks([outer, r, inner]) { rows(inner) } else { r };
+    let whole = rows == r || outer == 1 || r.is_multiple_of(rows);
+    (r > 0 && outer > 0 && inner > 0 && whole && rows * inner <= MOST).then_some(rows)
+}
+
 /// A long axis with few results: a partial result for each block of rows, then the blocks in order.
 fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, out: &mut [F::T]) {
     let blocks = r.div_ceil(rows);
@@ -76,7 +97,7 @@ fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, 
 }
 
 /// Folds `rows` rows that begin `stride` apart into one of `out.len()` elements.
-fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
+pub(crate) fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
     if stride == 1 {
         out[0] = combine_slice::<F>(&x[..rows]);
         return;

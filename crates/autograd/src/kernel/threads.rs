@@ -9,6 +9,7 @@
 //! Tasks are handed out by an atomic counter, so who runs which task is left to chance. What a task computes must
 //! depend on its index alone, and on no account on [`threads`] - then results are the same on any number of threads.
 
+use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -96,6 +97,26 @@ pub fn for_each_chunk<T: Send>(data: &mut [T], size: usize, f: &(dyn Fn(usize, &
     for_each(chunks.count(), &|index| {
         // SAFETY: `for_each` runs every index once, so no other task has this chunk.
         f(index, unsafe { chunks.get(index) })
+    });
+}
+
+/// Cuts several slices alike, slice `k` into chunks of `sizes[k]`, and runs `f(index, chunks)` for each index that the
+/// longest cut gives; where a slice has no more chunks, `f` gets an empty one.
+///
+/// # Panics
+///
+/// If a size is 0, and as [`for_each`] does.
+pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync)) {
+    assert!(sizes.iter().all(|&size| size > 0), "for_each_chunks: the size of a chunk must be at least 1");
+    let cuts: SmallVec<[Chunks<T>; 8]> =
+        data.iter_mut().zip(sizes).map(|(data, &size)| Chunks::new(data, size)).collect();
+    for_each(cuts.iter().map(Chunks::count).max().unwrap_or(0), &|index| {
+        // SAFETY: `for_each` runs every index once, so no other task has these chunks.
+        let chunk = |cut: &'_ Chunks<'_, T>| {
+            if index < cut.count() { unsafe { &mut *(cut.get(index) as *mut [T]) } } else { &mut [] }
+        };
+        let mut chunks: SmallVec<[&mut [T]; 8]> = cuts.iter().map(chunk).collect();
+        f(index, &mut chunks);
     });
 }
 
@@ -346,6 +367,21 @@ mod tests {
                 thread::sleep(Duration::from_millis(2));
             }
         });
+    }
+
+    #[test]
+    fn slices_are_cut_alike() {
+        for (lens, sizes) in [([10, 5], [4, 2]), ([0, 3], [1, 1]), ([7, 7], [7, 3]), ([100, 1], [9, 1])] {
+            let (mut a, mut b) = (vec![0usize; lens[0]], vec![0usize; lens[1]]);
+            with_threads(3, || {
+                for_each_chunks(&mut [&mut a, &mut b], &sizes, &|i, chunks| {
+                    chunks.iter_mut().for_each(|chunk| chunk.iter_mut().for_each(|x| *x += i + 1));
+                });
+            });
+            for (data, size) in [(a, sizes[0]), (b, sizes[1])] {
+                assert!(data.iter().enumerate().all(|(k, &x)| x == k / size + 1));
+            }
+        }
     }
 
     #[test]

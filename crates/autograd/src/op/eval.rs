@@ -8,6 +8,7 @@ use crate::kernel::{gemm, index, pool, reduce, rows};
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
+use smallvec::SmallVec;
 
 /// The value of `op` at `x`, of the shape that the shape rule gave.
 pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
@@ -16,64 +17,81 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
         return Tensor::build(shape, |_| ());
     }
     match op {
-        Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
+        // A number needs no memory, which `build` would have to find out.
         Op::Unary(u) => unary(*u, x[0]),
         Op::Binary(b) => binary(*b, x[0], x[1], shape),
-        Op::Where => {
-            Tensor::build(shape, |out| zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select(c, a, b, out)))
-        }
-        Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, shape),
+        Op::Linalg(factor) => factor.eval(x, shape),
         Op::Softmax { axis } => along_rows(x[0], *axis, rows::softmax),
         Op::LogSoftmax { axis } => along_rows(x[0], *axis, rows::log_softmax),
-        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape),
-        Op::CrossEntropy { labels } => {
-            let labels = labels.contiguous();
-            Tensor::build(shape, |out| {
-                rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels), out)
-            })
-        }
-        Op::MatMul { ta, tb } => matmul(x[0], *ta, x[1], *tb, shape),
-        Op::Linalg(factor) => factor.eval(x, shape),
+        op => view(op, x).unwrap_or_else(|| Tensor::build(shape, |out| eval_into(op, x, shape, out))),
+    }
+}
+
+/// The value of an op that only looks at the elements of its input in another way.
+pub(crate) fn view<T: Float>(op: &Op, x: &[&Tensor<T>]) -> Option<Tensor<T>> {
+    Some(match op {
+        Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
         Op::Reshape { shape } => x[0].as_shape(shape),
         Op::Expand { shape } => x[0].broadcast_view(shape),
         Op::Permute { order } => x[0].permuted(order),
         Op::Slice { spans } => x[0].spans(spans),
-        Op::Place { spans, .. } => Tensor::build(shape, |out| {
+        _ => return None,
+    })
+}
+
+/// Writes the value of `op`, not empty, over what `out` holds, in row-major order.
+pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
+    match op {
+        Op::Leaf | Op::Const | Op::StopGradient => x[0].copy_into(out),
+        Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => {
+            view(op, x).expect("a view").copy_into(out);
+        }
+        Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| unary_block(*u, x, out)),
+        Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| binary_map(*f, a, b, out)),
+        Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
+        Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
+        Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Linalg(_) => eval(op, x, shape).copy_into(out),
+        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
+        Op::CrossEntropy { labels } => {
+            rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels.contiguous()), out)
+        }
+        Op::MatMul { ta, tb } => matmul([x[0], x[1]], [*ta, *tb], shape, out, None),
+        Op::Place { spans, .. } => {
             out.fill(T::zero());
             place(x[0], spans, shape, out);
-        }),
-        Op::Concat { axis } => Tensor::build(shape, |out| {
+        }
+        Op::Concat { axis } => {
             let mut spans: Vec<Span> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
             for part in x {
                 spans[*axis].len = part.shape()[*axis];
                 place(part, &spans, shape, out);
                 spans[*axis].start += spans[*axis].len;
             }
-        }),
+        }
         Op::Take { axis, index } => {
             let dims = around(x[0].shape(), *axis);
-            Tensor::build(shape, |out| index::take(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out))
+            index::take(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
         }
-        Op::TakeAdd { axis, index, .. } => Tensor::build(shape, |out| {
+        Op::TakeAdd { axis, index, .. } => {
             out.fill(T::zero());
             index::take_add(flat(&x[0].contiguous()), around(shape, *axis), flat(&index.contiguous()), out);
-        }),
+        }
         Op::Gather { axis, index } => {
             let [_, size, inner] = around(x[0].shape(), *axis);
             let dims = [size, index.shape()[*axis], inner];
-            Tensor::build(shape, |out| index::gather(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out))
+            index::gather(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
         }
-        Op::GatherAdd { axis, index, size } => Tensor::build(shape, |out| {
+        Op::GatherAdd { axis, index, size } => {
             let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
             out.fill(T::zero());
             index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
-        }),
+        }
         Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } | Op::Pick { .. } | Op::PickAdd { .. } => {
-            windows::eval(op, [x[0], x[1]], shape)
+            windows::eval(op, [x[0], x[1]], shape, out)
         }
         Op::Map { axis, map } => {
             let dims = around(x[0].shape(), *axis);
-            Tensor::build(shape, |out| pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out))
+            pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
         }
         Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
     }
@@ -102,14 +120,17 @@ fn one<T: Float>(f: impl FnOnce(&mut [T])) -> Tensor<T> {
 /// `f(x)`.
 #[inline]
 pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
-    let block = |x: &[T], out: &mut [T]| {
-        unary_map(u, x, out);
-        far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
-    };
     match x.as_scalar() {
-        Some(x) => one(|out| block(&[x], out)),
-        None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| block(x, out))),
+        Some(x) => one(|out| unary_block(u, &[x], out)),
+        None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| unary_block(u, x, out))),
     }
+}
+
+/// `f(x)` of a block.
+#[inline]
+pub(crate) fn unary_block<T: Float>(u: Unary, x: &[T], out: &mut [T]) {
+    unary_map(u, x, out);
+    far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
 }
 
 /// The cotangent of `x`, in one pass: no temporary is made.
@@ -159,7 +180,8 @@ pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tenso
     }
 }
 
-fn select<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
+/// `mask ? a : b` of a block.
+pub(crate) fn select_block<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
     for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
         *o = Real::select(c, a, b);
     }
@@ -184,42 +206,39 @@ pub(crate) fn accumulate<T: Float>(acc: &mut Tensor<T>, x: Tensor<T>) {
 
 // ---- reductions ----
 
-fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, shape: &[usize]) -> Tensor<T> {
+fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
     if x.is_empty() {
-        let nothing = match fold {
+        return out.fill(match fold {
             Fold::Sum => T::zero(),
             Fold::Mean => T::NAN,
             Fold::Prod => T::one(),
             Fold::LogSumExp => -T::INFINITY,
             Fold::Max | Fold::Min => unreachable!("the shape rule refuses them"),
-        };
-        return Tensor::build(shape, |out| out.fill(nothing));
+        });
     }
     match fold {
-        Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape),
-        Fold::Prod => fold_axes::<reduce::Prod<T>>(x, axes).as_shape(shape),
-        Fold::Max => fold_axes::<reduce::Max<T>>(x, axes).as_shape(shape),
-        Fold::Min => fold_axes::<reduce::Min<T>>(x, axes).as_shape(shape),
+        Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes, out),
+        Fold::Prod => fold_axes::<reduce::Prod<T>>(x, axes, out),
+        Fold::Max => fold_axes::<reduce::Max<T>>(x, axes, out),
+        Fold::Min => fold_axes::<reduce::Min<T>>(x, axes, out),
         Fold::Mean => {
-            let n: usize = axes.iter().map(|i| x.shape()[i]).product();
-            let sum = fold_axes::<reduce::Sum<T>>(x, axes).as_shape(shape);
-            binary(Binary::Div, &sum, &Tensor::scalar(T::of(n as f64)), shape)
+            let n = T::of(axes.iter().map(|i| x.shape()[i]).product::<usize>() as f64);
+            fold_axes::<reduce::Sum<T>>(x, axes, out);
+            out.iter_mut().for_each(|sum| *sum /= n);
         }
         Fold::LogSumExp => {
             // The folded axes go last and become one row.
             let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
             let n = axes.iter().map(|i| x.shape()[i]).product();
-            let x = x.permuted(&order).contiguous();
-            Tensor::build(shape, |out| rows::logsumexp(flat(&x), n, out))
+            rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
         }
     }
 }
 
-/// Folds the axes, keeping them with size 1.
-fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet) -> Tensor<F::T> {
-    let mut x = x.contiguous();
-    // Runs of neighbouring axes fold together, the last run first: it is the longest walk along memory.
-    let mut end = x.rank();
+/// Axes that are folded together: neighbours, so that they are one axis between those before and those after.
+pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize; 3]); 2]> {
+    let mut runs = SmallVec::new();
+    let (mut shape, mut end) = (Shape::from(shape), shape.len());
     while end > 0 {
         let mut start = end - 1;
         if !axes.contains(start) {
@@ -229,14 +248,24 @@ fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet) -> Tensor<F::T> {
         while start > 0 && axes.contains(start - 1) {
             start -= 1;
         }
-        let [outer, r, inner] =
-            [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product());
-        let run = (start..end).fold(AxisSet::default(), AxisSet::with);
-        let shape = reduced_shape(x.shape(), run, true);
-        x = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(&x), [outer, r, inner], out));
+        let sizes = [&shape[..start], &shape[start..end], &shape[end..]].map(|s| s.iter().product());
+        runs.push(((start..end).fold(AxisSet::default(), AxisSet::with), sizes));
+        shape[start..end].fill(1);
         end = start;
     }
-    x
+    runs
+}
+
+/// Folds the axes: one run of neighbours after the other, the last first, which is the longest walk along memory.
+fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet, out: &mut [F::T]) {
+    let mut x = x.contiguous();
+    let runs = runs(x.shape(), axes);
+    let Some(((_, last), before)) = runs.split_last() else { return x.copy_into(out) };
+    for (run, sizes) in before {
+        let shape = reduced_shape(x.shape(), *run, true);
+        x = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(&x), *sizes, out));
+    }
+    reduce::fold_middle::<F>(flat(&x), *last, out);
 }
 
 /// Runs a kernel of rows along any axis.
@@ -279,15 +308,34 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
 
 // ---- matrix products ----
 
-fn matmul<T: Float>(a: &Tensor<T>, ta: bool, b: &Tensor<T>, tb: bool, shape: &[usize]) -> Tensor<T> {
+/// A product of matrices whose runs go through `then`, each with the same part of `others`, arrays of the same size, while
+/// they are in the cache.
+pub(crate) fn matmul_alongside<T: Float>(
+    x: [&Tensor<T>; 2],
+    transposed: [bool; 2],
+    shape: &[usize],
+    out: &mut [T],
+    others: &mut [&mut [T]],
+    then: &(dyn Fn(usize, &mut [&mut [T]]) + Sync),
+) {
+    gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, Some(then)));
+}
+
+fn matmul<T: Float>(
+    [a, b]: [&Tensor<T>; 2],
+    [ta, tb]: [bool; 2],
+    shape: &[usize],
+    out: &mut [T],
+    then: Option<gemm::Then<T>>,
+) {
     let (a, b) = (walkable(a), walkable(b));
     let (batch, _) = shape.split_at(shape.len() - 2);
     let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
-    Tensor::build(shape, |out| match batch.iter().product() {
+    match batch.iter().product() {
         _ if out.is_empty() => (),
-        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, false, None),
-        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, false, None),
-    })
+        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, false, then),
+        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, false, then),
+    }
 }
 
 /// The kernels walk strides forwards only; a reversed view is copied.

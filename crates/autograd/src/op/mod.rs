@@ -307,6 +307,40 @@ impl Op {
         }
     }
 
+    /// The integers it holds: which elements it reads or where they go.
+    pub(crate) fn index(&self) -> Option<&Tensor<i64>> {
+        match self {
+            Op::Take { index, .. }
+            | Op::TakeAdd { index, .. }
+            | Op::Gather { index, .. }
+            | Op::GatherAdd { index, .. } => Some(index),
+            Op::CrossEntropy { labels } => Some(labels),
+            _ => None,
+        }
+    }
+
+    /// The size of the axis that its integers point into, for an input of that shape.
+    pub(crate) fn index_size(&self, input: &[usize]) -> usize {
+        match self {
+            Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
+            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
+            Op::CrossEntropy { .. } => input[1],
+            _ => unreachable!("it holds no integers"),
+        }
+    }
+
+    /// The same, to be exchanged.
+    pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
+        match self {
+            Op::Take { index, .. }
+            | Op::TakeAdd { index, .. }
+            | Op::Gather { index, .. }
+            | Op::GatherAdd { index, .. } => Some(index),
+            Op::CrossEntropy { labels } => Some(labels),
+            _ => None,
+        }
+    }
+
     /// How many inputs the op takes; `None` where that is up to the caller.
     pub(crate) fn arity(&self) -> Option<usize> {
         match self {

@@ -15,16 +15,16 @@ use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
 /// The value of a scan.
-pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
+pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
     let first = x[0].contiguous();
-    Tensor::build(shape, |out| match op {
+    match op {
         Op::CumSum { axis, reverse } => scan::sums(flat(&first), around(shape, *axis), *reverse, out),
         Op::LogCumSumExp { axis } => scan::logsumexps(flat(&first), around(shape, *axis), out),
         Op::Recurrence { axis, transposed } => {
             scan::recurrence(flat(&first), flat(&x[1].contiguous()), around(shape, *axis), *transposed, out)
         }
         _ => unreachable!("no scan"),
-    })
+    }
 }
 
 /// The cotangents of a scan's inputs.

@@ -34,7 +34,7 @@ macro_rules! unary {
 
         $crate::kernel::simd::simd! {
             /// `out = f(x)` over a block.
-            pub(super) fn unary_map<T: Float>(op: Unary, xs: &[T], out: &mut [T]) {
+            pub(crate) fn unary_map<T: Float>(op: Unary, xs: &[T], out: &mut [T]) {
                 match op { $(Unary::$Op => for (o, &x) in out.iter_mut().zip(xs) {
                     let $x = $crate::float::E(x);
                     *o = $f.0;
@@ -99,7 +99,7 @@ macro_rules! binary {
 
         $crate::kernel::simd::simd! {
             /// `out = f(a, b)` over a block.
-            pub(super) fn binary_map<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) {
+            pub(crate) fn binary_map<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) {
                 match op { $(Binary::$Op => for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
                     let ($a, $b) = ($crate::float::E(a), $crate::float::E(b));
                     *o = $f.0;

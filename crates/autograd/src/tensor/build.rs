@@ -99,7 +99,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Puts a head before a buffer; the caller has made sure that every index falls into it.
-    pub(super) fn assemble(shape: Shape, strides: Strides, start: usize, buffer: Arc<Vec<T>>) -> Tensor<T> {
+    pub(crate) fn assemble(shape: Shape, strides: Strides, start: usize, buffer: Arc<Vec<T>>) -> Tensor<T> {
         if shape.is_empty() {
             return Tensor::scalar(buffer[start]);
         }

@@ -168,25 +168,28 @@ impl<T: Element> Tensor<T> {
 
     /// A copy that shares no memory with this tensor.
     pub fn deep_copy(&self) -> Tensor<T> {
+        Tensor::build(self.shape(), |out| self.copy_into(out))
+    }
+
+    /// Writes the elements to `out`, which has as many, in row-major order.
+    pub(crate) fn copy_into(&self, out: &mut [T]) {
+        if let Some(source) = self.as_slice() {
+            return out.copy_from_slice(source);
+        }
         let (data, start) = self.raw();
-        Tensor::build(self.shape(), |out| {
-            if let Some(source) = self.as_slice() {
-                return out.copy_from_slice(source);
+        let Some((&inner, outer)) = self.shape().split_last() else { return out[0] = data[start] };
+        if out.is_empty() {
+            return;
+        }
+        let (strides, step) = (&self.strides()[..outer.len()], self.strides()[outer.len()]);
+        let some = (Self::COPIED / inner).max(1);
+        crate::kernel::threads::for_each_chunk(out, some * inner, &|chunk, out| {
+            let mut rows = layout::Odometer::at(outer, [strides], [start as isize], chunk * some);
+            for row in out.chunks_mut(inner) {
+                copy_row(data, rows.offsets()[0], step, row);
+                rows.advance();
             }
-            let Some((&inner, outer)) = self.shape().split_last() else { return out[0] = data[start] };
-            if out.is_empty() {
-                return;
-            }
-            let (strides, step) = (&self.strides()[..outer.len()], self.strides()[outer.len()]);
-            let some = (Self::COPIED / inner).max(1);
-            crate::kernel::threads::for_each_chunk(out, some * inner, &|chunk, out| {
-                let mut rows = layout::Odometer::at(outer, [strides], [start as isize], chunk * some);
-                for row in out.chunks_mut(inner) {
-                    copy_row(data, rows.offsets()[0], step, row);
-                    rows.advance();
-                }
-            });
-        })
+        });
     }
 
     /// Elements that a thread copies at a time.
@@ -218,6 +221,30 @@ impl<T: Element> Tensor<T> {
                 }
                 Some(&mut Arc::get_mut(a.buffer.as_mut()?)?[a.start..a.start + a.len])
             }
+        }
+    }
+
+    /// Whether both read the same buffer.
+    pub(crate) fn shares_memory(&self, other: &Tensor<T>) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Array(a), Repr::Array(b)) => Arc::ptr_eq(a.buffer(), b.buffer()),
+            _ => false,
+        }
+    }
+
+    /// Whether both are the same elements of the same buffer.
+    pub(crate) fn is_same_view(&self, other: &Tensor<T>) -> bool {
+        let same = self.shares_memory(other) && self.strides() == other.strides() && self.shape() == other.shape();
+        same && self.raw().1 == other.raw().1
+    }
+
+    /// The memory of an array that nobody else holds, for another one; else the array as it was.
+    pub(crate) fn into_buffer(mut self) -> std::result::Result<Arc<Vec<T>>, Self> {
+        let Repr::Array(shared) = &mut self.0 else { return Err(self) };
+        let head = shared.0.as_mut().and_then(Arc::get_mut);
+        match head.and_then(|head| head.buffer.take_if(|buffer| Arc::get_mut(buffer).is_some())) {
+            Some(buffer) => Ok(buffer),
+            None => Err(self),
         }
     }
 
@@ -290,7 +317,7 @@ impl<T: Element> PartialEq for Tensor<T> {
 }
 
 /// Elements that stand `step` apart, put side by side.
-fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &mut [T]) {
+pub(crate) fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &mut [T]) {
     let (from, n) = (from as usize, row.len());
     match step {
         1 => row.copy_from_slice(&data[from..from + n]),

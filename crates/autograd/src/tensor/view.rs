@@ -53,6 +53,12 @@ impl<T: Element> Tensor<T> {
         }
     }
 
+    /// What this view of one tensor is of another one, both without gaps and of one shape.
+    pub(crate) fn transferred(&self, from: &Tensor<T>, to: &Tensor<T>) -> Tensor<T> {
+        let offset = self.raw().1 as isize - from.raw().1 as isize;
+        to.view(self.shape().into(), self.strides().into(), offset)
+    }
+
     /// Repeated without copying to a shape it broadcasts to.
     pub(crate) fn broadcast_view(&self, shape: &[usize]) -> Tensor<T> {
         if shape == self.shape() {

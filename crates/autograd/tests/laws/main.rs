@@ -10,7 +10,7 @@ mod windows;
 
 use autograd::check::GradCheck;
 use autograd::op::Op;
-use autograd::{Float, Rng, Tape, Tensor, Value, Var};
+use autograd::{Float, Program, Rng, Tape, Tensor, Value, Var};
 use case::Case;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
@@ -174,6 +174,45 @@ fn tensors_and_variables_compute_the_same_bits() {
         check::<f64>(&case)?;
         check::<f32>(&case)
     });
+}
+
+#[test]
+fn a_program_gives_what_the_tape_gave() {
+    fn check<T: Float>(case: &Case) -> TestCaseResult {
+        let record = |inputs: &[Tensor<T>], program: Option<&mut Option<Program<T>>>| -> Vec<Tensor<T>> {
+            let tape = Tape::new();
+            let x: Vec<Var<T>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+            let y = case.apply(&x).unwrap();
+            let cotangent = tape.constant(Tensor::randn(&y.shape(), &mut Rng::new(5)));
+            let mut out = vec![y];
+            out.extend(y.try_grad_with(cotangent, &x).unwrap());
+            if let Some(slot) = program {
+                *slot = Some(Program::new(&tape, &x, &out));
+            }
+            out.iter().map(|v| v.value()).collect()
+        };
+        let inputs = case.tensors::<T>();
+        let mut program = None;
+        let recorded = record(&inputs, Some(&mut program));
+        let mut program = program.expect("compiled");
+        for _ in 0..2 {
+            let replayed = program.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
+            for (a, b) in recorded.iter().zip(replayed) {
+                prop_assert_eq!(a.shape(), b.shape());
+                prop_assert_eq!(unsigned(a), unsigned(b), "\n{}", program);
+            }
+        }
+        Ok(())
+    }
+    for_each_op(|case| {
+        check::<f64>(&case)?;
+        check::<f32>(&case)
+    });
+}
+
+/// The bits, but for the sign of a zero, and of NaN all.
+fn unsigned<T: Float>(x: &Tensor<T>) -> Vec<u64> {
+    x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x.f64() + 0.0).to_bits() }).collect()
 }
 
 /// An op, and inputs that it may or may not accept: those of another case, or its own with one thing changed.

@@ -27,6 +27,7 @@ mod tests;
 use crate::kernel::threads;
 pub use element::Element;
 use element::{Isa, with_workspace};
+use smallvec::{SmallVec, smallvec};
 pub use view::Mat;
 use view::{View, ViewMut};
 
@@ -49,6 +50,33 @@ pub type Then<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
 /// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
 pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool, then: Option<Then<T>>) {
     matmul_on(Isa::detect(), a, b, c, accumulate, then.map(|then| Finish { then, start: 0 }));
+}
+
+/// Calls `multiply` with `c` and a [`Then`] that hands on each run of it together with the same part of each of `others`.
+///
+/// # Panics
+///
+/// If one of the others has another length than `c`.
+pub fn alongside<T: Element>(
+    c: &mut [T],
+    others: &mut [&mut [T]],
+    f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync),
+    multiply: impl FnOnce(&mut [T], Then<T>),
+) {
+    assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results are of one size");
+    let others: SmallVec<[ViewMut<T>; 4]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
+    let (begin, size) = (c.as_ptr() as usize, c.len());
+    multiply(c, &|_, run| {
+        // By its address, so that no caller can name another part: whoever has the run has these parts, too.
+        let at = (run.as_ptr() as usize).wrapping_sub(begin) / size_of::<T>();
+        let len = run.len();
+        assert!(at <= size && len <= size - at, "alongside: a run of another array");
+        let mut parts: SmallVec<[&mut [T]; 4]> = smallvec![run];
+        // SAFETY: `run` is a part of `c`, and `c` is lent to `multiply` alone: no two runs that exist at the same time
+        // overlap, so neither do the parts of the others, which are as long as `c`.
+        parts.extend(others.iter().map(|other| unsafe { std::slice::from_raw_parts_mut(other.sub(at, 0).start, len) }));
+        f(at, &mut parts);
+    });
 }
 
 /// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] += a(i) b(i)` if `accumulate`.

@@ -7,7 +7,7 @@ pub mod compare;
 pub mod ops;
 mod schema;
 
-use autograd::{Error, Result, Tape, Tensor, Var};
+use autograd::{Error, Program, Result, Tape, Tensor, Var};
 use compare::{agrees, same_shape};
 #[allow(unused_imports, reason = "each crate uses its own part")]
 pub use schema::{Array, Attrs, Case, File, files};
@@ -170,8 +170,9 @@ fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> 
     let expected = pick(&case.grads);
     let jax = case.jax_grads.as_ref().map(|g| pick(g).into_iter().flatten().collect::<Vec<_>>());
     match_all(case, "gradient", &gradients, expected.iter().map(Option::as_ref), jax.as_deref())?;
-    let Some(hvp) = &case.hvp else { return Ok(()) };
     let recorded = s.grad(&x);
+    replayed(tape, &x, &recorded)?;
+    let Some(hvp) = &case.hvp else { return Ok(()) };
     let tangents = pick(&hvp.tangents);
     let pairs =
         recorded.iter().zip(&tangents).filter_map(|(&g, v)| v.as_ref().map(|v| (g * tape.constant(v.reals())).sum()));
@@ -179,6 +180,18 @@ fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> 
     let products: Vec<Array> = x.iter().map(|&x| Array::of_reals(&h.wrt(x))).collect();
     let expected = pick(&hvp.grads);
     match_all(case, "hessian-vector product", &products, expected.iter().map(Option::as_ref), None)
+}
+
+/// The gradient of a program compiled from the tape: bit for bit that of the tape, but for the signs of zeros.
+fn replayed(tape: &Tape<f64>, x: &[Var<f64>], gradients: &[Var<f64>]) -> Result<(), String> {
+    let bits = |x: &Tensor<f64>| -> Vec<u64> {
+        x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }).collect()
+    };
+    let values: Vec<Tensor<f64>> = x.iter().map(|x| x.value()).collect();
+    let mut program = Program::try_new(tape, x, gradients).map_err(|e| e.to_string())?;
+    let again = program.run(&values.iter().collect::<Vec<_>>()).map_err(|e| e.to_string())?;
+    let same = gradients.iter().zip(again).all(|(g, again)| bits(&g.value()) == bits(again));
+    if same { Ok(()) } else { Err("replayed, it gives another gradient".into()) }
 }
 
 /// Each array against what is expected; at an edge JAX's convention, or a row of `docs/kinks.md`, will do as well.

@@ -1,0 +1,304 @@
+//! Which nodes run together. Elementwise neighbours of one shape become a cluster: one pass over memory, however many
+//! they are. A product of matrices whose result only a cluster reads joins it, and so do the sums of what it computes.
+//!
+//! Each node gets a *level*: along a path the level never falls, and it rises whenever the path enters or leaves a cluster.
+//! So nodes of one level can run together without any waiting for another, and which of them to join is free choice.
+
+use super::graph::{Act, Graph};
+use crate::float::Float;
+use crate::kernel::reduce;
+use crate::op::{Fold, Op, eval};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Nodes that run as one step.
+#[derive(Debug, Default)]
+pub(super) struct Cluster {
+    /// Elementwise nodes, in order.
+    pub(super) maps: Vec<u32>,
+    /// A matrix product that they begin with.
+    pub(super) product: Option<u32>,
+    /// Sums of their values that are taken on the way.
+    pub(super) folds: SmallVec<[u32; 2]>,
+    /// Any other node: then it is alone.
+    pub(super) single: Option<u32>,
+}
+
+/// The most nodes of a cluster of arrays: their registers have to stay in the first-level cache.
+const MOST: usize = 128;
+
+/// All steps, in an order that respects what they need and otherwise that of the recording.
+pub(super) fn clusters<T: Float>(g: &Graph<T>) -> Vec<Cluster> {
+    let levels = Levels::of(g);
+    let mut sets = Sets::new(g.nodes.len());
+    let joins = |a: u32, b: u32| levels.at[a as usize] == levels.at[b as usize] && same_shape(g, a, b);
+    // The last elementwise reader of each value: readers of one value at one level share its reading.
+    let mut reader: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
+    for id in maps(g) {
+        for &input in &g.nodes[id as usize].inputs {
+            if is_map(g, input) && joins(id, input) {
+                sets.join(id, input);
+            }
+            if !g.is_const(input) && same_shape(g, id, input) {
+                match reader[input as usize].iter_mut().find(|r| joins(**r, id)) {
+                    Some(other) => sets.join(id, *other),
+                    None => reader[input as usize].push(id),
+                }
+            }
+        }
+    }
+    let mut steps: Vec<Cluster> = Vec::new();
+    let mut step_of = vec![u32::MAX; g.nodes.len()];
+    let mut begun = vec![u32::MAX; g.nodes.len()];
+    for id in 0..g.nodes.len() as u32 {
+        if matches!(g.nodes[id as usize].act, Act::Input | Act::Const) {
+            continue;
+        }
+        if is_map(g, id) {
+            let set = sets.find(id) as usize;
+            let full = begun[set] == u32::MAX || steps[begun[set] as usize].maps.len() >= most(g, id);
+            if full {
+                begun[set] = steps.len() as u32;
+                steps.push(Cluster::default());
+            }
+            steps[begun[set] as usize].maps.push(id);
+            step_of[id as usize] = begun[set];
+        } else {
+            step_of[id as usize] = steps.len() as u32;
+            steps.push(Cluster { single: Some(id), ..Cluster::default() });
+        }
+    }
+    absorb(g, &mut steps, &mut step_of);
+    ordered(g, steps, &step_of)
+}
+
+/// Numbers have no registers to spare: all that belong together may run together.
+fn most<T: Float>(g: &Graph<T>, id: u32) -> usize {
+    if is_number(g, id) { usize::MAX } else { MOST }
+}
+
+fn same_shape<T: Float>(g: &Graph<T>, a: u32, b: u32) -> bool {
+    g.nodes[a as usize].shape == g.nodes[b as usize].shape
+}
+
+/// Whether a node has a single element.
+pub(super) fn is_number<T: Float>(g: &Graph<T>, id: u32) -> bool {
+    g.shape(id).iter().all(|&d| d == 1)
+}
+
+/// Whether a node is elementwise.
+pub(super) fn is_map<T: Float>(g: &Graph<T>, id: u32) -> bool {
+    let node = &g.nodes[id as usize];
+    match &node.act {
+        Act::Unary(_) | Act::Binary(_) => true,
+        Act::Op(op) => matches!(**op, Op::Where),
+        _ => false,
+    }
+}
+
+fn maps<T: Float>(g: &Graph<T>) -> impl Iterator<Item = u32> {
+    (0..g.nodes.len() as u32).filter(|&id| is_map(g, id))
+}
+
+/// Products and sums of single readers and writers join their clusters.
+fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
+    let mut readers: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
+    for (id, node) in g.nodes.iter().enumerate() {
+        for &input in &node.inputs {
+            let step = step_of[id];
+            if !readers[input as usize].contains(&step) {
+                readers[input as usize].push(step);
+            }
+        }
+    }
+    g.outputs.iter().for_each(|&id| readers[id as usize].push(u32::MAX));
+    for id in (0..g.nodes.len() as u32).rev() {
+        let Act::Op(op) = &g.nodes[id as usize].act else { continue };
+        let own = step_of[id as usize];
+        let joined = match **op {
+            Op::MatMul { .. } => match readers[id as usize][..] {
+                [reader] if reader != u32::MAX && takes_product(g, &steps[reader as usize], id) => {
+                    steps[reader as usize].product = Some(id);
+                    reader
+                }
+                _ => continue,
+            },
+            _ => continue,
+        };
+        steps[own as usize].single = None;
+        step_of[id as usize] = joined;
+    }
+    for id in 0..g.nodes.len() as u32 {
+        let (own, node) = (step_of[id as usize], &g.nodes[id as usize]);
+        let Some(unit) = fold_unit(g, id).filter(|_| is_map(g, node.inputs[0])) else { continue };
+        let writer = step_of[node.inputs[0] as usize] as usize;
+        let cluster = &mut steps[writer];
+        let alike = cluster.folds.iter().all(|&other| fold_unit(g, other) == Some(unit));
+        if cluster.product.is_none() && alike {
+            cluster.folds.push(id);
+            steps[own as usize].single = None;
+            step_of[id as usize] = writer as u32;
+        }
+    }
+}
+
+fn takes_product<T: Float>(g: &Graph<T>, cluster: &Cluster, product: u32) -> bool {
+    let Some(&first) = cluster.maps.first() else { return false };
+    let batch = g.shape(product).len() - 2;
+    let single = g.shape(product)[..batch].iter().all(|&d| d == 1);
+    cluster.product.is_none() && same_shape(g, first, product) && single && !is_number(g, product)
+}
+
+/// For a sum that can be taken while its elements are computed: how many elements at a time.
+pub(super) fn fold_unit<T: Float>(g: &Graph<T>, id: u32) -> Option<usize> {
+    let (input, sizes) = fold_sizes(g, id)?;
+    (!is_number(g, input)).then(|| reduce::unit(sizes)).flatten().map(|rows| rows * sizes[2])
+}
+
+/// The input of a sum over neighbouring axes, and its sizes before, along and after them.
+pub(super) fn fold_sizes<T: Float>(g: &Graph<T>, id: u32) -> Option<(u32, [usize; 3])> {
+    let node = &g.nodes[id as usize];
+    let Act::Op(op) = &node.act else { return None };
+    let Op::Reduce { fold: Fold::Sum, axes, .. } = **op else { return None };
+    let runs = eval::runs(g.shape(node.inputs[0]), axes);
+    (runs.len() == 1).then(|| (node.inputs[0], runs[0].1))
+}
+
+/// Kahn's algorithm; of the steps that could be next, the one that was recorded first.
+fn ordered<T: Float>(g: &Graph<T>, steps: Vec<Cluster>, step_of: &[u32]) -> Vec<Cluster> {
+    let mut waits = vec![0u32; steps.len()];
+    let mut then: Vec<Vec<u32>> = vec![Vec::new(); steps.len()];
+    let mut last = vec![0u32; steps.len()];
+    for (id, node) in g.nodes.iter().enumerate().filter(|(id, _)| step_of[*id] != u32::MAX) {
+        let step = step_of[id];
+        last[step as usize] = id as u32;
+        for &input in &node.inputs {
+            let from = step_of[input as usize];
+            if from != u32::MAX && from != step && then[from as usize].last() != Some(&step) {
+                then[from as usize].push(step);
+                waits[step as usize] += 1;
+            }
+        }
+    }
+    let mut steps: Vec<Option<Cluster>> = steps.into_iter().map(Some).collect();
+    let ready = |step: u32| Reverse((last[step as usize], step));
+    let mut queue: BinaryHeap<_> = (0..steps.len() as u32).filter(|&s| waits[s as usize] == 0).map(ready).collect();
+    let mut order = Vec::new();
+    while let Some(Reverse((_, step))) = queue.pop() {
+        let cluster = steps[step as usize].take().expect("each step is ready once");
+        if !cluster.maps.is_empty() || cluster.single.is_some() {
+            order.push(cluster);
+        }
+        for &next in &then[step as usize] {
+            waits[next as usize] -= 1;
+            if waits[next as usize] == 0 {
+                queue.push(ready(next));
+            }
+        }
+    }
+    assert!(steps.iter().all(Option::is_none), "levels leave no circle");
+    order
+}
+
+/// When each node runs, roughly: see the module's description.
+struct Levels {
+    at: Vec<u32>,
+}
+
+impl Levels {
+    /// As early as possible; then elementwise nodes move to their readers where that keeps less in memory.
+    fn of<T: Float>(g: &Graph<T>) -> Levels {
+        let mut at = vec![0u32; g.nodes.len()];
+        for (id, node) in g.nodes.iter().enumerate() {
+            let map = is_map(g, id as u32);
+            let after = |&input: &u32| {
+                let inside = map && is_map(g, input) && same_shape(g, id as u32, input);
+                let source = matches!(g.nodes[input as usize].act, Act::Input | Act::Const);
+                at[input as usize] + u32::from(!(inside || map && source))
+            };
+            at[id] = node.inputs.iter().map(after).max().unwrap_or(0);
+        }
+        let mut levels = Levels { at };
+        levels.delay(g);
+        levels
+    }
+
+    /// Derivatives read values of long before. `1 - y·y` is better computed where it is needed, from the `y` that is kept
+    /// anyway, than kept beside it.
+    fn delay<T: Float>(&mut self, g: &Graph<T>) {
+        let count = g.nodes.len();
+        // The last level that reads each value, the latest level it may move to, and how many read it.
+        let (mut until, mut latest, mut readers) = (self.at.clone(), vec![u32::MAX; count], vec![0u32; count]);
+        for (id, node) in g.nodes.iter().enumerate() {
+            for (k, &input) in node.inputs.iter().enumerate() {
+                until[input as usize] = until[input as usize].max(self.at[id]);
+                readers[input as usize] += u32::from(!node.inputs[..k].contains(&input));
+            }
+        }
+        g.outputs.iter().for_each(|&id| (until[id as usize], latest[id as usize]) = (u32::MAX, 0));
+        for id in (0..count).rev() {
+            let map = is_map(g, id as u32);
+            let goal = latest[id];
+            if map && goal != u32::MAX && goal > self.at[id] {
+                let kept = size(g, id as u32) * f64::from(goal - self.at[id]);
+                let inputs = &g.nodes[id].inputs;
+                let different = inputs.iter().enumerate().filter(|(k, i)| !inputs[..*k].contains(i));
+                let cost: f64 = different.map(|(_, &i)| self.keeping(g, i, goal, &until, &readers, 0)).sum();
+                if cost < kept {
+                    self.at[id] = goal;
+                }
+            }
+            for &input in &g.nodes[id].inputs {
+                let i = input as usize;
+                let inside = map && is_map(g, input) && same_shape(g, id as u32, input);
+                latest[i] = latest[i].min(self.at[id] - u32::from(!inside && self.at[id] > 0));
+                until[i] = until[i].max(self.at[id]);
+            }
+        }
+    }
+
+    /// How many elements, times levels, it takes to have a value at a level: by keeping it, or by moving it there too.
+    fn keeping<T: Float>(&self, g: &Graph<T>, id: u32, goal: u32, until: &[u32], readers: &[u32], depth: u32) -> f64 {
+        const DEEPEST: u32 = 4;
+        let node = &g.nodes[id as usize];
+        let levels = goal.saturating_sub(until[id as usize]);
+        if levels == 0 || matches!(node.act, Act::Input | Act::Const) {
+            return 0.0;
+        }
+        let keep = size(g, id) * f64::from(levels);
+        if !is_map(g, id) || readers[id as usize] > 1 || depth == DEEPEST {
+            return keep;
+        }
+        let moved = node.inputs.iter().map(|&i| self.keeping(g, i, goal, until, readers, depth + 1)).sum::<f64>();
+        keep.min(moved)
+    }
+}
+
+fn size<T: Float>(g: &Graph<T>, id: u32) -> f64 {
+    g.shape(id).iter().map(|&d| d as f64).product()
+}
+
+/// Disjoint sets of nodes (Tarjan's union-find, with path halving).
+struct Sets {
+    parent: Vec<u32>,
+}
+
+impl Sets {
+    fn new(count: usize) -> Sets {
+        Sets { parent: (0..count as u32).collect() }
+    }
+
+    fn find(&mut self, mut id: u32) -> u32 {
+        while self.parent[id as usize] != id {
+            self.parent[id as usize] = self.parent[self.parent[id as usize] as usize];
+            id = self.parent[id as usize];
+        }
+        id
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.find(a), self.find(b));
+        self.parent[a.max(b) as usize] = a.min(b);
+    }
+}

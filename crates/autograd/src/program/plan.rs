@@ -1,0 +1,455 @@
+//! Where everything will be. Each value that outlives its step gets a block of memory, for as long as it is needed; later
+//! values take the blocks of dead ones, and a cluster writes over an operand that dies with it. All is settled before the
+//! first run.
+
+use super::fuse::{Cluster, is_number};
+use super::graph::{Act, Graph};
+use super::map::{Map, Ports};
+use super::scalar::Scalars;
+use crate::error::Result;
+use crate::float::Float;
+use crate::op::Op;
+use crate::tensor::layout::{broadcast_strides, is_contiguous, reshape_strides, room, row_major};
+use crate::tensor::{Shape, Strides, Tensor};
+use smallvec::SmallVec;
+use std::panic::Location;
+
+/// What a step does.
+pub(super) enum Work<T: Float> {
+    /// Another look at the elements of its input.
+    View(Op),
+    /// One op.
+    Op(Op),
+    /// A user's op, by the number of its rule.
+    Custom(u32),
+    /// A cluster.
+    Map(Map<T>),
+    /// A product of matrices, and the cluster that it begins.
+    Product { transposed: [bool; 2], map: Map<T> },
+    /// A cluster of single numbers.
+    Scalars(Scalars<T>),
+}
+
+/// One step of a run.
+pub(super) struct Step<T: Float> {
+    pub(super) work: Work<T>,
+    /// The slots of what it reads; of a product, first its two operands.
+    pub(super) inputs: SmallVec<[u32; 4]>,
+    pub(super) outs: SmallVec<[Out; 2]>,
+    /// Slots whose values nobody reads any more.
+    pub(super) dead: SmallVec<[u32; 4]>,
+    /// Of an op that reads integers: the shape of what they point into.
+    pub(super) input_shape: Option<Shape>,
+    pub(super) line: &'static Location<'static>,
+}
+
+/// A result of a step.
+pub(super) struct Out {
+    pub(super) slot: u32,
+    pub(super) memory: Memory,
+    pub(super) shape: Shape,
+    pub(super) strides: Strides,
+}
+
+/// Where a result is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Memory {
+    Block(u32),
+    /// Over the operand in that slot.
+    Over(u32),
+    /// Nowhere in particular: numbers, views, and what users' ops return.
+    Own,
+}
+
+/// All steps, and the memory they need.
+pub(super) struct Plan<T: Float> {
+    pub(super) steps: Vec<Step<T>>,
+    /// What the slots hold before a run: the constants.
+    pub(super) values: Vec<Tensor<T>>,
+    /// Elements of each block.
+    pub(super) blocks: Vec<usize>,
+    /// The block that a slot's value gives back when it is dead.
+    pub(super) homes: Vec<Option<u32>>,
+    /// The slot of each input and of each output.
+    pub(super) inputs: Vec<u32>,
+    pub(super) outputs: Vec<u32>,
+    /// Computed slots whose values outlive the run because somebody may look at them.
+    pub(super) kept: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Settles everything. `state` pairs the node of an input with the node whose value it has in the next run.
+pub(super) fn plan<T: Float>(g: &Graph<T>, clusters: &[Cluster], state: &[(u32, u32)]) -> Result<Plan<T>> {
+    let mut planner = Planner::new(g, clusters, state);
+    let mut steps = Vec::with_capacity(clusters.len());
+    for (k, cluster) in clusters.iter().enumerate() {
+        steps.push(planner.step(k, cluster)?);
+    }
+    let mut outputs = Vec::new();
+    for &id in &g.outputs {
+        outputs.push(planner.slot(id));
+    }
+    let inputs = g.inputs.iter().map(|&id| planner.slot(id)).collect();
+    let total: usize = planner.blocks.iter().map(|b| b.size).sum();
+    room("program", &[total])?;
+    let blocks = planner.blocks.iter().map(|b| b.size).collect();
+    let kept = planner.kept();
+    Ok(Plan { steps, values: planner.values, blocks, homes: planner.homes, inputs, outputs, kept })
+}
+
+/// A piece of memory.
+struct Block {
+    size: usize,
+    /// Belongs to a state, or is in use.
+    taken: bool,
+}
+
+struct Planner<'a, T: Float> {
+    g: &'a Graph<T>,
+    state: &'a [(u32, u32)],
+    /// The slot of each node that has one.
+    slots: Vec<u32>,
+    values: Vec<Tensor<T>>,
+    homes: Vec<Option<u32>>,
+    blocks: Vec<Block>,
+    /// The node whose memory each node looks at: itself, unless it is a view.
+    root: Vec<u32>,
+    strides: Vec<Option<Strides>>,
+    /// Whether a node is read by another step than its own.
+    outside: Vec<bool>,
+    /// The last step that reads each node, and each node's memory.
+    last_read: Vec<u32>,
+    /// Nodes by the step after which they are dead.
+    dies: Vec<SmallVec<[u32; 4]>>,
+}
+
+impl<'a, T: Float> Planner<'a, T> {
+    fn new(g: &'a Graph<T>, clusters: &[Cluster], state: &'a [(u32, u32)]) -> Self {
+        let count = g.nodes.len();
+        let mut planner = Planner {
+            g,
+            state,
+            slots: vec![NONE; count],
+            values: Vec::new(),
+            homes: Vec::new(),
+            blocks: Vec::new(),
+            root: (0..count as u32).collect(),
+            strides: vec![None; count],
+            outside: vec![false; count],
+            last_read: vec![NONE; count],
+            dies: vec![SmallVec::new(); clusters.len()],
+        };
+        planner.lay_out(clusters);
+        planner.find_ends(clusters);
+        for &(input, _) in state {
+            let size = size(g, input);
+            let slot = planner.slot(input);
+            planner.homes[slot as usize] = Some(planner.blocks.len() as u32);
+            planner.blocks.push(Block { size, taken: true });
+        }
+        planner
+    }
+
+    /// Which nodes are views, and of what.
+    fn lay_out(&mut self, clusters: &[Cluster]) {
+        for (id, node) in self.g.nodes.iter().enumerate() {
+            let strides = match &node.value {
+                Some(value) => value.strides().into(),
+                None => row_major(self.g.shape(id as u32)),
+            };
+            self.strides[id] = Some(strides);
+        }
+        for id in clusters.iter().filter_map(|c| c.single) {
+            let node = &self.g.nodes[id as usize];
+            let (Act::Op(op), Some(&input)) = (&node.act, node.inputs.first()) else { continue };
+            let (from, to) = (self.g.shape(input), self.g.shape(id));
+            let old = self.strides[input as usize].as_ref().expect("set above");
+            let view: Option<Strides> = match &**op {
+                _ if to.contains(&0) || to.is_empty() => None,
+                Op::Reshape { .. } => reshape_strides(from, old, to),
+                Op::Expand { .. } => Some(broadcast_strides(from, old, to)),
+                Op::Permute { order } => Some(order.iter().map(|&i| old[i]).collect()),
+                Op::Slice { spans } => Some(spans.iter().zip(old).map(|(s, &stride)| s.stride(stride)).collect()),
+                _ => None,
+            };
+            if let Some(view) = view {
+                self.strides[id as usize] = Some(view);
+                self.root[id as usize] = self.root[input as usize];
+            }
+        }
+    }
+
+    /// When each value is read for the last time.
+    fn find_ends(&mut self, clusters: &[Cluster]) {
+        let mut step_of = vec![NONE; self.g.nodes.len()];
+        for (k, cluster) in clusters.iter().enumerate() {
+            members(cluster).for_each(|id| step_of[id as usize] = k as u32);
+        }
+        let mut made = vec![NONE; self.g.nodes.len()];
+        for (k, cluster) in clusters.iter().enumerate() {
+            for id in members(cluster) {
+                made[id as usize] = k as u32;
+                for &input in &self.g.nodes[id as usize].inputs {
+                    if step_of[input as usize] != k as u32 {
+                        self.outside[input as usize] = true;
+                        self.last_read[input as usize] = k as u32;
+                    }
+                }
+            }
+        }
+        // The memory of a view is read when the view is.
+        for id in 0..self.g.nodes.len() {
+            let root = self.root[id] as usize;
+            let (last, known) = (self.last_read[id], self.last_read[root]);
+            if root != id && last != NONE {
+                self.last_read[root] = if known == NONE { last } else { known.max(last) };
+            }
+        }
+        let mut kept = vec![false; self.g.nodes.len()];
+        for &id in self.g.outputs.iter().chain(self.state.iter().map(|(_, next)| next)) {
+            self.outside[id as usize] = true;
+            kept[id as usize] = true;
+            kept[self.root[id as usize] as usize] = true;
+        }
+        // A user's op may fail in the middle of a run: then the state must still be there.
+        let safe = self.g.rules.is_empty();
+        for id in (0..self.g.nodes.len()).rev() {
+            let state = self.state.iter().any(|&(input, _)| input as usize == id);
+            let source = matches!(self.g.nodes[id].act, Act::Input | Act::Const) && !(state && safe);
+            if kept[id] || source {
+                self.last_read[id] = NONE;
+            } else if self.last_read[id] != NONE {
+                self.dies[self.last_read[id] as usize].push(id as u32);
+            }
+        }
+    }
+
+    /// The slots of outputs and of what they look at, views first; not those of states, which are passed on.
+    fn kept(&self) -> Vec<u32> {
+        let mut kept: Vec<u32> = self.g.outputs.iter().flat_map(|&id| [id, self.root[id as usize]]).collect();
+        kept.sort_by_key(|&id| (self.root[id as usize] == id, id));
+        kept.dedup();
+        let outputs = &self.g.outputs[..self.g.outputs.len() - self.state.len()];
+        let passed = |id: &u32| self.state.iter().any(|(_, next)| next == id) && !outputs.contains(id);
+        let source = |id: &u32| matches!(self.g.nodes[*id as usize].act, Act::Input | Act::Const);
+        kept.retain(|id| !passed(id) && !source(id));
+        kept.into_iter().map(|id| self.slots[id as usize]).filter(|&slot| slot != NONE).collect()
+    }
+
+    fn slot(&mut self, id: u32) -> u32 {
+        if self.slots[id as usize] == NONE {
+            self.slots[id as usize] = self.values.len() as u32;
+            let value = self.g.nodes[id as usize].value.clone();
+            self.values.push(value.unwrap_or_else(|| Tensor::scalar(T::zero())));
+            self.homes.push(None);
+        }
+        self.slots[id as usize]
+    }
+
+    fn step(&mut self, k: usize, cluster: &Cluster) -> Result<Step<T>> {
+        let g = self.g;
+        let line = g.nodes[members(cluster).max().expect("a step does something") as usize].line;
+        let mut step = Step {
+            work: Work::Custom(0),
+            inputs: SmallVec::new(),
+            outs: SmallVec::new(),
+            dead: SmallVec::new(),
+            input_shape: None,
+            line,
+        };
+        match cluster.single {
+            Some(id) => self.single(id, &mut step),
+            None => self.cluster(k as u32, cluster, &mut step),
+        }
+        // Views before what they look at, whose memory is free only when nobody looks.
+        let mut dead = std::mem::take(&mut self.dies[k]);
+        dead.sort_by_key(|&id| self.root[id as usize] == id);
+        for id in dead {
+            let slot = self.slots[id as usize];
+            let over = step.outs.iter().any(|out| out.memory == Memory::Over(slot));
+            if slot != NONE && !over {
+                step.dead.push(slot);
+                self.give(id);
+            }
+        }
+        Ok(step)
+    }
+
+    fn single(&mut self, id: u32, step: &mut Step<T>) {
+        let node = &self.g.nodes[id as usize];
+        let Act::Op(op) = &node.act else { unreachable!("elementwise ops are in clusters") };
+        step.inputs = node.inputs.iter().map(|&i| self.slot(i)).collect();
+        let memory = match **op {
+            Op::Custom { id: rule } => {
+                step.work = Work::Custom(rule);
+                Memory::Own
+            }
+            _ if self.root[id as usize] != id => {
+                step.work = Work::View((**op).clone());
+                Memory::Own
+            }
+            _ => {
+                step.work = Work::Op((**op).clone());
+                step.input_shape = op.index().map(|_| self.g.shape(node.inputs[0]).clone());
+                self.take(id)
+            }
+        };
+        let out = self.out(id, memory);
+        step.outs.push(out);
+    }
+
+    fn cluster(&mut self, k: u32, cluster: &Cluster, step: &mut Step<T>) {
+        let g = self.g;
+        let mut operands: Vec<u32> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for &id in &cluster.maps {
+            for &input in &g.nodes[id as usize].inputs {
+                let inner = cluster.maps.binary_search(&input).is_ok() || cluster.product == Some(input);
+                if !inner && g.uniform(input).is_none() && seen.insert(input) {
+                    operands.push(input);
+                }
+            }
+        }
+        let mut whole: Vec<u32> = cluster.maps.iter().copied().filter(|&id| self.outside[id as usize]).collect();
+        if is_number(g, cluster.maps[0]) {
+            step.inputs = operands.iter().map(|&id| self.slot(id)).collect();
+            step.outs = whole.iter().map(|&id| self.out(id, Memory::Own)).collect();
+            step.work = Work::Scalars(Scalars::new(g, cluster, &operands, &whole));
+            return;
+        }
+        let mut in_place = self.in_place(k, cluster, &operands, &whole);
+        if let Some(product) = cluster.product {
+            // The product itself is written to the first result: over none of the operands.
+            let first = in_place.iter().position(Option::is_none).unwrap_or(0);
+            whole.swap(0, first);
+            in_place.swap(0, first);
+            in_place[0] = Some(product);
+            step.inputs = g.nodes[product as usize].inputs.iter().map(|&i| self.slot(i)).collect();
+        }
+        step.inputs.extend(operands.iter().map(|&id| self.slot(id)).collect::<SmallVec<[u32; 8]>>());
+        for (&id, over) in whole.iter().zip(&in_place) {
+            let memory = match over.filter(|&over| cluster.product != Some(over)) {
+                Some(over) => {
+                    let home = self.slots[over as usize] as usize;
+                    let slot = self.slot(id) as usize;
+                    self.homes[slot] = self.homes[home];
+                    Memory::Over(home as u32)
+                }
+                None => self.take(id),
+            };
+            let out = self.out(id, memory);
+            step.outs.push(out);
+        }
+        for &id in &cluster.folds {
+            let memory = self.take(id);
+            let out = self.out(id, memory);
+            step.outs.push(out);
+        }
+        operands.extend(cluster.product);
+        let is_contiguous = |id: u32| is_contiguous(g.shape(id), self.strides[id as usize].as_ref().expect("laid out"));
+        let ports = Ports { operands: &operands, whole: &whole, in_place: &in_place, is_contiguous: &is_contiguous };
+        let map = Map::new(g, cluster, &ports);
+        step.work = match cluster.product.map(|id| &g.nodes[id as usize].act) {
+            Some(Act::Op(op)) => match **op {
+                Op::MatMul { ta, tb } => Work::Product { transposed: [ta, tb], map },
+                _ => unreachable!("only products of matrices begin a cluster"),
+            },
+            _ => Work::Map(map),
+        };
+    }
+
+    /// For each result the operand that it may be written over: one that dies here and lies as the result will.
+    fn in_place(&mut self, k: u32, cluster: &Cluster, operands: &[u32], whole: &[u32]) -> Vec<Option<u32>> {
+        let g = self.g;
+        let shape = g.shape(cluster.maps[0]);
+        let mut roots: Vec<u32> = operands.iter().map(|&id| self.root[id as usize]).collect();
+        if let Some(product) = cluster.product {
+            roots.extend(g.nodes[product as usize].inputs.iter().map(|&i| self.root[i as usize]));
+        }
+        let dies = |&id: &u32| {
+            let i = id as usize;
+            let own = self.root[i] == id && self.last_read[i] == k && roots.iter().filter(|&&r| r == id).count() == 1;
+            let home = self.slots[i] != NONE && self.homes[self.slots[i] as usize].is_some();
+            own && home && g.shape(id) == shape && is_contiguous(shape, self.strides[i].as_ref().expect("laid out"))
+        };
+        let mut free: Vec<u32> = operands.iter().copied().filter(dies).collect();
+        let partner = |id: u32| self.state.iter().find(|(_, next)| *next == id).map(|&(input, _)| input);
+        let is_state = |id: u32| self.state.iter().any(|&(input, _)| input == id);
+        let mut over = vec![None; whole.len()];
+        for (over, &id) in over.iter_mut().zip(whole) {
+            let fits = |other: &u32| match partner(id) {
+                Some(own) => *other == own,
+                None => !is_state(*other),
+            };
+            *over = free.iter().position(fits).map(|at| free.remove(at));
+        }
+        over
+    }
+
+    fn out(&mut self, id: u32, memory: Memory) -> Out {
+        let shape = self.g.shape(id).clone();
+        Out { slot: self.slot(id), memory, strides: row_major(&shape), shape }
+    }
+
+    /// A block for a new value: the smallest that is free and large enough, else the largest free one, made larger.
+    fn take(&mut self, id: u32) -> Memory {
+        let need = size(self.g, id);
+        if self.g.shape(id).is_empty() {
+            return Memory::Own;
+        }
+        let kept = self.state.iter().any(|(_, next)| *next == id);
+        let free = || self.blocks.iter().enumerate().filter(|(_, b)| !b.taken && !kept);
+        let fits = free().filter(|(_, b)| b.size >= need).min_by_key(|(_, b)| b.size).map(|(i, _)| i);
+        let block = fits.or_else(|| free().max_by_key(|(_, b)| b.size).map(|(i, _)| i)).unwrap_or_else(|| {
+            self.blocks.push(Block { size: need, taken: true });
+            self.blocks.len() - 1
+        });
+        self.blocks[block].taken = true;
+        self.blocks[block].size = self.blocks[block].size.max(need);
+        let slot = self.slot(id) as usize;
+        self.homes[slot] = Some(block as u32);
+        Memory::Block(block as u32)
+    }
+
+    /// The block of a dead value is free again; that of a state stays its own.
+    fn give(&mut self, id: u32) {
+        let home = self.homes[self.slots[id as usize] as usize];
+        let state = self.state.iter().any(|&(input, _)| input == id);
+        if let (Some(block), false) = (home, state) {
+            self.blocks[block as usize].taken = false;
+        }
+    }
+}
+
+/// The nodes that a step computes.
+fn members(cluster: &Cluster) -> impl Iterator<Item = u32> + '_ {
+    cluster.maps.iter().chain(&cluster.product).chain(&cluster.folds).chain(&cluster.single).copied()
+}
+
+fn size<T: Float>(g: &Graph<T>, id: u32) -> usize {
+    g.shape(id).iter().product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::op::Unary;
+    use crate::{Tape, tensor};
+    use smallvec::smallvec;
+
+    #[test]
+    fn a_plan_larger_than_memory_is_refused() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(tensor![1.0]);
+        let mut g = Graph::slice(&tape, &[x.id], &[x.id], &[]).unwrap();
+        let line = std::panic::Location::caller();
+        let wide = Op::Expand { shape: smallvec![1 << 20, 1 << 20] };
+        let wide = g.push_shaped(wide, smallvec![0], smallvec![1 << 20, 1 << 20], line);
+        let y = g.push_shaped(Op::Unary(Unary::Exp), smallvec![wide], smallvec![1 << 20, 1 << 20], line);
+        g.outputs = vec![y];
+        let clusters = super::super::fuse::clusters(&g);
+        assert!(matches!(plan(&g, &clusters, &[]).err(), Some(Error::TooLarge { .. })));
+    }
+}

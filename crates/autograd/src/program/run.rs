@@ -1,0 +1,303 @@
+//! Running a program: step after step, each result in the memory planned for it.
+
+use super::Program;
+use super::graph::Graph;
+use super::map::Operand;
+use super::plan::{Memory, Out, Plan, Work};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::op::{eval, shape};
+use crate::tensor::Tensor;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Integers that each run is given.
+pub(super) struct Index {
+    /// As they were recorded: later ones are to be alike.
+    recorded: Tensor<i64>,
+    readers: Vec<Reader>,
+}
+
+/// A step that reads integers.
+struct Reader {
+    step: u32,
+    name: &'static str,
+    /// What it read when it was recorded: all of them, under some shape.
+    view: Tensor<i64>,
+    /// The size of the axis that they point into.
+    size: usize,
+}
+
+/// Something that a run leaves to the next one.
+pub(super) struct State {
+    /// The slots of what it is and of what it will be.
+    now: u32,
+    next: u32,
+    /// Whether the value can be moved: it is computed, and no output looks at it.
+    moves: bool,
+}
+
+impl<T: Float> Program<T> {
+    /// Puts a planned program together; the last outputs of the graph, from `kept` on, are the next values of the states.
+    pub(super) fn assemble(plan: Plan<T>, graph: Graph<T>, state: Vec<Tensor<T>>, kept: usize) -> Self {
+        let first = plan.inputs.len() - state.len();
+        let shapes = graph.inputs[..first].iter().map(|&id| graph.shape(id).clone()).collect();
+        let mut indices: Vec<Index> =
+            graph.indices.iter().map(|i| Index { recorded: i.clone(), readers: Vec::new() }).collect();
+        for (k, step) in plan.steps.iter().enumerate() {
+            if let Work::Op(op) = &step.work
+                && let (Some(i), Some(view)) = (graph.index_input(op), op.index())
+            {
+                let size = op.index_size(step.input_shape.as_ref().expect("kept for readers of integers"));
+                indices[i].readers.push(Reader { step: k as u32, name: op.name(), view: view.clone(), size });
+            }
+        }
+        let mut values = plan.values.clone();
+        let pairs = plan.inputs[first..].iter().zip(&plan.outputs[kept..]);
+        let moves = |next: &u32| {
+            plan.homes[*next as usize].is_some() && !plan.inputs.contains(next) && !plan.outputs[..kept].contains(next)
+        };
+        let states = pairs.map(|(&now, &next)| State { now, next, moves: moves(&next) }).collect();
+        plan.inputs[first..].iter().zip(state).for_each(|(&slot, value)| values[slot as usize] = value);
+        let blocks = vec![None; plan.blocks.len()];
+        Program { rules: graph.rules, values, blocks, outputs: Vec::new(), shapes, indices, state: states, plan }
+    }
+
+    /// An index tensor that no step reads.
+    pub(super) fn unread_index(&self) -> Option<usize> {
+        self.indices.iter().position(|index| index.readers.is_empty())
+    }
+
+    /// Computes the outputs for these inputs. They are valid until the next run, which writes over their memory unless they
+    /// were cloned.
+    ///
+    /// # Errors
+    /// If the number of inputs or the shape of one differs from what was recorded, or a user's op refuses its operands.
+    pub fn run(&mut self, inputs: &[&Tensor<T>]) -> Result<&[Tensor<T>]> {
+        self.run_with(inputs, &[])
+    }
+
+    /// As [`run`](Program::run), with other integers than those recorded.
+    ///
+    /// ```
+    /// use autograd::{Program, Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let (scores, labels) = (tape.var([[1.0, 2.0]]), tensor![0_i64]);
+    /// let loss = scores.cross_entropy(&labels).mean();
+    /// let mut program = Program::draft(&tape).inputs(&[scores]).indices(&[&labels]).outputs(&[loss]).compile()?;
+    /// let loss = program.run_with(&[&tensor![[0.0, 0.0]]], &[&tensor![1_i64]])?[0].item();
+    /// assert!((loss - 2f64.ln()).abs() < 1e-15);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// As [`run`](Program::run); and if an index is out of range or of another shape than the recorded one.
+    pub fn run_with(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
+        self.check(inputs)?;
+        self.exchange(indices)?;
+        self.outputs.clear();
+        let Program { plan, values, blocks, .. } = self;
+        plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
+        for (&slot, &input) in self.plan.inputs.iter().zip(inputs) {
+            self.values[slot as usize] = input.contiguous();
+        }
+        let done = (0..self.plan.steps.len()).try_for_each(|k| self.step(k));
+        if done.is_ok() {
+            let count = self.plan.outputs.len() - self.state.len();
+            self.outputs.extend(self.plan.outputs[..count].iter().map(|&slot| self.values[slot as usize].clone()));
+            self.pass_on();
+        }
+        // The caller may want to change the inputs in place.
+        for &slot in &self.plan.inputs[..inputs.len()] {
+            self.values[slot as usize] = Tensor::scalar(T::zero());
+        }
+        done.map(|()| &self.outputs[..])
+    }
+
+    /// What a state is now.
+    ///
+    /// # Panics
+    /// If there is no state of that number.
+    #[track_caller]
+    pub fn state(&self, k: usize) -> &Tensor<T> {
+        &self.values[self.state[k].now as usize]
+    }
+
+    /// Gives a state another value.
+    ///
+    /// # Errors
+    /// If there is no state of that number, or the shape differs.
+    pub fn set_state(&mut self, k: usize, value: &Tensor<T>) -> Result<()> {
+        let Some(state) = self.state.get(k) else {
+            let hint = format!("there are {} states, and number {k} was given", self.state.len());
+            return Err(Error::Argument { op: "set_state", hint });
+        };
+        let slot = state.now as usize;
+        if self.values[slot].shape() != value.shape() {
+            let hint = format!("state {k} has shape {:?}", self.values[slot].shape());
+            return Err(Error::Shape { op: "set_state", shape: value.shape().into(), hint });
+        }
+        self.values[slot] = value.deep_copy();
+        Ok(())
+    }
+
+    fn check(&self, inputs: &[&Tensor<T>]) -> Result<()> {
+        if inputs.len() != self.shapes.len() {
+            let hint = format!("it was compiled for {} inputs, and {} were given", self.shapes.len(), inputs.len());
+            return Err(Error::Argument { op: "run", hint });
+        }
+        let wrong = inputs.iter().zip(&self.shapes).position(|(input, shape)| input.shape() != shape.as_slice());
+        wrong.map_or(Ok(()), |k| {
+            let hint =
+                format!("input {k} was recorded with shape {:?}: compile a program for each shape", self.shapes[k]);
+            Err(Error::Shape { op: "run", shape: inputs[k].shape().into(), hint })
+        })
+    }
+
+    /// Gives the ops the integers of this run; all of them, or none if one does not fit.
+    fn exchange(&mut self, indices: &[&Tensor<i64>]) -> Result<()> {
+        if indices.len() != self.indices.len() {
+            let (want, have) = (self.indices.len(), indices.len());
+            let hint = format!("it was compiled for {want} index tensors, and {have} were given");
+            return Err(Error::Argument { op: "run", hint });
+        }
+        let mut exchanged: SmallVec<[(u32, Tensor<i64>); 4]> = SmallVec::new();
+        for (k, (index, &given)) in self.indices.iter().zip(indices).enumerate() {
+            if given.shape() != index.recorded.shape() {
+                let hint = format!("index tensor {k} was recorded with shape {:?}", index.recorded.shape());
+                return Err(Error::Shape { op: "run", shape: given.shape().into(), hint });
+            }
+            let given = given.contiguous();
+            for reader in &index.readers {
+                let view = reader.view.transferred(&index.recorded, &given);
+                shape::check_index(reader.name, &view, reader.size)?;
+                exchanged.push((reader.step, view));
+            }
+        }
+        for (step, view) in exchanged {
+            let Work::Op(op) = &mut self.plan.steps[step as usize].work else { unreachable!("only ops read integers") };
+            *op.index_mut().expect("it reads integers") = view;
+        }
+        Ok(())
+    }
+
+    /// What was computed as the next state is the state now. Its memory and that of the old one change places.
+    fn pass_on(&mut self) {
+        let next: SmallVec<[Tensor<T>; 8]> = self.state.iter().map(|s| self.values[s.next as usize].clone()).collect();
+        for State { now, next, moves } in &self.state {
+            if *moves {
+                self.values[*next as usize] = Tensor::scalar(T::zero());
+                let [from, to] = [*now, *next].map(|slot| self.plan.homes[slot as usize]);
+                if let (Some(from), Some(to)) = (from, to)
+                    && from != to
+                {
+                    self.blocks[to as usize] = self.blocks[from as usize].take();
+                }
+            }
+        }
+        for (state, next) in self.state.iter().zip(next) {
+            self.values[state.now as usize] = next;
+        }
+    }
+
+    fn step(&mut self, k: usize) -> Result<()> {
+        let Program { plan, values, blocks, rules, .. } = self;
+        let step = &mut plan.steps[k];
+        let mut rooms: SmallVec<[Room<T>; 2]> =
+            step.outs.iter().map(|out| Room::take(out, values, blocks, &plan.blocks)).collect();
+        let x: SmallVec<[&Tensor<T>; 8]> = step.inputs.iter().map(|&slot| &values[slot as usize]).collect();
+        match &mut step.work {
+            Work::View(op) => rooms[0] = Room::Made(eval::view(op, &x).expect("a view")),
+            Work::Custom(rule) => rooms[0] = Room::Made(checked(rules[*rule as usize].compute(&x)?, &step.outs[0])?),
+            Work::Op(op) => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
+            Work::Map(map) => {
+                let operands: SmallVec<[Operand<T>; 8]> =
+                    x.iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
+                let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
+                map.run(&operands, &mut out);
+            }
+            Work::Product { transposed, map } => {
+                let mut operands: SmallVec<[Operand<T>; 8]> =
+                    x[2..].iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
+                operands.push(Operand::Old);
+                let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
+                let (product, others) = out.split_first_mut().expect("a product has a result");
+                eval::matmul_alongside([x[0], x[1]], *transposed, &step.outs[0].shape, product, others, &|at, run| {
+                    map.finish(at, &operands, run);
+                });
+            }
+            Work::Scalars(scalars) => {
+                for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {
+                    room.slice()[0] = y;
+                }
+            }
+        }
+        drop(x);
+        for (out, room) in step.outs.iter().zip(rooms) {
+            values[out.slot as usize] = room.tensor(out);
+        }
+        step.dead.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
+        Ok(())
+    }
+}
+
+/// The memory of a value goes back to where it came from.
+fn free<T: Float>(slot: u32, homes: &[Option<u32>], values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>]) {
+    let value = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));
+    if let (Some(home), Ok(buffer)) = (homes[slot as usize], value.into_buffer()) {
+        blocks[home as usize] = Some(buffer);
+    }
+}
+
+/// Memory that a result is being written to.
+enum Room<T: Float> {
+    Array(Arc<Vec<T>>, usize),
+    Number([T; 1]),
+    /// No memory of the program's: the result brings its own.
+    Made(Tensor<T>),
+}
+
+impl<T: Float> Room<T> {
+    /// What the plan says; where somebody still holds what is to be written over, something new.
+    fn take(out: &Out, values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>], sizes: &[usize]) -> Room<T> {
+        let len = out.shape.iter().product();
+        let buffer = match out.memory {
+            Memory::Own if out.shape.is_empty() => return Room::Number([T::zero()]),
+            Memory::Own => return Room::Made(Tensor::build(&out.shape, |_| ())),
+            Memory::Block(block) => {
+                let free = blocks[block as usize].take().filter(|buffer| Arc::strong_count(buffer) == 1);
+                free.unwrap_or_else(|| Arc::new(vec![T::zero(); sizes[block as usize]]))
+            }
+            Memory::Over(slot) => {
+                let old = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));
+                old.into_buffer().unwrap_or_else(|shared| Arc::new(shared.to_vec()))
+            }
+        };
+        Room::Array(buffer, len)
+    }
+
+    fn slice(&mut self) -> &mut [T] {
+        match self {
+            Room::Array(buffer, len) => &mut Arc::get_mut(buffer).expect("nobody else holds it")[..*len],
+            Room::Number(x) => x,
+            Room::Made(x) => x.unique_mut().expect("just made"),
+        }
+    }
+
+    fn tensor(self, out: &Out) -> Tensor<T> {
+        match self {
+            Room::Array(buffer, _) => Tensor::assemble(out.shape.clone(), out.strides.clone(), 0, buffer),
+            Room::Number([x]) => Tensor::scalar(x),
+            Room::Made(x) => x,
+        }
+    }
+}
+
+/// What a user's op gave, if it has the shape that it had when it was recorded.
+fn checked<T: Float>(y: Tensor<T>, out: &Out) -> Result<Tensor<T>> {
+    if y.shape() == out.shape.as_slice() {
+        return Ok(y);
+    }
+    let hint =
+        format!("a user's op gave this, and {:?} when it was recorded: shapes must not depend on values", out.shape);
+    Err(Error::Shape { op: "run", shape: y.shape().into(), hint })
+}

@@ -1,0 +1,162 @@
+//! Roundabout ways to something simpler. Every rewriting here gives the same bits, up to the sign of a zero.
+
+use super::graph::{Act, Graph};
+use crate::float::Float;
+use crate::op::{Binary, Fold, Op, Unary};
+use crate::tape::Inputs;
+use crate::tensor::layout::broadcast;
+use crate::tensor::view::Span;
+use crate::tensor::{Shape, Tensor};
+use smallvec::{SmallVec, smallvec};
+use std::panic::Location;
+
+/// A node that gives what `op` would, if there is a simpler one; `op` and `inputs` themselves are simplified on the way.
+pub(super) fn simplify<T: Float>(
+    g: &mut Graph<T>,
+    op: &mut Op,
+    inputs: &mut Inputs,
+    shape: &Shape,
+    line: &'static Location<'static>,
+) -> Option<u32> {
+    match op {
+        Op::StopGradient => Some(inputs[0]),
+        Op::Unary(Unary::Neg) => before(g, inputs[0], |op| matches!(op, Op::Unary(Unary::Neg))),
+        Op::Binary(b) => {
+            let b = *b;
+            unexpand(g, inputs, shape);
+            binary(g, b, inputs, shape).or_else(|| pieces(g, b, inputs, line))
+        }
+        Op::Where => {
+            unexpand(g, inputs, shape);
+            None
+        }
+        // A mean is a sum, so that sums alone need to be known further on.
+        Op::Reduce { fold: Fold::Mean, axes, keep } => {
+            let from = g.shape(inputs[0]);
+            let n: usize = axes.iter().map(|i| from[i]).product();
+            let sum = Op::Reduce { fold: Fold::Sum, axes: *axes, keep: *keep };
+            let sum = g.push(sum, inputs.clone(), line).ok()?;
+            let n = g.constant(Tensor::scalar(T::of(n as f64)), line);
+            (!shape.contains(&0)).then(|| g.push(Op::Binary(Binary::Div), smallvec![sum, n], line).ok())?
+        }
+        Op::Reshape { .. } | Op::Expand { .. } => {
+            // Of two in a row, the second alone says where the elements go.
+            let same = std::mem::discriminant(op);
+            if let Some(first) = before(g, inputs[0], |before| std::mem::discriminant(before) == same) {
+                inputs[0] = first;
+            }
+            (g.shape(inputs[0]) == shape).then_some(inputs[0])
+        }
+        Op::Permute { order } => {
+            if let Act::Op(first) = &g.nodes[inputs[0] as usize].act
+                && let Op::Permute { order: first } = &**first
+            {
+                *order = order.iter().map(|&i| first[i]).collect();
+                inputs[0] = g.nodes[inputs[0] as usize].inputs[0];
+            }
+            order.iter().enumerate().all(|(i, &axis)| i == axis).then_some(inputs[0])
+        }
+        Op::Slice { spans } => {
+            let whole = |(span, &size): (&Span, &usize)| span.start == 0 && span.len == size && span.step == 1;
+            if spans.iter().zip(g.shape(inputs[0])).all(whole) {
+                return Some(inputs[0]);
+            }
+            // What was put there is read back.
+            before(g, inputs[0], |op| matches!(op, Op::Place { spans: placed, .. } if placed == spans))
+        }
+        Op::MatMul { ta, tb } => {
+            absorb_transpose(g, &mut inputs[0], ta);
+            absorb_transpose(g, &mut inputs[1], tb);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The input of a node whose op is of that kind.
+fn before<T: Float>(g: &Graph<T>, id: u32, kind: impl Fn(&Op) -> bool) -> Option<u32> {
+    let node = &g.nodes[id as usize];
+    let found = match &node.act {
+        Act::Op(op) => kind(op),
+        Act::Unary(u) => kind(&Op::Unary(*u)),
+        _ => false,
+    };
+    found.then(|| node.inputs[0])
+}
+
+/// Elementwise functions broadcast by themselves: an operand need not be repeated first.
+fn unexpand<T: Float>(g: &Graph<T>, inputs: &mut Inputs, shape: &Shape) {
+    for k in 0..inputs.len() {
+        let Some(narrow) = before(g, inputs[k], |op| matches!(op, Op::Expand { .. })) else { continue };
+        let mut with = inputs.clone();
+        with[k] = narrow;
+        let joined = with.iter().try_fold(Shape::new(), |s, &i| broadcast("", &s, g.shape(i)));
+        if joined.is_ok_and(|joined| joined == *shape) {
+            *inputs = with;
+        }
+    }
+}
+
+/// Products with 1, sums with 0, differences to 0.
+fn binary<T: Float>(g: &Graph<T>, b: Binary, inputs: &Inputs, shape: &Shape) -> Option<u32> {
+    let [x, y] = [inputs[0], inputs[1]];
+    let is = |id: u32, c: f64| g.uniform(id) == Some(T::of(c));
+    let same = match b {
+        Binary::Mul if is(y, 1.0) => x,
+        Binary::Mul if is(x, 1.0) => y,
+        Binary::Div if is(y, 1.0) => x,
+        Binary::Add | Binary::Sub if is(y, 0.0) => x,
+        Binary::Add if is(x, 0.0) => y,
+        _ => return None,
+    };
+    (g.shape(same) == shape).then_some(same)
+}
+
+/// The sum of pieces that were put into zeros beside each other is the pieces, joined: how the cotangents of slices
+/// come together again.
+fn pieces<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static Location<'static>) -> Option<u32> {
+    const MOST: usize = 64;
+    if b != Binary::Add {
+        return None;
+    }
+    let mut parts: SmallVec<[(Span, u32); 8]> = SmallVec::new();
+    let (mut ahead, mut along): (SmallVec<[u32; 8]>, Option<(usize, usize)>) = (inputs.iter().copied().collect(), None);
+    while let Some(id) = ahead.pop() {
+        let node = &g.nodes[id as usize];
+        match &node.act {
+            Act::Binary(Binary::Add) if parts.len() + ahead.len() < MOST => ahead.extend(node.inputs.iter().copied()),
+            Act::Op(op) => {
+                let Op::Place { spans, shape } = &**op else { return None };
+                let partial = |i: &usize| spans[*i].len != shape[*i];
+                let axis = (0..shape.len()).find(partial)?;
+                let other = (axis + 1..shape.len()).any(|i| partial(&i));
+                if other || spans[axis].step != 1 || *along.get_or_insert((axis, shape[axis])) != (axis, shape[axis]) {
+                    return None;
+                }
+                parts.push((spans[axis], node.inputs[0]));
+            }
+            _ => return None,
+        }
+    }
+    parts.sort_by_key(|(span, _)| span.start);
+    let (axis, size) = along?;
+    let end = parts.iter().try_fold(0, |at, (span, _)| (span.start == at).then_some(at + span.len));
+    if end != Some(size) {
+        return None;
+    }
+    g.push(Op::Concat { axis }, parts.iter().map(|&(_, id)| id).collect(), line).ok()
+}
+
+/// A product reads its operands transposed by a flag.
+fn absorb_transpose<T: Float>(g: &Graph<T>, input: &mut u32, flag: &mut bool) {
+    let swaps = |op: &Op| match op {
+        Op::Permute { order } => {
+            let n = order.len();
+            n >= 2 && order[n - 1] == n - 2 && order[n - 2] == n - 1 && (0..n - 2).all(|i| order[i] == i)
+        }
+        _ => false,
+    };
+    if let Some(straight) = before(g, *input, swaps) {
+        (*input, *flag) = (straight, !*flag);
+    }
+}

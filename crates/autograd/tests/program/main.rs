@@ -1,0 +1,126 @@
+//! Programs against the tapes they were made from.
+
+mod errors;
+mod random;
+
+use autograd::Program;
+use autograd::prelude::*;
+
+/// The bits, but for the sign of a zero, and of NaN all.
+fn bits(x: &Tensor<f64>) -> Vec<u64> {
+    x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }).collect()
+}
+
+/// Value and gradients of a function of some tensors, recorded and replayed three times, with other inputs in between.
+fn check<F>(inputs: &[Tensor<f64>], f: F)
+where
+    F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
+{
+    let record = |inputs: &[Tensor<f64>]| -> Vec<Tensor<f64>> {
+        let tape = Tape::new();
+        let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let y = f(&tape, &x);
+        let mut out = vec![y.value()];
+        out.extend(y.grad(&x).iter().map(|g| g.value()));
+        out
+    };
+    let tape = Tape::new();
+    let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+    let y = f(&tape, &x);
+    let mut outputs = vec![y];
+    outputs.extend(y.grad(&x));
+    let mut program = Program::new(&tape, &x, &outputs);
+    let other: Vec<Tensor<f64>> = inputs.iter().map(|x| x.map(|x| 0.9 * x + 0.01)).collect();
+    for given in [inputs, &other, inputs] {
+        let expected = record(given);
+        let out = program.run(&given.iter().collect::<Vec<_>>()).unwrap();
+        for (k, (e, o)) in expected.iter().zip(out).enumerate() {
+            assert_eq!(e.shape(), o.shape(), "output {k}");
+            assert_eq!(bits(e), bits(o), "output {k}: {e:?} {o:?}");
+        }
+    }
+}
+
+fn randn(shape: &[usize], seed: u64) -> Tensor<f64> {
+    Tensor::randn(shape, &mut Rng::new(seed))
+}
+
+#[test]
+fn elementwise_with_a_sum() {
+    for n in [1, 2, 7, 1000, 20_000, 100_001] {
+        check(&[randn(&[n], 1)], |_, x| (x[0].tanh() * (-x[0] * x[0]).exp() + x[0].sigmoid()).sum());
+    }
+}
+
+#[test]
+fn layers() {
+    let inputs = [randn(&[32, 20], 1), randn(&[30, 20], 2), randn(&[30], 3), randn(&[10, 30], 4), randn(&[10], 5)];
+    check(&inputs, |_, x| {
+        let h = (x[0].matmul_t(x[1]) + x[2]).relu();
+        let y = h.matmul_t(x[3]) + x[4];
+        y.log_softmax(1).square().mean() + h.mean_axes(0).sum()
+    });
+}
+
+#[test]
+fn a_chain_of_numbers() {
+    check(&[Tensor::scalar(1.5), Tensor::scalar(1.85), Tensor::scalar(-0.55)], |_, x| {
+        (0..50).fold(x[0], |y, _| y.sin() * x[1] + x[2])
+    });
+}
+
+#[test]
+fn a_recurrent_cell_through_time() {
+    let inputs = [randn(&[6, 4, 3], 1), randn(&[20, 3], 2), randn(&[20, 5], 3), randn(&[20], 4)];
+    check(&inputs, |tape, x| {
+        let (mut h, mut c) = (tape.constant(Tensor::zeros(&[4, 5])), tape.constant(Tensor::zeros(&[4, 5])));
+        let mut loss = tape.constant(0.0);
+        for t in 0..6 {
+            let z = x[0].slice(0, t..t + 1).reshape(&[4, 3]).matmul_t(x[1]) + h.matmul_t(x[2]) + x[3];
+            let gate = |k: isize| z.slice(1, 5 * k..5 * k + 5);
+            c = gate(1).sigmoid() * c + gate(0).sigmoid() * gate(2).tanh();
+            h = gate(3).sigmoid() * c.tanh();
+            loss = loss + h.square().sum();
+        }
+        loss
+    });
+}
+
+#[test]
+fn training_in_place() {
+    let (x, t) = (randn(&[16, 8], 1), randn(&[16, 4], 2));
+    let start = [randn(&[4, 8], 3), randn(&[4], 4)];
+    let step = |tape: &Tape<f64>, p: [Tensor<f64>; 4]| -> [Tensor<f64>; 5] {
+        let [w, b, vw, vb] = p.map(|p| tape.var(p));
+        let loss = (tape.constant(x.clone()).matmul_t(w) + b - tape.constant(t.clone())).square().mean();
+        let g = loss.grad(&[w, b]);
+        let (nvw, nvb) = (0.9 * vw + g[0], 0.9 * vb + g[1]);
+        [w - 0.1 * nvw, b - 0.1 * nvb, nvw, nvb, loss].map(|v| v.value())
+    };
+    let tape = Tape::new();
+    let zeros = [Tensor::zeros(&[4, 8]), Tensor::zeros(&[4])];
+    let [w, b, vw, vb] = [&start[0], &start[1], &zeros[0], &zeros[1]].map(|p| tape.var(p.clone()));
+    let loss = (tape.constant(x.clone()).matmul_t(w) + b - tape.constant(t.clone())).square().mean();
+    let g = loss.grad(&[w, b]);
+    let (nvw, nvb) = (0.9 * vw + g[0], 0.9 * vb + g[1]);
+    let state = [(w, w - 0.1 * nvw), (b, b - 0.1 * nvb), (vw, nvw), (vb, nvb)];
+    let mut program = Program::draft(&tape).state(&state).outputs(&[loss]).compile().unwrap();
+    let mut expected = [start[0].clone(), start[1].clone(), zeros[0].clone(), zeros[1].clone()];
+    for _ in 0..5 {
+        let [w, b, vw, vb, loss] = step(&Tape::new(), expected);
+        assert_eq!(bits(&loss), bits(&program.run(&[]).unwrap()[0]));
+        expected = [w, b, vw, vb];
+        for (k, e) in expected.iter().enumerate() {
+            assert_eq!(bits(e), bits(program.state(k)), "state {k}");
+        }
+    }
+}
+
+#[test]
+fn hessian_vector_products() {
+    check(&[randn(&[50], 1), randn(&[50], 2)], |_, x| {
+        let (a, b) = (x[0].slice(0, 1..50), x[0].slice(0, 0..49));
+        let f = (100.0 * (a - b * b).square() + (1.0 - b).square()).sum();
+        (f.grad(&[x[0]])[0] * x[1]).sum()
+    });
+}
