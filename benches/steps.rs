@@ -2,24 +2,27 @@
 
 mod work;
 
-use autograd::prelude::*;
+use autograd::{set_threads, threads};
 use criterion::{Criterion, criterion_group, criterion_main};
-use work::{Mlp, elementwise, scalar_chain};
+use std::time::Duration;
+use work::items::{ITEMS, Measure};
 
 fn steps(c: &mut Criterion) {
-    let mut small = Mlp::new(&[64, 32, 10], 32);
-    c.bench_function("M1a: train step, MLP 64-32-10, batch 32", |b| b.iter(|| small.step()));
-    let mut large = Mlp::new(&[784, 256, 128, 10], 128);
-    c.bench_function("M1b: train step, MLP 784-256-128-10, batch 128", |b| b.iter(|| large.step()));
-    let mut tape = Tape::new();
-    c.bench_function("M2: 300,000 scalar operations recorded and swept", |b| b.iter(|| scalar_chain(&mut tape)));
-    for n in [1_000, 100_000] {
-        let (x, mut tape) = (Tensor::randn(&[n], &mut Rng::new(0)), Tape::new());
-        c.bench_function(&format!("M3: elementwise value and gradient, n = {n}"), |b| {
-            b.iter(|| elementwise(&mut tape, &x))
+    let most = threads();
+    for item in ITEMS.iter().filter(|item| matches!(item.measure, Measure::Time { .. })) {
+        set_threads(item.threads.unwrap_or(most));
+        let mut work = None;
+        c.bench_function(&format!("{}: {}", item.name, item.what), |b| {
+            // Made only if it is to run: a filter on the command line leaves most of it out.
+            let work = work.get_or_insert_with(item.work);
+            b.iter(|| work.record())
         });
     }
 }
 
-criterion_group!(benches, steps);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    targets = steps
+}
 criterion_main!(benches);

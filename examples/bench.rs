@@ -1,67 +1,187 @@
-//! Times the engine on fixed pieces of work and prints one JSON line each:
-//! `cargo run --release --example bench -- [--threads N] [--only M1a,M2]`.
+//! Times the engine on fixed pieces of work and prints one line of JSON each:
+//! `cargo run --release --example bench -- [--threads N] [--only M1a,M3] [--record|--replay]`.
 //!
-//! The same work for PyTorch and JAX is in `benches/peers/`; `benches/peers/compare.sh` runs all three in one go.
-//! M1a/b/c: a training step of an MLP (forward, mean softmax cross-entropy, backward, SGD with momentum 0.9).
-//! M2: x <- sin(x)·a + b on f64 scalars, recorded and swept, per operation. M3: value and gradient of
-//! sum(tanh(x)·exp(-x²) + sigmoid(x)).
+//! The works are those of `benches/work/`, listed by name in `benches/work/items.rs`; the same in PyTorch and JAX are in
+//! `benches/peers/`, and `benches/peers/compare.sh` runs all three in one go.
 
 #[path = "../benches/work/mod.rs"]
 mod work;
 
-use autograd::prelude::*;
 use autograd::{set_threads, threads};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
-use work::{LENGTH, Mlp, elementwise, scalar_chain};
+use work::Work;
+use work::items::{ITEMS, Item, Measure};
 
-fn main() {
-    let (mut only, mut args) = (Vec::new(), std::env::args().skip(1));
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--threads" => set_threads(value().parse().expect("--threads takes a number")),
-            "--only" => only = value().split(',').map(str::to_owned).collect(),
-            other => panic!("unknown argument {other}: use --threads N, --only M1a,M2"),
+const USAGE: &str = "usage: bench [--threads N] [--only M1a,M3] [--record|--replay]
+  --threads N    at most so many threads (default: as many as there are cores)
+  --only A,B     these works, or families of them: M3 stands for M3_1000 and the like
+  --record       each run records the work anew
+  --replay       each run replays what was recorded once (default: both)";
+
+/// Names the one work whose memory a process of its own measures.
+const CHILD: &str = "WENGERT_BENCH_CHILD";
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("{message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let most = options.threads.unwrap_or_else(threads);
+    let mut complete = true;
+    for item in ITEMS.iter().filter(|item| options.wants(item.name)) {
+        set_threads(item.threads.unwrap_or(most));
+        complete &= options.variants.iter().all(|&variant| measure(item, variant));
+    }
+    ExitCode::from(u8::from(!complete))
+}
+
+/// Whether a work is recorded at each run, or once.
+#[derive(Clone, Copy, PartialEq)]
+enum Variant {
+    Record,
+}
+
+impl Variant {
+    /// As on the command line.
+    fn argument(self) -> &'static str {
+        match self {
+            Variant::Record => "--record",
         }
     }
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|o| o == name);
-    for (name, sizes, batch, runs) in [
-        ("M1a", &[64, 32, 10][..], 32, 2000),
-        ("M1b", &[784, 256, 128, 10], 128, 200),
-        ("M1c", &[1024, 2048, 2048, 1000], 256, 10),
-    ] {
-        if wanted(name) {
-            let mut mlp = Mlp::new(sizes, batch);
-            let (scale, unit) = if name == "M1a" { (1e6, "us") } else { (1e3, "ms") };
-            report(name, runs, scale, unit, || mlp.step());
-        }
-    }
-    if wanted("M2") {
-        let mut tape = Tape::new();
-        report("M2", 20, 1e9 / (3.0 * LENGTH as f64), "ns/op", || scalar_chain(&mut tape));
-    }
-    for (name, n, runs) in [("M3_1000", 1000, 2000), ("M3_100000", 100_000, 200), ("M3_10000000", 10_000_000, 5)] {
-        if wanted(name) {
-            let x = Tensor::<f32>::randn(&[n], &mut Rng::new(0));
-            let mut tape = Tape::new();
-            report(name, runs, 1e6, "us", || elementwise(&mut tape, &x));
+
+    fn run(self, work: &mut dyn Work) {
+        match self {
+            Variant::Record => work.record(),
         }
     }
 }
 
-/// The median and the least of some runs after a warm-up, as a line of JSON.
-fn report(name: &str, runs: usize, scale: f64, unit: &str, mut work: impl FnMut()) {
+/// What the command line asks for.
+struct Options {
+    threads: Option<usize>,
+    only: Vec<String>,
+    variants: Vec<Variant>,
+}
+
+impl Options {
+    /// The arguments, or what is wrong with them; `None` where help is asked for.
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+        let mut options = Options { threads: None, only: Vec::new(), variants: Vec::new() };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--threads" => options.threads = Some(thread_count(&value()?)?),
+                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--record" => options.variants.push(Variant::Record),
+                "--help" | "-h" => return Ok(None),
+                other => return Err(format!("unknown argument {other}")),
+            }
+        }
+        if options.variants.is_empty() {
+            options.variants = vec![Variant::Record];
+        }
+        let unknown = |only: &&String| !ITEMS.iter().any(|item| names(only, item.name));
+        match options.only.iter().find(unknown) {
+            Some(name) => {
+                let all: Vec<_> = ITEMS.iter().map(|item| item.name).collect();
+                Err(format!("there is no work {name:?}: choose from {}", all.join(", ")))
+            }
+            None => Ok(Some(options)),
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        match std::env::var(CHILD) {
+            Ok(one) => one == name,
+            Err(_) => self.only.is_empty() || self.only.iter().any(|only| names(only, name)),
+        }
+    }
+}
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    let most = std::thread::available_parallelism().map_or(1, usize::from).max(256);
+    match text.parse() {
+        Ok(n) if (1..=most).contains(&n) => Ok(n),
+        _ => Err(format!("--threads takes a number from 1 to {most}, not {text:?}")),
+    }
+}
+
+/// Whether what `--only` says names a work, or its family.
+fn names(only: &str, name: &str) -> bool {
+    name.strip_prefix(only).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
+/// Measures a work and prints the result; false if that failed.
+fn measure(item: &Item, variant: Variant) -> bool {
+    match item.measure {
+        Measure::Time { runs, unit, second } => {
+            let mut work = (item.work)();
+            print(item.name, variant, time(runs, second, || variant.run(&mut *work)), unit);
+            true
+        }
+        Measure::Peak { runs } if std::env::var_os(CHILD).is_some() => {
+            let peak = peak(|| {
+                let mut work = (item.work)();
+                (0..runs).for_each(|_| variant.run(&mut *work));
+            });
+            match peak {
+                Some(peak) => print(item.name, variant, [peak; 2], "MiB"),
+                None => eprintln!("{}: the system does not tell in /proc how much memory was in use", item.name),
+            }
+            peak.is_some()
+        }
+        // In a process of its own, whose memory nothing has touched.
+        Measure::Peak { .. } => {
+            let threads = threads().to_string();
+            let child = std::env::current_exe().and_then(|program| {
+                Command::new(program).args(["--threads", &threads, variant.argument()]).env(CHILD, item.name).status()
+            });
+            child.is_ok_and(|status| status.success())
+        }
+    }
+}
+
+/// The median and the least time of some runs after a warm-up, in a unit of which a second has so many.
+fn time(runs: usize, second: f64, mut work: impl FnMut()) -> [f64; 2] {
     (0..runs / 10 + 2).for_each(|_| work());
     let mut times: Vec<f64> = (0..runs)
         .map(|_| {
             let start = Instant::now();
             work();
-            start.elapsed().as_secs_f64() * scale
+            start.elapsed().as_secs_f64() * second
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    let (median, min, threads) = (times[runs / 2], times[0], threads());
+    [times[runs / 2], times[0]]
+}
+
+/// The most memory that is resident while something runs, beyond what is before, in MiB.
+fn peak(work: impl FnOnce()) -> Option<f64> {
+    let before = kibibytes("VmRSS:")?;
+    // From here on the system counts the most anew.
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    work();
+    Some((kibibytes("VmHWM:")? - before) / 1024.0)
+}
+
+/// An entry of this process's status.
+fn kibibytes(entry: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(entry))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn print(name: &str, variant: Variant, [median, min]: [f64; 2], unit: &str) {
+    let (variant, threads) = (&variant.argument()[2..], threads());
     println!(
-        r#"{{"bench":"{name}","variant":"record","threads":{threads},"median":{median:.4},"min":{min:.4},"unit":"{unit}"}}"#
+        r#"{{"bench":"{name}","variant":"{variant}","threads":{threads},"median":{median:.4},"min":{min:.4},"unit":"{unit}"}}"#
     );
 }

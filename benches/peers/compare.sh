@@ -1,30 +1,29 @@
 #!/usr/bin/env bash
 # Runs wengert, PyTorch and JAX on the same work, in turn and three times over, and prints a table of medians.
 # Needs Python with venv; installs the peers into target/peers at the first run. Arguments: [--threads N] [--only M1a,…]
-set -euo pipefail
+# A peer that fails is named, with its last words; the table then holds what the others gave.
+set -uo pipefail
 cd "$(dirname "$0")/../.."
 python=target/peers/bin/python
-[ -x "$python" ] || { python3 -m venv target/peers && target/peers/bin/pip install -q torch jax; }
-cargo build --release --example bench
-lines=$(mktemp)
-trap 'rm -f "$lines"' EXIT
+[ -x "$python" ] || { python3 -m venv target/peers && target/peers/bin/pip install -q torch jax; } || exit
+cargo build --release --example bench || exit
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=()
+
+# Runs one of the three, keeps its lines, and notes if it fails.
+measure() {
+  local name=$1
+  shift
+  "$@" >>"$work/lines" 2>"$work/errors" && return
+  failed+=("$name: exit $?: $(tail -n 3 "$work/errors")")
+}
+
 for _ in 1 2 3; do
-  ./target/release/examples/bench "$@" >>"$lines"
-  "$python" benches/peers/torch_steps.py "$@" >>"$lines" 2>/dev/null
-  "$python" benches/peers/jax_steps.py "$@" >>"$lines" 2>/dev/null
+  measure wengert ./target/release/examples/bench "$@"
+  measure PyTorch "$python" benches/peers/torch_steps.py "$@"
+  measure JAX "$python" benches/peers/jax_steps.py "$@"
 done
-"$python" - "$lines" <<'PY'
-import collections, json, statistics, sys
-rows = collections.defaultdict(lambda: collections.defaultdict(list))
-units = {}
-for line in map(json.loads, open(sys.argv[1])):
-    rows[line["bench"]][line["variant"]].append((line["median"], line["min"]))
-    units[line["bench"]] = line["unit"]
-print("| work | unit | wengert | PyTorch | JAX (jit) | best peer / wengert |\n|---|---|---|---|---|---|")
-for name, by in rows.items():
-    middle = {v: statistics.median(m for m, _ in runs) for v, runs in by.items()}
-    cell = lambda v: f"{middle[v]:.4g} [{min(m for _, m in by[v]):.4g}]" if v in middle else "-"
-    peers = [middle[v] for v in ("torch", "jax") if v in middle]
-    ratio = f"{min(peers) / middle['record']:.2f}" if peers and "record" in middle else "-"
-    print(f"| {name} | {units[name]} | {cell('record')} | {cell('torch')} | {cell('jax')} | {ratio} |")
-PY
+"$python" benches/peers/table.py "$work/lines"
+for failure in ${failed+"${failed[@]}"}; do echo "FAILED $failure" >&2; done
+[ ${#failed[@]} -eq 0 ]

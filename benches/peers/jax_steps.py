@@ -1,52 +1,77 @@
-"""The work of benches/work in JAX. pip install jax; python jax_steps.py [--threads N] [--only M1a,M2]"""
+"""The work of benches/work in JAX. pip install jax; python jax_steps.py [--threads N] [--only M1a,M3]"""
 import os
-from timing import arguments, report
+from functools import partial
+
+from timing import arguments, report, report_peak
 
 args = arguments()
 # XLA's threads on a CPU follow the cores the process may use.
-os.sched_setaffinity(0, list(os.sched_getaffinity(0))[: args.threads])
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 jax.config.update("jax_enable_x64", True)
 rng = np.random.default_rng(0)
+SMALL, MIDDLE, LARGE = ([64, 32, 10], 32), ([784, 256, 128, 10], 128), ([1024, 2048, 2048, 1000], 256)
 
 
-def normal(*shape):
-    return jnp.asarray(rng.standard_normal(shape), jnp.float32)
+def normal(*shape, dtype=jnp.float32):
+    return jnp.asarray(rng.standard_normal(shape), dtype)
 
 
-def mlp(sizes, batch):
-    """A training step, compiled: forward, mean softmax cross-entropy, backward, SGD with momentum 0.9."""
-    params = [(normal(b, a) / a**0.5, jnp.zeros(b, jnp.float32)) for a, b in zip(sizes, sizes[1:])]
-    x, y = normal(batch, sizes[0]), jnp.asarray(rng.integers(0, sizes[-1], batch))
+def labels(batch, classes):
+    return jnp.asarray(rng.integers(0, classes, batch))
 
-    def loss(params):
-        h = x
-        for i, (w, b) in enumerate(params):
-            h = (jax.nn.relu(h) if i else h) @ w.T + b
-        return -jnp.take_along_axis(jax.nn.log_softmax(h), y[:, None], 1).mean()
 
-    @jax.jit
-    def update(params, velocity):
-        gradients = jax.grad(loss)(params)
+def linear(a, b):
+    return normal(b, a) / a**0.5, jnp.zeros(b, jnp.float32)
+
+
+def dense(layers, x):
+    for i, (w, b) in enumerate(layers):
+        x = (jax.nn.relu(x) if i else x) @ w.T + b
+    return x
+
+
+def cross_entropy(scores, y):
+    return -jnp.take_along_axis(jax.nn.log_softmax(scores), y[:, None], 1).mean()
+
+
+def train(model):
+    """A training step, compiled: forward, mean softmax cross-entropy, backward, SGD with momentum 0.9, in place."""
+
+    def update(params, velocity, x, y):
+        gradients = jax.grad(lambda params: cross_entropy(model(params, x), y))(params)
         velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, gradients)
         return jax.tree.map(lambda p, v: p - 1e-3 * v, params, velocity), velocity
 
+    return jax.jit(update, donate_argnums=(0, 1))
+
+
+def steps(update, params, x, y):
     state = [params, jax.tree.map(jnp.zeros_like, params)]
 
     def step():
-        state[:] = jax.block_until_ready(update(*state))
+        state[:] = jax.block_until_ready(update(*state, x, y))
 
     return step
+
+
+def mlp_data(sizes, batch):
+    return [linear(a, b) for a, b in zip(sizes, sizes[1:])], normal(batch, sizes[0]), labels(batch, sizes[-1])
+
+
+def mlp(sizes, batch):
+    return steps(train(dense), *mlp_data(sizes, batch))
 
 
 def scalar_chain(n):
     """x <- sin(x) a + b on float64 scalars in one scan, and back to x0, a and b."""
 
     def chain(x0, a, b):
-        return jax.lax.scan(lambda x, _: (jnp.sin(x) * a + b, None), x0, None, length=n)[0]
+        return lax.scan(lambda x, _: (jnp.sin(x) * a + b, None), x0, None, length=n)[0]
 
     gradient = jax.jit(jax.value_and_grad(chain, (0, 1, 2)))
     at = [jnp.float64(v) for v in (1.5, 1.8508157176809255, -0.5577074246549021)]
@@ -59,9 +84,115 @@ def elementwise(n):
     return lambda: jax.block_until_ready(gradient(x))
 
 
-report(args, "jax", "M1a", lambda: mlp([64, 32, 10], 32), 500, 1e6, "us")
-report(args, "jax", "M1b", lambda: mlp([784, 256, 128, 10], 128), 200, 1e3, "ms")
-report(args, "jax", "M1c", lambda: mlp([1024, 2048, 2048, 1000], 256), 10, 1e3, "ms")
-report(args, "jax", "M2", lambda: scalar_chain(100_000), 20, 1e9 / 300_000, "ns/op")
+def hessian_vector(f, x, *data):
+    """Forward over reverse."""
+    v = jax.tree.map(lambda x: normal(*x.shape, dtype=x.dtype), x)
+    product = jax.jit(lambda x, v, *data: jax.jvp(jax.grad(lambda x: f(x, *data)), (x,), (v,))[1])
+    return lambda: jax.block_until_ready(product(x, v, *data))
+
+
+def rosenbrock(n):
+    def f(x):
+        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+    return hessian_vector(f, normal(n, dtype=jnp.float64))
+
+
+def mlp_hessian(sizes, batch):
+    return hessian_vector(lambda params, x, y: cross_entropy(dense(params, x), y), *mlp_data(sizes, batch))
+
+
+def lstm(inputs, hidden, length, batch):
+    weights = normal(inputs, 4 * hidden) * 0.1, normal(hidden, 4 * hidden) * 0.1, jnp.zeros(4 * hidden, jnp.float32)
+    zeros = jnp.zeros((batch, hidden), jnp.float32)
+
+    def loss(weights, x):
+        of_input, of_state, bias = weights
+
+        def cell(state, x):
+            h, c = state
+            i, f, g, o = jnp.split(x + h @ of_state, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        outputs = lax.scan(cell, (zeros, zeros), x @ of_input + bias)[1]
+        return (outputs * outputs).sum()
+
+    gradient = jax.jit(jax.value_and_grad(loss))
+    x = normal(length, batch, inputs)
+    return lambda: jax.block_until_ready(gradient(weights, x))
+
+
+def lenet(batch):
+    def pooled(x, filters, padding):
+        w, b = filters
+        x = jax.nn.relu(lax.conv_general_dilated(x, w, (1, 1), padding) + b[:, None, None])
+        return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+    def model(params, x):
+        filters, layers = params
+        x = pooled(pooled(x, filters[0], "SAME"), filters[1], "VALID")
+        return dense(layers, x.reshape(batch, -1))
+
+    def filter(*shape):
+        return normal(*shape) / float(np.prod(shape[1:])) ** 0.5, jnp.zeros(shape[0], jnp.float32)
+
+    params = [filter(6, 1, 5, 5), filter(16, 6, 5, 5)], [linear(400, 120), linear(120, 84), linear(84, 10)]
+    return steps(train(model), params, normal(batch, 1, 28, 28), labels(batch, 10))
+
+
+def recurrence(n, segment=None):
+    """The gradient of h <- tanh(h W), n times; with a segment, with a checkpoint after so many."""
+
+    def run(h, w, n):
+        return lax.scan(lambda h, _: (jnp.tanh(h @ w), None), h, None, length=n)[0]
+
+    def checkpointed(h, w):
+        part = jax.checkpoint(lambda h: run(h, w, segment))
+        return lax.scan(lambda h, _: (part(h), None), h, None, length=n // segment)[0]
+
+    return jax.jit(jax.value_and_grad(lambda w, h: (checkpointed(h, w) if segment else run(h, w, n)).sum()))
+
+
+def of_shape(tree):
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+
+
+def mlp_memory(sizes, batch):
+    params, x, y = jax.eval_shape(lambda: jax.tree.map(jnp.zeros_like, of_shape(mlp_data(sizes, batch))))
+    update = train(dense).lower(params, params, x, y).compile()
+    mlp(*SMALL)()
+    yield
+    step = steps(update, *mlp_data(sizes, batch))
+    for _ in range(3):
+        step()
+    yield
+
+
+def recurrence_memory(n, segment=None):
+    shapes = jax.ShapeDtypeStruct((256, 256), jnp.float32), jax.ShapeDtypeStruct((64, 256), jnp.float32)
+    gradient = recurrence(n, segment).lower(*shapes).compile()
+    jax.block_until_ready(recurrence(2)(normal(256, 256), normal(64, 256)))
+    yield
+    w, h = normal(256, 256) / 16, normal(64, 256)
+    jax.block_until_ready(gradient(w, h))
+    yield
+
+
+time = partial(report, args, "jax")
+peak = partial(report_peak, args, "jax")
+time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
+time("M1b", lambda: mlp(*MIDDLE), 200, 1e3, "ms")
+time("M1c", lambda: mlp(*LARGE), 10, 1e3, "ms")
+peak("M1c_memory", lambda: mlp_memory(*LARGE))
+time("M2", lambda: scalar_chain(100_000), 20, 1e9 / 300_000, "ns/op")
 for n, runs in [(1000, 500), (100_000, 100), (10_000_000, 5)]:
-    report(args, "jax", f"M3_{n}", lambda: elementwise(n), runs, 1e6, "us")
+    time(f"M3_{n}", lambda: elementwise(n), runs, 1e6, "us")
+time("M4_1000", lambda: rosenbrock(1000), 500, 1e6, "us")
+time("M4_1000000", lambda: rosenbrock(1_000_000), 20, 1e3, "ms")
+time("M4_mlp", lambda: mlp_hessian(*MIDDLE), 100, 1e3, "ms")
+time("M5", lambda: lstm(64, 128, 64, 16), 30, 1e3, "ms")
+time("M6", lambda: lenet(64), 50, 1e3, "ms")
+peak("M7", lambda: recurrence_memory(1000))
+peak("M7_checkpointed", lambda: recurrence_memory(1000, 20))

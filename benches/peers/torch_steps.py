@@ -1,22 +1,22 @@
-"""The work of benches/work in PyTorch. pip install torch; python torch_steps.py [--threads N] [--only M1a,M2]"""
+"""The work of benches/work in PyTorch. pip install torch; python torch_steps.py [--threads N] [--only M1a,M3]"""
+from functools import partial
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from timing import arguments, report
+from timing import arguments, report, report_peak
+from torch.utils.checkpoint import checkpoint
 
 args = arguments()
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)
+SMALL, MIDDLE, LARGE = ([64, 32, 10], 32), ([784, 256, 128, 10], 128), ([1024, 2048, 2048, 1000], 256)
 
 
-def mlp(sizes, batch):
+def train(model, x, classes):
     """A training step: forward, mean softmax cross-entropy, backward, SGD with momentum 0.9."""
-    layers = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
-        layers += ([nn.ReLU()] if i else []) + [nn.Linear(a, b)]
-    model = nn.Sequential(*layers)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
-    x, y = torch.randn(batch, sizes[0]), torch.randint(0, sizes[-1], (batch,))
+    y = torch.randint(0, classes, (len(x),))
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -24,6 +24,17 @@ def mlp(sizes, batch):
         optimizer.step()
 
     return step
+
+
+def dense(sizes):
+    layers = []
+    for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
+        layers += ([nn.ReLU()] if i else []) + [nn.Linear(a, b)]
+    return nn.Sequential(*layers)
+
+
+def mlp(sizes, batch):
+    return train(dense(sizes), torch.randn(batch, sizes[0]), sizes[-1])
 
 
 def scalar_chain(n):
@@ -53,9 +64,89 @@ def elementwise(n):
     return run
 
 
-report(args, "torch", "M1a", lambda: mlp([64, 32, 10], 32), 500, 1e6, "us")
-report(args, "torch", "M1b", lambda: mlp([784, 256, 128, 10], 128), 200, 1e3, "ms")
-report(args, "torch", "M1c", lambda: mlp([1024, 2048, 2048, 1000], 256), 10, 1e3, "ms")
-report(args, "torch", "M2", lambda: scalar_chain(20_000), 3, 1e9 / 60_000, "ns/op")
+def hessian_vector(f, x):
+    """The gradient of the gradient along a direction: for these works the fastest of the ways that PyTorch has."""
+    v = [torch.randn_like(x) for x in x]
+
+    def run():
+        gradient = torch.autograd.grad(f(*x), x, create_graph=True)
+        torch.autograd.grad(gradient, x, v)
+
+    return run
+
+
+def rosenbrock(n):
+    def f(x):
+        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+    return hessian_vector(f, [torch.randn(n, dtype=torch.float64, requires_grad=True)])
+
+
+def mlp_hessian(sizes, batch):
+    model, x, y = dense(sizes), torch.randn(batch, sizes[0]), torch.randint(0, sizes[-1], (batch,))
+    return hessian_vector(lambda *_: F.cross_entropy(model(x), y), list(model.parameters()))
+
+
+def lstm(inputs, hidden, steps, batch):
+    model, x = nn.LSTM(inputs, hidden), torch.randn(steps, batch, inputs)
+
+    def run():
+        model.zero_grad(set_to_none=True)
+        model(x)[0].square().sum().backward()
+
+    return run
+
+
+def lenet(batch):
+    convolutions = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    model = nn.Sequential(*convolutions, nn.Flatten(), *dense([400, 120, 84, 10]))
+    return train(model, torch.randn(batch, 1, 28, 28), 10)
+
+
+def recurrence(n, segment=None):
+    """h <- tanh(h W), n times; with a segment, a checkpoint after so many."""
+    w, h0 = torch.randn(256, 256) / 16, torch.randn(64, 256)
+    w.requires_grad_()
+
+    def steps(h, n):
+        for _ in range(n):
+            h = torch.tanh(h @ w)
+        return h
+
+    def run():
+        w.grad, h = None, h0
+        if segment:
+            for _ in range(n // segment):
+                h = checkpoint(steps, h, segment, use_reentrant=False)
+        else:
+            h = steps(h, n)
+        h.sum().backward()
+
+    return run
+
+
+def memory(small, make, runs):
+    small()()  # loads what is loaded once
+    yield
+    work = make()
+    for _ in range(runs):
+        work()
+    yield
+
+
+time = partial(report, args, "torch")
+peak = partial(report_peak, args, "torch")
+time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
+time("M1b", lambda: mlp(*MIDDLE), 200, 1e3, "ms")
+time("M1c", lambda: mlp(*LARGE), 10, 1e3, "ms")
+peak("M1c_memory", lambda: memory(lambda: mlp(*SMALL), lambda: mlp(*LARGE), 3))
+time("M2", lambda: scalar_chain(20_000), 3, 1e9 / 60_000, "ns/op")
 for n, runs in [(1000, 500), (100_000, 100), (10_000_000, 5)]:
-    report(args, "torch", f"M3_{n}", lambda: elementwise(n), runs, 1e6, "us")
+    time(f"M3_{n}", lambda: elementwise(n), runs, 1e6, "us")
+time("M4_1000", lambda: rosenbrock(1000), 500, 1e6, "us")
+time("M4_1000000", lambda: rosenbrock(1_000_000), 10, 1e3, "ms")
+time("M4_mlp", lambda: mlp_hessian(*MIDDLE), 100, 1e3, "ms")
+time("M5", lambda: lstm(64, 128, 64, 16), 30, 1e3, "ms")
+time("M6", lambda: lenet(64), 50, 1e3, "ms")
+peak("M7", lambda: memory(lambda: recurrence(2), lambda: recurrence(1000), 1))
+peak("M7_checkpointed", lambda: memory(lambda: recurrence(4, 2), lambda: recurrence(1000, 20), 1))

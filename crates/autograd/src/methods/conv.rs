@@ -72,40 +72,53 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
 ) -> Result<V> {
     const OP: &str = "conv_transpose";
     let (x, one) = batched(x, D + 2)?;
-    let geometry = conv.geometry(&w.shape());
+    let mut geometry = conv.geometry(&w.shape());
     let from = x.shape();
-    let (mut size, mut beyond) = (Shape::new(), Shape::new());
-    for (i, window) in geometry.windows.iter().enumerate() {
+    let (mut size, mut parts) = (Shape::new(), SmallVec::<[(usize, usize); 3]>::new());
+    for (i, window) in geometry.windows.iter_mut().enumerate() {
         let extra = output_padding[i];
         if extra > 0 && extra >= window.stride.max(window.dilation) {
             let hint = format!("the output padding {extra} must be less than the stride or the dilation: {window:?}");
             return Err(Error::Argument { op: OP, hint });
         }
-        // What is so far out that no place of the kernel reaches it.
-        let out = extra.saturating_sub(window.stride.saturating_sub(1));
-        let covered = || {
+        let sizes = || {
             let last = from.get(2 + i)?.checked_sub(1)?.checked_mul(window.stride)?;
-            let end = last.checked_add(window.reach()?)?.checked_add(extra - out)?;
-            end.checked_sub(window.padding.checked_mul(2)?).filter(|&size| size > 0)
+            let full = last.checked_add(window.reach()?)?;
+            let wanted = full.checked_add(extra)?.checked_sub(window.padding.checked_mul(2)?)?;
+            (wanted > 0).then_some((full, wanted))
         };
-        let Some(covered) = covered() else {
+        let Some((full, wanted)) = sizes() else {
             let hint = format!("nothing is left of axis {} within the padding: {window:?}", 2 + i);
             return Err(Error::Shape { op: OP, shape: from.as_slice().into(), hint });
         };
-        size.push(covered);
-        beyond.push(out);
+        if extra < window.stride {
+            size.push(wanted);
+            parts.push((0, wanted));
+        } else {
+            // So much padding at the end is no image of a strided kernel: all of it is computed, and part of it kept.
+            size.push(full);
+            parts.push((std::mem::take(&mut window.padding), wanted));
+        }
     }
     let y = V::try_apply(Op::ConvInput { geometry, size }, &[&x, w])?;
-    let y = if beyond.iter().any(|&n| n > 0) { within(y, &beyond)? } else { y };
-    one.undo(biased(OP, y, bias)?)
+    one.undo(biased(OP, part(y, &parts)?, bias)?)
 }
 
-/// With zeros after the last axes.
+/// So many elements of the last axes from a place on; zeros stand where they reach past the end.
 #[track_caller]
-fn within<T: Float, V: Value<T>>(y: V, beyond: &[usize]) -> Result<V> {
+fn part<T: Float, V: Value<T>>(y: V, parts: &[(usize, usize)]) -> Result<V> {
     let mut shape = y.shape();
-    let spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
-    shape[2..].iter_mut().zip(beyond).for_each(|(size, &n)| *size += n);
+    let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    for (span, &(start, wanted)) in spans[2..].iter_mut().zip(parts) {
+        *span = Span { start, len: wanted.min(span.len.saturating_sub(start)), step: 1 };
+    }
+    shape[2..].iter_mut().zip(parts).for_each(|(size, &(_, wanted))| *size = wanted);
+    let kept: Shape = spans.iter().map(|s| s.len).collect();
+    let y = if kept == y.shape() { y } else { V::try_apply(Op::Slice { spans: spans.clone() }, &[&y])? };
+    if kept == shape {
+        return Ok(y);
+    }
+    spans.iter_mut().for_each(|span| span.start = 0);
     V::try_apply(Op::Place { spans, shape }, &[&y])
 }
 
@@ -211,7 +224,27 @@ pub(super) use conv_methods;
 
 #[cfg(test)]
 mod tests {
-    use crate::{Conv, Pool, Tensor};
+    use crate::{Conv, Pool, Tape, Tensor, tensor};
+
+    /// PyTorch's numbers.
+    #[test]
+    fn output_padding_past_the_stride_uncovers_what_padding_hid() {
+        let of =
+            |stride, padding, dilation| Conv { stride: [stride], padding: [padding], dilation: [dilation], groups: 1 };
+        let sparse = tensor![[[0.0, 2.0, 10.0, -1.0, 20.0, 100.0, -10.0, 200.0, 0.0, -100.0, 0.0]]];
+        for (settings, extra, y, dx) in [
+            (of(1, 1, 2), 1, tensor![[[2.0, 9.0, 20.0, 90.0, 200.0, -100.0]]], tensor![[[420.0, 531.0, 642.0]]]),
+            (of(2, 1, 3), 2, sparse, tensor![[[630.0, 852.0, 1074.0]]]),
+            (of(1, 4, 3), 2, tensor![[[20.0, -10.0, 100.0]]], tensor![[[300.0, 10.0, 20.0]]]),
+        ] {
+            let tape = Tape::new();
+            let (x, w) = (tape.var(tensor![[[1.0, 2.0, -1.0]]]), tape.constant(tensor![[[1.0, 10.0, 100.0]]]));
+            let got = x.conv_transpose1d(w, None, settings, [extra]);
+            assert_eq!(got.value(), y, "{settings:?}");
+            let count: Tensor<f64> = (1..=y.len()).map(|n| n as f64).collect();
+            assert_eq!((got * tape.constant(count)).sum().backward().wrt(x), dx, "{settings:?}");
+        }
+    }
 
     #[test]
     fn settings_of_any_size_are_taken_or_refused() {

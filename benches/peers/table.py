@@ -1,0 +1,27 @@
+"""Prints lines of measurements as a Markdown table: medians of the runs' medians, in brackets the least of all runs."""
+import collections
+import json
+import statistics
+import sys
+
+VARIANTS = dict(record="wengert recorded", replay="wengert replayed", torch="PyTorch", jax="JAX (jit)")
+
+rows, units = collections.defaultdict(lambda: collections.defaultdict(list)), {}
+with open(sys.argv[1]) as lines:
+    for line in map(json.loads, lines):
+        rows[line["bench"]][line["variant"]].append((line["median"], line["min"]))
+        units[line["bench"]] = line["unit"]
+print("| work | unit |", " | ".join(VARIANTS.values()), "| best peer / best wengert |")
+print("|---|---|" + "---|" * len(VARIANTS) + "---|")
+for name, runs in rows.items():
+    middle = {variant: statistics.median(median for median, _ in runs[variant]) for variant in runs}
+
+    def best(*variants):
+        return min((middle[variant] for variant in variants if variant in middle), default=None)
+
+    def cell(variant):
+        return f"{middle[variant]:.4g} [{min(least for _, least in runs[variant]):.4g}]" if variant in middle else "-"
+
+    peer, own = best("torch", "jax"), best("record", "replay")
+    ratio = f"{peer / own:.2f}" if peer and own else "-"
+    print(f"| {name} | {units[name]} |", " | ".join(map(cell, VARIANTS)), f"| {ratio} |")

@@ -1,0 +1,87 @@
+//! Functions without layers: a chain of scalars, an elementwise sum, Rosenbrock's valley, a long recurrence.
+
+use super::{Objective, Work};
+use autograd::prelude::*;
+
+/// Iterations of the scalar chain; three operations each.
+pub const LENGTH: usize = 100_000;
+
+/// M2: `x <- sin(x)·a + b` from x0, n times. The constants keep the gradient from underflowing.
+pub fn scalar_chain(n: usize) -> Objective<f64> {
+    let at = [1.5, 1.8508157176809255, -0.5577074246549021].map(Tensor::scalar).into();
+    Objective::new(at, vec![], move |x, _| {
+        let &[x0, a, b] = x else { unreachable!("three variables") };
+        (0..n).fold(x0, |x, _| x.sin() * a + b)
+    })
+}
+
+/// M3: `sum(tanh(x)·exp(-x²) + sigmoid(x))`.
+pub fn elementwise<T: Float>(n: usize) -> Objective<T> {
+    let at = vec![Tensor::randn(&[n], &mut Rng::new(0))];
+    Objective::new(at, vec![], |x, _| {
+        let x = x[0];
+        (x.tanh() * (-x * x).exp() + x.sigmoid()).sum()
+    })
+}
+
+/// M4: Rosenbrock's function of n variables, `Σ 100 (x[i+1] - x[i]²)² + (1 - x[i])²`.
+pub fn rosenbrock(n: usize) -> Objective<f64> {
+    let at = vec![Tensor::randn(&[n], &mut Rng::new(0))];
+    Objective::new(at, vec![], |x, _| {
+        let (x, next) = (x[0].slice(0, ..-1), x[0].slice(0, 1..));
+        ((next - x.square()).square() * 100.0 + (1.0 - x).square()).sum()
+    })
+}
+
+/// M7: `h <- tanh(h W)`, n times, from a batch of 64 rows of 256; the sum of the last.
+pub fn recurrence<T: Float>(n: usize) -> Objective<T> {
+    let mut rng = Rng::new(0);
+    let w = Tensor::randn(&[256, 256], &mut rng) * T::of(1.0 / 16.0);
+    let h = Tensor::randn(&[64, 256], &mut rng);
+    Objective::new(vec![w], vec![h], move |x, data| (0..n).fold(data[0], |h, _| step(h, x[0])).sum())
+}
+
+fn step<'t, T: Float>(h: Var<'t, T>, w: Var<'t, T>) -> Var<'t, T> {
+    h.matmul(w).tanh()
+}
+
+/// M7 with checkpoints: on the way forward only the state at the start of each segment is kept; on the way back a segment is
+/// recorded again when the sweep comes to it.
+pub struct Checkpointed {
+    objective: Objective<f32>,
+    steps: usize,
+    segment: usize,
+    tape: Tape<f32>,
+}
+
+impl Checkpointed {
+    /// So many steps, in segments of so many.
+    pub fn new(steps: usize, segment: usize) -> Checkpointed {
+        assert!(steps.is_multiple_of(segment), "segments must be whole");
+        Checkpointed { objective: recurrence(steps), steps, segment, tape: Tape::new() }
+    }
+
+    /// The derivative with respect to W.
+    pub fn computed(&mut self) -> Tensor<f32> {
+        let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
+        let mut starts = Vec::with_capacity(self.steps / self.segment);
+        for _ in 0..self.steps / self.segment {
+            starts.push(h.clone());
+            h = (0..self.segment).fold(h, |h, _| h.matmul(w).tanh());
+        }
+        let (mut cotangent, mut sum) = (Tensor::ones(h.shape()), Tensor::zeros(w.shape()));
+        for start in starts.into_iter().rev() {
+            self.tape.clear();
+            let (w, h) = (self.tape.var(w.clone()), self.tape.var(start));
+            let gradients = (0..self.segment).fold(h, |h, _| step(h, w)).vjp(cotangent);
+            (cotangent, sum) = (gradients.wrt(h), sum + gradients.wrt(w));
+        }
+        sum
+    }
+}
+
+impl Work for Checkpointed {
+    fn record(&mut self) {
+        assert_eq!(self.computed().shape(), self.objective.at[0].shape());
+    }
+}

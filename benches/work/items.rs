@@ -1,0 +1,112 @@
+//! The list of what is timed, by name.
+
+use super::functions::{self, Checkpointed, LENGTH};
+use super::{Gradient, HessianVector, Objective, Training, Value, Work};
+use super::{bundle, gaussian, hand, language, networks};
+use autograd::prelude::*;
+
+/// A piece of work, and how it is measured.
+pub struct Item {
+    /// As in `--only`.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub what: &'static str,
+    /// Set where the work is defined to run on so many threads.
+    pub threads: Option<usize>,
+    /// What is measured.
+    pub measure: Measure,
+    /// The work, made ready.
+    pub work: fn() -> Box<dyn Work>,
+}
+
+/// What is measured of a piece of work.
+#[derive(Clone, Copy)]
+pub enum Measure {
+    /// The time of one of so many runs, in a unit of which a second has so many.
+    Time { runs: usize, unit: &'static str, second: f64 },
+    /// The most memory that is in use beyond what the process has before the work is made, in MiB, over some runs.
+    Peak { runs: usize },
+}
+
+const fn us(runs: usize) -> Measure {
+    Measure::Time { runs, unit: "us", second: 1e6 }
+}
+
+const fn ms(runs: usize) -> Measure {
+    Measure::Time { runs, unit: "ms", second: 1e3 }
+}
+
+const CHAIN: Measure = Measure::Time { runs: 20, unit: "ns/op", second: 1e9 / (3 * LENGTH) as f64 };
+
+/// Everything that is timed.
+#[rustfmt::skip]
+pub const ITEMS: &[Item] = &[
+    item("M1a", "train step, MLP 64-32-10, batch 32", us(2000), || train(small())),
+    item("M1b", "train step, MLP 784-256-128-10, batch 128", ms(200), || train(middle())),
+    item("M1c", "train step, MLP 1024-2048-2048-1000, batch 256", ms(10), || train(large())),
+    item("M1c_memory", "the same, peak memory", Measure::Peak { runs: 3 }, || train(large())),
+    item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, an operation", CHAIN, || gradient(functions::scalar_chain(LENGTH))),
+    item("M3_1000", "Σ tanh(x)·exp(-x²) + sigmoid(x), value and gradient, n = 1e3", us(2000), || gradient(functions::elementwise::<f32>(1000))),
+    item("M3_100000", "the same, n = 1e5", us(200), || gradient(functions::elementwise::<f32>(100_000))),
+    item("M3_10000000", "the same, n = 1e7", ms(5), || gradient(functions::elementwise::<f32>(10_000_000))),
+    item("M4_1000", "Rosenbrock, Hessian times a vector, f64, n = 1e3", us(1000), || product(functions::rosenbrock(1000))),
+    item("M4_1000000", "the same, n = 1e6", ms(20), || product(functions::rosenbrock(1_000_000))),
+    item("M4_mlp", "MLP 784-256-128-10, batch 128, Hessian times a vector", ms(100), || product(middle())),
+    item("M5", "LSTM 64-128, 64 steps, batch 16, gradient", ms(30), || gradient(networks::lstm::<f32>([64, 128, 64, 16]))),
+    item("M6", "LeNet-5, batch 64, train step", ms(50), || train(networks::lenet::<f32>(64))),
+    item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1 }, || gradient(functions::recurrence::<f32>(1000))),
+    item("M7_checkpointed", "the same with checkpoints, peak memory", Measure::Peak { runs: 1 }, || Box::new(Checkpointed::new(1000, 20))),
+    single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
+    single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),
+    single("G_GMM10k_objective", "GMM, 10,000 points, d = 10, K = 25, objective", ms(10), || value(gaussian::gmm(10_000, 10, 25))),
+    single("G_GMM10k", "GMM, 10,000 points, d = 10, K = 25, gradient", ms(10), || gradient(gaussian::gmm(10_000, 10, 25))),
+    single("G_GMM10k_memory", "the same, peak memory", Measure::Peak { runs: 1 }, || gradient(gaussian::gmm(10_000, 10, 25))),
+    single("G_LSTM_l2_c1024_objective", "LSTM, 2 layers, 1,024 characters, objective", ms(20), || value(language::lstm(2, 1024))),
+    single("G_LSTM_l2_c1024", "LSTM, 2 layers, 1,024 characters, gradient", ms(20), || gradient(language::lstm(2, 1024))),
+    single("G_LSTM_l4_c4096_objective", "LSTM, 4 layers, 4,096 characters, objective", ms(5), || value(language::lstm(4, 4096))),
+    single("G_LSTM_l4_c4096", "LSTM, 4 layers, 4,096 characters, gradient", ms(5), || gradient(language::lstm(4, 4096))),
+    single("G_BA1_objective", "BA, 49 cameras, 7,776 points, 31,843 measurements, objective", ms(50), || Box::new(bundle::Errors(scene()))),
+    single("G_BA1", "BA, 49 cameras, 7,776 points, 31,843 measurements, Jacobian", ms(20), || Box::new(scene())),
+    single("G_HAND192_objective", "HAND, 192 points, objective", ms(200), || Box::new(hand::Errors(hand::Hand::new(192)))),
+    single("G_HAND192", "HAND, 192 points, Jacobian", ms(100), || Box::new(hand::Hand::new(192))),
+];
+
+const fn item(name: &'static str, what: &'static str, measure: Measure, work: fn() -> Box<dyn Work>) -> Item {
+    Item { name, what, threads: None, measure, work }
+}
+
+const fn single(name: &'static str, what: &'static str, measure: Measure, work: fn() -> Box<dyn Work>) -> Item {
+    Item { name, what, threads: Some(1), measure, work }
+}
+
+fn small() -> Objective<f32> {
+    networks::mlp(&[64, 32, 10], 32)
+}
+
+fn middle() -> Objective<f32> {
+    networks::mlp(&[784, 256, 128, 10], 128)
+}
+
+fn large() -> Objective<f32> {
+    networks::mlp(&[1024, 2048, 2048, 1000], 256)
+}
+
+fn scene() -> bundle::Bundle {
+    bundle::Bundle::new(49, 7776, 31_843)
+}
+
+fn train<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
+    Box::new(Training::new(objective))
+}
+
+fn gradient<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
+    Box::new(Gradient::new(objective))
+}
+
+fn value<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
+    Box::new(Value::new(objective))
+}
+
+fn product<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
+    Box::new(HessianVector::new(objective))
+}

@@ -1,0 +1,153 @@
+//! What is timed is right: the derivatives of the benchmarks' works agree with finite differences, at small sizes.
+
+#[path = "../benches/work/mod.rs"]
+mod work;
+
+use autograd::check::GradCheck;
+use autograd::prelude::*;
+use work::functions::{self, Checkpointed};
+use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks};
+
+/// Every derivative, of first and second order.
+fn check(objective: Objective<f64>) {
+    GradCheck::default().run(|x| objective.call(x), &objective.at).unwrap();
+}
+
+/// That the derivatives `dy` along `v` agree with the differences of `y` at `x ± h v`.
+fn check_along(
+    y: impl Fn(&[Tensor<f64>]) -> Vec<Tensor<f64>>,
+    x: &[Tensor<f64>],
+    v: &[Tensor<f64>],
+    dy: &[Tensor<f64>],
+) {
+    let h = 1e-5;
+    let at = |h: f64| y(&x.iter().zip(v).map(|(x, v)| x + v * h).collect::<Vec<_>>());
+    let (ahead, behind) = (at(h), at(-h));
+    assert_eq!(ahead.len(), dy.len());
+    for ((a, b), dy) in ahead.iter().zip(&behind).zip(dy) {
+        let difference = (a - b) * (0.5 / h);
+        let (error, scale) = ((&difference - dy).norm(2.0).item(), dy.norm(2.0).item());
+        assert!(error <= 1e-7 * scale, "{difference} is not {dy}: {error:e} of {scale:e}");
+    }
+}
+
+fn directions(x: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
+    let mut rng = Rng::new(5);
+    x.iter().map(|x| Tensor::randn(x.shape(), &mut rng)).collect()
+}
+
+fn value(objective: &Objective<f64>, x: &[Tensor<f64>]) -> Tensor<f64> {
+    let tape = Tape::new();
+    objective.call(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).value()
+}
+
+#[test]
+fn functions_have_their_gradients() {
+    check(functions::scalar_chain(5));
+    check(functions::elementwise(9));
+    check(functions::rosenbrock(7));
+}
+
+#[test]
+fn networks_have_their_gradients() {
+    check(networks::mlp(&[3, 4, 5], 6));
+    check(networks::lstm([3, 2, 4, 2]));
+}
+
+#[test]
+fn gradbench_objectives_have_their_gradients() {
+    check(gaussian::gmm(7, 3, 4));
+    check(gaussian::gmm(2, 1, 1));
+    check(language::lstm(2, 5));
+}
+
+/// The mixture's log posterior written as it is defined, point by point: one Gaussian in one dimension.
+#[test]
+fn a_mixture_of_one_gaussian_is_that_gaussian() {
+    let objective = gaussian::gmm(3, 1, 1);
+    let [alpha, mean, root] = [0, 1, 2].map(|i| objective.at[i].to_vec()[0]);
+    let density = |x: f64| alpha + root - 0.5 * (root.exp() * (x - mean)).powi(2) - 0.5 * std::f64::consts::TAU.ln();
+    let prior = 0.5 * (2.0 * root).exp() + 2.0 * 0.5 * 2f64.ln(); // two degrees of freedom: Γ(1) = 1
+    let expected = objective.data[0].iter().map(density).sum::<f64>() - 3.0 * alpha + prior;
+    let got = value(&objective, &objective.at).item();
+    assert!((got - expected).abs() < 1e-12 * expected.abs(), "{got} is not {expected}");
+}
+
+#[test]
+fn lenet_has_its_gradient() {
+    let objective = networks::lenet::<f64>(2);
+    let (x, v) = (objective.at.clone(), directions(&objective.at));
+    let mut gradient = Gradient::new(networks::lenet::<f64>(2));
+    let along: f64 = gradient.computed().iter().zip(&v).map(|(g, v)| (g * v).sum().item()).sum();
+    // Small enough a direction that no ReLU and no maximum changes its mind.
+    let v: Vec<_> = v.iter().map(|v| v * 1e-2).collect();
+    check_along(|x| vec![value(&objective, x)], &x, &v, &[Tensor::scalar(along * 1e-2)]);
+}
+
+#[test]
+fn products_with_the_hessian_are_differences_of_gradients() {
+    for make in [|| functions::rosenbrock(7), || networks::mlp(&[3, 4, 5], 6)] {
+        let gradient = |x: &[Tensor<f64>]| {
+            let mut objective = make();
+            objective.at = x.to_vec();
+            Gradient::new(objective).computed()
+        };
+        let mut product = HessianVector::new(make());
+        let computed = product.computed();
+        check_along(gradient, &make().at, &product.direction, &computed);
+    }
+}
+
+#[test]
+fn a_training_step_goes_down_the_gradient() {
+    let make = || networks::mlp::<f64>(&[3, 4, 5], 6);
+    let (start, gradient) = (make().at, Gradient::new(make()).computed());
+    let mut training = Training::new(make());
+    training.record();
+    training.record();
+    // Twice nearly the same gradient: g, then 0.9 g + g.
+    for ((p, x), g) in training.objective.at.iter().zip(&start).zip(&gradient) {
+        let (moved, expected) = (p - x, g * -2.9e-3);
+        assert!((&moved - &expected).norm(2.0).item() < 1e-2 * expected.norm(2.0).item(), "{moved} is not {expected}");
+    }
+}
+
+#[test]
+fn checkpoints_change_no_gradient() {
+    let recorded = Gradient::new(functions::recurrence::<f32>(12)).computed();
+    let checkpointed = Checkpointed::new(12, 4).computed();
+    assert!((&recorded[0] - &checkpointed).norm(2.0).item() < 1e-5 * checkpointed.norm(2.0).item());
+}
+
+#[test]
+fn bundle_adjustment_has_its_jacobian() {
+    let mut scene = bundle::Bundle::new(2, 3, 5);
+    let (seen, rows) = (scene.seen(), scene.jacobian());
+    let v = directions(&seen);
+    // Each measurement's row times its part of the direction.
+    let along = rows.map(|row| {
+        let parts = row.iter().zip(&v).map(|(row, v)| if v.rank() == 2 { (row * v).sum_axes(0) } else { row * v });
+        parts.reduce(|a, b| a + b).unwrap()
+    });
+    let errors = |x: &[Tensor<f64>]| {
+        let tape = Tape::new();
+        scene.errors([0, 1, 2].map(|i| tape.var(x[i].clone()))).map(|e| e.value()).to_vec()
+    };
+    check_along(errors, &seen, &v, &along);
+}
+
+#[test]
+fn a_hand_has_its_jacobian() {
+    let mut hand = hand::Hand::new(4);
+    let ([theta, on], rows) = (hand.at(), hand.jacobian());
+    let v = directions(&[theta.clone(), on.clone()]);
+    let pose = theta.len();
+    let of_pose = rows.iter().enumerate().take(pose).map(|(i, row)| row * v[0].at(&[i]));
+    let of_places = rows[pose..].iter().enumerate().map(|(i, row)| row * v[1].slice_axis(0, i..i + 1));
+    let along = of_pose.chain(of_places).reduce(|a, b| a + b).unwrap();
+    let errors = |x: &[Tensor<f64>]| {
+        let tape = Tape::new();
+        vec![hand.errors(tape.var(x[0].clone()), tape.var(x[1].clone())).value()]
+    };
+    check_along(errors, &[theta, on], &v, &[along]);
+}
