@@ -54,7 +54,7 @@ pub use op::rule::Rule;
 pub use op::symbol::derivative_table;
 pub use op::vjp::Cotangents;
 pub use profile::{Profile, ProfileRow};
-pub use program::{Draft, Program};
+pub use program::{Compiled, Draft, Program, compile};
 pub use tape::Tape;
 pub use tensor::pool::set_pool_limit;
 pub use tensor::view::Span;

@@ -40,6 +40,8 @@ pub(crate) type Inputs = SmallVec<[u32; 4]>;
 /// ```
 pub struct Tape<T: Float> {
     list: RefCell<List<T>>,
+    /// While a closure is recorded for replay: which values it asked for, and where.
+    reads: RefCell<Option<Vec<(u32, &'static Location<'static>)>>>,
 }
 
 /// What the tape holds.
@@ -107,7 +109,7 @@ impl<T: Float> Tape<T> {
             cotangents: Vec::new(),
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         };
-        Tape { list: RefCell::new(list) }
+        Tape { list: RefCell::new(list), reads: RefCell::new(None) }
     }
 
     /// A variable: something to differentiate with respect to. Takes a tensor, a number, or nested arrays.
@@ -178,6 +180,31 @@ impl<T: Float> Tape<T> {
         let node = Node { code, active: code == Code::Leaf, inputs: [0; 2], value };
         let id = self.list.borrow_mut().push(node, Location::caller());
         Var { tape: self, id }
+    }
+
+    /// From here on, which values are asked for is kept.
+    pub(crate) fn watch(&self) {
+        *self.reads.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Keeps that the value of a node was asked for.
+    #[inline]
+    pub(crate) fn note_read(&self, id: u32, line: &'static Location<'static>) {
+        if let Some(reads) = &mut *self.reads.borrow_mut() {
+            reads.push((id, line));
+        }
+    }
+
+    /// The first value that was asked for, since the watch began, of something that depends on one of `x`.
+    pub(crate) fn first_read(&self, x: &[Var<'_, T>]) -> Option<(Var<'_, T>, &'static Location<'static>)> {
+        let (list, reads) = (self.list.borrow(), self.reads.borrow());
+        let mut depends = vec![false; list.nodes.len()];
+        x.iter().for_each(|x| depends[x.id as usize] = true);
+        for id in 0..list.nodes.len() {
+            depends[id] |= list.inputs(id as u32).iter().any(|&i| depends[i as usize]);
+        }
+        let found = reads.iter().flatten().find(|(id, _)| depends[*id as usize]);
+        found.map(|&(id, line)| (Var { tape: self, id }, line))
     }
 
     pub(crate) fn list(&self) -> Ref<'_, List<T>> {

@@ -30,7 +30,14 @@ pub struct Var<'t, T: Float> {
 
 impl<'t, T: Float> Var<'t, T> {
     /// The value. Shares its memory with the tape: nothing is copied.
+    #[track_caller]
     pub fn value(self) -> Tensor<T> {
+        self.tape.note_read(self.id, Location::caller());
+        self.peek()
+    }
+
+    /// The value, for what does not depend on it: printing, and recording.
+    pub(crate) fn peek(self) -> Tensor<T> {
         self.tape.list().value(self.id).clone()
     }
 
@@ -107,7 +114,7 @@ impl<'t, T: Float> Var<'t, T> {
             return Err(Error::Argument { op: "custom", hint: "give at least one input: it names the tape".into() });
         };
         same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
-        let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.value()).collect();
+        let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.peek()).collect();
         let y = rule.forward(&values.iter().collect::<SmallVec<[_; 4]>>())?;
         let id = first.tape.add_rule(Arc::new(rule));
         let inputs = x.iter().map(|v| v.id).collect();
@@ -189,13 +196,13 @@ for_real!(recorded);
 /// The value, and its place on the tape.
 impl<T: Float> std::fmt::Debug for Var<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "Var #{} {:?}", self.id, self.value())
+        write!(f, "Var #{} {:?}", self.id, self.peek())
     }
 }
 
 /// The value.
 impl<T: Float> std::fmt::Display for Var<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.value(), f)
+        std::fmt::Display::fmt(&self.peek(), f)
     }
 }

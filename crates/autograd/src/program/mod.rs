@@ -6,6 +6,7 @@
 //! in memory. What a step does then is a loop: `map` over blocks of arrays, `scalar` over single numbers, or the kernel of
 //! its op.
 
+mod compile;
 mod fuse;
 mod graph;
 mod map;
@@ -22,6 +23,7 @@ use crate::op::rule::DynRule;
 use crate::tape::Tape;
 use crate::tensor::{Shape, Tensor};
 use crate::var::Var;
+pub use compile::{Compiled, compile};
 use graph::Graph;
 use plan::Plan;
 use std::sync::Arc;

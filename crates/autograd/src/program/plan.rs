@@ -8,7 +8,7 @@ use super::map::{Map, Ports};
 use super::scalar::Scalars;
 use crate::error::Result;
 use crate::float::Float;
-use crate::op::Op;
+use crate::op::{Cost, Op};
 use crate::tensor::layout::{broadcast_strides, is_contiguous, reshape_strides, room, row_major};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
@@ -38,6 +38,8 @@ pub(super) struct Step<T: Float> {
     pub(super) outs: SmallVec<[Out; 2]>,
     /// Slots whose values nobody reads any more.
     pub(super) dead: SmallVec<[u32; 4]>,
+    /// What it takes, at least.
+    pub(super) cost: Cost,
     /// Of an op that reads integers: the shape of what they point into.
     pub(super) input_shape: Option<Shape>,
     pub(super) line: &'static Location<'static>,
@@ -255,6 +257,7 @@ impl<'a, T: Float> Planner<'a, T> {
             inputs: SmallVec::new(),
             outs: SmallVec::new(),
             dead: SmallVec::new(),
+            cost: self.cost(cluster),
             input_shape: None,
             line,
         };
@@ -385,6 +388,30 @@ impl<'a, T: Float> Planner<'a, T> {
             *over = free.iter().position(fits).map(|at| free.remove(at));
         }
         over
+    }
+
+    /// The arithmetic of all its nodes, and the memory of what it reads from outside and what outsiders read.
+    fn cost(&self, cluster: &Cluster) -> Cost {
+        let g = self.g;
+        let mut cost = Cost::default();
+        let mut moved: Vec<u32> = Vec::new();
+        let inside: Vec<u32> = members(cluster).collect();
+        for &id in &inside {
+            let inputs = &g.nodes[id as usize].inputs;
+            let shapes: SmallVec<[&[usize]; 4]> = inputs.iter().map(|&i| g.shape(i).as_slice()).collect();
+            let op = g.op(id).expect("computed");
+            let alone = op.cost(&shapes, g.shape(id), size_of::<T>());
+            if inside.len() == 1 {
+                return alone;
+            }
+            cost.flops += alone.flops;
+            moved.extend(inputs.iter().filter(|i| !inside.contains(i)));
+            moved.extend(self.outside[id as usize].then_some(id));
+        }
+        moved.sort_unstable();
+        moved.dedup();
+        cost.bytes = moved.iter().map(|&id| (size(g, id) * size_of::<T>()) as u64).sum();
+        cost
     }
 
     fn out(&mut self, id: u32, memory: Memory) -> Out {

@@ -3,13 +3,14 @@
 use super::Program;
 use super::graph::Graph;
 use super::map::Operand;
-use super::plan::{Memory, Out, Plan, Work};
+use super::plan::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{eval, shape};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Integers that each run is given.
 pub(super) struct Index {
@@ -92,6 +93,31 @@ impl<T: Float> Program<T> {
     /// # Errors
     /// As [`run`](Program::run); and if an index is out of range or of another shape than the recorded one.
     pub fn run_with(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
+        self.ready(inputs, indices)?;
+        let done = (0..self.plan.steps.len()).try_for_each(|k| self.step(k));
+        self.finish(inputs.len(), done)?;
+        Ok(&self.outputs)
+    }
+
+    /// As [`run_with`](Program::run_with), telling how long each step took.
+    pub(super) fn run_observed(
+        &mut self,
+        inputs: &[&Tensor<T>],
+        indices: &[&Tensor<i64>],
+        mut seen: impl FnMut(&Step<T>, Duration),
+    ) -> Result<()> {
+        self.ready(inputs, indices)?;
+        let done = (0..self.plan.steps.len()).try_for_each(|k| {
+            let start = Instant::now();
+            self.step(k)?;
+            seen(&self.plan.steps[k], start.elapsed());
+            Ok(())
+        });
+        self.finish(inputs.len(), done)
+    }
+
+    /// Takes the inputs, after all of them have been checked.
+    fn ready(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
         self.exchange(indices)?;
         self.outputs.clear();
@@ -100,17 +126,21 @@ impl<T: Float> Program<T> {
         for (&slot, &input) in self.plan.inputs.iter().zip(inputs) {
             self.values[slot as usize] = input.contiguous();
         }
-        let done = (0..self.plan.steps.len()).try_for_each(|k| self.step(k));
+        Ok(())
+    }
+
+    /// Gives the outputs, passes on the states, and lets go of the inputs.
+    fn finish(&mut self, inputs: usize, done: Result<()>) -> Result<()> {
         if done.is_ok() {
             let count = self.plan.outputs.len() - self.state.len();
             self.outputs.extend(self.plan.outputs[..count].iter().map(|&slot| self.values[slot as usize].clone()));
             self.pass_on();
         }
         // The caller may want to change the inputs in place.
-        for &slot in &self.plan.inputs[..inputs.len()] {
+        for &slot in &self.plan.inputs[..inputs] {
             self.values[slot as usize] = Tensor::scalar(T::zero());
         }
-        done.map(|()| &self.outputs[..])
+        done
     }
 
     /// What a state is now.

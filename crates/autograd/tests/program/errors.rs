@@ -1,7 +1,7 @@
 //! What a program refuses, in words that help; and that a refusal changes nothing.
 
 use autograd::prelude::*;
-use autograd::{Cotangents, Error, Program, Result, Rule, Value};
+use autograd::{Cotangents, Error, Program, Result, Rule, Value, compile};
 
 fn text<T>(result: Result<T>) -> String {
     result.err().expect("an error").to_string()
@@ -134,4 +134,33 @@ fn states_may_change_places() {
     program.run(&[]).unwrap();
     program.run(&[]).unwrap();
     assert_eq!((program.state(0), program.state(1)), (&tensor![4.0, 6.0], &tensor![7.0, 10.0]));
+}
+
+#[test]
+fn a_closure_that_looks_at_values() {
+    let mut f = compile(|_, x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] });
+    let error = text(f.value(&[&Tensor::scalar(1.0)]));
+    assert!(error.contains("errors.rs") && error.contains("made by leaf"), "{error}");
+    // What depends on no input may be looked at; so may shapes, and printing is no decision.
+    let mut g = compile::<f64, _>(|tape, x| {
+        let scale = tape.constant(2.0).item() * x[0].shape()[0] as f64;
+        assert!(!format!("{} {:?}", x[0], x[0]).is_empty());
+        (x[0] * scale).sum()
+    });
+    assert_eq!(g.value_and_grad(&[&tensor![1.0, 2.0]]).unwrap().0, 12.0);
+    // Sorting records the order that it found.
+    let mut sorting = compile::<f64, _>(|_, x| x[0].sort(0, false).0.sum());
+    assert!(text(sorting.value(&[&tensor![2.0, 1.0]])).contains("was read at"));
+}
+
+#[test]
+fn a_compiled_function_has_a_program_for_each_list_of_shapes() {
+    let mut f = compile(|_, x| (x[0] * x[1]).sum());
+    for (n, programs) in [(2, 1), (3, 2), (2, 2)] {
+        let (a, b) = (Tensor::<f64>::ones(&[n]), Tensor::ones(&[n]) * 2.0);
+        let (value, gradients) = f.value_and_grad(&[&a, &b]).unwrap();
+        assert_eq!((value, gradients[0].sum().item()), (2.0 * n as f64, 2.0 * n as f64));
+        assert_eq!(f.programs(), programs);
+    }
+    assert!(matches!(compile(|_, x| x[0]).value_and_grad(&[&tensor![1.0, 2.0]]), Err(Error::NotScalar { .. })));
 }
