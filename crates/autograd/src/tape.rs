@@ -136,17 +136,33 @@ impl<T: Float> Tape<T> {
     /// cleared. So that a parameter used twice in a network is one variable.
     #[track_caller]
     pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
+        self.leaf_for(key, Code::Leaf, value)
+    }
+
+    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: a parameter that is frozen, a statistic.
+    #[track_caller]
+    pub fn keyed_constant(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
+        self.leaf_for(key, Code::Const, value)
+    }
+
+    #[track_caller]
+    fn leaf_for(&self, key: u64, code: Code, value: &Tensor<T>) -> Var<'_, T> {
         if let Some(var) = self.find(key) {
             return var;
         }
-        let var = self.leaf(Code::Leaf, value.clone());
+        let var = self.leaf(code, value.clone());
         self.list.borrow_mut().keyed.insert(key, var.id);
         var
     }
 
-    /// The variable for a key, if this recording has used it.
+    /// The variable or constant for a key, if this recording has used it.
     pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
         self.list.borrow().keyed.get(&key).map(|&id| Var { tape: self, id })
+    }
+
+    /// The variable at a place in the order of recording, as [`Var::id`] gives it.
+    pub fn get(&self, id: usize) -> Option<Var<'_, T>> {
+        (id < self.len()).then_some(Var { tape: self, id: id as u32 })
     }
 
     /// Number of nodes recorded.

@@ -13,16 +13,20 @@ pub mod metric;
 mod module;
 pub mod optim;
 mod param;
+mod pass;
 pub mod plot;
 pub mod regularize;
 pub mod schedule;
+mod summary;
 #[cfg(test)]
 mod test_support;
 pub mod train;
 
 pub use io::{load, load_state_dict, save, state_dict};
-pub use module::{Mode, Module, Parameters, Pass, Path, apply_updates, names, parameter_count};
+pub use module::{Module, Parameters, Path, names, parameter_count};
 pub use param::Param;
+pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
+pub use summary::{Row, Summary, summary};
 
 /// What most programs need: `use nn::prelude::*`.
 pub mod prelude {

@@ -1,8 +1,8 @@
-//! The contract of a layer: [`Module`] computes, [`Parameters`] names what it remembers, and a [`Pass`] carries what one
-//! run through the network needs: the tape, train or eval mode, randomness, and what is to be updated afterwards.
+//! The contract of a layer: [`Module`] computes, [`Parameters`] names what it remembers. What one run through the network
+//! needs, it finds in a [`Pass`].
 
-use crate::Param;
-use autograd::{Float, Rng, Tape, Tensor, Var};
+use crate::{Param, Pass};
+use autograd::{Float, Var};
 
 /// A layer, or a network of layers: a function of one variable that remembers parameters.
 ///
@@ -112,26 +112,53 @@ impl<T: Float, P: Parameters<T> + ?Sized> Parameters<T> for Box<P> {
     }
 }
 
-/// Implements [`Parameters`](crate::Parameters) from the names of the fields that hold parameters or layers.
+/// Implements [`Parameters`](crate::Parameters) from the names of the fields that hold parameters or layers. A name that is
+/// no field's follows `as`; `..` before a field leaves its own name out.
 ///
 /// ```
-/// # use nn::{Param, parameters}; use autograd::Float;
+/// # use nn::{Param, parameters}; use autograd::{Float, tensor};
 /// struct Affine<T: Float> { weight: Param<T>, bias: Option<Param<T>>, fan_in: usize }
 /// parameters! { impl[T: Float] Parameters<T> for Affine<T> { weight, bias } }
+///
+/// struct Pair<T: Float> { affine: Affine<T>, gate: Param<T>, last: Affine<T> }
+/// parameters! { impl[T: Float] Parameters<T> for Pair<T> { affine, gate as "type", ..last } }
+///
+/// # let affine = || Affine::<f32> { weight: Param::new(tensor![1.0]), bias: None, fan_in: 1 };
+/// let pair = Pair { affine: affine(), gate: Param::new(tensor![2.0]), last: affine() };
+/// assert_eq!(nn::names(&pair), ["affine.weight", "type", "weight"]);
 /// ```
 #[macro_export]
 macro_rules! parameters {
-    (impl $([$($generics:tt)*])? Parameters<$T:ty> for $Layer:ty { $($field:ident),* $(,)? }) => {
+    (impl $([$($generics:tt)*])? Parameters<$T:ty> for $Layer:ty { $($fields:tt)* }) => {
         impl $(<$($generics)*>)? $crate::Parameters<$T> for $Layer {
             #[allow(unused_variables)]
             fn visit(&self, path: &mut $crate::Path, f: &mut dyn FnMut(&str, &$crate::Param<$T>)) {
-                $( path.within(stringify!($field), |path| $crate::Parameters::visit(&self.$field, path, f)); )*
+                $crate::parameters! { @each visit self path f; $($fields)* }
             }
             #[allow(unused_variables)]
             fn visit_mut(&mut self, path: &mut $crate::Path, f: &mut dyn FnMut(&str, &mut $crate::Param<$T>)) {
-                $( path.within(stringify!($field), |path| $crate::Parameters::visit_mut(&mut self.$field, path, f)); )*
+                $crate::parameters! { @each visit_mut self path f; $($fields)* }
             }
         }
+    };
+    (@each $visit:ident $self:ident $path:ident $f:ident; ..$field:ident $(, $($rest:tt)*)?) => {
+        $crate::parameters! { @field $visit $self $path $f $field };
+        $crate::parameters! { @each $visit $self $path $f; $($($rest)*)? }
+    };
+    (@each $visit:ident $self:ident $path:ident $f:ident; $field:ident as $name:literal $(, $($rest:tt)*)?) => {
+        $path.within($name, |$path| $crate::parameters! { @field $visit $self $path $f $field });
+        $crate::parameters! { @each $visit $self $path $f; $($($rest)*)? }
+    };
+    (@each $visit:ident $self:ident $path:ident $f:ident; $field:ident $(, $($rest:tt)*)?) => {
+        $path.within(stringify!($field), |$path| $crate::parameters! { @field $visit $self $path $f $field });
+        $crate::parameters! { @each $visit $self $path $f; $($($rest)*)? }
+    };
+    (@each $visit:ident $self:ident $path:ident $f:ident;) => {};
+    (@field visit $self:ident $path:ident $f:ident $field:ident) => {
+        $crate::Parameters::visit(&$self.$field, $path, $f)
+    };
+    (@field visit_mut $self:ident $path:ident $f:ident $field:ident) => {
+        $crate::Parameters::visit_mut(&mut $self.$field, $path, $f)
     };
 }
 
@@ -153,80 +180,4 @@ pub fn parameter_count<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> usize
     let mut count = 0;
     model.visit(&mut Path::default(), &mut |_, p| count += if p.is_trainable() { p.value().len() } else { 0 });
     count
-}
-
-/// Whether a run through the network trains it or uses it: dropout and batch norm differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Dropout drops, batch norm uses the batch's statistics.
-    Train,
-    /// Dropout passes through, batch norm uses its running statistics.
-    Eval,
-}
-
-/// One run through a network.
-pub struct Pass<'t, T: Float> {
-    tape: &'t Tape<T>,
-    mode: Mode,
-    rng: Rng,
-    updates: Vec<(u64, Tensor<T>)>,
-}
-
-impl<'t, T: Float> Pass<'t, T> {
-    /// A training pass; `rng` decides what dropout drops.
-    pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        Pass { tape, mode: Mode::Train, rng, updates: Vec::new() }
-    }
-
-    /// A pass that uses the network as it is.
-    pub fn eval(tape: &'t Tape<T>) -> Self {
-        Pass { mode: Mode::Eval, ..Self::train(tape, Rng::new(0)) }
-    }
-
-    /// The tape that this pass records on.
-    pub fn tape(&self) -> &'t Tape<T> {
-        self.tape
-    }
-
-    /// Train or eval.
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// The source of this pass's randomness.
-    pub fn rng(&mut self) -> &mut Rng {
-        &mut self.rng
-    }
-
-    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a constant.
-    #[track_caller]
-    pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
-        if param.is_trainable() {
-            self.tape.keyed(param.key(), param.value())
-        } else {
-            self.tape.constant(param.value().clone())
-        }
-    }
-
-    /// Asks for a buffer to have another value after the step: a forward pass changes no layer by itself.
-    pub fn update(&mut self, buffer: &Param<T>, value: Tensor<T>) {
-        self.updates.push((buffer.key(), value));
-    }
-
-    /// What the layers asked for, to be given to [`apply_updates`].
-    pub fn into_updates(self) -> Vec<(u64, Tensor<T>)> {
-        self.updates
-    }
-}
-
-/// Gives buffers the values that a pass asked for.
-pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), updates: &[(u64, Tensor<T>)]) {
-    if !updates.is_empty() {
-        model.visit_mut(&mut Path::default(), &mut |_, param| {
-            // The last one counts, should a layer have run twice.
-            if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
-                param.set(value.clone());
-            }
-        });
-    }
 }

@@ -11,7 +11,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Param<T: Float> {
     value: Tensor<T>,
     key: u64,
-    trainable: bool,
+    role: Role,
+    frozen: bool,
+}
+
+/// What a tensor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Parameter,
+    Buffer,
+    Count,
 }
 
 static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
@@ -25,12 +34,21 @@ impl<T: Float> Param<T> {
     /// assert!(w.is_trainable() && w.value() == &tensor![1.0, 2.0]);
     /// ```
     pub fn new(value: impl Into<Tensor<T>>) -> Self {
-        Param { value: value.into(), key: NEXT_KEY.fetch_add(1, Ordering::Relaxed), trainable: true }
+        Param::with_role(value.into(), Role::Parameter)
     }
 
     /// A buffer: saved with the model, but not trained.
     pub fn buffer(value: impl Into<Tensor<T>>) -> Self {
-        Param { trainable: false, ..Self::new(value) }
+        Param::with_role(value.into(), Role::Buffer)
+    }
+
+    /// A buffer that counts, from 0: PyTorch's files hold it as a whole number of 64 bits.
+    pub fn count() -> Self {
+        Param::with_role(Tensor::scalar(T::zero()), Role::Count)
+    }
+
+    fn with_role(value: Tensor<T>, role: Role) -> Self {
+        Param { value, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed), role, frozen: false }
     }
 
     /// The values.
@@ -58,19 +76,38 @@ impl<T: Float> Param<T> {
         self.key
     }
 
-    /// Whether optimizers change it.
+    /// Whether optimizers change it: a parameter that is not frozen.
     pub fn is_trainable(&self) -> bool {
-        self.trainable
+        self.role == Role::Parameter && !self.frozen
     }
 
-    /// Freezes it (`false`) or gives it back to the optimizers (`true`).
+    /// Whether it is no parameter, trainable or frozen, but a buffer.
+    pub fn is_buffer(&self) -> bool {
+        self.role != Role::Parameter
+    }
+
+    /// Whether it counts: a whole number, see [`count`](Param::count).
+    pub fn is_count(&self) -> bool {
+        self.role == Role::Count
+    }
+
+    /// Freezes a parameter (`false`) or gives it back to the optimizers (`true`). A buffer stays one.
+    ///
+    /// ```
+    /// use nn::{Param, Parameters, Path, layer::BatchNorm1d};
+    /// let mut layer = BatchNorm1d::<f32>::new(4);
+    /// layer.visit_mut(&mut Path::default(), &mut |_, param| param.set_trainable(false));
+    /// assert_eq!(nn::parameter_count(&layer), 0);
+    /// layer.visit_mut(&mut Path::default(), &mut |_, param| param.set_trainable(true));
+    /// assert_eq!(nn::parameter_count(&layer), 8);
+    /// ```
     pub fn set_trainable(&mut self, trainable: bool) {
-        self.trainable = trainable;
+        self.frozen = !trainable;
     }
 }
 
 impl<T: Float> Clone for Param<T> {
     fn clone(&self) -> Self {
-        Param { trainable: self.trainable, ..Param::new(self.value.clone()) }
+        Param { frozen: self.frozen, ..Param::with_role(self.value.clone(), self.role) }
     }
 }

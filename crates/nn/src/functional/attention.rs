@@ -1,4 +1,4 @@
-//! AttentionOptions, and the table of vectors that usually comes before it.
+//! Attention, and the table of vectors that usually comes before it.
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -32,10 +32,10 @@ pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: 
     if padding >= rows {
         return Err(Error::Index { op: OP, index: padding as i64, position: 0, size: rows });
     }
-    let mut shape = index.shape().to_vec();
-    shape.push(1);
-    let is_padding = index.iter().map(|i| if i == padding as i64 { T::one() } else { T::zero() }).collect();
-    Ok(table.tape().constant(Tensor::new(&shape, is_padding)).select(vectors.stop_gradient(), vectors))
+    // Looked up as the vectors are: whatever the index, no rule reads it twice.
+    let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
+    let is_padding = table.tape().constant(is_padding).take(0, index);
+    Ok(is_padding.select(vectors.stop_gradient(), vectors))
 }
 
 /// What [`scaled_dot_product_attention`] may be told.
@@ -109,11 +109,8 @@ fn attend<'t, T: Float>(scores: Var<'t, T>, masked: bool) -> Result<Var<'t, T>> 
     if !masked || keys == 0 {
         return scores.try_softmax(-1);
     }
-    let largest = scores.value().max_keep(-1);
-    let blind = largest.map(|m| if m == -T::INFINITY { T::one() } else { T::zero() });
-    if blind.iter().all(|b| b == T::zero()) {
-        return scores.try_softmax(-1);
-    }
-    let (blind, zero) = (scores.tape().constant(blind), scores.tape().constant(Tensor::scalar(T::zero())));
+    // Which queries are blind is computed on the tape: a mask may change from step to step.
+    let number = |c: T| scores.tape().constant(Tensor::scalar(c));
+    let (blind, zero) = (scores.max_keep(-1).equal(number(-T::INFINITY)), number(T::zero()));
     Ok(blind.select(zero, blind.select(zero, scores).try_softmax(-1)?))
 }

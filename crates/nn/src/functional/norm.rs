@@ -1,6 +1,6 @@
 //! Normalisation: numbers brought to mean 0 and variance 1, over different parts of a tensor.
 
-use autograd::{Axes, Error, Float, Result, Shape, Tensor, Var};
+use autograd::{Axes, Error, Float, Result, Shape, Var};
 use smallvec::SmallVec;
 
 /// `(x - mean) / √(var + ε)` over some axes, with the biased variance.
@@ -38,7 +38,7 @@ fn same_sizes<T: Float>(op: &'static str, shape: &[usize], parameters: [Option<V
     match parameters.into_iter().flatten().find(|p| p.shape().as_slice() != shape) {
         None => Ok(()),
         Some(p) => {
-            let hint = format!("weight and bias must have shape {shape:?}");
+            let hint = format!("weight, bias and statistics must have shape {shape:?}");
             Err(Error::Shape { op, shape: p.shape().as_slice().into(), hint })
         }
     }
@@ -188,10 +188,10 @@ impl Default for BatchNormOptions {
 /// use nn::functional::{BatchNormOptions, batch_norm};
 /// let tape = Tape::<f64>::new();
 /// let options = BatchNormOptions { training: true, eps: 0.0, ..BatchNormOptions::default() };
-/// let running = [tensor![0.0], tensor![1.0]];
-/// let (y, running) = batch_norm(tape.var([[1.0], [3.0]]), &running, None, None, options)?;
+/// let running = [tape.constant([0.0]), tape.constant([1.0])];
+/// let (y, running) = batch_norm(tape.var([[1.0], [3.0]]), running, None, None, options)?;
 /// assert_eq!(y.value(), tensor![[-1.0], [1.0]]);
-/// assert_eq!(running, [tensor![0.2], tensor![1.1]]);
+/// assert_eq!(running.map(|r| r.value()), [tensor![0.2], tensor![1.1]]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
@@ -200,20 +200,41 @@ impl Default for BatchNormOptions {
 #[track_caller]
 pub fn batch_norm<'t, T: Float>(
     x: Var<'t, T>,
-    running: &[Tensor<T>; 2],
+    running: [Var<'t, T>; 2],
     weight: Option<Var<'t, T>>,
     bias: Option<Var<'t, T>>,
     options: BatchNormOptions,
-) -> Result<(Var<'t, T>, [Tensor<T>; 2])> {
+) -> Result<(Var<'t, T>, [Var<'t, T>; 2])> {
+    same_sizes("batch_norm", &[channels("batch_norm", x)?], running.map(Some))?;
+    let known = (!options.training).then_some(running);
+    let (y, batch) = batch_normalized(x, known, weight, bias, options.eps)?;
+    let Some([mean, variance]) = batch else { return Ok((y, running)) };
+    let moved = |running: Var<'t, T>, batch: Var<'t, T>| {
+        running * T::of(1.0 - options.momentum) + batch * T::of(options.momentum)
+    };
+    Ok((y, [moved(running[0], mean), moved(running[1], variance)]))
+}
+
+/// Mean and variance of each channel, `[C]`.
+type Statistics<'t, T> = [Var<'t, T>; 2];
+
+/// [`batch_norm`] by statistics that are known, or by those of the batch, which it then also returns as `[C]`, the variance
+/// unbiased.
+#[track_caller]
+pub(crate) fn batch_normalized<'t, T: Float>(
+    x: Var<'t, T>,
+    known: Option<Statistics<'t, T>>,
+    weight: Option<Var<'t, T>>,
+    bias: Option<Var<'t, T>>,
+    eps: f64,
+) -> Result<(Var<'t, T>, Option<Statistics<'t, T>>)> {
     const OP: &str = "batch_norm";
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     same_sizes(OP, &[channels], [weight, bias])?;
-    if let Some(r) = running.iter().find(|r| r.shape() != [channels]) {
-        let hint = format!("running statistics must have shape {:?}", [channels]);
-        return Err(Error::Shape { op: OP, shape: r.shape().into(), hint });
-    }
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
-    let (centred, variance, moved) = if options.training {
+    let (centred, variance, batch) = if let Some([mean, variance]) = known {
+        (x - wide(mean), wide(variance), None)
+    } else {
         let count = shape[0] * shape[2..].iter().product::<usize>();
         if count < 2 {
             let hint = format!("training needs more than one value per channel, and {shape:?} has {count}");
@@ -223,18 +244,11 @@ pub fn batch_norm<'t, T: Float>(
         let mean = x.try_mean(axes.as_slice(), true)?;
         let centred = x - mean;
         let variance = centred.square().try_mean(axes.as_slice(), true)?;
-        let moved = |running: &Tensor<T>, batch: Tensor<T>, scale: f64| {
-            running * T::of(1.0 - options.momentum) + batch.reshape(&[channels]) * T::of(options.momentum * scale)
-        };
-        let unbiased = count as f64 / (count - 1) as f64;
-        let statistics = [moved(&running[0], mean.value(), 1.0), moved(&running[1], variance.value(), unbiased)];
-        (centred, variance, statistics)
-    } else {
-        let [mean, variance] = running.each_ref().map(|r| wide(x.tape().constant(r.clone())));
-        (x - mean, variance, running.clone())
+        let unbiased = variance.reshape(&[channels]) * T::of(count as f64 / (count - 1) as f64);
+        (centred, variance, Some([mean.reshape(&[channels]), unbiased]))
     };
-    let deviation = (variance + T::of(options.eps)).sqrt();
+    let deviation = (variance + T::of(eps)).sqrt();
     // One number per channel is multiplied before the many of the batch are.
     let y = weight.map_or_else(|| centred / deviation, |weight| centred * (wide(weight) / deviation));
-    Ok((affine(y, None, bias.map(wide)), moved))
+    Ok((affine(y, None, bias.map(wide)), batch))
 }

@@ -22,11 +22,12 @@ fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
 /// If there is no such axis.
 #[track_caller]
 pub fn l2_norm<'t, T: Float>(x: Var<'t, T>, axis: isize, keep: bool) -> Result<Var<'t, T>> {
-    let sizes = x.value().abs();
-    let empty = sizes.is_empty();
-    // A constant that cancels: the norm does not depend on it, and so neither do its derivatives.
+    let sizes = x.abs();
+    let empty = sizes.shape().contains(&0);
     let largest = if empty { sizes.try_sum(axis, true)? } else { sizes.try_max(axis, true)? };
-    let scale = x.tape().constant(largest.map(|m| if m > T::zero() && m.is_finite() { m } else { T::one() }));
+    // It cancels: the norm does not depend on it, and so neither do its derivatives.
+    let usable = largest.gt(number(x, 0.0)) * largest.lt(number(x, f64::INFINITY));
+    let scale = usable.select(largest, number(x, 1.0)).stop_gradient();
     let squares = (x / scale).square().try_sum(axis, true)?;
     let some = squares.gt(number(x, 0.0));
     // Times 0, not 0: a NaN stays one.

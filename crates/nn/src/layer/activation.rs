@@ -84,8 +84,8 @@ parameters! { impl[T: Float] Parameters<T> for Activation {} }
 
 impl<T: Float> Module<T> for Activation {
     #[track_caller]
-    fn forward<'t>(&self, x: Var<'t, T>, _: &mut Pass<'t, T>) -> Var<'t, T> {
-        self.apply(x)
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        pass.note(self, self.apply(x))
     }
 
     fn describe(&self) -> String {

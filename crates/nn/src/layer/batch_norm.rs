@@ -1,15 +1,15 @@
 //! Batch normalisation: each channel brought to mean 0 and variance 1 over the batch.
 
-use crate::{Mode, Module, Param, Pass, functional, parameters};
+use crate::functional::batch_normalized;
+use crate::{Module, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
-/// Batch normalisation over `[N, C]` or `[N, C, L]` (Ioffe and Szegedy, 2015):
+/// Batch normalisation of channels `[N, C, …]` with `D` more axes; for `D = 1` also of `[N, C]` (Ioffe and Szegedy, 2015):
 /// `y = (x - mean) / √(var + eps) · weight + bias`, channel by channel.
 ///
 /// In training, mean and (biased) variance are those of the batch, and derivatives flow through both; the running
 /// statistics move towards them, `running ← (1 - momentum) · running + momentum · batch`, the variance unbiased, when the
-/// updates of the pass are applied. In eval mode the running statistics take their place. Names and numbers are
-/// PyTorch's; its counter `num_batches_tracked` is left out, since only a cumulative average would read it.
+/// updates of the pass are applied. In eval mode the running statistics take their place. Names and numbers are PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -20,79 +20,119 @@ use autograd::{Float, Tensor, Var};
 /// let y = layer.forward(tape.constant([[1.0], [3.0]]), &mut pass); // mean 2, variance 1, unbiased 2
 /// assert!((y.value().at(&[1, 0]) - 1.0).abs() < 1e-5);
 /// apply_updates(&mut layer, &pass.into_updates());
-/// assert!((layer.running_mean.value().at(&[0]) - 0.2).abs() < 1e-15);
-/// assert!((layer.running_var.value().at(&[0]) - 1.1).abs() < 1e-15);
-/// assert_eq!(nn::names(&layer), ["weight", "bias", "running_mean", "running_var"]);
+/// let running = layer.running.as_ref().unwrap();
+/// assert!((running.mean.value().at(&[0]) - 0.2).abs() < 1e-15);
+/// assert!((running.var.value().at(&[0]) - 1.1).abs() < 1e-15);
+/// assert_eq!(nn::names(&layer), ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]);
 /// ```
 #[derive(Debug, Clone)]
-pub struct BatchNorm1d<T: Float> {
+pub struct BatchNorm<T: Float, const D: usize> {
     /// `[C]`, or none
     pub weight: Option<Param<T>>,
     /// `[C]`, or none
     pub bias: Option<Param<T>>,
-    /// `[C]`, a buffer
-    pub running_mean: Param<T>,
-    /// `[C]`, a buffer
-    pub running_var: Param<T>,
+    /// What is remembered of the batches seen; without it, every batch is its own measure, in eval mode too.
+    pub running: Option<Running<T>>,
     /// Added to the variance, so that a constant channel has no division by zero: 1e-5.
     pub eps: f64,
-    /// How far the running statistics move with each batch: 0.1.
-    pub momentum: f64,
+    /// How far the running statistics move with each batch: 0.1. Without it they are the mean over all batches.
+    pub momentum: Option<f64>,
+    channels: usize,
 }
 
-parameters! { impl[T: Float] Parameters<T> for BatchNorm1d<T> { weight, bias, running_mean, running_var } }
+/// What a batch normalisation remembers of the batches it has seen: buffers.
+#[derive(Debug, Clone)]
+pub struct Running<T: Float> {
+    /// `[C]`
+    pub mean: Param<T>,
+    /// `[C]`, unbiased
+    pub var: Param<T>,
+    /// How many batches.
+    pub batches: Param<T>,
+}
 
-impl<T: Float> BatchNorm1d<T> {
+/// [`BatchNorm`] of `[N, C]` and `[N, C, L]`.
+pub type BatchNorm1d<T> = BatchNorm<T, 1>;
+/// [`BatchNorm`] of images `[N, C, H, W]`.
+pub type BatchNorm2d<T> = BatchNorm<T, 2>;
+/// [`BatchNorm`] of volumes `[N, C, D, H, W]`.
+pub type BatchNorm3d<T> = BatchNorm<T, 3>;
+
+parameters! { impl[T: Float, const D: usize] Parameters<T> for BatchNorm<T, D> { weight, bias, ..running } }
+parameters! { impl[T: Float] Parameters<T> for Running<T> {
+    mean as "running_mean", var as "running_var", batches as "num_batches_tracked"
+} }
+
+impl<T: Float, const D: usize> BatchNorm<T, D> {
     /// A layer for that many channels: weight 1, bias 0, running mean 0, running variance 1.
     pub fn new(channels: usize) -> Self {
         let (zeros, ones) = (|| Tensor::zeros(&[channels]), || Tensor::ones(&[channels]));
-        BatchNorm1d {
+        let running = Running { mean: Param::buffer(zeros()), var: Param::buffer(ones()), batches: Param::count() };
+        BatchNorm {
             weight: Some(Param::new(ones())),
             bias: Some(Param::new(zeros())),
-            running_mean: Param::buffer(zeros()),
-            running_var: Param::buffer(ones()),
+            running: Some(running),
             eps: 1e-5,
-            momentum: 0.1,
+            momentum: Some(0.1),
+            channels,
         }
     }
 
     /// The same layer without weight and bias.
     pub fn without_affine(self) -> Self {
-        BatchNorm1d { weight: None, bias: None, ..self }
+        BatchNorm { weight: None, bias: None, ..self }
+    }
+
+    /// The same layer without running statistics.
+    pub fn without_running(self) -> Self {
+        BatchNorm { running: None, ..self }
     }
 
     /// Number of channels.
     pub fn channels(&self) -> usize {
-        self.running_mean.value().len()
+        self.channels
     }
 }
 
-impl<T: Float> Module<T> for BatchNorm1d<T> {
+impl<T: Float> Running<T> {
+    /// Moves them towards the statistics of a batch, once the pass's updates are applied.
+    #[track_caller]
+    fn follow<'t>(&self, batch: [Var<'t, T>; 2], momentum: Option<f64>, pass: &mut Pass<'t, T>) {
+        let batches = pass.var(&self.batches) + T::one();
+        pass.update(&self.batches, batches);
+        for (buffer, batch) in [&self.mean, &self.var].into_iter().zip(batch) {
+            let running = pass.var(buffer);
+            let moved = match momentum {
+                Some(m) => running * T::of(1.0 - m) + batch * T::of(m),
+                None => running + (batch - running) / batches,
+            };
+            pass.update(buffer, moved);
+        }
+    }
+}
+
+impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
     /// # Panics
-    /// If the input is not `[N, C]` or `[N, C, L]`, or if in training a channel has a single value: it has no variance.
+    /// If the input has not these channels and `D` more axes, or if in training a channel has a single value: it has no
+    /// variance.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let (shape, channels) = (x.shape(), self.channels());
-        let fits = matches!(shape.len(), 2 | 3) && shape[1] == channels;
-        assert!(fits, "BatchNorm1d: the input must be [N, {channels}] or [N, {channels}, L], not {shape:?}");
-        let training = pass.mode() == Mode::Train;
-        let options = functional::BatchNormOptions { training, momentum: self.momentum, eps: self.eps };
-        let running = [&self.running_mean, &self.running_var].map(|r| r.value().clone());
-        let [weight, bias] = [&self.weight, &self.bias].map(|p| p.as_ref().map(|p| pass.var(p)));
-        match functional::batch_norm(x, &running, weight, bias, options) {
-            Err(error) => panic!("BatchNorm1d: {error}"),
-            Ok((y, [mean, var])) => {
-                if training {
-                    pass.update(&self.running_mean, mean);
-                    pass.update(&self.running_var, var);
-                }
-                y
-            }
+        let shape = x.shape();
+        let fits = (shape.len() == D + 2 || D == 1 && shape.len() == 2) && shape[1] == self.channels;
+        let channels = self.channels;
+        assert!(fits, "BatchNorm{D}d: the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        let [weight, bias] = [&self.weight, &self.bias].map(|p| pass.optional(p));
+        let running = self.running.as_ref();
+        let known = running.filter(|_| !pass.is_training()).map(|r| [pass.var(&r.mean), pass.var(&r.var)]);
+        let (y, batch) = pass.checked(self, batch_normalized(x, known, weight, bias, self.eps));
+        if let (true, Some(running), Some(batch)) = (pass.is_training(), running, batch) {
+            running.follow(batch, self.momentum, pass);
         }
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
-        format!("BatchNorm1d({})", self.channels())
+        format!("BatchNorm{D}d({})", self.channels)
     }
 }
 
@@ -107,8 +147,9 @@ mod tests {
         let mut layer = BatchNorm1d::new(3);
         layer.weight = Some(Param::new(Tensor::randn(&[3], rng)));
         layer.bias = Some(Param::new(Tensor::randn(&[3], rng)));
-        layer.running_mean.set(Tensor::randn(&[3], rng));
-        layer.running_var.set(Tensor::rand(&[3], rng) + 0.5);
+        let running = layer.running.as_mut().unwrap();
+        running.mean.set(Tensor::randn(&[3], rng));
+        running.var.set(Tensor::rand(&[3], rng) + 0.5);
         layer
     }
 
@@ -119,7 +160,10 @@ mod tests {
             let x = Tensor::randn(shape, rng);
             check_module(&mut layer(rng), &x);
             check_module(&mut layer(rng).without_affine(), &x);
+            check_module(&mut layer(rng).without_running(), &x);
         }
+        check_module(&mut BatchNorm2d::new(3), &Tensor::randn(&[2, 3, 2, 2], rng));
+        check_module(&mut BatchNorm3d::new(2), &Tensor::randn(&[2, 2, 2, 1, 2], rng));
     }
 
     #[test]
@@ -135,31 +179,51 @@ mod tests {
     #[test]
     fn running_statistics_follow_the_batches() {
         let (mut layer, rng) = (layer(&mut Rng::new(2)), &mut Rng::new(9));
-        let (mut mean, mut var) = (layer.running_mean.value().to_vec(), layer.running_var.value().to_vec());
+        let (mut mean, mut var) = statistics(&layer);
         for _ in 0..5 {
             let x = Tensor::<f64>::randn(&[6, 3], rng) * 2.0 + 1.0;
             let tape = Tape::new();
             let mut pass = Pass::train(&tape, Rng::new(0));
             layer.forward(tape.constant(x.clone()), &mut pass);
-            assert_eq!(layer.running_mean.value().to_vec(), mean, "a forward pass changes nothing by itself");
+            assert_eq!(statistics(&layer).0, mean, "a forward pass changes nothing by itself");
             apply_updates(&mut layer, &pass.into_updates());
             for c in 0..3 {
                 let column: Vec<f64> = (0..6).map(|i| x.at(&[i, c])).collect();
                 let m = column.iter().sum::<f64>() / 6.0;
                 let v = column.iter().map(|x| (x - m).powi(2)).sum::<f64>() / 5.0;
                 (mean[c], var[c]) = (0.9 * mean[c] + 0.1 * m, 0.9 * var[c] + 0.1 * v);
-                assert!((layer.running_mean.value().at(&[c]) - mean[c]).abs() < 1e-14);
-                assert!((layer.running_var.value().at(&[c]) - var[c]).abs() < 1e-14);
+                let (new_mean, new_var) = statistics(&layer);
+                assert!((new_mean[c] - mean[c]).abs() < 1e-14 && (new_var[c] - var[c]).abs() < 1e-14);
             }
-            (mean, var) = (layer.running_mean.value().to_vec(), layer.running_var.value().to_vec());
+            (mean, var) = statistics(&layer);
         }
+        assert_eq!(layer.running.unwrap().batches.value().item(), 5.0);
+    }
+
+    fn statistics(layer: &BatchNorm1d<f64>) -> (Vec<f64>, Vec<f64>) {
+        let running = layer.running.as_ref().unwrap();
+        (running.mean.value().to_vec(), running.var.value().to_vec())
+    }
+
+    #[test]
+    fn without_momentum_the_running_mean_is_that_of_all_batches() {
+        let mut layer = BatchNorm1d::<f64> { momentum: None, ..BatchNorm1d::new(1) };
+        for x in [[[1.0], [3.0]], [[4.0], [6.0]], [[-3.0], [3.0]]] {
+            let tape = Tape::new();
+            let mut pass = Pass::train(&tape, Rng::new(0));
+            layer.forward(tape.constant(x), &mut pass);
+            apply_updates(&mut layer, &pass.into_updates());
+        }
+        let (mean, var) = statistics(&layer);
+        assert!((mean[0] - 7.0 / 3.0).abs() < 1e-15 && (var[0] - 22.0 / 3.0).abs() < 1e-14, "{mean:?} {var:?}");
     }
 
     #[test]
     fn eval_uses_the_running_statistics_and_asks_for_no_update() {
         let mut layer = BatchNorm1d::<f64>::new(1).without_affine();
-        layer.running_mean.set(tensor![3.0]);
-        layer.running_var.set(tensor![4.0 - 1e-5]);
+        let running = layer.running.as_mut().unwrap();
+        running.mean.set(tensor![3.0]);
+        running.var.set(tensor![4.0 - 1e-5]);
         let tape = Tape::new();
         let mut pass = Pass::eval(&tape);
         let y = layer.forward(tape.constant([[7.0]]), &mut pass);
@@ -168,10 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn running_statistics_take_no_gradient() {
+    fn running_statistics_are_constants_that_the_tape_knows() {
         let (layer, tape) = (layer(&mut Rng::new(0)), Tape::new());
         layer.forward(tape.constant([[1.0, 2.0, 3.0]]), &mut Pass::eval(&tape));
-        assert!(tape.find(layer.running_mean.key()).is_none());
+        let mean = tape.find(layer.running.as_ref().unwrap().mean.key()).unwrap();
+        assert_eq!(mean.op(), autograd::op::Op::Const);
     }
 
     #[test]
@@ -183,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "must be [N, 3] or [N, 3, L], not [2, 1]")]
+    #[should_panic(expected = "must be [N, 3, …] with 1 more axes, not [2, 1]")]
     fn a_single_channel_is_not_broadcast() {
         let tape = Tape::new();
         BatchNorm1d::<f64>::new(3).forward(tape.constant([[1.0], [2.0]]), &mut Pass::eval(&tape));

@@ -1,7 +1,7 @@
 //! Dropout: noise that keeps units from relying on one another.
 
-use crate::{Mode, Module, Pass, parameters};
-use autograd::{Float, Rng, Tensor, Var};
+use crate::{Mode, Module, Noise, Pass, parameters};
+use autograd::{Float, Var};
 
 /// Inverted dropout (Srivastava et al., 2014): in training each number becomes 0 with probability `p` and is divided by
 /// `1 - p` otherwise, so that its mean stays; in eval mode nothing happens. Any shape.
@@ -20,6 +20,41 @@ pub struct Dropout {
     p: f64,
 }
 
+/// Dropout of whole channels of `[N, C, …]` or `[C, …]` with `D` more axes (Tompson et al., 2015): neighbours in an image
+/// are too alike for one to be missed.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Dropout2d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::ones(&[2, 3, 4, 4]));
+/// let y = Dropout2d::new(0.5).forward(x, &mut Pass::train(&tape, Rng::new(1)));
+/// assert!(y.mean_axes([2, 3]).value().iter().all(|mean| mean == 0.0 || mean == 2.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChannelDropout<const D: usize> {
+    p: f64,
+}
+
+/// [`ChannelDropout`] of `[N, C, L]`.
+pub type Dropout1d = ChannelDropout<1>;
+/// [`ChannelDropout`] of `[N, C, H, W]`.
+pub type Dropout2d = ChannelDropout<2>;
+/// [`ChannelDropout`] of `[N, C, D, H, W]`.
+pub type Dropout3d = ChannelDropout<3>;
+
+#[track_caller]
+fn probability(p: f64) -> f64 {
+    assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], not {p}");
+    p
+}
+
+/// Each number of that shape dropped or not, and all of `x` that it broadcasts to with it.
+#[track_caller]
+fn drop_at<'t, T: Float>(x: Var<'t, T>, shape: &[usize], p: f64, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+    x * pass.noise(shape, Noise::Dropout { p })
+}
+
 impl Dropout {
     /// Drops with probability `p`; 1 drops everything.
     ///
@@ -27,41 +62,42 @@ impl Dropout {
     /// If `p` is not in `[0, 1]`.
     #[track_caller]
     pub fn new(p: f64) -> Self {
-        assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], not {p}");
-        Dropout { p }
+        Dropout { p: probability(p) }
     }
 
     /// The probability of dropping.
     pub fn p(&self) -> f64 {
         self.p
     }
+}
 
-    /// What each number is multiplied by: 0 or 1 / (1 - p).
-    fn mask<T: Float>(&self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
-        let keep = T::of(1.0 / (1.0 - self.p));
-        // Half of 64 random bits decides one number: it is dropped if it lies below p · 2³². For p = 1 all do.
-        let dropped = (self.p * 2f64.powi(32)).round() as u64;
-        let mut mask = Tensor::zeros(shape);
-        for pair in mask.make_mut().chunks_mut(2) {
-            let bits = rng.bits();
-            for (x, half) in pair.iter_mut().zip([bits as u32, (bits >> 32) as u32]) {
-                *x = if u64::from(half) < dropped { T::zero() } else { keep };
-            }
-        }
-        mask
+impl<const D: usize> ChannelDropout<D> {
+    /// Drops channels with probability `p`; 1 drops everything.
+    ///
+    /// # Panics
+    /// If `p` is not in `[0, 1]`.
+    #[track_caller]
+    pub fn new(p: f64) -> Self {
+        ChannelDropout { p: probability(p) }
+    }
+
+    /// The probability of dropping.
+    pub fn p(&self) -> f64 {
+        self.p
     }
 }
 
 parameters! { impl[T: Float] Parameters<T> for Dropout {} }
+parameters! { impl[T: Float, const D: usize] Parameters<T> for ChannelDropout<D> {} }
 
 impl<T: Float> Module<T> for Dropout {
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         if pass.mode() == Mode::Eval || self.p == 0.0 {
-            return x;
+            return pass.note(self, x);
         }
-        let mask = self.mask(&x.shape(), pass.rng());
-        x * pass.tape().constant(mask)
+        let y = drop_at(x, &x.shape(), self.p, pass);
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -69,11 +105,32 @@ impl<T: Float> Module<T> for Dropout {
     }
 }
 
+impl<T: Float, const D: usize> Module<T> for ChannelDropout<D> {
+    /// # Panics
+    /// If the input is neither `[N, C, …]` nor `[C, …]` with `D` more axes.
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let mut shape = x.shape();
+        let leading = shape.len().wrapping_sub(D);
+        assert!(matches!(leading, 1 | 2), "Dropout{D}d: the input must be [N, C, …] or [C, …], not {shape:?}");
+        if pass.mode() == Mode::Eval || self.p == 0.0 {
+            return pass.note(self, x);
+        }
+        shape[leading..].fill(1);
+        let y = drop_at(x, &shape, self.p, pass);
+        pass.note(self, y)
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout{D}d({})", self.p)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_support::check_module;
-    use autograd::Tape;
+    use autograd::{Rng, Tape, Tensor};
 
     fn drop_ones(p: f64, n: usize, seed: u64) -> Tensor<f64> {
         let tape = Tape::new();
@@ -116,7 +173,30 @@ mod tests {
 
     #[test]
     fn derivatives_are_right() {
-        check_module(&mut Dropout::new(0.4), &Tensor::randn(&[3, 4], &mut Rng::new(2)));
+        let rng = &mut Rng::new(2);
+        check_module(&mut Dropout::new(0.4), &Tensor::randn(&[3, 4], rng));
+        check_module(&mut Dropout1d::new(0.4), &Tensor::randn(&[3, 4], rng));
+        check_module(&mut Dropout2d::new(0.4), &Tensor::randn(&[2, 4, 2, 2], rng));
+    }
+
+    #[test]
+    fn channels_are_dropped_whole() {
+        let tape = Tape::<f64>::new();
+        for shape in [&[2, 8, 3, 2, 2][..], &[8, 3, 2, 2]] {
+            let x = tape.constant(Tensor::ones(shape));
+            let y = Dropout3d::new(0.5).forward(x, &mut Pass::train(&tape, Rng::new(1)));
+            let means = y.mean_axes([-3, -2, -1]).value();
+            assert!(
+                means.iter().all(|m| m == 0.0 || m == 2.0) && means.iter().any(|m| m != means.iter().next().unwrap())
+            );
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "Dropout2d: the input must be [N, C, …] or [C, …], not [4, 4]")]
+    fn channels_need_their_axes() {
+        let tape = Tape::<f64>::new();
+        Dropout2d::new(0.5).forward(tape.constant(Tensor::ones(&[4, 4])), &mut Pass::eval(&tape));
     }
 
     #[test]
@@ -128,6 +208,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "must be in [0, 1], not 1.5")]
     fn a_probability_is_at_most_one() {
-        Dropout::new(1.5);
+        Dropout1d::new(1.5);
     }
 }

@@ -45,10 +45,7 @@ impl<T: Float> Module<T> for Linear<T> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let weight = pass.var(&self.weight);
         let y = if x.rank() == 2 { x.matmul_t(weight) } else { x.matmul(weight.t()) };
-        match &self.bias {
-            Some(bias) => y + pass.var(bias),
-            None => y,
-        }
+        pass.note(self, pass.optional(&self.bias).map_or(y, |bias| y + bias))
     }
 
     fn describe(&self) -> String {

@@ -9,8 +9,8 @@ mod norm;
 mod sequential;
 
 pub use activation::Activation;
-pub use batch_norm::BatchNorm1d;
-pub use dropout::Dropout;
+pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, Running};
+pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};

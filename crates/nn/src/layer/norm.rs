@@ -1,18 +1,7 @@
 //! Normalisation of each sample by itself: the same in training and in use.
 
 use crate::{Module, Param, Pass, functional, parameters};
-use autograd::{Float, Result, Tensor, Var};
-
-/// The variable of a parameter, if there is one.
-#[track_caller]
-fn var<'t, T: Float>(pass: &Pass<'t, T>, param: &Option<Param<T>>) -> Option<Var<'t, T>> {
-    param.as_ref().map(|param| pass.var(param))
-}
-
-#[track_caller]
-fn or_panic<V>(name: &str, result: Result<V>) -> V {
-    result.unwrap_or_else(|error| panic!("{name}: {error}"))
-}
+use autograd::{Float, Tensor, Var};
 
 /// Layer normalisation over the last axes; see [`functional::layer_norm`].
 ///
@@ -54,8 +43,9 @@ impl<T: Float> Module<T> for LayerNorm<T> {
     /// If the input does not end with the layer's axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let (weight, bias) = (var(pass, &self.weight), var(pass, &self.bias));
-        or_panic("LayerNorm", functional::layer_norm(x, &self.shape, weight, bias, self.eps))
+        let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
+        let y = pass.checked(self, functional::layer_norm(x, &self.shape, weight, bias, self.eps));
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -87,7 +77,8 @@ impl<T: Float> Module<T> for RmsNorm<T> {
     /// If the input does not end with the layer's axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        or_panic("RmsNorm", functional::rms_norm(x, &self.shape, var(pass, &self.weight), self.eps))
+        let y = pass.checked(self, functional::rms_norm(x, &self.shape, pass.optional(&self.weight), self.eps));
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -137,8 +128,9 @@ impl<T: Float> Module<T> for GroupNorm<T> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
         assert!(shape.get(1) == Some(&self.channels), "GroupNorm: {shape:?} has not {} channels", self.channels);
-        let (weight, bias) = (var(pass, &self.weight), var(pass, &self.bias));
-        or_panic("GroupNorm", functional::group_norm(x, self.groups, weight, bias, self.eps))
+        let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
+        let y = pass.checked(self, functional::group_norm(x, self.groups, weight, bias, self.eps));
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -173,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "LayerNorm: layer_norm: shape [2, 3] does not fit")]
+    #[should_panic(expected = "LayerNorm([4]): layer_norm: shape [2, 3] does not fit")]
     fn other_axes_panic() {
         let tape = Tape::<f64>::new();
         LayerNorm::new(&[4]).forward(tape.constant(Tensor::ones(&[2, 3])), &mut Pass::eval(&tape));

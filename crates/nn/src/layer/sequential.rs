@@ -1,7 +1,8 @@
 //! Layers one after the other.
 
+use crate::summary::{grouped, table};
 use crate::{Module, Param, Parameters, Pass, Path, parameter_count};
-use autograd::{Float, Shape, Tape, Tensor, Var};
+use autograd::{Float, Var};
 use std::fmt::{self, Debug, Display, Formatter};
 
 /// Layers one after the other; each takes what the one before gave. Names are positions, as in PyTorch: `0.weight`.
@@ -43,60 +44,6 @@ impl<T: Float> Sequential<T> {
     pub fn layers(&self) -> &[Box<dyn Module<T>>] {
         &self.layers
     }
-
-    /// The table that printing shows, with the shape of each layer's output for an input of the given shape. Runs the
-    /// network once, on zeros in eval mode.
-    ///
-    /// ```
-    /// use nn::layer::Mlp;
-    /// let model = Mlp::new(&[64, 32, 10]).build::<f32>();
-    /// assert_eq!(model.summary(&[8, 64]), "\
-    /// layer              output   parameters
-    /// 0  Linear(64, 32)  [8, 32]       2_080
-    /// 1  Relu            [8, 32]           0
-    /// 2  Linear(32, 10)  [8, 10]         330
-    /// total                            2_410");
-    /// ```
-    /// # Panics
-    /// If the input does not fit the first layer, or a layer the one before it.
-    #[track_caller]
-    pub fn summary(&self, input: &[usize]) -> String {
-        let tape = Tape::new();
-        let mut pass = Pass::eval(&tape);
-        let mut x = tape.constant(Tensor::zeros(input));
-        let mut shapes = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            x = layer.forward(x, &mut pass);
-            shapes.push(x.shape());
-        }
-        self.table(Some(&shapes))
-    }
-
-    fn table(&self, shapes: Option<&[Shape]>) -> String {
-        let heading = if shapes.is_some() { "output" } else { "" };
-        let mut rows = vec![["layer".into(), heading.into(), "parameters".into()]];
-        for (i, layer) in self.layers.iter().enumerate() {
-            let shape = shapes.map_or(String::new(), |shapes| format!("{:?}", shapes[i]));
-            rows.push([format!("{i}  {}", layer.describe()), shape, grouped(parameter_count(&**layer))]);
-        }
-        rows.push(["total".into(), String::new(), grouped(parameter_count(self))]);
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let [first, second, third] = [width(0), width(1), width(2)];
-        let gap = if shapes.is_some() { "  " } else { "" };
-        let lines: Vec<String> = rows
-            .iter()
-            .map(|[layer, shape, count]| format!("{layer:first$}  {shape:second$}{gap}{count:>third$}"))
-            .collect();
-        lines.join("\n")
-    }
-}
-
-/// 1234567 as `1_234_567`.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits")).collect();
-    groups.join("_")
 }
 
 impl<T: Float> Parameters<T> for Sequential<T> {
@@ -119,10 +66,19 @@ impl<T: Float> Module<T> for Sequential<T> {
     }
 }
 
-/// A table: each layer with its number of trainable parameters, and their sum.
+/// A table: each layer with its number of trainable parameters, and their sum. [`summary`](crate::summary) also shows the
+/// shapes.
 impl<T: Float> Display for Sequential<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        f.write_str(&self.table(None))
+        let mut rows = vec![["layer".to_owned(), "parameters".to_owned()]];
+        rows.extend(
+            self.layers
+                .iter()
+                .enumerate()
+                .map(|(i, layer)| [format!("{i}  {}", layer.describe()), grouped(parameter_count(&**layer))]),
+        );
+        rows.push(["total".to_owned(), grouped(parameter_count(self))]);
+        f.write_str(&table(rows))
     }
 }
 
@@ -138,7 +94,7 @@ mod tests {
     use super::*;
     use crate::layer::{Activation, BatchNorm1d, Linear};
     use crate::test_support::check_module;
-    use autograd::{Rng, Tensor};
+    use autograd::{Rng, Tape, Tensor};
 
     #[test]
     fn derivatives_pass_through_all_layers() {
@@ -165,11 +121,5 @@ mod tests {
         let tape = Tape::<f64>::new();
         let x = tape.var(1.5);
         assert_eq!(Sequential::new().forward(x, &mut Pass::eval(&tape)).id(), x.id());
-    }
-
-    #[test]
-    fn digits_come_in_groups_of_three() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1_000"), (1234567, "1_234_567")];
-        assert!(cases.iter().all(|&(n, text)| grouped(n) == text));
     }
 }

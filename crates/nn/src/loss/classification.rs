@@ -169,12 +169,8 @@ fn by_label<'t, T: Float>(
         return Err(Error::Index { op, index, position, size: classes });
     }
     let weights = options.weight.as_ref().map(|w| x.tape().constant(w.clone()));
-    let total = |labels: &Tensor<i64>| match &options.weight {
-        Some(w) => labels.iter().map(|label| w.at(&[label as usize]).f64()).sum::<f64>(),
-        None => labels.len() as f64,
-    };
-    let reduced = |losses: Var<'t, T>, labels: &Tensor<i64>| match reduction {
-        Reduction::Mean if options.weight.is_some() => losses.sum() * T::of(1.0 / total(labels)),
+    let reduced = |losses: Var<'t, T>, labels: &Tensor<i64>| match (reduction, weights) {
+        (Reduction::Mean, Some(w)) => losses.sum() / w.take(0, labels).sum(),
         _ => reduction.apply(losses),
     };
     if !labels.iter().any(ignored) {

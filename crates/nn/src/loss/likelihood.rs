@@ -141,8 +141,8 @@ pub fn gaussian_nll_loss<'t, T: Float>(
         return Err(Error::Argument { op: OP, hint: format!("variances are not negative, and one is {v}") });
     }
     // A shift by a constant: the derivative passes as if nothing had been cut.
-    let lift = variance.value().map(|v| T::of((options.eps - v.f64()).max(0.0)));
-    let v = variance + variance.tape().constant(lift);
+    let lift = (-variance + T::of(options.eps)).relu().stop_gradient();
+    let v = variance + lift;
     let loss = (v.ln() + (x - t).square() / v) * T::of(0.5);
     let rest = if options.full { 0.5 * (2.0 * PI).ln() } else { 0.0 };
     Ok(reduction.apply(loss + T::of(rest)))

@@ -5,6 +5,7 @@ use super::error::{NonFinite, Origin, StepError};
 use crate::data::Batch;
 use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
+use crate::pass::Record;
 use crate::{Module, Parameters, Pass, Path, apply_updates};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 
@@ -32,6 +33,7 @@ pub struct TrainStep<T: Float> {
     swept: Gradients<T>,
     gradients: ParamGradients<T>,
     updates: Vec<(u64, Tensor<T>)>,
+    record: Record,
     rng: Rng,
     steps: u64,
 }
@@ -56,6 +58,7 @@ impl<T: Float> TrainStep<T> {
             swept: Gradients::default(),
             gradients: ParamGradients::new(),
             updates: Vec::new(),
+            record: Record::default(),
             rng: Rng::new(seed),
             steps: 0,
         }
@@ -133,7 +136,8 @@ impl<T: Float> TrainStep<T> {
         record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
     ) -> Result<T, StepError> {
         self.tape.clear();
-        let mut pass = Pass::train(&self.tape, self.rng.stream(DROPOUT | self.steps));
+        let rng = self.rng.stream(DROPOUT | self.steps);
+        let mut pass = Pass::train(&self.tape, rng).reusing(std::mem::take(&mut self.record));
         let loss = record(&mut pass)?;
         let value = loss.value().try_item()?;
         if !value.is_finite() {
@@ -141,7 +145,9 @@ impl<T: Float> TrainStep<T> {
         }
         loss.backward_into(&mut self.swept);
         self.gradients.collect(model, &self.tape, &mut self.swept);
-        self.updates = pass.into_updates();
+        self.updates.clear();
+        self.updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
+        self.record = pass.into_record();
         check_finite(model, &self.gradients)?;
         // The tape shares the parameters' memory: letting go of it now lets the optimizer change them in place.
         self.tape.clear();

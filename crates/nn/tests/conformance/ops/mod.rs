@@ -12,7 +12,7 @@ use autograd::{Result, Tape, Var};
 /// Every op of this crate.
 pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     loss::apply(op, attrs, x)
-        .or_else(|| norm::apply(tape, op, attrs, x))
+        .or_else(|| norm::apply(op, attrs, x))
         .or_else(|| attention::apply(tape, op, attrs, x))
         .or_else(|| recurrent::apply(op, attrs, x))
 }

@@ -2,10 +2,10 @@
 
 use super::optional;
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Error, Result, Tape};
+use autograd::{Error, Result};
 use nn::functional::*;
 
-pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
+pub fn apply<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let real = |i: usize| x[i].real();
     let eps = |default: f64| attrs.f64("eps").unwrap_or(default);
     let shape = || {
@@ -23,17 +23,17 @@ pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) ->
         "normalize" if attrs.f64("p").is_none_or(|p| p == 2.0) => {
             one((|| normalize(real(0)?, attrs.int("axis").unwrap_or(1), eps(1e-12)))())
         }
-        "batch_norm" => batch(tape, attrs, x),
+        "batch_norm" => batch(attrs, x),
         _ => return None,
     })
 }
 
-fn batch<'t>(tape: &'t Tape<f64>, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
+fn batch<'t>(attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     let number = |name: &str, default: f64| attrs.f64(name).unwrap_or(default);
     let training = attrs.bool("training");
     let options = BatchNormOptions { training, momentum: number("momentum", 0.1), eps: number("eps", 1e-5) };
-    let running = [x[3].real()?.value(), x[4].real()?.value()];
-    let (y, moved) = batch_norm(x[0].real()?, &running, optional(x, 1)?, optional(x, 2)?, options)?;
-    let moved = moved.into_iter().filter(|_| training).map(|r| tape.constant(r).into());
+    let running = [x[3].real()?, x[4].real()?];
+    let (y, moved) = batch_norm(x[0].real()?, running, optional(x, 1)?, optional(x, 2)?, options)?;
+    let moved = moved.into_iter().filter(|_| training).map(Arg::from);
     Ok(std::iter::once(y.into()).chain(moved).collect())
 }

@@ -1,0 +1,313 @@
+//! One run through a network: the tape it is recorded on, train or eval mode, and what happens beside computing.
+//!
+//! A recording may be run again with other numbers, and what it read as plain numbers is then frozen. So whatever changes
+//! from step to step is on the tape, and the pass remembers where: parameters and buffers under their keys, random numbers
+//! with the rule that draws them, indices with the variable they were read from, and the new values of buffers.
+
+use crate::{Module, Param, Parameters, Path};
+use autograd::{Float, Result, Rng, Shape, Tape, Tensor, Var};
+
+/// Whether a run through the network trains it or uses it: dropout and batch norm differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Dropout drops, batch norm uses the batch's statistics.
+    Train,
+    /// Dropout passes through, batch norm uses its running statistics.
+    Eval,
+}
+
+/// Random numbers that a layer asks a [`Pass`] for. Plain data, so that a step that is run again can draw them anew; other
+/// distributions are functions of these, computed on the tape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Noise {
+    /// 0 with probability `p`, else `1 / (1 - p)`, so that the mean is 1: what dropout multiplies by.
+    Dropout {
+        /// The probability of 0.
+        p: f64,
+    },
+    /// Uniform on `[0, 1)`.
+    Uniform,
+    /// Normal, of mean 0 and standard deviation 1.
+    Normal,
+}
+
+impl Noise {
+    /// Fills a slice, in order.
+    pub fn fill<T: Float>(self, out: &mut [T], rng: &mut Rng) {
+        match self {
+            Noise::Dropout { p } => {
+                let keep = T::of(1.0 / (1.0 - p));
+                // Half of 64 random bits decides one number: it is dropped if it lies below p · 2³². For p = 1 all do.
+                let dropped = (p * 2f64.powi(32)).round() as u64;
+                for pair in out.chunks_mut(2) {
+                    let bits = rng.bits();
+                    for (x, half) in pair.iter_mut().zip([bits as u32, (bits >> 32) as u32]) {
+                        *x = if u64::from(half) < dropped { T::zero() } else { keep };
+                    }
+                }
+            }
+            Noise::Uniform => out.iter_mut().for_each(|x| *x = T::of(rng.uniform())),
+            Noise::Normal => out.iter_mut().for_each(|x| *x = T::of(rng.normal())),
+        }
+    }
+}
+
+/// One run through a network.
+///
+/// On its tape, parameters and buffers are found by their keys ([`Tape::find`]). What else is not a function of them and of
+/// the input alone, the pass lists: [`draws`](Pass::draws), [`indices`](Pass::indices). Frozen are: the mode, shapes,
+/// settings of layers, and whatever a layer of a user's own computes from [`Var::value`].
+pub struct Pass<'t, T: Float> {
+    tape: &'t Tape<T>,
+    mode: Mode,
+    rng: Rng,
+    record: Record,
+    notes: Option<Vec<Note>>,
+}
+
+/// What a layer gave, for a [summary](crate::summary).
+pub(crate) struct Note {
+    /// As the layer describes itself.
+    pub(crate) layer: String,
+    /// Keys and own names of its parameters.
+    pub(crate) parameters: Vec<(u64, String)>,
+    pub(crate) output: Shape,
+}
+
+/// What a pass did beside computing, by places on its tape: plain data, whose memory the next pass takes over.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    draws: Vec<(usize, Noise)>,
+    indices: Vec<(usize, Tensor<i64>)>,
+    updates: Vec<(u64, usize)>,
+}
+
+impl<'t, T: Float> Pass<'t, T> {
+    /// A training pass; `rng` decides what dropout drops.
+    pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
+        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None }
+    }
+
+    /// A pass that uses the network as it is.
+    pub fn eval(tape: &'t Tape<T>) -> Self {
+        Pass { mode: Mode::Eval, ..Self::train(tape, Rng::new(0)) }
+    }
+
+    /// The same pass, keeping its lists in the memory of an earlier one's.
+    pub(crate) fn reusing(mut self, mut record: Record) -> Self {
+        record.draws.clear();
+        record.indices.clear();
+        record.updates.clear();
+        self.record = record;
+        self
+    }
+
+    /// The lists.
+    pub(crate) fn into_record(self) -> Record {
+        self.record
+    }
+
+    /// The same pass, in which layers also note what they gave.
+    pub(crate) fn noting(self) -> Self {
+        Pass { notes: Some(Vec::new()), ..self }
+    }
+
+    /// What layers noted.
+    pub(crate) fn into_notes(self) -> Vec<Note> {
+        self.notes.unwrap_or_default()
+    }
+
+    /// The output of a layer, unchanged: what `forward` ends with if the layer is to be a line of a
+    /// [summary](crate::summary).
+    pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
+        if let Some(notes) = &mut self.notes {
+            let mut parameters = Vec::new();
+            layer.visit(&mut Path::default(), &mut |name, param| parameters.push((param.key(), name.to_owned())));
+            notes.push(Note { layer: layer.describe(), parameters, output: output.shape() });
+        }
+        output
+    }
+
+    /// The value, or a panic with the text of the error and whose it is.
+    #[track_caller]
+    pub(crate) fn checked<V, M: Module<T> + ?Sized>(&self, layer: &M, result: Result<V>) -> V {
+        result.unwrap_or_else(|error| panic!("{}: {error}", layer.describe()))
+    }
+
+    /// The tape that this pass records on.
+    pub fn tape(&self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    /// Train or eval.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether this pass trains.
+    pub fn is_training(&self) -> bool {
+        self.mode == Mode::Train
+    }
+
+    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a constant,
+    /// also always the same.
+    #[track_caller]
+    pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
+        if param.is_trainable() {
+            self.tape.keyed(param.key(), param.value())
+        } else {
+            self.tape.keyed_constant(param.key(), param.value())
+        }
+    }
+
+    /// [`var`](Pass::var) of a parameter that may be missing.
+    #[track_caller]
+    pub fn optional(&self, param: &Option<Param<T>>) -> Option<Var<'t, T>> {
+        param.as_ref().map(|param| self.var(param))
+    }
+
+    /// Random numbers of that shape: a constant. A step that is run again draws them again, from its own generator and in
+    /// the order of [`draws`](Pass::draws).
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape};
+    /// use nn::{Noise, Pass};
+    /// let tape = Tape::<f64>::new();
+    /// let mut pass = Pass::train(&tape, Rng::new(1));
+    /// let gate = pass.noise(&[2, 3], Noise::Dropout { p: 0.5 });
+    /// assert!(gate.value().iter().all(|x| x == 0.0 || x == 2.0));
+    /// // The same numbers once more, from the same generator.
+    /// let (rng, mut again) = (&mut Rng::new(1), [0.0; 6]);
+    /// pass.draws().for_each(|(_, noise)| noise.fill(&mut again, rng));
+    /// assert_eq!(gate.value().to_vec(), again);
+    /// ```
+    #[track_caller]
+    pub fn noise(&mut self, shape: &[usize], noise: Noise) -> Var<'t, T> {
+        let mut values = Tensor::zeros(shape);
+        noise.fill(values.make_mut(), &mut self.rng);
+        let var = self.tape.constant(values);
+        self.record.draws.push((var.id(), noise));
+        var
+    }
+
+    /// The values of a variable as indices: how the input of an embedding, numbers like any other on the tape, says which
+    /// rows. The pass remembers which variable they were read from. What is no whole number becomes -1, which no row has.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// let tape = Tape::<f32>::new();
+    /// let x = tape.constant([[3.0, 0.0], [2.0, 0.5]]);
+    /// assert_eq!(nn::Pass::eval(&tape).index(x), tensor![[3_i64, 0], [2, -1]]);
+    /// ```
+    pub fn index(&mut self, x: Var<'t, T>) -> Tensor<i64> {
+        if let Some((_, index)) = self.record.indices.iter().find(|(id, _)| *id == x.id()) {
+            return index.clone();
+        }
+        let index = index_of(&x.value());
+        self.record.indices.push((x.id(), index.clone()));
+        index
+    }
+
+    /// Asks for a buffer to have this value after the step: a forward pass changes no layer by itself.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[track_caller]
+    pub fn update(&mut self, buffer: &Param<T>, value: Var<'t, T>) {
+        let (from, to) = (value.shape(), buffer.value().shape());
+        assert!(from.as_slice() == to, "Pass::update: a value of shape {from:?} for a buffer of shape {to:?}");
+        self.record.updates.push((buffer.key(), value.id()));
+    }
+
+    /// The constants that [`noise`](Pass::noise) gave, in order, and how to draw them again.
+    pub fn draws(&self) -> impl Iterator<Item = (Var<'t, T>, Noise)> {
+        self.record.draws.iter().map(|&(id, noise)| (self.at(id), noise))
+    }
+
+    /// What [`index`](Pass::index) gave, each with the variable it was read from.
+    pub fn indices(&self) -> impl Iterator<Item = (Var<'t, T>, &Tensor<i64>)> {
+        self.record.indices.iter().map(|(id, index)| (self.at(*id), index))
+    }
+
+    /// What the layers asked for: keys of buffers, and their new values.
+    pub fn updates(&self) -> impl Iterator<Item = (u64, Var<'t, T>)> {
+        self.record.updates.iter().map(|&(key, id)| (key, self.at(id)))
+    }
+
+    /// What the layers asked for, as numbers, to be given to [`apply_updates`].
+    pub fn into_updates(self) -> Vec<(u64, Tensor<T>)> {
+        self.updates().map(|(key, value)| (key, value.value())).collect()
+    }
+
+    fn at(&self, id: usize) -> Var<'t, T> {
+        self.tape.get(id).expect("the pass recorded it")
+    }
+}
+
+/// Whole numbers as they are, anything else as -1.
+pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
+    let whole = |x: f64| if x.fract() == 0.0 && x.abs() < 2f64.powi(53) { x as i64 } else { -1 };
+    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64())).collect())
+}
+
+/// Gives buffers the values that a pass asked for.
+pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), updates: &[(u64, Tensor<T>)]) {
+    if !updates.is_empty() {
+        model.visit_mut(&mut Path::default(), &mut |_, param| {
+            // The last one counts, should a layer have run twice.
+            if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
+                param.set(value.clone());
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    #[test]
+    fn frozen_parameters_and_buffers_are_constants_found_by_their_keys() {
+        let (tape, mut w) = (Tape::new(), Param::new(tensor![2.0]));
+        w.set_trainable(false);
+        let buffer = Param::buffer(tensor![3.0]);
+        let pass = Pass::train(&tape, Rng::new(0));
+        let x = tape.var([5.0]);
+        let y = x * pass.var(&w) * pass.var(&buffer) + pass.var(&w);
+        assert_eq!((pass.var(&w).id(), tape.find(w.key()).unwrap().id()), (1, 1));
+        assert_eq!(tape.find(buffer.key()).unwrap().op(), autograd::op::Op::Const);
+        assert_eq!(y.backward().wrt(x), tensor![6.0]);
+    }
+
+    #[test]
+    fn draws_come_in_order_and_repeat() {
+        let tape = Tape::<f32>::new();
+        let mut pass = Pass::train(&tape, Rng::new(4));
+        let kinds = [Noise::Normal, Noise::Dropout { p: 0.25 }, Noise::Uniform];
+        let recorded = kinds.map(|kind| pass.noise(&[3, 3], kind).value().to_vec());
+        let rng = &mut Rng::new(4);
+        for ((var, noise), recorded) in pass.draws().zip(recorded) {
+            let mut again = vec![0.0; 9];
+            noise.fill(&mut again, rng);
+            assert_eq!((var.value().to_vec(), &recorded), (again, &recorded));
+        }
+    }
+
+    #[test]
+    fn an_index_is_read_once() {
+        let tape = Tape::<f64>::new();
+        let (mut pass, x) = (Pass::eval(&tape), tape.constant([1.0, f64::NAN, 1e300, -2.0]));
+        assert_eq!(pass.index(x), tensor![1_i64, -1, -1, -2]);
+        pass.index(x);
+        let read: Vec<_> = pass.indices().map(|(var, _)| var.id()).collect();
+        assert_eq!(read, [x.id()]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a value of shape [2] for a buffer of shape [1]")]
+    fn a_buffer_keeps_its_shape() {
+        let tape = Tape::<f64>::new();
+        Pass::eval(&tape).update(&Param::buffer(tensor![1.0]), tape.constant([1.0, 2.0]));
+    }
+}

@@ -1,0 +1,184 @@
+//! What a model is made of, as a table.
+
+use crate::pass::Note;
+use crate::{Module, Pass, Path};
+use autograd::{Float, Shape, Tape, Tensor};
+use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
+
+/// A model as a table: each layer, in the order in which they ran, with its name in the model, what it gave and how many
+/// parameters it has. Printing shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The layers. One that ran twice is there twice.
+    pub layers: Vec<Row>,
+    /// The number of numbers that training changes.
+    pub trainable: usize,
+    /// The number of numbers in frozen parameters and buffers.
+    pub fixed: usize,
+}
+
+/// A layer of a [`Summary`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Where it is in the model, as in `encoder.0`; empty for a layer without parameters, and for the model itself.
+    pub name: String,
+    /// As the layer [describes](Module::describe) itself.
+    pub layer: String,
+    /// The shape of what it gave.
+    pub output: Shape,
+    /// The number of its numbers, buffers among them; 0 if it ran before.
+    pub parameters: usize,
+}
+
+/// The table of a model for an input of that shape, as Keras prints it. Runs the model once, on zeros in eval mode. A layer
+/// is a line of its own if its `forward` ends with [`Pass::note`], as that of all layers in this crate.
+///
+/// ```
+/// use nn::layer::Mlp;
+/// let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
+/// assert_eq!(nn::summary(&model, &[8, 64]).to_string(), "\
+/// name  layer            output   parameters
+/// 0     Linear(64, 32)   [8, 32]       2_080
+/// 1     BatchNorm1d(32)  [8, 32]         129
+///       Relu             [8, 32]           0
+/// 3     Linear(32, 10)   [8, 10]         330
+/// trainable: 2_474, fixed: 65, in all: 2_539");
+/// ```
+/// # Panics
+/// If the input does not fit the model, as [`Module::forward`] does.
+#[track_caller]
+pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
+    let tape = Tape::new();
+    let mut pass = Pass::eval(&tape).noting();
+    let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
+    let mut notes = pass.into_notes();
+    if notes.is_empty() {
+        let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
+        notes.push(Note { layer: model.describe(), parameters, output });
+    }
+    let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
+    let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
+    let (trainable, fixed) = (sum(true), sum(false));
+    let layers = notes.into_iter().map(|note| {
+        let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
+        let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
+        let name = name.trim_end_matches('.').to_owned();
+        let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
+        let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
+        Row { name, layer: note.layer, output: note.output, parameters }
+    });
+    Summary { layers: layers.collect(), trainable, fixed }
+}
+
+/// A parameter of the model.
+struct Known {
+    key: u64,
+    name: String,
+    size: usize,
+    trainable: bool,
+}
+
+fn parameters<T: Float>(model: &dyn Module<T>) -> Vec<Known> {
+    let mut all = Vec::new();
+    model.visit(&mut Path::default(), &mut |name, p| {
+        all.push(Known { key: p.key(), name: name.to_owned(), size: p.value().len(), trainable: p.is_trainable() });
+    });
+    all
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        let heading = ["name", "layer", "output", "parameters"].map(str::to_owned);
+        let row =
+            |row: &Row| [row.name.clone(), row.layer.clone(), format!("{:?}", row.output), grouped(row.parameters)];
+        write!(f, "{}", table(std::iter::once(heading).chain(self.layers.iter().map(row)).collect()))?;
+        let [trainable, fixed] = [self.trainable, self.fixed].map(grouped);
+        write!(f, "\ntrainable: {trainable}, fixed: {fixed}, in all: {}", grouped(self.trainable + self.fixed))
+    }
+}
+
+/// Columns aligned, the last to the right; without spaces at the ends of lines.
+pub(crate) fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells =
+            row.iter().zip(widths).enumerate().map(|(i, (cell, width))| {
+                if i + 1 == N { format!("{cell:>width$}") } else { format!("{cell:width$}") }
+            });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// 1234567 as `1_234_567`.
+pub(crate) fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits")).collect();
+    groups.join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Activation, Dropout, Linear, Sequential};
+    use crate::{Param, Parameters, parameters};
+    use autograd::{Rng, Var};
+
+    /// A layer of a user's own: what it is made of is seen, not it.
+    struct Twice {
+        inner: Linear<f64>,
+        scale: Param<f64>,
+    }
+
+    parameters! { impl Parameters<f64> for Twice { inner, scale } }
+
+    impl Module<f64> for Twice {
+        fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+            let y = self.inner.forward(x, pass);
+            self.inner.forward(y, pass) * pass.var(&self.scale)
+        }
+    }
+
+    #[test]
+    fn names_shapes_and_counts_of_nested_models() {
+        let rng = &mut Rng::new(0);
+        let mut twice = Twice { inner: Linear::new(3, 3, rng), scale: Param::new(1.0) };
+        twice.inner.weight.set_trainable(false);
+        let model = Sequential::new().then(Dropout::new(0.5)).then(Sequential::new().then(twice));
+        let summary = summary(&model, &[2, 3]);
+        let rows: Vec<(&str, usize)> = summary.layers.iter().map(|row| (row.name.as_str(), row.parameters)).collect();
+        assert_eq!(rows, [("", 0), ("1.0.inner", 12), ("1.0.inner", 0)]);
+        assert_eq!((summary.trainable, summary.fixed), (4, 9));
+        assert_eq!(summary.layers[1].output.as_slice(), [2, 3]);
+    }
+
+    #[test]
+    fn a_model_that_notes_nothing_is_one_line() {
+        struct Plain(Param<f64>);
+        impl Parameters<f64> for Plain {
+            fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<f64>)) {
+                self.0.visit(path, f);
+            }
+            fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<f64>)) {
+                self.0.visit_mut(path, f);
+            }
+        }
+        impl Module<f64> for Plain {
+            fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+                x * pass.var(&self.0)
+            }
+        }
+        let of_plain = summary(&Plain(Param::new(2.0)), &[4]);
+        assert_eq!((of_plain.layers.len(), of_plain.layers[0].layer.as_str(), of_plain.trainable), (1, "Plain", 1));
+        assert_eq!(summary::<f64>(&Activation::Relu, &[2]).layers[0].layer, "Relu");
+    }
+
+    #[test]
+    fn digits_come_in_groups_of_three() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1_000"), (1234567, "1_234_567")];
+        assert!(cases.iter().all(|&(n, text)| grouped(n) == text));
+    }
+}
