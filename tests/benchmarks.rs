@@ -68,7 +68,7 @@ fn a_mixture_of_one_gaussian_is_that_gaussian() {
     let [alpha, mean, root] = [0, 1, 2].map(|i| objective.at[i].to_vec()[0]);
     let density = |x: f64| alpha + root - 0.5 * (root.exp() * (x - mean)).powi(2) - 0.5 * std::f64::consts::TAU.ln();
     let prior = 0.5 * (2.0 * root).exp() + 2.0 * 0.5 * 2f64.ln(); // two degrees of freedom: Γ(1) = 1
-    let expected = objective.data[0].iter().map(density).sum::<f64>() - 3.0 * alpha + prior;
+    let expected = objective.data[0].slice_axis(1, 0..1).iter().map(density).sum::<f64>() - 3.0 * alpha + prior;
     let got = value(&objective, &objective.at).item();
     assert!((got - expected).abs() < 1e-12 * expected.abs(), "{got} is not {expected}");
 }

@@ -24,9 +24,9 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
         Tensor::rand(&[k, d], &mut rng),
         Tensor::randn(&[k, d + lower], &mut rng) * 0.5,
     ];
-    let data = vec![Tensor::randn(&[n, d], &mut rng)];
+    let points = Tensor::concat(&[Tensor::randn(&[n, d], &mut rng), Tensor::ones(&[n, 1])], 1);
     let (places, constant) = (triangle(d), constant(n, d, k));
-    Objective::new(at, data, move |parameters, data| {
+    Objective::new(at, vec![points], move |parameters, data| {
         let &[alphas, means, roots] = parameters else { unreachable!("three groups of parameters") };
         let (log_diagonal, below) = (roots.slice(1, ..d as isize), roots.slice(1, d as isize..));
         let (diagonal, log_determinants) = (log_diagonal.exp(), log_diagonal.sum_axes(1));
@@ -34,10 +34,11 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
         let elements = Var::concat(&[diagonal, below, zero], 1);
         let q = elements.take(1, &places);
 
-        // Q (x - μ) = Q x - Q μ: one product for all points and Gaussians.
-        let centres = q.matmul(means.unsqueeze(-1)).reshape(&[k * d]);
-        let whitened = data[0].matmul_t(q.reshape(&[k * d, d])) - centres;
-        let distances = whitened.reshape(&[n, k, d]).square().sum_axes(2);
+        // Q (x - μ) = [Q, -Q μ] [x, 1]: one product for all points and Gaussians.
+        let centred = Var::concat(&[q, -q.matmul(means.unsqueeze(-1))], 2);
+        // Coordinate by coordinate, so that the sums run over rows of all Gaussians.
+        let rows = centred.transpose(0, 1).reshape(&[d * k, d + 1]);
+        let distances = data[0].matmul_t(rows).reshape(&[n, d, k]).square().sum_axes(1);
         let fit = (alphas + log_determinants - distances * 0.5).logsumexp_axes(1).sum();
 
         let spread = diagonal.square().sum() + below.square().sum();
