@@ -12,11 +12,14 @@ fn steps(c: &mut Criterion) {
     for item in ITEMS.iter().filter(|item| matches!(item.measure, Measure::Time { .. })) {
         set_threads(item.threads.unwrap_or(most));
         let mut work = None;
-        c.bench_function(&format!("{}: {}", item.name, item.what), |b| {
-            // Made only if it is to run: a filter on the command line leaves most of it out.
-            let work = work.get_or_insert_with(item.work);
-            b.iter(|| work.record())
-        });
+        for replayed in [false, true] {
+            let how = if replayed { "replayed" } else { "recorded" };
+            c.bench_function(&format!("{}, {how}: {}", item.name, item.what), |b| {
+                // Made only if it is to run: a filter on the command line leaves most of it out.
+                let work = work.get_or_insert_with(item.work);
+                b.iter(|| if replayed { work.replay() } else { work.record() })
+            });
+        }
     }
 }
 

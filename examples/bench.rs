@@ -47,6 +47,7 @@ fn main() -> ExitCode {
 #[derive(Clone, Copy, PartialEq)]
 enum Variant {
     Record,
+    Replay,
 }
 
 impl Variant {
@@ -54,12 +55,14 @@ impl Variant {
     fn argument(self) -> &'static str {
         match self {
             Variant::Record => "--record",
+            Variant::Replay => "--replay",
         }
     }
 
     fn run(self, work: &mut dyn Work) {
         match self {
             Variant::Record => work.record(),
+            Variant::Replay => work.replay(),
         }
     }
 }
@@ -81,12 +84,13 @@ impl Options {
                 "--threads" => options.threads = Some(thread_count(&value()?)?),
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
                 "--record" => options.variants.push(Variant::Record),
+                "--replay" => options.variants.push(Variant::Replay),
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("unknown argument {other}")),
             }
         }
         if options.variants.is_empty() {
-            options.variants = vec![Variant::Record];
+            options.variants = vec![Variant::Record, Variant::Replay];
         }
         let unknown = |only: &&String| !ITEMS.iter().any(|item| names(only, item.name));
         match options.only.iter().find(unknown) {

@@ -10,7 +10,18 @@ use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian,
 
 /// Every derivative, of first and second order.
 fn check(objective: Objective<f64>) {
-    GradCheck::default().run(|x| objective.call(x), &objective.at).unwrap();
+    GradCheck::default().run(|x| objective.call(x).1, &objective.at).unwrap();
+    replays(objective);
+}
+
+/// That a program gives what recording gives, the first time and again.
+fn replays<T: Float>(objective: Objective<T>) {
+    let mut gradient = Gradient::new(objective);
+    let (y, mut recorded) = gradient.recorded();
+    recorded.insert(0, y);
+    for _ in 0..2 {
+        assert_eq!(gradient.replayed(), recorded);
+    }
 }
 
 /// That the derivatives `dy` along `v` agree with the differences of `y` at `x ± h v`.
@@ -38,7 +49,7 @@ fn directions(x: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
 
 fn value(objective: &Objective<f64>, x: &[Tensor<f64>]) -> Tensor<f64> {
     let tape = Tape::new();
-    objective.call(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).value()
+    objective.call(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).1.value()
 }
 
 #[test]
@@ -77,8 +88,9 @@ fn a_mixture_of_one_gaussian_is_that_gaussian() {
 fn lenet_has_its_gradient() {
     let objective = networks::lenet::<f64>(2);
     let (x, v) = (objective.at.clone(), directions(&objective.at));
+    replays(networks::lenet::<f32>(2));
     let mut gradient = Gradient::new(networks::lenet::<f64>(2));
-    let along: f64 = gradient.computed().iter().zip(&v).map(|(g, v)| (g * v).sum().item()).sum();
+    let along: f64 = gradient.recorded().1.iter().zip(&v).map(|(g, v)| (g * v).sum().item()).sum();
     // Small enough a direction that no ReLU and no maximum changes its mind.
     let v: Vec<_> = v.iter().map(|v| v * 1e-2).collect();
     check_along(|x| vec![value(&objective, x)], &x, &v, &[Tensor::scalar(along * 1e-2)]);
@@ -90,23 +102,27 @@ fn products_with_the_hessian_are_differences_of_gradients() {
         let gradient = |x: &[Tensor<f64>]| {
             let mut objective = make();
             objective.at = x.to_vec();
-            Gradient::new(objective).computed()
+            Gradient::new(objective).recorded().1
         };
         let mut product = HessianVector::new(make());
-        let computed = product.computed();
-        check_along(gradient, &make().at, &product.direction, &computed);
+        let recorded = product.recorded();
+        check_along(gradient, &make().at, &product.direction, &recorded);
+        assert_eq!(product.replayed(), recorded);
     }
 }
 
 #[test]
 fn a_training_step_goes_down_the_gradient() {
     let make = || networks::mlp::<f64>(&[3, 4, 5], 6);
-    let (start, gradient) = (make().at, Gradient::new(make()).computed());
-    let mut training = Training::new(make());
-    training.record();
-    training.record();
+    let (start, gradient) = (make().at, Gradient::new(make()).recorded().1);
+    let (mut training, mut replayed) = (Training::new(make()), Training::new(make()));
+    for _ in 0..2 {
+        training.record();
+        replayed.replay();
+    }
     // Twice nearly the same gradient: g, then 0.9 g + g.
-    for ((p, x), g) in training.objective.at.iter().zip(&start).zip(&gradient) {
+    for (k, ((p, x), g)) in training.objective.at.iter().zip(&start).zip(&gradient).enumerate() {
+        assert_eq!(replayed.replayed(k), p);
         let (moved, expected) = (p - x, g * -2.9e-3);
         assert!((&moved - &expected).norm(2.0).item() < 1e-2 * expected.norm(2.0).item(), "{moved} is not {expected}");
     }
@@ -114,15 +130,18 @@ fn a_training_step_goes_down_the_gradient() {
 
 #[test]
 fn checkpoints_change_no_gradient() {
-    let recorded = Gradient::new(functions::recurrence::<f32>(12)).computed();
-    let checkpointed = Checkpointed::new(12, 4).computed();
+    let recorded = Gradient::new(functions::recurrence::<f32>(12)).recorded().1;
+    let mut work = Checkpointed::new(12, 4);
+    let checkpointed = work.recorded();
     assert!((&recorded[0] - &checkpointed).norm(2.0).item() < 1e-5 * checkpointed.norm(2.0).item());
+    assert_eq!(work.replayed(), checkpointed);
 }
 
 #[test]
 fn bundle_adjustment_has_its_jacobian() {
     let mut scene = bundle::Bundle::new(2, 3, 5);
     let (seen, rows) = (scene.seen(), scene.jacobian());
+    assert_eq!(scene.replayed(), rows.concat());
     let v = directions(&seen);
     // Each measurement's row times its part of the direction.
     let along = rows.map(|row| {
@@ -140,6 +159,7 @@ fn bundle_adjustment_has_its_jacobian() {
 fn a_hand_has_its_jacobian() {
     let mut hand = hand::Hand::new(4);
     let ([theta, on], rows) = (hand.at(), hand.jacobian());
+    assert_eq!(hand.replayed(), rows);
     let v = directions(&[theta.clone(), on.clone()]);
     let pose = theta.len();
     let of_pose = rows.iter().enumerate().take(pose).map(|(i, row)| row * v[0].at(&[i]));

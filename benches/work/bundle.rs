@@ -2,6 +2,7 @@
 //! Source: Šrajer, Kukelova and Fitzgibbon, *A benchmark of selected algorithmic differentiation tools* (2018).
 
 use super::Work;
+use autograd::Program;
 use autograd::prelude::*;
 
 /// Cameras (rotation, centre, focal length, principal point, two radial distortions: 11 numbers each) that see points of
@@ -20,6 +21,7 @@ pub struct Bundle {
     /// Which camera and which point each measurement is of.
     of: [Tensor<i64>; 2],
     tape: Tape<f64>,
+    program: Option<Program<f64>>,
 }
 
 /// What each measurement depends on, as variables: its camera `[11, n]`, its point `[3, n]`, its weight `[n]`.
@@ -37,6 +39,7 @@ impl Bundle {
             measured: [(); 2].map(|()| Tensor::randn(&[measurements], &mut rng)),
             of: [index(cameras, &mut rng), index(points, &mut rng)],
             tape: Tape::new(),
+            program: None,
         }
     }
 
@@ -68,6 +71,21 @@ impl Bundle {
             let gradients = error.vjp(ones.clone());
             seen.map(|x| gradients.wrt(x))
         })
+    }
+
+    /// The same, replayed, in one list.
+    pub fn replayed(&mut self) -> &[Tensor<f64>] {
+        let seen = self.seen();
+        if self.program.is_none() {
+            let tape = Tape::new();
+            let (seen, errors) = self.recorded(&tape);
+            let ones = tape.constant(Tensor::ones(self.weights.shape()));
+            let rows =
+                errors.map(|error| error.try_grad_with(ones, &seen).expect("the cotangent has the errors' shape"));
+            self.program = Some(Program::new(&tape, &seen, &rows.concat()));
+        }
+        let program = self.program.as_mut().expect("compiled");
+        program.run(&seen.each_ref()).expect("the shapes are those of the recording")
     }
 }
 
@@ -102,15 +120,36 @@ impl Work for Bundle {
     fn record(&mut self) {
         assert_eq!(self.jacobian()[0][0].shape(), [11, self.weights.len()]);
     }
+
+    fn replay(&mut self) {
+        assert_eq!(self.replayed().len(), 9);
+    }
 }
 
 /// The errors alone.
 pub struct Errors(pub Bundle);
 
+impl Errors {
+    fn compile(&self) -> Program<f64> {
+        let tape = Tape::new();
+        let (seen, errors) = self.0.recorded(&tape);
+        Program::new(&tape, &seen, &errors)
+    }
+}
+
 impl Work for Errors {
     fn record(&mut self) {
         self.0.tape.clear();
         let (_, errors) = self.0.recorded(&self.0.tape);
-        assert_eq!(errors[0].shape().len(), 1);
+        assert_eq!(errors[0].rank(), 1);
+    }
+
+    fn replay(&mut self) {
+        if self.0.program.is_none() {
+            self.0.program = Some(self.compile());
+        }
+        let seen = self.0.seen();
+        let errors = self.0.program.as_mut().expect("compiled").run(&seen.each_ref());
+        assert_eq!(errors.expect("the shapes are those of the recording").len(), 3);
     }
 }

@@ -1,12 +1,14 @@
-//! How a piece of work is run: an objective, and what may be asked of it.
+//! How a piece of work is run: an objective, what may be asked of it, and the two ways of asking.
 
 use autograd::prelude::*;
-use autograd::update;
+use autograd::{Program, update};
 
 /// Something to be timed.
 pub trait Work {
     /// Once, recorded anew.
     fn record(&mut self);
+    /// Once, by a program compiled at the first call.
+    fn replay(&mut self);
 }
 
 /// A function from variables to a number.
@@ -15,102 +17,187 @@ pub struct Objective<T: Float> {
     pub at: Vec<Tensor<T>>,
     /// What else it reads: a batch, a mask. Constants to the derivative.
     pub data: Vec<Tensor<T>>,
+    /// The integers that it reads.
+    pub indices: Vec<Tensor<i64>>,
     function: Function<T>,
 }
 
-/// Records the objective from variables and data.
-type Function<T> = Box<dyn for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>]) -> Var<'t, T>>;
+/// Records the objective from variables, data and integers.
+type Function<T> = Box<dyn for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Tensor<i64>]) -> Var<'t, T>>;
+
+/// An objective on a tape.
+pub struct Recorded<'t, T: Float> {
+    /// The variables.
+    pub x: Vec<Var<'t, T>>,
+    /// What else it was recorded from.
+    pub data: Vec<Var<'t, T>>,
+    /// The number.
+    pub y: Var<'t, T>,
+}
 
 impl<T: Float> Objective<T> {
-    /// The objective that `function` records, from variables and data in that order.
+    /// The objective that `function` records, from variables, data and integers in that order.
     pub fn new(
         at: Vec<Tensor<T>>,
         data: Vec<Tensor<T>>,
-        function: impl for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>]) -> Var<'t, T> + 'static,
+        function: impl for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Tensor<i64>]) -> Var<'t, T> + 'static,
     ) -> Self {
-        Objective { at, data, function: Box::new(function) }
+        Objective { at, data, indices: Vec::new(), function: Box::new(function) }
     }
 
-    /// On that tape: the variables, and the number.
-    pub fn record<'t>(&self, tape: &'t Tape<T>) -> (Vec<Var<'t, T>>, Var<'t, T>) {
+    /// With integers to read: labels, places.
+    pub fn reading(self, indices: Vec<Tensor<i64>>) -> Self {
+        Objective { indices, ..self }
+    }
+
+    /// Recorded on that tape.
+    pub fn record<'t>(&self, tape: &'t Tape<T>) -> Recorded<'t, T> {
         let x: Vec<_> = self.at.iter().map(|x| tape.var(x.clone())).collect();
-        let y = self.call(&x);
-        (x, y)
+        let (data, y) = self.call(&x);
+        Recorded { x, data, y }
     }
 
-    /// The number at those variables.
-    pub fn call<'t>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
+    /// Recorded at those variables: the data, and the number.
+    pub fn call<'t>(&self, x: &[Var<'t, T>]) -> (Vec<Var<'t, T>>, Var<'t, T>) {
         let data: Vec<_> = self.data.iter().map(|d| x[0].tape().constant(d.clone())).collect();
-        (self.function)(x, &data)
+        let y = (self.function)(x, &data, &self.indices);
+        (data, y)
     }
+
+    /// Runs a program of these variables, then data, then whatever `more` there is; compiled first if it is not yet.
+    fn replay<'p>(
+        &self,
+        program: &'p mut Option<Program<T>>,
+        outputs: impl for<'t> FnOnce(&Recorded<'t, T>) -> Outputs<'t, T>,
+        more: &[Tensor<T>],
+    ) -> &'p [Tensor<T>] {
+        let program = program.get_or_insert_with(|| {
+            let tape = Tape::new();
+            let recorded = self.record(&tape);
+            let Outputs { more, outputs } = outputs(&recorded);
+            let inputs = [recorded.x, recorded.data, more].concat();
+            let indices: Vec<_> = self.indices.iter().collect();
+            let draft = Program::draft(&tape).inputs(&inputs).indices(&indices).outputs(&outputs);
+            draft.compile().expect("inputs are leaves")
+        });
+        let inputs: Vec<_> = self.at.iter().chain(&self.data).chain(more).collect();
+        let indices: Vec<_> = self.indices.iter().collect();
+        program.run_with(&inputs, &indices).expect("the shapes are those of the recording")
+    }
+}
+
+/// What a program returns, and the inputs it has beyond an objective's.
+struct Outputs<'t, T: Float> {
+    more: Vec<Var<'t, T>>,
+    outputs: Vec<Var<'t, T>>,
 }
 
 /// The objective alone, without a derivative.
 pub struct Value<T: Float> {
     objective: Objective<T>,
     tape: Tape<T>,
-}
-
-/// The objective and its gradient.
-pub struct Gradient<T: Float> {
-    objective: Objective<T>,
-    tape: Tape<T>,
+    program: Option<Program<T>>,
 }
 
 impl<T: Float> Value<T> {
     /// Of that objective.
     pub fn new(objective: Objective<T>) -> Self {
-        Value { objective, tape: Tape::new() }
+        Value { objective, tape: Tape::new(), program: None }
     }
 }
 
 impl<T: Float> Work for Value<T> {
     fn record(&mut self) {
         self.tape.clear();
-        assert!(self.objective.record(&self.tape).1.item().is_finite());
+        assert!(self.objective.record(&self.tape).y.item().is_finite());
     }
+
+    fn replay(&mut self) {
+        let outputs = self.objective.replay(&mut self.program, |r| Outputs { more: vec![], outputs: vec![r.y] }, &[]);
+        assert!(outputs[0].item().is_finite());
+    }
+}
+
+/// The objective and its gradient.
+pub struct Gradient<T: Float> {
+    objective: Objective<T>,
+    tape: Tape<T>,
+    program: Option<Program<T>>,
 }
 
 impl<T: Float> Gradient<T> {
     /// Of that objective.
     pub fn new(objective: Objective<T>) -> Self {
-        Gradient { objective, tape: Tape::new() }
+        Gradient { objective, tape: Tape::new(), program: None }
     }
 
-    /// The derivatives by variable.
-    pub fn computed(&mut self) -> Vec<Tensor<T>> {
+    /// The number, and its derivatives by variable.
+    pub fn recorded(&mut self) -> (Tensor<T>, Vec<Tensor<T>>) {
         self.tape.clear();
-        let (x, y) = self.objective.record(&self.tape);
+        let Recorded { x, y, .. } = self.objective.record(&self.tape);
         let gradients = y.backward();
-        x.iter().map(|&x| gradients.wrt(x)).collect()
+        (y.value(), x.iter().map(|&x| gradients.wrt(x)).collect())
+    }
+
+    /// The same, replayed, in one list.
+    pub fn replayed(&mut self) -> &[Tensor<T>] {
+        let Gradient { objective, program, .. } = self;
+        objective.replay(program, |r| Outputs { more: vec![], outputs: [vec![r.y], r.y.grad(&r.x)].concat() }, &[])
     }
 }
 
 impl<T: Float> Work for Gradient<T> {
     fn record(&mut self) {
-        assert_eq!(self.computed().len(), self.objective.at.len());
+        assert_eq!(self.recorded().1.len(), self.objective.at.len());
+    }
+
+    fn replay(&mut self) {
+        let outputs = self.replayed().len();
+        assert_eq!(outputs, 1 + self.objective.at.len());
     }
 }
 
 /// Gradient descent with momentum 0.9 and rate 1e-3 on an objective.
 pub struct Training<T: Float> {
-    /// With the parameters as trained so far.
+    /// With the parameters as trained by recorded steps.
     pub objective: Objective<T>,
     velocity: Vec<Tensor<T>>,
     tape: Tape<T>,
+    /// Keeps parameters and velocities itself.
+    program: Option<Program<T>>,
 }
 
 impl<T: Float> Training<T> {
     /// At rest.
     pub fn new(objective: Objective<T>) -> Self {
         let velocity = objective.at.iter().map(|x| Tensor::zeros(x.shape())).collect();
-        Training { objective, velocity, tape: Tape::new() }
+        Training { objective, velocity, tape: Tape::new(), program: None }
+    }
+
+    /// The parameters as trained by replayed steps.
+    pub fn replayed(&self, k: usize) -> &Tensor<T> {
+        self.program.as_ref().expect("a step was replayed").state(2 * k)
+    }
+
+    /// The step as a program of the data: each parameter and each velocity is a state.
+    fn compile(&self) -> Program<T> {
+        let tape = Tape::new();
+        let Recorded { x, data, y } = self.objective.record(&tape);
+        let mut state = Vec::with_capacity(2 * x.len());
+        for ((&p, v), g) in x.iter().zip(&self.velocity).zip(y.grad(&x)) {
+            let v = tape.constant(v.clone());
+            let next = v * T::of(0.9) + g;
+            state.extend([(p, p - next * T::of(1e-3)), (v, next)]);
+        }
+        let indices: Vec<_> = self.objective.indices.iter().collect();
+        let draft = Program::draft(&tape).inputs(&data).indices(&indices).state(&state);
+        draft.outputs(&[y]).compile().expect("inputs are leaves")
     }
 }
 
 impl<T: Float> Work for Training<T> {
     fn record(&mut self) {
-        let (x, y) = self.objective.record(&self.tape);
+        let Recorded { x, y, .. } = self.objective.record(&self.tape);
         let mut gradients = y.backward();
         let gradients: Vec<_> = x.iter().map(|&x| gradients.take(x).expect("every parameter is used")).collect();
         // The tape shares the parameters' memory: it lets go before they are changed in place.
@@ -123,6 +210,17 @@ impl<T: Float> Work for Training<T> {
             });
         }
     }
+
+    fn replay(&mut self) {
+        if self.program.is_none() {
+            self.program = Some(self.compile());
+        }
+        let program = self.program.as_mut().expect("compiled");
+        let (data, indices): (Vec<_>, Vec<_>) =
+            (self.objective.data.iter().collect(), self.objective.indices.iter().collect());
+        let loss = program.run_with(&data, &indices).expect("the shapes are those of the recording");
+        assert!(loss[0].item().is_finite());
+    }
 }
 
 /// The Hessian of an objective times a direction: the gradient of the derivative along that direction.
@@ -131,6 +229,7 @@ pub struct HessianVector<T: Float> {
     /// By variable.
     pub direction: Vec<Tensor<T>>,
     tape: Tape<T>,
+    program: Option<Program<T>>,
 }
 
 impl<T: Float> HessianVector<T> {
@@ -138,21 +237,46 @@ impl<T: Float> HessianVector<T> {
     pub fn new(objective: Objective<T>) -> Self {
         let mut rng = Rng::new(1);
         let direction = objective.at.iter().map(|x| Tensor::randn(x.shape(), &mut rng)).collect();
-        HessianVector { objective, direction, tape: Tape::new() }
+        HessianVector { objective, direction, tape: Tape::new(), program: None }
     }
 
     /// The product, by variable.
-    pub fn computed(&mut self) -> Vec<Tensor<T>> {
+    pub fn recorded(&mut self) -> Vec<Tensor<T>> {
         self.tape.clear();
-        let (x, y) = self.objective.record(&self.tape);
-        let along: Vec<_> = x.iter().zip(&self.direction).map(|(&x, v)| (x, self.tape.constant(v.clone()))).collect();
-        let gradients = y.jvp_recorded(&along).backward_wrt(&x);
-        x.iter().map(|&x| gradients.wrt(x)).collect()
+        let recorded = self.objective.record(&self.tape);
+        let (_, slope) = slope(&recorded, &self.direction);
+        let gradients = slope.backward_wrt(&recorded.x);
+        recorded.x.iter().map(|&x| gradients.wrt(x)).collect()
     }
+
+    /// The same, replayed.
+    pub fn replayed(&mut self) -> &[Tensor<T>] {
+        let HessianVector { objective, direction, program, .. } = self;
+        objective.replay(
+            program,
+            |r| {
+                let (more, slope) = slope(r, direction);
+                Outputs { more, outputs: slope.grad(&r.x) }
+            },
+            direction,
+        )
+    }
+}
+
+/// The direction, and the derivative along it.
+fn slope<'t, T: Float>(r: &Recorded<'t, T>, direction: &[Tensor<T>]) -> (Vec<Var<'t, T>>, Var<'t, T>) {
+    let direction: Vec<_> = direction.iter().map(|v| r.y.tape().constant(v.clone())).collect();
+    let along: Vec<_> = r.x.iter().copied().zip(direction.iter().copied()).collect();
+    (direction, r.y.jvp_recorded(&along))
 }
 
 impl<T: Float> Work for HessianVector<T> {
     fn record(&mut self) {
-        assert_eq!(self.computed().len(), self.direction.len());
+        assert_eq!(self.recorded().len(), self.direction.len());
+    }
+
+    fn replay(&mut self) {
+        let outputs = self.replayed().len();
+        assert_eq!(outputs, self.direction.len());
     }
 }

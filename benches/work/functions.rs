@@ -1,6 +1,7 @@
 //! Functions without layers: a chain of scalars, an elementwise sum, Rosenbrock's valley, a long recurrence.
 
 use super::{Objective, Work};
+use autograd::Program;
 use autograd::prelude::*;
 
 /// Iterations of the scalar chain; three operations each.
@@ -9,7 +10,7 @@ pub const LENGTH: usize = 100_000;
 /// M2: `x <- sin(x)·a + b` from x0, n times. The constants keep the gradient from underflowing.
 pub fn scalar_chain(n: usize) -> Objective<f64> {
     let at = [1.5, 1.8508157176809255, -0.5577074246549021].map(Tensor::scalar).into();
-    Objective::new(at, vec![], move |x, _| {
+    Objective::new(at, vec![], move |x, _, _| {
         let &[x0, a, b] = x else { unreachable!("three variables") };
         (0..n).fold(x0, |x, _| x.sin() * a + b)
     })
@@ -18,7 +19,7 @@ pub fn scalar_chain(n: usize) -> Objective<f64> {
 /// M3: `sum(tanh(x)·exp(-x²) + sigmoid(x))`.
 pub fn elementwise<T: Float>(n: usize) -> Objective<T> {
     let at = vec![Tensor::randn(&[n], &mut Rng::new(0))];
-    Objective::new(at, vec![], |x, _| {
+    Objective::new(at, vec![], |x, _, _| {
         let x = x[0];
         (x.tanh() * (-x * x).exp() + x.sigmoid()).sum()
     })
@@ -27,7 +28,7 @@ pub fn elementwise<T: Float>(n: usize) -> Objective<T> {
 /// M4: Rosenbrock's function of n variables, `Σ 100 (x[i+1] - x[i]²)² + (1 - x[i])²`.
 pub fn rosenbrock(n: usize) -> Objective<f64> {
     let at = vec![Tensor::randn(&[n], &mut Rng::new(0))];
-    Objective::new(at, vec![], |x, _| {
+    Objective::new(at, vec![], |x, _, _| {
         let (x, next) = (x[0].slice(0, ..-1), x[0].slice(0, 1..));
         ((next - x.square()).square() * 100.0 + (1.0 - x).square()).sum()
     })
@@ -38,7 +39,7 @@ pub fn recurrence<T: Float>(n: usize) -> Objective<T> {
     let mut rng = Rng::new(0);
     let w = Tensor::randn(&[256, 256], &mut rng) * T::of(1.0 / 16.0);
     let h = Tensor::randn(&[64, 256], &mut rng);
-    Objective::new(vec![w], vec![h], move |x, data| (0..n).fold(data[0], |h, _| step(h, x[0])).sum())
+    Objective::new(vec![w], vec![h], move |x, data, _| (0..n).fold(data[0], |h, _| step(h, x[0])).sum())
 }
 
 fn step<'t, T: Float>(h: Var<'t, T>, w: Var<'t, T>) -> Var<'t, T> {
@@ -52,17 +53,19 @@ pub struct Checkpointed {
     steps: usize,
     segment: usize,
     tape: Tape<f32>,
+    /// A segment forward, and its derivatives.
+    programs: Option<[Program<f32>; 2]>,
 }
 
 impl Checkpointed {
     /// So many steps, in segments of so many.
     pub fn new(steps: usize, segment: usize) -> Checkpointed {
         assert!(steps.is_multiple_of(segment), "segments must be whole");
-        Checkpointed { objective: recurrence(steps), steps, segment, tape: Tape::new() }
+        Checkpointed { objective: recurrence(steps), steps, segment, tape: Tape::new(), programs: None }
     }
 
     /// The derivative with respect to W.
-    pub fn computed(&mut self) -> Tensor<f32> {
+    pub fn recorded(&mut self) -> Tensor<f32> {
         let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
         let mut starts = Vec::with_capacity(self.steps / self.segment);
         for _ in 0..self.steps / self.segment {
@@ -78,10 +81,38 @@ impl Checkpointed {
         }
         sum
     }
+
+    /// The same, replayed: two programs for all segments.
+    pub fn replayed(&mut self) -> Tensor<f32> {
+        let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
+        let [forward, backward] = self.programs.get_or_insert_with(|| {
+            let tape = Tape::new();
+            let (w, h, g) = (tape.var(w.clone()), tape.var(h.clone()), tape.constant(h.clone()));
+            let end = (0..self.segment).fold(h, |h, _| step(h, w));
+            let forward = Program::new(&tape, &[h, w], &[end]);
+            let gradients = end.try_grad_with(g, &[h, w]).expect("the cotangent has the state's shape");
+            [forward, Program::new(&tape, &[h, w, g], &gradients)]
+        });
+        let mut starts = Vec::with_capacity(self.steps / self.segment);
+        for _ in 0..self.steps / self.segment {
+            let end = forward.run(&[&h, w]).expect("the shapes are those of the recording")[0].clone();
+            starts.push(std::mem::replace(&mut h, end));
+        }
+        let (mut cotangent, mut sum) = (Tensor::ones(h.shape()), Tensor::zeros(w.shape()));
+        for start in starts.into_iter().rev() {
+            let gradients = backward.run(&[&start, w, &cotangent]).expect("the shapes are those of the recording");
+            (cotangent, sum) = (gradients[0].clone(), sum + &gradients[1]);
+        }
+        sum
+    }
 }
 
 impl Work for Checkpointed {
     fn record(&mut self) {
-        assert_eq!(self.computed().shape(), self.objective.at[0].shape());
+        assert_eq!(self.recorded().shape(), self.objective.at[0].shape());
+    }
+
+    fn replay(&mut self) {
+        assert_eq!(self.replayed().shape(), self.objective.at[0].shape());
     }
 }

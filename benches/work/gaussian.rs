@@ -26,7 +26,7 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
     ];
     let points = Tensor::concat(&[Tensor::randn(&[n, d], &mut rng), Tensor::ones(&[n, 1])], 1);
     let (places, constant) = (triangle(d), constant(n, d, k));
-    Objective::new(at, vec![points], move |parameters, data| {
+    Objective::new(at, vec![points], move |parameters, data, _| {
         let &[alphas, means, roots] = parameters else { unreachable!("three groups of parameters") };
         let (log_diagonal, below) = (roots.slice(1, ..d as isize), roots.slice(1, d as isize..));
         let (diagonal, log_determinants) = (log_diagonal.exp(), log_diagonal.sum_axes(1));

@@ -3,6 +3,7 @@
 //! (2014), by Šrajer, Kukelova and Fitzgibbon, *A benchmark of selected algorithmic differentiation tools* (2018).
 
 use super::Work;
+use autograd::Program;
 use autograd::prelude::*;
 
 const FINGERS: usize = 5;
@@ -31,6 +32,7 @@ pub struct Hand {
     /// they hang on each bone. The first 8 rows are the forearm's and the palm's.
     skin: Tensor<f64>,
     tape: Tape<f64>,
+    program: Option<Program<f64>>,
 }
 
 impl Hand {
@@ -58,6 +60,7 @@ impl Hand {
             rest,
             skin: (shares * at).reshape(&[BONES * 4, corners]),
             tape: Tape::new(),
+            program: None,
         }
     }
 
@@ -101,12 +104,32 @@ impl Hand {
     /// of which every point has its own, `[3, points]` too.
     pub fn jacobian(&mut self) -> Vec<Tensor<f64>> {
         self.tape.clear();
-        let (theta, on) = (self.tape.var(self.theta.clone()), self.tape.var(self.on.clone()));
-        let errors = self.errors(theta, on);
-        let unit = |i: usize| Tensor::from_fn(&[POSE], |j| f64::from(u8::from(j[0] == i)));
-        let row = |i: usize| Tensor::from_fn(self.on.shape(), |j| f64::from(u8::from(j[0] == i)));
-        let pose = (0..POSE).map(|i| errors.jvp(&[(theta, unit(i))]));
-        pose.chain((0..2).map(|i| errors.jvp(&[(on, row(i))]))).collect()
+        let at = self.at().map(|x| self.tape.var(x));
+        let errors = self.errors(at[0], at[1]);
+        self.directions().map(|(k, direction)| errors.jvp(&[(at[k], direction)])).collect()
+    }
+
+    /// The same, replayed.
+    pub fn replayed(&mut self) -> &[Tensor<f64>] {
+        let at = self.at();
+        if self.program.is_none() {
+            let tape = Tape::new();
+            let at = at.each_ref().map(|x| tape.var(x.clone()));
+            let errors = self.errors(at[0], at[1]);
+            let along = |(k, v): (usize, Tensor<f64>)| errors.jvp_recorded(&[(at[k], tape.constant(v))]);
+            let columns: Vec<_> = self.directions().map(along).collect();
+            self.program = Some(Program::new(&tape, &at, &columns));
+        }
+        let program = self.program.as_mut().expect("compiled");
+        program.run(&at.each_ref()).expect("the shapes are those of the recording")
+    }
+
+    /// What the errors are differentiated along: each number of the pose; and each coordinate on the triangles, for all points
+    /// at once, since no two points share one.
+    fn directions(&self) -> impl Iterator<Item = (usize, Tensor<f64>)> + '_ {
+        let only = |x: &Tensor<f64>, i: usize| Tensor::from_fn(x.shape(), |j| f64::from(u8::from(j[0] == i)));
+        let pose = (0..POSE).map(move |i| (0, only(&self.theta, i)));
+        pose.chain((0..2).map(move |i| (1, only(&self.on, i))))
     }
 }
 
@@ -145,6 +168,10 @@ impl Work for Hand {
     fn record(&mut self) {
         assert_eq!(self.jacobian().len(), POSE + 2);
     }
+
+    fn replay(&mut self) {
+        assert_eq!(self.replayed().len(), POSE + 2);
+    }
 }
 
 /// The errors alone.
@@ -155,5 +182,16 @@ impl Work for Errors {
         self.0.tape.clear();
         let [theta, on] = self.0.at().map(|x| self.0.tape.var(x));
         assert_eq!(self.0.errors(theta, on).rank(), 2);
+    }
+
+    fn replay(&mut self) {
+        let at = self.0.at();
+        if self.0.program.is_none() {
+            let tape = Tape::new();
+            let at = at.each_ref().map(|x| tape.var(x.clone()));
+            self.0.program = Some(Program::new(&tape, &at, &[self.0.errors(at[0], at[1])]));
+        }
+        let errors = self.0.program.as_mut().expect("compiled").run(&at.each_ref());
+        assert_eq!(errors.expect("the shapes are those of the recording").len(), 1);
     }
 }

@@ -19,7 +19,7 @@ pub fn lstm(layers: usize, characters: usize) -> Objective<f64> {
     ];
     let text = Tensor::rand(&[characters, BITS], &mut rng).map(f64::round);
     let state = Tensor::randn(&[layers, 2, BITS], &mut rng) * 0.5;
-    Objective::new(at, vec![text, state], move |parameters, data| {
+    Objective::new(at, vec![text, state], move |parameters, data, _| {
         let gates = rows(parameters[0].reshape(&[layers * 8, BITS]));
         let [scale, out_scale, out_bias] = rows(parameters[1])[..] else { unreachable!("three vectors") };
         let characters = rows(data[0]);

@@ -11,8 +11,8 @@ fn weight<T: Float>(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
     Tensor::randn(shape, rng) * T::of(1.0 / (fan_in as f64).sqrt())
 }
 
-fn labels(batch: usize, classes: usize, rng: &mut Rng) -> Tensor<i64> {
-    (0..batch).map(|_| rng.below(classes) as i64).collect()
+fn labels(batch: usize, classes: usize, rng: &mut Rng) -> Vec<Tensor<i64>> {
+    vec![(0..batch).map(|_| rng.below(classes) as i64).collect()]
 }
 
 /// M1: dense layers of these sizes with ReLU between them, mean softmax cross-entropy over a batch.
@@ -22,11 +22,12 @@ pub fn mlp<T: Float>(sizes: &[usize], batch: usize) -> Objective<T> {
     let at = sizes.windows(2).flat_map(layer).collect();
     let x = Tensor::randn(&[batch, sizes[0]], &mut rng);
     let labels = labels(batch, sizes[sizes.len() - 1], &mut rng);
-    Objective::new(at, vec![x], move |parameters, data| {
+    let objective = Objective::new(at, vec![x], |parameters, data, labels| {
         let layers = parameters.chunks(2).enumerate();
         let scores = layers.fold(data[0], |h, (i, layer)| dense(if i == 0 { h } else { h.relu() }, layer));
-        scores.cross_entropy(&labels).mean()
-    })
+        scores.cross_entropy(&labels[0]).mean()
+    });
+    objective.reading(labels)
 }
 
 fn dense<'t, T: Float>(x: Var<'t, T>, layer: &[Var<'t, T>]) -> Var<'t, T> {
@@ -45,7 +46,7 @@ pub fn lstm<T: Float>([inputs, hidden, steps, batch]: [usize; 4]) -> Objective<T
         uniform(&[4 * hidden]),
     ];
     let data = vec![Tensor::randn(&[steps, batch, inputs], &mut rng), Tensor::zeros(&[batch, hidden])];
-    Objective::new(at, data, |x, data| {
+    Objective::new(at, data, |x, data, _| {
         let weights = Weights { w_ih: x[0], w_hh: x[1], b_ih: Some(x[2]), b_hh: Some(x[3]) };
         let (outputs, _) = lstm_seq(data[0], [data[1]; 2], &weights).expect("the shapes fit");
         outputs.square().sum()
@@ -64,12 +65,13 @@ pub fn lenet<T: Float>(batch: usize) -> Objective<T> {
     let at = shapes.iter().flat_map(|shape| [weight(shape, &mut rng), Tensor::zeros(&shape[..1])]).collect();
     let x = Tensor::randn(&[batch, 1, 28, 28], &mut rng);
     let labels = labels(batch, 10, &mut rng);
-    Objective::new(at, vec![x], move |p, data| {
+    let objective = Objective::new(at, vec![x], move |p, data, labels| {
         let same = Conv { padding: [2, 2], ..Conv::default() };
         let h = pooled(data[0].conv2d(p[0], Some(&p[1]), same));
         let h = pooled(h.conv2d(p[2], Some(&p[3]), Conv::default()));
         let h = h.reshape(&[batch, 400]);
         let h = dense(dense(h, &p[4..6]).relu(), &p[6..8]).relu();
-        dense(h, &p[8..10]).cross_entropy(&labels).mean()
-    })
+        dense(h, &p[8..10]).cross_entropy(&labels[0]).mean()
+    });
+    objective.reading(labels)
 }
