@@ -28,7 +28,7 @@ struct Version<T: Float> {
 ///
 /// ```
 /// use autograd::{compile, tensor};
-/// let mut f = compile(|_, x| (x[0].tanh() * x[1]).sum());
+/// let mut f = compile::<f64, _>(|_, x| (x[0].tanh() * x[1]).sum());
 /// let (x, w) = (tensor![0.5, -1.0], tensor![2.0, 3.0]);
 /// let (value, gradients) = f.value_and_grad(&[&x, &w])?;
 /// assert_eq!(value, 2.0 * 0.5f64.tanh() - 3.0 * 1f64.tanh());

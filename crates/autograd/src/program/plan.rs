@@ -12,6 +12,7 @@ use crate::op::{Cost, Op};
 use crate::tensor::layout::{broadcast_strides, is_contiguous, reshape_strides, room, row_major};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
+use std::collections::HashSet;
 use std::panic::Location;
 
 /// What a step does.
@@ -305,7 +306,7 @@ impl<'a, T: Float> Planner<'a, T> {
     fn cluster(&mut self, k: u32, cluster: &Cluster, step: &mut Step<T>) {
         let g = self.g;
         let mut operands: Vec<u32> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for &id in &cluster.maps {
             for &input in &g.nodes[id as usize].inputs {
                 let inner = cluster.maps.binary_search(&input).is_ok() || cluster.product == Some(input);
@@ -395,8 +396,8 @@ impl<'a, T: Float> Planner<'a, T> {
         let g = self.g;
         let mut cost = Cost::default();
         let mut moved: Vec<u32> = Vec::new();
-        let inside: Vec<u32> = members(cluster).collect();
-        for &id in &inside {
+        let inside: HashSet<u32> = members(cluster).collect();
+        for id in members(cluster) {
             let inputs = &g.nodes[id as usize].inputs;
             let shapes: SmallVec<[&[usize]; 4]> = inputs.iter().map(|&i| g.shape(i).as_slice()).collect();
             let op = g.op(id).expect("computed");

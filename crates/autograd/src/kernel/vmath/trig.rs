@@ -12,7 +12,7 @@ fn sin_reduced<T: Lane>(x: T, k: T, n: T::Word) -> T {
     let z = a * a;
     // Through |r| and back, because a sum of zeros of opposite sign would lose the sign of -0. Rounding at the crest must
     // not exceed 1, or `1 - sin²` would be negative.
-    let sin = (a * z).mul_add(z.polynomial(T::SIN_TAIL), a).at_most(T::from(1.0));
+    let sin = (a * z).mul_add(z.polynomial_in_pairs(T::SIN_TAIL), a).at_most(T::from(1.0));
     sin.copysign(r).negate_if_odd(n)
 }
 
