@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-COPY = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "target", "mutants")
+COPY = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(ROOT, "target", "mutants")
 ONLY = sys.argv[2:]
 SRC = os.path.join(COPY, "crates/autograd/src")
 

@@ -31,6 +31,8 @@ fn every_row_of_the_page_holds() {
         let y = match (name, if at.len() == 1 { unary } else { binary }) {
             (_, Some(op)) => Var::apply(op, &x.iter().collect::<Vec<_>>()),
             ("norm", _) => both().norm(2.0),
+            ("prod", _) => both().prod(),
+            ("logcumsumexp", _) => both().logcumsumexp(0).slice(0, 1..).sum(),
             ("logsumexp", _) => both().logsumexp(),
             _ => panic!("no op `{name}` of {at:?}"),
         };

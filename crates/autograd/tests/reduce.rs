@@ -206,3 +206,47 @@ fn running_log_sums_survive_any_size() {
     assert!((g.value() - tensor![0.0, 1.0, 2.5, 0.0, 0.5]).iter().all(|d| d.abs() < 1e-11));
     assert!(g.square().sum().backward().wrt(v).iter().all(f64::is_finite));
 }
+
+#[test]
+fn norms_of_any_size_and_of_nothing() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([[3e200, 4e200], [3e-200, 4e-200], [0.0, 0.0], [f64::INFINITY, 1.0], [f64::NAN, 1.0]]);
+    let y = x.norm_axes(2.0, -1);
+    let value = y.value().to_vec();
+    assert!((value[0] / 5e200 - 1.0).abs() < 1e-15 && (value[1] / 5e-200 - 1.0).abs() < 1e-15);
+    assert!(value[2] == 0.0 && value[3] == f64::INFINITY && value[4].is_nan());
+    let gradient = y.slice(0, ..3).sum().backward().wrt(x);
+    for (i, expected) in [0.6, 0.8, 0.6, 0.8, 0.0, 0.0].into_iter().enumerate() {
+        assert!((gradient.at(&[i / 2, i % 2]) - expected).abs() < 1e-15);
+    }
+    assert_eq!(Tensor::<f64>::zeros(&[0, 2]).norm_axes(2.0, 0), tensor![0.0, 0.0]);
+    assert!(tape.var(1.0).try_norm(2.0, 0, false).is_err() && x.try_norm(f64::NAN, 0, false).is_err());
+}
+
+#[test]
+fn without_degrees_of_freedom_there_is_no_variance() {
+    for (x, correction, variance) in [
+        (tensor![3.0], 1.0, f64::NAN),
+        (tensor![3.0, 3.0], 2.0, f64::NAN),
+        (tensor![1.0, 3.0], 2.0, f64::INFINITY),
+        (tensor![1.0, 3.0], 5.0, f64::INFINITY),
+    ] {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(x);
+        for y in [x.var(correction), x.std(correction)] {
+            assert!(y.item() == variance || y.item().is_nan() && variance.is_nan());
+            assert!(y.backward().wrt(x).iter().all(f64::is_nan));
+        }
+    }
+}
+
+#[test]
+fn a_row_with_nan_has_no_largest_element_and_no_derivative() {
+    let tape = Tape::new();
+    let x = tape.var(tensor![[1.0, f64::NAN, 2.0], [1.0, 4.0, 4.0]]);
+    for (y, at_other) in [(x.max_axes(1), [0.0, 0.5, 0.5]), (x.min_axes(1), [1.0, 0.0, 0.0])] {
+        let d = y.sum().backward().wrt(x).to_vec();
+        assert!(d[..3].iter().all(|d| d.is_nan()));
+        assert_eq!(d[3..], at_other);
+    }
+}

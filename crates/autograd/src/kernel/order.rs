@@ -49,6 +49,20 @@ pub(crate) fn median_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
     });
 }
 
+/// The place where the most frequent element of each row of length `n` last stands, of several the smallest one; or the
+/// place of a NaN.
+pub(crate) fn mode_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
+    for_each_row(x, n, 1, out, |row, places, out| {
+        let commonest = || {
+            places.sort_unstable_by(|&i, &j| by_size(row, i, j, false));
+            let equals = places.chunk_by(|&i, &j| row[i as usize] == row[j as usize]);
+            // Of equally long runs the last is taken: backwards, that of the smallest element.
+            equals.rev().max_by_key(|run| run.len()).and_then(|run| run.last().copied()).unwrap_or(0)
+        };
+        out[0] = row.iter().position(|x| x.is_nan()).map_or_else(commonest, |i| i as i64);
+    });
+}
+
 /// The order of two places: by the size of what stands there, then as they stand.
 fn by_size<T: Float>(row: &[T], i: i64, j: i64, descending: bool) -> Ordering {
     let (a, b) = (row[i as usize], row[j as usize]);

@@ -6,32 +6,36 @@ use super::threads;
 use crate::float::{Float, Real};
 use crate::tensor::Tensor;
 
-/// An associative operation with an identity.
+/// A fold of elements, one after the other, whose partial results an associative operation puts together.
 pub(crate) trait Fold {
     /// The numbers it folds.
     type T: Float;
+    /// How partial results are folded: the same way, unless elements are changed first.
+    type Partial: Fold<T = Self::T>;
     /// What an empty fold gives.
     fn identity() -> Self::T;
-    /// The operation.
+    /// The result so far with the next element.
     fn combine(a: Self::T, b: Self::T) -> Self::T;
 }
 
-/// Defines an operation by its identity and its formula.
+/// Defines a fold by its identity, its formula, and how partial results are put together.
 macro_rules! fold {
-    ($(#[$doc:meta])* $Name:ident: $identity:expr, |$a:ident, $b:ident| $combine:expr) => {
+    ($(#[$doc:meta])* $Name:ident, $Partial:ident: $identity:expr, |$a:ident, $b:ident| $combine:expr) => {
         $(#[$doc])*
         pub(crate) struct $Name<T>(std::marker::PhantomData<T>);
         impl<T: Float> Fold for $Name<T> {
             type T = T;
+            type Partial = $Partial<T>;
             #[inline(always)] fn identity() -> T { $identity }
             #[inline(always)] fn combine($a: T, $b: T) -> T { $combine }
         }
     };
 }
-fold!(/** a + b */ Sum: T::zero(), |a, b| a + b);
-fold!(/** a · b */ Prod: T::one(), |a, b| a * b);
-fold!(/** The larger; NaN if there is one. */ Max: -T::INFINITY, |a, b| Real::max(a, b));
-fold!(/** The smaller; NaN if there is one. */ Min: T::INFINITY, |a, b| Real::min(a, b));
+fold!(/** a + b */ Sum, Sum: T::zero(), |a, b| a + b);
+fold!(/** a + b² */ Squares, Sum: T::zero(), |a, b| a + b * b);
+fold!(/** a · b */ Prod, Prod: T::one(), |a, b| a * b);
+fold!(/** The larger; NaN if there is one. */ Max, Max: -T::INFINITY, |a, b| Real::max(a, b));
+fold!(/** The smaller; NaN if there is one. */ Min, Min: T::INFINITY, |a, b| Real::min(a, b));
 
 /// Elements in a block: what one thread folds at a time, and the unit of the fixed order.
 const BLOCK: usize = 8192;
@@ -93,7 +97,7 @@ fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, 
             fold_rows::<F>(&x[(o * r + first) * inner..], inner, rows.min(r - first), partial);
         });
     });
-    fold_middle::<F>(partial.as_slice().expect("just built"), [outer, blocks, inner], out);
+    fold_middle::<F::Partial>(partial.as_slice().expect("just built"), [outer, blocks, inner], out);
 }
 
 /// Folds `rows` rows that begin `stride` apart into one of `out.len()` elements.
@@ -110,7 +114,7 @@ pub(crate) fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &m
         for first in (0..rows).step_by(ROWS) {
             partial.fill(F::identity());
             combine_rows::<F>(&x[first * stride..], stride, ROWS.min(rows - first), partial);
-            combine_rows::<F>(partial, partial.len(), 1, out);
+            combine_rows::<F::Partial>(partial, partial.len(), 1, out);
         }
     });
 }
@@ -138,7 +142,7 @@ simd! {
         let mut width = LANES;
         while width > 1 {
             width /= 2;
-            (0..width).for_each(|i| lanes[i] = F::combine(lanes[i], lanes[i + width]));
+            (0..width).for_each(|i| lanes[i] = F::Partial::combine(lanes[i], lanes[i + width]));
         }
         lanes[0]
     }
@@ -163,13 +167,15 @@ mod tests {
             [1, 100, 8192],
         ] {
             let x: Vec<f64> = (0..outer * r * inner).map(|i| ((i * 7919) % 1013) as f64 - 500.0).collect();
-            let (mut sum, mut max) = (vec![0.0; outer * inner], vec![0.0; outer * inner]);
+            let [mut sum, mut squares, mut max] = [const { Vec::new() }; 3].map(|_: Vec<f64>| vec![0.0; outer * inner]);
             fold_middle::<Sum<f64>>(&x, [outer, r, inner], &mut sum);
+            fold_middle::<Squares<f64>>(&x, [outer, r, inner], &mut squares);
             fold_middle::<Max<f64>>(&x, [outer, r, inner], &mut max);
             for o in 0..outer {
                 for i in 0..inner {
                     let column = (0..r).map(|k| x[(o * r + k) * inner + i]);
                     assert_eq!(sum[o * inner + i], column.clone().sum::<f64>(), "{outer} {r} {inner}");
+                    assert_eq!(squares[o * inner + i], column.clone().map(|x| x * x).sum::<f64>());
                     assert_eq!(max[o * inner + i], column.fold(f64::NEG_INFINITY, f64::max));
                 }
             }

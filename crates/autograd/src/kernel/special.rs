@@ -34,7 +34,7 @@ pub(crate) fn asinh(x: f64) -> f64 {
 /// ln(x + √(x² - 1)) for x ≥ 1, exact near 1.
 pub(crate) fn acosh(x: f64) -> f64 {
     let t = x - 1.0;
-    if x > 1e8 { x.ln() + LN_2 } else { (t + (t * (t + 2.0)).sqrt()).ln_1p() }
+    if x > 1e8 { x.ln() + LN_2 } else { (t + t.sqrt() * (t + 2.0).sqrt()).ln_1p() }
 }
 
 /// ½ ln((1 + x) / (1 - x)).

@@ -1,5 +1,7 @@
 //! Convolution and transposed convolution along one, two and three axes.
 
+use super::border;
+use super::plan::{argument, padded};
 use super::spatial::batched;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -59,6 +61,33 @@ pub(super) fn convolved<T: Float, V: Value<T>, const D: usize>(
     let (x, one) = batched(x, D + 2)?;
     let y = V::try_apply(Op::Conv { geometry: conv.geometry(&w.shape()) }, &[&x, w])?;
     one.undo(biased("conv", y, bias)?)
+}
+
+/// A convolution whose result is as large as the image, which takes zeros on both sides: where their number is odd, one
+/// more at the end.
+#[track_caller]
+pub(super) fn same<T: Float, V: Value<T>, const D: usize>(
+    x: &V,
+    w: &V,
+    bias: Option<&V>,
+    mut conv: Conv<D>,
+) -> Result<V> {
+    const OP: &str = "conv";
+    if conv.stride != [1; D] {
+        return argument(OP, format!("the stride must be 1 for a result as large as the image: {:?}", conv.stride));
+    }
+    let shape = x.shape();
+    let mut pads = vec![[0, 0]; shape.len()];
+    for (i, window) in conv.geometry(&w.shape()).windows.iter().enumerate() {
+        let around = window.reach().map_or(0, |reach| reach - 1);
+        conv.padding[i] = around / 2;
+        if let Some(pair) = (shape.len() + i).checked_sub(D).and_then(|axis| pads.get_mut(axis)) {
+            pair[1] = (around % 2) as isize;
+        }
+    }
+    let longer = pads.iter().any(|pair| pair[1] > 0);
+    let x = if longer { &border::constant(x, &pads, 0.0, &padded(OP, &shape, &pads)?)? } else { x };
+    convolved(x, w, bias, conv)
 }
 
 /// The derivative of a convolution for its image, taken for an image of its own.
@@ -177,6 +206,40 @@ macro_rules! conv_methods {
             /// ```
             conv3d, try_conv3d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<3>) |x| {
                 conv::convolved(x, w.borrow(), bias, settings)
+            }
+
+            /// [`conv1d`](Self::conv1d) with as many zeros around the image as make the result as long as the image: an
+            /// odd one stands at the end. The stride must be 1; the padding of the settings is not used.
+            ///
+            /// ```
+            /// use autograd::{Conv, tensor};
+            /// let (x, w) = (tensor![[[1.0, 2.0, 4.0]]], tensor![[[1.0, 10.0]]]);
+            /// assert_eq!(x.conv1d_same(w, None, Conv::default()), tensor![[[21.0, 42.0, 4.0]]]);
+            /// ```
+            conv1d_same, try_conv1d_same(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<1>) |x| {
+                conv::same(x, w.borrow(), bias, settings)
+            }
+
+            /// [`conv2d`](Self::conv2d) with a result as large as the image; see [`conv1d_same`](Self::conv1d_same).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor};
+            /// let (x, w) = (Tensor::<f32>::ones(&[1, 1, 5, 6]), Tensor::ones(&[2, 1, 3, 4]));
+            /// assert_eq!(x.conv2d_same(w, None, Conv::default()).shape(), [1, 2, 5, 6]);
+            /// ```
+            conv2d_same, try_conv2d_same(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<2>) |x| {
+                conv::same(x, w.borrow(), bias, settings)
+            }
+
+            /// [`conv3d`](Self::conv3d) with a result as large as the image; see [`conv1d_same`](Self::conv1d_same).
+            ///
+            /// ```
+            /// use autograd::{Conv, Tensor};
+            /// let (x, w) = (Tensor::<f32>::ones(&[1, 1, 3, 4, 5]), Tensor::ones(&[2, 1, 3, 3, 2]));
+            /// assert_eq!(x.conv3d_same(w, None, Conv::default()).shape(), [1, 2, 3, 4, 5]);
+            /// ```
+            conv3d_same, try_conv3d_same(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<3>) |x| {
+                conv::same(x, w.borrow(), bias, settings)
             }
 
             /// Transposed convolution along one axis: what the derivative of [`conv1d`](Self::conv1d) for its image

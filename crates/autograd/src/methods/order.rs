@@ -58,58 +58,70 @@ macro_rules! order_methods {
             /// The largest element along an axis and where it stands. The first of equals takes the whole derivative; with
             /// [`max_axes`](Self::max_axes) they share it.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1, false);
-        /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
-        /// ```
-        max_dim, try_max_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1, false);
+            /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
+            /// ```
+            max_dim, try_max_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
                 order::along("max_dim", x, axis, keep, |x, axes| order::place_of(Fold::Max, x, axes, true))
             }
 
             /// The smallest element along an axis and where it stands. The first of equals takes the whole derivative.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1, false);
-        /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
-        /// ```
-        min_dim, try_min_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1, false);
+            /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
+            /// ```
+            min_dim, try_min_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
                 order::along("min_dim", x, axis, keep, |x, axes| order::place_of(Fold::Min, x, axes, true))
             }
 
             /// The median along an axis and where it stands: of an even number of elements the lower of the two in the
             /// middle, as PyTorch has it. NaN if there is one.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1, false);
-        /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
-        /// ```
-        median, try_median(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1, false);
+            /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
+            /// ```
+            median, try_median(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
                 order::along("median", x, axis, keep, order::middle)
+            }
+
+            /// The most frequent element along an axis, of several the smallest, and where it last stands, as PyTorch has
+            /// it. NaN if there is one.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![[3.0, 2.0, 3.0, 2.0, 5.0]].mode(1, false);
+            /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
+            /// ```
+            mode, try_mode(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
+                order::along("mode", x, axis, keep, order::commonest)
             }
 
             /// The elements in order along an axis, and where each stood; equal ones keep their order, NaN counts as larger
             /// than any number.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, false);
-        /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
-        /// ```
-        sort, try_sort(axis: isize, descending: bool) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, false);
+            /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
+            /// ```
+            sort, try_sort(axis: isize, descending: bool) -> (Self, Tensor<i64>) |x| {
                 let at = x.try_argsort(axis, descending)?;
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
             /// Where the elements in order along an axis stand, as [`sort`](Self::sort).
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, true), tensor![1_i64, 0, 2]);
-        /// ```
-        argsort, try_argsort(axis: isize, descending: bool) -> Tensor<i64> |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, true), tensor![1_i64, 0, 2]);
+            /// ```
+            argsort, try_argsort(axis: isize, descending: bool) -> Tensor<i64> |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("sort", axis, &shape)?;
                 Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], descending))
@@ -118,12 +130,12 @@ macro_rules! order_methods {
             /// The `k` largest (or smallest) elements along an axis in order, and where they stand; the first of equals
             /// first.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, true);
-        /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
-        /// ```
-        topk, try_topk(k: usize, axis: isize, largest: bool) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, true);
+            /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
+            /// ```
+            topk, try_topk(k: usize, axis: isize, largest: bool) -> (Self, Tensor<i64>) |x| {
                 let shape = Value::shape(x);
                 let i = resolve_axis("topk", axis, &shape)?;
                 if k > shape[i] {
@@ -136,12 +148,12 @@ macro_rules! order_methods {
 
             /// The largest element so far along an axis, and where it stands, the last of equals; NaN counts as largest.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 1.0, 3.0].cummax(0);
-        /// assert_eq!((y, at), (tensor![2.0, 2.0, 3.0], tensor![0_i64, 0, 2]));
-        /// ```
-        cummax, try_cummax(axis: isize) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![2.0, 1.0, 3.0].cummax(0);
+            /// assert_eq!((y, at), (tensor![2.0, 2.0, 3.0], tensor![0_i64, 0, 2]));
+            /// ```
+            cummax, try_cummax(axis: isize) -> (Self, Tensor<i64>) |x| {
                 let i = resolve_axis("cummax", axis, &Value::shape(x))?;
                 let at = order::running(&order::Numbers::numbers(x), i, |a, b| a > b);
                 Ok((x.try_gather(axis, &at)?, at))
@@ -149,12 +161,12 @@ macro_rules! order_methods {
 
             /// The smallest element so far along an axis, and where it stands, the last of equals; NaN counts as smallest.
             ///
-        /// ```
-        /// # use autograd::tensor;
-        /// let (y, at) = tensor![2.0, 3.0, 1.0].cummin(0);
-        /// assert_eq!((y, at), (tensor![2.0, 2.0, 1.0], tensor![0_i64, 0, 2]));
-        /// ```
-        cummin, try_cummin(axis: isize) -> (Self, Tensor<i64>) |x| {
+            /// ```
+            /// # use autograd::tensor;
+            /// let (y, at) = tensor![2.0, 3.0, 1.0].cummin(0);
+            /// assert_eq!((y, at), (tensor![2.0, 2.0, 1.0], tensor![0_i64, 0, 2]));
+            /// ```
+            cummin, try_cummin(axis: isize) -> (Self, Tensor<i64>) |x| {
                 let i = resolve_axis("cummin", axis, &Value::shape(x))?;
                 let at = order::running(&order::Numbers::numbers(x), i, |a, b| a < b);
                 Ok((x.try_gather(axis, &at)?, at))
@@ -227,10 +239,25 @@ pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, descending:
 
 /// Where the lower of the elements in the middle stands, or a NaN if there is one.
 pub(super) fn middle<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
+    one("median", x, axes, order::median_rows)
+}
+
+/// Where the most frequent element last stands, or a NaN if there is one.
+pub(super) fn commonest<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
+    one("mode", x, axes, order::mode_rows)
+}
+
+/// One place of each row along an axis.
+fn one<T: Float>(
+    op: &'static str,
+    x: &Tensor<T>,
+    axes: AxisSet,
+    kernel: fn(&[T], usize, &mut [i64]),
+) -> Result<Tensor<i64>> {
     if axes.iter().any(|i| x.shape()[i] == 0) {
-        return Err(Error::Empty { op: "median", shape: x.shape().into() });
+        return Err(Error::Empty { op, shape: x.shape().into() });
     }
-    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, order::median_rows)))
+    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, kernel)))
 }
 
 /// Where the best element up to each place stands, the last of equals; a NaN is best.

@@ -61,6 +61,30 @@ macro_rules! pool_methods {
             /// ```
             avg_pool3d, try_avg_pool3d(pool: Pool<3>) |x| { spatial::avg_pool("avg_pool3d", x, pool) }
 
+            /// The windows of `size` elements along an axis, `step` apart: the axis counts the windows, and a new last one
+            /// their elements. PyTorch's `Tensor.unfold`.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].unfold(0, 2, 1), tensor![[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]);
+            /// ```
+            unfold, try_unfold(axis: isize, size: usize, step: usize) |x| {
+                let axis = resolve_axis("unfold", axis, &Value::shape(x))?;
+                spatial::unfold(x, axis, size, step)
+            }
+
+            /// The windows of an image `[batch, channels, height, width]` (the batch may be missing) as columns:
+            /// `[batch, channels · kernel, places]`. A convolution is a matrix times these. PyTorch's
+            /// `torch.nn.functional.unfold`; of the settings `ceil` and `count_padding` are not used.
+            ///
+            /// ```
+            /// use autograd::{Pool, tensor};
+            /// let x = tensor![[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]];
+            /// let y = x.columns(Pool { stride: [1, 1], ..Pool::of([2, 2]) });
+            /// assert_eq!(y, tensor![[1.0, 2.0], [2.0, 3.0], [4.0, 5.0], [5.0, 6.0]]);
+            /// ```
+            columns, try_columns(windows: Pool<2>) |x| { spatial::columns(x, windows) }
+
             /// The largest elements of windows that make the last axis `size` long: the `i`-th window covers
             /// `⌊i·n / size⌋` up to `⌈(i + 1)·n / size⌉`.
             ///
@@ -78,6 +102,16 @@ macro_rules! pool_methods {
             /// assert_eq!(tensor![[[1.0, 5.0], [2.0, 0.0]]].adaptive_max_pool2d([2, 1]), tensor![[[5.0], [2.0]]]);
             /// ```
             adaptive_max_pool2d, try_adaptive_max_pool2d(size: [usize; 2]) |x| { spatial::adaptive_max("adaptive_max_pool2d", x, size) }
+
+            /// The largest elements of windows that give the last three axes those sizes; see
+            /// [`adaptive_max_pool1d`](Self::adaptive_max_pool1d).
+            ///
+            /// ```
+            /// use autograd::Tensor;
+            /// let x = Tensor::<f32>::ones(&[2, 4, 5, 6, 7]);
+            /// assert_eq!(x.adaptive_max_pool3d([3, 1, 9]).shape(), [2, 4, 3, 1, 9]);
+            /// ```
+            adaptive_max_pool3d, try_adaptive_max_pool3d(size: [usize; 3]) |x| { spatial::adaptive_max("adaptive_max_pool3d", x, size) }
 
             /// The means of windows that make the last axis `size` long: the `i`-th window covers `⌊i·n / size⌋` up to
             /// `⌈(i + 1)·n / size⌉`.

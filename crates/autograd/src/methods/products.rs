@@ -1,4 +1,4 @@
-//! The products of tensors that have names.
+//! Matrix products, and the other products of tensors that have names.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -15,6 +15,57 @@ pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Resu
 macro_rules! product_methods {
     () => {
         twins! {
+            /// Matrix product, as NumPy's: vectors multiply as rows and columns, axes before the last two broadcast.
+            /// A transposed operand (`t()`) is read in place.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+            /// assert_eq!(a.matmul(tensor![1.0, 10.0]), tensor![21.0, 43.0]);
+            /// assert_eq!(a.matmul(a.t()), tensor![[5.0, 11.0], [11.0, 25.0]]);
+            /// ```
+            matmul, try_matmul(b: impl Borrow<Self>) |a| {
+                let b = b.borrow();
+                let (from, to) = (Value::shape(a), Value::shape(b));
+                let error = |hint| Err(Error::MatMul { a: from.as_slice().into(), b: to.as_slice().into(), hint });
+                match (from.len(), to.len()) {
+                    (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
+                    (1, 1) if from != to => error("two vectors need the same length"),
+                    (1, 1) => a.try_reshape(&[1, from[0]])?.try_matmul(b.try_reshape(&[to[0], 1])?)?.try_reshape(&[]),
+                    (1, _) => {
+                        let y = a.try_reshape(&[1, from[0]])?.try_matmul(b)?;
+                        let mut shape = Value::shape(&y);
+                        shape.remove(shape.len() - 2);
+                        y.try_reshape(&shape)
+                    }
+                    (_, 1) => {
+                        let y = a.try_matmul(b.try_reshape(&[to[0], 1])?)?;
+                        let mut shape = Value::shape(&y);
+                        shape.pop();
+                        y.try_reshape(&shape)
+                    }
+                    // One matrix for the whole batch: the batch is only more rows.
+                    (rank, 2) if rank > 2 && from[rank - 1] == to[0] => {
+                        let rows = count("matmul", &from[..rank - 1])?;
+                        let mut shape: Shape = from[..rank - 1].into();
+                        shape.push(to[1]);
+                        a.try_reshape(&[rows, to[0]])?.try_matmul(b)?.try_reshape(&shape)
+                    }
+                    _ => Value::try_apply(Op::MatMul { ta: false, tb: false }, &[a, b]),
+                }
+            }
+
+            /// `a · bᵀ` for matrices, without transposing anything: what a dense layer computes from its weights.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (x, w) = (tensor![[1.0, 2.0]], tensor![[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]);
+            /// assert_eq!(x.matmul_t(w), tensor![[11.0, 17.0, 23.0]]);
+            /// ```
+            matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
+                Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
+            }
+
             /// The sum of the products of two vectors of one length.
             ///
             /// ```

@@ -32,6 +32,14 @@ pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>>
     Err(Error::Shape { op, shape: index.shape().into(), hint: "the index must be a list".into() })
 }
 
+/// The index with negative places counted from the end of an axis of that size.
+pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
+    if index.iter().all(|i| i >= 0) {
+        return index.clone();
+    }
+    index.map(|i| if i < 0 { i.saturating_add(size as i64) } else { i })
+}
+
 /// An error unless an index of elements fits into `x` beside `axis`, and into `src` altogether.
 pub(super) fn check_scatter(
     op: &'static str,
@@ -79,6 +87,49 @@ pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V>
 macro_rules! select_methods {
     () => {
         twins! {
+            /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence, not even
+            /// a NaN: this is a choice, not a multiplication by zero.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let mask = tensor![1.0, 0.0];
+            /// assert_eq!(mask.select(tensor![1.0, 2.0], tensor![f64::NAN, 4.0]), tensor![1.0, 4.0]);
+            /// ```
+            select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
+                Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
+            }
+
+            /// Slices of an axis by index, as NumPy's `take`: the axes of the index take the place of the indexed one, and
+            /// negative indices count from the back.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+            /// assert_eq!(x.take(0, &tensor![1_i64, -1, 0]), tensor![[3.0, 4.0], [3.0, 4.0], [1.0, 2.0]]);
+            /// ```
+            take, try_take(axis: isize, index: &Tensor<i64>) |x| {
+                let shape = Value::shape(x);
+                let axis = resolve_axis("take", axis, &shape)?;
+                Value::try_apply(Op::Take { axis, index: select::from_either_end(index, shape[axis]) }, &[x])
+            }
+
+            /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
+            /// Beside the axis the index may be smaller than this: the rest is not read.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+            /// assert_eq!(x.gather(1, &tensor![[1_i64], [0]]), tensor![[2.0], [3.0]]);
+            /// ```
+            gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
+                let mut part = Value::shape(x);
+                let axis = resolve_axis("gather", axis, &part)?;
+                if index.rank() == part.len() {
+                    (0..part.len()).filter(|&i| i != axis).for_each(|i| part[i] = index.shape()[i]);
+                }
+                Value::try_apply(Op::Gather { axis, index: index.clone() }, &[&select::leading(x, &part)?])
+            }
+
             /// This where the mask holds, else `b`; all three broadcast. What is not chosen has no influence, not even a
             /// NaN.
             ///
@@ -133,7 +184,8 @@ macro_rules! select_methods {
             /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, 0]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
             /// ```
             index_select, try_index_select(axis: isize, index: &Tensor<i64>) |x| {
-                x.try_take(axis, &select::list("index_select", index)?)
+                let axis = resolve_axis("index_select", axis, &Value::shape(x))?;
+                Value::try_apply(Op::Take { axis, index: select::list("index_select", index)? }, &[x])
             }
 
             /// Slices of `src` added at a list of indices of an axis; repeated ones add up, in order:

@@ -1,5 +1,7 @@
 //! Pooling and resampling of the last axes of an image, and what they share with convolution.
 
+use super::border;
+use super::plan::padded;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Binary, Op, Sparse, Window};
@@ -198,4 +200,49 @@ pub(super) fn adaptive_avg<T: Float, V: Value<T>, const D: usize>(
     size: [usize; D],
 ) -> Result<V> {
     averages(x, adapted(op, x.shape(), size)?)
+}
+
+/// Slices of an axis by window: the axis becomes two, places and elements of a window (or elements and places).
+#[track_caller]
+fn windows<T: Float, V: Value<T>>(op: &'static str, x: &V, axis: usize, w: Window, taps_first: bool) -> Result<V> {
+    let size = x.shape()[axis];
+    let room = w.reach().and_then(|reach| size.checked_sub(reach));
+    let Some(places) = room.filter(|_| w.stride > 0).map(|room| room / w.stride + 1) else {
+        let hint = format!("no window fits into axis {axis}: {w:?}");
+        return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
+    };
+    let shape = if taps_first { [w.kernel, places] } else { [places, w.kernel] };
+    let from = |place: usize, tap: usize| (place * w.stride + tap * w.dilation) as i64;
+    let at = |i: usize| if taps_first { from(i % places, i / places) } else { from(i / w.kernel, i % w.kernel) };
+    let index = Tensor::build(&shape, |out| out.iter_mut().enumerate().for_each(|(i, out)| *out = at(i)));
+    V::try_apply(Op::Take { axis, index }, &[x])
+}
+
+/// The windows along an axis, the elements of each in a new last axis.
+#[track_caller]
+pub(super) fn unfold<T: Float, V: Value<T>>(x: &V, axis: usize, size: usize, step: usize) -> Result<V> {
+    let y = windows("unfold", x, axis, Window { kernel: size, stride: step, padding: 0, dilation: 1 }, false)?;
+    let mut order: Shape = (0..y.shape().len()).collect();
+    let elements = order.remove(axis + 1);
+    order.push(elements);
+    V::try_apply(Op::Permute { order }, &[&y])
+}
+
+/// The windows of an image as columns: `[batch, channels · kernel, places]`.
+#[track_caller]
+pub(super) fn columns<T: Float, V: Value<T>>(x: &V, pool: Pool<2>) -> Result<V> {
+    const OP: &str = "columns";
+    let (x, one) = batched(&x.reshape(&image::<2>(OP, x.shape())?), 4)?;
+    let wide = |n: usize| [isize::try_from(n).unwrap_or(isize::MAX); 2];
+    let pads = [[0; 2], [0; 2], wide(pool.padding[0]), wide(pool.padding[1])];
+    let mut y = border::constant(&x, &pads, 0.0, &padded(OP, &x.shape(), &pads)?)?;
+    // From the last axis on: [batch, channels, tap, place, tap, place].
+    for i in [1, 0] {
+        let w = Window { kernel: pool.kernel[i], stride: pool.stride[i], padding: 0, dilation: pool.dilation[i] };
+        y = windows(OP, &y, 2 + i, w, true)?;
+    }
+    let sizes = y.shape();
+    let y = V::try_apply(Op::Permute { order: [0, 1, 2, 4, 3, 5].as_slice().into() }, &[&y])?;
+    let shape = [sizes[0], sizes[1] * sizes[2] * sizes[4], sizes[3] * sizes[5]];
+    one.undo(y.reshape(&shape))
 }

@@ -130,6 +130,7 @@ fn per(shape: &[usize], axis: usize) -> u64 {
 fn folded(fold: Fold, x: &[usize], y: &[usize]) -> u64 {
     match fold {
         Fold::Sum | Fold::Prod | Fold::Max | Fold::Min => size(x),
+        Fold::Norm => 2 * size(x) + size(y),
         Fold::Mean => size(x) + size(y),
         // The largest, a difference, its exponential, the sum; a logarithm and what was taken away.
         Fold::LogSumExp => 4 * size(x) + 2 * size(y),

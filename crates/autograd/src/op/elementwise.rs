@@ -79,7 +79,7 @@ unary! { x, y, g =>
     Silu       :  x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
     Mish       :  x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
     Hardsigmoid:  ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
-    Hardswish  :  x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).where_pos(x + 3.0));
+    Hardswish  :  x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).unless(x.le(x.lit(-3.0))));
     Softsign   :  x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
     Tanhshrink :  x - x.tanh(),                      g * x.tanh() * x.tanh();
     Gelu       :  x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
@@ -96,7 +96,7 @@ unary! { x, y, g =>
     Ndtr       :  0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
     LogNdtr    :  x.log_ndtr(),                      g * (-0.5 * x * x - y).exp() * FRAC_1_SQRT_TAU;
     I0e        :  x.i0e(),                           g * (x.i1e() - x.sign() * y);
-    I1e        :  x.i1e(),                           g * (x.i0e() - (y * (x.sign() + 1.0 / x)).or_where(x.eq(x.lit(0.0)), 0.5));
+    I1e        :  x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x).or_where(x.eq(x.lit(0.0)), 0.5));
 }
 
 binary! { a, b, y, g =>
@@ -117,18 +117,18 @@ binary! { a, b, y, g =>
     Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
     Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
     Fmod     :  a.fmod(b),   g,                                                 -g * (a / b).trunc();
-    Remainder:  a.remainder(b), g,                                              -g * (a / b).floor();
+    Remainder:  a.remainder(b), g,                                              -g * ((a / b).trunc() - 1.0 + y.eq(a.fmod(b)));
     Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
     Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
     Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
     // The larger, the smaller; a NaN gives way to a number.
-    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - a.eq(a)));
-    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - a.eq(a)));
+    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + b.eq(b) * (1.0 - a.eq(a))));
+    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + b.eq(b) * (1.0 - a.eq(a))));
     Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
     // Activations with a parameter, b.
     Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
     Elu      :  a.gt(a.lit(0.0)).select(a, b * a.exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.exp()), (g * a.exp_m1()).unless(a.gt(a.lit(0.0)));
     Celu     :  a.gt(a.lit(0.0)).select(a, b * (a / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a / b).exp()), (g * ((a / b).exp_m1() - a / b * (a / b).exp())).unless(a.gt(a.lit(0.0)));
-    Softshrink: a - a.max(-b).min(b), g.unless(b.ge(a.abs())), -g * a.sign().unless(b.ge(a.abs()));
-    Hardshrink: a.unless(b.ge(a.abs())), g.unless(b.ge(a.abs())),            b.lit(0.0);
+    Softshrink: a - a.max(-b).min(b), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
+    Hardshrink: a.unless(b.ge(a.abs())), g.only(a.abs().gt(b)),              b.lit(0.0);
 }

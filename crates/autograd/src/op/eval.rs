@@ -209,7 +209,7 @@ pub(crate) fn accumulate<T: Float>(acc: &mut Tensor<T>, x: Tensor<T>) {
 fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
     if x.is_empty() {
         return out.fill(match fold {
-            Fold::Sum => T::zero(),
+            Fold::Sum | Fold::Norm => T::zero(),
             Fold::Mean => T::NAN,
             Fold::Prod => T::one(),
             Fold::LogSumExp => -T::INFINITY,
@@ -226,6 +226,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
             fold_axes::<reduce::Sum<T>>(x, axes, out);
             out.iter_mut().for_each(|sum| *sum /= n);
         }
+        Fold::Norm => norm(x, axes, out),
         Fold::LogSumExp => {
             // The folded axes go last and become one row.
             let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
@@ -258,14 +259,43 @@ pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize
 
 /// Folds the axes: one run of neighbours after the other, the last first, which is the longest walk along memory.
 fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet, out: &mut [F::T]) {
-    let mut x = x.contiguous();
-    let runs = runs(x.shape(), axes);
-    let Some(((_, last), before)) = runs.split_last() else { return x.copy_into(out) };
-    for (run, sizes) in before {
-        let shape = reduced_shape(x.shape(), *run, true);
-        x = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(&x), *sizes, out));
+    fold_runs::<F>(&x.contiguous(), &runs(x.shape(), axes), out);
+}
+
+fn fold_runs<F: reduce::Fold>(x: &Tensor<F::T>, runs: &[(AxisSet, [usize; 3])], out: &mut [F::T]) {
+    match runs {
+        [] => x.copy_into(out),
+        [(_, sizes)] => reduce::fold_middle::<F>(flat(x), *sizes, out),
+        [(run, sizes), rest @ ..] => {
+            let shape = reduced_shape(x.shape(), *run, true);
+            let partial = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(x), *sizes, out));
+            fold_runs::<F::Partial>(&partial, rest, out);
+        }
     }
-    reduce::fold_middle::<F>(flat(&x), *last, out);
+}
+
+/// √Σ x² in one pass. Where a sum of squares may have left the range on the way, it is computed again: of elements divided
+/// by the largest, or rather by a power of two near it, so that the division is exact.
+fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
+    if axes.iter().next().is_none() {
+        return unary(Unary::Abs, x).copy_into(out);
+    }
+    let harmless = |&sum: &T| (T::of(1e-18)..T::of(1e18)).contains(&sum);
+    fold_axes::<reduce::Squares<T>>(x, axes, out);
+    if out.iter().all(harmless) {
+        return out.iter_mut().for_each(|sum| *sum = Real::sqrt(*sum));
+    }
+    let kept = reduced_shape(x.shape(), axes, true);
+    let scale = Tensor::build(&kept, |scale| {
+        fold_axes::<reduce::Max<T>>(&unary(Unary::Abs, x), axes, scale);
+        scale.iter_mut().for_each(|m| {
+            let exponent = f64::from_bits(m.f64().to_bits() & f64::INFINITY.to_bits());
+            let usable = m.f64() > 0.0 && m.is_finite();
+            *m = if usable { T::of(exponent.max(f64::MIN_POSITIVE)) } else { T::one() };
+        });
+    });
+    fold_axes::<reduce::Squares<T>>(&binary(Binary::Div, x, &scale, x.shape()), axes, out);
+    out.iter_mut().zip(scale.iter()).for_each(|(sum, scale)| *sum = Real::sqrt(*sum) * scale);
 }
 
 /// Runs a kernel of rows along any axis.

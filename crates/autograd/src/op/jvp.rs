@@ -18,7 +18,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             (t[1].is_some() || t[2].is_some())
                 .then(|| x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape()))
         }
-        Op::Reduce { fold: fold @ (Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => {
+        Op::Reduce { fold: fold @ (Fold::Norm | Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp), axes, keep } => {
             first.map(|t| {
                 let kept = reduced_shape(&x[0].shape(), *axes, true);
                 let wide = y.reshape(&kept).expand(&x[0].shape());

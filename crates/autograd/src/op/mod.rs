@@ -43,6 +43,8 @@ pub enum Side {
 pub enum Fold {
     /// Σ x
     Sum,
+    /// √Σ x²
+    Norm,
     /// Σ x / n
     Mean,
     /// Π x
@@ -57,7 +59,8 @@ pub enum Fold {
 
 impl Fold {
     /// Every fold.
-    pub const ALL: &'static [Fold] = &[Fold::Sum, Fold::Mean, Fold::Prod, Fold::Max, Fold::Min, Fold::LogSumExp];
+    pub const ALL: &'static [Fold] =
+        &[Fold::Sum, Fold::Norm, Fold::Mean, Fold::Prod, Fold::Max, Fold::Min, Fold::LogSumExp];
 }
 
 /// Defines `Op` and, from the same list, `Kind`: the variants without their data.
@@ -273,6 +276,7 @@ impl Op {
             Op::Where => "select",
             Op::Reduce { fold, .. } => match fold {
                 Fold::Sum => "sum",
+                Fold::Norm => "norm",
                 Fold::Mean => "mean",
                 Fold::Prod => "prod",
                 Fold::Max => "max",

@@ -36,7 +36,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![Some(match fold {
                 Fold::Sum => wide(g),
                 Fold::Mean => wide(&g.scale(1.0 / n)),
-                Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp => {
+                Fold::Norm | Fold::Prod | Fold::Max | Fold::Min | Fold::LogSumExp => {
                     weights(*fold, x[0], &wide(y), *axes).chosen(&wide(g))
                 }
             })]
@@ -99,13 +99,17 @@ pub(crate) enum Weights<V> {
     Shares(V),
 }
 
-/// The weights of product, max, min and log-sum-exp; `y` is the result, repeated to the shape of `x`.
+/// The weights of the folds that are not linear; `y` is the result, repeated to the shape of `x`.
 pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: AxisSet) -> Weights<V> {
     match fold {
         Fold::Max | Fold::Min => {
             let mask = x.eq(y);
             let ties = mask.reduce(Fold::Sum, axes, true);
             Weights::Chosen { mask, ties }
+        }
+        Fold::Norm => {
+            let (nothing, zero) = (y.eq(&y.number(T::zero())), y.number(T::zero()));
+            Weights::Shares(nothing.select(&zero, &x.div(&nothing.select(&y.number(T::one()), y))))
         }
         Fold::Prod => Weights::Shares(scan::products_of_others(x, axes)),
         // exp(x - y) is the softmax; where all of the row is -inf it would be NaN and is set to 0.
@@ -124,7 +128,8 @@ impl<V> Weights<V> {
         V: Value<T>,
     {
         match self {
-            Weights::Chosen { mask, ties } => mask.select(&g.div(ties), &g.number(T::zero())),
+            // Beside the chosen stands 0 / ties: 0, but NaN where a NaN is the result, which no element equals.
+            Weights::Chosen { mask, ties } => mask.select(&g.div(ties), &ties.number(T::zero()).div(ties)),
             Weights::Shares(p) => g.mul(p),
         }
     }

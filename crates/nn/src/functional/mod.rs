@@ -10,7 +10,7 @@ pub use attention::{AttentionOptions, embedding, scaled_dot_product_attention};
 pub(crate) use norm::batch_normalized;
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
 pub use recurrent::{RnnNonlinearity, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
-pub use similarity::{cosine_similarity, l2_norm, normalize};
+pub use similarity::{cosine_similarity, normalize, normalize_with};
 
 #[cfg(test)]
 mod tests;

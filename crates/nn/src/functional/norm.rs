@@ -146,7 +146,8 @@ pub fn group_norm<'t, T: Float>(
 /// Lempitsky, *Instance normalization* (2016).
 ///
 /// # Errors
-/// If there are not two axes and more, or weight or bias are not `[C]`.
+/// If there are not two axes and more, a channel of a sample has but one element (which would be its own mean), or weight or
+/// bias are not `[C]`.
 #[track_caller]
 pub fn instance_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -155,6 +156,11 @@ pub fn instance_norm<'t, T: Float>(
     eps: f64,
 ) -> Result<Var<'t, T>> {
     let channels = channels("instance_norm", x)?;
+    let shape = x.shape();
+    if shape[2..].iter().product::<usize>() == 1 {
+        let hint = "each channel of each sample must have more than one element".into();
+        return Err(Error::Shape { op: "instance_norm", shape: shape.as_slice().into(), hint });
+    }
     if channels == 0 {
         return Ok(x);
     }

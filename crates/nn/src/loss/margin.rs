@@ -1,7 +1,6 @@
 //! Losses that ask for a distance: between what belongs together and what does not.
 
 use super::{Reduction, same_shape};
-use crate::functional::l2_norm;
 use autograd::{Error, Float, Result, Tensor, Var};
 
 /// A number on the tape of `x`.
@@ -146,7 +145,7 @@ impl Default for TripletOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ, there is no axis, or `p` is not above 0.
+/// If the shapes differ, there is no axis, or `p` or the margin is not above 0.
 #[track_caller]
 pub fn triplet_margin_loss<'t, T: Float>(
     rows: [Var<'t, T>; 3],
@@ -158,6 +157,7 @@ pub fn triplet_margin_loss<'t, T: Float>(
     same_shape(OP, anchor, right)?;
     same_shape(OP, anchor, wrong)?;
     super::positive(OP, "p", options.p)?;
+    super::positive(OP, "margin", options.margin)?;
     if anchor.rank() == 0 {
         return Err(Error::Shape {
             op: OP,
@@ -165,14 +165,7 @@ pub fn triplet_margin_loss<'t, T: Float>(
             hint: "distances need an axis to be taken along".into(),
         });
     }
-    let distance = |a: Var<'t, T>, b: Var<'t, T>| {
-        let d = a - b + T::of(options.eps);
-        match options.p {
-            2.0 => l2_norm(d, -1, false),
-            1.0 => d.abs().try_sum(-1, false),
-            p => Ok(d.abs().powf(p).try_sum(-1, false)?.powf(1.0 / p)),
-        }
-    };
+    let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, false);
     let (near, mut far) = (distance(anchor, right)?, distance(anchor, wrong)?);
     if options.swap {
         far = far.minimum(distance(right, wrong)?);

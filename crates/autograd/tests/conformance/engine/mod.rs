@@ -179,7 +179,8 @@ fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> 
     let h = pairs.reduce(|a, b| a + b).ok_or("no tangent")?.backward();
     let products: Vec<Array> = x.iter().map(|&x| Array::of_reals(&h.wrt(x))).collect();
     let expected = pick(&hvp.grads);
-    match_all(case, "hessian-vector product", &products, expected.iter().map(Option::as_ref), None)
+    let jax = case.jax_hvp.as_ref().map(|h| pick(h).into_iter().flatten().collect::<Vec<_>>());
+    match_all(case, "hessian-vector product", &products, expected.iter().map(Option::as_ref), jax.as_deref())
 }
 
 /// The gradient of a program compiled from the tape: bit for bit that of the tape, but for the signs of zeros.

@@ -5,7 +5,7 @@ use autograd::{Tape, Tensor};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// All cases of a family.
 pub struct File {
@@ -27,6 +27,7 @@ pub struct Case {
     pub expect: Option<String>,
     pub jax_outputs: Option<Vec<Array>>,
     pub jax_grads: Option<Vec<Option<Array>>>,
+    pub jax_hvp: Option<Vec<Option<Array>>>,
     /// Everything, for families with a schema of their own.
     pub json: Value,
 }
@@ -52,19 +53,61 @@ pub struct Attrs {
     read: RefCell<BTreeSet<String>>,
 }
 
+/// Every family that one of the two crates replays.
+const FAMILIES: &[&str] = &[
+    "attention",
+    "binary",
+    "conv",
+    "edge",
+    "einsum",
+    "init",
+    "linalg",
+    "loss",
+    "lr_schedule",
+    "matmul",
+    "normlayer",
+    "optim",
+    "pool",
+    "program",
+    "recurrent",
+    "reduce",
+    "reject",
+    "scan",
+    "select",
+    "shape",
+    "softmax",
+    "special",
+    "unary",
+];
+
 /// The files of the given families: those of the folder `CONFORMANCE_DIR`, or of the default one.
 pub fn files(families: &[&str], default: &str) -> Vec<File> {
     let folder = std::env::var_os("CONFORMANCE_DIR").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    refuse_strangers(&folder);
     let path = |family: &&str| folder.join(format!("{family}.json"));
     let present: Vec<PathBuf> = families.iter().map(path).filter(|path| path.is_file()).collect();
     assert!(!present.is_empty(), "{} has no file of the families {families:?}", folder.display());
     present.iter().map(|path| read(path)).collect()
 }
 
-fn read(path: &std::path::Path) -> File {
+/// Cases of a family that nobody replays would be skipped in silence.
+fn refuse_strangers(folder: &Path) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for path in entries.map(|entry| entry.expect("an entry of the folder").path()) {
+        let family = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path.extension().is_some_and(|ext| ext == "json") && !FAMILIES.contains(&family) {
+            assert!(list(&parse(&path)["cases"]).is_empty(), "unknown family `{family}`");
+        }
+    }
+}
+
+fn read(path: &Path) -> File {
+    File { cases: list(&parse(path)["cases"]).iter().map(Case::of).collect() }
+}
+
+fn parse(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let json: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    File { cases: list(&json["cases"]).iter().map(Case::of).collect() }
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 fn list(json: &Value) -> &[Value] {
@@ -107,6 +150,7 @@ impl Case {
             expect: text("expect"),
             jax_outputs: given("jax_outputs").map(arrays),
             jax_grads: given("jax_grads").map(optional),
+            jax_hvp: given("jax_hvp").map(|h| optional(h.get("grads").unwrap_or(h))),
             json: json.clone(),
         }
     }

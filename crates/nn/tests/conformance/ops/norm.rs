@@ -20,8 +20,9 @@ pub fn apply<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
             one((|| group_norm(real(0)?, groups, optional(x, 1)?, optional(x, 2)?, eps(1e-5)))())
         }
         "instance_norm" => one((|| instance_norm(real(0)?, optional(x, 1)?, optional(x, 2)?, eps(1e-5)))()),
-        "normalize" if attrs.f64("p").is_none_or(|p| p == 2.0) => {
-            one((|| normalize(real(0)?, attrs.int("axis").unwrap_or(1), eps(1e-12)))())
+        "normalize" => {
+            let (p, axis) = (attrs.f64("p").unwrap_or(2.0), attrs.int("axis").unwrap_or(1));
+            one((|| normalize_with(real(0)?, p, axis, eps(1e-12)))())
         }
         "batch_norm" => batch(attrs, x),
         _ => return None,

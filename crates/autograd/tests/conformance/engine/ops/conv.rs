@@ -13,6 +13,9 @@ fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f6
     let bias = operand(2).ok();
     let bias = bias.as_ref();
     let y = match op {
+        "conv1d" if same(a) => x()?.try_conv1d_same(w()?, bias, conv(a)?),
+        "conv2d" if same(a) => x()?.try_conv2d_same(w()?, bias, conv(a)?),
+        "conv3d" if same(a) => x()?.try_conv3d_same(w()?, bias, conv(a)?),
         "conv1d" => x()?.try_conv1d(w()?, bias, conv(a)?),
         "conv2d" => x()?.try_conv2d(w()?, bias, conv(a)?),
         "conv3d" => x()?.try_conv3d(w()?, bias, conv(a)?),
@@ -25,11 +28,12 @@ fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f6
         "avg_pool1d" => x()?.try_avg_pool1d(pool(a)?),
         "avg_pool2d" => x()?.try_avg_pool2d(pool(a)?),
         "avg_pool3d" => x()?.try_avg_pool3d(pool(a)?),
-        "adaptive_avg_pool1d" => x()?.try_adaptive_avg_pool1d(output(a)?),
-        "adaptive_avg_pool2d" => x()?.try_adaptive_avg_pool2d(output(a)?),
-        "adaptive_avg_pool3d" => x()?.try_adaptive_avg_pool3d(output(a)?),
-        "adaptive_max_pool1d" => x()?.try_adaptive_max_pool1d(output(a)?),
-        "adaptive_max_pool2d" => x()?.try_adaptive_max_pool2d(output(a)?),
+        "adaptive_avg_pool1d" => x()?.try_adaptive_avg_pool1d(output(a, x()?)?),
+        "adaptive_avg_pool2d" => x()?.try_adaptive_avg_pool2d(output(a, x()?)?),
+        "adaptive_avg_pool3d" => x()?.try_adaptive_avg_pool3d(output(a, x()?)?),
+        "adaptive_max_pool1d" => x()?.try_adaptive_max_pool1d(output(a, x()?)?),
+        "adaptive_max_pool2d" => x()?.try_adaptive_max_pool2d(output(a, x()?)?),
+        "adaptive_max_pool3d" => x()?.try_adaptive_max_pool3d(output(a, x()?)?),
         "upsample_nearest1d" => x()?.try_upsample_nearest1d(resize(a)?),
         "upsample_nearest2d" => x()?.try_upsample_nearest2d(resize(a)?),
         "upsample_nearest3d" => x()?.try_upsample_nearest3d(resize(a)?),
@@ -38,6 +42,14 @@ fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f6
         "upsample_trilinear3d" => x()?.try_upsample_trilinear3d(resize(a)?, a.bool("align_corners")),
         "pixel_shuffle" => x()?.try_pixel_shuffle(sizes(a, "r", [0])?[0]),
         "pixel_unshuffle" => x()?.try_pixel_unshuffle(sizes(a, "r", [0])?[0]),
+        "unfold" if a.get("kernel").is_some() => {
+            let stride = sizes(a, "stride", [1; 2])?;
+            x()?.try_columns(Pool { stride, ..pool(a)? })
+        }
+        "unfold" => {
+            let axis = a.int("axis").or(a.int("dimension")).ok_or_else(|| wrong("an axis is missing"))?;
+            x()?.try_unfold(axis, sizes(a, "size", [0])?[0], sizes(a, "step", [1])?[0])
+        }
         _ => return Ok(None),
     };
     y.map(Some)
@@ -59,11 +71,19 @@ fn sizes<const D: usize>(a: &Attrs, key: &str, otherwise: [usize; D]) -> Result<
     given.try_into().map_err(|_| wrong("there must be one size for each axis"))
 }
 
+/// Whether the padding is what keeps the size.
+fn same(a: &Attrs) -> bool {
+    a.text("padding") == Some("same")
+}
+
 fn conv<const D: usize>(a: &Attrs) -> Result<Conv<D>> {
     let usual = Conv::<D>::default();
     Ok(Conv {
         stride: sizes(a, "stride", usual.stride)?,
-        padding: sizes(a, "padding", usual.padding)?,
+        padding: match a.text("padding") {
+            Some("same" | "valid") => usual.padding,
+            _ => sizes(a, "padding", usual.padding)?,
+        },
         dilation: sizes(a, "dilation", usual.dilation)?,
         groups: sizes(a, "groups", [usual.groups])?[0],
     })
@@ -81,12 +101,17 @@ fn pool<const D: usize>(a: &Attrs) -> Result<Pool<D>> {
     })
 }
 
-fn output<const D: usize>(a: &Attrs) -> Result<[usize; D]> {
-    let key = if a.get("size").is_some() { "size" } else { "output" };
-    if a.get(key).is_none() {
-        return Err(wrong("the size of the output is missing"));
-    }
-    sizes(a, key, [0; D])
+/// The sizes asked for; `null` keeps the image's.
+fn output<const D: usize>(a: &Attrs, x: Var<f64>) -> Result<[usize; D]> {
+    let key = ["output", "output_size", "size"].into_iter().find(|key| a.get(key).is_some());
+    let key = key.ok_or_else(|| wrong("the size of the output is missing"))?;
+    let Some(list) = a.get(key).and_then(|v| v.as_array()).filter(|list| list.iter().any(|size| size.is_null())) else {
+        return sizes(a, key, [0; D]);
+    };
+    let (from, missing) = (x.shape(), || wrong("there must be one size for each axis"));
+    let first = from.len().checked_sub(D).filter(|_| list.len() == D).ok_or_else(missing)?;
+    let size = |i: usize| list[i].as_u64().map_or(from[first + i], |size| size as usize);
+    Ok(std::array::from_fn(size))
 }
 
 fn resize<const D: usize>(a: &Attrs) -> Result<Resize<D>> {

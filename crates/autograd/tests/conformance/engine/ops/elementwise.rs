@@ -1,7 +1,7 @@
 //! Functions of one and two tensors, element by element.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Result, Tape, Tensor, Var};
+use autograd::{Error, Result, Tape, Tensor, Var};
 
 pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     unary(op, attrs, x).or_else(|| binary(tape, op, attrs, x))
@@ -90,7 +90,10 @@ fn with_parameters<'t>(op: &str, attrs: &Attrs, args: &[Arg<'t>]) -> Applied<'t>
         "pow_scalar" => x.powf(attrs.f64("exponent")?),
         "scalar_pow" => x.scalar_pow(attrs.f64("base")?),
         "scale_add" => x * number("mul", 1.0) + number("add", 0.0),
-        "polygamma" => x.polygamma(attrs.int("n")? as u32),
+        "polygamma" => match u32::try_from(attrs.int("n")?) {
+            Ok(n) => x.polygamma(n),
+            Err(_) => return Some(Err(Error::Argument { op: "polygamma", hint: "n must not be negative".into() })),
+        },
         "glu" => return Some(one(x.try_glu(attrs.int("axis").unwrap_or(-1)))),
         "prelu" => return Some(prelu(x, args.get(1)?)),
         _ => return None,

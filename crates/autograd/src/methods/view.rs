@@ -1,0 +1,190 @@
+//! Other shapes, other orders and parts of the same elements: views where memory allows. Joining alone copies.
+
+macro_rules! view_methods {
+    () => {
+        twins! {
+            /// The same elements under another shape: a view where memory allows.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].reshape(&[2, 2]), tensor![[1.0, 2.0], [3.0, 4.0]]);
+            /// ```
+            reshape, try_reshape(shape: &[usize]) |x| {
+                if *Value::shape(x) == *shape { return Ok(x.clone()) }
+                Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
+            }
+
+            /// Repeated without copying to a shape it broadcasts to.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0].broadcast_to(&[2, 2]), tensor![[1.0, 2.0], [1.0, 2.0]]);
+            /// ```
+            broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
+                Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
+            }
+
+            /// Axes in another order, a view: axis `i` of the result is axis `order[i]` of this one.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 2.0, 3.0]].permute(&[1, 0]), tensor![[1.0], [2.0], [3.0]]);
+            /// ```
+            permute, try_permute(order: &[usize]) |x| {
+                Value::try_apply(Op::Permute { order: order.into() }, &[x])
+            }
+
+            /// Two axes exchanged, a view; negative ones count from the back.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 2.0, 3.0]].transpose(0, -1), tensor![[1.0], [2.0], [3.0]]);
+            /// ```
+            transpose, try_transpose(i: isize, j: isize) |x| {
+                let shape = Value::shape(x);
+                let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
+                let mut order: Shape = (0..shape.len()).collect();
+                order.swap(i, j);
+                x.try_permute(&order)
+            }
+
+            /// A new axis of size 1 before the given one; `-1` appends it.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0].unsqueeze(-1), tensor![[1.0], [2.0]]);
+            /// ```
+            unsqueeze, try_unsqueeze(axis: isize) |x| {
+                let mut shape = Value::shape(x);
+                let mut wider = shape.clone();
+                wider.push(1);
+                let axis = resolve_axis("unsqueeze", axis, &wider)?;
+                shape.insert(axis, 1);
+                x.try_reshape(&shape)
+            }
+
+            /// Without the given axis, whose size must be 1.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0], [2.0]].squeeze(1), tensor![1.0, 2.0]);
+            /// ```
+            squeeze, try_squeeze(axis: isize) |x| {
+                let mut shape = Value::shape(x);
+                let axis = resolve_axis("squeeze", axis, &shape)?;
+                if shape[axis] != 1 {
+                    return Err(Error::Shape { op: "squeeze", shape: shape.as_slice().into(), hint: format!("axis {axis} must have size 1") });
+                }
+                shape.remove(axis);
+                x.try_reshape(&shape)
+            }
+
+            /// Part of one axis, a view, by Python's rules: negative ends count from the back, out-of-range ones are
+            /// clipped. `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+            /// assert_eq!(x.slice(1, -2..), tensor![[2.0, 3.0], [5.0, 6.0]]);
+            /// ```
+            slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
+                let start = match range.start_bound() {
+                    Bound::Included(&i) => Some(i),
+                    // After the last element there is none: -1 + 1 would be the first.
+                    Bound::Excluded(&-1) => Some(isize::MAX),
+                    Bound::Excluded(&i) => Some(i.saturating_add(1)),
+                    Bound::Unbounded => None,
+                };
+                let stop = match range.end_bound() {
+                    // Through the last element is no index: -1 + 1 would be 0.
+                    Bound::Included(&-1) | Bound::Unbounded => None,
+                    Bound::Included(&i) => Some(i.saturating_add(1)),
+                    Bound::Excluded(&i) => Some(i),
+                };
+                x.try_slice_step(axis, start, stop, 1)
+            }
+
+            /// Every `step`-th element of one axis, a view, as Python's `start:stop:step`; negative steps walk backwards.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, 3.0].slice_step(0, None, None, -2), tensor![3.0, 1.0]);
+            /// ```
+            slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
+                let shape = Value::shape(x);
+                let axis = resolve_axis("slice", axis, &shape)?;
+                let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                spans[axis] = python_span(shape[axis], start, stop, step)
+                    .ok_or_else(|| Error::Argument { op: "slice", hint: "the step must not be 0".into() })?;
+                Value::try_apply(Op::Slice { spans }, &[x])
+            }
+        }
+
+        /// The last two axes exchanged: the transposed matrix, as a view. A vector stays as it is.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[1.0, 2.0]].t(), tensor![[1.0], [2.0]]);
+        /// ```
+        #[track_caller]
+        pub fn t(&self) -> Self {
+            if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
+        }
+
+        /// All elements in one axis.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].flatten(), tensor![1.0, 2.0, 3.0, 4.0]);
+        /// ```
+        #[track_caller]
+        pub fn flatten(&self) -> Self {
+            self.reshape(&[or_panic(count("flatten", &Value::shape(self)))])
+        }
+
+        /// Joined along an axis that they already have.
+        ///
+        /// # Panics
+        /// If there are none, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// let (a, b) = (tensor![[1.0], [2.0]], tensor![[3.0], [4.0]]);
+        /// assert_eq!(autograd::Tensor::concat(&[a, b], 1), tensor![[1.0, 3.0], [2.0, 4.0]]);
+        /// ```
+        #[track_caller]
+        pub fn concat(parts: &[Self], axis: isize) -> Self {
+            or_panic(Self::try_concat(parts, axis))
+        }
+
+        /// Joined along an axis that they already have, or an error.
+        #[track_caller]
+        pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
+            let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
+            let axis = if parts.is_empty() { 0 } else { resolve_axis("concat", axis, &first)? };
+            Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 8]>>())
+        }
+
+        /// Joined along a new axis.
+        ///
+        /// # Panics
+        /// If there are none, or the shapes differ.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(autograd::Tensor::stack(&[tensor![1.0, 2.0], tensor![3.0, 4.0]], 0), tensor![[1.0, 2.0], [3.0, 4.0]]);
+        /// ```
+        #[track_caller]
+        pub fn stack(parts: &[Self], axis: isize) -> Self {
+            or_panic(Self::try_stack(parts, axis))
+        }
+
+        /// Joined along a new axis, or an error.
+        #[track_caller]
+        pub fn try_stack(parts: &[Self], axis: isize) -> Result<Self> {
+            let parts: Result<Vec<Self>> = parts.iter().map(|p| p.try_unsqueeze(axis)).collect();
+            Self::try_concat(&parts?, axis)
+        }
+    };
+}
+pub(super) use view_methods;
