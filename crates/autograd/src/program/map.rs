@@ -6,13 +6,15 @@ use super::fuse::{Cluster, fold_sizes};
 use super::graph::{Act, Graph};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
+use crate::kernel::gemm::{PartsOf, with_workspace};
+use crate::kernel::simd::simd;
 use crate::kernel::{reduce, threads};
 use crate::op::elementwise::binary_map;
 use crate::op::eval::{select_block, unary_block};
 use crate::op::{Binary, Unary};
 use crate::tensor::{Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Bytes that the registers of one thread may take.
 const SCRATCH: usize = 24 * 1024;
@@ -37,6 +39,10 @@ pub(super) enum Place {
 pub(super) enum Function {
     Unary(Unary),
     Binary(Binary),
+    /// a · b + c, a · b - c, c - a · b: two roundings each, as the two ops had.
+    MulAdd,
+    MulSub,
+    SubMul,
     Where,
     Copy,
 }
@@ -141,10 +147,13 @@ impl<T: Float> Map<T> {
         }
     }
 
-    /// Part of a run of the first result, which holds what a product has just put there, and of the other results.
-    pub(super) fn finish(&self, at: usize, operands: &[Operand<T>], out: &mut [&mut [T]]) {
-        let n = out[0].len();
-        self.with_registers(|registers| self.span(at, n, operands, out, registers));
+    /// Runs of the first result, which hold what a product has just put there, each with the same part of the other results.
+    pub(super) fn finish(&self, runs: &mut PartsOf<'_, T>, operands: &[Operand<T>]) {
+        self.with_registers(|registers| {
+            for (at, mut out) in runs {
+                self.span(at, out[0].len(), operands, &mut out, registers);
+            }
+        });
     }
 
     /// The part of everything that begins at an element and is one thread's.
@@ -153,7 +162,7 @@ impl<T: Float> Map<T> {
             if self.folds.is_empty() {
                 return self.span(at, n, operands, chunks, registers);
             }
-            let _ = Tensor::<T>::build(&[self.passing.max(1) * self.unit], |passing| {
+            with_workspace(self.passing.max(1) * self.unit, |passing: &mut [T]| {
                 for (k, first) in (0..n).step_by(self.unit).enumerate() {
                     let len = self.unit.min(n - first);
                     self.unit(at, first, len, k, operands, chunks, passing, registers);
@@ -192,7 +201,7 @@ impl<T: Float> Map<T> {
     }
 
     fn with_registers(&self, f: impl FnOnce(&mut [&mut [T]])) {
-        let _ = Tensor::<T>::build(&[self.registers.max(1) * self.block], |scratch| {
+        with_workspace(self.registers.max(1) * self.block, |scratch: &mut [T]| {
             let mut registers: SmallVec<[&mut [T]; 16]> = scratch.chunks_mut(self.block).collect();
             f(&mut registers);
         });
@@ -222,6 +231,8 @@ impl<T: Float> Map<T> {
         self.instructions.iter().filter_map(|i| match i.function {
             Function::Unary(u) => Some(u.name()),
             Function::Binary(b) => Some(b.name()),
+            Function::MulAdd => Some("mul+add"),
+            Function::MulSub | Function::SubMul => Some("mul+sub"),
             Function::Where => Some("select"),
             Function::Copy => None,
         })
@@ -281,10 +292,26 @@ impl<T: Float> Block<'_, '_, '_, T> {
             }
             Place::Out(k) => {
                 let taken = std::mem::take(&mut self.out[k as usize]);
+                if let Some(at) = i.from.iter().position(|&from| from == i.to) {
+                    self.compute_onto(i, at, &mut taken[self.first..self.first + self.len]);
+                    self.out[k as usize] = taken;
+                    return;
+                }
                 self.compute(i, &mut taken[self.first..self.first + self.len]);
                 self.out[k as usize] = taken;
             }
             _ => unreachable!("operands are not written"),
+        }
+    }
+
+    /// An instruction whose operand `at` lies where its result goes.
+    fn compute_onto(&self, i: &Instruction, at: usize, to: &mut [T]) {
+        let [a, b, c] = i.from;
+        match (i.function, at) {
+            (Function::MulAdd, 0) => mul_add_onto(to, self.read(b), self.read(c)),
+            (Function::MulAdd, 1) => mul_add_onto(to, self.read(a), self.read(c)),
+            (Function::SubMul, _) => sub_mul_onto(to, self.read(a), self.read(b)),
+            _ => unreachable!("no other instruction is written over its operand"),
         }
     }
 
@@ -293,9 +320,59 @@ impl<T: Float> Block<'_, '_, '_, T> {
         match i.function {
             Function::Unary(u) => unary_block(u, self.read(a), to),
             Function::Binary(f) => binary_map(f, self.read(a), self.read(b), to),
+            Function::MulAdd => mul_add(self.read(a), self.read(b), self.read(c), to),
+            Function::MulSub => mul_sub(self.read(a), self.read(b), self.read(c), to),
+            Function::SubMul => sub_mul(self.read(a), self.read(b), self.read(c), to),
             Function::Where => select_block(self.read(a), self.read(b), self.read(c), to),
             Function::Copy => to.copy_from_slice(self.read(a)),
         }
+    }
+}
+
+simd! {
+    fn mul_add<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
+        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+            *o = a * b + c;
+        }
+    }
+}
+
+simd! {
+    fn mul_sub<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
+        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+            *o = a * b - c;
+        }
+    }
+}
+
+simd! {
+    fn sub_mul<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
+        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+            *o = c - a * b;
+        }
+    }
+}
+
+simd! {
+    fn mul_add_onto<T: Float>(to: &mut [T], b: &[T], c: &[T]) {
+        for ((o, &b), &c) in to.iter_mut().zip(b).zip(c) {
+            *o = *o * b + c;
+        }
+    }
+}
+
+simd! {
+    fn sub_mul_onto<T: Float>(to: &mut [T], a: &[T], b: &[T]) {
+        for ((o, &a), &b) in to.iter_mut().zip(a).zip(b) {
+            *o -= a * b;
+        }
+    }
+}
+
+impl Function {
+    /// Whether the operand in that place may lie where the result goes.
+    fn writes_over(self, at: usize) -> bool {
+        matches!((self, at), (Function::MulAdd, 0 | 1) | (Function::SubMul, 2))
     }
 }
 
@@ -308,6 +385,8 @@ struct Emitter<'a, T: Float> {
     places: HashMap<u32, Place>,
     /// The last node that reads each value.
     last: HashMap<u32, u32>,
+    /// Products that are computed with the one sum that reads them.
+    joined: HashSet<u32>,
     consts: Vec<T>,
     free: Vec<u16>,
     registers: u16,
@@ -317,9 +396,11 @@ struct Emitter<'a, T: Float> {
 
 impl<'a, T: Float> Emitter<'a, T> {
     fn new(g: &'a Graph<T>, cluster: &'a Cluster, ports: &'a Ports<'a>) -> Self {
+        let joined = joined(g, cluster, ports);
         let mut last = HashMap::new();
-        for &id in &cluster.maps {
-            g.nodes[id as usize].inputs.iter().for_each(|&i| _ = last.insert(i, id));
+        for &id in cluster.maps.iter().filter(|id| !joined.contains(id)) {
+            let (_, from) = lowered(g, id, &joined);
+            from.iter().for_each(|&i| _ = last.insert(i, id));
         }
         Emitter {
             g,
@@ -327,6 +408,7 @@ impl<'a, T: Float> Emitter<'a, T> {
             ports,
             places: HashMap::new(),
             last,
+            joined,
             consts: Vec::new(),
             free: Vec::new(),
             registers: 0,
@@ -342,7 +424,7 @@ impl<'a, T: Float> Emitter<'a, T> {
         let passing = folds.iter().filter(|(_, alone)| *alone).count();
         let unit = folds.first().map_or(0, |(fold, _)| unit_of(fold));
         let mut copies = Vec::new();
-        for &id in &self.cluster.maps {
+        for &id in self.cluster.maps.iter().filter(|id| !self.joined.contains(id)).collect::<Vec<_>>() {
             self.instruction(id, &mut copies);
         }
         self.instructions.extend(copies);
@@ -407,19 +489,14 @@ impl<'a, T: Float> Emitter<'a, T> {
     }
 
     fn instruction(&mut self, id: u32, copies: &mut Vec<Instruction>) {
-        let node = &self.g.nodes[id as usize];
-        let function = match &node.act {
-            Act::Unary(u) => Function::Unary(*u),
-            Act::Binary(b) => Function::Binary(*b),
-            _ => Function::Where,
-        };
+        let (function, inputs) = lowered(self.g, id, &self.joined);
         let mut from = [Place::Register(0); 3];
-        for (place, &input) in from.iter_mut().zip(&node.inputs) {
+        for (place, &input) in from.iter_mut().zip(&inputs) {
             *place = self.source(input);
         }
         let whole = self.ports.whole.iter().position(|&out| out == id);
         let to = match (whole, self.places.get(&id)) {
-            (Some(out), _) if self.is_free(out, id) => Place::Out(out as u16),
+            (Some(out), _) if self.is_free(out, id, function, &from) => Place::Out(out as u16),
             (None, Some(&place)) => place,
             _ => Place::Register(self.register()),
         };
@@ -428,8 +505,8 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
         self.places.insert(id, to);
         self.instructions.push(Instruction { function, from, to });
-        for &input in &node.inputs {
-            let dead = self.last.get(&input) == Some(&id) && self.cluster.maps.contains(&input);
+        for &input in &inputs {
+            let dead = self.last.get(&input) == Some(&id) && self.cluster.maps.binary_search(&input).is_ok();
             let kept = self.ports.whole.contains(&input);
             if let (true, false, Some(Place::Register(r))) = (dead, kept, self.places.get(&input))
                 && !self.free.contains(r)
@@ -439,10 +516,16 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
     }
 
-    /// Whether what the place of a result held before is no longer read, by this node or a later one.
-    fn is_free(&self, out: usize, by: u32) -> bool {
-        let old = self.ports.in_place[out];
-        old.is_none_or(|old| self.last.get(&old).is_none_or(|&last| last < by))
+    /// Whether what the place of a result held before is no longer read, by this node (unless it writes over it) or a later
+    /// one.
+    fn is_free(&self, out: usize, by: u32, function: Function, from: &[Place; 3]) -> bool {
+        let Some(&last) = self.ports.in_place[out].and_then(|old| self.last.get(&old)) else { return true };
+        let mut reads = (0..3).filter(|&at| from[at] == Place::Out(out as u16));
+        let over = match (reads.next(), reads.next()) {
+            (Some(at), None) => function.writes_over(at),
+            _ => false,
+        };
+        last < by || last == by && over
     }
 
     fn source(&mut self, id: u32) -> Place {
@@ -464,6 +547,48 @@ impl<'a, T: Float> Emitter<'a, T> {
             self.registers - 1
         })
     }
+}
+
+/// What a node does, and what it reads: a sum reads the operands of a product joined to it.
+fn lowered<T: Float>(g: &Graph<T>, id: u32, joined: &HashSet<u32>) -> (Function, SmallVec<[u32; 3]>) {
+    let node = &g.nodes[id as usize];
+    let inputs = || node.inputs.iter().copied().collect();
+    let function = match node.act {
+        Act::Unary(u) => return (Function::Unary(u), inputs()),
+        Act::Binary(Binary::Add) => Function::MulAdd,
+        Act::Binary(Binary::Sub) if joined.contains(&node.inputs[0]) => Function::MulSub,
+        Act::Binary(Binary::Sub) => Function::SubMul,
+        Act::Binary(b) => return (Function::Binary(b), inputs()),
+        _ => return (Function::Where, inputs()),
+    };
+    let product = |other: usize| {
+        let [a, b] = [0, 1].map(|k| g.nodes[node.inputs[1 - other] as usize].inputs[k]);
+        smallvec![a, b, node.inputs[other]]
+    };
+    match node.inputs.iter().position(|i| joined.contains(i)) {
+        Some(at) => (function, product(1 - at)),
+        None => (
+            if function == Function::MulAdd { Function::Binary(Binary::Add) } else { Function::Binary(Binary::Sub) },
+            inputs(),
+        ),
+    }
+}
+
+/// The products that one sum or difference alone reads, one each.
+fn joined<T: Float>(g: &Graph<T>, cluster: &Cluster, ports: &Ports) -> HashSet<u32> {
+    let mut readers: HashMap<u32, u32> = HashMap::new();
+    for &id in &cluster.maps {
+        g.nodes[id as usize].inputs.iter().for_each(|&i| *readers.entry(i).or_default() += 1);
+    }
+    let folded = |id: u32| cluster.folds.iter().any(|&fold| g.nodes[fold as usize].inputs[0] == id);
+    let alone = |id: &u32| {
+        let product = matches!(g.nodes[*id as usize].act, Act::Binary(Binary::Mul));
+        let inside = cluster.maps.binary_search(id).is_ok() && !ports.whole.contains(id) && !folded(*id);
+        product && inside && readers[id] == 1
+    };
+    let sums =
+        cluster.maps.iter().filter(|&&id| matches!(g.nodes[id as usize].act, Act::Binary(Binary::Add | Binary::Sub)));
+    sums.filter_map(|&id| g.nodes[id as usize].inputs.iter().copied().find(alone)).collect()
 }
 
 /// Elements that are folded at a time.

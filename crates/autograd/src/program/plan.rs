@@ -8,7 +8,8 @@ use super::map::{Map, Ports};
 use super::scalar::Scalars;
 use crate::error::Result;
 use crate::float::Float;
-use crate::op::{Cost, Op};
+use crate::kernel::gemm;
+use crate::op::{Binary, Cost, Op};
 use crate::tensor::layout::{broadcast_strides, is_contiguous, reshape_strides, room, row_major};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
@@ -27,6 +28,8 @@ pub(super) enum Work<T: Float> {
     Map(Map<T>),
     /// A product of matrices, and the cluster that it begins.
     Product { transposed: [bool; 2], map: Map<T> },
+    /// A product of matrices that is added to what its result is written over.
+    Onto { transposed: [bool; 2] },
     /// A cluster of single numbers.
     Scalars(Scalars<T>),
 }
@@ -323,6 +326,15 @@ impl<'a, T: Float> Planner<'a, T> {
             return;
         }
         let mut in_place = self.in_place(k, cluster, &operands, &whole);
+        if let (Some(transposed), [Some(over)]) = (self.adds_product(cluster), &in_place[..]) {
+            let (home, inputs) = (self.slot(*over), &g.nodes[cluster.product.expect("it adds one") as usize].inputs);
+            step.inputs = inputs.iter().map(|&i| self.slot(i)).collect();
+            let slot = self.slot(whole[0]);
+            self.homes[slot as usize] = self.homes[home as usize];
+            step.outs.push(self.out(whole[0], Memory::Over(home)));
+            step.work = Work::Onto { transposed };
+            return;
+        }
         if let Some(product) = cluster.product {
             // The product itself is written to the first result: over none of the operands.
             let first = in_place.iter().position(Option::is_none).unwrap_or(0);
@@ -361,6 +373,20 @@ impl<'a, T: Float> Planner<'a, T> {
             },
             _ => Work::Map(map),
         };
+    }
+
+    /// The flags of the product, if all that a cluster does is to add it to an array, and adding it block by block gives
+    /// the same bits.
+    fn adds_product(&self, cluster: &Cluster) -> Option<[bool; 2]> {
+        let g = self.g;
+        let (product, &[sum]) = (cluster.product?, &cluster.maps[..]) else { return None };
+        let Act::Op(op) = &g.nodes[product as usize].act else { return None };
+        let Op::MatMul { ta, tb } = **op else { return None };
+        let [.., m, n] = g.shape(product)[..] else { return None };
+        let [.., rows, columns] = g.shape(g.nodes[product as usize].inputs[0])[..] else { return None };
+        let once = m > 1 && n > 1 && gemm::is_one_block(if ta { rows } else { columns });
+        let adds = matches!(g.nodes[sum as usize].act, Act::Binary(Binary::Add));
+        (once && adds && g.nodes[sum as usize].inputs[0] != g.nodes[sum as usize].inputs[1]).then_some([ta, tb])
     }
 
     /// For each result the operand that it may be written over: one that dies here and lies as the result will.

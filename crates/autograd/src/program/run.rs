@@ -251,9 +251,12 @@ impl<T: Float> Program<T> {
                 operands.push(Operand::Old);
                 let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
                 let (product, others) = out.split_first_mut().expect("a product has a result");
-                eval::matmul_alongside([x[0], x[1]], *transposed, &step.outs[0].shape, product, others, &|at, run| {
-                    map.finish(at, &operands, run);
+                eval::matmul_alongside([x[0], x[1]], *transposed, &step.outs[0].shape, product, others, &|runs| {
+                    map.finish(runs, &operands);
                 });
+            }
+            Work::Onto { transposed } => {
+                eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, rooms[0].slice());
             }
             Work::Scalars(scalars) => {
                 for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {

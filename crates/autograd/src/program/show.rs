@@ -74,6 +74,7 @@ impl<T: Float> Display for Work<T> {
             Work::Custom(rule) => write!(f, "custom op {rule}"),
             Work::Map(map) => write!(f, "[{}]", list(map.names().collect())),
             Work::Product { map, .. } => write!(f, "matmul [{}]", list(map.names().collect())),
+            Work::Onto { .. } => write!(f, "matmul onto"),
             Work::Scalars(scalars) => {
                 let [written, run] = scalars.len();
                 write!(f, "{run} numbers, {written} instructions")

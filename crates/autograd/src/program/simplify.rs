@@ -24,7 +24,7 @@ pub(super) fn simplify<T: Float>(
         Op::Binary(b) => {
             let b = *b;
             unexpand(g, inputs, shape);
-            binary(g, b, inputs, shape).or_else(|| pieces(g, b, inputs, line))
+            binary(g, b, inputs, shape).or_else(|| pieces(g, b, inputs, line)).or_else(|| permuted(g, b, inputs, line))
         }
         Op::Where => {
             unexpand(g, inputs, shape);
@@ -145,6 +145,25 @@ fn pieces<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static
         return None;
     }
     g.push(Op::Concat { axis }, parts.iter().map(|&(_, id)| id).collect(), line).ok()
+}
+
+/// What is computed of two arrays with their axes in another order is computed first, and reordered then: so the sum of the
+/// cotangents of a transposed matrix is taken as their products come.
+fn permuted<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static Location<'static>) -> Option<u32> {
+    let order = |id: u32| match &g.nodes[id as usize].act {
+        Act::Op(op) => match &**op {
+            Op::Permute { order } => Some((order, g.nodes[id as usize].inputs[0])),
+            _ => None,
+        },
+        _ => None,
+    };
+    let ((first, x), (second, y)) = (order(inputs[0])?, order(inputs[1])?);
+    if first != second || g.shape(x) != g.shape(y) {
+        return None;
+    }
+    let order = first.clone();
+    let together = g.push(Op::Binary(b), smallvec![x, y], line).ok()?;
+    g.push(Op::Permute { order }, smallvec![together], line).ok()
 }
 
 /// A product reads its operands transposed by a flag.

@@ -23,6 +23,11 @@ const PACK_A: usize = 16;
 /// `B` is packed if it meets at least this many panels of `A`.
 const PACK_B: usize = 12;
 
+/// Whether a sum of that length is a single block, so that adding it to what is there is adding its value.
+pub fn is_one_block(k: usize) -> bool {
+    k <= KC
+}
+
 /// The length of the blocks of a sum of `k`, the last of which may be shorter.
 fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }

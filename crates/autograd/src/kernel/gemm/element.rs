@@ -3,7 +3,7 @@
 //! The same source is compiled three times for x86-64: for AVX-512, for AVX2 with FMA, and for the baseline, which has
 //! no fused multiply-add and computes the same bits without it. Elsewhere there is the baseline alone.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ops::Add;
 
 use super::{Kind, Product, blocked, dots};
@@ -167,18 +167,17 @@ fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
 #[repr(align(64))]
 struct Line(#[expect(dead_code, reason = "memory, used as other types")] [u8; 64]);
 
-/// Calls `f` with memory for `len` elements, of unspecified values. It is the thread's own and kept for the next time,
-/// so nothing is allocated when no more is asked for than before.
+/// Calls `f` with memory for `len` elements, of unspecified values. It is the thread's own and kept for the next time, so
+/// nothing is allocated when no more is asked for than before; a call within `f` gets another piece, likewise kept.
 pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    thread_local!(static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) });
-    // Taken out for the time of `f`: should that come here again, it finds none and gets memory of its own.
-    let mut lines = LINES.take();
+    thread_local!(static PIECES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) });
+    let mut lines = PIECES.with_borrow_mut(Vec::pop).unwrap_or_default();
     let needed = (len * size_of::<T>()).div_ceil(size_of::<Line>());
     if lines.len() < needed {
         lines.resize(needed, Line([0; 64]));
     }
     // SAFETY: the lines are initialised and aligned for T, which is f32 or f64: any bits are a value.
     let result = f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) });
-    LINES.set(lines);
+    PIECES.with_borrow_mut(|pieces| pieces.push(lines));
     result
 }

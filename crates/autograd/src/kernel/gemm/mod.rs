@@ -25,21 +25,47 @@ mod view;
 mod tests;
 
 use crate::kernel::threads;
+pub use blocked::is_one_block;
 pub use element::Element;
-use element::{Isa, with_workspace};
+use element::Isa;
+pub use element::with_workspace;
 use smallvec::{SmallVec, smallvec};
+use std::marker::PhantomData;
 pub use view::Mat;
 use view::{View, ViewMut};
 
 /// Multiply-adds that a thread must get to be worth its wake-up: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
 
-/// What happens to a result while it is still in the cache: called with each run of elements of `c` when they are final,
-/// and with the place in `c` where it begins.
+/// What happens to a result while it is still in the cache: called with runs of elements of `c` when they are final.
 ///
-/// A run is a part of one row, or several whole rows; together the runs are all of `c`, each element once. The call is
-/// made by the thread that computed the run, and may change it.
-pub type Then<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
+/// Together the runs of all calls are all of `c`, each element once. A call is made by the thread that computed its runs,
+/// and may change them.
+pub type Then<'a, T> = &'a (dyn Fn(Runs<'_, T>) + Sync);
+
+/// Runs of a result, each with the place where it begins: a part of one row, or several whole rows.
+pub struct Runs<'r, T> {
+    from: ViewMut<T>,
+    at: usize,
+    rows: usize,
+    len: usize,
+    borrow: PhantomData<&'r mut [T]>,
+}
+
+impl<'r, T> Iterator for Runs<'r, T> {
+    type Item = (usize, &'r mut [T]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rows = self.rows.checked_sub(1)?;
+        let (at, start) = (self.at, self.from.start);
+        self.at += self.from.row;
+        self.from.start = start.wrapping_add(self.from.row);
+        // SAFETY: there were that many rows of that length, written and nobody else's (see `Product::finish`), and each
+        // is given once.
+        Some((at, unsafe { std::slice::from_raw_parts_mut(start, self.len) }))
+    }
+}
 
 /// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps. Its elements go through `then`.
 ///
@@ -52,7 +78,7 @@ pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bo
     matmul_on(Isa::detect(), a, b, c, accumulate, then.map(|then| Finish { then, start: 0 }));
 }
 
-/// Calls `multiply` with `c` and a [`Then`] that hands on each run of it together with the same part of each of `others`.
+/// Calls `multiply` with `c` and a [`Then`] that hands on its runs together with the same parts of each of `others`.
 ///
 /// # Panics
 ///
@@ -60,24 +86,33 @@ pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bo
 pub fn alongside<T: Element>(
     c: &mut [T],
     others: &mut [&mut [T]],
-    f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync),
+    f: &(dyn Fn(&mut PartsOf<'_, T>) + Sync),
     multiply: impl FnOnce(&mut [T], Then<T>),
 ) {
     assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results are of one size");
     let others: SmallVec<[ViewMut<T>; 4]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
     let (begin, size) = (c.as_ptr() as usize, c.len());
-    multiply(c, &|_, run| {
-        // By its address, so that no caller can name another part: whoever has the run has these parts, too.
-        let at = (run.as_ptr() as usize).wrapping_sub(begin) / size_of::<T>();
-        let len = run.len();
-        assert!(at <= size && len <= size - at, "alongside: a run of another array");
-        let mut parts: SmallVec<[&mut [T]; 4]> = smallvec![run];
-        // SAFETY: `run` is a part of `c`, and `c` is lent to `multiply` alone: no two runs that exist at the same time
-        // overlap, so neither do the parts of the others, which are as long as `c`.
-        parts.extend(others.iter().map(|other| unsafe { std::slice::from_raw_parts_mut(other.sub(at, 0).start, len) }));
-        f(at, &mut parts);
+    multiply(c, &|runs| {
+        f(&mut runs.map(|(_, run)| {
+            // By its address, so that no caller can name another part: whoever has the run has these parts, too.
+            let at = (run.as_ptr() as usize).wrapping_sub(begin) / size_of::<T>();
+            let len = run.len();
+            assert!(at <= size && len <= size - at, "alongside: a run of another array");
+            let mut parts: Parts<T> = smallvec![run];
+            // SAFETY: `run` is a part of `c`, and `c` is lent to `multiply` alone: no two runs that exist at the same time
+            // overlap, so neither do the parts of the others, which are as long as `c`.
+            let part = |other: &ViewMut<T>| unsafe { std::slice::from_raw_parts_mut(other.sub(at, 0).start, len) };
+            parts.extend(others.iter().map(part));
+            (at, parts)
+        }));
     });
 }
+
+/// Runs with their places, each with the same part of other arrays.
+pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
+
+/// A run, and the same part of other arrays.
+pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 4]>;
 
 /// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] += a(i) b(i)` if `accumulate`.
 ///
@@ -192,12 +227,10 @@ impl<'a, T: Element> Product<'a, T> {
     unsafe fn finish(&self, i: usize, j: usize, rows: usize, cols: usize) {
         if let Some(Finish { then, start }) = self.finish {
             // Whole rows lie side by side.
-            let (runs, len) = if cols == self.c.row { (1, rows * cols) } else { (rows, cols) };
-            for row in i..i + runs {
-                // SAFETY: as the caller says.
-                let run = unsafe { std::slice::from_raw_parts_mut(self.c.sub(row, j).start, len) };
-                then(start + row * self.c.row + j, run);
-            }
+            let (rows, len) = if cols == self.c.row { (1, rows * cols) } else { (rows, cols) };
+            // SAFETY: as the caller says.
+            let from = unsafe { self.c.sub(i, j) };
+            then(Runs { from, at: start + i * self.c.row + j, rows, len, borrow: PhantomData });
         }
     }
 }
@@ -210,15 +243,17 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate
     let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
-    // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles.
+    // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles. What goes on to others is
+    // better cut into whole rows, which are fewer runs.
     let (tile_rows, tile_cols) = T::tile(isa, product.kind);
+    let by_rows = m > n || product.finish.is_some() && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
-    let (rows, cols) = if m > n { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
+    let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
     let parts = m.div_ceil(rows) * n.div_ceil(cols);
     let room = T::workspace(isa, rows, cols, k);
     with_workspace(room * parts, |workspace| {
         threads::for_each_chunk(workspace, room, &|part, workspace| {
-            let (i, j) = if m > n { (part * rows, 0) } else { (0, part * cols) };
+            let (i, j) = if by_rows { (part * rows, 0) } else { (0, part * cols) };
             // SAFETY: the parts are disjoint in `c` and end within the product, whose shapes have been checked.
             unsafe { T::multiply(isa, product.part(i, j, rows.min(m - i), cols.min(n - j)), workspace) };
         });

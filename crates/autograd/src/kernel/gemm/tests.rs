@@ -80,7 +80,7 @@ fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debu
             let mut c = before.clone();
             matmul_on(isa, a, b, &mut c, accumulate, None);
             let mut then = before.clone();
-            let finish = Finish { then: &|at, run| number(n, at, run), start: 0 };
+            let finish = Finish { then: &|runs| runs.for_each(|(at, run)| number(n, at, run)), start: 0 };
             matmul_on(isa, a, b, &mut then, accumulate, Some(finish));
             assert!(then == numbered(c.clone()), "{m} x {k} x {n}, {layout_a:?}, {layout_b:?}: not once, or not final");
             c
@@ -148,7 +148,7 @@ fn bits_on<T: Element + From<f32> + PartialEq>(
     threads::set_threads(threads);
     let mut then = c.clone();
     matmul_into(a, b, &mut c, m % 2 == 0, None);
-    matmul_into(a, b, &mut then, m % 2 == 0, Some(&|at, run| number(n, at, run)));
+    matmul_into(a, b, &mut then, m % 2 == 0, Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))));
     assert!(then == numbered(c.clone()), "{shape:?}, {layouts:?}, {threads} threads: not once, or not final");
     c
 }
@@ -183,7 +183,14 @@ fn batches_equal_their_products() {
             let mut expected = got.clone();
             let mut then = got.clone();
             matmul_batch_into(batch, a, b, &mut got, accumulate, None);
-            matmul_batch_into(batch, a, b, &mut then, accumulate, Some(&|at, run| number(n, at, run)));
+            matmul_batch_into(
+                batch,
+                a,
+                b,
+                &mut then,
+                accumulate,
+                Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
+            );
             for i in 0..batch {
                 matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], accumulate, None);
             }
