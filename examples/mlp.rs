@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .epochs(200)
         .batch_size(32)
         .seed(SEED)
-        .schedule(ExponentialDecay { factor: 0.98 })
+        .schedule(ExponentialDecay { gamma: 0.98 })
         .metric(Metric::accuracy())
         .validation(&held_out)
         .early_stopping(EarlyStopping { patience: 30, ..EarlyStopping::default() });
@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             "{:>5}  {:>7.4}  {:>7.2}%  {held_out:>13.4}  {:>16.2}%",
             e.epoch,
             e.loss,
-            percent(e.metric),
-            percent(e.validation_metric)
+            percent(e.metric()),
+            percent(e.validation_metric())
         );
     }
     let best = history.best().expect("at least one epoch").epoch;

@@ -23,14 +23,40 @@ use autograd::{Float, Tensor};
 pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
     assert!(max >= 0.0, "clip::by_norm: the largest norm must be at least 0, and it is {max}");
     let norm = gradients.iter().map(sum_of_squares).sum::<f64>().sqrt();
-    let scale = max / (norm + 1e-6);
-    if scale < 1.0 || scale.is_nan() {
-        let scale = T::of(scale);
-        for g in gradients.iter_mut() {
+    if let Some(scale) = scale(norm, max) {
+        gradients.scale(scale);
+    }
+    norm
+}
+
+/// Scales each gradient by itself so that its Euclidean norm is at most `max`: Keras' `clipnorm`. A parameter with a large
+/// gradient does not hold back the others, and the direction of the whole changes.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 4.0]), Some(tensor![0.5])]);
+/// clip::each_by_norm(&mut gradients, 1.0);
+/// assert!((gradients.get(0).unwrap().at(&[1]) - 0.8).abs() < 1e-6);
+/// assert_eq!(gradients.get(1), Some(&tensor![0.5]));
+/// ```
+/// # Panics
+/// If `max` is negative or NaN.
+#[track_caller]
+pub fn each_by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
+    assert!(max >= 0.0, "clip::each_by_norm: the largest norm must be at least 0, and it is {max}");
+    for g in gradients.iter_mut() {
+        if let Some(scale) = scale(sum_of_squares(g).sqrt(), max) {
+            let scale = T::of(scale);
             g.make_mut().iter_mut().for_each(|x| *x *= scale);
         }
     }
-    norm
+}
+
+/// What brings a norm down to `max`; none if it is not above.
+fn scale(norm: f64, max: f64) -> Option<f64> {
+    let scale = max / (norm + 1e-6);
+    (scale < 1.0 || scale.is_nan()).then_some(scale)
 }
 
 /// Brings every element of every gradient into `[-max, max]`, PyTorch's `clip_grad_value_`. NaN stays NaN.

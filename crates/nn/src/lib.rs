@@ -33,10 +33,12 @@ pub mod prelude {
     pub use crate::data::{Batch, DataLoader, Dataset, TensorDataset, digits};
     pub use crate::layer::{Activation, BatchNorm1d, Dropout, Linear, Mlp, Sequential};
     pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Target};
-    pub use crate::metric::ConfusionMatrix;
-    pub use crate::optim::{Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, RmsProp, Sgd};
+    pub use crate::metric::{Average, ConfusionMatrix, Metric};
+    pub use crate::optim::{
+        Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, ParamGroups, RmsProp, Sgd,
+    };
     pub use crate::plot::LinePlot;
     pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
-    pub use crate::train::{EarlyStopping, History, Metric, TrainStep, Trainer};
+    pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
 }

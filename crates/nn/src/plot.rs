@@ -3,10 +3,9 @@
 
 mod ticks;
 
+use crate::io::{IoError, write_atomically};
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use ticks::Scale;
 
 const WIDTH: f64 = 720.0;
@@ -72,25 +71,12 @@ impl LinePlot {
         out
     }
 
-    /// Writes the picture to a file: first to a new one beside it, so that no half picture ever has its name.
+    /// Writes the picture to a file, which is replaced as a whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let path = path.as_ref();
-        let name =
-            path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a plot needs a file name"))?;
-        let unique =
-            format!(".{}.{}.{}.tmp", name.to_string_lossy(), std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let beside = path.with_file_name(unique);
-        let write = || -> io::Result<()> {
-            let mut file = std::fs::File::create_new(&beside)?;
-            file.write_all(self.svg().as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&beside, path)
-        };
-        write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
+        write_atomically(path, |w| w.write_all(self.svg().as_bytes()))
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {

@@ -40,14 +40,14 @@ fn every_optimizer_learns_the_moons() {
         let mut model = network(3);
         let mut trainer = trainer.epochs(60).metric(Metric::accuracy()).validation(&test).quiet();
         trainer.fit(&mut model, &training).unwrap();
-        trainer.evaluate(&model, &test).unwrap().metric.unwrap()
+        trainer.evaluate(&model, &test).unwrap().metric().unwrap()
     };
     let loss = CrossEntropy::new;
     assert!(fit(Trainer::new(loss(), Sgd::new(0.1).momentum(0.9).nesterov(true))) > 0.98);
     assert!(fit(Trainer::new(loss(), Adam::new(0.01))) > 0.98);
     assert!(fit(Trainer::new(loss(), RmsProp::new(0.005))) > 0.98);
     let all = Trainer::new(loss(), Adam::new(0.01)).l1(1e-5).l2(1e-4).clip_norm(1.0);
-    assert!(fit(all.schedule(StepDecay { every: 20, factor: 0.5 })) > 0.97);
+    assert!(fit(all.schedule(StepDecay { step_size: 20, gamma: 0.5 })) > 0.97);
     assert!(fit(Trainer::new(loss(), Adam::new(0.01)).clip_value(0.1)) > 0.97);
 }
 
@@ -187,11 +187,11 @@ fn a_metric_that_is_to_fall_is_watched_downwards() {
     let mut trainer = Trainer::new(Mse::new(), Sgd::new(0.05)).epochs(40).batch_size(3).early_stopping(early).quiet();
     trainer = trainer.metric(Metric::mean_absolute_error()).validation(&line);
     let history = trainer.fit(&mut model, &line).unwrap();
-    let errors: Vec<f64> = history.epochs.iter().map(|e| e.validation_metric.unwrap()).collect();
+    let errors: Vec<f64> = history.epochs.iter().map(|e| e.validation_metric().unwrap()).collect();
     let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(errors.len() > 10 && least < errors[0] / 2.0, "it goes on while the error falls: {errors:?}");
-    assert_eq!(history.best_by(Monitor::Metric).unwrap().validation_metric, Some(least));
-    assert_eq!(trainer.evaluate(&model, &line).unwrap().metric, Some(least), "the best parameters are back");
+    assert_eq!(history.best_by(Monitor::Metric).unwrap().validation_metric(), Some(least));
+    assert_eq!(trainer.evaluate(&model, &line).unwrap().metric(), Some(least), "the best parameters are back");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! [`ConfusionMatrix`]: not only how often a classifier is wrong, but which classes it takes for which.
 
-use super::{check_labels, decisions, mismatch};
+use super::{check_labels, classes::zeros_and_ones, decisions, mismatch};
+use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 use std::fmt::{self, Display, Formatter};
 
@@ -71,7 +72,7 @@ impl ConfusionMatrix {
             ));
         }
         check_labels("ConfusionMatrix", labels, classes)?;
-        self.add(predicted.into_iter(), labels);
+        self.add(predicted.into_iter(), indices(labels));
         Ok(())
     }
 
@@ -89,17 +90,58 @@ impl ConfusionMatrix {
         }
         check_labels("ConfusionMatrix", predicted, self.classes)?;
         check_labels("ConfusionMatrix", labels, self.classes)?;
-        self.add(predicted.iter().map(|p| Some(p as usize)), labels);
+        self.add(indices(predicted).map(Some), indices(labels));
         Ok(())
     }
 
-    fn add(&mut self, predicted: impl Iterator<Item = Option<usize>>, labels: &Tensor<i64>) {
-        for (predicted, label) in predicted.zip(labels.iter()) {
+    /// Counts outputs that mean class 1 above the threshold (0 for logits, 0.5 for probabilities) and class 0 below it, in a
+    /// matrix of two classes, against as many targets, each 0 or 1.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::ConfusionMatrix};
+    /// let mut matrix = ConfusionMatrix::new(2);
+    /// matrix.add_binary(&tensor![[2.5], [-0.5], [0.1]], &Target::Values(tensor![[1.0], [0.0], [0.0]]), 0.0)?;
+    /// assert_eq!((matrix.precision(1), matrix.recall(1)), (Some(0.5), Some(1.0)));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// If there is not one output for each target, or a target is neither 0 nor 1; nothing is counted then.
+    ///
+    /// # Panics
+    /// If the matrix has other than two classes.
+    #[track_caller]
+    pub fn add_binary<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
+        assert_eq!(self.classes, 2, "ConfusionMatrix: one output tells two classes apart");
+        let truth = zeros_and_ones("ConfusionMatrix", output, target)?;
+        let decided = |y: T| (!y.f64().is_nan()).then(|| usize::from(y.f64() > threshold));
+        self.add(output.iter().map(decided), truth.into_iter().map(usize::from));
+        Ok(())
+    }
+
+    fn add(&mut self, predicted: impl Iterator<Item = Option<usize>>, actual: impl Iterator<Item = usize>) {
+        for (predicted, actual) in predicted.zip(actual) {
             match predicted {
-                Some(p) => self.counts[label as usize * self.classes + p] += 1,
-                None => self.undecided[label as usize] += 1,
+                Some(p) => self.counts[actual * self.classes + p] += 1,
+                None => self.undecided[actual] += 1,
             }
         }
+    }
+
+    /// All counts as numbers: the table row by row, then the undecided.
+    pub(super) fn state(&self) -> Vec<f64> {
+        self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
+    }
+
+    /// The matrix with these counts, `classes² + classes` of them; none if there is no such number of classes.
+    pub(super) fn from_state(state: &[f64]) -> Option<Self> {
+        let classes = state.len().isqrt();
+        if classes == 0 || classes * (classes + 1) != state.len() {
+            return None;
+        }
+        let (counts, undecided) = state.split_at(classes * classes);
+        let whole = |numbers: &[f64]| numbers.iter().map(|n| *n as u64).collect();
+        Some(ConfusionMatrix { classes, counts: whole(counts), undecided: whole(undecided) })
     }
 
     /// Number of classes.
@@ -148,11 +190,13 @@ impl ConfusionMatrix {
         ratio(2 * self.count(class, class), self.predicted(class) + self.actual(class))
     }
 
-    fn predicted(&self, class: usize) -> u64 {
+    /// How many samples were taken for a class.
+    pub(super) fn predicted(&self, class: usize) -> u64 {
         (0..self.classes).map(|actual| self.count(actual, class)).sum()
     }
 
-    fn actual(&self, class: usize) -> u64 {
+    /// How many samples are of a class.
+    pub(super) fn actual(&self, class: usize) -> u64 {
         (0..self.classes).map(|predicted| self.count(class, predicted)).sum::<u64>() + self.undecided[class]
     }
 }
@@ -185,7 +229,12 @@ impl Display for ConfusionMatrix {
     }
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+/// Labels that were checked, as places.
+fn indices(labels: &Tensor<i64>) -> impl Iterator<Item = usize> {
+    labels.iter().map(|label| label as usize)
+}
+
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

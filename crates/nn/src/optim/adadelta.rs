@@ -1,8 +1,8 @@
 //! Adadelta.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// Adadelta: steps have the size of the steps before, whatever the unit of the loss.
 ///
@@ -30,8 +30,7 @@ pub struct Adadelta<T: Float> {
     rho: f64,
     eps: f64,
     weight_decay: f64,
-    averages: Places<[Tensor<T>; 2]>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Adadelta<T> {
@@ -42,7 +41,7 @@ impl<T: Float> Adadelta<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
-        Adadelta { rate, rho: 0.9, eps: 1e-6, weight_decay: 0.0, averages: Places::new(), path: Path::default() }
+        Adadelta { rate, rho: 0.9, eps: 1e-6, weight_decay: 0.0, memory: Memory::new(&["square_avg", "acc_delta"]) }
     }
 
     settings! {
@@ -67,14 +66,13 @@ impl<T: Float> Adadelta<T> {
 }
 
 impl<T: Float> Optimizer<T> for Adadelta<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [rate, rho, new] = [self.rate, self.rho, 1.0 - self.rho].map(T::of);
         let [eps, decay] = [self.eps, self.weight_decay].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let [squares, steps] = self.averages.at(place, || [zeros_like(param), zeros_like(param)]);
-            update(param.value_mut(), [squares, steps], g, |p, [s, u], g| {
+        self.memory.for_each(model, gradients, zeros, |p, g, _, [squares, steps]| {
+            update(p, [squares, steps], g, |p, [s, u], g| {
                 let g = g + decay * *p;
                 *s = rho * *s + new * g * g;
                 let d = (*u + eps).sqrt() / (*s + eps).sqrt() * g;

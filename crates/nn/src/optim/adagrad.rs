@@ -1,7 +1,7 @@
 //! Adagrad.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative};
-use crate::{Parameters, Path};
+use super::{Memory, Optimizer, ParamGradients, non_negative};
+use crate::Parameters;
 use autograd::{Float, Tensor, update};
 
 /// Adagrad: each gradient is divided by the root of the sum of all its squares so far.
@@ -30,8 +30,7 @@ pub struct Adagrad<T: Float> {
     initial_accumulator_value: f64,
     eps: f64,
     weight_decay: f64,
-    sums: Places<(i32, Tensor<T>)>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Adagrad<T> {
@@ -47,8 +46,7 @@ impl<T: Float> Adagrad<T> {
             initial_accumulator_value: 0.0,
             eps: 1e-10,
             weight_decay: 0.0,
-            sums: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["sum"]),
         }
     }
 
@@ -80,15 +78,14 @@ impl<T: Float> Adagrad<T> {
 }
 
 impl<T: Float> Optimizer<T> for Adagrad<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [eps, decay, first] = [self.eps, self.weight_decay, self.initial_accumulator_value].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let (steps, sum) = self.sums.at(place, || (0, Tensor::full(param.value().shape(), first)));
-            let rate = T::of(self.rate / (1.0 + f64::from(*steps) * self.rate_decay));
-            *steps = steps.saturating_add(1);
-            update(param.value_mut(), [sum], g, |p, [s], g| {
+        let first = |p: &Tensor<T>| [Tensor::full(p.shape(), first)];
+        self.memory.for_each(model, gradients, first, |p, g, step, [sum]| {
+            let rate = T::of(self.rate / (1.0 + f64::from(step - 1) * self.rate_decay));
+            update(p, [sum], g, |p, [s], g| {
                 let g = g + decay * *p;
                 *s += g * g;
                 *p -= rate * g / (s.sqrt() + eps);

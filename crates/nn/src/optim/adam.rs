@@ -1,8 +1,9 @@
 //! Adam, and the rule that it shares with AdamW.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::decay::Decay;
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// Adam: running averages of the gradient and of its square, both corrected for having begun at 0.
 ///
@@ -33,17 +34,7 @@ pub struct Adam<T: Float> {
     weight_decay: f64,
     decoupled: bool,
     amsgrad: bool,
-    moments: Places<Moments<T>>,
-    path: Path,
-}
-
-#[derive(Debug, Clone)]
-struct Moments<T: Float> {
-    steps: i32,
-    m: Tensor<T>,
-    v: Tensor<T>,
-    /// Where AMSGrad asks for it.
-    largest_v: Option<Tensor<T>>,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Adam<T> {
@@ -60,8 +51,7 @@ impl<T: Float> Adam<T> {
             weight_decay: 0.0,
             decoupled: false,
             amsgrad: false,
-            moments: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["exp_avg", "exp_avg_sq"]),
         }
     }
 
@@ -91,51 +81,46 @@ impl<T: Float> Adam<T> {
     }
 
     /// Divides by the largest average square so far, so that steps never grow again.
-    pub fn amsgrad(mut self, amsgrad: bool) -> Self {
-        self.amsgrad = amsgrad;
-        self
+    pub fn amsgrad(self, amsgrad: bool) -> Self {
+        let names: &[_] = &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
+        Adam { amsgrad, memory: Memory::new(if amsgrad { names } else { &names[..2] }), ..self }
     }
 }
 
 impl<T: Float> Optimizer<T> for Adam<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let (beta1, beta2) = self.betas;
-        // Decay goes through the gradient (Adam) or shrinks the parameter by itself (AdamW).
-        let (l2, keep) =
-            if self.decoupled { (0.0, 1.0 - self.rate * self.weight_decay) } else { (self.weight_decay, 1.0) };
-        let [l2, keep, eps] = [l2, keep, self.eps].map(T::of);
+        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let Moments { steps, m, v, largest_v } = self.moments.at(place, || Moments {
-                steps: 0,
-                m: zeros_like(param),
-                v: zeros_like(param),
-                largest_v: self.amsgrad.then(|| zeros_like(param)),
-            });
-            *steps = steps.saturating_add(1);
-            let size = T::of(self.rate / (1.0 - beta1.powi(*steps)));
-            let correction = T::of((1.0 - beta2.powi(*steps)).sqrt());
-
-            let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
-                *p *= keep;
-                let g = g + l2 * *p;
-                *m += new1 * (g - *m);
-                *v = kept2 * *v + new2 * g * g;
-            };
-            let moved = |p: &mut T, m: T, v: T| *p -= size * m / (v.sqrt() / correction + eps);
-            match largest_v {
-                None => update(param.value_mut(), [m, v], g, |p, [m, v], g| {
-                    averaged(p, m, v, g);
-                    moved(p, *m, *v);
-                }),
-                Some(largest) => update(param.value_mut(), [m, v, largest], g, |p, [m, v, largest], g| {
+        let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
+            let g = decay.apply(p, g);
+            *m += new1 * (g - *m);
+            *v = kept2 * *v + new2 * g * g;
+        };
+        let moved = |step: i32| {
+            let size = T::of(self.rate / (1.0 - beta1.powi(step)));
+            let correction = T::of((1.0 - beta2.powi(step)).sqrt());
+            move |p: &mut T, m: T, v: T| *p -= size * m / (v.sqrt() / correction + eps)
+        };
+        if self.amsgrad {
+            self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v, largest]| {
+                let moved = moved(step);
+                update(p, [m, v, largest], g, |p, [m, v, largest], g| {
                     averaged(p, m, v, g);
                     *largest = largest.max(*v);
                     moved(p, *m, *largest);
-                }),
-            }
-        });
+                });
+            });
+        } else {
+            self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
+                let moved = moved(step);
+                update(p, [m, v], g, |p, [m, v], g| {
+                    averaged(p, m, v, g);
+                    moved(p, *m, *v);
+                });
+            });
+        }
     }
 }

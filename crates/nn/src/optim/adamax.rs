@@ -1,8 +1,8 @@
 //! Adamax.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// Adamax: [`Adam`](super::Adam) with the largest of the recent gradients in place of their root mean square.
 ///
@@ -29,8 +29,7 @@ pub struct Adamax<T: Float> {
     betas: (f64, f64),
     eps: f64,
     weight_decay: f64,
-    moments: Places<(i32, [Tensor<T>; 2])>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Adamax<T> {
@@ -45,8 +44,7 @@ impl<T: Float> Adamax<T> {
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,
-            moments: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["exp_avg", "exp_inf"]),
         }
     }
 
@@ -70,16 +68,14 @@ impl<T: Float> Adamax<T> {
 }
 
 impl<T: Float> Optimizer<T> for Adamax<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let (beta1, beta2) = self.betas;
         let [new1, kept2, eps, decay] = [1.0 - beta1, beta2, self.eps, self.weight_decay].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let (steps, [m, u]) = self.moments.at(place, || (0, [zeros_like(param), zeros_like(param)]));
-            *steps = steps.saturating_add(1);
-            let size = T::of(self.rate / (1.0 - beta1.powi(*steps)));
-            update(param.value_mut(), [m, u], g, |p, [m, u], g| {
+        self.memory.for_each(model, gradients, zeros, |p, g, step, [m, u]| {
+            let size = T::of(self.rate / (1.0 - beta1.powi(step)));
+            update(p, [m, u], g, |p, [m, u], g| {
                 let g = g + decay * *p;
                 *m += new1 * (g - *m);
                 *u = (kept2 * *u).max(g.abs() + eps);

@@ -2,6 +2,7 @@
 
 use super::{Adam, Optimizer, ParamGradients};
 use crate::Parameters;
+use crate::io::{StateDict, StateError};
 use autograd::Float;
 
 /// Adam with decoupled weight decay: parameters shrink at a rate of their own, whatever their gradients' size.
@@ -80,5 +81,13 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64) {
         self.0.set_learning_rate(rate);
+    }
+
+    fn state(&self, model: &dyn Parameters<T>) -> StateDict {
+        self.0.state(model)
+    }
+
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        self.0.load_state(model, state)
     }
 }

@@ -3,8 +3,9 @@
 use super::flat::{flat_gradient, flat_values, set_values};
 use super::wolfe::{Trial, strong_wolfe};
 use super::{ParamGradients, non_negative};
+use crate::io::{AnyTensor, StateDict, StateError};
 use crate::{Parameters, Path};
-use autograd::Float;
+use autograd::{Float, Tensor};
 use std::collections::VecDeque;
 
 /// L-BFGS: a quasi-Newton method, which learns the curvature from the last gradients. For smooth losses of all the data.
@@ -199,6 +200,65 @@ impl<T: Float> Lbfgs<T> {
         }
         (self.gradients, self.path) = (gradients, path);
         first
+    }
+
+    /// All that is remembered, under PyTorch's names: the last direction `d`, its length `t` and its gradient
+    /// `prev_flat_grad`, all parameters in one vector; the pairs as rows of `old_stps` and `old_dirs`; the first curvature
+    /// `H_diag`. Empty before the first step.
+    pub fn state(&self) -> StateDict {
+        let mut state = StateDict::new();
+        let Some(Memory { gradient, direction, t, pairs, scale }) = &self.memory else { return state };
+        let vector = |x: &[T]| Tensor::<T>::new(&[x.len()], x.to_vec());
+        let rows = |of: fn(&Pair<T>) -> &[T]| {
+            Tensor::<T>::new(&[pairs.len(), gradient.len()], pairs.iter().flat_map(|pair| of(pair).to_vec()).collect())
+        };
+        state.insert("d", vector(direction));
+        state.insert("t", Tensor::scalar(*t));
+        state.insert("prev_flat_grad", vector(gradient));
+        state.insert("old_stps", rows(|pair| &pair.s));
+        state.insert("old_dirs", rows(|pair| &pair.y));
+        state.insert("ro", pairs.iter().map(|pair| pair.rho).collect::<Tensor<f64>>());
+        state.insert("H_diag", Tensor::scalar(*scale));
+        state
+    }
+
+    /// Goes on from what [`state`](Lbfgs::state) gave.
+    ///
+    /// # Errors
+    /// If something is missing, or the vectors have not as many elements as the model's trainable parameters. Nothing is
+    /// changed then.
+    pub fn load_state(&mut self, model: &(impl Parameters<T> + ?Sized), state: &StateDict) -> Result<(), StateError> {
+        if state.is_empty() {
+            self.memory = None;
+            return Ok(());
+        }
+        let elements = crate::parameter_count(model);
+        let pairs = state.get("ro").map_or(0, AnyTensor::len);
+        let mut error = StateError::default();
+        let mut take = |name: &str, expected: usize| match state.get(name) {
+            Some(tensor) if tensor.len() == expected => tensor.to::<f64>().to_vec(),
+            Some(tensor) => {
+                let why = format!("the parameters have {expected} elements and the state {}", tensor.len());
+                error.unfit.push((name.to_owned(), why));
+                Vec::new()
+            }
+            None => {
+                error.missing.push(name.to_owned());
+                Vec::new()
+            }
+        };
+        let vectors = ["prev_flat_grad", "d"].map(|name| take(name, elements));
+        let [s, y] = ["old_stps", "old_dirs"].map(|name| take(name, pairs * elements));
+        let (rho, t, scale) = (take("ro", pairs), take("t", 1), take("H_diag", 1));
+        if error != StateError::default() {
+            return Err(error);
+        }
+        let own = |x: &[f64]| x.iter().map(|x| T::of(*x)).collect::<Vec<T>>();
+        let rows = s.chunks_exact(elements).zip(y.chunks_exact(elements)).zip(rho);
+        let pairs = rows.map(|((s, y), rho)| Pair { s: own(s), y: own(y), rho }).collect();
+        let [gradient, direction] = vectors.map(|x| own(&x));
+        self.memory = Some(Memory { gradient, direction, t: t[0], pairs, scale: scale[0] });
+        Ok(())
     }
 
     /// The step that was taken last.

@@ -1,8 +1,8 @@
 //! Lion.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// Lion: every parameter moves by the learning rate, in the direction of the sign of an averaged gradient. It remembers one
 /// number per parameter, half of what [`Adam`](super::Adam) does.
@@ -27,8 +27,7 @@ pub struct Lion<T: Float> {
     rate: f64,
     betas: (f64, f64),
     weight_decay: f64,
-    average: Places<Tensor<T>>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Lion<T> {
@@ -39,7 +38,7 @@ impl<T: Float> Lion<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
-        Lion { rate, betas: (0.9, 0.99), weight_decay: 0.0, average: Places::new(), path: Path::default() }
+        Lion { rate, betas: (0.9, 0.99), weight_decay: 0.0, memory: Memory::uncounted(&["exp_avg"]) }
     }
 
     betas! {
@@ -56,15 +55,14 @@ impl<T: Float> Lion<T> {
 }
 
 impl<T: Float> Optimizer<T> for Lion<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [rate, keep] = [self.rate, 1.0 - self.rate * self.weight_decay].map(T::of);
         let [kept1, new1] = [self.betas.0, 1.0 - self.betas.0].map(T::of);
         let [kept2, new2] = [self.betas.1, 1.0 - self.betas.1].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let m = self.average.at(place, || zeros_like(param));
-            update(param.value_mut(), [m], g, |p, [m], g| {
+        self.memory.for_each(model, gradients, zeros, |p, g, _, [m]| {
+            update(p, [m], g, |p, [m], g| {
                 let direction = kept1 * *m + new1 * g;
                 *m = kept2 * *m + new2 * g;
                 let step = if direction > T::zero() {

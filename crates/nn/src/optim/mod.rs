@@ -21,11 +21,12 @@
 //! assert!(losses[199] < 1e-3 * losses[0]);
 //! ```
 
+use crate::io::{StateDict, StateError};
 use crate::{Param, Parameters, Path};
-use autograd::{Float, Gradients, Tape, Tensor};
+use autograd::{Float, Gradients, Tape, Tensor, update};
 
-/// The part of [`Optimizer`] that is alike in all of them.
-macro_rules! learning_rate {
+/// The part of [`Optimizer`] that is alike in all of them: a rate, and a memory.
+macro_rules! rate_and_memory {
     () => {
         fn learning_rate(&self) -> f64 {
             self.rate
@@ -34,6 +35,18 @@ macro_rules! learning_rate {
         #[track_caller]
         fn set_learning_rate(&mut self, rate: f64) {
             self.rate = $crate::optim::non_negative("learning rate", rate);
+        }
+
+        fn state(&self, model: &dyn $crate::Parameters<T>) -> $crate::io::StateDict {
+            self.memory.state(model)
+        }
+
+        fn load_state(
+            &mut self,
+            model: &dyn $crate::Parameters<T>,
+            state: &$crate::io::StateDict,
+        ) -> Result<(), $crate::io::StateError> {
+            self.memory.load_state(model, state)
         }
     };
 }
@@ -70,9 +83,13 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
+mod decay;
+mod ema;
 mod flat;
+mod groups;
 mod lbfgs;
 mod lion;
+mod memory;
 mod nadam;
 mod radam;
 mod rmsprop;
@@ -85,8 +102,11 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use ema::Ema;
+pub use groups::{Names, ParamGroups};
 pub use lbfgs::Lbfgs;
 pub use lion::Lion;
+pub use memory::{Memory, zeros};
 pub use nadam::NAdam;
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
@@ -108,6 +128,60 @@ pub trait Optimizer<T: Float>: Send {
     /// If the rate is negative, infinite or NaN.
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64);
+    /// Calls `f` with each rate there is, to be changed: one, but for [`ParamGroups`].
+    fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
+        let mut rate = self.learning_rate();
+        f(&mut rate);
+        self.set_learning_rate(rate);
+    }
+    /// All that is remembered of the model's parameters, under PyTorch's names: `0.weight.exp_avg`, `0.weight.step`.
+    /// Settings (rates, betas) are not in it. A [`Memory`] does this by itself.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::optim::{Adam, Optimizer, ParamGradients};
+    /// let (mut model, mut adam) = (vec![nn::Param::new(tensor![1.0])], Adam::new(0.1));
+    /// adam.step(&mut model, &ParamGradients::from_iter([Some(tensor![2.0])]));
+    /// let state = adam.state(&model);
+    /// assert_eq!(state.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["0.step", "0.exp_avg", "0.exp_avg_sq"]);
+    /// let mut other = Adam::new(0.1);
+    /// other.load_state(&model, &state)?; // goes on as the first one would
+    /// # Ok::<(), nn::io::StateError>(())
+    /// ```
+    fn state(&self, model: &dyn Parameters<T>) -> StateDict;
+    /// Goes on from what [`state`](Optimizer::state) gave.
+    ///
+    /// # Errors
+    /// If it is not of such an optimizer and such a model: all that differs, by name. Nothing is changed then.
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError>;
+}
+
+impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        (**self).step(model, gradients);
+    }
+
+    fn learning_rate(&self) -> f64 {
+        (**self).learning_rate()
+    }
+
+    #[track_caller]
+    fn set_learning_rate(&mut self, rate: f64) {
+        (**self).set_learning_rate(rate);
+    }
+
+    fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
+        (**self).for_each_rate(f);
+    }
+
+    fn state(&self, model: &dyn Parameters<T>) -> StateDict {
+        (**self).state(model)
+    }
+
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        (**self).load_state(model, state)
+    }
 }
 
 /// The gradients of a model's parameters: one place per parameter and buffer, in the order of
@@ -162,6 +236,35 @@ impl<T: Float> ParamGradients<T> {
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.places.iter_mut().flatten()
     }
+
+    /// Multiplies all gradients by a factor.
+    pub fn scale(&mut self, factor: f64) {
+        let factor = T::of(factor);
+        self.iter_mut().for_each(|g| g.make_mut().iter_mut().for_each(|g| *g *= factor));
+    }
+
+    /// Adds a multiple of other gradients of the same model, place by place: `g ← g + factor · other`.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::optim::ParamGradients;
+    /// let mut sum = ParamGradients::from_iter([Some(tensor![1.0]), None]);
+    /// sum.add_scaled(0.5, &ParamGradients::from_iter([Some(tensor![4.0]), Some(tensor![2.0])]));
+    /// assert_eq!((sum.get(0), sum.get(1)), (Some(&tensor![3.0]), Some(&tensor![1.0])));
+    /// ```
+    /// # Panics
+    /// If it is another model: shapes differ.
+    #[track_caller]
+    pub fn add_scaled(&mut self, factor: f64, other: &ParamGradients<T>) {
+        let factor = T::of(factor);
+        self.places.resize(self.places.len().max(other.places.len()), None);
+        for (sum, g) in self.places.iter_mut().zip(&other.places) {
+            if let Some(g) = g {
+                let sum = sum.get_or_insert_with(|| Tensor::zeros(g.shape()));
+                update(sum, [], g, |sum, [], g| *sum += factor * g);
+            }
+        }
+    }
 }
 
 impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
@@ -180,7 +283,7 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
     }
 }
 
-/// Calls `f(place, parameter, gradient)` for each parameter that has a gradient. What an optimizer's `step` is made of.
+/// Calls `f(place, parameter, gradient)` for each parameter that has a gradient.
 pub fn for_each_gradient<T: Float>(
     model: &mut dyn Parameters<T>,
     gradients: &ParamGradients<T>,
@@ -194,29 +297,6 @@ pub fn for_each_gradient<T: Float>(
         }
         place += 1;
     });
-}
-
-/// What an optimizer remembers: one entry per place, made when its parameter first has a gradient.
-#[derive(Debug, Clone)]
-struct Places<V>(Vec<Option<V>>);
-
-impl<V> Places<V> {
-    fn new() -> Self {
-        Places(Vec::new())
-    }
-
-    /// The entry of a place; `first` makes it.
-    fn at(&mut self, place: usize, first: impl FnOnce() -> V) -> &mut V {
-        if place >= self.0.len() {
-            self.0.resize_with(place + 1, || None);
-        }
-        self.0[place].get_or_insert_with(first)
-    }
-}
-
-/// Zeros of a parameter's shape: how most memories begin.
-fn zeros_like<T: Float>(param: &Param<T>) -> Tensor<T> {
-    Tensor::zeros(param.value().shape())
 }
 
 /// A hyperparameter that is finite and at least 0.

@@ -1,7 +1,8 @@
 //! NAdam.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
+use super::decay::Decay;
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
 use autograd::{Float, Tensor, update};
 
 /// NAdam: [`Adam`](super::Adam) with Nesterov's momentum, which grows from step to step.
@@ -33,17 +34,7 @@ pub struct NAdam<T: Float> {
     momentum_decay: f64,
     weight_decay: f64,
     decoupled: bool,
-    moments: Places<Moments<T>>,
-    path: Path,
-}
-
-#[derive(Debug, Clone)]
-struct Moments<T: Float> {
-    steps: i32,
-    /// Π of all momenta so far.
-    product: f64,
-    m: Tensor<T>,
-    v: Tensor<T>,
+    memory: Memory<T>,
 }
 
 impl<T: Float> NAdam<T> {
@@ -60,8 +51,7 @@ impl<T: Float> NAdam<T> {
             momentum_decay: 0.004,
             weight_decay: 0.0,
             decoupled: false,
-            moments: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["exp_avg", "exp_avg_sq", "mu_product"]).with_scalar("mu_product"),
         }
     }
 
@@ -97,27 +87,26 @@ impl<T: Float> NAdam<T> {
 }
 
 impl<T: Float> Optimizer<T> for NAdam<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let (beta1, beta2) = self.betas;
-        let (l2, keep) =
-            if self.decoupled { (0.0, 1.0 - self.rate * self.weight_decay) } else { (self.weight_decay, 1.0) };
-        let [l2, keep, eps] = [l2, keep, self.eps].map(T::of);
+        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
         let momentum = |t: i32| beta1 * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * self.momentum_decay));
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let first = || Moments { steps: 0, product: 1.0, m: zeros_like(param), v: zeros_like(param) };
-            let Moments { steps, product, m, v } = self.moments.at(place, first);
-            *steps = steps.saturating_add(1);
-            let (now, next) = (momentum(*steps), momentum(steps.saturating_add(1)));
-            *product *= now;
-            let of_gradient = T::of(self.rate * (1.0 - now) / (1.0 - *product));
-            let of_average = T::of(self.rate * next / (1.0 - *product * next));
-            let correction = T::of(1.0 - beta2.powi(*steps));
-            update(param.value_mut(), [m, v], g, |p, [m, v], g| {
-                *p *= keep;
-                let g = g + l2 * *p;
+        let first = |p: &Tensor<T>| {
+            let [m, v] = zeros(p);
+            [m, v, Tensor::scalar(T::one())]
+        };
+        self.memory.for_each(model, gradients, first, |p, g, step, [m, v, product]| {
+            let (now, next) = (momentum(step), momentum(step.saturating_add(1)));
+            let all = product.item().f64() * now;
+            product.make_mut()[0] = T::of(all);
+            let of_gradient = T::of(self.rate * (1.0 - now) / (1.0 - all));
+            let of_average = T::of(self.rate * next / (1.0 - all * next));
+            let correction = T::of(1.0 - beta2.powi(step));
+            update(p, [m, v], g, |p, [m, v], g| {
+                let g = decay.apply(p, g);
                 *m += new1 * (g - *m);
                 *v = kept2 * *v + new2 * g * g;
                 let divisor = (*v / correction).sqrt() + eps;

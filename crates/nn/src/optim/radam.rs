@@ -1,8 +1,9 @@
 //! RAdam.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::decay::Decay;
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// RAdam: [`Adam`](super::Adam), rectified. As long as the average square rests on too few gradients to be divided by, steps
 /// follow the average gradient alone; then they grow into Adam's.
@@ -34,8 +35,7 @@ pub struct RAdam<T: Float> {
     eps: f64,
     weight_decay: f64,
     decoupled: bool,
-    moments: Places<(i32, [Tensor<T>; 2])>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> RAdam<T> {
@@ -51,8 +51,7 @@ impl<T: Float> RAdam<T> {
             eps: 1e-8,
             weight_decay: 0.0,
             decoupled: false,
-            moments: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["exp_avg", "exp_avg_sq"]),
         }
     }
 
@@ -91,31 +90,26 @@ fn rectification(beta2: f64, steps: i32) -> Option<f64> {
 }
 
 impl<T: Float> Optimizer<T> for RAdam<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let (beta1, beta2) = self.betas;
-        let (l2, keep) =
-            if self.decoupled { (0.0, 1.0 - self.rate * self.weight_decay) } else { (self.weight_decay, 1.0) };
-        let [l2, keep, eps] = [l2, keep, self.eps].map(T::of);
+        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let (steps, [m, v]) = self.moments.at(place, || (0, [zeros_like(param), zeros_like(param)]));
-            *steps = steps.saturating_add(1);
-            let rectified = rectification(beta2, *steps);
-            let size = T::of(self.rate / (1.0 - beta1.powi(*steps)) * rectified.unwrap_or(1.0));
+        self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
+            let rectified = rectification(beta2, step);
+            let size = T::of(self.rate / (1.0 - beta1.powi(step)) * rectified.unwrap_or(1.0));
             let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
-                *p *= keep;
-                let g = g + l2 * *p;
+                let g = decay.apply(p, g);
                 *m += new1 * (g - *m);
                 *v = kept2 * *v + new2 * g * g;
             };
             match rectified {
-                Some(_) => update(param.value_mut(), [m, v], g, |p, [m, v], g| {
+                Some(_) => update(p, [m, v], g, |p, [m, v], g| {
                     averaged(p, m, v, g);
                     *p -= size * *m / (v.sqrt() + eps);
                 }),
-                None => update(param.value_mut(), [m, v], g, |p, [m, v], g| {
+                None => update(p, [m, v], g, |p, [m, v], g| {
                     averaged(p, m, v, g);
                     *p -= size * *m;
                 }),

@@ -1,8 +1,8 @@
 //! RMSprop.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, fraction, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// RMSprop: each gradient is divided by a running root mean square of itself.
 ///
@@ -35,17 +35,7 @@ pub struct RmsProp<T: Float> {
     momentum: f64,
     centered: bool,
     weight_decay: f64,
-    memory: Places<Memory<T>>,
-    path: Path,
-}
-
-#[derive(Debug, Clone)]
-struct Memory<T: Float> {
-    square: Tensor<T>,
-    /// Where centered.
-    mean: Option<Tensor<T>>,
-    /// Where there is momentum.
-    velocity: Option<Tensor<T>>,
+    memory: Memory<T>,
 }
 
 impl<T: Float> RmsProp<T> {
@@ -63,8 +53,7 @@ impl<T: Float> RmsProp<T> {
             momentum: 0.0,
             centered: false,
             weight_decay: 0.0,
-            memory: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["square_avg"]),
         }
     }
 
@@ -81,12 +70,6 @@ impl<T: Float> RmsProp<T> {
         /// If it is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// How much of the last step goes on: `μ`.
-        ///
-        /// # Panics
-        /// If it is negative, infinite or NaN.
-        momentum: non_negative("momentum");
-
         /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
         ///
         /// # Panics
@@ -94,15 +77,34 @@ impl<T: Float> RmsProp<T> {
         weight_decay: non_negative("weight decay");
     }
 
+    /// How much of the last step goes on: `μ`.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn momentum(self, momentum: f64) -> Self {
+        RmsProp { momentum: non_negative("momentum", momentum), ..self }.reminded()
+    }
+
     /// Divides by the standard deviation of the gradients rather than by their root mean square.
-    pub fn centered(mut self, centered: bool) -> Self {
-        self.centered = centered;
+    pub fn centered(self, centered: bool) -> Self {
+        RmsProp { centered, ..self }.reminded()
+    }
+
+    /// With a memory for what these settings ask to remember.
+    fn reminded(mut self) -> Self {
+        self.memory = Memory::new(match (self.centered, self.momentum > 0.0) {
+            (false, false) => &["square_avg"],
+            (false, true) => &["square_avg", "momentum_buffer"],
+            (true, false) => &["square_avg", "grad_avg"],
+            (true, true) => &["square_avg", "grad_avg", "momentum_buffer"],
+        });
         self
     }
 }
 
 impl<T: Float> Optimizer<T> for RmsProp<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
@@ -122,26 +124,22 @@ impl<T: Float> Optimizer<T> for RmsProp<T> {
             *b = momentum * *b + d;
             *b
         };
-        let (centered, moving) = (self.centered, self.momentum > 0.0);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let Memory { square, mean, velocity } = self.memory.at(place, || Memory {
-                square: zeros_like(param),
-                mean: centered.then(|| zeros_like(param)),
-                velocity: moving.then(|| zeros_like(param)),
-            });
-            let p = param.value_mut();
-            match (mean, velocity) {
-                (None, None) => update(p, [square], g, |p, [s], g| *p -= rate * divided(decayed(*p, g), s)),
-                (None, Some(b)) => {
-                    update(p, [square, b], g, |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)))
-                }
-                (Some(a), None) => {
-                    update(p, [square, a], g, |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a))
-                }
-                (Some(a), Some(b)) => update(p, [square, a, b], g, |p, [s, a, b], g| {
-                    *p -= rate * moved(b, divided_centered(decayed(*p, g), s, a))
-                }),
-            }
-        });
+        let memory = &mut self.memory;
+        match (self.centered, self.momentum > 0.0) {
+            (false, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s]| {
+                update(p, [s], g, |p, [s], g| *p -= rate * divided(decayed(*p, g), s));
+            }),
+            (false, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, b]| {
+                update(p, [s, b], g, |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)));
+            }),
+            (true, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a]| {
+                update(p, [s, a], g, |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a));
+            }),
+            (true, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a, b]| {
+                update(p, [s, a, b], g, |p, [s, a, b], g| {
+                    *p -= rate * moved(b, divided_centered(decayed(*p, g), s, a));
+                });
+            }),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Rprop.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative, zeros_like};
-use crate::{Parameters, Path};
+use super::{Memory, Optimizer, ParamGradients, non_negative};
+use crate::Parameters;
 use autograd::{Float, Tensor, update};
 
 /// Rprop: only the signs of the gradients count. A parameter's own step grows while they stay, and shrinks when they turn.
@@ -30,9 +30,7 @@ pub struct Rprop<T: Float> {
     rate: f64,
     etas: (f64, f64),
     step_sizes: (f64, f64),
-    /// The gradient before, and each parameter's step.
-    memory: Places<[Tensor<T>; 2]>,
-    path: Path,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Rprop<T> {
@@ -46,8 +44,7 @@ impl<T: Float> Rprop<T> {
             rate: non_negative("learning rate", rate),
             etas: (0.5, 1.2),
             step_sizes: (1e-6, 50.0),
-            memory: Places::new(),
-            path: Path::default(),
+            memory: Memory::new(&["prev", "step_size"]),
         }
     }
 
@@ -76,15 +73,15 @@ impl<T: Float> Rprop<T> {
 }
 
 impl<T: Float> Optimizer<T> for Rprop<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [minus, plus, smallest, largest, rate] =
             [self.etas.0, self.etas.1, self.step_sizes.0, self.step_sizes.1, self.rate].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            let [before, steps] =
-                self.memory.at(place, || [zeros_like(param), Tensor::full(param.value().shape(), rate)]);
-            update(param.value_mut(), [before, steps], g, |p, [before, step], g| {
+        // The gradient before, and each element's own step.
+        let first = |p: &Tensor<T>| [Tensor::zeros(p.shape()), Tensor::full(p.shape(), rate)];
+        self.memory.for_each(model, gradients, first, |p, g, _, [before, steps]| {
+            update(p, [before, steps], g, |p, [before, step], g| {
                 let turned = g * *before < T::zero();
                 let factor = if turned {
                     minus

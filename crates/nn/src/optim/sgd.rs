@@ -1,8 +1,8 @@
 //! Stochastic gradient descent, with or without momentum.
 
-use super::{Optimizer, ParamGradients, Places, for_each_gradient, non_negative, zeros_like};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor, update};
+use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
 
 /// Stochastic gradient descent:
 ///
@@ -35,15 +35,7 @@ pub struct Sgd<T: Float> {
     dampening: f64,
     nesterov: bool,
     weight_decay: f64,
-    velocity: Places<Velocity<T>>,
-    path: Path,
-}
-
-/// The running sum of gradients, and whether it has had one yet.
-#[derive(Debug, Clone)]
-struct Velocity<T: Float> {
-    v: Tensor<T>,
-    moving: bool,
+    memory: Memory<T>,
 }
 
 impl<T: Float> Sgd<T> {
@@ -54,29 +46,26 @@ impl<T: Float> Sgd<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
-        Sgd {
-            rate,
-            momentum: 0.0,
-            dampening: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-            velocity: Places::new(),
-            path: Path::default(),
-        }
+        Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, memory: Memory::uncounted(&[]) }
     }
 
     settings! {
-        /// How much of the last step goes on: `μ`, 0.9 in most recipes.
-        ///
-        /// # Panics
-        /// If it is negative, infinite or NaN.
-        momentum: non_negative("momentum");
-
         /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
         ///
         /// # Panics
         /// If it is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
+    }
+
+    /// How much of the last step goes on: `μ`, 0.9 in most recipes.
+    ///
+    /// # Panics
+    /// If it is negative, infinite or NaN.
+    #[track_caller]
+    pub fn momentum(self, momentum: f64) -> Self {
+        let momentum = non_negative("momentum", momentum);
+        let names: &[_] = if momentum > 0.0 { &["momentum_buffer"] } else { &[] };
+        Sgd { momentum, memory: Memory::uncounted(names), ..self }
     }
 
     /// How much of each new gradient, but the first, is kept out of the velocity: `τ`.
@@ -98,7 +87,7 @@ impl<T: Float> Sgd<T> {
 }
 
 impl<T: Float> Optimizer<T> for Sgd<T> {
-    learning_rate!();
+    rate_and_memory!();
 
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
@@ -109,22 +98,22 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
             self.dampening
         );
         let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
-        for_each_gradient(model, gradients, &mut self.path, |place, param, g| {
-            if self.momentum == 0.0 {
-                return update(param.value_mut(), [], g, |p, [], g| *p -= rate * (g + decay * *p));
-            }
-            let state = self.velocity.at(place, || Velocity { v: zeros_like(param), moving: false });
-            let kept = T::of(if state.moving { 1.0 - self.dampening } else { 1.0 });
-            state.moving = true;
+        if self.momentum == 0.0 {
+            return self.memory.for_each(model, gradients, zeros, |p, g, _, []| {
+                update(p, [], g, |p, [], g| *p -= rate * (g + decay * *p));
+            });
+        }
+        self.memory.for_each(model, gradients, zeros, |p, g, step, [v]| {
+            let kept = T::of(if step > 1 { 1.0 - self.dampening } else { 1.0 });
             // The optimizer's kind is settled before the loop, so that the loop has no branch.
             if self.nesterov {
-                update(param.value_mut(), [&mut state.v], g, |p, [v], g| {
+                update(p, [v], g, |p, [v], g| {
                     let g = g + decay * *p;
                     *v = momentum * *v + g;
                     *p -= rate * (g + momentum * *v);
                 });
             } else {
-                update(param.value_mut(), [&mut state.v], g, |p, [v], g| {
+                update(p, [v], g, |p, [v], g| {
                     let g = g + decay * *p;
                     *v = momentum * *v + kept * g;
                     *p -= rate * *v;

@@ -1,9 +1,11 @@
 use super::*;
 use autograd::tensor;
 
-fn all() -> [Box<dyn Optimizer<f64>>; 12] {
+fn all() -> [Box<dyn Optimizer<f64>>; 14] {
     [
         Box::new(Sgd::new(0.1)),
+        Box::new(RmsProp::new(0.1)),
+        Box::new(RmsProp::new(0.1).momentum(0.5)),
         Box::new(Sgd::new(0.1).momentum(0.9).nesterov(true)),
         Box::new(RmsProp::new(0.1).centered(true).momentum(0.5)),
         Box::new(Adam::new(0.1)),
@@ -125,4 +127,190 @@ fn a_line_search_comes_back_from_what_is_no_number() {
         v - v.ln()
     });
     assert!((x.value().at(&[0]) - 1.0).abs() < 1e-5, "{}", x.value());
+}
+
+/// Gradients of three parameters, the first of which joins late.
+fn gradients(step: usize) -> ParamGradients<f64> {
+    let wave = |k: f64| Some(tensor![(k + step as f64).sin(), (2.0 * k - step as f64).cos()]);
+    [if step > 1 { wave(1.0) } else { None }, wave(2.0), wave(3.0)].into_iter().collect()
+}
+
+fn model() -> Vec<Param<f64>> {
+    vec![Param::new(tensor![1.0, -2.0]), Param::new(tensor![0.5, 3.0]), Param::new(tensor![0.0, 0.25])]
+}
+
+fn bits(model: &dyn Parameters<f64>) -> Vec<u64> {
+    let mut bits = Vec::new();
+    model.visit(&mut Path::default(), &mut |_, p| bits.extend(p.value().iter().map(f64::to_bits)));
+    bits
+}
+
+fn groups() -> ParamGroups<f64> {
+    ParamGroups::new(Adam::new(0.1)).group("1", Sgd::new(0.5).momentum(0.9)).frozen(|name: &str| name == "2")
+}
+
+#[test]
+fn a_state_taken_out_and_put_in_goes_on_bit_for_bit() {
+    type Make = Box<dyn Fn() -> Box<dyn Optimizer<f64>>>;
+    let makes = (0..all().len()).map(|i| Box::new(move || all().into_iter().nth(i).unwrap()) as Make);
+    let more: [Make; 2] = [Box::new(|| Box::new(Rprop::new(0.1))), Box::new(|| Box::new(groups()))];
+    for (i, make) in makes.chain(more).enumerate() {
+        for pause in 0..5 {
+            let (mut straight, mut paused) = ((make(), model()), (make(), model()));
+            for step in 0..5 {
+                if step == pause {
+                    let state = paused.0.state(&paused.1);
+                    paused.0 = make();
+                    paused.0.load_state(&paused.1, &state).unwrap();
+                    assert_eq!(paused.0.state(&paused.1), state, "{i}");
+                }
+                for (optimizer, model) in [&mut straight, &mut paused] {
+                    optimizer.step(model, &gradients(step));
+                }
+            }
+            assert_eq!(bits(&straight.1), bits(&paused.1), "optimizer {i}, paused at {pause}");
+        }
+    }
+}
+
+/// The names under which `torch.optim` keeps state.
+#[test]
+fn states_have_pytorchs_names() {
+    let names = |mut optimizer: Box<dyn Optimizer<f64>>| {
+        let mut model = vec![Param::new(tensor![1.0])];
+        optimizer.step(&mut model, &ParamGradients::from_iter([Some(tensor![1.0])]));
+        let names: Vec<String> = optimizer.state(&model).iter().map(|(name, _)| name.to_owned()).collect();
+        names.join(" ").replace("0.", "")
+    };
+    assert_eq!(names(Box::new(Sgd::new(0.1))), "");
+    assert_eq!(names(Box::new(Sgd::new(0.1).momentum(0.9))), "momentum_buffer");
+    assert_eq!(names(Box::new(AdamW::new(0.1).amsgrad(true))), "step exp_avg exp_avg_sq max_exp_avg_sq");
+    let centered = RmsProp::new(0.1).momentum(0.9).centered(true);
+    assert_eq!(names(Box::new(centered)), "step square_avg grad_avg momentum_buffer");
+    assert_eq!(names(Box::new(Adamax::new(0.1))), "step exp_avg exp_inf");
+    assert_eq!(names(Box::new(NAdam::new(0.1))), "step exp_avg exp_avg_sq mu_product");
+    assert_eq!(names(Box::new(RAdam::new(0.1))), "step exp_avg exp_avg_sq");
+    assert_eq!(names(Box::new(Adagrad::new(0.1))), "step sum");
+    assert_eq!(names(Box::new(Adadelta::new(0.1))), "step square_avg acc_delta");
+    assert_eq!(names(Box::new(Rprop::new(0.1))), "step prev step_size");
+    assert_eq!(names(Box::new(Lion::new(0.1))), "exp_avg");
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused_with_all_that_is_wrong() {
+    let (mut adam, mut model) = (Adam::new(0.1), model());
+    (0..3).for_each(|step| adam.step(&mut model, &gradients(step)));
+    let (good, before) = (adam.state(&model), adam.state(&model));
+    let mut bad = StateDict::new();
+    for (name, tensor) in good.iter().filter(|(name, _)| *name != "1.exp_avg") {
+        bad.insert(name, tensor.clone());
+    }
+    bad.insert("2.exp_avg_sq", tensor![1.0]);
+    bad.insert("7.exp_avg", tensor![1.0, 2.0]);
+    let said = adam.load_state(&model, &bad).unwrap_err().to_string();
+    for what in ["missing: 1.exp_avg", "unexpected: 7.exp_avg", "2.exp_avg_sq: the parameter asks for shape [2]"] {
+        assert!(said.contains(what), "{said}");
+    }
+    assert_eq!(adam.state(&model), before, "nothing has changed");
+    assert!(Sgd::new(0.1).load_state(&model, &good).unwrap_err().unexpected.contains(&"0.exp_avg".into()));
+    let (mut groups, mut frozen) = (groups(), StateDict::new());
+    frozen.insert("2.exp_avg", tensor![1.0, 1.0]);
+    frozen.insert("0.momentum_buffer", tensor![1.0, 1.0]);
+    assert_eq!(groups.load_state(&model, &frozen).unwrap_err().unexpected, ["2.exp_avg", "0.momentum_buffer"]);
+}
+
+/// PyTorch writes steps as `f32`, and states of `f32` models can go on in `f64`.
+#[test]
+fn a_state_of_another_element_type_is_converted() {
+    let (mut adam, mut state) = (Adam::<f64>::new(0.1), StateDict::new());
+    let mut w = Param::new(tensor![1.0, 2.0]);
+    state.insert("step", Tensor::scalar(3.0f32));
+    state.insert("exp_avg", tensor![0.5f32, -0.25]);
+    state.insert("exp_avg_sq", tensor![0.25f32, 1.0]);
+    adam.load_state(&w, &state).unwrap();
+    adam.step(&mut w, &ParamGradients::from_iter([Some(tensor![0.0, 0.0])]));
+    assert_eq!(adam.state(&w).get("step").unwrap().to::<f64>().item(), 4.0);
+    assert!(w.value().at(&[0]) < 1.0 && w.value().at(&[1]) > 2.0);
+}
+
+#[test]
+fn each_group_moves_by_its_own_rule() {
+    let (mut whole, mut parts, mut groups) = (model(), model(), groups());
+    let (mut adam, mut sgd) = (Adam::new(0.1), Sgd::new(0.5).momentum(0.9));
+    for step in 0..4 {
+        groups.step(&mut whole, &gradients(step));
+        let only = |place: usize| -> ParamGradients<f64> {
+            (0..3).map(|i| gradients(step).get(i).cloned().filter(|_| i == place)).collect()
+        };
+        adam.step(&mut parts, &only(0));
+        sgd.step(&mut parts, &only(1));
+    }
+    assert_eq!(bits(&whole), bits(&parts));
+    assert_eq!(whole[2].value(), model()[2].value(), "frozen");
+    let mut rates = Vec::new();
+    groups.for_each_rate(&mut |rate| {
+        *rate /= 2.0;
+        rates.push(*rate);
+    });
+    assert_eq!((rates, groups.learning_rate()), (vec![0.25, 0.05], 0.05));
+}
+
+#[test]
+#[should_panic(expected = "no parameter is in group 0, counted from 0; their names are 0, 1, 2")]
+fn a_group_without_parameters_is_a_mistake() {
+    ParamGroups::new(Sgd::new(0.1)).group("*.bias", Sgd::new(0.2)).step(&mut model(), &gradients(2));
+}
+
+#[test]
+fn an_average_is_the_sum_of_what_it_has_seen() {
+    let mut model = model();
+    model[1].set_trainable(false);
+    let (mut ema, mut expected) = (Ema::new(0.9), f64::NAN);
+    for step in 0..6 {
+        let value = (step as f64).sin();
+        model[0].set(tensor![value, 0.0]);
+        model[1].set(tensor![value, 1.0]);
+        expected = if step == 0 { value } else { 0.9 * expected + (1.0 - 0.9) * value };
+        ema.update(&model);
+        if step == 3 {
+            let mut other = Ema::new(0.9);
+            other.load_state(&model, &ema.state(&model)).unwrap();
+            ema = other;
+        }
+    }
+    let last = bits(&model);
+    ema.swap(&mut model);
+    assert!((model[0].value().at(&[0]) - expected).abs() < 1e-15);
+    assert_eq!(model[1].value(), &tensor![5f64.sin(), 1.0], "what is not trained stays");
+    ema.swap(&mut model);
+    assert_eq!(bits(&model), last);
+    let mut wrong = ema.state(&model);
+    wrong.insert("0", tensor![1.0]);
+    wrong.insert("9", tensor![1.0]);
+    let error = ema.load_state(&model, &wrong).unwrap_err();
+    assert_eq!((error.unexpected, error.unfit.len()), (vec!["9".to_owned()], 1));
+}
+
+/// L-BFGS keeps its curvature: two halves of a descent are the whole.
+#[test]
+fn lbfgs_goes_on_bit_for_bit() {
+    let valley = |x: &Param<f64>, gradients: &mut ParamGradients<f64>| {
+        let (a, b) = (x.value().at(&[0]), x.value().at(&[1]));
+        let (u, v) = (b - a * a, 1.0 - a);
+        *gradients = ParamGradients::from_iter([Some(tensor![-400.0 * a * u - 2.0 * v, 200.0 * u])]);
+        100.0 * u * u + v * v
+    };
+    let new = || Lbfgs::new(1.0).max_iter(4).line_search(true);
+    let (mut straight, mut paused) = ((new(), Param::new(tensor![-1.2, 1.0])), (new(), Param::new(tensor![-1.2, 1.0])));
+    for _ in 0..6 {
+        straight.0.step(&mut straight.1, valley);
+        let state = paused.0.state();
+        paused.0 = new();
+        paused.0.load_state(&paused.1, &state).unwrap();
+        paused.0.step(&mut paused.1, valley);
+        assert_eq!(bits(&straight.1), bits(&paused.1));
+    }
+    let state = straight.0.state();
+    let said = new().load_state(&vec![Param::new(tensor![1.0])], &state).unwrap_err().to_string();
+    assert!(said.contains("prev_flat_grad: the parameters have 1 elements and the state 2"), "{said}");
 }

@@ -1,15 +1,18 @@
-//! Learning rate schedules: the rate of each epoch (or of each step, if those are counted), in closed form. A schedule knows
-//! neither optimizer nor trainer. [`ReduceOnPlateau`] alone has a memory: it follows what is measured.
+//! Learning rate schedules: the rate of each epoch (or of each step, if those are counted), in closed form. Settings have
+//! PyTorch's names and `new` its defaults. A schedule knows neither optimizer nor trainer. [`ReduceOnPlateau`] alone has a
+//! memory: it follows what is measured.
 
 mod cosine;
 mod plateau;
 mod ramp;
 mod sequence;
+#[cfg(test)]
+mod tests;
 
 pub use cosine::{Anneal, CosineAnnealing, CosineWarmRestarts, OneCycle};
 pub use plateau::{Goal, PlateauOptions, ReduceOnPlateau, Threshold};
 pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
-pub use sequence::Sequence;
+pub use sequence::{Chain, Sequence};
 
 /// A learning rate for every epoch.
 ///
@@ -42,6 +45,29 @@ pub trait Schedule: Send {
     fn observe(&mut self, measure: f64) {
         let _ = measure;
     }
+
+    /// What [`observe`](Schedule::observe) has left in memory, as a list of numbers.
+    fn state(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Goes on from what [`state`](Schedule::state) gave. `false` if this can be no state of such a schedule.
+    fn restore(&mut self, state: &[f64]) -> bool {
+        state.is_empty()
+    }
+}
+
+/// Any function of epoch and base rate is a schedule: PyTorch's `LambdaLR`.
+///
+/// ```
+/// use nn::schedule::Schedule;
+/// let halved = |epoch: usize, base: f64| base * 0.5f64.powi(epoch as i32);
+/// assert_eq!(halved.rate(2, 0.1), 0.025);
+/// ```
+impl<F: Fn(usize, f64) -> f64 + Send> Schedule for F {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        self(epoch, base)
+    }
 }
 
 /// The base rate, always.
@@ -59,77 +85,101 @@ impl Schedule for Constant {
     }
 }
 
-/// Multiplied by `factor` every so many epochs: `base · factor^⌊epoch / every⌋`, PyTorch's `StepLR`.
+/// Multiplied by `gamma` every so many epochs: `base · gamma^⌊epoch / step_size⌋`, PyTorch's `StepLR`.
 ///
 /// ```
 /// use nn::schedule::{Schedule, StepDecay};
-/// let schedule = StepDecay { every: 30, factor: 0.1 };
+/// let schedule = StepDecay { step_size: 30, gamma: 0.1 };
+/// assert_eq!(schedule, StepDecay::new(30));
 /// assert_eq!([0, 29, 30, 60].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 1.0, 0.1, 0.1 * 0.1]);
 /// ```
 /// # Panics
-/// `rate` does, if `every` is 0.
+/// `rate` does, if `step_size` is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepDecay {
     /// Number of epochs at one rate.
-    pub every: usize,
-    /// What the rate is multiplied by after them.
-    pub factor: f64,
+    pub step_size: usize,
+    /// What the rate is multiplied by after them: 0.1.
+    pub gamma: f64,
+}
+
+impl StepDecay {
+    /// A tenth after every so many epochs.
+    pub fn new(step_size: usize) -> Self {
+        StepDecay { step_size, gamma: 0.1 }
+    }
 }
 
 impl Schedule for StepDecay {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        assert!(self.every > 0, "StepDecay: the rate must hold for at least 1 epoch");
-        base * power(self.factor, epoch / self.every)
+        assert!(self.step_size > 0, "StepDecay: the rate must hold for at least 1 epoch");
+        base * power(self.gamma, epoch / self.step_size)
     }
 }
 
-/// Multiplied by `factor` at each milestone: `base · factor^(milestones at or before the epoch)`, PyTorch's `MultiStepLR`.
+/// Multiplied by `gamma` at each milestone: `base · gamma^(milestones at or before the epoch)`, PyTorch's `MultiStepLR`.
 ///
 /// ```
 /// use nn::schedule::{MultiStepDecay, Schedule};
-/// let schedule = MultiStepDecay { milestones: vec![30, 80], factor: 0.1 };
+/// let schedule = MultiStepDecay { milestones: vec![30, 80], gamma: 0.1 };
+/// assert_eq!(schedule, MultiStepDecay::new([30, 80]));
 /// assert_eq!([29, 30, 80].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.1, 0.1 * 0.1]);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiStepDecay {
     /// Epochs from which on the rate is another; one named twice counts twice.
     pub milestones: Vec<usize>,
-    /// What the rate is multiplied by at each.
-    pub factor: f64,
+    /// What the rate is multiplied by at each: 0.1.
+    pub gamma: f64,
+}
+
+impl MultiStepDecay {
+    /// A tenth from each of these epochs on.
+    pub fn new(milestones: impl Into<Vec<usize>>) -> Self {
+        MultiStepDecay { milestones: milestones.into(), gamma: 0.1 }
+    }
 }
 
 impl Schedule for MultiStepDecay {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        base * power(self.factor, self.milestones.iter().filter(|m| **m <= epoch).count())
+        base * power(self.gamma, self.milestones.iter().filter(|m| **m <= epoch).count())
     }
 }
 
-/// Multiplied by `factor` every epoch: `base · factor^epoch`, PyTorch's `ExponentialLR`.
+/// Multiplied by `gamma` every epoch: `base · gamma^epoch`, PyTorch's `ExponentialLR`.
 ///
 /// ```
 /// use nn::schedule::{ExponentialDecay, Schedule};
-/// let schedule = ExponentialDecay { factor: 0.5 };
+/// let schedule = ExponentialDecay { gamma: 0.5 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 0.1)), [0.1, 0.05, 0.025]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExponentialDecay {
     /// What the rate is multiplied by after each epoch.
-    pub factor: f64,
+    pub gamma: f64,
 }
 
 impl Schedule for ExponentialDecay {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        base * power(self.factor, epoch)
+        base * power(self.gamma, epoch)
     }
 }
 
-impl<S: Schedule + ?Sized> Schedule for Box<S> {
+impl Schedule for Box<dyn Schedule + '_> {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         (**self).rate(epoch, base)
     }
 
     fn observe(&mut self, measure: f64) {
         (**self).observe(measure);
+    }
+
+    fn state(&self) -> Vec<f64> {
+        (**self).state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        (**self).restore(state)
     }
 }
 

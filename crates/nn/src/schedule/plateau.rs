@@ -25,7 +25,7 @@ pub enum Threshold {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauOptions {
     /// Whether less is better.
-    pub goal: Goal,
+    pub mode: Goal,
     /// What the rate is multiplied by: 0.1.
     pub factor: f64,
     /// Epochs without improvement that are put up with: 10.
@@ -35,15 +35,15 @@ pub struct PlateauOptions {
     /// Epochs after a change in which nothing is counted: 0.
     pub cooldown: usize,
     /// No rate is smaller: 0.
-    pub min_rate: f64,
+    pub min_lr: f64,
     /// Changes of the rate that are not larger are not made: 1e-8.
     pub eps: f64,
 }
 
 impl Default for PlateauOptions {
     fn default() -> Self {
-        let (goal, threshold) = (Goal::Min, Threshold::Relative(1e-4));
-        PlateauOptions { goal, factor: 0.1, patience: 10, threshold, cooldown: 0, min_rate: 0.0, eps: 1e-8 }
+        let (mode, threshold) = (Goal::Min, Threshold::Relative(1e-4));
+        PlateauOptions { mode, factor: 0.1, patience: 10, threshold, cooldown: 0, min_lr: 0.0, eps: 1e-8 }
     }
 }
 
@@ -74,7 +74,7 @@ pub struct ReduceOnPlateau {
 
 impl Schedule for ReduceOnPlateau {
     fn rate(&self, _: usize, base: f64) -> f64 {
-        let reduced = |rate: f64| (rate * self.options.factor).max(self.options.min_rate);
+        let reduced = |rate: f64| (rate * self.options.factor).max(self.options.min_lr);
         (0..self.reductions).fold(
             base,
             |rate, _| {
@@ -98,6 +98,18 @@ impl Schedule for ReduceOnPlateau {
             self.reductions += 1;
         }
     }
+
+    fn state(&self) -> Vec<f64> {
+        let best = self.best.into_iter();
+        [self.bad, self.cooling, self.reductions].into_iter().map(|count| count as f64).chain(best).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        let &[bad, cooling, reductions, ref best @ ..] = state else { return false };
+        [self.bad, self.cooling, self.reductions] = [bad, cooling, reductions].map(|count| count as usize);
+        self.best = best.first().copied();
+        best.len() < 2
+    }
 }
 
 impl ReduceOnPlateau {
@@ -107,12 +119,12 @@ impl ReduceOnPlateau {
     }
 
     fn is_better(&self, measure: f64) -> bool {
-        let best = match (self.best, self.options.goal) {
+        let best = match (self.best, self.options.mode) {
             (Some(best), _) => best,
             (None, Goal::Min) => f64::INFINITY,
             (None, Goal::Max) => f64::NEG_INFINITY,
         };
-        match (self.options.goal, self.options.threshold) {
+        match (self.options.mode, self.options.threshold) {
             (Goal::Min, Threshold::Relative(part)) => measure < best * (1.0 - part),
             (Goal::Min, Threshold::Absolute(by)) => measure < best - by,
             (Goal::Max, Threshold::Relative(part)) => measure > best * (1.0 + part),

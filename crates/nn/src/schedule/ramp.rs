@@ -2,49 +2,62 @@
 
 use super::Schedule;
 
-/// `base` times a factor that goes from `start` to `end` in a straight line, and then stays: PyTorch's `LinearLR`; a warm-up,
-/// with `end` 1.
+/// `base` times a factor that goes from `start_factor` to `end_factor` in a straight line, and then stays: PyTorch's
+/// `LinearLR`. With `end_factor` 1 it is a warm-up.
 ///
 /// ```
 /// use nn::schedule::{LinearRamp, Schedule};
-/// let warmup = LinearRamp { start: 0.25, end: 1.0, over: 3 };
+/// let warmup = LinearRamp { start_factor: 0.25, total_iters: 3, ..LinearRamp::default() };
 /// assert_eq!([0, 1, 2, 3, 9].map(|epoch| warmup.rate(epoch, 1.0)), [0.25, 0.5, 0.75, 1.0, 1.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearRamp {
-    /// The first factor.
-    pub start: f64,
-    /// The last factor.
-    pub end: f64,
-    /// The epoch from which on it is the last.
-    pub over: usize,
+    /// The first factor: 1/3.
+    pub start_factor: f64,
+    /// The last factor: 1.
+    pub end_factor: f64,
+    /// The epoch from which on it is the last: 5.
+    pub total_iters: usize,
+}
+
+impl Default for LinearRamp {
+    fn default() -> Self {
+        LinearRamp { start_factor: 1.0 / 3.0, end_factor: 1.0, total_iters: 5 }
+    }
 }
 
 impl Schedule for LinearRamp {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        let part = if epoch < self.over { epoch as f64 / self.over as f64 } else { 1.0 };
-        base * (self.start + (self.end - self.start) * part)
+        let part = if epoch < self.total_iters { epoch as f64 / self.total_iters as f64 } else { 1.0 };
+        base * (self.start_factor + (self.end_factor - self.start_factor) * part)
     }
 }
 
-/// Down to 0: `base · (1 - epoch / over)^power`, PyTorch's `PolynomialLR`.
+/// Down to 0: `base · (1 - epoch / total_iters)^power`, PyTorch's `PolynomialLR`.
 ///
 /// ```
 /// use nn::schedule::{PolynomialDecay, Schedule};
-/// let schedule = PolynomialDecay { over: 4, power: 2.0 };
+/// let schedule = PolynomialDecay { total_iters: 4, power: 2.0 };
 /// assert_eq!([0, 2, 4, 9].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.25, 0.0, 0.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolynomialDecay {
-    /// The epoch from which on the rate is 0.
-    pub over: usize,
-    /// 1 for a straight line.
+    /// The epoch from which on the rate is 0: 5.
+    pub total_iters: usize,
+    /// 1, a straight line.
     pub power: f64,
+}
+
+impl Default for PolynomialDecay {
+    fn default() -> Self {
+        PolynomialDecay { total_iters: 5, power: 1.0 }
+    }
 }
 
 impl Schedule for PolynomialDecay {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        if epoch >= self.over { 0.0 } else { base * (1.0 - epoch as f64 / self.over as f64).powf(self.power) }
+        let part = epoch as f64 / self.total_iters as f64;
+        if epoch >= self.total_iters { 0.0 } else { base * (1.0 - part).powf(self.power) }
     }
 }
 
@@ -52,19 +65,25 @@ impl Schedule for PolynomialDecay {
 ///
 /// ```
 /// use nn::schedule::{ConstantFactor, Schedule};
-/// let schedule = ConstantFactor { factor: 0.5, over: 2 };
+/// let schedule = ConstantFactor { factor: 0.5, total_iters: 2 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 1.0)), [0.5, 0.5, 1.0]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConstantFactor {
-    /// What the rate is multiplied by.
+    /// What the rate is multiplied by: 1/3.
     pub factor: f64,
-    /// The epoch from which on it is not.
-    pub over: usize,
+    /// The epoch from which on it is not: 5.
+    pub total_iters: usize,
+}
+
+impl Default for ConstantFactor {
+    fn default() -> Self {
+        ConstantFactor { factor: 1.0 / 3.0, total_iters: 5 }
+    }
 }
 
 impl Schedule for ConstantFactor {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        if epoch < self.over { base * self.factor } else { base }
+        if epoch < self.total_iters { base * self.factor } else { base }
     }
 }

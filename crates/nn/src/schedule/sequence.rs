@@ -1,26 +1,25 @@
-//! Schedules one after the other.
+//! Schedules of schedules: one after the other, or all at once.
 
 use super::Schedule;
 
-/// Schedules that take turns, each of which counts its epochs from 0: PyTorch's `SequentialLR`.
+/// Schedules that take turns, each of which counts its epochs from 0: PyTorch's `SequentialLR`. All of them observe, always.
 ///
 /// ```
 /// use nn::schedule::{CosineAnnealing, LinearRamp, Schedule, Sequence};
 /// // Four epochs of warm-up, then down along a cosine.
-/// let schedule = Sequence::new(LinearRamp { start: 0.0, end: 1.0, over: 4 })
-///     .then(4, CosineAnnealing { over: 20, floor: 0.0 });
+/// let warmup = LinearRamp { start_factor: 0.0, end_factor: 1.0, total_iters: 4 };
+/// let schedule = Sequence::new(warmup).then(4, CosineAnnealing::new(20));
 /// assert_eq!([0, 2, 4, 24].map(|epoch| schedule.rate(epoch, 0.1)), [0.0, 0.05, 0.1, 0.0]);
 /// ```
 pub struct Sequence {
-    first: Box<dyn Schedule>,
     /// From which epoch on which one holds.
-    rest: Vec<(usize, Box<dyn Schedule>)>,
+    parts: Vec<(usize, Box<dyn Schedule>)>,
 }
 
 impl Sequence {
     /// Begins with a schedule.
     pub fn new(first: impl Schedule + 'static) -> Self {
-        Sequence { first: Box::new(first), rest: Vec::new() }
+        Sequence { parts: vec![(0, Box::new(first))] }
     }
 
     /// Goes on with another from that epoch on.
@@ -29,23 +28,96 @@ impl Sequence {
     /// If it would begin before the last one.
     #[track_caller]
     pub fn then(mut self, epoch: usize, schedule: impl Schedule + 'static) -> Self {
-        let last = self.rest.last().map_or(0, |(start, _)| *start);
+        let last = self.parts.last().map_or(0, |(start, _)| *start);
         assert!(epoch >= last, "Sequence: a schedule from epoch {epoch} on comes before one from epoch {last} on");
-        self.rest.push((epoch, Box::new(schedule)));
+        self.parts.push((epoch, Box::new(schedule)));
         self
     }
 }
 
 impl Schedule for Sequence {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        match self.rest.iter().rev().find(|(start, _)| *start <= epoch) {
-            Some((start, schedule)) => schedule.rate(epoch - start, base),
-            None => self.first.rate(epoch, base),
-        }
+        let (start, schedule) =
+            self.parts.iter().rev().find(|(start, _)| *start <= epoch).expect("the first starts at 0");
+        schedule.rate(epoch - start, base)
     }
 
     fn observe(&mut self, measure: f64) {
-        self.first.observe(measure);
-        self.rest.iter_mut().for_each(|(_, schedule)| schedule.observe(measure));
+        self.parts.iter_mut().for_each(|(_, part)| part.observe(measure));
     }
+
+    fn state(&self) -> Vec<f64> {
+        joined(self.parts.iter().map(|(_, part)| part))
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        restore_joined(self.parts.iter_mut().map(|(_, part)| part), state)
+    }
+}
+
+/// Schedules that act together: the rate of one is the base of the next, so that factors multiply. PyTorch's
+/// `ChainedScheduler`, for rates that are the base times a factor.
+///
+/// ```
+/// use nn::schedule::{Chain, ExponentialDecay, LinearRamp, Schedule};
+/// let warmup = LinearRamp { start_factor: 0.5, end_factor: 1.0, total_iters: 2 };
+/// let schedule = Chain::new(warmup).and(ExponentialDecay { gamma: 0.5 });
+/// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 1.0)), [0.5, 0.375, 0.25]);
+/// ```
+pub struct Chain {
+    parts: Vec<Box<dyn Schedule>>,
+}
+
+impl Chain {
+    /// One schedule, on its own.
+    pub fn new(first: impl Schedule + 'static) -> Self {
+        Chain { parts: vec![Box::new(first)] }
+    }
+
+    /// One more, on top of the others.
+    pub fn and(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.parts.push(Box::new(schedule));
+        self
+    }
+}
+
+impl Schedule for Chain {
+    fn rate(&self, epoch: usize, base: f64) -> f64 {
+        self.parts.iter().fold(base, |rate, part| part.rate(epoch, rate))
+    }
+
+    fn observe(&mut self, measure: f64) {
+        self.parts.iter_mut().for_each(|part| part.observe(measure));
+    }
+
+    fn state(&self) -> Vec<f64> {
+        joined(self.parts.iter())
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        restore_joined(self.parts.iter_mut(), state)
+    }
+}
+
+/// The states of all parts, each after its length.
+fn joined<'s>(parts: impl Iterator<Item = &'s Box<dyn Schedule>>) -> Vec<f64> {
+    let mut all = Vec::new();
+    for part in parts {
+        let state = part.state();
+        all.push(state.len() as f64);
+        all.extend(state);
+    }
+    all
+}
+
+fn restore_joined<'s>(parts: impl Iterator<Item = &'s mut Box<dyn Schedule>>, mut state: &[f64]) -> bool {
+    for part in parts {
+        let Some((length, rest)) = state.split_first() else { return false };
+        let Some((own, rest)) = rest.split_at_checked(*length as usize) else { return false };
+        if !part.restore(own) {
+            return false;
+        }
+        state = rest;
+    }
+    state.is_empty()
 }

@@ -1,5 +1,6 @@
 //! What can go wrong in training, and where it did.
 
+use super::checkpoint::CheckpointError;
 use crate::data::DataError;
 use autograd::Shape;
 use std::fmt::{self, Display, Formatter};
@@ -43,9 +44,21 @@ pub enum TrainError {
         /// What the loss said.
         cause: autograd::Error,
     },
-    /// The loss or the metric could not be computed outside of training.
+    /// The loss or a metric could not be computed outside of training.
     #[error("evaluation: {0}")]
     Evaluation(autograd::Error),
+    /// Early stopping watches a metric that is not measured.
+    #[error("early stopping watches {name}, which is not measured: add it by Trainer::metric, or watch a loss")]
+    Unmeasured {
+        /// The metric.
+        name: String,
+    },
+    /// A callback failed.
+    #[error("a callback failed: {0}")]
+    Callback(Box<dyn std::error::Error + Send + Sync>),
+    /// A checkpoint could not be written or gone on from.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 /// Why a single step could not be made.

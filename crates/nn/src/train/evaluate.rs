@@ -2,55 +2,24 @@
 
 use super::error::TrainError;
 use crate::data::{DataError, DataLoader, Dataset};
-use crate::loss::{Loss, Target};
-use crate::{Module, Pass, metric};
+use crate::loss::Loss;
+use crate::metric::Metric;
+use crate::{Module, Pass};
 use autograd::{Float, Tape, Tensor};
 
 /// How well a model does.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// The mean loss of a sample.
     pub loss: f64,
-    /// The metric, if one was asked for.
-    pub metric: Option<f64>,
+    /// The metrics, in the order in which they were asked for.
+    pub metrics: Vec<f64>,
 }
 
-/// A number for people to read that says how good outputs are: a function of [`metric`] with its name.
-///
-/// ```
-/// use nn::train::Metric;
-/// let worst = Metric::<f64> {
-///     name: "worst",
-///     rises: false,
-///     of: |output, target| Ok((output - target.values("worst")?).abs().max().item()),
-/// };
-/// assert_eq!((worst.name, Metric::<f64>::accuracy().name), ("worst", "accuracy"));
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Metric<T: Float> {
-    /// What it is called.
-    pub name: &'static str,
-    /// Whether more is better.
-    pub rises: bool,
-    /// The number for some outputs and their targets.
-    pub of: fn(&Tensor<T>, &Target<T>) -> autograd::Result<f64>,
-}
-
-impl<T: Float> Metric<T> {
-    /// The part of the labels that the outputs get right; see [`metric::accuracy`].
-    pub fn accuracy() -> Self {
-        Metric { name: "accuracy", rises: true, of: |y, t| metric::accuracy(y, t.labels("accuracy")?) }
-    }
-
-    /// The mean absolute error; see [`metric::mean_absolute_error`].
-    pub fn mean_absolute_error() -> Self {
-        let name = "mean_absolute_error";
-        Metric { name, rises: false, of: |y, t| metric::mean_absolute_error(y, t.values("mean_absolute_error")?) }
-    }
-
-    /// The coefficient of determination; see [`metric::r2`].
-    pub fn r2() -> Self {
-        Metric { name: "r2", rises: true, of: |y, t| metric::r2(y, t.values("r2")?) }
+impl Evaluation {
+    /// The first metric, if one was asked for.
+    pub fn metric(&self) -> Option<f64> {
+        self.metrics.first().copied()
     }
 }
 
@@ -94,16 +63,15 @@ pub fn predict<T: Float>(
     Ok(Tensor::concat(&outputs, 0))
 }
 
-/// Loss and metric of a model on data, in eval mode. The metric sees all outputs at once.
+/// Loss and metrics of a model on data, in eval mode.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
-/// use nn::{data::TensorDataset, loss::{Mse, Target}};
+/// use nn::{data::TensorDataset, loss::{Mse, Target}, metric::Metric};
 /// let data = TensorDataset::new(tensor![[1.0], [2.0]], Target::Values(tensor![[0.0], [0.0]]))?;
 /// let model = nn::layer::Linear::<f64>::new(1, 1, &mut Rng::new(0));
-/// let found = nn::train::evaluate(&model, &Mse::new(), None, &data, 32)?;
-/// let outputs = nn::train::predict(&model, data.inputs(), 32)?;
-/// assert!((found.loss - outputs.square().mean().item()).abs() < 1e-15);
+/// let found = nn::train::evaluate(&model, &Mse::new(), &[Metric::root_mean_squared_error()], &data, 32)?;
+/// assert!((found.loss - found.metrics[0].powi(2)).abs() < 1e-15);
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
@@ -114,44 +82,24 @@ pub fn predict<T: Float>(
 pub fn evaluate<T: Float>(
     model: &dyn Module<T>,
     loss: &dyn Loss<T>,
-    metric: Option<Metric<T>>,
+    metrics: &[Metric<T>],
     data: &dyn Dataset<T>,
     batch_size: usize,
 ) -> Result<Evaluation, TrainError> {
     let loader = DataLoader::new(data, batch_size)?;
     let mut tape = Tape::new();
-    let (mut total, mut outputs, mut targets) = (0.0, Vec::new(), Vec::new());
+    let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
+    let mut total = 0.0;
     for batch in loader.epoch(0) {
         let batch = batch?;
         tape.clear();
         let output = model.forward(tape.constant(batch.inputs), &mut Pass::eval(&tape));
         let mean = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
         total += mean.map_err(TrainError::Evaluation)?.f64() * batch.targets.len() as f64;
-        if metric.is_some() {
-            outputs.push(output.value());
-            targets.push(batch.targets);
-        }
+        let output = output.value();
+        let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
+        noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
     }
-    let measured = metric.map(|metric| (metric.of)(&Tensor::try_concat(&outputs, 0)?, &joined(&targets)?));
-    let metric = measured.transpose().map_err(TrainError::Evaluation)?;
-    Ok(Evaluation { loss: total / data.len() as f64, metric })
-}
-
-/// The targets of several batches as those of one.
-fn joined<T: Float>(targets: &[Target<T>]) -> autograd::Result<Target<T>> {
-    if let [one] = targets {
-        return Ok(one.clone());
-    }
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
-    for target in targets {
-        match target {
-            Target::Values(v) => values.push(v.clone()),
-            Target::Labels(l) => labels.extend(l.iter()),
-        }
-    }
-    Ok(if labels.is_empty() {
-        Target::Values(Tensor::try_concat(&values, 0)?)
-    } else {
-        Target::Labels(labels.into_iter().collect())
-    })
+    let metrics = measures.iter().map(|measure| measure.value()).collect();
+    Ok(Evaluation { loss: total / data.len() as f64, metrics })
 }

@@ -1,7 +1,10 @@
 //! What happened in training, epoch by epoch.
 
+use crate::io::{IoError, write_atomically};
 use crate::plot::LinePlot;
+use serde_json::Value;
 use std::fmt::{self, Display, Formatter};
+use std::path::Path;
 
 /// The course of a training: one entry per epoch, and why it ended.
 ///
@@ -11,18 +14,27 @@ use std::fmt::{self, Display, Formatter};
 /// history.epochs.push(Epoch { epoch: 1, loss: 0.7, learning_rate: 0.1, ..Epoch::default() });
 /// history.epochs.push(Epoch { epoch: 2, loss: 0.4, learning_rate: 0.1, ..Epoch::default() });
 /// assert_eq!(history.best().unwrap().epoch, 2);
-/// assert!(history.to_csv().starts_with("epoch,loss,metric,validation_loss,validation_metric,learning_rate,seconds\n1,0.7,"));
+/// assert!(history.to_csv().starts_with("epoch,loss,validation_loss,learning_rate,seconds\n1,0.7,,0.1,"));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// In order.
     pub epochs: Vec<Epoch>,
-    /// What the metric is called, as in `accuracy`.
-    pub metric: Option<&'static str>,
-    /// Whether more of the metric is better.
-    pub metric_rises: bool,
+    /// What was measured beside the loss, in the order of [`Epoch::metrics`].
+    pub metrics: Vec<Measured>,
     /// Why training ended before the last epoch, if it did.
     pub stopped: Option<Stop>,
+    /// What should be known besides: that a damaged checkpoint was passed over, say.
+    pub notes: Vec<String>,
+}
+
+/// A metric of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// What it is called, as in `accuracy`.
+    pub name: String,
+    /// Whether more of it is better.
+    pub rises: bool,
 }
 
 /// One pass over the training data.
@@ -32,20 +44,32 @@ pub struct Epoch {
     pub epoch: usize,
     /// The loss on the training data: the mean over the epoch, in which the parameters moved. Penalties not included.
     pub loss: f64,
-    /// The metric on the training data, likewise.
-    pub metric: Option<f64>,
+    /// The metrics on the training data, likewise.
+    pub metrics: Vec<f64>,
     /// The loss on the validation data, after the epoch.
     pub validation_loss: Option<f64>,
-    /// The metric on the validation data, after the epoch.
-    pub validation_metric: Option<f64>,
-    /// The step size of the last step.
+    /// The metrics on the validation data, after the epoch; none without such data.
+    pub validation_metrics: Vec<f64>,
+    /// The step size of the last step, of the first parameter group.
     pub learning_rate: f64,
     /// How long it took, validation included.
     pub seconds: f64,
 }
 
+impl Epoch {
+    /// The first metric on the training data, if there is one.
+    pub fn metric(&self) -> Option<f64> {
+        self.metrics.first().copied()
+    }
+
+    /// The first metric on the validation data, if there is one.
+    pub fn validation_metric(&self) -> Option<f64> {
+        self.validation_metrics.first().copied()
+    }
+}
+
 /// Why training ended before its last epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Stop {
     /// The monitored number had not improved for as many epochs as patience allows.
     NoImprovement {
@@ -59,31 +83,53 @@ pub enum Stop {
         /// The last change, in absolute value.
         change: f64,
     },
+    /// A [callback](super::Callback) asked for it.
+    Asked {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A number that early stopping watches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Monitor {
     /// The loss on the training data, to fall.
     Loss,
     /// The loss on the validation data, to fall; on the training data where there is no validation.
     #[default]
     ValidationLoss,
-    /// The metric on the validation data (or else the training data), to rise or to fall as
-    /// [`Metric::rises`](super::Metric::rises) says.
+    /// The first metric on the validation data (or else the training data), to rise or to fall as
+    /// [`Metric::rises`](crate::metric::Metric::rises) says.
     Metric,
+    /// The metric of this name, likewise.
+    Named(String),
 }
 
 impl Monitor {
+    /// Which metric is watched, or `None` for a loss.
+    ///
+    /// # Errors
+    /// The name of a metric that is not measured.
+    pub(super) fn place(&self, metrics: &[Measured]) -> Result<Option<usize>, String> {
+        let place = match self {
+            Monitor::Loss | Monitor::ValidationLoss => return Ok(None),
+            Monitor::Metric => (!metrics.is_empty()).then_some(0),
+            Monitor::Named(name) => metrics.iter().position(|metric| metric.name == *name),
+        };
+        place.map(Some).ok_or_else(|| self.to_string())
+    }
+
     /// The number in an epoch, turned so that less is better; what is missing or NaN is worst.
-    pub(super) fn cost(self, epoch: &Epoch, metric_rises: bool) -> f64 {
-        let cost = match self {
-            Monitor::Loss => epoch.loss,
-            Monitor::ValidationLoss => epoch.validation_loss.unwrap_or(epoch.loss),
-            Monitor::Metric => {
-                let metric = epoch.validation_metric.or(epoch.metric).unwrap_or(f64::NAN);
-                if metric_rises { -metric } else { metric }
+    pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
+        let cost = match self.place(metrics) {
+            Ok(None) if *self == Monitor::Loss => epoch.loss,
+            Ok(None) => epoch.validation_loss.unwrap_or(epoch.loss),
+            Ok(Some(place)) => {
+                let value = epoch.validation_metrics.get(place).or(epoch.metrics.get(place));
+                let value = value.copied().unwrap_or(f64::NAN);
+                if metrics[place].rises { -value } else { value }
             }
+            Err(_) => f64::NAN,
         };
         if cost.is_nan() { f64::INFINITY } else { cost }
     }
@@ -97,7 +143,7 @@ impl History {
 
     /// The epoch with the best value of a number; the first of equals.
     pub fn best_by(&self, monitor: Monitor) -> Option<&Epoch> {
-        let cost = |epoch: &Epoch| monitor.cost(epoch, self.metric_rises);
+        let cost = |epoch: &Epoch| monitor.cost(epoch, &self.metrics);
         self.epochs.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 
@@ -118,15 +164,80 @@ impl History {
         plot.line("validation", self.epochs.iter().map(|e| e.validation_loss.unwrap_or(f64::NAN)))
     }
 
-    /// The table as comma-separated values, with a head line. What was not measured is empty.
+    /// What was measured, with its name: loss, metrics, both on the validation data, rate and time.
+    fn columns(&self) -> Vec<(String, Vec<Option<f64>>)> {
+        let column = |name: &str, of: &dyn Fn(&Epoch) -> Option<f64>| {
+            (name.to_owned(), self.epochs.iter().map(of).collect::<Vec<_>>())
+        };
+        let mut columns = vec![column("loss", &|e| Some(e.loss))];
+        let metrics = self.metrics.iter().enumerate();
+        columns.extend(metrics.clone().map(|(i, metric)| column(&metric.name, &|e| e.metrics.get(i).copied())));
+        columns.push(column("validation_loss", &|e| e.validation_loss));
+        columns.extend(metrics.map(|(i, metric)| {
+            column(&format!("validation_{}", metric.name), &|e| e.validation_metrics.get(i).copied())
+        }));
+        columns.push(column("learning_rate", &|e| Some(e.learning_rate)));
+        columns.push(column("seconds", &|e| Some(e.seconds)));
+        columns
+    }
+
+    /// The table as comma-separated values, with a head line; every digit is kept. What was not measured is empty.
     pub fn to_csv(&self) -> String {
-        let mut csv = String::from("epoch,loss,metric,validation_loss,validation_metric,learning_rate,seconds\n");
-        let or_empty = |x: Option<f64>| x.map(|x| x.to_string()).unwrap_or_default();
-        for e in &self.epochs {
-            let optional = [e.metric, e.validation_loss, e.validation_metric].map(or_empty).join(",");
-            csv += &format!("{},{},{optional},{},{:.6}\n", e.epoch, e.loss, e.learning_rate, e.seconds);
+        let columns = self.columns();
+        // A name with a comma or a quote in it is quoted.
+        let field = |name: &String| match name.contains([',', '"', '\n']) {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name.clone(),
+        };
+        let head: Vec<String> = columns.iter().map(|(name, _)| field(name)).collect();
+        let mut csv = format!("epoch,{}\n", head.join(","));
+        for (i, epoch) in self.epochs.iter().enumerate() {
+            let number =
+                |(_, values): &(String, Vec<Option<f64>>)| values[i].map(|x| x.to_string()).unwrap_or_default();
+            let row: Vec<String> = columns.iter().map(number).collect();
+            csv += &format!("{},{}\n", epoch.epoch, row.join(","));
         }
         csv
+    }
+
+    /// The same as JSON: a list of objects, one an epoch, and why training stopped. Every digit is kept; JSON has no NaN and
+    /// no infinity: they are `null`, as is what was not measured.
+    ///
+    /// ```
+    /// # use nn::train::{Epoch, History};
+    /// let epoch = Epoch { epoch: 1, loss: 0.5, learning_rate: 0.1, seconds: 2.5, ..Epoch::default() };
+    /// let history = History { epochs: vec![epoch], ..History::default() };
+    /// let json = r#"{"epochs":[{"epoch":1,"loss":0.5,"validation_loss":null,"learning_rate":0.1,"seconds":2.5}],"stopped":null}"#;
+    /// assert_eq!(history.to_json(), json);
+    /// ```
+    pub fn to_json(&self) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let columns = self.columns();
+        let epoch = |(i, epoch): (usize, &Epoch)| {
+            let field = |(name, values): &(String, Vec<Option<f64>>)| {
+                format!("{}:{}", quoted(name), values[i].map_or(Value::Null, Value::from))
+            };
+            let fields: Vec<String> = columns.iter().map(field).collect();
+            format!("{{\"epoch\":{},{}}}", epoch.epoch, fields.join(","))
+        };
+        let epochs: Vec<String> = self.epochs.iter().enumerate().map(epoch).collect();
+        let stopped = self.stopped.as_ref().map_or("null".to_owned(), |stop| quoted(&stop.to_string()));
+        format!("{{\"epochs\":[{}],\"stopped\":{stopped}}}", epochs.join(","))
+    }
+
+    /// Writes a file that is replaced as a whole or not at all: JSON if its name ends in `.json`, a picture of the losses if
+    /// it ends in `.svg`, else CSV.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
+        let path = path.as_ref();
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => self.to_json(),
+            Some("svg") => self.curve("").svg(),
+            _ => self.to_csv(),
+        };
+        write_atomically(path, |w| w.write_all(text.as_bytes()))
     }
 }
 
@@ -135,17 +246,19 @@ impl Display for Stop {
         match self {
             Stop::NoImprovement { monitor, best } => write!(f, "{monitor} has not improved since epoch {best}"),
             Stop::Converged { change } => write!(f, "converged: the loss changed by {change:.1e} only"),
+            Stop::Asked { reason } => f.write_str(reason),
         }
     }
 }
 
 impl Display for Monitor {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Monitor::Loss => "the loss",
-            Monitor::ValidationLoss => "the validation loss",
-            Monitor::Metric => "the metric",
-        })
+        match self {
+            Monitor::Loss => f.write_str("the loss"),
+            Monitor::ValidationLoss => f.write_str("the validation loss"),
+            Monitor::Metric => f.write_str("the metric"),
+            Monitor::Named(name) => f.write_str(name),
+        }
     }
 }
 
@@ -158,10 +271,12 @@ mod tests {
             epoch: i + 1,
             loss,
             validation_loss,
-            metric: Some(1.0 - loss),
+            metrics: vec![1.0 - loss, loss],
             ..Epoch::default()
         };
-        History { epochs: losses.iter().enumerate().map(epoch).collect(), metric_rises: true, ..History::default() }
+        let measured = |name: &str, rises| Measured { name: name.into(), rises };
+        let metrics = vec![measured("accuracy", true), measured("a, \"b\"", false)];
+        History { epochs: losses.iter().enumerate().map(epoch).collect(), metrics, ..History::default() }
     }
 
     #[test]
@@ -174,9 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_may_be_to_fall() {
-        let falling = History { metric_rises: false, ..history(&[(0.5, None), (0.3, None), (0.9, None)]) };
-        assert_eq!(falling.best_by(Monitor::Metric).unwrap().epoch, 3);
+    fn a_metric_may_be_to_fall_and_may_be_missing() {
+        let history = history(&[(0.5, None), (0.9, None), (0.3, None)]);
+        assert_eq!(history.best_by(Monitor::Metric).unwrap().epoch, 3);
+        assert_eq!(history.best_by(Monitor::Named("a, \"b\"".into())).unwrap().epoch, 3);
+        assert_eq!(Monitor::Named("f1".into()).place(&history.metrics), Err("f1".into()));
+        assert_eq!(Monitor::Metric.place(&[]), Err("the metric".into()));
     }
 
     #[test]
@@ -191,8 +309,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_empty_in_the_table() {
-        let csv = history(&[(0.5, None)]).to_csv();
-        assert_eq!(csv.lines().nth(1), Some("1,0.5,0.5,,,0,0.000000"));
+    fn what_was_not_measured_is_empty_in_the_table_and_null_in_json() {
+        let history = history(&[(0.1 + 0.2, None), (f64::NAN, None)]);
+        let csv = history.to_csv();
+        let head = r#"epoch,loss,accuracy,"a, ""b""",validation_loss,validation_accuracy,"validation_a, ""b""","#;
+        assert!(csv.lines().next().unwrap().starts_with(head), "{csv}");
+        let loss = 0.1 + 0.2;
+        assert_eq!(csv.lines().nth(1).unwrap(), format!("1,{loss},{},{loss},,,,0,0", 1.0 - loss));
+        let json: Value = serde_json::from_str(&history.to_json()).unwrap();
+        assert_eq!(json["epochs"][0]["a, \"b\""].as_f64(), Some(loss));
+        assert!(json["epochs"][0]["validation_loss"].is_null() && json["epochs"][1]["loss"].is_null());
+    }
+
+    #[test]
+    fn the_name_of_a_file_says_what_is_in_it() {
+        let folder = std::env::temp_dir().join(format!("nn-history-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let history = history(&[(0.5, Some(0.25))]);
+        for (name, begins) in [("a.csv", "epoch,"), ("a.json", "{\"epochs\""), ("a.svg", "<svg ")] {
+            history.save(folder.join(name)).unwrap();
+            assert!(std::fs::read_to_string(folder.join(name)).unwrap().starts_with(begins), "{name}");
+        }
+        assert!(history.save(folder.join("no/such.csv")).unwrap_err().to_string().contains("such.csv"));
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -16,17 +16,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod callback;
+mod checkpoint;
 mod error;
 mod evaluate;
 mod history;
 mod progress;
+mod run;
 mod step;
 mod stopping;
 mod trainer;
 
+pub use crate::metric::Metric;
+pub use callback::{Callback, CallbackResult, Moment};
+pub use checkpoint::{CheckpointError, Checkpoints};
 pub use error::{NonFinite, Origin, StepError, TrainError};
-pub use evaluate::{Evaluation, Metric, evaluate, predict};
-pub use history::{Epoch, History, Monitor, Stop};
+pub use evaluate::{Evaluation, evaluate, predict};
+pub use history::{Epoch, History, Measured, Monitor, Stop};
 pub use step::{Outcome, TrainStep};
 pub use stopping::EarlyStopping;
 pub use trainer::Trainer;

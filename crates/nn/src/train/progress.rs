@@ -1,5 +1,7 @@
-//! The progress bar: loss, metric, rate and time left, on a terminal only.
+//! The progress bar: loss, metrics, rate and time left, on a terminal only.
 
+use super::callback::{Callback, CallbackResult, Moment};
+use autograd::Float;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -9,26 +11,42 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// A bar over all batches of all epochs. Draws on the standard error, and only if that is a terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
-    epochs: usize,
     last: Option<Instant>,
 }
 
 impl Progress {
-    pub(super) fn new(epochs: usize, batches: usize, quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some((epochs * batches) as u64), target);
+        let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{bar:24} {msg}  {per_sec} batches, {eta} left");
         bar.set_style(style.expect("the template is valid"));
-        Progress { bar, epochs, last: None }
+        Progress { bar, last: None }
+    }
+}
+
+/// How an epoch stands, in one line.
+fn text<T: Float>(at: &Moment<'_, T>) -> String {
+    let metrics: String = at.all_metrics().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+    let (epoch, epochs, loss, rate) = (at.epoch(), at.epochs(), at.loss(), at.learning_rate());
+    format!("epoch {epoch}/{epochs}  loss {loss:.4}{metrics}  rate {rate:.2e}")
+}
+
+impl<T: Float> Callback<T> for Progress {
+    fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
+        self.bar.set_length((at.epochs() * at.batches()) as u64);
+        // What was done before this process is not counted into its speed.
+        self.bar.set_position((at.place.epoch * at.batches() + at.batch()) as u64);
+        self.bar.reset_eta();
+        Ok(())
     }
 
-    /// One more batch is done; `text` says how it stands, and is asked only now and then.
-    pub(super) fn batch(&mut self, epoch: usize, text: impl FnOnce() -> String) {
+    fn batch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         self.bar.inc(1);
         if !self.bar.is_hidden() && self.last.is_none_or(|last| last.elapsed() > REFRESH) {
             self.last = Some(Instant::now());
-            self.bar.set_message(format!("epoch {epoch}/{}  {}", self.epochs, text()));
+            self.bar.set_message(text(at));
         }
+        Ok(())
     }
 }
 
@@ -36,5 +54,34 @@ impl Drop for Progress {
     /// Leaves the bar as it stands: training may end early, or in an error.
     fn drop(&mut self) {
         self.bar.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::callback::{Place, Sums};
+    use super::super::history::History;
+    use super::*;
+    use crate::layer::Linear;
+    use crate::loss::Target;
+    use crate::metric::Metric;
+    use autograd::{Rng, tensor};
+
+    #[test]
+    fn the_line_tells_loss_metrics_and_rate() {
+        let metrics = [Metric::<f32>::accuracy(), Metric::top_k(2)];
+        let mut sums = Sums { loss: 1.0, samples: 4.0, ..Sums::new(&metrics) };
+        let (scores, labels) = (tensor![[0.1f32, 0.9, 0.0], [0.9, 0.1, 0.0]], Target::Labels(tensor![1_i64, 1]));
+        sums.measures.iter_mut().for_each(|measure| measure.add(&scores, &labels).unwrap());
+        let at = Moment {
+            model: &mut Linear::new(1, 1, &mut Rng::new(0)),
+            metrics: &metrics,
+            sums: &sums,
+            history: &mut History::default(),
+            place: Place { epoch: 1, epochs: 9, batch: 3, batches: 8, step: 11 },
+            learning_rate: 0.00125,
+        };
+        let expected = "epoch 2/9  loss 0.2500  accuracy 0.5000  top_2_accuracy 1.0000  rate 1.25e-3";
+        assert_eq!(text(&at), expected);
     }
 }

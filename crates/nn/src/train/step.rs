@@ -9,10 +9,11 @@ use crate::pass::Record;
 use crate::{Module, Parameters, Pass, Path, apply_updates};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 
-/// The step, and the memory it reuses: one tape, the gradients, and the count of steps that seeds dropout.
+/// The step, and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
 ///
 /// [`gradients`](TrainStep::gradients) does the forward and the backward pass, [`apply`](TrainStep::apply) the update;
-/// between them, gradients can be seen, clipped or added to. Once warm, a step allocates nothing.
+/// between them, gradients can be seen, clipped or [averaged over several passes](TrainStep::accumulate). Once warm, a step
+/// allocates nothing.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -32,13 +33,17 @@ pub struct TrainStep<T: Float> {
     tape: Tape<T>,
     swept: Gradients<T>,
     gradients: ParamGradients<T>,
+    /// Gradients times samples, of the passes since the last average, and their samples.
+    sum: ParamGradients<T>,
+    samples: usize,
     updates: Vec<(u64, Tensor<T>)>,
     record: Record,
     rng: Rng,
+    passes: u64,
     steps: u64,
 }
 
-/// Where the random streams of the steps begin: far from those of the epochs, which a loader of the same seed draws from.
+/// Where the random streams of the passes begin: far from those of the epochs, which a loader of the same seed draws from.
 const DROPOUT: u64 = 1 << 63;
 
 /// What a forward pass in training gave.
@@ -51,15 +56,18 @@ pub struct Outcome<T: Float> {
 }
 
 impl<T: Float> TrainStep<T> {
-    /// A step that has not been done yet. What dropout drops in the n-th step depends on the seed and n alone.
+    /// A step that has not been done yet. What dropout drops in the n-th pass depends on the seed and n alone.
     pub fn new(seed: u64) -> Self {
         TrainStep {
             tape: Tape::new(),
             swept: Gradients::default(),
             gradients: ParamGradients::new(),
+            sum: ParamGradients::new(),
+            samples: 0,
             updates: Vec::new(),
             record: Record::default(),
             rng: Rng::new(seed),
+            passes: 0,
             steps: 0,
         }
     }
@@ -136,7 +144,7 @@ impl<T: Float> TrainStep<T> {
         record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
     ) -> Result<T, StepError> {
         self.tape.clear();
-        let rng = self.rng.stream(DROPOUT | self.steps);
+        let rng = self.rng.stream(DROPOUT | self.passes);
         let mut pass = Pass::train(&self.tape, rng).reusing(std::mem::take(&mut self.record));
         let loss = record(&mut pass)?;
         let value = loss.value().try_item()?;
@@ -151,15 +159,59 @@ impl<T: Float> TrainStep<T> {
         check_finite(model, &self.gradients)?;
         // The tape shares the parameters' memory: letting go of it now lets the optimizer change them in place.
         self.tape.clear();
+        self.passes += 1;
         Ok(value)
+    }
+
+    /// Keeps the gradients of the last pass, over so many samples, for [`average`](TrainStep::average), and gives buffers the
+    /// values that layers asked for. The passes together are one step on a larger batch than fits into memory.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor, tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::TrainStep};
+    /// let batch = |x: Tensor<f64>| Batch { targets: Target::Values(&x * 3.0), inputs: x };
+    /// let (mut whole, mut parts) = (Linear::new(1, 1, &mut Rng::new(0)), Linear::new(1, 1, &mut Rng::new(0)));
+    /// TrainStep::new(0).run(&mut whole, &Mse::new(), &mut Sgd::new(0.1), &batch(tensor![[1.0], [2.0], [4.0]]))?;
+    ///
+    /// let mut step = TrainStep::new(0);
+    /// for (x, samples) in [(tensor![[1.0], [2.0]], 2), (tensor![[4.0]], 1)] {
+    ///     step.gradients(&parts, &Mse::new(), &batch(x))?;
+    ///     step.accumulate(&mut parts, samples);
+    /// }
+    /// step.average();
+    /// step.apply(&mut parts, &mut Sgd::new(0.1));
+    /// assert!((whole.weight.value() - parts.weight.value()).abs().max().item() < 1e-15);
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: usize) {
+        if self.samples == 0 {
+            std::mem::swap(&mut self.sum, &mut self.gradients);
+            self.sum.scale(samples as f64);
+        } else {
+            self.sum.add_scaled(samples as f64, &self.gradients);
+        }
+        self.samples += samples;
+        self.update_buffers(model);
+    }
+
+    /// The mean over all samples of the passes that were [accumulated](TrainStep::accumulate), of losses that are means
+    /// themselves, becomes the gradients.
+    pub fn average(&mut self) {
+        std::mem::swap(&mut self.sum, &mut self.gradients);
+        self.gradients.scale(1.0 / self.samples as f64);
+        self.samples = 0;
     }
 
     /// The update: the optimizer moves the parameters, and buffers get the values that layers asked for.
     pub fn apply(&mut self, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) {
         optimizer.step(&mut *model, &self.gradients);
+        self.update_buffers(model);
+        self.steps += 1;
+    }
+
+    fn update_buffers(&mut self, model: &mut dyn Module<T>) {
         apply_updates(model, &self.updates);
         self.updates.clear();
-        self.steps += 1;
     }
 
     /// The gradients of the last pass, in the order of [`Parameters::visit`].
@@ -175,6 +227,16 @@ impl<T: Float> TrainStep<T> {
     /// How many updates have been made.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// How many forward and backward passes have been made: the random stream of the next one.
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// Goes on as after so many passes and updates.
+    pub(super) fn continue_from(&mut self, passes: u64, steps: u64) {
+        (self.passes, self.steps) = (passes, steps);
     }
 }
 

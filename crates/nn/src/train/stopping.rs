@@ -1,8 +1,9 @@
 //! The convergence check: when more epochs would not help.
 
-use super::history::{Epoch, Monitor, Stop};
-use crate::{Parameters, Path};
-use autograd::{Float, Tensor};
+use super::callback::{Callback, CallbackResult, Moment};
+use super::history::{Epoch, Measured, Monitor, Stop};
+use crate::io::{StateDict, load_state_dict, state_dict};
+use autograd::{Float, tensor};
 
 /// Ends training when a number has not improved by more than `min_delta` for `patience` epochs.
 ///
@@ -11,7 +12,7 @@ use autograd::{Float, Tensor};
 /// let stopping = EarlyStopping { patience: 5, monitor: Monitor::Metric, ..EarlyStopping::default() };
 /// assert!(stopping.restore_best);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EarlyStopping {
     /// Epochs without improvement that are put up with.
     pub patience: usize,
@@ -31,66 +32,117 @@ impl Default for EarlyStopping {
 }
 
 /// Both checks, as they stand after some epochs.
-pub(super) struct Convergence<T: Float> {
+pub(super) struct Convergence {
     early: Option<EarlyStopping>,
     tolerance: Option<f64>,
-    metric_rises: bool,
-    best: Option<Best<T>>,
+    /// Whether weights are kept even if they will not be restored.
+    keeps_best: bool,
+    best: Option<Best>,
     last_loss: Option<f64>,
 }
 
-struct Best<T: Float> {
-    epoch: usize,
-    cost: f64,
-    parameters: Vec<Tensor<T>>,
+/// The best epoch so far.
+pub(super) struct Best {
+    pub epoch: usize,
+    pub cost: f64,
+    /// Its parameters and buffers, which share the model's memory until the next step changes it; none if nobody asks for
+    /// them.
+    pub weights: StateDict,
 }
 
-impl<T: Float> Convergence<T> {
-    pub(super) fn new(early: Option<EarlyStopping>, tolerance: Option<f64>, metric_rises: bool) -> Self {
-        Convergence { early, tolerance, metric_rises, best: None, last_loss: None }
+impl Convergence {
+    pub(super) fn new(early: Option<EarlyStopping>, tolerance: Option<f64>) -> Self {
+        Convergence { early, tolerance, keeps_best: false, best: None, last_loss: None }
+    }
+
+    /// Knows the best epoch even without a check that asks for it.
+    pub(super) fn keeping_best(mut self) -> Self {
+        let endless = EarlyStopping { patience: usize::MAX, restore_best: false, ..EarlyStopping::default() };
+        self.early.get_or_insert(endless);
+        self.keeps_best = true;
+        self
     }
 
     /// Takes note of an epoch, and says whether it was the last.
-    pub(super) fn observe(&mut self, epoch: &Epoch, model: &dyn Parameters<T>) -> Option<Stop> {
+    fn observe(&mut self, epoch: &Epoch, metrics: &[Measured], weights: impl FnOnce() -> StateDict) -> Option<Stop> {
         let change = self.last_loss.replace(epoch.loss).map(|last| (epoch.loss - last).abs());
-        self.out_of_patience(epoch, model).or_else(|| {
+        self.out_of_patience(epoch, metrics, weights).or_else(|| {
             let change = change.filter(|change| self.tolerance.is_some_and(|tolerance| *change < tolerance))?;
             Some(Stop::Converged { change })
         })
     }
 
-    fn out_of_patience(&mut self, epoch: &Epoch, model: &dyn Parameters<T>) -> Option<Stop> {
-        let EarlyStopping { patience, min_delta, monitor, restore_best } = self.early?;
-        let cost = monitor.cost(epoch, self.metric_rises);
+    fn out_of_patience(
+        &mut self,
+        epoch: &Epoch,
+        metrics: &[Measured],
+        weights: impl FnOnce() -> StateDict,
+    ) -> Option<Stop> {
+        let EarlyStopping { patience, min_delta, monitor, restore_best } = self.early.as_ref()?;
+        let cost = monitor.cost(epoch, metrics);
         match &self.best {
             Some(best) if cost >= best.cost - min_delta => {
-                let stop = Stop::NoImprovement { monitor, best: best.epoch };
-                (epoch.epoch - best.epoch >= patience).then_some(stop)
+                let stop = Stop::NoImprovement { monitor: monitor.clone(), best: best.epoch };
+                (epoch.epoch - best.epoch >= *patience).then_some(stop)
             }
             _ => {
-                let parameters = if restore_best { values(model) } else { Vec::new() };
-                self.best = Some(Best { epoch: epoch.epoch, cost, parameters });
+                let weights = if *restore_best || self.keeps_best { weights() } else { StateDict::new() };
+                self.best = Some(Best { epoch: epoch.epoch, cost, weights });
                 None
             }
         }
     }
 
-    /// Gives the model the parameters of the best epoch, if that was asked for.
-    pub(super) fn restore(self, model: &mut dyn Parameters<T>) {
-        let mut parameters = self.best.map(|best| best.parameters).unwrap_or_default().into_iter();
-        model.visit_mut(&mut Path::default(), &mut |_, param| {
-            if let Some(value) = parameters.next() {
-                param.set(value);
-            }
-        });
+    /// The best epoch so far, if there is a check that knows it.
+    pub(super) fn best(&self) -> Option<&Best> {
+        self.best.as_ref()
+    }
+
+    /// What is watched.
+    pub(super) fn monitor(&self) -> Monitor {
+        self.early.as_ref().map(|early| early.monitor.clone()).unwrap_or_default()
+    }
+
+    /// Goes on from a state and the weights of the best epoch, which are kept apart from it.
+    pub(super) fn restore_with(&mut self, state: &StateDict, weights: StateDict) -> bool {
+        let numbers = |name: &str| Some(state.get(name)?.get::<f64>()?.to_vec());
+        self.last_loss = numbers("last_loss").and_then(|loss| loss.first().copied());
+        self.best = match numbers("best").as_deref() {
+            Some(&[epoch, cost]) => Some(Best { epoch: epoch as usize, cost, weights }),
+            _ => None,
+        };
+        self.last_loss.is_some() == state.get("last_loss").is_some()
+            && self.best.is_some() == state.get("best").is_some()
     }
 }
 
-/// The values of all parameters and buffers. They share the model's memory until the next step changes it.
-fn values<T: Float>(model: &dyn Parameters<T>) -> Vec<Tensor<T>> {
-    let mut values = Vec::new();
-    model.visit(&mut Path::default(), &mut |_, param| values.push(param.value().clone()));
-    values
+impl<T: Float> Callback<T> for Convergence {
+    fn epoch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
+        let Some(epoch) = at.history.epochs.last() else { return Ok(()) };
+        if let Some(stop) = self.observe(epoch, &at.history.metrics, || state_dict(&*at.model)) {
+            at.stop_because(stop);
+        }
+        Ok(())
+    }
+
+    /// Gives the model the parameters of the best epoch, if that was asked for.
+    fn train_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
+        match (&self.best, &self.early) {
+            (Some(best), Some(early)) if early.restore_best => Ok(load_state_dict(at.model, &best.weights)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn state(&self) -> StateDict {
+        let mut state = StateDict::new();
+        if let Some(loss) = self.last_loss {
+            state.insert("last_loss", tensor![loss]);
+        }
+        if let Some(Best { epoch, cost, .. }) = &self.best {
+            state.insert("best", tensor![*epoch as f64, *cost]);
+        }
+        state
+    }
 }
 
 #[cfg(test)]
@@ -98,16 +150,23 @@ mod tests {
     use super::*;
     use crate::Param;
 
-    /// Where training stops on these losses, and the parameter (the number of the epoch) that is left.
+    /// Where training stops on these losses, and the parameter (the number of the epoch) that is left. The check is saved and
+    /// restored after each epoch.
     fn run(early: Option<EarlyStopping>, tolerance: Option<f64>, losses: &[f64]) -> (Option<(usize, Stop)>, f64) {
-        let mut check = Convergence::new(early, tolerance, true);
-        let mut model = Param::new(autograd::tensor![0.0f64]);
+        let mut check = Convergence::new(early.clone(), tolerance);
+        let mut model = Param::new(tensor![0.0f64]);
         let stop = losses.iter().enumerate().find_map(|(i, &loss)| {
             model.value_mut().make_mut()[0] = (i + 1) as f64;
             let epoch = Epoch { epoch: i + 1, loss, ..Epoch::default() };
-            Some((i + 1, check.observe(&epoch, &model)?))
+            let stop = check.observe(&epoch, &[], || state_dict(&model));
+            let (state, weights) = (Callback::<f64>::state(&check), check.best.take().map(|best| best.weights));
+            check = Convergence::new(early.clone(), tolerance);
+            assert!(check.restore_with(&state, weights.unwrap_or_default()));
+            Some((i + 1, stop?))
         });
-        check.restore(&mut model);
+        if let Some(best) = check.best.filter(|best| !best.weights.is_empty()) {
+            load_state_dict(&mut model, &best.weights).unwrap();
+        }
         (stop, model.value().item())
     }
 
@@ -142,7 +201,7 @@ mod tests {
     #[test]
     fn a_settled_loss_has_converged() {
         let (stop, left) = run(None, Some(1e-2), &[1.0, 0.5, 0.495, 0.1]);
-        let (epoch, Stop::Converged { change }) = stop.unwrap() else { panic!("{stop:?}") };
+        let (epoch, Stop::Converged { change }) = stop.unwrap() else { panic!("it has converged") };
         assert!(epoch == 3 && (change - 0.005).abs() < 1e-12 && left == 3.0);
     }
 

@@ -1,59 +1,79 @@
-//! The loop over epochs and batches.
+//! [`Trainer`]: how a model is to be trained.
 
-use super::error::{NonFinite, TrainError};
-use super::evaluate::{Evaluation, Metric, evaluate, predict};
-use super::history::{Epoch, History};
+use super::callback::{Callback, Hook, Moment, Sums, Turn};
+use super::checkpoint::{CheckpointError, Checkpoints, newest};
+use super::error::TrainError;
+use super::evaluate::{Evaluation, evaluate, predict};
+use super::history::{History, Measured};
 use super::progress::Progress;
-use super::step::{Outcome, TrainStep};
+use super::run::Run;
+use super::step::TrainStep;
 use super::stopping::{Convergence, EarlyStopping};
-use crate::data::{Batch, DataError, DataLoader, Dataset};
+use crate::Module;
+use crate::data::{DataError, DataLoader, Dataset};
 use crate::loss::Loss;
-use crate::optim::Optimizer;
+use crate::metric::Metric;
+use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
-use crate::{Module, clip, regularize};
 use autograd::{Float, Tensor};
 use std::time::Instant;
 
 /// Trains a model on data, as Keras' `fit` does: a loss, an optimizer, and how long.
 ///
-/// The model, the data and the seed fix the result to the bit, on any number of threads.
+/// The model, the data and the seed fix the result to the bit, on any number of threads, and also if the process is killed
+/// and training [resumed](Trainer::resume).
 ///
 /// ```
-/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{EarlyStopping, Metric, Trainer}};
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Adam, train::{EarlyStopping, Trainer}};
 ///
 /// let (training, test) = digits::<f32>().split(0.8, 1)?;
 /// let mut model = Mlp::new(&[64, 32, 10]).seed(1).build();
 /// let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-2))
 ///     .epochs(5)
 ///     .metric(Metric::accuracy())
+///     .metric(Metric::top_k(3))
 ///     .validation(&test)
 ///     .early_stopping(EarlyStopping::default());
 /// let history = trainer.fit(&mut model, &training)?;
-/// assert!(history.best().unwrap().validation_metric > Some(0.9));
+/// let best = history.best().unwrap();
+/// assert!(best.validation_metrics[0] > 0.9 && best.validation_metrics[1] > 0.97);
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 pub struct Trainer<'d, T: Float> {
-    loss: Box<dyn Loss<T> + 'd>,
-    optimizer: Box<dyn Optimizer<T> + 'd>,
-    schedule: Box<dyn Schedule + 'd>,
-    metric: Option<Metric<T>>,
-    validation: Option<&'d dyn Dataset<T>>,
-    epochs: usize,
+    pub(super) loss: Box<dyn Loss<T> + 'd>,
+    pub(super) optimizer: Box<dyn Optimizer<T> + 'd>,
+    pub(super) schedule: Box<dyn Schedule + 'd>,
+    pub(super) pace: Pace,
+    pub(super) metrics: Vec<Metric<T>>,
+    pub(super) validation: Option<&'d dyn Dataset<T>>,
+    pub(super) epochs: usize,
     batch_size: usize,
+    pub(super) accumulate: usize,
     seed: u64,
-    clip: Option<Clip>,
-    l1: f64,
-    l2: f64,
+    pub(super) clip: Option<Clip>,
+    pub(super) l1: f64,
+    pub(super) l2: f64,
+    ema: Option<f64>,
     early_stopping: Option<EarlyStopping>,
     tolerance: Option<f64>,
+    pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
+    pub(super) checkpoints: Option<Checkpoints>,
     quiet: bool,
 }
 
 /// How gradients are kept small.
 #[derive(Debug, Clone, Copy)]
-enum Clip {
+pub(super) enum Clip {
     Norm(f64),
+    EachNorm(f64),
     Value(f64),
+}
+
+/// What a schedule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Epoch,
+    Step,
 }
 
 impl<'d, T: Float> Trainer<'d, T> {
@@ -63,16 +83,21 @@ impl<'d, T: Float> Trainer<'d, T> {
             loss: Box::new(loss),
             optimizer: Box::new(optimizer),
             schedule: Box::new(Constant),
-            metric: None,
+            pace: Pace::Epoch,
+            metrics: Vec::new(),
             validation: None,
             epochs: 10,
             batch_size: 32,
+            accumulate: 1,
             seed: 0,
             clip: None,
             l1: 0.0,
             l2: 0.0,
+            ema: None,
             early_stopping: None,
             tolerance: None,
+            callbacks: Vec::new(),
+            checkpoints: None,
             quiet: false,
         }
     }
@@ -82,9 +107,21 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { epochs, ..self }
     }
 
-    /// Samples per step.
+    /// Samples per forward and backward pass.
     pub fn batch_size(self, batch_size: usize) -> Self {
         Trainer { batch_size, ..self }
+    }
+
+    /// Updates once in so many batches, by the mean gradient of all their samples, as if they were one batch: for batches
+    /// larger than memory. (Batch norm sees them one by one.) What is left at the end of an epoch is an update too. For
+    /// losses that are means over samples.
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[track_caller]
+    pub fn accumulate(self, batches: usize) -> Self {
+        assert!(batches > 0, "Trainer: an update needs at least one batch");
+        Trainer { accumulate: batches, ..self }
     }
 
     /// What fixes the order of the samples and what dropout drops.
@@ -92,14 +129,21 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { seed, ..self }
     }
 
-    /// How the step size changes from epoch to epoch.
+    /// How the step size changes from epoch to epoch, in every parameter group from its own.
     pub fn schedule(self, schedule: impl Schedule + 'd) -> Self {
-        Trainer { schedule: Box::new(schedule), ..self }
+        Trainer { schedule: Box::new(schedule), pace: Pace::Epoch, ..self }
     }
 
-    /// A number beside the loss that says how good the model is.
-    pub fn metric(self, metric: Metric<T>) -> Self {
-        Trainer { metric: Some(metric), ..self }
+    /// How the step size changes from update to update: the schedule counts those. One that follows a measure gets it after
+    /// each epoch.
+    pub fn schedule_by_step(self, schedule: impl Schedule + 'd) -> Self {
+        Trainer { pace: Pace::Step, ..self.schedule(schedule) }
+    }
+
+    /// One more number beside the loss that says how good the model is.
+    pub fn metric(mut self, metric: Metric<T>) -> Self {
+        self.metrics.push(metric);
+        self
     }
 
     /// Data to judge the model on after each epoch; it does not learn from it.
@@ -110,6 +154,11 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Scales the gradients of a step down to this norm, all together, where they exceed it.
     pub fn clip_norm(self, norm: f64) -> Self {
         Trainer { clip: Some(Clip::Norm(norm)), ..self }
+    }
+
+    /// Scales the gradient of each parameter down to this norm where it exceeds it.
+    pub fn clip_each_norm(self, norm: f64) -> Self {
+        Trainer { clip: Some(Clip::EachNorm(norm)), ..self }
     }
 
     /// Cuts each gradient element at ± this value.
@@ -127,6 +176,17 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { l2, ..self }
     }
 
+    /// Averages the parameters over updates, of which this part is kept each time: see [`Ema`]. The model is validated, and
+    /// left at the end, with the averages.
+    ///
+    /// # Panics
+    /// If it is not in `[0, 1)`.
+    #[track_caller]
+    pub fn ema(self, decay: f64) -> Self {
+        drop(Ema::<T>::new(decay)); // its check
+        Trainer { ema: Some(decay), ..self }
+    }
+
     /// The convergence check by patience: ends when a number no longer improves.
     pub fn early_stopping(self, early_stopping: EarlyStopping) -> Self {
         Trainer { early_stopping: Some(early_stopping), ..self }
@@ -135,6 +195,27 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// The convergence check by tolerance: ends when the training loss changes by less from one epoch to the next.
     pub fn tolerance(self, tolerance: f64) -> Self {
         Trainer { tolerance: Some(tolerance), ..self }
+    }
+
+    /// Something that happens at the turns of training. Callbacks are called in the order in which they were added.
+    pub fn callback(mut self, callback: impl Callback<T> + 'd) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// A function that is called after each batch.
+    pub fn on_batch_end(self, f: impl FnMut(&mut Moment<'_, T>) + Send + 'd) -> Self {
+        self.callback(Hook { on: Turn::BatchEnd, f })
+    }
+
+    /// A function that is called after each epoch and its validation.
+    pub fn on_epoch_end(self, f: impl FnMut(&mut Moment<'_, T>) + Send + 'd) -> Self {
+        self.callback(Hook { on: Turn::EpochEnd, f })
+    }
+
+    /// Saves the training as it goes, so that it can be [resumed](Trainer::resume).
+    pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
+        Trainer { checkpoints: Some(checkpoints), ..self }
     }
 
     /// No progress bar, on a terminal either.
@@ -146,57 +227,116 @@ impl<'d, T: Float> Trainer<'d, T> {
     ///
     /// # Errors
     /// Data that is empty or does not fit, a batch size of 0, and a loss or gradient that is not finite: that error names
-    /// epoch and batch, and the model keeps the parameters of the last good step.
+    /// epoch and batch, and the model keeps the parameters of the last good step. A callback that fails; a checkpoint that
+    /// cannot be written, or a folder that has checkpoints already.
     ///
     /// # Panics
     /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
-        let loader = DataLoader::new(data, self.batch_size)?.shuffle(self.seed);
-        self.check_validation(data)?;
-        let mut step = TrainStep::new(self.seed);
-        let metric_rises = self.metric.is_some_and(|m| m.rises);
-        let mut convergence = Convergence::new(self.early_stopping, self.tolerance, metric_rises);
-        let mut progress = Progress::new(self.epochs, loader.batches(), self.quiet);
-        let mut history = History { metric: self.metric.map(|m| m.name), metric_rises, ..History::default() };
-        let base = self.optimizer.learning_rate();
-        let outcome = self.epochs_of(model, &loader, &mut step, &mut convergence, &mut progress, &mut history);
-        // Also after an error, so that the next call starts from the same rate.
-        self.optimizer.set_learning_rate(base);
-        outcome?;
-        convergence.restore(model);
-        Ok(history)
+        let folder = self.checkpoints.as_ref().map(Checkpoints::folder);
+        if let Some(folder) = folder
+            && !matches!(newest(folder), Ok(None))
+        {
+            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
+        }
+        self.train(model, data, |_, _, _| Ok(()))
     }
 
-    /// All epochs, or as many as it takes.
-    fn epochs_of(
+    /// Goes on from the newest whole checkpoint, and does what [`fit`](Trainer::fit) would have done, bit for bit, had it not
+    /// been stopped; only the seconds differ. The trainer, the model and the data are to be made as they were. Without a
+    /// checkpoint, training begins; from one of a training that is over, the model and the history are as at its end.
+    ///
+    /// That damaged checkpoints were passed over stands in the [notes](History::notes) of the history.
+    ///
+    /// # Errors
+    /// As [`fit`](Trainer::fit); if there is no folder to resume from; if no checkpoint in it is whole; if the newest whole
+    /// one is of another training.
+    ///
+    /// # Panics
+    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
+        let checkpoints = self.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
+        checkpoints.remove_leftovers();
+        let folder = checkpoints.folder().to_owned();
+        self.train(model, data, |trainer, model, run| {
+            let Some((path, files, damaged)) = newest(&folder)? else { return Ok(()) };
+            let note = |error| format!("{error}; resumed from {}", path.display());
+            run.history.notes.extend(damaged.iter().map(note));
+            files.restore(&path, trainer, model, run)
+        })
+    }
+
+    /// Trains the model from where `begin` puts it.
+    fn train(
         &mut self,
         model: &mut dyn Module<T>,
-        loader: &DataLoader<'_, T>,
-        step: &mut TrainStep<T>,
-        convergence: &mut Convergence<T>,
-        progress: &mut Progress,
-        history: &mut History,
-    ) -> Result<(), TrainError> {
-        let base = self.optimizer.learning_rate();
-        for index in 0..self.epochs {
-            self.optimizer.set_learning_rate(self.schedule.rate(index, base));
-            let epoch = self.epoch(index, model, loader, step, progress)?;
-            self.schedule.observe(epoch.validation_loss.unwrap_or(epoch.loss));
-            history.stopped = convergence.observe(&epoch, &*model);
-            history.epochs.push(epoch);
-            if history.stopped.is_some() {
-                break;
-            }
-        }
-        Ok(())
+        data: &dyn Dataset<T>,
+        begin: impl FnOnce(&mut Self, &mut dyn Module<T>, &mut Run<T>) -> Result<(), CheckpointError>,
+    ) -> Result<History, TrainError> {
+        let loader = DataLoader::new(data, self.batch_size)?.shuffle(self.seed);
+        self.check_validation(data)?;
+        let mut run = self.start(data.len())?;
+        begin(self, model, &mut run)?;
+        let outcome = self.run(model, &loader, &mut run);
+        // Also after an error, so that the next call starts from the same rates.
+        let mut bases = run.rates.iter();
+        self.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
+        outcome.map(|()| run.history)
     }
 
-    /// Loss and metric on data, in eval mode.
+    /// A training that has not begun.
+    fn start(&mut self, samples: usize) -> Result<Run<T>, TrainError> {
+        let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
+        let metrics: Vec<Measured> = self.metrics.iter().map(measured).collect();
+        if let Some(EarlyStopping { monitor, .. }) = &self.early_stopping {
+            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { name })?;
+        }
+        let convergence = Convergence::new(self.early_stopping.clone(), self.tolerance);
+        let mut rates = Vec::new();
+        self.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
+        Ok(Run {
+            step: TrainStep::new(self.seed),
+            epoch: 0,
+            batch: 0,
+            sums: Sums::new(&self.metrics),
+            history: History { metrics, ..History::default() },
+            convergence: if self.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
+            ema: self.ema.map(Ema::new),
+            settings: self.settings(samples),
+            rates,
+            progress: Progress::new(self.quiet),
+            clock: Instant::now(),
+        })
+    }
+
+    /// What must be the same for a saved place in the data, and a saved history, to mean the same.
+    fn settings(&self, samples: usize) -> Vec<(&'static str, String)> {
+        let metrics: Vec<&str> = self.metrics.iter().map(Metric::name).collect();
+        vec![
+            ("format", "wengert training 1".into()),
+            ("element type", T::NAME.into()),
+            ("seed", self.seed.to_string()),
+            ("batch size", self.batch_size.to_string()),
+            ("number of batches in an update", self.accumulate.to_string()),
+            ("number of samples", samples.to_string()),
+            ("number of validation samples", self.validation.map_or(0, |data| data.len()).to_string()),
+            ("list of metrics", metrics.join(", ")),
+            ("decay of averages", self.ema.map_or("none".into(), |decay| decay.to_string())),
+        ]
+    }
+
+    /// How many numbers an epoch of the history has.
+    pub(super) fn columns(&self) -> usize {
+        let metrics = self.metrics.len();
+        3 + metrics + if self.validation.is_some() { 1 + metrics } else { 0 }
+    }
+
+    /// Loss and metrics on data, in eval mode.
     ///
     /// # Errors
     /// As [`evaluate`].
     pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
-        evaluate(model, &*self.loss, self.metric, data, self.batch_size)
+        evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
     }
 
     /// What the model says to each input, in eval mode.
@@ -205,75 +345,6 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// As [`predict`].
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
         predict(model, inputs, self.batch_size)
-    }
-
-    /// One pass over the data.
-    fn epoch(
-        &mut self,
-        index: usize,
-        model: &mut dyn Module<T>,
-        loader: &DataLoader<'_, T>,
-        step: &mut TrainStep<T>,
-        progress: &mut Progress,
-    ) -> Result<Epoch, TrainError> {
-        let (start, epoch) = (Instant::now(), index + 1);
-        let (mut loss, mut metric, mut samples) = (0.0, 0.0, 0.0);
-        for (i, batch) in loader.epoch(index as u64).enumerate() {
-            let batch = batch?;
-            let outcome = self.step(model, step, &batch).map_err(|cause| cause.at(epoch, i + 1))?;
-            let weight = batch.targets.len() as f64;
-            samples += weight;
-            loss += weight * outcome.loss.f64();
-            if let Some(wanted) = self.metric {
-                let value = (wanted.of)(&outcome.output, &batch.targets);
-                metric += weight * value.map_err(|cause| TrainError::Loss { epoch, batch: i + 1, cause })?;
-            }
-            progress.batch(epoch, || {
-                let metric = self.metric.map(|m| format!("  {} {:.4}", m.name, metric / samples)).unwrap_or_default();
-                format!("loss {:.4}{metric}  rate {:.2e}", loss / samples, self.optimizer.learning_rate())
-            });
-        }
-        let validation = self.validation.map(|data| self.evaluate(&*model, data)).transpose()?;
-        Ok(Epoch {
-            epoch,
-            loss: loss / samples,
-            metric: self.metric.map(|_| metric / samples),
-            validation_loss: validation.map(|v| v.loss),
-            validation_metric: validation.and_then(|v| v.metric),
-            learning_rate: self.optimizer.learning_rate(),
-            seconds: start.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// One batch: forward, loss and penalties, backward, clipping, update.
-    fn step(
-        &mut self,
-        model: &mut dyn Module<T>,
-        step: &mut TrainStep<T>,
-        batch: &Batch<T>,
-    ) -> Result<Outcome<T>, super::StepError> {
-        let (l1, l2) = (self.l1, self.l2);
-        let outcome = step.gradients_with(model, &*self.loss, batch, |model, pass| {
-            let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
-            let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));
-            match (l1, l2) {
-                (Some(a), Some(b)) => Some(a + b),
-                (a, b) => a.or(b),
-            }
-        })?;
-        match self.clip {
-            Some(Clip::Norm(max)) => {
-                // Each element is finite, the sum of their squares need not be; scaling by it would leave nothing.
-                let value = clip::by_norm(step.param_gradients_mut(), max);
-                if !value.is_finite() {
-                    return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None }.into());
-                }
-            }
-            Some(Clip::Value(max)) => clip::by_value(step.param_gradients_mut(), max),
-            None => (),
-        }
-        step.apply(model, &mut *self.optimizer);
-        Ok(outcome)
     }
 
     /// Validation samples must look like training samples, and better now than after the first epoch.

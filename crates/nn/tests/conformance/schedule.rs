@@ -21,34 +21,34 @@ fn schedule(case: &Value) -> Result<Box<dyn Schedule>, String> {
     let attrs = &case["attrs"];
     let real = |name: &str| number(&attrs[name]);
     let count = |name: &str| number(&attrs[name]) as usize;
-    let cosine = || CosineAnnealing { over: count("T_max"), floor: real("eta_min") };
+    let cosine = || CosineAnnealing { t_max: count("T_max"), eta_min: real("eta_min") };
     Ok(match text(&case["schedule"]) {
-        "step" => Box::new(StepDecay { every: count("step_size"), factor: real("gamma") }),
-        "multistep" => Box::new(MultiStepDecay { milestones: sizes(&attrs["milestones"]), factor: real("gamma") }),
-        "exponential" => Box::new(ExponentialDecay { factor: real("gamma") }),
+        "step" => Box::new(StepDecay { step_size: count("step_size"), gamma: real("gamma") }),
+        "multistep" => Box::new(MultiStepDecay { milestones: sizes(&attrs["milestones"]), gamma: real("gamma") }),
+        "exponential" => Box::new(ExponentialDecay { gamma: real("gamma") }),
         "cosine" => Box::new(cosine()),
         "cosine_warm_restarts" => {
-            let (first, factor) = (count("T_0"), count("T_mult"));
-            Box::new(CosineWarmRestarts { first, factor, floor: real("eta_min") })
+            let (t_0, t_mult) = (count("T_0"), count("T_mult"));
+            Box::new(CosineWarmRestarts { t_0, t_mult, eta_min: real("eta_min") })
         }
         "onecycle" => Box::new(OneCycle {
-            total: count("total_steps"),
-            rise: real("pct_start"),
-            anneal: if text(&attrs["anneal_strategy"]) == "cos" { Anneal::Cosine } else { Anneal::Linear },
-            start_divisor: real("div_factor"),
-            end_divisor: real("final_div_factor"),
-            three_phases: attrs["three_phase"] == true,
+            total_steps: count("total_steps"),
+            pct_start: real("pct_start"),
+            anneal_strategy: if text(&attrs["anneal_strategy"]) == "cos" { Anneal::Cosine } else { Anneal::Linear },
+            div_factor: real("div_factor"),
+            final_div_factor: real("final_div_factor"),
+            three_phase: attrs["three_phase"] == true,
         }),
         "linear" => {
-            let (start, end) = (real("start_factor"), real("end_factor"));
-            Box::new(LinearRamp { start, end, over: count("total_iters") })
+            let (start_factor, end_factor) = (real("start_factor"), real("end_factor"));
+            Box::new(LinearRamp { start_factor, end_factor, total_iters: count("total_iters") })
         }
-        "polynomial" => Box::new(PolynomialDecay { over: count("total_iters"), power: real("power") }),
-        "constant" => Box::new(ConstantFactor { factor: real("factor"), over: count("total_iters") }),
+        "polynomial" => Box::new(PolynomialDecay { total_iters: count("total_iters"), power: real("power") }),
+        "constant" => Box::new(ConstantFactor { factor: real("factor"), total_iters: count("total_iters") }),
         "linear_warmup_then_cosine" => {
-            let over = count("warmup_iters");
-            let warmup = LinearRamp { start: real("warmup_start_factor"), end: 1.0, over };
-            Box::new(Sequence::new(warmup).then(over, cosine()))
+            let total_iters = count("warmup_iters");
+            let warmup = LinearRamp { start_factor: real("warmup_start_factor"), end_factor: 1.0, total_iters };
+            Box::new(Sequence::new(warmup).then(total_iters, cosine()))
         }
         other => return Err(format!("no schedule is called {other}")),
     })
@@ -59,7 +59,7 @@ fn plateau(case: &Value, base: f64) -> Vec<f64> {
     let attrs = &case["attrs"];
     let real = |name: &str| number(&attrs[name]);
     let options = PlateauOptions {
-        goal: if attrs["mode"] == "max" { Goal::Max } else { Goal::Min },
+        mode: if attrs["mode"] == "max" { Goal::Max } else { Goal::Min },
         factor: real("factor"),
         patience: real("patience") as usize,
         threshold: match attrs["threshold_mode"] == "abs" {
@@ -67,7 +67,7 @@ fn plateau(case: &Value, base: f64) -> Vec<f64> {
             false => Threshold::Relative(real("threshold")),
         },
         cooldown: real("cooldown") as usize,
-        min_rate: real("min_lr"),
+        min_lr: real("min_lr"),
         eps: real("eps"),
     };
     let mut plateau = ReduceOnPlateau::new(options);

@@ -1,0 +1,114 @@
+//! The area under the receiver operating characteristic: how well scores tell one class from another, at any threshold.
+
+use super::{Measure, check_labels, classes::zeros_and_ones, rows};
+use crate::loss::Target;
+use autograd::{Float, Result, Tensor};
+
+/// The area under the receiver operating characteristic (ROC): how likely a sample of the class scores higher than one of
+/// another, where equal scores count half (Mann and Whitney, 1947).
+///
+/// ```text
+/// AUC = (Σ ranks of the positives - P (P + 1) / 2) / (P N)         P positives, N negatives, ties share their mean rank
+/// ```
+///
+/// Outputs as many as targets, each 0 or 1, are the scores of one class. Scores `[…, classes]` and labels `[…]` are taken
+/// one class against the rest, and the mean over classes is returned: columns are ranked, so give probabilities where
+/// logits of different rows cannot be compared. A class that no sample is in, or every sample, has no area and is left
+/// out; NaN if none is left, or if a score is NaN.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::roc_auc};
+/// let scores = tensor![0.1, 0.4, 0.35, 0.8];
+/// assert_eq!(roc_auc(&scores, &Target::Values(tensor![0.0, 0.0, 1.0, 1.0]))?, 0.75);
+/// assert_eq!(roc_auc(&tensor![0.5, 0.5], &Target::Labels(tensor![0_i64, 1]))?, 0.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If outputs and targets do not fit, a label is out of range, or a target of one score is neither 0 nor 1.
+pub fn roc_auc<T: Float>(output: &Tensor<T>, target: &Target<T>) -> Result<f64> {
+    let mut auc = Auc::default();
+    auc.add(output, target)?;
+    Ok(Measure::<T>::value(&auc))
+}
+
+/// All scores so far, and what was right.
+#[derive(Default)]
+pub(super) struct Auc {
+    /// Scores a sample; 0 before the first.
+    columns: usize,
+    scores: Vec<f64>,
+    /// The right class of each sample, or, of a single column, 1 or 0.
+    labels: Vec<usize>,
+}
+
+impl<T: Float> Measure<T> for Auc {
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
+        const OP: &str = "roc_auc";
+        let (columns, labels) = match target {
+            Target::Labels(labels) if labels.len() != output.len() => {
+                let (_, classes) = rows(OP, output, labels.shape())?;
+                check_labels(OP, labels, classes)?;
+                (classes, labels.iter().map(|label| label as usize).collect())
+            }
+            _ => (1, zeros_and_ones(OP, output, target)?.into_iter().map(usize::from).collect::<Vec<_>>()),
+        };
+        if self.columns != 0 && self.columns != columns {
+            let hint = format!("the batches before had {} scores a sample, and this one has {columns}", self.columns);
+            return Err(super::mismatch(OP, output.shape(), hint));
+        }
+        self.columns = columns;
+        self.labels.extend(labels);
+        self.scores.extend(output.iter().map(Float::f64));
+        Ok(())
+    }
+
+    fn value(&self) -> f64 {
+        if self.scores.iter().any(|score| score.is_nan()) {
+            return f64::NAN;
+        }
+        let positive = |class: usize, label: usize| if self.columns == 1 { label == 1 } else { label == class };
+        let of = |class: usize| {
+            let scores = self.scores.iter().skip(class).step_by(self.columns);
+            area(scores.zip(&self.labels).map(|(score, label)| (*score, positive(class, *label))).collect())
+        };
+        let areas: Vec<f64> = (0..self.columns).filter_map(of).collect();
+        areas.iter().sum::<f64>() / areas.len() as f64
+    }
+
+    fn state(&self) -> Vec<f64> {
+        let head = [self.columns as f64, self.labels.len() as f64];
+        head.into_iter()
+            .chain(self.labels.iter().map(|label| *label as f64))
+            .chain(self.scores.iter().copied())
+            .collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        let &[columns, samples, ref rest @ ..] = state else { return false };
+        let (columns, samples) = (columns as usize, samples as usize);
+        if samples.checked_mul(columns).and_then(|scores| scores.checked_add(samples)) != Some(rest.len()) {
+            return false;
+        }
+        let (labels, scores) = rest.split_at(samples);
+        self.columns = columns;
+        self.labels = labels.iter().map(|label| *label as usize).collect();
+        self.scores = scores.to_vec();
+        true
+    }
+}
+
+/// The area for scores of samples that are positive or not; none if all are alike. Ranks are whole numbers, doubled where
+/// ties share them, so the order of the samples does not matter.
+fn area(mut samples: Vec<(f64, bool)>) -> Option<f64> {
+    samples.sort_by(|a, b| a.0.partial_cmp(&b.0).expect("no NaN"));
+    let (mut below, mut twice_ranks, mut positives) = (0u128, 0u128, 0u128);
+    for tied in samples.chunk_by(|a, b| a.0 == b.0) {
+        let (of_them, size) = (tied.iter().filter(|(_, positive)| *positive).count() as u128, tied.len() as u128);
+        twice_ranks += of_them * (2 * below + size + 1);
+        positives += of_them;
+        below += size;
+    }
+    let pairs = positives * (below - positives);
+    (pairs > 0).then(|| (twice_ranks - positives * (positives + 1)) as f64 / (2 * pairs) as f64)
+}

@@ -1,0 +1,139 @@
+//! How often a classifier is right, and how sure it is of what is right.
+
+use super::{check_labels, decisions, mismatch, rows};
+use crate::loss::Target;
+use autograd::{Error, Float, Result, Tensor};
+
+/// The part of the samples whose largest score is that of the right class. Scores `[…, classes]`, labels `[…]`.
+///
+/// ```
+/// use autograd::tensor;
+/// let scores = tensor![[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [f64::NAN, 0.5]];
+/// assert_eq!(nn::metric::accuracy(&scores, &tensor![0_i64, 1, 1, 1])?, 0.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes do not fit, there is no sample, or a label is out of range.
+pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
+    share("accuracy", scores, hits(scores, labels)?)
+}
+
+/// The part of the targets, each 0 or 1, that is right if an output above the threshold means 1: 0 for logits, 0.5 for
+/// probabilities. An output that is NaN is wrong.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::binary_accuracy};
+/// let targets = Target::Values(tensor![[1.0], [0.0], [1.0]]);
+/// assert_eq!(binary_accuracy(&tensor![[2.5], [0.5], [0.25]], &targets, 0.0)?, 2.0 / 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If there is not one output for each target, there is none at all, or a target is neither 0 nor 1.
+pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<f64> {
+    share("binary_accuracy", output, binary_hits(output, target, threshold)?)
+}
+
+/// The part of the samples whose right class is among the `k` largest scores. Scores `[…, classes]`, labels `[…]`. Of
+/// equal scores those of the first classes are taken; more than `classes` is as good as all.
+///
+/// ```
+/// use autograd::tensor;
+/// let scores = tensor![[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]];
+/// let labels = tensor![1_i64, 0];
+/// assert_eq!([1, 2, 3].map(|k| nn::metric::top_k_accuracy(&scores, &labels, k).unwrap()), [0.0, 0.5, 1.0]);
+/// ```
+/// # Errors
+/// If `k` is 0, the shapes do not fit, there is no sample, or a label is out of range.
+pub fn top_k_accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<f64> {
+    share("top_k_accuracy", scores, top_k_hits(scores, labels, k)?)
+}
+
+/// `e` to the mean cross-entropy of the right classes, of logits `[…, classes]` and labels `[…]`: among how many equally
+/// likely classes a model is undecided, 1 at best. Samples labelled -100 are left out, as the loss does.
+///
+/// ```
+/// use autograd::tensor;
+/// let undecided = tensor![[0.0, 0.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0]];
+/// assert!((nn::metric::perplexity(&undecided, &tensor![2_i64, 0])? - 4.0).abs() < 1e-14);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// If the shapes do not fit, no sample counts, or a label is out of range.
+pub fn perplexity<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
+    Ok(share("perplexity", logits, surprise(logits, labels)?)?.exp())
+}
+
+/// A sum over samples and their number, as a mean.
+fn share<T: Float>(op: &'static str, output: &Tensor<T>, (sum, count): (f64, f64)) -> Result<f64> {
+    if count == 0.0 { Err(Error::Empty { op, shape: output.shape().into() }) } else { Ok(sum / count) }
+}
+
+/// Samples whose largest score is that of the right class, and samples.
+pub(super) fn hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
+    let (predicted, classes) = decisions("accuracy", scores, labels.shape())?;
+    check_labels("accuracy", labels, classes)?;
+    let right = predicted.iter().zip(labels.iter()).filter(|(p, label)| p.is_some_and(|p| p as i64 == *label));
+    Ok((right.count() as f64, predicted.len() as f64))
+}
+
+/// Targets that are met by outputs above or not above the threshold, and targets.
+pub(super) fn binary_hits<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<(f64, f64)> {
+    let truth = zeros_and_ones("binary_accuracy", output, target)?;
+    let right = |(y, truth): &(T, bool)| if *truth { y.f64() > threshold } else { y.f64() <= threshold };
+    Ok((output.iter().zip(truth).filter(right).count() as f64, output.len() as f64))
+}
+
+/// Samples whose right class is among the `k` largest, and samples.
+pub(super) fn top_k_hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<(f64, f64)> {
+    const OP: &str = "top_k_accuracy";
+    if k == 0 {
+        return Err(Error::Argument { op: OP, hint: "k must be at least 1".into() });
+    }
+    let (scores, classes) = rows(OP, scores, labels.shape())?;
+    check_labels(OP, labels, classes)?;
+    let among = |row: &[T], label: usize| {
+        // What comes before the label when classes are ranked: larger scores, and equal ones of earlier classes.
+        let before = |(class, x): &(usize, &T)| **x > row[label] || **x == row[label] && *class < label;
+        row.iter().all(|x| !x.f64().is_nan()) && row.iter().enumerate().filter(before).count() < k
+    };
+    let rows = scores.as_slice().expect("contiguous").chunks_exact(classes);
+    Ok((rows.zip(labels.iter()).filter(|(row, label)| among(row, *label as usize)).count() as f64, labels.len() as f64))
+}
+
+/// The cross-entropies of the samples that count, and their number.
+pub(super) fn surprise<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
+    const OP: &str = "perplexity";
+    const IGNORED: i64 = -100;
+    let (logits, classes) = rows(OP, logits, labels.shape())?;
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (position, (row, label)) in
+        logits.as_slice().expect("contiguous").chunks_exact(classes).zip(labels.iter()).enumerate()
+    {
+        if label == IGNORED {
+            continue;
+        }
+        let at = usize::try_from(label).ok().and_then(|label| row.get(label));
+        let at = at.ok_or(Error::Index { op: OP, index: label, position, size: classes })?;
+        let largest = row.iter().fold(f64::NEG_INFINITY, |m, x| m.max(x.f64()));
+        sum += row.iter().map(|x| (x.f64() - largest).exp()).sum::<f64>().ln() + largest - at.f64();
+        count += 1.0;
+    }
+    Ok((sum, count))
+}
+
+/// The targets of as many outputs, each 0 or 1.
+pub(super) fn zeros_and_ones<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) -> Result<Vec<bool>> {
+    let truth: Vec<f64> = match target {
+        Target::Values(values) => values.iter().map(Float::f64).collect(),
+        Target::Labels(labels) => labels.iter().map(|label| label as f64).collect(),
+    };
+    if truth.len() != output.len() {
+        let hint = format!("there are {} targets, and each needs one output", truth.len());
+        return Err(mismatch(op, output.shape(), hint));
+    }
+    match truth.iter().find(|t| **t != 0.0 && **t != 1.0) {
+        Some(other) => Err(Error::Argument { op, hint: format!("targets must be 0 or 1, and one is {other}") }),
+        None => Ok(truth.into_iter().map(|t| t == 1.0).collect()),
+    }
+}

@@ -1,0 +1,55 @@
+//! Metrics of decisions: those that a [`ConfusionMatrix`] of all batches knows.
+
+use super::{ConfusionMatrix, Measure, decisions};
+use crate::loss::Target;
+use autograd::{Float, Result, Tensor};
+
+/// How outputs become classes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// The largest of the scores `[…, classes]`, against labels `[…]`.
+    Largest,
+    /// Class 1 if the one output is above this (0 for logits, 0.5 for probabilities), else 0, against targets of 0 and 1.
+    Above(f64),
+}
+
+/// A number of the confusion matrix of all batches. How many classes there are, the first one shows.
+pub(super) struct Counted<F> {
+    decision: Decision,
+    of: F,
+    matrix: Option<ConfusionMatrix>,
+}
+
+impl<F> Counted<F> {
+    pub(super) fn new(decision: Decision, of: F) -> Self {
+        Counted { decision, of, matrix: None }
+    }
+}
+
+impl<T: Float, F: Fn(&ConfusionMatrix) -> f64 + Send> Measure<T> for Counted<F> {
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
+        match self.decision {
+            Decision::Largest => {
+                let labels = target.labels("ConfusionMatrix")?;
+                let (_, classes) = decisions("ConfusionMatrix", output, labels.shape())?;
+                self.matrix.get_or_insert_with(|| ConfusionMatrix::new(classes)).add_scores(output, labels)
+            }
+            Decision::Above(threshold) => {
+                self.matrix.get_or_insert_with(|| ConfusionMatrix::new(2)).add_binary(output, target, threshold)
+            }
+        }
+    }
+
+    fn value(&self) -> f64 {
+        self.matrix.as_ref().map_or(f64::NAN, &self.of)
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.matrix.as_ref().map(ConfusionMatrix::state).unwrap_or_default()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        self.matrix = ConfusionMatrix::from_state(state);
+        self.matrix.is_some() || state.is_empty()
+    }
+}

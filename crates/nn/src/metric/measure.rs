@@ -1,0 +1,241 @@
+//! [`Metric`]: a number by its name, and [`Measure`]: how it is found batch by batch.
+
+use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression};
+use crate::loss::Target;
+use autograd::{Float, Result, Tensor};
+
+/// What is known of a number after some batches.
+///
+/// Its state is a list of numbers, so that a [checkpoint](crate::train::Checkpoints) in the middle of an epoch can keep it.
+pub trait Measure<T: Float>: Send {
+    /// Takes note of a batch of outputs and their targets.
+    ///
+    /// # Errors
+    /// If they do not fit; nothing is noted then.
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()>;
+
+    /// The number for all that was noted; NaN of nothing.
+    fn value(&self) -> f64;
+
+    /// What is remembered, exactly.
+    fn state(&self) -> Vec<f64>;
+
+    /// Goes on from what [`state`](Measure::state) gave. `false` if this can be no state of such a measure.
+    fn restore(&mut self, state: &[f64]) -> bool;
+}
+
+/// A number that says how good outputs are, and what it is called.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::Metric};
+/// let accuracy = Metric::<f64>::accuracy();
+/// let mut measure = accuracy.start();
+/// measure.add(&tensor![[0.9, 0.1], [0.2, 0.8]], &Target::Labels(tensor![0_i64, 0]))?;
+/// measure.add(&tensor![[0.3, 0.7]], &Target::Labels(tensor![1_i64]))?;
+/// assert_eq!((accuracy.name(), measure.value()), ("accuracy", 2.0 / 3.0));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+pub struct Metric<T: Float> {
+    name: String,
+    rises: bool,
+    start: Box<dyn Fn() -> Box<dyn Measure<T>> + Send>,
+}
+
+impl<T: Float> Metric<T> {
+    /// A metric that is measured in a way of its own. `rises` says whether more is better.
+    ///
+    /// ```
+    /// use autograd::Tensor;
+    /// use nn::{loss::Target, metric::{Measure, Metric}};
+    ///
+    /// /// The largest miss so far.
+    /// struct Worst(f64);
+    /// impl Measure<f64> for Worst {
+    ///     fn add(&mut self, output: &Tensor<f64>, target: &Target<f64>) -> autograd::Result<()> {
+    ///         self.0 = self.0.max((output - target.values("worst")?).abs().max().item());
+    ///         Ok(())
+    ///     }
+    ///     fn value(&self) -> f64 {
+    ///         self.0
+    ///     }
+    ///     fn state(&self) -> Vec<f64> {
+    ///         vec![self.0]
+    ///     }
+    ///     fn restore(&mut self, state: &[f64]) -> bool {
+    ///         state.first().map(|worst| self.0 = *worst).is_some()
+    ///     }
+    /// }
+    /// let worst = Metric::new("worst", false, || Worst(0.0));
+    /// assert!(!worst.rises());
+    /// ```
+    pub fn new<M: Measure<T> + 'static>(
+        name: impl Into<String>,
+        rises: bool,
+        start: impl Fn() -> M + Send + 'static,
+    ) -> Self {
+        Metric { name: name.into(), rises, start: Box::new(move || Box::new(start())) }
+    }
+
+    /// A metric that is a mean: `of` gives the sum over a batch and the number of its summands.
+    ///
+    /// ```
+    /// use nn::metric::Metric;
+    /// // How often an output is within 0.1 of its target.
+    /// let close = Metric::<f32>::mean("close", true, |output, target| {
+    ///     let near = (output - target.values("close")?).abs().iter().filter(|d| *d < 0.1).count();
+    ///     Ok((near as f64, output.len() as f64))
+    /// });
+    /// assert_eq!(close.name(), "close");
+    /// ```
+    pub fn mean(
+        name: impl Into<String>,
+        rises: bool,
+        of: impl Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Clone + Send + 'static,
+    ) -> Self {
+        Self::mean_then(name, rises, of, |mean| mean)
+    }
+
+    /// A function of a mean.
+    fn mean_then(
+        name: impl Into<String>,
+        rises: bool,
+        of: impl Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Clone + Send + 'static,
+        then: fn(f64) -> f64,
+    ) -> Self {
+        Self::new(name, rises, move || Mean { of: of.clone(), then, sum: 0.0, count: 0.0 })
+    }
+
+    /// A number of the [`ConfusionMatrix`] of what outputs decide for, on labels or on targets of 0 and 1.
+    ///
+    /// ```
+    /// use nn::metric::{Average, Decision, Metric};
+    /// // F1 of a network with one logit, which says yes above 0.
+    /// let f1 = Metric::<f32>::counted("f1", Decision::Above(0.0), |matrix| matrix.average_f1(Average::Binary));
+    /// assert!(f1.rises());
+    /// ```
+    pub fn counted(
+        name: impl Into<String>,
+        decision: Decision,
+        of: impl Fn(&ConfusionMatrix) -> f64 + Clone + Send + 'static,
+    ) -> Self {
+        Self::new(name, true, move || Counted::new(decision, of.clone()))
+    }
+
+    /// The part of the labels that the outputs get right; see [`accuracy`](super::accuracy).
+    pub fn accuracy() -> Self {
+        Self::mean("accuracy", true, |y, t| classes::hits(y, t.labels("accuracy")?))
+    }
+
+    /// The part of the targets, 0 or 1, that outputs get right which mean 1 above the threshold; see
+    /// [`binary_accuracy`](super::binary_accuracy).
+    pub fn binary_accuracy(threshold: f64) -> Self {
+        Self::mean("binary_accuracy", true, move |y, t| classes::binary_hits(y, t, threshold))
+    }
+
+    /// The part of the labels that are among the `k` largest scores; see [`top_k_accuracy`](super::top_k_accuracy).
+    pub fn top_k(k: usize) -> Self {
+        let name = format!("top_{k}_accuracy");
+        Self::mean(name, true, move |y, t| classes::top_k_hits(y, t.labels("top_k_accuracy")?, k))
+    }
+
+    /// Of the samples taken for a class, the part that was of it; see [`ConfusionMatrix::average_precision`].
+    pub fn precision(average: Average) -> Self {
+        Self::counted("precision", Decision::Largest, move |matrix| matrix.average_precision(average))
+    }
+
+    /// Of the samples of a class, the part that was found; see [`ConfusionMatrix::average_recall`].
+    pub fn recall(average: Average) -> Self {
+        Self::counted("recall", Decision::Largest, move |matrix| matrix.average_recall(average))
+    }
+
+    /// The harmonic mean of precision and recall; see [`ConfusionMatrix::average_f1`].
+    pub fn f1(average: Average) -> Self {
+        Self::counted("f1", Decision::Largest, move |matrix| matrix.average_f1(average))
+    }
+
+    /// The area under the receiver operating characteristic; see [`roc_auc`](super::roc_auc). It keeps all scores of an
+    /// epoch.
+    pub fn roc_auc() -> Self {
+        Self::new("roc_auc", true, Auc::default)
+    }
+
+    /// `e` to the mean cross-entropy of the labels; see [`perplexity`](super::perplexity).
+    pub fn perplexity() -> Self {
+        let of = |y: &Tensor<T>, t: &Target<T>| classes::surprise(y, t.labels("perplexity")?);
+        Self::mean_then("perplexity", false, of, f64::exp)
+    }
+
+    /// The mean absolute error; see [`mean_absolute_error`](super::mean_absolute_error).
+    pub fn mean_absolute_error() -> Self {
+        const NAME: &str = "mean_absolute_error";
+        Self::mean(NAME, false, |y, t| regression::absolute(NAME, y, t.values(NAME)?))
+    }
+
+    /// The mean squared error; see [`mean_squared_error`](super::mean_squared_error).
+    pub fn mean_squared_error() -> Self {
+        const NAME: &str = "mean_squared_error";
+        Self::mean(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?))
+    }
+
+    /// The root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
+    pub fn root_mean_squared_error() -> Self {
+        const NAME: &str = "root_mean_squared_error";
+        Self::mean_then(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?), f64::sqrt)
+    }
+
+    /// The coefficient of determination; see [`r2`](super::r2).
+    pub fn r2() -> Self {
+        Self::new("r2", true, regression::Determination::default)
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether more is better.
+    pub fn rises(&self) -> bool {
+        self.rises
+    }
+
+    /// The same under another name: two of a kind need to be told apart.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Metric { name: name.into(), ..self }
+    }
+
+    /// A measure that has seen nothing yet.
+    pub fn start(&self) -> Box<dyn Measure<T>> {
+        (self.start)()
+    }
+}
+
+/// A sum and the number of its summands.
+struct Mean<F> {
+    of: F,
+    then: fn(f64) -> f64,
+    sum: f64,
+    count: f64,
+}
+
+impl<T: Float, F: Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Send> Measure<T> for Mean<F> {
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
+        let (sum, count) = (self.of)(output, target)?;
+        (self.sum, self.count) = (self.sum + sum, self.count + count);
+        Ok(())
+    }
+
+    fn value(&self) -> f64 {
+        (self.then)(self.sum / self.count)
+    }
+
+    fn state(&self) -> Vec<f64> {
+        vec![self.sum, self.count]
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        let &[sum, count] = state else { return false };
+        (self.sum, self.count) = (sum, count);
+        true
+    }
+}

@@ -1,0 +1,200 @@
+//! [`ParamGroups`]: parameters that are not all treated alike.
+
+use super::memory::parameter_of;
+use super::{Optimizer, ParamGradients};
+use crate::io::{StateDict, StateError};
+use crate::{Parameters, Path};
+use autograd::Float;
+
+/// Several optimizers, each for the parameters whose names it is given: PyTorch's parameter groups, in which every setting
+/// may differ, even the rule.
+///
+/// A parameter belongs to the first group whose names it matches, or else to the default. A schedule acts on the rate of
+/// every group. Frozen parameters stay as they are; what [`Param::set_trainable`](crate::Param::set_trainable) freezes
+/// costs no gradient either. A group that no parameter belongs to is a mistake in its names: the first step panics.
+///
+/// ```
+/// use autograd::Rng;
+/// use nn::{layer::Linear, optim::{AdamW, Optimizer, ParamGradients, ParamGroups, Sgd}};
+///
+/// let mut model = vec![Linear::<f64>::new(2, 3, &mut Rng::new(0)), Linear::new(3, 1, &mut Rng::new(1))];
+/// let mut groups = ParamGroups::new(AdamW::new(1e-3))
+///     .frozen("0.weight")
+///     .group("*.bias", AdamW::new(1e-3).weight_decay(0.0))
+///     .group(|name: &str| name.starts_with("1."), Sgd::new(0.1));
+/// let before = model[0].weight.value().clone();
+/// groups.step(&mut model, &ParamGradients::from_iter([None, None, None, None]));
+/// assert_eq!(model[0].weight.value(), &before);
+/// ```
+pub struct ParamGroups<T: Float> {
+    /// The default is the last.
+    groups: Vec<Group<T>>,
+    /// The group of each parameter, by place; settled when the model is first seen.
+    places: Vec<usize>,
+}
+
+struct Group<T: Float> {
+    names: Box<dyn Fn(&str) -> bool + Send>,
+    /// None for frozen parameters.
+    optimizer: Option<Box<dyn Optimizer<T>>>,
+    gradients: ParamGradients<T>,
+}
+
+/// Names of parameters: a pattern in which `*` stands for any text, or a function that says yes or no.
+pub trait Names {
+    /// Whether the name is one of them.
+    fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send>;
+}
+
+impl Names for &str {
+    fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send> {
+        let pattern = self.to_owned();
+        Box::new(move |name| matches(&pattern, name))
+    }
+}
+
+impl<F: Fn(&str) -> bool + Send + 'static> Names for F {
+    fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send> {
+        Box::new(self)
+    }
+}
+
+/// Whether the name is the pattern, with some text for each `*` of it.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let Some(last) = pieces.next_back() else { return rest.is_empty() };
+    // Between the ends, the earliest place for a piece leaves most room for the others.
+    for piece in pieces {
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    rest.ends_with(last)
+}
+
+impl<T: Float> ParamGroups<T> {
+    /// One group, of all parameters.
+    pub fn new(default: impl Optimizer<T> + 'static) -> Self {
+        let all =
+            Group { names: Box::new(|_| true), optimizer: Some(Box::new(default)), gradients: ParamGradients::new() };
+        ParamGroups { groups: vec![all], places: Vec::new() }
+    }
+
+    /// Another optimizer for some of the parameters.
+    pub fn group(self, names: impl Names, optimizer: impl Optimizer<T> + 'static) -> Self {
+        self.with(names, Some(Box::new(optimizer)))
+    }
+
+    /// Parameters that stay as they are.
+    pub fn frozen(self, names: impl Names) -> Self {
+        self.with(names, None)
+    }
+
+    fn with(mut self, names: impl Names, optimizer: Option<Box<dyn Optimizer<T>>>) -> Self {
+        let group = Group { names: names.into_test(), optimizer, gradients: ParamGradients::new() };
+        self.groups.insert(self.groups.len() - 1, group);
+        self
+    }
+
+    /// The group of a parameter of this name.
+    fn group_of(&self, name: &str) -> usize {
+        self.groups.iter().position(|group| (group.names)(name)).expect("the last group takes all")
+    }
+
+    #[track_caller]
+    fn settle(&mut self, model: &dyn Parameters<T>) {
+        let mut places = Vec::new();
+        model.visit(&mut Path::default(), &mut |name, _| places.push(self.group_of(name)));
+        if let Some(empty) = (0..self.groups.len() - 1).find(|group| !places.contains(group)) {
+            let names = crate::names(model).join(", ");
+            panic!("ParamGroups: no parameter is in group {empty}, counted from 0; their names are {names}");
+        }
+        self.places = places;
+    }
+
+    fn default(&self) -> &dyn Optimizer<T> {
+        self.groups.last().and_then(|group| group.optimizer.as_deref()).expect("the default group is not frozen")
+    }
+}
+
+impl<T: Float> Optimizer<T> for ParamGroups<T> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        if self.places.len() != gradients.places.len() {
+            self.settle(model);
+        }
+        for (i, Group { optimizer, gradients: own, .. }) in self.groups.iter_mut().enumerate() {
+            let Some(optimizer) = optimizer else { continue };
+            let belongs = |(g, group): (&Option<_>, &usize)| g.clone().filter(|_| *group == i);
+            own.places.extend(gradients.places.iter().zip(&self.places).map(belongs));
+            optimizer.step(model, own);
+            // Lets go of the gradients, so that their owner can change them in place.
+            own.places.clear();
+        }
+    }
+
+    /// The rate of the default group.
+    fn learning_rate(&self) -> f64 {
+        self.default().learning_rate()
+    }
+
+    /// Every group gets this rate; a schedule, which goes by [`for_each_rate`](Optimizer::for_each_rate), keeps each its own.
+    #[track_caller]
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.groups.iter_mut().filter_map(|group| group.optimizer.as_mut()).for_each(|o| o.set_learning_rate(rate));
+    }
+
+    fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
+        self.groups.iter_mut().filter_map(|group| group.optimizer.as_mut()).for_each(|o| o.for_each_rate(f));
+    }
+
+    fn state(&self, model: &dyn Parameters<T>) -> StateDict {
+        let mut all = StateDict::new();
+        for optimizer in self.groups.iter().filter_map(|group| group.optimizer.as_ref()) {
+            for (name, tensor) in optimizer.state(model).iter() {
+                all.insert(name, tensor.clone());
+            }
+        }
+        all
+    }
+
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        let mut parts = vec![StateDict::new(); self.groups.len()];
+        for (name, tensor) in state.iter() {
+            parts[self.group_of(parameter_of(name))].insert(name, tensor.clone());
+        }
+        let mut error = StateError::default();
+        for (group, part) in self.groups.iter_mut().zip(parts) {
+            match &mut group.optimizer {
+                Some(optimizer) => {
+                    let Err(more) = optimizer.load_state(model, &part) else { continue };
+                    error.missing.extend(more.missing);
+                    error.unexpected.extend(more.unexpected);
+                    error.unfit.extend(more.unfit);
+                }
+                None => error.unexpected.extend(part.iter().map(|(name, _)| name.to_owned())),
+            }
+        }
+        if error == StateError::default() { Ok(()) } else { Err(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        let all = ["0.weight", "0.bias", "encoder.0.weight", "weight", ""];
+        let matching = |pattern: &str| all.into_iter().filter(|name| matches(pattern, name)).collect::<Vec<_>>();
+        assert_eq!(matching("*"), all);
+        assert_eq!(matching("0.weight"), ["0.weight"]);
+        assert_eq!(matching("*.weight"), ["0.weight", "encoder.0.weight"]);
+        assert_eq!(matching("*weight"), ["0.weight", "encoder.0.weight", "weight"]);
+        assert_eq!(matching("encoder.*"), ["encoder.0.weight"]);
+        assert_eq!(matching("*0*t"), ["0.weight", "encoder.0.weight"]);
+        assert_eq!(matching("0.*.weight"), [""; 0]);
+        assert_eq!(matching("wei*ight"), [""; 0]);
+        assert_eq!(matching(""), [""]);
+    }
+}

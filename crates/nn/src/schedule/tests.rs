@@ -1,0 +1,56 @@
+use super::*;
+
+/// What PyTorch's constructors take if they are told no more than they must be.
+#[test]
+fn defaults_are_pytorchs() {
+    assert_eq!(StepDecay::new(7), StepDecay { step_size: 7, gamma: 0.1 });
+    assert_eq!(MultiStepDecay::new([3]), MultiStepDecay { milestones: vec![3], gamma: 0.1 });
+    assert_eq!(CosineAnnealing::new(7), CosineAnnealing { t_max: 7, eta_min: 0.0 });
+    assert_eq!(CosineWarmRestarts::new(7), CosineWarmRestarts { t_0: 7, t_mult: 1, eta_min: 0.0 });
+    assert_eq!(LinearRamp::default(), LinearRamp { start_factor: 1.0 / 3.0, end_factor: 1.0, total_iters: 5 });
+    assert_eq!(ConstantFactor::default(), ConstantFactor { factor: 1.0 / 3.0, total_iters: 5 });
+    assert_eq!(PolynomialDecay::default(), PolynomialDecay { total_iters: 5, power: 1.0 });
+    let OneCycle { pct_start, anneal_strategy, div_factor, final_div_factor, three_phase, .. } = OneCycle::new(7);
+    assert_eq!((pct_start, anneal_strategy), (0.3, Anneal::Cosine));
+    assert_eq!((div_factor, final_div_factor, three_phase), (25.0, 1e4, false));
+    let PlateauOptions { mode, factor, patience, threshold, cooldown, min_lr, eps } = PlateauOptions::default();
+    assert_eq!((mode, factor, patience, threshold), (Goal::Min, 0.1, 10, Threshold::Relative(1e-4)));
+    assert_eq!((cooldown, min_lr, eps), (0, 0.0, 1e-8));
+}
+
+fn plateau(patience: usize) -> ReduceOnPlateau {
+    ReduceOnPlateau::new(PlateauOptions { patience, cooldown: 1, factor: 0.5, ..PlateauOptions::default() })
+}
+
+/// A schedule with two memories, one inside the other.
+fn nested() -> Box<dyn Schedule> {
+    Box::new(Chain::new(Sequence::new(LinearRamp::default()).then(2, plateau(0))).and(plateau(1)))
+}
+
+#[test]
+fn a_restored_schedule_goes_on_as_if_nothing_had_happened() {
+    let losses = [3.0, 2.0, 2.5, f64::NAN, 2.0, 1.0, 1.5, 1.5, 1.5, 0.5, 0.7, 0.7];
+    for pause in 0..losses.len() {
+        let (mut straight, mut before) = (nested(), nested());
+        for (epoch, loss) in losses.into_iter().enumerate() {
+            if epoch == pause {
+                let mut after = nested();
+                assert!(after.restore(&before.state()));
+                before = after;
+            }
+            assert_eq!(straight.rate(epoch, 0.1).to_bits(), before.rate(epoch, 0.1).to_bits(), "{pause} {epoch}");
+            straight.observe(loss);
+            before.observe(loss);
+        }
+        assert!(straight.rate(99, 0.1) < 0.03, "the memories matter");
+    }
+}
+
+#[test]
+fn a_state_of_another_schedule_is_refused() {
+    assert!(!Constant.restore(&[1.0]) && Constant.restore(&[]));
+    assert!(!plateau(1).restore(&[]) && !plateau(1).restore(&[0.0, 0.0, 0.0, 1.0, 1.0]));
+    for state in [&[][..], &[5.0], &[f64::NAN], &[-1.0], &[1e300, 1.0], &[0.0, 0.0, 0.0]] {
+        assert!(!nested().restore(state), "{state:?}");
+    }
+}

@@ -1,0 +1,291 @@
+//! How checkpoints lie on the disk. One is written into a hidden folder, with a list of its files and their checksums, forced
+//! to the disk and only then given its name: under that name it is whole, whenever the process dies.
+
+use super::{CheckpointError, Checkpoints};
+use crate::io::{IoError, StateDict, write_atomically};
+use flate2::Crc;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The list of files.
+const LIST: &str = "checkpoint.txt";
+/// What the list begins with.
+const TITLE: &str = "wengert checkpoint 1";
+/// The name of a checkpoint, before its number.
+const NAME: &str = "checkpoint-";
+/// Lists are far shorter.
+const LONGEST_LIST: u64 = 4096;
+
+/// What is in a checkpoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in crate::train) struct Files {
+    /// Everything but weights.
+    pub training: StateDict,
+    /// The weights.
+    pub model: StateDict,
+    /// Those of the best epoch.
+    pub best: StateDict,
+}
+
+/// What a file's contents are known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fingerprint {
+    sum: u32,
+    length: u64,
+}
+
+const TRAINING: &str = "training.safetensors";
+const MODEL: &str = "model.safetensors";
+const BEST: &str = "best.safetensors";
+
+impl Files {
+    /// Each file by its name; the best weights only if there are any.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &StateDict)> {
+        let best = Some((BEST, &self.best)).filter(|(_, best)| !best.is_empty());
+        [(TRAINING, &self.training), (MODEL, &self.model)].into_iter().chain(best)
+    }
+}
+
+impl Checkpoints {
+    /// Saves one more, and removes those that are not to be kept.
+    pub(in crate::train) fn write(&self, files: &Files) -> Result<(), CheckpointError> {
+        let new = |problem| failed("write", &self.folder, problem);
+        fs::create_dir_all(&self.folder).map_err(new)?;
+        self.remove_leftovers();
+        let older = numbered(&self.folder)?;
+        let number = older.first().map_or(1, |(number, _)| number + 1);
+        let hidden = self.folder.join(format!(".{NAME}{number:06}.tmp"));
+        fs::create_dir(&hidden).map_err(|problem| failed("write", &hidden, problem))?;
+        let mut list = format!("{TITLE}\n");
+        for (name, dict) in files.named() {
+            let path = hidden.join(name);
+            dict.write(&path)?;
+            let Fingerprint { sum, length } = fingerprint(&path)?;
+            list += &format!("{sum:08x} {length} {name}\n");
+        }
+        let list = format!("{list}{:08x} end\n", sum_of(list.as_bytes()));
+        write_atomically(hidden.join(LIST), |w| w.write_all(list.as_bytes()))?;
+        let named = self.folder.join(format!("{NAME}{number:06}"));
+        fs::rename(&hidden, &named).and_then(|()| sync(&self.folder)).map_err(|p| failed("write", &named, p))?;
+        for (_, old) in older.into_iter().skip(self.keep - 1) {
+            // Under its name a checkpoint is whole, so it loses its name before its files.
+            let gone = old.with_file_name(format!(".{}.old", old.file_name().unwrap_or_default().to_string_lossy()));
+            fs::rename(&old, &gone).map_err(|problem| failed("remove", &old, problem))?;
+        }
+        self.remove_leftovers();
+        Ok(())
+    }
+
+    /// Removes what a process left behind that died while it wrote or removed a checkpoint. A folder that cannot be removed
+    /// is no reason to stop: it has no name that anybody reads.
+    pub(in crate::train) fn remove_leftovers(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!(".{NAME}"))) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The newest whole checkpoint in a folder, with its path, and what is wrong with newer ones. `None` if there is no
+/// checkpoint at all.
+///
+/// # Errors
+/// If there are checkpoints and none is whole: what is wrong with the newest.
+pub(in crate::train) fn newest(
+    folder: &Path,
+) -> Result<Option<(PathBuf, Files, Vec<CheckpointError>)>, CheckpointError> {
+    let mut damaged = Vec::new();
+    for (_, path) in numbered(folder)? {
+        match read(&path) {
+            Ok(files) => return Ok(Some((path, files, damaged))),
+            Err(error) => damaged.push(error),
+        }
+    }
+    damaged.into_iter().next().map_or(Ok(None), Err)
+}
+
+/// All checkpoints by their numbers, the newest first. A folder that does not exist has none.
+fn numbered(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", folder, error)),
+    };
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix(NAME)?.parse().ok();
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut all: Vec<(u64, PathBuf)> = paths.filter_map(|path| Some((number(&path)?, path))).collect();
+    all.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    Ok(all)
+}
+
+/// A checkpoint whose files are what was written.
+fn read(path: &Path) -> Result<Files, CheckpointError> {
+    let listed = listed(&path.join(LIST))?;
+    let mut files = Files::default();
+    for (name, into) in [(TRAINING, &mut files.training), (MODEL, &mut files.model), (BEST, &mut files.best)] {
+        let file = path.join(name);
+        match listed.iter().find(|(other, _)| other == name) {
+            Some((_, expected)) => {
+                check(&file, *expected)?;
+                *into = StateDict::read(&file)?;
+            }
+            None if name == BEST => {}
+            None => return Err(damaged(&path.join(LIST), format!("{name} is not in the list"))),
+        }
+    }
+    Ok(files)
+}
+
+/// That a file is what was written.
+fn check(path: &Path, expected: Fingerprint) -> Result<(), CheckpointError> {
+    let (found, Fingerprint { sum, length }) = (fingerprint(path)?, expected);
+    if found == expected {
+        return Ok(());
+    }
+    Err(damaged(
+        path,
+        match length == found.length {
+            true => format!("its {length} bytes have the checksum {:08x}, and {sum:08x} was written", found.sum),
+            false => format!("it has {} bytes, and {length} were written", found.length),
+        },
+    ))
+}
+
+/// The files of a list.
+fn listed(path: &Path) -> Result<Vec<(String, Fingerprint)>, CheckpointError> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_LIST).read_to_end(&mut text));
+    read.map_err(|problem| failed("read", path, problem))?;
+    let fault = |at: usize| damaged(path, format!("line {} is not that of a list of files", at + 1));
+    let text = str::from_utf8(&text).map_err(|_| fault(0))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let [TITLE, files @ .., end] = &lines[..] else { return Err(fault(0)) };
+    let body = text.len() - end.len() - 1;
+    if *end != format!("{:08x} end", sum_of(&text.as_bytes()[..body])) || !text.ends_with('\n') {
+        return Err(damaged(path, "the list is not what was written: its own checksum differs".into()));
+    }
+    let entry = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (sum, length, name) = (words.next()?, words.next()?, words.next()?);
+        let (sum, length) = (u32::from_str_radix(sum, 16).ok()?, length.parse().ok()?);
+        Some((name.to_owned(), Fingerprint { sum, length }))
+    };
+    files.iter().enumerate().map(|(i, line)| entry(line).ok_or_else(|| fault(i + 1))).collect()
+}
+
+fn fingerprint(path: &Path) -> Result<Fingerprint, CheckpointError> {
+    let read = || -> io::Result<Fingerprint> {
+        let (mut file, mut crc, mut length, mut block) = (File::open(path)?, Crc::new(), 0, vec![0; 1 << 16]);
+        loop {
+            let n = file.read(&mut block)?;
+            if n == 0 {
+                return Ok(Fingerprint { sum: crc.sum(), length });
+            }
+            crc.update(&block[..n]);
+            length += n as u64;
+        }
+    };
+    read().map_err(|problem| failed("read", path, problem))
+}
+
+fn sum_of(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Forces a folder's list of names to the disk; only Unix opens folders.
+fn sync(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> CheckpointError {
+    IoError::Io { action, path: path.into(), source }.into()
+}
+
+fn damaged(path: &Path, problem: String) -> CheckpointError {
+    CheckpointError::Damaged { path: path.into(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::tensor;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("nn-checkpoint-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn files(number: i64) -> Files {
+        let dict = |names: &[&str]| {
+            let mut dict = StateDict::new();
+            names.iter().for_each(|name| drop(dict.insert(*name, tensor![number, 2 * number])));
+            dict
+        };
+        Files { training: dict(&["a", "b"]), model: dict(&["w"]), best: dict(&["w"]) }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().flatten();
+        let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_last_ones_stay_and_nothing_else() {
+        let folder = folder("last");
+        let checkpoints = Checkpoints::new(&folder).keep(2);
+        assert!(newest(&folder).unwrap().is_none());
+        for number in 1..6 {
+            // As a process leaves it that dies while it writes, or removes.
+            fs::create_dir_all(folder.join(format!(".checkpoint-00000{number}.tmp/half"))).unwrap();
+            checkpoints.write(&files(number)).unwrap();
+            let (path, found, damaged) = newest(&folder).unwrap().unwrap();
+            assert_eq!((path, found), (folder.join(format!("checkpoint-00000{number}")), files(number)));
+            assert!(damaged.is_empty());
+        }
+        assert_eq!(names(&folder), ["checkpoint-000004", "checkpoint-000005"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Every flipped byte of every file, and every length that is too short, is noticed, named, and passed over.
+    #[test]
+    fn a_damaged_checkpoint_is_passed_over() {
+        let folder = folder("damaged");
+        let checkpoints = Checkpoints::new(&folder);
+        (1..3).for_each(|number| checkpoints.write(&files(number)).unwrap());
+        let newer = folder.join("checkpoint-000002");
+        for name in [LIST, TRAINING, MODEL, BEST] {
+            let (path, whole) = (newer.join(name), fs::read(newer.join(name)).unwrap());
+            let notices = |what: &str| {
+                let (at, found, damaged) = newest(&folder).unwrap().unwrap();
+                assert!(at.ends_with("checkpoint-000001") && found == files(1), "{name} {what}");
+                let said = damaged[0].to_string();
+                assert!(damaged.len() == 1 && said.contains("checkpoint-000002"), "{name} {what}: {said}");
+                assert!(said.contains(name), "{name} {what}: {said}");
+            };
+            for at in 0..whole.len() {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << (at % 8);
+                fs::write(&path, &flipped).unwrap();
+                notices(&format!("flipped at {at}"));
+                fs::write(&path, &whole[..at]).unwrap();
+                notices(&format!("cut at {at}"));
+            }
+            fs::remove_file(&path).unwrap();
+            notices("gone");
+            fs::write(&path, &whole).unwrap();
+            assert!(newest(&folder).unwrap().unwrap().2.is_empty());
+        }
+        for number in 1..3 {
+            fs::write(folder.join(format!("checkpoint-00000{number}/{LIST}")), "something else\n").unwrap();
+        }
+        let said = newest(&folder).unwrap_err().to_string();
+        assert!(said.contains("checkpoint-000002/checkpoint.txt: line 1"), "{said}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

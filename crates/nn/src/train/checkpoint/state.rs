@@ -1,0 +1,180 @@
+//! What a checkpoint holds of a training: every number that changes while it runs. What does not change is the program's to
+//! give again; the few settings that the place in the data depends on are compared.
+
+use super::{CheckpointError, Files};
+use crate::Module;
+use crate::io::{StateDict, load_state_dict, state_dict};
+use crate::train::callback::{Callback, Sums};
+use crate::train::history::{Epoch, Stop};
+use crate::train::run::Run;
+use crate::train::trainer::Trainer;
+use autograd::{Float, Tensor};
+use std::path::Path;
+
+/// Where the parts of the dictionary are.
+const OPTIMIZER: &str = "optimizer.";
+const AVERAGE: &str = "average.";
+const STOPPING: &str = "stopping.";
+
+impl Files {
+    /// All of a training between two updates.
+    pub(in crate::train) fn of<T: Float>(trainer: &Trainer<'_, T>, model: &dyn Module<T>, run: &Run<T>) -> Files {
+        let mut all = StateDict::new();
+        all.metadata = run.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        all.metadata.extend(run.history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
+        let counts = [run.epoch as u64, run.batch as u64, run.step.passes(), run.step.steps()];
+        all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
+        all.insert("sums", numbers([run.sums.loss, run.sums.samples, run.seconds()]));
+        for (i, measure) in run.sums.measures.iter().enumerate() {
+            all.insert(format!("measure.{i}"), numbers(measure.state()));
+        }
+        all.insert("schedule", numbers(trainer.schedule.state()));
+        let (rows, columns) = (run.history.epochs.len(), trainer.columns());
+        let table = run.history.epochs.iter().flat_map(row).collect();
+        all.insert("history", Tensor::<f64>::new(&[rows, columns], table));
+        put(&mut all, STOPPING, &Callback::<T>::state(&run.convergence));
+        put(&mut all, OPTIMIZER, &trainer.optimizer.state(model));
+        if let Some(average) = &run.ema {
+            put(&mut all, AVERAGE, &average.state(model));
+        }
+        for (i, callback) in trainer.callbacks.iter().enumerate() {
+            put(&mut all, &format!("callback.{i}."), &callback.state());
+        }
+        let best = run.convergence.best().map(|best| best.weights.clone()).unwrap_or_default();
+        Files { training: all, model: state_dict(model), best }
+    }
+
+    /// Takes a training back to where it was saved. The model is changed last, when nothing else can be wrong.
+    pub(in crate::train) fn restore<T: Float>(
+        self,
+        path: &Path,
+        trainer: &mut Trainer<'_, T>,
+        model: &mut dyn Module<T>,
+        run: &mut Run<T>,
+    ) -> Result<(), CheckpointError> {
+        let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
+        let Files { training: all, model: weights, best } = self;
+        let differs = |(name, here): &(&str, String)| {
+            let there = all.metadata.get(*name).map_or("nothing", String::as_str);
+            (there != *here).then(|| format!("its {name} is {there} and here it is {here}"))
+        };
+        let different: Vec<String> = run.settings.iter().filter_map(differs).collect();
+        if !different.is_empty() {
+            return Err(foreign(different.join(", ")));
+        }
+        let part = |name: &str| foreign(format!("{name} is not what this training has"));
+
+        let counts = all.get("position").and_then(|t| t.get::<i64>()).map(Tensor::to_vec);
+        let Some(&[epoch, batch, passes, steps]) = counts.as_deref() else { return Err(part("position")) };
+        (run.epoch, run.batch) = (epoch as usize, batch as usize);
+        run.step.continue_from(passes as u64, steps as u64);
+        run.sums = sums(&all, trainer).ok_or_else(|| part("the state of the metrics"))?;
+        run.history.epochs = epochs(&all, trainer).ok_or_else(|| part("history"))?;
+        run.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, run));
+        let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
+        if !restored {
+            return Err(part("the state of the schedule"));
+        }
+        if !run.convergence.restore_with(&taken(&all, STOPPING), best) {
+            return Err(part("the state of early stopping"));
+        }
+        for (i, callback) in trainer.callbacks.iter_mut().enumerate() {
+            if !callback.restore(&taken(&all, &format!("callback.{i}."))) {
+                return Err(part(&format!("the state of callback {i}")));
+            }
+        }
+        if let Some(average) = &mut run.ema {
+            average.load_state(&*model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
+        }
+        let optimizer = trainer.optimizer.load_state(&*model, &taken(&all, OPTIMIZER));
+        optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
+        load_state_dict(model, &weights).map_err(|error| foreign(format!("model: {error}")))
+    }
+}
+
+fn numbers(values: impl IntoIterator<Item = f64>) -> Tensor<f64> {
+    values.into_iter().collect()
+}
+
+fn read(all: &StateDict, name: &str) -> Option<Vec<f64>> {
+    Some(all.get(name)?.get::<f64>()?.to_vec())
+}
+
+/// Puts a dictionary into another, under a prefix.
+fn put(all: &mut StateDict, prefix: &str, part: &StateDict) {
+    for (name, tensor) in part.iter() {
+        all.insert(format!("{prefix}{name}"), tensor.clone());
+    }
+}
+
+/// What was put under a prefix.
+fn taken(all: &StateDict, prefix: &str) -> StateDict {
+    let mut part = StateDict::new();
+    for (name, tensor) in all.iter() {
+        if let Some(name) = name.strip_prefix(prefix) {
+            part.insert(name, tensor.clone());
+        }
+    }
+    part
+}
+
+fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> {
+    let mut sums = Sums::new(&trainer.metrics);
+    let &[loss, samples, seconds] = read(all, "sums")?.as_slice() else { return None };
+    (sums.loss, sums.samples, sums.seconds) = (loss, samples, seconds);
+    for (i, measure) in sums.measures.iter_mut().enumerate() {
+        measure.restore(&read(all, &format!("measure.{i}"))?).then_some(())?;
+    }
+    Some(sums)
+}
+
+/// The numbers of an epoch: those that are always there, the metrics, and where there are validation data both again.
+fn row(epoch: &Epoch) -> Vec<f64> {
+    let mut row = vec![epoch.loss, epoch.learning_rate, epoch.seconds];
+    row.extend(&epoch.metrics);
+    row.extend(epoch.validation_loss);
+    row.extend(&epoch.validation_metrics);
+    row
+}
+
+/// [`row`] backwards, for all epochs.
+fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epoch>> {
+    let table = all.get("history")?.get::<f64>()?;
+    let (&[rows, columns], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
+    let (wanted, validated) = (trainer.columns(), trainer.validation.is_some());
+    let table = table.to_vec();
+    let epoch = |i: usize| {
+        let row = &table[i * columns..][..columns];
+        let (metrics, validation) = row[3..].split_at(metrics);
+        Epoch {
+            epoch: i + 1,
+            loss: row[0],
+            learning_rate: row[1],
+            seconds: row[2],
+            metrics: metrics.to_vec(),
+            validation_loss: validated.then(|| validation[0]),
+            validation_metrics: validation.iter().skip(1).copied().collect(),
+        }
+    };
+    (columns == wanted).then(|| (0..rows).map(epoch).collect())
+}
+
+/// Why training stopped, as a note: a word, and what belongs to it.
+fn written(stop: &Stop) -> String {
+    match stop {
+        Stop::NoImprovement { best, .. } => format!("no_improvement {best}"),
+        Stop::Converged { change } => format!("converged {change}"),
+        Stop::Asked { reason } => format!("asked {reason}"),
+    }
+}
+
+/// [`written`] backwards. What was monitored, early stopping still knows.
+fn stop<T: Float>(text: &str, run: &Run<T>) -> Option<Stop> {
+    let (word, rest) = text.split_once(' ')?;
+    match word {
+        "no_improvement" => Some(Stop::NoImprovement { monitor: run.convergence.monitor(), best: rest.parse().ok()? }),
+        "converged" => Some(Stop::Converged { change: rest.parse().ok()? }),
+        "asked" => Some(Stop::Asked { reason: rest.to_owned() }),
+        _ => None,
+    }
+}

@@ -1,0 +1,223 @@
+//! The loop over epochs and batches: what a [`Trainer`] does, and all that changes while it does it.
+
+use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
+use super::checkpoint::Files;
+use super::error::{NonFinite, StepError, TrainError};
+use super::history::{Epoch, History};
+use super::progress::Progress;
+use super::step::{Outcome, TrainStep};
+use super::stopping::Convergence;
+use super::trainer::{Clip, Pace, Trainer};
+use crate::data::{Batch, DataLoader};
+use crate::optim::Ema;
+use crate::{Module, clip, regularize};
+use autograd::Float;
+use std::time::Instant;
+
+/// Where a training stands.
+pub(super) struct Run<T: Float> {
+    pub step: TrainStep<T>,
+    /// From 0.
+    pub epoch: usize,
+    /// Batches of the epoch that are done.
+    pub batch: usize,
+    pub sums: Sums<T>,
+    pub history: History,
+    pub convergence: Convergence,
+    pub ema: Option<Ema<T>>,
+    /// What must be the same for a saved place in the data to mean the same.
+    pub settings: Vec<(&'static str, String)>,
+    /// The rates that schedules begin from, one for each parameter group.
+    pub rates: Vec<f64>,
+    pub progress: Progress,
+    /// When this process took the epoch up.
+    pub clock: Instant,
+}
+
+impl<T: Float> Run<T> {
+    /// Time spent on the epoch.
+    pub(super) fn seconds(&self) -> f64 {
+        self.sums.seconds + self.clock.elapsed().as_secs_f64()
+    }
+}
+
+impl<T: Float> Trainer<'_, T> {
+    /// All epochs that are left, or as many as it takes.
+    pub(super) fn run(
+        &mut self,
+        model: &mut dyn Module<T>,
+        loader: &DataLoader<'_, T>,
+        run: &mut Run<T>,
+    ) -> Result<(), TrainError> {
+        run.clock = Instant::now();
+        self.announce(model, loader, run, |callback, at| callback.train_begin(at))?;
+        while run.history.stopped.is_none() && run.epoch < self.epochs {
+            self.epoch(model, loader, run)?;
+            run.clock = Instant::now();
+        }
+        if let Some(average) = &mut run.ema {
+            average.swap(model);
+        }
+        self.announce(model, loader, run, |callback, at| callback.train_end(at))
+    }
+
+    /// What is left of an epoch, its validation, and what depends on it.
+    fn epoch(
+        &mut self,
+        model: &mut dyn Module<T>,
+        loader: &DataLoader<'_, T>,
+        run: &mut Run<T>,
+    ) -> Result<(), TrainError> {
+        self.set_rates(run, Pace::Epoch, run.epoch);
+        if run.batch == 0 {
+            self.announce(model, loader, run, |callback, at| callback.epoch_begin(at))?;
+        }
+        self.batches(model, loader, run)?;
+        // What the model is used with is what it is judged by.
+        run.ema.iter_mut().for_each(|average| average.swap(model));
+        let validation = self.validation.map(|data| self.evaluate(&*model, data)).transpose()?;
+        let epoch = Epoch {
+            epoch: run.epoch + 1,
+            loss: run.sums.mean_loss(),
+            metrics: run.sums.measures.iter().map(|measure| measure.value()).collect(),
+            validation_loss: validation.as_ref().map(|v| v.loss),
+            validation_metrics: validation.map(|v| v.metrics).unwrap_or_default(),
+            learning_rate: self.optimizer.learning_rate(),
+            seconds: run.seconds(),
+        };
+        self.schedule.observe(epoch.validation_loss.unwrap_or(epoch.loss));
+        run.history.epochs.push(epoch);
+        self.announce(model, loader, run, |callback, at| callback.epoch_end(at))?;
+        run.ema.iter_mut().for_each(|average| average.swap(model));
+        (run.epoch, run.batch, run.sums) = (run.epoch + 1, 0, Sums::new(&self.metrics));
+        let last = run.history.stopped.is_some() || run.epoch >= self.epochs;
+        let due = |c: &super::Checkpoints| last || c.due_after_epoch(run.epoch) || c.due_after_step(run.step.steps());
+        if self.checkpoints.as_ref().is_some_and(due) {
+            self.save(model, run)?;
+        }
+        Ok(())
+    }
+
+    /// The batches that are left of an epoch.
+    fn batches(
+        &mut self,
+        model: &mut dyn Module<T>,
+        loader: &DataLoader<'_, T>,
+        run: &mut Run<T>,
+    ) -> Result<(), TrainError> {
+        let all = loader.batches();
+        for (i, batch) in loader.epoch(run.epoch as u64).enumerate().skip(run.batch) {
+            let (batch, last) = (batch?, i + 1 == all);
+            let updates = last || (i + 1) % self.accumulate == 0;
+            self.announce(model, loader, run, |callback, at| callback.batch_begin(at))?;
+            self.set_rates(run, Pace::Step, run.step.steps() as usize);
+            let (epoch, number) = (run.epoch + 1, i + 1);
+            let outcome = self.step(model, run, &batch, updates).map_err(|cause| cause.at(epoch, number))?;
+            let samples = batch.targets.len() as f64;
+            run.sums.samples += samples;
+            run.sums.loss += samples * outcome.loss.f64();
+            let mut noted = run.sums.measures.iter_mut().map(|m| m.add(&outcome.output, &batch.targets));
+            noted.try_for_each(|noted| noted).map_err(|cause| TrainError::Loss { epoch, batch: number, cause })?;
+            run.batch = number;
+            self.announce(model, loader, run, |callback, at| callback.batch_end(at))?;
+            if run.history.stopped.is_some() {
+                break;
+            }
+            // After the last batch the epoch is still to be judged, and saved then.
+            let steps = run.step.steps();
+            if updates && !last && self.checkpoints.as_ref().is_some_and(|c| c.due_after_step(steps)) {
+                self.save(model, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch: forward, loss and penalties, backward; and if this batch `updates`, clipping and update.
+    fn step(
+        &mut self,
+        model: &mut dyn Module<T>,
+        run: &mut Run<T>,
+        batch: &Batch<T>,
+        updates: bool,
+    ) -> Result<Outcome<T>, StepError> {
+        let (l1, l2, step) = (self.l1, self.l2, &mut run.step);
+        let outcome = step.gradients_with(model, &*self.loss, batch, |model, pass| {
+            let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
+            let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));
+            match (l1, l2) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            }
+        })?;
+        if self.accumulate > 1 {
+            step.accumulate(model, batch.targets.len());
+            if !updates {
+                return Ok(outcome);
+            }
+            step.average();
+        }
+        self.clip(step)?;
+        step.apply(model, &mut *self.optimizer);
+        run.ema.iter_mut().for_each(|average| average.update(&*model));
+        Ok(outcome)
+    }
+
+    fn clip(&self, step: &mut TrainStep<T>) -> Result<(), NonFinite> {
+        match self.clip {
+            Some(Clip::Norm(max)) => {
+                // Each element is finite, the sum of their squares need not be; scaling by it would leave nothing.
+                let value = clip::by_norm(step.param_gradients_mut(), max);
+                if !value.is_finite() {
+                    return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None });
+                }
+            }
+            Some(Clip::EachNorm(max)) => clip::each_by_norm(step.param_gradients_mut(), max),
+            Some(Clip::Value(max)) => clip::by_value(step.param_gradients_mut(), max),
+            None => (),
+        }
+        Ok(())
+    }
+
+    /// Rates as the schedule wants them, if it counts by this.
+    fn set_rates(&mut self, run: &Run<T>, pace: Pace, count: usize) {
+        if pace == self.pace {
+            let (schedule, mut bases) = (&self.schedule, run.rates.iter());
+            self.optimizer.for_each_rate(&mut |rate| {
+                *rate = schedule.rate(count, *bases.next().expect("as many rates as when training began"));
+            });
+        }
+    }
+
+    /// Calls a hook of everything that has hooks.
+    fn announce(
+        &mut self,
+        model: &mut dyn Module<T>,
+        loader: &DataLoader<'_, T>,
+        run: &mut Run<T>,
+        hook: impl Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult,
+    ) -> Result<(), TrainError> {
+        let place = Place {
+            epoch: run.epoch,
+            epochs: self.epochs,
+            batch: run.batch,
+            batches: loader.batches(),
+            step: run.step.steps(),
+        };
+        let learning_rate = self.optimizer.learning_rate();
+        let Run { sums, history, convergence, progress, .. } = run;
+        let mut at = Moment { model, metrics: &self.metrics, sums, history, place, learning_rate };
+        // The check for convergence first: what it found, others can see.
+        hook(convergence, &mut at).map_err(TrainError::Callback)?;
+        for callback in &mut self.callbacks {
+            hook(&mut **callback, &mut at).map_err(TrainError::Callback)?;
+        }
+        hook(progress, &mut at).map_err(TrainError::Callback)
+    }
+
+    fn save(&self, model: &dyn Module<T>, run: &Run<T>) -> Result<(), TrainError> {
+        match &self.checkpoints {
+            Some(checkpoints) => Ok(checkpoints.write(&Files::of(self, model, run))?),
+            None => Ok(()),
+        }
+    }
+}
