@@ -1,6 +1,6 @@
 //! What can be wrong with data, each with where it is wrong.
 
-use std::path::PathBuf;
+use crate::io::IoError;
 
 /// What is wrong with a data set, or with what was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,25 @@ pub enum DataError {
         /// Shape of the targets.
         targets: Vec<usize>,
     },
+    /// Files that do not hold pictures and their labels.
+    #[error("pictures must be [n, height, width] and labels whole numbers [n], not {images:?} and {labels:?}")]
+    Pictures {
+        /// Shape of the pictures.
+        images: Vec<usize>,
+        /// Shape of the labels.
+        labels: Vec<usize>,
+    },
+    /// Data sets to be joined whose samples have different shapes.
+    #[error("samples of shapes {first:?} and {other:?} (the first axis aside) cannot make up one data set")]
+    Parts {
+        /// Shape of a batch of the first.
+        first: Vec<usize>,
+        /// Shape of a batch of another.
+        other: Vec<usize>,
+    },
+    /// Data sets to be joined of which some have labels and some have values.
+    #[error("data sets with labels and data sets with values cannot make up one")]
+    Mixed,
     /// A class below 0.
     #[error("sample {index} has label {label}: labels count from 0")]
     Label {
@@ -62,14 +81,30 @@ pub enum DataError {
         /// Shape of the whole tensor given.
         given: Vec<usize>,
     },
-    /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
+    /// Weights or labels of another number than the samples.
+    #[error("{given} {what} were given for {samples} samples")]
+    PerSample {
+        /// What was given: `weights`, `labels`.
+        what: &'static str,
+        /// How many.
+        given: usize,
+        /// Number of samples.
+        samples: usize,
     },
+    /// A weight that is no weight.
+    #[error("the weight of sample {index} is {weight}: weights are finite and not negative")]
+    Weight {
+        /// The first such sample.
+        index: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// Nothing to draw.
+    #[error("the weights add up to nothing, or to more than can be counted")]
+    NoWeight,
+    /// A file that cannot be read, or does not hold what its format says.
+    #[error(transparent)]
+    File(#[from] IoError),
     /// A table with a fault in it.
     #[error("{name}{}{}: {error}", place(", line ", line), place(", column ", column))]
     Table {
@@ -94,6 +129,9 @@ pub enum TableError {
     /// No line with numbers.
     #[error("there is no row of data")]
     Empty,
+    /// A row that was there when the file was opened.
+    #[error("the row is no longer there: the file has changed since it was opened")]
+    Gone,
     /// A target and nothing to tell it from.
     #[error("a row needs at least one input beside the target")]
     NoInputs,

@@ -1,7 +1,10 @@
 //! [`DataLoader`]: which samples make up which batch of which epoch.
 
+use super::sampler::Sampler;
 use super::{Batch, DataError, Dataset};
-use autograd::{Float, Rng};
+use autograd::{Float, Tensor};
+use std::sync::mpsc;
+use std::thread;
 
 /// Cuts a data set into batches, epoch after epoch, in the order of the samples or a fresh random one each time.
 ///
@@ -21,8 +24,28 @@ use autograd::{Float, Rng};
 pub struct DataLoader<'d, T: Float> {
     dataset: &'d dyn Dataset<T>,
     batch_size: usize,
-    seed: Option<u64>,
+    sampler: Sampler,
     drop_last: bool,
+}
+
+/// A place in the stream of batches: what to keep, beside the loader's own settings, to go on from it.
+///
+/// ```
+/// use nn::data::{DataLoader, Position, digits};
+/// let digits = digits::<f32>();
+/// let loader = DataLoader::new(&digits, 128)?.shuffle(42);
+/// let position = Position { epoch: 3, batch: 13 }; // 13 batches of epoch 3 are done
+/// let rest: Vec<_> = loader.from(position).collect::<Result<_, _>>()?;
+/// assert_eq!(rest, loader.epoch(3).skip(13).collect::<Result<Vec<_>, _>>()?);
+/// assert_eq!(loader.after(Position { epoch: 3, batch: 14 }), Position { epoch: 4, batch: 0 });
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position {
+    /// The epoch, counted from 0.
+    pub epoch: u64,
+    /// The batch within it that comes next, counted from 0.
+    pub batch: usize,
 }
 
 impl<'d, T: Float> DataLoader<'d, T> {
@@ -34,13 +57,39 @@ impl<'d, T: Float> DataLoader<'d, T> {
         match (batch_size, dataset.len()) {
             (0, _) => Err(DataError::BatchSize),
             (_, 0) => Err(DataError::Empty),
-            _ => Ok(DataLoader { dataset, batch_size, seed: None, drop_last: false }),
+            _ => Ok(DataLoader { dataset, batch_size, sampler: Sampler::InOrder, drop_last: false }),
         }
     }
 
     /// Samples in random order, another one each epoch.
     pub fn shuffle(self, seed: u64) -> Self {
-        DataLoader { seed: Some(seed), ..self }
+        DataLoader { sampler: Sampler::Shuffled { seed }, ..self }
+    }
+
+    /// As many samples an epoch as there are, drawn with replacement, each in proportion to its weight: rare classes
+    /// can be shown as often as common ones.
+    ///
+    /// ```
+    /// # use nn::{data::{DataLoader, Dataset, digits}, loss::Target};
+    /// let digits = digits::<f32>();
+    /// let weights: Vec<f64> = digits.labels().unwrap().iter().map(|d| if d == 7 { 1.0 } else { 0.0 }).collect();
+    /// let batch = DataLoader::new(&digits, 5)?.weighted(&weights, 42)?.epoch(0).next().unwrap()?;
+    /// assert_eq!(batch.targets, Target::Labels(autograd::tensor![7_i64, 7, 7, 7, 7]));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If there is not one weight for each sample, one is negative or not finite, or all are 0.
+    pub fn weighted(self, weights: &[f64], seed: u64) -> Result<Self, DataError> {
+        Ok(DataLoader { sampler: Sampler::weighted(self.dataset.len(), weights, seed)?, ..self })
+    }
+
+    /// Samples in random order, each once, so that every batch has each class in the proportion of the whole, as far as
+    /// whole samples can.
+    ///
+    /// # Errors
+    /// If there is not one label for each sample.
+    pub fn stratified(self, labels: &Tensor<i64>, seed: u64) -> Result<Self, DataError> {
+        Ok(DataLoader { sampler: Sampler::stratified(self.dataset.len(), &labels.to_vec(), seed)?, ..self })
     }
 
     /// Whether a last batch smaller than the others is left out: batch norm, say, does not like a batch of one. A data
@@ -57,20 +106,83 @@ impl<'d, T: Float> DataLoader<'d, T> {
 
     /// The order of the samples in an epoch.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.dataset.len()).collect();
-        if let Some(seed) = self.seed {
-            Rng::new(seed).stream(epoch).shuffle(&mut order);
-        }
-        order
+        self.sampler.order(self.dataset.len(), epoch)
     }
 
     /// The batches of an epoch. Each is made when it is asked for; drop it before the next, and the next reuses its
     /// memory.
     pub fn epoch(&self, epoch: u64) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
-        let order = self.order(epoch);
-        (0..self.batches()).map(move |i| {
+        self.from(Position { epoch, batch: 0 })
+    }
+
+    /// The batches of an epoch from a position on, none of those before being made.
+    pub fn from(&self, at: Position) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
+        let order = self.order(at.epoch);
+        (at.batch..self.batches().max(at.batch)).map(move |i| {
             let start = i * self.batch_size;
-            self.dataset.batch(&order[start..order.len().min(start.saturating_add(self.batch_size))])
+            let indices = &order[start..order.len().min(start.saturating_add(self.batch_size))];
+            self.dataset.epoch_batch(at.epoch, indices)
+        })
+    }
+
+    /// The position after this one: the next batch, or the first of the next epoch.
+    pub fn after(&self, Position { epoch, batch }: Position) -> Position {
+        if batch + 1 < self.batches() {
+            Position { epoch, batch: batch + 1 }
+        } else {
+            Position { epoch: epoch + 1, batch: 0 }
+        }
+    }
+
+    /// Hands `consume` the batches that [`from`](DataLoader::from) gives, in the same order and with the same errors, while
+    /// another thread makes up to `ahead` of them in advance: worth it where samples are read from files or augmented.
+    ///
+    /// ```
+    /// # use nn::data::{DataLoader, Position, digits};
+    /// let digits = digits::<f32>();
+    /// let loader = DataLoader::new(&digits, 128)?.shuffle(42);
+    /// let samples = loader.prefetched(Position::default(), 2, |batches| {
+    ///     batches.map(|batch| Ok(batch?.targets.len())).sum::<Result<usize, nn::data::DataError>>()
+    /// })?;
+    /// assert_eq!(samples, 1797);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Panics
+    /// If making a batch does.
+    pub fn prefetched<R>(
+        &self,
+        at: Position,
+        ahead: usize,
+        consume: impl FnOnce(&mut dyn Iterator<Item = Result<Batch<T>, DataError>>) -> R,
+    ) -> R {
+        if ahead == 0 {
+            return consume(&mut self.from(at));
+        }
+        thread::scope(|scope| {
+            let (send, made) = mpsc::sync_channel(ahead - 1);
+            let (give_back, spent) = mpsc::channel::<Batch<T>>();
+            let worker = scope.spawn(move || {
+                for batch in self.from(at) {
+                    spent.try_iter().for_each(drop);
+                    if send.send(batch).is_err() {
+                        break; // nobody wants more
+                    }
+                }
+            });
+            // Memory returns to the thread that drops it. So that each thread's own comes round, a batch made there is
+            // copied here and goes back.
+            let mut batches = made.into_iter().map(|batch| {
+                let batch: Batch<T> = batch?;
+                let copy = batch.deep_copy();
+                let _ = give_back.send(batch);
+                Ok(copy)
+            });
+            let result = consume(&mut batches);
+            drop(batches);
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+            result
         })
     }
 }
@@ -110,6 +222,63 @@ mod tests {
         assert_eq!(seen(&shuffled, 3), seen(&loader.clone().shuffle(1), 3));
         assert_ne!(seen(&shuffled, 3), seen(&shuffled, 4));
         assert_ne!(seen(&shuffled, 3), seen(&loader.shuffle(2), 3));
+    }
+
+    #[test]
+    fn a_position_goes_on_where_it_was() {
+        let data = numbers(10);
+        let loader = DataLoader::new(&data, 4).unwrap().shuffle(3);
+        let (mut at, mut passed) = (Position::default(), Vec::new());
+        for _ in 0..7 {
+            let mut rest = loader.from(at);
+            assert_eq!(rest.len(), 3 - at.batch);
+            passed.push(rest.next().unwrap().unwrap());
+            at = loader.after(at);
+        }
+        let through = (0..3).flat_map(|epoch| loader.epoch(epoch)).map(Result::unwrap);
+        assert_eq!(passed, through.take(7).collect::<Vec<_>>());
+        assert_eq!(loader.from(Position { epoch: 0, batch: 9 }).count(), 0);
+    }
+
+    /// Numbers, of which one cannot be had.
+    struct Gap(usize);
+
+    impl Dataset<f64> for Gap {
+        fn len(&self) -> usize {
+            20
+        }
+        fn batch(&self, indices: &[usize]) -> Result<Batch<f64>, DataError> {
+            assert!(self.0 < 100 || indices[0] < 10, "the last disk is gone");
+            match indices.contains(&self.0) {
+                true => Err(DataError::Sample { index: self.0, len: 20 }),
+                false => numbers(20).batch(indices),
+            }
+        }
+    }
+
+    #[test]
+    fn prefetching_changes_nothing() {
+        let text = |batch: Result<Batch<f64>, DataError>| format!("{batch:?}");
+        for gap in [19, 99] {
+            let data = Gap(gap);
+            let loader = DataLoader::new(&data, 3).unwrap();
+            let at = Position { epoch: 4, batch: 1 };
+            let plain: Vec<String> = loader.from(at).map(text).collect();
+            assert_eq!(plain[5].starts_with("Err"), gap == 19);
+            for ahead in [0, 1, 2, 50] {
+                let fetched: Vec<String> = loader.prefetched(at, ahead, |batches| batches.map(text).collect());
+                assert_eq!(fetched, plain);
+                let first = loader.prefetched(at, ahead, |batches| batches.next().map(text));
+                assert_eq!(first.as_ref(), plain.first(), "who stops early waits for nothing");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the last disk is gone")]
+    fn a_panic_in_the_background_is_one_here() {
+        let data = Gap(100);
+        DataLoader::new(&data, 3).unwrap().prefetched(Position::default(), 2, |batches| batches.count());
     }
 
     proptest! {

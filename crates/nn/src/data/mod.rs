@@ -15,21 +15,30 @@
 //! # Ok::<(), nn::data::DataError>(())
 //! ```
 
+mod augment;
+mod combine;
 mod csv;
 mod digits;
 mod error;
+mod files;
 mod loader;
+mod sampler;
 mod scaler;
 mod split;
 mod tensors;
+mod transform;
 
-pub use csv::{Column, CsvOptions, read_csv, read_csv_from};
+pub use augment::Augmented;
+pub use combine::{Concat, Mapped, Subset};
+pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_from};
 pub use digits::digits;
 pub use error::{DataError, TableError};
-pub use loader::DataLoader;
+pub use files::FileDataset;
+pub use loader::{DataLoader, Position};
 pub use scaler::Scaler;
 pub use split::split;
 pub use tensors::TensorDataset;
+pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop, Transform};
 
 use crate::loss::Target;
 use autograd::{Float, Tensor};
@@ -41,6 +50,17 @@ pub struct Batch<T: Float> {
     pub inputs: Tensor<T>,
     /// One for each sample.
     pub targets: Target<T>,
+}
+
+impl<T: Float> Batch<T> {
+    /// A copy that shares no memory with this batch.
+    fn deep_copy(&self) -> Self {
+        let targets = match &self.targets {
+            Target::Values(values) => Target::Values(values.deep_copy()),
+            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
+        };
+        Batch { inputs: self.inputs.deep_copy(), targets }
+    }
 }
 
 /// A source of samples, numbered from 0.
@@ -68,7 +88,7 @@ pub struct Batch<T: Float> {
 /// assert_eq!(loader.epoch(0).last().unwrap()?.targets, Target::Values(autograd::tensor![[64.0], [81.0]]));
 /// # Ok::<(), DataError>(())
 /// ```
-pub trait Dataset<T: Float> {
+pub trait Dataset<T: Float>: Sync {
     /// Number of samples.
     fn len(&self) -> usize;
 
@@ -82,4 +102,13 @@ pub trait Dataset<T: Float> {
     /// # Errors
     /// If a number is not below [`len`](Dataset::len), or a sample cannot be had (its file is gone).
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError>;
+
+    /// The samples as this epoch sees them: the same each time, but where they are [`Augmented`] anew for each epoch.
+    ///
+    /// # Errors
+    /// As [`batch`](Dataset::batch).
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        let _ = epoch;
+        self.batch(indices)
+    }
 }

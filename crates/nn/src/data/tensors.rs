@@ -1,8 +1,11 @@
 //! [`TensorDataset`]: all samples in memory, as one tensor of inputs and one of targets.
 
+use super::combine::within;
 use super::{Batch, DataError, Dataset, Scaler, split};
+use crate::io::{self, AnyTensor};
 use crate::loss::Target;
 use autograd::{Element, Float, Tensor};
+use std::path::Path;
 
 /// Samples in memory: inputs `[n, …]` and `n` targets. Cloning shares the elements.
 ///
@@ -44,6 +47,26 @@ impl<T: Float> TensorDataset<T> {
         Ok(TensorDataset { inputs, targets })
     }
 
+    /// Pictures and their labels from two IDX files, compressed with gzip or not, as MNIST, Fashion-MNIST and the like
+    /// come: inputs `[n, 1, height, width]` from 0 to 1, a byte of 255 being 1.
+    ///
+    /// ```no_run
+    /// use nn::data::TensorDataset;
+    /// let training = TensorDataset::<f32>::from_idx("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")?;
+    /// assert_eq!(training.inputs().shape(), [60_000, 1, 28, 28]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If a file cannot be read or is not sound, the first does not hold pictures `[n, height, width]` or the second not as
+    /// many labels.
+    pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, DataError> {
+        let (pixels, labels) = (io::read_idx_as::<T>(images.as_ref())?, io::read_idx(labels)?);
+        let (&[n, height, width], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
+            return Err(DataError::Pictures { images: pixels.shape().to_vec(), labels: labels.shape().to_vec() });
+        };
+        Self::new(pixels.reshape(&[n, 1, height, width]) / T::of(255.0), Target::Labels(labels.clone()))
+    }
+
     /// All inputs, `[n, …]`.
     pub fn inputs(&self) -> &Tensor<T> {
         &self.inputs
@@ -52,6 +75,14 @@ impl<T: Float> TensorDataset<T> {
     /// All targets.
     pub fn targets(&self) -> &Target<T> {
         &self.targets
+    }
+
+    /// All targets, if they are labels.
+    pub fn labels(&self) -> Option<&Tensor<i64>> {
+        match &self.targets {
+            Target::Labels(labels) => Some(labels),
+            Target::Values(_) => None,
+        }
     }
 
     /// Two data sets, the first with `fraction` of the samples and the second with the rest, drawn at random. The seed
@@ -94,10 +125,7 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        let len = self.len();
-        if let Some(&index) = indices.iter().find(|i| **i >= len) {
-            return Err(DataError::Sample { index, len });
-        }
+        within(indices, self.len())?;
         let targets = match &self.targets {
             Target::Values(t) => Target::Values(rows(t, indices)),
             Target::Labels(t) => Target::Labels(rows(t, indices)),
@@ -107,7 +135,7 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
 }
 
 /// The given rows of a contiguous tensor, copied into memory from the pool. Indices have been checked.
-fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
+pub(super) fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
     let mut shape = x.shape().to_vec();
     let row: usize = shape[1..].iter().product();
     shape[0] = indices.len();
@@ -117,6 +145,17 @@ fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
         place.copy_from_slice(&source[i * row..(i + 1) * row]);
     }
     out
+}
+
+/// Tensors one below the other: all but the first sizes must agree. At least one.
+pub(super) fn stacked<E: Element>(parts: &[&Tensor<E>]) -> Result<Tensor<E>, DataError> {
+    let mut shape = parts[0].shape().to_vec();
+    if let Some(odd) = parts.iter().find(|part| part.shape().get(1..) != shape.get(1..)) {
+        return Err(DataError::Parts { first: shape, other: odd.shape().to_vec() });
+    }
+    shape[0] = parts.iter().map(|part| part.shape()[0]).sum();
+    let elements = parts.iter().flat_map(|part| part.iter()).collect();
+    Ok(Tensor::try_new(&shape, elements)?)
 }
 
 #[cfg(test)]

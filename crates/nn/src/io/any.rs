@@ -2,6 +2,7 @@
 
 use autograd::{Element, Float, Tensor};
 use std::any::Any;
+use std::io::{self, Write};
 
 /// A tensor of any element type. Cloning shares the elements.
 ///
@@ -37,7 +38,6 @@ macro_rules! each {
         }
     };
 }
-pub(super) use each;
 
 impl AnyTensor {
     /// Sizes of the axes.
@@ -68,6 +68,30 @@ impl AnyTensor {
         each!(self, t => (t as &dyn Any).downcast_ref())
     }
 
+    /// The axes in the other order.
+    pub(super) fn transposed(self) -> AnyTensor {
+        fn turned<E: Element>(x: &Tensor<E>) -> AnyTensor {
+            let shape: Vec<usize> = x.shape().iter().rev().copied().collect();
+            let mut place = vec![0; shape.len()];
+            Tensor::from_fn(&shape, |index| {
+                place.iter_mut().rev().zip(index).for_each(|(to, from)| *to = *from);
+                x.at(&place)
+            })
+            .into()
+        }
+        each!(&self, t => turned(t))
+    }
+
+    /// The numbers in row-major order, little-endian; a truth value is one byte.
+    pub(super) fn write_numbers(&self, w: &mut dyn Write) -> io::Result<()> {
+        match self {
+            AnyTensor::F32(t) => put(w, t, f32::to_le_bytes),
+            AnyTensor::F64(t) => put(w, t, f64::to_le_bytes),
+            AnyTensor::I64(t) => put(w, t, i64::to_le_bytes),
+            AnyTensor::Bool(t) => put(w, t, |x| [u8::from(x)]),
+        }
+    }
+
     /// The tensor in floating-point numbers, each the nearest to what it was; `true` is 1. Copies nothing if the
     /// elements are of this type already.
     pub fn to<T: Float>(&self) -> Tensor<T> {
@@ -81,6 +105,18 @@ impl AnyTensor {
             AnyTensor::Bool(t) => t.map(|x| T::of(f64::from(x))),
         }
     }
+}
+
+/// The bytes of each element.
+fn put<E: Element, const N: usize>(w: &mut dyn Write, x: &Tensor<E>, bytes: impl Fn(E) -> [u8; N]) -> io::Result<()> {
+    let x = x.contiguous();
+    let mut block = Vec::new();
+    for elements in x.as_slice().expect("contiguous").chunks(8192) {
+        block.clear();
+        elements.iter().for_each(|x| block.extend(bytes(*x)));
+        w.write_all(&block)?;
+    }
+    Ok(())
 }
 
 impl<E: Element> From<Tensor<E>> for AnyTensor {

@@ -1,4 +1,4 @@
-//! [`Dtype`]: how numbers stand in files, and what they become here.
+//! [`Layout`]: how the numbers of an array stand in a file, and what they become here.
 
 use super::source::Source;
 use super::{AnyTensor, IoError};
@@ -25,64 +25,6 @@ pub(crate) enum Dtype {
 
 use Dtype::*;
 
-impl Dtype {
-    /// The next numbers of a file as a tensor of the type that holds them without loss.
-    pub(crate) fn tensor<R: Read>(
-        self,
-        order: Order,
-        shape: &[usize],
-        source: &mut Source<R>,
-    ) -> Result<AnyTensor, IoError> {
-        Ok(match self {
-            F16 | Bf16 | F32 => AnyTensor::F32(self.floats(order, shape, source)?),
-            F64 => AnyTensor::F64(self.floats(order, shape, source)?),
-            Bool => self.read(order, shape, source, |_| None, |x| (x >> 1 == 0).then_some(x == 1))?.into(),
-            _ => self.read(order, shape, source, |_| None, Some)?.into(),
-        })
-    }
-
-    /// The next numbers of a file as floating-point numbers of a given type, whatever they are in the file.
-    pub(crate) fn floats<T: Float, R: Read>(
-        self,
-        order: Order,
-        shape: &[usize],
-        source: &mut Source<R>,
-    ) -> Result<Tensor<T>, IoError> {
-        self.read(order, shape, source, |x| Some(T::of(x)), |x| Some(T::of(x as f64)))
-    }
-
-    /// The next numbers of a file, through functions that take a real or a whole number to an element.
-    fn read<E: Element, R: Read>(
-        self,
-        order: Order,
-        shape: &[usize],
-        source: &mut Source<R>,
-        real: impl Fn(f64) -> Option<E>,
-        whole: impl Fn(i64) -> Option<E>,
-    ) -> Result<Tensor<E>, IoError> {
-        let Some(n) = shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size)) else {
-            return Err(source.fault(format!("shape {shape:?} has more elements than can be counted")));
-        };
-        let numbers = match self {
-            F64 => source.numbers(n, |b| real(f64::from_le_bytes(order.little(b)))),
-            F32 => source.numbers(n, |b| real(f32::from_le_bytes(order.little(b)).into())),
-            Bf16 => {
-                source.numbers(n, |b| real(f32::from_bits(u32::from(u16::from_le_bytes(order.little(b))) << 16).into()))
-            }
-            F16 => source.numbers(n, |b| real(half(u16::from_le_bytes(order.little(b))))),
-            I64 => source.numbers(n, |b| whole(i64::from_le_bytes(order.little(b)))),
-            U64 => source.numbers(n, |b| whole(u64::from_le_bytes(order.little(b)).try_into().ok()?)),
-            I32 => source.numbers(n, |b| whole(i32::from_le_bytes(order.little(b)).into())),
-            U32 => source.numbers(n, |b| whole(u32::from_le_bytes(order.little(b)).into())),
-            I16 => source.numbers(n, |b| whole(i16::from_le_bytes(order.little(b)).into())),
-            U16 => source.numbers(n, |b| whole(u16::from_le_bytes(order.little(b)).into())),
-            I8 => source.numbers(n, |b| whole(i8::from_le_bytes(b).into())),
-            Bool | U8 => source.numbers(n, |b| whole(u8::from_le_bytes(b).into())),
-        }?;
-        Tensor::try_new(shape, numbers).map_err(|error| source.fault(error))
-    }
-}
-
 /// Which byte of a number comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -90,13 +32,112 @@ pub(crate) enum Order {
     Big,
 }
 
-impl Order {
-    /// The bytes of a number from the lowest to the highest.
-    fn little<const N: usize>(self, mut bytes: [u8; N]) -> [u8; N] {
-        if self == Order::Big {
-            bytes.reverse();
+/// What a file says of an array: numbers in row-major order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) dtype: Dtype,
+    pub(crate) order: Order,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// How the next so many numbers of a file come behind those in a list.
+pub(crate) type Reading<E, R> = fn(&Layout, usize, &mut Source<R>, &mut Vec<E>) -> Result<(), IoError>;
+
+impl Layout {
+    /// The next numbers of a file as a tensor of the type that holds them without loss.
+    pub(crate) fn tensor<R: Read>(&self, source: &mut Source<R>) -> Result<AnyTensor, IoError> {
+        Ok(match self.dtype {
+            F16 | Bf16 | F32 => AnyTensor::F32(self.whole(source, Layout::floats)?),
+            F64 => AnyTensor::F64(self.whole(source, Layout::floats)?),
+            Bool => AnyTensor::Bool(self.whole(source, Layout::truths)?),
+            _ => AnyTensor::I64(self.whole(source, Layout::integers)?),
+        })
+    }
+
+    /// All numbers of the array, by one of the readers below.
+    pub(crate) fn whole<E: Element, R: Read>(
+        &self,
+        source: &mut Source<R>,
+        read: Reading<E, R>,
+    ) -> Result<Tensor<E>, IoError> {
+        let (n, mut numbers) = (self.count(source)?, Vec::new());
+        read(self, n, source, &mut numbers)?;
+        Tensor::try_new(&self.shape, numbers).map_err(|error| source.fault(error))
+    }
+
+    /// The number of elements.
+    pub(crate) fn count<R: Read>(&self, source: &Source<R>) -> Result<usize, IoError> {
+        let count = self.shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size));
+        count.ok_or_else(|| source.fault(format!("shape {:?} has more elements than can be counted", self.shape)))
+    }
+
+    /// Bytes of one number.
+    pub(crate) fn size(&self) -> usize {
+        match self.dtype {
+            Bool | U8 | I8 => 1,
+            U16 | I16 | F16 | Bf16 => 2,
+            U32 | I32 | F32 => 4,
+            U64 | I64 | F64 => 8,
         }
-        bytes
+    }
+
+    /// The next `n` numbers as floating-point numbers, whatever they are in the file.
+    pub(crate) fn floats<T: Float, R: Read>(
+        &self,
+        n: usize,
+        source: &mut Source<R>,
+        out: &mut Vec<T>,
+    ) -> Result<(), IoError> {
+        self.read(n, source, out, |x| Some(T::of(x)), |x| Some(T::of(x as f64)))
+    }
+
+    /// The next `n` numbers, which must be whole.
+    pub(crate) fn integers<R: Read>(
+        &self,
+        n: usize,
+        source: &mut Source<R>,
+        out: &mut Vec<i64>,
+    ) -> Result<(), IoError> {
+        self.read(n, source, out, |_| None, Some)
+    }
+
+    /// The next `n` numbers, which must be 0 or 1.
+    fn truths<R: Read>(&self, n: usize, source: &mut Source<R>, out: &mut Vec<bool>) -> Result<(), IoError> {
+        self.read(n, source, out, |_| None, |x| (x >> 1 == 0).then_some(x == 1))
+    }
+
+    /// The next `n` numbers, through functions that take a real or a whole number to an element.
+    fn read<E: Element, R: Read>(
+        &self,
+        n: usize,
+        source: &mut Source<R>,
+        out: &mut Vec<E>,
+        real: impl Fn(f64) -> Option<E>,
+        whole: impl Fn(i64) -> Option<E>,
+    ) -> Result<(), IoError> {
+        /// Numbers of a primitive type, in whatever order their bytes are, through a function to elements.
+        macro_rules! numbers {
+            ($t:ty, $element:expr) => {
+                match self.order {
+                    Order::Little => source.numbers(n, out, |bytes| $element(<$t>::from_le_bytes(bytes))),
+                    Order::Big => source.numbers(n, out, |bytes| $element(<$t>::from_be_bytes(bytes))),
+                }
+            };
+        }
+        match self.dtype {
+            F64 => numbers!(f64, &real),
+            F32 => numbers!(f32, |x: f32| real(x.into())),
+            Bf16 => numbers!(u16, |x: u16| real(f32::from_bits(u32::from(x) << 16).into())),
+            F16 => numbers!(u16, |x| real(half(x))),
+            I64 => numbers!(i64, &whole),
+            U64 => numbers!(u64, |x: u64| whole(x.try_into().ok()?)),
+            I32 => numbers!(i32, |x: i32| whole(x.into())),
+            U32 => numbers!(u32, |x: u32| whole(x.into())),
+            I16 => numbers!(i16, |x: i16| whole(x.into())),
+            U16 => numbers!(u16, |x: u16| whole(x.into())),
+            I8 => numbers!(i8, |x: i8| whole(x.into())),
+            Bool | U8 => numbers!(u8, |x: u8| whole(x.into())),
+        }
     }
 }
 
@@ -116,19 +157,16 @@ fn half(bits: u16) -> f64 {
 mod tests {
     use super::*;
 
-    /// Sums of powers of two, by the bits of each number.
     #[test]
     fn half_precision() {
-        let cases = [(0x0000, 0.0), (0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333251953125), (0x7bff, 65504.0)];
-        for (bits, value) in
-            cases.into_iter().chain([(0x0001, 2f64.powi(-24)), (0x0400, 2f64.powi(-14)), (0x7c00, f64::INFINITY)])
-        {
+        let plain = [(0x0000, 0.0), (0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333251953125), (0x7bff, 65504.0)];
+        let edges = [(0x0001, 2f64.powi(-24)), (0x0400, 2f64.powi(-14)), (0x7c00, f64::INFINITY)];
+        for (bits, value) in plain.into_iter().chain(edges) {
             assert_eq!(half(bits), value, "{bits:#x}");
         }
         assert!(half(0x8000).is_sign_negative() && half(0x7e00).is_nan() && half(0xfc00) == f64::NEG_INFINITY);
-        // Positive numbers grow with their bits, each by a step that doubles every 1024.
-        assert!((0..0x7c00).all(
-            |bits| half(bits + 1) - half(bits) == 2f64.powi(i32::from((bits >> 10).max(1)) - 25) || bits == 0x7bff
-        ));
+        // Positive numbers grow with their bits, by a step that doubles every 1024.
+        let step = |bits: u16| 2f64.powi(i32::from((bits >> 10).max(1)) - 25);
+        assert!((0..0x7bff).all(|bits| half(bits + 1) - half(bits) == step(bits)));
     }
 }

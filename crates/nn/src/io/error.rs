@@ -39,6 +39,17 @@ pub enum IoError {
     },
 }
 
+impl IoError {
+    /// The error with the name of the part of the file that it is in.
+    #[cfg(feature = "npz")]
+    pub(super) fn within(mut self, part: &str) -> IoError {
+        if let IoError::Format { problem, .. } = &mut self {
+            *problem = format!("{part:?}: {problem}");
+        }
+        self
+    }
+}
+
 /// All that keeps a [`StateDict`](super::StateDict) from being a model's. The model is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateError {

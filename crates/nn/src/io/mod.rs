@@ -25,16 +25,25 @@
 //! ```
 
 mod any;
+mod array_file;
 mod atomic;
 mod dtype;
 mod error;
+mod idx;
 mod model;
+mod npy;
+#[cfg(feature = "npz")]
+mod npz;
 mod safetensors;
 mod source;
 mod state;
 
 pub use any::AnyTensor;
+pub use array_file::ArrayFile;
 pub use atomic::write_atomically;
 pub use error::{IoError, StateError};
+pub use idx::{read_idx, read_idx_as};
 pub use model::{load, load_state_dict, save, state_dict};
+pub use npy::{read_npy, write_npy};
+pub(crate) use source::Source;
 pub use state::StateDict;

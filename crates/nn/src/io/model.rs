@@ -17,7 +17,11 @@ use std::path::Path;
 pub fn state_dict<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> StateDict {
     let mut dict = StateDict::new();
     model.visit(&mut crate::Path::default(), &mut |name, param| {
-        dict.insert(name, param.value().clone());
+        let value = param.value();
+        // Counts are whole numbers in PyTorch's files.
+        let stored =
+            if param.is_count() { value.map(|x| x.f64() as i64).into() } else { AnyTensor::from(value.clone()) };
+        dict.insert(name, stored);
     });
     dict
 }

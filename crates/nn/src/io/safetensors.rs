@@ -4,15 +4,15 @@
 //! The format is small enough that its own crate would give little beyond the header's JSON, which `serde_json` parses:
 //! we read from the file into tensors without the whole file in between, and say where a fault is.
 
-use super::any::each;
-use super::dtype::{Dtype, Order};
+use super::dtype::{Dtype, Layout, Order};
 use super::source::Source;
 use super::{AnyTensor, IoError, StateDict, write_atomically};
-use autograd::{Element, Tensor};
 use serde_core::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Formatter;
-use std::io::{self, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// The name under which a header keeps notes.
@@ -37,41 +37,64 @@ const TYPES: [(&str, Dtype); 13] = [
     ("F64", Dtype::F64),
 ];
 
-pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
-    let mut source = Source::open(path, "safetensors")?;
-    let length = u64::from_le_bytes(source.bytes()?);
-    if length > LONGEST_HEADER.min(source.left()) {
-        let most = LONGEST_HEADER.min(source.left());
-        return Err(source.fault_at(0, format!("the header's length is {length} bytes where {most} can be")));
-    }
-    let header = source.vec(length)?;
-    let Header(fields) = serde_json::from_slice(&header).map_err(|error| {
-        let before: usize = header.split(|b| *b == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
-        source.fault_at(
-            8 + (before + error.column().saturating_sub(1)) as u64,
-            format!("the header is not as it should be: {error}"),
-        )
-    })?;
+pub(super) const FORMAT: &str = "safetensors";
 
+pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
+    let mut source = Source::open(path, FORMAT)?;
     let mut dict = StateDict::new();
-    let mut entries = Vec::with_capacity(fields.len());
-    for (name, field) in fields {
-        let wrong = |problem| source.fault_at(8, format!("header, {name:?}: {problem}"));
-        if name == METADATA {
-            dict.metadata = notes(field).map_err(wrong)?;
-        } else {
-            let entry = Entry::new(&field).map_err(wrong)?;
-            entries.push((name, entry));
-        }
-    }
+    let entries = entries(&mut source, &mut dict.metadata)?;
     let tensors = tensors(&entries, &mut source)?;
     entries.into_iter().zip(tensors).for_each(|((name, _), tensor)| drop(dict.insert(name, tensor)));
     source.finish()?;
     Ok(dict)
 }
 
+/// Goes to one tensor: how it stands, and its number of bytes.
+pub(super) fn find(source: &mut Source<File>, name: &str) -> Result<(Layout, u64), IoError> {
+    let entries = entries(source, &mut BTreeMap::new())?;
+    let Some((_, entry)) = entries.into_iter().find(|(found, _)| found == name) else {
+        return Err(source.fault_at(8, format!("it holds no tensor {name:?}")));
+    };
+    if entry.begin > entry.end || entry.end > source.left() {
+        let problem =
+            format!("{name:?} lies at bytes {} to {} of the data and it has {}", entry.begin, entry.end, source.left());
+        return Err(source.fault(problem));
+    }
+    source.seek(source.at() + entry.begin)?;
+    Ok((entry.layout, entry.end - entry.begin))
+}
+
+/// The header: what it says of each tensor, and notes.
+fn entries(
+    source: &mut Source<File>,
+    metadata: &mut BTreeMap<String, String>,
+) -> Result<Vec<(String, Entry)>, IoError> {
+    let length = u64::from_le_bytes(source.bytes()?);
+    let most = LONGEST_HEADER.min(source.left());
+    if length > most {
+        return Err(source.fault_at(0, format!("the header's length is {length} bytes where {most} can be")));
+    }
+    let header = source.vec(length)?;
+    let Header(fields) = serde_json::from_slice(&header).map_err(|error| {
+        let before: usize = header.split(|b| *b == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
+        let at = 8 + (before + error.column().saturating_sub(1)) as u64;
+        source.fault_at(at, format!("the header is not as it should be: {error}"))
+    })?;
+    let mut entries = Vec::with_capacity(fields.len());
+    for (name, field) in fields {
+        let wrong = |problem| source.fault_at(8, format!("header, {name:?}: {problem}"));
+        if name == METADATA {
+            *metadata = notes(field).map_err(wrong)?;
+        } else {
+            let entry = Entry::new(&field).map_err(wrong)?;
+            entries.push((name, entry));
+        }
+    }
+    Ok(entries)
+}
+
 /// All tensors of a header, in its order, read in the order in which they stand in the file.
-fn tensors<R: io::Read>(entries: &[(String, Entry)], source: &mut Source<R>) -> Result<Vec<AnyTensor>, IoError> {
+fn tensors(entries: &[(String, Entry)], source: &mut Source<File>) -> Result<Vec<AnyTensor>, IoError> {
     let (start, mut end) = (source.at(), 0);
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&i| (entries[i].1.begin, entries[i].1.end));
@@ -82,7 +105,7 @@ fn tensors<R: io::Read>(entries: &[(String, Entry)], source: &mut Source<R>) -> 
             let problem = format!("{name:?} begins at byte {} of the data where {end} is due", entry.begin);
             return Err(source.fault(problem));
         }
-        tensors.push((place, entry.dtype.tensor(Order::Little, &entry.shape, source)?));
+        tensors.push((place, entry.layout.tensor(source)?));
         end = source.at() - start;
         if entry.end != end {
             let problem = format!("{name:?} ends at byte {} of the data where its shape ends at {end}", entry.end);
@@ -95,8 +118,7 @@ fn tensors<R: io::Read>(entries: &[(String, Entry)], source: &mut Source<R>) -> 
 
 /// What a header says of one tensor.
 struct Entry {
-    dtype: Dtype,
-    shape: Vec<usize>,
+    layout: Layout,
     /// From the first byte after the header.
     begin: u64,
     end: u64,
@@ -108,23 +130,20 @@ impl Entry {
             |key: &str| -> Option<Vec<u64>> { field.get(key)?.as_array()?.iter().map(Value::as_u64).collect() };
         let dtype = field.get("dtype").and_then(Value::as_str).ok_or("it has no \"dtype\"")?;
         let known = TYPES.iter().find(|(name, _)| *name == dtype);
-        let (_, dtype) = known.ok_or_else(|| format!("type {:?} is not one that this reader knows", excerpt(dtype)))?;
+        let &(_, dtype) = known.ok_or_else(|| format!("type {dtype:.20?} is not one that this reader knows"))?;
         let shape = numbers("shape").ok_or("its \"shape\" is no list of sizes")?;
         let shape = shape.into_iter().map(usize::try_from).collect::<Result<_, _>>();
         let shape = shape.map_err(|_| "its \"shape\" has a size that memory has no room for")?;
+        let layout = Layout { dtype, order: Order::Little, shape };
         match numbers("data_offsets").as_deref() {
-            Some(&[begin, end]) => Ok(Entry { dtype: *dtype, shape, begin, end }),
+            Some(&[begin, end]) => Ok(Entry { layout, begin, end }),
             _ => Err("its \"data_offsets\" are no two numbers".into()),
         }
     }
 }
 
-fn excerpt(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 /// Text by name.
-fn notes(field: Value) -> Result<std::collections::BTreeMap<String, String>, String> {
+fn notes(field: Value) -> Result<BTreeMap<String, String>, String> {
     let Value::Object(notes) = field else { return Err("notes are an object of strings".into()) };
     let text = |(name, value)| match value {
         Value::String(text) => Ok((name, text)),
@@ -145,7 +164,7 @@ impl<'de> Deserialize<'de> for Header {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut fields, mut seen) = (Vec::new(), std::collections::HashSet::new());
+                let (mut fields, mut seen) = (Vec::new(), HashSet::new());
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if !seen.insert(name.clone()) {
                         return Err(serde_core::de::Error::custom(format!("{name:?} is there twice")));
@@ -170,12 +189,7 @@ pub(super) fn write(dict: &StateDict, path: &Path) -> Result<(), IoError> {
         }
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(header.as_bytes())?;
-        tensors.iter().try_for_each(|(_, tensor, _)| match tensor {
-            AnyTensor::F32(t) => put(w, t, f32::to_le_bytes),
-            AnyTensor::F64(t) => put(w, t, f64::to_le_bytes),
-            AnyTensor::I64(t) => put(w, t, i64::to_le_bytes),
-            AnyTensor::Bool(t) => put(w, t, |x| [u8::from(x)]),
-        })
+        tensors.iter().try_for_each(|(_, tensor, _)| tensor.write_numbers(w))
     })
 }
 
@@ -199,7 +213,7 @@ fn header(dict: &StateDict, tensors: &[(&str, &AnyTensor, (&str, usize))]) -> St
     }
     let mut begin = 0;
     for (name, tensor, (dtype, size)) in tensors {
-        let (shape, end) = (each!(tensor, t => t.shape()), begin + tensor.len() * size);
+        let (shape, end) = (tensor.shape(), begin + tensor.len() * size);
         let name = quoted(name);
         fields.push(format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"));
         begin = end;
@@ -207,16 +221,4 @@ fn header(dict: &StateDict, tensors: &[(&str, &AnyTensor, (&str, usize))]) -> St
     let header = format!("{{{}}}", fields.join(","));
     let padded = header.len().next_multiple_of(8);
     format!("{header:padded$}")
-}
-
-/// The elements' bytes.
-fn put<E: Element, const N: usize>(w: &mut dyn Write, x: &Tensor<E>, bytes: impl Fn(E) -> [u8; N]) -> io::Result<()> {
-    let x = x.contiguous();
-    let mut block = Vec::new();
-    for elements in x.as_slice().expect("contiguous").chunks(8192) {
-        block.clear();
-        elements.iter().for_each(|x| block.extend(bytes(*x)));
-        w.write_all(&block)?;
-    }
-    Ok(())
 }

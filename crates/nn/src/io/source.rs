@@ -3,11 +3,14 @@
 
 use super::IoError;
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are read and converted at a time.
 const BLOCK: usize = 1 << 16;
+
+/// A byte of a compressed file unpacks to 1032 at most (RFC 1951: 258 bytes in two bits), and its ends to little more.
+const LARGEST_EXPANSION: u64 = 1032;
 
 pub(crate) struct Source<R> {
     reader: R,
@@ -18,9 +21,10 @@ pub(crate) struct Source<R> {
     end: u64,
     /// Whether they surely go on to the end, so that room for them can be made at once.
     exact: bool,
+    block: Vec<u8>,
 }
 
-impl Source<BufReader<File>> {
+impl Source<File> {
     /// Opens a file at its first byte. What is no regular file, a pipe say, could keep us waiting: it is refused.
     pub(crate) fn open(path: &Path, format: &'static str) -> Result<Self, IoError> {
         let open = || {
@@ -29,14 +33,41 @@ impl Source<BufReader<File>> {
             }
             let file = File::open(path)?;
             let end = file.metadata()?.len();
-            let reader = BufReader::with_capacity(BLOCK, file);
-            Ok(Source { reader, path: path.into(), format, at: 0, end, exact: true })
+            Ok(Source { end, exact: true, ..Source::unpacking(file, 0, path, format) })
         };
         open().map_err(|source| IoError::Io { action: "read", path: path.into(), source })
+    }
+
+    /// Goes on from another byte of the file.
+    pub(crate) fn seek(&mut self, at: u64) -> Result<(), IoError> {
+        self.at = self.reader.seek(SeekFrom::Start(at)).map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+
+    /// Takes the file to end after `n` more bytes.
+    pub(crate) fn cut(&mut self, n: u64) {
+        self.end = self.at + n;
+    }
+
+    /// The same, forgetting that it is a file.
+    pub(crate) fn boxed(self) -> Source<Box<dyn Read>> {
+        let Source { reader, path, format, at, end, exact, block } = self;
+        Source { reader: Box::new(reader), path, format, at, end, exact, block }
+    }
+
+    /// The file itself.
+    pub(crate) fn into_file(self) -> File {
+        self.reader
     }
 }
 
 impl<R: Read> Source<R> {
+    /// What `packed` bytes of a compressed file unpack to.
+    pub(crate) fn unpacking(reader: R, packed: u64, path: &Path, format: &'static str) -> Self {
+        let end = packed.saturating_mul(LARGEST_EXPANSION).saturating_add(BLOCK as u64);
+        Source { reader, path: path.into(), format, at: 0, end, exact: false, block: Vec::new() }
+    }
+
     /// Bytes read so far.
     pub(crate) fn at(&self) -> u64 {
         self.at
@@ -44,45 +75,52 @@ impl<R: Read> Source<R> {
 
     /// The number of bytes that follow.
     pub(crate) fn left(&self) -> u64 {
-        self.end - self.at
+        self.end.saturating_sub(self.at)
     }
 
     /// The next `N` bytes.
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], IoError> {
         let mut bytes = [0; N];
-        self.fill(&mut bytes)?;
+        self.reader.read_exact(&mut bytes).map_err(|error| self.failed(error))?;
+        self.at += N as u64;
         Ok(bytes)
     }
 
-    /// The next `n` bytes, which are few.
+    /// The next `n` bytes.
     pub(crate) fn vec(&mut self, n: u64) -> Result<Vec<u8>, IoError> {
-        self.numbers(self.claim(n, 1)?, |byte: [u8; 1]| Some(byte[0]))
+        let (n, mut bytes) = (self.claim(n, 1)?, Vec::new());
+        self.numbers(n, &mut bytes, |byte: [u8; 1]| Some(byte[0]))?;
+        Ok(bytes)
     }
 
-    /// `n` numbers of `N` bytes each, in memory that grows with what has been read. `decode` returns `None` for bytes
-    /// that stand for no number of its type.
+    /// Puts `n` numbers of `N` bytes each behind those in `out`, whose memory grows with what has been read. `decode`
+    /// returns `None` for bytes that stand for no number of its type.
     pub(crate) fn numbers<const N: usize, E>(
         &mut self,
         n: usize,
+        out: &mut Vec<E>,
         decode: impl Fn([u8; N]) -> Option<E>,
-    ) -> Result<Vec<E>, IoError> {
-        let n = self.claim(n as u64, N)?;
-        let mut numbers = Vec::with_capacity(if self.exact { n } else { n.min(BLOCK) });
-        let mut block = [0; BLOCK];
-        while numbers.len() < n {
-            let taken = (n - numbers.len()).min(BLOCK / N);
-            let (start, block) = (self.at, &mut block[..taken * N]);
-            self.fill(block)?;
-            let before = numbers.len();
-            let (chunks, _) = block.as_chunks::<N>();
-            numbers.extend(chunks.iter().map_while(|bytes| decode(*bytes)));
-            let decoded = numbers.len() - before;
+    ) -> Result<(), IoError> {
+        let mut left = self.claim(n as u64, N)?;
+        out.reserve(if self.exact { n } else { n.min(BLOCK) });
+        let mut block = std::mem::take(&mut self.block);
+        block.resize(block.len().max((n * N).min(BLOCK)), 0);
+        while left > 0 {
+            let taken = left.min(block.len() / N);
+            let bytes = &mut block[..taken * N];
+            self.reader.read_exact(bytes).map_err(|error| self.failed(error))?;
+            let (before, (numbers, _)) = (out.len(), bytes.as_chunks::<N>());
+            out.extend(numbers.iter().map_while(|bytes| decode(*bytes)));
+            let decoded = out.len() - before;
             if decoded < taken {
-                let at = start + (decoded * N) as u64;
-                return Err(self.fault_at(at, format!("{:?} stand for no number of this type", chunks[decoded])));
+                let at = self.at + (decoded * N) as u64;
+                return Err(self.fault_at(at, format!("{:?} stand for no number of this type", numbers[decoded])));
             }
+            self.at += (taken * N) as u64;
+            left -= taken;
         }
-        Ok(numbers)
+        self.block = block;
+        Ok(())
     }
 
     /// That `n` elements of this size can follow; `n` itself, then.
@@ -102,12 +140,6 @@ impl<R: Read> Source<R> {
             Ok(_) => Err(self.fault("the data ends here and the file goes on")),
             Err(error) => Err(self.failed(error)),
         }
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), IoError> {
-        self.reader.read_exact(bytes).map_err(|error| self.failed(error))?;
-        self.at += bytes.len() as u64;
-        Ok(())
     }
 
     fn failed(&self, error: io::Error) -> IoError {

@@ -1,5 +1,6 @@
 //! Files, end to end: what is written is read, what is broken is an error, and what was there stays there.
 
+mod arrays;
 mod atomic;
 mod hostile;
 mod safetensors;

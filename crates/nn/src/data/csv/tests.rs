@@ -2,6 +2,8 @@
 
 use super::super::Dataset;
 use super::*;
+use crate::loss::Target;
+use autograd::Tensor;
 use autograd::tensor;
 use proptest::prelude::*;
 
@@ -68,7 +70,7 @@ fn only_finite_numbers_of_the_type() {
 #[test]
 fn files() {
     let error = read_csv::<f32>("/no/such/file.csv", &CsvOptions::labels(0)).unwrap_err();
-    assert!(matches!(error, DataError::Io { .. }) && error.to_string().contains("/no/such/file.csv"), "{error}");
+    assert!(matches!(error, DataError::File(_)) && error.to_string().contains("/no/such/file.csv"), "{error}");
     let error = read_csv::<f32>(std::env::temp_dir(), &CsvOptions::labels(0)).unwrap_err();
     assert!(error.to_string().contains(std::env::temp_dir().to_str().unwrap()), "{error}");
 }

@@ -1,0 +1,203 @@
+//! Data sets made of others: a part, several in a row, each batch changed.
+
+use super::tensors::{rows, stacked};
+use super::{Batch, DataError, Dataset};
+use crate::loss::Target;
+use autograd::Float;
+
+/// Some samples of a data set, which stays where it is.
+///
+/// ```
+/// use nn::data::{Dataset, Subset, digits, split};
+/// let digits = digits::<f32>();
+/// let parts = split(digits.len(), &[0.7, 0.2, 0.1], 42)?;
+/// let validation = Subset::new(&digits, parts[1].clone())?;
+/// assert_eq!(validation.batch(&[0])?, digits.batch(&[parts[1][0]])?);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+#[derive(Clone)]
+pub struct Subset<'d, T: Float> {
+    data: &'d dyn Dataset<T>,
+    indices: Vec<usize>,
+}
+
+impl<'d, T: Float> Subset<'d, T> {
+    /// The samples of these numbers, in this order.
+    ///
+    /// # Errors
+    /// If a number is not below the data set's [`len`](Dataset::len).
+    pub fn new(data: &'d dyn Dataset<T>, indices: Vec<usize>) -> Result<Self, DataError> {
+        within(&indices, data.len())?;
+        Ok(Subset { data, indices })
+    }
+}
+
+impl<T: Float> Dataset<T> for Subset<'_, T> {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.epoch_batch(0, indices)
+    }
+
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        within(indices, self.len())?;
+        let indices: Vec<usize> = indices.iter().map(|i| self.indices[*i]).collect();
+        self.data.epoch_batch(epoch, &indices)
+    }
+}
+
+/// Several data sets as one: the samples of the first, then those of the second, and so on.
+///
+/// ```
+/// use nn::data::{Concat, Dataset, digits};
+/// let digits = digits::<f32>();
+/// let twice = Concat::new(vec![&digits, &digits]);
+/// assert_eq!(twice.batch(&[1797, 3])?, digits.batch(&[0, 3])?);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+#[derive(Clone)]
+pub struct Concat<'d, T: Float> {
+    parts: Vec<&'d dyn Dataset<T>>,
+    /// The number of the first sample of each part.
+    starts: Vec<usize>,
+    len: usize,
+}
+
+impl<'d, T: Float> Concat<'d, T> {
+    /// One after the other.
+    pub fn new(parts: Vec<&'d dyn Dataset<T>>) -> Self {
+        let (mut starts, mut len) = (Vec::with_capacity(parts.len()), 0);
+        for part in &parts {
+            starts.push(len);
+            len += part.len();
+        }
+        Concat { parts, starts, len }
+    }
+}
+
+impl<T: Float> Dataset<T> for Concat<'_, T> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.epoch_batch(0, indices)
+    }
+
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        within(indices, self.len)?;
+        if self.parts.is_empty() {
+            return Err(DataError::Empty);
+        }
+        // Asks each part once, then puts the samples in the order asked for.
+        let (mut places, mut batches) = (vec![0; indices.len()], Vec::new());
+        let mut taken = 0;
+        for (k, (part, &start)) in self.parts.iter().zip(&self.starts).enumerate() {
+            let own = start..self.starts.get(k + 1).copied().unwrap_or(self.len);
+            let asked = indices.iter().enumerate().filter(|(_, i)| own.contains(*i));
+            let (at, inside): (Vec<usize>, Vec<usize>) = asked.map(|(at, i)| (at, i - start)).unzip();
+            if !inside.is_empty() || (indices.is_empty() && k == 0) {
+                batches.push(part.epoch_batch(epoch, &inside)?);
+            }
+            at.iter().enumerate().for_each(|(i, at)| places[*at] = taken + i);
+            taken += at.len();
+        }
+        let inputs: Vec<_> = batches.iter().map(|batch| &batch.inputs).collect();
+        let inputs = rows(&stacked(&inputs)?, &places);
+        let (mut values, mut labels) = (Vec::new(), Vec::new());
+        batches.iter().for_each(|batch| match &batch.targets {
+            Target::Values(v) => values.push(v),
+            Target::Labels(l) => labels.push(l),
+        });
+        let targets = match (values.is_empty(), labels.is_empty()) {
+            (false, true) => Target::Values(rows(&stacked(&values)?, &places)),
+            (true, _) => Target::Labels(rows(&stacked(&labels)?, &places)),
+            (false, false) => return Err(DataError::Mixed),
+        };
+        Ok(Batch { inputs, targets })
+    }
+}
+
+/// A data set of which every batch goes through a function.
+///
+/// ```
+/// use nn::data::{Batch, Dataset, Mapped, digits};
+/// let digits = digits::<f32>();
+/// let images = Mapped::new(&digits, |batch: Batch<f32>| {
+///     let n = batch.inputs.shape()[0];
+///     Ok(Batch { inputs: batch.inputs.reshape(&[n, 1, 8, 8]), ..batch })
+/// });
+/// assert_eq!(images.batch(&[0, 1, 2])?.inputs.shape(), [3, 1, 8, 8]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+#[derive(Clone)]
+pub struct Mapped<'d, T: Float, F> {
+    data: &'d dyn Dataset<T>,
+    map: F,
+}
+
+impl<'d, T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Mapped<'d, T, F> {
+    /// The function must treat each sample by itself: which ones make up a batch is not its affair.
+    pub fn new(data: &'d dyn Dataset<T>, map: F) -> Self {
+        Mapped { data, map }
+    }
+}
+
+impl<T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Dataset<T> for Mapped<'_, T, F> {
+    fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.epoch_batch(0, indices)
+    }
+
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        (self.map)(self.data.epoch_batch(epoch, indices)?)
+    }
+}
+
+/// That these samples exist.
+pub(super) fn within(indices: &[usize], len: usize) -> Result<(), DataError> {
+    match indices.iter().find(|i| **i >= len) {
+        Some(&index) => Err(DataError::Sample { index, len }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TensorDataset;
+    use super::*;
+    use autograd::{Tensor, tensor};
+
+    fn labelled(labels: &[i64]) -> TensorDataset<f64> {
+        let inputs = labels.iter().map(|l| *l as f64).collect::<Tensor<f64>>();
+        TensorDataset::new(inputs, Target::Labels(labels.iter().copied().collect())).unwrap()
+    }
+
+    #[test]
+    fn parts_in_any_order() {
+        let (a, none, b) = (labelled(&[0, 1, 2]), labelled(&[]), labelled(&[3, 4]));
+        let all = Concat::new(vec![&a, &none, &b]);
+        let batch = all.batch(&[4, 0, 3, 3, 2]).unwrap();
+        assert_eq!(batch.targets, Target::Labels(tensor![4_i64, 0, 3, 3, 2]));
+        assert_eq!(batch.inputs, tensor![4.0, 0.0, 3.0, 3.0, 2.0]);
+        assert!(matches!(all.batch(&[5]), Err(DataError::Sample { index: 5, len: 5 })));
+        let odd = Subset::new(&all, vec![1, 3]).unwrap();
+        assert_eq!((odd.len(), odd.batch(&[1, 0]).unwrap().inputs), (2, tensor![3.0, 1.0]));
+        assert!(odd.batch(&[2]).is_err() && Subset::new(&all, vec![5]).is_err());
+    }
+
+    #[test]
+    fn parts_must_be_alike() {
+        let a = labelled(&[0, 1]);
+        let values = TensorDataset::new(tensor![1.0, 2.0], Target::Values(tensor![1.0, 2.0])).unwrap();
+        let error = Concat::new(vec![&a, &values]).batch(&[0, 2]).unwrap_err();
+        assert!(matches!(error, DataError::Mixed), "{error}");
+        let wide = TensorDataset::new(tensor![[1.0, 2.0]], Target::Labels(tensor![0_i64])).unwrap();
+        assert!(Concat::new(vec![&a, &wide]).batch(&[0, 2]).is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! [`CsvFile`]: a table that stays in its file.
+
+use super::table::{Columns, Table, line_of};
+use super::{CsvOptions, Float};
+use crate::data::combine::within;
+use crate::data::{Batch, DataError, Dataset, TableError};
+use crate::io::{IoError, Source};
+use ::csv::ByteRecord;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// The rows of a table in a file, read as batches ask for them, in any order. Eight bytes of memory for each row, which say
+/// where it begins.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::data::{CsvFile, CsvOptions, Dataset};
+/// let path = std::env::temp_dir().join(format!("nn-rows-{}.csv", std::process::id()));
+/// std::fs::write(&path, "width,height,kind\n1.5,2,0\n3,4,1\n5,6,0\n")?;
+/// let table = CsvFile::open(&path, &CsvOptions::labels("kind"))?;
+/// assert_eq!(Dataset::<f64>::batch(&table, &[2, 0])?.inputs, tensor![[5.0, 6.0], [1.5, 2.0]]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CsvFile {
+    path: PathBuf,
+    options: CsvOptions,
+    table: Table,
+    /// Where each row begins, and where the last one ends.
+    starts: Vec<u64>,
+    source: Mutex<Source<File>>,
+}
+
+impl CsvFile {
+    /// Goes through the file once to find its rows. Their fields are looked at when a batch asks for them.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has no row of data or no such target column, or a row is shorter or longer than the
+    /// first.
+    pub fn open(path: impl Into<PathBuf>, options: &CsvOptions) -> Result<Self, DataError> {
+        let path = path.into();
+        let line = |byte| line_in(&path, byte);
+        let file = BufReader::new(Source::open(&path, FORMAT)?.into_file());
+        let (mut reader, mut record) = (options.reader(file), ByteRecord::new());
+        let table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
+        let mut starts = Vec::new();
+        loop {
+            starts.push(record.position().map_or(0, |position| position.byte()));
+            if !table.advance(&mut reader, &mut record, &line)? {
+                break;
+            }
+        }
+        starts.push(reader.position().byte());
+        let source = Mutex::new(Source::open(&path, FORMAT)?);
+        Ok(CsvFile { options: options.clone(), table, starts, source, path })
+    }
+
+    /// The bytes of a row.
+    fn row(&self, index: usize) -> Result<Vec<u8>, IoError> {
+        // Each row is sought anew, wherever a reader that panicked left the file.
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.seek(self.starts[index])?;
+        source.vec(self.starts[index + 1] - self.starts[index])
+    }
+}
+
+const FORMAT: &str = "CSV";
+
+fn line_in(path: &PathBuf, byte: u64) -> Option<u64> {
+    line_of(BufReader::new(File::open(path).ok()?), byte).ok()
+}
+
+impl<T: Float> Dataset<T> for CsvFile {
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        within(indices, self.starts.len() - 1)?;
+        let (mut record, mut columns) = (ByteRecord::new(), Columns::default());
+        for &index in indices {
+            let row = self.row(index)?;
+            let line = |_| line_in(&self.path, self.starts[index]);
+            if !self.table.advance(&mut self.options.reader(&row[..]), &mut record, &line)? {
+                return Err(self.table.fault(TableError::Gone, &record, &line, None));
+            }
+            self.table.take(&record, &line, &mut columns)?;
+        }
+        Ok(self.table.batch(columns))
+    }
+}

@@ -1,0 +1,141 @@
+//! [`Sampler`]: the order of the samples in an epoch, fixed by a seed and the epoch's number.
+
+use super::DataError;
+use autograd::Rng;
+use std::sync::Arc;
+
+/// Which samples an epoch takes, and in what order.
+#[derive(Debug, Clone)]
+pub(super) enum Sampler {
+    /// 0, 1, 2, …
+    InOrder,
+    /// Each once, at random.
+    Shuffled { seed: u64 },
+    /// As many as there are, drawn with replacement by weights, of which these are the running sums.
+    Weighted { seed: u64, sums: Arc<[f64]> },
+    /// Each once, at random, every stretch with the classes in proportion. The class of each sample.
+    Stratified { seed: u64, classes: Arc<[i64]> },
+}
+
+impl Sampler {
+    pub(super) fn weighted(samples: usize, weights: &[f64], seed: u64) -> Result<Self, DataError> {
+        fits("weights", weights.len(), samples)?;
+        if let Some((index, weight)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+            return Err(DataError::Weight { index, weight: *weight });
+        }
+        let sums: Arc<[f64]> = weights
+            .iter()
+            .scan(0.0, |sum, w| {
+                *sum += w;
+                Some(*sum)
+            })
+            .collect();
+        match sums.last() {
+            Some(total) if *total > 0.0 && total.is_finite() => Ok(Sampler::Weighted { seed, sums }),
+            _ => Err(DataError::NoWeight),
+        }
+    }
+
+    pub(super) fn stratified(samples: usize, labels: &[i64], seed: u64) -> Result<Self, DataError> {
+        fits("labels", labels.len(), samples)?;
+        Ok(Sampler::Stratified { seed, classes: labels.into() })
+    }
+
+    /// The samples of an epoch.
+    pub(super) fn order(&self, samples: usize, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..samples).collect();
+        let rng = |seed: &u64| Rng::new(*seed).stream(epoch);
+        match self {
+            Sampler::InOrder => {}
+            Sampler::Shuffled { seed } => rng(seed).shuffle(&mut order),
+            Sampler::Weighted { seed, sums } => {
+                let (mut rng, total) = (rng(seed), sums[samples - 1]);
+                // Weights of 0 repeat the sum before them, and a product may round up to the whole.
+                let last = sums.partition_point(|sum| *sum < total);
+                let mut draw = || {
+                    let u = rng.uniform() * total;
+                    sums.partition_point(|sum| *sum <= u)
+                };
+                order.iter_mut().for_each(|index| *index = draw().min(last));
+            }
+            Sampler::Stratified { seed, classes } => {
+                let mut rng = rng(seed);
+                rng.shuffle(&mut order);
+                let places = spread(&order, classes, &mut rng);
+                let mut pairs: Vec<(f64, usize)> = places.into_iter().zip(order).collect();
+                pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+                order = pairs.into_iter().map(|(_, index)| index).collect();
+            }
+        }
+        order
+    }
+}
+
+/// A place between 0 and 1 for each sample: of a class with n samples, one in each nth part.
+fn spread(order: &[usize], classes: &[i64], rng: &mut Rng) -> Vec<f64> {
+    let mut counts = std::collections::HashMap::new();
+    classes.iter().for_each(|class| counts.entry(class).or_insert((0.0, 0.0)).1 += 1.0);
+    let mut place = |index: &usize| {
+        let (seen, of) = counts.get_mut(&classes[*index]).expect("every class was counted");
+        *seen += 1.0;
+        (*seen - rng.uniform()) / *of
+    };
+    order.iter().map(&mut place).collect()
+}
+
+fn fits(what: &'static str, given: usize, samples: usize) -> Result<(), DataError> {
+    if given == samples { Ok(()) } else { Err(DataError::PerSample { what, given, samples }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn weights_decide_how_often() {
+        let sampler = Sampler::weighted(4, &[0.0, 1.0, 3.0, 0.0], 5).unwrap();
+        let mut counts = [0; 4];
+        (0..2500).for_each(|epoch| sampler.order(4, epoch).into_iter().for_each(|i| counts[i] += 1));
+        assert_eq!((counts[0], counts[3]), (0, 0));
+        // 10,000 draws: the standard deviation is 43.
+        assert!((counts[1] as f64 - 2500.0).abs() < 200.0, "{counts:?}");
+        assert_eq!(sampler.order(4, 7), sampler.order(4, 7));
+    }
+
+    #[test]
+    fn weights_and_labels_fit() {
+        let message = |error: Result<Sampler, DataError>| error.unwrap_err().to_string();
+        assert_eq!(message(Sampler::weighted(2, &[1.0], 0)), "1 weights were given for 2 samples");
+        assert_eq!(message(Sampler::stratified(2, &[1, 0, 1], 0)), "3 labels were given for 2 samples");
+        for bad in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(matches!(Sampler::weighted(2, &[1.0, bad], 0), Err(DataError::Weight { index: 1, .. })));
+        }
+        for none in [[0.0, 0.0], [f64::MAX, f64::MAX]] {
+            assert!(matches!(Sampler::weighted(2, &none, 0), Err(DataError::NoWeight)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_stretch_has_the_classes_in_proportion(
+            classes in prop::collection::vec(0_i64..4, 1..200), seed: u64, size in 1_usize..40,
+        ) {
+            let n = classes.len();
+            let order = Sampler::stratified(n, &classes, seed).unwrap().order(n, 3);
+            let mut all = order.clone();
+            all.sort();
+            prop_assert_eq!(all, (0..n).collect::<Vec<_>>());
+            for start in (0..n).step_by(size) {
+                let batch = &order[start..n.min(start + size)];
+                for class in 0..4 {
+                    let count = |of: &mut dyn Iterator<Item = i64>| of.filter(|c| *c == class).count() as f64;
+                    let found = count(&mut batch.iter().map(|i| classes[*i]));
+                    let due = count(&mut classes.iter().copied()) * batch.len() as f64 / n as f64;
+                    // A class strays by less than one at either end, and so do the others, which shift the ends.
+                    prop_assert!((found - due).abs() <= 2.0 + 4.0, "{found} of {due} in {batch:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! [`ArrayFile`]: an array that stays in its file, for data larger than memory.
+
+use super::dtype::{Layout, Reading};
+use super::source::Source;
+use super::{IoError, idx, npy, safetensors};
+use autograd::{Element, Float, Tensor};
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// An array `[n, …]` in a file, of which rows are read as they are asked for: little memory, whatever its size.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::io::{ArrayFile, write_npy};
+/// let path = std::env::temp_dir().join(format!("nn-rows-{}.npy", std::process::id()));
+/// write_npy(&path, &tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]].into())?;
+/// let file = ArrayFile::npy(&path)?;
+/// assert_eq!(file.shape(), [3, 2]);
+/// assert_eq!(file.rows::<f32>(&[2, 0])?, tensor![[5.0f32, 6.0], [1.0, 2.0]]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ArrayFile {
+    source: Mutex<Source<File>>,
+    layout: Layout,
+    /// Where the numbers begin.
+    start: u64,
+    /// Elements of a row, and rows.
+    row: usize,
+    rows: usize,
+}
+
+impl ArrayFile {
+    /// An array in NumPy's format.
+    ///
+    /// # Errors
+    /// As [`read_npy`](super::read_npy); also if the elements stand in Fortran's order, where a row has gaps.
+    pub fn npy(path: impl AsRef<Path>) -> Result<Self, IoError> {
+        let mut source = Source::open(path.as_ref(), npy::FORMAT)?;
+        match npy::layout(&mut source)? {
+            (_, true) => Err(source.fault("rows cannot be read one by one in Fortran's order")),
+            (layout, false) => Self::new(source, layout),
+        }
+    }
+
+    /// An IDX file.
+    ///
+    /// # Errors
+    /// As [`read_idx`](super::read_idx); also if the file is compressed: it has to be unpacked first.
+    pub fn idx(path: impl AsRef<Path>) -> Result<Self, IoError> {
+        let mut source = Source::open(path.as_ref(), idx::FORMAT)?;
+        let layout = idx::layout(&mut source)?;
+        Self::new(source, layout)
+    }
+
+    /// One tensor of a safetensors file.
+    ///
+    /// # Errors
+    /// As [`StateDict::read`](super::StateDict::read); also if there is no tensor of this name.
+    pub fn safetensors(path: impl AsRef<Path>, name: &str) -> Result<Self, IoError> {
+        let mut source = Source::open(path.as_ref(), safetensors::FORMAT)?;
+        let (layout, bytes) = safetensors::find(&mut source, name)?;
+        source.cut(bytes);
+        Self::new(source, layout)
+    }
+
+    /// The array whose numbers come next and go on to the end.
+    fn new(source: Source<File>, layout: Layout) -> Result<Self, IoError> {
+        let Some((&rows, sizes)) = layout.shape.split_first() else {
+            return Err(source.fault("a single number has no rows"));
+        };
+        let (declared, found) = (source.claim(layout.count(&source)? as u64, layout.size())?, source.left());
+        let declared = (declared * layout.size()) as u64;
+        if declared != found {
+            return Err(source.fault(format!("{declared} bytes are declared and {found} follow")));
+        }
+        let row = sizes.iter().product();
+        Ok(ArrayFile { start: source.at(), source: Mutex::new(source), layout, row, rows })
+    }
+
+    /// Sizes of the axes.
+    pub fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    /// These rows as floating-point numbers, in this order.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has shrunk.
+    ///
+    /// # Panics
+    /// If an index is not below the first size.
+    #[track_caller]
+    pub fn rows<T: Float>(&self, indices: &[usize]) -> Result<Tensor<T>, IoError> {
+        self.take(indices, Layout::floats)
+    }
+
+    /// These rows as whole numbers, in this order.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has shrunk, or holds real numbers.
+    ///
+    /// # Panics
+    /// If an index is not below the first size.
+    #[track_caller]
+    pub fn whole_rows(&self, indices: &[usize]) -> Result<Tensor<i64>, IoError> {
+        self.take(indices, Layout::integers)
+    }
+
+    #[track_caller]
+    fn take<E: Element>(&self, indices: &[usize], read: Reading<E, File>) -> Result<Tensor<E>, IoError> {
+        let mut numbers = Vec::with_capacity(indices.len() * self.row);
+        // A reader that panicked left the file somewhere; each row is sought anew.
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        for &index in indices {
+            assert!(index < self.rows, "ArrayFile: row {index} does not exist, there are {}", self.rows);
+            source.seek(self.start + (index * self.row * self.layout.size()) as u64)?;
+            read(&self.layout, self.row, &mut source, &mut numbers)?;
+        }
+        let mut shape = self.layout.shape.clone();
+        shape[0] = indices.len();
+        Ok(Tensor::new(&shape, numbers))
+    }
+}

@@ -1,0 +1,74 @@
+//! The IDX format, in which MNIST and its kin come: two zeros, the type, the rank, the sizes of the axes, the numbers, all
+//! big-endian (Y. LeCun, <http://yann.lecun.com/exdb/mnist/>). Often compressed with gzip, which is seen and unpacked.
+
+use super::dtype::{Dtype, Layout, Order};
+use super::source::Source;
+use super::{AnyTensor, IoError};
+use autograd::{Float, Tensor};
+use flate2::read::MultiGzDecoder;
+use std::io::Read;
+use std::path::Path;
+
+pub(super) const FORMAT: &str = "IDX";
+/// How a file compressed with gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Reads an IDX file, compressed or not: whole numbers as `i64`, others as `f32` or `f64`.
+///
+/// ```
+/// use autograd::tensor;
+/// let path = std::env::temp_dir().join(format!("nn-idx-{}", std::process::id()));
+/// std::fs::write(&path, [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 1, 7, 200])?; // bytes of shape [2, 1]
+/// assert_eq!(nn::io::read_idx(&path)?, tensor![[7_i64], [200]].into());
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// # Errors
+/// If the file cannot be read or is not sound: sizes and length must agree.
+pub fn read_idx(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
+    read(path.as_ref(), |layout, source| layout.tensor(source))
+}
+
+/// The same as floating-point numbers, without integers of eight bytes in between.
+///
+/// # Errors
+/// As [`read_idx`].
+pub fn read_idx_as<T: Float>(path: impl AsRef<Path>) -> Result<Tensor<T>, IoError> {
+    read(path.as_ref(), |layout, source| layout.whole(source, Layout::floats))
+}
+
+/// The numbers, by one of [`Layout`]'s readers, which unpacks or not.
+fn read<E>(
+    path: &Path,
+    numbers: impl FnOnce(&Layout, &mut Source<Box<dyn Read>>) -> Result<E, IoError>,
+) -> Result<E, IoError> {
+    let mut file = Source::open(path, FORMAT)?;
+    let length = file.left();
+    let compressed = length >= 2 && file.bytes()? == GZIP;
+    file.seek(0)?;
+    let mut source: Source<Box<dyn Read>> = match compressed {
+        true => Source::unpacking(Box::new(MultiGzDecoder::new(file.into_file())), length, path, FORMAT),
+        false => file.boxed(),
+    };
+    let layout = layout(&mut source)?;
+    let numbers = numbers(&layout, &mut source)?;
+    source.finish()?;
+    Ok(numbers)
+}
+
+/// The header of an IDX file.
+pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<Layout, IoError> {
+    let [zero, zero2, dtype, rank] = source.bytes()?;
+    let dtype = match dtype {
+        _ if [zero, zero2] != [0, 0] => return Err(source.fault_at(0, "it does not begin with two zeros")),
+        0x08 => Dtype::U8,
+        0x09 => Dtype::I8,
+        0x0b => Dtype::I16,
+        0x0c => Dtype::I32,
+        0x0d => Dtype::F32,
+        0x0e => Dtype::F64,
+        _ => return Err(source.fault_at(2, format!("{dtype:#x} is no type of this format"))),
+    };
+    let sizes = (0..rank).map(|_| Ok(u32::from_be_bytes(source.bytes()?) as usize));
+    Ok(Layout { dtype, order: Order::Big, shape: sizes.collect::<Result<_, IoError>>()? })
+}

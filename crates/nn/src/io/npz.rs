@@ -1,0 +1,66 @@
+//! NumPy's format for several arrays: a ZIP archive of NPY files. The archive is the `zip` crate's affair, the arrays are
+//! [`npy`](super::npy)'s.
+
+use super::source::Source;
+use super::{IoError, StateDict, npy, write_atomically};
+use std::io::BufReader;
+use std::path::Path;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+const FORMAT: &str = "NPZ";
+
+impl StateDict {
+    /// Reads the arrays of a file that NumPy's `savez` or `savez_compressed` wrote. Needs the feature `npz`.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not sound, or an array is not one that [`read_npy`](super::read_npy) takes.
+    pub fn read_npz(path: impl AsRef<Path>) -> Result<Self, IoError> {
+        let (path, file) = (path.as_ref(), Source::open(path.as_ref(), FORMAT)?);
+        let length = file.left();
+        let fault = |problem: String| IoError::Format { path: path.into(), format: FORMAT, at: 0, problem };
+        let mut archive =
+            ZipArchive::new(BufReader::new(file.into_file())).map_err(|error| fault(error.to_string()))?;
+        let mut dict = StateDict::new();
+        for i in 0..archive.len() {
+            let entry = archive.by_index(i).map_err(|error| fault(format!("entry {i}: {error}")))?;
+            let name = entry.name().map_err(|error| fault(format!("entry {i}: {error}")))?;
+            let name = name.trim_end_matches(".npy").to_owned();
+            let packed = entry.compressed_size().min(length);
+            let array = npy::read(Source::unpacking(entry, packed, path, FORMAT));
+            dict.insert(&*name, array.map_err(|error| error.within(&name))?);
+        }
+        Ok(dict)
+    }
+
+    /// Writes the tensors as a file that NumPy's `load` reads, not compressed, [atomically](write_atomically). Notes
+    /// have no place there and are left out. Needs the feature `npz`.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::io::StateDict;
+    /// let path = std::env::temp_dir().join(format!("nn-npz-{}.npz", std::process::id()));
+    /// let mut dict = StateDict::new();
+    /// dict.insert("x", tensor![[1.0, 2.0]]);
+    /// dict.write_npz(&path)?;
+    /// assert_eq!(StateDict::read_npz(&path)?, dict);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_npz(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
+        write_atomically(path, |w| {
+            let mut archive = ZipWriter::new_stream(w);
+            for (name, tensor) in self.iter() {
+                let large = tensor.len() > 1 << 28;
+                let options =
+                    SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
+                archive.start_file(format!("{name}.npy"), options)?;
+                npy::write(tensor, &mut archive)?;
+            }
+            archive.finish()?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! NPY, NPZ and IDX: what NumPy wrote is read, and what is broken is an error.
+
+use super::hostile::{break_everywhere, refuses};
+use super::{Folder, written};
+use autograd::{Tensor, tensor};
+use flate2::write::GzEncoder;
+use nn::data::{Augmented, CsvFile, CsvOptions, DataLoader, Dataset, FileDataset, Position, TensorDataset, read_csv};
+use nn::io::{AnyTensor, ArrayFile, StateDict, read_idx, read_npy, write_npy};
+use nn::loss::Target;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// Files that NumPy wrote.
+macro_rules! numpy {
+    ($name:literal) => {
+        include_bytes!(concat!("numpy/", $name))
+    };
+}
+
+#[test]
+fn arrays_of_numpy() {
+    let folder = Folder::new("numpy");
+    let path = folder.file("array");
+    let cases: [(&[u8], AnyTensor); 4] = [
+        (numpy!("c.npy"), tensor![[1.5, -2.0, 3.25], [0.1, 1e300, -0.0]].into()),
+        (numpy!("fortran.npy"), tensor![[[1_i64, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]].into()),
+        (numpy!("half.npy"), tensor![1.0f32, -0.333_251_95, 65504.0].into()),
+        (numpy!("scalar.npy"), Tensor::scalar(true).into()),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(read_npy(written(&path, bytes)).unwrap(), expected);
+        write_npy(&path, &expected).unwrap();
+        assert_eq!(read_npy(&path).unwrap(), expected);
+    }
+    // Bit for bit what NumPy writes.
+    write_npy(&path, &tensor![[1.5, -2.0, 3.25], [0.1, 1e300, -0.0]].into()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), numpy!("c.npy"));
+}
+
+#[test]
+fn archives_of_numpy() {
+    let folder = Folder::new("npz");
+    let path = folder.file("arrays.npz");
+    let dict = StateDict::read_npz(written(&path, numpy!("several.npz"))).unwrap();
+    assert_eq!(dict.get("weight").unwrap(), &tensor![[1.0f32, 2.0], [3.0, 4.0]].into());
+    assert_eq!(dict.get("mask").unwrap(), &tensor![true, false].into());
+    assert_eq!(dict.get("n").unwrap(), &Tensor::scalar(200_i64).into());
+    let stored = StateDict::read_npz(written(&path, numpy!("stored.npz"))).unwrap();
+    assert_eq!(stored.get("x").unwrap(), &tensor![0.0, 1.0, 2.0].into());
+    dict.write_npz(&path).unwrap();
+    assert_eq!(StateDict::read_npz(&path).unwrap(), dict);
+}
+
+#[test]
+fn broken_arrays() {
+    for (name, bytes) in [("npy", &numpy!("c.npy")[..]), ("fortran", numpy!("fortran.npy"))] {
+        break_everywhere(name, bytes, |path| read_npy(path));
+        refuses(&[bytes, b"more"].concat(), |path| read_npy(path), "the file goes on");
+    }
+    break_everywhere("idx", &IDX, |path| read_idx(path));
+    break_everywhere("rows", &IDX, |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
+    break_everywhere("gzip", &packed(&IDX), |path| read_idx(path));
+    refuses(&[&IDX[..], b"more"].concat(), |path| read_idx(path), "the file goes on");
+    refuses(&[&packed(&IDX)[..], b"more"].concat(), |path| read_idx(path), "byte 20:");
+    break_everywhere("npz", numpy!("several.npz"), |path| StateDict::read_npz(path));
+    break_everywhere("stored", numpy!("stored.npz"), |path| StateDict::read_npz(path));
+}
+
+/// Bytes of shape [2, 1, 2].
+const IDX: [u8; 20] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 204, 255];
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_arrays_must_not_say() {
+    let npy = |header: &str| [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    let of_shape = |shape: &str| npy(&format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}"));
+    let cases = [
+        (numpy!("complex.npy").to_vec(), "byte 26: type \"<c16\" is not one that this reader knows"),
+        (b"\x93NUMPY\x04\0\0\0".to_vec(), "byte 6: version 4 of the format is not known"),
+        (b"\x93NUMPY\x03\0\xff\xff\xff\xff".to_vec(), "a header of 4294967295 bytes is too long"),
+        (npy("{'descr': '<f4', 'shape': (1,)}"), "a field of the header is missing"),
+        (npy("{'descr': '<f4', 'order': 1}"), "\"order\" is no field of a header"),
+        (of_shape("(-1,)"), "a size is due in the header's shape"),
+        (of_shape("(99999999999999999999,)"), "a size is due in the header's shape"),
+        (of_shape("(4611686018427387904,)"), "are declared and 0 bytes follow"),
+        (of_shape("(4294967296, 4294967296)"), "more elements than can be counted"),
+        (of_shape("(1000000000,)"), "1000000000 elements of 4 bytes are declared and 0 bytes follow"),
+    ];
+    cases.iter().for_each(|(bytes, saying)| refuses(bytes, |path| read_npy(path), saying));
+    let huge = [0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 9, 1];
+    let cases = [
+        (vec![0, 1, 8, 0, 1], "byte 0: it does not begin with two zeros"),
+        (vec![0, 0, 7, 0, 1], "byte 2: 0x7 is no type of this format"),
+        (huge.to_vec(), "more elements than can be counted"),
+        (huge[..16].iter().copied().chain([1]).map(|b| if b == 9 { 0 } else { b }).collect(), "the file goes on"),
+        (packed(&[0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 1]), "4294967295 elements of 1 bytes are declared and at most"),
+        (packed(&[0, 0, 8, 1, 0, 0, 0, 9, 1]), "byte 8: the file ends too early"),
+    ];
+    cases.iter().for_each(|(bytes, saying)| refuses(bytes, |path| read_idx(path), saying));
+    let open = |path: &Path| ArrayFile::idx(path);
+    refuses(&[0, 0, 8, 0, 1], open, "a single number has no rows");
+    refuses(&packed(&IDX), open, "it does not begin with two zeros");
+    refuses(numpy!("fortran.npy"), |path: &Path| ArrayFile::npy(path), "rows cannot be read one by one");
+}
+
+#[test]
+fn pictures() {
+    let folder = Folder::new("pictures");
+    let (images, labels) = (folder.file("images.gz"), folder.file("labels"));
+    written(&images, &packed(&IDX));
+    written(&labels, &[0, 0, 8, 1, 0, 0, 0, 2, 7, 3]);
+    let data = TensorDataset::<f64>::from_idx(&images, &labels).unwrap();
+    assert_eq!(data.inputs(), &tensor![[[[0.0, 0.2]]], [[[0.8, 1.0]]]]);
+    assert_eq!(data.targets(), &Target::Labels(tensor![7_i64, 3]));
+    let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
+    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
+}
+
+/// A thousand rows in a file give the batches that they give in memory, prefetched and augmented too.
+#[test]
+fn rows_of_files() {
+    let folder = Folder::new("rows-of-files");
+    let (x, y, both) = (folder.file("x.npy"), folder.file("y.npy"), folder.file("both"));
+    let inputs = Tensor::<f64>::randn(&[1000, 1, 3, 4], &mut autograd::Rng::new(3));
+    let labels: Tensor<i64> = (0..1000).map(|i| i % 7).collect();
+    write_npy(&x, &inputs.clone().into()).unwrap();
+    write_npy(&y, &labels.clone().into()).unwrap();
+    let mut dict = StateDict::new();
+    dict.insert("y", labels.clone());
+    dict.insert("x", inputs.clone());
+    dict.write(&both).unwrap();
+    let memory = TensorDataset::new(inputs, Target::Labels(labels)).unwrap();
+    let arrays = FileDataset::labels(ArrayFile::npy(&x).unwrap(), ArrayFile::npy(&y).unwrap()).unwrap();
+    let tensor = |name| ArrayFile::safetensors(&both, name).unwrap();
+    let tensors = FileDataset::labels(tensor("x"), tensor("y")).unwrap();
+    assert!(ArrayFile::safetensors(&both, "z").err().unwrap().to_string().contains("it holds no tensor \"z\""));
+
+    let batches = |data: &dyn Dataset<f64>| -> Vec<String> {
+        let augmented = Augmented::new(data, 5).then(nn::data::RandomCrop { size: [3, 4], padding: 1 });
+        let loader = DataLoader::new(&augmented, 64).unwrap().shuffle(1);
+        let at = Position { epoch: 2, batch: 3 };
+        loader.prefetched(at, 2, |batches| batches.map(|batch| format!("{:?}", batch.unwrap())).collect())
+    };
+    let expected = batches(&memory);
+    assert_eq!((expected.len(), batches(&arrays) == expected, batches(&tensors) == expected), (13, true, true));
+
+    // A file that shrinks under the reader is an error when its rows are asked for.
+    fs::OpenOptions::new().write(true).open(&x).unwrap().set_len(5000).unwrap();
+    let error = Dataset::<f64>::batch(&arrays, &[0, 999]).unwrap_err().to_string();
+    assert!(error.contains("x.npy, byte") && error.contains("ends too early"), "{error}");
+}
+
+#[test]
+fn tables_that_stay_in_their_files() {
+    let folder = Folder::new("table");
+    let path = folder.file("table.csv");
+    let text = "a,\"b\n\",kind\r\n1,\"2\",0\r\n\r\n\"3\n\",4,1\n5,6,2";
+    let options = CsvOptions::labels("kind");
+    let whole = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
+    let table = CsvFile::open(&path, &options).unwrap();
+    assert_eq!(Dataset::<f64>::len(&table), 3);
+    for indices in [&[0, 1, 2][..], &[2, 0], &[1, 1, 1], &[]] {
+        assert_eq!(Dataset::<f64>::batch(&table, indices).unwrap(), whole.batch(indices).unwrap(), "{indices:?}");
+    }
+    // The same faults at the same places, though found later.
+    let broken = text.replace("4,1", "x,1");
+    written(&path, broken.as_bytes());
+    let expected = read_csv::<f64>(&path, &options).unwrap_err().to_string();
+    let table = CsvFile::open(&path, &options).unwrap();
+    assert_eq!(Dataset::<f64>::batch(&table, &[2, 1]).unwrap_err().to_string(), expected);
+    assert!(expected.contains("table.csv, line 5, column 2"), "{expected}");
+    written(&path, b"a,b,kind\n");
+    assert!(Dataset::<f64>::batch(&table, &[2]).is_err());
+    for ragged in ["1,2,3\n4,5\n", "", "1,2\n"] {
+        let options = CsvOptions::labels(2);
+        let both =
+            (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
+        assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
+    }
+}
