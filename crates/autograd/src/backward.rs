@@ -1,12 +1,14 @@
 //! The reverse sweep, written once: from the output back along the list, each cotangent multiplied into those of the
 //! inputs. Over tensors it computes; over variables it also records, and can be differentiated again.
 
+mod numbers;
+
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::gradients::Gradients;
 use crate::op::vjp::{Cotangents, vjp};
 use crate::op::{Op, Side};
-use crate::tape::{Attribution, Code, List, Structured};
+use crate::tape::{Attribution, Code, List, Stored, Structured};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
@@ -33,7 +35,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The derivatives of this number, or an error if it is not a single number.
     pub fn try_backward(self) -> Result<Gradients<T>> {
         let seed = self.unit_seed("backward")?;
-        Ok(self.reverse(seed, None, Gradients::default()))
+        Ok(self.reverse(seed, None))
     }
 
     /// As [`backward`](Var::backward), with the derivatives of any values on the way, computed ones too, and of nothing
@@ -51,7 +53,7 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn backward_wrt(self, x: &[Var<'t, T>]) -> Gradients<T> {
         let seed = or_panic(self.unit_seed("backward_wrt"));
         or_panic(self.check_tape("backward_wrt", x));
-        self.reverse(seed, Some(x), Gradients::default())
+        self.reverse(seed, Some(x))
     }
 
     /// The vector-Jacobian product: derivatives of `Σ cotangent · self`, for an output of any shape.
@@ -70,7 +72,7 @@ impl<'t, T: Float> Var<'t, T> {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
             return Err(Error::Shape { op: "vjp", shape: cotangent.shape().into(), hint });
         }
-        Ok(self.reverse(cotangent, None, Gradients::default()))
+        Ok(self.reverse(cotangent, None))
     }
 
     /// The derivatives with respect to `x`, recorded: they are variables themselves and can be differentiated again, to
@@ -110,15 +112,22 @@ impl<'t, T: Float> Var<'t, T> {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
             return Err(Error::Shape { op: "grad", shape: cotangent.shape().as_slice().into(), hint });
         }
-        let needed = reaching(&self.tape.list(), self.id, x);
+        Ok(self.grad_with(cotangent, x, false))
+    }
+
+    /// The recorded derivatives; or, in part, those with each of `x` held fast while another moves, even if it depends on
+    /// that.
+    #[track_caller]
+    pub(crate) fn grad_with(self, cotangent: Var<'t, T>, x: &[Var<'t, T>], partial: bool) -> Vec<Var<'t, T>> {
+        let marks = reaching(&self.tape.list(), self.id, x);
         let mut bars = vec![None; self.id as usize + 1];
-        let mut kept = vec![None; x.len()];
-        let source = Recorded { var: self, needed: &needed, lines: self.tape.attribute() };
-        sweep(&source, self.id, cotangent, &mut bars, |id, g| {
-            x.iter().zip(&mut kept).filter(|(x, _)| x.id == id).for_each(|(_, slot)| *slot = Some(*g));
-        });
-        let zeros = |x: Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
-        Ok(x.iter().zip(kept).map(|(x, g)| g.unwrap_or_else(|| zeros(*x))).collect())
+        let source = Recorded { var: self, marks: &marks, partial, lines: self.tape.attribute() };
+        let mut kept: Vec<(u32, Var<T>)> = Vec::with_capacity(x.len());
+        sweep(&source, self.id, cotangent, &mut bars, |id, g| kept.push((id, *g)));
+        kept.reverse();
+        let found = |x: &Var<'t, T>| kept.binary_search_by_key(&x.id, |k| k.0).ok().map(|at| kept[at].1);
+        let zeros = |x: &Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
+        x.iter().map(|x| found(x).unwrap_or_else(|| zeros(x))).collect()
     }
 
     /// As [`backward`](Var::backward), into gradients made before: their memory is reused.
@@ -129,10 +138,10 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn backward_into(self, gradients: &mut Gradients<T>) {
         let seed = or_panic(self.unit_seed("backward_into"));
         let reused = std::mem::take(gradients);
-        *gradients = self.reverse(seed, None, reused);
+        *gradients = self.reverse_into(seed, None, reused);
     }
 
-    fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
+    pub(crate) fn unit_seed(self, op: &'static str) -> Result<Tensor<T>> {
         let shape = self.shape();
         if shape.iter().any(|&d| d != 1) {
             return Err(Error::NotScalar { op, shape: shape.as_slice().into() });
@@ -145,24 +154,20 @@ impl<'t, T: Float> Var<'t, T> {
         if foreign { Err(Error::Foreign { op }) } else { Ok(()) }
     }
 
+    pub(crate) fn reverse(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>) -> Gradients<T> {
+        self.reverse_into(seed, x, Gradients::default())
+    }
+
     /// Sweeps over tensors; keeps the cotangents of the leaves, or of `x` alone.
-    fn reverse(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
+    fn reverse_into(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
         let mut bars = self.tape.take_cotangents();
         let list = self.tape.list();
         out.entries.clear();
         out.stamp = list.stamp;
-        let needed = x.map(|x| reaching(&list, self.id, x));
-        let source = Computed { list: &list, needed: needed.as_deref() };
+        let marks = x.map(|x| reaching(&list, self.id, x));
+        let source = Computed { list: &list, marks: marks.as_deref() };
         bars.resize(bars.len().max(self.id as usize + 1), None);
-        sweep(&source, self.id, seed, &mut bars, |id, g| {
-            let keep = match x {
-                Some(x) => x.iter().any(|x| x.id == id),
-                None => list.node(id).0 == Code::Leaf,
-            };
-            if keep {
-                out.entries.push((id, g.clone()));
-            }
-        });
+        sweep(&source, self.id, seed, &mut bars, |id, g| out.entries.push((id, g.clone())));
         out.entries.reverse();
         drop(list);
         self.tape.give_cotangents(bars);
@@ -170,21 +175,33 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
+/// What a sweep for chosen variables makes of a node.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Mark {
+    /// It depends on none of them.
+    Skip,
+    /// Cotangents pass through it.
+    Passes,
+    /// It is one of them.
+    Wanted,
+}
+
 /// Which nodes up to `root` depend on one of `x`.
-pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<bool> {
-    let mut needed = vec![false; root as usize + 1];
-    x.iter().filter(|x| x.id <= root).for_each(|x| needed[x.id as usize] = true);
+pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
+    let mut marks = vec![Mark::Skip; root as usize + 1];
+    x.iter().filter(|x| x.id <= root).for_each(|x| marks[x.id as usize] = Mark::Wanted);
     for id in 0..=root {
         let passes = match list.node(id).0 {
             Code::Structured => list.structured(id).op.is_differentiable(),
             Code::Binary(b) => b.is_differentiable(),
             _ => true,
         };
-        if passes && list.inputs(id).iter().any(|&i| needed[i as usize]) {
-            needed[id as usize] = true;
+        let depends = || list.inputs(id).iter().any(|&i| marks[i as usize] != Mark::Skip);
+        if marks[id as usize] == Mark::Skip && passes && depends() {
+            marks[id as usize] = Mark::Passes;
         }
     }
-    needed
+    marks
 }
 
 /// Where a sweep reads the list and the values from.
@@ -199,20 +216,32 @@ pub(crate) trait Source<T: Float, V: Value<T>> {
     fn node(&self, id: u32) -> (Code, [u32; 2]);
     fn structured(&self, id: u32) -> Self::Op<'_>;
     fn at(&self, id: u32) -> Self::At<'_>;
-    /// Whether a cotangent of this node is wanted.
+    /// Whether a cotangent must pass through this node.
     fn needs(&self, id: u32) -> bool;
+    /// Whether its cotangent is asked for.
+    fn wants(&self, id: u32) -> bool;
+    /// Whether the way back ends here.
+    fn ends(&self, _id: u32) -> bool {
+        false
+    }
     fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
+    /// Sweeps nodes before `end` that there is a shorter way for, and returns the end of what is left.
+    #[inline(always)]
+    fn ahead(&self, _bars: &mut [Option<V>], end: u32) -> u32 {
+        end
+    }
 }
 
 /// Tensors, read in place.
 struct Computed<'a, T: Float> {
     list: &'a List<T>,
-    needed: Option<&'a [bool]>,
+    /// For chosen variables; else all are wanted.
+    marks: Option<&'a [Mark]>,
 }
 
 impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
     type At<'a>
-        = &'a Tensor<T>
+        = Stored<'a, T>
     where
         Self: 'a;
     type Op<'a>
@@ -227,22 +256,30 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
         self.list.structured(id)
     }
     #[inline(always)]
-    fn at(&self, id: u32) -> &Tensor<T> {
+    fn at(&self, id: u32) -> Stored<'_, T> {
         self.list.value(id)
     }
     #[inline(always)]
     fn needs(&self, id: u32) -> bool {
-        self.needed.map_or_else(|| self.list.active(id), |needed| needed[id as usize])
+        self.marks.map_or_else(|| self.list.active(id), |marks| marks[id as usize] != Mark::Skip)
+    }
+    #[inline(always)]
+    fn wants(&self, id: u32) -> bool {
+        self.marks.map_or_else(|| self.list.node(id).0 == Code::Leaf, |marks| marks[id as usize] == Mark::Wanted)
     }
     fn custom_vjp(&self, rule: u32, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
         Tensor::custom_vjp(&**self.list.rule(rule), x, y, g)
+    }
+    fn ahead(&self, bars: &mut [Option<Tensor<T>>], end: u32) -> u32 {
+        numbers::sweep(&self.list.nodes, self.marks, bars, end)
     }
 }
 
 /// Variables: the tape grows while it is read.
 struct Recorded<'a, 't, T: Float> {
     var: Var<'t, T>,
-    needed: &'a [bool],
+    marks: &'a [Mark],
+    partial: bool,
     lines: Attribution<'t, T>,
 }
 
@@ -266,7 +303,13 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
         Var { id, ..self.var }
     }
     fn needs(&self, id: u32) -> bool {
-        self.needed[id as usize]
+        self.marks[id as usize] != Mark::Skip
+    }
+    fn wants(&self, id: u32) -> bool {
+        self.marks[id as usize] == Mark::Wanted
+    }
+    fn ends(&self, id: u32) -> bool {
+        self.partial && self.wants(id)
     }
     fn custom_vjp(&self, rule: u32, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
         let rule = self.var.tape.list().rule(rule).clone();
@@ -274,34 +317,41 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     }
 }
 
-/// The sweep. `bars[i]` is the cotangent of node `i`, empty before and after; `finished` sees each cotangent when all
-/// its contributions are in.
+/// The sweep. `bars[i]` is the cotangent of node `i`, empty before and after; `found` gets each cotangent that is
+/// wanted, when all its contributions are in.
 pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
     source: &S,
     root: u32,
     seed: V,
     bars: &mut [Option<V>],
-    mut finished: impl FnMut(u32, &V),
+    mut found: impl FnMut(u32, &V),
 ) {
     bars[root as usize] = Some(seed);
-    for id in (0..=root).rev() {
+    let mut end = root + 1;
+    while let Some(id) = source.ahead(bars, end).checked_sub(1) {
+        end = id;
         let Some(g) = bars[id as usize].take() else { continue };
-        finished(id, &g);
+        if source.wants(id) {
+            found(id, &g);
+        }
+        if source.ends(id) {
+            continue;
+        }
         let (code, [a, b]) = source.node(id);
         match code {
             Code::Leaf | Code::Const => (),
             Code::Unary(op) => {
                 if source.needs(a) {
-                    let d = V::unary_rule(op, source.at(a).borrow(), source.at(id).borrow(), &g);
-                    contribute(&mut bars[a as usize], d);
+                    let (x, y) = (source.at(a), source.at(id));
+                    V::contribute_unary(&mut bars[a as usize], op, x.borrow(), y.borrow(), &g);
                 }
             }
             Code::Binary(op) => {
                 for (side, input) in [(Side::A, a), (Side::B, b)] {
                     if source.needs(input) && op.is_differentiable() {
                         let (p, q, y) = (source.at(a), source.at(b), source.at(id));
-                        let d = V::binary_rule(op, side, p.borrow(), q.borrow(), y.borrow(), &g);
-                        contribute(&mut bars[input as usize], d.narrow(source.at(input).borrow()));
+                        let operands = [p.borrow(), q.borrow(), y.borrow(), &g];
+                        V::contribute_binary(&mut bars[input as usize], op, side, operands);
                     }
                 }
             }
@@ -311,7 +361,7 @@ pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
                 let d = structured(source, id, op, inputs, &g);
                 for (&input, d) in inputs.iter().zip(d) {
                     if let Some(d) = d.filter(|_| source.needs(input)) {
-                        contribute(&mut bars[input as usize], d);
+                        V::contribute(&mut bars[input as usize], d);
                     }
                 }
             }
@@ -336,14 +386,5 @@ fn structured<T: Float, V: Value<T>, S: Source<T, V>>(
     match op {
         Op::Custom { id } => source.custom_vjp(*id, &x, y.borrow(), g),
         op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),
-    }
-}
-
-/// The first contribution moves in; later ones are added.
-#[inline(always)]
-fn contribute<T: Float, V: Value<T>>(slot: &mut Option<V>, d: V) {
-    match slot {
-        Some(sum) => V::accumulate(sum, d),
-        None => *slot = Some(d),
     }
 }

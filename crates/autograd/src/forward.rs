@@ -2,12 +2,13 @@
 //! (their Jacobians are diagonal) and the forward rules of structured ops. Costs one pass for one direction, whatever
 //! the number of outputs.
 
-use crate::backward::reaching;
+use crate::backward::{Mark, reaching};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
+use crate::gradients::Gradients;
 use crate::op::jvp::jvp;
 use crate::op::{Op, Side};
-use crate::tape::Code;
+use crate::tape::{Code, List};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
@@ -32,7 +33,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The Jacobian-vector product, or an error.
     pub fn try_jvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
-        let tangent = push(self, directions, Var::value)?;
+        let tangent = push("jvp", self, directions, Var::value)?;
         Ok(tangent.unwrap_or_else(|| Tensor::zeros(&self.shape())))
     }
 
@@ -42,14 +43,53 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`jvp`](Var::jvp).
     #[track_caller]
     pub fn jvp_recorded(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Var<'t, T> {
-        let tangent = or_panic(push(self, directions, |x| x));
+        let tangent = or_panic(push("jvp", self, directions, |x| x));
         tangent.unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape())))
+    }
+
+    /// The product of the Hessian, the second derivatives of this number, with the directions: how its gradient moves
+    /// when each `x` moves along its own. One tensor for each direction, of its shape; the Hessian is never formed.
+    ///
+    /// The directional derivative is recorded forwards and swept backwards (reverse over forward), for the price of a
+    /// few gradients; what was recorded for it is taken off the tape again.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([1.0, 2.0]);
+    /// let y = (x * x * x).sum(); // its Hessian is diagonal, 6x
+    /// assert_eq!(y.hvp(&[(x, autograd::tensor![1.0, 0.5])])[0].to_vec(), [6.0, 6.0]);
+    /// let (value, gradient) = (y.item(), y.backward().wrt(x)); // the value and the gradient beside it
+    /// # assert_eq!((value, gradient.to_vec()), (9.0, vec![3.0, 12.0]));
+    /// ```
+    /// # Panics
+    /// If this is not a single number, a direction has another shape than its variable, or a `Var` is of another tape;
+    /// [`try_hvp`](Var::try_hvp) returns the error.
+    #[track_caller]
+    pub fn hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Vec<Tensor<T>> {
+        or_panic(self.try_hvp(directions))
+    }
+
+    /// The product of the Hessian with the directions, or an error.
+    #[track_caller]
+    pub fn try_hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Vec<Tensor<T>>> {
+        let seed = self.unit_seed("hvp")?;
+        let before = self.tape.extent();
+        let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
+        let products = push("hvp", self, &recorded, |x| x).map(|slope| {
+            let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+            let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
+            let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
+            x.iter().map(product).collect()
+        });
+        self.tape.rewind(before);
+        products
     }
 }
 
 /// The tangent of `root`; `None` if it depends on none of the directions. `at` reads a node as the kind of value the
 /// tangents are.
 fn push<'t, T: Float, V: Value<T>>(
+    op: &'static str,
     root: Var<'t, T>,
     directions: &[(Var<'t, T>, V)],
     at: impl Fn(Var<'t, T>) -> V,
@@ -58,26 +98,41 @@ fn push<'t, T: Float, V: Value<T>>(
     let mut variables: SmallVec<[Var<T>; 4]> = SmallVec::new();
     for (x, t) in directions {
         if !std::ptr::eq(x.tape, root.tape) {
-            return Err(Error::Foreign { op: "jvp" });
+            return Err(Error::Foreign { op });
         }
         if t.shape() != x.shape() {
             let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
-            return Err(Error::Shape { op: "jvp", shape: t.shape().as_slice().into(), hint });
+            return Err(Error::Shape { op, shape: t.shape().as_slice().into(), hint });
         }
         if x.id <= root.id {
             dots[x.id as usize] = Some(t.clone());
             variables.push(*x);
         }
     }
-    let needed = reaching(&root.tape.list(), root.id, &variables);
+    let marks = between(&root.tape.list(), root.id, &variables);
     let lines = root.tape.attribute();
-    for id in (0..=root.id).filter(|&id| needed[id as usize]) {
+    for id in (0..=root.id).filter(|&id| marks[id as usize] != Mark::Skip) {
         if dots[id as usize].is_none() {
             lines.to(id);
             dots[id as usize] = tangent(Var { id, ..root }, &dots, &at)?;
         }
     }
     Ok(dots[root.id as usize].take())
+}
+
+/// Marks the nodes that depend on one of `x` and that `root` depends on.
+fn between<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
+    let mut marks = reaching(list, root, x);
+    let mut leads = vec![false; root as usize + 1];
+    leads[root as usize] = true;
+    for id in (0..=root).rev() {
+        if !leads[id as usize] {
+            marks[id as usize] = Mark::Skip;
+        } else if marks[id as usize] == Mark::Passes {
+            list.inputs(id).iter().for_each(|&i| leads[i as usize] = true);
+        }
+    }
+    marks
 }
 
 /// The tangent of one node, given those of all before it.
@@ -110,4 +165,59 @@ fn tangent<'t, T: Float, V: Value<T>>(
             op => jvp(&op, &x, &y, &t),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Error, Tape, Tensor, Var, tensor};
+
+    /// Rosenbrock's function, and its Hessian times a vector by hand.
+    fn rosenbrock<'t>(x: Var<'t, f64>) -> Var<'t, f64> {
+        let (a, b) = (x.slice(0, ..-1), x.slice(0, 1..));
+        ((b - a.square()).square() * 100.0 + (1.0_f64 - a).square()).sum()
+    }
+
+    #[test]
+    fn a_hessian_times_a_vector() {
+        let (at, v) = ([-1.2, 1.0, 0.3, 0.7], [0.5, -2.0, 1.5, 0.25]);
+        let mut expected = [0.0; 4];
+        for i in 0..3 {
+            let diagonal = 1200.0 * at[i] * at[i] - 400.0 * at[i + 1] + 2.0;
+            expected[i] += diagonal * v[i] - 400.0 * at[i] * v[i + 1];
+            expected[i + 1] += 200.0 * v[i + 1] - 400.0 * at[i] * v[i];
+        }
+        let tape = Tape::new();
+        let (x, unrelated) = (tape.var(at), tape.var([1.0, 2.0]));
+        let y = rosenbrock(x);
+        let (nodes, gradient) = (tape.len(), y.backward().wrt(x));
+        let products = y.hvp(&[(x, Tensor::from(v)), (unrelated, tensor![1.0, 1.0])]);
+        assert!(products[0].iter().zip(expected).all(|(h, e)| (h - e).abs() < 1e-11), "{} {expected:?}", products[0]);
+        assert_eq!(products[1], tensor![0.0, 0.0]);
+        // The tape is as it was, and goes on.
+        assert_eq!((tape.len(), y.backward().wrt(x)), (nodes, gradient));
+        assert_eq!((y * 2.0).hvp(&[(x, Tensor::from(v))])[0], &products[0] * 2.0);
+    }
+
+    #[test]
+    fn directions_that_do_not_fit_are_errors_and_leave_no_trace() {
+        let (tape, other) = (Tape::<f64>::new(), Tape::new());
+        let x = tape.var([1.0, 2.0]);
+        let (y, nodes) = (x.square().sum(), 3);
+        let z = other.var([1.0, 2.0]);
+        assert!(matches!(y.try_hvp(&[(x, tensor![1.0])]), Err(Error::Shape { op: "hvp", .. })));
+        assert!(matches!(x.try_hvp(&[(x, tensor![1.0, 1.0])]), Err(Error::NotScalar { op: "hvp", .. })));
+        assert!(matches!(y.try_hvp(&[(z, tensor![1.0, 1.0])]), Err(Error::Foreign { op: "hvp" })));
+        assert_eq!(tape.len(), nodes);
+    }
+
+    #[test]
+    fn tangents_take_no_detours() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(0.5);
+        let y = x.sin();
+        (0..100).fold(x, |x, _| x.exp()); // depends on x, and y does not depend on it
+        let (z, before) = (y * y, tape.len());
+        z.jvp_recorded(&[(x, tape.constant(1.0))]);
+        assert!(tape.len() - before < 20, "{} nodes for the tangent of three", tape.len() - before);
+    }
 }

@@ -56,7 +56,12 @@ impl<T: Float> Gradients<T> {
         if x.tape.list().stamp != self.stamp {
             return Err(Error::Foreign { op: "wrt" });
         }
-        Ok(self.entries.binary_search_by_key(&x.id, |e| e.0).ok().map(|at| &self.entries[at].1))
+        Ok(self.find(x.id))
+    }
+
+    /// The derivative with respect to a node of the tape that this is of.
+    pub(crate) fn find(&self, id: u32) -> Option<&Tensor<T>> {
+        self.entries.binary_search_by_key(&id, |e| e.0).ok().map(|at| &self.entries[at].1)
     }
 
     /// Takes the derivative with respect to `x` out, so that its memory can be changed in place.

@@ -26,6 +26,7 @@
 
 mod backward;
 pub mod check;
+mod checkpoint;
 mod error;
 mod explain;
 pub mod float;
@@ -43,6 +44,7 @@ mod value;
 mod var;
 
 pub use check::gradcheck;
+pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
 pub use float::{Element, Float};
 pub use gradients::Gradients;

@@ -1,18 +1,11 @@
 //! `+ - * /` and unary minus, between tensors, between variables, and with plain numbers on either side.
 
-use crate::error::or_panic;
 use crate::float::Float;
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Unary};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 use std::ops::{Add, Div, Mul, Neg, Sub};
-
-#[track_caller]
-#[inline]
-fn binary<T: Float, V: Value<T>>(op: Binary, a: &V, b: &V) -> V {
-    or_panic(V::try_apply(Op::Binary(op), &[a, b]))
-}
 
 /// One operator between two operand types, each turned into a reference to a value first.
 macro_rules! operator {
@@ -29,7 +22,7 @@ macro_rules! operator {
             #[inline]
             fn $f(self, $b: $B) -> $Out {
                 let $a = self;
-                binary(Binary::$Trait, $lhs, $rhs)
+                Value::binary(Binary::$Trait, $lhs, $rhs)
             }
         }
     };
@@ -57,7 +50,7 @@ macro_rules! negation { ($([$($generics:tt)*] $V:ty => $Out:ty, |$x:ident| $ref:
         #[track_caller]
         fn neg(self) -> $Out {
             let $x = self;
-            Value::apply(Op::Unary(Unary::Neg), &[$ref])
+            Value::unary($ref, Unary::Neg)
         }
     }
 )* } }

@@ -1,18 +1,21 @@
 //! The Wengert list: every operation in the order it was computed, with its value. Variables are indices into it.
 //!
-//! A node is 32 bytes: what it does, its inputs, and its value, numbers of rank 0 inside and larger arrays behind one
-//! pointer. Ops with data of their own or more than two inputs keep those in a list beside. Nothing walks the graph by
-//! recursion, so ten million nodes need no more stack than ten.
+//! A node is 24 bytes: what it does, its inputs, and its value where that is a number; arrays stand in a list beside, and
+//! so do ops with data of their own or more than two inputs. Nodes own nothing, so that forgetting them takes no time.
+//! Nothing walks the graph by recursion, so ten million nodes need no more stack than ten.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::rule::DynRule;
-use crate::op::{Binary, Op, Unary};
+use crate::op::{Binary, Op, Unary, number};
 use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
 use crate::var::Var;
 use smallvec::SmallVec;
+use std::borrow::Borrow;
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +50,8 @@ pub struct Tape<T: Float> {
 /// What the tape holds.
 pub(crate) struct List<T: Float> {
     pub(crate) nodes: Vec<Node<T>>,
+    /// The values that are no numbers.
+    arrays: Vec<Tensor<T>>,
     /// The user's line that recorded each node.
     lines: Vec<&'static Location<'static>>,
     structured: Vec<Structured>,
@@ -62,13 +67,51 @@ pub(crate) struct List<T: Float> {
 }
 
 /// One operation.
-pub(crate) struct Node<T: Float> {
+#[derive(Clone, Copy)]
+pub(crate) struct Node<T> {
     pub(crate) code: Code,
     /// Whether a derivative can reach a variable through it.
     pub(crate) active: bool,
     /// The inputs; for structured ops `inputs[0]` is the place in `structured`.
     pub(crate) inputs: [u32; 2],
-    pub(crate) value: Tensor<T>,
+    /// The place of its value in `arrays`, or [`NUMBER`].
+    array: u32,
+    number: T,
+}
+
+/// The node's value is its number.
+const NUMBER: u32 = u32::MAX;
+
+impl<T: Copy> Node<T> {
+    /// Its value, if the rank of that is 0.
+    #[inline(always)]
+    pub(crate) fn number(&self) -> Option<T> {
+        (self.array == NUMBER).then_some(self.number)
+    }
+}
+
+/// A value on the tape, as the tensor it is.
+pub(crate) enum Stored<'a, T: Float> {
+    Number(Tensor<T>),
+    Array(&'a Tensor<T>),
+}
+
+impl<T: Float> Deref for Stored<'_, T> {
+    type Target = Tensor<T>;
+    #[inline(always)]
+    fn deref(&self) -> &Tensor<T> {
+        match self {
+            Stored::Number(x) => x,
+            Stored::Array(x) => x,
+        }
+    }
+}
+
+impl<T: Float> Borrow<Tensor<T>> for Stored<'_, T> {
+    #[inline(always)]
+    fn borrow(&self) -> &Tensor<T> {
+        self
+    }
 }
 
 /// An op as a node stores it.
@@ -88,6 +131,15 @@ pub(crate) struct Structured {
     pub(crate) inputs: Inputs,
 }
 
+/// Sizes of a tape's lists at some moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    nodes: usize,
+    arrays: usize,
+    structured: usize,
+    rules: usize,
+}
+
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
 impl<T: Float> Default for Tape<T> {
@@ -101,6 +153,7 @@ impl<T: Float> Tape<T> {
     pub fn new() -> Self {
         let list = List {
             nodes: Vec::new(),
+            arrays: Vec::new(),
             lines: Vec::new(),
             structured: Vec::new(),
             rules: Vec::new(),
@@ -165,6 +218,19 @@ impl<T: Float> Tape<T> {
         (id < self.len()).then_some(Var { tape: self, id: id as u32 })
     }
 
+    /// The keys in the order of recording, each with what it stands for.
+    pub(crate) fn keys(&self) -> Vec<(u64, Var<'_, T>)> {
+        let list = self.list.borrow();
+        let mut keys: Vec<_> = list.keyed.iter().map(|(&key, &id)| (key, Var { tape: self, id })).collect();
+        keys.sort_unstable_by_key(|(_, var)| var.id);
+        keys
+    }
+
+    /// Whether a derivative can reach a variable through a node.
+    pub(crate) fn is_active(&self, id: u32) -> bool {
+        self.list.borrow().active(id)
+    }
+
     /// Number of nodes recorded.
     pub fn len(&self) -> usize {
         self.list.borrow().nodes.len()
@@ -179,6 +245,7 @@ impl<T: Float> Tape<T> {
     pub fn clear(&mut self) {
         let list = self.list.get_mut();
         list.nodes.clear();
+        list.arrays.clear();
         list.lines.clear();
         list.structured.clear();
         list.rules.clear();
@@ -193,8 +260,7 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&self, code: Code, value: Tensor<T>) -> Var<'_, T> {
-        let node = Node { code, active: code == Code::Leaf, inputs: [0; 2], value };
-        let id = self.list.borrow_mut().push(node, Location::caller());
+        let id = self.list.borrow_mut().push(code, code == Code::Leaf, [0; 2], value, Location::caller());
         Var { tape: self, id }
     }
 
@@ -232,9 +298,14 @@ impl<T: Float> Tape<T> {
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
         let mut list = self.list.borrow_mut();
         let input = &list.nodes[x as usize];
-        let value = crate::op::eval::unary(op, &input.value);
-        let node = Node { code: Code::Unary(op), active: input.active, inputs: [x, x], value };
-        list.push(node, line)
+        let (code, active) = (Code::Unary(op), input.active);
+        match input.number() {
+            Some(at) => list.push_number(code, active, [x, x], number::unary(op, at), line),
+            None => {
+                let value = crate::op::eval::unary(op, &list.value(x));
+                list.push(code, active, [x, x], value, line)
+            }
+        }
     }
 
     /// Records a row of the table at `a` and `b`.
@@ -242,13 +313,17 @@ impl<T: Float> Tape<T> {
     pub(crate) fn binary(&self, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
         let mut list = self.list.borrow_mut();
         let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
-        let value = match (p.value.as_scalar(), q.value.as_scalar()) {
-            (Some(_), Some(_)) => crate::op::eval::binary(op, &p.value, &q.value, &[]),
-            _ => crate::value::Value::try_apply(Op::Binary(op), &[&p.value, &q.value])?,
-        };
-        let active = (p.active || q.active) && op.is_differentiable();
-        let node = Node { code: Code::Binary(op), active, inputs: [a, b], value };
-        Ok(list.push(node, line))
+        let (code, active) = (Code::Binary(op), (p.active || q.active) && op.is_differentiable());
+        match (p.number(), q.number()) {
+            (Some(p), Some(q)) => Ok(list.push_number(code, active, [a, b], number::binary(op, p, q), line)),
+            _ => list.push_binary(op, active, [a, b], line),
+        }
+    }
+
+    /// Records a constant number.
+    #[inline]
+    pub(crate) fn number(&self, c: T, line: &'static Location<'static>) -> u32 {
+        self.list.borrow_mut().push_number(Code::Const, false, [0; 2], c, line)
     }
 
     /// Records an op with data of its own.
@@ -257,7 +332,7 @@ impl<T: Float> Tape<T> {
         let active = op.is_differentiable() && inputs.iter().any(|&i| list.nodes[i as usize].active);
         let at = list.structured.len() as u32;
         list.structured.push(Structured { op, inputs });
-        list.push(Node { code: Code::Structured, active, inputs: [at, 0], value }, line)
+        list.push(Code::Structured, active, [at, 0], value, line)
     }
 
     /// Keeps a user's rule and gives its number.
@@ -265,6 +340,28 @@ impl<T: Float> Tape<T> {
         let mut list = self.list.borrow_mut();
         list.rules.push(rule);
         list.rules.len() as u32 - 1
+    }
+
+    /// How much has been recorded so far.
+    pub(crate) fn extent(&self) -> Extent {
+        let list = self.list.borrow();
+        Extent {
+            nodes: list.nodes.len(),
+            arrays: list.arrays.len(),
+            structured: list.structured.len(),
+            rules: list.rules.len(),
+        }
+    }
+
+    /// Forgets what was recorded since. For nodes that nobody outside has seen.
+    pub(crate) fn rewind(&self, to: Extent) {
+        let list = &mut *self.list.borrow_mut();
+        list.nodes.truncate(to.nodes);
+        list.lines.truncate(to.nodes);
+        list.arrays.truncate(to.arrays);
+        list.structured.truncate(to.structured);
+        list.rules.truncate(to.rules);
+        list.keyed.retain(|_, id| (*id as usize) < to.nodes);
     }
 
     /// From here on, and until the guard goes, recorded nodes are put down to the lines that
@@ -284,9 +381,53 @@ impl<T: Float> Tape<T> {
 }
 
 impl<T: Float> List<T> {
-    #[inline]
-    fn push(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
-        let id = u32::try_from(self.nodes.len()).expect("a tape holds at most 2^32 nodes: clear it");
+    /// Keeps a node and its value: a number inside, an array beside.
+    fn push(
+        &mut self,
+        code: Code,
+        active: bool,
+        inputs: [u32; 2],
+        value: Tensor<T>,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        if let Some(number) = value.as_scalar() {
+            return self.push_number(code, active, inputs, number, line);
+        }
+        let array = self.arrays.len() as u32;
+        self.arrays.push(value);
+        self.push_node(Node { code, active, inputs, array, number: T::zero() }, line)
+    }
+
+    /// Apart from the short way of numbers, so that theirs needs no memory.
+    #[cold]
+    #[inline(never)]
+    fn push_binary(
+        &mut self,
+        op: Binary,
+        active: bool,
+        [a, b]: [u32; 2],
+        line: &'static Location<'static>,
+    ) -> Result<u32> {
+        let value = Tensor::try_binary(op, &self.value(a), &self.value(b))?;
+        Ok(self.push(Code::Binary(op), active, [a, b], value, line))
+    }
+
+    #[inline(always)]
+    fn push_number(
+        &mut self,
+        code: Code,
+        active: bool,
+        inputs: [u32; 2],
+        number: T,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        self.push_node(Node { code, active, inputs, array: NUMBER, number }, line)
+    }
+
+    #[inline(always)]
+    fn push_node(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
+        let id = self.nodes.len() as u32;
+        assert!(id != NUMBER, "a tape holds less than 2^32 nodes: clear it");
         self.nodes.push(node);
         self.lines.push(self.attributed.unwrap_or(line));
         id
@@ -301,8 +442,12 @@ impl<T: Float> List<T> {
 
     /// A node's value.
     #[inline(always)]
-    pub(crate) fn value(&self, id: u32) -> &Tensor<T> {
-        &self.nodes[id as usize].value
+    pub(crate) fn value(&self, id: u32) -> Stored<'_, T> {
+        let node = &self.nodes[id as usize];
+        match node.number() {
+            Some(x) => Stored::Number(Tensor::scalar(x)),
+            None => Stored::Array(&self.arrays[node.array as usize]),
+        }
     }
 
     /// Whether a derivative can reach a variable through a node.
@@ -331,7 +476,7 @@ impl<T: Float> List<T> {
 
     /// The sizes of a node's axes.
     pub(crate) fn shape(&self, id: u32) -> Shape {
-        self.nodes[id as usize].value.shape().into()
+        self.value(id).shape().into()
     }
 
     /// A user's rule.
@@ -400,7 +545,7 @@ mod tests {
 
     #[test]
     fn nodes_and_variables_are_small() {
-        assert_eq!(size_of::<Node<f64>>(), 32);
+        assert_eq!(size_of::<Node<f64>>(), 24);
         assert_eq!(size_of::<Var<f64>>(), 16);
     }
 

@@ -29,6 +29,28 @@ pub trait Value<T: Float>: Clone {
     /// `slot += x`, in place where that can be.
     #[track_caller]
     fn accumulate(slot: &mut Self, x: Self);
+    /// The first contribution to a cotangent moves in; later ones are added.
+    #[track_caller]
+    #[inline]
+    fn contribute(slot: &mut Option<Self>, x: Self) {
+        match slot {
+            Some(sum) => Self::accumulate(sum, x),
+            None => *slot = Some(x),
+        }
+    }
+    /// Contributes [`unary_rule`](Value::unary_rule).
+    #[track_caller]
+    #[inline]
+    fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
+        Self::contribute(slot, Self::unary_rule(op, x, y, g));
+    }
+    /// Contributes [`binary_rule`](Value::binary_rule), with broadcasting undone.
+    #[track_caller]
+    #[inline]
+    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) {
+        let like = if side == Side::A { a } else { b };
+        Self::contribute(slot, Self::binary_rule(op, side, a, b, y, g).narrow(like));
+    }
     #[doc(hidden)]
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
     #[doc(hidden)]
@@ -43,7 +65,22 @@ pub trait Value<T: Float>: Clone {
         or_panic(Self::try_apply(op, x))
     }
 
+    /// A row of the table of two-tensor functions, or what is wrong with its operands.
+    #[track_caller]
+    #[inline]
+    fn try_binary(op: Binary, a: &Self, b: &Self) -> Result<Self> {
+        Self::try_apply(Op::Binary(op), &[a, b])
+    }
+
+    /// A row of the table of two-tensor functions.
+    #[track_caller]
+    #[inline]
+    fn binary(op: Binary, a: &Self, b: &Self) -> Self {
+        or_panic(Self::try_binary(op, a, b))
+    }
+
     /// A number living where `self` lives.
+    #[track_caller]
     fn number(&self, c: T) -> Self {
         self.constant(Tensor::scalar(c))
     }
@@ -51,25 +88,25 @@ pub trait Value<T: Float>: Clone {
     /// self + b
     #[track_caller]
     fn add(&self, b: &Self) -> Self {
-        Self::apply(Op::Binary(Binary::Add), &[self, b])
+        Self::binary(Binary::Add, self, b)
     }
 
     /// self - b
     #[track_caller]
     fn sub(&self, b: &Self) -> Self {
-        Self::apply(Op::Binary(Binary::Sub), &[self, b])
+        Self::binary(Binary::Sub, self, b)
     }
 
     /// self · b, element by element
     #[track_caller]
     fn mul(&self, b: &Self) -> Self {
-        Self::apply(Op::Binary(Binary::Mul), &[self, b])
+        Self::binary(Binary::Mul, self, b)
     }
 
     /// self / b
     #[track_caller]
     fn div(&self, b: &Self) -> Self {
-        Self::apply(Op::Binary(Binary::Div), &[self, b])
+        Self::binary(Binary::Div, self, b)
     }
 
     /// c · self
@@ -81,11 +118,12 @@ pub trait Value<T: Float>: Clone {
     /// 1 where self == b, else 0
     #[track_caller]
     fn eq(&self, b: &Self) -> Self {
-        Self::apply(Op::Binary(Binary::Eq), &[self, b])
+        Self::binary(Binary::Eq, self, b)
     }
 
     /// A row of the table of one-tensor functions.
     #[track_caller]
+    #[inline]
     fn unary(&self, op: Unary) -> Self {
         Self::apply(Op::Unary(op), &[self])
     }
@@ -208,6 +246,22 @@ impl<T: Float> Value<T> for Tensor<T> {
     #[inline]
     fn accumulate(slot: &mut Self, x: Self) {
         eval::accumulate(slot, x);
+    }
+
+    fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
+        match slot.as_mut().and_then(Tensor::unique_mut) {
+            Some(sum) => eval::add_unary_rule(op, [x, y, g], sum),
+            None => Self::contribute(slot, Self::unary_rule(op, x, y, g)),
+        }
+    }
+
+    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) {
+        let like = if side == Side::A { a } else { b };
+        let fits = y.is_like(like) && !op.passes_cotangent(side);
+        match slot.as_mut().filter(|_| fits).and_then(Tensor::unique_mut) {
+            Some(sum) => eval::add_binary_rule(op, side, [a, b, y, g], sum),
+            None => Self::contribute(slot, Self::binary_rule(op, side, a, b, y, g).narrow(like)),
+        }
     }
 
     #[inline]

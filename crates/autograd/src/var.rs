@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Real, for_real};
-use crate::op::rule::{DynRule, Rule};
+use crate::op::rule::{DynRule, Rule, Written};
 use crate::op::vjp::Cotangents;
 use crate::op::{Binary, Op, Side, Unary, shape};
 use crate::tape::{Tape, same_tape};
@@ -38,7 +38,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The value, for what does not depend on it: printing, and recording.
     pub(crate) fn peek(self) -> Tensor<T> {
-        self.tape.list().value(self.id).clone()
+        Tensor::clone(&self.tape.list().value(self.id))
     }
 
     /// The value as a number.
@@ -116,7 +116,7 @@ impl<'t, T: Float> Var<'t, T> {
         same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
         let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.peek()).collect();
         let y = rule.forward(&values.iter().collect::<SmallVec<[_; 4]>>())?;
-        let id = first.tape.add_rule(Arc::new(rule));
+        let id = first.tape.add_rule(Arc::new(Written(rule)));
         let inputs = x.iter().map(|v| v.id).collect();
         Ok(Var { id: first.tape.structured(Op::Custom { id }, inputs, y, Location::caller()), ..*first })
     }
@@ -126,25 +126,43 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
     #[track_caller]
     #[inline]
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
-        let line = Location::caller();
-        let Some(&&Var { tape, id: first }) = x.first() else {
+        match (&op, x) {
+            (Op::Unary(f), [x]) => return Ok(x.unary(*f)),
+            (Op::Binary(f), [a, b]) => return Self::try_binary(*f, a, b),
+            _ => (),
+        }
+        let Some(&&Var { tape, .. }) = x.first() else {
             return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
         };
         same_tape(op.name(), x)?;
-        let id = match op {
-            Op::Unary(u) if x.len() == 1 => tape.unary(u, first, line),
-            Op::Binary(f) if x.len() == 2 => tape.binary(f, first, x[1].id, line)?,
-            op => {
-                let inputs = x.iter().map(|v| v.id).collect();
-                let value = {
-                    let list = tape.list();
-                    let values: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|v| list.value(v.id)).collect();
-                    Tensor::try_apply(op.clone(), &values)?
-                };
-                tape.structured(op, inputs, value, line)
-            }
+        let value = {
+            let list = tape.list();
+            let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
+            Tensor::try_apply(op.clone(), &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
         };
+        let id = tape.structured(op, x.iter().map(|v| v.id).collect(), value, Location::caller());
         Ok(Var { tape, id })
+    }
+
+    #[track_caller]
+    #[inline]
+    fn unary(&self, op: Unary) -> Self {
+        Var { id: self.tape.unary(op, self.id, Location::caller()), ..*self }
+    }
+
+    #[track_caller]
+    #[inline]
+    fn try_binary(op: Binary, a: &Self, b: &Self) -> Result<Self> {
+        if !std::ptr::eq(a.tape, b.tape) {
+            return Err(Error::Foreign { op: op.name() });
+        }
+        Ok(Var { id: a.tape.binary(op, a.id, b.id, Location::caller())?, ..*a })
+    }
+
+    #[track_caller]
+    #[inline]
+    fn number(&self, c: T) -> Self {
+        Var { id: self.tape.number(c, Location::caller()), ..*self }
     }
 
     fn shape(&self) -> Shape {
@@ -186,8 +204,8 @@ macro_rules! recorded {
         impl<T: Float> Real for Var<'_, T> {
             #[track_caller] fn lit(self, c: f64) -> Self { self.tape.constant(Tensor::scalar(T::of(c))) }
             #[track_caller] fn select(self, a: Self, b: Self) -> Self { Value::apply(Op::Where, &[&self, &a, &b]) }
-            $( #[track_caller] fn $u(self) -> Self { Value::apply(Op::Unary(Unary::$U), &[&self]) } )*
-            $( #[track_caller] fn $b(self, b: Self) -> Self { Value::apply(Op::Binary(Binary::$B), &[&self, &b]) } )*
+            $( #[track_caller] fn $u(self) -> Self { Value::unary(&self, Unary::$U) } )*
+            $( #[track_caller] fn $b(self, b: Self) -> Self { Value::binary(Binary::$B, &self, &b) } )*
         }
     };
 }

@@ -2,7 +2,7 @@
 //! each row needs a single loop over plain slices, and all strides, repeats and threads are handled here, once.
 
 use super::threads;
-use crate::float::Element;
+use crate::float::{Element, Float};
 use crate::tensor::layout::{Odometer, is_contiguous};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
@@ -234,8 +234,28 @@ impl<T: Element, const N: usize> Scratch<T, N> {
     }
 }
 
+/// Elements of a row computed beside before they are added: a few such blocks fit in the first-level cache.
+const BESIDE: usize = 256;
+
+/// `acc[i] += f(operands[i])`, as [`zip`] writes: no array is made for what is added.
+pub(crate) fn zip_add<T: Float, const N: usize>(
+    shape: &[usize],
+    operands: [&Tensor<T>; N],
+    acc: &mut [T],
+    f: &BlockFn<'_, T, N>,
+) {
+    zip(shape, operands, acc, &|x, acc| {
+        let mut beside = [T::zero(); BESIDE];
+        for (k, acc) in acc.chunks_mut(BESIDE).enumerate() {
+            let (at, beside) = (k * BESIDE, &mut beside[..acc.len()]);
+            f(x.map(|x| &x[at..at + acc.len()]), beside);
+            add_block(acc, beside);
+        }
+    });
+}
+
 /// `acc += x`, where `x` broadcasts to the shape of `acc`.
-pub(crate) fn add_assign<T: crate::float::Float>(shape: &[usize], acc: &mut [T], x: &Tensor<T>) {
+pub(crate) fn add_assign<T: Float>(shape: &[usize], acc: &mut [T], x: &Tensor<T>) {
     if let Some(x) = x.as_slice().filter(|_| x.shape() == shape) {
         return threads::for_each_chunk(acc, CHUNK, &|i, acc| add_block(acc, &x[i * CHUNK..i * CHUNK + acc.len()]));
     }
@@ -250,7 +270,7 @@ pub(crate) fn add_assign<T: crate::float::Float>(shape: &[usize], acc: &mut [T],
 }
 
 super::simd::simd! {
-    fn add_block<T: crate::float::Float>(acc: &mut [T], x: &[T]) {
+    fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
         acc.iter_mut().zip(x).for_each(|(a, &x)| *a += x);
     }
 }
@@ -272,6 +292,9 @@ mod tests {
         let mut acc = vec![1.0; out.len()];
         add_assign(shape, &mut acc, b);
         assert!(acc.iter().zip(b.broadcast_view(shape).iter()).all(|(acc, b)| *acc == 1.0 + b));
+        let mut acc = vec![1.0; out.len()];
+        zip_add(shape, [a, b], &mut acc, &|[a, b], out| (0..out.len()).for_each(|i| out[i] = a[i] - 3.0 * b[i]));
+        assert!(acc.iter().zip(out.iter()).all(|(acc, y)| *acc == 1.0 + y));
     }
 
     #[test]

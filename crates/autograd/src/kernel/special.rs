@@ -132,7 +132,8 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
 
 /// Hurwitz' ζ(s, x) = Σ (x + k)⁻ˢ for whole s ≥ 2: the first terms, then Euler and Maclaurin's formula for the rest.
 fn zeta(s: f64, mut x: f64) -> f64 {
-    let (power, mut sum) = (-s as i32, 0.0);
+    // Beyond any power that is not 0 or infinite.
+    let (power, mut sum) = (-s.min(1e9) as i32, 0.0);
     if x.is_infinite() {
         return if x > 0.0 { 0.0 } else { f64::NAN };
     }

@@ -13,7 +13,7 @@ macro_rules! unary {
         #[track_caller]
         #[inline]
         pub fn $name(&self) -> Self {
-            Value::apply(Op::Unary(Unary::$Op), &[self])
+            Value::unary(self, Unary::$Op)
         }
     )* };
 }
@@ -40,7 +40,7 @@ macro_rules! binary {
         #[track_caller]
         #[inline]
         pub fn $try(&self, b: impl Borrow<Self>) -> Result<Self> {
-            Value::try_apply(Op::Binary(Binary::$Op), &[self, b.borrow()])
+            Value::try_binary(Binary::$Op, self, b.borrow())
         }
     )* };
 }

@@ -1,9 +1,9 @@
 //! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
 
-use super::elementwise::{binary_map, binary_rule as binary_rule_block, unary_map, unary_rule as unary_rule_block};
-use super::{Binary, Fold, Op, Side, Unary, scan, windows};
-use crate::float::{Element, Exact, Float, Real};
-use crate::kernel::elementwise::{add_assign, zip};
+use super::elementwise::{binary_map, binary_rule as binary_rule_map, unary_map, unary_rule as unary_rule_map};
+use super::{Binary, Fold, Op, Side, Unary, number, scan, windows};
+use crate::float::{Element, Float, Real};
+use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce, rows};
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;
@@ -109,19 +109,11 @@ pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 
 // ---- elementwise ----
 
-/// A number through the same loops as a block, so that it gets the same bits.
-#[inline]
-fn one<T: Float>(f: impl FnOnce(&mut [T])) -> Tensor<T> {
-    let mut out = [T::zero()];
-    f(&mut out);
-    Tensor::scalar(out[0])
-}
-
 /// `f(x)`.
 #[inline]
 pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
     match x.as_scalar() {
-        Some(x) => one(|out| unary_block(u, &[x], out)),
+        Some(x) => Tensor::scalar(number::unary(u, x)),
         None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| unary_block(u, x, out))),
     }
 }
@@ -130,28 +122,34 @@ pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
 #[inline]
 pub(crate) fn unary_block<T: Float>(u: Unary, x: &[T], out: &mut [T]) {
     unary_map(u, x, out);
-    far_angles(u, x, |i| out[i] = u.f(Exact(x[i])).0);
+    far_angles(u, x, |i| out[i] = number::exact(u, x[i]));
 }
 
 /// The cotangent of `x`, in one pass: no temporary is made.
 #[inline]
 pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
-    let block = |x: &[T], y: &[T], g: &[T], out: &mut [T]| {
-        unary_rule_block(u, x, y, g, out);
-        far_angles(u, x, |i| out[i] = u.rule(Exact(x[i]), Exact(y[i]), Exact(g[i])).0);
-    };
     match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
-        (Some(x), Some(y), Some(g)) => one(|out| block(&[x], &[y], &[g], out)),
-        _ => Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|[x, y, g], out| block(x, y, g, out))),
+        (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
+        _ => Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|x, out| unary_rule_block(u, x, out))),
     }
+}
+
+/// Adds the cotangent of `x` to the contributions before, block by block.
+pub(crate) fn add_unary_rule<T: Float>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
+    zip_add(operands[0].shape(), operands, sum, &|x, out| unary_rule_block(u, x, out));
+}
+
+#[inline]
+fn unary_rule_block<T: Float>(u: Unary, [x, y, g]: [&[T]; 3], out: &mut [T]) {
+    unary_rule_map(u, x, y, g, out);
+    far_angles(u, x, |i| out[i] = number::exact_rule(u, x[i], y[i], g[i]));
 }
 
 /// Calls `again` for the angles that the fast sine and cosine do not cover.
 #[inline]
 fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
     if u.is_trigonometric() {
-        // A row may multiply its angle, by π at most.
-        let far = x.iter().enumerate().filter(|(_, x)| Real::abs(**x) > T::TRIG_LIMIT * T::of(0.25));
+        let far = x.iter().enumerate().filter(|(_, x)| number::is_far(**x));
         far.for_each(|(i, _)| again(i));
     }
 }
@@ -160,7 +158,7 @@ fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
 #[inline]
 pub(crate) fn binary<T: Float>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
     match (a.as_scalar(), b.as_scalar()) {
-        (Some(a), Some(b)) => one(|out| binary_map(f, &[a], &[b], out)),
+        (Some(a), Some(b)) => Tensor::scalar(number::binary(f, a, b)),
         _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out))),
     }
 }
@@ -171,13 +169,18 @@ pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tenso
     if f.passes_cotangent(side) {
         return if g.is_like(y) { g.clone() } else { g.broadcast_view(y.shape()) };
     }
-    let block = |a: &[T], b: &[T], y: &[T], g: &[T], out: &mut [T]| binary_rule_block(f, side, a, b, y, g, out);
     match (a.as_scalar(), b.as_scalar(), g.as_scalar(), y.as_scalar()) {
-        (Some(a), Some(b), Some(g), Some(y)) => one(|out| block(&[a], &[b], &[y], &[g], out)),
+        (Some(a), Some(b), Some(g), Some(y)) => Tensor::scalar(number::binary_rule(f, side, a, b, y, g)),
         _ => Tensor::build(y.shape(), |out| {
-            zip(y.shape(), [a, b, y, g], out, &|[a, b, y, g], out| block(a, b, y, g, out));
+            zip(y.shape(), [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
         }),
     }
+}
+
+/// Adds the cotangent of an operand of the shape of `y` to the contributions before, block by block.
+pub(crate) fn add_binary_rule<T: Float>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
+    let shape = operands[2].shape();
+    zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
 }
 
 /// `mask ? a : b` of a block.

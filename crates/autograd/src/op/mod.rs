@@ -10,6 +10,7 @@ pub mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod jvp;
 pub(crate) mod linalg;
+pub(crate) mod number;
 pub mod pool;
 pub mod rule;
 pub(crate) mod scan;

@@ -54,7 +54,7 @@ pub trait Rule<T: Float>: Send + Sync + 'static {
     }
 }
 
-/// The same rule behind a pointer: its generic methods at the two values they are needed for.
+/// A rule behind a pointer: its generic methods at the two values they are needed for.
 pub trait DynRule<T: Float>: Send + Sync {
     #[doc(hidden)]
     fn rule_name(&self) -> &'static str;
@@ -75,21 +75,24 @@ pub trait DynRule<T: Float>: Send + Sync {
     ) -> Result<Option<Var<'t, T>>>;
 }
 
-impl<T: Float, R: Rule<T>> DynRule<T> for R {
+/// A rule written once for all values.
+pub(crate) struct Written<R>(pub(crate) R);
+
+impl<T: Float, R: Rule<T>> DynRule<T> for Written<R> {
     fn rule_name(&self) -> &'static str {
-        self.name()
+        self.0.name()
     }
     fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        self.forward(x)
+        self.0.forward(x)
     }
     fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
-        self.vjp(x, y, g)
+        self.0.vjp(x, y, g)
     }
     fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        self.vjp(x, y, g)
+        self.0.vjp(x, y, g)
     }
     fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        self.jvp(x, y, t)
+        self.0.jvp(x, y, t)
     }
     fn jvp_recorded<'t>(
         &self,
@@ -97,6 +100,6 @@ impl<T: Float, R: Rule<T>> DynRule<T> for R {
         y: &Var<'t, T>,
         t: &[Option<&Var<'t, T>>],
     ) -> Result<Option<Var<'t, T>>> {
-        self.jvp(x, y, t)
+        self.0.jvp(x, y, t)
     }
 }

@@ -62,7 +62,8 @@ fn compute<T: Float>(list: &List<T>, id: u32, clock: Instant, profile: &mut Prof
     if matches!(op, Op::Leaf | Op::Const) {
         return;
     }
-    let x: SmallVec<[&Tensor<T>; 8]> = list.inputs(id).iter().map(|&i| list.value(i)).collect();
+    let stored: SmallVec<[_; 4]> = list.inputs(id).iter().map(|&i| list.value(i)).collect();
+    let x: SmallVec<[&Tensor<T>; 8]> = stored.iter().map(|x| &**x).collect();
     let start = clock.elapsed();
     let y = match op {
         Op::Custom { id } => list.rule(id).compute(&x),
@@ -191,10 +192,13 @@ impl<'m, T: Float> Source<T, Counted<'m, T>> for Metered<'m, T> {
         self.list.structured(id)
     }
     fn at(&self, id: u32) -> Counted<'m, T> {
-        self.meter(self.list.value(id).clone())
+        self.meter(Tensor::clone(&self.list.value(id)))
     }
     fn needs(&self, id: u32) -> bool {
         self.list.active(id)
+    }
+    fn wants(&self, _: u32) -> bool {
+        false
     }
     fn custom_vjp(
         &self,

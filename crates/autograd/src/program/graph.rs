@@ -93,7 +93,7 @@ impl<T: Float> Graph<T> {
                 continue;
             }
             let from: Inputs = list.inputs(id).iter().map(|&i| place[i as usize]).collect();
-            let value = list.nodes[id as usize].value.clone();
+            let value = list.value(id).clone();
             place[id as usize] = match list.op(id) {
                 Op::Leaf | Op::Const => graph.constant(value, list.line(id)),
                 op => graph.push_recorded(op, from, value, list.line(id)),

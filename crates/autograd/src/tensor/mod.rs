@@ -161,6 +161,15 @@ impl<T: Element> Tensor<T> {
         }
     }
 
+    /// The number itself, to be changed, if the rank is 0.
+    #[inline(always)]
+    pub(crate) fn scalar_mut(&mut self) -> Option<&mut T> {
+        match &mut self.0 {
+            Repr::Scalar(x) => Some(x),
+            Repr::Array(_) => None,
+        }
+    }
+
     /// The same elements in row-major order without gaps: this tensor itself if they stand so already, else a copy.
     pub fn contiguous(&self) -> Tensor<T> {
         if self.as_slice().is_some() { self.clone() } else { self.deep_copy() }

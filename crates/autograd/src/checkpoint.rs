@@ -1,0 +1,149 @@
+//! Memory for time: a piece of a computation of which the tape keeps the inputs and the result alone. What is between is
+//! computed again when a derivative asks for it (Griewank and Walther, *Revolve*, 2000).
+
+use crate::error::{Error, Result, or_panic};
+use crate::float::Float;
+use crate::op::Op;
+use crate::op::rule::DynRule;
+use crate::op::vjp::Cotangents;
+use crate::tape::{Tape, same_tape};
+use crate::tensor::Tensor;
+use crate::var::Var;
+use smallvec::SmallVec;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// `f(x)`, recorded as one node: the values that `f` makes on its way are let go, and made again, by calling `f` once
+/// more, when a derivative is taken. So a chain of n steps in √n pieces needs the memory of 2√n steps instead of n, for
+/// one more computation forward. Derivatives are those of `f`, of any order, forwards and backwards; contributions to an
+/// input that several pieces share are added up piece by piece, and so may round another way.
+///
+/// `f` must do the same every time: what it draws at random must come from a seed that it holds. It must get everything
+/// that is to be differentiated through `x`, or by [`Tape::keyed`] as layers do; a variable that it creates is its own.
+///
+/// ```
+/// use autograd::{checkpoint, Tape, Tensor};
+/// let tape = Tape::<f32>::new();
+/// let (w, start) = (tape.var(Tensor::eye(8)), tape.constant(Tensor::ones(&[4, 8])));
+/// let piece = |h, w| checkpoint(&[h, w], |x| (0..10).fold(x[0], |h, _| h.matmul(x[1]).tanh()));
+/// let loss = (0..10).fold(start, |h, _| piece(h, w)).sum(); // a hundred steps
+/// assert_eq!(tape.len(), 2 + 10 + 1);
+/// assert_eq!(loss.backward().wrt(w).shape(), [8, 8]);
+/// ```
+/// # Panics
+/// If there is no input or inputs live on different tapes; [`try_checkpoint`] returns the error. In whatever case `f` does.
+#[track_caller]
+pub fn checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Var<'t, T>
+where
+    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
+{
+    or_panic(try_checkpoint(x, f))
+}
+
+/// As [`checkpoint`], or what is wrong with the inputs.
+#[track_caller]
+pub fn try_checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Result<Var<'t, T>>
+where
+    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
+{
+    let Some(&Var { tape, .. }) = x.first() else {
+        return Err(Error::Argument { op: "checkpoint", hint: "give at least one input: it names the tape".into() });
+    };
+    same_tape("checkpoint", &x.iter().collect::<SmallVec<[_; 4]>>())?;
+    let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
+    let mut inputs: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).collect();
+    let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|x| x.peek()).collect();
+    let values: SmallVec<[&Tensor<T>; 4]> = values.iter().collect();
+    let (value, keyed) = piece.run(&values, |_, y| {
+        let keyed = |(key, var): (u64, Var<T>)| ((key, y.tape.is_active(var.id)), var.peek());
+        (y.peek(), y.tape.keys().into_iter().map(keyed).collect::<Vec<_>>())
+    });
+    for (key, value) in keyed {
+        inputs.push(by_key(tape, key, &value).id);
+        piece.keys.push(key);
+    }
+    let id = tape.add_rule(Arc::new(piece));
+    Ok(Var { tape, id: tape.structured(Op::Custom { id }, inputs, value, Location::caller()) })
+}
+
+/// What a checkpoint's node does.
+struct Piece<F> {
+    f: F,
+    /// Which inputs a derivative can reach.
+    active: SmallVec<[bool; 4]>,
+    /// The keys of the variables that `f` took from the tape, and whether they are no constants: inputs, too, after those
+    /// it is given.
+    keys: Vec<(u64, bool)>,
+}
+
+fn by_key<'t, T: Float>(tape: &'t Tape<T>, (key, active): (u64, bool), value: &Tensor<T>) -> Var<'t, T> {
+    if active { tape.keyed(key, value) } else { tape.keyed_constant(key, value) }
+}
+
+impl<F> Piece<F> {
+    /// Calls `f` on a tape of its own, which is gone afterwards, and gives the inputs and the result to `then`.
+    fn run<T: Float, R>(&self, x: &[&Tensor<T>], then: impl for<'a> FnOnce(&[Var<'a, T>], Var<'a, T>) -> R) -> R
+    where
+        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    {
+        let tape = Tape::new();
+        let given = x.iter().zip(&self.active).map(|(&x, active)| match active {
+            true => tape.var(x.clone()),
+            false => tape.constant(x.clone()),
+        });
+        let mut vars: SmallVec<[Var<T>; 4]> = given.collect();
+        vars.extend(self.keys.iter().zip(&x[vars.len()..]).map(|(&key, x)| by_key(&tape, key, x)));
+        then(&vars, self.call(&vars))
+    }
+
+    /// Calls `f` with what it is given directly.
+    fn call<'a, T: Float>(&self, x: &[Var<'a, T>]) -> Var<'a, T>
+    where
+        F: Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    {
+        (self.f)(&x[..self.active.len()])
+    }
+}
+
+impl<T: Float, F> DynRule<T> for Piece<F>
+where
+    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
+{
+    fn rule_name(&self) -> &'static str {
+        "checkpoint"
+    }
+
+    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        Ok(self.run(x, |_, y| y.peek()))
+    }
+
+    fn vjp_computed(&self, x: &[&Tensor<T>], _: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
+        self.run(x, |x, y| {
+            let mut gradients = y.vjp(g.clone());
+            x.iter().map(|x| gradients.take(*x)).collect()
+        })
+    }
+
+    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], _: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
+        let x: SmallVec<[Var<T>; 4]> = x.iter().map(|x| **x).collect();
+        self.call(&x).grad_with(*g, &x, true).into_iter().map(Some).collect()
+    }
+
+    fn jvp_computed(&self, x: &[&Tensor<T>], _: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
+        self.run(x, |x, y| {
+            let along = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, t.clone())));
+            y.try_jvp(&along.collect::<SmallVec<[_; 4]>>()).map(Some)
+        })
+    }
+
+    fn jvp_recorded<'t>(
+        &self,
+        x: &[&Var<'t, T>],
+        _: &Var<'t, T>,
+        t: &[Option<&Var<'t, T>>],
+    ) -> Result<Option<Var<'t, T>>> {
+        let vars: SmallVec<[Var<T>; 4]> = x.iter().map(|x| **x).collect();
+        let along: SmallVec<[_; 4]> = vars.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, *t))).collect();
+        Ok(Some(self.call(&vars).jvp_recorded(&along)))
+    }
+}
