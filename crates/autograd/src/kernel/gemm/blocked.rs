@@ -9,7 +9,7 @@
 
 use super::Product;
 use super::element::Element;
-use super::tile::{Panel, tile};
+use super::tile::tile;
 use super::view::{View, ViewMut};
 
 /// The longest block of the sum. It is part of the definition of the result: see the module's description.
@@ -29,7 +29,7 @@ pub fn is_one_block(k: usize) -> bool {
 }
 
 /// The length of the blocks of a sum of `k`, the last of which may be shorter.
-fn block(k: usize) -> usize {
+pub(super) fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 
@@ -74,6 +74,15 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
             }
         }
     }
+}
+
+/// Where a tile finds an operand: element `p` of the sum, lane `i`, is at `start + p * step + i * lane`.
+///
+/// A packed panel has a `step` of its width and a `lane` of 1.
+struct Panel<T> {
+    start: *const T,
+    step: usize,
+    lane: usize,
 }
 
 /// A block of rows in panels of `W` rows each: those from `packed_from` on are packed, the others read in place.
@@ -217,12 +226,14 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
             // SAFETY: the panels are padded to full tiles; of an edge tile, only what is in `c` gets there.
             unsafe {
                 let (a, b, c) = (a.get(panel_a), b.get(panel_b), c.sub(i, j));
+                let a_row = a.lane;
+                let (a, b) = (|p: usize| a.start.wrapping_add(p * a.step), |p: usize| b.start.wrapping_add(p * b.step));
                 if rows == R && cols == W {
-                    tile::<T, R, W, HARDWARE>(k, a, b, c.start, c.row, accumulate);
+                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, c.start, c.row, accumulate);
                     continue;
                 }
                 if rows == R && cols == H {
-                    tile::<T, R, H, HARDWARE>(k, a, b, c.start, c.row, accumulate);
+                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, c.start, c.row, accumulate);
                     continue;
                 }
                 let to = edge.as_mut_ptr().cast::<T>();
@@ -230,9 +241,9 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
                     copy_short::<T, W>(c.sub(i, 0).start, to.add(i * W), cols);
                 }
                 if cols <= H {
-                    tile::<T, R, H, HARDWARE>(k, a, b, to, W, accumulate);
+                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, to, W, accumulate);
                 } else {
-                    tile::<T, R, W, HARDWARE>(k, a, b, to, W, accumulate);
+                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, to, W, accumulate);
                 }
                 for i in 0..rows {
                     copy_short::<T, W>(to.add(i * W), c.sub(i, 0).start, cols);

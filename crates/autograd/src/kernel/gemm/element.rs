@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::ops::Add;
 
-use super::{Kind, Product, blocked, dots};
+use super::shifted::{Dots, Tap};
+use super::view::{View, ViewMut};
+use super::{Kind, Product, blocked, dots, shifted};
 
 /// A type that matrices are multiplied in: `f32` or `f64`.
 pub trait Element: Kernels {}
@@ -43,6 +45,9 @@ const ROW: usize = 64;
 pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
     const ZERO: Self;
 
+    /// What the rows of [shifted](super::shifted) products must be a multiple of: elements in 64 bytes.
+    const LANES: usize = 64 / size_of::<Self>();
+
     /// `self * x + y`, rounded once; by one instruction if `HARDWARE`, which must then be enabled.
     fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self;
 
@@ -57,6 +62,16 @@ pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
     /// The machine must have `isa`, the shapes and bounds of the operands must have been checked, `c` must be this
     /// thread's alone, and the workspace as [`workspace`](Self::workspace) says.
     unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]);
+
+    /// # Safety
+    ///
+    /// The machine must have `isa`; otherwise as for [`shifted::across`].
+    unsafe fn shifted(isa: Isa, w: View<Self>, x: &[Self], taps: &[Tap], c: ViewMut<Self>);
+
+    /// # Safety
+    ///
+    /// The machine must have `isa`; otherwise as for [`shifted::along`].
+    unsafe fn shifted_dots(isa: Isa, dots: Dots<'_, Self>, w: &mut [Self]);
 }
 
 macro_rules! kernels {
@@ -95,31 +110,56 @@ macro_rules! kernels {
             }
 
             unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f,avx2,fma")]
-                unsafe fn avx512(product: Product<'_, $t>, workspace: &mut [$t]) {
-                    unsafe { run::<$t, $r512, $w512, { $w512 / 2 }, true>(product, workspace) }
-                }
+                on_isa!(isa, $t, (product: Product<'_, $t>, workspace: &mut [$t]),
+                    avx512: run::<$t, $r512, $w512, { $w512 / 2 }, true>,
+                    fma: run::<$t, $r, $w, { $w / 2 }, true>,
+                    baseline: run::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>)
+            }
 
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn fma(product: Product<'_, $t>, workspace: &mut [$t]) {
-                    unsafe { run::<$t, $r, $w, { $w / 2 }, true>(product, workspace) }
-                }
+            unsafe fn shifted(isa: Isa, w: View<Self>, x: &[Self], taps: &[Tap], c: ViewMut<Self>) {
+                on_isa!(isa, $t, (w: View<$t>, x: &[$t], taps: &[Tap], c: ViewMut<$t>),
+                    avx512: shifted::across::<$t, $r512, $w512, { $w512 / 2 }, true>,
+                    fma: shifted::across::<$t, $r, $w, { $w / 2 }, true>,
+                    baseline: shifted::across::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>)
+            }
 
-                // SAFETY: the machine has `isa`, and the rest as the caller says.
-                unsafe {
-                    match isa {
-                        #[cfg(target_arch = "x86_64")]
-                        Isa::Avx512 => avx512(product, workspace),
-                        #[cfg(target_arch = "x86_64")]
-                        Isa::Fma => fma(product, workspace),
-                        Isa::Baseline => run::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>(product, workspace),
-                    }
-                }
+            unsafe fn shifted_dots(isa: Isa, dots: Dots<'_, Self>, w: &mut [Self]) {
+                const LANES: usize = <$t as Kernels>::LANES;
+                on_isa!(isa, $t, (dots: Dots<'_, $t>, w: &mut [$t]),
+                    avx512: shifted::along::<$t, LANES, 4, 6, true>,
+                    fma: shifted::along::<$t, LANES, 2, 3, true>,
+                    baseline: shifted::along::<$t, LANES, 1, 2, BASELINE_FUSES>)
             }
         }
     };
+}
+
+/// Calls one of three versions of a function, each compiled for its instruction set.
+macro_rules! on_isa {
+    ($isa:ident, $t:ty, ($($arg:ident: $Arg:ty),*), avx512: $avx512:expr, fma: $fma:expr, baseline: $baseline:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn avx512($($arg: $Arg),*) {
+            unsafe { $avx512($($arg),*) }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn fma($($arg: $Arg),*) {
+            unsafe { $fma($($arg),*) }
+        }
+
+        // SAFETY: the machine has `isa`, and the rest as the caller says.
+        unsafe {
+            match $isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512($($arg),*),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Fma => fma($($arg),*),
+                Isa::Baseline => $baseline($($arg),*),
+            }
+        }
+    }};
 }
 
 kernels!(f32, fused_f32, avx512: 8 x 32, fma: 6 x 16, baseline: 4 x 8);

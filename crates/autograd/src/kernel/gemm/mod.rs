@@ -12,12 +12,13 @@
 //!
 //! **How.** From the outside in: `mod.rs` checks shapes, picks the number of threads and gives each a part of `C`;
 //! [`element`] chooses the instruction set; [`blocked`] walks a part in blocks that fit the caches and packs operands
-//! where this pays; [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers. The scheme is
+//! where this pays; [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers, which [`shifted`] gives to convolutions, too. The scheme is
 //! that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
 mod blocked;
 mod dots;
 mod element;
+mod shifted;
 mod tile;
 mod view;
 
@@ -29,6 +30,7 @@ pub use blocked::is_one_block;
 pub use element::Element;
 use element::Isa;
 pub use element::with_workspace;
+pub use shifted::{Tap, shifted_dots_into, shifted_into};
 use smallvec::{SmallVec, smallvec};
 use std::marker::PhantomData;
 pub use view::Mat;

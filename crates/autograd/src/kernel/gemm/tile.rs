@@ -5,35 +5,37 @@
 
 use super::element::Element;
 
-/// Where a kernel finds an operand: element `p` of the sum, lane `i`, is at `start + p * step + i * lane`.
-///
-/// A packed panel has a `step` of its width and a `lane` of 1.
-pub(super) struct Panel<T> {
-    pub start: *const T,
-    pub step: usize,
-    pub lane: usize,
+/// Repeats a piece of code with a constant index from 0 to below a bound of 8 at most. A loop that is short enough to be
+/// written out the compiler may also take for one to vectorise, across the registers instead of along them.
+macro_rules! unrolled {
+    ($i:ident < $bound:expr, $body:block) => {{
+        const { assert!($bound <= 8) };
+        unrolled!(@ $i, $bound, $body; 0 1 2 3 4 5 6 7);
+    }};
+    (@ $i:ident, $bound:expr, $body:block; $($index:literal)*) => {$(
+        if $index < $bound {
+            #[allow(non_upper_case_globals, reason = "it stands for a variable")]
+            const $i: usize = $index;
+            $body
+        }
+    )*};
 }
+pub(super) use unrolled;
 
-impl<T> Clone for Panel<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Panel<T> {}
-
-/// `c = a b`, or `c += a b` if `accumulate`, for `a` of `R x k` and `b` of `k x W`. The rows of `c` are `c_row` apart.
+/// `c = a b`, or `c += a b` if `accumulate`, for `a` of `R x k` and `b` of `k x W`: column `p` of `a` begins at `a(p)`, its
+/// elements `a_row` apart, and row `p` of `b` is what is at `b(p)`. The rows of `c` are `c_row` apart.
 ///
 /// # Safety
 ///
-/// `a` and `b` must have `k` steps of `R` and `W` lanes, those of `b` contiguous, and `c` must be valid for writes
+/// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes
 /// (if `accumulate`, initialised). `HARDWARE` must be used only where the fused multiply-add instruction is enabled.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
     k: usize,
-    a: Panel<T>,
-    b: Panel<T>,
+    a: impl Fn(usize) -> *const T,
+    a_row: usize,
+    b: impl Fn(usize) -> *const T,
     c: *mut T,
     c_row: usize,
     accumulate: bool,
@@ -41,17 +43,15 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
     let mut sums = [[T::ZERO; W]; R];
     // SAFETY: steps below `k`, lanes below `R` and `W`; arrays have the alignment of their elements.
     unsafe {
-        let (mut from_a, mut from_b) = (a.start, b.start);
-        for _ in 0..k {
-            let lanes = from_b.cast::<[T; W]>().read();
-            for i in 0..R {
-                let x = from_a.add(i * a.lane).read();
+        for p in 0..k {
+            let column = a(p);
+            let lanes = b(p).cast::<[T; W]>().read();
+            unrolled!(i < R, {
+                let x = column.add(i * a_row).read();
                 for j in 0..W {
                     sums[i][j] = x.fused::<HARDWARE>(lanes[j], sums[i][j]);
                 }
-            }
-            from_a = from_a.wrapping_add(a.step);
-            from_b = from_b.wrapping_add(b.step);
+            });
         }
         for i in 0..R {
             let row = c.add(i * c_row).cast::<[T; W]>();

@@ -1,0 +1,279 @@
+//! Where everything is: phases, the places of an image in a line, and the shifts of the taps.
+
+use crate::float::Float;
+use crate::kernel::simd::simd;
+use crate::tensor::Tensor;
+use std::ops::Range;
+
+/// Multiply-adds that are worth a task of their own.
+const TASK_WORK: usize = 1 << 20;
+/// All sizes of a convolution.
+pub(crate) struct Sizes {
+    pub images: usize,
+    pub groups: usize,
+    /// Channels of one group, of the input and of the output.
+    pub channels: [usize; 2],
+    pub axes: [Axis; 3],
+}
+
+/// One axis of a convolution.
+pub(crate) struct Axis {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub dilation: usize,
+}
+
+impl Axis {
+    /// The phase that tap `k` sees, and where in it from the first place of the output.
+    pub(super) fn tap(&self, k: usize) -> (usize, usize) {
+        let at = k * self.dilation;
+        (at % self.stride, at / self.stride)
+    }
+
+    /// How many phases the taps see.
+    pub(super) fn phases(&self) -> usize {
+        (0..self.kernel.min(self.stride)).map(|k| self.tap(k).0 + 1).max().unwrap_or(1)
+    }
+
+    /// From the first tap to the last, within a phase.
+    pub(super) fn reach(&self) -> usize {
+        (self.kernel - 1) * self.dilation / self.stride
+    }
+
+    /// Zeros that the end of one row and the beginning of the next have in common.
+    pub(super) fn shared(&self) -> usize {
+        if self.stride == 1 { self.padding.min(self.reach()) } else { 0 }
+    }
+
+    /// From one row of a phase to the next.
+    pub(super) fn pitch(&self) -> usize {
+        self.output + self.reach() - self.shared()
+    }
+
+    /// The places of a phase that the unpadded image covers.
+    pub(super) fn inside(&self, phase: usize) -> Range<usize> {
+        let first = |at: usize| at.saturating_sub(phase).div_ceil(self.stride);
+        let end = first(self.padding + self.input).min(self.pitch());
+        first(self.padding).min(end)..end
+    }
+
+    /// Where in the unpadded image a place [inside](Self::inside) a phase is.
+    pub(super) fn at(&self, phase: usize, place: usize) -> usize {
+        place * self.stride + phase - self.padding
+    }
+}
+
+impl Sizes {
+    /// Elements of the input of one image and group.
+    pub(super) fn input(&self) -> usize {
+        self.channels[0] * self.axes.iter().map(|a| a.input).product::<usize>()
+    }
+
+    /// Taps of one output channel on one input channel.
+    pub(super) fn kernel(&self) -> usize {
+        self.axes.iter().map(|a| a.kernel).product()
+    }
+
+    /// Taps of one output channel.
+    pub(super) fn taps(&self) -> usize {
+        self.channels[0] * self.kernel()
+    }
+
+    /// The number of places of the kernel.
+    pub(super) fn places(&self) -> usize {
+        self.axes.iter().map(|a| a.output).product()
+    }
+
+    /// How many images of one group make a task.
+    pub(super) fn together(&self) -> usize {
+        (TASK_WORK / (self.taps() * self.places() * self.channels[1]).max(1)).max(1)
+    }
+
+    /// Whether every tap sees the image as it is.
+    pub(super) fn is_pointwise(&self) -> bool {
+        self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
+    }
+
+    /// The index of a place of a phase in the line that the rows form.
+    pub(super) fn place(&self, [i, j, k]: [usize; 3]) -> usize {
+        let [_, h, w] = &self.axes;
+        (i * h.pitch() + j) * w.pitch() + k
+    }
+
+    /// Elements of one phase of one channel.
+    pub(super) fn plane(&self) -> usize {
+        self.axes.iter().map(|a| a.pitch()).product()
+    }
+
+    /// The number of phases of one channel.
+    pub(super) fn phases(&self) -> usize {
+        self.axes.iter().map(|a| a.phases()).product()
+    }
+
+    /// The first phase on each axis, then the next…
+    pub(super) fn each_phase(&self) -> impl Iterator<Item = [usize; 3]> {
+        let [d, h, w] = self.axes.each_ref().map(|a| a.phases());
+        (0..d * h * w).map(move |i| [i / (h * w), i / w % h, i % w])
+    }
+
+    /// The place of the last tap, seen from the first.
+    pub(super) fn reach(&self) -> usize {
+        self.place(self.axes.each_ref().map(|a| a.reach()))
+    }
+
+    /// From the first place of the output to the last, in whole lanes.
+    pub(super) fn line<T: Float>(&self) -> usize {
+        (self.place(self.axes.each_ref().map(|a| a.output - 1)) + 1).next_multiple_of(T::LANES)
+    }
+
+    /// Calls `f` with the phase and shift of each tap of one channel.
+    pub(super) fn for_each_tap(&self, mut f: impl FnMut([usize; 3], usize)) {
+        let [d, h, w] = &self.axes;
+        for (i, j) in (0..d.kernel).flat_map(|i| (0..h.kernel).map(move |j| (i, j))) {
+            for k in 0..w.kernel {
+                let [d, h, w] = [d.tap(i), h.tap(j), w.tap(k)];
+                f([d.0, h.0, w.0], self.place([d.1, h.1, w.1]));
+            }
+        }
+    }
+
+    /// All taps of an output channel: which weight each is, and its shift in images that
+    /// [`spread_input`](Self::spread_input) has spread.
+    pub(super) fn all_taps(&self) -> Tensor<i64> {
+        let [_, h, w] = self.axes.each_ref().map(|a| a.phases());
+        Tensor::build(&[self.taps(), 2], |taps| {
+            let mut taps = taps.as_chunks_mut().0.iter_mut().enumerate();
+            for channel in 0..self.channels[0] {
+                self.for_each_tap(|[i, j, k], shift| {
+                    let phase = channel * self.phases() + (i * h + j) * w + k;
+                    let (at, tap) = taps.next().expect("as many as taps");
+                    *tap = [at as i64, (phase * self.plane() + shift) as i64];
+                });
+            }
+        })
+    }
+
+    /// Elements of one group of an image with its phases spread and its padding: what a line may reach beyond the last
+    /// plane is in it.
+    pub(super) fn spread<T: Float>(&self) -> usize {
+        let shared = self.place(self.axes.each_ref().map(|a| a.shared()));
+        self.channels[0] * self.phases() * self.plane() + shared + T::LANES
+    }
+
+    /// Calls `f` for each plane of rows that a phase of one channel of the image consists of.
+    pub(super) fn for_each_plane_of(&self, phase: [usize; 3], mut f: impl FnMut(Plane)) {
+        let [d, h, w] = &self.axes;
+        let (rows, along) = (h.inside(phase[1]), w.inside(phase[2]));
+        if rows.is_empty() || along.is_empty() {
+            return;
+        }
+        for i in d.inside(phase[0]) {
+            let row = d.at(phase[0], i) * h.input + h.at(phase[1], rows.start);
+            f(Plane {
+                rows: rows.len(),
+                width: along.len(),
+                line: self.place([i, rows.start, along.start]),
+                line_pitch: w.pitch(),
+                image: row * w.input + w.at(phase[2], along.start),
+                image_pitch: h.stride.saturating_mul(w.input),
+                step: w.stride,
+            });
+        }
+    }
+
+    /// Calls `f` for each plane of rows that one channel of the output consists of.
+    pub(super) fn for_each_plane(&self, mut f: impl FnMut(Plane)) {
+        let [d, h, w] = &self.axes;
+        for i in 0..d.output {
+            let (line, image) = (self.place([i, 0, 0]), i * h.output * w.output);
+            let (line_pitch, image_pitch) = (w.pitch(), w.output);
+            f(Plane { rows: h.output, width: w.output, line, line_pitch, image, image_pitch, step: 1 });
+        }
+    }
+
+    /// Spreads a group of an image into its phases. `to` must be zero where the padding is, and stays so.
+    pub(super) fn spread_input<T: Float>(&self, x: &[T], to: &mut [T]) {
+        let phases =
+            x.chunks_exact(self.input() / self.channels[0]).flat_map(|x| self.each_phase().map(move |p| (x, p)));
+        for ((x, phase), to) in phases.zip(to.chunks_exact_mut(self.plane())) {
+            self.for_each_plane_of(phase, |plane| plane.spread(x, to));
+        }
+    }
+
+    /// Spreads the output channels of a group, each to `size` elements. What is between the rows must be zero, and stays so.
+    pub(super) fn spread_output<T: Float>(&self, y: &[T], to: &mut [T], size: usize) {
+        for (y, to) in y.chunks_exact(self.places()).zip(to.chunks_mut(size)) {
+            self.for_each_plane(|plane| plane.spread(y, to));
+        }
+    }
+}
+
+/// Rows that lie in an image and in a line.
+#[derive(Clone, Copy)]
+pub(super) struct Plane {
+    rows: usize,
+    width: usize,
+    /// Where the first row begins in the line, and from one to the next.
+    line: usize,
+    line_pitch: usize,
+    /// The same in the image, where the elements of a row are `step` apart.
+    image: usize,
+    image_pitch: usize,
+    step: usize,
+}
+
+impl Plane {
+    /// From the image to the line.
+    fn spread<T: Float>(self, image: &[T], line: &mut [T]) {
+        let Plane { rows, width, step, .. } = self;
+        let (image, line) = (&image[self.image..], &mut line[self.line..]);
+        if step == 1 {
+            return copy_rows(image, self.image_pitch, line, self.line_pitch, rows, width);
+        }
+        for (image, line) in image.chunks(self.image_pitch).zip(line.chunks_mut(self.line_pitch)).take(rows) {
+            line[..width].iter_mut().zip(image.iter().step_by(step)).for_each(|(to, &x)| *to = x);
+        }
+    }
+
+    /// From the line, that begins at `start` of the whole one, to the image.
+    pub(super) fn gather<T: Float>(self, line: &[T], start: usize, image: &mut [T]) {
+        let Plane { rows, width, step, .. } = self;
+        let (image, line) = (&mut image[self.image..], &line[self.line - start..]);
+        if step == 1 {
+            return copy_rows(line, self.line_pitch, image, self.image_pitch, rows, width);
+        }
+        for (image, line) in image.chunks_mut(self.image_pitch).zip(line.chunks(self.line_pitch)).take(rows) {
+            image.iter_mut().step_by(step).zip(&line[..width]).for_each(|(to, &x)| *to = x);
+        }
+    }
+}
+
+simd! {
+    /// Copies `width` elements of each of `rows` rows. Most rows are too short for the call of a function that copies: two
+    /// moves of fixed size, from either end, do.
+    fn copy_rows<T: Float>(from: &[T], pitch: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
+        let pairs = from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows);
+        let pairs = pairs.map(|(from, to)| (&from[..width], &mut to[..width]));
+        match width {
+            0..4 => pairs.for_each(|(from, to)| to.iter_mut().zip(from).for_each(|(to, &x)| *to = x)),
+            4..8 => pairs.for_each(|(from, to)| copy_ends::<T, 4>(from, to)),
+            8..16 => pairs.for_each(|(from, to)| copy_ends::<T, 8>(from, to)),
+            16..=32 => pairs.for_each(|(from, to)| copy_ends::<T, 16>(from, to)),
+            _ => pairs.for_each(|(from, to)| to.copy_from_slice(from)),
+        }
+    }
+}
+
+/// Copies from `N` to `2 N` elements.
+#[inline(always)]
+fn copy_ends<T: Float, const N: usize>(from: &[T], to: &mut [T]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        let (first, last) = (*first, *last);
+        let end = to.len() - N;
+        to[..N].copy_from_slice(&first);
+        to[end..].copy_from_slice(&last);
+    }
+}

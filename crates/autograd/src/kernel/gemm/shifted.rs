@@ -1,0 +1,254 @@
+//! Products with a matrix whose rows are pieces of one slice, each shifted by some elements against the first: they
+//! overlap. What the taps of a convolution see of an image is such a matrix; it need not be laid out.
+//!
+//! [`shifted_into`] multiplies it from the left, [`shifted_dots_into`] its transpose. The order of the additions is as in the
+//! module's description: blocks of the sum for the first; for the second, lanes and their totals, as in [`super::dots`].
+
+use super::blocked::block;
+use super::element::{Element, Isa};
+use super::threads_for;
+use super::tile::{tile, unrolled};
+use super::view::{View, ViewMut};
+use crate::kernel::threads;
+
+/// Rows of a result that a thread takes at a time, where there is enough work: a multiple of what tiles have.
+const ROWS: usize = 24;
+
+/// A term of a sum: where its weight is in a row of weights, and where what it weighs begins in an image.
+pub type Tap = [i64; 2];
+
+/// `c[i, j] = Σ w[i * row + at] x[shift + j]`, the sum over the taps `[at, shift]`; `c` has `rows` rows without gaps.
+///
+/// # Panics
+///
+/// If the rows of `c` are no multiple of [`Element::LANES`] long, or if a tap leads out of `w` or `x`.
+pub fn shifted_into<T: Element>(w: &[T], rows: usize, row: usize, x: &[T], taps: &[Tap], c: &mut [T]) {
+    if c.is_empty() {
+        return;
+    }
+    let len = check(x, taps, c, rows);
+    let last = (rows - 1) * row;
+    assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap leads out of the weights");
+    let isa = Isa::detect();
+    let some = if threads_for(c.len() * taps.len()) > 1 { ROWS } else { rows };
+    threads::for_each_chunk(c, some * len, &|part, c| {
+        let w = View { start: w.as_ptr(), rows, cols: 1, row, col: 1 };
+        // SAFETY: the part's rows are among those of `w`; the taps and the length have been checked.
+        unsafe { T::shifted(isa, w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
+    });
+}
+
+/// `w[i * row + at] = Σ g[n, i, j] x[n, shift + j]` for each tap `[at, shift]`, the sum over all `n` below `images` and all
+/// `j`: `g` and `x` each hold that many equal parts, those of `g` with as many rows as `w` has.
+///
+/// # Panics
+///
+/// If the rows of `g` are no multiple of [`Element::LANES`] long, or if a tap leads out of a row or of its part of `x`.
+pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Tap], w: &mut [T], row: usize) {
+    if w.is_empty() {
+        return;
+    }
+    let (rows, g_size, x_size) = (w.len() / row, g.len() / images, x.len() / images);
+    let len = check(&x[..x_size], taps, &g[..g_size], rows);
+    let isa = Isa::detect();
+    let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
+    threads::for_each_chunk(w, some * row, &|part, w| {
+        let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
+        // SAFETY: the part's rows are among those of each image; the taps and the length have been checked.
+        unsafe { T::shifted_dots(isa, dots, w) };
+    });
+}
+
+/// The length of the rows of `c`.
+fn check<T: Element>(x: &[T], taps: &[Tap], c: &[T], rows: usize) -> usize {
+    let len = c.len() / rows;
+    assert!(c.len() == rows * len && len.is_multiple_of(T::LANES), "shifted: {rows} rows in {} elements", c.len());
+    assert!(taps.iter().all(|&[_, shift]| in_slice(x, shift, len)), "shifted: a row of {len} leaves {}", x.len());
+    len
+}
+
+fn in_slice<T>(x: &[T], from: i64, len: usize) -> bool {
+    usize::try_from(from).is_ok_and(|from| from <= x.len() && len <= x.len() - from)
+}
+
+/// [`shifted_into`] on one thread.
+///
+/// # Safety
+///
+/// As for `shifted_into`; `w` is the first column of the weights, and `c` must have its rows. As for `HARDWARE`, see [`tile`].
+#[inline(always)]
+pub(super) unsafe fn across<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
+    w: View<T>,
+    x: &[T],
+    taps: &[Tap],
+    c: ViewMut<T>,
+) {
+    let mut i = 0;
+    while i < w.rows {
+        // As many rows at a time as there are, or as fit the registers.
+        macro_rules! rows {
+            ($rows:expr) => {
+                if $rows <= R && $rows <= w.rows - i {
+                    // SAFETY: rows of `w` and of `c`.
+                    unsafe {
+                        let w = w.sub(i, 0, $rows, 1);
+                        across_rows::<T, { $rows }, W, H, HARDWARE>(w, x, taps, c.sub(i, 0));
+                    }
+                    i += $rows;
+                    continue;
+                }
+            };
+        }
+        rows!(8);
+        rows!(6);
+        rows!(4);
+        rows!(2);
+        rows!(1);
+    }
+}
+
+/// [`across`] for as many rows as a tile has.
+///
+/// # Safety
+///
+/// As for `across`.
+#[inline(always)]
+unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
+    w: View<T>,
+    x: &[T],
+    taps: &[Tap],
+    c: ViewMut<T>,
+) {
+    let depth = block(taps.len());
+    // One step even for an empty sum, which sets `c` to 0.
+    for p in (0..taps.len().max(1)).step_by(depth) {
+        let taps = &taps[p..taps.len().min(p + depth)];
+        // SAFETY: the taps lead to weights, and to rows within `x`; `j` and a tile's columns are within a row.
+        unsafe {
+            let weight = |p: usize| w.start.add(taps.get_unchecked(p)[0] as usize);
+            let wide = c.row - c.row % W;
+            for j in (0..wide).step_by(W) {
+                let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
+                tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, p > 0);
+            }
+            for j in (wide..c.row).step_by(H) {
+                let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
+                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, p > 0);
+            }
+        }
+    }
+}
+
+/// The operands of [`shifted_dots_into`], or of some rows of it.
+pub struct Dots<'a, T> {
+    images: usize,
+    /// Begins with the first of the rows.
+    g: &'a [T],
+    g_size: usize,
+    x: &'a [T],
+    x_size: usize,
+    len: usize,
+    taps: &'a [Tap],
+    row: usize,
+}
+
+/// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time: the last ones overlap those before.
+///
+/// # Safety
+///
+/// As for `shifted_dots_into`. As for `HARDWARE`, see [`tile`].
+#[inline(always)]
+pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
+    dots: Dots<'_, T>,
+    w: &mut [T],
+) {
+    let (rows, taps) = (w.len() / dots.row, dots.taps.len());
+    let (r, s) = (if rows < R { 1 } else { R }, if taps < S { 1 } else { S });
+    for (i, p) in (0..rows).step_by(r).flat_map(|i| (0..taps).step_by(s).map(move |p| (i, p))) {
+        let (i, p) = (i.min(rows - r), p.min(taps - s));
+        // SAFETY: so many rows and taps are there.
+        unsafe {
+            match (r == 1, s == 1) {
+                (true, true) => dots_of::<T, L, 1, 1, HARDWARE>(&dots, i, p, w),
+                (true, false) => dots_of::<T, L, 1, S, HARDWARE>(&dots, i, p, w),
+                (false, true) => dots_of::<T, L, R, 1, HARDWARE>(&dots, i, p, w),
+                (false, false) => dots_of::<T, L, R, S, HARDWARE>(&dots, i, p, w),
+            }
+        }
+    }
+}
+
+/// `R` rows by `S` taps of [`along`], each sum in `L` lanes.
+///
+/// # Safety
+///
+/// As for `along`; there must be so many rows from `first` and taps from `tap` on.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
+unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
+    dots: &Dots<'_, T>,
+    first: usize,
+    tap: usize,
+    w: &mut [T],
+) {
+    let Dots { images, g, g_size, x, x_size, len, taps, row } = *dots;
+    let (mut to, mut shift) = ([0; S], [0; S]);
+    for p in 0..S {
+        [to[p], shift[p]] = taps[tap + p].map(|at| at as usize);
+    }
+    let mut sums = [[[T::ZERO; L]; S]; R];
+    for image in 0..images {
+        for j in (0..len).step_by(L) {
+            // SAFETY: the rows of `g` and the shifted ones of `x` are `len` long.
+            unsafe {
+                let from_g = g.as_ptr().add(image * g_size + first * len + j);
+                let from_x = x.as_ptr().add(image * x_size + j);
+                let mut lanes = [[T::ZERO; L]; R];
+                for i in 0..R {
+                    lanes[i] = from_g.add(i * len).cast::<[T; L]>().read();
+                }
+                unrolled!(p < S, {
+                    let x = from_x.add(shift[p]).cast::<[T; L]>().read();
+                    for i in 0..R {
+                        for l in 0..L {
+                            sums[i][p][l] = lanes[i][l].fused::<HARDWARE>(x[l], sums[i][p][l]);
+                        }
+                    }
+                });
+            }
+        }
+    }
+    // Copied: what another function is given the address of does not stay in registers.
+    let totals = sums;
+    put_totals(&totals, to, &mut w[first * row..], row);
+}
+
+/// Writes the sum of all lanes of each of `R` rows and `S` taps.
+///
+/// This is no part of the loop over the lanes: the compiler would mix up both, and cut the lanes into pieces.
+#[inline(never)]
+fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
+    sums: &[[[T; L]; S]; R],
+    to: [usize; S],
+    w: &mut [T],
+    row: usize,
+) {
+    for (i, sums) in sums.iter().enumerate() {
+        for (&lanes, to) in sums.iter().zip(to) {
+            w[i * row + to] = total(lanes);
+        }
+    }
+}
+
+/// The sum of all lanes, in a fixed order: halves are added until one is left.
+#[inline(always)]
+fn total<T: Element, const L: usize>(mut lanes: [T; L]) -> T {
+    let mut half = L / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] = lanes[l] + lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
