@@ -3,6 +3,7 @@
 
 use crate::{Param, Pass};
 use autograd::{Float, Var};
+use std::fmt::{Display, Write};
 
 /// A layer, or a network of layers: a function of one variable that remembers parameters.
 ///
@@ -55,22 +56,32 @@ pub trait Parameters<T: Float> {
 /// The name of the place that is being visited, as in `encoder.0.weight`. Reused from visit to visit: naming allocates
 /// nothing once warm.
 #[derive(Debug, Clone, Default)]
-pub struct Path(String);
+pub struct Path {
+    name: String,
+    ending: String,
+}
 
 impl Path {
     /// The name as it stands.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// Runs `f` one level further down.
-    pub fn within(&mut self, name: impl std::fmt::Display, f: impl FnOnce(&mut Path)) {
-        use std::fmt::Write;
-        let length = self.0.len();
+    pub fn within(&mut self, name: impl Display, f: impl FnOnce(&mut Path)) {
+        let length = self.name.len();
         let dot = if length == 0 { "" } else { "." };
-        write!(self.0, "{dot}{name}").expect("writing to a string succeeds");
+        write!(self.name, "{dot}{name}{}", self.ending).expect("writing to a string succeeds");
         f(self);
-        self.0.truncate(length);
+        self.name.truncate(length);
+    }
+
+    /// Runs `f` with this at the end of each name it goes down by: of `weight`, an ending `_l0` makes `weight_l0`.
+    pub fn ending(&mut self, ending: impl Display, f: impl FnOnce(&mut Path)) {
+        self.ending.clear();
+        write!(self.ending, "{ending}").expect("writing to a string succeeds");
+        f(self);
+        self.ending.clear();
     }
 }
 

@@ -28,8 +28,9 @@ fn forward<'t>(model: &dyn Module<f64>, x: Var<'t, f64>, mode: Mode) -> Var<'t, 
     model.forward(x, &mut pass(x.tape(), mode))
 }
 
+/// Checks a module's derivatives with respect to every trainable parameter against five-point differences.
 #[track_caller]
-fn check_parameters(model: &mut dyn Module<f64>, x: &Tensor<f64>, mode: Mode) {
+pub(crate) fn check_parameters(model: &mut dyn Module<f64>, x: &Tensor<f64>, mode: Mode) {
     let tape = Tape::new();
     let y = forward(model, tape.constant(x.clone()), mode);
     let cotangent = Tensor::randn(&y.shape(), &mut Rng::new(6));

@@ -76,11 +76,22 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
     v: Var<'t, T>,
     options: AttentionOptions<'t, T>,
 ) -> Result<Var<'t, T>> {
-    const OP: &str = "scaled_dot_product_attention";
-    if let Some(x) = [q, k, v].into_iter().find(|x| x.rank() < 2) {
-        let hint = "queries, keys and values need two axes at least, […, positions, width]".into();
-        return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
-    }
+    at_least_matrix(v)?;
+    attention_weights(q, k, options)?.try_matmul(v)
+}
+
+/// How much each query `[…, L, E]` makes of each key `[…, S, E]`, `softmax(q kᵀ · scale + mask)`, of shape `[…, L, S]`: what
+/// [`scaled_dot_product_attention`] mixes the values by.
+///
+/// # Errors
+/// If the shapes do not fit, or there is a mask and attention is causal: one mask can say both.
+#[track_caller]
+pub fn attention_weights<'t, T: Float>(
+    q: Var<'t, T>,
+    k: Var<'t, T>,
+    options: AttentionOptions<'t, T>,
+) -> Result<Var<'t, T>> {
+    at_least_matrix(q).and(at_least_matrix(k))?;
     if options.causal && options.mask.is_some() {
         let hint = "give a mask or ask for a causal one: a mask can also hide what comes later".into();
         return Err(Error::Argument { op: OP, hint });
@@ -95,11 +106,24 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
     }
     if options.causal {
         let shape = scores.shape();
-        let later =
-            Tensor::from_fn(&shape[shape.len() - 2..], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() });
-        scores = scores + scores.tape().constant(later);
+        scores = scores + scores.tape().constant(causal_mask(shape[shape.len() - 2], shape[shape.len() - 1]));
     }
-    attend(scores, options.mask.is_some())?.try_matmul(v)
+    attend(scores, options.mask.is_some())
+}
+
+const OP: &str = "scaled_dot_product_attention";
+
+fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
+    if x.rank() >= 2 {
+        return Ok(());
+    }
+    let hint = "queries, keys and values need two axes at least, […, positions, width]".into();
+    Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint })
+}
+
+/// 0 where a query may see a key, up to its own position, and -inf at what comes later.
+pub(crate) fn causal_mask<T: Float>(queries: usize, keys: usize) -> Tensor<T> {
+    Tensor::from_fn(&[queries, keys], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() })
 }
 
 /// The softmax over keys. A query that a mask leaves no key has the weight 0 everywhere, and no derivative.

@@ -1,6 +1,6 @@
 //! Recurrent steps, and runs of them over a sequence.
 
-use autograd::{Error, Float, Result, Var};
+use autograd::{Error, Float, Result, Tensor, Var};
 
 /// The parameters of a recurrent step, shaped as PyTorch shapes them; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl<'t, T: Float> Weights<'t, T> {
     /// What the state contributes: `h w_hhᵀ + b_hh`.
     #[track_caller]
     fn of_state(&self, h: Var<'t, T>) -> Var<'t, T> {
-        let y = h.matmul(self.w_hh.t());
+        let y = if h.rank() == 2 { h.matmul_t(self.w_hh) } else { h.matmul(self.w_hh.t()) };
         self.b_hh.map_or(y, |bias| y + bias)
     }
 }
@@ -68,38 +68,164 @@ fn gate<'t, T: Float>(all: Var<'t, T>, i: usize, hidden: usize) -> Var<'t, T> {
     all.slice(-1, (i * hidden) as isize..((i + 1) * hidden) as isize)
 }
 
-#[track_caller]
-fn plain_step<'t, T: Float>(
-    input: Var<'t, T>,
-    h: Var<'t, T>,
-    weights: &Weights<'t, T>,
-    nonlinearity: RnnNonlinearity,
-) -> Var<'t, T> {
-    let sum = input + weights.of_state(h);
-    match nonlinearity {
-        RnnNonlinearity::Tanh => sum.tanh(),
-        RnnNonlinearity::Relu => sum.relu(),
+/// A kind of recurrent network by its step, from one state to the next; a state is `N` tensors `[batch, hidden]`, of which
+/// the first is also the output.
+pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
+    /// How many blocks of `hidden` rows the weights have.
+    const GATES: usize;
+    /// What errors of a single step call it, those of a sequence, and summaries.
+    const NAMES: [&'static str; 3];
+    /// The next state; `input` is what the inputs contribute, bias and all.
+    #[track_caller]
+    fn step<'t, T: Float>(self, input: Var<'t, T>, state: [Var<'t, T>; N], weights: &Weights<'t, T>)
+    -> [Var<'t, T>; N];
+}
+
+/// The step of [`gru_cell`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct GruUnit;
+
+/// The step of [`lstm_cell`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct LstmUnit;
+
+impl Unit<1> for RnnNonlinearity {
+    const GATES: usize = 1;
+    const NAMES: [&'static str; 3] = ["rnn_cell", "rnn_seq", "Rnn"];
+
+    #[track_caller]
+    fn step<'t, T: Float>(self, input: Var<'t, T>, [h]: [Var<'t, T>; 1], weights: &Weights<'t, T>) -> [Var<'t, T>; 1] {
+        let sum = input + weights.of_state(h);
+        [match self {
+            RnnNonlinearity::Tanh => sum.tanh(),
+            RnnNonlinearity::Relu => sum.relu(),
+        }]
     }
 }
 
-#[track_caller]
-fn gru_step<'t, T: Float>(input: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t, T>) -> Var<'t, T> {
-    let hidden = h.shape()[h.rank() - 1];
-    let state = weights.of_state(h);
-    let both = |i: usize| (gate(input, i, hidden) + gate(state, i, hidden)).sigmoid();
-    let (reset, update) = (both(0), both(1));
-    let new = (gate(input, 2, hidden) + reset * gate(state, 2, hidden)).tanh();
-    new + update * (h - new)
+impl Unit<1> for GruUnit {
+    const GATES: usize = 3;
+    const NAMES: [&'static str; 3] = ["gru_cell", "gru_seq", "Gru"];
+
+    #[track_caller]
+    fn step<'t, T: Float>(self, input: Var<'t, T>, [h]: [Var<'t, T>; 1], weights: &Weights<'t, T>) -> [Var<'t, T>; 1] {
+        let hidden = h.shape()[h.rank() - 1];
+        let state = weights.of_state(h);
+        let both = |i: usize| (gate(input, i, hidden) + gate(state, i, hidden)).sigmoid();
+        let (reset, update) = (both(0), both(1));
+        let new = (gate(input, 2, hidden) + reset * gate(state, 2, hidden)).tanh();
+        [new + update * (h - new)]
+    }
 }
 
+impl Unit<2> for LstmUnit {
+    const GATES: usize = 4;
+    const NAMES: [&'static str; 3] = ["lstm_cell", "lstm_seq", "Lstm"];
+
+    #[track_caller]
+    fn step<'t, T: Float>(
+        self,
+        input: Var<'t, T>,
+        [h, c]: [Var<'t, T>; 2],
+        weights: &Weights<'t, T>,
+    ) -> [Var<'t, T>; 2] {
+        let hidden = h.shape()[h.rank() - 1];
+        let gates = input + weights.of_state(h);
+        let gate = |i: usize| gate(gates, i, hidden);
+        let (input, forget, cell, output) = (gate(0).sigmoid(), gate(1).sigmoid(), gate(2).tanh(), gate(3).sigmoid());
+        let c = forget * c + input * cell;
+        [output * c.tanh(), c]
+    }
+}
+
+/// One step of a unit.
 #[track_caller]
-fn lstm_step<'t, T: Float>(input: Var<'t, T>, [h, c]: [Var<'t, T>; 2], weights: &Weights<'t, T>) -> [Var<'t, T>; 2] {
-    let hidden = h.shape()[h.rank() - 1];
-    let gates = input + weights.of_state(h);
-    let gate = |i: usize| gate(gates, i, hidden);
-    let (input, forget, cell, output) = (gate(0).sigmoid(), gate(1).sigmoid(), gate(2).tanh(), gate(3).sigmoid());
-    let c = forget * c + input * cell;
-    [output * c.tanh(), c]
+pub(crate) fn cell<'t, T: Float, U: Unit<N>, const N: usize>(
+    unit: U,
+    x: Var<'t, T>,
+    state: [Var<'t, T>; N],
+    weights: &Weights<'t, T>,
+) -> Result<[Var<'t, T>; N]> {
+    weights.check(U::NAMES[0], U::GATES, x, state[0])?;
+    same_state(U::NAMES[0], &state)?;
+    Ok(unit.step(weights.of_input(x), state, weights))
+}
+
+/// An error unless all parts of a state have one shape.
+fn same_state<T: Float>(op: &'static str, state: &[Var<'_, T>]) -> Result<()> {
+    match state.iter().find(|part| part.shape() != state[0].shape()) {
+        None => Ok(()),
+        Some(c) => {
+            let hint = format!("the cell must have the shape of the state, {:?}", state[0].shape());
+            Err(Error::Shape { op, shape: c.shape().as_slice().into(), hint })
+        }
+    }
+}
+
+/// How a unit walks along a sequence.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk<'t, T: Float> {
+    /// From the last element to the first.
+    pub(crate) reverse: bool,
+    /// How many elements each sequence of the batch has, `[batch]`: none is walked over after them, and outputs there are 0.
+    pub(crate) lengths: Option<Var<'t, T>>,
+}
+
+/// Steps over the first axis of `x`, time: the inputs' part is computed for all steps at once. Returns the first part of the
+/// state after each step in one tensor `[time, …]`, and the last state.
+#[track_caller]
+pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
+    unit: U,
+    x: Var<'t, T>,
+    mut state: [Var<'t, T>; N],
+    weights: &Weights<'t, T>,
+    walk: Walk<'t, T>,
+) -> Result<(Var<'t, T>, [Var<'t, T>; N])> {
+    let op = U::NAMES[1];
+    let steps = match (x.rank(), x.shape().first()) {
+        (2.., Some(&steps)) if steps > 0 => steps,
+        _ => {
+            let hint = "a sequence must be [time, …, inputs] and have a step".into();
+            return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
+        }
+    };
+    weights.check(op, U::GATES, x.index_axis(0, 0), state[0])?;
+    same_state(op, &state)?;
+    let lengths = walk.lengths.map(|lengths| column_of(op, lengths, state[0])).transpose()?;
+    let number = |c: usize| x.tape().constant(Tensor::scalar(T::of(c as f64)));
+    let input = weights.of_input(x);
+    let mut outputs = Vec::with_capacity(steps);
+    for i in 0..steps {
+        let t = if walk.reverse { steps - 1 - i } else { i };
+        let next = unit.step(input.index_axis(0, t as isize), state, weights);
+        let Some(lengths) = lengths else {
+            state = next;
+            outputs.push(next[0]);
+            continue;
+        };
+        let running = lengths.gt(number(t));
+        state = std::array::from_fn(|k| running.select(next[k], state[k]));
+        outputs.push(running.select(next[0], number(0)));
+    }
+    if walk.reverse {
+        outputs.reverse();
+    }
+    Ok((Var::try_stack(&outputs, 0)?, state))
+}
+
+/// Lengths `[batch]` as a column beside the state.
+fn column_of<'t, T: Float>(op: &'static str, lengths: Var<'t, T>, state: Var<'t, T>) -> Result<Var<'t, T>> {
+    let (given, state) = (lengths.shape(), state.shape());
+    if state.len() == 2 && given.as_slice() == [state[0]] {
+        return lengths.try_unsqueeze(1);
+    }
+    let hint = format!("lengths must be one number for each sequence of a batch, and states are {state:?}");
+    Err(Error::Shape { op, shape: given.as_slice().into(), hint })
+}
+
+/// The walk of the plain functions.
+fn forwards<'t, T: Float>() -> Walk<'t, T> {
+    Walk { reverse: false, lengths: None }
 }
 
 /// A step of a plain recurrent network, `tanh(w_ih x + b_ih + w_hh h + b_hh)` or its ReLU, from input `[batch, inputs]` and
@@ -123,8 +249,7 @@ pub fn rnn_cell<'t, T: Float>(
     weights: &Weights<'t, T>,
     nonlinearity: RnnNonlinearity,
 ) -> Result<Var<'t, T>> {
-    weights.check("rnn_cell", 1, x, h)?;
-    Ok(plain_step(weights.of_input(x), h, weights, nonlinearity))
+    cell(nonlinearity, x, [h], weights).map(|[h]| h)
 }
 
 /// A step of a gated recurrent unit, gates in the order reset, update, new:
@@ -141,8 +266,7 @@ pub fn rnn_cell<'t, T: Float>(
 /// If the shapes do not fit.
 #[track_caller]
 pub fn gru_cell<'t, T: Float>(x: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t, T>) -> Result<Var<'t, T>> {
-    weights.check("gru_cell", 3, x, h)?;
-    Ok(gru_step(weights.of_input(x), h, weights))
+    cell(GruUnit, x, [h], weights).map(|[h]| h)
 }
 
 /// A step of a long short-term memory from state `[h, c]` to the next, gates in the order input, forget, cell, output:
@@ -163,46 +287,7 @@ pub fn lstm_cell<'t, T: Float>(
     state: [Var<'t, T>; 2],
     weights: &Weights<'t, T>,
 ) -> Result<[Var<'t, T>; 2]> {
-    weights.check("lstm_cell", 4, x, state[0])?;
-    same_state("lstm_cell", state)?;
-    Ok(lstm_step(weights.of_input(x), state, weights))
-}
-
-fn same_state<T: Float>(op: &'static str, [h, c]: [Var<'_, T>; 2]) -> Result<()> {
-    if h.shape() == c.shape() {
-        return Ok(());
-    }
-    let hint = format!("the cell must have the shape of the state, {:?}", h.shape());
-    Err(Error::Shape { op, shape: c.shape().as_slice().into(), hint })
-}
-
-/// Steps over the first axis of `x`, time: the inputs' part is computed for all steps at once. Returns the first state of
-/// each step in one tensor `[time, …]`, and the last states.
-#[track_caller]
-fn unrolled<'t, T: Float, const N: usize>(
-    op: &'static str,
-    gates: usize,
-    x: Var<'t, T>,
-    mut states: [Var<'t, T>; N],
-    weights: &Weights<'t, T>,
-    step: impl Fn(Var<'t, T>, [Var<'t, T>; N]) -> [Var<'t, T>; N],
-) -> Result<(Var<'t, T>, [Var<'t, T>; N])> {
-    let steps = match (x.rank(), x.shape().first()) {
-        (2.., Some(&steps)) if steps > 0 => steps as isize,
-        _ => {
-            let hint = "a sequence must be [time, …, inputs] and have a step".into();
-            return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
-        }
-    };
-    let at = |x: Var<'t, T>, t: isize| x.slice(0, t..t + 1).squeeze(0);
-    weights.check(op, gates, at(x, 0), states[0])?;
-    let input = weights.of_input(x);
-    let mut outputs = Vec::with_capacity(steps as usize);
-    for t in 0..steps {
-        states = step(at(input, t), states);
-        outputs.push(states[0]);
-    }
-    Ok((Var::try_stack(&outputs, 0)?, states))
+    cell(LstmUnit, x, state, weights)
 }
 
 /// [`rnn_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last one.
@@ -216,8 +301,7 @@ pub fn rnn_seq<'t, T: Float>(
     weights: &Weights<'t, T>,
     nonlinearity: RnnNonlinearity,
 ) -> Result<(Var<'t, T>, Var<'t, T>)> {
-    let step = |input, [h]: [Var<'t, T>; 1]| [plain_step(input, h, weights, nonlinearity)];
-    unrolled("rnn_seq", 1, x, [h], weights, step).map(|(y, [h])| (y, h))
+    sequence(nonlinearity, x, [h], weights, forwards()).map(|(y, [h])| (y, h))
 }
 
 /// [`gru_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last one.
@@ -240,8 +324,7 @@ pub fn gru_seq<'t, T: Float>(
     h: Var<'t, T>,
     weights: &Weights<'t, T>,
 ) -> Result<(Var<'t, T>, Var<'t, T>)> {
-    let step = |input, [h]: [Var<'t, T>; 1]| [gru_step(input, h, weights)];
-    unrolled("gru_seq", 3, x, [h], weights, step).map(|(y, [h])| (y, h))
+    sequence(GruUnit, x, [h], weights, forwards()).map(|(y, [h])| (y, h))
 }
 
 /// [`lstm_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last `[h, c]`.
@@ -254,6 +337,5 @@ pub fn lstm_seq<'t, T: Float>(
     state: [Var<'t, T>; 2],
     weights: &Weights<'t, T>,
 ) -> Result<(Var<'t, T>, [Var<'t, T>; 2])> {
-    same_state("lstm_seq", state)?;
-    unrolled("lstm_seq", 4, x, state, weights, |input, state| lstm_step(input, state, weights))
+    sequence(LstmUnit, x, state, weights, forwards())
 }

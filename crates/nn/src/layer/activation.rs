@@ -1,83 +1,157 @@
-//! Activations: the functions between the dense layers, without parameters.
+//! Activations: the functions between the layers.
 
-use crate::{Module, Pass, parameters};
-use autograd::{Float, Var};
+use crate::{Mode, Module, Noise, Param, Pass, parameters};
+use autograd::{Float, Tensor, Var};
 
-/// A function applied between layers: a layer by itself, and a setting of [`Mlp`](super::Mlp).
-///
-/// At a kink the derivative is PyTorch's: 0 for `Relu`, the slope for `LeakyRelu`, `alpha` for `Elu`.
-///
-/// ```
-/// use autograd::Tape;
-/// use nn::layer::Activation;
-/// let tape = Tape::<f64>::new();
-/// let x = tape.constant([-2.0, 0.0, 3.0]);
-/// assert_eq!(Activation::Relu.apply(x).value().to_vec(), [0.0, 0.0, 3.0]);
-/// assert_eq!(Activation::LeakyRelu { slope: 0.1 }.apply(x).value().to_vec(), [-0.2, 0.0, 3.0]);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
+/// The activations: name, PyTorch-like settings, and what they do to `x`.
+macro_rules! activations {
+    ($($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $default:expr),* })? => |$x:ident| $y:expr;)*) => {
+        /// A function applied between layers: a layer by itself, and a setting of [`Mlp`](super::Mlp). Each is a method of
+        /// variables too, where its edges are described.
+        ///
+        /// ```
+        /// use autograd::Tape;
+        /// use nn::layer::Activation;
+        /// let tape = Tape::<f64>::new();
+        /// let x = tape.constant([-2.0, 0.0, 3.0]);
+        /// assert_eq!(Activation::Relu.apply(x).value().to_vec(), [0.0, 0.0, 3.0]);
+        /// assert_eq!(Activation::LeakyRelu { slope: 0.1 }.apply(x).value().to_vec(), [-0.2, 0.0, 3.0]);
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[non_exhaustive]
+        pub enum Activation { $($(#[$doc])* $Name $({ $($(#[$field_doc])* $field: $Field),* })?),* }
+
+        impl Activation {
+            /// Every activation, with PyTorch's settings.
+            pub const ALL: &'static [Activation] = &[$(Activation::$Name $({ $($field: $default),* })?),*];
+
+            /// Its name, without its settings.
+            pub fn name(self) -> &'static str {
+                match self { $(Activation::$Name $({ $($field: _),* })? => stringify!($Name)),* }
+            }
+
+            /// The function at `x`, of the same shape (but for `Glu`, which halves an axis).
+            ///
+            /// # Panics
+            /// If `x` lacks the axis of a softmax.
+            #[track_caller]
+            pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
+                match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
+            }
+
+            /// The settings, in order.
+            fn settings(self) -> Vec<f64> {
+                match self { $(Activation::$Name $({ $($field),* })? => vec![$($($field as f64),*)?]),* }
+            }
+        }
+    };
+}
+
+activations! {
     /// x: what a dense layer without activation does.
-    Identity,
+    Identity => |x| x;
     /// max(x, 0)
-    Relu,
+    Relu => |x| x.relu();
+    /// min(max(x, 0), 6)
+    Relu6 => |x| x.relu6();
     /// x where positive, `slope · x` elsewhere (Maas et al., 2013).
     LeakyRelu {
         /// PyTorch's is 0.01.
-        slope: f64,
-    },
+        slope: f64 = 0.01
+    } => |x| x.leaky_relu(slope);
     /// x where positive, `alpha · (eˣ - 1)` elsewhere (Clevert et al., 2015).
     Elu {
         /// The limit to the left is `-alpha`; with 1, the derivative has no jump.
-        alpha: f64,
-    },
+        alpha: f64 = 1.0
+    } => |x| x.elu(alpha);
+    /// x where positive, `alpha · (e^(x / alpha) - 1)` elsewhere: its derivative never jumps.
+    Celu {
+        /// The limit to the left is `-alpha`.
+        alpha: f64 = 1.0
+    } => |x| x.celu(alpha);
+    /// λ · elu(x) with the λ and α that keep mean 0 and variance 1 (Klambauer et al., 2017).
+    Selu => |x| x.selu();
+    /// x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016).
+    Gelu => |x| x.gelu();
+    /// The approximation of `Gelu` by a tanh.
+    GeluTanh => |x| x.gelu_tanh();
     /// x · sigmoid(x), also called swish.
-    Silu,
+    Silu => |x| x.silu();
+    /// x · tanh(softplus(x))
+    Mish => |x| x.mish();
     /// 1 / (1 + e⁻ˣ)
-    Sigmoid,
+    Sigmoid => |x| x.sigmoid();
+    /// ln(1 / (1 + e⁻ˣ))
+    LogSigmoid => |x| x.log_sigmoid();
     /// Hyperbolic tangent.
-    Tanh,
+    Tanh => |x| x.tanh();
+    /// x cut off at both ends.
+    Hardtanh {
+        /// PyTorch's is -1.
+        min: f64 = -1.0,
+        /// PyTorch's is 1.
+        max: f64 = 1.0
+    } => |x| x.hardtanh(min, max);
+    /// The line x/6 + ½, cut off at 0 and 1.
+    Hardsigmoid => |x| x.hardsigmoid();
+    /// x · hardsigmoid(x)
+    Hardswish => |x| x.hardswish();
+    /// x, but 0 where |x| ≤ `lambda`.
+    Hardshrink {
+        /// PyTorch's is 0.5.
+        lambda: f64 = 0.5
+    } => |x| x.hardshrink(number(x, lambda));
+    /// x moved towards 0 by `lambda`, and 0 within `lambda` of it.
+    Softshrink {
+        /// PyTorch's is 0.5.
+        lambda: f64 = 0.5
+    } => |x| x.softshrink(number(x, lambda));
+    /// x - tanh x
+    Tanhshrink => |x| x.tanhshrink();
     /// ln(1 + eˣ), a smooth max(x, 0).
-    Softplus,
+    Softplus => |x| x.softplus();
+    /// `ln(1 + e^(beta · x)) / beta`, and x itself where `beta · x` is above the threshold.
+    SoftplusWith {
+        /// The larger, the sharper the bend. PyTorch's is 1.
+        beta: f64 = 1.0,
+        /// PyTorch's is 20.
+        threshold: f64 = 20.0
+    } => |x| x.softplus_with(beta, threshold);
+    /// x / (1 + |x|)
+    Softsign => |x| x.softsign();
+    /// x where x > `threshold`, else `value`.
+    Threshold {
+        /// PyTorch has no usual one.
+        threshold: f64 = 0.0,
+        /// PyTorch has no usual one.
+        value: f64 = 0.0
+    } => |x| x.threshold(threshold, value);
     /// eˣ / Σ eˣ along an axis: positive numbers that sum to 1.
     Softmax {
         /// Which axis; -1 is the last.
-        axis: isize,
-    },
+        axis: isize = -1
+    } => |x| x.softmax(axis);
+    /// The softmax of -x.
+    Softmin {
+        /// Which axis; -1 is the last.
+        axis: isize = -1
+    } => |x| (-x).softmax(axis);
     /// The logarithm of the softmax, exact where that underflows.
     LogSoftmax {
         /// Which axis; -1 is the last.
-        axis: isize,
-    },
+        axis: isize = -1
+    } => |x| x.log_softmax(axis);
+    /// The first half of an axis times the sigmoid of the second (Dauphin et al., 2017).
+    Glu {
+        /// Which axis; -1 is the last.
+        axis: isize = -1
+    } => |x| x.glu(axis);
 }
 
-impl Activation {
-    /// The function at `x`, of the same shape.
-    ///
-    /// # Panics
-    /// If `x` lacks the axis of a softmax.
-    #[track_caller]
-    pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
-        let zero = || x.tape().constant(T::zero());
-        match self {
-            Activation::Identity => x,
-            Activation::Relu => x.relu(),
-            Activation::LeakyRelu { slope } => x.gt(zero()).select(x, x * T::of(slope)),
-            Activation::Elu { alpha } => {
-                let positive = x.gt(zero());
-                // Large numbers are kept from exp_m1 too, not only from its result: they would overflow, and an
-                // unchosen infinity times a cotangent of zero is NaN.
-                let rest = positive.select(zero(), x);
-                positive.select(x, rest.exp_m1() * T::of(alpha))
-            }
-            Activation::Silu => x * x.sigmoid(),
-            Activation::Sigmoid => x.sigmoid(),
-            Activation::Tanh => x.tanh(),
-            Activation::Softplus => x.softplus(),
-            Activation::Softmax { axis } => x.softmax(axis),
-            Activation::LogSoftmax { axis } => x.log_softmax(axis),
-        }
-    }
+/// A number on the tape of `x`.
+#[track_caller]
+fn number<T: Float>(x: Var<'_, T>, c: f64) -> Var<'_, T> {
+    x.tape().constant(T::of(c))
 }
 
 parameters! { impl[T: Float] Parameters<T> for Activation {} }
@@ -89,13 +163,96 @@ impl<T: Float> Module<T> for Activation {
     }
 
     fn describe(&self) -> String {
-        match self {
-            Activation::LeakyRelu { slope } => format!("LeakyRelu({slope})"),
-            Activation::Elu { alpha } => format!("Elu({alpha})"),
-            Activation::Softmax { axis } => format!("Softmax({axis})"),
-            Activation::LogSoftmax { axis } => format!("LogSoftmax({axis})"),
-            plain => format!("{plain:?}"),
-        }
+        let settings: Vec<String> = self.settings().iter().map(f64::to_string).collect();
+        if settings.is_empty() { self.name().into() } else { format!("{}({})", self.name(), settings.join(", ")) }
+    }
+}
+
+/// x where positive, `weight · x` elsewhere, the slope learned: one for all, or one for each channel of `[N, C, …]` (He et
+/// al., 2015). It begins at 0.25.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Module, Pass, layer::PRelu};
+/// let tape = Tape::<f64>::new();
+/// let y = PRelu::new(1).forward(tape.constant([2.0, -2.0]), &mut Pass::eval(&tape));
+/// assert_eq!(y.value(), tensor![2.0, -0.5]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct PRelu<T: Float> {
+    /// `[1]` or `[C]`
+    pub weight: Param<T>,
+}
+
+parameters! { impl[T: Float] Parameters<T> for PRelu<T> { weight } }
+
+impl<T: Float> PRelu<T> {
+    /// With one slope, or one for each of so many channels.
+    pub fn new(slopes: usize) -> Self {
+        PRelu { weight: Param::new(Tensor::full(&[slopes], T::of(0.25))) }
+    }
+}
+
+impl<T: Float> Module<T> for PRelu<T> {
+    /// # Panics
+    /// If there are several slopes, and not as many channels.
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let (slopes, shape) = (self.weight.value().len(), x.shape());
+        let fits = slopes == 1 || shape.get(1) == Some(&slopes);
+        assert!(fits, "PRelu: {slopes} slopes for an input of shape {shape:?}");
+        let mut wide = vec![1; shape.len().saturating_sub(1)];
+        wide.first_mut().into_iter().for_each(|channels| *channels = slopes);
+        let y = x.prelu(pass.var(&self.weight).reshape(&wide));
+        pass.note(self, y)
+    }
+
+    fn describe(&self) -> String {
+        format!("PRelu({})", self.weight.value().len())
+    }
+}
+
+/// x where positive, `slope · x` elsewhere, each slope drawn from a range in training and its middle in eval mode (Xu et al.,
+/// 2015).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Module, Pass, layer::RRelu};
+/// let tape = Tape::<f64>::new();
+/// let y = RRelu { lower: 0.25, upper: 0.75 }.forward(tape.constant([2.0, -2.0]), &mut Pass::eval(&tape));
+/// assert_eq!(y.value(), tensor![2.0, -1.0]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RRelu {
+    /// The smallest slope there may be: ⅛ unless told.
+    pub lower: f64,
+    /// What all slopes are below: ⅓ unless told.
+    pub upper: f64,
+}
+
+impl Default for RRelu {
+    fn default() -> Self {
+        RRelu { lower: 1.0 / 8.0, upper: 1.0 / 3.0 }
+    }
+}
+
+parameters! { impl[T: Float] Parameters<T> for RRelu {} }
+
+impl<T: Float> Module<T> for RRelu {
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let y = match pass.mode() {
+            Mode::Eval => x.leaky_relu((self.lower + self.upper) / 2.0),
+            Mode::Train => {
+                let slopes = pass.noise(&x.shape(), Noise::Uniform) * T::of(self.upper - self.lower);
+                x.prelu(slopes + T::of(self.lower))
+            }
+        };
+        pass.note(self, y)
+    }
+
+    fn describe(&self) -> String {
+        format!("RRelu({}, {})", self.lower, self.upper)
     }
 }
 
@@ -105,18 +262,10 @@ mod tests {
     use crate::test_support::check_module;
     use autograd::{Tape, tensor};
 
-    const ALL: [Activation; 10] = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.2 },
-        Activation::Elu { alpha: 1.5 },
-        Activation::Silu,
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Softplus,
-        Activation::Softmax { axis: 1 },
-        Activation::LogSoftmax { axis: -2 },
-    ];
+    const PLAIN: fn(&&Activation) -> bool = |f| {
+        use Activation::{Glu, LogSoftmax, Softmax, Softmin};
+        !matches!(f, Softmax { .. } | LogSoftmax { .. } | Softmin { .. } | Glu { .. })
+    };
 
     /// The function and its first and second derivative, element by element.
     fn derivatives(f: Activation, x: &[f64]) -> [Vec<f64>; 3] {
@@ -129,9 +278,14 @@ mod tests {
 
     #[test]
     fn derivatives_are_right_to_second_order() {
-        for mut f in ALL {
-            check_module(&mut f, &tensor![[0.5, -1.2, 2.0], [-0.3, 0.9, -2.5]]);
+        let x = tensor![[0.55, -1.2, 2.0, 7.0], [-0.3, 0.9, -2.5, -4.0]];
+        for f in Activation::ALL {
+            check_module(&mut f.clone(), &x);
         }
+        check_module(&mut Activation::LogSoftmax { axis: -2 }, &x);
+        check_module(&mut PRelu::new(1), &x);
+        check_module(&mut PRelu::new(4), &x);
+        check_module(&mut RRelu::default(), &x);
     }
 
     #[test]
@@ -147,7 +301,7 @@ mod tests {
     #[test]
     fn large_numbers_stay_finite() {
         let far = [-1e5, -800.0, 800.0, 1e5];
-        for f in ALL.into_iter().filter(|f| !matches!(f, Activation::Softmax { .. } | Activation::LogSoftmax { .. })) {
+        for &f in Activation::ALL.iter().filter(PLAIN) {
             assert!(derivatives(f, &far).iter().flatten().all(|d| d.is_finite()), "{f:?}");
         }
         let [y, dy, ddy] = derivatives(Activation::Elu { alpha: 1.0 }, &far);
@@ -156,8 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_described() {
+        let describe = |f: Activation| Module::<f32>::describe(&f);
+        assert_eq!(describe(Activation::Relu), "Relu");
+        assert_eq!(describe(Activation::Softmax { axis: -1 }), "Softmax(-1)");
+        assert_eq!(describe(Activation::Hardtanh { min: -1.0, max: 2.5 }), "Hardtanh(-1, 2.5)");
+    }
+
+    #[test]
+    fn slopes_are_drawn_anew_within_their_range() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant(Tensor::full(&[100], -1.0));
+        let mut pass = Pass::train(&tape, autograd::Rng::new(2));
+        let mut draw = || RRelu::default().forward(x, &mut pass).value();
+        let (a, b) = (draw(), draw());
+        assert!(a != b && a.iter().all(|y| (-1.0 / 3.0..=-0.125).contains(&y)));
+    }
+
+    #[test]
     fn no_activation_hides_a_nan() {
-        for f in ALL.into_iter().filter(|f| !matches!(f, Activation::Softmax { .. } | Activation::LogSoftmax { .. })) {
+        for &f in Activation::ALL.iter().filter(PLAIN) {
             assert!(derivatives(f, &[f64::NAN])[0][0].is_nan(), "{f:?}");
         }
     }

@@ -67,11 +67,10 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
     /// A layer for that many channels: weight 1, bias 0, running mean 0, running variance 1.
     pub fn new(channels: usize) -> Self {
         let (zeros, ones) = (|| Tensor::zeros(&[channels]), || Tensor::ones(&[channels]));
-        let running = Running { mean: Param::buffer(zeros()), var: Param::buffer(ones()), batches: Param::count() };
         BatchNorm {
             weight: Some(Param::new(ones())),
             bias: Some(Param::new(zeros())),
-            running: Some(running),
+            running: Some(Running::new(channels)),
             eps: 1e-5,
             momentum: Some(0.1),
             channels,
@@ -88,13 +87,26 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
         BatchNorm { running: None, ..self }
     }
 
+    /// How far the running statistics move with each batch; `None` makes them the mean over all batches.
+    pub fn momentum(self, momentum: Option<f64>) -> Self {
+        BatchNorm { momentum, ..self }
+    }
+
     /// Number of channels.
     pub fn channels(&self) -> usize {
         self.channels
     }
 }
 
+super::norm::with_eps! { BatchNorm [D]; }
+
 impl<T: Float> Running<T> {
+    /// Mean 0 and variance 1, of no batch.
+    pub fn new(channels: usize) -> Self {
+        let (mean, var) = (Tensor::zeros(&[channels]), Tensor::ones(&[channels]));
+        Running { mean: Param::buffer(mean), var: Param::buffer(var), batches: Param::count() }
+    }
+
     /// Moves them towards the statistics of a batch, once the pass's updates are applied.
     #[track_caller]
     fn follow<'t>(&self, batch: [Var<'t, T>; 2], momentum: Option<f64>, pass: &mut Pass<'t, T>) {

@@ -44,7 +44,7 @@ pub type Dropout2d = ChannelDropout<2>;
 pub type Dropout3d = ChannelDropout<3>;
 
 #[track_caller]
-fn probability(p: f64) -> f64 {
+pub(super) fn probability(p: f64) -> f64 {
     assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], not {p}");
     p
 }
@@ -68,6 +68,12 @@ impl Dropout {
     /// The probability of dropping.
     pub fn p(&self) -> f64 {
         self.p
+    }
+
+    /// The output, without a line of its own in a summary: for layers that this is a part of.
+    #[track_caller]
+    pub(super) fn apply<'t, T: Float>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        if pass.mode() == Mode::Eval || self.p == 0.0 { x } else { drop_at(x, &x.shape(), self.p, pass) }
     }
 }
 
@@ -93,10 +99,7 @@ parameters! { impl[T: Float, const D: usize] Parameters<T> for ChannelDropout<D>
 impl<T: Float> Module<T> for Dropout {
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        if pass.mode() == Mode::Eval || self.p == 0.0 {
-            return pass.note(self, x);
-        }
-        let y = drop_at(x, &x.shape(), self.p, pass);
+        let y = self.apply(x, pass);
         pass.note(self, y)
     }
 

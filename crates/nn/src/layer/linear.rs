@@ -1,7 +1,8 @@
-//! The dense layer.
+//! Dense layers.
 
+use super::uniform;
 use crate::{Module, Param, Pass, parameters};
-use autograd::{Float, Rng, Tensor, Var};
+use autograd::{Float, Rng, Var};
 
 /// A dense layer: `y = x Wᵀ + b`, with `W` of shape `[out, in]` as PyTorch stores it.
 ///
@@ -29,27 +30,78 @@ parameters! { impl[T: Float] Parameters<T> for Linear<T> { weight, bias } }
 impl<T: Float> Linear<T> {
     /// A layer with bias.
     pub fn new(inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
-        let bound = T::of(1.0 / (inputs.max(1) as f64).sqrt());
-        let mut uniform = |shape: &[usize]| Param::new((Tensor::rand(shape, rng) * T::of(2.0) - T::one()) * bound);
-        Linear { weight: uniform(&[outputs, inputs]), bias: Some(uniform(&[outputs])) }
+        let weight = uniform(&[outputs, inputs], inputs, rng);
+        Linear { weight, bias: Some(uniform(&[outputs], inputs, rng)) }
     }
 
     /// The same layer without bias.
     pub fn without_bias(self) -> Self {
         Linear { bias: None, ..self }
     }
+
+    /// The output, without a line of its own in a summary: for layers that this is a part of.
+    #[track_caller]
+    pub(super) fn apply<'t>(&self, x: Var<'t, T>, pass: &Pass<'t, T>) -> Var<'t, T> {
+        let weight = pass.var(&self.weight);
+        let y = if x.rank() == 2 { x.matmul_t(weight) } else { x.matmul(weight.t()) };
+        pass.optional(&self.bias).map_or(y, |bias| y + bias)
+    }
 }
 
 impl<T: Float> Module<T> for Linear<T> {
+    /// # Panics
+    /// If the last axis of the input has not the layer's size.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let weight = pass.var(&self.weight);
-        let y = if x.rank() == 2 { x.matmul_t(weight) } else { x.matmul(weight.t()) };
-        pass.note(self, pass.optional(&self.bias).map_or(y, |bias| y + bias))
+        let y = self.apply(x, pass);
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
         let shape = self.weight.value().shape();
         format!("Linear({}, {})", shape[1], shape[0])
+    }
+}
+
+/// A number for each output from two inputs: `y[o] = aᵀ W[o] b + bias[o]`. It takes two inputs, and so is no
+/// [`Module`]; [`join`](Bilinear::join) runs it. New weights and biases are uniform on ±1/√(first input).
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::Bilinear};
+/// let layer = Bilinear::<f32>::new(3, 4, 2, &mut Rng::new(0));
+/// let tape = Tape::new();
+/// let (a, b) = (tape.constant(Tensor::ones(&[5, 3])), tape.constant(Tensor::ones(&[5, 4])));
+/// assert_eq!(layer.join(a, b, &mut Pass::eval(&tape)).shape().as_slice(), [5, 2]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bilinear<T: Float> {
+    /// `[out, in a, in b]`
+    pub weight: Param<T>,
+    /// `[out]`, or none
+    pub bias: Option<Param<T>>,
+}
+
+parameters! { impl[T: Float] Parameters<T> for Bilinear<T> { weight, bias } }
+
+impl<T: Float> Bilinear<T> {
+    /// A layer with bias.
+    pub fn new(inputs_a: usize, inputs_b: usize, outputs: usize, rng: &mut Rng) -> Self {
+        let weight = uniform(&[outputs, inputs_a, inputs_b], inputs_a, rng);
+        Bilinear { weight, bias: Some(uniform(&[outputs], inputs_a, rng)) }
+    }
+
+    /// The same layer without bias.
+    pub fn without_bias(self) -> Self {
+        Bilinear { bias: None, ..self }
+    }
+
+    /// The output for inputs `[…, in a]` and `[…, in b]`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn join<'t>(&self, a: Var<'t, T>, b: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        a.bilinear(b, pass.var(&self.weight), pass.optional(&self.bias).as_ref())
     }
 }

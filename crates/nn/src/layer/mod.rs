@@ -1,17 +1,56 @@
-//! Layers: what a network is built from.
+//! Layers: what a network is built from, in PyTorch's words. [docs/layers.md] lists each with its counterpart there.
+//!
+//! [docs/layers.md]: https://github.com/wengert-rs/wengert/blob/main/docs/layers.md
 
 mod activation;
+mod attention;
 mod batch_norm;
+mod conv;
 mod dropout;
+mod embedding;
 mod linear;
 mod mlp;
 mod norm;
+mod pool;
+mod position;
+mod recurrent;
+mod reshape;
+mod residual;
 mod sequential;
+mod spatial;
+mod transformer;
 
-pub use activation::Activation;
+pub use activation::{Activation, PRelu, RRelu};
+pub use attention::{Masks, MultiheadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, Running};
+pub use conv::{
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Convolution, ConvolutionTranspose,
+};
 pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
-pub use linear::Linear;
+pub use embedding::Embedding;
+pub use linear::{Bilinear, Linear};
 pub use mlp::Mlp;
-pub use norm::{GroupNorm, LayerNorm, RmsNorm};
+pub use norm::{GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RmsNorm};
+pub use pool::{
+    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool, AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d, AvgPool3d, MaxPool, MaxPool1d, MaxPool2d,
+    MaxPool3d,
+};
+pub use position::{LearnedEncoding, SinusoidalEncoding};
+pub use recurrent::{
+    Direction, Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentCell, RecurrentOptions, Rnn, RnnCell,
+};
+pub use reshape::{Flatten, Unflatten};
+pub use residual::Residual;
 pub use sequential::Sequential;
+pub use spatial::Sizes;
+pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOptions};
+
+use crate::Param;
+use autograd::{Float, Rng, Tensor};
+
+/// A new parameter, uniform on ±1/√fan: how PyTorch begins most layers.
+fn uniform<T: Float>(shape: &[usize], fan: usize, rng: &mut Rng) -> Param<T> {
+    let bound = T::of(1.0 / (fan.max(1) as f64).sqrt());
+    Param::new((Tensor::rand(shape, rng) * T::of(2.0) - T::one()) * bound)
+}

@@ -1,0 +1,269 @@
+//! Attention of several heads.
+
+use super::{Linear, uniform};
+use crate::functional::{AttentionOptions, attention_weights, causal_mask};
+use crate::init::Init;
+use crate::{Module, Noise, Param, Pass, parameters};
+use autograd::{Error, Float, Result, Rng, Tensor, Var};
+
+/// What keys a query may not see. Masks are numbers added to the scores, on the tape: 0 leaves a key as it is, -inf hides
+/// it. `Tensor<bool>::…` becomes one by `zeros.masked_fill(&hidden, f64::NEG_INFINITY)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Masks<'t, T: Float> {
+    /// For each query and key, `[queries, keys]`, or anything that broadcasts to `[batch, heads, queries, keys]`.
+    pub scores: Option<Var<'t, T>>,
+    /// For each key, `[batch, keys]`: PyTorch's `key_padding_mask`.
+    pub keys: Option<Var<'t, T>>,
+    /// Whether a query sees only keys up to its own position.
+    pub causal: bool,
+}
+
+impl<T: Float> Default for Masks<'_, T> {
+    fn default() -> Self {
+        Masks { scores: None, keys: None, causal: false }
+    }
+}
+
+impl<T: Float> Masks<'_, T> {
+    /// A query sees keys up to its own position.
+    pub fn causal() -> Self {
+        Masks { causal: true, ..Masks::default() }
+    }
+}
+
+/// Attention of several heads (Vaswani et al., 2017): each projects queries, keys and values to its own part of the width,
+/// mixes the values by [`softmax(q kᵀ / √d)`](crate::functional::scaled_dot_product_attention), and a last projection
+/// mixes the heads. As a [`Module`] it attends from its input to itself.
+///
+/// Inputs are `[length, batch, width]`, as in PyTorch, or `[batch, length, width]` with
+/// [`batch_first`](MultiheadAttention::batch_first), or `[length, width]`. Names, layouts and first weights are PyTorch's.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::{Masks, MultiheadAttention}};
+/// let layer = MultiheadAttention::<f32>::new(8, 2, &mut Rng::new(0)).batch_first();
+/// assert_eq!(nn::names(&layer), ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"]);
+/// let tape = Tape::new();
+/// let mut pass = Pass::eval(&tape);
+/// let (x, memory) = (tape.constant(Tensor::ones(&[3, 5, 8])), tape.constant(Tensor::ones(&[3, 7, 8])));
+/// let y = layer.attend([x, memory, memory], Masks::default(), &mut pass);
+/// assert_eq!(y.shape().as_slice(), [3, 5, 8]);
+/// let (_, weights) = layer.attend_with_weights([x, x, x], Masks::causal(), &mut pass);
+/// assert_eq!(weights.shape().as_slice(), [3, 2, 5, 5]);
+/// assert_eq!(weights.value().at(&[0, 1, 0, 4]), 0.0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct MultiheadAttention<T: Float> {
+    /// `[3 · width, width]`: of queries, keys and values, if all have the same width.
+    pub in_proj_weight: Option<Param<T>>,
+    /// `[width, width]`, else.
+    pub q_proj_weight: Option<Param<T>>,
+    /// `[width, width of keys]`, else.
+    pub k_proj_weight: Option<Param<T>>,
+    /// `[width, width of values]`, else.
+    pub v_proj_weight: Option<Param<T>>,
+    /// `[3 · width]`, or none
+    pub in_proj_bias: Option<Param<T>>,
+    /// What mixes the heads.
+    pub out_proj: Linear<T>,
+    heads: usize,
+    dropout: f64,
+    batch_first: bool,
+}
+
+parameters! { impl[T: Float] Parameters<T> for MultiheadAttention<T> {
+    in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias, out_proj
+} }
+
+impl<T: Float> MultiheadAttention<T> {
+    /// Of that width, which the heads share, with biases.
+    ///
+    /// # Panics
+    /// If the heads do not divide the width.
+    #[track_caller]
+    pub fn new(width: usize, heads: usize, rng: &mut Rng) -> Self {
+        let joint = Init::xavier_uniform(1.0).tensor(&[3 * width, width], rng);
+        MultiheadAttention { in_proj_weight: Some(Param::new(joint)), ..Self::projected(width, heads, rng) }
+    }
+
+    /// As [`new`](Self::new), with keys and values of other widths than the queries.
+    ///
+    /// # Panics
+    /// If the heads do not divide the width.
+    #[track_caller]
+    pub fn of_widths(width: usize, keys: usize, values: usize, heads: usize, rng: &mut Rng) -> Self {
+        let mut project = |from: usize| Some(Param::new(Init::xavier_uniform(1.0).tensor(&[width, from], rng)));
+        let (q_proj_weight, k_proj_weight, v_proj_weight) = (project(width), project(keys), project(values));
+        let rest = Self::projected(width, heads, rng);
+        MultiheadAttention { q_proj_weight, k_proj_weight, v_proj_weight, ..rest }
+    }
+
+    /// All but the weights of the projections.
+    #[track_caller]
+    fn projected(width: usize, heads: usize, rng: &mut Rng) -> Self {
+        let divides = heads > 0 && width.is_multiple_of(heads);
+        assert!(divides, "MultiheadAttention: {heads} heads do not divide the width {width}");
+        let zeros = |n: usize| Some(Param::new(Tensor::zeros(&[n])));
+        MultiheadAttention {
+            in_proj_weight: None,
+            q_proj_weight: None,
+            k_proj_weight: None,
+            v_proj_weight: None,
+            in_proj_bias: zeros(3 * width),
+            out_proj: Linear { weight: uniform(&[width, width], width, rng), bias: zeros(width) },
+            heads,
+            dropout: 0.0,
+            batch_first: false,
+        }
+    }
+
+    /// The same layer without biases.
+    pub fn without_bias(self) -> Self {
+        MultiheadAttention { in_proj_bias: None, out_proj: self.out_proj.without_bias(), ..self }
+    }
+
+    /// The same layer with inputs and outputs `[batch, length, width]`.
+    pub fn batch_first(self) -> Self {
+        MultiheadAttention { batch_first: true, ..self }
+    }
+
+    /// Drops weights of attention with this probability in training.
+    ///
+    /// # Panics
+    /// If it is not in `[0, 1]`.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Self {
+        MultiheadAttention { dropout: super::dropout::probability(p), ..self }
+    }
+
+    /// Queries, keys and values in; for each query what it found.
+    ///
+    /// # Panics
+    /// If the shapes do not fit; [`try_attend`](Self::try_attend) returns the error.
+    #[track_caller]
+    pub fn attend<'t>(&self, qkv: [Var<'t, T>; 3], masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        self.attend_with_weights(qkv, masks, pass).0
+    }
+
+    /// As [`attend`](Self::attend), and how much each query made of each key, `[batch, heads, queries, keys]`, before
+    /// dropout.
+    ///
+    /// # Panics
+    /// If the shapes do not fit; [`try_attend`](Self::try_attend) returns the error.
+    #[track_caller]
+    pub fn attend_with_weights<'t>(
+        &self,
+        qkv: [Var<'t, T>; 3],
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> (Var<'t, T>, Var<'t, T>) {
+        let result = self.try_attend(qkv, masks, pass);
+        let (y, weights) = pass.checked(self, result);
+        (pass.note(self, y), weights)
+    }
+
+    /// As [`attend_with_weights`](Self::attend_with_weights), or what is wrong with the shapes.
+    #[track_caller]
+    pub fn try_attend<'t>(
+        &self,
+        qkv: [Var<'t, T>; 3],
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Result<(Var<'t, T>, Var<'t, T>)> {
+        let single = qkv[0].rank() == 2;
+        let [q, k, v] = self.heads_of(qkv, single, pass)?;
+        let keys = match masks.keys {
+            Some(keys) => Some(keys.try_reshape(&[if single { 1 } else { k.shape()[0] }, 1, 1, k.shape()[2]])?),
+            None => None,
+        };
+        let mask = both(masks.scores, keys)?;
+        // One mask that says all, if there is one.
+        let later = masks.causal && mask.is_some();
+        let later = later.then(|| pass.tape().constant(causal_mask(q.shape()[2], k.shape()[2])));
+        let options =
+            AttentionOptions { mask: both(mask, later)?, causal: masks.causal && later.is_none(), scale: None };
+        let weights = attention_weights(q, k, options)?;
+        let mut used = weights;
+        if pass.is_training() && self.dropout > 0.0 {
+            used = used * pass.noise(&weights.shape(), Noise::Dropout { p: self.dropout });
+        }
+        // [batch, heads, queries, part] back to [batch, queries, width], or with the batch second.
+        let found = used.try_matmul(v)?;
+        let &[batch, heads, queries, part] = found.shape().as_slice() else { unreachable!("four axes in, four out") };
+        let time_first = !self.batch_first && !single;
+        let (order, [first, second]) =
+            if time_first { ([2, 0, 1, 3], [queries, batch]) } else { ([0, 2, 1, 3], [batch, queries]) };
+        let y = found.permute(&order).reshape(&[first, second, heads * part]);
+        let y = self.out_proj.apply(if single { y.squeeze(0) } else { y }, pass);
+        Ok((y, weights))
+    }
+
+    /// Queries, keys and values of each head, `[batch, heads, length, part]`.
+    #[track_caller]
+    fn heads_of<'t>(&self, qkv: [Var<'t, T>; 3], single: bool, pass: &Pass<'t, T>) -> Result<[Var<'t, T>; 3]> {
+        const OP: &str = "multihead_attention";
+        if let Some(x) = qkv.iter().find(|x| x.rank() != if single { 2 } else { 3 }) {
+            let hint = "queries, keys and values must all be [length, batch, width] (or with the batch first), or all \
+                        [length, width]";
+            return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint: hint.into() });
+        }
+        let mut all = Vec::with_capacity(3);
+        let width = self.out_proj.weight.value().shape()[0] as isize;
+        let [q, k, v] = qkv;
+        match &self.in_proj_weight {
+            // To itself: one product for all three.
+            Some(weight) if q.id() == k.id() && k.id() == v.id() => {
+                let y = q.try_linear(pass.var(weight), pass.optional(&self.in_proj_bias).as_ref())?;
+                all.extend((0..3).map(|i| y.slice(-1, i * width..(i + 1) * width)));
+            }
+            joint => {
+                let part = |x: Var<'t, T>, i: isize| x.slice(0, i * width..(i + 1) * width);
+                let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];
+                for (i, (x, own)) in (0..).zip(qkv.into_iter().zip(own)) {
+                    let weight = match (joint, own) {
+                        (Some(joint), _) => part(pass.var(joint), i),
+                        (None, Some(own)) => pass.var(own),
+                        (None, None) => {
+                            let hint =
+                                "there is neither in_proj_weight nor q_proj_weight, k_proj_weight, v_proj_weight";
+                            return Err(Error::Argument { op: OP, hint: hint.into() });
+                        }
+                    };
+                    let bias = pass.optional(&self.in_proj_bias).map(|bias| part(bias, i));
+                    all.push(x.try_linear(weight, bias.as_ref())?);
+                }
+            }
+        }
+        let heads = |x: Var<'t, T>| {
+            let x = if single { x.unsqueeze(0) } else { x };
+            let shape = x.shape();
+            let x = x.reshape(&[shape[0], shape[1], self.heads, shape[2] / self.heads]);
+            x.permute(&if self.batch_first || single { [0, 2, 1, 3] } else { [1, 2, 0, 3] })
+        };
+        Ok(std::array::from_fn(|i| heads(all[i])))
+    }
+}
+
+/// What hides all that either mask hides.
+#[track_caller]
+fn both<'t, T: Float>(a: Option<Var<'t, T>>, b: Option<Var<'t, T>>) -> Result<Option<Var<'t, T>>> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.try_add(b).map(Some),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
+impl<T: Float> Module<T> for MultiheadAttention<T> {
+    /// Attends from `x` to itself.
+    ///
+    /// # Panics
+    /// If the input has not the layer's width.
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        self.attend([x, x, x], Masks::default(), pass)
+    }
+
+    fn describe(&self) -> String {
+        format!("MultiheadAttention({}, {} heads)", self.out_proj.weight.value().shape()[0], self.heads)
+    }
+}

@@ -1,0 +1,337 @@
+//! Convolution, and its transpose.
+
+use super::spatial::{Sizes, brief, unusual};
+use super::uniform;
+use crate::{Module, Param, Pass, parameters};
+use autograd::{Conv, Error, Float, Pad, Result, Rng, Var};
+
+/// Convolution of images `[N, in, …]` with `D` more axes (the batch may be missing):
+/// `y[n, o, i] = bias[o] + Σ weight[o, c, k] · x[n, c, i · stride + k · dilation - padding]`.
+///
+/// New weights and biases are uniform on ±1/√(in / groups · kernel), as in PyTorch.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Conv2d};
+/// let layer = Conv2d::<f32>::new(1, 6, 5, &mut Rng::new(0)).padding(2);
+/// let tape = Tape::new();
+/// let y = layer.forward(tape.constant(Tensor::zeros(&[8, 1, 28, 28])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [8, 6, 28, 28]);
+/// assert_eq!(layer.describe(), "Conv2d(1, 6, 5, padding 2)");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Convolution<T: Float, const D: usize> {
+    /// `[out, in / groups, kernel…]`
+    pub weight: Param<T>,
+    /// `[out]`, or none
+    pub bias: Option<Param<T>>,
+    settings: Conv<D>,
+    same: bool,
+    border: Pad,
+}
+
+/// [`Convolution`] along one axis, of `[N, in, L]`.
+pub type Conv1d<T> = Convolution<T, 1>;
+/// [`Convolution`] of images `[N, in, H, W]`.
+pub type Conv2d<T> = Convolution<T, 2>;
+/// [`Convolution`] of volumes `[N, in, D, H, W]`.
+pub type Conv3d<T> = Convolution<T, 3>;
+
+parameters! { impl[T: Float, const D: usize] Parameters<T> for Convolution<T, D> { weight, bias } }
+
+impl<T: Float, const D: usize> Convolution<T, D> {
+    /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
+    pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
+        Self::grouped(inputs, outputs, kernel, 1, rng)
+    }
+
+    /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone. As many
+    /// groups as inputs make a depthwise convolution.
+    ///
+    /// # Panics
+    /// If the groups do not divide inputs and outputs.
+    #[track_caller]
+    pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
+        let shape = weights("Conv", outputs, inputs, groups, kernel.sizes());
+        let fan = shape[1..].iter().product();
+        let (weight, bias) = (uniform(&shape, fan, rng), uniform(&[outputs], fan, rng));
+        let settings = Conv { groups, ..Conv::default() };
+        Convolution { weight, bias: Some(bias), settings, same: false, border: Pad::Constant(0.0) }
+    }
+
+    /// The same layer without bias.
+    pub fn without_bias(self) -> Self {
+        Convolution { bias: None, ..self }
+    }
+
+    /// The distance between two places of the kernel.
+    pub fn stride(mut self, stride: impl Sizes<D>) -> Self {
+        self.settings.stride = stride.sizes();
+        self
+    }
+
+    /// How many elements are put around the image, zeros unless [`border`](Self::border) says otherwise.
+    pub fn padding(mut self, padding: impl Sizes<D>) -> Self {
+        self.settings.padding = padding.sizes();
+        self
+    }
+
+    /// The distance between two elements that the kernel sees.
+    pub fn dilation(mut self, dilation: impl Sizes<D>) -> Self {
+        self.settings.dilation = dilation.sizes();
+        self
+    }
+
+    /// As much padding as leaves the image's size at stride 1, PyTorch's `padding="same"`; of an odd number of elements the
+    /// larger half follows the image.
+    pub fn same(self) -> Self {
+        Convolution { same: true, ..self }
+    }
+
+    /// What is put around the image, PyTorch's `padding_mode`.
+    pub fn border(self, border: Pad) -> Self {
+        Convolution { border, ..self }
+    }
+
+    /// How much is put before and after each axis.
+    fn widths(&self) -> [[usize; 2]; D] {
+        std::array::from_fn(|i| {
+            let n = self.settings.padding[i];
+            let reach = self.settings.dilation[i] * self.weight.value().shape()[2 + i].saturating_sub(1);
+            if self.same { [reach / 2, reach - reach / 2] } else { [n, n] }
+        })
+    }
+
+    /// The image, with what is around it where the op itself cannot put it there, and the settings that are left.
+    #[track_caller]
+    fn bordered<'t>(&self, x: Var<'t, T>) -> Result<(Var<'t, T>, Conv<D>)> {
+        if self.same && self.settings.stride != [1; D] {
+            let hint = format!("the size stays the same at stride 1 only, and it is {:?}", self.settings.stride);
+            return Err(Error::Argument { op: "conv", hint });
+        }
+        let widths = self.widths();
+        if self.border == Pad::Constant(0.0) && widths.iter().all(|[before, after]| before == after) {
+            return Ok((x, Conv { padding: widths.map(|[n, _]| n), ..self.settings }));
+        }
+        let around = widths.map(|width| width.map(|n| n as isize));
+        let pads = [vec![[0; 2]; x.rank().saturating_sub(D)], around.to_vec()].concat();
+        Ok((x.try_pad(&pads, self.border)?, Conv { padding: [0; D], ..self.settings }))
+    }
+
+    /// The settings that are not the usual ones.
+    fn unusual(&self) -> String {
+        let padding = if self.same { ", same".into() } else { unusual("padding", &self.settings.padding, 0) };
+        let border = if self.border == Pad::Constant(0.0) { String::new() } else { format!(", {:?}", self.border) };
+        moved(&self.settings) + &padding + &border
+    }
+}
+
+/// Transposed convolution of images `[N, in, …]` with `D` more axes (the batch may be missing), which a stride makes larger:
+/// `y[n, o, i · stride + k · dilation - padding] += weight[c, o, k] · x[n, c, i]`, and the bias.
+///
+/// New weights and biases are uniform on ±1/√(out / groups · kernel), as in PyTorch.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::ConvTranspose2d};
+/// let layer = ConvTranspose2d::<f32>::new(8, 4, 3, &mut Rng::new(0)).stride(2).padding(1).output_padding(1);
+/// let tape = Tape::new();
+/// let y = layer.forward(tape.constant(Tensor::zeros(&[2, 8, 7, 7])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 14, 14]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConvolutionTranspose<T: Float, const D: usize> {
+    /// `[in, out / groups, kernel…]`
+    pub weight: Param<T>,
+    /// `[out]`, or none
+    pub bias: Option<Param<T>>,
+    settings: Conv<D>,
+    output_padding: [usize; D],
+}
+
+/// [`ConvolutionTranspose`] along one axis, of `[N, in, L]`.
+pub type ConvTranspose1d<T> = ConvolutionTranspose<T, 1>;
+/// [`ConvolutionTranspose`] of images `[N, in, H, W]`.
+pub type ConvTranspose2d<T> = ConvolutionTranspose<T, 2>;
+/// [`ConvolutionTranspose`] of volumes `[N, in, D, H, W]`.
+pub type ConvTranspose3d<T> = ConvolutionTranspose<T, 3>;
+
+parameters! { impl[T: Float, const D: usize] Parameters<T> for ConvolutionTranspose<T, D> { weight, bias } }
+
+impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
+    /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
+    pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
+        Self::grouped(inputs, outputs, kernel, 1, rng)
+    }
+
+    /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone.
+    ///
+    /// # Panics
+    /// If the groups do not divide inputs and outputs.
+    #[track_caller]
+    pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
+        let shape = weights("ConvTranspose", inputs, outputs, groups, kernel.sizes());
+        let fan = shape[1..].iter().product();
+        let (weight, bias) = (uniform(&shape, fan, rng), uniform(&[outputs], fan, rng));
+        let settings = Conv { groups, ..Conv::default() };
+        ConvolutionTranspose { weight, bias: Some(bias), settings, output_padding: [0; D] }
+    }
+
+    /// The same layer without bias.
+    pub fn without_bias(self) -> Self {
+        ConvolutionTranspose { bias: None, ..self }
+    }
+
+    /// How far apart two elements of the input come to lie.
+    pub fn stride(mut self, stride: impl Sizes<D>) -> Self {
+        self.settings.stride = stride.sizes();
+        self
+    }
+
+    /// How many elements are cut off before and after each axis.
+    pub fn padding(mut self, padding: impl Sizes<D>) -> Self {
+        self.settings.padding = padding.sizes();
+        self
+    }
+
+    /// How many elements each axis is longer at its end: of the sizes that a convolution of that stride maps to the
+    /// input's, the padding picks one.
+    pub fn output_padding(self, padding: impl Sizes<D>) -> Self {
+        ConvolutionTranspose { output_padding: padding.sizes(), ..self }
+    }
+
+    /// The distance between two elements that the kernel writes.
+    pub fn dilation(mut self, dilation: impl Sizes<D>) -> Self {
+        self.settings.dilation = dilation.sizes();
+        self
+    }
+
+    /// The settings that are not the usual ones.
+    fn unusual(&self) -> String {
+        moved(&self.settings)
+            + &unusual("padding", &self.settings.padding, 0)
+            + &unusual("output padding", &self.output_padding, 0)
+    }
+}
+
+/// The shape of the weights, whose second axis the groups share.
+#[track_caller]
+fn weights<const D: usize>(layer: &str, first: usize, second: usize, groups: usize, kernel: [usize; D]) -> Vec<usize> {
+    let divides = groups > 0 && first.is_multiple_of(groups) && second.is_multiple_of(groups);
+    assert!(divides, "{layer}{D}d: {groups} groups do not divide the channels, {first} and {second}");
+    [&[first, second / groups], &kernel[..]].concat()
+}
+
+/// How the kernel moves, where that is not the usual way.
+fn moved<const D: usize>(settings: &Conv<D>) -> String {
+    unusual("stride", &settings.stride, 1)
+        + &unusual("dilation", &settings.dilation, 1)
+        + &unusual("groups", &[settings.groups], 1)
+}
+
+macro_rules! convolutions {
+    ($($D:literal $conv:ident $transpose:ident;)*) => { $(
+        impl<T: Float> Module<T> for Convolution<T, $D> {
+            /// # Panics
+            /// If the input has not the layer's channels and axes, or the kernel does not fit into it.
+            #[track_caller]
+            fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+                let (x, settings) = pass.checked(self, self.bordered(x));
+                let (weight, bias) = (pass.var(&self.weight), pass.optional(&self.bias));
+                let y = pass.checked(self, x.$conv(weight, bias.as_ref(), settings));
+                pass.note(self, y)
+            }
+
+            fn describe(&self) -> String {
+                let (shape, groups) = (self.weight.value().shape(), self.settings.groups);
+                format!("Conv{}d({}, {}, {}{})", $D, shape[1] * groups, shape[0], brief(&shape[2..]), self.unusual())
+            }
+        }
+
+        impl<T: Float> Module<T> for ConvolutionTranspose<T, $D> {
+            /// # Panics
+            /// If the input has not the layer's channels and axes, or nothing is left of it within the padding.
+            #[track_caller]
+            fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+                let (weight, bias) = (pass.var(&self.weight), pass.optional(&self.bias));
+                let y = x.$transpose(weight, bias.as_ref(), self.settings, self.output_padding);
+                let y = pass.checked(self, y);
+                pass.note(self, y)
+            }
+
+            fn describe(&self) -> String {
+                let (shape, outputs) = (self.weight.value().shape(), self.weight.value().shape()[1] * self.settings.groups);
+                format!("ConvTranspose{}d({}, {outputs}, {}{})", $D, shape[0], brief(&shape[2..]), self.unusual())
+            }
+        }
+    )* };
+}
+
+convolutions! {
+    1 try_conv1d try_conv_transpose1d;
+    2 try_conv2d try_conv_transpose2d;
+    3 try_conv3d try_conv_transpose3d;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::check_module;
+    use autograd::{Tape, Tensor};
+
+    #[test]
+    fn derivatives_of_all_parameters() {
+        let rng = &mut Rng::new(3);
+        let image = |shape: &[usize]| Tensor::randn(shape, &mut Rng::new(shape.len() as u64));
+        check_module(&mut Conv1d::new(2, 3, 3, rng).stride(2).padding(1), &image(&[2, 2, 5]));
+        check_module(&mut Conv2d::grouped(2, 4, [2, 3], 2, rng).same().without_bias(), &image(&[1, 2, 3, 4]));
+        check_module(&mut Conv2d::new(1, 2, 3, rng).padding(1).border(Pad::Reflect), &image(&[2, 1, 3, 3]));
+        check_module(&mut Conv3d::new(1, 2, 2, rng).dilation([1, 2, 1]), &image(&[1, 1, 2, 3, 3]));
+        check_module(&mut ConvTranspose1d::new(2, 3, 3, rng).stride(2).output_padding(1), &image(&[2, 2, 3]));
+        check_module(&mut ConvTranspose2d::grouped(4, 2, 3, 2, rng).padding(1), &image(&[1, 4, 2, 3]));
+        check_module(&mut ConvTranspose3d::new(1, 2, 2, rng).without_bias(), &image(&[1, 1, 2, 2, 1]));
+    }
+
+    #[test]
+    fn the_same_size_comes_out_for_any_kernel() {
+        let (tape, rng) = (Tape::<f64>::new(), &mut Rng::new(0));
+        for kernel in 1..6 {
+            for border in [Pad::Constant(0.0), Pad::Reflect, Pad::Replicate, Pad::Circular] {
+                let layer = Conv2d::new(1, 1, [kernel, 3], rng).dilation([1, 2]).same().border(border);
+                let y = layer.forward(tape.constant(Tensor::ones(&[1, 6, 7])), &mut Pass::eval(&tape));
+                assert_eq!(y.shape().as_slice(), [1, 6, 7]);
+            }
+        }
+    }
+
+    #[test]
+    fn new_weights_keep_within_their_bound() {
+        let layer = Conv2d::<f64>::grouped(8, 4, 3, 2, &mut Rng::new(0));
+        let bound = 1.0 / (4.0f64 * 9.0).sqrt();
+        let sizes = |x: &Tensor<f64>| x.abs().max().item();
+        assert!(sizes(layer.weight.value()) <= bound && sizes(layer.weight.value()) > 0.9 * bound);
+        assert!(sizes(layer.bias.unwrap().value()) <= bound);
+    }
+
+    #[test]
+    #[should_panic(expected = "Conv2d(3, 4, 3): conv")]
+    fn other_channels_panic() {
+        let tape = Tape::<f64>::new();
+        let layer = Conv2d::new(3, 4, 3, &mut Rng::new(0));
+        layer.forward(tape.constant(Tensor::ones(&[1, 2, 8, 8])), &mut Pass::eval(&tape));
+    }
+
+    #[test]
+    #[should_panic(expected = "Conv1d(1, 1, 3, stride 2, same): conv: the size stays the same at stride 1 only")]
+    fn a_stride_does_not_keep_the_size() {
+        let tape = Tape::<f64>::new();
+        let layer = Conv1d::new(1, 1, 3, &mut Rng::new(0)).same().stride(2);
+        layer.forward(tape.constant(Tensor::ones(&[1, 1, 8])), &mut Pass::eval(&tape));
+    }
+
+    #[test]
+    #[should_panic(expected = "Conv2d: 3 groups do not divide the channels, 4 and 6")]
+    fn groups_divide_the_channels() {
+        Conv2d::<f32>::grouped(6, 4, 3, 3, &mut Rng::new(0));
+    }
+}

@@ -1,0 +1,99 @@
+//! A vector for each of a number of things.
+
+use crate::{Module, Param, Pass, functional, parameters};
+use autograd::{Float, Rng, Tensor, Var};
+
+/// A table of vectors, `[rows, width]`: a whole number stands for its row. New ones are normal.
+///
+/// As a layer it takes whole numbers written in floating point, of any shape `[…]`, and gives `[…, width]`;
+/// [`lookup`](Embedding::lookup) takes them as integers.
+///
+/// ```
+/// use autograd::{Rng, Tape, tensor};
+/// use nn::{Module, Pass, layer::Embedding};
+/// let layer = Embedding::<f32>::new(10, 4, &mut Rng::new(0));
+/// let tape = Tape::new();
+/// let mut pass = Pass::eval(&tape);
+/// let words = layer.forward(tape.constant([[3.0, 1.0, 3.0]]), &mut pass);
+/// assert_eq!(words.shape().as_slice(), [1, 3, 4]);
+/// assert_eq!(words.value(), layer.lookup(&tensor![[3_i64, 1, 3]], &mut pass).value());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Embedding<T: Float> {
+    /// `[rows, width]`
+    pub weight: Param<T>,
+    /// The row that takes no gradient: that of a filling between sequences, say.
+    pub padding: Option<usize>,
+}
+
+parameters! { impl[T: Float] Parameters<T> for Embedding<T> { weight } }
+
+impl<T: Float> Embedding<T> {
+    /// So many vectors of so many numbers.
+    pub fn new(rows: usize, width: usize, rng: &mut Rng) -> Self {
+        Embedding { weight: Param::new(Tensor::randn(&[rows, width], rng)), padding: None }
+    }
+
+    /// The same table with a row of zeros that takes no gradient, PyTorch's `padding_idx`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn with_padding(mut self, row: usize) -> Self {
+        let &[rows, width] = self.weight.value().shape() else { unreachable!("the table is a matrix") };
+        assert!(row < rows, "Embedding: row {row} of {rows}");
+        self.weight.value_mut().make_mut()[row * width..][..width].fill(T::zero());
+        Embedding { padding: Some(row), ..self }
+    }
+
+    /// The vectors of these rows.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn lookup<'t>(&self, index: &Tensor<i64>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let y = pass.checked(self, functional::embedding(pass.var(&self.weight), index, self.padding));
+        pass.note(self, y)
+    }
+}
+
+impl<T: Float> Module<T> for Embedding<T> {
+    /// # Panics
+    /// If there is no such row, as for a number that is not whole.
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let index = pass.index(x);
+        self.lookup(&index, pass)
+    }
+
+    fn describe(&self) -> String {
+        let shape = self.weight.value().shape();
+        format!("Embedding({}, {})", shape[0], shape[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::check_parameters;
+    use autograd::{Tape, tensor};
+
+    #[test]
+    fn derivatives_add_up_and_leave_the_padding_alone() {
+        let mut layer = Embedding::new(4, 2, &mut Rng::new(1)).with_padding(2);
+        assert_eq!(layer.weight.value().slice_axis(0, 2..3), Tensor::zeros(&[1, 2]));
+        let tape = Tape::<f64>::new();
+        let y = layer.forward(tape.constant([1.0, 2.0, 1.0]), &mut Pass::eval(&tape));
+        let gradient = y.sum().backward().wrt(tape.find(layer.weight.key()).unwrap());
+        assert_eq!(gradient, tensor![[0.0, 0.0], [2.0, 2.0], [0.0, 0.0], [0.0, 0.0]]);
+        layer.padding = None;
+        check_parameters(&mut layer, &tensor![[3.0, 1.0], [1.0, 0.0]], crate::Mode::Train);
+    }
+
+    #[test]
+    #[should_panic(expected = "Embedding(3, 2): embedding")]
+    fn a_row_that_is_not_there_panics() {
+        let tape = Tape::<f64>::new();
+        Embedding::new(3, 2, &mut Rng::new(0)).forward(tape.constant([0.5]), &mut Pass::eval(&tape));
+    }
+}
