@@ -4,6 +4,7 @@ use super::simd::simd;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::view::Span;
+use smallvec::SmallVec;
 
 /// Elements a thread takes at a time, about.
 const CHUNK: usize = 1 << 14;
@@ -12,11 +13,27 @@ const BLOCK: usize = 64;
 
 /// Windows on the last three axes: sizes of these, and the indices that each place covers.
 pub(crate) struct Planes<'a> {
-    pub size: [usize; 3],
-    pub panes: [&'a [Span]; 3],
+    size: [usize; 3],
+    panes: [&'a [Span]; 3],
+    /// How many places on the last axis, one after the other, have the same window, and how far it moves between two.
+    runs: SmallVec<[(usize, usize); 4]>,
 }
 
-impl Planes<'_> {
+impl<'a> Planes<'a> {
+    /// # Panics
+    /// If the axes have more elements than an index of 32 bits counts.
+    pub fn new(size: [usize; 3], panes: [&'a [Span]; 3]) -> Self {
+        let len: usize = size.iter().product();
+        assert!(u32::try_from(len).is_ok(), "a plane of windows has {len} elements; it may have 2^32 - 1");
+        let (mut rest, mut runs) = (panes[2], SmallVec::new());
+        while !rest.is_empty() {
+            let run = alike(rest);
+            runs.push(run);
+            rest = &rest[run.0..];
+        }
+        Planes { size, panes, runs }
+    }
+
     /// Elements of the last three axes.
     fn len(&self) -> usize {
         self.size.iter().product()
@@ -37,30 +54,28 @@ impl Planes<'_> {
     fn for_each_largest<T: Float>(&self, x: &[T], mut f: impl FnMut(usize, &[u32], &[T])) {
         let [d, h, w] = self.panes;
         let [_, height, width] = self.size;
-        assert!(
-            u32::try_from(self.len()).is_ok(),
-            "a plane of windows has {} elements; it may have 2^32 - 1",
-            self.len()
-        );
         let (mut at, mut largest) = ([0; BLOCK], [T::zero(); BLOCK]);
+        // Where a window's elements are from its first one on, made anew only for a window of another kind.
+        let (mut taps, mut kind): (SmallVec<[usize; 32]>, _) = (SmallVec::new(), None);
         let mut place = 0;
         for (d, h) in d.iter().flat_map(|d| h.iter().map(move |h| (d, h))) {
-            let mut rest = w;
-            while let Some(first) = rest.first() {
-                let (n, stride) = alike(rest);
+            let mut first = 0;
+            for &(n, stride) in &self.runs {
+                let window = [d, h, &w[first]];
+                let this = window.map(|span| (span.len, span.step));
+                if kind.replace(this) != Some(this) {
+                    taps.clear();
+                    let [d, h, w] = window.map(|span| Span { start: 0, ..*span });
+                    for (i, j) in indices(&d).flat_map(|i| indices(&h).map(move |j| (i, j))) {
+                        let row = i.wrapping_mul(height).wrapping_add(j).wrapping_mul(width);
+                        taps.extend(indices(&w).map(|k| row.wrapping_add(k)));
+                    }
+                }
                 let (at, largest) = (&mut at[..n], &mut largest[..n]);
-                let start = (d.start * height + h.start) * width + first.start;
-                for (i, (at, largest)) in at.iter_mut().zip(largest.iter_mut()).enumerate() {
-                    *at = (start + i * stride) as u32;
-                    *largest = x[start + i * stride];
-                }
-                for (i, j) in indices(d).flat_map(|i| indices(h).map(move |j| (i, j))) {
-                    let row = (i * height + j) * width;
-                    indices(first).for_each(|k| compare(x, row + k, stride, at, largest));
-                }
+                let start = (d.start * height + h.start) * width + w[first].start;
+                largest_of(x, start, &taps, stride, at, largest);
                 f(place, at, largest);
-                place += n;
-                rest = &rest[n..];
+                (place, first) = (place + n, first + n);
             }
         }
     }
@@ -78,37 +93,54 @@ fn alike(w: &[Span]) -> (usize, usize) {
     (copies.count(), stride)
 }
 
-/// Sees whether the elements at `first`, `first + stride`, … are larger than the largest so far.
-fn compare<T: Float>(x: &[T], first: usize, stride: usize, at: &mut [u32], largest: &mut [T]) {
-    let last = at.len() - 1;
-    let x = &x[first..=first + last * stride];
-    match stride {
-        1 => compare_neighbours(x, first as u32, at, largest),
-        2 => {
-            compare_pairs(x.as_chunks().0, first as u32, at, largest);
-            meet(x[2 * last], first + 2 * last, &mut at[last], &mut largest[last]);
-        }
-        _ => {
-            for (i, (at, largest)) in at.iter_mut().zip(largest).enumerate() {
-                meet(x[i * stride], first + i * stride, at, largest);
+simd! {
+    /// For each place the first largest of the elements at `taps` from `start` on, which moves by `stride` from one place to
+    /// the next, and its index.
+    fn largest_of<T: Float>(x: &[T], start: usize, taps: &[usize], stride: usize, at: &mut [u32], largest: &mut [T]) {
+        match (stride, at.len()) {
+            (1, 8..) => in_blocks::<T, 1, 8>(x, start, taps, at, largest),
+            (1, 4..) => in_blocks::<T, 1, 4>(x, start, taps, at, largest),
+            (2, 8..) => in_blocks::<T, 2, 8>(x, start, taps, at, largest),
+            (2, 4..) => in_blocks::<T, 2, 4>(x, start, taps, at, largest),
+            _ => {
+                for (i, (at, largest)) in at.iter_mut().zip(largest).enumerate() {
+                    let start = start + i * stride;
+                    (*at, *largest) = (start as u32, x[start]);
+                    for tap in taps.iter().map(|tap| start.wrapping_add(*tap)) {
+                        meet(x[tap], tap, at, largest);
+                    }
+                }
             }
         }
     }
 }
 
-simd! {
-    fn compare_neighbours<T: Float>(x: &[T], first: u32, at: &mut [u32], largest: &mut [T]) {
-        for (i, ((&x, at), largest)) in x.iter().zip(at).zip(largest).enumerate() {
-            meet(x, first as usize + i, at, largest);
+/// `N` places side by side, the last of which overlap those before.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
+fn in_blocks<T: Float, const STRIDE: usize, const N: usize>(
+    x: &[T],
+    start: usize,
+    taps: &[usize],
+    at: &mut [u32],
+    largest: &mut [T],
+) {
+    for i in (0..at.len()).step_by(N) {
+        let i = i.min(at.len() - N);
+        let (mut index, mut best) = ([0; N], [T::zero(); N]);
+        for (t, tap) in taps.iter().enumerate() {
+            let from = (start + i * STRIDE).wrapping_add(*tap);
+            let x = &x[from..=from + (N - 1) * STRIDE];
+            for l in 0..N {
+                if t == 0 {
+                    (index[l], best[l]) = ((from + l * STRIDE) as u32, x[l * STRIDE]);
+                } else {
+                    meet(x[l * STRIDE], from + l * STRIDE, &mut index[l], &mut best[l]);
+                }
+            }
         }
-    }
-}
-
-simd! {
-    fn compare_pairs<T: Float>(x: &[[T; 2]], first: u32, at: &mut [u32], largest: &mut [T]) {
-        for (i, ((&[x, _], at), largest)) in x.iter().zip(at).zip(largest).enumerate() {
-            meet(x, first as usize + 2 * i, at, largest);
-        }
+        at[i..i + N].copy_from_slice(&index);
+        largest[i..i + N].copy_from_slice(&best);
     }
 }
 
@@ -212,7 +244,7 @@ mod tests {
             if w.is_empty() {
                 continue;
             }
-            let planes = Planes { size: [1, 3, width], panes: [&point, &h, &w] };
+            let planes = Planes::new([1, 3, width], [&point, &h, &w]);
             let (mut y, mut t) = (vec![0.0; h.len() * w.len()], vec![0.0; x.len()]);
             let mut expected = t.clone();
             pick(&planes, &x, &x, &mut y);

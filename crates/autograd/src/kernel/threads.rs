@@ -32,8 +32,8 @@ static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 /// How many threads a kernel may use, the calling one included.
 ///
-/// At first that is the value of the environment variable `WENGERT_THREADS` where it is a number of at least 1, and
-/// otherwise the number of threads this machine runs at once. [`set_threads`] changes it.
+/// At first that is the value of the environment variable `WENGERT_THREADS` where it is a number of at least 1; where it is
+/// not set, 0 or no number, it is the number of threads this machine runs at once. [`set_threads`] changes it.
 pub fn threads() -> usize {
     match LIMIT.load(Ordering::Relaxed) {
         0 => {
@@ -59,8 +59,12 @@ pub fn set_threads(n: usize) {
 }
 
 fn default_threads() -> usize {
-    let asked = std::env::var(VARIABLE).ok().and_then(|value| value.trim().parse().ok()).filter(|&n| n > 0);
-    asked.unwrap_or_else(available)
+    std::env::var(VARIABLE).ok().as_deref().and_then(asked).unwrap_or_else(available)
+}
+
+/// The number that the environment variable asks for; `None` for what is no number, or 0.
+fn asked(value: &str) -> Option<usize> {
+    value.trim().parse().ok().filter(|&n| n > 0)
 }
 
 fn available() -> usize {
@@ -477,6 +481,16 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn what_is_no_number_of_threads_asks_for_none() {
+        for (value, number) in
+            [("1", Some(1)), (" 12\n", Some(12)), ("0", None), ("-1", None), ("", None), ("two", None)]
+        {
+            assert_eq!(asked(value), number, "{value:?}");
+        }
+        assert_eq!(asked(&"9".repeat(40)), None);
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
         ) {
             body(p, state, g, f);
         }
-        if simd::has_avx2() {
+        if simd::level() >= simd::Level::Avx2 {
             // SAFETY: the features that `avx2` was compiled for have just been found on this CPU.
             return unsafe { avx2(p, state, g, f) };
         }

@@ -49,8 +49,8 @@ fn on_planes(panes: &Panes, x: &[usize], f: impl FnOnce(&pool::Planes)) {
     let point = [crate::tensor::view::Span { start: 0, len: 1, step: 1 }];
     let missing = 3 - panes.len();
     let outer = x.len() - panes.len();
-    f(&pool::Planes {
-        size: [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(1, |i| x[outer + i])),
-        panes: [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(&point[..], |i| &panes[i])),
-    })
+    f(&pool::Planes::new(
+        [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(1, |i| x[outer + i])),
+        [0, 1, 2].map(|i: usize| i.checked_sub(missing).map_or(&point[..], |i| &panes[i])),
+    ));
 }
