@@ -23,3 +23,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs of the page on training, too.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/training.md")]
+struct Training;

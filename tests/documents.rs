@@ -30,6 +30,7 @@ fn every_link_of_the_pages_leads_somewhere() {
         "docs/mlp.md",
         "docs/ops.md",
         "docs/performance.md",
+        "docs/training.md",
         "docs/worked_example.md",
     ] {
         let folder = Path::new(page).parent().unwrap();

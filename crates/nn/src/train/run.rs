@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::step::{Outcome, TrainStep};
 use super::stopping::Convergence;
 use super::trainer::{Clip, Pace, Trainer};
-use crate::data::{Batch, DataLoader};
+use crate::data::{Batch, DataLoader, Position};
 use crate::optim::Ema;
 use crate::{Module, clip, regularize};
 use autograd::Float;
@@ -106,7 +106,8 @@ impl<T: Float> Trainer<'_, T> {
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
         let all = loader.batches();
-        for (i, batch) in loader.epoch(run.epoch as u64).enumerate().skip(run.batch) {
+        let left = loader.from(Position { epoch: run.epoch as u64, batch: run.batch });
+        for (i, batch) in (run.batch..).zip(left) {
             let (batch, last) = (batch?, i + 1 == all);
             let updates = last || (i + 1) % self.accumulate == 0;
             self.announce(model, loader, run, |callback, at| callback.batch_begin(at))?;
