@@ -26,6 +26,7 @@ fn every_link_of_the_pages_leads_somewhere() {
         "README.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
+        "docs/layers.md",
         "docs/experiments.md",
         "docs/mlp.md",
         "docs/ops.md",

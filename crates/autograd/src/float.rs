@@ -327,6 +327,13 @@ impl<S: Real> E<S> {
         c.select(self.lit(0.0), self)
     }
 
+    /// `self` left of 0, and 0 right of it: what an exponential that is chosen there may be taken of, so that it does not
+    /// overflow where it is not.
+    #[inline(always)]
+    pub fn left(self) -> E<S> {
+        self.unless(self.gt(self.lit(0.0)))
+    }
+
     /// `c` where the mask holds, else `self`.
     #[inline(always)]
     pub fn or_where(self, mask: E<S>, c: f64) -> E<S> {

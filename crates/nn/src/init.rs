@@ -1,7 +1,7 @@
 //! How weights begin: distributions whose spread is fitted to a layer's size, so that signals neither die out nor blow up
 //! on their way through many layers.
 
-use crate::Param;
+use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Tensor};
 
 /// A distribution to draw first weights from. Plain data: compare it, print it, keep it in a configuration.
@@ -52,6 +52,14 @@ pub enum Init {
     Orthogonal {
         /// What the activation that follows needs; see [`Nonlinearity::gain`].
         gain: f64,
+    },
+    /// Normal of mean 0, but in each column of a matrix `[out, in]` a part of the elements, rounded up, is 0. Source: Martens,
+    /// *Deep learning via Hessian-free optimization* (2010).
+    Sparse {
+        /// Which part of each column is 0.
+        sparsity: f64,
+        /// The standard deviation of the others.
+        std: f64,
     },
     /// Mean 0 and standard deviation `gain / √fan`: what Xavier's, Kaiming's and LeCun's are cases of.
     Scaled {
@@ -147,6 +155,7 @@ impl Init {
                 Tensor::from_fn(shape, |_| T::of((mean + std * truncated(a, b, rng)).clamp(low, high)))
             }
             Init::Orthogonal { gain } => orthogonal(shape, gain, rng),
+            Init::Sparse { sparsity, std } => sparse(shape, sparsity, std, rng),
             Init::Scaled { gain, fan: mode, form } => {
                 let (inputs, outputs) = fan(shape);
                 let fan = match mode {
@@ -178,6 +187,41 @@ impl Init {
     }
 }
 
+/// Gives new values to those parameters of a model that `choose` has a distribution for, by name and shape. Frozen ones and
+/// buffers stay.
+///
+/// ```
+/// use autograd::Rng;
+/// use nn::{init::{Fan, Init, Nonlinearity, initialize}, layer::{Activation, Conv2d, Flatten, Linear, Sequential}};
+/// let rng = &mut Rng::new(0);
+/// let mut model = Sequential::<f32>::new()
+///     .then(Conv2d::new(1, 8, 3, rng))
+///     .then(Activation::Relu)
+///     .then(Flatten::new())
+///     .then(Linear::new(8 * 36, 10, rng));
+/// initialize(&mut model, rng, |name, shape| match shape.len() {
+///     1 => Some(Init::Constant(0.0)),
+///     _ if name.starts_with("3.") => Some(Init::xavier_uniform(1.0)),
+///     _ => Some(Init::kaiming_normal(Nonlinearity::Relu.gain(), Fan::In)),
+/// });
+/// let mut biases = Vec::new();
+/// nn::Parameters::visit(&model, &mut nn::Path::default(), &mut |_, p| if p.value().rank() == 1 { biases.push(p.value().clone()) });
+/// assert!(biases.iter().all(|bias| bias.iter().all(|b| b == 0.0)));
+/// ```
+/// # Panics
+/// If a distribution has no values for a shape, as [`Init::tensor`] does.
+#[track_caller]
+pub fn initialize<T: Float>(
+    model: &mut dyn Parameters<T>,
+    rng: &mut Rng,
+    mut choose: impl FnMut(&str, &[usize]) -> Option<Init>,
+) {
+    model.visit_mut(&mut Path::default(), &mut |name, param| {
+        let init = choose(name, param.value().shape()).filter(|_| param.is_trainable());
+        init.into_iter().for_each(|init| init.fill(param, rng));
+    });
+}
+
 /// A standard normal number from `[a, b]`, by rejection of uniform ones. Where the density is below e⁻⁴⁰ of its largest value
 /// nothing is proposed, so that long tails cost no tries.
 fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
@@ -191,6 +235,20 @@ fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
             return x;
         }
     }
+}
+
+/// Normal columns in which some elements, chosen at random, are 0.
+#[track_caller]
+fn sparse<T: Float>(shape: &[usize], sparsity: f64, std: f64, rng: &mut Rng) -> Tensor<T> {
+    let &[rows, columns] = shape else { panic!("Init::Sparse: a matrix has two axes, not shape {shape:?}") };
+    assert!((0.0..=1.0).contains(&sparsity), "Init::Sparse: the part that is 0 must be in [0, 1], not {sparsity}");
+    let mut matrix: Tensor<T> = Init::Normal { mean: 0.0, std }.tensor(shape, rng);
+    let (zeros, mut order) = ((sparsity * rows as f64).ceil() as usize, (0..rows).collect::<Vec<_>>());
+    for column in 0..columns {
+        rng.shuffle(&mut order);
+        order[..zeros].iter().for_each(|row| matrix.make_mut()[row * columns + column] = T::zero());
+    }
+    matrix
 }
 
 /// Gaussian vectors made orthogonal one after the other, which is uniform over all such matrices.
@@ -332,6 +390,29 @@ mod tests {
             let off = (&product - Tensor::eye(product.shape()[0]) * 4.0).abs();
             assert!(off.iter().all(|x| x < 1e-12), "{shape:?}");
         }
+    }
+
+    #[test]
+    fn each_column_has_its_zeros() {
+        let w: Tensor<f64> = Init::Sparse { sparsity: 0.3, std: 1.0 }.tensor(&[10, 4], &mut Rng::new(1));
+        for column in 0..4 {
+            assert_eq!((0..10).filter(|&row| w.at(&[row, column]) == 0.0).count(), 3);
+        }
+    }
+
+    #[test]
+    fn frozen_parameters_and_what_is_not_chosen_stay() {
+        let mut layer = crate::layer::Linear::<f64>::new(3, 2, &mut Rng::new(0));
+        let before = layer.clone();
+        layer.bias.iter_mut().for_each(|bias| bias.set_trainable(false));
+        initialize(&mut layer, &mut Rng::new(1), |_, _| Some(Init::Constant(2.0)));
+        assert_eq!(
+            (layer.weight.value().at(&[1, 2]), layer.bias.unwrap().value()),
+            (2.0, before.bias.unwrap().value())
+        );
+        let weight = layer.weight.value().clone();
+        initialize(&mut layer.weight, &mut Rng::new(1), |_, _| None);
+        assert_eq!(layer.weight.value(), &weight);
     }
 
     #[test]

@@ -31,7 +31,11 @@ pub use summary::{Row, Summary, summary};
 /// What most programs need: `use nn::prelude::*`.
 pub mod prelude {
     pub use crate::data::{Batch, DataLoader, Dataset, TensorDataset, digits};
-    pub use crate::layer::{Activation, BatchNorm1d, Dropout, Linear, Mlp, Sequential};
+    pub use crate::layer::{
+        Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten, Gru, LayerNorm,
+        Linear, Lstm, Masks, MaxPool2d, Mlp, MultiheadAttention, RecurrentOptions, Residual, Sequential,
+        TransformerEncoderLayer, TransformerOptions,
+    };
     pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Target};
     pub use crate::metric::{Average, ConfusionMatrix, Metric};
     pub use crate::optim::{

@@ -1,5 +1,6 @@
 //! Every layer against PyTorch: names and shapes of its state, outputs, states, derivatives of input and parameters, and
-//! what buffers hold afterwards. The numbers of fixtures/layers.json were made with PyTorch in float64.
+//! what buffers hold afterwards. The numbers of fixtures/layers.json were made with PyTorch in float64, but for the derivative
+//! of Hardsigmoid, where PyTorch's sixth has single precision.
 
 use autograd::{Pad, Rng, Tape, Tensor, Var};
 use nn::functional::RnnNonlinearity;
@@ -180,7 +181,9 @@ fn layer(name: &str) -> Option<Box<dyn Subject>> {
 /// `[shape, data]`
 fn array(json: &Value) -> Tensor<f64> {
     let shape: Vec<usize> = json[0].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
-    Tensor::new(&shape, json[1].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect())
+    // What is no number in JSON is a string.
+    let number = |x: &Value| x.as_f64().unwrap_or_else(|| x.as_str().unwrap().parse().unwrap());
+    Tensor::new(&shape, json[1].as_array().unwrap().iter().map(number).collect())
 }
 
 /// `[name, shape, data]`
@@ -264,4 +267,24 @@ fn layers_are_pytorchs() {
         .filter_map(|case| Some(format!("{} (train {}): {}", case["layer"], case["train"], check(case).err()?)))
         .collect();
     assert!(cases.len() > 90 && failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The page of the layers names each, and no other.
+#[test]
+fn the_page_lists_every_layer() {
+    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (page, rooms) = (read("../../docs/layers.md"), read("src/layer/mod.rs"));
+    let exported = rooms.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let names = exported.flat_map(|list| list.split(|c: char| !c.is_alphanumeric()));
+    // What layers of several numbers of axes have in common, and what is no layer.
+    let aside =
+        ["AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool", "BatchNorm", "ChannelDropout", "Convolution"];
+    let parts = ["ConvolutionTranspose", "InstanceNorm", "Recurrent", "RecurrentCell", "Direction", "Running", "Sizes"];
+    for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
+        let listed = page.contains(&format!("`{name}`")) || aside.contains(&name) || parts.contains(&name);
+        assert!(listed, "docs/layers.md does not list {name}");
+    }
+    for f in Activation::ALL {
+        assert!(page.contains(&format!("`{}`", f.name())), "docs/layers.md does not list {}", f.name());
+    }
 }

@@ -75,7 +75,7 @@ unary! { x, y, g =>
     // Activations.
     LogSigmoid :  -(-x).softplus(),                  g * (-x).sigmoid();
     Relu6      :  x.max(x.lit(0.0)).min(x.lit(6.0)), g.where_pos(x).where_pos(6.0 - x);
-    Selu       :  SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.exp());
+    Selu       :  SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.left().exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.left().exp());
     Silu       :  x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
     Mish       :  x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
     Hardsigmoid:  ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
@@ -127,8 +127,8 @@ binary! { a, b, y, g =>
     Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
     // Activations with a parameter, b.
     Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
-    Elu      :  a.gt(a.lit(0.0)).select(a, b * a.exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.exp()), (g * a.exp_m1()).unless(a.gt(a.lit(0.0)));
-    Celu     :  a.gt(a.lit(0.0)).select(a, b * (a / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a / b).exp()), (g * ((a / b).exp_m1() - a / b * (a / b).exp())).unless(a.gt(a.lit(0.0)));
+    Elu      :  a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));
+    Celu     :  a.gt(a.lit(0.0)).select(a, b * (a.left() / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a.left() / b).exp()), (g * ((a.left() / b).exp_m1() - a / b * (a.left() / b).exp())).unless(a.gt(a.lit(0.0)));
     Softshrink: a - a.max(-b).min(b), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
     Hardshrink: a.unless(b.ge(a.abs())), g.only(a.abs().gt(b)),              b.lit(0.0);
 }

@@ -6,7 +6,8 @@ use autograd::{Float, Tensor};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// All parameters and buffers of a model by name. Copies no elements.
+/// All parameters and buffers of a model by name. Copies no elements, but for those that [count](Param::count): they become
+/// integers.
 ///
 /// ```
 /// use nn::layer::Linear;

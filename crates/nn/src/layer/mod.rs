@@ -1,6 +1,4 @@
-//! Layers: what a network is built from, in PyTorch's words. [docs/layers.md] lists each with its counterpart there.
-//!
-//! [docs/layers.md]: https://github.com/wengert-rs/wengert/blob/main/docs/layers.md
+//! Layers: what a network is built from, in PyTorch's words. The page `docs/layers.md` lists each with its counterpart there.
 
 mod activation;
 mod attention;

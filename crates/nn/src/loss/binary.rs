@@ -1,6 +1,6 @@
 //! Losses of yes or no: binary cross-entropy, of probabilities and of scores.
 
-use super::{Reduction, reduced, same_shape};
+use super::{Loss, Reduction, Target, reduced, same_shape};
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
@@ -17,22 +17,60 @@ reduced! {
     /// assert_eq!(loss.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    Bce, Mean, bce_loss
+    Bce, bce_loss, Mean
 }
 
-reduced! {
-    /// Binary cross-entropy of scores, of which the sigmoid is the probability: `t softplus(-x) + (1 - t) softplus(x)`,
-    /// averaged. It never overflows, and keeps its precision where the loss is small.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// use nn::loss::{BceWithLogits, Loss, Target};
-    /// let tape = Tape::<f64>::new();
-    /// let loss = BceWithLogits::new().loss(tape.var([-1e5]), &Target::Values(tensor![1.0]))?;
-    /// assert_eq!(loss.item(), 1e5);
-    /// # Ok::<(), autograd::Error>(())
-    /// ```
-    BceWithLogits, Mean, bce_with_logits_loss
+/// Binary cross-entropy of scores, of which the sigmoid is the probability: `t softplus(-x) + (1 - t) softplus(x)`,
+/// averaged. It never overflows, and keeps its precision where the loss is small.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{BceWithLogits, Loss, Target};
+/// let tape = Tape::<f64>::new();
+/// let (x, yes) = (tape.var([[-1e5]]), Target::Values(tensor![[1.0]]));
+/// assert_eq!(BceWithLogits::new().loss(x, &yes)?.item(), 1e5);
+/// assert_eq!(BceWithLogits::new().pos_weight(&[3.0]).loss(x, &yes)?.item(), 3e5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BceWithLogits {
+    /// By how much a yes counts more than a no, for each class, or one for all.
+    pub pos_weight: Option<Vec<f64>>,
+    /// How elements become one number.
+    pub reduction: Reduction,
+}
+
+impl BceWithLogits {
+    /// Of yes and no that count alike, averaged.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A yes counts as much more than a no: one weight for each class, the last axis, or one for all.
+    pub fn pos_weight(self, weight: &[f64]) -> Self {
+        BceWithLogits { pos_weight: Some(weight.to_vec()), ..self }
+    }
+
+    /// The same loss, made one number in another way.
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        BceWithLogits { reduction, ..self }
+    }
+}
+
+impl<T: Float> Loss<T> for BceWithLogits {
+    #[track_caller]
+    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+        const OP: &str = "bce_with_logits_loss";
+        let (tape, reduction) = (output.tape(), self.reduction.to_one(OP)?);
+        let target = tape.constant(target.values(OP)?.clone());
+        match &self.pos_weight {
+            None => bce_with_logits_loss(output, target, reduction),
+            Some(weight) => {
+                let weight = tape.constant(weight.iter().map(|&w| T::of(w)).collect::<Tensor<T>>());
+                pos_weighted_bce_with_logits_loss(output, target, weight, reduction)
+            }
+        }
+    }
 }
 
 /// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`; the mean is over all elements.

@@ -1,11 +1,62 @@
 //! The loss of classifiers: cross-entropy.
 
-use super::{Loss, Reduction, Target, reduced, same_shape};
+use super::{Loss, Reduction, Target, same_shape};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 
-reduced! {
+/// Losses of classes, with what both may be told.
+macro_rules! of_classes {
+    ($(#[$doc:meta])* $Name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $Name {
+            /// How much each class counts. A mean divides by the weights of the labels that there are.
+            pub weight: Option<Vec<f64>>,
+            /// Samples with this label count nowhere: -100, as in PyTorch.
+            pub ignore_index: i64,
+            /// The part of each target that is spread evenly over all classes: 0.
+            label_smoothing: f64,
+            /// How samples become one number.
+            pub reduction: Reduction,
+        }
+
+        impl $Name {
+            /// Of classes that count alike, averaged.
+            pub fn new() -> Self {
+                $Name { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+            }
+
+            /// How much each class counts.
+            pub fn weight(self, weight: &[f64]) -> Self {
+                $Name { weight: Some(weight.to_vec()), ..self }
+            }
+
+            /// Samples with this label count nowhere.
+            pub fn ignore_index(self, ignore_index: i64) -> Self {
+                $Name { ignore_index, ..self }
+            }
+
+            /// The same loss, made one number in another way.
+            pub fn reduction(self, reduction: Reduction) -> Self {
+                $Name { reduction, ..self }
+            }
+
+            fn options<T: Float>(&self) -> ClassOptions<T> {
+                let weight = self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect());
+                ClassOptions { weight, ignore_index: self.ignore_index, label_smoothing: self.label_smoothing }
+            }
+        }
+
+        impl Default for $Name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+}
+
+of_classes! {
     /// Cross-entropy on logits `[rows, classes]`: `ln Σ eˣ - x[label]` for labels `[rows]`, averaged over the rows. One
-    /// fused op: no probability is formed, and no score is too large.
+    /// fused op: no probability is formed, and no score is too large. Further axes, `[rows, classes, …]`, have a label each.
     ///
     /// For soft targets, `Target::Values` of the shape of the logits with rows that sum to 1, it is `-Σ t · log_softmax(x)`.
     ///
@@ -14,21 +65,55 @@ reduced! {
     /// use nn::loss::{CrossEntropy, Loss, Target};
     /// let tape = Tape::<f64>::new();
     /// let scores = tape.var([[0.0, 0.0], [1e5, -1e5]]);
-    /// let loss = CrossEntropy::new().loss(scores, &Target::Labels(tensor![0_i64, 1]))?;
-    /// assert_eq!(loss.item(), (2f64.ln() + 2e5) / 2.0);
+    /// let labels = Target::Labels(tensor![0_i64, 1]);
+    /// assert_eq!(CrossEntropy::new().loss(scores, &labels)?.item(), (2f64.ln() + 2e5) / 2.0);
+    /// let loss = CrossEntropy::new().weight(&[3.0, 1.0]).ignore_index(1).label_smoothing(0.5);
+    /// assert!((loss.loss(scores, &labels)?.item() - 5.0 / 6.0 * 2f64.ln()).abs() < 1e-15);
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    CrossEntropy, Mean
+    CrossEntropy
+}
+
+impl CrossEntropy {
+    /// The part of each target that is spread evenly over all classes (Szegedy et al., 2016).
+    pub fn label_smoothing(self, label_smoothing: f64) -> Self {
+        CrossEntropy { label_smoothing, ..self }
+    }
+}
+
+of_classes! {
+    /// The negative logarithm of each right class's probability, of log-probabilities: what follows a log-softmax; see
+    /// [`nll_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, Nll, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var([[-1.0, -2.0], [-3.0, -4.0]]);
+    /// assert_eq!(Nll::new().loss(x, &Target::Labels(tensor![1_i64, 0]))?.item(), 2.5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    Nll
 }
 
 impl<T: Float> Loss<T> for CrossEntropy {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        let reduction = self.reduction.to_one("cross_entropy")?;
+        let (reduction, options) = (self.reduction.to_one("cross_entropy")?, self.options());
         match target {
-            Target::Labels(labels) => cross_entropy(output, labels, reduction),
-            Target::Values(t) => soft_cross_entropy(output, output.tape().constant(t.clone()), reduction),
+            Target::Labels(labels) => cross_entropy_with(output, labels, &options, reduction),
+            Target::Values(t) => {
+                let t = output.tape().constant(t.clone());
+                soft_cross_entropy_with(output, t, &options, reduction)
+            }
         }
+    }
+}
+
+impl<T: Float> Loss<T> for Nll {
+    #[track_caller]
+    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+        nll_loss(output, target.labels("nll_loss")?, &self.options(), self.reduction.to_one("nll_loss")?)
     }
 }
 

@@ -1,8 +1,43 @@
 //! Losses that are negative logarithms of a likelihood, and the divergence of two distributions.
 
-use super::{Reduction, positive, same_shape};
+use super::{Reduction, positive, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 use std::f64::consts::PI;
+
+reduced! {
+    /// The Kullback-Leibler divergence from log-probabilities; see [`kl_div`]. [`Reduction::BatchMean`] is the divergence as
+    /// it is defined; the usual mean divides by the classes too, as in PyTorch.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{KlDiv, Loss, Reduction, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]);
+    /// let loss = KlDiv::new().reduction(Reduction::BatchMean).loss(x, &Target::Values(tensor![[1.0, 0.0]]))?;
+    /// assert_eq!(loss.item(), 2f64.ln());
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    KlDiv {
+        /// Whether targets are logarithms too: not unless told.
+        log_target: bool = false
+    }, kl_div, Mean
+}
+
+reduced! {
+    /// How unlikely counts are under Poisson distributions; see [`poisson_nll_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, PoissonNll, Target};
+    /// let tape = Tape::<f64>::new();
+    /// assert_eq!(PoissonNll::new().loss(tape.var([0.0]), &Target::Values(tensor![3.0]))?.item(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    PoissonNll {
+        /// What scores are, and which terms count.
+        options: PoissonOptions = PoissonOptions::default()
+    }, poisson_nll_loss, Mean
+}
 
 /// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0 where
 /// `t` is 0, reduced; with `log_target`, `t` are logarithms too: `eᵗ (t - x)`. [`Reduction::BatchMean`] is the divergence

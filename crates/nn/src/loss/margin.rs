@@ -1,11 +1,42 @@
 //! Losses that ask for a distance: between what belongs together and what does not.
 
-use super::{Reduction, same_shape};
+use super::{Reduction, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 
 /// A number on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
     x.tape().constant(Tensor::scalar(T::of(c)))
+}
+
+reduced! {
+    /// Distances that should be small where the target is 1, and at least a margin where it is -1; see
+    /// [`hinge_embedding_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{HingeEmbedding, Loss, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = HingeEmbedding::new().margin(2.0).loss(tape.var([0.5, 0.5]), &Target::Values(tensor![1.0, -1.0]))?;
+    /// assert_eq!(loss.item(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    HingeEmbedding {
+        /// What distances of unlike pairs should be at least: 1.
+        margin: f64 = 1.0
+    }, hinge_embedding_loss, Mean
+}
+
+reduced! {
+    /// Scores that should have the sign of the target, 1 or -1; see [`soft_margin_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, SoftMargin, Target};
+    /// let tape = Tape::<f64>::new();
+    /// assert_eq!(SoftMargin::new().loss(tape.var([0.0]), &Target::Values(tensor![1.0]))?.item(), 2f64.ln());
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    SoftMargin, soft_margin_loss, Mean
 }
 
 /// Pairs of rows that should be alike (`y = 1`) or not (`y = -1`): with `c` the cosine of the angle between them, `1 - c`,

@@ -1,7 +1,9 @@
 //! Losses: how wrong an output is, as one number to be made small.
 //!
 //! Each comes twice. The function, as [`mse_loss`], takes variables on both sides, is differentiable in both, and gives one
-//! number or, with [`Reduction::None`], all of them. The type, as [`Mse`], is a [`Loss`]: what training asks for.
+//! number or, with [`Reduction::None`], all of them. The type, as [`Mse`], is a [`Loss`]: what training asks for. What takes
+//! more than an output and a target ([`cosine_embedding_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`],
+//! [`gaussian_nll_loss`]) is a function only, for steps recorded by hand.
 
 mod binary;
 mod classification;
@@ -13,15 +15,17 @@ pub use binary::{
     Bce, BceWithLogits, bce_loss, bce_with_logits_loss, pos_weighted_bce_with_logits_loss, weighted_bce_loss,
 };
 pub use classification::{
-    ClassOptions, CrossEntropy, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy,
+    ClassOptions, CrossEntropy, Nll, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy,
     soft_cross_entropy_with,
 };
-pub use likelihood::{GaussianOptions, PoissonOptions, gaussian_nll_loss, kl_div, poisson_nll_loss};
+pub use likelihood::{GaussianOptions, KlDiv, PoissonNll, PoissonOptions, gaussian_nll_loss, kl_div, poisson_nll_loss};
 pub use margin::{
-    TripletOptions, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss, soft_margin_loss,
-    triplet_margin_loss,
+    HingeEmbedding, SoftMargin, TripletOptions, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss,
+    soft_margin_loss, triplet_margin_loss,
 };
-pub use regression::{HalfSquared, Mse, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss};
+pub use regression::{
+    HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
+};
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -164,38 +168,50 @@ fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
     if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be above 0, and it is {x}") }) }
 }
 
-/// Defines a loss struct with a reduction; with a function of output, target and reduction, the loss against numbers too.
+/// Defines a loss against numbers, with its settings and a reduction, from a function of output, target, settings and
+/// reduction.
 macro_rules! reduced {
-    ($(#[$doc:meta])* $Name:ident, $default:ident, $function:ident) => {
-        $crate::loss::reduced! { $(#[$doc])* $Name, $default }
-
-        impl<T: Float> $crate::loss::Loss<T> for $Name {
-            #[track_caller]
-            fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
-                const OP: &str = stringify!($function);
-                let target = output.tape().constant(target.values(OP)?.clone());
-                $function(output, target, self.reduction.to_one(OP)?)
-            }
-        }
-    };
-    ($(#[$doc:meta])* $Name:ident, $default:ident) => {
+    ($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $value:expr),* })?, $function:ident, $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $Name {
+            $($($(#[$field_doc])* pub $field: $Field,)*)?
             /// How elements become one number.
             pub reduction: $crate::loss::Reduction,
         }
 
         impl $Name {
-            /// With its usual reduction.
+            /// With the usual settings and reduction.
             pub fn new() -> Self {
-                $Name { reduction: $crate::loss::Reduction::$default }
+                $Name { $($($field: $value,)*)? reduction: $crate::loss::Reduction::$default }
+            }
+
+            $($(
+                $(#[$field_doc])*
+                pub fn $field(self, $field: $Field) -> Self {
+                    $Name { $field, ..self }
+                }
+            )*)?
+
+            /// The same loss, made one number in another way.
+            pub fn reduction(self, reduction: $crate::loss::Reduction) -> Self {
+                #[allow(clippy::needless_update)]
+                $Name { reduction, ..self }
             }
         }
 
         impl Default for $Name {
             fn default() -> Self {
                 Self::new()
+            }
+        }
+
+        impl<T: Float> $crate::loss::Loss<T> for $Name {
+            #[track_caller]
+            fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
+                const OP: &str = stringify!($function);
+                let target = output.tape().constant(target.values(OP)?.clone());
+                $function(output, target, $($(self.$field,)*)? self.reduction.to_one(OP)?)
             }
         }
     };

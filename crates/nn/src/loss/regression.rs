@@ -15,7 +15,7 @@ reduced! {
     /// assert_eq!((loss.item(), loss.backward().wrt(y)), (2.5, tensor![1.0, -2.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    Mse, Mean, mse_loss
+    Mse, mse_loss, Mean
 }
 
 reduced! {
@@ -30,7 +30,54 @@ reduced! {
     /// assert_eq!((loss.item(), loss.backward().wrt(y)), (2.5, tensor![1.0, -2.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    HalfSquared, Sum, half_squared_loss
+    HalfSquared, half_squared_loss, Sum
+}
+
+reduced! {
+    /// The mean absolute error, `mean |y - t|`; see [`l1_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{L1, Loss, Target};
+    /// let tape = Tape::<f64>::new();
+    /// assert_eq!(L1::new().loss(tape.var([1.0, 2.0]), &Target::Values(tensor![0.0, 5.0]))?.item(), 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    L1, l1_loss, Mean
+}
+
+reduced! {
+    /// Squared near 0 and absolute further out; see [`smooth_l1_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, SmoothL1, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = SmoothL1::new().beta(2.0).loss(tape.var([1.0, 6.0]), &Target::Values(tensor![0.0, 1.0]))?;
+    /// assert_eq!(loss.item(), (0.25 + 4.0) / 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    SmoothL1 {
+        /// Where it bends: 1.
+        beta: f64 = 1.0
+    }, smooth_l1_loss, Mean
+}
+
+reduced! {
+    /// Squared near 0 and absolute further out; see [`huber_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Huber, Loss, Reduction, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = Huber::new().delta(2.0).reduction(Reduction::Sum);
+    /// assert_eq!(loss.loss(tape.var([1.0, 6.0]), &Target::Values(tensor![0.0, 1.0]))?.item(), 0.5 + 8.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    Huber {
+        /// Where it bends: 1.
+        delta: f64 = 1.0
+    }, huber_loss, Mean
 }
 
 /// The squared error `(y - t)²` of each element, reduced.

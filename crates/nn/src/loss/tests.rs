@@ -44,7 +44,7 @@ fn derivatives_are_right_to_second_order() {
     both(&Bce { reduction: Reduction::Sum }, &values);
     both(&BceWithLogits::new(), &values);
     both(&CrossEntropy::new(), &labels);
-    both(&CrossEntropy { reduction: Reduction::Sum }, &values);
+    both(&CrossEntropy::new().reduction(Reduction::Sum), &values);
 }
 
 #[test]
@@ -112,13 +112,21 @@ fn nothing_has_no_mean_and_the_sum_zero() {
 fn a_loss_is_one_number() {
     let tape = Tape::new();
     let (output, target, reduction) = (tape.var([[0.5, 0.5]]), Target::Values(tensor![[0.0, 1.0]]), Reduction::None);
-    let losses: [&dyn Loss<f64>; 5] = [
+    let losses: [&dyn Loss<f64>; 12] = [
         &Mse { reduction },
         &HalfSquared { reduction },
+        &L1 { reduction },
+        &SmoothL1::new().reduction(reduction),
+        &Huber::new().reduction(reduction),
         &Bce { reduction },
-        &BceWithLogits { reduction },
-        &CrossEntropy { reduction },
+        &BceWithLogits::new().reduction(reduction),
+        &CrossEntropy::new().reduction(reduction),
+        &KlDiv::new().reduction(reduction),
+        &PoissonNll::new().reduction(reduction),
+        &HingeEmbedding::new().reduction(reduction),
+        &SoftMargin::new().reduction(reduction),
     ];
+    assert!(Nll::new().reduction(reduction).loss(output, &Target::Labels(tensor![0_i64])).is_err());
     for loss in losses {
         assert!(loss.loss(output, &target).unwrap_err().to_string().contains("one number"));
     }
