@@ -26,11 +26,11 @@ pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 ///     }
 /// }
 /// let mut model = Mlp::new(&[64, 16, 10]).build::<f32>();
-/// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.5))
+/// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.5))
 ///     .epochs(100)
 ///     .callback(GoodEnough(0.5))
 ///     .on_epoch_end(|at| assert!(at.epoch() <= 100));
-/// let history = trainer.fit(&mut model, &digits())?;
+/// let history = trainer.fit(&mut model, &digits::<f32>())?;
 /// assert!(history.epochs.len() < 50 && history.stopped.unwrap().to_string() == "good enough");
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```

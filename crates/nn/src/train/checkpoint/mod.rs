@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{Checkpoints, Trainer}};
 /// let folder = std::env::temp_dir().join(format!("nn-checkpoints-{}", std::process::id()));
 /// let trainer = |epochs| {
-///     let trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-3)).epochs(epochs);
+///     let trainer = Trainer::new(CrossEntropy::new(), Adam::<f32>::new(1e-3)).epochs(epochs);
 ///     trainer.checkpoints(Checkpoints::new(&folder).every_steps(40).keep(2))
 /// };
 /// let new = || Mlp::new(&[64, 16, 10]).dropout(0.1).seed(1).build::<f32>();
 ///
-/// trainer(2).fit(&mut new(), &digits())?; // and another day, in another process:
-/// let history = trainer(3).resume(&mut new(), &digits())?;
+/// trainer(2).fit(&mut new(), &digits::<f32>())?; // and another day, in another process:
+/// let history = trainer(3).resume(&mut new(), &digits::<f32>())?;
 /// assert_eq!(history.epochs.len(), 3);
 /// # std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
