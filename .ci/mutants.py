@@ -25,6 +25,11 @@ EQUIVALENT = {
     ("Relu", "g.where_pos(x)"): "x and y = max(x, 0) are positive together",
     ("Relu6", "g.where_pos(y).where_pos(6.0 - y)"): "x and y are above 0, and below 6, together",
     ("Logaddexp", "(g * difference(a, b).sigmoid()).unless(a.eq(a.lit(-f64::INFINITY)))"): "the sigmoid is 0 there",
+    ("rules.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have one symmetric part",
+    ("rules.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "a symmetric matrix transposed",
+    ("rules.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
+    ("rules.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",
+    ("rules.rs:Qr", "triangle(&p, true, <true to false>)"): "the diagonals of L and Lᵀ cancel in L - Lᵀ",
 }
 
 mutants = []  # (rule, mutated text)

@@ -3,24 +3,56 @@
 
 use super::threads;
 use crate::float::{Element, Float};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Elements a thread takes at a time.
+const CHUNK: usize = 16_384;
+
+/// Whether all indices are at least 0 and below `size`.
+pub(crate) fn within(index: &[i64], size: usize) -> bool {
+    let (all, last) = (AtomicBool::new(true), size as i64 - 1);
+    threads::for_each(index.len().div_ceil(CHUNK), &|chunk| {
+        let some = &index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)];
+        // The sign of i or of last - i: without an early end and a comparison any register does it.
+        if some.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) < 0 {
+            all.store(false, Ordering::Relaxed);
+        }
+    });
+    all.into_inner()
+}
+
+/// Runs `f(o, at, part)` over `out`, cut into pieces of whole rows of `inner` elements for threads to take: `part` lies in
+/// block `o`, `at` elements after its start.
+fn for_each_part<T: Send>(out: &mut [T], [block, inner]: [usize; 2], f: &(dyn Fn(usize, usize, &mut [T]) + Sync)) {
+    let some = (CHUNK / inner).max(1) * inner;
+    threads::for_each_chunk(out, some, &|chunk, mut out| {
+        let mut start = chunk * some;
+        while !out.is_empty() {
+            let at = start % block;
+            let (part, rest) = out.split_at_mut((block - at).min(out.len()));
+            start += part.len();
+            f((start - 1) / block, at, part);
+            out = rest;
+        }
+    });
+}
 
 /// `out[o, j, i] = x[o, index[j], i]` for arrays `[outer, size, inner]` and `[outer, index.len(), inner]`.
-pub(crate) fn take<T: Element>(x: &[T], [outer, size, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
-    if inner == 1 && size > 0 && !index.is_empty() {
-        // Single elements are not worth a call each.
-        for (x, out) in x.chunks(size).zip(out.chunks_mut(index.len())) {
-            out.iter_mut().zip(index).for_each(|(place, &j)| *place = x[j as usize]);
-        }
+pub(crate) fn take<T: Element>(x: &[T], [_, size, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
+    if out.is_empty() {
         return;
     }
-    let mut places = out.chunks_mut(inner.max(1));
-    for o in 0..outer {
-        for &j in index {
-            let at = (o * size + j as usize) * inner;
-            let Some(place) = places.next() else { return };
-            place.copy_from_slice(&x[at..at + inner]);
+    for_each_part(out, [index.len() * inner, inner], &|o, at, out| {
+        let (x, index) = (&x[o * size * inner..][..size * inner], &index[at / inner..]);
+        if inner == 1 {
+            // Single elements are not worth a call each.
+            out.iter_mut().zip(index).for_each(|(place, &j)| *place = x[j as usize]);
+        } else {
+            out.chunks_mut(inner)
+                .zip(index)
+                .for_each(|(row, &j)| row.copy_from_slice(&x[j as usize * inner..][..inner]));
         }
-    }
+    });
 }
 
 /// `out[o, index[j], i] += x[o, j, i]`: the transpose of [`take`]. `out` is `[outer, size, inner]`.
@@ -35,9 +67,6 @@ pub(crate) fn take_add<T: Float>(x: &[T], [outer, size, inner]: [usize; 3], inde
     }
 }
 
-/// Elements a thread gathers at a time.
-const CHUNK: usize = 16_384;
-
 /// `out[o, j, i] = x[o, index[o, j, i], i]`: an index for each element. `x` is `[outer, size, inner]`, `index` and
 /// `out` are `[outer, picks, inner]`.
 pub(crate) fn gather<T: Element>(x: &[T], [size, picks, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
@@ -45,15 +74,14 @@ pub(crate) fn gather<T: Element>(x: &[T], [size, picks, inner]: [usize; 3], inde
         return;
     }
     let block = picks * inner;
-    let some = (CHUNK / block).max(1) * block;
-    threads::for_each_chunk(out, some, &|chunk, out| {
-        let index = &index[chunk * some..chunk * some + out.len()];
-        for (k, (out, index)) in out.chunks_mut(block).zip(index.chunks(block)).enumerate() {
-            let x = &x[(chunk * some / block + k) * size * inner..][..size * inner];
-            for (out, index) in out.chunks_mut(inner).zip(index.chunks(inner)) {
-                let places = out.iter_mut().zip(index).enumerate();
-                places.for_each(|(i, (o, &j))| *o = x[j as usize * inner + i]);
-            }
+    for_each_part(out, [block, inner], &|o, at, out| {
+        let (x, index) = (&x[o * size * inner..][..size * inner], &index[o * block + at..]);
+        if inner == 1 {
+            return out.iter_mut().zip(index).for_each(|(o, &j)| *o = x[j as usize]);
+        }
+        for (out, index) in out.chunks_mut(inner).zip(index.chunks(inner)) {
+            let places = out.iter_mut().zip(index).enumerate();
+            places.for_each(|(i, (o, &j))| *o = x[j as usize * inner + i]);
         }
     });
 }
@@ -68,9 +96,48 @@ pub(crate) fn gather_add<T: Float>(x: &[T], [size, picks, inner]: [usize; 3], in
     threads::for_each_chunk(out, some * size * inner, &|chunk, out| {
         for (k, out) in out.chunks_mut(size * inner).enumerate() {
             let at = (chunk * some + k) * block;
-            for (x, index) in x[at..at + block].chunks(inner).zip(index[at..at + block].chunks(inner)) {
+            let (x, index) = (&x[at..at + block], &index[at..at + block]);
+            if inner == 1 {
+                x.iter().zip(index).for_each(|(&x, &j)| out[j as usize] += x);
+                continue;
+            }
+            for (x, index) in x.chunks(inner).zip(index.chunks(inner)) {
                 x.iter().zip(index).enumerate().for_each(|(i, (&x, &j))| out[j as usize * inner + i] += x);
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_loops_give_the_same_at_every_size() {
+        for [outer, size, picks, inner] in [
+            [1, 1, 1, 1],
+            [3, 5, 4, 1],
+            [2, 4, 7, 3],
+            [1, 300, 40_000, 1],
+            [1, 7, 20_000, 3],
+            [50, 11, 700, 1],
+            [2, 3, 2, 20_000],
+            [0, 3, 2, 2],
+            [2, 3, 0, 2],
+            [2, 3, 2, 0],
+        ] {
+            let x: Vec<f64> = (0..outer * size * inner).map(|i| i as f64).collect();
+            let index: Vec<i64> = (0..outer * picks * inner).map(|i| (i * 7919 % size) as i64).collect();
+            let (mut taken, mut gathered) = (vec![-1.0; index.len()], vec![-1.0; index.len()]);
+            take(&x, [outer, size, inner], &index[..picks.min(index.len())], &mut taken);
+            gather(&x, [size, picks, inner], &index, &mut gathered);
+            for k in 0..index.len() {
+                let (o, j, i) = (k / (picks * inner), k / inner % picks, k % inner);
+                assert_eq!(taken[k], x[(o * size + index[j] as usize) * inner + i]);
+                assert_eq!(gathered[k], x[(o * size + index[k] as usize) * inner + i]);
+            }
+            assert!(within(&index, size) && (index.is_empty() || size == 1 || !within(&index, size - 1)));
+        }
+        assert!(!within(&[0, -1], 3) && !within(&[i64::MIN], 3) && !within(&[i64::MAX], 3) && !within(&[0], 0));
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::simd::simd;
 use super::threads;
-use crate::float::{Float, Real};
+use crate::float::Float;
 use crate::tensor::Tensor;
 
 /// A fold of elements, one after the other, whose partial results an associative operation puts together.
@@ -34,8 +34,8 @@ macro_rules! fold {
 fold!(/** a + b */ Sum, Sum: T::zero(), |a, b| a + b);
 fold!(/** a + b² */ Squares, Sum: T::zero(), |a, b| a + b * b);
 fold!(/** a · b */ Prod, Prod: T::one(), |a, b| a * b);
-fold!(/** The larger; NaN if there is one. */ Max, Max: -T::INFINITY, |a, b| Real::max(a, b));
-fold!(/** The smaller; NaN if there is one. */ Min, Min: T::INFINITY, |a, b| Real::min(a, b));
+fold!(/** The larger; NaN if there is one. */ Max, Max: -T::INFINITY, |a, b| if (b > a) | b.is_nan() { b } else { a });
+fold!(/** The smaller; NaN if there is one. */ Min, Min: T::INFINITY, |a, b| if (b < a) | b.is_nan() { b } else { a });
 
 /// Elements in a block: what one thread folds at a time, and the unit of the fixed order.
 const BLOCK: usize = 8192;

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::index::within;
 use crate::op::Op;
 use crate::op::shape::check_index;
 use crate::tensor::layout::{Odometer, room, row_major};
@@ -34,7 +35,7 @@ pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>>
 
 /// The index with negative places counted from the end of an axis of that size.
 pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
-    if index.iter().all(|i| i >= 0) {
+    if index.as_slice().is_some_and(|all| within(all, size)) {
         return index.clone();
     }
     index.map(|i| if i < 0 { i.saturating_add(size as i64) } else { i })

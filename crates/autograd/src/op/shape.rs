@@ -3,6 +3,7 @@
 use super::pool::{alike, mapped, picked};
 use super::{Fold, Op};
 use crate::error::{Error, Result};
+use crate::kernel::index::within;
 use crate::tensor::layout::{broadcast, count, reduced_shape, room};
 use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
@@ -158,10 +159,7 @@ fn size_of_axis(op: &'static str, axis: usize, shape: &[usize]) -> Result<usize>
 
 pub(crate) fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
     let outside = |i: i64| !(0..size as i64).contains(&i);
-    // Without an early end the loop compares a register of indices at a time.
-    if let Some(all) = index.as_slice()
-        && !all.iter().fold(false, |any, &i| any | outside(i))
-    {
+    if index.as_slice().is_some_and(|all| within(all, size)) {
         return Ok(());
     }
     match index.iter().enumerate().find(|&(_, i)| outside(i)) {

@@ -44,6 +44,9 @@ pub enum Domain {
     Grid(f64),
     /// Matrices near the diagonal 1, 2, 3, …
     Regular,
+    /// Matrices near the diagonal …, -1, 0, 1, …: eigenvalues as far apart, of smaller size, and with it the differences'
+    /// steps.
+    Centered,
     /// What counts as true and as false.
     Mask,
     /// 1, 2 or 3: an order, which does not move.
@@ -70,9 +73,10 @@ impl Domain {
                 order.iter().map(|&k| (k as f64 - (count / 2) as f64 + shift) * GAP).collect()
             }
             Domain::Whole => (0..count).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
-            Domain::Regular => {
+            Domain::Regular | Domain::Centered => {
                 let [m, n] = *shape.last_chunk().expect("a matrix has two axes");
-                let diagonal = |k: usize| if k / n % m == k % n { 1.0 + (k % n) as f64 } else { 0.0 };
+                let first = if let Domain::Regular = self { 1.0 } else { 0.5 - n as f64 / 2.0 };
+                let diagonal = |k: usize| if k / n % m == k % n { first + (k % n) as f64 } else { 0.0 };
                 (0..count).map(|k| diagonal(k) + uniform(&mut rng, -0.15, 0.15)).collect()
             }
             Domain::Mask => (0..count).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),

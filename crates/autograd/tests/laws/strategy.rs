@@ -287,7 +287,7 @@ pub fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
     ];
     (any::<u64>().no_shrink(), vec(view, 0..=3))
         .prop_map(move |(seed, mut views)| {
-            if let Domain::Grid(_) | Domain::Regular = domain {
+            if let Domain::Grid(_) | Domain::Regular | Domain::Centered = domain {
                 views.retain(|v| !matches!(v, View::Repeated(_))); // its elements are to differ
             }
             views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost: what stands in gaps is not repeated
@@ -363,6 +363,7 @@ fn linalg(factor: Factor) -> BoxedStrategy<Case> {
                 }
                 Factor::Svd => vec![matrices(m, n, Domain::Regular)],
                 Factor::Qr => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                Factor::Eigh => vec![matrices(m, m, Domain::Centered)],
                 _ => vec![matrices(m, m, Domain::Regular)],
             };
             case(Op::Linalg(op), inputs)

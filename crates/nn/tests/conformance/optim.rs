@@ -19,13 +19,14 @@ pub fn check(case: &Value) -> Result<(), String> {
 fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
     macro_rules! rows {
         ($($name:literal => $Optimizer:ident { $($key:literal $set:ident $kind:ident),* })*) => {
-            match text(&case["optimizer"]) {
+            match name(case) {
                 $( $name => {
                     let hyper = case["hyper"].as_object().expect("hyperparameters");
                     let mut optimizer = $Optimizer::new(number(&hyper["lr"]));
                     for (key, v) in hyper {
                         optimizer = match key.as_str() {
-                            "lr" => optimizer,
+                            // Who goes up gets the gradients negated.
+                            "lr" | "maximize" => optimizer,
                             $( $key => rows!(@set optimizer $set $kind v), )*
                             other => return Err(format!("unknown hyperparameter {other}")),
                         };
@@ -37,6 +38,7 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
         };
         (@set $o:ident $set:ident one $v:ident) => { $o.$set(number($v)) };
         (@set $o:ident $set:ident two $v:ident) => { $o.$set(number(&$v[0]), number(&$v[1])) };
+        (@set $o:ident $set:ident ignored $v:ident) => { $o };
         (@set $o:ident $set:ident flag $v:ident) => { $o.$set($v.as_bool().expect("true or false")) };
     }
     rows! {
@@ -48,8 +50,14 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
             "alpha" alpha one, "eps" eps one, "momentum" momentum one, "centered" centered flag,
             "weight_decay" weight_decay one
         }
-        "Adam" => Adam { "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one }
-        "AdamW" => AdamW { "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one }
+        "Adam" => Adam {
+            "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one,
+            "decoupled_weight_decay" decoupled ignored
+        }
+        "AdamW" => AdamW {
+            "betas" betas two, "eps" eps one, "amsgrad" amsgrad flag, "weight_decay" weight_decay one,
+            "decoupled_weight_decay" decoupled ignored
+        }
         "Adagrad" => Adagrad {
             "lr_decay" rate_decay one, "initial_accumulator_value" initial_accumulator_value one, "eps"
             eps one, "weight_decay" weight_decay one
@@ -69,6 +77,23 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
     }
 }
 
+/// The optimizer's name here: PyTorch's Adam with decoupled weight decay is AdamW.
+fn name(case: &Value) -> &str {
+    let decoupled = &case["hyper"]["decoupled_weight_decay"];
+    match text(&case["optimizer"]) {
+        "Adam" if decoupled == true => "AdamW",
+        name => name,
+    }
+}
+
+/// The gradients as a step takes them: of what goes down.
+fn downhill(case: &Value, mut gradients: ParamGradients<f64>) -> ParamGradients<f64> {
+    if case["hyper"]["maximize"] == true {
+        gradients.iter_mut().for_each(|g| *g = -&*g);
+    }
+    gradients
+}
+
 /// The points of a case, one per step.
 fn path(case: &Value) -> Vec<Vec<f64>> {
     case["x"].as_array().expect("a path").iter().map(numbers).collect()
@@ -77,7 +102,8 @@ fn path(case: &Value) -> Vec<Vec<f64>> {
 fn update_rule(case: &Value) -> Result<(), String> {
     let (mut x, mut optimizer) = (Param::new(numbers(&case["x0"])), optimizer(case)?);
     for (step, expected) in path(case).iter().enumerate() {
-        optimizer.step(&mut x, &ParamGradients::from_iter([Some(numbers(&case["grads"][step]).into())]));
+        let gradients = ParamGradients::from_iter([Some(numbers(&case["grads"][step]).into())]);
+        optimizer.step(&mut x, &downhill(case, gradients));
         close(&format!("update {step}"), &x.value().to_vec(), expected, number(&case["rtol"]))?;
     }
     Ok(())
@@ -116,6 +142,7 @@ fn training(case: &Value) -> Result<(), String> {
     for (step, expected) in path(case).iter().enumerate() {
         let f = evaluate(case, &mut tape, &x, &mut gradients);
         close(&format!("value before step {step}"), &[f], &[number(&case["f"][step])], rtol)?;
+        gradients = downhill(case, gradients);
         optimizer.step(&mut x, &gradients);
         close(&format!("step {step}"), &x.value().to_vec(), expected, rtol)?;
     }
