@@ -222,6 +222,12 @@ impl<T: Float> ParamGradients<T> {
         });
     }
 
+    /// Other gradients, one place per parameter and buffer.
+    pub(crate) fn replace(&mut self, places: impl IntoIterator<Item = Option<Tensor<T>>>) {
+        self.places.clear();
+        self.places.extend(places);
+    }
+
     /// The gradient in the place of the `i`-th parameter or buffer.
     pub fn get(&self, i: usize) -> Option<&Tensor<T>> {
         self.places.get(i)?.as_ref()

@@ -15,6 +15,14 @@
 //! assert!((model.weight.value().item() - 2.0).abs() < 1e-4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Replay
+//!
+//! The trainer records the step once for each shape of batch, compiles it, and replays the program from then on: the same bits,
+//! without recording. Batch, targets, parameters, buffers, what dropout drops and the rates are inputs; the settings of
+//! layers, loss and penalties are frozen. The second batch of a shape runs both ways, and the program is used only if every bit
+//! agreed. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
+//! says why.
 
 mod callback;
 mod checkpoint;
@@ -22,6 +30,7 @@ mod error;
 mod evaluate;
 mod history;
 mod progress;
+mod replay;
 mod run;
 mod step;
 mod stopping;

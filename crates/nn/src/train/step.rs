@@ -2,12 +2,14 @@
 //! loops of your own are made of it, and [`Trainer`](super::Trainer) is.
 
 use super::error::{NonFinite, Origin, StepError};
+use super::replay::{Recorded, Replay};
 use crate::data::Batch;
 use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
 use crate::pass::Record;
 use crate::{Module, Parameters, Pass, Path, apply_updates};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
+use std::cell::Cell;
 
 /// The step, and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
 ///
@@ -38,6 +40,7 @@ pub struct TrainStep<T: Float> {
     samples: usize,
     updates: Vec<(u64, Tensor<T>)>,
     record: Record,
+    replay: Option<Replay<T>>,
     rng: Rng,
     passes: u64,
     steps: u64,
@@ -66,10 +69,27 @@ impl<T: Float> TrainStep<T> {
             samples: 0,
             updates: Vec::new(),
             record: Record::default(),
+            replay: None,
             rng: Rng::new(seed),
             passes: 0,
             steps: 0,
         }
+    }
+
+    /// The same step, which compiles what it records and [replays](super#replay) it for batches of the same shape: with the
+    /// same model, loss and penalty from here on, whose settings are frozen.
+    pub fn replaying(self) -> Self {
+        TrainStep { replay: Some(Replay::new()), ..self }
+    }
+
+    /// Why some batches were recorded that might have been replayed, if any were.
+    pub fn recorded_because(&self) -> Option<&str> {
+        self.replay.as_ref().and_then(Replay::refused)
+    }
+
+    /// How many kinds of batches are replayed.
+    pub fn programs(&self) -> usize {
+        self.replay.as_ref().map_or(0, Replay::programs)
     }
 
     /// Forward, loss, backward, update.
@@ -121,16 +141,45 @@ impl<T: Float> TrainStep<T> {
         batch: &Batch<T>,
         penalty: impl for<'t> FnOnce(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
     ) -> Result<Outcome<T>, StepError> {
-        let (mut output, mut plain) = (None, None);
-        let total = self.gradients_of(model, |pass| {
-            let y = model.forward(pass.tape().constant(batch.inputs.clone()), pass);
-            output = Some(y.value());
-            let loss = loss.loss(y, &batch.targets)?;
-            let Some(penalty) = penalty(model, pass) else { return Ok(loss) };
-            plain = Some(loss.value().try_item()?);
-            Ok(loss + penalty)
-        })?;
-        Ok(Outcome { loss: plain.unwrap_or(total), output: output.expect("the closure ran") })
+        let rng = self.rng.stream(DROPOUT | self.passes);
+        let version = self.replay.as_mut().and_then(|replay| replay.find(model, batch));
+        if let (Some(replay), Some(version)) = (&mut self.replay, version)
+            && replay.is_proven(version)
+            && let Some((total, outcome)) =
+                replay.run(version, model, batch, rng.clone(), &mut self.gradients, &mut self.updates)
+            && total.is_finite()
+            && check_finite(model, &self.gradients).is_ok()
+        {
+            self.passes += 1;
+            return Ok(outcome);
+        }
+        // Recorded: for the first time, or to see what went wrong where.
+        let (ids, mut values) = (Cell::new([0; 3]), None);
+        let mut replay = self.replay.take();
+        let total = self.swept(
+            model,
+            |pass| {
+                let x = pass.tape().constant(batch.inputs.clone());
+                let y = model.forward(x, pass);
+                let plain = loss.loss(y, &batch.targets)?;
+                ids.set([x, y, plain].map(Var::id));
+                values = Some((plain.value(), y.value()));
+                Ok(penalty(model, pass).map_or(plain, |penalty| plain + penalty))
+            },
+            |pass, total, gradients| {
+                if let (Some(replay), None) = (&mut replay, version) {
+                    replay.learn(model, batch, Recorded::new(pass, ids.get(), total), gradients);
+                }
+            },
+        );
+        self.replay = replay;
+        total?;
+        let (plain, output) = values.expect("the closure ran");
+        let outcome = Outcome { loss: plain.try_item()?, output };
+        if let (Some(replay), Some(version)) = (&mut self.replay, version) {
+            replay.prove(version, model, batch, rng, &outcome, &self.gradients, &self.updates);
+        }
+        Ok(outcome)
     }
 
     /// As [`gradients`](TrainStep::gradients), for a loss that `record` computes itself: several networks, several
@@ -142,6 +191,16 @@ impl<T: Float> TrainStep<T> {
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
         record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
+    ) -> Result<T, StepError> {
+        self.swept(model, record, |_, _, _| ())
+    }
+
+    /// Records and sweeps; `done` sees the recording before it is forgotten.
+    fn swept(
+        &mut self,
+        model: &(impl Parameters<T> + ?Sized),
+        record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
+        done: impl for<'t> FnOnce(&Pass<'t, T>, Var<'t, T>, &ParamGradients<T>),
     ) -> Result<T, StepError> {
         self.tape.clear();
         let rng = self.rng.stream(DROPOUT | self.passes);
@@ -155,8 +214,12 @@ impl<T: Float> TrainStep<T> {
         self.gradients.collect(model, &self.tape, &mut self.swept);
         self.updates.clear();
         self.updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
+        let finite = check_finite(model, &self.gradients);
+        if finite.is_ok() {
+            done(&pass, loss, &self.gradients);
+        }
         self.record = pass.into_record();
-        check_finite(model, &self.gradients)?;
+        finite?;
         // The tape shares the parameters' memory: letting go of it now lets the optimizer change them in place.
         self.tape.clear();
         self.passes += 1;

@@ -59,6 +59,7 @@ pub struct Trainer<'d, T: Float> {
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
     pub(super) checkpoints: Option<Checkpoints>,
     quiet: bool,
+    replays: bool,
 }
 
 /// How gradients are kept small.
@@ -99,6 +100,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             callbacks: Vec::new(),
             checkpoints: None,
             quiet: false,
+            replays: true,
         }
     }
 
@@ -223,6 +225,11 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { quiet: true, ..self }
     }
 
+    /// Every step recorded anew, none [replayed](super#replay): the same bits, more slowly.
+    pub fn recorded(self) -> Self {
+        Trainer { replays: false, ..self }
+    }
+
     /// Trains the model. Called again, it goes on from where the model and the optimizer are.
     ///
     /// # Errors
@@ -281,6 +288,8 @@ impl<'d, T: Float> Trainer<'d, T> {
         // Also after an error, so that the next call starts from the same rates.
         let mut bases = run.rates.iter();
         self.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
+        let recorded = run.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
+        run.history.notes.extend(recorded);
         outcome.map(|()| run.history)
     }
 
@@ -295,7 +304,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         let mut rates = Vec::new();
         self.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
         Ok(Run {
-            step: TrainStep::new(self.seed),
+            step: if self.replays { TrainStep::new(self.seed).replaying() } else { TrainStep::new(self.seed) },
             epoch: 0,
             batch: 0,
             sums: Sums::new(&self.metrics),

@@ -1,0 +1,144 @@
+//! Training replayed is training recorded, bit for bit; and what cannot be replayed is found out and recorded.
+
+use autograd::{Float, Result, Rng, Tensor, Var, tensor};
+use nn::data::{Batch, TensorDataset};
+use nn::layer::{BatchNorm1d, Dropout, Embedding, Flatten, Linear, Sequential};
+use nn::loss::{CrossEntropy, Loss, Mse, Target};
+use nn::optim::{Adam, Sgd};
+use nn::train::{TrainStep, Trainer};
+use nn::{Module, Param, Pass, parameters};
+
+fn values<T: Float>(model: &dyn Module<T>) -> Vec<Vec<f64>> {
+    let mut all = Vec::new();
+    model.visit(&mut nn::Path::default(), &mut |_, p| all.push(p.value().iter().map(|x| x.f64()).collect()));
+    all
+}
+
+/// Steps on batches of their own, recorded and replayed side by side.
+fn compare<M: Module<f64>>(make: impl Fn() -> M, loss: &dyn Loss<f64>, batches: &[Batch<f64>]) -> TrainStep<f64> {
+    let (mut a, mut b) = (make(), make());
+    let (mut recorded, mut replayed) = (TrainStep::new(7), TrainStep::new(7).replaying());
+    let (mut one, mut two) = (Adam::new(0.01), Adam::new(0.01));
+    for (k, batch) in batches.iter().enumerate() {
+        let x = recorded.run(&mut a, loss, &mut one, batch).unwrap();
+        let y = replayed.run(&mut b, loss, &mut two, batch).unwrap();
+        assert_eq!((x.loss, &x.output), (y.loss, &y.output), "step {k}");
+        assert_eq!(values(&a), values(&b), "step {k}");
+    }
+    replayed
+}
+
+fn labelled(rows: usize, k: u64) -> Batch<f64> {
+    let mut rng = Rng::new(k);
+    let labels = (0..rows).map(|_| rng.below(3) as i64).collect();
+    Batch { inputs: Tensor::randn(&[rows, 5], &mut rng), targets: Target::Labels(labels) }
+}
+
+#[test]
+fn dropout_statistics_labels_and_two_shapes() {
+    let make = || {
+        let rng = &mut Rng::new(1);
+        Sequential::new()
+            .then(Linear::new(5, 8, rng))
+            .then(BatchNorm1d::new(8))
+            .then(nn::layer::Activation::Relu)
+            .then(Dropout::new(0.4))
+            .then(Linear::new(8, 3, rng))
+    };
+    let batches: Vec<_> = (0..12).map(|k| labelled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
+    let step = compare(make, &CrossEntropy::new(), &batches);
+    assert_eq!((step.programs(), step.recorded_because()), (2, None));
+}
+
+#[test]
+fn numbers_as_targets_and_indices_as_inputs() {
+    let make = || {
+        let rng = &mut Rng::new(2);
+        Sequential::new().then(Embedding::new(7, 4, rng)).then(Flatten::default()).then(Linear::new(8, 2, rng))
+    };
+    let batch = |k: u64| {
+        let mut rng = Rng::new(k);
+        let rows = Tensor::from_fn(&[3, 2], |_| rng.below(7) as f64);
+        Batch { inputs: rows, targets: Target::Values(Tensor::randn(&[3, 2], &mut rng)) }
+    };
+    let step = compare(make, &Mse::new(), &(0..6).map(batch).collect::<Vec<_>>());
+    assert_eq!((step.programs(), step.recorded_because()), (1, None));
+}
+
+/// Multiplies by the mean of its input, taken beside the tape.
+struct Secretive {
+    scale: Param<f64>,
+}
+parameters! { impl Parameters<f64> for Secretive { scale } }
+impl Module<f64> for Secretive {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        x * pass.var(&self.scale) * x.value().mean().item()
+    }
+}
+
+#[test]
+fn a_layer_that_computes_beside_the_tape_is_found_out() {
+    let batch = |k: u64| Batch {
+        inputs: Tensor::randn(&[4, 2], &mut Rng::new(k)),
+        targets: Target::Values(Tensor::randn(&[4, 2], &mut Rng::new(k + 100))),
+    };
+    let batches: Vec<_> = (0..5).map(batch).collect();
+    let step = compare(|| Secretive { scale: Param::new(tensor![1.0, 2.0]) }, &Mse::new(), &batches);
+    assert_eq!(step.programs(), 0);
+    assert!(step.recorded_because().unwrap().contains("beside the tape"));
+}
+
+#[test]
+fn a_loss_that_hides_its_targets_is_recorded() {
+    fn shifted<'t>(y: Var<'t, f64>, target: &Target<f64>) -> Result<Var<'t, f64>> {
+        Ok((y - y.tape().constant(target.values("shifted")? + 1.0)).square().mean())
+    }
+    let batch = |k: u64| Batch {
+        inputs: Tensor::randn(&[4, 2], &mut Rng::new(k)),
+        targets: Target::Values(Tensor::randn(&[4, 2], &mut Rng::new(k + 100))),
+    };
+    let batches: Vec<_> = (0..4).map(batch).collect();
+    let step = compare(|| Linear::new(2, 2, &mut Rng::new(3)), &shifted, &batches);
+    assert!(step.recorded_because().unwrap().contains("targets"));
+}
+
+#[test]
+fn the_trainer_replays_by_itself_and_says_when_it_cannot() {
+    let data = || {
+        let mut rng = Rng::new(5);
+        let x = Tensor::<f64>::randn(&[50, 5], &mut rng);
+        TensorDataset::new(x, Target::Labels((0..50).map(|_| rng.below(3) as i64).collect())).unwrap()
+    };
+    let make = || Sequential::new().then(Linear::new(5, 3, &mut Rng::new(6))).then(Dropout::new(0.2));
+    let trainer =
+        || Trainer::new(CrossEntropy::new(), Sgd::new(0.1).momentum(0.9)).epochs(3).batch_size(8).l2(1e-3).quiet();
+    let (mut a, mut b) = (make(), make());
+    let replayed = trainer().fit(&mut a, &data()).unwrap();
+    let recorded = trainer().recorded().fit(&mut b, &data()).unwrap();
+    assert_eq!(values(&a), values(&b));
+    let losses = |h: &nn::train::History| h.epochs.iter().map(|e| e.loss).collect::<Vec<_>>();
+    assert_eq!((losses(&replayed), replayed.notes.len()), (losses(&recorded), 0));
+
+    let mut odd = Secretive { scale: Param::new(tensor![1.0, 2.0]) };
+    let x = Tensor::<f64>::randn(&[20, 2], &mut Rng::new(7));
+    let data = TensorDataset::new(x.clone(), Target::Values(x)).unwrap();
+    let history =
+        Trainer::new(Mse::new(), Sgd::new(0.01)).epochs(2).batch_size(5).quiet().fit(&mut odd, &data).unwrap();
+    assert!(history.notes[0].contains("recorded, not replayed"), "{:?}", history.notes);
+}
+
+#[test]
+fn a_step_that_goes_wrong_is_named_as_if_it_had_been_recorded() {
+    let batch = |x: f64| Batch { inputs: tensor![[x, 1.0]], targets: Target::Values(tensor![[0.0, 0.0]]) };
+    let (mut model, mut sgd) = (Linear::<f64>::new(2, 2, &mut Rng::new(3)), Sgd::new(0.01));
+    let mut step = TrainStep::new(0).replaying();
+    for _ in 0..4 {
+        step.run(&mut model, &Mse::new(), &mut sgd, &batch(1.0)).unwrap();
+    }
+    assert_eq!(step.programs(), 1);
+    let before = values(&model);
+    let error = step.run(&mut model, &Mse::new(), &mut sgd, &batch(f64::INFINITY)).unwrap_err();
+    assert!(error.to_string().contains("the loss"), "{error}");
+    assert_eq!(values(&model), before);
+    step.run(&mut model, &Mse::new(), &mut sgd, &batch(1.0)).unwrap();
+}
