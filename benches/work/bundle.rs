@@ -77,7 +77,7 @@ impl Bundle {
     pub fn replayed(&mut self) -> &[Tensor<f64>] {
         let seen = self.seen();
         if self.program.is_none() {
-            let tape = Tape::new();
+            let tape = Tape::sketch();
             let (seen, errors) = self.recorded(&tape);
             let ones = tape.constant(Tensor::ones(self.weights.shape()));
             let rows =
@@ -131,7 +131,7 @@ pub struct Errors(pub Bundle);
 
 impl Errors {
     fn compile(&self) -> Program<f64> {
-        let tape = Tape::new();
+        let tape = Tape::sketch();
         let (seen, errors) = self.0.recorded(&tape);
         Program::new(&tape, &seen, &errors)
     }

@@ -72,7 +72,7 @@ impl<T: Float> Objective<T> {
         more: &[Tensor<T>],
     ) -> &'p [Tensor<T>] {
         let program = program.get_or_insert_with(|| {
-            let tape = Tape::new();
+            let tape = Tape::sketch();
             let recorded = self.record(&tape);
             let Outputs { more, outputs } = outputs(&recorded);
             let inputs = [recorded.x, recorded.data, more].concat();
@@ -93,20 +93,20 @@ struct Outputs<'t, T: Float> {
 }
 
 /// The objective alone, without a derivative.
-pub struct Value<T: Float> {
+pub struct Evaluation<T: Float> {
     objective: Objective<T>,
     tape: Tape<T>,
     program: Option<Program<T>>,
 }
 
-impl<T: Float> Value<T> {
+impl<T: Float> Evaluation<T> {
     /// Of that objective.
     pub fn new(objective: Objective<T>) -> Self {
-        Value { objective, tape: Tape::new(), program: None }
+        Evaluation { objective, tape: Tape::new(), program: None }
     }
 }
 
-impl<T: Float> Work for Value<T> {
+impl<T: Float> Work for Evaluation<T> {
     fn record(&mut self) {
         self.tape.clear();
         assert!(self.objective.record(&self.tape).y.item().is_finite());
@@ -159,7 +159,7 @@ impl<T: Float> Work for Gradient<T> {
 
 /// Gradient descent with momentum 0.9 and rate 1e-3 on an objective.
 pub struct Training<T: Float> {
-    /// With the parameters as trained by recorded steps.
+    /// With the parameters as trained by recorded steps; replayed ones are the program's.
     pub objective: Objective<T>,
     velocity: Vec<Tensor<T>>,
     tape: Tape<T>,
@@ -170,7 +170,8 @@ pub struct Training<T: Float> {
 impl<T: Float> Training<T> {
     /// At rest.
     pub fn new(objective: Objective<T>) -> Self {
-        let velocity = objective.at.iter().map(|x| Tensor::zeros(x.shape())).collect();
+        // One zero, looked at from everywhere, until the first step.
+        let velocity = objective.at.iter().map(|x| Tensor::scalar(T::zero()).broadcast_to(x.shape())).collect();
         Training { objective, velocity, tape: Tape::new(), program: None }
     }
 
@@ -181,7 +182,7 @@ impl<T: Float> Training<T> {
 
     /// The step as a program of the data: each parameter and each velocity is a state.
     fn compile(&self) -> Program<T> {
-        let tape = Tape::new();
+        let tape = Tape::sketch();
         let Recorded { x, data, y } = self.objective.record(&tape);
         let mut state = Vec::with_capacity(2 * x.len());
         for ((&p, v), g) in x.iter().zip(&self.velocity).zip(y.grad(&x)) {
@@ -214,6 +215,8 @@ impl<T: Float> Work for Training<T> {
     fn replay(&mut self) {
         if self.program.is_none() {
             self.program = Some(self.compile());
+            // The program has its own from here on.
+            self.objective.at.clear();
         }
         let program = self.program.as_mut().expect("compiled");
         let (data, indices): (Vec<_>, Vec<_>) =

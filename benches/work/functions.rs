@@ -86,7 +86,7 @@ impl Checkpointed {
     pub fn replayed(&mut self) -> Tensor<f32> {
         let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
         let [forward, backward] = self.programs.get_or_insert_with(|| {
-            let tape = Tape::new();
+            let tape = Tape::sketch();
             let (w, h, g) = (tape.var(w.clone()), tape.var(h.clone()), tape.constant(h.clone()));
             let end = (0..self.segment).fold(h, |h, _| step(h, w));
             let forward = Program::new(&tape, &[h, w], &[end]);

@@ -113,7 +113,7 @@ impl Hand {
     pub fn replayed(&mut self) -> &[Tensor<f64>] {
         let at = self.at();
         if self.program.is_none() {
-            let tape = Tape::new();
+            let tape = Tape::sketch();
             let at = at.each_ref().map(|x| tape.var(x.clone()));
             let errors = self.errors(at[0], at[1]);
             let along = |(k, v): (usize, Tensor<f64>)| errors.jvp_recorded(&[(at[k], tape.constant(v))]);
@@ -187,7 +187,7 @@ impl Work for Errors {
     fn replay(&mut self) {
         let at = self.0.at();
         if self.0.program.is_none() {
-            let tape = Tape::new();
+            let tape = Tape::sketch();
             let at = at.each_ref().map(|x| tape.var(x.clone()));
             self.0.program = Some(Program::new(&tape, &at, &[self.0.errors(at[0], at[1])]));
         }

@@ -1,7 +1,7 @@
 //! The list of what is timed, by name.
 
 use super::functions::{self, Checkpointed, LENGTH};
-use super::{Gradient, HessianVector, Objective, Training, Value, Work};
+use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
 use super::{bundle, gaussian, hand, language, networks};
 use autograd::prelude::*;
 
@@ -104,7 +104,7 @@ fn gradient<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
 }
 
 fn value<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
-    Box::new(Value::new(objective))
+    Box::new(Evaluation::new(objective))
 }
 
 fn product<T: Float>(objective: Objective<T>) -> Box<dyn Work> {

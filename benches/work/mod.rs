@@ -15,4 +15,4 @@ pub mod items;
 pub mod language;
 pub mod networks;
 
-pub use engine::{Gradient, HessianVector, Objective, Training, Value, Work};
+pub use engine::{Evaluation, Gradient, HessianVector, Objective, Training, Work};

@@ -34,6 +34,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The derivatives of this number, or an error if it is not a single number.
     pub fn try_backward(self) -> Result<Gradients<T>> {
+        self.check_computed("backward")?;
         let seed = self.unit_seed("backward")?;
         Ok(self.reverse(seed, None))
     }
@@ -51,6 +52,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// If this is not a single number, or a `Var` is of another tape.
     #[track_caller]
     pub fn backward_wrt(self, x: &[Var<'t, T>]) -> Gradients<T> {
+        or_panic(self.check_computed("backward_wrt"));
         let seed = or_panic(self.unit_seed("backward_wrt"));
         or_panic(self.check_tape("backward_wrt", x));
         self.reverse(seed, Some(x))
@@ -67,6 +69,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The vector-Jacobian product, or an error if the cotangent has another shape.
     pub fn try_vjp(self, cotangent: impl Into<Tensor<T>>) -> Result<Gradients<T>> {
+        self.check_computed("vjp")?;
         let cotangent = cotangent.into();
         if *cotangent.shape() != *self.shape() {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
@@ -136,6 +139,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// If this is not a single number.
     #[track_caller]
     pub fn backward_into(self, gradients: &mut Gradients<T>) {
+        or_panic(self.check_computed("backward_into"));
         let seed = or_panic(self.unit_seed("backward_into"));
         let reused = std::mem::take(gradients);
         *gradients = self.reverse_into(seed, None, reused);
@@ -147,6 +151,12 @@ impl<'t, T: Float> Var<'t, T> {
             return Err(Error::NotScalar { op, shape: shape.as_slice().into() });
         }
         Ok(Tensor::full(&shape, T::one()))
+    }
+
+    /// An error on a sketch, which has no numbers to sweep over.
+    pub(crate) fn check_computed(self, op: &'static str) -> Result<()> {
+        let hint = || "a sketch computes nothing: record the derivative with grad, and compile it".into();
+        if self.tape.list().sketch { Err(Error::Argument { op, hint: hint() }) } else { Ok(()) }
     }
 
     fn check_tape(self, op: &'static str, x: &[Var<'t, T>]) -> Result<()> {

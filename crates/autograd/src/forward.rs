@@ -33,6 +33,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The Jacobian-vector product, or an error.
     pub fn try_jvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
+        self.check_computed("jvp")?;
         let tangent = push("jvp", self, directions, Var::value)?;
         Ok(tangent.unwrap_or_else(|| Tensor::zeros(&self.shape())))
     }
@@ -72,6 +73,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The product of the Hessian with the directions, or an error.
     #[track_caller]
     pub fn try_hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Vec<Tensor<T>>> {
+        self.check_computed("hvp")?;
         let seed = self.unit_seed("hvp")?;
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();

@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::rule::DynRule;
+use crate::op::shape::infer;
 use crate::op::{Binary, Op, Unary, number};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
@@ -62,6 +63,8 @@ pub(crate) struct List<T: Float> {
     attributed: Option<&'static Location<'static>>,
     /// Where the last sweep kept its cotangents: reused by the next.
     pub(crate) cotangents: Vec<Option<Tensor<T>>>,
+    /// Whether nothing is computed: see [`Tape::sketch`].
+    pub(crate) sketch: bool,
     /// Names this recording: another tape, or this one after a clear, has another.
     pub(crate) stamp: u64,
 }
@@ -160,9 +163,31 @@ impl<T: Float> Tape<T> {
             keyed: HashMap::new(),
             attributed: None,
             cotangents: Vec::new(),
+            sketch: false,
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         };
         Tape { list: RefCell::new(list), reads: RefCell::new(None) }
+    }
+
+    /// An empty tape on which nothing is computed: an operation is noted with the shape of its result. What a
+    /// [`Program`](crate::Program) is compiled from when the values on the way would need time, or more memory than the
+    /// program itself.
+    ///
+    /// ```
+    /// use autograd::{Program, Tape, Tensor};
+    /// let tape = Tape::<f32>::sketch();
+    /// let (w, start) = (tape.var(Tensor::eye(64)), tape.constant(Tensor::ones(&[8, 64])));
+    /// let y = (0..100).fold(start, |h, _| h.matmul(w).tanh()).sum();
+    /// let mut program = Program::new(&tape, &[w, start], &y.grad(&[w])); // the first product is yet to be made
+    /// assert_eq!(program.run(&[&Tensor::zeros(&[64, 64]), &Tensor::ones(&[8, 64])])?[0].shape(), [64, 64]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// Variables and constants have their values. Asking for another panics, and there is no `backward` or `jvp` to
+    /// numbers: record derivatives by [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded).
+    pub fn sketch() -> Self {
+        let mut tape = Self::new();
+        tape.list.get_mut().sketch = true;
+        tape
     }
 
     /// A variable: something to differentiate with respect to. Takes a tensor, a number, or nested arrays.
@@ -289,7 +314,11 @@ impl<T: Float> Tape<T> {
 
     /// Keeps that the value of a node was asked for.
     #[inline]
+    #[track_caller]
     pub(crate) fn note_read(&self, id: u32, line: &'static Location<'static>) {
+        let list = self.list();
+        let given = || matches!(list.node(id).0, Code::Leaf | Code::Const);
+        assert!(!list.sketch || given(), "Var #{id} ({}) has no value: a sketch computes nothing", list.op(id).name());
         if let Some(reads) = &mut *self.reads.borrow_mut() {
             reads.push((id, line));
         }
@@ -316,12 +345,13 @@ impl<T: Float> Tape<T> {
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
         let mut list = self.list.borrow_mut();
         let input = &list.nodes[x as usize];
-        let (code, active) = (Code::Unary(op), input.active);
+        let (code, active, inputs) = (Code::Unary(op), input.active, [x, x]);
         match input.number() {
-            Some(at) => list.push_number(code, active, [x, x], number::unary(op, at), line),
+            Some(at) => list.push_number(code, active, inputs, number::unary(op, at), line),
             None => {
-                let value = crate::op::eval::unary(op, &list.value(x));
-                list.push(code, active, [x, x], value, line)
+                let x = list.value(x);
+                let value = if list.sketch { unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
+                list.push(code, active, inputs, value, line)
             }
         }
     }
@@ -426,7 +456,10 @@ impl<T: Float> List<T> {
         [a, b]: [u32; 2],
         line: &'static Location<'static>,
     ) -> Result<u32> {
-        let value = Tensor::try_binary(op, &self.value(a), &self.value(b))?;
+        let (p, q) = (self.value(a), self.value(b));
+        let value =
+            if self.sketch { self.evaluate(&Op::Binary(op), &[&p, &q])? } else { Tensor::try_binary(op, &p, &q)? };
+        drop((p, q));
         Ok(self.push(Code::Binary(op), active, [a, b], value, line))
     }
 
@@ -449,6 +482,15 @@ impl<T: Float> List<T> {
         self.nodes.push(node);
         self.lines.push(self.attributed.unwrap_or(line));
         id
+    }
+
+    /// The result of an op; of a sketch, its shape.
+    pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        if !self.sketch {
+            return Tensor::try_apply(op.clone(), x);
+        }
+        let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();
+        Ok(unknown(&infer(op, &shapes)?))
     }
 
     /// What a sweep needs to know of a node.
@@ -529,6 +571,11 @@ impl<T: Float> List<T> {
             Code::Structured => &self.structured(id).inputs,
         }
     }
+}
+
+/// Stands for what a sketch does not compute: NaN at every place, in the memory of one number.
+fn unknown<T: Float>(shape: &[usize]) -> Tensor<T> {
+    Tensor::apply(Op::Expand { shape: shape.into() }, &[&Tensor::scalar(T::of(f64::NAN))])
 }
 
 /// Derivatives are recorded on behalf of the user's line that computed what is differentiated.

@@ -138,7 +138,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
         let value = {
             let list = tape.list();
             let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
-            Tensor::try_apply(op.clone(), &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
+            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
         };
         let id = tape.structured(op, x.iter().map(|v| v.id).collect(), value, Location::caller());
         Ok(Var { tape, id })

@@ -96,6 +96,7 @@ impl<T: Float> Graph<T> {
             let value = list.value(id).clone();
             place[id as usize] = match list.op(id) {
                 Op::Leaf | Op::Const => graph.constant(value, list.line(id)),
+                op if list.sketch => graph.push_sketched(op, from, value.shape(), list.line(id))?,
                 op => graph.push_recorded(op, from, value, list.line(id)),
             };
         }
@@ -167,6 +168,26 @@ impl<T: Float> Graph<T> {
             return self.constant(value, line);
         }
         self.push_shaped(op, inputs, value.shape().into(), line)
+    }
+
+    /// The node that computes an op, for one of which only the shape is known.
+    fn push_sketched(
+        &mut self,
+        op: Op,
+        inputs: Inputs,
+        shape: &[usize],
+        line: &'static Location<'static>,
+    ) -> Result<u32> {
+        let Op::Custom { id } = op else { return self.push(op, inputs, line) };
+        if !inputs.iter().all(|&i| self.is_const(i)) {
+            return Ok(self.push_shaped(op, inputs, shape.into(), line));
+        }
+        let value = {
+            let x: SmallVec<[&Tensor<T>; 4]> =
+                inputs.iter().filter_map(|&i| self.nodes[i as usize].value.as_ref()).collect();
+            self.rules[id as usize].compute(&x)?
+        };
+        Ok(self.constant(value, line))
     }
 
     /// The node that computes an op: a new one, or one that is there already and gives the same.

@@ -164,3 +164,45 @@ fn a_compiled_function_has_a_program_for_each_list_of_shapes() {
     }
     assert!(matches!(compile(|_, x| x[0]).value_and_grad(&[&tensor![1.0, 2.0]]), Err(Error::NotScalar { .. })));
 }
+
+/// A user's op that adds one.
+struct Next;
+
+impl Rule<f64> for Next {
+    fn name(&self) -> &'static str {
+        "next"
+    }
+    fn forward(&self, x: &[&Tensor<f64>]) -> Result<Tensor<f64>> {
+        Ok(x[0] + 1.0)
+    }
+    fn vjp<V: Value<f64>>(&self, _x: &[&V], _y: &V, g: &V) -> Cotangents<V> {
+        [Some(g.clone())].into_iter().collect()
+    }
+}
+
+#[test]
+fn a_sketch_has_no_numbers() {
+    let tape = Tape::<f64>::sketch();
+    let x = tape.var([1.0, 2.0]);
+    let y = (x * x).sum();
+    assert_eq!(x.value(), tensor![1.0, 2.0]);
+    let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (x * x).value())).unwrap_err();
+    assert!(asked.downcast_ref::<String>().unwrap().contains("(mul) has no value: a sketch computes nothing"));
+    assert!(text(y.try_backward()).contains("record the derivative with grad"));
+    assert!(text((x * x).try_vjp([1.0, 1.0])).contains("record the derivative with grad"));
+    assert!(text(y.try_jvp(&[(x, tensor![1.0, 1.0])])).contains("record the derivative with grad"));
+    assert!(text(y.try_hvp(&[(x, tensor![1.0, 1.0])])).contains("record the derivative with grad"));
+    assert!(text(x.try_matmul(tape.var([[1.0, 2.0]]))).contains("matmul"));
+}
+
+#[test]
+fn what_a_sketch_knows_is_computed_when_it_is_compiled() {
+    let tape = Tape::<f64>::sketch();
+    let (x, w, c) = (tape.var([1.0, 2.0]), tape.var([3.0, 4.0]), tape.constant(2.0));
+    let known = Var::custom(Next, &[w.exp() * c]);
+    let y = (Var::custom(Next, &[x]) * known).sum();
+    let mut program = Program::new(&tape, &[x], &[y, y.grad(&[x])[0]]);
+    let known = tensor![3.0, 4.0].exp() * 2.0 + 1.0;
+    let out = program.run(&[&tensor![5.0, 6.0]]).unwrap();
+    assert_eq!((out[0].item(), &out[1]), ((tensor![6.0, 7.0] * &known).sum().item(), &known));
+}

@@ -11,7 +11,8 @@ fn bits(x: &Tensor<f64>) -> Vec<u64> {
     x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }).collect()
 }
 
-/// Value and gradients of a function of some tensors, recorded and replayed three times, with other inputs in between.
+/// Value and gradients of a function of some tensors, recorded or sketched, and replayed three times, with other inputs in
+/// between.
 fn check<F>(inputs: &[Tensor<f64>], f: F)
 where
     F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
@@ -24,19 +25,20 @@ where
         out.extend(y.grad(&x).iter().map(|g| g.value()));
         out
     };
-    let tape = Tape::new();
-    let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
-    let y = f(&tape, &x);
-    let mut outputs = vec![y];
-    outputs.extend(y.grad(&x));
-    let mut program = Program::new(&tape, &x, &outputs);
-    let other: Vec<Tensor<f64>> = inputs.iter().map(|x| x.map(|x| 0.9 * x + 0.01)).collect();
-    for given in [inputs, &other, inputs] {
-        let expected = record(given);
-        let out = program.run(&given.iter().collect::<Vec<_>>()).unwrap();
-        for (k, (e, o)) in expected.iter().zip(out).enumerate() {
-            assert_eq!(e.shape(), o.shape(), "output {k}");
-            assert_eq!(bits(e), bits(o), "output {k}: {e:?} {o:?}");
+    for tape in [Tape::new(), Tape::sketch()] {
+        let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let y = f(&tape, &x);
+        let mut outputs = vec![y];
+        outputs.extend(y.grad(&x));
+        let mut program = Program::new(&tape, &x, &outputs);
+        let other: Vec<Tensor<f64>> = inputs.iter().map(|x| x.map(|x| 0.9 * x + 0.01)).collect();
+        for given in [inputs, &other, inputs] {
+            let expected = record(given);
+            let out = program.run(&given.iter().collect::<Vec<_>>()).unwrap();
+            for (k, (e, o)) in expected.iter().zip(out).enumerate() {
+                assert_eq!(e.shape(), o.shape(), "output {k}");
+                assert_eq!(bits(e), bits(o), "output {k}: {e:?} {o:?}");
+            }
         }
     }
 }
