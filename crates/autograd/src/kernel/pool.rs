@@ -117,7 +117,6 @@ simd! {
 
 /// `N` places side by side, the last of which overlap those before.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 fn in_blocks<T: Float, const STRIDE: usize, const N: usize>(
     x: &[T],
     start: usize,
