@@ -46,3 +46,8 @@ pub mod prelude {
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
 }
+
+/// The code of docs/data.md runs as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/data.md")]
+struct DataGuide;

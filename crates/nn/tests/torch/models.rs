@@ -1,0 +1,59 @@
+//! Models that PyTorch saved: they load by name, compute what it computed, and what we save is the same file again.
+
+use crate::build::build;
+use crate::repr::Printed;
+use crate::{array, cases, folder};
+use autograd::{Float, Tape, Tensor};
+use nn::io::{AnyTensor, StateDict};
+use nn::{Module, Pass};
+use serde_json::Value;
+
+/// What the model says to the input, in eval mode.
+fn output<T: Float>(model: &dyn Module<T>, input: &AnyTensor) -> Tensor<T> {
+    let tape = Tape::new();
+    model.forward(tape.constant(input.to::<T>()), &mut Pass::eval(&tape)).value()
+}
+
+/// The largest difference in proportion to the largest number.
+fn distance<T: Float>(a: &Tensor<T>, b: &AnyTensor) -> f64 {
+    let (a, b) = (a.cast::<f64>(), b.to::<f64>());
+    assert_eq!(a.shape(), b.shape());
+    (&a - &b).abs().max().item() / b.abs().max().item()
+}
+
+fn check(name: &str, case: &Value) {
+    let printed = Printed::parse(case["module"].as_str().expect("a printed module"));
+    let (input, expected) = (array(&case["input"]), array(&case["output"]));
+    let file = folder().join(format!("{name}.safetensors"));
+
+    let mut model = build::<f32>(&printed, &case["options"]);
+    nn::load(&mut model, &file).unwrap_or_else(|error| panic!("{error}"));
+    let single = distance(&output(&*model, &input), &expected);
+    let mut wide = build::<f64>(&printed, &case["options"]);
+    nn::load(&mut wide, &file).unwrap_or_else(|error| panic!("{error}"));
+    let double = distance(&output(&*wide, &input), &expected);
+    println!("{name}: {single:.1e} in f32, {double:.1e} in f64");
+    assert!(single < 1e-6 && double < 1e-6, "{name}: {single:e} in f32, {double:e} in f64");
+
+    // What is saved has the same names, types, shapes and numbers.
+    let saved = std::env::temp_dir().join(format!("nn-torch-{name}-{}.safetensors", std::process::id()));
+    nn::save(&model, &saved).unwrap();
+    let (ours, theirs) = (StateDict::read(&saved).unwrap(), StateDict::read(&file).unwrap());
+    std::fs::remove_file(saved).unwrap();
+    let names = |dict: &StateDict| {
+        let mut names: Vec<String> =
+            dict.iter().map(|(n, t)| format!("{n}: {} {:?}", t.type_name(), t.shape())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&ours), names(&theirs));
+    assert!(theirs.iter().all(|(name, tensor)| ours.get(name) == Some(tensor)), "{name}: other numbers");
+}
+
+#[test]
+fn torch_models_load_by_name_and_agree() {
+    let cases = cases("io.json");
+    let models = cases.as_object().expect("models by name");
+    assert!(!models.is_empty());
+    models.iter().for_each(|(name, case)| check(name, case));
+}
