@@ -1,0 +1,76 @@
+//! LeNet-5 on Fashion-MNIST: 60,000 pictures of clothes to learn from, 10,000 to be tested on.
+//! `cargo run --release --example lenet -- --data DIR [--epochs N]`, where DIR holds the four gzipped IDX files, as Debian's
+//! package dataset-fashion-mnist puts them into /usr/share/datasets/fashion-mnist. docs/experiments.md has the outcome.
+//!
+//! Source: LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998), with ReLU and
+//! pooling by the largest.
+
+mod common;
+
+use nn::layer::{Conv2d, Flatten, MaxPool2d};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wengert::nn;
+use wengert::prelude::*;
+
+const USAGE: &str = "usage: lenet --data DIR [--epochs N]
+  --data DIR   the folder of train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the two of t10k
+  --epochs N   passes over the data (12)";
+
+/// What fixes the weights and the order of the pictures.
+const SEED: u64 = 1;
+
+fn main() -> ExitCode {
+    common::run(USAGE, |mut arguments| {
+        let folder: PathBuf = arguments.value_from_str("--data")?;
+        let epochs: usize = arguments.opt_value_from_str("--epochs")?.unwrap_or(12);
+        common::finish(arguments)?;
+        let (training, test) = (pictures(&folder, "train")?, pictures(&folder, "t10k")?);
+        println!("{} pictures to learn from, {} to be tested on", training.len(), test.len());
+
+        let mut model = lenet(&mut Rng::new(SEED));
+        println!("{}", nn::summary(&model, &[64, 1, 28, 28]));
+        // Half a cosine, from the full rate down to almost nothing, lets the last epochs settle.
+        let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(2e-3))
+            .epochs(epochs)
+            .batch_size(64)
+            .seed(SEED)
+            .schedule(nn::schedule::CosineAnnealing::new(epochs))
+            .metric(Metric::accuracy());
+        let history = trainer.fit(&mut model, &training)?;
+        for e in &history.epochs {
+            let accuracy = 100.0 * e.metric().unwrap_or(f64::NAN);
+            println!("epoch {:>2}: loss {:.4}, accuracy {accuracy:.2}%, {:.1} s", e.epoch, e.loss, e.seconds);
+        }
+
+        let scores = trainer.predict(&model, test.inputs())?;
+        let accuracy = nn::metric::accuracy(&scores, test.targets().labels("lenet")?)?;
+        println!("test accuracy: {:.2}%", 100.0 * accuracy);
+        Ok(())
+    })
+}
+
+/// Two convolutions, each halved by pooling, and three dense layers.
+fn lenet(rng: &mut Rng) -> Sequential<f32> {
+    Sequential::new()
+        .then(Conv2d::new(1, 6, 5, rng).padding(2)) // [1, 28, 28] -> [6, 28, 28]
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(2)) // -> [6, 14, 14]
+        .then(Conv2d::new(6, 16, 5, rng)) // -> [16, 10, 10]
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(2)) // -> [16, 5, 5]
+        .then(Flatten::default())
+        .then(Linear::new(400, 120, rng))
+        .then(Activation::Relu)
+        .then(Linear::new(120, 84, rng))
+        .then(Activation::Relu)
+        .then(Linear::new(84, 10, rng))
+}
+
+/// The pictures and labels whose files begin with that name, or what to do.
+fn pictures(folder: &Path, name: &str) -> Result<TensorDataset<f32>, Box<dyn Error>> {
+    let file = |rest: &str| folder.join(format!("{name}-{rest}-ubyte.gz"));
+    let data = TensorDataset::from_idx(file("images-idx3"), file("labels-idx1"));
+    data.map_err(|error| format!("{error}\nFashion-MNIST is in Debian's package dataset-fashion-mnist").into())
+}
