@@ -134,8 +134,8 @@ impl<T: Float, P: Parameters<T> + ?Sized> Parameters<T> for Box<P> {
 /// struct Pair<T: Float> { affine: Affine<T>, gate: Param<T>, last: Affine<T> }
 /// parameters! { impl[T: Float] Parameters<T> for Pair<T> { affine, gate as "type", ..last } }
 ///
-/// # let affine = || Affine::<f32> { weight: Param::new(tensor![1.0]), bias: None, fan_in: 1 };
-/// let pair = Pair { affine: affine(), gate: Param::new(tensor![2.0]), last: affine() };
+/// # let affine = || Affine::<f32> { weight: Param::new(tensor![1.0f32]), bias: None, fan_in: 1 };
+/// let pair = Pair { affine: affine(), gate: Param::new(tensor![2.0f32]), last: affine() };
 /// assert_eq!(nn::names(&pair), ["affine.weight", "type", "weight"]);
 /// ```
 #[macro_export]

@@ -196,7 +196,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// ```
     /// use autograd::{Tape, tensor};
     /// let tape = Tape::<f32>::new();
-    /// let x = tape.constant([[3.0, 0.0], [2.0, 0.5]]);
+    /// let x = tape.constant([[3.0f32, 0.0], [2.0, 0.5]]);
     /// assert_eq!(nn::Pass::eval(&tape).index(x), tensor![[3_i64, 0], [2, -1]]);
     /// ```
     pub fn index(&mut self, x: Var<'t, T>) -> Tensor<i64> {

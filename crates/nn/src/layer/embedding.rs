@@ -14,7 +14,7 @@ use autograd::{Float, Rng, Tensor, Var};
 /// let layer = Embedding::<f32>::new(10, 4, &mut Rng::new(0));
 /// let tape = Tape::new();
 /// let mut pass = Pass::eval(&tape);
-/// let words = layer.forward(tape.constant([[3.0, 1.0, 3.0]]), &mut pass);
+/// let words = layer.forward(tape.constant([[3.0f32, 1.0, 3.0]]), &mut pass);
 /// assert_eq!(words.shape().as_slice(), [1, 3, 4]);
 /// assert_eq!(words.value(), layer.lookup(&tensor![[3_i64, 1, 3]], &mut pass).value());
 /// ```

@@ -10,10 +10,10 @@ use autograd::{Error, Float, Var};
 /// use nn::{Module, Pass, layer::{Activation, Linear, Residual, Sequential}};
 /// let rng = &mut Rng::new(0);
 /// let block = Residual::new(Sequential::<f32>::new().then(Linear::new(2, 2, rng)).then(Activation::Relu));
-/// assert_eq!(nn::names(&block), ["inner.0.weight", "inner.0.bias"]);
+/// assert_eq!(nn::names::<f32>(&block), ["inner.0.weight", "inner.0.bias"]);
 /// let tape = Tape::new();
 /// let y = Residual::new(Activation::Relu).forward(tape.constant([1.0f32, -1.0]), &mut Pass::eval(&tape));
-/// assert_eq!(y.value(), tensor![2.0, -1.0]);
+/// assert_eq!(y.value(), tensor![2.0f32, -1.0]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Residual<M> {
