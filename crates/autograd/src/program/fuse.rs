@@ -8,9 +8,10 @@ use super::graph::{Act, Graph};
 use crate::float::Float;
 use crate::kernel::reduce;
 use crate::op::{Fold, Op, eval};
+use crate::tensor::view::Span;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 /// Nodes that run as one step.
 #[derive(Debug, Default)]
@@ -25,11 +26,34 @@ pub(super) struct Cluster {
     pub(super) single: Option<u32>,
 }
 
+/// A stretch of zeros with something put into it, as a cluster reads it: the zeros are never written down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Padded {
+    /// What is put there.
+    pub(super) input: u32,
+    /// Its first place, and how many it takes.
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+/// A node that puts its input into zeros as one stretch.
+pub(super) fn padded<T: Float>(g: &Graph<T>, id: u32) -> Option<Padded> {
+    let node = &g.nodes[id as usize];
+    let Act::Op(op) = &node.act else { return None };
+    let Op::Place { spans, shape } = &**op else { return None };
+    let axis = spans.iter().zip(shape).position(|(span, &size)| span.len != size)?;
+    let whole = |i: usize| spans[i].len == shape[i] && spans[i].step == 1;
+    let stretch = (axis + 1..shape.len()).all(whole) && shape[..axis].iter().all(|&d| d == 1);
+    let inner: usize = shape[axis + 1..].iter().product();
+    let Span { start, len, step } = spans[axis];
+    (stretch && step == 1 && len > 0).then(|| Padded { input: node.inputs[0], start: start * inner, len: len * inner })
+}
+
 /// The most nodes of a cluster of arrays: their registers have to stay in the first-level cache.
 const MOST: usize = 128;
 
 /// All steps, in an order that respects what they need and otherwise that of the recording.
-pub(super) fn clusters<T: Float>(g: &Graph<T>) -> Vec<Cluster> {
+pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
     let levels = Levels::of(g);
     let mut sets = Sets::new(g.nodes.len());
     let joins = |a: u32, b: u32| levels.at[a as usize] == levels.at[b as usize] && same_shape(g, a, b);
@@ -70,7 +94,29 @@ pub(super) fn clusters<T: Float>(g: &Graph<T>) -> Vec<Cluster> {
         }
     }
     absorb(g, &mut steps, &mut step_of);
-    ordered(g, steps, &step_of)
+    let padding = pad(g, &mut steps, &mut step_of);
+    (ordered(g, steps, &step_of), padding)
+}
+
+/// The nodes that clusters read as [`Padded`]: those that nobody else reads. Their steps are empty then.
+fn pad<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) -> HashSet<u32> {
+    let mut padding: HashSet<u32> = (0..g.nodes.len() as u32).filter(|&id| padded(g, id).is_some()).collect();
+    g.outputs.iter().for_each(|id| _ = padding.remove(id));
+    for (id, node) in g.nodes.iter().enumerate() {
+        for input in node.inputs.iter().filter(|_| step_of[id] != u32::MAX) {
+            let reads = is_map(g, id as u32) && same_shape(g, id as u32, *input) && !is_number(g, *input);
+            if !reads || padding.contains(&(id as u32)) {
+                padding.remove(input);
+            }
+        }
+    }
+    for &id in &padding {
+        // Who waits for it waits for what it puts there.
+        let input = g.nodes[id as usize].inputs[0];
+        steps[step_of[id as usize] as usize].single = None;
+        step_of[id as usize] = step_of[input as usize];
+    }
+    padding
 }
 
 /// Numbers have no registers to spare: all that belong together may run together.

@@ -2,7 +2,7 @@
 //! lies between two instructions stays in the first-level cache: memory is read and written once for the whole cluster.
 //! Each instruction is the loop of its row of the table, so that the bits are those of the ops one by one.
 
-use super::fuse::{Cluster, fold_sizes};
+use super::fuse::{Cluster, Padded, fold_sizes, padded};
 use super::graph::{Act, Graph};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
@@ -63,6 +63,8 @@ enum Read {
     Splat(u16),
     /// Its elements are gathered into the register, block by block.
     Gathered(u16),
+    /// Its elements are gathered likewise, with zeros before and after them.
+    Padded(u16, Padded),
     /// It lies where a result will be.
     Old,
 }
@@ -104,6 +106,8 @@ pub(super) struct Ports<'a> {
     pub(super) whole: &'a [u32],
     /// The operand whose place each of these takes.
     pub(super) in_place: &'a [Option<u32>],
+    /// Operands that are zeros with something put into them, given by that.
+    pub(super) padding: &'a HashSet<u32>,
     /// Whether an operand's elements stand in a row.
     pub(super) is_contiguous: &'a dyn Fn(u32) -> bool,
 }
@@ -217,8 +221,12 @@ impl<T: Float> Map<T> {
         for first in (0..n).step_by(self.block) {
             let len = self.block.min(n - first);
             for (read, operand) in self.reads.iter().zip(operands) {
-                if let (Read::Gathered(r), Operand::Strided(s)) = (read, operand) {
-                    s.read(at + first, &mut registers[*r as usize][..len]);
+                match (read, operand) {
+                    (Read::Gathered(r), Operand::Strided(s)) => s.read(at + first, &mut registers[*r as usize][..len]),
+                    (Read::Padded(r, padded), Operand::Strided(s)) => {
+                        read_padded(s, *padded, at + first, &mut registers[*r as usize][..len]);
+                    }
+                    _ => (),
                 }
             }
             let mut here = Block { map: self, at: at + first, first, len, operands, out, registers };
@@ -245,6 +253,7 @@ impl<T: Float> Map<T> {
             Read::Direct => Operand::Whole(tensor.as_slice().expect("planned to be contiguous")),
             Read::Splat(_) => Operand::Number(tensor.raw().0[tensor.raw().1]),
             Read::Gathered(_) => Operand::Strided(Strided::new(tensor, &self.shape)),
+            Read::Padded(..) => Operand::Strided(Strided::new(tensor, tensor.shape())),
         }
     }
 }
@@ -256,6 +265,17 @@ pub(super) enum Operand<'t, T: Float> {
     Strided(Strided<'t, T>),
     /// Already where a result will be.
     Old,
+}
+
+/// The elements from position `from` on of something put into zeros.
+fn read_padded<T: Float>(inner: &Strided<T>, Padded { start, len, .. }: Padded, from: usize, out: &mut [T]) {
+    let end = from + out.len();
+    let inside = start.clamp(from, end)..(start + len).clamp(from, end);
+    out[..inside.start - from].fill(T::zero());
+    out[inside.end - from..].fill(T::zero());
+    if !inside.is_empty() {
+        inner.read(inside.start - start, &mut out[inside.start - from..inside.end - from]);
+    }
 }
 
 /// One block, and all that instructions may touch.
@@ -451,6 +471,11 @@ impl<'a, T: Float> Emitter<'a, T> {
                 Some(out) => {
                     self.places.insert(id, Place::Out(out as u16));
                     Read::Old
+                }
+                None if self.ports.padding.contains(&id) => {
+                    let register = self.register();
+                    self.places.insert(id, Place::Register(register));
+                    Read::Padded(register, padded(self.g, id).expect("it is padded"))
                 }
                 None if *self.g.shape(id) == *shape && (self.ports.is_contiguous)(id) => {
                     self.places.insert(id, Place::Operand(k as u16));

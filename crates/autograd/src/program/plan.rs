@@ -86,8 +86,12 @@ pub(super) struct Plan<T: Float> {
 const NONE: u32 = u32::MAX;
 
 /// Settles everything. `state` pairs the node of an input with the node whose value it has in the next run.
-pub(super) fn plan<T: Float>(g: &Graph<T>, clusters: &[Cluster], state: &[(u32, u32)]) -> Result<Plan<T>> {
-    let mut planner = Planner::new(g, clusters, state);
+pub(super) fn plan<T: Float>(
+    g: &Graph<T>,
+    (clusters, padding): &(Vec<Cluster>, HashSet<u32>),
+    state: &[(u32, u32)],
+) -> Result<Plan<T>> {
+    let mut planner = Planner::new(g, clusters, padding, state);
     let mut steps = Vec::with_capacity(clusters.len());
     for (k, cluster) in clusters.iter().enumerate() {
         steps.push(planner.step(k, cluster)?);
@@ -114,6 +118,8 @@ struct Block {
 struct Planner<'a, T: Float> {
     g: &'a Graph<T>,
     state: &'a [(u32, u32)],
+    /// Nodes that clusters read as padded inputs of theirs.
+    padding: &'a HashSet<u32>,
     /// The slot of each node that has one.
     slots: Vec<u32>,
     values: Vec<Tensor<T>>,
@@ -131,11 +137,12 @@ struct Planner<'a, T: Float> {
 }
 
 impl<'a, T: Float> Planner<'a, T> {
-    fn new(g: &'a Graph<T>, clusters: &[Cluster], state: &'a [(u32, u32)]) -> Self {
+    fn new(g: &'a Graph<T>, clusters: &[Cluster], padding: &'a HashSet<u32>, state: &'a [(u32, u32)]) -> Self {
         let count = g.nodes.len();
         let mut planner = Planner {
             g,
             state,
+            padding,
             slots: vec![NONE; count],
             values: Vec::new(),
             homes: Vec::new(),
@@ -197,6 +204,7 @@ impl<'a, T: Float> Planner<'a, T> {
             for id in members(cluster) {
                 made[id as usize] = k as u32;
                 for &input in &self.g.nodes[id as usize].inputs {
+                    let input = self.given(input);
                     if step_of[input as usize] != k as u32 {
                         self.outside[input as usize] = true;
                         self.last_read[input as usize] = k as u32;
@@ -229,6 +237,11 @@ impl<'a, T: Float> Planner<'a, T> {
                 self.dies[self.last_read[id] as usize].push(id as u32);
             }
         }
+    }
+
+    /// What is there for a node to be read: itself, or what it puts into zeros.
+    fn given(&self, id: u32) -> u32 {
+        if self.padding.contains(&id) { self.g.nodes[id as usize].inputs[0] } else { id }
     }
 
     /// The slots of outputs and of what they look at, views first; not those of states, which are passed on.
@@ -343,7 +356,7 @@ impl<'a, T: Float> Planner<'a, T> {
             in_place[0] = Some(product);
             step.inputs = g.nodes[product as usize].inputs.iter().map(|&i| self.slot(i)).collect();
         }
-        step.inputs.extend(operands.iter().map(|&id| self.slot(id)).collect::<SmallVec<[u32; 8]>>());
+        step.inputs.extend(operands.iter().map(|&id| self.slot(self.given(id))).collect::<SmallVec<[u32; 8]>>());
         for (&id, over) in whole.iter().zip(&in_place) {
             let memory = match over.filter(|&over| cluster.product != Some(over)) {
                 Some(over) => {
@@ -364,7 +377,13 @@ impl<'a, T: Float> Planner<'a, T> {
         }
         operands.extend(cluster.product);
         let is_contiguous = |id: u32| is_contiguous(g.shape(id), self.strides[id as usize].as_ref().expect("laid out"));
-        let ports = Ports { operands: &operands, whole: &whole, in_place: &in_place, is_contiguous: &is_contiguous };
+        let ports = Ports {
+            operands: &operands,
+            whole: &whole,
+            in_place: &in_place,
+            padding: self.padding,
+            is_contiguous: &is_contiguous,
+        };
         let map = Map::new(g, cluster, &ports);
         step.work = match cluster.product.map(|id| &g.nodes[id as usize].act) {
             Some(Act::Op(op)) => match **op {
@@ -393,7 +412,7 @@ impl<'a, T: Float> Planner<'a, T> {
     fn in_place(&mut self, k: u32, cluster: &Cluster, operands: &[u32], whole: &[u32]) -> Vec<Option<u32>> {
         let g = self.g;
         let shape = g.shape(cluster.maps[0]);
-        let mut roots: Vec<u32> = operands.iter().map(|&id| self.root[id as usize]).collect();
+        let mut roots: Vec<u32> = operands.iter().map(|&id| self.root[self.given(id) as usize]).collect();
         if let Some(product) = cluster.product {
             roots.extend(g.nodes[product as usize].inputs.iter().map(|&i| self.root[i as usize]));
         }

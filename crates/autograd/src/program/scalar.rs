@@ -298,7 +298,7 @@ mod tests {
         let ids = [x0.id, a.id, b.id];
         let outputs: Vec<u32> = x.grad(&[x0, a, b]).iter().map(|g| g.id).collect();
         let g = Graph::slice(&tape, &ids, &outputs, &[]).unwrap();
-        let cluster = &clusters(&g)[0];
+        let cluster = &clusters(&g).0[0];
         Scalars::new(&g, cluster, &g.inputs, &g.outputs)
     }
 
