@@ -142,3 +142,15 @@ fn a_step_that_goes_wrong_is_named_as_if_it_had_been_recorded() {
     assert_eq!(values(&model), before);
     step.run(&mut model, &Mse::new(), &mut sgd, &batch(1.0)).unwrap();
 }
+
+#[test]
+fn a_label_that_is_ignored_may_come_late() {
+    let make = || Linear::new(5, 3, &mut Rng::new(8));
+    let batch = |k: u64| Batch {
+        inputs: Tensor::randn(&[4, 5], &mut Rng::new(k)),
+        targets: Target::Labels(if k < 4 { tensor![0_i64, 1, 1, 0] } else { tensor![2_i64, 1, 0, 2] }),
+    };
+    let batches: Vec<_> = (0..8).map(batch).collect();
+    let step = compare(make, &CrossEntropy::new().ignore_index(2), &batches);
+    assert!(step.recorded_because().is_some());
+}

@@ -3,7 +3,8 @@
 //! The first batch of a shape runs recorded, and what it recorded is compiled: batch, targets, parameters, buffers and the
 //! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The second
 //! runs both ways, and the program is used from the third on only if every bit agreed: so a loss or a layer that computes
-//! beside the tape, whose numbers would be frozen, is found out. What cannot be compiled runs recorded, and
+//! beside the tape, whose numbers would be frozen, is found out. So does a later batch with a label that never came up before,
+//! since a loss may ignore it. What cannot be compiled runs recorded, and
 //! [`Replay::refused`] says why.
 
 use super::step::Outcome;
@@ -14,6 +15,7 @@ use crate::pass::{Noise, Pass, index_of};
 use crate::{Parameters, Path};
 use autograd::{Float, Program, Rng, Shape, Tensor, Var};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 
 /// Programs by shape of batch.
 pub(super) struct Replay<T: Float> {
@@ -29,6 +31,8 @@ struct Version<T: Float> {
     parameters: u64,
     program: Option<Program<T>>,
     proven: bool,
+    /// Labels that came up while it was proven. A loss may treat one apart from the others, outside the tape.
+    labels: BTreeSet<i64>,
     sources: Vec<Source>,
     indices: Vec<Integers>,
     draws: Vec<(Noise, Tensor<T>)>,
@@ -101,9 +105,10 @@ impl<T: Float> Replay<T> {
         self.versions.iter().position(|v| v.fits(batch, parameters))
     }
 
-    /// Whether a version may be used without a recording beside it.
-    pub(super) fn is_proven(&self, version: usize) -> bool {
-        self.versions[version].proven
+    /// Whether a version may be used for a batch without a recording beside it.
+    pub(super) fn is_proven(&self, version: usize, batch: &Batch<T>) -> bool {
+        let Version { proven, labels, .. } = &self.versions[version];
+        *proven && labels_of(batch).is_none_or(|now| now.iter().all(|label| labels.contains(&label)))
     }
 
     /// Compiles what was just recorded; if that is impossible, keeps the reason.
@@ -127,6 +132,7 @@ impl<T: Float> Replay<T> {
             parameters,
             program: None,
             proven: false,
+            labels: BTreeSet::new(),
             sources: Vec::new(),
             indices: Vec::new(),
             draws: Vec::new(),
@@ -138,6 +144,7 @@ impl<T: Float> Replay<T> {
             Ok(program) => version.program = Some(program),
             Err(why) => self.refuse(why),
         }
+        version.labels.extend(labels_of(batch).iter().flat_map(|labels| labels.iter()));
         self.versions.push(version);
     }
 
@@ -201,6 +208,7 @@ impl<T: Float> Replay<T> {
             && pairs.all(|(a, b)| same_bits(a, b));
         if same {
             self.versions[version].proven = true;
+            self.versions[version].labels.extend(labels_of(batch).iter().flat_map(|labels| labels.iter()));
         } else {
             self.versions[version].program = None;
             self.refuse(
@@ -316,6 +324,13 @@ fn shape_of<T: Float>(targets: &Target<T>) -> (bool, &[usize]) {
     match targets {
         Target::Values(values) => (false, values.shape()),
         Target::Labels(labels) => (true, labels.shape()),
+    }
+}
+
+fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
+    match &batch.targets {
+        Target::Values(_) => None,
+        Target::Labels(labels) => Some(labels),
     }
 }
 

@@ -144,7 +144,7 @@ impl<T: Float> TrainStep<T> {
         let rng = self.rng.stream(DROPOUT | self.passes);
         let version = self.replay.as_mut().and_then(|replay| replay.find(model, batch));
         if let (Some(replay), Some(version)) = (&mut self.replay, version)
-            && replay.is_proven(version)
+            && replay.is_proven(version, batch)
             && let Some((total, outcome)) =
                 replay.run(version, model, batch, rng.clone(), &mut self.gradients, &mut self.updates)
             && total.is_finite()
