@@ -1,0 +1,240 @@
+//! From the nodes of a cluster to the instructions of its [`Map`]: which register or result each value goes to, and which
+//! products are computed together with the sum that reads them.
+
+use super::{Folded, Function, Instruction, Map, Place, Ports, Read};
+use crate::float::Float;
+use crate::kernel::reduce;
+use crate::op::Binary;
+use crate::program::fuse::{Cluster, fold_sizes, padded};
+use crate::program::graph::{Act, Graph};
+use crate::tensor::Shape;
+use smallvec::{SmallVec, smallvec};
+use std::collections::{HashMap, HashSet};
+
+/// Bytes that the registers of one thread may take.
+const SCRATCH: usize = 24 * 1024;
+
+/// Turns the nodes of a cluster into instructions, and gives out registers.
+pub(super) struct Emitter<'a, T: Float> {
+    g: &'a Graph<T>,
+    cluster: &'a Cluster,
+    ports: &'a Ports<'a>,
+    /// Where each value is, once it is anywhere.
+    places: HashMap<u32, Place>,
+    /// The last node that reads each value.
+    last: HashMap<u32, u32>,
+    /// Products that are computed with the one sum that reads them.
+    joined: HashSet<u32>,
+    consts: Vec<T>,
+    free: Vec<u16>,
+    registers: u16,
+    reads: SmallVec<[Read; 8]>,
+    instructions: Vec<Instruction>,
+}
+
+impl<'a, T: Float> Emitter<'a, T> {
+    pub(super) fn new(g: &'a Graph<T>, cluster: &'a Cluster, ports: &'a Ports<'a>) -> Self {
+        let joined = joined(g, cluster, ports);
+        let mut last = HashMap::new();
+        for &id in cluster.maps.iter().filter(|id| !joined.contains(id)) {
+            let (_, from) = lowered(g, id, &joined);
+            from.iter().for_each(|&i| _ = last.insert(i, id));
+        }
+        Emitter {
+            g,
+            cluster,
+            ports,
+            places: HashMap::new(),
+            last,
+            joined,
+            consts: Vec::new(),
+            free: Vec::new(),
+            registers: 0,
+            reads: SmallVec::new(),
+            instructions: Vec::new(),
+        }
+    }
+
+    pub(super) fn emit(mut self) -> Map<T> {
+        let shape = self.g.shape(self.cluster.maps[0]).clone();
+        self.place_operands(&shape);
+        let folds = self.place_folds();
+        let passing = folds.iter().filter(|(_, alone)| *alone).count();
+        let unit = folds.first().map_or(0, |(fold, _)| unit_of(fold));
+        let mut copies = Vec::new();
+        for &id in self.cluster.maps.iter().filter(|id| !self.joined.contains(id)).collect::<Vec<_>>() {
+            self.instruction(id, &mut copies);
+        }
+        self.instructions.extend(copies);
+        let block = SCRATCH / size_of::<T>() / usize::from(self.registers).max(6) / 64 * 64;
+        let block = block.clamp(256, 2048).min(shape.iter().product::<usize>().next_multiple_of(64));
+        Map {
+            shape,
+            consts: self.consts.iter().flat_map(|&c| std::iter::repeat_n(c, block)).collect(),
+            instructions: self.instructions,
+            reads: self.reads,
+            registers: self.registers.into(),
+            block,
+            whole: self.ports.whole.len(),
+            folds: folds.into_iter().map(|(fold, _)| fold).collect(),
+            passing,
+            unit,
+        }
+    }
+
+    fn place_operands(&mut self, shape: &Shape) {
+        for (k, &id) in self.ports.operands.iter().enumerate() {
+            let replaced = self.ports.in_place.iter().position(|&old| old == Some(id));
+            let read = match replaced {
+                Some(out) => {
+                    self.places.insert(id, Place::Out(out as u16));
+                    Read::Old
+                }
+                None if self.ports.padding.contains(&id) => {
+                    let register = self.register();
+                    self.places.insert(id, Place::Register(register));
+                    Read::Padded(register, padded(self.g, id).expect("it is padded"))
+                }
+                None if *self.g.shape(id) == *shape && (self.ports.is_contiguous)(id) => {
+                    self.places.insert(id, Place::Operand(k as u16));
+                    Read::Direct
+                }
+                None => {
+                    let register = self.register();
+                    self.places.insert(id, Place::Register(register));
+                    let number = self.g.shape(id).iter().all(|&d| d == 1);
+                    if number { Read::Splat(register) } else { Read::Gathered(register) }
+                }
+            };
+            self.reads.push(read);
+        }
+    }
+
+    /// Where the values are that are folded, and whether they are computed for that alone.
+    fn place_folds(&mut self) -> Vec<(Folded, bool)> {
+        let mut passing: Vec<u32> = Vec::new();
+        let mut folds = Vec::new();
+        for &fold in &self.cluster.folds {
+            let (value, sizes) = fold_sizes(self.g, fold).expect("a sum over neighbouring axes");
+            let whole = self.ports.whole.iter().position(|&id| id == value);
+            let known = passing.iter().position(|&id| id == value);
+            let alone = whole.is_none() && known.is_none();
+            if alone {
+                passing.push(value);
+            }
+            let place = whole.unwrap_or_else(|| self.ports.whole.len() + known.unwrap_or(passing.len() - 1));
+            folds.push((Folded { value: Place::Out(place as u16), sizes }, alone));
+        }
+        passing.iter().enumerate().for_each(|(k, &id)| {
+            self.places.insert(id, Place::Out((self.ports.whole.len() + k) as u16));
+        });
+        folds
+    }
+
+    fn instruction(&mut self, id: u32, copies: &mut Vec<Instruction>) {
+        let (function, inputs) = lowered(self.g, id, &self.joined);
+        let mut from = [Place::Register(0); 3];
+        for (place, &input) in from.iter_mut().zip(&inputs) {
+            *place = self.source(input);
+        }
+        let whole = self.ports.whole.iter().position(|&out| out == id);
+        let to = match (whole, self.places.get(&id)) {
+            (Some(out), _) if self.is_free(out, id, function, &from) => Place::Out(out as u16),
+            (None, Some(&place)) => place,
+            _ => Place::Register(self.register()),
+        };
+        if let (Some(out), Place::Register(_)) = (whole, to) {
+            copies.push(Instruction { function: Function::Copy, from: [to; 3], to: Place::Out(out as u16) });
+        }
+        self.places.insert(id, to);
+        self.instructions.push(Instruction { function, from, to });
+        for &input in &inputs {
+            let dead = self.last.get(&input) == Some(&id) && self.cluster.maps.binary_search(&input).is_ok();
+            let kept = self.ports.whole.contains(&input);
+            if let (true, false, Some(Place::Register(r))) = (dead, kept, self.places.get(&input))
+                && !self.free.contains(r)
+            {
+                self.free.push(*r);
+            }
+        }
+    }
+
+    /// Whether what the place of a result held before is no longer read, by this node (unless it writes over it) or a later
+    /// one.
+    fn is_free(&self, out: usize, by: u32, function: Function, from: &[Place; 3]) -> bool {
+        let Some(&last) = self.ports.in_place[out].and_then(|old| self.last.get(&old)) else { return true };
+        let mut reads = (0..3).filter(|&at| from[at] == Place::Out(out as u16));
+        let over = match (reads.next(), reads.next()) {
+            (Some(at), None) => function.writes_over(at),
+            _ => false,
+        };
+        last < by || last == by && over
+    }
+
+    fn source(&mut self, id: u32) -> Place {
+        if let Some(&place) = self.places.get(&id) {
+            return place;
+        }
+        let x = self.g.uniform(id).expect("what is no operand is one number");
+        let known = self.consts.iter().position(|c| c.f64().to_bits() == x.f64().to_bits());
+        let k = known.unwrap_or_else(|| {
+            self.consts.push(x);
+            self.consts.len() - 1
+        });
+        Place::Const(k as u16)
+    }
+
+    fn register(&mut self) -> u16 {
+        self.free.pop().unwrap_or_else(|| {
+            self.registers += 1;
+            self.registers - 1
+        })
+    }
+}
+
+/// What a node does, and what it reads: a sum reads the operands of a product joined to it.
+fn lowered<T: Float>(g: &Graph<T>, id: u32, joined: &HashSet<u32>) -> (Function, SmallVec<[u32; 3]>) {
+    let node = &g.nodes[id as usize];
+    let inputs = || node.inputs.iter().copied().collect();
+    let function = match node.act {
+        Act::Unary(u) => return (Function::Unary(u), inputs()),
+        Act::Binary(Binary::Add) => Function::MulAdd,
+        Act::Binary(Binary::Sub) if joined.contains(&node.inputs[0]) => Function::MulSub,
+        Act::Binary(Binary::Sub) => Function::SubMul,
+        Act::Binary(b) => return (Function::Binary(b), inputs()),
+        _ => return (Function::Where, inputs()),
+    };
+    let product = |other: usize| {
+        let [a, b] = [0, 1].map(|k| g.nodes[node.inputs[1 - other] as usize].inputs[k]);
+        smallvec![a, b, node.inputs[other]]
+    };
+    match node.inputs.iter().position(|i| joined.contains(i)) {
+        Some(at) => (function, product(1 - at)),
+        None => (
+            if function == Function::MulAdd { Function::Binary(Binary::Add) } else { Function::Binary(Binary::Sub) },
+            inputs(),
+        ),
+    }
+}
+
+/// The products that one sum or difference alone reads, one each.
+fn joined<T: Float>(g: &Graph<T>, cluster: &Cluster, ports: &Ports) -> HashSet<u32> {
+    let mut readers: HashMap<u32, u32> = HashMap::new();
+    for &id in &cluster.maps {
+        g.nodes[id as usize].inputs.iter().for_each(|&i| *readers.entry(i).or_default() += 1);
+    }
+    let folded = |id: u32| cluster.folds.iter().any(|&fold| g.nodes[fold as usize].inputs[0] == id);
+    let alone = |id: &u32| {
+        let product = matches!(g.nodes[*id as usize].act, Act::Binary(Binary::Mul));
+        let inside = cluster.maps.binary_search(id).is_ok() && !ports.whole.contains(id) && !folded(*id);
+        product && inside && readers[id] == 1
+    };
+    let sums =
+        cluster.maps.iter().filter(|&&id| matches!(g.nodes[id as usize].act, Act::Binary(Binary::Add | Binary::Sub)));
+    sums.filter_map(|&id| g.nodes[id as usize].inputs.iter().copied().find(alone)).collect()
+}
+
+/// Elements that are folded at a time.
+fn unit_of(fold: &Folded) -> usize {
+    reduce::unit(fold.sizes).expect("only what folds in units joins a cluster") * fold.sizes[2]
+}
