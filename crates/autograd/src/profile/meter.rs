@@ -23,8 +23,8 @@ impl<T: Float> Var<'_, T> {
     ///
     /// ```
     /// let tape = autograd::Tape::<f32>::new();
-    /// let w = tape.var(autograd::Tensor::ones(&[64, 64]));
-    /// let loss = w.matmul(w).tanh().sum();
+    /// let (w, x) = (tape.var(autograd::Tensor::ones(&[64, 64])), tape.var(autograd::Tensor::ones(&[64, 64])));
+    /// let loss = w.matmul(x).tanh().sum();
     /// let profile = loss.profile();
     /// println!("{profile}"); // a table: phase, op, calls, time, GFLOP/s, GB/s, line
     /// let products = profile.by_op().into_iter().find(|row| row.op == "matmul" && row.phase == "reverse").unwrap();
