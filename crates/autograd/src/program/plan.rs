@@ -199,10 +199,8 @@ impl<'a, T: Float> Planner<'a, T> {
         for (k, cluster) in clusters.iter().enumerate() {
             members(cluster).for_each(|id| step_of[id as usize] = k as u32);
         }
-        let mut made = vec![NONE; self.g.nodes.len()];
         for (k, cluster) in clusters.iter().enumerate() {
             for id in members(cluster) {
-                made[id as usize] = k as u32;
                 for &input in &self.g.nodes[id as usize].inputs {
                     let input = self.given(input);
                     if step_of[input as usize] != k as u32 {
