@@ -13,14 +13,16 @@ use wengert::autograd::Var;
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: vanishing_gradients [--short]\n  --short  a tenth of the training";
+const USAGE: &str =
+    "usage: vanishing_gradients [--short]\n  --short  a tenth of the training, by one seed in place of five";
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
         let short = arguments.contains("--short");
         common::finish(arguments)?;
-        by_depth(if short { 2 } else { 20 })?;
-        by_time(if short { 50 } else { 500 })?;
+        let seeds = if short { 1 } else { 5 };
+        by_depth(if short { 2 } else { 20 }, seeds)?;
+        by_time(if short { 50 } else { 500 }, seeds)?;
         Ok(())
     })
 }
@@ -35,7 +37,7 @@ struct Deep {
 }
 
 /// Gradients by layer before training, and what training makes of it.
-fn by_depth(epochs: usize) -> Result<(), Box<dyn Error>> {
+fn by_depth(epochs: usize, seeds: u64) -> Result<(), Box<dyn Error>> {
     let plain = |name, activation, init| Deep { name, activation, init, batch_norm: false, clip: false };
     let normal = |gain: f64| Init::Scaled { gain, fan: Fan::In, form: nn::init::Form::Normal };
     let networks = [
@@ -54,21 +56,37 @@ fn by_depth(epochs: usize) -> Result<(), Box<dyn Error>> {
     println!("20 hidden layers on the digits: |dE/dW| by layer before training, accuracy after {epochs} epochs");
     println!("{:<36}{:>9}{:>9}{:>9}{:>9}{:>9}   test", "", "layer 1", "5", "10", "15", "20");
     for Deep { name, activation, init, batch_norm, clip } in networks {
-        let mut model = Mlp::new(&sizes).activation(activation).init(init).batch_norm(batch_norm).seed(1).build();
-        let norms = gradient_norms(&model, &batch)?;
-        let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.01).momentum(0.9)).epochs(epochs).quiet();
-        let mut trainer = trainer.metric(Metric::accuracy()).seed(1);
-        if clip {
-            trainer = trainer.clip_norm(1.0);
+        let layers = Mlp::new(&sizes).activation(activation).init(init).batch_norm(batch_norm);
+        let norms = gradient_norms(&layers.clone().seed(0).build(), &batch)?;
+        let mut scores = Vec::new();
+        for seed in 0..seeds {
+            let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.003).momentum(0.9)).epochs(epochs).quiet();
+            let mut trainer = trainer.metric(Metric::accuracy()).seed(seed);
+            if clip {
+                trainer = trainer.clip_norm(1.0);
+            }
+            let mut model = layers.clone().seed(seed).build();
+            match trainer.fit(&mut model, &training) {
+                Ok(_) => scores.extend(trainer.evaluate(&model, &test)?.metric()),
+                Err(error) if seed == 0 => println!("  the first seed of the next: {error}"),
+                Err(_) => (),
+            }
         }
-        let result = match trainer.fit(&mut model, &training) {
-            Ok(_) => format!("{:.1}%", 100.0 * trainer.evaluate(&model, &test)?.metric().unwrap_or(0.0)),
-            Err(error) => format!("diverges\n  {error}"),
-        };
         let shown: Vec<String> = [0, 4, 9, 14, 19].map(|i| format!("{:>9.0e}", norms[i])).into();
-        println!("{name:<36}{}   {result}", shown.concat());
+        println!("{name:<36}{}   {}", shown.concat(), spread(&scores, seeds));
     }
     Ok(())
+}
+
+/// The least and the largest of some accuracies, and how many trainings there are none of.
+fn spread(scores: &[f64], seeds: u64) -> String {
+    let diverged = seeds as usize - scores.len();
+    let [least, most] = [scores.iter().copied().fold(1.0, f64::min), scores.iter().copied().fold(0.0, f64::max)];
+    match diverged {
+        0 => format!("{:.1} to {:.1}%", 100.0 * least, 100.0 * most),
+        n if n == seeds as usize => "all diverge".into(),
+        n => format!("{:.1} to {:.1}%, {n} diverge", 100.0 * least, 100.0 * most),
+    }
 }
 
 /// The length of the gradient of each dense layer's weights.
@@ -96,26 +114,27 @@ struct Recall {
 const SYMBOLS: usize = 4;
 const UNITS: usize = 32;
 const BATCH: usize = 64;
+const STEPS: usize = 40;
 
 parameters! { impl Parameters<f64> for Recall { w_ih, w_hh, bias, output } }
 
 impl Recall {
     /// Recurrent weights of the given gain: states grow or shrink by about as much from step to step.
-    fn plain(gain: f64) -> Recall {
-        Recall::new(false, 1, gain)
+    fn plain(gain: f64, seed: u64) -> Recall {
+        Recall::new(false, 1, gain, seed)
     }
 
     /// A long short-term memory that forgets one part in `steps` a step (Tallec and Ollivier, 2018).
-    fn lstm(steps: usize) -> Recall {
-        let mut recall = Recall::new(true, 4, 1.0);
+    fn lstm(steps: usize, seed: u64) -> Recall {
+        let mut recall = Recall::new(true, 4, 1.0, seed);
         let forget = ((steps - 1) as f64).ln();
         let gate = |at: &[usize]| [-forget, forget, 0.0, 0.0][at[0] / UNITS];
         recall.bias.set(Tensor::from_fn(&[4 * UNITS], gate));
         recall
     }
 
-    fn new(lstm: bool, gates: usize, gain: f64) -> Recall {
-        let rng = &mut Rng::new(3);
+    fn new(lstm: bool, gates: usize, gain: f64, seed: u64) -> Recall {
+        let rng = &mut Rng::new(seed);
         let mut random = |columns: usize, std: f64| Tensor::randn(&[gates * UNITS, columns], rng) * std;
         let w_ih = Param::new(random(SYMBOLS, 0.5));
         let w_hh = Param::new(random(UNITS, gain / (UNITS as f64).sqrt()));
@@ -147,39 +166,43 @@ fn sequences(steps: usize, rng: &mut Rng) -> Batch<f64> {
 }
 
 /// Gradients by step before training, and what training makes of it.
-fn by_time(updates: usize) -> Result<(), StepError> {
-    const STEPS: usize = 40;
+fn by_time(updates: usize, seeds: u64) -> Result<(), StepError> {
     println!(
         "\nrecalling the first of {STEPS} symbols: |dE/dx| by step before training, accuracy after {updates} updates"
     );
     println!("{:<36}{:>9}{:>9}{:>9}{:>9}{:>9}   right", "", "step 1", "10", "20", "30", "40");
-    let networks = [
-        ("plain, recurrent weights of gain 0.5", Recall::plain(0.5)),
-        ("plain, recurrent weights of gain 2", Recall::plain(2.0)),
-        ("LSTM", Recall::lstm(STEPS)),
+    type Make = fn(u64) -> Recall;
+    let networks: [(&str, Make); 3] = [
+        ("plain, recurrent weights of gain 0.5", |seed| Recall::plain(0.5, seed)),
+        ("plain, recurrent weights of gain 2", |seed| Recall::plain(2.0, seed)),
+        ("LSTM", |seed| Recall::lstm(STEPS, seed)),
     ];
-    for (name, mut network) in networks {
-        let mut rng = Rng::new(5);
-        let batch = sequences(STEPS, &mut rng);
+    for (name, network) in networks {
+        let batch = sequences(STEPS, &mut Rng::new(0));
         let tape = Tape::new();
         let x = tape.var(batch.inputs);
-        let y = network.forward(x, &mut Pass::train(&tape, Rng::new(0)));
+        let y = network(0).forward(x, &mut Pass::train(&tape, Rng::new(0)));
         let gradient = CrossEntropy::new().loss(y, &batch.targets)?.backward().wrt(x);
         let shown: Vec<String> =
             [0, 9, 19, 29, 39].map(|t| format!("{:>9.0e}", gradient.slice(0, t..t + 1).norm(2.0).item())).into();
-
-        let (mut step, mut descent) = (TrainStep::new(0), Adam::new(3e-3));
-        let mut right = 0.0;
-        for update in 0..updates {
-            let batch = sequences(STEPS, &mut rng);
-            let output = step.gradients(&network, &CrossEntropy::new(), &batch)?.output;
-            clip::by_norm(step.param_gradients_mut(), 1.0);
-            step.apply(&mut network, &mut descent);
-            if update + 10 >= updates {
-                right += nn::metric::accuracy(&output, batch.targets.labels("recall")?)? / 10.0;
-            }
-        }
-        println!("{name:<36}{}   {:.1}%", shown.concat(), 100.0 * right);
+        let scores = (0..seeds).map(|seed| recall(network(seed), updates, seed)).collect::<Result<Vec<_>, _>>()?;
+        println!("{name:<36}{}   {}", shown.concat(), spread(&scores, seeds));
     }
     Ok(())
+}
+
+/// The accuracy over the last ten updates.
+fn recall(mut network: Recall, updates: usize, seed: u64) -> Result<f64, StepError> {
+    let mut rng = Rng::new(seed);
+    let (mut step, mut descent, mut right) = (TrainStep::new(seed), Adam::new(3e-3), 0.0);
+    for update in 0..updates {
+        let batch = sequences(STEPS, &mut rng);
+        let output = step.gradients(&network, &CrossEntropy::new(), &batch)?.output;
+        clip::by_norm(step.param_gradients_mut(), 1.0);
+        step.apply(&mut network, &mut descent);
+        if update + 10 >= updates {
+            right += nn::metric::accuracy(&output, batch.targets.labels("recall")?)? / 10.0;
+        }
+    }
+    Ok(right)
 }
