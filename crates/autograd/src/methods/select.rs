@@ -33,12 +33,14 @@ pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>>
     Err(Error::Shape { op, shape: index.shape().into(), hint: "the index must be a list".into() })
 }
 
-/// The index with negative places counted from the end of an axis of that size.
+/// The index with negative places counted from the end of an axis of that size. Those that reach past its front stay, so
+/// that the error names them as they were given.
 pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
     if index.as_slice().is_some_and(|all| within(all, size)) {
         return index.clone();
     }
-    index.map(|i| if i < 0 { i.saturating_add(size as i64) } else { i })
+    let size = size as i64;
+    index.map(|i| if (-size..0).contains(&i) { i + size } else { i })
 }
 
 /// An error unless an index of elements fits into `x` beside `axis`, and into `src` altogether.

@@ -151,7 +151,10 @@ tensors_and_variables!(indices_past_the_end, V, |new| {
     refuses!(x.cross_entropy(&tensor![0_i64]), "cross_entropy", "[2, 3]", "[1]");
     refuses!(x.sum().cross_entropy(&low), "cross_entropy", "[]", "[rows, classes]");
     refuses!(x.take(1, &high), x.try_take(1, &high), "take", "3", "position 0", "size 3");
-    refuses!(x.take(0, &low), x.try_take(0, &low), "take", "-1", "position 1", "size 2");
+    // Negative ones count from the back, but not past the front.
+    let before = tensor![0_i64, -3];
+    assert_eq!(Value::shape(&x.take(0, &low)).as_slice(), [2, 3]);
+    refuses!(x.take(0, &before), x.try_take(0, &before), "take", "-3", "position 1", "size 2");
     let index = tensor![[0_i64, 1, 2], [0, 1, 9]];
     refuses!(x.gather(1, &index), x.try_gather(1, &index), "gather", "9", "position 5", "size 3");
     refuses!(x.gather(1, &tensor![0_i64, 0]), "gather", "[2, 3]", "[2]");
