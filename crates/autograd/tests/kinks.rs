@@ -1,7 +1,7 @@
 //! `docs/kinks.md` is true: each row of its first table is computed and compared.
 
 use autograd::op::{Binary, Op, Unary};
-use autograd::{Tape, Tensor, Value, Var};
+use autograd::{Pool, Tape, Tensor, Value, Var};
 
 const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kinks.md"));
 
@@ -26,14 +26,21 @@ fn every_row_of_the_page_holds() {
         let x: Vec<Var<f64>> = at.iter().map(|&x| tape.var(Tensor::scalar(x))).collect();
         let unary = Unary::ALL.iter().find(|u| u.name() == name).map(|&u| Op::Unary(u));
         let binary = Binary::ALL.iter().find(|b| b.name() == name).map(|&b| Op::Binary(b));
-        // A reduction is tried on two of the same: its gradient is that of the first.
-        let both = || Var::stack(&[x[0], tape.constant(at[0])], 0);
+        let all = || Var::stack(&x, 0);
         let y = match (name, if at.len() == 1 { unary } else { binary }) {
             (_, Some(op)) => Var::apply(op, &x.iter().collect::<Vec<_>>()),
-            ("norm", _) => both().norm(2.0),
-            ("prod", _) => both().prod(),
-            ("logcumsumexp", _) => both().logcumsumexp(0).slice(0, 1..).sum(),
-            ("logsumexp", _) => both().logsumexp(),
+            ("clamp", _) => x[0].clamp(0.0, 1.0),
+            ("max", _) => all().max(),
+            ("min", _) => all().min(),
+            ("max_dim", _) => all().max_dim(0, false).0,
+            ("min_dim", _) => all().min_dim(0, false).0,
+            ("max_pool1d", _) => all().reshape(&[1, 1, at.len()]).max_pool1d(Pool::of([at.len()])).sum(),
+            ("norm", _) => all().norm(2.0),
+            ("var", _) => all().var(1.0),
+            ("std", _) => all().std(1.0),
+            ("prod", _) => all().prod(),
+            ("logcumsumexp", _) => all().logcumsumexp(0).slice(0, 1..).sum(),
+            ("logsumexp", _) => all().logsumexp(),
             _ => panic!("no op `{name}` of {at:?}"),
         };
         let gradients = y.backward();

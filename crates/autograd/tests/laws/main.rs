@@ -1,7 +1,8 @@
 //! What holds for every op, tried on inputs generated from the list of ops: any shape, any broadcast, any axis, any
 //! layout in memory. A new op is under these laws from the moment it compiles.
 //!
-//! The cases are the same in every run; `WENGERT_CASES=1000 cargo test --test laws` tries more of them for each op.
+//! The cases are the same in every run; `WENGERT_CASES=1000 cargo test --test laws` tries more of them for each op, and
+//! `WENGERT_OP=Tanh` that op alone.
 
 mod case;
 mod oracle;
@@ -26,7 +27,10 @@ fn for_each_op(law: impl Fn(Case) -> TestCaseResult) {
 
 fn for_each<S: Strategy>(strategy: impl Fn(Subject) -> S, law: impl Fn(Subject, S::Value) -> TestCaseResult) {
     let cases = std::env::var("WENGERT_CASES").map_or(32, |n| n.parse().expect("WENGERT_CASES is a number"));
-    for subject in Subject::all() {
+    let only = std::env::var("WENGERT_OP").ok();
+    let subjects: Vec<Subject> = Subject::all().filter(|s| only.as_ref().is_none_or(|op| s.name() == *op)).collect();
+    assert!(!subjects.is_empty(), "WENGERT_OP names an op of the list, not {only:?}");
+    for subject in subjects {
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         if let Err(failure) = runner.run(&strategy(subject), |value| law(subject, value)) {

@@ -39,6 +39,17 @@ impl Subject {
         })
     }
 
+    /// As its list spells it.
+    pub fn name(self) -> String {
+        match self {
+            Subject::Unary(u) => format!("{u:?}"),
+            Subject::Binary(b) => format!("{b:?}"),
+            Subject::Reduce(fold) => format!("{fold:?}"),
+            Subject::Linalg(factor) => format!("{factor:?}"),
+            Subject::Other(kind) => format!("{kind:?}"),
+        }
+    }
+
     /// Its cases.
     pub fn cases(self) -> BoxedStrategy<Case> {
         match self {
