@@ -131,6 +131,11 @@ impl<T: Float> Gradient<T> {
         Gradient { objective, tape: Tape::new(), program: None }
     }
 
+    /// The same on a tape that lets go what no derivative reads.
+    pub fn lean(objective: Objective<T>) -> Self {
+        Gradient { tape: Tape::lean(1 << 16), ..Gradient::new(objective) }
+    }
+
     /// The number, and its derivatives by variable.
     pub fn recorded(&mut self) -> (Tensor<T>, Vec<Tensor<T>>) {
         self.tape.clear();

@@ -1,8 +1,8 @@
 //! Functions without layers: a chain of scalars, an elementwise sum, Rosenbrock's valley, a long recurrence.
 
 use super::{Objective, Work};
-use autograd::Program;
 use autograd::prelude::*;
+use autograd::{Program, checkpoint};
 
 /// Iterations of the scalar chain; three operations each.
 pub const LENGTH: usize = 100_000;
@@ -66,20 +66,11 @@ impl Checkpointed {
 
     /// The derivative with respect to W.
     pub fn recorded(&mut self) -> Tensor<f32> {
-        let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
-        let mut starts = Vec::with_capacity(self.steps / self.segment);
-        for _ in 0..self.steps / self.segment {
-            starts.push(h.clone());
-            h = (0..self.segment).fold(h, |h, _| h.matmul(w).tanh());
-        }
-        let (mut cotangent, mut sum) = (Tensor::ones(h.shape()), Tensor::zeros(w.shape()));
-        for start in starts.into_iter().rev() {
-            self.tape.clear();
-            let (w, h) = (self.tape.var(w.clone()), self.tape.var(start));
-            let gradients = (0..self.segment).fold(h, |h, _| step(h, w)).vjp(cotangent);
-            (cotangent, sum) = (gradients.wrt(h), sum + gradients.wrt(w));
-        }
-        sum
+        self.tape.clear();
+        let (w, h) = (self.tape.var(self.objective.at[0].clone()), self.tape.constant(self.objective.data[0].clone()));
+        let segment = self.segment;
+        let piece = |h, _| checkpoint(&[h, w], move |x| (0..segment).fold(x[0], |h, _| step(h, x[1])));
+        (0..self.steps / segment).fold(h, piece).sum().backward().wrt(w)
     }
 
     /// The same, replayed: two programs for all segments.

@@ -54,7 +54,7 @@ pub const ITEMS: &[Item] = &[
     item("M4_mlp", "MLP 784-256-128-10, batch 128, Hessian times a vector", ms(100), || product(middle())),
     item("M5", "LSTM 64-128, 64 steps, batch 16, gradient", ms(30), || gradient(networks::lstm::<f32>([64, 128, 64, 16]))),
     item("M6", "LeNet-5, batch 64, train step", ms(50), || train(networks::lenet::<f32>(64))),
-    item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1 }, || gradient(functions::recurrence::<f32>(1000))),
+    item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1 }, || Box::new(Gradient::lean(functions::recurrence::<f32>(1000)))),
     item("M7_checkpointed", "the same with checkpoints, peak memory", Measure::Peak { runs: 1 }, || Box::new(Checkpointed::new(1000, 20))),
     single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
     single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),

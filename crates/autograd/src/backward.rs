@@ -171,10 +171,13 @@ impl<'t, T: Float> Var<'t, T> {
     /// Sweeps over tensors; keeps the cotangents of the leaves, or of `x` alone.
     fn reverse_into(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
         let mut bars = self.tape.take_cotangents();
-        let list = self.tape.list();
+        let marks = x.map(|x| reaching(&self.tape.list(), self.id, x));
+        let list = match &marks {
+            Some(marks) => self.tape.filled_for(self.id, &|id| marks[id as usize] != Mark::Skip),
+            None => self.tape.list(),
+        };
         out.entries.clear();
         out.stamp = list.stamp;
-        let marks = x.map(|x| reaching(&list, self.id, x));
         let source = Computed { list: &list, marks: marks.as_deref() };
         bars.resize(bars.len().max(self.id as usize + 1), None);
         sweep(&source, self.id, seed, &mut bars, |id, g| out.entries.push((id, g.clone())));

@@ -66,6 +66,9 @@ where
     Ok(Var { tape, id: tape.structured(Op::Custom { id }, inputs, value, Location::caller()) })
 }
 
+/// Elements that a piece keeps for what follows at once: see [`Tape::lean`].
+const RECENT: usize = 1 << 16;
+
 /// What a checkpoint's node does.
 struct Piece<F> {
     f: F,
@@ -86,7 +89,8 @@ impl<F> Piece<F> {
     where
         F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
     {
-        let tape = Tape::new();
+        // As everywhere on the way: no more memory than derivatives need.
+        let tape = Tape::lean(RECENT);
         let given = x.iter().zip(&self.active).map(|(&x, active)| match active {
             true => tape.var(x.clone()),
             false => tape.constant(x.clone()),

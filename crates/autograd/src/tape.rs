@@ -1,25 +1,24 @@
 //! The Wengert list: every operation in the order it was computed, with its value. Variables are indices into it.
 //!
-//! A node is 24 bytes: what it does, its inputs, and its value where that is a number; arrays stand in a list beside, and
-//! so do ops with data of their own or more than two inputs. Nodes own nothing, so that forgetting them takes no time.
-//! Nothing walks the graph by recursion, so ten million nodes need no more stack than ten.
+//! Here is what users see of it, and how ops are recorded; the lists themselves are in `list`, and which values stay in
+//! memory is decided in `keep`.
+
+mod keep;
+mod list;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::rule::DynRule;
-use crate::op::shape::infer;
 use crate::op::{Binary, Op, Unary, number};
-use crate::tensor::{Shape, Tensor};
-use crate::value::Value;
+use crate::tensor::Tensor;
 use crate::var::Var;
+use keep::Recent;
+use list::Extent;
+pub(crate) use list::{Code, List, Node, Stored, Structured};
 use smallvec::SmallVec;
-use std::borrow::Borrow;
 use std::cell::{Ref, RefCell};
-use std::collections::HashMap;
-use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ids of a node's inputs.
 pub(crate) type Inputs = SmallVec<[u32; 4]>;
@@ -48,103 +47,6 @@ pub struct Tape<T: Float> {
     reads: RefCell<Option<Vec<(u32, &'static Location<'static>)>>>,
 }
 
-/// What the tape holds.
-pub(crate) struct List<T: Float> {
-    pub(crate) nodes: Vec<Node<T>>,
-    /// The values that are no numbers.
-    arrays: Vec<Tensor<T>>,
-    /// The user's line that recorded each node.
-    lines: Vec<&'static Location<'static>>,
-    structured: Vec<Structured>,
-    rules: Vec<Arc<dyn DynRule<T>>>,
-    /// Variables by the caller's key.
-    keyed: HashMap<u64, u32>,
-    /// While derivatives are recorded: the line of the node being differentiated, which theirs are put down to.
-    attributed: Option<&'static Location<'static>>,
-    /// Where the last sweep kept its cotangents: reused by the next.
-    pub(crate) cotangents: Vec<Option<Tensor<T>>>,
-    /// Whether nothing is computed: see [`Tape::sketch`].
-    pub(crate) sketch: bool,
-    /// Names this recording: another tape, or this one after a clear, has another.
-    pub(crate) stamp: u64,
-}
-
-/// One operation.
-#[derive(Clone, Copy)]
-pub(crate) struct Node<T> {
-    pub(crate) code: Code,
-    /// Whether a derivative can reach a variable through it.
-    pub(crate) active: bool,
-    /// The inputs; for structured ops `inputs[0]` is the place in `structured`.
-    pub(crate) inputs: [u32; 2],
-    /// The place of its value in `arrays`, or [`NUMBER`].
-    array: u32,
-    number: T,
-}
-
-/// The node's value is its number.
-const NUMBER: u32 = u32::MAX;
-
-impl<T: Copy> Node<T> {
-    /// Its value, if the rank of that is 0.
-    #[inline(always)]
-    pub(crate) fn number(&self) -> Option<T> {
-        (self.array == NUMBER).then_some(self.number)
-    }
-}
-
-/// A value on the tape, as the tensor it is.
-pub(crate) enum Stored<'a, T: Float> {
-    Number(Tensor<T>),
-    Array(&'a Tensor<T>),
-}
-
-impl<T: Float> Deref for Stored<'_, T> {
-    type Target = Tensor<T>;
-    #[inline(always)]
-    fn deref(&self) -> &Tensor<T> {
-        match self {
-            Stored::Number(x) => x,
-            Stored::Array(x) => x,
-        }
-    }
-}
-
-impl<T: Float> Borrow<Tensor<T>> for Stored<'_, T> {
-    #[inline(always)]
-    fn borrow(&self) -> &Tensor<T> {
-        self
-    }
-}
-
-/// An op as a node stores it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Code {
-    Leaf,
-    Const,
-    Unary(Unary),
-    Binary(Binary),
-    Structured,
-}
-
-/// An op with data of its own, or with any number of inputs.
-#[derive(Clone)]
-pub(crate) struct Structured {
-    pub(crate) op: Op,
-    pub(crate) inputs: Inputs,
-}
-
-/// Sizes of a tape's lists at some moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Extent {
-    nodes: usize,
-    arrays: usize,
-    structured: usize,
-    rules: usize,
-}
-
-static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
-
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
         Self::new()
@@ -154,19 +56,7 @@ impl<T: Float> Default for Tape<T> {
 impl<T: Float> Tape<T> {
     /// An empty tape.
     pub fn new() -> Self {
-        let list = List {
-            nodes: Vec::new(),
-            arrays: Vec::new(),
-            lines: Vec::new(),
-            structured: Vec::new(),
-            rules: Vec::new(),
-            keyed: HashMap::new(),
-            attributed: None,
-            cotangents: Vec::new(),
-            sketch: false,
-            stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
-        };
-        Tape { list: RefCell::new(list), reads: RefCell::new(None) }
+        Tape { list: RefCell::new(List::new()), reads: RefCell::new(None) }
     }
 
     /// An empty tape on which nothing is computed: an operation is noted with the shape of its result. What a
@@ -187,6 +77,27 @@ impl<T: Float> Tape<T> {
     pub fn sketch() -> Self {
         let mut tape = Self::new();
         tape.list.get_mut().sketch = true;
+        tape
+    }
+
+    /// An empty tape that trades time for memory: an array that no derivative reads is let go once more than `recent`
+    /// elements have been recorded after it. The product in `x.matmul(w).tanh()` is such an array, since the derivative of
+    /// tanh reads its result alone.
+    ///
+    /// Nothing can be seen of it but in time: whoever asks for such an array later, be it an operation, [`Var::value`], a
+    /// derivative of second order or a [`Program`](crate::Program), has it computed again from what it was made of, and
+    /// from then on it is kept. So `recent` should reach back as far as values are commonly used, over a layer or two.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::lean(0);
+    /// let x = tape.var([1.0, 2.0]);
+    /// let y = x * 3.0;
+    /// let z = y.tanh().sum(); // y has been let go
+    /// assert_eq!(y.value().to_vec(), [3.0, 6.0]); // and is computed again
+    /// ```
+    pub fn lean(recent: usize) -> Self {
+        let mut tape = Self::new();
+        tape.list.get_mut().recent = Some(Recent::new(recent));
         tape
     }
 
@@ -286,14 +197,7 @@ impl<T: Float> Tape<T> {
 
     /// Forgets all nodes and keeps the memory for the next recording.
     pub fn clear(&mut self) {
-        let list = self.list.get_mut();
-        list.nodes.clear();
-        list.arrays.clear();
-        list.lines.clear();
-        list.structured.clear();
-        list.rules.clear();
-        list.keyed.clear();
-        list.stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
+        self.list.get_mut().clear();
     }
 
     /// Every variable recorded so far, in order.
@@ -340,6 +244,23 @@ impl<T: Float> Tape<T> {
         self.list.borrow()
     }
 
+    /// The list with the values of these nodes in memory.
+    pub(crate) fn filled(&self, ids: impl IntoIterator<Item = u32>) -> Ref<'_, List<T>> {
+        for id in ids {
+            if self.list.borrow().is_gone(id) {
+                self.list.borrow_mut().fill(id);
+            }
+        }
+        self.list.borrow()
+    }
+
+    /// The list with everything in memory that rules read on the way back from `root` through the nodes for which
+    /// `passes` holds.
+    pub(crate) fn filled_for(&self, root: u32, passes: &dyn Fn(u32) -> bool) -> Ref<'_, List<T>> {
+        self.list.borrow_mut().fill_for(root, passes);
+        self.list.borrow()
+    }
+
     /// Records a row of the table at `x`.
     #[inline]
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
@@ -349,8 +270,9 @@ impl<T: Float> Tape<T> {
         match input.number() {
             Some(at) => list.push_number(code, active, inputs, number::unary(op, at), line),
             None => {
+                list.fill(x);
                 let x = list.value(x);
-                let value = if list.sketch { unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
+                let value = if list.sketch { Tensor::unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
                 list.push(code, active, inputs, value, line)
             }
         }
@@ -376,40 +298,22 @@ impl<T: Float> Tape<T> {
 
     /// Records an op with data of its own.
     pub(crate) fn structured(&self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
-        let mut list = self.list.borrow_mut();
-        let active = op.is_differentiable() && inputs.iter().any(|&i| list.nodes[i as usize].active);
-        let at = list.structured.len() as u32;
-        list.structured.push(Structured { op, inputs });
-        list.push(Code::Structured, active, [at, 0], value, line)
+        self.list.borrow_mut().push_structured(op, inputs, value, line)
     }
 
     /// Keeps a user's rule and gives its number.
     pub(crate) fn add_rule(&self, rule: Arc<dyn DynRule<T>>) -> u32 {
-        let mut list = self.list.borrow_mut();
-        list.rules.push(rule);
-        list.rules.len() as u32 - 1
+        self.list.borrow_mut().push_rule(rule)
     }
 
     /// How much has been recorded so far.
     pub(crate) fn extent(&self) -> Extent {
-        let list = self.list.borrow();
-        Extent {
-            nodes: list.nodes.len(),
-            arrays: list.arrays.len(),
-            structured: list.structured.len(),
-            rules: list.rules.len(),
-        }
+        self.list.borrow().extent()
     }
 
     /// Forgets what was recorded since. For nodes that nobody outside has seen.
     pub(crate) fn rewind(&self, to: Extent) {
-        let list = &mut *self.list.borrow_mut();
-        list.nodes.truncate(to.nodes);
-        list.lines.truncate(to.nodes);
-        list.arrays.truncate(to.arrays);
-        list.structured.truncate(to.structured);
-        list.rules.truncate(to.rules);
-        list.keyed.retain(|_, id| (*id as usize) < to.nodes);
+        self.list.borrow_mut().rewind(to);
     }
 
     /// From here on, and until the guard goes, recorded nodes are put down to the lines that
@@ -426,156 +330,6 @@ impl<T: Float> Tape<T> {
     pub(crate) fn give_cotangents(&self, cotangents: Vec<Option<Tensor<T>>>) {
         self.list.borrow_mut().cotangents = cotangents;
     }
-}
-
-impl<T: Float> List<T> {
-    /// Keeps a node and its value: a number inside, an array beside.
-    fn push(
-        &mut self,
-        code: Code,
-        active: bool,
-        inputs: [u32; 2],
-        value: Tensor<T>,
-        line: &'static Location<'static>,
-    ) -> u32 {
-        if let Some(number) = value.as_scalar() {
-            return self.push_number(code, active, inputs, number, line);
-        }
-        let array = self.arrays.len() as u32;
-        self.arrays.push(value);
-        self.push_node(Node { code, active, inputs, array, number: T::zero() }, line)
-    }
-
-    /// Apart from the short way of numbers, so that theirs needs no memory.
-    #[cold]
-    #[inline(never)]
-    fn push_binary(
-        &mut self,
-        op: Binary,
-        active: bool,
-        [a, b]: [u32; 2],
-        line: &'static Location<'static>,
-    ) -> Result<u32> {
-        let (p, q) = (self.value(a), self.value(b));
-        let value =
-            if self.sketch { self.evaluate(&Op::Binary(op), &[&p, &q])? } else { Tensor::try_binary(op, &p, &q)? };
-        drop((p, q));
-        Ok(self.push(Code::Binary(op), active, [a, b], value, line))
-    }
-
-    #[inline(always)]
-    fn push_number(
-        &mut self,
-        code: Code,
-        active: bool,
-        inputs: [u32; 2],
-        number: T,
-        line: &'static Location<'static>,
-    ) -> u32 {
-        self.push_node(Node { code, active, inputs, array: NUMBER, number }, line)
-    }
-
-    #[inline(always)]
-    fn push_node(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
-        let id = self.nodes.len() as u32;
-        assert!(id != NUMBER, "a tape holds less than 2^32 nodes: clear it");
-        self.nodes.push(node);
-        self.lines.push(self.attributed.unwrap_or(line));
-        id
-    }
-
-    /// The result of an op; of a sketch, its shape.
-    pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        if !self.sketch {
-            return Tensor::try_apply(op.clone(), x);
-        }
-        let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();
-        Ok(unknown(&infer(op, &shapes)?))
-    }
-
-    /// What a sweep needs to know of a node.
-    #[inline(always)]
-    pub(crate) fn node(&self, id: u32) -> (Code, [u32; 2]) {
-        let node = &self.nodes[id as usize];
-        (node.code, node.inputs)
-    }
-
-    /// A node's value.
-    #[inline(always)]
-    pub(crate) fn value(&self, id: u32) -> Stored<'_, T> {
-        let node = &self.nodes[id as usize];
-        match node.number() {
-            Some(x) => Stored::Number(Tensor::scalar(x)),
-            None => Stored::Array(&self.arrays[node.array as usize]),
-        }
-    }
-
-    /// Whether a derivative can reach a variable through a node.
-    #[inline(always)]
-    pub(crate) fn active(&self, id: u32) -> bool {
-        self.nodes[id as usize].active
-    }
-
-    /// The op and inputs of a node with data of its own.
-    pub(crate) fn structured(&self, id: u32) -> &Structured {
-        &self.structured[self.nodes[id as usize].inputs[0] as usize]
-    }
-
-    /// The name of a node's op: a user's own, where it is one.
-    pub(crate) fn name(&self, id: u32) -> &'static str {
-        match self.op(id) {
-            Op::Custom { id } => self.rule(id).rule_name(),
-            op => op.name(),
-        }
-    }
-
-    /// All users' rules.
-    pub(crate) fn rules(&self) -> &[Arc<dyn DynRule<T>>] {
-        &self.rules
-    }
-
-    /// The sizes of a node's axes.
-    pub(crate) fn shape(&self, id: u32) -> Shape {
-        self.value(id).shape().into()
-    }
-
-    /// A user's rule.
-    pub(crate) fn rule(&self, id: u32) -> &Arc<dyn DynRule<T>> {
-        &self.rules[id as usize]
-    }
-
-    /// The user's line that recorded a node.
-    pub(crate) fn line(&self, id: u32) -> &'static Location<'static> {
-        self.lines[id as usize]
-    }
-
-    /// A node's op, whole.
-    pub(crate) fn op(&self, id: u32) -> Op {
-        let node = &self.nodes[id as usize];
-        match node.code {
-            Code::Leaf => Op::Leaf,
-            Code::Const => Op::Const,
-            Code::Unary(u) => Op::Unary(u),
-            Code::Binary(b) => Op::Binary(b),
-            Code::Structured => self.structured(id).op.clone(),
-        }
-    }
-
-    /// A node's inputs.
-    pub(crate) fn inputs(&self, id: u32) -> &[u32] {
-        let node = &self.nodes[id as usize];
-        match node.code {
-            Code::Leaf | Code::Const => &[],
-            Code::Unary(_) => &node.inputs[..1],
-            Code::Binary(_) => &node.inputs,
-            Code::Structured => &self.structured(id).inputs,
-        }
-    }
-}
-
-/// Stands for what a sketch does not compute: NaN at every place, in the memory of one number.
-fn unknown<T: Float>(shape: &[usize]) -> Tensor<T> {
-    Tensor::apply(Op::Expand { shape: shape.into() }, &[&Tensor::scalar(T::of(f64::NAN))])
 }
 
 /// Derivatives are recorded on behalf of the user's line that computed what is differentiated.

@@ -38,7 +38,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The value, for what does not depend on it: printing, and recording.
     pub(crate) fn peek(self) -> Tensor<T> {
-        Tensor::clone(&self.tape.list().value(self.id))
+        Tensor::clone(&self.tape.filled([self.id]).value(self.id))
     }
 
     /// The value as a number.
@@ -136,7 +136,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
         };
         same_tape(op.name(), x)?;
         let value = {
-            let list = tape.list();
+            let list = tape.filled(x.iter().map(|v| v.id));
             let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
             list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
         };

@@ -1,6 +1,7 @@
 //! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
 
 use super::elementwise::{binary_map, binary_rule as binary_rule_map, unary_map, unary_rule as unary_rule_map};
+use super::reads::OUTPUT;
 use super::{Binary, Fold, Op, Side, Unary, number, scan, windows};
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
@@ -130,13 +131,25 @@ pub(crate) fn unary_block<T: Float>(u: Unary, x: &[T], out: &mut [T]) {
 pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
     match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
         (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
-        _ => Tensor::build(x.shape(), |out| zip(x.shape(), [x, y, g], out, &|x, out| unary_rule_block(u, x, out))),
+        _ => Tensor::build(x.shape(), |out| {
+            zip(x.shape(), unary_operands(u, [x, y, g]), out, &|x, out| unary_rule_block(u, x, out));
+        }),
     }
 }
 
 /// Adds the cotangent of `x` to the contributions before, block by block.
 pub(crate) fn add_unary_rule<T: Float>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
-    zip_add(operands[0].shape(), operands, sum, &|x, out| unary_rule_block(u, x, out));
+    zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|x, out| unary_rule_block(u, x, out));
+}
+
+/// What a rule reads. An operand that it does not read may have been let go: the cotangent stands there in its place.
+fn unary_operands<T: Float>(u: Unary, [x, y, g]: [&Tensor<T>; 3]) -> [&Tensor<T>; 3] {
+    let reads = u.reads();
+    [read(reads, 1, x, g), read(reads, OUTPUT, y, g), g]
+}
+
+fn read<'a, T: Float>(reads: u32, bit: u32, x: &'a Tensor<T>, g: &'a Tensor<T>) -> &'a Tensor<T> {
+    if reads & bit != 0 { x } else { g }
 }
 
 #[inline]
@@ -172,15 +185,21 @@ pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tenso
     match (a.as_scalar(), b.as_scalar(), g.as_scalar(), y.as_scalar()) {
         (Some(a), Some(b), Some(g), Some(y)) => Tensor::scalar(number::binary_rule(f, side, a, b, y, g)),
         _ => Tensor::build(y.shape(), |out| {
-            zip(y.shape(), [a, b, y, g], out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+            let operands = binary_operands(f, side, [a, b, y, g]);
+            zip(y.shape(), operands, out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
         }),
     }
 }
 
 /// Adds the cotangent of an operand of the shape of `y` to the contributions before, block by block.
 pub(crate) fn add_binary_rule<T: Float>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
-    let shape = operands[2].shape();
+    let (shape, operands) = (operands[2].shape(), binary_operands(f, side, operands));
     zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+}
+
+fn binary_operands<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> [&Tensor<T>; 4] {
+    let reads = f.reads(side);
+    [read(reads, 1, a, g), read(reads, 2, b, g), read(reads, OUTPUT, y, g), g]
 }
 
 /// `mask ? a : b` of a block.

@@ -12,6 +12,7 @@ pub(crate) mod jvp;
 pub(crate) mod linalg;
 pub(crate) mod number;
 pub mod pool;
+pub(crate) mod reads;
 pub mod rule;
 pub(crate) mod scan;
 pub(crate) mod shape;

@@ -1,6 +1,7 @@
 //! The rows of the table read by something other than numbers: as mathematics, printed, as a list of what a rule
 //! reads, and as the number of operations it takes. No flag is kept by hand beside a rule.
 
+use super::reads::OUTPUT;
 use super::{Binary, Side, Unary};
 use crate::float::{Real, for_real};
 use std::cell::RefCell;
@@ -25,6 +26,12 @@ impl Reads {
 
     fn with(self, b: Reads) -> Reads {
         Reads { bits: self.bits | b.bits, bare: false }
+    }
+
+    /// The inputs and the output that are read, as the bits of [`reads`](super::reads).
+    fn values(self) -> u32 {
+        let bit = |of: Reads, bit: u32| if self.bits & of.bits != 0 { bit } else { 0 };
+        bit(Reads::X, 1) | bit(Reads::B, 2) | bit(Reads::Y, OUTPUT)
     }
 
     /// How many operands are read.
@@ -84,6 +91,11 @@ impl Unary {
         self.rule(Reads::X, Reads::Y, Reads::G).operands()
     }
 
+    /// Which of the input and the output the rule reads.
+    pub(crate) fn reads(self) -> u32 {
+        self.rule(Reads::X, Reads::Y, Reads::G).values()
+    }
+
     /// Whether the value or the rule calls sine or cosine.
     pub(crate) fn is_trigonometric(self) -> bool {
         (self.f(Reads::X).bits | self.rule(Reads::X, Reads::Y, Reads::G).bits) & Reads::TRIG != 0
@@ -104,6 +116,11 @@ impl Binary {
     /// How many of the inputs, the output and its cotangent the rule of a side reads.
     pub(crate) fn rule_reads(self, side: Side) -> u32 {
         self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).operands()
+    }
+
+    /// Which of the inputs and the output the rule of a side reads.
+    pub(crate) fn reads(self, side: Side) -> u32 {
+        self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).values()
     }
 
     /// Whether the cotangent of that side is the cotangent of the output as it stands, so that nothing need be computed.

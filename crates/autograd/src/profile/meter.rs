@@ -35,7 +35,7 @@ impl<T: Float> Var<'_, T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn profile(self) -> Profile {
-        let list = self.tape.list();
+        let list = self.tape.filled(0..=self.id);
         let mut profile = Profile::default();
         let clock = Instant::now();
         (0..=self.id).for_each(|id| compute(&list, id, clock, &mut profile));

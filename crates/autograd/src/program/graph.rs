@@ -62,7 +62,8 @@ pub(super) struct Graph<T: Float> {
 impl<T: Float> Graph<T> {
     /// The part of a tape that leads from `inputs` to `outputs`, by their places on it.
     pub(super) fn slice(tape: &Tape<T>, inputs: &[u32], outputs: &[u32], indices: &[Tensor<i64>]) -> Result<Self> {
-        let list = tape.list();
+        // What depends on no input becomes a constant.
+        let list = tape.filled(0..tape.len() as u32);
         let mut graph = Graph {
             nodes: Vec::new(),
             shapes: Vec::new(),

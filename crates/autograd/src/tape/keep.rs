@@ -1,0 +1,247 @@
+//! Which values stay in memory: all, unless the tape is lean. A reverse rule reads some of its op's inputs and its output,
+//! or neither; a lean tape lets an array that no rule reads go after a while, and computes it again should anybody ask.
+//!
+//! "After a while", because an op recorded soon after may still use it: then nothing must be computed twice.
+
+use super::list::{Code, List};
+use crate::float::Float;
+use crate::op::Op;
+use crate::op::reads::{OUTPUT, reads};
+use crate::tensor::Tensor;
+use crate::value::Value;
+use smallvec::{SmallVec, smallvec};
+
+/// Whether an array is wanted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Keep {
+    /// It came from outside, a rule reads it, or somebody asked for it after it had been let go.
+    Needed,
+    /// Nobody does so far.
+    Spare,
+    /// It has been let go: in its place is an array of the same shape and without memory.
+    Gone,
+}
+
+/// The nodes at the end of a lean tape that are too young to be let go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recent {
+    /// The first of them.
+    first: u32,
+    /// Elements of their arrays.
+    elements: usize,
+    /// How many elements must follow an array before it is let go.
+    most: usize,
+}
+
+impl Recent {
+    pub(super) fn new(most: usize) -> Self {
+        Recent { first: 0, elements: 0, most }
+    }
+}
+
+impl<T: Float> List<T> {
+    /// Enters a new node into the account: what its rule reads is needed, and what has been spare for long is let go.
+    pub(super) fn account(&mut self, id: u32) {
+        let Some(mut recent) = self.recent else { return };
+        if self.active(id) {
+            for value in self.read_by_rule(id, &|input| self.active(input)) {
+                self.nodes[value as usize].keep = Keep::Needed;
+            }
+        }
+        recent.elements = recent.elements.saturating_add(self.elements(id));
+        while recent.first <= id {
+            let younger = recent.elements.saturating_sub(self.elements(recent.first));
+            if younger < recent.most {
+                break;
+            }
+            self.let_go(recent.first);
+            (recent.first, recent.elements) = (recent.first + 1, younger);
+        }
+        self.recent = Some(recent);
+    }
+
+    /// Makes the account right for a tape cut short.
+    pub(super) fn recount(&mut self) {
+        let Some(mut recent) = self.recent else { return };
+        let end = self.nodes.len() as u32;
+        recent.first = recent.first.min(end);
+        recent.elements = (recent.first..end).fold(0, |sum: usize, id| sum.saturating_add(self.elements(id)));
+        self.recent = Some(recent);
+    }
+
+    /// Elements of a node's array.
+    fn elements(&self, id: u32) -> usize {
+        self.array(id).map_or(0, Tensor::len)
+    }
+
+    /// The values that a node's rule reads, if derivatives are wanted of the inputs for which `wanted` holds.
+    fn read_by_rule(&self, id: u32, wanted: &dyn Fn(u32) -> bool) -> SmallVec<[u32; 4]> {
+        let inputs = self.inputs(id);
+        let wanted = |i: usize| wanted(inputs[i]);
+        let bits = match self.node(id).0 {
+            Code::Leaf | Code::Const => 0,
+            Code::Unary(f) => reads(&Op::Unary(f), &wanted),
+            Code::Binary(f) => reads(&Op::Binary(f), &wanted),
+            Code::Structured => reads(&self.structured(id).op, &wanted),
+        };
+        let read = inputs.iter().enumerate().filter(|(i, _)| bits >> i.min(&30) & 1 == 1);
+        read.map(|(_, &input)| input).chain((bits & OUTPUT != 0).then_some(id)).collect()
+    }
+
+    fn let_go(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        if node.keep == Keep::Spare {
+            node.keep = Keep::Gone;
+            let array = &mut self.arrays[node.array as usize];
+            *array = Tensor::unknown(array.shape());
+        }
+    }
+
+    /// Whether a value has been let go.
+    #[inline(always)]
+    pub(super) fn is_gone(&self, id: u32) -> bool {
+        self.nodes[id as usize].keep == Keep::Gone
+    }
+
+    /// Computes a value again that has been let go, and those that it is made from. From now on they are kept.
+    pub(super) fn fill(&mut self, id: u32) {
+        if !self.is_gone(id) {
+            return;
+        }
+        let mut waiting: SmallVec<[u32; 4]> = smallvec![id];
+        while let Some(&id) = waiting.last() {
+            let missing = waiting.len();
+            if self.is_gone(id) {
+                waiting.extend(self.inputs(id).iter().copied().filter(|&i| self.is_gone(i)));
+            }
+            if waiting.len() > missing {
+                continue;
+            }
+            waiting.pop();
+            if self.is_gone(id) {
+                let value = self.again(id);
+                let node = &mut self.nodes[id as usize];
+                node.keep = Keep::Needed;
+                self.arrays[node.array as usize] = value;
+            }
+        }
+    }
+
+    /// Computes again what rules will read on the way back from `root` through the nodes for which `passes` holds. Rules of
+    /// active nodes find all they read; but derivatives may also be asked of constants and of what is made of them.
+    pub(super) fn fill_for(&mut self, root: u32, passes: &dyn Fn(u32) -> bool) {
+        if self.recent.is_some() {
+            for id in (0..=root).filter(|&id| passes(id)) {
+                self.read_by_rule(id, passes).into_iter().for_each(|value| self.fill(value));
+            }
+        }
+    }
+
+    fn again(&self, id: u32) -> Tensor<T> {
+        let x: SmallVec<[_; 4]> = self.inputs(id).iter().map(|&i| self.value(i)).collect();
+        let x: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|x| &**x).collect();
+        let value = match self.op(id) {
+            Op::Custom { id } => self.rule(id).compute(&x),
+            op => Tensor::try_apply(op, &x),
+        };
+        value.expect("it has been computed before")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Program, Tape, Tensor, Var, tensor};
+
+    fn gone(tape: &Tape<f64>) -> Vec<u32> {
+        (0..tape.len() as u32).filter(|&id| tape.list().is_gone(id)).collect()
+    }
+
+    /// Three steps of which each makes a product and its tanh, and then what ages them.
+    fn steps<'t>(h: Var<'t, f64>, w: Var<'t, f64>) -> Var<'t, f64> {
+        let y = (0..3).fold(h, |h, _| h.matmul(w).tanh());
+        y.tape().constant(Tensor::zeros(&[12]));
+        y
+    }
+
+    #[test]
+    fn products_that_only_feed_tanh_are_let_go_and_come_back() {
+        let (lean, full) = (Tape::<f64>::lean(12), Tape::new());
+        let at = [3, 2].map(|rows| Tensor::<f64>::arange(2 * rows).as_shape(&[rows, 2]) * 0.1);
+        let ([h, w], [k, v]) = (
+            [lean.constant(at[0].clone()), lean.var(at[1].clone())],
+            [full.constant(at[0].clone()), full.var(at[1].clone())],
+        );
+        let (y, z) = (steps(h, w), steps(k, v));
+        assert_eq!((gone(&lean), gone(&full)), (vec![2, 4, 6], vec![]));
+        assert_eq!(y.sum().backward().wrt(w), z.sum().backward().wrt(v));
+        assert_eq!(gone(&lean), [2, 4, 6], "the sweep does without");
+        let value = |tape: &Tape<f64>, id: usize| tape.get(id).unwrap().value();
+        assert_eq!(value(&lean, 4), value(&full, 4));
+        assert_eq!(gone(&lean), [2, 6], "what was asked for once stays");
+        let ones = Tensor::<f64>::ones(&[2, 2]);
+        assert_eq!(y.sum().hvp(&[(w, ones.clone())]), z.sum().hvp(&[(v, ones.clone())]));
+        assert_eq!(y.jvp(&[(w, ones.clone())]), z.jvp(&[(v, ones)]));
+    }
+
+    #[test]
+    fn derivatives_of_constants_bring_back_what_they_read() {
+        let (lean, full) = (Tape::<f64>::lean(0), Tape::new());
+        let gradient = |tape: &Tape<f64>| {
+            let c = tape.constant([0.5, 1.0, 2.0]);
+            let y = (c.sin() * c.exp()).sum();
+            y.backward_wrt(&[c]).wrt(c)
+        };
+        assert_eq!(gradient(&lean), gradient(&full));
+    }
+
+    #[test]
+    fn what_is_frozen_into_a_program_comes_back_first() {
+        let tape = Tape::<f64>::lean(0);
+        let (x, c) = (tape.var([1.0, 2.0]), tape.constant([3.0, 4.0]));
+        let y = x * c.exp().sin();
+        let mut program = Program::new(&tape, &[x], &[y]);
+        assert_eq!(program.run(&[&tensor![1.0, 1.0]]).unwrap()[0], c.value().exp().sin());
+        assert_eq!(tape.profile().rows().len(), 4, "three ops, of which one has a derivative to pass on");
+    }
+
+    #[test]
+    fn values_come_back_from_values_that_must_come_back_first() {
+        let tape = Tape::<f64>::lean(0);
+        let x = tape.var([1.0, 2.0]);
+        let chain: Vec<Var<f64>> = (0..1000)
+            .scan(x, |x, _| {
+                *x = *x + 1.0;
+                Some(*x)
+            })
+            .collect();
+        assert!(gone(&tape).contains(&chain[999].id));
+        assert_eq!(chain[998].value(), tensor![1000.0, 1001.0]);
+        assert_eq!(chain[999].sum().backward().wrt(x), tensor![1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_derivatives_need_is_kept_and_so_is_what_came_from_outside() {
+        let tape = Tape::<f64>::lean(0);
+        let (x, c) = (tape.var([1.0, 2.0]), tape.constant([3.0, 4.0]));
+        let y = x * 2.0; // read by the product below, on the side of z
+        let z = x.exp(); // reads itself, and is read
+        let product = y * z;
+        assert!(![x, c, z].iter().any(|v| tape.list().is_gone(v.id)));
+        assert_eq!(product.sum().backward().wrt(x), (x.value() * 2.0 + 2.0) * x.value().exp());
+        // No derivative passes through what depends on constants alone.
+        let w = c.exp();
+        assert!(tape.list().is_gone(w.id) && w.value() == c.value().exp());
+    }
+
+    #[test]
+    fn a_tape_that_was_cut_short_goes_on_counting() {
+        let tape = Tape::<f64>::lean(4);
+        let x = tape.var([0.5, 0.25]);
+        let y = x.tanh().sum();
+        y.hvp(&[(x, tensor![1.0, 0.0])]); // records, and takes it off again
+        let z = (x + 1.0) + 2.0;
+        assert!(gone(&tape).is_empty());
+        let _ = z + x;
+        assert_eq!(gone(&tape).len(), 1, "four elements after x + 1");
+    }
+}

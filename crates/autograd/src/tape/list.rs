@@ -1,0 +1,334 @@
+//! What a tape holds, in parallel lists.
+//!
+//! A node is 24 bytes: what it does, its inputs, and its value where that is a number; arrays stand in a list beside, and
+//! so do ops with data of their own or more than two inputs. Nodes own nothing, so that forgetting them takes no time.
+//! Nothing walks the graph by recursion, so ten million nodes need no more stack than ten.
+
+use super::Inputs;
+use super::keep::{Keep, Recent};
+use crate::error::Result;
+use crate::float::Float;
+use crate::op::rule::DynRule;
+use crate::op::shape::infer;
+use crate::op::{Binary, Op, Unary};
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the tape holds.
+pub(crate) struct List<T: Float> {
+    pub(crate) nodes: Vec<Node<T>>,
+    /// The values that are no numbers.
+    pub(super) arrays: Vec<Tensor<T>>,
+    /// Of a lean tape.
+    pub(super) recent: Option<Recent>,
+    /// The user's line that recorded each node.
+    lines: Vec<&'static Location<'static>>,
+    structured: Vec<Structured>,
+    rules: Vec<Arc<dyn DynRule<T>>>,
+    /// Variables by the caller's key.
+    pub(super) keyed: HashMap<u64, u32>,
+    /// While derivatives are recorded: the line of the node being differentiated, which theirs are put down to.
+    pub(super) attributed: Option<&'static Location<'static>>,
+    /// Where the last sweep kept its cotangents: reused by the next.
+    pub(super) cotangents: Vec<Option<Tensor<T>>>,
+    /// Whether nothing is computed: see [`Tape::sketch`](super::Tape::sketch).
+    pub(crate) sketch: bool,
+    /// Names this recording: another tape, or this one after a clear, has another.
+    pub(crate) stamp: u64,
+}
+
+/// One operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Node<T> {
+    pub(crate) code: Code,
+    /// Whether a derivative can reach a variable through it.
+    pub(crate) active: bool,
+    /// The inputs; for structured ops `inputs[0]` is the place in `structured`.
+    pub(crate) inputs: [u32; 2],
+    /// Of its value, if that is an array.
+    pub(super) keep: Keep,
+    /// The place of its value in `arrays`, or [`NUMBER`].
+    pub(super) array: u32,
+    number: T,
+}
+
+/// The node's value is its number.
+const NUMBER: u32 = u32::MAX;
+
+impl<T: Copy> Node<T> {
+    /// Its value, if the rank of that is 0.
+    #[inline(always)]
+    pub(crate) fn number(&self) -> Option<T> {
+        (self.array == NUMBER).then_some(self.number)
+    }
+}
+
+/// A value on the tape, as the tensor it is.
+pub(crate) enum Stored<'a, T: Float> {
+    Number(Tensor<T>),
+    Array(&'a Tensor<T>),
+}
+
+impl<T: Float> Deref for Stored<'_, T> {
+    type Target = Tensor<T>;
+    #[inline(always)]
+    fn deref(&self) -> &Tensor<T> {
+        match self {
+            Stored::Number(x) => x,
+            Stored::Array(x) => x,
+        }
+    }
+}
+
+impl<T: Float> Borrow<Tensor<T>> for Stored<'_, T> {
+    #[inline(always)]
+    fn borrow(&self) -> &Tensor<T> {
+        self
+    }
+}
+
+/// An op as a node stores it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Code {
+    Leaf,
+    Const,
+    Unary(Unary),
+    Binary(Binary),
+    Structured,
+}
+
+/// An op with data of its own, or with any number of inputs.
+#[derive(Clone)]
+pub(crate) struct Structured {
+    pub(crate) op: Op,
+    pub(crate) inputs: Inputs,
+}
+
+static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
+
+/// Sizes of a tape's lists at some moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    nodes: usize,
+    arrays: usize,
+    structured: usize,
+    rules: usize,
+}
+
+impl<T: Float> List<T> {
+    pub(super) fn new() -> Self {
+        List {
+            nodes: Vec::new(),
+            arrays: Vec::new(),
+            recent: None,
+            lines: Vec::new(),
+            structured: Vec::new(),
+            rules: Vec::new(),
+            keyed: HashMap::new(),
+            attributed: None,
+            cotangents: Vec::new(),
+            sketch: false,
+            stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rewind(Extent { nodes: 0, arrays: 0, structured: 0, rules: 0 });
+        self.stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        let (structured, rules) = (self.structured.len(), self.rules.len());
+        Extent { nodes: self.nodes.len(), arrays: self.arrays.len(), structured, rules }
+    }
+
+    pub(super) fn rewind(&mut self, to: Extent) {
+        self.nodes.truncate(to.nodes);
+        self.lines.truncate(to.nodes);
+        self.arrays.truncate(to.arrays);
+        self.structured.truncate(to.structured);
+        self.rules.truncate(to.rules);
+        self.keyed.retain(|_, id| (*id as usize) < to.nodes);
+        self.recount();
+    }
+
+    pub(super) fn push_structured(
+        &mut self,
+        op: Op,
+        inputs: Inputs,
+        value: Tensor<T>,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        let active = op.is_differentiable() && inputs.iter().any(|&i| self.nodes[i as usize].active);
+        let at = self.structured.len() as u32;
+        self.structured.push(Structured { op, inputs });
+        self.push(Code::Structured, active, [at, 0], value, line)
+    }
+
+    pub(super) fn push_rule(&mut self, rule: Arc<dyn DynRule<T>>) -> u32 {
+        self.rules.push(rule);
+        self.rules.len() as u32 - 1
+    }
+
+    /// Keeps a node and its value: a number inside, an array beside.
+    pub(super) fn push(
+        &mut self,
+        code: Code,
+        active: bool,
+        inputs: [u32; 2],
+        value: Tensor<T>,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        if let Some(number) = value.as_scalar() {
+            let id = self.push_number(code, active, inputs, number, line);
+            self.account(id);
+            return id;
+        }
+        let array = self.arrays.len() as u32;
+        self.arrays.push(value);
+        let keep = if matches!(code, Code::Leaf | Code::Const) { Keep::Needed } else { Keep::Spare };
+        let id = self.push_node(Node { code, active, inputs, keep, array, number: T::zero() }, line);
+        self.account(id);
+        id
+    }
+
+    /// Apart from the short way of numbers, so that theirs needs no memory.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn push_binary(
+        &mut self,
+        op: Binary,
+        active: bool,
+        [a, b]: [u32; 2],
+        line: &'static Location<'static>,
+    ) -> Result<u32> {
+        self.fill(a);
+        self.fill(b);
+        let (p, q) = (self.value(a), self.value(b));
+        let value =
+            if self.sketch { self.evaluate(&Op::Binary(op), &[&p, &q])? } else { Tensor::try_binary(op, &p, &q)? };
+        drop((p, q));
+        Ok(self.push(Code::Binary(op), active, [a, b], value, line))
+    }
+
+    #[inline(always)]
+    pub(super) fn push_number(
+        &mut self,
+        code: Code,
+        active: bool,
+        inputs: [u32; 2],
+        number: T,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        self.push_node(Node { code, active, inputs, keep: Keep::Needed, array: NUMBER, number }, line)
+    }
+
+    #[inline(always)]
+    fn push_node(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
+        let id = self.nodes.len() as u32;
+        assert!(id != NUMBER, "a tape holds less than 2^32 nodes: clear it");
+        self.nodes.push(node);
+        self.lines.push(self.attributed.unwrap_or(line));
+        id
+    }
+
+    /// The result of an op; of a sketch, its shape.
+    pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        if !self.sketch {
+            return Tensor::try_apply(op.clone(), x);
+        }
+        let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();
+        Ok(Tensor::unknown(&infer(op, &shapes)?))
+    }
+
+    /// What a sweep needs to know of a node.
+    #[inline(always)]
+    pub(crate) fn node(&self, id: u32) -> (Code, [u32; 2]) {
+        let node = &self.nodes[id as usize];
+        (node.code, node.inputs)
+    }
+
+    /// A node's value; where that has been let go, something of its shape.
+    #[inline(always)]
+    pub(crate) fn value(&self, id: u32) -> Stored<'_, T> {
+        let node = &self.nodes[id as usize];
+        match node.number() {
+            Some(x) => Stored::Number(Tensor::scalar(x)),
+            None => Stored::Array(&self.arrays[node.array as usize]),
+        }
+    }
+
+    /// A node's value, unless its rank is 0.
+    pub(super) fn array(&self, id: u32) -> Option<&Tensor<T>> {
+        self.arrays.get(self.nodes[id as usize].array as usize)
+    }
+
+    /// Whether a derivative can reach a variable through a node.
+    #[inline(always)]
+    pub(crate) fn active(&self, id: u32) -> bool {
+        self.nodes[id as usize].active
+    }
+
+    /// The op and inputs of a node with data of its own.
+    pub(crate) fn structured(&self, id: u32) -> &Structured {
+        &self.structured[self.nodes[id as usize].inputs[0] as usize]
+    }
+
+    /// The name of a node's op: a user's own, where it is one.
+    pub(crate) fn name(&self, id: u32) -> &'static str {
+        match self.op(id) {
+            Op::Custom { id } => self.rule(id).rule_name(),
+            op => op.name(),
+        }
+    }
+
+    /// All users' rules.
+    pub(crate) fn rules(&self) -> &[Arc<dyn DynRule<T>>] {
+        &self.rules
+    }
+
+    /// The sizes of a node's axes.
+    pub(crate) fn shape(&self, id: u32) -> Shape {
+        self.value(id).shape().into()
+    }
+
+    /// A user's rule.
+    pub(crate) fn rule(&self, id: u32) -> &Arc<dyn DynRule<T>> {
+        &self.rules[id as usize]
+    }
+
+    /// The user's line that recorded a node.
+    pub(crate) fn line(&self, id: u32) -> &'static Location<'static> {
+        self.lines[id as usize]
+    }
+
+    /// A node's op, whole.
+    pub(crate) fn op(&self, id: u32) -> Op {
+        let node = &self.nodes[id as usize];
+        match node.code {
+            Code::Leaf => Op::Leaf,
+            Code::Const => Op::Const,
+            Code::Unary(u) => Op::Unary(u),
+            Code::Binary(b) => Op::Binary(b),
+            Code::Structured => self.structured(id).op.clone(),
+        }
+    }
+
+    /// A node's inputs.
+    pub(crate) fn inputs(&self, id: u32) -> &[u32] {
+        let node = &self.nodes[id as usize];
+        match node.code {
+            Code::Leaf | Code::Const => &[],
+            Code::Unary(_) => &node.inputs[..1],
+            Code::Binary(_) => &node.inputs,
+            Code::Structured => &self.structured(id).inputs,
+        }
+    }
+}
