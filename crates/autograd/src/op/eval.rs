@@ -56,7 +56,7 @@ pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], ou
         Op::CrossEntropy { labels } => {
             rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels.contiguous()), out)
         }
-        Op::MatMul { ta, tb } => matmul([x[0], x[1]], [*ta, *tb], shape, out, false, None),
+        Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
         Op::Place { spans, .. } => {
             out.fill(T::zero());
             place(x[0], spans, shape, out);
@@ -360,22 +360,29 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
 
 // ---- matrix products ----
 
-/// `out += a·b`
-pub(crate) fn matmul_onto<T: Float>(x: [&Tensor<T>; 2], transposed: [bool; 2], shape: &[usize], out: &mut [T]) {
-    matmul(x, transposed, shape, out, true, None);
+/// `out = a·b`, or `keep · out + a·b`
+pub(crate) fn matmul_onto<T: Float>(
+    x: [&Tensor<T>; 2],
+    transposed: [bool; 2],
+    shape: &[usize],
+    keep: Option<T>,
+    out: &mut [T],
+) {
+    matmul(x, transposed, shape, out, keep, None);
 }
 
-/// A product of matrices whose runs go through `then`, each with the same part of `others`, arrays of the same size, while
-/// they are in the cache.
+/// The same with runs of the result going through `then`, each with the same part of `others`, arrays of the same size,
+/// while they are in the cache.
 pub(crate) fn matmul_alongside<T: Float>(
     x: [&Tensor<T>; 2],
     transposed: [bool; 2],
     shape: &[usize],
+    keep: Option<T>,
     out: &mut [T],
     others: &mut [&mut [T]],
     then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
 ) {
-    gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, false, Some(then)));
+    gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, keep, Some(then)));
 }
 
 fn matmul<T: Float>(
@@ -383,7 +390,7 @@ fn matmul<T: Float>(
     [ta, tb]: [bool; 2],
     shape: &[usize],
     out: &mut [T],
-    accumulate: bool,
+    keep: Option<T>,
     then: Option<gemm::Then<T>>,
 ) {
     let (a, b) = (walkable(a), walkable(b));
@@ -391,8 +398,8 @@ fn matmul<T: Float>(
     let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
     match batch.iter().product() {
         _ if out.is_empty() => (),
-        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, accumulate, then),
-        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, accumulate, then),
+        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, keep, then),
+        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, keep, then),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::tensor::{Shape, Tensor};
 use emit::Emitter;
 use smallvec::{SmallVec, smallvec};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Elements that a thread takes at least at a time.
 const TASK: usize = 16 * 1024;
@@ -31,6 +32,8 @@ pub(super) enum Place {
     Const(u16),
     /// In the thread's scratch memory.
     Register(u16),
+    /// One number of this run, repeated there.
+    Splat(u16),
     /// In a result, where it will stay.
     Out(u16),
 }
@@ -84,8 +87,8 @@ struct Folded {
 pub(super) struct Map<T: Float> {
     shape: Shape,
     instructions: Vec<Instruction>,
-    /// A block of each constant.
-    consts: Vec<T>,
+    /// A block of each constant, shared by all programs that have it.
+    consts: SmallVec<[Arc<[T]>; 2]>,
     reads: SmallVec<[Read; 8]>,
     registers: usize,
     /// Elements of a block.
@@ -97,6 +100,27 @@ pub(super) struct Map<T: Float> {
     passing: usize,
     /// Elements that are folded at a time; 0 without folds.
     unit: usize,
+}
+
+/// Blocks of the numbers that are the same in every run, for all programs of a plan: a number takes memory once.
+pub(super) struct Constants<T>(Vec<Arc<[T]>>);
+
+impl<T: Float> Constants<T> {
+    /// Elements of the largest block.
+    const BLOCK: usize = 2048;
+
+    pub(super) fn new() -> Self {
+        Constants(Vec::new())
+    }
+
+    /// The block of a number, found by its bits.
+    fn block(&mut self, c: T) -> Arc<[T]> {
+        let known = self.0.iter().find(|block| block[0].f64().to_bits() == c.f64().to_bits());
+        known.cloned().unwrap_or_else(|| {
+            self.0.push(std::iter::repeat_n(c, Self::BLOCK).collect());
+            self.0[self.0.len() - 1].clone()
+        })
+    }
 }
 
 /// What a cluster reads and writes, by node.
@@ -114,8 +138,8 @@ pub(super) struct Ports<'a> {
 }
 
 impl<T: Float> Map<T> {
-    pub(super) fn new(g: &Graph<T>, cluster: &Cluster, ports: &Ports) -> Map<T> {
-        Emitter::new(g, cluster, ports).emit()
+    pub(super) fn new(g: &Graph<T>, cluster: &Cluster, ports: &Ports, constants: &mut Constants<T>) -> Map<T> {
+        Emitter::new(g, cluster, ports).emit(constants)
     }
 
     /// Computes everything: `out` has the whole results, then the sums.
@@ -297,10 +321,16 @@ impl<T: Float> Block<'_, '_, '_, T> {
                 Operand::Whole(x) => &x[self.at..self.at + self.len],
                 _ => unreachable!("only whole operands are read where they lie"),
             },
-            Place::Const(k) => &self.map.consts[k as usize * self.map.block..][..self.len],
-            Place::Register(k) => &self.registers[k as usize][..self.len],
+            Place::Const(k) => &self.map.consts[k as usize][..self.len],
+            Place::Register(k) | Place::Splat(k) => &self.registers[k as usize][..self.len],
             Place::Out(k) => &self.out[k as usize][self.first..self.first + self.len],
         }
+    }
+
+    /// What stands at a place as a factor.
+    fn factor(&self, place: Place) -> Factor<'_, T> {
+        let x = self.read(place);
+        if place.is_number() { Factor::One(x[0]) } else { Factor::Each(x) }
     }
 
     fn execute(&mut self, i: &Instruction) {
@@ -328,12 +358,12 @@ impl<T: Float> Block<'_, '_, '_, T> {
     /// An instruction whose operand `at` lies where its result goes.
     fn compute_onto(&self, i: &Instruction, at: usize, to: &mut [T]) {
         let [a, b, c] = i.from;
-        match (i.function, at) {
-            (Function::MulAdd, 0) => mul_add_onto(to, self.read(b), self.read(c)),
-            (Function::MulAdd, 1) => mul_add_onto(to, self.read(a), self.read(c)),
-            (Function::SubMul, _) => sub_mul_onto(to, self.read(a), self.read(b)),
-            _ => unreachable!("no other instruction is written over its operand"),
-        }
+        let (factor, other) = match at {
+            0 => (b, c),
+            1 => (a, c),
+            _ => (b, a),
+        };
+        combine_onto(i.function, at == 2, to, self.factor(factor), self.read(other));
     }
 
     fn compute(&self, i: &Instruction, to: &mut [T]) {
@@ -341,58 +371,88 @@ impl<T: Float> Block<'_, '_, '_, T> {
         match i.function {
             Function::Unary(u) => unary_block(u, self.read(a), to),
             Function::Binary(f) => binary_map(f, self.read(a), self.read(b), to),
-            Function::MulAdd => mul_add(self.read(a), self.read(b), self.read(c), to),
-            Function::MulSub => mul_sub(self.read(a), self.read(b), self.read(c), to),
-            Function::SubMul => sub_mul(self.read(a), self.read(b), self.read(c), to),
+            Function::MulAdd | Function::MulSub | Function::SubMul => {
+                combine(i.function, self.read(a), self.factor(b), self.read(c), to);
+            }
             Function::Where => select_block(self.read(a), self.read(b), self.read(c), to),
             Function::Copy => to.copy_from_slice(self.read(a)),
         }
     }
 }
 
+/// The second factor of a product.
+#[derive(Clone, Copy)]
+enum Factor<'a, T> {
+    Each(&'a [T]),
+    /// The same for all elements.
+    One(T),
+}
+
 simd! {
-    fn mul_add<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
-        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-            *o = a * b + c;
+    /// `f(a · b, c)`, element by element: the product is rounded, too.
+    fn combine<T: Float>(f: Function, a: &[T], b: Factor<T>, c: &[T], out: &mut [T]) {
+        #[inline(always)]
+        fn each<T: Float>(a: &[T], b: Factor<T>, c: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
+            match b {
+                Factor::Each(b) => {
+                    for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+                        *o = f(a * b, c);
+                    }
+                }
+                Factor::One(b) => {
+                    for ((o, &a), &c) in out.iter_mut().zip(a).zip(c) {
+                        *o = f(a * b, c);
+                    }
+                }
+            }
+        }
+        match f {
+            Function::MulAdd => each(a, b, c, out, |p, c| p + c),
+            Function::MulSub => each(a, b, c, out, |p, c| p - c),
+            _ => each(a, b, c, out, |p, c| c - p),
         }
     }
 }
 
 simd! {
-    fn mul_sub<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
-        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-            *o = a * b - c;
+    /// The same where `to` stands for `c` and `x` for `a`, or the other way round.
+    fn combine_onto<T: Float>(f: Function, onto_c: bool, to: &mut [T], b: Factor<T>, x: &[T]) {
+        #[inline(always)]
+        fn each<T: Float>(to: &mut [T], b: Factor<T>, x: &[T], f: impl Fn(T, T, T) -> T) {
+            match b {
+                Factor::Each(b) => {
+                    for ((o, &b), &x) in to.iter_mut().zip(b).zip(x) {
+                        *o = f(*o, b, x);
+                    }
+                }
+                Factor::One(b) => {
+                    for (o, &x) in to.iter_mut().zip(x) {
+                        *o = f(*o, b, x);
+                    }
+                }
+            }
+        }
+        match (f, onto_c) {
+            (Function::MulAdd, true) => each(to, b, x, |c, b, a| a * b + c),
+            (Function::MulAdd, false) => each(to, b, x, |a, b, c| a * b + c),
+            (Function::MulSub, true) => each(to, b, x, |c, b, a| a * b - c),
+            (Function::MulSub, false) => each(to, b, x, |a, b, c| a * b - c),
+            (_, true) => each(to, b, x, |c, b, a| c - a * b),
+            (_, false) => each(to, b, x, |a, b, c| c - a * b),
         }
     }
 }
 
-simd! {
-    fn sub_mul<T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
-        for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-            *o = c - a * b;
-        }
-    }
-}
-
-simd! {
-    fn mul_add_onto<T: Float>(to: &mut [T], b: &[T], c: &[T]) {
-        for ((o, &b), &c) in to.iter_mut().zip(b).zip(c) {
-            *o = *o * b + c;
-        }
-    }
-}
-
-simd! {
-    fn sub_mul_onto<T: Float>(to: &mut [T], a: &[T], b: &[T]) {
-        for ((o, &a), &b) in to.iter_mut().zip(a).zip(b) {
-            *o -= a * b;
-        }
+impl Place {
+    /// Whether it holds one number, repeated.
+    fn is_number(self) -> bool {
+        matches!(self, Place::Const(_) | Place::Splat(_))
     }
 }
 
 impl Function {
-    /// Whether the operand in that place may lie where the result goes.
+    /// Whether any operand may lie where the result goes.
     fn writes_over(self, at: usize) -> bool {
-        matches!((self, at), (Function::MulAdd, 0 | 1) | (Function::SubMul, 2))
+        matches!(self, Function::MulAdd | Function::MulSub | Function::SubMul) && at < 3
     }
 }

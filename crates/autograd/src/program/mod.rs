@@ -172,11 +172,17 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         let state: Vec<(u32, u32)> =
             graph.inputs[first..].iter().copied().zip(graph.outputs[kept..].iter().copied()).collect();
         let plan = plan::plan(&graph, &clusters, &state)?;
-        let values: Vec<Tensor<T>> = self.state.iter().map(|s| s.0.value().deep_copy()).collect();
+        let values: Vec<Tensor<T>> = self.state.iter().map(|s| from_its_start(&s.0.value())).collect();
         let program = Program::assemble(plan, graph, values, kept);
         program.unread_index().map_or(Ok(program), |k| {
             let hint = format!("no op that the outputs need reads index tensor {k}: give the one it was recorded with");
             Err(Error::Argument { op: OP, hint })
         })
     }
+}
+
+/// A state to begin with. What nobody else holds any more by then is changed in place, else it is copied when it first
+/// changes.
+fn from_its_start<T: Float>(value: &Tensor<T>) -> Tensor<T> {
+    if value.raw().1 == 0 { value.contiguous() } else { value.deep_copy() }
 }

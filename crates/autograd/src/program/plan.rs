@@ -1,16 +1,18 @@
 //! Where everything will be. Each value that outlives its step gets a block of memory, for as long as it is needed; later
 //! values take the blocks of dead ones, and a cluster writes over an operand that dies with it. All is settled before the
-//! first run.
+//! first run. When a value dies is in `lifetimes`; which products are added to what is there, in `onto`.
+
+mod lifetimes;
+mod onto;
 
 use super::fuse::{Cluster, is_number};
 use super::graph::{Act, Graph};
-use super::map::{Map, Ports};
+use super::map::{Constants, Map, Ports};
 use super::scalar::Scalars;
 use crate::error::Result;
 use crate::float::Float;
-use crate::kernel::gemm;
-use crate::op::{Binary, Cost, Op};
-use crate::tensor::layout::{broadcast_strides, is_contiguous, reshape_strides, room, row_major};
+use crate::op::{Cost, Op};
+use crate::tensor::layout::{is_contiguous, room, row_major};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
 use std::collections::HashSet;
@@ -26,10 +28,8 @@ pub(super) enum Work<T: Float> {
     Custom(u32),
     /// A cluster.
     Map(Map<T>),
-    /// A product of matrices, and the cluster that it begins.
-    Product { transposed: [bool; 2], map: Map<T> },
-    /// A product of matrices that is added to what its result is written over.
-    Onto { transposed: [bool; 2] },
+    /// A product of matrices, onto so much of what its result is written over, and the cluster that it begins.
+    Product { transposed: [bool; 2], keep: Option<T>, map: Option<Map<T>> },
     /// A cluster of single numbers.
     Scalars(Scalars<T>),
 }
@@ -134,6 +134,7 @@ struct Planner<'a, T: Float> {
     last_read: Vec<u32>,
     /// Nodes by the step after which they are dead.
     dies: Vec<SmallVec<[u32; 4]>>,
+    constants: Constants<T>,
 }
 
 impl<'a, T: Float> Planner<'a, T> {
@@ -152,6 +153,7 @@ impl<'a, T: Float> Planner<'a, T> {
             outside: vec![false; count],
             last_read: vec![NONE; count],
             dies: vec![SmallVec::new(); clusters.len()],
+            constants: Constants::new(),
         };
         planner.lay_out(clusters);
         planner.find_ends(clusters);
@@ -162,79 +164,6 @@ impl<'a, T: Float> Planner<'a, T> {
             planner.blocks.push(Block { size, taken: true });
         }
         planner
-    }
-
-    /// Which nodes are views, and of what.
-    fn lay_out(&mut self, clusters: &[Cluster]) {
-        for (id, node) in self.g.nodes.iter().enumerate() {
-            let strides = match &node.value {
-                Some(value) => value.strides().into(),
-                None => row_major(self.g.shape(id as u32)),
-            };
-            self.strides[id] = Some(strides);
-        }
-        for id in clusters.iter().filter_map(|c| c.single) {
-            let node = &self.g.nodes[id as usize];
-            let (Act::Op(op), Some(&input)) = (&node.act, node.inputs.first()) else { continue };
-            let (from, to) = (self.g.shape(input), self.g.shape(id));
-            let old = self.strides[input as usize].as_ref().expect("set above");
-            let view: Option<Strides> = match &**op {
-                _ if to.contains(&0) || to.is_empty() => None,
-                Op::Reshape { .. } => reshape_strides(from, old, to),
-                Op::Expand { .. } => Some(broadcast_strides(from, old, to)),
-                Op::Permute { order } => Some(order.iter().map(|&i| old[i]).collect()),
-                Op::Slice { spans } => Some(spans.iter().zip(old).map(|(s, &stride)| s.stride(stride)).collect()),
-                _ => None,
-            };
-            if let Some(view) = view {
-                self.strides[id as usize] = Some(view);
-                self.root[id as usize] = self.root[input as usize];
-            }
-        }
-    }
-
-    /// When each value is read for the last time.
-    fn find_ends(&mut self, clusters: &[Cluster]) {
-        let mut step_of = vec![NONE; self.g.nodes.len()];
-        for (k, cluster) in clusters.iter().enumerate() {
-            members(cluster).for_each(|id| step_of[id as usize] = k as u32);
-        }
-        for (k, cluster) in clusters.iter().enumerate() {
-            for id in members(cluster) {
-                for &input in &self.g.nodes[id as usize].inputs {
-                    let input = self.given(input);
-                    if step_of[input as usize] != k as u32 {
-                        self.outside[input as usize] = true;
-                        self.last_read[input as usize] = k as u32;
-                    }
-                }
-            }
-        }
-        // The memory of a view is read when the view is.
-        for id in 0..self.g.nodes.len() {
-            let root = self.root[id] as usize;
-            let (last, known) = (self.last_read[id], self.last_read[root]);
-            if root != id && last != NONE {
-                self.last_read[root] = if known == NONE { last } else { known.max(last) };
-            }
-        }
-        let mut kept = vec![false; self.g.nodes.len()];
-        for &id in self.g.outputs.iter().chain(self.state.iter().map(|(_, next)| next)) {
-            self.outside[id as usize] = true;
-            kept[id as usize] = true;
-            kept[self.root[id as usize] as usize] = true;
-        }
-        // A user's op may fail in the middle of a run: then the state must still be there.
-        let safe = self.g.rules.is_empty();
-        for id in (0..self.g.nodes.len()).rev() {
-            let state = self.state.iter().any(|&(input, _)| input as usize == id);
-            let source = matches!(self.g.nodes[id].act, Act::Input | Act::Const) && !(state && safe);
-            if kept[id] || source {
-                self.last_read[id] = NONE;
-            } else if self.last_read[id] != NONE {
-                self.dies[self.last_read[id] as usize].push(id as u32);
-            }
-        }
     }
 
     /// What is there for a node to be read: itself, or what it puts into zeros.
@@ -337,26 +266,26 @@ impl<'a, T: Float> Planner<'a, T> {
             return;
         }
         let mut in_place = self.in_place(k, cluster, &operands, &whole);
-        if let (Some(transposed), [Some(over)]) = (self.adds_product(cluster), &in_place[..]) {
-            let (home, inputs) = (self.slot(*over), &g.nodes[cluster.product.expect("it adds one") as usize].inputs);
-            step.inputs = inputs.iter().map(|&i| self.slot(i)).collect();
-            let slot = self.slot(whole[0]);
-            self.homes[slot as usize] = self.homes[home as usize];
-            step.outs.push(self.out(whole[0], Memory::Over(home)));
-            step.work = Work::Onto { transposed };
-            return;
-        }
+        let onto = cluster.product.and_then(|product| onto::find(g, product, &cluster.maps, &whole, &in_place));
+        // What stands in the first result before anything else is computed.
+        let begun = onto.as_ref().map(|onto| onto.sum).or(cluster.product);
         if let Some(product) = cluster.product {
-            // The product itself is written to the first result: over none of the operands.
-            let first = in_place.iter().position(Option::is_none).unwrap_or(0);
-            whole.swap(0, first);
-            in_place.swap(0, first);
-            in_place[0] = Some(product);
+            let first = match &onto {
+                Some(onto) => whole.iter().position(|&id| id == onto.sum),
+                // A product is written over none of the operands.
+                None => in_place.iter().position(Option::is_none),
+            };
+            whole.swap(0, first.unwrap_or(0));
+            in_place.swap(0, first.unwrap_or(0));
+            match &onto {
+                Some(onto) => operands.retain(|&id| id != onto.old),
+                None => in_place[0] = None,
+            }
             step.inputs = g.nodes[product as usize].inputs.iter().map(|&i| self.slot(i)).collect();
         }
         step.inputs.extend(operands.iter().map(|&id| self.slot(self.given(id))).collect::<SmallVec<[u32; 8]>>());
         for (&id, over) in whole.iter().zip(&in_place) {
-            let memory = match over.filter(|&over| cluster.product != Some(over)) {
+            let memory = match *over {
                 Some(over) => {
                     let home = self.slots[over as usize] as usize;
                     let slot = self.slot(id) as usize;
@@ -373,7 +302,10 @@ impl<'a, T: Float> Planner<'a, T> {
             let out = self.out(id, memory);
             step.outs.push(out);
         }
-        operands.extend(cluster.product);
+        operands.extend(begun);
+        if begun.is_some() {
+            in_place[0] = begun;
+        }
         let is_contiguous = |id: u32| is_contiguous(g.shape(id), self.strides[id as usize].as_ref().expect("laid out"));
         let ports = Ports {
             operands: &operands,
@@ -382,28 +314,15 @@ impl<'a, T: Float> Planner<'a, T> {
             padding: self.padding,
             is_contiguous: &is_contiguous,
         };
-        let map = Map::new(g, cluster, &ports);
-        step.work = match cluster.product.map(|id| &g.nodes[id as usize].act) {
-            Some(Act::Op(op)) => match **op {
-                Op::MatMul { ta, tb } => Work::Product { transposed: [ta, tb], map },
-                _ => unreachable!("only products of matrices begin a cluster"),
-            },
-            _ => Work::Map(map),
+        let done = |id: &u32| onto.as_ref().is_some_and(|onto| onto.done.contains(id));
+        let maps: Vec<u32> = cluster.maps.iter().copied().filter(|id| !done(id)).collect();
+        let rest = Cluster { maps, folds: cluster.folds.clone(), ..Cluster::default() };
+        let map = (!rest.maps.is_empty()).then(|| Map::new(g, &rest, &ports, &mut self.constants));
+        step.work = match (cluster.product.and_then(|id| onto::flags(g, id)), map) {
+            (Some(transposed), map) => Work::Product { transposed, keep: onto.map(|onto| onto.keep), map },
+            (None, Some(map)) => Work::Map(map),
+            (None, None) => unreachable!("without a product there is something left to compute"),
         };
-    }
-
-    /// The flags of the product, if all that a cluster does is to add it to an array, and adding it block by block gives
-    /// the same bits.
-    fn adds_product(&self, cluster: &Cluster) -> Option<[bool; 2]> {
-        let g = self.g;
-        let (product, &[sum]) = (cluster.product?, &cluster.maps[..]) else { return None };
-        let Act::Op(op) = &g.nodes[product as usize].act else { return None };
-        let Op::MatMul { ta, tb } = **op else { return None };
-        let [.., m, n] = g.shape(product)[..] else { return None };
-        let [.., rows, columns] = g.shape(g.nodes[product as usize].inputs[0])[..] else { return None };
-        let once = m > 1 && n > 1 && gemm::is_one_block(if ta { rows } else { columns });
-        let adds = matches!(g.nodes[sum as usize].act, Act::Binary(Binary::Add));
-        (once && adds && g.nodes[sum as usize].inputs[0] != g.nodes[sum as usize].inputs[1]).then_some([ta, tb])
     }
 
     /// For each result the operand that it may be written over: one that dies here and lies as the result will.

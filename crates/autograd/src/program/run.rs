@@ -245,18 +245,26 @@ impl<T: Float> Program<T> {
                 let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
                 map.run(&operands, &mut out);
             }
-            Work::Product { transposed, map } => {
+            Work::Product { transposed, keep, map: None } => {
+                eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, *keep, rooms[0].slice());
+            }
+            Work::Product { transposed, keep, map: Some(map) } => {
                 let mut operands: SmallVec<[Operand<T>; 8]> =
                     x[2..].iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
                 operands.push(Operand::Old);
                 let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
                 let (product, others) = out.split_first_mut().expect("a product has a result");
-                eval::matmul_alongside([x[0], x[1]], *transposed, &step.outs[0].shape, product, others, &|runs| {
-                    map.finish(runs, &operands);
-                });
-            }
-            Work::Onto { transposed } => {
-                eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, rooms[0].slice());
+                eval::matmul_alongside(
+                    [x[0], x[1]],
+                    *transposed,
+                    &step.outs[0].shape,
+                    *keep,
+                    product,
+                    others,
+                    &|runs| {
+                        map.finish(runs, &operands);
+                    },
+                );
             }
             Work::Scalars(scalars) => {
                 for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {

@@ -73,8 +73,10 @@ impl<T: Float> Display for Work<T> {
             Work::Op(op) => write!(f, "{}", op.name()),
             Work::Custom(rule) => write!(f, "custom op {rule}"),
             Work::Map(map) => write!(f, "[{}]", list(map.names().collect())),
-            Work::Product { map, .. } => write!(f, "matmul [{}]", list(map.names().collect())),
-            Work::Onto { .. } => write!(f, "matmul onto"),
+            Work::Product { keep, map, .. } => {
+                write!(f, "matmul{}", if keep.is_some() { " onto" } else { "" })?;
+                map.iter().try_for_each(|map| write!(f, " [{}]", list(map.names().collect())))
+            }
             Work::Scalars(scalars) => {
                 let [written, run] = scalars.len();
                 write!(f, "{run} numbers, {written} instructions")

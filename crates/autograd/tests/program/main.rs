@@ -118,6 +118,54 @@ fn training_in_place() {
     }
 }
 
+/// From a parameter, what is remembered of it, and its gradient: both anew.
+type Update = for<'t> fn([Var<'t, f64>; 3]) -> [Var<'t, f64>; 2];
+
+/// Of which some add the product that is the gradient to what is remembered as it is computed, and some may not.
+const UPDATES: [(bool, Update); 9] = [
+    (true, |[p, v, g]| descend(p, 0.9 * v + g)),
+    (true, |[p, v, g]| descend(p, g + v * 0.9)),
+    (true, |[p, v, g]| descend(p, v + g)),
+    (true, |[p, v, g]| [(0.9 * v + g).tanh() - p, 0.9 * v + g]),
+    (false, |[p, v, g]| descend(p, 0.9 * v - g)),
+    (false, |[p, v, g]| [p - 0.1 * (0.9 * v + g + g), 0.9 * v + g]),
+    (true, |[p, v, g]| [p - v, 0.9 * v + g]),
+    (false, |[p, v, g]| descend(p, 0.9 * v + (g + 0.01 * p))),
+    (false, |[p, v, g]| descend(p, v * v + g)),
+];
+
+fn descend<'t>(p: Var<'t, f64>, v: Var<'t, f64>) -> [Var<'t, f64>; 2] {
+    [p - 0.1 * v, v]
+}
+
+/// A step of a linear model: weights and what is remembered of them, after an update.
+fn trained<'t>(update: Update, [w, v]: [Var<'t, f64>; 2], x: &Tensor<f64>) -> [Var<'t, f64>; 2] {
+    let loss = w.tape().constant(x.clone()).matmul_t(w).square().mean();
+    update([w, v, loss.grad(&[w])[0]])
+}
+
+#[test]
+fn updates_of_every_kind_in_place() {
+    // Rows of the data are terms of the gradient's sums: they are one block, or two.
+    for ((onto, update), rows) in UPDATES.into_iter().flat_map(|u| [(u, 16), (u, 300)]) {
+        let x = randn(&[rows, 8], 1);
+        let start = [randn(&[5, 8], 2), randn(&[5, 8], 3)];
+        let tape = Tape::new();
+        let state = start.each_ref().map(|x| tape.var(x.deep_copy()));
+        let next = trained(update, state, &x);
+        let mut program = Program::draft(&tape).state(&[(state[0], next[0]), (state[1], next[1])]).compile().unwrap();
+        assert_eq!(program.to_string().contains("matmul onto"), onto && rows == 16, "{program}");
+        let mut now = start.clone();
+        for _ in 0..3 {
+            program.run(&[]).unwrap();
+            let tape = Tape::new();
+            now = trained(update, now.map(|x| tape.var(x)), &x).map(|x| x.value());
+            (0..2).for_each(|k| assert_eq!(bits(&now[k]), bits(program.state(k)), "{rows} rows: {program}"));
+        }
+        assert_eq!(state.map(|x| x.value()), start, "the tape keeps what it had");
+    }
+}
+
 #[test]
 fn hessian_vector_products() {
     check(&[randn(&[50], 1), randn(&[50], 2)], |_, x| {

@@ -54,7 +54,7 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
     if s.is_pointwise() {
         let (w, x) = (|i: usize| nth(w, i % s.groups, out, taps), |i: usize| nth(x, i, taps, places));
-        return gemm::matmul_batch_into(s.images * s.groups, w, x, y, false, None);
+        return gemm::matmul_batch_into(s.images * s.groups, w, x, y, None, None);
     }
     let (all, line, some) = (s.all_taps(), s.line::<T>(), s.together());
     threads::for_each_chunk(y, some * out * places, &|task, y| {
@@ -79,7 +79,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     if s.is_pointwise() {
         let w = |i: usize| gemm::Mat::new(&w[i % s.groups * out * taps..], taps, out, 1, taps as isize);
-        return gemm::matmul_batch_into(s.images * s.groups, w, |i| nth(g, i, out, places), x, false, None);
+        return gemm::matmul_batch_into(s.images * s.groups, w, |i| nth(g, i, out, places), x, None, None);
     }
     let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).collect();
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! A product on one thread: blocks that fit the caches, panels that suit the registers.
 //!
-//! The loops are those of Goto and van de Geijn: columns of `C` in blocks of `NC`, the sum in blocks of about [`KC`],
+//! The loops are those of Goto and van de Geijn: columns of `C` in blocks of [`columns`], the sum in blocks of about [`KC`],
 //! rows of `C` in blocks; in them, tiles of `R x W`, or half as wide (`H`) where no more columns are left. A panel
 //! of `A` (`R` rows times a block of the sum) stays in the first-level cache while it meets all panels of `B` (that block
 //! times `W` columns), which stay in the second. A panel is *packed*, copied to where its elements lie in the order of
@@ -16,14 +16,14 @@ use super::view::{View, ViewMut};
 const KC: usize = 256;
 /// Rows of a block, for each row of a tile.
 const MC_TILES: usize = 16;
-/// Columns of a block.
+/// Columns of a block whose depth is [`KC`].
 const NC: usize = 512;
 /// `A` is packed if it is not contiguous along the sum and meets at least this many panels of `B`.
 const PACK_A: usize = 16;
 /// `B` is packed if it meets at least this many panels of `A`.
 const PACK_B: usize = 12;
 
-/// Whether a sum of that length is a single block, so that adding it to what is there is adding its value.
+/// Whether a sum of that length is a single block, so that what is kept of the result meets the whole of it.
 pub fn is_one_block(k: usize) -> bool {
     k <= KC
 }
@@ -33,13 +33,18 @@ pub(super) fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 
+/// Columns of a block, for a sum of `k`: twice as many where half as deep.
+pub(super) fn columns(k: usize) -> usize {
+    if block(k) <= KC / 2 { 2 * NC } else { NC }
+}
+
 /// Elements of workspace that [`multiply`] needs at most.
 pub(super) fn workspace<const R: usize, const W: usize>(m: usize, n: usize, k: usize) -> usize {
     let rows = m.min(MC_TILES * R).next_multiple_of(R);
-    (rows + n.min(NC).next_multiple_of(W)) * block(k)
+    (rows + n.min(columns(k)).next_multiple_of(W)) * block(k)
 }
 
-/// `c = a b`, or `c += a b`, handed on by blocks of rows.
+/// `c = a b`, or `c = keep c + a b`, handed on by blocks of rows.
 ///
 /// # Safety
 ///
@@ -50,14 +55,16 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
     product: &Product<'_, T>,
     workspace: &mut [T],
 ) {
-    let Product { a, b, c, accumulate, .. } = *product;
+    let Product { a, b, c, keep, .. } = *product;
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let (for_a, for_b) = workspace.split_at_mut(m.min(MC_TILES * R).next_multiple_of(R) * block(k));
-    for j in (0..n).step_by(NC) {
-        let cols = NC.min(n - j);
+    let most = columns(k);
+    for j in (0..n).step_by(most) {
+        let cols = most.min(n - j);
         // One step even for an empty sum, which sets `c` to 0.
         for p in (0..k.max(1)).step_by(block(k)) {
             let depth = block(k).min(k - p);
+            let keep = if p > 0 { Some(T::ONE) } else { keep };
             // SAFETY: `j + cols <= n`, `p + depth <= k`, and below `i + rows <= m`.
             let b = unsafe { Panels::<T, W, H>::new(b.sub(p, j, depth, cols).t(), 1, m >= PACK_B * R, for_b) };
             for i in (0..m).step_by(MC_TILES * R) {
@@ -66,7 +73,7 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
                 unsafe {
                     let a = a.sub(i, p, rows, depth);
                     let a = Panels::<T, R, R>::new(a, a.row, a.col != 1 && n >= PACK_A * W, for_a);
-                    tiles::<T, R, W, H, HARDWARE>(depth, a, b, c.sub(i, j), accumulate || p > 0);
+                    tiles::<T, R, W, H, HARDWARE>(depth, a, b, c.sub(i, j), keep);
                     if p + depth == k {
                         product.finish(i, j, rows, cols);
                     }
@@ -217,7 +224,7 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
     a: Panels<T, R, R>,
     b: Panels<T, W, H>,
     c: ViewMut<T>,
-    accumulate: bool,
+    keep: Option<T>,
 ) {
     let mut edge = [[T::ZERO; W]; R];
     for (panel_a, i) in (0..a.rows).step_by(R).enumerate() {
@@ -229,21 +236,21 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
                 let a_row = a.lane;
                 let (a, b) = (|p: usize| a.start.wrapping_add(p * a.step), |p: usize| b.start.wrapping_add(p * b.step));
                 if rows == R && cols == W {
-                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, c.start, c.row, accumulate);
+                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, c.start, c.row, keep);
                     continue;
                 }
                 if rows == R && cols == H {
-                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, c.start, c.row, accumulate);
+                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, c.start, c.row, keep);
                     continue;
                 }
                 let to = edge.as_mut_ptr().cast::<T>();
-                for i in 0..if accumulate { rows } else { 0 } {
+                for i in 0..if keep.is_some() { rows } else { 0 } {
                     copy_short::<T, W>(c.sub(i, 0).start, to.add(i * W), cols);
                 }
                 if cols <= H {
-                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, to, W, accumulate);
+                    tile::<T, R, H, HARDWARE>(k, a, a_row, b, to, W, keep);
                 } else {
-                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, to, W, accumulate);
+                    tile::<T, R, W, HARDWARE>(k, a, a_row, b, to, W, keep);
                 }
                 for i in 0..rows {
                     copy_short::<T, W>(to.add(i * W), c.sub(i, 0).start, cols);

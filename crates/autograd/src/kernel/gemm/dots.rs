@@ -18,7 +18,7 @@ const GROUP: usize = 2;
 /// Columns at a time where the matrix lies across the sum: rows long enough to be fetched ahead, sums that fit the cache.
 const WIDTH: usize = 128;
 
-/// `c = a b`, or `c += a b` if `accumulate`, where `a` and `c` are one row.
+/// `c = a b`, or `c = keep c + a b`, where `a` and `c` are one row.
 ///
 /// # Safety
 ///
@@ -29,7 +29,7 @@ pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
     a: View<T>,
     b: View<T>,
     c: ViewMut<T>,
-    accumulate: bool,
+    keep: Option<T>,
     workspace: &mut [T],
 ) {
     let (k, n) = (b.rows, b.cols);
@@ -45,7 +45,7 @@ pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
         let column = |j: usize| std::slice::from_raw_parts(b.start.add(j * b.col), k);
         let put = |j: usize, dot: T| {
             let to = c.start.add(j);
-            *to = if accumulate { *to + dot } else { dot };
+            *to = keep.map_or(dot, |keep| keep * *to + dot);
         };
         let whole = n - n % GROUP;
         for j in (0..whole).step_by(GROUP) {
@@ -99,7 +99,7 @@ fn padded<T: Element>(rest: &[T]) -> [T; LANES] {
 ///
 /// `a` is `1 x k` and `b` of `k x n`, and `c` must hold `n` elements. As for `HARDWARE`, see [`super::tile::tile`].
 #[inline(always)]
-pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: View<T>, c: ViewMut<T>, accumulate: bool) {
+pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: View<T>, c: ViewMut<T>, keep: Option<T>) {
     let (k, n) = (b.rows, b.cols);
     for first in (0..n).step_by(WIDTH) {
         let width = WIDTH.min(n - first);
@@ -129,7 +129,7 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
             // SAFETY: `first + j < n`.
             unsafe {
                 let to = c.start.add(first + j);
-                *to = if accumulate { *to + dot } else { dot };
+                *to = keep.map_or(dot, |keep| keep * *to + dot);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! no fused multiply-add and computes the same bits without it. Elsewhere there is the baseline alone.
 
 use std::cell::RefCell;
-use std::ops::Add;
+use std::ops::{Add, Mul};
 
 use super::shifted::{Dots, Tap};
 use super::view::{View, ViewMut};
@@ -42,8 +42,9 @@ const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aar
 /// Columns of a tile with one row.
 const ROW: usize = 64;
 /// What the kernels ask of a type, and the kernels themselves.
-pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + 'static {
+pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static {
     const ZERO: Self;
+    const ONE: Self;
 
     /// What the rows of [shifted](super::shifted) products must be a multiple of: elements in 64 bytes.
     const LANES: usize = 64 / size_of::<Self>();
@@ -79,6 +80,7 @@ macro_rules! kernels {
      baseline: $r0:literal x $w0:literal) => {
         impl Kernels for $t {
             const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
 
             #[inline(always)]
             fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self {
@@ -177,8 +179,8 @@ unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const 
     unsafe {
         match p.kind {
             Kind::Matrices => return blocked::multiply::<T, R, W, H, HARDWARE>(&p, workspace),
-            Kind::Row => dots::across::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate),
-            Kind::Dots => dots::along::<T, HARDWARE>(p.a, p.b, p.c, p.accumulate, workspace),
+            Kind::Row => dots::across::<T, HARDWARE>(p.a, p.b, p.c, p.keep),
+            Kind::Dots => dots::along::<T, HARDWARE>(p.a, p.b, p.c, p.keep, workspace),
         }
         p.finish(0, 0, 1, p.b.cols);
     }

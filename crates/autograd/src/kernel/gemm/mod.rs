@@ -1,4 +1,4 @@
-//! Products of matrices, `C = A B` and `C += A B`, of `f32` and `f64`, over slices with strides.
+//! Products of matrices, `C = A B` and `C = s C + A B`, of `f32` and `f64`, over slices with strides.
 //!
 //! This room knows slices and strides; it knows nothing of tensors, graphs or gradients. A transposed operand is the
 //! same slice with its strides swapped, and a broadcast one has a stride of 0.
@@ -69,15 +69,15 @@ impl<'r, T> Iterator for Runs<'r, T> {
     }
 }
 
-/// `c = a b`, or `c += a b` if `accumulate`; `c` is stored row by row without gaps. Its elements go through `then`.
+/// `c = a b`, or `c = keep c + a b`; `c` is stored row by row without gaps. Its elements go through `then`.
 ///
 /// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0 the product is 0.
 ///
 /// # Panics
 ///
 /// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
-pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool, then: Option<Then<T>>) {
-    matmul_on(Isa::detect(), a, b, c, accumulate, then.map(|then| Finish { then, start: 0 }));
+pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
+    matmul_on(Isa::detect(), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
 }
 
 /// Calls `multiply` with `c` and a [`Then`] that hands on its runs together with the same parts of each of `others`.
@@ -116,7 +116,7 @@ pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
 /// A run, and the same part of other arrays.
 pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 4]>;
 
-/// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] += a(i) b(i)` if `accumulate`.
+/// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
 ///
 /// All of them have the shape of the first. `c` holds the results one after the other, each stored row by row. Small
 /// products are spread over the threads whole; of a few large ones, each is divided. A run that goes through `then` lies
@@ -131,7 +131,7 @@ pub fn matmul_batch_into<'a, T: Element>(
     a: impl Fn(usize) -> Mat<'a, T> + Sync,
     b: impl Fn(usize) -> Mat<'a, T> + Sync,
     c: &mut [T],
-    accumulate: bool,
+    keep: Option<T>,
     then: Option<Then<T>>,
 ) {
     if batch == 0 {
@@ -144,7 +144,7 @@ pub fn matmul_batch_into<'a, T: Element>(
     let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
     let groups = threads_for(batch * size * k).min(batch);
     if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
-        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], accumulate, finish(i)));
+        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
         return;
     }
     let group_len = batch.div_ceil(groups);
@@ -158,7 +158,7 @@ pub fn matmul_batch_into<'a, T: Element>(
                 check(a, b, size);
                 assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} has another shape");
                 // SAFETY: `c` has `batch` results of `size`, and this one belongs to this group only. The shapes fit.
-                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), accumulate, finish(i)), workspace) };
+                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)), workspace) };
             }
         });
     });
@@ -170,7 +170,8 @@ pub struct Product<'a, T> {
     a: View<T>,
     b: View<T>,
     c: ViewMut<T>,
-    accumulate: bool,
+    /// What becomes of what `c` was: nothing, or so much of it is added.
+    keep: Option<T>,
     finish: Option<Finish<'a, T>>,
     kind: Kind,
 }
@@ -194,16 +195,16 @@ pub enum Kind {
 
 impl<'a, T: Element> Product<'a, T> {
     /// The shapes must have been checked. If one operand is a vector, it becomes the left one.
-    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, accumulate: bool, finish: Option<Finish<'a, T>>) -> Self {
+    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, keep: Option<T>, finish: Option<Finish<'a, T>>) -> Self {
         let (a, b) = (a.view(), b.view());
         if a.rows > 1 && b.cols > 1 {
-            return Product { a, b, c, accumulate, finish, kind: Kind::Matrices };
+            return Product { a, b, c, keep, finish, kind: Kind::Matrices };
         }
         // Of a dot product either operand may pass for the matrix: take one that is contiguous.
         let transposed = a.rows > 1 || b.cols == 1 && b.row != 1;
         let (a, b) = if transposed { (b.t(), a.t()) } else { (a, b) };
         let kind = if b.row == 1 && b.rows > 1 { Kind::Dots } else { Kind::Row };
-        Product { a, b, c: c.rows(b.cols), accumulate, finish, kind }
+        Product { a, b, c: c.rows(b.cols), keep, finish, kind }
     }
 
     /// The part of this product that makes up the given rows and columns of the result.
@@ -237,18 +238,19 @@ impl<'a, T: Element> Product<'a, T> {
     }
 }
 
-fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], accumulate: bool, finish: Option<Finish<T>>) {
+fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, finish: Option<Finish<T>>) {
     check(a, b, c.len());
     if c.is_empty() {
         return;
     }
-    let product = Product::new(a, b, ViewMut::new(c, b.cols()), accumulate, finish);
+    let product = Product::new(a, b, ViewMut::new(c, b.cols()), keep, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
     // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles. What goes on to others is
-    // better cut into whole rows, which are fewer runs.
+    // better cut into rows where they are handed on whole, in fewer runs, unless that is much to pack.
     let (tile_rows, tile_cols) = T::tile(isa, product.kind);
-    let by_rows = m > n || product.finish.is_some() && m >= 2 * threads * tile_rows;
+    let whole_rows = product.finish.is_some() && is_one_block(k) && n <= blocked::columns(k);
+    let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
     let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
     let parts = m.div_ceil(rows) * n.div_ceil(cols);

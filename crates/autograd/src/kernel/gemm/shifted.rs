@@ -129,11 +129,27 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
             let wide = c.row - c.row % W;
             for j in (0..wide).step_by(W) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, p > 0);
+                tile::<T, R, W, HARDWARE>(
+                    taps.len(),
+                    weight,
+                    w.row,
+                    piece,
+                    c.sub(0, j).start,
+                    c.row,
+                    (p > 0).then_some(T::ONE),
+                );
             }
             for j in (wide..c.row).step_by(H) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, p > 0);
+                tile::<T, R, H, HARDWARE>(
+                    taps.len(),
+                    weight,
+                    w.row,
+                    piece,
+                    c.sub(0, j).start,
+                    c.row,
+                    (p > 0).then_some(T::ONE),
+                );
             }
         }
     }

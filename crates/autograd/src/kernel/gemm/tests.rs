@@ -75,26 +75,26 @@ fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debu
     let (a, b) = (random::<T>(2 * m * k + m + k + 2, 1), random::<T>(2 * k * n + k + n + 2, 2));
     let (a, b) = (operand(&a, m, k, layout_a), operand(&b, k, n, layout_b));
     let before = random::<T>(m * n, 3);
-    for accumulate in [false, true] {
+    for keep in [None, Some(1.0), Some(0.75)] {
         let results = isas().into_iter().map(|isa| {
             let mut c = before.clone();
-            matmul_on(isa, a, b, &mut c, accumulate, None);
+            matmul_on(isa, a, b, &mut c, keep.map(T::from), None);
             let mut then = before.clone();
             let finish = Finish { then: &|runs| runs.for_each(|(at, run)| number(n, at, run)), start: 0 };
-            matmul_on(isa, a, b, &mut then, accumulate, Some(finish));
+            matmul_on(isa, a, b, &mut then, keep.map(T::from), Some(finish));
             assert!(then == numbered(c.clone()), "{m} x {k} x {n}, {layout_a:?}, {layout_b:?}: not once, or not final");
             c
         });
         let results: Vec<Vec<T>> = results.collect();
-        let what = format!("{m} x {k} x {n}, {layout_a:?}, {layout_b:?}, accumulate: {accumulate}");
+        let what = format!("{m} x {k} x {n}, {layout_a:?}, {layout_b:?}, keep: {keep:?}");
         assert!(results.iter().all(|c| *c == results[0]), "{what}: instruction sets differ");
         for i in 0..m {
             for j in 0..n {
                 let products = (0..k).map(|p| at(a, i, p).into() * at(b, p, j).into());
-                let start: f64 = if accumulate { before[i * n + j].into() } else { 0.0 };
+                let start = keep.map_or(0.0, |keep: f32| f64::from(keep) * before[i * n + j].into());
                 let expected = start + products.clone().sum::<f64>();
                 // The bound of the textbook: of the additions, times the sum of magnitudes.
-                let bound = (k + 1) as f64 * epsilon * (start.abs() + products.map(f64::abs).sum::<f64>());
+                let bound = (k + 2) as f64 * epsilon * (start.abs() + products.map(f64::abs).sum::<f64>());
                 let got: f64 = results[0][i * n + j].into();
                 assert!((got - expected).abs() <= bound, "{what}: {got} for {expected} at {i}, {j}");
             }
@@ -147,8 +147,14 @@ fn bits_on<T: Element + From<f32> + PartialEq>(
     let mut c = random::<T>(m * n, 6);
     threads::set_threads(threads);
     let mut then = c.clone();
-    matmul_into(a, b, &mut c, m % 2 == 0, None);
-    matmul_into(a, b, &mut then, m % 2 == 0, Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))));
+    matmul_into(a, b, &mut c, (m % 2 == 0).then_some(T::ONE), None);
+    matmul_into(
+        a,
+        b,
+        &mut then,
+        (m % 2 == 0).then_some(T::ONE),
+        Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
+    );
     assert!(then == numbered(c.clone()), "{shape:?}, {layouts:?}, {threads} threads: not once, or not final");
     c
 }
@@ -178,21 +184,21 @@ fn batches_equal_their_products() {
         let (a, b) = (random::<f32>(batch * m * k, 7), random::<f32>(k * n, 8));
         let a = |i: usize| Mat::row_major(&a[i * m * k..], m, k);
         let b = |_| Mat::row_major(&b, n, k).t(); // The same for all.
-        for accumulate in [false, true] {
+        for keep in [None, Some(0.5)] {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
             let mut then = got.clone();
-            matmul_batch_into(batch, a, b, &mut got, accumulate, None);
+            matmul_batch_into(batch, a, b, &mut got, keep, None);
             matmul_batch_into(
                 batch,
                 a,
                 b,
                 &mut then,
-                accumulate,
+                keep,
                 Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
             );
             for i in 0..batch {
-                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], accumulate, None);
+                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], keep, None);
             }
             assert_eq!(then, numbered(got.clone()), "{batch} times {m} x {k} x {n}");
             assert_eq!(got, expected, "{batch} times {m} x {k} x {n}");
@@ -208,7 +214,7 @@ fn nothing_is_skipped() {
             b[17] = bad;
             let mut c = vec![0.0; m * n];
             let b = operand(&b, 40, n, layout);
-            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, false, None);
+            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, None, None);
             for (i, c) in c.iter().enumerate() {
                 let expected = (0..40).any(|p| at(b, p, i % n) == bad || at(b, p, i % n).is_nan());
                 assert_eq!(c.is_nan(), expected, "{m} x 40 x {n} at {i}");
@@ -251,11 +257,11 @@ fn negative_strides_are_refused() {
 #[test]
 #[should_panic(expected = "inner dimension")]
 fn unequal_inner_dimensions_are_refused() {
-    matmul_into(Mat::row_major(&[0.0; 6], 2, 3), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 4], false, None);
+    matmul_into(Mat::row_major(&[0.0; 6], 2, 3), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 4], None, None);
 }
 
 #[test]
 #[should_panic(expected = "room for")]
 fn a_result_of_the_wrong_size_is_refused() {
-    matmul_into(Mat::row_major(&[0.0; 4], 2, 2), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 5], false, None);
+    matmul_into(Mat::row_major(&[0.0; 4], 2, 2), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 5], None, None);
 }

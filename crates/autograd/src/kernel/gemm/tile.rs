@@ -22,13 +22,13 @@ macro_rules! unrolled {
 }
 pub(super) use unrolled;
 
-/// `c = a b`, or `c += a b` if `accumulate`, for `a` of `R x k` and `b` of `k x W`: column `p` of `a` begins at `a(p)`, its
+/// `c = a b`, or `c = keep c + a b` (rounded twice), for `a` of `R x k` and `b` of `k x W`: column `p` of `a` begins at `a(p)`, its
 /// elements `a_row` apart, and row `p` of `b` is what is at `b(p)`. The rows of `c` are `c_row` apart.
 ///
 /// # Safety
 ///
 /// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes
-/// (if `accumulate`, initialised). `HARDWARE` must be used only where the fused multiply-add instruction is enabled.
+/// (if something is kept, initialised). `HARDWARE` must be used only where the fused multiply-add instruction is enabled.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
@@ -38,7 +38,7 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
     b: impl Fn(usize) -> *const T,
     c: *mut T,
     c_row: usize,
-    accumulate: bool,
+    keep: Option<T>,
 ) {
     let mut sums = [[T::ZERO; W]; R];
     // SAFETY: steps below `k`, lanes below `R` and `W`; arrays have the alignment of their elements.
@@ -56,10 +56,10 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
         for i in 0..R {
             let row = c.add(i * c_row).cast::<[T; W]>();
             let mut out = sums[i];
-            if accumulate {
+            if let Some(keep) = keep {
                 let before = row.read();
                 for j in 0..W {
-                    out[j] = before[j] + out[j];
+                    out[j] = keep * before[j] + out[j];
                 }
             }
             row.write(out);

@@ -1,7 +1,7 @@
 //! From the nodes of a cluster to the instructions of its [`Map`]: which register or result each value goes to, and which
 //! products are computed together with the sum that reads them.
 
-use super::{Folded, Function, Instruction, Map, Place, Ports, Read};
+use super::{Constants, Folded, Function, Instruction, Map, Place, Ports, Read};
 use crate::float::Float;
 use crate::kernel::reduce;
 use crate::op::Binary;
@@ -55,7 +55,7 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
     }
 
-    pub(super) fn emit(mut self) -> Map<T> {
+    pub(super) fn emit(mut self, constants: &mut Constants<T>) -> Map<T> {
         let shape = self.g.shape(self.cluster.maps[0]).clone();
         self.place_operands(&shape);
         let folds = self.place_folds();
@@ -67,10 +67,10 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
         self.instructions.extend(copies);
         let block = SCRATCH / size_of::<T>() / usize::from(self.registers).max(6) / 64 * 64;
-        let block = block.clamp(256, 2048).min(shape.iter().product::<usize>().next_multiple_of(64));
+        let block = block.clamp(256, Constants::<T>::BLOCK).min(shape.iter().product::<usize>().next_multiple_of(64));
         Map {
             shape,
-            consts: self.consts.iter().flat_map(|&c| std::iter::repeat_n(c, block)).collect(),
+            consts: self.consts.iter().map(|&c| constants.block(c)).collect(),
             instructions: self.instructions,
             reads: self.reads,
             registers: self.registers.into(),
@@ -101,8 +101,8 @@ impl<'a, T: Float> Emitter<'a, T> {
                 }
                 None => {
                     let register = self.register();
-                    self.places.insert(id, Place::Register(register));
                     let number = self.g.shape(id).iter().all(|&d| d == 1);
+                    self.places.insert(id, if number { Place::Splat(register) } else { Place::Register(register) });
                     if number { Read::Splat(register) } else { Read::Gathered(register) }
                 }
             };
@@ -136,6 +136,9 @@ impl<'a, T: Float> Emitter<'a, T> {
         let mut from = [Place::Register(0); 3];
         for (place, &input) in from.iter_mut().zip(&inputs) {
             *place = self.source(input);
+        }
+        if function.writes_over(0) && from[0].is_number() {
+            from.swap(0, 1);
         }
         let whole = self.ports.whole.iter().position(|&out| out == id);
         let to = match (whole, self.places.get(&id)) {
