@@ -49,6 +49,8 @@ pub use error::{Error, Result};
 pub use float::{Element, Float};
 pub use gradients::Gradients;
 pub use kernel::random::Rng;
+#[doc(hidden)] // for benches, which measure what a fork costs
+pub use kernel::threads::for_each as fork;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
 pub use methods::{Compared, Conv, Pad, Pool, Resize};

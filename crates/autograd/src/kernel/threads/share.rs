@@ -1,0 +1,74 @@
+//! Slices cut into chunks that tasks own: what threads share stays apart by its index.
+
+use super::for_each;
+use smallvec::SmallVec;
+use std::marker::PhantomData;
+
+/// Cuts `data` into chunks of `size` (the last may be shorter) and runs `f(index, chunk)` for each, like [`for_each`].
+///
+/// # Panics
+///
+/// If `size` is 0, and as [`for_each`] does.
+pub fn for_each_chunk<T: Send>(data: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    assert!(size > 0, "for_each_chunk: the size of a chunk must be at least 1");
+    let chunks = Chunks::new(data, size);
+    for_each(chunks.count(), &|index| {
+        // SAFETY: `for_each` runs every index once, so no other task has this chunk.
+        f(index, unsafe { chunks.get(index) })
+    });
+}
+
+/// Cuts several slices alike, slice `k` into chunks of `sizes[k]`, and runs `f(index, chunks)` for each index that the
+/// longest cut gives; where a slice has no more chunks, `f` gets an empty one.
+///
+/// # Panics
+///
+/// If a size is 0, and as [`for_each`] does.
+pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync)) {
+    assert!(sizes.iter().all(|&size| size > 0), "for_each_chunks: the size of a chunk must be at least 1");
+    let cuts: SmallVec<[Chunks<T>; 8]> =
+        data.iter_mut().zip(sizes).map(|(data, &size)| Chunks::new(data, size)).collect();
+    for_each(cuts.iter().map(Chunks::count).max().unwrap_or(0), &|index| {
+        // SAFETY: `for_each` runs every index once, so no other task has these chunks.
+        let chunk = |cut: &'_ Chunks<'_, T>| {
+            if index < cut.count() { unsafe { &mut *(cut.get(index) as *mut [T]) } } else { &mut [] }
+        };
+        let mut chunks: SmallVec<[&mut [T]; 8]> = cuts.iter().map(chunk).collect();
+        f(index, &mut chunks);
+    });
+}
+
+/// A slice cut into chunks that different threads hold mutably at the same time.
+struct Chunks<'a, T> {
+    start: *mut T,
+    len: usize,
+    size: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: sharing `Chunks` gives each thread `&mut` to chunks of its own only (the contract of `get`), which is
+// sending those chunks to it; `T: Send` permits that.
+unsafe impl<T: Send> Sync for Chunks<'_, T> {}
+
+impl<'a, T> Chunks<'a, T> {
+    fn new(data: &'a mut [T], size: usize) -> Self {
+        Chunks { start: data.as_mut_ptr(), len: data.len(), size, slice: PhantomData }
+    }
+
+    fn count(&self) -> usize {
+        self.len.div_ceil(self.size)
+    }
+
+    /// # Safety
+    ///
+    /// Each `index` may be taken once.
+    #[expect(clippy::mut_from_ref, reason = "the chunks are disjoint, and each is taken once")]
+    unsafe fn get(&self, index: usize) -> &mut [T] {
+        assert!(index < self.count());
+        let from = index * self.size;
+        let len = self.size.min(self.len - from);
+        // SAFETY: `from + len` is at most the slice's length, the slice is borrowed mutably for `'a`, and chunks with
+        // different indices do not overlap.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
+    }
+}
