@@ -1,6 +1,9 @@
 //! Random numbers: a seed fixes every bit, on any machine and any number of threads. The generator is ChaCha with eight
 //! rounds from a library; the distributions are our own, so that they never change under a user's feet.
 
+use super::simd::simd;
+use super::vmath::Elementary;
+use crate::float::{Float, Real};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
@@ -48,12 +51,25 @@ impl Rng {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
-        use crate::kernel::vmath::Elementary;
-        // 1 - u is never 0, so the logarithm is finite.
-        let radius = (-2.0 * Elementary::ln(1.0 - self.uniform())).sqrt();
-        let angle = std::f64::consts::TAU * self.uniform();
-        self.spare = Some(radius * Elementary::sin(angle));
-        radius * Elementary::cos(angle)
+        let mut pair = [[self.uniform(), self.uniform()]];
+        box_muller(&mut pair);
+        self.spare = Some(pair[0][1]);
+        pair[0][0]
+    }
+
+    /// Fills `out` with what [`normal`](Rng::normal) would give one by one.
+    pub(crate) fn fill_normal<T: Float>(&mut self, out: &mut [T]) {
+        let (first, out) = out.split_at_mut(usize::from(self.spare.is_some()).min(out.len()));
+        let (pairs, last) = out.as_chunks_mut::<2>();
+        first.iter_mut().for_each(|x| *x = T::of(self.normal()));
+        let mut block = [[0.0; 2]; 64];
+        for pairs in pairs.chunks_mut(block.len()) {
+            let block = &mut block[..pairs.len()];
+            block.iter_mut().for_each(|pair| *pair = [self.uniform(), self.uniform()]);
+            box_muller(block);
+            pairs.iter_mut().zip(block).for_each(|(out, pair)| *out = pair.map(T::of));
+        }
+        last.iter_mut().for_each(|x| *x = T::of(self.normal()));
     }
 
     /// Uniform on `0, 1, …, n - 1`, each exactly as likely (Lemire, 2019).
@@ -80,6 +96,18 @@ impl Rng {
     }
 }
 
+simd! {
+    /// Makes independent normal numbers of pairs that are uniform on `[0, 1)`.
+    fn box_muller<T: Float>(pairs: &mut [[T; 2]]) {
+        for [u, v] in pairs {
+            // 1 - u is never 0, so the logarithm is finite.
+            let radius = Real::sqrt(T::of(-2.0) * Elementary::ln(T::one() - *u));
+            let angle = T::of(std::f64::consts::TAU) * *v;
+            (*u, *v) = (radius * Elementary::cos(angle), radius * Elementary::sin(angle));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +120,20 @@ mod tests {
         assert_eq!(rng.stream(3).bits(), Rng::new(0).stream(3).bits());
     }
     const FIRST_BITS_OF_SEED_0: [u64; 3] = [13080132717333068652, 8594738769458413623, 12896916468484187878];
+
+    #[test]
+    fn many_normal_numbers_are_those_drawn_one_by_one() {
+        for n in [0, 1, 2, 3, 127, 128, 129, 300] {
+            let (mut rng, mut other) = (Rng::new(3), Rng::new(3));
+            // The second time one of a pair may be waiting.
+            for _ in 0..2 {
+                let mut many = vec![0.0; n];
+                rng.fill_normal(&mut many);
+                assert!(many.iter().all(|x: &f64| x.to_bits() == other.normal().to_bits()), "{n}");
+            }
+            assert_eq!(rng.normal(), other.normal());
+        }
+    }
 
     #[test]
     fn distributions_have_their_moments() {

@@ -166,7 +166,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         or_panic(room("randn", shape));
-        Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.normal())))
+        Self::build(shape, |out| rng.fill_normal(out))
     }
 
     /// The same numbers in another floating-point type, rounded to nearest.
