@@ -1,55 +1,111 @@
-//! Structured ops on arrays of 10⁶ and on LeNet's shapes: `cargo bench --bench ops`; `benches/peers/torch_ops.py` runs the
-//! same in PyTorch.
+//! Structured ops on arrays of 10⁶ and on LeNet's shapes: `cargo bench --bench ops`. `benches/peers/ops.sh` runs them beside
+//! `benches/peers/torch_ops.py`, which does the same under the same names.
 
 use autograd::prelude::*;
-use autograd::{Conv, Pool};
-use criterion::{Criterion, criterion_group, criterion_main};
+use autograd::{Conv, Pad, Pool};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use nn::functional::layer_norm;
 use std::hint::black_box;
 use std::time::Duration;
 
-fn ops(c: &mut Criterion) {
-    let rng = &mut Rng::new(0);
-    let x = Tensor::<f32>::randn(&[1000, 1000], rng);
-    let cube = Tensor::<f32>::randn(&[100, 100, 100], rng);
-    let images = Tensor::<f32>::randn(&[16, 16, 64, 64], rng);
-    let rows = Tensor::from_fn(&[1000], |i| (i[0] * 7919 % 1000) as i64);
+type Group<'c> = BenchmarkGroup<'c, WallTime>;
+
+fn time<R>(group: &mut Group, name: &str, f: impl Fn() -> R) {
+    group.bench_function(name, |bench| bench.iter(|| black_box(f())));
+}
+
+/// Times `f` at `x`, and then with its derivatives for all of `x`, against a cotangent of random numbers.
+fn both_ways(group: &mut Group, name: &str, x: &[&Tensor<f32>], f: impl for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32>) {
+    let mut tape = Tape::new();
+    let constants: Vec<_> = x.iter().map(|&x| tape.constant(x.clone())).collect();
+    let cotangent = Tensor::<f32>::randn(&f(&constants).shape(), &mut Rng::new(1));
+    group.bench_function(name, |bench| {
+        bench.iter(|| {
+            tape.clear();
+            let x: Vec<_> = x.iter().map(|&x| tape.constant(x.clone())).collect();
+            black_box(f(&x).value())
+        })
+    });
+    group.bench_function(format!("{name} and gradients"), |bench| {
+        bench.iter(|| {
+            tape.clear();
+            let x: Vec<_> = x.iter().map(|&x| tape.var(x.clone())).collect();
+            black_box(f(&x).vjp(cotangent.clone()))
+        })
+    });
+}
+
+fn reductions(group: &mut Group, x: &Tensor<f32>) {
+    time(group, "sum", || x.sum());
+    time(group, "sum columns", || x.sum_axes(0));
+    time(group, "sum rows", || x.sum_axes(1));
+    time(group, "max rows", || x.max_axes(1));
+    time(group, "min columns", || x.min_axes(0));
+    time(group, "prod rows", || x.prod_axes(1));
+    time(group, "var rows", || x.var_axes(1.0, 1));
+    time(group, "norm", || x.norm(2.0));
+    time(group, "argmax rows", || x.argmax(1));
+    time(group, "argmin columns", || x.argmin(0));
+    time(group, "cumsum rows", || x.cumsum(1));
+    time(group, "cumsum columns", || x.cumsum(0));
+    both_ways(group, "logsumexp rows", &[x], |x| x[0].logsumexp_axes(1));
+    both_ways(group, "softmax rows", &[x], |x| x[0].softmax(1));
+    both_ways(group, "log_softmax rows", &[x], |x| x[0].log_softmax(1));
+    let labels: Tensor<i64> = (0..1000).map(|i| i * 7919 % 1000).collect();
+    both_ways(group, "cross_entropy", &[x], |x| x[0].cross_entropy(&labels).mean());
+    let (weight, bias) = (Tensor::ones(&[1000]), Tensor::zeros(&[1000]));
+    both_ways(group, "layer_norm", &[x, &weight, &bias], |x| {
+        layer_norm(x[0], &[1000], Some(x[1]), Some(x[2]), 1e-5).expect("the shapes fit")
+    });
+}
+
+fn moves(group: &mut Group, x: &Tensor<f32>) {
+    let rng = &mut Rng::new(2);
+    let (cube, other) = (Tensor::<f32>::randn(&[100, 100, 100], rng), Tensor::<f32>::randn(&[1000, 1000], rng));
+    let mask = other.gt(Tensor::scalar(0.0));
+    let rows: Tensor<i64> = (0..1000).map(|i| i * 7919 % 1000).collect();
     let places = Tensor::from_fn(&[1000, 1000], |i| ((i[0] + i[1] * 7919) % 1000) as i64);
-    let mut group = c.benchmark_group("ops f32");
-    group.sample_size(20).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800));
-    let mut run = |name: &str, f: &dyn Fn() -> Tensor<f32>| {
-        group.bench_function(name, |bench| bench.iter(|| black_box(f())));
-    };
-    run("sum", &|| x.sum());
-    run("sum columns", &|| x.sum_axes(0));
-    run("sum rows", &|| x.sum_axes(1));
-    run("max rows", &|| x.max_axes(1));
-    run("prod rows", &|| x.prod_axes(1));
-    run("var rows", &|| x.var_axes(1.0, 1));
-    run("norm", &|| x.norm(2.0));
-    run("logsumexp rows", &|| x.logsumexp_axes(1));
-    run("softmax rows", &|| x.softmax(1));
-    run("argmax rows", &|| x.argmax(1).to_float());
-    run("cumsum rows", &|| x.cumsum(1));
-    run("cumsum columns", &|| x.cumsum(0));
-    run("transpose", &|| x.t().contiguous());
-    run("permute 2 0 1", &|| cube.permute(&[2, 0, 1]).contiguous());
-    run("flip", &|| x.flip([0, 1]).contiguous());
-    run("take rows", &|| x.take(0, &rows));
-    run("gather columns", &|| x.gather(1, &places));
-    run("max_pool2d", &|| images.max_pool2d(Pool::of([2, 2])));
-    run("avg_pool2d", &|| images.avg_pool2d(Pool::of([2, 2])));
+    time(group, "transpose", || x.t().contiguous());
+    time(group, "permute 2 0 1", || cube.permute(&[2, 0, 1]).contiguous());
+    time(group, "flip", || x.flip([0, 1]).contiguous());
+    time(group, "cat rows", || Tensor::concat(&[x.clone(), other.clone()], 0));
+    time(group, "cat columns", || Tensor::concat(&[x.clone(), other.clone()], 1));
+    time(group, "pad", || x.pad(&[[1, 1], [1, 1]], Pad::Constant(0.0)));
+    time(group, "where", || mask.select(x, &other));
+    time(group, "take rows", || x.take(0, &rows));
+    time(group, "gather rows", || x.gather(0, &places));
+    time(group, "gather columns", || x.gather(1, &places));
+    time(group, "scatter_add rows", || x.scatter_add(0, &places, &other));
+    time(group, "scatter_add columns", || x.scatter_add(1, &places, &other));
+    time(group, "sort rows", || x.sort(1, false));
+}
+
+fn windows(group: &mut Group) {
+    let rng = &mut Rng::new(3);
+    let (images, lines) = (Tensor::<f32>::randn(&[16, 16, 64, 64], rng), Tensor::<f32>::randn(&[16, 64, 1024], rng));
+    both_ways(group, "max_pool2d", &[&images], |x| x[0].max_pool2d(Pool::of([2, 2])));
+    let overlapping = Pool { stride: [2, 2], padding: [1, 1], ..Pool::of([3, 3]) };
+    both_ways(group, "max_pool2d 3 by 2", &[&images], |x| x[0].max_pool2d(overlapping));
+    both_ways(group, "avg_pool2d", &[&images], |x| x[0].avg_pool2d(Pool::of([2, 2])));
+    both_ways(group, "max_pool1d", &[&lines], |x| x[0].max_pool1d(Pool::of([2])));
+    both_ways(group, "avg_pool1d", &[&lines], |x| x[0].avg_pool1d(Pool::of([2])));
     for (name, shape, kernel, padding) in
         [("conv 1", [64, 1, 28, 28], [6, 1, 5, 5], [2, 2]), ("conv 2", [64, 6, 14, 14], [16, 6, 5, 5], [0, 0])]
     {
         let (x, w) = (Tensor::<f32>::randn(&shape, rng), Tensor::<f32>::randn(&kernel, rng));
         let settings = Conv { padding, ..Conv::default() };
-        run(name, &|| x.conv2d(&w, None, settings));
-        run(&format!("{name} and gradients"), &|| {
-            let tape = Tape::new();
-            let (x, w) = (tape.var(x.clone()), tape.var(w.clone()));
-            x.conv2d(w, None, settings).sum().backward().wrt(w)
-        });
+        both_ways(group, name, &[&x, &w], |x| x[0].conv2d(x[1], None, settings));
     }
+}
+
+fn ops(c: &mut Criterion) {
+    let x = Tensor::<f32>::randn(&[1000, 1000], &mut Rng::new(0));
+    let mut group = c.benchmark_group("ops f32");
+    group.sample_size(15).warm_up_time(Duration::from_millis(60)).measurement_time(Duration::from_millis(240));
+    reductions(&mut group, &x);
+    moves(&mut group, &x);
+    windows(&mut group);
     group.finish();
 }
 

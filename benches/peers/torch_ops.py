@@ -1,57 +1,89 @@
-"""The work of benches/ops.rs in PyTorch: medians in milliseconds."""
+"""The work of benches/ops.rs in PyTorch, under the same names, a JSON line for each: torch_ops.py [--threads N] [NAME PART…]"""
+import argparse
+import json
 import statistics
 import time
 
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(2)
+parser = argparse.ArgumentParser()
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("parts", nargs="*", help="of names: what has none of them is left out")
+args = parser.parse_args()
+torch.set_num_threads(args.threads)
 torch.manual_seed(0)
-x, cube, images = torch.randn(1000, 1000), torch.randn(100, 100, 100), torch.randn(16, 16, 64, 64)
-rows = torch.arange(1000) * 7919 % 1000
-places = (torch.arange(1000)[:, None] + torch.arange(1000)[None] * 7919) % 1000
 
 
 def timed(name, f):
-    times, end = [], time.perf_counter() + 1.0
+    if args.parts and not any(part in name for part in args.parts):
+        return
     for _ in range(5):
         f()
-    while time.perf_counter() < end:
+    times, end = [], time.perf_counter() + 0.3
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
         f()
         times.append((time.perf_counter() - start) * 1e3)
-    print(f"{name}: {statistics.median(times):.4f} ms", flush=True)
+    line = dict(bench=name, variant="torch", threads=args.threads, median=statistics.median(times), min=min(times), unit="ms")
+    print(json.dumps(line), flush=True)
 
+
+def both_ways(name, inputs, f):
+    """Times f at its inputs, and then with its derivatives for all of them, against a cotangent of random numbers."""
+    variables = [x.clone().requires_grad_() for x in inputs]
+    cotangent = torch.randn_like(f(*inputs))
+
+    def backward():
+        for x in variables:
+            x.grad = None
+        f(*variables).backward(cotangent)
+
+    timed(name, lambda: f(*inputs))
+    timed(f"{name} and gradients", backward)
+
+
+x, other, cube = torch.randn(1000, 1000), torch.randn(1000, 1000), torch.randn(100, 100, 100)
+rows, mask = torch.arange(1000) * 7919 % 1000, other > 0
+places = (torch.arange(1000)[:, None] + torch.arange(1000)[None] * 7919) % 1000
 
 timed("sum", lambda: x.sum())
 timed("sum columns", lambda: x.sum(0))
 timed("sum rows", lambda: x.sum(1))
 timed("max rows", lambda: x.amax(1))
+timed("min columns", lambda: x.amin(0))
 timed("prod rows", lambda: x.prod(1))
 timed("var rows", lambda: x.var(1))
 timed("norm", lambda: x.norm())
-timed("logsumexp rows", lambda: x.logsumexp(1))
-timed("softmax rows", lambda: x.softmax(1))
 timed("argmax rows", lambda: x.argmax(1))
+timed("argmin columns", lambda: x.argmin(0))
 timed("cumsum rows", lambda: x.cumsum(1))
 timed("cumsum columns", lambda: x.cumsum(0))
+both_ways("logsumexp rows", [x], lambda x: x.logsumexp(1))
+both_ways("softmax rows", [x], lambda x: x.softmax(1))
+both_ways("log_softmax rows", [x], lambda x: x.log_softmax(1))
+both_ways("cross_entropy", [x], lambda x: F.cross_entropy(x, rows))
+both_ways("layer_norm", [x, torch.ones(1000), torch.zeros(1000)], lambda x, w, b: F.layer_norm(x, (1000,), w, b))
+
 timed("transpose", lambda: x.t().contiguous())
 timed("permute 2 0 1", lambda: cube.permute(2, 0, 1).contiguous())
 timed("flip", lambda: x.flip(0, 1))
+timed("cat rows", lambda: torch.cat([x, other], 0))
+timed("cat columns", lambda: torch.cat([x, other], 1))
+timed("pad", lambda: F.pad(x, (1, 1, 1, 1)))
+timed("where", lambda: torch.where(mask, x, other))
 timed("take rows", lambda: x.index_select(0, rows))
+timed("gather rows", lambda: x.gather(0, places))
 timed("gather columns", lambda: x.gather(1, places))
-timed("max_pool2d", lambda: F.max_pool2d(images, 2))
-timed("avg_pool2d", lambda: F.avg_pool2d(images, 2))
+timed("scatter_add rows", lambda: x.scatter_add(0, places, other))
+timed("scatter_add columns", lambda: x.scatter_add(1, places, other))
+timed("sort rows", lambda: x.sort(stable=True, dim=1))
+
+images, lines = torch.randn(16, 16, 64, 64), torch.randn(16, 64, 1024)
+both_ways("max_pool2d", [images], lambda x: F.max_pool2d(x, 2))
+both_ways("max_pool2d 3 by 2", [images], lambda x: F.max_pool2d(x, 3, 2, 1))
+both_ways("avg_pool2d", [images], lambda x: F.avg_pool2d(x, 2))
+both_ways("max_pool1d", [lines], lambda x: F.max_pool1d(x, 2))
+both_ways("avg_pool1d", [lines], lambda x: F.avg_pool1d(x, 2))
 for name, shape, kernel, padding in [("conv 1", (64, 1, 28, 28), (6, 1, 5, 5), 2), ("conv 2", (64, 6, 14, 14), (16, 6, 5, 5), 0)]:
-    image, weight = torch.randn(shape, requires_grad=True), torch.randn(kernel, requires_grad=True)
-
-    def forward():
-        with torch.no_grad():
-            F.conv2d(image, weight, padding=padding)
-
-    def both():
-        image.grad = weight.grad = None
-        F.conv2d(image, weight, padding=padding).sum().backward()
-
-    timed(name, forward)
-    timed(f"{name} and gradients", both)
+    both_ways(name, [torch.randn(shape), torch.randn(kernel)], lambda x, w, padding=padding: F.conv2d(x, w, padding=padding))
