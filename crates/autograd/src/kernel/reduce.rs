@@ -129,23 +129,26 @@ simd! {
 }
 
 simd! {
-    /// Combines all elements: 32 lanes side by side, the lanes pairwise, then the rest.
+    /// Combines all elements: lanes side by side, eight registers of AVX2, and then the lanes pairwise.
     fn combine_slice<F: Fold>(x: &[F::T]) -> F::T {
-        const LANES: usize = 32;
-        let mut lanes = [F::identity(); LANES];
-        let chunks = x.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            lanes.iter_mut().zip(chunk).for_each(|(l, &x)| *l = F::combine(*l, x));
-        }
-        lanes.iter_mut().zip(rest).for_each(|(l, &x)| *l = F::combine(*l, x));
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            (0..width).for_each(|i| lanes[i] = F::Partial::combine(lanes[i], lanes[i + width]));
-        }
-        lanes[0]
+        if size_of::<F::T>() == 4 { combine_lanes::<F, 64>(x) } else { combine_lanes::<F, 32>(x) }
     }
+}
+
+#[inline(always)]
+fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
+    let mut lanes = [F::identity(); LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        (0..LANES).for_each(|l| lanes[l] = F::combine(lanes[l], chunk[l]));
+    }
+    lanes.iter_mut().zip(rest).for_each(|(l, &x)| *l = F::combine(*l, x));
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        (0..width).for_each(|i| lanes[i] = F::Partial::combine(lanes[i], lanes[i + width]));
+    }
+    lanes[0]
 }
 
 #[cfg(test)]

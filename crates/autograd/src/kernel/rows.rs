@@ -1,6 +1,9 @@
-//! Functions of whole rows, the last axis of a row-major array: log-sum-exp and the softmax family. The largest element
-//! is subtracted first, so that nothing overflows however large the numbers are.
+//! Functions of whole rows, the last axis of a row-major array: the softmax family, standardization, and their derivatives.
+//! A row is fetched from memory once; whatever passes over it follow find it in the first-level cache.
+//!
+//! Of exponentials the largest element is subtracted first, so that nothing overflows however large the numbers are.
 
+use super::reduce::{Fold, Max};
 use super::simd::simd;
 use super::threads;
 use crate::float::{Float, Real};
@@ -8,111 +11,188 @@ use crate::float::{Float, Real};
 /// Elements a thread takes at a time, in whole rows.
 const CHUNK: usize = 4096;
 
-/// Runs `f(row of x, row of out)` over all rows, `n` elements in and `m` out.
-fn for_each_row<T: Float>(x: &[T], n: usize, out: &mut [T], m: usize, f: &(dyn Fn(&[T], &mut [T]) + Sync)) {
+/// Runs `f(index of the row, row of out)` over all rows of `m` elements, made of rows of `n`.
+fn for_each_row<T: Float>(n: usize, out: &mut [T], m: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    if out.is_empty() {
+        return;
+    }
     let some = (CHUNK / n.max(1)).max(1);
     threads::for_each_chunk(out, some * m, &|i, out| {
-        for (k, out) in out.chunks_mut(m).enumerate() {
-            let at = (i * some + k) * n;
-            f(&x[at..at + n], out);
-        }
+        out.chunks_mut(m).enumerate().for_each(|(k, out)| f(i * some + k, out));
     });
+}
+
+/// Row `i` of rows of length `n`.
+fn row<T>(x: &[T], n: usize, i: usize) -> &[T] {
+    &x[i * n..][..n]
 }
 
 /// `ln(sum(exp(row)))` of rows of length `n`; -inf for an empty row.
 pub(crate) fn logsumexp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
-    for_each_row(x, n, out, 1, &|x, out| {
-        let max = row_max(x);
+    for_each_row(n, out, 1, &|i, out| {
+        let x = row(x, n, i);
+        let max = largest(x);
         // An infinite largest element decides alone; subtracting it would give NaN.
         out[0] = if max.is_finite() { max + Real::ln(exp_sum(x, max)) } else { max };
     });
 }
 
 /// `exp(row) / sum(exp(row))` of rows of length `n`.
-pub(crate) fn softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
-    if !out.is_empty() {
-        for_each_row(x, n, out, n, &|x, out| {
-            exp_into(x, row_max(x), out);
-            let total = row_sum(out);
-            divide(out, total);
-        });
-    }
+pub(crate) fn softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| softmax_row(row(x, n, i), T::one(), out));
 }
 
 /// `row - logsumexp(row)` of rows of length `n`.
-pub(crate) fn log_softmax<T: Float>(x: &[T], n: usize, out: &mut [T]) {
-    if !out.is_empty() {
-        for_each_row(x, n, out, n, &|x, out| {
-            let max = row_max(x);
-            // First the shift, then the logarithm: large rows keep their small differences.
-            let log_total = Real::ln(exp_sum(x, max));
-            shift(x, max, log_total, out);
-        });
-    }
+pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| log_softmax_row(row(x, n, i), out));
 }
 
 /// Cross-entropy against class labels: `logsumexp(row) - row[label]`, rows of length `n`.
 pub(crate) fn cross_entropy<T: Float>(x: &[T], n: usize, labels: &[i64], out: &mut [T]) {
-    let some = (CHUNK / n.max(1)).max(1);
-    threads::for_each_chunk(out, some, &|i, out| {
-        for (k, out) in out.iter_mut().enumerate() {
-            let row = &x[(i * some + k) * n..][..n];
-            let max = row_max(row);
-            *out = (max - row[labels[i * some + k] as usize]) + Real::ln(exp_sum(row, max));
-        }
+    for_each_row(n, out, 1, &|i, out| {
+        let x = row(x, n, i);
+        let max = largest(x);
+        out[0] = (max - x[labels[i] as usize]) + Real::ln(exp_sum(x, max));
     });
 }
 
-/// The sum of `f(x)` over a row, or whatever else `join` makes of two numbers; in lanes, of which a long row has more.
+/// The cotangent of the scores of [`cross_entropy`]: `g (softmax(row) - 1 at the label)`, `g` a number for each row.
+pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &[i64], out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| {
+        softmax_row(row(x, n, i), g[i], out);
+        out[labels[i] as usize] -= g[i];
+    });
+}
+
+/// The cotangent of what [`softmax`] made `y` of: `y (g - sum(g y))`.
+pub(crate) fn softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| softmax_vjp_row(row(y, n, i), row(g, n, i), out));
+}
+
+/// The cotangent of what [`log_softmax`] made `y` of: `g - exp(y) sum(g)`.
+pub(crate) fn log_softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| log_softmax_vjp_row(row(y, n, i), row(g, n, i), out));
+}
+
+/// `(row - mean) / √(mean((row - mean)²) + eps)` of rows of length `n`.
+pub(crate) fn standardize<T: Float>([x]: [&[T]; 1], n: usize, eps: f64, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| standardize_row(row(x, n, i), T::of(eps), out));
+}
+
+/// The cotangent of what [`standardize`] made `y` of: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
+pub(crate) fn standardize_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| standardize_vjp_row(row(x, n, i), row(g, n, i), T::of(eps), out));
+}
+
+/// What `join` makes of `f` of all elements of rows of one length; in lanes, of which a long row has more.
 #[inline(always)]
-fn fold<T: Float>(x: &[T], start: T, f: impl Fn(T) -> T, join: impl Fn(T, T) -> T) -> T {
+fn fold<T: Float, const N: usize>(x: [&[T]; N], start: T, f: impl Fn([T; N]) -> T, join: impl Fn(T, T) -> T) -> T {
     #[inline(always)]
-    fn lanes<T: Float, const L: usize>(x: &[T], start: T, f: impl Fn(T) -> T, join: impl Fn(T, T) -> T) -> T {
+    fn lanes<T: Float, const N: usize, const L: usize>(
+        x: [&[T]; N],
+        start: T,
+        f: impl Fn([T; N]) -> T,
+        join: impl Fn(T, T) -> T,
+    ) -> T {
+        let n = x[0].len();
+        let (x, whole) = (x.map(|x| &x[..n]), n - n % L);
         let mut lanes = [start; L];
-        let (chunks, rest) = x.as_chunks::<L>();
-        for chunk in chunks {
-            lanes.iter_mut().zip(chunk).for_each(|(l, &x)| *l = join(*l, f(x)));
+        for at in (0..whole).step_by(L) {
+            let x = x.map(|x| &x[at..at + L]);
+            (0..L).for_each(|l| lanes[l] = join(lanes[l], f(x.map(|x| x[l]))));
         }
-        lanes.iter_mut().zip(rest).for_each(|(l, &x)| *l = join(*l, f(x)));
-        lanes.into_iter().fold(start, join)
+        let rest = x.map(|x| &x[whole..]);
+        lanes[..n - whole].iter_mut().enumerate().for_each(|(l, lane)| *lane = join(*lane, f(rest.map(|x| x[l]))));
+        let mut width = L;
+        while width > 1 {
+            width /= 2;
+            (0..width).for_each(|l| lanes[l] = join(lanes[l], lanes[l + width]));
+        }
+        lanes[0]
     }
-    if x.len() < 512 { lanes::<T, 8>(x, start, f, join) } else { lanes::<T, 64>(x, start, f, join) }
+    if x[0].len() < 512 { lanes::<T, N, 8>(x, start, f, join) } else { lanes::<T, N, 64>(x, start, f, join) }
+}
+
+/// The sum of `f` over rows.
+#[inline(always)]
+fn sum<T: Float, const N: usize>(x: [&[T]; N], f: impl Fn([T; N]) -> T) -> T {
+    fold(x, T::zero(), f, |a, b| a + b)
+}
+
+/// Mean, and `1 / √(variance + eps)`.
+#[inline(always)]
+fn scale<T: Float>(x: &[T], eps: T) -> (T, T) {
+    let n = T::of(x.len() as f64);
+    let mean = sum([x], |[x]| x) / n;
+    let variance = sum([x], |[x]| (x - mean) * (x - mean)) / n;
+    (mean, T::one() / Real::sqrt(variance + eps))
+}
+
+#[inline(always)]
+fn max<T: Float>(x: &[T]) -> T {
+    fold([x], Max::<T>::identity(), |[x]| x, Max::<T>::combine)
 }
 
 simd! {
-    fn row_max<T: Float>(x: &[T]) -> T {
-        fold(x, -T::INFINITY, |x| x, Real::max)
-    }
-}
-
-simd! {
-    fn row_sum<T: Float>(x: &[T]) -> T {
-        fold(x, T::zero(), |x| x, |a, b| a + b)
+    fn largest<T: Float>(x: &[T]) -> T {
+        max(x)
     }
 }
 
 simd! {
     /// `sum(exp(x - shift))`
     fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
-        fold(x, T::zero(), |x| Real::exp(x - shift), |a, b| a + b)
+        sum([x], |[x]| Real::exp(x - shift))
     }
 }
 
 simd! {
-    fn exp_into<T: Float>(x: &[T], shift: T, out: &mut [T]) {
+    /// `c softmax(x)`
+    fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
+        let shift = max(x);
         out.iter_mut().zip(x).for_each(|(o, &x)| *o = Real::exp(x - shift));
+        let share = c / sum([out], |[e]| e);
+        out.iter_mut().for_each(|o| *o *= share);
     }
 }
 
 simd! {
-    fn divide<T: Float>(out: &mut [T], by: T) {
-        out.iter_mut().for_each(|o| *o /= by);
+    fn log_softmax_row<T: Float>(x: &[T], out: &mut [T]) {
+        let shift = max(x);
+        // First the shift, then the logarithm: large rows keep their small differences.
+        let log_total = Real::ln(sum([x], |[x]| Real::exp(x - shift)));
+        out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - shift) - log_total);
     }
 }
 
 simd! {
-    fn shift<T: Float>(x: &[T], first: T, second: T, out: &mut [T]) {
-        out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - first) - second);
+    fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], out: &mut [T]) {
+        let mean = sum([y, g], |[y, g]| g * y);
+        out.iter_mut().zip(y).zip(g).for_each(|((o, &y), &g)| *o = y * (g - mean));
+    }
+}
+
+simd! {
+    fn log_softmax_vjp_row<T: Float>(y: &[T], g: &[T], out: &mut [T]) {
+        let total = sum([g], |[g]| g);
+        out.iter_mut().zip(y).zip(g).for_each(|((o, &y), &g)| *o = g - Real::exp(y) * total);
+    }
+}
+
+simd! {
+    fn standardize_row<T: Float>(x: &[T], eps: T, out: &mut [T]) {
+        let (mean, scale) = scale(x, eps);
+        out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - mean) * scale);
+    }
+}
+
+simd! {
+    fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: T, out: &mut [T]) {
+        let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
+        let y = |x: T| (x - mean) * scale;
+        let (along_one, along_y) = (sum([g], |[g]| g) / n, sum([x, g], |[x, g]| g * y(x)) / n);
+        let each = out.iter_mut().zip(x).zip(g);
+        each.for_each(|((o, &x), &g)| *o = scale * ((g - along_one) - y(x) * along_y));
     }
 }
 
@@ -124,7 +204,7 @@ mod tests {
     fn nothing_overflows() {
         let x = [1e5, -1e5, 99_999.0, 0.0];
         let (mut p, mut lse) = ([0.0f64; 4], [0.0]);
-        softmax(&x, 4, &mut p);
+        softmax([&x], 4, &mut p);
         logsumexp(&x, 4, &mut lse);
         assert!((p[0] + p[2] - 1.0).abs() < 1e-15 && p[1] == 0.0);
         assert!((lse[0] - 100_000.313_261_687_52).abs() < 1e-9);
@@ -132,18 +212,39 @@ mod tests {
         assert_eq!(lse[0], f64::NEG_INFINITY);
     }
 
+    /// Every function of rows of all lengths, in lanes and beside them, against its definition.
     #[test]
     fn rows_of_all_lengths() {
-        for n in (1..40).chain([511, 512, 1000]) {
+        for n in (1..40).chain([511, 512, 513, 575, 1000]) {
             let x: Vec<f64> = (0..3 * n).map(|i| ((i * 37) % 11) as f64 - 5.0).collect();
-            let (mut p, mut logp) = (vec![0.0; 3 * n], vec![0.0; 3 * n]);
-            softmax(&x, n, &mut p);
-            log_softmax(&x, n, &mut logp);
+            let g: Vec<f64> = (0..3 * n).map(|i| ((i * 29) % 7) as f64 - 2.5).collect();
+            let labels = [0, n as i64 - 1, n as i64 / 2];
+            let run = |f: &dyn Fn(&mut [f64])| {
+                let mut out = vec![0.0; 3 * n];
+                f(&mut out);
+                out
+            };
+            let (p, logp) = (run(&|out| softmax([&x], n, out)), run(&|out| log_softmax([&x], n, out)));
+            let (p_bar, logp_bar) =
+                (run(&|out| softmax_vjp([&p, &g], n, out)), run(&|out| log_softmax_vjp([&logp, &g], n, out)));
+            let scores = run(&|out| cross_entropy_vjp([&x, &g[..3]], n, &labels, out));
+            let z = run(&|out| standardize([&x], n, 0.5, out));
+            let z_bar = run(&|out| standardize_vjp([&x, &g], n, 0.5, out));
+            let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * b.abs().max(1.0), "{n}: {a} and not {b}");
             for r in 0..3 {
-                let total: f64 = x[r * n..][..n].iter().map(|x| f64::exp(*x)).sum();
-                for i in r * n..(r + 1) * n {
-                    assert!((p[i] - x[i].exp() / total).abs() < 1e-15);
-                    assert!((logp[i] - (x[i] - total.ln())).abs() < 1e-12);
+                let range = r * n..(r + 1) * n;
+                let sum = |f: &dyn Fn(usize) -> f64| range.clone().map(f).sum::<f64>();
+                let total = sum(&|i| x[i].exp());
+                let (mean, mean_g) = (sum(&|i| x[i]) / n as f64, sum(&|i| g[i]) / n as f64);
+                let scale = 1.0 / (sum(&|i| (x[i] - mean).powi(2)) / n as f64 + 0.5).sqrt();
+                for i in range.clone() {
+                    near(p[i], x[i].exp() / total);
+                    near(logp[i], x[i] - total.ln());
+                    near(p_bar[i], p[i] * (g[i] - sum(&|i| g[i] * p[i])));
+                    near(logp_bar[i], g[i] - p[i] * sum(&|i| g[i]));
+                    near(scores[i], g[r] * (p[i] - f64::from(i - r * n == labels[r] as usize)));
+                    near(z[i], (x[i] - mean) * scale);
+                    near(z_bar[i], scale * (g[i] - mean_g - z[i] * sum(&|i| g[i] * z[i]) / n as f64));
                 }
             }
         }

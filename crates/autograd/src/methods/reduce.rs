@@ -150,6 +150,18 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::LogSoftmax { axis }, &[x])
             }
 
+            /// (x - mean) / √(variance + ε) over the axes from `axis` to the last, the variance being the mean square of
+            /// x - mean: what layer normalization scales and shifts. NaN where all elements are equal and ε is 0.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 3.0], [10.0, 30.0]].standardize(1, 0.0), tensor![[-1.0, 1.0], [-1.0, 1.0]]);
+            /// ```
+            standardize, try_standardize(axis: isize, eps: f64) |x| {
+                let axis = resolve_axis("standardize", axis, &Value::shape(x))?;
+                Value::try_apply(Op::Standardize { axis, eps }, &[x])
+            }
+
             /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
             /// number per row. Fused: no probability is formed, nothing overflows.
             ///

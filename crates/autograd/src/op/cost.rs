@@ -65,10 +65,18 @@ impl Op {
             Op::Reduce { fold, .. } => Cost { flops: folded(*fold, x[0], y), bytes: moved },
             // The largest, a difference, its exponential, the sum, and a division or a last difference.
             Op::Softmax { .. } | Op::LogSoftmax { .. } => elementwise(5),
+            // A product or an exponential, a sum, and two operations with it.
+            Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } => elementwise(4),
+            // Mean and variance, then a difference and a product; for the cotangent four times as much.
+            Op::Standardize { .. } => elementwise(6),
+            Op::StandardizeVjp { .. } => elementwise(12),
             Op::CumSum { .. } => elementwise(1),
             Op::LogCumSumExp { .. } => elementwise(Binary::Logaddexp.flops()),
             Op::Recurrence { .. } => elementwise(2),
             Op::CrossEntropy { .. } => Cost { flops: 4 * size(x[0]) + 3 * size(y), bytes: moved + size(y) * INDEX },
+            Op::CrossEntropyVjp { .. } => {
+                Cost { flops: 5 * size(y) + 2 * size(x[1]), bytes: moved + size(x[1]) * INDEX }
+            }
             Op::MatMul { ta, .. } => {
                 let [.., rows, columns] = *x[0] else { return Cost::default() };
                 Cost { flops: 2 * size(y) * if *ta { rows } else { columns } as u64, bytes: moved }

@@ -22,8 +22,6 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tens
         Op::Unary(u) => unary(*u, x[0]),
         Op::Binary(b) => binary(*b, x[0], x[1], shape),
         Op::Linalg(factor) => factor.eval(x, shape),
-        Op::Softmax { axis } => along_rows(x[0], *axis, rows::softmax),
-        Op::LogSoftmax { axis } => along_rows(x[0], *axis, rows::log_softmax),
         op => view(op, x).unwrap_or_else(|| Tensor::build(shape, |out| eval_into(op, x, shape, out))),
     }
 }
@@ -51,11 +49,16 @@ pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], ou
         Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| binary_map(*f, a, b, out)),
         Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
         Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
-        Op::Softmax { .. } | Op::LogSoftmax { .. } | Op::Linalg(_) => eval(op, x, shape).copy_into(out),
+        Op::Linalg(_) => eval(op, x, shape).copy_into(out),
+        Op::Softmax { .. }
+        | Op::SoftmaxVjp { .. }
+        | Op::LogSoftmax { .. }
+        | Op::LogSoftmaxVjp { .. }
+        | Op::Standardize { .. }
+        | Op::StandardizeVjp { .. }
+        | Op::CrossEntropy { .. }
+        | Op::CrossEntropyVjp { .. } => super::rows::eval(op, x, out),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
-        Op::CrossEntropy { labels } => {
-            rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels.contiguous()), out)
-        }
         Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
         Op::Place { spans, .. } => {
             out.fill(T::zero());
@@ -318,16 +321,6 @@ fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
     });
     fold_axes::<reduce::Squares<T>>(&binary(Binary::Div, x, &scale, x.shape()), axes, out);
     out.iter_mut().zip(scale.iter()).for_each(|(sum, scale)| *sum = Real::sqrt(*sum) * scale);
-}
-
-/// Runs a kernel of rows along any axis.
-fn along_rows<T: Float>(x: &Tensor<T>, axis: usize, kernel: fn(&[T], usize, &mut [T])) -> Tensor<T> {
-    // The axis changes places with the last one, and back: swapping twice is the identity.
-    let mut order: Shape = (0..x.rank()).collect();
-    order.swap(axis, x.rank() - 1);
-    let rows = x.permuted(&order).contiguous();
-    let n = x.shape()[axis];
-    Tensor::build(rows.shape(), |out| kernel(flat(&rows), n, out)).permuted(&order)
 }
 
 // ---- placing ----

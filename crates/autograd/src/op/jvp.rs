@@ -1,8 +1,8 @@
 //! The forward rules of structured ops: tangents of the inputs in, the tangent of the output out. Most of these ops are
 //! linear, and a linear op is its own derivative.
 
-use super::vjp::{column, weights};
-use super::{Fold, Op, scan};
+use super::vjp::weights;
+use super::{Fold, Op, rows, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
@@ -25,13 +25,15 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
                 weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
             })
         }
-        Op::Softmax { axis } => first.map(|t| y.mul(&t.sub(&y.mul(t).sum_axis(*axis)))),
-        Op::LogSoftmax { axis } => first.map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
+        Op::Softmax { .. }
+        | Op::SoftmaxVjp { .. }
+        | Op::LogSoftmax { .. }
+        | Op::LogSoftmaxVjp { .. }
+        | Op::Standardize { .. }
+        | Op::StandardizeVjp { .. }
+        | Op::CrossEntropy { .. }
+        | Op::CrossEntropyVjp { .. } => rows::jvp(op, x, y, t),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
-        Op::CrossEntropy { labels } => first.map(|t| {
-            let expected = x[0].softmax(1).mul(t).sum_axis(1);
-            expected.sub(&t.gather(1, &column(labels))).reshape(&y.shape())
-        }),
         // Linear in either operand.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
             let a = t[0].map(|t| V::apply(op.clone(), &[t, x[1]]));

@@ -13,6 +13,7 @@ pub(crate) mod linalg;
 pub(crate) mod number;
 pub mod pool;
 pub(crate) mod reads;
+pub(crate) mod rows;
 pub mod rule;
 pub(crate) mod scan;
 pub(crate) mod shape;
@@ -121,10 +122,35 @@ ops! {
         /// Which axis.
         axis: usize
     };
+    /// The cotangent of what `Softmax` made y of, from that of y: y (g - Σ g y), inputs y, g.
+    SoftmaxVjp {
+        /// Which axis.
+        axis: usize
+    };
     /// x - ln Σ eˣ along an axis.
     LogSoftmax {
         /// Which axis.
         axis: usize
+    };
+    /// The cotangent of what `LogSoftmax` made y of, from that of y: g - eʸ Σ g, inputs y, g.
+    LogSoftmaxVjp {
+        /// Which axis.
+        axis: usize
+    };
+    /// (x - mean) / √(variance + ε) over the last axes, the variance being the mean of the squares of x - mean.
+    Standardize {
+        /// The first of these axes.
+        axis: usize,
+        /// ε
+        eps: f64
+    };
+    /// The cotangent of what `Standardize` made y of, from that of y: (g - mean g - y mean(g y)) / √(variance + ε),
+    /// inputs x, g.
+    StandardizeVjp {
+        /// The first of these axes.
+        axis: usize,
+        /// ε
+        eps: f64
     };
     /// Running sums along an axis.
     CumSum {
@@ -148,6 +174,12 @@ ops! {
     };
     /// ln Σ eˣ - `x[label]` for each row of a matrix.
     CrossEntropy {
+        /// The right column of each row.
+        labels: Tensor<i64>
+    };
+    /// The cotangent of what `CrossEntropy` judges, from one of a number per row: g (softmax(x) - 1 at the label), inputs
+    /// x `[rows, classes]`, g `[rows]`.
+    CrossEntropyVjp {
         /// The right column of each row.
         labels: Tensor<i64>
     };
@@ -286,11 +318,16 @@ impl Op {
                 Fold::LogSumExp => "logsumexp",
             },
             Op::Softmax { .. } => "softmax",
+            Op::SoftmaxVjp { .. } => "softmax_vjp",
             Op::LogSoftmax { .. } => "log_softmax",
+            Op::LogSoftmaxVjp { .. } => "log_softmax_vjp",
+            Op::Standardize { .. } => "standardize",
+            Op::StandardizeVjp { .. } => "standardize_vjp",
             Op::CumSum { .. } => "cumsum",
             Op::LogCumSumExp { .. } => "logcumsumexp",
             Op::Recurrence { .. } => "recurrence",
             Op::CrossEntropy { .. } => "cross_entropy",
+            Op::CrossEntropyVjp { .. } => "cross_entropy_vjp",
             Op::MatMul { .. } => "matmul",
             Op::Linalg(factor) => factor.name(),
             Op::Reshape { .. } => "reshape",
@@ -320,7 +357,7 @@ impl Op {
             | Op::TakeAdd { index, .. }
             | Op::Gather { index, .. }
             | Op::GatherAdd { index, .. } => Some(index),
-            Op::CrossEntropy { labels } => Some(labels),
+            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
             _ => None,
         }
     }
@@ -330,7 +367,7 @@ impl Op {
         match self {
             Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
             Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
-            Op::CrossEntropy { .. } => input[1],
+            Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
             _ => unreachable!("it holds no integers"),
         }
     }
@@ -342,7 +379,7 @@ impl Op {
             | Op::TakeAdd { index, .. }
             | Op::Gather { index, .. }
             | Op::GatherAdd { index, .. } => Some(index),
-            Op::CrossEntropy { labels } => Some(labels),
+            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
             _ => None,
         }
     }
@@ -358,6 +395,10 @@ impl Op {
             | Op::ConvWeight { .. }
             | Op::Pick { .. }
             | Op::PickAdd { .. }
+            | Op::SoftmaxVjp { .. }
+            | Op::LogSoftmaxVjp { .. }
+            | Op::CrossEntropyVjp { .. }
+            | Op::StandardizeVjp { .. }
             | Op::Recurrence { .. } => Some(2),
             Op::Where => Some(3),
             Op::Linalg(factor) => Some(factor.arity()),

@@ -14,8 +14,11 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
             let side = |i: usize, side| if active(i) { f.reads(side) } else { 0 };
             side(0, Side::A) | side(1, Side::B)
         }
-        // The mask, the first operand of a choice, the labels' logits.
-        Op::Where | Op::Pick { .. } | Op::PickAdd { .. } | Op::CrossEntropy { .. } => 1,
+        // The mask, the first operand of a choice, the labels' logits, what is standardized.
+        Op::Where | Op::Pick { .. } | Op::PickAdd { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
+        // Linear in the second.
+        Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } | Op::CrossEntropyVjp { .. } => 1 | (active(0) as u32) << 1,
+        Op::StandardizeVjp { .. } => 1 | if active(0) { 2 | OUTPUT } else { 0 },
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => 0,
         Op::Reduce { fold: Fold::Prod, .. } => 1,
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,

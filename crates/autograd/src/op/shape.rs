@@ -30,11 +30,18 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             }
             checked(name, reduced_shape(x[0], *axes, *keep))
         }
-        Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::CumSum { axis, .. } | Op::LogCumSumExp { axis } => {
+        Op::Softmax { axis }
+        | Op::LogSoftmax { axis }
+        | Op::Standardize { axis, .. }
+        | Op::CumSum { axis, .. }
+        | Op::LogCumSumExp { axis } => {
             size_of_axis(name, *axis, x[0])?;
             checked(name, x[0].into())
         }
-        Op::Recurrence { axis, .. } => {
+        Op::Recurrence { axis, .. }
+        | Op::SoftmaxVjp { axis }
+        | Op::LogSoftmaxVjp { axis }
+        | Op::StandardizeVjp { axis, .. } => {
             size_of_axis(name, *axis, x[0])?;
             if x[0] == x[1] {
                 checked(name, x[0].into())
@@ -42,7 +49,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 mismatch(name, x[1], format!("it must be {:?}, too", x[0]))
             }
         }
-        Op::CrossEntropy { labels } => {
+        Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => {
             let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
             if labels.shape() != [rows] {
                 return mismatch(
@@ -52,7 +59,12 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 );
             }
             check_index(name, labels, classes)?;
-            Ok([rows].as_slice().into())
+            match x {
+                [_] => Ok([rows].as_slice().into()),
+                [_, [numbers]] if *numbers == rows => checked(name, x[0].into()),
+                [_, other, ..] => mismatch(name, other, format!("there must be one number per row: [{rows}]")),
+                [] => unreachable!("it has inputs"),
+            }
         }
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),

@@ -1,11 +1,11 @@
 //! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
 //! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
 
-use super::{Fold, Op, conv, scan};
+use super::{Fold, Op, conv, rows, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
-use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
@@ -41,14 +41,15 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
                 }
             })]
         }
-        Op::Softmax { axis } => smallvec![Some(y.mul(&g.sub(&g.mul(y).sum_axis(*axis))))],
-        Op::LogSoftmax { axis } => smallvec![Some(g.sub(&y.exp().mul(&g.sum_axis(*axis))))],
+        Op::Softmax { .. }
+        | Op::SoftmaxVjp { .. }
+        | Op::LogSoftmax { .. }
+        | Op::LogSoftmaxVjp { .. }
+        | Op::Standardize { .. }
+        | Op::StandardizeVjp { .. }
+        | Op::CrossEntropy { .. }
+        | Op::CrossEntropyVjp { .. } => rows::vjp(op, x, y, g, wants),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
-        Op::CrossEntropy { labels } => {
-            let rows = g.shape()[0];
-            let (g, at) = (g.reshape(&[rows, 1]), column(labels));
-            smallvec![Some(x[0].softmax(1).mul(&g).sub(&g.gather_add(1, &at, x[0].shape()[1])))]
-        }
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change the flags, never the data.
         Op::MatMul { ta, tb } => {
             let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };
@@ -140,9 +141,4 @@ pub(crate) fn inverse(order: &[usize]) -> Shape {
     let mut inverse: Shape = order.into();
     order.iter().enumerate().for_each(|(i, &axis)| inverse[axis] = i);
     inverse
-}
-
-/// Labels as an index of one column.
-pub(crate) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
-    labels.as_shape(&[labels.len(), 1])
 }

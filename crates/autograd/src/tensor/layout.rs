@@ -128,7 +128,7 @@ impl AxisSet {
     }
 
     /// One axis.
-    pub(crate) fn one(axis: usize) -> AxisSet {
+    pub fn one(axis: usize) -> AxisSet {
         AxisSet(1 << axis)
     }
 
@@ -138,7 +138,7 @@ impl AxisSet {
     }
 
     /// The set with one more axis.
-    pub(crate) fn with(self, axis: usize) -> AxisSet {
+    pub fn with(self, axis: usize) -> AxisSet {
         AxisSet(self.0 | 1 << axis)
     }
 

@@ -18,13 +18,17 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             };
             (elements > 0 || !has_no_identity).then(|| x.iter().enumerate().filter_map(size).collect())
         }
-        (Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::CumSum { axis, .. } | Op::LogCumSumExp { axis }, [x]) => {
-            x.get(*axis).map(|_| x.clone())
-        }
-        (Op::Recurrence { axis, .. }, [a, b]) => (*axis < a.len() && a == b).then(|| a.clone()),
+        (Op::Softmax { axis } | Op::LogSoftmax { axis } | Op::Standardize { axis, .. }, [x])
+        | (Op::CumSum { axis, .. } | Op::LogCumSumExp { axis }, [x]) => x.get(*axis).map(|_| x.clone()),
+        (Op::SoftmaxVjp { axis } | Op::LogSoftmaxVjp { axis } | Op::StandardizeVjp { axis, .. }, [a, b])
+        | (Op::Recurrence { axis, .. }, [a, b]) => (*axis < a.len() && a == b).then(|| a.clone()),
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
             (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])
+        }
+        (Op::CrossEntropyVjp { labels }, [x, numbers]) => {
+            let scores = shape(&Op::CrossEntropy { labels: labels.clone() }, std::slice::from_ref(x))?;
+            (*numbers == scores).then(|| x.clone())
         }
         (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
         (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),

@@ -3,14 +3,6 @@
 use autograd::{Axes, Error, Float, Result, Shape, Var};
 use smallvec::SmallVec;
 
-/// `(x - mean) / √(var + ε)` over some axes, with the biased variance.
-#[track_caller]
-fn standardize<'t, T: Float>(x: Var<'t, T>, axes: Axes, eps: f64) -> Result<Var<'t, T>> {
-    let centred = x - x.try_mean(axes.clone(), true)?;
-    let variance = centred.square().try_mean(axes, true)?;
-    Ok(centred / (variance + T::of(eps)).sqrt())
-}
-
 /// `y · weight + bias`, what there is of them.
 #[track_caller]
 fn affine<'t, T: Float>(y: Var<'t, T>, weight: Option<Var<'t, T>>, bias: Option<Var<'t, T>>) -> Var<'t, T> {
@@ -81,8 +73,8 @@ pub fn layer_norm<'t, T: Float>(
     bias: Option<Var<'t, T>>,
     eps: f64,
 ) -> Result<Var<'t, T>> {
-    let axes = trailing("layer_norm", x, shape, [weight, bias])?;
-    Ok(affine(standardize(x, axes, eps)?, weight, bias))
+    trailing("layer_norm", x, shape, [weight, bias])?;
+    Ok(affine(x.try_standardize(-(shape.len() as isize), eps)?, weight, bias))
 }
 
 /// `x / √(mean x² + ε) · weight` over the last axes, those of `shape`; without `ε`, the type's machine epsilon. Source:
@@ -137,7 +129,7 @@ pub fn group_norm<'t, T: Float>(
     }
     same_sizes(OP, &[channels], [weight, bias])?;
     let size = channels / groups * shape[2..].iter().product::<usize>();
-    let y = standardize(x.try_reshape(&[shape[0], groups, size])?, 2.into(), eps)?.reshape(&shape);
+    let y = x.try_reshape(&[shape[0], groups, size])?.try_standardize(2, eps)?.reshape(&shape);
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
     Ok(affine(y, weight.map(wide), bias.map(wide)))
 }

@@ -1,0 +1,162 @@
+//! Functions of rows: the softmax and what is near it, standardization; values and rules. The cotangent of each is an op of
+//! its own, one pass over memory, with rules in its turn.
+
+use super::eval::flat;
+use super::vjp::Cotangents;
+use super::{Fold, Op, Unary};
+use crate::float::Float;
+use crate::kernel::rows;
+use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::value::Value;
+use smallvec::smallvec;
+
+/// The value of a function of rows, of the shape of its first input.
+pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
+    match op {
+        Op::Softmax { axis } => along([x[0]], *axis, out, rows::softmax),
+        Op::SoftmaxVjp { axis } => along([x[0], x[1]], *axis, out, rows::softmax_vjp),
+        Op::LogSoftmax { axis } => along([x[0]], *axis, out, rows::log_softmax),
+        Op::LogSoftmaxVjp { axis } => along([x[0], x[1]], *axis, out, rows::log_softmax_vjp),
+        Op::CrossEntropy { labels } => {
+            rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels.contiguous()), out)
+        }
+        Op::CrossEntropyVjp { labels } => {
+            let (scores, g, labels) = (x[0].contiguous(), x[1].contiguous(), labels.contiguous());
+            rows::cross_entropy_vjp([flat(&scores), flat(&g)], x[0].shape()[1], flat(&labels), out)
+        }
+        Op::Standardize { axis, eps } => {
+            let n = x[0].shape()[*axis..].iter().product();
+            rows::standardize([flat(&x[0].contiguous())], n, *eps, out)
+        }
+        Op::StandardizeVjp { axis, eps } => {
+            let n = x[0].shape()[*axis..].iter().product();
+            rows::standardize_vjp([flat(&x[0].contiguous()), flat(&x[1].contiguous())], n, *eps, out)
+        }
+        _ => unreachable!("no function of rows"),
+    }
+}
+
+/// Runs a kernel of rows along any axis.
+fn along<T: Float, const N: usize>(
+    x: [&Tensor<T>; N],
+    axis: usize,
+    out: &mut [T],
+    kernel: fn([&[T]; N], usize, &mut [T]),
+) {
+    let (rank, n) = (x[0].rank(), x[0].shape()[axis]);
+    if axis + 1 == rank {
+        let x = x.map(Tensor::contiguous);
+        return kernel(x.each_ref().map(flat), n, out);
+    }
+    // The axis changes places with the last one, and back: swapping twice is the identity.
+    let mut order: Shape = (0..rank).collect();
+    order.swap(axis, rank - 1);
+    let x = x.map(|x| x.permuted(&order).contiguous());
+    let rows = Tensor::build(x[0].shape(), |out| kernel(x.each_ref().map(flat), n, out));
+    rows.permuted(&order).copy_into(out);
+}
+
+/// The cotangents of the inputs of a function of rows.
+pub(crate) fn vjp<T: Float, V: Value<T>>(
+    op: &Op,
+    x: &[&V],
+    y: &V,
+    g: &V,
+    wants: &dyn Fn(usize) -> bool,
+) -> Cotangents<V> {
+    match op {
+        Op::Softmax { axis } => smallvec![Some(V::apply(Op::SoftmaxVjp { axis: *axis }, &[y, g]))],
+        // y (t - Σ t y), linear in t by a matrix that is its own transpose.
+        Op::SoftmaxVjp { axis } => {
+            let (p, t) = (x[0], x[1]);
+            let p_bar = || g.mul(&t.sub(&t.mul(p).sum_axis(*axis))).sub(&t.mul(&g.mul(p).sum_axis(*axis)));
+            smallvec![wants(0).then(p_bar), wants(1).then(|| V::apply(op.clone(), &[p, g]))]
+        }
+        Op::LogSoftmax { axis } => smallvec![Some(V::apply(Op::LogSoftmaxVjp { axis: *axis }, &[y, g]))],
+        // t - eʸ Σ t
+        Op::LogSoftmaxVjp { axis } => {
+            let (share, t) = (x[0].exp().mul(g), x[1]);
+            let y_bar = || V::unary(&share.mul(&t.sum_axis(*axis)), Unary::Neg);
+            smallvec![wants(0).then(y_bar), wants(1).then(|| g.sub(&share.sum_axis(*axis)))]
+        }
+        Op::CrossEntropy { labels } => {
+            smallvec![Some(V::apply(Op::CrossEntropyVjp { labels: labels.clone() }, &[x[0], g]))]
+        }
+        // t (softmax(x) - 1 at the label)
+        Op::CrossEntropyVjp { .. } => {
+            let x_bar = || V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), &g.mul(&column(x[1]))]);
+            smallvec![
+                wants(0).then(x_bar),
+                wants(1).then(|| surplus(op, x[0]).mul(g).sum_axis(1).reshape(&x[1].shape()))
+            ]
+        }
+        Op::Standardize { axis, eps } => {
+            smallvec![Some(V::apply(Op::StandardizeVjp { axis: *axis, eps: *eps }, &[x[0], g]))]
+        }
+        // The derivative of a standardization is symmetric, and so is that of this one: a tensor of third order.
+        Op::StandardizeVjp { .. } => {
+            smallvec![wants(0).then(|| bend(op, x, y, g)), wants(1).then(|| V::apply(op.clone(), &[x[0], g]))]
+        }
+        _ => unreachable!("no function of rows"),
+    }
+}
+
+/// The tangent of the output of a function of rows.
+pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&V>]) -> Option<V> {
+    let sum = |a: Option<V>, b: Option<V>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.add(&b)),
+        (a, b) => a.or(b),
+    };
+    match op {
+        Op::Softmax { axis } => t[0].map(|t| V::apply(Op::SoftmaxVjp { axis: *axis }, &[y, t])),
+        Op::SoftmaxVjp { axis } => {
+            let (p, u) = (x[0], x[1]);
+            let of_p = t[0].map(|t| t.mul(&u.sub(&u.mul(p).sum_axis(*axis))).sub(&p.mul(&u.mul(t).sum_axis(*axis))));
+            sum(of_p, t[1].map(|t| V::apply(op.clone(), &[p, t])))
+        }
+        Op::LogSoftmax { axis } => t[0].map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
+        Op::LogSoftmaxVjp { axis } => {
+            let of_y = t[0].map(|t| V::unary(&x[0].exp().mul(t).mul(&x[1].sum_axis(*axis)), Unary::Neg));
+            sum(of_y, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+        }
+        Op::CrossEntropy { labels } => {
+            let rule = Op::CrossEntropyVjp { labels: labels.clone() };
+            t[0].map(|t| surplus(&rule, x[0]).mul(t).sum_axis(1).reshape(&y.shape()))
+        }
+        Op::CrossEntropyVjp { .. } => {
+            let of_x = |t: &V| V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), t]).mul(&column(x[1]));
+            sum(t[0].map(of_x), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+        }
+        Op::Standardize { axis, eps } => {
+            t[0].map(|t| V::apply(Op::StandardizeVjp { axis: *axis, eps: *eps }, &[x[0], t]))
+        }
+        Op::StandardizeVjp { .. } => {
+            sum(t[0].map(|t| bend(op, x, y, t)), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+        }
+        _ => unreachable!("no function of rows"),
+    }
+}
+
+/// One number for each row as a column beside the rows.
+fn column<T: Float, V: Value<T>>(x: &V) -> V {
+    x.reshape(&[x.shape()[0], 1])
+}
+
+/// softmax(x) - 1 at the label.
+fn surplus<T: Float, V: Value<T>>(rule: &Op, x: &V) -> V {
+    V::apply(rule.clone(), &[x, &x.number(T::one()).expand(&x.shape()[..1])])
+}
+
+/// How `S(x) u`, with `S` the derivative of the standardization `z` of `x`, changes as `x` moves along `t`. With
+/// `S u = r (u - mean u - z mean(u z))` and `r = 1 / √(variance + ε)` it is
+/// `-r (z mean(t S u) + S t mean(u z) + S u mean(t z))`.
+fn bend<T: Float, V: Value<T>>(op: &Op, x: &[&V], s_u: &V, t: &V) -> V {
+    let Op::StandardizeVjp { axis, eps } = op else { unreachable!("no derivative of a standardization") };
+    let ([x, u], axes) = ([x[0], x[1]], (*axis..x[0].shape().len()).fold(AxisSet::default(), AxisSet::with));
+    let mean = |v: &V| v.reduce(Fold::Mean, axes, true);
+    let (z, s_t) = (V::apply(Op::Standardize { axis: *axis, eps: *eps }, &[x]), V::apply(op.clone(), &[x, t]));
+    let variance = mean(&x.sub(&mean(x)).unary(Unary::Square));
+    let r = variance.add(&x.number(T::of(*eps))).unary(Unary::Rsqrt);
+    let turned = z.mul(&mean(&t.mul(s_u))).add(&s_t.mul(&mean(&u.mul(&z)))).add(&s_u.mul(&mean(&t.mul(&z))));
+    turned.mul(&r).unary(Unary::Neg)
+}
