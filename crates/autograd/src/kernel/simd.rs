@@ -44,6 +44,19 @@ fn detect() -> Level {
     if wide { Level::Avx512 } else { Level::Avx2 }
 }
 
+/// Asks for the memory of a slice, so that it is in the cache by the time it is read or written.
+#[inline]
+pub(crate) fn prefetch<T>(x: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in x.chunks((64 / size_of::<T>()).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: it is a hint; nothing is read, and no address is wrong.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}
+
 /// Defines a function whose body is compiled for the baseline, for AVX2 with FMA, and for AVX-512.
 macro_rules! simd {
     ($(#[$doc:meta])* $vis:vis fn $name:ident <$T:ident : $Bound:path> ($($arg:ident : $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block) => {
@@ -76,3 +89,13 @@ macro_rules! simd {
     };
 }
 pub(crate) use simd;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn any_slice_may_be_asked_for() {
+        let x = [1.0_f64; 40];
+        (0..=x.len()).for_each(|n| super::prefetch(&x[n / 2..n]));
+        super::prefetch::<f32>(&[]);
+    }
+}

@@ -11,7 +11,7 @@ use crate::op::{Fold, Op, eval};
 use crate::tensor::view::Span;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// Nodes that run as one step.
 #[derive(Debug, Default)]
@@ -22,9 +22,17 @@ pub(super) struct Cluster {
     pub(super) product: Option<u32>,
     /// Sums of their values that are taken on the way.
     pub(super) folds: SmallVec<[u32; 2]>,
+    /// Elementwise nodes of another shape, which are read as [`Padded`] here and nowhere else: each block computes what it
+    /// needs of them.
+    pub(super) feed: Option<Box<Cluster>>,
     /// Any other node: then it is alone.
     pub(super) single: Option<u32>,
+    /// Whether its nodes are numbers and short rows, and sums of them.
+    pub(super) small: bool,
 }
+
+/// The longest row that counts as small.
+pub(super) const ROW: usize = 32;
 
 /// A stretch of zeros with something put into it, as a cluster reads it: the zeros are never written down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,19 +57,25 @@ pub(super) fn padded<T: Float>(g: &Graph<T>, id: u32) -> Option<Padded> {
     (stretch && step == 1 && len > 0).then(|| Padded { input: node.inputs[0], start: start * inner, len: len * inner })
 }
 
-/// The most nodes of a cluster of arrays: their registers have to stay in the first-level cache.
+/// The most nodes of a cluster of arrays: their registers have to stay in the first-level cache. Numbers have none, and all
+/// that belong together may run together.
 const MOST: usize = 128;
 
 /// All steps, in an order that respects what they need and otherwise that of the recording.
 pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
-    let levels = Levels::of(g);
+    let levels = Levels::of(g, small(g));
     let mut sets = Sets::new(g.nodes.len());
     let joins = |a: u32, b: u32| levels.at[a as usize] == levels.at[b as usize] && same_shape(g, a, b);
+    let is_small = |id: u32| levels.small[id as usize];
+    let mut others: HashMap<u32, u32> = HashMap::new();
+    for id in (0..g.nodes.len() as u32).filter(|&id| is_small(id)) {
+        sets.join(id, *others.entry(levels.at[id as usize]).or_insert(id));
+    }
     // The last elementwise reader of each value: readers of one value at one level share its reading.
     let mut reader: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
-    for id in maps(g) {
+    for id in maps(g).filter(|&id| !is_small(id)) {
         for &input in &g.nodes[id as usize].inputs {
-            if is_map(g, input) && joins(id, input) {
+            if is_map(g, input) && !is_small(input) && joins(id, input) {
                 sets.join(id, input);
             }
             if !g.is_const(input) && same_shape(g, id, input) {
@@ -79,12 +93,13 @@ pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
         if matches!(g.nodes[id as usize].act, Act::Input | Act::Const) {
             continue;
         }
-        if is_map(g, id) {
+        if is_map(g, id) || is_small(id) {
             let set = sets.find(id) as usize;
-            let full = begun[set] == u32::MAX || steps[begun[set] as usize].maps.len() >= most(g, id);
+            let most = if is_small(id) || is_number(g, id) { usize::MAX } else { MOST };
+            let full = begun[set] == u32::MAX || steps[begun[set] as usize].maps.len() >= most;
             if full {
                 begun[set] = steps.len() as u32;
-                steps.push(Cluster::default());
+                steps.push(Cluster { small: is_small(id), ..Cluster::default() });
             }
             steps[begun[set] as usize].maps.push(id);
             step_of[id as usize] = begun[set];
@@ -95,6 +110,7 @@ pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
     }
     absorb(g, &mut steps, &mut step_of);
     let padding = pad(g, &mut steps, &mut step_of);
+    feed(g, &mut steps, &mut step_of, &padding);
     (ordered(g, steps, &step_of), padding)
 }
 
@@ -105,6 +121,7 @@ fn pad<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) -> Ha
     for (id, node) in g.nodes.iter().enumerate() {
         for input in node.inputs.iter().filter(|_| step_of[id] != u32::MAX) {
             let reads = is_map(g, id as u32) && same_shape(g, id as u32, *input) && !is_number(g, *input);
+            let reads = reads && !steps[step_of[id] as usize].small;
             if !reads || padding.contains(&(id as u32)) {
                 padding.remove(input);
             }
@@ -117,11 +134,6 @@ fn pad<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) -> Ha
         step_of[id as usize] = step_of[input as usize];
     }
     padding
-}
-
-/// Numbers have no registers to spare: all that belong together may run together.
-fn most<T: Float>(g: &Graph<T>, id: u32) -> usize {
-    if is_number(g, id) { usize::MAX } else { MOST }
 }
 
 fn same_shape<T: Float>(g: &Graph<T>, a: u32, b: u32) -> bool {
@@ -147,8 +159,8 @@ fn maps<T: Float>(g: &Graph<T>) -> impl Iterator<Item = u32> {
     (0..g.nodes.len() as u32).filter(|&id| is_map(g, id))
 }
 
-/// Products and sums of single readers and writers join their clusters.
-fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
+/// The steps that read each node; `u32::MAX` stands for the caller of the program.
+fn readers<T: Float>(g: &Graph<T>, step_of: &[u32]) -> Vec<SmallVec<[u32; 2]>> {
     let mut readers: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
     for (id, node) in g.nodes.iter().enumerate() {
         for &input in &node.inputs {
@@ -159,6 +171,41 @@ fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
         }
     }
     g.outputs.iter().for_each(|&id| readers[id as usize].push(u32::MAX));
+    readers
+}
+
+/// Clusters whose values are put into zeros at places near each other, and read there by one other cluster alone, become
+/// part of it: what the derivative of a function of neighbours (`x[1..] - x[..n - 1]`) adds up is never written down.
+fn feed<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32], padding: &HashSet<u32>) {
+    /// How far apart the places may be: so many elements more are computed for each block.
+    const APART: usize = 64;
+    let readers = readers(g, step_of);
+    let mut pads: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); steps.len()];
+    for &id in padding.iter().filter(|&&id| step_of[id as usize] != u32::MAX) {
+        pads[step_of[id as usize] as usize].push(id);
+    }
+    for (from, pads) in pads.iter().enumerate() {
+        let Some(&[to]) = pads.first().map(|&id| &readers[id as usize][..]) else { continue };
+        let starts = || pads.iter().filter_map(|&id| padded(g, id)).map(|padded| padded.start);
+        let near = starts().max() <= starts().min().map(|least| least + APART);
+        let alone = pads.iter().all(|&id| readers[id as usize][..] == [to])
+            && steps[from].maps.iter().all(|&id| readers[id as usize].iter().all(|&step| step == from as u32));
+        let plain = |step: &Cluster| {
+            let arrays = step.maps.first().is_some_and(|&id| !is_number(g, id));
+            arrays && !step.small && step.product.is_none() && step.feed.is_none()
+        };
+        let plain = plain(&steps[from]) && steps[from].folds.is_empty() && plain(&steps[to as usize]);
+        if near && alone && plain {
+            let cluster = std::mem::take(&mut steps[from]);
+            cluster.maps.iter().chain(pads).for_each(|&id| step_of[id as usize] = to);
+            steps[to as usize].feed = Some(Box::new(cluster));
+        }
+    }
+}
+
+/// Products and sums of single readers and writers join their clusters.
+fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
+    let readers = readers(g, step_of);
     for id in (0..g.nodes.len() as u32).rev() {
         let Act::Op(op) = &g.nodes[id as usize].act else { continue };
         let own = step_of[id as usize];
@@ -179,6 +226,9 @@ fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
         let (own, node) = (step_of[id as usize], &g.nodes[id as usize]);
         let Some(unit) = fold_unit(g, id).filter(|_| is_map(g, node.inputs[0])) else { continue };
         let writer = step_of[node.inputs[0] as usize] as usize;
+        if steps[own as usize].small || steps[writer].small {
+            continue;
+        }
         let cluster = &mut steps[writer];
         let alike = cluster.folds.iter().all(|&other| fold_unit(g, other) == Some(unit));
         if cluster.product.is_none() && alike {
@@ -193,7 +243,7 @@ fn takes_product<T: Float>(g: &Graph<T>, cluster: &Cluster, product: u32) -> boo
     let Some(&first) = cluster.maps.first() else { return false };
     let batch = g.shape(product).len() - 2;
     let single = g.shape(product)[..batch].iter().all(|&d| d == 1);
-    cluster.product.is_none() && same_shape(g, first, product) && single && !is_number(g, product)
+    cluster.product.is_none() && !cluster.small && same_shape(g, first, product) && single && !is_number(g, product)
 }
 
 /// For a sum that can be taken while its elements are computed: how many elements at a time.
@@ -247,27 +297,61 @@ fn ordered<T: Float>(g: &Graph<T>, steps: Vec<Cluster>, step_of: &[u32]) -> Vec<
     order
 }
 
+/// Which nodes are small: numbers and short rows, computed element by element or summed. A long recurrence of them is no
+/// matter of memory but of steps, and runs as one; where there are not very many, none counts.
+fn small<T: Float>(g: &Graph<T>) -> Vec<bool> {
+    const MANY: usize = 1024;
+    let len = |id: u32| g.shape(id).iter().product::<usize>();
+    let is_small = |id: u32| {
+        let inputs = &g.nodes[id as usize].inputs;
+        let elementwise = || len(id) <= ROW && inputs.iter().all(|&i| len(i) == len(id) || len(i) == 1);
+        match &g.nodes[id as usize].act {
+            Act::Input | Act::Const => false,
+            Act::Unary(_) | Act::Binary(_) => elementwise(),
+            Act::Op(op) => match **op {
+                Op::Where | Op::Reshape { .. } => elementwise(),
+                Op::Reduce { fold: Fold::Sum, .. } => len(id) == 1 && len(inputs[0]) <= ROW,
+                _ => false,
+            },
+        }
+    };
+    let mut small: Vec<bool> = (0..g.nodes.len() as u32).map(is_small).collect();
+    let rows = (0..g.nodes.len() as u32).filter(|&id| small[id as usize] && len(id) > 1).count();
+    if rows < MANY || 2 * rows < g.nodes.len() {
+        small.fill(false);
+    }
+    small
+}
+
 /// When each node runs, roughly: see the module's description.
 struct Levels {
     at: Vec<u32>,
+    small: Vec<bool>,
 }
 
 impl Levels {
     /// As early as possible; then elementwise nodes move to their readers where that keeps less in memory.
-    fn of<T: Float>(g: &Graph<T>) -> Levels {
-        let mut at = vec![0u32; g.nodes.len()];
+    fn of<T: Float>(g: &Graph<T>, small: Vec<bool>) -> Levels {
+        let mut levels = Levels { at: vec![0; g.nodes.len()], small };
         for (id, node) in g.nodes.iter().enumerate() {
-            let map = is_map(g, id as u32);
+            let map = levels.small[id] || is_map(g, id as u32);
             let after = |&input: &u32| {
-                let inside = map && is_map(g, input) && same_shape(g, id as u32, input);
-                let source = matches!(g.nodes[input as usize].act, Act::Input | Act::Const);
-                at[input as usize] + u32::from(!(inside || map && source))
+                let source = map && matches!(g.nodes[input as usize].act, Act::Input | Act::Const);
+                levels.at[input as usize] + u32::from(!source && !levels.inside(g, id as u32, input))
             };
-            at[id] = node.inputs.iter().map(after).max().unwrap_or(0);
+            levels.at[id] = node.inputs.iter().map(after).max().unwrap_or(0);
         }
-        let mut levels = Levels { at };
         levels.delay(g);
         levels
+    }
+
+    /// Whether a node and what it reads may be of one cluster.
+    fn inside<T: Float>(&self, g: &Graph<T>, id: u32, input: u32) -> bool {
+        match [self.small[id as usize], self.small[input as usize]] {
+            [true, true] => true,
+            [false, false] => is_map(g, id) && is_map(g, input) && same_shape(g, id, input),
+            _ => false,
+        }
     }
 
     /// Derivatives read values of long before. `1 - y·y` is better computed where it is needed, from the `y` that is kept
@@ -284,7 +368,7 @@ impl Levels {
         }
         g.outputs.iter().for_each(|&id| (until[id as usize], latest[id as usize]) = (u32::MAX, 0));
         for id in (0..count).rev() {
-            let map = is_map(g, id as u32);
+            let map = is_map(g, id as u32) && !self.small[id];
             let goal = latest[id];
             if map && goal != u32::MAX && goal > self.at[id] {
                 let kept = size(g, id as u32) * f64::from(goal - self.at[id]);
@@ -297,7 +381,7 @@ impl Levels {
             }
             for &input in &g.nodes[id].inputs {
                 let i = input as usize;
-                let inside = map && is_map(g, input) && same_shape(g, id as u32, input);
+                let inside = self.inside(g, id as u32, input);
                 latest[i] = latest[i].min(self.at[id] - u32::from(!inside && self.at[id] > 0));
                 until[i] = until[i].max(self.at[id]);
             }
@@ -313,7 +397,7 @@ impl Levels {
             return 0.0;
         }
         let keep = size(g, id) * f64::from(levels);
-        if !is_map(g, id) || readers[id as usize] > 1 || depth == DEEPEST {
+        if !is_map(g, id) || self.small[id as usize] || readers[id as usize] > 1 || depth == DEEPEST {
             return keep;
         }
         let moved = node.inputs.iter().map(|&i| self.keeping(g, i, goal, until, readers, depth + 1)).sum::<f64>();

@@ -2,26 +2,31 @@
 //! lies between two instructions stays in the first-level cache: memory is read and written once for the whole cluster.
 //! Each instruction is the loop of its row of the table, so that the bits are those of the ops one by one.
 
+mod block;
 mod emit;
 
 use super::fuse::{Cluster, Padded};
-use super::graph::Graph;
+use super::graph::{Act, Graph};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
 use crate::kernel::gemm::{PartsOf, with_workspace};
-use crate::kernel::simd::simd;
+use crate::kernel::simd::prefetch;
 use crate::kernel::{reduce, threads};
-use crate::op::elementwise::binary_map;
-use crate::op::eval::{select_block, unary_block};
 use crate::op::{Binary, Unary};
 use crate::tensor::{Shape, Tensor};
+use block::Block;
+pub(super) use block::compute;
 use emit::Emitter;
 use smallvec::{SmallVec, smallvec};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Elements that a thread takes at least at a time.
 const TASK: usize = 16 * 1024;
+
+/// Bytes of an array that is not in the cache of its own accord.
+const FAR: usize = 256 * 1024;
 
 /// Where a block of numbers stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +41,8 @@ pub(super) enum Place {
     Splat(u16),
     /// In a result, where it will stay.
     Out(u16),
+    /// In a window of the [`Feed`], by the number of its reading.
+    Fed(u16),
 }
 
 /// What an instruction does to blocks.
@@ -100,6 +107,19 @@ pub(super) struct Map<T: Float> {
     passing: usize,
     /// Elements that are folded at a time; 0 without folds.
     unit: usize,
+    feed: Option<Box<Feed<T>>>,
+}
+
+/// What is computed for each block of another program, which reads it as something put into zeros: there, each value has a
+/// window of a block and a little more.
+#[derive(Debug)]
+struct Feed<T: Float> {
+    map: Map<T>,
+    /// The place of its elements in the zeros that lies furthest on, and how far before it the first one lies.
+    last: usize,
+    apart: usize,
+    /// For each reading, the number of the value and where in its window a block begins.
+    reads: SmallVec<[(u16, u16); 2]>,
 }
 
 /// Blocks of the numbers that are the same in every run, for all programs of a plan: a number takes memory once.
@@ -127,6 +147,8 @@ impl<T: Float> Constants<T> {
 pub(super) struct Ports<'a> {
     /// Values from outside, other than numbers that are the same in every run.
     pub(super) operands: &'a [u32],
+    /// The same of what feeds it.
+    pub(super) feeding: &'a [u32],
     /// Values that outsiders read.
     pub(super) whole: &'a [u32],
     /// The operand whose place each of these takes.
@@ -230,8 +252,13 @@ impl<T: Float> Map<T> {
     }
 
     fn with_registers(&self, f: impl FnOnce(&mut [&mut [T]])) {
-        with_workspace(self.registers.max(1) * self.block, |scratch: &mut [T]| {
-            let mut registers: SmallVec<[&mut [T]; 16]> = scratch.chunks_mut(self.block).collect();
+        let (own, window) =
+            (self.registers.max(1) * self.block, self.block + self.feed.as_ref().map_or(0, |f| f.apart));
+        let windows = self.feed.as_ref().map_or(0, |feed| feed.map.whole);
+        with_workspace(own + windows * window, |scratch: &mut [T]| {
+            let (own, windows) = scratch.split_at_mut(own);
+            let mut registers: SmallVec<[&mut [T]; 16]> = own.chunks_mut(self.block).collect();
+            registers.extend(windows.chunks_mut(window));
             f(&mut registers);
         });
     }
@@ -243,6 +270,7 @@ impl<T: Float> Map<T> {
                 registers[*r as usize][..n.min(self.block)].fill(*x);
             }
         }
+        let far = self.shape.iter().product::<usize>() * size_of::<T>() > FAR;
         for first in (0..n).step_by(self.block) {
             let len = self.block.min(n - first);
             for (read, operand) in self.reads.iter().zip(operands) {
@@ -254,14 +282,34 @@ impl<T: Float> Map<T> {
                     _ => (),
                 }
             }
+            if let Some(feed) = &self.feed {
+                let windows = &mut registers[self.registers.max(1)..];
+                feed.fill(at + first, len, &operands[self.reads.len()..], windows);
+            }
+            if far {
+                self.fetch_next(at + first + len, first + len, operands, out);
+            }
             let mut here = Block { map: self, at: at + first, first, len, operands, out, registers };
             self.instructions.iter().for_each(|i| here.execute(i));
         }
     }
 
+    /// Asks for the operands and results of the next block, which begins there: a block is too short for the processor to see
+    /// where memory is read next.
+    fn fetch_next(&self, at: usize, first: usize, operands: &[Operand<T>], out: &[&mut [T]]) {
+        let next = |x: &[T], start: usize| prefetch(&x[start.min(x.len())..(start + self.block).min(x.len())]);
+        for operand in operands.iter().take(self.reads.len()) {
+            if let Operand::Whole(x) = operand {
+                next(x, at);
+            }
+        }
+        out.iter().for_each(|out| next(out, first));
+    }
+
     /// What the instructions do, in order, for people.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.instructions.iter().filter_map(|i| match i.function {
+        let feed = self.feed.iter().flat_map(|feed| &feed.map.instructions);
+        feed.chain(&self.instructions).filter_map(|i| match i.function {
             Function::Unary(u) => Some(u.name()),
             Function::Binary(b) => Some(b.name()),
             Function::MulAdd => Some("mul+add"),
@@ -273,12 +321,14 @@ impl<T: Float> Map<T> {
 
     /// The operand of that number as the program reads it.
     pub(super) fn operand<'t>(&self, k: usize, tensor: &'t Tensor<T>) -> Operand<'t, T> {
-        match self.reads[k] {
-            Read::Old => Operand::Old,
-            Read::Direct => Operand::Whole(tensor.as_slice().expect("planned to be contiguous")),
-            Read::Splat(_) => Operand::Number(tensor.raw().0[tensor.raw().1]),
-            Read::Gathered(_) => Operand::Strided(Strided::new(tensor, &self.shape)),
-            Read::Padded(..) => Operand::Strided(Strided::new(tensor, tensor.shape())),
+        match (self.reads.get(k), &self.feed) {
+            (Some(Read::Old), _) => Operand::Old,
+            (Some(Read::Direct), _) => Operand::Whole(tensor.as_slice().expect("planned to be contiguous")),
+            (Some(Read::Splat(_)), _) => Operand::Number(tensor.raw().0[tensor.raw().1]),
+            (Some(Read::Gathered(_)), _) => Operand::Strided(Strided::new(tensor, &self.shape)),
+            (Some(Read::Padded(..)), _) => Operand::Strided(Strided::new(tensor, tensor.shape())),
+            (None, Some(feed)) => feed.map.operand(k - self.reads.len(), tensor),
+            (None, None) => unreachable!("what is read has its reading"),
         }
     }
 }
@@ -294,163 +344,57 @@ pub(super) enum Operand<'t, T: Float> {
 
 /// The elements from position `from` on of something put into zeros.
 fn read_padded<T: Float>(inner: &Strided<T>, Padded { start, len, .. }: Padded, from: usize, out: &mut [T]) {
-    let end = from + out.len();
-    let inside = start.clamp(from, end)..(start + len).clamp(from, end);
-    out[..inside.start - from].fill(T::zero());
-    out[inside.end - from..].fill(T::zero());
+    let (first, inside) = zero_outside(start..start + len, from, out);
     if !inside.is_empty() {
-        inner.read(inside.start - start, &mut out[inside.start - from..inside.end - from]);
+        inner.read(first, inside);
     }
 }
 
-/// One block, and all that instructions may touch.
-struct Block<'b, 'o, 'r, T: Float> {
-    map: &'b Map<T>,
-    at: usize,
-    first: usize,
-    len: usize,
-    operands: &'b [Operand<'b, T>],
-    out: &'b mut [&'o mut [T]],
-    registers: &'b mut [&'r mut [T]],
+/// What stands at those places, as seen through a window that begins at `from`: zeroes the rest of the window, and gives the
+/// number of the first element in it and the room for all that are.
+fn zero_outside<T: Float>(places: Range<usize>, from: usize, window: &mut [T]) -> (usize, &mut [T]) {
+    let end = from + window.len();
+    let inside = places.start.clamp(from, end)..places.end.clamp(from, end);
+    window[..inside.start - from].fill(T::zero());
+    window[inside.end - from..].fill(T::zero());
+    (inside.start - places.start.min(inside.start), &mut window[inside.start - from..inside.end - from])
 }
 
-impl<T: Float> Block<'_, '_, '_, T> {
-    fn read(&self, place: Place) -> &[T] {
-        match place {
-            Place::Operand(k) => match &self.operands[k as usize] {
-                Operand::Whole(x) => &x[self.at..self.at + self.len],
-                _ => unreachable!("only whole operands are read where they lie"),
-            },
-            Place::Const(k) => &self.map.consts[k as usize][..self.len],
-            Place::Register(k) | Place::Splat(k) => &self.registers[k as usize][..self.len],
-            Place::Out(k) => &self.out[k as usize][self.first..self.first + self.len],
+impl<T: Float> Feed<T> {
+    /// Fills the windows for the `len` elements of a block that begins at element `at`.
+    fn fill(&self, at: usize, len: usize, operands: &[Operand<T>], windows: &mut [&mut [T]]) {
+        let places = self.last..self.last + self.map.shape.iter().product::<usize>();
+        let mut first = 0;
+        let mut inside: SmallVec<[&mut [T]; 8]> = SmallVec::new();
+        for window in windows {
+            let (start, room) = zero_outside(places.clone(), at, &mut window[..len + self.apart]);
+            first = start;
+            inside.push(room);
         }
-    }
-
-    /// What stands at a place as a factor.
-    fn factor(&self, place: Place) -> Factor<'_, T> {
-        let x = self.read(place);
-        if place.is_number() { Factor::One(x[0]) } else { Factor::Each(x) }
-    }
-
-    fn execute(&mut self, i: &Instruction) {
-        // What is written is taken out for the moment, so that everything else may be read.
-        match i.to {
-            Place::Register(k) => {
-                let taken = std::mem::take(&mut self.registers[k as usize]);
-                self.compute(i, &mut taken[..self.len]);
-                self.registers[k as usize] = taken;
-            }
-            Place::Out(k) => {
-                let taken = std::mem::take(&mut self.out[k as usize]);
-                if let Some(at) = i.from.iter().position(|&from| from == i.to) {
-                    self.compute_onto(i, at, &mut taken[self.first..self.first + self.len]);
-                    self.out[k as usize] = taken;
-                    return;
-                }
-                self.compute(i, &mut taken[self.first..self.first + self.len]);
-                self.out[k as usize] = taken;
-            }
-            _ => unreachable!("operands are not written"),
-        }
-    }
-
-    /// An instruction whose operand `at` lies where its result goes.
-    fn compute_onto(&self, i: &Instruction, at: usize, to: &mut [T]) {
-        let [a, b, c] = i.from;
-        let (factor, other) = match at {
-            0 => (b, c),
-            1 => (a, c),
-            _ => (b, a),
-        };
-        combine_onto(i.function, at == 2, to, self.factor(factor), self.read(other));
-    }
-
-    fn compute(&self, i: &Instruction, to: &mut [T]) {
-        let [a, b, c] = i.from;
-        match i.function {
-            Function::Unary(u) => unary_block(u, self.read(a), to),
-            Function::Binary(f) => binary_map(f, self.read(a), self.read(b), to),
-            Function::MulAdd | Function::MulSub | Function::SubMul => {
-                combine(i.function, self.read(a), self.factor(b), self.read(c), to);
-            }
-            Function::Where => select_block(self.read(a), self.read(b), self.read(c), to),
-            Function::Copy => to.copy_from_slice(self.read(a)),
-        }
-    }
-}
-
-/// The second factor of a product.
-#[derive(Clone, Copy)]
-enum Factor<'a, T> {
-    Each(&'a [T]),
-    /// The same for all elements.
-    One(T),
-}
-
-simd! {
-    /// `f(a · b, c)`, element by element: the product is rounded, too.
-    fn combine<T: Float>(f: Function, a: &[T], b: Factor<T>, c: &[T], out: &mut [T]) {
-        #[inline(always)]
-        fn each<T: Float>(a: &[T], b: Factor<T>, c: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-            match b {
-                Factor::Each(b) => {
-                    for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                        *o = f(a * b, c);
-                    }
-                }
-                Factor::One(b) => {
-                    for ((o, &a), &c) in out.iter_mut().zip(a).zip(c) {
-                        *o = f(a * b, c);
-                    }
-                }
-            }
-        }
-        match f {
-            Function::MulAdd => each(a, b, c, out, |p, c| p + c),
-            Function::MulSub => each(a, b, c, out, |p, c| p - c),
-            _ => each(a, b, c, out, |p, c| c - p),
-        }
-    }
-}
-
-simd! {
-    /// The same where `to` stands for `c` and `x` for `a`, or the other way round.
-    fn combine_onto<T: Float>(f: Function, onto_c: bool, to: &mut [T], b: Factor<T>, x: &[T]) {
-        #[inline(always)]
-        fn each<T: Float>(to: &mut [T], b: Factor<T>, x: &[T], f: impl Fn(T, T, T) -> T) {
-            match b {
-                Factor::Each(b) => {
-                    for ((o, &b), &x) in to.iter_mut().zip(b).zip(x) {
-                        *o = f(*o, b, x);
-                    }
-                }
-                Factor::One(b) => {
-                    for (o, &x) in to.iter_mut().zip(x) {
-                        *o = f(*o, b, x);
-                    }
-                }
-            }
-        }
-        match (f, onto_c) {
-            (Function::MulAdd, true) => each(to, b, x, |c, b, a| a * b + c),
-            (Function::MulAdd, false) => each(to, b, x, |a, b, c| a * b + c),
-            (Function::MulSub, true) => each(to, b, x, |c, b, a| a * b - c),
-            (Function::MulSub, false) => each(to, b, x, |a, b, c| a * b - c),
-            (_, true) => each(to, b, x, |c, b, a| c - a * b),
-            (_, false) => each(to, b, x, |a, b, c| c - a * b),
-        }
-    }
-}
-
-impl Place {
-    /// Whether it holds one number, repeated.
-    fn is_number(self) -> bool {
-        matches!(self, Place::Const(_) | Place::Splat(_))
+        let n = inside[0].len();
+        self.map.with_registers(|registers| self.map.span(first, n, operands, &mut inside, registers));
     }
 }
 
 impl Function {
+    /// What an elementwise node does.
+    pub(super) fn of(act: &Act) -> Function {
+        match *act {
+            Act::Unary(u) => Function::Unary(u),
+            Act::Binary(b) => Function::Binary(b),
+            _ => Function::Where,
+        }
+    }
+
+    /// How many operands it has.
+    pub(super) fn arity(self) -> usize {
+        match self {
+            Function::Unary(_) | Function::Copy => 1,
+            Function::Binary(_) => 2,
+            Function::MulAdd | Function::MulSub | Function::SubMul | Function::Where => 3,
+        }
+    }
+
     /// Whether any operand may lie where the result goes.
     fn writes_over(self, at: usize) -> bool {
         matches!(self, Function::MulAdd | Function::MulSub | Function::SubMul) && at < 3

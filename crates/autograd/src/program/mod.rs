@@ -3,8 +3,8 @@
 //!
 //! A [`Program`] is made in four stages, one file each. `graph` takes from the tape what the outputs need, each thing
 //! once and as simple as it gets (with `simplify`). `fuse` decides what runs together. `plan` gives every value its place
-//! in memory. What a step does then is a loop: `map` over blocks of arrays, `scalar` over single numbers, or the kernel of
-//! its op.
+//! in memory. What a step does then is a loop: `map` over blocks of arrays, `scalar` over single numbers and short rows, or the
+//! kernel of its op.
 
 mod compile;
 mod fuse;

@@ -248,24 +248,16 @@ impl<'a, T: Float> Planner<'a, T> {
 
     fn cluster(&mut self, k: u32, cluster: &Cluster, step: &mut Step<T>) {
         let g = self.g;
-        let mut operands: Vec<u32> = Vec::new();
-        let mut seen = HashSet::new();
-        for &id in &cluster.maps {
-            for &input in &g.nodes[id as usize].inputs {
-                let inner = cluster.maps.binary_search(&input).is_ok() || cluster.product == Some(input);
-                if !inner && g.uniform(input).is_none() && seen.insert(input) {
-                    operands.push(input);
-                }
-            }
-        }
+        let mut operands = self.operands(cluster);
+        let feeding = cluster.feed.as_ref().map_or(Vec::new(), |feed| self.operands(feed));
         let mut whole: Vec<u32> = cluster.maps.iter().copied().filter(|&id| self.outside[id as usize]).collect();
-        if is_number(g, cluster.maps[0]) {
+        if cluster.small || is_number(g, cluster.maps[0]) {
             step.inputs = operands.iter().map(|&id| self.slot(id)).collect();
             step.outs = whole.iter().map(|&id| self.out(id, Memory::Own)).collect();
             step.work = Work::Scalars(Scalars::new(g, cluster, &operands, &whole));
             return;
         }
-        let mut in_place = self.in_place(k, cluster, &operands, &whole);
+        let mut in_place = self.in_place(k, cluster, [&operands, &feeding], &whole);
         let onto = cluster.product.and_then(|product| onto::find(g, product, &cluster.maps, &whole, &in_place));
         // What stands in the first result before anything else is computed.
         let begun = onto.as_ref().map(|onto| onto.sum).or(cluster.product);
@@ -283,7 +275,8 @@ impl<'a, T: Float> Planner<'a, T> {
             }
             step.inputs = g.nodes[product as usize].inputs.iter().map(|&i| self.slot(i)).collect();
         }
-        step.inputs.extend(operands.iter().map(|&id| self.slot(self.given(id))).collect::<SmallVec<[u32; 8]>>());
+        let read = operands.iter().chain(&feeding).map(|&id| self.slot(self.given(id))).collect::<SmallVec<[u32; 8]>>();
+        step.inputs.extend(read);
         for (&id, over) in whole.iter().zip(&in_place) {
             let memory = match *over {
                 Some(over) => {
@@ -309,15 +302,19 @@ impl<'a, T: Float> Planner<'a, T> {
         let is_contiguous = |id: u32| is_contiguous(g.shape(id), self.strides[id as usize].as_ref().expect("laid out"));
         let ports = Ports {
             operands: &operands,
+            feeding: &feeding,
             whole: &whole,
             in_place: &in_place,
             padding: self.padding,
             is_contiguous: &is_contiguous,
         };
-        let done = |id: &u32| onto.as_ref().is_some_and(|onto| onto.done.contains(id));
-        let maps: Vec<u32> = cluster.maps.iter().copied().filter(|id| !done(id)).collect();
-        let rest = Cluster { maps, folds: cluster.folds.clone(), ..Cluster::default() };
-        let map = (!rest.maps.is_empty()).then(|| Map::new(g, &rest, &ports, &mut self.constants));
+        // What is left to compute once the product has been added.
+        let rest = onto.as_ref().map(|onto| {
+            let maps = cluster.maps.iter().copied().filter(|id| !onto.done.contains(id)).collect();
+            Cluster { maps, folds: cluster.folds.clone(), ..Cluster::default() }
+        });
+        let rest = rest.as_ref().unwrap_or(cluster);
+        let map = (!rest.maps.is_empty()).then(|| Map::new(g, rest, &ports, &mut self.constants));
         step.work = match (cluster.product.and_then(|id| onto::flags(g, id)), map) {
             (Some(transposed), map) => Work::Product { transposed, keep: onto.map(|onto| onto.keep), map },
             (None, Some(map)) => Work::Map(map),
@@ -325,11 +322,29 @@ impl<'a, T: Float> Planner<'a, T> {
         };
     }
 
+    /// What the elementwise nodes of a cluster read from outside, other than numbers that are the same in every run.
+    fn operands(&self, cluster: &Cluster) -> Vec<u32> {
+        let g = self.g;
+        let inner = |maps: &[u32], id: u32| maps.binary_search(&id).is_ok();
+        let fed = |id: u32| cluster.feed.as_ref().is_some_and(|feed| inner(&feed.maps, self.given(id)));
+        let mut seen = HashSet::new();
+        let inputs = cluster.maps.iter().flat_map(|&id| g.nodes[id as usize].inputs.iter().copied());
+        let outer = |&id: &u32| !inner(&cluster.maps, id) && cluster.product != Some(id) && !fed(id);
+        inputs.filter(outer).filter(|&id| g.uniform(id).is_none() && seen.insert(id)).collect()
+    }
+
     /// For each result the operand that it may be written over: one that dies here and lies as the result will.
-    fn in_place(&mut self, k: u32, cluster: &Cluster, operands: &[u32], whole: &[u32]) -> Vec<Option<u32>> {
+    fn in_place(
+        &mut self,
+        k: u32,
+        cluster: &Cluster,
+        [operands, feeding]: [&[u32]; 2],
+        whole: &[u32],
+    ) -> Vec<Option<u32>> {
         let g = self.g;
         let shape = g.shape(cluster.maps[0]);
-        let mut roots: Vec<u32> = operands.iter().map(|&id| self.root[self.given(id) as usize]).collect();
+        let read = operands.iter().chain(feeding);
+        let mut roots: Vec<u32> = read.map(|&id| self.root[self.given(id) as usize]).collect();
         if let Some(product) = cluster.product {
             roots.extend(g.nodes[product as usize].inputs.iter().map(|&i| self.root[i as usize]));
         }
@@ -368,7 +383,7 @@ impl<'a, T: Float> Planner<'a, T> {
                 return alone;
             }
             cost.flops += alone.flops;
-            moved.extend(inputs.iter().filter(|i| !inside.contains(i)));
+            moved.extend(inputs.iter().map(|&i| self.given(i)).filter(|i| !inside.contains(i)));
             moved.extend(self.outside[id as usize].then_some(id));
         }
         moved.sort_unstable();
@@ -414,7 +429,8 @@ impl<'a, T: Float> Planner<'a, T> {
 
 /// The nodes that a step computes.
 fn members(cluster: &Cluster) -> impl Iterator<Item = u32> + '_ {
-    cluster.maps.iter().chain(&cluster.product).chain(&cluster.folds).chain(&cluster.single).copied()
+    let feed = cluster.feed.iter().flat_map(|feed| &feed.maps);
+    cluster.maps.iter().chain(&cluster.product).chain(&cluster.folds).chain(&cluster.single).chain(feed).copied()
 }
 
 fn size<T: Float>(g: &Graph<T>, id: u32) -> usize {

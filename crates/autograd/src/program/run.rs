@@ -268,7 +268,7 @@ impl<T: Float> Program<T> {
             }
             Work::Scalars(scalars) => {
                 for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {
-                    room.slice()[0] = y;
+                    room.slice().copy_from_slice(y);
                 }
             }
         }
@@ -284,7 +284,9 @@ impl<T: Float> Program<T> {
 /// The memory of a value goes back to where it came from.
 fn free<T: Float>(slot: u32, homes: &[Option<u32>], values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>]) {
     let value = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));
-    if let (Some(home), Ok(buffer)) = (homes[slot as usize], value.into_buffer()) {
+    if let Some(home) = homes[slot as usize]
+        && let Ok(buffer) = value.into_buffer()
+    {
         blocks[home as usize] = Some(buffer);
     }
 }

@@ -1,6 +1,6 @@
 //! Roundabout ways to something simpler. Every rewriting here gives the same bits, up to the sign of a zero.
 
-use super::graph::{Act, Graph};
+use super::graph::{Act, Graph, Node};
 use crate::float::Float;
 use crate::op::{Binary, Fold, Op, Unary};
 use crate::tape::Inputs;
@@ -20,11 +20,14 @@ pub(super) fn simplify<T: Float>(
 ) -> Option<u32> {
     match op {
         Op::StopGradient => Some(inputs[0]),
-        Op::Unary(Unary::Neg) => before(g, inputs[0], |op| matches!(op, Op::Unary(Unary::Neg))),
+        Op::Unary(Unary::Neg) => negated(g, inputs[0]).or_else(|| opposite(g, inputs[0], line)),
         Op::Binary(b) => {
             let b = *b;
             unexpand(g, inputs, shape);
-            binary(g, b, inputs, shape).or_else(|| pieces(g, b, inputs, line)).or_else(|| permuted(g, b, inputs, line))
+            binary(g, b, inputs, shape)
+                .or_else(|| signs(g, b, inputs, shape, line))
+                .or_else(|| pieces(g, b, inputs, line))
+                .or_else(|| permuted(g, b, inputs, line))
         }
         Op::Where => {
             unexpand(g, inputs, shape);
@@ -110,6 +113,51 @@ fn binary<T: Float>(g: &Graph<T>, b: Binary, inputs: &Inputs, shape: &Shape) -> 
         _ => return None,
     };
     (g.shape(same) == shape).then_some(same)
+}
+
+/// What a node negates.
+fn negated<T: Float>(g: &Graph<T>, id: u32) -> Option<u32> {
+    before(g, id, |op| matches!(op, Op::Unary(Unary::Neg)))
+}
+
+/// The negation of a difference, or of a product with a constant: the other difference, the product with the opposite one.
+fn opposite<T: Float>(g: &mut Graph<T>, id: u32, line: &'static Location<'static>) -> Option<u32> {
+    let Node { act, inputs, .. } = &g.nodes[id as usize];
+    let (act, [a, b]) = (act.clone(), inputs[..].try_into().ok()?);
+    match act {
+        Act::Binary(Binary::Sub) => g.push(Op::Binary(Binary::Sub), smallvec![b, a], line).ok(),
+        Act::Binary(Binary::Mul) => {
+            let single = |c: u32| g.is_const(c) && g.shape(c).iter().all(|&d| d == 1);
+            let (x, c) = [(a, b), (b, a)].into_iter().find(|&(_, c)| single(c))?;
+            let c = g.push(Op::Unary(Unary::Neg), smallvec![c], line).ok()?;
+            g.push(Op::Binary(Binary::Mul), smallvec![x, c], line).ok()
+        }
+        _ => None,
+    }
+}
+
+/// A sum takes the sign of an operand in, as a difference; a product hands it on to what reads it.
+fn signs<T: Float>(
+    g: &mut Graph<T>,
+    b: Binary,
+    inputs: &Inputs,
+    shape: &Shape,
+    line: &'static Location<'static>,
+) -> Option<u32> {
+    let [x, y] = [inputs[0], inputs[1]];
+    let odd = matches!(b, Binary::Mul | Binary::Div) && (negated(g, x).is_some() != negated(g, y).is_some());
+    // A sign stays with an operand that is smaller than the result.
+    let (b, x, y) = match (b, negated(g, x), negated(g, y)) {
+        (Binary::Add, _, Some(y)) => (Binary::Sub, x, y),
+        (Binary::Add, Some(x), None) => (Binary::Sub, y, x),
+        (Binary::Sub, _, Some(y)) => (Binary::Add, x, y),
+        (Binary::Mul | Binary::Div, Some(x), Some(y)) => (b, x, y),
+        (Binary::Mul | Binary::Div, Some(bare), None) if g.shape(x) == shape => (b, bare, y),
+        (Binary::Mul | Binary::Div, None, Some(bare)) if g.shape(y) == shape => (b, x, bare),
+        _ => return None,
+    };
+    let bare = g.push(Op::Binary(b), smallvec![x, y], line).ok()?;
+    if odd { g.push(Op::Unary(Unary::Neg), smallvec![bare], line).ok() } else { Some(bare) }
 }
 
 /// The sum of pieces that were put into zeros beside each other is the pieces, joined: how the cotangents of slices

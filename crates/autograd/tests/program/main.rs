@@ -55,6 +55,21 @@ fn elementwise_with_a_sum() {
 }
 
 #[test]
+fn sums_of_products_and_signs() {
+    for n in [2, 65, 1500, 70_000] {
+        check(&[randn(&[n], 1), randn(&[n], 2), randn(&[n], 3)], |_, x| {
+            let [a, b, c] = [x[0], x[1], x[2]];
+            let all = [
+                [a * b + c, a * b - c, c - a * b, a * b * c],
+                [-a * b + c, a - -(b * c), -(a - b) * 2.0, -a * -b / -c],
+                [-(a * 3.0), -a + -b, c - -a, -c / b - a * -b],
+            ];
+            all.iter().flatten().fold(a, |sum, x| sum + x.tanh()).sum()
+        });
+    }
+}
+
+#[test]
 fn layers() {
     let inputs = [randn(&[32, 20], 1), randn(&[30, 20], 2), randn(&[30], 3), randn(&[10, 30], 4), randn(&[10], 5)];
     check(&inputs, |_, x| {
@@ -85,6 +100,48 @@ fn a_recurrent_cell_through_time() {
             loss = loss + h.square().sum();
         }
         loss
+    });
+}
+
+#[test]
+fn a_long_recurrence_of_short_rows() {
+    for (width, steps) in [(2, 700), (5, 300), (14, 301), (32, 250)] {
+        let inputs = [randn(&[steps, width], 1), randn(&[width], 2), randn(&[1, width], 3), randn(&[], 4)];
+        check(&inputs, |tape, x| {
+            let (mut h, mut loss) = (x[1], tape.constant(0.5));
+            for t in 0..steps as isize {
+                let gate = (h * x[2].reshape(&[width]) + x[0].index_axis(0, t)).sigmoid();
+                h = gate * h.tanh() + x[3] - gate / 2.0;
+                loss = loss * 0.9 + (h.sin().sum() + 2.0 * x[3]).square() * x[3].cos();
+            }
+            loss + (h * h).sum()
+        });
+    }
+    // Rows of two lengths, which read the same numbers.
+    check(&[randn(&[3], 1), randn(&[1, 20], 2), randn(&[1], 3)], |_, x| {
+        let (mut a, mut b) = (x[0], x[1]);
+        for _ in 0..200 {
+            (a, b) = ((a * 0.7 + x[2]).tanh() * b.sum(), (b * 0.7 - x[2]).tanh() * a.mean() * 0.5);
+        }
+        a.sum() + (b * 3.0).sum()
+    });
+}
+
+#[test]
+fn functions_of_neighbours() {
+    for (n, apart) in [(2, 1), (3, 2), (50, 1), (700, 64), (700, 65), (1000, 999), (5000, 3), (40_000, 1)] {
+        let inputs = [randn(&[n, 1], 1), randn(&[n, 1], 2)];
+        check(&inputs, |_, x| {
+            let (n, apart) = (n as isize, apart as isize);
+            let (a, b) = (x[0].slice(0, apart..n), x[0].slice(0, 0..n - apart));
+            let f = (100.0 * (a - b * b).square() + (1.0 - b).square() * a).sum();
+            (f.grad(&[x[0]])[0] * x[1]).sum()
+        });
+    }
+    // Three neighbours, and rows for elements.
+    check(&[randn(&[300, 7], 1), randn(&[300, 7], 2)], |_, x| {
+        let [a, b, c] = [0, 1, 2].map(|k| x[0].slice(0, k..298 + k));
+        ((a - 2.0 * b + c).sin() * b * x[1].slice(0, 1..299)).sum()
     });
 }
 

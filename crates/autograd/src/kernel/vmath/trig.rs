@@ -7,13 +7,15 @@ use super::lane::Lane;
 fn sin_reduced<T: Lane>(x: T, k: T, n: T::Word) -> T {
     // The first difference is exact: a multiple of the last place of π, and smaller than it.
     let head = (-k).mul_add(T::PI[0], x);
-    let r = (-k).mul_add(T::PI[2], (-k).mul_add(T::PI[1], head));
+    let near = (-k).mul_add(T::PI[1], head);
+    let r = (-k).mul_add(T::PI[2], near);
     let a = r.abs();
-    let z = a * a;
+    // The last part of π shows in the leading term alone: the others need not wait for it.
+    let z = near * near;
     // Through |r| and back, because a sum of zeros of opposite sign would lose the sign of -0. Rounding at the crest must
     // not exceed 1, or `1 - sin²` would be negative.
     let sin = (a * z).mul_add(z.polynomial_in_pairs(T::SIN_TAIL), a).at_most(T::from(1.0));
-    sin.copysign(r).negate_if_odd(n)
+    sin.copysign(r.negate_if_odd(n))
 }
 
 #[inline(always)]

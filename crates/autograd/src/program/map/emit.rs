@@ -1,11 +1,11 @@
 //! From the nodes of a cluster to the instructions of its [`Map`]: which register or result each value goes to, and which
 //! products are computed together with the sum that reads them.
 
-use super::{Constants, Folded, Function, Instruction, Map, Place, Ports, Read};
+use super::{Constants, Feed, Folded, Function, Instruction, Map, Place, Ports, Read};
 use crate::float::Float;
 use crate::kernel::reduce;
 use crate::op::Binary;
-use crate::program::fuse::{Cluster, fold_sizes, padded};
+use crate::program::fuse::{Cluster, Padded, fold_sizes, padded};
 use crate::program::graph::{Act, Graph};
 use crate::tensor::Shape;
 use smallvec::{SmallVec, smallvec};
@@ -58,6 +58,7 @@ impl<'a, T: Float> Emitter<'a, T> {
     pub(super) fn emit(mut self, constants: &mut Constants<T>) -> Map<T> {
         let shape = self.g.shape(self.cluster.maps[0]).clone();
         self.place_operands(&shape);
+        let feed = self.feed(constants);
         let folds = self.place_folds();
         let passing = folds.iter().filter(|(_, alone)| *alone).count();
         let unit = folds.first().map_or(0, |(fold, _)| unit_of(fold));
@@ -68,6 +69,8 @@ impl<'a, T: Float> Emitter<'a, T> {
         self.instructions.extend(copies);
         let block = SCRATCH / size_of::<T>() / usize::from(self.registers).max(6) / 64 * 64;
         let block = block.clamp(256, Constants::<T>::BLOCK).min(shape.iter().product::<usize>().next_multiple_of(64));
+        // What a block needs of the feed is a block there.
+        let block = feed.as_ref().map_or(block, |f| block.min(f.map.block - f.apart.next_multiple_of(64)).max(64));
         Map {
             shape,
             consts: self.consts.iter().map(|&c| constants.block(c)).collect(),
@@ -79,7 +82,37 @@ impl<'a, T: Float> Emitter<'a, T> {
             folds: folds.into_iter().map(|(fold, _)| fold).collect(),
             passing,
             unit,
+            feed: feed.map(Box::new),
         }
+    }
+
+    /// The program of what feeds this one, whose values are read where their windows are.
+    fn feed(&mut self, constants: &mut Constants<T>) -> Option<Feed<T>> {
+        let cluster = self.cluster.feed.as_ref()?;
+        let mut pads: Vec<(u32, Padded)> = Vec::new();
+        for &id in self.cluster.maps.iter().flat_map(|&id| &self.g.nodes[id as usize].inputs) {
+            let fed = |p: &Padded| cluster.maps.binary_search(&p.input).is_ok() && !pads.iter().any(|pad| pad.0 == id);
+            pads.extend(padded(self.g, id).filter(fed).map(|padded| (id, padded)));
+        }
+        let mut values: Vec<u32> = pads.iter().map(|pad| pad.1.input).collect();
+        values.sort_unstable();
+        values.dedup();
+        let starts = || pads.iter().map(|pad| pad.1.start);
+        let (last, least) = (starts().max()?, starts().min()?);
+        let mut reads = SmallVec::new();
+        for (k, (id, Padded { input, start, .. })) in pads.iter().enumerate() {
+            self.places.insert(*id, Place::Fed(k as u16));
+            let value = values.binary_search(input).expect("just collected");
+            reads.push((value as u16, (last - start) as u16));
+        }
+        let ports = Ports {
+            operands: self.ports.feeding,
+            feeding: &[],
+            whole: &values,
+            in_place: &vec![None; values.len()],
+            ..*self.ports
+        };
+        Some(Feed { map: Map::new(self.g, cluster, &ports, constants), last, apart: last - least, reads })
     }
 
     fn place_operands(&mut self, shape: &Shape) {
@@ -133,10 +166,8 @@ impl<'a, T: Float> Emitter<'a, T> {
 
     fn instruction(&mut self, id: u32, copies: &mut Vec<Instruction>) {
         let (function, inputs) = lowered(self.g, id, &self.joined);
-        let mut from = [Place::Register(0); 3];
-        for (place, &input) in from.iter_mut().zip(&inputs) {
-            *place = self.source(input);
-        }
+        // Where there are less than three operands, the first stands for the others.
+        let mut from: [Place; 3] = std::array::from_fn(|k| self.source(*inputs.get(k).unwrap_or(&inputs[0])));
         if function.writes_over(0) && from[0].is_number() {
             from.swap(0, 1);
         }

@@ -1,0 +1,304 @@
+//! What repeats in a list of instructions, and what of it may be computed ahead.
+
+use super::turns::{LANES, Line, Loop, TURNS};
+use super::{Function, Instruction, Places, RESULT};
+use crate::op::Binary;
+use crate::program::map;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A turn of at most so many instructions is arranged by what waits for what; in a longer one there is other work to do.
+const SHORT: usize = 32;
+
+/// From here on names are columns: the values of one instruction in many turns.
+const COLUMN: u32 = 1 << 31;
+
+/// Rolls instructions up into loops, and says how many places they need beside the columns. The first names are those of
+/// sources, with their places, which take up all before `end`; those of results follow in order. `results` are given their
+/// places.
+pub(super) fn loops(
+    instructions: &mut [Instruction],
+    results: &mut [u32],
+    sources: &[u32],
+    end: u32,
+) -> (Vec<Loop>, usize) {
+    // What repeats is found by names, so that it can be told what a turn computes for itself; and, since places are taken
+    // over from the dead in ways that need not repeat as soon, once more by places.
+    let stretches = roll(instructions);
+    for stretch in &stretches {
+        if stretch.turn <= SHORT && stretch.is_even(instructions) {
+            stretch.chain(instructions);
+        }
+    }
+    look_ahead(instructions, &stretches, results, sources.len() as u32);
+    let places = reuse_places(instructions, results, sources, end) as usize;
+    let again = |stretch: &Stretch| {
+        let part = &instructions[stretch.range()];
+        roll(part).into_iter().map(|stretch| stretch.as_loop(part, places)).collect::<Vec<_>>()
+    };
+    (stretches.iter().flat_map(again).collect(), places)
+}
+
+/// Instructions that are repeated so many times, each time a step further on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stretch {
+    start: usize,
+    /// How many instructions make a turn.
+    turn: usize,
+    times: usize,
+}
+
+impl Stretch {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.turn * self.times
+    }
+
+    /// The instructions of a turn, with their steps.
+    fn lines<'i>(&self, instructions: &'i [Instruction]) -> impl Iterator<Item = (&'i Instruction, Places)> {
+        let (first, turn, times) = (self.start, self.turn, self.times);
+        (first..first + turn).map(move |k| {
+            let step = if times > 1 { step(&instructions[k], &instructions[k + turn]) } else { [0; 4] };
+            (&instructions[k], step)
+        })
+    }
+
+    /// Whether each turn reads, of what the loop computes, the same number of turns back.
+    fn is_even(&self, instructions: &[Instruction]) -> bool {
+        let first = self.first_name(instructions);
+        let even = |(i, step): (&Instruction, Places)| {
+            (0..i.function.arity()).all(|k| [0, step[RESULT]].contains(&step[k]) || self.end(i.at[k], step[k]) < first)
+        };
+        self.times > 1 && self.lines(instructions).all(even)
+    }
+
+    /// The least name that it computes.
+    fn first_name(&self, instructions: &[Instruction]) -> u32 {
+        instructions[self.range()].iter().map(|i| i.at[RESULT]).min().unwrap_or(0)
+    }
+
+    /// The greatest name that an operand has in any turn.
+    fn end(&self, name: u32, step: u32) -> u32 {
+        name.max(name.wrapping_add(step.wrapping_mul(self.times as u32 - 1)))
+    }
+
+    /// Brings what reads a result right behind it, the longest chain first, so that a turn waits as little as may be for
+    /// what the turn before it handed on.
+    fn chain(&self, instructions: &mut [Instruction]) {
+        let body = &instructions[self.start..self.start + self.turn];
+        let reads = |i: &Instruction, name: u32| i.at[..i.function.arity()].contains(&name);
+        // How many results in a row wait for each.
+        let mut height = vec![1; self.turn];
+        for j in (0..self.turn).rev() {
+            let name = body[j].at[RESULT];
+            let behind = (j + 1..self.turn).filter(|&k| reads(&body[k], name)).map(|k| height[k] + 1);
+            height[j] = behind.max().unwrap_or(1);
+        }
+        let (mut order, mut waiting): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..self.turn).collect());
+        while !waiting.is_empty() {
+            let ready = |&j: &usize| !waiting.iter().any(|&k| reads(&body[j], body[k].at[RESULT]));
+            let follows = |j: usize| order.last().is_some_and(|&last: &usize| reads(&body[j], body[last].at[RESULT]));
+            let next = waiting.iter().copied().filter(ready).max_by_key(|&j| (follows(j), height[j], Reverse(j)));
+            let next = next.expect("what was recorded first is ready");
+            waiting.retain(|&j| j != next);
+            order.push(next);
+        }
+        for turn in instructions[self.range()].chunks_mut(self.turn) {
+            let ordered: Vec<Instruction> = order.iter().map(|&j| turn[j]).collect();
+            turn.copy_from_slice(&ordered);
+        }
+    }
+
+    /// The loop, with columns that begin after so many places.
+    fn as_loop(&self, instructions: &[Instruction], places: usize) -> Loop {
+        let mut columns: HashMap<u32, u32> = HashMap::new();
+        let (mut ahead, mut body) = (Vec::new(), Vec::new());
+        for (&Instruction { function, row, mut at, column, sums }, mut step) in self.lines(instructions) {
+            if column.is_some() {
+                columns.insert(at[RESULT], (places + ahead.len() * TURNS) as u32);
+            }
+            for (at, step) in at.iter_mut().zip(&mut step).filter(|(at, _)| **at >= COLUMN) {
+                (*at, *step) = (columns[at], 1);
+            }
+            if column.is_some() { &mut ahead } else { &mut body }.push(Line { function, row, sums, at, step });
+        }
+        Loop::new(ahead, body, self.times)
+    }
+}
+
+/// Gives a column to what the turns of a loop compute from nothing that other turns computed, for themselves alone; and
+/// marks what goes on from turn to turn for itself alone.
+fn look_ahead(instructions: &mut [Instruction], stretches: &[Stretch], results: &[u32], sources: u32) {
+    let last = last_reads(instructions, results, sources);
+    for stretch in stretches.iter().filter(|stretch| stretch.times > 1) {
+        let &Stretch { start, turn, times } = stretch;
+        let first = stretch.first_name(instructions);
+        let mut ahead: Vec<u32> = Vec::new();
+        let (mut columns, mut sums): (Vec<Option<u32>>, Vec<bool>) = (Vec::new(), Vec::new());
+        for (j, (i, step)) in stretch.lines(instructions).enumerate() {
+            let known = |k: usize| {
+                let here = ahead.contains(&i.at[k]) && step[k] == step[RESULT];
+                here || stretch.end(i.at[k], step[k]) < first
+            };
+            let own = |t: usize| last[instructions[start + t * turn + j].at[RESULT] as usize] < start + (t + 1) * turn;
+            let alone = i.row == 1 && (0..i.function.arity()).all(known) && (0..times).all(own);
+            let column = alone.then_some(j as u32);
+            // What it reads is what it wrote a turn ago.
+            let again = |k: usize| step[k] == step[RESULT] && i.at[k].wrapping_add(step[k]) == i.at[RESULT];
+            sums.push(turn > 1 && (0..i.function.arity()).any(again));
+            ahead.extend(column.map(|_| i.at[RESULT]));
+            columns.push(column);
+        }
+        let kinds = columns.into_iter().zip(sums).cycle();
+        instructions[stretch.range()].iter_mut().zip(kinds).for_each(|(i, kind)| (i.column, i.sums) = kind);
+    }
+}
+
+/// The last instruction that reads each name: none for results, which are never dead.
+fn last_reads(instructions: &[Instruction], results: &[u32], sources: u32) -> Vec<usize> {
+    let end = instructions.iter().map(|i| i.at[RESULT] + 1).max().unwrap_or(sources);
+    let mut last = vec![usize::MAX; end as usize];
+    for (k, i) in instructions.iter().enumerate() {
+        i.at[..i.function.arity()].iter().for_each(|&at| last[at as usize] = k);
+    }
+    results.iter().for_each(|&at| last[at as usize] = usize::MAX);
+    last
+}
+
+/// A product that is read once, by a sum, becomes one instruction with it. Results of instructions are numbered from
+/// `sources` on, in order.
+pub(super) fn join_products(instructions: &mut Vec<Instruction>, results: &[u32], sources: u32) {
+    let mut reads = vec![0u32; instructions.len()];
+    let mut count = |at: u32| at.checked_sub(sources).map(|k| reads[k as usize] += 1);
+    for i in instructions.iter() {
+        i.at[..i.function.arity()].iter().for_each(|&at| _ = count(at));
+    }
+    results.iter().for_each(|&at| _ = (count(at), count(at)));
+    let mut joined = vec![false; instructions.len()];
+    for k in 0..instructions.len() {
+        let Instruction { function, at: [a, b, _, to], .. } = instructions[k];
+        let (product, together) = match function {
+            Function::Add => (Function::Mul, Function::MulAdd),
+            Function::Row(map::Function::Binary(Binary::Add)) => {
+                (Function::Row(map::Function::Binary(Binary::Mul)), Function::Row(map::Function::MulAdd))
+            }
+            _ => continue,
+        };
+        for (factor, other) in [(a, b), (b, a)] {
+            let Some(p) = factor.checked_sub(sources).map(|p| p as usize) else { continue };
+            if instructions[p].function == product && reads[p] == 1 && !joined[p] {
+                let [x, y, ..] = instructions[p].at;
+                instructions[k] = Instruction { function: together, at: [x, y, other, to], ..instructions[k] };
+                joined[p] = true;
+                break;
+            }
+        }
+    }
+    let mut k = 0;
+    instructions.retain(|_| {
+        k += 1;
+        !joined[k - 1]
+    });
+}
+
+/// Elements set aside for a row, or for a number.
+pub(super) fn room(len: usize) -> usize {
+    if len > 1 { len.next_multiple_of(LANES) } else { 1 }
+}
+
+/// Gives values their places, those of dead ones first; says how many elements they take in all. Sources keep theirs.
+fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: &[u32], end: u32) -> u32 {
+    let last = last_reads(instructions, results, sources.len() as u32);
+    let (mut place, mut rooms) = (vec![0; last.len()], vec![0; last.len()]);
+    place[..sources.len()].copy_from_slice(sources);
+    let (mut free, mut count): (HashMap<u32, Vec<u32>>, u32) = (HashMap::new(), end);
+    for (k, i) in instructions.iter_mut().enumerate() {
+        let arity = i.function.arity();
+        for j in 0..arity {
+            let name = i.at[j] as usize;
+            let again = i.at[..j].contains(&i.at[j]);
+            if name >= sources.len() && last[name] == k && !again && place[name] < COLUMN {
+                free.entry(rooms[name]).or_default().push(place[name]);
+            }
+        }
+        // Only now: the operands' names are needed above to see which are the same.
+        let name = i.at[RESULT] as usize;
+        i.at[..arity].iter_mut().for_each(|at| *at = place[*at as usize]);
+        i.at[arity..RESULT].fill(0);
+        let room = if i.function.is_wide() { room(i.row.into()) as u32 } else { 1 };
+        rooms[name] = room;
+        place[name] = match i.column {
+            Some(column) => COLUMN + column,
+            None => free.get_mut(&room).and_then(Vec::pop).unwrap_or_else(|| {
+                let start = count.next_multiple_of(room.min(LANES as u32));
+                count = start + room;
+                start
+            }),
+        };
+        i.at[RESULT] = place[name];
+    }
+    results.iter_mut().for_each(|at| *at = place[*at as usize]);
+    count
+}
+
+/// Finds what repeats. Where the last loop ended, the period is taken that covers most, and of such the shortest.
+fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
+    const LONGEST: usize = 512;
+    const LEAST: usize = 4;
+    let mut stretches = Vec::new();
+    let (mut at, mut straight) = (0, 0);
+    let once = |start: usize, end: usize| (start < end).then_some(Stretch { start, turn: end - start, times: 1 });
+    while at < instructions.len() {
+        let rest = &instructions[at..];
+        let (mut p, mut times) = (1, 0);
+        for longer in 1..=LONGEST.min(rest.len() / LEAST) {
+            // Many turns of what was found already are no news.
+            let known = times > 0 && longer.is_multiple_of(p);
+            let more = if known { 0 } else { repetitions(rest, longer) };
+            if more >= LEAST && more * longer > times * p {
+                (p, times) = (longer, more);
+            }
+        }
+        if times == 0 {
+            at += 1;
+            continue;
+        }
+        stretches.extend(once(straight, at));
+        stretches.push(Stretch { start: at, turn: p, times });
+        at += p * times;
+        straight = at;
+    }
+    stretches.extend(once(straight, at));
+    stretches
+}
+
+/// How often the first `p` instructions are repeated, each time the same step further on.
+fn repetitions(i: &[Instruction], p: usize) -> usize {
+    let steady = |k: usize| {
+        let (first, next) = (&i[k % p], &i[k % p + p]);
+        (i[k].function, i[k].row) == (i[k - p].function, i[k - p].row)
+            && i[k].column == i[k - p].column
+            && step(&i[k - p], &i[k]) == step(first, next)
+    };
+    let same = (p..i.len()).take_while(|&k| steady(k)).count();
+    1 + same / p
+}
+
+fn step(a: &Instruction, b: &Instruction) -> Places {
+    std::array::from_fn(|j| b.at[j].wrapping_sub(a.at[j]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_repeat_is_left_as_it_is() {
+        let add = |at: Places| Instruction { function: Function::Add, row: 1, at, column: None, sums: false };
+        let mul = |at: Places| Instruction { function: Function::Mul, row: 1, at, column: None, sums: false };
+        let odd = [add([0, 1, 0, 2]), mul([2, 1, 0, 3]), add([3, 0, 0, 4])];
+        assert_eq!(roll(&odd), [Stretch { start: 0, turn: 3, times: 1 }]);
+        let even: Vec<Instruction> = (0..9).map(|k| add([k, 1, 0, k + 1])).collect();
+        assert_eq!(roll(&even), [Stretch { start: 0, turn: 1, times: 9 }]);
+    }
+}
