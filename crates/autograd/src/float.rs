@@ -167,9 +167,10 @@ macro_rules! float {
             #[inline(always)] fn mul(self, b: $t) -> $t { self * b }
             #[inline(always)] fn div(self, b: $t) -> $t { self / b }
             #[inline(always)] fn pow(self, b: $t) -> $t { Elementary::powf(self, b) }
-            // `self + b` is NaN whenever one of them is, which a comparison alone would lose.
-            #[inline(always)] fn max(self, b: $t) -> $t { if self > b { self } else if self <= b { b } else { self + b } }
-            #[inline(always)] fn min(self, b: $t) -> $t { if self < b { self } else if self >= b { b } else { self + b } }
+            // Two choices, one after the other, rather than one of three, which would be branches: a comparison alone would
+            // lose a NaN on its left.
+            #[inline(always)] fn max(self, b: $t) -> $t { let most = if self > b { self } else { b }; if self.is_nan() { self } else { most } }
+            #[inline(always)] fn min(self, b: $t) -> $t { let least = if self < b { self } else { b }; if self.is_nan() { self } else { least } }
             #[inline(always)] fn gt(self, b: $t) -> $t { (self > b) as u8 as $t }
             #[inline(always)] fn ge(self, b: $t) -> $t { (self >= b) as u8 as $t }
             #[inline(always)] fn eq(self, b: $t) -> $t { (self == b) as u8 as $t }

@@ -24,17 +24,6 @@ macro_rules! parametric {
             Value::apply(Op::Binary(Binary::Elu), &[self, &self.number(T::of(alpha))])
         }
 
-        /// x for x > 0, else α(e^(x/α) - 1), whose derivative at 0 is 1 for every α.
-        ///
-        /// ```
-        /// # use autograd::tensor;
-        /// assert_eq!(tensor![2.0, -1e3].celu(0.5), tensor![2.0, -0.5]);
-        /// ```
-        #[track_caller]
-        pub fn celu(&self, alpha: f64) -> Self {
-            Value::apply(Op::Binary(Binary::Celu), &[self, &self.number(T::of(alpha))])
-        }
-
         /// x between `min` and `max`, which cut it off; the derivative at and beyond them is 0.
         ///
         /// ```
@@ -96,6 +85,20 @@ macro_rules! parametric {
         }
 
         twins! {
+            /// x for x > 0, else α(e^(x/α) - 1), whose derivative at 0 is 1 for every α but 0, which there may not be.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![2.0, -1e3].celu(0.5), tensor![2.0, -0.5]);
+            /// assert!(tensor![2.0].try_celu(0.0).is_err());
+            /// ```
+            celu, try_celu(alpha: f64) |x| {
+                if alpha == 0.0 {
+                    return Err(Error::Argument { op: "celu", hint: "alpha must not be 0: it divides".into() });
+                }
+                Ok(Value::apply(Op::Binary(Binary::Celu), &[x, &x.number(T::of(alpha))]))
+            }
+
             /// The first half of an axis times the sigmoid of the second: the gated linear unit.
             ///
             /// ```

@@ -232,27 +232,27 @@ impl<T: Float> Program<T> {
     fn step(&mut self, k: usize) -> Result<()> {
         let Program { plan, values, blocks, rules, .. } = self;
         let step = &mut plan.steps[k];
-        let mut rooms: SmallVec<[Room<T>; 2]> =
+        let mut rooms: SmallVec<[Room<T>; 16]> =
             step.outs.iter().map(|out| Room::take(out, values, blocks, &plan.blocks)).collect();
-        let x: SmallVec<[&Tensor<T>; 8]> = step.inputs.iter().map(|&slot| &values[slot as usize]).collect();
+        let x: SmallVec<[&Tensor<T>; 16]> = step.inputs.iter().map(|&slot| &values[slot as usize]).collect();
         match &mut step.work {
             Work::View(op) => rooms[0] = Room::Made(eval::view(op, &x).expect("a view")),
             Work::Custom(rule) => rooms[0] = Room::Made(checked(rules[*rule as usize].compute(&x)?, &step.outs[0])?),
             Work::Op(op) => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
             Work::Map(map) => {
-                let operands: SmallVec<[Operand<T>; 8]> =
+                let operands: SmallVec<[Operand<T>; 16]> =
                     x.iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
-                let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
+                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
                 map.run(&operands, &mut out);
             }
             Work::Product { transposed, keep, map: None } => {
                 eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, *keep, rooms[0].slice());
             }
             Work::Product { transposed, keep, map: Some(map) } => {
-                let mut operands: SmallVec<[Operand<T>; 8]> =
+                let mut operands: SmallVec<[Operand<T>; 16]> =
                     x[2..].iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
                 operands.push(Operand::Old);
-                let mut out: SmallVec<[&mut [T]; 4]> = rooms.iter_mut().map(Room::slice).collect();
+                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
                 let (product, others) = out.split_first_mut().expect("a product has a result");
                 eval::matmul_alongside(
                     [x[0], x[1]],

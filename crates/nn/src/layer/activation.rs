@@ -33,7 +33,8 @@ macro_rules! activations {
             /// The function at `x`, of the same shape (but for `Glu`, which halves an axis).
             ///
             /// # Panics
-            /// If `x` lacks the axis of a softmax.
+            /// If `x` lacks the axis of a softmax, or a setting cannot be: an alpha of 0 for `Celu`, a lambda below 0 for
+            /// `Softshrink`.
             #[track_caller]
             pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
                 match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
@@ -105,7 +106,7 @@ activations! {
     Softshrink {
         /// PyTorch's is 0.5.
         lambda: f64 = 0.5
-    } => |x| x.softshrink(number(x, lambda));
+    } => |x| x.softshrink(number(x, non_negative(lambda)));
     /// x - tanh x
     Tanhshrink => |x| x.tanhshrink();
     /// ln(1 + eˣ), a smooth max(x, 0).
@@ -146,6 +147,12 @@ activations! {
         /// Which axis; -1 is the last.
         axis: isize = -1
     } => |x| x.glu(axis);
+}
+
+#[track_caller]
+fn non_negative(lambda: f64) -> f64 {
+    assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, and it is {lambda}");
+    lambda
 }
 
 /// A number on the tape of `x`.
@@ -296,6 +303,18 @@ mod tests {
             assert_eq!(derivatives(Activation::Elu { alpha: 2.0 }, &[zero])[1..], [[2.0], [2.0]]);
             assert_eq!(derivatives(Activation::Silu, &[zero])[1..], [[0.5], [0.5]]);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "softshrink: lambda must be at least 0, and it is -0.5")]
+    fn nothing_shrinks_by_less_than_nothing() {
+        derivatives(Activation::Softshrink { lambda: -0.5 }, &[1.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "celu: alpha must not be 0")]
+    fn celu_needs_a_limit() {
+        derivatives(Activation::Celu { alpha: 0.0 }, &[1.0]);
     }
 
     #[test]

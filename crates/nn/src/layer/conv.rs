@@ -5,6 +5,30 @@ use super::uniform;
 use crate::{Module, Param, Pass, parameters};
 use autograd::{Conv, Error, Float, Pad, Result, Rng, Var};
 
+/// What a layer and its transpose are told alike, but for what it means to them.
+macro_rules! common {
+    ($($(#[$doc:meta])* $setting:ident;)*) => {
+        /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
+        pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
+            Self::grouped(inputs, outputs, kernel, 1, rng)
+        }
+
+        /// The same layer without bias.
+        pub fn without_bias(mut self) -> Self {
+            self.bias = None;
+            self
+        }
+
+        $(
+            $(#[$doc])*
+            pub fn $setting(mut self, $setting: impl Sizes<D>) -> Self {
+                self.settings.$setting = $setting.sizes();
+                self
+            }
+        )*
+    };
+}
+
 /// Convolution of images `[N, in, …]` with `D` more axes (the batch may be missing):
 /// `y[n, o, i] = bias[o] + Σ weight[o, c, k] · x[n, c, i · stride + k · dilation - padding]`.
 ///
@@ -40,9 +64,13 @@ pub type Conv3d<T> = Convolution<T, 3>;
 parameters! { impl[T: Float, const D: usize] Parameters<T> for Convolution<T, D> { weight, bias } }
 
 impl<T: Float, const D: usize> Convolution<T, D> {
-    /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
-    pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
-        Self::grouped(inputs, outputs, kernel, 1, rng)
+    common! {
+        /// The distance between two places of the kernel.
+        stride;
+        /// How many elements are put around the image, zeros unless [`border`](Self::border) says otherwise.
+        padding;
+        /// The distance between two elements that the kernel sees.
+        dilation;
     }
 
     /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone. As many
@@ -53,33 +81,9 @@ impl<T: Float, const D: usize> Convolution<T, D> {
     #[track_caller]
     pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
         let shape = weights("Conv", outputs, inputs, groups, kernel.sizes());
-        let fan = shape[1..].iter().product();
-        let (weight, bias) = (uniform(&shape, fan, rng), uniform(&[outputs], fan, rng));
+        let (weight, bias) = drawn(&shape, outputs, rng);
         let settings = Conv { groups, ..Conv::default() };
-        Convolution { weight, bias: Some(bias), settings, same: false, border: Pad::Constant(0.0) }
-    }
-
-    /// The same layer without bias.
-    pub fn without_bias(self) -> Self {
-        Convolution { bias: None, ..self }
-    }
-
-    /// The distance between two places of the kernel.
-    pub fn stride(mut self, stride: impl Sizes<D>) -> Self {
-        self.settings.stride = stride.sizes();
-        self
-    }
-
-    /// How many elements are put around the image, zeros unless [`border`](Self::border) says otherwise.
-    pub fn padding(mut self, padding: impl Sizes<D>) -> Self {
-        self.settings.padding = padding.sizes();
-        self
-    }
-
-    /// The distance between two elements that the kernel sees.
-    pub fn dilation(mut self, dilation: impl Sizes<D>) -> Self {
-        self.settings.dilation = dilation.sizes();
-        self
+        Convolution { weight, bias, settings, same: false, border: Pad::Constant(0.0) }
     }
 
     /// As much padding as leaves the image's size at stride 1, PyTorch's `padding="same"`; of an odd number of elements the
@@ -159,9 +163,13 @@ pub type ConvTranspose3d<T> = ConvolutionTranspose<T, 3>;
 parameters! { impl[T: Float, const D: usize] Parameters<T> for ConvolutionTranspose<T, D> { weight, bias } }
 
 impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
-    /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
-    pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
-        Self::grouped(inputs, outputs, kernel, 1, rng)
+    common! {
+        /// How far apart two elements of the input come to lie.
+        stride;
+        /// How many elements are cut off before and after each axis.
+        padding;
+        /// The distance between two elements that the kernel writes.
+        dilation;
     }
 
     /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone.
@@ -171,39 +179,15 @@ impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
     #[track_caller]
     pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
         let shape = weights("ConvTranspose", inputs, outputs, groups, kernel.sizes());
-        let fan = shape[1..].iter().product();
-        let (weight, bias) = (uniform(&shape, fan, rng), uniform(&[outputs], fan, rng));
+        let (weight, bias) = drawn(&shape, outputs, rng);
         let settings = Conv { groups, ..Conv::default() };
-        ConvolutionTranspose { weight, bias: Some(bias), settings, output_padding: [0; D] }
-    }
-
-    /// The same layer without bias.
-    pub fn without_bias(self) -> Self {
-        ConvolutionTranspose { bias: None, ..self }
-    }
-
-    /// How far apart two elements of the input come to lie.
-    pub fn stride(mut self, stride: impl Sizes<D>) -> Self {
-        self.settings.stride = stride.sizes();
-        self
-    }
-
-    /// How many elements are cut off before and after each axis.
-    pub fn padding(mut self, padding: impl Sizes<D>) -> Self {
-        self.settings.padding = padding.sizes();
-        self
+        ConvolutionTranspose { weight, bias, settings, output_padding: [0; D] }
     }
 
     /// How many elements each axis is longer at its end: of the sizes that a convolution of that stride maps to the
     /// input's, the padding picks one.
     pub fn output_padding(self, padding: impl Sizes<D>) -> Self {
         ConvolutionTranspose { output_padding: padding.sizes(), ..self }
-    }
-
-    /// The distance between two elements that the kernel writes.
-    pub fn dilation(mut self, dilation: impl Sizes<D>) -> Self {
-        self.settings.dilation = dilation.sizes();
-        self
     }
 
     /// The settings that are not the usual ones.
@@ -220,6 +204,12 @@ fn weights<const D: usize>(layer: &str, first: usize, second: usize, groups: usi
     let divides = groups > 0 && first.is_multiple_of(groups) && second.is_multiple_of(groups);
     assert!(divides, "{layer}{D}d: {groups} groups do not divide the channels, {first} and {second}");
     [&[first, second / groups], &kernel[..]].concat()
+}
+
+/// Weights of that shape and a bias, uniform on ±1/√fan.
+fn drawn<T: Float>(shape: &[usize], outputs: usize, rng: &mut Rng) -> (Param<T>, Option<Param<T>>) {
+    let fan = shape[1..].iter().product();
+    (uniform(shape, fan, rng), Some(uniform(&[outputs], fan, rng)))
 }
 
 /// How the kernel moves, where that is not the usual way.

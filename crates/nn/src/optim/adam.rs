@@ -94,7 +94,7 @@ impl<T: Float> Optimizer<T> for Adam<T> {
         let (beta1, beta2) = self.betas;
         let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
+        let averaged = move |p: &mut T, m: &mut T, v: &mut T, g: T| {
             let g = decay.apply(p, g);
             *m += new1 * (g - *m);
             *v = kept2 * *v + new2 * g * g;
@@ -107,7 +107,7 @@ impl<T: Float> Optimizer<T> for Adam<T> {
         if self.amsgrad {
             self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v, largest]| {
                 let moved = moved(step);
-                update(p, [m, v, largest], g, |p, [m, v, largest], g| {
+                update(p, [m, v, largest], g, move |p, [m, v, largest], g| {
                     averaged(p, m, v, g);
                     *largest = largest.max(*v);
                     moved(p, *m, *largest);

@@ -1,6 +1,6 @@
 //! Lion.
 
-use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use super::{Memory, Optimizer, ParamGradients, along, fraction, non_negative, zeros};
 use crate::Parameters;
 use autograd::{Float, update};
 
@@ -65,14 +65,7 @@ impl<T: Float> Optimizer<T> for Lion<T> {
             update(p, [m], g, |p, [m], g| {
                 let direction = kept1 * *m + new1 * g;
                 *m = kept2 * *m + new2 * g;
-                let step = if direction > T::zero() {
-                    rate
-                } else if direction < T::zero() {
-                    -rate
-                } else {
-                    direction // 0, or a NaN that stays visible
-                };
-                *p = keep * *p - step;
+                *p = keep * *p - along(direction, rate);
             });
         });
     }

@@ -83,6 +83,7 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
+mod asgd;
 mod decay;
 mod ema;
 mod flat;
@@ -102,6 +103,7 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use asgd::Asgd;
 pub use ema::Ema;
 pub use groups::{Names, ParamGroups};
 pub use lbfgs::Lbfgs;
@@ -303,6 +305,14 @@ pub fn for_each_gradient<T: Float>(
         }
         place += 1;
     });
+}
+
+/// A step of that size in the direction of `x`: none for 0, and a NaN stays visible. Choices between two numbers, so that a
+/// loop over elements has no branch.
+#[inline(always)]
+fn along<T: Float>(x: T, size: T) -> T {
+    let step = if x == T::zero() { x } else { size.copysign(x) };
+    if x.is_nan() { x } else { step }
 }
 
 /// A hyperparameter that is finite and at least 0.

@@ -109,34 +109,35 @@ impl<T: Float> Optimizer<T> for RmsProp<T> {
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
         let [alpha, new, eps] = [self.alpha, 1.0 - self.alpha, self.eps].map(T::of);
-        // The lines of the formula; the four kinds below combine them.
-        let decayed = |p: T, g: T| g + decay * p;
-        let divided = |g: T, s: &mut T| {
+        // The lines of the formula; the four kinds below combine them. Each holds its numbers itself: borrowed ones might
+        // change with what a loop writes, which would keep it from becoming vector code.
+        let decayed = move |p: T, g: T| g + decay * p;
+        let divided = move |g: T, s: &mut T| {
             *s = alpha * *s + new * g * g;
             g / (s.sqrt() + eps)
         };
-        let divided_centered = |g: T, s: &mut T, a: &mut T| {
+        let divided_centered = move |g: T, s: &mut T, a: &mut T| {
             *s = alpha * *s + new * g * g;
             *a += new * (g - *a);
             g / ((*s - *a * *a).sqrt() + eps)
         };
-        let moved = |b: &mut T, d: T| {
+        let moved = move |b: &mut T, d: T| {
             *b = momentum * *b + d;
             *b
         };
         let memory = &mut self.memory;
         match (self.centered, self.momentum > 0.0) {
             (false, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s]| {
-                update(p, [s], g, |p, [s], g| *p -= rate * divided(decayed(*p, g), s));
+                update(p, [s], g, move |p, [s], g| *p -= rate * divided(decayed(*p, g), s));
             }),
             (false, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, b]| {
-                update(p, [s, b], g, |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)));
+                update(p, [s, b], g, move |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)));
             }),
             (true, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a]| {
-                update(p, [s, a], g, |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a));
+                update(p, [s, a], g, move |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a));
             }),
             (true, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a, b]| {
-                update(p, [s, a, b], g, |p, [s, a, b], g| {
+                update(p, [s, a, b], g, move |p, [s, a, b], g| {
                     *p -= rate * moved(b, divided_centered(decayed(*p, g), s, a));
                 });
             }),

@@ -1,6 +1,6 @@
 //! Rprop.
 
-use super::{Memory, Optimizer, ParamGradients, non_negative};
+use super::{Memory, Optimizer, ParamGradients, along, non_negative};
 use crate::Parameters;
 use autograd::{Float, Tensor, update};
 
@@ -81,24 +81,14 @@ impl<T: Float> Optimizer<T> for Rprop<T> {
         // The gradient before, and each element's own step.
         let first = |p: &Tensor<T>| [Tensor::zeros(p.shape()), Tensor::full(p.shape(), rate)];
         self.memory.for_each(model, gradients, first, |p, g, _, [before, steps]| {
-            update(p, [before, steps], g, |p, [before, step], g| {
-                let turned = g * *before < T::zero();
-                let factor = if turned {
-                    minus
-                } else if g * *before > T::zero() {
-                    plus
-                } else {
-                    T::one()
-                };
+            // The loop holds its numbers itself: borrowed ones, it would have to read again after each write.
+            update(p, [before, steps], g, move |p, [before, step], g| {
+                let product = g * *before;
+                let slower = if product < T::zero() { minus } else { T::one() };
+                let factor = if product > T::zero() { plus } else { slower };
                 *step = (*step * factor).max(smallest).min(largest);
-                *before = if turned { T::zero() } else { g };
-                *p -= if *before > T::zero() {
-                    *step
-                } else if *before < T::zero() {
-                    -*step
-                } else {
-                    *before // 0, or a NaN that stays visible
-                };
+                *before = if product < T::zero() { T::zero() } else { g };
+                *p -= along(*before, *step);
             });
         });
     }

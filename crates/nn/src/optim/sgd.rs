@@ -1,5 +1,6 @@
 //! Stochastic gradient descent, with or without momentum.
 
+use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
 use crate::Parameters;
 use autograd::{Float, update};
@@ -7,7 +8,7 @@ use autograd::{Float, update};
 /// Stochastic gradient descent:
 ///
 /// ```text
-/// g ← g + λ θ                     weight decay λ
+/// g ← g + λ θ                     weight decay λ; decoupled: θ ← θ - γ λ θ
 /// v ← μ v + (1 - τ) g             momentum μ, dampening τ; v = g at the first step
 /// g ← v,  or  g + μ v             Nesterov
 /// θ ← θ - γ g                     learning rate γ
@@ -35,6 +36,7 @@ pub struct Sgd<T: Float> {
     dampening: f64,
     nesterov: bool,
     weight_decay: f64,
+    decoupled: bool,
     memory: Memory<T>,
 }
 
@@ -46,7 +48,8 @@ impl<T: Float> Sgd<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
-        Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, memory: Memory::uncounted(&[]) }
+        let memory = Memory::uncounted(&[]);
+        Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, decoupled: false, memory }
     }
 
     settings! {
@@ -55,6 +58,13 @@ impl<T: Float> Sgd<T> {
         /// # Panics
         /// If it is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
+    }
+
+    /// Whether weight decay shrinks parameters by itself, `θ ← (1 - γ λ) θ`, rather than through their gradients, where
+    /// momentum carries it on. Source: Loshchilov and Hutter, *Decoupled weight decay regularization* (2019), SGDW.
+    pub fn decoupled_weight_decay(mut self, decoupled: bool) -> Self {
+        self.decoupled = decoupled;
+        self
     }
 
     /// How much of the last step goes on: `μ`, 0.9 in most recipes.
@@ -97,10 +107,14 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
             self.momentum,
             self.dampening
         );
-        let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
+        let [rate, momentum] = [self.rate, self.momentum].map(T::of);
+        let decay = Decay::<T>::new(self.decoupled, self.weight_decay, self.rate);
         if self.momentum == 0.0 {
             return self.memory.for_each(model, gradients, zeros, |p, g, _, []| {
-                update(p, [], g, |p, [], g| *p -= rate * (g + decay * *p));
+                update(p, [], g, |p, [], g| {
+                    let g = decay.apply(p, g);
+                    *p -= rate * g;
+                });
             });
         }
         self.memory.for_each(model, gradients, zeros, |p, g, step, [v]| {
@@ -108,13 +122,13 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
             // The optimizer's kind is settled before the loop, so that the loop has no branch.
             if self.nesterov {
                 update(p, [v], g, |p, [v], g| {
-                    let g = g + decay * *p;
+                    let g = decay.apply(p, g);
                     *v = momentum * *v + g;
                     *p -= rate * (g + momentum * *v);
                 });
             } else {
                 update(p, [v], g, |p, [v], g| {
-                    let g = g + decay * *p;
+                    let g = decay.apply(p, g);
                     *v = momentum * *v + kept * g;
                     *p -= rate * *v;
                 });

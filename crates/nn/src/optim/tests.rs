@@ -1,7 +1,7 @@
 use super::*;
 use autograd::tensor;
 
-fn all() -> [Box<dyn Optimizer<f64>>; 14] {
+fn all() -> [Box<dyn Optimizer<f64>>; 16] {
     [
         Box::new(Sgd::new(0.1)),
         Box::new(RmsProp::new(0.1)),
@@ -17,7 +17,40 @@ fn all() -> [Box<dyn Optimizer<f64>>; 14] {
         Box::new(NAdam::new(0.1)),
         Box::new(RAdam::new(0.1)),
         Box::new(Lion::new(0.1)),
+        Box::new(Asgd::new(0.1).t0(1.0)),
+        Box::new(Sgd::new(0.1).momentum(0.9).weight_decay(0.25).decoupled_weight_decay(true)),
     ]
+}
+
+/// Numbers of PyTorch's `ASGD`, lr 0.1, lambd 0.05, t0 2, weight decay 0.01, on gradients 1, -0.5, 0.25, 2, 1.
+#[test]
+fn averages_are_pytorchs() {
+    let mut w = Param::new(tensor![1.0, -2.0]);
+    let mut asgd = Asgd::new(0.1).lambd(0.05).t0(2.0).weight_decay(0.01);
+    for g in [1.0, -0.5, 0.25, 2.0, 1.0] {
+        asgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![g, -g])]));
+    }
+    let found = [w.value().to_vec(), asgd.state(&w).get("ax").unwrap().to::<f64>().to_vec()].concat();
+    assert!(
+        found
+            .iter()
+            .zip([0.6022064172485165, -1.5727810895431382, 0.653552828422562, -1.6270133593343956])
+            .all(|(a, b)| (a - b).abs() < 1e-15),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn decay_that_is_decoupled_is_no_part_of_the_velocity() {
+    let step = |sgd: Sgd<f64>| {
+        let (mut w, mut sgd) = (Param::new(tensor![1.0]), sgd.momentum(0.5).weight_decay(0.1));
+        (0..2).for_each(|_| sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![1.0])])));
+        w.value().at(&[0])
+    };
+    // (1 (1 - 0.05) - 0.5) (1 - 0.05) - 0.5 · 1.5
+    assert!((step(Sgd::new(0.5).decoupled_weight_decay(true)) - (0.45 * 0.95 - 0.75)).abs() < 1e-15);
+    // 1 - 0.5 · 1.1, then v = 0.55 + 1 + 0.1 · 0.45
+    assert!((step(Sgd::new(0.5)) - (0.45 - 0.5 * (0.55 + 1.045))).abs() < 1e-15);
 }
 
 #[test]

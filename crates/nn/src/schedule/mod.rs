@@ -3,6 +3,7 @@
 //! memory: it follows what is measured.
 
 mod cosine;
+mod cyclic;
 mod plateau;
 mod ramp;
 mod sequence;
@@ -10,6 +11,7 @@ mod sequence;
 mod tests;
 
 pub use cosine::{Anneal, CosineAnnealing, CosineWarmRestarts, OneCycle};
+pub use cyclic::{CycleMode, Cyclic};
 pub use plateau::{Goal, PlateauOptions, ReduceOnPlateau, Threshold};
 pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
 pub use sequence::{Chain, Sequence};

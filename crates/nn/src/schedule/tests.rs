@@ -18,6 +18,55 @@ fn defaults_are_pytorchs() {
     assert_eq!((cooldown, min_lr, eps), (0, 0.0, 1e-8));
 }
 
+/// Numbers of PyTorch's `CyclicLR`, base 0.1, top 0.7.
+#[test]
+fn cycles_are_pytorchs() {
+    let cycle = |mode| Cyclic { step_size_up: 2, step_size_down: 3, mode, ..Cyclic::new(0.7, 0) };
+    let close = |mode, expected: [f64; 9]| {
+        let found: [f64; 9] = std::array::from_fn(|step| cycle(mode).rate(step, 0.1));
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{mode:?}: {found:?}");
+    };
+    close(CycleMode::Same, CYCLES[0]);
+    close(CycleMode::Halving, CYCLES[1]);
+    close(CycleMode::Exponential(0.9), CYCLES[2]);
+}
+
+const CYCLES: [[f64; 9]; 3] = [
+    [
+        0.1,
+        0.3999999999999999,
+        0.6999999999999998,
+        0.4999999999999999,
+        0.29999999999999993,
+        0.1,
+        0.40000000000000024,
+        0.6999999999999998,
+        0.4999999999999999,
+    ],
+    [
+        0.1,
+        0.3999999999999999,
+        0.6999999999999998,
+        0.4999999999999999,
+        0.29999999999999993,
+        0.1,
+        0.2500000000000001,
+        0.3999999999999999,
+        0.29999999999999993,
+    ],
+    [
+        0.1,
+        0.37,
+        0.586,
+        0.39159999999999995,
+        0.23121999999999998,
+        0.1,
+        0.25943230000000017,
+        0.38697813999999997,
+        0.272186884,
+    ],
+];
+
 fn plateau(patience: usize) -> ReduceOnPlateau {
     ReduceOnPlateau::new(PlateauOptions { patience, cooldown: 1, factor: 0.5, ..PlateauOptions::default() })
 }

@@ -1,0 +1,104 @@
+//! Averaged stochastic gradient descent.
+
+use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
+use crate::Parameters;
+use autograd::{Float, update};
+
+/// Plain descent at a rate that falls by itself, and the average of the parameters that it has gone through, which
+/// converges faster than they do.
+///
+/// ```text
+/// g ← g + λ θ                              weight decay λ
+/// η = γ / (1 + l γ (t - 1))^α              at the t-th step, learning rate γ
+/// θ ← (1 - l η) θ - η g
+/// a ← a + (θ - a) / max(1, t - 1 - t₀)     the average, θ itself until step t₀ + 2
+/// ```
+///
+/// Defaults, PyTorch's: `l = 1e-4`, `α = 0.75`, `t₀ = 1e6`, no weight decay; its own rate is 0.01. The averages are in the
+/// [state](Optimizer::state), as `ax`; a new rate acts at once, where PyTorch's acts one step later. Source: Polyak and
+/// Juditsky, *Acceleration of stochastic approximation by averaging* (1992).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Asgd, Optimizer, ParamGradients}};
+/// let (mut w, mut asgd) = (Param::new(tensor![1.0]), Asgd::new(0.5).lambd(0.0).t0(0.0));
+/// for g in [1.0, -1.0, 1.0] {
+///     asgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![g])]));
+/// }
+/// // Through 0.5, 1 and 0.5, of which the average begins anew at the second.
+/// assert_eq!((w.value(), asgd.state(&w).get("ax").unwrap().to::<f64>()), (&tensor![0.5], tensor![0.75]));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Asgd<T: Float> {
+    rate: f64,
+    lambd: f64,
+    alpha: f64,
+    t0: f64,
+    weight_decay: f64,
+    memory: Memory<T>,
+}
+
+impl<T: Float> Asgd<T> {
+    /// Averaged descent with this learning rate.
+    ///
+    /// # Panics
+    /// If the rate is negative, infinite or NaN.
+    #[track_caller]
+    pub fn new(rate: f64) -> Self {
+        Asgd {
+            rate: non_negative("learning rate", rate),
+            lambd: 1e-4,
+            alpha: 0.75,
+            t0: 1e6,
+            weight_decay: 0.0,
+            memory: Memory::new(&["ax"]),
+        }
+    }
+
+    settings! {
+        /// How fast the rate falls, and parameters shrink: `l`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        lambd: non_negative("lambd");
+
+        /// The power by which the rate falls: `α`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        alpha: non_negative("alpha");
+
+        /// The step at which averaging begins: `t₀`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        t0: non_negative("t0");
+
+        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        ///
+        /// # Panics
+        /// If it is negative, infinite or NaN.
+        weight_decay: non_negative("weight decay");
+    }
+}
+
+impl<T: Float> Optimizer<T> for Asgd<T> {
+    rate_and_memory!();
+
+    fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let decay = T::of(self.weight_decay);
+        self.memory.for_each(model, gradients, zeros, |p, g, step, [ax]| {
+            let before = f64::from(step - 1);
+            let eta = self.rate / (1.0 + self.lambd * self.rate * before).powf(self.alpha);
+            let part = 1.0 / f64::max(1.0, before - self.t0);
+            // Until averaging begins, what is remembered is forgotten: to the bit, whatever rounding would leave of it.
+            let [kept, keep, eta, part] = [(part < 1.0) as i32 as f64, 1.0 - self.lambd * eta, eta, part].map(T::of);
+            update(p, [ax], g, |p, [a], g| {
+                let g = g + decay * *p;
+                *p = keep * *p - eta * g;
+                *a *= kept;
+                *a += part * (*p - *a);
+            });
+        });
+    }
+}
