@@ -1,7 +1,7 @@
 //! Training that is stopped, by an error or by `kill -9`, and goes on as if nothing had happened.
 
 use autograd::{Rng, Tensor, tensor};
-use nn::data::TensorDataset;
+use nn::data::{Order, TensorDataset};
 use nn::io::StateDict;
 use nn::layer::{Mlp, Sequential};
 use nn::loss::{CrossEntropy, Target};
@@ -50,6 +50,10 @@ const EPOCHS: usize = 4;
 /// Updates in an epoch: five batches of eight samples, two to an update, and the rest.
 const UPDATES: u64 = 3;
 
+fn order() -> Order {
+    Order::Stratified(points(40, 1).labels().unwrap().to_vec())
+}
+
 /// Training with everything that has a state.
 fn trainer<'d>(validation: &'d TensorDataset<f64>, folder: &Path) -> Trainer<'d, f64> {
     let groups = ParamGroups::new(Adam::new(0.02)).group("*.bias", Sgd::new(0.05).momentum(0.9));
@@ -58,6 +62,8 @@ fn trainer<'d>(validation: &'d TensorDataset<f64>, folder: &Path) -> Trainer<'d,
     Trainer::new(CrossEntropy::new(), groups)
         .epochs(EPOCHS)
         .batch_size(8)
+        .order(order())
+        .prefetch(2)
         .accumulate(2)
         .seed(5)
         .schedule_by_step(Chain::new(warmup).and(plateau))
@@ -214,8 +220,14 @@ fn a_checkpoint_of_another_training_is_refused() {
     assert!(said.contains("its list of metrics is accuracy, roc_auc, f1 and here it is accuracy, roc_auc, f1, top_1"));
     let mut wider = Mlp::new(&[2, 7, 2]).batch_norm(true).build();
     assert!(refused(same(), &mut wider).contains("0.weight"));
-    let other = Trainer::new(CrossEntropy::new(), Adam::new(0.1)).batch_size(8).accumulate(2).seed(5).ema(0.9);
-    let other = other.metric(Metric::accuracy()).metric(Metric::roc_auc()).metric(Metric::f1(Average::Macro));
+    let other = Trainer::new(CrossEntropy::new(), Adam::new(0.1)).batch_size(8).order(order());
+    let other = other
+        .accumulate(2)
+        .seed(5)
+        .ema(0.9)
+        .metric(Metric::accuracy())
+        .metric(Metric::roc_auc())
+        .metric(Metric::f1(Average::Macro));
     let other = other.validation(&validation).checkpoints(Checkpoints::new(&folder)).quiet();
     assert!(refused(other, &mut model()).contains("the state of the schedule"));
     assert!(Trainer::new(CrossEntropy::new(), Adam::new(0.1)).resume(&mut model(), &training).is_err());

@@ -2,7 +2,8 @@
 //! classes.
 
 use autograd::{Rng, Tensor, Var, tensor};
-use nn::data::{Dataset, TensorDataset};
+use nn::data::{Batch, DataError, Dataset, FileDataset, Order, TensorDataset};
+use nn::io::{ArrayFile, write_npy};
 use nn::layer::{Linear, Mlp, Sequential};
 use nn::loss::{ClassOptions, CrossEntropy, Mse, Reduction, Target, cross_entropy_with};
 use nn::metric::{self, Average, Metric};
@@ -239,4 +240,109 @@ fn a_gradient_is_clipped_as_a_whole_or_one_by_one() {
     close(&moved(sgd().clip_each_norm(1.0)), &[1.0, 0.0, 1.0], 1e-8);
     close(&moved(sgd().clip_value(0.25)), &[0.25, 0.0, 0.25], 1e-12);
     assert_eq!(data.len(), 1);
+}
+
+/// Weights after two epochs, and the samples that they saw, by the first number of each.
+fn trained(
+    data: &dyn Dataset<f64>,
+    told: impl for<'d> Fn(Trainer<'d, f64>) -> Trainer<'d, f64>,
+) -> (Vec<f64>, Vec<f64>) {
+    let mut model = classifier();
+    let mut trainer = told(Trainer::new(CrossEntropy::new(), Adam::new(0.02)).epochs(2).batch_size(7).seed(3).quiet());
+    let history = trainer.fit(&mut model, data).unwrap();
+    assert_eq!(history.notes, [""; 0], "all is replayed");
+    (values(&model), history.epochs.iter().map(|epoch| epoch.loss).collect())
+}
+
+#[test]
+fn order_and_prefetching_are_the_loaders() {
+    let data = clusters(40, 5);
+    let labels = data.labels().unwrap().to_vec();
+    let weights: Vec<f64> = labels.iter().map(|label| [1.0, 3.0, 6.0][*label as usize]).collect();
+    let orders = [Order::InOrder, Order::Shuffled, Order::Weighted(weights), Order::Stratified(labels)];
+    let fits: Vec<_> = orders.iter().map(|order| trained(&data, |t| t.order(order.clone()))).collect();
+    for (i, (order, fit)) in orders.iter().zip(&fits).enumerate() {
+        assert!(fits[..i].iter().all(|other| other != fit), "each is an order of its own");
+        for ahead in [1, 3, 100] {
+            assert_eq!(&trained(&data, |t| t.order(order.clone()).prefetch(ahead)), fit, "{order:?}, {ahead} ahead");
+        }
+    }
+    assert_eq!(trained(&data, |t| t), fits[1], "shuffled unless told");
+    // 40 samples in batches of 7: five, and five samples left.
+    let batches = Mutex::new(0);
+    let count = |_: &mut Moment<'_, f64>| *batches.lock().unwrap() += 1;
+    let mut trainer =
+        Trainer::new(CrossEntropy::new(), Adam::new(0.02)).epochs(1).batch_size(7).drop_last(true).quiet();
+    trainer = trainer.on_batch_end(count);
+    trainer.fit(&mut classifier(), &data).unwrap();
+    drop(trainer);
+    assert_eq!(*batches.lock().unwrap(), 5);
+}
+
+#[test]
+fn an_order_that_does_not_fit_is_an_error() {
+    let data = clusters(40, 5);
+    let said = |trainer: Trainer<'_, f64>| trainer.quiet().fit(&mut classifier(), &data).unwrap_err().to_string();
+    let trainer = || Trainer::new(CrossEntropy::new(), Adam::new(0.02));
+    assert_eq!(said(trainer().order(Order::Weighted(vec![1.0]))), "1 weights were given for 40 samples");
+    assert_eq!(said(trainer().order(Order::Stratified(vec![]))), "0 labels were given for 40 samples");
+    let whole = "40 samples make no whole batch of 64, and smaller ones are left out";
+    assert_eq!(said(trainer().batch_size(64).drop_last(true)), whole);
+}
+
+/// Samples that cannot be had end training where they were due, made ahead or not.
+#[test]
+fn data_that_fails_ends_training() {
+    struct Torn(TensorDataset<f64>);
+    impl Dataset<f64> for Torn {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn batch(&self, indices: &[usize]) -> Result<Batch<f64>, DataError> {
+            if indices.contains(&30) { Err(DataError::Sample { index: 30, len: 30 }) } else { self.0.batch(indices) }
+        }
+    }
+    let after = |ahead: usize| {
+        let (mut model, data) = (classifier(), Torn(clusters(40, 5)));
+        let mut trainer =
+            Trainer::new(CrossEntropy::new(), Adam::new(0.02)).batch_size(4).order(Order::InOrder).quiet();
+        trainer = trainer.prefetch(ahead);
+        let said = trainer.fit(&mut model, &data).unwrap_err().to_string();
+        assert_eq!(said, "sample 30 does not exist: the data set has 30");
+        values(&model)
+    };
+    assert_eq!(after(0), after(2));
+    assert_ne!(after(2), values(&classifier()));
+}
+
+#[test]
+fn data_in_files_streams_through_fit() {
+    let data = clusters(40, 6);
+    let folder = std::env::temp_dir();
+    let [x, y] = ["x", "y"].map(|name| folder.join(format!("nn-trainer-{name}-{}.npy", std::process::id())));
+    write_npy(&x, &data.inputs().clone().into()).unwrap();
+    write_npy(&y, &data.labels().unwrap().clone().into()).unwrap();
+    let rows = FileDataset::labels(ArrayFile::npy(&x).unwrap(), ArrayFile::npy(&y).unwrap()).unwrap();
+    let in_memory = trained(&data, |t| t);
+    assert_eq!(trained(&rows, |t| t), in_memory);
+    assert_eq!(trained(&rows, |t| t.prefetch(2)), in_memory);
+    [x, y].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+#[test]
+fn samples_of_weight_zero_teach_nothing() {
+    let data = clusters(40, 7);
+    let weights: Tensor<f64> = data.labels().unwrap().iter().map(|label| [1.0, 0.0, 2.5][label as usize]).collect();
+    let weighted = data.clone().weighted(weights.clone()).unwrap();
+    let fit = trained(&weighted, |t| t);
+    assert_eq!(fit, trained(&weighted, |t| t.recorded()), "replayed as recorded");
+    assert_ne!(fit, trained(&data, |t| t));
+    assert_eq!(trained(&data.clone().weighted(Tensor::ones(&[40])).unwrap(), |t| t), trained(&data, |t| t));
+    // What has no weight may be anything.
+    let other: Tensor<i64> = data.labels().unwrap().iter().map(|label| if label == 1 { 0 } else { label }).collect();
+    let other = TensorDataset::new(data.inputs().clone(), Target::Labels(other)).unwrap().weighted(weights).unwrap();
+    assert_eq!(trained(&other, |t| t), fit);
+    let said = |weights: Tensor<f64>| data.clone().weighted(weights).unwrap_err().to_string();
+    assert_eq!(said(tensor![1.0]), "1 weights were given for 40 samples");
+    assert!(said(Tensor::full(&[40], -1.0)).contains("the weight of sample 0 is -1"));
 }

@@ -1,6 +1,6 @@
 //! Data sets made of others: a part, several in a row, each batch changed.
 
-use super::tensors::{rows, stacked};
+use super::tensors::{rows, stacked, target_rows};
 use super::{Batch, DataError, Dataset};
 use crate::loss::Target;
 use autograd::Float;
@@ -106,18 +106,30 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
         }
         let inputs: Vec<_> = batches.iter().map(|batch| &batch.inputs).collect();
         let inputs = rows(&stacked(&inputs)?, &places);
-        let (mut values, mut labels) = (Vec::new(), Vec::new());
-        batches.iter().for_each(|batch| match &batch.targets {
-            Target::Values(v) => values.push(v),
-            Target::Labels(l) => labels.push(l),
-        });
-        let targets = match (values.is_empty(), labels.is_empty()) {
-            (false, true) => Target::Values(rows(&stacked(&values)?, &places)),
-            (true, _) => Target::Labels(rows(&stacked(&labels)?, &places)),
-            (false, false) => return Err(DataError::Mixed),
-        };
-        Ok(Batch { inputs, targets })
+        let targets: Vec<_> = batches.iter().map(|batch| &batch.targets).collect();
+        Ok(Batch { inputs, targets: target_rows(&joined(&targets)?, &places) })
     }
+}
+
+/// Targets one after the other: all values or all labels, and either all with weights or none.
+fn joined<T: Float>(targets: &[&Target<T>]) -> Result<Target<T>, DataError> {
+    let (mut values, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for target in targets {
+        weights.extend(target.weights());
+        match target.unweighted() {
+            Target::Labels(l) => labels.push(l),
+            target => values.push(target.values("Concat")?),
+        }
+    }
+    let all = |count: usize| count == 0 || count == targets.len();
+    if !all(values.len()) || !all(labels.len()) || !all(weights.len()) {
+        return Err(DataError::Mixed);
+    }
+    let plain = match values.is_empty() {
+        true => Target::Labels(stacked(&labels)?),
+        false => Target::Values(stacked(&values)?),
+    };
+    Ok(if weights.is_empty() { plain } else { plain.weighted(stacked(&weights)?) })
 }
 
 /// A data set of which every batch goes through a function.
@@ -197,6 +209,10 @@ mod tests {
         let values = TensorDataset::new(tensor![1.0, 2.0], Target::Values(tensor![1.0, 2.0])).unwrap();
         let error = Concat::new(vec![&a, &values]).batch(&[0, 2]).unwrap_err();
         assert!(matches!(error, DataError::Mixed), "{error}");
+        let weighted = labelled(&[2, 3]).weighted(tensor![0.5, 2.0]).unwrap();
+        assert!(matches!(Concat::new(vec![&a, &weighted]).batch(&[0, 2]), Err(DataError::Mixed)));
+        let twice = Concat::new(vec![&weighted, &weighted]).batch(&[3, 0]).unwrap();
+        assert_eq!(twice.targets, Target::Labels(tensor![3_i64, 2]).weighted(tensor![2.0, 0.5]));
         let wide = TensorDataset::new(tensor![[1.0, 2.0]], Target::Labels(tensor![0_i64])).unwrap();
         assert!(Concat::new(vec![&a, &wide]).batch(&[0, 2]).is_err());
     }

@@ -12,6 +12,14 @@ pub enum DataError {
     /// Batches of nothing.
     #[error("a batch needs at least one sample: the batch size must not be 0")]
     BatchSize,
+    /// Less than a batch, of which only whole ones are wanted.
+    #[error("{samples} samples make no whole batch of {batch_size}, and smaller ones are left out")]
+    NoBatch {
+        /// Number of samples.
+        samples: usize,
+        /// Samples of a batch.
+        batch_size: usize,
+    },
     /// A sample that does not exist.
     #[error("sample {index} does not exist: the data set has {len}")]
     Sample {
@@ -46,8 +54,8 @@ pub enum DataError {
         /// Shape of a batch of another.
         other: Vec<usize>,
     },
-    /// Data sets to be joined of which some have labels and some have values.
-    #[error("data sets with labels and data sets with values cannot make up one")]
+    /// Data sets to be joined of which some have labels and some have values, or some have weights and some have none.
+    #[error("data sets with labels and with values, or with weights and without, cannot make up one")]
     Mixed,
     /// A class below 0.
     #[error("sample {index} has label {label}: labels count from 0")]

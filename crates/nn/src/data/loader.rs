@@ -1,6 +1,6 @@
 //! [`DataLoader`]: which samples make up which batch of which epoch.
 
-use super::sampler::Sampler;
+use super::sampler::{Order, Sampler};
 use super::{Batch, DataError, Dataset};
 use autograd::{Float, Tensor};
 use std::sync::mpsc;
@@ -66,8 +66,15 @@ impl<'d, T: Float> DataLoader<'d, T> {
         DataLoader { sampler: Sampler::Shuffled { seed }, ..self }
     }
 
-    /// As many samples an epoch as there are, drawn with replacement, each in proportion to its weight: rare classes
-    /// can be shown as often as common ones.
+    /// Samples in an [`Order`] that has a name.
+    ///
+    /// # Errors
+    /// If there is not one weight or label for each sample, a weight is negative or not finite, or all are 0.
+    pub fn ordered(self, order: &Order, seed: u64) -> Result<Self, DataError> {
+        Ok(DataLoader { sampler: Sampler::new(order, self.dataset.len(), seed)?, ..self })
+    }
+
+    /// Samples by [`Order::Weighted`]: drawn with replacement, each in proportion to its weight.
     ///
     /// ```
     /// # use nn::{data::{DataLoader, Dataset, digits}, loss::Target};
@@ -83,8 +90,7 @@ impl<'d, T: Float> DataLoader<'d, T> {
         Ok(DataLoader { sampler: Sampler::weighted(self.dataset.len(), weights, seed)?, ..self })
     }
 
-    /// Samples in random order, each once, so that every batch has each class in the proportion of the whole, as far as
-    /// whole samples can.
+    /// Samples by [`Order::Stratified`]: every batch has each class in the proportion of the whole.
     ///
     /// # Errors
     /// If there is not one label for each sample.

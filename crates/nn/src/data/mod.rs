@@ -35,8 +35,9 @@ pub use digits::digits;
 pub use error::{DataError, TableError};
 pub use files::FileDataset;
 pub use loader::{DataLoader, Position};
+pub use sampler::Order;
 pub use scaler::Scaler;
-pub use split::split;
+pub use split::{split, split_stratified};
 pub use tensors::TensorDataset;
 pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop, Transform};
 
@@ -55,11 +56,7 @@ pub struct Batch<T: Float> {
 impl<T: Float> Batch<T> {
     /// A copy that shares no memory with this batch.
     fn deep_copy(&self) -> Self {
-        let targets = match &self.targets {
-            Target::Values(values) => Target::Values(values.deep_copy()),
-            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
-        };
-        Batch { inputs: self.inputs.deep_copy(), targets }
+        Batch { inputs: self.inputs.deep_copy(), targets: self.targets.deep_copy() }
     }
 }
 

@@ -1,10 +1,38 @@
-//! [`Sampler`]: the order of the samples in an epoch, fixed by a seed and the epoch's number.
+//! [`Order`]: which samples an epoch takes, and in what order. Seed and epoch fix it.
 
 use super::DataError;
 use autograd::Rng;
 use std::sync::Arc;
 
 /// Which samples an epoch takes, and in what order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Order {
+    /// 0, 1, 2, …: for series, whose batches follow each other.
+    InOrder,
+    /// Each once, at random, differently in each epoch.
+    #[default]
+    Shuffled,
+    /// As many as there are, drawn with replacement, each in proportion to its weight: rare classes can be shown as often
+    /// as common ones.
+    Weighted(Vec<f64>),
+    /// Each once, at random, so that every batch has each class in the proportion of the whole, as far as whole samples
+    /// can. The class of each sample.
+    Stratified(Vec<i64>),
+}
+
+impl Order {
+    /// What it is called where trainings are compared.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Order::InOrder => "in order",
+            Order::Shuffled => "shuffled",
+            Order::Weighted(_) => "weighted",
+            Order::Stratified(_) => "stratified",
+        }
+    }
+}
+
+/// An [`Order`] with its seed, made ready for a number of samples.
 #[derive(Debug, Clone)]
 pub(super) enum Sampler {
     /// 0, 1, 2, …
@@ -18,6 +46,15 @@ pub(super) enum Sampler {
 }
 
 impl Sampler {
+    pub(super) fn new(order: &Order, samples: usize, seed: u64) -> Result<Self, DataError> {
+        match order {
+            Order::InOrder => Ok(Sampler::InOrder),
+            Order::Shuffled => Ok(Sampler::Shuffled { seed }),
+            Order::Weighted(weights) => Sampler::weighted(samples, weights, seed),
+            Order::Stratified(labels) => Sampler::stratified(samples, labels, seed),
+        }
+    }
+
     pub(super) fn weighted(samples: usize, weights: &[f64], seed: u64) -> Result<Self, DataError> {
         fits("weights", weights.len(), samples)?;
         if let Some((index, weight)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {

@@ -18,11 +18,7 @@ const STREAM: u64 = u64::MAX;
 /// # Errors
 /// If a fraction does not lie between 0 and 1, or they do not add up to 1.
 pub fn split(n: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, DataError> {
-    let total: f64 = fractions.iter().sum();
-    // A NaN fails both comparisons.
-    if !(fractions.iter().all(|f| (0.0..=1.0).contains(f)) && (total - 1.0).abs() < 1e-9) {
-        return Err(DataError::Fractions { fractions: fractions.to_vec() });
-    }
+    check(fractions)?;
     let mut order: Vec<usize> = (0..n).collect();
     Rng::new(seed).stream(STREAM).shuffle(&mut order);
     let (mut sum, mut start) = (0.0, 0);
@@ -36,6 +32,50 @@ pub fn split(n: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, 
     // Rounding the sum must not lose the last sample of a huge `n`.
     parts.last_mut().expect("fractions that add up to 1").extend_from_slice(&order[start..]);
     Ok(parts)
+}
+
+/// As [`split`], but each part has every class in the proportion of the whole, to within one sample a cut: what a rare class
+/// needs to be in the test part at all. One label for each sample.
+///
+/// ```
+/// let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+/// let parts = nn::data::split_stratified(&labels, &[0.5, 0.5], 42)?;
+/// let ones = |part: &[usize]| part.iter().filter(|i| labels[**i] == 1).count();
+/// assert_eq!((parts[0].len(), ones(&parts[0]), ones(&parts[1])), (5, 1, 1));
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
+/// # Errors
+/// As [`split`].
+pub fn split_stratified(labels: &[i64], fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, DataError> {
+    check(fractions)?;
+    let mut rng = Rng::new(seed).stream(STREAM);
+    let mut left: Vec<usize> = (0..labels.len()).collect();
+    rng.shuffle(&mut left);
+    left.sort_by_key(|i| labels[*i]);
+    let (mut whole, mut parts) = (1.0, Vec::with_capacity(fractions.len()));
+    for (k, fraction) in fractions.iter().enumerate() {
+        // Of what is left, sorted by class, every 1/share-th: any stretch of it gives its share, and so does each class.
+        let share = if k + 1 == fractions.len() { 1.0 } else { (fraction / whole).min(1.0) };
+        let upto = |place: usize| (place as f64 * share).round();
+        let (mut part, mut rest) = (Vec::new(), Vec::new());
+        for (place, i) in left.into_iter().enumerate() {
+            if upto(place + 1) > upto(place) { part.push(i) } else { rest.push(i) }
+        }
+        rng.shuffle(&mut part);
+        parts.push(part);
+        (left, whole) = (rest, f64::max(whole - fraction, f64::MIN_POSITIVE));
+    }
+    Ok(parts)
+}
+
+/// An error unless these make up a whole.
+fn check(fractions: &[f64]) -> Result<(), DataError> {
+    let total: f64 = fractions.iter().sum();
+    // A NaN fails both comparisons.
+    if fractions.iter().all(|f| (0.0..=1.0).contains(f)) && (total - 1.0).abs() < 1e-9 {
+        return Ok(());
+    }
+    Err(DataError::Fractions { fractions: fractions.to_vec() })
 }
 
 #[cfg(test)]
@@ -60,6 +100,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_part_has_the_classes_in_proportion(
+            labels in prop::collection::vec(-1_i64..4, 0..200), weights in prop::collection::vec(0.0..1.0, 1..5), seed: u64,
+        ) {
+            let total: f64 = weights.iter().sum();
+            prop_assume!(total > 0.01);
+            let fractions: Vec<f64> = weights.iter().map(|w| w / total).collect();
+            let parts = split_stratified(&labels, &fractions, seed).unwrap();
+            prop_assert_eq!(&parts, &split_stratified(&labels, &fractions, seed).unwrap());
+            for (k, (part, fraction)) in parts.iter().zip(&fractions).enumerate() {
+                for class in -1..4 {
+                    let due = labels.iter().filter(|l| **l == class).count() as f64 * fraction;
+                    let found = part.iter().filter(|i| labels[**i] == class).count() as f64;
+                    // One sample a cut: the cuts before decide what is left for this one.
+                    prop_assert!((found - due).abs() <= (k + 1) as f64 + 1e-6, "{} of {}", found, due);
+                }
+            }
+            let mut all = parts.concat();
+            all.sort();
+            prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+        }
+
         #[test]
         fn each_sample_is_in_one_part(n in 0_usize..300, weights in prop::collection::vec(0.0..1.0, 1..6), seed: u64) {
             let total: f64 = weights.iter().sum();

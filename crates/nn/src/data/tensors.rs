@@ -1,7 +1,7 @@
 //! [`TensorDataset`]: all samples in memory, as one tensor of inputs and one of targets.
 
 use super::combine::within;
-use super::{Batch, DataError, Dataset, Scaler, split};
+use super::{Batch, DataError, Dataset, Scaler, split, split_stratified};
 use crate::io::{self, AnyTensor};
 use crate::loss::Target;
 use autograd::{Element, Float, Tensor};
@@ -32,14 +32,12 @@ impl<T: Float> TensorDataset<T> {
     /// If the numbers of inputs and targets differ, or a label is negative.
     pub fn new(inputs: impl Into<Tensor<T>>, targets: Target<T>) -> Result<Self, DataError> {
         let inputs = inputs.into().contiguous();
-        let (targets, shape) = match targets {
-            Target::Values(t) => (Target::Values(t.contiguous()), t.shape().to_vec()),
-            Target::Labels(t) => (Target::Labels(t.contiguous()), t.shape().to_vec()),
-        };
+        let targets = in_a_row(targets)?;
+        let shape = targets.shape().to_vec();
         if inputs.rank() == 0 || inputs.shape().first() != shape.first() {
             return Err(DataError::Counts { inputs: inputs.shape().to_vec(), targets: shape });
         }
-        if let Target::Labels(labels) = &targets
+        if let Target::Labels(labels) = targets.unweighted()
             && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0)
         {
             return Err(DataError::Label { index: at / (labels.len() / shape[0]), label });
@@ -79,10 +77,15 @@ impl<T: Float> TensorDataset<T> {
 
     /// All targets, if they are labels.
     pub fn labels(&self) -> Option<&Tensor<i64>> {
-        match &self.targets {
-            Target::Labels(labels) => Some(labels),
-            Target::Values(_) => None,
-        }
+        self.targets.labels("labels").ok()
+    }
+
+    /// The same samples, of which each counts as much as its weight says: see [`Target::weighted`].
+    ///
+    /// # Errors
+    /// If there is not one weight for each sample, or one is negative or not finite.
+    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Result<Self, DataError> {
+        Self::new(self.inputs, self.targets.weighted(weights))
     }
 
     /// Two data sets, the first with `fraction` of the samples and the second with the rest, drawn at random. The seed
@@ -98,6 +101,26 @@ impl<T: Float> TensorDataset<T> {
     /// If the fraction does not lie between 0 and 1.
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
         let parts = split(self.len(), &[fraction, 1.0 - fraction], seed)?;
+        Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
+    }
+
+    /// As [`split`](TensorDataset::split), with every class in the same proportion in both parts: see [`split_stratified`].
+    ///
+    /// ```
+    /// # use nn::data::{Dataset, digits};
+    /// let (train, test) = digits::<f32>().split_stratified(0.8, 42)?;
+    /// let sevens = test.labels().unwrap().iter().filter(|label| *label == 7).count();
+    /// assert_eq!((train.len(), test.len(), sevens), (1438, 359, 36)); // of 179
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If the fraction does not lie between 0 and 1, or the targets are not one label for each sample.
+    pub fn split_stratified(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
+        let labels = self.targets.labels("split_stratified")?.to_vec();
+        if labels.len() != self.len() {
+            return Err(DataError::PerSample { what: "labels", given: labels.len(), samples: self.len() });
+        }
+        let parts = split_stratified(&labels, &[fraction, 1.0 - fraction], seed)?;
         Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
     }
 
@@ -126,11 +149,35 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
 
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
         within(indices, self.len())?;
-        let targets = match &self.targets {
-            Target::Values(t) => Target::Values(rows(t, indices)),
-            Target::Labels(t) => Target::Labels(rows(t, indices)),
-        };
-        Ok(Batch { inputs: rows(&self.inputs, indices), targets })
+        Ok(Batch { inputs: rows(&self.inputs, indices), targets: target_rows(&self.targets, indices) })
+    }
+}
+
+/// Targets whose elements stand in a row, with weights that are weights.
+fn in_a_row<T: Float>(targets: Target<T>) -> Result<Target<T>, DataError> {
+    Ok(match targets {
+        Target::Values(t) => Target::Values(t.contiguous()),
+        Target::Labels(t) => Target::Labels(t.contiguous()),
+        Target::Weighted { targets, weights } => {
+            let samples = targets.len();
+            if weights.shape() != [samples] {
+                return Err(DataError::PerSample { what: "weights", given: weights.len(), samples });
+            }
+            let weight = |w: &(usize, T)| !(w.1.is_finite() && w.1 >= T::zero());
+            if let Some((index, weight)) = weights.iter().enumerate().find(weight) {
+                return Err(DataError::Weight { index, weight: weight.f64() });
+            }
+            in_a_row(*targets)?.weighted(weights.contiguous())
+        }
+    })
+}
+
+/// The targets of these samples.
+pub(super) fn target_rows<T: Float>(targets: &Target<T>, indices: &[usize]) -> Target<T> {
+    match targets {
+        Target::Values(t) => Target::Values(rows(t, indices)),
+        Target::Labels(t) => Target::Labels(rows(t, indices)),
+        Target::Weighted { targets, weights } => target_rows(targets, indices).weighted(rows(weights, indices)),
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`ArrayFile`]: an array that stays in its file, for data larger than memory.
 
+use super::atomic::Temporary;
 use super::dtype::{Layout, Reading};
+use super::idx::Opened;
 use super::source::Source;
 use super::{IoError, idx, npy, safetensors};
 use autograd::{Element, Float, Tensor};
@@ -29,6 +31,8 @@ pub struct ArrayFile {
     /// Elements of a row, and rows.
     row: usize,
     rows: usize,
+    /// What the file was unpacked into goes after it is closed.
+    _unpacked: Option<Temporary>,
 }
 
 impl ArrayFile {
@@ -44,14 +48,24 @@ impl ArrayFile {
         }
     }
 
-    /// An IDX file.
+    /// An IDX file. A compressed one is unpacked first, into a temporary file that goes with this: gzip has no rows that
+    /// could be sought, and a disk has more room than memory.
     ///
     /// # Errors
-    /// As [`read_idx`](super::read_idx); also if the file is compressed: it has to be unpacked first.
+    /// As [`read_idx`](super::read_idx).
     pub fn idx(path: impl AsRef<Path>) -> Result<Self, IoError> {
-        let mut source = Source::open(path.as_ref(), idx::FORMAT)?;
-        let layout = idx::layout(&mut source)?;
-        Self::new(source, layout)
+        match idx::open(path.as_ref())? {
+            Opened::Plain(mut source) => {
+                let layout = idx::layout(&mut source)?;
+                Self::new(source, layout)
+            }
+            Opened::Packed(mut packed) => {
+                let layout = idx::layout(&mut packed)?;
+                let bytes = packed.claim(layout.count(&packed)? as u64, layout.size())? * layout.size();
+                let (source, unpacked) = packed.spooled(bytes as u64)?;
+                Ok(ArrayFile { _unpacked: unpacked, ..Self::new(source, layout)? })
+            }
+        }
     }
 
     /// One tensor of a safetensors file.
@@ -76,7 +90,7 @@ impl ArrayFile {
             return Err(source.fault(format!("{declared} bytes are declared and {found} follow")));
         }
         let row = sizes.iter().product();
-        Ok(ArrayFile { start: source.at(), source: Mutex::new(source), layout, row, rows })
+        Ok(ArrayFile { start: source.at(), source: Mutex::new(source), layout, row, rows, _unpacked: None })
     }
 
     /// Sizes of the axes.

@@ -50,8 +50,17 @@ fn replace(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// A new file to write to and read from that nobody else has, and what removes it: at once where an open file needs no
+/// name, so that it goes with the process, whatever ends that.
+pub(super) fn nameless() -> io::Result<(File, Option<Temporary>)> {
+    let path = std::env::temp_dir().join(temporary_name(OsStr::new("wengert")));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    let temporary = Temporary(path);
+    Ok((file, (!cfg!(unix)).then_some(temporary)))
+}
+
 /// A file that goes when this does, whatever ends the writing; once renamed it is no longer there.
-struct Temporary(PathBuf);
+pub(super) struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {

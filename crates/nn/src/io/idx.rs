@@ -6,6 +6,7 @@ use super::source::Source;
 use super::{AnyTensor, IoError};
 use autograd::{Float, Tensor};
 use flate2::read::MultiGzDecoder;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -42,18 +43,34 @@ fn read<E>(
     path: &Path,
     numbers: impl FnOnce(&Layout, &mut Source<Box<dyn Read>>) -> Result<E, IoError>,
 ) -> Result<E, IoError> {
-    let mut file = Source::open(path, FORMAT)?;
-    let length = file.left();
-    let compressed = length >= 2 && file.bytes()? == GZIP;
-    file.seek(0)?;
-    let mut source: Source<Box<dyn Read>> = match compressed {
-        true => Source::unpacking(Box::new(MultiGzDecoder::new(file.into_file())), length, path, FORMAT),
-        false => file.boxed(),
+    let mut source = match open(path)? {
+        Opened::Plain(file) => file.boxed(),
+        Opened::Packed(source) => source,
     };
     let layout = layout(&mut source)?;
     let numbers = numbers(&layout, &mut source)?;
     source.finish()?;
     Ok(numbers)
+}
+
+/// A file at its first byte: its own, or of what it unpacks to.
+pub(super) enum Opened {
+    Plain(Source<File>),
+    Packed(Source<Box<dyn Read>>),
+}
+
+pub(super) fn open(path: &Path) -> Result<Opened, IoError> {
+    let mut file = Source::open(path, FORMAT)?;
+    let length = file.left();
+    let compressed = length >= 2 && file.bytes()? == GZIP;
+    file.seek(0)?;
+    Ok(match compressed {
+        true => {
+            let unpacked = Box::new(MultiGzDecoder::new(file.into_file()));
+            Opened::Packed(Source::unpacking(unpacked, length, path, FORMAT))
+        }
+        false => Opened::Plain(file),
+    })
 }
 
 /// The header of an IDX file.

@@ -2,6 +2,7 @@
 //! file declares is believed only as far as there are bytes for it.
 
 use super::IoError;
+use super::atomic::{Temporary, nameless};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -131,6 +132,20 @@ impl<R: Read> Source<R> {
             let (most, left) = (if self.exact { "" } else { "at most " }, self.left());
             self.fault(format!("{n} elements of {size} bytes are declared and {most}{left} bytes follow"))
         })
+    }
+
+    /// The next `n` bytes, after which nothing may follow, in a temporary file: there any of them can be sought. No more
+    /// memory than a block.
+    pub(super) fn spooled(mut self, n: u64) -> Result<(Source<File>, Option<Temporary>), IoError> {
+        let (mut file, temporary) = nameless().map_err(|error| self.failed(error))?;
+        let copied = io::copy(&mut (&mut self.reader).take(n), &mut file).map_err(|error| self.failed(error))?;
+        self.at += copied;
+        if copied < n {
+            return Err(self.failed(ErrorKind::UnexpectedEof.into()));
+        }
+        let (path, format) = (self.path.clone(), self.format);
+        self.finish()?;
+        Ok((Source { end: n, exact: true, ..Source::unpacking(file, 0, &path, format) }, temporary))
     }
 
     /// That nothing follows.

@@ -61,15 +61,15 @@ impl<T: Float> Loss<T> for BceWithLogits {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         const OP: &str = "bce_with_logits_loss";
-        let (tape, reduction) = (output.tape(), self.reduction.to_one(OP)?);
-        let target = tape.constant(target.values(OP)?.clone());
-        match &self.pos_weight {
-            None => bce_with_logits_loss(output, target, reduction),
+        let tape = output.tape();
+        let values = tape.constant(target.values(OP)?.clone());
+        self.reduction.weighing(OP, target, |reduction| match &self.pos_weight {
+            None => bce_with_logits_loss(output, values, reduction),
             Some(weight) => {
                 let weight = tape.constant(weight.iter().map(|&w| T::of(w)).collect::<Tensor<T>>());
-                pos_weighted_bce_with_logits_loss(output, target, weight, reduction)
+                pos_weighted_bce_with_logits_loss(output, values, weight, reduction)
             }
-        }
+        })
     }
 }
 

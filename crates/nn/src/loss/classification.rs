@@ -1,6 +1,6 @@
 //! The loss of classifiers: cross-entropy.
 
-use super::{Loss, Reduction, Target, same_shape};
+use super::{Loss, Reduction, Target, same_shape, weights_over};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 
 /// Losses of classes, with what both may be told.
@@ -40,9 +40,13 @@ macro_rules! of_classes {
                 $Name { reduction, ..self }
             }
 
-            fn options<T: Float>(&self) -> ClassOptions<T> {
-                let weight = self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect());
-                ClassOptions { weight, ignore_index: self.ignore_index, label_smoothing: self.label_smoothing }
+            fn options<T: Float>(&self, target: &Target<T>) -> ClassOptions<T> {
+                ClassOptions {
+                    weight: self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect()),
+                    sample_weight: target.weights().cloned(),
+                    ignore_index: self.ignore_index,
+                    label_smoothing: self.label_smoothing,
+                }
             }
         }
 
@@ -99,21 +103,20 @@ of_classes! {
 impl<T: Float> Loss<T> for CrossEntropy {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        let (reduction, options) = (self.reduction.to_one("cross_entropy")?, self.options());
-        match target {
-            Target::Labels(labels) => cross_entropy_with(output, labels, &options, reduction),
-            Target::Values(t) => {
-                let t = output.tape().constant(t.clone());
-                soft_cross_entropy_with(output, t, &options, reduction)
-            }
+        const OP: &str = "cross_entropy";
+        let (reduction, options) = (self.reduction.to_one(OP)?, self.options(target));
+        if let Target::Labels(labels) = target.unweighted() {
+            return cross_entropy_with(output, labels, &options, reduction);
         }
+        let t = output.tape().constant(target.values(OP)?.clone());
+        soft_cross_entropy_with(output, t, &options, reduction)
     }
 }
 
 impl<T: Float> Loss<T> for Nll {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        nll_loss(output, target.labels("nll_loss")?, &self.options(), self.reduction.to_one("nll_loss")?)
+        nll_loss(output, target.labels("nll_loss")?, &self.options(target), self.reduction.to_one("nll_loss")?)
     }
 }
 
@@ -122,6 +125,8 @@ impl<T: Float> Loss<T> for Nll {
 pub struct ClassOptions<T: Float> {
     /// How much each class counts: `[classes]`. A mean divides by the weights of the labels that there are.
     pub weight: Option<Tensor<T>>,
+    /// How much each sample counts: `[N]`. A mean divides as if all counted alike.
+    pub sample_weight: Option<Tensor<T>>,
     /// Samples with this label count nowhere: -100, as in PyTorch.
     pub ignore_index: i64,
     /// The part of each target that is spread evenly over all classes: 0. Source: Szegedy et al., *Rethinking the
@@ -131,7 +136,7 @@ pub struct ClassOptions<T: Float> {
 
 impl<T: Float> Default for ClassOptions<T> {
     fn default() -> Self {
-        ClassOptions { weight: None, ignore_index: -100, label_smoothing: 0.0 }
+        ClassOptions { weight: None, sample_weight: None, ignore_index: -100, label_smoothing: 0.0 }
     }
 }
 
@@ -148,6 +153,22 @@ impl<T: Float> ClassOptions<T> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Losses `[n]` of rows, times the weights of the samples they are rows of; `shape` is that of the rows, and of these
+    /// `kept` have a loss.
+    #[track_caller]
+    fn counting<'t>(
+        &self,
+        op: &'static str,
+        losses: Var<'t, T>,
+        shape: &Shape,
+        kept: Option<&Tensor<i64>>,
+    ) -> Result<Var<'t, T>> {
+        let Some(weights) = &self.sample_weight else { return Ok(losses) };
+        let weights = weights_over(op, weights, shape, losses.tape())?.try_broadcast_to(shape)?;
+        let weights = weights.reshape(&[shape.iter().product()]);
+        Ok(losses * kept.map_or(weights, |kept| weights.take(0, kept)))
     }
 }
 
@@ -226,7 +247,7 @@ pub fn nll_loss<'t, T: Float>(
 }
 
 /// Labels `[n]` as `[n, 1]`.
-fn column(labels: &Tensor<i64>) -> Tensor<i64> {
+pub(super) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
     Tensor::new(&[labels.len(), 1], labels.to_vec())
 }
 
@@ -260,13 +281,14 @@ fn by_label<'t, T: Float>(
     };
     if !labels.iter().any(ignored) {
         let flat = if labels.rank() == 1 { labels.clone() } else { labels.iter().collect() };
-        let losses = losses(rows, &flat, weights)?;
+        let losses = options.counting(op, losses(rows, &flat, weights)?, &shape, None)?;
         let losses = if reduction == Reduction::None { losses.reshape(&shape) } else { losses };
         return Ok(reduced(losses, &flat));
     }
     let kept: Tensor<i64> = (0..).zip(labels.iter()).filter(|(_, label)| !ignored(*label)).map(|(i, _)| i).collect();
     let labels_kept: Tensor<i64> = labels.iter().filter(|label| !ignored(*label)).collect();
     let losses = losses(rows.try_take(0, &kept)?, &labels_kept, weights)?;
+    let losses = options.counting(op, losses, &shape, Some(&kept))?;
     match reduction {
         Reduction::None => {
             // A zero after the last loss is what ignored rows take.
@@ -334,6 +356,6 @@ pub fn soft_cross_entropy_with<'t, T: Float>(
     if let Some(weight) = &options.weight {
         t = t * x.tape().constant(weight.clone());
     }
-    let losses = -(t * x.log_softmax(1)).sum_axes(1);
+    let losses = options.counting(OP, -(t * x.log_softmax(1)).sum_axes(1), &shape, None)?;
     Ok(if reduction == Reduction::None { losses.reshape(&shape) } else { reduction.apply(losses) })
 }

@@ -9,6 +9,7 @@ mod binary;
 mod classification;
 mod likelihood;
 mod margin;
+mod multi_margin;
 mod regression;
 
 pub use binary::{
@@ -23,11 +24,15 @@ pub use margin::{
     HingeEmbedding, SoftMargin, TripletOptions, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss,
     soft_margin_loss, triplet_margin_loss,
 };
+pub use multi_margin::{
+    MultiLabelMargin, MultiLabelSoftMargin, MultiMargin, multi_label_margin_loss, multi_label_soft_margin_loss,
+    multi_margin_loss,
+};
 pub use regression::{
     HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
 };
 
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 
 /// What an output should have been.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,16 +41,74 @@ pub enum Target<T: Float> {
     Values(Tensor<T>),
     /// The right class of each row: `[rows]`.
     Labels(Tensor<i64>),
+    /// Targets of samples that do not count alike: see [`weighted`](Target::weighted).
+    Weighted {
+        /// What the outputs should have been.
+        targets: Box<Target<T>>,
+        /// How much each sample counts, `[samples]`.
+        weights: Tensor<T>,
+    },
 }
 
 impl<T: Float> Target<T> {
-    /// Number of samples: the size of the first axis.
-    pub fn len(&self) -> usize {
-        let shape = match self {
+    /// The same targets of samples that count as much as these weights say, `[samples]`: what Keras calls `sample_weight`.
+    /// Every loss of this crate multiplies the loss of a sample by its weight. A mean still divides by the number of
+    /// samples (or by the weights of their classes), so that a weight of 1 changes nothing and one of 0 leaves a
+    /// sample out; metrics count all samples alike.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, Mse, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let target = Target::Values(tensor![0.0, 0.0]).weighted(tensor![0.5, 3.0]);
+    /// assert_eq!(Mse::new().loss(tape.var([2.0, 1.0]), &target)?.item(), (0.5 * 4.0 + 3.0 * 1.0) / 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Self {
+        let targets = match self {
+            Target::Weighted { targets, .. } => targets,
+            plain => Box::new(plain),
+        };
+        Target::Weighted { targets, weights: weights.into() }
+    }
+
+    /// How much each sample counts, if not all count alike.
+    pub fn weights(&self) -> Option<&Tensor<T>> {
+        match self {
+            Target::Weighted { weights, .. } => Some(weights),
+            _ => None,
+        }
+    }
+
+    /// What the outputs should have been, without weights.
+    pub fn unweighted(&self) -> &Target<T> {
+        match self {
+            Target::Weighted { targets, .. } => targets,
+            plain => plain,
+        }
+    }
+
+    /// The sizes of what the outputs should have been.
+    pub fn shape(&self) -> &[usize] {
+        match self {
             Target::Values(t) => t.shape(),
             Target::Labels(t) => t.shape(),
-        };
-        shape.first().copied().unwrap_or(1)
+            Target::Weighted { targets, .. } => targets.shape(),
+        }
+    }
+
+    /// A copy that shares no memory.
+    pub(crate) fn deep_copy(&self) -> Self {
+        match self {
+            Target::Values(values) => Target::Values(values.deep_copy()),
+            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
+            Target::Weighted { targets, weights } => targets.deep_copy().weighted(weights.deep_copy()),
+        }
+    }
+
+    /// Number of samples: the size of the first axis.
+    pub fn len(&self) -> usize {
+        self.shape().first().copied().unwrap_or(1)
     }
 
     /// Whether there is no sample.
@@ -58,9 +121,9 @@ impl<T: Float> Target<T> {
     /// # Errors
     /// If these are labels; `op` is who wanted numbers.
     pub fn values(&self, op: &'static str) -> Result<&Tensor<T>> {
-        match self {
+        match self.unweighted() {
             Target::Values(values) => Ok(values),
-            Target::Labels(_) => Err(Error::Argument {
+            _ => Err(Error::Argument {
                 op,
                 hint: "the targets are class labels, and numbers are needed: use Target::Values".into(),
             }),
@@ -72,9 +135,9 @@ impl<T: Float> Target<T> {
     /// # Errors
     /// If these are numbers; `op` is who wanted labels.
     pub fn labels(&self, op: &'static str) -> Result<&Tensor<i64>> {
-        match self {
+        match self.unweighted() {
             Target::Labels(labels) => Ok(labels),
-            Target::Values(_) => Err(Error::Argument {
+            _ => Err(Error::Argument {
                 op,
                 hint: "the targets are numbers, and class labels are needed: use Target::Labels".into(),
             }),
@@ -144,6 +207,21 @@ impl Reduction {
         }
     }
 
+    /// One number of the losses that a function gives when it is told how to reduce them: where samples have weights, it
+    /// leaves them as they are, and each counts as much as its sample.
+    #[track_caller]
+    fn weighing<'t, T: Float>(
+        self,
+        op: &'static str,
+        target: &Target<T>,
+        losses: impl FnOnce(Reduction) -> Result<Var<'t, T>>,
+    ) -> Result<Var<'t, T>> {
+        let reduction = self.to_one(op)?;
+        let Some(weights) = target.weights() else { return losses(reduction) };
+        let losses = losses(Reduction::None)?;
+        Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape(), losses.tape())?))
+    }
+
     /// This, or an error if it does not give one number.
     fn to_one(self, op: &'static str) -> Result<Reduction> {
         if self != Reduction::None {
@@ -152,6 +230,23 @@ impl Reduction {
         let hint = format!("a loss is one number: use Reduction::Mean or Sum, or call the function {op}");
         Err(Error::Argument { op, hint })
     }
+}
+
+/// Weights `[samples]` on the tape, in a shape that broadcasts over losses `[samples, …]`.
+#[track_caller]
+fn weights_over<'t, T: Float>(
+    op: &'static str,
+    weights: &Tensor<T>,
+    losses: &[usize],
+    tape: &'t Tape<T>,
+) -> Result<Var<'t, T>> {
+    if weights.rank() != 1 || losses.first() != weights.shape().first() {
+        let hint = format!("there must be one weight for each sample, and the losses have shape {losses:?}");
+        return Err(Error::Shape { op, shape: weights.shape().into(), hint });
+    }
+    let mut shape = Shape::from(losses);
+    shape[1..].fill(1);
+    tape.constant(weights.clone()).try_reshape(&shape)
 }
 
 /// An error unless target and output have one shape: broadcasting would hide a mistake.
@@ -210,8 +305,8 @@ macro_rules! reduced {
             #[track_caller]
             fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
                 const OP: &str = stringify!($function);
-                let target = output.tape().constant(target.values(OP)?.clone());
-                $function(output, target, $($(self.$field,)*)? self.reduction.to_one(OP)?)
+                let values = output.tape().constant(target.values(OP)?.clone());
+                self.reduction.weighing(OP, target, |r| $function(output, values, $($(self.$field,)*)? r))
             }
         }
     };

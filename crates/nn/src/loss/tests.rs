@@ -57,6 +57,96 @@ fn soft_and_hard_targets_agree() {
     assert!(soft_gradient.iter().zip(&hard_gradient).all(|(a, b)| (a - b).abs() < 1e-15));
 }
 
+/// Values and gradients of PyTorch 2.15.
+#[test]
+fn losses_by_margins_are_pytorchs() {
+    let x = tensor![[0.3, -0.7, 1.2], [0.9, 0.1, -0.4]];
+    let labels = tensor![2_i64, 1];
+    let each = |p: i32, margin: f64, weight: Option<&Tensor<f64>>| {
+        let tape = Tape::new();
+        let x = tape.var(x.clone());
+        let loss = multi_margin_loss(x, &labels, p, margin, weight, Reduction::None).unwrap();
+        [loss.value().to_vec(), loss.sum().backward().wrt(x).to_vec()].concat()
+    };
+    let close = |a: &[f64], b: &[f64]| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-15), "{a:?} {b:?}");
+    let third = 1.0 / 3.0;
+    close(&each(1, 1.0, None), &[third / 10.0, 2.3 * third, third, 0.0, -third, third, -2.0 * third, third]);
+    let weight = tensor![0.5, 2.0, 1.5];
+    close(&each(2, 0.5, Some(&weight)), &[0.0, 3.38 * third, 0.0, 0.0, 0.0, 5.2 * third, -5.2 * third, 0.0]);
+    let steep = [0.6, 8.6 * third, 0.5, 0.5, -1.0, 2.0 * third, -4.0 * third, 2.0 * third];
+    close(&each(1, 2.0, Some(&weight)), &steep);
+
+    let marked = Target::Values(tensor![[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]);
+    let (loss, gradient) = at(&MultiLabelMargin::new().reduction(Reduction::Sum), x.clone(), marked.clone());
+    close(&[loss], &[2.3 * third]);
+    close(&gradient, &[0.0, 0.0, 0.0, third, -2.0 * third, third]);
+    let (loss, gradient) = at(&MultiLabelSoftMargin::new().reduction(Reduction::Sum), x, marked);
+    close(&[loss], &[0.4069412535640054 + 0.7995219290685371]);
+    close(&gradient[..3], &[-0.14185249439611367, 0.11060407594394464, -0.07715840550032746]);
+}
+
+#[test]
+fn margins_that_cannot_be_are_errors() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([[0.3, -0.7, 1.2]]);
+    let said = |labels: Tensor<i64>, p: i32, weight: Option<&Tensor<f64>>| {
+        multi_margin_loss(x, &labels, p, 1.0, weight, Reduction::Mean).unwrap_err().to_string()
+    };
+    assert!(said(tensor![0_i64], 3, None).contains("p must be 1 or 2"));
+    assert!(said(tensor![0_i64, 1], 1, None).contains("one label for each of the 1 samples"));
+    assert!(said(tensor![-1_i64], 1, None).contains("-1"));
+    assert!(said(tensor![0_i64], 1, Some(&tensor![1.0])).contains("one weight for each of the 3 classes"));
+    assert!(multi_label_margin_loss(tape.var([1.0]), tape.var([1.0]), Reduction::Mean).is_err());
+}
+
+/// A weight of 0 leaves a sample out, one of 2 counts it twice, and all ones change nothing.
+#[test]
+fn weights_of_samples_count() {
+    let (ones, some) = (tensor![1.0, 1.0, 1.0], tensor![2.0, 0.0, 0.5]);
+    let x = tensor![[0.3, 0.9], [0.5, 0.7], [0.2, 0.6]];
+    let values = Target::Values(tensor![[1.0, 0.0], [0.25, 0.5], [0.0, 1.0]]);
+    let labels = Target::Labels(tensor![1_i64, 0, 1]);
+    let check = |loss: &dyn Fn(Reduction) -> Box<dyn Loss<f64>>, target: &Target<f64>| {
+        let mean = loss(Reduction::Mean);
+        let plain = at(&*mean, x.clone(), target.clone());
+        let same = at(&*mean, x.clone(), target.clone().weighted(ones.clone()));
+        assert!((plain.0 - same.0).abs() < 1e-15 && plain.1.iter().zip(&same.1).all(|(a, b)| (a - b).abs() < 1e-15));
+        // One by one, each with its weight.
+        let sum = loss(Reduction::Sum);
+        let found = at(&*sum, x.clone(), target.clone().weighted(some.clone())).0;
+        let alone = |i: usize| {
+            let target = crate::data::TensorDataset::new(x.clone(), target.clone()).unwrap().subset(&[i]).unwrap();
+            at(&*sum, target.inputs().clone(), target.targets().clone()).0
+        };
+        assert!((found - 2.0 * alone(0) - 0.5 * alone(2)).abs() < 1e-14);
+    };
+    check(&|r| Box::new(Mse::new().reduction(r)), &values);
+    check(&|r| Box::new(Bce::new().reduction(r)), &values);
+    check(&|r| Box::new(BceWithLogits::new().pos_weight(&[3.0, 1.0]).reduction(r)), &values);
+    check(&|r| Box::new(CrossEntropy::new().label_smoothing(0.1).reduction(r)), &values);
+    check(&|r| Box::new(CrossEntropy::new().weight(&[3.0, 1.0]).reduction(r)), &labels);
+    check(&|r| Box::new(CrossEntropy::new().ignore_index(0).reduction(r)), &labels);
+    check(&|r| Box::new(Nll::new().reduction(r)), &labels);
+    check(&|r| Box::new(MultiMargin::new().reduction(r)), &labels);
+}
+
+#[test]
+fn weights_reach_every_row_of_a_sample() {
+    let tape = Tape::new();
+    let x = tape.var(Tensor::from_fn(&[2, 3, 2], |at| (at[0] * 6 + at[1] * 2 + at[2]) as f64 * 0.1));
+    let each = |labels: Tensor<i64>, sample_weight: Option<Tensor<f64>>| {
+        let options = ClassOptions { sample_weight, ..ClassOptions::default() };
+        cross_entropy_with(x, &labels, &options, Reduction::None).map(|loss| loss.value().to_vec())
+    };
+    for labels in [tensor![[0_i64, 1], [2, 1]], tensor![[0_i64, -100], [2, 1]]] {
+        let (plain, weighted) = (each(labels.clone(), None).unwrap(), each(labels.clone(), Some(tensor![3.0, 0.5])));
+        let expected: Vec<f64> = plain.iter().zip([3.0, 3.0, 0.5, 0.5]).map(|(loss, weight)| loss * weight).collect();
+        assert_eq!(weighted.unwrap(), expected);
+        let said = each(labels, Some(tensor![1.0, 1.0, 1.0])).unwrap_err().to_string();
+        assert!(said.contains("one weight for each sample"), "{said}");
+    }
+}
+
 /// Every loss against numbers with its function.
 type Function = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Reduction) -> Result<Var<'t, f64>>;
 const FUNCTIONS: [Function; 8] = [

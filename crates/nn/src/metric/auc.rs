@@ -45,7 +45,7 @@ pub(super) struct Auc {
 impl<T: Float> Measure<T> for Auc {
     fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
         const OP: &str = "roc_auc";
-        let (columns, labels) = match target {
+        let (columns, labels) = match target.unweighted() {
             Target::Labels(labels) if labels.len() != output.len() => {
                 let (_, classes) = rows(OP, output, labels.shape())?;
                 check_labels(OP, labels, classes)?;

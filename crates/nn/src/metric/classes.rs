@@ -124,9 +124,9 @@ pub(super) fn surprise<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Re
 
 /// The targets of as many outputs, each 0 or 1.
 pub(super) fn zeros_and_ones<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) -> Result<Vec<bool>> {
-    let truth: Vec<f64> = match target {
-        Target::Values(values) => values.iter().map(Float::f64).collect(),
+    let truth: Vec<f64> = match target.unweighted() {
         Target::Labels(labels) => labels.iter().map(|label| label as f64).collect(),
+        target => target.values(op)?.iter().map(Float::f64).collect(),
     };
     if truth.len() != output.len() {
         let hint = format!("there are {} targets, and each needs one output", truth.len());

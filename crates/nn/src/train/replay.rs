@@ -27,7 +27,7 @@ pub(super) struct Replay<T: Float> {
 /// The program for batches of one shape and a model of certain parameters.
 struct Version<T: Float> {
     inputs: Shape,
-    targets: (bool, Shape),
+    targets: Kind,
     parameters: u64,
     program: Option<Program<T>>,
     proven: bool,
@@ -44,11 +44,15 @@ struct Version<T: Float> {
     lent: Vec<Tensor<T>>,
 }
 
+/// What targets are alike in: whether they are labels, whether samples have weights, and their shape.
+type Kind = (bool, bool, Shape);
+
 /// Where an input of the program comes from.
 #[derive(Clone, Copy)]
 enum Source {
     Batch,
     Targets,
+    Weights,
     /// The parameter or buffer in that place.
     Parameter(usize),
     /// The random numbers of that number.
@@ -123,8 +127,7 @@ impl<T: Float> Replay<T> {
             self.refuse(format!("more than {MOST} shapes of batches: only the first ones have a program"));
             return;
         }
-        let (labels, targets) = shape_of(&batch.targets);
-        let (inputs, targets) = (batch.inputs.shape().into(), (labels, targets.into()));
+        let (inputs, targets) = (batch.inputs.shape().into(), kind_of(&batch.targets));
         let parameters = identity(model, &mut self.path);
         let mut version = Version {
             inputs,
@@ -220,9 +223,8 @@ impl<T: Float> Replay<T> {
 
 impl<T: Float> Version<T> {
     fn fits(&self, batch: &Batch<T>, parameters: u64) -> bool {
-        let (labels, targets) = shape_of(&batch.targets);
-        let alike = *self.inputs == *batch.inputs.shape() && *self.targets.1 == *targets;
-        alike && self.targets.0 == labels && self.parameters == parameters
+        let alike = *self.inputs == *batch.inputs.shape() && self.targets == kind_of(&batch.targets);
+        alike && self.parameters == parameters
     }
 
     /// The program of a recorded pass, or why there is none.
@@ -239,19 +241,25 @@ impl<T: Float> Version<T> {
         let mut inputs = vec![input];
         self.sources.push(Source::Batch);
         let mut integers = Vec::new();
-        match &batch.targets {
-            Target::Values(values) => {
-                let before = inputs.len();
-                inputs.extend(tape.constants_of(values));
-                self.sources.resize(inputs.len(), Source::Targets);
-                if inputs.len() == before {
-                    return Err("the loss does not put its targets on the tape as they are".into());
-                }
+        let mut constants = |value: &Tensor<T>, source: Source, what: &str| {
+            let before = inputs.len();
+            inputs.extend(tape.constants_of(value));
+            self.sources.resize(inputs.len(), source);
+            if inputs.len() > before {
+                Ok(())
+            } else {
+                Err(format!("the loss does not put {what} on the tape as they are"))
             }
-            Target::Labels(labels) => {
+        };
+        match batch.targets.labels("replay") {
+            Ok(labels) => {
                 self.indices.push(Integers::Labels);
                 integers.push(labels);
             }
+            Err(_) => constants(values_of(&batch.targets), Source::Targets, "its targets")?,
+        }
+        if let Some(weights) = batch.targets.weights() {
+            constants(weights, Source::Weights, "the weights of its samples")?;
         }
         for (var, index) in pass.indices() {
             if var.id() != input.id() {
@@ -302,7 +310,8 @@ impl<T: Float> Version<T> {
         let read = self.indices.iter().any(|i| matches!(i, Integers::Batch)).then(|| index_of(&batch.inputs));
         let input = |source: &Source| match source {
             Source::Batch => &batch.inputs,
-            Source::Targets => batch.targets.values("replay").expect("the version is for numbers"),
+            Source::Targets => values_of(&batch.targets),
+            Source::Weights => batch.targets.weights().expect("the version is for weighted samples"),
             Source::Parameter(place) => &self.lent[*place],
             Source::Draw(k) => &self.draws[*k].1,
         };
@@ -320,18 +329,16 @@ impl<T: Float> Version<T> {
     }
 }
 
-fn shape_of<T: Float>(targets: &Target<T>) -> (bool, &[usize]) {
-    match targets {
-        Target::Values(values) => (false, values.shape()),
-        Target::Labels(labels) => (true, labels.shape()),
-    }
+fn kind_of<T: Float>(targets: &Target<T>) -> Kind {
+    (targets.labels("replay").is_ok(), targets.weights().is_some(), targets.shape().into())
+}
+
+fn values_of<T: Float>(targets: &Target<T>) -> &Tensor<T> {
+    targets.values("replay").expect("what are no labels are numbers")
 }
 
 fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
-    match &batch.targets {
-        Target::Values(_) => None,
-        Target::Labels(labels) => Some(labels),
-    }
+    batch.targets.labels("replay").ok()
 }
 
 /// A number that changes when the model has other parameters, or other ones are trained.

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::step::{Outcome, TrainStep};
 use super::stopping::Convergence;
 use super::trainer::{Clip, Pace, Trainer};
-use crate::data::{Batch, DataLoader, Position};
+use crate::data::{Batch, DataError, DataLoader, Position};
 use crate::optim::Ema;
 use crate::{Module, clip, regularize};
 use autograd::Float;
@@ -72,7 +72,8 @@ impl<T: Float> Trainer<'_, T> {
         if run.batch == 0 {
             self.announce(model, loader, run, |callback, at| callback.epoch_begin(at))?;
         }
-        self.batches(model, loader, run)?;
+        let at = Position { epoch: run.epoch as u64, batch: run.batch };
+        loader.prefetched(at, self.prefetch, |left| self.batches(model, loader, left, run))?;
         // What the model is used with is what it is judged by.
         run.ema.iter_mut().for_each(|average| average.swap(model));
         let validation = self.validation.map(|data| self.evaluate(&*model, data)).transpose()?;
@@ -103,10 +104,10 @@ impl<T: Float> Trainer<'_, T> {
         &mut self,
         model: &mut dyn Module<T>,
         loader: &DataLoader<'_, T>,
+        left: &mut dyn Iterator<Item = Result<Batch<T>, DataError>>,
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
         let all = loader.batches();
-        let left = loader.from(Position { epoch: run.epoch as u64, batch: run.batch });
         for (i, batch) in (run.batch..).zip(left) {
             let (batch, last) = (batch?, i + 1 == all);
             let updates = last || (i + 1) % self.accumulate == 0;

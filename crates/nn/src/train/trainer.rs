@@ -10,7 +10,7 @@ use super::run::Run;
 use super::step::TrainStep;
 use super::stopping::{Convergence, EarlyStopping};
 use crate::Module;
-use crate::data::{DataError, DataLoader, Dataset};
+use crate::data::{DataError, DataLoader, Dataset, Order};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::optim::{Ema, Optimizer};
@@ -48,6 +48,9 @@ pub struct Trainer<'d, T: Float> {
     pub(super) validation: Option<&'d dyn Dataset<T>>,
     pub(super) epochs: usize,
     batch_size: usize,
+    order: Order,
+    drop_last: bool,
+    pub(super) prefetch: usize,
     pub(super) accumulate: usize,
     seed: u64,
     pub(super) clip: Option<Clip>,
@@ -89,6 +92,9 @@ impl<'d, T: Float> Trainer<'d, T> {
             validation: None,
             epochs: 10,
             batch_size: 32,
+            order: Order::Shuffled,
+            drop_last: false,
+            prefetch: 0,
             accumulate: 1,
             seed: 0,
             clip: None,
@@ -112,6 +118,32 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Samples per forward and backward pass.
     pub fn batch_size(self, batch_size: usize) -> Self {
         Trainer { batch_size, ..self }
+    }
+
+    /// Which samples an epoch takes, and in what order: shuffled, unless told.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{data::{Order, digits}, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};
+    /// let digits = digits::<f32>();
+    /// let labels = digits.labels().unwrap().to_vec();
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).epochs(1).order(Order::Stratified(labels));
+    /// trainer.fit(&mut Mlp::new(&[64, 16, 10]).build(), &digits)?;
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    pub fn order(self, order: Order) -> Self {
+        Trainer { order, ..self }
+    }
+
+    /// Whether a last batch smaller than the others is left out.
+    pub fn drop_last(self, drop_last: bool) -> Self {
+        Trainer { drop_last, ..self }
+    }
+
+    /// Makes up to so many batches in advance, on another thread: worth it where samples are read from files or augmented.
+    /// None unless told. What comes out is the same to the bit.
+    pub fn prefetch(self, batches: usize) -> Self {
+        Trainer { prefetch: batches, ..self }
     }
 
     /// Updates once in so many batches, by the mean gradient of all their samples, as if they were one batch: for batches
@@ -280,7 +312,10 @@ impl<'d, T: Float> Trainer<'d, T> {
         data: &dyn Dataset<T>,
         begin: impl FnOnce(&mut Self, &mut dyn Module<T>, &mut Run<T>) -> Result<(), CheckpointError>,
     ) -> Result<History, TrainError> {
-        let loader = DataLoader::new(data, self.batch_size)?.shuffle(self.seed);
+        let loader = DataLoader::new(data, self.batch_size)?.ordered(&self.order, self.seed)?.drop_last(self.drop_last);
+        if loader.batches() == 0 {
+            return Err(DataError::NoBatch { samples: data.len(), batch_size: self.batch_size }.into());
+        }
         self.check_validation(data)?;
         let mut run = self.start(data.len())?;
         begin(self, model, &mut run)?;
@@ -326,6 +361,8 @@ impl<'d, T: Float> Trainer<'d, T> {
             ("element type", T::NAME.into()),
             ("seed", self.seed.to_string()),
             ("batch size", self.batch_size.to_string()),
+            ("order of the samples", self.order.name().into()),
+            ("way with a smaller last batch", if self.drop_last { "left out" } else { "kept" }.into()),
             ("number of batches in an update", self.accumulate.to_string()),
             ("number of samples", samples.to_string()),
             ("number of validation samples", self.validation.map_or(0, |data| data.len()).to_string()),

@@ -61,6 +61,7 @@ fn broken_arrays() {
     break_everywhere("idx", &IDX, |path| read_idx(path));
     break_everywhere("rows", &IDX, |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
     break_everywhere("gzip", &packed(&IDX), |path| read_idx(path));
+    break_everywhere("packed rows", &packed(&IDX), |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
     refuses(&[&IDX[..], b"more"].concat(), |path| read_idx(path), "the file goes on");
     refuses(&[&packed(&IDX)[..], b"more"].concat(), |path| read_idx(path), "byte 20:");
     break_everywhere("npz", numpy!("several.npz"), |path| StateDict::read_npz(path));
@@ -105,7 +106,8 @@ fn what_arrays_must_not_say() {
     cases.iter().for_each(|(bytes, saying)| refuses(bytes, |path| read_idx(path), saying));
     let open = |path: &Path| ArrayFile::idx(path);
     refuses(&[0, 0, 8, 0, 1], open, "a single number has no rows");
-    refuses(&packed(&IDX), open, "it does not begin with two zeros");
+    refuses(&packed(&[0, 0, 8, 1, 0, 0, 0, 9, 1]), open, "byte 9: the file ends too early");
+    refuses(&packed(&[&IDX[..], b"more"].concat()), open, "the file goes on");
     refuses(numpy!("fortran.npy"), |path: &Path| ArrayFile::npy(path), "rows cannot be read one by one");
 }
 
@@ -118,6 +120,10 @@ fn pictures() {
     let data = TensorDataset::<f64>::from_idx(&images, &labels).unwrap();
     assert_eq!(data.inputs(), &tensor![[[[0.0, 0.2]]], [[[0.8, 1.0]]]]);
     assert_eq!(data.targets(), &Target::Labels(tensor![7_i64, 3]));
+    let rows = FileDataset::labels(ArrayFile::idx(&images).unwrap(), ArrayFile::idx(&labels).unwrap()).unwrap();
+    let batch = Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap();
+    assert_eq!(batch.inputs, tensor![[[204.0, 255.0]], [[0.0, 51.0]], [[204.0, 255.0]]]);
+    assert_eq!(batch.targets, Target::Labels(tensor![3_i64, 7, 3]));
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
     assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
 }

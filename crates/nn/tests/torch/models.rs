@@ -57,3 +57,24 @@ fn torch_models_load_by_name_and_agree() {
     assert!(!models.is_empty());
     models.iter().for_each(|(name, case)| check(name, case));
 }
+
+/// Writes models of our own weights, with an input and what they say to it, into the folder that `TORCH_SAVE_DIR` names:
+/// `benches/peers/torch_loads.py` loads them into PyTorch. Without it, into one that goes again.
+#[test]
+fn torch_models_are_written_for_torch_to_load() {
+    let (kept, own) = (std::env::var_os("TORCH_SAVE_DIR"), format!("nn-torch-save-{}", std::process::id()));
+    let target = kept.clone().map_or_else(|| std::env::temp_dir().join(own), Into::into);
+    std::fs::create_dir_all(&target).unwrap();
+    for (name, case) in cases("io.json").as_object().expect("models by name") {
+        let printed = Printed::parse(case["module"].as_str().expect("a printed module"));
+        let (model, input) = (build::<f32>(&printed, &case["options"]), array(&case["input"]));
+        nn::save(&model, target.join(format!("{name}.safetensors"))).unwrap();
+        let mut said = StateDict::new();
+        said.insert("output", output(&*model, &input));
+        said.insert("input", input);
+        said.write(target.join(format!("{name}.case.safetensors"))).unwrap();
+    }
+    if kept.is_none() {
+        std::fs::remove_dir_all(target).unwrap();
+    }
+}

@@ -1,0 +1,191 @@
+//! Losses that ask the scores of right classes to be above those of wrong ones by a margin, and their kin for samples of
+//! several classes.
+
+use super::classification::column;
+use super::{Loss, Reduction, Target, reduced, same_shape};
+use autograd::{Error, Float, Result, Tensor, Var};
+
+/// The score of the right class should be above every other by a margin; see [`multi_margin_loss`].
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{Loss, MultiMargin, Target};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([[0.5, 1.0, 0.25]]);
+/// assert_eq!(MultiMargin::new().loss(x, &Target::Labels(tensor![1_i64]))?.item(), (0.5 + 0.25) / 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiMargin {
+    /// The power of each shortfall, 1 or 2: 1.
+    pub p: i32,
+    /// By how much the right score should be above: 1.
+    pub margin: f64,
+    /// How much samples of each class count, if not all alike.
+    pub weight: Option<Vec<f64>>,
+    /// How samples become one number.
+    pub reduction: Reduction,
+}
+
+impl MultiMargin {
+    /// Shortfalls as they are from a margin of 1, averaged.
+    pub fn new() -> Self {
+        MultiMargin { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
+    }
+
+    /// Shortfalls by their squares.
+    pub fn squared(self) -> Self {
+        MultiMargin { p: 2, ..self }
+    }
+
+    /// Another margin.
+    pub fn margin(self, margin: f64) -> Self {
+        MultiMargin { margin, ..self }
+    }
+
+    /// How much samples of each class count.
+    pub fn weight(self, weight: &[f64]) -> Self {
+        MultiMargin { weight: Some(weight.to_vec()), ..self }
+    }
+
+    /// The same loss, made one number in another way.
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        MultiMargin { reduction, ..self }
+    }
+}
+
+impl Default for MultiMargin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> Loss<T> for MultiMargin {
+    #[track_caller]
+    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+        const OP: &str = "multi_margin_loss";
+        let labels = target.labels(OP)?;
+        let weight = self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect::<Tensor<T>>());
+        self.reduction.weighing(OP, target, |reduction| {
+            multi_margin_loss(output, labels, self.p, self.margin, weight.as_ref(), reduction)
+        })
+    }
+}
+
+/// Scores `[N, classes]` of which that of the right class should be the largest by a margin, reduced over the samples:
+/// `w[y] / classes · Σ_{j ≠ y} max(0, margin - x[y] + x[j])ᵖ`. Source: Crammer and Singer, *On the algorithmic implementation
+/// of multiclass kernel-based vector machines* (2001).
+///
+/// # Errors
+/// If the shapes do not fit, a label is not in `0..classes`, or `p` is neither 1 nor 2.
+#[track_caller]
+pub fn multi_margin_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: &Tensor<i64>,
+    p: i32,
+    margin: f64,
+    weight: Option<&Tensor<T>>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    const OP: &str = "multi_margin_loss";
+    let &[samples, classes] = x.shape().as_slice() else {
+        let hint = "scores must be [N, classes]".into();
+        return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
+    };
+    if labels.shape() != [samples] {
+        let hint = format!("there must be one label for each of the {samples} samples");
+        return Err(Error::Shape { op: OP, shape: labels.shape().into(), hint });
+    }
+    if let Some((position, index)) = labels.iter().enumerate().find(|(_, l)| !(0..classes as i64).contains(l)) {
+        return Err(Error::Index { op: OP, index, position, size: classes });
+    }
+    if !matches!(p, 1 | 2) {
+        return Err(Error::Argument { op: OP, hint: format!("p must be 1 or 2, and it is {p}") });
+    }
+    let column = column(labels);
+    let mut short = (x - x.try_gather(1, &column)? + T::of(margin)).relu();
+    if p == 2 {
+        short = short.square();
+    }
+    // The right class falls short of itself by the whole margin, which does not count.
+    let mut losses = (short.sum_axes(1) - short.gather(1, &column).squeeze(1)) * T::of(1.0 / classes as f64);
+    if let Some(weight) = weight {
+        if weight.shape() != [classes] {
+            let hint = format!("there must be one weight for each of the {classes} classes");
+            return Err(Error::Shape { op: OP, shape: weight.shape().into(), hint });
+        }
+        losses = losses * x.tape().constant(weight.clone()).take(0, labels);
+    }
+    Ok(reduction.apply(losses))
+}
+
+reduced! {
+    /// Every right class of a sample, of which it may have several, should be above every wrong one by 1. The targets are of
+    /// the scores' shape, 1 for right classes and 0 for wrong ones; see [`multi_label_margin_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, MultiLabelMargin, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var([[0.1, 0.2, 0.4, 0.8]]);
+    /// let loss = MultiLabelMargin::new().loss(x, &Target::Values(tensor![[1.0, 0.0, 0.0, 1.0]]))?;
+    /// assert!((loss.item() - 0.25 * (1.1 + 1.3 + 0.4 + 0.6)).abs() < 1e-15);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    MultiLabelMargin, multi_label_margin_loss, Mean
+}
+
+reduced! {
+    /// A sigmoid and a yes or no for each class, averaged over the classes of a sample; see
+    /// [`multi_label_soft_margin_loss`].
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, MultiLabelSoftMargin, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let loss = MultiLabelSoftMargin::new().loss(tape.var([[0.0, 0.0]]), &Target::Values(tensor![[1.0, 0.0]]))?;
+    /// assert_eq!(loss.item(), 2f64.ln());
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    MultiLabelSoftMargin, multi_label_soft_margin_loss, Mean
+}
+
+/// Scores `[N, classes]` of which those of right classes (`t = 1`) should be above those of wrong ones (`t = 0`) by 1, reduced
+/// over the samples: `Σ_{i right} Σ_{j wrong} max(0, 1 - x[i] + x[j]) / classes`. PyTorch lists the right classes of a
+/// sample by number; here they are marked, as for every other loss of several classes.
+///
+/// # Errors
+/// If the shapes differ or are not `[N, classes]`.
+#[track_caller]
+pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    let classes = classes_of("multi_label_margin_loss", x, t)?;
+    // [N, right, wrong]: each pair, or 0 where it is none.
+    let short = (x.unsqueeze(1) - x.unsqueeze(2) + T::one()).relu();
+    let pairs = t.unsqueeze(2) * (-t.unsqueeze(1) + T::one());
+    Ok(reduction.apply((short * pairs).sum_axes([1, 2]) * T::of(1.0 / classes)))
+}
+
+/// Binary cross-entropy of the scores `[N, classes]`, as [`bce_with_logits_loss`](super::bce_with_logits_loss), averaged over
+/// the classes and then reduced over the samples.
+///
+/// # Errors
+/// If the shapes differ or are not `[N, classes]`.
+#[track_caller]
+pub fn multi_label_soft_margin_loss<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let classes = classes_of("multi_label_soft_margin_loss", x, t)?;
+    let losses = super::bce_with_logits_loss(x, t, Reduction::None)?;
+    Ok(reduction.apply(losses.sum_axes(1) * T::of(1.0 / classes)))
+}
+
+/// The number of classes, if both are `[N, classes]`.
+fn classes_of<T: Float>(op: &'static str, x: Var<'_, T>, t: Var<'_, T>) -> Result<f64> {
+    same_shape(op, x, t)?;
+    match x.shape().as_slice() {
+        &[_, classes] => Ok(classes as f64),
+        shape => Err(Error::Shape { op, shape: shape.into(), hint: "scores must be [N, classes]".into() }),
+    }
+}
