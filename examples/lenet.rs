@@ -1,6 +1,6 @@
 //! LeNet-5 on Fashion-MNIST: 60,000 pictures of clothes to learn from, 10,000 to be tested on.
-//! `cargo run --release --example lenet -- --data DIR [--epochs N]`, where DIR holds the four gzipped IDX files, as Debian's
-//! package dataset-fashion-mnist puts them into /usr/share/datasets/fashion-mnist. docs/experiments.md has the outcome.
+//! `cargo run --release --example lenet [-- --data DIR] [--epochs N] [--short]`, where DIR holds the four gzipped IDX files, as
+//! Debian's package dataset-fashion-mnist installs them. docs/experiments.md has the outcome.
 //!
 //! Source: LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998), with ReLU and
 //! pooling by the largest.
@@ -9,24 +9,37 @@ mod common;
 
 use nn::layer::{Conv2d, Flatten, MaxPool2d};
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: lenet --data DIR [--epochs N]
+const USAGE: &str = "usage: lenet [--data DIR] [--epochs N] [--short]
   --data DIR   the folder of train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the two of t10k
-  --epochs N   passes over the data (12)";
+               (/usr/share/datasets/fashion-mnist, or /usr/share/dataset-fashion-mnist)
+  --epochs N   passes over the data (12)
+  --short      one pass over a few pictures made up on the spot, written to such files and read from them";
+
+/// Where Debian's package has its files, by version.
+const FOLDERS: [&str; 2] = ["/usr/share/datasets/fashion-mnist", "/usr/share/dataset-fashion-mnist"];
 
 /// What fixes the weights and the order of the pictures.
 const SEED: u64 = 1;
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
-        let folder: PathBuf = arguments.value_from_str("--data")?;
-        let epochs: usize = arguments.opt_value_from_str("--epochs")?.unwrap_or(12);
+        let short = arguments.contains("--short");
+        let folder: Option<PathBuf> = arguments.opt_value_from_str("--data")?;
+        let epochs: usize = arguments.opt_value_from_str("--epochs")?.unwrap_or(if short { 1 } else { 12 });
         common::finish(arguments)?;
-        let (training, test) = (pictures(&folder, "train")?, pictures(&folder, "t10k")?);
+        let (training, test) = if short {
+            made_up()?
+        } else {
+            let installed = || FOLDERS.map(PathBuf::from).into_iter().find(|folder| folder.exists());
+            let folder = folder.or_else(installed).unwrap_or_else(|| FOLDERS[0].into());
+            (pictures(&folder, "train")?, pictures(&folder, "t10k")?)
+        };
         println!("{} pictures to learn from, {} to be tested on", training.len(), test.len());
 
         let mut model = lenet(&mut Rng::new(SEED));
@@ -73,4 +86,36 @@ fn pictures(folder: &Path, name: &str) -> Result<TensorDataset<f32>, Box<dyn Err
     let file = |rest: &str| folder.join(format!("{name}-{rest}-ubyte.gz"));
     let data = TensorDataset::from_idx(file("images-idx3"), file("labels-idx1"));
     data.map_err(|error| format!("{error}\nFashion-MNIST is in Debian's package dataset-fashion-mnist").into())
+}
+
+/// Bars of ten heights in noise, through files of the same format.
+fn made_up() -> Result<(TensorDataset<f32>, TensorDataset<f32>), Box<dyn Error>> {
+    let folder = std::env::temp_dir().join(format!("wengert-lenet-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let read = || {
+        let rng = &mut Rng::new(SEED);
+        for (name, count) in [("train", 640), ("t10k", 200)] {
+            let labels: Vec<u8> = (0..count).map(|_| rng.below(10) as u8).collect();
+            let bar = |label: &u8| {
+                let height = 28 * (usize::from(*label) + 1) / 11;
+                (0..28 * 28).map(|at| if at / 28 < height { 255 } else { rng.below(64) as u8 }).collect::<Vec<_>>()
+            };
+            let pixels: Vec<u8> = labels.iter().flat_map(bar).collect();
+            write_idx(&folder.join(format!("{name}-images-idx3-ubyte.gz")), &[count, 28, 28], &pixels)?;
+            write_idx(&folder.join(format!("{name}-labels-idx1-ubyte.gz")), &[count], &labels)?;
+        }
+        Ok((pictures(&folder, "train")?, pictures(&folder, "t10k")?))
+    };
+    let data = read();
+    std::fs::remove_dir_all(&folder)?;
+    data
+}
+
+/// A compressed IDX file of bytes.
+fn write_idx(path: &Path, shape: &[u32], bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = flate2::write::GzEncoder::new(std::fs::File::create(path)?, flate2::Compression::fast());
+    file.write_all(&[0, 0, 8, shape.len() as u8])?;
+    shape.iter().try_for_each(|size| file.write_all(&size.to_be_bytes()))?;
+    file.write_all(bytes)?;
+    file.finish().map(drop)
 }

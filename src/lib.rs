@@ -28,3 +28,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]
 struct Training;
+
+/// And those of the tour.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/tour.md")]
+struct Tour;

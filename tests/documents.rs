@@ -31,6 +31,7 @@ fn every_link_of_the_pages_leads_somewhere() {
         "docs/mlp.md",
         "docs/ops.md",
         "docs/performance.md",
+        "docs/tour.md",
         "docs/training.md",
         "docs/worked_example.md",
     ] {
