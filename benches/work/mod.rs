@@ -4,7 +4,7 @@
 //! [`Training`] step or a [`HessianVector`] product is made of any objective. `tests/benchmarks.rs` checks them all
 //! against finite differences, at small sizes.
 
-#![allow(dead_code)] // each program that includes this uses a part of it
+#![allow(dead_code, reason = "each program that includes this uses a part of it")]
 
 pub mod bundle;
 pub mod engine;

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 use smallvec::{SmallVec, smallvec};
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 
 impl<'t, T: Float> Var<'t, T> {
     /// The derivatives of this number with respect to every variable it depends on, as tensors. Adds nothing to the tape.
@@ -222,12 +222,9 @@ pub(crate) trait Source<T: Float, V: Value<T>> {
     type At<'a>: Borrow<V>
     where
         Self: 'a;
-    type Op<'a>: Borrow<Structured>
-    where
-        Self: 'a;
     /// What the sweep comes to next.
     fn node(&self, id: u32) -> (Code, [u32; 2]);
-    fn structured(&self, id: u32) -> Self::Op<'_>;
+    fn structured(&self, id: u32) -> Cow<'_, Structured>;
     fn at(&self, id: u32) -> Self::At<'_>;
     /// Whether a cotangent must pass through this node.
     fn needs(&self, id: u32) -> bool;
@@ -257,16 +254,12 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
         = Stored<'a, T>
     where
         Self: 'a;
-    type Op<'a>
-        = &'a Structured
-    where
-        Self: 'a;
     #[inline(always)]
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
         self.list.node(id)
     }
-    fn structured(&self, id: u32) -> &Structured {
-        self.list.structured(id)
+    fn structured(&self, id: u32) -> Cow<'_, Structured> {
+        Cow::Borrowed(self.list.structured(id))
     }
     #[inline(always)]
     fn at(&self, id: u32) -> Stored<'_, T> {
@@ -301,16 +294,12 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
         = Var<'t, T>
     where
         Self: 'a;
-    type Op<'a>
-        = Structured
-    where
-        Self: 'a;
     fn node(&self, id: u32) -> (Code, [u32; 2]) {
         self.lines.to(id);
         self.var.tape.list().node(id)
     }
-    fn structured(&self, id: u32) -> Structured {
-        self.var.tape.list().structured(id).clone()
+    fn structured(&self, id: u32) -> Cow<'_, Structured> {
+        Cow::Owned(self.var.tape.list().structured(id).clone())
     }
     fn at(&self, id: u32) -> Var<'t, T> {
         Var { id, ..self.var }
@@ -370,7 +359,7 @@ pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
             }
             Code::Structured => {
                 let node = source.structured(id);
-                let Structured { op, inputs } = node.borrow();
+                let Structured { op, inputs } = &*node;
                 let d = structured(source, id, op, inputs, &g);
                 for (&input, d) in inputs.iter().zip(d) {
                     if let Some(d) = d.filter(|_| source.needs(input)) {

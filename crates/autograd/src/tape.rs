@@ -272,7 +272,7 @@ impl<T: Float> Tape<T> {
             None => {
                 list.fill(x);
                 let x = list.value(x);
-                let value = if list.sketch { Tensor::unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
+                let value = if list.sketch { list.unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
                 list.push(code, active, inputs, value, line)
             }
         }

@@ -298,6 +298,20 @@ ops! {
     };
 }
 
+/// The integers that an op holds, shared or to be changed as the op is.
+macro_rules! integers {
+    ($op:expr) => {
+        match $op {
+            Op::Take { index, .. }
+            | Op::TakeAdd { index, .. }
+            | Op::Gather { index, .. }
+            | Op::GatherAdd { index, .. } => Some(index),
+            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
+            _ => None,
+        }
+    };
+}
+
 impl Op {
     /// The op's name as its method and its errors spell it.
     pub fn name(&self) -> &'static str {
@@ -352,14 +366,12 @@ impl Op {
 
     /// The integers it holds: which elements it reads or where they go.
     pub(crate) fn index(&self) -> Option<&Tensor<i64>> {
-        match self {
-            Op::Take { index, .. }
-            | Op::TakeAdd { index, .. }
-            | Op::Gather { index, .. }
-            | Op::GatherAdd { index, .. } => Some(index),
-            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
-            _ => None,
-        }
+        integers!(self)
+    }
+
+    /// The same, to be exchanged.
+    pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
+        integers!(self)
     }
 
     /// The size of the axis that its integers point into, for an input of that shape.
@@ -369,18 +381,6 @@ impl Op {
             Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
             _ => unreachable!("it holds no integers"),
-        }
-    }
-
-    /// The same, to be exchanged.
-    pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
-        match self {
-            Op::Take { index, .. }
-            | Op::TakeAdd { index, .. }
-            | Op::Gather { index, .. }
-            | Op::GatherAdd { index, .. } => Some(index),
-            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
-            _ => None,
         }
     }
 

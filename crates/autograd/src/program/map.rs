@@ -96,7 +96,7 @@ pub(super) struct Map<T: Float> {
     instructions: Vec<Instruction>,
     /// A block of each constant, shared by all programs that have it.
     consts: SmallVec<[Arc<[T]>; 2]>,
-    reads: SmallVec<[Read; 8]>,
+    reads: SmallVec<[Read; 2]>,
     registers: usize,
     /// Elements of a block.
     block: usize,

@@ -27,9 +27,9 @@ pub(super) enum Work<T: Float> {
     /// A user's op, by the number of its rule.
     Custom(u32),
     /// A cluster.
-    Map(Map<T>),
+    Map(Box<Map<T>>),
     /// A product of matrices, onto so much of what its result is written over, and the cluster that it begins.
-    Product { transposed: [bool; 2], keep: Option<T>, map: Option<Map<T>> },
+    Product { transposed: [bool; 2], keep: Option<T>, map: Option<Box<Map<T>>> },
     /// A cluster of single numbers.
     Scalars(Scalars<T>),
 }
@@ -39,7 +39,7 @@ pub(super) struct Step<T: Float> {
     pub(super) work: Work<T>,
     /// The slots of what it reads; of a product, first its two operands.
     pub(super) inputs: SmallVec<[u32; 4]>,
-    pub(super) outs: SmallVec<[Out; 2]>,
+    pub(super) outs: SmallVec<[Out; 1]>,
     /// Slots whose values nobody reads any more.
     pub(super) dead: SmallVec<[u32; 4]>,
     /// What it takes, at least.
@@ -314,7 +314,7 @@ impl<'a, T: Float> Planner<'a, T> {
             Cluster { maps, folds: cluster.folds.clone(), ..Cluster::default() }
         });
         let rest = rest.as_ref().unwrap_or(cluster);
-        let map = (!rest.maps.is_empty()).then(|| Map::new(g, rest, &ports, &mut self.constants));
+        let map = (!rest.maps.is_empty()).then(|| Box::new(Map::new(g, rest, &ports, &mut self.constants)));
         step.work = match (cluster.product.and_then(|id| onto::flags(g, id)), map) {
             (Some(transposed), map) => Work::Product { transposed, keep: onto.map(|onto| onto.keep), map },
             (None, Some(map)) => Work::Map(map),

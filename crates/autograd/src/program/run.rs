@@ -7,7 +7,7 @@ use super::plan::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{eval, shape};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -308,7 +308,7 @@ impl<T: Float> Room<T> {
             Memory::Own => return Room::Made(Tensor::build(&out.shape, |_| ())),
             Memory::Block(block) => {
                 let free = blocks[block as usize].take().filter(|buffer| Arc::strong_count(buffer) == 1);
-                free.unwrap_or_else(|| Arc::new(vec![T::zero(); sizes[block as usize]]))
+                free.unwrap_or_else(|| pool::take_buffer(sizes[block as usize]))
             }
             Memory::Over(slot) => {
                 let old = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));

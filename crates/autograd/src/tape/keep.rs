@@ -4,6 +4,7 @@
 //! "After a while", because an op recorded soon after may still use it: then nothing must be computed twice.
 
 use super::list::{Code, List};
+use crate::error::Result;
 use crate::float::Float;
 use crate::op::Op;
 use crate::op::reads::{OUTPUT, reads};
@@ -92,8 +93,8 @@ impl<T: Float> List<T> {
         let node = &mut self.nodes[id as usize];
         if node.keep == Keep::Spare {
             node.keep = Keep::Gone;
-            let array = &mut self.arrays[node.array as usize];
-            *array = Tensor::unknown(array.shape());
+            let array = node.array as usize;
+            self.arrays[array] = self.unknown(self.arrays[array].shape());
         }
     }
 
@@ -119,7 +120,7 @@ impl<T: Float> List<T> {
             }
             waiting.pop();
             if self.is_gone(id) {
-                let value = self.again(id);
+                let value = self.again(id).expect("it has been computed before");
                 let node = &mut self.nodes[id as usize];
                 node.keep = Keep::Needed;
                 self.arrays[node.array as usize] = value;
@@ -137,14 +138,14 @@ impl<T: Float> List<T> {
         }
     }
 
-    fn again(&self, id: u32) -> Tensor<T> {
+    /// What a computed node's value is, computed from those of its inputs.
+    pub(crate) fn again(&self, id: u32) -> Result<Tensor<T>> {
         let x: SmallVec<[_; 4]> = self.inputs(id).iter().map(|&i| self.value(i)).collect();
         let x: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|x| &**x).collect();
-        let value = match self.op(id) {
+        match self.op(id) {
             Op::Custom { id } => self.rule(id).compute(&x),
             op => Tensor::try_apply(op, &x),
-        };
-        value.expect("it has been computed before")
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct List<T: Float> {
     pub(super) attributed: Option<&'static Location<'static>>,
     /// Where the last sweep kept its cotangents: reused by the next.
     pub(super) cotangents: Vec<Option<Tensor<T>>>,
+    /// One NaN.
+    nan: Tensor<T>,
     /// Whether nothing is computed: see [`Tape::sketch`](super::Tape::sketch).
     pub(crate) sketch: bool,
     /// Names this recording: another tape, or this one after a clear, has another.
@@ -134,6 +136,7 @@ impl<T: Float> List<T> {
             keyed: HashMap::new(),
             attributed: None,
             cotangents: Vec::new(),
+            nan: Tensor::full(&[1], T::of(f64::NAN)),
             sketch: false,
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         }
@@ -245,7 +248,12 @@ impl<T: Float> List<T> {
             return Tensor::try_apply(op.clone(), x);
         }
         let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();
-        Ok(Tensor::unknown(&infer(op, &shapes)?))
+        Ok(self.unknown(&infer(op, &shapes)?))
+    }
+
+    /// Stands for a value that is not in memory: NaN at every place, in the memory of one for all.
+    pub(super) fn unknown(&self, shape: &[usize]) -> Tensor<T> {
+        if shape.is_empty() { Tensor::scalar(T::of(f64::NAN)) } else { self.nan.broadcast_view(shape) }
     }
 
     /// What a sweep needs to know of a node.

@@ -36,14 +36,6 @@ impl<T: Element> Tensor<T> {
         Tensor(Repr::Scalar(x))
     }
 
-    /// Stands for values that are not in memory: NaN at every place, in that of one number.
-    pub(crate) fn unknown(shape: &[usize]) -> Tensor<T>
-    where
-        T: Float,
-    {
-        Self::scalar(T::of(f64::NAN)).broadcast_view(shape)
-    }
-
     /// A tensor with all elements equal to `x`.
     ///
     /// # Panics

@@ -79,7 +79,7 @@ fn class(n: usize) -> (usize, usize) {
 }
 
 /// A buffer of at least `n` elements that only the caller holds. Its contents are left over from before.
-pub(super) fn take_buffer<T: Pooled + Default + Clone>(n: usize) -> Arc<Vec<T>> {
+pub(crate) fn take_buffer<T: Pooled + Default + Clone>(n: usize) -> Arc<Vec<T>> {
     let (class, capacity) = class(n);
     let recycled = T::with_pool(|pool| pool.buffers.get_mut(class).and_then(Vec::pop)).flatten();
     match recycled {

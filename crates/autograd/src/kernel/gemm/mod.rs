@@ -247,9 +247,9 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Opti
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
     // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles. What goes on to others is
-    // better cut into rows where they are handed on whole, in fewer runs, unless that is much to pack.
+    // better cut into rows where they are handed on whole, which are fewer runs.
     let (tile_rows, tile_cols) = T::tile(isa, product.kind);
-    let whole_rows = product.finish.is_some() && is_one_block(k) && n <= blocked::columns(k);
+    let whole_rows = product.finish.is_some() && n <= blocked::columns(k);
     let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
     let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };

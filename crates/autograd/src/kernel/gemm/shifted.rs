@@ -123,33 +123,18 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
     // One step even for an empty sum, which sets `c` to 0.
     for p in (0..taps.len().max(1)).step_by(depth) {
         let taps = &taps[p..taps.len().min(p + depth)];
+        let keep = (p > 0).then_some(T::ONE);
         // SAFETY: the taps lead to weights, and to rows within `x`; `j` and a tile's columns are within a row.
         unsafe {
             let weight = |p: usize| w.start.add(taps.get_unchecked(p)[0] as usize);
             let wide = c.row - c.row % W;
             for j in (0..wide).step_by(W) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, W, HARDWARE>(
-                    taps.len(),
-                    weight,
-                    w.row,
-                    piece,
-                    c.sub(0, j).start,
-                    c.row,
-                    (p > 0).then_some(T::ONE),
-                );
+                tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, keep);
             }
             for j in (wide..c.row).step_by(H) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, H, HARDWARE>(
-                    taps.len(),
-                    weight,
-                    w.row,
-                    piece,
-                    c.sub(0, j).start,
-                    c.row,
-                    (p > 0).then_some(T::ONE),
-                );
+                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, keep);
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Emitter<'a, T: Float> {
     consts: Vec<T>,
     free: Vec<u16>,
     registers: u16,
-    reads: SmallVec<[Read; 8]>,
+    reads: SmallVec<[Read; 2]>,
     instructions: Vec<Instruction>,
 }
 
