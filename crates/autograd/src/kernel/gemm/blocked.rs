@@ -9,6 +9,7 @@
 
 use super::Product;
 use super::element::Element;
+use super::few;
 use super::tile::tile;
 use super::view::{View, ViewMut};
 
@@ -22,6 +23,9 @@ const NC: usize = 512;
 const PACK_A: usize = 16;
 /// `B` is packed if it meets at least this many panels of `A`.
 const PACK_B: usize = 12;
+
+/// Sums shorter than this are not worth turning tiles of few rows for.
+const FEW_SUM: usize = 16;
 
 /// Whether a sum of that length is a single block, so that what is kept of the result meets the whole of it.
 pub fn is_one_block(k: usize) -> bool {
@@ -57,6 +61,16 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
 ) {
     let Product { a, b, c, keep, .. } = *product;
     let (m, n, k) = (a.rows, b.cols, a.cols);
+    if b.row == 1 && b.col != 1 && m <= W && k >= FEW_SUM {
+        // SAFETY: as the caller says, and there are so few rows.
+        return unsafe {
+            if m <= H {
+                few::multiply::<T, R, H, HARDWARE>(product, workspace)
+            } else {
+                few::multiply::<T, R, W, HARDWARE>(product, workspace)
+            }
+        };
+    }
     let (for_a, for_b) = workspace.split_at_mut(m.min(MC_TILES * R).next_multiple_of(R) * block(k));
     let most = columns(k);
     for j in (0..n).step_by(most) {
@@ -156,7 +170,7 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
 ///
 /// `view` must be readable and not empty; `to` has one entry for each of its columns.
 #[inline(always)]
-unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
+pub(super) unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
     let View { start, rows, row, col, .. } = view;
     // SAFETY: `i < rows`, `p < to.len()`, which is the number of columns.
     unsafe {

@@ -12,12 +12,13 @@
 //!
 //! **How.** From the outside in: `mod.rs` checks shapes, picks the number of threads and gives each a part of `C`;
 //! [`element`] chooses the instruction set; [`blocked`] walks a part in blocks that fit the caches and packs operands
-//! where this pays; [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers, which [`shifted`] gives to convolutions, too. The scheme is
+//! where this pays ([`few`] rows do without); [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers, which [`shifted`] gives to convolutions, too. The scheme is
 //! that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
 mod blocked;
 mod dots;
 mod element;
+mod few;
 mod shifted;
 mod tile;
 mod view;
