@@ -7,8 +7,8 @@ use super::Schedule;
 ///
 /// ```
 /// use nn::schedule::{Cyclic, CycleMode, Schedule};
-/// let schedule = Cyclic { mode: CycleMode::Halving, ..Cyclic::new(0.5, 2) };
-/// assert_eq!([0, 1, 2, 3, 4, 6, 8].map(|step| schedule.rate(step, 0.1)), [0.1, 0.3, 0.5, 0.3, 0.1, 0.3, 0.1]);
+/// let schedule = Cyclic { mode: CycleMode::Halving, ..Cyclic::new(0.75, 2) };
+/// assert_eq!([0, 1, 2, 3, 4, 6, 8].map(|step| schedule.rate(step, 0.25)), [0.25, 0.5, 0.75, 0.5, 0.25, 0.5, 0.25]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cyclic {
