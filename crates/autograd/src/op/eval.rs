@@ -50,14 +50,7 @@ pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], ou
         Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
         Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
         Op::Linalg(_) => eval(op, x, shape).copy_into(out),
-        Op::Softmax { .. }
-        | Op::SoftmaxVjp { .. }
-        | Op::LogSoftmax { .. }
-        | Op::LogSoftmaxVjp { .. }
-        | Op::Standardize { .. }
-        | Op::StandardizeVjp { .. }
-        | Op::CrossEntropy { .. }
-        | Op::CrossEntropyVjp { .. } => super::rows::eval(op, x, out),
+        super::rows::functions!() => super::rows::eval(op, x, out),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
         Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
         Op::Place { spans, .. } => {

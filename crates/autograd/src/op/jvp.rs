@@ -25,14 +25,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
                 weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
             })
         }
-        Op::Softmax { .. }
-        | Op::SoftmaxVjp { .. }
-        | Op::LogSoftmax { .. }
-        | Op::LogSoftmaxVjp { .. }
-        | Op::Standardize { .. }
-        | Op::StandardizeVjp { .. }
-        | Op::CrossEntropy { .. }
-        | Op::CrossEntropyVjp { .. } => rows::jvp(op, x, y, t),
+        rows::functions!() => rows::jvp(op, x, y, t),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
         // Linear in either operand.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {

@@ -10,6 +10,21 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::smallvec;
 
+/// The pattern of the ops whose value and rules stand here.
+macro_rules! functions {
+    () => {
+        Op::Softmax { .. }
+            | Op::SoftmaxVjp { .. }
+            | Op::LogSoftmax { .. }
+            | Op::LogSoftmaxVjp { .. }
+            | Op::CrossEntropy { .. }
+            | Op::CrossEntropyVjp { .. }
+            | Op::Standardize { .. }
+            | Op::StandardizeVjp { .. }
+    };
+}
+pub(super) use functions;
+
 /// The value of a function of rows, of the shape of its first input.
 pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
     match op {

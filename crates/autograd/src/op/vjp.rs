@@ -41,14 +41,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
                 }
             })]
         }
-        Op::Softmax { .. }
-        | Op::SoftmaxVjp { .. }
-        | Op::LogSoftmax { .. }
-        | Op::LogSoftmaxVjp { .. }
-        | Op::Standardize { .. }
-        | Op::StandardizeVjp { .. }
-        | Op::CrossEntropy { .. }
-        | Op::CrossEntropyVjp { .. } => rows::vjp(op, x, y, g, wants),
+        rows::functions!() => rows::vjp(op, x, y, g, wants),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change the flags, never the data.
         Op::MatMul { ta, tb } => {
