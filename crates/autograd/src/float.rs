@@ -82,6 +82,8 @@ pub trait Real: Copy {
     fn exp(self) -> Self;
     /// e ^ self - 1, exact near 0
     fn exp_m1(self) -> Self;
+    /// Two to the power of self.
+    fn exp2(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
     /// ln(1 + self), exact near 0
@@ -177,6 +179,7 @@ macro_rules! float {
             #[inline(always)] fn neg(self) -> $t { -self }
             #[inline(always)] fn exp(self) -> $t { Elementary::exp(self) }
             #[inline(always)] fn exp_m1(self) -> $t { Elementary::exp_m1(self) }
+            #[inline(always)] fn exp2(self) -> $t { Elementary::exp2(self) }
             #[inline(always)] fn ln(self) -> $t { Elementary::ln(self) }
             #[inline(always)] fn ln_1p(self) -> $t { Elementary::ln_1p(self) }
             #[inline(always)] fn sqrt(self) -> $t { $t::sqrt(self) }
@@ -186,29 +189,30 @@ macro_rules! float {
             #[inline(always)] fn sigmoid(self) -> $t { Elementary::sigmoid(self) }
             #[inline(always)] fn softplus(self) -> $t { Elementary::softplus(self) }
             #[inline(always)] fn abs(self) -> $t { $t::abs(self) }
-            #[inline(always)] fn sinh(self) -> $t { $t::sinh(self) }
-            #[inline(always)] fn cosh(self) -> $t { $t::cosh(self) }
-            #[inline(always)] fn asin(self) -> $t { $t::asin(self) }
-            #[inline(always)] fn acos(self) -> $t { $t::acos(self) }
-            #[inline(always)] fn atan(self) -> $t { $t::atan(self) }
-            #[inline(always)] fn asinh(self) -> $t { special::asinh(self as f64) as $t }
-            #[inline(always)] fn acosh(self) -> $t { special::acosh(self as f64) as $t }
-            #[inline(always)] fn atanh(self) -> $t { special::atanh(self as f64) as $t }
+            #[inline(always)] fn sinh(self) -> $t { Elementary::sinh(self) }
+            #[inline(always)] fn cosh(self) -> $t { Elementary::cosh(self) }
+            #[inline(always)] fn asin(self) -> $t { Elementary::asin(self) }
+            #[inline(always)] fn acos(self) -> $t { Elementary::acos(self) }
+            #[inline(always)] fn atan(self) -> $t { Elementary::atan(self) }
+            #[inline(always)] fn asinh(self) -> $t { Elementary::asinh(self) }
+            #[inline(always)] fn acosh(self) -> $t { Elementary::acosh(self) }
+            #[inline(always)] fn atanh(self) -> $t { Elementary::atanh(self) }
             #[inline(always)] fn floor(self) -> $t { $t::floor(self) }
             #[inline(always)] fn ceil(self) -> $t { $t::ceil(self) }
             #[inline(always)] fn round(self) -> $t { $t::round_ties_even(self) }
             #[inline(always)] fn trunc(self) -> $t { $t::trunc(self) }
             #[inline(always)] fn sign(self) -> $t { if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else { self } }
             #[inline(always)] fn erf(self) -> $t { Elementary::erf(self) }
-            #[inline(always)] fn erfc(self) -> $t { libm::erfc(self as f64) as $t }
-            #[inline(always)] fn erfinv(self) -> $t { special::erfinv(self as f64) as $t }
+            #[inline(always)] fn erfc(self) -> $t { Elementary::erfc(self) }
+            #[inline(always)] fn erfinv(self) -> $t { Elementary::erfinv(self) }
             #[inline(always)] fn lgamma(self) -> $t { special::lgamma(self as f64) as $t }
             #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
-            #[inline(always)] fn log_ndtr(self) -> $t { special::log_ndtr(self as f64) as $t }
+            // In double precision: x/√2, rounded, would show in the tail of the narrow type.
+            #[inline(always)] fn log_ndtr(self) -> $t { Elementary::log_ndtr(self as f64) as $t }
             #[inline(always)] fn i0e(self) -> $t { special::i0e(self as f64) as $t }
             #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
-            #[inline(always)] fn atan2(self, b: $t) -> $t { $t::atan2(self, b) }
-            #[inline(always)] fn hypot(self, b: $t) -> $t { f64::hypot(self as f64, b as f64) as $t }
+            #[inline(always)] fn atan2(self, b: $t) -> $t { Elementary::atan2(self, b) }
+            #[inline(always)] fn hypot(self, b: $t) -> $t { Elementary::hypot(self, b) }
             #[inline(always)] fn fmod(self, b: $t) -> $t { self % b }
             #[inline(always)] fn remainder(self, b: $t) -> $t { special::remainder(self as f64, b as f64) as $t }
             #[inline(always)] fn copysign(self, b: $t) -> $t { $t::copysign(self, b) }
@@ -263,7 +267,7 @@ impl<S: Real> Neg for E<S> {
 macro_rules! for_real {
     ($callback:ident) => {
         $callback! {
-            unary: neg Neg, exp Exp, exp_m1 ExpM1, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
+            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
                    sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,

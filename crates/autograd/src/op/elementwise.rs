@@ -53,7 +53,7 @@ unary! { x, y, g =>
     Softplus :  x.softplus(),       g * x.sigmoid();
     Relu     :  x.max(x.lit(0.0)),  g.where_pos(y);
     Abs      :  x.abs(),            g.where_pos(x) - g.where_pos(-x);
-    Exp2       :  x.lit(2.0).pow(x),                 g * y * LN_2;
+    Exp2       :  x.exp2(),                           g * y * LN_2;
     Log2       :  x.ln() * LOG2_E,                   g / (x * LN_2);
     Log10      :  x.ln() * LOG10_E,                  g / (x * LN_10);
     Rsqrt      :  1.0 / x.sqrt(),                    -0.5 * g * y / x;

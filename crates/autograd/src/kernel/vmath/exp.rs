@@ -13,13 +13,33 @@ fn reduce<T: Lane>(x: T) -> (T::Word, T, T) {
     (word, r, low)
 }
 
+/// `e^r - 1` for `|r| <= ln 2 / 2`.
+#[inline(always)]
+fn series<T: Lane>(r: T) -> T {
+    (r * r).mul_add(r.polynomial(T::EXP_TAIL), r)
+}
+
 /// `e^(x + low)` for a correction `|low|` far below 1.
 #[inline(always)]
 pub fn exp_sum<T: Lane>(x: T, low: T) -> T {
     let (n, r, _) = reduce(x.at_least(T::EXP_MIN).at_most(T::EXP_MAX));
-    let r = r + low;
-    let series = (r * r).mul_add(r.polynomial(T::EXP_TAIL), r);
-    (T::from(1.0) + series).ldexp(n)
+    (T::from(1.0) + series(r + low)).ldexp(n)
+}
+
+/// `e^x / 2`, finite for one ln 2 more than `e^x`.
+#[inline(always)]
+pub fn half_exp<T: Lane>(x: T) -> T {
+    let (n, r, _) = reduce(x.at_least(T::EXP_MIN).at_most(T::EXP_MAX + T::from(1.0)));
+    let half = T::from(0.5);
+    half.mul_add(series(r), half).ldexp(n)
+}
+
+/// `2^x`: what exceeds a whole number is exact before it meets `ln 2`.
+#[inline(always)]
+pub fn exp2<T: Lane>(x: T) -> T {
+    let x = x.at_least(T::EXP_MIN * T::LOG2_E).at_most(T::EXP_MAX * T::LOG2_E);
+    let (n, word) = x.nearest(T::from(1.0));
+    (T::from(1.0) + series((x - n) * T::LN_2[0])).ldexp(word)
 }
 
 #[inline(always)]
@@ -31,7 +51,7 @@ pub fn exp<T: Lane>(x: T) -> T {
 ///
 /// The large terms `p r` and `p - ½` are added first and the small one last, so two roundings remain.
 #[inline(always)]
-fn half_exp_m1<T: Lane>(x: T) -> T {
+pub fn half_exp_m1<T: Lane>(x: T) -> T {
     let (n, r, low) = reduce(x);
     let p = T::half_exp2(n);
     let tail = (r * r).mul_add(r.polynomial(T::EXP_TAIL), low);

@@ -30,6 +30,7 @@ pub trait Lane:
     /// `ln 2` as an unevaluated sum, largest part first.
     const LN_2: [Self; 2];
     const FRAC_1_PI: Self;
+    const FRAC_1_SQRT_2: Self;
     /// `π` as an unevaluated sum, largest part first; all parts are positive, so that -0 survives their subtraction.
     const PI: [Self; 3];
 
@@ -39,8 +40,8 @@ pub trait Lane:
     const EXP_MAX: Self;
     /// From here up `tanh x` rounds to 1, and from minus twice this down `e^x - 1` rounds to -1.
     const TANH_MAX: Self;
-    /// From here up `erf x` rounds to 1.
-    const ERF_MAX: Self;
+    /// From here up `erfc x` rounds to 0.
+    const ERFC_MAX: Self;
     /// See [`Elementary::TRIG_LIMIT`](super::Elementary::TRIG_LIMIT).
     const TRIG_LIMIT: Self;
 
@@ -50,15 +51,20 @@ pub trait Lane:
     const ATANH_TAIL: &'static [Self];
     /// `(sin r - r) / r³` in powers of `r²`, for `|r| <= π/2` and a little beyond.
     const SIN_TAIL: &'static [Self];
-    /// `erf a / a - 1` in powers of `a²`, for `0 <= a <= 1`.
-    const ERF_SMALL: &'static [Self];
-    /// `ln(1 - erf a)` in powers of `a - 1`, for `1 <= a <= ERF_MAX`.
-    const LN_ERFC: &'static [Self];
+    /// `erf x / x - 1` in powers of `x²`, for `|x| <= 1`.
+    const ERF_SERIES: &'static [Self];
+    /// `(a + 2) e^a² erfc a` in powers of `1 - 4 / (a + 2)`, for `a >= 1`.
+    const ERFCX: &'static [Self];
+    /// `(arctan s - s) / s³` in powers of `s²`, for `0 <= s <= 1`.
+    const ATAN_TAIL: &'static [Self];
+    /// `(arcsin s - s) / s³` in powers of `s²`, for `0 <= s <= ½`.
+    const ASIN_TAIL: &'static [Self];
 
     fn mul_add(self, a: Self, b: Self) -> Self;
     fn abs(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
     fn trunc(self) -> Self;
+    fn sqrt(self) -> Self;
 
     /// The integer nearest to `self * scale`, as a float and as a word. NaN gives NaN and a word of noise.
     ///
@@ -77,6 +83,10 @@ pub trait Lane:
 
     /// `(m, n)` with `self = m · 2^n` and `√½ <= m < √2`, for a positive normal number.
     fn frexp(self) -> (Self, Self);
+
+    /// Powers of two, the inverse of each other, of which the first brings a positive number below 4, and to 1 or above
+    /// unless it is subnormal.
+    fn binade(self) -> (Self, Self);
 
     /// `|x|^p` for `x` positive, zero or infinite, other than `0^0`, `∞^0` and `1^±∞`.
     fn pow_positive(self, p: Self) -> Self;
@@ -123,6 +133,7 @@ macro_rules! bit_tricks {
         const MIN_POSITIVE: Self = $float::MIN_POSITIVE;
         const LOG2_E: Self = std::$float::consts::LOG2_E;
         const FRAC_1_PI: Self = std::$float::consts::FRAC_1_PI;
+        const FRAC_1_SQRT_2: Self = std::$float::consts::FRAC_1_SQRT_2;
 
         #[inline(always)]
         fn mul_add(self, a: Self, b: Self) -> Self {
@@ -139,6 +150,10 @@ macro_rules! bit_tricks {
         #[inline(always)]
         fn trunc(self) -> Self {
             $float::trunc(self)
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            $float::sqrt(self)
         }
 
         #[inline(always)]
@@ -179,6 +194,13 @@ macro_rules! bit_tricks {
             let mantissa = (shifted & ((1 << FRACTION) - 1)) + SQRT_HALF;
             let n = $float::from_bits(exponent | COUNTER.to_bits()) - (COUNTER + BIAS as $float);
             ($float::from_bits(mantissa), n)
+        }
+
+        #[inline(always)]
+        fn binade(self) -> (Self, Self) {
+            // Between the least and the largest exponent field whose inverse is normal too.
+            let field = (self.to_bits() >> FRACTION).clamp(1, 2 * BIAS - 1);
+            ($float::from_bits((2 * BIAS - field) << FRACTION), $float::from_bits(field << FRACTION))
         }
     };
 }

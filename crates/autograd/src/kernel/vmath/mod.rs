@@ -19,10 +19,12 @@
 //!
 //! Error bounds are in units in the last place (ulp) of the exact result.
 
+mod arc;
 mod erf;
 mod exp;
 mod f32;
 mod f64;
+mod hyperbolic;
 mod lane;
 mod log;
 mod pow;
@@ -32,96 +34,78 @@ mod trig;
 
 use lane::Lane;
 
-/// Elementary functions of one float, branch-free and bitwise reproducible.
-///
-/// On a concrete `f32` or `f64` the inherent method of the standard library wins over a trait method, so call these from
-/// generic code (`fn f<T: Elementary>(x: T) -> T { x.tanh() }`) or by their path (`Elementary::tanh(x)`).
-///
-/// NaN in gives NaN out, except where [`powf`](Elementary::powf) says otherwise.
-pub trait Elementary: Copy {
-    /// Largest magnitude for which [`sin`](Elementary::sin) and [`cos`](Elementary::cos) keep their bound.
-    const TRIG_LIMIT: Self;
+/// Declares the functions and says where each is computed.
+macro_rules! elementary {
+    ($($(#[doc = $doc:literal])* $f:ident($x:ident $(, $y:ident)?) = $room:ident;)*) => {
+        /// Elementary functions of one float, branch-free and bitwise reproducible.
+        ///
+        /// On a concrete `f32` or `f64` the inherent method of the standard library wins over a trait method, so call these
+        /// from generic code (`fn f<T: Elementary>(x: T) -> T { x.tanh() }`) or by their path (`Elementary::tanh(x)`).
+        ///
+        /// NaN in gives NaN out, except where [`powf`](Elementary::powf) and [`hypot`](Elementary::hypot) say otherwise.
+        pub trait Elementary: Copy {
+            /// Largest magnitude for which [`sin`](Elementary::sin) and [`cos`](Elementary::cos) keep their bound.
+            const TRIG_LIMIT: Self;
+            $($(#[doc = $doc])* fn $f(self $(, $y: Self)?) -> Self;)*
+        }
 
-    /// `e^x`, within 1 ulp. Overflows to infinity; underflows gradually, through the subnormals.
-    fn exp(self) -> Self;
-
-    /// `e^x - 1`, within 2 ulp, near zero too; keeps the sign of zero.
-    fn exp_m1(self) -> Self;
-
-    /// Natural logarithm, within 1 ulp, subnormals included; `ln 0 = -∞`, NaN below zero.
-    fn ln(self) -> Self;
-
-    /// `ln(1 + x)`, within 2 ulp, near zero too; keeps the sign of zero, `-∞` at `-1`, NaN below.
-    fn ln_1p(self) -> Self;
-
-    /// Sine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
-    fn sin(self) -> Self;
-
-    /// Cosine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
-    fn cos(self) -> Self;
-
-    /// `tanh x = (e^2x - 1) / (e^2x + 1)`, within 2 ulp, near zero too; keeps the sign of zero.
-    fn tanh(self) -> Self;
-
-    /// Logistic function `1 / (1 + e^-x)`, within 2 ulp, down to the subnormals on the far left.
-    fn sigmoid(self) -> Self;
-
-    /// `ln(1 + e^x)`, within 2 ulp, down to the subnormals on the far left.
-    fn softplus(self) -> Self;
-
-    /// Error function `2/√π ∫₀ˣ e^-t² dt`, within 2 ulp; keeps the sign of zero.
-    fn erf(self) -> Self;
-
-    /// `x^p`, within 2 ulp, with the special cases of IEEE 754 `pow`: `x^0 = 1` and `1^p = 1` for every `x` and `p`,
-    /// NaN included; a negative finite `x` takes its sign from an integer `p` and gives NaN for any other.
-    fn powf(self, p: Self) -> Self;
+        impl<T: Lane> Elementary for T {
+            const TRIG_LIMIT: T = <T as Lane>::TRIG_LIMIT;
+            $(#[inline(always)] fn $f(self $(, $y: T)?) -> T { $room::$f(self $(, $y)?) })*
+        }
+    };
 }
 
-impl<T: Lane> Elementary for T {
-    const TRIG_LIMIT: T = <T as Lane>::TRIG_LIMIT;
-
-    #[inline(always)]
-    fn exp(self) -> T {
-        exp::exp(self)
-    }
-    #[inline(always)]
-    fn exp_m1(self) -> T {
-        exp::exp_m1(self)
-    }
-    #[inline(always)]
-    fn ln(self) -> T {
-        log::ln(self)
-    }
-    #[inline(always)]
-    fn ln_1p(self) -> T {
-        log::ln_1p(self)
-    }
-    #[inline(always)]
-    fn sin(self) -> T {
-        trig::sin(self)
-    }
-    #[inline(always)]
-    fn cos(self) -> T {
-        trig::cos(self)
-    }
-    #[inline(always)]
-    fn tanh(self) -> T {
-        exp::tanh(self)
-    }
-    #[inline(always)]
-    fn sigmoid(self) -> T {
-        exp::sigmoid(self)
-    }
-    #[inline(always)]
-    fn softplus(self) -> T {
-        log::softplus(self)
-    }
-    #[inline(always)]
-    fn erf(self) -> T {
-        erf::erf(self)
-    }
-    #[inline(always)]
-    fn powf(self, p: T) -> T {
-        pow::powf(self, p)
-    }
+elementary! {
+    /// `e^x`, within 1 ulp. Overflows to infinity; underflows gradually, through the subnormals.
+    exp(x) = exp;
+    /// `e^x - 1`, within 2 ulp, near zero too; keeps the sign of zero.
+    exp_m1(x) = exp;
+    /// `2^x`, within 1 ulp; overflows and underflows as `exp`.
+    exp2(x) = exp;
+    /// Natural logarithm, within 1 ulp, subnormals included; `ln 0 = -∞`, NaN below zero.
+    ln(x) = log;
+    /// `ln(1 + x)`, within 2 ulp, near zero too; keeps the sign of zero, `-∞` at `-1`, NaN below.
+    ln_1p(x) = log;
+    /// Sine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
+    sin(x) = trig;
+    /// Cosine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
+    cos(x) = trig;
+    /// `tanh x = (e^2x - 1) / (e^2x + 1)`, within 2 ulp, near zero too; keeps the sign of zero.
+    tanh(x) = exp;
+    /// Hyperbolic sine, within 3 ulp, near zero too; keeps the sign of zero.
+    sinh(x) = hyperbolic;
+    /// Hyperbolic cosine, within 2 ulp.
+    cosh(x) = hyperbolic;
+    /// Inverse hyperbolic sine, within 3 ulp, near zero too; keeps the sign of zero.
+    asinh(x) = hyperbolic;
+    /// Inverse hyperbolic cosine, within 3 ulp; NaN below 1.
+    acosh(x) = hyperbolic;
+    /// Inverse hyperbolic tangent, within 3 ulp, near zero too; infinite at `±1`, NaN beyond.
+    atanh(x) = hyperbolic;
+    /// The angle between `-π/2` and `π/2` with this sine, within 3 ulp; NaN beyond `±1`; keeps the sign of zero.
+    asin(x) = arc;
+    /// The angle between 0 and `π` with this cosine, within 3 ulp; NaN beyond `±1`.
+    acos(x) = arc;
+    /// The angle between `-π/2` and `π/2` with this tangent, within 2 ulp; keeps the sign of zero.
+    atan(x) = arc;
+    /// The angle of the point `(x, self)`, from `-π` to `π`, within 3 ulp; with the zeros and infinities of IEEE 754.
+    atan2(y, x) = arc;
+    /// `√(x² + y²)`, within 2 ulp, without overflow or underflow; infinite beside an infinity, even for NaN.
+    hypot(x, y) = arc;
+    /// Logistic function `1 / (1 + e^-x)`, within 2 ulp, down to the subnormals on the far left.
+    sigmoid(x) = exp;
+    /// `ln(1 + e^x)`, within 2 ulp, down to the subnormals on the far left.
+    softplus(x) = log;
+    /// Error function `2/√π ∫₀ˣ e^-t² dt`, within 2 ulp; keeps the sign of zero.
+    erf(x) = erf;
+    /// `1 - erf x`, within 5 ulp, down to the subnormals on the far right.
+    erfc(x) = erf;
+    /// The inverse of `erf`, within 4 ulp; infinite at `±1`, NaN beyond.
+    erfinv(x) = erf;
+    /// `ln((1 + erf(x/√2)) / 2)`, the logarithm of the normal distribution function, within 4 ulp.
+    log_ndtr(x) = erf;
+    /// `x^p`, within 2 ulp, with the special cases of IEEE 754 `pow`: `x^0 = 1` and `1^p = 1` for every `x` and `p`,
+    /// NaN included; a negative finite `x` takes its sign from an integer `p` and gives NaN for any other.
+    powf(x, p) = pow;
 }
