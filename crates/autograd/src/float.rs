@@ -213,7 +213,7 @@ macro_rules! float {
             #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
             #[inline(always)] fn atan2(self, b: $t) -> $t { Elementary::atan2(self, b) }
             #[inline(always)] fn hypot(self, b: $t) -> $t { Elementary::hypot(self, b) }
-            #[inline(always)] fn fmod(self, b: $t) -> $t { self % b }
+            #[inline(always)] fn fmod(self, b: $t) -> $t { special::fmod(self as f64, b as f64) as $t }
             #[inline(always)] fn remainder(self, b: $t) -> $t { special::remainder(self as f64, b as f64) as $t }
             #[inline(always)] fn copysign(self, b: $t) -> $t { $t::copysign(self, b) }
             #[inline(always)] fn polygamma(self, b: $t) -> $t { special::polygamma(self as f64, b as f64) as $t }

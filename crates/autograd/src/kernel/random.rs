@@ -2,10 +2,22 @@
 //! rounds from a library; the distributions are our own, so that they never change under a user's feet.
 
 use super::simd::simd;
+use super::threads;
 use super::vmath::Elementary;
 use crate::float::{Float, Real};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
+
+/// Numbers drawn before they are made into what is asked for.
+const BLOCK: usize = 128;
+/// Items a thread takes at a time.
+const CHUNK: usize = 64 * BLOCK;
+
+/// The upper 53 bits as a number on `[0, 1)`.
+#[inline(always)]
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
 
 /// A seeded source of random numbers.
 ///
@@ -43,7 +55,7 @@ impl Rng {
 
     /// Uniform on `[0, 1)`, a multiple of 2^-53.
     pub fn uniform(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+        unit(self.bits())
     }
 
     /// Normal with mean 0 and standard deviation 1 (Box and Muller, 1958).
@@ -57,19 +69,61 @@ impl Rng {
         pair[0][0]
     }
 
+    /// Fills `out` with what [`uniform`](Rng::uniform) would give one by one.
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// let (mut many, mut rng) = ([0.0; 3], Rng::new(5));
+    /// rng.fill_uniform(&mut many);
+    /// let mut one_by_one = Rng::new(5);
+    /// assert_eq!(many, [(); 3].map(|()| one_by_one.uniform()));
+    /// assert_eq!(rng.bits(), one_by_one.bits());
+    /// ```
+    pub fn fill_uniform<T: Float>(&mut self, out: &mut [T]) {
+        self.share_out(out, 1, |rng, out| {
+            let mut raw = [0; BLOCK];
+            for out in out.chunks_mut(BLOCK) {
+                let raw = &mut raw[..out.len()];
+                raw.iter_mut().for_each(|bits| *bits = rng.bits());
+                out.iter_mut().zip(raw).for_each(|(x, bits)| *x = T::of(unit(*bits)));
+            }
+        });
+    }
+
     /// Fills `out` with what [`normal`](Rng::normal) would give one by one.
-    pub(crate) fn fill_normal<T: Float>(&mut self, out: &mut [T]) {
+    pub fn fill_normal<T: Float>(&mut self, out: &mut [T]) {
         let (first, out) = out.split_at_mut(usize::from(self.spare.is_some()).min(out.len()));
         let (pairs, last) = out.as_chunks_mut::<2>();
         first.iter_mut().for_each(|x| *x = T::of(self.normal()));
-        let mut block = [[0.0; 2]; 64];
-        for pairs in pairs.chunks_mut(block.len()) {
-            let block = &mut block[..pairs.len()];
-            block.iter_mut().for_each(|pair| *pair = [self.uniform(), self.uniform()]);
-            box_muller(block);
-            pairs.iter_mut().zip(block).for_each(|(out, pair)| *out = pair.map(T::of));
-        }
+        self.share_out(pairs, 2, |rng, pairs| {
+            let mut block = [[0.0; 2]; BLOCK / 2];
+            for pairs in pairs.chunks_mut(block.len()) {
+                let block = &mut block[..pairs.len()];
+                block.iter_mut().for_each(|pair| *pair = [rng.uniform(), rng.uniform()]);
+                box_muller(block);
+                pairs.iter_mut().zip(block).for_each(|(out, pair)| *out = pair.map(T::of));
+            }
+        });
         last.iter_mut().for_each(|x| *x = T::of(self.normal()));
+    }
+
+    /// Fills `out`, each item of which takes `draws` times 64 bits, on all threads: each chunk from the place in the stream
+    /// where it would have begun, had one thread drawn all.
+    fn share_out<V: Send>(&mut self, out: &mut [V], draws: usize, fill: impl Fn(&mut Rng, &mut [V]) + Sync) {
+        if out.len() <= CHUNK {
+            return fill(self, out);
+        }
+        let (start, len) = (&*self, out.len());
+        threads::for_each_chunk(out, CHUNK, &|i, out| fill(&mut start.ahead(i * CHUNK * draws), out));
+        *self = self.ahead(len * draws);
+    }
+
+    /// The same generator after that many draws of 64 bits.
+    fn ahead(&self, draws: usize) -> Rng {
+        const WORDS: u128 = 2;
+        let mut rng = self.clone();
+        rng.chacha.set_word_pos(self.chacha.get_word_pos() + WORDS * draws as u128);
+        rng
     }
 
     /// Uniform on `0, 1, …, n - 1`, each exactly as likely (Lemire, 2019).
@@ -121,17 +175,20 @@ mod tests {
     }
     const FIRST_BITS_OF_SEED_0: [u64; 3] = [13080132717333068652, 8594738769458413623, 12896916468484187878];
 
+    /// Of all lengths, and of several chunks with some over; the second time from where the first has stopped.
     #[test]
-    fn many_normal_numbers_are_those_drawn_one_by_one() {
-        for n in [0, 1, 2, 3, 127, 128, 129, 300] {
+    fn many_numbers_are_those_drawn_one_by_one() {
+        for n in [0, 1, 2, 3, 127, 128, 129, 300, CHUNK, CHUNK + 1, 5 * CHUNK + 77] {
             let (mut rng, mut other) = (Rng::new(3), Rng::new(3));
-            // The second time one of a pair may be waiting.
+            let mut many = vec![0.0; n];
             for _ in 0..2 {
-                let mut many = vec![0.0; n];
                 rng.fill_normal(&mut many);
                 assert!(many.iter().all(|x: &f64| x.to_bits() == other.normal().to_bits()), "{n}");
+                rng.fill_uniform(&mut many);
+                assert!(many.iter().all(|x: &f64| x.to_bits() == other.uniform().to_bits()), "{n}");
             }
             assert_eq!(rng.normal(), other.normal());
+            assert_eq!(rng.bits(), other.bits());
         }
     }
 

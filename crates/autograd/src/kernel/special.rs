@@ -18,9 +18,32 @@ const BERNOULLI: [f64; 8] = [
 /// Where asymptotic expansions in 1/x² take over from recurrences.
 const FAR: f64 = 12.0;
 
+/// a - b trunc(a / b): what remains, with the sign of a. A fused operation gives it exactly while the quotient is a number
+/// that is known to its whole part.
+#[inline(always)]
+pub(crate) fn fmod(a: f64, b: f64) -> f64 {
+    let q = (a / b).trunc();
+    if q.abs() < 2f64.powi(51) && b.is_finite() {
+        let r = (-q).mul_add(b, a);
+        // The quotient may have been rounded up to that whole number.
+        let r = if r * a < 0.0 { r + b.copysign(a) } else { r };
+        r.copysign(a)
+    } else {
+        far_fmod(a, b)
+    }
+}
+
+/// Apart, because the compiler would compute it for every number before it chooses.
+#[cold]
+#[inline(never)]
+fn far_fmod(a: f64, b: f64) -> f64 {
+    a % b
+}
+
 /// a - b ⌊a / b⌋: what remains, with the sign of b.
+#[inline(always)]
 pub(crate) fn remainder(a: f64, b: f64) -> f64 {
-    let r = a % b;
+    let r = fmod(a, b);
     if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
 }
 
@@ -155,6 +178,23 @@ mod tests {
         close(polygamma(1.0, 2.0), -2.0 * 1.202_056_903_159_594_2);
         close(i0e(1.0), 1.266_065_877_752_008_4 / 1f64.exp());
         close(i1e(-1.0), -0.565_159_103_992_485 / 1f64.exp());
+    }
+
+    #[test]
+    fn what_remains_is_exact() {
+        let special = [0.0, 5e-324, 1e-310, 0.1, 1.0, 3.0, 1e16, 1e300, f64::MAX, f64::INFINITY, f64::NAN];
+        // Just below and above whole quotients, where the division rounds to them.
+        let near = (1..300).flat_map(|k| [0.1, 0.7, 3.3].map(|b| (f64::from(k) * b).next_down()));
+        let numbers: Vec<f64> = special.into_iter().chain(near).flat_map(|x| [x, -x]).collect();
+        for &a in &numbers {
+            for b in special.into_iter().chain([0.7, 3.3, 1.0 - f64::EPSILON]).flat_map(|x| [x, -x]) {
+                let (r, exact) = (fmod(a, b), a % b);
+                assert!(
+                    r.to_bits() == exact.to_bits() || r.is_nan() && exact.is_nan(),
+                    "{a:e} % {b:e}: {r:e}, {exact:e}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn rand(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         or_panic(room("rand", shape));
-        Self::build(shape, |out| out.iter_mut().for_each(|x| *x = T::of(rng.uniform())))
+        Self::build(shape, |out| rng.fill_uniform(out))
     }
 
     /// Independent numbers from the normal distribution with mean 0 and standard deviation 1.
