@@ -3,13 +3,17 @@
 //!
 //! Of exponentials the largest element is subtracted first, so that nothing overflows however large the numbers are.
 
-use super::reduce::{Fold, Max};
+use super::reduce::{Fold, Max, Sum, fold_middle};
 use super::simd::simd;
 use super::threads;
 use crate::float::{Float, Real};
+use crate::tensor::Tensor;
 
 /// Elements a thread takes at a time, in whole rows.
 const CHUNK: usize = 4096;
+
+/// Rows whose sums are added one after the other.
+const ROWS: usize = 32;
 
 /// Runs `f(index of the row, row of out)` over all rows of `m` elements, made of rows of `n`.
 fn for_each_row<T: Float>(n: usize, out: &mut [T], m: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
@@ -82,6 +86,32 @@ pub(crate) fn standardize<T: Float>([x]: [&[T]; 1], n: usize, eps: f64, out: &mu
 /// The cotangent of what [`standardize`] made `y` of: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
 pub(crate) fn standardize_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| standardize_vjp_row(row(x, n, i), row(g, n, i), T::of(eps), out));
+}
+
+/// `y w + b`, with `y` of [`standardize`].
+pub(crate) fn layer_norm<T: Float>([x, w, b]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| layer_norm_row(row(x, n, i), w, b, T::of(eps), out));
+}
+
+/// The cotangent of the `x` of [`layer_norm`]: of [`standardize_vjp`] at `w g`.
+pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
+    for_each_row(n, out, n, &|i, out| layer_norm_vjp_row(row(x, n, i), w, row(g, n, i), T::of(eps), out));
+}
+
+/// The cotangents of the `w` and `b` of [`layer_norm`], one after the other: the sums of `y g` and of `g` over all rows,
+/// first over some rows after another, and then of these sums.
+pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
+    let rows = if n == 0 { 0 } else { x.len() / n };
+    let parts = rows.div_ceil(ROWS);
+    let sums = Tensor::build(&[parts * 2 * n], |sums| {
+        threads::for_each_chunk(sums, (2 * n).max(1), &|part, sums| {
+            sums.fill(T::zero());
+            for i in part * ROWS..rows.min((part + 1) * ROWS) {
+                layer_norm_sums_row(row(x, n, i), row(g, n, i), T::of(eps), sums);
+            }
+        });
+    });
+    fold_middle::<Sum<T>>(sums.as_slice().expect("just built"), [1, parts, 2 * n], out);
 }
 
 /// What `join` makes of `f` of all elements of rows of one length; in lanes, of which a long row has more.
@@ -196,6 +226,36 @@ simd! {
     }
 }
 
+simd! {
+    fn layer_norm_row<T: Float>(x: &[T], w: &[T], b: &[T], eps: T, out: &mut [T]) {
+        let (mean, scale) = scale(x, eps);
+        let each = out.iter_mut().zip(x).zip(w).zip(b);
+        each.for_each(|(((o, &x), &w), &b)| *o = (x - mean) * scale * w + b);
+    }
+}
+
+simd! {
+    fn layer_norm_vjp_row<T: Float>(x: &[T], w: &[T], g: &[T], eps: T, out: &mut [T]) {
+        let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
+        let y = |x: T| (x - mean) * scale;
+        let (along_one, along_y) = (sum([w, g], |[w, g]| w * g) / n, sum([x, w, g], |[x, w, g]| w * g * y(x)) / n);
+        let each = out.iter_mut().zip(x).zip(w).zip(g);
+        each.for_each(|(((o, &x), &w), &g)| *o = scale * ((w * g - along_one) - y(x) * along_y));
+    }
+}
+
+simd! {
+    /// Adds `y g` and `g` of a row to the sums.
+    fn layer_norm_sums_row<T: Float>(x: &[T], g: &[T], eps: T, sums: &mut [T]) {
+        let (mean, scale) = scale(x, eps);
+        let (w, b) = sums.split_at_mut(x.len());
+        for (((w, b), &x), &g) in w.iter_mut().zip(b).zip(x).zip(g) {
+            *w += (x - mean) * scale * g;
+            *b += g;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +290,9 @@ mod tests {
             let scores = run(&|out| cross_entropy_vjp([&x, &g[..3]], n, &labels, out));
             let z = run(&|out| standardize([&x], n, 0.5, out));
             let z_bar = run(&|out| standardize_vjp([&x, &g], n, 0.5, out));
+            let (w, b) = (&g[..n], &x[n..2 * n]);
+            let y = run(&|out| layer_norm([&x, w, b], n, 0.5, out));
+            let y_bar = run(&|out| layer_norm_vjp([&x, w, &g], n, 0.5, out));
             let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * b.abs().max(1.0), "{n}: {a} and not {b}");
             for r in 0..3 {
                 let range = r * n..(r + 1) * n;
@@ -245,7 +308,27 @@ mod tests {
                     near(scores[i], g[r] * (p[i] - f64::from(i - r * n == labels[r] as usize)));
                     near(z[i], (x[i] - mean) * scale);
                     near(z_bar[i], scale * (g[i] - mean_g - z[i] * sum(&|i| g[i] * z[i]) / n as f64));
+                    near(y[i], z[i] * w[i - r * n] + b[i - r * n]);
+                    let v = |i: usize| w[i - r * n] * g[i];
+                    near(y_bar[i], scale * (v(i) - sum(&v) / n as f64 - z[i] * sum(&|i| v(i) * z[i]) / n as f64));
                 }
+            }
+        }
+    }
+
+    /// Of as many rows as one thread adds and of more, of all lengths.
+    #[test]
+    fn sums_over_rows() {
+        for (rows, n) in [(0, 3), (1, 1), (ROWS, 7), (ROWS + 1, 8), (5 * ROWS - 1, 17), (3, 1000), (3, 0)] {
+            let x: Vec<f64> = (0..rows * n).map(|i| ((i * 37) % 11) as f64 - 5.0).collect();
+            let g: Vec<f64> = (0..rows * n).map(|i| ((i * 29) % 7) as f64 - 2.5).collect();
+            let (mut z, mut sums) = (vec![0.0; rows * n], vec![f64::NAN; 2 * n]);
+            standardize([&x], n, 0.5, &mut z);
+            layer_norm_sums([&x, &g], n, 0.5, &mut sums);
+            for j in 0..n {
+                let over = |f: &dyn Fn(usize) -> f64| (0..rows).map(|i| f(i * n + j)).sum::<f64>();
+                assert!((sums[j] - over(&|i| z[i] * g[i])).abs() < 1e-12 * rows as f64, "{rows} {n}");
+                assert!((sums[n + j] - over(&|i| g[i])).abs() < 1e-12 * rows as f64, "{rows} {n}");
             }
         }
     }

@@ -162,6 +162,21 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::Standardize { axis, eps }, &[x])
             }
 
+            /// Layer normalization: the [standardization](Self::standardize) of the axes from `axis` on, times `weight` and
+            /// plus `bias`, both of the shape of these axes; all in one pass. Source: Ba, Kiros and Hinton, *Layer
+            /// normalization* (2016).
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (weight, bias) = (tensor![1.0, 2.0], tensor![0.0, 5.0]);
+            /// let y = tensor![[1.0, 3.0], [10.0, 30.0]].layer_norm(1, &weight, &bias, 0.0);
+            /// assert_eq!(y, tensor![[-1.0, 7.0], [-1.0, 7.0]]);
+            /// ```
+            layer_norm, try_layer_norm(axis: isize, weight: &Self, bias: &Self, eps: f64) |x| {
+                let axis = resolve_axis("layer_norm", axis, &Value::shape(x))?;
+                Value::try_apply(Op::LayerNorm { axis, eps }, &[x, weight, bias])
+            }
+
             /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
             /// number per row. Fused: no probability is formed, nothing overflows.
             ///

@@ -70,6 +70,9 @@ impl Op {
             // Mean and variance, then a difference and a product; for the cotangent four times as much.
             Op::Standardize { .. } => elementwise(6),
             Op::StandardizeVjp { .. } => elementwise(12),
+            Op::LayerNorm { .. } => elementwise(8),
+            Op::LayerNormVjp { .. } => elementwise(13),
+            Op::LayerNormSums { .. } => Cost { flops: 9 * size(x[0]), bytes: moved },
             Op::CumSum { .. } => elementwise(1),
             Op::LogCumSumExp { .. } => elementwise(Binary::Logaddexp.flops()),
             Op::Recurrence { .. } => elementwise(2),

@@ -51,6 +51,7 @@ pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], ou
         Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
         Op::Linalg(_) => eval(op, x, shape).copy_into(out),
         super::rows::functions!() => super::rows::eval(op, x, out),
+        super::layer_norm::functions!() => super::layer_norm::eval(op, x, out),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
         Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
         Op::Place { spans, .. } => {

@@ -2,7 +2,7 @@
 //! linear, and a linear op is its own derivative.
 
 use super::vjp::weights;
-use super::{Fold, Op, rows, scan};
+use super::{Fold, Op, layer_norm, rows, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
@@ -26,6 +26,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             })
         }
         rows::functions!() => rows::jvp(op, x, y, t),
+        layer_norm::functions!() => layer_norm::jvp(op, x, y, t),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
         // Linear in either operand.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {

@@ -9,6 +9,7 @@ mod cost;
 pub mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod jvp;
+pub(crate) mod layer_norm;
 pub(crate) mod linalg;
 pub(crate) mod number;
 pub mod pool;
@@ -147,6 +148,29 @@ ops! {
     /// The cotangent of what `Standardize` made y of, from that of y: (g - mean g - y mean(g y)) / √(variance + ε),
     /// inputs x, g.
     StandardizeVjp {
+        /// The first of these axes.
+        axis: usize,
+        /// ε
+        eps: f64
+    };
+    /// Layer normalization z w + b, with z the standardization of x over the last axes; inputs x, w, b, the latter two of
+    /// these axes alone.
+    LayerNorm {
+        /// The first of these axes.
+        axis: usize,
+        /// ε
+        eps: f64
+    };
+    /// The cotangent of the x of `LayerNorm`, from that of its value: what `StandardizeVjp` gives of x and w g, inputs
+    /// x, w, g.
+    LayerNormVjp {
+        /// The first of these axes.
+        axis: usize,
+        /// ε
+        eps: f64
+    };
+    /// The cotangents of the w and b of `LayerNorm`, one after the other: Σ z g and Σ g over the other axes, inputs x, g.
+    LayerNormSums {
         /// The first of these axes.
         axis: usize,
         /// ε
@@ -337,6 +361,9 @@ impl Op {
             Op::LogSoftmaxVjp { .. } => "log_softmax_vjp",
             Op::Standardize { .. } => "standardize",
             Op::StandardizeVjp { .. } => "standardize_vjp",
+            Op::LayerNorm { .. } => "layer_norm",
+            Op::LayerNormVjp { .. } => "layer_norm_vjp",
+            Op::LayerNormSums { .. } => "layer_norm_sums",
             Op::CumSum { .. } => "cumsum",
             Op::LogCumSumExp { .. } => "logcumsumexp",
             Op::Recurrence { .. } => "recurrence",
@@ -399,8 +426,9 @@ impl Op {
             | Op::LogSoftmaxVjp { .. }
             | Op::CrossEntropyVjp { .. }
             | Op::StandardizeVjp { .. }
+            | Op::LayerNormSums { .. }
             | Op::Recurrence { .. } => Some(2),
-            Op::Where => Some(3),
+            Op::Where | Op::LayerNorm { .. } | Op::LayerNormVjp { .. } => Some(3),
             Op::Linalg(factor) => Some(factor.arity()),
             _ => Some(1),
         }

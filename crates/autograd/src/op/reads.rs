@@ -18,6 +18,11 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::Where | Op::Pick { .. } | Op::PickAdd { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
         // Linear in the second.
         Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } | Op::CrossEntropyVjp { .. } => 1 | (active(0) as u32) << 1,
+        Op::LayerNorm { .. } | Op::LayerNormSums { .. } => 1 | (active(0) as u32) << 1,
+        Op::LayerNormVjp { .. } => {
+            let [x, w, g] = [0, 1, 2].map(|i| active(i) as u32);
+            1 | (x | g) << 1 | (x | w) << 2 | if active(0) { OUTPUT } else { 0 }
+        }
         Op::StandardizeVjp { .. } => 1 | if active(0) { 2 | OUTPUT } else { 0 },
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => 0,
         Op::Reduce { fold: Fold::Prod, .. } => 1,

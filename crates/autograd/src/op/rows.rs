@@ -106,11 +106,12 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             ]
         }
         Op::Standardize { axis, eps } => {
-            smallvec![Some(V::apply(Op::StandardizeVjp { axis: *axis, eps: *eps }, &[x[0], g]))]
+            smallvec![Some(Slope { axis: *axis, eps: *eps }.of(x[0], g))]
         }
         // The derivative of a standardization is symmetric, and so is that of this one: a tensor of third order.
-        Op::StandardizeVjp { .. } => {
-            smallvec![wants(0).then(|| bend(op, x, y, g)), wants(1).then(|| V::apply(op.clone(), &[x[0], g]))]
+        Op::StandardizeVjp { axis, eps } => {
+            let slope = Slope { axis: *axis, eps: *eps };
+            smallvec![wants(0).then(|| slope.bend(x[0], x[1], y, g)), wants(1).then(|| slope.of(x[0], g))]
         }
         _ => unreachable!("no function of rows"),
     }
@@ -118,21 +119,17 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
 
 /// The tangent of the output of a function of rows.
 pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&V>]) -> Option<V> {
-    let sum = |a: Option<V>, b: Option<V>| match (a, b) {
-        (Some(a), Some(b)) => Some(a.add(&b)),
-        (a, b) => a.or(b),
-    };
     match op {
         Op::Softmax { axis } => t[0].map(|t| V::apply(Op::SoftmaxVjp { axis: *axis }, &[y, t])),
         Op::SoftmaxVjp { axis } => {
             let (p, u) = (x[0], x[1]);
             let of_p = t[0].map(|t| t.mul(&u.sub(&u.mul(p).sum_axis(*axis))).sub(&p.mul(&u.mul(t).sum_axis(*axis))));
-            sum(of_p, t[1].map(|t| V::apply(op.clone(), &[p, t])))
+            add(of_p, t[1].map(|t| V::apply(op.clone(), &[p, t])))
         }
         Op::LogSoftmax { axis } => t[0].map(|t| t.sub(&y.exp().mul(t).sum_axis(*axis))),
         Op::LogSoftmaxVjp { axis } => {
             let of_y = t[0].map(|t| V::unary(&x[0].exp().mul(t).mul(&x[1].sum_axis(*axis)), Unary::Neg));
-            sum(of_y, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+            add(of_y, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
         }
         Op::CrossEntropy { labels } => {
             let rule = Op::CrossEntropyVjp { labels: labels.clone() };
@@ -140,13 +137,12 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         }
         Op::CrossEntropyVjp { .. } => {
             let of_x = |t: &V| V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), t]).mul(&column(x[1]));
-            sum(t[0].map(of_x), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+            add(t[0].map(of_x), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
         }
-        Op::Standardize { axis, eps } => {
-            t[0].map(|t| V::apply(Op::StandardizeVjp { axis: *axis, eps: *eps }, &[x[0], t]))
-        }
-        Op::StandardizeVjp { .. } => {
-            sum(t[0].map(|t| bend(op, x, y, t)), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+        Op::Standardize { axis, eps } => t[0].map(|t| Slope { axis: *axis, eps: *eps }.of(x[0], t)),
+        Op::StandardizeVjp { axis, eps } => {
+            let slope = Slope { axis: *axis, eps: *eps };
+            add(t[0].map(|t| slope.bend(x[0], x[1], y, t)), t[1].map(|t| slope.of(x[0], t)))
         }
         _ => unreachable!("no function of rows"),
     }
@@ -162,16 +158,38 @@ fn surplus<T: Float, V: Value<T>>(rule: &Op, x: &V) -> V {
     V::apply(rule.clone(), &[x, &x.number(T::one()).expand(&x.shape()[..1])])
 }
 
-/// How `S(x) u`, with `S` the derivative of the standardization `z` of `x`, changes as `x` moves along `t`. With
-/// `S u = r (u - mean u - z mean(u z))` and `r = 1 / √(variance + ε)` it is
-/// `-r (z mean(t S u) + S t mean(u z) + S u mean(t z))`.
-fn bend<T: Float, V: Value<T>>(op: &Op, x: &[&V], s_u: &V, t: &V) -> V {
-    let Op::StandardizeVjp { axis, eps } = op else { unreachable!("no derivative of a standardization") };
-    let ([x, u], axes) = ([x[0], x[1]], (*axis..x[0].shape().len()).fold(AxisSet::default(), AxisSet::with));
-    let mean = |v: &V| v.reduce(Fold::Mean, axes, true);
-    let (z, s_t) = (V::apply(Op::Standardize { axis: *axis, eps: *eps }, &[x]), V::apply(op.clone(), &[x, t]));
-    let variance = mean(&x.sub(&mean(x)).unary(Unary::Square));
-    let r = variance.add(&x.number(T::of(*eps))).unary(Unary::Rsqrt);
-    let turned = z.mul(&mean(&t.mul(s_u))).add(&s_t.mul(&mean(&u.mul(&z)))).add(&s_u.mul(&mean(&t.mul(&z))));
-    turned.mul(&r).unary(Unary::Neg)
+/// The sum of what there is.
+pub(super) fn add<T: Float, V: Value<T>>(a: Option<V>, b: Option<V>) -> Option<V> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.add(&b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The derivative `S(x)` of the standardization of the axes from `axis` on: a symmetric matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Slope {
+    pub(super) axis: usize,
+    pub(super) eps: f64,
+}
+
+impl Slope {
+    /// `S(x) u`
+    pub(super) fn of<T: Float, V: Value<T>>(self, x: &V, u: &V) -> V {
+        V::apply(Op::StandardizeVjp { axis: self.axis, eps: self.eps }, &[x, u])
+    }
+
+    /// How `S(x) u` changes as `x` moves along `t`. With `z` the standardization of `x`,
+    /// `S u = r (u - mean u - z mean(u z))` and `r = 1 / √(variance + ε)` it is
+    /// `-r (z mean(t S u) + S t mean(u z) + S u mean(t z))`.
+    pub(super) fn bend<T: Float, V: Value<T>>(self, x: &V, u: &V, s_u: &V, t: &V) -> V {
+        let Slope { axis, eps } = self;
+        let axes = (axis..x.shape().len()).fold(AxisSet::default(), AxisSet::with);
+        let mean = |v: &V| v.reduce(Fold::Mean, axes, true);
+        let (z, s_t) = (V::apply(Op::Standardize { axis, eps }, &[x]), self.of(x, t));
+        let variance = mean(&x.sub(&mean(x)).unary(Unary::Square));
+        let r = variance.add(&x.number(T::of(eps))).unary(Unary::Rsqrt);
+        let turned = z.mul(&mean(&t.mul(s_u))).add(&s_t.mul(&mean(&u.mul(&z)))).add(&s_u.mul(&mean(&t.mul(&z))));
+        turned.mul(&r).unary(Unary::Neg)
+    }
 }

@@ -49,6 +49,9 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 mismatch(name, x[1], format!("it must be {:?}, too", x[0]))
             }
         }
+        Op::LayerNorm { axis, .. } | Op::LayerNormVjp { axis, .. } | Op::LayerNormSums { axis, .. } => {
+            layer_norm(op, *axis, x)
+        }
         Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => {
             let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
             if labels.shape() != [rows] {
@@ -216,6 +219,23 @@ fn concat(op: &'static str, axis: usize, x: &[&[usize]]) -> Result<Shape> {
         shape[axis] = shape[axis].checked_add(other[axis]).ok_or(Error::TooLarge { op, shape: other.into() })?;
     }
     checked(op, shape)
+}
+
+/// A layer normalization or one of its cotangents: whole tensors beside such as have the normalized axes alone.
+fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
+    let name = op.name();
+    size_of_axis(name, axis, x[0])?;
+    let (whole, normalized) = (x[0], &x[0][axis..]);
+    let expected: &[&[usize]] = match op {
+        Op::LayerNorm { .. } => &[whole, normalized, normalized],
+        Op::LayerNormVjp { .. } => &[whole, normalized, whole],
+        _ => &[whole, whole],
+    };
+    match x.iter().zip(expected).find(|(x, expected)| x != expected) {
+        Some((x, expected)) => mismatch(name, x, format!("it must be {expected:?} beside {whole:?}")),
+        None if matches!(op, Op::LayerNormSums { .. }) => checked(name, [&[2], normalized].concat().as_slice().into()),
+        None => checked(name, whole.into()),
+    }
 }
 
 fn matmul(a: &[usize], b: &[usize], ta: bool, tb: bool) -> Result<Shape> {

@@ -1,7 +1,7 @@
 //! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
 //! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
 
-use super::{Fold, Op, conv, rows, scan};
+use super::{Fold, Op, conv, layer_norm, rows, scan};
 use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
@@ -42,6 +42,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             })]
         }
         rows::functions!() => rows::vjp(op, x, y, g, wants),
+        layer_norm::functions!() => layer_norm::vjp(op, x, y, g, wants),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change the flags, never the data.
         Op::MatMul { ta, tb } => {

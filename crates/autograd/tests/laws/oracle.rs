@@ -22,6 +22,11 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
         | (Op::CumSum { axis, .. } | Op::LogCumSumExp { axis }, [x]) => x.get(*axis).map(|_| x.clone()),
         (Op::SoftmaxVjp { axis } | Op::LogSoftmaxVjp { axis } | Op::StandardizeVjp { axis, .. }, [a, b])
         | (Op::Recurrence { axis, .. }, [a, b]) => (*axis < a.len() && a == b).then(|| a.clone()),
+        (Op::LayerNorm { axis, .. }, [x, w, b]) => (*axis < x.len() && *w == x[*axis..] && w == b).then(|| x.clone()),
+        (Op::LayerNormVjp { axis, .. }, [x, w, g]) => {
+            (*axis < x.len() && *w == x[*axis..] && x == g).then(|| x.clone())
+        }
+        (Op::LayerNormSums { axis, .. }, [x, g]) => (*axis < x.len() && x == g).then(|| [&[2], &x[*axis..]].concat()),
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
             (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])

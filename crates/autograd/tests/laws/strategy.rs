@@ -185,6 +185,19 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             let inputs = vec![input(shape.clone(), REAL), input(shape, Domain::Grid(0.0))];
             case(Op::StandardizeVjp { axis, eps: 0.5 }, inputs)
         }),
+        Kind::LayerNorm => along_axis(|axis, shape| {
+            let parameter = || input(shape[axis..].to_vec(), REAL);
+            let inputs = vec![input(shape.clone(), REAL), parameter(), parameter()];
+            case(Op::LayerNorm { axis, eps: 0.5 }, inputs)
+        }),
+        Kind::LayerNormVjp => along_axis(|axis, shape| {
+            let weight = input(shape[axis..].to_vec(), REAL);
+            let inputs = vec![input(shape.clone(), REAL), weight, input(shape, Domain::Grid(0.0))];
+            case(Op::LayerNormVjp { axis, eps: 0.5 }, inputs)
+        }),
+        Kind::LayerNormSums => along_axis(|axis, shape| {
+            case(Op::LayerNormSums { axis, eps: 0.5 }, vec![input(shape.clone(), REAL), input(shape, REAL)])
+        }),
         Kind::CumSum => reversible(|axis, reverse, shape| case(Op::CumSum { axis, reverse }, vec![input(shape, REAL)])),
         Kind::LogCumSumExp => along_axis(|axis, shape| case(Op::LogCumSumExp { axis }, vec![input(shape, REAL)])),
         Kind::Recurrence => reversible(|axis, transposed, shape| {

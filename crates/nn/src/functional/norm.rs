@@ -74,7 +74,11 @@ pub fn layer_norm<'t, T: Float>(
     eps: f64,
 ) -> Result<Var<'t, T>> {
     trailing("layer_norm", x, shape, [weight, bias])?;
-    Ok(affine(x.try_standardize(-(shape.len() as isize), eps)?, weight, bias))
+    let axis = -(shape.len() as isize);
+    match (weight, bias) {
+        (Some(weight), Some(bias)) => x.try_layer_norm(axis, &weight, &bias, eps),
+        _ => Ok(affine(x.try_standardize(axis, eps)?, weight, bias)),
+    }
 }
 
 /// `x / √(mean x² + ε) · weight` over the last axes, those of `shape`; without `ε`, the type's machine epsilon. Source:
