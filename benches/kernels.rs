@@ -139,10 +139,10 @@ fn rows(table: &mut Table) {
     table.op("log_softmax, derivative", Op::LogSoftmaxVjp { axis: 1 }, &[&SQUARE, &SQUARE]);
     table.op("standardize", Op::Standardize { axis: 1, eps: 1e-5 }, &[&SQUARE]);
     table.op("standardize, derivative", Op::StandardizeVjp { axis: 1, eps: 1e-5 }, &[&SQUARE, &SQUARE]);
-    table.op("cross_entropy", Op::CrossEntropy { labels: labels.clone() }, &[&SQUARE]);
     table.op("layer_norm", Op::LayerNorm { axis: 1, eps: 1e-5 }, &[&SQUARE, &[1000], &[1000]]);
     table.op("layer_norm, derivative", Op::LayerNormVjp { axis: 1, eps: 1e-5 }, &[&SQUARE, &[1000], &SQUARE]);
     table.op("layer_norm, of parameters", Op::LayerNormSums { axis: 1, eps: 1e-5 }, &[&SQUARE, &SQUARE]);
+    table.op("cross_entropy", Op::CrossEntropy { labels: labels.clone() }, &[&SQUARE]);
     table.op("cross_entropy, derivative", Op::CrossEntropyVjp { labels }, &[&SQUARE, &[1000]]);
 }
 
