@@ -59,7 +59,7 @@ pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], ou
             place(x[0], spans, shape, out);
         }
         Op::Concat { axis } => {
-            let mut spans: Vec<Span> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+            let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
             for part in x {
                 spans[*axis].len = part.shape()[*axis];
                 place(part, &spans, shape, out);

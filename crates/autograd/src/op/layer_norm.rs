@@ -93,8 +93,9 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         Op::LayerNormSums { axis, eps } => {
             let of_x = t[0].map(|t| {
                 let moved = x[1].mul(&Slope { axis, eps }.of(x[0], t)).sum_to(&y.shape()[1..]);
-                let (spans, shape) = (spans(&y.shape(), 0), y.shape());
-                V::apply(Op::Place { spans, shape }, &[&moved.reshape(&[&[1], &y.shape()[1..]].concat())])
+                let (spans, shape, mut single) = (spans(&y.shape(), 0), y.shape(), y.shape());
+                single[0] = 1;
+                V::apply(Op::Place { spans, shape }, &[&moved.reshape(&single)])
             });
             add(of_x, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
         }

@@ -233,7 +233,9 @@ fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
     };
     match x.iter().zip(expected).find(|(x, expected)| x != expected) {
         Some((x, expected)) => mismatch(name, x, format!("it must be {expected:?} beside {whole:?}")),
-        None if matches!(op, Op::LayerNormSums { .. }) => checked(name, [&[2], normalized].concat().as_slice().into()),
+        None if matches!(op, Op::LayerNormSums { .. }) => {
+            checked(name, std::iter::once(2).chain(normalized.iter().copied()).collect())
+        }
         None => checked(name, whole.into()),
     }
 }

@@ -93,7 +93,7 @@ pub fn alongside<T: Element>(
     multiply: impl FnOnce(&mut [T], Then<T>),
 ) {
     assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results are of one size");
-    let others: SmallVec<[ViewMut<T>; 4]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
+    let others: SmallVec<[ViewMut<T>; 8]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
     let (begin, size) = (c.as_ptr() as usize, c.len());
     multiply(c, &|runs| {
         f(&mut runs.map(|(_, run)| {
@@ -115,7 +115,7 @@ pub fn alongside<T: Element>(
 pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
 
 /// A run, and the same part of other arrays.
-pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 4]>;
+pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
 
 /// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
 ///
