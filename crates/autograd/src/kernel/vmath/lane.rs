@@ -104,9 +104,20 @@ pub trait Lane:
     fn polynomial_in_pairs(self, c: &'static [Self]) -> Self {
         assert!(c.len() <= 8);
         let square = self * self;
-        let pair = |i: usize| if i + 1 < c.len() { c[i + 1].mul_add(self, c[i]) } else { c[i] };
-        let four = |i: usize| if i + 2 < c.len() { pair(i + 2).mul_add(square, pair(i)) } else { pair(i) };
-        if c.len() > 4 { four(4).mul_add(square * square, four(0)) } else { four(0) }
+        let low = self.of_four_terms(square, c);
+        if c.len() > 4 { self.of_four_terms(square, &c[4..]).mul_add(square * square, low) } else { low }
+    }
+
+    /// The polynomial of the first four coefficients, or of as many as there are. Not a closure: left to itself, the compiler
+    /// may compile one apart, without the instructions of the function around it.
+    #[inline(always)]
+    fn of_four_terms(self, square: Self, c: &'static [Self]) -> Self {
+        let low = if c.len() > 1 { c[1].mul_add(self, c[0]) } else { c[0] };
+        match c.len() {
+            0..3 => low,
+            3 => c[2].mul_add(square, low),
+            _ => c[3].mul_add(self, c[2]).mul_add(square, low),
+        }
     }
 
     /// `self`, but at most `bound`; unlike `f64::min` it lets NaN through.
