@@ -225,6 +225,11 @@ fn pictures() {
     let batch = Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap();
     assert_eq!(batch.inputs, tensor![[[204.0, 255.0]], [[0.0, 51.0]], [[204.0, 255.0]]]);
     assert_eq!(batch.targets, Target::Labels(tensor![3_i64, 7, 3]));
+    let open = |path| ArrayFile::idx(path).unwrap();
+    let rows = FileDataset::pictures(open(&images), open(&labels)).unwrap();
+    assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
+    let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
+    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
     assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
 }
