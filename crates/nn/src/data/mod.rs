@@ -30,13 +30,13 @@ mod transform;
 
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
-pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_from};
+pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_classes, read_csv_from};
 pub use digits::digits;
 pub use error::{DataError, TableError};
 pub use files::FileDataset;
 pub use loader::{DataLoader, Position};
 pub use sampler::Order;
-pub use scaler::Scaler;
+pub use scaler::{Scaler, Scaling};
 pub use split::{split, split_stratified};
 pub use tensors::TensorDataset;
 pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop, Transform};

@@ -45,5 +45,5 @@ pub use error::{IoError, StateError, Unmatched};
 pub use idx::{read_idx, read_idx_as};
 pub use model::{load, load_matching, load_state_dict, save, state_dict};
 pub use npy::{read_npy, write_npy};
-pub(crate) use source::Source;
+pub(crate) use source::{Opened, Source};
 pub use state::{NameTaken, StateDict};

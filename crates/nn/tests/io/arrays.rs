@@ -1,12 +1,10 @@
 //! NPY, NPZ and IDX: what NumPy wrote is read, and what is broken is an error.
 
-use super::hostile::{break_everywhere, break_with, refuses};
+use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
 use autograd::{Tensor, tensor};
 use flate2::write::GzEncoder;
-use nn::data::{
-    Augmented, Batch, CsvFile, CsvOptions, DataLoader, Dataset, FileDataset, Position, TensorDataset, read_csv,
-};
+use nn::data::{Augmented, DataLoader, Dataset, FileDataset, Position, TensorDataset};
 use nn::io::{AnyTensor, ArrayFile, StateDict, read_idx, read_npy, write_npy};
 use nn::loss::Target;
 use std::fs;
@@ -172,7 +170,7 @@ fn sizes_beyond_the_file() {
 /// Bytes of shape [2, 1, 2].
 const IDX: [u8; 20] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 204, 255];
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+pub fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -266,47 +264,4 @@ fn rows_of_files() {
     fs::OpenOptions::new().write(true).open(&x).unwrap().set_len(5000).unwrap();
     let error = Dataset::<f64>::batch(&arrays, &[0, 999]).unwrap_err().to_string();
     assert!(error.contains("x.npy, byte") && error.contains("ends too early"), "{error}");
-}
-
-#[test]
-fn tables_that_stay_in_their_files() {
-    let folder = Folder::new("table");
-    let path = folder.file("table.csv");
-    let text = "a,\"b\n\",kind\r\n1,\"2\",0\r\n\r\n\"3\n\",4,1\n5,6,2";
-    let options = CsvOptions::labels("kind");
-    let whole = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
-    let table = CsvFile::open(&path, &options).unwrap();
-    assert_eq!(Dataset::<f64>::len(&table), 3);
-    for indices in [&[0, 1, 2][..], &[2, 0], &[1, 1, 1], &[]] {
-        assert_eq!(Dataset::<f64>::batch(&table, indices).unwrap(), whole.batch(indices).unwrap(), "{indices:?}");
-    }
-    // The same faults at the same places, though found later.
-    let broken = text.replace("4,1", "x,1");
-    written(&path, broken.as_bytes());
-    let expected = read_csv::<f64>(&path, &options).unwrap_err().to_string();
-    let table = CsvFile::open(&path, &options).unwrap();
-    assert_eq!(Dataset::<f64>::batch(&table, &[2, 1]).unwrap_err().to_string(), expected);
-    assert!(expected.contains("table.csv, line 5, column 2"), "{expected}");
-    written(&path, b"a,b,kind\n");
-    assert!(Dataset::<f64>::batch(&table, &[2]).is_err());
-    // Cut anywhere or flipped anywhere: the rows of the file that were whole, or an error at its place.
-    let text = "a,b,kind\n1.5,\"2.25\",0\n-3e2,4,1\n\"5\",6,2\n";
-    let options = CsvOptions::labels("kind");
-    let rows = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
-    let cut = |length: usize, outcome: Result<Batch<f64>, String>| {
-        let Ok(part) = outcome else { return };
-        // But for a last number cut short.
-        let whole = part.targets.len() - usize::from(!text[..length].ends_with('\n'));
-        let part = part.inputs.slice_axis(0, 0..whole);
-        assert_eq!(part, rows.inputs().slice_axis(0, 0..whole), "cut to {length}");
-    };
-    let all = |data: &dyn Dataset<f64>| data.batch(&(0..data.len()).collect::<Vec<_>>());
-    break_with("csv", text.as_bytes(), |path: &Path| all(&read_csv::<f64>(path, &options)?), cut);
-    break_with("csv rows", text.as_bytes(), |path: &Path| all(&CsvFile::open(path, &options)?), cut);
-    for ragged in ["1,2,3\n4,5\n", "", "1,2\n"] {
-        let options = CsvOptions::labels(2);
-        let both =
-            (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
-        assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
-    }
 }
