@@ -1,5 +1,6 @@
 //! Activations: the functions between the layers.
 
+use crate::init::Nonlinearity;
 use crate::{Mode, Module, Noise, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
@@ -149,6 +150,29 @@ activations! {
     } => |x| x.glu(axis);
 }
 
+/// What first weights are to reckon with: [`Nonlinearity::gain`] is the gain of each activation. What goes like max(x, 0) far
+/// from 0 counts as ReLU, and what has no gain of its own as linear.
+///
+/// ```
+/// use nn::{init::Nonlinearity, layer::Activation};
+/// assert_eq!(Nonlinearity::from(Activation::Gelu).gain(), 2f64.sqrt());
+/// assert_eq!(Nonlinearity::from(Activation::Tanh).gain(), 5.0 / 3.0);
+/// ```
+impl From<Activation> for Nonlinearity {
+    fn from(activation: Activation) -> Self {
+        use Activation::*;
+        match activation {
+            Relu | Relu6 | Elu { .. } | Celu { .. } | Gelu | GeluTanh | Silu | Mish | Hardswish => Nonlinearity::Relu,
+            Softplus | SoftplusWith { .. } => Nonlinearity::Relu,
+            LeakyRelu { slope } => Nonlinearity::LeakyRelu(slope),
+            Selu => Nonlinearity::Selu,
+            Tanh => Nonlinearity::Tanh,
+            Sigmoid => Nonlinearity::Sigmoid,
+            _ => Nonlinearity::Linear,
+        }
+    }
+}
+
 #[track_caller]
 fn non_negative(lambda: f64) -> f64 {
     assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, and it is {lambda}");
@@ -164,6 +188,8 @@ fn number<T: Float>(x: Var<'_, T>, c: f64) -> Var<'_, T> {
 parameters! { impl[T: Float] Parameters<T> for Activation {} }
 
 impl<T: Float> Module<T> for Activation {
+    /// # Panics
+    /// As [`apply`](Activation::apply) does.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         pass.note(self, self.apply(x))
