@@ -51,3 +51,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/data.md")]
 struct DataGuide;
+
+/// The code of docs/layers.md, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/layers.md")]
+struct LayerGuide;
