@@ -45,6 +45,13 @@ use crate::loss::Target;
 use autograd::{Float, Tensor};
 
 /// Samples, and what should come out for them.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{data::Batch, loss::Target};
+/// let batch = Batch { inputs: tensor![[0.0, 1.0], [1.0, 1.0]], targets: Target::Labels(tensor![1_i64, 0]) };
+/// assert_eq!(batch.inputs.shape()[0], batch.targets.len());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<T: Float> {
     /// `[samples, …]`

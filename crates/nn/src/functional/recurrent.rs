@@ -262,6 +262,16 @@ pub fn rnn_cell<'t, T: Float>(
 ///
 /// Source: Cho et al., *Learning phrase representations using RNN encoder-decoder* (2014), as cuDNN has it.
 ///
+/// ```
+/// use autograd::{Tape, Tensor, tensor};
+/// use nn::functional::{Weights, gru_cell};
+/// let tape = Tape::<f64>::new();
+/// let zeros = |shape: &[usize]| tape.var(Tensor::zeros(shape));
+/// let weights = Weights { w_ih: zeros(&[3, 3]), w_hh: zeros(&[3, 1]), b_ih: None, b_hh: None };
+/// let h = gru_cell(zeros(&[2, 3]), tape.var([[4.0], [8.0]]), &weights)?; // all gates half open, nothing new
+/// assert_eq!(h.value(), tensor![[2.0], [4.0]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit.
 #[track_caller]
@@ -279,6 +289,16 @@ pub fn gru_cell<'t, T: Float>(x: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t
 ///
 /// Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997); the forget gate: Gers, Schmidhuber and Cummins (2000).
 ///
+/// ```
+/// use autograd::{Tape, Tensor, tensor};
+/// use nn::functional::{Weights, lstm_cell};
+/// let tape = Tape::<f64>::new();
+/// let zeros = |shape: &[usize]| tape.var(Tensor::zeros(shape));
+/// let weights = Weights { w_ih: zeros(&[4, 3]), w_hh: zeros(&[4, 1]), b_ih: None, b_hh: None };
+/// let [h, c] = lstm_cell(zeros(&[1, 3]), [zeros(&[1, 1]), tape.var([[4.0]])], &weights)?; // all gates half open
+/// assert_eq!((h.value(), c.value()), (tensor![[0.5 * 2f64.tanh()]], tensor![[2.0]]));
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit.
 #[track_caller]
@@ -292,6 +312,16 @@ pub fn lstm_cell<'t, T: Float>(
 
 /// [`rnn_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last one.
 ///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::{RnnNonlinearity, Weights, rnn_seq};
+/// let tape = Tape::<f64>::new();
+/// let weights = Weights { w_ih: tape.var([[1.0]]), w_hh: tape.var([[10.0]]), b_ih: None, b_hh: None };
+/// let x = tape.var([[[1.0]], [[2.0]], [[3.0]]]);
+/// let (y, h) = rnn_seq(x, tape.var([[0.0]]), &weights, RnnNonlinearity::Relu)?;
+/// assert_eq!((y.value(), h.value()), (tensor![[[1.0]], [[12.0]], [[123.0]]], tensor![[123.0]]));
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit, or there is no step.
 #[track_caller]
@@ -329,6 +359,16 @@ pub fn gru_seq<'t, T: Float>(
 
 /// [`lstm_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last `[h, c]`.
 ///
+/// ```
+/// use autograd::{Tape, Tensor, tensor};
+/// use nn::functional::{Weights, lstm_seq};
+/// let tape = Tape::<f64>::new();
+/// let zeros = |shape: &[usize]| tape.var(Tensor::zeros(shape));
+/// let weights = Weights { w_ih: zeros(&[4, 3]), w_hh: zeros(&[4, 1]), b_ih: None, b_hh: None };
+/// let (y, [_, c]) = lstm_seq(zeros(&[5, 2, 3]), [zeros(&[2, 1]), tape.var([[32.0], [64.0]])], &weights)?;
+/// assert_eq!((y.shape().as_slice(), c.value()), (&[5, 2, 1][..], tensor![[1.0], [2.0]]));
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit, or there is no step.
 #[track_caller]

@@ -28,6 +28,13 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
 
 /// The same as floating-point numbers, without integers of eight bytes in between.
 ///
+/// ```
+/// let path = std::env::temp_dir().join(format!("nn-idx-as-{}", std::process::id()));
+/// std::fs::write(&path, [0, 0, 8, 1, 0, 0, 0, 2, 7, 200])?; // two bytes
+/// assert_eq!(nn::io::read_idx_as::<f32>(&path)?, autograd::tensor![7.0f32, 200.0]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// # Errors
 /// As [`read_idx`].
 pub fn read_idx_as<T: Float>(path: impl AsRef<Path>) -> Result<Tensor<T>, IoError> {
