@@ -4,7 +4,7 @@ use super::table::{Rows, Table, line_of};
 use super::{CsvOptions, FORMAT, Float};
 use crate::data::combine::within;
 use crate::data::{Batch, DataError, Dataset, TableError};
-use crate::io::{IoError, Source};
+use crate::io::{IoError, Opened, Source};
 use ::csv::ByteRecord;
 use std::fs::File;
 use std::io::BufReader;
@@ -43,7 +43,10 @@ impl CsvFile {
     pub fn open(path: impl Into<PathBuf>, options: &CsvOptions) -> Result<Self, DataError> {
         let path = path.into();
         let line = |byte| line_in(&path, byte);
-        let file = BufReader::new(Source::open(&path, FORMAT)?.into_file());
+        let file = match Opened::at(&path, FORMAT)? {
+            Opened::Plain(source) => BufReader::new(source.into_file()),
+            Opened::Packed(source) => return Err(source.fault("rows of a compressed table cannot be sought").into()),
+        };
         let (mut reader, mut record) = (options.reader(file), ByteRecord::new());
         let mut table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
         let mut starts = Vec::new();
