@@ -26,6 +26,29 @@ fn a_model_comes_back() {
 }
 
 #[test]
+fn what_fits_is_taken_and_the_rest_is_told() {
+    let (mut other, trained) = (model(2), nn::state_dict(&model(1)));
+    let mut dict = trained.clone();
+    dict.retain(|name, _| name != "2.bias");
+    dict.insert("2.weight", tensor![[1e300, 2.0]]);
+    dict.insert("0.bias", tensor![1.0f32]);
+    dict.insert("3.weight", tensor![[1.0f32], [2.0]]);
+    let before = nn::state_dict(&other);
+    let left = nn::load_matching(&mut other, &dict);
+    assert_eq!(left.missing, [("2.bias".to_owned(), vec![1])]);
+    assert_eq!(left.unexpected, [("3.weight".to_owned(), vec![2, 1])]);
+    let unfit: Vec<&str> = left.unfit.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(unfit, ["0.bias", "2.weight"]);
+    let lines: Vec<String> = left.to_string().lines().map(str::to_owned).collect();
+    assert_eq!((lines.len(), &*lines[0], &*lines[1]), (4, "missing: 2.bias [1]", "unexpected: 3.weight [2, 1]"));
+    for (name, tensor) in nn::state_dict(&other).iter() {
+        let source = if ["0.bias", "2.weight", "2.bias"].contains(&name) { &before } else { &trained };
+        assert_eq!(Some(tensor), source.get(name), "{name}");
+    }
+    assert!(nn::load_matching(&mut other, &trained).is_empty());
+}
+
+#[test]
 fn the_file_is_as_the_format_says() {
     let folder = Folder::new("bytes");
     let path = folder.file("dict");
