@@ -77,7 +77,7 @@ pub fn break_with<T, E: Display>(
     read: impl Fn(&Path) -> Result<T, E>,
     check: impl Fn(usize, Result<T, String>),
 ) {
-    let folder = Folder::new(name);
+    let folder = Folder::new(&format!("broken-{name}"));
     let path = folder.file(name);
     assert!(outcome(&path, bytes, &read).is_ok(), "{name} is sound");
     for length in 0..bytes.len() {
