@@ -100,12 +100,15 @@ impl CsvOptions {
         CsvOptions { inputs: Some(columns.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// Labels are below this.
-    pub fn classes(self, classes: usize) -> Self {
-        CsvOptions { kind: Kind::Labels(Some(classes)), ..self }
+    /// Labels, if the targets are such, are below this.
+    pub fn classes(mut self, classes: usize) -> Self {
+        if let Kind::Labels(most) = &mut self.kind {
+            *most = Some(classes);
+        }
+        self
     }
 
-    /// The names of the classes 0, 1, …, and there are no others: those of the training data, say, for the test data.
+    /// The targets are names of classes, these for 0, 1, …, and there are no others: those of the training data, say, for the test data.
     pub fn class_names(self, names: impl IntoIterator<Item: Into<String>>) -> Self {
         CsvOptions { kind: Kind::Text(Some(names.into_iter().map(Into::into).collect())), ..self }
     }

@@ -89,6 +89,7 @@ fn faults_have_a_place() {
     assert_eq!(message("1,2\n\n\n1,-1\n", &last), format!("t.csv, line 4, column 2: \"-1\" {label}"));
     assert_eq!(message("1,2\r3,x\r", &last), format!("t.csv, line 2, column 2: \"x\" {label}"));
     assert_eq!(message("\"1\n\",2\n3,x\n", &last), format!("t.csv, line 3, column 2: \"x\" {label}"));
+    assert_eq!(read("1,3\n", &CsvOptions::values(1).classes(2)).unwrap().targets(), &Target::Values(tensor![[3.0]]));
     assert_eq!(message("1,3\n", &last.classes(3)), format!("t.csv, line 1, column 2: \"3\" {label} to 3 - 1"));
     assert_eq!(message("a,b\n1,2\n", &CsvOptions::values("c")), "t.csv: there is no column \"c\"; there are 2");
     assert_eq!(message("1,2\n", &CsvOptions::values(2)), "t.csv: there is no column 2 (counted from 0); there are 2");
@@ -136,11 +137,13 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(
         bytes in prop::collection::vec(prop_oneof![4 => prop::sample::select(TABLE.to_vec()), 1 => any::<u8>()], 0..200),
-        header: bool, labels: bool, column in 0_usize..4, delimiter: u8,
+        header: bool, column in 0_usize..4, delimiter: u8,
     ) {
-        let options = if labels { CsvOptions::labels(column) } else { CsvOptions::values(column) };
-        for delimiter in [b',', delimiter] {
-            let _ = read_csv_from::<f64>(&bytes[..], "t", &options.clone().header(header).delimiter(delimiter));
+        let values = CsvOptions::values(column).also(0).inputs([1]);
+        for options in [CsvOptions::labels(column), CsvOptions::text(column).missing(0.0), values] {
+            for delimiter in [b',', delimiter] {
+                let _ = read_csv_from::<f64>(&bytes[..], "t", &options.clone().header(header).delimiter(delimiter));
+            }
         }
     }
 
