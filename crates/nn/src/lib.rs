@@ -22,7 +22,7 @@ mod summary;
 mod test_support;
 pub mod train;
 
-pub use io::{load, load_state_dict, save, state_dict};
+pub use io::{load, load_matching, load_state_dict, save, state_dict};
 pub use module::{Module, Parameters, Path, names, parameter_count};
 pub use param::Param;
 pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
@@ -51,3 +51,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/data.md")]
 struct DataGuide;
+
+/// The code of docs/layers.md, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/layers.md")]
+struct LayerGuide;

@@ -46,6 +46,14 @@ pub trait Module<T: Float>: Parameters<T> + Send {
 
 /// Something with named parameters: a [`Param`], a layer, a list of layers. Implement it with
 /// [`parameters!`](crate::parameters).
+///
+/// ```
+/// use nn::{Parameters, Path, layer::Linear};
+/// let rng = &mut autograd::Rng::new(0);
+/// let mut layers = vec![Linear::<f32>::new(4, 3, rng), Linear::new(3, 2, rng)];
+/// layers.visit_mut(&mut Path::default(), &mut |name, param| param.set_trainable(name.starts_with("1.")));
+/// assert_eq!(nn::parameter_count(&layers), 3 * 2 + 2); // the first is frozen
+/// ```
 pub trait Parameters<T: Float> {
     /// Calls `f` with each parameter and buffer and its name, in a fixed order.
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>));
@@ -55,6 +63,15 @@ pub trait Parameters<T: Float> {
 
 /// The name of the place that is being visited, as in `encoder.0.weight`. Reused from visit to visit: naming allocates
 /// nothing once warm.
+///
+/// ```
+/// let (mut path, mut seen) = (nn::Path::default(), Vec::new());
+/// path.within("encoder", |path| {
+///     path.within(0, |path| seen.push(path.as_str().to_owned()));
+///     path.ending("_l1", |path| path.within("weight", |path| seen.push(path.as_str().to_owned())));
+/// });
+/// assert_eq!((seen, path.as_str()), (vec!["encoder.0".to_owned(), "encoder.weight_l1".to_owned()], ""));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Path {
     name: String,
@@ -174,6 +191,12 @@ macro_rules! parameters {
 }
 
 /// The names of all parameters and buffers, as PyTorch would write them.
+///
+/// ```
+/// let model = nn::layer::Mlp::new(&[4, 3, 2]).batch_norm(true).build::<f32>();
+/// assert_eq!(nn::names(&model)[..3], ["0.weight", "0.bias", "1.weight"]);
+/// assert!(nn::names(&model).contains(&"1.running_mean".to_owned()));
+/// ```
 pub fn names<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> Vec<String> {
     let mut names = Vec::new();
     model.visit(&mut Path::default(), &mut |name, _| names.push(name.to_owned()));

@@ -7,6 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A tensor that belongs to a model. On a tape it is one variable, however often it is used.
 ///
 /// A clone is a parameter of its own: it has the same values and another identity.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Param, Pass};
+/// let w = Param::new(tensor![3.0]);
+/// let tape = Tape::<f64>::new();
+/// let pass = Pass::eval(&tape);
+/// let y = pass.var(&w) * pass.var(&w); // one variable, used twice
+/// assert_eq!(y.backward().wrt(pass.var(&w)), tensor![6.0]);
+/// assert_ne!(w.clone().key(), w.key());
+/// ```
 #[derive(Debug)]
 pub struct Param<T: Float> {
     value: Tensor<T>,

@@ -54,6 +54,17 @@ impl Noise {
 
 /// One run through a network.
 ///
+/// ```
+/// use autograd::{Rng, Tape};
+/// use nn::{Module, Pass, layer::Linear};
+/// let layer = Linear::<f32>::new(3, 1, &mut Rng::new(0));
+/// let tape = Tape::new();
+/// let mut pass = Pass::train(&tape, Rng::new(1));
+/// let y = layer.forward(tape.constant([[1.0f32, 2.0, 3.0]]), &mut pass);
+/// let gradients = y.sum().backward();
+/// assert_eq!(gradients.wrt(pass.var(&layer.weight)), autograd::tensor![[1.0f32, 2.0, 3.0]]);
+/// ```
+///
 /// On its tape, parameters and buffers are found by their keys ([`Tape::find`]). What else is not a function of them and of
 /// the input alone, the pass lists: [`draws`](Pass::draws), [`indices`](Pass::indices). Frozen are: the mode, shapes,
 /// settings of layers, and whatever a layer of a user's own computes from [`Var::value`].
@@ -245,12 +256,28 @@ impl<'t, T: Float> Pass<'t, T> {
 }
 
 /// Whole numbers as they are, anything else as -1.
+///
+/// ```
+/// use autograd::tensor;
+/// assert_eq!(nn::index_of(&tensor![3.0, 0.5, f64::NAN]), tensor![3_i64, -1, -1]);
+/// ```
 pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
     let whole = |x: f64| if x.fract() == 0.0 && x.abs() < 2f64.powi(53) { x as i64 } else { -1 };
     Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64())).collect())
 }
 
 /// Gives buffers the values that a pass asked for.
+///
+/// ```
+/// use autograd::{Rng, Tape, tensor};
+/// use nn::{Module, Pass, apply_updates, layer::BatchNorm1d};
+/// let mut layer = BatchNorm1d::<f64>::new(1);
+/// let tape = Tape::new();
+/// let mut pass = Pass::train(&tape, Rng::new(0));
+/// layer.forward(tape.constant([[1.0], [3.0]]), &mut pass);
+/// apply_updates(&mut layer, &pass.into_updates());
+/// assert_eq!(nn::state_dict(&layer).get("running_mean").unwrap().to::<f64>(), tensor![0.2]); // a tenth of the batch's
+/// ```
 pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), updates: &[(u64, Tensor<T>)]) {
     if !updates.is_empty() {
         model.visit_mut(&mut Path::default(), &mut |_, param| {

@@ -10,7 +10,8 @@ use std::fmt::{self, Display, Formatter};
 /// parameters it has. Printing shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// The layers. One that ran twice is there twice.
+    /// The layers, one that ran twice being there twice; then, place by place, what parameters none of them has: so the
+    /// rows add up.
     pub layers: Vec<Row>,
     /// The number of numbers that training changes.
     pub trainable: usize,
@@ -23,16 +24,17 @@ pub struct Summary {
 pub struct Row {
     /// Where it is in the model, as in `encoder.0`; empty for a layer without parameters, and for the model itself.
     pub name: String,
-    /// As the layer [describes](Module::describe) itself.
+    /// As the layer [describes](Module::describe) itself; empty for parameters that belong to no layer with a line.
     pub layer: String,
-    /// The shape of what it gave.
+    /// The shape of what it gave; empty for those.
     pub output: Shape,
     /// The number of its numbers, buffers among them; 0 if it ran before.
     pub parameters: usize,
 }
 
 /// The table of a model for an input of that shape, as Keras prints it. Runs the model once, on zeros in eval mode. A layer
-/// is a line of its own if its `forward` ends with [`Pass::note`], as that of all layers in this crate.
+/// is a line of its own if its `forward` ends with [`Pass::note`], as that of every layer of this crate does that computes
+/// something by itself; parameters of others stand below, under the name of what they are in.
 ///
 /// ```
 /// use nn::layer::Mlp;
@@ -60,7 +62,7 @@ pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
     let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
     let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
     let (trainable, fixed) = (sum(true), sum(false));
-    let layers = notes.into_iter().map(|note| {
+    let lines = notes.into_iter().map(|note| {
         let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
         let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
         let name = name.trim_end_matches('.').to_owned();
@@ -68,7 +70,17 @@ pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
         let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
         Row { name, layer: note.layer, output: note.output, parameters }
     });
-    Summary { layers: layers.collect(), trainable, fixed }
+    let mut layers: Vec<Row> = lines.collect();
+    for Known { key, name, .. } in parameters(model) {
+        let parameters = of_model.get_mut(&key).map_or(0, |p| std::mem::take(&mut p.size));
+        let place = name.rsplit_once('.').map_or("", |(place, _)| place);
+        match layers.iter_mut().find(|row| row.layer.is_empty() && row.name == place) {
+            Some(row) => row.parameters += parameters,
+            None if parameters == 0 => {}
+            None => layers.push(Row { name: place.into(), layer: String::new(), output: Shape::new(), parameters }),
+        }
+    }
+    Summary { layers, trainable, fixed }
 }
 
 /// A parameter of the model.
@@ -90,8 +102,10 @@ fn parameters<T: Float>(model: &dyn Module<T>) -> Vec<Known> {
 impl Display for Summary {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let heading = ["name", "layer", "output", "parameters"].map(str::to_owned);
-        let row =
-            |row: &Row| [row.name.clone(), row.layer.clone(), format!("{:?}", row.output), grouped(row.parameters)];
+        let row = |row: &Row| {
+            let output = if row.layer.is_empty() { String::new() } else { format!("{:?}", row.output) };
+            [row.name.clone(), row.layer.clone(), output, grouped(row.parameters)]
+        };
         write!(f, "{}", table(std::iter::once(heading).chain(self.layers.iter().map(row)).collect()))?;
         let [trainable, fixed] = [self.trainable, self.fixed].map(grouped);
         write!(f, "\ntrainable: {trainable}, fixed: {fixed}, in all: {}", grouped(self.trainable + self.fixed))
@@ -123,7 +137,7 @@ pub(crate) fn grouped(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Activation, Dropout, Linear, Sequential};
+    use crate::layer::{Activation, Bilinear, Dropout, Linear, LstmCell, Sequential};
     use crate::{Param, Parameters, parameters};
     use autograd::{Rng, Var};
 
@@ -150,9 +164,47 @@ mod tests {
         let model = Sequential::new().then(Dropout::new(0.5)).then(Sequential::new().then(twice));
         let summary = summary(&model, &[2, 3]);
         let rows: Vec<(&str, usize)> = summary.layers.iter().map(|row| (row.name.as_str(), row.parameters)).collect();
-        assert_eq!(rows, [("", 0), ("1.0.inner", 12), ("1.0.inner", 0)]);
+        assert_eq!(rows, [("", 0), ("1.0.inner", 12), ("1.0.inner", 0), ("1.0", 1)]);
         assert_eq!((summary.trainable, summary.fixed), (4, 9));
         assert_eq!(summary.layers[1].output.as_slice(), [2, 3]);
+    }
+
+    /// What has no line of its own, because it takes more than one input or is a parameter of the model itself.
+    struct Joined {
+        join: Bilinear<f64>,
+        cell: LstmCell<f64>,
+        last: Linear<f64>,
+        scale: Param<f64>,
+    }
+
+    parameters! { impl Parameters<f64> for Joined { join, cell, last, scale } }
+
+    impl Module<f64> for Joined {
+        fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+            let joined = self.join.join(x, x, pass);
+            let [h, _] = self.cell.step(x, [joined, joined], pass);
+            self.last.forward(h, pass) * pass.var(&self.scale)
+        }
+    }
+
+    #[test]
+    fn every_parameter_is_in_a_row() {
+        let rng = &mut Rng::new(0);
+        let join = Bilinear::new(3, 3, 5, rng);
+        let (cell, last, scale) = (LstmCell::new(3, 5, rng), Linear::new(5, 2, rng), Param::new(1.0));
+        let model = Sequential::new().then(Joined { join, cell, last, scale });
+        let summary = summary(&model, &[2, 3]);
+        assert_eq!(summary.layers.iter().map(|row| row.parameters).sum::<usize>(), crate::parameter_count(&model));
+        assert_eq!(
+            summary.to_string(),
+            "\
+name    layer         output  parameters
+0.last  Linear(5, 2)  [2, 2]          12
+0.join                                50
+0.cell                               200
+0                                      1
+trainable: 263, fixed: 0, in all: 263"
+        );
     }
 
     #[test]

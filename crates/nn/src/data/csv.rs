@@ -7,27 +7,41 @@ mod table;
 pub use file::CsvFile;
 
 use super::{Batch, DataError, TensorDataset};
-use crate::io::{IoError, Source};
+use crate::io::{IoError, Opened};
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use autograd::Float;
 use std::io::Read;
 use std::path::Path;
-use table::{Columns, Table, line_of};
+use table::{Rows, Table, line_of};
 
-/// How to read a table: which column is the target, whether it holds labels or values, whether there are headings.
+/// How to read a table: which columns are inputs and targets, whether those are labels, names of classes or values, whether
+/// there are headings. A column that is asked for by name makes the first line one of headings.
 ///
 /// ```
 /// use nn::data::CsvOptions;
-/// let iris = CsvOptions::labels("species").classes(3);       // headings, as the column is named
+/// let iris = CsvOptions::labels("species").classes(3);
 /// let wine = CsvOptions::values(11).header(true).delimiter(b';');
+/// let houses = CsvOptions::values("price").also("rent").inputs(["rooms", "area"]).missing(0.0);
+/// let flowers = CsvOptions::text("species").inputs(["petal length", "petal width"]);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CsvOptions {
-    target: Column,
-    labels: bool,
-    classes: Option<usize>,
+    targets: Vec<Column>,
+    kind: Kind,
+    inputs: Option<Vec<Column>>,
+    missing: Option<f64>,
     header: bool,
     delimiter: u8,
+}
+
+/// What the targets are.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Values,
+    /// Below this, if it was told.
+    Labels(Option<usize>),
+    /// These, if they were told.
+    Text(Option<Vec<String>>),
 }
 
 /// One column of a table. `0` and `"species"` turn into columns where one is wanted.
@@ -56,24 +70,62 @@ impl From<&str> for Column {
 impl CsvOptions {
     /// A table with a column of class labels, whole numbers from 0.
     pub fn labels(column: impl Into<Column>) -> Self {
-        let target = column.into();
-        let header = matches!(target, Column::Name(_));
-        CsvOptions { target, labels: true, classes: None, header, delimiter: b',' }
+        Self::new(column, Kind::Labels(None))
+    }
+
+    /// A table with a column of names of classes, which are numbered in the order in which they first appear, or as
+    /// [`class_names`](CsvOptions::class_names) says.
+    pub fn text(column: impl Into<Column>) -> Self {
+        Self::new(column, Kind::Text(None))
     }
 
     /// A table with a column of numbers to be predicted. The targets have shape `[n, 1]`.
     pub fn values(column: impl Into<Column>) -> Self {
-        CsvOptions { labels: false, ..Self::labels(column) }
+        Self::new(column, Kind::Values)
     }
 
-    /// Labels must be below this.
-    pub fn classes(self, classes: usize) -> Self {
-        CsvOptions { classes: Some(classes), ..self }
+    fn new(column: impl Into<Column>, kind: Kind) -> Self {
+        let targets = vec![column.into()];
+        CsvOptions { targets, kind, inputs: None, missing: None, header: false, delimiter: b',' }
     }
 
-    /// Whether the first line holds headings. So it is anyway if the target is given by name.
+    /// One more column of targets beside those before: with `k` of them, they have shape `[n, k]`.
+    pub fn also(mut self, column: impl Into<Column>) -> Self {
+        self.targets.push(column.into());
+        self
+    }
+
+    /// These columns, in this order, are the inputs: all that are no targets unless told.
+    pub fn inputs(self, columns: impl IntoIterator<Item: Into<Column>>) -> Self {
+        CsvOptions { inputs: Some(columns.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Labels, if the targets are such, are below this.
+    pub fn classes(mut self, classes: usize) -> Self {
+        if let Kind::Labels(most) = &mut self.kind {
+            *most = Some(classes);
+        }
+        self
+    }
+
+    /// The targets are names of classes, these for 0, 1, …, and there are no others: those of the training data, say, for the test data.
+    pub fn class_names(self, names: impl IntoIterator<Item: Into<String>>) -> Self {
+        CsvOptions { kind: Kind::Text(Some(names.into_iter().map(Into::into).collect())), ..self }
+    }
+
+    /// The number to take for an input that is missing, its field empty, `?`, `NA`, `N/A`, `NaN` or `null`: an error unless
+    /// told.
+    pub fn missing(self, number: f64) -> Self {
+        CsvOptions { missing: Some(number), ..self }
+    }
+
+    /// Whether the first line holds headings. So it does anyway if a column is given by name.
     pub fn header(self, header: bool) -> Self {
-        CsvOptions { header: header || matches!(self.target, Column::Name(_)), ..self }
+        CsvOptions { header, ..self }
+    }
+
+    fn has_header(&self) -> bool {
+        self.header || self.targets.iter().chain(self.inputs.iter().flatten()).any(|c| matches!(c, Column::Name(_)))
     }
 
     /// What stands between fields: a comma unless set, often `b';'` or `b'\t'`.
@@ -87,11 +139,12 @@ impl CsvOptions {
     }
 }
 
-/// Reads a table of numbers from a file: inputs `[n, columns - 1]`, in the order of the columns without the target.
+/// Reads a table of numbers from a file, compressed with gzip or not: inputs `[n, columns]`, in the order of the table
+/// without its targets or in the one that [`CsvOptions::inputs`] gives.
 ///
 /// # Errors
-/// If the file cannot be read, has no row of data or no such target column, a row is shorter or longer than the first,
-/// a field is no finite number of type `T`, or a label no whole number in range.
+/// If the file cannot be read, has no row of data or no such column, a row is shorter or longer than the first, a field is
+/// no finite number of type `T`, or a target no label in range or no class.
 ///
 /// ```no_run
 /// use nn::data::{Column, CsvOptions, read_csv};
@@ -99,9 +152,31 @@ impl CsvOptions {
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 pub fn read_csv<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Result<TensorDataset<T>, DataError> {
+    read_csv_classes(path, options).map(|(data, _)| data)
+}
+
+/// As [`read_csv`], and the names of the classes, if the targets are such: class 0 first.
+///
+/// ```
+/// use nn::{data::{CsvOptions, read_csv_classes}, loss::Target};
+/// let path = std::env::temp_dir().join(format!("nn-iris-{}.csv", std::process::id()));
+/// std::fs::write(&path, "id,petal length,petal width,species\n1,1.4,0.2,setosa\n2,4.7,1.4,versicolor\n3,1.3,NA,setosa\n")?;
+/// let options = CsvOptions::text("species").inputs(["petal width", "petal length"]).missing(0.5);
+/// let (iris, names) = read_csv_classes::<f64>(&path, &options)?;
+/// assert_eq!(iris.inputs(), &autograd::tensor![[0.2, 1.4], [1.4, 4.7], [0.5, 1.3]]);
+/// assert_eq!(iris.targets(), &Target::Labels(autograd::tensor![0_i64, 1, 0]));
+/// assert_eq!(names, ["setosa", "versicolor"]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// # Errors
+/// As for [`read_csv`].
+pub fn read_csv_classes<T: Float>(
+    path: impl AsRef<Path>,
+    options: &CsvOptions,
+) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
     let path = path.as_ref();
-    let mut source = Source::open(path, "CSV")?;
-    let text = source.vec(source.left())?;
+    let text = Opened::at(path, FORMAT)?.boxed().rest()?;
     parse(&text, &path.display().to_string(), options)
 }
 
@@ -127,22 +202,30 @@ pub fn read_csv_from<T: Float>(
     let mut text = Vec::new();
     let read = reader.read_to_end(&mut text);
     read.map_err(|source| IoError::Io { action: "read", path: name.into(), source })?;
-    parse(&text, name, options)
+    parse(&text, name, options).map(|(data, _)| data)
 }
 
-fn parse<T: Float>(text: &[u8], name: &str, options: &CsvOptions) -> Result<TensorDataset<T>, DataError> {
+/// The rows of a table, and the names of their classes.
+fn parse<T: Float>(
+    text: &[u8],
+    name: &str,
+    options: &CsvOptions,
+) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
     let line = |byte| line_of(text, byte).ok();
     let (mut reader, mut record) = (options.reader(text), ByteRecord::new());
-    let table = Table::begin(&mut reader, &mut record, name, options, &line)?;
-    let mut columns = Columns::default();
+    let mut table = Table::begin(&mut reader, &mut record, name, options, &line)?;
+    let mut rows = Rows::default();
     loop {
-        table.take(&record, &line, &mut columns)?;
+        table.learn(&record);
+        table.take(&record, &line, &mut rows)?;
         if !table.advance(&mut reader, &mut record, &line)? {
-            let Batch { inputs, targets } = table.batch(columns);
-            return TensorDataset::new(inputs, targets);
+            let Batch { inputs, targets } = table.batch(rows);
+            return Ok((TensorDataset::new(inputs, targets)?, table.class_names()));
         }
     }
 }
+
+const FORMAT: &str = "CSV";
 
 #[cfg(test)]
 mod tests;

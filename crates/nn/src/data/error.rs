@@ -89,6 +89,12 @@ pub enum DataError {
         /// Shape of the whole tensor given.
         given: Vec<usize>,
     },
+    /// Tensors that no scaler was kept in.
+    #[error("these tensors are no scaler: {problem}")]
+    NoScaler {
+        /// What is wrong with them.
+        problem: String,
+    },
     /// Weights or labels of another number than the samples.
     #[error("{given} {what} were given for {samples} samples")]
     PerSample {
@@ -162,6 +168,12 @@ pub enum TableError {
     /// A field that is no finite number of the type asked for.
     #[error("{field:?} is not a finite number")]
     NotANumber {
+        /// The field, shortened if it is long.
+        field: String,
+    },
+    /// A class that is not named, or not one of those that were told.
+    #[error("{field:?} is none of the classes")]
+    NotAClass {
         /// The field, shortened if it is long.
         field: String,
     },

@@ -1,6 +1,7 @@
 //! Data sets that stay in their files: memory for a batch, whatever the size of the whole.
 
 use super::combine::within;
+use super::tensors::as_pictures;
 use super::{Batch, DataError, Dataset};
 use crate::io::ArrayFile;
 use crate::loss::Target;
@@ -26,7 +27,15 @@ use autograd::Float;
 pub struct FileDataset {
     inputs: ArrayFile,
     targets: ArrayFile,
-    labels: bool,
+    kind: Kind,
+}
+
+/// What the files hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Labels,
+    Values,
+    Pictures,
 }
 
 impl FileDataset {
@@ -36,7 +45,7 @@ impl FileDataset {
     /// If the numbers of inputs and targets differ.
     pub fn labels(inputs: ArrayFile, targets: ArrayFile) -> Result<Self, DataError> {
         match (inputs.shape(), targets.shape()) {
-            (x, y) if x[0] == y[0] => Ok(FileDataset { inputs, targets, labels: true }),
+            (x, y) if x[0] == y[0] => Ok(FileDataset { inputs, targets, kind: Kind::Labels }),
             (x, y) => Err(DataError::Counts { inputs: x.to_vec(), targets: y.to_vec() }),
         }
     }
@@ -46,7 +55,31 @@ impl FileDataset {
     /// # Errors
     /// If the numbers of inputs and targets differ.
     pub fn values(inputs: ArrayFile, targets: ArrayFile) -> Result<Self, DataError> {
-        Ok(FileDataset { labels: false, ..Self::labels(inputs, targets)? })
+        Ok(FileDataset { kind: Kind::Values, ..Self::labels(inputs, targets)? })
+    }
+
+    /// Pictures and their labels, bytes `[n, height, width]` and whole numbers `[n]`, as IDX files hold them: the batches
+    /// are those of [`TensorDataset::from_idx`](super::TensorDataset::from_idx), `[n, 1, height, width]` from 0 to 1.
+    ///
+    /// ```
+    /// use nn::{data::{Dataset, FileDataset, TensorDataset}, io::ArrayFile};
+    /// let folder = std::env::temp_dir();
+    /// let [x, y] = ["images", "labels"].map(|name| folder.join(format!("nn-{name}-{}", std::process::id())));
+    /// std::fs::write(&x, [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 204, 255])?;
+    /// std::fs::write(&y, [0, 0, 8, 1, 0, 0, 0, 2, 7, 3])?;
+    /// let rows = FileDataset::pictures(ArrayFile::idx(&x)?, ArrayFile::idx(&y)?)?;
+    /// assert_eq!(rows.batch(&[1, 0])?, TensorDataset::<f32>::from_idx(&x, &y)?.batch(&[1, 0])?);
+    /// # std::fs::remove_file(x)?;
+    /// # std::fs::remove_file(y)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// # Errors
+    /// If the shapes are others, or the numbers of pictures and labels differ.
+    pub fn pictures(images: ArrayFile, labels: ArrayFile) -> Result<Self, DataError> {
+        match (images.shape(), labels.shape()) {
+            (&[_, _, _], &[_]) => Ok(FileDataset { kind: Kind::Pictures, ..Self::labels(images, labels)? }),
+            (x, y) => Err(DataError::Pictures { images: x.to_vec(), labels: y.to_vec() }),
+        }
     }
 }
 
@@ -58,7 +91,7 @@ impl<T: Float> Dataset<T> for FileDataset {
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
         within(indices, self.inputs.shape()[0])?;
         let inputs = self.inputs.rows(indices)?;
-        if !self.labels {
+        if self.kind == Kind::Values {
             return Ok(Batch { inputs, targets: Target::Values(self.targets.rows(indices)?) });
         }
         let labels = self.targets.whole_rows(indices)?;
@@ -66,6 +99,7 @@ impl<T: Float> Dataset<T> for FileDataset {
         if let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0) {
             return Err(DataError::Label { index: indices[at / each], label });
         }
+        let inputs = if self.kind == Kind::Pictures { as_pictures(inputs) } else { inputs };
         Ok(Batch { inputs, targets: Target::Labels(labels) })
     }
 }

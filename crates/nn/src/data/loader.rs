@@ -117,11 +117,17 @@ impl<'d, T: Float> DataLoader<'d, T> {
 
     /// The batches of an epoch. Each is made when it is asked for; drop it before the next, and the next reuses its
     /// memory.
+    ///
+    /// # Errors
+    /// Each batch is one if a sample of it cannot be had, as [`Dataset::epoch_batch`] says.
     pub fn epoch(&self, epoch: u64) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
         self.from(Position { epoch, batch: 0 })
     }
 
     /// The batches of an epoch from a position on, none of those before being made.
+    ///
+    /// # Errors
+    /// As for [`epoch`](DataLoader::epoch).
     pub fn from(&self, at: Position) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
         let order = self.order(at.epoch);
         (at.batch..self.batches().max(at.batch)).map(move |i| {

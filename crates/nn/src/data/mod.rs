@@ -30,13 +30,13 @@ mod transform;
 
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
-pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_from};
+pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_classes, read_csv_from};
 pub use digits::digits;
 pub use error::{DataError, TableError};
 pub use files::FileDataset;
 pub use loader::{DataLoader, Position};
 pub use sampler::Order;
-pub use scaler::Scaler;
+pub use scaler::{Scaler, Scaling};
 pub use split::{split, split_stratified};
 pub use tensors::TensorDataset;
 pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop, Transform};
@@ -45,6 +45,13 @@ use crate::loss::Target;
 use autograd::{Float, Tensor};
 
 /// Samples, and what should come out for them.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{data::Batch, loss::Target};
+/// let batch = Batch { inputs: tensor![[0.0, 1.0], [1.0, 1.0]], targets: Target::Labels(tensor![1_i64, 0]) };
+/// assert_eq!(batch.inputs.shape()[0], batch.targets.len());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<T: Float> {
     /// `[samples, …]`

@@ -5,6 +5,15 @@ use autograd::Rng;
 use std::sync::Arc;
 
 /// Which samples an epoch takes, and in what order.
+///
+/// ```
+/// use nn::data::{DataLoader, Order, digits};
+/// let digits = digits::<f32>();
+/// let order = |order: Order| Ok::<_, nn::data::DataError>(DataLoader::new(&digits, 100)?.ordered(&order, 7)?.order(0));
+/// assert_eq!(order(Order::InOrder)?[..3], [0, 1, 2]);
+/// assert_ne!(order(Order::Shuffled)?[..3], [0, 1, 2]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Order {
     /// 0, 1, 2, …: for series, whose batches follow each other.

@@ -1,8 +1,18 @@
 //! [`Scaler`]: brings the columns of a table to a common scale. Fit it to the training part alone: what it learns from
 //! the test part would leak into training.
 
-use super::DataError;
+use super::{DataError, DataLoader, Dataset};
+use crate::io::StateDict;
 use autograd::{Float, Tensor};
+
+/// What a [`Scaler`] brings each column to. Of a constant column only its value is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// Mean 0 and standard deviation 1: `shift = Σx / n`, `scale = √(Σ(x - shift)² / n)`.
+    Standard,
+    /// The range from 0 to 1: `shift = min x`, `scale = max x - min x`.
+    MinMax,
+}
 
 /// A scale for each column: `(x - shift) / scale`, fitted to some samples, applied to any. A column is one feature: one
 /// place in a sample `[…]`, over all samples `[n, …]`.
@@ -26,57 +36,164 @@ pub struct Scaler<T: Float> {
     scale: Tensor<T>,
 }
 
+/// What takes samples `[n, …]`, some at a time.
+type Take<'a, T> = &'a mut dyn FnMut(&Tensor<T>) -> Result<(), DataError>;
+
+/// What is known of a column.
+#[derive(Clone)]
+struct Column {
+    finite: bool,
+    sum: f64,
+    min: f64,
+    max: f64,
+    mean: f64,
+    /// The squared differences from the mean, summed.
+    squares: f64,
+}
+
+impl Default for Column {
+    fn default() -> Self {
+        Column { finite: true, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, mean: 0.0, squares: 0.0 }
+    }
+}
+
+impl Column {
+    fn see(&mut self, x: f64) {
+        self.finite &= x.is_finite();
+        self.sum += x;
+        (self.min, self.max) = (self.min.min(x), self.max.max(x));
+    }
+
+    /// Shift and scale.
+    fn scale(&self, scaling: Scaling, n: usize) -> (f64, f64) {
+        match scaling {
+            // Elements are compared, not subtracted: the rounded mean of many 0.1 is not 0.1.
+            _ if self.min == self.max => (self.min, 1.0),
+            Scaling::MinMax => (self.min, self.max - self.min),
+            Scaling::Standard => (self.mean, (self.squares / n as f64).sqrt()),
+        }
+    }
+}
+
+/// Shows each column its elements in samples `[n, …]`.
+fn each<T: Float>(columns: &mut [Column], samples: &Tensor<T>, show: impl Fn(&mut Column, f64)) {
+    let samples = samples.contiguous();
+    for sample in samples.as_slice().expect("contiguous").chunks_exact(columns.len().max(1)) {
+        columns.iter_mut().zip(sample).for_each(|(column, x)| show(column, x.f64()));
+    }
+}
+
 impl<T: Float> Scaler<T> {
-    /// To mean 0 and standard deviation 1: `shift = Σx / n`, `scale = √(Σ(x - shift)² / n)`. Of a constant column only
-    /// the mean is taken away.
+    /// To mean 0 and standard deviation 1: [`Scaling::Standard`].
     ///
     /// # Errors
     /// If there is no sample, or a column holds NaN or infinity.
     pub fn fit_standard(inputs: &Tensor<T>) -> Result<Self, DataError> {
-        Self::fit(inputs, |column| {
-            let n = column.len() as f64;
-            let mean = column.iter().sum::<f64>() / n;
-            (mean, (column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
-        })
+        Self::fit(Scaling::Standard, |take| take(inputs))
     }
 
-    /// To the range from 0 to 1: `shift = min x`, `scale = max x - min x`. A constant column becomes 0.
+    /// To the range from 0 to 1: [`Scaling::MinMax`].
     ///
     /// # Errors
     /// If there is no sample, or a column holds NaN or infinity.
     pub fn fit_min_max(inputs: &Tensor<T>) -> Result<Self, DataError> {
-        Self::fit(inputs, |column| {
-            let min = column.iter().copied().fold(f64::INFINITY, f64::min);
-            (min, column.iter().copied().fold(f64::NEG_INFINITY, f64::max) - min)
-        })
+        Self::fit(Scaling::MinMax, |take| take(inputs))
     }
 
-    /// Shift and scale of each column by a rule over its elements, which are finite and not all equal.
-    fn fit(inputs: &Tensor<T>, rule: impl Fn(&[f64]) -> (f64, f64)) -> Result<Self, DataError> {
-        let Some((1.., sample)) = inputs.shape().split_first() else { return Err(DataError::Empty) };
-        let features = sample.iter().product();
-        let inputs = inputs.contiguous();
-        let data = inputs.as_slice().expect("contiguous");
-        let (mut shift, mut scale) = (Tensor::zeros(sample), Tensor::ones(sample));
-        let (shifts, scales) = (shift.make_mut(), scale.make_mut());
-        let mut elements = Vec::new();
-        for column in 0..features {
-            elements.clear();
-            elements.extend(data[column..].iter().step_by(features).map(|x| x.f64()));
-            // Equal elements are compared, not subtracted: the rounded mean of many 0.1 is not 0.1.
-            let constant = elements.iter().all(|x| *x == elements[0]);
-            let (by, to) = if constant { (elements[0], 1.0) } else { rule(&elements) };
-            (shifts[column], scales[column]) = (T::of(by), T::of(to));
-            let finite = elements.iter().all(|x| x.is_finite());
-            if !(finite && shifts[column].is_finite() && scales[column].is_finite()) {
+    /// To the inputs of a data set, batch by batch: bit for bit what fitting to all of them at once gives, in the memory
+    /// of a batch. The standard scale goes through the data twice: differences from the mean lose fewer digits than sums of
+    /// squares.
+    ///
+    /// ```
+    /// use nn::data::{Batch, Dataset, Mapped, Scaler, Scaling, digits};
+    /// let digits = digits::<f32>();
+    /// let scaler = Scaler::fit_dataset(&digits, Scaling::Standard, 100)?;
+    /// assert_eq!(scaler, Scaler::fit_standard(digits.inputs())?);
+    /// let scaled = Mapped::new(&digits, |batch: Batch<f32>| Ok(Batch { inputs: scaler.apply(&batch.inputs)?, ..batch }));
+    /// assert_eq!(scaled.batch(&[7])?, digits.scaled(&scaler)?.batch(&[7])?);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If the batch size is 0, there is no sample, one cannot be had or has another shape than those before, or a column
+    /// holds NaN or infinity.
+    pub fn fit_dataset(data: &dyn Dataset<T>, scaling: Scaling, batch_size: usize) -> Result<Self, DataError> {
+        let loader = DataLoader::new(data, batch_size)?;
+        Self::fit(scaling, |take| loader.epoch(0).try_for_each(|batch| take(&batch?.inputs)))
+    }
+
+    /// Shift and scale of each column, from samples that `all` hands out, as often as it is asked.
+    fn fit(scaling: Scaling, all: impl Fn(Take<T>) -> Result<(), DataError>) -> Result<Self, DataError> {
+        let (mut n, mut first, mut columns) = (0, None, Vec::new());
+        all(&mut |inputs| {
+            let Some((&samples, sample)) = inputs.shape().split_first() else { return Err(DataError::Empty) };
+            let first: &Vec<usize> = first.get_or_insert_with(|| inputs.shape().to_vec());
+            if first[1..] != *sample {
+                return Err(DataError::Parts { first: first.clone(), other: inputs.shape().to_vec() });
+            }
+            columns.resize(sample.iter().product(), Column::default());
+            n += samples;
+            each(&mut columns, inputs, Column::see);
+            Ok(())
+        })?;
+        let sample = first.filter(|_| n > 0).ok_or(DataError::Empty)?.split_off(1);
+        columns.iter_mut().for_each(|column| column.mean = column.sum / n as f64);
+        if scaling == Scaling::Standard {
+            all(&mut |inputs| {
+                each(&mut columns, inputs, |column, x| column.squares += (x - column.mean).powi(2));
+                Ok(())
+            })?;
+        }
+        let (mut shift, mut scale) = (Tensor::zeros(&sample), Tensor::ones(&sample));
+        let places = shift.make_mut().iter_mut().zip(scale.make_mut());
+        for (column, (seen, (shift, scale))) in columns.iter().zip(places).enumerate() {
+            let (by, to) = seen.scale(scaling, n);
+            (*shift, *scale) = (T::of(by), T::of(to));
+            if !(seen.finite && shift.is_finite() && scale.is_finite()) {
                 return Err(DataError::NotFinite { column });
             }
             // Elements may differ by so little that their spread rounds to nothing.
-            if scales[column] == T::zero() {
-                scales[column] = T::one();
+            if *scale == T::zero() {
+                *scale = T::one();
             }
         }
         Ok(Scaler { shift, scale })
+    }
+
+    /// Shift and scale as tensors `shift` and `scale`, to be kept beside the model that takes what was scaled.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{data::Scaler, io::StateDict};
+    /// let path = std::env::temp_dir().join(format!("nn-scaler-{}.safetensors", std::process::id()));
+    /// let scaler = Scaler::fit_standard(&tensor![[1.0, 10.0], [3.0, 10.0]])?;
+    /// scaler.state().write(&path)?;
+    /// assert_eq!(Scaler::from_state(&StateDict::read(&path)?)?, scaler);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn state(&self) -> StateDict {
+        let mut state = StateDict::new();
+        state.insert("shift", self.shift.clone());
+        state.insert("scale", self.scale.clone());
+        state
+    }
+
+    /// The scaler of a [`state`](Scaler::state), in numbers of this type.
+    ///
+    /// # Errors
+    /// If one of the two tensors is missing, they differ in shape, or a number is not finite or a scale is 0.
+    pub fn from_state(state: &StateDict) -> Result<Self, DataError> {
+        let wrong = |problem: String| DataError::NoScaler { problem };
+        let tensor = |name: &str| {
+            let found = state.get(name).ok_or_else(|| wrong(format!("there is no tensor {name:?}")))?;
+            Ok::<_, DataError>(found.to::<T>())
+        };
+        let (shift, scale) = (tensor("shift")?, tensor("scale")?);
+        if shift.shape() != scale.shape() {
+            return Err(wrong(format!("shift has shape {:?} and scale {:?}", shift.shape(), scale.shape())));
+        }
+        let sound = shift.iter().all(T::is_finite) && scale.iter().all(|x| x.is_finite() && x != T::zero());
+        if sound { Ok(Scaler { shift, scale }) } else { Err(wrong("a number is not finite, or a scale is 0".into())) }
     }
 
     /// `(x - shift) / scale`, for samples `[n, …]`.
@@ -108,7 +225,9 @@ impl<T: Float> Scaler<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Batch, Mapped, TensorDataset};
     use super::*;
+    use crate::loss::Target;
     use autograd::{Rng, tensor};
 
     #[test]
@@ -119,6 +238,47 @@ mod tests {
         assert!(y.square().mean_axes(0).iter().all(|v| (v - 1.0).abs() < 1e-12));
         let y = Scaler::fit_min_max(&x).unwrap().apply(&x).unwrap();
         assert_eq!((y.min_axes(0), y.max_axes(0)), (Tensor::zeros(&[2, 3]), Tensor::ones(&[2, 3])));
+    }
+
+    /// The same rule over all batches as over all samples, and nothing of one batch is taken for the whole.
+    #[test]
+    fn batch_by_batch() {
+        let x = Tensor::<f32>::randn(&[57, 2, 3], &mut Rng::new(4)) * 3.0 + 1e4;
+        let data = TensorDataset::new(x.clone(), Target::Labels((0..57).collect())).unwrap();
+        for size in [1, 10, 57, 100] {
+            let [standard, range] =
+                [Scaling::Standard, Scaling::MinMax].map(|s| Scaler::fit_dataset(&data, s, size).unwrap());
+            assert_eq!((standard, range), (Scaler::fit_standard(&x).unwrap(), Scaler::fit_min_max(&x).unwrap()));
+        }
+        assert!(matches!(Scaler::fit_dataset(&data, Scaling::MinMax, 0), Err(DataError::BatchSize)));
+        let bent = Mapped::new(&data, |batch: Batch<f32>| {
+            let n = batch.inputs.shape()[0];
+            let inputs = batch.inputs.reshape(&if n == 10 { [n, 6] } else { [n * 3, 2] });
+            Ok(Batch { inputs, ..batch })
+        });
+        assert!(matches!(Scaler::fit_dataset(&bent, Scaling::MinMax, 10), Err(DataError::Parts { .. })));
+    }
+
+    #[test]
+    fn states_that_are_none() {
+        let state = |shift: Tensor<f64>, scale: Tensor<f64>| {
+            let mut state = StateDict::new();
+            state.insert("shift", shift);
+            state.insert("scale", scale);
+            Scaler::<f32>::from_state(&state)
+        };
+        assert_eq!(state(tensor![1.0], tensor![2.0]).unwrap().apply(&tensor![[5.0f32]]).unwrap(), tensor![[2.0f32]]);
+        let broken = [
+            (tensor![1.0], tensor![1.0, 2.0], "shift has shape [1] and scale [2]"),
+            (tensor![1e300], tensor![1.0], "not finite"),
+            (tensor![f64::NAN], tensor![1.0], "not finite"),
+            (tensor![1.0], tensor![0.0], "a scale is 0"),
+        ];
+        for (shift, scale, saying) in broken {
+            assert!(state(shift, scale).unwrap_err().to_string().contains(saying));
+        }
+        let error = Scaler::<f64>::from_state(&StateDict::new()).unwrap_err().to_string();
+        assert_eq!(error, "these tensors are no scaler: there is no tensor \"shift\"");
     }
 
     #[test]

@@ -59,10 +59,10 @@ impl<T: Float> TensorDataset<T> {
     /// many labels.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, DataError> {
         let (pixels, labels) = (io::read_idx_as::<T>(images.as_ref())?, io::read_idx(labels)?);
-        let (&[n, height, width], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
+        let (&[_, _, _], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
             return Err(DataError::Pictures { images: pixels.shape().to_vec(), labels: labels.shape().to_vec() });
         };
-        Self::new(pixels.reshape(&[n, 1, height, width]) / T::of(255.0), Target::Labels(labels.clone()))
+        Self::new(as_pictures(pixels), Target::Labels(labels.clone()))
     }
 
     /// All inputs, `[n, …]`.
@@ -151,6 +151,11 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
         within(indices, self.len())?;
         Ok(Batch { inputs: rows(&self.inputs, indices), targets: target_rows(&self.targets, indices) })
     }
+}
+
+/// Pixels `[n, height, width]` as pictures of one channel, a byte of 255 being 1.
+pub(super) fn as_pictures<T: Float>(pixels: Tensor<T>) -> Tensor<T> {
+    pixels.unsqueeze(1) / T::of(255.0)
 }
 
 /// Targets whose elements stand in a row, with weights that are weights.

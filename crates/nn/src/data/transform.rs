@@ -31,6 +31,14 @@ impl<T: Float, F: Fn(Tensor<T>, &mut Rng) -> Result<Tensor<T>, DataError> + Send
 }
 
 /// `(x - mean) / std`, channel by channel.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::data::{Normalize, Transform};
+/// let normalize = Normalize { mean: vec![1.0], std: vec![2.0] };
+/// assert_eq!(normalize.apply(tensor![[[1.0, 5.0]]], &mut Rng::new(0))?, tensor![[[0.0, 2.0]]]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalize {
     /// For each channel.
@@ -53,6 +61,15 @@ impl<T: Float> Transform<T> for Normalize {
 }
 
 /// A piece of the image at a random place, after zeros were put around it.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::data::{RandomCrop, Transform};
+/// let whole = tensor![[[1.0, 2.0, 3.0]]];
+/// let piece = RandomCrop { size: [1, 2], padding: 0 }.apply(whole, &mut Rng::new(0))?;
+/// assert!(piece == tensor![[[1.0, 2.0]]] || piece == tensor![[[2.0, 3.0]]]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomCrop {
     /// Height and width of the piece.
@@ -88,6 +105,14 @@ impl<T: Float> Transform<T> for RandomCrop {
 }
 
 /// Left and right exchanged, with some probability.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::data::{HorizontalFlip, Transform};
+/// let flipped = HorizontalFlip { probability: 1.0 }.apply(tensor![[[1.0, 2.0]]], &mut Rng::new(0))?;
+/// assert_eq!(flipped, tensor![[[2.0, 1.0]]]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct HorizontalFlip {
     /// From 0, never, to 1, always.
@@ -103,6 +128,15 @@ impl<T: Float> Transform<T> for HorizontalFlip {
 
 /// Turned about its middle, made larger or smaller, and moved, each by an amount drawn at random; in between pixels,
 /// weighted by distance; 0 outside.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::data::{RandomAffine, Transform};
+/// let larger = RandomAffine { scale: [2.0, 2.0], ..RandomAffine::rotation(0.0) };
+/// let x = tensor![[[0.0, 4.0, 8.0]]];
+/// assert_eq!(larger.apply(x, &mut Rng::new(0))?, tensor![[[2.0, 4.0, 6.0]]]);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct RandomAffine {
     /// The largest angle to either side, in degrees.
@@ -159,6 +193,14 @@ fn neighbours(y: f64, x: f64) -> impl Iterator<Item = (f64, f64, f64)> {
 }
 
 /// A square of zeros about a random pixel, cut off at the borders (DeVries and Taylor, 2017).
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::data::{Cutout, Transform};
+/// let blotted = Cutout { size: 1 }.apply(tensor![[[1.0, 1.0, 1.0]]], &mut Rng::new(0))?;
+/// assert_eq!(blotted.sum().item(), 2.0);
+/// # Ok::<(), nn::data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cutout {
     /// The square's side.

@@ -83,6 +83,16 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
 /// How much each query `[…, L, E]` makes of each key `[…, S, E]`, `softmax(q kᵀ · scale + mask)`, of shape `[…, L, S]`: what
 /// [`scaled_dot_product_attention`] mixes the values by.
 ///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::{AttentionOptions, attention_weights};
+/// let tape = Tape::<f64>::new();
+/// let q = tape.var([[0.0], [0.0]]);
+/// let mask = Some(tape.constant([[0.0, f64::NEG_INFINITY], [0.0, 0.0]]));
+/// let weights = attention_weights(q, q, AttentionOptions { mask, ..AttentionOptions::default() })?;
+/// assert_eq!(weights.value(), tensor![[1.0, 0.0], [0.5, 0.5]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit, or there is a mask and attention is causal: one mask can say both.
 #[track_caller]

@@ -141,6 +141,13 @@ pub fn group_norm<'t, T: Float>(
 /// Each channel of each sample of `[N, C, …]` normalised by itself, then `· weight + bias`. Source: Ulyanov, Vedaldi and
 /// Lempitsky, *Instance normalization* (2016).
 ///
+/// ```
+/// use autograd::Tape;
+/// let tape = Tape::<f64>::new();
+/// let y = nn::functional::instance_norm(tape.var([[[1.0, 3.0], [70.0, 50.0]]]), None, None, 0.0)?;
+/// assert_eq!(y.value(), autograd::tensor![[[-1.0, 1.0], [1.0, -1.0]]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If there are not two axes and more, a channel of a sample has but one element (which would be its own mean), or weight or
 /// bias are not `[C]`.
@@ -164,6 +171,12 @@ pub fn instance_norm<'t, T: Float>(
 }
 
 /// What [`batch_norm`] may be told: PyTorch's numbers by default.
+///
+/// ```
+/// use nn::functional::BatchNormOptions;
+/// let options = BatchNormOptions { training: true, ..BatchNormOptions::default() };
+/// assert_eq!((options.momentum, options.eps), (0.1, 1e-5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchNormOptions {
     /// Whether the statistics are those of the batch, rather than the running ones.

@@ -2,8 +2,7 @@
 
 use super::atomic::Temporary;
 use super::dtype::{Layout, Reading};
-use super::idx::Opened;
-use super::source::Source;
+use super::source::{Opened, Source};
 use super::{IoError, idx, npy, safetensors};
 use autograd::{Element, Float, Tensor};
 use std::fs::File;
@@ -54,7 +53,7 @@ impl ArrayFile {
     /// # Errors
     /// As [`read_idx`](super::read_idx).
     pub fn idx(path: impl AsRef<Path>) -> Result<Self, IoError> {
-        match idx::open(path.as_ref())? {
+        match Opened::at(path.as_ref(), idx::FORMAT)? {
             Opened::Plain(mut source) => {
                 let layout = idx::layout(&mut source)?;
                 Self::new(source, layout)

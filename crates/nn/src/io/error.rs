@@ -61,12 +61,6 @@ pub struct StateError {
     pub unfit: Vec<(String, String)>,
 }
 
-impl StateError {
-    pub(super) fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.unfit.is_empty()
-    }
-}
-
 impl std::error::Error for StateError {}
 
 /// One line for each kind of fault.
@@ -79,5 +73,40 @@ impl Display for StateError {
             }
         }
         self.unfit.iter().try_for_each(|(name, why)| write!(f, "\n  {name}: {why}"))
+    }
+}
+
+/// What of a model and a [`StateDict`](super::StateDict) does not match: see [`load_matching`](crate::load_matching).
+/// Printing shows a line for each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unmatched {
+    /// Names and shapes that the model has and the dictionary lacks, in the model's order.
+    pub missing: Vec<(String, Vec<usize>)>,
+    /// Names and shapes that the dictionary has and the model lacks, in the dictionary's order.
+    pub unexpected: Vec<(String, Vec<usize>)>,
+    /// Names that both have, with why the tensor is not taken, in the model's order.
+    pub unfit: Vec<(String, String)>,
+}
+
+impl Unmatched {
+    /// Whether all matches.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.unfit.is_empty()
+    }
+}
+
+impl Display for Unmatched {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        for (kind, tensors) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
+            tensors.iter().try_for_each(|(name, shape)| writeln!(f, "{kind}: {name} {shape:?}"))?;
+        }
+        self.unfit.iter().try_for_each(|(name, why)| writeln!(f, "{name}: {why}"))
+    }
+}
+
+impl From<Unmatched> for StateError {
+    fn from(Unmatched { missing, unexpected, unfit }: Unmatched) -> Self {
+        let names = |tensors: Vec<(String, Vec<usize>)>| tensors.into_iter().map(|(name, _)| name).collect();
+        StateError { missing: names(missing), unexpected: names(unexpected), unfit }
     }
 }

@@ -2,17 +2,13 @@
 //! big-endian (Y. LeCun, <http://yann.lecun.com/exdb/mnist/>). Often compressed with gzip, which is seen and unpacked.
 
 use super::dtype::{Dtype, Layout, Order};
-use super::source::Source;
+use super::source::{Opened, Source};
 use super::{AnyTensor, IoError};
 use autograd::{Float, Tensor};
-use flate2::read::MultiGzDecoder;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 pub(super) const FORMAT: &str = "IDX";
-/// How a file compressed with gzip begins.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads an IDX file, compressed or not: whole numbers as `i64`, others as `f32` or `f64`.
 ///
@@ -32,6 +28,13 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
 
 /// The same as floating-point numbers, without integers of eight bytes in between.
 ///
+/// ```
+/// let path = std::env::temp_dir().join(format!("nn-idx-as-{}", std::process::id()));
+/// std::fs::write(&path, [0, 0, 8, 1, 0, 0, 0, 2, 7, 200])?; // two bytes
+/// assert_eq!(nn::io::read_idx_as::<f32>(&path)?, autograd::tensor![7.0f32, 200.0]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// # Errors
 /// As [`read_idx`].
 pub fn read_idx_as<T: Float>(path: impl AsRef<Path>) -> Result<Tensor<T>, IoError> {
@@ -43,34 +46,11 @@ fn read<E>(
     path: &Path,
     numbers: impl FnOnce(&Layout, &mut Source<Box<dyn Read>>) -> Result<E, IoError>,
 ) -> Result<E, IoError> {
-    let mut source = match open(path)? {
-        Opened::Plain(file) => file.boxed(),
-        Opened::Packed(source) => source,
-    };
+    let mut source = Opened::at(path, FORMAT)?.boxed();
     let layout = layout(&mut source)?;
     let numbers = numbers(&layout, &mut source)?;
     source.finish()?;
     Ok(numbers)
-}
-
-/// A file at its first byte: its own, or of what it unpacks to.
-pub(super) enum Opened {
-    Plain(Source<File>),
-    Packed(Source<Box<dyn Read>>),
-}
-
-pub(super) fn open(path: &Path) -> Result<Opened, IoError> {
-    let mut file = Source::open(path, FORMAT)?;
-    let length = file.left();
-    let compressed = length >= 2 && file.bytes()? == GZIP;
-    file.seek(0)?;
-    Ok(match compressed {
-        true => {
-            let unpacked = Box::new(MultiGzDecoder::new(file.into_file()));
-            Opened::Packed(Source::unpacking(unpacked, length, path, FORMAT))
-        }
-        false => Opened::Plain(file),
-    })
 }
 
 /// The header of an IDX file.

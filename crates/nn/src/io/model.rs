@@ -1,6 +1,6 @@
 //! A model's parameters and buffers as a [`StateDict`], and back.
 
-use super::{AnyTensor, IoError, StateDict, StateError};
+use super::{AnyTensor, IoError, StateDict, StateError, Unmatched};
 use crate::{Param, Parameters};
 use autograd::{Float, Tensor};
 use std::collections::HashSet;
@@ -43,25 +43,67 @@ pub fn load_state_dict<T: Float>(
     model: &mut (impl Parameters<T> + ?Sized),
     dict: &StateDict,
 ) -> Result<(), StateError> {
-    let (mut error, mut known, mut values) = (StateError::default(), HashSet::new(), Vec::new());
+    let (values, unmatched) = matched(model, dict);
+    if !unmatched.is_empty() {
+        return Err(unmatched.into());
+    }
+    set(model, values);
+    Ok(())
+}
+
+/// Gives a model those values in a dictionary that have a name and a shape of its own, and says what was left: PyTorch's
+/// `strict=False`, for a model of which a part was trained elsewhere. Parameters that nothing was found for stay as they are.
+///
+/// ```
+/// use nn::io::StateDict;
+/// use nn::layer::{Linear, Sequential};
+/// let rng = &mut autograd::Rng::new(1);
+/// let network = |classes, rng: &mut _| Sequential::<f32>::new().then(Linear::new(8, 4, rng)).then(Linear::new(4, classes, rng));
+/// let (trained, mut other) = (network(10, rng), network(3, rng));
+/// let left = nn::load_matching(&mut other, &nn::state_dict(&trained));
+/// assert_eq!(left.to_string(), "\
+/// 1.weight: the model has shape [3, 4] and the file [10, 4]
+/// 1.bias: the model has shape [3] and the file [10]
+/// ");
+/// assert_eq!(nn::state_dict(&other).get("0.weight"), nn::state_dict(&trained).get("0.weight"));
+///
+/// // The first layer alone, under the name that it has in a model of one layer.
+/// let mut dict = nn::state_dict(&trained);
+/// dict.retain(|name, _| name.starts_with("0."));
+/// dict.rename(|name| name.replace("0.", ""))?;
+/// nn::load_state_dict(&mut Linear::<f32>::new(8, 4, rng), &dict)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load_matching<T: Float>(model: &mut (impl Parameters<T> + ?Sized), dict: &StateDict) -> Unmatched {
+    let (values, unmatched) = matched(model, dict);
+    set(model, values);
+    unmatched
+}
+
+/// For each parameter of a model, in order, its value in the dictionary, if there is one; and all that differs.
+fn matched<T: Float>(model: &(impl Parameters<T> + ?Sized), dict: &StateDict) -> (Vec<Option<Tensor<T>>>, Unmatched) {
+    let (mut left, mut known, mut values) = (Unmatched::default(), HashSet::new(), Vec::new());
     model.visit(&mut crate::Path::default(), &mut |name, param| {
         known.insert(name.to_owned());
-        match dict.get(name).map(|stored| fitted(param, stored)) {
-            None => error.missing.push(name.to_owned()),
-            Some(Err(why)) => error.unfit.push((name.to_owned(), why)),
-            Some(Ok(value)) => values.push(value),
-        }
+        values.push(match dict.get(name).map(|stored| fitted(param, stored)) {
+            None => {
+                left.missing.push((name.to_owned(), param.value().shape().to_vec()));
+                None
+            }
+            Some(fitted) => fitted.map_err(|why| left.unfit.push((name.to_owned(), why))).ok(),
+        });
     });
-    let unexpected = dict.iter().map(|(name, _)| name).filter(|name| !known.contains(*name));
-    error.unexpected = unexpected.map(str::to_owned).collect();
-    if !error.is_empty() {
-        return Err(error);
-    }
+    let unexpected = dict.iter().filter(|(name, _)| !known.contains(*name));
+    left.unexpected = unexpected.map(|(name, tensor)| (name.to_owned(), tensor.shape().to_vec())).collect();
+    (values, left)
+}
+
+/// Gives each parameter its value, if there is one.
+fn set<T: Float>(model: &mut (impl Parameters<T> + ?Sized), values: Vec<Option<Tensor<T>>>) {
     let mut values = values.into_iter();
     model.visit_mut(&mut crate::Path::default(), &mut |_, param| {
-        param.set(values.next().expect("both visits go the same way"));
+        values.next().expect("both visits go the same way").into_iter().for_each(|value| param.set(value));
     });
-    Ok(())
 }
 
 /// The stored tensor as this parameter's value, or why it cannot be.
@@ -80,6 +122,14 @@ fn fitted<T: Float>(param: &Param<T>, stored: &AnyTensor) -> Result<Tensor<T>, S
 
 /// Writes a model's parameters and buffers as safetensors under PyTorch's names, [atomically](super::write_atomically).
 ///
+/// ```
+/// use nn::layer::Linear;
+/// let path = std::env::temp_dir().join(format!("nn-save-{}.safetensors", std::process::id()));
+/// nn::save(&Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), &path)?;
+/// assert_eq!(nn::io::StateDict::read(&path)?.get("bias").unwrap().shape(), [2]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// # Errors
 /// If the file cannot be written. Then what was there before is still there.
 pub fn save<T: Float>(model: &(impl Parameters<T> + ?Sized), path: impl AsRef<Path>) -> Result<(), IoError> {
@@ -88,6 +138,16 @@ pub fn save<T: Float>(model: &(impl Parameters<T> + ?Sized), path: impl AsRef<Pa
 
 /// Gives a model the values in a safetensors file, by name, as [`load_state_dict`] does.
 ///
+/// ```
+/// use nn::layer::Linear;
+/// let path = std::env::temp_dir().join(format!("nn-load-{}.safetensors", std::process::id()));
+/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut autograd::Rng::new(2)));
+/// nn::save(&trained, &path)?;
+/// nn::load(&mut fresh, &path)?;
+/// assert_eq!(fresh.weight.value(), trained.weight.value());
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// # Errors
 /// If the file cannot be read, is not sound, or holds other tensors than the model has. The model is as it was.
 pub fn load<T: Float>(model: &mut (impl Parameters<T> + ?Sized), path: impl AsRef<Path>) -> Result<(), IoError> {

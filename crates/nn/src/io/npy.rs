@@ -31,6 +31,16 @@ const TYPES: [(&str, Dtype); 12] = [
 /// Reads an array that NumPy's `save` wrote: booleans, whole numbers (as `i64`) and real ones, of either byte order, in
 /// C's or Fortran's order of elements.
 ///
+/// ```
+/// use autograd::tensor;
+/// let path = std::env::temp_dir().join(format!("nn-read-npy-{}.npy", std::process::id()));
+/// let header = "{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}";
+/// let bytes = [b"\x93NUMPY\x01\0", &[header.len() as u8, 0][..], header.as_bytes(), &[1, 0, 0, 7]].concat();
+/// std::fs::write(&path, bytes)?;
+/// assert_eq!(nn::io::read_npy(&path)?, tensor![256_i64, 7].into());
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// # Errors
 /// If the file cannot be read, is not sound, or holds objects, complex numbers, text or records.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {

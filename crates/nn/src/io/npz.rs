@@ -14,21 +14,30 @@ impl StateDict {
     /// Reads the arrays of a file that NumPy's `savez` or `savez_compressed` wrote. Needs the feature `npz`.
     ///
     /// # Errors
-    /// If the file cannot be read or is not sound, or an array is not one that [`read_npy`](super::read_npy) takes.
+    /// If the file cannot be read or is not sound, two arrays have one name or share bytes, or an array is not one that
+    /// [`read_npy`](super::read_npy) takes.
     pub fn read_npz(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let (path, file) = (path.as_ref(), Source::open(path.as_ref(), FORMAT)?);
         let length = file.left();
-        let fault = |problem: String| IoError::Format { path: path.into(), format: FORMAT, at: 0, problem };
-        let mut archive =
-            ZipArchive::new(BufReader::new(file.into_file())).map_err(|error| fault(error.to_string()))?;
+        let fault = |at, problem: String| IoError::Format { path: path.into(), format: FORMAT, at, problem };
+        // An archive is read from its end, where it says what is in it.
+        let archive = ZipArchive::new(BufReader::new(file.into_file()));
+        let mut archive = archive.map_err(|error| fault(length, format!("its end: {error}")))?;
+        // What one entry can unpack to is bounded by its bytes, so all are by the file's if none counts twice.
+        let sound = archive.validate_header_consistency();
+        sound.map_err(|error| fault(archive.central_directory_start(), format!("the list of its entries: {error}")))?;
         let mut dict = StateDict::new();
         for i in 0..archive.len() {
-            let entry = archive.by_index(i).map_err(|error| fault(format!("entry {i}: {error}")))?;
-            let name = entry.name().map_err(|error| fault(format!("entry {i}: {error}")))?;
-            let name = name.trim_end_matches(".npy").to_owned();
-            let packed = entry.compressed_size().min(length);
+            let listed = archive.by_index_data(i).map(|entry| (entry.central_header_start(), entry.header_start()));
+            let (in_list, start) = listed.map_err(|error| fault(length, error.to_string()))?;
+            let entry = archive.by_index(i).map_err(|error| fault(start, format!("entry {i}: {error}")))?;
+            let name = entry.name().map_err(|error| fault(in_list, format!("entry {i}: {error}")))?.into_owned();
+            let name = name.strip_suffix(".npy").unwrap_or(&name);
+            let packed = entry.compressed_size();
             let array = npy::read(Source::unpacking(entry, packed, path, FORMAT));
-            dict.insert(&*name, array.map_err(|error| error.within(&name))?);
+            if dict.insert(name, array.map_err(|error| error.within(name))?).is_some() {
+                return Err(fault(in_list, format!("{name:?} is there twice")));
+            }
         }
         Ok(dict)
     }

@@ -43,23 +43,22 @@ pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
     let mut source = Source::open(path, FORMAT)?;
     let mut dict = StateDict::new();
     let entries = entries(&mut source, &mut dict.metadata)?;
-    let tensors = tensors(&entries, &mut source)?;
-    entries.into_iter().zip(tensors).for_each(|((name, _), tensor)| drop(dict.insert(name, tensor)));
-    source.finish()?;
+    let mut tensors = Vec::with_capacity(entries.len());
+    for place in in_order(&entries, &source)? {
+        tensors.push((place, entries[place].1.layout.tensor(&mut source)?));
+    }
+    tensors.sort_by_key(|(place, _)| *place);
+    entries.into_iter().zip(tensors).for_each(|((name, _), (_, tensor))| drop(dict.insert(name, tensor)));
     Ok(dict)
 }
 
 /// Goes to one tensor: how it stands, and its number of bytes.
 pub(super) fn find(source: &mut Source<File>, name: &str) -> Result<(Layout, u64), IoError> {
     let entries = entries(source, &mut BTreeMap::new())?;
+    in_order(&entries, source)?;
     let Some((_, entry)) = entries.into_iter().find(|(found, _)| found == name) else {
         return Err(source.fault_at(8, format!("it holds no tensor {name:?}")));
     };
-    if entry.begin > entry.end || entry.end > source.left() {
-        let problem =
-            format!("{name:?} lies at bytes {} to {} of the data and it has {}", entry.begin, entry.end, source.left());
-        return Err(source.fault(problem));
-    }
     source.seek(source.at() + entry.begin)?;
     Ok((entry.layout, entry.end - entry.begin))
 }
@@ -93,27 +92,29 @@ fn entries(
     Ok(entries)
 }
 
-/// All tensors of a header, in its order, read in the order in which they stand in the file.
-fn tensors(entries: &[(String, Entry)], source: &mut Source<File>) -> Result<Vec<AnyTensor>, IoError> {
-    let (start, mut end) = (source.at(), 0);
+/// The order in which the tensors of a header stand in the file: one behind the other from here to its end, each as long
+/// as its shape says, or the file is not sound.
+fn in_order(entries: &[(String, Entry)], source: &Source<File>) -> Result<Vec<usize>, IoError> {
+    let (start, left, mut end) = (source.at(), source.left(), 0);
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|&i| (entries[i].1.begin, entries[i].1.end));
-    let mut tensors = Vec::with_capacity(entries.len());
-    for place in order {
+    for &place in &order {
         let (name, entry) = &entries[place];
         if entry.begin != end {
             let problem = format!("{name:?} begins at byte {} of the data where {end} is due", entry.begin);
-            return Err(source.fault(problem));
+            return Err(source.fault_at(start + end, problem));
         }
-        tensors.push((place, entry.layout.tensor(source)?));
-        end = source.at() - start;
+        let size = entry.layout.size();
+        end += (source.claim(entry.layout.count(source)? as u64, size)? * size) as u64;
         if entry.end != end {
             let problem = format!("{name:?} ends at byte {} of the data where its shape ends at {end}", entry.end);
-            return Err(source.fault(problem));
+            return Err(source.fault_at(start + end, problem));
         }
     }
-    tensors.sort_by_key(|(place, _)| *place);
-    Ok(tensors.into_iter().map(|(_, tensor)| tensor).collect())
+    match end == left {
+        true => Ok(order),
+        false => Err(source.fault_at(start + end.min(left), format!("{end} bytes are declared and {left} follow"))),
+    }
 }
 
 /// What a header says of one tensor.

@@ -3,6 +3,7 @@
 
 use super::IoError;
 use super::atomic::{Temporary, nameless};
+use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ const BLOCK: usize = 1 << 16;
 
 /// A byte of a compressed file unpacks to 1032 at most (RFC 1951: 258 bytes in two bits), and its ends to little more.
 const LARGEST_EXPANSION: u64 = 1032;
+
+/// How a file compressed with gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 pub(crate) struct Source<R> {
     reader: R,
@@ -51,7 +55,7 @@ impl Source<File> {
     }
 
     /// The same, forgetting that it is a file.
-    pub(crate) fn boxed(self) -> Source<Box<dyn Read>> {
+    fn boxed(self) -> Source<Box<dyn Read>> {
         let Source { reader, path, format, at, end, exact, block } = self;
         Source { reader: Box::new(reader), path, format, at, end, exact, block }
     }
@@ -59,6 +63,37 @@ impl Source<File> {
     /// The file itself.
     pub(crate) fn into_file(self) -> File {
         self.reader
+    }
+}
+
+/// A file at its first byte: its own, or of what it unpacks to.
+pub(crate) enum Opened {
+    Plain(Source<File>),
+    Packed(Source<Box<dyn Read>>),
+}
+
+impl Opened {
+    /// Opens a file, compressed with gzip, which is seen, or not.
+    pub(crate) fn at(path: &Path, format: &'static str) -> Result<Self, IoError> {
+        let mut file = Source::open(path, format)?;
+        let length = file.left();
+        let compressed = length >= 2 && file.bytes()? == GZIP;
+        file.seek(0)?;
+        Ok(match compressed {
+            true => {
+                let unpacked = Box::new(MultiGzDecoder::new(file.into_file()));
+                Opened::Packed(Source::unpacking(unpacked, length, path, format))
+            }
+            false => Opened::Plain(file),
+        })
+    }
+
+    /// Either, to be read from front to back.
+    pub(crate) fn boxed(self) -> Source<Box<dyn Read>> {
+        match self {
+            Opened::Plain(file) => file.boxed(),
+            Opened::Packed(source) => source,
+        }
     }
 }
 
@@ -91,6 +126,15 @@ impl<R: Read> Source<R> {
     pub(crate) fn vec(&mut self, n: u64) -> Result<Vec<u8>, IoError> {
         let (n, mut bytes) = (self.claim(n, 1)?, Vec::new());
         self.numbers(n, &mut bytes, |byte: [u8; 1]| Some(byte[0]))?;
+        Ok(bytes)
+    }
+
+    /// All bytes that follow.
+    pub(crate) fn rest(mut self) -> Result<Vec<u8>, IoError> {
+        let mut bytes = Vec::new();
+        let read = self.reader.read_to_end(&mut bytes);
+        self.at += bytes.len() as u64;
+        read.map_err(|error| self.failed(error))?;
         Ok(bytes)
     }
 

@@ -51,6 +51,49 @@ impl StateDict {
         self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// Keeps the tensors that the function says yes to.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::io::StateDict;
+    /// let mut dict = StateDict::new();
+    /// dict.insert("body.weight", tensor![1.0]);
+    /// dict.insert("head.weight", tensor![2.0]);
+    /// dict.retain(|name, _| !name.starts_with("head."));
+    /// assert_eq!((dict.len(), dict.get("head.weight")), (1, None));
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &AnyTensor) -> bool) {
+        self.entries.retain(|(name, tensor)| keep(name, tensor));
+        self.places = self.entries.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
+    }
+
+    /// Gives every tensor the name that the function makes of its own; the order stays.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::io::StateDict;
+    /// let mut dict = StateDict::new();
+    /// dict.insert("module.weight", tensor![1.0]);
+    /// dict.insert("bias", tensor![2.0]);
+    /// dict.rename(|name| name.trim_start_matches("module.").to_owned())?;
+    /// assert_eq!(dict.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["weight", "bias"]);
+    /// assert!(dict.rename(|_| "same".to_owned()).is_err());
+    /// # Ok::<(), nn::io::NameTaken>(())
+    /// ```
+    /// # Errors
+    /// If two tensors would have one name. The dictionary is as it was then.
+    pub fn rename(&mut self, mut new: impl FnMut(&str) -> String) -> Result<(), NameTaken> {
+        let mut renamed = StateDict { metadata: self.metadata.clone(), ..StateDict::new() };
+        for (name, tensor) in self.iter() {
+            let name = new(name);
+            if renamed.insert(name.clone(), tensor.clone()).is_some() {
+                return Err(NameTaken { name });
+            }
+        }
+        *self = renamed;
+        Ok(())
+    }
+
     /// Number of tensors.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -78,6 +121,14 @@ impl StateDict {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
         super::safetensors::write(self, path.as_ref())
     }
+}
+
+/// Two tensors of a [`StateDict`] cannot have one name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two tensors would be called {name:?}")]
+pub struct NameTaken {
+    /// The name.
+    pub name: String,
 }
 
 /// The same tensors and notes, in whatever order.

@@ -1,7 +1,8 @@
 //! Activations: the functions between the layers.
 
-use crate::{Mode, Module, Noise, Param, Pass, parameters};
-use autograd::{Float, Tensor, Var};
+use crate::init::Nonlinearity;
+use crate::{Module, Pass, parameters};
+use autograd::{Float, Var};
 
 /// The activations: name, PyTorch-like settings, and what they do to `x`.
 macro_rules! activations {
@@ -149,6 +150,29 @@ activations! {
     } => |x| x.glu(axis);
 }
 
+/// What first weights are to reckon with: [`Nonlinearity::gain`] is the gain of each activation. What goes like max(x, 0) far
+/// from 0 counts as ReLU, and what has no gain of its own as linear.
+///
+/// ```
+/// use nn::{init::Nonlinearity, layer::Activation};
+/// assert_eq!(Nonlinearity::from(Activation::Gelu).gain(), 2f64.sqrt());
+/// assert_eq!(Nonlinearity::from(Activation::Tanh).gain(), 5.0 / 3.0);
+/// ```
+impl From<Activation> for Nonlinearity {
+    fn from(activation: Activation) -> Self {
+        use Activation::*;
+        match activation {
+            Relu | Relu6 | Elu { .. } | Celu { .. } | Gelu | GeluTanh | Silu | Mish | Hardswish => Nonlinearity::Relu,
+            Softplus | SoftplusWith { .. } => Nonlinearity::Relu,
+            LeakyRelu { slope } => Nonlinearity::LeakyRelu(slope),
+            Selu => Nonlinearity::Selu,
+            Tanh => Nonlinearity::Tanh,
+            Sigmoid => Nonlinearity::Sigmoid,
+            _ => Nonlinearity::Linear,
+        }
+    }
+}
+
 #[track_caller]
 fn non_negative(lambda: f64) -> f64 {
     assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, and it is {lambda}");
@@ -164,6 +188,8 @@ fn number<T: Float>(x: Var<'_, T>, c: f64) -> Var<'_, T> {
 parameters! { impl[T: Float] Parameters<T> for Activation {} }
 
 impl<T: Float> Module<T> for Activation {
+    /// # Panics
+    /// As [`apply`](Activation::apply) does.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         pass.note(self, self.apply(x))
@@ -172,94 +198,6 @@ impl<T: Float> Module<T> for Activation {
     fn describe(&self) -> String {
         let settings: Vec<String> = self.settings().iter().map(f64::to_string).collect();
         if settings.is_empty() { self.name().into() } else { format!("{}({})", self.name(), settings.join(", ")) }
-    }
-}
-
-/// x where positive, `weight · x` elsewhere, the slope learned: one for all, or one for each channel of `[N, C, …]` (He et
-/// al., 2015). It begins at 0.25.
-///
-/// ```
-/// use autograd::{Tape, tensor};
-/// use nn::{Module, Pass, layer::PRelu};
-/// let tape = Tape::<f64>::new();
-/// let y = PRelu::new(1).forward(tape.constant([2.0, -2.0]), &mut Pass::eval(&tape));
-/// assert_eq!(y.value(), tensor![2.0, -0.5]);
-/// ```
-#[derive(Debug, Clone)]
-pub struct PRelu<T: Float> {
-    /// `[1]` or `[C]`
-    pub weight: Param<T>,
-}
-
-parameters! { impl[T: Float] Parameters<T> for PRelu<T> { weight } }
-
-impl<T: Float> PRelu<T> {
-    /// With one slope, or one for each of so many channels.
-    pub fn new(slopes: usize) -> Self {
-        PRelu { weight: Param::new(Tensor::full(&[slopes], T::of(0.25))) }
-    }
-}
-
-impl<T: Float> Module<T> for PRelu<T> {
-    /// # Panics
-    /// If there are several slopes, and not as many channels.
-    #[track_caller]
-    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let (slopes, shape) = (self.weight.value().len(), x.shape());
-        let fits = slopes == 1 || shape.get(1) == Some(&slopes);
-        assert!(fits, "PRelu: {slopes} slopes for an input of shape {shape:?}");
-        let mut wide = vec![1; shape.len().saturating_sub(1)];
-        wide.first_mut().into_iter().for_each(|channels| *channels = slopes);
-        let y = x.prelu(pass.var(&self.weight).reshape(&wide));
-        pass.note(self, y)
-    }
-
-    fn describe(&self) -> String {
-        format!("PRelu({})", self.weight.value().len())
-    }
-}
-
-/// x where positive, `slope · x` elsewhere, each slope drawn from a range in training and its middle in eval mode (Xu et al.,
-/// 2015).
-///
-/// ```
-/// use autograd::{Tape, tensor};
-/// use nn::{Module, Pass, layer::RRelu};
-/// let tape = Tape::<f64>::new();
-/// let y = RRelu { lower: 0.25, upper: 0.75 }.forward(tape.constant([2.0, -2.0]), &mut Pass::eval(&tape));
-/// assert_eq!(y.value(), tensor![2.0, -1.0]);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RRelu {
-    /// The smallest slope there may be: ⅛ unless told.
-    pub lower: f64,
-    /// What all slopes are below: ⅓ unless told.
-    pub upper: f64,
-}
-
-impl Default for RRelu {
-    fn default() -> Self {
-        RRelu { lower: 1.0 / 8.0, upper: 1.0 / 3.0 }
-    }
-}
-
-parameters! { impl[T: Float] Parameters<T> for RRelu {} }
-
-impl<T: Float> Module<T> for RRelu {
-    #[track_caller]
-    fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let y = match pass.mode() {
-            Mode::Eval => x.leaky_relu((self.lower + self.upper) / 2.0),
-            Mode::Train => {
-                let slopes = pass.noise(&x.shape(), Noise::Uniform) * T::of(self.upper - self.lower);
-                x.prelu(slopes + T::of(self.lower))
-            }
-        };
-        pass.note(self, y)
-    }
-
-    fn describe(&self) -> String {
-        format!("RRelu({}, {})", self.lower, self.upper)
     }
 }
 
@@ -290,9 +228,6 @@ mod tests {
             check_module(&mut f.clone(), &x);
         }
         check_module(&mut Activation::LogSoftmax { axis: -2 }, &x);
-        check_module(&mut PRelu::new(1), &x);
-        check_module(&mut PRelu::new(4), &x);
-        check_module(&mut RRelu::default(), &x);
     }
 
     #[test]
@@ -334,16 +269,6 @@ mod tests {
         assert_eq!(describe(Activation::Relu), "Relu");
         assert_eq!(describe(Activation::Softmax { axis: -1 }), "Softmax(-1)");
         assert_eq!(describe(Activation::Hardtanh { min: -1.0, max: 2.5 }), "Hardtanh(-1, 2.5)");
-    }
-
-    #[test]
-    fn slopes_are_drawn_anew_within_their_range() {
-        let tape = Tape::<f64>::new();
-        let x = tape.constant(Tensor::full(&[100], -1.0));
-        let mut pass = Pass::train(&tape, autograd::Rng::new(2));
-        let mut draw = || RRelu::default().forward(x, &mut pass).value();
-        let (a, b) = (draw(), draw());
-        assert!(a != b && a.iter().all(|y| (-1.0 / 3.0..=-0.125).contains(&y)));
     }
 
     #[test]

@@ -7,7 +7,20 @@ use crate::{Module, Noise, Param, Pass, parameters};
 use autograd::{Error, Float, Result, Rng, Tensor, Var};
 
 /// What keys a query may not see. Masks are numbers added to the scores, on the tape: 0 leaves a key as it is, -inf hides
-/// it. `Tensor<bool>::…` becomes one by `zeros.masked_fill(&hidden, f64::NEG_INFINITY)`.
+/// it.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor, tensor};
+/// use nn::{Pass, layer::{Masks, MultiheadAttention}};
+/// let hidden: Tensor<bool> = tensor![[false, false, true]]; // the last of three keys, in a batch of one
+/// let tape = Tape::<f64>::new();
+/// let keys = tape.constant(hidden.map(|hidden| if hidden { f64::NEG_INFINITY } else { 0.0 }));
+/// let layer = MultiheadAttention::new(4, 2, &mut Rng::new(0)).batch_first();
+/// let x = tape.constant(Tensor::ones(&[1, 3, 4]));
+/// let masks = Masks { keys: Some(keys), ..Masks::causal() };
+/// let (_, weights) = layer.attend_with_weights([x, x, x], masks, &mut Pass::eval(&tape));
+/// assert_eq!(weights.value().slice_axis(1, 0..1), tensor![[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]]]);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Masks<'t, T: Float> {
     /// For each query and key, `[queries, keys]`, or anything that broadcasts to `[batch, heads, queries, keys]`.
@@ -163,6 +176,9 @@ impl<T: Float> MultiheadAttention<T> {
     }
 
     /// As [`attend_with_weights`](Self::attend_with_weights), or what is wrong with the shapes.
+    ///
+    /// # Errors
+    /// If queries, keys and values have not the layer's widths, or not one batch, or a mask does not broadcast to the scores.
     #[track_caller]
     pub fn try_attend<'t>(
         &self,

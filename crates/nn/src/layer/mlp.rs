@@ -7,7 +7,8 @@ use autograd::{Float, Rng};
 /// A builder of dense networks: `Mlp::new(&[64, 32, 10])` is 64 inputs, 32 hidden units, 10 outputs.
 ///
 /// After each hidden layer come batch normalization (if asked for), the activation, and dropout (if asked for); the last
-/// layer has neither. Weights begin as fits the activation: He's for ReLU and its kin, Xavier's for the others; biases 0.
+/// layer has neither. Weights begin as fits the activation, by the [`Nonlinearity`] that it is: He's for ReLU and its kin
+/// (ELU, GELU, SiLU, Mish, softplus, …), LeCun's for SELU, Xavier's for the others; biases 0.
 ///
 /// ```
 /// use nn::layer::{Activation, Mlp};
@@ -97,13 +98,11 @@ impl Mlp {
     }
 
     fn usual_init(&self) -> Init {
-        match self.activation {
-            Activation::Relu | Activation::Elu { .. } | Activation::Silu | Activation::Softplus => {
-                Init::kaiming_uniform(Nonlinearity::Relu.gain(), Fan::In)
-            }
-            Activation::LeakyRelu { slope } => Init::kaiming_uniform(Nonlinearity::LeakyRelu(slope).gain(), Fan::In),
-            Activation::Tanh => Init::xavier_uniform(Nonlinearity::Tanh.gain()),
-            _ => Init::xavier_uniform(1.0),
+        match Nonlinearity::from(self.activation) {
+            kin @ (Nonlinearity::Relu | Nonlinearity::LeakyRelu(_)) => Init::kaiming_uniform(kin.gain(), Fan::In),
+            // What keeps mean and variance needs a variance of 1 / in, not PyTorch's gain.
+            Nonlinearity::Selu => Init::lecun_normal(),
+            other => Init::xavier_uniform(other.gain()),
         }
     }
 }
@@ -135,6 +134,25 @@ mod tests {
         };
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
+    }
+
+    /// Depth neither blows a signal up nor lets it die, whatever the function between the layers.
+    #[test]
+    fn weights_fit_the_activation() {
+        let x = autograd::Tensor::<f64>::randn(&[64, 128], &mut Rng::new(1));
+        let kin =
+            ["Relu", "Relu6", "LeakyRelu", "Elu", "Celu", "Selu", "Gelu", "GeluTanh", "Silu", "Mish", "Hardswish"];
+        for f in Activation::ALL.iter().filter(|f| kin.contains(&f.name()) || f.name() == "Tanh") {
+            let tape = autograd::Tape::new();
+            let model = Mlp::new(&[128; 9]).activation(*f).build();
+            let y = crate::Module::forward(&model, tape.constant(x.clone()), &mut crate::Pass::eval(&tape));
+            let size = y.value().square().mean().item().sqrt();
+            assert!((0.05..5.0).contains(&size), "{f:?}: {size}");
+        }
+        let init = |f| Mlp::new(&[2, 2, 2]).activation(f).usual_init();
+        assert_eq!(init(Activation::Gelu), init(Activation::Relu));
+        assert_eq!(init(Activation::Sigmoid), Init::xavier_uniform(1.0));
+        assert_eq!(init(Activation::Tanh), Init::xavier_uniform(5.0 / 3.0));
     }
 
     #[test]

@@ -15,10 +15,11 @@ mod recurrent;
 mod reshape;
 mod residual;
 mod sequential;
+mod slope;
 mod spatial;
 mod transformer;
 
-pub use activation::{Activation, PRelu, RRelu};
+pub use activation::Activation;
 pub use attention::{Masks, MultiheadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, Running};
 pub use conv::{
@@ -41,6 +42,7 @@ pub use recurrent::{
 pub use reshape::{Flatten, Unflatten};
 pub use residual::Residual;
 pub use sequential::Sequential;
+pub use slope::{PRelu, RRelu};
 pub use spatial::Sizes;
 pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOptions};
 

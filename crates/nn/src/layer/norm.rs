@@ -70,6 +70,14 @@ impl<T: Float> Module<T> for LayerNorm<T> {
 }
 
 /// Root mean square normalisation over the last axes; see [`functional::rms_norm`].
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Module, Pass, layer::RmsNorm};
+/// let tape = Tape::<f64>::new();
+/// let y = RmsNorm::new(&[2]).forward(tape.constant([[3.0, -3.0]]), &mut Pass::eval(&tape));
+/// assert!((y.value() - tensor![[1.0, -1.0]]).abs().max().item() < 1e-12);
+/// ```
 #[derive(Debug, Clone)]
 pub struct RmsNorm<T: Float> {
     /// Of the shape of the normalised axes, or none.
@@ -104,6 +112,14 @@ impl<T: Float> Module<T> for RmsNorm<T> {
 
 /// Normalisation in groups of channels of `[N, C, …]`; see [`functional::group_norm`]. With a group for each channel it is
 /// instance normalisation.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Module, Pass, layer::GroupNorm};
+/// let tape = Tape::<f64>::new();
+/// let y = GroupNorm::new(2, 4).forward(tape.constant([[1.0, 3.0, 70.0, 50.0]]), &mut Pass::eval(&tape));
+/// assert!((y.value() - tensor![[-1.0, 1.0, 1.0, -1.0]]).abs().max().item() < 1e-5);
+/// ```
 #[derive(Debug, Clone)]
 pub struct GroupNorm<T: Float> {
     /// `[C]`, or none

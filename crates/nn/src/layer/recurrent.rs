@@ -40,6 +40,13 @@ impl<T: Float> Direction<T> {
 }
 
 /// What recurrent layers may be told: settings to change with `..`.
+///
+/// ```
+/// use nn::layer::{Gru, RecurrentOptions};
+/// let options = RecurrentOptions { layers: 2, bias: false, ..RecurrentOptions::default() };
+/// let gru = Gru::<f32>::with(3, 5, options, &mut autograd::Rng::new(0));
+/// assert_eq!(nn::names(&gru), ["weight_ih_l0", "weight_hh_l0", "weight_ih_l1", "weight_hh_l1"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecurrentOptions {
     /// How many layers, each reading the outputs of the one before: 1 unless told.
@@ -146,6 +153,10 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
     }
 
     /// As [`run`](Recurrent::run), or what is wrong with the shapes.
+    ///
+    /// # Errors
+    /// If the input is no sequence of the layer's inputs with a step, a state is not one for each layer and direction, or
+    /// lengths are not one for each sequence.
     #[track_caller]
     pub fn try_run<'t>(
         &self,

@@ -56,6 +56,8 @@ impl<T: Float> Parameters<T> for Sequential<T> {
 }
 
 impl<T: Float> Module<T> for Sequential<T> {
+    /// # Panics
+    /// If a layer does, as when it does not fit what the one before gave.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut x = x;

@@ -5,6 +5,12 @@ use crate::{Module, Pass, parameters};
 use autograd::{Float, Rng, Var};
 
 /// What a [`TransformerEncoderLayer`] may be told: settings to change with `..`, PyTorch's numbers unless told.
+///
+/// ```
+/// use nn::layer::TransformerOptions;
+/// let small = TransformerOptions { feedforward: 64, norm_first: true, ..TransformerOptions::default() };
+/// assert_eq!((small.dropout, small.eps), (0.1, 1e-5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TransformerOptions {
     /// Units between the two dense layers: 2048.

@@ -4,7 +4,7 @@ use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
 use autograd::{Tensor, tensor};
 use flate2::write::GzEncoder;
-use nn::data::{Augmented, CsvFile, CsvOptions, DataLoader, Dataset, FileDataset, Position, TensorDataset, read_csv};
+use nn::data::{Augmented, DataLoader, Dataset, FileDataset, Position, TensorDataset};
 use nn::io::{AnyTensor, ArrayFile, StateDict, read_idx, read_npy, write_npy};
 use nn::loss::Target;
 use std::fs;
@@ -64,14 +64,113 @@ fn broken_arrays() {
     break_everywhere("packed rows", &packed(&IDX), |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
     refuses(&[&IDX[..], b"more"].concat(), |path| read_idx(path), "the file goes on");
     refuses(&[&packed(&IDX)[..], b"more"].concat(), |path| read_idx(path), "byte 20:");
+    break_everywhere("npy rows", numpy!("c.npy"), |path: &Path| ArrayFile::npy(path)?.rows::<f64>(&[1, 0]));
     break_everywhere("npz", numpy!("several.npz"), |path| StateDict::read_npz(path));
     break_everywhere("stored", numpy!("stored.npz"), |path| StateDict::read_npz(path));
+}
+
+/// Where the headers of an archive's list stand.
+fn listed(archive: &[u8]) -> Vec<usize> {
+    (0..archive.len()).filter(|&at| archive[at..].starts_with(b"PK\x01\x02")).collect()
+}
+
+/// A small archive that would unpack to ever more: its entries share one body, or one holds the next.
+#[test]
+fn archives_that_count_bytes_twice() {
+    let folder = Folder::new("bomb");
+    let path = folder.file("arrays.npz");
+    let mut dict = StateDict::new();
+    dict.insert("a", tensor![1.0, 2.0]);
+    dict.insert("b", tensor![3.0, 4.0]);
+    dict.write_npz(&path).unwrap();
+    let sound = fs::read(&path).unwrap();
+    let &[first, second] = &listed(&sound)[..] else { panic!("two entries are listed") };
+    let read = |path: &Path| StateDict::read_npz(path);
+
+    let mut shared = sound.clone();
+    shared.copy_within(first + 42..first + 46, second + 42); // where the entry begins
+    refuses(&shared, read, &format!("byte {first}: the list of its entries"));
+
+    let mut bomb = sound[..second].to_vec();
+    let names = b"bcdefghijklmnopqrstuvwxyz";
+    for name in names {
+        bomb.extend(&sound[first..second]);
+        let at = bomb.len() - (second - first) + 46;
+        bomb[at] = *name;
+    }
+    let mut end = sound[sound.len() - 22..].to_vec();
+    let size = ((second - first) * (names.len() + 1)) as u32;
+    [8, 10].iter().for_each(|at| end[*at] = names.len() as u8 + 1);
+    end[12..16].copy_from_slice(&size.to_le_bytes());
+    bomb.extend(end);
+    refuses(&bomb, read, &format!("byte {first}: the list of its entries"));
+
+    let mut swallowing = sound.clone();
+    for at in [first + 20, first + 24] {
+        swallowing[at] += 60; // its length, packed and not, into the next entry
+    }
+    refuses(&swallowing, read, &format!("byte {first}: the list of its entries"));
+}
+
+#[test]
+fn names_in_archives() {
+    let folder = Folder::new("npz-names");
+    let path = folder.file("arrays.npz");
+    let mut dict = StateDict::new();
+    dict.insert("x.npy", tensor![1.0]);
+    dict.insert("x", tensor![2.0]);
+    dict.write_npz(&path).unwrap();
+    assert_eq!(StateDict::read_npz(&path).unwrap(), dict);
+    // An entry "b.npy" turned into "a", beside "a.npy": the rest of its name becomes an extra field that says nothing.
+    let mut dict = StateDict::new();
+    dict.insert("a", tensor![1.0]);
+    dict.insert("b", tensor![2.0]);
+    dict.write_npz(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let start = bytes.windows(5).position(|name| name == b"b.npy").unwrap() - 30;
+    let in_list = listed(&bytes)[1];
+    for (at, name) in [(start + 26, start + 30), (in_list + 28, in_list + 46)] {
+        bytes[at] = 1;
+        bytes[at + 2] += 4;
+        bytes[name..name + 5].copy_from_slice(b"a\xfe\xca\0\0");
+    }
+    refuses(&bytes, |path: &Path| StateDict::read_npz(path), &format!("byte {in_list}: \"a\" is there twice"));
+    bytes[in_list + 46] = b'c';
+    refuses(&bytes, |path: &Path| StateDict::read_npz(path), "the list of its entries");
+}
+
+/// What no file of a format may declare, whoever reads it.
+#[test]
+fn sizes_beyond_the_file() {
+    let huge = b"\x93NUMPY\x01\0\x46\0{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000)}\n";
+    let saying = "1000000000000 elements of 8 bytes are declared and";
+    refuses(huge, |path| read_npy(path), saying);
+    refuses(huge, |path: &Path| ArrayFile::npy(path), saying);
+    let folder = Folder::new("huge");
+    let path = folder.file("huge.npz");
+    let mut dict = StateDict::new();
+    dict.insert("x", tensor![[1.0, 2.0], [3.0, 4.0]]);
+    dict.write_npz(&path).unwrap();
+    let mut archive = fs::read(&path).unwrap();
+    let at = archive.windows(6).position(|bytes| bytes == b"(2, 2)").unwrap();
+    archive[at..at + 20].copy_from_slice(b"(1000000000, 1000)} ");
+    refuses(
+        &archive,
+        |path: &Path| StateDict::read_npz(path),
+        "1000000000000 elements of 8 bytes are declared and at most",
+    );
+    let idx = [&[0, 0, 14, 2][..], &[0xff; 3], &[0, 0, 0, 0, 9], &[1; 8]].concat();
+    let saying = "38654703360 elements of 8 bytes are declared and";
+    for bytes in [idx.clone(), packed(&idx)] {
+        refuses(&bytes, |path| read_idx(path), saying);
+        refuses(&bytes, |path: &Path| ArrayFile::idx(path), saying);
+    }
 }
 
 /// Bytes of shape [2, 1, 2].
 const IDX: [u8; 20] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 204, 255];
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+pub fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -124,6 +223,11 @@ fn pictures() {
     let batch = Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap();
     assert_eq!(batch.inputs, tensor![[[204.0, 255.0]], [[0.0, 51.0]], [[204.0, 255.0]]]);
     assert_eq!(batch.targets, Target::Labels(tensor![3_i64, 7, 3]));
+    let open = |path| ArrayFile::idx(path).unwrap();
+    let rows = FileDataset::pictures(open(&images), open(&labels)).unwrap();
+    assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
+    let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
+    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
     assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
 }
@@ -160,33 +264,4 @@ fn rows_of_files() {
     fs::OpenOptions::new().write(true).open(&x).unwrap().set_len(5000).unwrap();
     let error = Dataset::<f64>::batch(&arrays, &[0, 999]).unwrap_err().to_string();
     assert!(error.contains("x.npy, byte") && error.contains("ends too early"), "{error}");
-}
-
-#[test]
-fn tables_that_stay_in_their_files() {
-    let folder = Folder::new("table");
-    let path = folder.file("table.csv");
-    let text = "a,\"b\n\",kind\r\n1,\"2\",0\r\n\r\n\"3\n\",4,1\n5,6,2";
-    let options = CsvOptions::labels("kind");
-    let whole = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
-    let table = CsvFile::open(&path, &options).unwrap();
-    assert_eq!(Dataset::<f64>::len(&table), 3);
-    for indices in [&[0, 1, 2][..], &[2, 0], &[1, 1, 1], &[]] {
-        assert_eq!(Dataset::<f64>::batch(&table, indices).unwrap(), whole.batch(indices).unwrap(), "{indices:?}");
-    }
-    // The same faults at the same places, though found later.
-    let broken = text.replace("4,1", "x,1");
-    written(&path, broken.as_bytes());
-    let expected = read_csv::<f64>(&path, &options).unwrap_err().to_string();
-    let table = CsvFile::open(&path, &options).unwrap();
-    assert_eq!(Dataset::<f64>::batch(&table, &[2, 1]).unwrap_err().to_string(), expected);
-    assert!(expected.contains("table.csv, line 5, column 2"), "{expected}");
-    written(&path, b"a,b,kind\n");
-    assert!(Dataset::<f64>::batch(&table, &[2]).is_err());
-    for ragged in ["1,2,3\n4,5\n", "", "1,2\n"] {
-        let options = CsvOptions::labels(2);
-        let both =
-            (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
-        assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
-    }
 }

@@ -1,5 +1,5 @@
-//! Broken files: every prefix, every flipped byte, sizes beyond the file. An error that names the file each time, and
-//! memory in proportion to the file's real length, which a counting allocator watches.
+//! Broken files: every prefix, every flipped byte, sizes beyond the file. An error that names the file and the place each
+//! time, and memory in proportion to the file's real length, which a counting allocator watches.
 
 use super::{Folder, written};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -44,7 +44,10 @@ static ALLOCATOR: Counting = Counting;
 /// Blocks that a reader may ask for whatever the file: its buffer, and numbers read at a time.
 const BLOCKS: usize = 600_000;
 
-/// What a reader makes of these bytes: data, or an error that names the file. No block is much larger than the file.
+/// How an error goes on after the file's name: where in it, or what the whole of it lacks.
+const PLACES: [&str; 4] = [", byte ", ", line ", ": there is no row", ": there is no column"];
+
+/// What a reader makes of these bytes: data, or an error that names file and place. No block is much larger than the file.
 fn outcome<T, E: Display>(path: &Path, bytes: &[u8], read: &impl Fn(&Path) -> Result<T, E>) -> Result<T, String> {
     written(path, bytes);
     LARGEST.set(0);
@@ -52,18 +55,33 @@ fn outcome<T, E: Display>(path: &Path, bytes: &[u8], read: &impl Fn(&Path) -> Re
     let largest = LARGEST.get();
     assert!(largest <= BLOCKS + 64 * bytes.len(), "{largest} bytes at once for a file of {}", bytes.len());
     if let Err(error) = &outcome {
-        assert!(error.contains(path.to_str().unwrap()), "the file is not named: {error}");
+        let rest = error.strip_prefix(path.to_str().unwrap());
+        let rest = rest.unwrap_or_else(|| panic!("the file is not named: {error}"));
+        assert!(PLACES.iter().any(|place| rest.starts_with(place)), "the place is not named: {error}");
     }
     outcome
 }
 
 /// Breaks a sound file in every way. Each strict prefix must be an error; a flipped byte may be other data.
 pub fn break_everywhere<T, E: Display>(name: &str, bytes: &[u8], read: impl Fn(&Path) -> Result<T, E>) {
-    let folder = Folder::new(name);
+    let whole = |length, outcome: Result<T, String>| {
+        assert!(outcome.is_err(), "{name} cut to {length} bytes of {}", bytes.len());
+    };
+    break_with(name, bytes, read, whole);
+}
+
+/// The same of a file without an end of its own: `check` sees what comes of each strict prefix, by its length.
+pub fn break_with<T, E: Display>(
+    name: &str,
+    bytes: &[u8],
+    read: impl Fn(&Path) -> Result<T, E>,
+    check: impl Fn(usize, Result<T, String>),
+) {
+    let folder = Folder::new(&format!("broken-{name}"));
     let path = folder.file(name);
     assert!(outcome(&path, bytes, &read).is_ok(), "{name} is sound");
     for length in 0..bytes.len() {
-        assert!(outcome(&path, &bytes[..length], &read).is_err(), "{name} cut to {length} bytes of {}", bytes.len());
+        check(length, outcome(&path, &bytes[..length], &read));
     }
     for place in 0..bytes.len() {
         for flip in [0x01, 0x08, 0x80, 0xff] {

@@ -4,6 +4,7 @@ mod arrays;
 mod atomic;
 mod hostile;
 mod safetensors;
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
 use autograd::{Rng, Tensor, tensor};
-use nn::io::{AnyTensor, IoError, StateDict};
+use nn::io::{AnyTensor, ArrayFile, IoError, StateDict};
 use nn::layer::{BatchNorm1d, Linear, Sequential};
 use proptest::prelude::*;
 use std::fs;
@@ -23,6 +23,29 @@ fn a_model_comes_back() {
     assert_ne!(nn::state_dict(&other), nn::state_dict(&model(1)));
     nn::load(&mut other, &path).unwrap();
     assert_eq!(nn::state_dict(&other), nn::state_dict(&model(1)));
+}
+
+#[test]
+fn what_fits_is_taken_and_the_rest_is_told() {
+    let (mut other, trained) = (model(2), nn::state_dict(&model(1)));
+    let mut dict = trained.clone();
+    dict.retain(|name, _| name != "2.bias");
+    dict.insert("2.weight", tensor![[1e300, 2.0]]);
+    dict.insert("0.bias", tensor![1.0f32]);
+    dict.insert("3.weight", tensor![[1.0f32], [2.0]]);
+    let before = nn::state_dict(&other);
+    let left = nn::load_matching(&mut other, &dict);
+    assert_eq!(left.missing, [("2.bias".to_owned(), vec![1])]);
+    assert_eq!(left.unexpected, [("3.weight".to_owned(), vec![2, 1])]);
+    let unfit: Vec<&str> = left.unfit.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(unfit, ["0.bias", "2.weight"]);
+    let lines: Vec<String> = left.to_string().lines().map(str::to_owned).collect();
+    assert_eq!((lines.len(), &*lines[0], &*lines[1]), (4, "missing: 2.bias [1]", "unexpected: 3.weight [2, 1]"));
+    for (name, tensor) in nn::state_dict(&other).iter() {
+        let source = if ["0.bias", "2.weight", "2.bias"].contains(&name) { &before } else { &trained };
+        assert_eq!(Some(tensor), source.get(name), "{name}");
+    }
+    assert!(nn::load_matching(&mut other, &trained).is_empty());
 }
 
 #[test]
@@ -149,10 +172,16 @@ fn what_a_header_must_not_say() {
         ),
         (x(r#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#, &[255; 8]), "stand for no number of this type"),
         (file(r#"{"x":{},"x":{}}"#, &[]), "\"x\" is there twice"),
-        (file("{}", &[1]), "the data ends here and the file goes on"),
+        (file("{}", &[1]), "0 bytes are declared and 1 follow"),
         (u64::MAX.to_le_bytes().to_vec(), "byte 0: the header's length is 18446744073709551615 bytes where 0 can be"),
     ];
-    cases.iter().for_each(|(bytes, saying)| refuses(bytes, read, saying));
+    for (bytes, saying) in cases {
+        refuses(bytes, read, saying);
+        // What is wrong with the file, and not with one number, is so for whoever reads a part of it.
+        if !saying.contains("stand for no number") {
+            refuses(bytes, |path: &Path| ArrayFile::safetensors(path, "x"), saying);
+        }
+    }
     let mut reserved = StateDict::new();
     reserved.insert("__metadata__", tensor![1.0]);
     assert!(reserved.write(Folder::new("reserved").file("x")).unwrap_err().to_string().contains("__metadata__"));
@@ -168,7 +197,11 @@ fn broken_anywhere() {
     dict.insert("mask", tensor![true]);
     dict.metadata.insert("epoch".into(), "7".into());
     dict.write(&path).unwrap();
-    break_everywhere("safetensors", &fs::read(&path).unwrap(), read);
+    let bytes = fs::read(&path).unwrap();
+    break_everywhere("safetensors", &bytes, read);
+    break_everywhere("safetensors rows", &bytes, |path: &Path| {
+        ArrayFile::safetensors(path, "0.weight")?.rows::<f32>(&[1, 0])
+    });
 }
 
 fn any_tensor() -> impl Strategy<Value = AnyTensor> {

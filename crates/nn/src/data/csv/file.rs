@@ -1,10 +1,10 @@
 //! [`CsvFile`]: a table that stays in its file.
 
-use super::table::{Columns, Table, line_of};
-use super::{CsvOptions, Float};
+use super::table::{Rows, Table, line_of};
+use super::{CsvOptions, FORMAT, Float};
 use crate::data::combine::within;
 use crate::data::{Batch, DataError, Dataset, TableError};
-use crate::io::{IoError, Source};
+use crate::io::{IoError, Opened, Source};
 use ::csv::ByteRecord;
 use std::fs::File;
 use std::io::BufReader;
@@ -34,20 +34,25 @@ pub struct CsvFile {
 }
 
 impl CsvFile {
-    /// Goes through the file once to find its rows. Their fields are looked at when a batch asks for them.
+    /// Goes through the file once to find its rows, and the names of classes, if the targets are such. All other fields are
+    /// looked at when a batch asks for them.
     ///
     /// # Errors
-    /// If the file cannot be read, has no row of data or no such target column, or a row is shorter or longer than the
-    /// first.
+    /// If the file cannot be read (a compressed one has no rows that could be sought), has no row of data or no such
+    /// column, or a row is shorter or longer than the first.
     pub fn open(path: impl Into<PathBuf>, options: &CsvOptions) -> Result<Self, DataError> {
         let path = path.into();
         let line = |byte| line_in(&path, byte);
-        let file = BufReader::new(Source::open(&path, FORMAT)?.into_file());
+        let file = match Opened::at(&path, FORMAT)? {
+            Opened::Plain(source) => BufReader::new(source.into_file()),
+            Opened::Packed(source) => return Err(source.fault("rows of a compressed table cannot be sought").into()),
+        };
         let (mut reader, mut record) = (options.reader(file), ByteRecord::new());
-        let table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
+        let mut table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
         let mut starts = Vec::new();
         loop {
             starts.push(record.position().map_or(0, |position| position.byte()));
+            table.learn(&record);
             if !table.advance(&mut reader, &mut record, &line)? {
                 break;
             }
@@ -55,6 +60,11 @@ impl CsvFile {
         starts.push(reader.position().byte());
         let source = Mutex::new(Source::open(&path, FORMAT)?);
         Ok(CsvFile { options: options.clone(), table, starts, source, path })
+    }
+
+    /// The names of the classes, if the targets are such: class 0 first.
+    pub fn class_names(&self) -> Vec<String> {
+        self.table.class_names()
     }
 
     /// The bytes of a row.
@@ -65,8 +75,6 @@ impl CsvFile {
         source.vec(self.starts[index + 1] - self.starts[index])
     }
 }
-
-const FORMAT: &str = "CSV";
 
 fn line_in(path: &PathBuf, byte: u64) -> Option<u64> {
     line_of(BufReader::new(File::open(path).ok()?), byte).ok()
@@ -79,15 +87,15 @@ impl<T: Float> Dataset<T> for CsvFile {
 
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
         within(indices, self.starts.len() - 1)?;
-        let (mut record, mut columns) = (ByteRecord::new(), Columns::default());
+        let (mut record, mut rows) = (ByteRecord::new(), Rows::default());
         for &index in indices {
             let row = self.row(index)?;
             let line = |_| line_in(&self.path, self.starts[index]);
             if !self.table.advance(&mut self.options.reader(&row[..]), &mut record, &line)? {
                 return Err(self.table.fault(TableError::Gone, &record, &line, None));
             }
-            self.table.take(&record, &line, &mut columns)?;
+            self.table.take(&record, &line, &mut rows)?;
         }
-        Ok(self.table.batch(columns))
+        Ok(self.table.batch(rows))
     }
 }

@@ -1,11 +1,12 @@
 //! What the fields of a table mean, row by row, and where a fault is.
 
-use super::{Column, CsvOptions};
+use super::{Column, CsvOptions, Kind};
 use crate::data::{Batch, DataError, TableError};
 use crate::io::IoError;
 use crate::loss::Target;
 use ::csv::{ByteRecord, Reader};
 use autograd::{Float, Tensor};
+use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
 /// The line, from 1, of the record that was read from a byte on, where that can be told.
@@ -17,14 +18,17 @@ pub(super) struct Table {
     /// Empty if the table has none.
     headings: Vec<String>,
     columns: usize,
-    target: usize,
-    labels: bool,
-    classes: Option<usize>,
+    inputs: Vec<usize>,
+    targets: Vec<usize>,
+    kind: Kind,
+    /// The numbers of named classes.
+    classes: HashMap<Vec<u8>, i64>,
+    missing: Option<f64>,
 }
 
 /// Rows that have been read.
 #[derive(Default)]
-pub(super) struct Columns<T> {
+pub(super) struct Rows<T> {
     inputs: Vec<T>,
     values: Vec<T>,
     labels: Vec<i64>,
@@ -39,21 +43,61 @@ impl Table {
         options: &CsvOptions,
         line: Lines,
     ) -> Result<Table, DataError> {
-        let (labels, classes) = (options.labels, options.classes);
-        let mut table = Table { name: name.into(), headings: Vec::new(), columns: 0, target: 0, labels, classes };
+        let mut table = Table::new(name, options);
         let mut more = table.advance(reader, record, line)?;
         table.columns = record.len();
-        if more && options.header {
+        if more && options.has_header() {
             table.headings = record.iter().map(|heading| String::from_utf8_lossy(heading).into_owned()).collect();
             more = table.advance(reader, record, line)?;
         }
-        match (more, record.len()) {
-            (false, _) => return Err(table.error(TableError::Empty, None, None)),
-            (true, 1) => return Err(table.fault(TableError::NoInputs, record, line, None)),
-            (true, _) => {}
+        if !more {
+            return Err(table.error(TableError::Empty, None, None));
         }
-        table.target = table.target_column(&options.target)?;
-        Ok(table)
+        let find = |columns: &[Column]| columns.iter().map(|column| table.find(column)).collect::<Result<Vec<_>, _>>();
+        let targets = find(&options.targets)?;
+        let inputs = match &options.inputs {
+            Some(columns) => find(columns)?,
+            None => (0..table.columns).filter(|column| !targets.contains(column)).collect(),
+        };
+        if inputs.is_empty() {
+            return Err(table.fault(TableError::NoInputs, record, line, None));
+        }
+        Ok(Table { inputs, targets, ..table })
+    }
+
+    fn new(name: &str, options: &CsvOptions) -> Self {
+        let told = match &options.kind {
+            Kind::Text(Some(names)) => &names[..],
+            _ => &[],
+        };
+        Table {
+            name: name.into(),
+            headings: Vec::new(),
+            columns: 0,
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            kind: options.kind.clone(),
+            classes: told.iter().map(|name| name.clone().into_bytes()).zip(0..).collect(),
+            missing: options.missing,
+        }
+    }
+
+    /// Numbers the classes of a row that are new, unless all were told.
+    pub(super) fn learn(&mut self, record: &ByteRecord) {
+        if self.kind == Kind::Text(None) {
+            for field in self.targets.iter().map(|&column| &record[column]).filter(|field| !missing(field)) {
+                if !self.classes.contains_key(field) {
+                    self.classes.insert(field.to_vec(), self.classes.len() as i64);
+                }
+            }
+        }
+    }
+
+    /// The names of the classes in order.
+    pub(super) fn class_names(&self) -> Vec<String> {
+        let mut classes: Vec<_> = self.classes.iter().collect();
+        classes.sort_by_key(|(_, number)| **number);
+        classes.into_iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
     /// On to the next row, if there is one; it must be as long as the first.
@@ -74,42 +118,48 @@ impl Table {
     }
 
     /// Puts the numbers of a row behind those before.
-    pub(super) fn take<T: Float>(
-        &self,
-        record: &ByteRecord,
-        line: Lines,
-        columns: &mut Columns<T>,
-    ) -> Result<(), DataError> {
-        for (column, field) in record.iter().enumerate() {
-            let taken = match (column == self.target, self.labels) {
-                (false, _) => number(field).map(|x| columns.inputs.push(x)),
-                (true, false) => number(field).map(|x| columns.values.push(x)),
-                (true, true) => label(field, self.classes).map(|x| columns.labels.push(x)),
+    pub(super) fn take<T: Float>(&self, record: &ByteRecord, line: Lines, rows: &mut Rows<T>) -> Result<(), DataError> {
+        let fault = |column| move |error| self.fault(error, record, line, Some(column));
+        for &column in &self.inputs {
+            let filled = self.missing.filter(|_| missing(&record[column])).map(T::of);
+            rows.inputs.push(filled.map_or_else(|| number(&record[column]), Ok).map_err(fault(column))?);
+        }
+        for &column in &self.targets {
+            let field = &record[column];
+            let taken = match &self.kind {
+                Kind::Values => number(field).map(|x| rows.values.push(x)),
+                Kind::Labels(classes) => label(field, *classes).map(|x| rows.labels.push(x)),
+                Kind::Text(_) => self.class(field).map(|x| rows.labels.push(x)),
             };
-            taken.map_err(|error| self.fault(error, record, line, Some(column)))?;
+            taken.map_err(fault(column))?;
         }
         Ok(())
     }
 
-    /// The rows that were taken: inputs `[n, columns - 1]`, and values `[n, 1]` or labels `[n]`.
-    pub(super) fn batch<T: Float>(&self, columns: Columns<T>) -> Batch<T> {
-        let Columns { inputs, values, labels } = columns;
-        let n = values.len() + labels.len();
-        let targets = match self.labels {
-            true => Target::Labels(labels.into()),
-            false => Target::Values(Tensor::new(&[n, 1], values)),
-        };
-        Batch { inputs: Tensor::new(&[n, self.columns - 1], inputs), targets }
+    fn class(&self, field: &[u8]) -> Result<i64, TableError> {
+        self.classes.get(field).copied().ok_or_else(|| TableError::NotAClass { field: excerpt(field) })
     }
 
-    fn target_column(&self, target: &Column) -> Result<usize, DataError> {
+    /// The rows that were taken: inputs `[n, inputs]`, and values `[n, targets]`, or labels `[n]` (`[n, targets]` of
+    /// several).
+    pub(super) fn batch<T: Float>(&self, Rows { inputs, values, labels }: Rows<T>) -> Batch<T> {
+        let (n, targets) = (inputs.len() / self.inputs.len(), self.targets.len());
+        let targets = match self.kind {
+            Kind::Values => Target::Values(Tensor::new(&[n, targets], values)),
+            _ if targets == 1 => Target::Labels(labels.into()),
+            _ => Target::Labels(Tensor::new(&[n, targets], labels)),
+        };
+        Batch { inputs: Tensor::new(&[n, self.inputs.len()], inputs), targets }
+    }
+
+    fn find(&self, column: &Column) -> Result<usize, DataError> {
         let columns = self.columns;
-        let found = match target {
+        let found = match column {
             Column::Index(index) => Some(*index).filter(|i| *i < columns),
             Column::Last => columns.checked_sub(1),
             Column::Name(name) => self.headings.iter().position(|heading| heading == name),
         };
-        let column = || match target {
+        let column = || match column {
             Column::Name(name) => format!("{name:?}"),
             Column::Index(index) => format!("{index} (counted from 0)"),
             Column::Last => "at the end".to_owned(),
@@ -135,6 +185,11 @@ impl Table {
         });
         DataError::Table { name: self.name.clone(), line, column, error }
     }
+}
+
+/// Whether a field says that there is nothing.
+fn missing(field: &[u8]) -> bool {
+    [&b""[..], b"?", b"NA", b"N/A", b"NaN", b"null"].iter().any(|word| field.eq_ignore_ascii_case(word))
 }
 
 fn number<T: Float>(field: &[u8]) -> Result<T, TableError> {

@@ -26,6 +26,46 @@ fn columns_headings_and_delimiters() {
     assert_eq!(read("y;x\n1.5;-2e1", &CsvOptions::values(0).header(true).delimiter(b';')).unwrap(), values);
 }
 
+/// A table as such tables are: an identity, columns in an order of their own, names of classes, gaps.
+const IRIS: &str = "Id,SepalLength,PetalLength,PetalWidth,Species
+1,5.1,1.4,0.2,Iris-setosa
+2,7.0,4.7,1.4,Iris-versicolor
+3,6.3,NA,2.5,Iris-virginica
+4,4.9,1.4,?,Iris-setosa
+";
+
+#[test]
+fn columns_by_name_classes_by_name_and_gaps() {
+    let options = CsvOptions::text("Species").inputs(["PetalWidth", "PetalLength"]);
+    assert_eq!(message(IRIS, &options), "t.csv, line 4, column 3 (PetalLength): \"NA\" is not a finite number");
+    let (iris, names) = parse::<f64>(IRIS.as_bytes(), "t.csv", &options.clone().missing(-1.0)).unwrap();
+    assert_eq!(iris.inputs(), &tensor![[0.2, 1.4], [1.4, 4.7], [2.5, -1.0], [-1.0, 1.4]]);
+    assert_eq!(iris.targets(), &Target::Labels(tensor![0_i64, 1, 2, 0]));
+    assert_eq!(names, ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]);
+
+    // The numbers that other data gave the classes, which has no others.
+    let told = options.missing(0.0).class_names(["Iris-virginica", "Iris-setosa", "Iris-versicolor"]);
+    assert_eq!(read(IRIS, &told).unwrap().targets(), &Target::Labels(tensor![1_i64, 2, 0, 1]));
+    let few = told.class_names(["Iris-setosa"]);
+    assert_eq!(message(IRIS, &few), "t.csv, line 3, column 5 (Species): \"Iris-versicolor\" is none of the classes");
+    let unnamed = IRIS.replace("Iris-virginica", " ");
+    let error = message(&unnamed, &CsvOptions::text(Column::Last).header(true).inputs([3]).missing(0.0));
+    assert_eq!(error, "t.csv, line 4, column 5 (Species): \"\" is none of the classes");
+
+    let two = CsvOptions::values("PetalWidth").also(1).inputs(["Id"]);
+    assert_eq!(message(IRIS, &two), "t.csv, line 5, column 4 (PetalWidth): \"?\" is not a finite number");
+    let two = read(&IRIS.replace('?', "0.1"), &two.missing(9.0)).unwrap();
+    assert_eq!(two.targets(), &Target::Values(tensor![[0.2, 5.1], [1.4, 7.0], [2.5, 6.3], [0.1, 4.9]]));
+    assert_eq!(
+        message(IRIS, &CsvOptions::values(0).inputs(["Petal"])),
+        "t.csv: there is no column \"Petal\"; there are 5"
+    );
+    assert_eq!(
+        message(IRIS, &CsvOptions::values("Id").inputs([0; 0])),
+        "t.csv, line 2: a row needs at least one input beside the target"
+    );
+}
+
 #[test]
 fn quotes_blank_lines_windows_and_a_byte_order_mark() {
     let plain = read("1,2\n3,4\n", &CsvOptions::labels(1)).unwrap();
@@ -49,6 +89,7 @@ fn faults_have_a_place() {
     assert_eq!(message("1,2\n\n\n1,-1\n", &last), format!("t.csv, line 4, column 2: \"-1\" {label}"));
     assert_eq!(message("1,2\r3,x\r", &last), format!("t.csv, line 2, column 2: \"x\" {label}"));
     assert_eq!(message("\"1\n\",2\n3,x\n", &last), format!("t.csv, line 3, column 2: \"x\" {label}"));
+    assert_eq!(read("1,3\n", &CsvOptions::values(1).classes(2)).unwrap().targets(), &Target::Values(tensor![[3.0]]));
     assert_eq!(message("1,3\n", &last.classes(3)), format!("t.csv, line 1, column 2: \"3\" {label} to 3 - 1"));
     assert_eq!(message("a,b\n1,2\n", &CsvOptions::values("c")), "t.csv: there is no column \"c\"; there are 2");
     assert_eq!(message("1,2\n", &CsvOptions::values(2)), "t.csv: there is no column 2 (counted from 0); there are 2");
@@ -96,11 +137,13 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(
         bytes in prop::collection::vec(prop_oneof![4 => prop::sample::select(TABLE.to_vec()), 1 => any::<u8>()], 0..200),
-        header: bool, labels: bool, column in 0_usize..4, delimiter: u8,
+        header: bool, column in 0_usize..4, delimiter: u8,
     ) {
-        let options = if labels { CsvOptions::labels(column) } else { CsvOptions::values(column) };
-        for delimiter in [b',', delimiter] {
-            let _ = read_csv_from::<f64>(&bytes[..], "t", &options.clone().header(header).delimiter(delimiter));
+        let values = CsvOptions::values(column).also(0).inputs([1]);
+        for options in [CsvOptions::labels(column), CsvOptions::text(column).missing(0.0), values] {
+            for delimiter in [b',', delimiter] {
+                let _ = read_csv_from::<f64>(&bytes[..], "t", &options.clone().header(header).delimiter(delimiter));
+            }
         }
     }
 

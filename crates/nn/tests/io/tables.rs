@@ -1,0 +1,67 @@
+//! Tables: read whole or by rows they are the same, and what is broken is an error.
+
+use super::arrays::packed;
+use super::hostile::{break_everywhere, break_with};
+use super::{Folder, written};
+use nn::data::{Batch, CsvFile, CsvOptions, Dataset, read_csv, read_csv_classes};
+use std::path::Path;
+
+#[test]
+fn tables_that_stay_in_their_files() {
+    let folder = Folder::new("table");
+    let path = folder.file("table.csv");
+    let text = "a,\"b\n\",kind\r\n1,\"2\",0\r\n\r\n\"3\n\",4,1\n5,6,2";
+    let options = CsvOptions::labels("kind");
+    let whole = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
+    let table = CsvFile::open(&path, &options).unwrap();
+    assert_eq!(Dataset::<f64>::len(&table), 3);
+    for indices in [&[0, 1, 2][..], &[2, 0], &[1, 1, 1], &[]] {
+        assert_eq!(Dataset::<f64>::batch(&table, indices).unwrap(), whole.batch(indices).unwrap(), "{indices:?}");
+    }
+    let texts = CsvOptions::text("b").inputs(["kind", "a"]);
+    let (named, names) = read_csv_classes::<f64>(&path, &texts).unwrap();
+    let table = CsvFile::open(&path, &texts).unwrap();
+    assert_eq!((&table.class_names(), &names[..]), (&names, &["2", "4", "6"].map(String::from)[..]));
+    assert_eq!(Dataset::<f64>::batch(&table, &[2, 0]).unwrap(), named.batch(&[2, 0]).unwrap());
+    // The same faults at the same places, though found later.
+    let broken = text.replace("4,1", "x,1");
+    written(&path, broken.as_bytes());
+    let expected = read_csv::<f64>(&path, &options).unwrap_err().to_string();
+    let table = CsvFile::open(&path, &options).unwrap();
+    assert_eq!(Dataset::<f64>::batch(&table, &[2, 1]).unwrap_err().to_string(), expected);
+    assert!(expected.contains("table.csv, line 5, column 2"), "{expected}");
+    written(&path, b"a,b,kind\n");
+    assert!(Dataset::<f64>::batch(&table, &[2]).is_err());
+    for ragged in ["1,2,3\n4,5\n", "", "1,2\n"] {
+        let options = CsvOptions::labels(2);
+        let both =
+            (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
+        assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
+    }
+}
+
+/// Cut anywhere or flipped anywhere: the rows of the file that were whole, or an error at its place.
+#[test]
+fn broken_tables() {
+    let folder = Folder::new("broken-table");
+    let path = folder.file("table.csv");
+    let text = "a,b,kind\n1.5,\"2.25\",0\n-3e2,4,1\n\"5\",6,2\n";
+    let options = CsvOptions::labels("kind");
+    let rows = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
+    let cut = |length: usize, outcome: Result<Batch<f64>, String>| {
+        let Ok(part) = outcome else { return };
+        // But for a last number cut short.
+        let whole = part.targets.len() - usize::from(!text[..length].ends_with('\n'));
+        let part = part.inputs.slice_axis(0, 0..whole);
+        assert_eq!(part, rows.inputs().slice_axis(0, 0..whole), "cut to {length}");
+    };
+    let all = |data: &dyn Dataset<f64>| data.batch(&(0..data.len()).collect::<Vec<_>>());
+    break_with("csv", text.as_bytes(), |path: &Path| all(&read_csv::<f64>(path, &options)?), cut);
+    break_with("csv rows", text.as_bytes(), |path: &Path| all(&CsvFile::open(path, &options)?), cut);
+
+    let gzip = packed(text.as_bytes());
+    assert_eq!(read_csv::<f64>(written(&path, &gzip), &options).unwrap(), rows);
+    let error = CsvFile::open(&path, &options).err().unwrap().to_string();
+    assert!(error.contains("table.csv, byte 0: rows of a compressed table cannot be sought"), "{error}");
+    break_everywhere("csv.gz", &gzip, |path: &Path| read_csv::<f64>(path, &options));
+}
