@@ -43,7 +43,9 @@ fn main() -> ExitCode {
         let path: Option<PathBuf> = arguments.opt_value_from_str("--text")?;
         let epochs = arguments.opt_value_from_str("--epochs")?.unwrap_or(if short { 1 } else { 16 });
         common::finish(arguments)?;
-        let text = Text::new(&read(path.as_deref())?, if short { 60_000 } else { usize::MAX })?;
+        let of_file = |error: &str| path.as_ref().map_or(String::new(), |path| format!("{}: ", path.display())) + error;
+        let most = if short { 60_000 } else { usize::MAX };
+        let text = Text::new(&read(path.as_deref())?, most).map_err(|error| of_file(&error))?;
         let (training, held_out) = text.parts();
         println!(
             "{} characters to learn from, {} held out, {} different ones",
@@ -90,7 +92,7 @@ fn read(path: Option<&Path>) -> Result<String, Box<dyn Error>> {
     };
     let at = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
     // A pipe or a device may never end.
-    if std::fs::metadata(path).map_err(|error| at(&error))?.is_dir() || !path.is_file() {
+    if !std::fs::metadata(path).map_err(|error| at(&error))?.is_file() {
         return Err(at(&"it is not a regular file").into());
     }
     let bytes = std::fs::read(path).map_err(|error| at(&error))?;

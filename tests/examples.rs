@@ -1,0 +1,61 @@
+//! What the examples do with files that they cannot use: a message that names the file, and status 1; no panic, and no end
+//! of waiting.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs an example as `cargo test` has built it.
+fn run(example: &str, arguments: &[&str]) -> Output {
+    let test = std::env::current_exe().expect("a test is a program");
+    let built = test.ancestors().nth(2).expect("target/*/deps").join("examples").join(example);
+    assert!(
+        built.exists(),
+        "{} is not there: `cargo test` builds it, `cargo test --test` alone does not",
+        built.display()
+    );
+    Command::new(built).args(arguments).output().expect("the example runs")
+}
+
+/// A file with this content in a folder for tests.
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).expect("the folder can be written to");
+    path
+}
+
+#[track_caller]
+fn refuses(example: &str, option: &str, path: &Path) {
+    let path = path.to_str().expect("plain characters");
+    let output = run(example, &[option, path]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{path}: {message}");
+    assert!(message.starts_with("error: ") && message.contains(path), "{path}: {message}");
+}
+
+#[test]
+fn the_language_model_refuses_what_is_no_text() {
+    refuses("char_lstm", "--text", &file("absent", b"").with_file_name("no such text.txt"));
+    refuses("char_lstm", "--text", Path::new(env!("CARGO_TARGET_TMPDIR")));
+    refuses("char_lstm", "--text", &file("empty.txt", b""));
+    refuses("char_lstm", "--text", &file("short.txt", "Ein kurzer Satz. ".repeat(20).as_bytes()));
+    refuses("char_lstm", "--text", &file("binary.txt", &[b'a', 0xff, 0xfe].repeat(30_000)));
+    #[cfg(unix)]
+    refuses("char_lstm", "--text", Path::new("/dev/zero"));
+}
+
+#[test]
+fn lenet_refuses_a_folder_without_pictures() {
+    refuses("lenet", "--data", Path::new(env!("CARGO_TARGET_TMPDIR")));
+    refuses("lenet", "--data", &file("no folder", b"a file"));
+}
+
+#[test]
+fn wrong_arguments_print_the_usage() {
+    for example in
+        ["char_lstm", "lenet", "transformer", "symmetry", "family_trees", "vanishing_gradients", "optimizers"]
+    {
+        let output = run(example, &["--no-such-argument"]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && message.contains("usage: "), "{example}: {message}");
+    }
+}
