@@ -46,8 +46,8 @@ impl Noise {
                     }
                 }
             }
-            Noise::Uniform => out.iter_mut().for_each(|x| *x = T::of(rng.uniform())),
-            Noise::Normal => out.iter_mut().for_each(|x| *x = T::of(rng.normal())),
+            Noise::Uniform => rng.fill_uniform(out),
+            Noise::Normal => rng.fill_normal(out),
         }
     }
 }
@@ -279,8 +279,17 @@ pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
 /// assert_eq!(nn::state_dict(&layer).get("running_mean").unwrap().to::<f64>(), tensor![0.2]); // a tenth of the batch's
 /// ```
 pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), updates: &[(u64, Tensor<T>)]) {
+    apply_updates_by(&mut Path::default(), model, updates);
+}
+
+/// [`apply_updates`], with a path that keeps its memory for the next time.
+pub(crate) fn apply_updates_by<T: Float>(
+    path: &mut Path,
+    model: &mut (impl Parameters<T> + ?Sized),
+    updates: &[(u64, Tensor<T>)],
+) {
     if !updates.is_empty() {
-        model.visit_mut(&mut Path::default(), &mut |_, param| {
+        model.visit_mut(path, &mut |_, param| {
             // The last one counts, should a layer have run twice.
             if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
                 param.set(value.clone());

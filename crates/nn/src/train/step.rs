@@ -7,7 +7,8 @@ use crate::data::Batch;
 use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
 use crate::pass::Record;
-use crate::{Module, Parameters, Pass, Path, apply_updates};
+use crate::pass::apply_updates_by;
+use crate::{Module, Parameters, Pass, Path};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 use std::cell::Cell;
 
@@ -39,6 +40,7 @@ pub struct TrainStep<T: Float> {
     sum: ParamGradients<T>,
     samples: usize,
     updates: Vec<(u64, Tensor<T>)>,
+    path: Path,
     record: Record,
     replay: Option<Replay<T>>,
     rng: Rng,
@@ -68,6 +70,7 @@ impl<T: Float> TrainStep<T> {
             sum: ParamGradients::new(),
             samples: 0,
             updates: Vec::new(),
+            path: Path::default(),
             record: Record::default(),
             replay: None,
             rng: Rng::new(seed),
@@ -273,7 +276,7 @@ impl<T: Float> TrainStep<T> {
     }
 
     fn update_buffers(&mut self, model: &mut dyn Module<T>) {
-        apply_updates(model, &self.updates);
+        apply_updates_by(&mut self.path, model, &self.updates);
         self.updates.clear();
     }
 
