@@ -131,7 +131,8 @@ fn measure(item: &Item, variant: Variant) -> bool {
             print(item.name, variant, time(runs, second, || variant.run(&mut *work)), unit);
             true
         }
-        Measure::Peak { runs } if std::env::var_os(CHILD).is_some() => {
+        Measure::Peak { runs, small } if std::env::var_os(CHILD).is_some() => {
+            variant.run(&mut *small());
             let peak = peak(|| {
                 let mut work = (item.work)();
                 (0..runs).for_each(|_| variant.run(&mut *work));
