@@ -78,7 +78,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
 pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&V>]) -> Option<V> {
     match *op {
         Op::LayerNorm { axis, eps } => {
-            let none = x[1].number(T::zero()).expand(&x[1].shape());
+            let none = x[0].number(T::zero()).expand(&x[1].shape());
             let of_x = t[0].map(|t| Slope { axis, eps }.of(x[0], t).mul(x[1]));
             let [w, b] = [t[1], t[2]].map(|t| t.unwrap_or(&none));
             let of_w_b = || V::apply(Op::LayerNorm { axis, eps }, &[x[0], w, b]);
