@@ -69,7 +69,7 @@ impl Rng {
         pair[0][0]
     }
 
-    /// Fills `out` with what [`uniform`](Rng::uniform) would give one by one.
+    /// Fills `out` with what [`uniform`](Rng::uniform) would give one by one; in single precision rounded, but never to 1.
     ///
     /// ```
     /// use autograd::Rng;
@@ -80,12 +80,14 @@ impl Rng {
     /// assert_eq!(rng.bits(), one_by_one.bits());
     /// ```
     pub fn fill_uniform<T: Float>(&mut self, out: &mut [T]) {
+        // A narrow type would round some to 1.
+        let below_one = T::one() - T::of(0.5) * T::EPSILON;
         self.share_out(out, 1, |rng, out| {
             let mut raw = [0; BLOCK];
             for out in out.chunks_mut(BLOCK) {
                 let raw = &mut raw[..out.len()];
                 raw.iter_mut().for_each(|bits| *bits = rng.bits());
-                out.iter_mut().zip(raw).for_each(|(x, bits)| *x = T::of(unit(*bits)));
+                out.iter_mut().zip(raw).for_each(|(x, bits)| *x = Real::min(T::of(unit(*bits)), below_one));
             }
         });
     }
@@ -190,6 +192,17 @@ mod tests {
             assert_eq!(rng.normal(), other.normal());
             assert_eq!(rng.bits(), other.bits());
         }
+    }
+
+    #[test]
+    fn no_number_is_rounded_to_one() {
+        let (mut rng, mut many) = (Rng::new(11), vec![0f32; 1 << 20]);
+        let mut most = 0f32;
+        for _ in 0..100 {
+            rng.fill_uniform(&mut many);
+            most = many.iter().fold(most, |most, &x| most.max(x));
+        }
+        assert_eq!(most, 1f32.next_down());
     }
 
     #[test]

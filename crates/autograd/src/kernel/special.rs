@@ -26,7 +26,7 @@ pub(crate) fn fmod(a: f64, b: f64) -> f64 {
     if q.abs() < 2f64.powi(51) && b.is_finite() {
         let r = (-q).mul_add(b, a);
         // The quotient may have been rounded up to that whole number.
-        let r = if r * a < 0.0 { r + b.copysign(a) } else { r };
+        let r = if r != 0.0 && (r < 0.0) != (a < 0.0) { r + b.copysign(a) } else { r };
         r.copysign(a)
     } else {
         far_fmod(a, b)
@@ -96,26 +96,49 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
 
 /// Hurwitz' ζ(s, x) = Σ (x + k)⁻ˢ for whole s ≥ 2: the first terms, then Euler and Maclaurin's formula for the rest.
 fn zeta(s: f64, mut x: f64) -> f64 {
+    const TERMS: usize = FAR as usize;
     // Beyond any power that is not 0 or infinite.
-    let (power, mut sum) = (-s.min(1e9) as i32, 0.0);
+    let (power, mut sum) = (s.min(1e9) as i32, 0.0);
     if x.is_infinite() {
         return if x > 0.0 { 0.0 } else { f64::NAN };
     }
     if x < -1e6 {
         return f64::NAN; // so far left the poles are closer than the sum could tell
     }
-    while x < FAR {
-        sum += x.powi(power);
+    while x < 0.0 {
+        sum += x.powi(-power);
         x += 1.0;
     }
-    let mut term = s * x.powi(power - 1);
-    let mut tail = x.powi(power + 1) / (s - 1.0) + 0.5 * x.powi(power);
+    if x < FAR {
+        let terms: [f64; TERMS] = inverse_powers(std::array::from_fn(|k| x + k as f64), power);
+        sum += terms.iter().rev().sum::<f64>();
+        x += FAR;
+    }
+    // Of x⁻ˢ⁺¹ made, not the other way round: far out only the larger power is above 0.
+    let (z, [last]) = (1.0 / (x * x), inverse_powers([x], power - 1));
+    let first = last / x;
+    let mut term = s * first / x;
+    let mut tail = last / (s - 1.0) + 0.5 * first;
     for (k, b) in BERNOULLI.iter().enumerate() {
         tail += b * term;
         let j = s + 2.0 * k as f64;
-        term *= (j + 1.0) * (j + 2.0) / (x * x);
+        term *= (j + 1.0) * (j + 2.0) * z;
     }
     sum + tail
+}
+
+/// x⁻ⁿ of several numbers side by side, by squaring.
+#[inline(always)]
+fn inverse_powers<const N: usize>(x: [f64; N], mut n: i32) -> [f64; N] {
+    let (mut base, mut power) = (x.map(|x| 1.0 / x), [1.0; N]);
+    while n > 0 {
+        if n % 2 == 1 {
+            power.iter_mut().zip(base).for_each(|(p, b)| *p *= b);
+        }
+        base = base.map(|b| b * b);
+        n /= 2;
+    }
+    power
 }
 
 /// e⁻|ˣ| I₀(x).
@@ -175,6 +198,7 @@ mod tests {
         close(1.0 + digamma(1.47), 1.0 + digamma(2.47) - 1.0 / 1.47);
         close(polygamma(1.0, 1.0), PI * PI / 6.0);
         close(polygamma(0.5, 1.0), PI * PI / 2.0);
+        close(polygamma(1e200, 1.0), 1e-200);
         close(polygamma(1.0, 2.0), -2.0 * 1.202_056_903_159_594_2);
         close(i0e(1.0), 1.266_065_877_752_008_4 / 1f64.exp());
         close(i1e(-1.0), -0.565_159_103_992_485 / 1f64.exp());
@@ -184,10 +208,11 @@ mod tests {
     fn what_remains_is_exact() {
         let special = [0.0, 5e-324, 1e-310, 0.1, 1.0, 3.0, 1e16, 1e300, f64::MAX, f64::INFINITY, f64::NAN];
         // Just below and above whole quotients, where the division rounds to them.
-        let near = (1..300).flat_map(|k| [0.1, 0.7, 3.3].map(|b| (f64::from(k) * b).next_down()));
+        let units = [0.1, 0.7, 3.3, 1e-161, 3e-200, 7e-300];
+        let near = (1..300).flat_map(|k| units.map(|b| (f64::from(k) * b).next_down()));
         let numbers: Vec<f64> = special.into_iter().chain(near).flat_map(|x| [x, -x]).collect();
         for &a in &numbers {
-            for b in special.into_iter().chain([0.7, 3.3, 1.0 - f64::EPSILON]).flat_map(|x| [x, -x]) {
+            for b in special.into_iter().chain(units).chain([1.0 - f64::EPSILON]).flat_map(|x| [x, -x]) {
                 let (r, exact) = (fmod(a, b), a % b);
                 assert!(
                     r.to_bits() == exact.to_bits() || r.is_nan() && exact.is_nan(),
