@@ -1,6 +1,7 @@
 //! Data sets that stay in their files: memory for a batch, whatever the size of the whole.
 
 use super::combine::within;
+use super::tensors::no_label;
 use super::{Batch, DataError, Dataset};
 use crate::io::ArrayFile;
 use crate::loss::Target;
@@ -30,7 +31,7 @@ pub struct FileDataset {
 }
 
 impl FileDataset {
-    /// With targets that are labels, whole numbers from 0.
+    /// With targets that are labels, whole numbers from 0, or [`IGNORED`](crate::loss::IGNORED).
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ.
@@ -63,7 +64,7 @@ impl<T: Float> Dataset<T> for FileDataset {
         }
         let labels = self.targets.whole_rows(indices)?;
         let each = labels.len() / indices.len().max(1);
-        if let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0) {
+        if let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| no_label(*label)) {
             return Err(DataError::Label { index: indices[at / each], label });
         }
         Ok(Batch { inputs, targets: Target::Labels(labels) })

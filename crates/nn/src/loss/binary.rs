@@ -71,6 +71,10 @@ impl<T: Float> Loss<T> for BceWithLogits {
             }
         })
     }
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, target.len() as f64)
+    }
 }
 
 /// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`; the mean is over all elements.

@@ -1,6 +1,6 @@
 //! The loss of classifiers: cross-entropy.
 
-use super::{Loss, Reduction, Target, same_shape, weights_over};
+use super::{IGNORED, Loss, Reduction, Target, classes_last, label_shape, same_shape, weights_over};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 
 /// Losses of classes, with what both may be told.
@@ -11,7 +11,7 @@ macro_rules! of_classes {
         pub struct $Name {
             /// How much each class counts. A mean divides by the weights of the labels that there are.
             pub weight: Option<Vec<f64>>,
-            /// Samples with this label count nowhere: -100, as in PyTorch.
+            /// Samples with this label count nowhere: [`IGNORED`], as in PyTorch.
             pub ignore_index: i64,
             /// The part of each target that is spread evenly over all classes: 0.
             label_smoothing: f64,
@@ -22,7 +22,7 @@ macro_rules! of_classes {
         impl $Name {
             /// Of classes that count alike, averaged.
             pub fn new() -> Self {
-                $Name { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+                $Name { weight: None, ignore_index: IGNORED, label_smoothing: 0.0, reduction: Reduction::Mean }
             }
 
             /// How much each class counts.
@@ -30,7 +30,7 @@ macro_rules! of_classes {
                 $Name { weight: Some(weight.to_vec()), ..self }
             }
 
-            /// Samples with this label count nowhere.
+            /// Samples with this label count nowhere. Of the negative ones, data sets hold [`IGNORED`] alone.
             pub fn ignore_index(self, ignore_index: i64) -> Self {
                 $Name { ignore_index, ..self }
             }
@@ -47,6 +47,19 @@ macro_rules! of_classes {
                     ignore_index: self.ignore_index,
                     label_smoothing: self.label_smoothing,
                 }
+            }
+        }
+
+        impl $Name {
+            /// What a mean divides by: the labels that are not ignored, each by the weight of its class; samples, where
+            /// targets are soft or the reduction says so.
+            fn count<T: Float>(&self, target: &Target<T>) -> f64 {
+                let Target::Labels(labels) = target.unweighted() else { return target.len() as f64 };
+                if self.reduction == Reduction::BatchMean {
+                    return target.len() as f64;
+                }
+                let weight = |label: i64| self.weight.as_ref().map_or(1.0, |w| w.get(label as usize).copied().unwrap_or(0.0));
+                labels.iter().filter(|label| *label != self.ignore_index).map(weight).sum()
             }
         }
 
@@ -111,12 +124,20 @@ impl<T: Float> Loss<T> for CrossEntropy {
         let t = output.tape().constant(target.values(OP)?.clone());
         soft_cross_entropy_with(output, t, &options, reduction)
     }
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, self.count(target))
+    }
 }
 
 impl<T: Float> Loss<T> for Nll {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         nll_loss(output, target.labels("nll_loss")?, &self.options(target), self.reduction.to_one("nll_loss")?)
+    }
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, self.count(target))
     }
 }
 
@@ -127,7 +148,7 @@ pub struct ClassOptions<T: Float> {
     pub weight: Option<Tensor<T>>,
     /// How much each sample counts: `[N]`. A mean divides as if all counted alike.
     pub sample_weight: Option<Tensor<T>>,
-    /// Samples with this label count nowhere: -100, as in PyTorch.
+    /// Samples with this label count nowhere: [`IGNORED`], as in PyTorch.
     pub ignore_index: i64,
     /// The part of each target that is spread evenly over all classes: 0. Source: Szegedy et al., *Rethinking the
     /// Inception architecture* (2016).
@@ -136,7 +157,7 @@ pub struct ClassOptions<T: Float> {
 
 impl<T: Float> Default for ClassOptions<T> {
     fn default() -> Self {
-        ClassOptions { weight: None, sample_weight: None, ignore_index: -100, label_smoothing: 0.0 }
+        ClassOptions { weight: None, sample_weight: None, ignore_index: IGNORED, label_smoothing: 0.0 }
     }
 }
 
@@ -306,20 +327,12 @@ fn by_label<'t, T: Float>(
 /// Scores `[N, classes, …]` or `[classes]` as rows `[n, classes]`, and the shape without the classes.
 #[track_caller]
 fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>, Shape)> {
-    let mut shape = x.shape();
-    match shape.len() {
-        0 => {
-            Err(Error::Shape { op, shape: Box::new([]), hint: "scores must be [N, classes, …] or [classes]".into() })
-        }
-        1 => Ok((x.unsqueeze(0), Shape::new())),
-        2 => Ok((x, shape[..1].into())),
-        rank => {
-            let classes = shape.remove(1);
-            let order: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
-            let rows = shape.iter().product();
-            Ok((x.permute(&order).reshape(&[rows, classes]), shape))
-        }
-    }
+    let (labels, classes) = label_shape(op, &x.shape())?;
+    Ok(match x.rank() {
+        1 => (x.unsqueeze(0), labels),
+        2 => (x, labels),
+        rank => (x.permute(&classes_last(rank)).reshape(&[labels.iter().product(), classes]), labels),
+    })
 }
 
 /// Cross-entropy of scores `[N, classes, …]` against probabilities of the same shape (another network's output, say),

@@ -34,12 +34,15 @@ pub use regression::{
 
 use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 
+/// The label of a sample that counts nowhere, in losses, metrics and data sets: PyTorch's.
+pub const IGNORED: i64 = -100;
+
 /// What an output should have been.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target<T: Float> {
     /// Numbers, of the shape of the output.
     Values(Tensor<T>),
-    /// The right class of each row: `[rows]`.
+    /// The right class of each row, `[rows]`, or of each place, `[rows, …]`; [`IGNORED`] where none counts.
     Labels(Tensor<i64>),
     /// Targets of samples that do not count alike: see [`weighted`](Target::weighted).
     Weighted {
@@ -153,6 +156,24 @@ pub trait Loss<T: Float>: Send {
     /// If the target does not fit the output: another shape, labels where values are needed, a label out of range.
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>>;
+
+    /// The loss of a batch as a sum and the number of its summands, so that batches of any sizes make one mean: what
+    /// training reports, and what it weighs accumulated gradients by. Unless written, the loss is taken for the mean of all
+    /// samples. The losses here count what their means divide by: samples, labels that are not ignored, or the weights of
+    /// their classes; where they sum, the mean of the same.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, Mse, Reduction, Target};
+    /// let (tape, loss) = (Tape::<f64>::new(), Mse::new().reduction(Reduction::Sum));
+    /// let target = Target::Values(tensor![0.0, 0.0]);
+    /// let both = loss.loss(tape.var([1.0, 3.0]), &target)?.item();
+    /// assert_eq!(loss.sum_and_count(both, &target), (10.0, 2.0));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        Reduction::Mean.sum_and_count(loss, target.len() as f64)
+    }
 }
 
 /// Any function of output and target is a loss: one with settings of its own, or a sum of several.
@@ -207,6 +228,15 @@ impl Reduction {
         }
     }
 
+    /// A reduced loss as the sum that it was made of and the number of summands; nothing, of nothing.
+    fn sum_and_count(self, loss: f64, count: f64) -> (f64, f64) {
+        match self {
+            _ if count == 0.0 => (0.0, 0.0),
+            Reduction::Sum | Reduction::None => (loss, count),
+            Reduction::Mean | Reduction::BatchMean => (loss * count, count),
+        }
+    }
+
     /// One number of the losses that a function gives when it is told how to reduce them: where samples have weights, it
     /// leaves them as they are, and each counts as much as its sample.
     #[track_caller]
@@ -247,6 +277,23 @@ fn weights_over<'t, T: Float>(
     let mut shape = Shape::from(losses);
     shape[1..].fill(1);
     tape.constant(weights.clone()).try_reshape(&shape)
+}
+
+/// The shape of the labels for scores `[N, classes, …]`, or `[classes]` of a single sample, and the number of classes.
+pub(crate) fn label_shape(op: &'static str, scores: &[usize]) -> Result<(Shape, usize)> {
+    let mut labels = Shape::from(scores);
+    match labels.len() {
+        0 => Err(Error::Shape { op, shape: [].into(), hint: "scores must be [N, classes, …] or [classes]".into() }),
+        rank => {
+            let classes = labels.remove(usize::from(rank > 1));
+            Ok((labels, classes))
+        }
+    }
+}
+
+/// The order of the axes that puts the classes of `[N, classes, …]` last.
+pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
+    (0..rank.min(1)).chain(2..rank).chain((rank > 1).then_some(1)).collect()
 }
 
 /// An error unless target and output have one shape: broadcasting would hide a mistake.
@@ -307,6 +354,10 @@ macro_rules! reduced {
                 const OP: &str = stringify!($function);
                 let values = output.tape().constant(target.values(OP)?.clone());
                 self.reduction.weighing(OP, target, |r| $function(output, values, $($(self.$field,)*)? r))
+            }
+
+            fn sum_and_count(&self, loss: f64, target: &$crate::loss::Target<T>) -> (f64, f64) {
+                self.reduction.sum_and_count(loss, target.len() as f64)
             }
         }
     };

@@ -70,6 +70,10 @@ impl<T: Float> Loss<T> for MultiMargin {
             multi_margin_loss(output, labels, self.p, self.margin, weight.as_ref(), reduction)
         })
     }
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, target.len() as f64)
+    }
 }
 
 /// Scores `[N, classes]` of which that of the right class should be the largest by a margin, reduced over the samples:

@@ -1,13 +1,13 @@
 //! Metrics of decisions: those that a [`ConfusionMatrix`] of all batches knows.
 
-use super::{ConfusionMatrix, Measure, decisions};
+use super::{ConfusionMatrix, Measure, confusion::OP};
 use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 
 /// How outputs become classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
-    /// The largest of the scores `[…, classes]`, against labels `[…]`.
+    /// The largest of the scores `[N, classes, …]`, against labels `[N, …]`.
     Largest,
     /// Class 1 if the one output is above this (0 for logits, 0.5 for probabilities), else 0, against targets of 0 and 1.
     Above(f64),
@@ -30,9 +30,12 @@ impl<T: Float, F: Fn(&ConfusionMatrix) -> f64 + Send> Measure<T> for Counted<F> 
     fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
         match self.decision {
             Decision::Largest => {
-                let labels = target.labels("ConfusionMatrix")?;
-                let (_, classes) = decisions("ConfusionMatrix", output, labels.shape())?;
-                self.matrix.get_or_insert_with(|| ConfusionMatrix::new(classes)).add_scores(output, labels)
+                let labels = target.labels(OP)?;
+                if let Some(matrix) = &mut self.matrix {
+                    return matrix.add_scores(output, labels);
+                }
+                self.matrix = Some(ConfusionMatrix::from_scores(output, labels)?);
+                Ok(())
             }
             Decision::Above(threshold) => {
                 self.matrix.get_or_insert_with(|| ConfusionMatrix::new(2)).add_binary(output, target, threshold)

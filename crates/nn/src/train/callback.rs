@@ -108,9 +108,9 @@ pub(super) struct Place {
 
 /// What an epoch has shown so far.
 pub(super) struct Sums<T: Float> {
-    /// Loss times samples.
+    /// The losses of samples, summed, and how many count: see [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count).
     pub loss: f64,
-    pub samples: f64,
+    pub count: f64,
     /// Time that was spent before this process took over.
     pub seconds: f64,
     pub measures: Vec<Box<dyn Measure<T>>>,
@@ -118,11 +118,11 @@ pub(super) struct Sums<T: Float> {
 
 impl<T: Float> Sums<T> {
     pub(super) fn new(metrics: &[Metric<T>]) -> Self {
-        Sums { loss: 0.0, samples: 0.0, seconds: 0.0, measures: metrics.iter().map(Metric::start).collect() }
+        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures: metrics.iter().map(Metric::start).collect() }
     }
 
     pub(super) fn mean_loss(&self) -> f64 {
-        self.loss / self.samples
+        self.loss / self.count
     }
 }
 

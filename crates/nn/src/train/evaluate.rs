@@ -10,7 +10,7 @@ use autograd::{Float, Tape, Tensor};
 /// How well a model does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// The mean loss of a sample.
+    /// The mean loss of a sample, whatever the batches and the reduction: see [`Loss::sum_and_count`].
     pub loss: f64,
     /// The metrics, in the order in which they were asked for.
     pub metrics: Vec<f64>,
@@ -89,17 +89,18 @@ pub fn evaluate<T: Float>(
     let loader = DataLoader::new(data, batch_size)?;
     let mut tape = Tape::new();
     let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
-    let mut total = 0.0;
+    let (mut total, mut samples) = (0.0, 0.0);
     for batch in loader.epoch(0) {
         let batch = batch?;
         tape.clear();
         let output = model.forward(tape.constant(batch.inputs), &mut Pass::eval(&tape));
-        let mean = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
-        total += mean.map_err(TrainError::Evaluation)?.f64() * batch.targets.len() as f64;
+        let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
+        let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
+        (total, samples) = (total + sum, samples + count);
         let output = output.value();
         let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
         noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
     }
     let metrics = measures.iter().map(|measure| measure.value()).collect();
-    Ok(Evaluation { loss: total / data.len() as f64, metrics })
+    Ok(Evaluation { loss: total / samples, metrics })
 }

@@ -42,7 +42,8 @@ pub struct Measured {
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// The loss on the training data: the mean over the epoch, in which the parameters moved. Penalties not included.
+    /// The mean loss of a sample of the training data over the epoch, in which the parameters moved, as
+    /// [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count) counts them. Penalties not included.
     pub loss: f64,
     /// The metrics on the training data, likewise.
     pub metrics: Vec<f64>,

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn the_line_tells_loss_metrics_and_rate() {
         let metrics = [Metric::<f32>::accuracy(), Metric::top_k(2)];
-        let mut sums = Sums { loss: 1.0, samples: 4.0, ..Sums::new(&metrics) };
+        let mut sums = Sums { loss: 1.0, count: 4.0, ..Sums::new(&metrics) };
         let (scores, labels) = (tensor![[0.1f32, 0.9, 0.0], [0.9, 0.1, 0.0]], Target::Labels(tensor![1_i64, 1]));
         sums.measures.iter_mut().for_each(|measure| measure.add(&scores, &labels).unwrap());
         let at = Moment {

@@ -115,9 +115,8 @@ impl<T: Float> Trainer<'_, T> {
             self.set_rates(run, Pace::Step, run.step.steps() as usize);
             let (epoch, number) = (run.epoch + 1, i + 1);
             let outcome = self.step(model, run, &batch, updates).map_err(|cause| cause.at(epoch, number))?;
-            let samples = batch.targets.len() as f64;
-            run.sums.samples += samples;
-            run.sums.loss += samples * outcome.loss.f64();
+            let (sum, count) = self.loss.sum_and_count(outcome.loss.f64(), &batch.targets);
+            (run.sums.loss, run.sums.count) = (run.sums.loss + sum, run.sums.count + count);
             let mut noted = run.sums.measures.iter_mut().map(|m| m.add(&outcome.output, &batch.targets));
             noted.try_for_each(|noted| noted).map_err(|cause| TrainError::Loss { epoch, batch: number, cause })?;
             run.batch = number;
@@ -152,7 +151,7 @@ impl<T: Float> Trainer<'_, T> {
             }
         })?;
         if self.accumulate > 1 {
-            step.accumulate(model, batch.targets.len());
+            step.accumulate(model, self.loss.sum_and_count(0.0, &batch.targets).1);
             if !updates {
                 return Ok(outcome);
             }

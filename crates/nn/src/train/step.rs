@@ -35,9 +35,9 @@ pub struct TrainStep<T: Float> {
     tape: Tape<T>,
     swept: Gradients<T>,
     gradients: ParamGradients<T>,
-    /// Gradients times samples, of the passes since the last average, and their samples.
+    /// Gradients times samples, of the passes since the last average, and their samples, which may count in part.
     sum: ParamGradients<T>,
-    samples: usize,
+    samples: f64,
     updates: Vec<(u64, Tensor<T>)>,
     record: Record,
     replay: Option<Replay<T>>,
@@ -66,7 +66,7 @@ impl<T: Float> TrainStep<T> {
             swept: Gradients::default(),
             gradients: ParamGradients::new(),
             sum: ParamGradients::new(),
-            samples: 0,
+            samples: 0.0,
             updates: Vec::new(),
             record: Record::default(),
             replay: None,
@@ -226,8 +226,8 @@ impl<T: Float> TrainStep<T> {
         Ok(value)
     }
 
-    /// Keeps the gradients of the last pass, over so many samples, for [`average`](TrainStep::average), and gives buffers the
-    /// values that layers asked for. The passes together are one step on a larger batch than fits into memory.
+    /// Keeps the gradients of the last pass, over so many samples (as [`Loss::sum_and_count`] counts them), for
+    /// [`average`](TrainStep::average), and gives buffers the values that layers asked for. The passes together are one step on a larger batch than fits into memory.
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -237,7 +237,7 @@ impl<T: Float> TrainStep<T> {
     /// TrainStep::new(0).run(&mut whole, &Mse::new(), &mut Sgd::new(0.1), &batch(tensor![[1.0], [2.0], [4.0]]))?;
     ///
     /// let mut step = TrainStep::new(0);
-    /// for (x, samples) in [(tensor![[1.0], [2.0]], 2), (tensor![[4.0]], 1)] {
+    /// for (x, samples) in [(tensor![[1.0], [2.0]], 2.0), (tensor![[4.0]], 1.0)] {
     ///     step.gradients(&parts, &Mse::new(), &batch(x))?;
     ///     step.accumulate(&mut parts, samples);
     /// }
@@ -246,12 +246,12 @@ impl<T: Float> TrainStep<T> {
     /// assert!((whole.weight.value() - parts.weight.value()).abs().max().item() < 1e-15);
     /// # Ok::<(), nn::train::StepError>(())
     /// ```
-    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: usize) {
-        if self.samples == 0 {
+    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: f64) {
+        if self.samples == 0.0 {
             std::mem::swap(&mut self.sum, &mut self.gradients);
-            self.sum.scale(samples as f64);
+            self.sum.scale(samples);
         } else {
-            self.sum.add_scaled(samples as f64, &self.gradients);
+            self.sum.add_scaled(samples, &self.gradients);
         }
         self.samples += samples;
         self.update_buffers(model);
@@ -261,8 +261,8 @@ impl<T: Float> TrainStep<T> {
     /// themselves, becomes the gradients.
     pub fn average(&mut self) {
         std::mem::swap(&mut self.sum, &mut self.gradients);
-        self.gradients.scale(1.0 / self.samples as f64);
-        self.samples = 0;
+        self.gradients.scale(1.0 / self.samples);
+        self.samples = 0.0;
     }
 
     /// The update: the optimizer moves the parameters, and buffers get the values that layers asked for.

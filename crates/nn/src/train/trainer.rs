@@ -148,7 +148,7 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Updates once in so many batches, by the mean gradient of all their samples, as if they were one batch: for batches
     /// larger than memory. (Batch norm sees them one by one.) What is left at the end of an epoch is an update too. For
-    /// losses that are means over samples.
+    /// losses that are means.
     ///
     /// # Panics
     /// If it is 0.

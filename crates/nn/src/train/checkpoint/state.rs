@@ -24,7 +24,7 @@ impl Files {
         all.metadata.extend(run.history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
         let counts = [run.epoch as u64, run.batch as u64, run.step.passes(), run.step.steps()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
-        all.insert("sums", numbers([run.sums.loss, run.sums.samples, run.seconds()]));
+        all.insert("sums", numbers([run.sums.loss, run.sums.count, run.seconds()]));
         for (i, measure) in run.sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
@@ -120,8 +120,8 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
 
 fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> {
     let mut sums = Sums::new(&trainer.metrics);
-    let &[loss, samples, seconds] = read(all, "sums")?.as_slice() else { return None };
-    (sums.loss, sums.samples, sums.seconds) = (loss, samples, seconds);
+    let &[loss, count, seconds] = read(all, "sums")?.as_slice() else { return None };
+    (sums.loss, sums.count, sums.seconds) = (loss, count, seconds);
     for (i, measure) in sums.measures.iter_mut().enumerate() {
         measure.restore(&read(all, &format!("measure.{i}"))?).then_some(())?;
     }
