@@ -25,7 +25,7 @@ pub mod train;
 pub use io::{load, load_state_dict, save, state_dict};
 pub use module::{Module, Parameters, Path, names, parameter_count};
 pub use param::Param;
-pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
+pub use pass::{LayerError, Mode, Noise, Pass, apply_updates, index_of};
 pub use summary::{Row, Summary, summary};
 
 /// What most programs need: `use nn::prelude::*`.

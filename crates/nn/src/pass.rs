@@ -4,8 +4,13 @@
 //! from step to step is on the tape, and the pass remembers where: parameters and buffers under their keys, random numbers
 //! with the rule that draws them, indices with the variable they were read from, and the new values of buffers.
 
+mod refused;
+
+pub use refused::LayerError;
+
 use crate::{Module, Param, Parameters, Path};
-use autograd::{Float, Result, Rng, Shape, Tape, Tensor, Var};
+use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
+use std::cell::Cell;
 
 /// Whether a run through the network trains it or uses it: dropout and batch norm differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +68,9 @@ pub struct Pass<'t, T: Float> {
     rng: Rng,
     record: Record,
     notes: Option<Vec<Note>>,
+    /// Whether somebody waits for what a layer refuses.
+    catches: bool,
+    refused: Cell<Option<LayerError>>,
 }
 
 /// What a layer gave, for a [summary](crate::summary).
@@ -85,7 +93,8 @@ pub(crate) struct Record {
 impl<'t, T: Float> Pass<'t, T> {
     /// A training pass; `rng` decides what dropout drops.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None }
+        let (record, refused) = (Record::default(), Cell::default());
+        Pass { tape, mode: Mode::Train, rng, record, notes: None, catches: false, refused }
     }
 
     /// A pass that uses the network as it is.
@@ -126,12 +135,6 @@ impl<'t, T: Float> Pass<'t, T> {
             notes.push(Note { layer: layer.describe(), parameters, output: output.shape() });
         }
         output
-    }
-
-    /// The value, or a panic with the text of the error and whose it is.
-    #[track_caller]
-    pub(crate) fn checked<V, M: Module<T> + ?Sized>(&self, layer: &M, result: Result<V>) -> V {
-        result.unwrap_or_else(|error| panic!("{}: {error}", layer.describe()))
     }
 
     /// The tape that this pass records on.

@@ -1,6 +1,7 @@
 //! What can go wrong in training, and where it did.
 
 use super::checkpoint::CheckpointError;
+use crate::LayerError;
 use crate::data::DataError;
 use autograd::Shape;
 use std::fmt::{self, Display, Formatter};
@@ -44,6 +45,20 @@ pub enum TrainError {
         /// What the loss said.
         cause: autograd::Error,
     },
+    /// A layer could not take a batch: samples of other sizes than the model's, an index that no table has, a batch of one
+    /// sample where there must be more.
+    #[error("epoch {epoch}, batch {batch}: {cause}")]
+    Layer {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch within the epoch, from 1.
+        batch: usize,
+        /// Which layer, and why.
+        cause: LayerError,
+    },
+    /// A layer could not take its input outside of training.
+    #[error("in use: {0}")]
+    Use(#[from] LayerError),
     /// The loss or a metric could not be computed outside of training.
     #[error("evaluation: {0}")]
     Evaluation(autograd::Error),
@@ -67,6 +82,9 @@ pub enum StepError {
     /// The loss or a gradient became infinite or NaN.
     #[error(transparent)]
     NonFinite(#[from] NonFinite),
+    /// A layer could not take the batch.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     /// The loss could not be computed.
     #[error(transparent)]
     Loss(#[from] autograd::Error),
@@ -77,6 +95,7 @@ impl StepError {
     pub(super) fn at(self, epoch: usize, batch: usize) -> TrainError {
         match self {
             StepError::NonFinite(cause) => TrainError::NonFinite { epoch, batch, cause },
+            StepError::Layer(cause) => TrainError::Layer { epoch, batch, cause },
             StepError::Loss(cause) => TrainError::Loss { epoch, batch, cause },
         }
     }

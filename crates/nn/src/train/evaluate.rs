@@ -33,10 +33,7 @@ impl Evaluation {
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, or the inputs are a single number and so have no first axis.
-///
-/// # Panics
-/// If the inputs do not fit the model, as [`Module::forward`] does.
+/// If the batch size is 0, the inputs are a single number and so have no first axis, or a layer cannot take them.
 pub fn predict<T: Float>(
     model: &dyn Module<T>,
     inputs: &Tensor<T>,
@@ -50,17 +47,17 @@ pub fn predict<T: Float>(
         return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
     };
     let mut tape = Tape::new();
-    let mut forward = |from: usize, to: usize| {
+    let mut forward = |from: usize, to: usize| -> Result<Tensor<T>, TrainError> {
         tape.clear();
-        let mut pass = Pass::eval(&tape);
-        model.forward(tape.constant(inputs.slice_axis(0, from..to)), &mut pass).value()
+        let x = tape.constant(inputs.slice_axis(0, from..to));
+        Ok(Pass::eval(&tape).try_forward(model, x)?.value())
     };
     if samples <= batch_size {
-        return Ok(forward(0, samples));
+        return forward(0, samples);
     }
     let starts = (0..samples).step_by(batch_size);
-    let outputs: Vec<Tensor<T>> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
-    Ok(Tensor::concat(&outputs, 0))
+    let outputs: Result<Vec<Tensor<T>>, _> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
+    Ok(Tensor::concat(&outputs?, 0))
 }
 
 /// Loss and metrics of a model on data, in eval mode.
@@ -75,10 +72,7 @@ pub fn predict<T: Float>(
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, the data is empty or cannot be read, or the targets do not fit the outputs.
-///
-/// # Panics
-/// If the inputs do not fit the model, as [`Module::forward`] does.
+/// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the outputs.
 pub fn evaluate<T: Float>(
     model: &dyn Module<T>,
     loss: &dyn Loss<T>,
@@ -93,7 +87,7 @@ pub fn evaluate<T: Float>(
     for batch in loader.epoch(0) {
         let batch = batch?;
         tape.clear();
-        let output = model.forward(tape.constant(batch.inputs), &mut Pass::eval(&tape));
+        let output = Pass::eval(&tape).try_forward(model, tape.constant(batch.inputs))?;
         let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
         let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
         (total, samples) = (total + sum, samples + count);

@@ -95,10 +95,8 @@ impl<T: Float> TrainStep<T> {
     /// Forward, loss, backward, update.
     ///
     /// # Errors
-    /// If the targets do not fit the output, or the loss or a gradient is not finite. The model is then as it was.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite. The
+    /// model is then as it was.
     pub fn run(
         &mut self,
         model: &mut dyn Module<T>,
@@ -114,10 +112,7 @@ impl<T: Float> TrainStep<T> {
     /// Forward and backward pass: leaves the gradients in [`param_gradients`](TrainStep::param_gradients).
     ///
     /// # Errors
-    /// If the targets do not fit the output, or the loss or a gradient is not finite.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite.
     pub fn gradients(
         &mut self,
         model: &dyn Module<T>,
@@ -131,9 +126,6 @@ impl<T: Float> TrainStep<T> {
     ///
     /// # Errors
     /// As [`gradients`](TrainStep::gradients).
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn gradients_with(
         &mut self,
         model: &dyn Module<T>,
@@ -160,11 +152,11 @@ impl<T: Float> TrainStep<T> {
             model,
             |pass| {
                 let x = pass.tape().constant(batch.inputs.clone());
-                let y = model.forward(x, pass);
+                let y = pass.try_forward(model, x)?;
                 let plain = loss.loss(y, &batch.targets)?;
                 ids.set([x, y, plain].map(Var::id));
                 values = Some((plain.value(), y.value()));
-                Ok(penalty(model, pass).map_or(plain, |penalty| plain + penalty))
+                Ok::<_, StepError>(penalty(model, pass).map_or(plain, |penalty| plain + penalty))
             },
             |pass, total, gradients| {
                 if let (Some(replay), None) = (&mut replay, version) {
@@ -196,12 +188,15 @@ impl<T: Float> TrainStep<T> {
     }
 
     /// Records and sweeps; `done` sees the recording before it is forgotten.
-    fn swept(
+    fn swept<E>(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
-        record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
+        record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> Result<Var<'t, T>, E>,
         done: impl for<'t> FnOnce(&Pass<'t, T>, Var<'t, T>, &ParamGradients<T>),
-    ) -> Result<T, StepError> {
+    ) -> Result<T, StepError>
+    where
+        StepError: From<E>,
+    {
         self.tape.clear();
         let rng = self.rng.stream(DROPOUT | self.passes);
         let mut pass = Pass::train(&self.tape, rng).reusing(std::mem::take(&mut self.record));

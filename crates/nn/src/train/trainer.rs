@@ -265,12 +265,9 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Trains the model. Called again, it goes on from where the model and the optimizer are.
     ///
     /// # Errors
-    /// Data that is empty or does not fit, a batch size of 0, and a loss or gradient that is not finite: that error names
+    /// Data that is empty or that the model cannot take, a batch size of 0, and a loss or gradient that is not finite: that error names
     /// epoch and batch, and the model keeps the parameters of the last good step. A callback that fails; a checkpoint that
     /// cannot be written, or a folder that has checkpoints already.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let folder = self.checkpoints.as_ref().map(Checkpoints::folder);
         if let Some(folder) = folder
@@ -290,9 +287,6 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// # Errors
     /// As [`fit`](Trainer::fit); if there is no folder to resume from; if no checkpoint in it is whole; if the newest whole
     /// one is of another training.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let checkpoints = self.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
         checkpoints.remove_leftovers();
