@@ -2,6 +2,9 @@
 
 #![warn(missing_docs)]
 
+#[macro_use]
+mod describe;
+
 pub mod clip;
 pub mod data;
 pub mod functional;
@@ -11,6 +14,7 @@ pub mod layer;
 pub mod loss;
 pub mod metric;
 mod module;
+mod number;
 pub mod optim;
 mod param;
 mod pass;

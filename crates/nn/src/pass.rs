@@ -8,6 +8,7 @@ mod refused;
 
 pub use refused::LayerError;
 
+use crate::number::whole;
 use crate::{Module, Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 use std::cell::Cell;
@@ -249,8 +250,7 @@ impl<'t, T: Float> Pass<'t, T> {
 
 /// Whole numbers as they are, anything else as -1.
 pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
-    let whole = |x: f64| if x.fract() == 0.0 && x.abs() < 2f64.powi(53) { x as i64 } else { -1 };
-    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64())).collect())
+    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64()).unwrap_or(-1)).collect())
 }
 
 /// Gives buffers the values that a pass asked for.

@@ -8,7 +8,7 @@ use nn::layer::{Linear, Mlp, Sequential};
 use nn::loss::{ClassOptions, CrossEntropy, IGNORED, Mse, Reduction, Target, cross_entropy_with};
 use nn::metric::{self, Average, Metric};
 use nn::optim::{Adam, Ema, ParamGroups, Sgd};
-use nn::schedule::{ExponentialDecay, LinearRamp};
+use nn::schedule::{ExponentialDecay, LinearRamp, Schedule};
 use nn::train::{Callback, CallbackResult, EarlyStopping, Moment, Monitor, Stop, Trainer};
 use nn::{Module, Parameters, Path};
 use std::sync::{Arc, Mutex};
@@ -417,4 +417,66 @@ fn the_mean_loss_does_not_depend_on_the_batches() {
     let (large, small) = (fit(40, 1), fit(10, 4));
     close(&large.0, &small.0, 1e-12);
     close(&[large.1], &[small.1], 1e-12);
+}
+
+/// An error between the batches of an epoch and the next leaves the model with its own parameters, not with their averages.
+#[test]
+fn after_an_error_in_validation_the_model_has_its_own_parameters() {
+    struct Fails;
+    impl Callback<f64> for Fails {
+        fn epoch_end(&mut self, _: &mut Moment<'_, f64>) -> CallbackResult {
+            Err("no more".into())
+        }
+    }
+    let (data, odd) = (clusters(30, 12), clusters(5, 13));
+    let odd = TensorDataset::new(odd.inputs().clone(), Target::Labels(tensor![0_i64, 1, 2, 3, 0])).unwrap();
+    let trainer = || Trainer::new(CrossEntropy::new(), Adam::new(0.05)).epochs(1).batch_size(5).quiet();
+    let mut plain = classifier();
+    trainer().fit(&mut plain, &data).unwrap();
+    for (mut trainer, expected) in [
+        (trainer().ema(0.9).callback(Fails), "a callback failed: no more"),
+        (trainer().ema(0.9).validation(&odd), "evaluation: cross_entropy: index 3 "),
+    ] {
+        let mut model = classifier();
+        let said = trainer.fit(&mut model, &data).unwrap_err().to_string();
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(values(&model), values(&plain), "{said}");
+    }
+}
+
+/// What a schedule has observed.
+#[derive(Clone, Default)]
+struct Observer(Arc<Mutex<Vec<f64>>>);
+
+impl Schedule for Observer {
+    fn rate(&self, _: usize, base: f64) -> f64 {
+        base
+    }
+    fn observe(&mut self, measure: f64) {
+        self.0.lock().unwrap().push(measure);
+    }
+}
+
+#[test]
+fn a_schedule_follows_what_it_is_told_to() {
+    let (data, validation) = (clusters(40, 14), clusters(20, 15));
+    let seen = |monitor: Option<Monitor>| {
+        let observer = Observer::default();
+        let trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.05)).epochs(3).validation(&validation).quiet();
+        let trainer = trainer.metric(Metric::accuracy()).metric(Metric::roc_auc()).schedule(observer.clone());
+        let mut trainer = match monitor {
+            Some(monitor) => trainer.schedule_follows(monitor),
+            None => trainer,
+        };
+        let history = trainer.fit(&mut classifier(), &data).unwrap();
+        drop(trainer);
+        (observer.0.lock().unwrap().clone(), history.epochs)
+    };
+    let (auc, epochs) = seen(Some(Monitor::Named("roc_auc".into())));
+    assert_eq!(auc, epochs.iter().map(|epoch| epoch.validation_metrics[1]).collect::<Vec<_>>());
+    assert_eq!(seen(Some(Monitor::Loss)).0, epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>());
+    assert_eq!(seen(None).0, epochs.iter().map(|epoch| epoch.validation_loss.unwrap()).collect::<Vec<_>>());
+    let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.05)).schedule_follows(Monitor::Metric).quiet();
+    let said = trainer.fit(&mut classifier(), &data).unwrap_err().to_string();
+    assert!(said.starts_with("the schedule watches the metric, which is not measured"), "{said}");
 }

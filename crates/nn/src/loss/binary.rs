@@ -72,6 +72,8 @@ impl<T: Float> Loss<T> for BceWithLogits {
         })
     }
 
+    describe_as_debugged!();
+
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, target.len() as f64)
     }

@@ -125,6 +125,8 @@ impl<T: Float> Loss<T> for CrossEntropy {
         soft_cross_entropy_with(output, t, &options, reduction)
     }
 
+    describe_as_debugged!();
+
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, self.count(target))
     }
@@ -135,6 +137,8 @@ impl<T: Float> Loss<T> for Nll {
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         nll_loss(output, target.labels("nll_loss")?, &self.options(target), self.reduction.to_one("nll_loss")?)
     }
+
+    describe_as_debugged!();
 
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, self.count(target))

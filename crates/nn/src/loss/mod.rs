@@ -32,6 +32,7 @@ pub use regression::{
     HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
 };
 
+use crate::describe::type_name;
 use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 
 /// The label of a sample that counts nowhere, in losses, metrics and data sets: PyTorch's.
@@ -157,6 +158,17 @@ pub trait Loss<T: Float>: Send {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>>;
 
+    /// What tells it from other losses: its name and its settings. A checkpoint keeps it, and is not resumed by another one.
+    /// Unless written, the name of the type; functions are not told apart.
+    ///
+    /// ```
+    /// use nn::loss::{CrossEntropy, Loss};
+    /// assert!(Loss::<f32>::describe(&CrossEntropy::new()).contains("label_smoothing: 0.0"));
+    /// ```
+    fn describe(&self) -> String {
+        type_name::<Self>()
+    }
+
     /// The loss of a batch as a sum and the number of its summands, so that batches of any sizes make one mean: what
     /// training reports, and what it weighs accumulated gradients by. Unless written, the loss is taken for the mean of all
     /// samples. The losses here count what their means divide by: samples, labels that are not ignored, or the weights of
@@ -196,6 +208,10 @@ where
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         self(output, target)
+    }
+
+    fn describe(&self) -> String {
+        "a function".to_owned()
     }
 }
 
@@ -355,6 +371,8 @@ macro_rules! reduced {
                 let values = output.tape().constant(target.values(OP)?.clone());
                 self.reduction.weighing(OP, target, |r| $function(output, values, $($(self.$field,)*)? r))
             }
+
+            describe_as_debugged!();
 
             fn sum_and_count(&self, loss: f64, target: &$crate::loss::Target<T>) -> (f64, f64) {
                 self.reduction.sum_and_count(loss, target.len() as f64)

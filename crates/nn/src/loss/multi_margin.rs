@@ -71,6 +71,8 @@ impl<T: Float> Loss<T> for MultiMargin {
         })
     }
 
+    describe_as_debugged!();
+
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, target.len() as f64)
     }

@@ -2,6 +2,7 @@
 
 use super::{Measure, Rows, binary};
 use crate::loss::Target;
+use crate::number::count;
 use autograd::{Float, Result, Tensor};
 
 /// The area under the receiver operating characteristic (ROC): how likely a sample of the class scores higher than one of
@@ -67,7 +68,7 @@ impl<T: Float> Measure<T> for Auc {
     }
 
     fn value(&self) -> f64 {
-        if self.scores.iter().any(|score| score.is_nan()) {
+        if self.labels.is_empty() || self.scores.iter().any(|score| score.is_nan()) {
             return f64::NAN;
         }
         let positive = |class: usize, label: usize| if self.columns == 1 { label == 1 } else { label == class };
@@ -89,14 +90,14 @@ impl<T: Float> Measure<T> for Auc {
 
     fn restore(&mut self, state: &[f64]) -> bool {
         let &[columns, samples, ref rest @ ..] = state else { return false };
-        let (columns, samples) = (columns as usize, samples as usize);
+        let (Some(columns), Some(samples)) = (count(columns), count(samples)) else { return false };
         if samples.checked_mul(columns).and_then(|scores| scores.checked_add(samples)) != Some(rest.len()) {
             return false;
         }
         let (labels, scores) = rest.split_at(samples);
-        self.columns = columns;
-        self.labels = labels.iter().map(|label| *label as usize).collect();
-        self.scores = scores.to_vec();
+        let label = |label: &f64| count(*label).filter(|label| *label < columns.max(2));
+        let Some(labels) = labels.iter().map(label).collect() else { return false };
+        *self = Auc { columns, scores: scores.to_vec(), labels };
         true
     }
 }

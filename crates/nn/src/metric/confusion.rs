@@ -2,6 +2,7 @@
 
 use super::{Rows, binary, decision, labels_below, mismatch};
 use crate::loss::Target;
+use crate::number::count;
 use autograd::{Float, Result, Tensor};
 use std::fmt::{self, Display, Formatter};
 
@@ -126,15 +127,17 @@ impl ConfusionMatrix {
         self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
     }
 
-    /// The matrix with these counts, `classes² + classes` of them; none if there is no such number of classes.
+    /// The matrix with these counts, `classes² + classes` of them; none if they are no counts, or of no number of classes.
     pub(super) fn from_state(state: &[f64]) -> Option<Self> {
         let classes = state.len().isqrt();
         if classes == 0 || classes * (classes + 1) != state.len() {
             return None;
         }
-        let (counts, undecided) = state.split_at(classes * classes);
-        let whole = |numbers: &[f64]| numbers.iter().map(|n| *n as u64).collect();
-        Some(ConfusionMatrix { classes, counts: whole(counts), undecided: whole(undecided) })
+        let mut counts = state.iter().map(|n| count(*n).map(|n| n as u64)).collect::<Option<Vec<u64>>>()?;
+        // No sum of them overflows.
+        counts.iter().try_fold(0, |sum: u64, n| sum.checked_add(2 * n))?;
+        let undecided = counts.split_off(classes * classes);
+        Some(ConfusionMatrix { classes, counts, undecided })
     }
 
     /// Number of classes.

@@ -21,6 +21,7 @@
 //! assert!(losses[199] < 1e-3 * losses[0]);
 //! ```
 
+use crate::describe::type_name;
 use crate::io::{StateDict, StateError};
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Gradients, Tape, Tensor, update};
@@ -36,6 +37,8 @@ macro_rules! rate_and_memory {
         fn set_learning_rate(&mut self, rate: f64) {
             self.rate = $crate::optim::non_negative("learning rate", rate);
         }
+
+        describe_as_debugged!();
 
         fn state(&self, model: &dyn $crate::Parameters<T>) -> $crate::io::StateDict {
             self.memory.state(model)
@@ -136,6 +139,16 @@ pub trait Optimizer<T: Float>: Send {
         f(&mut rate);
         self.set_learning_rate(rate);
     }
+    /// What tells it from other optimizers: its rule and its settings, rates included. A checkpoint keeps it, and is not
+    /// resumed by another one. Unless written, the name of the type; what derives [`Debug`] gives more.
+    ///
+    /// ```
+    /// use nn::optim::{Optimizer, Sgd};
+    /// assert!(Sgd::<f32>::new(0.1).momentum(0.9).describe().starts_with("Sgd { rate: 0.1, momentum: 0.9, "));
+    /// ```
+    fn describe(&self) -> String {
+        type_name::<Self>()
+    }
     /// All that is remembered of the model's parameters, under PyTorch's names: `0.weight.exp_avg`, `0.weight.step`.
     /// Settings (rates, betas) are not in it. A [`Memory`] does this by itself.
     ///
@@ -175,6 +188,10 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
 
     fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
         (**self).for_each_rate(f);
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
     }
 
     fn state(&self, model: &dyn Parameters<T>) -> StateDict {

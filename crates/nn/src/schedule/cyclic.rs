@@ -42,6 +42,8 @@ impl Cyclic {
 }
 
 impl Schedule for Cyclic {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let length = self.step_size_up + self.step_size_down;
         assert!(self.step_size_up > 0 && length > 0, "Cyclic: a cycle must take a step up");

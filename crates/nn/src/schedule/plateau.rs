@@ -1,6 +1,7 @@
 //! Rates that fall when nothing gets better.
 
 use super::Schedule;
+use crate::number::count;
 
 /// What a better measure is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -48,7 +49,8 @@ impl Default for PlateauOptions {
 }
 
 /// Multiplies the rate by a factor when a measure has not become better for more epochs than are put up with: PyTorch's
-/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any.
+/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any, or what
+/// [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows) says.
 ///
 /// ```
 /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};
@@ -74,13 +76,22 @@ pub struct ReduceOnPlateau {
 
 impl Schedule for ReduceOnPlateau {
     fn rate(&self, _: usize, base: f64) -> f64 {
-        let reduced = |rate: f64| (rate * self.options.factor).max(self.options.min_lr);
-        (0..self.reductions).fold(
-            base,
-            |rate, _| {
-                if rate - reduced(rate) > self.options.eps { reduced(rate) } else { rate }
-            },
-        )
+        let mut rate = base;
+        for _ in 0..self.reductions {
+            let reduced = (rate * self.options.factor).max(self.options.min_lr);
+            if rate - reduced > self.options.eps {
+                rate = reduced;
+            } else {
+                // It stays here, however often it is to fall.
+                break;
+            }
+        }
+        rate
+    }
+
+    /// What has been observed is no setting.
+    fn describe(&self) -> String {
+        format!("ReduceOnPlateau({:?})", self.options)
     }
 
     /// A NaN is never better.
@@ -106,9 +117,10 @@ impl Schedule for ReduceOnPlateau {
 
     fn restore(&mut self, state: &[f64]) -> bool {
         let &[bad, cooling, reductions, ref best @ ..] = state else { return false };
-        [self.bad, self.cooling, self.reductions] = [bad, cooling, reductions].map(|count| count as usize);
-        self.best = best.first().copied();
-        best.len() < 2
+        let counts = [bad, cooling, reductions].map(count);
+        let ([Some(bad), Some(cooling), Some(reductions)], 0 | 1) = (counts, best.len()) else { return false };
+        *self = ReduceOnPlateau { options: self.options, best: best.first().copied(), bad, cooling, reductions };
+        true
     }
 }
 

@@ -62,9 +62,11 @@ pub enum TrainError {
     /// The loss or a metric could not be computed outside of training.
     #[error("evaluation: {0}")]
     Evaluation(autograd::Error),
-    /// Early stopping watches a metric that is not measured.
-    #[error("early stopping watches {name}, which is not measured: add it by Trainer::metric, or watch a loss")]
+    /// Early stopping or a schedule watches a metric that is not measured.
+    #[error("{who} watches {name}, which is not measured: add it by Trainer::metric, or watch a loss")]
     Unmeasured {
+        /// What watches it.
+        who: &'static str,
         /// The metric.
         name: String,
     },

@@ -29,6 +29,13 @@ pub struct History {
 }
 
 /// A metric of a history.
+///
+/// ```
+/// use nn::{metric::Metric, train::Measured};
+/// let metric = Metric::<f32>::top_k(3);
+/// let measured = Measured { name: metric.name().into(), rises: metric.rises() };
+/// assert_eq!(measured, Measured { name: "top_3_accuracy".into(), rises: true });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
     /// What it is called, as in `accuracy`.
@@ -38,6 +45,12 @@ pub struct Measured {
 }
 
 /// One pass over the training data.
+///
+/// ```
+/// use nn::train::Epoch;
+/// let epoch = Epoch { epoch: 1, loss: 0.7, metrics: vec![0.9, 0.8], ..Epoch::default() };
+/// assert_eq!((epoch.metric(), epoch.validation_metric()), (Some(0.9), None));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Epoch {
     /// Counted from 1.
@@ -70,6 +83,12 @@ impl Epoch {
 }
 
 /// Why training ended before its last epoch.
+///
+/// ```
+/// use nn::train::{Monitor, Stop};
+/// let stop = Stop::NoImprovement { monitor: Monitor::ValidationLoss, best: 7 };
+/// assert_eq!(stop.to_string(), "the validation loss has not improved since epoch 7");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stop {
     /// The monitored number had not improved for as many epochs as patience allows.
@@ -91,7 +110,16 @@ pub enum Stop {
     },
 }
 
-/// A number that early stopping watches.
+/// A number that early stopping watches, or a schedule follows.
+///
+/// ```
+/// use nn::train::{Epoch, History, Measured, Monitor};
+/// let epoch = |epoch, loss, accuracy| Epoch { epoch, loss, metrics: vec![accuracy], ..Epoch::default() };
+/// let metrics = vec![Measured { name: "accuracy".into(), rises: true }];
+/// let history = History { epochs: vec![epoch(1, 0.9, 0.8), epoch(2, 0.7, 0.6)], metrics, ..History::default() };
+/// assert_eq!(history.best_by(Monitor::Loss).unwrap().epoch, 2);
+/// assert_eq!(history.best_by(Monitor::Named("accuracy".into())).unwrap().epoch, 1);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Monitor {
     /// The loss on the training data, to fall.
@@ -120,18 +148,23 @@ impl Monitor {
         place.map(Some).ok_or_else(|| self.to_string())
     }
 
-    /// The number in an epoch, turned so that less is better; what is missing or NaN is worst.
-    pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
-        let cost = match self.place(metrics) {
+    /// The number in an epoch; what is missing is NaN.
+    pub(super) fn value(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
+        match self.place(metrics) {
             Ok(None) if *self == Monitor::Loss => epoch.loss,
             Ok(None) => epoch.validation_loss.unwrap_or(epoch.loss),
             Ok(Some(place)) => {
                 let value = epoch.validation_metrics.get(place).or(epoch.metrics.get(place));
-                let value = value.copied().unwrap_or(f64::NAN);
-                if metrics[place].rises { -value } else { value }
+                value.copied().unwrap_or(f64::NAN)
             }
             Err(_) => f64::NAN,
-        };
+        }
+    }
+
+    /// The number turned so that less is better; what is missing or NaN is worst.
+    pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
+        let rises = matches!(self.place(metrics), Ok(Some(place)) if metrics[place].rises);
+        let cost = if rises { -self.value(epoch, metrics) } else { self.value(epoch, metrics) };
         if cost.is_nan() { f64::INFINITY } else { cost }
     }
 }

@@ -4,7 +4,7 @@ use super::callback::{Callback, Hook, Moment, Sums, Turn};
 use super::checkpoint::{CheckpointError, Checkpoints, newest};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, evaluate, predict};
-use super::history::{History, Measured};
+use super::history::{History, Measured, Monitor};
 use super::progress::Progress;
 use super::run::Run;
 use super::step::TrainStep;
@@ -16,6 +16,7 @@ use crate::metric::Metric;
 use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
 use autograd::{Float, Tensor};
+use flate2::Crc;
 use std::time::Instant;
 
 /// Trains a model on data, as Keras' `fit` does: a loss, an optimizer, and how long.
@@ -46,6 +47,7 @@ pub struct Trainer<'d, T: Float> {
     pub(super) pace: Pace,
     pub(super) metrics: Vec<Metric<T>>,
     pub(super) validation: Option<&'d dyn Dataset<T>>,
+    pub(super) followed: Monitor,
     pub(super) epochs: usize,
     batch_size: usize,
     order: Order,
@@ -90,6 +92,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             pace: Pace::Epoch,
             metrics: Vec::new(),
             validation: None,
+            followed: Monitor::default(),
             epochs: 10,
             batch_size: 32,
             order: Order::Shuffled,
@@ -174,6 +177,26 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { pace: Pace::Step, ..self.schedule(schedule) }
     }
 
+    /// What a schedule gets that follows a measure, as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau) does: the
+    /// validation loss (the training loss, where there is no validation) unless told. The number as it is: where more is
+    /// better, the schedule is to know it.
+    ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd};
+    /// use nn::{schedule::{Goal, PlateauOptions, ReduceOnPlateau}, train::{Monitor, Trainer}};
+    /// let plateau = ReduceOnPlateau::new(PlateauOptions { mode: Goal::Max, patience: 2, ..PlateauOptions::default() });
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.5))
+    ///     .epochs(2)
+    ///     .metric(Metric::accuracy())
+    ///     .schedule(plateau)
+    ///     .schedule_follows(Monitor::Named("accuracy".into()));
+    /// trainer.fit(&mut Mlp::new(&[64, 16, 10]).build(), &digits::<f32>())?;
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    pub fn schedule_follows(self, monitor: Monitor) -> Self {
+        Trainer { followed: monitor, ..self }
+    }
+
     /// One more number beside the loss that says how good the model is.
     pub fn metric(mut self, metric: Metric<T>) -> Self {
         self.metrics.push(metric);
@@ -252,7 +275,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// No progress bar, on a terminal either.
+    /// No progress: no bar on a terminal, no line for each epoch elsewhere.
     pub fn quiet(self) -> Self {
         Trainer { quiet: true, ..self }
     }
@@ -311,7 +334,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             return Err(DataError::NoBatch { samples: data.len(), batch_size: self.batch_size }.into());
         }
         self.check_validation(data)?;
-        let mut run = self.start(data.len())?;
+        let mut run = self.start(data.len(), loader.batches())?;
         begin(self, model, &mut run)?;
         let outcome = self.run(model, &loader, &mut run);
         // Also after an error, so that the next call starts from the same rates.
@@ -323,11 +346,12 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// A training that has not begun.
-    fn start(&mut self, samples: usize) -> Result<Run<T>, TrainError> {
+    fn start(&mut self, samples: usize, batches: usize) -> Result<Run<T>, TrainError> {
         let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
         let metrics: Vec<Measured> = self.metrics.iter().map(measured).collect();
-        if let Some(EarlyStopping { monitor, .. }) = &self.early_stopping {
-            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { name })?;
+        let stopping = self.early_stopping.as_ref().map(|early| ("early stopping", &early.monitor));
+        for (who, monitor) in stopping.into_iter().chain([("the schedule", &self.followed)]) {
+            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
         let convergence = Convergence::new(self.early_stopping.clone(), self.tolerance);
         let mut rates = Vec::new();
@@ -336,32 +360,46 @@ impl<'d, T: Float> Trainer<'d, T> {
             step: if self.replays { TrainStep::new(self.seed).replaying() } else { TrainStep::new(self.seed) },
             epoch: 0,
             batch: 0,
+            batches,
             sums: Sums::new(&self.metrics),
             history: History { metrics, ..History::default() },
             convergence: if self.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
             ema: self.ema.map(Ema::new),
-            settings: self.settings(samples),
+            settings: self.settings(samples, &rates),
             rates,
             progress: Progress::new(self.quiet),
             clock: Instant::now(),
         })
     }
 
-    /// What must be the same for a saved place in the data, and a saved history, to mean the same.
-    fn settings(&self, samples: usize) -> Vec<(&'static str, String)> {
+    /// What must be the same for a saved training to go on as it would have. How long it goes on and who looks on (epochs,
+    /// early stopping, tolerance, callbacks, checkpoints, batches made ahead) may be other things.
+    fn settings(&self, samples: usize, rates: &[f64]) -> Vec<(&'static str, String)> {
         let metrics: Vec<&str> = self.metrics.iter().map(Metric::name).collect();
+        let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
+        let penalties = [self.l1, self.l2].map(|penalty| Some(penalty).filter(|x| *x != 0.0));
         vec![
             ("format", "wengert training 1".into()),
             ("element type", T::NAME.into()),
             ("seed", self.seed.to_string()),
             ("batch size", self.batch_size.to_string()),
-            ("order of the samples", self.order.name().into()),
+            ("order of the samples", order_of(&self.order)),
             ("way with a smaller last batch", if self.drop_last { "left out" } else { "kept" }.into()),
             ("number of batches in an update", self.accumulate.to_string()),
             ("number of samples", samples.to_string()),
             ("number of validation samples", self.validation.map_or(0, |data| data.len()).to_string()),
             ("list of metrics", metrics.join(", ")),
-            ("decay of averages", self.ema.map_or("none".into(), |decay| decay.to_string())),
+            ("decay of averages", number(self.ema)),
+            ("loss", self.loss.describe()),
+            ("optimizer", self.optimizer.describe()),
+            // As the optimizer was given them: a schedule changes them, and is a setting itself.
+            ("list of rates", format!("{rates:?}")),
+            ("schedule", self.schedule.describe()),
+            ("pace of the schedule", format!("{:?}", self.pace)),
+            ("measure that the schedule follows", self.followed.to_string()),
+            ("clipping", self.clip.map_or("none".into(), |clip| format!("{clip:?}"))),
+            ("l1 penalty", number(penalties[0])),
+            ("l2 penalty", number(penalties[1])),
         ]
     }
 
@@ -397,4 +435,15 @@ impl<'d, T: Float> Trainer<'d, T> {
         let (training, validation): (autograd::Shape, autograd::Shape) = (shape(data)?, shape(validation)?);
         if training == validation { Ok(()) } else { Err(TrainError::Validation { training, validation }) }
     }
+}
+
+/// An order in words, and by a checksum what it was given for each sample.
+fn order_of(order: &Order) -> String {
+    let mut sum = Crc::new();
+    match order {
+        Order::InOrder | Order::Shuffled => return order.name().into(),
+        Order::Weighted(weights) => weights.iter().for_each(|w| sum.update(&w.to_le_bytes())),
+        Order::Stratified(labels) => labels.iter().for_each(|l| sum.update(&l.to_le_bytes())),
+    }
+    format!("{} by {:08x}", order.name(), sum.sum())
 }
