@@ -195,7 +195,7 @@ fn a_metric_that_is_to_fall_is_watched_downwards() {
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_stops_and_names_the_parameter() {
+fn a_gradient_that_is_not_finite_stops_and_names_the_parameter_and_the_op() {
     /// √(w x): finite at 0, with an infinite derivative.
     struct Root {
         w: Param<f64>,
@@ -203,13 +203,16 @@ fn a_gradient_that_is_not_finite_stops_and_names_the_parameter() {
     parameters! { impl Parameters<f64> for Root { w } }
     impl Module<f64> for Root {
         fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
-            (pass.var(&self.w) * x).sqrt()
+            (pass.var(&self.w) * x).sqrt() * 2.0
         }
     }
     let data = TensorDataset::new(tensor![[1.0]], Target::Values(tensor![[1.0]])).unwrap();
     let mut model = Root { w: Param::new(tensor![0.0]) };
     let error = Trainer::new(Mse::new(), Sgd::new(0.1)).quiet().fit(&mut model, &data).unwrap_err();
     assert!(matches!(&error, TrainError::NonFinite { epoch: 1, batch: 1, cause } if cause.what == "the gradient of w"));
+    let said = error.to_string();
+    assert!(said.contains("the gradient of w is "), "{said}");
+    assert!(said.contains(", first produced by the derivative of sqrt at ") && said.contains("training.rs:"), "{said}");
     assert_eq!(model.w.value(), &tensor![0.0]);
 }
 

@@ -110,7 +110,8 @@ pub struct NonFinite {
     pub what: String,
     /// Infinity or NaN.
     pub value: f64,
-    /// The first operation of the forward pass whose result was not finite, if there was one.
+    /// The first operation of the forward pass whose result was not finite, or of the backward pass whose derivative was
+    /// not, if there was one.
     pub origin: Option<Origin>,
 }
 
@@ -121,6 +122,8 @@ pub struct Origin {
     pub op: &'static str,
     /// The line.
     pub line: &'static Location<'static>,
+    /// Whether it is the operation's derivative that is not finite.
+    pub derivative: bool,
 }
 
 impl std::error::Error for NonFinite {}
@@ -129,7 +132,10 @@ impl Display for NonFinite {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         write!(f, "{} is {}", self.what, self.value)?;
         match self.origin {
-            Some(Origin { op, line }) => write!(f, ", first produced by {op} at {}:{}", line.file(), line.line()),
+            Some(Origin { op, line, derivative }) => {
+                let of = if derivative { "the derivative of " } else { "" };
+                write!(f, ", first produced by {of}{op} at {}:{}", line.file(), line.line())
+            }
             None => Ok(()),
         }
     }

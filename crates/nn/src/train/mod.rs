@@ -21,7 +21,7 @@
 //! The trainer records the step once for each shape of batch, compiles it, and replays the program from then on: the same bits,
 //! without recording. Batch, targets, parameters, buffers, what dropout drops and the rates are inputs; the settings of
 //! layers, loss and penalties are frozen. The second batch of a shape runs both ways, and the program is used only if every bit
-//! agreed. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
+//! agreed; so does one at the begin of an epoch, if the program has run 32 times since. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
 //! says why.
 
 mod callback;

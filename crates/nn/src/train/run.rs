@@ -14,6 +14,10 @@ use crate::{Module, clip, regularize};
 use autograd::Float;
 use std::time::Instant;
 
+/// How often a step is replayed, at least, before it is proven again: a proof takes the time of some three of them, and an
+/// epoch may be a single batch.
+const PROVEN_EVERY: usize = 32;
+
 /// Where a training stands.
 pub(super) struct Run<T: Float> {
     pub step: TrainStep<T>,
@@ -71,6 +75,7 @@ impl<T: Float> Trainer<'_, T> {
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
         self.set_rates(run, Pace::Epoch, run.epoch);
+        run.step.prove_again(PROVEN_EVERY);
         if run.batch == 0 {
             self.announce(model, run, |callback, at| callback.epoch_begin(at))?;
         }

@@ -92,6 +92,29 @@ impl<T: Float> TrainStep<T> {
         self.replay.as_ref().map_or(0, Replay::programs)
     }
 
+    /// Runs the next batch of each kind both ways, recorded and replayed, if it has been replayed at least so often since
+    /// that was done: to be called where a setting of a layer, the loss or a penalty may have changed, which a program does
+    /// not see. If it has, batches are recorded from there on. [`Trainer`](super::Trainer) calls it when an epoch begins.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// use nn::{data::Batch, layer::{Dropout, Sequential}, loss::{Mse, Target}, optim::Sgd, train::TrainStep};
+    /// let batch = Batch { inputs: Tensor::ones(&[4, 2]), targets: Target::Values(Tensor::<f64>::zeros(&[4, 2])) };
+    /// let (mut step, mut sgd) = (TrainStep::new(0).replaying(), Sgd::new(0.1));
+    /// for p in [0.5, 0.5, 0.5, 0.25, 0.25] {
+    ///     let mut model = Dropout::new(p);
+    ///     if p == 0.25 {
+    ///         step.prove_again(0);
+    ///     }
+    ///     step.run(&mut model, &Mse::new(), &mut sgd, &batch)?;
+    /// }
+    /// assert!(step.recorded_because().unwrap().contains("settings has changed"));
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    pub fn prove_again(&mut self, after: usize) {
+        self.replay.iter_mut().for_each(|replay| replay.doubt(after));
+    }
+
     /// Forward, loss, backward, update.
     ///
     /// # Errors
@@ -209,7 +232,8 @@ impl<T: Float> TrainStep<T> {
         self.gradients.collect(model, &self.tape, &mut self.swept);
         self.updates.clear();
         self.updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
-        let finite = check_finite(model, &self.gradients);
+        let finite = check_finite(model, &self.gradients)
+            .map_err(|error| NonFinite { origin: Origin::of_gradients(loss), ..error });
         if finite.is_ok() {
             done(&pass, loss, &self.gradients);
         }
@@ -327,7 +351,24 @@ fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
 
 impl NonFinite {
     fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        let origin = tape.first_non_finite().map(|culprit| Origin { op: culprit.op().name(), line: culprit.line() });
+        let origin = tape.first_non_finite().map(|culprit| Origin::new(culprit, false));
         NonFinite { what: "the loss".into(), value: value.f64(), origin }
+    }
+}
+
+impl Origin {
+    fn new<T: Float>(culprit: Var<'_, T>, derivative: bool) -> Self {
+        Origin { op: culprit.op().name(), line: culprit.line(), derivative }
+    }
+
+    /// The operation whose derivative first made gradients infinite or NaN on the way back, found by a sweep that keeps
+    /// those of everything on the tape.
+    fn of_gradients<T: Float>(loss: Var<'_, T>) -> Option<Self> {
+        let all: Vec<Var<'_, T>> = loss.tape().vars().collect();
+        let gradients = loss.backward_wrt(&all);
+        let last = all.iter().rfind(|v| gradients.get(**v).is_some_and(|g| !all_finite(g)))?.id();
+        let uses = |v: &&Var<'_, T>| gradients.get(**v).is_some() && v.inputs().iter().any(|input| input.id() == last);
+        // What came to it was still finite.
+        all[last + 1..].iter().find(uses).map(|culprit| Origin::new(*culprit, true))
     }
 }
