@@ -63,6 +63,16 @@ impl Noise {
 /// On its tape, parameters and buffers are found by their keys ([`Tape::find`]). What else is not a function of them and of
 /// the input alone, the pass lists: [`draws`](Pass::draws), [`indices`](Pass::indices). Frozen are: the mode, shapes,
 /// settings of layers, and whatever a layer of a user's own computes from [`Var::value`].
+///
+/// ```
+/// use autograd::{Rng, Tape, tensor};
+/// use nn::{Module, Param, Pass, layer::Dropout};
+/// let (tape, w) = (Tape::new(), Param::new(tensor![2.0]));
+/// let mut pass = Pass::train(&tape, Rng::new(1));
+/// let y = Dropout::new(0.5).forward(pass.var(&w), &mut pass);
+/// assert_eq!(pass.draws().count(), 1);
+/// assert!(y.item() == 0.0 || y.item() == 4.0);
+/// ```
 pub struct Pass<'t, T: Float> {
     tape: &'t Tape<T>,
     mode: Mode,

@@ -146,6 +146,17 @@ impl<T: Float> Loss<T> for Nll {
 }
 
 /// What losses of classes may be told.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{ClassOptions, Reduction, nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let options = ClassOptions { weight: Some(tensor![1.0, 3.0]), ignore_index: 2, ..ClassOptions::default() };
+/// let logs = tape.var([[-1.0, -2.0], [-5.0, -4.0], [-9.0, -9.0]]);
+/// // (1 · 1 + 3 · 4) / (1 + 3)
+/// assert_eq!(nll_loss(logs, &tensor![0_i64, 1, 2], &options, Reduction::Mean)?.item(), 3.25);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassOptions<T: Float> {
     /// How much each class counts: `[classes]`. A mean divides by the weights of the labels that there are.
@@ -200,6 +211,16 @@ impl<T: Float> ClassOptions<T> {
 /// Cross-entropy of scores `[N, classes]` against the right class of each row, `ln Σ eˣ - x[label]`, reduced. Further axes,
 /// `[N, classes, …]`, have a label each, `[N, …]`; scores `[classes]` have one.
 ///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{Reduction, cross_entropy};
+/// let tape = Tape::<f64>::new();
+/// // Two samples of three places each, undecided between two classes.
+/// let scores = tape.var(autograd::Tensor::zeros(&[2, 2, 3]));
+/// let loss = cross_entropy(scores, &tensor![[0_i64, 1, 0], [1, 1, -100]], Reduction::Sum)?;
+/// assert!((loss.item() - 5.0 * 2f64.ln()).abs() < 1e-14);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit, or a label is not in `0..classes`; -100 is ignored.
 #[track_caller]
@@ -342,6 +363,14 @@ fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>,
 /// Cross-entropy of scores `[N, classes, …]` against probabilities of the same shape (another network's output, say),
 /// `-Σ t · log_softmax(x)`, reduced.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, soft_cross_entropy};
+/// let tape = Tape::<f64>::new();
+/// let loss = soft_cross_entropy(tape.var([[0.0, 0.0]]), tape.constant([[0.25, 0.75]]), Reduction::Mean)?;
+/// assert!((loss.item() - 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ, or there is no axis.
 #[track_caller]
@@ -352,6 +381,15 @@ pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction:
 /// [`soft_cross_entropy`] with weights of the classes, or targets smoothed: `t (1 - ε) + ε / classes` stands for `t`. A mean
 /// divides by the number of rows, whatever the weights.
 ///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{ClassOptions, Reduction, soft_cross_entropy_with};
+/// let tape = Tape::<f64>::new();
+/// let options = ClassOptions { weight: Some(tensor![4.0, 0.0]), ..ClassOptions::default() };
+/// let (x, t) = (tape.var([[0.0, 0.0]]), tape.constant([[0.25, 0.75]]));
+/// assert!((soft_cross_entropy_with(x, t, &options, Reduction::Mean)?.item() - 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// As for [`soft_cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
 #[track_caller]

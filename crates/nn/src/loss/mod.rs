@@ -39,6 +39,15 @@ use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 pub const IGNORED: i64 = -100;
 
 /// What an output should have been.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::loss::Target;
+/// let target = Target::<f32>::Labels(tensor![2_i64, 0, 1]);
+/// assert_eq!((target.len(), target.labels("docs")?.at(&[0])), (3, 2));
+/// assert!(target.values("docs").is_err());
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target<T: Float> {
     /// Numbers, of the shape of the output.
@@ -150,6 +159,23 @@ impl<T: Float> Target<T> {
 }
 
 /// How wrong an output is.
+///
+/// ```
+/// use autograd::{Float, Tape, Var, tensor};
+/// use nn::loss::{Loss, Target};
+///
+/// /// ln cosh (y - t), averaged: squares near 0, absolute values far from it.
+/// struct LogCosh;
+/// impl<T: Float> Loss<T> for LogCosh {
+///     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> autograd::Result<Var<'t, T>> {
+///         let t = output.tape().constant(target.values("log_cosh")?.clone());
+///         Ok(output.try_sub(t)?.cosh().ln().mean())
+///     }
+/// }
+/// let tape = Tape::<f64>::new();
+/// assert_eq!(LogCosh.loss(tape.var([1.0]), &Target::Values(tensor![1.0]))?.item(), 0.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub trait Loss<T: Float>: Send {
     /// The loss as a single number on the tape.
     ///
@@ -216,6 +242,18 @@ where
 }
 
 /// How the losses of the elements (or samples) become one number.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, l1_loss};
+/// let tape = Tape::<f64>::new();
+/// let (y, t) = (tape.var([[1.0, 2.0], [3.0, 6.0]]), tape.constant([[0.0; 2]; 2]));
+/// let reduced = |reduction| l1_loss(y, t, reduction).map(|loss| loss.item());
+/// assert_eq!(reduced(Reduction::Mean)?, 3.0);
+/// assert_eq!(reduced(Reduction::Sum)?, 12.0);
+/// assert_eq!(reduced(Reduction::BatchMean)?, 6.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// Their mean: the size of the batch does not change the scale. NaN over nothing.

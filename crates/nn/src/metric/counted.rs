@@ -5,6 +5,16 @@ use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 
 /// How outputs become classes.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::{ConfusionMatrix, Decision, Metric}};
+/// let precision = |matrix: &ConfusionMatrix| matrix.precision(1).unwrap_or(f64::NAN);
+/// let mut measure = Metric::<f64>::counted("precision", Decision::Above(0.5), precision).start();
+/// measure.add(&tensor![[0.9], [0.8], [0.2]], &Target::Values(tensor![[1.0], [0.0], [1.0]]))?;
+/// assert_eq!(measure.value(), 0.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
     /// The largest of the scores `[N, classes, …]`, against labels `[N, …]`.

@@ -7,6 +7,19 @@ use autograd::{Float, Result, Tensor};
 /// What is known of a number after some batches.
 ///
 /// Its state is a list of numbers, so that a [checkpoint](crate::train::Checkpoints) in the middle of an epoch can keep it.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::Metric};
+/// let metric = Metric::<f64>::mean_absolute_error();
+/// let mut measure = metric.start();
+/// measure.add(&tensor![1.0, 2.0], &Target::Values(tensor![0.0, 0.0]))?;
+/// let mut later = metric.start();
+/// assert!(later.restore(&measure.state()));
+/// later.add(&tensor![6.0], &Target::Values(tensor![0.0]))?;
+/// assert_eq!(later.value(), 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub trait Measure<T: Float>: Send {
     /// Takes note of a batch of outputs and their targets.
     ///

@@ -43,6 +43,12 @@ struct Group<T: Float> {
 }
 
 /// Names of parameters: a pattern in which `*` stands for any text, or a function that says yes or no.
+///
+/// ```
+/// use nn::optim::Names;
+/// assert!(Names::into_test("encoder.*.bias")("encoder.0.bias"));
+/// assert!(!Names::into_test(|name: &str| name.len() < 5)("weight"));
+/// ```
 pub trait Names {
     /// Whether the name is one of them.
     fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send>;

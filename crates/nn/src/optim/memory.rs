@@ -204,6 +204,12 @@ pub(super) fn parameter_of(key: &str) -> &str {
 }
 
 /// Zeros of a parameter's shape: how most memories begin.
+///
+/// ```
+/// use autograd::{Tensor, tensor};
+/// let [m, v] = nn::optim::zeros(&tensor![1.0, 2.0]);
+/// assert_eq!((m, v), (Tensor::zeros(&[2]), Tensor::zeros(&[2])));
+/// ```
 pub fn zeros<T: Float, const N: usize>(parameter: &Tensor<T>) -> [Tensor<T>; N] {
     std::array::from_fn(|_| Tensor::zeros(parameter.shape()))
 }

@@ -89,6 +89,12 @@ impl Schedule for CosineWarmRestarts {
 }
 
 /// How [`OneCycle`] goes from rate to rate.
+///
+/// ```
+/// use nn::schedule::{Anneal, OneCycle, Schedule};
+/// let straight = OneCycle { anneal_strategy: Anneal::Linear, ..OneCycle::new(100) };
+/// assert_ne!(straight.rate(10, 1.0), OneCycle::new(100).rate(10, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Anneal {
     /// Along half a cosine.

@@ -4,6 +4,14 @@ use super::Schedule;
 use crate::number::count;
 
 /// What a better measure is.
+///
+/// ```
+/// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule};
+/// let options = PlateauOptions { mode: Goal::Max, patience: 0, ..PlateauOptions::default() };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [0.7, 0.8, 0.9].iter().for_each(|accuracy| plateau.observe(*accuracy));
+/// assert_eq!(plateau.rate(3, 0.1), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// A smaller one: a loss.
@@ -14,6 +22,14 @@ pub enum Goal {
 }
 
 /// By how much a measure must be better than the best so far to count.
+///
+/// ```
+/// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
+/// let options = PlateauOptions { threshold: Threshold::Absolute(0.5), patience: 0, ..PlateauOptions::default() };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [9.0, 8.9].iter().for_each(|loss| plateau.observe(*loss));
+/// assert_eq!(plateau.rate(2, 1.0), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
     /// By this part of the best.
@@ -23,6 +39,20 @@ pub enum Threshold {
 }
 
 /// What [`ReduceOnPlateau`] may be told.
+///
+/// ```
+/// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
+/// // Of an accuracy, half a percent more is an improvement.
+/// let options = PlateauOptions {
+///     mode: Goal::Max,
+///     threshold: Threshold::Absolute(0.005),
+///     patience: 0,
+///     ..PlateauOptions::default()
+/// };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [0.9, 0.903].iter().for_each(|accuracy| plateau.observe(*accuracy));
+/// assert_eq!(plateau.rate(2, 1.0), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauOptions {
     /// Whether less is better.

@@ -8,6 +8,14 @@ use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
 /// Why training stopped before its end. The model keeps the parameters of the last step that went well.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{TrainError, Trainer}};
+/// let mut narrow = Mlp::new(&[63, 10]).build();
+/// let error = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).fit(&mut narrow, &digits()).unwrap_err();
+/// let TrainError::Layer { epoch: 1, batch: 1, cause } = error else { panic!("{error}") };
+/// assert_eq!(cause.layer, "Linear(63, 10)");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -79,6 +87,15 @@ pub enum TrainError {
 }
 
 /// Why a single step could not be made.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::{StepError, TrainStep}};
+/// let batch = Batch { inputs: tensor![[f64::NAN]], targets: Target::Values(tensor![[1.0]]) };
+/// let mut model = Linear::new(1, 1, &mut Rng::new(0));
+/// let error = TrainStep::new(0).run(&mut model, &Mse::new(), &mut Sgd::new(0.1), &batch).unwrap_err();
+/// assert!(matches!(error, StepError::NonFinite(cause) if cause.what == "the loss"));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StepError {
     /// The loss or a gradient became infinite or NaN.
@@ -104,6 +121,11 @@ impl StepError {
 }
 
 /// A number that should be finite and is not.
+///
+/// ```
+/// let norm = nn::train::NonFinite { what: "the norm of the gradients".into(), value: f64::INFINITY, origin: None };
+/// assert_eq!(norm.to_string(), "the norm of the gradients is inf");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct NonFinite {
     /// Which number: `the loss`, `the gradient of 0.weight`.
@@ -116,6 +138,13 @@ pub struct NonFinite {
 }
 
 /// An operation, and the line of the program that recorded it.
+///
+/// ```
+/// use nn::train::{NonFinite, Origin};
+/// let origin = Origin { op: "ln", line: std::panic::Location::caller(), derivative: true };
+/// let text = NonFinite { what: "the gradient of w".into(), value: f64::NAN, origin: Some(origin) }.to_string();
+/// assert!(text.starts_with("the gradient of w is NaN, first produced by the derivative of ln at "));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Origin {
     /// The name of the operation; a `leaf` is a parameter, a `constant` the data itself.

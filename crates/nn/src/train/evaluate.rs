@@ -8,6 +8,14 @@ use crate::{Module, Pass};
 use autograd::{Float, Tape, Tensor};
 
 /// How well a model does.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
+/// let trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).metric(Metric::accuracy());
+/// let found = trainer.evaluate(&Mlp::new(&[64, 10]).build(), &digits())?;
+/// assert!(found.loss > 1.0 && found.metric() == Some(found.metrics[0]));
+/// # Ok::<(), nn::train::TrainError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// The mean loss of a sample, whatever the batches and the reduction: see [`Loss::sum_and_count`].

@@ -50,6 +50,16 @@ pub struct TrainStep<T: Float> {
 const DROPOUT: u64 = 1 << 63;
 
 /// What a forward pass in training gave.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, train::{Outcome, TrainStep}};
+/// let batch = Batch { inputs: tensor![[0.0]], targets: Target::Values(tensor![[1.0]]) };
+/// let model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+/// let Outcome { loss, output } = TrainStep::new(0).gradients(&model, &Mse::new(), &batch)?;
+/// assert_eq!(loss, (output.item() - 1.0).powi(2));
+/// # Ok::<(), nn::train::StepError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Outcome<T: Float> {
     /// The loss, before the update.
