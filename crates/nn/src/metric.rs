@@ -5,7 +5,7 @@
 //!
 //! Scores are what a classifier puts out: logits or probabilities `[N, classes, …]` for labels `[N, …]`, as losses take
 //! them, or `[classes]` for a single label. The largest one decides, the first of equals. A row with a NaN decides for
-//! nothing: it counts as wrong. Samples labelled [`IGNORED`](crate::loss::IGNORED) count nowhere, as in losses; see
+//! nothing: it counts as wrong. Samples labelled [`IGNORED`] count nowhere, as in losses; see
 //! [`Metric::ignoring`] for another label.
 
 mod auc;

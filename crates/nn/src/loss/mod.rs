@@ -7,17 +7,20 @@
 
 mod binary;
 mod classification;
+mod cross_entropy;
 mod likelihood;
 mod margin;
 mod multi_margin;
+mod reduction;
 mod regression;
+mod target;
 
 pub use binary::{
     Bce, BceWithLogits, bce_loss, bce_with_logits_loss, pos_weighted_bce_with_logits_loss, weighted_bce_loss,
 };
-pub use classification::{
-    ClassOptions, CrossEntropy, Nll, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy,
-    soft_cross_entropy_with,
+pub use classification::{CrossEntropy, Nll};
+pub use cross_entropy::{
+    ClassOptions, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy, soft_cross_entropy_with,
 };
 pub use likelihood::{GaussianOptions, KlDiv, PoissonNll, PoissonOptions, gaussian_nll_loss, kl_div, poisson_nll_loss};
 pub use margin::{
@@ -28,135 +31,15 @@ pub use multi_margin::{
     MultiLabelMargin, MultiLabelSoftMargin, MultiMargin, multi_label_margin_loss, multi_label_soft_margin_loss,
     multi_margin_loss,
 };
+pub use reduction::Reduction;
 pub use regression::{
     HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
 };
+pub use target::{IGNORED, Target};
 
 use crate::describe::type_name;
-use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
-
-/// The label of a sample that counts nowhere, in losses, metrics and data sets: PyTorch's.
-pub const IGNORED: i64 = -100;
-
-/// What an output should have been.
-///
-/// ```
-/// use autograd::tensor;
-/// use nn::loss::Target;
-/// let target = Target::<f32>::Labels(tensor![2_i64, 0, 1]);
-/// assert_eq!((target.len(), target.labels("docs")?.at(&[0])), (3, 2));
-/// assert!(target.values("docs").is_err());
-/// # Ok::<(), autograd::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target<T: Float> {
-    /// Numbers, of the shape of the output.
-    Values(Tensor<T>),
-    /// The right class of each row, `[rows]`, or of each place, `[rows, …]`; [`IGNORED`] where none counts.
-    Labels(Tensor<i64>),
-    /// Targets of samples that do not count alike: see [`weighted`](Target::weighted).
-    Weighted {
-        /// What the outputs should have been.
-        targets: Box<Target<T>>,
-        /// How much each sample counts, `[samples]`.
-        weights: Tensor<T>,
-    },
-}
-
-impl<T: Float> Target<T> {
-    /// The same targets of samples that count as much as these weights say, `[samples]`: what Keras calls `sample_weight`.
-    /// Every loss of this crate multiplies the loss of a sample by its weight. A mean still divides by the number of
-    /// samples (or by the weights of their classes), so that a weight of 1 changes nothing and one of 0 leaves a
-    /// sample out; metrics count all samples alike.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// use nn::loss::{Loss, Mse, Target};
-    /// let tape = Tape::<f64>::new();
-    /// let target = Target::Values(tensor![0.0, 0.0]).weighted(tensor![0.5, 3.0]);
-    /// assert_eq!(Mse::new().loss(tape.var([2.0, 1.0]), &target)?.item(), (0.5 * 4.0 + 3.0 * 1.0) / 2.0);
-    /// # Ok::<(), autograd::Error>(())
-    /// ```
-    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Self {
-        let targets = match self {
-            Target::Weighted { targets, .. } => targets,
-            plain => Box::new(plain),
-        };
-        Target::Weighted { targets, weights: weights.into() }
-    }
-
-    /// How much each sample counts, if not all count alike.
-    pub fn weights(&self) -> Option<&Tensor<T>> {
-        match self {
-            Target::Weighted { weights, .. } => Some(weights),
-            _ => None,
-        }
-    }
-
-    /// What the outputs should have been, without weights.
-    pub fn unweighted(&self) -> &Target<T> {
-        match self {
-            Target::Weighted { targets, .. } => targets,
-            plain => plain,
-        }
-    }
-
-    /// The sizes of what the outputs should have been.
-    pub fn shape(&self) -> &[usize] {
-        match self {
-            Target::Values(t) => t.shape(),
-            Target::Labels(t) => t.shape(),
-            Target::Weighted { targets, .. } => targets.shape(),
-        }
-    }
-
-    /// A copy that shares no memory.
-    pub(crate) fn deep_copy(&self) -> Self {
-        match self {
-            Target::Values(values) => Target::Values(values.deep_copy()),
-            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
-            Target::Weighted { targets, weights } => targets.deep_copy().weighted(weights.deep_copy()),
-        }
-    }
-
-    /// Number of samples: the size of the first axis.
-    pub fn len(&self) -> usize {
-        self.shape().first().copied().unwrap_or(1)
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The numbers.
-    ///
-    /// # Errors
-    /// If these are labels; `op` is who wanted numbers.
-    pub fn values(&self, op: &'static str) -> Result<&Tensor<T>> {
-        match self.unweighted() {
-            Target::Values(values) => Ok(values),
-            _ => Err(Error::Argument {
-                op,
-                hint: "the targets are class labels, and numbers are needed: use Target::Values".into(),
-            }),
-        }
-    }
-
-    /// The class labels.
-    ///
-    /// # Errors
-    /// If these are numbers; `op` is who wanted labels.
-    pub fn labels(&self, op: &'static str) -> Result<&Tensor<i64>> {
-        match self.unweighted() {
-            Target::Labels(labels) => Ok(labels),
-            _ => Err(Error::Argument {
-                op,
-                hint: "the targets are numbers, and class labels are needed: use Target::Labels".into(),
-            }),
-        }
-    }
-}
+use autograd::{Error, Float, Result, Shape, Var};
+use reduction::weights_over;
 
 /// How wrong an output is.
 ///
@@ -239,98 +122,6 @@ where
     fn describe(&self) -> String {
         "a function".to_owned()
     }
-}
-
-/// How the losses of the elements (or samples) become one number.
-///
-/// ```
-/// use autograd::Tape;
-/// use nn::loss::{Reduction, l1_loss};
-/// let tape = Tape::<f64>::new();
-/// let (y, t) = (tape.var([[1.0, 2.0], [3.0, 6.0]]), tape.constant([[0.0; 2]; 2]));
-/// let reduced = |reduction| l1_loss(y, t, reduction).map(|loss| loss.item());
-/// assert_eq!(reduced(Reduction::Mean)?, 3.0);
-/// assert_eq!(reduced(Reduction::Sum)?, 12.0);
-/// assert_eq!(reduced(Reduction::BatchMean)?, 6.0);
-/// # Ok::<(), autograd::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// Their mean: the size of the batch does not change the scale. NaN over nothing.
-    #[default]
-    Mean,
-    /// Their sum.
-    Sum,
-    /// Their sum, divided by the number of samples (the size of the first axis): what a divergence between distributions
-    /// is, where the mean would also divide by the number of classes.
-    BatchMean,
-    /// They stay as they are: for the functions only, since a [`Loss`] is one number.
-    None,
-}
-
-impl Reduction {
-    #[track_caller]
-    fn apply<T: Float>(self, losses: Var<'_, T>) -> Var<'_, T> {
-        match self {
-            Reduction::Mean => losses.mean(),
-            Reduction::Sum => losses.sum(),
-            Reduction::BatchMean => {
-                let samples = losses.shape().first().copied().unwrap_or(1);
-                losses.sum() * T::of(1.0 / samples as f64)
-            }
-            Reduction::None => losses,
-        }
-    }
-
-    /// A reduced loss as the sum that it was made of and the number of summands; nothing, of nothing.
-    fn sum_and_count(self, loss: f64, count: f64) -> (f64, f64) {
-        match self {
-            _ if count == 0.0 => (0.0, 0.0),
-            Reduction::Sum | Reduction::None => (loss, count),
-            Reduction::Mean | Reduction::BatchMean => (loss * count, count),
-        }
-    }
-
-    /// One number of the losses that a function gives when it is told how to reduce them: where samples have weights, it
-    /// leaves them as they are, and each counts as much as its sample.
-    #[track_caller]
-    fn weighing<'t, T: Float>(
-        self,
-        op: &'static str,
-        target: &Target<T>,
-        losses: impl FnOnce(Reduction) -> Result<Var<'t, T>>,
-    ) -> Result<Var<'t, T>> {
-        let reduction = self.to_one(op)?;
-        let Some(weights) = target.weights() else { return losses(reduction) };
-        let losses = losses(Reduction::None)?;
-        Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape(), losses.tape())?))
-    }
-
-    /// This, or an error if it does not give one number.
-    fn to_one(self, op: &'static str) -> Result<Reduction> {
-        if self != Reduction::None {
-            return Ok(self);
-        }
-        let hint = format!("a loss is one number: use Reduction::Mean or Sum, or call the function {op}");
-        Err(Error::Argument { op, hint })
-    }
-}
-
-/// Weights `[samples]` on the tape, in a shape that broadcasts over losses `[samples, …]`.
-#[track_caller]
-fn weights_over<'t, T: Float>(
-    op: &'static str,
-    weights: &Tensor<T>,
-    losses: &[usize],
-    tape: &'t Tape<T>,
-) -> Result<Var<'t, T>> {
-    if weights.rank() != 1 || losses.first() != weights.shape().first() {
-        let hint = format!("there must be one weight for each sample, and the losses have shape {losses:?}");
-        return Err(Error::Shape { op, shape: weights.shape().into(), hint });
-    }
-    let mut shape = Shape::from(losses);
-    shape[1..].fill(1);
-    tape.constant(weights.clone()).try_reshape(&shape)
 }
 
 /// The shape of the labels for scores `[N, classes, …]`, or `[classes]` of a single sample, and the number of classes.

@@ -1,7 +1,7 @@
 //! Losses that ask the scores of right classes to be above those of wrong ones by a margin, and their kin for samples of
 //! several classes.
 
-use super::classification::column;
+use super::cross_entropy::column;
 use super::{Loss, Reduction, Target, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 

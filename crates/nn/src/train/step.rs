@@ -2,12 +2,13 @@
 //! loops of your own are made of it, and [`Trainer`](super::Trainer) is.
 
 use super::error::{NonFinite, Origin, StepError};
+use super::finite::check_finite;
 use super::replay::{Recorded, Replay};
 use crate::data::Batch;
 use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
 use crate::pass::Record;
-use crate::{Module, Parameters, Pass, Path, apply_updates};
+use crate::{Module, Parameters, Pass, apply_updates};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 use std::cell::Cell;
 
@@ -329,56 +330,5 @@ impl<T: Float> TrainStep<T> {
     /// Goes on as after so many passes and updates.
     pub(super) fn continue_from(&mut self, passes: u64, steps: u64) {
         (self.passes, self.steps) = (passes, steps);
-    }
-}
-
-/// An error that names the first parameter with an infinite or NaN gradient.
-fn check_finite<T: Float>(
-    model: &(impl Parameters<T> + ?Sized),
-    gradients: &ParamGradients<T>,
-) -> Result<(), NonFinite> {
-    if gradients.iter().all(all_finite) {
-        return Ok(());
-    }
-    let (mut place, mut found) = (0, None);
-    model.visit(&mut Path::default(), &mut |name, _| {
-        if let Some(g) = gradients.get(place).filter(|g| found.is_none() && !all_finite(g)) {
-            let value = g.iter().find(|x| !Float::is_finite(*x)).map_or(f64::NAN, Float::f64);
-            found = Some(NonFinite { what: format!("the gradient of {name}"), value, origin: None });
-        }
-        place += 1;
-    });
-    found.map_or(Ok(()), Err)
-}
-
-fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
-    match x.as_slice() {
-        // Whole blocks without a branch inside: the compiler makes vector code of it.
-        Some(x) => x.chunks(256).all(|block| block.iter().fold(true, |finite, x| finite & x.is_finite())),
-        None => x.iter().all(Float::is_finite),
-    }
-}
-
-impl NonFinite {
-    fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        let origin = tape.first_non_finite().map(|culprit| Origin::new(culprit, false));
-        NonFinite { what: "the loss".into(), value: value.f64(), origin }
-    }
-}
-
-impl Origin {
-    fn new<T: Float>(culprit: Var<'_, T>, derivative: bool) -> Self {
-        Origin { op: culprit.op().name(), line: culprit.line(), derivative }
-    }
-
-    /// The operation whose derivative first made gradients infinite or NaN on the way back, found by a sweep that keeps
-    /// those of everything on the tape.
-    fn of_gradients<T: Float>(loss: Var<'_, T>) -> Option<Self> {
-        let all: Vec<Var<'_, T>> = loss.tape().vars().collect();
-        let gradients = loss.backward_wrt(&all);
-        let last = all.iter().rfind(|v| gradients.get(**v).is_some_and(|g| !all_finite(g)))?.id();
-        let uses = |v: &&Var<'_, T>| gradients.get(**v).is_some() && v.inputs().iter().any(|input| input.id() == last);
-        // What came to it was still finite.
-        all[last + 1..].iter().find(uses).map(|culprit| Origin::new(*culprit, true))
     }
 }

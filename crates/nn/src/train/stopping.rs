@@ -1,7 +1,8 @@
 //! The convergence check: when more epochs would not help.
 
 use super::callback::{Callback, CallbackResult, Moment};
-use super::history::{Epoch, Measured, Monitor, Stop};
+use super::history::{Epoch, Measured, Stop};
+use super::monitor::Monitor;
 use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::number::count;
 use autograd::{Float, tensor};

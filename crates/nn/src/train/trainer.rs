@@ -4,7 +4,8 @@ use super::callback::{Callback, Hook, Moment, Sums, Turn};
 use super::checkpoint::{CheckpointError, Checkpoints, newest};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, evaluate, predict};
-use super::history::{History, Measured, Monitor};
+use super::history::{History, Measured};
+use super::monitor::Monitor;
 use super::progress::Progress;
 use super::run::Run;
 use super::step::TrainStep;
@@ -16,7 +17,6 @@ use crate::metric::Metric;
 use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
 use autograd::{Float, Tensor};
-use flate2::Crc;
 use std::time::Instant;
 
 /// Trains a model on data, as Keras' `fit` does: a loss, an optimizer, and how long.
@@ -49,16 +49,16 @@ pub struct Trainer<'d, T: Float> {
     pub(super) validation: Option<&'d dyn Dataset<T>>,
     pub(super) followed: Monitor,
     pub(super) epochs: usize,
-    batch_size: usize,
-    order: Order,
-    drop_last: bool,
+    pub(super) batch_size: usize,
+    pub(super) order: Order,
+    pub(super) drop_last: bool,
     pub(super) prefetch: usize,
     pub(super) accumulate: usize,
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) clip: Option<Clip>,
     pub(super) l1: f64,
     pub(super) l2: f64,
-    ema: Option<f64>,
+    pub(super) ema: Option<f64>,
     early_stopping: Option<EarlyStopping>,
     tolerance: Option<f64>,
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
@@ -372,37 +372,6 @@ impl<'d, T: Float> Trainer<'d, T> {
         })
     }
 
-    /// What must be the same for a saved training to go on as it would have. How long it goes on and who looks on (epochs,
-    /// early stopping, tolerance, callbacks, checkpoints, batches made ahead) may be other things.
-    fn settings(&self, samples: usize, rates: &[f64]) -> Vec<(&'static str, String)> {
-        let metrics: Vec<&str> = self.metrics.iter().map(Metric::name).collect();
-        let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
-        let penalties = [self.l1, self.l2].map(|penalty| Some(penalty).filter(|x| *x != 0.0));
-        vec![
-            ("format", "wengert training 1".into()),
-            ("element type", T::NAME.into()),
-            ("seed", self.seed.to_string()),
-            ("batch size", self.batch_size.to_string()),
-            ("order of the samples", order_of(&self.order)),
-            ("way with a smaller last batch", if self.drop_last { "left out" } else { "kept" }.into()),
-            ("number of batches in an update", self.accumulate.to_string()),
-            ("number of samples", samples.to_string()),
-            ("number of validation samples", self.validation.map_or(0, |data| data.len()).to_string()),
-            ("list of metrics", metrics.join(", ")),
-            ("decay of averages", number(self.ema)),
-            ("loss", self.loss.describe()),
-            ("optimizer", self.optimizer.describe()),
-            // As the optimizer was given them: a schedule changes them, and is a setting itself.
-            ("list of rates", format!("{rates:?}")),
-            ("schedule", self.schedule.describe()),
-            ("pace of the schedule", format!("{:?}", self.pace)),
-            ("measure that the schedule follows", self.followed.to_string()),
-            ("clipping", self.clip.map_or("none".into(), |clip| format!("{clip:?}"))),
-            ("l1 penalty", number(penalties[0])),
-            ("l2 penalty", number(penalties[1])),
-        ]
-    }
-
     /// How many numbers an epoch of the history has.
     pub(super) fn columns(&self) -> usize {
         let metrics = self.metrics.len();
@@ -435,15 +404,4 @@ impl<'d, T: Float> Trainer<'d, T> {
         let (training, validation): (autograd::Shape, autograd::Shape) = (shape(data)?, shape(validation)?);
         if training == validation { Ok(()) } else { Err(TrainError::Validation { training, validation }) }
     }
-}
-
-/// An order in words, and by a checksum what it was given for each sample.
-fn order_of(order: &Order) -> String {
-    let mut sum = Crc::new();
-    match order {
-        Order::InOrder | Order::Shuffled => return order.name().into(),
-        Order::Weighted(weights) => weights.iter().for_each(|w| sum.update(&w.to_le_bytes())),
-        Order::Stratified(labels) => labels.iter().for_each(|l| sum.update(&l.to_le_bytes())),
-    }
-    format!("{} by {:08x}", order.name(), sum.sum())
 }
