@@ -2,6 +2,9 @@
 
 #![warn(missing_docs)]
 
+#[macro_use]
+mod describe;
+
 pub mod clip;
 pub mod data;
 pub mod functional;
@@ -11,6 +14,7 @@ pub mod layer;
 pub mod loss;
 pub mod metric;
 mod module;
+mod number;
 pub mod optim;
 mod param;
 mod pass;
@@ -25,7 +29,7 @@ pub mod train;
 pub use io::{load, load_matching, load_state_dict, save, state_dict};
 pub use module::{Module, Parameters, Path, names, parameter_count};
 pub use param::Param;
-pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
+pub use pass::{LayerError, Mode, Noise, Pass, apply_updates, index_of};
 pub use summary::{Row, Summary, summary};
 
 /// What most programs need: `use nn::prelude::*`.

@@ -3,8 +3,10 @@
 //! Each comes twice: as a function of all outputs and their targets at once, as [`accuracy`], and as a [`Metric`], which
 //! takes them batch by batch and comes to the same number. One rule serves both.
 //!
-//! Scores are what a classifier puts out: logits or probabilities `[…, classes]`, the largest one decides, the first of
-//! equals. A row with a NaN decides for nothing: it counts as wrong.
+//! Scores are what a classifier puts out: logits or probabilities `[N, classes, …]` for labels `[N, …]`, as losses take
+//! them, or `[classes]` for a single label. The largest one decides, the first of equals. A row with a NaN decides for
+//! nothing: it counts as wrong. Samples labelled [`IGNORED`] count nowhere, as in losses; see
+//! [`Metric::ignoring`] for another label.
 
 mod auc;
 mod average;
@@ -22,38 +24,68 @@ pub use counted::Decision;
 pub use measure::{Measure, Metric};
 pub use regression::{mean_absolute_error, mean_squared_error, r2, root_mean_squared_error};
 
+use crate::loss::{IGNORED, Target, classes_last, label_shape};
 use autograd::{Error, Float, Result, Tensor};
 
-/// The rows of scores `[…, classes]`, in order, and the number of classes.
-fn rows<T: Float>(op: &'static str, scores: &Tensor<T>, labels: &[usize]) -> Result<(Tensor<T>, usize)> {
-    let (classes, rows) = match scores.shape().split_last() {
-        Some((&classes @ 1.., rows)) => (classes, rows),
-        _ => return Err(mismatch(op, scores.shape(), "scores need a last axis of at least one class".into())),
-    };
-    if rows != labels {
-        let hint = format!("labels of shape {labels:?} need scores of that shape and one axis more");
-        return Err(mismatch(op, scores.shape(), hint));
-    }
-    Ok((scores.contiguous(), classes))
+/// Scores and labels of all samples, row by row.
+struct Rows<T: Float> {
+    classes: usize,
+    scores: Tensor<T>,
+    /// None where a sample does not count.
+    labels: Vec<Option<usize>>,
 }
 
-/// The class that each row of scores decides for, none where one of them is NaN; and the number of classes.
-fn decisions<T: Float>(op: &'static str, scores: &Tensor<T>, labels: &[usize]) -> Result<(Vec<Option<usize>>, usize)> {
-    let (scores, classes) = rows(op, scores, labels)?;
-    let best = |row: &[T]| {
-        let first_largest = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-        let numbers = row.iter().all(|x| !x.f64().is_nan());
-        numbers.then(|| (0..classes).fold(0, first_largest))
-    };
-    Ok((scores.as_slice().expect("contiguous").chunks_exact(classes).map(best).collect(), classes))
+impl<T: Float> Rows<T> {
+    /// Scores `[N, classes, …]` and labels `[N, …]`, or `[classes]` and a single label.
+    fn new(op: &'static str, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
+        let (expected, classes) = label_shape(op, scores.shape())?;
+        if classes == 0 || labels.shape() != expected.as_slice() {
+            let hint = format!("labels of shape {:?} need scores [N, classes, …] for labels [N, …]", labels.shape());
+            return Err(mismatch(op, scores.shape(), hint));
+        }
+        let scores = scores.permute(&classes_last(scores.rank())).contiguous();
+        Ok(Rows { classes, scores, labels: labels_below(op, labels, classes)? })
+    }
+
+    /// The scores and the label of each sample that counts.
+    fn iter(&self) -> impl Iterator<Item = (&[T], usize)> {
+        let rows = self.scores.as_slice().expect("contiguous").chunks_exact(self.classes);
+        rows.zip(&self.labels).filter_map(|(row, label)| Some((row, (*label)?)))
+    }
 }
 
-fn check_labels(op: &'static str, labels: &Tensor<i64>, size: usize) -> Result<()> {
-    let inside = |label: i64| usize::try_from(label).is_ok_and(|label| label < size);
-    match labels.iter().enumerate().find(|(_, label)| !inside(*label)) {
-        Some((position, index)) => Err(Error::Index { op, index, position, size }),
-        None => Ok(()),
+/// The class that a row of scores decides for, none where one of them is NaN.
+fn decision<T: Float>(row: &[T]) -> Option<usize> {
+    let first_largest = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
+    row.iter().all(|x| !x.f64().is_nan()).then(|| (0..row.len()).fold(0, first_largest))
+}
+
+/// Labels as classes, of which there are so many; none where a sample does not count.
+fn labels_below(op: &'static str, labels: &Tensor<i64>, size: usize) -> Result<Vec<Option<usize>>> {
+    let class = |(position, index): (usize, i64)| match usize::try_from(index) {
+        Ok(class) if class < size => Ok(Some(class)),
+        _ if index == IGNORED => Ok(None),
+        _ => Err(Error::Index { op, index, position, size }),
+    };
+    labels.iter().enumerate().map(class).collect()
+}
+
+/// As many outputs as targets, each 0 or 1, without those that do not count.
+fn binary<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) -> Result<Vec<(f64, bool)>> {
+    let (truth, ignored): (Vec<f64>, f64) = match target.unweighted() {
+        Target::Labels(labels) => (labels.iter().map(|label| label as f64).collect(), IGNORED as f64),
+        target => (target.values(op)?.iter().map(Float::f64).collect(), f64::NAN),
+    };
+    if truth.len() != output.len() {
+        let hint = format!("there are {} targets, and each needs one output", truth.len());
+        return Err(mismatch(op, output.shape(), hint));
     }
+    let counting = output.iter().zip(truth).filter(|(_, t)| *t != ignored);
+    let pair = |(y, t): (T, f64)| match t == 0.0 || t == 1.0 {
+        true => Ok((y.f64(), t == 1.0)),
+        false => Err(Error::Argument { op, hint: format!("targets must be 0 or 1, and one is {t}") }),
+    };
+    counting.map(pair).collect()
 }
 
 fn mismatch(op: &'static str, shape: &[usize], hint: String) -> Error {

@@ -1,6 +1,7 @@
 //! The contract of a layer: [`Module`] computes, [`Parameters`] names what it remembers. What one run through the network
 //! needs, it finds in a [`Pass`].
 
+use crate::describe::type_name;
 use crate::{Param, Pass};
 use autograd::{Float, Var};
 use std::fmt::{Display, Write};
@@ -38,9 +39,7 @@ pub trait Module<T: Float>: Parameters<T> + Send {
 
     /// What a summary calls the layer: by default the name of its type; better, the call that makes it.
     fn describe(&self) -> String {
-        let path = std::any::type_name::<Self>();
-        let name = path.split('<').next().unwrap_or(path);
-        name.rsplit("::").next().unwrap_or(name).to_owned()
+        type_name::<Self>()
     }
 }
 

@@ -4,8 +4,14 @@
 //! from step to step is on the tape, and the pass remembers where: parameters and buffers under their keys, random numbers
 //! with the rule that draws them, indices with the variable they were read from, and the new values of buffers.
 
+mod refused;
+
+pub use refused::LayerError;
+
+use crate::number::whole;
 use crate::{Module, Param, Parameters, Path};
-use autograd::{Float, Result, Rng, Shape, Tape, Tensor, Var};
+use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
+use std::cell::Cell;
 
 /// Whether a run through the network trains it or uses it: dropout and batch norm differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,12 +74,25 @@ impl Noise {
 /// On its tape, parameters and buffers are found by their keys ([`Tape::find`]). What else is not a function of them and of
 /// the input alone, the pass lists: [`draws`](Pass::draws), [`indices`](Pass::indices). Frozen are: the mode, shapes,
 /// settings of layers, and whatever a layer of a user's own computes from [`Var::value`].
+///
+/// ```
+/// use autograd::{Rng, Tape, tensor};
+/// use nn::{Module, Param, Pass, layer::Dropout};
+/// let (tape, w) = (Tape::new(), Param::new(tensor![2.0]));
+/// let mut pass = Pass::train(&tape, Rng::new(1));
+/// let y = Dropout::new(0.5).forward(pass.var(&w), &mut pass);
+/// assert_eq!(pass.draws().count(), 1);
+/// assert!(y.item() == 0.0 || y.item() == 4.0);
+/// ```
 pub struct Pass<'t, T: Float> {
     tape: &'t Tape<T>,
     mode: Mode,
     rng: Rng,
     record: Record,
     notes: Option<Vec<Note>>,
+    /// Whether somebody waits for what a layer refuses.
+    catches: bool,
+    refused: Cell<Option<LayerError>>,
 }
 
 /// What a layer gave, for a [summary](crate::summary).
@@ -96,7 +115,8 @@ pub(crate) struct Record {
 impl<'t, T: Float> Pass<'t, T> {
     /// A training pass; `rng` decides what dropout drops.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None }
+        let (record, refused) = (Record::default(), Cell::default());
+        Pass { tape, mode: Mode::Train, rng, record, notes: None, catches: false, refused }
     }
 
     /// A pass that uses the network as it is.
@@ -137,12 +157,6 @@ impl<'t, T: Float> Pass<'t, T> {
             notes.push(Note { layer: layer.describe(), parameters, output: output.shape() });
         }
         output
-    }
-
-    /// The value, or a panic with the text of the error and whose it is.
-    #[track_caller]
-    pub(crate) fn checked<V, M: Module<T> + ?Sized>(&self, layer: &M, result: Result<V>) -> V {
-        result.unwrap_or_else(|error| panic!("{}: {error}", layer.describe()))
     }
 
     /// The tape that this pass records on.
@@ -262,8 +276,7 @@ impl<'t, T: Float> Pass<'t, T> {
 /// assert_eq!(nn::index_of(&tensor![3.0, 0.5, f64::NAN]), tensor![3_i64, -1, -1]);
 /// ```
 pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
-    let whole = |x: f64| if x.fract() == 0.0 && x.abs() < 2f64.powi(53) { x as i64 } else { -1 };
-    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64())).collect())
+    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64()).unwrap_or(-1)).collect())
 }
 
 /// Gives buffers the values that a pass asked for.

@@ -78,7 +78,7 @@ fn a_warm_step_allocates_nothing() {
     let everything = dense::<f32>(|model, step, batch| {
         for _ in 0..2 {
             step.gradients(&*model, &loss, batch).unwrap();
-            step.accumulate(model, 32);
+            step.accumulate(model, 32.0);
         }
         step.average();
         clip::by_norm(step.param_gradients_mut(), 1.0);

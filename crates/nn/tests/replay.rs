@@ -2,11 +2,15 @@
 
 use autograd::{Float, Result, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, TensorDataset};
-use nn::layer::{BatchNorm1d, Dropout, Embedding, Flatten, Linear, Sequential};
+use nn::layer::{
+    BatchNorm1d, Conv2d, Dropout, Embedding, Flatten, Linear, Lstm, MaxPool2d, Sequential, TransformerEncoderLayer,
+    TransformerOptions, Unflatten,
+};
 use nn::loss::{CrossEntropy, Loss, Mse, Target};
 use nn::optim::{Adam, Sgd};
 use nn::train::{TrainStep, Trainer};
 use nn::{Module, Param, Pass, parameters};
+use std::sync::{Arc, Mutex};
 
 fn values<T: Float>(model: &dyn Module<T>) -> Vec<Vec<f64>> {
     let mut all = Vec::new();
@@ -153,4 +157,84 @@ fn a_label_that_is_ignored_may_come_late() {
     let batches: Vec<_> = (0..8).map(batch).collect();
     let step = compare(make, &CrossEntropy::new().ignore_index(2), &batches);
     assert!(step.recorded_because().is_some());
+}
+
+/// Noise of a size that a callback, or a clock, changes beside the tape.
+struct Annealed {
+    weight: Param<f64>,
+    size: Arc<Mutex<f64>>,
+}
+parameters! { impl Parameters<f64> for Annealed { weight } }
+impl Module<f64> for Annealed {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        x * pass.var(&self.weight) * *self.size.lock().unwrap()
+    }
+}
+
+/// A setting that changes when an epoch ends is noticed when the next one begins, and from there on all is recorded.
+#[test]
+fn a_setting_that_changes_between_epochs_is_not_frozen() {
+    let x = Tensor::<f64>::randn(&[80, 2], &mut Rng::new(7));
+    let data = TensorDataset::new(x.clone(), Target::Values(x)).unwrap();
+    let fit = |recorded: bool| {
+        let size = Arc::new(Mutex::new(1.0));
+        let mut model = Annealed { weight: Param::new(tensor![0.3, 2.0]), size: size.clone() };
+        let trainer = Trainer::new(Mse::new(), Sgd::new(0.01)).epochs(4).batch_size(2).quiet();
+        let mut trainer = trainer.on_epoch_end(move |at| *size.lock().unwrap() = 1.0 / at.epoch() as f64);
+        if recorded {
+            trainer = trainer.recorded();
+        }
+        let history = trainer.fit(&mut model, &data).unwrap();
+        (values(&model), history.notes)
+    };
+    let ((replayed, notes), (recorded, _)) = (fit(false), fit(true));
+    assert_eq!(replayed, recorded);
+    assert!(notes[0].contains("one of their settings has changed"), "{notes:?}");
+}
+
+/// Networks full of zeros of both signs: gradients that a rectifier, a pool or a penalty leaves out.
+#[test]
+fn zeros_keep_their_signs() {
+    let network = |kind: usize| -> Sequential<f64> {
+        let rng = &mut Rng::new(4);
+        let linear = |inputs, rng: &mut Rng| Linear::new(inputs, 3, rng);
+        match kind {
+            0 => Sequential::new()
+                .then(Unflatten::new(1, &[1, 6, 6]))
+                .then(Conv2d::new(1, 2, 3, rng))
+                .then(nn::layer::Activation::Relu)
+                .then(MaxPool2d::new(2))
+                .then(Flatten::default())
+                .then(linear(8, rng)),
+            1 => Sequential::new()
+                .then(Unflatten::new(1, &[6, 6]))
+                .then(Lstm::new(6, 4, rng))
+                .then(Flatten::default())
+                .then(linear(24, rng)),
+            _ => Sequential::new()
+                .then(Unflatten::new(1, &[6, 6]))
+                .then(TransformerEncoderLayer::new(
+                    6,
+                    2,
+                    TransformerOptions { feedforward: 8, ..Default::default() },
+                    rng,
+                ))
+                .then(Flatten::default())
+                .then(linear(36, rng)),
+        }
+    };
+    let x = Tensor::<f64>::randn(&[60, 36], &mut Rng::new(5)).relu();
+    let data = TensorDataset::new(x, Target::Labels((0..60).map(|i| i % 3).collect())).unwrap();
+    for kind in 0..3 {
+        let fit = |trainer: Trainer<'_, f64>| {
+            let mut model = network(kind);
+            let history = trainer.epochs(2).batch_size(6).l1(1e-3).quiet().fit(&mut model, &data).unwrap();
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            (values(&model).into_iter().map(bits).collect::<Vec<_>>(), history.notes)
+        };
+        let trainer = || Trainer::new(CrossEntropy::new(), Sgd::new(0.1).momentum(0.9));
+        let (replayed, notes) = fit(trainer());
+        assert_eq!(notes, [""; 0], "{kind}");
+        assert_eq!(replayed, fit(trainer().recorded()).0, "{kind}");
+    }
 }

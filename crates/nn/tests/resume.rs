@@ -6,9 +6,9 @@ use nn::io::StateDict;
 use nn::layer::{Mlp, Sequential};
 use nn::loss::{CrossEntropy, Target};
 use nn::metric::{Average, Metric};
-use nn::optim::{Adam, ParamGroups, Sgd};
-use nn::schedule::{Chain, LinearRamp, PlateauOptions, ReduceOnPlateau};
-use nn::train::{Callback, CallbackResult, Checkpoints, EarlyStopping, History, Moment, Trainer};
+use nn::optim::{Adam, AdamW, ParamGroups, Sgd};
+use nn::schedule::{Chain, Constant, ExponentialDecay, LinearRamp, PlateauOptions, ReduceOnPlateau};
+use nn::train::{Callback, CallbackResult, Checkpoints, EarlyStopping, History, Moment, Monitor, Trainer};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -201,6 +201,31 @@ fn a_damaged_checkpoint_is_passed_over_and_noted() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// The optimizer, each of its settings, its rate (which a schedule has changed by then), and the loss.
+#[test]
+fn another_rule_rate_or_loss_is_another_training() {
+    let (training, folder) = (points(24, 1), folder("rule"));
+    let made = |trainer: Trainer<'static, f64>| {
+        trainer.epochs(2).schedule(ExponentialDecay { gamma: 0.5 }).checkpoints(Checkpoints::new(&folder)).quiet()
+    };
+    let adam = || made(Trainer::new(CrossEntropy::new(), Adam::new(0.01)));
+    adam().fit(&mut model(), &training).unwrap();
+    adam().epochs(3).resume(&mut model(), &training).unwrap();
+    let refused = |other: Trainer<'static, f64>| made(other).resume(&mut model(), &training).unwrap_err().to_string();
+    let said = refused(Trainer::new(CrossEntropy::new(), AdamW::new(0.01)));
+    assert!(said.contains("its optimizer is Adam { rate: 0.01, ") && said.contains("and here it is AdamW("), "{said}");
+    let said = refused(Trainer::new(CrossEntropy::new(), Adam::new(0.02)));
+    assert!(said.contains("its list of rates is [0.01] and here it is [0.02]"), "{said}");
+    let said = refused(Trainer::new(CrossEntropy::new(), Adam::new(0.01).betas(0.8, 0.999)));
+    assert!(said.contains("betas: (0.9, 0.999)") && said.contains("betas: (0.8, 0.999)"), "{said}");
+    let said = refused(Trainer::new(CrossEntropy::new().label_smoothing(0.1), Adam::new(0.01)));
+    assert!(said.contains("its loss is CrossEntropy {") && said.contains("label_smoothing: 0.1"), "{said}");
+    let groups = |name: &'static str| ParamGroups::new(Adam::new(0.01)).group(name, Sgd::new(0.01));
+    let said = refused(Trainer::new(CrossEntropy::new(), groups("*.bias")));
+    assert!(said.contains("ParamGroups { \"*.bias\": Sgd { rate: 0.01, ") && said.contains("others: Adam {"), "{said}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn a_checkpoint_of_another_training_is_refused() {
     let (training, validation, folder) = (points(40, 1), points(20, 2), folder("foreign"));
@@ -220,16 +245,23 @@ fn a_checkpoint_of_another_training_is_refused() {
     assert!(said.contains("its list of metrics is accuracy, roc_auc, f1 and here it is accuracy, roc_auc, f1, top_1"));
     let mut wider = Mlp::new(&[2, 7, 2]).batch_norm(true).build();
     assert!(refused(same(), &mut wider).contains("0.weight"));
-    let other = Trainer::new(CrossEntropy::new(), Adam::new(0.1)).batch_size(8).order(order());
-    let other = other
-        .accumulate(2)
-        .seed(5)
-        .ema(0.9)
-        .metric(Metric::accuracy())
-        .metric(Metric::roc_auc())
-        .metric(Metric::f1(Average::Macro));
-    let other = other.validation(&validation).checkpoints(Checkpoints::new(&folder)).quiet();
-    assert!(refused(other, &mut model()).contains("the state of the schedule"));
+    let said = refused(same().schedule(Constant), &mut model());
+    assert!(
+        said.contains("its schedule is Chain { LinearRamp { start_factor: 0.1, ") && said.contains("is Constant"),
+        "{said}"
+    );
+    assert!(said.contains("its pace of the schedule is Step and here it is Epoch"), "{said}");
+    for (other, difference) in [
+        (same().clip_norm(2.0), "its clipping is Norm(1.0) and here it is Norm(2.0)"),
+        (same().clip_value(1.0), "its clipping is Norm(1.0) and here it is Value(1.0)"),
+        (same().l2(0.0), "its l2 penalty is 0.001 and here it is none"),
+        (same().l1(0.5), "its l1 penalty is none and here it is 0.5"),
+        (same().ema(0.5), "its decay of averages is 0.9 and here it is 0.5"),
+        (same().order(Order::Stratified(vec![0; 40])), "its order of the samples is stratified by "),
+        (same().schedule_follows(Monitor::Loss), "its measure that the schedule follows is the validation loss"),
+    ] {
+        assert!(refused(other, &mut model()).contains(difference), "{difference}");
+    }
     assert!(Trainer::new(CrossEntropy::new(), Adam::new(0.1)).resume(&mut model(), &training).is_err());
     fs::remove_dir_all(folder).unwrap();
 }

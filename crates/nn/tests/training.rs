@@ -1,7 +1,7 @@
 //! Training end to end, through the public API: what it learns, what it refuses, and that a seed fixes every bit.
 
 use autograd::{Rng, Tape, Tensor, Var, tensor};
-use nn::data::{DataLoader, TensorDataset};
+use nn::data::{DataLoader, Order, TensorDataset};
 use nn::layer::{Activation, Linear, Mlp, Sequential};
 use nn::loss::{CrossEntropy, Loss, Mse, Target};
 use nn::optim::{Adam, RmsProp, Sgd};
@@ -195,7 +195,7 @@ fn a_metric_that_is_to_fall_is_watched_downwards() {
 }
 
 #[test]
-fn a_gradient_that_is_not_finite_stops_and_names_the_parameter() {
+fn a_gradient_that_is_not_finite_stops_and_names_the_parameter_and_the_op() {
     /// √(w x): finite at 0, with an infinite derivative.
     struct Root {
         w: Param<f64>,
@@ -203,13 +203,16 @@ fn a_gradient_that_is_not_finite_stops_and_names_the_parameter() {
     parameters! { impl Parameters<f64> for Root { w } }
     impl Module<f64> for Root {
         fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
-            (pass.var(&self.w) * x).sqrt()
+            (pass.var(&self.w) * x).sqrt() * 2.0
         }
     }
     let data = TensorDataset::new(tensor![[1.0]], Target::Values(tensor![[1.0]])).unwrap();
     let mut model = Root { w: Param::new(tensor![0.0]) };
     let error = Trainer::new(Mse::new(), Sgd::new(0.1)).quiet().fit(&mut model, &data).unwrap_err();
     assert!(matches!(&error, TrainError::NonFinite { epoch: 1, batch: 1, cause } if cause.what == "the gradient of w"));
+    let said = error.to_string();
+    assert!(said.contains("the gradient of w is "), "{said}");
+    assert!(said.contains(", first produced by the derivative of sqrt at ") && said.contains("training.rs:"), "{said}");
     assert_eq!(model.w.value(), &tensor![0.0]);
 }
 
@@ -250,11 +253,39 @@ fn a_domain_error_names_the_op_and_the_line() {
     assert!(said.contains("training.rs:"), "{said}");
 }
 
+/// Data that a layer cannot take, in the first batch or in one that would be replayed: an error that names layer, epoch and
+/// batch, in training and in use, and the parameters are those of the last good step.
 #[test]
-#[should_panic(expected = "[4, 3]")]
-fn inputs_that_do_not_fit_the_model_panic_with_the_shapes() {
-    let data = TensorDataset::new(Tensor::ones(&[4, 3]), Target::Labels(tensor![0_i64, 1, 0, 1])).unwrap();
-    let _ = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).quiet().fit(&mut network(0), &data);
+fn inputs_that_do_not_fit_the_model_are_an_error_that_names_the_layer() {
+    let wide = TensorDataset::new(Tensor::ones(&[4, 3]), Target::Labels(tensor![0_i64, 1, 0, 1])).unwrap();
+    let (mut model, before) = (network(0), values(&network(0)));
+    let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).quiet();
+    let said = trainer.fit(&mut model, &wide).unwrap_err().to_string();
+    assert!(said.starts_with("epoch 1, batch 1: Linear(2, 16): matmul") && said.contains("[4, 3]"), "{said}");
+    assert_eq!(values(&model), before);
+    for error in [trainer.evaluate(&model, &wide).unwrap_err(), predict(&model, wide.inputs(), 3).unwrap_err()] {
+        assert!(error.to_string().starts_with("in use: Linear(2, 16): "), "{error}");
+    }
+
+    // The last of five batches has a single sample, which has no variance.
+    let said = trainer.epochs(1).batch_size(5).fit(&mut model, &moons(21, 1)).unwrap_err().to_string();
+    assert!(said.starts_with("epoch 1, batch 5: BatchNorm1d(16): ") && said.contains("more than one value"), "{said}");
+
+    let embed = || Sequential::<f64>::new().then(nn::layer::Embedding::new(3, 2, &mut Rng::new(1)));
+    let ids = |bad: f64| {
+        let ids = Tensor::from_fn(&[12], |i| if i[0] == 11 { bad } else { (i[0] % 3) as f64 });
+        TensorDataset::new(ids, Target::Values(Tensor::ones(&[12, 2]))).unwrap()
+    };
+    let fit = |data: &TensorDataset<f64>| {
+        let mut model = embed();
+        let trainer = Trainer::new(Mse::new(), Sgd::new(0.1)).epochs(1).batch_size(2).order(Order::InOrder);
+        let error = trainer.quiet().fit(&mut model, data).err().map(|error| error.to_string());
+        (values(&model), error)
+    };
+    let (model, said) = fit(&ids(3.0));
+    assert!(said.unwrap().starts_with("epoch 1, batch 6: Embedding(3, 2): embedding: index 3 "));
+    let five: Vec<usize> = (0..10).collect();
+    assert_eq!((model, None), fit(&ids(0.0).subset(&five).unwrap()), "five batches were learnt from");
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64,
 /// The cotangents of the `w` and `b` of [`layer_norm`], one after the other: the sums of `y g` and of `g` over all rows,
 /// first over some rows after another, and then of these sums.
 pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
-    let rows = if n == 0 { 0 } else { x.len() / n };
+    let rows = x.len().checked_div(n).unwrap_or(0);
     let parts = rows.div_ceil(ROWS);
     let sums = Tensor::build(&[parts * 2 * n], |sums| {
         threads::for_each_chunk(sums, (2 * n).max(1), &|part, sums| {

@@ -68,7 +68,7 @@ impl From<&str> for Column {
 }
 
 impl CsvOptions {
-    /// A table with a column of class labels, whole numbers from 0.
+    /// A table with a column of class labels, whole numbers from 0, or [`IGNORED`](crate::loss::IGNORED).
     pub fn labels(column: impl Into<Column>) -> Self {
         Self::new(column, Kind::Labels(None))
     }

@@ -58,7 +58,7 @@ pub enum DataError {
     #[error("data sets with labels and with values, or with weights and without, cannot make up one")]
     Mixed,
     /// A class below 0.
-    #[error("sample {index} has label {label}: labels count from 0")]
+    #[error("sample {index} has label {label}: labels count from 0, and -100 is one to ignore")]
     Label {
         /// The first such sample.
         index: usize,

@@ -1,7 +1,7 @@
 //! Data sets that stay in their files: memory for a batch, whatever the size of the whole.
 
 use super::combine::within;
-use super::tensors::as_pictures;
+use super::tensors::{as_pictures, no_label};
 use super::{Batch, DataError, Dataset};
 use crate::io::ArrayFile;
 use crate::loss::Target;
@@ -39,7 +39,7 @@ enum Kind {
 }
 
 impl FileDataset {
-    /// With targets that are labels, whole numbers from 0.
+    /// With targets that are labels, whole numbers from 0, or [`IGNORED`](crate::loss::IGNORED).
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ.
@@ -96,7 +96,7 @@ impl<T: Float> Dataset<T> for FileDataset {
         }
         let labels = self.targets.whole_rows(indices)?;
         let each = labels.len() / indices.len().max(1);
-        if let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0) {
+        if let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| no_label(*label)) {
             return Err(DataError::Label { index: indices[at / each], label });
         }
         let inputs = if self.kind == Kind::Pictures { as_pictures(inputs) } else { inputs };

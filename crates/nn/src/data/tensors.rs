@@ -3,7 +3,7 @@
 use super::combine::within;
 use super::{Batch, DataError, Dataset, Scaler, split, split_stratified};
 use crate::io::{self, AnyTensor};
-use crate::loss::Target;
+use crate::loss::{IGNORED, Target};
 use autograd::{Element, Float, Tensor};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl<T: Float> TensorDataset<T> {
     /// A data set of inputs `[n, …]` and targets, values or labels, `[n, …]` too.
     ///
     /// # Errors
-    /// If the numbers of inputs and targets differ, or a label is negative.
+    /// If the numbers of inputs and targets differ, or a label is negative and not [`IGNORED`](crate::loss::IGNORED).
     pub fn new(inputs: impl Into<Tensor<T>>, targets: Target<T>) -> Result<Self, DataError> {
         let inputs = inputs.into().contiguous();
         let targets = in_a_row(targets)?;
@@ -38,7 +38,7 @@ impl<T: Float> TensorDataset<T> {
             return Err(DataError::Counts { inputs: inputs.shape().to_vec(), targets: shape });
         }
         if let Target::Labels(labels) = targets.unweighted()
-            && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| *label < 0)
+            && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| no_label(*label))
         {
             return Err(DataError::Label { index: at / (labels.len() / shape[0]), label });
         }
@@ -156,6 +156,11 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
 /// Pixels `[n, height, width]` as pictures of one channel, a byte of 255 being 1.
 pub(super) fn as_pictures<T: Float>(pixels: Tensor<T>) -> Tensor<T> {
     pixels.unsqueeze(1) / T::of(255.0)
+}
+
+/// Whether this is no label: they count from 0, and one says that the sample does not count.
+pub(super) fn no_label(label: i64) -> bool {
+    label < 0 && label != IGNORED
 }
 
 /// Targets whose elements stand in a row, with weights that are weights.

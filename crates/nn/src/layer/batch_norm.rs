@@ -132,7 +132,8 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
         let shape = x.shape();
         let fits = (shape.len() == D + 2 || D == 1 && shape.len() == 2) && shape[1] == self.channels;
         let channels = self.channels;
-        assert!(fits, "BatchNorm{D}d: the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        let problem = || format!("the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        pass.ensure(fits, format_args!("BatchNorm{D}d"), problem);
         let [weight, bias] = [&self.weight, &self.bias].map(|p| pass.optional(p));
         let running = self.running.as_ref();
         let known = running.filter(|_| !pass.is_training()).map(|r| [pass.var(&r.mean), pass.var(&r.var)]);

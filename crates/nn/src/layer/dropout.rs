@@ -115,7 +115,8 @@ impl<T: Float, const D: usize> Module<T> for ChannelDropout<D> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut shape = x.shape();
         let leading = shape.len().wrapping_sub(D);
-        assert!(matches!(leading, 1 | 2), "Dropout{D}d: the input must be [N, C, …] or [C, …], not {shape:?}");
+        let problem = || format!("the input must be [N, C, …] or [C, …], not {shape:?}");
+        pass.ensure(matches!(leading, 1 | 2), format_args!("Dropout{D}d"), problem);
         if pass.mode() == Mode::Eval || self.p == 0.0 {
             return pass.note(self, x);
         }

@@ -43,7 +43,8 @@ impl<T: Float> Linear<T> {
     #[track_caller]
     pub(super) fn apply<'t>(&self, x: Var<'t, T>, pass: &Pass<'t, T>) -> Var<'t, T> {
         let weight = pass.var(&self.weight);
-        let y = if x.rank() == 2 { x.matmul_t(weight) } else { x.matmul(weight.t()) };
+        let y = if x.rank() == 2 { x.try_matmul_t(weight) } else { x.try_matmul(weight.t()) };
+        let y = pass.checked(self, y);
         pass.optional(&self.bias).map_or(y, |bias| y + bias)
     }
 }

@@ -159,7 +159,8 @@ impl<T: Float> Module<T> for GroupNorm<T> {
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
-        assert!(shape.get(1) == Some(&self.channels), "GroupNorm: {shape:?} has not {} channels", self.channels);
+        let problem = || format!("{shape:?} has not {} channels", self.channels);
+        pass.ensure(shape.get(1) == Some(&self.channels), "GroupNorm", problem);
         let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
         let y = pass.checked(self, functional::group_norm(x, self.groups, weight, bias, self.eps));
         pass.note(self, y)
@@ -244,7 +245,8 @@ impl<T: Float, const D: usize> Module<T> for InstanceNorm<T, D> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let (shape, channels) = (x.shape(), self.channels);
         let fits = shape.len() == D + 2 && shape[1] == channels;
-        assert!(fits, "InstanceNorm{D}d: the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        let problem = || format!("the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        pass.ensure(fits, format_args!("InstanceNorm{D}d"), problem);
         let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
         let y = match &self.running {
             Some(running) if !pass.is_training() => {

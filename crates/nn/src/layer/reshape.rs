@@ -80,7 +80,8 @@ impl<T: Float> Module<T> for Flatten {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
         let [first, last] = [self.first, self.last].map(|axis| pass.checked(self, place("flatten", axis, &shape)));
-        assert!(first <= last, "Flatten: axis {} comes after {} in shape {shape:?}", self.first, self.last);
+        let problem = || format!("axis {} comes after {} in shape {shape:?}", self.first, self.last);
+        pass.ensure(first <= last, "Flatten", problem);
         let mut sizes = shape.clone();
         sizes.truncate(first);
         sizes.push(shape[first..=last].iter().product());

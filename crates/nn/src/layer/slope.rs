@@ -35,7 +35,7 @@ impl<T: Float> Module<T> for PRelu<T> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let (slopes, shape) = (self.weight.value().len(), x.shape());
         let fits = slopes == 1 || shape.get(1) == Some(&slopes);
-        assert!(fits, "PRelu: {slopes} slopes for an input of shape {shape:?}");
+        pass.ensure(fits, "PRelu", || format!("{slopes} slopes for an input of shape {shape:?}"));
         let mut wide = vec![1; shape.len().saturating_sub(1)];
         wide.first_mut().into_iter().for_each(|channels| *channels = slopes);
         let y = x.prelu(pass.var(&self.weight).reshape(&wide));

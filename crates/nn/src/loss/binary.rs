@@ -71,6 +71,12 @@ impl<T: Float> Loss<T> for BceWithLogits {
             }
         })
     }
+
+    describe_as_debugged!();
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, target.len() as f64)
+    }
 }
 
 /// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`; the mean is over all elements.
@@ -78,6 +84,14 @@ impl<T: Float> Loss<T> for BceWithLogits {
 /// As in PyTorch, the logarithms are held above -100, and the derivative `(p - t) / (p (1 - p))` divides by 1e-12 at least,
 /// so that both are finite where `p` is exactly 0 or 1.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, bce_loss};
+/// let tape = Tape::<f64>::new();
+/// let loss = bce_loss(tape.var([0.5, 0.25]), tape.constant([1.0, 0.0]), Reduction::Sum)?;
+/// assert!((loss.item() - (2f64.ln() + (4.0 / 3.0f64).ln())).abs() < 1e-15);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ, or a probability is not in `[0, 1]` (or NaN).
 #[track_caller]
@@ -92,6 +106,14 @@ pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the scores. The shorter
 /// `max(x, 0) - x t + softplus(-|x|)` is the same number, but its derivative at the kink `x = 0` would be wrong.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, bce_with_logits_loss};
+/// let tape = Tape::<f64>::new();
+/// let loss = bce_with_logits_loss(tape.var([0.0, 1e5]), tape.constant([1.0, 1.0]), Reduction::Sum)?;
+/// assert_eq!(loss.item(), 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ.
 #[track_caller]
@@ -104,6 +126,14 @@ pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reductio
 /// [`bce_loss`] with each element's loss multiplied by a weight, which broadcasts; the mean still divides by the number
 /// of elements.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, weighted_bce_loss};
+/// let tape = Tape::<f64>::new();
+/// let [p, t, w] = [[0.5, 0.5], [1.0, 0.0], [3.0, 0.0]].map(|x| tape.constant(x));
+/// assert!((weighted_bce_loss(p, t, w, Reduction::Mean)?.item() - 1.5 * 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// As for [`bce_loss`], or if the weight does not broadcast to the shape of the probabilities.
 #[track_caller]

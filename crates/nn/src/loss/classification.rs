@@ -1,7 +1,8 @@
-//! The loss of classifiers: cross-entropy.
+//! The losses of classifiers, [`CrossEntropy`] and [`Nll`], with their settings.
 
-use super::{Loss, Reduction, Target, same_shape, weights_over};
-use autograd::{Error, Float, Result, Shape, Tensor, Var};
+use super::cross_entropy::{ClassOptions, cross_entropy_with, nll_loss, soft_cross_entropy_with};
+use super::{IGNORED, Loss, Reduction, Target};
+use autograd::{Float, Result, Var};
 
 /// Losses of classes, with what both may be told.
 macro_rules! of_classes {
@@ -11,7 +12,7 @@ macro_rules! of_classes {
         pub struct $Name {
             /// How much each class counts. A mean divides by the weights of the labels that there are.
             pub weight: Option<Vec<f64>>,
-            /// Samples with this label count nowhere: -100, as in PyTorch.
+            /// Samples with this label count nowhere: [`IGNORED`], as in PyTorch.
             pub ignore_index: i64,
             /// The part of each target that is spread evenly over all classes: 0.
             label_smoothing: f64,
@@ -22,7 +23,7 @@ macro_rules! of_classes {
         impl $Name {
             /// Of classes that count alike, averaged.
             pub fn new() -> Self {
-                $Name { weight: None, ignore_index: -100, label_smoothing: 0.0, reduction: Reduction::Mean }
+                $Name { weight: None, ignore_index: IGNORED, label_smoothing: 0.0, reduction: Reduction::Mean }
             }
 
             /// How much each class counts.
@@ -30,7 +31,7 @@ macro_rules! of_classes {
                 $Name { weight: Some(weight.to_vec()), ..self }
             }
 
-            /// Samples with this label count nowhere.
+            /// Samples with this label count nowhere. Of the negative ones, data sets hold [`IGNORED`] alone.
             pub fn ignore_index(self, ignore_index: i64) -> Self {
                 $Name { ignore_index, ..self }
             }
@@ -47,6 +48,19 @@ macro_rules! of_classes {
                     ignore_index: self.ignore_index,
                     label_smoothing: self.label_smoothing,
                 }
+            }
+        }
+
+        impl $Name {
+            /// What a mean divides by: the labels that are not ignored, each by the weight of its class; samples, where
+            /// targets are soft or the reduction says so.
+            fn count<T: Float>(&self, target: &Target<T>) -> f64 {
+                let Target::Labels(labels) = target.unweighted() else { return target.len() as f64 };
+                if self.reduction == Reduction::BatchMean {
+                    return target.len() as f64;
+                }
+                let weight = |label: i64| self.weight.as_ref().map_or(1.0, |w| w.get(label as usize).copied().unwrap_or(0.0));
+                labels.iter().filter(|label| *label != self.ignore_index).map(weight).sum()
             }
         }
 
@@ -111,6 +125,12 @@ impl<T: Float> Loss<T> for CrossEntropy {
         let t = output.tape().constant(target.values(OP)?.clone());
         soft_cross_entropy_with(output, t, &options, reduction)
     }
+
+    describe_as_debugged!();
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, self.count(target))
+    }
 }
 
 impl<T: Float> Loss<T> for Nll {
@@ -118,244 +138,10 @@ impl<T: Float> Loss<T> for Nll {
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         nll_loss(output, target.labels("nll_loss")?, &self.options(target), self.reduction.to_one("nll_loss")?)
     }
-}
 
-/// What losses of classes may be told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClassOptions<T: Float> {
-    /// How much each class counts: `[classes]`. A mean divides by the weights of the labels that there are.
-    pub weight: Option<Tensor<T>>,
-    /// How much each sample counts: `[N]`. A mean divides as if all counted alike.
-    pub sample_weight: Option<Tensor<T>>,
-    /// Samples with this label count nowhere: -100, as in PyTorch.
-    pub ignore_index: i64,
-    /// The part of each target that is spread evenly over all classes: 0. Source: Szegedy et al., *Rethinking the
-    /// Inception architecture* (2016).
-    pub label_smoothing: f64,
-}
+    describe_as_debugged!();
 
-impl<T: Float> Default for ClassOptions<T> {
-    fn default() -> Self {
-        ClassOptions { weight: None, sample_weight: None, ignore_index: -100, label_smoothing: 0.0 }
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, self.count(target))
     }
-}
-
-impl<T: Float> ClassOptions<T> {
-    fn check(&self, op: &'static str, classes: usize) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let hint = format!("label_smoothing must be in [0, 1], and it is {}", self.label_smoothing);
-            return Err(Error::Argument { op, hint });
-        }
-        match &self.weight {
-            Some(weight) if weight.shape() != [classes] => {
-                let hint = format!("there must be one weight for each of the {classes} classes");
-                Err(Error::Shape { op, shape: weight.shape().into(), hint })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Losses `[n]` of rows, times the weights of the samples they are rows of; `shape` is that of the rows, and of these
-    /// `kept` have a loss.
-    #[track_caller]
-    fn counting<'t>(
-        &self,
-        op: &'static str,
-        losses: Var<'t, T>,
-        shape: &Shape,
-        kept: Option<&Tensor<i64>>,
-    ) -> Result<Var<'t, T>> {
-        let Some(weights) = &self.sample_weight else { return Ok(losses) };
-        let weights = weights_over(op, weights, shape, losses.tape())?.try_broadcast_to(shape)?;
-        let weights = weights.reshape(&[shape.iter().product()]);
-        Ok(losses * kept.map_or(weights, |kept| weights.take(0, kept)))
-    }
-}
-
-/// Cross-entropy of scores `[N, classes]` against the right class of each row, `ln Σ eˣ - x[label]`, reduced. Further axes,
-/// `[N, classes, …]`, have a label each, `[N, …]`; scores `[classes]` have one.
-///
-/// # Errors
-/// If the shapes do not fit, or a label is not in `0..classes`; -100 is ignored.
-#[track_caller]
-pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
-    cross_entropy_with(x, labels, &ClassOptions::default(), reduction)
-}
-
-/// [`cross_entropy`] with weights `w` of the classes, smoothed labels, or samples to be ignored:
-/// `-(1 - ε) w[label] log_softmax(x)[label] - ε / classes · Σ w · log_softmax(x)`.
-///
-/// ```
-/// use autograd::{Tape, tensor};
-/// use nn::loss::{ClassOptions, Reduction, cross_entropy_with};
-/// let tape = Tape::<f64>::new();
-/// let x = tape.var([[0.0, 0.0], [5.0, 1.0]]);
-/// let options = ClassOptions { label_smoothing: 0.5, ..ClassOptions::default() };
-/// let loss = cross_entropy_with(x, &tensor![1_i64, -100], &options, Reduction::Mean)?;
-/// assert!((loss.item() - 2f64.ln()).abs() < 1e-15);
-/// # Ok::<(), autograd::Error>(())
-/// ```
-/// # Errors
-/// As for [`cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
-#[track_caller]
-pub fn cross_entropy_with<'t, T: Float>(
-    x: Var<'t, T>,
-    labels: &Tensor<i64>,
-    options: &ClassOptions<T>,
-    reduction: Reduction,
-) -> Result<Var<'t, T>> {
-    let spread = T::of(options.label_smoothing);
-    by_label("cross_entropy", x, labels, options, reduction, |rows, labels, weights| {
-        let mut loss = rows.try_cross_entropy(labels)?;
-        if let Some(w) = &weights {
-            loss = loss * w.take(0, labels);
-        }
-        if options.label_smoothing > 0.0 {
-            let logs = rows.try_log_softmax(1)?;
-            let all = weights.map_or(logs, |w| logs * w).sum_axes(1);
-            loss = loss * (T::one() - spread) - all * (spread / T::of(rows.shape()[1] as f64));
-        }
-        Ok(loss)
-    })
-}
-
-/// The negative logarithm of each right class's probability, `-w[label] x[label]`, of log-probabilities `x`, reduced; shapes
-/// are those of [`cross_entropy`]. Labels cannot be smoothed here.
-///
-/// ```
-/// use autograd::{Tape, tensor};
-/// use nn::loss::{ClassOptions, Reduction, nll_loss};
-/// let tape = Tape::<f64>::new();
-/// let x = tape.var([[-1.0, -2.0], [-3.0, -4.0]]);
-/// assert_eq!(nll_loss(x, &tensor![1_i64, 0], &ClassOptions::default(), Reduction::Mean)?.item(), 2.5);
-/// # Ok::<(), autograd::Error>(())
-/// ```
-/// # Errors
-/// As for [`cross_entropy_with`].
-#[track_caller]
-pub fn nll_loss<'t, T: Float>(
-    x: Var<'t, T>,
-    labels: &Tensor<i64>,
-    options: &ClassOptions<T>,
-    reduction: Reduction,
-) -> Result<Var<'t, T>> {
-    let options = ClassOptions { label_smoothing: 0.0, ..options.clone() };
-    by_label("nll_loss", x, labels, &options, reduction, |rows, labels, weights| {
-        let loss = -rows.try_gather(1, &column(labels))?.squeeze(1);
-        Ok(weights.map_or(loss, |w| loss * w.take(0, labels)))
-    })
-}
-
-/// Labels `[n]` as `[n, 1]`.
-pub(super) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
-    Tensor::new(&[labels.len(), 1], labels.to_vec())
-}
-
-/// The losses of rows `[n, classes]`, one label each, brought back to the shape of the labels and reduced. Ignored rows are
-/// left out before, so that nothing in them has influence.
-#[track_caller]
-fn by_label<'t, T: Float>(
-    op: &'static str,
-    x: Var<'t, T>,
-    labels: &Tensor<i64>,
-    options: &ClassOptions<T>,
-    reduction: Reduction,
-    losses: impl Fn(Var<'t, T>, &Tensor<i64>, Option<Var<'t, T>>) -> Result<Var<'t, T>>,
-) -> Result<Var<'t, T>> {
-    let (rows, shape) = rows_of(op, x)?;
-    let classes = rows.shape()[1];
-    if labels.shape() != shape.as_slice() {
-        let hint = format!("there must be one label per row of scores: {shape:?}");
-        return Err(Error::Shape { op, shape: labels.shape().into(), hint });
-    }
-    options.check(op, classes)?;
-    let ignored = |label: i64| label == options.ignore_index;
-    let bad = |&(_, label): &(usize, i64)| !ignored(label) && usize::try_from(label).map_or(true, |l| l >= classes);
-    if let Some((position, index)) = labels.iter().enumerate().find(bad) {
-        return Err(Error::Index { op, index, position, size: classes });
-    }
-    let weights = options.weight.as_ref().map(|w| x.tape().constant(w.clone()));
-    let reduced = |losses: Var<'t, T>, labels: &Tensor<i64>| match (reduction, weights) {
-        (Reduction::Mean, Some(w)) => losses.sum() / w.take(0, labels).sum(),
-        _ => reduction.apply(losses),
-    };
-    if !labels.iter().any(ignored) {
-        let flat = if labels.rank() == 1 { labels.clone() } else { labels.iter().collect() };
-        let losses = options.counting(op, losses(rows, &flat, weights)?, &shape, None)?;
-        let losses = if reduction == Reduction::None { losses.reshape(&shape) } else { losses };
-        return Ok(reduced(losses, &flat));
-    }
-    let kept: Tensor<i64> = (0..).zip(labels.iter()).filter(|(_, label)| !ignored(*label)).map(|(i, _)| i).collect();
-    let labels_kept: Tensor<i64> = labels.iter().filter(|label| !ignored(*label)).collect();
-    let losses = losses(rows.try_take(0, &kept)?, &labels_kept, weights)?;
-    let losses = options.counting(op, losses, &shape, Some(&kept))?;
-    match reduction {
-        Reduction::None => {
-            // A zero after the last loss is what ignored rows take.
-            let zero = x.tape().constant(Tensor::zeros(&[1]));
-            let mut next = 0..;
-            let place = |label: i64| if ignored(label) { kept.len() as i64 } else { next.next().expect("endless") };
-            let places: Tensor<i64> = labels.iter().map(place).collect();
-            Ok(Var::concat(&[losses, zero], 0).take(0, &places).reshape(&shape))
-        }
-        Reduction::BatchMean => Ok(losses.sum() * T::of(1.0 / shape.first().copied().unwrap_or(1) as f64)),
-        _ => Ok(reduced(losses, &labels_kept)),
-    }
-}
-
-/// Scores `[N, classes, …]` or `[classes]` as rows `[n, classes]`, and the shape without the classes.
-#[track_caller]
-fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>, Shape)> {
-    let mut shape = x.shape();
-    match shape.len() {
-        0 => {
-            Err(Error::Shape { op, shape: Box::new([]), hint: "scores must be [N, classes, …] or [classes]".into() })
-        }
-        1 => Ok((x.unsqueeze(0), Shape::new())),
-        2 => Ok((x, shape[..1].into())),
-        rank => {
-            let classes = shape.remove(1);
-            let order: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
-            let rows = shape.iter().product();
-            Ok((x.permute(&order).reshape(&[rows, classes]), shape))
-        }
-    }
-}
-
-/// Cross-entropy of scores `[N, classes, …]` against probabilities of the same shape (another network's output, say),
-/// `-Σ t · log_softmax(x)`, reduced.
-///
-/// # Errors
-/// If the shapes differ, or there is no axis.
-#[track_caller]
-pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
-    soft_cross_entropy_with(x, t, &ClassOptions::default(), reduction)
-}
-
-/// [`soft_cross_entropy`] with weights of the classes, or targets smoothed: `t (1 - ε) + ε / classes` stands for `t`. A mean
-/// divides by the number of rows, whatever the weights.
-///
-/// # Errors
-/// As for [`soft_cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
-#[track_caller]
-pub fn soft_cross_entropy_with<'t, T: Float>(
-    x: Var<'t, T>,
-    t: Var<'t, T>,
-    options: &ClassOptions<T>,
-    reduction: Reduction,
-) -> Result<Var<'t, T>> {
-    const OP: &str = "cross_entropy";
-    same_shape(OP, x, t)?;
-    let ((x, shape), (mut t, _)) = (rows_of(OP, x)?, rows_of(OP, t)?);
-    let classes = x.shape()[1];
-    options.check(OP, classes)?;
-    if options.label_smoothing > 0.0 {
-        let spread = options.label_smoothing;
-        t = t * T::of(1.0 - spread) + T::of(spread / classes as f64);
-    }
-    if let Some(weight) = &options.weight {
-        t = t * x.tape().constant(weight.clone());
-    }
-    let losses = options.counting(OP, -(t * x.log_softmax(1)).sum_axes(1), &shape, None)?;
-    Ok(if reduction == Reduction::None { losses.reshape(&shape) } else { reduction.apply(losses) })
 }

@@ -72,6 +72,16 @@ fn log_or_zero<T: Float>(t: Var<'_, T>) -> Var<'_, T> {
 }
 
 /// What [`poisson_nll_loss`] may be told: by default scores are logarithms, and terms without them are left out.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{PoissonOptions, Reduction, poisson_nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let rates = PoissonOptions { log_input: false, eps: 0.0, ..PoissonOptions::default() };
+/// let loss = poisson_nll_loss(tape.var([1.0, 2.0]), tape.constant([5.0, 0.0]), rates, Reduction::Sum)?;
+/// assert_eq!(loss.item(), 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonOptions {
     /// Whether scores are logarithms of rates, rather than rates.
@@ -122,6 +132,16 @@ pub fn poisson_nll_loss<'t, T: Float>(
 }
 
 /// What [`gaussian_nll_loss`] may be told.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{GaussianOptions, Reduction, gaussian_nll_loss};
+/// let tape = Tape::<f64>::new();
+/// let [mean, target, variance] = [3.0, 1.0, 1.0].map(|x| tape.constant([x]));
+/// let loss = gaussian_nll_loss(mean, target, variance, GaussianOptions::default(), Reduction::Mean)?;
+/// assert_eq!(loss.item(), 2.0); // ½ (ln 1 + 2² / 1)
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianOptions {
     /// Whether the constant `½ ln 2π` is added.

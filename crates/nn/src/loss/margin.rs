@@ -144,6 +144,16 @@ pub fn soft_margin_loss<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>, reduction: R
 }
 
 /// What [`triplet_margin_loss`] may be told.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, TripletOptions, triplet_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let rows = [[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]].map(|x| tape.constant([x]));
+/// let options = TripletOptions { margin: 0.5, eps: 0.0, ..TripletOptions::default() };
+/// assert_eq!(triplet_margin_loss(rows, options, Reduction::Mean)?.item(), 3.0 - 1.0 + 0.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TripletOptions {
     /// By how much the wrong one must be further away: 1.

@@ -1,7 +1,7 @@
 //! Losses that ask the scores of right classes to be above those of wrong ones by a margin, and their kin for samples of
 //! several classes.
 
-use super::classification::column;
+use super::cross_entropy::column;
 use super::{Loss, Reduction, Target, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 
@@ -70,12 +70,26 @@ impl<T: Float> Loss<T> for MultiMargin {
             multi_margin_loss(output, labels, self.p, self.margin, weight.as_ref(), reduction)
         })
     }
+
+    describe_as_debugged!();
+
+    fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
+        self.reduction.sum_and_count(loss, target.len() as f64)
+    }
 }
 
 /// Scores `[N, classes]` of which that of the right class should be the largest by a margin, reduced over the samples:
 /// `w[y] / classes · Σ_{j ≠ y} max(0, margin - x[y] + x[j])ᵖ`. Source: Crammer and Singer, *On the algorithmic implementation
 /// of multiclass kernel-based vector machines* (2001).
 ///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::{Reduction, multi_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let scores = tape.var([[2.0, 1.5, 0.0, 0.0]]);
+/// assert_eq!(multi_margin_loss(scores, &tensor![0_i64], 1, 1.0, None, Reduction::Mean)?.item(), 0.5 / 4.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes do not fit, a label is not in `0..classes`, or `p` is neither 1 nor 2.
 #[track_caller]
@@ -154,6 +168,14 @@ reduced! {
 /// over the samples: `Σ_{i right} Σ_{j wrong} max(0, 1 - x[i] + x[j]) / classes`. PyTorch lists the right classes of a
 /// sample by number; here they are marked, as for every other loss of several classes.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, multi_label_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let (scores, right) = (tape.var([[2.0, 1.5]]), tape.constant([[1.0, 0.0]]));
+/// assert_eq!(multi_label_margin_loss(scores, right, Reduction::Mean)?.item(), 0.5 / 2.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ or are not `[N, classes]`.
 #[track_caller]
@@ -168,6 +190,14 @@ pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduc
 /// Binary cross-entropy of the scores `[N, classes]`, as [`bce_with_logits_loss`](super::bce_with_logits_loss), averaged over
 /// the classes and then reduced over the samples.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, multi_label_soft_margin_loss};
+/// let tape = Tape::<f64>::new();
+/// let (scores, right) = (tape.var([[0.0, 0.0]]), tape.constant([[1.0, 0.0]]));
+/// assert_eq!(multi_label_soft_margin_loss(scores, right, Reduction::Mean)?.item(), 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ or are not `[N, classes]`.
 #[track_caller]

@@ -82,6 +82,14 @@ reduced! {
 
 /// The squared error `(y - t)²` of each element, reduced.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, mse_loss};
+/// let tape = Tape::<f64>::new();
+/// let (y, t) = (tape.var([1.0, 4.0]), tape.constant([0.0, 1.0]));
+/// assert_eq!(mse_loss(y, t, Reduction::Mean)?.item(), 5.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ.
 #[track_caller]
@@ -92,6 +100,14 @@ pub fn mse_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 
 /// Half the squared error `½ (y - t)²` of each element, reduced.
 ///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, half_squared_loss};
+/// let tape = Tape::<f64>::new();
+/// let (y, t) = (tape.var([1.0, 4.0]), tape.constant([0.0, 1.0]));
+/// assert_eq!(half_squared_loss(y, t, Reduction::Mean)?.item(), 2.5);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 /// # Errors
 /// If the shapes differ.
 #[track_caller]

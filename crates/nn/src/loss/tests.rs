@@ -1,5 +1,5 @@
 use super::*;
-use autograd::{Tape, gradcheck, tensor};
+use autograd::{Tape, Tensor, gradcheck, tensor};
 
 /// Value and gradient of a loss.
 fn at(loss: &dyn Loss<f64>, output: Tensor<f64>, target: Target<f64>) -> (f64, Vec<f64>) {

@@ -1,7 +1,8 @@
 //! The area under the receiver operating characteristic: how well scores tell one class from another, at any threshold.
 
-use super::{Measure, check_labels, classes::zeros_and_ones, rows};
+use super::{Measure, Rows, binary};
 use crate::loss::Target;
+use crate::number::count;
 use autograd::{Float, Result, Tensor};
 
 /// The area under the receiver operating characteristic (ROC): how likely a sample of the class scores higher than one of
@@ -11,7 +12,7 @@ use autograd::{Float, Result, Tensor};
 /// AUC = (Σ ranks of the positives - P (P + 1) / 2) / (P N)         P positives, N negatives, ties share their mean rank
 /// ```
 ///
-/// Outputs as many as targets, each 0 or 1, are the scores of one class. Scores `[…, classes]` and labels `[…]` are taken
+/// Outputs as many as targets, each 0 or 1, are the scores of one class. Scores `[N, classes, …]` and labels `[N, …]` are taken
 /// one class against the rest, and the mean over classes is returned: columns are ranked, so give probabilities where
 /// logits of different rows cannot be compared. A class that no sample is in, or every sample, has no area and is left
 /// out; NaN if none is left, or if a score is NaN.
@@ -45,13 +46,16 @@ pub(super) struct Auc {
 impl<T: Float> Measure<T> for Auc {
     fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
         const OP: &str = "roc_auc";
-        let (columns, labels) = match target.unweighted() {
+        let (columns, scores, labels) = match target.unweighted() {
             Target::Labels(labels) if labels.len() != output.len() => {
-                let (_, classes) = rows(OP, output, labels.shape())?;
-                check_labels(OP, labels, classes)?;
-                (classes, labels.iter().map(|label| label as usize).collect())
+                let rows = Rows::new(OP, output, labels)?;
+                let scores: Vec<f64> = rows.iter().flat_map(|(row, _)| row.iter().map(|x| x.f64())).collect();
+                (rows.classes, scores, rows.iter().map(|(_, label)| label).collect::<Vec<_>>())
             }
-            _ => (1, zeros_and_ones(OP, output, target)?.into_iter().map(usize::from).collect::<Vec<_>>()),
+            _ => {
+                let (scores, truth): (_, Vec<bool>) = binary(OP, output, target)?.into_iter().unzip();
+                (1, scores, truth.into_iter().map(usize::from).collect())
+            }
         };
         if self.columns != 0 && self.columns != columns {
             let hint = format!("the batches before had {} scores a sample, and this one has {columns}", self.columns);
@@ -59,12 +63,12 @@ impl<T: Float> Measure<T> for Auc {
         }
         self.columns = columns;
         self.labels.extend(labels);
-        self.scores.extend(output.iter().map(Float::f64));
+        self.scores.extend(scores);
         Ok(())
     }
 
     fn value(&self) -> f64 {
-        if self.scores.iter().any(|score| score.is_nan()) {
+        if self.labels.is_empty() || self.scores.iter().any(|score| score.is_nan()) {
             return f64::NAN;
         }
         let positive = |class: usize, label: usize| if self.columns == 1 { label == 1 } else { label == class };
@@ -86,14 +90,14 @@ impl<T: Float> Measure<T> for Auc {
 
     fn restore(&mut self, state: &[f64]) -> bool {
         let &[columns, samples, ref rest @ ..] = state else { return false };
-        let (columns, samples) = (columns as usize, samples as usize);
+        let (Some(columns), Some(samples)) = (count(columns), count(samples)) else { return false };
         if samples.checked_mul(columns).and_then(|scores| scores.checked_add(samples)) != Some(rest.len()) {
             return false;
         }
         let (labels, scores) = rest.split_at(samples);
-        self.columns = columns;
-        self.labels = labels.iter().map(|label| *label as usize).collect();
-        self.scores = scores.to_vec();
+        let label = |label: &f64| count(*label).filter(|label| *label < columns.max(2));
+        let Some(labels) = labels.iter().map(label).collect() else { return false };
+        *self = Auc { columns, scores: scores.to_vec(), labels };
         true
     }
 }

@@ -4,6 +4,16 @@ use super::ConfusionMatrix;
 use super::confusion::ratio;
 
 /// How the numbers of the classes become one, in scikit-learn's words.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::metric::{Average, ConfusionMatrix};
+/// let mut matrix = ConfusionMatrix::new(2);
+/// matrix.add_labels(&tensor![0_i64, 0, 1, 0], &tensor![0_i64, 0, 1, 1])?;
+/// let recall = [Average::Binary, Average::Micro, Average::Macro].map(|average| matrix.average_recall(average));
+/// assert_eq!(recall, [0.5, 0.75, 0.75]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Average {
     /// That of class 1, of two classes.

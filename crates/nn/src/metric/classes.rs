@@ -1,10 +1,10 @@
 //! How often a classifier is right, and how sure it is of what is right.
 
-use super::{check_labels, decisions, mismatch, rows};
+use super::{Rows, binary, decision};
 use crate::loss::Target;
 use autograd::{Error, Float, Result, Tensor};
 
-/// The part of the samples whose largest score is that of the right class. Scores `[…, classes]`, labels `[…]`.
+/// The part of the samples whose largest score is that of the right class. Scores `[N, classes, …]`, labels `[N, …]`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -13,7 +13,7 @@ use autograd::{Error, Float, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, there is no sample, or a label is out of range.
+/// If the shapes do not fit, no sample counts, or a label is out of range.
 pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
     share("accuracy", scores, hits(scores, labels)?)
 }
@@ -29,13 +29,13 @@ pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f6
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there is not one output for each target, there is none at all, or a target is neither 0 nor 1.
+/// If there is not one output for each target, none counts, or a target is neither 0 nor 1.
 pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<f64> {
     share("binary_accuracy", output, binary_hits(output, target, threshold)?)
 }
 
-/// The part of the samples whose right class is among the `k` largest scores. Scores `[…, classes]`, labels `[…]`. Of
-/// equal scores those of the first classes are taken; more than `classes` is as good as all.
+/// The part of the samples whose right class is among the `k` largest scores. Scores `[N, classes, …]`, labels `[N, …]`.
+/// Of equal scores those of the first classes are taken; more than `classes` is as good as all.
 ///
 /// ```
 /// use autograd::tensor;
@@ -44,13 +44,13 @@ pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, thresho
 /// assert_eq!([1, 2, 3].map(|k| nn::metric::top_k_accuracy(&scores, &labels, k).unwrap()), [0.0, 0.5, 1.0]);
 /// ```
 /// # Errors
-/// If `k` is 0, the shapes do not fit, there is no sample, or a label is out of range.
+/// If `k` is 0, the shapes do not fit, no sample counts, or a label is out of range.
 pub fn top_k_accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<f64> {
     share("top_k_accuracy", scores, top_k_hits(scores, labels, k)?)
 }
 
-/// `e` to the mean cross-entropy of the right classes, of logits `[…, classes]` and labels `[…]`: among how many equally
-/// likely classes a model is undecided, 1 at best. Samples labelled -100 are left out, as the loss does.
+/// `e` to the mean cross-entropy of the right classes, of logits `[N, classes, …]` and labels `[N, …]`: among how many
+/// equally likely classes a model is undecided, 1 at best.
 ///
 /// ```
 /// use autograd::tensor;
@@ -71,17 +71,14 @@ fn share<T: Float>(op: &'static str, output: &Tensor<T>, (sum, count): (f64, f64
 
 /// Samples whose largest score is that of the right class, and samples.
 pub(super) fn hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
-    let (predicted, classes) = decisions("accuracy", scores, labels.shape())?;
-    check_labels("accuracy", labels, classes)?;
-    let right = predicted.iter().zip(labels.iter()).filter(|(p, label)| p.is_some_and(|p| p as i64 == *label));
-    Ok((right.count() as f64, predicted.len() as f64))
+    let rows = Rows::new("accuracy", scores, labels)?;
+    Ok(counted(rows.iter(), |(row, label)| decision(row) == Some(*label)))
 }
 
 /// Targets that are met by outputs above or not above the threshold, and targets.
 pub(super) fn binary_hits<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<(f64, f64)> {
-    let truth = zeros_and_ones("binary_accuracy", output, target)?;
-    let right = |(y, truth): &(T, bool)| if *truth { y.f64() > threshold } else { y.f64() <= threshold };
-    Ok((output.iter().zip(truth).filter(right).count() as f64, output.len() as f64))
+    let pairs = binary("binary_accuracy", output, target)?;
+    Ok(counted(pairs.iter(), |(y, truth)| if *truth { *y > threshold } else { *y <= threshold }))
 }
 
 /// Samples whose right class is among the `k` largest, and samples.
@@ -90,50 +87,26 @@ pub(super) fn top_k_hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: 
     if k == 0 {
         return Err(Error::Argument { op: OP, hint: "k must be at least 1".into() });
     }
-    let (scores, classes) = rows(OP, scores, labels.shape())?;
-    check_labels(OP, labels, classes)?;
-    let among = |row: &[T], label: usize| {
+    let rows = Rows::new(OP, scores, labels)?;
+    let among = |(row, label): &(&[T], usize)| {
         // What comes before the label when classes are ranked: larger scores, and equal ones of earlier classes.
-        let before = |(class, x): &(usize, &T)| **x > row[label] || **x == row[label] && *class < label;
+        let before = |(class, x): &(usize, &T)| **x > row[*label] || **x == row[*label] && class < label;
         row.iter().all(|x| !x.f64().is_nan()) && row.iter().enumerate().filter(before).count() < k
     };
-    let rows = scores.as_slice().expect("contiguous").chunks_exact(classes);
-    Ok((rows.zip(labels.iter()).filter(|(row, label)| among(row, *label as usize)).count() as f64, labels.len() as f64))
+    Ok(counted(rows.iter(), among))
 }
 
 /// The cross-entropies of the samples that count, and their number.
 pub(super) fn surprise<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
-    const OP: &str = "perplexity";
-    const IGNORED: i64 = -100;
-    let (logits, classes) = rows(OP, logits, labels.shape())?;
-    let (mut sum, mut count) = (0.0, 0.0);
-    for (position, (row, label)) in
-        logits.as_slice().expect("contiguous").chunks_exact(classes).zip(labels.iter()).enumerate()
-    {
-        if label == IGNORED {
-            continue;
-        }
-        let at = usize::try_from(label).ok().and_then(|label| row.get(label));
-        let at = at.ok_or(Error::Index { op: OP, index: label, position, size: classes })?;
+    let of = |(row, label): (&[T], usize)| {
         let largest = row.iter().fold(f64::NEG_INFINITY, |m, x| m.max(x.f64()));
-        sum += row.iter().map(|x| (x.f64() - largest).exp()).sum::<f64>().ln() + largest - at.f64();
-        count += 1.0;
-    }
-    Ok((sum, count))
+        row.iter().map(|x| (x.f64() - largest).exp()).sum::<f64>().ln() + largest - row[label].f64()
+    };
+    let rows = Rows::new("perplexity", logits, labels)?;
+    Ok(rows.iter().map(of).fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0)))
 }
 
-/// The targets of as many outputs, each 0 or 1.
-pub(super) fn zeros_and_ones<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) -> Result<Vec<bool>> {
-    let truth: Vec<f64> = match target.unweighted() {
-        Target::Labels(labels) => labels.iter().map(|label| label as f64).collect(),
-        target => target.values(op)?.iter().map(Float::f64).collect(),
-    };
-    if truth.len() != output.len() {
-        let hint = format!("there are {} targets, and each needs one output", truth.len());
-        return Err(mismatch(op, output.shape(), hint));
-    }
-    match truth.iter().find(|t| **t != 0.0 && **t != 1.0) {
-        Some(other) => Err(Error::Argument { op, hint: format!("targets must be 0 or 1, and one is {other}") }),
-        None => Ok(truth.into_iter().map(|t| t == 1.0).collect()),
-    }
+/// How many samples are right, and how many there are.
+fn counted<S>(samples: impl Iterator<Item = S>, right: impl Fn(&S) -> bool) -> (f64, f64) {
+    samples.fold((0.0, 0.0), |(sum, count), sample| (sum + f64::from(u8::from(right(&sample))), count + 1.0))
 }

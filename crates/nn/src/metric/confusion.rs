@@ -1,7 +1,8 @@
 //! [`ConfusionMatrix`]: not only how often a classifier is wrong, but which classes it takes for which.
 
-use super::{check_labels, classes::zeros_and_ones, decisions, mismatch};
+use super::{Rows, binary, decision, labels_below, mismatch};
 use crate::loss::Target;
+use crate::number::count;
 use autograd::{Float, Result, Tensor};
 use std::fmt::{self, Display, Formatter};
 
@@ -33,6 +34,8 @@ pub struct ConfusionMatrix {
     undecided: Vec<u64>,
 }
 
+pub(super) const OP: &str = "ConfusionMatrix";
+
 impl ConfusionMatrix {
     /// Nothing counted yet.
     ///
@@ -47,50 +50,41 @@ impl ConfusionMatrix {
         ConfusionMatrix { classes, counts: vec![0; places], undecided: vec![0; classes] }
     }
 
-    /// The matrix of scores `[…, classes]` against labels `[…]`.
+    /// The matrix of scores `[N, classes, …]` against labels `[N, …]`.
     ///
     /// # Errors
     /// If the shapes do not fit or a label is out of range.
     pub fn from_scores<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
-        let (_, classes) = decisions("ConfusionMatrix", scores, labels.shape())?;
-        let mut matrix = Self::new(classes);
-        matrix.add_scores(scores, labels)?;
+        let rows = Rows::new(OP, scores, labels)?;
+        let mut matrix = Self::new(rows.classes);
+        matrix.add(rows.iter().map(|(row, label)| (decision(row), label)));
         Ok(matrix)
     }
 
-    /// Counts the decisions of scores `[…, classes]` against labels `[…]`.
+    /// Counts the decisions of scores `[N, classes, …]` against labels `[N, …]`.
     ///
     /// # Errors
     /// If the shapes do not fit or a label is out of range; nothing is counted then.
     pub fn add_scores<T: Float>(&mut self, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<()> {
-        let (predicted, classes) = decisions("ConfusionMatrix", scores, labels.shape())?;
-        if classes != self.classes {
-            return Err(mismatch(
-                "ConfusionMatrix",
-                scores.shape(),
-                format!("the last axis must have {} classes", self.classes),
-            ));
+        let rows = Rows::new(OP, scores, labels)?;
+        if rows.classes != self.classes {
+            return Err(mismatch(OP, scores.shape(), format!("the scores must be of {} classes", self.classes)));
         }
-        check_labels("ConfusionMatrix", labels, classes)?;
-        self.add(predicted.into_iter(), indices(labels));
+        self.add(rows.iter().map(|(row, label)| (decision(row), label)));
         Ok(())
     }
 
-    /// Counts predicted labels against right ones.
+    /// Counts predicted labels against right ones; a prediction of [`IGNORED`](crate::loss::IGNORED) is undecided.
     ///
     /// # Errors
     /// If the shapes differ or a label is out of range; nothing is counted then.
     pub fn add_labels(&mut self, predicted: &Tensor<i64>, labels: &Tensor<i64>) -> Result<()> {
         if predicted.shape() != labels.shape() {
-            return Err(mismatch(
-                "ConfusionMatrix",
-                predicted.shape(),
-                format!("the labels have shape {:?}", labels.shape()),
-            ));
+            return Err(mismatch(OP, predicted.shape(), format!("the labels have shape {:?}", labels.shape())));
         }
-        check_labels("ConfusionMatrix", predicted, self.classes)?;
-        check_labels("ConfusionMatrix", labels, self.classes)?;
-        self.add(indices(predicted).map(Some), indices(labels));
+        let [predicted, labels] = [predicted, labels].map(|all| labels_below(OP, all, self.classes));
+        let pairs = predicted?.into_iter().zip(labels?);
+        self.add(pairs.filter_map(|(predicted, label)| Some((predicted, label?))));
         Ok(())
     }
 
@@ -113,14 +107,14 @@ impl ConfusionMatrix {
     #[track_caller]
     pub fn add_binary<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
         assert_eq!(self.classes, 2, "ConfusionMatrix: one output tells two classes apart");
-        let truth = zeros_and_ones("ConfusionMatrix", output, target)?;
-        let decided = |y: T| (!y.f64().is_nan()).then(|| usize::from(y.f64() > threshold));
-        self.add(output.iter().map(decided), truth.into_iter().map(usize::from));
+        let decided = |y: f64| (!y.is_nan()).then(|| usize::from(y > threshold));
+        self.add(binary(OP, output, target)?.into_iter().map(|(y, truth)| (decided(y), usize::from(truth))));
         Ok(())
     }
 
-    fn add(&mut self, predicted: impl Iterator<Item = Option<usize>>, actual: impl Iterator<Item = usize>) {
-        for (predicted, actual) in predicted.zip(actual) {
+    /// Counts decisions and right classes.
+    fn add(&mut self, pairs: impl Iterator<Item = (Option<usize>, usize)>) {
+        for (predicted, actual) in pairs {
             match predicted {
                 Some(p) => self.counts[actual * self.classes + p] += 1,
                 None => self.undecided[actual] += 1,
@@ -133,15 +127,17 @@ impl ConfusionMatrix {
         self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
     }
 
-    /// The matrix with these counts, `classes² + classes` of them; none if there is no such number of classes.
+    /// The matrix with these counts, `classes² + classes` of them; none if they are no counts, or of no number of classes.
     pub(super) fn from_state(state: &[f64]) -> Option<Self> {
         let classes = state.len().isqrt();
         if classes == 0 || classes * (classes + 1) != state.len() {
             return None;
         }
-        let (counts, undecided) = state.split_at(classes * classes);
-        let whole = |numbers: &[f64]| numbers.iter().map(|n| *n as u64).collect();
-        Some(ConfusionMatrix { classes, counts: whole(counts), undecided: whole(undecided) })
+        let mut counts = state.iter().map(|n| count(*n).map(|n| n as u64)).collect::<Option<Vec<u64>>>()?;
+        // No sum of them overflows.
+        counts.iter().try_fold(0, |sum: u64, n| sum.checked_add(2 * n))?;
+        let undecided = counts.split_off(classes * classes);
+        Some(ConfusionMatrix { classes, counts, undecided })
     }
 
     /// Number of classes.
@@ -230,10 +226,6 @@ impl Display for ConfusionMatrix {
 }
 
 /// Labels that were checked, as places.
-fn indices(labels: &Tensor<i64>) -> impl Iterator<Item = usize> {
-    labels.iter().map(|label| label as usize)
-}
-
 pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

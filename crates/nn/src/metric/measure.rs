@@ -1,12 +1,25 @@
 //! [`Metric`]: a number by its name, and [`Measure`]: how it is found batch by batch.
 
 use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression};
-use crate::loss::Target;
+use crate::loss::{IGNORED, Target};
 use autograd::{Float, Result, Tensor};
 
 /// What is known of a number after some batches.
 ///
 /// Its state is a list of numbers, so that a [checkpoint](crate::train::Checkpoints) in the middle of an epoch can keep it.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{loss::Target, metric::Metric};
+/// let metric = Metric::<f64>::mean_absolute_error();
+/// let mut measure = metric.start();
+/// measure.add(&tensor![1.0, 2.0], &Target::Values(tensor![0.0, 0.0]))?;
+/// let mut later = metric.start();
+/// assert!(later.restore(&measure.state()));
+/// later.add(&tensor![6.0], &Target::Values(tensor![0.0]))?;
+/// assert_eq!(later.value(), 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub trait Measure<T: Float>: Send {
     /// Takes note of a batch of outputs and their targets.
     ///
@@ -189,6 +202,23 @@ impl<T: Float> Metric<T> {
         Self::new("r2", true, regression::Determination::default)
     }
 
+    /// The same, for which samples labelled so do not count, beside those labelled [`IGNORED`]: what a loss with this
+    /// `ignore_index` asks for.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let padding = 0;
+    /// let mut measure = Metric::<f64>::accuracy().ignoring(padding).start();
+    /// measure.add(&tensor![[0.1, 0.9], [0.1, 0.9]], &Target::Labels(tensor![1_i64, 0]))?;
+    /// assert_eq!(measure.value(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn ignoring(self, label: i64) -> Self {
+        let start = self.start;
+        Metric { start: Box::new(move || Box::new(Ignoring { label, measure: start() })), ..self }
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
@@ -237,5 +267,31 @@ impl<T: Float, F: Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Send> Measu
         let &[sum, count] = state else { return false };
         (self.sum, self.count) = (sum, count);
         true
+    }
+}
+
+/// A measure for which one more label does not count.
+struct Ignoring<T: Float> {
+    label: i64,
+    measure: Box<dyn Measure<T>>,
+}
+
+impl<T: Float> Measure<T> for Ignoring<T> {
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
+        let labels = target.labels("ignoring")?;
+        let marked = labels.iter().map(|label| if label == self.label { IGNORED } else { label }).collect();
+        self.measure.add(output, &Target::Labels(Tensor::new(labels.shape(), marked)))
+    }
+
+    fn value(&self) -> f64 {
+        self.measure.value()
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.measure.state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        self.measure.restore(state)
     }
 }

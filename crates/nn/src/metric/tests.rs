@@ -5,12 +5,67 @@ use proptest::prelude::*;
 
 #[test]
 fn accuracy_of_sequences_ties_and_nan() {
-    let scores = tensor![[[0.0, 1.0], [1.0, 0.0]], [[0.5, 0.5], [f64::NAN, 0.0]]];
+    let scores = tensor![[[0.0, 1.0], [1.0, 0.0]], [[0.5, f64::NAN], [0.5, 0.0]]];
     assert_eq!(accuracy(&scores, &tensor![[1_i64, 1], [0, 0]]).unwrap(), 0.5);
     assert_eq!(accuracy(&tensor![[f32::NAN; 3]; 2], &tensor![0_i64, 0]).unwrap(), 0.0);
     assert_eq!(accuracy(&tensor![[f64::NEG_INFINITY, f64::INFINITY]].t().t(), &tensor![1_i64]).unwrap(), 1.0);
     assert_eq!(accuracy(&tensor![[0.0, 9.0], [5.0, 6.0]].t(), &tensor![1_i64, 0]).unwrap(), 1.0);
     assert_eq!(top_k_accuracy(&scores, &tensor![[1_i64, 1], [0, 0]], 2).unwrap(), 0.75);
+}
+
+/// Classes lie along the second axis, also where as many places follow.
+#[test]
+fn losses_and_metrics_agree_on_the_axis_of_classes() {
+    use crate::loss::{Loss, Nll};
+    let scores: Tensor<f64> = tensor![[[0.9, 0.2], [0.1, 0.8]], [[0.3, 0.4], [0.7, 0.6]]];
+    let labels = tensor![[0_i64, 1], [0, 1]];
+    assert_eq!(accuracy(&scores, &labels).unwrap(), 0.75);
+    let tape = autograd::Tape::new();
+    let of_right = -Nll::new().loss(tape.constant(scores.clone()), &Target::Labels(labels.clone())).unwrap().item();
+    assert!((of_right - (0.9 + 0.8 + 0.3 + 0.6) / 4.0).abs() < 1e-15);
+    let matrix = ConfusionMatrix::from_scores(&scores, &labels).unwrap();
+    assert_eq!((matrix.count(0, 1), matrix.count(1, 1)), (1, 2));
+    let auc = roc_auc(&scores, &Target::Labels(labels.clone())).unwrap();
+    assert_eq!(
+        auc,
+        roc_auc(&tensor![[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]], &Target::Labels(tensor![0_i64, 1, 0, 1]))
+            .unwrap()
+    );
+    assert_eq!(accuracy(&tensor![0.1, 0.9], &Tensor::scalar(1_i64)).unwrap(), 1.0);
+}
+
+/// Samples that a loss ignores by default, and those of a label that it may be told, leave every metric as it is without them.
+#[test]
+fn ignored_samples_count_nowhere() {
+    let (few, labels) = (tensor![[3.0, 1.0], [0.0, 2.0], [1.0, 0.5]], [0_i64, 1, 1]);
+    let many = tensor![[3.0, 1.0], [f64::NAN, 9.0], [0.0, 2.0], [5.0, 1.0], [1.0, 0.5]];
+    let all: [fn() -> Metric<f64>; 6] = [
+        Metric::accuracy,
+        || Metric::top_k(1),
+        || Metric::f1(Average::Macro),
+        || Metric::recall(Average::Binary),
+        Metric::roc_auc,
+        Metric::perplexity,
+    ];
+    for metric in all {
+        let value = |metric: Metric<f64>, scores: &Tensor<f64>, labels: &[i64]| {
+            let mut measure = metric.start();
+            measure.add(scores, &Target::Labels(labels.to_vec().into())).unwrap();
+            measure.value()
+        };
+        let expected = value(metric(), &few, &labels);
+        let name = metric().name().to_owned();
+        assert_eq!(value(metric(), &many, &[0, IGNORED, 1, IGNORED, 1]), expected, "{name}");
+        assert_eq!(value(metric().ignoring(7), &many, &[0, 7, 1, IGNORED, 1]), expected, "{name}");
+    }
+    let output = tensor![1.0, -1.0, 3.0];
+    let target = Target::Labels(tensor![1_i64, 0, IGNORED]);
+    assert_eq!(binary_accuracy(&output, &target, 0.0).unwrap(), 1.0);
+    assert_eq!(roc_auc(&output, &target).unwrap(), 1.0);
+    let mut matrix = ConfusionMatrix::new(2);
+    matrix.add_labels(&tensor![0_i64, 1], &tensor![IGNORED, 1]).unwrap();
+    matrix.add_binary(&output, &target, 0.0).unwrap();
+    assert_eq!((matrix.samples(), matrix.accuracy()), (3, Some(1.0)));
 }
 
 #[test]

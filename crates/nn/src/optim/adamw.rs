@@ -83,6 +83,8 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
         self.0.set_learning_rate(rate);
     }
 
+    describe_as_debugged!();
+
     fn state(&self, model: &dyn Parameters<T>) -> StateDict {
         self.0.state(model)
     }

@@ -34,6 +34,8 @@ pub struct ParamGroups<T: Float> {
 }
 
 struct Group<T: Float> {
+    /// Which names, in words.
+    whose: String,
     names: Box<dyn Fn(&str) -> bool + Send>,
     /// None for frozen parameters.
     optimizer: Option<Box<dyn Optimizer<T>>>,
@@ -41,15 +43,30 @@ struct Group<T: Float> {
 }
 
 /// Names of parameters: a pattern in which `*` stands for any text, or a function that says yes or no.
+///
+/// ```
+/// use nn::optim::Names;
+/// assert!(Names::into_test("encoder.*.bias")("encoder.0.bias"));
+/// assert!(!Names::into_test(|name: &str| name.len() < 5)("weight"));
+/// ```
 pub trait Names {
     /// Whether the name is one of them.
     fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send>;
+
+    /// Which ones, in words, for [`Optimizer::describe`].
+    fn describe(&self) -> String {
+        "a function".to_owned()
+    }
 }
 
 impl Names for &str {
     fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send> {
         let pattern = self.to_owned();
         Box::new(move |name| matches(&pattern, name))
+    }
+
+    fn describe(&self) -> String {
+        format!("{self:?}")
     }
 }
 
@@ -75,9 +92,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 impl<T: Float> ParamGroups<T> {
     /// One group, of all parameters.
     pub fn new(default: impl Optimizer<T> + 'static) -> Self {
-        let all =
-            Group { names: Box::new(|_| true), optimizer: Some(Box::new(default)), gradients: ParamGradients::new() };
-        ParamGroups { groups: vec![all], places: Vec::new() }
+        ParamGroups { groups: Vec::new(), places: Vec::new() }.with(|_: &str| true, Some(Box::new(default)))
     }
 
     /// Another optimizer for some of the parameters.
@@ -91,8 +106,9 @@ impl<T: Float> ParamGroups<T> {
     }
 
     fn with(mut self, names: impl Names, optimizer: Option<Box<dyn Optimizer<T>>>) -> Self {
-        let group = Group { names: names.into_test(), optimizer, gradients: ParamGradients::new() };
-        self.groups.insert(self.groups.len() - 1, group);
+        let (whose, gradients) = (names.describe(), ParamGradients::new());
+        let group = Group { whose, names: names.into_test(), optimizer, gradients };
+        self.groups.insert(self.groups.len().saturating_sub(1), group);
         self
     }
 
@@ -146,6 +162,14 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
 
     fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
         self.groups.iter_mut().filter_map(|group| group.optimizer.as_mut()).for_each(|o| o.for_each_rate(f));
+    }
+
+    fn describe(&self) -> String {
+        let rule = |group: &Group<T>| group.optimizer.as_ref().map_or("frozen".to_owned(), |o| o.describe());
+        let (last, first) = self.groups.split_last().expect("there is a default group");
+        let named = first.iter().map(|group| format!("{}: {}", group.whose, rule(group)));
+        let all: Vec<String> = named.chain([format!("others: {}", rule(last))]).collect();
+        format!("ParamGroups {{ {} }}", all.join(", "))
     }
 
     fn state(&self, model: &dyn Parameters<T>) -> StateDict {

@@ -50,6 +50,9 @@ pub struct Lbfgs<T: Float> {
     path: Path,
 }
 
+/// What a state is made of, in PyTorch's names.
+const NAMES: [&str; 7] = ["d", "t", "prev_flat_grad", "old_stps", "old_dirs", "ro", "H_diag"];
+
 /// What is known from the iteration before.
 #[derive(Debug, Clone)]
 struct Memory<T: Float> {
@@ -225,8 +228,8 @@ impl<T: Float> Lbfgs<T> {
     /// Goes on from what [`state`](Lbfgs::state) gave.
     ///
     /// # Errors
-    /// If something is missing, or the vectors have not as many elements as the model's trainable parameters. Nothing is
-    /// changed then.
+    /// If something is missing or of no such name, or the vectors have not as many elements as the model's trainable
+    /// parameters. Nothing is changed then.
     pub fn load_state(&mut self, model: &(impl Parameters<T> + ?Sized), state: &StateDict) -> Result<(), StateError> {
         if state.is_empty() {
             self.memory = None;
@@ -250,11 +253,14 @@ impl<T: Float> Lbfgs<T> {
         let vectors = ["prev_flat_grad", "d"].map(|name| take(name, elements));
         let [s, y] = ["old_stps", "old_dirs"].map(|name| take(name, pairs * elements));
         let (rho, t, scale) = (take("ro", pairs), take("t", 1), take("H_diag", 1));
+        let strange = state.iter().map(|(name, _)| name).filter(|name| !NAMES.contains(name));
+        error.unexpected.extend(strange.map(str::to_owned));
         if error != StateError::default() {
             return Err(error);
         }
         let own = |x: &[f64]| x.iter().map(|x| T::of(*x)).collect::<Vec<T>>();
-        let rows = s.chunks_exact(elements).zip(y.chunks_exact(elements)).zip(rho);
+        // Of no parameters there is nothing to learn the curvature from.
+        let rows = s.chunks_exact(elements.max(1)).zip(y.chunks_exact(elements.max(1))).zip(rho);
         let pairs = rows.map(|((s, y), rho)| Pair { s: own(s), y: own(y), rho }).collect();
         let [gradient, direction] = vectors.map(|x| own(&x));
         self.memory = Some(Memory { gradient, direction, t: t[0], pairs, scale: scale[0] });

@@ -2,9 +2,11 @@
 
 use super::{ParamGradients, for_each_gradient};
 use crate::io::{AnyTensor, StateDict, StateError};
+use crate::number::whole;
 use crate::{Parameters, Path};
 use autograd::{Float, Tensor};
 use smallvec::SmallVec;
+use std::fmt::{self, Debug, Formatter};
 
 /// What an optimizer remembers: for each parameter that has had a gradient, how often it has moved, and some tensors of its
 /// shape under PyTorch's names. An optimizer of your own needs no more than this and a formula:
@@ -45,7 +47,7 @@ use smallvec::SmallVec;
 /// assert_eq!(w.value(), &tensor![0.5]);
 /// assert_eq!(shy.state(&w).get("sum").unwrap().to::<f64>(), tensor![4.0]);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Memory<T: Float> {
     names: &'static [&'static str],
     /// The one of them that is a single number, if there is one.
@@ -61,6 +63,13 @@ struct Entry<T: Float> {
     /// Steps made.
     step: i32,
     tensors: SmallVec<[Tensor<T>; 3]>,
+}
+
+/// Its names alone: they are settings, and all else changes from step to step.
+impl<T: Float> Debug for Memory<T> {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        f.debug_tuple("Memory").field(&self.names).finish()
+    }
 }
 
 /// The name under which the number of steps is kept.
@@ -151,12 +160,17 @@ impl<T: Float> Memory<T> {
                 }
             };
             // A rule that does not count knows only whether it has begun.
-            let count = if self.counted { take(STEP, step, &[]).map(|t| t.to::<f64>().item() as i32) } else { Some(1) };
+            let step = if self.counted { take(STEP, step, &[]).map(|t| t.to::<f64>().item()) } else { Some(1.0) };
             let shape = |name| if self.scalar == Some(name) { &[] } else { value.value().shape() };
             let named = self.names.iter().zip(tensors);
             let tensors =
                 named.filter_map(|(name, tensor)| Some(take(name, tensor, shape(*name))?.to::<T>())).collect();
-            places.push(count.map(|step| Entry { step, tensors }));
+            let count =
+                step.map(|step| whole(step).and_then(|step| i32::try_from(step).ok()).filter(|step| *step >= 0));
+            if count == Some(None) {
+                error.unfit.push((key(param, STEP), format!("{} is no number of steps", step.unwrap_or(f64::NAN))));
+            }
+            places.push(count.flatten().map(|step| Entry { step, tensors }));
         });
         if used < state.len() {
             error.unexpected = self.strangers(model, state);
@@ -190,6 +204,12 @@ pub(super) fn parameter_of(key: &str) -> &str {
 }
 
 /// Zeros of a parameter's shape: how most memories begin.
+///
+/// ```
+/// use autograd::{Tensor, tensor};
+/// let [m, v] = nn::optim::zeros(&tensor![1.0, 2.0]);
+/// assert_eq!((m, v), (Tensor::zeros(&[2]), Tensor::zeros(&[2])));
+/// ```
 pub fn zeros<T: Float, const N: usize>(parameter: &Tensor<T>) -> [Tensor<T>; N] {
     std::array::from_fn(|_| Tensor::zeros(parameter.shape()))
 }

@@ -21,6 +21,7 @@
 //! assert!(losses[199] < 1e-3 * losses[0]);
 //! ```
 
+use crate::describe::type_name;
 use crate::io::{StateDict, StateError};
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Gradients, Tape, Tensor, update};
@@ -36,6 +37,8 @@ macro_rules! rate_and_memory {
         fn set_learning_rate(&mut self, rate: f64) {
             self.rate = $crate::optim::non_negative("learning rate", rate);
         }
+
+        describe_as_debugged!();
 
         fn state(&self, model: &dyn $crate::Parameters<T>) -> $crate::io::StateDict {
             self.memory.state(model)
@@ -119,6 +122,17 @@ pub use sgd::Sgd;
 ///
 /// What it remembers about a parameter is kept by the parameter's place in the model, so an optimizer serves one model
 /// from its first step on.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, optim::{Optimizer, ParamGradients, Sgd}};
+/// let (mut w, mut sgd) = (Param::new(tensor![1.0]), Sgd::new(0.5));
+/// sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![2.0])]));
+/// assert_eq!(w.value(), &tensor![0.0]);
+/// sgd.set_learning_rate(0.25);
+/// sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![2.0])]));
+/// assert_eq!(w.value(), &tensor![-0.5]);
+/// ```
 pub trait Optimizer<T: Float>: Send {
     /// Changes every trainable parameter of the model that has a gradient, in place.
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>);
@@ -135,6 +149,16 @@ pub trait Optimizer<T: Float>: Send {
         let mut rate = self.learning_rate();
         f(&mut rate);
         self.set_learning_rate(rate);
+    }
+    /// What tells it from other optimizers: its rule and its settings, rates included. A checkpoint keeps it, and is not
+    /// resumed by another one. Unless written, the name of the type; what derives [`Debug`] gives more.
+    ///
+    /// ```
+    /// use nn::optim::{Optimizer, Sgd};
+    /// assert!(Sgd::<f32>::new(0.1).momentum(0.9).describe().starts_with("Sgd { rate: 0.1, momentum: 0.9, "));
+    /// ```
+    fn describe(&self) -> String {
+        type_name::<Self>()
     }
     /// All that is remembered of the model's parameters, under PyTorch's names: `0.weight.exp_avg`, `0.weight.step`.
     /// Settings (rates, betas) are not in it. A [`Memory`] does this by itself.
@@ -177,6 +201,10 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
         (**self).for_each_rate(f);
     }
 
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
     fn state(&self, model: &dyn Parameters<T>) -> StateDict {
         (**self).state(model)
     }
@@ -188,6 +216,14 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
 
 /// The gradients of a model's parameters: one place per parameter and buffer, in the order of
 /// [`Parameters::visit`], empty where there is no gradient. Reused from step to step.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::optim::ParamGradients;
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0, 4.0]), None]);
+/// gradients.scale(0.5);
+/// assert_eq!((gradients.get(0), gradients.get(1)), (Some(&tensor![1.5, 2.0]), None));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ParamGradients<T: Float> {
     places: Vec<Option<Tensor<T>>>,
@@ -292,6 +328,18 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
 }
 
 /// Calls `f(place, parameter, gradient)` for each parameter that has a gradient.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{Param, Path, optim::{ParamGradients, for_each_gradient}};
+/// let mut model = vec![Param::new(tensor![1.0]), Param::new(tensor![2.0])];
+/// let gradients = ParamGradients::from_iter([None, Some(tensor![0.5])]);
+/// for_each_gradient(&mut model, &gradients, &mut Path::default(), |place, param, g| {
+///     assert_eq!(place, 1);
+///     param.set(param.value() - g);
+/// });
+/// assert_eq!(model[1].value(), &tensor![1.5]);
+/// ```
 pub fn for_each_gradient<T: Float>(
     model: &mut dyn Parameters<T>,
     gradients: &ParamGradients<T>,

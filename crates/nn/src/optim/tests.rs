@@ -347,3 +347,29 @@ fn lbfgs_goes_on_bit_for_bit() {
     let said = new().load_state(&vec![Param::new(tensor![1.0])], &state).unwrap_err().to_string();
     assert!(said.contains("prev_flat_grad: the parameters have 1 elements and the state 2"), "{said}");
 }
+
+#[test]
+fn a_state_of_lbfgs_has_its_names_and_may_be_of_no_parameters() {
+    let mut lbfgs = Lbfgs::new(1.0);
+    let mut w = Param::new(tensor![3.0, 4.0]);
+    let evaluate = |w: &Param<f64>, gradients: &mut ParamGradients<f64>| {
+        *gradients = ParamGradients::from_iter([Some(w.value() * 2.0)]);
+        w.value().square().sum().item()
+    };
+    lbfgs.step(&mut w, evaluate);
+    let mut state = lbfgs.state();
+    lbfgs.load_state(&w, &state).unwrap();
+    state.insert("exp_avg", tensor![1.0]);
+    assert_eq!(lbfgs.load_state(&w, &state).unwrap_err().unexpected, ["exp_avg"]);
+
+    let mut nothing: Vec<Param<f64>> = Vec::new();
+    let mut lbfgs = Lbfgs::new(1.0);
+    assert_eq!(lbfgs.step(&mut nothing, |_, _| 0.5), 0.5);
+    lbfgs.load_state(&nothing, &lbfgs.state()).unwrap();
+    let mut state = crate::io::StateDict::new();
+    for name in ["d", "prev_flat_grad", "old_stps", "old_dirs", "ro"] {
+        state.insert(name, Tensor::<f64>::zeros(&[0]));
+    }
+    ["t", "H_diag"].iter().for_each(|name| drop(state.insert(*name, Tensor::scalar(1.0))));
+    lbfgs.load_state(&nothing, &state).unwrap();
+}

@@ -36,6 +36,8 @@ impl CosineAnnealing {
 }
 
 impl Schedule for CosineAnnealing {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.t_max > 0, "CosineAnnealing: the way down must take at least 1 epoch");
         half_cosine(base, self.eta_min, epoch as f64 / self.t_max as f64)
@@ -70,6 +72,8 @@ impl CosineWarmRestarts {
 }
 
 impl Schedule for CosineWarmRestarts {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.t_0 > 0 && self.t_mult > 0, "CosineWarmRestarts: every run must take at least 1 epoch");
         let (mut since, mut over) = (epoch, self.t_0);
@@ -85,6 +89,12 @@ impl Schedule for CosineWarmRestarts {
 }
 
 /// How [`OneCycle`] goes from rate to rate.
+///
+/// ```
+/// use nn::schedule::{Anneal, OneCycle, Schedule};
+/// let straight = OneCycle { anneal_strategy: Anneal::Linear, ..OneCycle::new(100) };
+/// assert_ne!(straight.rate(10, 1.0), OneCycle::new(100).rate(10, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Anneal {
     /// Along half a cosine.
@@ -128,6 +138,8 @@ impl OneCycle {
 }
 
 impl Schedule for OneCycle {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let first = base / self.div_factor;
         let last = first / self.final_div_factor;

@@ -23,6 +23,12 @@ pub struct Cyclic {
 }
 
 /// What becomes of the height of a cycle, the distance from `base` to the top.
+///
+/// ```
+/// use nn::schedule::{CycleMode, Cyclic, Schedule};
+/// let halving = Cyclic { mode: CycleMode::Halving, ..Cyclic::new(1.0, 10) };
+/// assert_eq!([10, 30].map(|step| halving.rate(step, 0.5)), [1.0, 0.75]);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum CycleMode {
     /// It stays: PyTorch's `triangular`.
@@ -42,6 +48,8 @@ impl Cyclic {
 }
 
 impl Schedule for Cyclic {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let length = self.step_size_up + self.step_size_down;
         assert!(self.step_size_up > 0 && length > 0, "Cyclic: a cycle must take a step up");

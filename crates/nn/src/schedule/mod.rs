@@ -16,6 +16,8 @@ pub use plateau::{Goal, PlateauOptions, ReduceOnPlateau, Threshold};
 pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
 pub use sequence::{Chain, Sequence};
 
+use crate::describe::type_name;
+
 /// A learning rate for every epoch.
 ///
 /// The rate is a function of the epoch alone (but for [`ReduceOnPlateau`]), so training can be resumed at any epoch, and a
@@ -42,6 +44,17 @@ pub use sequence::{Chain, Sequence};
 pub trait Schedule: Send {
     /// The rate of an epoch, counted from 0, where `base` is the rate that the optimizer was made with.
     fn rate(&self, epoch: usize, base: f64) -> f64;
+
+    /// What tells it from other schedules: its name and its settings. A checkpoint keeps it, and is not resumed by another
+    /// one. Unless written, the name of the type; functions are not told apart.
+    ///
+    /// ```
+    /// use nn::schedule::{Schedule, StepDecay};
+    /// assert_eq!(StepDecay::new(30).describe(), "StepDecay { step_size: 30, gamma: 0.1 }");
+    /// ```
+    fn describe(&self) -> String {
+        type_name::<Self>()
+    }
 
     /// What was measured after an epoch, for schedules that follow it.
     fn observe(&mut self, measure: f64) {
@@ -70,6 +83,10 @@ impl<F: Fn(usize, f64) -> f64 + Send> Schedule for F {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         self(epoch, base)
     }
+
+    fn describe(&self) -> String {
+        "a function".to_owned()
+    }
 }
 
 /// The base rate, always.
@@ -82,6 +99,8 @@ impl<F: Fn(usize, f64) -> f64 + Send> Schedule for F {
 pub struct Constant;
 
 impl Schedule for Constant {
+    describe_as_debugged!();
+
     fn rate(&self, _: usize, base: f64) -> f64 {
         base
     }
@@ -113,6 +132,8 @@ impl StepDecay {
 }
 
 impl Schedule for StepDecay {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.step_size > 0, "StepDecay: the rate must hold for at least 1 epoch");
         base * power(self.gamma, epoch / self.step_size)
@@ -143,6 +164,8 @@ impl MultiStepDecay {
 }
 
 impl Schedule for MultiStepDecay {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         base * power(self.gamma, self.milestones.iter().filter(|m| **m <= epoch).count())
     }
@@ -162,6 +185,8 @@ pub struct ExponentialDecay {
 }
 
 impl Schedule for ExponentialDecay {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         base * power(self.gamma, epoch)
     }
@@ -170,6 +195,10 @@ impl Schedule for ExponentialDecay {
 impl Schedule for Box<dyn Schedule + '_> {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         (**self).rate(epoch, base)
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
     }
 
     fn observe(&mut self, measure: f64) {

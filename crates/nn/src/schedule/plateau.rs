@@ -1,8 +1,17 @@
 //! Rates that fall when nothing gets better.
 
 use super::Schedule;
+use crate::number::count;
 
 /// What a better measure is.
+///
+/// ```
+/// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule};
+/// let options = PlateauOptions { mode: Goal::Max, patience: 0, ..PlateauOptions::default() };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [0.7, 0.8, 0.9].iter().for_each(|accuracy| plateau.observe(*accuracy));
+/// assert_eq!(plateau.rate(3, 0.1), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// A smaller one: a loss.
@@ -13,6 +22,14 @@ pub enum Goal {
 }
 
 /// By how much a measure must be better than the best so far to count.
+///
+/// ```
+/// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
+/// let options = PlateauOptions { threshold: Threshold::Absolute(0.5), patience: 0, ..PlateauOptions::default() };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [9.0, 8.9].iter().for_each(|loss| plateau.observe(*loss));
+/// assert_eq!(plateau.rate(2, 1.0), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
     /// By this part of the best.
@@ -22,6 +39,20 @@ pub enum Threshold {
 }
 
 /// What [`ReduceOnPlateau`] may be told.
+///
+/// ```
+/// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
+/// // Of an accuracy, half a percent more is an improvement.
+/// let options = PlateauOptions {
+///     mode: Goal::Max,
+///     threshold: Threshold::Absolute(0.005),
+///     patience: 0,
+///     ..PlateauOptions::default()
+/// };
+/// let mut plateau = ReduceOnPlateau::new(options);
+/// [0.9, 0.903].iter().for_each(|accuracy| plateau.observe(*accuracy));
+/// assert_eq!(plateau.rate(2, 1.0), 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauOptions {
     /// Whether less is better.
@@ -48,7 +79,8 @@ impl Default for PlateauOptions {
 }
 
 /// Multiplies the rate by a factor when a measure has not become better for more epochs than are put up with: PyTorch's
-/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any.
+/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any, or what
+/// [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows) says.
 ///
 /// ```
 /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};
@@ -74,13 +106,22 @@ pub struct ReduceOnPlateau {
 
 impl Schedule for ReduceOnPlateau {
     fn rate(&self, _: usize, base: f64) -> f64 {
-        let reduced = |rate: f64| (rate * self.options.factor).max(self.options.min_lr);
-        (0..self.reductions).fold(
-            base,
-            |rate, _| {
-                if rate - reduced(rate) > self.options.eps { reduced(rate) } else { rate }
-            },
-        )
+        let mut rate = base;
+        for _ in 0..self.reductions {
+            let reduced = (rate * self.options.factor).max(self.options.min_lr);
+            if rate - reduced > self.options.eps {
+                rate = reduced;
+            } else {
+                // It stays here, however often it is to fall.
+                break;
+            }
+        }
+        rate
+    }
+
+    /// What has been observed is no setting.
+    fn describe(&self) -> String {
+        format!("ReduceOnPlateau({:?})", self.options)
     }
 
     /// A NaN is never better.
@@ -106,9 +147,10 @@ impl Schedule for ReduceOnPlateau {
 
     fn restore(&mut self, state: &[f64]) -> bool {
         let &[bad, cooling, reductions, ref best @ ..] = state else { return false };
-        [self.bad, self.cooling, self.reductions] = [bad, cooling, reductions].map(|count| count as usize);
-        self.best = best.first().copied();
-        best.len() < 2
+        let counts = [bad, cooling, reductions].map(count);
+        let ([Some(bad), Some(cooling), Some(reductions)], 0 | 1) = (counts, best.len()) else { return false };
+        *self = ReduceOnPlateau { options: self.options, best: best.first().copied(), bad, cooling, reductions };
+        true
     }
 }
 

@@ -27,6 +27,8 @@ impl Default for LinearRamp {
 }
 
 impl Schedule for LinearRamp {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let part = if epoch < self.total_iters { epoch as f64 / self.total_iters as f64 } else { 1.0 };
         base * (self.start_factor + (self.end_factor - self.start_factor) * part)
@@ -55,6 +57,8 @@ impl Default for PolynomialDecay {
 }
 
 impl Schedule for PolynomialDecay {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let part = epoch as f64 / self.total_iters as f64;
         if epoch >= self.total_iters { 0.0 } else { base * (1.0 - part).powf(self.power) }
@@ -83,6 +87,8 @@ impl Default for ConstantFactor {
 }
 
 impl Schedule for ConstantFactor {
+    describe_as_debugged!();
+
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         if epoch < self.total_iters { base * self.factor } else { base }
     }

@@ -1,6 +1,7 @@
 //! Schedules of schedules: one after the other, or all at once.
 
 use super::Schedule;
+use crate::number::count;
 
 /// Schedules that take turns, each of which counts its epochs from 0: PyTorch's `SequentialLR`. All of them observe, always.
 ///
@@ -40,6 +41,11 @@ impl Schedule for Sequence {
         let (start, schedule) =
             self.parts.iter().rev().find(|(start, _)| *start <= epoch).expect("the first starts at 0");
         schedule.rate(epoch - start, base)
+    }
+
+    fn describe(&self) -> String {
+        let part = |(from, part): &(usize, Box<dyn Schedule>)| format!("from {from}: {}", part.describe());
+        format!("Sequence {{ {} }}", self.parts.iter().map(part).collect::<Vec<_>>().join(", "))
     }
 
     fn observe(&mut self, measure: f64) {
@@ -86,6 +92,10 @@ impl Schedule for Chain {
         self.parts.iter().fold(base, |rate, part| part.rate(epoch, rate))
     }
 
+    fn describe(&self) -> String {
+        format!("Chain {{ {} }}", self.parts.iter().map(|part| part.describe()).collect::<Vec<_>>().join(", "))
+    }
+
     fn observe(&mut self, measure: f64) {
         self.parts.iter_mut().for_each(|part| part.observe(measure));
     }
@@ -113,7 +123,7 @@ fn joined<'s>(parts: impl Iterator<Item = &'s Box<dyn Schedule>>) -> Vec<f64> {
 fn restore_joined<'s>(parts: impl Iterator<Item = &'s mut Box<dyn Schedule>>, mut state: &[f64]) -> bool {
     for part in parts {
         let Some((length, rest)) = state.split_first() else { return false };
-        let Some((own, rest)) = rest.split_at_checked(*length as usize) else { return false };
+        let Some((own, rest)) = count(*length).and_then(|length| rest.split_at_checked(length)) else { return false };
         if !part.restore(own) {
             return false;
         }

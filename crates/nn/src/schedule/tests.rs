@@ -103,3 +103,11 @@ fn a_state_of_another_schedule_is_refused() {
         assert!(!nested().restore(state), "{state:?}");
     }
 }
+
+#[test]
+fn a_plateau_is_not_counted_further_than_the_rate_falls() {
+    let mut plateau = ReduceOnPlateau::new(PlateauOptions { factor: 0.5, ..PlateauOptions::default() });
+    assert!(plateau.restore(&[0.0, 0.0, 9e15]));
+    let rate = plateau.rate(0, 0.1);
+    assert!(rate > 0.0 && rate * 0.5 <= 1e-8, "{rate}");
+}

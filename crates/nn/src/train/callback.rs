@@ -8,6 +8,18 @@ use autograd::Float;
 use std::error::Error;
 
 /// What a hook returns: an error ends the training, as [`TrainError::Callback`](super::TrainError::Callback).
+///
+/// ```
+/// use nn::train::{Callback, CallbackResult, Moment};
+/// /// Ends training with an error where the disk is full, say.
+/// struct Diary(std::fs::File);
+/// impl Callback<f32> for Diary {
+///     fn epoch_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+///         use std::io::Write;
+///         Ok(writeln!(self.0, "{} {}", at.epoch(), at.loss())?)
+///     }
+/// }
+/// ```
 pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Something that happens at the turns of a training. Every hook does nothing unless written.
@@ -84,6 +96,20 @@ pub trait Callback<T: Float>: Send {
 }
 
 /// Where a training stands.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
+/// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).epochs(1).metric(Metric::accuracy());
+/// trainer = trainer.on_batch_end(|at| {
+///     assert!(at.batch() <= at.batches() && at.metric("accuracy").is_some());
+///     if at.step() == 10 {
+///         at.stop("ten updates");
+///     }
+/// });
+/// let history = trainer.fit(&mut Mlp::new(&[64, 10]).build(), &digits::<f32>())?;
+/// assert_eq!(history.stopped.unwrap().to_string(), "ten updates");
+/// # Ok::<(), nn::train::TrainError>(())
+/// ```
 pub struct Moment<'a, T: Float> {
     pub(super) model: &'a mut dyn Module<T>,
     pub(super) metrics: &'a [Metric<T>],
@@ -108,9 +134,9 @@ pub(super) struct Place {
 
 /// What an epoch has shown so far.
 pub(super) struct Sums<T: Float> {
-    /// Loss times samples.
+    /// The losses of samples, summed, and how many count: see [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count).
     pub loss: f64,
-    pub samples: f64,
+    pub count: f64,
     /// Time that was spent before this process took over.
     pub seconds: f64,
     pub measures: Vec<Box<dyn Measure<T>>>,
@@ -118,11 +144,11 @@ pub(super) struct Sums<T: Float> {
 
 impl<T: Float> Sums<T> {
     pub(super) fn new(metrics: &[Metric<T>]) -> Self {
-        Sums { loss: 0.0, samples: 0.0, seconds: 0.0, measures: metrics.iter().map(Metric::start).collect() }
+        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures: metrics.iter().map(Metric::start).collect() }
     }
 
     pub(super) fn mean_loss(&self) -> f64 {
-        self.loss / self.samples
+        self.loss / self.count
     }
 }
 

@@ -8,9 +8,17 @@ use crate::{Module, Pass};
 use autograd::{Float, Tape, Tensor};
 
 /// How well a model does.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
+/// let trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).metric(Metric::accuracy());
+/// let found = trainer.evaluate(&Mlp::new(&[64, 10]).build(), &digits())?;
+/// assert!(found.loss > 1.0 && found.metric() == Some(found.metrics[0]));
+/// # Ok::<(), nn::train::TrainError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// The mean loss of a sample.
+    /// The mean loss of a sample, whatever the batches and the reduction: see [`Loss::sum_and_count`].
     pub loss: f64,
     /// The metrics, in the order in which they were asked for.
     pub metrics: Vec<f64>,
@@ -33,10 +41,7 @@ impl Evaluation {
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, or the inputs are a single number and so have no first axis.
-///
-/// # Panics
-/// If the inputs do not fit the model, as [`Module::forward`] does.
+/// If the batch size is 0, the inputs are a single number and so have no first axis, or a layer cannot take them.
 pub fn predict<T: Float>(
     model: &dyn Module<T>,
     inputs: &Tensor<T>,
@@ -50,17 +55,17 @@ pub fn predict<T: Float>(
         return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
     };
     let mut tape = Tape::new();
-    let mut forward = |from: usize, to: usize| {
+    let mut forward = |from: usize, to: usize| -> Result<Tensor<T>, TrainError> {
         tape.clear();
-        let mut pass = Pass::eval(&tape);
-        model.forward(tape.constant(inputs.slice_axis(0, from..to)), &mut pass).value()
+        let x = tape.constant(inputs.slice_axis(0, from..to));
+        Ok(Pass::eval(&tape).try_forward(model, x)?.value())
     };
     if samples <= batch_size {
-        return Ok(forward(0, samples));
+        return forward(0, samples);
     }
     let starts = (0..samples).step_by(batch_size);
-    let outputs: Vec<Tensor<T>> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
-    Ok(Tensor::concat(&outputs, 0))
+    let outputs: Result<Vec<Tensor<T>>, _> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
+    Ok(Tensor::concat(&outputs?, 0))
 }
 
 /// Loss and metrics of a model on data, in eval mode.
@@ -75,10 +80,7 @@ pub fn predict<T: Float>(
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, the data is empty or cannot be read, or the targets do not fit the outputs.
-///
-/// # Panics
-/// If the inputs do not fit the model, as [`Module::forward`] does.
+/// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the outputs.
 pub fn evaluate<T: Float>(
     model: &dyn Module<T>,
     loss: &dyn Loss<T>,
@@ -89,17 +91,18 @@ pub fn evaluate<T: Float>(
     let loader = DataLoader::new(data, batch_size)?;
     let mut tape = Tape::new();
     let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
-    let mut total = 0.0;
+    let (mut total, mut samples) = (0.0, 0.0);
     for batch in loader.epoch(0) {
         let batch = batch?;
         tape.clear();
-        let output = model.forward(tape.constant(batch.inputs), &mut Pass::eval(&tape));
-        let mean = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
-        total += mean.map_err(TrainError::Evaluation)?.f64() * batch.targets.len() as f64;
+        let output = Pass::eval(&tape).try_forward(model, tape.constant(batch.inputs))?;
+        let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
+        let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
+        (total, samples) = (total + sum, samples + count);
         let output = output.value();
         let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
         noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
     }
     let metrics = measures.iter().map(|measure| measure.value()).collect();
-    Ok(Evaluation { loss: total / data.len() as f64, metrics })
+    Ok(Evaluation { loss: total / samples, metrics })
 }

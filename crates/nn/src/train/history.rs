@@ -1,5 +1,6 @@
 //! What happened in training, epoch by epoch.
 
+use super::monitor::Monitor;
 use crate::io::{IoError, write_atomically};
 use crate::plot::LinePlot;
 use serde_json::Value;
@@ -29,6 +30,13 @@ pub struct History {
 }
 
 /// A metric of a history.
+///
+/// ```
+/// use nn::{metric::Metric, train::Measured};
+/// let metric = Metric::<f32>::top_k(3);
+/// let measured = Measured { name: metric.name().into(), rises: metric.rises() };
+/// assert_eq!(measured, Measured { name: "top_3_accuracy".into(), rises: true });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
     /// What it is called, as in `accuracy`.
@@ -38,11 +46,18 @@ pub struct Measured {
 }
 
 /// One pass over the training data.
+///
+/// ```
+/// use nn::train::Epoch;
+/// let epoch = Epoch { epoch: 1, loss: 0.7, metrics: vec![0.9, 0.8], ..Epoch::default() };
+/// assert_eq!((epoch.metric(), epoch.validation_metric()), (Some(0.9), None));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// The loss on the training data: the mean over the epoch, in which the parameters moved. Penalties not included.
+    /// The mean loss of a sample of the training data over the epoch, in which the parameters moved, as
+    /// [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count) counts them. Penalties not included.
     pub loss: f64,
     /// The metrics on the training data, likewise.
     pub metrics: Vec<f64>,
@@ -69,6 +84,12 @@ impl Epoch {
 }
 
 /// Why training ended before its last epoch.
+///
+/// ```
+/// use nn::train::{Monitor, Stop};
+/// let stop = Stop::NoImprovement { monitor: Monitor::ValidationLoss, best: 7 };
+/// assert_eq!(stop.to_string(), "the validation loss has not improved since epoch 7");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stop {
     /// The monitored number had not improved for as many epochs as patience allows.
@@ -88,51 +109,6 @@ pub enum Stop {
         /// Why.
         reason: String,
     },
-}
-
-/// A number that early stopping watches.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub enum Monitor {
-    /// The loss on the training data, to fall.
-    Loss,
-    /// The loss on the validation data, to fall; on the training data where there is no validation.
-    #[default]
-    ValidationLoss,
-    /// The first metric on the validation data (or else the training data), to rise or to fall as
-    /// [`Metric::rises`](crate::metric::Metric::rises) says.
-    Metric,
-    /// The metric of this name, likewise.
-    Named(String),
-}
-
-impl Monitor {
-    /// Which metric is watched, or `None` for a loss.
-    ///
-    /// # Errors
-    /// The name of a metric that is not measured.
-    pub(super) fn place(&self, metrics: &[Measured]) -> Result<Option<usize>, String> {
-        let place = match self {
-            Monitor::Loss | Monitor::ValidationLoss => return Ok(None),
-            Monitor::Metric => (!metrics.is_empty()).then_some(0),
-            Monitor::Named(name) => metrics.iter().position(|metric| metric.name == *name),
-        };
-        place.map(Some).ok_or_else(|| self.to_string())
-    }
-
-    /// The number in an epoch, turned so that less is better; what is missing or NaN is worst.
-    pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
-        let cost = match self.place(metrics) {
-            Ok(None) if *self == Monitor::Loss => epoch.loss,
-            Ok(None) => epoch.validation_loss.unwrap_or(epoch.loss),
-            Ok(Some(place)) => {
-                let value = epoch.validation_metrics.get(place).or(epoch.metrics.get(place));
-                let value = value.copied().unwrap_or(f64::NAN);
-                if metrics[place].rises { -value } else { value }
-            }
-            Err(_) => f64::NAN,
-        };
-        if cost.is_nan() { f64::INFINITY } else { cost }
-    }
 }
 
 impl History {
@@ -247,17 +223,6 @@ impl Display for Stop {
             Stop::NoImprovement { monitor, best } => write!(f, "{monitor} has not improved since epoch {best}"),
             Stop::Converged { change } => write!(f, "converged: the loss changed by {change:.1e} only"),
             Stop::Asked { reason } => f.write_str(reason),
-        }
-    }
-}
-
-impl Display for Monitor {
-    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        match self {
-            Monitor::Loss => f.write_str("the loss"),
-            Monitor::ValidationLoss => f.write_str("the validation loss"),
-            Monitor::Metric => f.write_str("the metric"),
-            Monitor::Named(name) => f.write_str(name),
         }
     }
 }

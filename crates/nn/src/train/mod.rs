@@ -21,17 +21,20 @@
 //! The trainer records the step once for each shape of batch, compiles it, and replays the program from then on: the same bits,
 //! without recording. Batch, targets, parameters, buffers, what dropout drops and the rates are inputs; the settings of
 //! layers, loss and penalties are frozen. The second batch of a shape runs both ways, and the program is used only if every bit
-//! agreed. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
+//! agreed; so does one at the begin of an epoch, if the program has run 32 times since. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
 //! says why.
 
 mod callback;
 mod checkpoint;
 mod error;
 mod evaluate;
+mod finite;
 mod history;
+mod monitor;
 mod progress;
 mod replay;
 mod run;
+mod settings;
 mod step;
 mod stopping;
 mod trainer;
@@ -41,7 +44,8 @@ pub use callback::{Callback, CallbackResult, Moment};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use error::{NonFinite, Origin, StepError, TrainError};
 pub use evaluate::{Evaluation, evaluate, predict};
-pub use history::{Epoch, History, Measured, Monitor, Stop};
+pub use history::{Epoch, History, Measured, Stop};
+pub use monitor::Monitor;
 pub use step::{Outcome, TrainStep};
 pub use stopping::EarlyStopping;
 pub use trainer::Trainer;

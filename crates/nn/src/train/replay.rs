@@ -4,7 +4,7 @@
 //! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The second
 //! runs both ways, and the program is used from the third on only if every bit agreed: so a loss or a layer that computes
 //! beside the tape, whose numbers would be frozen, is found out. So does a later batch with a label that never came up before,
-//! since a loss may ignore it. What cannot be compiled runs recorded, and
+//! since a loss may ignore it; and one now and then, since a setting may have changed. What cannot be compiled runs recorded, and
 //! [`Replay::refused`] says why.
 
 use super::step::Outcome;
@@ -31,6 +31,10 @@ struct Version<T: Float> {
     parameters: u64,
     program: Option<Program<T>>,
     proven: bool,
+    /// Whether it is to be proven again before it is used.
+    doubted: bool,
+    /// How often it has been used since it was proven.
+    uses: usize,
     /// Labels that came up while it was proven. A loss may treat one apart from the others, outside the tape.
     labels: BTreeSet<i64>,
     sources: Vec<Source>,
@@ -111,8 +115,13 @@ impl<T: Float> Replay<T> {
 
     /// Whether a version may be used for a batch without a recording beside it.
     pub(super) fn is_proven(&self, version: usize, batch: &Batch<T>) -> bool {
-        let Version { proven, labels, .. } = &self.versions[version];
-        *proven && labels_of(batch).is_none_or(|now| now.iter().all(|label| labels.contains(&label)))
+        let Version { proven, doubted, labels, .. } = &self.versions[version];
+        *proven && !*doubted && labels_of(batch).is_none_or(|now| now.iter().all(|label| labels.contains(&label)))
+    }
+
+    /// Proves programs again that have been used so often since they were proven.
+    pub(super) fn doubt(&mut self, after: usize) {
+        self.versions.iter_mut().for_each(|version| version.doubted |= version.uses >= after);
     }
 
     /// Compiles what was just recorded; if that is impossible, keeps the reason.
@@ -135,6 +144,8 @@ impl<T: Float> Replay<T> {
             parameters,
             program: None,
             proven: false,
+            doubted: false,
+            uses: 0,
             labels: BTreeSet::new(),
             sources: Vec::new(),
             indices: Vec::new(),
@@ -180,6 +191,7 @@ impl<T: Float> Replay<T> {
                 let outcome = Outcome { loss: out[1].item(), output: out[2].clone() };
                 let total = out[0].item();
                 version.program = Some(program);
+                version.uses += 1;
                 Some((total, outcome))
             }
             Err(error) => {
@@ -209,13 +221,16 @@ impl<T: Float> Replay<T> {
         let same = same_bits(&outcome.output, &again.output)
             && same_bits(&Tensor::scalar(outcome.loss), &Tensor::scalar(again.loss))
             && pairs.all(|(a, b)| same_bits(a, b));
+        let version = &mut self.versions[version];
         if same {
-            self.versions[version].proven = true;
-            self.versions[version].labels.extend(labels_of(batch).iter().flat_map(|labels| labels.iter()));
+            (version.proven, version.doubted, version.uses) = (true, false, 0);
+            version.labels.extend(labels_of(batch).iter().flat_map(|labels| labels.iter()));
         } else {
-            self.versions[version].program = None;
+            version.program = None;
             self.refuse(
-                "replayed, a step gives other numbers: a layer or the loss computes something beside the tape".into(),
+                "replayed, a step gives other numbers: a layer or the loss computes something beside the tape, or one of \
+                 their settings has changed"
+                    .into(),
             );
         }
     }
@@ -351,7 +366,8 @@ fn identity<T: Float>(model: &(impl Parameters<T> + ?Sized), path: &mut Path) ->
     hash
 }
 
-/// Equal but for the signs of zeros; NaN equals NaN.
+/// Equal to the bit; NaN equals NaN.
 fn same_bits<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
-    a.shape() == b.shape() && a.iter().zip(b.iter()).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+    let same = |(a, b): (T, T)| a.f64().to_bits() == b.f64().to_bits() || a.is_nan() && b.is_nan();
+    a.shape() == b.shape() && a.iter().zip(b.iter()).all(same)
 }

@@ -14,6 +14,10 @@ use crate::{Module, clip, regularize};
 use autograd::Float;
 use std::time::Instant;
 
+/// How often a step is replayed, at least, before it is proven again: a proof takes the time of some three of them, and an
+/// epoch may be a single batch.
+const PROVEN_EVERY: usize = 32;
+
 /// Where a training stands.
 pub(super) struct Run<T: Float> {
     pub step: TrainStep<T>,
@@ -21,6 +25,8 @@ pub(super) struct Run<T: Float> {
     pub epoch: usize,
     /// Batches of the epoch that are done.
     pub batch: usize,
+    /// Batches of every epoch.
+    pub batches: usize,
     pub sums: Sums<T>,
     pub history: History,
     pub convergence: Convergence,
@@ -50,7 +56,7 @@ impl<T: Float> Trainer<'_, T> {
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
         run.clock = Instant::now();
-        self.announce(model, loader, run, |callback, at| callback.train_begin(at))?;
+        self.announce(model, run, |callback, at| callback.train_begin(at))?;
         while run.history.stopped.is_none() && run.epoch < self.epochs {
             self.epoch(model, loader, run)?;
             run.clock = Instant::now();
@@ -58,7 +64,7 @@ impl<T: Float> Trainer<'_, T> {
         if let Some(average) = &mut run.ema {
             average.swap(model);
         }
-        self.announce(model, loader, run, |callback, at| callback.train_end(at))
+        self.announce(model, run, |callback, at| callback.train_end(at))
     }
 
     /// What is left of an epoch, its validation, and what depends on it.
@@ -69,13 +75,28 @@ impl<T: Float> Trainer<'_, T> {
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
         self.set_rates(run, Pace::Epoch, run.epoch);
+        run.step.prove_again(PROVEN_EVERY);
         if run.batch == 0 {
-            self.announce(model, loader, run, |callback, at| callback.epoch_begin(at))?;
+            self.announce(model, run, |callback, at| callback.epoch_begin(at))?;
         }
         let at = Position { epoch: run.epoch as u64, batch: run.batch };
-        loader.prefetched(at, self.prefetch, |left| self.batches(model, loader, left, run))?;
-        // What the model is used with is what it is judged by.
+        loader.prefetched(at, self.prefetch, |left| self.batches(model, left, run))?;
+        // What the model is used with is what it is judged by; after an error too it goes on from its own parameters.
         run.ema.iter_mut().for_each(|average| average.swap(model));
+        let judged = self.judge(model, run);
+        run.ema.iter_mut().for_each(|average| average.swap(model));
+        judged?;
+        (run.epoch, run.batch, run.sums) = (run.epoch + 1, 0, Sums::new(&self.metrics));
+        let last = run.history.stopped.is_some() || run.epoch >= self.epochs;
+        let due = |c: &super::Checkpoints| last || c.due_after_epoch(run.epoch) || c.due_after_step(run.step.steps());
+        if self.checkpoints.as_ref().is_some_and(due) {
+            self.save(model, run)?;
+        }
+        Ok(())
+    }
+
+    /// The end of an epoch: its validation, its entry in the history, and those who go by it.
+    fn judge(&mut self, model: &mut dyn Module<T>, run: &mut Run<T>) -> Result<(), TrainError> {
         let validation = self.validation.map(|data| self.evaluate(&*model, data)).transpose()?;
         let epoch = Epoch {
             epoch: run.epoch + 1,
@@ -86,42 +107,32 @@ impl<T: Float> Trainer<'_, T> {
             learning_rate: self.optimizer.learning_rate(),
             seconds: run.seconds(),
         };
-        self.schedule.observe(epoch.validation_loss.unwrap_or(epoch.loss));
+        self.schedule.observe(self.followed.value(&epoch, &run.history.metrics));
         run.history.epochs.push(epoch);
-        self.announce(model, loader, run, |callback, at| callback.epoch_end(at))?;
-        run.ema.iter_mut().for_each(|average| average.swap(model));
-        (run.epoch, run.batch, run.sums) = (run.epoch + 1, 0, Sums::new(&self.metrics));
-        let last = run.history.stopped.is_some() || run.epoch >= self.epochs;
-        let due = |c: &super::Checkpoints| last || c.due_after_epoch(run.epoch) || c.due_after_step(run.step.steps());
-        if self.checkpoints.as_ref().is_some_and(due) {
-            self.save(model, run)?;
-        }
-        Ok(())
+        self.announce(model, run, |callback, at| callback.epoch_end(at))
     }
 
     /// The batches that are left of an epoch.
     fn batches(
         &mut self,
         model: &mut dyn Module<T>,
-        loader: &DataLoader<'_, T>,
         left: &mut dyn Iterator<Item = Result<Batch<T>, DataError>>,
         run: &mut Run<T>,
     ) -> Result<(), TrainError> {
-        let all = loader.batches();
+        let all = run.batches;
         for (i, batch) in (run.batch..).zip(left) {
             let (batch, last) = (batch?, i + 1 == all);
             let updates = last || (i + 1) % self.accumulate == 0;
-            self.announce(model, loader, run, |callback, at| callback.batch_begin(at))?;
+            self.announce(model, run, |callback, at| callback.batch_begin(at))?;
             self.set_rates(run, Pace::Step, run.step.steps() as usize);
             let (epoch, number) = (run.epoch + 1, i + 1);
             let outcome = self.step(model, run, &batch, updates).map_err(|cause| cause.at(epoch, number))?;
-            let samples = batch.targets.len() as f64;
-            run.sums.samples += samples;
-            run.sums.loss += samples * outcome.loss.f64();
+            let (sum, count) = self.loss.sum_and_count(outcome.loss.f64(), &batch.targets);
+            (run.sums.loss, run.sums.count) = (run.sums.loss + sum, run.sums.count + count);
             let mut noted = run.sums.measures.iter_mut().map(|m| m.add(&outcome.output, &batch.targets));
             noted.try_for_each(|noted| noted).map_err(|cause| TrainError::Loss { epoch, batch: number, cause })?;
             run.batch = number;
-            self.announce(model, loader, run, |callback, at| callback.batch_end(at))?;
+            self.announce(model, run, |callback, at| callback.batch_end(at))?;
             if run.history.stopped.is_some() {
                 break;
             }
@@ -152,7 +163,7 @@ impl<T: Float> Trainer<'_, T> {
             }
         })?;
         if self.accumulate > 1 {
-            step.accumulate(model, batch.targets.len());
+            step.accumulate(model, self.loss.sum_and_count(0.0, &batch.targets).1);
             if !updates {
                 return Ok(outcome);
             }
@@ -194,7 +205,6 @@ impl<T: Float> Trainer<'_, T> {
     fn announce(
         &mut self,
         model: &mut dyn Module<T>,
-        loader: &DataLoader<'_, T>,
         run: &mut Run<T>,
         hook: impl Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult,
     ) -> Result<(), TrainError> {
@@ -202,7 +212,7 @@ impl<T: Float> Trainer<'_, T> {
             epoch: run.epoch,
             epochs: self.epochs,
             batch: run.batch,
-            batches: loader.batches(),
+            batches: run.batches,
             step: run.step.steps(),
         };
         let learning_rate = self.optimizer.learning_rate();

@@ -2,6 +2,7 @@
 //! loops of your own are made of it, and [`Trainer`](super::Trainer) is.
 
 use super::error::{NonFinite, Origin, StepError};
+use super::finite::check_finite;
 use super::replay::{Recorded, Replay};
 use crate::data::Batch;
 use crate::loss::Loss;
@@ -36,9 +37,9 @@ pub struct TrainStep<T: Float> {
     tape: Tape<T>,
     swept: Gradients<T>,
     gradients: ParamGradients<T>,
-    /// Gradients times samples, of the passes since the last average, and their samples.
+    /// Gradients times samples, of the passes since the last average, and their samples, which may count in part.
     sum: ParamGradients<T>,
-    samples: usize,
+    samples: f64,
     updates: Vec<(u64, Tensor<T>)>,
     path: Path,
     record: Record,
@@ -52,6 +53,16 @@ pub struct TrainStep<T: Float> {
 const DROPOUT: u64 = 1 << 63;
 
 /// What a forward pass in training gave.
+///
+/// ```
+/// use autograd::{Rng, tensor};
+/// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, train::{Outcome, TrainStep}};
+/// let batch = Batch { inputs: tensor![[0.0]], targets: Target::Values(tensor![[1.0]]) };
+/// let model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
+/// let Outcome { loss, output } = TrainStep::new(0).gradients(&model, &Mse::new(), &batch)?;
+/// assert_eq!(loss, (output.item() - 1.0).powi(2));
+/// # Ok::<(), nn::train::StepError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Outcome<T: Float> {
     /// The loss, before the update.
@@ -68,7 +79,7 @@ impl<T: Float> TrainStep<T> {
             swept: Gradients::default(),
             gradients: ParamGradients::new(),
             sum: ParamGradients::new(),
-            samples: 0,
+            samples: 0.0,
             updates: Vec::new(),
             path: Path::default(),
             record: Record::default(),
@@ -95,13 +106,34 @@ impl<T: Float> TrainStep<T> {
         self.replay.as_ref().map_or(0, Replay::programs)
     }
 
+    /// Runs the next batch of each kind both ways, recorded and replayed, if it has been replayed at least so often since
+    /// that was done: to be called where a setting of a layer, the loss or a penalty may have changed, which a program does
+    /// not see. If it has, batches are recorded from there on. [`Trainer`](super::Trainer) calls it when an epoch begins.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// use nn::{data::Batch, layer::{Dropout, Sequential}, loss::{Mse, Target}, optim::Sgd, train::TrainStep};
+    /// let batch = Batch { inputs: Tensor::ones(&[4, 2]), targets: Target::Values(Tensor::<f64>::zeros(&[4, 2])) };
+    /// let (mut step, mut sgd) = (TrainStep::new(0).replaying(), Sgd::new(0.1));
+    /// for p in [0.5, 0.5, 0.5, 0.25, 0.25] {
+    ///     let mut model = Dropout::new(p);
+    ///     if p == 0.25 {
+    ///         step.prove_again(0);
+    ///     }
+    ///     step.run(&mut model, &Mse::new(), &mut sgd, &batch)?;
+    /// }
+    /// assert!(step.recorded_because().unwrap().contains("settings has changed"));
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    pub fn prove_again(&mut self, after: usize) {
+        self.replay.iter_mut().for_each(|replay| replay.doubt(after));
+    }
+
     /// Forward, loss, backward, update.
     ///
     /// # Errors
-    /// If the targets do not fit the output, or the loss or a gradient is not finite. The model is then as it was.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite. The
+    /// model is then as it was.
     pub fn run(
         &mut self,
         model: &mut dyn Module<T>,
@@ -117,10 +149,7 @@ impl<T: Float> TrainStep<T> {
     /// Forward and backward pass: leaves the gradients in [`param_gradients`](TrainStep::param_gradients).
     ///
     /// # Errors
-    /// If the targets do not fit the output, or the loss or a gradient is not finite.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
+    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite.
     pub fn gradients(
         &mut self,
         model: &dyn Module<T>,
@@ -134,9 +163,6 @@ impl<T: Float> TrainStep<T> {
     ///
     /// # Errors
     /// As [`gradients`](TrainStep::gradients).
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn gradients_with(
         &mut self,
         model: &dyn Module<T>,
@@ -163,11 +189,11 @@ impl<T: Float> TrainStep<T> {
             model,
             |pass| {
                 let x = pass.tape().constant(batch.inputs.clone());
-                let y = model.forward(x, pass);
+                let y = pass.try_forward(model, x)?;
                 let plain = loss.loss(y, &batch.targets)?;
                 ids.set([x, y, plain].map(Var::id));
                 values = Some((plain.value(), y.value()));
-                Ok(penalty(model, pass).map_or(plain, |penalty| plain + penalty))
+                Ok::<_, StepError>(penalty(model, pass).map_or(plain, |penalty| plain + penalty))
             },
             |pass, total, gradients| {
                 if let (Some(replay), None) = (&mut replay, version) {
@@ -199,12 +225,15 @@ impl<T: Float> TrainStep<T> {
     }
 
     /// Records and sweeps; `done` sees the recording before it is forgotten.
-    fn swept(
+    fn swept<E>(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
-        record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>>,
+        record: impl for<'t> FnOnce(&mut Pass<'t, T>) -> Result<Var<'t, T>, E>,
         done: impl for<'t> FnOnce(&Pass<'t, T>, Var<'t, T>, &ParamGradients<T>),
-    ) -> Result<T, StepError> {
+    ) -> Result<T, StepError>
+    where
+        StepError: From<E>,
+    {
         self.tape.clear();
         let rng = self.rng.stream(DROPOUT | self.passes);
         let mut pass = Pass::train(&self.tape, rng).reusing(std::mem::take(&mut self.record));
@@ -217,7 +246,8 @@ impl<T: Float> TrainStep<T> {
         self.gradients.collect(model, &self.tape, &mut self.swept);
         self.updates.clear();
         self.updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
-        let finite = check_finite(model, &self.gradients);
+        let finite = check_finite(model, &self.gradients)
+            .map_err(|error| NonFinite { origin: Origin::of_gradients(loss), ..error });
         if finite.is_ok() {
             done(&pass, loss, &self.gradients);
         }
@@ -229,8 +259,8 @@ impl<T: Float> TrainStep<T> {
         Ok(value)
     }
 
-    /// Keeps the gradients of the last pass, over so many samples, for [`average`](TrainStep::average), and gives buffers the
-    /// values that layers asked for. The passes together are one step on a larger batch than fits into memory.
+    /// Keeps the gradients of the last pass, over so many samples (as [`Loss::sum_and_count`] counts them), for
+    /// [`average`](TrainStep::average), and gives buffers the values that layers asked for. The passes together are one step on a larger batch than fits into memory.
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -240,7 +270,7 @@ impl<T: Float> TrainStep<T> {
     /// TrainStep::new(0).run(&mut whole, &Mse::new(), &mut Sgd::new(0.1), &batch(tensor![[1.0], [2.0], [4.0]]))?;
     ///
     /// let mut step = TrainStep::new(0);
-    /// for (x, samples) in [(tensor![[1.0], [2.0]], 2), (tensor![[4.0]], 1)] {
+    /// for (x, samples) in [(tensor![[1.0], [2.0]], 2.0), (tensor![[4.0]], 1.0)] {
     ///     step.gradients(&parts, &Mse::new(), &batch(x))?;
     ///     step.accumulate(&mut parts, samples);
     /// }
@@ -249,12 +279,12 @@ impl<T: Float> TrainStep<T> {
     /// assert!((whole.weight.value() - parts.weight.value()).abs().max().item() < 1e-15);
     /// # Ok::<(), nn::train::StepError>(())
     /// ```
-    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: usize) {
-        if self.samples == 0 {
+    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: f64) {
+        if self.samples == 0.0 {
             std::mem::swap(&mut self.sum, &mut self.gradients);
-            self.sum.scale(samples as f64);
+            self.sum.scale(samples);
         } else {
-            self.sum.add_scaled(samples as f64, &self.gradients);
+            self.sum.add_scaled(samples, &self.gradients);
         }
         self.samples += samples;
         self.update_buffers(model);
@@ -264,8 +294,8 @@ impl<T: Float> TrainStep<T> {
     /// themselves, becomes the gradients.
     pub fn average(&mut self) {
         std::mem::swap(&mut self.sum, &mut self.gradients);
-        self.gradients.scale(1.0 / self.samples as f64);
-        self.samples = 0;
+        self.gradients.scale(1.0 / self.samples);
+        self.samples = 0.0;
     }
 
     /// The update: the optimizer moves the parameters, and buffers get the values that layers asked for.
@@ -303,39 +333,5 @@ impl<T: Float> TrainStep<T> {
     /// Goes on as after so many passes and updates.
     pub(super) fn continue_from(&mut self, passes: u64, steps: u64) {
         (self.passes, self.steps) = (passes, steps);
-    }
-}
-
-/// An error that names the first parameter with an infinite or NaN gradient.
-fn check_finite<T: Float>(
-    model: &(impl Parameters<T> + ?Sized),
-    gradients: &ParamGradients<T>,
-) -> Result<(), NonFinite> {
-    if gradients.iter().all(all_finite) {
-        return Ok(());
-    }
-    let (mut place, mut found) = (0, None);
-    model.visit(&mut Path::default(), &mut |name, _| {
-        if let Some(g) = gradients.get(place).filter(|g| found.is_none() && !all_finite(g)) {
-            let value = g.iter().find(|x| !Float::is_finite(*x)).map_or(f64::NAN, Float::f64);
-            found = Some(NonFinite { what: format!("the gradient of {name}"), value, origin: None });
-        }
-        place += 1;
-    });
-    found.map_or(Ok(()), Err)
-}
-
-fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
-    match x.as_slice() {
-        // Whole blocks without a branch inside: the compiler makes vector code of it.
-        Some(x) => x.chunks(256).all(|block| block.iter().fold(true, |finite, x| finite & x.is_finite())),
-        None => x.iter().all(Float::is_finite),
-    }
-}
-
-impl NonFinite {
-    fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        let origin = tape.first_non_finite().map(|culprit| Origin { op: culprit.op().name(), line: culprit.line() });
-        NonFinite { what: "the loss".into(), value: value.f64(), origin }
     }
 }

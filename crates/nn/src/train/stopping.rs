@@ -1,8 +1,10 @@
 //! The convergence check: when more epochs would not help.
 
 use super::callback::{Callback, CallbackResult, Moment};
-use super::history::{Epoch, Measured, Monitor, Stop};
+use super::history::{Epoch, Measured, Stop};
+use super::monitor::Monitor;
 use crate::io::{StateDict, load_state_dict, state_dict};
+use crate::number::count;
 use autograd::{Float, tensor};
 
 /// Ends training when a number has not improved by more than `min_delta` for `patience` epochs.
@@ -103,12 +105,15 @@ impl Convergence {
         self.early.as_ref().map(|early| early.monitor.clone()).unwrap_or_default()
     }
 
-    /// Goes on from a state and the weights of the best epoch, which are kept apart from it.
-    pub(super) fn restore_with(&mut self, state: &StateDict, weights: StateDict) -> bool {
+    /// Goes on after so many epochs from a state and the weights of the best epoch, which are kept apart from it.
+    pub(super) fn restore_with(&mut self, state: &StateDict, weights: StateDict, epochs: usize) -> bool {
         let numbers = |name: &str| Some(state.get(name)?.get::<f64>()?.to_vec());
         self.last_loss = numbers("last_loss").and_then(|loss| loss.first().copied());
         self.best = match numbers("best").as_deref() {
-            Some(&[epoch, cost]) => Some(Best { epoch: epoch as usize, cost, weights }),
+            Some(&[epoch, cost]) => {
+                let epoch = count(epoch).filter(|epoch| (1..=epochs).contains(epoch));
+                epoch.map(|epoch| Best { epoch, cost, weights })
+            }
             _ => None,
         };
         self.last_loss.is_some() == state.get("last_loss").is_some()
@@ -161,7 +166,7 @@ mod tests {
             let stop = check.observe(&epoch, &[], || state_dict(&model));
             let (state, weights) = (Callback::<f64>::state(&check), check.best.take().map(|best| best.weights));
             check = Convergence::new(early.clone(), tolerance);
-            assert!(check.restore_with(&state, weights.unwrap_or_default()));
+            assert!(check.restore_with(&state, weights.unwrap_or_default(), i + 1));
             Some((i + 1, stop?))
         });
         if let Some(best) = check.best.filter(|best| !best.weights.is_empty()) {

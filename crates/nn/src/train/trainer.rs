@@ -5,6 +5,7 @@ use super::checkpoint::{CheckpointError, Checkpoints, newest};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, evaluate, predict};
 use super::history::{History, Measured};
+use super::monitor::Monitor;
 use super::progress::Progress;
 use super::run::Run;
 use super::step::TrainStep;
@@ -46,17 +47,18 @@ pub struct Trainer<'d, T: Float> {
     pub(super) pace: Pace,
     pub(super) metrics: Vec<Metric<T>>,
     pub(super) validation: Option<&'d dyn Dataset<T>>,
+    pub(super) followed: Monitor,
     pub(super) epochs: usize,
-    batch_size: usize,
-    order: Order,
-    drop_last: bool,
+    pub(super) batch_size: usize,
+    pub(super) order: Order,
+    pub(super) drop_last: bool,
     pub(super) prefetch: usize,
     pub(super) accumulate: usize,
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) clip: Option<Clip>,
     pub(super) l1: f64,
     pub(super) l2: f64,
-    ema: Option<f64>,
+    pub(super) ema: Option<f64>,
     early_stopping: Option<EarlyStopping>,
     tolerance: Option<f64>,
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
@@ -90,6 +92,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             pace: Pace::Epoch,
             metrics: Vec::new(),
             validation: None,
+            followed: Monitor::default(),
             epochs: 10,
             batch_size: 32,
             order: Order::Shuffled,
@@ -148,7 +151,7 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Updates once in so many batches, by the mean gradient of all their samples, as if they were one batch: for batches
     /// larger than memory. (Batch norm sees them one by one.) What is left at the end of an epoch is an update too. For
-    /// losses that are means over samples.
+    /// losses that are means.
     ///
     /// # Panics
     /// If it is 0.
@@ -172,6 +175,26 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// each epoch.
     pub fn schedule_by_step(self, schedule: impl Schedule + 'd) -> Self {
         Trainer { pace: Pace::Step, ..self.schedule(schedule) }
+    }
+
+    /// What a schedule gets that follows a measure, as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau) does: the
+    /// validation loss (the training loss, where there is no validation) unless told. The number as it is: where more is
+    /// better, the schedule is to know it.
+    ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd};
+    /// use nn::{schedule::{Goal, PlateauOptions, ReduceOnPlateau}, train::{Monitor, Trainer}};
+    /// let plateau = ReduceOnPlateau::new(PlateauOptions { mode: Goal::Max, patience: 2, ..PlateauOptions::default() });
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.5))
+    ///     .epochs(2)
+    ///     .metric(Metric::accuracy())
+    ///     .schedule(plateau)
+    ///     .schedule_follows(Monitor::Named("accuracy".into()));
+    /// trainer.fit(&mut Mlp::new(&[64, 16, 10]).build(), &digits::<f32>())?;
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    pub fn schedule_follows(self, monitor: Monitor) -> Self {
+        Trainer { followed: monitor, ..self }
     }
 
     /// One more number beside the loss that says how good the model is.
@@ -252,7 +275,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// No progress bar, on a terminal either.
+    /// No progress: no bar on a terminal, no line for each epoch elsewhere.
     pub fn quiet(self) -> Self {
         Trainer { quiet: true, ..self }
     }
@@ -265,12 +288,9 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Trains the model. Called again, it goes on from where the model and the optimizer are.
     ///
     /// # Errors
-    /// Data that is empty or does not fit, a batch size of 0, and a loss or gradient that is not finite: that error names
+    /// Data that is empty or that the model cannot take, a batch size of 0, and a loss or gradient that is not finite: that error names
     /// epoch and batch, and the model keeps the parameters of the last good step. A callback that fails; a checkpoint that
     /// cannot be written, or a folder that has checkpoints already.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let folder = self.checkpoints.as_ref().map(Checkpoints::folder);
         if let Some(folder) = folder
@@ -290,9 +310,6 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// # Errors
     /// As [`fit`](Trainer::fit); if there is no folder to resume from; if no checkpoint in it is whole; if the newest whole
     /// one is of another training.
-    ///
-    /// # Panics
-    /// If the inputs do not fit the model, as [`Module::forward`] does.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let checkpoints = self.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
         checkpoints.remove_leftovers();
@@ -317,7 +334,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             return Err(DataError::NoBatch { samples: data.len(), batch_size: self.batch_size }.into());
         }
         self.check_validation(data)?;
-        let mut run = self.start(data.len())?;
+        let mut run = self.start(data.len(), loader.batches())?;
         begin(self, model, &mut run)?;
         let outcome = self.run(model, &loader, &mut run);
         // Also after an error, so that the next call starts from the same rates.
@@ -329,11 +346,12 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// A training that has not begun.
-    fn start(&mut self, samples: usize) -> Result<Run<T>, TrainError> {
+    fn start(&mut self, samples: usize, batches: usize) -> Result<Run<T>, TrainError> {
         let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
         let metrics: Vec<Measured> = self.metrics.iter().map(measured).collect();
-        if let Some(EarlyStopping { monitor, .. }) = &self.early_stopping {
-            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { name })?;
+        let stopping = self.early_stopping.as_ref().map(|early| ("early stopping", &early.monitor));
+        for (who, monitor) in stopping.into_iter().chain([("the schedule", &self.followed)]) {
+            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
         let convergence = Convergence::new(self.early_stopping.clone(), self.tolerance);
         let mut rates = Vec::new();
@@ -342,33 +360,16 @@ impl<'d, T: Float> Trainer<'d, T> {
             step: if self.replays { TrainStep::new(self.seed).replaying() } else { TrainStep::new(self.seed) },
             epoch: 0,
             batch: 0,
+            batches,
             sums: Sums::new(&self.metrics),
             history: History { metrics, ..History::default() },
             convergence: if self.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
             ema: self.ema.map(Ema::new),
-            settings: self.settings(samples),
+            settings: self.settings(samples, &rates),
             rates,
             progress: Progress::new(self.quiet),
             clock: Instant::now(),
         })
-    }
-
-    /// What must be the same for a saved place in the data, and a saved history, to mean the same.
-    fn settings(&self, samples: usize) -> Vec<(&'static str, String)> {
-        let metrics: Vec<&str> = self.metrics.iter().map(Metric::name).collect();
-        vec![
-            ("format", "wengert training 1".into()),
-            ("element type", T::NAME.into()),
-            ("seed", self.seed.to_string()),
-            ("batch size", self.batch_size.to_string()),
-            ("order of the samples", self.order.name().into()),
-            ("way with a smaller last batch", if self.drop_last { "left out" } else { "kept" }.into()),
-            ("number of batches in an update", self.accumulate.to_string()),
-            ("number of samples", samples.to_string()),
-            ("number of validation samples", self.validation.map_or(0, |data| data.len()).to_string()),
-            ("list of metrics", metrics.join(", ")),
-            ("decay of averages", self.ema.map_or("none".into(), |decay| decay.to_string())),
-        ]
     }
 
     /// How many numbers an epoch of the history has.

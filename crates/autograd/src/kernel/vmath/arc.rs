@@ -50,7 +50,7 @@ pub fn atan2<T: Lane>(y: T, x: T) -> T {
     };
     let angle = turned(quarters, if steep != left { -angle } else { angle });
     // A comparison with NaN says nothing of the other number.
-    if (x == x) & (y == y) { angle.copysign(y) } else { T::NAN }
+    if x.is_nan() | y.is_nan() { T::NAN } else { angle.copysign(y) }
 }
 
 /// `(p, far)` with `arcsin |x|` either `p`, or `π/2 - 2p` where it is far: with `s = √((1 - |x|) / 2)` that is exact.

@@ -64,6 +64,7 @@ pub trait Lane:
     fn abs(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
     fn trunc(self) -> Self;
+    fn is_nan(self) -> bool;
     fn sqrt(self) -> Self;
 
     /// The integer nearest to `self * scale`, as a float and as a word. NaN gives NaN and a word of noise.
@@ -161,6 +162,10 @@ macro_rules! bit_tricks {
         #[inline(always)]
         fn trunc(self) -> Self {
             $float::trunc(self)
+        }
+        #[inline(always)]
+        fn is_nan(self) -> bool {
+            $float::is_nan(self)
         }
         #[inline(always)]
         fn sqrt(self) -> Self {

@@ -3,7 +3,7 @@
 use super::{Column, CsvOptions, Kind};
 use crate::data::{Batch, DataError, TableError};
 use crate::io::IoError;
-use crate::loss::Target;
+use crate::loss::{IGNORED, Target};
 use ::csv::{ByteRecord, Reader};
 use autograd::{Float, Tensor};
 use std::collections::HashMap;
@@ -199,7 +199,8 @@ fn number<T: Float>(field: &[u8]) -> Result<T, TableError> {
 
 fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableError> {
     let label = str::from_utf8(field).ok().and_then(|text| text.parse::<i64>().ok());
-    let inside = |label: &i64| usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
+    let inside =
+        |label: &i64| *label == IGNORED || usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
     label.filter(inside).ok_or_else(|| TableError::NotALabel { field: excerpt(field), classes })
 }
 

@@ -2,10 +2,10 @@
 //! to the disk and only then given its name: under that name it is whole, whenever the process dies.
 
 use super::{CheckpointError, Checkpoints};
-use crate::io::{IoError, StateDict, write_atomically};
-use flate2::Crc;
+use crate::io::{IoError, Source, StateDict, write_atomically};
+use flate2::{Crc, CrcReader};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The list of files.
@@ -14,6 +14,8 @@ const LIST: &str = "checkpoint.txt";
 const TITLE: &str = "wengert checkpoint 1";
 /// The name of a checkpoint, before its number.
 const NAME: &str = "checkpoint-";
+/// What errors of reading call these files.
+const FORMAT: &str = "checkpoint";
 /// Lists are far shorter.
 const LONGEST_LIST: u64 = 4096;
 
@@ -61,7 +63,7 @@ impl Checkpoints {
         for (name, dict) in files.named() {
             let path = hidden.join(name);
             dict.write(&path)?;
-            let Fingerprint { sum, length } = fingerprint(&path)?;
+            let Fingerprint { sum, length } = fingerprint(&path, Source::open(&path, FORMAT)?)?;
             list += &format!("{sum:08x} {length} {name}\n");
         }
         let list = format!("{list}{:08x} end\n", sum_of(list.as_bytes()));
@@ -137,26 +139,24 @@ fn read(path: &Path) -> Result<Files, CheckpointError> {
     Ok(files)
 }
 
-/// That a file is what was written.
-fn check(path: &Path, expected: Fingerprint) -> Result<(), CheckpointError> {
-    let (found, Fingerprint { sum, length }) = (fingerprint(path)?, expected);
-    if found == expected {
-        return Ok(());
+/// That a file is what was written: as long, before anything is read, and of this checksum.
+fn check(path: &Path, Fingerprint { sum, length }: Fingerprint) -> Result<(), CheckpointError> {
+    let file = Source::open(path, FORMAT)?;
+    if file.left() != length {
+        return Err(damaged(path, format!("it has {} bytes, and {length} were written", file.left())));
     }
-    Err(damaged(
-        path,
-        match length == found.length {
-            true => format!("its {length} bytes have the checksum {:08x}, and {sum:08x} was written", found.sum),
-            false => format!("it has {} bytes, and {length} were written", found.length),
-        },
-    ))
+    match fingerprint(path, file)?.sum {
+        found if found == sum => Ok(()),
+        found => {
+            Err(damaged(path, format!("its {length} bytes have the checksum {found:08x}, and {sum:08x} was written")))
+        }
+    }
 }
 
 /// The files of a list.
 fn listed(path: &Path) -> Result<Vec<(String, Fingerprint)>, CheckpointError> {
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST_LIST).read_to_end(&mut text));
-    read.map_err(|problem| failed("read", path, problem))?;
+    let mut file = Source::open(path, FORMAT)?;
+    let text = file.vec(file.left().min(LONGEST_LIST))?;
     let fault = |at: usize| damaged(path, format!("line {} is not that of a list of files", at + 1));
     let text = str::from_utf8(&text).map_err(|_| fault(0))?;
     let lines: Vec<&str> = text.lines().collect();
@@ -174,19 +174,10 @@ fn listed(path: &Path) -> Result<Vec<(String, Fingerprint)>, CheckpointError> {
     files.iter().enumerate().map(|(i, line)| entry(line).ok_or_else(|| fault(i + 1))).collect()
 }
 
-fn fingerprint(path: &Path) -> Result<Fingerprint, CheckpointError> {
-    let read = || -> io::Result<Fingerprint> {
-        let (mut file, mut crc, mut length, mut block) = (File::open(path)?, Crc::new(), 0, vec![0; 1 << 16]);
-        loop {
-            let n = file.read(&mut block)?;
-            if n == 0 {
-                return Ok(Fingerprint { sum: crc.sum(), length });
-            }
-            crc.update(&block[..n]);
-            length += n as u64;
-        }
-    };
-    read().map_err(|problem| failed("read", path, problem))
+fn fingerprint(path: &Path, file: Source<File>) -> Result<Fingerprint, CheckpointError> {
+    let mut bytes = CrcReader::new(file.into_file());
+    let length = io::copy(&mut bytes, &mut io::sink()).map_err(|problem| failed("read", path, problem))?;
+    Ok(Fingerprint { sum: bytes.crc().sum(), length })
 }
 
 fn sum_of(bytes: &[u8]) -> u32 {
@@ -249,6 +240,32 @@ mod tests {
             assert!(damaged.is_empty());
         }
         assert_eq!(names(&folder), ["checkpoint-000004", "checkpoint-000005"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// What is no regular file would keep us waiting, or never end.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_in_the_place_of_a_file_is_passed_over() {
+        let folder = folder("pipe");
+        let checkpoints = Checkpoints::new(&folder);
+        (1..3).for_each(|number| checkpoints.write(&files(number)).unwrap());
+        for name in [LIST, TRAINING, MODEL, BEST] {
+            let path = folder.join("checkpoint-000002").join(name);
+            let whole = fs::read(&path).unwrap();
+            let stand_in = |make: &dyn Fn()| {
+                fs::remove_file(&path).unwrap();
+                make();
+                let (at, found, damaged) = newest(&folder).unwrap().unwrap();
+                assert!(at.ends_with("checkpoint-000001") && found == files(1), "{name}");
+                let said = damaged[0].to_string();
+                assert!(said.contains(name) && said.contains("not a regular file"), "{said}");
+            };
+            stand_in(&|| assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()));
+            stand_in(&|| std::os::unix::fs::symlink("/dev/zero", &path).unwrap());
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, whole).unwrap();
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -92,6 +92,12 @@ impl Checkpoints {
 }
 
 /// Why a checkpoint could not be written or gone on from.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{CheckpointError, TrainError, Trainer}};
+/// let error = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).resume(&mut Mlp::new(&[64, 10]).build(), &digits());
+/// assert!(matches!(error, Err(TrainError::Checkpoint(CheckpointError::NoFolder))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {

@@ -24,7 +24,7 @@ impl Files {
         all.metadata.extend(run.history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
         let counts = [run.epoch as u64, run.batch as u64, run.step.passes(), run.step.steps()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
-        all.insert("sums", numbers([run.sums.loss, run.sums.samples, run.seconds()]));
+        all.insert("sums", numbers([run.sums.loss, run.sums.count, run.seconds()]));
         for (i, measure) in run.sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
@@ -64,18 +64,15 @@ impl Files {
         }
         let part = |name: &str| foreign(format!("{name} is not what this training has"));
 
-        let counts = all.get("position").and_then(|t| t.get::<i64>()).map(Tensor::to_vec);
-        let Some(&[epoch, batch, passes, steps]) = counts.as_deref() else { return Err(part("position")) };
-        (run.epoch, run.batch) = (epoch as usize, batch as usize);
-        run.step.continue_from(passes as u64, steps as u64);
-        run.sums = sums(&all, trainer).ok_or_else(|| part("the state of the metrics"))?;
         run.history.epochs = epochs(&all, trainer).ok_or_else(|| part("history"))?;
+        position(&all, run).ok_or_else(|| part("position"))?;
+        run.sums = sums(&all, trainer).ok_or_else(|| part("the state of the metrics"))?;
         run.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, run));
         let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
         if !restored {
             return Err(part("the state of the schedule"));
         }
-        if !run.convergence.restore_with(&taken(&all, STOPPING), best) {
+        if !run.convergence.restore_with(&taken(&all, STOPPING), best, run.epoch) {
             return Err(part("the state of early stopping"));
         }
         for (i, callback) in trainer.callbacks.iter_mut().enumerate() {
@@ -118,10 +115,20 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
     part
 }
 
+/// Goes to the saved place, if there is such a one: after the epochs of the history, before the last batch of the next.
+fn position<T: Float>(all: &StateDict, run: &mut Run<T>) -> Option<()> {
+    let counts =
+        all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
+    let &[epoch, batch, passes, steps] = counts.as_slice() else { return None };
+    (run.epoch, run.batch) = (usize::try_from(epoch).ok()?, usize::try_from(batch).ok()?);
+    run.step.continue_from(passes, steps);
+    (run.epoch == run.history.epochs.len() && run.batch < run.batches).then_some(())
+}
+
 fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> {
     let mut sums = Sums::new(&trainer.metrics);
-    let &[loss, samples, seconds] = read(all, "sums")?.as_slice() else { return None };
-    (sums.loss, sums.samples, sums.seconds) = (loss, samples, seconds);
+    let &[loss, count, seconds] = read(all, "sums")?.as_slice() else { return None };
+    (sums.loss, sums.count, sums.seconds) = (loss, count, seconds);
     for (i, measure) in sums.measures.iter_mut().enumerate() {
         measure.restore(&read(all, &format!("measure.{i}"))?).then_some(())?;
     }
@@ -176,5 +183,77 @@ fn stop<T: Float>(text: &str, run: &Run<T>) -> Option<Stop> {
         "converged" => Some(Stop::Converged { change: rest.parse().ok()? }),
         "asked" => Some(Stop::Asked { reason: rest.to_owned() }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DataError, TensorDataset};
+    use crate::layer::Mlp;
+    use crate::loss::{CrossEntropy, Target};
+    use crate::metric::{Average, Metric};
+    use crate::optim::Adam;
+    use crate::schedule::ReduceOnPlateau;
+    use crate::train::checkpoint::newest;
+    use crate::train::{Checkpoints, EarlyStopping, TrainError};
+    use autograd::{Rng, tensor};
+
+    fn data() -> Result<TensorDataset<f64>, DataError> {
+        let labels = (0..12).map(|i| i % 2).collect();
+        TensorDataset::new(Tensor::randn(&[12, 2], &mut Rng::new(1)), Target::Labels(labels))
+    }
+
+    fn trainer(folder: &Path) -> Trainer<'static, f64> {
+        Trainer::new(CrossEntropy::new(), Adam::new(0.01))
+            .epochs(2)
+            .batch_size(4)
+            .schedule(ReduceOnPlateau::default())
+            .metric(Metric::roc_auc())
+            .metric(Metric::f1(Average::Macro))
+            .early_stopping(EarlyStopping::default())
+            .checkpoints(Checkpoints::new(folder))
+            .quiet()
+    }
+
+    /// A checksum says that the numbers are those that were written, not that they make sense.
+    #[test]
+    fn numbers_that_no_training_has_are_refused() {
+        let folder = std::env::temp_dir().join(format!("nn-hostile-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let model = || Mlp::new(&[2, 3, 2]).build::<f64>();
+        trainer(&folder).fit(&mut model(), &data().unwrap()).unwrap();
+        let (path, whole, _) = newest(&folder).unwrap().unwrap();
+        let refuses = |name: &str, state: crate::io::AnyTensor| {
+            let mut files = whole.clone();
+            files.training.insert(name, state.clone());
+            std::fs::remove_dir_all(&folder).unwrap();
+            Checkpoints::new(&folder).write(&files).unwrap();
+            let error = trainer(&folder).resume(&mut model(), &data().unwrap()).unwrap_err();
+            let foreign = matches!(error, TrainError::Checkpoint(CheckpointError::Foreign { .. }));
+            assert!(foreign, "{}: {name}, {state:?}: {error}", path.display());
+        };
+        for position in [[-1, 0, 0, 0], [2, -1, 6, 6], [2, 3, 6, 6], [1, 0, 3, 3], [i64::MAX, 0, 0, 0], [2, 0, -6, 6]] {
+            refuses("position", position.into_iter().collect::<Tensor<i64>>().into());
+        }
+        for schedule in [[1e19, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1e19], [0.5, 0.0, 0.0], [f64::NAN, 0.0, 0.0]] {
+            refuses("schedule", numbers(schedule).into());
+        }
+        for auc in
+            [&[1e19, 0.0][..], &[0.0, 1e19], &[2.0, 1.0, 7.0, 0.1, 0.2], &[2.0, 1.0, -1.0, 0.1, 0.2], &[-2.0, 0.0]]
+        {
+            refuses("measure.0", numbers(auc.iter().copied()).into());
+        }
+        for count in [1e19, -1.0, 0.5, f64::INFINITY] {
+            refuses("measure.1", numbers([count; 6]).into());
+        }
+        for best in [[1e19, 0.5], [-1.0, 0.5], [0.0, 0.5], [3.0, 0.5]] {
+            refuses("stopping.best", numbers(best).into());
+        }
+        for steps in [-1, i64::MAX] {
+            refuses("optimizer.0.weight.step", Tensor::scalar(steps).into());
+        }
+        refuses("history", tensor![[0.5, 0.1]].into());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

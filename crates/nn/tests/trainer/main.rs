@@ -1,6 +1,8 @@
 //! What a trainer can be told: accumulation, averages, groups, schedules by step, callbacks, several metrics, weights of
 //! classes.
 
+mod judged;
+
 use autograd::{Rng, Tensor, Var, tensor};
 use nn::data::{Batch, DataError, Dataset, FileDataset, Order, TensorDataset};
 use nn::io::{ArrayFile, write_npy};

@@ -1,0 +1,126 @@
+//! [`Target`]: what an output should have been.
+
+use autograd::{Error, Float, Result, Tensor};
+
+/// The label of a sample that counts nowhere, in losses, metrics and data sets: PyTorch's.
+pub const IGNORED: i64 = -100;
+
+/// What an output should have been.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::loss::Target;
+/// let target = Target::<f32>::Labels(tensor![2_i64, 0, 1]);
+/// assert_eq!((target.len(), target.labels("docs")?.at(&[0])), (3, 2));
+/// assert!(target.values("docs").is_err());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target<T: Float> {
+    /// Numbers, of the shape of the output.
+    Values(Tensor<T>),
+    /// The right class of each row, `[rows]`, or of each place, `[rows, …]`; [`IGNORED`] where none counts.
+    Labels(Tensor<i64>),
+    /// Targets of samples that do not count alike: see [`weighted`](Target::weighted).
+    Weighted {
+        /// What the outputs should have been.
+        targets: Box<Target<T>>,
+        /// How much each sample counts, `[samples]`.
+        weights: Tensor<T>,
+    },
+}
+
+impl<T: Float> Target<T> {
+    /// The same targets of samples that count as much as these weights say, `[samples]`: what Keras calls `sample_weight`.
+    /// Every loss of this crate multiplies the loss of a sample by its weight. A mean still divides by the number of
+    /// samples (or by the weights of their classes), so that a weight of 1 changes nothing and one of 0 leaves a
+    /// sample out; metrics count all samples alike.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::{Loss, Mse, Target};
+    /// let tape = Tape::<f64>::new();
+    /// let target = Target::Values(tensor![0.0, 0.0]).weighted(tensor![0.5, 3.0]);
+    /// assert_eq!(Mse::new().loss(tape.var([2.0, 1.0]), &target)?.item(), (0.5 * 4.0 + 3.0 * 1.0) / 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Self {
+        let targets = match self {
+            Target::Weighted { targets, .. } => targets,
+            plain => Box::new(plain),
+        };
+        Target::Weighted { targets, weights: weights.into() }
+    }
+
+    /// How much each sample counts, if not all count alike.
+    pub fn weights(&self) -> Option<&Tensor<T>> {
+        match self {
+            Target::Weighted { weights, .. } => Some(weights),
+            _ => None,
+        }
+    }
+
+    /// What the outputs should have been, without weights.
+    pub fn unweighted(&self) -> &Target<T> {
+        match self {
+            Target::Weighted { targets, .. } => targets,
+            plain => plain,
+        }
+    }
+
+    /// The sizes of what the outputs should have been.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Target::Values(t) => t.shape(),
+            Target::Labels(t) => t.shape(),
+            Target::Weighted { targets, .. } => targets.shape(),
+        }
+    }
+
+    /// A copy that shares no memory.
+    pub(crate) fn deep_copy(&self) -> Self {
+        match self {
+            Target::Values(values) => Target::Values(values.deep_copy()),
+            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
+            Target::Weighted { targets, weights } => targets.deep_copy().weighted(weights.deep_copy()),
+        }
+    }
+
+    /// Number of samples: the size of the first axis.
+    pub fn len(&self) -> usize {
+        self.shape().first().copied().unwrap_or(1)
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers.
+    ///
+    /// # Errors
+    /// If these are labels; `op` is who wanted numbers.
+    pub fn values(&self, op: &'static str) -> Result<&Tensor<T>> {
+        match self.unweighted() {
+            Target::Values(values) => Ok(values),
+            _ => Err(Error::Argument {
+                op,
+                hint: "the targets are class labels, and numbers are needed: use Target::Values".into(),
+            }),
+        }
+    }
+
+    /// The class labels.
+    ///
+    /// # Errors
+    /// If these are numbers; `op` is who wanted labels.
+    pub fn labels(&self, op: &'static str) -> Result<&Tensor<i64>> {
+        match self.unweighted() {
+            Target::Labels(labels) => Ok(labels),
+            _ => Err(Error::Argument {
+                op,
+                hint: "the targets are numbers, and class labels are needed: use Target::Labels".into(),
+            }),
+        }
+    }
+}

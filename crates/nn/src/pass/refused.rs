@@ -1,0 +1,91 @@
+//! Input that a layer cannot take: how it says so, from however deep inside a network, and who hears of it.
+
+use super::Pass;
+use crate::Module;
+use autograd::{Float, Var};
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Input that a layer cannot take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{layer}: {problem}")]
+pub struct LayerError {
+    /// The layer, as it describes itself.
+    pub layer: String,
+    /// What is wrong with its input.
+    pub problem: String,
+}
+
+impl<'t, T: Float> Pass<'t, T> {
+    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table has.
+    ///
+    /// A layer refuses by [`checked`](Pass::checked), from however deep inside; that needs panics that unwind, Cargo's
+    /// default. [`Module::forward`], called directly, panics with the same text.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Linear, Sequential}};
+    /// let model = Sequential::<f64>::new().then(Linear::new(2, 1, &mut Rng::new(0)));
+    /// let tape = Tape::new();
+    /// let refused = Pass::eval(&tape).try_forward(&model, tape.constant(Tensor::ones(&[4, 3]))).unwrap_err();
+    /// assert_eq!(refused.layer, "Linear(2, 1)");
+    /// ```
+    /// # Errors
+    /// What a layer refused.
+    ///
+    /// # Panics
+    /// If a layer does so without `checked`.
+    pub fn try_forward<M: Module<T> + ?Sized>(&mut self, model: &M, x: Var<'t, T>) -> Result<Var<'t, T>, LayerError> {
+        let outer = std::mem::replace(&mut self.catches, true);
+        // The pass holds nothing half done: lists only grow.
+        let outcome = catch_unwind(AssertUnwindSafe(|| model.forward(x, self)));
+        self.catches = outer;
+        outcome.map_err(|panic| self.refused.take().unwrap_or_else(|| resume_unwind(panic)))
+    }
+
+    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer, as
+    /// an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
+    ///
+    /// ```
+    /// use autograd::{Tape, Var};
+    /// use nn::{Module, Pass, parameters};
+    /// /// The first half of the features times the second.
+    /// struct Gate;
+    /// parameters! { impl Parameters<f64> for Gate {} }
+    /// impl Module<f64> for Gate {
+    ///     fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+    ///         let halves = pass.checked(self, x.try_reshape(&[x.shape()[0], 2, x.shape()[1] / 2]));
+    ///         halves.prod_axes(1)
+    ///     }
+    /// }
+    /// let tape = Tape::new();
+    /// let mut pass = Pass::eval(&tape);
+    /// assert_eq!(pass.try_forward(&Gate, tape.constant([[1.0, 2.0, 3.0, 4.0]])).unwrap().value().to_vec(), [3.0, 8.0]);
+    /// assert!(pass.try_forward(&Gate, tape.constant([[1.0, 2.0, 3.0]])).unwrap_err().to_string().starts_with("Gate: "));
+    /// ```
+    /// # Panics
+    /// On an error, unless `try_forward` waits for it.
+    #[track_caller]
+    pub fn checked<V, M: Module<T> + ?Sized>(&self, layer: &M, result: autograd::Result<V>) -> V {
+        result.unwrap_or_else(|error| self.refuse(layer.describe(), error.to_string()))
+    }
+
+    /// [`checked`](Pass::checked) of a condition.
+    #[track_caller]
+    pub(crate) fn ensure(&self, fits: bool, layer: impl Display, problem: impl FnOnce() -> String) {
+        if !fits {
+            self.refuse(layer.to_string(), problem());
+        }
+    }
+
+    #[track_caller]
+    fn refuse(&self, layer: String, problem: String) -> ! {
+        let error = LayerError { layer, problem };
+        if !self.catches {
+            panic!("{error}");
+        }
+        self.refused.set(Some(error));
+        // No panic that anybody hears of: it goes to `try_forward` and no further.
+        resume_unwind(Box::new("a layer refused its input"))
+    }
+}

@@ -1,0 +1,74 @@
+//! [`Monitor`]: which number of an epoch is gone by.
+
+use super::history::{Epoch, Measured};
+use std::fmt::{self, Display, Formatter};
+
+/// A number that early stopping watches, or a schedule follows.
+///
+/// ```
+/// use nn::train::{Epoch, History, Measured, Monitor};
+/// let epoch = |epoch, loss, accuracy| Epoch { epoch, loss, metrics: vec![accuracy], ..Epoch::default() };
+/// let metrics = vec![Measured { name: "accuracy".into(), rises: true }];
+/// let history = History { epochs: vec![epoch(1, 0.9, 0.8), epoch(2, 0.7, 0.6)], metrics, ..History::default() };
+/// assert_eq!(history.best_by(Monitor::Loss).unwrap().epoch, 2);
+/// assert_eq!(history.best_by(Monitor::Named("accuracy".into())).unwrap().epoch, 1);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Monitor {
+    /// The loss on the training data, to fall.
+    Loss,
+    /// The loss on the validation data, to fall; on the training data where there is no validation.
+    #[default]
+    ValidationLoss,
+    /// The first metric on the validation data (or else the training data), to rise or to fall as
+    /// [`Metric::rises`](crate::metric::Metric::rises) says.
+    Metric,
+    /// The metric of this name, likewise.
+    Named(String),
+}
+
+impl Monitor {
+    /// Which metric is watched, or `None` for a loss.
+    ///
+    /// # Errors
+    /// The name of a metric that is not measured.
+    pub(super) fn place(&self, metrics: &[Measured]) -> Result<Option<usize>, String> {
+        let place = match self {
+            Monitor::Loss | Monitor::ValidationLoss => return Ok(None),
+            Monitor::Metric => (!metrics.is_empty()).then_some(0),
+            Monitor::Named(name) => metrics.iter().position(|metric| metric.name == *name),
+        };
+        place.map(Some).ok_or_else(|| self.to_string())
+    }
+
+    /// The number in an epoch; what is missing is NaN.
+    pub(super) fn value(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
+        match self.place(metrics) {
+            Ok(None) if *self == Monitor::Loss => epoch.loss,
+            Ok(None) => epoch.validation_loss.unwrap_or(epoch.loss),
+            Ok(Some(place)) => {
+                let value = epoch.validation_metrics.get(place).or(epoch.metrics.get(place));
+                value.copied().unwrap_or(f64::NAN)
+            }
+            Err(_) => f64::NAN,
+        }
+    }
+
+    /// The number turned so that less is better; what is missing or NaN is worst.
+    pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
+        let rises = matches!(self.place(metrics), Ok(Some(place)) if metrics[place].rises);
+        let cost = if rises { -self.value(epoch, metrics) } else { self.value(epoch, metrics) };
+        if cost.is_nan() { f64::INFINITY } else { cost }
+    }
+}
+
+impl Display for Monitor {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Monitor::Loss => f.write_str("the loss"),
+            Monitor::ValidationLoss => f.write_str("the validation loss"),
+            Monitor::Metric => f.write_str("the metric"),
+            Monitor::Named(name) => f.write_str(name),
+        }
+    }
+}
