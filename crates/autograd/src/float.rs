@@ -86,6 +86,10 @@ pub trait Real: Copy {
     fn exp2(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Logarithm to base 2.
+    fn log2(self) -> Self;
+    /// Logarithm to base 10.
+    fn log10(self) -> Self;
     /// ln(1 + self), exact near 0
     fn ln_1p(self) -> Self;
     /// Square root.
@@ -132,6 +136,8 @@ pub trait Real: Copy {
     fn erf(self) -> Self;
     /// 1 - erf, exact in its tail.
     fn erfc(self) -> Self;
+    /// exp(self²) erfc
+    fn erfcx(self) -> Self;
     /// The inverse of erf.
     fn erfinv(self) -> Self;
     /// ln |Γ|
@@ -181,6 +187,8 @@ macro_rules! float {
             #[inline(always)] fn exp_m1(self) -> $t { Elementary::exp_m1(self) }
             #[inline(always)] fn exp2(self) -> $t { Elementary::exp2(self) }
             #[inline(always)] fn ln(self) -> $t { Elementary::ln(self) }
+            #[inline(always)] fn log2(self) -> $t { Elementary::log2(self) }
+            #[inline(always)] fn log10(self) -> $t { Elementary::log10(self) }
             #[inline(always)] fn ln_1p(self) -> $t { Elementary::ln_1p(self) }
             #[inline(always)] fn sqrt(self) -> $t { $t::sqrt(self) }
             #[inline(always)] fn sin(self) -> $t { Elementary::sin(self) }
@@ -204,6 +212,7 @@ macro_rules! float {
             #[inline(always)] fn sign(self) -> $t { if self > 0.0 { 1.0 } else if self < 0.0 { -1.0 } else { self } }
             #[inline(always)] fn erf(self) -> $t { Elementary::erf(self) }
             #[inline(always)] fn erfc(self) -> $t { Elementary::erfc(self) }
+            #[inline(always)] fn erfcx(self) -> $t { Elementary::erfcx(self) }
             #[inline(always)] fn erfinv(self) -> $t { Elementary::erfinv(self) }
             #[inline(always)] fn lgamma(self) -> $t { special::lgamma(self as f64) as $t }
             #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
@@ -267,9 +276,9 @@ impl<S: Real> Neg for E<S> {
 macro_rules! for_real {
     ($callback:ident) => {
         $callback! {
-            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
+            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
-                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, i0e I0e, i1e I1e;
+                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
                     atan2 Atan2, hypot Hypot, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma;
         }

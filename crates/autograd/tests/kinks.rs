@@ -77,6 +77,9 @@ fn extreme_numbers() {
     let nothing = tape.var([f64::NEG_INFINITY; 2]);
     let y = nothing.logsumexp();
     assert_eq!((y.item(), y.backward().wrt(nothing).to_vec()), (f64::NEG_INFINITY, vec![0.0, 0.0]));
+    // Φ′/Φ at -t is t + 1/t - 2/t³ and so on.
+    let far = tape.var(-1e8);
+    assert!((far.log_ndtr().backward().wrt(far).item() / 1e8 - 1.0).abs() < 1e-15);
     let denormal = tape.var(5e-324);
     assert!((denormal.ln().item() + 744.440_071_921_381_3).abs() < 1e-12);
     let denormal = Tape::<f32>::new();
@@ -89,4 +92,33 @@ fn extreme_numbers() {
     let h = x.hardsigmoid();
     assert_eq!((h.item(), h.backward().wrt(x).item()), ((-0.7 + 3.0) / 6.0, 1.0 / 6.0));
     assert_eq!(h.grad(&[x])[0].backward().wrt(x).item(), 0.0);
+}
+
+/// A branch that is not chosen passes on 0 times its derivative; choosing its operand, too, keeps NaN out.
+#[test]
+fn choices_and_their_operands() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([0.0, 4.0]);
+    let positive = x.value().is_gt(&Tensor::scalar(0.0));
+    let careless = positive.choose(&x.sqrt(), &x).sum().backward().wrt(x).to_vec();
+    assert!(careless[0].is_nan() && careless[1] == 0.25);
+    let inside = positive.choose(&x, &tape.constant(1.0));
+    assert_eq!(positive.choose(&inside.sqrt(), &x).sum().backward().wrt(x).to_vec(), [1.0, 0.25]);
+}
+
+/// The rules choose the operands of what they choose between, so that second derivatives are numbers, too.
+#[test]
+fn second_derivatives_where_a_rule_chooses() {
+    let second = |f: fn(Var<f64>) -> Var<f64>, at: f64| {
+        let tape = Tape::new();
+        let x = tape.var(at);
+        f(x).grad(&[x])[0].grad(&[x])[0].item()
+    };
+    let pi = std::f64::consts::PI;
+    for at in [0.0, 1e-9] {
+        assert!((second(|x| x.sinc(), at) + pi * pi / 3.0).abs() < 1e-14);
+    }
+    assert_eq!(second(|x| x.i1e(), 0.0), 0.0);
+    // (ln Φ)″ = -m (x + m), with m the slope: near -1 far out.
+    assert!((second(|x| x.log_ndtr(), -1000.0) + 1.0).abs() < 1e-5);
 }

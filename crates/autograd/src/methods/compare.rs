@@ -93,7 +93,9 @@ impl<T: Float> Var<'_, T> {
 
 impl Tensor<bool> {
     /// `a` where this mask holds, else `b`, of tensors or of variables; all three broadcast. What is not chosen has no
-    /// influence, not even a NaN: this is a choice, not a multiplication by zero.
+    /// influence on the value, not even a NaN: this is a choice, not a multiplication by zero. On the way back the branch
+    /// not chosen gets the cotangent 0, which a derivative that is infinite there turns into NaN: choose what such a
+    /// function is applied to as well.
     ///
     /// ```
     /// # use autograd::tensor;

@@ -94,6 +94,8 @@ macro_rules! elementwise_methods {
             erf Erf = "0.5204998778130465";
             /// 1 - erf x, exact in its tail.
             erfc Erfc = "1.0 - 0.5204998778130465";
+            /// exp(x²) erfc x, which falls no faster than 1/x where erfc itself underflows.
+            erfcx Erfcx = "0.6156903441929258";
             /// The inverse of erf; infinite at ±1, NaN beyond.
             erfinv ErfInv = "0.4769362762044699";
             /// ln |Γ(x)|

@@ -90,8 +90,10 @@ pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V>
 macro_rules! select_methods {
     () => {
         twins! {
-            /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence, not even
-            /// a NaN: this is a choice, not a multiplication by zero.
+            /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence on the
+            /// value, not even a NaN: this is a choice, not a multiplication by zero. On the way back the branch not chosen gets the
+            /// cotangent 0, which a derivative that is infinite there turns into NaN: choose what such a function is
+            /// applied to as well.
             ///
             /// ```
             /// # use autograd::tensor;

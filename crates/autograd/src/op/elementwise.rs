@@ -9,7 +9,7 @@
 use super::Side;
 use super::table::{binary, unary};
 use crate::float::{E, Float, Real};
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, LOG2_E, LOG10_E, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 
 /// 1 / √(2π)
 const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
@@ -54,8 +54,8 @@ unary! { x, y, g =>
     Relu     :  x.max(x.lit(0.0)),  g.where_pos(y);
     Abs      :  x.abs(),            g.where_pos(x) - g.where_pos(-x);
     Exp2       :  x.exp2(),                           g * y * LN_2;
-    Log2       :  x.ln() * LOG2_E,                   g / (x * LN_2);
-    Log10      :  x.ln() * LOG10_E,                  g / (x * LN_10);
+    Log2       :  x.log2(),                          g / (x * LN_2);
+    Log10      :  x.log10(),                         g / (x * LN_10);
     Rsqrt      :  1.0 / x.sqrt(),                    -0.5 * g * y / x;
     Tan        :  x.sin() / x.cos(),                 g * (1.0 + y * y);
     Sinh       :  x.sinh(),                          g * x.cosh();
@@ -87,16 +87,17 @@ unary! { x, y, g =>
     // Special functions.
     Erf        :  x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
     Erfc       :  x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
+    Erfcx      :  x.erfcx(),                         g * (2.0 * x * y - FRAC_2_SQRT_PI);
     ErfInv     :  x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
     Lgamma     :  x.lgamma(),                        g * x.digamma();
     Digamma    :  x.digamma(),                       g * x.polygamma(x.lit(1.0));
     Logit      :  (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
-    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x, PI * sinc_slope(PI * x));
+    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x.or_where(x.eq(x.lit(0.0)), 1.0), PI * sinc_slope(PI * x));
     Entr       :  (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
     Ndtr       :  0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
-    LogNdtr    :  x.log_ndtr(),                      g * (-0.5 * x * x - y).exp() * FRAC_1_SQRT_TAU;
+    LogNdtr    :  x.log_ndtr(),                      g * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) / (-x * FRAC_1_SQRT_2).erfcx();
     I0e        :  x.i0e(),                           g * (x.i1e() - x.sign() * y);
-    I1e        :  x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x).or_where(x.eq(x.lit(0.0)), 0.5));
+    I1e        :  x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x.or_where(x.eq(x.lit(0.0)), 1.0)).or_where(x.eq(x.lit(0.0)), 0.5));
 }
 
 binary! { a, b, y, g =>
@@ -116,8 +117,8 @@ binary! { a, b, y, g =>
     Atan2    :  a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
     Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
     Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
-    Fmod     :  a.fmod(b),   g,                                                 -g * (a / b).trunc();
-    Remainder:  a.remainder(b), g,                                              -g * ((a / b).trunc() - 1.0 + y.eq(a.fmod(b)));
+    Fmod     :  a.fmod(b),   g,                                                 -g * ((a - y) / b).round();
+    Remainder:  a.remainder(b), g,                                              -g * ((a - y) / b).round();
     Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
     Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
     Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);

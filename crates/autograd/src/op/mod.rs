@@ -494,6 +494,7 @@ impl Unary {
             Unary::GeluTanh => "gelu_tanh",
             Unary::Erf => "erf",
             Unary::Erfc => "erfc",
+            Unary::Erfcx => "erfcx",
             Unary::ErfInv => "erfinv",
             Unary::Lgamma => "lgamma",
             Unary::Digamma => "digamma",

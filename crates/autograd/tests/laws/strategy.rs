@@ -86,6 +86,7 @@ fn unary_domain(u: Unary) -> Domain {
         | Unary::GeluTanh
         | Unary::Erf
         | Unary::Erfc
+        | Unary::Erfcx
         | Unary::Sinc
         | Unary::Ndtr
         | Unary::LogNdtr

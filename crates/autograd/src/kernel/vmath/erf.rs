@@ -14,7 +14,7 @@ fn series<T: Lane>(x: T) -> T {
 
 /// `e^a² erfc a` for `a >= 1`: `t P(1 - 4t)` with `t = 1 / (a + 2)`, which brings the half line to `[-⅓, 1)`.
 #[inline(always)]
-fn erfcx<T: Lane>(a: T) -> T {
+fn scaled<T: Lane>(a: T) -> T {
     let t = T::from(1.0) / (a + T::from(2.0));
     t * T::from(-4.0).mul_add(t, T::from(1.0)).polynomial(T::ERFCX)
 }
@@ -24,7 +24,7 @@ fn erfcx<T: Lane>(a: T) -> T {
 fn tail<T: Lane>(a: T) -> T {
     let a = a.at_most(T::ERFC_MAX);
     let square = a * a;
-    exp_sum(-square, -a.mul_add(a, -square)) * erfcx(a)
+    exp_sum(-square, -a.mul_add(a, -square)) * scaled(a)
 }
 
 #[inline(always)]
@@ -41,6 +41,24 @@ pub fn erfc<T: Lane>(x: T) -> T {
         near
     } else if x < T::from(0.0) {
         T::from(2.0) - far
+    } else {
+        far
+    }
+}
+
+/// `e^x² erfc x`: by itself on the right, `2 e^x²` less that of the other side on the left, and the product between.
+#[inline(always)]
+pub fn erfcx<T: Lane>(x: T) -> T {
+    let (a, one) = (x.abs(), T::from(1.0));
+    let square = a * a;
+    let rest = a.mul_add(a, -square);
+    // Far out the rest is NaN, or no small correction any more; the power is infinite without it.
+    let power = exp_sum(square, if rest.abs() < one { rest } else { T::from(0.0) });
+    let (near, far) = (power * (-x).mul_add(series(x), one - x), scaled(a));
+    if a < one {
+        near
+    } else if x < T::from(0.0) {
+        power + power - far
     } else {
         far
     }
@@ -99,12 +117,12 @@ fn horner<T: Lane, const N: usize>(coefficients: [f32; N], x: T) -> T {
 pub fn log_ndtr<T: Lane>(x: T) -> T {
     let (half, one) = (T::from(0.5), T::from(1.0));
     let b = x.abs() * T::FRAC_1_SQRT_2;
-    let scaled = half * erfcx(b);
+    let from_scaled = half * scaled(b);
     let bounded = x.at_most(T::ERFC_MAX * T::from(1.5));
     let square = bounded * bounded;
-    let beyond = exp_sum(-half * square, -half * bounded.mul_add(bounded, -square)) * scaled;
+    let beyond = exp_sum(-half * square, -half * bounded.mul_add(bounded, -square)) * from_scaled;
     let z = x * T::FRAC_1_SQRT_2;
     let within = half * (-z).mul_add(series(z), one - z);
     let right = ln_1p(-(if b < one { within } else { beyond }));
-    if z <= -one { ln(scaled) - half * x * x } else { right }
+    if z <= -one { ln(from_scaled) - half * x * x } else { right }
 }

@@ -41,6 +41,11 @@ impl Lane for f32 {
     const ASIN_TAIL: &'static [f32] = &[0.16666752, 0.07495297, 0.045470398, 0.024179427, 0.042166445];
 
     #[inline(always)]
+    fn ln_times(self, factor: (f64, f64)) -> f32 {
+        (log::ln(self as f64) * factor.0) as f32
+    }
+
+    #[inline(always)]
     fn pow_positive(self, p: f32) -> f32 {
         exp::exp(p as f64 * log::ln(self as f64)) as f32
     }

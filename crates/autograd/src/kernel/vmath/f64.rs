@@ -127,6 +127,13 @@ impl Lane for f64 {
     ];
 
     #[inline(always)]
+    fn ln_times(self, factor: (f64, f64)) -> f64 {
+        let (ln, low) = pow::ln_double(self);
+        let product = ln * factor.0;
+        product + (ln.mul_add(factor.0, -product) + ln.mul_add(factor.1, low * factor.0))
+    }
+
+    #[inline(always)]
     fn pow_positive(self, p: f64) -> f64 {
         pow::pow_positive_f64(self, p)
     }

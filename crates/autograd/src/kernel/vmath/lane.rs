@@ -92,6 +92,9 @@ pub trait Lane:
     /// `|x|^p` for `x` positive, zero or infinite, other than `0^0`, `∞^0` and `1^±∞`.
     fn pow_positive(self, p: Self) -> Self;
 
+    /// `ln x` times a factor in two parts, rounded once, for positive finite `x`.
+    fn ln_times(self, factor: (f64, f64)) -> Self;
+
     /// The polynomial with the given coefficients, lowest power first, by Horner's rule.
     #[inline(always)]
     fn polynomial(self, coefficients: &'static [Self]) -> Self {

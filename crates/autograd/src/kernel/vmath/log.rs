@@ -36,6 +36,17 @@ pub fn ln<T: Lane>(x: T) -> T {
     with_limits(x, ln_reduced(m - T::from(1.0), n))
 }
 
+/// A logarithm to another base must be exact where it is a whole number: `ln x` and the factor have twice the digits.
+#[inline(always)]
+pub fn log2<T: Lane>(x: T) -> T {
+    with_limits(x, x.ln_times((std::f64::consts::LOG2_E, 2.0355273740931033e-17)))
+}
+
+#[inline(always)]
+pub fn log10<T: Lane>(x: T) -> T {
+    with_limits(x, x.ln_times((std::f64::consts::LOG10_E, 1.098319650216765e-17)))
+}
+
 /// `ln(1 + x)` for finite `x > -1`. The rounded `1 + x = 2^n m` only chooses `n`; `f = 2^-n (1 + x) - 1` is then formed
 /// from `x` itself by one fused operation, so nothing of a small `x` is lost.
 #[inline(always)]

@@ -65,6 +65,10 @@ elementary! {
     exp2(x) = exp;
     /// Natural logarithm, within 1 ulp, subnormals included; `ln 0 = -∞`, NaN below zero.
     ln(x) = log;
+    /// Logarithm to base 2, within 1 ulp, exact for powers of 2.
+    log2(x) = log;
+    /// Logarithm to base 10, within 1 ulp, exact for powers of 10.
+    log10(x) = log;
     /// `ln(1 + x)`, within 2 ulp, near zero too; keeps the sign of zero, `-∞` at `-1`, NaN below.
     ln_1p(x) = log;
     /// Sine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
@@ -101,6 +105,8 @@ elementary! {
     erf(x) = erf;
     /// `1 - erf x`, within 5 ulp, down to the subnormals on the far right.
     erfc(x) = erf;
+    /// `e^x² erfc x`, within 5 ulp: what is left of `erfc` on the right when its fall is taken out.
+    erfcx(x) = erf;
     /// The inverse of `erf`, within 4 ulp; infinite at `±1`, NaN beyond.
     erfinv(x) = erf;
     /// `ln((1 + erf(x/√2)) / 2)`, the logarithm of the normal distribution function, within 4 ulp.

@@ -45,7 +45,7 @@ fn fast_two_sum(a: f64, b: f64) -> (f64, f64) {
 /// `ln x` as a sum of two floats, with relative error near 2^-65: the reduction of [`ln`](super::log::ln), and
 /// `2 atanh s = 2s (1 + s²/3 + s⁴ P(s²))` with all but the last term in double precision.
 #[inline(always)]
-fn ln_double(x: f64) -> (f64, f64) {
+pub fn ln_double(x: f64) -> (f64, f64) {
     /// `(atanh s / s - 1 - s²/3) / s⁴` in powers of `s²`, for `|s| <= 3 - 2√2`.
     const ATANH_TAIL: &[f64] = &[
         0.20000000000001125,

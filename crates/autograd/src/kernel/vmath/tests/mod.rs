@@ -78,6 +78,8 @@ accuracy! {
     exp_m1_is_accurate: exp_m1, f64::exp_m1, radius 4.0, narrow 1.5, wide 2.0;
     exp_m1_is_accurate_far_out: exp_m1, f64::exp_m1, radius 750.0, narrow 1.5, wide 2.0;
     ln_is_accurate: ln, f64::ln, radius 3.0, narrow 1.0, wide 1.0;
+    log2_is_accurate: log2, f64::log2, radius 3.0, narrow 1.0, wide 1.0;
+    log10_is_accurate: log10, f64::log10, radius 3.0, narrow 1.0, wide 2.0;
     ln_1p_is_accurate: ln_1p, f64::ln_1p, radius 1.5, narrow 1.5, wide 2.0;
     sin_is_accurate: sin, f64::sin, radius 30.0, narrow 2.0, wide 2.0;
     sin_is_accurate_up_to_the_limit: sin, f64::sin, radius 1.07e9, narrow 2.0, wide 2.0;
@@ -103,6 +105,21 @@ accuracy! {
     erfc_is_accurate_far_out: erfc, libm::erfc, radius 28.0, narrow 5.0, wide 4.0;
     softplus_is_accurate: softplus, softplus_std, radius 10.0, narrow 2.0, wide 3.0;
     softplus_is_accurate_far_out: softplus, softplus_std, radius 750.0, narrow 2.0, wide 3.0;
+}
+
+#[test]
+fn logarithms_of_powers_are_whole() {
+    for k in -1074..1024 {
+        assert_eq!(Elementary::log2(2f64.powi(k.max(-1000)) * 2f64.powi(k.min(-1000) + 1000)), f64::from(k));
+    }
+    for k in -300..=308_i32 {
+        // What the decimal number rounds to, as a literal would.
+        let power: f64 = format!("1e{k}").parse().unwrap();
+        assert_eq!(Elementary::log10(power), f64::from(k));
+        if k.abs() < 38 {
+            assert_eq!(Elementary::log10(power as f32), k as f32);
+        }
+    }
 }
 
 #[test]
@@ -214,9 +231,9 @@ fn vector_and_scalar_bits_agree() {
         return;
     }
     same_bits! {
-        f32: exp exp_m1 exp2 ln ln_1p sin cos tanh sinh cosh asinh acosh atanh asin acos atan atan2(0.7) hypot(-3.0)
-             sigmoid softplus erf erfc erfinv log_ndtr powf(2.0) powf(-0.7);
-        f64: exp exp_m1 exp2 ln ln_1p sin cos tanh sinh cosh asinh acosh atanh asin acos atan atan2(0.7) hypot(-3.0)
-             sigmoid softplus erf erfc erfinv log_ndtr powf(2.0) powf(-0.7);
+        f32: exp exp_m1 exp2 ln ln_1p log2 log10 sin cos tanh sinh cosh asinh acosh atanh asin acos atan atan2(0.7) hypot(-3.0)
+             sigmoid softplus erf erfc erfcx erfinv log_ndtr powf(2.0) powf(-0.7);
+        f64: exp exp_m1 exp2 ln ln_1p log2 log10 sin cos tanh sinh cosh asinh acosh atanh asin acos atan atan2(0.7) hypot(-3.0)
+             sigmoid softplus erf erfc erfcx erfinv log_ndtr powf(2.0) powf(-0.7);
     }
 }
