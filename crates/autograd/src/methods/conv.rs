@@ -287,7 +287,7 @@ pub(super) use conv_methods;
 
 #[cfg(test)]
 mod tests {
-    use crate::{Conv, Pool, Tape, Tensor, tensor};
+    use crate::{Conv, Error, Pool, Resize, Tape, Tensor, tensor};
 
     /// PyTorch's numbers.
     #[test]
@@ -322,6 +322,31 @@ mod tests {
             assert!(x.try_max_pool2d(Pool { padding: [n, n], ..Pool::of([n, n]) }).is_err());
             assert_eq!(x.try_avg_pool2d(Pool { stride: [n, n], ..Pool::of([2, 2]) }).is_ok(), n > 0);
             assert_eq!(x.try_pixel_unshuffle(n).is_ok(), n == 1);
+        }
+    }
+
+    /// What can be addressed, but memory has no room for.
+    #[test]
+    fn results_without_room_are_errors() {
+        let (line, w) = (Tensor::<f32>::ones(&[1, 1, 3]), Tensor::ones(&[1, 1, 3]));
+        for huge in [1 << 38, 1 << 44] {
+            let far = Conv { padding: [huge], ..Conv::default() };
+            let long = Tensor::<f32>::scalar(1.0).broadcast_to(&[huge]);
+            let results = [
+                line.try_conv1d(&w, None, far),
+                line.try_upsample_nearest1d(Resize::To([huge])),
+                line.try_adaptive_avg_pool1d([huge]),
+                line.try_adaptive_max_pool1d([huge]).map(|_| line.clone()),
+                Tensor::zeros(&[0, 1, 3]).try_adaptive_avg_pool1d([huge]),
+                long.try_unfold(0, 7, 1),
+            ];
+            for (i, result) in results.into_iter().enumerate() {
+                assert!(
+                    matches!(result, Err(Error::TooLarge { .. })),
+                    "{i} {huge}: {:?}",
+                    result.map(|y| y.shape().to_vec())
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Op, Sparse};
 use crate::tensor::Shape;
-use crate::tensor::layout::count;
+use crate::tensor::layout::room;
 use crate::value::Value;
 
 /// How large an image is to become.
@@ -76,9 +76,10 @@ pub(super) fn resized<T: Float, V: Value<T>, const D: usize>(
     let mut axes = [(0, 0.0); D];
     for (i, axis) in axes.iter_mut().enumerate() {
         *axis = resize.axis(op, i, shape[first + i])?;
+        room(op, &[axis.0])?;
         shape[first + i] = axis.0;
     }
-    count(op, &shape)?;
+    room(op, &shape)?;
     let mut y = x.clone();
     for (i, (to, step)) in axes.into_iter().enumerate().rev() {
         y = mapped(&y, first + i, rule(y.shape()[first + i], to, step))?;

@@ -5,7 +5,7 @@ use super::plan::padded;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Binary, Op, Sparse, Window};
-use crate::tensor::layout::count;
+use crate::tensor::layout::room;
 use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
@@ -69,6 +69,8 @@ impl<const D: usize> Pool<D> {
 
 /// What each place of a window covers of an axis, and how many elements it counts as.
 type Pane = (Vec<Span>, Vec<usize>);
+/// Words that a place takes in it.
+const PANE: usize = 4;
 
 fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane> {
     let over = if ceil { w.stride - 1 } else { 0 };
@@ -180,7 +182,9 @@ fn adapted<const D: usize>(op: &'static str, shape: Shape, size: [usize; D]) -> 
     if last.contains(&0) {
         return Err(Error::Empty { op, shape: from.as_slice().into() });
     }
-    count(op, &outer.iter().chain(&size).copied().collect::<Shape>())?;
+    room(op, &outer.iter().chain(&size).copied().collect::<Shape>())?;
+    // The windows themselves need room, too, even if there is nothing outside of them.
+    size.iter().try_for_each(|&places| room(op, &[places, PANE]).map(drop))?;
     Ok(std::array::from_fn(|i| adaptive(last[i], size[i])))
 }
 
@@ -206,12 +210,13 @@ pub(super) fn adaptive_avg<T: Float, V: Value<T>, const D: usize>(
 #[track_caller]
 fn windows<T: Float, V: Value<T>>(op: &'static str, x: &V, axis: usize, w: Window, taps_first: bool) -> Result<V> {
     let size = x.shape()[axis];
-    let room = w.reach().and_then(|reach| size.checked_sub(reach));
-    let Some(places) = room.filter(|_| w.stride > 0).map(|room| room / w.stride + 1) else {
+    let free = w.reach().and_then(|reach| size.checked_sub(reach));
+    let Some(places) = free.filter(|_| w.stride > 0).map(|free| free / w.stride + 1) else {
         let hint = format!("no window fits into axis {axis}: {w:?}");
         return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
     };
     let shape = if taps_first { [w.kernel, places] } else { [places, w.kernel] };
+    room(op, &shape)?;
     let from = |place: usize, tap: usize| (place * w.stride + tap * w.dilation) as i64;
     let at = |i: usize| if taps_first { from(i % places, i / places) } else { from(i / w.kernel, i % w.kernel) };
     let index = Tensor::build(&shape, |out| out.iter_mut().enumerate().for_each(|(i, out)| *out = at(i)));

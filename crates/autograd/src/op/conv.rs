@@ -9,7 +9,7 @@ use super::vjp::Cotangents;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::tensor::Shape;
-use crate::tensor::layout::count;
+use crate::tensor::layout::room;
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
@@ -85,7 +85,7 @@ impl Geometry {
                 None => return error(x, format!("the kernel leaves the padded image: {window:?}")),
             }
         }
-        count(op, &shape)?;
+        room(op, &shape)?;
         Ok(shape)
     }
 
@@ -94,7 +94,7 @@ impl Geometry {
         let sides = g.first().zip(w.get(1).and_then(|c| c.checked_mul(self.groups)));
         let (n, channels) = sides.unwrap_or((&0, 0));
         let shape: Shape = [*n, channels].iter().chain(size).copied().collect();
-        count(op, &shape)?;
+        room(op, &shape)?;
         self.matches(op, g, &shape, w)?;
         Ok(shape)
     }
@@ -103,7 +103,7 @@ impl Geometry {
     pub(super) fn weight(&self, op: &'static str, x: &[usize], g: &[usize]) -> Result<Shape> {
         let channels = x.get(1).and_then(|c| c.checked_div(self.groups)).unwrap_or(0);
         let shape: Shape = [g.get(1).copied().unwrap_or(0), channels].into_iter().chain(self.kernel()).collect();
-        count(op, &shape)?;
+        room(op, &shape)?;
         self.matches(op, g, x, &shape)?;
         Ok(shape)
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
-use crate::tensor::layout::count;
+use crate::tensor::layout::room;
 use crate::tensor::view::Span;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub(super) fn picked(op: &'static str, panes: &Panes, x: &[usize]) -> Result<Sha
         return Err(Error::Shape { op, shape: x.into(), hint: "a window is empty or leaves it".into() });
     }
     let shape: Shape = x[..outer].iter().copied().chain(panes.iter().map(|axis| axis.len())).collect();
-    count(op, &shape)?;
+    room(op, &shape)?;
     Ok(shape)
 }
 
@@ -104,6 +104,6 @@ pub(super) fn mapped(op: &'static str, axis: usize, map: &Sparse, x: &[usize]) -
     }
     let mut shape: Shape = x.into();
     shape[axis] = map.rows();
-    count(op, &shape)?;
+    room(op, &shape)?;
     Ok(shape)
 }
