@@ -14,6 +14,7 @@ use crate::value::Value;
 use crate::var::Var;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::{Borrow, Cow};
+use std::panic::Location;
 
 impl<'t, T: Float> Var<'t, T> {
     /// The derivatives of this number with respect to every variable it depends on, as tensors. Adds nothing to the tape.
@@ -68,6 +69,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The vector-Jacobian product, or an error if the cotangent has another shape.
+    #[track_caller]
     pub fn try_vjp(self, cotangent: impl Into<Tensor<T>>) -> Result<Gradients<T>> {
         self.check_computed("vjp")?;
         let cotangent = cotangent.into();
@@ -164,12 +166,15 @@ impl<'t, T: Float> Var<'t, T> {
         if foreign { Err(Error::Foreign { op }) } else { Ok(()) }
     }
 
+    #[track_caller]
     pub(crate) fn reverse(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>) -> Gradients<T> {
         self.reverse_into(seed, x, Gradients::default())
     }
 
     /// Sweeps over tensors; keeps the cotangents of the leaves, or of `x` alone.
+    #[track_caller]
     fn reverse_into(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
+        self.tape.note_read(self.id, Location::caller());
         let mut bars = self.tape.take_cotangents();
         let marks = x.map(|x| reaching(&self.tape.list(), self.id, x));
         let list = match &marks {

@@ -38,7 +38,7 @@ struct Version<T: Float> {
 /// What the closure decides by values (`if x[0].item() > 0.0`) is decided once, when it is recorded, and frozen; so is what
 /// it makes of them outside the tape. That is refused where it shows: [`value`](Compiled::value) and
 /// [`value_and_grad`](Compiled::value_and_grad) return an error if the closure read the value of something that depends on
-/// the inputs. Use ops that choose (`select`, `maximum`) instead. What it takes from elsewhere, a random number or a captured
+/// the inputs, or derivatives computed from it (`backward`, `vjp`; recorded ones, as `grad` makes them, are compiled). Use ops that choose (`select`, `maximum`) instead. What it takes from elsewhere, a random number or a captured
 /// variable, is frozen without a word.
 pub fn compile<T, F>(function: F) -> Compiled<T, F>
 where
@@ -125,14 +125,20 @@ where
     if !std::ptr::eq(y.tape(), &tape) {
         return Err(Error::Foreign { op: "compile" });
     }
-    if let Some((var, line)) = tape.first_read(&x) {
-        let hint = format!(
-            "the value of something that depends on the inputs (made by {}) was read at {}:{}: what it decides would be frozen",
-            var.op().name(),
-            line.file(),
-            line.line()
-        );
-        return Err(Error::Argument { op: "compile", hint });
-    }
-    Program::try_new(&tape, &x, &outputs(&x, y)?)
+    refuse_reads(&tape, &x)?;
+    let outputs = outputs(&x, y)?;
+    // A checkpoint runs its closure again, on this tape, for its derivatives.
+    refuse_reads(&tape, &x)?;
+    Program::try_new(&tape, &x, &outputs)
+}
+
+/// An error if a value, or a computed derivative, of something that depends on the inputs was asked for.
+fn refuse_reads<T: Float>(tape: &Tape<T>, x: &[Var<'_, T>]) -> Result<()> {
+    let Some((var, line)) = tape.first_read(x) else { return Ok(()) };
+    let (op, file, line) = (var.op().name(), line.file(), line.line());
+    let hint = format!(
+        "the value or a derivative of something that depends on the inputs (made by {op}) was read at {file}:{line}: what it \
+         decides would be frozen"
+    );
+    Err(Error::Argument { op: "compile", hint })
 }

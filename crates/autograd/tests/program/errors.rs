@@ -1,7 +1,7 @@
 //! What a program refuses, in words that help; and that a refusal changes nothing.
 
 use autograd::prelude::*;
-use autograd::{Cotangents, Error, Program, Result, Rule, Value, compile};
+use autograd::{Cotangents, Error, Program, Result, Rule, Value, checkpoint, compile};
 
 fn text<T>(result: Result<T>) -> String {
     result.err().expect("an error").to_string()
@@ -149,6 +149,15 @@ fn a_closure_that_looks_at_values() {
     });
     assert_eq!(g.value_and_grad(&[&tensor![1.0, 2.0]]).unwrap().0, 12.0);
     // Sorting records the order that it found.
+    // A derivative that is computed is a value like any other; one that is recorded is compiled.
+    let mut inner = compile::<f64, _>(|tape, x| x[0] * tape.constant(x[0].square().sum().backward().wrt(x[0])));
+    assert!(text(inner.value(&[&tensor![3.0]])).contains("derivative"));
+    let mut inner = compile::<f64, _>(|_, x| x[0] * x[0].square().sum().grad(&[x[0]])[0]);
+    assert_eq!(inner.value(&[&tensor![3.0]]).unwrap(), &tensor![18.0]);
+    // The closure of a checkpoint, too, when it is recorded for its derivatives.
+    let mut piece =
+        compile::<f64, _>(|_, x| checkpoint(x, |x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] * 2.0 }));
+    assert!(text(piece.value_and_grad(&[&tensor!(1.0)]).map(|_| ())).contains("was read at"));
     let mut sorting = compile::<f64, _>(|_, x| x[0].sort(0, false).0.sum());
     assert!(text(sorting.value(&[&tensor![2.0, 1.0]])).contains("was read at"));
 }
