@@ -22,8 +22,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Elements that a thread takes at least at a time.
+/// Elements that a thread takes at least at a time, where each costs a sum or a product, and in any case.
 const TASK: usize = 16 * 1024;
+const LEAST: usize = 1024;
 
 /// Bytes of an array that is not in the cache of its own accord.
 const FAR: usize = 256 * 1024;
@@ -168,7 +169,7 @@ impl<T: Float> Map<T> {
     pub(super) fn run(&self, operands: &[Operand<T>], out: &mut [&mut [T]]) {
         let len: usize = self.shape.iter().product();
         let unit = self.unit.max(1);
-        let task = TASK.next_multiple_of(unit);
+        let task = (TASK / self.weight()).max(LEAST).next_multiple_of(unit);
         let (whole, folded) = out.split_at_mut(self.whole);
         let mut partial: SmallVec<[Tensor<T>; 2]> = SmallVec::new();
         for fold in &self.folds {
@@ -196,6 +197,12 @@ impl<T: Float> Map<T> {
                 _ => reduce::fold_middle::<reduce::Sum<T>>(partial, [outer, parts, inner], out),
             }
         }
+    }
+
+    /// What an element costs, in sums or products: a function of one number is worth about four.
+    fn weight(&self) -> usize {
+        let worth = |i: &Instruction| if let Function::Unary(_) = i.function { 4 } else { 1 };
+        self.instructions.iter().map(worth).sum::<usize>().max(1)
     }
 
     /// Runs of the first result, which hold what a product has just put there, each with the same part of the other results.

@@ -47,7 +47,13 @@ use std::sync::Arc;
 /// assert_eq!(out[1].at(&[0]), 0.5f64.sin() + 0.5 * 0.5f64.cos());
 /// # Ok::<(), autograd::Error>(())
 /// ```
-/// The bits are those of the recorded tape (up to the sign of a zero), in every run and on any number of threads.
+/// The bits are those of the recorded tape, in every run and on any number of threads, up to the sign of a zero: and so up to
+/// what is made of that sign, as `1/x` makes of ±0 one infinity or the other.
+///
+/// Frozen at what recording found is whatever did not go through an op with inputs: what the closure around the tape decided
+/// by values, and of the library itself the orders and masks that are tensors and no variables: the indices of `sort`, `topk`,
+/// `max_dim` and their kin, comparisons (`is_gt`), labels that are not made [inputs](Draft::indices). [`compile`](crate::compile)
+/// sees the values behind them being read, and refuses; here nobody looks.
 pub struct Program<T: Float> {
     plan: Plan<T>,
     rules: Vec<Arc<dyn DynRule<T>>>,

@@ -1,4 +1,5 @@
-//! Roundabout ways to something simpler. Every rewriting here gives the same bits, up to the sign of a zero.
+//! Roundabout ways to something simpler. Every rewriting here gives the same bits, up to the sign of a
+//! zero, and what is made of it.
 
 use super::graph::{Act, Graph, Node};
 use crate::float::Float;

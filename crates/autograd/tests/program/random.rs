@@ -1,9 +1,11 @@
-//! Random programs over the whole vocabulary: shared and dead nodes, views, broadcasts, integers. What the tape gives and what
+//! Random programs over the whole vocabulary: every elementwise function, reductions, rows, scans, products, windows, selection;
+//! shared and dead nodes, views, broadcasts, integers. What the tape gives and what
 //! the program gives are the same bits, for the inputs of the recording and for others.
 
 use super::{bits, randn};
+use autograd::op::{Binary, Op, Unary};
 use autograd::prelude::*;
-use autograd::{Program, Result, Rng};
+use autograd::{Conv, Pad, Pool, Program, Result, Rng, Value, checkpoint};
 use proptest::prelude::*;
 
 /// Sizes that meet often, so that operands fit, and one that makes several blocks.
@@ -52,47 +54,114 @@ impl Recipe {
 
 /// One op of the vocabulary, if it accepts the operands.
 fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>) -> Result<Var<'t, f64>> {
-    let axis = rng.below(a.rank().max(1)) as isize;
+    match rng.below(8) {
+        0 => Ok(any_unary(rng, a)),
+        1 => any_binary(rng, a, b),
+        2 | 3 => plain(rng, a, b),
+        4 | 5 => reduction(rng, a, b),
+        6 => structure(rng, a, b, labels),
+        _ => windows(rng, a, b),
+    }
+}
+
+/// Between 0.1 and 0.9, where most functions are defined.
+fn tame(x: Var<'_, f64>) -> Var<'_, f64> {
+    x.tanh() * 0.4 + 0.5
+}
+
+fn any_unary<'t>(rng: &mut Rng, a: Var<'t, f64>) -> Var<'t, f64> {
+    let f = Unary::ALL[rng.below(Unary::ALL.len())];
+    // Steps are constant, and two functions are defined from 1 on, or best there.
+    let a = if matches!(f, Unary::Acosh | Unary::Lgamma | Unary::Digamma) { tame(a) + 1.0 } else { tame(a) };
+    Var::apply(Op::Unary(f), &[&a])
+}
+
+fn any_binary<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
+    match Binary::ALL[rng.below(Binary::ALL.len())] {
+        Binary::Polygamma => Var::try_apply(Op::Binary(Binary::Polygamma), &[&tame(a), &b.number(1.0)]),
+        f => Var::try_apply(Op::Binary(f), &[&tame(a), &tame(b)]),
+    }
+}
+
+fn plain<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
     let some = (rng.below(4) as f64) - 1.5;
-    Ok(match rng.below(40) {
+    Ok(match rng.below(16) {
         0 => a.tanh(),
         1 => a.sigmoid(),
         2 => a.sin(),
         3 => (-a * a).exp(),
         4 => a.relu(),
-        5 => a.abs(),
-        6 => a.softplus(),
-        7 => a.square() * 0.1,
-        8 => -a,
-        9 => (a.square() + 1.0).ln(),
-        10 => (a.square() + 1.0).sqrt(),
-        11 => a.erf(),
-        12 | 13 => a.try_add(b)?,
-        14 | 15 => a.try_sub(b)?,
-        16 | 17 => a.try_mul(b)?,
-        18 => a.try_div(b.square() + 1.0)?,
-        19 => a.try_maximum(b)?,
-        20 => a.try_minimum(b)?,
-        21 => a.try_atan2(b)?,
-        22 => a.try_matmul(b)?,
-        23 => a.try_matmul_t(b)?,
-        24 => a.try_matmul(b)? + some,
-        25 => a.try_sum(axis, rng.below(2) == 0)?,
-        26 => a.try_mean(axis, true)?,
-        27 => a.try_max(axis, false)?,
-        28 => a.try_logsumexp(axis, true)?,
-        29 => a.try_softmax(axis)?,
-        30 => a.try_log_softmax(axis)?,
-        31 => a.try_permute(&(0..a.rank()).rev().collect::<Vec<_>>())?,
-        32 => a.try_slice(axis, 1..)?,
-        33 => a.try_slice_step(axis, None, None, -1)?,
-        34 => a.try_reshape(&[a.value().len()])?,
-        35 => Var::try_concat(&[a, b], axis)?,
-        36 => a.try_cumsum(axis)?,
-        37 => a.try_take(axis, labels)?,
-        38 => a.try_cross_entropy(labels)?,
-        _ => (a * some).try_broadcast_to(&[&[2][..], &a.shape()].concat())?,
+        5 => a.square() * 0.1,
+        6 => (a.square() + 1.0).sqrt(),
+        7 => a.clamp(-0.5, 1.0),
+        8 => a.try_add(b)?,
+        9 => a.try_sub(b)?,
+        10 | 11 => a.try_mul(b)?,
+        12 => a.try_div(b.square() + 1.0)?,
+        13 => a.gt(b.try_broadcast_to(&a.shape())?).try_select(a, b)?,
+        14 => checkpoint(&[a], move |x| (x[0] * some).sin() * x[0]),
+        _ => a * some,
     })
+}
+
+fn reduction<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
+    let (axis, keep) = (rng.below(a.rank().max(1)) as isize, rng.below(2) == 0);
+    Ok(match rng.below(18) {
+        0 => a.try_sum(axis, keep)?,
+        1 => a.try_mean(axis, keep)?,
+        2 => a.try_max(axis, keep)?,
+        3 => a.try_min(axis, keep)?,
+        4 => tame(a).try_prod(axis, keep)?,
+        5 => a.try_norm(2.0, axis, keep)?,
+        6 => a.try_var(0.0, axis, keep)?,
+        7 => a.try_logsumexp(axis, keep)?,
+        8 => a.try_softmax(axis)?,
+        9 => a.try_log_softmax(axis)?,
+        10 => a.try_standardize(axis, 0.1)?,
+        11 => a.try_layer_norm(0, &a.sin(), if b.shape() == a.shape() { &b } else { &a }, 0.1)?,
+        12 => a.try_cumsum(axis)?,
+        13 => tame(a).try_cumprod(axis)?,
+        14 => a.try_logcumsumexp(axis)?,
+        15 => a.try_matmul(b)?,
+        16 => a.try_matmul_t(b)?,
+        _ => a.try_matmul(b)? + 0.5,
+    })
+}
+
+fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>) -> Result<Var<'t, f64>> {
+    let axis = rng.below(a.rank().max(1)) as isize;
+    Ok(match rng.below(16) {
+        0 => a.try_permute(&(0..a.rank()).rev().collect::<Vec<_>>())?,
+        1 => a.try_slice(axis, 1..)?,
+        2 => a.try_slice_step(axis, None, None, -1)?,
+        3 => a.try_slice(axis, 1..)? - a.try_slice(axis, ..-1)?,
+        4 => a.try_reshape(&[a.value().len()])?,
+        5 => Var::try_concat(&[a, b], axis)?,
+        6 => Var::try_stack(&[a, b], axis)?,
+        7 => a.try_broadcast_to(&[&[2][..], &a.shape()].concat())? * 0.5,
+        8 => a.try_pad(&vec![[1, 1]; a.rank()], Pad::Constant(0.5))?,
+        9 => a.try_roll(1, axis)?,
+        10 => a.try_flip(axis)?,
+        11 => a.try_tril(0)?,
+        12 => a.try_take(axis, labels)?,
+        13 => a.try_take(axis, labels)?.try_scatter_add(axis, &Tensor::zeros(&[1]), b)?,
+        14 => a.try_gather(0, &Tensor::zeros(&vec![1; a.rank()]))?,
+        _ => a.try_cross_entropy(labels)?,
+    })
+}
+
+fn windows<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
+    let line = |x: Var<'t, f64>| x.try_reshape(&[1, 1, x.value().len()]);
+    let (image, kernel) = (line(a)?, line(b)?);
+    let kernel = kernel.try_slice(2, ..(b.value().len().min(5) as isize))?;
+    let settings = Conv { padding: [rng.below(2)], stride: [1 + rng.below(2)], ..Conv::default() };
+    match rng.below(5) {
+        0 => image.try_conv1d(kernel, None, settings),
+        1 => image.try_conv_transpose1d(kernel, None, settings, [0]),
+        2 => image.try_max_pool1d(Pool::of([2])),
+        3 => image.try_avg_pool1d(Pool::of([3])),
+        _ => a.try_unfold(0, 2, 1),
+    }
 }
 
 #[test]

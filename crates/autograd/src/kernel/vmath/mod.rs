@@ -75,7 +75,7 @@ elementary! {
     sin(x) = trig;
     /// Cosine of `x` radians, within 2 ulp for `|x| <= TRIG_LIMIT`; unspecified beyond, NaN at the infinities.
     cos(x) = trig;
-    /// `tanh x = (e^2x - 1) / (e^2x + 1)`, within 2 ulp, near zero too; keeps the sign of zero.
+    /// `tanh x = (e^2x - 1) / (e^2x + 1)`, within 3 ulp, near zero too; keeps the sign of zero.
     tanh(x) = exp;
     /// Hyperbolic sine, within 3 ulp, near zero too; keeps the sign of zero.
     sinh(x) = hyperbolic;
@@ -97,9 +97,9 @@ elementary! {
     atan2(y, x) = arc;
     /// `√(x² + y²)`, within 2 ulp, without overflow or underflow; infinite beside an infinity, even for NaN.
     hypot(x, y) = arc;
-    /// Logistic function `1 / (1 + e^-x)`, within 2 ulp, down to the subnormals on the far left.
+    /// Logistic function `1 / (1 + e^-x)`, within 4 ulp, down to the subnormals on the far left.
     sigmoid(x) = exp;
-    /// `ln(1 + e^x)`, within 2 ulp, down to the subnormals on the far left.
+    /// `ln(1 + e^x)`, within 3 ulp, down to the subnormals on the far left.
     softplus(x) = log;
     /// Error function `2/√π ∫₀ˣ e^-t² dt`, within 2 ulp; keeps the sign of zero.
     erf(x) = erf;
