@@ -99,7 +99,7 @@ fn extreme_numbers() {
 fn choices_and_their_operands() {
     let tape = Tape::<f64>::new();
     let x = tape.var([0.0, 4.0]);
-    let positive = x.value().is_gt(&Tensor::scalar(0.0));
+    let positive = x.value().is_gt(Tensor::scalar(0.0));
     let careless = positive.choose(&x.sqrt(), &x).sum().backward().wrt(x).to_vec();
     assert!(careless[0].is_nan() && careless[1] == 0.25);
     let inside = positive.choose(&x, &tape.constant(1.0));
