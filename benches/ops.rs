@@ -36,6 +36,26 @@ fn both_ways(group: &mut Group, name: &str, x: &[&Tensor<f32>], f: impl for<'t> 
     });
 }
 
+fn functions(group: &mut Group, x: &Tensor<f32>) {
+    let above_zero = Tensor::<f32>::rand(&[1000, 1000], &mut Rng::new(1));
+    let above_one = &above_zero + 1.0f32;
+    both_ways(group, "f: gelu", &[x], |x| x[0].gelu());
+    both_ways(group, "f: silu", &[x], |x| x[0].silu());
+    time(group, "f: exp2", || x.exp2());
+    time(group, "f: erfc", || x.erfc());
+    time(group, "f: erfinv", || above_zero.erfinv());
+    time(group, "f: asin", || above_zero.asin());
+    time(group, "f: sinh", || x.sinh());
+    time(group, "f: atan2", || x.atan2(&above_zero));
+    time(group, "f: hypot", || x.hypot(&above_zero));
+    time(group, "f: pow", || above_zero.pow(x));
+    time(group, "f: fmod", || x.fmod(&above_zero));
+    time(group, "f: lgamma", || above_one.lgamma());
+    time(group, "f: polygamma", || above_one.polygamma(1));
+    time(group, "f: i0e", || x.i0e());
+    time(group, "f: rand", || Tensor::<f32>::rand(&[1000, 1000], &mut Rng::new(2)));
+}
+
 fn reductions(group: &mut Group, x: &Tensor<f32>) {
     time(group, "sum", || x.sum());
     time(group, "sum columns", || x.sum_axes(0));
@@ -103,6 +123,7 @@ fn ops(c: &mut Criterion) {
     let x = Tensor::<f32>::randn(&[1000, 1000], &mut Rng::new(0));
     let mut group = c.benchmark_group("ops f32");
     group.sample_size(15).warm_up_time(Duration::from_millis(60)).measurement_time(Duration::from_millis(240));
+    functions(&mut group, &x);
     reductions(&mut group, &x);
     moves(&mut group, &x);
     windows(&mut group);

@@ -47,6 +47,24 @@ x, other, cube = torch.randn(1000, 1000), torch.randn(1000, 1000), torch.randn(1
 rows, mask = torch.arange(1000) * 7919 % 1000, other > 0
 places = (torch.arange(1000)[:, None] + torch.arange(1000)[None] * 7919) % 1000
 
+above_zero = torch.rand(1000, 1000)
+above_one = above_zero + 1
+both_ways("f: gelu", [x], F.gelu)
+both_ways("f: silu", [x], F.silu)
+timed("f: exp2", lambda: x.exp2())
+timed("f: erfc", lambda: x.erfc())
+timed("f: erfinv", lambda: above_zero.erfinv())
+timed("f: asin", lambda: above_zero.asin())
+timed("f: sinh", lambda: x.sinh())
+timed("f: atan2", lambda: x.atan2(above_zero))
+timed("f: hypot", lambda: x.hypot(above_zero))
+timed("f: pow", lambda: above_zero.pow(x))
+timed("f: fmod", lambda: x.fmod(above_zero))
+timed("f: lgamma", lambda: above_one.lgamma())
+timed("f: polygamma", lambda: torch.polygamma(1, above_one))
+timed("f: i0e", lambda: torch.special.i0e(x))
+timed("f: rand", lambda: torch.rand(1000, 1000))
+
 timed("sum", lambda: x.sum())
 timed("sum columns", lambda: x.sum(0))
 timed("sum rows", lambda: x.sum(1))
