@@ -6,6 +6,7 @@ mod numbers;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::gradients::Gradients;
+use crate::once::once;
 use crate::op::vjp::{Cotangents, vjp};
 use crate::op::{Op, Side};
 use crate::tape::{Attribution, Code, List, Stored, Structured};
@@ -124,15 +125,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// that.
     #[track_caller]
     pub(crate) fn grad_with(self, cotangent: Var<'t, T>, x: &[Var<'t, T>], partial: bool) -> Vec<Var<'t, T>> {
-        let marks = reaching(&self.tape.list(), self.id, x);
-        let mut bars = vec![None; self.id as usize + 1];
-        let source = Recorded { var: self, marks: &marks, partial, lines: self.tape.attribute() };
-        let mut kept: Vec<(u32, Var<T>)> = Vec::with_capacity(x.len());
-        sweep(&source, self.id, cotangent, &mut bars, |id, g| kept.push((id, *g)));
-        kept.reverse();
-        let found = |x: &Var<'t, T>| kept.binary_search_by_key(&x.id, |k| k.0).ok().map(|at| kept[at].1);
-        let zeros = |x: &Var<'t, T>| self.tape.constant(Tensor::zeros(&x.shape()));
-        x.iter().map(|x| found(x).unwrap_or_else(|| zeros(x))).collect()
+        recorded(self, cotangent, x, partial, Location::caller())
     }
 
     /// As [`backward`](Var::backward), into gradients made before: their memory is reused.
@@ -175,21 +168,47 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     fn reverse_into(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
         self.tape.note_read(self.id, Location::caller());
-        let mut bars = self.tape.take_cotangents();
-        let marks = x.map(|x| reaching(&self.tape.list(), self.id, x));
+        computed(self, seed, x, &mut out);
+        out
+    }
+}
+
+once! {
+    /// Sweeps over tensors, and puts the gradients into `out`.
+    fn computed<'t, T>(root: Var<'t, T>, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, out: &mut Gradients<T>) {
+        let mut bars = root.tape.take_cotangents();
+        let marks = x.map(|x| reaching(&root.tape.list(), root.id, x));
         let list = match &marks {
-            Some(marks) => self.tape.filled_for(self.id, &|id| marks[id as usize] != Mark::Skip),
-            None => self.tape.list(),
+            Some(marks) => root.tape.filled_for(root.id, &|id| marks[id as usize] != Mark::Skip),
+            None => root.tape.list(),
         };
         out.entries.clear();
         out.stamp = list.stamp;
         let source = Computed { list: &list, marks: marks.as_deref() };
-        bars.resize(bars.len().max(self.id as usize + 1), None);
-        sweep(&source, self.id, seed, &mut bars, |id, g| out.entries.push((id, g.clone())));
+        bars.resize(bars.len().max(root.id as usize + 1), None);
+        sweep(&source, root.id, seed, &mut bars, |id, g| out.entries.push((id, g.clone())));
         out.entries.reverse();
         drop(list);
-        self.tape.give_cotangents(bars);
-        out
+        root.tape.give_cotangents(bars);
+    }
+
+    /// Sweeps over variables; `line` is that of zeros for what `root` does not depend on.
+    fn recorded<'t, T>(
+        root: Var<'t, T>,
+        cotangent: Var<'t, T>,
+        x: &[Var<'t, T>],
+        partial: bool,
+        line: &'static Location<'static>,
+    ) -> Vec<Var<'t, T>> {
+        let marks = reaching(&root.tape.list(), root.id, x);
+        let mut bars = vec![None; root.id as usize + 1];
+        let source = Recorded { var: root, marks: &marks, partial, lines: root.tape.attribute() };
+        let mut kept: Vec<(u32, Var<T>)> = Vec::with_capacity(x.len());
+        sweep(&source, root.id, cotangent, &mut bars, |id, g| kept.push((id, *g)));
+        kept.reverse();
+        let found = |x: &Var<'t, T>| kept.binary_search_by_key(&x.id, |k| k.0).ok().map(|at| kept[at].1);
+        let zeros = |x: &Var<'t, T>| root.tape.constant_at(Tensor::zeros(&x.shape()), line);
+        x.iter().map(|x| found(x).unwrap_or_else(|| zeros(x))).collect()
     }
 }
 

@@ -49,6 +49,9 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// Not a number.
     fn is_nan(self) -> bool;
+    /// A function that is [compiled once](crate::once), at this type.
+    #[doc(hidden)]
+    fn once<F: crate::once::Once>() -> F::At<Self>;
 }
 
 /// The algebra of the derivative table: what a row may call. `f32`, `f64`, [`Var`](crate::Var) and the symbols that
@@ -167,7 +170,7 @@ pub trait Real: Copy {
 }
 
 macro_rules! float {
-    ($($t:ident)*) => { $(
+    ($($t:ident $at:ident)*) => { $(
         impl Real for $t {
             #[inline(always)] fn lit(self, c: f64) -> $t { c as $t }
             #[inline(always)] fn add(self, b: $t) -> $t { self + b }
@@ -236,10 +239,11 @@ macro_rules! float {
             #[inline(always)] fn f64(self) -> f64 { self as f64 }
             #[inline(always)] fn is_finite(self) -> bool { self.is_finite() }
             #[inline(always)] fn is_nan(self) -> bool { self.is_nan() }
+            #[inline(always)] fn once<F: crate::once::Once>() -> F::At<$t> { F::$at() }
         }
     )* };
 }
-float!(f32 f64);
+float!(f32 single f64 double);
 
 /// A [`Real`] with infix operators, so that a rule reads as mathematics: `-g * y / b`, `1.0 - y * y`.
 #[derive(Clone, Copy, Debug)]

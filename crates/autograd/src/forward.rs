@@ -6,6 +6,7 @@ use crate::backward::{Mark, reaching};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::gradients::Gradients;
+use crate::once::once;
 use crate::op::jvp::jvp;
 use crate::op::{Op, Side};
 use crate::tape::{Code, List};
@@ -34,8 +35,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The Jacobian-vector product, or an error.
     pub fn try_jvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
         self.check_computed("jvp")?;
-        let tangent = push("jvp", self, directions, Var::value)?;
-        Ok(tangent.unwrap_or_else(|| Tensor::zeros(&self.shape())))
+        computed(self, directions)
     }
 
     /// The Jacobian-vector product, recorded: it can be differentiated again, forwards or backwards.
@@ -44,8 +44,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`jvp`](Var::jvp).
     #[track_caller]
     pub fn jvp_recorded(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Var<'t, T> {
-        let tangent = or_panic(push("jvp", self, directions, |x| x));
-        tangent.unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape())))
+        or_panic(recorded("jvp", self, directions)).unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape())))
     }
 
     /// The product of the Hessian, the second derivatives of this number, with the directions: how its gradient moves
@@ -77,7 +76,7 @@ impl<'t, T: Float> Var<'t, T> {
         let seed = self.unit_seed("hvp")?;
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
-        let products = push("hvp", self, &recorded, |x| x).map(|slope| {
+        let products = self::recorded("hvp", self, &recorded).map(|slope| {
             let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
             let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
             let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
@@ -85,6 +84,22 @@ impl<'t, T: Float> Var<'t, T> {
         });
         self.tape.rewind(before);
         products
+    }
+}
+
+once! {
+    /// The tangent of `root`, as a tensor.
+    fn computed<'t, T>(root: Var<'t, T>, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
+        Ok(push("jvp", root, directions, Var::value)?.unwrap_or_else(|| Tensor::zeros(&root.shape())))
+    }
+
+    /// The tangent of `root`, as a variable; `None` if it depends on none of the directions.
+    fn recorded<'t, T>(
+        op: &'static str,
+        root: Var<'t, T>,
+        directions: &[(Var<'t, T>, Var<'t, T>)],
+    ) -> Result<Option<Var<'t, T>>> {
+        push(op, root, directions, |x| x)
     }
 }
 

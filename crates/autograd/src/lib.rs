@@ -34,6 +34,7 @@ mod forward;
 mod gradients;
 mod kernel;
 mod methods;
+mod once;
 pub mod op;
 mod operators;
 mod profile;
@@ -65,6 +66,12 @@ pub use tensor::view::Span;
 pub use tensor::{Axes, AxisSet, Nested, Shape, Strides, Tensor};
 pub use value::Value;
 pub use var::Var;
+
+/// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::once::Once;
+}
 
 /// What most programs need: `use autograd::prelude::*`.
 pub mod prelude {

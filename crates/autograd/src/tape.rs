@@ -8,8 +8,9 @@ mod list;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::once::once;
 use crate::op::rule::DynRule;
-use crate::op::{Binary, Op, Unary, number};
+use crate::op::{Binary, Op, Unary, number, shape};
 use crate::tensor::Tensor;
 use crate::var::Var;
 use keep::Recent;
@@ -56,7 +57,7 @@ impl<T: Float> Default for Tape<T> {
 impl<T: Float> Tape<T> {
     /// An empty tape.
     pub fn new() -> Self {
-        Tape { list: RefCell::new(List::new()), reads: RefCell::new(None) }
+        empty()
     }
 
     /// An empty tape on which nothing is computed: an operation is noted with the shape of its result. What a
@@ -121,6 +122,11 @@ impl<T: Float> Tape<T> {
         self.leaf(Code::Const, value.into())
     }
 
+    /// A constant that another line than the caller's is responsible for.
+    pub(crate) fn constant_at(&self, value: Tensor<T>, line: &'static Location<'static>) -> Var<'_, T> {
+        Var { tape: self, id: leaf(self, Code::Const, value, line) }
+    }
+
     /// The variable for a key: created with the value at the first call, found again at later ones until the tape is
     /// cleared. So that a parameter used twice in a network is one variable.
     #[track_caller]
@@ -136,17 +142,12 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf_for(&self, key: u64, code: Code, value: &Tensor<T>) -> Var<'_, T> {
-        if let Some(var) = self.find(key) {
-            return var;
-        }
-        let var = self.leaf(code, value.clone());
-        self.list.borrow_mut().keyed.insert(key, var.id);
-        var
+        Var { tape: self, id: keyed(self, key, code, value, Location::caller()) }
     }
 
     /// The variable or constant for a key, if this recording has used it.
     pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
-        self.list.borrow().keyed.get(&key).map(|&id| Var { tape: self, id })
+        find(self, key).map(|id| Var { tape: self, id })
     }
 
     /// The variable at a place in the order of recording, as [`Var::id`] gives it.
@@ -197,7 +198,7 @@ impl<T: Float> Tape<T> {
 
     /// Forgets all nodes and keeps the memory for the next recording.
     pub fn clear(&mut self) {
-        self.list.get_mut().clear();
+        clear(self);
     }
 
     /// Every variable recorded so far, in order.
@@ -207,8 +208,7 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&self, code: Code, value: Tensor<T>) -> Var<'_, T> {
-        let id = self.list.borrow_mut().push(code, code == Code::Leaf, [0; 2], value, Location::caller());
-        Var { tape: self, id }
+        Var { tape: self, id: leaf(self, code, value, Location::caller()) }
     }
 
     /// From here on, which values are asked for is kept.
@@ -220,12 +220,8 @@ impl<T: Float> Tape<T> {
     #[inline]
     #[track_caller]
     pub(crate) fn note_read(&self, id: u32, line: &'static Location<'static>) {
-        let list = self.list();
-        let given = || matches!(list.node(id).0, Code::Leaf | Code::Const);
-        assert!(!list.sketch || given(), "Var #{id} ({}) has no value: a sketch computes nothing", list.op(id).name());
-        if let Some(reads) = &mut *self.reads.borrow_mut() {
-            reads.push((id, line));
-        }
+        let readable = note_read(self, id, line);
+        assert!(readable, "Var #{id} ({}) has no value: a sketch computes nothing", self.list().op(id).name());
     }
 
     /// The first value that was asked for, since the watch began, of something that depends on one of `x`.
@@ -264,41 +260,24 @@ impl<T: Float> Tape<T> {
     /// Records a row of the table at `x`.
     #[inline]
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
-        let mut list = self.list.borrow_mut();
-        let input = &list.nodes[x as usize];
-        let (code, active, inputs) = (Code::Unary(op), input.active, [x, x]);
-        match input.number() {
-            Some(at) => list.push_number(code, active, inputs, number::unary(op, at), line),
-            None => {
-                list.fill(x);
-                let x = list.value(x);
-                let value = if list.sketch { list.unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
-                list.push(code, active, inputs, value, line)
-            }
-        }
+        unary(self, op, x, line)
     }
 
     /// Records a row of the table at `a` and `b`.
     #[inline]
     pub(crate) fn binary(&self, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
-        let mut list = self.list.borrow_mut();
-        let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
-        let (code, active) = (Code::Binary(op), (p.active || q.active) && op.is_differentiable());
-        match (p.number(), q.number()) {
-            (Some(p), Some(q)) => Ok(list.push_number(code, active, [a, b], number::binary(op, p, q), line)),
-            _ => list.push_binary(op, active, [a, b], line),
-        }
+        binary(self, op, a, b, line)
     }
 
     /// Records a constant number.
     #[inline]
     pub(crate) fn number(&self, c: T, line: &'static Location<'static>) -> u32 {
-        self.list.borrow_mut().push_number(Code::Const, false, [0; 2], c, line)
+        constant(self, c, line)
     }
 
     /// Records an op with data of its own.
     pub(crate) fn structured(&self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
-        self.list.borrow_mut().push_structured(op, inputs, value, line)
+        structured(self, op, inputs, value, line)
     }
 
     /// Keeps a user's rule and gives its number.
@@ -329,6 +308,99 @@ impl<T: Float> Tape<T> {
 
     pub(crate) fn give_cotangents(&self, cotangents: Vec<Option<Tensor<T>>>) {
         self.list.borrow_mut().cotangents = cotangents;
+    }
+}
+
+once! {
+    fn empty<T>() -> Tape<T> {
+        Tape { list: RefCell::new(List::new()), reads: RefCell::new(None) }
+    }
+
+    fn clear<T>(tape: &mut Tape<T>) {
+        tape.list.get_mut().clear();
+    }
+
+    fn leaf<T>(tape: &Tape<T>, code: Code, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
+        tape.list.borrow_mut().push(code, code == Code::Leaf, [0; 2], value, line)
+    }
+
+    fn find<T>(tape: &Tape<T>, key: u64) -> Option<u32> {
+        tape.list.borrow().keyed.get(&key).copied()
+    }
+
+    fn keyed<T>(tape: &Tape<T>, key: u64, code: Code, value: &Tensor<T>, line: &'static Location<'static>) -> u32 {
+        find(tape, key).unwrap_or_else(|| {
+            let id = leaf(tape, code, value.clone(), line);
+            tape.list.borrow_mut().keyed.insert(key, id);
+            id
+        })
+    }
+
+    fn note_read<T>(tape: &Tape<T>, id: u32, line: &'static Location<'static>) -> bool {
+        let list = tape.list();
+        let readable = !list.sketch || matches!(list.node(id).0, Code::Leaf | Code::Const);
+        if let Some(reads) = tape.reads.borrow_mut().as_mut().filter(|_| readable) {
+            reads.push((id, line));
+        }
+        readable
+    }
+
+    fn unary<T>(tape: &Tape<T>, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
+        let mut list = tape.list.borrow_mut();
+        let input = &list.nodes[x as usize];
+        let (code, active, inputs) = (Code::Unary(op), input.active, [x, x]);
+        match input.number() {
+            Some(at) => list.push_number(code, active, inputs, number::unary(op, at), line),
+            None => {
+                list.fill(x);
+                let x = list.value(x);
+                let value = if list.sketch { list.unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
+                list.push(code, active, inputs, value, line)
+            }
+        }
+    }
+
+    fn binary<T>(tape: &Tape<T>, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
+        let mut list = tape.list.borrow_mut();
+        let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
+        let (code, active) = (Code::Binary(op), (p.active || q.active) && op.is_differentiable());
+        match (p.number(), q.number()) {
+            (Some(p), Some(q)) => Ok(list.push_number(code, active, [a, b], number::binary(op, p, q), line)),
+            _ => list.push_binary(op, active, [a, b], line),
+        }
+    }
+
+    fn constant<T>(tape: &Tape<T>, c: T, line: &'static Location<'static>) -> u32 {
+        tape.list.borrow_mut().push_number(Code::Const, false, [0; 2], c, line)
+    }
+
+    fn structured<T>(
+        tape: &Tape<T>,
+        op: Op,
+        inputs: Inputs,
+        value: Tensor<T>,
+        line: &'static Location<'static>,
+    ) -> u32 {
+        tape.list.borrow_mut().push_structured(op, inputs, value, line)
+    }
+
+    /// Records an op at these inputs, or says what is wrong with them.
+    pub(crate) fn record<'t, T>(op: Op, x: &[&Var<'t, T>], line: &'static Location<'static>) -> Result<Var<'t, T>> {
+        let Some(&&Var { tape, .. }) = x.first() else {
+            return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
+        };
+        same_tape(op.name(), x)?;
+        let value = {
+            let list = tape.filled(x.iter().map(|v| v.id));
+            let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
+            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
+        };
+        Ok(Var { tape, id: structured(tape, op, x.iter().map(|v| v.id).collect(), value, line) })
+    }
+
+    /// The value of a node, in memory again if it was let go.
+    pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
+        Tensor::clone(&tape.filled([id]).value(id))
     }
 }
 

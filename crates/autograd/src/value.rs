@@ -5,6 +5,7 @@
 
 use crate::error::{Result, or_panic};
 use crate::float::Float;
+use crate::once::once;
 use crate::op::rule::DynRule;
 use crate::op::vjp::Cotangents;
 use crate::op::{Binary, Fold, Op, Side, Unary, eval, shape};
@@ -215,14 +216,37 @@ pub trait Value<T: Float>: Clone {
     }
 }
 
+once! {
+    fn compute<T>(op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        let shape = match x {
+            [a] => shape::infer(op, &[a.shape()])?,
+            [a, b] => shape::infer(op, &[a.shape(), b.shape()])?,
+            _ => shape::infer(op, &x.iter().map(|t| t.shape()).collect::<SmallVec<[_; 8]>>())?,
+        };
+        Ok(eval::eval(op, x, &shape))
+    }
+
+    fn contribute_unary<T>(slot: &mut Option<Tensor<T>>, op: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) {
+        match slot.as_mut().and_then(Tensor::unique_mut) {
+            Some(sum) => eval::add_unary_rule(op, [x, y, g], sum),
+            None => Tensor::contribute(slot, eval::unary_rule(op, x, y, g)),
+        }
+    }
+
+    fn contribute_binary<T>(slot: &mut Option<Tensor<T>>, op: Binary, side: Side, operands: [&Tensor<T>; 4]) {
+        let [a, b, y, _] = operands;
+        let like = if side == Side::A { a } else { b };
+        let fits = y.is_like(like) && !op.passes_cotangent(side);
+        match slot.as_mut().filter(|_| fits).and_then(Tensor::unique_mut) {
+            Some(sum) => eval::add_binary_rule(op, side, operands, sum),
+            None => Tensor::contribute(slot, eval::binary_rule(op, side, operands).narrow(like)),
+        }
+    }
+}
+
 impl<T: Float> Value<T> for Tensor<T> {
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
-        let shape = match x {
-            [a] => shape::infer(&op, &[a.shape()])?,
-            [a, b] => shape::infer(&op, &[a.shape(), b.shape()])?,
-            _ => shape::infer(&op, &x.iter().map(|t| t.shape()).collect::<SmallVec<[_; 8]>>())?,
-        };
-        Ok(eval::eval(&op, x, &shape))
+        compute(&op, x)
     }
 
     fn shape(&self) -> Shape {
@@ -249,19 +273,11 @@ impl<T: Float> Value<T> for Tensor<T> {
     }
 
     fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
-        match slot.as_mut().and_then(Tensor::unique_mut) {
-            Some(sum) => eval::add_unary_rule(op, [x, y, g], sum),
-            None => Self::contribute(slot, Self::unary_rule(op, x, y, g)),
-        }
+        contribute_unary(slot, op, x, y, g);
     }
 
-    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) {
-        let like = if side == Side::A { a } else { b };
-        let fits = y.is_like(like) && !op.passes_cotangent(side);
-        match slot.as_mut().filter(|_| fits).and_then(Tensor::unique_mut) {
-            Some(sum) => eval::add_binary_rule(op, side, [a, b, y, g], sum),
-            None => Self::contribute(slot, Self::binary_rule(op, side, a, b, y, g).narrow(like)),
-        }
+    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, operands: [&Self; 4]) {
+        contribute_binary(slot, op, side, operands);
     }
 
     #[inline]

@@ -4,8 +4,8 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Real, for_real};
 use crate::op::rule::{DynRule, Rule, Written};
 use crate::op::vjp::Cotangents;
-use crate::op::{Binary, Op, Side, Unary, shape};
-use crate::tape::{Tape, same_tape};
+use crate::op::{Binary, Op, Side, Unary};
+use crate::tape::{Tape, peek, record, same_tape};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::SmallVec;
@@ -38,7 +38,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The value, for what does not depend on it: printing, and recording.
     pub(crate) fn peek(self) -> Tensor<T> {
-        Tensor::clone(&self.tape.filled([self.id]).value(self.id))
+        peek(self.tape, self.id)
     }
 
     /// The value as a number.
@@ -131,17 +131,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
             (Op::Binary(f), [a, b]) => return Self::try_binary(*f, a, b),
             _ => (),
         }
-        let Some(&&Var { tape, .. }) = x.first() else {
-            return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
-        };
-        same_tape(op.name(), x)?;
-        let value = {
-            let list = tape.filled(x.iter().map(|v| v.id));
-            let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
-            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
-        };
-        let id = tape.structured(op, x.iter().map(|v| v.id).collect(), value, Location::caller());
-        Ok(Var { tape, id })
+        record(op, x, Location::caller())
     }
 
     #[track_caller]

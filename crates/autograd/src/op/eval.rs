@@ -6,23 +6,26 @@ use super::{Binary, Fold, Op, Side, Unary, number, scan, windows};
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce, rows};
+use crate::once::once;
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
-/// The value of `op` at `x`, of the shape that the shape rule gave.
-pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
-    if shape.contains(&0) {
-        // Beside an empty axis the others may be larger than any loop could walk.
-        return Tensor::build(shape, |_| ());
-    }
-    match op {
-        // A number needs no memory, which `build` would have to find out.
-        Op::Unary(u) => unary(*u, x[0]),
-        Op::Binary(b) => binary(*b, x[0], x[1], shape),
-        Op::Linalg(factor) => factor.eval(x, shape),
-        op => view(op, x).unwrap_or_else(|| Tensor::build(shape, |out| eval_into(op, x, shape, out))),
+once! {
+    /// The value of `op` at `x`, of the shape that the shape rule gave.
+    pub(crate) fn eval<T>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
+        if shape.contains(&0) {
+            // Beside an empty axis the others may be larger than any loop could walk.
+            return Tensor::build(shape, |_| ());
+        }
+        match op {
+            // A number needs no memory, which `build` would have to find out.
+            Op::Unary(u) => unary(*u, x[0]),
+            Op::Binary(b) => binary(*b, x[0], x[1], shape),
+            Op::Linalg(factor) => factor.eval(x, shape),
+            op => view(op, x).unwrap_or_else(|| Tensor::build(shape, |out| eval_into(op, x, shape, out))),
+        }
     }
 }
 
@@ -38,60 +41,62 @@ pub(crate) fn view<T: Float>(op: &Op, x: &[&Tensor<T>]) -> Option<Tensor<T>> {
     })
 }
 
-/// Writes the value of `op`, not empty, over what `out` holds, in row-major order.
-pub(crate) fn eval_into<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
-    match op {
-        Op::Leaf | Op::Const | Op::StopGradient => x[0].copy_into(out),
-        Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => {
-            view(op, x).expect("a view").copy_into(out);
-        }
-        Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| unary_block(*u, x, out)),
-        Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| binary_map(*f, a, b, out)),
-        Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
-        Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
-        Op::Linalg(_) => eval(op, x, shape).copy_into(out),
-        super::rows::functions!() => super::rows::eval(op, x, out),
-        super::layer_norm::functions!() => super::layer_norm::eval(op, x, out),
-        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
-        Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
-        Op::Place { spans, .. } => {
-            out.fill(T::zero());
-            place(x[0], spans, shape, out);
-        }
-        Op::Concat { axis } => {
-            let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
-            for part in x {
-                spans[*axis].len = part.shape()[*axis];
-                place(part, &spans, shape, out);
-                spans[*axis].start += spans[*axis].len;
+once! {
+    /// Writes the value of `op`, not empty, over what `out` holds, in row-major order.
+    pub(crate) fn eval_into<T>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
+        match op {
+            Op::Leaf | Op::Const | Op::StopGradient => x[0].copy_into(out),
+            Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => {
+                view(op, x).expect("a view").copy_into(out);
             }
+            Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| unary_block(*u, x, out)),
+            Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| binary_map(*f, a, b, out)),
+            Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
+            Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
+            Op::Linalg(_) => eval(op, x, shape).copy_into(out),
+            super::rows::functions!() => super::rows::eval(op, x, out),
+            super::layer_norm::functions!() => super::layer_norm::eval(op, x, out),
+            Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
+            Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
+            Op::Place { spans, .. } => {
+                out.fill(T::zero());
+                place(x[0], spans, shape, out);
+            }
+            Op::Concat { axis } => {
+                let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                for part in x {
+                    spans[*axis].len = part.shape()[*axis];
+                    place(part, &spans, shape, out);
+                    spans[*axis].start += spans[*axis].len;
+                }
+            }
+            Op::Take { axis, index } => {
+                let dims = around(x[0].shape(), *axis);
+                index::take(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
+            }
+            Op::TakeAdd { axis, index, .. } => {
+                out.fill(T::zero());
+                index::take_add(flat(&x[0].contiguous()), around(shape, *axis), flat(&index.contiguous()), out);
+            }
+            Op::Gather { axis, index } => {
+                let [_, size, inner] = around(x[0].shape(), *axis);
+                let dims = [size, index.shape()[*axis], inner];
+                index::gather(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
+            }
+            Op::GatherAdd { axis, index, size } => {
+                let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
+                out.fill(T::zero());
+                index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
+            }
+            Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } | Op::Pick { .. } | Op::PickAdd { .. } => {
+                windows::eval(op, [x[0], x[1]], shape, out)
+            }
+            Op::Map { axis, map } => {
+                let dims = around(x[0].shape(), *axis);
+                pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
+            }
+            Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
         }
-        Op::Take { axis, index } => {
-            let dims = around(x[0].shape(), *axis);
-            index::take(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
-        }
-        Op::TakeAdd { axis, index, .. } => {
-            out.fill(T::zero());
-            index::take_add(flat(&x[0].contiguous()), around(shape, *axis), flat(&index.contiguous()), out);
-        }
-        Op::Gather { axis, index } => {
-            let [_, size, inner] = around(x[0].shape(), *axis);
-            let dims = [size, index.shape()[*axis], inner];
-            index::gather(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out)
-        }
-        Op::GatherAdd { axis, index, size } => {
-            let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
-            out.fill(T::zero());
-            index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
-        }
-        Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } | Op::Pick { .. } | Op::PickAdd { .. } => {
-            windows::eval(op, [x[0], x[1]], shape, out)
-        }
-        Op::Map { axis, map } => {
-            let dims = around(x[0].shape(), *axis);
-            pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
-        }
-        Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
     }
 }
 
@@ -107,36 +112,41 @@ pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 
 // ---- elementwise ----
 
-/// `f(x)`.
-#[inline]
-pub(crate) fn unary<T: Float>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
-    match x.as_scalar() {
-        Some(x) => Tensor::scalar(number::unary(u, x)),
-        None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| unary_block(u, x, out))),
+once! {
+    /// `f(x)`.
+    pub(crate) fn unary<T>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
+        match x.as_scalar() {
+            Some(x) => Tensor::scalar(number::unary(u, x)),
+            None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| unary_block(u, x, out))),
+        }
     }
 }
 
-/// `f(x)` of a block.
-#[inline]
-pub(crate) fn unary_block<T: Float>(u: Unary, x: &[T], out: &mut [T]) {
-    unary_map(u, x, out);
-    far_angles(u, x, |i| out[i] = number::exact(u, x[i]));
-}
-
-/// The cotangent of `x`, in one pass: no temporary is made.
-#[inline]
-pub(crate) fn unary_rule<T: Float>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
-    match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
-        (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
-        _ => Tensor::build(x.shape(), |out| {
-            zip(x.shape(), unary_operands(u, [x, y, g]), out, &|x, out| unary_rule_block(u, x, out));
-        }),
+once! {
+    /// `f(x)` of a block.
+    pub(crate) fn unary_block<T>(u: Unary, x: &[T], out: &mut [T]) {
+        unary_map(u, x, out);
+        far_angles(u, x, |i| out[i] = number::exact(u, x[i]));
     }
 }
 
-/// Adds the cotangent of `x` to the contributions before, block by block.
-pub(crate) fn add_unary_rule<T: Float>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
-    zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|x, out| unary_rule_block(u, x, out));
+once! {
+    /// The cotangent of `x`, in one pass: no temporary is made.
+    pub(crate) fn unary_rule<T>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
+        match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
+            (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
+            _ => Tensor::build(x.shape(), |out| {
+                zip(x.shape(), unary_operands(u, [x, y, g]), out, &|x, out| unary_rule_block(u, x, out));
+            }),
+        }
+    }
+}
+
+once! {
+    /// Adds the cotangent of `x` to the contributions before, block by block.
+    pub(crate) fn add_unary_rule<T>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
+        zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|x, out| unary_rule_block(u, x, out));
+    }
 }
 
 /// What a rule reads. An operand that it does not read may have been let go: the cotangent stands there in its place.
@@ -164,34 +174,39 @@ fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
     }
 }
 
-/// `f(a, b)`, broadcast.
-#[inline]
-pub(crate) fn binary<T: Float>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
-    match (a.as_scalar(), b.as_scalar()) {
-        (Some(a), Some(b)) => Tensor::scalar(number::binary(f, a, b)),
-        _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out))),
+once! {
+    /// `f(a, b)`, broadcast.
+    pub(crate) fn binary<T>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
+        match (a.as_scalar(), b.as_scalar()) {
+            (Some(a), Some(b)) => Tensor::scalar(number::binary(f, a, b)),
+            _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out))),
+        }
     }
 }
 
-/// The cotangent of one operand before broadcasting is undone: of the shape of `y`.
-#[inline]
-pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> Tensor<T> {
-    if f.passes_cotangent(side) {
-        return if g.is_like(y) { g.clone() } else { g.broadcast_view(y.shape()) };
-    }
-    match (a.as_scalar(), b.as_scalar(), g.as_scalar(), y.as_scalar()) {
-        (Some(a), Some(b), Some(g), Some(y)) => Tensor::scalar(number::binary_rule(f, side, a, b, y, g)),
-        _ => Tensor::build(y.shape(), |out| {
-            let operands = binary_operands(f, side, [a, b, y, g]);
-            zip(y.shape(), operands, out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
-        }),
+once! {
+    /// The cotangent of one operand before broadcasting is undone: of the shape of `y`.
+    pub(crate) fn binary_rule<T>(f: Binary, side: Side, operands: [&Tensor<T>; 4]) -> Tensor<T> {
+        let [a, b, y, g] = operands;
+        if f.passes_cotangent(side) {
+            return if g.is_like(y) { g.clone() } else { g.broadcast_view(y.shape()) };
+        }
+        match (a.as_scalar(), b.as_scalar(), g.as_scalar(), y.as_scalar()) {
+            (Some(a), Some(b), Some(g), Some(y)) => Tensor::scalar(number::binary_rule(f, side, a, b, y, g)),
+            _ => Tensor::build(y.shape(), |out| {
+                let operands = binary_operands(f, side, [a, b, y, g]);
+                zip(y.shape(), operands, out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+            }),
+        }
     }
 }
 
-/// Adds the cotangent of an operand of the shape of `y` to the contributions before, block by block.
-pub(crate) fn add_binary_rule<T: Float>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
-    let (shape, operands) = (operands[2].shape(), binary_operands(f, side, operands));
-    zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+once! {
+    /// Adds the cotangent of an operand of the shape of `y` to the contributions before, block by block.
+    pub(crate) fn add_binary_rule<T>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
+        let (shape, operands) = (operands[2].shape(), binary_operands(f, side, operands));
+        zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+    }
 }
 
 fn binary_operands<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> [&Tensor<T>; 4] {
@@ -199,27 +214,31 @@ fn binary_operands<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4
     [read(reads, 1, a, g), read(reads, 2, b, g), read(reads, OUTPUT, y, g), g]
 }
 
-/// `mask ? a : b` of a block.
-pub(crate) fn select_block<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
-    for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
-        *o = Real::select(c, a, b);
+once! {
+    /// `mask ? a : b` of a block.
+    pub(crate) fn select_block<T>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
+        for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
+            *o = Real::select(c, a, b);
+        }
     }
 }
 
-/// `acc += x`, in place where nobody else holds the memory.
-pub(crate) fn accumulate<T: Float>(acc: &mut Tensor<T>, x: Tensor<T>) {
-    if let (Some(a), Some(b)) = (acc.as_scalar(), x.as_scalar()) {
-        *acc = Tensor::scalar(a + b);
-        return;
-    }
-    let shape = Shape::from(acc.shape());
-    if let Some(acc) = acc.unique_mut() {
-        return add_assign(&shape, acc, &x);
-    }
-    let shared = std::mem::replace(acc, x);
-    match acc.unique_mut() {
-        Some(acc) => add_assign(&shape, acc, &shared),
-        None => *acc = binary(Binary::Add, &shared, acc, &shape),
+once! {
+    /// `acc += x`, in place where nobody else holds the memory.
+    pub(crate) fn accumulate<T>(acc: &mut Tensor<T>, x: Tensor<T>) {
+        if let (Some(a), Some(b)) = (acc.as_scalar(), x.as_scalar()) {
+            *acc = Tensor::scalar(a + b);
+            return;
+        }
+        let shape = Shape::from(acc.shape());
+        if let Some(acc) = acc.unique_mut() {
+            return add_assign(&shape, acc, &x);
+        }
+        let shared = std::mem::replace(acc, x);
+        match acc.unique_mut() {
+            Some(acc) => add_assign(&shape, acc, &shared),
+            None => *acc = binary(Binary::Add, &shared, acc, &shape),
+        }
     }
 }
 
@@ -347,29 +366,33 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
 
 // ---- matrix products ----
 
-/// `out = a·b`, or `keep · out + a·b`
-pub(crate) fn matmul_onto<T: Float>(
-    x: [&Tensor<T>; 2],
-    transposed: [bool; 2],
-    shape: &[usize],
-    keep: Option<T>,
-    out: &mut [T],
-) {
-    matmul(x, transposed, shape, out, keep, None);
+once! {
+    /// `out = a·b`, or `keep · out + a·b`
+    pub(crate) fn matmul_onto<T>(
+        x: [&Tensor<T>; 2],
+        transposed: [bool; 2],
+        shape: &[usize],
+        keep: Option<T>,
+        out: &mut [T],
+    ) {
+        matmul(x, transposed, shape, out, keep, None);
+    }
 }
 
-/// The same with runs of the result going through `then`, each with the same part of `others`, arrays of the same size,
-/// while they are in the cache.
-pub(crate) fn matmul_alongside<T: Float>(
-    x: [&Tensor<T>; 2],
-    transposed: [bool; 2],
-    shape: &[usize],
-    keep: Option<T>,
-    out: &mut [T],
-    others: &mut [&mut [T]],
-    then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
-) {
-    gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, keep, Some(then)));
+once! {
+    /// The same with runs of the result going through `then`, each with the same part of `others`, arrays of the same size,
+    /// while they are in the cache.
+    pub(crate) fn matmul_alongside<T>(
+        x: [&Tensor<T>; 2],
+        transposed: [bool; 2],
+        shape: &[usize],
+        keep: Option<T>,
+        out: &mut [T],
+        others: &mut [&mut [T]],
+        then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
+    ) {
+        gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, keep, Some(then)));
+    }
 }
 
 fn matmul<T: Float>(

@@ -18,6 +18,7 @@ mod simplify;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
+use crate::once::once;
 use crate::op::Op;
 use crate::op::rule::DynRule;
 use crate::tape::Tape;
@@ -144,6 +145,10 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     /// # Errors
     /// As [`Program::try_new`]; and if a state changes its shape, or an index tensor is one that no op reads.
     pub fn compile(self) -> Result<Program<T>> {
+        compiled(self)
+    }
+
+    fn compile_here(self) -> Result<Program<T>> {
         const OP: &str = "program";
         let given: Vec<Var<'t, T>> = self.inputs.iter().copied().chain(self.state.iter().map(|s| s.0)).collect();
         let wanted: Vec<Var<'t, T>> = self.outputs.iter().copied().chain(self.state.iter().map(|s| s.1)).collect();
@@ -184,6 +189,12 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
             let hint = format!("no op that the outputs need reads index tensor {k}: give the one it was recorded with");
             Err(Error::Argument { op: OP, hint })
         })
+    }
+}
+
+once! {
+    fn compiled<'a, 't, T>(draft: Draft<'a, 't, T>) -> Result<Program<T>> {
+        draft.compile_here()
     }
 }
 

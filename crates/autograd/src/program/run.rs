@@ -6,6 +6,7 @@ use super::map::Operand;
 use super::plan::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::once::once;
 use crate::op::{eval, shape};
 use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;
@@ -93,9 +94,7 @@ impl<T: Float> Program<T> {
     /// # Errors
     /// As [`run`](Program::run); and if an index is out of range or of another shape than the recorded one.
     pub fn run_with(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
-        self.ready(inputs, indices)?;
-        let done = (0..self.plan.steps.len()).try_for_each(|k| self.step(k));
-        self.finish(inputs.len(), done)?;
+        run(self, inputs, indices)?;
         Ok(&self.outputs)
     }
 
@@ -278,6 +277,14 @@ impl<T: Float> Program<T> {
         }
         step.dead.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
         Ok(())
+    }
+}
+
+once! {
+    fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
+        program.ready(inputs, indices)?;
+        let done = (0..program.plan.steps.len()).try_for_each(|k| program.step(k));
+        program.finish(inputs.len(), done)
     }
 }
 
