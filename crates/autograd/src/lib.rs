@@ -70,7 +70,7 @@ pub use var::Var;
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::once::Once;
+    pub use crate::once::{Once, once};
 }
 
 /// What most programs need: `use autograd::prelude::*`.

@@ -19,7 +19,7 @@ pub trait Once {
 /// closures are `&dyn Fn`.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! once {
+macro_rules! __once {
     ($(
         $(#[$meta:meta])*
         $vis:vis fn $name:ident<$($life:lifetime,)* $T:ident>($($arg:ident: $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block
@@ -56,4 +56,4 @@ macro_rules! once {
         }
     )* };
 }
-pub(crate) use once;
+pub use __once as once;

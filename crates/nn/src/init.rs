@@ -1,6 +1,7 @@
 //! How weights begin: distributions whose spread is fitted to a layer's size, so that signals neither die out nor blow up
 //! on their way through many layers.
 
+use crate::once;
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Tensor};
 
@@ -237,47 +238,49 @@ fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
     }
 }
 
-/// Normal columns in which some elements, chosen at random, are 0.
-#[track_caller]
-fn sparse<T: Float>(shape: &[usize], sparsity: f64, std: f64, rng: &mut Rng) -> Tensor<T> {
-    let &[rows, columns] = shape else { panic!("Init::Sparse: a matrix has two axes, not shape {shape:?}") };
-    assert!((0.0..=1.0).contains(&sparsity), "Init::Sparse: the part that is 0 must be in [0, 1], not {sparsity}");
-    let mut matrix: Tensor<T> = Init::Normal { mean: 0.0, std }.tensor(shape, rng);
-    let (zeros, mut order) = ((sparsity * rows as f64).ceil() as usize, (0..rows).collect::<Vec<_>>());
-    for column in 0..columns {
-        rng.shuffle(&mut order);
-        order[..zeros].iter().for_each(|row| matrix.make_mut()[row * columns + column] = T::zero());
+once! {
+    /// Normal columns in which some elements, chosen at random, are 0.
+    fn sparse<T>(shape: &[usize], sparsity: f64, std: f64, rng: &mut Rng) -> Tensor<T> {
+        let &[rows, columns] = shape else { panic!("Init::Sparse: a matrix has two axes, not shape {shape:?}") };
+        assert!((0.0..=1.0).contains(&sparsity), "Init::Sparse: the part that is 0 must be in [0, 1], not {sparsity}");
+        let mut matrix: Tensor<T> = Init::Normal { mean: 0.0, std }.tensor(shape, rng);
+        let (zeros, mut order) = ((sparsity * rows as f64).ceil() as usize, (0..rows).collect::<Vec<_>>());
+        for column in 0..columns {
+            rng.shuffle(&mut order);
+            order[..zeros].iter().for_each(|row| matrix.make_mut()[row * columns + column] = T::zero());
+        }
+        matrix
     }
-    matrix
 }
 
-/// Gaussian vectors made orthogonal one after the other, which is uniform over all such matrices.
-#[track_caller]
-fn orthogonal<T: Float>(shape: &[usize], gain: f64, rng: &mut Rng) -> Tensor<T> {
-    let [rows, rest @ ..] = shape else {
-        panic!("Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}")
-    };
-    assert!(!rest.is_empty(), "Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}");
-    let columns: usize = rest.iter().product();
-    let (count, length) = (*rows.min(&columns), *rows.max(&columns));
-    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut v: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
-        // Twice is enough: the second time takes out what rounding left of the others.
-        for _ in 0..2 {
-            for u in &vectors {
-                let along: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
-                v.iter_mut().zip(u).for_each(|(v, u)| *v -= along * u);
+once! {
+    /// Gaussian vectors made orthogonal one after the other, which is uniform over all such matrices.
+    fn orthogonal<T>(shape: &[usize], gain: f64, rng: &mut Rng) -> Tensor<T> {
+        let [rows, rest @ ..] = shape else {
+            panic!("Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}")
+        };
+        assert!(!rest.is_empty(), "Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}");
+        let columns: usize = rest.iter().product();
+        let (count, length) = (*rows.min(&columns), *rows.max(&columns));
+        let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut v: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
+            // Twice is enough: the second time takes out what rounding left of the others.
+            for _ in 0..2 {
+                for u in &vectors {
+                    let along: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
+                    v.iter_mut().zip(u).for_each(|(v, u)| *v -= along * u);
+                }
+                let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+                v.iter_mut().for_each(|v| *v /= norm);
             }
-            let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
-            v.iter_mut().for_each(|v| *v /= norm);
+            vectors.push(v);
         }
-        vectors.push(v);
+        let by_rows = *rows <= columns;
+        let at = |i: usize, j: usize| if by_rows { vectors[i][j] } else { vectors[j][i] };
+        let elements = (0..rows * columns).map(|k| T::of(gain * at(k / columns, k % columns)));
+        Tensor::new(shape, elements.collect())
     }
-    let by_rows = *rows <= columns;
-    let at = |i: usize, j: usize| if by_rows { vectors[i][j] } else { vectors[j][i] };
-    let elements = (0..rows * columns).map(|k| T::of(gain * at(k / columns, k % columns)));
-    Tensor::new(shape, elements.collect())
 }
 
 /// The numbers of inputs and outputs of a unit, `(in, out)`, from the shape of its weights: `[out, in]` for a dense layer,

@@ -26,6 +26,7 @@ mod summary;
 mod test_support;
 pub mod train;
 
+pub(crate) use autograd::internals::once;
 pub use io::{load, load_matching, load_state_dict, save, state_dict};
 pub use module::{Module, Parameters, Path, names, parameter_count};
 pub use param::Param;

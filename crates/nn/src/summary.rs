@@ -1,5 +1,6 @@
 //! What a model is made of, as a table.
 
+use crate::once;
 use crate::pass::Note;
 use crate::{Module, Pass, Path};
 use autograd::{Float, Shape, Tape, Tensor};
@@ -32,55 +33,56 @@ pub struct Row {
     pub parameters: usize,
 }
 
-/// The table of a model for an input of that shape, as Keras prints it. Runs the model once, on zeros in eval mode. A layer
-/// is a line of its own if its `forward` ends with [`Pass::note`], as that of every layer of this crate does that computes
-/// something by itself; parameters of others stand below, under the name of what they are in.
-///
-/// ```
-/// use nn::layer::Mlp;
-/// let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
-/// assert_eq!(nn::summary(&model, &[8, 64]).to_string(), "\
-/// name  layer            output   parameters
-/// 0     Linear(64, 32)   [8, 32]       2_080
-/// 1     BatchNorm1d(32)  [8, 32]         129
-///       Relu             [8, 32]           0
-/// 3     Linear(32, 10)   [8, 10]         330
-/// trainable: 2_474, fixed: 65, in all: 2_539");
-/// ```
-/// # Panics
-/// If the input does not fit the model, as [`Module::forward`] does.
-#[track_caller]
-pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
-    let tape = Tape::new();
-    let mut pass = Pass::eval(&tape).noting();
-    let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
-    let mut notes = pass.into_notes();
-    if notes.is_empty() {
-        let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
-        notes.push(Note { layer: model.describe(), parameters, output });
-    }
-    let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
-    let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
-    let (trainable, fixed) = (sum(true), sum(false));
-    let lines = notes.into_iter().map(|note| {
-        let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
-        let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
-        let name = name.trim_end_matches('.').to_owned();
-        let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
-        let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
-        Row { name, layer: note.layer, output: note.output, parameters }
-    });
-    let mut layers: Vec<Row> = lines.collect();
-    for Known { key, name, .. } in parameters(model) {
-        let parameters = of_model.get_mut(&key).map_or(0, |p| std::mem::take(&mut p.size));
-        let place = name.rsplit_once('.').map_or("", |(place, _)| place);
-        match layers.iter_mut().find(|row| row.layer.is_empty() && row.name == place) {
-            Some(row) => row.parameters += parameters,
-            None if parameters == 0 => {}
-            None => layers.push(Row { name: place.into(), layer: String::new(), output: Shape::new(), parameters }),
+once! {
+    /// The table of a model for an input of that shape, as Keras prints it. Runs the model once, on zeros in eval mode. A layer
+    /// is a line of its own if its `forward` ends with [`Pass::note`], as that of every layer of this crate does that computes
+    /// something by itself; parameters of others stand below, under the name of what they are in.
+    ///
+    /// ```
+    /// use nn::layer::Mlp;
+    /// let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
+    /// assert_eq!(nn::summary(&model, &[8, 64]).to_string(), "\
+    /// name  layer            output   parameters
+    /// 0     Linear(64, 32)   [8, 32]       2_080
+    /// 1     BatchNorm1d(32)  [8, 32]         129
+    ///       Relu             [8, 32]           0
+    /// 3     Linear(32, 10)   [8, 10]         330
+    /// trainable: 2_474, fixed: 65, in all: 2_539");
+    /// ```
+    /// # Panics
+    /// If the input does not fit the model, as [`Module::forward`] does.
+    pub fn summary<T>(model: &dyn Module<T>, input: &[usize]) -> Summary {
+        let tape = Tape::new();
+        let mut pass = Pass::eval(&tape).noting();
+        let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
+        let mut notes = pass.into_notes();
+        if notes.is_empty() {
+            let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
+            notes.push(Note { layer: model.describe(), parameters, output });
         }
+        let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
+        let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
+        let (trainable, fixed) = (sum(true), sum(false));
+        let lines = notes.into_iter().map(|note| {
+            let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
+            let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
+            let name = name.trim_end_matches('.').to_owned();
+            let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
+            let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
+            Row { name, layer: note.layer, output: note.output, parameters }
+        });
+        let mut layers: Vec<Row> = lines.collect();
+        for Known { key, name, .. } in parameters(model) {
+            let parameters = of_model.get_mut(&key).map_or(0, |p| std::mem::take(&mut p.size));
+            let place = name.rsplit_once('.').map_or("", |(place, _)| place);
+            match layers.iter_mut().find(|row| row.layer.is_empty() && row.name == place) {
+                Some(row) => row.parameters += parameters,
+                None if parameters == 0 => {}
+                None => layers.push(Row { name: place.into(), layer: String::new(), output: Shape::new(), parameters }),
+            }
+        }
+        Summary { layers, trainable, fixed }
     }
-    Summary { layers, trainable, fixed }
 }
 
 /// A parameter of the model.

@@ -8,6 +8,7 @@ pub use file::CsvFile;
 
 use super::{Batch, DataError, TensorDataset};
 use crate::io::{IoError, Opened};
+use crate::once;
 use ::csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use autograd::Float;
 use std::io::Read;
@@ -205,22 +206,24 @@ pub fn read_csv_from<T: Float>(
     parse(&text, name, options).map(|(data, _)| data)
 }
 
-/// The rows of a table, and the names of their classes.
-fn parse<T: Float>(
-    text: &[u8],
-    name: &str,
-    options: &CsvOptions,
-) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
-    let line = |byte| line_of(text, byte).ok();
-    let (mut reader, mut record) = (options.reader(text), ByteRecord::new());
-    let mut table = Table::begin(&mut reader, &mut record, name, options, &line)?;
-    let mut rows = Rows::default();
-    loop {
-        table.learn(&record);
-        table.take(&record, &line, &mut rows)?;
-        if !table.advance(&mut reader, &mut record, &line)? {
-            let Batch { inputs, targets } = table.batch(rows);
-            return Ok((TensorDataset::new(inputs, targets)?, table.class_names()));
+once! {
+    /// The rows of a table, and the names of their classes.
+    fn parse<T>(
+        text: &[u8],
+        name: &str,
+        options: &CsvOptions,
+    ) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
+        let line = |byte| line_of(text, byte).ok();
+        let (mut reader, mut record) = (options.reader(text), ByteRecord::new());
+        let mut table = Table::begin(&mut reader, &mut record, name, options, &line)?;
+        let mut rows = Rows::default();
+        loop {
+            table.learn(&record);
+            table.take(&record, &line, &mut rows)?;
+            if !table.advance(&mut reader, &mut record, &line)? {
+                let Batch { inputs, targets } = table.batch(rows);
+                return Ok((TensorDataset::new(inputs, targets)?, table.class_names()));
+            }
         }
     }
 }

@@ -1,29 +1,31 @@
 //! A small data set that comes with the crate: real pictures to learn from, without a download.
 
 use super::{Column, CsvOptions, TensorDataset, read_csv_from};
-use autograd::Float;
+use crate::once;
 
 /// 1797 lines of 64 pixels from 0 to 16 and a label, compressed. Where they come from: README.md beside the file.
 const LINES: &[u8] = include_bytes!("digits.csv.gz");
 
-/// 1797 handwritten digits of 8 × 8 pixels: inputs `[1797, 64]` from 0 (paper) to 1 (ink), labels 0 to 9.
-///
-/// The test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak ([UCI Machine Learning
-/// Repository](https://archive.ics.uci.edu/ml/datasets/optical+recognition+of+handwritten+digits), 1998), licensed
-/// under CC BY 4.0.
-///
-/// ```
-/// let digits = nn::data::digits::<f32>();
-/// assert_eq!(digits.inputs().shape(), [1797, 64]);
-/// for line in digits.inputs().slice_axis(0, 0..1).to_vec().chunks(8) {
-///     println!("{}", line.iter().map(|x| if *x > 0.5 { "##" } else { "  " }).collect::<String>());
-/// }
-/// ```
-pub fn digits<T: Float>() -> TensorDataset<T> {
-    let lines = flate2::read::GzDecoder::new(LINES);
-    let options = CsvOptions::labels(Column::Last).classes(10);
-    let pixels = read_csv_from::<T>(lines, "digits.csv.gz", &options).expect("the embedded digits are sound");
-    TensorDataset::new(pixels.inputs() / T::of(16.0), pixels.targets().clone()).expect("as many labels as before")
+once! {
+    /// 1797 handwritten digits of 8 × 8 pixels: inputs `[1797, 64]` from 0 (paper) to 1 (ink), labels 0 to 9.
+    ///
+    /// The test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak ([UCI Machine Learning
+    /// Repository](https://archive.ics.uci.edu/ml/datasets/optical+recognition+of+handwritten+digits), 1998), licensed
+    /// under CC BY 4.0.
+    ///
+    /// ```
+    /// let digits = nn::data::digits::<f32>();
+    /// assert_eq!(digits.inputs().shape(), [1797, 64]);
+    /// for line in digits.inputs().slice_axis(0, 0..1).to_vec().chunks(8) {
+    ///     println!("{}", line.iter().map(|x| if *x > 0.5 { "##" } else { "  " }).collect::<String>());
+    /// }
+    /// ```
+    pub fn digits<T>() -> TensorDataset<T> {
+        let lines = flate2::read::GzDecoder::new(LINES);
+        let options = CsvOptions::labels(Column::Last).classes(10);
+        let pixels = read_csv_from::<T>(lines, "digits.csv.gz", &options).expect("the embedded digits are sound");
+        TensorDataset::new(pixels.inputs() / T::of(16.0), pixels.targets().clone()).expect("as many labels as before")
+    }
 }
 
 #[cfg(test)]

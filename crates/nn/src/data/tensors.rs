@@ -4,6 +4,7 @@ use super::combine::within;
 use super::{Batch, DataError, Dataset, Scaler, split, split_stratified};
 use crate::io::{self, AnyTensor};
 use crate::loss::{IGNORED, Target};
+use crate::once;
 use autograd::{Element, Float, Tensor};
 use std::path::Path;
 
@@ -31,18 +32,7 @@ impl<T: Float> TensorDataset<T> {
     /// # Errors
     /// If the numbers of inputs and targets differ, or a label is negative and not [`IGNORED`](crate::loss::IGNORED).
     pub fn new(inputs: impl Into<Tensor<T>>, targets: Target<T>) -> Result<Self, DataError> {
-        let inputs = inputs.into().contiguous();
-        let targets = in_a_row(targets)?;
-        let shape = targets.shape().to_vec();
-        if inputs.rank() == 0 || inputs.shape().first() != shape.first() {
-            return Err(DataError::Counts { inputs: inputs.shape().to_vec(), targets: shape });
-        }
-        if let Target::Labels(labels) = targets.unweighted()
-            && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| no_label(*label))
-        {
-            return Err(DataError::Label { index: at / (labels.len() / shape[0]), label });
-        }
-        Ok(TensorDataset { inputs, targets })
+        checked(inputs.into(), targets)
     }
 
     /// Pictures and their labels from two IDX files, compressed with gzip or not, as MNIST, Fashion-MNIST and the like
@@ -148,8 +138,29 @@ impl<T: Float> Dataset<T> for TensorDataset<T> {
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        within(indices, self.len())?;
-        Ok(Batch { inputs: rows(&self.inputs, indices), targets: target_rows(&self.targets, indices) })
+        batch(self, indices)
+    }
+}
+
+once! {
+    fn checked<T>(inputs: Tensor<T>, targets: Target<T>) -> Result<TensorDataset<T>, DataError> {
+        let inputs = inputs.contiguous();
+        let targets = in_a_row(targets)?;
+        let shape = targets.shape().to_vec();
+        if inputs.rank() == 0 || inputs.shape().first() != shape.first() {
+            return Err(DataError::Counts { inputs: inputs.shape().to_vec(), targets: shape });
+        }
+        if let Target::Labels(labels) = targets.unweighted()
+            && let Some((at, label)) = labels.iter().enumerate().find(|(_, label)| no_label(*label))
+        {
+            return Err(DataError::Label { index: at / (labels.len() / shape[0]), label });
+        }
+        Ok(TensorDataset { inputs, targets })
+    }
+
+    fn batch<T>(data: &TensorDataset<T>, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        within(indices, data.len())?;
+        Ok(Batch { inputs: rows(&data.inputs, indices), targets: target_rows(&data.targets, indices) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Activation, BatchNorm1d, Dropout, Linear, Sequential};
 use crate::init::{Fan, Init, Nonlinearity};
+use crate::once;
 use autograd::{Float, Rng};
 
 /// A builder of dense networks: `Mlp::new(&[64, 32, 10])` is 64 inputs, 32 hidden units, 10 outputs.
@@ -77,17 +78,7 @@ impl Mlp {
     /// The network.
     #[track_caller]
     pub fn build<T: Float>(&self) -> Sequential<T> {
-        let mut rng = Rng::new(self.seed);
-        let hidden = self.sizes.len() - 2;
-        self.sizes.windows(2).enumerate().fold(Sequential::new(), |model, (i, pair)| {
-            let model = model.then(self.dense(pair[0], pair[1], &mut rng));
-            if i == hidden {
-                return model;
-            }
-            let model = if self.batch_norm { model.then(BatchNorm1d::new(pair[1])) } else { model };
-            let model = model.then(self.activation);
-            if self.dropout == 0.0 { model } else { model.then(Dropout::new(self.dropout)) }
-        })
+        build(self)
     }
 
     fn dense<T: Float>(&self, inputs: usize, outputs: usize, rng: &mut Rng) -> Linear<T> {
@@ -104,6 +95,22 @@ impl Mlp {
             Nonlinearity::Selu => Init::lecun_normal(),
             other => Init::xavier_uniform(other.gain()),
         }
+    }
+}
+
+once! {
+    fn build<T>(mlp: &Mlp) -> Sequential<T> {
+        let mut rng = Rng::new(mlp.seed);
+        let hidden = mlp.sizes.len() - 2;
+        mlp.sizes.windows(2).enumerate().fold(Sequential::new(), |model, (i, pair)| {
+            let model = model.then(mlp.dense(pair[0], pair[1], &mut rng));
+            if i == hidden {
+                return model;
+            }
+            let model = if mlp.batch_norm { model.then(BatchNorm1d::new(pair[1])) } else { model };
+            let model = model.then(mlp.activation);
+            if mlp.dropout == 0.0 { model } else { model.then(Dropout::new(mlp.dropout)) }
+        })
     }
 }
 

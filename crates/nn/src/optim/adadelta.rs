@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Adadelta: steps have the size of the steps before, whatever the unit of the loss.
@@ -69,9 +70,15 @@ impl<T: Float> Optimizer<T> for Adadelta<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let [rate, rho, new] = [self.rate, self.rho, 1.0 - self.rho].map(T::of);
-        let [eps, decay] = [self.eps, self.weight_decay].map(T::of);
-        self.memory.for_each(model, gradients, zeros, |p, g, _, [squares, steps]| {
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Adadelta<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, rho, new] = [rule.rate, rule.rho, 1.0 - rule.rho].map(T::of);
+        let [eps, decay] = [rule.eps, rule.weight_decay].map(T::of);
+        rule.memory.for_each(model, gradients, zeros, |p, g, _, [squares, steps]| {
             update(p, [squares, steps], g, |p, [s, u], g| {
                 let g = g + decay * *p;
                 *s = rho * *s + new * g * g;

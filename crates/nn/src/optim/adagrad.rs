@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, non_negative};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, Tensor, update};
 
 /// Adagrad: each gradient is divided by the root of the sum of all its squares so far.
@@ -81,10 +82,16 @@ impl<T: Float> Optimizer<T> for Adagrad<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let [eps, decay, first] = [self.eps, self.weight_decay, self.initial_accumulator_value].map(T::of);
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Adagrad<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [eps, decay, first] = [rule.eps, rule.weight_decay, rule.initial_accumulator_value].map(T::of);
         let first = |p: &Tensor<T>| [Tensor::full(p.shape(), first)];
-        self.memory.for_each(model, gradients, first, |p, g, step, [sum]| {
-            let rate = T::of(self.rate / (1.0 + f64::from(step - 1) * self.rate_decay));
+        rule.memory.for_each(model, gradients, first, |p, g, step, [sum]| {
+            let rate = T::of(rule.rate / (1.0 + f64::from(step - 1) * rule.rate_decay));
             update(p, [sum], g, |p, [s], g| {
                 let g = g + decay * *p;
                 *s += g * g;

@@ -3,6 +3,7 @@
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Adam: running averages of the gradient and of its square, both corrected for having begun at 0.
@@ -91,8 +92,14 @@ impl<T: Float> Optimizer<T> for Adam<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = self.betas;
-        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Adam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = rule.betas;
+        let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
         let averaged = move |p: &mut T, m: &mut T, v: &mut T, g: T| {
             let g = decay.apply(p, g);
@@ -100,12 +107,12 @@ impl<T: Float> Optimizer<T> for Adam<T> {
             *v = kept2 * *v + new2 * g * g;
         };
         let moved = |step: i32| {
-            let size = T::of(self.rate / (1.0 - beta1.powi(step)));
+            let size = T::of(rule.rate / (1.0 - beta1.powi(step)));
             let correction = T::of((1.0 - beta2.powi(step)).sqrt());
             move |p: &mut T, m: T, v: T| *p -= size * m / (v.sqrt() / correction + eps)
         };
-        if self.amsgrad {
-            self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v, largest]| {
+        if rule.amsgrad {
+            rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v, largest]| {
                 let moved = moved(step);
                 update(p, [m, v, largest], g, move |p, [m, v, largest], g| {
                     averaged(p, m, v, g);
@@ -114,7 +121,7 @@ impl<T: Float> Optimizer<T> for Adam<T> {
                 });
             });
         } else {
-            self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
+            rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
                 let moved = moved(step);
                 update(p, [m, v], g, |p, [m, v], g| {
                     averaged(p, m, v, g);

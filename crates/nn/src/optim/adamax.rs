@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Adamax: [`Adam`](super::Adam) with the largest of the recent gradients in place of their root mean square.
@@ -71,10 +72,16 @@ impl<T: Float> Optimizer<T> for Adamax<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = self.betas;
-        let [new1, kept2, eps, decay] = [1.0 - beta1, beta2, self.eps, self.weight_decay].map(T::of);
-        self.memory.for_each(model, gradients, zeros, |p, g, step, [m, u]| {
-            let size = T::of(self.rate / (1.0 - beta1.powi(step)));
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Adamax<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = rule.betas;
+        let [new1, kept2, eps, decay] = [1.0 - beta1, beta2, rule.eps, rule.weight_decay].map(T::of);
+        rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, u]| {
+            let size = T::of(rule.rate / (1.0 - beta1.powi(step)));
             update(p, [m, u], g, |p, [m, u], g| {
                 let g = g + decay * *p;
                 *m += new1 * (g - *m);

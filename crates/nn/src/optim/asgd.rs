@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Plain descent at a rate that falls by itself, and the average of the parameters that it has gone through, which
@@ -86,13 +87,19 @@ impl<T: Float> Optimizer<T> for Asgd<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let decay = T::of(self.weight_decay);
-        self.memory.for_each(model, gradients, zeros, |p, g, step, [ax]| {
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Asgd<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let decay = T::of(rule.weight_decay);
+        rule.memory.for_each(model, gradients, zeros, |p, g, step, [ax]| {
             let before = f64::from(step - 1);
-            let eta = self.rate / (1.0 + self.lambd * self.rate * before).powf(self.alpha);
-            let part = 1.0 / f64::max(1.0, before - self.t0);
+            let eta = rule.rate / (1.0 + rule.lambd * rule.rate * before).powf(rule.alpha);
+            let part = 1.0 / f64::max(1.0, before - rule.t0);
             // Until averaging begins, what is remembered is forgotten: to the bit, whatever rounding would leave of it.
-            let [kept, keep, eta, part] = [(part < 1.0) as i32 as f64, 1.0 - self.lambd * eta, eta, part].map(T::of);
+            let [kept, keep, eta, part] = [(part < 1.0) as i32 as f64, 1.0 - rule.lambd * eta, eta, part].map(T::of);
             update(p, [ax], g, |p, [a], g| {
                 let g = g + decay * *p;
                 *p = keep * *p - eta * g;

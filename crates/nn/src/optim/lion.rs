@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, along, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Lion: every parameter moves by the learning rate, in the direction of the sign of an averaged gradient. It remembers one
@@ -58,10 +59,16 @@ impl<T: Float> Optimizer<T> for Lion<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let [rate, keep] = [self.rate, 1.0 - self.rate * self.weight_decay].map(T::of);
-        let [kept1, new1] = [self.betas.0, 1.0 - self.betas.0].map(T::of);
-        let [kept2, new2] = [self.betas.1, 1.0 - self.betas.1].map(T::of);
-        self.memory.for_each(model, gradients, zeros, |p, g, _, [m]| {
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Lion<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, keep] = [rule.rate, 1.0 - rule.rate * rule.weight_decay].map(T::of);
+        let [kept1, new1] = [rule.betas.0, 1.0 - rule.betas.0].map(T::of);
+        let [kept2, new2] = [rule.betas.1, 1.0 - rule.betas.1].map(T::of);
+        rule.memory.for_each(model, gradients, zeros, |p, g, _, [m]| {
             update(p, [m], g, |p, [m], g| {
                 let direction = kept1 * *m + new1 * g;
                 *m = kept2 * *m + new2 * g;

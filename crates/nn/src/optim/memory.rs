@@ -3,6 +3,7 @@
 use super::{ParamGradients, for_each_gradient};
 use crate::io::{AnyTensor, StateDict, StateError};
 use crate::number::whole;
+use crate::once;
 use crate::{Parameters, Path};
 use autograd::{Float, Tensor};
 use smallvec::SmallVec;
@@ -119,17 +120,7 @@ impl<T: Float> Memory<T> {
 
     /// Everything, as `0.weight.exp_avg` and `0.weight.step`: the parameter's name, and PyTorch's for what is remembered.
     pub fn state(&self, model: &dyn Parameters<T>) -> StateDict {
-        let (mut state, mut places) = (StateDict::new(), self.places.iter());
-        model.visit(&mut Path::default(), &mut |param, _| {
-            let Some(Some(Entry { step, tensors })) = places.next() else { return };
-            if self.counted {
-                state.insert(key(param, STEP), Tensor::scalar(i64::from(*step)));
-            }
-            for (name, tensor) in self.names.iter().zip(tensors) {
-                state.insert(key(param, name), tensor.clone());
-            }
-        });
-        state
+        state(self, model)
     }
 
     /// Takes everything over from what [`state`](Memory::state) gave. Parameters of which nothing is said have had no
@@ -138,11 +129,27 @@ impl<T: Float> Memory<T> {
     /// # Errors
     /// If a parameter has a part only, a tensor another shape, or a name no parameter. Nothing is changed then.
     pub fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        load_state(self, model, state)
+    }
+
+    /// Names in a state that are none of this memory of this model.
+    fn strangers(&self, model: &dyn Parameters<T>, state: &StateDict) -> Vec<String> {
+        let mut known = std::collections::HashSet::new();
+        model.visit(&mut Path::default(), &mut |param, _| {
+            known.extend(self.names.iter().map(|name| key(param, name)));
+            known.extend(self.counted.then(|| key(param, STEP)));
+        });
+        state.iter().map(|(name, _)| name.to_owned()).filter(|name| !known.contains(name)).collect()
+    }
+}
+
+once! {
+    fn load_state<T>(memory: &mut Memory<T>, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
         let (mut error, mut places, mut used) = (StateError::default(), Vec::new(), 0);
         model.visit(&mut Path::default(), &mut |param, value| {
             let of = |name: &str| state.get(&key(param, name));
-            let (step, tensors) = (of(STEP), self.names.iter().map(|name| of(name)).collect::<Vec<_>>());
-            let found = tensors.iter().flatten().count() + usize::from(self.counted && step.is_some());
+            let (step, tensors) = (of(STEP), memory.names.iter().map(|name| of(name)).collect::<Vec<_>>());
+            let found = tensors.iter().flatten().count() + usize::from(memory.counted && step.is_some());
             if found == 0 {
                 return places.push(None);
             }
@@ -160,9 +167,9 @@ impl<T: Float> Memory<T> {
                 }
             };
             // A rule that does not count knows only whether it has begun.
-            let step = if self.counted { take(STEP, step, &[]).map(|t| t.to::<f64>().item()) } else { Some(1.0) };
-            let shape = |name| if self.scalar == Some(name) { &[] } else { value.value().shape() };
-            let named = self.names.iter().zip(tensors);
+            let step = if memory.counted { take(STEP, step, &[]).map(|t| t.to::<f64>().item()) } else { Some(1.0) };
+            let shape = |name| if memory.scalar == Some(name) { &[] } else { value.value().shape() };
+            let named = memory.names.iter().zip(tensors);
             let tensors =
                 named.filter_map(|(name, tensor)| Some(take(name, tensor, shape(*name))?.to::<T>())).collect();
             let count =
@@ -173,23 +180,29 @@ impl<T: Float> Memory<T> {
             places.push(count.flatten().map(|step| Entry { step, tensors }));
         });
         if used < state.len() {
-            error.unexpected = self.strangers(model, state);
+            error.unexpected = memory.strangers(model, state);
         }
         if error != StateError::default() {
             return Err(error);
         }
-        self.places = places;
+        memory.places = places;
         Ok(())
     }
+}
 
-    /// Names in a state that are none of this memory of this model.
-    fn strangers(&self, model: &dyn Parameters<T>, state: &StateDict) -> Vec<String> {
-        let mut known = std::collections::HashSet::new();
+once! {
+    fn state<T>(memory: &Memory<T>, model: &dyn Parameters<T>) -> StateDict {
+        let (mut state, mut places) = (StateDict::new(), memory.places.iter());
         model.visit(&mut Path::default(), &mut |param, _| {
-            known.extend(self.names.iter().map(|name| key(param, name)));
-            known.extend(self.counted.then(|| key(param, STEP)));
+            let Some(Some(Entry { step, tensors })) = places.next() else { return };
+            if memory.counted {
+                state.insert(key(param, STEP), Tensor::scalar(i64::from(*step)));
+            }
+            for (name, tensor) in memory.names.iter().zip(tensors) {
+                state.insert(key(param, name), tensor.clone());
+            }
         });
-        state.iter().map(|(name, _)| name.to_owned()).filter(|name| !known.contains(name)).collect()
+        state
     }
 }
 

@@ -3,6 +3,7 @@
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, Tensor, update};
 
 /// NAdam: [`Adam`](super::Adam) with Nesterov's momentum, which grows from step to step.
@@ -90,20 +91,26 @@ impl<T: Float> Optimizer<T> for NAdam<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = self.betas;
-        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut NAdam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = rule.betas;
+        let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        let momentum = |t: i32| beta1 * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * self.momentum_decay));
+        let momentum = |t: i32| beta1 * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * rule.momentum_decay));
         let first = |p: &Tensor<T>| {
             let [m, v] = zeros(p);
             [m, v, Tensor::scalar(T::one())]
         };
-        self.memory.for_each(model, gradients, first, |p, g, step, [m, v, product]| {
+        rule.memory.for_each(model, gradients, first, |p, g, step, [m, v, product]| {
             let (now, next) = (momentum(step), momentum(step.saturating_add(1)));
             let all = product.item().f64() * now;
             product.make_mut()[0] = T::of(all);
-            let of_gradient = T::of(self.rate * (1.0 - now) / (1.0 - all));
-            let of_average = T::of(self.rate * next / (1.0 - all * next));
+            let of_gradient = T::of(rule.rate * (1.0 - now) / (1.0 - all));
+            let of_average = T::of(rule.rate * next / (1.0 - all * next));
             let correction = T::of(1.0 - beta2.powi(step));
             update(p, [m, v], g, |p, [m, v], g| {
                 let g = decay.apply(p, g);

@@ -3,6 +3,7 @@
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// RAdam: [`Adam`](super::Adam), rectified. As long as the average square rests on too few gradients to be divided by, steps
@@ -93,12 +94,18 @@ impl<T: Float> Optimizer<T> for RAdam<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = self.betas;
-        let (decay, eps) = (Decay::<T>::new(self.decoupled, self.weight_decay, self.rate), T::of(self.eps));
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut RAdam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let (beta1, beta2) = rule.betas;
+        let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
         let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        self.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
+        rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
             let rectified = rectification(beta2, step);
-            let size = T::of(self.rate / (1.0 - beta1.powi(step)) * rectified.unwrap_or(1.0));
+            let size = T::of(rule.rate / (1.0 - beta1.powi(step)) * rectified.unwrap_or(1.0));
             let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
                 let g = decay.apply(p, g);
                 *m += new1 * (g - *m);

@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// RMSprop: each gradient is divided by a running root mean square of itself.
@@ -107,8 +108,14 @@ impl<T: Float> Optimizer<T> for RmsProp<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let [rate, momentum, decay] = [self.rate, self.momentum, self.weight_decay].map(T::of);
-        let [alpha, new, eps] = [self.alpha, 1.0 - self.alpha, self.eps].map(T::of);
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut RmsProp<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        let [rate, momentum, decay] = [rule.rate, rule.momentum, rule.weight_decay].map(T::of);
+        let [alpha, new, eps] = [rule.alpha, 1.0 - rule.alpha, rule.eps].map(T::of);
         // The lines of the formula; the four kinds below combine them. Each holds its numbers itself: borrowed ones might
         // change with what a loop writes, which would keep it from becoming vector code.
         let decayed = move |p: T, g: T| g + decay * p;
@@ -125,8 +132,8 @@ impl<T: Float> Optimizer<T> for RmsProp<T> {
             *b = momentum * *b + d;
             *b
         };
-        let memory = &mut self.memory;
-        match (self.centered, self.momentum > 0.0) {
+        let memory = &mut rule.memory;
+        match (rule.centered, rule.momentum > 0.0) {
             (false, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s]| {
                 update(p, [s], g, move |p, [s], g| *p -= rate * divided(decayed(*p, g), s));
             }),

@@ -2,6 +2,7 @@
 
 use super::{Memory, Optimizer, ParamGradients, along, non_negative};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, Tensor, update};
 
 /// Rprop: only the signs of the gradients count. A parameter's own step grows while they stay, and shrinks when they turn.
@@ -76,11 +77,17 @@ impl<T: Float> Optimizer<T> for Rprop<T> {
     rate_and_memory!();
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Rprop<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [minus, plus, smallest, largest, rate] =
-            [self.etas.0, self.etas.1, self.step_sizes.0, self.step_sizes.1, self.rate].map(T::of);
+            [rule.etas.0, rule.etas.1, rule.step_sizes.0, rule.step_sizes.1, rule.rate].map(T::of);
         // The gradient before, and each element's own step.
         let first = |p: &Tensor<T>| [Tensor::zeros(p.shape()), Tensor::full(p.shape(), rate)];
-        self.memory.for_each(model, gradients, first, |p, g, _, [before, steps]| {
+        rule.memory.for_each(model, gradients, first, |p, g, _, [before, steps]| {
             // The loop holds its numbers itself: borrowed ones, it would have to read again after each write.
             update(p, [before, steps], g, move |p, [before, step], g| {
                 let product = g * *before;

@@ -3,6 +3,7 @@
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
 use crate::Parameters;
+use crate::once;
 use autograd::{Float, update};
 
 /// Stochastic gradient descent:
@@ -101,26 +102,32 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
 
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        step(self, model, gradients)
+    }
+}
+
+once! {
+    fn step<T>(rule: &mut Sgd<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         assert!(
-            !self.nesterov || self.momentum > 0.0 && self.dampening == 0.0,
+            !rule.nesterov || rule.momentum > 0.0 && rule.dampening == 0.0,
             "Nesterov's momentum needs momentum above 0 and no dampening; they are {} and {}",
-            self.momentum,
-            self.dampening
+            rule.momentum,
+            rule.dampening
         );
-        let [rate, momentum] = [self.rate, self.momentum].map(T::of);
-        let decay = Decay::<T>::new(self.decoupled, self.weight_decay, self.rate);
-        if self.momentum == 0.0 {
-            return self.memory.for_each(model, gradients, zeros, |p, g, _, []| {
+        let [rate, momentum] = [rule.rate, rule.momentum].map(T::of);
+        let decay = Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate);
+        if rule.momentum == 0.0 {
+            return rule.memory.for_each(model, gradients, zeros, |p, g, _, []| {
                 update(p, [], g, |p, [], g| {
                     let g = decay.apply(p, g);
                     *p -= rate * g;
                 });
             });
         }
-        self.memory.for_each(model, gradients, zeros, |p, g, step, [v]| {
-            let kept = T::of(if step > 1 { 1.0 - self.dampening } else { 1.0 });
+        rule.memory.for_each(model, gradients, zeros, |p, g, step, [v]| {
+            let kept = T::of(if step > 1 { 1.0 - rule.dampening } else { 1.0 });
             // The optimizer's kind is settled before the loop, so that the loop has no branch.
-            if self.nesterov {
+            if rule.nesterov {
                 update(p, [v], g, |p, [v], g| {
                     let g = decay.apply(p, g);
                     *v = momentum * *v + g;

@@ -4,8 +4,9 @@ use super::error::TrainError;
 use crate::data::{DataError, DataLoader, Dataset};
 use crate::loss::Loss;
 use crate::metric::Metric;
+use crate::once;
 use crate::{Module, Pass};
-use autograd::{Float, Tape, Tensor};
+use autograd::{Tape, Tensor};
 
 /// How well a model does.
 ///
@@ -31,78 +32,82 @@ impl Evaluation {
     }
 }
 
-/// What the model says to each input, in eval mode, computed in batches to bound the memory.
-///
-/// ```
-/// use autograd::{Rng, Tensor};
-/// let model = nn::layer::Linear::<f32>::new(3, 2, &mut Rng::new(0));
-/// let outputs = nn::train::predict(&model, &Tensor::zeros(&[10, 3]), 4)?;
-/// assert_eq!(outputs.shape(), [10, 2]);
-/// # Ok::<(), nn::train::TrainError>(())
-/// ```
-/// # Errors
-/// If the batch size is 0, the inputs are a single number and so have no first axis, or a layer cannot take them.
-pub fn predict<T: Float>(
-    model: &dyn Module<T>,
-    inputs: &Tensor<T>,
-    batch_size: usize,
-) -> Result<Tensor<T>, TrainError> {
-    if batch_size == 0 {
-        return Err(DataError::BatchSize.into());
+once! {
+    /// What the model says to each input, in eval mode, computed in batches to bound the memory.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// let model = nn::layer::Linear::<f32>::new(3, 2, &mut Rng::new(0));
+    /// let outputs = nn::train::predict(&model, &Tensor::zeros(&[10, 3]), 4)?;
+    /// assert_eq!(outputs.shape(), [10, 2]);
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    /// # Errors
+    /// If the batch size is 0, the inputs are a single number and so have no first axis, or a layer cannot take them.
+    pub fn predict<T>(
+        model: &dyn Module<T>,
+        inputs: &Tensor<T>,
+        batch_size: usize,
+    ) -> Result<Tensor<T>, TrainError> {
+        if batch_size == 0 {
+            return Err(DataError::BatchSize.into());
+        }
+        let Some(&samples) = inputs.shape().first() else {
+            let hint = "inputs need an axis of samples: unsqueeze(0) makes one sample a batch of one";
+            return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
+        };
+        let mut tape = Tape::new();
+        let mut forward = |from: usize, to: usize| -> Result<Tensor<T>, TrainError> {
+            tape.clear();
+            let x = tape.constant(inputs.slice_axis(0, from..to));
+            Ok(Pass::eval(&tape).try_forward(model, x)?.value())
+        };
+        if samples <= batch_size {
+            return forward(0, samples);
+        }
+        let starts = (0..samples).step_by(batch_size);
+        let outputs: Result<Vec<Tensor<T>>, _> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
+        Ok(Tensor::concat(&outputs?, 0))
     }
-    let Some(&samples) = inputs.shape().first() else {
-        let hint = "inputs need an axis of samples: unsqueeze(0) makes one sample a batch of one";
-        return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
-    };
-    let mut tape = Tape::new();
-    let mut forward = |from: usize, to: usize| -> Result<Tensor<T>, TrainError> {
-        tape.clear();
-        let x = tape.constant(inputs.slice_axis(0, from..to));
-        Ok(Pass::eval(&tape).try_forward(model, x)?.value())
-    };
-    if samples <= batch_size {
-        return forward(0, samples);
-    }
-    let starts = (0..samples).step_by(batch_size);
-    let outputs: Result<Vec<Tensor<T>>, _> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
-    Ok(Tensor::concat(&outputs?, 0))
 }
 
-/// Loss and metrics of a model on data, in eval mode.
-///
-/// ```
-/// use autograd::{Rng, tensor};
-/// use nn::{data::TensorDataset, loss::{Mse, Target}, metric::Metric};
-/// let data = TensorDataset::new(tensor![[1.0], [2.0]], Target::Values(tensor![[0.0], [0.0]]))?;
-/// let model = nn::layer::Linear::<f64>::new(1, 1, &mut Rng::new(0));
-/// let found = nn::train::evaluate(&model, &Mse::new(), &[Metric::root_mean_squared_error()], &data, 32)?;
-/// assert!((found.loss - found.metrics[0].powi(2)).abs() < 1e-15);
-/// # Ok::<(), nn::train::TrainError>(())
-/// ```
-/// # Errors
-/// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the outputs.
-pub fn evaluate<T: Float>(
-    model: &dyn Module<T>,
-    loss: &dyn Loss<T>,
-    metrics: &[Metric<T>],
-    data: &dyn Dataset<T>,
-    batch_size: usize,
-) -> Result<Evaluation, TrainError> {
-    let loader = DataLoader::new(data, batch_size)?;
-    let mut tape = Tape::new();
-    let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
-    let (mut total, mut samples) = (0.0, 0.0);
-    for batch in loader.epoch(0) {
-        let batch = batch?;
-        tape.clear();
-        let output = Pass::eval(&tape).try_forward(model, tape.constant(batch.inputs))?;
-        let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
-        let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
-        (total, samples) = (total + sum, samples + count);
-        let output = output.value();
-        let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
-        noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
+once! {
+    /// Loss and metrics of a model on data, in eval mode.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{data::TensorDataset, loss::{Mse, Target}, metric::Metric};
+    /// let data = TensorDataset::new(tensor![[1.0], [2.0]], Target::Values(tensor![[0.0], [0.0]]))?;
+    /// let model = nn::layer::Linear::<f64>::new(1, 1, &mut Rng::new(0));
+    /// let found = nn::train::evaluate(&model, &Mse::new(), &[Metric::root_mean_squared_error()], &data, 32)?;
+    /// assert!((found.loss - found.metrics[0].powi(2)).abs() < 1e-15);
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    /// # Errors
+    /// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the outputs.
+    pub fn evaluate<T>(
+        model: &dyn Module<T>,
+        loss: &dyn Loss<T>,
+        metrics: &[Metric<T>],
+        data: &dyn Dataset<T>,
+        batch_size: usize,
+    ) -> Result<Evaluation, TrainError> {
+        let loader = DataLoader::new(data, batch_size)?;
+        let mut tape = Tape::new();
+        let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
+        let (mut total, mut samples) = (0.0, 0.0);
+        for batch in loader.epoch(0) {
+            let batch = batch?;
+            tape.clear();
+            let output = Pass::eval(&tape).try_forward(model, tape.constant(batch.inputs))?;
+            let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
+            let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
+            (total, samples) = (total + sum, samples + count);
+            let output = output.value();
+            let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
+            noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
+        }
+        let metrics = measures.iter().map(|measure| measure.value()).collect();
+        Ok(Evaluation { loss: total / samples, metrics })
     }
-    let metrics = measures.iter().map(|measure| measure.value()).collect();
-    Ok(Evaluation { loss: total / samples, metrics })
 }

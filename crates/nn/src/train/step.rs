@@ -9,7 +9,7 @@ use crate::loss::Loss;
 use crate::optim::{Optimizer, ParamGradients};
 use crate::pass::Record;
 use crate::pass::apply_updates_by;
-use crate::{Module, Parameters, Pass, Path};
+use crate::{Module, Parameters, Pass, Path, once};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 use std::cell::Cell;
 
@@ -69,6 +69,21 @@ pub struct Outcome<T: Float> {
     pub loss: T,
     /// What the model said to the batch.
     pub output: Tensor<T>,
+}
+
+/// What is added to a loss.
+type Penalty<'p, T> = dyn for<'t> Fn(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>> + 'p;
+
+once! {
+    fn gradients<'p, T>(
+        step: &mut TrainStep<T>,
+        model: &dyn Module<T>,
+        loss: &dyn Loss<T>,
+        batch: &Batch<T>,
+        penalty: &Penalty<'p, T>,
+    ) -> Result<Outcome<T>, StepError> {
+        step.replayed_or_recorded(model, loss, batch, penalty)
+    }
 }
 
 impl<T: Float> TrainStep<T> {
@@ -156,7 +171,7 @@ impl<T: Float> TrainStep<T> {
         loss: &dyn Loss<T>,
         batch: &Batch<T>,
     ) -> Result<Outcome<T>, StepError> {
-        self.gradients_with(model, loss, batch, |_, _| None)
+        gradients(self, model, loss, batch, &|_, _| None)
     }
 
     /// As [`gradients`](TrainStep::gradients), of the loss plus a penalty. The loss in the outcome is without it.
@@ -168,7 +183,18 @@ impl<T: Float> TrainStep<T> {
         model: &dyn Module<T>,
         loss: &dyn Loss<T>,
         batch: &Batch<T>,
-        penalty: impl for<'t> FnOnce(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
+        penalty: impl for<'t> Fn(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
+    ) -> Result<Outcome<T>, StepError> {
+        gradients(self, model, loss, batch, &penalty)
+    }
+
+    /// Replayed if that is proven to be the same, else recorded.
+    fn replayed_or_recorded(
+        &mut self,
+        model: &dyn Module<T>,
+        loss: &dyn Loss<T>,
+        batch: &Batch<T>,
+        penalty: &Penalty<'_, T>,
     ) -> Result<Outcome<T>, StepError> {
         let rng = self.rng.stream(DROPOUT | self.passes);
         let version = self.replay.as_mut().and_then(|replay| replay.find(model, batch));

@@ -14,6 +14,7 @@ use crate::Module;
 use crate::data::{DataError, DataLoader, Dataset, Order};
 use crate::loss::Loss;
 use crate::metric::Metric;
+use crate::once;
 use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
 use autograd::{Float, Tensor};
@@ -292,13 +293,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// epoch and batch, and the model keeps the parameters of the last good step. A callback that fails; a checkpoint that
     /// cannot be written, or a folder that has checkpoints already.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
-        let folder = self.checkpoints.as_ref().map(Checkpoints::folder);
-        if let Some(folder) = folder
-            && !matches!(newest(folder), Ok(None))
-        {
-            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
-        }
-        self.train(model, data, |_, _, _| Ok(()))
+        fit(self, model, data)
     }
 
     /// Goes on from the newest whole checkpoint, and does what [`fit`](Trainer::fit) would have done, bit for bit, had it not
@@ -311,15 +306,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// As [`fit`](Trainer::fit); if there is no folder to resume from; if no checkpoint in it is whole; if the newest whole
     /// one is of another training.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
-        let checkpoints = self.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
-        checkpoints.remove_leftovers();
-        let folder = checkpoints.folder().to_owned();
-        self.train(model, data, |trainer, model, run| {
-            let Some((path, files, damaged)) = newest(&folder)? else { return Ok(()) };
-            let note = |error| format!("{error}; resumed from {}", path.display());
-            run.history.notes.extend(damaged.iter().map(note));
-            files.restore(&path, trainer, model, run)
-        })
+        resume(self, model, data)
     }
 
     /// Trains the model from where `begin` puts it.
@@ -403,5 +390,39 @@ impl<'d, T: Float> Trainer<'d, T> {
         let shape = |data: &dyn Dataset<T>| data.batch(&[0]).map(|batch| batch.inputs.shape()[1..].into());
         let (training, validation): (autograd::Shape, autograd::Shape) = (shape(data)?, shape(validation)?);
         if training == validation { Ok(()) } else { Err(TrainError::Validation { training, validation }) }
+    }
+}
+
+once! {
+    fn fit<'d, T>(
+        trainer: &mut Trainer<'d, T>,
+        model: &mut dyn Module<T>,
+        data: &dyn Dataset<T>,
+    ) -> Result<History, TrainError> {
+        let folder = trainer.checkpoints.as_ref().map(Checkpoints::folder);
+        if let Some(folder) = folder
+            && !matches!(newest(folder), Ok(None))
+        {
+            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
+        }
+        trainer.train(model, data, |_, _, _| Ok(()))
+    }
+}
+
+once! {
+    fn resume<'d, T>(
+        trainer: &mut Trainer<'d, T>,
+        model: &mut dyn Module<T>,
+        data: &dyn Dataset<T>,
+    ) -> Result<History, TrainError> {
+        let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
+        checkpoints.remove_leftovers();
+        let folder = checkpoints.folder().to_owned();
+        trainer.train(model, data, |trainer, model, run| {
+            let Some((path, files, damaged)) = newest(&folder)? else { return Ok(()) };
+            let note = |error| format!("{error}; resumed from {}", path.display());
+            run.history.notes.extend(damaged.iter().map(note));
+            files.restore(&path, trainer, model, run)
+        })
     }
 }
