@@ -33,7 +33,7 @@ pub fn update<T: Float, const N: usize>(
 ) {
     let shape = parameter.shape();
     let same = gradient.shape() == shape && state.iter().all(|s| s.shape() == shape);
-    assert!(same, "update: parameter {shape:?}, gradient {:?} and all state must have the same shape", gradient.shape());
+    assert!(same, "update: parameter {shape:?}, gradient {:?} and state must have the same shape", gradient.shape());
     let gradient = gradient.contiguous();
     let gradient = gradient.as_slice().expect("contiguous");
     let parameter = parameter.make_mut();
