@@ -1,12 +1,12 @@
-//! The one error type: which operation, which shapes, and what to do about it.
+//! The error type of this crate. An error names the operation and the shapes, and says what to do.
 //!
-//! Every fallible operation comes twice. The plain form panics with the error's text and the line of the caller,
-//! since a wrong shape is a mistake in the program; its `try_` twin returns the error.
+//! Every fallible operation has two forms. The plain form panics with the text of the error at the caller's line,
+//! since a wrong shape is a programming error; its `try_` counterpart returns the error.
 
 /// The result of a fallible operation of this crate.
 pub type Result<V, E = Error> = std::result::Result<V, E>;
 
-/// What went wrong in an operation, with the shapes at hand.
+/// The error of an operation, with the shapes involved.
 ///
 /// ```
 /// use autograd::{tensor, Error};
@@ -17,8 +17,8 @@ pub type Result<V, E = Error> = std::result::Result<V, E>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Two shapes that NumPy's rules cannot broadcast together.
-    #[error("{op}: shapes {a:?} and {b:?} do not broadcast: from the last axis on, sizes must agree or one must be 1")]
+    /// Two shapes that cannot be broadcast together by NumPy's rules.
+    #[error("{op}: shapes {a:?} and {b:?} do not broadcast: aligned at the last axis, sizes must match or be 1")]
     Broadcast {
         /// The operation.
         op: &'static str,
@@ -27,17 +27,17 @@ pub enum Error {
         /// Shape of the second operand.
         b: Box<[usize]>,
     },
-    /// Inner dimensions (or batch dimensions) of a matrix product that do not fit.
-    #[error("matmul: shapes {a:?} and {b:?} do not fit: {hint}")]
+    /// A matrix product whose inner dimensions or batch dimensions are incompatible.
+    #[error("matmul: shapes {a:?} and {b:?} are incompatible: {hint}")]
     MatMul {
-        /// Shape of the first operand, as multiplied.
+        /// Shape of the first operand, as used in the product.
         a: Box<[usize]>,
-        /// Shape of the second operand, as multiplied.
+        /// Shape of the second operand, as used in the product.
         b: Box<[usize]>,
         /// What to do.
         hint: &'static str,
     },
-    /// A shape that the operation cannot take.
+    /// A shape that the operation does not accept.
     #[error("{op}: shape {shape:?} does not fit: {hint}")]
     Shape {
         /// The operation.
@@ -47,38 +47,38 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// An axis that the tensor does not have, or named twice.
-    #[error("{op}: axis {axis} is out of range or named twice for shape {shape:?} (rank {}): use -{0} to {last}",
+    /// An axis that the tensor does not have, or that is given twice.
+    #[error("{op}: axis {axis} is out of range or given twice for shape {shape:?} (rank {}): use -{0} to {last}",
         shape.len(), last = shape.len() as isize - 1)]
     Axis {
         /// The operation.
         op: &'static str,
         /// The axis as given.
         axis: isize,
-        /// The shape it was meant for.
+        /// The shape that the axis refers to.
         shape: Box<[usize]>,
     },
-    /// A reduction without an identity element over an empty axis.
-    #[error("{op}: the reduced axes of shape {shape:?} are empty, and {op} of nothing has no value")]
+    /// A reduction over empty axes that has no identity element.
+    #[error("{op}: the reduced axes of shape {shape:?} are empty, and {op} of no elements is undefined")]
     Empty {
         /// The operation.
         op: &'static str,
         /// The offending shape.
         shape: Box<[usize]>,
     },
-    /// An index (a label, a row) past the end of its axis.
-    #[error("{op}: index {index} at position {position} is out of range for size {size}: use 0 to {size} - 1")]
+    /// An index (a label, a row) that is out of range for its axis.
+    #[error("{op}: index {index} at position {position} is out of range for size {size}: it must be in 0..{size}")]
     Index {
         /// The operation.
         op: &'static str,
         /// The index as given.
         index: i64,
-        /// Where it stands in the flattened index tensor.
+        /// Its position in the flattened index tensor.
         position: usize,
         /// The size of the indexed axis.
         size: usize,
     },
-    /// A `Var` or `Gradients` of another tape, or of a tape cleared since.
+    /// A `Var` or `Gradients` that belongs to another tape, or to a tape that has been cleared.
     #[error(
         "{op}: this Var belongs to another tape (or to this one before it was cleared): record all operands on one tape"
     )]
@@ -86,9 +86,9 @@ pub enum Error {
         /// The operation.
         op: &'static str,
     },
-    /// A derivative was asked of something that is not one number.
+    /// A derivative of an output that is not a scalar.
     #[error(
-        "{op}: the output has shape {shape:?}, and only a single number has a gradient: reduce it (sum, mean) or give a cotangent"
+        "{op}: the output has shape {shape:?}, but only a scalar has a gradient: reduce it (sum, mean) or pass a cotangent"
     )]
     NotScalar {
         /// The operation.
@@ -96,23 +96,23 @@ pub enum Error {
         /// Shape of the output.
         shape: Box<[usize]>,
     },
-    /// More elements than memory can address, or has room for.
-    #[error("{op}: shape {shape:?} has more elements than memory has room for")]
+    /// A shape with more elements than can be addressed or than fit in memory.
+    #[error("{op}: shape {shape:?} has more elements than fit in memory")]
     TooLarge {
         /// The operation.
         op: &'static str,
-        /// The shape asked for.
+        /// The requested shape.
         shape: Box<[usize]>,
     },
-    /// A matrix that the operation cannot invert or factorise.
+    /// A matrix that the operation cannot invert or factorize.
     #[error("{op}: {hint}")]
     Singular {
         /// The operation.
         op: &'static str,
-        /// What the matrix lacks.
+        /// Which property the matrix lacks.
         hint: &'static str,
     },
-    /// Something an operation needs and did not get.
+    /// An argument that is missing or not valid.
     #[error("{op}: {hint}")]
     Argument {
         /// The operation.
@@ -122,7 +122,7 @@ pub enum Error {
     },
 }
 
-/// The value, or a panic with the error's text at the caller's line.
+/// Returns the value, or panics with the text of the error at the caller's line.
 #[track_caller]
 pub(crate) fn or_panic<V>(result: Result<V>) -> V {
     match result {

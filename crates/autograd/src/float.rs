@@ -1,7 +1,8 @@
-//! Scalars. [`Element`] is anything a tensor may hold; [`Float`] is what can be differentiated; [`Real`] is the algebra
-//! that the derivative table is written in, so that one row serves numbers, recorded variables and symbols alike.
+//! Scalars. [`Element`] is any type that a tensor may hold, [`Float`] is a type that can be differentiated, and
+//! [`Real`] is the algebra that the derivative table is written in, so that one rule serves numbers, recorded
+//! variables and symbols.
 //!
-//! Rows are written over [`E<S>`], which gives `Real` its infix operators: `g * (1.0 - y * y)`.
+//! Rules are written over [`E<S>`], which gives `Real` its infix operators: `g * (1.0 - y * y)`.
 
 use crate::kernel::special;
 use crate::kernel::vmath::Elementary;
@@ -9,16 +10,16 @@ use crate::tensor::Pooled;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// What a tensor may hold: `f32`, `f64`, `i64` or `bool`.
+/// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
 pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + 'static {
-    /// The type's name, as in `f64`.
+    /// The name of the type, such as `f64`.
     const NAME: &'static str;
 }
 
 macro_rules! elements { ($($t:ident)*) => { $( impl Element for $t { const NAME: &'static str = stringify!($t); } )* } }
 elements!(f32 f64 i64 bool);
 
-/// A real number type that can be differentiated: `f32` or `f64`.
+/// A floating-point type that can be differentiated: `f32` or `f64`.
 ///
 /// ```
 /// use autograd::Float;
@@ -37,27 +38,27 @@ pub trait Float:
 {
     /// Positive infinity.
     const INFINITY: Self;
-    /// Not a number.
+    /// NaN.
     const NAN: Self;
     /// Distance from 1 to the next larger number.
     const EPSILON: Self;
-    /// The number nearest to `c`.
+    /// The value of this type nearest to `c`.
     fn of(c: f64) -> Self;
-    /// This number as `f64`.
+    /// Converts this number to `f64`.
     fn f64(self) -> f64;
-    /// Neither infinite nor NaN.
+    /// Whether the number is neither infinite nor NaN.
     fn is_finite(self) -> bool;
-    /// Not a number.
+    /// Whether the number is NaN.
     fn is_nan(self) -> bool;
     /// A function that is [compiled once](crate::once), at this type.
     #[doc(hidden)]
     fn once<F: crate::once::Once>() -> F::At<Self>;
 }
 
-/// The algebra of the derivative table: what a row may call. `f32`, `f64`, [`Var`](crate::Var) and the symbols that
-/// print the rules implement it.
+/// The algebra of the derivative table: the operations that a rule may use. `f32`, `f64`, [`Var`](crate::Var) and the
+/// symbols that print the rules implement it.
 pub trait Real: Copy {
-    /// The constant `c`, living where `self` lives.
+    /// The constant `c`, on the tape of `self` if it has one.
     fn lit(self, c: f64) -> Self;
     /// self + b
     fn add(self, b: Self) -> Self;
@@ -69,9 +70,9 @@ pub trait Real: Copy {
     fn div(self, b: Self) -> Self;
     /// self ^ b
     fn pow(self, b: Self) -> Self;
-    /// The larger one; NaN if either is NaN.
+    /// The larger of the two; NaN if either is NaN.
     fn max(self, b: Self) -> Self;
-    /// The smaller one; NaN if either is NaN.
+    /// The smaller of the two; NaN if either is NaN.
     fn min(self, b: Self) -> Self;
     /// 1 where self > b, else 0.
     fn gt(self, b: Self) -> Self;
@@ -83,9 +84,9 @@ pub trait Real: Copy {
     fn neg(self) -> Self;
     /// e ^ self
     fn exp(self) -> Self;
-    /// e ^ self - 1, exact near 0
+    /// e ^ self - 1, accurate near 0
     fn exp_m1(self) -> Self;
-    /// Two to the power of self.
+    /// 2 ^ self
     fn exp2(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
@@ -93,13 +94,13 @@ pub trait Real: Copy {
     fn log2(self) -> Self;
     /// Logarithm to base 10.
     fn log10(self) -> Self;
-    /// ln(1 + self), exact near 0
+    /// ln(1 + self), accurate near 0
     fn ln_1p(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// Sine of radians.
+    /// Sine of an angle in radians.
     fn sin(self) -> Self;
-    /// Cosine of radians.
+    /// Cosine of an angle in radians.
     fn cos(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
@@ -107,17 +108,17 @@ pub trait Real: Copy {
     fn sigmoid(self) -> Self;
     /// ln(1 + e ^ self)
     fn softplus(self) -> Self;
-    /// Magnitude.
+    /// Absolute value.
     fn abs(self) -> Self;
     /// Hyperbolic sine.
     fn sinh(self) -> Self;
     /// Hyperbolic cosine.
     fn cosh(self) -> Self;
-    /// The angle whose sine it is.
+    /// Inverse sine.
     fn asin(self) -> Self;
-    /// The angle whose cosine it is.
+    /// Inverse cosine.
     fn acos(self) -> Self;
-    /// The angle whose tangent it is.
+    /// Inverse tangent.
     fn atan(self) -> Self;
     /// Inverse hyperbolic sine.
     fn asinh(self) -> Self;
@@ -125,47 +126,47 @@ pub trait Real: Copy {
     fn acosh(self) -> Self;
     /// Inverse hyperbolic tangent.
     fn atanh(self) -> Self;
-    /// The whole number at or below.
+    /// The largest integer not above self.
     fn floor(self) -> Self;
-    /// The whole number at or above.
+    /// The smallest integer not below self.
     fn ceil(self) -> Self;
-    /// The nearest whole number, halves to the even one.
+    /// The nearest integer; ties round to even.
     fn round(self) -> Self;
-    /// The whole part.
+    /// The integer part, rounded toward 0.
     fn trunc(self) -> Self;
-    /// -1, 0 or 1.
+    /// -1, 0 or 1; NaN for NaN.
     fn sign(self) -> Self;
     /// The error function 2/√π ∫₀ˣ exp(-t²) dt.
     fn erf(self) -> Self;
-    /// 1 - erf, exact in its tail.
+    /// 1 - erf(self), accurate in the tail.
     fn erfc(self) -> Self;
-    /// exp(self²) erfc
+    /// exp(self²) erfc(self)
     fn erfcx(self) -> Self;
-    /// The inverse of erf.
+    /// Inverse of erf.
     fn erfinv(self) -> Self;
     /// ln |Γ|
     fn lgamma(self) -> Self;
     /// (ln Γ)′
     fn digamma(self) -> Self;
-    /// The logarithm of the normal distribution function.
+    /// Logarithm of the cumulative distribution function of the standard normal distribution.
     fn log_ndtr(self) -> Self;
-    /// exp(-|x|) I₀(x), I₀ a modified Bessel function.
+    /// exp(-|x|) I₀(x), where I₀ is a modified Bessel function.
     fn i0e(self) -> Self;
-    /// exp(-|x|) I₁(x).
+    /// exp(-|x|) I₁(x), where I₁ is a modified Bessel function.
     fn i1e(self) -> Self;
     /// The angle of the point (b, self).
     fn atan2(self, b: Self) -> Self;
     /// √(self² + b²), without overflow.
     fn hypot(self, b: Self) -> Self;
-    /// What remains of self over b, with the sign of self.
+    /// Remainder of self / b, with the sign of self.
     fn fmod(self, b: Self) -> Self;
-    /// What remains of self over b, with the sign of b.
+    /// Remainder of self / b, with the sign of b.
     fn remainder(self, b: Self) -> Self;
     /// The magnitude of self with the sign of b.
     fn copysign(self, b: Self) -> Self;
     /// The b-th derivative of digamma.
     fn polygamma(self, b: Self) -> Self;
-    /// `a` where self (a mask) is not 0, else `b`. A choice, never a multiplication by zero.
+    /// `a` where the mask self is not 0, else `b`. A selection, never a multiplication by zero.
     fn select(self, a: Self, b: Self) -> Self;
 }
 
@@ -178,8 +179,8 @@ macro_rules! float {
             #[inline(always)] fn mul(self, b: $t) -> $t { self * b }
             #[inline(always)] fn div(self, b: $t) -> $t { self / b }
             #[inline(always)] fn pow(self, b: $t) -> $t { Elementary::powf(self, b) }
-            // Two choices, one after the other, rather than one of three, which would be branches: a comparison alone would
-            // lose a NaN on its left.
+            // Two selections in sequence rather than one three-way choice, which would compile to branches. A
+            // comparison alone would lose a NaN on its left.
             #[inline(always)] fn max(self, b: $t) -> $t { let most = if self > b { self } else { b }; if self.is_nan() { self } else { most } }
             #[inline(always)] fn min(self, b: $t) -> $t { let least = if self < b { self } else { b }; if self.is_nan() { self } else { least } }
             #[inline(always)] fn gt(self, b: $t) -> $t { (self > b) as u8 as $t }
@@ -219,7 +220,7 @@ macro_rules! float {
             #[inline(always)] fn erfinv(self) -> $t { Elementary::erfinv(self) }
             #[inline(always)] fn lgamma(self) -> $t { special::lgamma(self as f64) as $t }
             #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
-            // In double precision: x/√2, rounded, would show in the tail of the narrow type.
+            // Computed in double precision: rounding x/√2 to a narrower type would be visible in the tail.
             #[inline(always)] fn log_ndtr(self) -> $t { Elementary::log_ndtr(self as f64) as $t }
             #[inline(always)] fn i0e(self) -> $t { special::i0e(self as f64) as $t }
             #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
@@ -245,7 +246,7 @@ macro_rules! float {
 }
 float!(f32 single f64 double);
 
-/// A [`Real`] with infix operators, so that a rule reads as mathematics: `-g * y / b`, `1.0 - y * y`.
+/// A [`Real`] with infix operators, so that a rule reads like mathematics: `-g * y / b`, `1.0 - y * y`.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct E<S>(pub S);
@@ -276,7 +277,7 @@ impl<S: Real> Neg for E<S> {
     }
 }
 
-/// Hands the names of [`Real`]'s methods, and the ops that record them, to another macro.
+/// Passes the names of [`Real`]'s methods, and of the ops that record them, to another macro.
 macro_rules! for_real {
     ($callback:ident) => {
         $callback! {
@@ -310,8 +311,8 @@ macro_rules! forward {
             #[inline(always)] pub fn select(self, a: E<S>, b: E<S>) -> E<S> { E(self.0.select(a.0, b.0)) }
         }
 
-        /// The same algebra, with sine and cosine right for angles of any size: for the few elements that the fast
-        /// loops leave out.
+        /// The same algebra, with sine and cosine accurate for angles of any size: for the few elements that the fast
+        /// loops skip.
         impl<T: Float> Real for Exact<T> {
             fn lit(self, c: f64) -> Self { Exact(T::of(c)) }
             fn select(self, a: Self, b: Self) -> Self { Exact(Real::select(self.0, a.0, b.0)) }
@@ -320,7 +321,7 @@ macro_rules! forward {
         }
     };
 }
-/// A number whose sine and cosine come from the standard library.
+/// A number whose sine and cosine are computed by the standard library.
 #[derive(Clone, Copy)]
 pub(crate) struct Exact<T>(pub(crate) T);
 
@@ -345,14 +346,14 @@ impl<S: Real> E<S> {
         c.select(self.lit(0.0), self)
     }
 
-    /// `self` left of 0, and 0 right of it: what an exponential that is chosen there may be taken of, so that it does not
-    /// overflow where it is not.
+    /// `self` where it is at most 0, else 0. The argument of an exponential whose result is selected only there, so
+    /// that it does not overflow elsewhere.
     #[inline(always)]
     pub fn left(self) -> E<S> {
         self.unless(self.gt(self.lit(0.0)))
     }
 
-    /// `c` where the mask holds, else `self`.
+    /// `c` where `mask` holds, else `self`.
     #[inline(always)]
     pub fn or_where(self, mask: E<S>, c: f64) -> E<S> {
         mask.select(self.lit(c), self)

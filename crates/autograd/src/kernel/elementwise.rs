@@ -1,5 +1,5 @@
-//! Walks broadcast and strided operands beside each other and hands them to a row's loop in contiguous blocks, so that
-//! each row needs a single loop over plain slices, and all strides, repeats and threads are handled here, once.
+//! Elementwise loops over broadcast and strided operands. Operands are passed to a row's loop in contiguous blocks, so
+//! that each row needs a single loop over plain slices; strides, broadcasting and threads are handled here, once.
 
 use super::threads;
 use crate::float::{Element, Float};
@@ -7,14 +7,15 @@ use crate::tensor::layout::{Odometer, is_contiguous};
 use crate::tensor::{Shape, Strides, Tensor};
 use smallvec::SmallVec;
 
-/// Elements gathered at a time from an operand that does not stand in a row: a few blocks fit in the first-level cache.
+/// Number of elements gathered at a time from a non-contiguous operand. A few such blocks fit in the L1 cache.
 const BLOCK: usize = 1024;
-/// Elements a thread takes at a time; a multiple of [`BLOCK`].
+/// Elements that a thread processes at a time; a multiple of [`BLOCK`].
 const CHUNK: usize = 16 * BLOCK;
-/// Inner axes at least this long are walked run by run; shorter ones are gathered into blocks.
+/// Inner axes at least this long are processed run by run; shorter ones are gathered into blocks.
 const RUN: usize = 16;
 
-/// An operand: a buffer, where it starts, and its strides along the axes of the result (0 where it repeats).
+/// An operand: a buffer, the index of its first element, and its strides along the axes of the result (0 if
+/// broadcast).
 #[derive(Clone)]
 pub(crate) struct Operand<'a, T> {
     pub(crate) data: &'a [T],
@@ -23,7 +24,7 @@ pub(crate) struct Operand<'a, T> {
 }
 
 impl<'a, T: Element> Operand<'a, T> {
-    /// The tensor as read by a result of that shape, to which it broadcasts.
+    /// The tensor, broadcast to a result of the given shape.
     pub(crate) fn of(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
         let (data, start) = tensor.raw();
         let strides = crate::tensor::layout::broadcast_strides(tensor.shape(), tensor.strides(), shape);
@@ -31,10 +32,10 @@ impl<'a, T: Element> Operand<'a, T> {
     }
 }
 
-/// What is done to blocks of equal length, one per operand and one to be written.
+/// The loop over blocks of equal length: one block per operand, and one to be written.
 pub(crate) type BlockFn<'f, T, const N: usize> = dyn Fn([&[T]; N], &mut [T]) + Sync + 'f;
 
-/// `out[i] = f(operands[i])` for a row-major `out` of the given shape; `f` gets blocks of equal length.
+/// `out[i] = f(operands[i])` for a row-major `out` of the given shape; `f` receives blocks of equal length.
 pub(crate) fn zip<T: Element, const N: usize>(
     shape: &[usize],
     operands: [&Tensor<T>; N],
@@ -44,7 +45,7 @@ pub(crate) fn zip<T: Element, const N: usize>(
     if out.is_empty() {
         return;
     }
-    // The common case, and the only one where small tensors cost nothing but the loop itself.
+    // The common case, and the only one without overhead for small tensors.
     let whole = operands.map(|t| if t.shape() == shape { t.as_slice() } else { None });
     if whole.iter().all(Option::is_some) {
         let whole = whole.map(|s| s.expect("just checked"));
@@ -57,14 +58,14 @@ pub(crate) fn zip<T: Element, const N: usize>(
     threads::for_each_chunk(out, CHUNK, &|i, out| walk.range(i * CHUNK, out, f));
 }
 
-/// Operands with the axes merged that can be walked as one.
+/// Operands whose axes are merged where they can be traversed as one.
 struct Walk<'a, T, const N: usize> {
     shape: Shape,
     operands: [Operand<'a, T>; N],
 }
 
 impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
-    /// Drops axes of size 1 and merges neighbours that every operand steps through evenly.
+    /// Drops axes of size 1 and merges neighboring axes that every operand steps through evenly.
     fn new(shape: &[usize], operands: [Operand<'a, T>; N]) -> Self {
         let mut merged = Shape::new();
         let mut strides: [Strides; N] = [(); N].map(|_| Strides::new());
@@ -87,7 +88,7 @@ impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
         Walk { shape: merged, operands }
     }
 
-    /// The part of the result that begins at position `from`.
+    /// Computes the part of the result that begins at position `from`.
     fn range(&self, from: usize, out: &mut [T], f: &BlockFn<'_, T, N>) {
         let (&inner, outer) = self.shape.split_last().expect("at least one axis");
         let mut scratch = Scratch::<T, N>::new(&self.operands, &self.shape, out.len().min(BLOCK));
@@ -123,16 +124,16 @@ impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
     }
 }
 
-/// One operand that does not stand in a row, to be read block by block.
+/// A single non-contiguous operand, to be read block by block.
 pub(crate) struct Strided<'a, T>(Walk<'a, T, 1>);
 
 impl<'a, T: Element> Strided<'a, T> {
-    /// The tensor as read by a result of that shape, to which it broadcasts.
+    /// The tensor, broadcast to a result of the given shape.
     pub(crate) fn new(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
         Strided(Walk::new(shape, [Operand::of(tensor, shape)]))
     }
 
-    /// The elements from position `from` of the result on.
+    /// Copies the elements of the result from position `from` on.
     pub(crate) fn read(&self, from: usize, out: &mut [T]) {
         let Walk { shape, operands: [Operand { data, start, strides }] } = &self.0;
         let (&inner, outer) = shape.split_last().expect("at least one axis");
@@ -153,15 +154,15 @@ impl<'a, T: Element> Strided<'a, T> {
 /// How the innermost axis of an operand is read.
 #[derive(Clone, Copy, PartialEq)]
 enum Read {
-    /// Straight from its memory.
+    /// Directly from its memory.
     Direct,
-    /// From a block that holds its only element, filled once.
+    /// From a block filled once with its only element.
     Splat,
     /// From a block, refilled for each run.
     Gather,
 }
 
-/// Blocks for the operands that cannot be read directly.
+/// Scratch blocks for the operands that cannot be read directly.
 struct Scratch<T: Element, const N: usize> {
     reads: [Read; N],
     blocks: [Option<Tensor<T>>; N],
@@ -186,7 +187,7 @@ impl<T: Element, const N: usize> Scratch<T, N> {
         Scratch { reads, blocks }
     }
 
-    /// Fills the blocks of gathered operands with `n` elements from position `at` of the result.
+    /// Fills the blocks of gathered operands with `n` elements, starting at position `at` of the result.
     fn gather(&mut self, operands: &[Operand<T>; N], shape: &[usize], at: usize, n: usize) {
         for (k, o) in operands.iter().enumerate().filter(|(k, _)| self.reads[*k] == Read::Gather) {
             let mut walk = Odometer::at(shape, [&o.strides], [o.start as isize], at);
@@ -211,7 +212,7 @@ impl<T: Element, const N: usize> Scratch<T, N> {
         }
     }
 
-    /// `n` elements of each operand: in place at `at`, or from its block.
+    /// `n` elements of each operand: from its memory at `at`, or from its block.
     fn blocks<'a>(
         &'a self,
         operands: &[Operand<'a, T>; N],
@@ -234,10 +235,10 @@ impl<T: Element, const N: usize> Scratch<T, N> {
     }
 }
 
-/// Elements of a row computed beside before they are added: a few such blocks fit in the first-level cache.
+/// Elements computed into a scratch block before they are added. A few such blocks fit in the L1 cache.
 const BESIDE: usize = 256;
 
-/// `acc[i] += f(operands[i])`, as [`zip`] writes: no array is made for what is added.
+/// `acc[i] += f(operands[i])`, otherwise like [`zip`], without an array for the addend.
 pub(crate) fn zip_add<T: Float, const N: usize>(
     shape: &[usize],
     operands: [&Tensor<T>; N],
@@ -279,7 +280,7 @@ super::simd::simd! {
 mod tests {
     use super::*;
 
-    /// Element by element, from the definition.
+    /// Element by element, by definition.
     fn slow(shape: &[usize], a: &Tensor<f64>, b: &Tensor<f64>) -> Vec<f64> {
         a.broadcast_view(shape).iter().zip(b.broadcast_view(shape).iter()).map(|(a, b)| a - 3.0 * b).collect()
     }

@@ -1,11 +1,11 @@
-//! Picking and placing by integer index. Indices have been checked against the axis they point into. Where several
-//! contributions fall on one place they are added in index order, so the bits never depend on threads.
+//! Gather and scatter by integer index. Indices have been checked against the axis they refer to. Contributions to the
+//! same element are added in index order, so the bits do not depend on the number of threads.
 
 use super::threads;
 use crate::float::{Element, Float};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Elements a thread takes at a time.
+/// Elements that a thread processes at a time.
 const CHUNK: usize = 16_384;
 
 /// Whether all indices are at least 0 and below `size`.
@@ -13,7 +13,8 @@ pub(crate) fn within(index: &[i64], size: usize) -> bool {
     let (all, last) = (AtomicBool::new(true), size as i64 - 1);
     threads::for_each(index.len().div_ceil(CHUNK), &|chunk| {
         let some = &index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)];
-        // The sign of i or of last - i: without an early end and a comparison any register does it.
+        // The sign bit of i or of last - i is set if i is out of range. With neither an early exit nor a comparison,
+        // this vectorizes on any CPU.
         if some.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) < 0 {
             all.store(false, Ordering::Relaxed);
         }
@@ -21,7 +22,7 @@ pub(crate) fn within(index: &[i64], size: usize) -> bool {
     all.into_inner()
 }
 
-/// Runs `f(o, at, part)` over `out`, cut into pieces of whole rows of `inner` elements for threads to take: `part` lies in
+/// Runs `f(o, at, part)` over `out`, split among threads into pieces of whole rows of `inner` elements: `part` lies in
 /// block `o`, `at` elements after its start.
 fn for_each_part<T: Send>(out: &mut [T], [block, inner]: [usize; 2], f: &(dyn Fn(usize, usize, &mut [T]) + Sync)) {
     let some = (CHUNK / inner).max(1) * inner;
@@ -45,7 +46,7 @@ pub(crate) fn take<T: Element>(x: &[T], [_, size, inner]: [usize; 3], index: &[i
     for_each_part(out, [index.len() * inner, inner], &|o, at, out| {
         let (x, index) = (&x[o * size * inner..][..size * inner], &index[at / inner..]);
         if inner == 1 {
-            // Single elements are not worth a call each.
+            // Copying single elements does not justify a call for each.
             out.iter_mut().zip(index).for_each(|(place, &j)| *place = x[j as usize]);
         } else {
             out.chunks_mut(inner)
@@ -67,8 +68,8 @@ pub(crate) fn take_add<T: Float>(x: &[T], [outer, size, inner]: [usize; 3], inde
     }
 }
 
-/// `out[o, j, i] = x[o, index[o, j, i], i]`: an index for each element. `x` is `[outer, size, inner]`, `index` and
-/// `out` are `[outer, picks, inner]`.
+/// `out[o, j, i] = x[o, index[o, j, i], i]`: one index per element. `x` is `[outer, size, inner]`; `index` and `out`
+/// are `[outer, picks, inner]`.
 pub(crate) fn gather<T: Element>(x: &[T], [size, picks, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
     if out.is_empty() {
         return;

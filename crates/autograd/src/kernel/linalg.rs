@@ -1,21 +1,21 @@
-//! Factorizations of one matrix. They come from faer, behind the feature `linalg`: without it the shape rule refuses
-//! every op that would arrive here. What has no value (the inverse of a singular matrix) is NaN.
+//! Factorizations of one matrix, computed by faer behind the feature `linalg`. Without it, the shape rule rejects
+//! every op that would get here. Undefined results (the inverse of a singular matrix) are NaN.
 
 use crate::op::Factor;
 
-/// One matrix after the other in memory, row by row: the operands of a single factorization.
+/// The operands of a single factorization, stored row-major.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "linalg"), allow(dead_code, reason = "nobody is there to read them"))]
 pub struct Operands<'a, T> {
     /// The matrix.
     pub(crate) a: &'a [T],
-    /// Its rows and columns.
+    /// The number of rows and of columns.
     pub(crate) size: [usize; 2],
-    /// The right-hand sides, as many rows as the matrix; empty where the op has none.
+    /// The right-hand sides, with as many rows as the matrix; empty if the op has none.
     pub(crate) b: &'a [T],
 }
 
-/// A type that matrices are factorised in: `f32` or `f64`.
+/// A type in which matrices can be factorized: `f32` or `f64`.
 pub trait Field: Sized {
     /// Writes the value of `factor` into `out`.
     #[doc(hidden)]
@@ -23,7 +23,7 @@ pub trait Field: Sized {
 }
 
 macro_rules! fields { ($($t:ident)*) => { $(
-    // Not generic, so that faer is compiled here, once, and not in every crate that computes.
+    // Not generic, so that faer is compiled once, in this crate, and not in every crate that uses it.
     impl Field for $t {
         #[cfg(feature = "linalg")]
         fn factorize(factor: Factor, x: Operands<$t>, out: &mut [$t]) {
@@ -32,7 +32,7 @@ macro_rules! fields { ($($t:ident)*) => { $(
 
         #[cfg(not(feature = "linalg"))]
         fn factorize(factor: Factor, _: Operands<$t>, _: &mut [$t]) {
-            unreachable!("the shape rule refuses {factor:?} without the feature `linalg`");
+            unreachable!("the shape rule rejects {factor:?} without the feature `linalg`");
         }
     }
 )* } }
@@ -49,7 +49,7 @@ mod dense {
 
     pub(super) fn factorize<T: Float + RealField>(factor: Factor, x: Operands<T>, out: &mut [T]) {
         let [m, n] = x.size;
-        let is_triangular = matches!(factor, Factor::TriangularSolve { .. }); // the other triangle has no influence
+        let is_triangular = matches!(factor, Factor::TriangularSolve { .. }); // the other triangle is not read
         if !is_triangular && x.a.iter().any(|&a| !Float::is_finite(a)) {
             return out.fill(T::NAN);
         }
@@ -74,14 +74,14 @@ mod dense {
         }
     }
 
-    /// A matrix into memory, row by row: done.
+    /// Writes a matrix to memory in row-major order.
     fn write<T: Float>(x: MatRef<T>, out: &mut [T]) -> Option<()> {
         let n = x.ncols();
         out.iter_mut().enumerate().for_each(|(k, out)| *out = x[(k / n, k % n)]);
         Some(())
     }
 
-    /// The half of a matrix and its transpose: what a function of symmetric matrices sees of any.
+    /// The symmetric part (A + Aᵀ) / 2, which is all that a function of symmetric matrices depends on.
     fn symmetric<T: Float>(a: MatRef<T>) -> Mat<T> {
         Mat::from_fn(a.nrows(), a.ncols(), |i, j| T::of(0.5) * (a[(i, j)] + a[(j, i)]))
     }
@@ -90,7 +90,8 @@ mod dense {
         MatRef::from_row_major_slice(b, a.nrows(), b.len() / a.nrows())
     }
 
-    /// The pivots with the sign of the permutation; a zero stands before whatever dividing by it has made of the rest.
+    /// Returns the sign of the permutation and the pivots. If one pivot is 0, all are set to 0, since those after it
+    /// come from a division by zero.
     fn pivots<T: Float + RealField>(lu: &PartialPivLu<T>) -> (T, Vec<T>) {
         let (order, n) = (lu.P().arrays().0, lu.U().nrows());
         let mut pivots: Vec<T> = (0..n).map(|i| lu.U()[(i, i)]).collect();
@@ -142,7 +143,7 @@ mod dense {
         Some(())
     }
 
-    /// Which sign makes the largest element of a column positive.
+    /// The sign that makes the largest element of a column positive.
     fn sign<T: Float>(x: MatRef<T>, column: usize) -> T {
         let elements = (0..x.nrows()).map(|i| x[(i, column)]);
         let largest = elements.reduce(|a, b| if Real::abs(b) > Real::abs(a) { b } else { a });
@@ -186,7 +187,7 @@ mod dense {
         pivots.iter().fold(sign, |a, &b| a * b)
     }
 
-    /// det(A)·A⁻ᵀ, also where A is singular: det(U)·det(V) · U·diag(Π of the other singular values)·Vᵀ.
+    /// det(A)·A⁻ᵀ, even if A is singular: det(U)·det(V) · U·diag(Π of the remaining singular values)·Vᵀ.
     fn cofactor<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
         let n = a.nrows();
         let svd = a.svd().ok()?;
@@ -199,7 +200,8 @@ mod dense {
         write((scaled * svd.V().transpose()).as_ref(), out)
     }
 
-    /// Numerator of the [13/13] Padé approximant of eˣ, times its first number; the denominator is it at -x.
+    /// Numerator coefficients of the [13/13] Padé approximant of eˣ, scaled to integers. The denominator is its value
+    /// at -x.
     const PADE: [f64; 14] = [
         64764752532480000.0,
         32382376266240000.0,
@@ -216,7 +218,7 @@ mod dense {
         182.0,
         1.0,
     ];
-    /// The largest 1-norm at which the approximant is right to double precision.
+    /// The largest 1-norm for which the approximant is accurate to double precision.
     const PADE_LIMIT: f64 = 5.371920351148152;
 
     /// Scaling and squaring (Higham 2005).

@@ -1,5 +1,5 @@
-//! Loops, and nothing but loops: slices and strides in, slices out. Kernels know nothing of tapes, ops or derivatives;
-//! shapes have been checked before they are called. The only room where `unsafe` may live.
+//! Kernels: loops over slices and strides. They are independent of tapes, ops and derivatives, and shapes are checked
+//! before they are called. Only this module may contain `unsafe` code.
 
 pub(crate) mod conv;
 pub(crate) mod elementwise;

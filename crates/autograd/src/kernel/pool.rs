@@ -1,4 +1,4 @@
-//! Windows on the last three axes of an array, and linear maps along one axis.
+//! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
 use super::simd::simd;
 use super::threads;
@@ -6,25 +6,25 @@ use crate::float::Float;
 use crate::tensor::view::Span;
 use smallvec::SmallVec;
 
-/// Elements a thread takes at a time, about.
+/// Approximate number of elements that a thread processes at a time.
 const CHUNK: usize = 1 << 14;
-/// Places whose largest elements are looked for side by side.
+/// Maximum number of positions whose largest elements are searched for together.
 const BLOCK: usize = 64;
 
-/// Windows on the last three axes: sizes of these, and the indices that each place covers.
+/// Windows over the last three axes: the sizes of these axes, and the indices that each window covers.
 pub(crate) struct Planes<'a> {
     size: [usize; 3],
     panes: [&'a [Span]; 3],
-    /// How many places on the last axis, one after the other, have the same window, and how far it moves between two.
+    /// For each run of identical, evenly spaced windows on the last axis: their number, and the distance between two.
     runs: SmallVec<[(usize, usize); 4]>,
 }
 
 impl<'a> Planes<'a> {
     /// # Panics
-    /// If the axes have more elements than an index of 32 bits counts.
+    /// If the axes have more elements than a 32-bit index can count.
     pub fn new(size: [usize; 3], panes: [&'a [Span]; 3]) -> Self {
         let len: usize = size.iter().product();
-        assert!(u32::try_from(len).is_ok(), "a plane of windows has {len} elements; it may have 2^32 - 1");
+        assert!(u32::try_from(len).is_ok(), "pooling: a plane has {len} elements; the maximum is 2^32 - 1");
         let (mut rest, mut runs) = (panes[2], SmallVec::new());
         while !rest.is_empty() {
             let run = alike(rest);
@@ -34,28 +34,28 @@ impl<'a> Planes<'a> {
         Planes { size, panes, runs }
     }
 
-    /// Elements of the last three axes.
+    /// Number of elements of the last three axes.
     fn len(&self) -> usize {
         self.size.iter().product()
     }
 
-    /// The number of places.
+    /// Number of window positions.
     fn places(&self) -> usize {
         self.panes.iter().map(|p| p.len()).product()
     }
 
-    /// Planes that a task takes.
+    /// Number of planes per task.
     fn together(&self) -> usize {
         (CHUNK / self.len().max(self.places()).max(1)).max(1)
     }
 
-    /// Calls `f` with neighbouring places, for each the index of the first largest element it covers, and these elements.
-    /// NaN counts as largest.
+    /// Calls `f` for blocks of neighboring positions, with the index of the first largest element in each window, and
+    /// these elements. NaN counts as the largest.
     fn for_each_largest<T: Float>(&self, x: &[T], mut f: impl FnMut(usize, &[u32], &[T])) {
         let [d, h, w] = self.panes;
         let [_, height, width] = self.size;
         let (mut at, mut largest) = ([0; BLOCK], [T::zero(); BLOCK]);
-        // Where a window's elements are from its first one on, made anew only for a window of another kind.
+        // Offsets of a window's elements from its first one, recomputed only if the window's shape changes.
         let (mut taps, mut kind): (SmallVec<[usize; 32]>, _) = (SmallVec::new(), None);
         let mut place = 0;
         for (d, h) in d.iter().flat_map(|d| h.iter().map(move |h| (d, h))) {
@@ -81,8 +81,8 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// How many windows, of a block at most, follow the first as copies of it, all the same distance from one to the next; and
-/// that distance.
+/// Counts the windows, at most a block, that are evenly shifted copies of the first one (included). Returns their
+/// number and the shift.
 fn alike(w: &[Span]) -> (usize, usize) {
     let [first, second, ..] = w else { return (1, 1) };
     let Some(stride) = second.start.checked_sub(first.start).filter(|&stride| stride > 0) else { return (1, 1) };
@@ -94,8 +94,8 @@ fn alike(w: &[Span]) -> (usize, usize) {
 }
 
 simd! {
-    /// For each place the first largest of the elements at `taps` from `start` on, which moves by `stride` from one place to
-    /// the next, and its index.
+    /// For each position, the first largest of the elements at `taps` relative to `start`, and its index. `start`
+    /// moves by `stride` from one position to the next.
     fn largest_of<T: Float>(x: &[T], start: usize, taps: &[usize], stride: usize, at: &mut [u32], largest: &mut [T]) {
         match (stride, at.len()) {
             (1, 8..) => in_blocks::<T, 1, 8>(x, start, taps, at, largest),
@@ -115,7 +115,7 @@ simd! {
     }
 }
 
-/// `N` places side by side, the last of which overlap those before.
+/// Processes `N` positions at a time; the last block overlaps the one before.
 #[inline(always)]
 fn in_blocks<T: Float, const STRIDE: usize, const N: usize>(
     x: &[T],
@@ -156,7 +156,7 @@ fn indices(s: &Span) -> impl Iterator<Item = usize> {
     (0..s.len).map(move |k| start.wrapping_add_signed(k as isize * step))
 }
 
-/// `y` = the elements of `t` where `x` is largest in each window.
+/// Sets each element of `y` to the element of `t` at the position where `x` is largest in the window.
 pub(crate) fn pick<T: Float>(planes: &Planes, x: &[T], t: &[T], y: &mut [T]) {
     let (len, places, some) = (planes.len(), planes.places(), planes.together());
     let own = std::ptr::eq(x, t);
@@ -172,7 +172,7 @@ pub(crate) fn pick<T: Float>(planes: &Planes, x: &[T], t: &[T], y: &mut [T]) {
     });
 }
 
-/// `t` = zeros with the elements of `g` added where `x` is largest in each window: the transpose of [`pick`].
+/// Zeroes `t` and adds each element of `g` where `x` is largest in its window: the transpose of [`pick`].
 pub(crate) fn pick_add<T: Float>(planes: &Planes, x: &[T], g: &[T], t: &mut [T]) {
     let (len, places, some) = (planes.len(), planes.places(), planes.together());
     threads::for_each_chunk(t, some * len, &|task, t| {
@@ -187,7 +187,7 @@ pub(crate) fn pick_add<T: Float>(planes: &Planes, x: &[T], g: &[T], t: &mut [T])
     });
 }
 
-/// `y[o, i, k] = Σ m[i, j] x[o, j, k]` for arrays `[outer, size, inner]`, with the entries `(j, m[i, j])` of each row.
+/// `y[o, i, k] = Σ m[i, j] x[o, j, k]` for arrays `[outer, size, inner]`; `row(i)` lists the entries `(j, m[i, j])`.
 pub(crate) fn map<'a, T: Float>(
     x: &[T],
     [_, size, inner]: [usize; 3],
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_first_largest_of_all_windows() {
-        // Neighbouring windows in blocks and at their ends, strides known and unknown, windows cut off by an edge, NaN.
+        // Neighboring windows in and between blocks, specialized and general strides, windows clipped at an edge, NaN.
         for (width, size, stride) in
             (1..200).step_by(7).flat_map(|w| [(w, 2, 2), (w, 3, 1), (w, 1, 1), (w, 3, 3), (w, 5, 2)])
         {

@@ -1,5 +1,5 @@
-//! Random numbers: a seed fixes every bit, on any machine and any number of threads. The generator is ChaCha with eight
-//! rounds from a library; the distributions are our own, so that they never change under a user's feet.
+//! Random numbers: a seed determines every bit, on any machine and any number of threads. The generator is ChaCha with
+//! eight rounds, from a library; the distributions are implemented here, so that they never change between releases.
 
 use super::simd::simd;
 use super::threads;
@@ -8,12 +8,12 @@ use crate::float::{Float, Real};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
-/// Numbers drawn before they are made into what is asked for.
+/// Number of random values drawn at a time, before they are transformed.
 const BLOCK: usize = 128;
-/// Items a thread takes at a time.
+/// Items that a thread processes at a time.
 const CHUNK: usize = 64 * BLOCK;
 
-/// The upper 53 bits as a number on `[0, 1)`.
+/// Converts the upper 53 bits to a number on `[0, 1)`.
 #[inline(always)]
 fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
@@ -30,35 +30,35 @@ fn unit(bits: u64) -> f64 {
 #[derive(Debug, Clone)]
 pub struct Rng {
     chacha: ChaCha8Rng,
-    /// Box and Muller's method makes two normal numbers at a time; the second waits here.
+    /// The Box-Muller method generates normal numbers in pairs; this holds the second one of a pair.
     spare: Option<f64>,
 }
 
 impl Rng {
-    /// The generator for a seed.
+    /// Creates a generator from a seed.
     pub fn new(seed: u64) -> Rng {
         Rng { chacha: ChaCha8Rng::seed_from_u64(seed), spare: None }
     }
 
-    /// An independent generator for the same seed: stream `n` of 2^64. It starts at its own beginning, however far
-    /// this one has run.
+    /// An independent generator with the same seed: stream `n` of 2^64. It starts at the beginning of its stream,
+    /// however far this generator has advanced.
     pub fn stream(&self, n: u64) -> Rng {
         let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
         chacha.set_stream(n);
         Rng { chacha, spare: None }
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.chacha.next_u64()
     }
 
-    /// Uniform on `[0, 1)`, a multiple of 2^-53.
+    /// Uniformly distributed on `[0, 1)`, a multiple of 2^-53.
     pub fn uniform(&mut self) -> f64 {
         unit(self.bits())
     }
 
-    /// Normal with mean 0 and standard deviation 1 (Box and Muller, 1958).
+    /// Normally distributed with mean 0 and standard deviation 1 (Box and Muller, 1958).
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
@@ -69,7 +69,8 @@ impl Rng {
         pair[0][0]
     }
 
-    /// Fills `out` with what [`uniform`](Rng::uniform) would give one by one; in single precision rounded, but never to 1.
+    /// Fills `out` with the same numbers as repeated calls of [`uniform`](Rng::uniform), rounded to `T`, but never to
+    /// 1.
     ///
     /// ```
     /// use autograd::Rng;
@@ -80,7 +81,7 @@ impl Rng {
     /// assert_eq!(rng.bits(), one_by_one.bits());
     /// ```
     pub fn fill_uniform<T: Float>(&mut self, out: &mut [T]) {
-        // A narrow type would round some to 1.
+        // Rounding to a narrower type would turn some numbers into 1.
         let below_one = T::one() - T::of(0.5) * T::EPSILON;
         self.share_out(out, 1, |rng, out| {
             let mut raw = [0; BLOCK];
@@ -92,7 +93,7 @@ impl Rng {
         });
     }
 
-    /// Fills `out` with what [`normal`](Rng::normal) would give one by one.
+    /// Fills `out` with the same numbers as repeated calls of [`normal`](Rng::normal).
     pub fn fill_normal<T: Float>(&mut self, out: &mut [T]) {
         let (first, out) = out.split_at_mut(usize::from(self.spare.is_some()).min(out.len()));
         let (pairs, last) = out.as_chunks_mut::<2>();
@@ -109,8 +110,8 @@ impl Rng {
         last.iter_mut().for_each(|x| *x = T::of(self.normal()));
     }
 
-    /// Fills `out`, each item of which takes `draws` times 64 bits, on all threads: each chunk from the place in the stream
-    /// where it would have begun, had one thread drawn all.
+    /// Fills `out`, each item of which takes `draws` times 64 bits, on all threads. Each chunk starts at the position
+    /// in the stream that it would have if one thread drew all numbers.
     fn share_out<V: Send>(&mut self, out: &mut [V], draws: usize, fill: impl Fn(&mut Rng, &mut [V]) + Sync) {
         if out.len() <= CHUNK {
             return fill(self, out);
@@ -120,7 +121,7 @@ impl Rng {
         *self = self.ahead(len * draws);
     }
 
-    /// The same generator after that many draws of 64 bits.
+    /// The same generator, advanced by `draws` draws of 64 bits.
     fn ahead(&self, draws: usize) -> Rng {
         const WORDS: u128 = 2;
         let mut rng = self.clone();
@@ -128,23 +129,23 @@ impl Rng {
         rng
     }
 
-    /// Uniform on `0, 1, …, n - 1`, each exactly as likely (Lemire, 2019).
+    /// Uniformly distributed over `0, 1, …, n - 1`, without bias (Lemire, 2019).
     ///
     /// # Panics
     /// If `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        assert!(n > 0, "below: there is no number below 0");
+        assert!(n > 0, "below: n must be at least 1");
         let n = n as u64;
         loop {
             let wide = self.bits() as u128 * n as u128;
-            // Rejects the few low parts that would make some results more likely than others.
+            // Reject the few low parts that would make some results more likely than others.
             if wide as u64 >= n.wrapping_neg() % n {
                 return (wide >> 64) as usize;
             }
         }
     }
 
-    /// Puts a slice in random order, every order equally likely (Fisher and Yates).
+    /// Shuffles a slice; every order is equally likely (Fisher and Yates).
     pub fn shuffle<V>(&mut self, items: &mut [V]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
@@ -153,7 +154,7 @@ impl Rng {
 }
 
 simd! {
-    /// Makes independent normal numbers of pairs that are uniform on `[0, 1)`.
+    /// Transforms pairs of numbers uniform on `[0, 1)` into independent normal numbers.
     fn box_muller<T: Float>(pairs: &mut [[T; 2]]) {
         for [u, v] in pairs {
             // 1 - u is never 0, so the logarithm is finite.
@@ -177,7 +178,7 @@ mod tests {
     }
     const FIRST_BITS_OF_SEED_0: [u64; 3] = [13080132717333068652, 8594738769458413623, 12896916468484187878];
 
-    /// Of all lengths, and of several chunks with some over; the second time from where the first has stopped.
+    /// All lengths, including several chunks and a remainder; the second time from where the first one stopped.
     #[test]
     fn many_numbers_are_those_drawn_one_by_one() {
         for n in [0, 1, 2, 3, 127, 128, 129, 300, CHUNK, CHUNK + 1, 5 * CHUNK + 77] {

@@ -1,24 +1,24 @@
-//! Folding axes away. Sums run in a fixed order that depends on the shape alone, never on the number of threads: lanes
-//! within a row, blocks of rows, then block after block. That also keeps rounding errors small on long axes.
+//! Reductions. Sums run in a fixed order that depends only on the shape, never on the number of threads: lanes within
+//! a row, then blocks of rows, then one block after another. This also keeps rounding errors small on long axes.
 
 use super::simd::simd;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::Tensor;
 
-/// A fold of elements, one after the other, whose partial results an associative operation puts together.
+/// A sequential fold of elements, whose partial results are combined by an associative operation.
 pub(crate) trait Fold {
-    /// The numbers it folds.
+    /// The element type.
     type T: Float;
-    /// How partial results are folded: the same way, unless elements are changed first.
+    /// The fold that combines partial results: the same one, except where elements are transformed first.
     type Partial: Fold<T = Self::T>;
-    /// What an empty fold gives.
+    /// The result of an empty fold.
     fn identity() -> Self::T;
-    /// The result so far with the next element.
+    /// Combines the result so far with the next element.
     fn combine(a: Self::T, b: Self::T) -> Self::T;
 }
 
-/// Defines a fold by its identity, its formula, and how partial results are put together.
+/// Defines a fold by its identity, its formula, and the fold that combines partial results.
 macro_rules! fold {
     ($(#[$doc:meta])* $Name:ident, $Partial:ident: $identity:expr, |$a:ident, $b:ident| $combine:expr) => {
         $(#[$doc])*
@@ -34,12 +34,12 @@ macro_rules! fold {
 fold!(/** a + b */ Sum, Sum: T::zero(), |a, b| a + b);
 fold!(/** a + b² */ Squares, Sum: T::zero(), |a, b| a + b * b);
 fold!(/** a · b */ Prod, Prod: T::one(), |a, b| a * b);
-fold!(/** The larger; NaN if there is one. */ Max, Max: -T::INFINITY, |a, b| if (b > a) | b.is_nan() { b } else { a });
-fold!(/** The smaller; NaN if there is one. */ Min, Min: T::INFINITY, |a, b| if (b < a) | b.is_nan() { b } else { a });
+fold!(/** The larger; NaN if either is NaN. */ Max, Max: -T::INFINITY, |a, b| if (b > a) | b.is_nan() { b } else { a });
+fold!(/** The smaller; NaN if either is NaN. */ Min, Min: T::INFINITY, |a, b| if (b < a) | b.is_nan() { b } else { a });
 
-/// Elements in a block: what one thread folds at a time, and the unit of the fixed order.
+/// Elements per block: the amount one thread folds at a time, and the unit of the fixed order.
 const BLOCK: usize = 8192;
-/// Rows folded into a partial result one after the other.
+/// Number of rows folded sequentially into one partial result.
 const ROWS: usize = 32;
 
 /// Folds the middle axis of a row-major `[outer, r, inner]` array into `out`, `[outer, inner]`.
@@ -52,13 +52,13 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
         return fold_blocks::<F>(x, [outer, r, inner], rows, out);
     }
     if inner > BLOCK {
-        // Wide rows are shared out by columns.
+        // Wide rows are split among threads by columns.
         for (x, out) in x.chunks(r * inner).zip(out.chunks_mut(inner)) {
             threads::for_each_chunk(out, BLOCK, &|i, out| fold_rows::<F>(&x[i * BLOCK..], inner, r, out));
         }
         return;
     }
-    // Several outer rows to a task, so that many short rows do not pay for many tasks.
+    // A task takes several outer rows, so that many short rows do not need many tasks.
     let some = (BLOCK / (r * inner)).max(1);
     threads::for_each_chunk(out, some * inner, &|i, out| {
         for (k, out) in out.chunks_mut(inner).enumerate() {
@@ -67,20 +67,20 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
     });
 }
 
-/// Rows in a block.
+/// Rows per block.
 fn rows(inner: usize) -> usize {
     (BLOCK / inner).max(ROWS)
 }
 
-/// Whether partial results are made for blocks of rows.
+/// Whether partial results are computed for blocks of rows.
 fn in_blocks([outer, r, inner]: [usize; 3]) -> bool {
     r > rows(inner) && outer * inner < BLOCK
 }
 
-/// For whoever computes the array to be folded and wants each part folded while it is in the cache: how many of the
-/// `outer · r` rows make a part, to be given to [`fold_rows`]. The parts of one result then go through [`fold_middle`], as
-/// an axis of their own, and the bits are those of folding the whole array. `None` where such parts are no stretches
-/// of the array, or large ones.
+/// For callers that compute the array to be folded and fold each part while it is in the cache: how many of the `outer
+/// · r` rows form a part, to be passed to [`fold_rows`]. The parts of one result are then folded by [`fold_middle`],
+/// as an axis of their own, and the result is bit-identical to folding the whole array. Returns `None` if parts of
+/// that many rows would straddle two results, or are too large.
 pub(crate) fn unit([outer, r, inner]: [usize; 3]) -> Option<usize> {
     const MOST: usize = 8 * BLOCK;
     let rows = if in_blocks([outer, r, inner]) { rows(inner) } else { r };
@@ -88,7 +88,7 @@ pub(crate) fn unit([outer, r, inner]: [usize; 3]) -> Option<usize> {
     (r > 0 && outer > 0 && inner > 0 && whole && rows * inner <= MOST).then_some(rows)
 }
 
-/// A long axis with few results: a partial result for each block of rows, then the blocks in order.
+/// A long axis with few results: computes a partial result for each block of rows, then folds the blocks in order.
 fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, out: &mut [F::T]) {
     let blocks = r.div_ceil(rows);
     let partial: Tensor<F::T> = Tensor::build(&[outer * blocks * inner], |partial| {
@@ -100,7 +100,7 @@ fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, 
     fold_middle::<F::Partial>(partial.as_slice().expect("just built"), [outer, blocks, inner], out);
 }
 
-/// Folds `rows` rows that begin `stride` apart into one of `out.len()` elements.
+/// Folds `rows` rows, which start `stride` apart, into one of `out.len()` elements.
 pub(crate) fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
     if stride == 1 {
         out[0] = combine_slice::<F>(&x[..rows]);
@@ -120,7 +120,7 @@ pub(crate) fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &m
 }
 
 simd! {
-    /// Combines the rows of `x` into `out` one after the other.
+    /// Combines the rows of `x` into `out`, one after another.
     fn combine_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
         for row in 0..rows {
             out.iter_mut().zip(&x[row * stride..]).for_each(|(o, &x)| *o = F::combine(*o, x));
@@ -129,7 +129,7 @@ simd! {
 }
 
 simd! {
-    /// Combines all elements: lanes side by side, eight registers of AVX2, and then the lanes pairwise.
+    /// Combines all elements: in parallel lanes that fill eight AVX2 registers, then the lanes pairwise.
     fn combine_slice<F: Fold>(x: &[F::T]) -> F::T {
         if size_of::<F::T>() == 4 { combine_lanes::<F, 64>(x) } else { combine_lanes::<F, 32>(x) }
     }

@@ -1,7 +1,8 @@
-//! Functions of whole rows, the last axis of a row-major array: the softmax family, standardization, and their derivatives.
-//! A row is fetched from memory once; whatever passes over it follow find it in the first-level cache.
+//! Functions of whole rows, the last axis of a row-major array: the softmax family, standardization, and their
+//! derivatives. A row is read from memory once; later passes over it hit the L1 cache.
 //!
-//! Of exponentials the largest element is subtracted first, so that nothing overflows however large the numbers are.
+//! Exponentials are taken after subtracting the largest element, so that nothing overflows however large the numbers
+//! are.
 
 use super::reduce::{Fold, Max, Sum, fold_middle};
 use super::simd::simd;
@@ -9,13 +10,13 @@ use super::threads;
 use crate::float::{Float, Real};
 use crate::tensor::Tensor;
 
-/// Elements a thread takes at a time, in whole rows.
+/// Elements that a thread processes at a time, in whole rows.
 const CHUNK: usize = 4096;
 
-/// Rows whose sums are added one after the other.
+/// Number of rows whose sums are added sequentially.
 const ROWS: usize = 32;
 
-/// Runs `f(index of the row, row of out)` over all rows of `m` elements, made of rows of `n`.
+/// Runs `f(index of the row, row of out)` over all rows of `out`, of `m` elements each, computed from rows of `n`.
 fn for_each_row<T: Float>(n: usize, out: &mut [T], m: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     if out.is_empty() {
         return;
@@ -36,7 +37,7 @@ pub(crate) fn logsumexp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_each_row(n, out, 1, &|i, out| {
         let x = row(x, n, i);
         let max = largest(x);
-        // An infinite largest element decides alone; subtracting it would give NaN.
+        // An infinite largest element is the result; subtracting it would give NaN.
         out[0] = if max.is_finite() { max + Real::ln(exp_sum(x, max)) } else { max };
     });
 }
@@ -60,7 +61,7 @@ pub(crate) fn cross_entropy<T: Float>(x: &[T], n: usize, labels: &[i64], out: &m
     });
 }
 
-/// The cotangent of the scores of [`cross_entropy`]: `g (softmax(row) - 1 at the label)`, `g` a number for each row.
+/// Vector-Jacobian product of [`cross_entropy`]: `g softmax(row)`, minus `g` at the label, with one `g` per row.
 pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &[i64], out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
         softmax_row(row(x, n, i), g[i], out);
@@ -68,12 +69,12 @@ pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &
     });
 }
 
-/// The cotangent of what [`softmax`] made `y` of: `y (g - sum(g y))`.
+/// Vector-Jacobian product of [`softmax`], from its output `y`: `y (g - sum(g y))`.
 pub(crate) fn softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| softmax_vjp_row(row(y, n, i), row(g, n, i), out));
 }
 
-/// The cotangent of what [`log_softmax`] made `y` of: `g - exp(y) sum(g)`.
+/// Vector-Jacobian product of [`log_softmax`], from its output `y`: `g - exp(y) sum(g)`.
 pub(crate) fn log_softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| log_softmax_vjp_row(row(y, n, i), row(g, n, i), out));
 }
@@ -83,23 +84,23 @@ pub(crate) fn standardize<T: Float>([x]: [&[T]; 1], n: usize, eps: f64, out: &mu
     for_each_row(n, out, n, &|i, out| standardize_row(row(x, n, i), T::of(eps), out));
 }
 
-/// The cotangent of what [`standardize`] made `y` of: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
+/// Vector-Jacobian product of [`standardize`], whose output is `y`: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
 pub(crate) fn standardize_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| standardize_vjp_row(row(x, n, i), row(g, n, i), T::of(eps), out));
 }
 
-/// `y w + b`, with `y` of [`standardize`].
+/// `y w + b`, where `y` is the output of [`standardize`].
 pub(crate) fn layer_norm<T: Float>([x, w, b]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| layer_norm_row(row(x, n, i), w, b, T::of(eps), out));
 }
 
-/// The cotangent of the `x` of [`layer_norm`]: of [`standardize_vjp`] at `w g`.
+/// Vector-Jacobian product of [`layer_norm`] with respect to `x`: that of [`standardize`] at `w g`.
 pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| layer_norm_vjp_row(row(x, n, i), w, row(g, n, i), T::of(eps), out));
 }
 
-/// The cotangents of the `w` and `b` of [`layer_norm`], one after the other: the sums of `y g` and of `g` over all rows,
-/// first over some rows after another, and then of these sums.
+/// Vector-Jacobian products of [`layer_norm`] with respect to `w` and `b`, concatenated: the sums of `y g` and of `g`
+/// over all rows. Groups of [`ROWS`] rows are summed first, then their sums.
 pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
     let rows = x.len().checked_div(n).unwrap_or(0);
     let parts = rows.div_ceil(ROWS);
@@ -114,7 +115,7 @@ pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, o
     fold_middle::<Sum<T>>(sums.as_slice().expect("just built"), [1, parts, 2 * n], out);
 }
 
-/// What `join` makes of `f` of all elements of rows of one length; in lanes, of which a long row has more.
+/// Folds `f` of all elements of equally long rows with `join`, in parallel lanes; a long row uses more of them.
 #[inline(always)]
 fn fold<T: Float, const N: usize>(x: [&[T]; N], start: T, f: impl Fn([T; N]) -> T, join: impl Fn(T, T) -> T) -> T {
     #[inline(always)]
@@ -143,13 +144,13 @@ fn fold<T: Float, const N: usize>(x: [&[T]; N], start: T, f: impl Fn([T; N]) -> 
     if x[0].len() < 512 { lanes::<T, N, 8>(x, start, f, join) } else { lanes::<T, N, 64>(x, start, f, join) }
 }
 
-/// The sum of `f` over rows.
+/// The sum of `f` over the elements of the rows.
 #[inline(always)]
 fn sum<T: Float, const N: usize>(x: [&[T]; N], f: impl Fn([T; N]) -> T) -> T {
     fold(x, T::zero(), f, |a, b| a + b)
 }
 
-/// Mean, and `1 / √(variance + eps)`.
+/// The mean, and `1 / √(variance + eps)`.
 #[inline(always)]
 fn scale<T: Float>(x: &[T], eps: T) -> (T, T) {
     let n = T::of(x.len() as f64);
@@ -189,7 +190,7 @@ simd! {
 simd! {
     fn log_softmax_row<T: Float>(x: &[T], out: &mut [T]) {
         let shift = max(x);
-        // First the shift, then the logarithm: large rows keep their small differences.
+        // Subtract the shift before the logarithm, so that small differences between large elements are not lost.
         let log_total = Real::ln(sum([x], |[x]| Real::exp(x - shift)));
         out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - shift) - log_total);
     }
@@ -245,7 +246,7 @@ simd! {
 }
 
 simd! {
-    /// Adds `y g` and `g` of a row to the sums.
+    /// Adds `y g` and `g` of one row to the sums.
     fn layer_norm_sums_row<T: Float>(x: &[T], g: &[T], eps: T, sums: &mut [T]) {
         let (mean, scale) = scale(x, eps);
         let (w, b) = sums.split_at_mut(x.len());
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(lse[0], f64::NEG_INFINITY);
     }
 
-    /// Every function of rows of all lengths, in lanes and beside them, against its definition.
+    /// Compares every function with its definition, for all row lengths, including tail elements.
     #[test]
     fn rows_of_all_lengths() {
         for n in (1..40).chain([511, 512, 513, 575, 1000]) {
@@ -316,7 +317,7 @@ mod tests {
         }
     }
 
-    /// Of as many rows as one thread adds and of more, of all lengths.
+    /// Numbers of rows up to and above the group size, and various row lengths.
     #[test]
     fn sums_over_rows() {
         for (rows, n) in [(0, 3), (1, 1), (ROWS, 7), (ROWS + 1, 8), (5 * ROWS - 1, 17), (3, 1000), (3, 0)] {

@@ -1,14 +1,14 @@
-//! Walks along the middle axis of a row-major `[outer, n, inner]` array that carry a result from step to step. Memory is
-//! walked in order, whatever the axis: neighbouring columns go side by side.
+//! Scans along the middle axis of a row-major `[outer, n, inner]` array. Memory is traversed in order, whatever the
+//! axis: neighboring columns are processed together.
 
 use super::simd::simd;
 use super::threads;
 use crate::float::{Element, Float, Real};
 
-/// Elements a thread takes at a time, in whole walks.
+/// Elements that a thread processes at a time, in whole scans.
 const CHUNK: usize = 4096;
 
-/// Calls `f` with the part of `out` that each walk fills, and where it begins.
+/// Calls `f` for each scan, with the index of its first element and the part of `out` that it fills.
 fn for_each_walk<T: Element>([_, n, inner]: [usize; 3], out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     let whole = n * inner;
     if out.is_empty() {
@@ -20,7 +20,7 @@ fn for_each_walk<T: Element>([_, n, inner]: [usize; 3], out: &mut [T], f: impl F
     });
 }
 
-/// `out[at] = step(at, what the step before gave)`, from the first step on, or from the last one backwards.
+/// `out[at] = step(at, result of the previous step)`, from the first step to the last, or in reverse.
 fn walk<T: Element>(dims: [usize; 3], reverse: bool, out: &mut [T], step: impl Fn(usize, Option<T>) -> T + Sync) {
     let [_, n, inner] = dims;
     for_each_walk(dims, out, |base, out| {
@@ -43,7 +43,7 @@ pub(crate) fn sums<T: Float>(x: &[T], dims: [usize; 3], reverse: bool, out: &mut
     walk(dims, reverse, out, |at, before| before.map_or(x[at], |sum| sum + x[at]));
 }
 
-/// Rows summed at once, so that no addition waits for the one before it.
+/// Rows summed together, so that no addition waits for the previous one.
 const SIDE: usize = 8;
 
 /// The running sums of up to [`SIDE`] rows of `n`.
@@ -57,7 +57,7 @@ fn sums_side_by_side<T: Float>(x: &[T], n: usize, out: &mut [T]) {
             });
         });
     }
-    // -0 is what changes nothing, not even the sign of a zero.
+    // Start from -0: adding it changes nothing, not even the sign of a zero.
     let mut sums = [-T::zero(); SIDE];
     for k in 0..n {
         for (row, sum) in sums.iter_mut().enumerate() {
@@ -93,11 +93,11 @@ simd! {
 fn log_add_exp<T: Float>(a: T, b: T) -> T {
     let larger = Real::max(a, b);
     let sum = larger + Real::ln_1p(Real::exp(-Real::abs(a - b)));
-    // An infinite one decides alone; subtracting it would give NaN.
+    // An infinite larger operand is the result; subtracting it would give NaN.
     if larger.is_finite() { sum } else { larger }
 }
 
-/// Where along the axis the best element up to each place stands, the last of equals.
+/// For each position, the index along the axis of the best element so far; the last one of equals.
 pub(crate) fn running_best<T: Float>(x: &[T], dims: [usize; 3], beats: impl Fn(T, T) -> bool + Sync, out: &mut [i64]) {
     let [_, n, inner] = dims;
     walk(dims, false, out, |at, before| match before {

@@ -1,9 +1,10 @@
-//! Compiling a loop for the CPU it runs on: the same source for any CPU, for AVX2 with FMA, and for AVX-512, chosen at run
-//! time. All give the same bits, because fused multiply-adds are written as such and never left to the compiler.
+//! Compiles a loop for several instruction sets: the same source for the baseline, for AVX2 with FMA, and for AVX-512,
+//! selected at run time. All versions give the same bits, because fused multiply-adds are explicit in the source and
+//! never left to the compiler.
 //!
-//! The third version is worth its place for the vector functions: they run twice as fast.
+//! The AVX-512 version pays off for the vector functions: they run twice as fast.
 
-/// What the CPU has, in the order of what is better.
+/// The instruction sets, in ascending order of preference.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 #[repr(u8)]
@@ -13,7 +14,7 @@ pub(crate) enum Level {
     Avx512,
 }
 
-/// The best version that may run here.
+/// The best version that this CPU supports.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn level() -> Level {
@@ -44,13 +45,13 @@ fn detect() -> Level {
     if wide { Level::Avx512 } else { Level::Avx2 }
 }
 
-/// Asks for the memory of a slice, so that it is in the cache by the time it is read or written.
+/// Prefetches a slice into the cache.
 #[inline]
 pub(crate) fn prefetch<T>(x: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in x.chunks((64 / size_of::<T>()).max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: it is a hint; nothing is read, and no address is wrong.
+        // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -77,7 +78,7 @@ macro_rules! simd {
                 fn avx512<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
                     body::<$T>($($arg),*)
                 }
-                // SAFETY: the features that each was compiled for have been found on this CPU.
+                // SAFETY: this CPU has been found to support the features that each version is compiled for.
                 match level() {
                     Level::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
                     Level::Avx2 => return unsafe { avx2::<$T>($($arg),*) },

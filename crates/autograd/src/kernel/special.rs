@@ -1,9 +1,9 @@
 //! Special functions of one `f64`, at nearly full precision: each a convergent series, an asymptotic expansion, or a
-//! recurrence between the two. They run a number at a time; single precision goes through them and back.
+//! recurrence between the two. They are not vectorized; single precision is converted to `f64` and back.
 
 use std::f64::consts::PI;
 
-/// B₂ₖ / (2k)!, k = 1, 2, …: the coefficients of Euler and Maclaurin.
+/// B₂ₖ / (2k)!, k = 1, 2, …: the coefficients of the Euler-Maclaurin formula.
 const BERNOULLI: [f64; 8] = [
     1.0 / 12.0,
     -1.0 / 720.0,
@@ -15,17 +15,17 @@ const BERNOULLI: [f64; 8] = [
     -3617.0 / 10_670_622_842_880_000.0,
 ];
 
-/// Where asymptotic expansions in 1/x² take over from recurrences.
+/// Asymptotic expansions in 1/x² are used from here on, recurrences below.
 const FAR: f64 = 12.0;
 
-/// a - b trunc(a / b): what remains, with the sign of a. A fused operation gives it exactly while the quotient is a number
-/// that is known to its whole part.
+/// a - b trunc(a / b): the remainder with the sign of a. A fused multiply-add gives it exactly as long as the integer
+/// part of the quotient is exactly representable.
 #[inline(always)]
 pub(crate) fn fmod(a: f64, b: f64) -> f64 {
     let q = (a / b).trunc();
     if q.abs() < 2f64.powi(51) && b.is_finite() {
         let r = (-q).mul_add(b, a);
-        // The quotient may have been rounded up to that whole number.
+        // The division may have rounded the quotient up to the next integer.
         let r = if r != 0.0 && (r < 0.0) != (a < 0.0) { r + b.copysign(a) } else { r };
         r.copysign(a)
     } else {
@@ -33,14 +33,14 @@ pub(crate) fn fmod(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Apart, because the compiler would compute it for every number before it chooses.
+/// A separate function, because the compiler would otherwise evaluate it for every number before selecting.
 #[cold]
 #[inline(never)]
 fn far_fmod(a: f64, b: f64) -> f64 {
     a % b
 }
 
-/// a - b ⌊a / b⌋: what remains, with the sign of b.
+/// a - b ⌊a / b⌋: the remainder with the sign of b.
 #[inline(always)]
 pub(crate) fn remainder(a: f64, b: f64) -> f64 {
     let r = fmod(a, b);
@@ -52,17 +52,17 @@ pub(crate) fn lgamma(x: f64) -> f64 {
     if x == f64::NEG_INFINITY { f64::INFINITY } else { libm::lgamma(x) }
 }
 
-/// Γ'(x) / Γ(x): by reflection on the left, by recurrence up to where Stirling's expansion holds.
+/// Γ'(x) / Γ(x): by reflection for x < 0, otherwise by recurrence up to where Stirling's expansion is accurate.
 pub(crate) fn digamma(x: f64) -> f64 {
     if x == 0.0 {
         return f64::NEG_INFINITY.copysign(-x);
     }
     if x < 0.0 {
-        // The angle is reduced before it is multiplied by π; at the poles there is no value.
+        // The angle is reduced before it is multiplied by π; at the poles the result is NaN.
         let fraction = x - x.round();
         return if fraction == 0.0 { f64::NAN } else { digamma(1.0 - x) - PI / (PI * fraction).tan() };
     }
-    // Near its root the function is small: there, its Taylor polynomial about the root keeps the digits.
+    // Near its root the function is small: the Taylor polynomial about the root avoids cancellation there.
     const ROOT: f64 = 1.461_632_144_968_362_2;
     if (x - ROOT).abs() < 0.02 {
         let t = x - ROOT - 9.549_995_429_965_697e-17;
@@ -82,7 +82,7 @@ pub(crate) fn digamma(x: f64) -> f64 {
     sum + x.ln() - 0.5 / x - z * tail
 }
 
-/// The n-th derivative of digamma: (-1)ⁿ⁺¹ n! ζ(n + 1, x). Defined for whole n ≥ 0.
+/// The n-th derivative of digamma: (-1)ⁿ⁺¹ n! ζ(n + 1, x). NaN unless n is an integer ≥ 0.
 pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
     if n == 0.0 {
         return digamma(x);
@@ -94,16 +94,17 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
     sign * libm::tgamma(n + 1.0) * zeta(n + 1.0, x)
 }
 
-/// Hurwitz' ζ(s, x) = Σ (x + k)⁻ˢ for whole s ≥ 2: the first terms, then Euler and Maclaurin's formula for the rest.
+/// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2: the first terms, then the Euler-Maclaurin formula
+/// for the rest.
 fn zeta(s: f64, mut x: f64) -> f64 {
     const TERMS: usize = FAR as usize;
-    // Beyond any power that is not 0 or infinite.
+    // Cap the power to fit an `i32`; larger powers are 0 or infinite anyway.
     let (power, mut sum) = (s.min(1e9) as i32, 0.0);
     if x.is_infinite() {
         return if x > 0.0 { 0.0 } else { f64::NAN };
     }
     if x < -1e6 {
-        return f64::NAN; // so far left the poles are closer than the sum could tell
+        return f64::NAN; // so far left the sum cannot resolve the distance to the poles
     }
     while x < 0.0 {
         sum += x.powi(-power);
@@ -114,7 +115,7 @@ fn zeta(s: f64, mut x: f64) -> f64 {
         sum += terms.iter().rev().sum::<f64>();
         x += FAR;
     }
-    // Of x⁻ˢ⁺¹ made, not the other way round: far out only the larger power is above 0.
+    // Compute x⁻ˢ from x⁻ˢ⁺¹, not the other way round: for large x only the larger of the two is above 0.
     let (z, [last]) = (1.0 / (x * x), inverse_powers([x], power - 1));
     let first = last / x;
     let mut term = s * first / x;
@@ -127,7 +128,7 @@ fn zeta(s: f64, mut x: f64) -> f64 {
     sum + tail
 }
 
-/// x⁻ⁿ of several numbers side by side, by squaring.
+/// x⁻ⁿ of several numbers in parallel, by repeated squaring.
 #[inline(always)]
 fn inverse_powers<const N: usize>(x: [f64; N], mut n: i32) -> [f64; N] {
     let (mut base, mut power) = (x.map(|x| 1.0 / x), [1.0; N]);
@@ -176,7 +177,7 @@ fn bessel_e(n: u32, x: f64) -> f64 {
     sum / (2.0 * PI * x).sqrt()
 }
 
-/// The polynomial with these coefficients, lowest power first.
+/// Evaluates the polynomial with these coefficients, lowest power first.
 fn horner(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
@@ -186,14 +187,14 @@ mod tests {
     use super::*;
     use std::f64::consts::LN_2;
 
-    /// Known to 17 digits.
+    /// Reference values with 17 digits.
     #[test]
     fn known_values() {
         const EULER: f64 = 0.577_215_664_901_532_9;
         let close = |a: f64, b: f64| assert!((a - b).abs() <= 4e-15 * b.abs().max(1e-3), "{a:e} {b:e}");
         close(digamma(1.0), -EULER);
         close(digamma(0.5), -EULER - 2.0 * LN_2);
-        // What the reflection cancels is lost, in absolute terms nothing is.
+        // The reflection loses digits to cancellation, but the absolute error stays small.
         close(1.0 + digamma(-0.5), 3.0 - EULER - 2.0 * LN_2);
         close(1.0 + digamma(1.47), 1.0 + digamma(2.47) - 1.0 / 1.47);
         close(polygamma(1.0, 1.0), PI * PI / 6.0);
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn what_remains_is_exact() {
         let special = [0.0, 5e-324, 1e-310, 0.1, 1.0, 3.0, 1e16, 1e300, f64::MAX, f64::INFINITY, f64::NAN];
-        // Just below and above whole quotients, where the division rounds to them.
+        // Just below integer quotients, where the division rounds up to them.
         let units = [0.1, 0.7, 3.3, 1e-161, 3e-200, 7e-300];
         let near = (1..300).flat_map(|k| units.map(|b| (f64::from(k) * b).next_down()));
         let numbers: Vec<f64> = special.into_iter().chain(near).flat_map(|x| [x, -x]).collect();

@@ -1,17 +1,16 @@
-//! One pass over parameters, their gradient and whatever an optimizer remembers about them: each element is read and
-//! written once.
+//! A single pass over parameters, their gradient and the optimizer's state: each element is read and written once.
 
 use super::{simd, threads};
 use crate::float::Float;
 use crate::tensor::Tensor;
 
-/// Elements a thread takes at least at a time.
+/// Minimum number of elements that a thread processes at a time.
 const CHUNK: usize = 32 * 1024;
-/// Pieces that even large tensors are cut into at most, so that the list of them needs no heap.
+/// Maximum number of pieces that even a large tensor is split into, so that the list of them needs no heap memory.
 const PIECES: usize = 8;
 
-/// Calls `f(parameter, [state…], gradient)` for every element, in one pass and in parallel for large tensors. What an
-/// optimizer's update is written in.
+/// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors.
+/// Optimizers implement their update with it.
 ///
 /// ```
 /// use autograd::{tensor, update};
@@ -34,17 +33,17 @@ pub fn update<T: Float, const N: usize>(
 ) {
     let shape = parameter.shape();
     let same = gradient.shape() == shape && state.iter().all(|s| s.shape() == shape);
-    assert!(same, "update: parameter {shape:?}, gradient {:?} and all state must have one shape", gradient.shape());
+    assert!(same, "update: parameter {shape:?}, gradient {:?} and state must have the same shape", gradient.shape());
     let gradient = gradient.contiguous();
     let gradient = gradient.as_slice().expect("contiguous");
     let parameter = parameter.make_mut();
     let chunk = parameter.len().div_ceil(PIECES).max(CHUNK);
-    // Cut all arrays at the same places, so that a task owns its piece of each.
+    // Split all arrays at the same positions, so that a task owns its piece of each.
     let mut state = state.map(|s| s.make_mut().chunks_mut(chunk));
     let mut pieces: smallvec::SmallVec<[Piece<'_, T, N>; PIECES]> = parameter
         .chunks_mut(chunk)
         .zip(gradient.chunks(chunk))
-        .map(|(p, g)| (p, state.each_mut().map(|s| s.next().expect("cut alike")), g))
+        .map(|(p, g)| (p, state.each_mut().map(|s| s.next().expect("split alike")), g))
         .collect();
     threads::for_each_chunk(&mut pieces, 1, &|_, piece| {
         let (p, state, g) = &mut piece[0];
@@ -52,10 +51,10 @@ pub fn update<T: Float, const N: usize>(
     });
 }
 
-/// A piece of the parameter, of each state, and of the gradient.
+/// One piece of the parameter, of each state tensor, and of the gradient.
 type Piece<'a, T, const N: usize> = (&'a mut [T], [&'a mut [T]; N], &'a [T]);
 
-/// The loop, compiled for the CPU at hand; the closure is inlined into it.
+/// The loop, compiled for this CPU; the closure is inlined into it.
 #[inline]
 fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
     p: &mut [T],
@@ -89,7 +88,7 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
             body(p, state, g, f);
         }
         if simd::level() >= simd::Level::Avx2 {
-            // SAFETY: the features that `avx2` was compiled for have just been found on this CPU.
+            // SAFETY: this CPU has just been found to support the features that `avx2` is compiled for.
             return unsafe { avx2(p, state, g, f) };
         }
     }

@@ -1,4 +1,4 @@
-//! New tensors: from given elements, from a rule, from random numbers.
+//! Constructors of tensors: from elements, from a function of the index, from random numbers.
 
 use super::layout::{count, room, row_major};
 use super::{Array, Repr, Result, Shape, Shared, Strides, Tensor, pool};
@@ -24,13 +24,13 @@ impl<T: Element> Tensor<T> {
     /// A tensor of the given shape, or an error if the number of elements is not the product of the sizes.
     pub fn try_new(shape: &[usize], data: Vec<T>) -> Result<Tensor<T>> {
         if count("new", shape)? != data.len() {
-            let hint = format!("{} elements were given; their number must be the product of the sizes", data.len());
+            let hint = format!("the data has {} elements, not the product of the sizes", data.len());
             return Err(Error::Shape { op: "new", shape: shape.into(), hint });
         }
         Ok(Self::assemble(shape.into(), row_major(shape), 0, Arc::new(data)))
     }
 
-    /// A single number, of rank 0.
+    /// A scalar: a tensor of rank 0.
     #[inline(always)]
     pub fn scalar(x: T) -> Tensor<T> {
         Tensor(Repr::Scalar(x))
@@ -39,7 +39,7 @@ impl<T: Element> Tensor<T> {
     /// A tensor with all elements equal to `x`.
     ///
     /// # Panics
-    /// If the size overflows the address space.
+    /// If memory has no room for the elements.
     #[track_caller]
     pub fn full(shape: &[usize], x: T) -> Tensor<T> {
         or_panic(room("full", shape));
@@ -52,7 +52,7 @@ impl<T: Element> Tensor<T> {
         Self::full(shape, T::default())
     }
 
-    /// A tensor whose element at each index is `f` of it.
+    /// A tensor whose element at each index is `f(index)`.
     ///
     /// ```
     /// let eye = autograd::Tensor::from_fn(&[2, 2], |i| if i[0] == i[1] { 1.0 } else { 0.0 });
@@ -76,7 +76,7 @@ impl<T: Element> Tensor<T> {
         })
     }
 
-    /// Each element changed by `f`; the type may change with it.
+    /// Applies `f` to each element; the element type may change.
     pub fn map<U: Element>(&self, mut f: impl FnMut(T) -> U) -> Tensor<U> {
         Tensor::build(self.shape(), |out| match self.as_slice() {
             Some(x) => out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x)),
@@ -84,8 +84,8 @@ impl<T: Element> Tensor<T> {
         })
     }
 
-    /// A tensor whose elements `fill` writes, all of them, over what a recycled buffer happens to hold. The caller has
-    /// checked the size.
+    /// A tensor whose elements `fill` writes. It must write all of them, since a recycled buffer holds arbitrary
+    /// contents. The caller has checked the size.
     pub(crate) fn build(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Tensor<T> {
         if shape.is_empty() {
             let mut x = [T::default()];
@@ -98,7 +98,7 @@ impl<T: Element> Tensor<T> {
         Self::assemble(shape.into(), row_major(shape), 0, buffer)
     }
 
-    /// Puts a head before a buffer; the caller has made sure that every index falls into it.
+    /// Builds a tensor from a head and a buffer. The caller guarantees that every index is inside the buffer.
     pub(crate) fn assemble(shape: Shape, strides: Strides, start: usize, buffer: Arc<Vec<T>>) -> Tensor<T> {
         if shape.is_empty() {
             return Tensor::scalar(buffer[start]);
@@ -134,14 +134,14 @@ impl<T: Float> Tensor<T> {
         Self::from_fn(&[n], |i| if i[0] == last && n > 1 { stop } else { T::of(start.f64() + i[0] as f64 * step) })
     }
 
-    /// `0, 1, …, n - 1`.
+    /// The numbers `0, 1, …, n - 1`.
     #[track_caller]
     pub fn arange(n: usize) -> Tensor<T> {
         or_panic(room("arange", &[n]));
         Self::from_fn(&[n], |i| T::of(i[0] as f64))
     }
 
-    /// Independent numbers, uniform on `[0, 1)`; the seed of `rng` fixes every bit.
+    /// Independent random numbers, uniform on `[0, 1)`; the seed of `rng` determines every bit.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};
@@ -154,7 +154,7 @@ impl<T: Float> Tensor<T> {
         Self::build(shape, |out| rng.fill_uniform(out))
     }
 
-    /// Independent numbers from the normal distribution with mean 0 and standard deviation 1.
+    /// Independent random numbers from the standard normal distribution (mean 0, standard deviation 1).
     #[track_caller]
     pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         or_panic(room("randn", shape));
@@ -168,7 +168,7 @@ impl<T: Float> Tensor<T> {
 }
 
 impl Tensor<i64> {
-    /// Numbers of another type for these integers.
+    /// Converts the integers to a floating-point type.
     pub fn to_float<T: Float>(&self) -> Tensor<T> {
         self.map(|x| T::of(x as f64))
     }

@@ -1,17 +1,17 @@
-//! Printing as NumPy prints: brackets by axis, columns aligned, the middle of a large array left out.
+//! Prints like NumPy: brackets by axis, aligned columns, and the middle of a large array omitted.
 
 use super::Tensor;
 use crate::float::Element;
 use std::fmt::{self, Debug, Display, Formatter};
 
-/// Arrays with more elements than this are summarised…
-const SUMMARISE: usize = 1000;
-/// …to so many at either end of each axis.
+/// Arrays with more elements than this are summarized.
+const SUMMARIZE: usize = 1000;
+/// Number of entries shown at either end of each axis of a summarized array.
 const EDGE: usize = 3;
-/// Digits after the point unless the format asks for others.
+/// Digits after the decimal point, by default.
 const DIGITS: usize = 8;
 
-/// As NumPy prints it; `{:.3}` sets the digits after the point.
+/// Prints like NumPy; `{:.3}` sets the number of digits after the decimal point.
 ///
 /// ```
 /// let a = autograd::tensor![[1.0, -2.5], [0.125, 40.0]];
@@ -28,14 +28,14 @@ impl<T: Element> Display for Tensor<T> {
     }
 }
 
-/// The elements, the shape, and the type.
+/// Prints the type, the shape and the elements.
 impl<T: Element> Debug for Tensor<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         write!(f, "Tensor<{}>{:?} {self}", T::NAME, self.shape())
     }
 }
 
-/// How all numbers of one tensor are written: one width, one number of digits after the point.
+/// The number format shared by all elements of a tensor: one width, one number of digits after the decimal point.
 struct Cells {
     width: usize,
     digits: Option<usize>,
@@ -46,7 +46,7 @@ impl Cells {
         let mut texts = Vec::new();
         visit(tensor, &mut Vec::new(), &mut |x| texts.push(number(x, precision)));
         let fraction = |t: &String| t.split_once('.').map_or(0, |(_, tail)| tail.len());
-        // Only plain decimals line up at the point; with exponents in play the right edge has to do.
+        // Only plain decimals are aligned at the decimal point; numbers with exponents are aligned on the right.
         let plain = texts.iter().all(|t| t.contains('.') && !t.contains('e'));
         let digits = plain.then(|| texts.iter().map(fraction).max().unwrap_or(0));
         let width = |t: &String| t.len() + digits.map_or(0, |d| d - fraction(t));
@@ -61,7 +61,7 @@ impl Cells {
     }
 }
 
-/// A number as NumPy writes it: at most eight digits after the point, none of them a trailing zero.
+/// A number formatted like NumPy: at most eight digits after the decimal point, without trailing zeros.
 fn number<T: Element>(x: T, precision: Option<usize>) -> String {
     let plain = x.to_string();
     let is_float = matches!(T::NAME, "f32" | "f64") && plain.parse::<f64>().is_ok_and(f64::is_finite);
@@ -80,9 +80,9 @@ fn number<T: Element>(x: T, precision: Option<usize>) -> String {
     }
 }
 
-/// Which indices of an axis are shown: all, or the two ends.
-fn shown(size: usize, summarise: bool) -> impl Iterator<Item = usize> {
-    let cut = summarise && size > 2 * EDGE;
+/// The indices of an axis that are shown: all of them, or those at both ends.
+fn shown(size: usize, summarize: bool) -> impl Iterator<Item = usize> {
+    let cut = summarize && size > 2 * EDGE;
     (0..size).filter(move |i| !cut || *i < EDGE || *i >= size - EDGE)
 }
 
@@ -90,7 +90,7 @@ fn visit<T: Element>(tensor: &Tensor<T>, index: &mut Vec<usize>, f: &mut dyn FnM
     if index.len() == tensor.rank() {
         return f(tensor.at(index));
     }
-    for i in shown(tensor.shape()[index.len()], tensor.len() > SUMMARISE) {
+    for i in shown(tensor.shape()[index.len()], tensor.len() > SUMMARIZE) {
         index.push(i);
         visit(tensor, index, f);
         index.pop();
@@ -109,7 +109,7 @@ fn write_axis<T: Element>(f: &mut Formatter, t: &Tensor<T>, index: &mut Vec<usiz
     };
     f.write_str("[")?;
     let mut last = None;
-    for i in shown(t.shape()[depth], t.len() > SUMMARISE) {
+    for i in shown(t.shape()[depth], t.len() > SUMMARIZE) {
         match last {
             Some(j) if j + 1 < i => write!(f, "{between}...{between}")?,
             Some(_) => f.write_str(&between)?,

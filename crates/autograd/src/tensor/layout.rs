@@ -1,21 +1,21 @@
-//! Strides and broadcasting as pure arithmetic: shapes in, shapes and strides out. Knows no data.
+//! Strides and broadcasting as pure arithmetic: shapes in, shapes and strides out. No data is accessed.
 
 use crate::error::{Error, Result};
 use smallvec::SmallVec;
 
-/// The sizes of a tensor's axes; up to six of them live without heap.
+/// The sizes of a tensor's axes, stored inline up to rank six.
 pub type Shape = SmallVec<[usize; 6]>;
-/// Elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
+/// Number of elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
 pub type Strides = SmallVec<[isize; 6]>;
 
-/// No memory holds more elements than the 128 TiB that a program's half of 48 bits addresses.
+/// Upper bound on the elements in memory: a process addresses at most 128 TiB, its half of a 48-bit address space.
 const MOST: usize = if usize::BITS > 47 { 1 << 44 } else { usize::MAX };
-/// Results with fewer elements than this are not asked about: memory has room for them.
+/// Sizes below this are not checked against the available memory.
 const SMALL: usize = 1 << 26;
 
-/// The number of elements, or an error if it (or its bytes) cannot be addressed.
+/// The number of elements, or an error if it (or the number of bytes) exceeds the address space.
 pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
-    // An empty axis empties the tensor, whatever the other axes claim.
+    // A tensor with an empty axis has no elements, whatever its other sizes are.
     if shape.contains(&0) {
         return Ok(0);
     }
@@ -23,11 +23,11 @@ pub(crate) fn count(op: &'static str, shape: &[usize]) -> Result<usize> {
     bytes.map(|n| n / 8).ok_or_else(|| Error::TooLarge { op, shape: shape.into() })
 }
 
-/// The number of elements of something about to be written, or an error if memory has no room for it: an allocation
-/// that fails later would end the program.
+/// The number of elements of a tensor about to be allocated, or an error if memory has no room for it. Without this
+/// check the allocation would abort the process.
 pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<usize> {
     let n = count(op, shape)?;
-    // The system is asked for the room and given it back untouched, which costs microseconds.
+    // Reserve the memory and release it untouched; this costs microseconds.
     if n < SMALL || (n <= MOST && Vec::<u64>::new().try_reserve_exact(n).is_ok()) {
         Ok(n)
     } else {
@@ -35,17 +35,17 @@ pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<usize> {
     }
 }
 
-/// Strides of a row-major array without gaps.
+/// Strides of a contiguous row-major array.
 pub(crate) fn row_major(shape: &[usize]) -> Strides {
     let mut strides: Strides = SmallVec::from_elem(1, shape.len());
     for i in (1..shape.len()).rev() {
-        // Beside an empty axis the others may overflow; then no stride is ever followed.
+        // Next to an empty axis the product may overflow; no stride is followed then.
         strides[i - 1] = strides[i].wrapping_mul(shape[i] as isize);
     }
     strides
 }
 
-/// Whether walking the array in row-major order walks its memory without gaps.
+/// Whether row-major order visits the memory of the array without gaps.
 pub(crate) fn is_contiguous(shape: &[usize], strides: &[isize]) -> bool {
     let mut expected = 1;
     shape.contains(&0)
@@ -56,7 +56,7 @@ pub(crate) fn is_contiguous(shape: &[usize], strides: &[isize]) -> bool {
         })
 }
 
-/// NumPy's rule: align at the last axis; sizes agree, or one of them is 1.
+/// NumPy's rule: align the shapes at the last axis; sizes must be equal, or one of them 1.
 pub(crate) fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Shape> {
     let rank = a.len().max(b.len());
     (0..rank)
@@ -69,12 +69,12 @@ pub(crate) fn broadcast(op: &'static str, a: &[usize], b: &[usize]) -> Result<Sh
         .collect()
 }
 
-/// The size of axis `i` of `shape` seen as an array of rank `rank`, with ones put in front.
+/// The size of axis `i` of `shape` after prepending ones up to rank `rank`.
 fn size_at(shape: &[usize], rank: usize, i: usize) -> usize {
     (i + shape.len()).checked_sub(rank).map_or(1, |k| shape[k])
 }
 
-/// Strides that read an array of shape `from` as one of shape `to`: 0 along each repeated axis.
+/// Strides that read an array of shape `from` as one of shape `to`: 0 along each broadcast axis.
 pub(crate) fn broadcast_strides(from: &[usize], strides: &[isize], to: &[usize]) -> Strides {
     let missing = to.len() - from.len();
     (0..to.len())
@@ -82,12 +82,12 @@ pub(crate) fn broadcast_strides(from: &[usize], strides: &[isize], to: &[usize])
         .collect()
 }
 
-/// Strides for the same elements under another shape, if no copy is needed for it.
+/// Strides of the same elements in another shape, if that needs no copy.
 pub(crate) fn reshape_strides(shape: &[usize], strides: &[isize], to: &[usize]) -> Option<Strides> {
     if is_contiguous(shape, strides) {
         return Some(row_major(to));
     }
-    // Axes of size 1 carry no information; the others are matched group by group of equal products.
+    // Axes of size 1 carry no information; the remaining ones are matched in groups of equal products.
     let (from, from_strides): (Shape, Strides) =
         shape.iter().copied().zip(strides.iter().copied()).filter(|(d, _)| *d != 1).unzip();
     let mut out: Strides = SmallVec::from_elem(1, to.len());
@@ -122,22 +122,22 @@ pub(crate) fn reshape_strides(shape: &[usize], strides: &[isize], to: &[usize]) 
 pub struct AxisSet(u64);
 
 impl AxisSet {
-    /// Every axis of a tensor of that rank.
+    /// Every axis of a tensor of the given rank.
     pub(crate) fn all(rank: usize) -> AxisSet {
         AxisSet(((1u128 << rank.min(64)) - 1) as u64)
     }
 
-    /// One axis.
+    /// The set of a single axis.
     pub fn one(axis: usize) -> AxisSet {
         AxisSet(1 << axis)
     }
 
-    /// Whether the axis belongs to the set.
+    /// Whether the set contains the axis.
     pub fn contains(self, axis: usize) -> bool {
         axis < 64 && self.0 >> axis & 1 == 1
     }
 
-    /// The set with one more axis.
+    /// The set with one axis added.
     pub fn with(self, axis: usize) -> AxisSet {
         AxisSet(self.0 | 1 << axis)
     }
@@ -147,7 +147,7 @@ impl AxisSet {
         (0..64).filter(move |&i| self.contains(i))
     }
 
-    /// Whether no axis belongs to the set.
+    /// Whether the set contains no axis.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -159,12 +159,12 @@ impl std::fmt::Debug for AxisSet {
     }
 }
 
-/// The axes an operation works over, as the caller names them: `..` for all, `1`, `-1`, `[0, 2]`.
+/// The axes of an operation, as the caller specifies them: `..` for all, `1`, `-1`, `[0, 2]`.
 #[derive(Debug, Clone)]
 pub struct Axes(Option<SmallVec<[isize; 6]>>);
 
 impl Axes {
-    /// Counted from the front, or an error for an axis out of range or named twice.
+    /// Counts the axes from the front; an error if one is out of range or given twice.
     pub(crate) fn resolve(&self, op: &'static str, shape: &[usize]) -> Result<AxisSet> {
         let Some(axes) = &self.0 else { return Ok(AxisSet::all(shape.len())) };
         axes.iter().try_fold(AxisSet::default(), |set, &axis| {
@@ -174,7 +174,7 @@ impl Axes {
     }
 }
 
-/// An axis counted from the front; negative ones count from the back.
+/// Counts an axis from the front; negative axes count from the back.
 pub(crate) fn resolve_axis(op: &'static str, axis: isize, shape: &[usize]) -> Result<usize> {
     let rank = shape.len() as isize;
     let from_front = if axis < 0 { axis.checked_add(rank) } else { Some(axis) };
@@ -200,7 +200,7 @@ macro_rules! axes_from { ($($t:ty)*) => { $(
 )* } }
 axes_from!(i32 isize);
 
-/// The shape left when `axes` are reduced: dropped, or kept with size 1.
+/// The shape that remains when `axes` are reduced: dropped, or kept with size 1.
 pub(crate) fn reduced_shape(shape: &[usize], axes: AxisSet, keep: bool) -> Shape {
     let sizes = shape.iter().enumerate();
     if keep {
@@ -210,7 +210,7 @@ pub(crate) fn reduced_shape(shape: &[usize], axes: AxisSet, keep: bool) -> Shape
     }
 }
 
-/// Counts through the indices of a shape, last axis fastest, and keeps the offsets of `N` arrays beside.
+/// Steps through the indices of a shape, last axis fastest, and keeps track of the offsets in `N` arrays.
 pub(crate) struct Odometer<'a, const N: usize> {
     shape: &'a [usize],
     strides: [&'a [isize]; N],
@@ -219,12 +219,12 @@ pub(crate) struct Odometer<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Odometer<'a, N> {
-    /// At the first index, with the arrays at `start`.
+    /// Starts at the first index, with the arrays at offsets `start`.
     pub(crate) fn new(shape: &'a [usize], strides: [&'a [isize]; N], start: [isize; N]) -> Self {
         Odometer { shape, strides, index: SmallVec::from_elem(0, shape.len()), offsets: start }
     }
 
-    /// At the index that is the `n`-th in row-major order.
+    /// Starts at the `n`-th index in row-major order.
     pub(crate) fn at(shape: &'a [usize], strides: [&'a [isize]; N], start: [isize; N], mut n: usize) -> Self {
         let mut odometer = Self::new(shape, strides, start);
         for axis in (0..shape.len()).rev() {
@@ -236,12 +236,12 @@ impl<'a, const N: usize> Odometer<'a, N> {
         odometer
     }
 
-    /// The arrays' offsets at the present index.
+    /// The offsets in the arrays at the current index.
     pub(crate) fn offsets(&self) -> [isize; N] {
         self.offsets
     }
 
-    /// One step on; past the end it starts again.
+    /// Moves to the next index; after the last one it wraps around to the first.
     pub(crate) fn advance(&mut self) {
         for axis in (0..self.shape.len()).rev() {
             self.index[axis] += 1;

@@ -1,4 +1,4 @@
-//! Masks: tensors of `bool`, what comparisons give and choices take.
+//! Masks: tensors of `bool`, the results of comparisons and the conditions of selections.
 
 use super::layout::broadcast;
 use super::{Result, Tensor};
@@ -6,7 +6,7 @@ use crate::error::or_panic;
 use crate::float::Element;
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
-/// `f` of the elements of two tensors that broadcast.
+/// Applies `f` to the elements of two tensors, broadcast together.
 pub(crate) fn try_zip<T: Element, U: Element>(
     op: &'static str,
     a: &Tensor<T>,
@@ -57,21 +57,21 @@ macro_rules! connectives {
 }
 
 connectives! {
-    /// Whether both hold, broadcast; also written `&a & &b`.
+    /// Logical AND of the elements, broadcast; also written `&a & &b`.
     ///
     /// ```
     /// # use autograd::tensor;
     /// assert_eq!(tensor![true, true, false].and(&tensor![true, false, false]), tensor![true, false, false]);
     /// ```
     and, try_and, BitAnd bitand &;
-    /// Whether one of the two holds, or both, broadcast; also written `&a | &b`.
+    /// Logical OR of the elements, broadcast; also written `&a | &b`.
     ///
     /// ```
     /// # use autograd::tensor;
     /// assert_eq!(tensor![true, true, false].or(&tensor![true, false, false]), tensor![true, true, false]);
     /// ```
     or, try_or, BitOr bitor |;
-    /// Whether exactly one of the two holds, broadcast; also written `&a ^ &b`.
+    /// Logical XOR of the elements, broadcast; also written `&a ^ &b`.
     ///
     /// ```
     /// # use autograd::tensor;
@@ -81,7 +81,7 @@ connectives! {
 }
 
 impl Tensor<bool> {
-    /// Whether any element holds; `false` of nothing.
+    /// Whether any element is `true`; `false` for an empty tensor.
     ///
     /// ```
     /// assert!(autograd::tensor![false, true].any());
@@ -90,7 +90,7 @@ impl Tensor<bool> {
         self.iter().any(|holds| holds)
     }
 
-    /// Whether all elements hold; `true` of nothing.
+    /// Whether all elements are `true`; `true` for an empty tensor.
     ///
     /// ```
     /// assert!(!autograd::tensor![false, true].all());
@@ -99,7 +99,7 @@ impl Tensor<bool> {
         self.iter().all(|holds| holds)
     }
 
-    /// How many elements hold.
+    /// The number of elements that are `true`.
     ///
     /// ```
     /// assert_eq!(autograd::tensor![[1.0, 5.0], [3.0, 0.0]].is_ge(3.0).count(), 2);

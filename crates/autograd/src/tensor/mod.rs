@@ -1,7 +1,7 @@
-//! [`Tensor`]: numbers in a row-major box, any rank, with views that share memory. Knows no tape and no derivative.
+//! [`Tensor`]: row-major arrays of any rank, with views that share memory. Independent of tapes and derivatives.
 //!
-//! A tensor is 16 bytes: a number of rank 0 lives in them, anything larger behind one counted pointer, so a clone never
-//! copies elements. Memory comes from and returns to the thread's [pool](pool).
+//! A tensor is 16 bytes: a scalar (rank 0) is stored inline, anything larger behind one reference-counted pointer, so
+//! a clone never copies elements. Memory is taken from the thread's [pool](pool) and returned to it.
 
 mod build;
 mod display;
@@ -33,37 +33,37 @@ pub struct Tensor<T: Element>(Repr<T>);
 
 #[derive(Clone)]
 enum Repr<T: Element> {
-    /// Rank 0, always.
+    /// Always rank 0.
     Scalar(T),
     /// Rank 1 and above.
     Array(Shared<T>),
 }
 
-/// What an array is: which elements of which buffer, in which order.
+/// The head of an array: its shape and strides, and the buffer that holds its elements.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Array<T> {
     shape: Shape,
     strides: Strides,
-    /// Where the first element stands in the buffer.
+    /// Index of the first element in the buffer.
     start: usize,
     len: usize,
-    /// `None` only while the head waits in the pool.
+    /// `None` only while the head is in the pool.
     buffer: Option<Arc<Vec<T>>>,
 }
 
-/// A counted array that goes back to the pool with its last holder.
+/// A reference-counted array, returned to the pool when its last owner drops it.
 struct Shared<T: Element>(Option<Arc<Array<T>>>);
 
 impl<T: Element> Shared<T> {
     #[inline(always)]
     fn get(&self) -> &Array<T> {
-        self.0.as_ref().expect("the head is taken in drop only")
+        self.0.as_ref().expect("the head is taken only in drop")
     }
 
     #[inline(always)]
     fn buffer(&self) -> &Arc<Vec<T>> {
-        self.get().buffer.as_ref().expect("the buffer is taken in drop only")
+        self.get().buffer.as_ref().expect("the buffer is taken only in drop")
     }
 }
 
@@ -84,7 +84,7 @@ impl<T: Element> Drop for Shared<T> {
 }
 
 impl<T: Element> Tensor<T> {
-    /// Sizes of the axes; empty for a single number.
+    /// Sizes of the axes; empty for a scalar.
     #[inline]
     pub fn shape(&self) -> &[usize] {
         match &self.0 {
@@ -93,7 +93,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// Whether both have the same shape. Two numbers are known to without a look at their (empty) shapes.
+    /// Whether both have the same shape. For two scalars, their (empty) shapes are not compared.
     #[inline(always)]
     pub(crate) fn is_like(&self, other: &Tensor<T>) -> bool {
         match (&self.0, &other.0) {
@@ -122,7 +122,7 @@ impl<T: Element> Tensor<T> {
         self.len() == 0
     }
 
-    /// Elements to step over for one step along each axis.
+    /// Number of elements to step over in memory for one step along each axis.
     pub fn strides(&self) -> &[isize] {
         match &self.0 {
             Repr::Scalar(_) => &[],
@@ -130,7 +130,8 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The elements in row-major order, if they stand like that in memory; see [`contiguous`](Tensor::contiguous).
+    /// The elements in row-major order, if they are stored contiguously in that order; see
+    /// [`contiguous`](Tensor::contiguous).
     #[inline]
     pub fn as_slice(&self) -> Option<&[T]> {
         match &self.0 {
@@ -143,7 +144,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// All memory of the buffer, and where the first element of this view stands in it: for kernels that walk strides.
+    /// The whole buffer, and the index of this view's first element in it: for kernels that walk strides.
     #[inline]
     pub(crate) fn raw(&self) -> (&[T], usize) {
         match &self.0 {
@@ -152,7 +153,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The number itself, if the rank is 0.
+    /// The value, if the rank is 0.
     #[inline(always)]
     pub(crate) fn as_scalar(&self) -> Option<T> {
         match self.0 {
@@ -161,7 +162,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The number itself, to be changed, if the rank is 0.
+    /// A mutable reference to the value, if the rank is 0.
     #[inline(always)]
     pub(crate) fn scalar_mut(&mut self) -> Option<&mut T> {
         match &mut self.0 {
@@ -170,7 +171,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The same elements in row-major order without gaps: this tensor itself if they stand so already, else a copy.
+    /// The same elements, contiguous in row-major order: this tensor itself if it is contiguous already, else a copy.
     pub fn contiguous(&self) -> Tensor<T> {
         if self.as_slice().is_some() { self.clone() } else { self.deep_copy() }
     }
@@ -180,7 +181,7 @@ impl<T: Element> Tensor<T> {
         Tensor::build(self.shape(), |out| self.copy_into(out))
     }
 
-    /// Writes the elements to `out`, which has as many, in row-major order.
+    /// Copies the elements to `out`, of the same length, in row-major order.
     pub(crate) fn copy_into(&self, out: &mut [T]) {
         if let Some(source) = self.as_slice() {
             return out.copy_from_slice(source);
@@ -201,10 +202,10 @@ impl<T: Element> Tensor<T> {
         });
     }
 
-    /// Elements that a thread copies at a time.
+    /// Number of elements that a thread copies at a time.
     const COPIED: usize = 16_384;
 
-    /// The elements, to be changed in place; copied first if another tensor shares them or they have gaps.
+    /// The elements, mutable in place; copied first if another tensor shares them or they are not contiguous.
     ///
     /// ```
     /// let mut a = autograd::tensor![1.0, 2.0];
@@ -219,7 +220,7 @@ impl<T: Element> Tensor<T> {
         self.unique_mut().expect("a fresh copy has one owner")
     }
 
-    /// The elements, to be changed in place, if nobody shares them and they have no gaps.
+    /// The elements, mutable in place, if no other tensor shares them and they are contiguous.
     pub(crate) fn unique_mut(&mut self) -> Option<&mut [T]> {
         match &mut self.0 {
             Repr::Scalar(x) => Some(std::slice::from_mut(x)),
@@ -233,7 +234,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// Whether both read the same buffer.
+    /// Whether both use the same buffer.
     pub(crate) fn shares_memory(&self, other: &Tensor<T>) -> bool {
         match (&self.0, &other.0) {
             (Repr::Array(a), Repr::Array(b)) => Arc::ptr_eq(a.buffer(), b.buffer()),
@@ -241,13 +242,13 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// Whether both are the same elements of the same buffer.
+    /// Whether both are the same view of the same buffer.
     pub(crate) fn is_same_view(&self, other: &Tensor<T>) -> bool {
         let same = self.shares_memory(other) && self.strides() == other.strides() && self.shape() == other.shape();
         same && self.raw().1 == other.raw().1
     }
 
-    /// The memory of an array that nobody else holds, for another one; else the array as it was.
+    /// Takes the buffer for reuse if nothing else holds it; otherwise returns the tensor unchanged.
     pub(crate) fn into_buffer(mut self) -> std::result::Result<Arc<Vec<T>>, Self> {
         let Repr::Array(shared) = &mut self.0 else { return Err(self) };
         let head = shared.0.as_mut().and_then(Arc::get_mut);
@@ -262,7 +263,7 @@ impl<T: Element> Tensor<T> {
         self.iter().collect()
     }
 
-    /// Walks the elements in row-major order.
+    /// Iterates over the elements in row-major order.
     ///
     /// ```
     /// let total: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].iter().sum();
@@ -281,26 +282,26 @@ impl<T: Element> Tensor<T> {
     /// The only element.
     ///
     /// # Panics
-    /// If there is not exactly one; [`try_item`](Tensor::try_item) returns that as an error.
+    /// If the tensor does not have exactly one element; [`try_item`](Tensor::try_item) returns the error.
     #[track_caller]
     pub fn item(&self) -> T {
         or_panic(self.try_item())
     }
 
-    /// The only element, or an error if there is not exactly one.
+    /// The only element, or an error if the tensor does not have exactly one.
     pub fn try_item(&self) -> Result<T> {
         let (data, start) = self.raw();
         if self.len() == 1 {
             return Ok(data[start]);
         }
-        let hint = format!("it has {} elements and one was asked for; use to_vec() or at()", self.len());
+        let hint = format!("it has {} elements, but item() requires exactly one; use to_vec() or at()", self.len());
         Err(Error::Shape { op: "item", shape: self.shape().into(), hint })
     }
 
-    /// The element at an index, one number per axis.
+    /// The element at `index`, which has one entry per axis.
     ///
     /// # Panics
-    /// If the index has another rank or is out of range; [`get`](Tensor::get) returns `None` then.
+    /// If the index has another rank than the tensor or is out of range; [`get`](Tensor::get) returns `None` instead.
     #[track_caller]
     pub fn at(&self, index: &[usize]) -> T {
         match self.get(index) {
@@ -309,7 +310,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The element at an index, or `None` if it is out of range.
+    /// The element at `index`, or `None` if it is out of range.
     pub fn get(&self, index: &[usize]) -> Option<T> {
         let inside = index.len() == self.rank() && index.iter().zip(self.shape()).all(|(i, d)| i < d);
         let (data, start) = self.raw();
@@ -318,14 +319,14 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// Equal shapes and equal elements; NaN differs from itself, as in IEEE 754.
+/// Equal shapes and equal elements. NaN is not equal to itself, as in IEEE 754.
 impl<T: Element> PartialEq for Tensor<T> {
     fn eq(&self, other: &Self) -> bool {
         self.shape() == other.shape() && self.iter().eq(other.iter())
     }
 }
 
-/// Elements that stand `step` apart, put side by side.
+/// Copies elements that are `step` apart to a contiguous row.
 pub(crate) fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &mut [T]) {
     let (from, n) = (from as usize, row.len());
     match step {

@@ -1,16 +1,16 @@
-//! Literals: nested arrays become tensors, `tensor![[1.0, 2.0], [3.0, 4.0]]`.
+//! Literals: nested arrays that become tensors, `tensor![[1.0, 2.0], [3.0, 4.0]]`.
 
 use super::{Shape, Tensor};
 use crate::float::Element;
 use std::slice::IterMut;
 
-/// A number, or an array of arrays of numbers: what [`tensor!`](crate::tensor!) and `Tensor::from` take.
+/// A number, or a nested array of numbers: the argument of [`tensor!`](crate::tensor!) and `Tensor::from`.
 pub trait Nested {
-    /// The numbers' type.
+    /// The element type.
     type Item: Element;
-    /// Appends the sizes, outermost first.
+    /// Appends the sizes to `shape`, outermost first.
     fn shape(shape: &mut Shape);
-    /// Writes the numbers in row-major order.
+    /// Writes the elements in row-major order.
     fn fill(self, places: &mut IterMut<Self::Item>);
 }
 
@@ -42,7 +42,7 @@ impl<N: Nested> From<N> for Tensor<N::Item> {
     }
 }
 
-/// A tensor from literals, as deep as the brackets go.
+/// Builds a tensor from literals; its rank is the nesting depth of the brackets.
 ///
 /// ```
 /// use autograd::tensor;

@@ -1,13 +1,13 @@
-//! Recycled memory: a buffer that nobody holds any longer waits here for the next tensor of its size class.
+//! Memory pool: a released buffer is kept here for the next tensor of its size class.
 //!
-//! A fresh 64 MB buffer costs tens of milliseconds in page faults, a recycled one none; and a loop that builds the same
-//! shapes again allocates nothing once warm. Each thread has its own lists, so taking and returning need no lock.
+//! A fresh 64 MB buffer costs tens of milliseconds in page faults, a recycled one none. A loop that builds the same
+//! shapes repeatedly allocates nothing once it is warm. Each thread has its own lists, so no lock is needed.
 
 use super::Array;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-/// At most this many bytes wait in one thread's lists; what comes back beyond that is freed.
+/// Maximum number of bytes in one thread's lists; buffers released beyond that are freed.
 const DEFAULT_LIMIT: usize = 1 << 30;
 
 thread_local! {
@@ -15,11 +15,11 @@ thread_local! {
     static WAITING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Sets how many bytes of released tensors the calling thread keeps for reuse (1 GiB unless told), and frees what is
-/// kept now. `0` turns recycling off.
+/// Sets how many bytes of released tensors the calling thread keeps for reuse (defaults to 1 GiB), and frees the
+/// buffers it keeps now. `0` disables recycling.
 ///
 /// ```
-/// autograd::set_pool_limit(0); // every buffer goes back to the system at once
+/// autograd::set_pool_limit(0); // every released buffer is freed immediately
 /// autograd::set_pool_limit(256 << 20);
 /// ```
 pub fn set_pool_limit(bytes: usize) {
@@ -34,10 +34,10 @@ pub fn set_pool_limit(bytes: usize) {
     WAITING.set(0);
 }
 
-/// The lists of one thread and one element type.
+/// The free lists of one thread and one element type.
 #[doc(hidden)]
 pub struct Pool<T> {
-    /// By size class.
+    /// Buffers by size class.
     buffers: Vec<Vec<Arc<Vec<T>>>>,
     /// Heads of arrays, without data.
     arrays: Vec<Arc<Array<T>>>,
@@ -49,10 +49,10 @@ impl<T> Pool<T> {
     }
 }
 
-/// Gives each element type its thread-local lists.
+/// Provides the thread-local free lists of each element type.
 #[doc(hidden)]
 pub trait Pooled: Sized {
-    /// Runs `f` on this thread's lists; `None` while the thread is being torn down.
+    /// Runs `f` on this thread's lists; returns `None` while the thread is being torn down.
     fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R>;
 }
 
@@ -67,7 +67,8 @@ macro_rules! pooled { ($($t:ident)*) => { $(
 )* } }
 pooled!(f32 f64 i64 bool);
 
-/// Size classes: multiples of 16 up to 128, then eight to a doubling, so that at most an eighth is wasted.
+/// Returns the size class of `n` and its capacity. Capacities are multiples of 16 up to 128, then eight per doubling,
+/// so that a large buffer wastes at most an eighth.
 fn class(n: usize) -> (usize, usize) {
     if n <= 128 {
         let steps = n.div_ceil(16).max(1);
@@ -78,7 +79,7 @@ fn class(n: usize) -> (usize, usize) {
     (8 * (shift as usize - 4) + eighths - 8 + 8, eighths << shift)
 }
 
-/// A buffer of at least `n` elements that only the caller holds. Its contents are left over from before.
+/// Returns a buffer of at least `n` elements that only the caller owns. Its contents are arbitrary.
 pub(crate) fn take_buffer<T: Pooled + Default + Clone>(n: usize) -> Arc<Vec<T>> {
     let (class, capacity) = class(n);
     let recycled = T::with_pool(|pool| pool.buffers.get_mut(class).and_then(Vec::pop)).flatten();
@@ -91,12 +92,12 @@ pub(crate) fn take_buffer<T: Pooled + Default + Clone>(n: usize) -> Arc<Vec<T>> 
     }
 }
 
-/// Takes a buffer back, if nobody else holds it.
+/// Returns a buffer to the pool, if nothing else holds it.
 pub(super) fn give_buffer<T: Pooled>(mut buffer: Arc<Vec<T>>) {
     let n = buffer.len();
     let (class, capacity) = class(n);
     let bytes = n * size_of::<T>();
-    // Only whole size classes go back: a vector brought by a user keeps its own size and is freed.
+    // Only buffers of exactly a class's capacity are kept; a vector supplied by a user has its own size and is freed.
     if n != capacity || Arc::get_mut(&mut buffer).is_none() {
         return;
     }
@@ -114,7 +115,7 @@ pub(super) fn give_buffer<T: Pooled>(mut buffer: Arc<Vec<T>>) {
     }
 }
 
-/// A head for an array, recycled or new.
+/// Returns a head for an array, recycled or new.
 pub(super) fn take_array<T: Pooled>(array: Array<T>) -> Arc<Array<T>> {
     match T::with_pool(|pool| pool.arrays.pop()).flatten() {
         Some(mut head) => {
@@ -125,7 +126,7 @@ pub(super) fn take_array<T: Pooled>(array: Array<T>) -> Arc<Array<T>> {
     }
 }
 
-/// Takes an array back, if nobody else holds it: its buffer and its head separately.
+/// Returns an array to the pool, if nothing else holds it: its buffer and its head separately.
 pub(super) fn give_array<T: Pooled>(mut head: Arc<Array<T>>) {
     let Some(array) = Arc::get_mut(&mut head) else { return };
     if let Some(buffer) = array.buffer.take() {

@@ -1,5 +1,5 @@
-//! Views: the same buffer under another shape. Nothing here copies an element, except `reshape` where strides leave no
-//! other way. Arguments have been checked by the shape rules of the ops; these are their plain mechanics.
+//! Views: the same buffer with another shape. No function here copies elements, except `as_shape` where strides do not
+//! allow a view. Arguments have already been checked by the shape rules of the ops.
 
 use super::layout::{broadcast_strides, reshape_strides, resolve_axis, row_major};
 use super::{Repr, Shape, Strides, Tensor};
@@ -7,31 +7,30 @@ use crate::error::or_panic;
 use crate::float::Element;
 use std::ops::Range;
 
-/// One axis of a slice: `len` elements from `start`, `step` apart (negative steps walk backwards).
+/// One axis of a slice: `len` elements from `start`, `step` apart. A negative step walks backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The first index.
     pub start: usize,
-    /// How many.
+    /// The number of elements.
     pub len: usize,
-    /// The distance between neighbours.
+    /// The distance between consecutive elements.
     pub step: isize,
 }
 
 impl Span {
-    /// The stride of this part of an axis with the given stride. A single element is not walked on from, whatever the
-    /// step.
+    /// The stride of this slice of an axis with stride `whole`. A single element keeps `whole`, whatever the step.
     pub(crate) fn stride(&self, whole: isize) -> isize {
         if self.len > 1 { self.step * whole } else { whole }
     }
 }
 
 impl<T: Element> Tensor<T> {
-    /// Another head for the same buffer.
+    /// A tensor with another head for the same buffer.
     fn view(&self, shape: Shape, strides: Strides, offset: isize) -> Tensor<T> {
         match &self.0 {
             Repr::Scalar(x) => {
-                // Rank 0 has no buffer to share: make one. It holds a single element.
+                // A scalar has no buffer to share, so make one with a single element.
                 let one = Tensor::build(&[1], |out| out[0] = *x);
                 if shape.is_empty() { self.clone() } else { one.view(shape, strides, 0) }
             }
@@ -42,7 +41,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// As another shape of the same size: a view where strides allow, else a copy.
+    /// Reshapes to a shape with the same number of elements: a view where strides allow, else a copy.
     pub(crate) fn as_shape(&self, shape: &[usize]) -> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
@@ -53,13 +52,14 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// What this view of one tensor is of another one, both without gaps and of one shape.
+    /// The view of `to` that corresponds to `self`, a view of `from`. `from` and `to` are contiguous and have the same
+    /// shape.
     pub(crate) fn transferred(&self, from: &Tensor<T>, to: &Tensor<T>) -> Tensor<T> {
         let offset = self.raw().1 as isize - from.raw().1 as isize;
         to.view(self.shape().into(), self.strides().into(), offset)
     }
 
-    /// Repeated without copying to a shape it broadcasts to.
+    /// Broadcasts to a compatible shape without copying.
     pub(crate) fn broadcast_view(&self, shape: &[usize]) -> Tensor<T> {
         if shape == self.shape() {
             return self.clone();
@@ -67,24 +67,24 @@ impl<T: Element> Tensor<T> {
         self.view(shape.into(), broadcast_strides(self.shape(), self.strides(), shape), 0)
     }
 
-    /// Axes in another order: axis `i` of the result is axis `order[i]` of this tensor.
+    /// Permutes the axes: axis `i` of the result is axis `order[i]` of this tensor.
     pub(crate) fn permuted(&self, order: &[usize]) -> Tensor<T> {
         let shape = order.iter().map(|&i| self.shape()[i]).collect();
         let strides = order.iter().map(|&i| self.strides()[i]).collect();
         self.view(shape, strides, 0)
     }
 
-    /// Part of each axis.
+    /// A slice of each axis.
     pub(crate) fn spans(&self, spans: &[Span]) -> Tensor<T> {
         let shape: Shape = spans.iter().map(|s| s.len).collect();
         let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.stride(stride)).collect();
         let offset = || spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
-        // An empty result may start past the end: it reads nothing, so it starts anywhere.
+        // The start of an empty result may lie past the end of the buffer. Nothing is read, so use 0.
         let offset = if shape.contains(&0) { 0 } else { offset() };
         self.view(shape, strides, offset)
     }
 
-    /// The rows, columns, … of one axis in a range: a view. Negative axes count from the back.
+    /// The part of one axis given by a range, as a view. Negative axes count from the back.
     ///
     /// ```
     /// let a = autograd::tensor![[1, 2, 3], [4, 5, 6_i64]];

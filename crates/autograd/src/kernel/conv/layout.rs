@@ -1,17 +1,17 @@
-//! Where everything is: phases, the places of an image in a line, and the shifts of the taps.
+//! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
 use crate::float::Float;
 use crate::kernel::simd::simd;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
-/// Multiply-adds that are worth a task of their own.
+/// Number of multiply-adds that make a separate task worthwhile.
 const TASK_WORK: usize = 1 << 20;
 /// All sizes of a convolution.
 pub(crate) struct Sizes {
     pub images: usize,
     pub groups: usize,
-    /// Channels of one group, of the input and of the output.
+    /// Numbers of input and output channels of one group.
     pub channels: [usize; 2],
     pub axes: [Axis; 3],
 }
@@ -27,40 +27,40 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// The phase that tap `k` sees, and where in it from the first place of the output.
+    /// The phase that tap `k` reads, and its offset there from the first output position.
     pub(super) fn tap(&self, k: usize) -> (usize, usize) {
         let at = k * self.dilation;
         (at % self.stride, at / self.stride)
     }
 
-    /// How many phases the taps see.
+    /// The number of phases that the taps read.
     pub(super) fn phases(&self) -> usize {
         (0..self.kernel.min(self.stride)).map(|k| self.tap(k).0 + 1).max().unwrap_or(1)
     }
 
-    /// From the first tap to the last, within a phase.
+    /// The distance from the first tap to the last within a phase.
     pub(super) fn reach(&self) -> usize {
         (self.kernel - 1) * self.dilation / self.stride
     }
 
-    /// Zeros that the end of one row and the beginning of the next have in common.
+    /// The number of zeros shared by the end of one row and the beginning of the next.
     pub(super) fn shared(&self) -> usize {
         if self.stride == 1 { self.padding.min(self.reach()) } else { 0 }
     }
 
-    /// From one row of a phase to the next.
+    /// The distance from one row of a phase to the next.
     pub(super) fn pitch(&self) -> usize {
         self.output + self.reach() - self.shared()
     }
 
-    /// The places of a phase that the unpadded image covers.
+    /// The positions of a phase that the unpadded image covers.
     pub(super) fn inside(&self, phase: usize) -> Range<usize> {
         let first = |at: usize| at.saturating_sub(phase).div_ceil(self.stride);
         let end = first(self.padding + self.input).min(self.pitch());
         first(self.padding).min(end)..end
     }
 
-    /// Where in the unpadded image a place [inside](Self::inside) a phase is.
+    /// The index in the unpadded image of a position [inside](Self::inside) a phase.
     pub(super) fn at(&self, phase: usize, place: usize) -> usize {
         place * self.stride + phase - self.padding
     }
@@ -82,22 +82,22 @@ impl Sizes {
         self.channels[0] * self.kernel()
     }
 
-    /// The number of places of the kernel.
+    /// The number of output positions.
     pub(super) fn places(&self) -> usize {
         self.axes.iter().map(|a| a.output).product()
     }
 
-    /// How many images of one group make a task.
+    /// The number of images of one group per task.
     pub(super) fn together(&self) -> usize {
         (TASK_WORK / (self.taps() * self.places() * self.channels[1]).max(1)).max(1)
     }
 
-    /// Whether every tap sees the image as it is.
+    /// Whether every tap reads the image unshifted.
     pub(super) fn is_pointwise(&self) -> bool {
         self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
     }
 
-    /// The index of a place of a phase in the line that the rows form.
+    /// The index of a position of a phase in the line of rows.
     pub(super) fn place(&self, [i, j, k]: [usize; 3]) -> usize {
         let [_, h, w] = &self.axes;
         (i * h.pitch() + j) * w.pitch() + k
@@ -113,18 +113,18 @@ impl Sizes {
         self.axes.iter().map(|a| a.phases()).product()
     }
 
-    /// The first phase on each axis, then the next…
+    /// All phases, last axis fastest.
     pub(super) fn each_phase(&self) -> impl Iterator<Item = [usize; 3]> {
         let [d, h, w] = self.axes.each_ref().map(|a| a.phases());
         (0..d * h * w).map(move |i| [i / (h * w), i / w % h, i % w])
     }
 
-    /// The place of the last tap, seen from the first.
+    /// The distance from the first tap to the last in the line.
     pub(super) fn reach(&self) -> usize {
         self.place(self.axes.each_ref().map(|a| a.reach()))
     }
 
-    /// From the first place of the output to the last, in whole lanes.
+    /// The length of the line from the first output position to the last, rounded up to whole lanes.
     pub(super) fn line<T: Float>(&self) -> usize {
         (self.place(self.axes.each_ref().map(|a| a.output - 1)) + 1).next_multiple_of(T::LANES)
     }
@@ -140,8 +140,8 @@ impl Sizes {
         }
     }
 
-    /// All taps of an output channel: which weight each is, and its shift in images that
-    /// [`spread_input`](Self::spread_input) has spread.
+    /// All taps of an output channel: the index of the weight, and the shift in images laid out by
+    /// [`spread_input`](Self::spread_input).
     pub(super) fn all_taps(&self) -> Tensor<i64> {
         let [_, h, w] = self.axes.each_ref().map(|a| a.phases());
         Tensor::build(&[self.taps(), 2], |taps| {
@@ -156,14 +156,14 @@ impl Sizes {
         })
     }
 
-    /// Elements of one group of an image with its phases spread and its padding: what a line may reach beyond the last
-    /// plane is in it.
+    /// Elements of one group of an image laid out in phases, including the padding and what a line may read beyond the
+    /// last plane.
     pub(super) fn spread<T: Float>(&self) -> usize {
         let shared = self.place(self.axes.each_ref().map(|a| a.shared()));
         self.channels[0] * self.phases() * self.plane() + shared + T::LANES
     }
 
-    /// Calls `f` for each plane of rows that a phase of one channel of the image consists of.
+    /// Calls `f` for each plane of rows in a phase of one channel of the image.
     pub(super) fn for_each_plane_of(&self, phase: [usize; 3], mut f: impl FnMut(Plane)) {
         let [d, h, w] = &self.axes;
         let (rows, along) = (h.inside(phase[1]), w.inside(phase[2]));
@@ -184,7 +184,7 @@ impl Sizes {
         }
     }
 
-    /// Calls `f` for each plane of rows that one channel of the output consists of.
+    /// Calls `f` for each plane of rows in one channel of the output.
     pub(super) fn for_each_plane(&self, mut f: impl FnMut(Plane)) {
         let [d, h, w] = &self.axes;
         for i in 0..d.output {
@@ -194,7 +194,8 @@ impl Sizes {
         }
     }
 
-    /// Spreads a group of an image into its phases. `to` must be zero where the padding is, and stays so.
+    /// Copies one group of an image into its phases. `to` must be zero where the padding is; the padding is not
+    /// written.
     pub(super) fn spread_input<T: Float>(&self, x: &[T], to: &mut [T]) {
         let phases =
             x.chunks_exact(self.input() / self.channels[0]).flat_map(|x| self.each_phase().map(move |p| (x, p)));
@@ -203,7 +204,8 @@ impl Sizes {
         }
     }
 
-    /// Spreads the output channels of a group, each to `size` elements. What is between the rows must be zero, and stays so.
+    /// Copies the output channels of a group, each to `size` elements. The gaps between rows must be zero; they are
+    /// not written.
     pub(super) fn spread_output<T: Float>(&self, y: &[T], to: &mut [T], size: usize) {
         for (y, to) in y.chunks_exact(self.places()).zip(to.chunks_mut(size)) {
             self.for_each_plane(|plane| plane.spread(y, to));
@@ -211,12 +213,12 @@ impl Sizes {
     }
 }
 
-/// Rows that lie in an image and in a line.
+/// Rows that are stored both in an image and in a line.
 #[derive(Clone, Copy)]
 pub(super) struct Plane {
     rows: usize,
     width: usize,
-    /// Where the first row begins in the line, and from one to the next.
+    /// Start of the first row in the line, and the distance between rows.
     line: usize,
     line_pitch: usize,
     /// The same in the image, where the elements of a row are `step` apart.
@@ -226,7 +228,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// From the image to the line.
+    /// Copies from the image to the line.
     fn spread<T: Float>(self, image: &[T], line: &mut [T]) {
         let Plane { rows, width, step, .. } = self;
         let (image, line) = (&image[self.image..], &mut line[self.line..]);
@@ -238,7 +240,7 @@ impl Plane {
         }
     }
 
-    /// From the line, that begins at `start` of the whole one, to the image.
+    /// Copies from the line, whose slice begins at `start` of the whole line, to the image.
     pub(super) fn gather<T: Float>(self, line: &[T], start: usize, image: &mut [T]) {
         let Plane { rows, width, step, .. } = self;
         let (image, line) = (&mut image[self.image..], &line[self.line - start..]);
@@ -252,8 +254,8 @@ impl Plane {
 }
 
 simd! {
-    /// Copies `width` elements of each of `rows` rows. Most rows are too short for the call of a function that copies: two
-    /// moves of fixed size, from either end, do.
+    /// Copies `width` elements of each of `rows` rows. Most rows are too short to justify a call to a copy function:
+    /// two moves of fixed size, one from either end, suffice.
     fn copy_rows<T: Float>(from: &[T], pitch: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
         let pairs = from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows);
         let pairs = pairs.map(|(from, to)| (&from[..width], &mut to[..width]));
@@ -267,7 +269,7 @@ simd! {
     }
 }
 
-/// Copies from `N` to `2 N` elements.
+/// Copies between `N` and `2 N` elements.
 #[inline(always)]
 fn copy_ends<T: Float, const N: usize>(from: &[T], to: &mut [T]) {
     if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {

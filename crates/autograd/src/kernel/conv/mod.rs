@@ -1,14 +1,15 @@
-//! Convolution of up to three axes and its two derivatives.
+//! Convolution over up to three axes, and its two derivatives.
 //!
-//! **An image is never laid out as columns.** Put its rows one after the other, with the padding between them. Then
-//! what one tap of the kernel sees from all places of the output is a piece of that line, shifted by as much as the tap
-//! lies away from the first. So the output is a product of the weights with a matrix whose rows are shifted pieces of the
-//! image ([`gemm::shifted_into`]); the derivative for the weights is one with its transpose
-//! ([`gemm::shifted_dots_into`]); and the derivative for the image is a convolution of the cotangent again, the shifts going
-//! backwards. Between the rows there are a few places too many, whose results are dropped.
+//! **Images are never unrolled into columns (im2col).** Instead, an image's rows are stored one after another in a
+//! line, with the padding between them. The elements that one tap of the kernel reads for all output positions are
+//! then a piece of that line, shifted by the distance of the tap from the first one. So the output is a product of the
+//! weights with a matrix whose rows are shifted pieces of the image ([`gemm::shifted_into`]); the derivative with
+//! respect to the weights is a product with its transpose ([`gemm::shifted_dots_into`]); and the derivative with
+//! respect to the image is a convolution of the cotangent, with the shifts reversed. A few extra positions between the
+//! rows are also computed, and discarded.
 //!
-//! **A stride** `s` cuts each axis into `s` *phases*, the elements at `r`, `r + s`, `r + 2s`, …: a tap sees a single phase,
-//! and within it the places are neighbours.
+//! **A stride** `s` splits each axis into `s` *phases*, the elements at `r`, `r + s`, `r + 2s`, …: a tap reads a
+//! single phase, in which consecutive output positions are adjacent.
 
 mod layout;
 #[cfg(test)]
@@ -21,9 +22,9 @@ pub(crate) use layout::{Axis, Sizes};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// Sums of derivatives for the weights that are kept apart, at most, to be worked on at the same time.
+/// Maximum number of partial sums of the derivative with respect to the weights, which are computed in parallel.
 const PARTS: usize = 8;
-/// Elements of images that are read again and again before the next ones: they should stay in the cache.
+/// Elements of images that are read repeatedly before moving on to the next images: they should stay in the cache.
 const IN_CACHE: usize = 1 << 16;
 
 /// Calls `f` with recycled memory of unspecified contents.
@@ -31,7 +32,7 @@ fn scratch<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
     Tensor::build(&[len], f);
 }
 
-/// Calls `f` with recycled memory full of zeros.
+/// Calls `f` with recycled memory filled with zeros.
 fn zeros<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
     scratch(len, |zeros| {
         zeros.fill(T::zero());
@@ -39,12 +40,12 @@ fn zeros<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
     });
 }
 
-/// A list of taps from the pairs of numbers that it is kept in.
+/// A list of taps from the pairs of integers that store it.
 fn list(taps: &Tensor<i64>) -> &[gemm::Tap] {
     taps.as_slice().expect("just built").as_chunks().0
 }
 
-/// Row-major matrices, one after the other: the `i`-th.
+/// The `i`-th of several row-major matrices stored one after another.
 fn nth<T>(data: &[T], i: usize, rows: usize, cols: usize) -> gemm::Mat<'_, T> {
     gemm::Mat::new(&data[i * rows * cols..], rows, cols, cols as isize, 1)
 }
@@ -74,7 +75,8 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     });
 }
 
-/// `x = Σ` of what each place of `g` got from it: the transpose of [`output`] for the image.
+/// `x = vjp(g)` of [`output`] with respect to the image: each element of `x` sums `g` times the weight over all its
+/// uses.
 pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     if s.is_pointwise() {
@@ -92,7 +94,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
                     let g = &g[part * out * places..][..out * places];
                     s.spread_output(g, &mut spread[s.reach()..], s.plane());
                     if s.axes.iter().any(|a| a.stride > 1) {
-                        x.fill(T::zero()); // what no tap sees
+                        x.fill(T::zero()); // elements that no tap reads
                     }
                     let w = &w[part % s.groups * out * taps..];
                     for Phase { phase, start, line, taps } in &phases {
@@ -108,19 +110,19 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     });
 }
 
-/// What the derivative for one phase of the image needs.
+/// The layout of the derivative for one phase of the image.
 struct Phase {
     phase: [usize; 3],
-    /// Where in the line the unpadded image begins, and how far from there it reaches, in whole lanes.
+    /// Start of the unpadded image in the line, and its length from there, rounded up to whole lanes (`line`).
     start: usize,
     line: usize,
-    /// For each output channel the taps of this phase: which weight of the first input channel, and where what the first
-    /// place of the line got from it.
+    /// For each output channel the taps of this phase: the index of the weight for the first input channel, and the
+    /// offset in the cotangent for the first position of the line.
     taps: Tensor<i64>,
 }
 
 impl Phase {
-    /// `None` for a phase that no part of the image is in.
+    /// Returns `None` for a phase that contains no part of the image.
     fn new<T: Float>(s: &Sizes, phase: [usize; 3]) -> Option<Self> {
         let inside: [Range<usize>; 3] = std::array::from_fn(|i| s.axes[i].inside(phase[i]));
         if inside.iter().any(|axis| axis.is_empty()) {
@@ -148,10 +150,10 @@ impl Phase {
     }
 }
 
-/// `w = Σ` over images and places of what each weight multiplied: the transpose of [`output`] for the weights.
+/// `w = vjp(g)` of [`output`] with respect to the weights: a sum over images and output positions.
 pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
-    // Some images each, the number of sums depending on shapes alone, so that the bits do.
+    // Each partial sum covers some images. Their number depends only on the shapes, so that the bits do, too.
     let worth = (s.images * (s.input() + out * places) * s.groups).div_ceil(w.len());
     let images = s.images.div_ceil(PARTS.min(worth)).max(s.together());
     let (all, line, size) = (s.all_taps(), s.line::<T>(), s.spread::<T>());

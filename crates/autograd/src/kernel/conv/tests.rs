@@ -1,6 +1,6 @@
 use super::*;
 
-/// The three functions by their definition: a sum over everything.
+/// The three functions by definition: enumerates every product of the sum.
 fn for_each_product(s: &Sizes, mut f: impl FnMut(usize, usize, usize)) {
     let [d, h, w] = &s.axes;
     let [c, o] = s.channels;
@@ -26,7 +26,7 @@ fn for_each_product(s: &Sizes, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Small whole numbers, of which sums are exact in any order.
+/// Small integers, whose sums are exact in any order.
 fn numbers(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 31 + seed * 17) % 13) as f32 - 6.0).collect()
 }
@@ -99,7 +99,7 @@ fn axes_with_different_windows() {
 
 #[test]
 fn more_than_a_block_of_anything() {
-    // A sum of more than one block; many rows; many images; a line of many tiles; LeNet's two.
+    // A sum of more than one block; many rows; many images; a line of many tiles; the two convolutions of LeNet.
     for (images, groups, channels, axes) in [
         (2, 1, [40, 30], [POINT, [6, 3, 1, 1, 1], [7, 3, 1, 1, 1]]),
         (40, 2, [3, 5], [POINT, [9, 3, 2, 1, 1], [9, 3, 2, 1, 1]]),

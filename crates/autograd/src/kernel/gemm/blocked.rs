@@ -1,11 +1,11 @@
-//! A product on one thread: blocks that fit the caches, panels that suit the registers.
+//! A product on one thread, in cache-sized blocks and register-sized panels.
 //!
-//! The loops are those of Goto and van de Geijn: columns of `C` in blocks of [`columns`], the sum in blocks of about [`KC`],
-//! rows of `C` in blocks; in them, tiles of `R x W`, or half as wide (`H`) where no more columns are left. A panel
-//! of `A` (`R` rows times a block of the sum) stays in the first-level cache while it meets all panels of `B` (that block
-//! times `W` columns), which stay in the second. A panel is *packed*, copied to where its elements lie in the order of
-//! their use, if the tile cannot read it in place (edges, columns that are not contiguous) or if it is used often
-//! enough to pay for that.
+//! The loops are those of Goto and van de Geijn: blocks of [`columns`] columns of `C`, blocks of about [`KC`] terms of
+//! the sum, blocks of rows of `C`; within them, tiles of `R x W`, or half as wide (`H`) where no more columns remain.
+//! A panel of `A` (`R` rows by a block of the sum) stays in the L1 cache while it is multiplied by all panels of `B`
+//! (that block by `W` columns), which stay in the L2 cache. A panel is *packed*, that is, copied in the order of use,
+//! if the tile cannot read it in place (edges, columns that are not contiguous) or if it is reused often enough for
+//! the copy to pay off.
 
 use super::Product;
 use super::element::Element;
@@ -13,47 +13,48 @@ use super::few;
 use super::tile::tile;
 use super::view::{View, ViewMut};
 
-/// The longest block of the sum. It is part of the definition of the result: see the module's description.
+/// The longest block of the sum. It is part of the definition of the result: see the documentation of the parent
+/// module.
 const KC: usize = 256;
-/// Rows of a block, for each row of a tile.
+/// Rows per block, in tiles.
 const MC_TILES: usize = 16;
-/// Columns of a block whose depth is [`KC`].
+/// Columns per block whose depth is [`KC`].
 const NC: usize = 512;
-/// `A` is packed if it is not contiguous along the sum and meets at least this many panels of `B`.
+/// `A` is packed if it is not contiguous along the sum and is multiplied by at least this many panels of `B`.
 const PACK_A: usize = 16;
-/// `B` is packed if it meets at least this many panels of `A`.
+/// `B` is packed if it is multiplied by at least this many panels of `A`.
 const PACK_B: usize = 12;
 
-/// Sums shorter than this are not worth turning tiles of few rows for.
+/// For shorter sums, transposing a product of few rows does not pay off.
 const FEW_SUM: usize = 16;
 
-/// Whether a sum of that length is a single block, so that what is kept of the result meets the whole of it.
+/// Whether a sum of length `k` is a single block, so that `keep c` is added to the whole sum.
 pub fn is_one_block(k: usize) -> bool {
     k <= KC
 }
 
-/// The length of the blocks of a sum of `k`, the last of which may be shorter.
+/// The block length for a sum of length `k`. The last block may be shorter.
 pub(super) fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 
-/// Columns of a block, for a sum of `k`: twice as many where half as deep.
+/// Columns per block for a sum of length `k`: twice as many if the block is half as deep.
 pub(super) fn columns(k: usize) -> usize {
     if block(k) <= KC / 2 { 2 * NC } else { NC }
 }
 
-/// Elements of workspace that [`multiply`] needs at most.
+/// Maximum number of elements of workspace that [`multiply`] needs.
 pub(super) fn workspace<const R: usize, const W: usize>(m: usize, n: usize, k: usize) -> usize {
     let rows = m.min(MC_TILES * R).next_multiple_of(R);
     (rows + n.min(columns(k)).next_multiple_of(W)) * block(k)
 }
 
-/// `c = a b`, or `c = keep c + a b`, handed on by blocks of rows.
+/// Computes `c = a b`, or `c = keep c + a b`, and passes it to the callback by blocks of rows.
 ///
 /// # Safety
 ///
-/// The inner dimensions must agree and `c` must have the rows of `a` and the columns of `b`, all this thread's alone.
-/// The workspace must be of the size told by [`workspace`]. As for `HARDWARE`, see [`tile`].
+/// The inner dimensions must agree; `c` must have the rows of `a` and the columns of `b`, and only this thread may
+/// access it. The workspace must have the size given by [`workspace`]. For `HARDWARE`, see [`tile`].
 #[inline(always)]
 pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
     product: &Product<'_, T>,
@@ -62,7 +63,7 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
     let Product { a, b, c, keep, .. } = *product;
     let (m, n, k) = (a.rows, b.cols, a.cols);
     if b.row == 1 && b.col != 1 && m <= W && k >= FEW_SUM {
-        // SAFETY: as the caller says, and there are so few rows.
+        // SAFETY: guaranteed by the caller, and `m <= W` has just been checked.
         return unsafe {
             if m <= H {
                 few::multiply::<T, R, H, HARDWARE>(product, workspace)
@@ -75,7 +76,7 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
     let most = columns(k);
     for j in (0..n).step_by(most) {
         let cols = most.min(n - j);
-        // One step even for an empty sum, which sets `c` to 0.
+        // One step even for an empty sum, to set `c` to 0.
         for p in (0..k.max(1)).step_by(block(k)) {
             let depth = block(k).min(k - p);
             let keep = if p > 0 { Some(T::ONE) } else { keep };
@@ -97,16 +98,17 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
     }
 }
 
-/// Where a tile finds an operand: element `p` of the sum, lane `i`, is at `start + p * step + i * lane`.
+/// How a tile reads an operand: element `p` of the sum, lane `i`, is at `start + p * step + i * lane`.
 ///
-/// A packed panel has a `step` of its width and a `lane` of 1.
+/// A packed panel has its width as `step` and a `lane` of 1.
 struct Panel<T> {
     start: *const T,
     step: usize,
     lane: usize,
 }
 
-/// A block of rows in panels of `W` rows each: those from `packed_from` on are packed, the others read in place.
+/// A block of rows in panels of `W` rows each: the panels from `packed_from` on are packed, the earlier ones read in
+/// place.
 struct Panels<T, const W: usize, const H: usize> {
     rows: usize,
     packed_from: usize,
@@ -123,8 +125,8 @@ impl<T, const W: usize, const H: usize> Clone for Panels<T, W, H> {
 impl<T, const W: usize, const H: usize> Copy for Panels<T, W, H> {}
 
 impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
-    /// Packs what must be packed: everything if `all` or if the rows are not `stride` apart, else the last panel if it
-    /// is neither full nor half full.
+    /// Packs where necessary: all panels if `all` or if the rows are not `stride` apart, else only the last panel if
+    /// it is neither full nor half full.
     ///
     /// # Safety
     ///
@@ -147,7 +149,7 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
 
     /// # Safety
     ///
-    /// There must be such a panel.
+    /// The panel must exist.
     #[inline(always)]
     unsafe fn get(&self, index: usize) -> Panel<T> {
         // SAFETY: within the view, or within what `new` has packed.
@@ -163,12 +165,12 @@ impl<T: Element, const W: usize, const H: usize> Panels<T, W, H> {
     }
 }
 
-/// Copies up to `W` rows so that each column is contiguous. What pads the columns to `W` is not specified: it only
-/// reaches elements of the tile that are not kept.
+/// Copies up to `W` rows so that each column is contiguous. The padding of the columns to `W` is unspecified: it only
+/// affects elements of the tile that are discarded.
 ///
 /// # Safety
 ///
-/// `view` must be readable and not empty; `to` has one entry for each of its columns.
+/// `view` must be readable and not empty; `to` must have one entry for each of its columns.
 #[inline(always)]
 pub(super) unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[T; W]]) {
     let View { start, rows, row, col, .. } = view;
@@ -179,7 +181,7 @@ pub(super) unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[
             for (p, to) in to.iter_mut().enumerate() {
                 let from = start.add(p * col);
                 if p * col + W - 1 <= last {
-                    // More than `rows`, perhaps: elements of the view do as padding.
+                    // This may read more than `rows` elements: other elements of the view serve as padding.
                     *to = from.cast::<[T; W]>().read();
                 } else {
                     copy_short::<T, W>(from, to.as_mut_ptr(), rows);
@@ -197,7 +199,7 @@ pub(super) unsafe fn pack<T: Element, const W: usize>(view: View<T>, to: &mut [[
     }
 }
 
-/// [`pack`] for `W` contiguous rows, in squares.
+/// [`pack`] for `W` contiguous rows, in square blocks.
 ///
 /// # Safety
 ///
@@ -226,7 +228,7 @@ unsafe fn transpose<T: Element, const W: usize>(start: *const T, row: usize, to:
     }
 }
 
-/// All tiles of a block.
+/// Computes all tiles of a block.
 ///
 /// # Safety
 ///
@@ -244,7 +246,8 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
     for (panel_a, i) in (0..a.rows).step_by(R).enumerate() {
         for (panel_b, j) in (0..b.rows).step_by(W).enumerate() {
             let (rows, cols) = (R.min(a.rows - i), W.min(b.rows - j));
-            // SAFETY: the panels are padded to full tiles; of an edge tile, only what is in `c` gets there.
+            // SAFETY: the panels are padded to full tiles; of an edge tile, only the elements inside `c` are copied to
+            // it.
             unsafe {
                 let (a, b, c) = (a.get(panel_a), b.get(panel_b), c.sub(i, j));
                 let a_row = a.lane;
@@ -278,7 +281,7 @@ unsafe fn tiles<T: Element, const R: usize, const W: usize, const H: usize, cons
 ///
 /// # Safety
 ///
-/// Both places must hold `len` elements, and not overlap.
+/// Both `from` and `to` must be valid for `len` elements, and must not overlap.
 #[inline(always)]
 unsafe fn copy_short<T: Element, const W: usize>(mut from: *const T, mut to: *mut T, len: usize) {
     // SAFETY: the sizes add up to `len`.

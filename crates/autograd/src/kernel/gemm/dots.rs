@@ -1,29 +1,29 @@
-//! A vector times a matrix: one dot product for each element of the result.
+//! A vector times a matrix: one dot product per element of the result.
 //!
-//! A single chain of multiply-adds would leave the vector unit idle, so [`LANES`] chains run side by side: lane `l`
-//! sums the products at `l`, `l + LANES`, …, and at the end the lanes are added up in a fixed order.
-//! Other than in [`super::blocked`] the sum is not cut into blocks: the lanes keep the chains short.
+//! A single chain of multiply-adds would leave the vector unit idle, so [`LANES`] chains run in parallel: lane `l`
+//! sums the products at `l`, `l + LANES`, …, and at the end the lanes are added in a fixed order. Unlike in
+//! [`super::blocked`], the sum is not split into blocks: the lanes keep the chains short.
 //!
-//! Where the matrix lies along the sum, a dot product is computed at a time, its lanes in registers ([`along`]); where it
-//! does not, the same lanes are summed for several columns at a time ([`across`]). The order of the additions is the same:
-//! a transposed view gives the same bits as its copy.
+//! If the matrix is contiguous along the sum, a few dot products are computed at a time, with their lanes in registers
+//! ([`along`]); otherwise, the same lanes are summed for many columns at a time ([`across`]). The order of the
+//! additions is the same: a transposed view gives the same bits as its copy.
 
 use super::element::Element;
 use super::view::{View, ViewMut};
 
-/// Chains of one dot product.
+/// Parallel chains per dot product.
 const LANES: usize = 32;
-/// Dot products at a time, which share the loads of the vector.
+/// Dot products computed at a time, which share the loads of the vector.
 const GROUP: usize = 2;
-/// Columns at a time where the matrix lies across the sum: rows long enough to be fetched ahead, sums that fit the cache.
+/// Columns processed at a time in [`across`]: rows long enough for hardware prefetching, sums that fit in the cache.
 const WIDTH: usize = 128;
 
-/// `c = a b`, or `c = keep c + a b`, where `a` and `c` are one row.
+/// Computes `c = a b`, or `c = keep c + a b`, where `a` and `c` have a single row.
 ///
 /// # Safety
 ///
-/// `a` is `1 x k` and `b` of `k x n` with contiguous columns, `c` must hold `n` elements, and the workspace `k`. As
-/// for `HARDWARE`, see [`super::tile::tile`].
+/// `a` must be `1 x k` and `b` `k x n` with contiguous columns; `c` must hold `n` elements, and the workspace `k`. For
+/// `HARDWARE`, see [`super::tile::tile`].
 #[inline(always)]
 pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
     a: View<T>,
@@ -72,7 +72,7 @@ fn dots<T: Element, const G: usize, const HARDWARE: bool>(x: &[T], columns: [&[T
             }
         }
     }
-    // The rest, padded to full lanes. (No closures around arithmetic: the instruction set does not extend to them.)
+    // The tail elements, padded to full lanes. (No closures around arithmetic: target features do not extend to them.)
     let last = padded(rest);
     let mut dots = [T::ZERO; G];
     for g in 0..G {
@@ -92,12 +92,12 @@ fn padded<T: Element>(rest: &[T]) -> [T; LANES] {
     lanes
 }
 
-/// [`along`] for a matrix of any strides: rows of [`WIDTH`] columns are added to the lane that their place in the sum
-/// belongs to.
+/// [`along`] for a matrix of any strides: each row of [`WIDTH`] columns is added to the lane given by its position in
+/// the sum.
 ///
 /// # Safety
 ///
-/// `a` is `1 x k` and `b` of `k x n`, and `c` must hold `n` elements. As for `HARDWARE`, see [`super::tile::tile`].
+/// `a` must be `1 x k` and `b` `k x n`; `c` must hold `n` elements. For `HARDWARE`, see [`super::tile::tile`].
 #[inline(always)]
 pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: View<T>, c: ViewMut<T>, keep: Option<T>) {
     let (k, n) = (b.rows, b.cols);
@@ -109,7 +109,7 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
             let (x, row) = unsafe { (a.start.add(p * a.col).read(), b.start.add(p * b.row + first * b.col)) };
             let mut gathered = [T::ZERO; WIDTH];
             let values = if b.col == 1 && width == WIDTH {
-                // SAFETY: so many columns are there, side by side.
+                // SAFETY: there are that many columns, and they are contiguous.
                 unsafe { &*row.cast::<[T; WIDTH]>() }
             } else {
                 // SAFETY: column `first + j` is below `n`.
@@ -118,7 +118,7 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
             };
             fuse::<T, HARDWARE>(x, values, &mut sums[p % LANES]);
         }
-        // The zeros that `along` is padded with: they turn a sum of -0 into 0.
+        // Add the zeros that `along` pads with: they turn a sum of -0 into 0.
         for lane in &mut sums[k % LANES..] {
             for sum in lane {
                 *sum = T::ZERO.fused::<HARDWARE>(T::ZERO, *sum);
@@ -143,7 +143,7 @@ fn fuse<T: Element, const HARDWARE: bool>(x: T, values: &[T; WIDTH], sum: &mut [
     }
 }
 
-/// The sums of all lanes, in a fixed order, for each of `W` columns.
+/// Sums the lanes in a fixed order, for each of `W` columns.
 #[inline(always)]
 fn totals<T: Element, const W: usize>(lanes: &[[T; W]; LANES]) -> [T; W] {
     let mut eight = [[T::ZERO; W]; 8];

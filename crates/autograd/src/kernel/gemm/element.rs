@@ -1,7 +1,7 @@
-//! The types a product may have, and the instruction sets its kernels are compiled for.
+//! The element types of products, and the instruction sets that the kernels are compiled for.
 //!
-//! The same source is compiled three times for x86-64: for AVX-512, for AVX2 with FMA, and for the baseline, which has
-//! no fused multiply-add and computes the same bits without it. Elsewhere there is the baseline alone.
+//! On x86-64 the same source is compiled three times: for AVX-512, for AVX2 with FMA, and for the baseline, which has
+//! no fused multiply-add and computes the same bits without it. Other targets have only the baseline.
 
 use std::cell::RefCell;
 use std::ops::{Add, Mul};
@@ -10,7 +10,7 @@ use super::shifted::{Dots, Tap};
 use super::view::{View, ViewMut};
 use super::{Kind, Product, blocked, dots, shifted};
 
-/// A type that matrices are multiplied in: `f32` or `f64`.
+/// An element type of matrix products: `f32` or `f64`.
 pub trait Element: Kernels {}
 
 impl<T: Kernels> Element for T {}
@@ -26,7 +26,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best that this machine has.
+    /// The best instruction set that this machine supports.
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -39,39 +39,40 @@ impl Isa {
 /// Whether the baseline has an instruction for the fused multiply-add.
 const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64", target_arch = "riscv64"));
 
-/// Columns of a tile with one row.
+/// Columns of a single-row tile.
 const ROW: usize = 64;
-/// What the kernels ask of a type, and the kernels themselves.
+/// The requirements of the kernels on an element type, and the kernels themselves.
 pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static {
     const ZERO: Self;
     const ONE: Self;
 
-    /// What the rows of [shifted](super::shifted) products must be a multiple of: elements in 64 bytes.
+    /// The length of the rows of [shifted](super::shifted) products must be a multiple of this: the elements in 64
+    /// bytes.
     const LANES: usize = 64 / size_of::<Self>();
 
-    /// `self * x + y`, rounded once; by one instruction if `HARDWARE`, which must then be enabled.
+    /// `self * x + y`, rounded once; a single instruction if `HARDWARE`, which requires it to be enabled.
     fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self;
 
-    /// Rows and columns of a tile.
+    /// Numbers of rows and columns of a tile.
     fn tile(isa: Isa, kind: Kind) -> (usize, usize);
 
-    /// How much workspace a product of `m x k` and `k x n`, or of vectors as long, takes.
+    /// Workspace size for a product of `m x k` and `k x n`, or of vectors of these lengths.
     fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize;
 
     /// # Safety
     ///
-    /// The machine must have `isa`, the shapes and bounds of the operands must have been checked, `c` must be this
-    /// thread's alone, and the workspace as [`workspace`](Self::workspace) says.
+    /// The machine must support `isa`, the shapes and bounds of the operands must have been checked, only this thread
+    /// may access `c`, and the workspace must have the size given by [`workspace`](Self::workspace).
     unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]);
 
     /// # Safety
     ///
-    /// The machine must have `isa`; otherwise as for [`shifted::across`].
+    /// The machine must support `isa`; otherwise as for [`shifted::across`].
     unsafe fn shifted(isa: Isa, w: View<Self>, x: &[Self], taps: &[Tap], c: ViewMut<Self>);
 
     /// # Safety
     ///
-    /// The machine must have `isa`; otherwise as for [`shifted::along`].
+    /// The machine must support `isa`; otherwise as for [`shifted::along`].
     unsafe fn shifted_dots(isa: Isa, dots: Dots<'_, Self>, w: &mut [Self]);
 }
 
@@ -100,7 +101,7 @@ macro_rules! kernels {
 
             fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize {
                 if m == 1 || n == 1 {
-                    return k.max(1); // a part without a workspace would be no part
+                    return k.max(1); // not 0: the parts are chunks of the workspace
                 }
                 match isa {
                     #[cfg(target_arch = "x86_64")]
@@ -151,7 +152,7 @@ macro_rules! on_isa {
             unsafe { $fma($($arg),*) }
         }
 
-        // SAFETY: the machine has `isa`, and the rest as the caller says.
+        // SAFETY: the machine supports `isa`, and the caller guarantees the rest.
         unsafe {
             match $isa {
                 #[cfg(target_arch = "x86_64")]
@@ -175,7 +176,7 @@ unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const 
     p: Product<'_, T>,
     workspace: &mut [T],
 ) {
-    // SAFETY: as the caller says.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match p.kind {
             Kind::Matrices => return blocked::multiply::<T, R, W, H, HARDWARE>(&p, workspace),
@@ -186,31 +187,32 @@ unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const 
     }
 }
 
-/// `a * b + c`, rounded once, for machines without an instruction for it.
+/// `a * b + c`, rounded once, for machines without such an instruction.
 ///
-/// In `f64` the product is exact. The sum is rounded to odd there, which leaves enough of the discarded bits to round
-/// to `f32` correctly (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 57, 2008).
+/// The product is exact in `f64`. The sum is rounded to odd in `f64`, which keeps enough of the discarded bits to
+/// round correctly to `f32` (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 57, 2008).
 #[inline(always)]
 fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
     let sum = product + c;
     let virtual_c = sum - product;
     let error = (product - (sum - virtual_c)) + (c - virtual_c);
-    // Of an inexact sum that is even, the neighbour on the other side of the exact one is odd.
-    let inexact = error.abs() > 0.0; // Not if it is NaN: then the sum is NaN or infinite, and stays that.
+    // If the sum is inexact and even, its neighbor on the other side of the exact sum is odd.
+    let inexact = error.abs() > 0.0; // False for NaN: the sum is NaN or infinite then, and stays so.
     let even = sum.to_bits() & 1 == 0;
     let step = if (error > 0.0) == (sum > 0.0) { 1 } else { u64::MAX };
     let odd = sum.to_bits().wrapping_add(if inexact && even { step } else { 0 });
     f64::from_bits(odd) as f32
 }
 
-/// The unit in which workspace is kept, as long as a cache line so that no vector lies across two.
+/// The unit of workspace memory: aligned to a cache line, so that no vector straddles two lines.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Line(#[expect(dead_code, reason = "memory, used as other types")] [u8; 64]);
 
-/// Calls `f` with memory for `len` elements, of unspecified values. It is the thread's own and kept for the next time, so
-/// nothing is allocated when no more is asked for than before; a call within `f` gets another piece, likewise kept.
+/// Calls `f` with memory for `len` elements of unspecified values. The memory belongs to the thread and is reused, so
+/// nothing is allocated unless a larger size is requested; a nested call within `f` gets a separate piece, also
+/// reused.
 pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
     thread_local!(static PIECES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) });
     let mut lines = PIECES.with_borrow_mut(Vec::pop).unwrap_or_default();
@@ -218,7 +220,7 @@ pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) 
     if lines.len() < needed {
         lines.resize(needed, Line([0; 64]));
     }
-    // SAFETY: the lines are initialised and aligned for T, which is f32 or f64: any bits are a value.
+    // SAFETY: the lines are initialized and aligned for T, which is f32 or f64: any bits are a valid value.
     let result = f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) });
     PIECES.with_borrow_mut(|pieces| pieces.push(lines));
     result

@@ -1,20 +1,21 @@
-//! A product of few rows with a matrix that lies along the sum: `x Wᵀ` of a recurrent step, say.
+//! Products of a few rows with a matrix that is contiguous along the sum, such as `x Wᵀ` in a recurrent step.
 //!
-//! [`blocked`](super::blocked) would have to pack the matrix, which costs as much as so few rows compute. Here it is read
-//! where it is and the rows are packed: `Cᵀ = Bᵀ Aᵀ` by the same tiles, whose columns then go to the rows of `C`. The chain
-//! of multiply-adds of each element is the same, and so are its bits.
+//! [`blocked`](super::blocked) would have to pack the matrix, which costs as much as multiplying so few rows. Here the
+//! matrix is read in place and the rows are packed: the same tiles compute `Cᵀ = Bᵀ Aᵀ`, and their columns are written
+//! to the rows of `C`. Each element has the same chain of multiply-adds, and therefore the same bits.
 
 use super::Product;
 use super::blocked::{block, pack};
 use super::element::Element;
 use super::tile::tile;
 
-/// `c = a b`, or `c = keep c + a b`, handed on whole.
+/// Computes `c = a b`, or `c = keep c + a b`, and passes all of it to the callback at once.
 ///
 /// # Safety
 ///
-/// `a` must have `W` rows at most. The inner dimensions must agree and `c` must have the rows of `a` and the columns of `b`,
-/// all this thread's alone. The workspace must hold `W` columns of a block of the sum. As for `HARDWARE`, see [`tile`].
+/// `a` must have at most `W` rows. The inner dimensions must agree; `c` must have the rows of `a` and the columns of
+/// `b`, and only this thread may access it. The workspace must hold `W` columns of a block of the sum. For `HARDWARE`,
+/// see [`tile`].
 #[inline(always)]
 pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
     product: &Product<'_, T>,
@@ -26,7 +27,7 @@ pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const 
         let depth = block(k).min(k - p);
         let keep = if p > 0 { Some(T::ONE) } else { keep };
         let rows = workspace[..W * depth].as_chunks_mut::<W>().0;
-        // SAFETY: `p + depth <= k`; below `j + R <= n`, and what a tile computes beyond row `m` of `a` is left out.
+        // SAFETY: `p + depth <= k`; below, `j + R <= n`, and results of a tile beyond row `m` of `a` are discarded.
         unsafe {
             pack::<T, W>(a.sub(0, p, m, depth), rows);
             let (rows, columns) = (&*rows, |j: usize| b.sub(p, j, depth, 1).start);

@@ -1,19 +1,19 @@
-//! Products of matrices, `C = A B` and `C = s C + A B`, of `f32` and `f64`, over slices with strides.
+//! Matrix products `C = A B` and `C = s C + A B` of `f32` and `f64`, over slices with strides.
 //!
-//! This room knows slices and strides; it knows nothing of tensors, graphs or gradients. A transposed operand is the
-//! same slice with its strides swapped, and a broadcast one has a stride of 0.
+//! This module works on slices and strides; it is independent of tensors, graphs and gradients. A transposed operand
+//! is the same slice with its strides swapped, and a broadcast operand has a stride of 0.
 //!
-//! **What is computed.** The sum over the inner dimension is cut into blocks whose size depends on its length alone.
-//! Within a block each element of the product is a chain of fused multiply-adds in ascending order, begun at 0, and
-//! the sums of the blocks are added in ascending order. (A vector times a matrix is summed in lanes instead: see
-//! [`dots`].) So the bits of a result depend neither on the number of threads, nor on the
-//! instruction set, nor on how the work was cut up. Infinities and NaN go through as IEEE 754 has them: no zero is
-//! skipped.
+//! **What is computed.** The sum over the inner dimension is split into blocks whose size depends only on its length.
+//! Within a block, each element of the product is a chain of fused multiply-adds in ascending order, starting from 0,
+//! and the sums of the blocks are added in ascending order. (A vector times a matrix is summed in lanes instead: see
+//! [`dots`].) The bits of a result therefore do not depend on the number of threads, on the instruction set, or on how
+//! the work is split. Infinities and NaN propagate according to IEEE 754: zeros are not skipped.
 //!
-//! **How.** From the outside in: `mod.rs` checks shapes, picks the number of threads and gives each a part of `C`;
-//! [`element`] chooses the instruction set; [`blocked`] walks a part in blocks that fit the caches and packs operands
-//! where this pays ([`few`] rows do without); [`tile`] is the one inner loop, a few rows by a few vectors of `C` held in registers, which [`shifted`] gives to convolutions, too. The scheme is
-//! that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
+//! **How.** From the outside in: `mod.rs` checks shapes, chooses the number of threads and assigns each a part of `C`;
+//! [`element`] selects the instruction set; [`blocked`] splits a part into cache-sized blocks and packs operands where
+//! this pays off ([`few`] handles products of few rows without packing the matrix); [`tile`] is the single inner loop,
+//! a few rows by a few vectors of `C` held in registers, which convolutions also use, through [`shifted`]. The scheme
+//! is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
 mod blocked;
 mod dots;
@@ -37,16 +37,16 @@ use std::marker::PhantomData;
 pub use view::Mat;
 use view::{View, ViewMut};
 
-/// Multiply-adds that a thread must get to be worth its wake-up: somewhat more than a microsecond of work.
+/// Multiply-adds that make it worth waking up a thread: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
 
-/// What happens to a result while it is still in the cache: called with runs of elements of `c` when they are final.
+/// A callback on a result while it is still in the cache: called with runs of elements of `c` when they are final.
 ///
-/// Together the runs of all calls are all of `c`, each element once. A call is made by the thread that computed its runs,
-/// and may change them.
+/// The runs of all calls together cover `c`, each element once. Each call is made by the thread that computed its
+/// runs, and may modify them.
 pub type Then<'a, T> = &'a (dyn Fn(Runs<'_, T>) + Sync);
 
-/// Runs of a result, each with the place where it begins: a part of one row, or several whole rows.
+/// Contiguous runs of a result, each with its start position: a part of one row, or several whole rows.
 pub struct Runs<'r, T> {
     from: ViewMut<T>,
     at: usize,
@@ -64,46 +64,46 @@ impl<'r, T> Iterator for Runs<'r, T> {
         let (at, start) = (self.at, self.from.start);
         self.at += self.from.row;
         self.from.start = start.wrapping_add(self.from.row);
-        // SAFETY: there were that many rows of that length, written and nobody else's (see `Product::finish`), and each
-        // is given once.
+        // SAFETY: the view has that many rows of that length, written and owned by this thread alone (see
+        // `Product::finish`), and each is returned once.
         Some((at, unsafe { std::slice::from_raw_parts_mut(start, self.len) }))
     }
 }
 
-/// `c = a b`, or `c = keep c + a b`; `c` is stored row by row without gaps. Its elements go through `then`.
+/// Computes `c = a b`, or `c = keep c + a b`; `c` is contiguous and row-major. Its elements are passed to `then`.
 ///
-/// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0 the product is 0.
+/// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0, the product is 0.
 ///
 /// # Panics
 ///
-/// If the inner dimensions of `a` and `b` differ, or if `c` has another length.
+/// If the inner dimensions of `a` and `b` differ, or if the length of `c` is wrong.
 pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
     matmul_on(Isa::detect(), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
 }
 
-/// Calls `multiply` with `c` and a [`Then`] that hands on its runs together with the same parts of each of `others`.
+/// Calls `multiply` with `c` and a [`Then`] that calls `f` with its runs and the same parts of each of `others`.
 ///
 /// # Panics
 ///
-/// If one of the others has another length than `c`.
+/// If one of `others` does not have the length of `c`.
 pub fn alongside<T: Element>(
     c: &mut [T],
     others: &mut [&mut [T]],
     f: &(dyn Fn(&mut PartsOf<'_, T>) + Sync),
     multiply: impl FnOnce(&mut [T], Then<T>),
 ) {
-    assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results are of one size");
+    assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results must have the same length");
     let others: SmallVec<[ViewMut<T>; 8]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
     let (begin, size) = (c.as_ptr() as usize, c.len());
     multiply(c, &|runs| {
         f(&mut runs.map(|(_, run)| {
-            // By its address, so that no caller can name another part: whoever has the run has these parts, too.
+            // Located by address, so that no caller can name another part: the owner of the run owns these parts, too.
             let at = (run.as_ptr() as usize).wrapping_sub(begin) / size_of::<T>();
             let len = run.len();
-            assert!(at <= size && len <= size - at, "alongside: a run of another array");
+            assert!(at <= size && len <= size - at, "alongside: the run is not a part of `c`");
             let mut parts: Parts<T> = smallvec![run];
-            // SAFETY: `run` is a part of `c`, and `c` is lent to `multiply` alone: no two runs that exist at the same time
-            // overlap, so neither do the parts of the others, which are as long as `c`.
+            // SAFETY: `run` is a part of `c`, and only `multiply` borrows `c`: no two runs that exist at the same time
+            // overlap, and so neither do the parts of the other arrays, which are as long as `c`.
             let part = |other: &ViewMut<T>| unsafe { std::slice::from_raw_parts_mut(other.sub(at, 0).start, len) };
             parts.extend(others.iter().map(part));
             (at, parts)
@@ -111,22 +111,22 @@ pub fn alongside<T: Element>(
     });
 }
 
-/// Runs with their places, each with the same part of other arrays.
+/// Runs with their positions, each with the same part of other arrays.
 pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
 
 /// A run, and the same part of other arrays.
 pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
 
-/// [`matmul_into`] for each of `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
+/// [`matmul_into`] for `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
 ///
-/// All of them have the shape of the first. `c` holds the results one after the other, each stored row by row. Small
-/// products are spread over the threads whole; of a few large ones, each is divided. A run that goes through `then` lies
-/// in one product.
+/// All products have the shape of the first. `c` holds the results one after another, each row-major. Small products
+/// are distributed over the threads whole; if there are only a few large ones, each is split among the threads. A run
+/// passed to `then` lies within one product.
 ///
 /// # Panics
 ///
-/// If the inner dimensions of `a(i)` and `b(i)` differ, if one has another shape than the first, or if `c` has another
-/// length than that of `batch` products.
+/// If the inner dimensions of `a(i)` and `b(i)` differ, if a product does not have the shape of the first, or if `c`
+/// does not have the length of `batch` products.
 pub fn matmul_batch_into<'a, T: Element>(
     batch: usize,
     a: impl Fn(usize) -> Mat<'a, T> + Sync,
@@ -136,12 +136,12 @@ pub fn matmul_batch_into<'a, T: Element>(
     then: Option<Then<T>>,
 ) {
     if batch == 0 {
-        return assert!(c.is_empty(), "matmul_batch_into: a result of {} elements for no products", c.len());
+        return assert!(c.is_empty(), "matmul_batch_into: an empty batch has a result of {} elements", c.len());
     }
     let isa = Isa::detect();
     let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
     let size = m * n;
-    assert_eq!(c.len(), batch * size, "matmul_batch_into: the result is {batch} times {m} x {n}");
+    assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
     let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
     let groups = threads_for(batch * size * k).min(batch);
     if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
@@ -150,34 +150,36 @@ pub fn matmul_batch_into<'a, T: Element>(
     }
     let group_len = batch.div_ceil(groups);
     let c = ViewMut::new(c, size);
-    // What is packed, and thus the room it takes, depends on the strides, which may differ: room for any.
+    // What is packed, and so the space it takes, depends on the strides, which may vary: reserve space for any of
+    // them.
     let room = T::workspace(isa, m, n, k);
     with_workspace(room * batch.div_ceil(group_len), |workspace| {
         threads::for_each_chunk(workspace, room, &|group, workspace| {
             for i in group * group_len..batch.min((group + 1) * group_len) {
                 let (a, b) = (a(i), b(i));
                 check(a, b, size);
-                assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} has another shape");
-                // SAFETY: `c` has `batch` results of `size`, and this one belongs to this group only. The shapes fit.
+                assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} differs in shape");
+                // SAFETY: `c` has `batch` results of `size`, and only this group writes this one. The shapes are
+                // compatible.
                 unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)), workspace) };
             }
         });
     });
 }
 
-/// One product, or a part of one, on one thread.
+/// One product, or a part of one, computed on one thread.
 #[derive(Clone, Copy)]
 pub struct Product<'a, T> {
     a: View<T>,
     b: View<T>,
     c: ViewMut<T>,
-    /// What becomes of what `c` was: nothing, or so much of it is added.
+    /// The factor of the previous `c` that is added to the product; `None` overwrites `c`.
     keep: Option<T>,
     finish: Option<Finish<'a, T>>,
     kind: Kind,
 }
 
-/// What a result goes through, and where in the caller's result it begins.
+/// The callback on a result, and the position of that result in the caller's result.
 #[derive(Clone, Copy)]
 struct Finish<'a, T> {
     then: Then<'a, T>,
@@ -188,51 +190,51 @@ struct Finish<'a, T> {
 pub enum Kind {
     /// A matrix times a matrix.
     Matrices,
-    /// A vector times a matrix, the result in one row: `a` is `1 x k`.
+    /// A vector times a matrix; the result is one row: `a` is `1 x k`.
     Row,
-    /// The same with each column of `b` contiguous.
+    /// As `Row`, with each column of `b` contiguous.
     Dots,
 }
 
 impl<'a, T: Element> Product<'a, T> {
-    /// The shapes must have been checked. If one operand is a vector, it becomes the left one.
+    /// The shapes must have been checked. If one operand is a vector, it becomes the left operand.
     fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, keep: Option<T>, finish: Option<Finish<'a, T>>) -> Self {
         let (a, b) = (a.view(), b.view());
         if a.rows > 1 && b.cols > 1 {
             return Product { a, b, c, keep, finish, kind: Kind::Matrices };
         }
-        // Of a dot product either operand may pass for the matrix: take one that is contiguous.
+        // In a dot product, either operand can be the matrix: choose one that is contiguous.
         let transposed = a.rows > 1 || b.cols == 1 && b.row != 1;
         let (a, b) = if transposed { (b.t(), a.t()) } else { (a, b) };
         let kind = if b.row == 1 && b.rows > 1 { Kind::Dots } else { Kind::Row };
         Product { a, b, c: c.rows(b.cols), keep, finish, kind }
     }
 
-    /// The part of this product that makes up the given rows and columns of the result.
+    /// The part of this product that computes the given rows and columns of the result.
     ///
     /// # Safety
     ///
-    /// There must be such rows and columns.
+    /// The result must have these rows and columns.
     unsafe fn part(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
         let (a, b, c) = (self.a, self.b, self.c);
         let finish = self.finish.map(|finish| Finish { start: finish.start + i * c.row + j, ..finish });
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             Product { a: a.sub(i, 0, rows, a.cols), b: b.sub(0, j, b.rows, cols), c: c.sub(i, j), finish, ..self }
         }
     }
 
-    /// Hands on the given rows and columns of the result, which are final.
+    /// Passes the given rows and columns of the result to the callback; they are final.
     ///
     /// # Safety
     ///
-    /// There must be such rows and columns, all written, and they must be this thread's alone.
+    /// The result must have these rows and columns, all written and owned by this thread alone.
     #[inline(always)]
     unsafe fn finish(&self, i: usize, j: usize, rows: usize, cols: usize) {
         if let Some(Finish { then, start }) = self.finish {
-            // Whole rows lie side by side.
+            // Whole rows are contiguous.
             let (rows, len) = if cols == self.c.row { (1, rows * cols) } else { (rows, cols) };
-            // SAFETY: as the caller says.
+            // SAFETY: guaranteed by the caller.
             let from = unsafe { self.c.sub(i, j) };
             then(Runs { from, at: start + i * self.c.row + j, rows, len, borrow: PhantomData });
         }
@@ -247,8 +249,8 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Opti
     let product = Product::new(a, b, ViewMut::new(c, b.cols()), keep, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
-    // Every part packs the operand that is not cut: cut along the longer side, and in whole tiles. What goes on to others is
-    // better cut into rows where they are handed on whole, which are fewer runs.
+    // Every part packs the operand that is not split, so split along the longer side, in whole tiles. With a callback,
+    // prefer to split into rows if whole rows can be passed on, which makes fewer runs.
     let (tile_rows, tile_cols) = T::tile(isa, product.kind);
     let whole_rows = product.finish.is_some() && n <= blocked::columns(k);
     let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
@@ -259,7 +261,7 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Opti
     with_workspace(room * parts, |workspace| {
         threads::for_each_chunk(workspace, room, &|part, workspace| {
             let (i, j) = if by_rows { (part * rows, 0) } else { (0, part * cols) };
-            // SAFETY: the parts are disjoint in `c` and end within the product, whose shapes have been checked.
+            // SAFETY: the parts of `c` are disjoint and lie within the product, whose shapes have been checked.
             unsafe { T::multiply(isa, product.part(i, j, rows.min(m - i), cols.min(n - j)), workspace) };
         });
     });
@@ -267,11 +269,11 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Opti
 
 fn check<T>(a: Mat<T>, b: Mat<T>, len: usize) {
     let (m, k, n) = (a.rows(), a.cols(), b.cols());
-    assert_eq!(k, b.rows(), "matmul: {m} x {k} and {} x {n} differ in the inner dimension", b.rows());
-    assert_eq!(len, m * n, "matmul: the result is {m} x {n}, and there is room for {len} elements");
+    assert_eq!(k, b.rows(), "matmul: the inner dimensions of {m} x {k} and {} x {n} differ", b.rows());
+    assert_eq!(len, m * n, "matmul: the result is {m} x {n}, but there is room for {len} elements");
 }
 
-/// How many threads so many multiply-adds are worth.
+/// The number of threads worth using for this many multiply-adds.
 fn threads_for(work: usize) -> usize {
     threads::threads().min(work / THREAD_WORK).max(1)
 }

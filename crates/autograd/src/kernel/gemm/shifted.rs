@@ -1,8 +1,9 @@
-//! Products with a matrix whose rows are pieces of one slice, each shifted by some elements against the first: they
-//! overlap. What the taps of a convolution see of an image is such a matrix; it need not be laid out.
+//! Products with a matrix whose rows are overlapping pieces of one slice, each shifted by some elements relative to
+//! the first. The image values that the taps of a convolution read form such a matrix; it need not be materialized.
 //!
-//! [`shifted_into`] multiplies it from the left, [`shifted_dots_into`] its transpose. The order of the additions is as in the
-//! module's description: blocks of the sum for the first; for the second, lanes and their totals, as in [`super::dots`].
+//! [`shifted_into`] multiplies it from the left, [`shifted_dots_into`] multiplies its transpose. The order of the
+//! additions is that of the parent module's documentation: blocks of the sum for the first; for the second, lanes and
+//! their totals, as in [`super::dots`].
 
 use super::blocked::block;
 use super::element::{Element, Isa};
@@ -11,39 +12,42 @@ use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
 use crate::kernel::threads;
 
-/// Rows of a result that a thread takes at a time, where there is enough work: a multiple of what tiles have.
+/// Rows of a result that a thread processes at a time, if there is enough work: a multiple of the rows of every tile.
 const ROWS: usize = 24;
 
-/// A term of a sum: where its weight is in a row of weights, and where what it weighs begins in an image.
+/// A term of a sum: the position of its weight in a row of weights, and the start of the weighted elements in an
+/// image.
 pub type Tap = [i64; 2];
 
-/// `c[i, j] = Σ w[i * row + at] x[shift + j]`, the sum over the taps `[at, shift]`; `c` has `rows` rows without gaps.
+/// `c[i, j] = Σ w[i * row + at] x[shift + j]`, summed over the taps `[at, shift]`; `c` has `rows` contiguous rows.
 ///
 /// # Panics
 ///
-/// If the rows of `c` are no multiple of [`Element::LANES`] long, or if a tap leads out of `w` or `x`.
+/// If the length of the rows of `c` is not a multiple of [`Element::LANES`], or if a tap is out of range for `w` or
+/// `x`.
 pub fn shifted_into<T: Element>(w: &[T], rows: usize, row: usize, x: &[T], taps: &[Tap], c: &mut [T]) {
     if c.is_empty() {
         return;
     }
     let len = check(x, taps, c, rows);
     let last = (rows - 1) * row;
-    assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap leads out of the weights");
+    assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap is outside the weights");
     let isa = Isa::detect();
     let some = if threads_for(c.len() * taps.len()) > 1 { ROWS } else { rows };
     threads::for_each_chunk(c, some * len, &|part, c| {
         let w = View { start: w.as_ptr(), rows, cols: 1, row, col: 1 };
-        // SAFETY: the part's rows are among those of `w`; the taps and the length have been checked.
+        // SAFETY: the rows of this part are rows of `w`; the taps and the length have been checked.
         unsafe { T::shifted(isa, w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
     });
 }
 
-/// `w[i * row + at] = Σ g[n, i, j] x[n, shift + j]` for each tap `[at, shift]`, the sum over all `n` below `images` and all
-/// `j`: `g` and `x` each hold that many equal parts, those of `g` with as many rows as `w` has.
+/// `w[i * row + at] = Σ g[n, i, j] x[n, shift + j]` for each tap `[at, shift]`, summed over all `n` below `images` and
+/// all `j`. `g` and `x` each consist of that many equal parts; those of `g` have as many rows as `w`.
 ///
 /// # Panics
 ///
-/// If the rows of `g` are no multiple of [`Element::LANES`] long, or if a tap leads out of a row or of its part of `x`.
+/// If the length of the rows of `g` is not a multiple of [`Element::LANES`], or if a tap is out of range for a row or
+/// for its part of `x`.
 pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Tap], w: &mut [T], row: usize) {
     if w.is_empty() {
         return;
@@ -54,16 +58,16 @@ pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Ta
     let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
     threads::for_each_chunk(w, some * row, &|part, w| {
         let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
-        // SAFETY: the part's rows are among those of each image; the taps and the length have been checked.
+        // SAFETY: the rows of this part are rows of each image; the taps and the length have been checked.
         unsafe { T::shifted_dots(isa, dots, w) };
     });
 }
 
-/// The length of the rows of `c`.
+/// Checks the arguments and returns the length of the rows of `c`.
 fn check<T: Element>(x: &[T], taps: &[Tap], c: &[T], rows: usize) -> usize {
     let len = c.len() / rows;
-    assert!(c.len() == rows * len && len.is_multiple_of(T::LANES), "shifted: {rows} rows in {} elements", c.len());
-    assert!(taps.iter().all(|&[_, shift]| in_slice(x, shift, len)), "shifted: a row of {len} leaves {}", x.len());
+    assert!(c.len() == rows * len && len.is_multiple_of(T::LANES), "shifted: bad length {} for {rows} rows", c.len());
+    assert!(taps.iter().all(|&[_, shift]| in_slice(x, shift, len)), "shifted: a row of {len} exceeds {}", x.len());
     len
 }
 
@@ -75,7 +79,8 @@ fn in_slice<T>(x: &[T], from: i64, len: usize) -> bool {
 ///
 /// # Safety
 ///
-/// As for `shifted_into`; `w` is the first column of the weights, and `c` must have its rows. As for `HARDWARE`, see [`tile`].
+/// As for `shifted_into`; `w` is the first column of the weights, and `c` must have its rows. For `HARDWARE`, see
+/// [`tile`].
 #[inline(always)]
 pub(super) unsafe fn across<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
     w: View<T>,
@@ -85,7 +90,7 @@ pub(super) unsafe fn across<T: Element, const R: usize, const W: usize, const H:
 ) {
     let mut i = 0;
     while i < w.rows {
-        // As many rows at a time as there are, or as fit the registers.
+        // Process as many rows at a time as remain, or as fit in the registers.
         macro_rules! rows {
             ($rows:expr) => {
                 if $rows <= R && $rows <= w.rows - i {
@@ -107,7 +112,7 @@ pub(super) unsafe fn across<T: Element, const R: usize, const W: usize, const H:
     }
 }
 
-/// [`across`] for as many rows as a tile has.
+/// [`across`] for the rows of a single tile.
 ///
 /// # Safety
 ///
@@ -120,11 +125,11 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
     c: ViewMut<T>,
 ) {
     let depth = block(taps.len());
-    // One step even for an empty sum, which sets `c` to 0.
+    // One step even for an empty sum, to set `c` to 0.
     for p in (0..taps.len().max(1)).step_by(depth) {
         let taps = &taps[p..taps.len().min(p + depth)];
         let keep = (p > 0).then_some(T::ONE);
-        // SAFETY: the taps lead to weights, and to rows within `x`; `j` and a tile's columns are within a row.
+        // SAFETY: the taps refer to weights, and to rows within `x`; `j` and the columns of a tile are within a row.
         unsafe {
             let weight = |p: usize| w.start.add(taps.get_unchecked(p)[0] as usize);
             let wide = c.row - c.row % W;
@@ -140,10 +145,10 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
     }
 }
 
-/// The operands of [`shifted_dots_into`], or of some rows of it.
+/// The operands of [`shifted_dots_into`], or of some of its rows.
 pub struct Dots<'a, T> {
     images: usize,
-    /// Begins with the first of the rows.
+    /// Starts at the first of the rows.
     g: &'a [T],
     g_size: usize,
     x: &'a [T],
@@ -153,11 +158,11 @@ pub struct Dots<'a, T> {
     row: usize,
 }
 
-/// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time: the last ones overlap those before.
+/// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time; the last blocks overlap the previous ones.
 ///
 /// # Safety
 ///
-/// As for `shifted_dots_into`. As for `HARDWARE`, see [`tile`].
+/// As for `shifted_dots_into`. For `HARDWARE`, see [`tile`].
 #[inline(always)]
 pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
     dots: Dots<'_, T>,
@@ -167,7 +172,7 @@ pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: 
     let (r, s) = (if rows < R { 1 } else { R }, if taps < S { 1 } else { S });
     for (i, p) in (0..rows).step_by(r).flat_map(|i| (0..taps).step_by(s).map(move |p| (i, p))) {
         let (i, p) = (i.min(rows - r), p.min(taps - s));
-        // SAFETY: so many rows and taps are there.
+        // SAFETY: these rows and taps exist.
         unsafe {
             match (r == 1, s == 1) {
                 (true, true) => dots_of::<T, L, 1, 1, HARDWARE>(&dots, i, p, w),
@@ -183,7 +188,7 @@ pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: 
 ///
 /// # Safety
 ///
-/// As for `along`; there must be so many rows from `first` and taps from `tap` on.
+/// As for `along`; the `R` rows from `first` on and the `S` taps from `tap` on must exist.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
@@ -219,14 +224,14 @@ unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, co
             }
         }
     }
-    // Copied: what another function is given the address of does not stay in registers.
+    // A copy: a variable whose address is passed to another function does not stay in registers.
     let totals = sums;
     put_totals(&totals, to, &mut w[first * row..], row);
 }
 
-/// Writes the sum of all lanes of each of `R` rows and `S` taps.
+/// Writes the sum of all lanes for each of `R` rows and `S` taps.
 ///
-/// This is no part of the loop over the lanes: the compiler would mix up both, and cut the lanes into pieces.
+/// Kept apart from the loop over the lanes: the compiler would otherwise mix the two and split the lanes.
 #[inline(never)]
 fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
     sums: &[[[T; L]; S]; R],
@@ -241,7 +246,7 @@ fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
     }
 }
 
-/// The sum of all lanes, in a fixed order: halves are added until one is left.
+/// Sums all lanes in a fixed order: halves are added until one lane is left.
 #[inline(always)]
 fn total<T: Element, const L: usize>(mut lanes: [T; L]) -> T {
     let mut half = L / 2;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Numbers in (-1, 1) from a linear congruential generator.
+/// Random numbers in (-1, 1) from a linear congruential generator.
 fn random<T: Element + From<f32>>(len: usize, seed: u32) -> Vec<T> {
     let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
     let mut next = || {
@@ -22,7 +22,7 @@ fn isas() -> Vec<Isa> {
     all
 }
 
-/// How an operand lies in its slice.
+/// The memory layout of an operand in its slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Layout {
     Rows,
@@ -46,11 +46,12 @@ fn operand<T>(data: &[T], rows: usize, cols: usize, layout: Layout) -> Mat<'_, T
 }
 
 fn at<T: Copy>(mat: Mat<T>, i: usize, j: usize) -> T {
-    // SAFETY: within the matrix.
+    // SAFETY: inside the matrix.
     unsafe { mat.view().sub(i, j, 1, 1).start.read() }
 }
 
-/// Adds to each element its place in a result with rows of `n` elements, from 1 on: a second time would show.
+/// Adds to each element its position in a result with rows of `n` elements, counted from 1, so that a repeated call
+/// shows.
 fn number<T: Element + From<f32>>(n: usize, at: usize, run: &mut [T]) {
     let whole_rows = at.is_multiple_of(n) && run.len().is_multiple_of(n);
     assert!(!run.is_empty() && (whole_rows || at / n == (at + run.len() - 1) / n), "{at}, {}, {n}", run.len());
@@ -65,8 +66,7 @@ fn numbered<T: Element + From<f32>>(mut c: Vec<T>) -> Vec<T> {
     c
 }
 
-/// Compares the product with three loops in f64, and its bits on all instruction sets, with and without what it goes
-/// through.
+/// Compares the product with three loops in f64, and its bits on all instruction sets, with and without a callback.
 fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(
     (m, k, n): (usize, usize, usize),
     (layout_a, layout_b): (Layout, Layout),
@@ -93,10 +93,10 @@ fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debu
                 let products = (0..k).map(|p| at(a, i, p).into() * at(b, p, j).into());
                 let start = keep.map_or(0.0, |keep: f32| f64::from(keep) * before[i * n + j].into());
                 let expected = start + products.clone().sum::<f64>();
-                // The bound of the textbook: of the additions, times the sum of magnitudes.
+                // The textbook bound: the number of additions times ε times the sum of the magnitudes.
                 let bound = (k + 2) as f64 * epsilon * (start.abs() + products.map(f64::abs).sum::<f64>());
                 let got: f64 = results[0][i * n + j].into();
-                assert!((got - expected).abs() <= bound, "{what}: {got} for {expected} at {i}, {j}");
+                assert!((got - expected).abs() <= bound, "{what}: got {got}, expected {expected} at {i}, {j}");
             }
         }
     }
@@ -107,7 +107,7 @@ fn check_all<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(e
     for m in EDGES {
         for k in [0, 1, 2, 7, 17, 33] {
             for n in EDGES {
-                // Every pair of layouts comes up with every remainder of the tiles.
+                // Every pair of layouts occurs with every remainder of the tiles.
                 let turn = m + 2 * n + k;
                 check_product::<T>((m, k, n), (LAYOUTS[turn % 2], LAYOUTS[turn / 2 % 2]), epsilon);
                 check_product::<T>((m, k, n), (LAYOUTS[turn % 5], LAYOUTS[(turn / 5 + m) % 5]), epsilon);
@@ -121,7 +121,7 @@ fn check_all<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debug>(e
             }
         }
     }
-    // More than a block of rows, of the sum and of columns.
+    // More than one block of rows, of the sum, and of columns.
     check_product::<T>((150, 3, 2100), (Layout::Rows, Layout::Columns), epsilon);
     check_product::<T>((131, 513, 70), (Layout::Columns, Layout::Rows), epsilon);
 }
@@ -133,7 +133,7 @@ fn f32_products_match_three_loops() {
 
 #[test]
 fn f64_products_match_three_loops() {
-    check_all::<f64>(f64::EPSILON); // Once for the product, once for the loops.
+    check_all::<f64>(f64::EPSILON); // One half for the product, one for the loops.
 }
 
 fn bits_on<T: Element + From<f32> + PartialEq>(
@@ -183,7 +183,7 @@ fn batches_equal_their_products() {
     {
         let (a, b) = (random::<f32>(batch * m * k, 7), random::<f32>(k * n, 8));
         let a = |i: usize| Mat::row_major(&a[i * m * k..], m, k);
-        let b = |_| Mat::row_major(&b, n, k).t(); // The same for all.
+        let b = |_| Mat::row_major(&b, n, k).t(); // The same for all products.
         for keep in [None, Some(0.5)] {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
@@ -229,7 +229,7 @@ fn emulated_fused_multiply_add_is_exact() {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // All bit patterns: subnormal numbers, infinities and NaN, too.
+        // All bit patterns, including subnormal numbers, infinities and NaN.
         f32::from_bits((state >> 32) as u32)
     };
     for i in 0..400_000 {

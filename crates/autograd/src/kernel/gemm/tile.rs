@@ -1,12 +1,12 @@
 //! The inner loop: a tile of `C`, small enough for the registers, over one block of the sum.
 //!
-//! It is written once, over arrays of fixed size; compiled for an instruction set with fused multiply-add, the
-//! compiler keeps the tile in vector registers. It knows neither blocks nor threads.
+//! It is written once, over arrays of fixed size; when it is compiled for an instruction set with fused multiply-add,
+//! the compiler keeps the tile in vector registers. It is independent of blocks and threads.
 
 use super::element::Element;
 
-/// Repeats a piece of code with a constant index from 0 to below a bound of 8 at most. A loop that is short enough to be
-/// written out the compiler may also take for one to vectorise, across the registers instead of along them.
+/// Repeats a piece of code with a constant index from 0 to below a bound of at most 8. A loop short enough to be
+/// unrolled might be vectorized by the compiler across the registers instead of along them.
 macro_rules! unrolled {
     ($i:ident < $bound:expr, $body:block) => {{
         const { assert!($bound <= 8) };
@@ -22,13 +22,14 @@ macro_rules! unrolled {
 }
 pub(super) use unrolled;
 
-/// `c = a b`, or `c = keep c + a b` (rounded twice), for `a` of `R x k` and `b` of `k x W`: column `p` of `a` begins at `a(p)`, its
-/// elements `a_row` apart, and row `p` of `b` is what is at `b(p)`. The rows of `c` are `c_row` apart.
+/// Computes `c = a b`, or `c = keep c + a b` (rounded twice), for `a` of `R x k` and `b` of `k x W`: column `p` of `a`
+/// starts at `a(p)`, with its elements `a_row` apart, and row `p` of `b` is stored at `b(p)`. The rows of `c` are
+/// `c_row` apart.
 ///
 /// # Safety
 ///
-/// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes
-/// (if something is kept, initialised). `HARDWARE` must be used only where the fused multiply-add instruction is enabled.
+/// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes (and initialized if
+/// `keep` is given). `HARDWARE` may be set only where the fused multiply-add instruction is enabled.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(

@@ -1,8 +1,8 @@
-//! Matrices as the caller gives them, and as the kernels see them.
+//! Matrices as given by the caller, and as used by the kernels.
 
 /// A matrix in a slice: the element in row `i` and column `j` is `data[i * row_stride + j * col_stride]`.
 ///
-/// The strides are not negative. Transposing swaps them; a stride of 0 repeats a row or a column.
+/// Strides are not negative. Transposing swaps them; a stride of 0 repeats a row or a column.
 #[derive(Debug)]
 pub struct Mat<'a, T> {
     data: &'a [T],
@@ -25,7 +25,7 @@ impl<'a, T> Mat<'a, T> {
     ///
     /// # Panics
     ///
-    /// If a stride is negative or an element lies outside of `data`.
+    /// If a stride is negative or an element is outside `data`.
     pub fn new(data: &'a [T], rows: usize, cols: usize, row_stride: isize, col_stride: isize) -> Self {
         let strides = usize::try_from(row_stride).ok().zip(usize::try_from(col_stride).ok());
         let (row_stride, col_stride) = strides.expect("Mat: the strides must not be negative");
@@ -41,7 +41,7 @@ impl<'a, T> Mat<'a, T> {
         Mat { data, rows, cols, row_stride, col_stride }
     }
 
-    /// A matrix stored row by row without gaps.
+    /// A contiguous row-major matrix.
     ///
     /// # Panics
     ///
@@ -73,7 +73,7 @@ impl<'a, T> Mat<'a, T> {
     }
 }
 
-/// A [`Mat`], or a part of one, without the borrow: used only while the caller of the product holds that.
+/// A [`Mat`], or a part of one, without its lifetime: used only while the caller of the product holds the borrow.
 pub struct View<T> {
     pub start: *const T,
     pub rows: usize,
@@ -90,7 +90,7 @@ impl<T> Clone for View<T> {
 
 impl<T> Copy for View<T> {}
 
-// SAFETY: it is read as the `&[T]` it came from would be, and within that borrow.
+// SAFETY: it is only read, like the `&[T]` it was created from, and only within that borrow.
 unsafe impl<T: Sync> Sync for View<T> {}
 
 impl<T> View<T> {
@@ -102,16 +102,16 @@ impl<T> View<T> {
     ///
     /// # Safety
     ///
-    /// They must be in this view.
+    /// They must be inside this view.
     #[inline(always)]
     pub unsafe fn sub(self, i: usize, j: usize, rows: usize, cols: usize) -> Self {
         debug_assert!(i + rows <= self.rows && j + cols <= self.cols);
-        // SAFETY: of an empty part the address is not used; any other is in the view, hence in the slice.
+        // SAFETY: the address of an empty part is never used; any other is inside the view, hence inside the slice.
         View { start: self.start.wrapping_add(i * self.row + j * self.col), rows, cols, ..self }
     }
 }
 
-/// The result, or a part of it: rows that are contiguous, `row` apart.
+/// The result, or a part of it: contiguous rows, `row` apart.
 pub struct ViewMut<T> {
     pub start: *mut T,
     pub row: usize,
@@ -133,19 +133,19 @@ impl<T> ViewMut<T> {
         ViewMut { start: data.as_mut_ptr(), row }
     }
 
-    /// The same with rows `row` apart.
+    /// The same view with rows `row` apart.
     pub fn rows(self, row: usize) -> Self {
         ViewMut { row, ..self }
     }
 
-    /// What begins in row `i` and column `j`.
+    /// The part that starts at row `i` and column `j`.
     ///
     /// # Safety
     ///
-    /// That element must be in this view.
+    /// That element must be inside this view.
     #[inline(always)]
     pub unsafe fn sub(self, i: usize, j: usize) -> Self {
-        // SAFETY: in the view, hence in the slice.
+        // SAFETY: inside the view, hence inside the slice.
         ViewMut { start: unsafe { self.start.add(i * self.row + j) }, ..self }
     }
 }

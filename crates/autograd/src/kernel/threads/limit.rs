@@ -1,21 +1,21 @@
-//! How many threads a kernel may use.
+//! The number of threads a kernel may use.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The environment variable that sets how many threads may be used.
+/// The environment variable that sets the number of threads.
 const VARIABLE: &str = "WENGERT_THREADS";
-/// The limit in force; 0 until it is first asked for.
+/// The current limit; 0 until it is first needed.
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
-/// How many threads a kernel may use, the calling one included.
+/// Returns how many threads a kernel may use, including the calling thread.
 ///
-/// At first that is the value of the environment variable `WENGERT_THREADS` where it is a number of at least 1; where it is
-/// not set, 0 or no number, it is the number of threads this machine runs at once. [`set_threads`] changes it.
+/// Defaults to the environment variable `WENGERT_THREADS` if it is a number of at least 1; if it is not set, is 0 or
+/// is not a number, to the number of threads that this machine runs at once. [`set_threads`] changes it.
 pub fn threads() -> usize {
     match LIMIT.load(Ordering::Relaxed) {
         0 => {
-            // A `set_threads` that came first, on another thread, wins.
+            // If another thread calls `set_threads` first, its value is kept.
             let _ = LIMIT.compare_exchange(0, default_threads(), Ordering::Relaxed, Ordering::Relaxed);
             LIMIT.load(Ordering::Relaxed)
         }
@@ -23,9 +23,9 @@ pub fn threads() -> usize {
     }
 }
 
-/// Sets how many threads a kernel may use, the calling one included; 1 runs everything on the caller.
+/// Sets how many threads a kernel may use, including the calling thread; 1 runs everything on the calling thread.
 ///
-/// It holds for the whole process, from the next job on. Results do not depend on it.
+/// The limit applies to the whole process, from the next job on. Results do not depend on it.
 ///
 /// # Panics
 ///
@@ -40,7 +40,7 @@ fn default_threads() -> usize {
     std::env::var(VARIABLE).ok().as_deref().and_then(asked).unwrap_or_else(available)
 }
 
-/// The number that the environment variable asks for; `None` for what is no number, or 0.
+/// The number in the environment variable; `None` if it is not a number, or is 0.
 pub(super) fn asked(value: &str) -> Option<usize> {
     value.trim().parse().ok().filter(|&n| n > 0)
 }
@@ -49,7 +49,7 @@ pub(super) fn available() -> usize {
     thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-/// Runs `f` with another limit. The limit is global: tests that set it take turns.
+/// Runs `f` with another limit. The limit is global, so tests that set it run one at a time.
 #[cfg(test)]
 pub(crate) fn with_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());

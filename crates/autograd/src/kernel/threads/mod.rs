@@ -1,13 +1,14 @@
-//! A fork-join pool: run `f(0), f(1), …, f(tasks − 1)` on the caller and a few waiting workers, and return when all
-//! are done. It knows nothing of tensors or kernels; kernels decide *what* the tasks are and whether forking pays.
+//! A fork-join pool: runs `f(0), f(1), …, f(tasks − 1)` on the caller and a few workers, and returns when all tasks
+//! are done. It is independent of tensors and kernels; kernels decide *what* the tasks are and whether forking pays
+//! off.
 //!
-//! Forking has to cost about a microsecond, since the work it divides often lasts only ten. A worker therefore spins
-//! for some tens of microseconds after its last job, and parks only then: in a training loop the next job finds it
-//! awake. There is one job at a time. A caller that finds the pool taken, or that is itself a task, runs its tasks
-//! alone, in order; nesting and concurrent callers are thus always safe, never oversubscribed, and never deadlock.
+//! Forking must cost only about a microsecond, since the work that it divides often takes only ten. A worker therefore
+//! spins for some tens of microseconds after its last job before it parks: in a training loop, the next job finds it
+//! awake. There is one job at a time. A caller that finds the pool busy, or that is itself a task, runs its tasks
+//! alone, in order; nested and concurrent calls are thus always safe, never oversubscribe, and never deadlock.
 //!
-//! Tasks are handed out by an atomic counter, so who runs which task is left to chance. What a task computes must
-//! depend on its index alone, and on no account on [`threads`] - then results are the same on any number of threads.
+//! Tasks are handed out by an atomic counter, so which thread runs which task is not deterministic. The result of a
+//! task must depend only on its index, and never on [`threads`]; results are then the same for any number of threads.
 
 mod limit;
 mod pool;
@@ -26,7 +27,7 @@ pub use share::{for_each_chunk, for_each_chunks};
 ///
 /// # Panics
 ///
-/// With the panic of one task, if any panicked; the other tasks have run nonetheless.
+/// If a task panics, with the panic of that task. The remaining tasks run nonetheless.
 pub fn for_each(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
     let helpers = threads().min(tasks).saturating_sub(1);
     if helpers > 0

@@ -1,4 +1,4 @@
-//! The pool: workers that wait, and the one job they help with.
+//! The pool: waiting workers, and the one job they help with.
 
 use super::limit::{available, threads};
 use std::any::Any;
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// How long an idle worker stays awake. Longer than the gap between two kernels of a training step.
+/// How long an idle worker stays awake: longer than the gap between two kernels of a training step.
 const SPIN: Duration = Duration::from_micros(50);
 
 thread_local! {
@@ -24,7 +24,7 @@ pub(super) fn is_task() -> bool {
     IN_TASK.get()
 }
 
-/// A call of [`for_each`](super::for_each): the tasks, and how far they have come.
+/// A call of [`for_each`](super::for_each): its tasks and their progress.
 pub(super) struct Job<'a> {
     f: &'a (dyn Fn(usize) + Sync),
     tasks: usize,
@@ -37,7 +37,7 @@ impl<'a> Job<'a> {
         Job { f, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) }
     }
 
-    /// Runs tasks until none is left to begin. Never unwinds.
+    /// Runs tasks until all have been started. Never unwinds.
     pub(super) fn work(&self) {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,7 @@ impl<'a> Job<'a> {
                 let mut first = self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 match *first {
                     None => *first = Some(payload),
-                    Some(_) => mem::forget(payload), // Dropping it could panic, too.
+                    Some(_) => mem::forget(payload), // Dropping it could panic as well.
                 }
             }
         }
@@ -61,44 +61,44 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Where a worker is told of a job: null while there is none, then the job, then [`TAKEN`] while the worker is at it.
+/// A worker's mailbox: null if there is no job, then the job, then [`TAKEN`] while the worker is running it.
 type Desk = AtomicPtr<Job<'static>>;
 
-/// No job has this address.
+/// A marker; no job has this address.
 const TAKEN: *mut Job<'static> = ptr::dangling_mut();
 
-/// A started worker, as its employer sees it.
+/// A running worker, as seen by the caller of a job.
 struct Worker {
     desk: &'static Desk,
     thread: Thread,
 }
 
-/// The workers started so far. Whoever holds it runs the one job.
+/// The workers started so far. The holder of the lock runs the one job.
 pub(super) struct Crew {
     workers: Vec<Worker>,
 }
 
 static POOL: Mutex<Crew> = Mutex::new(Crew { workers: Vec::new() });
 
-/// The pool, unless another thread has a job in it.
+/// Returns the pool, unless another thread is running a job in it.
 pub(super) fn pool() -> Option<MutexGuard<'static, Crew>> {
     match POOL.try_lock() {
         Ok(crew) => Some(crew),
-        // A task's panic passed through the guard, after the job was over: the workers are all idle.
+        // Poisoned by the panic of a task, which is rethrown only after the job has ended: all workers are idle.
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
 }
 
 impl Crew {
-    /// Runs a job with the help of up to `helpers` workers.
+    /// Runs a job with up to `helpers` workers.
     pub(super) fn run(&mut self, tasks: usize, helpers: usize, f: &(dyn Fn(usize) + Sync)) {
         self.hire(helpers);
         let helpers = &self.workers[..helpers.min(self.workers.len())];
         let job = Job::new(tasks, f);
-        // SAFETY: only the lifetime changes. A worker follows the pointer only between taking it from its desk and
-        // clearing the desk, and this function neither returns nor unwinds before all desks are clear: nothing
-        // between here and there panics (`work` catches the panics of tasks).
+        // SAFETY: only the lifetime changes. A worker dereferences the pointer only between taking it from its desk
+        // and clearing the desk, and this function neither returns nor unwinds before all desks are clear: nothing in
+        // between panics (`work` catches the panics of tasks).
         let erased = unsafe { mem::transmute::<*const Job<'_>, *mut Job<'static>>(&raw const job) };
         for worker in helpers {
             worker.desk.store(erased, Ordering::Release);
@@ -108,7 +108,7 @@ impl Crew {
         job.work();
         IN_TASK.set(false);
         for worker in helpers {
-            // A worker that has not come yet is not waited for.
+            // Do not wait for a worker that has not picked up the job.
             let recalled = worker.desk.compare_exchange(erased, ptr::null_mut(), Ordering::Acquire, Ordering::Acquire);
             let mut patience = Patience::new();
             while recalled.is_err() && !worker.desk.load(Ordering::Acquire).is_null() {
@@ -125,13 +125,13 @@ impl Crew {
             let name = format!("wengert-{}", self.workers.len() + 1);
             match thread::Builder::new().name(name).spawn(move || serve(desk)) {
                 Ok(handle) => self.workers.push(Worker { desk, thread: handle.thread().clone() }),
-                Err(_) => return, // The caller does the work of those that could not be started.
+                Err(_) => return, // The caller does the work of the missing workers.
             }
         }
     }
 }
 
-/// The life of a worker: wait for a job, help with it, clear the desk.
+/// The main loop of a worker: wait for a job, help with it, clear the desk.
 fn serve(desk: &Desk) -> ! {
     IN_TASK.set(true);
     let mut patience = Patience::new();
@@ -139,11 +139,11 @@ fn serve(desk: &Desk) -> ! {
         let job = desk.load(Ordering::Relaxed);
         if job.is_null() {
             if !patience.spend() {
-                thread::park(); // Returns at once if `unpark` came between the look at the desk and here.
+                thread::park(); // Returns immediately if `unpark` came after the load above.
                 patience = Patience::new();
             }
         } else if desk.compare_exchange(job, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            // SAFETY: the job lives until the desk is clear again; see `Crew::run`.
+            // SAFETY: the job lives until the desk is cleared; see `Crew::run`.
             unsafe { &*job }.work();
             desk.store(ptr::null_mut(), Ordering::Release);
             patience = Patience::new();
@@ -151,21 +151,21 @@ fn serve(desk: &Desk) -> ! {
     }
 }
 
-/// Waiting without giving up the processor, for a while; and giving it up where others may need it.
+/// Spins for a while, then yields the processor; yields earlier if the machine is oversubscribed.
 struct Patience {
     since: Option<Instant>,
     spins: u32,
 }
 
 impl Patience {
-    /// Spins between two looks at the clock.
+    /// Number of spins between two readings of the clock.
     const ROUND: u32 = 64;
 
     fn new() -> Self {
         Patience { since: None, spins: 0 }
     }
 
-    /// Waits a moment. Says whether it has lasted less than [`SPIN`] in all; from there on it yields.
+    /// Waits a moment. Returns false once the total wait exceeds [`SPIN`], and yields from then on.
     fn spend(&mut self) -> bool {
         std::hint::spin_loop();
         self.spins += 1;
@@ -183,7 +183,7 @@ impl Patience {
     }
 }
 
-/// Whether more threads are asked for than the machine runs at once.
+/// Whether the limit exceeds the number of threads that the machine runs at once.
 fn oversubscribed() -> bool {
     static AVAILABLE: OnceLock<usize> = OnceLock::new();
     threads() > *AVAILABLE.get_or_init(available)

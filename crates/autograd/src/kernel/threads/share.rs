@@ -1,14 +1,15 @@
-//! Slices cut into chunks that tasks own: what threads share stays apart by its index.
+//! Splits slices into disjoint chunks, one for each task.
 
 use super::for_each;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 
-/// Cuts `data` into chunks of `size` (the last may be shorter) and runs `f(index, chunk)` for each, like [`for_each`].
+/// Splits `data` into chunks of `size` (the last may be shorter) and runs `f(index, chunk)` for each, like
+/// [`for_each`].
 ///
 /// # Panics
 ///
-/// If `size` is 0, and as [`for_each`] does.
+/// If `size` is 0, or if a task panics, like [`for_each`].
 pub fn for_each_chunk<T: Send>(data: &mut [T], size: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     assert!(size > 0, "for_each_chunk: the size of a chunk must be at least 1");
     let chunks = Chunks::new(data, size);
@@ -18,12 +19,12 @@ pub fn for_each_chunk<T: Send>(data: &mut [T], size: usize, f: &(dyn Fn(usize, &
     });
 }
 
-/// Cuts several slices alike, slice `k` into chunks of `sizes[k]`, and runs `f(index, chunks)` for each index that the
-/// longest cut gives; where a slice has no more chunks, `f` gets an empty one.
+/// Splits several slices, slice `k` into chunks of `sizes[k]`, and runs `f(index, chunks)` for each index up to the
+/// largest number of chunks. For a slice that has fewer chunks, `f` receives empty ones.
 ///
 /// # Panics
 ///
-/// If a size is 0, and as [`for_each`] does.
+/// If a size is 0, or if a task panics, like [`for_each`].
 pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync)) {
     assert!(sizes.iter().all(|&size| size > 0), "for_each_chunks: the size of a chunk must be at least 1");
     let cuts: SmallVec<[Chunks<T>; 8]> =
@@ -38,7 +39,7 @@ pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn
     });
 }
 
-/// A slice cut into chunks that different threads hold mutably at the same time.
+/// A slice split into chunks that different threads borrow mutably at the same time.
 struct Chunks<'a, T> {
     start: *mut T,
     len: usize,
@@ -46,8 +47,8 @@ struct Chunks<'a, T> {
     slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: sharing `Chunks` gives each thread `&mut` to chunks of its own only (the contract of `get`), which is
-// sending those chunks to it; `T: Send` permits that.
+// SAFETY: sharing `Chunks` gives each thread `&mut` only to chunks of its own (the contract of `get`), which is
+// equivalent to sending those chunks to it; `T: Send` permits that.
 unsafe impl<T: Send> Sync for Chunks<'_, T> {}
 
 impl<'a, T> Chunks<'a, T> {
@@ -61,14 +62,14 @@ impl<'a, T> Chunks<'a, T> {
 
     /// # Safety
     ///
-    /// Each `index` may be taken once.
+    /// Each `index` may be used only once.
     #[expect(clippy::mut_from_ref, reason = "the chunks are disjoint, and each is taken once")]
     unsafe fn get(&self, index: usize) -> &mut [T] {
         assert!(index < self.count());
         let from = index * self.size;
         let len = self.size.min(self.len - from);
-        // SAFETY: `from + len` is at most the slice's length, the slice is borrowed mutably for `'a`, and chunks with
-        // different indices do not overlap.
+        // SAFETY: `from + len` is at most the length of the slice, the slice is borrowed mutably for `'a`, and chunks
+        // with different indices do not overlap.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(from), len) }
     }
 }

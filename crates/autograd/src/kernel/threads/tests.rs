@@ -1,4 +1,4 @@
-//! The pool under test.
+//! Tests of the pool.
 
 use super::limit::asked;
 use super::*;
@@ -53,7 +53,7 @@ fn slices_are_cut_alike() {
 
 #[test]
 fn two_threads_take_part_in_one_job() {
-    // Each task waits a while for the other to begin. Another test may have the pool, so this may take a few tries.
+    // Each task waits a while for the other to start. Another test may hold the pool, so this may take a few tries.
     with_threads(2, || {
         let met = (0..500).any(|_| {
             let begun = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! Angles and lengths in the plane: the inverse trigonometric functions, and the hypotenuse.
+//! Inverse trigonometric functions, and the hypotenuse.
 
 use super::lane::Lane;
 
@@ -15,14 +15,14 @@ fn arcsin<T: Lane>(s: T, z: T) -> T {
     (s * z).mul_add(z.polynomial(T::ASIN_TAIL), s)
 }
 
-/// `quarters π/2 + angle`, where π has two parts, so that its own rounding does not show.
+/// `quarters π/2 + angle`, where π has two parts, so that the rounding error of π does not matter.
 #[inline(always)]
 fn turned<T: Lane>(quarters: T, angle: T) -> T {
     let half = T::from(0.5) * quarters;
     half.mul_add(T::PI[1], half * T::PI[0] + angle)
 }
 
-/// Above 1 the angle from the other axis: `π/2 - arctan(1/x)`.
+/// Above 1, uses the angle from the other axis: `π/2 - arctan(1/x)`.
 #[inline(always)]
 pub fn atan<T: Lane>(x: T) -> T {
     let (a, one) = (x.abs(), T::from(1.0));
@@ -31,14 +31,14 @@ pub fn atan<T: Lane>(x: T) -> T {
     (if steep { turned(one, -angle) } else { angle }).copysign(x)
 }
 
-/// The angle of the point `(x, y)` from the nearer half axis, turned to where the point is.
+/// The angle of the point `(x, y)` from the nearer axis, rotated to the point's quadrant.
 #[inline(always)]
 pub fn atan2<T: Lane>(y: T, x: T) -> T {
     let (zero, one, two) = (T::from(0.0), T::from(1.0), T::from(2.0));
     let (a, b) = (y.abs(), x.abs());
     let (steep, left) = (a > b, one.copysign(x) < zero);
     let (less, more) = if steep { (b, a) } else { (a, b) };
-    // On the diagonal the quotient may be of two infinities, at the origin of two zeros.
+    // On the diagonal this may be a quotient of two infinities, at the origin of two zeros.
     let slope = if less == more { one } else { less / more };
     let angle = arctan(if more == zero { zero } else { slope });
     let quarters = if steep {
@@ -49,11 +49,11 @@ pub fn atan2<T: Lane>(y: T, x: T) -> T {
         zero
     };
     let angle = turned(quarters, if steep != left { -angle } else { angle });
-    // A comparison with NaN says nothing of the other number.
+    // NaN fails every comparison, so the selections above would ignore it.
     if x.is_nan() | y.is_nan() { T::NAN } else { angle.copysign(y) }
 }
 
-/// `(p, far)` with `arcsin |x|` either `p`, or `π/2 - 2p` where it is far: with `s = √((1 - |x|) / 2)` that is exact.
+/// `(p, far)` with `arcsin |x| = p`, or `π/2 - 2p` if `far`: the identity with `s = √((1 - |x|) / 2)` is exact.
 #[inline(always)]
 fn half_angle<T: Lane>(x: T) -> (T, bool) {
     let (a, half) = (x.abs(), T::from(0.5));
@@ -81,7 +81,7 @@ pub fn acos<T: Lane>(x: T) -> T {
     turned(quarters, if far == negative { -p } else { p })
 }
 
-/// Both sides are brought near 1 by the same power of two, which is exact.
+/// Both arguments are scaled to near 1 by the same power of two, which is exact.
 #[inline(always)]
 pub fn hypot<T: Lane>(x: T, y: T) -> T {
     let (x, y) = (x.abs(), y.abs());

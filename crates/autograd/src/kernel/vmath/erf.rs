@@ -1,6 +1,7 @@
 //! The error function, its complement, its inverse, and the logarithm of the normal distribution function.
 //!
-//! Below 1 stands the series of `erf`; above, `erfc a = e^-a² erfcx a` with a smooth, slowly falling `erfcx` ("scaled").
+//! For |x| < 1, the series of `erf` is used; above, `erfc a = e^-a² erfcx a` with a smooth, slowly decreasing `erfcx`
+//! ("scaled").
 
 use super::exp::{exp, exp_sum};
 use super::lane::Lane;
@@ -12,14 +13,14 @@ fn series<T: Lane>(x: T) -> T {
     (x * x).polynomial(T::ERF_SERIES)
 }
 
-/// `e^a² erfc a` for `a >= 1`: `t P(1 - 4t)` with `t = 1 / (a + 2)`, which brings the half line to `[-⅓, 1)`.
+/// `e^a² erfc a` for `a >= 1`: `t P(1 - 4t)` with `t = 1 / (a + 2)`, which maps the half line to `[-⅓, 1)`.
 #[inline(always)]
 fn scaled<T: Lane>(a: T) -> T {
     let t = T::from(1.0) / (a + T::from(2.0));
     t * T::from(-4.0).mul_add(t, T::from(1.0)).polynomial(T::ERFCX)
 }
 
-/// `erfc a` for `a >= 1`. The square is taken in two parts: as the argument of an exponential its rounding would show.
+/// `erfc a` for `a >= 1`. The square is computed in two parts, since the exponential would amplify its rounding error.
 #[inline(always)]
 fn tail<T: Lane>(a: T) -> T {
     let a = a.at_most(T::ERFC_MAX);
@@ -46,13 +47,13 @@ pub fn erfc<T: Lane>(x: T) -> T {
     }
 }
 
-/// `e^x² erfc x`: by itself on the right, `2 e^x²` less that of the other side on the left, and the product between.
+/// `e^x² erfc x`: `scaled(x)` for `x >= 1`, `2 e^x²` minus `scaled(-x)` for `x <= -1`, and the product in between.
 #[inline(always)]
 pub fn erfcx<T: Lane>(x: T) -> T {
     let (a, one) = (x.abs(), T::from(1.0));
     let square = a * a;
     let rest = a.mul_add(a, -square);
-    // Far out the rest is NaN, or no small correction any more; the power is infinite without it.
+    // For large a the rest is NaN, or no longer a small correction; the power is infinite without it.
     let power = exp_sum(square, if rest.abs() < one { rest } else { T::from(0.0) });
     let (near, far) = (power * (-x).mul_add(series(x), one - x), scaled(a));
     if a < one {
@@ -64,9 +65,9 @@ pub fn erfcx<T: Lane>(x: T) -> T {
     }
 }
 
-/// A starting point good to seven digits, in `w = -ln(1 - x²)` near the middle and in `√w` near the ends (after M. Giles,
-/// *Approximating the erfinv function*, 2012), then one step of Halley's iteration, which triples the digits. Far out the
-/// residual is taken of `erfc` against `1 - |x|`, which is exact.
+/// A starting value accurate to seven digits, in `w = -ln(1 - x²)` near the middle and in `√w` near the ends (after M.
+/// Giles, *Approximating the erfinv function*, 2012), then one Halley step, which triples the number of digits. For
+/// `|x| >= ½`, the residual compares `erfc` with `1 - |x|`, which is exact.
 #[inline(always)]
 pub fn erfinv<T: Lane>(x: T) -> T {
     const MIDDLE: [f32; 10] = [
@@ -99,14 +100,14 @@ pub fn erfinv<T: Lane>(x: T) -> T {
     let ends = horner(ENDS, w.sqrt() - T::from(4.0));
     let y = a * if w < T::from(6.25) { middle } else { ends };
     let residual = if a < T::from(0.5) { erf(y) - a } else { (one - a) - erfc(y) };
-    // The series begins with the slope at zero, 2/√π.
+    // One plus the first coefficient of the series is the slope at zero, 2/√π.
     let slope = (one + T::ERF_SERIES[0]) * exp(-y * y);
     let step = residual / slope;
     let y = y - step / y.mul_add(step, one);
     (if a == one { T::INFINITY } else { y }).copysign(x)
 }
 
-/// The polynomial of coefficients that single precision holds, lowest power first.
+/// Evaluates a polynomial with single-precision coefficients, lowest power first.
 #[inline(always)]
 fn horner<T: Lane, const N: usize>(coefficients: [f32; N], x: T) -> T {
     coefficients.into_iter().rev().fold(T::from(0.0), |sum, c| sum.mul_add(x, T::from(c)))

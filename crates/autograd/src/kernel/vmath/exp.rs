@@ -2,11 +2,11 @@
 
 use super::lane::Lane;
 
-/// `x = n ln 2 + r + low`, where `low` is what rounding took from `r`.
+/// `x = n ln 2 + r + low`, where `low` is the rounding error of `r`.
 #[inline(always)]
 fn reduce<T: Lane>(x: T) -> (T::Word, T, T) {
     let (n, word) = x.nearest(T::LOG2_E);
-    // Exact: a multiple of the last place of ln 2, and smaller than it.
+    // Exact: the result is a multiple of the last place of ln 2, and smaller than ln 2.
     let head = (-n).mul_add(T::LN_2[0], x);
     let r = (-n).mul_add(T::LN_2[1], head);
     let low = (-n).mul_add(T::LN_2[1], head - r);
@@ -26,7 +26,7 @@ pub fn exp_sum<T: Lane>(x: T, low: T) -> T {
     (T::from(1.0) + series(r + low)).ldexp(n)
 }
 
-/// `e^x / 2`, finite for one ln 2 more than `e^x`.
+/// `e^x / 2`, which stays finite for an `x` larger by ln 2 than `e^x` does.
 #[inline(always)]
 pub fn half_exp<T: Lane>(x: T) -> T {
     let (n, r, _) = reduce(x.at_least(T::EXP_MIN).at_most(T::EXP_MAX + T::from(1.0)));
@@ -34,7 +34,7 @@ pub fn half_exp<T: Lane>(x: T) -> T {
     half.mul_add(series(r), half).ldexp(n)
 }
 
-/// `2^x`: what exceeds a whole number is exact before it meets `ln 2`.
+/// `2^x`: the fractional part of `x` is exact before it is multiplied by `ln 2`.
 #[inline(always)]
 pub fn exp2<T: Lane>(x: T) -> T {
     let x = x.at_least(T::EXP_MIN * T::LOG2_E).at_most(T::EXP_MAX * T::LOG2_E);
@@ -61,12 +61,12 @@ pub fn half_exp_m1<T: Lane>(x: T) -> T {
 #[inline(always)]
 pub fn exp_m1<T: Lane>(x: T) -> T {
     let half = half_exp_m1(x.at_least(T::from(-2.0) * T::TANH_MAX).at_most(T::EXP_MAX));
-    // Where e^x - 1 rounds to x: keeps the sign of zero and the bits of subnormals.
+    // Where e^x - 1 rounds to x: preserves the sign of zero and the bits of subnormals.
     if x.abs() < T::EPSILON * T::from(0.25) { x } else { half + half }
 }
 
-/// `numerator / (1 + u)` for `u >= 0`, without the rounding of `1 + u`: one step of Newton's iteration from the rounded
-/// quotient, whose remainder knows what the sum lost.
+/// `numerator / (1 + u)` for `u >= 0`, without the rounding error of `1 + u`: one Newton step from the rounded
+/// quotient, with a remainder that includes what the sum lost.
 #[inline(always)]
 fn over_one_plus<T: Lane>(numerator: T, u: T) -> T {
     let one = T::from(1.0);
@@ -86,7 +86,7 @@ pub fn tanh<T: Lane>(x: T) -> T {
     over_one_plus(t, t).copysign(x)
 }
 
-/// From `u = e^-|x|`, which cannot overflow: `1 / (1 + u)` on the right of zero and `u / (1 + u)` on the left.
+/// Computed from `u = e^-|x|`, which cannot overflow: `1 / (1 + u)` for `x >= 0` and `u / (1 + u)` for `x < 0`.
 #[inline(always)]
 pub fn sigmoid<T: Lane>(x: T) -> T {
     let u = exp(-x.abs());

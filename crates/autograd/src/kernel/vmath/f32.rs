@@ -1,9 +1,9 @@
-//! Single precision: constants and polynomials of minimax error below a quarter ulp.
+//! Single precision: constants, and minimax polynomials with errors below a quarter ulp.
 
 use super::lane::{Lane, bit_tricks};
 use super::{exp, log};
 
-/// Mantissa bits stored, and the bias of the exponent.
+/// Number of stored mantissa bits, and the exponent bias.
 const FRACTION: u32 = 23;
 const BIAS: u32 = 127;
 

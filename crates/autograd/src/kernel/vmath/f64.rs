@@ -1,9 +1,9 @@
-//! Double precision: constants and polynomials of minimax error below a quarter ulp.
+//! Double precision: constants, and minimax polynomials with errors below a quarter ulp.
 
 use super::lane::{Lane, bit_tricks};
 use super::pow;
 
-/// Mantissa bits stored, and the bias of the exponent.
+/// Number of stored mantissa bits, and the exponent bias.
 const FRACTION: u64 = 52;
 const BIAS: u64 = 1023;
 

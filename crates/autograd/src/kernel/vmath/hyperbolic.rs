@@ -1,4 +1,4 @@
-//! Hyperbolic functions and their inverses, each from the one exponential or logarithm that loses nothing there.
+//! Hyperbolic functions and their inverses, each computed from the exponential or logarithm that avoids cancellation.
 
 use super::exp::{half_exp, half_exp_m1};
 use super::lane::Lane;
@@ -12,7 +12,7 @@ pub fn sinh<T: Lane>(x: T) -> T {
     let e = half_exp(a);
     let near = h + h / (one + (h + h));
     let far = e - T::from(0.25) / e;
-    // Where it rounds to x: keeps the bits of subnormals.
+    // Where the result rounds to x: preserves the bits of subnormals.
     let value = if a < T::EPSILON { a } else { near };
     (if a < one { value } else { far }).copysign(x)
 }
@@ -23,7 +23,7 @@ pub fn cosh<T: Lane>(x: T) -> T {
     e + T::from(0.25) / e
 }
 
-/// `ln(x + √(x² + 1))`, and `ln 2x` where the root is `x`.
+/// `ln(x + √(x² + 1))`, and `ln 2x` where the root rounds to `x`.
 #[inline(always)]
 pub fn asinh<T: Lane>(x: T) -> T {
     let (a, one) = (x.abs(), T::from(1.0));
@@ -32,7 +32,7 @@ pub fn asinh<T: Lane>(x: T) -> T {
     (if square * T::EPSILON > one { ln(a) + T::LN_2[0] } else { near }).copysign(x)
 }
 
-/// `ln(x + √(x² - 1))` for `x >= 1`, exact near 1, and `ln 2x` where the root is `x`.
+/// `ln(x + √(x² - 1))` for `x >= 1`, accurate near 1, and `ln 2x` where the root rounds to `x`.
 #[inline(always)]
 pub fn acosh<T: Lane>(x: T) -> T {
     let t = x - T::from(1.0);

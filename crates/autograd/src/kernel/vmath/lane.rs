@@ -1,7 +1,8 @@
-//! What a float width provides: IEEE bit tricks, and the constants and polynomial coefficients for its precision.
+//! What a float width must provide: IEEE bit manipulation, and constants and polynomial coefficients for its
+//! precision.
 //!
-//! The integers have the width of the float, so that they fill the same vector lanes, and conversions between the two
-//! go through the bits of a float, because AVX2 has no instruction between `f64` and `i64`.
+//! The integers have the width of the float, so that they fill the same vector lanes. Conversions between the two use
+//! the bits of a float, because AVX2 has no instruction that converts between `f64` and `i64`.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -17,7 +18,7 @@ pub trait Lane:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// An integer held in the low bits of a word; the high bits are noise.
+    /// An integer held in the low bits of a word; the high bits are arbitrary.
     type Word: Copy;
 
     const INFINITY: Self;
@@ -34,13 +35,13 @@ pub trait Lane:
     /// `π` as an unevaluated sum, largest part first; all parts are positive, so that -0 survives their subtraction.
     const PI: [Self; 3];
 
-    /// From here down `e^x` rounds to 0.
+    /// At and below this, `e^x` rounds to 0.
     const EXP_MIN: Self;
-    /// From here up `e^x` is infinite.
+    /// At and above this, `e^x` is infinite.
     const EXP_MAX: Self;
-    /// From here up `tanh x` rounds to 1, and from minus twice this down `e^x - 1` rounds to -1.
+    /// At and above this, `tanh x` rounds to 1; at and below minus twice this, `e^x - 1` rounds to -1.
     const TANH_MAX: Self;
-    /// From here up `erfc x` rounds to 0.
+    /// At and above this, `erfc x` rounds to 0.
     const ERFC_MAX: Self;
     /// See [`Elementary::TRIG_LIMIT`](super::Elementary::TRIG_LIMIT).
     const TRIG_LIMIT: Self;
@@ -49,7 +50,7 @@ pub trait Lane:
     const EXP_TAIL: &'static [Self];
     /// `(2 atanh s - 2s) / s³` in powers of `s²`, for `|s| <= 3 - 2√2`.
     const ATANH_TAIL: &'static [Self];
-    /// `(sin r - r) / r³` in powers of `r²`, for `|r| <= π/2` and a little beyond.
+    /// `(sin r - r) / r³` in powers of `r²`, for `|r| <= π/2` and slightly beyond.
     const SIN_TAIL: &'static [Self];
     /// `erf x / x - 1` in powers of `x²`, for `|x| <= 1`.
     const ERF_SERIES: &'static [Self];
@@ -67,16 +68,16 @@ pub trait Lane:
     fn is_nan(self) -> bool;
     fn sqrt(self) -> Self;
 
-    /// The integer nearest to `self * scale`, as a float and as a word. NaN gives NaN and a word of noise.
+    /// The integer nearest to `self * scale`, as a float and as a word. NaN gives NaN and an arbitrary word.
     ///
-    /// Adding `1.5 · 2^(MANTISSA_DIGITS - 1)` leaves no bits for a fraction, so the sum rounds to an integer and holds it
-    /// in its low mantissa bits. The sum here carries twice the exponent bias as well, for [`ldexp`](Lane::ldexp).
+    /// Adding `1.5 · 2^(MANTISSA_DIGITS - 1)` leaves no bits for a fraction, so the sum rounds to an integer and holds
+    /// it in its low mantissa bits. Here the sum also contains twice the exponent bias, for [`ldexp`](Lane::ldexp).
     fn nearest(self, scale: Self) -> (Self, Self::Word);
 
-    /// `2^n / 2` for a normal result: halved, so that the largest `n` an exponential meets does not overflow.
+    /// `2^n / 2` for a normal result: halved, so that the largest `n` of an exponential does not overflow.
     fn half_exp2(n: Self::Word) -> Self;
 
-    /// `self · 2^n`, rounded once: in two factors, because `2^n` itself may overflow or be subnormal.
+    /// `self · 2^n`, rounded once. Multiplies by two factors, because `2^n` itself may overflow or be subnormal.
     fn ldexp(self, n: Self::Word) -> Self;
 
     /// `(-1)^n self`.
@@ -85,25 +86,26 @@ pub trait Lane:
     /// `(m, n)` with `self = m · 2^n` and `√½ <= m < √2`, for a positive normal number.
     fn frexp(self) -> (Self, Self);
 
-    /// Powers of two, the inverse of each other, of which the first brings a positive number below 4, and to 1 or above
+    /// A power of two and its inverse. Multiplying a positive number by the first brings it below 4, and to at least 1
     /// unless it is subnormal.
     fn binade(self) -> (Self, Self);
 
-    /// `|x|^p` for `x` positive, zero or infinite, other than `0^0`, `∞^0` and `1^±∞`.
+    /// `self^p` for `self` positive, zero or infinite, except `0^0`, `∞^0` and `1^±∞`.
     fn pow_positive(self, p: Self) -> Self;
 
-    /// `ln x` times a factor in two parts, rounded once, for positive finite `x`.
+    /// `ln self` times a factor in two parts, rounded once, for positive finite `self`.
     fn ln_times(self, factor: (f64, f64)) -> Self;
 
-    /// The polynomial with the given coefficients, lowest power first, by Horner's rule.
+    /// Evaluates the polynomial with the given coefficients, lowest power first, by Horner's rule.
     #[inline(always)]
     fn polynomial(self, coefficients: &'static [Self]) -> Self {
         let (&last, rest) = coefficients.split_last().expect("a polynomial has a coefficient");
         rest.iter().rev().fold(last, |sum, &c| sum.mul_add(self, c))
     }
 
-    /// The same polynomial, of at most eight terms, by Estrin's scheme: neighbouring terms in pairs, and those pairs in
-    /// pairs. Two multiplications more, and half the wait, where the next argument depends on this result.
+    /// Evaluates the same polynomial, of at most eight terms, by Estrin's scheme: neighboring terms in pairs, and
+    /// those pairs in pairs. This takes two more multiplications and half the latency, for results that the next step
+    /// depends on.
     #[inline(always)]
     fn polynomial_in_pairs(self, c: &'static [Self]) -> Self {
         assert!(c.len() <= 8);
@@ -112,8 +114,8 @@ pub trait Lane:
         if c.len() > 4 { self.of_four_terms(square, &c[4..]).mul_add(square * square, low) } else { low }
     }
 
-    /// The polynomial of the first four coefficients, or of as many as there are. Not a closure: left to itself, the compiler
-    /// may compile one apart, without the instructions of the function around it.
+    /// Evaluates the polynomial of the first four coefficients, or of as many as there are. Not a closure: the
+    /// compiler may compile a closure separately, without the instruction set of the enclosing function.
     #[inline(always)]
     fn of_four_terms(self, square: Self, c: &'static [Self]) -> Self {
         let low = if c.len() > 1 { c[1].mul_add(self, c[0]) } else { c[0] };
@@ -124,20 +126,20 @@ pub trait Lane:
         }
     }
 
-    /// `self`, but at most `bound`; unlike `f64::min` it lets NaN through.
+    /// Returns `self`, but at most `bound`; unlike `f64::min`, it propagates NaN.
     #[inline(always)]
     fn at_most(self, bound: Self) -> Self {
         if self > bound { bound } else { self }
     }
 
-    /// `self`, but at least `bound`; unlike `f64::max` it lets NaN through.
+    /// Returns `self`, but at least `bound`; unlike `f64::max`, it propagates NaN.
     #[inline(always)]
     fn at_least(self, bound: Self) -> Self {
         if self < bound { bound } else { self }
     }
 }
 
-/// The methods of [`Lane`] that are the same for both widths up to the layout of the bits.
+/// The methods of [`Lane`] that are the same for both widths, except for the bit layout.
 macro_rules! bit_tricks {
     ($float:ident, $word:ident) => {
         type Word = $word;
@@ -184,13 +186,13 @@ macro_rules! bit_tricks {
 
         #[inline(always)]
         fn half_exp2(n: $word) -> Self {
-            // `n` carries 2 BIAS, the exponent field of 2^(n - 1) wants n - 1 + BIAS.
+            // `n` includes 2 BIAS; the exponent field of 2^(n - 1) must be n - 1 + BIAS.
             $float::from_bits(n.wrapping_sub(BIAS + 1) << FRACTION)
         }
 
         #[inline(always)]
         fn ldexp(self, n: $word) -> Self {
-            // n + 2 BIAS is positive and splits into the exponent fields of both factors.
+            // n + 2 BIAS is positive and is split into the exponent fields of both factors.
             let half = n >> 1;
             let rest = n.wrapping_sub(half);
             self * $float::from_bits(half << FRACTION) * $float::from_bits(rest << FRACTION)
@@ -205,7 +207,7 @@ macro_rules! bit_tricks {
         fn frexp(self) -> (Self, Self) {
             const ONE: $word = BIAS << FRACTION;
             const SQRT_HALF: $word = std::$float::consts::FRAC_1_SQRT_2.to_bits();
-            // A float whose last mantissa bit counts ones: or-ing an integer into its mantissa adds it.
+            // A float whose last mantissa bit has value 1: or-ing an integer into its mantissa adds it.
             const COUNTER: $float = ((1 as $word) << FRACTION) as $float;
 
             let shifted = self.to_bits().wrapping_add(ONE - SQRT_HALF);
@@ -217,7 +219,7 @@ macro_rules! bit_tricks {
 
         #[inline(always)]
         fn binade(self) -> (Self, Self) {
-            // Between the least and the largest exponent field whose inverse is normal too.
+            // Clamp to the smallest and largest exponent fields whose inverses are normal, too.
             let field = (self.to_bits() >> FRACTION).clamp(1, 2 * BIAS - 1);
             ($float::from_bits((2 * BIAS - field) << FRACTION), $float::from_bits(field << FRACTION))
         }

@@ -5,8 +5,9 @@ use super::lane::Lane;
 
 /// `n ln 2 + ln(1 + f)`, with `ln(1 + f) = 2 atanh s` for `s = f / (2 + f)`.
 ///
-/// Since `2s = f - s f`, the series `2s + s³ P(s²)` is `f - (f²/2 - s (f²/2 + s² P))`: the leading term `f` is exact and
-/// only the small remainder carries the rounding of the division (W. Kahan; FreeBSD msun `e_log.c` uses this form).
+/// Since `2s = f - s f`, the series `2s + s³ P(s²)` equals `f - (f²/2 - s (f²/2 + s² P))`: the leading term `f` is
+/// exact and only the small remainder has the rounding error of the division (W. Kahan; FreeBSD msun `e_log.c` uses
+/// this form).
 #[inline(always)]
 fn ln_reduced<T: Lane>(f: T, n: T) -> T {
     let s = f / (T::from(2.0) + f);
@@ -17,7 +18,7 @@ fn ln_reduced<T: Lane>(f: T, n: T) -> T {
     n.mul_add(T::LN_2[0], f - remainder)
 }
 
-/// `y = ln x` where `x` is positive and finite; the limits of the logarithm elsewhere.
+/// Returns `y = ln x` if `x` is positive and finite, otherwise the limits of the logarithm.
 #[inline(always)]
 fn with_limits<T: Lane>(x: T, y: T) -> T {
     let zero = T::from(0.0);
@@ -28,7 +29,7 @@ fn with_limits<T: Lane>(x: T, y: T) -> T {
 
 #[inline(always)]
 pub fn ln<T: Lane>(x: T) -> T {
-    // 2^64 lifts every subnormal of both widths into the normal numbers.
+    // Multiplying by 2^64 makes every subnormal of either width normal.
     let two64 = T::from(18_446_744_073_709_551_616.0);
     let subnormal = x < T::MIN_POSITIVE;
     let (m, n) = (if subnormal { x * two64 } else { x }).frexp();
@@ -36,7 +37,7 @@ pub fn ln<T: Lane>(x: T) -> T {
     with_limits(x, ln_reduced(m - T::from(1.0), n))
 }
 
-/// A logarithm to another base must be exact where it is a whole number: `ln x` and the factor have twice the digits.
+/// The result must be exact where it is an integer, so `ln x` and the factor are computed with twice the digits.
 #[inline(always)]
 pub fn log2<T: Lane>(x: T) -> T {
     with_limits(x, x.ln_times((std::f64::consts::LOG2_E, 2.0355273740931033e-17)))
@@ -47,8 +48,8 @@ pub fn log10<T: Lane>(x: T) -> T {
     with_limits(x, x.ln_times((std::f64::consts::LOG10_E, 1.098319650216765e-17)))
 }
 
-/// `ln(1 + x)` for finite `x > -1`. The rounded `1 + x = 2^n m` only chooses `n`; `f = 2^-n (1 + x) - 1` is then formed
-/// from `x` itself by one fused operation, so nothing of a small `x` is lost.
+/// `ln(1 + x)` for finite `x > -1`. The rounded `1 + x = 2^n m` only determines `n`; `f = 2^-n (1 + x) - 1` is then
+/// computed from `x` itself by one fused operation, so that no digits of a small `x` are lost.
 #[inline(always)]
 fn ln_1p_finite<T: Lane>(x: T) -> T {
     let one = T::from(1.0);
@@ -57,7 +58,7 @@ fn ln_1p_finite<T: Lane>(x: T) -> T {
     let half = T::half_exp2(minus_n);
     let scale = half + half;
     let f = scale.mul_add(x, scale - one);
-    // Far out the 1 no longer matters, and 2^-n would be subnormal.
+    // For large x the 1 is negligible, and 2^-n would be subnormal.
     let f = if x > T::from(1e30) { m - one } else { f };
     ln_reduced(f, n)
 }

@@ -1,7 +1,8 @@
 //! Powers: `x^p = e^(p ln x)` for positive `x`, and the special cases of IEEE 754 `pow` around it.
 //!
-//! A relative error in `p ln x` is multiplied by its size, up to 745, so the logarithm is needed to ten more bits than the
-//! result has. For `f32` an `f64` logarithm has them; for `f64` it is an unevaluated sum of two numbers (Dekker 1971).
+//! A relative error in `p ln x` is multiplied by its magnitude, up to 745, so the logarithm must have ten more bits
+//! than the result. For `f32`, an `f64` logarithm has them; for `f64`, it is an unevaluated sum of two numbers (Dekker
+//! 1971).
 
 use super::exp::exp_sum;
 use super::lane::Lane;
@@ -17,7 +18,7 @@ pub fn powf<T: Lane>(x: T, p: T) -> T {
     let power = a.pow_positive(p);
     let power = if (p == zero) | (a == one) { one } else { power };
     let power = if negative & odd { -power } else { power };
-    // -∞ is no root of a negative number: it behaves as the limit of even powers.
+    // -∞ is excluded: with a non-integer exponent it behaves like the limit of even powers.
     let undefined = (x < zero) & (a < T::INFINITY) & !integer;
     let power = if undefined { T::NAN } else { power };
     // 1^NaN is 1 but (-1)^NaN is not, and x^0 is 1 for NaN x.
@@ -30,7 +31,7 @@ pub fn pow_positive_f64(x: f64, p: f64) -> f64 {
     let (high, low) = ln_double(x);
     let product = p * high;
     let rest = p.mul_add(high, -product) + p * low;
-    // The rest matters only while the power is in range; far outside it may even be ∞ - ∞.
+    // The rest matters only if the power is in range; far outside it, it may even be ∞ - ∞.
     let rest = if rest.abs() < 1e-3 { rest } else { 0.0 };
     exp_sum(product, rest)
 }
@@ -42,8 +43,8 @@ fn fast_two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, b - (sum - a))
 }
 
-/// `ln x` as a sum of two floats, with relative error near 2^-65: the reduction of [`ln`](super::log::ln), and
-/// `2 atanh s = 2s (1 + s²/3 + s⁴ P(s²))` with all but the last term in double precision.
+/// `ln x` as a sum of two floats, with a relative error near 2^-65: the reduction of [`ln`](super::log::ln), and `2
+/// atanh s = 2s (1 + s²/3 + s⁴ P(s²))` with all terms but the last in double-double precision.
 #[inline(always)]
 pub fn ln_double(x: f64) -> (f64, f64) {
     /// `(atanh s / s - 1 - s²/3) / s⁴` in powers of `s²`, for `|s| <= 3 - 2√2`.
@@ -57,7 +58,7 @@ pub fn ln_double(x: f64) -> (f64, f64) {
         0.06598503495368956,
     ];
     const THIRD: (f64, f64) = (1.0 / 3.0, 1.850371707708594e-17);
-    /// 42 bits of `ln 2`, so that a product with an exponent is exact, and the rest.
+    /// 42 bits of `ln 2`, so that the product with an exponent is exact, and the rest.
     const LN_2: (f64, f64) = (0.6931471805598903, 5.497923018708371e-14);
 
     let subnormal = x < f64::MIN_POSITIVE;

@@ -5,15 +5,15 @@ use super::lane::Lane;
 /// `sin(x - k π)` with its sign flipped for odd `n`.
 #[inline(always)]
 fn sin_reduced<T: Lane>(x: T, k: T, n: T::Word) -> T {
-    // The first difference is exact: a multiple of the last place of π, and smaller than it.
+    // The first difference is exact: a multiple of the last place of π, and smaller than π.
     let head = (-k).mul_add(T::PI[0], x);
     let near = (-k).mul_add(T::PI[1], head);
     let r = (-k).mul_add(T::PI[2], near);
     let a = r.abs();
-    // The last part of π shows in the leading term alone: the others need not wait for it.
+    // The last part of π affects only the leading term: the other terms need not wait for it.
     let z = near * near;
-    // Through |r| and back, because a sum of zeros of opposite sign would lose the sign of -0. Rounding at the crest must
-    // not exceed 1, or `1 - sin²` would be negative.
+    // Compute with |r| and restore the sign, because a sum of zeros of opposite sign would lose the sign of -0. The
+    // result must not exceed 1 by rounding, or `1 - sin²` would be negative.
     let sin = (a * z).mul_add(z.polynomial_in_pairs(T::SIN_TAIL), a).at_most(T::from(1.0));
     sin.copysign(r.negate_if_odd(n))
 }

@@ -1,9 +1,9 @@
-//! Functions of two numbers in the plane, against a library and the special cases of IEEE 754.
+//! Functions of two arguments, compared with a library and the special cases of IEEE 754.
 
 use super::{ulps_f32, ulps_f64};
 use crate::kernel::vmath::Elementary;
 
-/// Magnitudes over the whole range, around the diagonal, and special numbers; with both signs.
+/// Magnitudes over the whole range, numbers around the diagonal, and special numbers, with both signs.
 fn numbers() -> Vec<f64> {
     let magnitudes = (-30..=30).map(|i| 1.37 * 10f64.powi(i * 10));
     let near = (0..40).map(|i| f64::from(i) * 0.0625);
@@ -13,7 +13,7 @@ fn numbers() -> Vec<f64> {
 
 type Both = fn(f64, f64) -> f64;
 
-/// Checks a function of two numbers in both widths.
+/// Checks a function of two arguments in both widths.
 fn check(exact: Both, wide: Both, narrow: fn(f32, f32) -> f32, bound: f64) {
     for a in numbers() {
         for b in numbers() {

@@ -1,4 +1,5 @@
-//! The error function and what is made of it, against tables of forty digits, in double precision; single against double.
+//! The error function and its relatives: double precision against tables of forty digits, single precision against
+//! double.
 
 use super::{samples, ulps_f32, ulps_f64};
 use crate::kernel::vmath::Elementary;
@@ -30,7 +31,7 @@ fn erfinv_is_accurate() {
     for x in samples(1.0) {
         let error = ulps_f32(Elementary::erfinv(x as f32), Elementary::erfinv((x as f32) as f64));
         assert!(error <= 4.0, "f32 erfinv({x:e}): {error} ulp");
-        // And back again, where the way back keeps the digits.
+        // Also the inverse, where inverting preserves the digits.
         if x.abs() < 0.8 {
             let error = ulps_f64(Elementary::erf(Elementary::erfinv(x)), x);
             assert!(error <= 6.0, "f64 erf(erfinv({x:e})): {error} ulp");
@@ -74,7 +75,7 @@ fn erfc_meets_its_limits() {
     assert!(Elementary::erfc(f64::NAN).is_nan());
 }
 
-/// `erf x` correctly rounded from forty digits.
+/// `erf x`, correctly rounded from forty digits.
 const ERF: &[(f64, f64)] = &[
     (1e-300, 1.1283791670955126e-300),
     (1e-20, 1.1283791670955125e-20),

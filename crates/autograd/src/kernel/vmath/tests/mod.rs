@@ -1,4 +1,4 @@
-//! Accuracy against the standard library and a table, the IEEE special cases, and the promise of equal bits.
+//! Accuracy compared with the standard library and a table, the IEEE special cases, and bitwise reproducibility.
 
 mod arc;
 mod erf;
@@ -6,19 +6,19 @@ mod erf;
 use super::Elementary;
 use super::lane::Lane;
 
-/// Error of `y` in units of the last place that `exact` has in a format of `digits` mantissa bits and this least normal
-/// number. Equal infinities and two NaNs have no error.
+/// Error of `y` in units in the last place of `exact`, in a format with `digits` mantissa bits and the given smallest
+/// normal number. Equal infinities and two NaNs have no error.
 fn ulps(y: f64, exact: f64, digits: i32, least_normal: f64) -> f64 {
     if y == exact || (y.is_nan() && exact.is_nan()) {
         return 0.0;
     }
     let exponent = (exact.abs().max(least_normal).to_bits() >> 52) as i32 - 1023;
-    // In two factors: a subnormal unit cannot be reached by one power.
+    // Multiply by two factors: one power of two cannot represent the inverse of a subnormal unit.
     (y - exact).abs() * 2f64.powi(digits - 1 - exponent.max(0)) * 2f64.powi(-exponent.min(0))
 }
 
 fn ulps_f32(y: f32, exact: f64) -> f64 {
-    // Beyond the range of f32 the only right answer is what rounding gives.
+    // Beyond the range of f32, the only correct answer is the rounded one.
     let exact = if (exact as f32).is_infinite() { (exact as f32).into() } else { exact };
     ulps(y.into(), exact, 24, f32::MIN_POSITIVE.into())
 }
@@ -43,7 +43,7 @@ fn softplus_std(x: f64) -> f64 {
     if x.is_nan() { x } else { x.max(0.0) + (-x.abs()).exp().ln_1p() }
 }
 
-/// The library's has values on the left of 1.
+/// The library's `acosh` returns values below 1.
 fn acosh_std(x: f64) -> f64 {
     if x < 1.0 { f64::NAN } else { libm::acosh(x) }
 }
@@ -113,7 +113,7 @@ fn logarithms_of_powers_are_whole() {
         assert_eq!(Elementary::log2(2f64.powi(k.max(-1000)) * 2f64.powi(k.min(-1000) + 1000)), f64::from(k));
     }
     for k in -300..=308_i32 {
-        // What the decimal number rounds to, as a literal would.
+        // The float that the decimal number rounds to, like a literal.
         let power: f64 = format!("1e{k}").parse().unwrap();
         assert_eq!(Elementary::log10(power), f64::from(k));
         if k.abs() < 38 {
@@ -133,7 +133,7 @@ fn powf_is_accurate() {
             assert!(error <= 2.0, "f64 {base:e}^{p:e}: {error} ulp");
         }
     }
-    // The exponent that brings each base to a given place in the range, overflow and underflow included.
+    // The exponent that puts the power at a given position in the range, including overflow and underflow.
     for base in samples(10.0).filter(|x| *x > 0.0 && x.is_finite() && *x != 1.0) {
         for logarithm in [-745.0, -720.0, -300.5, 1e-3, 512.3, 709.5, 710.5] {
             let p = logarithm / base.ln();
@@ -143,7 +143,7 @@ fn powf_is_accurate() {
     }
 }
 
-/// All pairs of special values agree with the standard library, the sign of zero included.
+/// Checks all pairs of special values against the standard library, including the sign of zero.
 fn check_powf_specials<T: Elementary + Lane + Into<f64>>(std: fn(T, T) -> T) {
     let values = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 1e10, f32::MAX, f32::INFINITY, f32::NAN, 16_777_215.0, 1e-44];
     for x in values.into_iter().flat_map(|v| [v, -v]).map(T::from) {
@@ -182,7 +182,7 @@ fn check_signs_and_limits<T: Elementary + Lane + Into<f64> + std::fmt::Debug>() 
     for angle in [T::INFINITY, -T::INFINITY] {
         assert!(Elementary::sin(angle).into().is_nan() && Elementary::cos(angle).into().is_nan());
     }
-    // Never beyond 1, neither at the crests nor where they saturate.
+    // Never above 1 in magnitude, neither at the extrema nor where they saturate.
     for i in 0..40_000 {
         let x = T::from(i as f32 * 0.001);
         for bounded in [T::sin, T::cos, T::tanh, T::erf, T::sigmoid] as [fn(T) -> T; 5] {
