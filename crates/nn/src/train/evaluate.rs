@@ -41,7 +41,8 @@ impl Evaluation {
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, the inputs are a scalar and so have no batch axis, or a layer cannot take them.
+/// Returns an error if the batch size is 0, the inputs are a scalar and so have no batch axis, or a layer cannot take
+/// them.
 pub fn predict<T: Float>(
     model: &dyn Module<T>,
     inputs: &Tensor<T>,
@@ -80,8 +81,8 @@ pub fn predict<T: Float>(
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 /// # Errors
-/// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the
-/// outputs.
+/// Returns an error if the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets
+/// do not fit the outputs.
 pub fn evaluate<T: Float>(
     model: &dyn Module<T>,
     loss: &dyn Loss<T>,

@@ -205,7 +205,7 @@ impl History {
     /// in `.svg`, and otherwise as CSV.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
         let path = path.as_ref();
         let text = match path.extension().and_then(|extension| extension.to_str()) {

@@ -134,8 +134,8 @@ impl<T: Float> TrainStep<T> {
     /// Runs forward, loss, backward and update.
     ///
     /// # Errors
-    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite.
-    /// The model is then unchanged.
+    /// Returns an error if a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient
+    /// is not finite. The model is then unchanged.
     pub fn run(
         &mut self,
         model: &mut dyn Module<T>,
@@ -151,7 +151,8 @@ impl<T: Float> TrainStep<T> {
     /// Runs the forward and backward pass; [`param_gradients`](TrainStep::param_gradients) returns the gradients.
     ///
     /// # Errors
-    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite.
+    /// Returns an error if a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient
+    /// is not finite.
     pub fn gradients(
         &mut self,
         model: &dyn Module<T>,
@@ -218,7 +219,7 @@ impl<T: Float> TrainStep<T> {
     /// inputs or terms, for example.
     ///
     /// # Errors
-    /// If `record` fails, its result is not a scalar, or its value or a gradient is not finite.
+    /// Returns an error if `record` fails, its result is not a scalar, or its value or a gradient is not finite.
     pub fn gradients_of(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),

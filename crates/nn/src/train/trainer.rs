@@ -290,9 +290,9 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Trains the model. A second call continues from the current state of the model and the optimizer.
     ///
     /// # Errors
-    /// If the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is not finite; that
-    /// error names the epoch and batch, and the model keeps the parameters of the last good step. Also if a callback
-    /// fails, a checkpoint cannot be written, or the folder already has checkpoints.
+    /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
+    /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
+    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let folder = self.checkpoints.as_ref().map(Checkpoints::folder);
         if let Some(folder) = folder
