@@ -38,7 +38,7 @@ impl<T: Float> AdamW<T> {
     /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     ///
     /// # Panics
-    /// Panics if one is not in `[0, 1)`.
+    /// Panics if either is not in `[0, 1)`.
     #[track_caller]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         AdamW(self.0.betas(beta1, beta2))

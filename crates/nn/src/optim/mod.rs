@@ -72,7 +72,7 @@ macro_rules! betas {
         $(#[$doc])*
         ///
         /// # Panics
-        /// Panics if one is not in `[0, 1)`.
+        /// Panics if either is not in `[0, 1)`.
         #[track_caller]
         pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
             self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));

@@ -31,7 +31,7 @@ impl Monitor {
     /// The index of the monitored metric, or `None` for a loss.
     ///
     /// # Errors
-    /// The name of a metric that is not measured.
+    /// Returns the name of the metric if it is not measured.
     pub(super) fn place(&self, metrics: &[Measured]) -> Result<Option<usize>, String> {
         let place = match self {
             Monitor::Loss | Monitor::ValidationLoss => return Ok(None),

@@ -166,7 +166,7 @@ impl<T: Float> TrainStep<T> {
     /// penalty.
     ///
     /// # Errors
-    /// As [`gradients`](TrainStep::gradients).
+    /// Same as [`gradients`](TrainStep::gradients).
     pub fn gradients_with(
         &mut self,
         model: &dyn Module<T>,

@@ -311,7 +311,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
     ///
     /// # Errors
-    /// As [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the newest
+    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the newest
     /// complete one is from another training run.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         let checkpoints = self.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
@@ -384,7 +384,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Computes the loss and metrics on a data set, in eval mode.
     ///
     /// # Errors
-    /// As [`evaluate`].
+    /// Same as [`evaluate`].
     pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
         evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
     }
@@ -392,7 +392,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Computes the model's outputs in eval mode.
     ///
     /// # Errors
-    /// As [`predict`].
+    /// Same as [`predict`].
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
         predict(model, inputs, self.batch_size)
     }

@@ -93,7 +93,7 @@ impl Checkpoints {
 /// checkpoints at all.
 ///
 /// # Errors
-/// Returns an error if there are checkpoints but none is complete: what is wrong with the newest.
+/// If there are checkpoints but none is complete, returns what is wrong with the newest.
 pub(in crate::train) fn newest(
     folder: &Path,
 ) -> Result<Option<(PathBuf, Files, Vec<CheckpointError>)>, CheckpointError> {
