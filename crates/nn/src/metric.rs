@@ -1,12 +1,12 @@
-//! Metrics: how good a model is, as numbers for people to read. Nothing here is differentiated.
+//! Metrics: measures of model quality for people to read. They are not differentiated.
 //!
-//! Each comes twice: as a function of all outputs and their targets at once, as [`accuracy`], and as a [`Metric`], which
-//! takes them batch by batch and comes to the same number. One rule serves both.
+//! Each comes in two forms: as a function of all outputs and targets at once, such as [`accuracy`], and as a
+//! [`Metric`], which processes them batch by batch with the same result. Both share one implementation.
 //!
-//! Scores are what a classifier puts out: logits or probabilities `[N, classes, …]` for labels `[N, …]`, as losses take
-//! them, or `[classes]` for a single label. The largest one decides, the first of equals. A row with a NaN decides for
-//! nothing: it counts as wrong. Samples labelled [`IGNORED`] count nowhere, as in losses; see
-//! [`Metric::ignoring`] for another label.
+//! Scores are the outputs of a classifier: logits or probabilities `[N, classes, …]` for labels `[N, …]`, as for
+//! losses, or `[classes]` for a single label. The prediction is the argmax; ties go to the first. A row with a NaN has
+//! no prediction and counts as wrong. Samples with the label [`IGNORED`] are skipped, as in losses; see
+//! [`Metric::ignoring`] for other labels.
 
 mod auc;
 mod average;
@@ -31,7 +31,7 @@ use autograd::{Error, Float, Result, Tensor};
 struct Rows<T: Float> {
     classes: usize,
     scores: Tensor<T>,
-    /// None where a sample does not count.
+    /// `None` if a sample is ignored.
     labels: Vec<Option<usize>>,
 }
 
@@ -40,27 +40,27 @@ impl<T: Float> Rows<T> {
     fn new(op: &'static str, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
         let (expected, classes) = label_shape(op, scores.shape())?;
         if classes == 0 || labels.shape() != expected.as_slice() {
-            let hint = format!("labels of shape {:?} need scores [N, classes, …] for labels [N, …]", labels.shape());
+            let hint = format!("expected scores [N, classes, …] for labels [N, …], got labels {:?}", labels.shape());
             return Err(mismatch(op, scores.shape(), hint));
         }
         let scores = scores.permute(&classes_last(scores.rank())).contiguous();
         Ok(Rows { classes, scores, labels: labels_below(op, labels, classes)? })
     }
 
-    /// The scores and the label of each sample that counts.
+    /// The scores and the label of each sample that is not ignored.
     fn iter(&self) -> impl Iterator<Item = (&[T], usize)> {
         let rows = self.scores.as_slice().expect("contiguous").chunks_exact(self.classes);
         rows.zip(&self.labels).filter_map(|(row, label)| Some((row, (*label)?)))
     }
 }
 
-/// The class that a row of scores decides for, none where one of them is NaN.
+/// The argmax of a row of scores; ties go to the first. `None` if a score is NaN.
 fn decision<T: Float>(row: &[T]) -> Option<usize> {
     let first_largest = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
     row.iter().all(|x| !x.f64().is_nan()).then(|| (0..row.len()).fold(0, first_largest))
 }
 
-/// Labels as classes, of which there are so many; none where a sample does not count.
+/// Validates labels below `size` and converts them to classes; `None` for ignored samples.
 fn labels_below(op: &'static str, labels: &Tensor<i64>, size: usize) -> Result<Vec<Option<usize>>> {
     let class = |(position, index): (usize, i64)| match usize::try_from(index) {
         Ok(class) if class < size => Ok(Some(class)),
@@ -70,20 +70,20 @@ fn labels_below(op: &'static str, labels: &Tensor<i64>, size: usize) -> Result<V
     labels.iter().enumerate().map(class).collect()
 }
 
-/// As many outputs as targets, each 0 or 1, without those that do not count.
+/// Pairs of output and target, where each target is 0 or 1, without ignored ones.
 fn binary<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) -> Result<Vec<(f64, bool)>> {
     let (truth, ignored): (Vec<f64>, f64) = match target.unweighted() {
         Target::Labels(labels) => (labels.iter().map(|label| label as f64).collect(), IGNORED as f64),
         target => (target.values(op)?.iter().map(Float::f64).collect(), f64::NAN),
     };
     if truth.len() != output.len() {
-        let hint = format!("there are {} targets, and each needs one output", truth.len());
+        let hint = format!("expected one output for each of the {} targets", truth.len());
         return Err(mismatch(op, output.shape(), hint));
     }
     let counting = output.iter().zip(truth).filter(|(_, t)| *t != ignored);
     let pair = |(y, t): (T, f64)| match t == 0.0 || t == 1.0 {
         true => Ok((y.f64(), t == 1.0)),
-        false => Err(Error::Argument { op, hint: format!("targets must be 0 or 1, and one is {t}") }),
+        false => Err(Error::Argument { op, hint: format!("targets must be 0 or 1, got {t}") }),
     };
     counting.map(pair).collect()
 }

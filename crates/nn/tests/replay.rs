@@ -89,7 +89,7 @@ fn a_layer_that_computes_beside_the_tape_is_found_out() {
     let batches: Vec<_> = (0..5).map(batch).collect();
     let step = compare(|| Secretive { scale: Param::new(tensor![1.0, 2.0]) }, &Mse::new(), &batches);
     assert_eq!(step.programs(), 0);
-    assert!(step.recorded_because().unwrap().contains("beside the tape"));
+    assert!(step.recorded_because().unwrap().contains("outside the tape"));
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn a_damaged_checkpoint_is_passed_over_and_noted() {
         fs::write(path.join("model.safetensors"), "nothing").unwrap();
     }
     let said = trainer(&validation, &folder).resume(&mut model(), &training).unwrap_err().to_string();
-    assert!(said.contains("model.safetensors: it has 7 bytes, and "), "{said}");
+    assert!(said.contains("model.safetensors: it has 7 bytes, but "), "{said}");
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -213,9 +213,9 @@ fn another_rule_rate_or_loss_is_another_training() {
     adam().epochs(3).resume(&mut model(), &training).unwrap();
     let refused = |other: Trainer<'static, f64>| made(other).resume(&mut model(), &training).unwrap_err().to_string();
     let said = refused(Trainer::new(CrossEntropy::new(), AdamW::new(0.01)));
-    assert!(said.contains("its optimizer is Adam { rate: 0.01, ") && said.contains("and here it is AdamW("), "{said}");
+    assert!(said.contains("its optimizer is Adam { rate: 0.01, ") && said.contains("but here it is AdamW("), "{said}");
     let said = refused(Trainer::new(CrossEntropy::new(), Adam::new(0.02)));
-    assert!(said.contains("its list of rates is [0.01] and here it is [0.02]"), "{said}");
+    assert!(said.contains("its list of rates is [0.01], but here it is [0.02]"), "{said}");
     let said = refused(Trainer::new(CrossEntropy::new(), Adam::new(0.01).betas(0.8, 0.999)));
     assert!(said.contains("betas: (0.9, 0.999)") && said.contains("betas: (0.8, 0.999)"), "{said}");
     let said = refused(Trainer::new(CrossEntropy::new().label_smoothing(0.1), Adam::new(0.01)));
@@ -241,8 +241,8 @@ fn a_checkpoint_of_another_training_is_refused() {
     };
     let same = || trainer(&validation, &folder);
     let said = refused(same().batch_size(4).metric(Metric::top_k(1)), &mut model());
-    assert!(said.contains("its batch size is 8 and here it is 4"), "{said}");
-    assert!(said.contains("its list of metrics is accuracy, roc_auc, f1 and here it is accuracy, roc_auc, f1, top_1"));
+    assert!(said.contains("its batch size is 8, but here it is 4"), "{said}");
+    assert!(said.contains("its list of metrics is accuracy, roc_auc, f1, but here it is accuracy, roc_auc, f1, top_1"));
     let mut wider = Mlp::new(&[2, 7, 2]).batch_norm(true).build();
     assert!(refused(same(), &mut wider).contains("0.weight"));
     let said = refused(same().schedule(Constant), &mut model());
@@ -250,13 +250,13 @@ fn a_checkpoint_of_another_training_is_refused() {
         said.contains("its schedule is Chain { LinearRamp { start_factor: 0.1, ") && said.contains("is Constant"),
         "{said}"
     );
-    assert!(said.contains("its pace of the schedule is Step and here it is Epoch"), "{said}");
+    assert!(said.contains("its pace of the schedule is Step, but here it is Epoch"), "{said}");
     for (other, difference) in [
-        (same().clip_norm(2.0), "its clipping is Norm(1.0) and here it is Norm(2.0)"),
-        (same().clip_value(1.0), "its clipping is Norm(1.0) and here it is Value(1.0)"),
-        (same().l2(0.0), "its l2 penalty is 0.001 and here it is none"),
-        (same().l1(0.5), "its l1 penalty is none and here it is 0.5"),
-        (same().ema(0.5), "its decay of averages is 0.9 and here it is 0.5"),
+        (same().clip_norm(2.0), "its clipping is Norm(1.0), but here it is Norm(2.0)"),
+        (same().clip_value(1.0), "its clipping is Norm(1.0), but here it is Value(1.0)"),
+        (same().l2(0.0), "its l2 penalty is 0.001, but here it is none"),
+        (same().l1(0.5), "its l1 penalty is none, but here it is 0.5"),
+        (same().ema(0.5), "its decay of averages is 0.9, but here it is 0.5"),
         (same().order(Order::Stratified(vec![0; 40])), "its order of the samples is stratified by "),
         (same().schedule_follows(Monitor::Loss), "its measure that the schedule follows is the validation loss"),
     ] {

@@ -264,7 +264,7 @@ fn inputs_that_do_not_fit_the_model_are_an_error_that_names_the_layer() {
     assert!(said.starts_with("epoch 1, batch 1: Linear(2, 16): matmul") && said.contains("[4, 3]"), "{said}");
     assert_eq!(values(&model), before);
     for error in [trainer.evaluate(&model, &wide).unwrap_err(), predict(&model, wide.inputs(), 3).unwrap_err()] {
-        assert!(error.to_string().starts_with("in use: Linear(2, 16): "), "{error}");
+        assert!(error.to_string().starts_with("in eval mode: Linear(2, 16): "), "{error}");
     }
 
     // The last of five batches has a single sample, which has no variance.

@@ -1,21 +1,24 @@
-//! The area under the receiver operating characteristic: how well scores tell one class from another, at any threshold.
+//! The area under the receiver operating characteristic curve: how well scores separate one class from the rest.
 
 use super::{Measure, Rows, binary};
 use crate::loss::Target;
 use crate::number::count;
 use autograd::{Float, Result, Tensor};
 
-/// The area under the receiver operating characteristic (ROC): how likely a sample of the class scores higher than one of
-/// another, where equal scores count half (Mann and Whitney, 1947).
+/// Computes the area under the receiver operating characteristic curve (ROC AUC).
+///
+/// This is the probability that a sample of the class scores higher than one of another class, where ties count half
+/// (Mann and Whitney, 1947).
 ///
 /// ```text
 /// AUC = (Σ ranks of the positives - P (P + 1) / 2) / (P N)         P positives, N negatives, ties share their mean rank
 /// ```
 ///
-/// Outputs as many as targets, each 0 or 1, are the scores of one class. Scores `[N, classes, …]` and labels `[N, …]` are taken
-/// one class against the rest, and the mean over classes is returned: columns are ranked, so give probabilities where
-/// logits of different rows cannot be compared. A class that no sample is in, or every sample, has no area and is left
-/// out; NaN if none is left, or if a score is NaN.
+/// If there are as many outputs as targets, each 0 or 1, the outputs are the scores of one class. For scores `[N,
+/// classes, …]` and labels `[N, …]`, each class is compared with the rest, and the result is the mean over classes.
+/// Scores of a class are ranked across samples, so pass probabilities if the logits of different rows are not
+/// comparable. A class with no samples, or with all of them, has no area and is skipped. Returns NaN if none is left or
+/// a score is NaN.
 ///
 /// ```
 /// use autograd::tensor;
@@ -26,20 +29,21 @@ use autograd::{Float, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If outputs and targets do not fit, a label is out of range, or a target of one score is neither 0 nor 1.
+/// Returns an error if outputs and targets do not match, a label is out of range, or a binary target is neither 0 nor
+/// 1.
 pub fn roc_auc<T: Float>(output: &Tensor<T>, target: &Target<T>) -> Result<f64> {
     let mut auc = Auc::default();
     auc.add(output, target)?;
     Ok(Measure::<T>::value(&auc))
 }
 
-/// All scores so far, and what was right.
+/// All scores and labels so far.
 #[derive(Default)]
 pub(super) struct Auc {
-    /// Scores a sample; 0 before the first.
+    /// The number of scores per sample; 0 before the first.
     columns: usize,
     scores: Vec<f64>,
-    /// The right class of each sample, or, of a single column, 1 or 0.
+    /// The class of each sample; 1 or 0 if there is a single column.
     labels: Vec<usize>,
 }
 
@@ -58,7 +62,7 @@ impl<T: Float> Measure<T> for Auc {
             }
         };
         if self.columns != 0 && self.columns != columns {
-            let hint = format!("the batches before had {} scores a sample, and this one has {columns}", self.columns);
+            let hint = format!("previous batches had {} scores per sample, but this one has {columns}", self.columns);
             return Err(super::mismatch(OP, output.shape(), hint));
         }
         self.columns = columns;
@@ -102,8 +106,8 @@ impl<T: Float> Measure<T> for Auc {
     }
 }
 
-/// The area for scores of samples that are positive or not; none if all are alike. Ranks are whole numbers, doubled where
-/// ties share them, so the order of the samples does not matter.
+/// The area for scores of positive and negative samples; `None` if all are in one class. Ranks are integers, doubled to
+/// represent the mean ranks of ties, so the result does not depend on the order of the samples.
 fn area(mut samples: Vec<(f64, bool)>) -> Option<f64> {
     samples.sort_by(|a, b| a.0.partial_cmp(&b.0).expect("no NaN"));
     let (mut below, mut twice_ranks, mut positives) = (0u128, 0u128, 0u128);

@@ -1,9 +1,9 @@
-//! One number for all classes: how their precisions, recalls and F1s are averaged.
+//! Averages of precision, recall and F1 over classes.
 
 use super::ConfusionMatrix;
 use super::confusion::ratio;
 
-/// How the numbers of the classes become one, in scikit-learn's words.
+/// How to average values over classes, in scikit-learn's terms.
 ///
 /// ```
 /// use autograd::tensor;
@@ -16,18 +16,19 @@ use super::confusion::ratio;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Average {
-    /// That of class 1, of two classes.
+    /// The value of class 1 of two classes.
     Binary,
-    /// Samples of all classes are counted together; where every sample has one label, that is the accuracy.
+    /// Counts the samples of all classes together. If every sample has one label, this is the accuracy.
     Micro,
-    /// The mean over classes, each counting alike, however rare.
+    /// The unweighted mean over classes, however rare.
     Macro,
-    /// The mean over classes, each counting by its samples.
+    /// The mean over classes, weighted by their number of samples.
     Weighted,
 }
 
-/// A class that nothing was taken for has no precision, and one without samples no recall: such a number is 0 in these
-/// averages, as in scikit-learn, and classes that neither are there nor were predicted are left out. NaN of no samples.
+/// Averages over classes. A class that is never predicted has no precision, and one without samples no recall: such a
+/// value counts as 0, as in scikit-learn. Classes that are neither present nor predicted are skipped. Returns NaN if
+/// there are no samples.
 ///
 /// ```
 /// use autograd::tensor;
@@ -39,34 +40,34 @@ pub enum Average {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 impl ConfusionMatrix {
-    /// Of the samples taken for a class, the part that was of it, averaged.
+    /// The average precision: of the samples predicted as a class, the fraction that belongs to it.
     ///
     /// # Panics
-    /// If [`Average::Binary`] is asked of other than two classes.
+    /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_precision(&self, average: Average) -> f64 {
         self.average(average, |class| (self.count(class, class), self.predicted(class)))
     }
 
-    /// Of the samples of a class, the part that was found, averaged.
+    /// The average recall: of the samples of a class, the fraction predicted as it.
     ///
     /// # Panics
-    /// If [`Average::Binary`] is asked of other than two classes.
+    /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_recall(&self, average: Average) -> f64 {
         self.average(average, |class| (self.count(class, class), self.actual(class)))
     }
 
-    /// The harmonic mean of precision and recall, averaged.
+    /// The average F1: the harmonic mean of precision and recall of each class.
     ///
     /// # Panics
-    /// If [`Average::Binary`] is asked of other than two classes.
+    /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_f1(&self, average: Average) -> f64 {
         self.average(average, |class| (2 * self.count(class, class), self.predicted(class) + self.actual(class)))
     }
 
-    /// The average of a ratio that each class has.
+    /// The average over classes of the ratio that `of` returns as numerator and denominator.
     #[track_caller]
     fn average(&self, average: Average, of: impl Fn(usize) -> (u64, u64)) -> f64 {
         let value = |class| {
@@ -81,7 +82,7 @@ impl ConfusionMatrix {
         match average {
             Average::Binary => {
                 let classes = self.classes();
-                assert_eq!(classes, 2, "Average::Binary is for two classes: use Micro, Macro or Weighted");
+                assert_eq!(classes, 2, "Average::Binary requires two classes: use Micro, Macro or Weighted");
                 if self.samples() == 0 { f64::NAN } else { value(1) }
             }
             Average::Micro => {

@@ -1,10 +1,12 @@
-//! How often a classifier is right, and how sure it is of what is right.
+//! Accuracy, top-k accuracy and perplexity of classifiers.
 
 use super::{Rows, binary, decision};
 use crate::loss::Target;
 use autograd::{Error, Float, Result, Tensor};
 
-/// The part of the samples whose largest score is that of the right class. Scores `[N, classes, …]`, labels `[N, …]`.
+/// The fraction of samples whose highest score is that of the correct class.
+///
+/// Scores `[N, classes, …]`, labels `[N, …]`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -13,13 +15,15 @@ use autograd::{Error, Float, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, no sample counts, or a label is out of range.
+/// Returns an error if the shapes do not match, no sample counts, or a label is out of range.
 pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
     share("accuracy", scores, hits(scores, labels)?)
 }
 
-/// The part of the targets, each 0 or 1, that is right if an output above the threshold means 1: 0 for logits, 0.5 for
-/// probabilities. An output that is NaN is wrong.
+/// The fraction of binary targets predicted correctly by comparing outputs with a threshold.
+///
+/// An output above the threshold means 1: use 0 for logits, 0.5 for probabilities. Targets are 0 or 1. NaN outputs
+/// count as wrong.
 ///
 /// ```
 /// use autograd::tensor;
@@ -29,13 +33,15 @@ pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f6
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there is not one output for each target, none counts, or a target is neither 0 nor 1.
+/// Returns an error if there is not one output per target, none counts, or a target is neither 0 nor 1.
 pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<f64> {
     share("binary_accuracy", output, binary_hits(output, target, threshold)?)
 }
 
-/// The part of the samples whose right class is among the `k` largest scores. Scores `[N, classes, …]`, labels `[N, …]`.
-/// Of equal scores those of the first classes are taken; more than `classes` is as good as all.
+/// The fraction of samples whose correct class is among the `k` highest scores.
+///
+/// Scores `[N, classes, …]`, labels `[N, …]`. Ties go to the first classes. A `k` above `classes` is the same as
+/// `classes`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -44,13 +50,14 @@ pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, thresho
 /// assert_eq!([1, 2, 3].map(|k| nn::metric::top_k_accuracy(&scores, &labels, k).unwrap()), [0.0, 0.5, 1.0]);
 /// ```
 /// # Errors
-/// If `k` is 0, the shapes do not fit, no sample counts, or a label is out of range.
+/// Returns an error if `k` is 0, the shapes do not match, no sample counts, or a label is out of range.
 pub fn top_k_accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<f64> {
     share("top_k_accuracy", scores, top_k_hits(scores, labels, k)?)
 }
 
-/// `e` to the mean cross-entropy of the right classes, of logits `[N, classes, …]` and labels `[N, …]`: among how many
-/// equally likely classes a model is undecided, 1 at best.
+/// The perplexity: the exponential of the mean cross-entropy of logits `[N, classes, …]` and labels `[N, …]`.
+///
+/// It is the number of equally likely classes with the same uncertainty; 1 is best.
 ///
 /// ```
 /// use autograd::tensor;
@@ -59,29 +66,29 @@ pub fn top_k_accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usi
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, no sample counts, or a label is out of range.
+/// Returns an error if the shapes do not match, no sample counts, or a label is out of range.
 pub fn perplexity<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
     Ok(share("perplexity", logits, surprise(logits, labels)?)?.exp())
 }
 
-/// A sum over samples and their number, as a mean.
+/// The mean from a sum over samples and their count.
 fn share<T: Float>(op: &'static str, output: &Tensor<T>, (sum, count): (f64, f64)) -> Result<f64> {
     if count == 0.0 { Err(Error::Empty { op, shape: output.shape().into() }) } else { Ok(sum / count) }
 }
 
-/// Samples whose largest score is that of the right class, and samples.
+/// The number of samples whose highest score is that of the correct class, and the number of samples.
 pub(super) fn hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
     let rows = Rows::new("accuracy", scores, labels)?;
     Ok(counted(rows.iter(), |(row, label)| decision(row) == Some(*label)))
 }
 
-/// Targets that are met by outputs above or not above the threshold, and targets.
+/// The number of targets predicted correctly by the threshold, and the number of targets.
 pub(super) fn binary_hits<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<(f64, f64)> {
     let pairs = binary("binary_accuracy", output, target)?;
     Ok(counted(pairs.iter(), |(y, truth)| if *truth { *y > threshold } else { *y <= threshold }))
 }
 
-/// Samples whose right class is among the `k` largest, and samples.
+/// The number of samples whose correct class is among the `k` highest scores, and the number of samples.
 pub(super) fn top_k_hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<(f64, f64)> {
     const OP: &str = "top_k_accuracy";
     if k == 0 {
@@ -89,14 +96,14 @@ pub(super) fn top_k_hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>, k: 
     }
     let rows = Rows::new(OP, scores, labels)?;
     let among = |(row, label): &(&[T], usize)| {
-        // What comes before the label when classes are ranked: larger scores, and equal ones of earlier classes.
+        // Classes ranked before the label: those with higher scores, and earlier ones with equal scores.
         let before = |(class, x): &(usize, &T)| **x > row[*label] || **x == row[*label] && class < label;
         row.iter().all(|x| !x.f64().is_nan()) && row.iter().enumerate().filter(before).count() < k
     };
     Ok(counted(rows.iter(), among))
 }
 
-/// The cross-entropies of the samples that count, and their number.
+/// The sum of the cross-entropies of the samples that are not ignored, and their number.
 pub(super) fn surprise<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<(f64, f64)> {
     let of = |(row, label): (&[T], usize)| {
         let largest = row.iter().fold(f64::NEG_INFINITY, |m, x| m.max(x.f64()));
@@ -106,7 +113,7 @@ pub(super) fn surprise<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Re
     Ok(rows.iter().map(of).fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0)))
 }
 
-/// How many samples are right, and how many there are.
+/// The number of correct samples, and the number of samples.
 fn counted<S>(samples: impl Iterator<Item = S>, right: impl Fn(&S) -> bool) -> (f64, f64) {
     samples.fold((0.0, 0.0), |(sum, count), sample| (sum + f64::from(u8::from(right(&sample))), count + 1.0))
 }

@@ -1,4 +1,4 @@
-//! [`ConfusionMatrix`]: not only how often a classifier is wrong, but which classes it takes for which.
+//! [`ConfusionMatrix`]: which classes a classifier confuses.
 
 use super::{Rows, binary, decision, labels_below, mismatch};
 use crate::loss::Target;
@@ -6,8 +6,9 @@ use crate::number::count;
 use autograd::{Float, Result, Tensor};
 use std::fmt::{self, Display, Formatter};
 
-/// How often each class was taken for each other one: row the right class, column the predicted one. Counts add up over
-/// batches.
+/// Counts how often each class was predicted as each other class.
+///
+/// Rows are actual classes, columns are predicted classes. Counts accumulate over batches.
 ///
 /// ```
 /// use autograd::tensor;
@@ -30,30 +31,30 @@ pub struct ConfusionMatrix {
     classes: usize,
     /// `[classes, classes]`
     counts: Vec<u64>,
-    /// For each right class, how often a NaN left it undecided.
+    /// For each actual class, the number of samples without a prediction because of a NaN.
     undecided: Vec<u64>,
 }
 
 pub(super) const OP: &str = "ConfusionMatrix";
 
 impl ConfusionMatrix {
-    /// Nothing counted yet.
+    /// An empty matrix.
     ///
     /// # Panics
-    /// If `classes` is 0 or its square cannot be addressed.
+    /// Panics if `classes` is 0 or its square overflows.
     #[track_caller]
     pub fn new(classes: usize) -> Self {
         let places = classes
             .checked_mul(classes)
             .filter(|n| *n > 0)
-            .expect("ConfusionMatrix: a table of classes needs classes, and room");
+            .expect("ConfusionMatrix: classes must be at least 1 and its square must not overflow");
         ConfusionMatrix { classes, counts: vec![0; places], undecided: vec![0; classes] }
     }
 
-    /// The matrix of scores `[N, classes, …]` against labels `[N, …]`.
+    /// The confusion matrix of scores `[N, classes, …]` and labels `[N, …]`.
     ///
     /// # Errors
-    /// If the shapes do not fit or a label is out of range.
+    /// Returns an error if the shapes do not match or a label is out of range.
     pub fn from_scores<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
         let rows = Rows::new(OP, scores, labels)?;
         let mut matrix = Self::new(rows.classes);
@@ -61,23 +62,23 @@ impl ConfusionMatrix {
         Ok(matrix)
     }
 
-    /// Counts the decisions of scores `[N, classes, …]` against labels `[N, …]`.
+    /// Adds the predictions of scores `[N, classes, …]` for labels `[N, …]`.
     ///
     /// # Errors
-    /// If the shapes do not fit or a label is out of range; nothing is counted then.
+    /// Returns an error, and counts nothing, if the shapes do not match or a label is out of range.
     pub fn add_scores<T: Float>(&mut self, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<()> {
         let rows = Rows::new(OP, scores, labels)?;
         if rows.classes != self.classes {
-            return Err(mismatch(OP, scores.shape(), format!("the scores must be of {} classes", self.classes)));
+            return Err(mismatch(OP, scores.shape(), format!("expected scores of {} classes", self.classes)));
         }
         self.add(rows.iter().map(|(row, label)| (decision(row), label)));
         Ok(())
     }
 
-    /// Counts predicted labels against right ones; a prediction of [`IGNORED`](crate::loss::IGNORED) is undecided.
+    /// Adds predicted labels for actual labels. A prediction of [`IGNORED`](crate::loss::IGNORED) is undecided.
     ///
     /// # Errors
-    /// If the shapes differ or a label is out of range; nothing is counted then.
+    /// Returns an error, and counts nothing, if the shapes differ or a label is out of range.
     pub fn add_labels(&mut self, predicted: &Tensor<i64>, labels: &Tensor<i64>) -> Result<()> {
         if predicted.shape() != labels.shape() {
             return Err(mismatch(OP, predicted.shape(), format!("the labels have shape {:?}", labels.shape())));
@@ -88,8 +89,9 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// Counts outputs that mean class 1 above the threshold (0 for logits, 0.5 for probabilities) and class 0 below it, in a
-    /// matrix of two classes, against as many targets, each 0 or 1.
+    /// Adds binary predictions to a matrix of two classes: class 1 for outputs above the threshold, class 0 otherwise.
+    ///
+    /// Use 0 for logits, 0.5 for probabilities. There must be as many targets, each 0 or 1.
     ///
     /// ```
     /// use autograd::tensor;
@@ -100,19 +102,19 @@ impl ConfusionMatrix {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// If there is not one output for each target, or a target is neither 0 nor 1; nothing is counted then.
+    /// Returns an error, and counts nothing, if there is not one output per target or a target is neither 0 nor 1.
     ///
     /// # Panics
-    /// If the matrix has other than two classes.
+    /// Panics if the matrix does not have two classes.
     #[track_caller]
     pub fn add_binary<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
-        assert_eq!(self.classes, 2, "ConfusionMatrix: one output tells two classes apart");
+        assert_eq!(self.classes, 2, "ConfusionMatrix: add_binary requires two classes");
         let decided = |y: f64| (!y.is_nan()).then(|| usize::from(y > threshold));
         self.add(binary(OP, output, target)?.into_iter().map(|(y, truth)| (decided(y), usize::from(truth))));
         Ok(())
     }
 
-    /// Counts decisions and right classes.
+    /// Counts pairs of predicted and actual class.
     fn add(&mut self, pairs: impl Iterator<Item = (Option<usize>, usize)>) {
         for (predicted, actual) in pairs {
             match predicted {
@@ -122,83 +124,87 @@ impl ConfusionMatrix {
         }
     }
 
-    /// All counts as numbers: the table row by row, then the undecided.
+    /// All counts as numbers: the table in row-major order, then the undecided counts.
     pub(super) fn state(&self) -> Vec<f64> {
         self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
     }
 
-    /// The matrix with these counts, `classes² + classes` of them; none if they are no counts, or of no number of classes.
+    /// The matrix with these `classes² + classes` counts; `None` if they are not valid counts or have no valid length.
     pub(super) fn from_state(state: &[f64]) -> Option<Self> {
         let classes = state.len().isqrt();
         if classes == 0 || classes * (classes + 1) != state.len() {
             return None;
         }
         let mut counts = state.iter().map(|n| count(*n).map(|n| n as u64)).collect::<Option<Vec<u64>>>()?;
-        // No sum of them overflows.
+        // Ensures that sums of the counts do not overflow.
         counts.iter().try_fold(0, |sum: u64, n| sum.checked_add(2 * n))?;
         let undecided = counts.split_off(classes * classes);
         Some(ConfusionMatrix { classes, counts, undecided })
     }
 
-    /// Number of classes.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// How many samples of class `actual` were taken for class `predicted`.
+    /// The number of samples of class `actual` that were predicted as class `predicted`.
     ///
     /// # Panics
-    /// If there is no such class.
+    /// Panics if a class is out of range.
     #[track_caller]
     pub fn count(&self, actual: usize, predicted: usize) -> u64 {
-        assert!(actual < self.classes && predicted < self.classes, "count: there are {} classes", self.classes);
+        assert!(
+            actual < self.classes && predicted < self.classes,
+            "count: class indices must be below {}",
+            self.classes
+        );
         self.counts[actual * self.classes + predicted]
     }
 
-    /// How many samples were counted.
+    /// The number of samples.
     pub fn samples(&self) -> u64 {
         self.counts.iter().chain(&self.undecided).sum()
     }
 
-    /// How many samples had no decision, for a NaN among their scores.
+    /// The number of samples without a prediction, because a score was NaN.
     pub fn undecided(&self) -> u64 {
         self.undecided.iter().sum()
     }
 
-    /// The part of the samples that was right; `None` of no samples.
+    /// The fraction of samples predicted correctly; `None` if there are no samples.
     pub fn accuracy(&self) -> Option<f64> {
         ratio((0..self.classes).map(|c| self.count(c, c)).sum(), self.samples())
     }
 
-    /// Of the samples taken for a class, the part that was of it; `None` if none was.
+    /// Of the samples predicted as this class, the fraction that belongs to it; `None` if it was never predicted.
     pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.predicted(class))
     }
 
-    /// Of the samples of a class, the part that was found; `None` if there is none.
+    /// Of the samples of this class, the fraction predicted as it; `None` if it has no samples.
     pub fn recall(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.actual(class))
     }
 
-    /// The harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; `None` if the class neither is there nor
-    /// was predicted.
+    /// The harmonic mean of precision and recall, `2 TP / (2 TP + FP + FN)`; `None` if the class is neither present nor
+    /// predicted.
     pub fn f1(&self, class: usize) -> Option<f64> {
         ratio(2 * self.count(class, class), self.predicted(class) + self.actual(class))
     }
 
-    /// How many samples were taken for a class.
+    /// The number of samples predicted as this class.
     pub(super) fn predicted(&self, class: usize) -> u64 {
         (0..self.classes).map(|actual| self.count(actual, class)).sum()
     }
 
-    /// How many samples are of a class.
+    /// The number of samples of this class.
     pub(super) fn actual(&self, class: usize) -> u64 {
         (0..self.classes).map(|predicted| self.count(class, predicted)).sum::<u64>() + self.undecided[class]
     }
 }
 
-/// A table: a row for each right class and its recall, a column for each predicted one, its precision and F1. Rows left
-/// undecided by a NaN have a column of their own, if there are any.
+/// Formats a table: a row for each actual class with its recall, a column for each predicted class with its precision
+/// and F1. Undecided samples, if there are any, have a column of their own.
 impl Display for ConfusionMatrix {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let most = self.counts.iter().chain(&self.undecided).max().map_or(0, |n| n.to_string().len());
@@ -225,7 +231,7 @@ impl Display for ConfusionMatrix {
     }
 }
 
-/// Labels that were checked, as places.
+/// `part / whole`; `None` if `whole` is 0.
 pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

@@ -1,10 +1,10 @@
-//! Metrics of decisions: those that a [`ConfusionMatrix`] of all batches knows.
+//! Metrics computed from the [`ConfusionMatrix`] of all batches.
 
 use super::{ConfusionMatrix, Measure, confusion::OP};
 use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 
-/// How outputs become classes.
+/// How to turn outputs into classes.
 ///
 /// ```
 /// use autograd::tensor;
@@ -17,13 +17,14 @@ use autograd::{Float, Result, Tensor};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
-    /// The largest of the scores `[N, classes, …]`, against labels `[N, …]`.
+    /// The argmax of the scores `[N, classes, …]`, for labels `[N, …]`.
     Largest,
-    /// Class 1 if the one output is above this (0 for logits, 0.5 for probabilities), else 0, against targets of 0 and 1.
+    /// Class 1 if the single output is above this (0 for logits, 0.5 for probabilities), otherwise class 0, for targets
+    /// 0 and 1.
     Above(f64),
 }
 
-/// A number of the confusion matrix of all batches. How many classes there are, the first one shows.
+/// A value computed from the confusion matrix of all batches. The first batch determines the number of classes.
 pub(super) struct Counted<F> {
     decision: Decision,
     of: F,

@@ -1,12 +1,13 @@
-//! [`Metric`]: a number by its name, and [`Measure`]: how it is found batch by batch.
+//! [`Metric`]: a named measure of quality, and [`Measure`]: its computation batch by batch.
 
 use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression};
 use crate::loss::{IGNORED, Target};
 use autograd::{Float, Result, Tensor};
 
-/// What is known of a number after some batches.
+/// The running state of a metric over batches.
 ///
-/// Its state is a list of numbers, so that a [checkpoint](crate::train::Checkpoints) in the middle of an epoch can keep it.
+/// Its state is a list of numbers, so that a [checkpoint](crate::train::Checkpoints) in the middle of an epoch can
+/// store it.
 ///
 /// ```
 /// use autograd::tensor;
@@ -21,23 +22,23 @@ use autograd::{Float, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 pub trait Measure<T: Float>: Send {
-    /// Takes note of a batch of outputs and their targets.
+    /// Adds a batch of outputs and their targets.
     ///
     /// # Errors
-    /// If they do not fit; nothing is noted then.
+    /// Returns an error, and adds nothing, if they do not match.
     fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()>;
 
-    /// The number for all that was noted; NaN of nothing.
+    /// The value over all batches so far; NaN if there are none.
     fn value(&self) -> f64;
 
-    /// What is remembered, exactly.
+    /// The exact state.
     fn state(&self) -> Vec<f64>;
 
-    /// Goes on from what [`state`](Measure::state) gave. `false` if this can be no state of such a measure.
+    /// Restores what [`state`](Measure::state) returned. Returns `false` if `state` is not valid for this measure.
     fn restore(&mut self, state: &[f64]) -> bool;
 }
 
-/// A number that says how good outputs are, and what it is called.
+/// A named measure of the quality of outputs.
 ///
 /// ```
 /// use autograd::tensor;
@@ -56,13 +57,13 @@ pub struct Metric<T: Float> {
 }
 
 impl<T: Float> Metric<T> {
-    /// A metric that is measured in a way of its own. `rises` says whether more is better.
+    /// A metric with a custom [`Measure`]. `rises` says whether higher is better.
     ///
     /// ```
     /// use autograd::Tensor;
     /// use nn::{loss::Target, metric::{Measure, Metric}};
     ///
-    /// /// The largest miss so far.
+    /// /// The largest error so far.
     /// struct Worst(f64);
     /// impl Measure<f64> for Worst {
     ///     fn add(&mut self, output: &Tensor<f64>, target: &Target<f64>) -> autograd::Result<()> {
@@ -90,7 +91,7 @@ impl<T: Float> Metric<T> {
         Metric { name: name.into(), rises, start: Box::new(move || Box::new(start())) }
     }
 
-    /// A metric that is a mean: `of` gives the sum over a batch and the number of its summands.
+    /// A metric that is a mean: `of` returns the sum over a batch and the number of terms.
     ///
     /// ```
     /// use nn::metric::Metric;
@@ -119,11 +120,11 @@ impl<T: Float> Metric<T> {
         Self::new(name, rises, move || Mean { of: of.clone(), then, sum: 0.0, count: 0.0 })
     }
 
-    /// A number of the [`ConfusionMatrix`] of what outputs decide for, on labels or on targets of 0 and 1.
+    /// A metric computed from the [`ConfusionMatrix`] of the predictions, for labels or binary targets.
     ///
     /// ```
     /// use nn::metric::{Average, Decision, Metric};
-    /// // F1 of a network with one logit, which says yes above 0.
+    /// // F1 of a network with one logit, which predicts class 1 above 0.
     /// let f1 = Metric::<f32>::counted("f1", Decision::Above(0.0), |matrix| matrix.average_f1(Average::Binary));
     /// assert!(f1.rises());
     /// ```
@@ -135,29 +136,30 @@ impl<T: Float> Metric<T> {
         Self::new(name, true, move || Counted::new(decision, of.clone()))
     }
 
-    /// The part of the labels that the outputs get right; see [`accuracy`](super::accuracy).
+    /// The fraction of labels predicted correctly; see [`accuracy`](super::accuracy).
     pub fn accuracy() -> Self {
         Self::mean("accuracy", true, |y, t| classes::hits(y, t.labels("accuracy")?))
     }
 
-    /// The part of the targets, 0 or 1, that outputs get right which mean 1 above the threshold; see
+    /// The fraction of binary targets predicted correctly, where an output above the threshold means 1; see
     /// [`binary_accuracy`](super::binary_accuracy).
     pub fn binary_accuracy(threshold: f64) -> Self {
         Self::mean("binary_accuracy", true, move |y, t| classes::binary_hits(y, t, threshold))
     }
 
-    /// The part of the labels that are among the `k` largest scores; see [`top_k_accuracy`](super::top_k_accuracy).
+    /// The fraction of labels among the `k` highest scores; see [`top_k_accuracy`](super::top_k_accuracy).
     pub fn top_k(k: usize) -> Self {
         let name = format!("top_{k}_accuracy");
         Self::mean(name, true, move |y, t| classes::top_k_hits(y, t.labels("top_k_accuracy")?, k))
     }
 
-    /// Of the samples taken for a class, the part that was of it; see [`ConfusionMatrix::average_precision`].
+    /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
+    /// [`ConfusionMatrix::average_precision`].
     pub fn precision(average: Average) -> Self {
         Self::counted("precision", Decision::Largest, move |matrix| matrix.average_precision(average))
     }
 
-    /// Of the samples of a class, the part that was found; see [`ConfusionMatrix::average_recall`].
+    /// The recall: of the samples of a class, the fraction predicted as it; see [`ConfusionMatrix::average_recall`].
     pub fn recall(average: Average) -> Self {
         Self::counted("recall", Decision::Largest, move |matrix| matrix.average_recall(average))
     }
@@ -167,13 +169,13 @@ impl<T: Float> Metric<T> {
         Self::counted("f1", Decision::Largest, move |matrix| matrix.average_f1(average))
     }
 
-    /// The area under the receiver operating characteristic; see [`roc_auc`](super::roc_auc). It keeps all scores of an
-    /// epoch.
+    /// The area under the receiver operating characteristic curve; see [`roc_auc`](super::roc_auc). It stores all
+    /// scores of an epoch.
     pub fn roc_auc() -> Self {
         Self::new("roc_auc", true, Auc::default)
     }
 
-    /// `e` to the mean cross-entropy of the labels; see [`perplexity`](super::perplexity).
+    /// The exponential of the mean cross-entropy of the labels; see [`perplexity`](super::perplexity).
     pub fn perplexity() -> Self {
         let of = |y: &Tensor<T>, t: &Target<T>| classes::surprise(y, t.labels("perplexity")?);
         Self::mean_then("perplexity", false, of, f64::exp)
@@ -191,7 +193,7 @@ impl<T: Float> Metric<T> {
         Self::mean(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?))
     }
 
-    /// The root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
+    /// The square root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
     pub fn root_mean_squared_error() -> Self {
         const NAME: &str = "root_mean_squared_error";
         Self::mean_then(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?), f64::sqrt)
@@ -202,8 +204,8 @@ impl<T: Float> Metric<T> {
         Self::new("r2", true, regression::Determination::default)
     }
 
-    /// The same, for which samples labelled so do not count, beside those labelled [`IGNORED`]: what a loss with this
-    /// `ignore_index` asks for.
+    /// The same metric, ignoring samples with this label as well as those with [`IGNORED`]. Use it with a loss that has
+    /// the same `ignore_index`.
     ///
     /// ```
     /// use autograd::tensor;
@@ -219,28 +221,28 @@ impl<T: Float> Metric<T> {
         Metric { start: Box::new(move || Box::new(Ignoring { label, measure: start() })), ..self }
     }
 
-    /// What it is called.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether more is better.
+    /// Whether higher is better.
     pub fn rises(&self) -> bool {
         self.rises
     }
 
-    /// The same under another name: two of a kind need to be told apart.
+    /// The same metric with another name, to distinguish two of the same kind.
     pub fn named(self, name: impl Into<String>) -> Self {
         Metric { name: name.into(), ..self }
     }
 
-    /// A measure that has seen nothing yet.
+    /// Starts a measure without any batches.
     pub fn start(&self) -> Box<dyn Measure<T>> {
         (self.start)()
     }
 }
 
-/// A sum and the number of its summands.
+/// A sum and the number of its terms.
 struct Mean<F> {
     of: F,
     then: fn(f64) -> f64,
@@ -270,7 +272,7 @@ impl<T: Float, F: Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Send> Measu
     }
 }
 
-/// A measure for which one more label does not count.
+/// A measure that ignores one more label.
 struct Ignoring<T: Float> {
     label: i64,
     measure: Box<dyn Measure<T>>,

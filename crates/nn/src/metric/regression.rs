@@ -1,10 +1,10 @@
-//! How far numbers are from what they should be.
+//! Errors of regression, and the coefficient of determination.
 
 use super::{Measure, mismatch};
 use crate::loss::Target;
 use autograd::{Error, Float, Result, Tensor};
 
-/// The mean of |output - target| over all elements, which have the same shape; NaN if one of them is.
+/// The mean absolute error: the mean of |output - target| over all elements. NaN if an element is.
 ///
 /// ```
 /// use autograd::tensor;
@@ -12,12 +12,12 @@ use autograd::{Error, Float, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or there is no element.
+/// Returns an error if the shapes differ or there are no elements.
 pub fn mean_absolute_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
     absolute("mean_absolute_error", output, target).map(|(sum, count)| sum / count)
 }
 
-/// The mean of (output - target)² over all elements, which have the same shape; NaN if one of them is.
+/// The mean squared error: the mean of (output - target)² over all elements. NaN if an element is.
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,12 +25,12 @@ pub fn mean_absolute_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> 
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or there is no element.
+/// Returns an error if the shapes differ or there are no elements.
 pub fn mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
     squared("mean_squared_error", output, target).map(|(sum, count)| sum / count)
 }
 
-/// The root of the [mean squared error](mean_squared_error), in the unit of the targets.
+/// The square root of the [mean squared error](mean_squared_error), in the unit of the targets.
 ///
 /// ```
 /// use autograd::tensor;
@@ -38,7 +38,7 @@ pub fn mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> R
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or there is no element.
+/// Returns an error if the shapes differ or there are no elements.
 pub fn root_mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
     squared("root_mean_squared_error", output, target).map(|(sum, count)| (sum / count).sqrt())
 }
@@ -46,9 +46,9 @@ pub fn root_mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>)
 /// The coefficient of determination `R² = 1 - Σ(t - y)² / Σ(t - t̄)²` of outputs `y` and targets `t`, both `[n]` or
 /// `[n, …]`.
 ///
-/// 1 is perfect, 0 is no better than the mean of the targets, and it may be worse than that. Of several columns the
-/// mean is taken. Where the targets do not vary the formula divides by 0: as in scikit-learn, that is 1 if the outputs
-/// are right, else 0. NaN if an element is.
+/// 1 is perfect, 0 is no better than predicting the mean of the targets, and negative values are worse. Averaged over
+/// columns. For constant targets, where the formula divides by 0, the result is 1 if the outputs are exact, otherwise
+/// 0, as in scikit-learn. NaN if an element is.
 ///
 /// ```
 /// use autograd::tensor;
@@ -60,7 +60,7 @@ pub fn root_mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>)
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or there is no element.
+/// Returns an error if the shapes differ or there are no elements.
 pub fn r2<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
     let mut determination = Determination::default();
     determination.note(output, target)?;
@@ -82,19 +82,19 @@ fn sum<T: Float>(op: &'static str, y: &Tensor<T>, t: &Tensor<T>, of: fn(f64) -> 
     Ok((y.iter().zip(t.iter()).map(|(y, t)| of(y.f64() - t.f64())).sum(), y.len() as f64))
 }
 
-/// What R² needs to know of each column.
+/// The running statistics of R², one per column.
 #[derive(Default)]
 pub(super) struct Determination {
     columns: Vec<Column>,
 }
 
-/// The targets' mean and squared deviations from it, kept up to date with each of them (Welford, 1962), and the squared
-/// misses.
+/// The running mean of the targets and their squared deviations from it (Welford, 1962), and the squared errors.
 #[derive(Clone, Copy, Default)]
 struct Column {
     count: f64,
     first: f64,
-    /// Whether a target differs from the first: compared, not subtracted, since a rounded mean differs from equal targets.
+    /// Whether a target differs from the first. Compared rather than subtracted: a rounded mean can differ from equal
+    /// targets.
     varies: bool,
     mean: f64,
     spread: f64,
@@ -130,7 +130,7 @@ impl Determination {
         if self.columns.is_empty() {
             self.columns = vec![Column::default(); columns];
         } else if self.columns.len() != columns {
-            let hint = format!("the batches before had {} columns", self.columns.len());
+            let hint = format!("previous batches had {} columns", self.columns.len());
             return Err(mismatch("r2", output.shape(), hint));
         }
         for (i, (y, t)) in output.iter().zip(target.iter()).enumerate() {

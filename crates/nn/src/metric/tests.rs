@@ -13,7 +13,7 @@ fn accuracy_of_sequences_ties_and_nan() {
     assert_eq!(top_k_accuracy(&scores, &tensor![[1_i64, 1], [0, 0]], 2).unwrap(), 0.75);
 }
 
-/// Classes lie along the second axis, also where as many places follow.
+/// Classes are along the second axis, even if more axes follow.
 #[test]
 fn losses_and_metrics_agree_on_the_axis_of_classes() {
     use crate::loss::{Loss, Nll};
@@ -34,7 +34,7 @@ fn losses_and_metrics_agree_on_the_axis_of_classes() {
     assert_eq!(accuracy(&tensor![0.1, 0.9], &Tensor::scalar(1_i64)).unwrap(), 1.0);
 }
 
-/// Samples that a loss ignores by default, and those of a label that it may be told, leave every metric as it is without them.
+/// Ignored samples, by default or by label, do not affect any metric.
 #[test]
 fn ignored_samples_count_nowhere() {
     let (few, labels) = (tensor![[3.0, 1.0], [0.0, 2.0], [1.0, 0.5]], [0_i64, 1, 1]);
@@ -90,7 +90,7 @@ fn what_does_not_fit() {
 #[test]
 fn errors_of_regression() {
     assert!(mean_absolute_error(&tensor![f64::NAN, 1.0], &tensor![1.0, 1.0]).unwrap().is_nan());
-    // As sklearn.metrics.r2_score gives them: columns averaged, constant targets 1 or 0.
+    // From sklearn.metrics.r2_score: columns averaged, constant targets give 1 or 0.
     let (target, output) =
         (tensor![[0.5, 1.0], [-1.0, 1.0], [7.0, -6.0]], tensor![[0.0, 2.0], [-1.0, 2.0], [8.0, -5.0]]);
     assert!((r2(&output, &target).unwrap() - 0.936_800_526_662).abs() < 1e-11);
@@ -100,7 +100,7 @@ fn errors_of_regression() {
     assert!(r2(&tensor![1.0, 1.0], &tensor![1.0, f64::NAN]).unwrap().is_nan());
 }
 
-/// As sklearn.metrics gives them for these twelve labels, of which the third class is never predicted.
+/// From sklearn.metrics, for these twelve labels, where the third class is never predicted.
 #[test]
 fn averages_over_classes() {
     let labels = tensor![0_i64, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3];
@@ -111,7 +111,7 @@ fn averages_over_classes() {
     let near = |got: [f64; 3], expected: [f64; 3]| {
         assert!(got.iter().zip(expected).all(|(g, e)| (g - e).abs() < 1e-15), "{got:?} {expected:?}");
     };
-    // Of the four classes that occur: precision 1/2, 1/2, 0, 1/2; recall 3/5, 2/3, 0, 1/2; F1 6/11, 4/7, 0, 1/2.
+    // Of the four classes that are present: precision 1/2, 1/2, 0, 1/2; recall 3/5, 2/3, 0, 1/2; F1 6/11, 4/7, 0, 1/2.
     near(all.map(|a| matrix.average_precision(a)), [0.5, 0.375, (2.5 + 1.5 + 1.0) / 12.0]);
     near(all.map(|a| matrix.average_recall(a)), [0.5, (0.6 + 2.0 / 3.0 + 0.5) / 4.0, 0.5]);
     let f1 = [6.0 / 11.0, 4.0 / 7.0, 0.0, 0.5];
@@ -122,7 +122,7 @@ fn averages_over_classes() {
 }
 
 #[test]
-#[should_panic(expected = "Average::Binary is for two classes")]
+#[should_panic(expected = "Average::Binary requires two classes")]
 fn the_binary_average_is_of_two_classes() {
     ConfusionMatrix::new(3).average_precision(Average::Binary);
 }
@@ -130,7 +130,7 @@ fn the_binary_average_is_of_two_classes() {
 #[test]
 fn areas_that_do_not_exist_are_left_out() {
     let scores = tensor![[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]];
-    // Class 2 has no sample; classes 0 and 1 are told apart without a fault.
+    // Class 2 has no samples; classes 0 and 1 are separated perfectly.
     assert_eq!(roc_auc(&scores, &Target::Labels(tensor![0_i64, 1, 0])).unwrap(), 1.0);
     assert!(roc_auc(&tensor![0.1, 0.2], &Target::Labels(tensor![1_i64, 1])).unwrap().is_nan());
     assert!(roc_auc(&tensor![0.1, f64::NAN], &Target::Labels(tensor![0_i64, 1])).unwrap().is_nan());
@@ -160,7 +160,7 @@ fn sample(n: usize, classes: usize, seed: u64) -> Sample {
     Sample { scores: coarse(rng, &[n, classes]), labels, values: coarse(rng, &[n, classes]) }
 }
 
-/// How likely a positive scores higher than a negative, pair by pair.
+/// The probability that a positive scores higher than a negative, pair by pair.
 fn naive_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let pairs = (0..scores.len()).flat_map(|i| (0..scores.len()).map(move |j| (i, j)));
     let pairs: Vec<_> = pairs.filter(|&(i, j)| positive[i] && !positive[j]).collect();
@@ -172,7 +172,7 @@ fn naive_auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
     (!pairs.is_empty()).then(|| pairs.iter().map(won).sum::<f64>() / pairs.len() as f64)
 }
 
-/// Each metric from its definition, without a sum that is carried along.
+/// Each metric from its definition, without running sums.
 fn naive(Sample { scores, labels, values }: &Sample, classes: usize) -> Vec<(Metric<f64>, bool, f64)> {
     let n = labels.len();
     let row = |i: usize| -> Vec<f64> { (0..classes).map(|c| scores.at(&[i, c])).collect() };
@@ -242,7 +242,7 @@ proptest! {
                     false => Target::Values(sample.values.slice_axis(0, range.clone())),
                 };
                 measure.add(&sample.scores.slice_axis(0, range), &target).unwrap();
-                // What is kept is all there is to know.
+                // The state is complete.
                 let mut other = metric.start();
                 prop_assert!(other.restore(&measure.state()));
                 measure = other;

@@ -5,7 +5,7 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// Adadelta: steps have the size of the steps before, whatever the unit of the loss.
+/// Adadelta: step sizes adapt to previous steps, independent of the scale of the loss.
 ///
 /// ```text
 /// g ← g + λ θ                         weight decay λ
@@ -15,8 +15,8 @@ use autograd::{Float, update};
 /// θ ← θ - γ d                         learning rate γ
 /// ```
 ///
-/// Defaults, PyTorch's: `ρ = 0.9`, `ε = 1e-6`, no decay; the rate is meant to be 1. Source: Zeiler, *ADADELTA: an adaptive
-/// learning rate method* (2012).
+/// Defaults are PyTorch's: `ρ = 0.9`, `ε = 1e-6`, no weight decay; the learning rate is usually 1. Source: Zeiler,
+/// *ADADELTA: an adaptive learning rate method* (2012).
 ///
 /// ```
 /// use autograd::tensor;
@@ -35,10 +35,10 @@ pub struct Adadelta<T: Float> {
 }
 
 impl<T: Float> Adadelta<T> {
-    /// Adadelta with this learning rate: 1 is the paper's.
+    /// Adadelta with this learning rate; the paper uses 1.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
@@ -46,22 +46,22 @@ impl<T: Float> Adadelta<T> {
     }
 
     settings! {
-        /// How much of the running averages is kept from step to step: `ρ`.
+        /// The decay rate of the running averages: `ρ`. Defaults to 0.9.
         ///
         /// # Panics
-        /// If it is not in `[0, 1)`.
+        /// Panics if `rho` is not in `[0, 1)`.
         rho: fraction("smoothing constant rho");
 
-        /// What is added under the roots, and what the first steps come from: `ε`.
+        /// Added under the square roots; it also sets the size of the first steps: `ε`. Defaults to 1e-6.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 }

@@ -5,7 +5,7 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, Tensor, update};
 
-/// Adagrad: each gradient is divided by the root of the sum of all its squares so far.
+/// Adagrad: divides each gradient by the root of the sum of its squares so far.
 ///
 /// ```text
 /// g ← g + λ θ                         weight decay λ
@@ -13,15 +13,15 @@ use autograd::{Float, Tensor, update};
 /// θ ← θ - γ/(1 + (t - 1) η) · g / (√s + ε)      at the t-th step, learning rate γ, its decay η
 /// ```
 ///
-/// Defaults, PyTorch's: `η = 0`, `s₀ = 0`, `ε = 1e-10`, no weight decay; its own rate is 0.01. Source: Duchi, Hazan and Singer,
-/// *Adaptive subgradient methods for online learning and stochastic optimization* (2011).
+/// Defaults are PyTorch's: `η = 0`, `s₀ = 0`, `ε = 1e-10`, no weight decay; its default learning rate is 0.01. Source:
+/// Duchi, Hazan and Singer, *Adaptive subgradient methods for online learning and stochastic optimization* (2011).
 ///
 /// ```
 /// use autograd::tensor;
 /// use nn::{Param, optim::{Adagrad, Optimizer, ParamGradients}};
 /// let mut w = Param::new(tensor![1.0_f64, 1.0]);
 /// Adagrad::new(0.1).step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, -1e3])]));
-/// // Large or small, a gradient makes the same first step: γ.
+/// // The first step is γ, however large the gradient.
 /// assert!((w.value().at(&[0]) - 0.9).abs() < 1e-6 && (w.value().at(&[1]) - 1.1).abs() < 1e-6);
 /// ```
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl<T: Float> Adagrad<T> {
     /// Adagrad with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adagrad {
@@ -52,28 +52,28 @@ impl<T: Float> Adagrad<T> {
     }
 
     settings! {
-        /// How fast the rate falls by itself: `η`, PyTorch's `lr_decay`.
+        /// The decay of the learning rate: `η`, PyTorch's `lr_decay`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `rate_decay` is negative, infinite or NaN.
         rate_decay: non_negative("decay of the learning rate");
 
-        /// What the sum of squares begins with: `s₀`.
+        /// The initial value of the sum of squares: `s₀`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `initial_accumulator_value` is negative, infinite or NaN.
         initial_accumulator_value: non_negative("initial accumulator value");
 
-        /// What is added to the root, lest it be 0: `ε`.
+        /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-10.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 }

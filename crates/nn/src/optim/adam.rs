@@ -1,4 +1,4 @@
-//! Adam, and the rule that it shares with AdamW.
+//! Adam, and the update rule that it shares with AdamW.
 
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
@@ -6,25 +6,25 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// Adam: running averages of the gradient and of its square, both corrected for having begun at 0.
+/// Adam: running averages of the gradient and of its square, with bias correction.
 ///
 /// ```text
-/// g ← g + λ θ                                 weight decay λ, through the gradient; AdamW decays otherwise
+/// g ← g + λ θ                                 weight decay λ, through the gradient, unlike AdamW
 /// m ← m + (1 - β₁) (g - m)
-/// v ← β₂ v + (1 - β₂) g²                      AMSGrad: v̂ ← max(v̂, v) stands for v below
+/// v ← β₂ v + (1 - β₂) g²                      AMSGrad: v̂ ← max(v̂, v) replaces v below
 /// θ ← θ - γ/(1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)     at the t-th step, learning rate γ
 /// ```
 ///
-/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no decay, no AMSGrad; the paper's and PyTorch's rate is 1e-3. Sources: Kingma
-/// and Ba, *Adam: a method for stochastic optimization* (2015); Reddi, Kale and Kumar, *On the convergence of Adam and
-/// beyond* (2018).
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no weight decay, no AMSGrad; the paper and PyTorch use a learning rate of
+/// 1e-3. Sources: Kingma and Ba, *Adam: a method for stochastic optimization* (2015); Reddi, Kale and Kumar, *On the
+/// convergence of Adam and beyond* (2018).
 ///
 /// ```
 /// use autograd::tensor;
 /// use nn::{Param, optim::{Adam, Optimizer, ParamGradients}};
 /// let mut w = Param::new(tensor![1.0_f64, 1.0]);
 /// Adam::new(0.1).step(&mut w, &ParamGradients::from_iter([Some(tensor![1e-3, -1e3])]));
-/// // Large or small, a gradient makes the same first step: γ.
+/// // The first step is γ, however large the gradient.
 /// assert!((w.value().at(&[0]) - 0.9).abs() < 1e-5 && (w.value().at(&[1]) - 1.1).abs() < 1e-5);
 /// ```
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl<T: Float> Adam<T> {
     /// Adam with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adam {
@@ -57,31 +57,31 @@ impl<T: Float> Adam<T> {
     }
 
     betas! {
-        /// How much of the two averages is kept from step to step: `β₁, β₂`.
+        /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     }
 
     settings! {
-        /// What is added to the root, lest it be 0: `ε`.
+        /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`, averaged and divided like any other part of
-        /// the gradient. [`AdamW`](super::AdamW) keeps it out of the averages.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`, which is averaged and scaled like the rest of the
+        /// gradient. [`AdamW`](super::AdamW) keeps it out of the averages. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 
-    /// Decay as AdamW has it.
+    /// Uses decoupled weight decay, as AdamW does.
     pub(super) fn decoupled(mut self) -> Self {
         self.decoupled = true;
         self
     }
 
-    /// Divides by the largest average square so far, so that steps never grow again.
+    /// Divides by the root of the largest average square so far (AMSGrad), so that the scaling never increases again.
     pub fn amsgrad(self, amsgrad: bool) -> Self {
         let names: &[_] = &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
         Adam { amsgrad, memory: Memory::new(if amsgrad { names } else { &names[..2] }), ..self }

@@ -5,7 +5,7 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// Adamax: [`Adam`](super::Adam) with the largest of the recent gradients in place of their root mean square.
+/// Adamax: [`Adam`](super::Adam) with a decaying maximum of the gradients instead of their root mean square.
 ///
 /// ```text
 /// g ← g + λ θ                                 weight decay λ
@@ -14,8 +14,8 @@ use autograd::{Float, update};
 /// θ ← θ - γ/(1 - β₁ᵗ) · m / u                 at the t-th step, learning rate γ
 /// ```
 ///
-/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no decay; the paper's and PyTorch's rate is 2e-3. Source: Kingma and Ba, *Adam: a
-/// method for stochastic optimization* (2015).
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no weight decay; the paper and PyTorch use a learning rate of 2e-3.
+/// Source: Kingma and Ba, *Adam: a method for stochastic optimization* (2015).
 ///
 /// ```
 /// use autograd::tensor;
@@ -37,7 +37,7 @@ impl<T: Float> Adamax<T> {
     /// Adamax with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adamax {
@@ -50,20 +50,20 @@ impl<T: Float> Adamax<T> {
     }
 
     betas! {
-        /// How much is kept from step to step, of the average and of the largest: `β₁, β₂`.
+        /// The decay rates of the running average and of the maximum: `β₁, β₂`. Defaults to (0.9, 0.999).
     }
 
     settings! {
-        /// What is added to the size of each gradient, lest it be 0: `ε`.
+        /// Added to the magnitude of each gradient for numerical stability: `ε`. Defaults to 1e-8.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 }

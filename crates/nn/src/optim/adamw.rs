@@ -1,18 +1,18 @@
-//! AdamW: Adam with the decay taken out of the gradient.
+//! AdamW: Adam with decoupled weight decay.
 
 use super::{Adam, Optimizer, ParamGradients};
 use crate::Parameters;
 use crate::io::{StateDict, StateError};
 use autograd::Float;
 
-/// Adam with decoupled weight decay: parameters shrink at a rate of their own, whatever their gradients' size.
+/// Adam with decoupled weight decay: parameters shrink independently of the size of their gradients.
 ///
 /// ```text
 /// θ ← θ - γ λ θ                   weight decay λ, learning rate γ
 /// then Adam's step, without decay
 /// ```
 ///
-/// Defaults: `λ = 0.01`, as in PyTorch, the others as in [`Adam`]. Source: Loshchilov and Hutter, *Decoupled weight decay
+/// Defaults: `λ = 0.01`, as in PyTorch; the rest as in [`Adam`]. Source: Loshchilov and Hutter, *Decoupled weight decay
 /// regularization* (2019).
 ///
 /// ```
@@ -29,40 +29,40 @@ impl<T: Float> AdamW<T> {
     /// AdamW with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         AdamW(Adam::new(rate).decoupled().weight_decay(0.01))
     }
 
-    /// How much of the two averages is kept from step to step: `β₁, β₂`.
+    /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     ///
     /// # Panics
-    /// If one is not in `[0, 1)`.
+    /// Panics if either is not in `[0, 1)`.
     #[track_caller]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         AdamW(self.0.betas(beta1, beta2))
     }
 
-    /// What is added to the root, lest it be 0: `ε`.
+    /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
     ///
     /// # Panics
-    /// If it is negative, infinite or NaN.
+    /// Panics if `eps` is negative, infinite or NaN.
     #[track_caller]
     pub fn eps(self, eps: f64) -> Self {
         AdamW(self.0.eps(eps))
     }
 
-    /// How fast parameters shrink: by `γ λ` of their value a step.
+    /// Weight decay `λ`: each step shrinks parameters by a fraction `γ λ`. Defaults to 0.01.
     ///
     /// # Panics
-    /// If it is negative, infinite or NaN.
+    /// Panics if `weight_decay` is negative, infinite or NaN.
     #[track_caller]
     pub fn weight_decay(self, weight_decay: f64) -> Self {
         AdamW(self.0.weight_decay(weight_decay))
     }
 
-    /// Divides by the largest average square so far, so that steps never grow again.
+    /// Divides by the root of the largest average square so far (AMSGrad), so that the scaling never increases again.
     pub fn amsgrad(self, amsgrad: bool) -> Self {
         AdamW(self.0.amsgrad(amsgrad))
     }

@@ -5,8 +5,8 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// Plain descent at a rate that falls by itself, and the average of the parameters that it has gone through, which
-/// converges faster than they do.
+/// Averaged stochastic gradient descent: plain descent with a decaying learning rate, and an average of the parameters
+/// along the way, which converges faster than the parameters do.
 ///
 /// ```text
 /// g ← g + λ θ                              weight decay λ
@@ -15,9 +15,9 @@ use autograd::{Float, update};
 /// a ← a + (θ - a) / max(1, t - 1 - t₀)     the average, θ itself until step t₀ + 2
 /// ```
 ///
-/// Defaults, PyTorch's: `l = 1e-4`, `α = 0.75`, `t₀ = 1e6`, no weight decay; its own rate is 0.01. The averages are in the
-/// [state](Optimizer::state), as `ax`; a new rate acts at once, where PyTorch's acts one step later. Source: Polyak and
-/// Juditsky, *Acceleration of stochastic approximation by averaging* (1992).
+/// Defaults are PyTorch's: `l = 1e-4`, `α = 0.75`, `t₀ = 1e6`, no weight decay; its default learning rate is 0.01. The
+/// averages are in the [state](Optimizer::state) as `ax`. A new rate takes effect at once; in PyTorch, one step later.
+/// Source: Polyak and Juditsky, *Acceleration of stochastic approximation by averaging* (1992).
 ///
 /// ```
 /// use autograd::tensor;
@@ -26,7 +26,7 @@ use autograd::{Float, update};
 /// for g in [1.0, -1.0, 1.0] {
 ///     asgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![g])]));
 /// }
-/// // Through 0.5, 1 and 0.5, of which the average begins anew at the second.
+/// // The values are 0.5, 1 and 0.5; the average restarts at the second.
 /// assert_eq!((w.value(), asgd.state(&w).get("ax").unwrap().to::<f64>()), (&tensor![0.5], tensor![0.75]));
 /// ```
 #[derive(Debug, Clone)]
@@ -40,10 +40,10 @@ pub struct Asgd<T: Float> {
 }
 
 impl<T: Float> Asgd<T> {
-    /// Averaged descent with this learning rate.
+    /// Averaged stochastic gradient descent with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Asgd {
@@ -57,28 +57,28 @@ impl<T: Float> Asgd<T> {
     }
 
     settings! {
-        /// How fast the rate falls, and parameters shrink: `l`.
+        /// Controls the decay of the learning rate and of the parameters: `l`. Defaults to 1e-4.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `lambd` is negative, infinite or NaN.
         lambd: non_negative("lambd");
 
-        /// The power by which the rate falls: `α`.
+        /// The exponent of the decay of the learning rate: `α`. Defaults to 0.75.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `alpha` is negative, infinite or NaN.
         alpha: non_negative("alpha");
 
-        /// The step at which averaging begins: `t₀`.
+        /// The step at which averaging begins: `t₀`. Defaults to 1e6.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `t0` is negative, infinite or NaN.
         t0: non_negative("t0");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 }
@@ -98,7 +98,7 @@ once! {
             let before = f64::from(step - 1);
             let eta = rule.rate / (1.0 + rule.lambd * rule.rate * before).powf(rule.alpha);
             let part = 1.0 / f64::max(1.0, before - rule.t0);
-            // Until averaging begins, what is remembered is forgotten: to the bit, whatever rounding would leave of it.
+            // Until averaging begins, multiplying by 0 resets the average exactly, without a rounding residue.
             let [kept, keep, eta, part] = [(part < 1.0) as i32 as f64, 1.0 - rule.lambd * eta, eta, part].map(T::of);
             update(p, [ax], g, |p, [a], g| {
                 let g = g + decay * *p;

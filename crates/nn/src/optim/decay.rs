@@ -1,9 +1,9 @@
-//! Weight decay, in the two ways that Adam and its kin have it.
+//! The two forms of weight decay in Adam and its variants.
 
 use autograd::Float;
 
-/// Through the gradient, `g ← g + λ θ`, where it is averaged and divided like any other part of it; or decoupled,
-/// `θ ← θ - γ λ θ`. The one that is not asked for is the identity, so that a loop over elements has no branch.
+/// Weight decay through the gradient, `g ← g + λ θ`, where it is averaged and scaled like the rest of the gradient; or
+/// decoupled, `θ ← θ - γ λ θ`. The unused form is the identity, so that a loop over elements has no branch.
 #[derive(Clone, Copy)]
 pub(super) struct Decay<T> {
     l2: T,
@@ -16,7 +16,7 @@ impl<T: Float> Decay<T> {
         Decay { l2: T::of(l2), keep: T::of(keep) }
     }
 
-    /// Shrinks a parameter if decay is decoupled; the gradient to go on with.
+    /// Shrinks a parameter if decay is decoupled, and returns the gradient to use.
     #[inline(always)]
     pub(super) fn apply(self, p: &mut T, g: T) -> T {
         *p *= self.keep;

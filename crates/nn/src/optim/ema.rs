@@ -1,14 +1,15 @@
-//! [`Ema`]: an average of the parameters over the last steps, often better than the parameters themselves.
+//! [`Ema`]: a moving average of the parameters, often better than the parameters themselves.
 
 use crate::io::{StateDict, StateError};
 use crate::{Parameters, Path};
 use autograd::{Float, Tensor, update};
 
-/// The exponential moving average of a model's trainable parameters: `a ← a + (1 - d) (θ - a)`, from the first value on.
+/// The exponential moving average of a model's trainable parameters: `a ← a + (1 - d) (θ - a)`, starting at the first
+/// `θ`.
 ///
-/// [`swap`](Ema::swap) puts it into the model, and a second time takes it out again. Buffers (running statistics) are the
-/// model's own. Source: Polyak and Juditsky, *Acceleration of stochastic approximation by averaging* (1992), with weights
-/// that fade; PyTorch's `AveragedModel` with `get_ema_avg_fn`.
+/// [`swap`](Ema::swap) exchanges the averages with the model's parameters; a second call restores them. Buffers
+/// (running statistics) are not averaged. Source: Polyak and Juditsky, *Acceleration of stochastic approximation by
+/// averaging* (1992), with decaying weights, as in PyTorch's `AveragedModel` with `get_ema_avg_fn`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,22 +26,22 @@ use autograd::{Float, Tensor, update};
 #[derive(Debug, Clone)]
 pub struct Ema<T: Float> {
     decay: f64,
-    /// By place; empty for what is not trained.
+    /// One per parameter or buffer, in order; `None` if it is not trainable.
     averages: Vec<Option<Tensor<T>>>,
     path: Path,
 }
 
 impl<T: Float> Ema<T> {
-    /// No average yet, of which this part will be kept from step to step: 0.999, say.
+    /// An empty average with this decay, such as 0.999.
     ///
     /// # Panics
-    /// If it is not in `[0, 1)`.
+    /// Panics if `decay` is not in `[0, 1)`.
     #[track_caller]
     pub fn new(decay: f64) -> Self {
         Ema { decay: super::fraction("decay of the average", decay), averages: Vec::new(), path: Path::default() }
     }
 
-    /// Takes the parameters as they are into the average.
+    /// Adds the current parameters to the average.
     pub fn update(&mut self, model: &(impl Parameters<T> + ?Sized)) {
         let Ema { decay, averages, path } = self;
         let (new, mut place) = (T::of(1.0 - *decay), 0);
@@ -54,10 +55,10 @@ impl<T: Float> Ema<T> {
         });
     }
 
-    /// Exchanges the model's parameters and their averages. Before the first update nothing happens.
+    /// Exchanges the model's parameters and their averages. Does nothing before the first update.
     ///
     /// # Panics
-    /// If it is another model.
+    /// Panics if the model has different shapes.
     pub fn swap(&mut self, model: &mut (impl Parameters<T> + ?Sized)) {
         let mut averages = self.averages.iter_mut();
         model.visit_mut(&mut self.path, &mut |_, param| {
@@ -68,7 +69,7 @@ impl<T: Float> Ema<T> {
         });
     }
 
-    /// The averages by the names of their parameters.
+    /// The averages under the names of their parameters.
     pub fn state(&self, model: &(impl Parameters<T> + ?Sized)) -> StateDict {
         let (mut state, mut averages) = (StateDict::new(), self.averages.iter());
         model.visit(&mut Path::default(), &mut |name, _| {
@@ -79,10 +80,10 @@ impl<T: Float> Ema<T> {
         state
     }
 
-    /// Goes on from what [`state`](Ema::state) gave.
+    /// Restores what [`state`](Ema::state) returned.
     ///
     /// # Errors
-    /// If there is not one average of the right shape for each trainable parameter, or none at all.
+    /// Returns an error if a trainable parameter has no average of its shape, unless the state is empty.
     pub fn load_state(&mut self, model: &(impl Parameters<T> + ?Sized), state: &StateDict) -> Result<(), StateError> {
         let (mut error, mut averages, mut used) = (StateError::default(), Vec::new(), 0);
         model.visit(&mut Path::default(), &mut |name, param| {
@@ -92,7 +93,7 @@ impl<T: Float> Ema<T> {
                 Some(average) if average.shape() == shape => used += 1,
                 Some(average) => {
                     used += 1;
-                    let why = format!("the parameter has shape {shape:?} and its average {:?}", average.shape());
+                    let why = format!("the parameter has shape {shape:?}, but its average has {:?}", average.shape());
                     error.unfit.push((name.to_owned(), why));
                 }
                 None if param.is_trainable() => error.missing.push(name.to_owned()),

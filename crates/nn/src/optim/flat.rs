@@ -4,7 +4,7 @@ use super::ParamGradients;
 use crate::{Parameters, Path};
 use autograd::Float;
 
-/// The gradients of all trainable parameters as one vector; 0 where there is none.
+/// The gradients of all trainable parameters as one vector; missing gradients are 0.
 pub(super) fn flat_gradient<T: Float, M: Parameters<T> + ?Sized>(
     model: &M,
     gradients: &ParamGradients<T>,

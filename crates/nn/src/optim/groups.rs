@@ -1,4 +1,4 @@
-//! [`ParamGroups`]: parameters that are not all treated alike.
+//! [`ParamGroups`]: different optimizers for different parameters.
 
 use super::memory::parameter_of;
 use super::{Optimizer, ParamGradients};
@@ -6,12 +6,13 @@ use crate::io::{StateDict, StateError};
 use crate::{Parameters, Path};
 use autograd::Float;
 
-/// Several optimizers, each for the parameters whose names it is given: PyTorch's parameter groups, in which every setting
-/// may differ, even the rule.
+/// Several optimizers, each for the parameters with matching names. Like PyTorch's parameter groups, except that even
+/// the update rule may differ.
 ///
-/// A parameter belongs to the first group whose names it matches, or else to the default. A schedule acts on the rate of
-/// every group. Frozen parameters stay as they are; what [`Param::set_trainable`](crate::Param::set_trainable) freezes
-/// costs no gradient either. A group that no parameter belongs to is a mistake in its names: the first step panics.
+/// A parameter belongs to the first group that matches its name, or else to the default. A schedule acts on the
+/// learning rate of every group. Frozen parameters do not change; freezing them with
+/// [`Param::set_trainable`](crate::Param::set_trainable) also saves the cost of their gradients. The first step panics
+/// if a group matches no parameter, since its names must be wrong.
 ///
 /// ```
 /// use autograd::Rng;
@@ -27,22 +28,22 @@ use autograd::Float;
 /// assert_eq!(model[0].weight.value(), &before);
 /// ```
 pub struct ParamGroups<T: Float> {
-    /// The default is the last.
+    /// The default group is last.
     groups: Vec<Group<T>>,
-    /// The group of each parameter, by place; settled when the model is first seen.
+    /// The group of each parameter, by index; set when the model is first used.
     places: Vec<usize>,
 }
 
 struct Group<T: Float> {
-    /// Which names, in words.
+    /// A description of the names.
     whose: String,
     names: Box<dyn Fn(&str) -> bool + Send>,
-    /// None for frozen parameters.
+    /// `None` for frozen parameters.
     optimizer: Option<Box<dyn Optimizer<T>>>,
     gradients: ParamGradients<T>,
 }
 
-/// Names of parameters: a pattern in which `*` stands for any text, or a function that says yes or no.
+/// Selects parameters by name: a pattern in which `*` matches any text, or a predicate.
 ///
 /// ```
 /// use nn::optim::Names;
@@ -50,10 +51,10 @@ struct Group<T: Float> {
 /// assert!(!Names::into_test(|name: &str| name.len() < 5)("weight"));
 /// ```
 pub trait Names {
-    /// Whether the name is one of them.
+    /// A predicate that returns whether a name matches.
     fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send>;
 
-    /// Which ones, in words, for [`Optimizer::describe`].
+    /// A description of the names for [`Optimizer::describe`].
     fn describe(&self) -> String {
         "a function".to_owned()
     }
@@ -76,12 +77,12 @@ impl<F: Fn(&str) -> bool + Send + 'static> Names for F {
     }
 }
 
-/// Whether the name is the pattern, with some text for each `*` of it.
+/// Whether the name matches the pattern, where each `*` matches any text.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let Some(last) = pieces.next_back() else { return rest.is_empty() };
-    // Between the ends, the earliest place for a piece leaves most room for the others.
+    // Taking the earliest match of each inner piece leaves the most room for the rest.
     for piece in pieces {
         let Some(at) = rest.find(piece) else { return false };
         rest = &rest[at + piece.len()..];
@@ -90,17 +91,17 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 impl<T: Float> ParamGroups<T> {
-    /// One group, of all parameters.
+    /// A single group with all parameters.
     pub fn new(default: impl Optimizer<T> + 'static) -> Self {
         ParamGroups { groups: Vec::new(), places: Vec::new() }.with(|_: &str| true, Some(Box::new(default)))
     }
 
-    /// Another optimizer for some of the parameters.
+    /// Adds a group: another optimizer for the parameters with these names.
     pub fn group(self, names: impl Names, optimizer: impl Optimizer<T> + 'static) -> Self {
         self.with(names, Some(Box::new(optimizer)))
     }
 
-    /// Parameters that stay as they are.
+    /// Freezes the parameters with these names.
     pub fn frozen(self, names: impl Names) -> Self {
         self.with(names, None)
     }
@@ -112,9 +113,9 @@ impl<T: Float> ParamGroups<T> {
         self
     }
 
-    /// The group of a parameter of this name.
+    /// The index of the group that a parameter with this name belongs to.
     fn group_of(&self, name: &str) -> usize {
-        self.groups.iter().position(|group| (group.names)(name)).expect("the last group takes all")
+        self.groups.iter().position(|group| (group.names)(name)).expect("the last group matches every name")
     }
 
     #[track_caller]
@@ -123,7 +124,7 @@ impl<T: Float> ParamGroups<T> {
         model.visit(&mut Path::default(), &mut |name, _| places.push(self.group_of(name)));
         if let Some(empty) = (0..self.groups.len() - 1).find(|group| !places.contains(group)) {
             let names = crate::names(model).join(", ");
-            panic!("ParamGroups: no parameter is in group {empty}, counted from 0; their names are {names}");
+            panic!("ParamGroups: group {empty} (counted from 0) matches no parameter; the parameters are {names}");
         }
         self.places = places;
     }
@@ -144,17 +145,18 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
             let belongs = |(g, group): (&Option<_>, &usize)| g.clone().filter(|_| *group == i);
             own.places.extend(gradients.places.iter().zip(&self.places).map(belongs));
             optimizer.step(model, own);
-            // Lets go of the gradients, so that their owner can change them in place.
+            // Drop the gradients, so that their owner can modify them in place.
             own.places.clear();
         }
     }
 
-    /// The rate of the default group.
+    /// The learning rate of the default group.
     fn learning_rate(&self) -> f64 {
         self.default().learning_rate()
     }
 
-    /// Every group gets this rate; a schedule, which goes by [`for_each_rate`](Optimizer::for_each_rate), keeps each its own.
+    /// Sets the learning rate of every group. A schedule uses [`for_each_rate`](Optimizer::for_each_rate) instead,
+    /// which keeps the groups' rates separate.
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64) {
         self.groups.iter_mut().filter_map(|group| group.optimizer.as_mut()).for_each(|o| o.set_learning_rate(rate));

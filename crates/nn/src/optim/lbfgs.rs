@@ -8,17 +8,19 @@ use crate::{Parameters, Path};
 use autograd::{Float, Tensor};
 use std::collections::VecDeque;
 
-/// L-BFGS: a quasi-Newton method, which learns the curvature from the last gradients. For smooth losses of all the data.
+/// L-BFGS: a quasi-Newton method that estimates the curvature from recent gradients.
+///
+/// Suited to smooth losses over the full data set.
 ///
 /// ```text
 /// d = -H g                        H from the last pairs of steps and changes of the gradient, by the two-loop recursion
 /// θ ← θ + t d                     t = γ, or found on the line by the strong Wolfe conditions
 /// ```
 ///
-/// A step needs the loss at more than one point, so it asks for a function. Each is up to `max_iter` such iterations, fewer
-/// once the gradient or the change is below a tolerance. Defaults, PyTorch's: 20 iterations, 5/4 as many evaluations, a history
-/// of 100 pairs, tolerances of 1e-7 (gradient) and 1e-9 (change), no line search; the rate is meant to be 1. Source: Liu and
-/// Nocedal, *On the limited memory BFGS method for large scale optimization* (1989).
+/// A step evaluates the loss at several points, so it takes a function. It runs up to `max_iter` of these iterations,
+/// fewer if the gradient or the change falls below a tolerance. Defaults are PyTorch's: 20 iterations, 5/4 as many
+/// evaluations, a history of 100 pairs, tolerances of 1e-7 (gradient) and 1e-9 (change), no line search; the learning
+/// rate is usually 1. Source: Liu and Nocedal, *On the limited memory BFGS method for large scale optimization* (1989).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -50,21 +52,21 @@ pub struct Lbfgs<T: Float> {
     path: Path,
 }
 
-/// What a state is made of, in PyTorch's names.
+/// The entries of a state, under PyTorch's names.
 const NAMES: [&str; 7] = ["d", "t", "prev_flat_grad", "old_stps", "old_dirs", "ro", "H_diag"];
 
-/// What is known from the iteration before.
+/// The state kept between iterations.
 #[derive(Debug, Clone)]
 struct Memory<T: Float> {
     gradient: Vec<T>,
     direction: Vec<T>,
     t: f64,
     pairs: VecDeque<Pair<T>>,
-    /// The curvature that the recursion begins with.
+    /// The initial inverse curvature of the recursion.
     scale: f64,
 }
 
-/// A step, and how the gradient changed over it.
+/// A step, and the change of the gradient over it.
 #[derive(Debug, Clone)]
 struct Pair<T: Float> {
     s: Vec<T>,
@@ -74,10 +76,10 @@ struct Pair<T: Float> {
 }
 
 impl<T: Float> Lbfgs<T> {
-    /// L-BFGS with this factor before its steps.
+    /// L-BFGS with this learning rate, which scales its steps.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Lbfgs {
@@ -94,60 +96,60 @@ impl<T: Float> Lbfgs<T> {
         }
     }
 
-    /// Iterations of a step at most.
+    /// The maximum number of iterations per step. Defaults to 20.
     pub fn max_iter(mut self, max_iter: usize) -> Self {
         self.max_iter = max_iter;
         self
     }
 
-    /// Evaluations of a step after which no other iteration begins.
+    /// The number of evaluations per step after which no new iteration starts. Defaults to `max_iter * 5 / 4`.
     pub fn max_eval(mut self, max_eval: usize) -> Self {
         self.max_eval = Some(max_eval);
         self
     }
 
-    /// How many pairs are remembered.
+    /// The maximum number of pairs to keep. Defaults to 100.
     pub fn history_size(mut self, history_size: usize) -> Self {
         self.history_size = history_size;
         self
     }
 
-    /// Whether the length of each step is searched for, by the strong Wolfe conditions.
+    /// Whether to choose the length of each step by a line search for the strong Wolfe conditions. Defaults to `false`.
     pub fn line_search(mut self, line_search: bool) -> Self {
         self.line_search = line_search;
         self
     }
 
     settings! {
-        /// No element of the gradient is larger: the step is over.
+        /// The step ends when no element of the gradient exceeds this. Defaults to 1e-7.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `tolerance_grad` is negative, infinite or NaN.
         tolerance_grad: non_negative("tolerance of the gradient");
 
-        /// Neither parameters nor loss changed by more: the step is over.
+        /// The step ends when neither the parameters nor the loss change by more than this. Defaults to 1e-9.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `tolerance_change` is negative, infinite or NaN.
         tolerance_change: non_negative("tolerance of changes");
     }
 
-    /// The factor before steps.
+    /// The learning rate.
     pub fn learning_rate(&self) -> f64 {
         self.rate
     }
 
-    /// Another factor, from the next step on.
+    /// Sets the learning rate, effective from the next step on.
     ///
     /// # Panics
-    /// If it is negative, infinite or NaN.
+    /// Panics if `rate` is negative, infinite or NaN.
     #[track_caller]
     pub fn set_learning_rate(&mut self, rate: f64) {
         self.rate = non_negative("learning rate", rate);
     }
 
-    /// Changes the model's trainable parameters in place; `evaluate` gives the loss of the model as it is, and collects its
-    /// gradients. Returns the loss at the beginning.
+    /// Updates the model's trainable parameters in place. `evaluate` returns the loss of the model and collects its
+    /// gradients. Returns the loss before the update.
     pub fn step<M: Parameters<T> + ?Sized>(
         &mut self,
         model: &mut M,
@@ -205,9 +207,9 @@ impl<T: Float> Lbfgs<T> {
         first
     }
 
-    /// All that is remembered, under PyTorch's names: the last direction `d`, its length `t` and its gradient
-    /// `prev_flat_grad`, all parameters in one vector; the pairs as rows of `old_stps` and `old_dirs`; the first curvature
-    /// `H_diag`. Empty before the first step.
+    /// The full state, under PyTorch's names: the last direction `d`, its length `t` and its gradient `prev_flat_grad`,
+    /// with all parameters in one vector; the pairs as rows of `old_stps` and `old_dirs`, with `ro`; the initial
+    /// inverse curvature `H_diag`. Empty before the first step.
     pub fn state(&self) -> StateDict {
         let mut state = StateDict::new();
         let Some(Memory { gradient, direction, t, pairs, scale }) = &self.memory else { return state };
@@ -225,11 +227,11 @@ impl<T: Float> Lbfgs<T> {
         state
     }
 
-    /// Goes on from what [`state`](Lbfgs::state) gave.
+    /// Restores what [`state`](Lbfgs::state) returned.
     ///
     /// # Errors
-    /// If something is missing or of no such name, or the vectors have not as many elements as the model's trainable
-    /// parameters. Nothing is changed then.
+    /// Returns an error if an entry is missing or has an unknown name, or if the vectors do not have as many elements
+    /// as the model's trainable parameters. The state is then unchanged.
     pub fn load_state(&mut self, model: &(impl Parameters<T> + ?Sized), state: &StateDict) -> Result<(), StateError> {
         if state.is_empty() {
             self.memory = None;
@@ -241,7 +243,7 @@ impl<T: Float> Lbfgs<T> {
         let mut take = |name: &str, expected: usize| match state.get(name) {
             Some(tensor) if tensor.len() == expected => tensor.to::<f64>().to_vec(),
             Some(tensor) => {
-                let why = format!("the parameters have {expected} elements and the state {}", tensor.len());
+                let why = format!("expected {expected} elements, but the state has {}", tensor.len());
                 error.unfit.push((name.to_owned(), why));
                 Vec::new()
             }
@@ -259,7 +261,7 @@ impl<T: Float> Lbfgs<T> {
             return Err(error);
         }
         let own = |x: &[f64]| x.iter().map(|x| T::of(*x)).collect::<Vec<T>>();
-        // Of no parameters there is nothing to learn the curvature from.
+        // Without parameters there are no rows; `max(1)` avoids a chunk size of 0.
         let rows = s.chunks_exact(elements.max(1)).zip(y.chunks_exact(elements.max(1))).zip(rho);
         let pairs = rows.map(|((s, y), rho)| Pair { s: own(s), y: own(y), rho }).collect();
         let [gradient, direction] = vectors.map(|x| own(&x));
@@ -267,17 +269,17 @@ impl<T: Float> Lbfgs<T> {
         Ok(())
     }
 
-    /// The step that was taken last.
+    /// Stores the last step.
     fn remember(&mut self, direction: Vec<T>, t: f64) {
         if let Some(memory) = &mut self.memory {
             (memory.direction, memory.t) = (direction, t);
         }
     }
 
-    /// Where to go from a point of this gradient, and how far at first; remembers the gradient.
+    /// The direction of the next step from a point with gradient `g`, and its initial length. Stores the gradient.
     fn direction(&mut self, g: &[T]) -> (Vec<T>, f64) {
         let Some(memory) = &mut self.memory else {
-            // Nothing is known yet: a short step against the gradient.
+            // No history yet: take a short step along the negative gradient.
             let t = (1.0 / g.iter().map(|g| g.f64().abs()).sum::<f64>()).min(1.0) * self.rate;
             let (gradient, direction) = (g.to_vec(), Vec::new());
             self.memory = Some(Memory { gradient, direction, t, pairs: VecDeque::new(), scale: 1.0 });
@@ -300,7 +302,7 @@ impl<T: Float> Lbfgs<T> {
 }
 
 impl<T: Float> Memory<T> {
-    /// `-H g`, by the two-loop recursion.
+    /// Computes `-H g` by the two-loop recursion.
     fn newton(&self, g: &[T]) -> Vec<T> {
         let mut d: Vec<T> = g.iter().map(|&g| -g).collect();
         let mut back = Vec::with_capacity(self.pairs.len());

@@ -5,16 +5,17 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// Lion: every parameter moves by the learning rate, in the direction of the sign of an averaged gradient. It remembers one
-/// number per parameter, half of what [`Adam`](super::Adam) does.
+/// Lion: moves every parameter by the learning rate, in the direction of the sign of an averaged gradient.
+///
+/// It keeps one value per parameter, half as many as [`Adam`](super::Adam).
 ///
 /// ```text
 /// θ ← θ - γ (sign(β₁ m + (1 - β₁) g) + λ θ)       weight decay λ, learning rate γ
 /// m ← β₂ m + (1 - β₂) g
 /// ```
 ///
-/// Defaults, the paper's: `β = (0.9, 0.99)`, no decay; its rates are a third to a tenth of Adam's. Source: Chen et al.,
-/// *Symbolic discovery of optimization algorithms* (2023).
+/// Defaults are the paper's: `β = (0.9, 0.99)`, no weight decay; its learning rates are a third to a tenth of Adam's.
+/// Source: Chen et al., *Symbolic discovery of optimization algorithms* (2023).
 ///
 /// ```
 /// use autograd::tensor;
@@ -35,7 +36,7 @@ impl<T: Float> Lion<T> {
     /// Lion with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
@@ -43,14 +44,14 @@ impl<T: Float> Lion<T> {
     }
 
     betas! {
-        /// How much of the average counts in a step, and how much of it is kept: `β₁, β₂`.
+        /// The weight of the average in a step, and its decay rate: `β₁, β₂`. Defaults to (0.9, 0.99).
     }
 
     settings! {
-        /// How fast parameters shrink: by `γ λ` of their value a step.
+        /// Weight decay `λ`: each step shrinks parameters by a fraction `γ λ`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 }

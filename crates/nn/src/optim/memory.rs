@@ -1,4 +1,4 @@
-//! [`Memory`]: what optimizers remember about parameters, kept alike for all of them, and its way out and in.
+//! [`Memory`]: the state that optimizers keep per parameter, and its import and export.
 
 use super::{ParamGradients, for_each_gradient};
 use crate::io::{AnyTensor, StateDict, StateError};
@@ -9,8 +9,10 @@ use autograd::{Float, Tensor};
 use smallvec::SmallVec;
 use std::fmt::{self, Debug, Formatter};
 
-/// What an optimizer remembers: for each parameter that has had a gradient, how often it has moved, and some tensors of its
-/// shape under PyTorch's names. An optimizer of your own needs no more than this and a formula:
+/// The state of an optimizer: for each parameter that has had a gradient, the number of its steps, and some tensors of
+/// its shape under PyTorch's names.
+///
+/// Your own optimizer needs only this and a formula:
 ///
 /// ```
 /// use autograd::{Float, tensor, update};
@@ -51,52 +53,52 @@ use std::fmt::{self, Debug, Formatter};
 #[derive(Clone)]
 pub struct Memory<T: Float> {
     names: &'static [&'static str],
-    /// The one of them that is a single number, if there is one.
+    /// The name that denotes a scalar, if there is one.
     scalar: Option<&'static str>,
     counted: bool,
     places: Vec<Option<Entry<T>>>,
     path: Path,
 }
 
-/// What is remembered of one parameter.
+/// The state of one parameter.
 #[derive(Debug, Clone)]
 struct Entry<T: Float> {
-    /// Steps made.
+    /// Number of steps so far.
     step: i32,
     tensors: SmallVec<[Tensor<T>; 3]>,
 }
 
-/// Its names alone: they are settings, and all else changes from step to step.
+/// Shows only the names: they are settings, while everything else changes from step to step.
 impl<T: Float> Debug for Memory<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         f.debug_tuple("Memory").field(&self.names).finish()
     }
 }
 
-/// The name under which the number of steps is kept.
+/// The name under which the number of steps is stored.
 const STEP: &str = "step";
 
 impl<T: Float> Memory<T> {
-    /// Nothing yet, of tensors that will have these names, beside the number of steps.
+    /// An empty state for tensors with these names, in addition to the number of steps.
     pub fn new(names: &'static [&'static str]) -> Self {
         Memory { names, scalar: None, counted: true, places: Vec::new(), path: Path::default() }
     }
 
-    /// The same, for a rule that does not ask how many steps there were: their number is not exported.
+    /// Like [`new`](Memory::new), for a rule that does not use the number of steps: it is not exported.
     pub fn uncounted(names: &'static [&'static str]) -> Self {
         Memory { counted: false, ..Self::new(names) }
     }
 
-    /// The same, if what has this name is a single number rather than a tensor of the parameter's shape.
+    /// Marks the entry with this name as a scalar rather than a tensor of the parameter's shape.
     pub fn with_scalar(self, name: &'static str) -> Self {
         Memory { scalar: Some(name), ..self }
     }
 
-    /// Calls `f(parameter, gradient, step, tensors)` for each parameter that has a gradient, where `step` counts its steps
-    /// from 1. `first` makes the tensors of a parameter, given its values, when it has its first gradient.
+    /// Calls `f(parameter, gradient, step, tensors)` for each parameter that has a gradient, where `step` counts its
+    /// steps from 1. `first` creates the tensors of a parameter from its values when it has its first gradient.
     ///
     /// # Panics
-    /// If `N` is not the number of names.
+    /// Panics if `N` is not the number of names.
     pub fn for_each<const N: usize>(
         &mut self,
         model: &mut dyn Parameters<T>,
@@ -105,7 +107,7 @@ impl<T: Float> Memory<T> {
         mut f: impl FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>; N]),
     ) {
         let Memory { names, places, path, .. } = self;
-        assert_eq!(N, names.len(), "Memory: a name for each tensor");
+        assert_eq!(N, names.len(), "Memory: expected one tensor per name");
         for_each_gradient(model, gradients, path, |place, param, g| {
             if place >= places.len() {
                 places.resize_with(place + 1, || None);
@@ -118,21 +120,23 @@ impl<T: Float> Memory<T> {
         });
     }
 
-    /// Everything, as `0.weight.exp_avg` and `0.weight.step`: the parameter's name, and PyTorch's for what is remembered.
+    /// Exports the state under names such as `0.weight.exp_avg` and `0.weight.step`: the parameter's name, then
+    /// PyTorch's name.
     pub fn state(&self, model: &dyn Parameters<T>) -> StateDict {
         state(self, model)
     }
 
-    /// Takes everything over from what [`state`](Memory::state) gave. Parameters of which nothing is said have had no
+    /// Restores what [`state`](Memory::state) returned. Parameters without entries are treated as having had no
     /// gradient yet.
     ///
     /// # Errors
-    /// If a parameter has a part only, a tensor another shape, or a name no parameter. Nothing is changed then.
+    /// Returns an error if a parameter has only some of its entries, a tensor has a different shape, or a name belongs
+    /// to no parameter. The state is then unchanged.
     pub fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
         load_state(self, model, state)
     }
 
-    /// Names in a state that are none of this memory of this model.
+    /// The names in a state that do not belong to this memory and model.
     fn strangers(&self, model: &dyn Parameters<T>, state: &StateDict) -> Vec<String> {
         let mut known = std::collections::HashSet::new();
         model.visit(&mut Path::default(), &mut |param, _| {
@@ -157,7 +161,7 @@ once! {
             let mut take = |name: &str, tensor: Option<&AnyTensor>, shape: &[usize]| match tensor {
                 Some(tensor) if tensor.shape() == shape => Some(tensor.clone()),
                 Some(tensor) => {
-                    let why = format!("the parameter asks for shape {shape:?} and the state has {:?}", tensor.shape());
+                    let why = format!("expected shape {shape:?}, but the state has {:?}", tensor.shape());
                     error.unfit.push((key(param, name), why));
                     None
                 }
@@ -166,7 +170,7 @@ once! {
                     None
                 }
             };
-            // A rule that does not count knows only whether it has begun.
+            // A rule that does not count steps only needs to know whether it has started.
             let step = if memory.counted { take(STEP, step, &[]).map(|t| t.to::<f64>().item()) } else { Some(1.0) };
             let shape = |name| if memory.scalar == Some(name) { &[] } else { value.value().shape() };
             let named = memory.names.iter().zip(tensors);
@@ -175,7 +179,7 @@ once! {
             let count =
                 step.map(|step| whole(step).and_then(|step| i32::try_from(step).ok()).filter(|step| *step >= 0));
             if count == Some(None) {
-                error.unfit.push((key(param, STEP), format!("{} is no number of steps", step.unwrap_or(f64::NAN))));
+                error.unfit.push((key(param, STEP), format!("{} is not a number of steps", step.unwrap_or(f64::NAN))));
             }
             places.push(count.flatten().map(|step| Entry { step, tensors }));
         });
@@ -206,17 +210,17 @@ once! {
     }
 }
 
-/// The name of what is remembered of a parameter; a model that is one parameter has no name of its own.
+/// The name of an entry for a parameter. A model that is a single parameter has an empty name.
 fn key(param: &str, name: &str) -> String {
     if param.is_empty() { name.to_owned() } else { format!("{param}.{name}") }
 }
 
-/// The parameter's name in a name that [`Memory::state`] gave.
+/// The parameter's name within a name from [`Memory::state`].
 pub(super) fn parameter_of(key: &str) -> &str {
     key.rsplit_once('.').map_or("", |(param, _)| param)
 }
 
-/// Zeros of a parameter's shape: how most memories begin.
+/// Zeros of a parameter's shape: the usual initial state.
 ///
 /// ```
 /// use autograd::{Tensor, tensor};

@@ -1,7 +1,7 @@
-//! Optimizers: rules that move parameters along their gradients. Each is one formula, run over every parameter in one
-//! pass, in PyTorch's order of operations and with its defaults; what it remembers has the parameters' own type.
+//! Optimizers: rules that update parameters with their gradients. Each applies one formula to every parameter in a
+//! single pass, in PyTorch's order of operations and with its defaults. Its state has the parameters' element type.
 //!
-//! Writing `θ` for a parameter, `g` for its gradient and `γ` for the learning rate, a training step is:
+//! With `θ` for a parameter, `g` for its gradient and `γ` for the learning rate, a training step is:
 //!
 //! ```
 //! use autograd::{Rng, Tape, tensor};
@@ -26,7 +26,7 @@ use crate::io::{StateDict, StateError};
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Gradients, Tape, Tensor, update};
 
-/// The part of [`Optimizer`] that is alike in all of them: a rate, and a memory.
+/// The methods of [`Optimizer`] that all optimizers share: learning rate and state.
 macro_rules! rate_and_memory {
     () => {
         fn learning_rate(&self) -> f64 {
@@ -54,7 +54,7 @@ macro_rules! rate_and_memory {
     };
 }
 
-/// Builder methods that set one number, checked by the function after the colon under the name it is reported by.
+/// Builder methods that set one value, validated by the function after the colon under the given name.
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident: $check:ident($label:literal);)*) => { $(
         $(#[$doc])*
@@ -66,13 +66,13 @@ macro_rules! settings {
     )* };
 }
 
-/// The builder method of two averages' betas.
+/// The builder method for the betas of two averages.
 macro_rules! betas {
     ($(#[$doc:meta])*) => {
         $(#[$doc])*
         ///
         /// # Panics
-        /// If one is not in `[0, 1)`.
+        /// Panics if either is not in `[0, 1)`.
         #[track_caller]
         pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
             self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));
@@ -118,10 +118,10 @@ pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
 pub use sgd::Sgd;
 
-/// A rule that turns gradients into new parameters.
+/// A rule that updates parameters with their gradients.
 ///
-/// What it remembers about a parameter is kept by the parameter's place in the model, so an optimizer serves one model
-/// from its first step on.
+/// The state of a parameter is stored by the parameter's position in the model, so an optimizer serves one model from
+/// its first step on.
 ///
 /// ```
 /// use autograd::tensor;
@@ -134,24 +134,25 @@ pub use sgd::Sgd;
 /// assert_eq!(w.value(), &tensor![-0.5]);
 /// ```
 pub trait Optimizer<T: Float>: Send {
-    /// Changes every trainable parameter of the model that has a gradient, in place.
+    /// Updates in place every trainable parameter of the model that has a gradient.
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>);
-    /// The step size in use.
+    /// The current learning rate.
     fn learning_rate(&self) -> f64;
-    /// Another step size, from the next step on: what a [schedule](crate::schedule) sets.
+    /// Sets the learning rate, effective from the next step on. [Schedules](crate::schedule) use it.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64);
-    /// Calls `f` with each rate there is, to be changed: one, but for [`ParamGroups`].
+    /// Calls `f` with each learning rate, which it may change: a single one, except for [`ParamGroups`].
     fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
         let mut rate = self.learning_rate();
         f(&mut rate);
         self.set_learning_rate(rate);
     }
-    /// What tells it from other optimizers: its rule and its settings, rates included. A checkpoint keeps it, and is not
-    /// resumed by another one. Unless written, the name of the type; what derives [`Debug`] gives more.
+    /// Identifies the optimizer: its rule and its settings, including learning rates. A checkpoint stores it and cannot
+    /// be resumed by a different optimizer. Defaults to the name of the type; a type that derives [`Debug`] can return
+    /// more.
     ///
     /// ```
     /// use nn::optim::{Optimizer, Sgd};
@@ -160,8 +161,8 @@ pub trait Optimizer<T: Float>: Send {
     fn describe(&self) -> String {
         type_name::<Self>()
     }
-    /// All that is remembered of the model's parameters, under PyTorch's names: `0.weight.exp_avg`, `0.weight.step`.
-    /// Settings (rates, betas) are not in it. A [`Memory`] does this by itself.
+    /// The state for the model's parameters, under PyTorch's names: `0.weight.exp_avg`, `0.weight.step`. Settings
+    /// (learning rates, betas) are not included. [`Memory::state`] implements this.
     ///
     /// ```
     /// use autograd::tensor;
@@ -171,14 +172,15 @@ pub trait Optimizer<T: Float>: Send {
     /// let state = adam.state(&model);
     /// assert_eq!(state.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["0.step", "0.exp_avg", "0.exp_avg_sq"]);
     /// let mut other = Adam::new(0.1);
-    /// other.load_state(&model, &state)?; // goes on as the first one would
+    /// other.load_state(&model, &state)?; // continues like the first one
     /// # Ok::<(), nn::io::StateError>(())
     /// ```
     fn state(&self, model: &dyn Parameters<T>) -> StateDict;
-    /// Goes on from what [`state`](Optimizer::state) gave.
+    /// Restores what [`state`](Optimizer::state) returned.
     ///
     /// # Errors
-    /// If it is not of such an optimizer and such a model: all that differs, by name. Nothing is changed then.
+    /// Returns an error that names all differences if the state does not match this optimizer and model. Nothing
+    /// changes then.
     fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError>;
 }
 
@@ -214,8 +216,8 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
     }
 }
 
-/// The gradients of a model's parameters: one place per parameter and buffer, in the order of
-/// [`Parameters::visit`], empty where there is no gradient. Reused from step to step.
+/// The gradients of a model's parameters: one entry per parameter and buffer, in the order of [`Parameters::visit`],
+/// empty if there is no gradient. Reused from step to step.
 ///
 /// ```
 /// use autograd::tensor;
@@ -231,12 +233,12 @@ pub struct ParamGradients<T: Float> {
 }
 
 impl<T: Float> ParamGradients<T> {
-    /// None yet.
+    /// No gradients yet.
     pub fn new() -> Self {
         ParamGradients { places: Vec::new(), path: Path::default() }
     }
 
-    /// Takes the gradients of the model's parameters out of a sweep over the tape they were used on.
+    /// Moves the gradients of the model's parameters out of the result of a backward pass over `tape`.
     ///
     /// ```
     /// use autograd::{Rng, Tape};
@@ -260,23 +262,23 @@ impl<T: Float> ParamGradients<T> {
         });
     }
 
-    /// Other gradients, one place per parameter and buffer.
+    /// Replaces the gradients, with one entry per parameter and buffer.
     pub(crate) fn replace(&mut self, places: impl IntoIterator<Item = Option<Tensor<T>>>) {
         self.places.clear();
         self.places.extend(places);
     }
 
-    /// The gradient in the place of the `i`-th parameter or buffer.
+    /// The gradient of the `i`-th parameter or buffer.
     pub fn get(&self, i: usize) -> Option<&Tensor<T>> {
         self.places.get(i)?.as_ref()
     }
 
-    /// The gradients there are.
+    /// Iterates over the gradients that exist.
     pub fn iter(&self) -> impl Iterator<Item = &Tensor<T>> {
         self.places.iter().flatten()
     }
 
-    /// The gradients there are, to be clipped or scaled in place.
+    /// Iterates over the gradients that exist, to clip or scale them in place.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.places.iter_mut().flatten()
     }
@@ -287,7 +289,7 @@ impl<T: Float> ParamGradients<T> {
         self.iter_mut().for_each(|g| g.make_mut().iter_mut().for_each(|g| *g *= factor));
     }
 
-    /// Adds a multiple of other gradients of the same model, place by place: `g ← g + factor · other`.
+    /// Adds a multiple of other gradients of the same model, entry by entry: `g ← g + factor · other`.
     ///
     /// ```
     /// use autograd::tensor;
@@ -297,7 +299,7 @@ impl<T: Float> ParamGradients<T> {
     /// assert_eq!((sum.get(0), sum.get(1)), (Some(&tensor![3.0]), Some(&tensor![1.0])));
     /// ```
     /// # Panics
-    /// If it is another model: shapes differ.
+    /// Panics if the shapes differ, as for a different model.
     #[track_caller]
     pub fn add_scaled(&mut self, factor: f64, other: &ParamGradients<T>) {
         let factor = T::of(factor);
@@ -312,7 +314,7 @@ impl<T: Float> ParamGradients<T> {
 }
 
 impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
-    /// Gradients that come from elsewhere, one place per parameter and buffer.
+    /// Builds gradients from other sources, with one entry per parameter and buffer.
     ///
     /// ```
     /// use autograd::tensor;
@@ -327,7 +329,7 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
     }
 }
 
-/// Calls `f(place, parameter, gradient)` for each parameter that has a gradient.
+/// Calls `f(index, parameter, gradient)` for each parameter that has a gradient.
 ///
 /// ```
 /// use autograd::tensor;
@@ -355,7 +357,7 @@ pub fn for_each_gradient<T: Float>(
     });
 }
 
-/// A step of that size in the direction of `x`: none for 0, and a NaN stays visible. Choices between two numbers, so that a
+/// A step of this size in the direction of `x`: 0 if `x` is 0, NaN if `x` is NaN. Selects between two values, so that a
 /// loop over elements has no branch.
 #[inline(always)]
 fn along<T: Float>(x: T, size: T) -> T {
@@ -363,17 +365,17 @@ fn along<T: Float>(x: T, size: T) -> T {
     if x.is_nan() { x } else { step }
 }
 
-/// A hyperparameter that is finite and at least 0.
+/// Checks that a hyperparameter is finite and at least 0.
 #[track_caller]
 fn non_negative(name: &str, x: f64) -> f64 {
-    assert!(x >= 0.0 && x.is_finite(), "the {name} must be finite and at least 0, and it is {x}");
+    assert!(x >= 0.0 && x.is_finite(), "the {name} must be finite and at least 0, got {x}");
     x
 }
 
-/// A hyperparameter that says how much of an average is kept: at least 0, below 1.
+/// Checks that the decay rate of an average is at least 0 and below 1.
 #[track_caller]
 fn fraction(name: &str, x: f64) -> f64 {
-    assert!((0.0..1.0).contains(&x), "the {name} must be at least 0 and below 1, and it is {x}");
+    assert!((0.0..1.0).contains(&x), "the {name} must be at least 0 and below 1, got {x}");
     x
 }
 

@@ -6,7 +6,7 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, Tensor, update};
 
-/// NAdam: [`Adam`](super::Adam) with Nesterov's momentum, which grows from step to step.
+/// NAdam: [`Adam`](super::Adam) with Nesterov momentum, which increases from step to step.
 ///
 /// ```text
 /// g ← g + λ θ                                 weight decay λ; decoupled: θ ← θ - γ λ θ
@@ -17,8 +17,8 @@ use autograd::{Float, Tensor, update};
 /// θ ← θ - γ (1 - μₜ)/(1 - Πₜ) · g / d - γ μₜ₊₁/(1 - Πₜ₊₁) · m / d      at the t-th step, learning rate γ
 /// ```
 ///
-/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, `ψ = 0.004`, no weight decay; PyTorch's rate is 2e-3. Source: Dozat, *Incorporating
-/// Nesterov momentum into Adam* (2016).
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, `ψ = 0.004`, no weight decay; PyTorch's default learning rate is 2e-3.
+/// Source: Dozat, *Incorporating Nesterov momentum into Adam* (2016).
 ///
 /// ```
 /// use autograd::tensor;
@@ -42,7 +42,7 @@ impl<T: Float> NAdam<T> {
     /// NAdam with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         NAdam {
@@ -57,30 +57,31 @@ impl<T: Float> NAdam<T> {
     }
 
     betas! {
-        /// How much of the two averages is kept from step to step: `β₁, β₂`.
+        /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     }
 
     settings! {
-        /// What is added to the root, lest it be 0: `ε`.
+        /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// How fast the momentum nears `β₁`: `ψ`.
+        /// How fast the momentum approaches `β₁`: `ψ`. Defaults to 0.004.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `momentum_decay` is negative, infinite or NaN.
         momentum_decay: non_negative("momentum decay");
 
-        /// Draws every parameter towards 0: `λ`.
+        /// Weight decay `λ`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 
-    /// Whether decay acts on parameters by itself, as in [`AdamW`](super::AdamW), rather than through the gradient.
+    /// Whether weight decay is decoupled, as in [`AdamW`](super::AdamW), rather than part of the gradient. Defaults to
+    /// `false`.
     pub fn decoupled_weight_decay(mut self, decoupled: bool) -> Self {
         self.decoupled = decoupled;
         self

@@ -6,8 +6,10 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// RAdam: [`Adam`](super::Adam), rectified. As long as the average square rests on too few gradients to be divided by, steps
-/// follow the average gradient alone; then they grow into Adam's.
+/// RAdam: rectified [`Adam`](super::Adam).
+///
+/// While the average square covers too few gradients to divide by, steps follow the average gradient alone; then they
+/// approach Adam's.
 ///
 /// ```text
 /// g ← g + λ θ                                 weight decay λ; decoupled: θ ← θ - γ λ θ
@@ -19,8 +21,8 @@ use autograd::{Float, update};
 /// θ ← θ - γ m̂                                 else
 /// ```
 ///
-/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no decay; PyTorch's rate is 1e-3. Source: Liu et al., *On the variance of the
-/// adaptive learning rate and beyond* (2020).
+/// Defaults: `β = (0.9, 0.999)`, `ε = 1e-8`, no weight decay; PyTorch's default learning rate is 1e-3. Source: Liu et
+/// al., *On the variance of the adaptive learning rate and beyond* (2020).
 ///
 /// ```
 /// use autograd::tensor;
@@ -43,7 +45,7 @@ impl<T: Float> RAdam<T> {
     /// RAdam with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         RAdam {
@@ -57,31 +59,32 @@ impl<T: Float> RAdam<T> {
     }
 
     betas! {
-        /// How much of the two averages is kept from step to step: `β₁, β₂`.
+        /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     }
 
     settings! {
-        /// What is added to the root, lest it be 0: `ε`.
+        /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`.
+        /// Weight decay `λ`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 
-    /// Whether decay acts on parameters by itself, as in [`AdamW`](super::AdamW), rather than through the gradient.
+    /// Whether weight decay is decoupled, as in [`AdamW`](super::AdamW), rather than part of the gradient. Defaults to
+    /// `false`.
     pub fn decoupled_weight_decay(mut self, decoupled: bool) -> Self {
         self.decoupled = decoupled;
         self
     }
 }
 
-/// What the corrected average is multiplied by before the division by the root; `None` while that is not to be trusted.
+/// The factor of the corrected average before the division by the root; `None` while the average square is unreliable.
 fn rectification(beta2: f64, steps: i32) -> Option<f64> {
     let kept = beta2.powi(steps);
     let longest = 2.0 / (1.0 - beta2) - 1.0;

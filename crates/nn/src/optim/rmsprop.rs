@@ -5,7 +5,7 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, update};
 
-/// RMSprop: each gradient is divided by a running root mean square of itself.
+/// RMSprop: divides each gradient by its running root mean square.
 ///
 /// ```text
 /// g ← g + λ θ                     weight decay λ
@@ -15,9 +15,9 @@ use autograd::{Float, update};
 /// θ ← θ - γ b                     learning rate γ
 /// ```
 ///
-/// Defaults, PyTorch's: `α = 0.99`, `ε = 1e-8`, no momentum, not centered, no decay; its own rate is 0.01. (Keras adds
-/// `ε` under the root and has `α = 0.9`.) Sources: Tieleman and Hinton, *Lecture 6.5 - rmsprop* (2012); the centered
-/// form: Graves, *Generating sequences with recurrent neural networks* (2013).
+/// Defaults are PyTorch's: `α = 0.99`, `ε = 1e-8`, no momentum, not centered, no weight decay; its default learning
+/// rate is 0.01. (Keras adds `ε` under the root and defaults to `α = 0.9`.) Sources: Tieleman and Hinton, *Lecture 6.5
+/// - rmsprop* (2012); the centered form: Graves, *Generating sequences with recurrent neural networks* (2013).
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,7 +25,7 @@ use autograd::{Float, update};
 /// let mut w = Param::new(tensor![1.0, 1.0]);
 /// let gradients = ParamGradients::from_iter([Some(tensor![1e-3, 1e3])]);
 /// RmsProp::new(0.01).alpha(0.75).step(&mut w, &gradients);
-/// // Large or small, a gradient makes the same first step: γ / √(1 - α).
+/// // The first step is γ / √(1 - α), however large the gradient.
 /// assert!(w.value().iter().all(|w: f64| (w - 0.98).abs() < 1e-6));
 /// ```
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl<T: Float> RmsProp<T> {
     /// RMSprop with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
@@ -59,40 +59,41 @@ impl<T: Float> RmsProp<T> {
     }
 
     settings! {
-        /// How much of the running averages is kept from step to step: `α`.
+        /// The decay rate of the running averages: `α`. Defaults to 0.99.
         ///
         /// # Panics
-        /// If it is not in `[0, 1)`.
+        /// Panics if `alpha` is not in `[0, 1)`.
         alpha: fraction("smoothing constant alpha");
 
-        /// What is added to the root, lest it be 0: `ε`.
+        /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `eps` is negative, infinite or NaN.
         eps: non_negative("eps");
 
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 
-    /// How much of the last step goes on: `μ`.
+    /// The fraction of the last step that is kept: `μ`. Defaults to 0.
     ///
     /// # Panics
-    /// If it is negative, infinite or NaN.
+    /// Panics if `momentum` is negative, infinite or NaN.
     #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
         RmsProp { momentum: non_negative("momentum", momentum), ..self }.reminded()
     }
 
-    /// Divides by the standard deviation of the gradients rather than by their root mean square.
+    /// Whether to divide by the standard deviation of the gradients rather than their root mean square. Defaults to
+    /// `false`.
     pub fn centered(self, centered: bool) -> Self {
         RmsProp { centered, ..self }.reminded()
     }
 
-    /// With a memory for what these settings ask to remember.
+    /// Sets up the state that these settings need.
     fn reminded(mut self) -> Self {
         self.memory = Memory::new(match (self.centered, self.momentum > 0.0) {
             (false, false) => &["square_avg"],
@@ -116,8 +117,8 @@ once! {
     fn step<T>(rule: &mut RmsProp<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [rate, momentum, decay] = [rule.rate, rule.momentum, rule.weight_decay].map(T::of);
         let [alpha, new, eps] = [rule.alpha, 1.0 - rule.alpha, rule.eps].map(T::of);
-        // The lines of the formula; the four kinds below combine them. Each holds its numbers itself: borrowed ones might
-        // change with what a loop writes, which would keep it from becoming vector code.
+        // The lines of the formula, which the four variants below combine. Each captures its constants by value: the
+        // compiler would assume that borrowed ones change with the loop's writes, and would not vectorize.
         let decayed = move |p: T, g: T| g + decay * p;
         let divided = move |g: T, s: &mut T| {
             *s = alpha * *s + new * g * g;

@@ -5,17 +5,19 @@ use crate::Parameters;
 use crate::once;
 use autograd::{Float, Tensor, update};
 
-/// Rprop: only the signs of the gradients count. A parameter's own step grows while they stay, and shrinks when they turn.
+/// Rprop: uses only the signs of the gradients. A parameter's step size grows while the sign stays the same, and
+/// shrinks when it changes.
 ///
 /// ```text
 /// same sign as before:    γ ← min(η₊ γ, γ₊)
-/// sign has turned:        γ ← max(η₋ γ, γ₋),  g ← 0
+/// sign has changed:       γ ← max(η₋ γ, γ₋),  g ← 0
 /// θ ← θ - γ sign(g)
 /// ```
 ///
-/// Every parameter begins with the learning rate as its step. Meant for gradients of all the data: those of batches turn too
-/// often. Defaults, PyTorch's: `η = (0.5, 1.2)`, steps in `[1e-6, 50]`; its rate is 0.01. Source: Riedmiller and Braun, *A
-/// direct adaptive method for faster backpropagation learning: the RPROP algorithm* (1993), without backtracking.
+/// Every parameter starts with the learning rate as its step size. Meant for full-batch gradients: signs change too
+/// often between mini-batches. Defaults are PyTorch's: `η = (0.5, 1.2)`, step sizes in `[1e-6, 50]`; its default
+/// learning rate is 0.01. Source: Riedmiller and Braun, *A direct adaptive method for faster backpropagation learning:
+/// the RPROP algorithm* (1993), without backtracking.
 ///
 /// ```
 /// use autograd::tensor;
@@ -35,10 +37,10 @@ pub struct Rprop<T: Float> {
 }
 
 impl<T: Float> Rprop<T> {
-    /// Rprop whose first steps have this size.
+    /// Rprop with this initial step size.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Rprop {
@@ -49,25 +51,28 @@ impl<T: Float> Rprop<T> {
         }
     }
 
-    /// What steps are multiplied by when the sign turns and when it stays: `η₋, η₊`.
+    /// The factors of the step size when the sign changes and when it stays: `η₋, η₊`. Defaults to (0.5, 1.2).
     ///
     /// # Panics
-    /// Unless `0 < η₋ < 1 < η₊`.
+    /// Panics unless `0 < η₋ < 1 < η₊`.
     #[track_caller]
     pub fn etas(mut self, minus: f64, plus: f64) -> Self {
         let fits = 0.0 < minus && minus < 1.0 && 1.0 < plus && plus.is_finite();
-        assert!(fits, "the etas must be below and above 1, and they are {minus} and {plus}");
+        assert!(fits, "the etas must satisfy 0 < minus < 1 < plus, got {minus} and {plus}");
         self.etas = (minus, plus);
         self
     }
 
-    /// The smallest and the largest step: `γ₋, γ₊`.
+    /// The smallest and the largest step size: `γ₋, γ₊`. Defaults to (1e-6, 50).
     ///
     /// # Panics
-    /// Unless `0 ≤ γ₋ ≤ γ₊`.
+    /// Panics unless `0 ≤ γ₋ ≤ γ₊`.
     #[track_caller]
     pub fn step_sizes(mut self, smallest: f64, largest: f64) -> Self {
-        assert!(0.0 <= smallest && smallest <= largest, "no step size is between {smallest} and {largest}");
+        assert!(
+            0.0 <= smallest && smallest <= largest,
+            "the step sizes must satisfy 0 <= smallest <= largest, got {smallest} and {largest}"
+        );
         self.step_sizes = (smallest, largest);
         self
     }
@@ -85,10 +90,10 @@ once! {
     fn step<T>(rule: &mut Rprop<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         let [minus, plus, smallest, largest, rate] =
             [rule.etas.0, rule.etas.1, rule.step_sizes.0, rule.step_sizes.1, rule.rate].map(T::of);
-        // The gradient before, and each element's own step.
+        // The previous gradient, and each element's step size.
         let first = |p: &Tensor<T>| [Tensor::zeros(p.shape()), Tensor::full(p.shape(), rate)];
         rule.memory.for_each(model, gradients, first, |p, g, _, [before, steps]| {
-            // The loop holds its numbers itself: borrowed ones, it would have to read again after each write.
+            // The loop captures its constants by value: borrowed ones would be read again after each write.
             update(p, [before, steps], g, move |p, [before, step], g| {
                 let product = g * *before;
                 let slower = if product < T::zero() { minus } else { T::one() };

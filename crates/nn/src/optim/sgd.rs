@@ -15,9 +15,10 @@ use autograd::{Float, update};
 /// θ ← θ - γ g                     learning rate γ
 /// ```
 ///
-/// All but the rate are 0 or off by default. The momentum form is PyTorch's, in which a new rate acts on the whole step
-/// at once. Sources: Polyak, *Some methods of speeding up the convergence of iteration methods* (1964); Sutskever,
-/// Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep learning* (2013).
+/// All settings except the learning rate default to 0 or off. Momentum has PyTorch's form, in which a new learning rate
+/// immediately scales the whole step. Sources: Polyak, *Some methods of speeding up the convergence of iteration
+/// methods* (1964); Sutskever, Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep
+/// learning* (2013).
 ///
 /// ```
 /// use autograd::tensor;
@@ -42,10 +43,10 @@ pub struct Sgd<T: Float> {
 }
 
 impl<T: Float> Sgd<T> {
-    /// Plain descent with this learning rate.
+    /// Plain gradient descent with this learning rate.
     ///
     /// # Panics
-    /// If the rate is negative, infinite or NaN.
+    /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("learning rate", rate);
@@ -54,24 +55,25 @@ impl<T: Float> Sgd<T> {
     }
 
     settings! {
-        /// Draws every parameter towards 0: `λ`, the gradient of `λ/2 · Σ θ²`.
+        /// Weight decay `λ`: adds the gradient of `λ/2 · Σ θ²`. Defaults to 0.
         ///
         /// # Panics
-        /// If it is negative, infinite or NaN.
+        /// Panics if `weight_decay` is negative, infinite or NaN.
         weight_decay: non_negative("weight decay");
     }
 
-    /// Whether weight decay shrinks parameters by itself, `θ ← (1 - γ λ) θ`, rather than through their gradients, where
-    /// momentum carries it on. Source: Loshchilov and Hutter, *Decoupled weight decay regularization* (2019), SGDW.
+    /// Whether weight decay is decoupled, `θ ← (1 - γ λ) θ`, rather than part of the gradient, where momentum
+    /// accumulates it. Defaults to `false`. Source: Loshchilov and Hutter, *Decoupled weight decay regularization*
+    /// (2019), SGDW.
     pub fn decoupled_weight_decay(mut self, decoupled: bool) -> Self {
         self.decoupled = decoupled;
         self
     }
 
-    /// How much of the last step goes on: `μ`, 0.9 in most recipes.
+    /// The fraction of the last step that is kept: `μ`, commonly 0.9. Defaults to 0.
     ///
     /// # Panics
-    /// If it is negative, infinite or NaN.
+    /// Panics if `momentum` is negative, infinite or NaN.
     #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
         let momentum = non_negative("momentum", momentum);
@@ -79,18 +81,19 @@ impl<T: Float> Sgd<T> {
         Sgd { momentum, memory: Memory::uncounted(names), ..self }
     }
 
-    /// How much of each new gradient, but the first, is kept out of the velocity: `τ`.
+    /// The fraction of each gradient after the first that is left out of the velocity: `τ`. Defaults to 0.
     ///
     /// # Panics
-    /// If it is infinite or NaN.
+    /// Panics if `dampening` is infinite or NaN.
     #[track_caller]
     pub fn dampening(mut self, dampening: f64) -> Self {
-        assert!(dampening.is_finite(), "the dampening must be finite, and it is {dampening}");
+        assert!(dampening.is_finite(), "the dampening must be finite, got {dampening}");
         self.dampening = dampening;
         self
     }
 
-    /// Nesterov's momentum: looks one step of velocity ahead. It needs momentum and no dampening, which `step` checks.
+    /// Nesterov momentum: looks one step of velocity ahead. `step` panics unless momentum is above 0 and dampening is
+    /// 0.
     pub fn nesterov(mut self, nesterov: bool) -> Self {
         self.nesterov = nesterov;
         self
@@ -110,7 +113,7 @@ once! {
     fn step<T>(rule: &mut Sgd<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         assert!(
             !rule.nesterov || rule.momentum > 0.0 && rule.dampening == 0.0,
-            "Nesterov's momentum needs momentum above 0 and no dampening; they are {} and {}",
+            "Nesterov momentum requires momentum above 0 and no dampening, got {} and {}",
             rule.momentum,
             rule.dampening
         );
@@ -126,7 +129,7 @@ once! {
         }
         rule.memory.for_each(model, gradients, zeros, |p, g, step, [v]| {
             let kept = T::of(if step > 1 { 1.0 - rule.dampening } else { 1.0 });
-            // The optimizer's kind is settled before the loop, so that the loop has no branch.
+            // Select the variant before the loop, so that the loop has no branch.
             if rule.nesterov {
                 update(p, [v], g, |p, [v], g| {
                     let g = decay.apply(p, g);

@@ -22,7 +22,7 @@ fn all() -> [Box<dyn Optimizer<f64>>; 16] {
     ]
 }
 
-/// Numbers of PyTorch's `ASGD`, lr 0.1, lambd 0.05, t0 2, weight decay 0.01, on gradients 1, -0.5, 0.25, 2, 1.
+/// Values of PyTorch's `ASGD`, lr 0.1, lambd 0.05, t0 2, weight decay 0.01, on gradients 1, -0.5, 0.25, 2, 1.
 #[test]
 fn averages_are_pytorchs() {
     let mut w = Param::new(tensor![1.0, -2.0]);
@@ -57,13 +57,13 @@ fn decay_that_is_decoupled_is_no_part_of_the_velocity() {
 fn places_do_not_mix_and_may_be_empty() {
     for (i, mut optimizer) in all().into_iter().enumerate() {
         let gradient = |x: f64| Some(tensor![x, -x]);
-        // The first parameter joins late, the second has no gradient in between, the third is alone.
+        // The first parameter joins late, the second has no gradient in between, the third never gets one.
         let mut model = vec![Param::new(tensor![1.0, 2.0]), Param::new(tensor![1.0, 2.0]), Param::new(tensor![0.0; 3])];
         let mut alone = Param::new(tensor![1.0, 2.0]);
         optimizer.step(&mut model, &[None, gradient(0.5), None].into_iter().collect());
         assert_eq!(model[0].value(), &tensor![1.0, 2.0], "{i}");
         optimizer.step(&mut model, &[gradient(0.5), None, None].into_iter().collect());
-        assert_eq!(model[0].value(), model[1].value(), "optimizer {i}: a place counts its own steps");
+        assert_eq!(model[0].value(), model[1].value(), "optimizer {i}: each parameter counts its own steps");
         let after_one = model[1].value().clone();
         optimizer.step(&mut model, &[gradient(-2.0), gradient(-2.0), None].into_iter().collect());
         assert_eq!(model[0].value(), model[1].value(), "{i}");
@@ -97,10 +97,7 @@ fn impossible_hyperparameters_are_refused() {
         let panic = std::panic::catch_unwind(f).expect_err(text);
         assert!(panic.downcast_ref::<String>().is_some_and(|m| m.contains(text)), "{text}: {panic:?}");
     };
-    refuses(
-        || Sgd::<f32>::new(-0.1).learning_rate(),
-        "the learning rate must be finite and at least 0, and it is -0.1",
-    );
+    refuses(|| Sgd::<f32>::new(-0.1).learning_rate(), "the learning rate must be finite and at least 0, got -0.1");
     refuses(|| Adam::<f32>::new(f64::NAN).learning_rate(), "learning rate");
     refuses(|| AdamW::<f32>::new(f64::INFINITY).learning_rate(), "learning rate");
     refuses(|| Adam::<f32>::new(0.1).betas(0.9, 1.0).learning_rate(), "the second beta must be at least 0 and below 1");
@@ -121,11 +118,11 @@ fn impossible_hyperparameters_are_refused() {
             sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![1.0])]));
             0.0
         },
-        "Nesterov's momentum needs momentum above 0 and no dampening",
+        "Nesterov momentum requires momentum above 0 and no dampening",
     );
 }
 
-/// L-BFGS on `Σ (x - target)⁴ + Σ (x - target)²`, in two parameters of which one is frozen.
+/// L-BFGS on `Σ (x - target)⁴ + Σ (x - target)²`, with two parameters, one of them frozen.
 #[test]
 fn lbfgs_goes_to_the_bottom_and_leaves_the_frozen() {
     for search in [false, true] {
@@ -148,12 +145,12 @@ fn lbfgs_goes_to_the_bottom_and_leaves_the_frozen() {
     }
 }
 
-/// A step that would leave the domain of the loss is taken back.
+/// A step that would leave the domain of the loss is undone.
 #[test]
 fn a_line_search_comes_back_from_what_is_no_number() {
     let mut x = Param::new(tensor![0.1_f64]);
     let mut lbfgs = Lbfgs::new(1.0).max_iter(50).line_search(true);
-    // -ln x + x, of which the logarithm is NaN below 0
+    // -ln x + x, whose logarithm is NaN below 0
     lbfgs.step(&mut x, |x, gradients| {
         let v = x.value().at(&[0]);
         *gradients = ParamGradients::from_iter([Some(tensor![1.0 - 1.0 / v])]);
@@ -241,7 +238,7 @@ fn a_state_that_does_not_fit_is_refused_with_all_that_is_wrong() {
     bad.insert("2.exp_avg_sq", tensor![1.0]);
     bad.insert("7.exp_avg", tensor![1.0, 2.0]);
     let said = adam.load_state(&model, &bad).unwrap_err().to_string();
-    for what in ["missing: 1.exp_avg", "unexpected: 7.exp_avg", "2.exp_avg_sq: the parameter asks for shape [2]"] {
+    for what in ["missing: 1.exp_avg", "unexpected: 7.exp_avg", "2.exp_avg_sq: expected shape [2]"] {
         assert!(said.contains(what), "{said}");
     }
     assert_eq!(adam.state(&model), before, "nothing has changed");
@@ -252,7 +249,7 @@ fn a_state_that_does_not_fit_is_refused_with_all_that_is_wrong() {
     assert_eq!(groups.load_state(&model, &frozen).unwrap_err().unexpected, ["2.exp_avg", "0.momentum_buffer"]);
 }
 
-/// PyTorch writes steps as `f32`, and states of `f32` models can go on in `f64`.
+/// PyTorch writes steps as `f32`, and states of `f32` models can be loaded into `f64` models.
 #[test]
 fn a_state_of_another_element_type_is_converted() {
     let (mut adam, mut state) = (Adam::<f64>::new(0.1), StateDict::new());
@@ -289,7 +286,7 @@ fn each_group_moves_by_its_own_rule() {
 }
 
 #[test]
-#[should_panic(expected = "no parameter is in group 0, counted from 0; their names are 0, 1, 2")]
+#[should_panic(expected = "group 0 (counted from 0) matches no parameter; the parameters are 0, 1, 2")]
 fn a_group_without_parameters_is_a_mistake() {
     ParamGroups::new(Sgd::new(0.1)).group("*.bias", Sgd::new(0.2)).step(&mut model(), &gradients(2));
 }
@@ -314,7 +311,7 @@ fn an_average_is_the_sum_of_what_it_has_seen() {
     let last = bits(&model);
     ema.swap(&mut model);
     assert!((model[0].value().at(&[0]) - expected).abs() < 1e-15);
-    assert_eq!(model[1].value(), &tensor![5f64.sin(), 1.0], "what is not trained stays");
+    assert_eq!(model[1].value(), &tensor![5f64.sin(), 1.0], "frozen parameters do not change");
     ema.swap(&mut model);
     assert_eq!(bits(&model), last);
     let mut wrong = ema.state(&model);
@@ -324,7 +321,7 @@ fn an_average_is_the_sum_of_what_it_has_seen() {
     assert_eq!((error.unexpected, error.unfit.len()), (vec!["9".to_owned()], 1));
 }
 
-/// L-BFGS keeps its curvature: two halves of a descent are the whole.
+/// L-BFGS keeps its curvature: a descent in two halves equals the whole.
 #[test]
 fn lbfgs_goes_on_bit_for_bit() {
     let valley = |x: &Param<f64>, gradients: &mut ParamGradients<f64>| {
@@ -345,7 +342,7 @@ fn lbfgs_goes_on_bit_for_bit() {
     }
     let state = straight.0.state();
     let said = new().load_state(&vec![Param::new(tensor![1.0])], &state).unwrap_err().to_string();
-    assert!(said.contains("prev_flat_grad: the parameters have 1 elements and the state 2"), "{said}");
+    assert!(said.contains("prev_flat_grad: expected 1 elements, but the state has 2"), "{said}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! The line search of [`Lbfgs`](super::Lbfgs): how far to go in a direction that descends.
+//! The line search of [`Lbfgs`](super::Lbfgs): how far to move in a descent direction.
 
 /// A point on the line.
 #[derive(Debug, Clone)]
 pub(super) struct Trial<G> {
-    /// How far along the direction.
+    /// The distance along the direction.
     pub t: f64,
-    /// The value there.
+    /// The function value there.
     pub f: f64,
     /// The derivative along the direction.
     pub slope: f64,
@@ -18,12 +18,13 @@ const DECREASE: f64 = 1e-4;
 /// Sufficient flatness: `|slope| ≤ FLATNESS · |slope₀|`.
 const FLATNESS: f64 = 0.9;
 
-/// A point that meets the strong Wolfe conditions, or the best of those tried. `size` is the largest element of the direction:
-/// intervals below `tolerance` are not searched. Returns the number of evaluations too, one more than `tries` at most.
+/// Finds a point that meets the strong Wolfe conditions, or returns the best of those tried. `size` is the largest
+/// element of the direction: intervals below `tolerance` are not searched. Also returns the number of evaluations, at
+/// most `tries + 1`.
 ///
-/// Steps are those of PyTorch's search, which follows Nocedal and Wright, *Numerical optimization*, algorithms 3.5 and 3.6:
-/// grow until an interval holds a point, then shrink it around that point, both by cubic interpolation. A value that is no
-/// number counts as too high.
+/// The steps follow PyTorch's search, which follows Nocedal and Wright, *Numerical optimization*, algorithms 3.5 and
+/// 3.6: expand until an interval contains a point, then shrink the interval around it, both by cubic interpolation. NaN
+/// counts as too high.
 pub(super) fn strong_wolfe<G: Clone>(
     start: Trial<G>,
     first: f64,
@@ -61,7 +62,7 @@ pub(super) fn strong_wolfe<G: Clone>(
             break;
         }
         let mut t = cubic_minimum(&bracket[0], &bracket[1], (left, right));
-        // A point too near an end, twice in a row or beyond it, is moved inside.
+        // Move a point inside if it is too near an end twice in succession, or beyond the end.
         let margin = 0.1 * (right - left);
         let near = (right - t).min(t - left) < margin;
         let moved = near && (stuck || t >= right || t <= left);
@@ -91,7 +92,8 @@ pub(super) fn strong_wolfe<G: Clone>(
     (best, count + 1)
 }
 
-/// Where the cubic through two points, with their slopes, is lowest, within bounds; their middle if it has no minimum.
+/// The minimum, within bounds, of the cubic through two points with their slopes; the midpoint of the bounds if it has
+/// none.
 fn cubic_minimum<G>(a: &Trial<G>, b: &Trial<G>, (low, high): (f64, f64)) -> f64 {
     let (a, b) = if a.t <= b.t { (a, b) } else { (b, a) };
     let d1 = a.slope + b.slope - 3.0 * (a.f - b.f) / (a.t - b.t);

@@ -1,15 +1,17 @@
-//! Rates along a cosine: annealing, with restarts or in one cycle.
+//! Schedules that follow a cosine: annealing, with restarts or in a single cycle.
 
 use super::Schedule;
 use std::f64::consts::PI;
 
-/// From `start` to `end` along half a cosine; `part` is 0 to 1.
+/// Half a cosine from `start` to `end`; `part` goes from 0 to 1.
 fn half_cosine(start: f64, end: f64, part: f64) -> f64 {
     end + (start - end) * (1.0 + (PI * part).cos()) / 2.0
 }
 
-/// Down to `eta_min` along half a cosine, and up again: `eta_min + (base - eta_min) (1 + cos(π epoch / t_max)) / 2`, PyTorch's
-/// `CosineAnnealingLR`. Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017).
+/// Decays to `eta_min` along half a cosine, and rises again:
+/// `eta_min + (base - eta_min) (1 + cos(π epoch / t_max)) / 2`, PyTorch's `CosineAnnealingLR`.
+///
+/// Source: Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts* (2017).
 ///
 /// ```
 /// use nn::schedule::{CosineAnnealing, Schedule};
@@ -19,17 +21,17 @@ fn half_cosine(start: f64, end: f64, part: f64) -> f64 {
 /// assert!((schedule.rate(5, 0.1) - 0.05).abs() < 1e-15);
 /// ```
 /// # Panics
-/// `rate` does, if `t_max` is 0.
+/// `rate` panics if `t_max` is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineAnnealing {
-    /// The epoch at which the smallest rate is reached.
+    /// The epoch with the lowest rate.
     pub t_max: usize,
-    /// The smallest rate: 0.
+    /// The lowest rate. Defaults to 0.
     pub eta_min: f64,
 }
 
 impl CosineAnnealing {
-    /// Down to 0 in so many epochs.
+    /// Decays to 0 over `t_max` epochs.
     pub fn new(t_max: usize) -> Self {
         CosineAnnealing { t_max, eta_min: 0.0 }
     }
@@ -39,12 +41,14 @@ impl Schedule for CosineAnnealing {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        assert!(self.t_max > 0, "CosineAnnealing: the way down must take at least 1 epoch");
+        assert!(self.t_max > 0, "CosineAnnealing: t_max must be at least 1, got 0");
         half_cosine(base, self.eta_min, epoch as f64 / self.t_max as f64)
     }
 }
 
-/// Down to `eta_min` along half a cosine, then at once from `base` again, each time over `t_mult` times as many epochs:
+/// Decays to `eta_min` along half a cosine, then restarts from `base`; each cycle takes `t_mult` times as many epochs
+/// as the last.
+///
 /// PyTorch's `CosineAnnealingWarmRestarts`. Source: Loshchilov and Hutter (2017).
 ///
 /// ```
@@ -53,19 +57,19 @@ impl Schedule for CosineAnnealing {
 /// assert_eq!([0, 4, 12].map(|epoch| schedule.rate(epoch, 0.1)), [0.1; 3]);
 /// ```
 /// # Panics
-/// `rate` does, if `t_0` or `t_mult` is 0.
+/// `rate` panics if `t_0` or `t_mult` is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineWarmRestarts {
-    /// Epochs before the first restart.
+    /// The number of epochs before the first restart.
     pub t_0: usize,
-    /// By how much longer each time is than the one before: 1.
+    /// The ratio of the length of each cycle to that of the previous one. Defaults to 1.
     pub t_mult: usize,
-    /// The smallest rate: 0.
+    /// The lowest rate. Defaults to 0.
     pub eta_min: f64,
 }
 
 impl CosineWarmRestarts {
-    /// Down to 0 every so many epochs.
+    /// Decays to 0 every `t_0` epochs.
     pub fn new(t_0: usize) -> Self {
         CosineWarmRestarts { t_0, t_mult: 1, eta_min: 0.0 }
     }
@@ -75,7 +79,7 @@ impl Schedule for CosineWarmRestarts {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        assert!(self.t_0 > 0 && self.t_mult > 0, "CosineWarmRestarts: every run must take at least 1 epoch");
+        assert!(self.t_0 > 0 && self.t_mult > 0, "CosineWarmRestarts: t_0 and t_mult must be at least 1");
         let (mut since, mut over) = (epoch, self.t_0);
         if self.t_mult == 1 {
             since %= over;
@@ -88,7 +92,7 @@ impl Schedule for CosineWarmRestarts {
     }
 }
 
-/// How [`OneCycle`] goes from rate to rate.
+/// The shape of the curve of [`OneCycle`].
 ///
 /// ```
 /// use nn::schedule::{Anneal, OneCycle, Schedule};
@@ -97,15 +101,16 @@ impl Schedule for CosineWarmRestarts {
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Anneal {
-    /// Along half a cosine.
+    /// Half a cosine.
     #[default]
     Cosine,
-    /// On a straight line.
+    /// A straight line.
     Linear,
 }
 
-/// From a small rate up to `base`, and down to almost nothing: PyTorch's `OneCycleLR`, without its cycle of momentum. `base`
-/// is the rate at the top. Source: Smith and Topin, *Super-convergence* (2019).
+/// Rises from a low rate to `base`, and decays to almost 0: PyTorch's `OneCycleLR`, without cycling the momentum.
+///
+/// `base` is the peak rate. Source: Smith and Topin, *Super-convergence* (2019).
 ///
 /// ```
 /// use nn::schedule::{OneCycle, Schedule};
@@ -115,22 +120,23 @@ pub enum Anneal {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneCycle {
-    /// How many epochs (or steps) there are in all.
+    /// The total number of epochs (or steps).
     pub total_steps: usize,
-    /// The part of them in which the rate rises: 0.3.
+    /// The fraction of the cycle in which the rate rises. Defaults to 0.3.
     pub pct_start: f64,
-    /// The way from rate to rate: a cosine.
+    /// The shape of the curve. Defaults to a cosine.
     pub anneal_strategy: Anneal,
-    /// How often the first rate goes into `base`: 25.
+    /// The ratio of `base` to the first rate. Defaults to 25.
     pub div_factor: f64,
-    /// How often the last rate goes into the first: 1e4.
+    /// The ratio of the first rate to the last. Defaults to 1e4.
     pub final_div_factor: f64,
-    /// Whether the way down first takes as long as the way up, back to the first rate, and then goes on to the last: no.
+    /// Whether to decay in two phases: first to the first rate, in the time of the rise, then to the last. Defaults to
+    /// `false`.
     pub three_phase: bool,
 }
 
 impl OneCycle {
-    /// A cycle of that many epochs (or steps), with PyTorch's numbers.
+    /// A cycle of this many epochs (or steps), with PyTorch's defaults.
     pub fn new(total_steps: usize) -> Self {
         let (anneal_strategy, div_factor, final_div_factor) = (Anneal::Cosine, 25.0, 1e4);
         OneCycle { total_steps, pct_start: 0.3, anneal_strategy, div_factor, final_div_factor, three_phase: false }
@@ -149,7 +155,7 @@ impl Schedule for OneCycle {
             true => &[(0.0, first), (top, base), (2.0 * top, first), (end, last)],
         };
         let at = (epoch as f64).min(end).max(0.0);
-        // The first stretch that ends at or after this epoch.
+        // The first segment that ends at or after this epoch.
         let stretch = turns.windows(2).find(|pair| at <= pair[1].0).unwrap_or(&turns[turns.len() - 2..]);
         let ((from, start), (to, stop)) = (stretch[0], stretch[1]);
         let part = if to > from { (at - from) / (to - from) } else { 1.0 };

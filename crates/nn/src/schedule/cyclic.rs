@@ -1,8 +1,10 @@
-//! Rates that go up and down for as long as training lasts.
+//! Schedules that keep rising and falling.
 
 use super::Schedule;
 
-/// Up from `base` to `max_lr` in a straight line, down again, and so on: PyTorch's `CyclicLR`, without its cycle of momentum.
+/// Rises from `base` to `max_lr` linearly, falls again, and repeats: PyTorch's `CyclicLR`, without cycling the
+/// momentum.
+///
 /// Source: Smith, *Cyclical learning rates for training neural networks* (2017).
 ///
 /// ```
@@ -12,17 +14,17 @@ use super::Schedule;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cyclic {
-    /// The rate at the top.
+    /// The peak rate.
     pub max_lr: f64,
-    /// Steps from `base` up to it.
+    /// The number of steps from `base` to the peak.
     pub step_size_up: usize,
-    /// Steps down again.
+    /// The number of steps back to `base`.
     pub step_size_down: usize,
-    /// How the tops change from cycle to cycle: they stay.
+    /// How the peaks change from cycle to cycle. Defaults to [`CycleMode::Same`].
     pub mode: CycleMode,
 }
 
-/// What becomes of the height of a cycle, the distance from `base` to the top.
+/// How the height of a cycle, the distance from `base` to the peak, changes.
 ///
 /// ```
 /// use nn::schedule::{CycleMode, Cyclic, Schedule};
@@ -31,17 +33,17 @@ pub struct Cyclic {
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum CycleMode {
-    /// It stays: PyTorch's `triangular`.
+    /// Constant: PyTorch's `triangular`.
     #[default]
     Same,
-    /// Half that of the cycle before: `triangular2`.
+    /// Half that of the previous cycle: `triangular2`.
     Halving,
-    /// Times this number to the power of the step: `exp_range`.
+    /// Multiplied by this value to the power of the step: `exp_range`.
     Exponential(f64),
 }
 
 impl Cyclic {
-    /// Cycles that are as high each time and take as many steps up as down.
+    /// Cycles of constant height that take `step_size` steps up and as many down.
     pub fn new(max_lr: f64, step_size: usize) -> Self {
         Cyclic { max_lr, step_size_up: step_size, step_size_down: step_size, mode: CycleMode::Same }
     }
@@ -52,7 +54,7 @@ impl Schedule for Cyclic {
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         let length = self.step_size_up + self.step_size_down;
-        assert!(self.step_size_up > 0 && length > 0, "Cyclic: a cycle must take a step up");
+        assert!(self.step_size_up > 0 && length > 0, "Cyclic: step_size_up must be at least 1, got 0");
         let (cycle, at) = (epoch / length, epoch % length);
         let part = match at.checked_sub(self.step_size_up) {
             None => at as f64 / self.step_size_up as f64,

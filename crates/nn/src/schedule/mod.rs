@@ -1,6 +1,6 @@
-//! Learning rate schedules: the rate of each epoch (or of each step, if those are counted), in closed form. Settings have
-//! PyTorch's names and `new` its defaults. A schedule knows neither optimizer nor trainer. [`ReduceOnPlateau`] alone has a
-//! memory: it follows what is measured.
+//! Learning rate schedules: the rate of each epoch (or step) in closed form. Settings have PyTorch's names, and `new`
+//! PyTorch's defaults. Schedules depend on neither optimizer nor trainer. Only [`ReduceOnPlateau`] has state: it
+//! follows a measured value.
 
 mod cosine;
 mod cyclic;
@@ -18,10 +18,10 @@ pub use sequence::{Chain, Sequence};
 
 use crate::describe::type_name;
 
-/// A learning rate for every epoch.
+/// The learning rate of every epoch.
 ///
-/// The rate is a function of the epoch alone (but for [`ReduceOnPlateau`]), so training can be resumed at any epoch, and a
-/// schedule of your own is a type with one method:
+/// The rate depends on the epoch alone (except for [`ReduceOnPlateau`]), so training can resume at any epoch. Your own
+/// schedule is a type with one method:
 ///
 /// ```
 /// use autograd::tensor;
@@ -42,11 +42,11 @@ use crate::describe::type_name;
 /// assert_eq!(sgd.learning_rate(), 0.05);
 /// ```
 pub trait Schedule: Send {
-    /// The rate of an epoch, counted from 0, where `base` is the rate that the optimizer was made with.
+    /// The rate of an epoch, counted from 0. `base` is the optimizer's initial rate.
     fn rate(&self, epoch: usize, base: f64) -> f64;
 
-    /// What tells it from other schedules: its name and its settings. A checkpoint keeps it, and is not resumed by another
-    /// one. Unless written, the name of the type; functions are not told apart.
+    /// Identifies the schedule: its name and its settings. A checkpoint stores it and cannot be resumed with a
+    /// different schedule. Defaults to the name of the type; functions are not distinguished.
     ///
     /// ```
     /// use nn::schedule::{Schedule, StepDecay};
@@ -56,23 +56,23 @@ pub trait Schedule: Send {
         type_name::<Self>()
     }
 
-    /// What was measured after an epoch, for schedules that follow it.
+    /// Receives the measured value of an epoch, for schedules that follow it.
     fn observe(&mut self, measure: f64) {
         let _ = measure;
     }
 
-    /// What [`observe`](Schedule::observe) has left in memory, as a list of numbers.
+    /// The state that results from [`observe`](Schedule::observe), as a list of numbers.
     fn state(&self) -> Vec<f64> {
         Vec::new()
     }
 
-    /// Goes on from what [`state`](Schedule::state) gave. `false` if this can be no state of such a schedule.
+    /// Restores what [`state`](Schedule::state) returned. Returns `false` if `state` is not valid for this schedule.
     fn restore(&mut self, state: &[f64]) -> bool {
         state.is_empty()
     }
 }
 
-/// Any function of epoch and base rate is a schedule: PyTorch's `LambdaLR`.
+/// Any function of the epoch and the base rate is a schedule: PyTorch's `LambdaLR`.
 ///
 /// ```
 /// use nn::schedule::Schedule;
@@ -89,7 +89,7 @@ impl<F: Fn(usize, f64) -> f64 + Send> Schedule for F {
     }
 }
 
-/// The base rate, always.
+/// Always the base rate.
 ///
 /// ```
 /// use nn::schedule::{Constant, Schedule};
@@ -106,7 +106,7 @@ impl Schedule for Constant {
     }
 }
 
-/// Multiplied by `gamma` every so many epochs: `base · gamma^⌊epoch / step_size⌋`, PyTorch's `StepLR`.
+/// Multiplies the rate by `gamma` every `step_size` epochs: `base · gamma^⌊epoch / step_size⌋`, PyTorch's `StepLR`.
 ///
 /// ```
 /// use nn::schedule::{Schedule, StepDecay};
@@ -115,17 +115,17 @@ impl Schedule for Constant {
 /// assert_eq!([0, 29, 30, 60].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 1.0, 0.1, 0.1 * 0.1]);
 /// ```
 /// # Panics
-/// `rate` does, if `step_size` is 0.
+/// `rate` panics if `step_size` is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepDecay {
-    /// Number of epochs at one rate.
+    /// The number of epochs at each rate.
     pub step_size: usize,
-    /// What the rate is multiplied by after them: 0.1.
+    /// The factor between rates. Defaults to 0.1.
     pub gamma: f64,
 }
 
 impl StepDecay {
-    /// A tenth after every so many epochs.
+    /// Divides the rate by 10 every `step_size` epochs.
     pub fn new(step_size: usize) -> Self {
         StepDecay { step_size, gamma: 0.1 }
     }
@@ -135,12 +135,13 @@ impl Schedule for StepDecay {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        assert!(self.step_size > 0, "StepDecay: the rate must hold for at least 1 epoch");
+        assert!(self.step_size > 0, "StepDecay: step_size must be at least 1, got 0");
         base * power(self.gamma, epoch / self.step_size)
     }
 }
 
-/// Multiplied by `gamma` at each milestone: `base · gamma^(milestones at or before the epoch)`, PyTorch's `MultiStepLR`.
+/// Multiplies the rate by `gamma` at each milestone: `base · gamma^(milestones at or before the epoch)`, PyTorch's
+/// `MultiStepLR`.
 ///
 /// ```
 /// use nn::schedule::{MultiStepDecay, Schedule};
@@ -150,14 +151,14 @@ impl Schedule for StepDecay {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiStepDecay {
-    /// Epochs from which on the rate is another; one named twice counts twice.
+    /// The epochs at which the rate changes; duplicates count twice.
     pub milestones: Vec<usize>,
-    /// What the rate is multiplied by at each: 0.1.
+    /// The factor at each milestone. Defaults to 0.1.
     pub gamma: f64,
 }
 
 impl MultiStepDecay {
-    /// A tenth from each of these epochs on.
+    /// Divides the rate by 10 at each of these epochs.
     pub fn new(milestones: impl Into<Vec<usize>>) -> Self {
         MultiStepDecay { milestones: milestones.into(), gamma: 0.1 }
     }
@@ -171,7 +172,7 @@ impl Schedule for MultiStepDecay {
     }
 }
 
-/// Multiplied by `gamma` every epoch: `base · gamma^epoch`, PyTorch's `ExponentialLR`.
+/// Multiplies the rate by `gamma` every epoch: `base · gamma^epoch`, PyTorch's `ExponentialLR`.
 ///
 /// ```
 /// use nn::schedule::{ExponentialDecay, Schedule};
@@ -180,7 +181,7 @@ impl Schedule for MultiStepDecay {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExponentialDecay {
-    /// What the rate is multiplied by after each epoch.
+    /// The factor per epoch.
     pub gamma: f64,
 }
 

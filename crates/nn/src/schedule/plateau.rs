@@ -1,9 +1,9 @@
-//! Rates that fall when nothing gets better.
+//! Schedules that reduce the rate when a measured value stops improving.
 
 use super::Schedule;
 use crate::number::count;
 
-/// What a better measure is.
+/// Whether a lower or a higher value is better.
 ///
 /// ```
 /// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule};
@@ -14,14 +14,14 @@ use crate::number::count;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
-    /// A smaller one: a loss.
+    /// Lower is better, as for a loss.
     #[default]
     Min,
-    /// A larger one: an accuracy.
+    /// Higher is better, as for an accuracy.
     Max,
 }
 
-/// By how much a measure must be better than the best so far to count.
+/// How much better than the best value so far an improvement must be.
 ///
 /// ```
 /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
@@ -32,17 +32,17 @@ pub enum Goal {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
-    /// By this part of the best.
+    /// By this fraction of the best value.
     Relative(f64),
-    /// By this much.
+    /// By this amount.
     Absolute(f64),
 }
 
-/// What [`ReduceOnPlateau`] may be told.
+/// The settings of [`ReduceOnPlateau`].
 ///
 /// ```
 /// use nn::schedule::{Goal, PlateauOptions, ReduceOnPlateau, Schedule, Threshold};
-/// // Of an accuracy, half a percent more is an improvement.
+/// // For an accuracy, half a percentage point more is an improvement.
 /// let options = PlateauOptions {
 ///     mode: Goal::Max,
 ///     threshold: Threshold::Absolute(0.005),
@@ -55,19 +55,19 @@ pub enum Threshold {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauOptions {
-    /// Whether less is better.
+    /// Whether lower or higher is better. Defaults to [`Goal::Min`].
     pub mode: Goal,
-    /// What the rate is multiplied by: 0.1.
+    /// The factor of each reduction. Defaults to 0.1.
     pub factor: f64,
-    /// Epochs without improvement that are put up with: 10.
+    /// The number of epochs without improvement to tolerate. Defaults to 10.
     pub patience: usize,
-    /// What an improvement is: 1e-4 of the best.
+    /// How large an improvement must be. Defaults to 1e-4 of the best value.
     pub threshold: Threshold,
-    /// Epochs after a change in which nothing is counted: 0.
+    /// The number of epochs after a reduction that do not count. Defaults to 0.
     pub cooldown: usize,
-    /// No rate is smaller: 0.
+    /// The lower bound of the rate. Defaults to 0.
     pub min_lr: f64,
-    /// Changes of the rate that are not larger are not made: 1e-8.
+    /// Reductions of the rate must exceed this. Defaults to 1e-8.
     pub eps: f64,
 }
 
@@ -78,9 +78,10 @@ impl Default for PlateauOptions {
     }
 }
 
-/// Multiplies the rate by a factor when a measure has not become better for more epochs than are put up with: PyTorch's
-/// `ReduceLROnPlateau`. In training the measure is the loss, that of the validation data if there are any, or what
-/// [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows) says.
+/// Multiplies the rate by a factor when a measured value has not improved for more than `patience` epochs.
+///
+/// PyTorch's `ReduceLROnPlateau`. In training, the value is the loss on the validation data if there is any, otherwise
+/// on the training data, or as set by [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows).
 ///
 /// ```
 /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};
@@ -96,11 +97,11 @@ impl Default for PlateauOptions {
 pub struct ReduceOnPlateau {
     options: PlateauOptions,
     best: Option<f64>,
-    /// Epochs since the best.
+    /// Epochs without improvement.
     bad: usize,
-    /// Epochs in which nothing is counted yet.
+    /// Remaining epochs of the cooldown.
     cooling: usize,
-    /// How often the rate fell.
+    /// The number of reductions.
     reductions: usize,
 }
 
@@ -112,19 +113,19 @@ impl Schedule for ReduceOnPlateau {
             if rate - reduced > self.options.eps {
                 rate = reduced;
             } else {
-                // It stays here, however often it is to fall.
+                // The change is too small, and so are all later ones.
                 break;
             }
         }
         rate
     }
 
-    /// What has been observed is no setting.
+    /// Observed values are not settings.
     fn describe(&self) -> String {
         format!("ReduceOnPlateau({:?})", self.options)
     }
 
-    /// A NaN is never better.
+    /// NaN is never an improvement.
     fn observe(&mut self, measure: f64) {
         if self.is_better(measure) {
             (self.best, self.bad) = (Some(measure), 0);
@@ -155,7 +156,7 @@ impl Schedule for ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
-    /// Nothing measured yet.
+    /// A schedule with these settings that has not observed any values.
     pub fn new(options: PlateauOptions) -> Self {
         ReduceOnPlateau { options, ..Self::default() }
     }

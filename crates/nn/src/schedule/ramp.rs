@@ -1,9 +1,9 @@
-//! Rates that change for a while and then stay.
+//! Schedules that change for a while and then stay constant.
 
 use super::Schedule;
 
-/// `base` times a factor that goes from `start_factor` to `end_factor` in a straight line, and then stays: PyTorch's
-/// `LinearLR`. With `end_factor` 1 it is a warm-up.
+/// Multiplies `base` by a factor that moves linearly from `start_factor` to `end_factor`, and then stays: PyTorch's
+/// `LinearLR`. With `end_factor` 1, it is a warm-up.
 ///
 /// ```
 /// use nn::schedule::{LinearRamp, Schedule};
@@ -12,11 +12,11 @@ use super::Schedule;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearRamp {
-    /// The first factor: 1/3.
+    /// The initial factor. Defaults to 1/3.
     pub start_factor: f64,
-    /// The last factor: 1.
+    /// The final factor. Defaults to 1.
     pub end_factor: f64,
-    /// The epoch from which on it is the last: 5.
+    /// The epoch at which the factor reaches its final value. Defaults to 5.
     pub total_iters: usize,
 }
 
@@ -35,7 +35,7 @@ impl Schedule for LinearRamp {
     }
 }
 
-/// Down to 0: `base · (1 - epoch / total_iters)^power`, PyTorch's `PolynomialLR`.
+/// Decays to 0: `base · (1 - epoch / total_iters)^power`, PyTorch's `PolynomialLR`.
 ///
 /// ```
 /// use nn::schedule::{PolynomialDecay, Schedule};
@@ -44,9 +44,9 @@ impl Schedule for LinearRamp {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolynomialDecay {
-    /// The epoch from which on the rate is 0: 5.
+    /// The epoch at which the rate reaches 0. Defaults to 5.
     pub total_iters: usize,
-    /// 1, a straight line.
+    /// The exponent. Defaults to 1, a straight line.
     pub power: f64,
 }
 
@@ -74,9 +74,9 @@ impl Schedule for PolynomialDecay {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConstantFactor {
-    /// What the rate is multiplied by: 1/3.
+    /// The initial factor. Defaults to 1/3.
     pub factor: f64,
-    /// The epoch from which on it is not: 5.
+    /// The epoch from which on the rate is `base`. Defaults to 5.
     pub total_iters: usize,
 }
 

@@ -1,36 +1,37 @@
-//! Schedules of schedules: one after the other, or all at once.
+//! Combinations of schedules: one after another, or all at once.
 
 use super::Schedule;
 use crate::number::count;
 
-/// Schedules that take turns, each of which counts its epochs from 0: PyTorch's `SequentialLR`. All of them observe, always.
+/// Schedules that follow one another, each counting its epochs from 0: PyTorch's `SequentialLR`. All of them observe
+/// every value.
 ///
 /// ```
 /// use nn::schedule::{CosineAnnealing, LinearRamp, Schedule, Sequence};
-/// // Four epochs of warm-up, then down along a cosine.
+/// // Four epochs of warm-up, then cosine decay.
 /// let warmup = LinearRamp { start_factor: 0.0, end_factor: 1.0, total_iters: 4 };
 /// let schedule = Sequence::new(warmup).then(4, CosineAnnealing::new(20));
 /// assert_eq!([0, 2, 4, 24].map(|epoch| schedule.rate(epoch, 0.1)), [0.0, 0.05, 0.1, 0.0]);
 /// ```
 pub struct Sequence {
-    /// From which epoch on which one holds.
+    /// Each schedule with its first epoch.
     parts: Vec<(usize, Box<dyn Schedule>)>,
 }
 
 impl Sequence {
-    /// Begins with a schedule.
+    /// Starts with this schedule.
     pub fn new(first: impl Schedule + 'static) -> Self {
         Sequence { parts: vec![(0, Box::new(first))] }
     }
 
-    /// Goes on with another from that epoch on.
+    /// Continues with another schedule from this epoch on.
     ///
     /// # Panics
-    /// If it would begin before the last one.
+    /// Panics if `epoch` is before the start of the previous schedule.
     #[track_caller]
     pub fn then(mut self, epoch: usize, schedule: impl Schedule + 'static) -> Self {
         let last = self.parts.last().map_or(0, |(start, _)| *start);
-        assert!(epoch >= last, "Sequence: a schedule from epoch {epoch} on comes before one from epoch {last} on");
+        assert!(epoch >= last, "Sequence: a schedule cannot start at epoch {epoch}, before the previous one at {last}");
         self.parts.push((epoch, Box::new(schedule)));
         self
     }
@@ -61,8 +62,9 @@ impl Schedule for Sequence {
     }
 }
 
-/// Schedules that act together: the rate of one is the base of the next, so that factors multiply. PyTorch's
-/// `ChainedScheduler`, for rates that are the base times a factor.
+/// Schedules that act together: the rate of one is the base of the next, so that factors multiply.
+///
+/// PyTorch's `ChainedScheduler`, for rates that are the base times a factor.
 ///
 /// ```
 /// use nn::schedule::{Chain, ExponentialDecay, LinearRamp, Schedule};
@@ -75,12 +77,12 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// One schedule, on its own.
+    /// Starts with this schedule.
     pub fn new(first: impl Schedule + 'static) -> Self {
         Chain { parts: vec![Box::new(first)] }
     }
 
-    /// One more, on top of the others.
+    /// Adds a schedule on top of the rest.
     pub fn and(mut self, schedule: impl Schedule + 'static) -> Self {
         self.parts.push(Box::new(schedule));
         self
@@ -109,7 +111,7 @@ impl Schedule for Chain {
     }
 }
 
-/// The states of all parts, each after its length.
+/// The states of all parts, each preceded by its length.
 fn joined<'s>(parts: impl Iterator<Item = &'s Box<dyn Schedule>>) -> Vec<f64> {
     let mut all = Vec::new();
     for part in parts {

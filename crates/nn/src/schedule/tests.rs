@@ -1,6 +1,6 @@
 use super::*;
 
-/// What PyTorch's constructors take if they are told no more than they must be.
+/// The defaults of PyTorch's constructors.
 #[test]
 fn defaults_are_pytorchs() {
     assert_eq!(StepDecay::new(7), StepDecay { step_size: 7, gamma: 0.1 });
@@ -18,7 +18,7 @@ fn defaults_are_pytorchs() {
     assert_eq!((cooldown, min_lr, eps), (0, 0.0, 1e-8));
 }
 
-/// Numbers of PyTorch's `CyclicLR`, base 0.1, top 0.7.
+/// Values of PyTorch's `CyclicLR`, base 0.1, top 0.7.
 #[test]
 fn cycles_are_pytorchs() {
     let cycle = |mode| Cyclic { step_size_up: 2, step_size_down: 3, mode, ..Cyclic::new(0.7, 0) };
@@ -71,7 +71,7 @@ fn plateau(patience: usize) -> ReduceOnPlateau {
     ReduceOnPlateau::new(PlateauOptions { patience, cooldown: 1, factor: 0.5, ..PlateauOptions::default() })
 }
 
-/// A schedule with two memories, one inside the other.
+/// A schedule with two stateful parts, one nested inside the other.
 fn nested() -> Box<dyn Schedule> {
     Box::new(Chain::new(Sequence::new(LinearRamp::default()).then(2, plateau(0))).and(plateau(1)))
 }

@@ -1,4 +1,4 @@
-//! [`Callback`]: what a program does at the turns of a training, and [`Moment`]: what it sees there.
+//! [`Callback`]: hooks that run at fixed points of training, and [`Moment`]: what they see.
 
 use super::history::{History, Stop};
 use crate::Module;
@@ -7,11 +7,11 @@ use crate::metric::{Measure, Metric};
 use autograd::Float;
 use std::error::Error;
 
-/// What a hook returns: an error ends the training, as [`TrainError::Callback`](super::TrainError::Callback).
+/// The result of a hook. An error ends the training with [`TrainError::Callback`](super::TrainError::Callback).
 ///
 /// ```
 /// use nn::train::{Callback, CallbackResult, Moment};
-/// /// Ends training with an error where the disk is full, say.
+/// /// Ends training with an error if the disk is full, for example.
 /// struct Diary(std::fs::File);
 /// impl Callback<f32> for Diary {
 ///     fn epoch_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
@@ -22,7 +22,7 @@ use std::error::Error;
 /// ```
 pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// Something that happens at the turns of a training. Every hook does nothing unless written.
+/// Hooks that run at fixed points of training. By default, every hook does nothing.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{Callback, Moment, CallbackResult, Trainer}};
@@ -47,55 +47,55 @@ pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 pub trait Callback<T: Float>: Send {
-    /// Before the first epoch, or before training is resumed.
+    /// Called before the first epoch, or before training resumes.
     fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// Before the first batch of an epoch.
+    /// Called before the first batch of an epoch.
     fn epoch_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// Before a batch.
+    /// Called before each batch.
     fn batch_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// After a batch, and the update if it brought one.
+    /// Called after each batch, and after the update if the batch triggers one.
     fn batch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// After an epoch and its validation: the last entry of the history is about it. The model has the parameters that
-    /// were validated: their average, where there is one.
+    /// Called after each epoch and its validation; the last entry of the history describes it. The model holds the
+    /// parameters that were validated: the averages if [`Trainer::ema`](super::Trainer::ema) is set.
     fn epoch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// After the last epoch, whichever it was; not after an error.
+    /// Called after the last epoch, even if training stopped early, but not after an error.
     fn train_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
     }
 
-    /// What this remembers, for checkpoints.
+    /// The state of this callback, for checkpoints.
     fn state(&self) -> StateDict {
         StateDict::new()
     }
 
-    /// Goes on from what [`state`](Callback::state) gave. `false` if this can be no state of such a callback.
+    /// Restores what [`state`](Callback::state) returned. Returns `false` if `state` is not valid for this callback.
     fn restore(&mut self, state: &StateDict) -> bool {
         state.is_empty()
     }
 }
 
-/// Where a training stands.
+/// The current state of training, as a callback sees it.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
@@ -119,25 +119,25 @@ pub struct Moment<'a, T: Float> {
     pub(super) learning_rate: f64,
 }
 
-/// Which batch of which epoch.
+/// The position in training: which batch of which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// From 0.
+    /// Counted from 0.
     pub epoch: usize,
     pub epochs: usize,
-    /// Batches of this epoch that are done.
+    /// Completed batches of this epoch.
     pub batch: usize,
     pub batches: usize,
-    /// Updates made since training began.
+    /// Updates since training began.
     pub step: u64,
 }
 
-/// What an epoch has shown so far.
+/// Running sums over the current epoch.
 pub(super) struct Sums<T: Float> {
-    /// The losses of samples, summed, and how many count: see [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count).
+    /// The summed loss of the samples, and their count: see [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count).
     pub loss: f64,
     pub count: f64,
-    /// Time that was spent before this process took over.
+    /// Seconds spent on this epoch before training was resumed.
     pub seconds: f64,
     pub measures: Vec<Box<dyn Measure<T>>>,
 }
@@ -158,22 +158,22 @@ impl<T: Float> Moment<'_, T> {
         self.place.epoch + 1
     }
 
-    /// How many epochs there will be at most.
+    /// The maximum number of epochs.
     pub fn epochs(&self) -> usize {
         self.place.epochs
     }
 
-    /// How many batches of this epoch are done.
+    /// The number of completed batches of this epoch.
     pub fn batch(&self) -> usize {
         self.place.batch
     }
 
-    /// How many batches an epoch has.
+    /// The number of batches per epoch.
     pub fn batches(&self) -> usize {
         self.place.batches
     }
 
-    /// How many updates have been made since training began.
+    /// The number of updates since training began.
     pub fn step(&self) -> u64 {
         self.place.step
     }
@@ -183,7 +183,7 @@ impl<T: Float> Moment<'_, T> {
         self.sums.mean_loss()
     }
 
-    /// A metric on the training data of this epoch so far, by its name.
+    /// The value of the named metric on the training data of this epoch so far.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.all_metrics().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
@@ -193,7 +193,7 @@ impl<T: Float> Moment<'_, T> {
         self.metrics.iter().zip(&self.sums.measures).map(|(metric, measure)| (metric.name(), measure.value()))
     }
 
-    /// The learning rate in use.
+    /// The current learning rate.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -203,13 +203,13 @@ impl<T: Float> Moment<'_, T> {
         self.model
     }
 
-    /// The epochs so far.
+    /// The history so far.
     pub fn history(&self) -> &History {
         self.history
     }
 
-    /// Lets this epoch be the last, unless something else has stopped it already. From a batch, what is left of the epoch is
-    /// left out.
+    /// Ends training after this epoch, unless it has already been stopped for another reason. If called from a batch
+    /// hook, the remaining batches of the epoch are skipped.
     pub fn stop(&mut self, reason: impl Into<String>) {
         self.stop_because(Stop::Asked { reason: reason.into() });
     }
@@ -219,7 +219,7 @@ impl<T: Float> Moment<'_, T> {
     }
 }
 
-/// A function as a hook: which one, the constructor says.
+/// A function used as one hook, selected by `on`.
 pub(super) struct Hook<F> {
     pub on: Turn,
     pub f: F,

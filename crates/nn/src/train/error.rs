@@ -1,4 +1,4 @@
-//! What can go wrong in training, and where it did.
+//! Training errors, and where they occurred.
 
 use super::checkpoint::CheckpointError;
 use crate::LayerError;
@@ -7,7 +7,7 @@ use autograd::Shape;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
-/// Why training stopped before its end. The model keeps the parameters of the last step that went well.
+/// Why training failed. The model keeps the parameters of the last successful step.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{TrainError, Trainer}};
@@ -19,11 +19,11 @@ use std::panic::Location;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// Data that is empty or cannot be had, or a batch size of 0.
+    /// The data is empty or cannot be read, or the batch size is 0.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Validation samples of another shape than those to be learnt from.
-    #[error("a validation sample has shape {validation:?} and a training sample {training:?}: they must agree")]
+    /// Validation samples and training samples have different shapes.
+    #[error("validation samples have shape {validation:?}, but training samples have {training:?}: they must agree")]
     Validation {
         /// The shape of one training sample.
         training: Shape,
@@ -32,29 +32,30 @@ pub enum TrainError {
     },
     /// The loss or a gradient became infinite or NaN.
     #[error(
-        "epoch {epoch}, batch {batch}: {cause}. The parameters are those before this batch; \
-         a smaller learning rate or clipped gradients may help"
+        "epoch {epoch}, batch {batch}: {cause}. The model keeps the parameters from before this batch; \
+         a smaller learning rate or gradient clipping may help"
     )]
     NonFinite {
         /// The epoch, from 1.
         epoch: usize,
         /// The batch within the epoch, from 1.
         batch: usize,
-        /// What was not finite, and where it came from.
+        /// What was not finite, and which operation produced it.
         cause: NonFinite,
     },
-    /// The loss of a batch could not be computed: targets of another shape than the output, a label out of range.
+    /// The loss of a batch could not be computed: for example, targets do not match the output, or a label is out of
+    /// range.
     #[error("epoch {epoch}, batch {batch}: {cause}")]
     Loss {
         /// The epoch, from 1.
         epoch: usize,
         /// The batch within the epoch, from 1.
         batch: usize,
-        /// What the loss said.
+        /// The error that the loss returned.
         cause: autograd::Error,
     },
-    /// A layer could not take a batch: samples of other sizes than the model's, an index that no table has, a batch of one
-    /// sample where there must be more.
+    /// A layer could not take a batch: for example, samples do not have the sizes the model expects, an index is out of
+    /// range, or a batch has one sample where the layer needs more.
     #[error("epoch {epoch}, batch {batch}: {cause}")]
     Layer {
         /// The epoch, from 1.
@@ -64,16 +65,16 @@ pub enum TrainError {
         /// Which layer, and why.
         cause: LayerError,
     },
-    /// A layer could not take its input outside of training.
-    #[error("in use: {0}")]
+    /// A layer could not take its input outside training.
+    #[error("in eval mode: {0}")]
     Use(#[from] LayerError),
-    /// The loss or a metric could not be computed outside of training.
+    /// The loss or a metric could not be computed outside training.
     #[error("evaluation: {0}")]
     Evaluation(autograd::Error),
-    /// Early stopping or a schedule watches a metric that is not measured.
-    #[error("{who} watches {name}, which is not measured: add it by Trainer::metric, or watch a loss")]
+    /// Early stopping or a schedule monitors a metric that is not measured.
+    #[error("{who} watches {name}, which is not measured: add it with Trainer::metric, or watch a loss")]
     Unmeasured {
-        /// What watches it.
+        /// What monitors it.
         who: &'static str,
         /// The metric.
         name: String,
@@ -81,12 +82,12 @@ pub enum TrainError {
     /// A callback failed.
     #[error("a callback failed: {0}")]
     Callback(Box<dyn std::error::Error + Send + Sync>),
-    /// A checkpoint could not be written or gone on from.
+    /// A checkpoint could not be written or resumed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Why a single step could not be made.
+/// Why a single step failed.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -110,7 +111,7 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// The error with its place in the training.
+    /// Adds the position in training to the error.
     pub(super) fn at(self, epoch: usize, batch: usize) -> TrainError {
         match self {
             StepError::NonFinite(cause) => TrainError::NonFinite { epoch, batch, cause },
@@ -120,7 +121,7 @@ impl StepError {
     }
 }
 
-/// A number that should be finite and is not.
+/// A value that should be finite but is not.
 ///
 /// ```
 /// let norm = nn::train::NonFinite { what: "the norm of the gradients".into(), value: f64::INFINITY, origin: None };
@@ -128,16 +129,16 @@ impl StepError {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct NonFinite {
-    /// Which number: `the loss`, `the gradient of 0.weight`.
+    /// Which value: `the loss`, `the gradient of 0.weight`.
     pub what: String,
     /// Infinity or NaN.
     pub value: f64,
-    /// The first operation of the forward pass whose result was not finite, or of the backward pass whose derivative was
-    /// not, if there was one.
+    /// The first operation whose result was not finite in the forward pass, or whose derivative was not finite in the
+    /// backward pass, if there is one.
     pub origin: Option<Origin>,
 }
 
-/// An operation, and the line of the program that recorded it.
+/// An operation, and the source line that recorded it.
 ///
 /// ```
 /// use nn::train::{NonFinite, Origin};
@@ -147,11 +148,11 @@ pub struct NonFinite {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Origin {
-    /// The name of the operation; a `leaf` is a parameter, a `constant` the data itself.
+    /// The name of the operation; `leaf` is a parameter, `constant` is the data itself.
     pub op: &'static str,
-    /// The line.
+    /// The source line.
     pub line: &'static Location<'static>,
-    /// Whether it is the operation's derivative that is not finite.
+    /// Whether the operation's derivative, rather than its result, is not finite.
     pub derivative: bool,
 }
 

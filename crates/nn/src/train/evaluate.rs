@@ -1,4 +1,4 @@
-//! A model in use: what it says, and how well it does on data it does not learn from.
+//! Inference and evaluation: the outputs of a model, and its loss and metrics on held-out data.
 
 use super::error::TrainError;
 use crate::data::{DataError, DataLoader, Dataset};
@@ -8,7 +8,7 @@ use crate::once;
 use crate::{Module, Pass};
 use autograd::{Tape, Tensor};
 
-/// How well a model does.
+/// The loss and metrics of a model on a data set.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
@@ -19,21 +19,21 @@ use autograd::{Tape, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// The mean loss of a sample, whatever the batches and the reduction: see [`Loss::sum_and_count`].
+    /// Mean loss per sample, independent of batch size and reduction: see [`Loss::sum_and_count`].
     pub loss: f64,
-    /// The metrics, in the order in which they were asked for.
+    /// The metrics, in the order requested.
     pub metrics: Vec<f64>,
 }
 
 impl Evaluation {
-    /// The first metric, if one was asked for.
+    /// The first metric, if any was requested.
     pub fn metric(&self) -> Option<f64> {
         self.metrics.first().copied()
     }
 }
 
 once! {
-    /// What the model says to each input, in eval mode, computed in batches to bound the memory.
+    /// Computes the model's outputs in eval mode, in batches to bound memory.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};
@@ -43,7 +43,8 @@ once! {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     /// # Errors
-    /// If the batch size is 0, the inputs are a single number and so have no first axis, or a layer cannot take them.
+    /// Returns an error if the batch size is 0, the inputs are a scalar and so have no batch axis, or a layer cannot take
+    /// them.
     pub fn predict<T>(
         model: &dyn Module<T>,
         inputs: &Tensor<T>,
@@ -53,7 +54,7 @@ once! {
             return Err(DataError::BatchSize.into());
         }
         let Some(&samples) = inputs.shape().first() else {
-            let hint = "inputs need an axis of samples: unsqueeze(0) makes one sample a batch of one";
+            let hint = "inputs need a batch axis: unsqueeze(0) turns one sample into a batch of one";
             return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
         };
         let mut tape = Tape::new();
@@ -72,7 +73,7 @@ once! {
 }
 
 once! {
-    /// Loss and metrics of a model on data, in eval mode.
+    /// Computes the loss and metrics of a model on a data set, in eval mode.
     ///
     /// ```
     /// use autograd::{Rng, tensor};
@@ -84,7 +85,8 @@ once! {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     /// # Errors
-    /// If the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets do not fit the outputs.
+    /// Returns an error if the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets
+    /// do not fit the outputs.
     pub fn evaluate<T>(
         model: &dyn Module<T>,
         loss: &dyn Loss<T>,

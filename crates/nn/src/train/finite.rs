@@ -1,11 +1,11 @@
-//! Numbers that should be finite and are not: which one, and what made it so.
+//! Checks for infinite or NaN losses and gradients, and finds the operation that produced them.
 
 use super::error::{NonFinite, Origin};
 use crate::optim::ParamGradients;
 use crate::{Parameters, Path};
 use autograd::{Float, Tape, Tensor, Var};
 
-/// An error that names the first parameter with an infinite or NaN gradient.
+/// Returns an error that names the first parameter with an infinite or NaN gradient.
 pub(super) fn check_finite<T: Float>(
     model: &(impl Parameters<T> + ?Sized),
     gradients: &ParamGradients<T>,
@@ -26,7 +26,7 @@ pub(super) fn check_finite<T: Float>(
 
 fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
     match x.as_slice() {
-        // Whole blocks without a branch inside: the compiler makes vector code of it.
+        // Whole blocks without a branch inside, so that the compiler vectorizes the loop.
         Some(x) => x.chunks(256).all(|block| block.iter().fold(true, |finite, x| finite & x.is_finite())),
         None => x.iter().all(Float::is_finite),
     }
@@ -44,14 +44,14 @@ impl Origin {
         Origin { op: culprit.op().name(), line: culprit.line(), derivative }
     }
 
-    /// The operation whose derivative first made gradients infinite or NaN on the way back, found by a sweep that keeps
-    /// those of everything on the tape.
+    /// The operation whose derivative first made a gradient infinite or NaN in the backward pass. Found by a second
+    /// backward pass that keeps the gradients of every node on the tape.
     pub(super) fn of_gradients<T: Float>(loss: Var<'_, T>) -> Option<Self> {
         let all: Vec<Var<'_, T>> = loss.tape().vars().collect();
         let gradients = loss.backward_wrt(&all);
         let last = all.iter().rfind(|v| gradients.get(**v).is_some_and(|g| !all_finite(g)))?.id();
         let uses = |v: &&Var<'_, T>| gradients.get(**v).is_some() && v.inputs().iter().any(|input| input.id() == last);
-        // What came to it was still finite.
+        // Its incoming gradient was still finite.
         all[last + 1..].iter().find(uses).map(|culprit| Origin::new(*culprit, true))
     }
 }

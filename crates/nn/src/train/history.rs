@@ -1,4 +1,4 @@
-//! What happened in training, epoch by epoch.
+//! The record of a training run, epoch by epoch.
 
 use super::monitor::Monitor;
 use crate::io::{IoError, write_atomically};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-/// The course of a training: one entry per epoch, and why it ended.
+/// The record of a training run: one entry per epoch, and why it ended.
 ///
 /// ```
 /// use nn::train::{Epoch, History};
@@ -19,17 +19,17 @@ use std::path::Path;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// In order.
+    /// The epochs, in order.
     pub epochs: Vec<Epoch>,
-    /// What was measured beside the loss, in the order of [`Epoch::metrics`].
+    /// The metrics measured in addition to the loss, in the order of [`Epoch::metrics`].
     pub metrics: Vec<Measured>,
     /// Why training ended before the last epoch, if it did.
     pub stopped: Option<Stop>,
-    /// What should be known besides: that a damaged checkpoint was passed over, say.
+    /// Other remarks: for example, that a damaged checkpoint was skipped.
     pub notes: Vec<String>,
 }
 
-/// A metric of a history.
+/// Describes a metric recorded in a history.
 ///
 /// ```
 /// use nn::{metric::Metric, train::Measured};
@@ -39,13 +39,13 @@ pub struct History {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
-    /// What it is called, as in `accuracy`.
+    /// Its name, such as `accuracy`.
     pub name: String,
-    /// Whether more of it is better.
+    /// Whether higher is better.
     pub rises: bool,
 }
 
-/// One pass over the training data.
+/// The results of one pass over the training data.
 ///
 /// ```
 /// use nn::train::Epoch;
@@ -54,20 +54,20 @@ pub struct Measured {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// The mean loss of a sample of the training data over the epoch, in which the parameters moved, as
-    /// [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count) counts them. Penalties not included.
+    /// Mean loss per sample on the training data while the parameters change over the epoch, averaged according to
+    /// [`Loss::sum_and_count`](crate::loss::Loss::sum_and_count). Penalties are not included.
     pub loss: f64,
-    /// The metrics on the training data, likewise.
+    /// The metrics on the training data, accumulated over the epoch like the loss.
     pub metrics: Vec<f64>,
     /// The loss on the validation data, after the epoch.
     pub validation_loss: Option<f64>,
-    /// The metrics on the validation data, after the epoch; none without such data.
+    /// The metrics on the validation data, after the epoch; empty without validation data.
     pub validation_metrics: Vec<f64>,
-    /// The step size of the last step, of the first parameter group.
+    /// The learning rate of the last step, for the first parameter group.
     pub learning_rate: f64,
-    /// How long it took, validation included.
+    /// Duration in seconds, including validation.
     pub seconds: f64,
 }
 
@@ -92,9 +92,9 @@ impl Epoch {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stop {
-    /// The monitored number had not improved for as many epochs as patience allows.
+    /// The monitored value did not improve for `patience` epochs.
     NoImprovement {
-        /// What was monitored.
+        /// The monitored value.
         monitor: Monitor,
         /// The epoch with the best value.
         best: usize,
@@ -104,26 +104,26 @@ pub enum Stop {
         /// The last change, in absolute value.
         change: f64,
     },
-    /// A [callback](super::Callback) asked for it.
+    /// A [callback](super::Callback) requested it.
     Asked {
-        /// Why.
+        /// The reason it gave.
         reason: String,
     },
 }
 
 impl History {
-    /// The epoch with the smallest validation loss, or training loss where there is no validation; the first of equals.
+    /// The epoch with the smallest validation loss, or training loss if there is no validation. Ties go to the first.
     pub fn best(&self) -> Option<&Epoch> {
         self.best_by(Monitor::ValidationLoss)
     }
 
-    /// The epoch with the best value of a number; the first of equals.
+    /// The epoch with the best value of `monitor`. Ties go to the first.
     pub fn best_by(&self, monitor: Monitor) -> Option<&Epoch> {
         let cost = |epoch: &Epoch| monitor.cost(epoch, &self.metrics);
         self.epochs.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 
-    /// The losses as curves over the epochs, on a logarithmic axis: training, and validation where there is one.
+    /// Plots the training and validation losses over the epochs, on a logarithmic axis.
     ///
     /// ```
     /// # use nn::train::{Epoch, History};
@@ -140,7 +140,7 @@ impl History {
         plot.line("validation", self.epochs.iter().map(|e| e.validation_loss.unwrap_or(f64::NAN)))
     }
 
-    /// What was measured, with its name: loss, metrics, both on the validation data, rate and time.
+    /// The columns of the table with their names: loss, metrics, both on the validation data, learning rate and time.
     fn columns(&self) -> Vec<(String, Vec<Option<f64>>)> {
         let column = |name: &str, of: &dyn Fn(&Epoch) -> Option<f64>| {
             (name.to_owned(), self.epochs.iter().map(of).collect::<Vec<_>>())
@@ -157,10 +157,10 @@ impl History {
         columns
     }
 
-    /// The table as comma-separated values, with a head line; every digit is kept. What was not measured is empty.
+    /// The table as comma-separated values with a header line, at full precision. Missing values are empty.
     pub fn to_csv(&self) -> String {
         let columns = self.columns();
-        // A name with a comma or a quote in it is quoted.
+        // Quote names that contain a comma, a quote or a newline.
         let field = |name: &String| match name.contains([',', '"', '\n']) {
             true => format!("\"{}\"", name.replace('"', "\"\"")),
             false => name.clone(),
@@ -176,8 +176,8 @@ impl History {
         csv
     }
 
-    /// The same as JSON: a list of objects, one an epoch, and why training stopped. Every digit is kept; JSON has no NaN and
-    /// no infinity: they are `null`, as is what was not measured.
+    /// The table as JSON: a list with one object per epoch, and why training stopped. Values have full precision. JSON
+    /// has no NaN or infinity: these are `null`, as are missing values.
     ///
     /// ```
     /// # use nn::train::{Epoch, History};
@@ -201,11 +201,11 @@ impl History {
         format!("{{\"epochs\":[{}],\"stopped\":{stopped}}}", epochs.join(","))
     }
 
-    /// Writes a file that is replaced as a whole or not at all: JSON if its name ends in `.json`, a picture of the losses if
-    /// it ends in `.svg`, else CSV.
+    /// Writes the history to a file atomically: as JSON if its name ends in `.json`, as a plot of the losses if it ends
+    /// in `.svg`, and otherwise as CSV.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
         let path = path.as_ref();
         let text = match path.extension().and_then(|extension| extension.to_str()) {
@@ -221,7 +221,7 @@ impl Display for Stop {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         match self {
             Stop::NoImprovement { monitor, best } => write!(f, "{monitor} has not improved since epoch {best}"),
-            Stop::Converged { change } => write!(f, "converged: the loss changed by {change:.1e} only"),
+            Stop::Converged { change } => write!(f, "converged: the loss changed by only {change:.1e}"),
             Stop::Asked { reason } => f.write_str(reason),
         }
     }

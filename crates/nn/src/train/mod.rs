@@ -1,6 +1,6 @@
-//! Training: a [`TrainStep`] is forward, loss, backward and update on one batch; a [`Trainer`] repeats it over epochs, in
-//! the spirit of Keras' `fit`, until the epochs are over or nothing improves. This room knows data, losses and optimizers
-//! by their traits alone.
+//! Training: a [`TrainStep`] runs forward, loss, backward and update on one batch; a [`Trainer`] repeats it over
+//! epochs, like Keras' `fit`, until the last epoch or until training stops improving. This module depends on data,
+//! losses and optimizers only through their traits.
 //!
 //! ```
 //! use autograd::{Rng, tensor};
@@ -11,18 +11,19 @@
 //! let data = TensorDataset::new(inputs, Target::Values(tensor![[-1.0], [1.0], [3.0], [5.0]]))?;
 //! let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
 //! let history = Trainer::new(Mse::new(), Sgd::new(0.1)).epochs(1000).batch_size(2).tolerance(1e-12).fit(&mut model, &data)?;
-//! assert!(history.epochs.len() < 1000, "it converges before");
+//! assert!(history.epochs.len() < 1000, "it converges early");
 //! assert!((model.weight.value().item() - 2.0).abs() < 1e-4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Replay
 //!
-//! The trainer records the step once for each shape of batch, compiles it, and replays the program from then on: the same bits,
-//! without recording. Batch, targets, parameters, buffers, what dropout drops and the rates are inputs; the settings of
-//! layers, loss and penalties are frozen. The second batch of a shape runs both ways, and the program is used only if every bit
-//! agreed; so does one at the begin of an epoch, if the program has run 32 times since. What cannot be compiled, or computes beside the tape, runs recorded, and a [note](History::notes) in the history
-//! says why.
+//! The trainer records the step once for each batch shape, compiles it, and replays the program from then on. Results
+//! are bit-identical, without the cost of recording. The batch, targets, parameters, buffers and the random numbers of
+//! dropout are inputs of the program, and learning rates apply outside it; the settings of layers, loss and penalties
+//! are frozen. The second batch of a shape runs both ways, and the program is used only if every bit agrees. The check
+//! is repeated at the start of an epoch if the program has run at least 32 times since the last one. Steps that cannot
+//! be compiled, or that compute outside the tape, run recorded, and a [note](History::notes) in the history says why.
 
 mod callback;
 mod checkpoint;

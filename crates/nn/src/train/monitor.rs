@@ -1,9 +1,9 @@
-//! [`Monitor`]: which number of an epoch is gone by.
+//! [`Monitor`]: which value of an epoch to monitor.
 
 use super::history::{Epoch, Measured};
 use std::fmt::{self, Display, Formatter};
 
-/// A number that early stopping watches, or a schedule follows.
+/// A value that early stopping or a schedule monitors.
 ///
 /// ```
 /// use nn::train::{Epoch, History, Measured, Monitor};
@@ -15,23 +15,23 @@ use std::fmt::{self, Display, Formatter};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Monitor {
-    /// The loss on the training data, to fall.
+    /// The loss on the training data; lower is better.
     Loss,
-    /// The loss on the validation data, to fall; on the training data where there is no validation.
+    /// The loss on the validation data, or on the training data if there is no validation; lower is better.
     #[default]
     ValidationLoss,
-    /// The first metric on the validation data (or else the training data), to rise or to fall as
-    /// [`Metric::rises`](crate::metric::Metric::rises) says.
+    /// The first metric on the validation data, or on the training data if there is no validation.
+    /// [`Metric::rises`](crate::metric::Metric::rises) says whether higher is better.
     Metric,
     /// The metric of this name, likewise.
     Named(String),
 }
 
 impl Monitor {
-    /// Which metric is watched, or `None` for a loss.
+    /// The index of the monitored metric, or `None` for a loss.
     ///
     /// # Errors
-    /// The name of a metric that is not measured.
+    /// Returns the name of the metric if it is not measured.
     pub(super) fn place(&self, metrics: &[Measured]) -> Result<Option<usize>, String> {
         let place = match self {
             Monitor::Loss | Monitor::ValidationLoss => return Ok(None),
@@ -41,7 +41,7 @@ impl Monitor {
         place.map(Some).ok_or_else(|| self.to_string())
     }
 
-    /// The number in an epoch; what is missing is NaN.
+    /// The value in an epoch; NaN if it is missing.
     pub(super) fn value(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
         match self.place(metrics) {
             Ok(None) if *self == Monitor::Loss => epoch.loss,
@@ -54,7 +54,7 @@ impl Monitor {
         }
     }
 
-    /// The number turned so that less is better; what is missing or NaN is worst.
+    /// The value, negated where higher is better, so that lower is always better. Missing values and NaN are worst.
     pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
         let rises = matches!(self.place(metrics), Ok(Some(place)) if metrics[place].rises);
         let cost = if rises { -self.value(epoch, metrics) } else { self.value(epoch, metrics) };

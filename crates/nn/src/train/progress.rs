@@ -1,5 +1,5 @@
-//! The progress: loss, metrics, rate, the last validation and the time left, as a bar on a terminal, and elsewhere, in a log
-//! say, as a line for each epoch.
+//! Progress display: loss, metrics, learning rate, the last validation and the time left, as a bar on a terminal, or as
+//! one line per epoch elsewhere, such as in a log file.
 
 use super::callback::{Callback, CallbackResult, Moment};
 use super::history::History;
@@ -7,10 +7,10 @@ use autograd::Float;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// How often the text of the bar is made anew.
+/// How often the text of the bar is updated.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// A bar over all batches of all epochs, or lines, on the standard error.
+/// A bar over all batches of all epochs, or one line per epoch, on standard error.
 pub(super) struct Progress {
     bar: ProgressBar,
     quiet: bool,
@@ -27,14 +27,14 @@ impl Progress {
     }
 }
 
-/// How an epoch stands, in one line, with what the last validation found.
+/// The state of an epoch in one line, with the results of the last validation.
 fn text<T: Float>(at: &Moment<'_, T>) -> String {
     let metrics: String = at.all_metrics().map(|(name, value)| format!("  {name} {value:.4}")).collect();
     let (epoch, epochs, loss, rate) = (at.epoch(), at.epochs(), at.loss(), at.learning_rate());
     format!("epoch {epoch}/{epochs}  loss {loss:.4}{metrics}  rate {rate:.2e}{}", validation(at.history()))
 }
 
-/// What the last validation found; nothing where there is none.
+/// The results of the last validation, or an empty string if there is none.
 fn validation(history: &History) -> String {
     let Some((epoch, loss)) = history.epochs.last().and_then(|epoch| Some((epoch, epoch.validation_loss?))) else {
         return String::new();
@@ -47,7 +47,7 @@ fn validation(history: &History) -> String {
 impl<T: Float> Callback<T> for Progress {
     fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         self.bar.set_length((at.epochs() * at.batches()) as u64);
-        // What was done before this process is not counted into its speed.
+        // Batches from before a resume do not count toward the speed.
         self.bar.set_position((at.place.epoch * at.batches() + at.batch()) as u64);
         self.bar.reset_eta();
         Ok(())
@@ -73,7 +73,7 @@ impl<T: Float> Callback<T> for Progress {
 }
 
 impl Drop for Progress {
-    /// Leaves the bar as it stands: training may end early, or in an error.
+    /// Leaves the bar in its current state: training may end early or with an error.
     fn drop(&mut self) {
         self.bar.abandon();
     }

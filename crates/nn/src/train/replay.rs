@@ -1,11 +1,11 @@
-//! The training step as a compiled program: recorded once for a shape of batch, then replayed.
+//! The training step as a compiled program: recorded once per batch shape, then replayed.
 //!
-//! The first batch of a shape runs recorded, and what it recorded is compiled: batch, targets, parameters, buffers and the
-//! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The second
-//! runs both ways, and the program is used from the third on only if every bit agreed: so a loss or a layer that computes
-//! beside the tape, whose numbers would be frozen, is found out. So does a later batch with a label that never came up before,
-//! since a loss may ignore it; and one now and then, since a setting may have changed. What cannot be compiled runs recorded, and
-//! [`Replay::refused`] says why.
+//! The first batch of a shape runs recorded, and the recording is compiled: batch, targets, parameters, buffers and the
+//! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The
+//! second runs both ways, and the program is used from the third on only if every bit agrees. This detects a loss or a
+//! layer that computes outside the tape, whose values would be frozen. The check is repeated for a batch with a new
+//! label, since a loss may ignore it, and occasionally, since a setting may have changed. What cannot be compiled runs
+//! recorded, and [`Replay::refused`] says why.
 
 use super::step::Outcome;
 use crate::data::Batch;
@@ -17,38 +17,39 @@ use autograd::{Float, Program, Rng, Shape, Tensor, Var};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
-/// Programs by shape of batch.
+/// The programs, one per batch shape.
 pub(super) struct Replay<T: Float> {
     versions: Vec<Version<T>>,
     refused: Option<String>,
     path: Path,
 }
 
-/// The program for batches of one shape and a model of certain parameters.
+/// The program for batches of one shape and a model with certain parameters.
 struct Version<T: Float> {
     inputs: Shape,
     targets: Kind,
     parameters: u64,
     program: Option<Program<T>>,
     proven: bool,
-    /// Whether it is to be proven again before it is used.
+    /// Whether to verify it again before it is used.
     doubted: bool,
-    /// How often it has been used since it was proven.
+    /// Number of uses since it was last verified.
     uses: usize,
-    /// Labels that came up while it was proven. A loss may treat one apart from the others, outside the tape.
+    /// Labels that occurred when it was recorded or verified. A loss may treat some label differently, outside the
+    /// tape.
     labels: BTreeSet<i64>,
     sources: Vec<Source>,
     indices: Vec<Integers>,
     draws: Vec<(Noise, Tensor<T>)>,
-    /// By place, whether a parameter gets a gradient.
+    /// Whether each parameter gets a gradient, by index.
     gradients: Vec<bool>,
     /// Keys of buffers that get new values.
     updates: Vec<u64>,
-    /// The model's parameters, while they are lent to a run.
+    /// References to the model's parameters during a run.
     lent: Vec<Tensor<T>>,
 }
 
-/// What targets are alike in: whether they are labels, whether samples have weights, and their shape.
+/// What identifies a kind of targets: whether they are labels, whether samples have weights, and their shape.
 type Kind = (bool, bool, Shape);
 
 /// Where an input of the program comes from.
@@ -57,13 +58,13 @@ enum Source {
     Batch,
     Targets,
     Weights,
-    /// The parameter or buffer in that place.
+    /// The parameter or buffer with this index.
     Parameter(usize),
-    /// The random numbers of that number.
+    /// The random draw with this index.
     Draw(usize),
 }
 
-/// Where integers come from.
+/// Where an integer input comes from.
 #[derive(Clone, Copy)]
 enum Integers {
     Labels,
@@ -71,7 +72,7 @@ enum Integers {
     Batch,
 }
 
-/// What there is to compile: the variables of a recorded pass.
+/// What to compile: the variables of a recorded pass.
 pub(super) struct Recorded<'a, 't, T: Float> {
     pass: &'a Pass<'t, T>,
     input: Var<'t, T>,
@@ -82,14 +83,14 @@ pub(super) struct Recorded<'a, 't, T: Float> {
 }
 
 impl<'a, 't, T: Float> Recorded<'a, 't, T> {
-    /// The variables at these places: input, output, and loss without penalties.
+    /// The variables with these ids: input, output, and loss without penalties.
     pub(super) fn new(pass: &'a Pass<'t, T>, places: [usize; 3], total: Var<'t, T>) -> Self {
         let [input, output, plain] = places.map(|id| pass.tape().get(id).expect("the pass recorded it"));
         Recorded { pass, input, output, plain, total }
     }
 }
 
-/// More shapes than this are not worth a program each.
+/// The maximum number of batch shapes; more are not worth a program each.
 const MOST: usize = 8;
 
 impl<T: Float> Replay<T> {
@@ -97,7 +98,7 @@ impl<T: Float> Replay<T> {
         Replay { versions: Vec::new(), refused: None, path: Path::default() }
     }
 
-    /// How many shapes of batches are replayed.
+    /// The number of batch shapes that are replayed.
     pub(super) fn programs(&self) -> usize {
         self.versions.iter().filter(|v| v.proven).count()
     }
@@ -107,24 +108,24 @@ impl<T: Float> Replay<T> {
         self.refused.as_deref()
     }
 
-    /// The number of the version for this batch, if there is one.
+    /// The index of the version for this batch, if there is one.
     pub(super) fn find(&mut self, model: &(impl Parameters<T> + ?Sized), batch: &Batch<T>) -> Option<usize> {
         let parameters = identity(model, &mut self.path);
         self.versions.iter().position(|v| v.fits(batch, parameters))
     }
 
-    /// Whether a version may be used for a batch without a recording beside it.
+    /// Whether a version may be used for a batch without recording it too.
     pub(super) fn is_proven(&self, version: usize, batch: &Batch<T>) -> bool {
         let Version { proven, doubted, labels, .. } = &self.versions[version];
         *proven && !*doubted && labels_of(batch).is_none_or(|now| now.iter().all(|label| labels.contains(&label)))
     }
 
-    /// Proves programs again that have been used so often since they were proven.
+    /// Requests a new verification of programs used at least `after` times since their last one.
     pub(super) fn doubt(&mut self, after: usize) {
         self.versions.iter_mut().for_each(|version| version.doubted |= version.uses >= after);
     }
 
-    /// Compiles what was just recorded; if that is impossible, keeps the reason.
+    /// Compiles what was just recorded; if that fails, keeps the reason.
     pub(super) fn learn(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
@@ -133,7 +134,7 @@ impl<T: Float> Replay<T> {
         gradients: &ParamGradients<T>,
     ) {
         if self.versions.len() == MOST {
-            self.refuse(format!("more than {MOST} shapes of batches: only the first ones have a program"));
+            self.refuse(format!("more than {MOST} batch shapes: only the first {MOST} have a program"));
             return;
         }
         let (inputs, targets) = (batch.inputs.shape().into(), kind_of(&batch.targets));
@@ -166,8 +167,8 @@ impl<T: Float> Replay<T> {
         self.refused.get_or_insert(why);
     }
 
-    /// Runs a version; `None` if it has no program. Leaves gradients and the new values of buffers where it is told to, and
-    /// gives the loss with penalties and the outcome.
+    /// Runs a version; `None` if it has no program. Stores the gradients and the new values of buffers in the
+    /// arguments, and returns the loss with penalties and the outcome.
     pub(super) fn run(
         &mut self,
         version: usize,
@@ -179,14 +180,14 @@ impl<T: Float> Replay<T> {
     ) -> Option<(T, Outcome<T>)> {
         let version = &mut self.versions[version];
         let mut program = version.program.take()?;
-        // What still holds memory of the last run lets go of it.
+        // Drop what still shares the memory of the last run.
         gradients.replace(std::iter::empty());
         updates.clear();
         match version.run(&mut program, model, batch, rng, &mut self.path) {
             Ok(out) => {
                 let mut swept = out[3..].iter().cloned();
                 gradients.replace(version.gradients.iter().map(|&has| if has { swept.next() } else { None }));
-                // A buffer keeps what it is given: not memory of the program's.
+                // A buffer keeps its value, so it must not share the program's memory.
                 updates.extend(version.updates.iter().copied().zip(swept.map(|value| value.deep_copy())));
                 let outcome = Outcome { loss: out[1].item(), output: out[2].clone() };
                 let total = out[0].item();
@@ -201,9 +202,9 @@ impl<T: Float> Replay<T> {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the pass, and all that came of it")]
-    /// Runs a version beside a recording that has just been made of the same pass. If every bit agrees it is proven, if not
-    /// it is given up.
+    #[allow(clippy::too_many_arguments, reason = "the pass, and all its results")]
+    /// Runs a version on a pass that has just been recorded. If every bit agrees, the version is proven; otherwise, its
+    /// program is dropped.
     pub(super) fn prove(
         &mut self,
         version: usize,
@@ -228,8 +229,8 @@ impl<T: Float> Replay<T> {
         } else {
             version.program = None;
             self.refuse(
-                "replayed, a step gives other numbers: a layer or the loss computes something beside the tape, or one of \
-                 their settings has changed"
+                "a replayed step does not reproduce the recorded one: a layer or the loss computes something outside \
+                 the tape, or one of their settings has changed"
                     .into(),
             );
         }
@@ -242,7 +243,7 @@ impl<T: Float> Version<T> {
         alike && self.parameters == parameters
     }
 
-    /// The program of a recorded pass, or why there is none.
+    /// Compiles a recorded pass, or returns why it cannot be compiled.
     fn compile(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
@@ -263,7 +264,7 @@ impl<T: Float> Version<T> {
             if inputs.len() > before {
                 Ok(())
             } else {
-                Err(format!("the loss does not put {what} on the tape as they are"))
+                Err(format!("the loss does not record {what} on the tape unchanged"))
             }
         };
         match batch.targets.labels("replay") {
@@ -278,7 +279,7 @@ impl<T: Float> Version<T> {
         }
         for (var, index) in pass.indices() {
             if var.id() != input.id() {
-                return Err("a layer reads indices from something that is not the batch".into());
+                return Err("a layer reads indices from a tensor other than the batch".into());
             }
             self.indices.push(Integers::Batch);
             integers.push(index);
@@ -338,7 +339,7 @@ impl<T: Float> Version<T> {
         let integers: SmallVec<[&Tensor<i64>; 4]> = self.indices.iter().map(integer).collect();
         let out = program.run_with(&inputs, &integers);
         drop(inputs);
-        // The optimizer changes the parameters in place.
+        // Drop the references, so that the optimizer can update the parameters in place.
         self.lent.clear();
         out
     }
@@ -349,14 +350,14 @@ fn kind_of<T: Float>(targets: &Target<T>) -> Kind {
 }
 
 fn values_of<T: Float>(targets: &Target<T>) -> &Tensor<T> {
-    targets.values("replay").expect("what are no labels are numbers")
+    targets.values("replay").expect("targets that are not labels are values")
 }
 
 fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
     batch.targets.labels("replay").ok()
 }
 
-/// A number that changes when the model has other parameters, or other ones are trained.
+/// A hash that changes if the model has different parameters, or different ones are trainable.
 fn identity<T: Float>(model: &(impl Parameters<T> + ?Sized), path: &mut Path) -> u64 {
     let mut hash = 0u64;
     model.visit(path, &mut |_, param| {
@@ -366,7 +367,7 @@ fn identity<T: Float>(model: &(impl Parameters<T> + ?Sized), path: &mut Path) ->
     hash
 }
 
-/// Equal to the bit; NaN equals NaN.
+/// Bitwise equal; all NaN are equal.
 fn same_bits<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
     let same = |(a, b): (T, T)| a.f64().to_bits() == b.f64().to_bits() || a.is_nan() && b.is_nan();
     a.shape() == b.shape() && a.iter().zip(b.iter()).all(same)

@@ -1,4 +1,4 @@
-//! The loop over epochs and batches: what a [`Trainer`] does, and all that changes while it does it.
+//! The training loop of a [`Trainer`] over epochs and batches, and all state that changes in it.
 
 use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
 use super::checkpoint::Files;
@@ -14,41 +14,41 @@ use crate::{Module, clip, regularize};
 use autograd::Float;
 use std::time::Instant;
 
-/// How often a step is replayed, at least, before it is proven again: a proof takes the time of some three of them, and an
-/// epoch may be a single batch.
+/// Minimum number of replays of a step before it is verified again. A verification takes about as long as three
+/// replays, and an epoch may be a single batch.
 const PROVEN_EVERY: usize = 32;
 
-/// Where a training stands.
+/// The state of a training run.
 pub(super) struct Run<T: Float> {
     pub step: TrainStep<T>,
-    /// From 0.
+    /// Counted from 0.
     pub epoch: usize,
-    /// Batches of the epoch that are done.
+    /// Completed batches of the epoch.
     pub batch: usize,
-    /// Batches of every epoch.
+    /// Batches per epoch.
     pub batches: usize,
     pub sums: Sums<T>,
     pub history: History,
     pub convergence: Convergence,
     pub ema: Option<Ema<T>>,
-    /// What must be the same for a saved place in the data to mean the same.
+    /// The settings that must match for a checkpoint to be resumed.
     pub settings: Vec<(&'static str, String)>,
-    /// The rates that schedules begin from, one for each parameter group.
+    /// The base rates of the schedule, one per parameter group.
     pub rates: Vec<f64>,
     pub progress: Progress,
-    /// When this process took the epoch up.
+    /// When this process started or resumed the epoch.
     pub clock: Instant,
 }
 
 impl<T: Float> Run<T> {
-    /// Time spent on the epoch.
+    /// Seconds spent on the epoch.
     pub(super) fn seconds(&self) -> f64 {
         self.sums.seconds + self.clock.elapsed().as_secs_f64()
     }
 }
 
 impl<T: Float> Trainer<'_, T> {
-    /// All epochs that are left, or as many as it takes.
+    /// Runs the remaining epochs, or fewer if training stops early.
     pub(super) fn run(
         &mut self,
         model: &mut dyn Module<T>,
@@ -67,7 +67,7 @@ impl<T: Float> Trainer<'_, T> {
         self.announce(model, run, |callback, at| callback.train_end(at))
     }
 
-    /// What is left of an epoch, its validation, and what depends on it.
+    /// Runs the rest of an epoch, its validation, and saves a checkpoint if one is due.
     fn epoch(
         &mut self,
         model: &mut dyn Module<T>,
@@ -81,7 +81,8 @@ impl<T: Float> Trainer<'_, T> {
         }
         let at = Position { epoch: run.epoch as u64, batch: run.batch };
         loader.prefetched(at, self.prefetch, |left| self.batches(model, left, run))?;
-        // What the model is used with is what it is judged by; after an error too it goes on from its own parameters.
+        // Validate with the averaged parameters, which the final model has. Swap back even after an error, so that
+        // training continues from the model's own parameters.
         run.ema.iter_mut().for_each(|average| average.swap(model));
         let judged = self.judge(model, run);
         run.ema.iter_mut().for_each(|average| average.swap(model));
@@ -95,7 +96,7 @@ impl<T: Float> Trainer<'_, T> {
         Ok(())
     }
 
-    /// The end of an epoch: its validation, its entry in the history, and those who go by it.
+    /// Ends an epoch: validates, adds an entry to the history, and notifies the schedule and the callbacks.
     fn judge(&mut self, model: &mut dyn Module<T>, run: &mut Run<T>) -> Result<(), TrainError> {
         let validation = self.validation.map(|data| self.evaluate(&*model, data)).transpose()?;
         let epoch = Epoch {
@@ -112,7 +113,7 @@ impl<T: Float> Trainer<'_, T> {
         self.announce(model, run, |callback, at| callback.epoch_end(at))
     }
 
-    /// The batches that are left of an epoch.
+    /// Runs the remaining batches of an epoch.
     fn batches(
         &mut self,
         model: &mut dyn Module<T>,
@@ -136,7 +137,7 @@ impl<T: Float> Trainer<'_, T> {
             if run.history.stopped.is_some() {
                 break;
             }
-            // After the last batch the epoch is still to be judged, and saved then.
+            // After the last batch, the epoch must be validated first; the checkpoint is saved after that.
             let steps = run.step.steps();
             if updates && !last && self.checkpoints.as_ref().is_some_and(|c| c.due_after_step(steps)) {
                 self.save(model, run)?;
@@ -145,7 +146,7 @@ impl<T: Float> Trainer<'_, T> {
         Ok(())
     }
 
-    /// One batch: forward, loss and penalties, backward; and if this batch `updates`, clipping and update.
+    /// Processes one batch: forward, loss and penalties, backward; and, if `updates`, clipping and update.
     fn step(
         &mut self,
         model: &mut dyn Module<T>,
@@ -178,7 +179,7 @@ impl<T: Float> Trainer<'_, T> {
     fn clip(&self, step: &mut TrainStep<T>) -> Result<(), NonFinite> {
         match self.clip {
             Some(Clip::Norm(max)) => {
-                // Each element is finite, the sum of their squares need not be; scaling by it would leave nothing.
+                // Each element is finite, but their norm may overflow; scaling by it would zero the gradients.
                 let value = clip::by_norm(step.param_gradients_mut(), max);
                 if !value.is_finite() {
                     return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None });
@@ -191,7 +192,7 @@ impl<T: Float> Trainer<'_, T> {
         Ok(())
     }
 
-    /// Rates as the schedule wants them, if it counts by this.
+    /// Sets the learning rates from the schedule, if it counts at this pace.
     fn set_rates(&mut self, run: &Run<T>, pace: Pace, count: usize) {
         if pace == self.pace {
             let (schedule, mut bases) = (&self.schedule, run.rates.iter());
@@ -201,7 +202,7 @@ impl<T: Float> Trainer<'_, T> {
         }
     }
 
-    /// Calls a hook of everything that has hooks.
+    /// Calls a hook of all callbacks, including the convergence checks and the progress display.
     fn announce(
         &mut self,
         model: &mut dyn Module<T>,
@@ -218,7 +219,7 @@ impl<T: Float> Trainer<'_, T> {
         let learning_rate = self.optimizer.learning_rate();
         let Run { sums, history, convergence, progress, .. } = run;
         let mut at = Moment { model, metrics: &self.metrics, sums, history, place, learning_rate };
-        // The check for convergence first: what it found, others can see.
+        // The convergence checks come first, so that the callbacks see their result.
         hook(convergence, &mut at).map_err(TrainError::Callback)?;
         for callback in &mut self.callbacks {
             hook(&mut **callback, &mut at).map_err(TrainError::Callback)?;

@@ -1,4 +1,4 @@
-//! What a training is made of, in words: what a checkpoint keeps, to tell it from others.
+//! The settings of a training run as text. A checkpoint stores them to detect checkpoints of other runs.
 
 use super::trainer::Trainer;
 use crate::data::Order;
@@ -7,8 +7,8 @@ use autograd::Float;
 use flate2::Crc;
 
 impl<T: Float> Trainer<'_, T> {
-    /// What must be the same for a saved training to go on as it would have. How long it goes on and who looks on (epochs,
-    /// early stopping, tolerance, callbacks, checkpoints, batches made ahead) may be other things.
+    /// The settings that must match for a run to resume exactly. Those that do not affect its course (epochs, early
+    /// stopping, tolerance, callbacks, checkpoints, prefetching) may change.
     pub(super) fn settings(&self, samples: usize, rates: &[f64]) -> Vec<(&'static str, String)> {
         let metrics: Vec<&str> = self.metrics.iter().map(Metric::name).collect();
         let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
@@ -27,7 +27,7 @@ impl<T: Float> Trainer<'_, T> {
             ("decay of averages", number(self.ema)),
             ("loss", self.loss.describe()),
             ("optimizer", self.optimizer.describe()),
-            // As the optimizer was given them: a schedule changes them, and is a setting itself.
+            // The initial rates: the schedule, which is a setting of its own, changes them.
             ("list of rates", format!("{rates:?}")),
             ("schedule", self.schedule.describe()),
             ("pace of the schedule", format!("{:?}", self.pace)),
@@ -39,7 +39,7 @@ impl<T: Float> Trainer<'_, T> {
     }
 }
 
-/// An order in words, and by a checksum what it was given for each sample.
+/// The name of an order, with a checksum of its weights or labels.
 fn order_of(order: &Order) -> String {
     let mut sum = Crc::new();
     match order {

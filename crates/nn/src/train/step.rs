@@ -1,5 +1,5 @@
-//! One step of training on one batch: forward, loss, backward, update. It knows nothing of epochs, data sets or progress;
-//! loops of your own are made of it, and [`Trainer`](super::Trainer) is.
+//! One training step on one batch: forward, loss, backward, update. It does not know about epochs, data sets or
+//! progress. Build your own loops from it, as [`Trainer`](super::Trainer) does.
 
 use super::error::{NonFinite, Origin, StepError};
 use super::finite::check_finite;
@@ -13,11 +13,11 @@ use crate::{Module, Parameters, Pass, Path, once};
 use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
 use std::cell::Cell;
 
-/// The step, and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
+/// A training step and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
 ///
-/// [`gradients`](TrainStep::gradients) does the forward and the backward pass, [`apply`](TrainStep::apply) the update;
-/// between them, gradients can be seen, clipped or [averaged over several passes](TrainStep::accumulate). Once warm, a step
-/// allocates nothing.
+/// [`gradients`](TrainStep::gradients) runs the forward and backward pass, [`apply`](TrainStep::apply) the update.
+/// Between them, gradients can be inspected, clipped or [averaged over several passes](TrainStep::accumulate). Once
+/// warm, a step allocates nothing.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -37,7 +37,8 @@ pub struct TrainStep<T: Float> {
     tape: Tape<T>,
     swept: Gradients<T>,
     gradients: ParamGradients<T>,
-    /// Gradients times samples, of the passes since the last average, and their samples, which may count in part.
+    /// Sum of gradients times sample counts over the passes since the last average. `samples` is the total of these
+    /// counts, which may be fractional.
     sum: ParamGradients<T>,
     samples: f64,
     updates: Vec<(u64, Tensor<T>)>,
@@ -49,10 +50,10 @@ pub struct TrainStep<T: Float> {
     steps: u64,
 }
 
-/// Where the random streams of the passes begin: far from those of the epochs, which a loader of the same seed draws from.
+/// The first random stream of the passes, far from those of the epochs, which a loader with the same seed uses.
 const DROPOUT: u64 = 1 << 63;
 
-/// What a forward pass in training gave.
+/// The result of a forward pass in training.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -67,7 +68,7 @@ const DROPOUT: u64 = 1 << 63;
 pub struct Outcome<T: Float> {
     /// The loss, before the update.
     pub loss: T,
-    /// What the model said to the batch.
+    /// The model's output for the batch.
     pub output: Tensor<T>,
 }
 
@@ -87,7 +88,7 @@ once! {
 }
 
 impl<T: Float> TrainStep<T> {
-    /// A step that has not been done yet. What dropout drops in the n-th pass depends on the seed and n alone.
+    /// A new step. The dropout masks of the n-th pass depend only on the seed and n.
     pub fn new(seed: u64) -> Self {
         TrainStep {
             tape: Tape::new(),
@@ -105,25 +106,26 @@ impl<T: Float> TrainStep<T> {
         }
     }
 
-    /// The same step, which compiles what it records and [replays](super#replay) it for batches of the same shape: with the
-    /// same model, loss and penalty from here on, whose settings are frozen.
+    /// Compiles each recorded step and [replays](super#replay) it for batches of the same shape. From now on, the step
+    /// must be used with the same model, loss and penalty; their settings are frozen.
     pub fn replaying(self) -> Self {
         TrainStep { replay: Some(Replay::new()), ..self }
     }
 
-    /// Why some batches were recorded that might have been replayed, if any were.
+    /// Why some batches were recorded although replay is enabled, if any were.
     pub fn recorded_because(&self) -> Option<&str> {
         self.replay.as_ref().and_then(Replay::refused)
     }
 
-    /// How many kinds of batches are replayed.
+    /// The number of batch shapes that are replayed.
     pub fn programs(&self) -> usize {
         self.replay.as_ref().map_or(0, Replay::programs)
     }
 
-    /// Runs the next batch of each kind both ways, recorded and replayed, if it has been replayed at least so often since
-    /// that was done: to be called where a setting of a layer, the loss or a penalty may have changed, which a program does
-    /// not see. If it has, batches are recorded from there on. [`Trainer`](super::Trainer) calls it when an epoch begins.
+    /// Requests a new verification of each program that has been replayed at least `after` times since its last one:
+    /// its next batch runs both recorded and replayed. Call this when a setting of a layer, the loss or a penalty may
+    /// have changed, which a program does not see. If the results differ, such batches are recorded from then on.
+    /// [`Trainer`](super::Trainer) calls it at the start of each epoch.
     ///
     /// ```
     /// use autograd::{Rng, Tensor};
@@ -144,11 +146,11 @@ impl<T: Float> TrainStep<T> {
         self.replay.iter_mut().for_each(|replay| replay.doubt(after));
     }
 
-    /// Forward, loss, backward, update.
+    /// Runs forward, loss, backward and update.
     ///
     /// # Errors
-    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite. The
-    /// model is then as it was.
+    /// Returns an error if a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient
+    /// is not finite. The model is then unchanged.
     pub fn run(
         &mut self,
         model: &mut dyn Module<T>,
@@ -161,10 +163,11 @@ impl<T: Float> TrainStep<T> {
         Ok(outcome)
     }
 
-    /// Forward and backward pass: leaves the gradients in [`param_gradients`](TrainStep::param_gradients).
+    /// Runs the forward and backward pass; [`param_gradients`](TrainStep::param_gradients) returns the gradients.
     ///
     /// # Errors
-    /// If a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient is not finite.
+    /// Returns an error if a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient
+    /// is not finite.
     pub fn gradients(
         &mut self,
         model: &dyn Module<T>,
@@ -174,10 +177,11 @@ impl<T: Float> TrainStep<T> {
         gradients(self, model, loss, batch, &|_, _| None)
     }
 
-    /// As [`gradients`](TrainStep::gradients), of the loss plus a penalty. The loss in the outcome is without it.
+    /// Like [`gradients`](TrainStep::gradients), for the loss plus a penalty. The loss in the outcome excludes the
+    /// penalty.
     ///
     /// # Errors
-    /// As [`gradients`](TrainStep::gradients).
+    /// Same as [`gradients`](TrainStep::gradients).
     pub fn gradients_with(
         &mut self,
         model: &dyn Module<T>,
@@ -208,7 +212,7 @@ impl<T: Float> TrainStep<T> {
             self.passes += 1;
             return Ok(outcome);
         }
-        // Recorded: for the first time, or to see what went wrong where.
+        // Record: for the first time, or to find out what went wrong and where.
         let (ids, mut values) = (Cell::new([0; 3]), None);
         let mut replay = self.replay.take();
         let total = self.swept(
@@ -237,11 +241,11 @@ impl<T: Float> TrainStep<T> {
         Ok(outcome)
     }
 
-    /// As [`gradients`](TrainStep::gradients), for a loss that `record` computes itself: several networks, several
-    /// inputs, several terms.
+    /// Like [`gradients`](TrainStep::gradients), for a loss that `record` computes itself: with several networks,
+    /// inputs or terms, for example.
     ///
     /// # Errors
-    /// If `record` fails, or what it returns is not a single number, or that or a gradient is not finite.
+    /// Returns an error if `record` fails, its result is not a scalar, or its value or a gradient is not finite.
     pub fn gradients_of(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
@@ -250,7 +254,7 @@ impl<T: Float> TrainStep<T> {
         self.swept(model, record, |_, _, _| ())
     }
 
-    /// Records and sweeps; `done` sees the recording before it is forgotten.
+    /// Records and runs the backward pass; `done` sees the recording before it is cleared.
     fn swept<E>(
         &mut self,
         model: &(impl Parameters<T> + ?Sized),
@@ -279,14 +283,15 @@ impl<T: Float> TrainStep<T> {
         }
         self.record = pass.into_record();
         finite?;
-        // The tape shares the parameters' memory: letting go of it now lets the optimizer change them in place.
+        // The tape shares the parameters' memory: clearing it now lets the optimizer update them in place.
         self.tape.clear();
         self.passes += 1;
         Ok(value)
     }
 
-    /// Keeps the gradients of the last pass, over so many samples (as [`Loss::sum_and_count`] counts them), for
-    /// [`average`](TrainStep::average), and gives buffers the values that layers asked for. The passes together are one step on a larger batch than fits into memory.
+    /// Adds the gradients of the last pass, over `samples` samples (as [`Loss::sum_and_count`] counts them), to the sum
+    /// for [`average`](TrainStep::average), and updates the buffers of layers. Together, the passes are one step on a
+    /// batch that does not fit in memory.
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -316,15 +321,15 @@ impl<T: Float> TrainStep<T> {
         self.update_buffers(model);
     }
 
-    /// The mean over all samples of the passes that were [accumulated](TrainStep::accumulate), of losses that are means
-    /// themselves, becomes the gradients.
+    /// Sets the gradients to their mean over all samples of the [accumulated](TrainStep::accumulate) passes. Requires
+    /// losses that are means.
     pub fn average(&mut self) {
         std::mem::swap(&mut self.sum, &mut self.gradients);
         self.gradients.scale(1.0 / self.samples);
         self.samples = 0.0;
     }
 
-    /// The update: the optimizer moves the parameters, and buffers get the values that layers asked for.
+    /// Applies the update: the optimizer updates the parameters, and the buffers of layers receive their new values.
     pub fn apply(&mut self, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) {
         optimizer.step(&mut *model, &self.gradients);
         self.update_buffers(model);
@@ -341,22 +346,22 @@ impl<T: Float> TrainStep<T> {
         &self.gradients
     }
 
-    /// The gradients of the last pass, to be clipped or added to before [`apply`](TrainStep::apply).
+    /// The gradients of the last pass, to clip or modify before [`apply`](TrainStep::apply).
     pub fn param_gradients_mut(&mut self) -> &mut ParamGradients<T> {
         &mut self.gradients
     }
 
-    /// How many updates have been made.
+    /// The number of updates so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// How many forward and backward passes have been made: the random stream of the next one.
+    /// The number of forward and backward passes so far, which is also the random stream of the next one.
     pub fn passes(&self) -> u64 {
         self.passes
     }
 
-    /// Goes on as after so many passes and updates.
+    /// Resumes after this many passes and updates.
     pub(super) fn continue_from(&mut self, passes: u64, steps: u64) {
         (self.passes, self.steps) = (passes, steps);
     }

@@ -1,4 +1,4 @@
-//! The convergence check: when more epochs would not help.
+//! The convergence checks, which decide when more epochs would not help.
 
 use super::callback::{Callback, CallbackResult, Moment};
 use super::history::{Epoch, Measured, Stop};
@@ -7,7 +7,7 @@ use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::number::count;
 use autograd::{Float, tensor};
 
-/// Ends training when a number has not improved by more than `min_delta` for `patience` epochs.
+/// Ends training when a monitored value has not improved by more than `min_delta` for `patience` epochs.
 ///
 /// ```
 /// use nn::train::{EarlyStopping, Monitor};
@@ -16,28 +16,28 @@ use autograd::{Float, tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlyStopping {
-    /// Epochs without improvement that are put up with.
+    /// Number of epochs without improvement after which training stops.
     pub patience: usize,
-    /// What counts as improvement: more than this.
+    /// An improvement counts only if it exceeds this.
     pub min_delta: f64,
-    /// The number that is watched.
+    /// The value to monitor.
     pub monitor: Monitor,
-    /// Whether the model gets the parameters of the best epoch back at the end.
+    /// Whether to restore the parameters of the best epoch at the end.
     pub restore_best: bool,
 }
 
 impl Default for EarlyStopping {
-    /// Ten epochs without any improvement of the validation loss; the best parameters come back.
+    /// Stops after ten epochs without any improvement of the validation loss, and restores the best parameters.
     fn default() -> Self {
         EarlyStopping { patience: 10, min_delta: 0.0, monitor: Monitor::default(), restore_best: true }
     }
 }
 
-/// Both checks, as they stand after some epochs.
+/// The state of both checks after some number of epochs.
 pub(super) struct Convergence {
     early: Option<EarlyStopping>,
     tolerance: Option<f64>,
-    /// Whether weights are kept even if they will not be restored.
+    /// Whether to keep the best weights even if they will not be restored.
     keeps_best: bool,
     best: Option<Best>,
     last_loss: Option<f64>,
@@ -47,8 +47,8 @@ pub(super) struct Convergence {
 pub(super) struct Best {
     pub epoch: usize,
     pub cost: f64,
-    /// Its parameters and buffers, which share the model's memory until the next step changes it; none if nobody asks for
-    /// them.
+    /// Its parameters and buffers, which share the model's memory until the next step changes it. Empty if they are not
+    /// needed.
     pub weights: StateDict,
 }
 
@@ -57,7 +57,7 @@ impl Convergence {
         Convergence { early, tolerance, keeps_best: false, best: None, last_loss: None }
     }
 
-    /// Knows the best epoch even without a check that asks for it.
+    /// Tracks the best epoch even without early stopping.
     pub(super) fn keeping_best(mut self) -> Self {
         let endless = EarlyStopping { patience: usize::MAX, restore_best: false, ..EarlyStopping::default() };
         self.early.get_or_insert(endless);
@@ -65,7 +65,7 @@ impl Convergence {
         self
     }
 
-    /// Takes note of an epoch, and says whether it was the last.
+    /// Records an epoch, and returns why training should stop, if it should.
     fn observe(&mut self, epoch: &Epoch, metrics: &[Measured], weights: impl FnOnce() -> StateDict) -> Option<Stop> {
         let change = self.last_loss.replace(epoch.loss).map(|last| (epoch.loss - last).abs());
         self.out_of_patience(epoch, metrics, weights).or_else(|| {
@@ -95,17 +95,17 @@ impl Convergence {
         }
     }
 
-    /// The best epoch so far, if there is a check that knows it.
+    /// The best epoch so far, if it is tracked.
     pub(super) fn best(&self) -> Option<&Best> {
         self.best.as_ref()
     }
 
-    /// What is watched.
+    /// The monitored value.
     pub(super) fn monitor(&self) -> Monitor {
         self.early.as_ref().map(|early| early.monitor.clone()).unwrap_or_default()
     }
 
-    /// Goes on after so many epochs from a state and the weights of the best epoch, which are kept apart from it.
+    /// Resumes after `epochs` epochs from a saved state and the weights of the best epoch, which are saved separately.
     pub(super) fn restore_with(&mut self, state: &StateDict, weights: StateDict, epochs: usize) -> bool {
         let numbers = |name: &str| Some(state.get(name)?.get::<f64>()?.to_vec());
         self.last_loss = numbers("last_loss").and_then(|loss| loss.first().copied());
@@ -130,7 +130,7 @@ impl<T: Float> Callback<T> for Convergence {
         Ok(())
     }
 
-    /// Gives the model the parameters of the best epoch, if that was asked for.
+    /// Restores the parameters of the best epoch if `restore_best` is set.
     fn train_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         match (&self.best, &self.early) {
             (Some(best), Some(early)) if early.restore_best => Ok(load_state_dict(at.model, &best.weights)?),
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::Param;
 
-    /// Where training stops on these losses, and the parameter (the number of the epoch) that is left. The check is saved and
+    /// Where training stops on these losses, and the final parameter (the epoch number). The check is saved and
     /// restored after each epoch.
     fn run(early: Option<EarlyStopping>, tolerance: Option<f64>, losses: &[f64]) -> (Option<(usize, Stop)>, f64) {
         let mut check = Convergence::new(early.clone(), tolerance);
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_settled_loss_has_converged() {
         let (stop, left) = run(None, Some(1e-2), &[1.0, 0.5, 0.495, 0.1]);
-        let (epoch, Stop::Converged { change }) = stop.unwrap() else { panic!("it has converged") };
+        let (epoch, Stop::Converged { change }) = stop.unwrap() else { panic!("expected convergence") };
         assert!(epoch == 3 && (change - 0.005).abs() < 1e-12 && left == 3.0);
     }
 

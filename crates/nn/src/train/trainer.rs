@@ -1,4 +1,4 @@
-//! [`Trainer`]: how a model is to be trained.
+//! [`Trainer`]: configures and runs training.
 
 use super::callback::{Callback, Hook, Moment, Sums, Turn};
 use super::checkpoint::{CheckpointError, Checkpoints, newest};
@@ -20,10 +20,12 @@ use crate::schedule::{Constant, Schedule};
 use autograd::{Float, Tensor};
 use std::time::Instant;
 
-/// Trains a model on data, as Keras' `fit` does: a loss, an optimizer, and how long.
+/// Trains a model on data, like Keras' `fit`.
 ///
-/// The model, the data and the seed fix the result to the bit, on any number of threads, and also if the process is killed
-/// and training [resumed](Trainer::resume).
+/// A trainer combines a loss, an optimizer and the length of training.
+///
+/// The model, the data and the seed determine the result to the bit, on any number of threads, even if the process is
+/// killed and training is [resumed](Trainer::resume).
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Adam, train::{EarlyStopping, Trainer}};
@@ -68,7 +70,7 @@ pub struct Trainer<'d, T: Float> {
     replays: bool,
 }
 
-/// How gradients are kept small.
+/// How to clip gradients.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Clip {
     Norm(f64),
@@ -84,7 +86,7 @@ pub(super) enum Pace {
 }
 
 impl<'d, T: Float> Trainer<'d, T> {
-    /// Ten epochs in batches of 32, shuffled by seed 0, at the optimizer's own rate, until told otherwise.
+    /// A trainer with defaults: ten epochs, batches of 32, shuffled with seed 0, at the optimizer's own learning rate.
     pub fn new(loss: impl Loss<T> + 'd, optimizer: impl Optimizer<T> + 'd) -> Self {
         Trainer {
             loss: Box::new(loss),
@@ -114,17 +116,17 @@ impl<'d, T: Float> Trainer<'d, T> {
         }
     }
 
-    /// At most so many passes over the data.
+    /// The maximum number of epochs. Defaults to 10.
     pub fn epochs(self, epochs: usize) -> Self {
         Trainer { epochs, ..self }
     }
 
-    /// Samples per forward and backward pass.
+    /// The number of samples per forward and backward pass. Defaults to 32.
     pub fn batch_size(self, batch_size: usize) -> Self {
         Trainer { batch_size, ..self }
     }
 
-    /// Which samples an epoch takes, and in what order: shuffled, unless told.
+    /// Which samples an epoch uses, and in what order. Defaults to shuffled.
     ///
     /// ```
     /// use autograd::{Rng, tensor};
@@ -139,48 +141,48 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { order, ..self }
     }
 
-    /// Whether a last batch smaller than the others is left out.
+    /// Whether to drop a last batch that is smaller than the rest. Defaults to `false`.
     pub fn drop_last(self, drop_last: bool) -> Self {
         Trainer { drop_last, ..self }
     }
 
-    /// Makes up to so many batches in advance, on another thread: worth it where samples are read from files or augmented.
-    /// None unless told. What comes out is the same to the bit.
+    /// Prepares up to this many batches in advance on another thread. Useful if samples are read from files or
+    /// augmented. Defaults to 0. The results are the same to the bit.
     pub fn prefetch(self, batches: usize) -> Self {
         Trainer { prefetch: batches, ..self }
     }
 
-    /// Updates once in so many batches, by the mean gradient of all their samples, as if they were one batch: for batches
-    /// larger than memory. (Batch norm sees them one by one.) What is left at the end of an epoch is an update too. For
-    /// losses that are means.
+    /// Updates once every `batches` batches with the mean gradient of all their samples, as if they were one batch. For
+    /// batches that do not fit in memory. (Batch norm sees them one at a time.) Batches left over at the end of an
+    /// epoch are an update too. Requires a loss that is a mean.
     ///
     /// # Panics
-    /// If it is 0.
+    /// Panics if `batches` is 0.
     #[track_caller]
     pub fn accumulate(self, batches: usize) -> Self {
-        assert!(batches > 0, "Trainer: an update needs at least one batch");
+        assert!(batches > 0, "Trainer: accumulate must be at least 1, got 0");
         Trainer { accumulate: batches, ..self }
     }
 
-    /// What fixes the order of the samples and what dropout drops.
+    /// The seed of the sample order and of dropout. Defaults to 0.
     pub fn seed(self, seed: u64) -> Self {
         Trainer { seed, ..self }
     }
 
-    /// How the step size changes from epoch to epoch, in every parameter group from its own.
+    /// Changes the learning rate from epoch to epoch. Each parameter group starts from its own rate.
     pub fn schedule(self, schedule: impl Schedule + 'd) -> Self {
         Trainer { schedule: Box::new(schedule), pace: Pace::Epoch, ..self }
     }
 
-    /// How the step size changes from update to update: the schedule counts those. One that follows a measure gets it after
-    /// each epoch.
+    /// Changes the learning rate from update to update: the schedule counts updates. A schedule that follows a
+    /// monitored value still receives it after each epoch.
     pub fn schedule_by_step(self, schedule: impl Schedule + 'd) -> Self {
         Trainer { pace: Pace::Step, ..self.schedule(schedule) }
     }
 
-    /// What a schedule gets that follows a measure, as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau) does: the
-    /// validation loss (the training loss, where there is no validation) unless told. The number as it is: where more is
-    /// better, the schedule is to know it.
+    /// The value passed to a schedule that follows one, such as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau).
+    /// Defaults to the validation loss, or the training loss if there is no validation. The value is passed unchanged:
+    /// if higher is better, configure the schedule accordingly.
     ///
     /// ```
     /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd};
@@ -198,28 +200,28 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { followed: monitor, ..self }
     }
 
-    /// One more number beside the loss that says how good the model is.
+    /// Adds a metric to measure in addition to the loss.
     pub fn metric(mut self, metric: Metric<T>) -> Self {
         self.metrics.push(metric);
         self
     }
 
-    /// Data to judge the model on after each epoch; it does not learn from it.
+    /// Data to validate the model on after each epoch. It is not used for training.
     pub fn validation(self, data: &'d dyn Dataset<T>) -> Self {
         Trainer { validation: Some(data), ..self }
     }
 
-    /// Scales the gradients of a step down to this norm, all together, where they exceed it.
+    /// Scales the gradients of a step down if their global norm exceeds this.
     pub fn clip_norm(self, norm: f64) -> Self {
         Trainer { clip: Some(Clip::Norm(norm)), ..self }
     }
 
-    /// Scales the gradient of each parameter down to this norm where it exceeds it.
+    /// Scales the gradient of each parameter down if its norm exceeds this.
     pub fn clip_each_norm(self, norm: f64) -> Self {
         Trainer { clip: Some(Clip::EachNorm(norm)), ..self }
     }
 
-    /// Cuts each gradient element at ± this value.
+    /// Clamps each gradient element to ± this value.
     pub fn clip_value(self, value: f64) -> Self {
         Trainer { clip: Some(Clip::Value(value)), ..self }
     }
@@ -234,82 +236,83 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { l2, ..self }
     }
 
-    /// Averages the parameters over updates, of which this part is kept each time: see [`Ema`]. The model is validated, and
-    /// left at the end, with the averages.
+    /// Keeps an exponential moving average of the parameters over updates, with this decay: see [`Ema`]. Validation and
+    /// the final model use the averages.
     ///
     /// # Panics
-    /// If it is not in `[0, 1)`.
+    /// Panics if `decay` is not in `[0, 1)`.
     #[track_caller]
     pub fn ema(self, decay: f64) -> Self {
         drop(Ema::<T>::new(decay)); // its check
         Trainer { ema: Some(decay), ..self }
     }
 
-    /// The convergence check by patience: ends when a number no longer improves.
+    /// Stops training when a monitored value no longer improves.
     pub fn early_stopping(self, early_stopping: EarlyStopping) -> Self {
         Trainer { early_stopping: Some(early_stopping), ..self }
     }
 
-    /// The convergence check by tolerance: ends when the training loss changes by less from one epoch to the next.
+    /// Stops training when the training loss changes by less than this from one epoch to the next.
     pub fn tolerance(self, tolerance: f64) -> Self {
         Trainer { tolerance: Some(tolerance), ..self }
     }
 
-    /// Something that happens at the turns of training. Callbacks are called in the order in which they were added.
+    /// Adds a callback. Callbacks run in the order in which they were added.
     pub fn callback(mut self, callback: impl Callback<T> + 'd) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
 
-    /// A function that is called after each batch.
+    /// Adds a function to call after each batch.
     pub fn on_batch_end(self, f: impl FnMut(&mut Moment<'_, T>) + Send + 'd) -> Self {
         self.callback(Hook { on: Turn::BatchEnd, f })
     }
 
-    /// A function that is called after each epoch and its validation.
+    /// Adds a function to call after each epoch and its validation.
     pub fn on_epoch_end(self, f: impl FnMut(&mut Moment<'_, T>) + Send + 'd) -> Self {
         self.callback(Hook { on: Turn::EpochEnd, f })
     }
 
-    /// Saves the training as it goes, so that it can be [resumed](Trainer::resume).
+    /// Saves checkpoints during training, so that it can be [resumed](Trainer::resume).
     pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
         Trainer { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// No progress: no bar on a terminal, no line for each epoch elsewhere.
+    /// Shows no progress: neither a bar on a terminal nor one line per epoch elsewhere.
     pub fn quiet(self) -> Self {
         Trainer { quiet: true, ..self }
     }
 
-    /// Every step recorded anew, none [replayed](super#replay): the same bits, more slowly.
+    /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.
     pub fn recorded(self) -> Self {
         Trainer { replays: false, ..self }
     }
 
-    /// Trains the model. Called again, it goes on from where the model and the optimizer are.
+    /// Trains the model. A second call continues from the current state of the model and the optimizer.
     ///
     /// # Errors
-    /// Data that is empty or that the model cannot take, a batch size of 0, and a loss or gradient that is not finite: that error names
-    /// epoch and batch, and the model keeps the parameters of the last good step. A callback that fails; a checkpoint that
-    /// cannot be written, or a folder that has checkpoints already.
+    /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
+    /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
+    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         fit(self, model, data)
     }
 
-    /// Goes on from the newest whole checkpoint, and does what [`fit`](Trainer::fit) would have done, bit for bit, had it not
-    /// been stopped; only the seconds differ. The trainer, the model and the data are to be made as they were. Without a
-    /// checkpoint, training begins; from one of a training that is over, the model and the history are as at its end.
+    /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
+    /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
+    /// before. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
+    /// and the history are restored as at its end.
     ///
-    /// That damaged checkpoints were passed over stands in the [notes](History::notes) of the history.
+    /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
     ///
     /// # Errors
-    /// As [`fit`](Trainer::fit); if there is no folder to resume from; if no checkpoint in it is whole; if the newest whole
-    /// one is of another training.
+    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the newest
+    /// complete one is from another training run.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         resume(self, model, data)
     }
 
-    /// Trains the model from where `begin` puts it.
+    /// Trains the model from the state that `begin` sets up.
     fn train(
         &mut self,
         model: &mut dyn Module<T>,
@@ -332,7 +335,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         outcome.map(|()| run.history)
     }
 
-    /// A training that has not begun.
+    /// The state at the start of training.
     fn start(&mut self, samples: usize, batches: usize) -> Result<Run<T>, TrainError> {
         let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
         let metrics: Vec<Measured> = self.metrics.iter().map(measured).collect();
@@ -359,29 +362,29 @@ impl<'d, T: Float> Trainer<'d, T> {
         })
     }
 
-    /// How many numbers an epoch of the history has.
+    /// The number of values per epoch in a saved history.
     pub(super) fn columns(&self) -> usize {
         let metrics = self.metrics.len();
         3 + metrics + if self.validation.is_some() { 1 + metrics } else { 0 }
     }
 
-    /// Loss and metrics on data, in eval mode.
+    /// Computes the loss and metrics on a data set, in eval mode.
     ///
     /// # Errors
-    /// As [`evaluate`].
+    /// Same as [`evaluate`].
     pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
         evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
     }
 
-    /// What the model says to each input, in eval mode.
+    /// Computes the model's outputs in eval mode.
     ///
     /// # Errors
-    /// As [`predict`].
+    /// Same as [`predict`].
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
         predict(model, inputs, self.batch_size)
     }
 
-    /// Validation samples must look like training samples, and better now than after the first epoch.
+    /// Checks that validation samples have the shape of training samples: better now than after the first epoch.
     fn check_validation(&self, data: &dyn Dataset<T>) -> Result<(), TrainError> {
         let Some(validation) = self.validation else { return Ok(()) };
         if validation.is_empty() {

@@ -1,5 +1,5 @@
-//! How checkpoints lie on the disk. One is written into a hidden folder, with a list of its files and their checksums, forced
-//! to the disk and only then given its name: under that name it is whole, whenever the process dies.
+//! How checkpoints are stored on disk. A checkpoint is written into a hidden folder with a list of its files and their
+//! checksums, synced to disk, and only then renamed: under its final name it is complete, whenever the process dies.
 
 use super::{CheckpointError, Checkpoints};
 use crate::io::{IoError, Source, StateDict, write_atomically};
@@ -8,29 +8,29 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The list of files.
+/// The file that lists the other files.
 const LIST: &str = "checkpoint.txt";
-/// What the list begins with.
+/// The first line of the list.
 const TITLE: &str = "wengert checkpoint 1";
-/// The name of a checkpoint, before its number.
+/// The name of a checkpoint folder, without its number.
 const NAME: &str = "checkpoint-";
-/// What errors of reading call these files.
+/// The name of the file format in read errors.
 const FORMAT: &str = "checkpoint";
-/// Lists are far shorter.
+/// An upper bound on the length of the list; real lists are far shorter.
 const LONGEST_LIST: u64 = 4096;
 
-/// What is in a checkpoint.
+/// The contents of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(in crate::train) struct Files {
-    /// Everything but weights.
+    /// Everything except weights.
     pub training: StateDict,
     /// The weights.
     pub model: StateDict,
-    /// Those of the best epoch.
+    /// The weights of the best epoch.
     pub best: StateDict,
 }
 
-/// What a file's contents are known by.
+/// Identifies the contents of a file: its CRC-32 and its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
     sum: u32,
@@ -42,7 +42,7 @@ const MODEL: &str = "model.safetensors";
 const BEST: &str = "best.safetensors";
 
 impl Files {
-    /// Each file by its name; the best weights only if there are any.
+    /// Each file with its name; the best weights only if there are any.
     fn named(&self) -> impl Iterator<Item = (&'static str, &StateDict)> {
         let best = Some((BEST, &self.best)).filter(|(_, best)| !best.is_empty());
         [(TRAINING, &self.training), (MODEL, &self.model)].into_iter().chain(best)
@@ -50,7 +50,7 @@ impl Files {
 }
 
 impl Checkpoints {
-    /// Saves one more, and removes those that are not to be kept.
+    /// Writes a new checkpoint, and removes the oldest ones beyond `keep`.
     pub(in crate::train) fn write(&self, files: &Files) -> Result<(), CheckpointError> {
         let new = |problem| failed("write", &self.folder, problem);
         fs::create_dir_all(&self.folder).map_err(new)?;
@@ -71,7 +71,7 @@ impl Checkpoints {
         let named = self.folder.join(format!("{NAME}{number:06}"));
         fs::rename(&hidden, &named).and_then(|()| sync(&self.folder)).map_err(|p| failed("write", &named, p))?;
         for (_, old) in older.into_iter().skip(self.keep - 1) {
-            // Under its name a checkpoint is whole, so it loses its name before its files.
+            // A checkpoint under its final name must be complete, so rename it before deleting its files.
             let gone = old.with_file_name(format!(".{}.old", old.file_name().unwrap_or_default().to_string_lossy()));
             fs::rename(&old, &gone).map_err(|problem| failed("remove", &old, problem))?;
         }
@@ -79,8 +79,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what a process left behind that died while it wrote or removed a checkpoint. A folder that cannot be removed
-    /// is no reason to stop: it has no name that anybody reads.
+    /// Removes leftovers of processes that died while writing or removing a checkpoint. Failing to remove a folder is
+    /// not an error: nothing reads folders with such names.
     pub(in crate::train) fn remove_leftovers(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!(".{NAME}"))) {
@@ -89,11 +89,11 @@ impl Checkpoints {
     }
 }
 
-/// The newest whole checkpoint in a folder, with its path, and what is wrong with newer ones. `None` if there is no
-/// checkpoint at all.
+/// The newest complete checkpoint in a folder with its path, and what is wrong with newer ones. `None` if there are no
+/// checkpoints at all.
 ///
 /// # Errors
-/// If there are checkpoints and none is whole: what is wrong with the newest.
+/// If there are checkpoints but none is complete, returns what is wrong with the newest.
 pub(in crate::train) fn newest(
     folder: &Path,
 ) -> Result<Option<(PathBuf, Files, Vec<CheckpointError>)>, CheckpointError> {
@@ -107,7 +107,7 @@ pub(in crate::train) fn newest(
     damaged.into_iter().next().map_or(Ok(None), Err)
 }
 
-/// All checkpoints by their numbers, the newest first. A folder that does not exist has none.
+/// All checkpoints with their numbers, newest first. A folder that does not exist has none.
 fn numbered(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -121,7 +121,7 @@ fn numbered(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
     Ok(all)
 }
 
-/// A checkpoint whose files are what was written.
+/// Reads a checkpoint and verifies that its files are what was written.
 fn read(path: &Path) -> Result<Files, CheckpointError> {
     let listed = listed(&path.join(LIST))?;
     let mut files = Files::default();
@@ -133,37 +133,37 @@ fn read(path: &Path) -> Result<Files, CheckpointError> {
                 *into = StateDict::read(&file)?;
             }
             None if name == BEST => {}
-            None => return Err(damaged(&path.join(LIST), format!("{name} is not in the list"))),
+            None => return Err(damaged(&path.join(LIST), format!("the list does not contain {name}"))),
         }
     }
     Ok(files)
 }
 
-/// That a file is what was written: as long, before anything is read, and of this checksum.
+/// Verifies that a file is what was written: its length before reading anything, then its checksum.
 fn check(path: &Path, Fingerprint { sum, length }: Fingerprint) -> Result<(), CheckpointError> {
     let file = Source::open(path, FORMAT)?;
     if file.left() != length {
-        return Err(damaged(path, format!("it has {} bytes, and {length} were written", file.left())));
+        return Err(damaged(path, format!("it has {} bytes, but {length} were written", file.left())));
     }
     match fingerprint(path, file)?.sum {
         found if found == sum => Ok(()),
         found => {
-            Err(damaged(path, format!("its {length} bytes have the checksum {found:08x}, and {sum:08x} was written")))
+            Err(damaged(path, format!("its {length} bytes have checksum {found:08x}, but {sum:08x} was recorded")))
         }
     }
 }
 
-/// The files of a list.
+/// Parses and verifies the list of files.
 fn listed(path: &Path) -> Result<Vec<(String, Fingerprint)>, CheckpointError> {
     let mut file = Source::open(path, FORMAT)?;
     let text = file.vec(file.left().min(LONGEST_LIST))?;
-    let fault = |at: usize| damaged(path, format!("line {} is not that of a list of files", at + 1));
+    let fault = |at: usize| damaged(path, format!("line {} is not valid in a list of files", at + 1));
     let text = str::from_utf8(&text).map_err(|_| fault(0))?;
     let lines: Vec<&str> = text.lines().collect();
     let [TITLE, files @ .., end] = &lines[..] else { return Err(fault(0)) };
     let body = text.len() - end.len() - 1;
     if *end != format!("{:08x} end", sum_of(&text.as_bytes()[..body])) || !text.ends_with('\n') {
-        return Err(damaged(path, "the list is not what was written: its own checksum differs".into()));
+        return Err(damaged(path, "the list is damaged: its own checksum does not match".into()));
     }
     let entry = |line: &str| {
         let mut words = line.splitn(3, ' ');
@@ -186,7 +186,7 @@ fn sum_of(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Forces a folder's list of names to the disk; only Unix opens folders.
+/// Syncs the folder's directory entries to disk. Only Unix can open folders.
 fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
@@ -232,7 +232,7 @@ mod tests {
         let checkpoints = Checkpoints::new(&folder).keep(2);
         assert!(newest(&folder).unwrap().is_none());
         for number in 1..6 {
-            // As a process leaves it that dies while it writes, or removes.
+            // As a process that dies while writing or removing leaves it.
             fs::create_dir_all(folder.join(format!(".checkpoint-00000{number}.tmp/half"))).unwrap();
             checkpoints.write(&files(number)).unwrap();
             let (path, found, damaged) = newest(&folder).unwrap().unwrap();
@@ -243,7 +243,7 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
     }
 
-    /// What is no regular file would keep us waiting, or never end.
+    /// Reading a file that is not a regular file could block or never end.
     #[cfg(unix)]
     #[test]
     fn a_pipe_or_a_device_in_the_place_of_a_file_is_passed_over() {
@@ -269,7 +269,7 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
     }
 
-    /// Every flipped byte of every file, and every length that is too short, is noticed, named, and passed over.
+    /// Every flipped byte and every truncation of every file is detected and named, and the checkpoint is skipped.
     #[test]
     fn a_damaged_checkpoint_is_passed_over() {
         let folder = folder("damaged");

@@ -1,5 +1,5 @@
-//! Checkpoints: all that a training needs to go on as if it had never stopped, in folders that are there as a whole or not
-//! at all. [`folder`](self::folder) knows how they lie on the disk, [`state`](self::state) what is in them.
+//! Checkpoints: everything a training run needs to resume as if it had never stopped, in folders that are written
+//! atomically. [`folder`](self::folder) defines the layout on disk, [`state`](self::state) the contents.
 
 mod folder;
 mod state;
@@ -9,12 +9,12 @@ pub(super) use folder::{Files, newest};
 use crate::io::IoError;
 use std::path::{Path, PathBuf};
 
-/// Where and how often a training is saved, and how many of its states are kept.
+/// Where and how often to save training, and how many checkpoints to keep.
 ///
-/// Each checkpoint is a folder of its own, `checkpoint-000007` say, with the weights as `model.safetensors` under PyTorch's
-/// names, those of the best epoch as `best.safetensors`, and everything else (optimizer, schedule, averages, place in the
-/// data, random streams, history) in `training.safetensors`. Checksums in `checkpoint.txt` tell a damaged one, which
-/// [`Trainer::resume`](super::Trainer::resume) passes over.
+/// Each checkpoint is a folder of its own, such as `checkpoint-000007`. It contains the weights in `model.safetensors`
+/// under PyTorch's names, those of the best epoch in `best.safetensors`, and everything else (optimizer, schedule,
+/// averages, position in the data, random streams, history) in `training.safetensors`. Checksums in `checkpoint.txt`
+/// detect damaged checkpoints, which [`Trainer::resume`](super::Trainer::resume) skips.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{Checkpoints, Trainer}};
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// };
 /// let new = || Mlp::new(&[64, 16, 10]).dropout(0.1).seed(1).build::<f32>();
 ///
-/// trainer(2).fit(&mut new(), &digits::<f32>())?; // and another day, in another process:
+/// trainer(2).fit(&mut new(), &digits::<f32>())?; // and later, in another process:
 /// let history = trainer(3).resume(&mut new(), &digits::<f32>())?;
 /// assert_eq!(history.epochs.len(), 3);
 /// # std::fs::remove_dir_all(folder)?;
@@ -40,38 +40,40 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// After every epoch, the last three of them, in this folder, which belongs to one training.
+    /// Saves to this folder after every epoch, and keeps the last three checkpoints. The folder belongs to one training
+    /// run.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Checkpoints { folder: folder.into(), every_epochs: 1, every_steps: None, keep: 3 }
     }
 
-    /// After so many epochs, and after the last.
+    /// Saves after every `epochs` epochs, and after the last.
     ///
     /// # Panics
-    /// If it is 0.
+    /// Panics if `epochs` is 0.
     #[track_caller]
     pub fn every_epochs(self, epochs: usize) -> Self {
-        assert!(epochs > 0, "Checkpoints: every 0 epochs is never");
+        assert!(epochs > 0, "Checkpoints: every_epochs must be at least 1, got 0");
         Checkpoints { every_epochs: epochs, ..self }
     }
 
-    /// Also after so many updates, in the middle of an epoch too.
+    /// Also saves after every `steps` updates, even in the middle of an epoch.
     ///
     /// # Panics
-    /// If it is 0.
+    /// Panics if `steps` is 0.
     #[track_caller]
     pub fn every_steps(self, steps: u64) -> Self {
-        assert!(steps > 0, "Checkpoints: every 0 steps is never");
+        assert!(steps > 0, "Checkpoints: every_steps must be at least 1, got 0");
         Checkpoints { every_steps: Some(steps), ..self }
     }
 
-    /// How many of the last checkpoints stay: with two or more, one that the disk damages is no loss.
+    /// How many of the latest checkpoints to keep. With two or more, training can still resume if one is damaged on
+    /// disk.
     ///
     /// # Panics
-    /// If it is 0.
+    /// Panics if `keep` is 0.
     #[track_caller]
     pub fn keep(self, keep: usize) -> Self {
-        assert!(keep > 0, "Checkpoints: at least one must stay");
+        assert!(keep > 0, "Checkpoints: keep must be at least 1, got 0");
         Checkpoints { keep, ..self }
     }
 
@@ -80,18 +82,18 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// Whether a training is to be saved after so many updates.
+    /// Whether to save after this many updates.
     pub(super) fn due_after_step(&self, steps: u64) -> bool {
         self.every_steps.is_some_and(|every| steps.is_multiple_of(every))
     }
 
-    /// Whether it is to be saved after so many epochs.
+    /// Whether to save after this many epochs.
     pub(super) fn due_after_epoch(&self, epochs: usize) -> bool {
         epochs.is_multiple_of(self.every_epochs)
     }
 }
 
-/// Why a checkpoint could not be written or gone on from.
+/// Why a checkpoint could not be written or resumed.
 ///
 /// ```
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{CheckpointError, TrainError, Trainer}};
@@ -101,10 +103,10 @@ impl Checkpoints {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// A file that cannot be read or written, or is not sound.
+    /// A file could not be read or written, or is malformed.
     #[error(transparent)]
     File(#[from] IoError),
-    /// A file that is not what was written.
+    /// The contents of a file are not what was written.
     #[error("{}: {problem}", path.display())]
     Damaged {
         /// The file.
@@ -112,21 +114,21 @@ pub enum CheckpointError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A whole checkpoint of another training.
-    #[error("{}: this is a checkpoint of another training: {problem}", path.display())]
+    /// A complete checkpoint of another training run.
+    #[error("{}: this is a checkpoint of another training run: {problem}", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
         /// What differs.
         problem: String,
     },
-    /// A new training in the folder of an old one.
-    #[error("{} holds checkpoints of an earlier training: resume that, or choose another folder", folder.display())]
+    /// A new training run would write into the folder of an earlier one.
+    #[error("{} holds checkpoints of an earlier training run: resume it, or choose another folder", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,
     },
-    /// There is no folder to resume from.
-    #[error("there is nothing to resume from: give the trainer a folder by Trainer::checkpoints")]
+    /// No checkpoint folder is set.
+    #[error("no folder to resume from: set one with Trainer::checkpoints")]
     NoFolder,
 }

@@ -1,5 +1,5 @@
-//! What a checkpoint holds of a training: every number that changes while it runs. What does not change is the program's to
-//! give again; the few settings that the place in the data depends on are compared.
+//! The contents of a checkpoint: every value that changes during training. The program must provide what does not
+//! change; the settings that must match are stored and compared.
 
 use super::{CheckpointError, Files};
 use crate::Module;
@@ -11,13 +11,13 @@ use crate::train::trainer::Trainer;
 use autograd::{Float, Tensor};
 use std::path::Path;
 
-/// Where the parts of the dictionary are.
+/// The prefixes of the parts of the dictionary.
 const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
 const STOPPING: &str = "stopping.";
 
 impl Files {
-    /// All of a training between two updates.
+    /// The full state of training between two updates.
     pub(in crate::train) fn of<T: Float>(trainer: &Trainer<'_, T>, model: &dyn Module<T>, run: &Run<T>) -> Files {
         let mut all = StateDict::new();
         all.metadata = run.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -44,7 +44,7 @@ impl Files {
         Files { training: all, model: state_dict(model), best }
     }
 
-    /// Takes a training back to where it was saved. The model is changed last, when nothing else can be wrong.
+    /// Restores the saved state. The model is changed last, when nothing else can fail.
     pub(in crate::train) fn restore<T: Float>(
         self,
         path: &Path,
@@ -56,13 +56,13 @@ impl Files {
         let Files { training: all, model: weights, best } = self;
         let differs = |(name, here): &(&str, String)| {
             let there = all.metadata.get(*name).map_or("nothing", String::as_str);
-            (there != *here).then(|| format!("its {name} is {there} and here it is {here}"))
+            (there != *here).then(|| format!("its {name} is {there}, but here it is {here}"))
         };
         let different: Vec<String> = run.settings.iter().filter_map(differs).collect();
         if !different.is_empty() {
             return Err(foreign(different.join(", ")));
         }
-        let part = |name: &str| foreign(format!("{name} is not what this training has"));
+        let part = |name: &str| foreign(format!("{name} does not match this training run"));
 
         run.history.epochs = epochs(&all, trainer).ok_or_else(|| part("history"))?;
         position(&all, run).ok_or_else(|| part("position"))?;
@@ -97,14 +97,14 @@ fn read(all: &StateDict, name: &str) -> Option<Vec<f64>> {
     Some(all.get(name)?.get::<f64>()?.to_vec())
 }
 
-/// Puts a dictionary into another, under a prefix.
+/// Inserts a dictionary into another, under a prefix.
 fn put(all: &mut StateDict, prefix: &str, part: &StateDict) {
     for (name, tensor) in part.iter() {
         all.insert(format!("{prefix}{name}"), tensor.clone());
     }
 }
 
-/// What was put under a prefix.
+/// Extracts the entries under a prefix.
 fn taken(all: &StateDict, prefix: &str) -> StateDict {
     let mut part = StateDict::new();
     for (name, tensor) in all.iter() {
@@ -115,7 +115,8 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
     part
 }
 
-/// Goes to the saved place, if there is such a one: after the epochs of the history, before the last batch of the next.
+/// Restores the saved position. `None` if it is invalid: it must follow the epochs in the history and precede the last
+/// batch of the next epoch.
 fn position<T: Float>(all: &StateDict, run: &mut Run<T>) -> Option<()> {
     let counts =
         all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
@@ -135,7 +136,8 @@ fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> 
     Some(sums)
 }
 
-/// The numbers of an epoch: those that are always there, the metrics, and where there are validation data both again.
+/// The values of an epoch: those that are always present, then the metrics, then validation loss and metrics if there
+/// is validation data.
 fn row(epoch: &Epoch) -> Vec<f64> {
     let mut row = vec![epoch.loss, epoch.learning_rate, epoch.seconds];
     row.extend(&epoch.metrics);
@@ -144,7 +146,7 @@ fn row(epoch: &Epoch) -> Vec<f64> {
     row
 }
 
-/// [`row`] backwards, for all epochs.
+/// The inverse of [`row`], for all epochs.
 fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epoch>> {
     let table = all.get("history")?.get::<f64>()?;
     let (&[rows, columns], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
@@ -166,7 +168,7 @@ fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epo
     (columns == wanted).then(|| (0..rows).map(epoch).collect())
 }
 
-/// Why training stopped, as a note: a word, and what belongs to it.
+/// Encodes why training stopped: a keyword and its argument.
 fn written(stop: &Stop) -> String {
     match stop {
         Stop::NoImprovement { best, .. } => format!("no_improvement {best}"),
@@ -175,7 +177,7 @@ fn written(stop: &Stop) -> String {
     }
 }
 
-/// [`written`] backwards. What was monitored, early stopping still knows.
+/// The inverse of [`written`]. The monitored value comes from the early-stopping settings.
 fn stop<T: Float>(text: &str, run: &Run<T>) -> Option<Stop> {
     let (word, rest) = text.split_once(' ')?;
     match word {
@@ -216,7 +218,7 @@ mod tests {
             .quiet()
     }
 
-    /// A checksum says that the numbers are those that were written, not that they make sense.
+    /// A checksum proves that the numbers are those that were written, not that they make sense.
     #[test]
     fn numbers_that_no_training_has_are_refused() {
         let folder = std::env::temp_dir().join(format!("nn-hostile-{}", std::process::id()));
