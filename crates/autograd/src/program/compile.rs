@@ -70,8 +70,8 @@ where
     /// does not depend on has gradient 0.
     ///
     /// # Errors
-    /// Returns an error if the value is not a scalar, the closure read a value that depends on the inputs, or the
-    /// values do not fit in memory.
+    /// Returns an error if the value does not have exactly one element, the closure read a value that depends on the
+    /// inputs, or the values do not fit in memory.
     ///
     /// # Panics
     /// Panics if the closure does.
