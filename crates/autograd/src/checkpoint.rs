@@ -51,7 +51,7 @@ where
     F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
 {
     let Some(&Var { tape, .. }) = x.first() else {
-        return Err(Error::Argument { op: "checkpoint", hint: "give at least one input, which determines the tape".into() });
+        return Err(Error::Argument { op: "checkpoint", hint: "give at least one input to determine the tape".into() });
     };
     same_tape("checkpoint", &x.iter().collect::<SmallVec<[_; 4]>>())?;
     let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
