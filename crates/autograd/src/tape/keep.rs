@@ -225,7 +225,7 @@ mod tests {
     fn what_derivatives_need_is_kept_and_so_is_what_came_from_outside() {
         let tape = Tape::<f64>::lean(0);
         let (x, c) = (tape.var([1.0, 2.0]), tape.constant([3.0, 4.0]));
-        let y = x * 2.0; // read by the product below, on the side of z
+        let y = x * 2.0; // read by the rule of the product below, for the derivative in z
         let z = x.exp(); // its own rule reads it, and so does the product's
         let product = y * z;
         assert!(![x, c, z].iter().any(|v| tape.list().is_gone(v.id)));
