@@ -52,9 +52,9 @@ use std::sync::Arc;
 ///
 /// Everything that is not the result of a recorded op is frozen at its recorded value: decisions that the surrounding
 /// code made from values, and the indices and masks that the library returns as tensors rather than variables, such as
-/// the indices of `sort`, `topk` and `max_dim`, comparisons (`is_gt`), and labels that are not declared
-/// as [index inputs](Draft::indices). [`compile`](crate::compile) detects that such values are read and returns an error; this
-/// type does not check.
+/// the indices of `sort`, `topk` and `max_dim`, comparisons (`is_gt`), and labels that are not declared as
+/// [index inputs](Draft::indices). [`compile`](crate::compile) detects that such values are read and returns an error;
+/// this type does not check.
 pub struct Program<T: Float> {
     plan: Plan<T>,
     rules: Vec<Arc<dyn DynRule<T>>>,
