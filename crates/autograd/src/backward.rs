@@ -1,5 +1,6 @@
-//! The reverse sweep, written once: from the output back along the list, each cotangent multiplied into those of the
-//! inputs. Over tensors it computes; over variables it also records, and can be differentiated again.
+//! The reverse sweep, written once, from the output back along the list: each node's rule propagates its cotangent to
+//! its inputs. Over tensors it computes derivatives; over variables it also records them, so they can be differentiated
+//! again.
 
 mod numbers;
 
@@ -18,7 +19,7 @@ use std::borrow::{Borrow, Cow};
 use std::panic::Location;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The derivatives of this number with respect to every variable it depends on, as tensors. Adds nothing to the tape.
+    /// The gradients of this scalar with respect to every variable it depends on, as tensors. Adds nothing to the tape.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -27,22 +28,22 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(gradients.wrt(x).to_vec(), [2.0, 4.0, 6.0]);
     /// ```
     /// # Panics
-    /// If this is not a single number; [`try_backward`](Var::try_backward) returns the error, and
-    /// [`vjp`](Var::vjp) takes a cotangent for outputs of any shape.
+    /// Panics if this does not have exactly one element; [`try_backward`](Var::try_backward) returns the error instead,
+    /// and [`vjp`](Var::vjp) takes a cotangent for outputs of any shape.
     #[track_caller]
     pub fn backward(self) -> Gradients<T> {
         or_panic(self.try_backward())
     }
 
-    /// The derivatives of this number, or an error if it is not a single number.
+    /// The gradients of this scalar, or an error if it does not have exactly one element.
     pub fn try_backward(self) -> Result<Gradients<T>> {
         self.check_computed("backward")?;
         let seed = self.unit_seed("backward")?;
         Ok(self.reverse(seed, None))
     }
 
-    /// As [`backward`](Var::backward), with the derivatives of any values on the way, computed ones too, and of nothing
-    /// else: only the paths to them are walked.
+    /// As [`backward`](Var::backward), but with respect to `x` only, which may include computed values. Sweeps only the
+    /// paths that lead to `x`.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -51,7 +52,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!((3.0 * z).backward_wrt(&[z]).wrt(z).item(), 3.0);
     /// ```
     /// # Panics
-    /// If this is not a single number, or a `Var` is of another tape.
+    /// Panics if this does not have exactly one element, or a `Var` belongs to another tape.
     #[track_caller]
     pub fn backward_wrt(self, x: &[Var<'t, T>]) -> Gradients<T> {
         or_panic(self.check_computed("backward_wrt"));
@@ -60,16 +61,17 @@ impl<'t, T: Float> Var<'t, T> {
         self.reverse(seed, Some(x))
     }
 
-    /// The vector-Jacobian product: derivatives of `Σ cotangent · self`, for an output of any shape.
+    /// The vector-Jacobian product: the gradients of `Σ cotangent · self`, for an output of any shape.
     ///
     /// # Panics
-    /// If the cotangent has another shape than this value; [`try_vjp`](Var::try_vjp) returns the error.
+    /// Panics if the cotangent does not have the shape of this value; [`try_vjp`](Var::try_vjp) returns the error
+    /// instead.
     #[track_caller]
     pub fn vjp(self, cotangent: impl Into<Tensor<T>>) -> Gradients<T> {
         or_panic(self.try_vjp(cotangent))
     }
 
-    /// The vector-Jacobian product, or an error if the cotangent has another shape.
+    /// The vector-Jacobian product, or an error if the cotangent does not have the shape of this value.
     #[track_caller]
     pub fn try_vjp(self, cotangent: impl Into<Tensor<T>>) -> Result<Gradients<T>> {
         self.check_computed("vjp")?;
@@ -81,8 +83,7 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.reverse(cotangent, None))
     }
 
-    /// The derivatives with respect to `x`, recorded: they are variables themselves and can be differentiated again, to
-    /// any order.
+    /// The gradients with respect to `x`, recorded as variables, which can be differentiated again to any order.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -93,13 +94,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!((dy.item(), d2y.item()), (12.0, 12.0));
     /// ```
     /// # Panics
-    /// If this is not a single number, or a `Var` is of another tape; [`try_grad`](Var::try_grad) returns the error.
+    /// Panics if this does not have exactly one element, or a `Var` belongs to another tape;
+    /// [`try_grad`](Var::try_grad) returns the error instead.
     #[track_caller]
     pub fn grad(self, x: &[Var<'t, T>]) -> Vec<Var<'t, T>> {
         or_panic(self.try_grad(x))
     }
 
-    /// The recorded derivatives with respect to `x`, or an error.
+    /// The recorded gradients with respect to `x`, or an error.
     #[track_caller]
     pub fn try_grad(self, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
         let seed = self.tape.constant(self.unit_seed("grad")?);
@@ -109,7 +111,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`grad`](Var::grad), for an output of any shape and a recorded cotangent of that shape.
     ///
     /// # Errors
-    /// If the cotangent has another shape, or a `Var` is of another tape.
+    /// Returns an error if the cotangent does not have the shape of this value, or a `Var` belongs to another tape.
     #[track_caller]
     pub fn try_grad_with(self, cotangent: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
         self.check_tape("grad", x)?;
@@ -121,17 +123,17 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.grad_with(cotangent, x, false))
     }
 
-    /// The recorded derivatives; or, in part, those with each of `x` held fast while another moves, even if it depends on
-    /// that.
+    /// The recorded derivatives. With `partial`, each is a partial derivative that holds the other `x` fixed, even if
+    /// they depend on one another.
     #[track_caller]
     pub(crate) fn grad_with(self, cotangent: Var<'t, T>, x: &[Var<'t, T>], partial: bool) -> Vec<Var<'t, T>> {
         recorded(self, cotangent, x, partial, Location::caller())
     }
 
-    /// As [`backward`](Var::backward), into gradients made before: their memory is reused.
+    /// As [`backward`](Var::backward), but reuses the memory of existing gradients.
     ///
     /// # Panics
-    /// If this is not a single number.
+    /// Panics if this does not have exactly one element.
     #[track_caller]
     pub fn backward_into(self, gradients: &mut Gradients<T>) {
         or_panic(self.check_computed("backward_into"));
@@ -148,9 +150,9 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(Tensor::full(&shape, T::one()))
     }
 
-    /// An error on a sketch, which has no numbers to sweep over.
+    /// Returns an error on a sketch, which has no values to sweep over.
     pub(crate) fn check_computed(self, op: &'static str) -> Result<()> {
-        let hint = || "a sketch computes nothing: record the derivative with grad, and compile it".into();
+        let hint = || "a sketch computes nothing: record the derivative with grad and compile it".into();
         if self.tape.list().sketch { Err(Error::Argument { op, hint: hint() }) } else { Ok(()) }
     }
 
@@ -164,7 +166,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.reverse_into(seed, x, Gradients::default())
     }
 
-    /// Sweeps over tensors; keeps the cotangents of the leaves, or of `x` alone.
+    /// Sweeps over tensors. Keeps the cotangents of the leaves, or only those of `x` if given.
     #[track_caller]
     fn reverse_into(self, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, mut out: Gradients<T>) -> Gradients<T> {
         self.tape.note_read(self.id, Location::caller());
@@ -212,7 +214,7 @@ once! {
     }
 }
 
-/// What a sweep for chosen variables makes of a node.
+/// How a sweep for chosen variables treats a node.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mark {
     /// It depends on none of them.
@@ -223,7 +225,7 @@ pub(crate) enum Mark {
     Wanted,
 }
 
-/// Which nodes up to `root` depend on one of `x`.
+/// Marks the nodes up to `root` that depend on one of `x`.
 pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
     let mut marks = vec![Mark::Skip; root as usize + 1];
     x.iter().filter(|x| x.id <= root).for_each(|x| marks[x.id as usize] = Mark::Wanted);
@@ -241,25 +243,25 @@ pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) ->
     marks
 }
 
-/// Where a sweep reads the list and the values from.
+/// Where a sweep reads the list and its values.
 pub(crate) trait Source<T: Float, V: Value<T>> {
     type At<'a>: Borrow<V>
     where
         Self: 'a;
-    /// What the sweep comes to next.
+    /// The node to process next.
     fn node(&self, id: u32) -> (Code, [u32; 2]);
     fn structured(&self, id: u32) -> Cow<'_, Structured>;
     fn at(&self, id: u32) -> Self::At<'_>;
     /// Whether a cotangent must pass through this node.
     fn needs(&self, id: u32) -> bool;
-    /// Whether its cotangent is asked for.
+    /// Whether the caller wants its cotangent.
     fn wants(&self, id: u32) -> bool;
-    /// Whether the way back ends here.
+    /// Whether the sweep stops at this node.
     fn ends(&self, _id: u32) -> bool {
         false
     }
     fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
-    /// Sweeps nodes before `end` that there is a shorter way for, and returns the end of what is left.
+    /// Sweeps the nodes before `end` for which there is a fast path, and returns the end of the remaining nodes.
     #[inline(always)]
     fn ahead(&self, _bars: &mut [Option<V>], end: u32) -> u32 {
         end
@@ -269,7 +271,7 @@ pub(crate) trait Source<T: Float, V: Value<T>> {
 /// Tensors, read in place.
 struct Computed<'a, T: Float> {
     list: &'a List<T>,
-    /// For chosen variables; else all are wanted.
+    /// The marks for chosen variables; without them, all leaves are wanted.
     marks: Option<&'a [Mark]>,
 }
 
@@ -305,7 +307,7 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
     }
 }
 
-/// Variables: the tape grows while it is read.
+/// Variables, read while the sweep extends the tape.
 struct Recorded<'a, 't, T: Float> {
     var: Var<'t, T>,
     marks: &'a [Mark],
@@ -343,8 +345,8 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     }
 }
 
-/// The sweep. `bars[i]` is the cotangent of node `i`, empty before and after; `found` gets each cotangent that is
-/// wanted, when all its contributions are in.
+/// The sweep. `bars[i]` is the cotangent of node `i`; `bars` is empty before and after. `found` receives each wanted
+/// cotangent once all its contributions have been added.
 pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
     source: &S,
     root: u32,
@@ -395,7 +397,7 @@ pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
     }
 }
 
-/// The cotangents of the inputs of an op with data of its own.
+/// The cotangents of the inputs of a structured op.
 fn structured<T: Float, V: Value<T>, S: Source<T, V>>(
     source: &S,
     id: u32,

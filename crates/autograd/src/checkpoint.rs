@@ -1,5 +1,5 @@
-//! Memory for time: a piece of a computation of which the tape keeps the inputs and the result alone. What is between is
-//! computed again when a derivative asks for it (Griewank and Walther, *Revolve*, 2000).
+//! Trades time for memory: the tape keeps only the inputs and the result of part of a computation. Intermediate values
+//! are recomputed when a derivative needs them (Griewank and Walther, *Revolve*, 2000).
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -13,13 +13,16 @@ use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// `f(x)`, recorded as one node: the values that `f` makes on its way are let go, and made again, by calling `f` once
-/// more, when a derivative is taken. So a chain of n steps in √n pieces needs the memory of 2√n steps instead of n, for
-/// one more computation forward. Derivatives are those of `f`, of any order, forwards and backwards; contributions to an
-/// input that several pieces share are added up piece by piece, and so may round another way.
+/// Computes `f(x)` and records it as one node, to save memory.
 ///
-/// `f` must do the same every time: what it draws at random must come from a seed that it holds. It must get everything
-/// that is to be differentiated through `x`, or by [`Tape::keyed`] as layers do; a variable that it creates is its own.
+/// The intermediate values of `f` are dropped, and recomputed by calling `f` again when a derivative is taken. A chain
+/// of n steps in √n pieces thus needs the memory of 2√n steps instead of n, at the cost of one more forward
+/// computation. Derivatives are those of `f`, of any order, in forward and reverse mode. Contributions to an input that
+/// several pieces share are added up piece by piece, and may therefore round differently.
+///
+/// `f` must compute the same every time: its random numbers must come from a seed that it holds. Everything to be
+/// differentiated must reach it through `x`, or through [`Tape::keyed`] as in layers; variables that it creates are its
+/// own.
 ///
 /// ```
 /// use autograd::{checkpoint, Tape, Tensor};
@@ -31,7 +34,8 @@ use std::sync::Arc;
 /// assert_eq!(loss.backward().wrt(w).shape(), [8, 8]);
 /// ```
 /// # Panics
-/// If there is no input or inputs live on different tapes; [`try_checkpoint`] returns the error. In whatever case `f` does.
+/// Panics if there is no input or the inputs are on different tapes ([`try_checkpoint`] returns the error instead), or
+/// if `f` panics.
 #[track_caller]
 pub fn checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Var<'t, T>
 where
@@ -40,14 +44,14 @@ where
     or_panic(try_checkpoint(x, f))
 }
 
-/// As [`checkpoint`], or what is wrong with the inputs.
+/// As [`checkpoint`], or an error if the inputs are invalid.
 #[track_caller]
 pub fn try_checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Result<Var<'t, T>>
 where
     F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
 {
     let Some(&Var { tape, .. }) = x.first() else {
-        return Err(Error::Argument { op: "checkpoint", hint: "give at least one input: it names the tape".into() });
+        return Err(Error::Argument { op: "checkpoint", hint: "give at least one input to determine the tape".into() });
     };
     same_tape("checkpoint", &x.iter().collect::<SmallVec<[_; 4]>>())?;
     let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
@@ -66,16 +70,16 @@ where
     Ok(Var { tape, id: tape.structured(Op::Custom { id }, inputs, value, Location::caller()) })
 }
 
-/// Elements that a piece keeps for what follows at once: see [`Tape::lean`].
+/// Number of recent elements that the tape of a piece keeps: see [`Tape::lean`].
 const RECENT: usize = 1 << 16;
 
-/// What a checkpoint's node does.
+/// The rule of a checkpoint's node.
 struct Piece<F> {
     f: F,
-    /// Which inputs a derivative can reach.
+    /// Which inputs derivatives can reach.
     active: SmallVec<[bool; 4]>,
-    /// The keys of the variables that `f` took from the tape, and whether they are no constants: inputs, too, after those
-    /// it is given.
+    /// The keys that `f` took from the tape, and whether derivatives can reach them. They are inputs too, after those
+    /// passed to it.
     keys: Vec<(u64, bool)>,
 }
 
@@ -84,12 +88,12 @@ fn by_key<'t, T: Float>(tape: &'t Tape<T>, (key, active): (u64, bool), value: &T
 }
 
 impl<F> Piece<F> {
-    /// Calls `f` on a tape of its own, which is gone afterwards, and gives the inputs and the result to `then`.
+    /// Calls `f` on a temporary tape, and passes the inputs and the result to `then`.
     fn run<T: Float, R>(&self, x: &[&Tensor<T>], then: impl for<'a> FnOnce(&[Var<'a, T>], Var<'a, T>) -> R) -> R
     where
         F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
     {
-        // As everywhere on the way: no more memory than derivatives need.
+        // A lean tape, so that the piece uses no more memory than derivatives need.
         let tape = Tape::lean(RECENT);
         let given = x.iter().zip(&self.active).map(|(&x, active)| match active {
             true => tape.var(x.clone()),
@@ -100,7 +104,7 @@ impl<F> Piece<F> {
         then(&vars, self.call(&vars))
     }
 
-    /// Calls `f` with what it is given directly.
+    /// Calls `f` with the inputs passed to it, without those found by key.
     fn call<'a, T: Float>(&self, x: &[Var<'a, T>]) -> Var<'a, T>
     where
         F: Fn(&[Var<'a, T>]) -> Var<'a, T>,

@@ -1,6 +1,6 @@
-//! The forward sweep: tangents pushed along the list in the order it was recorded, with the same rows of the table
-//! (their Jacobians are diagonal) and the forward rules of structured ops. Costs one pass for one direction, whatever
-//! the number of outputs.
+//! The forward sweep: pushes tangents along the list in the order of recording. It uses the same derivative table as
+//! the reverse sweep, since elementwise Jacobians are diagonal, and the forward rules of structured ops. One direction
+//! costs one pass, regardless of the number of outputs.
 
 use crate::backward::{Mark, reaching};
 use crate::error::{Error, Result, or_panic};
@@ -16,7 +16,7 @@ use crate::var::Var;
 use smallvec::SmallVec;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The Jacobian-vector product: how this value moves when each `x` moves along its tangent.
+    /// The Jacobian-vector product: how this value changes when each `x` moves along its tangent.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -25,8 +25,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.jvp(&[(x, autograd::tensor![1.0, 0.5])]).to_vec(), [2.0, 2.0]);
     /// ```
     /// # Panics
-    /// If a tangent has another shape than its variable, or a `Var` is of another tape;
-    /// [`try_jvp`](Var::try_jvp) returns the error.
+    /// Panics if a tangent does not have the shape of its variable, or a `Var` belongs to another tape;
+    /// [`try_jvp`](Var::try_jvp) returns the error instead.
     #[track_caller]
     pub fn jvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Tensor<T> {
         or_panic(self.try_jvp(directions))
@@ -38,7 +38,7 @@ impl<'t, T: Float> Var<'t, T> {
         computed(self, directions)
     }
 
-    /// The Jacobian-vector product, recorded: it can be differentiated again, forwards or backwards.
+    /// The Jacobian-vector product, recorded, so that it can be differentiated again in forward or reverse mode.
     ///
     /// # Panics
     /// As [`jvp`](Var::jvp).
@@ -47,29 +47,29 @@ impl<'t, T: Float> Var<'t, T> {
         or_panic(recorded("jvp", self, directions)).unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape())))
     }
 
-    /// The product of the Hessian, the second derivatives of this number, with the directions: how its gradient moves
-    /// when each `x` moves along its own. One tensor for each direction, of its shape; the Hessian is never formed.
+    /// The Hessian-vector product: how the gradient of this scalar changes when each `x` moves along its direction.
     ///
-    /// The directional derivative is recorded forwards and swept backwards (reverse over forward), for the price of a
-    /// few gradients; what was recorded for it is taken off the tape again.
+    /// Returns one tensor per direction, of its shape; the Hessian is never formed. The directional derivative is
+    /// recorded in forward mode and differentiated in reverse mode (reverse over forward), at the cost of a few
+    /// gradients. The nodes recorded for it are removed from the tape afterwards.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
     /// let x = tape.var([1.0, 2.0]);
     /// let y = (x * x * x).sum(); // its Hessian is diagonal, 6x
     /// assert_eq!(y.hvp(&[(x, autograd::tensor![1.0, 0.5])])[0].to_vec(), [6.0, 6.0]);
-    /// let (value, gradient) = (y.item(), y.backward().wrt(x)); // the value and the gradient beside it
+    /// let (value, gradient) = (y.item(), y.backward().wrt(x)); // the value and the gradient as well
     /// # assert_eq!((value, gradient.to_vec()), (9.0, vec![3.0, 12.0]));
     /// ```
     /// # Panics
-    /// If this is not a single number, a direction has another shape than its variable, or a `Var` is of another tape;
-    /// [`try_hvp`](Var::try_hvp) returns the error.
+    /// Panics if this does not have exactly one element, a direction does not have the shape of its variable, or a
+    /// `Var` belongs to another tape; [`try_hvp`](Var::try_hvp) returns the error instead.
     #[track_caller]
     pub fn hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Vec<Tensor<T>> {
         or_panic(self.try_hvp(directions))
     }
 
-    /// The product of the Hessian with the directions, or an error.
+    /// The Hessian-vector product, or an error.
     #[track_caller]
     pub fn try_hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Vec<Tensor<T>>> {
         self.check_computed("hvp")?;
@@ -103,8 +103,8 @@ once! {
     }
 }
 
-/// The tangent of `root`; `None` if it depends on none of the directions. `at` reads a node as the kind of value the
-/// tangents are.
+/// The tangent of `root`; `None` if it depends on none of the variables. `at` reads a node as a value of the tangents'
+/// type.
 fn push<'t, T: Float, V: Value<T>>(
     op: &'static str,
     root: Var<'t, T>,
@@ -152,7 +152,7 @@ fn between<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
     marks
 }
 
-/// The tangent of one node, given those of all before it.
+/// The tangent of one node, given those of all earlier nodes.
 fn tangent<'t, T: Float, V: Value<T>>(
     node: Var<'t, T>,
     dots: &[Option<V>],
@@ -188,7 +188,7 @@ fn tangent<'t, T: Float, V: Value<T>>(
 mod tests {
     use crate::{Error, Tape, Tensor, Var, tensor};
 
-    /// Rosenbrock's function, and its Hessian times a vector by hand.
+    /// Rosenbrock's function.
     fn rosenbrock<'t>(x: Var<'t, f64>) -> Var<'t, f64> {
         let (a, b) = (x.slice(0, ..-1), x.slice(0, 1..));
         ((b - a.square()).square() * 100.0 + (1.0_f64 - a).square()).sum()
@@ -210,7 +210,7 @@ mod tests {
         let products = y.hvp(&[(x, Tensor::from(v)), (unrelated, tensor![1.0, 1.0])]);
         assert!(products[0].iter().zip(expected).all(|(h, e)| (h - e).abs() < 1e-11), "{} {expected:?}", products[0]);
         assert_eq!(products[1], tensor![0.0, 0.0]);
-        // The tape is as it was, and goes on.
+        // The tape is unchanged and can be extended.
         assert_eq!((tape.len(), y.backward().wrt(x)), (nodes, gradient));
         assert_eq!((y * 2.0).hvp(&[(x, Tensor::from(v))])[0], &products[0] * 2.0);
     }
@@ -232,7 +232,7 @@ mod tests {
         let tape = Tape::<f64>::new();
         let x = tape.var(0.5);
         let y = x.sin();
-        (0..100).fold(x, |x, _| x.exp()); // depends on x, and y does not depend on it
+        (0..100).fold(x, |x, _| x.exp()); // depends on x, but y does not depend on it
         let (z, before) = (y * y, tape.len());
         z.jvp_recorded(&[(x, tape.constant(1.0))]);
         assert!(tape.len() - before < 20, "{} nodes for the tangent of three", tape.len() - before);

@@ -1,7 +1,7 @@
-//! The Wengert list: every operation in the order it was computed, with its value. Variables are indices into it.
+//! The Wengert list: every operation in the order of computation, with its value. Variables are indices into it.
 //!
-//! Here is what users see of it, and how ops are recorded; the lists themselves are in `list`, and which values stay in
-//! memory is decided in `keep`.
+//! This file has the public interface and the recording of ops. The lists themselves are in `list`, and `keep` decides
+//! which values stay in memory.
 
 mod keep;
 mod list;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Ids of a node's inputs.
 pub(crate) type Inputs = SmallVec<[u32; 4]>;
 
-/// A recording: create variables on it, compute with them, and ask the result for derivatives.
+/// A recording of operations: create variables on it, compute with them, and differentiate the result.
 ///
 /// ```
 /// use autograd::Tape;
@@ -33,8 +33,8 @@ pub(crate) type Inputs = SmallVec<[u32; 4]>;
 /// let y = x * x + x.sin();
 /// assert_eq!(y.backward().wrt(x).item(), 6.0 + 3f64.cos());
 /// ```
-/// A loop reuses one tape: `clear` forgets the nodes and keeps the memory. A variable that outlived the clearing would
-/// not compile, since it borrows the tape:
+/// A loop can reuse one tape: `clear` removes the nodes and keeps the memory. Using a variable after the tape was
+/// cleared does not compile, since the variable borrows the tape:
 ///
 /// ```compile_fail
 /// let mut tape = autograd::Tape::<f64>::new();
@@ -44,7 +44,7 @@ pub(crate) type Inputs = SmallVec<[u32; 4]>;
 /// ```
 pub struct Tape<T: Float> {
     list: RefCell<List<T>>,
-    /// While a closure is recorded for replay: which values it asked for, and where.
+    /// While a closure is recorded for replay: the values that it read, and where.
     reads: RefCell<Option<Vec<(u32, &'static Location<'static>)>>>,
 }
 
@@ -60,8 +60,8 @@ impl<T: Float> Tape<T> {
         empty()
     }
 
-    /// An empty tape on which nothing is computed: an operation is noted with the shape of its result. What a
-    /// [`Program`](crate::Program) is compiled from when the values on the way would need time, or more memory than the
+    /// An empty tape that records operations with the shapes of their results, but computes nothing. Use it to compile
+    /// a [`Program`](crate::Program) when computing the intermediate values would take time, or more memory than the
     /// program itself.
     ///
     /// ```
@@ -69,32 +69,32 @@ impl<T: Float> Tape<T> {
     /// let tape = Tape::<f32>::sketch();
     /// let (w, start) = (tape.var(Tensor::eye(64)), tape.constant(Tensor::ones(&[8, 64])));
     /// let y = (0..100).fold(start, |h, _| h.matmul(w).tanh()).sum();
-    /// let mut program = Program::new(&tape, &[w, start], &y.grad(&[w])); // the first product is yet to be made
+    /// let mut program = Program::new(&tape, &[w, start], &y.grad(&[w])); // no product has been computed yet
     /// assert_eq!(program.run(&[&Tensor::zeros(&[64, 64]), &Tensor::ones(&[8, 64])])?[0].shape(), [64, 64]);
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    /// Variables and constants have their values. Asking for another panics, and there is no `backward` or `jvp` to
-    /// numbers: record derivatives by [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded).
+    /// Only variables and constants have values. Reading the value of any other node panics, and `backward` and `jvp`
+    /// are not available: record derivatives with [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded).
     pub fn sketch() -> Self {
         let mut tape = Self::new();
         tape.list.get_mut().sketch = true;
         tape
     }
 
-    /// An empty tape that trades time for memory: an array that no derivative reads is let go once more than `recent`
-    /// elements have been recorded after it. The product in `x.matmul(w).tanh()` is such an array, since the derivative of
-    /// tanh reads its result alone.
+    /// An empty tape that trades time for memory: an array that no derivative reads is dropped once at least `recent`
+    /// elements have been recorded after it. The product in `x.matmul(w).tanh()` is such an array, since the derivative
+    /// of tanh reads only its result.
     ///
-    /// Nothing can be seen of it but in time: whoever asks for such an array later, be it an operation, [`Var::value`], a
-    /// derivative of second order or a [`Program`](crate::Program), has it computed again from what it was made of, and
-    /// from then on it is kept. So `recent` should reach back as far as values are commonly used, over a layer or two.
+    /// Observable only as extra time: when an operation, [`Var::value`], a second derivative or a
+    /// [`Program`](crate::Program) needs such an array later, it is recomputed from its inputs and kept from then on.
+    /// So `recent` should cover the distance over which values are commonly reused, a layer or two.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::lean(0);
     /// let x = tape.var([1.0, 2.0]);
     /// let y = x * 3.0;
-    /// let z = y.tanh().sum(); // y has been let go
-    /// assert_eq!(y.value().to_vec(), [3.0, 6.0]); // and is computed again
+    /// let z = y.tanh().sum(); // y has been dropped
+    /// assert_eq!(y.value().to_vec(), [3.0, 6.0]); // and is recomputed
     /// ```
     pub fn lean(recent: usize) -> Self {
         let mut tape = Self::new();
@@ -102,7 +102,8 @@ impl<T: Float> Tape<T> {
         tape
     }
 
-    /// A variable: something to differentiate with respect to. Takes a tensor, a number, or nested arrays.
+    /// Creates a variable, with respect to which results can be differentiated. Takes a tensor, a number, or nested
+    /// arrays.
     ///
     /// ```
     /// # use autograd::Tape;
@@ -116,7 +117,7 @@ impl<T: Float> Tape<T> {
         self.leaf(Code::Leaf, value.into())
     }
 
-    /// A constant: derivatives do not reach it.
+    /// Creates a constant: derivatives do not reach it.
     #[track_caller]
     pub fn constant(&self, value: impl Into<Tensor<T>>) -> Var<'_, T> {
         self.leaf(Code::Const, value.into())
@@ -127,14 +128,14 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id: leaf(self, Code::Const, value, line) }
     }
 
-    /// The variable for a key: created with the value at the first call, found again at later ones until the tape is
-    /// cleared. So that a parameter used twice in a network is one variable.
+    /// The variable for a key: created with `value` at the first call, returned by later calls until the tape is
+    /// cleared. A parameter used twice in a network is thus one variable.
     #[track_caller]
     pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         self.leaf_for(key, Code::Leaf, value)
     }
 
-    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: a parameter that is frozen, a statistic.
+    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics.
     #[track_caller]
     pub fn keyed_constant(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         self.leaf_for(key, Code::Const, value)
@@ -145,17 +146,17 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id: keyed(self, key, code, value, Location::caller()) }
     }
 
-    /// The variable or constant for a key, if this recording has used it.
+    /// The variable or constant for a key, if this recording uses it.
     pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
         find(self, key).map(|id| Var { tape: self, id })
     }
 
-    /// The variable at a place in the order of recording, as [`Var::id`] gives it.
+    /// The variable with an id, as returned by [`Var::id`]; `None` if the id is out of range.
     pub fn get(&self, id: usize) -> Option<Var<'_, T>> {
         (id < self.len()).then_some(Var { tape: self, id: id as u32 })
     }
 
-    /// The keys in the order of recording, each with what it stands for.
+    /// The keys in the order of recording, each with its variable or constant.
     pub(crate) fn keys(&self) -> Vec<(u64, Var<'_, T>)> {
         let list = self.list.borrow();
         let mut keys: Vec<_> = list.keyed.iter().map(|(&key, &id)| (key, Var { tape: self, id })).collect();
@@ -168,15 +169,15 @@ impl<T: Float> Tape<T> {
         self.list.borrow().active(id)
     }
 
-    /// The constants that were given this very tensor, a clone of it or a view of all of it: how data that others put on
-    /// the tape is found again.
+    /// The constants created from this same tensor, a clone of it or an identical view. Finds data that other code put
+    /// on the tape.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
     /// let (tape, data) = (Tape::new(), tensor![1.0, 2.0]);
     /// let x = tape.constant(data.clone());
     /// assert_eq!(tape.constants_of(&data).map(|c| c.id()).collect::<Vec<_>>(), [x.id()]);
-    /// assert_eq!(tape.constants_of(&tensor![1.0, 2.0]).count(), 0); // equal, but another one
+    /// assert_eq!(tape.constants_of(&tensor![1.0, 2.0]).count(), 0); // equal, but another tensor
     /// ```
     pub fn constants_of(&self, value: &Tensor<T>) -> impl Iterator<Item = Var<'_, T>> {
         let is_it = |var: &Var<'_, T>| {
@@ -196,7 +197,7 @@ impl<T: Float> Tape<T> {
         self.len() == 0
     }
 
-    /// Forgets all nodes and keeps the memory for the next recording.
+    /// Removes all nodes and keeps the memory for the next recording.
     pub fn clear(&mut self) {
         clear(self);
     }
@@ -211,12 +212,12 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id: leaf(self, code, value, Location::caller()) }
     }
 
-    /// From here on, which values are asked for is kept.
+    /// From here on, keeps track of which values are read.
     pub(crate) fn watch(&self) {
         *self.reads.borrow_mut() = Some(Vec::new());
     }
 
-    /// Keeps that the value of a node was asked for.
+    /// Notes that the value of a node is read.
     #[inline]
     #[track_caller]
     pub(crate) fn note_read(&self, id: u32, line: &'static Location<'static>) {
@@ -224,7 +225,7 @@ impl<T: Float> Tape<T> {
         assert!(readable, "Var #{id} ({}) has no value: a sketch computes nothing", self.list().op(id).name());
     }
 
-    /// The first value that was asked for, since the watch began, of something that depends on one of `x`.
+    /// The first read, since the watch began, of a node that depends on one of `x`.
     pub(crate) fn first_read(&self, x: &[Var<'_, T>]) -> Option<(Var<'_, T>, &'static Location<'static>)> {
         let (list, reads) = (self.list.borrow(), self.reads.borrow());
         let mut depends = vec![false; list.nodes.len()];
@@ -250,37 +251,37 @@ impl<T: Float> Tape<T> {
         self.list.borrow()
     }
 
-    /// The list with everything in memory that rules read on the way back from `root` through the nodes for which
+    /// The list, with everything in memory that rules read in a sweep from `root` back through the nodes for which
     /// `passes` holds.
     pub(crate) fn filled_for(&self, root: u32, passes: &dyn Fn(u32) -> bool) -> Ref<'_, List<T>> {
         self.list.borrow_mut().fill_for(root, passes);
         self.list.borrow()
     }
 
-    /// Records a row of the table at `x`.
+    /// Records a unary function of `x`.
     #[inline]
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
         unary(self, op, x, line)
     }
 
-    /// Records a row of the table at `a` and `b`.
+    /// Records a binary function of `a` and `b`.
     #[inline]
     pub(crate) fn binary(&self, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
         binary(self, op, a, b, line)
     }
 
-    /// Records a constant number.
+    /// Records a scalar constant.
     #[inline]
     pub(crate) fn number(&self, c: T, line: &'static Location<'static>) -> u32 {
         constant(self, c, line)
     }
 
-    /// Records an op with data of its own.
+    /// Records a structured op.
     pub(crate) fn structured(&self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
         structured(self, op, inputs, value, line)
     }
 
-    /// Keeps a user's rule and gives its number.
+    /// Adds a user's rule and returns its index.
     pub(crate) fn add_rule(&self, rule: Arc<dyn DynRule<T>>) -> u32 {
         self.list.borrow_mut().push_rule(rule)
     }
@@ -290,18 +291,17 @@ impl<T: Float> Tape<T> {
         self.list.borrow().extent()
     }
 
-    /// Forgets what was recorded since. For nodes that nobody outside has seen.
+    /// Removes everything recorded since. Only for nodes that users cannot hold.
     pub(crate) fn rewind(&self, to: Extent) {
         self.list.borrow_mut().rewind(to);
     }
 
-    /// From here on, and until the guard goes, recorded nodes are put down to the lines that
-    /// [`Attribution::to`] names.
+    /// From here on, until the guard is dropped, recorded nodes are attributed to the lines set by [`Attribution::to`].
     pub(crate) fn attribute(&self) -> Attribution<'_, T> {
         Attribution { tape: self, before: self.list.borrow().attributed }
     }
 
-    /// Lends the sweep the memory of the last one.
+    /// Takes the cotangent buffer of the last sweep, for reuse.
     pub(crate) fn take_cotangents(&self) -> Vec<Option<Tensor<T>>> {
         std::mem::take(&mut self.list.borrow_mut().cotangents)
     }
@@ -404,14 +404,14 @@ once! {
     }
 }
 
-/// Derivatives are recorded on behalf of the user's line that computed what is differentiated.
+/// Attributes recorded derivatives to the user's line that computed the differentiated node.
 pub(crate) struct Attribution<'t, T: Float> {
     tape: &'t Tape<T>,
     before: Option<&'static Location<'static>>,
 }
 
 impl<T: Float> Attribution<'_, T> {
-    /// What is recorded next differentiates this node.
+    /// Attributes the nodes recorded next to the line of node `id`.
     pub(crate) fn to(&self, id: u32) {
         let mut list = self.tape.list.borrow_mut();
         list.attributed = Some(list.line(id));
@@ -424,7 +424,7 @@ impl<T: Float> Drop for Attribution<'_, T> {
     }
 }
 
-/// An error unless all variables live on one tape.
+/// Returns an error unless all variables are on one tape.
 pub(crate) fn same_tape<T: Float>(op: &'static str, vars: &[&Var<'_, T>]) -> Result<()> {
     let foreign = vars.windows(2).any(|w| !std::ptr::eq(w[0].tape, w[1].tape));
     if foreign { Err(Error::Foreign { op }) } else { Ok(()) }

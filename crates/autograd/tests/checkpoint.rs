@@ -1,23 +1,23 @@
-//! A checkpoint changes what is kept, and no value; derivatives of any order are those of the plain computation, up to
-//! the order in which contributions are added.
+//! A checkpoint changes what is kept in memory, but no values. Derivatives of any order equal those of the plain
+//! computation, up to the order in which contributions are added.
 
 use autograd::{Error, Rng, Tape, Tensor, Var, checkpoint, try_checkpoint};
 
 const STEPS: usize = 3;
 
-/// A few steps of a small network: from the state, weights and a bias.
+/// A few steps of a small network, given its state, weights and bias.
 fn steps<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     (0..STEPS).fold(x[0], |h, _| (h.matmul(x[1]) + x[2]).tanh())
 }
 
-/// A state that is a constant, weights, and a bias.
+/// A constant state, weights, and a bias.
 fn inputs(tape: &Tape<f64>) -> [Var<'_, f64>; 3] {
     let mut rng = Rng::new(3);
     let mut random = |shape: &[usize]| Tensor::<f64>::randn(shape, &mut rng);
     [tape.constant(random(&[4, 5])), tape.var(random(&[5, 5])), tape.var(random(&[5]))]
 }
 
-/// The loss over four pieces, each made by `piece`.
+/// The loss over four pieces, each computed by `piece`.
 fn loss<'t>([h, w, b]: [Var<'t, f64>; 3], piece: impl Fn(&[Var<'t, f64>]) -> Var<'t, f64>) -> Var<'t, f64> {
     (0..4).fold(h, |h, _| piece(&[h, w, b])).square().sum()
 }
@@ -89,7 +89,7 @@ fn variables_by_key_are_reached() {
     let x = tape.var([0.5, 0.25]);
     let held = weight.clone();
     let y = checkpoint(&[x], move |x| (x[0] * x[0].tape().keyed(KEY, &held)).sin());
-    let w = tape.find(KEY).expect("the tape knows the variable from now on");
+    let w = tape.find(KEY).expect("the tape has the variable after the checkpoint");
     let gradients = y.sum().backward();
     let cos = (&weight * &x.value()).cos();
     assert_eq!([gradients.wrt(w), gradients.wrt(x)], [&cos * &x.value(), &cos * &weight]);

@@ -1,11 +1,11 @@
-//! Nothing recurses over the tape: ten million operations in a row are recorded, swept and dropped on a small stack.
+//! Nothing recurses over the tape: a chain of ten million operations is recorded, swept and dropped on a small stack.
 
 use autograd::{Tape, Var};
 
 const STACK: usize = 256 * 1024;
 
 fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(f).expect("a thread can be started");
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(f).expect("the thread can be spawned");
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
@@ -32,7 +32,7 @@ fn ten_million_operations() {
         assert!(tape.len() > 10_000_000);
         let gradients = y.backward();
 
-        // The same, and forwards: value, and derivatives in a and b. That in the start has long died out.
+        // The same by hand, forwards: the value and the derivatives in a and b. That in the start has underflowed to 0.
         let [mut x0, a, b] = START;
         let (mut da, mut db) = (0.0, 0.0);
         for _ in 0..STEPS {

@@ -1,4 +1,4 @@
-//! The page of all ops is printed from the ops themselves, or names each of them and each method made of them.
+//! Checks `docs/ops.md`: it contains the table printed from the ops, and names every op and every method.
 
 use autograd::op::Kind;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ fn the_page_of_ops_is_true() {
     let table = autograd::derivative_table();
     assert!(text.contains(&table), "docs/ops.md must contain this table:\n{table}");
     for kind in Kind::ALL {
-        assert!(text.contains(&format!("\n| `{kind:?}` |")), "docs/ops.md lacks a row for {kind:?}");
+        assert!(text.contains(&format!("\n| `{kind:?}` |")), "docs/ops.md does not have a row for {kind:?}");
     }
 }
 
-/// The names that a line of `methods/*.rs` brings into the vocabulary: `pub fn name`, a pair `name, try_name` or a row
-/// `name Op = "example";` of a macro.
+/// The name that a line of `methods/*.rs` defines: `pub fn name`, a pair `name, try_name`, or a macro row
+/// `name Op = "example";`.
 fn method(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let word = |text: &'_ str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
@@ -46,9 +46,9 @@ fn the_page_names_every_method() {
                 let part = |c: char| c.is_alphanumeric() || c == '_';
                 !before.ends_with(part) && !after.starts_with(part)
             };
-            assert!(text.match_indices(name).any(named), "docs/ops.md lacks `{name}` of {}", path.display());
+            assert!(text.match_indices(name).any(named), "docs/ops.md does not list `{name}` of {}", path.display());
             seen += 1;
         }
     }
-    assert!(seen > 200, "only {seen} methods were found");
+    assert!(seen > 200, "found only {seen} methods");
 }

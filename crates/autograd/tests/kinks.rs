@@ -1,4 +1,4 @@
-//! `docs/kinks.md` is true: each row of its first table is computed and compared.
+//! Checks `docs/kinks.md`: each row of its first table is computed and compared.
 
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Pool, Tape, Tensor, Value, Var};
@@ -51,10 +51,10 @@ fn every_row_of_the_page_holds() {
         }
         rows += 1;
     }
-    assert!(rows > 20, "the page has lost its table");
+    assert!(rows > 20, "the page does not have its table");
 }
 
-/// Where both peers lose digits, overflow, or give NaN.
+/// Cases where both peers lose digits, overflow, or return NaN.
 #[test]
 fn extreme_numbers() {
     let tape = Tape::<f64>::new();
@@ -84,7 +84,7 @@ fn extreme_numbers() {
     assert!((denormal.ln().item() + 744.440_071_921_381_3).abs() < 1e-12);
     let denormal = Tape::<f32>::new();
     assert!((denormal.var(1e-45_f32).ln().item() + 103.278_93).abs() < 1e-5);
-    // Second order of hardsigmoid and celu, in full precision.
+    // Second derivatives of celu and hardsigmoid, in full precision.
     let x = tape.var(-0.7);
     let d = x.celu(1.3).grad(&[x])[0];
     assert!((d.item() - (-0.7f64 / 1.3).exp()).abs() < 1e-15);
@@ -94,7 +94,7 @@ fn extreme_numbers() {
     assert_eq!(h.grad(&[x])[0].backward().wrt(x).item(), 0.0);
 }
 
-/// A branch that is not chosen passes on 0 times its derivative; choosing its operand, too, keeps NaN out.
+/// A branch that is not selected propagates 0 times its derivative. Selecting its operand as well avoids NaN.
 #[test]
 fn choices_and_their_operands() {
     let tape = Tape::<f64>::new();
@@ -106,7 +106,7 @@ fn choices_and_their_operands() {
     assert_eq!(positive.choose(&inside.sqrt(), &x).sum().backward().wrt(x).to_vec(), [1.0, 0.25]);
 }
 
-/// The rules choose the operands of what they choose between, so that second derivatives are numbers, too.
+/// The rules also select the operands of their branches, so that second derivatives are not NaN.
 #[test]
 fn second_derivatives_where_a_rule_chooses() {
     let second = |f: fn(Var<f64>) -> Var<f64>, at: f64| {

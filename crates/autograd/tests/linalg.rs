@@ -1,9 +1,9 @@
-//! Products by label against the sum that they stand for, and linear algebra at its edges.
+//! Tests einsum against the explicit sum, and linear algebra at edge cases.
 
 use autograd::{Error, Rng, Tape, Tensor, Var, gradcheck, tensor};
 use std::collections::BTreeMap;
 
-/// The sum over every index of every label, one product of elements at a time.
+/// The explicit sum over all indices of all labels, one product of elements at a time.
 fn naive(equation: &str, x: &[Tensor<f64>]) -> Tensor<f64> {
     let (inputs, output) = equation.split_once("->").expect("explicit");
     let inputs: Vec<Vec<char>> = inputs.split(',').map(|s| s.chars().collect()).collect();
@@ -147,7 +147,7 @@ fn what_has_no_inverse_is_an_error() {
     assert_eq!(one_of_two.det(), tensor![1.0, 0.0]);
     let (sign, log) = one_of_two.slogdet();
     assert_eq!((sign, log), (tensor![1.0, 0.0], tensor![0.0, -f64::INFINITY]));
-    // NaN passes through; it is no singularity.
+    // NaN propagates and is not reported as a singularity.
     let nan = tensor![[f64::NAN, 0.0], [0.0, 1.0]];
     assert!(nan.inv().iter().all(f64::is_nan) && nan.det().item().is_nan() && nan.svdvals().at(&[0]).is_nan());
     for x in [tensor![[1.0, 2.0]], tensor![1.0, 2.0], Tensor::scalar(1.0)] {

@@ -1,5 +1,5 @@
 //! A training loop that clears its tape and records again allocates nothing once it is warm: nodes, values, cotangents
-//! and gradients live in memory of the rounds before. Counted with an allocator of our own, on all threads.
+//! and gradients reuse the memory of earlier iterations. Counted on all threads by a custom allocator.
 
 use autograd::{Float, Rng, Tape, Tensor, update};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,7 +9,7 @@ struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often memory is asked for in `rounds` of `f`.
+/// Number of allocations in `rounds` calls of `f`.
 fn allocations(rounds: usize, mut f: impl FnMut()) -> usize {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     (0..rounds).for_each(|_| f());
@@ -69,7 +69,7 @@ impl<T: Float> Training<T> {
         self.loss = loss.item().f64();
         let mut gradients = loss.backward();
         let gradients = parameters.map(|p| gradients.take(p).expect("the loss depends on every parameter"));
-        // The parameters are the loop's alone again, to be changed in place.
+        // Releases the tape's references to the parameters, so that they can be updated in place.
         self.tape.clear();
         for ((p, m), g) in self.parameters.iter_mut().zip(&mut self.momenta).zip(gradients) {
             update(p, [m], &g, |p, [m], g| {
@@ -84,12 +84,12 @@ fn a_loop_allocates_nothing<T: Float>(sizes: [usize; 4]) {
     let mut training = Training::<T>::new(sizes);
     training.step();
     let first = training.loss;
-    // The workers of the thread pool set themselves up when they first get something to do.
+    // The workers of the thread pool allocate when they first run.
     (0..20).for_each(|_| training.step());
     std::thread::sleep(std::time::Duration::from_millis(20));
     (0..20).for_each(|_| training.step());
     assert_eq!(allocations(50, || training.step()), 0, "{} {sizes:?}", T::NAME);
-    assert!(training.loss < 0.9 * first, "it does not even learn: {first} to {}", training.loss);
+    assert!(training.loss < 0.9 * first, "the loss does not decrease: {first} to {}", training.loss);
 }
 
 fn scalar_loops_allocate_nothing() {
@@ -104,16 +104,16 @@ fn scalar_loops_allocate_nothing() {
     assert_eq!(allocations(50, || assert!(round(1000).is_finite())), 0);
 }
 
-/// One test, so that nothing else runs and allocates beside what is counted.
+/// A single test, so that no other test runs and allocates while allocations are counted.
 #[test]
 fn warm_loops_allocate_nothing() {
-    // The harness allocates, too, on its own thread, while it sets out to wait for this test.
+    // The test harness also allocates on its own thread before it waits for this test.
     std::thread::sleep(std::time::Duration::from_millis(100));
-    assert!(allocations(3, || drop(std::hint::black_box(vec![1; 10]))) >= 3, "the counter counts");
+    assert!(allocations(3, || drop(std::hint::black_box(vec![1; 10]))) >= 3, "the counter does not work");
     scalar_loops_allocate_nothing();
     a_loop_allocates_nothing::<f32>([16, 20, 32, 10]);
     a_loop_allocates_nothing::<f64>([16, 20, 32, 10]);
-    // Large enough for several threads, and for an update in many pieces.
+    // Large enough for several threads, and for an update in many chunks.
     a_loop_allocates_nothing::<f32>([128, 784, 512, 10]);
     a_loop_allocates_nothing::<f64>([64, 784, 128, 10]);
 }

@@ -1,4 +1,4 @@
-//! What the methods that move and choose elements do at the edges, and their derivatives against finite differences.
+//! Edge cases of the methods that move and select elements, and their derivatives against finite differences.
 
 use autograd::{Pad, Tape, Tensor, Var, gradcheck, tensor};
 
@@ -60,7 +60,7 @@ fn pieces_of_nothing() {
     assert_eq!(tensor![[1.0, 2.0]].diagonal(7, 0, 1).shape(), [0]);
 }
 
-/// An op of one operand.
+/// An op with one operand.
 type Move = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
 
 #[test]

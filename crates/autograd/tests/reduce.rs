@@ -1,5 +1,5 @@
-//! Statistics, norms, running folds and sorting where it is easy to be wrong: at zeros, ties, NaN, empty axes and the
-//! ends of the range of numbers.
+//! Statistics, norms, scans and sorting where errors are likely: at zeros, ties, NaN, empty axes and the limits of the
+//! floating-point range.
 
 use autograd::{Error, Tape, Tensor, Var, gradcheck, tensor};
 
@@ -23,7 +23,7 @@ fn products_have_exact_derivatives_with_any_number_of_zeros() {
     for zeros in [vec![], vec![2], vec![2, 4], vec![0, 2, 11]] {
         let mut x = arbitrary(&[3, 2, 2]);
         zeros.iter().for_each(|&i: &usize| x.make_mut()[i] = 0.0);
-        // Beside second derivatives that are 0 a difference is nothing but rounding: the square lifts them off it.
+        // For second derivatives of 0, finite differences are only rounding errors; the square makes them nonzero.
         gradcheck(|x| x[0].prod() + x[0].square().sum(), &[x.clone()]).unwrap();
         gradcheck(|x| x[0].prod_axes([0, 2]).square().sum() + x[0].square().sum(), &[x.clone()]).unwrap();
         gradcheck(|x| x[0].prod_keep(-2).square().sum() + x[0].square().sum(), &[x.clone()]).unwrap();
@@ -130,7 +130,7 @@ fn places_are_found_along_any_axes_of_any_view() {
     }
 }
 
-/// An index under another shape.
+/// Reshapes an index tensor.
 trait ReshapeIndex {
     fn reshape_index(&self, shape: &[usize]) -> Self;
 }
@@ -202,7 +202,7 @@ fn running_log_sums_survive_any_size() {
     let y = v.logcumsumexp(0);
     assert_eq!(y.value(), tensor![-inf, -1e4, 1e4, 1e4, 1e4 + 2f64.ln()]);
     let g = y.slice(0, 1..).sum().grad(&[v])[0];
-    // A last place of 1e4 is 2e-12.
+    // A unit in the last place of 1e4 is 2e-12.
     assert!((g.value() - tensor![0.0, 1.0, 2.5, 0.0, 0.5]).iter().all(|d| d.abs() < 1e-11));
     assert!(g.square().sum().backward().wrt(v).iter().all(f64::is_finite));
 }

@@ -1,12 +1,12 @@
-//! The number of threads does not show in any bit: not in values, not in gradients.
+//! The number of threads does not change any bit of values or gradients.
 
 use autograd::{Float, Rng, Tape, Tensor, Var, set_threads};
 use std::fmt::Debug;
 use std::sync::Mutex;
 
-/// Runs `f` with one thread and with more, and wants the same from all.
+/// Runs `f` with one thread and with more, and checks that the results are the same.
 fn same_on_any_number_of_threads<R: PartialEq + Debug>(what: &str, f: impl Fn() -> R) {
-    // The number is the process's, and tests run side by side.
+    // The number of threads is global to the process, and tests run in parallel.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     set_threads(1);
@@ -14,7 +14,7 @@ fn same_on_any_number_of_threads<R: PartialEq + Debug>(what: &str, f: impl Fn() 
     for threads in [2, 3, 5] {
         set_threads(threads);
         let together = f();
-        assert!(alone == together, "{what}: {threads} threads compute other bits than one");
+        assert!(alone == together, "{what}: {threads} threads give different bits than one");
     }
 }
 
@@ -64,7 +64,7 @@ fn products<T: Float>() {
     same_on_any_number_of_threads("a batch of products", || bits(&a.matmul(&b)));
 }
 
-/// A dense network with a broadcast, a normalisation and a cross-entropy; value, gradients, and a second derivative.
+/// A dense network with a broadcast, a normalization and a cross-entropy: value, gradients, and a second derivative.
 fn training<T: Float>() {
     let x = random::<T>(&[200, 300], 10);
     let weights = [random::<T>(&[256, 300], 11), random(&[256], 12), random(&[10, 256], 13)];

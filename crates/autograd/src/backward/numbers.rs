@@ -1,6 +1,5 @@
-//! The reverse sweep over runs of numbers. What the sweep does to a node of rank 0 is a few operations; here they are
-//! done without tensors. On the way from one cotangent to the next there is nothing but arithmetic: no call, no memory
-//! but the slots.
+//! The reverse sweep over runs of scalars. A node of rank 0 takes only a few operations, which are done here without
+//! tensors. Between one cotangent and the next there is only arithmetic: no calls, and no memory except the slots.
 
 use super::Mark;
 use crate::float::Float;
@@ -9,8 +8,8 @@ use crate::op::number::{binary_rule, unary_rule};
 use crate::tape::{Code, Node};
 use crate::tensor::Tensor;
 
-/// Sweeps back from the node before `end` as long as nodes are elementwise functions of numbers, and nobody wants their
-/// cotangents. Returns the end of what is left. `marks` as in the sweep over tensors.
+/// Sweeps back from the node before `end` as long as nodes are elementwise functions of scalars whose cotangents are
+/// not wanted. Returns the end of the remaining nodes. `marks` is as in the sweep over tensors.
 pub(super) fn sweep<T: Float>(
     nodes: &[Node<T>],
     marks: Option<&[Mark]>,
@@ -21,7 +20,7 @@ pub(super) fn sweep<T: Float>(
         None => nodes[i as usize].active,
         Some(marks) => marks[i as usize] != Mark::Skip,
     };
-    let at = |i: u32| nodes[i as usize].number().expect("a number is made from numbers");
+    let at = |i: u32| nodes[i as usize].number().expect("the inputs of a scalar are scalars");
     let mut end = end as usize;
     while let Some(id) = end.checked_sub(1) {
         let node = &nodes[id];
@@ -66,12 +65,12 @@ fn take<T: Float>(slot: &mut Option<Tensor<T>>) -> Option<T> {
     g
 }
 
-/// The first contribution is put in; later ones are added.
+/// Stores the first contribution; adds later ones.
 #[inline(always)]
 fn add<T: Float>(slot: &mut Option<Tensor<T>>, d: T) {
     match slot {
         None => *slot = Some(Tensor::scalar(d)),
-        Some(sum) => *sum.scalar_mut().expect("the cotangent of a number is one") += d,
+        Some(sum) => *sum.scalar_mut().expect("the cotangent of a scalar is a scalar") += d,
     }
 }
 
@@ -79,7 +78,7 @@ fn add<T: Float>(slot: &mut Option<Tensor<T>>, d: T) {
 mod tests {
     use crate::{Tape, Tensor, Var};
 
-    /// Every input is read several times, so that contributions add up.
+    /// A function that reads every input several times, so that contributions add up.
     fn f<'t>([x, a]: [Var<'t, f64>; 2]) -> Var<'t, f64> {
         let y = x.tanh() * (-x * x).exp() + x.sigmoid() / a;
         (y.maximum(x.sin()) - 0.5 * a * x).pow(a) + x.sqrt()
@@ -114,6 +113,6 @@ mod tests {
         let (slope, asked) = ((3.0 * y.item()).cos(), z.backward_wrt(&[y, c]));
         assert!((asked.wrt(c).item() - y.item() * slope).abs() < 1e-15);
         assert!((asked.wrt(y).item() - 3.0 * slope).abs() < 1e-15);
-        assert!(c.backward().is_empty() && z.backward().wrt(x).item() != 0.0, "a cotangent that ends is gone");
+        assert!(c.backward().is_empty() && z.backward().wrt(x).item() != 0.0, "no cotangent is left behind");
     }
 }

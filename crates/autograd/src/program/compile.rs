@@ -1,5 +1,5 @@
-//! From a user's closure to a program, without a tape in sight: recorded when it is first called with inputs of some shapes,
-//! replayed whenever those shapes come again.
+//! Compiles a user's closure without exposing a tape: it is recorded the first time it is called with inputs of given
+//! shapes, and replayed whenever those shapes recur.
 
 use super::Program;
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::tensor::{Shape, Tensor};
 use crate::var::Var;
 use std::marker::PhantomData;
 
-/// A function that runs as programs: see [`compile`].
+/// A function compiled to programs, one per list of input shapes: see [`compile`].
 pub struct Compiled<T: Float, F> {
     function: F,
     values: Vec<Version<T>>,
@@ -17,14 +17,14 @@ pub struct Compiled<T: Float, F> {
     number: PhantomData<T>,
 }
 
-/// The program for inputs of some shapes.
+/// The program for inputs of given shapes.
 struct Version<T: Float> {
     shapes: Vec<Shape>,
     program: Program<T>,
 }
 
-/// Makes a function ready to be replayed. The closure is called once for every new list of input shapes, with variables on a
-/// tape of its own; what it does is compiled, and runs without it from then on.
+/// Compiles a function for replay. The closure is called once for every new list of input shapes, with variables on a
+/// tape of its own; the recording is compiled, and later calls run the program without calling the closure.
 ///
 /// ```
 /// use autograd::{compile, tensor};
@@ -35,11 +35,12 @@ struct Version<T: Float> {
 /// assert!((gradients[1].at(&[0]) - 0.5f64.tanh()).abs() < 1e-15);
 /// # Ok::<(), autograd::Error>(())
 /// ```
-/// What the closure decides by values (`if x[0].item() > 0.0`) is decided once, when it is recorded, and frozen; so is what
-/// it makes of them outside the tape. That is refused where it shows: [`value`](Compiled::value) and
-/// [`value_and_grad`](Compiled::value_and_grad) return an error if the closure read the value of something that depends on
-/// the inputs, or derivatives computed from it (`backward`, `vjp`; recorded ones, as `grad` makes them, are compiled). Use ops that choose (`select`, `maximum`) instead. What it takes from elsewhere, a random number or a captured
-/// variable, is frozen without a word.
+/// Decisions that the closure makes from values (`if x[0].item() > 0.0`), and whatever it computes from values outside
+/// the tape, would be frozen at recording. To prevent this, [`value`](Compiled::value) and
+/// [`value_and_grad`](Compiled::value_and_grad) return an error if the closure reads the value of something that
+/// depends on the inputs, or derivatives computed from it (`backward`, `vjp`; derivatives recorded by `grad` are
+/// compiled). Use ops that choose (`select`, `maximum`) instead. Values from elsewhere, such as random numbers or
+/// captured variables, are frozen silently.
 pub fn compile<T, F>(function: F) -> Compiled<T, F>
 where
     T: Float,
@@ -53,26 +54,27 @@ where
     T: Float,
     F: for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
 {
-    /// The function's value, of any shape.
+    /// Returns the function's value, of any shape.
     ///
     /// # Errors
-    /// If the closure read a value that depends on the inputs, or memory has no room.
+    /// Returns an error if the closure read a value that depends on the inputs, or the values do not fit in memory.
     ///
     /// # Panics
-    /// If the closure does.
+    /// Panics if the closure does.
     pub fn value(&mut self, x: &[&Tensor<T>]) -> Result<&Tensor<T>> {
         let version = find(&mut self.values, x, || record(&self.function, x, |_, y| Ok(vec![y])))?;
         Ok(&version.program.run(x)?[0])
     }
 
-    /// The function's value, a number, and its derivatives with respect to every input. An input that it does not depend on
-    /// has derivative 0.
+    /// Returns the function's value, a scalar, and its gradient with respect to every input. An input that the value
+    /// does not depend on has gradient 0.
     ///
     /// # Errors
-    /// If the value is not a single number, the closure read a value that depends on the inputs, or memory has no room.
+    /// Returns an error if the value does not have exactly one element, the closure read a value that depends on the
+    /// inputs, or the values do not fit in memory.
     ///
     /// # Panics
-    /// If the closure does.
+    /// Panics if the closure does.
     pub fn value_and_grad(&mut self, x: &[&Tensor<T>]) -> Result<(T, &[Tensor<T>])> {
         let version = find(&mut self.gradients, x, || {
             record(&self.function, x, |x, y| {
@@ -85,13 +87,13 @@ where
         Ok((out[0].item(), &out[1..]))
     }
 
-    /// How many programs have been compiled: one for each list of shapes, for values and for gradients.
+    /// Number of programs compiled so far: one per list of input shapes, for values and for gradients separately.
     pub fn programs(&self) -> usize {
         self.values.len() + self.gradients.len()
     }
 }
 
-/// The program for these inputs, made now if need be.
+/// The program for these inputs, compiled now if it does not exist yet.
 fn find<'v, T: Float>(
     versions: &'v mut Vec<Version<T>>,
     x: &[&Tensor<T>],
@@ -127,18 +129,18 @@ where
     }
     refuse_reads(&tape, &x)?;
     let outputs = outputs(&x, y)?;
-    // A checkpoint runs its closure again, on this tape, for its derivatives.
+    // Differentiating a checkpoint runs its closure again on this tape, and the closure may read values.
     refuse_reads(&tape, &x)?;
     Program::try_new(&tape, &x, &outputs)
 }
 
-/// An error if a value, or a computed derivative, of something that depends on the inputs was asked for.
+/// Returns an error if a value, or a computed derivative, of something that depends on the inputs was read.
 fn refuse_reads<T: Float>(tape: &Tape<T>, x: &[Var<'_, T>]) -> Result<()> {
     let Some((var, line)) = tape.first_read(x) else { return Ok(()) };
     let (op, file, line) = (var.op().name(), line.file(), line.line());
     let hint = format!(
-        "the value or a derivative of something that depends on the inputs (made by {op}) was read at {file}:{line}: what it \
-         decides would be frozen"
+        "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
+         whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
     );
     Err(Error::Argument { op: "compile", hint })
 }

@@ -1,8 +1,10 @@
-//! Which nodes run together. Elementwise neighbours of one shape become a cluster: one pass over memory, however many
-//! they are. A product of matrices whose result only a cluster reads joins it, and so do the sums of what it computes.
+//! Decides which nodes run together. Adjacent elementwise nodes of the same shape become a cluster: one pass over
+//! memory, no matter how many nodes. A matrix product that only one cluster reads joins it, and so do sums of values
+//! that the cluster computes.
 //!
-//! Each node gets a *level*: along a path the level never falls, and it rises whenever the path enters or leaves a cluster.
-//! So nodes of one level can run together without any waiting for another, and which of them to join is free choice.
+//! Each node gets a *level*. Along a path the level never decreases, and it increases whenever the path enters or
+//! leaves a cluster. Clusters within one level therefore never wait for each other, and any of their nodes may be
+//! joined.
 
 use super::graph::{Act, Graph};
 use crate::float::Float;
@@ -18,33 +20,33 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 pub(super) struct Cluster {
     /// Elementwise nodes, in order.
     pub(super) maps: Vec<u32>,
-    /// A matrix product that they begin with.
+    /// A matrix product that the elementwise nodes start from.
     pub(super) product: Option<u32>,
-    /// Sums of their values that are taken on the way.
+    /// Sums of their values, accumulated in the same pass.
     pub(super) folds: SmallVec<[u32; 2]>,
-    /// Elementwise nodes of another shape, which are read as [`Padded`] here and nowhere else: each block computes what it
-    /// needs of them.
+    /// Elementwise nodes of another shape that only this cluster reads, as [`Padded`]: each block computes the part of
+    /// them that it needs.
     pub(super) feed: Option<Box<Cluster>>,
-    /// Any other node: then it is alone.
+    /// Any other node, which then runs alone.
     pub(super) single: Option<u32>,
-    /// Whether its nodes are numbers and short rows, and sums of them.
+    /// Whether its nodes are scalars, short rows, and sums of short rows.
     pub(super) small: bool,
 }
 
 /// The longest row that counts as small.
 pub(super) const ROW: usize = 32;
 
-/// A stretch of zeros with something put into it, as a cluster reads it: the zeros are never written down.
+/// A range of zeros with another value placed inside, as a cluster reads it: the zeros are never stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Padded {
-    /// What is put there.
+    /// The value placed among the zeros.
     pub(super) input: u32,
-    /// Its first place, and how many it takes.
+    /// Its first element's position, and its number of elements.
     pub(super) start: usize,
     pub(super) len: usize,
 }
 
-/// A node that puts its input into zeros as one stretch.
+/// The padding of a node that places its input among zeros as one contiguous range.
 pub(super) fn padded<T: Float>(g: &Graph<T>, id: u32) -> Option<Padded> {
     let node = &g.nodes[id as usize];
     let Act::Op(op) = &node.act else { return None };
@@ -57,11 +59,11 @@ pub(super) fn padded<T: Float>(g: &Graph<T>, id: u32) -> Option<Padded> {
     (stretch && step == 1 && len > 0).then(|| Padded { input: node.inputs[0], start: start * inner, len: len * inner })
 }
 
-/// The most nodes of a cluster of arrays: their registers have to stay in the first-level cache. Numbers have none, and all
-/// that belong together may run together.
+/// The maximum number of nodes in a cluster of arrays, so that their registers stay in the L1 cache. Scalars have no
+/// registers, so their clusters are unlimited.
 const MOST: usize = 128;
 
-/// All steps, in an order that respects what they need and otherwise that of the recording.
+/// All steps in topological order, and otherwise in the order of recording; and the nodes read as [`Padded`].
 pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
     let levels = Levels::of(g, small(g));
     let mut sets = Sets::new(g.nodes.len());
@@ -71,7 +73,7 @@ pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
     for id in (0..g.nodes.len() as u32).filter(|&id| is_small(id)) {
         sets.join(id, *others.entry(levels.at[id as usize]).or_insert(id));
     }
-    // The last elementwise reader of each value: readers of one value at one level share its reading.
+    // The elementwise readers of each value, one per level and shape: others of that level and shape join it.
     let mut reader: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
     for id in maps(g).filter(|&id| !is_small(id)) {
         for &input in &g.nodes[id as usize].inputs {
@@ -114,7 +116,7 @@ pub(super) fn clusters<T: Float>(g: &Graph<T>) -> (Vec<Cluster>, HashSet<u32>) {
     (ordered(g, steps, &step_of), padding)
 }
 
-/// The nodes that clusters read as [`Padded`]: those that nobody else reads. Their steps are empty then.
+/// The nodes that clusters read as [`Padded`], which are those without other readers. Their own steps become empty.
 fn pad<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) -> HashSet<u32> {
     let mut padding: HashSet<u32> = (0..g.nodes.len() as u32).filter(|&id| padded(g, id).is_some()).collect();
     g.outputs.iter().for_each(|id| _ = padding.remove(id));
@@ -128,7 +130,7 @@ fn pad<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) -> Ha
         }
     }
     for &id in &padding {
-        // Who waits for it waits for what it puts there.
+        // Its readers depend on the step that computes its input instead.
         let input = g.nodes[id as usize].inputs[0];
         steps[step_of[id as usize] as usize].single = None;
         step_of[id as usize] = step_of[input as usize];
@@ -159,7 +161,7 @@ fn maps<T: Float>(g: &Graph<T>) -> impl Iterator<Item = u32> {
     (0..g.nodes.len() as u32).filter(|&id| is_map(g, id))
 }
 
-/// The steps that read each node; `u32::MAX` stands for the caller of the program.
+/// The steps that read each node; `u32::MAX` represents the caller of the program.
 fn readers<T: Float>(g: &Graph<T>, step_of: &[u32]) -> Vec<SmallVec<[u32; 2]>> {
     let mut readers: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); g.nodes.len()];
     for (id, node) in g.nodes.iter().enumerate() {
@@ -174,10 +176,10 @@ fn readers<T: Float>(g: &Graph<T>, step_of: &[u32]) -> Vec<SmallVec<[u32; 2]>> {
     readers
 }
 
-/// Clusters whose values are put into zeros at places near each other, and read there by one other cluster alone, become
-/// part of it: what the derivative of a function of neighbours (`x[1..] - x[..n - 1]`) adds up is never written down.
+/// Merges a cluster into its only reader if its values are read there as padded values at nearby positions. The terms
+/// that the derivative of a function of neighbors (`x[1..] - x[..n - 1]`) adds up are then never stored.
 fn feed<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32], padding: &HashSet<u32>) {
-    /// How far apart the places may be: so many elements more are computed for each block.
+    /// The maximum distance between the positions, which is the number of extra elements computed per block.
     const APART: usize = 64;
     let readers = readers(g, step_of);
     let mut pads: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); steps.len()];
@@ -203,7 +205,7 @@ fn feed<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32], padd
     }
 }
 
-/// Products and sums of single readers and writers join their clusters.
+/// Moves matrix products into the cluster that alone reads them, and sums into the cluster that computes their input.
 fn absorb<T: Float>(g: &Graph<T>, steps: &mut [Cluster], step_of: &mut [u32]) {
     let readers = readers(g, step_of);
     for id in (0..g.nodes.len() as u32).rev() {
@@ -246,13 +248,13 @@ fn takes_product<T: Float>(g: &Graph<T>, cluster: &Cluster, product: u32) -> boo
     cluster.product.is_none() && !cluster.small && same_shape(g, first, product) && single && !is_number(g, product)
 }
 
-/// For a sum that can be taken while its elements are computed: how many elements at a time.
+/// Number of elements summed at a time, for a sum that can be accumulated while its elements are computed.
 pub(super) fn fold_unit<T: Float>(g: &Graph<T>, id: u32) -> Option<usize> {
     let (input, sizes) = fold_sizes(g, id)?;
     (!is_number(g, input)).then(|| reduce::unit(sizes)).flatten().map(|rows| rows * sizes[2])
 }
 
-/// The input of a sum over neighbouring axes, and its sizes before, along and after them.
+/// The input of a sum over adjacent axes, and its sizes before, along and after them.
 pub(super) fn fold_sizes<T: Float>(g: &Graph<T>, id: u32) -> Option<(u32, [usize; 3])> {
     let node = &g.nodes[id as usize];
     let Act::Op(op) = &node.act else { return None };
@@ -261,7 +263,7 @@ pub(super) fn fold_sizes<T: Float>(g: &Graph<T>, id: u32) -> Option<(u32, [usize
     (runs.len() == 1).then(|| (node.inputs[0], runs[0].1))
 }
 
-/// Kahn's algorithm; of the steps that could be next, the one that was recorded first.
+/// Orders the steps by Kahn's algorithm; of the ready steps, the one whose last node was recorded first comes next.
 fn ordered<T: Float>(g: &Graph<T>, steps: Vec<Cluster>, step_of: &[u32]) -> Vec<Cluster> {
     let mut waits = vec![0u32; steps.len()];
     let mut then: Vec<Vec<u32>> = vec![Vec::new(); steps.len()];
@@ -293,12 +295,13 @@ fn ordered<T: Float>(g: &Graph<T>, steps: Vec<Cluster>, step_of: &[u32]) -> Vec<
             }
         }
     }
-    assert!(steps.iter().all(Option::is_none), "levels leave no circle");
+    assert!(steps.iter().all(Option::is_none), "levels form no cycle");
     order
 }
 
-/// Which nodes are small: numbers and short rows, computed element by element or summed. A long recurrence of them is no
-/// matter of memory but of steps, and runs as one; where there are not very many, none counts.
+/// Which nodes are small: scalars and short rows that are elementwise or sums. In a long recurrence of them the cost is
+/// the number of steps rather than memory, so they run as one step. If there are only few of them, no node counts as
+/// small.
 fn small<T: Float>(g: &Graph<T>) -> Vec<bool> {
     const MANY: usize = 1024;
     let len = |id: u32| g.shape(id).iter().product::<usize>();
@@ -323,14 +326,14 @@ fn small<T: Float>(g: &Graph<T>) -> Vec<bool> {
     small
 }
 
-/// When each node runs, roughly: see the module's description.
+/// Roughly when each node runs: see the module documentation.
 struct Levels {
     at: Vec<u32>,
     small: Vec<bool>,
 }
 
 impl Levels {
-    /// As early as possible; then elementwise nodes move to their readers where that keeps less in memory.
+    /// Schedules each node as early as possible, then moves elementwise nodes to their readers where that saves memory.
     fn of<T: Float>(g: &Graph<T>, small: Vec<bool>) -> Levels {
         let mut levels = Levels { at: vec![0; g.nodes.len()], small };
         for (id, node) in g.nodes.iter().enumerate() {
@@ -345,7 +348,7 @@ impl Levels {
         levels
     }
 
-    /// Whether a node and what it reads may be of one cluster.
+    /// Whether a node and its input may be in one cluster.
     fn inside<T: Float>(&self, g: &Graph<T>, id: u32, input: u32) -> bool {
         match [self.small[id as usize], self.small[input as usize]] {
             [true, true] => true,
@@ -354,8 +357,8 @@ impl Levels {
         }
     }
 
-    /// Derivatives read values of long before. `1 - y·y` is better computed where it is needed, from the `y` that is kept
-    /// anyway, than kept beside it.
+    /// Delays elementwise nodes. Derivatives read values from much earlier: `1 - y·y` is better computed where it is
+    /// needed, from the `y` that is kept anyway, than stored in addition to it.
     fn delay<T: Float>(&mut self, g: &Graph<T>) {
         let count = g.nodes.len();
         // The last level that reads each value, the latest level it may move to, and how many read it.
@@ -388,7 +391,8 @@ impl Levels {
         }
     }
 
-    /// How many elements, times levels, it takes to have a value at a level: by keeping it, or by moving it there too.
+    /// The memory cost, in elements times levels, of having a value at a level, either by keeping it or by moving its
+    /// computation there too.
     fn keeping<T: Float>(&self, g: &Graph<T>, id: u32, goal: u32, until: &[u32], readers: &[u32], depth: u32) -> f64 {
         const DEEPEST: u32 = 4;
         let node = &g.nodes[id as usize];

@@ -1,8 +1,8 @@
-//! A part of a tape as data: the operations that some outputs need, each once, in the order they were recorded. Knows
-//! what ops are, not how they will be grouped or run.
+//! Part of a tape as data: the operations that the outputs need, each once, in the order of recording. It knows the
+//! ops, but not how they are grouped or run.
 //!
-//! A graph is built node by node through one door, [`Graph::push`]: what depends on no input is computed on the spot, what
-//! is there already is found again, and what is a roundabout way to something simpler becomes that (`simplify`).
+//! A graph is built node by node, and [`Graph::push`] optimizes each node as it is added: constant folding, common
+//! subexpression elimination, and algebraic simplification (`simplify`).
 
 use super::simplify::simplify;
 use crate::error::Result;
@@ -17,16 +17,16 @@ use std::hash::BuildHasher;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// What a node is.
+/// What a node computes.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    /// The input of that number, given anew for each run.
+    /// An input, whose value is passed to each run.
     Input,
-    /// The same in every run.
+    /// A constant, the same in every run.
     Const,
     Unary(Unary),
     Binary(Binary),
-    /// Any other op; behind a pointer, since most nodes of a long program are rows of the table.
+    /// Any other op; boxed, since most nodes of a long program are unary or binary.
     Op(Box<Op>),
 }
 
@@ -35,15 +35,15 @@ pub(super) enum Act {
 pub(super) struct Node<T: Float> {
     pub(super) act: Act,
     pub(super) inputs: Inputs,
-    /// The place of its shape in [`Graph::shapes`].
+    /// The index of its shape in [`Graph::shapes`].
     pub(super) shape: u32,
-    /// Of a constant.
+    /// The value of a constant; `None` for other nodes.
     pub(super) value: Option<Tensor<T>>,
     /// The user's line that recorded it.
     pub(super) line: &'static Location<'static>,
 }
 
-/// The operations, and what they are computed from and for.
+/// The operations, with their inputs and outputs.
 pub(super) struct Graph<T: Float> {
     pub(super) nodes: Vec<Node<T>>,
     pub(super) shapes: Vec<Shape>,
@@ -51,16 +51,16 @@ pub(super) struct Graph<T: Float> {
     pub(super) inputs: Vec<u32>,
     /// The node of each output.
     pub(super) outputs: Vec<u32>,
-    /// Index tensors that are given anew for each run, as they were recorded.
+    /// The index tensors that are passed to each run, as recorded.
     pub(super) indices: Vec<Tensor<i64>>,
     pub(super) rules: Vec<Arc<dyn DynRule<T>>>,
-    /// Nodes by the hash of what they do.
+    /// Nodes by the hash of their op and operands, for common subexpression elimination.
     seen: HashMap<u64, SmallVec<[u32; 1]>>,
     shape_ids: HashMap<Shape, u32>,
 }
 
 impl<T: Float> Graph<T> {
-    /// The part of a tape that leads from `inputs` to `outputs`, by their places on it.
+    /// The part of a tape that leads from `inputs` to `outputs`, given by their ids on it.
     pub(super) fn slice(tape: &Tape<T>, inputs: &[u32], outputs: &[u32], indices: &[Tensor<i64>]) -> Result<Self> {
         // What depends on no input becomes a constant.
         let list = tape.filled(0..tape.len() as u32);
@@ -82,7 +82,7 @@ impl<T: Float> Graph<T> {
                 list.inputs(id).iter().for_each(|&i| live[i as usize] = true);
             }
         }
-        // Where each node of the tape stands in the graph.
+        // The graph node of each tape node.
         let mut place = vec![u32::MAX; end];
         for &id in inputs {
             let node = graph.node(Act::Input, Inputs::new(), list.shape(id), list.line(id));
@@ -115,7 +115,7 @@ impl<T: Float> Graph<T> {
         self.nodes[id as usize].value.is_some()
     }
 
-    /// The number that all elements of a constant equal, if it is known at a glance.
+    /// The value that all elements of a constant share, if that is cheap to see: one element, or all strides 0.
     pub(super) fn uniform(&self, id: u32) -> Option<T> {
         let value = self.nodes[id as usize].value.as_ref()?;
         let (data, start) = value.raw();
@@ -123,7 +123,7 @@ impl<T: Float> Graph<T> {
         alike.then(|| data[start])
     }
 
-    /// The op of a node that is neither input nor constant.
+    /// The op of a node that is neither an input nor a constant.
     pub(super) fn op(&self, id: u32) -> Option<Op> {
         match &self.nodes[id as usize].act {
             Act::Input | Act::Const => None,
@@ -133,17 +133,17 @@ impl<T: Float> Graph<T> {
         }
     }
 
-    /// The number of the run-time index tensor that an op reads, if it does.
+    /// The position of the run-time index tensor that an op reads, if it reads one.
     pub(super) fn index_input(&self, op: &Op) -> Option<usize> {
         let index = op.index()?;
         self.indices.iter().position(|given| given.shares_memory(index))
     }
 
-    /// A constant.
+    /// The node of a constant, added if it does not exist yet.
     pub(super) fn constant(&mut self, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
         let key = |g: &Self, value: &Tensor<T>| {
             let (data, start) = value.raw();
-            // Numbers are told apart by their bits, arrays by where they are.
+            // Scalars are identified by their bits, arrays by their address.
             let at = if value.rank() == 0 { data[0].f64().to_bits() } else { data[start..].as_ptr() as u64 };
             g.seen.hasher().hash_one((Kind::Const, at, value.shape(), value.strides()))
         };
@@ -163,7 +163,7 @@ impl<T: Float> Graph<T> {
         id
     }
 
-    /// The node that computes an op, for one that has been computed before.
+    /// The node that computes an op whose recorded value is known.
     fn push_recorded(&mut self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
         if inputs.iter().all(|&i| self.is_const(i)) && self.index_input(&op).is_none() {
             return self.constant(value, line);
@@ -171,7 +171,7 @@ impl<T: Float> Graph<T> {
         self.push_shaped(op, inputs, value.shape().into(), line)
     }
 
-    /// The node that computes an op, for one of which only the shape is known.
+    /// The node that computes an op of a sketch, of which only the shape is known.
     fn push_sketched(
         &mut self,
         op: Op,
@@ -191,7 +191,7 @@ impl<T: Float> Graph<T> {
         Ok(self.constant(value, line))
     }
 
-    /// The node that computes an op: a new one, or one that is there already and gives the same.
+    /// The node that computes an op: a new one, or an existing one with the same result.
     pub(super) fn push(&mut self, op: Op, inputs: Inputs, line: &'static Location<'static>) -> Result<u32> {
         let shape = {
             let shapes: SmallVec<[&[usize]; 4]> = inputs.iter().map(|&i| self.shape(i).as_slice()).collect();
@@ -207,7 +207,7 @@ impl<T: Float> Graph<T> {
         Ok(self.push_shaped(op, inputs, shape, line))
     }
 
-    /// The node that computes an op, whose result is known to have that shape.
+    /// The node that computes an op whose result is known to have the given shape.
     pub(super) fn push_shaped(
         &mut self,
         op: Op,
@@ -257,7 +257,7 @@ impl<T: Float> Graph<T> {
         id
     }
 
-    /// Keeps what the outputs need, and the inputs.
+    /// Dead-code elimination: keeps the inputs and what the outputs need.
     fn drop_dead(&mut self) {
         let mut live = vec![false; self.nodes.len()];
         self.outputs.iter().chain(&self.inputs).for_each(|&id| live[id as usize] = true);
@@ -281,7 +281,7 @@ impl<T: Float> Graph<T> {
     }
 }
 
-/// Which row of the table an op is.
+/// Which unary or binary function an op is; 0 for others.
 fn row(op: &Op) -> u8 {
     match op {
         Op::Unary(u) => *u as u8,
@@ -290,7 +290,8 @@ fn row(op: &Op) -> u8 {
     }
 }
 
-/// Whether two ops do the same in every run: an index tensor may be another one next time, so they must read the very same.
+/// Whether two ops do the same in every run. Since the next run may pass another index tensor, ops with indices must
+/// read the same view, not only equal values.
 fn same_op(a: &Op, b: &Op) -> bool {
     match (a.index(), b.index()) {
         (Some(i), Some(j)) => i.is_same_view(j) && a == b,

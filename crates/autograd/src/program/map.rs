@@ -1,6 +1,6 @@
-//! A cluster of elementwise nodes as a small program of its own. It runs over blocks of the arrays, short enough that what
-//! lies between two instructions stays in the first-level cache: memory is read and written once for the whole cluster.
-//! Each instruction is the loop of its row of the table, so that the bits are those of the ops one by one.
+//! A cluster of elementwise nodes as a small program of its own. It runs over blocks of the arrays, short enough that
+//! intermediate values stay in the L1 cache: memory is read and written once for the whole cluster. Each instruction
+//! runs the same loop as its op, so the results have the same bits as running the ops one by one.
 
 mod block;
 mod emit;
@@ -22,27 +22,27 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Elements that a thread takes at least at a time, where each costs a sum or a product, and in any case.
+/// Minimum number of elements per task: if each costs one addition or multiplication, and whatever they cost.
 const TASK: usize = 16 * 1024;
 const LEAST: usize = 1024;
 
-/// Bytes of an array that is not in the cache of its own accord.
+/// Size in bytes above which an array is assumed not to be in the cache, so that the next block is prefetched.
 const FAR: usize = 256 * 1024;
 
-/// Where a block of numbers stands.
+/// Where a block of values is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
-    /// In an operand, as it lies there.
+    /// In an operand, read in place.
     Operand(u16),
-    /// One number, repeated.
+    /// A constant, repeated.
     Const(u16),
     /// In the thread's scratch memory.
     Register(u16),
-    /// One number of this run, repeated there.
+    /// A scalar operand, repeated in a register.
     Splat(u16),
-    /// In a result, where it will stay.
+    /// In a result, at its final location.
     Out(u16),
-    /// In a window of the [`Feed`], by the number of its reading.
+    /// In a window of the [`Feed`], by index into its `reads`.
     Fed(u16),
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Place {
 pub(super) enum Function {
     Unary(Unary),
     Binary(Binary),
-    /// a · b + c, a · b - c, c - a · b: two roundings each, as the two ops had.
+    /// a · b + c, a · b - c, c - a · b: rounded twice each, as the two separate ops are.
     MulAdd,
     MulSub,
     SubMul,
@@ -66,75 +66,75 @@ struct Instruction {
     to: Place,
 }
 
-/// How an operand gets to a block.
+/// How a block reads an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Read {
-    /// It is read where it lies.
+    /// It is read in place.
     Direct,
-    /// A single number fills the register once.
+    /// A scalar fills the register once.
     Splat(u16),
     /// Its elements are gathered into the register, block by block.
     Gathered(u16),
-    /// Its elements are gathered likewise, with zeros before and after them.
+    /// The same, with zeros before and after its elements.
     Padded(u16, Padded),
-    /// It lies where a result will be.
+    /// It occupies the memory that a result will be written to.
     Old,
 }
 
-/// A sum that is taken of each unit of a value while it is in the cache.
+/// A sum over each unit of a value, computed while the unit is in the cache.
 #[derive(Clone, Copy, Debug)]
 struct Folded {
-    /// The result that holds the value, or its number among the values that are kept for folding alone.
+    /// The result that holds the value; values computed only for folding are numbered after the whole results.
     value: Place,
     /// Sizes before, along and after the folded axes.
     sizes: [usize; 3],
 }
 
-/// The program.
+/// The program of a cluster.
 #[derive(Debug)]
 pub(super) struct Map<T: Float> {
     shape: Shape,
     instructions: Vec<Instruction>,
-    /// A block of each constant, shared by all programs that have it.
+    /// A block of each constant, shared by all programs that use it.
     consts: SmallVec<[Arc<[T]>; 2]>,
     reads: SmallVec<[Read; 2]>,
     registers: usize,
-    /// Elements of a block.
+    /// Number of elements in a block.
     block: usize,
-    /// Results that are arrays of the cluster's shape.
+    /// Number of results that are arrays of the cluster's shape.
     whole: usize,
     folds: SmallVec<[Folded; 2]>,
-    /// Values that are computed for folding alone.
+    /// Number of values that are computed only for folding.
     passing: usize,
-    /// Elements that are folded at a time; 0 without folds.
+    /// Number of elements folded at a time; 0 without folds.
     unit: usize,
     feed: Option<Box<Feed<T>>>,
 }
 
-/// What is computed for each block of another program, which reads it as something put into zeros: there, each value has a
-/// window of a block and a little more.
+/// A program that computes, for each block of another program, the values which that program reads as padded with
+/// zeros. Each value has a window there, slightly longer than a block.
 #[derive(Debug)]
 struct Feed<T: Float> {
     map: Map<T>,
-    /// The place of its elements in the zeros that lies furthest on, and how far before it the first one lies.
+    /// The largest position of its elements among the zeros, and the distance from the smallest one to it.
     last: usize,
     apart: usize,
-    /// For each reading, the number of the value and where in its window a block begins.
+    /// For each read, the index of the value and the offset in its window at which a block begins.
     reads: SmallVec<[(u16, u16); 2]>,
 }
 
-/// Blocks of the numbers that are the same in every run, for all programs of a plan: a number takes memory once.
+/// Blocks of constants, shared by all programs of a plan so that each constant is stored once.
 pub(super) struct Constants<T>(Vec<Arc<[T]>>);
 
 impl<T: Float> Constants<T> {
-    /// Elements of the largest block.
+    /// Number of elements in the largest block.
     const BLOCK: usize = 2048;
 
     pub(super) fn new() -> Self {
         Constants(Vec::new())
     }
 
-    /// The block of a number, found by its bits.
+    /// The block of a constant, looked up by its bits.
     fn block(&mut self, c: T) -> Arc<[T]> {
         let known = self.0.iter().find(|block| block[0].f64().to_bits() == c.f64().to_bits());
         known.cloned().unwrap_or_else(|| {
@@ -146,17 +146,17 @@ impl<T: Float> Constants<T> {
 
 /// What a cluster reads and writes, by node.
 pub(super) struct Ports<'a> {
-    /// Values from outside, other than numbers that are the same in every run.
+    /// Values from outside the cluster, except uniform constants.
     pub(super) operands: &'a [u32],
-    /// The same of what feeds it.
+    /// The same for the cluster that feeds it.
     pub(super) feeding: &'a [u32],
-    /// Values that outsiders read.
+    /// Values that are read outside the cluster.
     pub(super) whole: &'a [u32],
-    /// The operand whose place each of these takes.
+    /// For each value in `whole`, the operand that it is written over.
     pub(super) in_place: &'a [Option<u32>],
-    /// Operands that are zeros with something put into them, given by that.
+    /// Operands that are padded with zeros; the tensor passed for each is the value without the zeros.
     pub(super) padding: &'a HashSet<u32>,
-    /// Whether an operand's elements stand in a row.
+    /// Whether an operand is contiguous.
     pub(super) is_contiguous: &'a dyn Fn(u32) -> bool,
 }
 
@@ -165,7 +165,7 @@ impl<T: Float> Map<T> {
         Emitter::new(g, cluster, ports).emit(constants)
     }
 
-    /// Computes everything: `out` has the whole results, then the sums.
+    /// Computes all results: `out` holds the whole results, then the sums.
     pub(super) fn run(&self, operands: &[Operand<T>], out: &mut [&mut [T]]) {
         let len: usize = self.shape.iter().product();
         let unit = self.unit.max(1);
@@ -181,7 +181,7 @@ impl<T: Float> Map<T> {
             let mut sizes: SmallVec<[usize; 8]> = smallvec![task; self.whole];
             for (fold, partial) in self.folds.iter().zip(&mut partial) {
                 sizes.push(task / unit * fold.sizes[2]);
-                all.push(partial.unique_mut().expect("just made"));
+                all.push(partial.unique_mut().expect("just created"));
             }
             threads::for_each_chunks(&mut all, &sizes, &|i, chunks| {
                 let at = i * task;
@@ -191,7 +191,7 @@ impl<T: Float> Map<T> {
         for ((fold, partial), out) in self.folds.iter().zip(&partial).zip(folded) {
             let [outer, _, inner] = fold.sizes;
             let parts = partial.len() / (outer * inner);
-            let partial = partial.as_slice().expect("just made");
+            let partial = partial.as_slice().expect("just created");
             match parts {
                 1 => out.copy_from_slice(partial),
                 _ => reduce::fold_middle::<reduce::Sum<T>>(partial, [outer, parts, inner], out),
@@ -199,13 +199,14 @@ impl<T: Float> Map<T> {
         }
     }
 
-    /// What an element costs, in sums or products: a function of one number is worth about four.
+    /// The cost of an element, in additions or multiplications: a unary function counts as four.
     fn weight(&self) -> usize {
         let worth = |i: &Instruction| if let Function::Unary(_) = i.function { 4 } else { 1 };
         self.instructions.iter().map(worth).sum::<usize>().max(1)
     }
 
-    /// Runs of the first result, which hold what a product has just put there, each with the same part of the other results.
+    /// Processes runs of the first result, which hold what a matrix product has just written, each with the same part
+    /// of the other results.
     pub(super) fn finish(&self, runs: &mut PartsOf<'_, T>, operands: &[Operand<T>]) {
         self.with_registers(|registers| {
             for (at, mut out) in runs {
@@ -214,7 +215,7 @@ impl<T: Float> Map<T> {
         });
     }
 
-    /// The part of everything that begins at an element and is one thread's.
+    /// One thread's task: `n` elements from element `at` on.
     fn task(&self, at: usize, n: usize, operands: &[Operand<T>], chunks: &mut [&mut [T]]) {
         self.with_registers(|registers| {
             if self.folds.is_empty() {
@@ -229,7 +230,7 @@ impl<T: Float> Map<T> {
         });
     }
 
-    /// One unit of the folds.
+    /// Computes one unit of the folds.
     #[allow(clippy::too_many_arguments, reason = "a piece of a loop")]
     fn unit(
         &self,
@@ -270,7 +271,7 @@ impl<T: Float> Map<T> {
         });
     }
 
-    /// Results of `n` elements from element `at` on, block by block.
+    /// Computes `n` elements of the results from element `at` on, block by block.
     fn span(&self, at: usize, n: usize, operands: &[Operand<T>], out: &mut [&mut [T]], registers: &mut [&mut [T]]) {
         for (read, operand) in self.reads.iter().zip(operands) {
             if let (Read::Splat(r), Operand::Number(x)) = (read, operand) {
@@ -301,8 +302,8 @@ impl<T: Float> Map<T> {
         }
     }
 
-    /// Asks for the operands and results of the next block, which begins there: a block is too short for the processor to see
-    /// where memory is read next.
+    /// Prefetches the operands and results of the next block, which starts at `at`: a block is too short for the
+    /// hardware prefetcher to detect the access pattern.
     fn fetch_next(&self, at: usize, first: usize, operands: &[Operand<T>], out: &[&mut [T]]) {
         let next = |x: &[T], start: usize| prefetch(&x[start.min(x.len())..(start + self.block).min(x.len())]);
         for operand in operands.iter().take(self.reads.len()) {
@@ -313,7 +314,7 @@ impl<T: Float> Map<T> {
         out.iter().for_each(|out| next(out, first));
     }
 
-    /// What the instructions do, in order, for people.
+    /// Names of the instructions in order, for display.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         let feed = self.feed.iter().flat_map(|feed| &feed.map.instructions);
         feed.chain(&self.instructions).filter_map(|i| match i.function {
@@ -326,7 +327,7 @@ impl<T: Float> Map<T> {
         })
     }
 
-    /// The operand of that number as the program reads it.
+    /// Operand `k` in the form in which the program reads it.
     pub(super) fn operand<'t>(&self, k: usize, tensor: &'t Tensor<T>) -> Operand<'t, T> {
         match (self.reads.get(k), &self.feed) {
             (Some(Read::Old), _) => Operand::Old,
@@ -335,7 +336,7 @@ impl<T: Float> Map<T> {
             (Some(Read::Gathered(_)), _) => Operand::Strided(Strided::new(tensor, &self.shape)),
             (Some(Read::Padded(..)), _) => Operand::Strided(Strided::new(tensor, tensor.shape())),
             (None, Some(feed)) => feed.map.operand(k - self.reads.len(), tensor),
-            (None, None) => unreachable!("what is read has its reading"),
+            (None, None) => unreachable!("every operand has a read"),
         }
     }
 }
@@ -345,11 +346,11 @@ pub(super) enum Operand<'t, T: Float> {
     Whole(&'t [T]),
     Number(T),
     Strided(Strided<'t, T>),
-    /// Already where a result will be.
+    /// Already in the memory of a result.
     Old,
 }
 
-/// The elements from position `from` on of something put into zeros.
+/// Reads elements from position `from` on of a value padded with zeros.
 fn read_padded<T: Float>(inner: &Strided<T>, Padded { start, len, .. }: Padded, from: usize, out: &mut [T]) {
     let (first, inside) = zero_outside(start..start + len, from, out);
     if !inside.is_empty() {
@@ -357,8 +358,8 @@ fn read_padded<T: Float>(inner: &Strided<T>, Padded { start, len, .. }: Padded, 
     }
 }
 
-/// What stands at those places, as seen through a window that begins at `from`: zeroes the rest of the window, and gives the
-/// number of the first element in it and the room for all that are.
+/// Zeroes the part of a window starting at `from` that lies outside `places`. Returns the index of the first element
+/// inside the window and the slice for all elements inside it.
 fn zero_outside<T: Float>(places: Range<usize>, from: usize, window: &mut [T]) -> (usize, &mut [T]) {
     let end = from + window.len();
     let inside = places.start.clamp(from, end)..places.end.clamp(from, end);
@@ -368,7 +369,7 @@ fn zero_outside<T: Float>(places: Range<usize>, from: usize, window: &mut [T]) -
 }
 
 impl<T: Float> Feed<T> {
-    /// Fills the windows for the `len` elements of a block that begins at element `at`.
+    /// Fills the windows for a block of `len` elements that begins at element `at`.
     fn fill(&self, at: usize, len: usize, operands: &[Operand<T>], windows: &mut [&mut [T]]) {
         let places = self.last..self.last + self.map.shape.iter().product::<usize>();
         let mut first = 0;
@@ -384,7 +385,7 @@ impl<T: Float> Feed<T> {
 }
 
 impl Function {
-    /// What an elementwise node does.
+    /// The function of an elementwise node.
     pub(super) fn of(act: &Act) -> Function {
         match *act {
             Act::Unary(u) => Function::Unary(u),
@@ -393,7 +394,7 @@ impl Function {
         }
     }
 
-    /// How many operands it has.
+    /// Number of operands.
     pub(super) fn arity(self) -> usize {
         match self {
             Function::Unary(_) | Function::Copy => 1,
@@ -402,7 +403,7 @@ impl Function {
         }
     }
 
-    /// Whether any operand may lie where the result goes.
+    /// Whether operand `at` may share its memory with the result.
     fn writes_over(self, at: usize) -> bool {
         matches!(self, Function::MulAdd | Function::MulSub | Function::SubMul) && at < 3
     }

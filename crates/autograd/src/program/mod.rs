@@ -1,10 +1,10 @@
-//! Replay: a recorded tape made ready to run again and again. Nothing is recorded, nothing is allocated, and what can be
-//! done in one pass over memory is.
+//! Replay: a recorded tape compiled so that it can run many times. A run records nothing, allocates nothing, and fuses
+//! operations into a single pass over memory where possible.
 //!
-//! A [`Program`] is made in four stages, one file each. `graph` takes from the tape what the outputs need, each thing
-//! once and as simple as it gets (with `simplify`). `fuse` decides what runs together. `plan` gives every value its place
-//! in memory. What a step does then is a loop: `map` over blocks of arrays, `scalar` over single numbers and short rows, or the
-//! kernel of its op.
+//! Compiling a [`Program`] takes four stages, one file each. `graph` extracts from the tape what the outputs need, with
+//! common subexpressions merged and expressions simplified (by `simplify`). `fuse` decides which nodes run together.
+//! `plan` assigns memory to every value. Each step then runs as a loop: `map` over blocks of arrays, `scalar` over
+//! scalars and short rows, or the kernel of its op.
 
 mod compile;
 mod fuse;
@@ -29,10 +29,10 @@ use graph::Graph;
 use plan::Plan;
 use std::sync::Arc;
 
-/// A recorded computation, to be run again with other inputs.
+/// A recorded computation that can be run again with other inputs.
 ///
-/// What is frozen at recording: the operations and their shapes, every leaf and constant that is not named as an input, and
-/// whatever Rust code decided or computed from values. What is computed anew: everything on the tape that depends on the
+/// Recording freezes the operations and their shapes, every leaf and constant that is not listed as an input, and
+/// whatever Rust code decided or computed from values. Each run recomputes everything on the tape that depends on the
 /// inputs.
 ///
 /// ```
@@ -48,19 +48,20 @@ use std::sync::Arc;
 /// assert_eq!(out[1].at(&[0]), 0.5f64.sin() + 0.5 * 0.5f64.cos());
 /// # Ok::<(), autograd::Error>(())
 /// ```
-/// The bits are those of the recorded tape, in every run and on any number of threads, up to the sign of a zero: and so up to
-/// what is made of that sign, as `1/x` makes of ±0 one infinity or the other.
+/// The results have the same bits as on the recorded tape, in every run and with any number of threads, up to the sign
+/// of a zero and what depends on that sign, such as which infinity `1/x` is at ±0.
 ///
-/// Frozen at what recording found is whatever did not go through an op with inputs: what the closure around the tape decided
-/// by values, and of the library itself the orders and masks that are tensors and no variables: the indices of `sort`, `topk`,
-/// `max_dim` and their kin, comparisons (`is_gt`), labels that are not made [inputs](Draft::indices). [`compile`](crate::compile)
-/// sees the values behind them being read, and refuses; here nobody looks.
+/// Everything that is not the result of a recorded op is frozen at its recorded value: decisions that the surrounding
+/// code made from values, and the indices and masks that the library returns as tensors rather than variables, such as
+/// the indices of `sort`, `topk` and `max_dim`, comparisons (`is_gt`), and labels that are not declared as
+/// [index inputs](Draft::indices). [`compile`](crate::compile) detects that such values are read and returns an error;
+/// this type does not check.
 pub struct Program<T: Float> {
     plan: Plan<T>,
     rules: Vec<Arc<dyn DynRule<T>>>,
-    /// What a step reads and writes, by slot.
+    /// The values that steps read and write, by slot.
     values: Vec<Tensor<T>>,
-    /// Memory that no value is in.
+    /// The memory of each block while no value occupies it.
     blocks: Vec<Option<Arc<Vec<T>>>>,
     outputs: Vec<Tensor<T>>,
     /// The shape of each input.
@@ -69,7 +70,7 @@ pub struct Program<T: Float> {
     state: Vec<run::State>,
 }
 
-/// What a program is made of, before it is compiled.
+/// A builder: what a program reads and returns, before it is compiled.
 pub struct Draft<'a, 't, T: Float> {
     tape: &'t Tape<T>,
     inputs: &'a [Var<'t, T>],
@@ -82,27 +83,27 @@ impl<T: Float> Program<T> {
     /// Compiles the part of a tape that leads from `inputs` to `outputs`.
     ///
     /// # Panics
-    /// If an input is not a leaf or a constant or is named twice, or a `Var` is of another tape;
-    /// [`try_new`](Program::try_new) returns the error.
+    /// Panics if an input is not a leaf or a constant or is listed twice, or if a `Var` belongs to another tape;
+    /// [`try_new`](Program::try_new) returns the error instead.
     #[track_caller]
     pub fn new<'t>(tape: &'t Tape<T>, inputs: &[Var<'t, T>], outputs: &[Var<'t, T>]) -> Self {
         or_panic(Self::try_new(tape, inputs, outputs))
     }
 
-    /// Compiles the part of a tape that leads from `inputs` to `outputs`, or says what is wrong.
+    /// Compiles the part of a tape that leads from `inputs` to `outputs`, or returns an error.
     ///
     /// # Errors
-    /// If an input is not a leaf or a constant or is named twice, a `Var` is of another tape, or memory has no room for
-    /// all values at their largest.
+    /// Returns an error if an input is not a leaf or a constant or is listed twice, if a `Var` belongs to another tape,
+    /// or if the program's values do not fit in memory.
     pub fn try_new<'t>(tape: &'t Tape<T>, inputs: &[Var<'t, T>], outputs: &[Var<'t, T>]) -> Result<Self> {
         Self::draft(tape).inputs(inputs).outputs(outputs).compile()
     }
 
-    /// Begins a program that has more than inputs and outputs: integers that change from run to run, or a state.
+    /// Starts building a program with more than inputs and outputs: integers that change from run to run, or state.
     ///
     /// ```
     /// use autograd::{Program, Tape, tensor};
-    /// // Gradient descent: w is kept by the program, and each run leaves a better one.
+    /// // Gradient descent: the program keeps w, and each run improves it.
     /// let tape = Tape::<f64>::new();
     /// let w = tape.var([5.0, -3.0]);
     /// let loss = (w * w).sum();
@@ -119,31 +120,32 @@ impl<T: Float> Program<T> {
 }
 
 impl<'a, 't, T: Float> Draft<'a, 't, T> {
-    /// Leaves or constants whose values each run is given.
+    /// Leaves or constants whose values are passed to each run.
     pub fn inputs(self, inputs: &'a [Var<'t, T>]) -> Self {
         Draft { inputs, ..self }
     }
 
-    /// Integers (labels, rows to take) that each run is given anew. An op reads them if it was given this very tensor,
-    /// a clone or a view of it.
+    /// Integer tensors (labels, rows to take) that are passed to each run. An op reads them if it was recorded with
+    /// this same tensor, a clone of it or a view of it.
     pub fn indices(self, indices: &'a [&'a Tensor<i64>]) -> Self {
         Draft { indices, ..self }
     }
 
-    /// Leaves that the program keeps, and what each is to be in the next run. Where it can, it is changed in place.
+    /// Leaves that the program keeps from run to run, each with its value for the next run. Updated in place where
+    /// possible.
     pub fn state(self, state: &'a [(Var<'t, T>, Var<'t, T>)]) -> Self {
         Draft { state, ..self }
     }
 
-    /// What each run returns.
+    /// The values that each run returns.
     pub fn outputs(self, outputs: &'a [Var<'t, T>]) -> Self {
         Draft { outputs, ..self }
     }
 
-    /// The program.
+    /// Compiles the program.
     ///
     /// # Errors
-    /// As [`Program::try_new`]; and if a state changes its shape, or an index tensor is one that no op reads.
+    /// As [`Program::try_new`]; also if a state's next value has another shape, or no op reads an index tensor.
     pub fn compile(self) -> Result<Program<T>> {
         compiled(self)
     }
@@ -158,7 +160,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         for (k, var) in given.iter().enumerate() {
             if !matches!(var.op(), Op::Leaf | Op::Const) {
                 let hint =
-                    format!("input {k} was computed (by {}): name the leaves it was computed from", var.op().name());
+                    format!("input {k} was computed (by {}): pass the leaves it depends on instead", var.op().name());
                 return Err(Error::Argument { op: OP, hint });
             }
             if given[..k].iter().any(|other| other.id == var.id) {
@@ -167,14 +169,14 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         }
         for (k, (now, next)) in self.state.iter().enumerate() {
             if now.shape() != next.shape() {
-                let hint = format!("state {k} has shape {:?} and would next have {:?}", now.shape(), next.shape());
+                let hint = format!("state {k} has shape {:?}, but its next value has {:?}", now.shape(), next.shape());
                 return Err(Error::Shape { op: OP, shape: next.shape().as_slice().into(), hint });
             }
         }
         let ids = |vars: &[Var<'t, T>]| vars.iter().map(|v| v.id).collect::<Vec<_>>();
         let indices: Vec<Tensor<i64>> = self.indices.iter().map(|&i| i.clone()).collect();
         if let Some(k) = indices.iter().position(|i| i.rank() == 0 || i.as_slice().is_none()) {
-            let hint = format!("index tensor {k} must be an array whose elements stand in a row: use contiguous()");
+            let hint = format!("index tensor {k} must be contiguous and have at least one axis: use contiguous()");
             return Err(Error::Shape { op: OP, shape: indices[k].shape().into(), hint });
         }
         let graph = Graph::slice(self.tape, &ids(&given), &ids(&wanted), &indices)?;
@@ -186,7 +188,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         let values: Vec<Tensor<T>> = self.state.iter().map(|s| from_its_start(&s.0.value())).collect();
         let program = Program::assemble(plan, graph, values, kept);
         program.unread_index().map_or(Ok(program), |k| {
-            let hint = format!("no op that the outputs need reads index tensor {k}: give the one it was recorded with");
+            let hint = format!("no op that the outputs need reads index tensor {k}: pass the recorded tensor itself");
             Err(Error::Argument { op: OP, hint })
         })
     }
@@ -198,8 +200,8 @@ once! {
     }
 }
 
-/// A state to begin with. What nobody else holds any more by then is changed in place, else it is copied when it first
-/// changes.
+/// The initial value of a state, contiguous and at offset 0. If its memory is still shared at the first update, it is
+/// copied then; otherwise it is updated in place.
 fn from_its_start<T: Float>(value: &Tensor<T>) -> Tensor<T> {
     if value.raw().1 == 0 { value.contiguous() } else { value.deep_copy() }
 }

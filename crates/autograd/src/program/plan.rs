@@ -1,6 +1,6 @@
-//! Where everything will be. Each value that outlives its step gets a block of memory, for as long as it is needed; later
-//! values take the blocks of dead ones, and a cluster writes over an operand that dies with it. All is settled before the
-//! first run. When a value dies is in `lifetimes`; which products are added to what is there, in `onto`.
+//! Memory planning. Each value that outlives its step gets a block of memory for its lifetime; later values reuse the
+//! blocks of dead ones, and a cluster writes over an operand that dies with it. Everything is decided before the first
+//! run. `lifetimes` determines when values die, and `onto` which products accumulate into existing memory.
 
 mod lifetimes;
 mod onto;
@@ -20,31 +20,32 @@ use std::panic::Location;
 
 /// What a step does.
 pub(super) enum Work<T: Float> {
-    /// Another look at the elements of its input.
+    /// A view of its input.
     View(Op),
     /// One op.
     Op(Op),
-    /// A user's op, by the number of its rule.
+    /// A user's op, by the index of its rule.
     Custom(u32),
     /// A cluster.
     Map(Box<Map<T>>),
-    /// A product of matrices, onto so much of what its result is written over, and the cluster that it begins.
+    /// A matrix product, added to `keep` times the previous contents of its result's memory if given, and the cluster
+    /// that continues from it.
     Product { transposed: [bool; 2], keep: Option<T>, map: Option<Box<Map<T>>> },
-    /// A cluster of single numbers.
+    /// A cluster of scalars and short rows.
     Scalars(Scalars<T>),
 }
 
 /// One step of a run.
 pub(super) struct Step<T: Float> {
     pub(super) work: Work<T>,
-    /// The slots of what it reads; of a product, first its two operands.
+    /// The slots that it reads; for a product, its two operands come first.
     pub(super) inputs: SmallVec<[u32; 4]>,
     pub(super) outs: SmallVec<[Out; 1]>,
-    /// Slots whose values nobody reads any more.
+    /// Slots whose values are not read after this step.
     pub(super) dead: SmallVec<[u32; 4]>,
-    /// What it takes, at least.
+    /// The arithmetic and memory traffic that it requires at least.
     pub(super) cost: Cost,
-    /// Of an op that reads integers: the shape of what they point into.
+    /// For an op that reads indices: the shape of the tensor that they index.
     pub(super) input_shape: Option<Shape>,
     pub(super) line: &'static Location<'static>,
 }
@@ -61,31 +62,31 @@ pub(super) struct Out {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Memory {
     Block(u32),
-    /// Over the operand in that slot.
+    /// Over the operand in the given slot.
     Over(u32),
-    /// Nowhere in particular: numbers, views, and what users' ops return.
+    /// In memory outside the blocks: scalars, views, and results of users' ops.
     Own,
 }
 
 /// All steps, and the memory they need.
 pub(super) struct Plan<T: Float> {
     pub(super) steps: Vec<Step<T>>,
-    /// What the slots hold before a run: the constants.
+    /// The initial contents of the slots: the constants.
     pub(super) values: Vec<Tensor<T>>,
-    /// Elements of each block.
+    /// Number of elements in each block.
     pub(super) blocks: Vec<usize>,
-    /// The block that a slot's value gives back when it is dead.
+    /// The block that a slot's memory returns to when its value is dead.
     pub(super) homes: Vec<Option<u32>>,
     /// The slot of each input and of each output.
     pub(super) inputs: Vec<u32>,
     pub(super) outputs: Vec<u32>,
-    /// Computed slots whose values outlive the run because somebody may look at them.
+    /// Computed slots whose values outlive the run because the caller may read them.
     pub(super) kept: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
 
-/// Settles everything. `state` pairs the node of an input with the node whose value it has in the next run.
+/// Plans all steps. `state` pairs the node of an input with the node whose value it takes in the next run.
 pub(super) fn plan<T: Float>(
     g: &Graph<T>,
     (clusters, padding): &(Vec<Cluster>, HashSet<u32>),
@@ -108,7 +109,7 @@ pub(super) fn plan<T: Float>(
     Ok(Plan { steps, values: planner.values, blocks, homes: planner.homes, inputs, outputs, kept })
 }
 
-/// A piece of memory.
+/// A block of memory.
 struct Block {
     size: usize,
     /// Belongs to a state, or is in use.
@@ -118,19 +119,19 @@ struct Block {
 struct Planner<'a, T: Float> {
     g: &'a Graph<T>,
     state: &'a [(u32, u32)],
-    /// Nodes that clusters read as padded inputs of theirs.
+    /// Nodes that clusters read as their inputs padded with zeros.
     padding: &'a HashSet<u32>,
     /// The slot of each node that has one.
     slots: Vec<u32>,
     values: Vec<Tensor<T>>,
     homes: Vec<Option<u32>>,
     blocks: Vec<Block>,
-    /// The node whose memory each node looks at: itself, unless it is a view.
+    /// The node that owns each node's memory: itself, unless it is a view.
     root: Vec<u32>,
     strides: Vec<Option<Strides>>,
-    /// Whether a node is read by another step than its own.
+    /// Whether a step other than its own, or the caller, reads a node.
     outside: Vec<bool>,
-    /// The last step that reads each node, and each node's memory.
+    /// The last step that reads each node or its memory.
     last_read: Vec<u32>,
     /// Nodes by the step after which they are dead.
     dies: Vec<SmallVec<[u32; 4]>>,
@@ -166,12 +167,13 @@ impl<'a, T: Float> Planner<'a, T> {
         planner
     }
 
-    /// What is there for a node to be read: itself, or what it puts into zeros.
+    /// The node that is actually read for a node: itself, or, for a padded node, its input.
     fn given(&self, id: u32) -> u32 {
         if self.padding.contains(&id) { self.g.nodes[id as usize].inputs[0] } else { id }
     }
 
-    /// The slots of outputs and of what they look at, views first; not those of states, which are passed on.
+    /// The slots of outputs and of the memory that they view, views first; without those of next states, which are
+    /// moved.
     fn kept(&self) -> Vec<u32> {
         let mut kept: Vec<u32> = self.g.outputs.iter().flat_map(|&id| [id, self.root[id as usize]]).collect();
         kept.sort_by_key(|&id| (self.root[id as usize] == id, id));
@@ -209,7 +211,7 @@ impl<'a, T: Float> Planner<'a, T> {
             Some(id) => self.single(id, &mut step),
             None => self.cluster(k as u32, cluster, &mut step),
         }
-        // Views before what they look at, whose memory is free only when nobody looks.
+        // Views come before the memory that they view, which can be freed only when no view holds it.
         let mut dead = std::mem::take(&mut self.dies[k]);
         dead.sort_by_key(|&id| self.root[id as usize] == id);
         for id in dead {
@@ -259,12 +261,12 @@ impl<'a, T: Float> Planner<'a, T> {
         }
         let mut in_place = self.in_place(k, cluster, [&operands, &feeding], &whole);
         let onto = cluster.product.and_then(|product| onto::find(g, product, &cluster.maps, &whole, &in_place));
-        // What stands in the first result before anything else is computed.
+        // The node whose value the first result holds before anything else is computed.
         let begun = onto.as_ref().map(|onto| onto.sum).or(cluster.product);
         if let Some(product) = cluster.product {
             let first = match &onto {
                 Some(onto) => whole.iter().position(|&id| id == onto.sum),
-                // A product is written over none of the operands.
+                // A product is not written over any operand.
                 None => in_place.iter().position(Option::is_none),
             };
             whole.swap(0, first.unwrap_or(0));
@@ -308,7 +310,7 @@ impl<'a, T: Float> Planner<'a, T> {
             padding: self.padding,
             is_contiguous: &is_contiguous,
         };
-        // What is left to compute once the product has been added.
+        // The nodes that remain to be computed once the product has been added.
         let rest = onto.as_ref().map(|onto| {
             let maps = cluster.maps.iter().copied().filter(|id| !onto.done.contains(id)).collect();
             Cluster { maps, folds: cluster.folds.clone(), ..Cluster::default() }
@@ -318,11 +320,11 @@ impl<'a, T: Float> Planner<'a, T> {
         step.work = match (cluster.product.and_then(|id| onto::flags(g, id)), map) {
             (Some(transposed), map) => Work::Product { transposed, keep: onto.map(|onto| onto.keep), map },
             (None, Some(map)) => Work::Map(map),
-            (None, None) => unreachable!("without a product there is something left to compute"),
+            (None, None) => unreachable!("without a product, elementwise nodes remain"),
         };
     }
 
-    /// What the elementwise nodes of a cluster read from outside, other than numbers that are the same in every run.
+    /// The nodes outside a cluster that its elementwise nodes read, except uniform constants.
     fn operands(&self, cluster: &Cluster) -> Vec<u32> {
         let g = self.g;
         let inner = |maps: &[u32], id: u32| maps.binary_search(&id).is_ok();
@@ -333,7 +335,7 @@ impl<'a, T: Float> Planner<'a, T> {
         inputs.filter(outer).filter(|&id| g.uniform(id).is_none() && seen.insert(id)).collect()
     }
 
-    /// For each result the operand that it may be written over: one that dies here and lies as the result will.
+    /// For each result, the operand that it may be written over: one that dies here and has the result's layout.
     fn in_place(
         &mut self,
         k: u32,
@@ -368,7 +370,7 @@ impl<'a, T: Float> Planner<'a, T> {
         over
     }
 
-    /// The arithmetic of all its nodes, and the memory of what it reads from outside and what outsiders read.
+    /// The arithmetic of all nodes of a cluster, and the memory traffic of its external inputs and results.
     fn cost(&self, cluster: &Cluster) -> Cost {
         let g = self.g;
         let mut cost = Cost::default();
@@ -397,7 +399,7 @@ impl<'a, T: Float> Planner<'a, T> {
         Out { slot: self.slot(id), memory, strides: row_major(&shape), shape }
     }
 
-    /// A block for a new value: the smallest that is free and large enough, else the largest free one, made larger.
+    /// A block for a new value: the smallest free block that is large enough, otherwise the largest free one, enlarged.
     fn take(&mut self, id: u32) -> Memory {
         let need = size(self.g, id);
         if self.g.shape(id).is_empty() {
@@ -417,7 +419,7 @@ impl<'a, T: Float> Planner<'a, T> {
         Memory::Block(block as u32)
     }
 
-    /// The block of a dead value is free again; that of a state stays its own.
+    /// Frees the block of a dead value. A state keeps its block.
     fn give(&mut self, id: u32) {
         let home = self.homes[self.slots[id as usize] as usize];
         let state = self.state.iter().any(|&(input, _)| input == id);

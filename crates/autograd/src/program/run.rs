@@ -1,4 +1,4 @@
-//! Running a program: step after step, each result in the memory planned for it.
+//! Runs a program step by step, writing each result to its planned memory.
 
 use super::Program;
 use super::graph::Graph;
@@ -13,34 +13,34 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Integers that each run is given.
+/// An index tensor that is passed to each run.
 pub(super) struct Index {
-    /// As they were recorded: later ones are to be alike.
+    /// The tensor as recorded, whose shape later ones must have.
     recorded: Tensor<i64>,
     readers: Vec<Reader>,
 }
 
-/// A step that reads integers.
+/// A step that reads indices.
 struct Reader {
     step: u32,
     name: &'static str,
-    /// What it read when it was recorded: all of them, under some shape.
+    /// The view of the recorded tensor that it reads.
     view: Tensor<i64>,
-    /// The size of the axis that they point into.
+    /// The size of the axis that they index.
     size: usize,
 }
 
-/// Something that a run leaves to the next one.
+/// A value that a run passes to the next one.
 pub(super) struct State {
-    /// The slots of what it is and of what it will be.
+    /// The slots of its current and of its next value.
     now: u32,
     next: u32,
-    /// Whether the value can be moved: it is computed, and no output looks at it.
+    /// Whether the next value can be moved: it has a block, and is neither an input nor an output.
     moves: bool,
 }
 
 impl<T: Float> Program<T> {
-    /// Puts a planned program together; the last outputs of the graph, from `kept` on, are the next values of the states.
+    /// Assembles a planned program. The outputs of the graph from `kept` on are the next values of the states.
     pub(super) fn assemble(plan: Plan<T>, graph: Graph<T>, state: Vec<Tensor<T>>, kept: usize) -> Self {
         let first = plan.inputs.len() - state.len();
         let shapes = graph.inputs[..first].iter().map(|&id| graph.shape(id).clone()).collect();
@@ -65,21 +65,22 @@ impl<T: Float> Program<T> {
         Program { rules: graph.rules, values, blocks, outputs: Vec::new(), shapes, indices, state: states, plan }
     }
 
-    /// An index tensor that no step reads.
+    /// The position of an index tensor that no step reads, if there is one.
     pub(super) fn unread_index(&self) -> Option<usize> {
         self.indices.iter().position(|index| index.readers.is_empty())
     }
 
-    /// Computes the outputs for these inputs. They are valid until the next run, which writes over their memory unless they
-    /// were cloned.
+    /// Computes the outputs for these inputs. They are valid until the next run, which overwrites their memory unless
+    /// they were cloned.
     ///
     /// # Errors
-    /// If the number of inputs or the shape of one differs from what was recorded, or a user's op refuses its operands.
+    /// Returns an error if the number of inputs or an input's shape differs from the recording, or if a user's op
+    /// fails.
     pub fn run(&mut self, inputs: &[&Tensor<T>]) -> Result<&[Tensor<T>]> {
         self.run_with(inputs, &[])
     }
 
-    /// As [`run`](Program::run), with other integers than those recorded.
+    /// As [`run`](Program::run), with new values for the index tensors.
     ///
     /// ```
     /// use autograd::{Program, Tape, tensor};
@@ -92,13 +93,13 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`run`](Program::run); and if an index is out of range or of another shape than the recorded one.
+    /// As [`run`](Program::run); also if an index is out of range, or an index tensor does not have the recorded shape.
     pub fn run_with(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
         run(self, inputs, indices)?;
         Ok(&self.outputs)
     }
 
-    /// As [`run_with`](Program::run_with), telling how long each step took.
+    /// As [`run_with`](Program::run_with), reporting how long each step took.
     pub(super) fn run_observed(
         &mut self,
         inputs: &[&Tensor<T>],
@@ -115,7 +116,7 @@ impl<T: Float> Program<T> {
         self.finish(inputs.len(), done)
     }
 
-    /// Takes the inputs, after all of them have been checked.
+    /// Checks the inputs, then stores them in their slots.
     fn ready(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
         self.exchange(indices)?;
@@ -128,36 +129,36 @@ impl<T: Float> Program<T> {
         Ok(())
     }
 
-    /// Gives the outputs, passes on the states, and lets go of the inputs.
+    /// Collects the outputs, updates the states, and releases the inputs.
     fn finish(&mut self, inputs: usize, done: Result<()>) -> Result<()> {
         if done.is_ok() {
             let count = self.plan.outputs.len() - self.state.len();
             self.outputs.extend(self.plan.outputs[..count].iter().map(|&slot| self.values[slot as usize].clone()));
             self.pass_on();
         }
-        // The caller may want to change the inputs in place.
+        // So that the caller can change the inputs in place.
         for &slot in &self.plan.inputs[..inputs] {
             self.values[slot as usize] = Tensor::scalar(T::zero());
         }
         done
     }
 
-    /// What a state is now.
+    /// The current value of state `k`.
     ///
     /// # Panics
-    /// If there is no state of that number.
+    /// Panics if `k` is out of range.
     #[track_caller]
     pub fn state(&self, k: usize) -> &Tensor<T> {
         &self.values[self.state[k].now as usize]
     }
 
-    /// Gives a state another value.
+    /// Sets the value of state `k`.
     ///
     /// # Errors
-    /// If there is no state of that number, or the shape differs.
+    /// Returns an error if `k` is out of range, or the shape differs.
     pub fn set_state(&mut self, k: usize, value: &Tensor<T>) -> Result<()> {
         let Some(state) = self.state.get(k) else {
-            let hint = format!("there are {} states, and number {k} was given", self.state.len());
+            let hint = format!("state {k} is out of range: the program has {} states", self.state.len());
             return Err(Error::Argument { op: "set_state", hint });
         };
         let slot = state.now as usize;
@@ -171,7 +172,7 @@ impl<T: Float> Program<T> {
 
     fn check(&self, inputs: &[&Tensor<T>]) -> Result<()> {
         if inputs.len() != self.shapes.len() {
-            let hint = format!("it was compiled for {} inputs, and {} were given", self.shapes.len(), inputs.len());
+            let hint = format!("the program was compiled for {} inputs, got {}", self.shapes.len(), inputs.len());
             return Err(Error::Argument { op: "run", hint });
         }
         let wrong = inputs.iter().zip(&self.shapes).position(|(input, shape)| input.shape() != shape.as_slice());
@@ -182,11 +183,11 @@ impl<T: Float> Program<T> {
         })
     }
 
-    /// Gives the ops the integers of this run; all of them, or none if one does not fit.
+    /// Replaces the indices that ops read with those of this run: all of them, or none if one is invalid.
     fn exchange(&mut self, indices: &[&Tensor<i64>]) -> Result<()> {
         if indices.len() != self.indices.len() {
             let (want, have) = (self.indices.len(), indices.len());
-            let hint = format!("it was compiled for {want} index tensors, and {have} were given");
+            let hint = format!("the program was compiled for {want} index tensors, got {have}");
             return Err(Error::Argument { op: "run", hint });
         }
         let mut exchanged: SmallVec<[(u32, Tensor<i64>); 4]> = SmallVec::new();
@@ -203,13 +204,13 @@ impl<T: Float> Program<T> {
             }
         }
         for (step, view) in exchanged {
-            let Work::Op(op) = &mut self.plan.steps[step as usize].work else { unreachable!("only ops read integers") };
-            *op.index_mut().expect("it reads integers") = view;
+            let Work::Op(op) = &mut self.plan.steps[step as usize].work else { unreachable!("only ops read indices") };
+            *op.index_mut().expect("the op reads indices") = view;
         }
         Ok(())
     }
 
-    /// What was computed as the next state is the state now. Its memory and that of the old one change places.
+    /// Makes the computed next states the current ones, swapping their memory with that of the old ones.
     fn pass_on(&mut self) {
         let next: SmallVec<[Tensor<T>; 8]> = self.state.iter().map(|s| self.values[s.next as usize].clone()).collect();
         for State { now, next, moves } in &self.state {
@@ -288,7 +289,7 @@ once! {
     }
 }
 
-/// The memory of a value goes back to where it came from.
+/// Returns the memory of a value to its block.
 fn free<T: Float>(slot: u32, homes: &[Option<u32>], values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>]) {
     let value = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));
     if let Some(home) = homes[slot as usize]
@@ -298,16 +299,16 @@ fn free<T: Float>(slot: u32, homes: &[Option<u32>], values: &mut [Tensor<T>], bl
     }
 }
 
-/// Memory that a result is being written to.
+/// The memory that a result is written to.
 enum Room<T: Float> {
     Array(Arc<Vec<T>>, usize),
     Number([T; 1]),
-    /// No memory of the program's: the result brings its own.
+    /// The result has memory of its own.
     Made(Tensor<T>),
 }
 
 impl<T: Float> Room<T> {
-    /// What the plan says; where somebody still holds what is to be written over, something new.
+    /// The memory that the plan assigns; if the memory to overwrite is still shared, new memory instead.
     fn take(out: &Out, values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>], sizes: &[usize]) -> Room<T> {
         let len = out.shape.iter().product();
         let buffer = match out.memory {
@@ -327,9 +328,9 @@ impl<T: Float> Room<T> {
 
     fn slice(&mut self) -> &mut [T] {
         match self {
-            Room::Array(buffer, len) => &mut Arc::get_mut(buffer).expect("nobody else holds it")[..*len],
+            Room::Array(buffer, len) => &mut Arc::get_mut(buffer).expect("the buffer is not shared")[..*len],
             Room::Number(x) => x,
-            Room::Made(x) => x.unique_mut().expect("just made"),
+            Room::Made(x) => x.unique_mut().expect("just created"),
         }
     }
 
@@ -342,12 +343,12 @@ impl<T: Float> Room<T> {
     }
 }
 
-/// What a user's op gave, if it has the shape that it had when it was recorded.
+/// The result of a user's op, or an error if its shape is not the recorded one.
 fn checked<T: Float>(y: Tensor<T>, out: &Out) -> Result<Tensor<T>> {
     if y.shape() == out.shape.as_slice() {
         return Ok(y);
     }
     let hint =
-        format!("a user's op gave this, and {:?} when it was recorded: shapes must not depend on values", out.shape);
+        format!("a user's op returned this, but {:?} when recorded: shapes must not depend on values", out.shape);
     Err(Error::Shape { op: "run", shape: y.shape().into(), hint })
 }

@@ -1,10 +1,10 @@
-//! A cluster of single numbers and short rows: a loop over instructions and a flat array of values, with nothing allocated,
-//! counted or looked up on the way.
+//! A cluster of scalars and short rows: a loop over instructions and a flat array of values, without allocation,
+//! reference counting or lookups.
 //!
-//! A long computation is mostly the same few lines again and again, and so is its derivative. Where the instructions repeat,
-//! each operand a fixed step further on, they are rolled up into a loop (`roll`): what is left to fetch from memory is the
-//! values alone, and of those, the dead give their places to the living. What a turn of a loop computes from nothing that
-//! the turns before it computed is done for many turns at once, as a vector (`turns`): the derivatives of all the sines of a
+//! A long computation mostly repeats the same few lines, and so does its derivative. Where instructions repeat, with
+//! each operand advancing by a fixed step, they are rolled into a loop (`roll`). Only values are then fetched from
+//! memory, and new values reuse the places of dead ones. What an iteration computes independently of earlier iterations
+//! is computed for many iterations at once, as a vector (`turns`): for example, the derivatives of all the sines in a
 //! chain, before the cotangent passes through them.
 
 mod roll;
@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use turns::Loop;
 
-/// What an instruction computes of the values it names: the commonest functions by name, the others by their row.
+/// The function that an instruction computes. The most common ones have variants of their own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Function {
     Add,
@@ -38,37 +38,37 @@ enum Function {
     Where,
     Unary(Unary),
     Binary(Binary),
-    /// Of rows.
+    /// An elementwise function of rows.
     Row(map::Function),
-    /// A number, as often as a row has elements.
+    /// A scalar, broadcast to a row.
     Spread,
     /// The sum of a row.
     Sum,
 }
 
-/// Three operands and the result, by their places among the values.
+/// The positions of three operands and the result in the array of values.
 type Places = [u32; 4];
 const RESULT: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Instruction {
     function: Function,
-    /// Elements of the row that it reads or writes; 1 where all are numbers.
+    /// Number of elements in the row that it reads or writes; 1 if all are scalars.
     row: u8,
     at: Places,
-    /// Its column, if it is computed ahead of its turn.
+    /// Its column, if it is computed ahead of its iteration.
     column: Option<u32>,
-    /// Whether it adds to what it gave a turn ago.
+    /// Whether it accumulates: it reads its own result of the previous iteration.
     sums: bool,
 }
 
-/// The program. Its values are the operands, the constants, and whatever is computed.
+/// The program of a cluster. Its values are the operands, the constants, and all computed values.
 #[derive(Debug)]
 pub(super) struct Scalars<T: Float> {
-    /// Where the operands and the results are among the values.
+    /// The positions of the operands and of the results in `values`.
     operands: Vec<Range<usize>>,
     results: Vec<Range<usize>>,
-    /// First those that are there for long, then the columns of what is computed ahead.
+    /// First `places` ordinary values, then the columns of values computed ahead.
     values: Vec<T>,
     places: usize,
     loops: Vec<Loop>,
@@ -91,7 +91,7 @@ impl<T: Float> Scalars<T> {
         Scalars { operands, values, places: end, loops, results }
     }
 
-    /// Reads the operands, and gives the results in the order of their number.
+    /// Reads the operands, runs all loops, and returns the results in order.
     pub(super) fn run<'t>(&mut self, operands: impl Iterator<Item = &'t Tensor<T>>) -> impl Iterator<Item = &[T]> {
         for (range, operand) in self.operands.iter().zip(operands) {
             let to = &mut self.values[range.clone()];
@@ -108,18 +108,18 @@ impl<T: Float> Scalars<T> {
         self.results.iter().map(|range| &self.values[range.clone()])
     }
 
-    /// How many instructions are written down, and how many are run.
+    /// The number of instructions stored, and the number executed.
     pub(super) fn len(&self) -> [usize; 2] {
         let written = self.loops.iter().map(Loop::len).sum();
         [written, self.loops.iter().map(Loop::count).sum()]
     }
 }
 
-/// What is there before the first instruction: the operands and the constants. Names go by node and length: a number has
-/// another one as a row.
+/// What exists before the first instruction: the operands and the constants. A value is named by node and length, since
+/// a scalar has another name when it is broadcast to a row.
 struct Sources<T> {
     values: Vec<T>,
-    /// Where each of the first names stands.
+    /// The position of each source, by name.
     starts: Vec<u32>,
     names: HashMap<(u32, usize), u32>,
 }
@@ -148,7 +148,7 @@ impl<T: Float> Sources<T> {
         self.starts.push(start as u32);
     }
 
-    /// The nodes of a cluster as instructions, whose results are numbered after the sources.
+    /// Translates the nodes of a cluster to instructions, whose results are numbered after the sources.
     fn instructions(&mut self, g: &Graph<T>, cluster: &Cluster) -> Vec<Instruction> {
         let mut instructions = Vec::with_capacity(cluster.maps.len());
         let sources = self.starts.len() as u32;
@@ -172,7 +172,7 @@ impl<T: Float> Sources<T> {
             }
             let sum = matches!(act, Act::Op(op) if matches!(**op, Op::Reduce { .. }));
             let name = match act {
-                // The same elements, or a sum of one.
+                // The same elements, or a sum over a single element.
                 Act::Op(op) if matches!(**op, Op::Reshape { .. }) || sum && !wide => from[0],
                 _ if sum => emit(Function::Sum, &from),
                 _ if wide => emit(Function::Row(map::Function::of(act)), &from),
@@ -188,7 +188,7 @@ fn size<T: Float>(g: &Graph<T>, id: u32) -> usize {
     g.shape(id).iter().product()
 }
 
-/// The elements of the longest row that a node reads or gives.
+/// The length of the longest row that a node reads or computes.
 fn row<T: Float>(g: &Graph<T>, id: u32) -> usize {
     g.nodes[id as usize].inputs.iter().map(|&i| size(g, i)).fold(size(g, id), usize::max)
 }
@@ -210,7 +210,7 @@ impl Function {
         }
     }
 
-    /// The same over blocks.
+    /// The same function over blocks.
     fn of_blocks(self) -> map::Function {
         match self {
             Function::Add => map::Function::Binary(Binary::Add),
@@ -225,7 +225,7 @@ impl Function {
             Function::Where => map::Function::Where,
             Function::Unary(u) => map::Function::Unary(u),
             Function::Binary(b) => map::Function::Binary(b),
-            Function::Row(_) | Function::Spread | Function::Sum => unreachable!("only numbers are computed ahead"),
+            Function::Row(_) | Function::Spread | Function::Sum => unreachable!("only scalars are computed ahead"),
         }
     }
 
@@ -268,8 +268,8 @@ mod tests {
             let [written, run] = rolled.len();
             assert!(run >= 5 * length, "{length}: {run}");
             if length >= 100 {
-                assert!(written < 60, "{length}: {written} instructions are written down");
-                assert!(rolled.places < 2 * length + 20, "dead values give up their places");
+                assert!(written < 60, "{length}: {written} instructions are stored");
+                assert!(rolled.places < 2 * length + 20, "the places of dead values are reused");
             }
             let at = [1.5, 1.85, -0.55].map(Tensor::scalar);
             let got: Vec<f64> = rolled.run(at.iter()).flatten().copied().collect();

@@ -1,4 +1,4 @@
-//! A program as text: what was fused, and where the bytes go.
+//! Displays a program as text (what was fused, and where memory is used), and profiles its steps.
 
 use super::Program;
 use super::plan::{Memory, Work};
@@ -10,8 +10,8 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Instant;
 
 impl<T: Float> Program<T> {
-    /// Runs `runs` times with a clock beside each step: where the time goes, with the arithmetic and memory traffic that each
-    /// step cannot do without. What a cluster fused is named in brackets.
+    /// Runs the program `runs` times and measures each step: its time, and the arithmetic and memory traffic that it
+    /// requires at least. Brackets list the ops of a fused cluster.
     ///
     /// ```
     /// use autograd::{Program, Tape, Tensor};
@@ -45,7 +45,7 @@ impl<T: Float> Program<T> {
     }
 }
 
-/// Each step: what it does, the shape of its results, and where they are written; then the memory in all.
+/// Prints each step with the shapes of its results and where they are written, followed by the total memory.
 impl<T: Float> Display for Program<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         for (k, step) in self.plan.steps.iter().enumerate() {

@@ -1,5 +1,4 @@
-//! Roundabout ways to something simpler. Every rewriting here gives the same bits, up to the sign of a
-//! zero, and what is made of it.
+//! Algebraic simplification. Every rewrite here preserves the bits, up to the sign of a zero and what depends on it.
 
 use super::graph::{Act, Graph, Node};
 use crate::float::Float;
@@ -11,7 +10,7 @@ use crate::tensor::{Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
 use std::panic::Location;
 
-/// A node that gives what `op` would, if there is a simpler one; `op` and `inputs` themselves are simplified on the way.
+/// A node equivalent to `op`, if there is a simpler one; otherwise `op` and `inputs` may still be simplified in place.
 pub(super) fn simplify<T: Float>(
     g: &mut Graph<T>,
     op: &mut Op,
@@ -34,7 +33,7 @@ pub(super) fn simplify<T: Float>(
             unexpand(g, inputs, shape);
             None
         }
-        // A mean is a sum, so that sums alone need to be known further on.
+        // A mean becomes a sum and a division, so that later stages only handle sums.
         Op::Reduce { fold: Fold::Mean, axes, keep } => {
             let from = g.shape(inputs[0]);
             let n: usize = axes.iter().map(|i| from[i]).product();
@@ -44,7 +43,7 @@ pub(super) fn simplify<T: Float>(
             (!shape.contains(&0)).then(|| g.push(Op::Binary(Binary::Div), smallvec![sum, n], line).ok())?
         }
         Op::Reshape { .. } | Op::Expand { .. } => {
-            // Of two in a row, the second alone says where the elements go.
+            // Of two consecutive ones, only the second determines the result.
             let same = std::mem::discriminant(op);
             if let Some(first) = before(g, inputs[0], |before| std::mem::discriminant(before) == same) {
                 inputs[0] = first;
@@ -65,7 +64,7 @@ pub(super) fn simplify<T: Float>(
             if spans.iter().zip(g.shape(inputs[0])).all(whole) {
                 return Some(inputs[0]);
             }
-            // What was put there is read back.
+            // The slice reads back exactly what was placed there.
             before(g, inputs[0], |op| matches!(op, Op::Place { spans: placed, .. } if placed == spans))
         }
         Op::MatMul { ta, tb } => {
@@ -77,7 +76,7 @@ pub(super) fn simplify<T: Float>(
     }
 }
 
-/// The input of a node whose op is of that kind.
+/// The input of a node whose op satisfies `kind`.
 fn before<T: Float>(g: &Graph<T>, id: u32, kind: impl Fn(&Op) -> bool) -> Option<u32> {
     let node = &g.nodes[id as usize];
     let found = match &node.act {
@@ -88,7 +87,7 @@ fn before<T: Float>(g: &Graph<T>, id: u32, kind: impl Fn(&Op) -> bool) -> Option
     found.then(|| node.inputs[0])
 }
 
-/// Elementwise functions broadcast by themselves: an operand need not be repeated first.
+/// Removes expansions before elementwise functions, which broadcast their operands themselves.
 fn unexpand<T: Float>(g: &Graph<T>, inputs: &mut Inputs, shape: &Shape) {
     for k in 0..inputs.len() {
         let Some(narrow) = before(g, inputs[k], |op| matches!(op, Op::Expand { .. })) else { continue };
@@ -101,7 +100,7 @@ fn unexpand<T: Float>(g: &Graph<T>, inputs: &mut Inputs, shape: &Shape) {
     }
 }
 
-/// Products with 1, sums with 0, differences to 0.
+/// Simplifies products and quotients with 1, and sums and differences with 0.
 fn binary<T: Float>(g: &Graph<T>, b: Binary, inputs: &Inputs, shape: &Shape) -> Option<u32> {
     let [x, y] = [inputs[0], inputs[1]];
     let is = |id: u32, c: f64| g.uniform(id) == Some(T::of(c));
@@ -116,12 +115,13 @@ fn binary<T: Float>(g: &Graph<T>, b: Binary, inputs: &Inputs, shape: &Shape) -> 
     (g.shape(same) == shape).then_some(same)
 }
 
-/// What a node negates.
+/// The input of a negation.
 fn negated<T: Float>(g: &Graph<T>, id: u32) -> Option<u32> {
     before(g, id, |op| matches!(op, Op::Unary(Unary::Neg)))
 }
 
-/// The negation of a difference, or of a product with a constant: the other difference, the product with the opposite one.
+/// The negation of a difference becomes the reversed difference; of a product with a constant, the product with the
+/// negated constant.
 fn opposite<T: Float>(g: &mut Graph<T>, id: u32, line: &'static Location<'static>) -> Option<u32> {
     let Node { act, inputs, .. } = &g.nodes[id as usize];
     let (act, [a, b]) = (act.clone(), inputs[..].try_into().ok()?);
@@ -137,7 +137,7 @@ fn opposite<T: Float>(g: &mut Graph<T>, id: u32, line: &'static Location<'static
     }
 }
 
-/// A sum takes the sign of an operand in, as a difference; a product hands it on to what reads it.
+/// A sum absorbs the sign of an operand by becoming a difference; a product passes the sign on to its readers.
 fn signs<T: Float>(
     g: &mut Graph<T>,
     b: Binary,
@@ -161,8 +161,8 @@ fn signs<T: Float>(
     if odd { g.push(Op::Unary(Unary::Neg), smallvec![bare], line).ok() } else { Some(bare) }
 }
 
-/// The sum of pieces that were put into zeros beside each other is the pieces, joined: how the cotangents of slices
-/// come together again.
+/// The sum of adjacent pieces, each padded with zeros, becomes their concatenation. The cotangents of slices add up
+/// this way.
 fn pieces<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static Location<'static>) -> Option<u32> {
     const MOST: usize = 64;
     if b != Binary::Add {
@@ -196,8 +196,8 @@ fn pieces<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static
     g.push(Op::Concat { axis }, parts.iter().map(|&(_, id)| id).collect(), line).ok()
 }
 
-/// What is computed of two arrays with their axes in another order is computed first, and reordered then: so the sum of the
-/// cotangents of a transposed matrix is taken as their products come.
+/// A binary function of two arrays permuted alike is computed before the permutation. The products that form the
+/// cotangent of a transposed matrix can then be summed as they are computed.
 fn permuted<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'static Location<'static>) -> Option<u32> {
     let order = |id: u32| match &g.nodes[id as usize].act {
         Act::Op(op) => match &**op {
@@ -215,7 +215,7 @@ fn permuted<T: Float>(g: &mut Graph<T>, b: Binary, inputs: &Inputs, line: &'stat
     g.push(Op::Permute { order }, smallvec![together], line).ok()
 }
 
-/// A product reads its operands transposed by a flag.
+/// A matrix product absorbs the transposition of an operand into its flag.
 fn absorb_transpose<T: Float>(g: &Graph<T>, input: &mut u32, flag: &mut bool) {
     let swaps = |op: &Op| match op {
         Op::Permute { order } => {

@@ -1,7 +1,7 @@
-//! Which values stay in memory: all, unless the tape is lean. A reverse rule reads some of its op's inputs and its output,
-//! or neither; a lean tape lets an array that no rule reads go after a while, and computes it again should anybody ask.
+//! Decides which values stay in memory: all, unless the tape is lean. A reverse rule reads some of its op's inputs, its
+//! output, or neither. A lean tape drops an array that no rule reads after a while, and recomputes it on demand.
 //!
-//! "After a while", because an op recorded soon after may still use it: then nothing must be computed twice.
+//! It waits because an op recorded soon after may still use the array, which should not be computed twice then.
 
 use super::list::{Code, List};
 use crate::error::Result;
@@ -12,25 +12,25 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
-/// Whether an array is wanted.
+/// Whether an array must stay in memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Keep {
-    /// It came from outside, a rule reads it, or somebody asked for it after it had been let go.
+    /// It is an input, a rule reads it, or it was recomputed after it had been dropped.
     Needed,
-    /// Nobody does so far.
+    /// Not needed so far.
     Spare,
-    /// It has been let go: in its place is an array of the same shape and without memory.
+    /// It has been dropped; a placeholder of the same shape that takes no memory has replaced it.
     Gone,
 }
 
-/// The nodes at the end of a lean tape that are too young to be let go.
+/// The nodes at the end of a lean tape that are too recent to be dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recent {
     /// The first of them.
     first: u32,
-    /// Elements of their arrays.
+    /// Number of elements in their arrays.
     elements: usize,
-    /// How many elements must follow an array before it is let go.
+    /// How many elements must follow an array before it is dropped.
     most: usize,
 }
 
@@ -41,7 +41,7 @@ impl Recent {
 }
 
 impl<T: Float> List<T> {
-    /// Enters a new node into the account: what its rule reads is needed, and what has been spare for long is let go.
+    /// Accounts for a new node: marks what its rule reads as needed, and drops spare arrays that are old enough.
     pub(super) fn account(&mut self, id: u32) {
         let Some(mut recent) = self.recent else { return };
         if self.active(id) {
@@ -61,7 +61,7 @@ impl<T: Float> List<T> {
         self.recent = Some(recent);
     }
 
-    /// Makes the account right for a tape cut short.
+    /// Corrects the account after the tape was truncated.
     pub(super) fn recount(&mut self) {
         let Some(mut recent) = self.recent else { return };
         let end = self.nodes.len() as u32;
@@ -70,12 +70,12 @@ impl<T: Float> List<T> {
         self.recent = Some(recent);
     }
 
-    /// Elements of a node's array.
+    /// Number of elements in a node's array; 0 if it has none.
     fn elements(&self, id: u32) -> usize {
         self.array(id).map_or(0, Tensor::len)
     }
 
-    /// The values that a node's rule reads, if derivatives are wanted of the inputs for which `wanted` holds.
+    /// The values that a node's rule reads to differentiate with respect to the inputs for which `wanted` holds.
     fn read_by_rule(&self, id: u32, wanted: &dyn Fn(u32) -> bool) -> SmallVec<[u32; 4]> {
         let inputs = self.inputs(id);
         let wanted = |i: usize| wanted(inputs[i]);
@@ -98,13 +98,14 @@ impl<T: Float> List<T> {
         }
     }
 
-    /// Whether a value has been let go.
+    /// Whether a value has been dropped.
     #[inline(always)]
     pub(super) fn is_gone(&self, id: u32) -> bool {
         self.nodes[id as usize].keep == Keep::Gone
     }
 
-    /// Computes a value again that has been let go, and those that it is made from. From now on they are kept.
+    /// Recomputes a value that has been dropped, along with the dropped values it depends on. They are kept from now
+    /// on.
     pub(super) fn fill(&mut self, id: u32) {
         if !self.is_gone(id) {
             return;
@@ -128,8 +129,8 @@ impl<T: Float> List<T> {
         }
     }
 
-    /// Computes again what rules will read on the way back from `root` through the nodes for which `passes` holds. Rules of
-    /// active nodes find all they read; but derivatives may also be asked of constants and of what is made of them.
+    /// Recomputes what rules will read in a sweep from `root` back through the nodes for which `passes` holds. Active
+    /// nodes keep everything that their rules read, but derivatives with respect to constants may need more.
     pub(super) fn fill_for(&mut self, root: u32, passes: &dyn Fn(u32) -> bool) {
         if self.recent.is_some() {
             for id in (0..=root).filter(|&id| passes(id)) {
@@ -138,7 +139,7 @@ impl<T: Float> List<T> {
         }
     }
 
-    /// What a computed node's value is, computed from those of its inputs.
+    /// Recomputes a node's value from those of its inputs.
     pub(crate) fn again(&self, id: u32) -> Result<Tensor<T>> {
         let x: SmallVec<[_; 4]> = self.inputs(id).iter().map(|&i| self.value(i)).collect();
         let x: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|x| &**x).collect();
@@ -157,7 +158,7 @@ mod tests {
         (0..tape.len() as u32).filter(|&id| tape.list().is_gone(id)).collect()
     }
 
-    /// Three steps of which each makes a product and its tanh, and then what ages them.
+    /// Three steps that each compute a product and its tanh, then a constant large enough to make the last product old.
     fn steps<'t>(h: Var<'t, f64>, w: Var<'t, f64>) -> Var<'t, f64> {
         let y = (0..3).fold(h, |h, _| h.matmul(w).tanh());
         y.tape().constant(Tensor::zeros(&[12]));
@@ -175,10 +176,10 @@ mod tests {
         let (y, z) = (steps(h, w), steps(k, v));
         assert_eq!((gone(&lean), gone(&full)), (vec![2, 4, 6], vec![]));
         assert_eq!(y.sum().backward().wrt(w), z.sum().backward().wrt(v));
-        assert_eq!(gone(&lean), [2, 4, 6], "the sweep does without");
+        assert_eq!(gone(&lean), [2, 4, 6], "the sweep does not need them");
         let value = |tape: &Tape<f64>, id: usize| tape.get(id).unwrap().value();
         assert_eq!(value(&lean, 4), value(&full, 4));
-        assert_eq!(gone(&lean), [2, 6], "what was asked for once stays");
+        assert_eq!(gone(&lean), [2, 6], "a recomputed value is kept");
         let ones = Tensor::<f64>::ones(&[2, 2]);
         assert_eq!(y.sum().hvp(&[(w, ones.clone())]), z.sum().hvp(&[(v, ones.clone())]));
         assert_eq!(y.jvp(&[(w, ones.clone())]), z.jvp(&[(v, ones)]));
@@ -202,7 +203,7 @@ mod tests {
         let y = x * c.exp().sin();
         let mut program = Program::new(&tape, &[x], &[y]);
         assert_eq!(program.run(&[&tensor![1.0, 1.0]]).unwrap()[0], c.value().exp().sin());
-        assert_eq!(tape.profile().rows().len(), 4, "three ops, of which one has a derivative to pass on");
+        assert_eq!(tape.profile().rows().len(), 4, "three ops, one of which propagates a derivative");
     }
 
     #[test]
@@ -224,12 +225,12 @@ mod tests {
     fn what_derivatives_need_is_kept_and_so_is_what_came_from_outside() {
         let tape = Tape::<f64>::lean(0);
         let (x, c) = (tape.var([1.0, 2.0]), tape.constant([3.0, 4.0]));
-        let y = x * 2.0; // read by the product below, on the side of z
-        let z = x.exp(); // reads itself, and is read
+        let y = x * 2.0; // read by the rule of the product below, for the derivative in z
+        let z = x.exp(); // its own rule reads it, and so does the product's
         let product = y * z;
         assert!(![x, c, z].iter().any(|v| tape.list().is_gone(v.id)));
         assert_eq!(product.sum().backward().wrt(x), (x.value() * 2.0 + 2.0) * x.value().exp());
-        // No derivative passes through what depends on constants alone.
+        // No derivative passes through nodes that depend only on constants.
         let w = c.exp();
         assert!(tape.list().is_gone(w.id) && w.value() == c.value().exp());
     }
@@ -239,7 +240,7 @@ mod tests {
         let tape = Tape::<f64>::lean(4);
         let x = tape.var([0.5, 0.25]);
         let y = x.tanh().sum();
-        y.hvp(&[(x, tensor![1.0, 0.0])]); // records, and takes it off again
+        y.hvp(&[(x, tensor![1.0, 0.0])]); // records nodes, and removes them again
         let z = (x + 1.0) + 2.0;
         assert!(gone(&tape).is_empty());
         let _ = z + x;

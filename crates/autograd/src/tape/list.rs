@@ -1,8 +1,8 @@
-//! What a tape holds, in parallel lists.
+//! The contents of a tape, in parallel lists.
 //!
-//! A node is 24 bytes: what it does, its inputs, and its value where that is a number; arrays stand in a list beside, and
-//! so do ops with data of their own or more than two inputs. Nodes own nothing, so that forgetting them takes no time.
-//! Nothing walks the graph by recursion, so ten million nodes need no more stack than ten.
+//! A node takes 24 bytes: its op, its inputs, and its value if that is a scalar. Arrays are stored in a separate list,
+//! and so are ops with data of their own or more than two inputs. Nodes own nothing, so clearing them takes no time.
+//! Nothing walks the graph recursively, so ten million nodes need no more stack than ten.
 
 use super::Inputs;
 use super::keep::{Keep, Recent};
@@ -21,12 +21,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the tape holds.
+/// The contents of a tape.
 pub(crate) struct List<T: Float> {
     pub(crate) nodes: Vec<Node<T>>,
-    /// The values that are no numbers.
+    /// The values that are not scalars.
     pub(super) arrays: Vec<Tensor<T>>,
-    /// Of a lean tape.
+    /// The most recent nodes of a lean tape; `None` for other tapes.
     pub(super) recent: Option<Recent>,
     /// The user's line that recorded each node.
     lines: Vec<&'static Location<'static>>,
@@ -34,15 +34,15 @@ pub(crate) struct List<T: Float> {
     rules: Vec<Arc<dyn DynRule<T>>>,
     /// Variables by the caller's key.
     pub(super) keyed: HashMap<u64, u32>,
-    /// While derivatives are recorded: the line of the node being differentiated, which theirs are put down to.
+    /// While derivatives are recorded: the line of the node being differentiated, to which they are attributed.
     pub(super) attributed: Option<&'static Location<'static>>,
-    /// Where the last sweep kept its cotangents: reused by the next.
+    /// The cotangent buffer of the last sweep, which the next one reuses.
     pub(super) cotangents: Vec<Option<Tensor<T>>>,
-    /// One NaN.
+    /// A single NaN, the memory of all placeholders.
     nan: Tensor<T>,
     /// Whether nothing is computed: see [`Tape::sketch`](super::Tape::sketch).
     pub(crate) sketch: bool,
-    /// Names this recording: another tape, or this one after a clear, has another.
+    /// Identifies this recording: other tapes, and this one after a clear, have other stamps.
     pub(crate) stamp: u64,
 }
 
@@ -52,27 +52,27 @@ pub(crate) struct Node<T> {
     pub(crate) code: Code,
     /// Whether a derivative can reach a variable through it.
     pub(crate) active: bool,
-    /// The inputs; for structured ops `inputs[0]` is the place in `structured`.
+    /// The inputs; for structured ops, `inputs[0]` is the index in `structured`.
     pub(crate) inputs: [u32; 2],
-    /// Of its value, if that is an array.
+    /// Whether its value stays in memory, if that is an array.
     pub(super) keep: Keep,
-    /// The place of its value in `arrays`, or [`NUMBER`].
+    /// The index of its value in `arrays`, or [`NUMBER`].
     pub(super) array: u32,
     number: T,
 }
 
-/// The node's value is its number.
+/// Marks a node whose value is a scalar, stored in the node.
 const NUMBER: u32 = u32::MAX;
 
 impl<T: Copy> Node<T> {
-    /// Its value, if the rank of that is 0.
+    /// Its value, if that is a scalar.
     #[inline(always)]
     pub(crate) fn number(&self) -> Option<T> {
         (self.array == NUMBER).then_some(self.number)
     }
 }
 
-/// A value on the tape, as the tensor it is.
+/// A value on the tape, as a tensor.
 pub(crate) enum Stored<'a, T: Float> {
     Number(Tensor<T>),
     Array(&'a Tensor<T>),
@@ -106,7 +106,7 @@ pub(crate) enum Code {
     Structured,
 }
 
-/// An op with data of its own, or with any number of inputs.
+/// An op with data of its own, or with a variable number of inputs.
 #[derive(Clone)]
 pub(crate) struct Structured {
     pub(crate) op: Op,
@@ -115,7 +115,7 @@ pub(crate) struct Structured {
 
 static NEXT_STAMP: AtomicU64 = AtomicU64::new(1);
 
-/// Sizes of a tape's lists at some moment.
+/// The sizes of a tape's lists at some point.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent {
     nodes: usize,
@@ -180,7 +180,7 @@ impl<T: Float> List<T> {
         self.rules.len() as u32 - 1
     }
 
-    /// Keeps a node and its value: a number inside, an array beside.
+    /// Adds a node and its value: a scalar goes into the node, an array into `arrays`.
     pub(super) fn push(
         &mut self,
         code: Code,
@@ -202,7 +202,7 @@ impl<T: Float> List<T> {
         id
     }
 
-    /// Apart from the short way of numbers, so that theirs needs no memory.
+    /// Kept out of line, so that the fast path for scalars does not need stack memory.
     #[cold]
     #[inline(never)]
     pub(super) fn push_binary(
@@ -236,13 +236,13 @@ impl<T: Float> List<T> {
     #[inline(always)]
     fn push_node(&mut self, node: Node<T>, line: &'static Location<'static>) -> u32 {
         let id = self.nodes.len() as u32;
-        assert!(id != NUMBER, "a tape holds less than 2^32 nodes: clear it");
+        assert!(id != NUMBER, "a tape holds fewer than 2^32 nodes: clear it");
         self.nodes.push(node);
         self.lines.push(self.attributed.unwrap_or(line));
         id
     }
 
-    /// The result of an op; of a sketch, its shape.
+    /// The result of an op; on a sketch, a placeholder of its shape.
     pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
         if !self.sketch {
             return Tensor::try_apply(op.clone(), x);
@@ -251,19 +251,19 @@ impl<T: Float> List<T> {
         Ok(self.unknown(&infer(op, &shapes)?))
     }
 
-    /// Stands for a value that is not in memory: NaN at every place, in the memory of one for all.
+    /// A placeholder for a value that is not in memory: NaN everywhere, all in the memory of a single element.
     pub(super) fn unknown(&self, shape: &[usize]) -> Tensor<T> {
         if shape.is_empty() { Tensor::scalar(T::of(f64::NAN)) } else { self.nan.broadcast_view(shape) }
     }
 
-    /// What a sweep needs to know of a node.
+    /// The op and inputs of a node, as a sweep needs them.
     #[inline(always)]
     pub(crate) fn node(&self, id: u32) -> (Code, [u32; 2]) {
         let node = &self.nodes[id as usize];
         (node.code, node.inputs)
     }
 
-    /// A node's value; where that has been let go, something of its shape.
+    /// A node's value; a placeholder of its shape if the value has been dropped.
     #[inline(always)]
     pub(crate) fn value(&self, id: u32) -> Stored<'_, T> {
         let node = &self.nodes[id as usize];
@@ -284,12 +284,12 @@ impl<T: Float> List<T> {
         self.nodes[id as usize].active
     }
 
-    /// The op and inputs of a node with data of its own.
+    /// The op and inputs of a structured node.
     pub(crate) fn structured(&self, id: u32) -> &Structured {
         &self.structured[self.nodes[id as usize].inputs[0] as usize]
     }
 
-    /// The name of a node's op: a user's own, where it is one.
+    /// The name of a node's op; for a user's op, the name of its rule.
     pub(crate) fn name(&self, id: u32) -> &'static str {
         match self.op(id) {
             Op::Custom { id } => self.rule(id).rule_name(),
@@ -297,17 +297,17 @@ impl<T: Float> List<T> {
         }
     }
 
-    /// All users' rules.
+    /// The rules of all users' ops.
     pub(crate) fn rules(&self) -> &[Arc<dyn DynRule<T>>] {
         &self.rules
     }
 
-    /// The sizes of a node's axes.
+    /// A node's shape.
     pub(crate) fn shape(&self, id: u32) -> Shape {
         self.value(id).shape().into()
     }
 
-    /// A user's rule.
+    /// The rule of a user's op.
     pub(crate) fn rule(&self, id: u32) -> &Arc<dyn DynRule<T>> {
         &self.rules[id as usize]
     }
@@ -317,7 +317,7 @@ impl<T: Float> List<T> {
         self.lines[id as usize]
     }
 
-    /// A node's op, whole.
+    /// A node's op, including its data.
     pub(crate) fn op(&self, id: u32) -> Op {
         let node = &self.nodes[id as usize];
         match node.code {

@@ -1,5 +1,4 @@
-//! The reference cases of the families that are this crate's own. `CONFORMANCE_DIR` names another folder of the same
-//! schema.
+//! Runs the reference cases of this crate's op families. `CONFORMANCE_DIR` selects another folder with the same schema.
 
 mod engine;
 

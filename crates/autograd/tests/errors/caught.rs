@@ -1,15 +1,15 @@
-//! What a panic says, and where it says it happened.
+//! Captures a panic's message and location.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Tests run side by side, and the hook is the process's: each thread keeps its own last panic.
+    /// The panic hook is global and tests run in parallel, so each thread keeps its own last panic.
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// A panic's text and place.
+/// A panic's message and location.
 #[derive(Debug)]
 pub struct Panic {
     pub text: String,
@@ -27,7 +27,7 @@ pub fn caught(f: impl FnOnce()) -> Option<Panic> {
             if !LISTENING.with_borrow(|l| *l) {
                 return usual(info);
             }
-            let at = info.location().expect("a panic has a place");
+            let at = info.location().expect("a panic has a location");
             let formatted = info.payload().downcast_ref::<String>().cloned();
             let text = formatted.or_else(|| info.payload().downcast_ref::<&str>().map(|s| s.to_string()));
             let text = text.unwrap_or_default();
@@ -40,19 +40,19 @@ pub fn caught(f: impl FnOnce()) -> Option<Panic> {
     result.err().and_then(|_| LAST.take())
 }
 
-/// The call panics in this file and on this line with a text that has all the words; its `try_` form, if one is given,
-/// returns an error of the same text.
+/// Checks that the call panics on this line of this file with a message that contains all the words, and that its
+/// `try_` form, if given, returns an error with the same message.
 macro_rules! refuses {
     ($call:expr, $($word:literal),+) => {{
         let panic = crate::caught::caught(|| { let _ = $call; });
         let panic = panic.unwrap_or_else(|| panic!("{} does not panic", stringify!($call)));
-        $( assert!(panic.text.contains($word), "{:?} does not say {:?}", panic.text, $word); )+
+        $( assert!(panic.text.contains($word), "{:?} does not contain {:?}", panic.text, $word); )+
         assert_eq!((panic.file.as_str(), panic.line), (file!(), line!()), "{}", stringify!($call));
         panic.text
     }};
     ($call:expr, $try:expr, $($word:literal),+) => {{
-        let error = $try.map(|_| ()).expect_err("it should be refused").to_string();
-        assert_eq!(refuses!($call, $($word),+), error, "both forms say the same");
+        let error = $try.map(|_| ()).expect_err("the call should fail").to_string();
+        assert_eq!(refuses!($call, $($word),+), error, "both forms must have the same message");
     }};
 }
 pub(crate) use refuses;

@@ -1,7 +1,7 @@
-//! Every kind of mistake: the plain form panics with the operation, the shapes and the line of the caller, here checked
-//! against the line of this file; the `try_` form returns the error.
+//! Every kind of mistake: the plain form panics with the operation, the shapes and the caller's line, which must be the
+//! line in this file; the `try_` form returns the error.
 
-// The same text runs on tensors, which are lent, and on variables, which are copied.
+// The same code runs on tensors, which are borrowed, and on variables, which are copied.
 #![allow(clippy::needless_borrows_for_generic_args, clippy::clone_on_copy)]
 
 mod caught;
@@ -11,7 +11,7 @@ use autograd::op::{Fold, Op};
 use autograd::{Error, Span, Tape, Tensor, Value, Var, set_threads, tensor, update};
 use caught::refuses;
 
-/// A test that runs once on tensors and once on variables: `$new` makes an operand of a tensor.
+/// A test that runs once on tensors and once on variables; `$new` turns a tensor into an operand.
 macro_rules! tensors_and_variables {
     ($name:ident, $V:ident, |$new:ident| $($body:tt)*) => {
         #[test]
@@ -134,10 +134,10 @@ tensors_and_variables!(folds_of_nothing, V, |new| {
     refuses!(x.max(), x.try_max(.., false), "max", "[0, 3]");
     refuses!(x.max_axes(0), x.try_max(0, false), "max", "[0, 3]");
     refuses!(x.min_keep(0), x.try_min(0, true), "min", "[0, 3]");
-    // The other axis has elements; there are only no rows.
+    // The reduced axis has elements, although there are no rows.
     assert_eq!(Value::shape(&x.max_axes(1)).as_slice(), [0]);
     assert_eq!(Value::shape(&x.matmul(new(zeros(&[3, 2])))).as_slice(), [0, 2]);
-    // A sum of no products is 0.
+    // An empty sum of products is 0.
     let y = x.t().matmul(&x);
     assert_eq!((Value::shape(&y).as_slice(), y.abs().sum().item()), ([3, 3].as_slice(), 0.0));
 });
@@ -151,7 +151,7 @@ tensors_and_variables!(indices_past_the_end, V, |new| {
     refuses!(x.cross_entropy(&tensor![0_i64]), "cross_entropy", "[2, 3]", "[1]");
     refuses!(x.sum().cross_entropy(&low), "cross_entropy", "[]", "[rows, classes]");
     refuses!(x.take(1, &high), x.try_take(1, &high), "take", "3", "position 0", "size 3");
-    // Negative ones count from the back, but not past the front.
+    // Negative indices count from the end, but may not go past the start.
     let before = tensor![0_i64, -3];
     assert_eq!(Value::shape(&x.take(0, &low)).as_slice(), [2, 3]);
     refuses!(x.take(0, &before), x.try_take(0, &before), "take", "-3", "position 1", "size 2");
@@ -166,14 +166,14 @@ tensors_and_variables!(more_elements_than_can_be_addressed, V, |new| {
     assert!(matches!(one.try_broadcast_to(&[LONG, LONG]), Err(Error::TooLarge { op: "expand", .. })));
     refuses!(one.broadcast_to(&[usize::MAX]), one.try_broadcast_to(&[usize::MAX]), "expand", "[1844");
     refuses!(one.reshape(&[LONG, LONG]), one.try_reshape(&[LONG, LONG]), "reshape", "[1099511627776, ");
-    // Views that take no memory, of which a product would take more than there is.
+    // Views that take no memory, but whose product would not fit in memory.
     let (column, row) = (one.broadcast_to(&[LONG, 1]), one.broadcast_to(&[1, LONG]));
     refuses!(column.add(&row), column.try_add(&row), "add", "[1099511627776, 1099511627776]");
     refuses!(column.select(&row, &one), column.try_select(&row, &one), "select", "[1099511627776, ");
     refuses!(column.matmul(&row), column.try_matmul(&row), "matmul", "[1099511627776, ");
     let parts = [one.broadcast_to(&[LONG << 19]), one.broadcast_to(&[LONG << 19])];
     refuses!(V::concat(&parts, 0), V::try_concat(&parts, 0), "concat", "[");
-    // Nothing at all, until the empty axis is folded away.
+    // Empty, until the empty axis is reduced away.
     let nothing = new(zeros(&[0, LONG, LONG]));
     refuses!(nothing.sum_axes(0), nothing.try_sum(0, false), "sum", "[1099511627776, 1099511627776]");
     refuses!(nothing.mean_keep(0), nothing.try_mean(0, true), "mean", "[1, 1099511627776, ");
@@ -190,7 +190,7 @@ tensors_and_variables!(extremes_that_are_no_mistake, V, |new| {
         let one = x.slice_step(0, None, None, step);
         assert_eq!((Value::shape(&one).as_slice(), one.mul(&x).sum().item()), ([1].as_slice(), 6.0 * end));
     }
-    // Nothing, in very many rows.
+    // Empty tensors with very many rows.
     for shape in [[LONG, LONG, 0], [0, LONG, LONG], [LONG, 0, LONG]] {
         let nothing = new(zeros(&shape));
         assert_eq!(nothing.sum().item(), 0.0);

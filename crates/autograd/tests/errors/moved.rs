@@ -1,4 +1,4 @@
-//! Mistakes with the methods that move and choose elements: found before anything is allocated.
+//! Mistakes with the methods that move and select elements, which are detected before anything is allocated.
 
 use crate::caught::refuses;
 use crate::zeros;

@@ -1,4 +1,4 @@
-//! Mistakes that only a recording allows: variables of two tapes, derivatives of what has none, a user's own ops.
+//! Mistakes that only a recording allows: variables of two tapes, derivatives where there are none, a user's own ops.
 
 use crate::caught::refuses;
 use autograd::{Cotangents, Error, Result, Rule, Tape, Tensor, Value, Var, tensor};
@@ -50,7 +50,7 @@ fn derivatives_of_more_than_one_number() {
     refuses!(y.backward_into(&mut Default::default()), "backward_into", "[3]");
     refuses!(tape.var(Tensor::zeros(&[0, 1])).backward(), "backward", "[0, 1]");
     refuses!(y.item(), "item", "[3]");
-    // One number is one number, in however many axes.
+    // A single element counts as a scalar, whatever its rank.
     assert_eq!(y.sum().reshape(&[1, 1]).backward().wrt(x), tensor![2.0, 4.0, 6.0]);
 }
 
@@ -78,7 +78,7 @@ fn the_gradient_of_something_computed() {
     assert_eq!((y * y).backward_wrt(&[y]).wrt(y).item(), 18.0);
 }
 
-/// y = 2 x, of one tensor; without a forward rule.
+/// y = 2 x, for one tensor; without a forward rule.
 struct Twice;
 
 impl Rule<f64> for Twice {
@@ -107,7 +107,7 @@ fn ops_of_a_user() {
     let y = Var::custom(Twice, &[x]);
     assert_eq!(y.sum().backward().wrt(x), tensor![2.0, 2.0]);
     refuses!(y.jvp(&[(x, tensor![1.0, 0.0])]), y.try_jvp(&[(x, tensor![1.0, 0.0])]), "jvp", "twice", "Rule::jvp");
-    // Its recording can be asked what it was; its op alone runs nowhere.
+    // The recorded op can be read, but cannot be applied on its own.
     assert_eq!(Var::try_apply(y.op(), &[&x]).unwrap_err().to_string(), "custom: a user's own op runs on its tape only");
 }
 
@@ -125,5 +125,5 @@ fn a_recorded_operation_remembers_its_line() {
     let y = Var::custom(Twice, &[x]);
     assert_eq!(at(y), (file!(), line!() - 1));
     let g = x.sin().sum().grad(&[x])[0];
-    assert_eq!(at(g), (file!(), line!() - 1), "what a derivative records");
+    assert_eq!(at(g), (file!(), line!() - 1), "nodes that a derivative records");
 }

@@ -1,16 +1,16 @@
-//! One application of one op: the op, its inputs, and how the inputs lie in memory.
+//! One application of one op: the op, its inputs, and the memory layout of the inputs.
 
 use autograd::op::Op;
 use autograd::{Cotangents, Error, Float, Result, Rng, Rule, Tape, Tensor, Value, Var};
 
-/// An op and inputs it accepts.
+/// An op and inputs that it accepts.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub op: Op,
     pub inputs: Vec<Input>,
 }
 
-/// An input: its values, and the way in memory by which they are to be reached.
+/// An input: its values, and the views through which they are read from memory.
 #[derive(Debug, Clone)]
 pub struct Input {
     pub values: Tensor<f64>,
@@ -19,44 +19,44 @@ pub struct Input {
     pub differentiable: bool,
 }
 
-/// A detour between a buffer and the values read from it. The axis is taken modulo the rank.
+/// A view between a buffer and the values read from it. Axes are taken modulo the rank.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum View {
     /// All axes in the opposite order.
     Transposed,
-    /// One axis backwards.
+    /// One axis reversed.
     Reversed(usize),
-    /// Every `step`-th element of one axis; NaN stands in the gaps, so that reading one is noticed.
+    /// Every `step`-th element of one axis; the gaps hold NaN, so that reading one is detected.
     Stepped(usize, usize),
-    /// One slice of an axis repeated along it. This one changes the values: all slices become the first.
+    /// The first slice of an axis, repeated along it. Unlike the others, this changes the values.
     Repeated(usize),
 }
 
-/// Where the values of an input are drawn from.
+/// The distribution of an input's values.
 #[derive(Debug, Clone, Copy)]
 pub enum Domain {
     /// Uniform.
     Between(f64, f64),
-    /// Of either sign and at least 0.5 away from 0.
+    /// Of either sign, with an absolute value of at least 0.5.
     AwayFromZero,
-    /// Multiples of a gap, all different, shifted by a part of the gap: elements of one input never tie, and inputs
-    /// with different shifts do not either.
+    /// Distinct multiples of a gap, shifted by a fraction of the gap: elements never tie, neither within an input nor
+    /// between inputs with different shifts.
     Grid(f64),
-    /// Matrices near the diagonal 1, 2, 3, …
+    /// Matrices near diag(1, 2, 3, …).
     Regular,
-    /// Matrices near the diagonal …, -1, 0, 1, …: eigenvalues as far apart, of smaller size, and with it the differences'
-    /// steps.
+    /// Matrices near diag(…, -1, 0, 1, …): the eigenvalues are as far apart but smaller, and so are the
+    /// finite-difference steps.
     Centered,
-    /// What counts as true and as false.
+    /// Values that count as true or false.
     Mask,
-    /// 1, 2 or 3: an order, which does not move.
+    /// 1, 2 or 3: the order of a function, which is not differentiated.
     Whole,
 }
 
 impl Domain {
-    /// Values that are exact in single precision, too.
+    /// Values that are also exact in single precision.
     pub fn values(self, shape: &[usize], seed: u64) -> Tensor<f64> {
-        /// Far more than the gradient checker moves an element.
+        /// Much larger than the steps of the gradient checker.
         const GAP: f64 = 0.08;
         let mut rng = Rng::new(seed);
         let count: usize = shape.iter().product();
@@ -91,7 +91,7 @@ impl Input {
     }
 }
 
-/// The same values (but see [`View::Repeated`]), reached through the given views of a buffer.
+/// The same values (except for [`View::Repeated`]), read through the given views of a buffer.
 fn laid_out<T: Float>(x: Tensor<T>, views: &[View]) -> Tensor<T> {
     let Some((view, rest)) = views.split_first() else { return x.deep_copy() };
     let rank = x.rank();
@@ -164,7 +164,7 @@ impl Case {
     pub fn vjp<T: Float>(&self, x: &[Tensor<T>], cotangent: &dyn Fn(&[usize]) -> Tensor<T>) -> Differentiated<T> {
         let tape = Tape::new();
         let x: Vec<Var<T>> = x.iter().map(|x| tape.var(x.clone())).collect();
-        let y = self.apply(&x).expect("a strategy makes inputs that fit");
+        let y = self.apply(&x).expect("strategies generate valid inputs");
         let gradients = y.vjp(cotangent(&y.shape()));
         Differentiated { y: y.value(), gradients: x.iter().map(|&x| gradients.wrt(x)).collect() }
     }
@@ -176,7 +176,7 @@ pub struct Differentiated<T: Float> {
     pub gradients: Vec<Tensor<T>>,
 }
 
-/// A user's own op: √(a² + b²), for two tensors of one shape.
+/// A user's own op: √(a² + b²), for two tensors of the same shape.
 pub struct Hypotenuse;
 
 impl<T: Float> Rule<T> for Hypotenuse {

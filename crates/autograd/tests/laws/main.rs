@@ -1,8 +1,8 @@
-//! What holds for every op, tried on inputs generated from the list of ops: any shape, any broadcast, any axis, any
-//! layout in memory. A new op is under these laws from the moment it compiles.
+//! Laws that hold for every op, tested on inputs generated from the list of ops: any shape, any broadcast, any axis,
+//! any memory layout. A new op is subject to these laws as soon as it compiles.
 //!
-//! The cases are the same in every run; `WENGERT_CASES=1000 cargo test --test laws` tries more of them for each op, and
-//! `WENGERT_OP=Tanh` that op alone.
+//! The cases are the same in every run. `WENGERT_CASES=1000 cargo test --test laws` tests more of them per op, and
+//! `WENGERT_OP=Tanh` tests only that op.
 
 mod case;
 mod oracle;
@@ -17,10 +17,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use strategy::Subject;
 
-/// Five-point differences to eight digits; forward against reverse mode to twelve.
+/// Five-point differences must agree to eight digits, forward and reverse mode to twelve.
 const STRICT: GradCheck = GradCheck { rtol: 1e-8, rtol_second: 1e-6, rtol_exact: 1e-12, second_order: true, seed: 0 };
 
-/// Tries a law on every op.
+/// Tests a law on every op.
 fn for_each_op(law: impl Fn(Case) -> TestCaseResult) {
     for_each(|subject| subject.cases(), |_, case| law(case));
 }
@@ -29,7 +29,7 @@ fn for_each<S: Strategy>(strategy: impl Fn(Subject) -> S, law: impl Fn(Subject, 
     let cases = std::env::var("WENGERT_CASES").map_or(32, |n| n.parse().expect("WENGERT_CASES is a number"));
     let only = std::env::var("WENGERT_OP").ok();
     let subjects: Vec<Subject> = Subject::all().filter(|s| only.as_ref().is_none_or(|op| s.name() == *op)).collect();
-    assert!(!subjects.is_empty(), "WENGERT_OP names an op of the list, not {only:?}");
+    assert!(!subjects.is_empty(), "WENGERT_OP must name an op, got {only:?}");
     for subject in subjects {
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -45,7 +45,7 @@ fn derivatives_agree_with_finite_differences_and_with_each_other() {
         let inputs = case.tensors::<f64>();
         let defined = case.compute(&inputs).unwrap().iter().all(f64::is_finite);
         if case.cuts() || !defined {
-            return Ok(()); // a mean of nothing has no derivative; for the others see the next law
+            return Ok(()); // the mean of no elements has no derivative; the next law covers empty inputs of other ops
         }
         let moving: Vec<usize> = (0..inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
         let report = STRICT.run(
@@ -120,10 +120,10 @@ fn a_cotangent_has_the_shape_of_its_input_and_is_linear_in_that_of_the_output() 
 fn an_input_used_twice_collects_both_contributions() {
     for_each_op(|mut case| {
         if let Op::MatMul { .. } = case.op {
-            case.op = Op::MatMul { ta: false, tb: true }; // what a matrix can do with itself
+            case.op = Op::MatMul { ta: false, tb: true }; // so that a matrix can be multiplied by itself
         }
         if let Op::CrossEntropyVjp { .. } | Op::LayerNorm { .. } | Op::LayerNormVjp { .. } = case.op {
-            case.inputs[1].differentiable = false; // one number a row, or one a column
+            case.inputs[1].differentiable = false; // one value per row or per column
             case.inputs.last_mut().unwrap().differentiable = false;
         }
         windows::with_itself(&mut case);
@@ -163,7 +163,7 @@ fn what_no_rule_reads_need_not_be_in_memory() {
             let leaves: Vec<Var<f64>> = case.inputs.iter().zip(&inputs).map(leaf).collect();
             let computed: Vec<Var<f64>> = leaves.iter().map(|x| *x * 1.0).collect();
             let y = case.apply(&computed).unwrap();
-            tape.constant(Tensor::zeros(&[RECENT])); // what is spare is old by now
+            tape.constant(Tensor::zeros(&[RECENT])); // makes all spare arrays old enough to be dropped
             let random = |shape: &[usize], seed| Tensor::randn(shape, &mut Rng::new(seed));
             let gradients = y.vjp(random(&y.shape(), 5));
             let mut derivatives: Vec<_> = differentiable.iter().map(|&i| bits(&gradients.wrt(leaves[i]))).collect();
@@ -245,12 +245,12 @@ fn a_program_gives_what_the_tape_gave() {
     });
 }
 
-/// The bits, but for the sign of a zero, and of NaN all.
+/// The bits, ignoring the sign of zeros; all NaN are the same.
 fn unsigned<T: Float>(x: &Tensor<T>) -> Vec<u64> {
     x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x.f64() + 0.0).to_bits() }).collect()
 }
 
-/// An op, and inputs that it may or may not accept: those of another case, or its own with one thing changed.
+/// An op and inputs that it may or may not accept: those of another case, or its own with one change.
 fn misfits(subject: Subject) -> impl Strategy<Value = (Op, Vec<Vec<usize>>)> {
     let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8usize, 0..4usize);
     (subject.cases(), subject.cases(), change).prop_map(|(case, other, (input, axis, what, size))| {
@@ -291,7 +291,7 @@ fn an_op_refuses_exactly_what_the_rules_of_shapes_forbid() {
     });
 }
 
-/// The bits of each element; single precision widens without loss.
+/// The bits of each element; widening single precision is lossless.
 fn bits<T: Float>(x: &Tensor<T>) -> Vec<u64> {
     x.iter().map(|x| x.f64().to_bits()).collect()
 }

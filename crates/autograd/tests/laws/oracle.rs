@@ -1,10 +1,10 @@
-//! What NumPy's manual says about shapes, written a second time, from the manual: the crate's own rules must agree.
+//! Shape inference reimplemented from NumPy's manual: the crate's own rules must agree.
 
 use crate::windows;
 use autograd::Span;
 use autograd::op::{Factor, Fold, Op};
 
-/// The shape of the result of `op` at inputs of the given shapes; `None` where it must refuse them.
+/// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
     match (op, x) {
         (Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_), [x]) => Some(x.clone()),
@@ -92,12 +92,12 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let size = std::mem::replace(out.get_mut(*axis)?, map.rows());
             (size == map.cols()).then_some(out)
         }
-        // A user's own op needs its tape. Whatever is left has the wrong number of inputs.
+        // A user's own op needs its tape. All remaining cases have the wrong number of inputs.
         _ => None,
     }
 }
 
-/// Aligned at the last axis, the sizes other than 1 must be the same.
+/// Aligned at the last axis, sizes other than 1 must be equal.
 fn broadcast(shapes: &[Vec<usize>]) -> Option<Vec<usize>> {
     let rank = shapes.iter().map(Vec::len).max()?;
     let mut out: Vec<usize> = Vec::new();
@@ -128,7 +128,7 @@ fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
     (a[1] == b[0]).then(|| [batch, vec![a[0], b[1]]].concat())
 }
 
-/// Of `numpy.linalg`, except that several results of a matrix stand under each other.
+/// The shapes of `numpy.linalg`, except that several results for a matrix are stacked vertically.
 fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
     let (batch, &[m, n]) = a.split_last_chunk()?;
     let square = m == n || matches!(factor, Factor::Svd | Factor::Qr);
@@ -160,7 +160,7 @@ fn lens(spans: &[Span]) -> Vec<usize> {
     spans.iter().map(|s| s.len).collect()
 }
 
-/// Every index that the spans visit is an index of its axis, and visited once.
+/// Whether every index that the spans visit is in range, and is visited once.
 fn within(spans: &[Span], shape: &[usize]) -> bool {
     let inside = |(s, &size): (&Span, &usize)| {
         let visited = (0..s.len as isize).map(|k| s.start as isize + k * s.step);

@@ -1,5 +1,5 @@
-//! For every op, the cases it is tried with. The matches have no arm for "the rest": an op, a row of the tables or a
-//! fold that is new does not compile until it says here what its inputs look like.
+//! Generates the test cases of every op. The matches have no catch-all arm, so a new op, elementwise function or fold
+//! does not compile until its inputs are specified here.
 
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use std::ops::RangeInclusive;
 
-/// Around the widths of vector registers, and what is easily forgotten: nothing, and one.
+/// Sizes around the widths of vector registers, and the edge cases 0 and 1.
 const SIZES: [usize; 8] = [0, 1, 2, 3, 7, 8, 9, 17];
-/// Elements of an input, at most.
+/// The maximum number of elements of an input.
 const MOST: usize = 120;
 
-/// What has rules of its own.
+/// Anything that has derivative rules of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Subject {
     Unary(Unary),
@@ -26,7 +26,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Every op, row by row and fold by fold.
+    /// Every op, with every elementwise function and fold separately.
     pub fn all() -> impl Iterator<Item = Subject> {
         Kind::ALL.iter().flat_map(|&kind| -> Vec<Subject> {
             match kind {
@@ -39,7 +39,7 @@ impl Subject {
         })
     }
 
-    /// As its list spells it.
+    /// The name as its list spells it.
     pub fn name(self) -> String {
         match self {
             Subject::Unary(u) => format!("{u:?}"),
@@ -50,7 +50,7 @@ impl Subject {
         }
     }
 
-    /// Its cases.
+    /// The cases of this subject.
     pub fn cases(self) -> BoxedStrategy<Case> {
         match self {
             Subject::Unary(u) => plain(Op::Unary(u), unary_domain(u)),
@@ -140,8 +140,8 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
 fn reduce(fold: Fold) -> BoxedStrategy<Case> {
     let (domain, needs_elements) = match fold {
         Fold::Sum | Fold::Mean | Fold::LogSumExp => (REAL, false),
-        // Near 0 a step of the differences is longer than the element: the power of it that a product of many has is lost.
-        // The norm of a single element has a kink there.
+        // Near 0 a finite-difference step is larger than the element, which ruins the accuracy for products of many
+        // elements. The norm of a single element has a kink there.
         Fold::Prod | Fold::Norm => (Domain::AwayFromZero, false),
         Fold::Max | Fold::Min => (Domain::Grid(0.0), true),
     };
@@ -159,7 +159,7 @@ fn reduce(fold: Fold) -> BoxedStrategy<Case> {
 fn other(kind: Kind) -> BoxedStrategy<Case> {
     match kind {
         Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg => {
-            unreachable!("each row and fold is a subject of its own")
+            unreachable!("each function and fold is a subject of its own")
         }
         Kind::Leaf => plain(Op::Leaf, REAL),
         Kind::Const => plain(Op::Const, REAL),
@@ -182,7 +182,7 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             along_axis(|axis, shape| case(Op::Standardize { axis, eps: 0.5 }, vec![input(shape, REAL)]))
         }
         Kind::StandardizeVjp => along_axis(|axis, shape| {
-            // Of equal numbers nothing is left, but for what rounding leaves in the differences.
+            // Equal elements standardize to 0, so that finite differences would measure only rounding errors.
             let inputs = vec![input(shape.clone(), REAL), input(shape, Domain::Grid(0.0))];
             case(Op::StandardizeVjp { axis, eps: 0.5 }, inputs)
         }),
@@ -279,7 +279,7 @@ pub fn case(op: Op, inputs: Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case> {
     inputs.prop_map(move |inputs| Case { op: op.clone(), inputs }).boxed()
 }
 
-/// An op of one tensor of any shape.
+/// An op with one input of any shape.
 fn plain(op: Op, domain: Domain) -> BoxedStrategy<Case> {
     shape(0..=5).prop_flat_map(move |shape| case(op.clone(), vec![input(shape, domain)])).boxed()
 }
@@ -292,7 +292,7 @@ fn shape(ranks: RangeInclusive<usize>) -> impl Strategy<Value = Vec<usize>> {
     vec(size(), ranks).prop_map(trimmed)
 }
 
-/// The shape with its largest axes made smaller until it has few elements, even where an empty axis has one after all.
+/// The shape with its largest axes reduced until it has at most `MOST` elements, counting empty axes as 1.
 fn trimmed(mut shape: Vec<usize>) -> Vec<usize> {
     while shape.iter().map(|&d| d.max(1)).product::<usize>() > MOST {
         let largest = shape.iter_mut().max().expect("it has elements");
@@ -325,9 +325,9 @@ pub fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
     (any::<u64>().no_shrink(), vec(view, 0..=3))
         .prop_map(move |(seed, mut views)| {
             if let Domain::Grid(_) | Domain::Regular | Domain::Centered = domain {
-                views.retain(|v| !matches!(v, View::Repeated(_))); // its elements are to differ
+                views.retain(|v| !matches!(v, View::Repeated(_))); // its elements must differ
             }
-            views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost: what stands in gaps is not repeated
+            views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost, so that gaps are not repeated
             let differentiable = !matches!(domain, Domain::Mask | Domain::Whole);
             Input { values: domain.values(&shape, seed), views, differentiable }
         })
@@ -354,7 +354,7 @@ fn reversible(f: fn(usize, bool, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStr
         .boxed()
 }
 
-/// `f(shape, axis, seed of an index, shape of the index)`; the index is empty if the axis is.
+/// `f(shape, axis, seed of an index, shape of the index)`; the index is empty if the axis is empty.
 fn picking(f: fn(Vec<usize>, usize, u64, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
     (shape(1..=4), any::<Index>(), any::<u64>(), vec(select(&SIZES[..4]), 0..=2))
         .prop_flat_map(move |(shape, axis, seed, mut picks)| {
@@ -418,7 +418,7 @@ fn linalg(factor: Factor) -> BoxedStrategy<Case> {
         .boxed()
 }
 
-/// The shape's axes in another order, some neighbours merged, some ones put in.
+/// The shape's axes permuted, some adjacent ones merged, and some axes of size 1 inserted.
 fn regrouped(from: Vec<usize>) -> BoxedStrategy<Case> {
     (Just(from.clone()).prop_shuffle(), vec(0..4usize, 5))
         .prop_flat_map(move |(sizes, choices)| {
@@ -435,7 +435,7 @@ fn regrouped(from: Vec<usize>) -> BoxedStrategy<Case> {
         .boxed()
 }
 
-/// A shape, and a part of each of its axes.
+/// A shape and a span of each of its axes.
 fn spans() -> impl Strategy<Value = (Vec<usize>, Vec<Span>)> {
     let choice = (any::<Index>(), select(&[1isize, 1, 2, 3, -1, -2][..]), any::<Index>());
     (shape(0..=5), vec(choice, 5)).prop_map(|(shape, choices)| {

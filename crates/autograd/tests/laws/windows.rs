@@ -1,4 +1,4 @@
-//! Cases of the ops that move windows over images, and the shapes that they are to have.
+//! Cases of the ops that move windows over images, and their expected shapes.
 
 use crate::case::{Case, Domain, Input};
 use crate::strategy::{REAL, case, input};
@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Which side of the trilinear form.
+/// Which argument of the trilinear form (output, input, weight) the op computes.
 #[derive(Clone, Copy)]
 pub enum Side {
     Output,
@@ -20,7 +20,7 @@ pub fn convolution(side: Side) -> BoxedStrategy<Case> {
     let axis = (1..=3usize, 1..=3usize, 0..=2usize, 1..=2usize, 0..=2usize);
     (vec(axis, 1..=3), 1..=2usize, 0..=2usize, 1..=2usize, 1..=2usize)
         .prop_flat_map(move |(axes, groups, n, channels, out)| {
-            let room = [3, 2, 1][axes.len() - 1]; // more axes, fewer elements along each
+            let room = [3, 2, 1][axes.len() - 1]; // the more axes, the fewer elements along each
             let (mut x, mut w) = (vec![n, groups * channels], vec![groups * out, channels]);
             let mut geometry = Geometry { windows: Default::default(), groups };
             for (kernel, stride, padding, dilation, more) in axes {
@@ -30,7 +30,7 @@ pub fn convolution(side: Side) -> BoxedStrategy<Case> {
                 w.push(window.kernel);
                 geometry.windows.push(window);
             }
-            let y = convolved(&geometry, &x, &w).expect("there is room for the kernel");
+            let y = convolved(&geometry, &x, &w).expect("the kernel fits");
             let size = x[2..].into();
             let (op, a, b) = match side {
                 Side::Output => (Op::Conv { geometry }, x, w),
@@ -42,7 +42,7 @@ pub fn convolution(side: Side) -> BoxedStrategy<Case> {
         .boxed()
 }
 
-/// Windows of any kind: gaps, overlaps, backwards.
+/// Windows of any kind: with gaps, overlapping, reversed.
 pub fn picking_largest(add: bool) -> BoxedStrategy<Case> {
     let span = |size: usize| {
         (0..size, 1..=3usize, prop::sample::select(&[1isize, 1, 2, -1][..])).prop_map(move |(start, len, step)| {
@@ -64,7 +64,7 @@ pub fn picking_largest(add: bool) -> BoxedStrategy<Case> {
         .boxed()
 }
 
-/// A random matrix of which most entries are missing.
+/// A random matrix with few entries.
 pub fn sparse(rows: usize, cols: usize, seed: u64) -> Arc<Sparse> {
     let mut rng = Rng::new(seed);
     let row = |_| (0..cols).filter(|_| rng.bits().is_multiple_of(3)).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ pub fn sparse(rows: usize, cols: usize, seed: u64) -> Arc<Sparse> {
     Arc::new(Sparse::new(cols, columns.into_iter().map(|row| row.into_iter().map(&mut entry).collect::<Vec<_>>())))
 }
 
-/// How often a kernel fits into the padded axis, counted.
+/// Counts how often a kernel fits into the padded axis.
 fn places(window: &Window, size: usize) -> Option<usize> {
     let fits = |i: &usize| i * window.stride + (window.kernel - 1) * window.dilation < size + 2 * window.padding;
     Some((0..).take_while(fits).count()).filter(|&n| n > 0)
@@ -90,7 +90,7 @@ pub fn convolved(geometry: &Geometry, x: &[usize], w: &[usize]) -> Option<Vec<us
     if fits { [Some(n), Some(out)].into_iter().chain(along).collect() } else { None }
 }
 
-/// The shape of the image of the given sizes that the convolution made to `g`.
+/// The shape of the image, with the given sizes, that the convolution maps to shape `g`.
 pub fn image(geometry: &Geometry, size: &[usize], g: &[usize], w: &[usize]) -> Option<Vec<usize>> {
     let x = [&[*g.first()?, w.get(1)? * geometry.groups], size].concat();
     (convolved(geometry, &x, w)? == g).then_some(x)
@@ -113,7 +113,7 @@ pub fn picked(panes: &Panes, x: &[usize]) -> Option<Vec<usize>> {
     fits.then(|| outer.iter().copied().chain(panes.iter().map(|axis| axis.len())).collect())
 }
 
-/// The case made one whose two operands may be the same, if it is one of windows.
+/// Adjusts a case of a window op so that its two operands can be the same tensor.
 pub fn with_itself(case: &mut Case) {
     let plain = |kernel: &[usize]| Geometry {
         windows: kernel.iter().map(|&kernel| Window { kernel, stride: 1, padding: 0, dilation: 1 }).collect(),

@@ -1,4 +1,4 @@
-//! What a program refuses, in words that help; and that a refusal changes nothing.
+//! The errors of programs: their messages help, and a failed call changes nothing.
 
 use autograd::prelude::*;
 use autograd::{Cotangents, Error, Program, Result, Rule, Value, checkpoint, compile};
@@ -13,8 +13,8 @@ fn inputs_of_another_number_or_shape() {
     let x = tape.var([1.0, 2.0]);
     let mut program = Program::new(&tape, &[x], &[x * x]);
     let (two, three) = (tensor![1.0, 2.0], tensor![1.0, 2.0, 3.0]);
-    assert!(text(program.run(&[])).contains("compiled for 1 inputs, and 0 were given"));
-    assert!(text(program.run(&[&two, &two])).contains("and 2 were given"));
+    assert!(text(program.run(&[])).contains("compiled for 1 inputs, got 0"));
+    assert!(text(program.run(&[&two, &two])).contains("got 2"));
     let shape = text(program.run(&[&three]));
     assert!(shape.contains("[3]") && shape.contains("[2]") && shape.contains("input 0"), "{shape}");
     assert!(text(program.run_with(&[&two], &[&tensor![1_i64]])).contains("0 index tensors"));
@@ -58,7 +58,7 @@ fn integers_out_of_range_or_unread() {
     let wrong = text(program.run_with(&[&x], &[&tensor![0_i64, 2]]));
     assert!(wrong.contains("index 2") && wrong.contains("cross_entropy"), "{wrong}");
     assert!(text(program.run_with(&[&x], &[&tensor![0_i64]])).contains("recorded with shape [2]"));
-    assert!(text(program.run(&[&x])).contains("1 index tensors, and 0 were given"));
+    assert!(text(program.run(&[&x])).contains("1 index tensors, got 0"));
     let out = program.run_with(&[&x], &[&tensor![1_i64, 1]]).unwrap();
     let tape = Tape::<f64>::new();
     let again = tape.var(x.clone());
@@ -67,7 +67,7 @@ fn integers_out_of_range_or_unread() {
     assert!(text(draft().indices(&[&tensor![0_i64, 1]]).compile()).contains("no op that the outputs need reads"));
 }
 
-/// A user's op that refuses negative numbers.
+/// A user's op that rejects negative numbers.
 struct Root;
 impl Rule<f64> for Root {
     fn name(&self) -> &'static str {
@@ -140,24 +140,24 @@ fn states_may_change_places() {
 fn a_closure_that_looks_at_values() {
     let mut f = compile(|_, x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] });
     let error = text(f.value(&[&Tensor::scalar(1.0)]));
-    assert!(error.contains("errors.rs") && error.contains("made by leaf"), "{error}");
-    // What depends on no input may be looked at; so may shapes, and printing is no decision.
+    assert!(error.contains("errors.rs") && error.contains("op `leaf`"), "{error}");
+    // Values that depend on no input may be read, and so may shapes; printing counts as no read.
     let mut g = compile::<f64, _>(|tape, x| {
         let scale = tape.constant(2.0).item() * x[0].shape()[0] as f64;
         assert!(!format!("{} {:?}", x[0], x[0]).is_empty());
         (x[0] * scale).sum()
     });
     assert_eq!(g.value_and_grad(&[&tensor![1.0, 2.0]]).unwrap().0, 12.0);
-    // Sorting records the order that it found.
-    // A derivative that is computed is a value like any other; one that is recorded is compiled.
+    // A computed derivative is a value like any other; a recorded derivative is compiled.
     let mut inner = compile::<f64, _>(|tape, x| x[0] * tape.constant(x[0].square().sum().backward().wrt(x[0])));
     assert!(text(inner.value(&[&tensor![3.0]])).contains("derivative"));
     let mut inner = compile::<f64, _>(|_, x| x[0] * x[0].square().sum().grad(&[x[0]])[0]);
     assert_eq!(inner.value(&[&tensor![3.0]]).unwrap(), &tensor![18.0]);
-    // The closure of a checkpoint, too, when it is recorded for its derivatives.
+    // The same holds for the closure of a checkpoint, when its derivatives are recorded.
     let mut piece =
         compile::<f64, _>(|_, x| checkpoint(x, |x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] * 2.0 }));
     assert!(text(piece.value_and_grad(&[&tensor!(1.0)]).map(|_| ())).contains("was read at"));
+    // Sorting reads its values, and would freeze their order.
     let mut sorting = compile::<f64, _>(|_, x| x[0].sort(0, false).0.sum());
     assert!(text(sorting.value(&[&tensor![2.0, 1.0]])).contains("was read at"));
 }

@@ -1,4 +1,4 @@
-//! Programs against the tapes they were made from.
+//! Tests programs against the tapes that they were compiled from.
 
 mod errors;
 mod random;
@@ -6,13 +6,12 @@ mod random;
 use autograd::Program;
 use autograd::prelude::*;
 
-/// The bits, but for the sign of a zero, and of NaN all.
+/// The bits, ignoring the sign of zeros; all NaN are the same.
 fn bits(x: &Tensor<f64>) -> Vec<u64> {
     x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }).collect()
 }
 
-/// Value and gradients of a function of some tensors, recorded or sketched, and replayed three times, with other inputs in
-/// between.
+/// Checks value and gradients of a function, recorded or sketched, against three replays, with other inputs in between.
 fn check<F>(inputs: &[Tensor<f64>], f: F)
 where
     F: for<'t> Fn(&'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64>,
@@ -117,7 +116,7 @@ fn a_long_recurrence_of_short_rows() {
             loss + (h * h).sum()
         });
     }
-    // Rows of two lengths, which read the same numbers.
+    // Rows of two lengths that read the same scalars.
     check(&[randn(&[3], 1), randn(&[1, 20], 2), randn(&[1], 3)], |_, x| {
         let (mut a, mut b) = (x[0], x[1]);
         for _ in 0..200 {
@@ -138,7 +137,7 @@ fn functions_of_neighbours() {
             (f.grad(&[x[0]])[0] * x[1]).sum()
         });
     }
-    // Three neighbours, and rows for elements.
+    // Three neighbors, and rows instead of elements.
     check(&[randn(&[300, 7], 1), randn(&[300, 7], 2)], |_, x| {
         let [a, b, c] = [0, 1, 2].map(|k| x[0].slice(0, k..298 + k));
         ((a - 2.0 * b + c).sin() * b * x[1].slice(0, 1..299)).sum()
@@ -175,10 +174,10 @@ fn training_in_place() {
     }
 }
 
-/// From a parameter, what is remembered of it, and its gradient: both anew.
+/// Computes the new parameter and momentum from the old ones and the gradient.
 type Update = for<'t> fn([Var<'t, f64>; 3]) -> [Var<'t, f64>; 2];
 
-/// Of which some add the product that is the gradient to what is remembered as it is computed, and some may not.
+/// Updates, each with whether the matrix product of the gradient can accumulate directly into the momentum.
 const UPDATES: [(bool, Update); 9] = [
     (true, |[p, v, g]| descend(p, 0.9 * v + g)),
     (true, |[p, v, g]| descend(p, g + v * 0.9)),
@@ -195,7 +194,7 @@ fn descend<'t>(p: Var<'t, f64>, v: Var<'t, f64>) -> [Var<'t, f64>; 2] {
     [p - 0.1 * v, v]
 }
 
-/// A step of a linear model: weights and what is remembered of them, after an update.
+/// A training step of a linear model: the updated weights and momentum.
 fn trained<'t>(update: Update, [w, v]: [Var<'t, f64>; 2], x: &Tensor<f64>) -> [Var<'t, f64>; 2] {
     let loss = w.tape().constant(x.clone()).matmul_t(w).square().mean();
     update([w, v, loss.grad(&[w])[0]])
@@ -203,7 +202,7 @@ fn trained<'t>(update: Update, [w, v]: [Var<'t, f64>; 2], x: &Tensor<f64>) -> [V
 
 #[test]
 fn updates_of_every_kind_in_place() {
-    // Rows of the data are terms of the gradient's sums: they are one block, or two.
+    // The number of rows is the inner dimension of the gradient's product, which takes one block or two.
     for ((onto, update), rows) in UPDATES.into_iter().flat_map(|u| [(u, 16), (u, 300)]) {
         let x = randn(&[rows, 8], 1);
         let start = [randn(&[5, 8], 2), randn(&[5, 8], 3)];
@@ -219,7 +218,7 @@ fn updates_of_every_kind_in_place() {
             now = trained(update, now.map(|x| tape.var(x)), &x).map(|x| x.value());
             (0..2).for_each(|k| assert_eq!(bits(&now[k]), bits(program.state(k)), "{rows} rows: {program}"));
         }
-        assert_eq!(state.map(|x| x.value()), start, "the tape keeps what it had");
+        assert_eq!(state.map(|x| x.value()), start, "the values on the tape are unchanged");
     }
 }
 

@@ -1,6 +1,6 @@
-//! Random programs over the whole vocabulary: every elementwise function, reductions, rows, scans, products, windows, selection;
-//! shared and dead nodes, views, broadcasts, integers. What the tape gives and what
-//! the program gives are the same bits, for the inputs of the recording and for others.
+//! Random programs over all kinds of ops: every elementwise function, reductions, rows, scans, products, windows,
+//! selection; shared and dead nodes, views, broadcasts, integers. The tape and the program give the same bits, for the
+//! recorded inputs and for others.
 
 use super::{bits, randn};
 use autograd::op::{Binary, Op, Unary};
@@ -8,10 +8,10 @@ use autograd::prelude::*;
 use autograd::{Conv, Pad, Pool, Program, Result, Rng, Value, checkpoint};
 use proptest::prelude::*;
 
-/// Sizes that meet often, so that operands fit, and one that makes several blocks.
+/// Few sizes, so that operands often fit, and one that is large enough for several blocks.
 const SIZES: &[usize] = &[1, 2, 3, 3, 4, 70];
 
-/// A program as a recipe: recorded on any tape it gives the same ops.
+/// A recipe for a program: it records the same ops on any tape.
 #[derive(Debug, Clone)]
 struct Recipe {
     seed: u64,
@@ -33,7 +33,7 @@ impl Recipe {
         (0..self.inputs).map(|k| randn(&shape(&mut rng), self.seed ^ (variant << 32) ^ k as u64)).collect()
     }
 
-    /// A number that depends on some of everything.
+    /// Records the program; the result is a scalar that depends on a third of all values and the last one.
     fn record<'t>(&self, x: &[Var<'t, f64>], labels: &Tensor<i64>) -> Var<'t, f64> {
         let mut rng = Rng::new(self.seed ^ 0x5eed);
         let mut all = x.to_vec();
@@ -46,13 +46,13 @@ impl Recipe {
                 all.push(y);
             }
         }
-        // Some are used again, the last one surely; others are dead.
+        // The result uses some values, including the last one; others are dead.
         let kept = all.iter().enumerate().filter(|(i, _)| *i + 1 == all.len() || i % 3 == 0);
         kept.map(|(_, y)| (y.tanh() * 0.5).sum()).reduce(|a, b| a + b).expect("there is one")
     }
 }
 
-/// One op of the vocabulary, if it accepts the operands.
+/// A random op, if it accepts the operands.
 fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>) -> Result<Var<'t, f64>> {
     match rng.below(8) {
         0 => Ok(any_unary(rng, a)),
@@ -64,14 +64,14 @@ fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>)
     }
 }
 
-/// Between 0.1 and 0.9, where most functions are defined.
+/// Maps values to between 0.1 and 0.9, where most functions are defined.
 fn tame(x: Var<'_, f64>) -> Var<'_, f64> {
     x.tanh() * 0.4 + 0.5
 }
 
 fn any_unary<'t>(rng: &mut Rng, a: Var<'t, f64>) -> Var<'t, f64> {
     let f = Unary::ALL[rng.below(Unary::ALL.len())];
-    // Steps are constant, and two functions are defined from 1 on, or best there.
+    // These functions are defined only from 1 on, or are better conditioned there.
     let a = if matches!(f, Unary::Acosh | Unary::Lgamma | Unary::Digamma) { tame(a) + 1.0 } else { tame(a) };
     Var::apply(Op::Unary(f), &[&a])
 }
@@ -181,7 +181,7 @@ fn compare(recipe: &Recipe) -> std::result::Result<(), TestCaseError> {
         let y = recipe.record(&x, labels);
         let mut out = vec![y];
         out.extend(y.grad(&x));
-        // With the labels as an input, if any op that matters reads them.
+        // With the labels as an index input, if a live op reads them.
         let draft = || Program::draft(&tape).inputs(&x).outputs(&out);
         (out.iter().map(|v| v.value()).collect(), draft().indices(&[labels]).compile().ok())
     };

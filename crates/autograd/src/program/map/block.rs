@@ -1,4 +1,4 @@
-//! One block of a cluster at work: what each instruction does to it.
+//! Executes the instructions of a cluster on one block.
 
 use super::{Function, Instruction, Map, Operand, Place};
 use crate::float::Float;
@@ -6,7 +6,7 @@ use crate::kernel::simd::simd;
 use crate::op::elementwise::binary_map;
 use crate::op::eval::{select_block, unary_block};
 
-/// One block, and all that instructions may touch.
+/// One block, and everything that instructions read or write.
 pub(super) struct Block<'b, 'o, 'r, T: Float> {
     pub(super) map: &'b Map<T>,
     pub(super) at: usize,
@@ -22,27 +22,27 @@ impl<T: Float> Block<'_, '_, '_, T> {
         match place {
             Place::Operand(k) => match &self.operands[k as usize] {
                 Operand::Whole(x) => &x[self.at..self.at + self.len],
-                _ => unreachable!("only whole operands are read where they lie"),
+                _ => unreachable!("only whole operands are read in place"),
             },
             Place::Const(k) => &self.map.consts[k as usize][..self.len],
             Place::Register(k) | Place::Splat(k) => &self.registers[k as usize][..self.len],
             Place::Out(k) => &self.out[k as usize][self.first..self.first + self.len],
             Place::Fed(k) => {
-                let feed = self.map.feed.as_ref().expect("what is fed has a feed");
+                let feed = self.map.feed.as_ref().expect("a fed place has a feed");
                 let (value, start) = feed.reads[k as usize];
                 &self.registers[self.map.registers.max(1) + value as usize][start as usize..][..self.len]
             }
         }
     }
 
-    /// What stands at a place as a factor.
+    /// The values at a place, as a factor of a product.
     fn factor(&self, place: Place) -> Factor<'_, T> {
         let x = self.read(place);
         if place.is_number() { Factor::One(x[0]) } else { Factor::Each(x) }
     }
 
     pub(super) fn execute(&mut self, i: &Instruction) {
-        // What is written is taken out for the moment, so that everything else may be read.
+        // The destination is taken out temporarily so that everything else can be borrowed for reading.
         match i.to {
             Place::Register(k) => {
                 let taken = std::mem::take(&mut self.registers[k as usize]);
@@ -63,7 +63,7 @@ impl<T: Float> Block<'_, '_, '_, T> {
         }
     }
 
-    /// An instruction whose operand `at` lies where its result goes.
+    /// Executes an instruction whose operand `at` shares its memory with the result.
     fn compute_onto(&self, i: &Instruction, at: usize, to: &mut [T]) {
         let [a, b, c] = i.from;
         let (factor, other) = match at {
@@ -85,7 +85,7 @@ impl<T: Float> Block<'_, '_, '_, T> {
     }
 }
 
-/// `to = function(x)`, of as many of the operands as it has.
+/// `to = function(a, b, c)`, using as many operands as the function takes.
 pub(in crate::program) fn compute<T: Float>(function: Function, [a, b, c]: [&[T]; 3], to: &mut [T]) {
     match function {
         Function::Unary(u) => unary_block(u, a, to),
@@ -105,7 +105,7 @@ enum Factor<'a, T> {
 }
 
 simd! {
-    /// `f(a · b, c)`, element by element: the product is rounded, too.
+    /// `f(a · b, c)`, element by element; the product is rounded before it is combined with `c`.
     fn combine<T: Float>(f: Function, a: &[T], b: Factor<T>, c: &[T], out: &mut [T]) {
         #[inline(always)]
         fn each<T: Float>(a: &[T], b: Factor<T>, c: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
@@ -131,7 +131,7 @@ simd! {
 }
 
 simd! {
-    /// The same where `to` stands for `c` and `x` for `a`, or the other way round.
+    /// The same in place: `to` holds `c` and `x` is `a`, or the other way around.
     fn combine_onto<T: Float>(f: Function, onto_c: bool, to: &mut [T], b: Factor<T>, x: &[T]) {
         #[inline(always)]
         fn each<T: Float>(to: &mut [T], b: Factor<T>, x: &[T], f: impl Fn(T, T, T) -> T) {
@@ -160,7 +160,7 @@ simd! {
 }
 
 impl Place {
-    /// Whether it holds one number, repeated.
+    /// Whether it holds one value, repeated.
     pub(super) fn is_number(self) -> bool {
         matches!(self, Place::Const(_) | Place::Splat(_))
     }

@@ -1,5 +1,5 @@
-//! From the nodes of a cluster to the instructions of its [`Map`]: which register or result each value goes to, and which
-//! products are computed together with the sum that reads them.
+//! Compiles the nodes of a cluster to the instructions of its [`Map`]: assigns a register or result to each value, and
+//! combines products with the sum that reads them.
 
 use super::{Constants, Feed, Folded, Function, Instruction, Map, Place, Ports, Read};
 use crate::float::Float;
@@ -11,19 +11,19 @@ use crate::tensor::Shape;
 use smallvec::{SmallVec, smallvec};
 use std::collections::{HashMap, HashSet};
 
-/// Bytes that the registers of one thread may take.
+/// Maximum size in bytes of one thread's registers.
 const SCRATCH: usize = 24 * 1024;
 
-/// Turns the nodes of a cluster into instructions, and gives out registers.
+/// Turns the nodes of a cluster into instructions, and allocates registers.
 pub(super) struct Emitter<'a, T: Float> {
     g: &'a Graph<T>,
     cluster: &'a Cluster,
     ports: &'a Ports<'a>,
-    /// Where each value is, once it is anywhere.
+    /// Where each value is stored, once it is available.
     places: HashMap<u32, Place>,
     /// The last node that reads each value.
     last: HashMap<u32, u32>,
-    /// Products that are computed with the one sum that reads them.
+    /// Products that are computed together with the only sum that reads them.
     joined: HashSet<u32>,
     consts: Vec<T>,
     free: Vec<u16>,
@@ -69,7 +69,7 @@ impl<'a, T: Float> Emitter<'a, T> {
         self.instructions.extend(copies);
         let block = SCRATCH / size_of::<T>() / usize::from(self.registers).max(6) / 64 * 64;
         let block = block.clamp(256, Constants::<T>::BLOCK).min(shape.iter().product::<usize>().next_multiple_of(64));
-        // What a block needs of the feed is a block there.
+        // A block and the distance between the windows must fit in one block of the feed.
         let block = feed.as_ref().map_or(block, |f| block.min(f.map.block - f.apart.next_multiple_of(64)).max(64));
         Map {
             shape,
@@ -86,7 +86,7 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
     }
 
-    /// The program of what feeds this one, whose values are read where their windows are.
+    /// The program that feeds this one; its values are read from their windows.
     fn feed(&mut self, constants: &mut Constants<T>) -> Option<Feed<T>> {
         let cluster = self.cluster.feed.as_ref()?;
         let mut pads: Vec<(u32, Padded)> = Vec::new();
@@ -143,12 +143,12 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
     }
 
-    /// Where the values are that are folded, and whether they are computed for that alone.
+    /// The folds with the places of their values, and whether each value is computed only for folding.
     fn place_folds(&mut self) -> Vec<(Folded, bool)> {
         let mut passing: Vec<u32> = Vec::new();
         let mut folds = Vec::new();
         for &fold in &self.cluster.folds {
-            let (value, sizes) = fold_sizes(self.g, fold).expect("a sum over neighbouring axes");
+            let (value, sizes) = fold_sizes(self.g, fold).expect("a sum over adjacent axes");
             let whole = self.ports.whole.iter().position(|&id| id == value);
             let known = passing.iter().position(|&id| id == value);
             let alone = whole.is_none() && known.is_none();
@@ -166,7 +166,7 @@ impl<'a, T: Float> Emitter<'a, T> {
 
     fn instruction(&mut self, id: u32, copies: &mut Vec<Instruction>) {
         let (function, inputs) = lowered(self.g, id, &self.joined);
-        // Where there are less than three operands, the first stands for the others.
+        // With fewer than three operands, the first one fills the unused positions.
         let mut from: [Place; 3] = std::array::from_fn(|k| self.source(*inputs.get(k).unwrap_or(&inputs[0])));
         if function.writes_over(0) && from[0].is_number() {
             from.swap(0, 1);
@@ -193,8 +193,8 @@ impl<'a, T: Float> Emitter<'a, T> {
         }
     }
 
-    /// Whether what the place of a result held before is no longer read, by this node (unless it writes over it) or a later
-    /// one.
+    /// Whether the memory of a result can be overwritten: no later node reads its previous contents, and this node does
+    /// not read them either or can write over them.
     fn is_free(&self, out: usize, by: u32, function: Function, from: &[Place; 3]) -> bool {
         let Some(&last) = self.ports.in_place[out].and_then(|old| self.last.get(&old)) else { return true };
         let mut reads = (0..3).filter(|&at| from[at] == Place::Out(out as u16));
@@ -209,7 +209,7 @@ impl<'a, T: Float> Emitter<'a, T> {
         if let Some(&place) = self.places.get(&id) {
             return place;
         }
-        let x = self.g.uniform(id).expect("what is no operand is one number");
+        let x = self.g.uniform(id).expect("a value that is no operand is a uniform constant");
         let known = self.consts.iter().position(|c| c.f64().to_bits() == x.f64().to_bits());
         let k = known.unwrap_or_else(|| {
             self.consts.push(x);
@@ -226,7 +226,7 @@ impl<'a, T: Float> Emitter<'a, T> {
     }
 }
 
-/// What a node does, and what it reads: a sum reads the operands of a product joined to it.
+/// The function of a node and the nodes it reads: a sum reads the operands of the product joined to it.
 fn lowered<T: Float>(g: &Graph<T>, id: u32, joined: &HashSet<u32>) -> (Function, SmallVec<[u32; 3]>) {
     let node = &g.nodes[id as usize];
     let inputs = || node.inputs.iter().copied().collect();
@@ -251,7 +251,7 @@ fn lowered<T: Float>(g: &Graph<T>, id: u32, joined: &HashSet<u32>) -> (Function,
     }
 }
 
-/// The products that one sum or difference alone reads, one each.
+/// The products that are read only by one sum or difference, at most one for each.
 fn joined<T: Float>(g: &Graph<T>, cluster: &Cluster, ports: &Ports) -> HashSet<u32> {
     let mut readers: HashMap<u32, u32> = HashMap::new();
     for &id in &cluster.maps {
@@ -268,7 +268,7 @@ fn joined<T: Float>(g: &Graph<T>, cluster: &Cluster, ports: &Ports) -> HashSet<u
     sums.filter_map(|&id| g.nodes[id as usize].inputs.iter().copied().find(alone)).collect()
 }
 
-/// Elements that are folded at a time.
+/// Number of elements folded at a time.
 fn unit_of(fold: &Folded) -> usize {
-    reduce::unit(fold.sizes).expect("only what folds in units joins a cluster") * fold.sizes[2]
+    reduce::unit(fold.sizes).expect("only sums that fold in units join a cluster") * fold.sizes[2]
 }

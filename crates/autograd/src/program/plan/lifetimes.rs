@@ -1,4 +1,4 @@
-//! Which values are views of others, and after which step each is dead.
+//! Determines which values are views of others, and the step after which each value is dead.
 
 use super::{NONE, Planner, members};
 use crate::float::Float;
@@ -9,7 +9,7 @@ use crate::tensor::Strides;
 use crate::tensor::layout::{broadcast_strides, reshape_strides, row_major};
 
 impl<T: Float> Planner<'_, T> {
-    /// Which nodes are views, and of what.
+    /// Determines which nodes are views, and of which nodes.
     pub(super) fn lay_out(&mut self, clusters: &[Cluster]) {
         for (id, node) in self.g.nodes.iter().enumerate() {
             let strides = match &node.value {
@@ -38,7 +38,7 @@ impl<T: Float> Planner<'_, T> {
         }
     }
 
-    /// When each value is read for the last time.
+    /// Determines the last read of each value.
     pub(super) fn find_ends(&mut self, clusters: &[Cluster]) {
         let mut step_of = vec![NONE; self.g.nodes.len()];
         for (k, cluster) in clusters.iter().enumerate() {
@@ -55,7 +55,7 @@ impl<T: Float> Planner<'_, T> {
                 }
             }
         }
-        // The memory of a view is read when the view is.
+        // Reading a view reads the memory behind it.
         for id in 0..self.g.nodes.len() {
             let root = self.root[id] as usize;
             let (last, known) = (self.last_read[id], self.last_read[root]);
@@ -69,7 +69,7 @@ impl<T: Float> Planner<'_, T> {
             kept[id as usize] = true;
             kept[self.root[id as usize] as usize] = true;
         }
-        // A user's op may fail in the middle of a run: then the state must still be there.
+        // A user's op may fail in the middle of a run, and the state must survive that.
         let safe = self.g.rules.is_empty();
         for id in (0..self.g.nodes.len()).rev() {
             let state = self.state.iter().any(|&(input, _)| input as usize == id);

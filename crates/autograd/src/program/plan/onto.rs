@@ -1,5 +1,5 @@
-//! Products that are added to what is there: `C = s C + A B` is a single pass over `C`, the product itself is never written
-//! down. A gradient that is added to another one, or to a momentum that dies with it.
+//! Matrix products that accumulate in place: `C = s C + A B` is a single pass over `C`, and the product itself is never
+//! stored. Used for a gradient that is added to another gradient, or to a momentum that dies with it.
 
 use crate::float::Float;
 use crate::kernel::gemm;
@@ -9,15 +9,15 @@ use smallvec::{SmallVec, smallvec};
 
 /// A product of a cluster that is added to an operand.
 pub(super) struct Onto<T> {
-    /// The operand, which the sum is written over, and so much of it stays.
+    /// The operand that the sum is written over, and its factor in the sum.
     pub(super) old: u32,
     pub(super) keep: T,
     pub(super) sum: u32,
-    /// The elementwise nodes that are computed by this: the sum, and the operand times a number.
+    /// The elementwise nodes that the product computes: the sum, and the operand times its factor.
     pub(super) done: SmallVec<[u32; 2]>,
 }
 
-/// The flags of a product of matrices.
+/// The transposition flags of a matrix product.
 pub(super) fn flags<T: Float>(g: &Graph<T>, product: u32) -> Option<[bool; 2]> {
     match g.op(product)? {
         Op::MatMul { ta, tb } => Some([ta, tb]),
@@ -25,8 +25,8 @@ pub(super) fn flags<T: Float>(g: &Graph<T>, product: u32) -> Option<[bool; 2]> {
     }
 }
 
-/// How a product can be added to an operand, with the bits of doing one after the other: `maps` are the elementwise nodes
-/// that read it, `whole` those of them that are kept, each with the operand that it may be written over.
+/// How a product can be added to an operand with the same bits as separate steps. `maps` are the elementwise nodes of
+/// its cluster, `whole` those that are stored, and `in_place` the operand that each of these may be written over.
 pub(super) fn find<T: Float>(
     g: &Graph<T>,
     product: u32,

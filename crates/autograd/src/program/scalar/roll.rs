@@ -1,4 +1,4 @@
-//! What repeats in a list of instructions, and what of it may be computed ahead.
+//! Finds repetition in a list of instructions, and what can be computed ahead.
 
 use super::turns::{LANES, Line, Loop, TURNS};
 use super::{Function, Instruction, Places, RESULT};
@@ -8,23 +8,24 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// A turn of at most so many instructions is arranged by what waits for what; in a longer one there is other work to do.
+/// The longest loop body whose instructions are reordered by their dependencies; a longer one has enough independent
+/// work.
 const SHORT: usize = 32;
 
-/// From here on names are columns: the values of one instruction in many turns.
+/// Names from here on are columns: the values of one instruction in many iterations.
 const COLUMN: u32 = 1 << 31;
 
-/// Rolls instructions up into loops, and says how many places they need beside the columns. The first names are those of
-/// sources, with their places, which take up all before `end`; those of results follow in order. `results` are given their
-/// places.
+/// Rolls instructions into loops, and returns them with the number of places needed in addition to the columns. The
+/// first names belong to the sources, whose places are given and end before `end`; names of instruction results follow
+/// in order. Replaces the names in `results` with places.
 pub(super) fn loops(
     instructions: &mut [Instruction],
     results: &mut [u32],
     sources: &[u32],
     end: u32,
 ) -> (Vec<Loop>, usize) {
-    // What repeats is found by names, so that it can be told what a turn computes for itself; and, since places are taken
-    // over from the dead in ways that need not repeat as soon, once more by places.
+    // Repetition is first detected by names, which show what an iteration computes for itself. It is detected again by
+    // places, since the reuse of dead values' places may take longer to repeat.
     let stretches = roll(instructions);
     for stretch in &stretches {
         if stretch.turn <= SHORT && stretch.is_even(instructions) {
@@ -40,11 +41,11 @@ pub(super) fn loops(
     (stretches.iter().flat_map(again).collect(), places)
 }
 
-/// Instructions that are repeated so many times, each time a step further on.
+/// A range of instructions that repeats, with operands advancing by a fixed step each time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Stretch {
     start: usize,
-    /// How many instructions make a turn.
+    /// Number of instructions per iteration.
     turn: usize,
     times: usize,
 }
@@ -54,7 +55,7 @@ impl Stretch {
         self.start..self.start + self.turn * self.times
     }
 
-    /// The instructions of a turn, with their steps.
+    /// The instructions of the first iteration, with their steps.
     fn lines<'i>(&self, instructions: &'i [Instruction]) -> impl Iterator<Item = (&'i Instruction, Places)> {
         let (first, turn, times) = (self.start, self.turn, self.times);
         (first..first + turn).map(move |k| {
@@ -63,7 +64,7 @@ impl Stretch {
         })
     }
 
-    /// Whether each turn reads, of what the loop computes, the same number of turns back.
+    /// Whether each instruction's operands are loop invariant, advance with the result, or come from before the loop.
     fn is_even(&self, instructions: &[Instruction]) -> bool {
         let first = self.first_name(instructions);
         let even = |(i, step): (&Instruction, Places)| {
@@ -72,22 +73,22 @@ impl Stretch {
         self.times > 1 && self.lines(instructions).all(even)
     }
 
-    /// The least name that it computes.
+    /// The smallest name that it computes.
     fn first_name(&self, instructions: &[Instruction]) -> u32 {
         instructions[self.range()].iter().map(|i| i.at[RESULT]).min().unwrap_or(0)
     }
 
-    /// The greatest name that an operand has in any turn.
+    /// The largest name that an operand has in any iteration.
     fn end(&self, name: u32, step: u32) -> u32 {
         name.max(name.wrapping_add(step.wrapping_mul(self.times as u32 - 1)))
     }
 
-    /// Brings what reads a result right behind it, the longest chain first, so that a turn waits as little as may be for
-    /// what the turn before it handed on.
+    /// Moves the readers of a result directly behind it, longest dependency chain first, so that an iteration waits as
+    /// little as possible for the previous one.
     fn chain(&self, instructions: &mut [Instruction]) {
         let body = &instructions[self.start..self.start + self.turn];
         let reads = |i: &Instruction, name: u32| i.at[..i.function.arity()].contains(&name);
-        // How many results in a row wait for each.
+        // The length of the longest dependency chain that starts at each instruction.
         let mut height = vec![1; self.turn];
         for j in (0..self.turn).rev() {
             let name = body[j].at[RESULT];
@@ -99,7 +100,7 @@ impl Stretch {
             let ready = |&j: &usize| !waiting.iter().any(|&k| reads(&body[j], body[k].at[RESULT]));
             let follows = |j: usize| order.last().is_some_and(|&last: &usize| reads(&body[j], body[last].at[RESULT]));
             let next = waiting.iter().copied().filter(ready).max_by_key(|&j| (follows(j), height[j], Reverse(j)));
-            let next = next.expect("what was recorded first is ready");
+            let next = next.expect("the first recorded instruction is ready");
             waiting.retain(|&j| j != next);
             order.push(next);
         }
@@ -109,7 +110,7 @@ impl Stretch {
         }
     }
 
-    /// The loop, with columns that begin after so many places.
+    /// The loop, with columns that begin after `places`.
     fn as_loop(&self, instructions: &[Instruction], places: usize) -> Loop {
         let mut columns: HashMap<u32, u32> = HashMap::new();
         let (mut ahead, mut body) = (Vec::new(), Vec::new());
@@ -126,8 +127,8 @@ impl Stretch {
     }
 }
 
-/// Gives a column to what the turns of a loop compute from nothing that other turns computed, for themselves alone; and
-/// marks what goes on from turn to turn for itself alone.
+/// Assigns a column to each scalar instruction whose operands do not come from other iterations and whose result only
+/// its own iteration reads; and marks instructions that read their own result of the previous iteration.
 fn look_ahead(instructions: &mut [Instruction], stretches: &[Stretch], results: &[u32], sources: u32) {
     let last = last_reads(instructions, results, sources);
     for stretch in stretches.iter().filter(|stretch| stretch.times > 1) {
@@ -143,7 +144,7 @@ fn look_ahead(instructions: &mut [Instruction], stretches: &[Stretch], results: 
             let own = |t: usize| last[instructions[start + t * turn + j].at[RESULT] as usize] < start + (t + 1) * turn;
             let alone = i.row == 1 && (0..i.function.arity()).all(known) && (0..times).all(own);
             let column = alone.then_some(j as u32);
-            // What it reads is what it wrote a turn ago.
+            // Whether it reads what it wrote in the previous iteration.
             let again = |k: usize| step[k] == step[RESULT] && i.at[k].wrapping_add(step[k]) == i.at[RESULT];
             sums.push(turn > 1 && (0..i.function.arity()).any(again));
             ahead.extend(column.map(|_| i.at[RESULT]));
@@ -154,7 +155,7 @@ fn look_ahead(instructions: &mut [Instruction], stretches: &[Stretch], results: 
     }
 }
 
-/// The last instruction that reads each name: none for results, which are never dead.
+/// The last instruction that reads each name; `usize::MAX` for results, which never die.
 fn last_reads(instructions: &[Instruction], results: &[u32], sources: u32) -> Vec<usize> {
     let end = instructions.iter().map(|i| i.at[RESULT] + 1).max().unwrap_or(sources);
     let mut last = vec![usize::MAX; end as usize];
@@ -165,8 +166,8 @@ fn last_reads(instructions: &[Instruction], results: &[u32], sources: u32) -> Ve
     last
 }
 
-/// A product that is read once, by a sum, becomes one instruction with it. Results of instructions are numbered from
-/// `sources` on, in order.
+/// Fuses each product that is read once, by a sum, with that sum. Results of instructions are numbered from `sources`
+/// on, in order.
 pub(super) fn join_products(instructions: &mut Vec<Instruction>, results: &[u32], sources: u32) {
     let mut reads = vec![0u32; instructions.len()];
     let mut count = |at: u32| at.checked_sub(sources).map(|k| reads[k as usize] += 1);
@@ -201,12 +202,13 @@ pub(super) fn join_products(instructions: &mut Vec<Instruction>, results: &[u32]
     });
 }
 
-/// Elements set aside for a row, or for a number.
+/// Number of elements reserved for a row or a scalar.
 pub(super) fn room(len: usize) -> usize {
     if len > 1 { len.next_multiple_of(LANES) } else { 1 }
 }
 
-/// Gives values their places, those of dead ones first; says how many elements they take in all. Sources keep theirs.
+/// Assigns places to values, reusing those of dead ones first; returns the total number of elements. Sources keep
+/// theirs.
 fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: &[u32], end: u32) -> u32 {
     let last = last_reads(instructions, results, sources.len() as u32);
     let (mut place, mut rooms) = (vec![0; last.len()], vec![0; last.len()]);
@@ -221,7 +223,7 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
                 free.entry(rooms[name]).or_default().push(place[name]);
             }
         }
-        // Only now: the operands' names are needed above to see which are the same.
+        // Only now, since the loop above compares the operands by name.
         let name = i.at[RESULT] as usize;
         i.at[..arity].iter_mut().for_each(|at| *at = place[*at as usize]);
         i.at[arity..RESULT].fill(0);
@@ -241,7 +243,8 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
     count
 }
 
-/// Finds what repeats. Where the last loop ended, the period is taken that covers most, and of such the shortest.
+/// Finds repetition. From the end of the last loop on, it takes the period that covers most instructions, and of equal
+/// ones the shortest.
 fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
     const LONGEST: usize = 512;
     const LEAST: usize = 4;
@@ -252,7 +255,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
         let rest = &instructions[at..];
         let (mut p, mut times) = (1, 0);
         for longer in 1..=LONGEST.min(rest.len() / LEAST) {
-            // Many turns of what was found already are no news.
+            // A multiple of a period that was already found covers nothing more.
             let known = times > 0 && longer.is_multiple_of(p);
             let more = if known { 0 } else { repetitions(rest, longer) };
             if more >= LEAST && more * longer > times * p {
@@ -272,7 +275,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
     stretches
 }
 
-/// How often the first `p` instructions are repeated, each time the same step further on.
+/// How often the first `p` instructions are repeated, advancing by the same step each time.
 fn repetitions(i: &[Instruction], p: usize) -> usize {
     let steady = |k: usize| {
         let (first, next) = (&i[k % p], &i[k % p + p]);

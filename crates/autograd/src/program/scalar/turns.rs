@@ -1,4 +1,4 @@
-//! Running a loop over single numbers, turn by turn, with what can be computed ahead as vectors.
+//! Runs a loop over scalars and short rows, one iteration at a time; what can be computed ahead is vectorized.
 
 use super::{Function, Places, RESULT};
 use crate::float::{Exact, Float, Real};
@@ -8,32 +8,32 @@ use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
 use crate::program::map;
 
-/// The most turns that are computed ahead: their columns have to stay in the first-level cache.
+/// The maximum number of iterations computed ahead, chosen so that their columns stay in the L1 cache.
 pub(super) const TURNS: usize = 128;
 
-/// Elements of a row that are computed at a time: as many as fill a register of the widest kind.
+/// Number of row elements computed at a time: as many as fill the widest vector register.
 pub(super) const LANES: usize = 8;
 
-/// An instruction of a loop: its places in the first turn, and how much further on each is in the next.
+/// An instruction of a loop: its places in the first iteration, and how far each advances per iteration.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) function: Function,
-    /// Elements of the row that it reads or writes.
+    /// Number of elements in the row that it reads or writes.
     pub(super) row: u8,
-    /// Whether it adds to what it gave a turn ago.
+    /// Whether it accumulates: it reads its own result of the previous iteration.
     pub(super) sums: bool,
     pub(super) at: Places,
     pub(super) step: Places,
 }
 
-/// Instructions that run so many times.
+/// Instructions that run `times` times.
 #[derive(Debug)]
 pub(super) struct Loop {
-    /// Those that need nothing of other turns: each result is a column, of an element a turn.
+    /// Instructions independent of other iterations: each result is a column with one element per iteration.
     ahead: Vec<Line>,
     body: Vec<Line>,
     times: usize,
-    /// The body as of the turn that comes next.
+    /// The body with the places of the next iteration.
     next: Vec<Line>,
 }
 
@@ -43,22 +43,22 @@ impl Loop {
         Loop { ahead, body, times, next }
     }
 
-    /// How many instructions it runs.
+    /// Number of instructions executed.
     pub(super) fn count(&self) -> usize {
         self.len() * self.times
     }
 
-    /// How many instructions are written down.
+    /// Number of instructions stored.
     pub(super) fn len(&self) -> usize {
         self.ahead.len() + self.body.len()
     }
 
-    /// How many elements its columns have.
+    /// Number of elements in its columns.
     pub(super) fn columns(&self) -> usize {
         self.ahead.len() * TURNS
     }
 
-    /// Runs all turns; among the values, the columns begin at `columns`.
+    /// Runs all iterations; the columns begin at `columns` in `values`.
     pub(super) fn run<T: Float>(&mut self, values: &mut [T], columns: usize) {
         let rows = self.body.iter().any(|line| line.row > 1);
         let run = if rows { run_rows } else { run_numbers };
@@ -67,7 +67,7 @@ impl Loop {
             let turns = most.min(self.times - first);
             self.ahead.iter().for_each(|line| line.run_ahead(first as u32, turns, values));
             for (next, line) in self.next.iter_mut().zip(&self.body) {
-                // Columns are read from their top again.
+                // Each batch of iterations reads the columns from the start.
                 let passed = |k: usize| if line.at[k] as usize >= columns { 0 } else { first as u32 };
                 next.at = std::array::from_fn(|k| line.at[k].wrapping_add(line.step[k].wrapping_mul(passed(k))));
             }
@@ -77,8 +77,8 @@ impl Loop {
 }
 
 impl Line {
-    /// Computes so many turns from the given one on. Columns are in the order of the lines that fill them, after all else: so
-    /// what is read stands before what is written.
+    /// Computes `turns` iterations from iteration `first` on. Columns follow all other values, in the order of the
+    /// lines that fill them, so everything read comes before everything written.
     fn run_ahead<T: Float>(&self, first: u32, turns: usize, values: &mut [T]) {
         let Line { function, at, step, .. } = self;
         let (known, to) = values.split_at_mut(at[RESULT] as usize);
@@ -111,10 +111,11 @@ simd! {
     }
 }
 
-/// Runs so many turns, and leaves the lines where the next turn begins.
+/// Runs `turns` iterations, and leaves the lines at the start of the next one.
 #[inline(always)]
 fn run_turns<T: Float, const ROWS: bool>(lines: &mut [Line], turns: usize, values: &mut [T]) {
-    // What reads the last result need not wait until it is in memory; a sum in between has its own pace.
+    // Forwards the last result in a register, so that its reader does not wait for memory. Accumulating instructions
+    // are excluded: each forms a dependency chain of its own.
     let (mut last, mut place) = (T::zero(), usize::MAX);
     for _ in 0..turns {
         for Line { function, row, sums, at, step } in lines.iter_mut() {
@@ -151,7 +152,7 @@ fn run_turns<T: Float, const ROWS: bool>(lines: &mut [Line], turns: usize, value
                     advance(at, step);
                     continue;
                 }
-                Function::Sum | Function::Spread | Function::Row(_) => unreachable!("there are no rows"),
+                Function::Sum | Function::Spread | Function::Row(_) => unreachable!("the loop has no rows"),
             };
             values[to] = y;
             if !*sums {
@@ -169,14 +170,15 @@ fn advance(at: &mut Places, step: &Places) {
     at.iter_mut().zip(step).for_each(|(at, step)| *at = at.wrapping_add(*step));
 }
 
-/// A function of rows. Rows have room for whole steps of [`LANES`] elements; what is beyond their end is never read.
+/// An elementwise function of rows. Rows are padded to a multiple of [`LANES`] elements; the padding never affects a
+/// result.
 #[inline(always)]
 fn compute_row<T: Float>(function: map::Function, len: usize, [a, b, c, to]: [usize; 4], values: &mut [T]) {
     let len = len.next_multiple_of(LANES);
     macro_rules! lanes {
         ($($x:ident)+ => $f:expr) => {
             for first in (0..len).step_by(LANES) {
-                $(let $x: [T; LANES] = values[$x + first..][..LANES].try_into().expect("so many");)+
+                $(let $x: [T; LANES] = values[$x + first..][..LANES].try_into().expect("LANES elements");)+
                 let y: [T; LANES] = std::array::from_fn(|i| { $(let $x = $x[i];)+ $f });
                 values[to + first..][..LANES].copy_from_slice(&y);
             }
@@ -200,7 +202,7 @@ fn compute_row<T: Float>(function: map::Function, len: usize, [a, b, c, to]: [us
     }
 }
 
-/// Whether the fast sine and cosine know the angle.
+/// Whether the angle is in the range of the fast sine and cosine.
 #[inline(always)]
 fn is_near<T: Float>(x: T) -> bool {
     Real::abs(x) <= T::TRIG_LIMIT * T::of(0.25)

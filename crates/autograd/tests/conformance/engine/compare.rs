@@ -1,8 +1,8 @@
-//! When two numbers count as the same.
+//! Decides when two values count as equal.
 
 use super::{Array, Case};
 
-/// An error unless dtype and shape are the same.
+/// Returns an error unless dtype and shape are the same.
 pub fn same_shape(got: &Array, expected: &Array) -> Result<(), String> {
     if got.shape == expected.shape && got.dtype == expected.dtype {
         return Ok(());
@@ -10,7 +10,7 @@ pub fn same_shape(got: &Array, expected: &Array) -> Result<(), String> {
     Err(format!("{} of shape {:?}, expected {} of shape {:?}", got.dtype, got.shape, expected.dtype, expected.shape))
 }
 
-/// Whether element `k` is within the case's tolerance: relative to itself or, up to 1000, to the largest element.
+/// Whether element `k` is within the case's tolerance, relative to itself or to the largest element, capped at 1000.
 pub fn agrees(got: &Array, expected: &Array, k: usize, rtol: f64) -> bool {
     let largest = expected.data.iter().filter(|e| e.is_finite()).fold(0.0f64, |m, e| m.max(e.abs()));
     let Some((&a, &e)) = got.data.get(k).zip(expected.data.get(k)) else { return false };
@@ -20,7 +20,7 @@ pub fn agrees(got: &Array, expected: &Array, k: usize, rtol: f64) -> bool {
     a == e || ((a - e).abs() <= (rtol * e.abs().max(largest.min(1e3))).max(1e-14) && e.is_finite())
 }
 
-/// Whether `docs/kinks.md` has a row for this op at this point that gives this number: our choice, with its reason.
+/// Whether `docs/kinks.md` documents this value for this op at this point, as a choice with its reason.
 /// Rows are `| op | where | value | gradient | why |`; only elements of one-input ops are looked up.
 pub fn our_choice(case: &Case, what: &str, k: usize, got: f64) -> bool {
     const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/kinks.md"));

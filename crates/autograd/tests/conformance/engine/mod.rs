@@ -1,5 +1,5 @@
-//! A generic reader of reference cases: an op by name, its attributes, its inputs, and what value, gradient and
-//! Hessian-vector product must come out. Shared with the crate `nn`, whose ops it is given by a function.
+//! A generic runner of reference cases: an op by name, its attributes, its inputs, and the expected value, gradient and
+//! Hessian-vector product. Shared with the crate `nn`, which passes its ops as a function.
 
 #![allow(dead_code, reason = "each crate runs its own families")]
 
@@ -25,21 +25,21 @@ impl<'t> Arg<'t> {
     pub fn real(&self) -> Result<Var<'t, f64>> {
         match self {
             Arg::Real(x) => Ok(*x),
-            _ => Err(Error::Argument { op: "conformance", hint: "a real operand was expected".into() }),
+            _ => Err(Error::Argument { op: "conformance", hint: "expected a real operand".into() }),
         }
     }
 
     pub fn index(&self) -> Result<&Tensor<i64>> {
         match self {
             Arg::Index(x) => Ok(x),
-            _ => Err(Error::Argument { op: "conformance", hint: "an index was expected".into() }),
+            _ => Err(Error::Argument { op: "conformance", hint: "expected an index".into() }),
         }
     }
 
     pub fn mask(&self) -> Result<&Tensor<bool>> {
         match self {
             Arg::Mask(x) => Ok(x),
-            _ => Err(Error::Argument { op: "conformance", hint: "a mask was expected".into() }),
+            _ => Err(Error::Argument { op: "conformance", hint: "expected a mask".into() }),
         }
     }
 }
@@ -50,7 +50,7 @@ impl<'t> From<Var<'t, f64>> for Arg<'t> {
     }
 }
 
-/// What an op gives: `None` where its name is unknown.
+/// The results of an op, or `None` if its name is unknown.
 pub type Applied<'t> = Option<Result<Vec<Arg<'t>>>>;
 
 /// A dispatch from names to ops.
@@ -76,7 +76,7 @@ impl Report {
         }
     }
 
-    /// Prints the failures and, last, the sums; ends the process with an error if there are failures.
+    /// Prints the failures, then the totals; exits with an error if there are failures.
     pub fn finish(self) {
         self.failures.iter().for_each(|failure| println!("{failure}"));
         println!("conformance: {} passed, {} failed, 0 skipped", self.passed, self.failures.len());
@@ -86,7 +86,7 @@ impl Report {
     }
 }
 
-/// Runs one case; says what disagrees.
+/// Runs one case; returns a description of any disagreement.
 pub fn run(case: &Case, apply: &Apply) -> Result<(), String> {
     let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_case(case, apply)));
     attempt.unwrap_or_else(|panic| {
@@ -105,7 +105,7 @@ fn run_case(case: &Case, apply: &Apply) -> Result<(), String> {
     };
     let outputs = match (applied?, case.expect.as_deref()) {
         (Err(_), Some("error")) => return Ok(()),
-        (Ok(_), Some("error")) => return Err("an error was expected".into()),
+        (Ok(_), Some("error")) => return Err("expected an error".into()),
         (Err(error), _) => return Err(error.to_string()),
         (Ok(outputs), _) => outputs,
     };
@@ -120,7 +120,7 @@ fn run_case(case: &Case, apply: &Apply) -> Result<(), String> {
     derivatives(case, &tape, &args, &outputs)
 }
 
-/// Calls one op, whose name must be known.
+/// Calls one op; an unknown name is an error.
 fn call<'t>(
     tape: &'t Tape<f64>,
     op: &str,
@@ -137,7 +137,7 @@ fn call<'t>(
     }
 }
 
-/// A chain of ops; the result is the last one's.
+/// Runs a chain of ops and returns the result of the last one.
 fn program<'t>(
     tape: &'t Tape<f64>,
     case: &Case,
@@ -155,7 +155,7 @@ fn program<'t>(
     Ok(Ok(vec![values.pop().expect("a program has nodes")]))
 }
 
-/// The gradient, and the Hessian times a vector where the case has one.
+/// Checks the gradient, and the Hessian-vector product if the case has one.
 fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> Result<(), String> {
     let weighted = outputs.iter().zip(&case.cotangents).filter_map(|(y, w)| match (y, w) {
         (Arg::Real(y), Some(w)) => Some((*y, w.reals())),
@@ -183,7 +183,7 @@ fn derivatives(case: &Case, tape: &Tape<f64>, args: &[Arg], outputs: &[Arg]) -> 
     match_all(case, "hessian-vector product", &products, expected.iter().map(Option::as_ref), jax.as_deref())
 }
 
-/// The gradient of a program compiled from the tape: bit for bit that of the tape, but for the signs of zeros.
+/// Checks that a program compiled from the tape gives the tape's gradient bit for bit, except for the signs of zeros.
 fn replayed(tape: &Tape<f64>, x: &[Var<f64>], gradients: &[Var<f64>]) -> Result<(), String> {
     let bits = |x: &Tensor<f64>| -> Vec<u64> {
         x.iter().map(|x| if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }).collect()
@@ -192,10 +192,11 @@ fn replayed(tape: &Tape<f64>, x: &[Var<f64>], gradients: &[Var<f64>]) -> Result<
     let mut program = Program::try_new(tape, x, gradients).map_err(|e| e.to_string())?;
     let again = program.run(&values.iter().collect::<Vec<_>>()).map_err(|e| e.to_string())?;
     let same = gradients.iter().zip(again).all(|(g, again)| bits(&g.value()) == bits(again));
-    if same { Ok(()) } else { Err("replayed, it gives another gradient".into()) }
+    if same { Ok(()) } else { Err("replay gives a different gradient".into()) }
 }
 
-/// Each array against what is expected; at an edge JAX's convention, or a row of `docs/kinks.md`, will do as well.
+/// Compares each array with the expected one. At edges, JAX's convention or a row of `docs/kinks.md` is accepted as
+/// well.
 fn match_all<'a>(
     case: &Case,
     what: &str,

@@ -1,4 +1,4 @@
-//! The files: their JSON read into arrays and cases.
+//! Reads the JSON files into arrays and cases.
 
 use super::Arg;
 use autograd::{Tape, Tensor};
@@ -12,7 +12,7 @@ pub struct File {
     pub cases: Vec<Case>,
 }
 
-/// One application of an op, and what must come out.
+/// One application of an op, and its expected results.
 pub struct Case {
     pub id: String,
     pub op: String,
@@ -28,7 +28,7 @@ pub struct Case {
     pub jax_outputs: Option<Vec<Array>>,
     pub jax_grads: Option<Vec<Option<Array>>>,
     pub jax_hvp: Option<Vec<Option<Array>>>,
-    /// Everything, for families with a schema of their own.
+    /// The whole JSON, for families with a schema of their own.
     pub json: Value,
 }
 
@@ -38,7 +38,7 @@ pub struct Hvp {
     pub grads: Vec<Option<Array>>,
 }
 
-/// Numbers of any type, widened to `f64`.
+/// An array of any dtype, widened to `f64`.
 #[derive(Clone, Debug)]
 pub struct Array {
     pub dtype: String,
@@ -47,7 +47,7 @@ pub struct Array {
     pub grad: bool,
 }
 
-/// An op's attributes, which remember what was read of them: one that nobody reads is unknown.
+/// An op's attributes. Keeps track of which ones are read, since one that is never read is unknown.
 pub struct Attrs {
     values: Value,
     read: RefCell<BTreeSet<String>>,
@@ -80,10 +80,10 @@ const FAMILIES: &[&str] = &[
     "unary",
 ];
 
-/// The files of the given families: those of the folder `CONFORMANCE_DIR`, or of the default one.
+/// The files of the given families, from the folder `CONFORMANCE_DIR` if set, or from the default one.
 pub fn files(families: &[&str], default: &str) -> Vec<File> {
     let given = std::env::var_os("CONFORMANCE_DIR").map(PathBuf::from);
-    // Beside the default ones stand other tests' files.
+    // Only checked there, since the default folder also has files of other tests.
     given.iter().for_each(|folder| refuse_strangers(folder));
     let folder = given.unwrap_or_else(|| PathBuf::from(default));
     let path = |family: &&str| folder.join(format!("{family}.json"));
@@ -92,7 +92,7 @@ pub fn files(families: &[&str], default: &str) -> Vec<File> {
     present.iter().map(|path| read(path)).collect()
 }
 
-/// Cases of a family that nobody replays would be skipped in silence.
+/// Panics on a file of an unknown family, whose cases would otherwise be skipped silently.
 fn refuse_strangers(folder: &Path) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     for path in entries.map(|entry| entry.expect("an entry of the folder").path()) {
@@ -124,7 +124,7 @@ fn optional(json: &Value) -> Vec<Option<Array>> {
     list(json).iter().map(Array::read).collect()
 }
 
-/// A number; those that JSON lacks are spelled out.
+/// A number; infinities and NaN, which JSON lacks, are spelled out.
 pub fn number(json: &Value) -> Option<f64> {
     match json {
         Value::Number(x) => x.as_f64(),
@@ -177,7 +177,7 @@ impl Array {
         Some(Array { dtype, shape, data, grad: json["grad"].as_bool().unwrap_or(false) })
     }
 
-    /// What an op gave.
+    /// The array of an op's result.
     pub fn of(arg: &Arg) -> Array {
         match arg {
             Arg::Real(x) => Self::of_reals(&x.value()),
@@ -204,7 +204,7 @@ impl Array {
         Tensor::new(&self.shape, self.data.clone())
     }
 
-    /// As an operand on the tape: a variable where derivatives are wanted.
+    /// The array as an operand on the tape: a variable if derivatives are wanted.
     pub fn operand<'t>(&self, tape: &'t Tape<f64>) -> Arg<'t> {
         match self.dtype.as_str() {
             "i64" => Arg::Index(Tensor::new(&self.shape, self.data.iter().map(|&x| x as i64).collect())),
@@ -221,7 +221,7 @@ impl Attrs {
         Attrs { values, read: RefCell::default() }
     }
 
-    /// The attribute; `None` where it is absent or null.
+    /// The attribute; `None` if it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.read.borrow_mut().insert(key.to_string());
         self.values.get(key).filter(|v| !v.is_null())
@@ -255,7 +255,7 @@ impl Attrs {
         self.ints(key)?.into_iter().map(|i| usize::try_from(i).ok()).collect()
     }
 
-    /// What was given and never asked for.
+    /// The attributes that were never read.
     pub fn unread(&self) -> Vec<String> {
         let read = self.read.borrow();
         self.values.as_object().map_or(Vec::new(), |all| all.keys().filter(|k| !read.contains(*k)).cloned().collect())

@@ -59,19 +59,19 @@ fn wrong(hint: &str) -> Error {
     Error::Argument { op: "conformance", hint: hint.into() }
 }
 
-/// One size for each axis; a single one counts for all of them. What is given must be sizes.
+/// One size per axis; a single size applies to all axes. Values that are not sizes are an error.
 fn sizes<const D: usize>(a: &Attrs, key: &str, otherwise: [usize; D]) -> Result<[usize; D]> {
     if a.get(key).is_none() {
         return Ok(otherwise);
     }
-    let given = a.sizes(key).ok_or_else(|| wrong("sizes are not negative"))?;
+    let given = a.sizes(key).ok_or_else(|| wrong("sizes must not be negative"))?;
     if let [size] = given[..] {
         return Ok([size; D]);
     }
     given.try_into().map_err(|_| wrong("there must be one size for each axis"))
 }
 
-/// Whether the padding is what keeps the size.
+/// Whether the padding is "same".
 fn same(a: &Attrs) -> bool {
     a.text("padding") == Some("same")
 }
@@ -101,7 +101,7 @@ fn pool<const D: usize>(a: &Attrs) -> Result<Pool<D>> {
     })
 }
 
-/// The sizes asked for; `null` keeps the image's.
+/// The requested output sizes; `null` keeps the size of the image.
 fn output<const D: usize>(a: &Attrs, x: Var<f64>) -> Result<[usize; D]> {
     let key = ["output", "output_size", "size"].into_iter().find(|key| a.get(key).is_some());
     let key = key.ok_or_else(|| wrong("the size of the output is missing"))?;

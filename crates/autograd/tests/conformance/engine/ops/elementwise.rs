@@ -1,4 +1,4 @@
-//! Functions of one and two tensors, element by element.
+//! Elementwise functions of one and two tensors.
 
 use crate::engine::{Applied, Arg, Attrs, one};
 use autograd::{Error, Result, Tape, Tensor, Var};
@@ -101,7 +101,7 @@ fn with_parameters<'t>(op: &str, attrs: &Attrs, args: &[Arg<'t>]) -> Applied<'t>
     Some(Ok(vec![y.into()]))
 }
 
-/// One slope, or one for each channel: axis 1.
+/// One slope, or one per channel (axis 1).
 fn prelu<'t>(x: Var<'t, f64>, weight: &Arg<'t>) -> Result<Vec<Arg<'t>>> {
     let weight = weight.real()?;
     let mut shape = vec![1; x.rank()];
@@ -136,7 +136,7 @@ fn binary<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Ap
     Some(x[0].real().and_then(|a| one(f(&a, x[1].real()?))))
 }
 
-/// What programs are glued with.
+/// Helper ops that connect the ops of programs.
 fn constants<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let x = x.first()?.real().ok()?;
     Some(Ok(vec![match op {

@@ -35,7 +35,7 @@ pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Ap
 }
 
 fn nothing() -> Error {
-    Error::Argument { op: "conformance", hint: "an operand was expected".into() }
+    Error::Argument { op: "conformance", hint: "expected an operand".into() }
 }
 
 fn call<'t>(op: &str, attrs: &Attrs, x: Var<'t, f64>) -> Result<Vec<Arg<'t>>> {
@@ -71,15 +71,15 @@ fn call<'t>(op: &str, attrs: &Attrs, x: Var<'t, f64>) -> Result<Vec<Arg<'t>>> {
         "cummin" => values(x.try_cummin(axis())),
         "sort" => values(x.try_sort(axis(), attrs.bool("descending"))),
         "topk" => {
-            // In order or not is up to the op: ours are.
+            // Whether the results are sorted is up to the op; ours always are.
             let _ = attrs.get("sorted");
             let largest = attrs.get("largest").is_none() || attrs.bool("largest");
-            // A negative number of elements is no number of elements: more than any axis has.
+            // A negative count is invalid, so it is replaced by one that exceeds every axis.
             values(x.try_topk(attrs.sizes("k").map_or(usize::MAX, |k| k[0]), axis(), largest))
         }
         "softmax" => one(x.try_softmax(axis())),
         "log_softmax" => one(x.try_log_softmax(axis())),
         "softmin" => one(x.try_softmin(axis())),
-        _ => unreachable!("a name of the list"),
+        _ => unreachable!("the name is in the list"),
     }
 }

@@ -18,7 +18,7 @@ pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) ->
 }
 
 fn bad<V>(what: &'static str) -> Result<V> {
-    Err(Error::Argument { op: "conformance", hint: format!("{what} was expected") })
+    Err(Error::Argument { op: "conformance", hint: format!("expected {what}") })
 }
 
 fn ints(attrs: &Attrs, key: &str) -> Result<Vec<isize>> {
@@ -69,7 +69,7 @@ fn pieces<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     Ok(pieces.into_iter().map(Arg::Real).collect())
 }
 
-/// An axis in pieces of one size, the last of what is left.
+/// Splits an axis into pieces of one size; the last piece has the remaining elements.
 fn evenly(shape: &[usize], axis: isize, each: usize) -> Result<Vec<usize>> {
     let i = if axis < 0 { axis + shape.len() as isize } else { axis };
     match shape.get(i as usize) {
@@ -118,7 +118,7 @@ fn chosen<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Re
     }
 }
 
-/// One operand, moved about; `None` for an unknown name.
+/// Rearranges the elements of one operand; `None` for an unknown name.
 fn moved<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Option<Result<Var<'t, f64>>> {
     let this = real(x, 0);
     let axis = || attrs.int("axis");
@@ -186,7 +186,7 @@ fn pad<'t>(x: Var<'t, f64>, attrs: &Attrs) -> Result<Var<'t, f64>> {
         "reflect" => Pad::Reflect,
         "replicate" | "edge" => Pad::Replicate,
         "circular" | "wrap" => Pad::Circular,
-        _ => return bad("a mode of padding"),
+        _ => return bad("a padding mode"),
     };
     let width = |pair: &Value, i: usize| pair[i].as_i64().map(|n| n as isize);
     let pair = |pair: &Value| Some([width(pair, 0)?, width(pair, 1)?]);
