@@ -1,6 +1,7 @@
-//! Every kernel beside its floor: `cargo bench --bench kernels`. The floor is the memory that an op must move at the rate of
-//! a copy of that size, or its arithmetic at the rate of multiply-adds in registers, both measured at the start; what an op
-//! must move and compute is its own [`Cost`]. A table at the end says how far each is from it.
+//! Compares every kernel with its floor, a lower bound on its time: `cargo bench --bench kernels`. The floor is the
+//! memory traffic that an op requires at the rate of a copy of that size, or its arithmetic at the rate of
+//! multiply-adds in registers, both measured at the start; the traffic and arithmetic of an op are its own [`Cost`]. A
+//! table at the end shows the ratio of each kernel to its floor.
 
 mod machine;
 
@@ -18,14 +19,14 @@ struct Line {
     cost: Option<Cost>,
 }
 
-/// Runs benchmarks and keeps their least times.
+/// Runs benchmarks and keeps their minimum times.
 struct Table<'c> {
     criterion: &'c mut Criterion,
     lines: Vec<Line>,
 }
 
 impl Table<'_> {
-    /// Times `f`, which costs so much, if that is known.
+    /// Times `f`, whose cost is given if it is known.
     fn time(&mut self, name: &str, cost: Option<Cost>, mut f: impl FnMut()) {
         self.time_parts(name, cost, |count| {
             let start = Instant::now();
@@ -34,7 +35,7 @@ impl Table<'_> {
         });
     }
 
-    /// Times so many runs of something that measures itself.
+    /// Times a function that measures the given number of its own runs.
     fn time_parts(&mut self, name: &str, cost: Option<Cost>, mut f: impl FnMut(u64) -> Duration) {
         let mut least = Duration::MAX;
         self.criterion.bench_function(name, |bench| {
@@ -49,7 +50,7 @@ impl Table<'_> {
         }
     }
 
-    /// Times an op at random inputs of these shapes.
+    /// Times an op with random inputs of these shapes.
     fn op(&mut self, name: &str, op: Op, shapes: &[&[usize]]) {
         let rng = &mut Rng::new(0);
         let x: Vec<_> = shapes.iter().map(|shape| Tensor::<f32>::randn(shape, rng)).collect();
@@ -64,7 +65,7 @@ impl Table<'_> {
         }
         let machine = Machine::measure();
         println!("\nThis machine: {}.\n", machine.describe());
-        println!("| kernel | µs | floor, µs | set by | measured / floor |\n|---|---|---|---|---|");
+        println!("| kernel | µs | floor, µs | limited by | measured / floor |\n|---|---|---|---|---|");
         for Line { name, time, cost } in &self.lines {
             let us = |time: &Duration| time.as_secs_f64() * 1e6;
             let Some((floor, memory)) = cost.map(|cost| machine.floor(cost)) else {
@@ -119,7 +120,7 @@ fn functions(table: &mut Table) {
     }
 }
 
-/// An array of a million, or what is left of it.
+/// An array of a million elements.
 const SQUARE: [usize; 2] = [1000, 1000];
 
 fn folds(table: &mut Table) {
@@ -161,7 +162,7 @@ fn moves(table: &mut Table) {
             &[&SQUARE],
         );
     }
-    // Ten comparisons an element are what sorting 1,000 of them needs.
+    // Sorting 1,000 elements takes ten comparisons per element.
     let sorted = Cost { flops: 10_000_000, bytes: 16_000_000 };
     table.time("sort rows", Some(sorted), || drop(black_box(x.sort(1, false))));
 }
@@ -203,7 +204,7 @@ fn draws_and_updates(table: &mut Table) {
     });
 }
 
-/// What it costs to run two tasks on two threads, beyond the time of one of them: what decides whether it is worth it.
+/// The overhead of running two tasks on two threads, beyond the time of one of them: it decides when forking pays.
 fn forks(table: &mut Table) {
     if threads() < 2 {
         return;

@@ -1,5 +1,5 @@
-//! Structured ops on arrays of 10⁶ and on LeNet's shapes: `cargo bench --bench ops`. `benches/peers/ops.sh` runs them beside
-//! `benches/peers/torch_ops.py`, which does the same under the same names.
+//! Structured ops on arrays of 10⁶ elements and on LeNet's shapes: `cargo bench --bench ops`. `benches/peers/ops.sh`
+//! compares them with `benches/peers/torch_ops.py`, which runs the same ops under the same names.
 
 use autograd::prelude::*;
 use autograd::{Conv, Pad, Pool};
@@ -15,7 +15,7 @@ fn time<R>(group: &mut Group, name: &str, f: impl Fn() -> R) {
     group.bench_function(name, |bench| bench.iter(|| black_box(f())));
 }
 
-/// Times `f` at `x`, and then with its derivatives for all of `x`, against a cotangent of random numbers.
+/// Times `f` at `x`, alone and with its derivatives for all of `x`, using a random cotangent.
 fn both_ways(group: &mut Group, name: &str, x: &[&Tensor<f32>], f: impl for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32>) {
     let mut tape = Tape::new();
     let constants: Vec<_> = x.iter().map(|&x| tape.constant(x.clone())).collect();

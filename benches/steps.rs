@@ -1,4 +1,4 @@
-//! Whole steps: `cargo bench --bench steps`. The goals and the other engines' figures are in docs/performance.md.
+//! Benchmarks of whole steps: `cargo bench --bench steps`. docs/performance.md compares the results with other engines.
 
 mod work;
 
@@ -15,7 +15,7 @@ fn steps(c: &mut Criterion) {
         for replayed in [false, true] {
             let how = if replayed { "replayed" } else { "recorded" };
             c.bench_function(&format!("{}, {how}: {}", item.name, item.what), |b| {
-                // Made only if it is to run: a filter on the command line leaves most of it out.
+                // Constructed only if it runs: a filter on the command line may skip it.
                 let work = work.get_or_insert_with(item.work);
                 b.iter(|| if replayed { work.replay() } else { work.record() })
             });

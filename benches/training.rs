@@ -1,5 +1,6 @@
-//! What a training step costs beside its gradient: the optimizer, against the memory traffic that it must make, and the
-//! loader, against the step that it feeds. `cargo bench --bench training`; docs/performance.md has the outcome.
+//! The cost of a training step beyond its gradient: the optimizer, compared with the memory traffic that it requires,
+//! and the loader, compared with the step that it feeds. `cargo bench --bench training`; docs/performance.md has the
+//! results.
 
 use nn::data::{Augmented, HorizontalFlip, Position, RandomCrop};
 use nn::layer::{Conv2d, Flatten, MaxPool2d};
@@ -15,7 +16,7 @@ fn main() {
     loaders();
 }
 
-/// The median time of a run, of as many as fit into a second, but three at least.
+/// The median time of a run, over as many runs as fit into a second, but at least three.
 fn time(mut run: impl FnMut()) -> Duration {
     run();
     let (begin, mut times) = (Instant::now(), Vec::new());
@@ -30,7 +31,7 @@ fn time(mut run: impl FnMut()) -> Duration {
 
 const PARAMETERS: usize = 10_000_000;
 
-/// Every optimizer on 10⁷ `f32`, beside a copy of as many bytes.
+/// Times every optimizer on 10⁷ `f32`, compared with a copy of the same number of bytes.
 fn optimizers() {
     let threads = threads();
     let bandwidth = 8.0 * PARAMETERS as f64 / copy(threads).as_secs_f64();
@@ -39,14 +40,14 @@ fn optimizers() {
         bandwidth / 1e9
     );
     println!("{:<24} {:>16} {:>9} {:>12} {:>7}", "optimizer", "bytes/parameter", "step, ms", "traffic, ms", "ratio");
-    // How many numbers are remembered of a parameter: each is read and written, as the parameter is; the gradient is read.
+    // The state per parameter, in values: each is read and written, as is the parameter; the gradient is read.
     let all: [(&str, u32, Box<dyn Optimizer<f32>>); 18] = [
         ("SGD", 0, Box::new(Sgd::new(1e-3))),
         ("SGD, momentum", 1, Box::new(Sgd::new(1e-3).momentum(0.9))),
         ("SGD, Nesterov", 1, Box::new(Sgd::new(1e-3).momentum(0.9).nesterov(true))),
         ("ASGD", 1, Box::new(Asgd::new(1e-3))),
         ("RMSProp", 1, Box::new(RmsProp::new(1e-3))),
-        ("RMSProp, centred", 2, Box::new(RmsProp::new(1e-3).centered(true))),
+        ("RMSProp, centered", 2, Box::new(RmsProp::new(1e-3).centered(true))),
         ("RMSProp, momentum", 2, Box::new(RmsProp::new(1e-3).momentum(0.9))),
         ("Adagrad", 1, Box::new(Adagrad::new(1e-3))),
         ("Adadelta", 2, Box::new(Adadelta::new(1e-3))),
@@ -71,7 +72,7 @@ fn optimizers() {
     }
 }
 
-/// The time that so many threads take to copy as many numbers as there are parameters, each its part.
+/// The time that the threads take to copy as many values as there are parameters, each thread a part.
 fn copy(threads: usize) -> Duration {
     let (from, mut to) = (vec![1.0f32; PARAMETERS], vec![0.0f32; PARAMETERS]);
     let part = PARAMETERS.div_ceil(threads);
@@ -85,24 +86,25 @@ fn copy(threads: usize) -> Duration {
     })
 }
 
-/// Loaders, and the steps of the networks that they feed.
+/// Times loaders, and the steps of the networks that they feed.
 fn loaders() {
-    let heads = ["loader alone", "step alone", "step, loaded", "made 2 ahead"];
-    println!("\n{:<32}{:>14}{:>14}{:>14}{:>14}", "batches a second", heads[0], heads[1], heads[2], heads[3]);
+    let heads = ["loader alone", "step alone", "step, loaded", "prefetch 2"];
+    println!("\n{:<32}{:>14}{:>14}{:>14}{:>14}", "batches per second", heads[0], heads[1], heads[2], heads[3]);
     let rng = &mut Rng::new(0);
     let digits = digits::<f32>();
     row("digits, MLP 64-32-10", &digits, 32, Mlp::new(&[64, 32, 10]).build());
     let n = 20_000;
     let labels = (0..n).map(|_| rng.below(10) as i64).collect();
     let pictures = TensorDataset::new(Tensor::randn(&[n, 1, 28, 28], rng), Target::Labels(labels));
-    let pictures = pictures.expect("a label each");
+    let pictures = pictures.expect("one label per sample");
     row("28 x 28, LeNet-5", &pictures, 64, lenet(rng));
     let crop = RandomCrop { size: [28, 28], padding: 2 };
     let augmented = Augmented::new(&pictures, 1).then(crop).then(HorizontalFlip { probability: 0.5 });
     row("28 x 28, LeNet-5, augmented", &augmented, 64, lenet(rng));
 }
 
-/// Batches a second: made and thrown away; one of them learnt again and again; made and learnt; the same, made ahead.
+/// Prints batches per second: built and dropped; one batch trained repeatedly; built and trained; the same with
+/// prefetching.
 fn row(name: &str, data: &dyn Dataset<f32>, size: usize, mut model: Sequential<f32>) {
     let loader = DataLoader::new(data, size).expect("samples").shuffle(1).drop_last(true);
     let (mut train, mut adam, loss) = (TrainStep::new(0).replaying(), Adam::new(1e-3), CrossEntropy::new());

@@ -1,8 +1,8 @@
-//! Times the engine on fixed pieces of work and prints one line of JSON each:
-//! `cargo run --release --example bench -- [--threads N] [--only M1a,M3] [--record|--replay]`.
+//! Times the engine on fixed workloads and prints one line of JSON for each: `cargo run --release --example bench --
+//! [--threads N] [--only M1a,M3] [--record|--replay]`.
 //!
-//! The works are those of `benches/work/`, listed by name in `benches/work/items.rs`; the same in PyTorch and JAX are in
-//! `benches/peers/`, and `benches/peers/compare.sh` runs all three in one go.
+//! The workloads are those of `benches/work/`, listed by name in `benches/work/items.rs`. The same workloads in PyTorch
+//! and JAX are in `benches/peers/`; `benches/peers/compare.sh` runs all three together.
 
 #[path = "../benches/work/mod.rs"]
 mod work;
@@ -14,12 +14,12 @@ use work::Work;
 use work::items::{ITEMS, Item, Measure};
 
 const USAGE: &str = "usage: bench [--threads N] [--only M1a,M3] [--record|--replay]
-  --threads N    at most so many threads (default: as many as there are cores)
-  --only A,B     these works, or families of them: M3 stands for M3_1000 and the like
-  --record       each run records the work anew
-  --replay       each run replays what was recorded once (default: both)";
+  --threads N    maximum number of threads (default: number of cores)
+  --only A,B     only these workloads or families: M3 selects M3_1000 and the like
+  --record       record the work anew in each run
+  --replay       replay one recording in each run (default: both)";
 
-/// Names the one work whose memory a process of its own measures.
+/// Environment variable that names the one workload whose memory a child process measures.
 const CHILD: &str = "WENGERT_BENCH_CHILD";
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!complete))
 }
 
-/// Whether a work is recorded at each run, or once.
+/// Whether a workload is recorded in each run, or once.
 #[derive(Clone, Copy, PartialEq)]
 enum Variant {
     Record,
@@ -51,7 +51,7 @@ enum Variant {
 }
 
 impl Variant {
-    /// As on the command line.
+    /// The command-line flag.
     fn argument(self) -> &'static str {
         match self {
             Variant::Record => "--record",
@@ -67,7 +67,7 @@ impl Variant {
     }
 }
 
-/// What the command line asks for.
+/// The command-line options.
 struct Options {
     threads: Option<usize>,
     only: Vec<String>,
@@ -75,7 +75,7 @@ struct Options {
 }
 
 impl Options {
-    /// The arguments, or what is wrong with them; `None` where help is asked for.
+    /// Parses the arguments; `None` means that help was requested.
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
         let mut options = Options { threads: None, only: Vec::new(), variants: Vec::new() };
         while let Some(arg) = args.next() {
@@ -96,7 +96,7 @@ impl Options {
         match options.only.iter().find(unknown) {
             Some(name) => {
                 let all: Vec<_> = ITEMS.iter().map(|item| item.name).collect();
-                Err(format!("there is no work {name:?}: choose from {}", all.join(", ")))
+                Err(format!("unknown workload {name:?}: choose from {}", all.join(", ")))
             }
             None => Ok(Some(options)),
         }
@@ -118,12 +118,12 @@ fn thread_count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Whether what `--only` says names a work, or its family.
+/// Whether an `--only` entry matches a workload, by its name or by its family.
 fn names(only: &str, name: &str) -> bool {
     name.strip_prefix(only).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
-/// Measures a work and prints the result; false if that failed.
+/// Measures a workload and prints the result; returns false on failure.
 fn measure(item: &Item, variant: Variant) -> bool {
     match item.measure {
         Measure::Time { runs, unit, second } => {
@@ -139,11 +139,11 @@ fn measure(item: &Item, variant: Variant) -> bool {
             });
             match peak {
                 Some(peak) => print(item.name, variant, [peak; 2], "MiB"),
-                None => eprintln!("{}: the system does not tell in /proc how much memory was in use", item.name),
+                None => eprintln!("{}: cannot read memory usage from /proc", item.name),
             }
             peak.is_some()
         }
-        // In a process of its own, whose memory nothing has touched.
+        // In a child process, so that earlier workloads do not affect the memory measurement.
         Measure::Peak { .. } => {
             let threads = threads().to_string();
             let child = std::env::current_exe().and_then(|program| {
@@ -154,7 +154,7 @@ fn measure(item: &Item, variant: Variant) -> bool {
     }
 }
 
-/// The median and the least time of some runs after a warm-up, in a unit of which a second has so many.
+/// Median and minimum time of the runs after a warm-up; `second` is the number of units in a second.
 fn time(runs: usize, second: f64, mut work: impl FnMut()) -> [f64; 2] {
     (0..runs / 10 + 2).for_each(|_| work());
     let mut times: Vec<f64> = (0..runs)
@@ -168,16 +168,16 @@ fn time(runs: usize, second: f64, mut work: impl FnMut()) -> [f64; 2] {
     [times[runs / 2], times[0]]
 }
 
-/// The most memory that is resident while something runs, beyond what is before, in MiB.
+/// Peak resident memory while `work` runs, minus the resident memory before, in MiB.
 fn peak(work: impl FnOnce()) -> Option<f64> {
     let before = kibibytes("VmRSS:")?;
-    // From here on the system counts the most anew.
+    // Resets the kernel's peak counter.
     std::fs::write("/proc/self/clear_refs", "5").ok()?;
     work();
     Some((kibibytes("VmHWM:")? - before) / 1024.0)
 }
 
-/// An entry of this process's status.
+/// An entry of `/proc/self/status`, in KiB.
 fn kibibytes(entry: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(entry))?;

@@ -1,9 +1,10 @@
-//! A language model of characters: an LSTM reads a text and says after each character how likely each is to come next.
-//! `cargo run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the outcome.
+//! A character-level language model: an LSTM reads a text and predicts after each character how likely each is to come
+//! next. `cargo run --release --example char_lstm [-- --text FILE] [--epochs N] [--short]`. docs/experiments.md has the
+//! results.
 //!
-//! The text is cut into 32 streams that are read side by side, 64 characters a step. Derivatives reach back through those
-//! 64: backpropagation through time, truncated. The state is carried on from step to step; it is a pair of buffers of the
-//! model, as a batch norm's statistics are, so that a step can be compiled and replayed.
+//! The text is split into 32 streams that are read in parallel, 64 characters per step. Derivatives reach back through
+//! those 64 characters: truncated backpropagation through time. The state is carried from step to step; it is a pair of
+//! buffers of the model, like the running statistics of a batch norm, so that a step can be compiled and replayed.
 //!
 //! Source: Graves, *Generating sequences with recurrent neural networks* (2013).
 
@@ -21,11 +22,11 @@ use wengert::nn;
 use wengert::prelude::*;
 
 const USAGE: &str = "usage: char_lstm [--text FILE] [--epochs N] [--short]
-  --text FILE  what to read, in UTF-8 (Mark Twain, The Adventures of Tom Sawyer)
-  --epochs N   how often to read it (16)
+  --text FILE  the text to read, in UTF-8 (default: Mark Twain, The Adventures of Tom Sawyer)
+  --epochs N   number of epochs (default: 16)
   --short      one epoch on the first 60,000 characters";
 
-/// The novel, compressed. Where it comes from: README.md beside the file.
+/// The novel, compressed. The README.md next to the file states its source.
 const NOVEL: &[u8] = include_bytes!("texts/tom_sawyer.txt.gz");
 
 const SEED: u64 = 1;
@@ -34,7 +35,7 @@ const STEPS: usize = 64;
 const WIDTH: usize = 64;
 const HIDDEN: usize = 256;
 const RATE: f64 = 4e-3;
-/// What scores are divided by before one is drawn: below 1, likely characters become likelier.
+/// Scores are divided by this before sampling: values below 1 make likely characters likelier.
 const TEMPERATURE: f32 = 0.7;
 
 fn main() -> ExitCode {
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
         let text = Text::new(&read(path.as_deref())?, most).map_err(|error| of_file(&error))?;
         let (training, held_out) = text.parts();
         println!(
-            "{} characters to learn from, {} held out, {} different ones",
+            "{} training characters, {} held out, {} distinct",
             training.len(),
             held_out.len(),
             text.alphabet.len()
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 
         let rng = &mut Rng::new(SEED);
         let mut model = Reader::new(text.alphabet.len(), rng);
-        println!("{} parameters, {} updates an epoch", nn::parameter_count(&model), pieces(training));
+        println!("{} parameters, {} updates per epoch", nn::parameter_count(&model), pieces(training));
         let (mut step, mut adam, loss) = (TrainStep::new(SEED).replaying(), Adam::new(RATE), CrossEntropy::new());
         let schedule = CosineAnnealing::new(epochs * pieces(training));
         for epoch in 1..=epochs {
@@ -69,16 +70,16 @@ fn main() -> ExitCode {
                 step.apply(&mut model, &mut adam);
             }
             let learnt = nats / pieces(training) as f64 / LN_2;
-            println!("epoch {epoch:>2}: {learnt:.3} bits a character, held out {:.3}", bits(&model, held_out)?);
+            println!("epoch {epoch:>2}: {learnt:.3} bits per character, held out {:.3}", bits(&model, held_out)?);
         }
         match step.recorded_because() {
-            None => println!("replayed, by {} program", step.programs()),
+            None => println!("replayed with {} program", step.programs()),
             Some(why) => println!("some steps were recorded: {why}"),
         }
 
         let held_out = bits(&model, held_out)?;
         println!("\n{}\n", model.write(&text.alphabet, if short { 200 } else { 600 }, rng));
-        println!("held out: {held_out:.3} bits a character, perplexity {:.3}", held_out.exp2());
+        println!("held out: {held_out:.3} bits per character, perplexity {:.3}", held_out.exp2());
         Ok(())
     })
 }
@@ -93,50 +94,50 @@ fn read(path: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let at = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
     // A pipe or a device may never end.
     if !std::fs::metadata(path).map_err(|error| at(&error))?.is_file() {
-        return Err(at(&"it is not a regular file").into());
+        return Err(at(&"not a regular file").into());
     }
     let bytes = std::fs::read(path).map_err(|error| at(&error))?;
     String::from_utf8(bytes).map_err(|error| {
         let byte = error.utf8_error().valid_up_to();
-        at(&format!("it is not UTF-8: byte {byte} begins no character")).into()
+        at(&format!("not valid UTF-8 at byte {byte}")).into()
     })
 }
 
-/// A text as numbers of its characters in an alphabet.
+/// A text as indices of its characters in an alphabet.
 struct Text {
     alphabet: Vec<char>,
     codes: Vec<usize>,
 }
 
 impl Text {
-    /// The first `most` characters, if they are enough to learn from.
+    /// The first `most` characters; an error if they are too few to train on.
     fn new(text: &str, most: usize) -> Result<Text, String> {
         let characters: Vec<char> = text.chars().take(most).collect();
         let mut alphabet = characters.clone();
         alphabet.sort_unstable();
         alphabet.dedup();
-        let number = |character| alphabet.binary_search(character).expect("all are in it");
+        let number = |character| alphabet.binary_search(character).expect("the alphabet contains every character");
         let codes: Vec<usize> = characters.iter().map(number).collect();
         let text = Text { alphabet, codes };
         if pieces(text.parts().1) == 0 {
             let (length, least) = (text.codes.len(), 10 * (STREAMS * STEPS + 1));
-            return Err(format!("the text is too short: it has {length} characters, and {least} are needed"));
+            return Err(format!("the text is too short: expected at least {least} characters, got {length}"));
         }
         Ok(text)
     }
 
-    /// Nine tenths to learn from, and the last one, to be judged by.
+    /// The first nine tenths for training, the last tenth held out.
     fn parts(&self) -> (&[usize], &[usize]) {
         self.codes.split_at(self.codes.len() - self.codes.len() / 10)
     }
 }
 
-/// How often all streams of a text can go on by `STEPS` characters and still have one that comes next.
+/// Number of times that all streams can advance by `STEPS` characters and still have a next character.
 fn pieces(codes: &[usize]) -> usize {
     codes.len().saturating_sub(1) / STREAMS / STEPS
 }
 
-/// A piece of each stream as `[STREAMS, STEPS]`, and for each of its characters the one that comes next.
+/// A segment of each stream as `[STREAMS, STEPS]`, with the next character of each position as the label.
 fn batch(codes: &[usize], piece: usize) -> Batch<f32> {
     let stream = (codes.len() - 1) / STREAMS;
     let place = |stream_of: usize, step: usize| stream_of * stream + piece * STEPS + step;
@@ -145,7 +146,7 @@ fn batch(codes: &[usize], piece: usize) -> Batch<f32> {
     Batch { inputs, targets: Target::Labels(next.collect()) }
 }
 
-/// Bits that the model needs to be told each character of a text, given those before it.
+/// The cross-entropy of a text under the model, in bits per character.
 fn bits(model: &Reader, codes: &[usize]) -> Result<f64, Box<dyn Error>> {
     let (mut model, mut tape, mut nats) = (model.reading(STREAMS), Tape::new(), 0.0);
     for piece in 0..pieces(codes) {
@@ -157,13 +158,13 @@ fn bits(model: &Reader, codes: &[usize]) -> Result<f64, Box<dyn Error>> {
     Ok(nats / pieces(codes) as f64 / LN_2)
 }
 
-/// Each character becomes a vector, the LSTM reads the vectors, and each of its outputs gives a score to every character.
+/// Each character is embedded as a vector, the LSTM reads the vectors, and each of its outputs scores every character.
 #[derive(Clone)]
 struct Reader {
     characters: Embedding<f32>,
     lstm: Lstm<f32>,
     next: Linear<f32>,
-    /// The state after what was read last, `[1, streams, HIDDEN]`.
+    /// The state after the last segment, `[1, streams, HIDDEN]`.
     h: Param<f32>,
     c: Param<f32>,
 }
@@ -171,11 +172,11 @@ struct Reader {
 parameters! { impl Parameters<f32> for Reader { characters, lstm, next, h, c } }
 
 impl Module<f32> for Reader {
-    /// `[streams, steps] -> [streams · steps, characters]`, from the state where the last pass left it.
+    /// `[streams, steps] -> [streams · steps, characters]`, starting from the state after the last pass.
     fn forward<'t>(&self, x: Var<'t, f32>, pass: &mut Pass<'t, f32>) -> Var<'t, f32> {
         let places = x.value().len();
         let x = self.characters.forward(x, pass);
-        // Buffers are constants: no derivative goes back beyond this piece.
+        // Buffers are constants: no derivative reaches back beyond this segment.
         let state = [pass.var(&self.h), pass.var(&self.c)];
         let (y, [h, c]) = self.lstm.run(x, Some(state), None, pass);
         pass.update(&self.h, h);
@@ -197,20 +198,20 @@ impl Reader {
         }
     }
 
-    /// The same model, which has read nothing yet and is to read so many streams.
+    /// The same model with a fresh state for the given number of streams.
     fn reading(&self, streams: usize) -> Reader {
         let state = || Param::buffer(Tensor::zeros(&[1, streams, HIDDEN]));
         Reader { h: state(), c: state(), ..self.clone() }
     }
 
-    /// Puts the state back to where nothing has been read.
+    /// Resets the state.
     fn forget(&mut self) {
         for part in [&mut self.h, &mut self.c] {
             part.set(Tensor::zeros(&[1, STREAMS, HIDDEN]));
         }
     }
 
-    /// Reads on, without learning.
+    /// Reads further without training.
     fn go_on<'t>(&mut self, inputs: Tensor<f32>, tape: &'t Tape<f32>) -> Var<'t, f32> {
         let mut pass = Pass::eval(tape);
         let scores = self.forward(tape.constant(inputs), &mut pass);
@@ -218,7 +219,7 @@ impl Reader {
         scores
     }
 
-    /// A text of the model's own: each character is drawn as it says, and read by it.
+    /// Generates text: each character is sampled from the model's prediction and fed back to it.
     fn write(&self, alphabet: &[char], length: usize, rng: &mut Rng) -> String {
         let (mut model, mut tape, mut text) = (self.reading(1), Tape::new(), String::new());
         let mut last = alphabet.iter().position(|c| *c == '\n').unwrap_or(0);
@@ -230,7 +231,7 @@ impl Reader {
                 left -= probability;
                 left < 0.0
             });
-            last = drawn.unwrap_or(last); // rounding may leave a last bit of probability
+            last = drawn.unwrap_or(last); // rounding may leave a remainder of probability
             text.push(alphabet[last]);
         }
         text

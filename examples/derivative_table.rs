@@ -1,4 +1,4 @@
-//! Prints the derivative table from the rows that compute it: `cargo run --example derivative_table`.
+//! Prints the derivative table, generated from the rules themselves: `cargo run --example derivative_table`.
 
 fn main() {
     print!("{}", autograd::derivative_table());

@@ -1,9 +1,10 @@
-//! LeNet-5 on Fashion-MNIST: 60,000 pictures of clothes to learn from, 10,000 to be tested on.
-//! `cargo run --release --example lenet [-- --data DIR] [--epochs N] [--short]`, where DIR holds the four gzipped IDX files, as
-//! Debian's package dataset-fashion-mnist installs them. docs/experiments.md has the outcome.
+//! LeNet-5 on Fashion-MNIST: 60,000 training images of clothes and 10,000 test images.
 //!
-//! Source: LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998), with ReLU and
-//! pooling by the largest.
+//! `cargo run --release --example lenet [-- --data DIR] [--epochs N] [--short]`, where DIR contains the four gzipped
+//! IDX files, as installed by Debian's package dataset-fashion-mnist. docs/experiments.md has the results.
+//!
+//! Source: LeCun, Bottou, Bengio, Haffner, *Gradient-based learning applied to document recognition* (1998), with ReLU
+//! and max pooling.
 
 mod common;
 
@@ -16,15 +17,15 @@ use wengert::nn;
 use wengert::prelude::*;
 
 const USAGE: &str = "usage: lenet [--data DIR] [--epochs N] [--short]
-  --data DIR   the folder of train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the two of t10k
-               (/usr/share/datasets/fashion-mnist, or /usr/share/dataset-fashion-mnist)
-  --epochs N   passes over the data (12)
-  --short      one pass over a few pictures made up on the spot, written to such files and read from them";
+  --data DIR   directory of train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and the two t10k files
+               (default: /usr/share/datasets/fashion-mnist, or /usr/share/dataset-fashion-mnist)
+  --epochs N   passes over the data (default: 12)
+  --short      one pass over a few generated images, written to and read from files of this format";
 
-/// Where Debian's package has its files, by version.
+/// Directories in which versions of Debian's package install the files.
 const FOLDERS: [&str; 2] = ["/usr/share/datasets/fashion-mnist", "/usr/share/dataset-fashion-mnist"];
 
-/// What fixes the weights and the order of the pictures.
+/// Determines the initial weights and the order of the images.
 const SEED: u64 = 1;
 
 fn main() -> ExitCode {
@@ -40,11 +41,11 @@ fn main() -> ExitCode {
             let folder = folder.or_else(installed).unwrap_or_else(|| FOLDERS[0].into());
             (pictures(&folder, "train")?, pictures(&folder, "t10k")?)
         };
-        println!("{} pictures to learn from, {} to be tested on", training.len(), test.len());
+        println!("{} training images, {} test images", training.len(), test.len());
 
         let mut model = lenet(&mut Rng::new(SEED));
         println!("{}", nn::summary(&model, &[64, 1, 28, 28]));
-        // Half a cosine, from the full rate down to almost nothing, lets the last epochs settle.
+        // Half a cosine, from the full rate down to almost zero, lets the last epochs settle.
         let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(2e-3))
             .epochs(epochs)
             .batch_size(64)
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Two convolutions, each halved by pooling, and three dense layers.
+/// Two convolutions, each followed by pooling to half the size, and three dense layers.
 fn lenet(rng: &mut Rng) -> Sequential<f32> {
     Sequential::new()
         .then(Conv2d::new(1, 6, 5, rng).padding(2)) // [1, 28, 28] -> [6, 28, 28]
@@ -81,14 +82,14 @@ fn lenet(rng: &mut Rng) -> Sequential<f32> {
         .then(Linear::new(84, 10, rng))
 }
 
-/// The pictures and labels whose files begin with that name, or what to do.
+/// The images and labels from the files with this name prefix; errors say how to obtain the files.
 fn pictures(folder: &Path, name: &str) -> Result<TensorDataset<f32>, Box<dyn Error>> {
     let file = |rest: &str| folder.join(format!("{name}-{rest}-ubyte.gz"));
     let data = TensorDataset::from_idx(file("images-idx3"), file("labels-idx1"));
-    data.map_err(|error| format!("{error}\nFashion-MNIST is in Debian's package dataset-fashion-mnist").into())
+    data.map_err(|error| format!("{error}\nInstall Debian's package dataset-fashion-mnist, or pass --data DIR").into())
 }
 
-/// Bars of ten heights in noise, through files of the same format.
+/// Noisy bars of ten heights, written to and read from files of the same format.
 fn made_up() -> Result<(TensorDataset<f32>, TensorDataset<f32>), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("wengert-lenet-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -111,7 +112,7 @@ fn made_up() -> Result<(TensorDataset<f32>, TensorDataset<f32>), Box<dyn Error>>
     data
 }
 
-/// A compressed IDX file of bytes.
+/// Writes a compressed IDX file of bytes.
 fn write_idx(path: &Path, shape: &[u32], bytes: &[u8]) -> std::io::Result<()> {
     let mut file = flate2::write::GzEncoder::new(std::fs::File::create(path)?, flate2::Compression::fast());
     file.write_all(&[0, 0, 8, shape.len() as u8])?;

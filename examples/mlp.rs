@@ -9,18 +9,18 @@ use wengert::prelude::*;
 fn main() -> Result<(), Box<dyn Error>> {
     let curve = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/mlp-curve.svg"), PathBuf::from);
 
-    // 1. Data: 1,797 pictures of 8x8 pixels, four fifths to learn from and one to be tested on.
+    // 1. Data: 1,797 images of 8x8 pixels, four fifths for training and one fifth for testing.
     let (training, test) = digits::<f32>().split(0.8, SEED)?;
-    println!("{} digits to learn from, {} to be tested on", training.len(), test.len());
+    println!("{} training digits, {} test digits", training.len(), test.len());
 
     // 2. Model: 64 pixels, 32 hidden units, 10 classes.
     let mut model = Mlp::new(&[64, 32, 10]).activation(Activation::Relu).dropout(0.1).seed(SEED).build::<f32>();
     println!("\n{model}\n");
 
-    // 3. One step by hand, to see what training repeats.
+    // 3. One step by hand, to show what training repeats.
     one_step(&model, &training)?;
 
-    // 4. Training: the step above for every batch of every epoch, until the loss on held-out digits stops falling.
+    // 4. Training: the step above for every batch of every epoch, until the loss on held-out digits stops decreasing.
     let (learned_from, held_out) = training.split(0.85, SEED)?;
     let start = Instant::now();
     let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(3e-3))
@@ -47,11 +47,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let best = history.best().expect("at least one epoch").epoch;
     match &history.stopped {
         Some(reason) => println!("stopped after epoch {}: {reason}", history.epochs.len()),
-        None => println!("all {} epochs were used", history.epochs.len()),
+        None => println!("ran all {} epochs", history.epochs.len()),
     }
     println!("parameters of epoch {best} restored; {:.1} s", start.elapsed().as_secs_f64());
 
-    // 5. The verdict, on digits that no decision was based on.
+    // 5. Evaluation, on digits that no decision was based on.
     let scores = trainer.predict(&model, test.inputs())?;
     let labels = test.targets().labels("mlp")?;
     let confusion = ConfusionMatrix::from_scores(&scores, labels)?;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What fixes the split, the weights, the order of the batches and the dropout.
+/// Determines the split, the initial weights, the order of the batches and the dropout masks.
 const SEED: u64 = 1;
 
 /// Forward pass, loss, backward pass and update of a copy of one layer, step by step on the tape.
@@ -77,7 +77,7 @@ fn one_step(model: &Sequential<f32>, data: &TensorDataset<f32>) -> Result<(), Bo
     let mut pass = Pass::train(&tape, Rng::new(SEED));
 
     let scores = model.forward(tape.constant(batch.inputs), &mut pass); // forward: [32, 64] -> [32, 10]
-    let loss = CrossEntropy::new().loss(scores, &batch.targets)?; // one number
+    let loss = CrossEntropy::new().loss(scores, &batch.targets)?; // a scalar
     let gradients = loss.backward(); // the chain rule, from the loss back to every parameter
 
     println!(

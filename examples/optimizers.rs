@@ -1,6 +1,7 @@
-//! Optimizers side by side: one network, the same first weights and the same order of the digits, and only the rule by which
-//! weights move differs; then one rule, and only what is done against learning by heart differs.
-//! `cargo run --release --example optimizers [-- --short]`. docs/experiments.md has the outcome.
+//! Compares optimizers on one network with the same initial weights and the same order of the digits, so that only the
+//! optimizer differs; then compares regularizers with one optimizer.
+//!
+//! `cargo run --release --example optimizers [-- --short]`. docs/experiments.md has the results.
 
 mod common;
 
@@ -10,12 +11,12 @@ use std::process::ExitCode;
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: optimizers [--short]\n  --short  one seed in place of five, and a tenth of the epochs";
+const USAGE: &str = "usage: optimizers [--short]\n  --short  one seed instead of five, and a tenth of the epochs";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 type Rule = Box<dyn Optimizer<f32>>;
 type AtRate = fn(f64) -> Rule;
-/// A name in a table, and how what it stands for is made.
+/// A row name and a constructor for what it names.
 type Named<F> = (&'static str, F);
 type Training = (Mlp, Trainer<'static, f32>);
 
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Each optimizer at the rate that suits it best, of 1, 3, 10, 30, … ten-thousandths.
+/// Runs each optimizer at its best rate among 1, 3, 10, 30, … ten-thousandths.
 fn by_optimizer(epochs: usize, seeds: u64) -> Outcome<()> {
     let rules: [Named<AtRate>; 14] = [
         ("SGD", |rate| Box::new(Sgd::new(rate))),
@@ -49,12 +50,12 @@ fn by_optimizer(epochs: usize, seeds: u64) -> Outcome<()> {
         ("Lion", |rate| Box::new(Lion::new(rate))),
     ];
     println!("64-32-10 on the digits, batches of 32, {epochs} epochs; means of {seeds} seeds");
-    println!("{:<22}{:>8}{:>14}{:>14}{:>10}", "", "rate", "loss, epoch 1", "the last", "test");
+    println!("{:<22}{:>8}{:>14}{:>14}{:>10}", "", "rate", "loss, epoch 1", "last epoch", "test");
     for (name, rule) in rules {
         let rates = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
         let mut best: Option<(f64, [f64; 3])> = None;
         for rate in rates {
-            // What diverges at this rate does so at larger ones.
+            // An optimizer that diverges at this rate also diverges at larger rates.
             let Ok(found) = mean(seeds, |seed| trained(rule(rate), epochs, seed)) else { break };
             if best.is_none_or(|(_, [_, last, _])| found[1] < last) {
                 best = Some((rate, found));
@@ -66,20 +67,20 @@ fn by_optimizer(epochs: usize, seeds: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// The training loss after the first and the last epoch, and the accuracy on the test part.
+/// The training losses of the first and the last epoch, and the accuracy on the test set.
 fn trained(rule: Rule, epochs: usize, seed: u64) -> Outcome<[f64; 3]> {
     let (training, test) = digits::<f32>().split(0.8, seed)?;
     let mut model = Mlp::new(&[64, 32, 10]).seed(seed).build();
     let mut trainer =
         Trainer::new(CrossEntropy::new(), rule).epochs(epochs).seed(seed).metric(Metric::accuracy()).quiet();
     let history = trainer.fit(&mut model, &training)?;
-    let accuracy = trainer.evaluate(&model, &test)?.metric().expect("asked for");
+    let accuracy = trainer.evaluate(&model, &test)?.metric().expect("the trainer has a metric");
     Ok([history.epochs[0].loss, history.epochs[epochs - 1].loss, 100.0 * accuracy])
 }
 
-/// Rules that want the gradient of all the data: the same number of gradients for each.
+/// Full-batch training, with the same number of gradients for each optimizer.
 fn whole_batches(gradients: usize, seeds: u64) -> Outcome<()> {
-    println!("\nthe same with all the data in each of {gradients} gradients");
+    println!("\nthe same with {gradients} full-batch gradients");
     let rules: [Named<fn() -> Rule>; 4] = [
         ("SGD", || Box::new(Sgd::new(1.0))),
         ("SGD, momentum 0.9", || Box::new(Sgd::new(0.3).momentum(0.9))),
@@ -107,7 +108,7 @@ fn whole_batches(gradients: usize, seeds: u64) -> Outcome<()> {
             lbfgs.step(model, |model, gradients| {
                 tape.clear();
                 let scores = model.forward(tape.constant(all.inputs.clone()), &mut Pass::eval(&tape));
-                let loss = loss.loss(scores, &all.targets).expect("a label each");
+                let loss = loss.loss(scores, &all.targets).expect("one label per sample");
                 gradients.collect(model, &tape, &mut loss.backward());
                 loss.item().into()
             });
@@ -118,7 +119,7 @@ fn whole_batches(gradients: usize, seeds: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// The loss on all training data and the accuracy on the test part, after `learn`.
+/// The loss on all training data and the accuracy on the test set, after `learn`.
 fn on_all(seed: u64, learn: impl FnOnce(&mut Sequential<f32>, &Batch<f32>) -> Outcome<()>) -> Outcome<[f64; 2]> {
     let (training, test) = digits::<f32>().split(0.8, seed)?;
     let mut model = Mlp::new(&[64, 32, 10]).seed(seed).build();
@@ -128,7 +129,7 @@ fn on_all(seed: u64, learn: impl FnOnce(&mut Sequential<f32>, &Batch<f32>) -> Ou
     Ok([on(&training)?.loss, 100.0 * on(&test)?.metrics[0]])
 }
 
-/// 200 digits, which a wide network can know by heart, and what keeps it from that.
+/// Compares regularizers on 200 digits, which a wide network can memorize.
 fn against_learning_by_heart(epochs: usize, seeds: u64) -> Outcome<()> {
     println!("\n64-256-10 on 200 digits, Adam at 0.001, {epochs} epochs; means of {seeds} seeds");
     println!("{:<22}{:>14}{:>14}{:>14}{:>10}", "", "training loss", "test loss", "mean |w|", "test");
@@ -141,7 +142,7 @@ fn against_learning_by_heart(epochs: usize, seeds: u64) -> Outcome<()> {
         ("AdamW, decay 0.5", &|| (mlp(), Trainer::new(CrossEntropy::new(), AdamW::new(1e-3).weight_decay(0.5)))),
         ("dropout 0.5", &|| (mlp().dropout(0.5), adam())),
         ("batch norm", &|| (mlp().batch_norm(true), adam())),
-        ("labels smoothed 0.1", &|| (mlp(), Trainer::new(CrossEntropy::new().label_smoothing(0.1), Adam::new(1e-3)))),
+        ("label smoothing 0.1", &|| (mlp(), Trainer::new(CrossEntropy::new().label_smoothing(0.1), Adam::new(1e-3)))),
     ];
     for (name, way) in ways {
         let found = mean(seeds, |seed| {
@@ -159,7 +160,7 @@ fn against_learning_by_heart(epochs: usize, seeds: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// The mean size of a weight of the first layer.
+/// The mean absolute weight of the first layer.
 fn weight(model: &Sequential<f32>) -> f64 {
     let mut first = None;
     model.visit(&mut nn::Path::default(), &mut |_, param| {
@@ -168,7 +169,7 @@ fn weight(model: &Sequential<f32>) -> f64 {
     f64::from(first.expect("a first layer"))
 }
 
-/// The mean of what each seed gives.
+/// The mean of the results over the seeds.
 fn mean<const N: usize>(seeds: u64, run: impl FnMut(u64) -> Outcome<[f64; N]>) -> Outcome<[f64; N]> {
     let found: Vec<[f64; N]> = (0..seeds).map(run).collect::<Result<_, _>>()?;
     Ok(std::array::from_fn(|k| found.iter().map(|one| one[k]).sum::<f64>() / seeds as f64))

@@ -1,5 +1,5 @@
-//! 1986: six inputs, two hidden units and one output learn whether a pattern is its own mirror image.
-//! `cargo run --release --example symmetry [-- --short]`. docs/experiments.md tells the story.
+//! 1986: a network of six inputs, two hidden units and one output learns whether a pattern is its own mirror image.
+//! `cargo run --release --example symmetry [-- --short]`. docs/experiments.md describes the experiment.
 //!
 //! Source: Rumelhart, Hinton and Williams, *Learning representations by back-propagating errors*, Nature 323 (1986).
 
@@ -14,18 +14,18 @@ use std::process::ExitCode;
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: symmetry [--short]\n  --short   6 seeds in place of 30";
+const USAGE: &str = "usage: symmetry [--short]\n  --short   6 seeds instead of 30";
 
-/// A network that has not learnt after so many sweeps over the patterns is stuck. The paper's learnt in 1,425.
+/// A network that has not learned the patterns after this many sweeps counts as stuck. The paper's took 1,425.
 const PATIENCE: usize = 5_000;
-/// Those that learnt go on for so long in all, until their weights have settled.
+/// Successful networks are trained for this many sweeps in total, so that their weights settle.
 const SETTLED: usize = 10_000;
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
         let seeds = if arguments.contains("--short") { 6 } else { 30 };
         common::finish(arguments)?;
-        println!("seed  sweeps until all 64 are right  weights of hidden unit 1 when settled          ratio");
+        println!("seed    sweeps until all 64 correct  weights of hidden unit 1 when settled          ratio");
         let runs: Vec<Run> = (0..seeds).map(Run::new).collect::<Result<_, _>>()?;
         runs.iter().for_each(|run| println!("{run}"));
 
@@ -40,13 +40,13 @@ fn main() -> ExitCode {
         let (powers, others) = (count([1, 2, 4]), count([2, 3, 4]));
         println!("equal and opposite about the middle: ratio 1:2:4 in {powers}, 2:3:4 in {others}");
         if powers + others < solved {
-            return Err("a solved network's weights are not equal and opposite in one of these ratios".into());
+            return Err("the weights of a solved network are not equal and opposite in one of these ratios".into());
         }
         Ok(())
     })
 }
 
-/// All patterns of six bits, and whether each reads the same from both ends.
+/// All patterns of six bits, and whether each is a palindrome.
 fn patterns() -> Batch<f64> {
     let bit = |pattern: usize, i: usize| (pattern >> i & 1) as f64;
     let mirrored = |pattern| (0..3).all(|i| bit(pattern, i) == bit(pattern, 5 - i));
@@ -56,10 +56,10 @@ fn patterns() -> Batch<f64> {
     }
 }
 
-/// What became of one seed.
+/// The outcome of one seed.
 struct Run {
     seed: u64,
-    /// The sweeps it took, unless it is stuck.
+    /// The number of sweeps until all outputs were correct; `None` if the network is stuck.
     sweeps: Option<usize>,
     /// The six weights of each hidden unit.
     hidden: [[f64; 6]; 2],
@@ -67,13 +67,13 @@ struct Run {
 
 impl Run {
     fn new(seed: u64) -> Result<Run, StepError> {
-        // Logistic units; weights and biases begin between -0.3 and 0.3.
+        // Logistic units; weights and biases start between -0.3 and 0.3.
         let mut rng = Rng::new(seed);
         let mut model = Mlp::new(&[6, 2, 1]).activation(Activation::Sigmoid).build().then(Activation::Sigmoid);
         let first = Init::Uniform { low: -0.3, high: 0.3 };
         model.visit_mut(&mut Path::default(), &mut |_, param| first.fill(param, &mut rng));
 
-        // The error is E = ½ Σ (y - t)² over all patterns; Δw(t) = -0.1 ∂E/∂w + 0.9 Δw(t-1), once a sweep.
+        // The error is E = ½ Σ (y - t)² over all patterns; Δw(t) = -0.1 ∂E/∂w + 0.9 Δw(t-1), once per sweep.
         let (batch, error) = (patterns(), HalfSquared { reduction: Reduction::Sum });
         let (mut step, mut descent) = (TrainStep::new(seed), Sgd::new(0.1).momentum(0.9));
         let mut sweeps = None;
@@ -96,8 +96,8 @@ impl Run {
         Ok(Run { seed, sweeps, hidden })
     }
 
-    /// The ratio of the weights' sizes, if those of either unit are equal and opposite about the middle: the smallest whole
-    /// numbers that all weights are within 5 % of.
+    /// The ratio of the weight magnitudes, if the weights of both units are equal and opposite about the middle: the
+    /// candidate ratio that all weights match within 5 %.
     fn ratio(&self) -> Option<[usize; 3]> {
         [[1, 2, 4], [2, 3, 4]].into_iter().find(|ratio| {
             self.hidden.iter().all(|w| {

@@ -1,8 +1,8 @@
-//! A small transformer learns to sort: it reads ten digits and writes them in order, all at once.
-//! `cargo run --release --example transformer [-- --short]`. docs/experiments.md has the outcome.
+//! A small transformer learns to sort: it reads ten digits and outputs them in order, all at once.
+//! `cargo run --release --example transformer [-- --short]`. docs/experiments.md has the results.
 //!
-//! Everything but the dense layers and the norms is written out here: heads, attention, residual connections. Source: Vaswani
-//! et al., *Attention is all you need* (2017), with the norms before each part, as has become usual.
+//! Everything except the dense layers and the norms is written out here: heads, attention, residual connections.
+//! Source: Vaswani et al., *Attention is all you need* (2017), but with pre-normalization, as is now usual.
 
 mod common;
 
@@ -14,7 +14,7 @@ use wengert::autograd::Var;
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: transformer [--short]\n  --short  30 updates in place of 1,500";
+const USAGE: &str = "usage: transformer [--short]\n  --short  30 updates instead of 1,500";
 
 const LENGTH: usize = 10;
 const WIDTH: usize = 64;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         println!("{} parameters, {updates} updates of {BATCH} sequences", nn::parameter_count(&model));
         let (mut step, mut adam, loss) = (TrainStep::new(1), Adam::new(0.0), CrossEntropy::new());
         for update in 0..updates {
-            // The rate rises for 100 updates and then falls to 0 in a straight line.
+            // The rate warms up for 100 updates and then decreases linearly to 0.
             let (rise, fall) = ((update + 1) as f64 / 100.0, (updates - update) as f64 / updates as f64);
             adam.set_learning_rate(2e-3 * rise.min(1.0) * fall);
             let outcome = step.gradients(&model, &loss, &sequences(BATCH, rng))?;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             }
         }
 
-        // Held out: of 10^10 sequences, those seen are a hundred-thousandth; a shared one is not to be expected.
+        // Held-out test: training uses a hundred-thousandth of the 10^10 sequences, so an overlap is unlikely.
         let test = sequences(2_000, &mut Rng::new(2));
         let answers = answers(&model, &test);
         let right = test.targets.labels("transformer")?.to_vec();
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Digits at random as `[count, LENGTH, 10]`, one-hot, and the same digits in order as labels.
+/// Random digits as `[count, LENGTH, 10]`, one-hot, and the same digits in sorted order as labels.
 fn sequences(count: usize, rng: &mut Rng) -> Batch<f32> {
     let digits: Vec<i64> = (0..count * LENGTH).map(|_| rng.below(10) as i64).collect();
     let inputs =
@@ -69,13 +69,14 @@ fn sequences(count: usize, rng: &mut Rng) -> Batch<f32> {
     Batch { inputs, targets: Target::Labels(sorted.into_iter().collect()) }
 }
 
-/// The most likely digit at each place.
+/// The most likely digit at each position.
 fn answers(model: &Sorter, data: &Batch<f32>) -> Vec<i64> {
     let tape = Tape::new();
     model.forward(tape.constant(data.inputs.clone()), &mut Pass::eval(&tape)).value().argmax(-1).to_vec()
 }
 
-/// Digits and their places become vectors, two blocks let the vectors look at each other, and each is read as a digit.
+/// Digits and their positions are embedded as vectors, two blocks apply attention, and each vector is decoded as a
+/// digit.
 struct Sorter {
     digit: Linear<f32>,
     place: Param<f32>,
@@ -89,7 +90,7 @@ parameters! { impl Parameters<f32> for Sorter { digit, place, blocks, norm, read
 impl Sorter {
     fn new(rng: &mut Rng) -> Sorter {
         Sorter {
-            digit: Linear::new(10, WIDTH, rng), // of one-hot inputs: a table of ten vectors
+            digit: Linear::new(10, WIDTH, rng), // with one-hot inputs, a table of ten vectors
             place: Param::new(Tensor::randn(&[LENGTH, WIDTH], rng) * 0.1),
             blocks: (0..2).map(|_| Block::new(rng)).collect(),
             norm: LayerNorm::new(&[WIDTH]),
@@ -110,7 +111,7 @@ impl Module<f32> for Sorter {
     }
 }
 
-/// Attention, then two dense layers for each place by itself; both add to what they are given.
+/// Attention, then two dense layers applied to each position separately, both with residual connections.
 struct Block {
     norm1: LayerNorm<f32>,
     in_proj: Linear<f32>,

@@ -1,6 +1,7 @@
-//! Why deep networks would not learn, measured, and what cured them: gradients that vanish or explode from layer to layer
-//! and from step to step. `cargo run --release --example vanishing_gradients [-- --short]`. docs/experiments.md tells the
-//! story.
+//! Measures why deep networks could not be trained, and the remedies: gradients that vanish or explode from layer to
+//! layer and from step to step.
+//!
+//! `cargo run --release --example vanishing_gradients [-- --short]`. docs/experiments.md describes the experiment.
 
 mod common;
 
@@ -14,7 +15,7 @@ use wengert::nn;
 use wengert::prelude::*;
 
 const USAGE: &str =
-    "usage: vanishing_gradients [--short]\n  --short  a tenth of the training, by one seed in place of five";
+    "usage: vanishing_gradients [--short]\n  --short  a tenth of the training, with one seed instead of five";
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
@@ -36,7 +37,7 @@ struct Deep {
     clip: bool,
 }
 
-/// Gradients by layer before training, and what training makes of it.
+/// Prints the gradients by layer before training, and the accuracies after training.
 fn by_depth(epochs: usize, seeds: u64) -> Result<(), Box<dyn Error>> {
     let plain = |name, activation, init| Deep { name, activation, init, batch_norm: false, clip: false };
     let normal = |gain: f64| Init::Scaled { gain, fan: Fan::In, form: nn::init::Form::Normal };
@@ -68,7 +69,7 @@ fn by_depth(epochs: usize, seeds: u64) -> Result<(), Box<dyn Error>> {
             let mut model = layers.clone().seed(seed).build();
             match trainer.fit(&mut model, &training) {
                 Ok(_) => scores.extend(trainer.evaluate(&model, &test)?.metric()),
-                Err(error) if seed == 0 => println!("  the first seed of the next: {error}"),
+                Err(error) if seed == 0 => println!("  first seed of the next row: {error}"),
                 Err(_) => (),
             }
         }
@@ -78,7 +79,7 @@ fn by_depth(epochs: usize, seeds: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The least and the largest of some accuracies, and how many trainings there are none of.
+/// The minimum and maximum accuracy, and how many training runs diverged.
 fn spread(scores: &[f64], seeds: u64) -> String {
     let diverged = seeds as usize - scores.len();
     let [least, most] = [scores.iter().copied().fold(1.0, f64::min), scores.iter().copied().fold(0.0, f64::max)];
@@ -89,7 +90,7 @@ fn spread(scores: &[f64], seeds: u64) -> String {
     }
 }
 
-/// The length of the gradient of each dense layer's weights.
+/// The norm of the gradient of each dense layer's weights.
 fn gradient_norms(model: &Sequential<f64>, batch: &Batch<f64>) -> Result<Vec<f64>, StepError> {
     let mut step = TrainStep::new(0);
     step.gradients(model, &CrossEntropy::new(), batch)?;
@@ -102,7 +103,7 @@ fn gradient_norms(model: &Sequential<f64>, batch: &Batch<f64>) -> Result<Vec<f64
     Ok(norms)
 }
 
-/// A recurrent network of 32 units that reads symbols, and says at the end which one came first.
+/// A recurrent network of 32 units that reads symbols and predicts at the end which one came first.
 struct Recall {
     lstm: bool,
     w_ih: Param<f64>,
@@ -119,12 +120,12 @@ const STEPS: usize = 40;
 parameters! { impl Parameters<f64> for Recall { w_ih, w_hh, bias, output } }
 
 impl Recall {
-    /// Recurrent weights of the given gain: states grow or shrink by about as much from step to step.
+    /// Recurrent weights with the given gain: states grow or shrink by about that factor from step to step.
     fn plain(gain: f64, seed: u64) -> Recall {
         Recall::new(false, 1, gain, seed)
     }
 
-    /// A long short-term memory that forgets one part in `steps` a step (Tallec and Ollivier, 2018).
+    /// An LSTM that forgets a fraction of 1/`steps` per step (Tallec and Ollivier, 2018).
     fn lstm(steps: usize, seed: u64) -> Recall {
         let mut recall = Recall::new(true, 4, 1.0, seed);
         let forget = ((steps - 1) as f64).ln();
@@ -157,7 +158,7 @@ impl Module<f64> for Recall {
     }
 }
 
-/// Sequences `[steps, batch, symbols]` at random, and the first symbol of each.
+/// Random sequences `[steps, batch, symbols]`, and the first symbol of each.
 fn sequences(steps: usize, rng: &mut Rng) -> Batch<f64> {
     let symbols: Vec<usize> = (0..steps * BATCH).map(|_| rng.below(SYMBOLS)).collect();
     let one_hot = |at: &[usize]| f64::from(u8::from(symbols[at[0] * BATCH + at[1]] == at[2]));
@@ -165,12 +166,12 @@ fn sequences(steps: usize, rng: &mut Rng) -> Batch<f64> {
     Batch { inputs: Tensor::from_fn(&[steps, BATCH, SYMBOLS], one_hot), targets: Target::Labels(first) }
 }
 
-/// Gradients by step before training, and what training makes of it.
+/// Prints the gradients by step before training, and the accuracies after training.
 fn by_time(updates: usize, seeds: u64) -> Result<(), StepError> {
     println!(
         "\nrecalling the first of {STEPS} symbols: |dE/dx| by step before training, accuracy after {updates} updates"
     );
-    println!("{:<36}{:>9}{:>9}{:>9}{:>9}{:>9}   right", "", "step 1", "10", "20", "30", "40");
+    println!("{:<36}{:>9}{:>9}{:>9}{:>9}{:>9}   correct", "", "step 1", "10", "20", "30", "40");
     type Make = fn(u64) -> Recall;
     let networks: [(&str, Make); 3] = [
         ("plain, recurrent weights of gain 0.5", |seed| Recall::plain(0.5, seed)),

@@ -4,8 +4,8 @@
 //! x ── w1, b1 ──> z1 ── σ ──> a1 ── w2, b2 ──> z2 ── σ ──> y        L = ½ (y - t)²
 //! ```
 //!
-//! Every number is computed twice, by the delta formulas of the textbooks and by the tape, and printed side by side.
-//! docs/worked_example.md derives the formulas. Run with `cargo run --release --example worked_example`.
+//! Every number is computed twice, by the delta formulas of the textbooks and by the tape, and both are printed side by
+//! side. docs/worked_example.md derives the formulas. Run with `cargo run --release --example worked_example`.
 
 use std::fmt::{self, Display, Formatter};
 use std::process::ExitCode;
@@ -40,16 +40,16 @@ pub(crate) struct Numbers {
     pub db1: f64,
 }
 
-/// How far the two ways may differ.
+/// The maximum difference allowed between the two computations.
 pub(crate) const TOLERANCE: f64 = 1e-12;
 
-/// The step size of the descent.
+/// The step size of gradient descent.
 pub(crate) const RATE: f64 = 0.5;
 
 impl Network {
     pub const EXAMPLE: Network = Network { x: 0.5, t: 1.0, w1: 0.8, b1: 0.2, w2: -1.5, b2: 0.5 };
 
-    /// Forward and backward pass written out, in plain numbers.
+    /// Forward and backward pass written out in plain arithmetic.
     pub fn by_formula(self) -> Numbers {
         let Network { x, t, w1, b1, w2, b2 } = self;
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
@@ -65,7 +65,7 @@ impl Network {
         Numbers { z1, a1, z2, y, loss, delta2, dw2: delta2 * a1, db2: delta2, delta1, dw1: delta1 * x, db1: delta1 }
     }
 
-    /// The same numbers from the tape: only the forward pass is written, the backward pass is the chain rule's.
+    /// The same numbers from the tape: only the forward pass is written; the backward pass follows from the chain rule.
     pub fn by_tape(self) -> Numbers {
         let tape = Tape::new();
         let [w1, b1, w2, b2] = [self.w1, self.b1, self.w2, self.b2].map(|parameter| tape.var(parameter));
@@ -76,7 +76,8 @@ impl Network {
         let y = z2.sigmoid();
         let loss = 0.5 * (y - self.t).square();
 
-        // `backward` would give the parameters' derivatives; the deltas belong to values on the way, so ask for those too.
+        // `backward` would return only the parameters' derivatives; the deltas belong to intermediate values, so
+        // request them too.
         let gradients = loss.backward_wrt(&[z1, z2, w1, b1, w2, b2]);
         let d = |v| gradients.wrt(v).item();
         Numbers {
@@ -125,7 +126,7 @@ impl Numbers {
     }
 }
 
-/// All that the example has to say.
+/// The example's output.
 pub(crate) struct Report {
     pub network: Network,
     pub formula: Numbers,
@@ -139,14 +140,14 @@ impl Report {
         Report { network, formula: network.by_formula(), tape, after_step: network.step(&tape, RATE).by_tape() }
     }
 
-    /// The largest difference between the two ways.
+    /// The largest difference between the two computations.
     pub fn difference(&self) -> f64 {
         let pairs = self.formula.rows().into_iter().zip(self.tape.rows());
-        // `f64::max` would pass over a NaN.
+        // `f64::max` would ignore a NaN.
         pairs.map(|(f, t)| (f.2 - t.2).abs()).fold(0.0, |a, b| if a.is_nan() || b <= a { a } else { b })
     }
 
-    /// Both ways agree, and the step went down.
+    /// Whether the two computations agree and the step lowered the loss.
     pub fn holds(&self) -> bool {
         self.difference() < TOLERANCE && self.after_step.loss < self.tape.loss
     }
@@ -173,7 +174,7 @@ fn main() -> ExitCode {
         println!("formulas and tape agree to {TOLERANCE:e}");
         ExitCode::SUCCESS
     } else {
-        eprintln!("formulas and tape differ by {:e}, or the loss did not go down", report.difference());
+        eprintln!("formulas and tape differ by {:e}, or the loss did not decrease", report.difference());
         ExitCode::FAILURE
     }
 }

@@ -1,5 +1,6 @@
-//! Reverse-mode automatic differentiation on a Wengert tape, and neural networks on top of it. This crate only puts the
-//! two together: [`autograd`] is the engine, [`nn`] the networks, and the [`prelude`] what most programs need of both.
+//! Reverse-mode automatic differentiation on a Wengert tape, and neural networks on top of it. This crate re-exports
+//! both parts: [`autograd`] is the engine, [`nn`] the neural networks, and the [`prelude`] contains what most programs
+//! need of both.
 //!
 //! ```
 //! use wengert::prelude::*;
@@ -13,23 +14,23 @@
 pub use autograd;
 pub use nn;
 
-/// What most programs need: `use wengert::prelude::*`.
+/// The items that most programs need: `use wengert::prelude::*`.
 pub mod prelude {
     pub use autograd::prelude::*;
     pub use nn::prelude::*;
 }
 
-/// The README's programs are tests.
+/// Runs the README's code as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The programs of the page on training, too.
+/// Runs the code of docs/training.md as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]
 struct Training;
 
-/// And those of the tour.
+/// Runs the code of docs/tour.md as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/tour.md")]
 struct Tour;

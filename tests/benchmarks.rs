@@ -1,4 +1,4 @@
-//! What is timed is right: the derivatives of the benchmarks' works agree with finite differences, at small sizes.
+//! The benchmarks compute correct derivatives: those of each workload agree with finite differences, at small sizes.
 
 #[path = "../benches/work/mod.rs"]
 mod work;
@@ -8,13 +8,13 @@ use autograd::prelude::*;
 use work::functions::{self, Checkpointed};
 use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks};
 
-/// Every derivative, of first and second order.
+/// Checks every first derivative and the replayed results.
 fn check(objective: Objective<f64>) {
     GradCheck::default().run(|x| objective.call(x).1, &objective.at).unwrap();
     replays(objective);
 }
 
-/// That a program gives what recording gives, the first time and again.
+/// Checks that a program gives the recorded results, on the first and the second run.
 fn replays<T: Float>(objective: Objective<T>) {
     let mut gradient = Gradient::new(objective);
     let (y, mut recorded) = gradient.recorded();
@@ -24,7 +24,7 @@ fn replays<T: Float>(objective: Objective<T>) {
     }
 }
 
-/// That the derivatives `dy` along `v` agree with the differences of `y` at `x ± h v`.
+/// Checks that the derivatives `dy` along `v` agree with the differences of `y` at `x ± h v`.
 fn check_along(
     y: impl Fn(&[Tensor<f64>]) -> Vec<Tensor<f64>>,
     x: &[Tensor<f64>],
@@ -38,7 +38,7 @@ fn check_along(
     for ((a, b), dy) in ahead.iter().zip(&behind).zip(dy) {
         let difference = (a - b) * (0.5 / h);
         let (error, scale) = ((&difference - dy).norm(2.0).item(), dy.norm(2.0).item());
-        assert!(error <= 1e-7 * scale, "{difference} is not {dy}: {error:e} of {scale:e}");
+        assert!(error <= 1e-7 * scale, "expected {dy}, got {difference}: error {error:e} at scale {scale:e}");
     }
 }
 
@@ -72,7 +72,7 @@ fn gradbench_objectives_have_their_gradients() {
     check(language::lstm(2, 5));
 }
 
-/// The mixture's log posterior written as it is defined, point by point: one Gaussian in one dimension.
+/// Compares the mixture's log posterior with its definition, point by point, for one Gaussian in one dimension.
 #[test]
 fn a_mixture_of_one_gaussian_is_that_gaussian() {
     let objective = gaussian::gmm(3, 1, 1);
@@ -81,7 +81,7 @@ fn a_mixture_of_one_gaussian_is_that_gaussian() {
     let prior = 0.5 * (2.0 * root).exp() + 2.0 * 0.5 * 2f64.ln(); // two degrees of freedom: Γ(1) = 1
     let expected = objective.data[0].slice_axis(1, 0..1).iter().map(density).sum::<f64>() - 3.0 * alpha + prior;
     let got = value(&objective, &objective.at).item();
-    assert!((got - expected).abs() < 1e-12 * expected.abs(), "{got} is not {expected}");
+    assert!((got - expected).abs() < 1e-12 * expected.abs(), "expected {expected}, got {got}");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn lenet_has_its_gradient() {
     replays(networks::lenet::<f32>(2));
     let mut gradient = Gradient::new(networks::lenet::<f64>(2));
     let along: f64 = gradient.recorded().1.iter().zip(&v).map(|(g, v)| (g * v).sum().item()).sum();
-    // Small enough a direction that no ReLU and no maximum changes its mind.
+    // The direction is small enough that no ReLU and no maximum switches.
     let v: Vec<_> = v.iter().map(|v| v * 1e-2).collect();
     check_along(|x| vec![value(&objective, x)], &x, &v, &[Tensor::scalar(along * 1e-2)]);
 }
@@ -120,11 +120,11 @@ fn a_training_step_goes_down_the_gradient() {
         training.record();
         replayed.replay();
     }
-    // Twice nearly the same gradient: g, then 0.9 g + g.
+    // Two nearly equal gradients: the velocity is g, then 0.9 g + g.
     for (k, ((p, x), g)) in training.objective.at.iter().zip(&start).zip(&gradient).enumerate() {
         assert_eq!(replayed.replayed(k), p);
         let (moved, expected) = (p - x, g * -2.9e-3);
-        assert!((&moved - &expected).norm(2.0).item() < 1e-2 * expected.norm(2.0).item(), "{moved} is not {expected}");
+        assert!((&moved - &expected).norm(2.0).item() < 1e-2 * expected.norm(2.0).item(), "{moved} != {expected}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the pages quote is what the programs say.
+//! The documentation quotes the programs correctly, and its links resolve.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ fn the_page_of_the_network_quotes_its_program() {
         page.split("```rust,ignore\n").skip(1).filter_map(|block| block.split("```").next()).collect();
     assert!(quoted.len() >= 3);
     for line in quoted.iter().flat_map(|block| block.lines()) {
-        // A quoted call may leave out settings: only its end may differ.
+        // A quoted call may omit trailing settings.
         let line = line.trim().trim_end_matches(';');
-        assert!(program.contains(line), "examples/mlp.rs does not say: {line}");
+        assert!(program.contains(line), "examples/mlp.rs does not contain: {line}");
     }
 }
 
@@ -43,7 +43,7 @@ fn every_link_of_the_pages_leads_somewhere() {
             let there = file.starts_with("http")
                 || file.is_empty()
                 || Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(file).exists();
-            assert!(there, "{page} links to {link}");
+            assert!(there, "{page} links to {link}, which does not exist");
         }
     }
 }

@@ -1,31 +1,31 @@
-//! What the examples do with files that they cannot use: a message that names the file, and status 1; no panic, and no end
-//! of waiting.
+//! Examples given unusable files print a message that names the file and exit with status 1; they neither panic nor
+//! hang.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs an example as `cargo test` has built it.
+/// Runs an example that `cargo test` has built.
 fn run(example: &str, arguments: &[&str]) -> Output {
     let test = std::env::current_exe().expect("a test is a program");
     let built = test.ancestors().nth(2).expect("target/*/deps").join("examples").join(example);
     assert!(
         built.exists(),
-        "{} is not there: `cargo test` builds it, `cargo test --test` alone does not",
+        "{} does not exist: run `cargo test`, which builds it; `cargo test --test` alone does not",
         built.display()
     );
     Command::new(built).args(arguments).output().expect("the example runs")
 }
 
-/// A file with this content in a folder for tests.
+/// Creates a file with this content in the directory for test files.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, content).expect("the folder can be written to");
+    std::fs::write(&path, content).expect("the directory is writable");
     path
 }
 
 #[track_caller]
 fn refuses(example: &str, option: &str, path: &Path) {
-    let path = path.to_str().expect("plain characters");
+    let path = path.to_str().expect("the path is valid UTF-8");
     let output = run(example, &[option, path]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{path}: {message}");

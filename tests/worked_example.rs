@@ -1,4 +1,4 @@
-//! The numbers of examples/worked_example.rs, and of the page that explains them.
+//! Tests of the numbers of examples/worked_example.rs and of the page that explains them.
 
 #[path = "../examples/worked_example.rs"]
 #[allow(dead_code)]
@@ -6,7 +6,7 @@ mod example;
 
 use example::{Network, RATE, Report, TOLERANCE};
 
-/// Networks all over the place, saturated ones too.
+/// Random networks, including saturated ones.
 fn networks() -> impl Iterator<Item = Network> {
     let mut rng = wengert::autograd::Rng::new(1);
     let random = std::iter::repeat_with(move || {

@@ -1,27 +1,27 @@
-//! What the machine can do, measured: the floor under every kernel. How fast it copies arrays of several sizes, and how many
-//! multiply-adds it makes when nothing holds it up, on as many threads as kernels may use.
+//! Measures the machine's limits, which set the floor under every kernel: how fast it copies arrays of several sizes,
+//! and how many multiply-adds it computes without stalls, on as many threads as kernels may use.
 
 use autograd::op::Cost;
 use autograd::{Tensor, threads, update};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Rates of this machine.
+/// Measured rates of this machine.
 pub struct Machine {
-    /// Bytes that a copy reads and writes, and how many of them it moves a second.
+    /// The number of bytes that a copy reads and writes, and its rate in bytes per second.
     copies: Vec<(u64, f64)>,
-    /// Operations a second, a multiply-add being two of them.
+    /// Operations per second; a multiply-add counts as two.
     flops: f64,
 }
 
 impl Machine {
-    /// Measures for a second or so.
+    /// Measures the machine for about a second.
     pub fn measure() -> Machine {
         let copies = (14..=24).map(|power| 1usize << power).map(|n| (8 * n as u64, copy(n))).collect();
         Machine { copies, flops: multiply_adds() }
     }
 
-    /// The least time that work of that cost takes, and whether memory sets it rather than arithmetic.
+    /// The minimum time for work of this cost, and whether memory limits it rather than arithmetic.
     pub fn floor(&self, cost: Cost) -> (Duration, bool) {
         let distance = |bytes: u64| (bytes.max(1) as f64 / cost.bytes.max(1) as f64).ln().abs();
         let nearest = self.copies.iter().min_by(|a, b| distance(a.0).total_cmp(&distance(b.0)));
@@ -30,7 +30,7 @@ impl Machine {
         (Duration::from_secs_f64(memory.max(arithmetic)), memory >= arithmetic)
     }
 
-    /// The rates, to be printed.
+    /// The rates as text.
     pub fn describe(&self) -> String {
         let copies =
             self.copies.iter().step_by(2).map(|(bytes, rate)| format!("{} KiB at {:.0} GB/s", bytes >> 10, rate / 1e9));
@@ -39,7 +39,7 @@ impl Machine {
     }
 }
 
-/// The least time of some runs.
+/// The minimum time of some runs, in seconds.
 fn least(runs: usize, mut f: impl FnMut()) -> f64 {
     let once = || {
         let start = Instant::now();
@@ -49,36 +49,36 @@ fn least(runs: usize, mut f: impl FnMut()) -> f64 {
     std::iter::repeat_with(once).take(runs).fold(f64::INFINITY, f64::min)
 }
 
-/// Bytes a second, read and written, of copying `n` numbers by the engine's own threads.
+/// Bytes per second, read and written, when the engine's threads copy `n` values.
 fn copy(n: usize) -> f64 {
     let (from, mut to) = (Tensor::<f32>::ones(&[n]), Tensor::<f32>::zeros(&[n]));
     let runs = ((1 << 26) / n).clamp(10, 2000);
     8.0 * n as f64 / least(runs, || update(black_box(&mut to), [], &from, |to, [], from| *to = from))
 }
 
-/// Operations a second of multiply-adds in registers, on all threads.
+/// Operations per second of multiply-adds in registers, on all threads.
 fn multiply_adds() -> f64 {
     const ROUNDS: usize = 1 << 20;
     let all = || {
         std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads()).map(|_| scope.spawn(|| chains(ROUNDS))).collect();
             chains(ROUNDS);
-            others.into_iter().for_each(|thread| thread.join().expect("it only calculates"));
+            others.into_iter().for_each(|thread| thread.join().expect("the thread does not panic"));
         });
     };
     (2 * ROUNDS * CHAINS * LANES * threads()) as f64 / least(10, all)
 }
 
-/// Independent sums, enough for two units that take four cycles each.
+/// Independent sums, enough for two units with a latency of four cycles each.
 const CHAINS: usize = 12;
-/// Numbers in the longest register.
+/// Elements in the widest register.
 const LANES: usize = 16;
 
 fn chains(rounds: usize) {
-    /// `sum ← x sum + x` in all chains, over and over.
+    /// Computes `sum ← x sum + x` in all chains, repeatedly.
     #[inline(always)]
     fn run(rounds: usize) {
-        /// Written out one by one: the compiler would take a loop over them for one to vectorise.
+        /// Unrolled by hand: the compiler would vectorize across a loop over the chains.
         macro_rules! step {
             ($sums:ident, $x:ident, $($chain:literal)*) => {$(
                 for l in 0..LANES {
@@ -102,7 +102,7 @@ fn chains(rounds: usize) {
         fn avx2(rounds: usize) {
             run(rounds);
         }
-        // SAFETY: the features that each was compiled for have been found on this CPU.
+        // SAFETY: the CPU has been checked for the features that each function was compiled for.
         if is_x86_feature_detected!("avx512f") {
             return unsafe { avx512(rounds) };
         } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs wengert, PyTorch and JAX on the same work, in turn and three times over, and prints a table of medians.
-# Needs Python with venv; installs the peers into target/peers at the first run. Arguments: [--threads N] [--only M1a,…]
-# A peer that fails is named, with its last words; the table then holds what the others gave.
+# Runs wengert, PyTorch and JAX on the same work, alternating, three times each, and prints a table of medians.
+# Requires Python with venv; installs the peers into target/peers on the first run. Arguments: [--threads N] [--only M1a,…]
+# If a peer fails, its name and the end of its error output are printed, and the table holds the results of the others.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 python=target/peers/bin/python
@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=()
 
-# Runs one of the three, keeps its lines, and notes if it fails.
+# Runs one of the three programs, appends its output lines, and records a failure.
 measure() {
   local name=$1
   shift

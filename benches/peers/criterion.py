@@ -1,5 +1,5 @@
-"""Prints what Criterion last measured of a group of benchmarks, on WENGERT_THREADS threads, a JSON line for each:
-criterion.py GROUP [FOLDER]."""
+"""Prints Criterion's latest measurements of a benchmark group on WENGERT_THREADS threads, one JSON line per benchmark.
+Usage: criterion.py GROUP [FOLDER]."""
 import json
 import os
 import pathlib

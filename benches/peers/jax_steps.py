@@ -1,11 +1,11 @@
-"""The work of benches/work in JAX. pip install jax; python jax_steps.py [--threads N] [--only M1a,M3]"""
+"""The workloads of benches/work in JAX. pip install jax; python jax_steps.py [--threads N] [--only M1a,M3]"""
 import os
 from functools import partial
 
 from timing import arguments, report, report_peak
 
 args = arguments()
-# XLA's threads on a CPU follow the cores the process may use.
+# The number of XLA's threads on a CPU follows the cores that the process may use.
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def cross_entropy(scores, y):
 
 
 def train(model):
-    """A training step, compiled: forward, mean softmax cross-entropy, backward, SGD with momentum 0.9, in place."""
+    """A compiled training step: forward, mean softmax cross-entropy, backward, SGD with momentum 0.9, in place."""
 
     def update(params, velocity, x, y):
         gradients = jax.grad(lambda params: cross_entropy(model(params, x), y))(params)
@@ -68,7 +68,7 @@ def mlp(sizes, batch):
 
 
 def scalar_chain(n):
-    """x <- sin(x) a + b on float64 scalars in one scan, and back to x0, a and b."""
+    """The gradient of x <- sin(x) a + b on float64 scalars in one scan, with respect to x0, a and b."""
 
     def chain(x0, a, b):
         return lax.scan(lambda x, _: (jnp.sin(x) * a + b, None), x0, None, length=n)[0]
@@ -143,7 +143,7 @@ def lenet(batch):
 
 
 def recurrence(n, segment=None):
-    """The gradient of h <- tanh(h W), n times; with a segment, with a checkpoint after so many."""
+    """The gradient of n steps of h <- tanh(h W); with a segment, checkpointed every segment steps."""
 
     def run(h, w, n):
         return lax.scan(lambda h, _: (jnp.tanh(h @ w), None), h, None, length=n)[0]

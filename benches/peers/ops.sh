@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs benches/ops.rs and torch_ops.py in turn and prints a table of medians. Arguments: parts of names; the environment may say
-# how often (ROUNDS, 3) and on how many threads (THREADS, 2).
+# Runs benches/ops.rs and torch_ops.py alternately and prints a table of medians. Arguments: substrings of benchmark
+# names. Environment: ROUNDS (default 3) and THREADS (default 2).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=target/peers/bin/python

@@ -1,4 +1,4 @@
-"""Prints lines of measurements as a Markdown table: medians of the runs' medians, in brackets the least of all runs."""
+"""Prints measurements as a Markdown table: medians of the runs' medians, and in brackets the minimum of all runs."""
 import collections
 import json
 import statistics

@@ -1,5 +1,5 @@
-"""How the peers are measured: as examples/bench.rs measures wengert. Times are the median and the least of some runs after a
-warm-up; memory is the most that is resident beyond what is before, in a process of its own."""
+"""Measures the peers as examples/bench.rs measures wengert. Times are the median and the minimum of some runs after a
+warm-up; memory is the peak resident memory minus the memory before, in a child process."""
 import argparse
 import json
 import os
@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 
-# Names the one work whose memory a process of its own measures.
+# Environment variable that names the one workload whose memory a child process measures.
 CHILD = "PEER_BENCH_CHILD"
 
 
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--only", default="", help="works, or families of them: M3 stands for M3_1000 and the like")
+    parser.add_argument("--only", default="", help="workloads or families: M3 selects M3_1000 and the like")
     return parser.parse_args()
 
 
@@ -26,7 +26,7 @@ def wanted(args, name):
 
 
 def report(args, peer, name, make, runs, second, unit):
-    """Times what make() returns, in a unit of which a second has so many."""
+    """Times the function returned by make(); second is the number of units in a second."""
     if not wanted(args, name):
         return
     work = make()
@@ -41,7 +41,7 @@ def report(args, peer, name, make, runs, second, unit):
 
 
 def report_peak(args, peer, name, work):
-    """Measures the memory that the generator work() uses after its first yield: before that it may load and compile."""
+    """Measures the peak memory of the generator work() after its first yield; before that it may load and compile."""
     if not wanted(args, name):
         return
     if CHILD not in os.environ:
@@ -52,7 +52,7 @@ def report_peak(args, peer, name, work):
     next(running)
     before = mebibytes("VmRSS:")
     with open("/proc/self/clear_refs", "w") as most:
-        most.write("5")  # from here on the system counts the most anew
+        most.write("5")  # resets the kernel's peak counter
     for _ in running:
         pass
     peak = mebibytes("VmHWM:") - before

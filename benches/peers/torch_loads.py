@@ -1,11 +1,11 @@
-"""Loads into PyTorch the models that wengert saved, strictly, and compares what both say to the same input.
+"""Loads models saved by wengert into PyTorch in strict mode and compares the outputs of both on the same input.
 
     export TORCH_SAVE_DIR=$PWD/target/torch
     cargo test -p wengert-nn --test torch written
     target/peers/bin/pip install torch safetensors numpy
     target/peers/bin/python benches/peers/torch_loads.py "$TORCH_SAVE_DIR"
 
-Exits with 1 if a name, a shape or a type differs, or an output by more than 1e-6 of the largest.
+Exits with status 1 if a name, a shape or a type differs, or if an output differs by more than 1e-6 of the largest.
 """
 
 import sys
@@ -55,7 +55,7 @@ MODELS = {
 
 
 def check(folder, name):
-    """The largest difference, in proportion to the largest number."""
+    """The largest difference relative to the largest output."""
     model = MODELS[name]()
     saved = load_file(folder / f"{name}.safetensors")
     model.load_state_dict(saved, strict=True)

@@ -1,4 +1,5 @@
-"""The work of benches/ops.rs in PyTorch, under the same names, a JSON line for each: torch_ops.py [--threads N] [NAME PART…]"""
+"""The ops of benches/ops.rs in PyTorch, under the same names, one JSON line each.
+Usage: torch_ops.py [--threads N] [NAME PART…]"""
 import argparse
 import json
 import statistics
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("parts", nargs="*", help="of names: what has none of them is left out")
+parser.add_argument("parts", nargs="*", help="substrings of benchmark names to run")
 args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)
@@ -30,7 +31,7 @@ def timed(name, f):
 
 
 def both_ways(name, inputs, f):
-    """Times f at its inputs, and then with its derivatives for all of them, against a cotangent of random numbers."""
+    """Times f at its inputs, alone and with its derivatives for all of them, using a random cotangent."""
     variables = [x.clone().requires_grad_() for x in inputs]
     cotangent = torch.randn_like(f(*inputs))
 

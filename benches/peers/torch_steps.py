@@ -1,4 +1,4 @@
-"""The work of benches/work in PyTorch. pip install torch; python torch_steps.py [--threads N] [--only M1a,M3]"""
+"""The workloads of benches/work in PyTorch. pip install torch; python torch_steps.py [--threads N] [--only M1a,M3]"""
 from functools import partial
 
 import torch
@@ -38,7 +38,7 @@ def mlp(sizes, batch):
 
 
 def scalar_chain(n):
-    """x <- sin(x) a + b on float64 scalars, n times, and back to x0, a and b."""
+    """The gradient of n steps of x <- sin(x) a + b on float64 scalars, with respect to x0, a and b."""
 
     def variable(v):
         return torch.tensor(v, dtype=torch.float64, requires_grad=True)
@@ -65,7 +65,7 @@ def elementwise(n):
 
 
 def hessian_vector(f, x):
-    """The gradient of the gradient along a direction: for these works the fastest of the ways that PyTorch has."""
+    """The gradient of the gradient along a direction: the fastest of PyTorch's methods for these workloads."""
     v = [torch.randn_like(x) for x in x]
 
     def run():
@@ -104,7 +104,7 @@ def lenet(batch):
 
 
 def recurrence(n, segment=None):
-    """h <- tanh(h W), n times; with a segment, a checkpoint after so many."""
+    """n steps of h <- tanh(h W); with a segment, checkpointed every segment steps."""
     w, h0 = torch.randn(256, 256) / 16, torch.randn(64, 256)
     w.requires_grad_()
 
@@ -126,7 +126,7 @@ def recurrence(n, segment=None):
 
 
 def memory(small, make, runs):
-    small()()  # loads what is loaded once
+    small()()  # loads what is loaded only once, such as code
     yield
     work = make()
     for _ in range(runs):

@@ -5,26 +5,26 @@ use super::Work;
 use autograd::Program;
 use autograd::prelude::*;
 
-/// Cameras (rotation, centre, focal length, principal point, two radial distortions: 11 numbers each) that see points of
-/// space at measured places of their pictures, each measurement with a weight of its own.
+/// Cameras (rotation, center, focal length, principal point, two radial distortions: 11 parameters each) that observe
+/// points in space at measured positions in their images, each measurement with its own weight.
 ///
-/// Everything is kept coordinate by coordinate, so that an operation runs over all measurements at once.
+/// All data is stored coordinate by coordinate, so that an operation runs over all measurements at once.
 pub struct Bundle {
     /// `[11, cameras]`
     cameras: Tensor<f64>,
     /// `[3, points]`
     points: Tensor<f64>,
-    /// One a measurement.
+    /// One per measurement.
     weights: Tensor<f64>,
-    /// By coordinate of the picture, one a measurement.
+    /// By image coordinate, one per measurement.
     measured: [Tensor<f64>; 2],
-    /// Which camera and which point each measurement is of.
+    /// The camera and the point of each measurement.
     of: [Tensor<i64>; 2],
     tape: Tape<f64>,
     program: Option<Program<f64>>,
 }
 
-/// What each measurement depends on, as variables: its camera `[11, n]`, its point `[3, n]`, its weight `[n]`.
+/// The inputs of each measurement as variables: its camera `[11, n]`, its point `[3, n]`, its weight `[n]`.
 pub type Seen<'t> = [Var<'t, f64>; 3];
 
 impl Bundle {
@@ -43,13 +43,13 @@ impl Bundle {
         }
     }
 
-    /// What the measurements depend on.
+    /// The inputs of the measurements.
     pub fn seen(&self) -> [Tensor<f64>; 3] {
         let [camera, point] = &self.of;
         [self.cameras.take(1, camera), self.points.take(1, point), self.weights.clone()]
     }
 
-    /// One a measurement each: the errors of reprojection by coordinate of the picture, and those of the weights.
+    /// One per measurement each: the reprojection errors by image coordinate, and the errors of the weights.
     pub fn errors<'t>(&self, [camera, point, weight]: Seen<'t>) -> [Var<'t, f64>; 3] {
         let [u, v] = project(camera, point);
         let [at_u, at_v] = self.measured.each_ref().map(|m| weight.tape().constant(m.clone()));
@@ -61,8 +61,8 @@ impl Bundle {
         (seen, self.errors(seen))
     }
 
-    /// The Jacobian where it is not zero: for each of the errors, a row for each measurement's camera, point and weight. A
-    /// measurement depends on its own numbers alone, so one sweep gives the rows of all of them.
+    /// The nonzero part of the Jacobian: for each of the errors, a row for each measurement's camera, point and weight.
+    /// A measurement depends only on its own inputs, so one sweep gives the rows of all measurements.
     pub fn jacobian(&mut self) -> [[Tensor<f64>; 3]; 3] {
         self.tape.clear();
         let (seen, errors) = self.recorded(&self.tape);
@@ -73,7 +73,7 @@ impl Bundle {
         })
     }
 
-    /// The same, replayed, in one list.
+    /// The same, replayed, as one list.
     pub fn replayed(&mut self) -> &[Tensor<f64>] {
         let seen = self.seen();
         if self.program.is_none() {
@@ -89,7 +89,7 @@ impl Bundle {
     }
 }
 
-/// Where in its picture a camera sees a point.
+/// The image coordinates at which a camera sees a point.
 fn project<'t>(camera: Var<'t, f64>, point: Var<'t, f64>) -> [Var<'t, f64>; 2] {
     let [x, y, z] = coordinates(rotate(camera.slice(0, 0..3), point - camera.slice(0, 3..6)));
     let [focal, u0, v0, first, second] = [6, 7, 8, 9, 10].map(|i| camera.index_axis(0, i));
@@ -99,7 +99,7 @@ fn project<'t>(camera: Var<'t, f64>, point: Var<'t, f64>) -> [Var<'t, f64>; 2] {
     [u * scale + u0, v * scale + v0]
 }
 
-/// Turned about an axis by its length in radians: Rodrigues' formula.
+/// Rotates `x` about an axis whose length is the angle in radians: Rodrigues' formula.
 fn rotate<'t>(axis: Var<'t, f64>, x: Var<'t, f64>) -> Var<'t, f64> {
     let angle = axis.square().sum_axes(0).sqrt();
     let (sin, cos, axis) = (angle.sin(), angle.cos(), axis / angle);

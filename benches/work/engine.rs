@@ -1,23 +1,23 @@
-//! How a piece of work is run: an objective, what may be asked of it, and the two ways of asking.
+//! How a workload is run: objectives, the computations on them, and their recorded and replayed variants.
 
 use autograd::prelude::*;
 use autograd::{Program, update};
 
-/// Something to be timed.
+/// A workload to be timed.
 pub trait Work {
-    /// Once, recorded anew.
+    /// Runs once, recorded anew.
     fn record(&mut self);
-    /// Once, by a program compiled at the first call.
+    /// Runs once, with a program compiled at the first call.
     fn replay(&mut self);
 }
 
-/// A function from variables to a number.
+/// A function from variables to a scalar.
 pub struct Objective<T: Float> {
     /// The values of the variables.
     pub at: Vec<Tensor<T>>,
-    /// What else it reads: a batch, a mask. Constants to the derivative.
+    /// Other inputs: a batch, a mask. Constants to the derivative.
     pub data: Vec<Tensor<T>>,
-    /// The integers that it reads.
+    /// Integer inputs.
     pub indices: Vec<Tensor<i64>>,
     function: Function<T>,
 }
@@ -29,9 +29,9 @@ type Function<T> = Box<dyn for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Tensor<i64
 pub struct Recorded<'t, T: Float> {
     /// The variables.
     pub x: Vec<Var<'t, T>>,
-    /// What else it was recorded from.
+    /// The other inputs that it was recorded from.
     pub data: Vec<Var<'t, T>>,
-    /// The number.
+    /// The value of the objective.
     pub y: Var<'t, T>,
 }
 
@@ -45,26 +45,26 @@ impl<T: Float> Objective<T> {
         Objective { at, data, indices: Vec::new(), function: Box::new(function) }
     }
 
-    /// With integers to read: labels, places.
+    /// Adds integer inputs: labels, indices.
     pub fn reading(self, indices: Vec<Tensor<i64>>) -> Self {
         Objective { indices, ..self }
     }
 
-    /// Recorded on that tape.
+    /// Records the objective on a tape.
     pub fn record<'t>(&self, tape: &'t Tape<T>) -> Recorded<'t, T> {
         let x: Vec<_> = self.at.iter().map(|x| tape.var(x.clone())).collect();
         let (data, y) = self.call(&x);
         Recorded { x, data, y }
     }
 
-    /// Recorded at those variables: the data, and the number.
+    /// Records the objective at the given variables; returns the data and the value.
     pub fn call<'t>(&self, x: &[Var<'t, T>]) -> (Vec<Var<'t, T>>, Var<'t, T>) {
         let data: Vec<_> = self.data.iter().map(|d| x[0].tape().constant(d.clone())).collect();
         let y = (self.function)(x, &data, &self.indices);
         (data, y)
     }
 
-    /// Runs a program of these variables, then data, then whatever `more` there is; compiled first if it is not yet.
+    /// Runs a program whose inputs are the variables, then the data, then `more`; compiles it at the first call.
     fn replay<'p>(
         &self,
         program: &'p mut Option<Program<T>>,
@@ -86,13 +86,13 @@ impl<T: Float> Objective<T> {
     }
 }
 
-/// What a program returns, and the inputs it has beyond an objective's.
+/// The outputs of a program, and its inputs in addition to those of the objective.
 struct Outputs<'t, T: Float> {
     more: Vec<Var<'t, T>>,
     outputs: Vec<Var<'t, T>>,
 }
 
-/// The objective alone, without a derivative.
+/// The value of the objective, without derivatives.
 pub struct Evaluation<T: Float> {
     objective: Objective<T>,
     tape: Tape<T>,
@@ -100,7 +100,7 @@ pub struct Evaluation<T: Float> {
 }
 
 impl<T: Float> Evaluation<T> {
-    /// Of that objective.
+    /// Wraps an objective.
     pub fn new(objective: Objective<T>) -> Self {
         Evaluation { objective, tape: Tape::new(), program: None }
     }
@@ -126,17 +126,17 @@ pub struct Gradient<T: Float> {
 }
 
 impl<T: Float> Gradient<T> {
-    /// Of that objective.
+    /// Wraps an objective.
     pub fn new(objective: Objective<T>) -> Self {
         Gradient { objective, tape: Tape::new(), program: None }
     }
 
-    /// The same on a tape that lets go what no derivative reads.
+    /// The same on a tape that frees values that no derivative reads.
     pub fn lean(objective: Objective<T>) -> Self {
         Gradient { tape: Tape::lean(1 << 16), ..Gradient::new(objective) }
     }
 
-    /// The number, and its derivatives by variable.
+    /// The value, and its derivatives by variable.
     pub fn recorded(&mut self) -> (Tensor<T>, Vec<Tensor<T>>) {
         self.tape.clear();
         let Recorded { x, y, .. } = self.objective.record(&self.tape);
@@ -144,7 +144,7 @@ impl<T: Float> Gradient<T> {
         (y.value(), x.iter().map(|&x| gradients.wrt(x)).collect())
     }
 
-    /// The same, replayed, in one list.
+    /// The same, replayed, as one list.
     pub fn replayed(&mut self) -> &[Tensor<T>] {
         let Gradient { objective, program, .. } = self;
         objective.replay(program, |r| Outputs { more: vec![], outputs: [vec![r.y], r.y.grad(&r.x)].concat() }, &[])
@@ -164,28 +164,28 @@ impl<T: Float> Work for Gradient<T> {
 
 /// Gradient descent with momentum 0.9 and rate 1e-3 on an objective.
 pub struct Training<T: Float> {
-    /// With the parameters as trained by recorded steps; replayed ones are the program's.
+    /// Holds the parameters trained by recorded steps; replayed steps keep theirs in the program.
     pub objective: Objective<T>,
     velocity: Vec<Tensor<T>>,
     tape: Tape<T>,
-    /// Keeps parameters and velocities itself.
+    /// Keeps its own parameters and velocities.
     program: Option<Program<T>>,
 }
 
 impl<T: Float> Training<T> {
-    /// At rest.
+    /// Starts with zero velocity.
     pub fn new(objective: Objective<T>) -> Self {
-        // One zero, looked at from everywhere, until the first step.
+        // A single zero, broadcast until the first step.
         let velocity = objective.at.iter().map(|x| Tensor::scalar(T::zero()).broadcast_to(x.shape())).collect();
         Training { objective, velocity, tape: Tape::new(), program: None }
     }
 
-    /// The parameters as trained by replayed steps.
+    /// A parameter as trained by replayed steps.
     pub fn replayed(&self, k: usize) -> &Tensor<T> {
         self.program.as_ref().expect("a step was replayed").state(2 * k)
     }
 
-    /// The step as a program of the data: each parameter and each velocity is a state.
+    /// The step as a program of the data; each parameter and each velocity is a state.
     fn compile(&self) -> Program<T> {
         let tape = Tape::sketch();
         let Recorded { x, data, y } = self.objective.record(&tape);
@@ -206,7 +206,7 @@ impl<T: Float> Work for Training<T> {
         let Recorded { x, y, .. } = self.objective.record(&self.tape);
         let mut gradients = y.backward();
         let gradients: Vec<_> = x.iter().map(|&x| gradients.take(x).expect("every parameter is used")).collect();
-        // The tape shares the parameters' memory: it lets go before they are changed in place.
+        // The tape shares the parameters' memory: clear it before they are changed in place.
         self.tape.clear();
         let (momentum, rate) = (T::of(0.9), T::of(1e-3));
         for ((p, v), g) in self.objective.at.iter_mut().zip(&mut self.velocity).zip(&gradients) {
@@ -220,7 +220,7 @@ impl<T: Float> Work for Training<T> {
     fn replay(&mut self) {
         if self.program.is_none() {
             self.program = Some(self.compile());
-            // The program has its own from here on.
+            // The program has its own parameters from here on.
             self.objective.at.clear();
         }
         let program = self.program.as_mut().expect("compiled");
@@ -241,7 +241,7 @@ pub struct HessianVector<T: Float> {
 }
 
 impl<T: Float> HessianVector<T> {
-    /// Along a random direction.
+    /// Uses a random direction.
     pub fn new(objective: Objective<T>) -> Self {
         let mut rng = Rng::new(1);
         let direction = objective.at.iter().map(|x| Tensor::randn(x.shape(), &mut rng)).collect();

@@ -1,10 +1,10 @@
-//! Functions without layers: a chain of scalars, an elementwise sum, Rosenbrock's valley, a long recurrence.
+//! Functions without layers: a chain of scalars, an elementwise sum, the Rosenbrock function, a long recurrence.
 
 use super::{Objective, Work};
 use autograd::prelude::*;
 use autograd::{Program, checkpoint};
 
-/// Iterations of the scalar chain; three operations each.
+/// Iterations of the scalar chain, with three operations each.
 pub const LENGTH: usize = 100_000;
 
 /// M2: `x <- sin(x)·a + b` from x0, n times. The constants keep the gradient from underflowing.
@@ -34,7 +34,7 @@ pub fn rosenbrock(n: usize) -> Objective<f64> {
     })
 }
 
-/// M7: `h <- tanh(h W)`, n times, from a batch of 64 rows of 256; the sum of the last.
+/// M7: `h <- tanh(h W)`, n times, from a batch of 64 rows of 256; the sum of the final state.
 pub fn recurrence<T: Float>(n: usize) -> Objective<T> {
     let mut rng = Rng::new(0);
     let w = Tensor::randn(&[256, 256], &mut rng) * T::of(1.0 / 16.0);
@@ -46,21 +46,21 @@ fn step<'t, T: Float>(h: Var<'t, T>, w: Var<'t, T>) -> Var<'t, T> {
     h.matmul(w).tanh()
 }
 
-/// M7 with checkpoints: on the way forward only the state at the start of each segment is kept; on the way back a segment is
-/// recorded again when the sweep comes to it.
+/// M7 with checkpoints: the forward pass keeps only the state at the start of each segment; the backward pass records
+/// each segment again when it reaches it.
 pub struct Checkpointed {
     objective: Objective<f32>,
     steps: usize,
     segment: usize,
     tape: Tape<f32>,
-    /// A segment forward, and its derivatives.
+    /// The forward pass of a segment, and its derivatives.
     programs: Option<[Program<f32>; 2]>,
 }
 
 impl Checkpointed {
-    /// So many steps, in segments of so many.
+    /// `steps` steps in segments of `segment`.
     pub fn new(steps: usize, segment: usize) -> Checkpointed {
-        assert!(steps.is_multiple_of(segment), "segments must be whole");
+        assert!(steps.is_multiple_of(segment), "steps must be a multiple of segment");
         Checkpointed { objective: recurrence(steps), steps, segment, tape: Tape::new(), programs: None }
     }
 
@@ -73,7 +73,7 @@ impl Checkpointed {
         (0..self.steps / segment).fold(h, piece).sum().backward().wrt(w)
     }
 
-    /// The same, replayed: two programs for all segments.
+    /// The same, replayed with two programs for all segments.
     pub fn replayed(&mut self) -> Tensor<f32> {
         let (w, mut h) = (&self.objective.at[0], self.objective.data[0].clone());
         let [forward, backward] = self.programs.get_or_insert_with(|| {

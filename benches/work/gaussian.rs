@@ -9,9 +9,9 @@ use std::f64::consts::TAU;
 const GAMMA: f64 = 1.0;
 const M: f64 = 0.0;
 
-/// The log posterior of n points of d dimensions under k Gaussians, by the logarithms α of their weights, their means μ,
-/// and the roots of their inverse covariances: triangular matrices Q of which the diagonal is kept as a logarithm, with the
-/// elements below it column by column.
+/// The log posterior of n points of d dimensions under k Gaussians, parametrized by the logarithms α of their weights,
+/// their means μ, and the roots of their inverse covariances: triangular matrices Q, whose diagonal is stored as a
+/// logarithm and whose elements below it are stored column by column.
 ///
 /// ```text
 /// Σᵢ ln Σₖ exp(αₖ + Σ ln diag Qₖ - |Qₖ (xᵢ - μₖ)|² / 2) - n ln Σₖ exp αₖ + ln Wishart(Q) + constants
@@ -36,7 +36,7 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
 
         // Q (x - μ) = [Q, -Q μ] [x, 1]: one product for all points and Gaussians.
         let centred = Var::concat(&[q, -q.matmul(means.unsqueeze(-1))], 2);
-        // Coordinate by coordinate, so that the sums run over rows of all Gaussians.
+        // One row per coordinate and Gaussian, so that the sums run over rows of all Gaussians.
         let rows = centred.transpose(0, 1).reshape(&[d * k, d + 1]);
         let distances = data[0].matmul_t(rows).reshape(&[n, d, k]).square().sum_axes(1);
         let fit = (alphas + log_determinants - distances * 0.5).logsumexp_axes(1).sum();
@@ -47,7 +47,8 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
     })
 }
 
-/// Where each element of Q stands in the diagonal, the elements below it column by column, and a zero.
+/// The index of each element of Q in the concatenation of the diagonal, the elements below it column by column, and a
+/// zero.
 fn triangle(d: usize) -> Tensor<i64> {
     let zero = d + d * (d - 1) / 2;
     let place = |row: usize, column: usize| match row.cmp(&column) {
@@ -59,7 +60,7 @@ fn triangle(d: usize) -> Tensor<i64> {
     Tensor::new(&[d, d], places)
 }
 
-/// What depends on sizes alone: of the Gaussians' normalization, and of the Wishart density's.
+/// The terms that depend only on sizes: the normalization of the Gaussians and of the Wishart density.
 fn constant(n: usize, d: usize, k: usize) -> f64 {
     let freedom = d as f64 + M + 1.0;
     let wishart = freedom * d as f64 * (GAMMA.ln() - 0.5 * 2f64.ln()) - log_gamma(0.5 * freedom, d);

@@ -1,6 +1,7 @@
-//! GradBench's HAND: fitting a posed, skinned mesh of a hand to points of space, as in ADBench ("complicated": each point
-//! lies somewhere on its triangle). Source: Taylor et al., *User-specific hand modeling from monocular depth sequences*
-//! (2014), by Šrajer, Kukelova and Fitzgibbon, *A benchmark of selected algorithmic differentiation tools* (2018).
+//! GradBench's HAND: fitting a posed, skinned mesh of a hand to points in space, as in ADBench ("complicated": each
+//! point lies somewhere on its triangle). Sources: Taylor et al., *User-specific hand modeling from monocular depth
+//! sequences* (2014), and Šrajer, Kukelova and Fitzgibbon, *A benchmark of selected algorithmic differentiation tools*
+//! (2018).
 
 use super::Work;
 use autograd::Program;
@@ -11,32 +12,33 @@ const FINGERS: usize = 5;
 const CHAIN: usize = 4;
 /// The forearm, the palm, and the fingers.
 const BONES: usize = 2 + FINGERS * CHAIN;
-/// Global rotation and translation, and four angles a finger.
+/// Global rotation and translation, and four angles per finger.
 const POSE: usize = 6 + FINGERS * 4;
 
-/// A hand, and points to be explained by it.
+/// A hand, and the points that it is fitted to.
 pub struct Hand {
-    /// The pose: rotation (3), translation (3), and by finger the first joint's flexion and spread, and the two others' flexion.
+    /// The pose: rotation (3), translation (3), and for each finger the flexion and spread of the first joint and the
+    /// flexion of the other two.
     theta: Tensor<f64>,
     /// Where each point lies on its triangle: `[2, points]`, barycentric.
     on: Tensor<f64>,
     /// `[3, points]`
     points: Tensor<f64>,
-    /// The palm in space, `[4, 4]`, the forearm and the palm having no joint.
+    /// The palm in space, `[4, 4]`; the forearm and the palm have no joints.
     palm: Tensor<f64>,
-    /// The fingers' bones at rest relative to the one before, `[fingers, chain, 4, 4]`.
+    /// The fingers' bones at rest, each relative to the previous one, `[fingers, chain, 4, 4]`.
     bones: Tensor<f64>,
     /// Space relative to each finger's bones at rest, `[fingers, chain, 4, 4]`.
     rest: Tensor<f64>,
-    /// What each coordinate of each bone moves, `[4 · bones, 3 · points]`: the corners of the points' triangles, by how much
-    /// they hang on each bone. The first 8 rows are the forearm's and the palm's.
+    /// The effect of each coordinate of each bone, `[4 · bones, 3 · points]`, on the corners of the points' triangles,
+    /// weighted by how strongly a corner is attached to a bone. The first 8 rows belong to the forearm and the palm.
     skin: Tensor<f64>,
     tape: Tape<f64>,
     program: Option<Program<f64>>,
 }
 
 impl Hand {
-    /// A random hand, and as many points.
+    /// A random hand with the given number of points.
     pub fn new(points: usize) -> Hand {
         let mut rng = Rng::new(0);
         let corners = 3 * points;
@@ -64,12 +66,12 @@ impl Hand {
         }
     }
 
-    /// The pose and the places on the triangles.
+    /// The pose and the barycentric coordinates.
     pub fn at(&self) -> [Tensor<f64>; 2] {
         [self.theta.clone(), self.on.clone()]
     }
 
-    /// How far each point is from its place on the posed hand, `[3, points]`.
+    /// The difference between each point and its position on the posed hand, `[3, points]`.
     pub fn errors<'t>(&self, theta: Var<'t, f64>, on: Var<'t, f64>) -> Var<'t, f64> {
         let tape = theta.tape();
         let constant = |x: &Tensor<f64>| tape.constant(x.clone());
@@ -81,7 +83,7 @@ impl Hand {
         constant(&self.points) - (a * u + b * v + c * (1.0 - u - v))
     }
 
-    /// The bones' motions from rest side by side, `[3, 4 · bones]`.
+    /// The bones' motions from rest, concatenated, `[3, 4 · bones]`.
     fn fingers<'t>(&self, theta: Var<'t, f64>) -> Var<'t, f64> {
         let tape = theta.tape();
         let constant = |x: &Tensor<f64>| tape.constant(x.clone());
@@ -100,8 +102,8 @@ impl Hand {
         Var::concat(&[still, palm.slice(0, 0..3), fingers], 1)
     }
 
-    /// The derivatives of the errors: for each number of the pose `[3, points]`, then for each coordinate on the triangles,
-    /// of which every point has its own, `[3, points]` too.
+    /// The derivatives of the errors: `[3, points]` for each pose parameter, then `[3, points]` for each barycentric
+    /// coordinate, of which every point has its own.
     pub fn jacobian(&mut self) -> Vec<Tensor<f64>> {
         self.tape.clear();
         let at = self.at().map(|x| self.tape.var(x));
@@ -124,8 +126,8 @@ impl Hand {
         program.run(&at.each_ref()).expect("the shapes are those of the recording")
     }
 
-    /// What the errors are differentiated along: each number of the pose; and each coordinate on the triangles, for all points
-    /// at once, since no two points share one.
+    /// The directions of differentiation: each pose parameter, and each barycentric coordinate for all points at once,
+    /// since no two points share one.
     fn directions(&self) -> impl Iterator<Item = (usize, Tensor<f64>)> + '_ {
         let only = |x: &Tensor<f64>, i: usize| Tensor::from_fn(x.shape(), |j| f64::from(u8::from(j[0] == i)));
         let pose = (0..POSE).map(move |i| (0, only(&self.theta, i)));
@@ -133,8 +135,8 @@ impl Hand {
     }
 }
 
-/// The fingers' joints as motions, `[fingers, chain, 4, 4]`, from four angles a finger: Rz(spread)·Rx(flexion) for the first
-/// joint, Rx(flexion) for the next two, none for the tip.
+/// The fingers' joints as motions, `[fingers, chain, 4, 4]`, from four angles per finger: Rz(spread)·Rx(flexion) for
+/// the first joint, Rx(flexion) for the next two, none for the tip.
 fn joints(angles: Var<'_, f64>) -> Var<'_, f64> {
     let none = angles.tape().constant(Tensor::zeros(&[FINGERS, 1]));
     let angle = |i: isize| angles.slice(1, i..i + 1);
@@ -153,7 +155,7 @@ fn joints(angles: Var<'_, f64>) -> Var<'_, f64> {
     Var::stack(&motion, 2).reshape(&[FINGERS, CHAIN, 4, 4])
 }
 
-/// The rotation about an axis by its length in radians, `[3, 3]`: Rodrigues' formula.
+/// The rotation about an axis, whose length is the angle in radians, `[3, 3]`: Rodrigues' formula.
 fn rotation(axis: Var<'_, f64>) -> Var<'_, f64> {
     let angle = axis.square().sum().sqrt();
     let (sin, cos, axis) = (angle.sin(), angle.cos(), axis / angle);

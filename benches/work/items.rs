@@ -1,31 +1,32 @@
-//! The list of what is timed, by name.
+//! The list of benchmarks, by name.
 
 use super::functions::{self, Checkpointed, LENGTH};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
 use super::{bundle, gaussian, hand, language, networks};
 use autograd::prelude::*;
 
-/// A piece of work, and how it is measured.
+/// A workload, and how it is measured.
 pub struct Item {
-    /// As in `--only`.
+    /// The name, as in `--only`.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// A one-line description.
     pub what: &'static str,
-    /// Set where the work is defined to run on so many threads.
+    /// The number of threads, if the workload prescribes it.
     pub threads: Option<usize>,
-    /// What is measured.
+    /// The quantity to measure.
     pub measure: Measure,
-    /// The work, made ready.
+    /// Constructs the workload.
     pub work: fn() -> Box<dyn Work>,
 }
 
-/// What is measured of a piece of work.
+/// The quantity to measure.
 #[derive(Clone, Copy)]
 pub enum Measure {
-    /// The time of one of so many runs, in a unit of which a second has so many.
+    /// The time of one run, over `runs` runs; `second` is the number of units in a second.
     Time { runs: usize, unit: &'static str, second: f64 },
-    /// The most memory that is in use beyond what the process has before the work is made, in MiB, over some runs. A small
-    /// one of its kind runs before, here as in the scripts of the peers: it loads what is loaded once, code above all.
+    /// The peak memory over some runs, minus the memory of the process before the workload is constructed, in MiB. A
+    /// small workload of the same kind runs first, here as in the scripts of the peers, to load what is loaded only
+    /// once, above all code.
     Peak { runs: usize, small: fn() -> Box<dyn Work> },
 }
 
@@ -39,14 +40,14 @@ const fn ms(runs: usize) -> Measure {
 
 const CHAIN: Measure = Measure::Time { runs: 20, unit: "ns/op", second: 1e9 / (3 * LENGTH) as f64 };
 
-/// Everything that is timed.
+/// All benchmarks.
 #[rustfmt::skip]
 pub const ITEMS: &[Item] = &[
     item("M1a", "train step, MLP 64-32-10, batch 32", us(2000), || train(small())),
     item("M1b", "train step, MLP 784-256-128-10, batch 128", ms(200), || train(middle())),
     item("M1c", "train step, MLP 1024-2048-2048-1000, batch 256", ms(10), || train(large())),
     item("M1c_memory", "the same, peak memory", Measure::Peak { runs: 3, small: || train(small()) }, || train(large())),
-    item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, an operation", CHAIN, || gradient(functions::scalar_chain(LENGTH))),
+    item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, per operation", CHAIN, || gradient(functions::scalar_chain(LENGTH))),
     item("M3_1000", "Σ tanh(x)·exp(-x²) + sigmoid(x), value and gradient, n = 1e3", us(2000), || gradient(functions::elementwise::<f32>(1000))),
     item("M3_100000", "the same, n = 1e5", us(200), || gradient(functions::elementwise::<f32>(100_000))),
     item("M3_10000000", "the same, n = 1e7", ms(5), || gradient(functions::elementwise::<f32>(10_000_000))),
@@ -104,7 +105,7 @@ fn gradient<T: Float>(objective: Objective<T>) -> Box<dyn Work> {
     Box::new(Gradient::new(objective))
 }
 
-/// The gradient of a recurrence of `n` steps, on a tape that keeps no more than derivatives read.
+/// The gradient of a recurrence of `n` steps, on a tape that keeps only what derivatives read.
 fn lean(n: usize) -> Box<dyn Work> {
     Box::new(Gradient::lean(functions::recurrence::<f32>(n)))
 }

@@ -4,15 +4,15 @@
 use super::Objective;
 use autograd::prelude::*;
 
-/// The bits of a character.
+/// The number of bits of a character.
 const BITS: usize = 14;
 
-/// The mean loss per bit of predicting each of `characters` from those before it, through `layers` of state. Every gate is a
-/// weight times one vector plus a bias, all elementwise.
+/// The mean loss per bit of predicting each of `characters` from the preceding ones, through `layers` of state. Every
+/// gate is a weight times one vector plus a bias, all elementwise.
 pub fn lstm(layers: usize, characters: usize) -> Objective<f64> {
     let mut rng = Rng::new(0);
     let at = vec![
-        // By layer: weights and biases of the forget, input, output and change gates.
+        // Per layer: weights and biases of the forget, input, output and change gates.
         Tensor::randn(&[layers, 2, 4, BITS], &mut rng) * 0.5,
         // The scale of the input, and the scale and bias of the output.
         Tensor::randn(&[3, BITS], &mut rng) * 0.5,
@@ -41,7 +41,7 @@ fn rows<T: Float>(x: Var<'_, T>) -> Vec<Var<'_, T>> {
     (0..x.shape()[0] as isize).map(|i| x.index_axis(0, i)).collect()
 }
 
-/// One layer: the next hidden vector from its input, the state (hidden and cell) brought up to date.
+/// One layer: returns the next hidden vector and updates the state (hidden and cell).
 fn layer<'t>(x: Var<'t, f64>, state: &mut [Var<'t, f64>], gates: &[Var<'t, f64>]) -> Var<'t, f64> {
     let (hidden, cell) = (state[0], state[1]);
     let gate = |x: Var<'t, f64>, i: usize| x * gates[i] + gates[4 + i];

@@ -1,8 +1,8 @@
-//! The pieces of work that are timed, here and in other engines (`benches/peers/`): the same shapes and formulas.
+//! The workloads that are timed, here and in other engines (`benches/peers/`), with the same shapes and formulas.
 //!
-//! What is computed stands apart from how: an [`Objective`] is recorded by one function, and a [`Gradient`], a
-//! [`Training`] step or a [`HessianVector`] product is made of any objective. `tests/benchmarks.rs` checks them all
-//! against finite differences, at small sizes.
+//! The computation is separate from the way it is run: one function records an [`Objective`], and any objective gives a
+//! [`Gradient`], a [`Training`] step or a [`HessianVector`] product. `tests/benchmarks.rs` checks them all against
+//! finite differences, at small sizes.
 
 #![allow(dead_code, reason = "each program that includes this uses a part of it")]
 

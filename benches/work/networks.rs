@@ -1,11 +1,12 @@
-//! Networks: dense layers, LeNet-5, a long short-term memory.
+//! Networks: dense layers, LeNet-5, an LSTM.
 
 use super::Objective;
 use autograd::prelude::*;
 use autograd::{Conv, Pool};
 use nn::functional::{Weights, lstm_seq};
 
-/// A weight of that shape whose outputs have variance near 1, its fan-in being all axes but the first.
+/// A weight of the given shape whose outputs have variance near 1; the fan-in is the product of all axes except the
+/// first.
 fn weight<T: Float>(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
     let fan_in: usize = shape[1..].iter().product();
     Tensor::randn(shape, rng) * T::of(1.0 / (fan_in as f64).sqrt())
@@ -15,7 +16,7 @@ fn labels(batch: usize, classes: usize, rng: &mut Rng) -> Vec<Tensor<i64>> {
     vec![(0..batch).map(|_| rng.below(classes) as i64).collect()]
 }
 
-/// M1: dense layers of these sizes with ReLU between them, mean softmax cross-entropy over a batch.
+/// M1: dense layers of the given sizes with ReLU between them, mean softmax cross-entropy over a batch.
 pub fn mlp<T: Float>(sizes: &[usize], batch: usize) -> Objective<T> {
     let mut rng = Rng::new(0);
     let layer = |pair: &[usize]| [weight(&[pair[1], pair[0]], &mut rng), Tensor::zeros(&[pair[1]])];
@@ -34,7 +35,7 @@ fn dense<'t, T: Float>(x: Var<'t, T>, layer: &[Var<'t, T>]) -> Var<'t, T> {
     x.matmul_t(layer[0]) + layer[1]
 }
 
-/// M5: a long short-term memory over a sequence, from a state of zeros; the sum of squares of all outputs.
+/// M5: an LSTM over a sequence, starting from a zero state; the sum of squares of all outputs.
 pub fn lstm<T: Float>([inputs, hidden, steps, batch]: [usize; 4]) -> Objective<T> {
     let mut rng = Rng::new(0);
     let bound = T::of(1.0 / (hidden as f64).sqrt());
@@ -57,8 +58,8 @@ fn pooled<T: Float>(h: Var<'_, T>) -> Var<'_, T> {
     h.relu().max_pool2d(Pool::of([2, 2]))
 }
 
-/// M6: LeNet-5 on pictures of 28 by 28, mean softmax cross-entropy over a batch. Source: LeCun et al., *Gradient-based
-/// learning applied to document recognition* (1998), with ReLU and max pooling as it is written today.
+/// M6: LeNet-5 on images of 28 by 28, mean softmax cross-entropy over a batch. Source: LeCun et al., *Gradient-based
+/// learning applied to document recognition* (1998), with ReLU and max pooling as in current practice.
 pub fn lenet<T: Float>(batch: usize) -> Objective<T> {
     let mut rng = Rng::new(0);
     let shapes: [&[usize]; 5] = [&[6, 1, 5, 5], &[16, 6, 5, 5], &[120, 400], &[84, 120], &[10, 84]];

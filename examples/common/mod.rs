@@ -1,11 +1,11 @@
-//! What the command lines of the experiments have in common.
+//! Command-line handling shared by the experiments.
 
 use pico_args::Arguments;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Runs a program on its arguments. A wrong argument prints the usage and ends with status 2, any other error its message
-/// and status 1.
+/// Runs a program on its arguments. A wrong argument prints the usage and exits with status 2; any other error prints
+/// its message and exits with status 1.
 pub fn run(usage: &str, program: impl FnOnce(Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
     let mut arguments = Arguments::from_env();
     if arguments.contains(["-h", "--help"]) {
@@ -25,13 +25,13 @@ pub fn run(usage: &str, program: impl FnOnce(Arguments) -> Result<(), Box<dyn Er
     }
 }
 
-/// An error if arguments are left over.
+/// Returns an error if arguments are left over.
 pub fn finish(arguments: Arguments) -> Result<(), pico_args::Error> {
     match arguments.finish().first() {
         None => Ok(()),
         Some(unknown) => Err(pico_args::Error::Utf8ArgumentParsingFailed {
             value: unknown.to_string_lossy().into_owned(),
-            cause: "there is no such argument".into(),
+            cause: "unknown argument".into(),
         }),
     }
 }

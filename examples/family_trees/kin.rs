@@ -1,7 +1,8 @@
-//! Who is related to whom: two families of twelve with the same tree, and every case of a person, a relation and those
-//! who stand in it.
+//! The family relations: two families of twelve with the same tree, and every case of a person, a relation and the
+//! people who have that relation to the person.
 
-/// Everybody. Men have even places, women odd ones; the Italian in place `i + 12` is the twin of the English in place `i`.
+/// All names. Men have even indices, women odd ones; the Italian at index `i + 12` corresponds to the English at index
+/// `i`.
 #[rustfmt::skip]
 pub const NAMES: [&str; 24] = [
     "Christopher", "Penelope", "Andrew", "Christine", "Arthur", "Margaret",
@@ -10,24 +11,25 @@ pub const NAMES: [&str; 24] = [
     "Marco", "Lucia", "Tomaso", "Angela", "Alfonso", "Sophia",
 ];
 
-/// Husband, wife and their children, by place in either tree.
+/// Husband, wife and their children, by index in either tree.
 const MARRIAGES: [(usize, usize, &[usize]); 5] =
     [(0, 1, &[4, 7]), (2, 3, &[6, 9]), (4, 5, &[]), (6, 7, &[10, 11]), (8, 9, &[])];
 
-/// What places in a tree may have in common, as the group that each of the twelve belongs to.
+/// The generation of each of the twelve positions in a tree.
 pub const GENERATION: [usize; 12] = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2];
-/// The side of the tree: Christopher's and Penelope's, Andrew's and Christine's, or both in the middle.
+/// The branch of the tree: Christopher's and Penelope's (0), Andrew's and Christine's (1), or the middle, which joins
+/// both (2).
 pub const BRANCH: [usize; 12] = [0, 0, 1, 1, 0, 0, 2, 2, 1, 1, 2, 2];
 
-/// A question and its answers: people by place in [`NAMES`]; relations are father, mother, husband, wife, son, daughter,
-/// brother, sister, uncle, aunt, nephew, niece.
+/// A question and its answers. People are indices into [`NAMES`]; relations are father, mother, husband, wife, son,
+/// daughter, brother, sister, uncle, aunt, nephew, niece.
 pub struct Case {
     pub person: usize,
     pub relation: usize,
     pub answers: Vec<usize>,
 }
 
-/// All questions that have an answer: 104.
+/// All 104 questions that have an answer.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for tree in [0, 12] {
@@ -45,7 +47,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Everybody who stands in a relation to a person, by pairs of relations: men and women together.
+/// The relatives of a person by pairs of relations, men and women together.
 fn kin(person: usize) -> [Vec<usize>; 6] {
     let of = |people: &[usize], relation: fn(usize) -> Vec<usize>| people.iter().flat_map(|&p| relation(p)).collect();
     let with_spouse = |p: usize| [vec![p], spouse(p)].concat();

@@ -1,6 +1,8 @@
-//! 1986: a network learns two family trees and finds out by itself that people have a nationality, a generation and a
-//! branch of the family. `cargo run --release --example family_trees [-- --short] [--picture FILE.svg]`.
-//! docs/experiments.md tells the story.
+//! 1986: a network learns two family trees and discovers by itself that people have a nationality, a generation and a
+//! branch of the family.
+//!
+//! `cargo run --release --example family_trees [-- --short] [--picture FILE.svg]`. docs/experiments.md describes the
+//! experiment.
 //!
 //! Sources: Rumelhart, Hinton and Williams, *Learning representations by back-propagating errors*, Nature 323 (1986);
 //! Hinton, *Learning distributed representations of concepts* (1986).
@@ -17,8 +19,8 @@ use std::process::ExitCode;
 use wengert::nn::train::StepError;
 
 const USAGE: &str = "usage: family_trees [--short] [--picture FILE.svg]
-  --short    3 seeds in place of 30
-  --picture  where the clearest network's weights are drawn; target/family_trees.svg unless told";
+  --short    3 seeds instead of 30
+  --picture  output file for the weights of the clearest network (default: target/family_trees.svg)";
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
             arguments.opt_value_from_str("--picture")?.unwrap_or_else(|| "target/family_trees.svg".to_owned());
         common::finish(arguments)?;
 
-        println!("right after 1,500 sweeps, means of {seeds} seeds:              learnt of 100   held out of 4");
+        println!("correct after 1,500 sweeps, means of {seeds} seeds:           learned of 100   held out of 4");
         let (mended, paper) = (Recipe::MENDED, Recipe::PAPER);
         let networks = learn("weights from ±1, rate 0.1, shrink 0.2 %", mended, seeds)?;
         learn("  but without shrink", Recipe { shrink: 0.0, ..mended }, seeds)?;
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
         for (seed, network) in (0..).zip(&mut forgetful) {
             network.learn(paper, &Split::new(seed))?;
         }
-        report("the first networks after 1,500 sweeps more by the paper's recipe", &forgetful);
+        report("the first networks after 1,500 more sweeps by the paper's recipe", &forgetful);
 
         let coded: Vec<_> = networks.iter().map(meaning::units).collect();
         println!();
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         let clarity = |units: &[Unit]| (0..3).map(|which| best(units, which)).fold(1.0, f64::min);
         let clearest = coded.iter().max_by(|a, b| clarity(a).total_cmp(&clarity(b))).expect("there is a network");
         println!("\nthe clearest network's units, the twelve English and the twelve Italian people,");
-        println!("from █, who switches the unit on, to ·, who switches it off:");
+        println!("from █ (switches the unit on) to · (switches it off):");
         clearest.iter().for_each(|unit| println!("  {}", unit.line()));
         std::fs::write(&picture, meaning::svg(clearest)).map_err(|e| format!("{picture}: {e}"))?;
         println!("picture: {picture}");
@@ -60,8 +62,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Networks that have learnt by a recipe, one a seed, and their score. The seed decides the first weights and which four
-/// cases are held out.
+/// Trains networks with a recipe, one per seed, and prints their score. The seed determines the initial weights and the
+/// four held-out cases.
 fn learn(name: &str, recipe: Recipe, seeds: u64) -> Result<Vec<Network>, StepError> {
     let networks = (0..seeds).map(|seed| {
         let mut network = Network::new(recipe, seed);
@@ -80,7 +82,7 @@ fn report(name: &str, networks: &[Network]) {
     println!("{name:<66}{:>6.2}{:>16.2}", mean(|s| s.0), mean(|s| s.1));
 }
 
-/// The part of the variance that a trait explains of the unit that it explains best.
+/// The fraction of variance that a trait explains of the unit that it explains best.
 fn best(units: &[Unit], which: usize) -> f64 {
     units.iter().map(|unit| unit.explained(which)).fold(0.0, f64::max)
 }

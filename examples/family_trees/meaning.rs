@@ -1,14 +1,14 @@
-//! What the six units that code a person have come to mean: their weights beside what the people have in common, in
+//! What the six units that encode a person have come to represent: their weights compared with traits of the people, as
 //! numbers, as blocks on the terminal, and as a picture like the paper's.
 
 use crate::kin::{BRANCH, GENERATION, NAMES};
 use crate::network::Network;
 use std::fmt::Write;
 
-/// What people may have in common. No input says so.
+/// Traits that people may share. No input encodes them.
 pub const TRAITS: [&str; 3] = ["nationality", "generation", "branch"];
 
-/// The group of a person in respect of a trait.
+/// The group of a person with respect to a trait.
 fn group(which: usize, person: usize) -> usize {
     [person / 12, GENERATION[person % 12], BRANCH[person % 12]][which]
 }
@@ -21,8 +21,8 @@ pub fn units(network: &Network) -> Vec<Unit> {
 }
 
 impl Unit {
-    /// The part of the weights' variance that lies between the groups of a trait rather than within them: 1 if people of one
-    /// group all have the same weight, near 0 if the trait says nothing.
+    /// The fraction of the weights' variance that lies between the groups of a trait: 1 if all people of a group have
+    /// the same weight, near 0 if the trait explains nothing.
     pub fn explained(&self, which: usize) -> f64 {
         let mean = |people: &[f64]| people.iter().sum::<f64>() / people.len() as f64;
         let of_group = |g| (0..24).filter(|&p| group(which, p) == g).map(|p| self.0[p]).collect::<Vec<_>>();
@@ -32,28 +32,28 @@ impl Unit {
         (0..3).map(of_group).filter(|people| !people.is_empty()).map(between).sum::<f64>() / total
     }
 
-    /// The trait that explains most.
+    /// The trait that explains the most variance.
     pub fn best(&self) -> (&'static str, f64) {
         let all = (0..3).map(|which| (TRAITS[which], self.explained(which)));
         all.max_by(|a, b| a.1.total_cmp(&b.1)).expect("three traits")
     }
 
-    /// The weights of the twelve of one nationality, from `█`, large and positive, to `·`, large and negative.
+    /// The weights of the twelve people of one nationality, from `█`, large and positive, to `·`, large and negative.
     fn blocks(&self, people: std::ops::Range<usize>) -> String {
         let largest = self.0.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
         let shade = |w: &f64| ['·', '░', '▒', '▓', '█'][((w / largest + 1.0) * 2.0).round() as usize];
         self.0[people].iter().map(shade).collect()
     }
 
-    /// One line of the terminal.
+    /// One line of terminal output.
     pub fn line(&self) -> String {
         let (name, part) = self.best();
         format!("{}  {}   {name}: {part:.2}", self.blocks(0..12), self.blocks(12..24))
     }
 }
 
-/// The picture: a box for each unit, the English above the Italian. A square's area is the size of a weight; it is blue
-/// where the person switches the unit on, orange where off.
+/// The picture: a box for each unit, the English people above the Italian. The area of a square is the size of a
+/// weight; it is blue if the person switches the unit on, orange if off.
 pub fn svg(units: &[Unit]) -> String {
     const CELL: f64 = 26.0;
     const WIDTH: f64 = 640.0;

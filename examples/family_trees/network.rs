@@ -1,4 +1,4 @@
-//! The network of 24 + 12 inputs, 6 + 6, 12, 6 and 24 units, and how it learns.
+//! The network of 24 + 12 inputs and 6 + 6, 12, 6 and 24 units, and its training.
 
 use crate::kin::{Case, cases};
 use nn::init::Init;
@@ -8,7 +8,7 @@ use wengert::autograd::{self, Var};
 use wengert::nn;
 use wengert::prelude::*;
 
-/// Person and relation are coded by six units each; twelve units combine the codes; six code the answer.
+/// Six units each encode the person and the relation; twelve units combine the codes; six encode the answer.
 #[derive(Clone)]
 pub struct Network {
     pub person: Linear<f64>,
@@ -30,26 +30,26 @@ impl Module<f64> for Network {
     }
 }
 
-/// What can be set about learning.
+/// Training settings.
 #[derive(Clone, Copy)]
 pub struct Recipe {
-    /// First weights are uniform on ± this.
+    /// Initial weights are uniform on ± this.
     pub range: f64,
     /// Step size; half of it for the first 20 sweeps.
     pub rate: f64,
-    /// The part of each weight that an update takes away.
+    /// The fraction by which an update shrinks each weight.
     pub shrink: f64,
     pub sweeps: usize,
 }
 
 impl Recipe {
-    /// As the paper has it, but for the range, on which it is silent.
+    /// The paper's settings, except for the range, which the paper does not state.
     pub const PAPER: Recipe = Recipe { range: 0.3, rate: 0.01, shrink: 0.002, sweeps: 1_500 };
-    /// What learns.
+    /// Settings with which the network learns.
     pub const MENDED: Recipe = Recipe { range: 1.0, rate: 0.1, ..Recipe::PAPER };
 }
 
-/// 100 cases to learn from and 4 that the network is tested on.
+/// 100 training cases and 4 test cases.
 pub struct Split {
     training: Batch<f64>,
     held_out: Batch<f64>,
@@ -63,13 +63,13 @@ impl Split {
         Split { training: batch(training), held_out: batch(held_out) }
     }
 
-    /// How many cases of either part the network gets right.
+    /// The number of correct training and test cases.
     pub fn score(&self, network: &Network) -> (usize, usize) {
         (right(network, &self.training), right(network, &self.held_out))
     }
 }
 
-/// One unit for each person and relation; each answer's unit is to be on.
+/// Inputs and targets with one unit for each person and relation; the units of the answers are on.
 fn batch(cases: &[Case]) -> Batch<f64> {
     let number = |on| f64::from(u8::from(on));
     let inputs = Tensor::from_fn(&[cases.len(), 36], |at| {
@@ -79,7 +79,7 @@ fn batch(cases: &[Case]) -> Batch<f64> {
     Batch { inputs, targets: Target::Values(targets) }
 }
 
-/// As the paper counts: every unit that should be on is above 0.5, and every other below.
+/// Counts correct cases as the paper does: every unit that should be on is above 0.5, and every other unit is below.
 fn right(network: &Network, batch: &Batch<f64>) -> usize {
     let tape = Tape::new();
     let output = network.forward(tape.constant(batch.inputs.clone()), &mut Pass::eval(&tape)).value();
@@ -93,8 +93,8 @@ fn right(network: &Network, batch: &Batch<f64>) -> usize {
         .count()
 }
 
-/// E = ½ Σ miss², where a unit that should be on misses 0.8 by 0.8 - y, and one that should be off exceeds 0.2 by y - 0.2:
-/// beyond these there is no error.
+/// E = ½ Σ miss². A unit that should be on misses 0.8 by 0.8 - y; a unit that should be off exceeds 0.2 by `y - 0.2`.
+/// Beyond these values there is no error.
 fn error<'t>(y: Var<'t, f64>, target: &Target<f64>) -> autograd::Result<Var<'t, f64>> {
     let sign = y.tape().constant(target.values("error")?.map(|t| 2.0 * t - 1.0));
     let miss = (sign * (0.5 - y) + 0.3).relu();
@@ -102,7 +102,7 @@ fn error<'t>(y: Var<'t, f64>, target: &Target<f64>) -> autograd::Result<Var<'t, 
 }
 
 impl Network {
-    /// A network that has not learnt anything yet.
+    /// An untrained network.
     pub fn new(recipe: Recipe, seed: u64) -> Network {
         let mut rng = Rng::new(seed);
         let mut dense = |inputs, outputs| Linear::new(inputs, outputs, &mut rng);
@@ -118,7 +118,7 @@ impl Network {
         network
     }
 
-    /// Sweeps over the training cases, with one update for each.
+    /// Sweeps over the training cases, with one update per sweep.
     pub fn learn(&mut self, recipe: Recipe, split: &Split) -> Result<(), StepError> {
         let mut step = TrainStep::new(0);
         let (mut early, mut late) = (Sgd::new(recipe.rate / 2.0).momentum(0.5), Sgd::new(recipe.rate).momentum(0.9));
