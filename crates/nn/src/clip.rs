@@ -1,100 +1,95 @@
-//! Gradient clipping: bounds on how far one step can go, applied between the sweep and the optimizer.
+//! Gradient clipping: limits the size of a step, applied between the backward sweep and the optimizer.
 
-use crate::once;
 use crate::optim::ParamGradients;
-use autograd::Tensor;
+use autograd::{Float, Tensor};
 
-once! {
-    /// Scales all gradients together so that their Euclidean norm, as of one long vector, is at most `max`, and returns the
-    /// norm they had: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
-    ///
-    /// The direction stays. The norm is summed in `f64`, in a fixed order. An infinite or NaN gradient makes the norm so, which
-    /// the caller can see; it is left in the gradients (an infinite norm turns finite ones to 0, a NaN norm all to NaN).
-    /// Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent neural networks* (2013).
-    ///
-    /// ```
-    /// use autograd::tensor;
-    /// use nn::{clip, optim::ParamGradients};
-    /// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 0.0]), None, Some(tensor![4.0])]);
-    /// assert_eq!(clip::by_norm(&mut gradients, 1.0), 5.0);
-    /// assert!((gradients.get(2).unwrap().at(&[0]) - 0.8).abs() < 1e-6);
-    /// ```
-    /// # Panics
-    /// If `max` is negative or NaN.
-    pub fn by_norm<T>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
-        assert!(max >= 0.0, "clip::by_norm: the largest norm must be at least 0, and it is {max}");
-        let norm = gradients.iter().map(sum_of_squares).sum::<f64>().sqrt();
-        if let Some(scale) = scale(norm, max) {
-            gradients.scale(scale);
+/// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before
+/// scaling: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
+///
+/// The direction is preserved. The norm is summed in `f64`, in a fixed order. An infinite or NaN gradient makes the
+/// norm infinite or NaN, which the caller can check, and leaves non-finite values in the gradients (an infinite norm
+/// turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov and Bengio, *On the difficulty of
+/// training recurrent neural networks* (2013).
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 0.0]), None, Some(tensor![4.0])]);
+/// assert_eq!(clip::by_norm(&mut gradients, 1.0), 5.0);
+/// assert!((gradients.get(2).unwrap().at(&[0]) - 0.8).abs() < 1e-6);
+/// ```
+/// # Panics
+/// Panics if `max` is negative or NaN.
+#[track_caller]
+pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
+    assert!(max >= 0.0, "clip::by_norm: max must be at least 0, got {max}");
+    let norm = gradients.iter().map(sum_of_squares).sum::<f64>().sqrt();
+    if let Some(scale) = scale(norm, max) {
+        gradients.scale(scale);
+    }
+    norm
+}
+
+/// Scales each gradient separately so that its Euclidean norm is at most `max`: Keras' `clipnorm`. A parameter with a
+/// large gradient does not shrink the other gradients, but the overall direction changes.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 4.0]), Some(tensor![0.5])]);
+/// clip::each_by_norm(&mut gradients, 1.0);
+/// assert!((gradients.get(0).unwrap().at(&[1]) - 0.8).abs() < 1e-6);
+/// assert_eq!(gradients.get(1), Some(&tensor![0.5]));
+/// ```
+/// # Panics
+/// Panics if `max` is negative or NaN.
+#[track_caller]
+pub fn each_by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
+    assert!(max >= 0.0, "clip::each_by_norm: max must be at least 0, got {max}");
+    for g in gradients.iter_mut() {
+        if let Some(scale) = scale(sum_of_squares(g).sqrt(), max) {
+            let scale = T::of(scale);
+            g.make_mut().iter_mut().for_each(|x| *x *= scale);
         }
-        norm
     }
 }
 
-once! {
-    /// Scales each gradient by itself so that its Euclidean norm is at most `max`: Keras' `clipnorm`. A parameter with a large
-    /// gradient does not hold back the others, and the direction of the whole changes.
-    ///
-    /// ```
-    /// use autograd::tensor;
-    /// use nn::{clip, optim::ParamGradients};
-    /// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0_f64, 4.0]), Some(tensor![0.5])]);
-    /// clip::each_by_norm(&mut gradients, 1.0);
-    /// assert!((gradients.get(0).unwrap().at(&[1]) - 0.8).abs() < 1e-6);
-    /// assert_eq!(gradients.get(1), Some(&tensor![0.5]));
-    /// ```
-    /// # Panics
-    /// If `max` is negative or NaN.
-    pub fn each_by_norm<T>(gradients: &mut ParamGradients<T>, max: f64) {
-        assert!(max >= 0.0, "clip::each_by_norm: the largest norm must be at least 0, and it is {max}");
-        for g in gradients.iter_mut() {
-            if let Some(scale) = scale(sum_of_squares(g).sqrt(), max) {
-                let scale = T::of(scale);
-                g.make_mut().iter_mut().for_each(|x| *x *= scale);
-            }
-        }
-    }
-}
-
-/// What brings a norm down to `max`; none if it is not above.
+/// The factor that scales a norm down to `max`, or `None` if the norm does not exceed it.
 fn scale(norm: f64, max: f64) -> Option<f64> {
     let scale = max / (norm + 1e-6);
     (scale < 1.0 || scale.is_nan()).then_some(scale)
 }
 
-once! {
-    /// Brings every element of every gradient into `[-max, max]`, PyTorch's `clip_grad_value_`. NaN stays NaN.
-    ///
-    /// ```
-    /// use autograd::tensor;
-    /// use nn::{clip, optim::ParamGradients};
-    /// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0, -0.25, -7.0])]);
-    /// clip::by_value(&mut gradients, 0.5);
-    /// assert_eq!(gradients.get(0), Some(&tensor![0.5, -0.25, -0.5]));
-    /// ```
-    /// # Panics
-    /// If `max` is negative or NaN.
-    pub fn by_value<T>(gradients: &mut ParamGradients<T>, max: f64) {
-        assert!(max >= 0.0, "clip::by_value: the largest value must be at least 0, and it is {max}");
-        let max = T::of(max);
-        for g in gradients.iter_mut() {
-            g.make_mut().iter_mut().for_each(|x| *x = x.max(-max).min(max));
-        }
+/// Clamps every element of every gradient to `[-max, max]`, PyTorch's `clip_grad_value_`. NaN stays NaN.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::{clip, optim::ParamGradients};
+/// let mut gradients = ParamGradients::from_iter([Some(tensor![3.0, -0.25, -7.0])]);
+/// clip::by_value(&mut gradients, 0.5);
+/// assert_eq!(gradients.get(0), Some(&tensor![0.5, -0.25, -0.5]));
+/// ```
+/// # Panics
+/// Panics if `max` is negative or NaN.
+#[track_caller]
+pub fn by_value<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
+    assert!(max >= 0.0, "clip::by_value: max must be at least 0, got {max}");
+    let max = T::of(max);
+    for g in gradients.iter_mut() {
+        g.make_mut().iter_mut().for_each(|x| *x = x.max(-max).min(max));
     }
 }
 
-once! {
-    /// Σ x² in `f64`. Eight sums run side by side, so that none waits for the addition before it.
-    fn sum_of_squares<T>(g: &Tensor<T>) -> f64 {
-        let g = g.contiguous();
-        let mut sums = [0.0; 8];
-        for chunk in g.as_slice().expect("contiguous").chunks(sums.len()) {
-            for (sum, x) in sums.iter_mut().zip(chunk) {
-                *sum += x.f64() * x.f64();
-            }
+/// Σ x² in `f64`. Eight independent sums, so that no addition waits for the one before it.
+fn sum_of_squares<T: Float>(g: &Tensor<T>) -> f64 {
+    let g = g.contiguous();
+    let mut sums = [0.0; 8];
+    for chunk in g.as_slice().expect("contiguous").chunks(sums.len()) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += x.f64() * x.f64();
         }
-        sums.iter().sum()
     }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -113,7 +108,7 @@ mod tests {
             let squares: f64 = (0..n).map(|i| (i * i) as f64).sum::<f64>() + 4.0 + 14.0;
             let before = g.clone();
             assert!((by_norm(&mut g, 1e9) - squares.sqrt()).abs() < 1e-12, "{n}");
-            assert!(g.iter().eq(before.iter()), "gradients below the bound stay as they are");
+            assert!(g.iter().eq(before.iter()), "gradients below the bound are unchanged");
             by_norm(&mut g, 0.5);
             let scaled = 0.5 / (squares.sqrt() + 1e-6);
             assert!(g.iter().zip(before.iter()).all(|(g, b)| *g == b * scaled), "{n}");
@@ -140,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the largest norm must be at least 0")]
+    #[should_panic(expected = "clip::by_norm: max must be at least 0")]
     fn a_negative_bound_panics() {
         by_norm(&mut gradients([tensor![1.0]]), -1.0);
     }

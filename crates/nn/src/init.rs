@@ -1,11 +1,11 @@
-//! How weights begin: distributions whose spread is fitted to a layer's size, so that signals neither die out nor blow up
-//! on their way through many layers.
+//! Weight initialization: distributions scaled to a layer's size, so that signals neither vanish nor explode across
+//! many layers.
 
 use crate::once;
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Tensor};
 
-/// A distribution to draw first weights from. Plain data: compare it, print it, keep it in a configuration.
+/// A distribution for initial weights. Plain data: compare it, print it, store it in a configuration.
 ///
 /// ```
 /// use autograd::Rng;
@@ -19,13 +19,13 @@ use autograd::{Float, Rng, Tensor};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
-    /// The same number everywhere.
+    /// The same value everywhere.
     Constant(f64),
     /// Uniform on `[low, high)`.
     Uniform {
-        /// The smallest number there may be.
+        /// The lower bound, inclusive.
         low: f64,
-        /// The number that all are below.
+        /// The upper bound, exclusive.
         high: f64,
     },
     /// Normal.
@@ -35,45 +35,45 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
-    /// Normal, but nothing outside `[low, high]`: what lies there is drawn anew. Bounds are numbers, not deviations, as in
+    /// Normal, truncated to `[low, high]`. The bounds are values, not multiples of the standard deviation, as in
     /// PyTorch.
     TruncNormal {
-        /// The mean before it was truncated.
+        /// The mean before truncation.
         mean: f64,
-        /// The standard deviation before it was truncated.
+        /// The standard deviation before truncation.
         std: f64,
-        /// The smallest number there may be.
+        /// The lower bound, inclusive.
         low: f64,
-        /// The largest number there may be.
+        /// The upper bound, inclusive.
         high: f64,
     },
-    /// A random orthogonal matrix times `gain`: rows, or columns if they are fewer, are orthogonal and of length `gain`. Axes
-    /// after the first count as one. Source: Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of
-    /// learning in deep linear neural networks* (2014).
+    /// A random orthogonal matrix times `gain`: its rows (or its columns, if there are fewer) are orthogonal and have
+    /// norm `gain`. Axes after the first are treated as one. Source: Saxe, McClelland and Ganguli, *Exact solutions to
+    /// the nonlinear dynamics of learning in deep linear neural networks* (2014).
     Orthogonal {
-        /// What the activation that follows needs; see [`Nonlinearity::gain`].
+        /// The gain for the activation that follows; see [`Nonlinearity::gain`].
         gain: f64,
     },
-    /// Normal of mean 0, but in each column of a matrix `[out, in]` a part of the elements, rounded up, is 0. Source: Martens,
-    /// *Deep learning via Hessian-free optimization* (2010).
+    /// Normal with mean 0, except that a fraction of the elements in each column of a matrix `[out, in]`, rounded up,
+    /// is 0. Source: Martens, *Deep learning via Hessian-free optimization* (2010).
     Sparse {
-        /// Which part of each column is 0.
+        /// The fraction of each column that is 0.
         sparsity: f64,
-        /// The standard deviation of the others.
+        /// The standard deviation of the remaining elements.
         std: f64,
     },
-    /// Mean 0 and standard deviation `gain / √fan`: what Xavier's, Kaiming's and LeCun's are cases of.
+    /// Mean 0 and standard deviation `gain / √fan`: the general form of the Xavier, Kaiming and LeCun initializers.
     Scaled {
-        /// What the activation that follows needs; see [`Nonlinearity::gain`].
+        /// The gain for the activation that follows; see [`Nonlinearity::gain`].
         gain: f64,
-        /// Which connections count.
+        /// Which connections count toward the fan.
         fan: Fan,
-        /// The distribution's form.
+        /// The family of the distribution.
         form: Form,
     },
 }
 
-/// The form of a distribution with given standard deviation.
+/// The family of a distribution with a given standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Uniform on `±√3 · std`.
@@ -82,12 +82,12 @@ pub enum Form {
     Normal,
 }
 
-/// Which connections of a unit count.
+/// Which of a unit's connections count toward the fan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fan {
-    /// Inputs: the activations keep their variance in the forward pass.
+    /// Inputs: preserves the variance of the activations in the forward pass.
     In,
-    /// Outputs: the gradients keep theirs in the backward pass.
+    /// Outputs: preserves the variance of the gradients in the backward pass.
     Out,
     /// The mean of both, `(in + out) / 2`.
     Mean,
@@ -125,33 +125,34 @@ impl Init {
         Init::Scaled { gain: 1.0, fan: Fan::In, form: Form::Uniform }
     }
 
-    /// Normal with standard deviation `1 / √in`, what self-normalizing networks (SELU) begin with. Source: LeCun, Bottou,
-    /// Orr and Müller (1998).
+    /// Normal with standard deviation `1 / √in`, the initializer for self-normalizing networks (SELU). Source: LeCun,
+    /// Bottou, Orr and Müller (1998).
     pub fn lecun_normal() -> Init {
         Init::Scaled { gain: 1.0, fan: Fan::In, form: Form::Normal }
     }
 
-    /// New weights of a shape.
+    /// Draws weights of the given shape.
     ///
     /// # Panics
-    /// If the distribution scales with the fan or is of matrices and the shape has fewer than two axes ([`fan`]), a number is
-    /// not finite, a deviation is negative, or `low > high`.
+    /// Panics if the shape has fewer than two axes for a distribution that is scaled by the fan ([`fan`]) or
+    /// orthogonal, or other than two for a sparse one; if a bound, mean or standard deviation is out of range or not
+    /// finite, or `low > high`; or if the sparsity is not in `[0, 1]`.
     #[track_caller]
     pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         match self {
             Init::Constant(c) => Tensor::full(shape, T::of(c)),
             Init::Uniform { low, high } => {
-                assert!(low <= high && (high - low).is_finite(), "Init::Uniform: no numbers from {low} to {high}");
+                assert!(low <= high && (high - low).is_finite(), "Init::Uniform: invalid bounds [{low}, {high})");
                 Tensor::from_fn(shape, |_| T::of(low + (high - low) * rng.uniform()))
             }
             Init::Normal { mean, std } => {
                 let fits = mean.is_finite() && std >= 0.0 && std.is_finite();
-                assert!(fits, "Init::Normal: no distribution has mean {mean} and standard deviation {std}");
+                assert!(fits, "Init::Normal: expected a finite mean and a finite std >= 0, got mean {mean}, std {std}");
                 Tensor::from_fn(shape, |_| T::of(mean + std * rng.normal()))
             }
             Init::TruncNormal { mean, std, low, high } => {
                 let fits = mean.is_finite() && std > 0.0 && std.is_finite() && low <= high;
-                assert!(fits, "Init::TruncNormal: mean {mean}, standard deviation {std}, from {low} to {high}");
+                assert!(fits, "Init::TruncNormal: need a finite mean, finite std > 0 and low <= high, got {self:?}");
                 let (a, b) = ((low - mean) / std, (high - mean) / std);
                 Tensor::from_fn(shape, |_| T::of((mean + std * truncated(a, b, rng)).clamp(low, high)))
             }
@@ -164,7 +165,8 @@ impl Init {
                     Fan::Out => outputs as f64,
                     Fan::Mean => (inputs as f64 + outputs as f64) / 2.0,
                 };
-                // A layer of nothing has no weights to draw; it must not divide by zero either.
+                // A layer without inputs or outputs has no weights to draw, but must not cause a division by zero
+                // either.
                 let std = gain / fan.max(1.0).sqrt();
                 match form {
                     Form::Uniform => {
@@ -177,10 +179,10 @@ impl Init {
         }
     }
 
-    /// Gives a parameter new weights, of the shape it has.
+    /// Replaces the values of a parameter, keeping its shape.
     ///
     /// # Panics
-    /// As [`tensor`](Init::tensor) does.
+    /// Panics under the same conditions as [`tensor`](Init::tensor).
     #[track_caller]
     pub fn fill<T: Float>(self, param: &mut Param<T>, rng: &mut Rng) {
         let value = self.tensor(param.value().shape(), rng);
@@ -188,8 +190,8 @@ impl Init {
     }
 }
 
-/// Gives new values to those parameters of a model that `choose` has a distribution for, by name and shape. Frozen ones and
-/// buffers stay.
+/// Initializes the parameters of a model for which `choose` returns a distribution, given their name and shape. Frozen
+/// parameters and buffers keep their values.
 ///
 /// ```
 /// use autograd::Rng;
@@ -210,7 +212,7 @@ impl Init {
 /// assert!(biases.iter().all(|bias| bias.iter().all(|b| b == 0.0)));
 /// ```
 /// # Panics
-/// If a distribution has no values for a shape, as [`Init::tensor`] does.
+/// Panics under the same conditions as [`Init::tensor`].
 #[track_caller]
 pub fn initialize<T: Float>(
     model: &mut dyn Parameters<T>,
@@ -223,15 +225,15 @@ pub fn initialize<T: Float>(
     });
 }
 
-/// A standard normal number from `[a, b]`, by rejection of uniform ones. Where the density is below e⁻⁴⁰ of its largest value
-/// nothing is proposed, so that long tails cost no tries.
+/// Draws a standard normal number from `[a, b]` by rejection sampling with uniform proposals. Nothing is proposed where
+/// the density is below e⁻⁴⁰ of its largest value, so that long tails do not cause rejections.
 fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
     let top = 0f64.clamp(a, b);
     let reach = (top * top + 80.0).sqrt();
     let (low, high) = (a.max(-reach), b.min(reach));
     loop {
         let x = low + (high - low) * rng.uniform();
-        // At an end of one point, the only number there is.
+        // If the interval is a single point, accept that point.
         if rng.uniform() <= ((top * top - x * x) / 2.0).exp() || low >= high {
             return x;
         }
@@ -239,10 +241,10 @@ fn truncated(a: f64, b: f64, rng: &mut Rng) -> f64 {
 }
 
 once! {
-    /// Normal columns in which some elements, chosen at random, are 0.
+    /// A normal matrix in which some elements of each column, chosen at random, are 0.
     fn sparse<T>(shape: &[usize], sparsity: f64, std: f64, rng: &mut Rng) -> Tensor<T> {
-        let &[rows, columns] = shape else { panic!("Init::Sparse: a matrix has two axes, not shape {shape:?}") };
-        assert!((0.0..=1.0).contains(&sparsity), "Init::Sparse: the part that is 0 must be in [0, 1], not {sparsity}");
+        let &[rows, columns] = shape else { panic!("Init::Sparse: expected a shape with two axes, got {shape:?}") };
+        assert!((0.0..=1.0).contains(&sparsity), "Init::Sparse: sparsity must be in [0, 1], got {sparsity}");
         let mut matrix: Tensor<T> = Init::Normal { mean: 0.0, std }.tensor(shape, rng);
         let (zeros, mut order) = ((sparsity * rows as f64).ceil() as usize, (0..rows).collect::<Vec<_>>());
         for column in 0..columns {
@@ -254,18 +256,18 @@ once! {
 }
 
 once! {
-    /// Gaussian vectors made orthogonal one after the other, which is uniform over all such matrices.
+    /// Gram-Schmidt orthogonalization of Gaussian vectors, which samples all such matrices uniformly.
     fn orthogonal<T>(shape: &[usize], gain: f64, rng: &mut Rng) -> Tensor<T> {
         let [rows, rest @ ..] = shape else {
-            panic!("Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}")
+            panic!("Init::Orthogonal: expected a shape with at least two axes, got {shape:?}")
         };
-        assert!(!rest.is_empty(), "Init::Orthogonal: a matrix has at least two axes, not shape {shape:?}");
+        assert!(!rest.is_empty(), "Init::Orthogonal: expected a shape with at least two axes, got {shape:?}");
         let columns: usize = rest.iter().product();
         let (count, length) = (*rows.min(&columns), *rows.max(&columns));
         let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
         for _ in 0..count {
             let mut v: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
-            // Twice is enough: the second time takes out what rounding left of the others.
+            // Two passes suffice: the second removes what rounding left of the components along the other vectors.
             for _ in 0..2 {
                 for u in &vectors {
                     let along: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
@@ -283,8 +285,8 @@ once! {
     }
 }
 
-/// The numbers of inputs and outputs of a unit, `(in, out)`, from the shape of its weights: `[out, in]` for a dense layer,
-/// `[out, in, k…]` for a convolution, whose kernel of `k…` positions multiplies both.
+/// The fan-in and fan-out of a unit, `(in, out)`, from the shape of its weights: `[out, in]` for a dense layer,
+/// `[out, in, k…]` for a convolution, where the number of kernel elements multiplies both.
 ///
 /// ```
 /// use nn::init::fan;
@@ -292,20 +294,20 @@ once! {
 /// assert_eq!(fan(&[64, 32, 3, 3]), (32 * 9, 64 * 9));
 /// ```
 /// # Panics
-/// If there are fewer than two axes.
+/// Panics if there are fewer than two axes.
 #[track_caller]
 pub fn fan(shape: &[usize]) -> (usize, usize) {
     let [outputs, inputs, kernel @ ..] = shape else {
-        panic!("fan: weights have at least two axes, [out, in, …], and these have shape {shape:?}");
+        panic!("fan: weights must have at least two axes, [out, in, …], got shape {shape:?}");
     };
     let kernel: usize = kernel.iter().product();
     (inputs * kernel, outputs * kernel)
 }
 
-/// The activation that follows a layer, and by how much its weights must be larger to make up for it.
+/// The activation that follows a layer, which determines the gain of the layer's initial weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Nonlinearity {
-    /// None.
+    /// No activation.
     Linear,
     /// The logistic function.
     Sigmoid,
@@ -320,7 +322,7 @@ pub enum Nonlinearity {
 }
 
 impl Nonlinearity {
-    /// The recommended gain, as PyTorch's `calculate_gain`: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU,
+    /// The recommended gain, as in PyTorch's `calculate_gain`: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU,
     /// `√(2 / (1 + slope²))` for leaky ReLU, 3/4 for SELU.
     ///
     /// ```
@@ -443,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "no distribution has mean 0 and standard deviation -1")]
+    #[should_panic(expected = "got mean 0, std -1")]
     fn deviations_are_not_negative() {
         Init::Normal { mean: 0.0, std: -1.0 }.tensor::<f32>(&[4], &mut Rng::new(0));
     }

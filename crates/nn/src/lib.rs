@@ -1,4 +1,4 @@
-//! Neural networks on wengert's tape: layers, losses, optimizers, data and training, in the words of PyTorch and Keras.
+//! Neural networks on wengert's tape: layers, losses, optimizers, data and training, with names from PyTorch and Keras.
 
 #![warn(missing_docs)]
 
@@ -33,7 +33,7 @@ pub use param::Param;
 pub use pass::{LayerError, Mode, Noise, Pass, apply_updates, index_of};
 pub use summary::{Row, Summary, summary};
 
-/// What most programs need: `use nn::prelude::*`.
+/// The items most programs need: `use nn::prelude::*`.
 pub mod prelude {
     pub use crate::data::{Batch, DataLoader, Dataset, TensorDataset, digits};
     pub use crate::layer::{
@@ -52,12 +52,12 @@ pub mod prelude {
     pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
 }
 
-/// The code of docs/data.md runs as tests.
+/// Runs the code of docs/data.md as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/data.md")]
 struct DataGuide;
 
-/// The code of docs/layers.md, too.
+/// Runs the code of docs/layers.md as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/layers.md")]
 struct LayerGuide;

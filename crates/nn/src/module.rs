@@ -1,14 +1,15 @@
-//! The contract of a layer: [`Module`] computes, [`Parameters`] names what it remembers. What one run through the network
-//! needs, it finds in a [`Pass`].
+//! The layer traits: [`Module`] computes, and [`Parameters`] names the parameters. A [`Pass`] holds the state of one
+//! run through the network.
 
 use crate::describe::type_name;
 use crate::{Param, Pass};
 use autograd::{Float, Var};
 use std::fmt::{Display, Write};
 
-/// A layer, or a network of layers: a function of one variable that remembers parameters.
+/// A layer, or a network of layers: a function of one variable that has parameters.
 ///
-/// A layer of your own takes a dozen lines; its parameters have PyTorch-style names and train and save like any others:
+/// A custom layer takes a dozen lines. Its parameters have PyTorch-style names and are trained and saved like any
+/// others:
 ///
 /// ```
 /// use autograd::{Rng, Tape, Var, tensor};
@@ -33,11 +34,12 @@ use std::fmt::{Display, Write};
 pub trait Module<T: Float>: Parameters<T> + Send {
     /// The output for `x`, recorded on the tape of the pass.
     ///
-    /// Operations remember the line of this function that recorded them. The layers of this crate are `#[track_caller]`
-    /// and hand on the line that called them; here the attribute would take that from every layer of a user's own.
+    /// Each operation records the line of this function that called it. The layers of this crate are `#[track_caller]`,
+    /// so that they record the line that called the layer. The trait method does not have the attribute, because it
+    /// would apply to every custom layer too.
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
 
-    /// What a summary calls the layer: by default the name of its type; better, the call that makes it.
+    /// The layer's description in a summary. Defaults to the name of its type; the call that constructs it says more.
     fn describe(&self) -> String {
         type_name::<Self>()
     }
@@ -56,12 +58,12 @@ pub trait Module<T: Float>: Parameters<T> + Send {
 pub trait Parameters<T: Float> {
     /// Calls `f` with each parameter and buffer and its name, in a fixed order.
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>));
-    /// Calls `f` with each parameter and buffer, to be changed, in the same order.
+    /// Calls `f` with mutable access to each parameter and buffer and its name, in the same order.
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>));
 }
 
-/// The name of the place that is being visited, as in `encoder.0.weight`. Reused from visit to visit: naming allocates
-/// nothing once warm.
+/// The name of the place being visited, such as `encoder.0.weight`. It is reused from visit to visit, so that naming
+/// does not allocate once warm.
 ///
 /// ```
 /// let (mut path, mut seen) = (nn::Path::default(), Vec::new());
@@ -78,12 +80,12 @@ pub struct Path {
 }
 
 impl Path {
-    /// The name as it stands.
+    /// The current name.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// Runs `f` one level further down.
+    /// Runs `f` with the path one level deeper.
     pub fn within(&mut self, name: impl Display, f: impl FnOnce(&mut Path)) {
         let length = self.name.len();
         let dot = if length == 0 { "" } else { "." };
@@ -92,7 +94,7 @@ impl Path {
         self.name.truncate(length);
     }
 
-    /// Runs `f` with this at the end of each name it goes down by: of `weight`, an ending `_l0` makes `weight_l0`.
+    /// Runs `f` with `ending` appended to each name it descends into: the ending `_l0` turns `weight` into `weight_l0`.
     pub fn ending(&mut self, ending: impl Display, f: impl FnOnce(&mut Path)) {
         self.ending.clear();
         write!(self.ending, "{ending}").expect("writing to a string succeeds");
@@ -139,8 +141,8 @@ impl<T: Float, P: Parameters<T> + ?Sized> Parameters<T> for Box<P> {
     }
 }
 
-/// Implements [`Parameters`](crate::Parameters) from the names of the fields that hold parameters or layers. A name that is
-/// no field's follows `as`; `..` before a field leaves its own name out.
+/// Implements [`Parameters`](crate::Parameters) from the names of the fields that hold parameters or layers. A name
+/// that differs from the field's follows `as`; `..` before a field omits its name from the path.
 ///
 /// ```
 /// # use nn::{Param, parameters}; use autograd::{Float, tensor};
@@ -189,7 +191,7 @@ macro_rules! parameters {
     };
 }
 
-/// The names of all parameters and buffers, as PyTorch would write them.
+/// The names of all parameters and buffers, in PyTorch's format.
 ///
 /// ```
 /// let model = nn::layer::Mlp::new(&[4, 3, 2]).batch_norm(true).build::<f32>();
@@ -202,7 +204,7 @@ pub fn names<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> Vec<String> {
     names
 }
 
-/// The number of trainable numbers.
+/// The number of trainable scalars.
 ///
 /// ```
 /// use nn::layer::Linear;

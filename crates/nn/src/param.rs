@@ -1,12 +1,12 @@
-//! What a model remembers: parameters, which training changes by their gradients, and buffers, which it changes
-//! otherwise (a batch norm's running statistics).
+//! The tensors of a model: parameters, which training updates by their gradients, and buffers, which it updates by
+//! other means (a batch norm's running statistics).
 
 use autograd::{Float, Tensor};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A tensor that belongs to a model. On a tape it is one variable, however often it is used.
+/// A tensor that belongs to a model. On a tape it is a single variable, however often it is used.
 ///
-/// A clone is a parameter of its own: it has the same values and another identity.
+/// A clone is a separate parameter with the same values and a different key.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -26,7 +26,7 @@ pub struct Param<T: Float> {
     frozen: bool,
 }
 
-/// What a tensor is for.
+/// The role of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Parameter,
@@ -37,7 +37,7 @@ enum Role {
 static NEXT_KEY: AtomicU64 = AtomicU64::new(0);
 
 impl<T: Float> Param<T> {
-    /// A parameter, to be trained.
+    /// A trainable parameter.
     ///
     /// ```
     /// use autograd::tensor;
@@ -53,7 +53,7 @@ impl<T: Float> Param<T> {
         Param::with_role(value.into(), Role::Buffer)
     }
 
-    /// A buffer that counts, from 0: PyTorch's files hold it as a whole number of 64 bits.
+    /// A buffer that counts, starting at 0. PyTorch's files store it as a 64-bit integer.
     pub fn count() -> Self {
         Param::with_role(Tensor::scalar(T::zero()), Role::Count)
     }
@@ -67,42 +67,42 @@ impl<T: Float> Param<T> {
         &self.value
     }
 
-    /// The values, to be changed in place.
+    /// Mutable access to the values.
     pub fn value_mut(&mut self) -> &mut Tensor<T> {
         &mut self.value
     }
 
-    /// Other values of the same shape.
+    /// Replaces the values with others of the same shape.
     ///
     /// # Panics
-    /// If the shape differs.
+    /// Panics if the shape differs.
     #[track_caller]
     pub fn set(&mut self, value: Tensor<T>) {
-        assert_eq!(value.shape(), self.value.shape(), "Param::set: a parameter keeps its shape");
+        assert_eq!(value.shape(), self.value.shape(), "Param::set: the new values must have the shape of the old ones");
         self.value = value;
     }
 
-    /// Its identity: what its variable is found by on a tape.
+    /// The key that identifies its variable on a tape.
     pub fn key(&self) -> u64 {
         self.key
     }
 
-    /// Whether optimizers change it: a parameter that is not frozen.
+    /// Whether optimizers update it: true for a parameter that is not frozen.
     pub fn is_trainable(&self) -> bool {
         self.role == Role::Parameter && !self.frozen
     }
 
-    /// Whether it is no parameter, trainable or frozen, but a buffer.
+    /// Whether it is a buffer rather than a parameter (trainable or frozen).
     pub fn is_buffer(&self) -> bool {
         self.role != Role::Parameter
     }
 
-    /// Whether it counts: a whole number, see [`count`](Param::count).
+    /// Whether it is a counter, with a whole number as its value; see [`count`](Param::count).
     pub fn is_count(&self) -> bool {
         self.role == Role::Count
     }
 
-    /// Freezes a parameter (`false`) or gives it back to the optimizers (`true`). A buffer stays one.
+    /// Freezes a parameter (`false`) or makes it trainable again (`true`). A buffer remains a buffer.
     ///
     /// ```
     /// use nn::{Param, Parameters, Path, layer::BatchNorm1d};

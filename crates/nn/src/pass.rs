@@ -1,8 +1,9 @@
-//! One run through a network: the tape it is recorded on, train or eval mode, and what happens beside computing.
+//! One run through a network: the tape it is recorded on, train or eval mode, and its effects besides computing.
 //!
-//! A recording may be run again with other numbers, and what it read as plain numbers is then frozen. So whatever changes
-//! from step to step is on the tape, and the pass remembers where: parameters and buffers under their keys, random numbers
-//! with the rule that draws them, indices with the variable they were read from, and the new values of buffers.
+//! A recording may be replayed with other numbers, but whatever it read as plain numbers is then frozen. So everything
+//! that changes from step to step is on the tape, and the pass remembers where: parameters and buffers by key, random
+//! numbers with the distribution that draws them, indices with the variable they were read from, and the new values of
+//! buffers.
 
 mod refused;
 
@@ -13,27 +14,27 @@ use crate::{Module, Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 use std::cell::Cell;
 
-/// Whether a run through the network trains it or uses it: dropout and batch norm differ.
+/// Whether a run through the network is for training or inference. Dropout and batch norm depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Dropout drops, batch norm uses the batch's statistics.
     Train,
-    /// Dropout passes through, batch norm uses its running statistics.
+    /// Dropout passes its input through, batch norm uses its running statistics.
     Eval,
 }
 
-/// Random numbers that a layer asks a [`Pass`] for. Plain data, so that a step that is run again can draw them anew; other
+/// Random numbers that a layer requests from a [`Pass`]. Plain data, so that a replayed step can draw them again. Other
 /// distributions are functions of these, computed on the tape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Noise {
-    /// 0 with probability `p`, else `1 / (1 - p)`, so that the mean is 1: what dropout multiplies by.
+    /// 0 with probability `p`, otherwise `1 / (1 - p)`, so that the mean is 1: the factor that dropout multiplies by.
     Dropout {
         /// The probability of 0.
         p: f64,
     },
     /// Uniform on `[0, 1)`.
     Uniform,
-    /// Normal, of mean 0 and standard deviation 1.
+    /// Normal with mean 0 and standard deviation 1.
     Normal,
 }
 
@@ -43,7 +44,8 @@ impl Noise {
         match self {
             Noise::Dropout { p } => {
                 let keep = T::of(1.0 / (1.0 - p));
-                // Half of 64 random bits decides one number: it is dropped if it lies below p · 2³². For p = 1 all do.
+                // Each half of 64 random bits decides one element: dropped if below p · 2³². With p = 1, all are
+                // dropped.
                 let dropped = (p * 2f64.powi(32)).round() as u64;
                 for pair in out.chunks_mut(2) {
                     let bits = rng.bits();
@@ -71,9 +73,9 @@ impl Noise {
 /// assert_eq!(gradients.wrt(pass.var(&layer.weight)), autograd::tensor![[1.0f32, 2.0, 3.0]]);
 /// ```
 ///
-/// On its tape, parameters and buffers are found by their keys ([`Tape::find`]). What else is not a function of them and of
-/// the input alone, the pass lists: [`draws`](Pass::draws), [`indices`](Pass::indices). Frozen are: the mode, shapes,
-/// settings of layers, and whatever a layer of a user's own computes from [`Var::value`].
+/// Parameters and buffers are found on the tape by their keys ([`Tape::find`]). The pass lists everything else that is
+/// not a function of them and of the input alone: [`draws`](Pass::draws), [`indices`](Pass::indices). A replay keeps
+/// the rest frozen: the mode, shapes, settings of layers, and whatever a custom layer computes from [`Var::value`].
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -90,21 +92,21 @@ pub struct Pass<'t, T: Float> {
     rng: Rng,
     record: Record,
     notes: Option<Vec<Note>>,
-    /// Whether somebody waits for what a layer refuses.
+    /// Whether `try_forward` is running, to catch what a layer refuses.
     catches: bool,
     refused: Cell<Option<LayerError>>,
 }
 
-/// What a layer gave, for a [summary](crate::summary).
+/// The output of a layer, noted for a [summary](crate::summary).
 pub(crate) struct Note {
-    /// As the layer describes itself.
+    /// The layer's description of itself.
     pub(crate) layer: String,
-    /// Keys and own names of its parameters.
+    /// Keys and local names of its parameters.
     pub(crate) parameters: Vec<(u64, String)>,
     pub(crate) output: Shape,
 }
 
-/// What a pass did beside computing, by places on its tape: plain data, whose memory the next pass takes over.
+/// The effects of a pass besides computing, by variable id on its tape. Plain data; the next pass reuses its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     draws: Vec<(usize, Noise)>,
@@ -113,18 +115,18 @@ pub(crate) struct Record {
 }
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// A training pass; `rng` decides what dropout drops.
+    /// A training pass; `rng` is the source of its random numbers, such as those of dropout.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
         let (record, refused) = (Record::default(), Cell::default());
         Pass { tape, mode: Mode::Train, rng, record, notes: None, catches: false, refused }
     }
 
-    /// A pass that uses the network as it is.
+    /// A pass in eval mode, for inference.
     pub fn eval(tape: &'t Tape<T>) -> Self {
         Pass { mode: Mode::Eval, ..Self::train(tape, Rng::new(0)) }
     }
 
-    /// The same pass, keeping its lists in the memory of an earlier one's.
+    /// The same pass, storing its lists in the memory of an earlier pass's.
     pub(crate) fn reusing(mut self, mut record: Record) -> Self {
         record.draws.clear();
         record.indices.clear();
@@ -133,22 +135,22 @@ impl<'t, T: Float> Pass<'t, T> {
         self
     }
 
-    /// The lists.
+    /// Returns the lists.
     pub(crate) fn into_record(self) -> Record {
         self.record
     }
 
-    /// The same pass, in which layers also note what they gave.
+    /// The same pass, in which layers also note their outputs.
     pub(crate) fn noting(self) -> Self {
         Pass { notes: Some(Vec::new()), ..self }
     }
 
-    /// What layers noted.
+    /// Returns the notes of the layers.
     pub(crate) fn into_notes(self) -> Vec<Note> {
         self.notes.unwrap_or_default()
     }
 
-    /// The output of a layer, unchanged: what `forward` ends with if the layer is to be a line of a
+    /// Notes the output of a layer and returns it unchanged. End `forward` with this call to give the layer a line in a
     /// [summary](crate::summary).
     pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
         if let Some(notes) = &mut self.notes {
@@ -164,7 +166,7 @@ impl<'t, T: Float> Pass<'t, T> {
         self.tape
     }
 
-    /// Train or eval.
+    /// Train or eval mode.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -174,8 +176,8 @@ impl<'t, T: Float> Pass<'t, T> {
         self.mode == Mode::Train
     }
 
-    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a constant,
-    /// also always the same.
+    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a
+    /// constant, also always the same.
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
         if param.is_trainable() {
@@ -185,14 +187,14 @@ impl<'t, T: Float> Pass<'t, T> {
         }
     }
 
-    /// [`var`](Pass::var) of a parameter that may be missing.
+    /// [`var`](Pass::var) of an optional parameter.
     #[track_caller]
     pub fn optional(&self, param: &Option<Param<T>>) -> Option<Var<'t, T>> {
         param.as_ref().map(|param| self.var(param))
     }
 
-    /// Random numbers of that shape: a constant. A step that is run again draws them again, from its own generator and in
-    /// the order of [`draws`](Pass::draws).
+    /// A constant of the given shape, filled with random numbers. A replayed step draws them again, from its own
+    /// generator and in the order of [`draws`](Pass::draws).
     ///
     /// ```
     /// use autograd::{Rng, Tape};
@@ -215,8 +217,9 @@ impl<'t, T: Float> Pass<'t, T> {
         var
     }
 
-    /// The values of a variable as indices: how the input of an embedding, numbers like any other on the tape, says which
-    /// rows. The pass remembers which variable they were read from. What is no whole number becomes -1, which no row has.
+    /// The values of a variable as indices, such as the input of an embedding, which is floating point on the tape. The
+    /// pass remembers which variable they were read from. A value that is not a whole number becomes -1, which is never
+    /// a valid row.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -233,33 +236,33 @@ impl<'t, T: Float> Pass<'t, T> {
         index
     }
 
-    /// Asks for a buffer to have this value after the step: a forward pass changes no layer by itself.
+    /// Requests a new value for a buffer after the step: a forward pass does not modify layers itself.
     ///
     /// # Panics
-    /// If the shapes differ.
+    /// Panics if the shapes differ.
     #[track_caller]
     pub fn update(&mut self, buffer: &Param<T>, value: Var<'t, T>) {
         let (from, to) = (value.shape(), buffer.value().shape());
-        assert!(from.as_slice() == to, "Pass::update: a value of shape {from:?} for a buffer of shape {to:?}");
+        assert!(from.as_slice() == to, "Pass::update: the value has shape {from:?}, but the buffer has shape {to:?}");
         self.record.updates.push((buffer.key(), value.id()));
     }
 
-    /// The constants that [`noise`](Pass::noise) gave, in order, and how to draw them again.
+    /// The constants returned by [`noise`](Pass::noise), in order, each with the distribution to draw it from again.
     pub fn draws(&self) -> impl Iterator<Item = (Var<'t, T>, Noise)> {
         self.record.draws.iter().map(|&(id, noise)| (self.at(id), noise))
     }
 
-    /// What [`index`](Pass::index) gave, each with the variable it was read from.
+    /// The indices returned by [`index`](Pass::index), each with the variable it was read from.
     pub fn indices(&self) -> impl Iterator<Item = (Var<'t, T>, &Tensor<i64>)> {
         self.record.indices.iter().map(|(id, index)| (self.at(*id), index))
     }
 
-    /// What the layers asked for: keys of buffers, and their new values.
+    /// The buffer updates that the layers requested: keys of buffers with their new values.
     pub fn updates(&self) -> impl Iterator<Item = (u64, Var<'t, T>)> {
         self.record.updates.iter().map(|&(key, id)| (key, self.at(id)))
     }
 
-    /// What the layers asked for, as numbers, to be given to [`apply_updates`].
+    /// The buffer updates that the layers requested, as tensors, for [`apply_updates`].
     pub fn into_updates(self) -> Vec<(u64, Tensor<T>)> {
         self.updates().map(|(key, value)| (key, value.value())).collect()
     }
@@ -269,7 +272,7 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 }
 
-/// Whole numbers as they are, anything else as -1.
+/// Converts whole numbers to integers, and anything else to -1.
 ///
 /// ```
 /// use autograd::tensor;
@@ -279,7 +282,7 @@ pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
     Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64()).unwrap_or(-1)).collect())
 }
 
-/// Gives buffers the values that a pass asked for.
+/// Sets buffers to the values that a pass requested.
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -295,7 +298,7 @@ pub fn apply_updates<T: Float>(model: &mut (impl Parameters<T> + ?Sized), update
     apply_updates_by(&mut Path::default(), model, updates);
 }
 
-/// [`apply_updates`], with a path that keeps its memory for the next time.
+/// [`apply_updates`] with a path supplied by the caller, which keeps its memory for the next time.
 pub(crate) fn apply_updates_by<T: Float>(
     path: &mut Path,
     model: &mut (impl Parameters<T> + ?Sized),
@@ -303,7 +306,7 @@ pub(crate) fn apply_updates_by<T: Float>(
 ) {
     if !updates.is_empty() {
         model.visit_mut(path, &mut |_, param| {
-            // The last one counts, should a layer have run twice.
+            // If a layer ran twice, its last update counts.
             if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
                 param.set(value.clone());
             }
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a value of shape [2] for a buffer of shape [1]")]
+    #[should_panic(expected = "the value has shape [2], but the buffer has shape [1]")]
     fn a_buffer_keeps_its_shape() {
         let tape = Tape::<f64>::new();
         Pass::eval(&tape).update(&Param::buffer(tensor![1.0]), tape.constant([1.0, 2.0]));

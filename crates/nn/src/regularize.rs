@@ -1,9 +1,11 @@
-//! Penalties on large weights, as terms to add to a loss: recorded on the tape, so that their gradients need no rule.
+//! Penalties on large weights, as terms to add to a loss. They are recorded on the tape, which computes their
+//! gradients.
 
 use crate::{Parameters, Pass, Path};
 use autograd::{Float, Tensor, Var};
 
-/// `Σ |w|` over the model's [weights](is_weight), of derivative `sign w`: adding `λ · l1` to a loss makes weights sparse.
+/// `Σ |w|` over the model's [weights](is_weight), with derivative `sign w`. Adding `λ · l1` to a loss makes weights
+/// sparse.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -20,8 +22,9 @@ pub fn l1<'t, T: Float>(model: &(impl Parameters<T> + ?Sized), pass: &Pass<'t, T
     penalty(model, pass, is_weight, |w| w.abs().sum())
 }
 
-/// `Σ w²` over the model's [weights](is_weight), without a factor ½, of derivative `2 w`: adding `λ · l2` to a loss keeps
-/// weights small. An optimizer's weight decay of `2 λ` does the same under plain descent, to all parameters.
+/// `Σ w²` over the model's [weights](is_weight), without a factor ½, with derivative `2 w`. Adding `λ · l2` to a loss
+/// keeps weights small. With plain gradient descent, an optimizer's weight decay of `2 λ` does the same, but to all
+/// parameters.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -38,8 +41,8 @@ pub fn l2<'t, T: Float>(model: &(impl Parameters<T> + ?Sized), pass: &Pass<'t, T
     penalty(model, pass, is_weight, |w| w.square().sum())
 }
 
-/// The sum of `term(w)` over those trainable parameters whose name `choose` accepts; 0 if there are none. What [`l1`] and
-/// [`l2`] are made of.
+/// The sum of `term(w)` over the trainable parameters whose names `choose` accepts; 0 if there are none. [`l1`] and
+/// [`l2`] are built on it.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -68,7 +71,8 @@ pub fn penalty<'t, T: Float>(
     total.unwrap_or_else(|| pass.tape().constant(Tensor::scalar(T::zero())))
 }
 
-/// Whether a parameter of this name is a weight, rather than a bias: whether the last part of the name contains `weight`.
+/// Whether a parameter of this name is a weight rather than a bias: true if the last part of the name contains
+/// `weight`.
 ///
 /// ```
 /// use nn::regularize::is_weight;

@@ -1,9 +1,9 @@
-//! Attention, and the table of vectors that usually comes before it.
+//! Attention, and the embedding table that usually precedes it.
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
-/// Rows of a table `[rows, width]`: the result has the shape of the index and a last axis `[…, width]`. No derivative passes
-/// to the row `padding`.
+/// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
+/// row `padding` receives no gradient.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -16,7 +16,7 @@ use autograd::{Error, Float, Result, Tensor, Var};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the table is no matrix, or an index or `padding` is not a row of it.
+/// Returns an error if the table is not a matrix, or an index or `padding` is not one of its rows.
 #[track_caller]
 pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: Option<usize>) -> Result<Var<'t, T>> {
     const OP: &str = "embedding";
@@ -32,20 +32,21 @@ pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: 
     if padding >= rows {
         return Err(Error::Index { op: OP, index: padding as i64, position: 0, size: rows });
     }
-    // Looked up as the vectors are: whatever the index, no rule reads it twice.
+    // The mask is looked up with the same index as the vectors, so that both agree when a replay changes the index.
     let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
     let is_padding = table.tape().constant(is_padding).take(0, index);
     Ok(is_padding.select(vectors.stop_gradient(), vectors))
 }
 
-/// What [`scaled_dot_product_attention`] may be told.
+/// Options of [`scaled_dot_product_attention`].
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionOptions<'t, T: Float> {
-    /// Added to the scores `[…, queries, keys]`, to which it broadcasts: -inf hides a key. A query without keys gives 0.
+    /// Added to the scores `[…, queries, keys]`, to which it broadcasts; -inf hides a key. A query without any key left
+    /// yields 0.
     pub mask: Option<Var<'t, T>>,
-    /// Whether a query sees only keys up to its own position.
+    /// Whether a query attends only to keys up to its own position.
     pub causal: bool,
-    /// What scores are multiplied by: `1 / √width` unless set.
+    /// The factor applied to the scores. Defaults to `1 / √width`.
     pub scale: Option<f64>,
 }
 
@@ -55,8 +56,8 @@ impl<T: Float> Default for AttentionOptions<'_, T> {
     }
 }
 
-/// Attention of queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`: `softmax(q kᵀ · scale + mask) v`, of
-/// shape `[…, L, V]`. Source: Vaswani et al., *Attention is all you need* (2017).
+/// Attention of queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`: `softmax(q kᵀ · scale + mask) v`,
+/// of shape `[…, L, V]`. Source: Vaswani et al., *Attention is all you need* (2017).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -68,7 +69,7 @@ impl<T: Float> Default for AttentionOptions<'_, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or there is a mask and attention is causal: one mask can say both.
+/// Returns an error if the shapes are incompatible, or both `mask` and `causal` are set (one mask can express both).
 #[track_caller]
 pub fn scaled_dot_product_attention<'t, T: Float>(
     q: Var<'t, T>,
@@ -80,8 +81,8 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
     attention_weights(q, k, options)?.try_matmul(v)
 }
 
-/// How much each query `[…, L, E]` makes of each key `[…, S, E]`, `softmax(q kᵀ · scale + mask)`, of shape `[…, L, S]`: what
-/// [`scaled_dot_product_attention`] mixes the values by.
+/// The weight that each query `[…, L, E]` gives to each key `[…, S, E]`: `softmax(q kᵀ · scale + mask)`, of shape
+/// `[…, L, S]`. [`scaled_dot_product_attention`] mixes the values with these weights.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -94,7 +95,7 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or there is a mask and attention is causal: one mask can say both.
+/// Returns an error if the shapes are incompatible, or both `mask` and `causal` are set (one mask can express both).
 #[track_caller]
 pub fn attention_weights<'t, T: Float>(
     q: Var<'t, T>,
@@ -103,12 +104,12 @@ pub fn attention_weights<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     at_least_matrix(q).and(at_least_matrix(k))?;
     if options.causal && options.mask.is_some() {
-        let hint = "give a mask or ask for a causal one: a mask can also hide what comes later".into();
+        let hint = "set either mask or causal, not both: a mask can also hide later keys".into();
         return Err(Error::Argument { op: OP, hint });
     }
     let width = q.shape()[q.rank() - 1];
     let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
-    // Scaling the queries touches fewer numbers than scaling the scores.
+    // Scaling the queries touches fewer elements than scaling the scores.
     let mut scores = (q * T::of(scale)).try_matmul(k.t())?;
     if let Some(mask) = options.mask {
         let shape = scores.shape();
@@ -127,23 +128,23 @@ fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
     if x.rank() >= 2 {
         return Ok(());
     }
-    let hint = "queries, keys and values need two axes at least, […, positions, width]".into();
+    let hint = "queries, keys and values must have at least two axes, […, positions, width]".into();
     Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint })
 }
 
-/// 0 where a query may see a key, up to its own position, and -inf at what comes later.
+/// The causal mask: 0 for keys up to the query's own position, -inf for later keys.
 pub(crate) fn causal_mask<T: Float>(queries: usize, keys: usize) -> Tensor<T> {
     Tensor::from_fn(&[queries, keys], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() })
 }
 
-/// The softmax over keys. A query that a mask leaves no key has the weight 0 everywhere, and no derivative.
+/// Softmax over the keys. A query whose keys are all masked gets weight 0 everywhere, and no gradient.
 #[track_caller]
 fn attend<'t, T: Float>(scores: Var<'t, T>, masked: bool) -> Result<Var<'t, T>> {
     let keys = scores.shape()[scores.rank() - 1];
     if !masked || keys == 0 {
         return scores.try_softmax(-1);
     }
-    // Which queries are blind is computed on the tape: a mask may change from step to step.
+    // Fully masked queries are detected on the tape, because a mask may change from step to step.
     let number = |c: T| scores.tape().constant(Tensor::scalar(c));
     let (blind, zero) = (scores.max_keep(-1).equal(number(-T::INFINITY)), number(T::zero()));
     Ok(blind.select(zero, blind.select(zero, scores).try_softmax(-1)?))

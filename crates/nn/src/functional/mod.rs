@@ -1,5 +1,5 @@
-//! Functions that layers are made of, in PyTorch's names and conventions: everything they need is an argument, so that
-//! they serve networks that keep their parameters elsewhere.
+//! The functions behind the layers, with PyTorch's names and conventions. They take everything as arguments, so that
+//! they also serve networks that store their parameters elsewhere.
 
 mod attention;
 mod norm;

@@ -1,16 +1,16 @@
-//! Normalisation: numbers brought to mean 0 and variance 1, over different parts of a tensor.
+//! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
 use autograd::{Axes, Error, Float, Result, Shape, Var};
 use smallvec::SmallVec;
 
-/// `y · weight + bias`, what there is of them.
+/// `y · weight + bias`, skipping whichever is absent.
 #[track_caller]
 fn affine<'t, T: Float>(y: Var<'t, T>, weight: Option<Var<'t, T>>, bias: Option<Var<'t, T>>) -> Var<'t, T> {
     let y = weight.map_or(y, |weight| y * weight);
     bias.map_or(y, |bias| y + bias)
 }
 
-/// An error unless `x` ends with the axes `shape`, and weight and bias have that shape.
+/// The last axes, those of `shape`. Returns an error unless `x` ends with them and weight and bias have that shape.
 fn trailing<T: Float>(
     op: &'static str,
     x: Var<'_, T>,
@@ -18,14 +18,14 @@ fn trailing<T: Float>(
     parameters: [Option<Var<'_, T>>; 2],
 ) -> Result<Axes> {
     if shape.is_empty() || !x.shape().ends_with(shape) {
-        let hint = format!("its last axes must be the normalised ones, {shape:?}, at least one");
+        let hint = format!("its last axes must be the normalized ones, {shape:?}, at least one");
         return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
     }
     same_sizes(op, shape, parameters)?;
     Ok((1..=shape.len() as isize).map(|i| -i).collect::<SmallVec<[isize; 4]>>().as_slice().into())
 }
 
-/// An error unless what there is of the parameters has this shape.
+/// Returns an error unless all parameters that are present have this shape.
 fn same_sizes<T: Float>(op: &'static str, shape: &[usize], parameters: [Option<Var<'_, T>>; 2]) -> Result<()> {
     match parameters.into_iter().flatten().find(|p| p.shape().as_slice() != shape) {
         None => Ok(()),
@@ -44,7 +44,7 @@ fn channels<T: Float>(op: &'static str, x: Var<'_, T>) -> Result<usize> {
     })
 }
 
-/// One number per channel, so shaped that it broadcasts against `[N, C, …]` of that rank.
+/// Per-channel values, reshaped to broadcast against `[N, C, …]` of the given rank.
 #[track_caller]
 fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
     let mut shape = Shape::from_elem(1, rank);
@@ -52,8 +52,8 @@ fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
     p.reshape(&shape)
 }
 
-/// `(x - mean) / √(var + ε) · weight + bias` over the last axes, those of `shape`, which weight and bias have too. Source:
-/// Ba, Kiros and Hinton, *Layer normalization* (2016).
+/// Layer normalization, `(x - mean) / √(var + ε) · weight + bias`, over the last axes. Their sizes are `shape`, which
+/// is also the shape of weight and bias. Source: Ba, Kiros and Hinton, *Layer normalization* (2016).
 ///
 /// ```
 /// use autograd::Tape;
@@ -64,7 +64,7 @@ fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If `x` does not end with these axes, there are none, or weight or bias have another shape.
+/// Returns an error if `x` does not end with these axes, `shape` is empty, or weight or bias has a different shape.
 #[track_caller]
 pub fn layer_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -81,8 +81,8 @@ pub fn layer_norm<'t, T: Float>(
     }
 }
 
-/// `x / √(mean x² + ε) · weight` over the last axes, those of `shape`; without `ε`, the type's machine epsilon. Source:
-/// Zhang and Sennrich, *Root mean square layer normalization* (2019).
+/// Root mean square normalization, `x / √(mean x² + ε) · weight`, over the last axes. Their sizes are `shape`; `ε`
+/// defaults to the type's machine epsilon. Source: Zhang and Sennrich, *Root mean square layer normalization* (2019).
 ///
 /// ```
 /// use autograd::Tape;
@@ -92,7 +92,7 @@ pub fn layer_norm<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If `x` does not end with these axes, there are none, or the weight has another shape.
+/// Returns an error if `x` does not end with these axes, `shape` is empty, or the weight has a different shape.
 #[track_caller]
 pub fn rms_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -105,8 +105,8 @@ pub fn rms_norm<'t, T: Float>(
     Ok(affine(x / (square + eps.map_or(T::EPSILON, T::of)).sqrt(), weight, None))
 }
 
-/// Each sample of `[N, C, …]` normalised in groups of its channels, then `· weight + bias`, channel by channel. Source: Wu and
-/// He, *Group normalization* (2018).
+/// Normalizes each sample of `[N, C, …]` in groups of channels, then applies `· weight + bias` per channel. Source: Wu
+/// and He, *Group normalization* (2018).
 ///
 /// ```
 /// use autograd::Tape;
@@ -116,7 +116,7 @@ pub fn rms_norm<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the groups do not divide the channels, or weight or bias are not `[C]`.
+/// Returns an error if the channels are not divisible into the groups, or weight or bias is not `[C]`.
 #[track_caller]
 pub fn group_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -128,7 +128,7 @@ pub fn group_norm<'t, T: Float>(
     const OP: &str = "group_norm";
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     if groups == 0 || !channels.is_multiple_of(groups) {
-        let hint = format!("{groups} groups do not divide {channels} channels");
+        let hint = format!("{channels} channels are not divisible into {groups} groups");
         return Err(Error::Argument { op: OP, hint });
     }
     same_sizes(OP, &[channels], [weight, bias])?;
@@ -138,8 +138,8 @@ pub fn group_norm<'t, T: Float>(
     Ok(affine(y, weight.map(wide), bias.map(wide)))
 }
 
-/// Each channel of each sample of `[N, C, …]` normalised by itself, then `· weight + bias`. Source: Ulyanov, Vedaldi and
-/// Lempitsky, *Instance normalization* (2016).
+/// Normalizes each channel of each sample of `[N, C, …]` separately, then applies `· weight + bias`. Source: Ulyanov,
+/// Vedaldi and Lempitsky, *Instance normalization* (2016).
 ///
 /// ```
 /// use autograd::Tape;
@@ -149,8 +149,8 @@ pub fn group_norm<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there are not two axes and more, a channel of a sample has but one element (which would be its own mean), or weight or
-/// bias are not `[C]`.
+/// Returns an error if there are fewer than two axes, a channel of a sample has only one element (which would be its
+/// own mean), or weight or bias is not `[C]`.
 #[track_caller]
 pub fn instance_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -170,7 +170,7 @@ pub fn instance_norm<'t, T: Float>(
     group_norm(x, channels, weight, bias, eps)
 }
 
-/// What [`batch_norm`] may be told: PyTorch's numbers by default.
+/// Options of [`batch_norm`], with PyTorch's defaults.
 ///
 /// ```
 /// use nn::functional::BatchNormOptions;
@@ -179,11 +179,11 @@ pub fn instance_norm<'t, T: Float>(
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BatchNormOptions {
-    /// Whether the statistics are those of the batch, rather than the running ones.
+    /// Whether to use the statistics of the batch rather than the running ones.
     pub training: bool,
-    /// How far the running statistics move with each batch: 0.1.
+    /// The weight of each batch in the running statistics. Defaults to 0.1.
     pub momentum: f64,
-    /// Added to the variance: 1e-5.
+    /// Added to the variance for numerical stability. Defaults to 1e-5.
     pub eps: f64,
 }
 
@@ -193,10 +193,10 @@ impl Default for BatchNormOptions {
     }
 }
 
-/// Each channel of `[N, C, …]` normalised over the batch, then `· weight + bias`. In training the statistics are those of the
-/// batch, derivatives flow through them, and the running `[mean, variance]` come back moved towards them, the variance
-/// unbiased; otherwise the running ones are used and come back as they are. Source: Ioffe and Szegedy, *Batch normalization*
-/// (2015).
+/// Normalizes each channel of `[N, C, …]` over the batch, then applies `· weight + bias`. In training, the statistics
+/// are those of the batch, gradients flow through them, and the running `[mean, variance]` are returned moved toward
+/// them, with the unbiased variance. Otherwise the running statistics are used and returned unchanged. Source: Ioffe
+/// and Szegedy, *Batch normalization* (2015).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -210,8 +210,8 @@ impl Default for BatchNormOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there are not two axes and more, statistics, weight or bias are not `[C]`, or a channel in training has a single
-/// value: it has no variance.
+/// Returns an error if there are fewer than two axes, if statistics, weight or bias are not `[C]`, or if a channel has
+/// a single value in training, and thus no variance.
 #[track_caller]
 pub fn batch_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -233,7 +233,7 @@ pub fn batch_norm<'t, T: Float>(
 /// Mean and variance of each channel, `[C]`.
 type Statistics<'t, T> = [Var<'t, T>; 2];
 
-/// [`batch_norm`] by statistics that are known, or by those of the batch, which it then also returns as `[C]`, the variance
+/// [`batch_norm`] with known statistics, or with those of the batch, which it then also returns as `[C]`, the variance
 /// unbiased.
 #[track_caller]
 pub(crate) fn batch_normalized<'t, T: Float>(
@@ -247,23 +247,23 @@ pub(crate) fn batch_normalized<'t, T: Float>(
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     same_sizes(OP, &[channels], [weight, bias])?;
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
-    let (centred, variance, batch) = if let Some([mean, variance]) = known {
+    let (centered, variance, batch) = if let Some([mean, variance]) = known {
         (x - wide(mean), wide(variance), None)
     } else {
         let count = shape[0] * shape[2..].iter().product::<usize>();
         if count < 2 {
-            let hint = format!("training needs more than one value per channel, and {shape:?} has {count}");
+            let hint = format!("training needs more than one value per channel, but {shape:?} has {count}");
             return Err(Error::Argument { op: OP, hint });
         }
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
         let mean = x.try_mean(axes.as_slice(), true)?;
-        let centred = x - mean;
-        let variance = centred.square().try_mean(axes.as_slice(), true)?;
+        let centered = x - mean;
+        let variance = centered.square().try_mean(axes.as_slice(), true)?;
         let unbiased = variance.reshape(&[channels]) * T::of(count as f64 / (count - 1) as f64);
-        (centred, variance, Some([mean.reshape(&[channels]), unbiased]))
+        (centered, variance, Some([mean.reshape(&[channels]), unbiased]))
     };
     let deviation = (variance + T::of(eps)).sqrt();
-    // One number per channel is multiplied before the many of the batch are.
-    let y = weight.map_or_else(|| centred / deviation, |weight| centred * (wide(weight) / deviation));
+    // Combine the per-channel factors first: there are far fewer of them than elements in the batch.
+    let y = weight.map_or_else(|| centered / deviation, |weight| centered * (wide(weight) / deviation));
     Ok((affine(y, None, bias.map(wide)), batch))
 }

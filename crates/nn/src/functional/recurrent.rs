@@ -1,4 +1,4 @@
-//! Recurrent steps, and runs of them over a sequence.
+//! Recurrent steps, and functions that run them over a sequence.
 
 mod plain;
 
@@ -6,7 +6,7 @@ pub use plain::{gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
 
 use autograd::{Error, Float, Result, Tensor, Var};
 
-/// The parameters of a recurrent step, shaped as PyTorch shapes them; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
+/// The parameters of a recurrent step, in PyTorch's shapes; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'t, T: Float> {
     /// `[gates · hidden, inputs]`
@@ -19,7 +19,7 @@ pub struct Weights<'t, T: Float> {
     pub b_hh: Option<Var<'t, T>>,
 }
 
-/// What a plain recurrent step ends with.
+/// The nonlinearity of a plain recurrent step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum RnnNonlinearity {
     /// Hyperbolic tangent.
@@ -30,7 +30,7 @@ pub enum RnnNonlinearity {
 }
 
 impl<'t, T: Float> Weights<'t, T> {
-    /// An error unless a step with this many gates can be taken from `x` and `h`.
+    /// Returns an error unless the shapes fit a step with this many gates from `x` and `h`.
     fn check(&self, op: &'static str, gates: usize, x: Var<'t, T>, h: Var<'t, T>) -> Result<()> {
         let expect = |what: &str, v: Var<'t, T>, shape: &[usize]| {
             if v.shape().as_slice() == shape {
@@ -51,14 +51,14 @@ impl<'t, T: Float> Weights<'t, T> {
         expect("the state", h, &state)
     }
 
-    /// What the inputs contribute: `x w_ihᵀ + b_ih`.
+    /// The contribution of the inputs: `x w_ihᵀ + b_ih`.
     #[track_caller]
     fn of_input(&self, x: Var<'t, T>) -> Var<'t, T> {
         let y = x.matmul(self.w_ih.t());
         self.b_ih.map_or(y, |bias| y + bias)
     }
 
-    /// What the state contributes: `h w_hhᵀ + b_hh`.
+    /// The contribution of the state: `h w_hhᵀ + b_hh`.
     #[track_caller]
     fn of_state(&self, h: Var<'t, T>) -> Var<'t, T> {
         let y = if h.rank() == 2 { h.matmul_t(self.w_hh) } else { h.matmul(self.w_hh.t()) };
@@ -66,20 +66,20 @@ impl<'t, T: Float> Weights<'t, T> {
     }
 }
 
-/// The `i`-th of gates that lie side by side in the last axis.
+/// The `i`-th of the gates stored side by side along the last axis.
 #[track_caller]
 fn gate<'t, T: Float>(all: Var<'t, T>, i: usize, hidden: usize) -> Var<'t, T> {
     all.slice(-1, (i * hidden) as isize..((i + 1) * hidden) as isize)
 }
 
-/// A kind of recurrent network by its step, from one state to the next; a state is `N` tensors `[batch, hidden]`, of which
-/// the first is also the output.
+/// A kind of recurrent network, defined by its step from one state to the next. A state is `N` tensors
+/// `[batch, hidden]`, the first of which is also the output.
 pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
-    /// How many blocks of `hidden` rows the weights have.
+    /// The number of blocks of `hidden` rows in the weights.
     const GATES: usize;
-    /// What errors of a single step call it, those of a sequence, and summaries.
+    /// Its names in errors of a single step, in errors of a sequence, and in summaries.
     const NAMES: [&'static str; 3];
-    /// The next state; `input` is what the inputs contribute, bias and all.
+    /// The next state; `input` is the contribution of the inputs, including the bias.
     #[track_caller]
     fn step<'t, T: Float>(self, input: Var<'t, T>, state: [Var<'t, T>; N], weights: &Weights<'t, T>)
     -> [Var<'t, T>; N];
@@ -155,28 +155,29 @@ pub(crate) fn cell<'t, T: Float, U: Unit<N>, const N: usize>(
     Ok(unit.step(weights.of_input(x), state, weights))
 }
 
-/// An error unless all parts of a state have one shape.
+/// Returns an error unless all parts of a state have the same shape.
 fn same_state<T: Float>(op: &'static str, state: &[Var<'_, T>]) -> Result<()> {
     match state.iter().find(|part| part.shape() != state[0].shape()) {
         None => Ok(()),
         Some(c) => {
-            let hint = format!("the cell must have the shape of the state, {:?}", state[0].shape());
+            let hint = format!("the cell state must have the shape of the hidden state, {:?}", state[0].shape());
             Err(Error::Shape { op, shape: c.shape().as_slice().into(), hint })
         }
     }
 }
 
-/// How a unit walks along a sequence.
+/// How a unit traverses a sequence.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'t, T: Float> {
-    /// From the last element to the first.
+    /// Whether to go from the last element to the first.
     pub(crate) reverse: bool,
-    /// How many elements each sequence of the batch has, `[batch]`: none is walked over after them, and outputs there are 0.
+    /// The number of elements in each sequence of the batch, `[batch]`. Later steps do not change the state, and their
+    /// outputs are 0.
     pub(crate) lengths: Option<Var<'t, T>>,
 }
 
-/// Steps over the first axis of `x`, time: the inputs' part is computed for all steps at once. Returns the first part of the
-/// state after each step in one tensor `[time, …]`, and the last state.
+/// Steps over the first axis of `x`, time. The contribution of the inputs is computed for all steps at once. Returns
+/// the first part of the state after each step in one tensor `[time, …]`, and the last state.
 #[track_caller]
 pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     unit: U,
@@ -189,7 +190,7 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     let steps = match (x.rank(), x.shape().first()) {
         (2.., Some(&steps)) if steps > 0 => steps,
         _ => {
-            let hint = "a sequence must be [time, …, inputs] and have a step".into();
+            let hint = "a sequence must be [time, …, inputs] with at least one step".into();
             return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
         }
     };
@@ -217,12 +218,12 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     Ok((Var::try_stack(&outputs, 0)?, state))
 }
 
-/// Lengths `[batch]` as a column beside the state.
+/// Lengths `[batch]` as a column that broadcasts against the state.
 fn column_of<'t, T: Float>(op: &'static str, lengths: Var<'t, T>, state: Var<'t, T>) -> Result<Var<'t, T>> {
     let (given, state) = (lengths.shape(), state.shape());
     if state.len() == 2 && given.as_slice() == [state[0]] {
         return lengths.try_unsqueeze(1);
     }
-    let hint = format!("lengths must be one number for each sequence of a batch, and states are {state:?}");
+    let hint = format!("lengths must be [batch], one per sequence, for a state of shape {state:?}");
     Err(Error::Shape { op, shape: given.as_slice().into(), hint })
 }

@@ -1,13 +1,13 @@
-//! Lengths and angles.
+//! Vector norms and angles.
 
 use autograd::{Float, Result, Tensor, Var};
 
-/// A number on the tape of `x`.
+/// A scalar constant on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
     x.tape().constant(Tensor::scalar(T::of(c)))
 }
 
-/// `x / max(‖x‖₂, ε)` along an axis: vectors of length 1.
+/// Normalizes vectors along an axis to length 1: `x / max(‖x‖₂, ε)`.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -17,13 +17,13 @@ fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there is no such axis.
+/// Returns an error if there is no such axis.
 #[track_caller]
 pub fn normalize<'t, T: Float>(x: Var<'t, T>, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     normalize_with(x, 2.0, axis, eps)
 }
 
-/// `x / max(‖x‖ₚ, ε)` along an axis, with any [norm](autograd::Var::norm).
+/// Normalizes vectors along an axis in any [norm](autograd::Var::norm): `x / max(‖x‖ₚ, ε)`.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -33,13 +33,13 @@ pub fn normalize<'t, T: Float>(x: Var<'t, T>, axis: isize, eps: f64) -> Result<V
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If there is no such axis, or `p` is NaN.
+/// Returns an error if there is no such axis, or `p` is NaN.
 #[track_caller]
 pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     Ok(x / x.try_norm(p, axis, true)?.maximum(number(x, eps)))
 }
 
-/// The cosine of the angle between vectors along an axis, `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))`; the operands broadcast.
+/// The cosine of the angle between vectors along an axis: `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))`. The operands broadcast.
 ///
 /// ```
 /// use autograd::Tape;
@@ -51,7 +51,7 @@ pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not broadcast, or have no such axis.
+/// Returns an error if the shapes do not broadcast, or do not have the axis.
 #[track_caller]
 pub fn cosine_similarity<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     let shape = a.try_mul(b)?.shape();

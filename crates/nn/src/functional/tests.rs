@@ -53,7 +53,7 @@ fn a_sequence_is_its_steps() {
     assert_eq!((last[0].value(), end.value()), (at_end(y), at_end(z)));
     assert!(lstm_seq(x, [h, x], &lstm).is_err() && gru_seq(h, h, &gru).is_err() && gru_seq(x, h, &lstm).is_err());
     let nothing = tape.constant(Tensor::zeros(&[0, 2, 4]));
-    assert!(gru_seq(nothing, h, &gru).unwrap_err().to_string().contains("have a step"));
+    assert!(gru_seq(nothing, h, &gru).unwrap_err().to_string().contains("at least one step"));
 }
 
 fn at_end(y: autograd::Var<'_, f64>) -> Tensor<f64> {

@@ -1,14 +1,14 @@
-//! Activations: the functions between the layers.
+//! Activation functions.
 
 use crate::init::Nonlinearity;
 use crate::{Module, Pass, parameters};
 use autograd::{Float, Var};
 
-/// The activations: name, PyTorch-like settings, and what they do to `x`.
+/// Defines the activations: name, settings as in PyTorch, and the function of `x`.
 macro_rules! activations {
     ($($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $default:expr),* })? => |$x:ident| $y:expr;)*) => {
-        /// A function applied between layers: a layer by itself, and a setting of [`Mlp`](super::Mlp). Each is a method of
-        /// variables too, where its edges are described.
+        /// An activation function: a layer by itself, and a setting of [`Mlp`](super::Mlp). Each is also a method of
+        /// variables, whose documentation covers its edge cases.
         ///
         /// ```
         /// use autograd::Tape;
@@ -31,11 +31,11 @@ macro_rules! activations {
                 match self { $(Activation::$Name $({ $($field: _),* })? => stringify!($Name)),* }
             }
 
-            /// The function at `x`, of the same shape (but for `Glu`, which halves an axis).
+            /// Applies the function to `x`. The result has the same shape, except for `Glu`, which halves an axis.
             ///
             /// # Panics
-            /// If `x` lacks the axis of a softmax, or a setting cannot be: an alpha of 0 for `Celu`, a lambda below 0 for
-            /// `Softshrink`.
+            /// Panics if `x` does not have the axis of a softmax, or a setting is invalid: an alpha of 0 for `Celu`, a
+            /// lambda below 0 for `Softshrink`.
             #[track_caller]
             pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
                 match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
@@ -50,7 +50,7 @@ macro_rules! activations {
 }
 
 activations! {
-    /// x: what a dense layer without activation does.
+    /// x: a dense layer without activation.
     Identity => |x| x;
     /// max(x, 0)
     Relu => |x| x.relu();
@@ -58,24 +58,24 @@ activations! {
     Relu6 => |x| x.relu6();
     /// x where positive, `slope · x` elsewhere (Maas et al., 2013).
     LeakyRelu {
-        /// PyTorch's is 0.01.
+        /// The slope for negative x. PyTorch's default is 0.01.
         slope: f64 = 0.01
     } => |x| x.leaky_relu(slope);
     /// x where positive, `alpha · (eˣ - 1)` elsewhere (Clevert et al., 2015).
     Elu {
-        /// The limit to the left is `-alpha`; with 1, the derivative has no jump.
+        /// The limit for x → -∞ is `-alpha`. With 1, the derivative has no jump.
         alpha: f64 = 1.0
     } => |x| x.elu(alpha);
-    /// x where positive, `alpha · (e^(x / alpha) - 1)` elsewhere: its derivative never jumps.
+    /// x where positive, `alpha · (e^(x / alpha) - 1)` elsewhere: its derivative has no jump.
     Celu {
-        /// The limit to the left is `-alpha`.
+        /// The limit for x → -∞ is `-alpha`.
         alpha: f64 = 1.0
     } => |x| x.celu(alpha);
-    /// λ · elu(x) with the λ and α that keep mean 0 and variance 1 (Klambauer et al., 2017).
+    /// λ · elu(x) with the λ and α that preserve mean 0 and variance 1 (Klambauer et al., 2017).
     Selu => |x| x.selu();
     /// x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016).
     Gelu => |x| x.gelu();
-    /// The approximation of `Gelu` by a tanh.
+    /// The tanh approximation of `Gelu`.
     GeluTanh => |x| x.gelu_tanh();
     /// x · sigmoid(x), also called swish.
     Silu => |x| x.silu();
@@ -87,25 +87,25 @@ activations! {
     LogSigmoid => |x| x.log_sigmoid();
     /// Hyperbolic tangent.
     Tanh => |x| x.tanh();
-    /// x cut off at both ends.
+    /// x clamped to `[min, max]`.
     Hardtanh {
-        /// PyTorch's is -1.
+        /// The lower bound. PyTorch's default is -1.
         min: f64 = -1.0,
-        /// PyTorch's is 1.
+        /// The upper bound. PyTorch's default is 1.
         max: f64 = 1.0
     } => |x| x.hardtanh(min, max);
-    /// The line x/6 + ½, cut off at 0 and 1.
+    /// The line x/6 + ½, clamped to `[0, 1]`.
     Hardsigmoid => |x| x.hardsigmoid();
     /// x · hardsigmoid(x)
     Hardswish => |x| x.hardswish();
     /// x, but 0 where |x| ≤ `lambda`.
     Hardshrink {
-        /// PyTorch's is 0.5.
+        /// The threshold. PyTorch's default is 0.5.
         lambda: f64 = 0.5
     } => |x| x.hardshrink(number(x, lambda));
-    /// x moved towards 0 by `lambda`, and 0 within `lambda` of it.
+    /// x moved toward 0 by `lambda`, and 0 where |x| ≤ `lambda`.
     Softshrink {
-        /// PyTorch's is 0.5.
+        /// The threshold. PyTorch's default is 0.5.
         lambda: f64 = 0.5
     } => |x| x.softshrink(number(x, non_negative(lambda)));
     /// x - tanh x
@@ -114,44 +114,44 @@ activations! {
     Softplus => |x| x.softplus();
     /// `ln(1 + e^(beta · x)) / beta`, and x itself where `beta · x` is above the threshold.
     SoftplusWith {
-        /// The larger, the sharper the bend. PyTorch's is 1.
+        /// The sharpness of the bend. PyTorch's default is 1.
         beta: f64 = 1.0,
-        /// PyTorch's is 20.
+        /// PyTorch's default is 20.
         threshold: f64 = 20.0
     } => |x| x.softplus_with(beta, threshold);
     /// x / (1 + |x|)
     Softsign => |x| x.softsign();
     /// x where x > `threshold`, else `value`.
     Threshold {
-        /// PyTorch has no usual one.
+        /// PyTorch has no default.
         threshold: f64 = 0.0,
-        /// PyTorch has no usual one.
+        /// PyTorch has no default.
         value: f64 = 0.0
     } => |x| x.threshold(threshold, value);
     /// eˣ / Σ eˣ along an axis: positive numbers that sum to 1.
     Softmax {
-        /// Which axis; -1 is the last.
+        /// The axis; -1 is the last.
         axis: isize = -1
     } => |x| x.softmax(axis);
     /// The softmax of -x.
     Softmin {
-        /// Which axis; -1 is the last.
+        /// The axis; -1 is the last.
         axis: isize = -1
     } => |x| (-x).softmax(axis);
-    /// The logarithm of the softmax, exact where that underflows.
+    /// The logarithm of the softmax, exact where the softmax itself underflows.
     LogSoftmax {
-        /// Which axis; -1 is the last.
+        /// The axis; -1 is the last.
         axis: isize = -1
     } => |x| x.log_softmax(axis);
     /// The first half of an axis times the sigmoid of the second (Dauphin et al., 2017).
     Glu {
-        /// Which axis; -1 is the last.
+        /// The axis; -1 is the last.
         axis: isize = -1
     } => |x| x.glu(axis);
 }
 
-/// What first weights are to reckon with: [`Nonlinearity::gain`] is the gain of each activation. What goes like max(x, 0) far
-/// from 0 counts as ReLU, and what has no gain of its own as linear.
+/// The nonlinearity for weight initialization: [`Nonlinearity::gain`] gives the gain of each activation. Activations
+/// that behave like max(x, 0) far from 0 count as ReLU, and those without a gain of their own as linear.
 ///
 /// ```
 /// use nn::{init::Nonlinearity, layer::Activation};
@@ -175,11 +175,11 @@ impl From<Activation> for Nonlinearity {
 
 #[track_caller]
 fn non_negative(lambda: f64) -> f64 {
-    assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, and it is {lambda}");
+    assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, got {lambda}");
     lambda
 }
 
-/// A number on the tape of `x`.
+/// A scalar constant on the tape of `x`.
 #[track_caller]
 fn number<T: Float>(x: Var<'_, T>, c: f64) -> Var<'_, T> {
     x.tape().constant(T::of(c))
@@ -189,7 +189,7 @@ parameters! { impl[T: Float] Parameters<T> for Activation {} }
 
 impl<T: Float> Module<T> for Activation {
     /// # Panics
-    /// As [`apply`](Activation::apply) does.
+    /// Panics under the same conditions as [`apply`](Activation::apply).
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         pass.note(self, self.apply(x))
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "softshrink: lambda must be at least 0, and it is -0.5")]
+    #[should_panic(expected = "softshrink: lambda must be at least 0, got -0.5")]
     fn nothing_shrinks_by_less_than_nothing() {
         derivatives(Activation::Softshrink { lambda: -0.5 }, &[1.0]);
     }

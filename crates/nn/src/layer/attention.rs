@@ -1,4 +1,4 @@
-//! Attention of several heads.
+//! Multi-head attention.
 
 use super::{Linear, uniform};
 use crate::functional::{AttentionOptions, attention_weights, causal_mask};
@@ -6,8 +6,8 @@ use crate::init::Init;
 use crate::{Module, Noise, Param, Pass, parameters};
 use autograd::{Error, Float, Result, Rng, Tensor, Var};
 
-/// What keys a query may not see. Masks are numbers added to the scores, on the tape: 0 leaves a key as it is, -inf hides
-/// it.
+/// Which keys a query may not attend to. Masks are numbers added to the scores, on the tape: 0 leaves a key visible,
+/// -inf hides it.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor, tensor};
@@ -23,11 +23,11 @@ use autograd::{Error, Float, Result, Rng, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Masks<'t, T: Float> {
-    /// For each query and key, `[queries, keys]`, or anything that broadcasts to `[batch, heads, queries, keys]`.
+    /// For each query and key, `[queries, keys]`, or any shape that broadcasts to `[batch, heads, queries, keys]`.
     pub scores: Option<Var<'t, T>>,
     /// For each key, `[batch, keys]`: PyTorch's `key_padding_mask`.
     pub keys: Option<Var<'t, T>>,
-    /// Whether a query sees only keys up to its own position.
+    /// Whether a query attends only to keys up to its own position.
     pub causal: bool,
 }
 
@@ -38,18 +38,19 @@ impl<T: Float> Default for Masks<'_, T> {
 }
 
 impl<T: Float> Masks<'_, T> {
-    /// A query sees keys up to its own position.
+    /// Causal masks: a query attends only to keys up to its own position.
     pub fn causal() -> Self {
         Masks { causal: true, ..Masks::default() }
     }
 }
 
-/// Attention of several heads (Vaswani et al., 2017): each projects queries, keys and values to its own part of the width,
-/// mixes the values by [`softmax(q kᵀ / √d)`](crate::functional::scaled_dot_product_attention), and a last projection
-/// mixes the heads. As a [`Module`] it attends from its input to itself.
+/// Multi-head attention (Vaswani et al., 2017): each head projects queries, keys and values to its own part of the
+/// width and mixes the values with weights [`softmax(q kᵀ / √d)`](crate::functional::scaled_dot_product_attention), and
+/// a last projection mixes the heads. As a [`Module`] it is self-attention.
 ///
 /// Inputs are `[length, batch, width]`, as in PyTorch, or `[batch, length, width]` with
-/// [`batch_first`](MultiheadAttention::batch_first), or `[length, width]`. Names, layouts and first weights are PyTorch's.
+/// [`batch_first`](MultiheadAttention::batch_first), or `[length, width]`. Names, layouts and initial weights match
+/// PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -67,17 +68,17 @@ impl<T: Float> Masks<'_, T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct MultiheadAttention<T: Float> {
-    /// `[3 · width, width]`: of queries, keys and values, if all have the same width.
+    /// `[3 · width, width]`: the projections of queries, keys and values, if all have the same width.
     pub in_proj_weight: Option<Param<T>>,
-    /// `[width, width]`, else.
+    /// `[width, width]`: the projection of queries, otherwise.
     pub q_proj_weight: Option<Param<T>>,
-    /// `[width, width of keys]`, else.
+    /// `[width, width of keys]`: the projection of keys, otherwise.
     pub k_proj_weight: Option<Param<T>>,
-    /// `[width, width of values]`, else.
+    /// `[width, width of values]`: the projection of values, otherwise.
     pub v_proj_weight: Option<Param<T>>,
     /// `[3 · width]`, or none
     pub in_proj_bias: Option<Param<T>>,
-    /// What mixes the heads.
+    /// The projection that mixes the heads.
     pub out_proj: Linear<T>,
     heads: usize,
     dropout: f64,
@@ -89,20 +90,20 @@ parameters! { impl[T: Float] Parameters<T> for MultiheadAttention<T> {
 } }
 
 impl<T: Float> MultiheadAttention<T> {
-    /// Of that width, which the heads share, with biases.
+    /// A layer of the given width, divided among the heads, with biases.
     ///
     /// # Panics
-    /// If the heads do not divide the width.
+    /// Panics if the width is not divisible by the number of heads.
     #[track_caller]
     pub fn new(width: usize, heads: usize, rng: &mut Rng) -> Self {
         let joint = Init::xavier_uniform(1.0).tensor(&[3 * width, width], rng);
         MultiheadAttention { in_proj_weight: Some(Param::new(joint)), ..Self::projected(width, heads, rng) }
     }
 
-    /// As [`new`](Self::new), with keys and values of other widths than the queries.
+    /// Like [`new`](Self::new), but keys and values may have other widths than the queries.
     ///
     /// # Panics
-    /// If the heads do not divide the width.
+    /// Panics if the width is not divisible by the number of heads.
     #[track_caller]
     pub fn of_widths(width: usize, keys: usize, values: usize, heads: usize, rng: &mut Rng) -> Self {
         let mut project = |from: usize| Some(Param::new(Init::xavier_uniform(1.0).tensor(&[width, from], rng)));
@@ -111,11 +112,11 @@ impl<T: Float> MultiheadAttention<T> {
         MultiheadAttention { q_proj_weight, k_proj_weight, v_proj_weight, ..rest }
     }
 
-    /// All but the weights of the projections.
+    /// A layer without the weights of the input projections.
     #[track_caller]
     fn projected(width: usize, heads: usize, rng: &mut Rng) -> Self {
         let divides = heads > 0 && width.is_multiple_of(heads);
-        assert!(divides, "MultiheadAttention: {heads} heads do not divide the width {width}");
+        assert!(divides, "MultiheadAttention: width {width} is not divisible by {heads} heads");
         let zeros = |n: usize| Some(Param::new(Tensor::zeros(&[n])));
         MultiheadAttention {
             in_proj_weight: None,
@@ -140,29 +141,29 @@ impl<T: Float> MultiheadAttention<T> {
         MultiheadAttention { batch_first: true, ..self }
     }
 
-    /// Drops weights of attention with this probability in training.
+    /// Sets the probability of dropping attention weights in training.
     ///
     /// # Panics
-    /// If it is not in `[0, 1]`.
+    /// Panics if it is not in `[0, 1]`.
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         MultiheadAttention { dropout: super::dropout::probability(p), ..self }
     }
 
-    /// Queries, keys and values in; for each query what it found.
+    /// Attends from queries to keys and values. Returns the mixed values for each query.
     ///
     /// # Panics
-    /// If the shapes do not fit; [`try_attend`](Self::try_attend) returns the error.
+    /// Panics if the shapes are incompatible; [`try_attend`](Self::try_attend) returns the error.
     #[track_caller]
     pub fn attend<'t>(&self, qkv: [Var<'t, T>; 3], masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.attend_with_weights(qkv, masks, pass).0
     }
 
-    /// As [`attend`](Self::attend), and how much each query made of each key, `[batch, heads, queries, keys]`, before
+    /// Like [`attend`](Self::attend), but also returns the attention weights, `[batch, heads, queries, keys]`, before
     /// dropout.
     ///
     /// # Panics
-    /// If the shapes do not fit; [`try_attend`](Self::try_attend) returns the error.
+    /// Panics if the shapes are incompatible; [`try_attend`](Self::try_attend) returns the error.
     #[track_caller]
     pub fn attend_with_weights<'t>(
         &self,
@@ -175,10 +176,11 @@ impl<T: Float> MultiheadAttention<T> {
         (pass.note(self, y), weights)
     }
 
-    /// As [`attend_with_weights`](Self::attend_with_weights), or what is wrong with the shapes.
+    /// Like [`attend_with_weights`](Self::attend_with_weights), but returns an error if the shapes are incompatible.
     ///
     /// # Errors
-    /// If queries, keys and values have not the layer's widths, or not one batch, or a mask does not broadcast to the scores.
+    /// Returns an error if queries, keys and values do not have the layer's widths or the same batch, or a mask does
+    /// not broadcast to the scores.
     #[track_caller]
     pub fn try_attend<'t>(
         &self,
@@ -193,7 +195,7 @@ impl<T: Float> MultiheadAttention<T> {
             None => None,
         };
         let mask = both(masks.scores, keys)?;
-        // One mask that says all, if there is one.
+        // If there is an explicit mask, fold the causal mask into it.
         let later = masks.causal && mask.is_some();
         let later = later.then(|| pass.tape().constant(causal_mask(q.shape()[2], k.shape()[2])));
         let options =
@@ -227,7 +229,7 @@ impl<T: Float> MultiheadAttention<T> {
         let width = self.out_proj.weight.value().shape()[0] as isize;
         let [q, k, v] = qkv;
         match &self.in_proj_weight {
-            // To itself: one product for all three.
+            // Self-attention: one product for all three.
             Some(weight) if q.id() == k.id() && k.id() == v.id() => {
                 let y = q.try_linear(pass.var(weight), pass.optional(&self.in_proj_bias).as_ref())?;
                 all.extend((0..3).map(|i| y.slice(-1, i * width..(i + 1) * width)));
@@ -241,7 +243,7 @@ impl<T: Float> MultiheadAttention<T> {
                         (None, Some(own)) => pass.var(own),
                         (None, None) => {
                             let hint =
-                                "there is neither in_proj_weight nor q_proj_weight, k_proj_weight, v_proj_weight";
+                                "set either in_proj_weight, or all of q_proj_weight, k_proj_weight, v_proj_weight";
                             return Err(Error::Argument { op: OP, hint: hint.into() });
                         }
                     };
@@ -260,7 +262,7 @@ impl<T: Float> MultiheadAttention<T> {
     }
 }
 
-/// What hides all that either mask hides.
+/// The combined mask, which hides every key that either mask hides.
 #[track_caller]
 fn both<'t, T: Float>(a: Option<Var<'t, T>>, b: Option<Var<'t, T>>) -> Result<Option<Var<'t, T>>> {
     match (a, b) {
@@ -270,10 +272,10 @@ fn both<'t, T: Float>(a: Option<Var<'t, T>>, b: Option<Var<'t, T>>) -> Result<Op
 }
 
 impl<T: Float> Module<T> for MultiheadAttention<T> {
-    /// Attends from `x` to itself.
+    /// Self-attention on `x`.
     ///
     /// # Panics
-    /// If the input has not the layer's width.
+    /// Panics if the input does not have the layer's width.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.attend([x, x, x], Masks::default(), pass)

@@ -1,15 +1,16 @@
-//! Batch normalisation: each channel brought to mean 0 and variance 1 over the batch.
+//! Batch normalization: brings each channel to mean 0 and variance 1 over the batch.
 
 use crate::functional::batch_normalized;
 use crate::{Module, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
-/// Batch normalisation of channels `[N, C, …]` with `D` more axes; for `D = 1` also of `[N, C]` (Ioffe and Szegedy, 2015):
-/// `y = (x - mean) / √(var + eps) · weight + bias`, channel by channel.
+/// Batch normalization of channels `[N, C, …]` with `D` trailing axes; for `D = 1` also of `[N, C]` (Ioffe and Szegedy,
+/// 2015): `y = (x - mean) / √(var + eps) · weight + bias`, channel by channel.
 ///
-/// In training, mean and (biased) variance are those of the batch, and derivatives flow through both; the running
-/// statistics move towards them, `running ← (1 - momentum) · running + momentum · batch`, the variance unbiased, when the
-/// updates of the pass are applied. In eval mode the running statistics take their place. Names and numbers are PyTorch's.
+/// In training, mean and (biased) variance are those of the batch, and gradients flow through both. When the updates of
+/// the pass are applied, the running statistics move toward them,
+/// `running ← (1 - momentum) · running + momentum · batch`, with the unbiased variance. In eval mode the running
+/// statistics are used instead. Names and defaults match PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -31,23 +32,24 @@ pub struct BatchNorm<T: Float, const D: usize> {
     pub weight: Option<Param<T>>,
     /// `[C]`, or none
     pub bias: Option<Param<T>>,
-    /// What is remembered of the batches seen; without it, every batch is its own measure, in eval mode too.
+    /// The running statistics. Without them, the statistics of each batch are used, in eval mode too.
     pub running: Option<Running<T>>,
-    /// Added to the variance, so that a constant channel has no division by zero: 1e-5.
+    /// Added to the variance for numerical stability. Defaults to 1e-5.
     pub eps: f64,
-    /// How far the running statistics move with each batch: 0.1. Without it they are the mean over all batches.
+    /// The weight of each batch in the running statistics. Defaults to 0.1. With `None`, they are the mean over all
+    /// batches.
     pub momentum: Option<f64>,
     channels: usize,
 }
 
-/// What a batch normalisation remembers of the batches it has seen: buffers.
+/// Running statistics of the batches that a normalization layer has seen, stored as buffers.
 #[derive(Debug, Clone)]
 pub struct Running<T: Float> {
     /// `[C]`
     pub mean: Param<T>,
     /// `[C]`, unbiased
     pub var: Param<T>,
-    /// How many batches.
+    /// The number of batches.
     pub batches: Param<T>,
 }
 
@@ -64,7 +66,7 @@ parameters! { impl[T: Float] Parameters<T> for Running<T> {
 } }
 
 impl<T: Float, const D: usize> BatchNorm<T, D> {
-    /// A layer for that many channels: weight 1, bias 0, running mean 0, running variance 1.
+    /// A layer for the given number of channels: weight 1, bias 0, running mean 0, running variance 1.
     pub fn new(channels: usize) -> Self {
         let (zeros, ones) = (|| Tensor::zeros(&[channels]), || Tensor::ones(&[channels]));
         BatchNorm {
@@ -87,7 +89,7 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
         BatchNorm { running: None, ..self }
     }
 
-    /// How far the running statistics move with each batch; `None` makes them the mean over all batches.
+    /// Sets the weight of each batch in the running statistics; `None` makes them the mean over all batches.
     pub fn momentum(self, momentum: Option<f64>) -> Self {
         BatchNorm { momentum, ..self }
     }
@@ -101,13 +103,13 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
 super::norm::with_eps! { BatchNorm [D]; }
 
 impl<T: Float> Running<T> {
-    /// Mean 0 and variance 1, of no batch.
+    /// Mean 0 and variance 1, before any batch.
     pub fn new(channels: usize) -> Self {
         let (mean, var) = (Tensor::zeros(&[channels]), Tensor::ones(&[channels]));
         Running { mean: Param::buffer(mean), var: Param::buffer(var), batches: Param::count() }
     }
 
-    /// Moves them towards the statistics of a batch, once the pass's updates are applied.
+    /// Moves the statistics toward those of a batch when the pass's updates are applied.
     #[track_caller]
     fn follow<'t>(&self, batch: [Var<'t, T>; 2], momentum: Option<f64>, pass: &mut Pass<'t, T>) {
         let batches = pass.var(&self.batches) + T::one();
@@ -125,14 +127,14 @@ impl<T: Float> Running<T> {
 
 impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
     /// # Panics
-    /// If the input has not these channels and `D` more axes, or if in training a channel has a single value: it has no
-    /// variance.
+    /// Panics if the input does not have these channels and `D` trailing axes, or if a channel has a single value in
+    /// training, and thus no variance.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
         let fits = (shape.len() == D + 2 || D == 1 && shape.len() == 2) && shape[1] == self.channels;
         let channels = self.channels;
-        let problem = || format!("the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        let problem = || format!("expected input [N, {channels}, …] (trailing axes: {D}), got {shape:?}");
         pass.ensure(fits, format_args!("BatchNorm{D}d"), problem);
         let [weight, bias] = [&self.weight, &self.bias].map(|p| pass.optional(p));
         let running = self.running.as_ref();
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn normalises_each_channel() {
+    fn normalizes_each_channel() {
         let tape = Tape::new();
         let x = tape.constant(Tensor::randn(&[50, 3, 4], &mut Rng::new(1)) * 5.0 + 2.0);
         let y = BatchNorm1d::<f64>::new(3).forward(x, &mut Pass::train(&tape, Rng::new(0)));
@@ -188,7 +190,7 @@ mod tests {
         assert!(mean.iter().all(|m| m.abs() < 1e-12) && square.iter().all(|s| (s - 1.0).abs() < 1e-5));
     }
 
-    /// Two statistics over five steps, against the definition written out.
+    /// Both statistics over five steps match the definition, written out.
     #[test]
     fn running_statistics_follow_the_batches() {
         let (mut layer, rng) = (layer(&mut Rng::new(2)), &mut Rng::new(9));
@@ -198,7 +200,7 @@ mod tests {
             let tape = Tape::new();
             let mut pass = Pass::train(&tape, Rng::new(0));
             layer.forward(tape.constant(x.clone()), &mut pass);
-            assert_eq!(statistics(&layer).0, mean, "a forward pass changes nothing by itself");
+            assert_eq!(statistics(&layer).0, mean, "a forward pass does not modify the layer");
             apply_updates(&mut layer, &pass.into_updates());
             for c in 0..3 {
                 let column: Vec<f64> = (0..6).map(|i| x.at(&[i, c])).collect();
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "more than one value per channel, and [1, 3] has 1")]
+    #[should_panic(expected = "more than one value per channel, but [1, 3] has 1")]
     fn a_batch_of_one_has_no_variance() {
         let tape = Tape::new();
         let x = tape.constant([[1.0, 2.0, 3.0]]);
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "must be [N, 3, …] with 1 more axes, not [2, 1]")]
+    #[should_panic(expected = "expected input [N, 3, …] (trailing axes: 1), got [2, 1]")]
     fn a_single_channel_is_not_broadcast() {
         let tape = Tape::new();
         BatchNorm1d::<f64>::new(3).forward(tape.constant([[1.0], [2.0]]), &mut Pass::eval(&tape));

@@ -1,14 +1,14 @@
-//! Convolution, and its transpose.
+//! Convolution and transposed convolution.
 
 use super::spatial::{Sizes, brief, unusual};
 use super::uniform;
 use crate::{Module, Param, Pass, parameters};
 use autograd::{Conv, Error, Float, Pad, Result, Rng, Var};
 
-/// What a layer and its transpose are told alike, but for what it means to them.
+/// The settings that convolution and transposed convolution share, except for their meanings.
 macro_rules! common {
     ($($(#[$doc:meta])* $setting:ident;)*) => {
-        /// A layer with bias, stride 1 and no padding. The kernel is one size for all axes, or one for each.
+        /// A layer with bias, stride 1 and no padding. `kernel` is one size for all axes, or one for each.
         pub fn new(inputs: usize, outputs: usize, kernel: impl Sizes<D>, rng: &mut Rng) -> Self {
             Self::grouped(inputs, outputs, kernel, 1, rng)
         }
@@ -29,7 +29,7 @@ macro_rules! common {
     };
 }
 
-/// Convolution of images `[N, in, …]` with `D` more axes (the batch may be missing):
+/// Convolution of images `[N, in, …]` with `D` trailing axes (the batch axis is optional):
 /// `y[n, o, i] = bias[o] + Σ weight[o, c, k] · x[n, c, i · stride + k · dilation - padding]`.
 ///
 /// New weights and biases are uniform on ±1/√(in / groups · kernel), as in PyTorch.
@@ -65,19 +65,19 @@ parameters! { impl[T: Float, const D: usize] Parameters<T> for Convolution<T, D>
 
 impl<T: Float, const D: usize> Convolution<T, D> {
     common! {
-        /// The distance between two places of the kernel.
+        /// Sets the distance between adjacent positions of the kernel.
         stride;
-        /// How many elements are put around the image, zeros unless [`border`](Self::border) says otherwise.
+        /// Sets the number of elements added on each side of the image, zeros unless [`border`](Self::border) is set.
         padding;
-        /// The distance between two elements that the kernel sees.
+        /// Sets the distance between adjacent elements that the kernel reads.
         dilation;
     }
 
-    /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone. As many
-    /// groups as inputs make a depthwise convolution.
+    /// Like [`new`](Self::new), with the channels in groups: each group of outputs sees only its own group of inputs.
+    /// With as many groups as inputs, it is a depthwise convolution.
     ///
     /// # Panics
-    /// If the groups do not divide inputs and outputs.
+    /// Panics if inputs and outputs are not divisible into the groups.
     #[track_caller]
     pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
         let shape = weights("Conv", outputs, inputs, groups, kernel.sizes());
@@ -86,18 +86,18 @@ impl<T: Float, const D: usize> Convolution<T, D> {
         Convolution { weight, bias, settings, same: false, border: Pad::Constant(0.0) }
     }
 
-    /// As much padding as leaves the image's size at stride 1, PyTorch's `padding="same"`; of an odd number of elements the
-    /// larger half follows the image.
+    /// Pads so that the image keeps its size at stride 1, PyTorch's `padding="same"`. If the padding is odd, the larger
+    /// half follows the image.
     pub fn same(self) -> Self {
         Convolution { same: true, ..self }
     }
 
-    /// What is put around the image, PyTorch's `padding_mode`.
+    /// Sets what the padding contains, PyTorch's `padding_mode`.
     pub fn border(self, border: Pad) -> Self {
         Convolution { border, ..self }
     }
 
-    /// How much is put before and after each axis.
+    /// The padding before and after each axis.
     fn widths(&self) -> [[usize; 2]; D] {
         std::array::from_fn(|i| {
             let n = self.settings.padding[i];
@@ -106,11 +106,11 @@ impl<T: Float, const D: usize> Convolution<T, D> {
         })
     }
 
-    /// The image, with what is around it where the op itself cannot put it there, and the settings that are left.
+    /// The image, padded where the op itself cannot pad it, and the remaining settings.
     #[track_caller]
     fn bordered<'t>(&self, x: Var<'t, T>) -> Result<(Var<'t, T>, Conv<D>)> {
         if self.same && self.settings.stride != [1; D] {
-            let hint = format!("the size stays the same at stride 1 only, and it is {:?}", self.settings.stride);
+            let hint = format!("padding that keeps the size requires stride 1, got {:?}", self.settings.stride);
             return Err(Error::Argument { op: "conv", hint });
         }
         let widths = self.widths();
@@ -122,7 +122,7 @@ impl<T: Float, const D: usize> Convolution<T, D> {
         Ok((x.try_pad(&pads, self.border)?, Conv { padding: [0; D], ..self.settings }))
     }
 
-    /// The settings that are not the usual ones.
+    /// Describes the settings that differ from their defaults.
     fn unusual(&self) -> String {
         let padding = if self.same { ", same".into() } else { unusual("padding", &self.settings.padding, 0) };
         let border = if self.border == Pad::Constant(0.0) { String::new() } else { format!(", {:?}", self.border) };
@@ -130,8 +130,9 @@ impl<T: Float, const D: usize> Convolution<T, D> {
     }
 }
 
-/// Transposed convolution of images `[N, in, …]` with `D` more axes (the batch may be missing), which a stride makes larger:
-/// `y[n, o, i · stride + k · dilation - padding] += weight[c, o, k] · x[n, c, i]`, and the bias.
+/// Transposed convolution of images `[N, in, …]` with `D` trailing axes (the batch axis is optional). A stride enlarges
+/// the image:
+/// `y[n, o, i · stride + k · dilation - padding] += weight[c, o, k] · x[n, c, i]`, plus the bias.
 ///
 /// New weights and biases are uniform on ±1/√(out / groups · kernel), as in PyTorch.
 ///
@@ -164,18 +165,18 @@ parameters! { impl[T: Float, const D: usize] Parameters<T> for ConvolutionTransp
 
 impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
     common! {
-        /// How far apart two elements of the input come to lie.
+        /// Sets the distance between adjacent input elements in the output.
         stride;
-        /// How many elements are cut off before and after each axis.
+        /// Sets the number of elements cut off at both ends of each axis.
         padding;
-        /// The distance between two elements that the kernel writes.
+        /// Sets the distance between adjacent elements that the kernel writes.
         dilation;
     }
 
-    /// As [`new`](Self::new), with the channels in groups: each group of the output sees that of the input alone.
+    /// Like [`new`](Self::new), with the channels in groups: each group of outputs sees only its own group of inputs.
     ///
     /// # Panics
-    /// If the groups do not divide inputs and outputs.
+    /// Panics if inputs and outputs are not divisible into the groups.
     #[track_caller]
     pub fn grouped(inputs: usize, outputs: usize, kernel: impl Sizes<D>, groups: usize, rng: &mut Rng) -> Self {
         let shape = weights("ConvTranspose", inputs, outputs, groups, kernel.sizes());
@@ -184,13 +185,13 @@ impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
         ConvolutionTranspose { weight, bias, settings, output_padding: [0; D] }
     }
 
-    /// How many elements each axis is longer at its end: of the sizes that a convolution of that stride maps to the
-    /// input's, the padding picks one.
+    /// Sets the number of elements added at the end of each axis. A convolution with a stride maps several sizes to the
+    /// same one; this selects which of them to restore.
     pub fn output_padding(self, padding: impl Sizes<D>) -> Self {
         ConvolutionTranspose { output_padding: padding.sizes(), ..self }
     }
 
-    /// The settings that are not the usual ones.
+    /// Describes the settings that differ from their defaults.
     fn unusual(&self) -> String {
         moved(&self.settings)
             + &unusual("padding", &self.settings.padding, 0)
@@ -198,11 +199,11 @@ impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
     }
 }
 
-/// The shape of the weights, whose second axis the groups share.
+/// The shape of the weights, whose second axis is divided by the groups.
 #[track_caller]
 fn weights<const D: usize>(layer: &str, first: usize, second: usize, groups: usize, kernel: [usize; D]) -> Vec<usize> {
     let divides = groups > 0 && first.is_multiple_of(groups) && second.is_multiple_of(groups);
-    assert!(divides, "{layer}{D}d: {groups} groups do not divide the channels, {first} and {second}");
+    assert!(divides, "{layer}{D}d: channels {first} and {second} are not divisible into {groups} groups");
     [&[first, second / groups], &kernel[..]].concat()
 }
 
@@ -212,7 +213,7 @@ fn drawn<T: Float>(shape: &[usize], outputs: usize, rng: &mut Rng) -> (Param<T>,
     (uniform(shape, fan, rng), Some(uniform(&[outputs], fan, rng)))
 }
 
-/// How the kernel moves, where that is not the usual way.
+/// Describes stride, dilation and groups where they differ from their defaults.
 fn moved<const D: usize>(settings: &Conv<D>) -> String {
     unusual("stride", &settings.stride, 1)
         + &unusual("dilation", &settings.dilation, 1)
@@ -223,7 +224,7 @@ macro_rules! convolutions {
     ($($D:literal $conv:ident $transpose:ident;)*) => { $(
         impl<T: Float> Module<T> for Convolution<T, $D> {
             /// # Panics
-            /// If the input has not the layer's channels and axes, or the kernel does not fit into it.
+            /// Panics if the input does not have the layer's channels and axes, or the kernel does not fit into it.
             #[track_caller]
             fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
                 let (x, settings) = pass.checked(self, self.bordered(x));
@@ -240,7 +241,8 @@ macro_rules! convolutions {
 
         impl<T: Float> Module<T> for ConvolutionTranspose<T, $D> {
             /// # Panics
-            /// If the input has not the layer's channels and axes, or nothing is left of it within the padding.
+            /// Panics if the input does not have the layer's channels and axes, or the padding leaves nothing of the
+            /// output.
             #[track_caller]
             fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
                 let (weight, bias) = (pass.var(&self.weight), pass.optional(&self.bias));
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "Conv1d(1, 1, 3, stride 2, same): conv: the size stays the same at stride 1 only")]
+    #[should_panic(expected = "Conv1d(1, 1, 3, stride 2, same): conv: padding that keeps the size requires stride 1")]
     fn a_stride_does_not_keep_the_size() {
         let tape = Tape::<f64>::new();
         let layer = Conv1d::new(1, 1, 3, &mut Rng::new(0)).same().stride(2);
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "Conv2d: 3 groups do not divide the channels, 4 and 6")]
+    #[should_panic(expected = "Conv2d: channels 4 and 6 are not divisible into 3 groups")]
     fn groups_divide_the_channels() {
         Conv2d::<f32>::grouped(6, 4, 3, 3, &mut Rng::new(0));
     }

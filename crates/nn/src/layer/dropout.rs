@@ -3,8 +3,8 @@
 use crate::{Mode, Module, Noise, Pass, parameters};
 use autograd::{Float, Var};
 
-/// Inverted dropout (Srivastava et al., 2014): in training each number becomes 0 with probability `p` and is divided by
-/// `1 - p` otherwise, so that its mean stays; in eval mode nothing happens. Any shape.
+/// Inverted dropout (Srivastava et al., 2014): in training each element becomes 0 with probability `p` and is divided
+/// by `1 - p` otherwise, so that its mean is preserved; in eval mode the input passes through. Works on any shape.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -20,8 +20,8 @@ pub struct Dropout {
     p: f64,
 }
 
-/// Dropout of whole channels of `[N, C, …]` or `[C, …]` with `D` more axes (Tompson et al., 2015): neighbours in an image
-/// are too alike for one to be missed.
+/// Dropout of whole channels of `[N, C, …]` or `[C, …]` with `D` trailing axes (Tompson et al., 2015): neighbors in an
+/// image are so similar that dropping single ones has little effect.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -45,11 +45,11 @@ pub type Dropout3d = ChannelDropout<3>;
 
 #[track_caller]
 pub(super) fn probability(p: f64) -> f64 {
-    assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], not {p}");
+    assert!((0.0..=1.0).contains(&p), "Dropout: the probability must be in [0, 1], got {p}");
     p
 }
 
-/// Each number of that shape dropped or not, and all of `x` that it broadcasts to with it.
+/// Multiplies `x` by a dropout mask of the given shape, which broadcasts to `x`.
 #[track_caller]
 fn drop_at<'t, T: Float>(x: Var<'t, T>, shape: &[usize], p: f64, pass: &mut Pass<'t, T>) -> Var<'t, T> {
     x * pass.noise(shape, Noise::Dropout { p })
@@ -59,18 +59,18 @@ impl Dropout {
     /// Drops with probability `p`; 1 drops everything.
     ///
     /// # Panics
-    /// If `p` is not in `[0, 1]`.
+    /// Panics if `p` is not in `[0, 1]`.
     #[track_caller]
     pub fn new(p: f64) -> Self {
         Dropout { p: probability(p) }
     }
 
-    /// The probability of dropping.
+    /// The dropout probability.
     pub fn p(&self) -> f64 {
         self.p
     }
 
-    /// The output, without a line of its own in a summary: for layers that this is a part of.
+    /// The output, without a separate line in a summary, for layers that contain this one.
     #[track_caller]
     pub(super) fn apply<'t, T: Float>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         if pass.mode() == Mode::Eval || self.p == 0.0 { x } else { drop_at(x, &x.shape(), self.p, pass) }
@@ -81,13 +81,13 @@ impl<const D: usize> ChannelDropout<D> {
     /// Drops channels with probability `p`; 1 drops everything.
     ///
     /// # Panics
-    /// If `p` is not in `[0, 1]`.
+    /// Panics if `p` is not in `[0, 1]`.
     #[track_caller]
     pub fn new(p: f64) -> Self {
         ChannelDropout { p: probability(p) }
     }
 
-    /// The probability of dropping.
+    /// The dropout probability.
     pub fn p(&self) -> f64 {
         self.p
     }
@@ -110,12 +110,12 @@ impl<T: Float> Module<T> for Dropout {
 
 impl<T: Float, const D: usize> Module<T> for ChannelDropout<D> {
     /// # Panics
-    /// If the input is neither `[N, C, …]` nor `[C, …]` with `D` more axes.
+    /// Panics if the input is neither `[N, C, …]` nor `[C, …]` with `D` trailing axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut shape = x.shape();
         let leading = shape.len().wrapping_sub(D);
-        let problem = || format!("the input must be [N, C, …] or [C, …], not {shape:?}");
+        let problem = || format!("expected input [N, C, …] or [C, …] (trailing axes: {D}), got {shape:?}");
         pass.ensure(matches!(leading, 1 | 2), format_args!("Dropout{D}d"), problem);
         if pass.mode() == Mode::Eval || self.p == 0.0 {
             return pass.note(self, x);
@@ -147,7 +147,7 @@ mod tests {
         let n = 100_000;
         for p in [0.1, 0.5, 0.9] {
             let y = drop_ones(p, n, 3);
-            // The standard deviation of the mean is √(p / (1 - p) / n); five of them.
+            // The standard deviation of the mean is √(p / (1 - p) / n); allow five of them.
             let tolerance = 5.0 * (p / (1.0 - p) / n as f64).sqrt();
             assert!((y.mean().item() - 1.0).abs() < tolerance, "{p}: {}", y.mean());
             assert!(y.iter().all(|y| y == 0.0 || y == 1.0 / (1.0 - p)));
@@ -197,20 +197,20 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "Dropout2d: the input must be [N, C, …] or [C, …], not [4, 4]")]
+    #[should_panic(expected = "Dropout2d: expected input [N, C, …] or [C, …] (trailing axes: 2), got [4, 4]")]
     fn channels_need_their_axes() {
         let tape = Tape::<f64>::new();
         Dropout2d::new(0.5).forward(tape.constant(Tensor::ones(&[4, 4])), &mut Pass::eval(&tape));
     }
 
     #[test]
-    #[should_panic(expected = "must be in [0, 1], not NaN")]
+    #[should_panic(expected = "must be in [0, 1], got NaN")]
     fn a_probability_is_no_nan() {
         Dropout::new(f64::NAN);
     }
 
     #[test]
-    #[should_panic(expected = "must be in [0, 1], not 1.5")]
+    #[should_panic(expected = "must be in [0, 1], got 1.5")]
     fn a_probability_is_at_most_one() {
         Dropout1d::new(1.5);
     }

@@ -1,11 +1,11 @@
-//! A vector for each of a number of things.
+//! Embeddings: a learned vector for each index.
 
 use crate::{Module, Param, Pass, functional, parameters};
 use autograd::{Float, Rng, Tensor, Var};
 
-/// A table of vectors, `[rows, width]`: a whole number stands for its row. New ones are normal.
+/// A table of vectors, `[rows, width]`, from which an index selects a row. Initial weights are standard normal.
 ///
-/// As a layer it takes whole numbers written in floating point, of any shape `[…]`, and gives `[…, width]`;
+/// As a layer it takes whole numbers in floating point, of any shape `[…]`, and returns `[…, width]`;
 /// [`lookup`](Embedding::lookup) takes them as integers.
 ///
 /// ```
@@ -22,34 +22,34 @@ use autograd::{Float, Rng, Tensor, Var};
 pub struct Embedding<T: Float> {
     /// `[rows, width]`
     pub weight: Param<T>,
-    /// The row that takes no gradient: that of a filling between sequences, say.
+    /// The row that receives no gradient, such as the one for padding between sequences.
     pub padding: Option<usize>,
 }
 
 parameters! { impl[T: Float] Parameters<T> for Embedding<T> { weight } }
 
 impl<T: Float> Embedding<T> {
-    /// So many vectors of so many numbers.
+    /// A table of `rows` vectors of size `width`.
     pub fn new(rows: usize, width: usize, rng: &mut Rng) -> Self {
         Embedding { weight: Param::new(Tensor::randn(&[rows, width], rng)), padding: None }
     }
 
-    /// The same table with a row of zeros that takes no gradient, PyTorch's `padding_idx`.
+    /// The same table with a row of zeros that receives no gradient, PyTorch's `padding_idx`.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// Panics if the table does not have this row.
     #[track_caller]
     pub fn with_padding(mut self, row: usize) -> Self {
         let &[rows, width] = self.weight.value().shape() else { unreachable!("the table is a matrix") };
-        assert!(row < rows, "Embedding: row {row} of {rows}");
+        assert!(row < rows, "Embedding: padding row {row} is out of range for {rows} rows");
         self.weight.value_mut().make_mut()[row * width..][..width].fill(T::zero());
         Embedding { padding: Some(row), ..self }
     }
 
-    /// The vectors of these rows.
+    /// The vectors of the given rows.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// Panics if the table does not have one of the rows.
     #[track_caller]
     pub fn lookup<'t>(&self, index: &Tensor<i64>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, functional::embedding(pass.var(&self.weight), index, self.padding));
@@ -59,7 +59,7 @@ impl<T: Float> Embedding<T> {
 
 impl<T: Float> Module<T> for Embedding<T> {
     /// # Panics
-    /// If there is no such row, as for a number that is not whole.
+    /// Panics if the table does not have one of the rows, which includes any number that is not whole.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let index = pass.index(x);

@@ -7,7 +7,7 @@ use autograd::{Float, Rng, Var};
 /// A dense layer: `y = x Wᵀ + b`, with `W` of shape `[out, in]` as PyTorch stores it.
 ///
 /// Input `[…, in]`, output `[…, out]`. New weights and biases are uniform on ±1/√in, as in PyTorch; see
-/// [`init`](crate::init) for others.
+/// [`init`](crate::init) for other distributions.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -39,7 +39,7 @@ impl<T: Float> Linear<T> {
         Linear { bias: None, ..self }
     }
 
-    /// The output, without a line of its own in a summary: for layers that this is a part of.
+    /// The output, without a separate line in a summary, for layers that contain this one.
     #[track_caller]
     pub(super) fn apply<'t>(&self, x: Var<'t, T>, pass: &Pass<'t, T>) -> Var<'t, T> {
         let weight = pass.var(&self.weight);
@@ -51,7 +51,7 @@ impl<T: Float> Linear<T> {
 
 impl<T: Float> Module<T> for Linear<T> {
     /// # Panics
-    /// If the last axis of the input has not the layer's size.
+    /// Panics if the last axis of the input does not have the layer's input size.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = self.apply(x, pass);
@@ -64,8 +64,9 @@ impl<T: Float> Module<T> for Linear<T> {
     }
 }
 
-/// A number for each output from two inputs: `y[o] = aᵀ W[o] b + bias[o]`. It takes two inputs, and so is no
-/// [`Module`]; [`join`](Bilinear::join) runs it. New weights and biases are uniform on ±1/√(first input).
+/// A bilinear layer: each output is computed from two inputs, `y[o] = aᵀ W[o] b + bias[o]`. Because of the two inputs
+/// it is not a [`Module`]; [`join`](Bilinear::join) runs it. New weights and biases are uniform on ±1/√(size of the
+/// first input).
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -100,7 +101,7 @@ impl<T: Float> Bilinear<T> {
     /// The output for inputs `[…, in a]` and `[…, in b]`.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// Panics if the shapes are incompatible.
     #[track_caller]
     pub fn join<'t>(&self, a: Var<'t, T>, b: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         a.bilinear(b, pass.var(&self.weight), pass.optional(&self.bias).as_ref())

@@ -1,15 +1,15 @@
-//! The multilayer perceptron, built from its sizes.
+//! A builder of multilayer perceptrons.
 
 use super::{Activation, BatchNorm1d, Dropout, Linear, Sequential};
 use crate::init::{Fan, Init, Nonlinearity};
 use crate::once;
 use autograd::{Float, Rng};
 
-/// A builder of dense networks: `Mlp::new(&[64, 32, 10])` is 64 inputs, 32 hidden units, 10 outputs.
+/// A builder of dense networks: `Mlp::new(&[64, 32, 10])` has 64 inputs, 32 hidden units and 10 outputs.
 ///
-/// After each hidden layer come batch normalization (if asked for), the activation, and dropout (if asked for); the last
-/// layer has neither. Weights begin as fits the activation, by the [`Nonlinearity`] that it is: He's for ReLU and its kin
-/// (ELU, GELU, SiLU, Mish, softplus, …), LeCun's for SELU, Xavier's for the others; biases 0.
+/// After each hidden layer come batch normalization (if enabled), the activation, and dropout (if enabled); the last
+/// layer has none of them. Initial weights depend on the [`Nonlinearity`] of the activation: He's for ReLU and similar
+/// activations (ELU, GELU, SiLU, Mish, softplus, …), LeCun's for SELU, Xavier's for the others; biases are 0.
 ///
 /// ```
 /// use nn::layer::{Activation, Mlp};
@@ -30,12 +30,12 @@ impl Mlp {
     /// A network with these layer sizes, inputs first.
     ///
     /// # Panics
-    /// If there are fewer than two sizes, or one is 0.
+    /// Panics if there are fewer than two sizes, or one is 0.
     #[track_caller]
     pub fn new(sizes: &[usize]) -> Self {
         assert!(
             sizes.len() >= 2 && !sizes.contains(&0),
-            "Mlp: give inputs, hidden units, …, outputs, none of them 0, not {sizes:?}"
+            "Mlp: expected sizes [inputs, hidden units, …, outputs], none of them 0, got {sizes:?}"
         );
         Mlp {
             sizes: sizes.to_vec(),
@@ -47,35 +47,35 @@ impl Mlp {
         }
     }
 
-    /// The function after each hidden layer; ReLU unless told.
+    /// Sets the activation after each hidden layer. Defaults to ReLU.
     pub fn activation(self, activation: Activation) -> Self {
         Mlp { activation, ..self }
     }
 
-    /// Drops hidden units with this probability in training; 0 unless told.
+    /// Sets the probability of dropping hidden units in training. Defaults to 0.
     ///
     /// # Panics
-    /// In [`build`](Mlp::build), if it is not in `[0, 1]`.
+    /// [`build`](Mlp::build) panics if it is not in `[0, 1]`.
     pub fn dropout(self, p: f64) -> Self {
         Mlp { dropout: p, ..self }
     }
 
-    /// Normalizes each hidden layer over the batch, before the activation.
+    /// Sets whether to normalize each hidden layer over the batch, before the activation. Defaults to false.
     pub fn batch_norm(self, batch_norm: bool) -> Self {
         Mlp { batch_norm, ..self }
     }
 
-    /// Another distribution for the first weights.
+    /// Sets another distribution for the initial weights.
     pub fn init(self, init: Init) -> Self {
         Mlp { init: Some(init), ..self }
     }
 
-    /// What fixes the first weights; 0 unless told.
+    /// Sets the seed of the initial weights. Defaults to 0.
     pub fn seed(self, seed: u64) -> Self {
         Mlp { seed, ..self }
     }
 
-    /// The network.
+    /// Builds the network.
     #[track_caller]
     pub fn build<T: Float>(&self) -> Sequential<T> {
         build(self)
@@ -91,7 +91,7 @@ impl Mlp {
     fn usual_init(&self) -> Init {
         match Nonlinearity::from(self.activation) {
             kin @ (Nonlinearity::Relu | Nonlinearity::LeakyRelu(_)) => Init::kaiming_uniform(kin.gain(), Fan::In),
-            // What keeps mean and variance needs a variance of 1 / in, not PyTorch's gain.
+            // Preserving mean and variance requires a variance of 1 / in, not PyTorch's gain.
             Nonlinearity::Selu => Init::lecun_normal(),
             other => Init::xavier_uniform(other.gain()),
         }
@@ -143,7 +143,7 @@ mod tests {
         assert_ne!(first(1), first(2));
     }
 
-    /// Depth neither blows a signal up nor lets it die, whatever the function between the layers.
+    /// Signals neither explode nor vanish with depth, whatever the activation.
     #[test]
     fn weights_fit_the_activation() {
         let x = autograd::Tensor::<f64>::randn(&[64, 128], &mut Rng::new(1));

@@ -1,4 +1,5 @@
-//! Layers: what a network is built from, in PyTorch's words. The page `docs/layers.md` lists each with its counterpart there.
+//! Layers, the building blocks of networks, with PyTorch's names. `docs/layers.md` lists each with its PyTorch
+//! counterpart.
 
 mod activation;
 mod attention;
@@ -49,7 +50,7 @@ pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOp
 use crate::Param;
 use autograd::{Float, Rng, Tensor};
 
-/// A new parameter, uniform on ±1/√fan: how PyTorch begins most layers.
+/// A new parameter, uniform on ±1/√fan, as PyTorch initializes most layers.
 fn uniform<T: Float>(shape: &[usize], fan: usize, rng: &mut Rng) -> Param<T> {
     let bound = T::of(1.0 / (fan.max(1) as f64).sqrt());
     Param::new((Tensor::rand(shape, rng) * T::of(2.0) - T::one()) * bound)

@@ -1,14 +1,14 @@
-//! Normalisation of each sample by itself: the same in training and in use.
+//! Normalization of each sample by itself. Only running statistics make training and eval mode differ.
 
 use super::Running;
 use crate::{Module, Param, Pass, functional, parameters};
 use autograd::{Float, Tensor, Var};
 
-/// The setting that all normalisations have.
+/// The `eps` setting of normalization layers.
 macro_rules! with_eps {
     ($($Layer:ident [$($D:ident)?];)*) => { $(
         impl<T: Float $(, const $D: usize)?> $Layer<T $(, $D)?> {
-            /// With this added to the variance.
+            /// Sets the value added to the variance for numerical stability.
             pub fn eps(self, eps: f64) -> Self {
                 $Layer { eps, ..self }
             }
@@ -19,7 +19,7 @@ pub(super) use with_eps;
 
 with_eps! { LayerNorm []; GroupNorm []; InstanceNorm [D]; }
 
-/// Layer normalisation over the last axes; see [`functional::layer_norm`].
+/// Layer normalization over the last axes; see [`functional::layer_norm`].
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -30,11 +30,11 @@ with_eps! { LayerNorm []; GroupNorm []; InstanceNorm [D]; }
 /// ```
 #[derive(Debug, Clone)]
 pub struct LayerNorm<T: Float> {
-    /// Of the shape of the normalised axes, or none.
+    /// Shaped like the normalized axes, or none
     pub weight: Option<Param<T>>,
-    /// Of the shape of the normalised axes, or none.
+    /// Shaped like the normalized axes, or none
     pub bias: Option<Param<T>>,
-    /// Added to the variance: 1e-5.
+    /// Added to the variance for numerical stability. Defaults to 1e-5.
     pub eps: f64,
     shape: Box<[usize]>,
 }
@@ -42,7 +42,7 @@ pub struct LayerNorm<T: Float> {
 parameters! { impl[T: Float] Parameters<T> for LayerNorm<T> { weight, bias } }
 
 impl<T: Float> LayerNorm<T> {
-    /// For inputs that end with these axes: weight 1, bias 0.
+    /// A layer for inputs that end with these axes: weight 1, bias 0.
     pub fn new(shape: &[usize]) -> Self {
         let (weight, bias) = (Param::new(Tensor::ones(shape)), Param::new(Tensor::zeros(shape)));
         LayerNorm { weight: Some(weight), bias: Some(bias), eps: 1e-5, shape: shape.into() }
@@ -56,7 +56,7 @@ impl<T: Float> LayerNorm<T> {
 
 impl<T: Float> Module<T> for LayerNorm<T> {
     /// # Panics
-    /// If the input does not end with the layer's axes.
+    /// Panics if the input does not end with the layer's axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
@@ -69,7 +69,7 @@ impl<T: Float> Module<T> for LayerNorm<T> {
     }
 }
 
-/// Root mean square normalisation over the last axes; see [`functional::rms_norm`].
+/// Root mean square normalization over the last axes; see [`functional::rms_norm`].
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -80,9 +80,9 @@ impl<T: Float> Module<T> for LayerNorm<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct RmsNorm<T: Float> {
-    /// Of the shape of the normalised axes, or none.
+    /// Shaped like the normalized axes, or none
     pub weight: Option<Param<T>>,
-    /// Added to the mean square: the type's machine epsilon unless set.
+    /// Added to the mean square for numerical stability. Defaults to the type's machine epsilon.
     pub eps: Option<f64>,
     shape: Box<[usize]>,
 }
@@ -90,7 +90,7 @@ pub struct RmsNorm<T: Float> {
 parameters! { impl[T: Float] Parameters<T> for RmsNorm<T> { weight } }
 
 impl<T: Float> RmsNorm<T> {
-    /// For inputs that end with these axes: weight 1.
+    /// A layer for inputs that end with these axes: weight 1.
     pub fn new(shape: &[usize]) -> Self {
         RmsNorm { weight: Some(Param::new(Tensor::ones(shape))), eps: None, shape: shape.into() }
     }
@@ -98,7 +98,7 @@ impl<T: Float> RmsNorm<T> {
 
 impl<T: Float> Module<T> for RmsNorm<T> {
     /// # Panics
-    /// If the input does not end with the layer's axes.
+    /// Panics if the input does not end with the layer's axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, functional::rms_norm(x, &self.shape, pass.optional(&self.weight), self.eps));
@@ -110,8 +110,8 @@ impl<T: Float> Module<T> for RmsNorm<T> {
     }
 }
 
-/// Normalisation in groups of channels of `[N, C, …]`; see [`functional::group_norm`]. With a group for each channel it is
-/// instance normalisation.
+/// Normalization in groups of channels of `[N, C, …]`; see [`functional::group_norm`]. With one group per channel it is
+/// instance normalization.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -126,7 +126,7 @@ pub struct GroupNorm<T: Float> {
     pub weight: Option<Param<T>>,
     /// `[C]`, or none
     pub bias: Option<Param<T>>,
-    /// Added to the variance: 1e-5.
+    /// Added to the variance for numerical stability. Defaults to 1e-5.
     pub eps: f64,
     groups: usize,
     channels: usize,
@@ -135,14 +135,14 @@ pub struct GroupNorm<T: Float> {
 parameters! { impl[T: Float] Parameters<T> for GroupNorm<T> { weight, bias } }
 
 impl<T: Float> GroupNorm<T> {
-    /// For that many channels in groups of equal size: weight 1, bias 0.
+    /// A layer for the given number of channels in groups of equal size: weight 1, bias 0.
     ///
     /// # Panics
-    /// If the groups do not divide the channels.
+    /// Panics if the channels are not divisible into the groups.
     #[track_caller]
     pub fn new(groups: usize, channels: usize) -> Self {
         let divides = groups > 0 && channels.is_multiple_of(groups);
-        assert!(divides, "GroupNorm: {groups} groups do not divide {channels} channels");
+        assert!(divides, "GroupNorm: {channels} channels are not divisible into {groups} groups");
         let (weight, bias) = (Param::new(Tensor::ones(&[channels])), Param::new(Tensor::zeros(&[channels])));
         GroupNorm { weight: Some(weight), bias: Some(bias), eps: 1e-5, groups, channels }
     }
@@ -155,11 +155,11 @@ impl<T: Float> GroupNorm<T> {
 
 impl<T: Float> Module<T> for GroupNorm<T> {
     /// # Panics
-    /// If the input is not `[N, C, …]`.
+    /// Panics if the input is not `[N, C, …]` with the layer's channels.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
-        let problem = || format!("{shape:?} has not {} channels", self.channels);
+        let problem = || format!("expected {} channels, got shape {shape:?}", self.channels);
         pass.ensure(shape.get(1) == Some(&self.channels), "GroupNorm", problem);
         let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
         let y = pass.checked(self, functional::group_norm(x, self.groups, weight, bias, self.eps));
@@ -171,8 +171,8 @@ impl<T: Float> Module<T> for GroupNorm<T> {
     }
 }
 
-/// Each channel of each sample of `[N, C, …]`, with `D` more axes, normalised by itself; see [`functional::instance_norm`].
-/// Without weight and bias, and without running statistics, unless told otherwise.
+/// Normalizes each channel of each sample of `[N, C, …]` with `D` trailing axes separately; see
+/// [`functional::instance_norm`]. Has no weight, bias or running statistics by default.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -187,11 +187,11 @@ pub struct InstanceNorm<T: Float, const D: usize> {
     pub weight: Option<Param<T>>,
     /// `[C]`, or none
     pub bias: Option<Param<T>>,
-    /// The mean statistics of the samples seen in training, which are used in eval mode; or none.
+    /// Running means of the statistics of the training samples, used in eval mode; or none.
     pub running: Option<Running<T>>,
-    /// Added to the variance: 1e-5.
+    /// Added to the variance for numerical stability. Defaults to 1e-5.
     pub eps: f64,
-    /// How far the running statistics move with each batch: 0.1.
+    /// The weight of each batch in the running statistics. Defaults to 0.1.
     pub momentum: f64,
     channels: usize,
 }
@@ -206,12 +206,12 @@ pub type InstanceNorm3d<T> = InstanceNorm<T, 3>;
 parameters! { impl[T: Float, const D: usize] Parameters<T> for InstanceNorm<T, D> { weight, bias, ..running } }
 
 impl<T: Float, const D: usize> InstanceNorm<T, D> {
-    /// For that many channels.
+    /// A layer for the given number of channels.
     pub fn new(channels: usize) -> Self {
         InstanceNorm { weight: None, bias: None, running: None, eps: 1e-5, momentum: 0.1, channels }
     }
 
-    /// The same layer with weight 1 and bias 0, to be learned.
+    /// The same layer with a learned weight, initially 1, and bias, initially 0.
     pub fn with_affine(self) -> Self {
         let shape = [self.channels];
         let (weight, bias) = (Param::new(Tensor::ones(&shape)), Param::new(Tensor::zeros(&shape)));
@@ -223,11 +223,11 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
         InstanceNorm { running: Some(Running::new(self.channels)), ..self }
     }
 
-    /// Moves the running statistics towards the mean ones of the samples.
+    /// Moves the running statistics toward the mean statistics of the samples.
     #[track_caller]
     fn follow<'t>(&self, running: &Running<T>, x: Var<'t, T>, pass: &mut Pass<'t, T>) {
         let (shape, m) = (x.shape(), self.momentum);
-        // Channels of samples as so many channels of one.
+        // Treat the channels of all samples as channels of a single sample.
         let spread = [&[1, shape[0] * shape[1]], &shape[2..]].concat();
         let (_, each) =
             pass.checked(self, functional::batch_normalized(x.reshape(&spread), None, None, None, self.eps));
@@ -240,12 +240,12 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
 
 impl<T: Float, const D: usize> Module<T> for InstanceNorm<T, D> {
     /// # Panics
-    /// If the input is not `[N, C, …]` with `D` more axes.
+    /// Panics if the input is not `[N, C, …]` with the layer's channels and `D` trailing axes.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let (shape, channels) = (x.shape(), self.channels);
         let fits = shape.len() == D + 2 && shape[1] == channels;
-        let problem = || format!("the input must be [N, {channels}, …] with {D} more axes, not {shape:?}");
+        let problem = || format!("expected input [N, {channels}, …] (trailing axes: {D}), got {shape:?}");
         pass.ensure(fits, format_args!("InstanceNorm{D}d"), problem);
         let (weight, bias) = (pass.optional(&self.weight), pass.optional(&self.bias));
         let y = match &self.running {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "GroupNorm: [2, 3] has not 4 channels")]
+    #[should_panic(expected = "GroupNorm: expected 4 channels, got shape [2, 3]")]
     fn other_channels_panic() {
         let tape = Tape::<f64>::new();
         GroupNorm::new(2, 4).forward(tape.constant(Tensor::ones(&[2, 3])), &mut Pass::eval(&tape));

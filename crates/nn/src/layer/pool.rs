@@ -1,10 +1,10 @@
-//! Pooling: windows of an image, each brought down to one number.
+//! Pooling: reduces each window of an image to one value.
 
 use super::spatial::{Sizes, brief, unusual};
 use crate::{Module, Pass, parameters};
 use autograd::{Float, Pool, Var};
 
-/// Layers of one setting and no parameters, for one, two and three axes.
+/// Layers with one setting and no parameters, for one, two and three axes.
 macro_rules! pools {
     ($($(#[$doc:meta])* $Layer:ident { $setting:ident: $Setting:ty }, $describe:expr;
         $($D:literal $Alias:ident $method:ident;)*)*) => { $(
@@ -17,12 +17,12 @@ macro_rules! pools {
         parameters! { impl[T: Float, const D: usize] Parameters<T> for $Layer<D> {} }
 
         $(
-            #[doc = concat!("[`", stringify!($Layer), "`] along the last axes, of `[N, C, …]` with ", stringify!($D), " more.")]
+            #[doc = concat!("[`", stringify!($Layer), "`] in ", stringify!($D), "D, over the last axes of `[N, C, …]`.")]
             pub type $Alias = $Layer<$D>;
 
             impl<T: Float> Module<T> for $Layer<$D> {
                 /// # Panics
-                /// If the input is not an image of channels, or no window fits.
+                /// Panics if the input does not have channels followed by the pooled axes, or no window fits.
                 #[track_caller]
                 fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
                     let y = pass.checked(self, x.$method(self.$setting));
@@ -38,7 +38,7 @@ macro_rules! pools {
 }
 
 pools! {
-    /// The largest element of each window: the derivative goes to the first of equals.
+    /// The largest element of each window. If several are equal, the first one receives the gradient.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -52,7 +52,8 @@ pools! {
     2 MaxPool2d try_max_pool2d;
     3 MaxPool3d try_max_pool3d;
 
-    /// The mean of each window. Padding counts as zeros, unless told [otherwise](AvgPool::without_padding_counted).
+    /// The mean of each window. By default, padding counts as zeros; see
+    /// [`without_padding_counted`](AvgPool::without_padding_counted).
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -66,7 +67,7 @@ pools! {
     2 AvgPool2d try_avg_pool2d;
     3 AvgPool3d try_avg_pool3d;
 
-    /// The largest elements of as many windows as give a certain size, whatever the image's.
+    /// The largest elements of windows chosen so that the output has a given size, whatever the image's.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -80,7 +81,8 @@ pools! {
     2 AdaptiveMaxPool2d try_adaptive_max_pool2d;
     3 AdaptiveMaxPool3d try_adaptive_max_pool3d;
 
-    /// The means of as many windows as give a certain size, whatever the image's: size 1 is the mean of each channel.
+    /// The means of windows chosen so that the output has a given size, whatever the image's. Size 1 is the mean of
+    /// each channel.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -95,7 +97,7 @@ pools! {
     3 AdaptiveAvgPool3d try_adaptive_avg_pool3d;
 }
 
-/// The windows of a pooling, and what of them is not the usual.
+/// Describes the windows of a pooling, and the settings that differ from their defaults.
 fn settings<const D: usize>(pool: &Pool<D>) -> String {
     let stride = if pool.stride == pool.kernel { String::new() } else { format!(", stride {}", brief(&pool.stride)) };
     let (padding, dilation) = (unusual("padding", &pool.padding, 0), unusual("dilation", &pool.dilation, 1));
@@ -103,31 +105,31 @@ fn settings<const D: usize>(pool: &Pool<D>) -> String {
     format!("{}{stride}{padding}{dilation}{ceil}", brief(&pool.kernel))
 }
 
-/// The settings that windows have.
+/// The settings of layers with windows.
 macro_rules! windows {
     ($Layer:ident) => {
         impl<const D: usize> $Layer<D> {
-            /// Windows of that size, one size for all axes or one for each, one beside the other.
+            /// Adjacent windows of the given size, one for all axes or one for each.
             pub fn new(kernel: impl Sizes<D>) -> Self {
                 Self::with(Pool::of(kernel.sizes()))
             }
 
-            /// With all of autograd's settings.
+            /// With all settings.
             pub fn with(pool: Pool<D>) -> Self {
                 $Layer { pool }
             }
 
-            /// The distance between two windows: the kernel unless told.
+            /// Sets the distance between adjacent windows. Defaults to the kernel size.
             pub fn stride(self, stride: impl Sizes<D>) -> Self {
                 Self::with(Pool { stride: stride.sizes(), ..self.pool })
             }
 
-            /// How far windows reach over the edges, at most half of the kernel.
+            /// Sets how far windows extend beyond the edges, at most half of the kernel.
             pub fn padding(self, padding: impl Sizes<D>) -> Self {
                 Self::with(Pool { padding: padding.sizes(), ..self.pool })
             }
 
-            /// Whether windows may reach over the end, so that no element is left out: not unless told.
+            /// Sets whether windows may extend beyond the end, so that no element is left out. Defaults to false.
             pub fn ceil(self, ceil: bool) -> Self {
                 Self::with(Pool { ceil, ..self.pool })
             }
@@ -139,28 +141,28 @@ windows!(MaxPool);
 windows!(AvgPool);
 
 impl<const D: usize> MaxPool<D> {
-    /// The distance between two elements of a window: 1 unless told.
+    /// Sets the distance between adjacent elements of a window. Defaults to 1.
     pub fn dilation(self, dilation: impl Sizes<D>) -> Self {
         Self::with(Pool { dilation: dilation.sizes(), ..self.pool })
     }
 }
 
 impl<const D: usize> AvgPool<D> {
-    /// The mean is over the elements of the image alone, PyTorch's `count_include_pad=False`.
+    /// Averages over the elements of the image alone, PyTorch's `count_include_pad=False`.
     pub fn without_padding_counted(self) -> Self {
         Self::with(Pool { count_padding: false, ..self.pool })
     }
 }
 
 impl<const D: usize> AdaptiveMaxPool<D> {
-    /// To that size, one for all axes or one for each.
+    /// Pools to the given size, one for all axes or one for each.
     pub fn new(size: impl Sizes<D>) -> Self {
         AdaptiveMaxPool { size: size.sizes() }
     }
 }
 
 impl<const D: usize> AdaptiveAvgPool<D> {
-    /// To that size, one for all axes or one for each.
+    /// Pools to the given size, one for all axes or one for each.
     pub fn new(size: impl Sizes<D>) -> Self {
         AdaptiveAvgPool { size: size.sizes() }
     }

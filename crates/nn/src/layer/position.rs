@@ -1,11 +1,11 @@
-//! Positional encodings: attention sees a set, and these say where in it each element stands.
+//! Positional encodings. Attention ignores the order of its inputs; these encode the position of each element.
 
 use crate::{Module, Param, Pass, parameters};
 use autograd::{Error, Float, Result, Rng, Tensor, Var};
 
-/// Adds waves of falling frequency along the width, by position (Vaswani et al., 2017):
-/// `sin(p / 10000^(2i / width))` at `2i`, the cosine at `2i + 1`. Positions are the axis before the last,
-/// `[batch, length, width]`, unless [told otherwise](SinusoidalEncoding::length_first).
+/// Adds sinusoids of decreasing frequency along the width, by position (Vaswani et al., 2017):
+/// `sin(p / 10000^(2i / width))` at `2i`, the cosine at `2i + 1`. Positions are the second-to-last axis,
+/// `[batch, length, width]`, unless [`length_first`](SinusoidalEncoding::length_first) is set.
 ///
 /// ```
 /// use autograd::{Tape, Tensor};
@@ -22,8 +22,8 @@ pub struct SinusoidalEncoding<T: Float> {
     length_first: bool,
 }
 
-/// Adds a learned vector for each position, normal with deviation 0.02 at first. Positions are the axis before the last,
-/// `[batch, length, width]`, unless [told otherwise](LearnedEncoding::length_first).
+/// Adds a learned vector for each position, initially normal with standard deviation 0.02. Positions are the
+/// second-to-last axis, `[batch, length, width]`, unless [`length_first`](LearnedEncoding::length_first) is set.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -45,7 +45,7 @@ parameters! { impl[T: Float] Parameters<T> for SinusoidalEncoding<T> {} }
 parameters! { impl[T: Float] Parameters<T> for LearnedEncoding<T> { weight } }
 
 impl<T: Float> SinusoidalEncoding<T> {
-    /// For at most so many positions.
+    /// An encoding for up to `positions` positions.
     pub fn new(positions: usize, width: usize) -> Self {
         let wave = |at: &[usize]| {
             let angle = at[0] as f64 / 10000f64.powf((at[1] / 2 * 2) as f64 / width as f64);
@@ -61,7 +61,7 @@ impl<T: Float> SinusoidalEncoding<T> {
 }
 
 impl<T: Float> LearnedEncoding<T> {
-    /// For at most so many positions.
+    /// An encoding for up to `positions` positions.
     pub fn new(positions: usize, width: usize, rng: &mut Rng) -> Self {
         LearnedEncoding {
             weight: Param::new(Tensor::randn(&[positions, width], rng) * T::of(0.02)),
@@ -75,14 +75,14 @@ impl<T: Float> LearnedEncoding<T> {
     }
 }
 
-/// `x` with the first rows of a table added along its positions.
+/// Adds the first rows of a table to `x` along its positions.
 #[track_caller]
 fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, length_first: bool) -> Result<Var<'t, T>> {
     let (shape, size) = (x.shape(), table.shape());
     let axis = if length_first { 0 } else { shape.len().wrapping_sub(2) };
     let fits = shape.len() >= 2 && shape[axis] <= size[0] && shape[shape.len() - 1] == size[1];
     if !fits {
-        let hint = format!("there must be at most {} positions of {} numbers each", size[0], size[1]);
+        let hint = format!("expected at most {} positions of width {}", size[0], size[1]);
         return Err(Error::Shape { op: "positions", shape: shape.as_slice().into(), hint });
     }
     let rows = table.slice(0, ..shape[axis] as isize);
@@ -93,7 +93,7 @@ fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, length_first: bool) ->
 
 impl<T: Float> Module<T> for SinusoidalEncoding<T> {
     /// # Panics
-    /// If there are more positions than the table has, or the width is another.
+    /// Panics if there are more positions than the table has, or the width differs.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, placed(x, pass.tape().constant(self.table.clone()), self.length_first));
@@ -107,7 +107,7 @@ impl<T: Float> Module<T> for SinusoidalEncoding<T> {
 
 impl<T: Float> Module<T> for LearnedEncoding<T> {
     /// # Panics
-    /// If there are more positions than the table has, or the width is another.
+    /// Panics if there are more positions than the table has, or the width differs.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, placed(x, pass.var(&self.weight), self.length_first));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "LearnedEncoding(2, 4): positions: shape [3, 4] does not fit: there must be at most 2")]
+    #[should_panic(expected = "LearnedEncoding(2, 4): positions: shape [3, 4] does not fit: expected at most 2")]
     fn there_are_only_so_many_positions() {
         let tape = Tape::<f64>::new();
         let layer = LearnedEncoding::new(2, 4, &mut Rng::new(0));

@@ -1,11 +1,11 @@
-//! Recurrent networks: layers that read a sequence, one element after the other.
+//! Recurrent networks: layers that read a sequence one element at a time.
 
 use super::uniform;
 use crate::functional::{self, GruUnit, LstmUnit, RnnNonlinearity, Unit, Walk, Weights};
 use crate::{Module, Noise, Param, Parameters, Pass, Path, parameters};
 use autograd::{Error, Float, Result, Rng, Tensor, Var};
 
-/// The weights of one layer in one direction, shaped as PyTorch shapes them; gates are 1 (plain), 3 (GRU) or 4 (LSTM).
+/// The weights of one layer in one direction, in PyTorch's shapes; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
 #[derive(Debug, Clone)]
 pub struct Direction<T: Float> {
     /// `[gates · hidden, inputs]`
@@ -39,7 +39,7 @@ impl<T: Float> Direction<T> {
     }
 }
 
-/// What recurrent layers may be told: settings to change with `..`.
+/// Options of recurrent layers. Set some of them and fill in the defaults with `..`.
 ///
 /// ```
 /// use nn::layer::{Gru, RecurrentOptions};
@@ -49,15 +49,16 @@ impl<T: Float> Direction<T> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecurrentOptions {
-    /// How many layers, each reading the outputs of the one before: 1 unless told.
+    /// The number of layers, each reading the outputs of the one before. Defaults to 1.
     pub layers: usize,
-    /// Whether each layer also reads backwards, with weights of its own; outputs then lie side by side. Not unless told.
+    /// Whether each layer also reads backward, with separate weights; the outputs are then concatenated. Defaults to
+    /// false.
     pub bidirectional: bool,
-    /// Whether inputs and outputs are `[batch, time, …]` rather than `[time, batch, …]`: not unless told.
+    /// Whether inputs and outputs are `[batch, time, …]` rather than `[time, batch, …]`. Defaults to false.
     pub batch_first: bool,
-    /// Whether there are biases: there are unless told.
+    /// Whether there are biases. Defaults to true.
     pub bias: bool,
-    /// Drops outputs of each layer but the last with this probability in training: 0 unless told.
+    /// The probability of dropping outputs of all layers but the last in training. Defaults to 0.
     pub dropout: f64,
 }
 
@@ -67,12 +68,12 @@ impl Default for RecurrentOptions {
     }
 }
 
-/// A recurrent network of any number of layers, one way or both. As a [`Module`] it begins with a state of zeros and gives
-/// its outputs; [`run`](Recurrent::run) also takes and gives states.
+/// A recurrent network with any number of layers, unidirectional or bidirectional. As a [`Module`] it starts with a
+/// state of zeros and returns its outputs; [`run`](Recurrent::run) also takes and returns states.
 ///
-/// Inputs are `[time, batch, inputs]` (`[batch, time, inputs]` with `batch_first`, `[time, inputs]` for a single sequence),
-/// outputs have `hidden` numbers, or twice that both ways. New weights are uniform on ±1/√hidden. Names are PyTorch's:
-/// `weight_ih_l0`, `bias_hh_l1_reverse`.
+/// Inputs are `[time, batch, inputs]` (`[batch, time, inputs]` with `batch_first`, `[time, inputs]` for a single
+/// sequence). Outputs have `hidden` features, or twice that if bidirectional. New weights are uniform on ±1/√hidden.
+/// Names are PyTorch's: `weight_ih_l0`, `bias_hh_l1_reverse`.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -88,13 +89,13 @@ impl Default for RecurrentOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Recurrent<T: Float, U, const N: usize> {
-    /// By layer, then by direction.
+    /// The weights, by layer and then by direction.
     pub layers: Vec<Vec<Direction<T>>>,
     unit: U,
     options: RecurrentOptions,
 }
 
-/// A plain recurrent network, of tanh or ReLU units (Elman, 1990); see [`rnn_cell`](functional::rnn_cell).
+/// A plain recurrent network with tanh or ReLU units (Elman, 1990); see [`rnn_cell`](functional::rnn_cell).
 pub type Rnn<T> = Recurrent<T, RnnNonlinearity, 1>;
 /// Gated recurrent units (Cho et al., 2014); see [`gru_cell`](functional::gru_cell).
 pub type Gru<T> = Recurrent<T, GruUnit, 1>;
@@ -102,15 +103,15 @@ pub type Gru<T> = Recurrent<T, GruUnit, 1>;
 pub type Lstm<T> = Recurrent<T, LstmUnit, 2>;
 
 impl<T: Float, U: Unit<N> + Default, const N: usize> Recurrent<T, U, N> {
-    /// One layer, one way, with biases.
+    /// One unidirectional layer with biases.
     pub fn new(inputs: usize, hidden: usize, rng: &mut Rng) -> Self {
         Self::with(inputs, hidden, RecurrentOptions::default(), rng)
     }
 
-    /// With all settings.
+    /// A network with the given options.
     ///
     /// # Panics
-    /// If the probability of dropping is not in `[0, 1]`.
+    /// Panics if the dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn with(inputs: usize, hidden: usize, options: RecurrentOptions, rng: &mut Rng) -> Self {
         super::dropout::probability(options.dropout);
@@ -124,21 +125,21 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> Recurrent<T, U, N> {
 }
 
 impl<T: Float> Rnn<T> {
-    /// The same network of other units.
+    /// The same network with another nonlinearity.
     pub fn nonlinearity(self, unit: RnnNonlinearity) -> Self {
         Recurrent { unit, ..self }
     }
 }
 
 impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
-    /// Outputs and last states.
+    /// Returns the outputs and the last states.
     ///
-    /// A state is `[layers · directions, batch, hidden]`, zeros if not given; `[h, c]` for an LSTM, `[h]` for others. With
-    /// `lengths`, `[batch]`, sequences end there, whatever follows: outputs after that are 0, last states those at the end,
-    /// and the way back begins at it, as in PyTorch's packed sequences.
+    /// A state is `[layers · directions, batch, hidden]`, zeros if not given; `[h, c]` for an LSTM, `[h]` otherwise.
+    /// With `lengths`, `[batch]`, each sequence ends at its length, whatever follows: later outputs are 0, the last
+    /// states are those at the end, and the backward direction starts there, as in PyTorch's packed sequences.
     ///
     /// # Panics
-    /// If the shapes do not fit; [`try_run`](Recurrent::try_run) returns the error.
+    /// Panics if the shapes are incompatible; [`try_run`](Recurrent::try_run) returns the error.
     #[track_caller]
     pub fn run<'t>(
         &self,
@@ -152,11 +153,11 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
         (pass.note(self, y), state)
     }
 
-    /// As [`run`](Recurrent::run), or what is wrong with the shapes.
+    /// Like [`run`](Recurrent::run), but returns an error if the shapes are incompatible.
     ///
     /// # Errors
-    /// If the input is no sequence of the layer's inputs with a step, a state is not one for each layer and direction, or
-    /// lengths are not one for each sequence.
+    /// Returns an error if the input is not a sequence of the layer's inputs with at least one step, the state does not
+    /// have one entry per layer and direction, or lengths are not one per sequence.
     #[track_caller]
     pub fn try_run<'t>(
         &self,
@@ -197,7 +198,7 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
         Ok((y, std::array::from_fn(|part| state[part])))
     }
 
-    /// The state that each layer and direction begins with.
+    /// The initial state of each layer and direction.
     #[track_caller]
     fn starts<'t>(&self, x: Var<'t, T>, state: Option<[Var<'t, T>; N]>, single: bool) -> Result<Vec<[Var<'t, T>; N]>> {
         let (op, shape, count) = (U::NAMES[1], x.shape(), self.layers.iter().map(Vec::len).sum::<usize>());
@@ -219,7 +220,7 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
             whole.remove(1);
         }
         if let Some(part) = state.iter().find(|part| *part.shape() != *whole) {
-            let hint = format!("a state must be one for each layer and direction, {whole:?}");
+            let hint = format!("a state must have one entry per layer and direction, {whole:?}");
             return Err(Error::Shape { op, shape: part.shape().as_slice().into(), hint });
         }
         let state = state.map(|part| if single { part.unsqueeze(1) } else { part });
@@ -231,7 +232,7 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
     }
 }
 
-/// Names are the direction's with the layer and the way at the end: `weight_ih_l0`, `weight_ih_l0_reverse`.
+/// Appends layer and direction to the names of the weights: `weight_ih_l0`, `weight_ih_l0_reverse`.
 impl<T: Float, U, const N: usize> Parameters<T> for Recurrent<T, U, N> {
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>)) {
         for (i, layer) in self.layers.iter().enumerate() {
@@ -251,7 +252,7 @@ impl<T: Float, U, const N: usize> Parameters<T> for Recurrent<T, U, N> {
 
 impl<T: Float, U: Unit<N>, const N: usize> Module<T> for Recurrent<T, U, N> {
     /// # Panics
-    /// If the input is no sequence of the layer's inputs.
+    /// Panics if the input is not a sequence of the layer's inputs.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.run(x, None, None, pass).0
@@ -265,7 +266,7 @@ impl<T: Float, U: Unit<N>, const N: usize> Module<T> for Recurrent<T, U, N> {
     }
 }
 
-/// One step of a recurrent network, for loops of one's own.
+/// One step of a recurrent network, for custom loops.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -296,7 +297,7 @@ pub type LstmCell<T> = RecurrentCell<T, LstmUnit, 2>;
 parameters! { impl[T: Float, U, const N: usize] Parameters<T> for RecurrentCell<T, U, N> { ..weights } }
 
 impl<T: Float, U: Unit<N> + Default, const N: usize> RecurrentCell<T, U, N> {
-    /// With biases.
+    /// A cell with biases.
     pub fn new(inputs: usize, hidden: usize, rng: &mut Rng) -> Self {
         RecurrentCell { weights: Direction::new(U::GATES, inputs, hidden, true, rng), unit: U::default() }
     }
@@ -309,17 +310,18 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> RecurrentCell<T, U, N> {
 }
 
 impl<T: Float> RnnCell<T> {
-    /// The same cell of other units.
+    /// The same cell with another nonlinearity.
     pub fn nonlinearity(self, unit: RnnNonlinearity) -> Self {
         RecurrentCell { unit, ..self }
     }
 }
 
 impl<T: Float, U: Unit<N>, const N: usize> RecurrentCell<T, U, N> {
-    /// The next state, from inputs `[batch, inputs]` and a state of parts `[batch, hidden]`, or both without the batch.
+    /// The next state, from inputs `[batch, inputs]` and a state with parts `[batch, hidden]` (or all without the batch
+    /// axis).
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// Panics if the shapes are incompatible.
     #[track_caller]
     pub fn step<'t>(&self, x: Var<'t, T>, state: [Var<'t, T>; N], pass: &mut Pass<'t, T>) -> [Var<'t, T>; N] {
         match functional::cell(self.unit, x, state, &self.weights.on(pass)) {

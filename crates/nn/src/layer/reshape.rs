@@ -3,7 +3,7 @@
 use crate::{Module, Pass, parameters};
 use autograd::{Error, Float, Result, Var};
 
-/// Several axes as one: all after the first, the batch, unless told otherwise.
+/// Merges several axes into one: by default all axes after the first, the batch.
 ///
 /// ```
 /// use autograd::{Tape, Tensor};
@@ -19,7 +19,8 @@ pub struct Flatten {
     last: isize,
 }
 
-/// One axis as several, of sizes whose product is its own; one of them may be -1 and follows from the others.
+/// Splits one axis into several, whose sizes multiply to its size. One of them may be -1 and is inferred from the
+/// others.
 ///
 /// ```
 /// use autograd::{Tape, Tensor};
@@ -36,12 +37,12 @@ pub struct Unflatten {
 }
 
 impl Flatten {
-    /// All axes but the first.
+    /// Merges all axes but the first.
     pub fn new() -> Self {
         Self::axes(1, -1)
     }
 
-    /// The axes from `first` through `last`; negative ones count from the back.
+    /// Merges the axes from `first` through `last`; negative axes count from the end.
     pub fn axes(first: isize, last: isize) -> Self {
         Flatten { first, last }
     }
@@ -54,13 +55,13 @@ impl Default for Flatten {
 }
 
 impl Unflatten {
-    /// That axis, negative ones counting from the back, as axes of those sizes.
+    /// Splits the axis, counted from the end if negative, into axes of the given sizes.
     pub fn new(axis: isize, sizes: &[isize]) -> Self {
         Unflatten { axis, sizes: sizes.into() }
     }
 }
 
-/// An axis of that shape, or an error.
+/// The index of an axis in a shape, or an error if there is no such axis.
 fn place(op: &'static str, axis: isize, shape: &[usize]) -> Result<usize> {
     let rank = shape.len() as isize;
     let place = if axis < 0 { axis + rank } else { axis };
@@ -75,12 +76,12 @@ parameters! { impl[T: Float] Parameters<T> for Unflatten {} }
 
 impl<T: Float> Module<T> for Flatten {
     /// # Panics
-    /// If there are no such axes.
+    /// Panics if there are no such axes, or `first` comes after `last`.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();
         let [first, last] = [self.first, self.last].map(|axis| pass.checked(self, place("flatten", axis, &shape)));
-        let problem = || format!("axis {} comes after {} in shape {shape:?}", self.first, self.last);
+        let problem = || format!("first axis {} comes after last axis {} in shape {shape:?}", self.first, self.last);
         pass.ensure(first <= last, "Flatten", problem);
         let mut sizes = shape.clone();
         sizes.truncate(first);
@@ -97,7 +98,7 @@ impl<T: Float> Module<T> for Flatten {
 
 impl<T: Float> Module<T> for Unflatten {
     /// # Panics
-    /// If there is no such axis, or the sizes do not multiply to its own.
+    /// Panics if there is no such axis, or the sizes do not multiply to its size.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = x.shape();

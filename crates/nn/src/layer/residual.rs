@@ -1,9 +1,10 @@
-//! A way around layers.
+//! Residual connections.
 
 use crate::{Module, Pass, parameters};
 use autograd::{Error, Float, Var};
 
-/// `x + inner(x)`: what is inside learns a difference, and derivatives have a way past it (He et al., 2016).
+/// A residual connection, `x + inner(x)`: the inner layer learns a difference, and gradients can bypass it (He et al.,
+/// 2016).
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -17,14 +18,14 @@ use autograd::{Error, Float, Var};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Residual<M> {
-    /// What is gone around.
+    /// The layer that the connection bypasses.
     pub inner: M,
 }
 
 parameters! { impl[T: Float, M: crate::Parameters<T>] Parameters<T> for Residual<M> { inner } }
 
 impl<M> Residual<M> {
-    /// A way around a layer that keeps the shape.
+    /// A residual connection around a layer that keeps the shape of its input.
     pub fn new(inner: M) -> Self {
         Residual { inner }
     }
@@ -32,7 +33,7 @@ impl<M> Residual<M> {
 
 impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
     /// # Panics
-    /// If what is inside gives another shape than it takes.
+    /// Panics if the output of the inner layer does not have the shape of its input.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = self.inner.forward(x, pass);
@@ -40,7 +41,7 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
         let same = if from == to {
             Ok(())
         } else {
-            let hint = format!("what is inside must keep the shape of its input, {from:?}");
+            let hint = format!("the inner layer must keep the shape of its input, {from:?}");
             Err(Error::Shape { op: "residual", shape: to.as_slice().into(), hint })
         };
         pass.checked(self, same);
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "Residual(Linear(3, 1)): residual: shape [2, 1] does not fit: what is inside must keep")]
+    #[should_panic(expected = "Residual(Linear(3, 1)): residual: shape [2, 1] does not fit: the inner layer must keep")]
     fn nothing_is_broadcast() {
         let tape = Tape::<f64>::new();
         let block = Residual::new(Linear::new(3, 1, &mut Rng::new(0)));

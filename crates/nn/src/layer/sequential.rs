@@ -1,11 +1,11 @@
-//! Layers one after the other.
+//! Layers applied in sequence.
 
 use crate::summary::{grouped, table};
 use crate::{Module, Param, Parameters, Pass, Path, parameter_count};
 use autograd::{Float, Var};
 use std::fmt::{self, Debug, Display, Formatter};
 
-/// Layers one after the other; each takes what the one before gave. Names are positions, as in PyTorch: `0.weight`.
+/// Layers applied in sequence, each to the output of the one before. Names are positions, as in PyTorch: `0.weight`.
 ///
 /// ```
 /// use autograd::{Rng, Tape};
@@ -29,12 +29,12 @@ pub struct Sequential<T: Float> {
 }
 
 impl<T: Float> Sequential<T> {
-    /// No layers: the identity.
+    /// A network without layers: the identity.
     pub fn new() -> Self {
         Sequential { layers: Vec::new() }
     }
 
-    /// With one more layer at the end.
+    /// Appends a layer.
     pub fn then(mut self, layer: impl Module<T> + 'static) -> Self {
         self.layers.push(Box::new(layer));
         self
@@ -57,7 +57,7 @@ impl<T: Float> Parameters<T> for Sequential<T> {
 
 impl<T: Float> Module<T> for Sequential<T> {
     /// # Panics
-    /// If a layer does, as when it does not fit what the one before gave.
+    /// Panics if a layer panics, for example because it does not accept the output of the one before.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut x = x;
@@ -68,8 +68,8 @@ impl<T: Float> Module<T> for Sequential<T> {
     }
 }
 
-/// A table: each layer with its number of trainable parameters, and their sum. [`summary`](crate::summary) also shows the
-/// shapes.
+/// A table of the layers with their numbers of trainable parameters, and the total. [`summary`](crate::summary) also
+/// shows the shapes.
 impl<T: Float> Display for Sequential<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let mut rows = vec![["layer".to_owned(), "parameters".to_owned()]];
@@ -84,7 +84,7 @@ impl<T: Float> Display for Sequential<T> {
     }
 }
 
-/// The list of layers, as each describes itself.
+/// The list of the layers' descriptions.
 impl<T: Float> Debug for Sequential<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         f.debug_list().entries(self.layers.iter().map(|layer| layer.describe())).finish()

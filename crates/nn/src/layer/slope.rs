@@ -1,10 +1,10 @@
-//! Activations whose slope below 0 is no setting: it is learned, or drawn.
+//! Activations whose slope below 0 is learned or random rather than fixed.
 
 use crate::{Mode, Module, Noise, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
-/// x where positive, `weight · x` elsewhere, the slope learned: one for all, or one for each channel of `[N, C, …]` (He et
-/// al., 2015). It begins at 0.25.
+/// x where positive, `weight · x` elsewhere, with a learned slope: one for all, or one for each channel of `[N, C, …]`
+/// (He et al., 2015). It is initially 0.25.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -22,7 +22,7 @@ pub struct PRelu<T: Float> {
 parameters! { impl[T: Float] Parameters<T> for PRelu<T> { weight } }
 
 impl<T: Float> PRelu<T> {
-    /// With one slope, or one for each of so many channels.
+    /// With one slope, or one for each of `slopes` channels.
     pub fn new(slopes: usize) -> Self {
         PRelu { weight: Param::new(Tensor::full(&[slopes], T::of(0.25))) }
     }
@@ -30,12 +30,12 @@ impl<T: Float> PRelu<T> {
 
 impl<T: Float> Module<T> for PRelu<T> {
     /// # Panics
-    /// If there are several slopes, and not as many channels.
+    /// Panics if there are several slopes, but not as many channels.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let (slopes, shape) = (self.weight.value().len(), x.shape());
         let fits = slopes == 1 || shape.get(1) == Some(&slopes);
-        pass.ensure(fits, "PRelu", || format!("{slopes} slopes for an input of shape {shape:?}"));
+        pass.ensure(fits, "PRelu", || format!("expected {slopes} channels, one per slope, got shape {shape:?}"));
         let mut wide = vec![1; shape.len().saturating_sub(1)];
         wide.first_mut().into_iter().for_each(|channels| *channels = slopes);
         let y = x.prelu(pass.var(&self.weight).reshape(&wide));
@@ -47,8 +47,8 @@ impl<T: Float> Module<T> for PRelu<T> {
     }
 }
 
-/// x where positive, `slope · x` elsewhere, each slope drawn from a range in training and its middle in eval mode (Xu et al.,
-/// 2015).
+/// x where positive, `slope · x` elsewhere. In training, each slope is drawn from a range; in eval mode, it is the
+/// middle of the range (Xu et al., 2015).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -59,9 +59,9 @@ impl<T: Float> Module<T> for PRelu<T> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RRelu {
-    /// The smallest slope there may be: ⅛ unless told.
+    /// The lower bound of the slopes. Defaults to ⅛.
     pub lower: f64,
-    /// What all slopes are below: ⅓ unless told.
+    /// The upper bound of the slopes, exclusive. Defaults to ⅓.
     pub upper: f64,
 }
 

@@ -1,6 +1,6 @@
-//! What layers of one, two and three spatial axes share.
+//! Helpers that layers with one, two and three spatial axes share.
 
-/// A size for each of `D` axes: one number stands for all.
+/// A size for each of `D` axes; a single number applies to all of them.
 ///
 /// ```
 /// use nn::layer::Sizes;
@@ -23,7 +23,7 @@ impl<const D: usize> Sizes<D> for [usize; D] {
     }
 }
 
-/// Sizes for people to read: a single number where all are equal.
+/// Formats sizes for display: a single number if all are equal.
 pub(super) fn brief(sizes: &[usize]) -> String {
     match sizes {
         [first, rest @ ..] if rest.iter().all(|size| size == first) => first.to_string(),
@@ -31,7 +31,7 @@ pub(super) fn brief(sizes: &[usize]) -> String {
     }
 }
 
-/// `, name sizes` where a setting is not the usual one.
+/// `, name sizes` if a setting differs from its default, otherwise empty.
 pub(super) fn unusual(name: &str, sizes: &[usize], usual: usize) -> String {
     if sizes.iter().all(|&size| size == usual) { String::new() } else { format!(", {name} {}", brief(sizes)) }
 }

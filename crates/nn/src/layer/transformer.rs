@@ -1,10 +1,10 @@
-//! The encoder of a transformer.
+//! The transformer encoder.
 
 use super::{Activation, Dropout, LayerNorm, Linear, Masks, MultiheadAttention};
 use crate::{Module, Pass, parameters};
 use autograd::{Float, Rng, Var};
 
-/// What a [`TransformerEncoderLayer`] may be told: settings to change with `..`, PyTorch's numbers unless told.
+/// Options of a [`TransformerEncoderLayer`], with PyTorch's defaults. Set some of them and fill in the rest with `..`.
 ///
 /// ```
 /// use nn::layer::TransformerOptions;
@@ -13,17 +13,19 @@ use autograd::{Float, Rng, Var};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TransformerOptions {
-    /// Units between the two dense layers: 2048.
+    /// The number of units between the two dense layers. Defaults to 2048.
     pub feedforward: usize,
-    /// The function between them: ReLU.
+    /// The activation between them. Defaults to ReLU.
     pub activation: Activation,
-    /// Drops attention, hidden units and what is added to the way around with this probability in training: 0.1.
+    /// The probability of dropping attention weights, hidden units and the outputs of both blocks in training. Defaults
+    /// to 0.1.
     pub dropout: f64,
-    /// Whether inputs are normalised before attention and dense layers, rather than their sums after: not unless told.
+    /// Whether to normalize the inputs of attention and dense layers, rather than the sums after them. Defaults to
+    /// false.
     pub norm_first: bool,
-    /// Whether inputs and outputs are `[batch, length, width]` rather than `[length, batch, width]`: not unless told.
+    /// Whether inputs and outputs are `[batch, length, width]` rather than `[length, batch, width]`. Defaults to false.
     pub batch_first: bool,
-    /// Added to variances: 1e-5.
+    /// Added to variances for numerical stability. Defaults to 1e-5.
     pub eps: f64,
 }
 
@@ -40,8 +42,8 @@ impl Default for TransformerOptions {
     }
 }
 
-/// Attention to itself and two dense layers, each with a way around and a normalisation (Vaswani et al., 2017). Names,
-/// layouts and first weights are PyTorch's.
+/// Self-attention and two dense layers, each with a residual connection and layer normalization (Vaswani et al., 2017).
+/// Names, layouts and initial weights match PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor};
@@ -58,15 +60,15 @@ impl Default for TransformerOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct TransformerEncoderLayer<T: Float> {
-    /// From the input to itself.
+    /// The self-attention.
     pub self_attn: MultiheadAttention<T>,
     /// `[feedforward, width]`
     pub linear1: Linear<T>,
     /// `[width, feedforward]`
     pub linear2: Linear<T>,
-    /// Beside the attention.
+    /// The normalization of the attention block.
     pub norm1: LayerNorm<T>,
-    /// Beside the dense layers.
+    /// The normalization of the dense block.
     pub norm2: LayerNorm<T>,
     activation: Activation,
     dropout: Dropout,
@@ -78,10 +80,10 @@ parameters! { impl[T: Float] Parameters<T> for TransformerEncoderLayer<T> {
 } }
 
 impl<T: Float> TransformerEncoderLayer<T> {
-    /// Of that width, which the heads share.
+    /// A layer of the given width, divided among the heads.
     ///
     /// # Panics
-    /// If the heads do not divide the width, or the probability of dropping is not in `[0, 1]`.
+    /// Panics if the width is not divisible by the number of heads, or the dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn new(width: usize, heads: usize, options: TransformerOptions, rng: &mut Rng) -> Self {
         let attention = MultiheadAttention::new(width, heads, rng).dropout(options.dropout);
@@ -98,10 +100,10 @@ impl<T: Float> TransformerEncoderLayer<T> {
         }
     }
 
-    /// The output for `x`, whose positions see of each other what the masks leave.
+    /// The output for `x`, whose positions attend to each other as the masks allow.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// Panics if the shapes are incompatible.
     #[track_caller]
     pub fn encode<'t>(&self, x: Var<'t, T>, masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         if self.norm_first {
@@ -133,14 +135,14 @@ impl<T: Float> TransformerEncoderLayer<T> {
 
 impl<T: Float> Module<T> for TransformerEncoderLayer<T> {
     /// # Panics
-    /// If the input has not the layer's width.
+    /// Panics if the input does not have the layer's width.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.encode(x, Masks::default(), pass)
     }
 }
 
-/// Encoder layers one after the other, and a last normalisation if they normalise first.
+/// A stack of encoder layers, with a final normalization if they normalize their inputs (`norm_first`).
 ///
 /// ```
 /// use autograd::Rng;
@@ -152,19 +154,19 @@ impl<T: Float> Module<T> for TransformerEncoderLayer<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct TransformerEncoder<T: Float> {
-    /// In order.
+    /// The layers, in order.
     pub layers: Vec<TransformerEncoderLayer<T>>,
-    /// After the last, or none.
+    /// The normalization after the last layer, or none.
     pub norm: Option<LayerNorm<T>>,
 }
 
 parameters! { impl[T: Float] Parameters<T> for TransformerEncoder<T> { layers, norm } }
 
 impl<T: Float> TransformerEncoder<T> {
-    /// So many layers, each with weights of its own from the start (PyTorch begins with copies of one).
+    /// A stack of `layers` layers, each with independent initial weights (PyTorch starts with copies of one layer).
     ///
     /// # Panics
-    /// As [`TransformerEncoderLayer::new`].
+    /// Panics under the same conditions as [`TransformerEncoderLayer::new`].
     #[track_caller]
     pub fn new(layers: usize, width: usize, heads: usize, options: TransformerOptions, rng: &mut Rng) -> Self {
         let layers = (0..layers).map(|_| TransformerEncoderLayer::new(width, heads, options, rng)).collect();
@@ -172,10 +174,10 @@ impl<T: Float> TransformerEncoder<T> {
         TransformerEncoder { layers, norm }
     }
 
-    /// The output for `x`, whose positions see of each other what the masks leave.
+    /// The output for `x`, whose positions attend to each other as the masks allow.
     ///
     /// # Panics
-    /// If the shapes do not fit.
+    /// Panics if the shapes are incompatible.
     #[track_caller]
     pub fn encode<'t>(&self, x: Var<'t, T>, masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut x = x;
@@ -191,7 +193,7 @@ impl<T: Float> TransformerEncoder<T> {
 
 impl<T: Float> Module<T> for TransformerEncoder<T> {
     /// # Panics
-    /// If the input has not the layers' width.
+    /// Panics if the input does not have the layers' width.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         self.encode(x, Masks::default(), pass)

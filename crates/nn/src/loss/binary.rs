@@ -1,13 +1,13 @@
-//! Losses of yes or no: binary cross-entropy, of probabilities and of scores.
+//! Binary cross-entropy losses, of probabilities and of logits.
 
 use super::{Loss, Reduction, Target, reduced, same_shape};
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
 reduced! {
-    /// Binary cross-entropy of probabilities in `[0, 1]`: `-(t ln y + (1 - t) ln(1 - y))`, averaged. Logarithms are cut at
-    /// -100, as in PyTorch, and what is no probability is an error. On scores rather than probabilities,
-    /// [`BceWithLogits`] is exact where this one is cut.
+    /// Binary cross-entropy of probabilities in `[0, 1]`: `-(t ln y + (1 - t) ln(1 - y))`, averaged. Logarithms are
+    /// clamped at -100, as in PyTorch, and a value outside `[0, 1]` is an error. For logits rather than probabilities,
+    /// use [`BceWithLogits`], which is exact where this loss is clamped.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -20,8 +20,8 @@ reduced! {
     Bce, bce_loss, Mean
 }
 
-/// Binary cross-entropy of scores, of which the sigmoid is the probability: `t softplus(-x) + (1 - t) softplus(x)`,
-/// averaged. It never overflows, and keeps its precision where the loss is small.
+/// Binary cross-entropy of logits, whose sigmoid is the probability: `t softplus(-x) + (1 - t) softplus(x)`, averaged.
+/// It never overflows, and stays precise where the loss is small.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -34,24 +34,25 @@ reduced! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BceWithLogits {
-    /// By how much a yes counts more than a no, for each class, or one for all.
+    /// The weight of positive targets relative to negative ones: one for each class, or a single one for all.
     pub pos_weight: Option<Vec<f64>>,
-    /// How elements become one number.
+    /// How the losses of the elements are reduced.
     pub reduction: Reduction,
 }
 
 impl BceWithLogits {
-    /// Of yes and no that count alike, averaged.
+    /// With equal weights for positive and negative targets, averaged.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A yes counts as much more than a no: one weight for each class, the last axis, or one for all.
+    /// Sets the weight of positive targets relative to negative ones: one for each class, the last axis, or a single
+    /// one for all.
     pub fn pos_weight(self, weight: &[f64]) -> Self {
         BceWithLogits { pos_weight: Some(weight.to_vec()), ..self }
     }
 
-    /// The same loss, made one number in another way.
+    /// Sets the reduction.
     pub fn reduction(self, reduction: Reduction) -> Self {
         BceWithLogits { reduction, ..self }
     }
@@ -79,10 +80,11 @@ impl<T: Float> Loss<T> for BceWithLogits {
     }
 }
 
-/// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`; the mean is over all elements.
+/// Binary cross-entropy `-(t ln p + (1 - t) ln(1 - p))` of probabilities `p` in `[0, 1]`. The mean is over all
+/// elements.
 ///
-/// As in PyTorch, the logarithms are held above -100, and the derivative `(p - t) / (p (1 - p))` divides by 1e-12 at least,
-/// so that both are finite where `p` is exactly 0 or 1.
+/// As in PyTorch, the logarithms are clamped to at least -100, and the derivative `(p - t) / (p (1 - p))` divides by at
+/// least 1e-12, so that both are finite where `p` is exactly 0 or 1.
 ///
 /// ```
 /// use autograd::Tape;
@@ -93,18 +95,18 @@ impl<T: Float> Loss<T> for BceWithLogits {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ, or a probability is not in `[0, 1]` (or NaN).
+/// Returns an error if the shapes differ, or a probability is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_loss", p, t)?;
     Ok(reduction.apply(Var::try_custom(BinaryCrossEntropy, &[p, t])?))
 }
 
-/// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the scores `x` (logits) as
+/// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the logits `x` as
 /// `t softplus(-x) + (1 - t) softplus(x)`; the mean is over all elements.
 ///
-/// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the scores. The shorter
-/// `max(x, 0) - x t + softplus(-|x|)` is the same number, but its derivative at the kink `x = 0` would be wrong.
+/// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the logits. The shorter
+/// `max(x, 0) - x t + softplus(-|x|)` has the same value, but its derivative at the kink `x = 0` would be wrong.
 ///
 /// ```
 /// use autograd::Tape;
@@ -115,7 +117,7 @@ pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_with_logits_loss", x, t)?;
@@ -135,7 +137,8 @@ pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reductio
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// As for [`bce_loss`], or if the weight does not broadcast to the shape of the probabilities.
+/// Returns an error under the same conditions as [`bce_loss`], or if the weight does not broadcast to the shape of the
+/// probabilities.
 #[track_caller]
 pub fn weighted_bce_loss<'t, T: Float>(
     p: Var<'t, T>,
@@ -147,8 +150,8 @@ pub fn weighted_bce_loss<'t, T: Float>(
     Ok(reduction.apply(bce_loss(p, t, Reduction::None)? * weight))
 }
 
-/// [`bce_with_logits_loss`] in which a yes counts more than a no: `w t softplus(-x) + (1 - t) softplus(x)`. The weight `w`
-/// broadcasts: often one number per class.
+/// [`bce_with_logits_loss`] with a weight for positive targets: `w t softplus(-x) + (1 - t) softplus(x)`. The weight
+/// `w` broadcasts; often there is one per class.
 ///
 /// ```
 /// use autograd::Tape;
@@ -160,7 +163,7 @@ pub fn weighted_bce_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ, or the weight does not broadcast to them.
+/// Returns an error if the shapes differ, or the weight does not broadcast to them.
 #[track_caller]
 pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -174,10 +177,10 @@ pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     Ok(reduction.apply(weight * t * (-x).softplus() + rest * x.softplus()))
 }
 
-/// Binary cross-entropy as an op of its own: the derivative of a composition would divide 0 by 0 at the ends.
+/// Binary cross-entropy as a separate op: the derivative of a composition would divide 0 by 0 at p = 0 and p = 1.
 struct BinaryCrossEntropy;
 
-/// max(ln x, -100), given the row of the table that is the logarithm.
+/// max(ln x, -100), where `ln` is the logarithm to apply.
 fn clamped<T: Float, V: Value<T>>(ln: Unary, x: &V) -> V {
     V::apply(Op::Binary(Binary::Maximum), &[&x.unary(ln), &x.number(T::of(-100.0))])
 }
@@ -187,9 +190,9 @@ fn logarithms<T: Float, V: Value<T>>(p: &V) -> [V; 2] {
     [clamped(Unary::Ln, p), clamped(Unary::Ln1p, &p.unary(Unary::Neg))]
 }
 
-/// The derivatives in `p` and in `t`.
+/// The derivatives with respect to `p` and `t`.
 fn partials<T: Float, V: Value<T>>(p: &V, t: &V) -> [V; 2] {
-    // PyTorch's 1e-12 is a number in single precision.
+    // PyTorch's 1e-12 is a single-precision constant.
     let least = p.number(T::of(f64::from(1e-12f32)));
     let variance = p.mul(&p.number(T::one()).sub(p));
     let [ln_p, ln_q] = logarithms(p);
@@ -205,7 +208,7 @@ impl<T: Float> Rule<T> for BinaryCrossEntropy {
         let (p, t) = (x[0], x[1]);
         if let Some((i, p)) = p.iter().enumerate().find(|(_, p)| !(T::zero()..=T::one()).contains(p)) {
             let hint = format!(
-                "element {i} is {p}, and probabilities are in [0, 1]: put a sigmoid before, or use bce_with_logits_loss"
+                "element {i} is {p}, but probabilities must be in [0, 1]: apply a sigmoid, or use bce_with_logits_loss"
             );
             return Err(Error::Argument { op: "bce_loss", hint });
         }
@@ -256,7 +259,7 @@ mod tests {
             let dx: Tensor<f64> = loss.sum().backward().wrt(x);
             assert_eq!([loss.value().at(&[0]), loss.value().at(&[4])], ends);
             assert_eq!([dx.at(&[0]), dx.at(&[2]), dx.at(&[4])], [-t, 0.5 - t, 1.0 - t]);
-            // The small one of two nearly equal numbers: e^-30 to full precision, which `x - x t + …` would lose.
+            // The loss on the small side: e^-30 to full precision, where `x - x t + …` would cancel.
             let small = if t == 0.0 { 1 } else { 3 };
             for e in [loss.value().at(&[small]), dx.at(&[small]).abs()] {
                 assert!((e / (-30f64).exp() - 1.0).abs() < 1e-12, "{e:e}");

@@ -1,42 +1,42 @@
-//! The losses of classifiers, [`CrossEntropy`] and [`Nll`], with their settings.
+//! The classification losses, [`CrossEntropy`] and [`Nll`], with their settings.
 
 use super::cross_entropy::{ClassOptions, cross_entropy_with, nll_loss, soft_cross_entropy_with};
 use super::{IGNORED, Loss, Reduction, Target};
 use autograd::{Float, Result, Var};
 
-/// Losses of classes, with what both may be told.
+/// Classification losses, with the settings they share.
 macro_rules! of_classes {
     ($(#[$doc:meta])* $Name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
         pub struct $Name {
-            /// How much each class counts. A mean divides by the weights of the labels that there are.
+            /// The weight of each class. A mean divides by the total weight of the labels present.
             pub weight: Option<Vec<f64>>,
-            /// Samples with this label count nowhere: [`IGNORED`], as in PyTorch.
+            /// Samples with this label are ignored. Defaults to [`IGNORED`], as in PyTorch.
             pub ignore_index: i64,
-            /// The part of each target that is spread evenly over all classes: 0.
+            /// The fraction of each target that is spread evenly over all classes. Defaults to 0.
             label_smoothing: f64,
-            /// How samples become one number.
+            /// How the losses of the samples are reduced.
             pub reduction: Reduction,
         }
 
         impl $Name {
-            /// Of classes that count alike, averaged.
+            /// With equal class weights, averaged.
             pub fn new() -> Self {
                 $Name { weight: None, ignore_index: IGNORED, label_smoothing: 0.0, reduction: Reduction::Mean }
             }
 
-            /// How much each class counts.
+            /// Sets the weight of each class.
             pub fn weight(self, weight: &[f64]) -> Self {
                 $Name { weight: Some(weight.to_vec()), ..self }
             }
 
-            /// Samples with this label count nowhere. Of the negative ones, data sets hold [`IGNORED`] alone.
+            /// Sets the label to ignore. The only negative label that data sets accept is [`IGNORED`].
             pub fn ignore_index(self, ignore_index: i64) -> Self {
                 $Name { ignore_index, ..self }
             }
 
-            /// The same loss, made one number in another way.
+            /// Sets the reduction.
             pub fn reduction(self, reduction: Reduction) -> Self {
                 $Name { reduction, ..self }
             }
@@ -52,8 +52,8 @@ macro_rules! of_classes {
         }
 
         impl $Name {
-            /// What a mean divides by: the labels that are not ignored, each by the weight of its class; samples, where
-            /// targets are soft or the reduction says so.
+            /// The divisor of a mean: the labels that are not ignored, weighted by class, or the number of samples if
+            /// targets are soft or the reduction is `BatchMean`.
             fn count<T: Float>(&self, target: &Target<T>) -> f64 {
                 let Target::Labels(labels) = target.unweighted() else { return target.len() as f64 };
                 if self.reduction == Reduction::BatchMean {
@@ -73,10 +73,12 @@ macro_rules! of_classes {
 }
 
 of_classes! {
-    /// Cross-entropy on logits `[rows, classes]`: `ln Σ eˣ - x[label]` for labels `[rows]`, averaged over the rows. One
-    /// fused op: no probability is formed, and no score is too large. Further axes, `[rows, classes, …]`, have a label each.
+    /// Cross-entropy of logits `[rows, classes]`: `ln Σ eˣ - x[label]` for labels `[rows]`, averaged over the rows. One
+    /// fused op: it does not form probabilities, and no logit is too large. With further axes, `[rows, classes, …]`,
+    /// each position has its own label.
     ///
-    /// For soft targets, `Target::Values` of the shape of the logits with rows that sum to 1, it is `-Σ t · log_softmax(x)`.
+    /// For soft targets, `Target::Values` with the shape of the logits and rows that sum to 1, it is
+    /// `-Σ t · log_softmax(x)`.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -93,15 +95,15 @@ of_classes! {
 }
 
 impl CrossEntropy {
-    /// The part of each target that is spread evenly over all classes (Szegedy et al., 2016).
+    /// Sets the fraction of each target that is spread evenly over all classes (Szegedy et al., 2016).
     pub fn label_smoothing(self, label_smoothing: f64) -> Self {
         CrossEntropy { label_smoothing, ..self }
     }
 }
 
 of_classes! {
-    /// The negative logarithm of each right class's probability, of log-probabilities: what follows a log-softmax; see
-    /// [`nll_loss`].
+    /// Negative log-likelihood of the correct classes. Takes log-probabilities, such as the output of a log-softmax;
+    /// see [`nll_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};

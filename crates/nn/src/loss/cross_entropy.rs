@@ -1,9 +1,9 @@
-//! Cross-entropy, and what it may be told: weights of classes and samples, labels to ignore, smoothing.
+//! Cross-entropy and its options: class and sample weights, labels to ignore, smoothing.
 
 use super::{IGNORED, Reduction, classes_last, label_shape, same_shape, weights_over};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 
-/// What losses of classes may be told.
+/// Options of the classification losses.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -17,14 +17,14 @@ use autograd::{Error, Float, Result, Shape, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassOptions<T: Float> {
-    /// How much each class counts: `[classes]`. A mean divides by the weights of the labels that there are.
+    /// The weight of each class, `[classes]`. A mean divides by the total weight of the labels present.
     pub weight: Option<Tensor<T>>,
-    /// How much each sample counts: `[N]`. A mean divides as if all counted alike.
+    /// The weight of each sample, `[N]`. A mean divides as if all weights were 1.
     pub sample_weight: Option<Tensor<T>>,
-    /// Samples with this label count nowhere: [`IGNORED`], as in PyTorch.
+    /// Samples with this label are ignored. Defaults to [`IGNORED`], as in PyTorch.
     pub ignore_index: i64,
-    /// The part of each target that is spread evenly over all classes: 0. Source: Szegedy et al., *Rethinking the
-    /// Inception architecture* (2016).
+    /// The fraction of each target that is spread evenly over all classes. Defaults to 0. Source: Szegedy et al.,
+    /// *Rethinking the Inception architecture* (2016).
     pub label_smoothing: f64,
 }
 
@@ -37,20 +37,20 @@ impl<T: Float> Default for ClassOptions<T> {
 impl<T: Float> ClassOptions<T> {
     fn check(&self, op: &'static str, classes: usize) -> Result<()> {
         if !(0.0..=1.0).contains(&self.label_smoothing) {
-            let hint = format!("label_smoothing must be in [0, 1], and it is {}", self.label_smoothing);
+            let hint = format!("label_smoothing must be in [0, 1], got {}", self.label_smoothing);
             return Err(Error::Argument { op, hint });
         }
         match &self.weight {
             Some(weight) if weight.shape() != [classes] => {
-                let hint = format!("there must be one weight for each of the {classes} classes");
+                let hint = format!("expected one weight for each of the {classes} classes");
                 Err(Error::Shape { op, shape: weight.shape().into(), hint })
             }
             _ => Ok(()),
         }
     }
 
-    /// Losses `[n]` of rows, times the weights of the samples they are rows of; `shape` is that of the rows, and of these
-    /// `kept` have a loss.
+    /// Multiplies losses `[n]` of rows by the weights of the samples they belong to. `shape` is the shape of all rows,
+    /// of which only those in `kept` have a loss.
     #[track_caller]
     fn counting<'t>(
         &self,
@@ -66,8 +66,8 @@ impl<T: Float> ClassOptions<T> {
     }
 }
 
-/// Cross-entropy of scores `[N, classes]` against the right class of each row, `ln Σ eˣ - x[label]`, reduced. Further axes,
-/// `[N, classes, …]`, have a label each, `[N, …]`; scores `[classes]` have one.
+/// Cross-entropy of logits `[N, classes]` against the correct class of each row, `ln Σ eˣ - x[label]`, reduced. With
+/// further axes, `[N, classes, …]`, each position has its own label, `[N, …]`; logits `[classes]` have one.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -80,13 +80,13 @@ impl<T: Float> ClassOptions<T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or a label is not in `0..classes`; -100 is ignored.
+/// Returns an error if the shapes are incompatible, or a label is neither in `0..classes` nor -100, which is ignored.
 #[track_caller]
 pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
     cross_entropy_with(x, labels, &ClassOptions::default(), reduction)
 }
 
-/// [`cross_entropy`] with weights `w` of the classes, smoothed labels, or samples to be ignored:
+/// [`cross_entropy`] with class weights `w`, label smoothing, or samples to ignore:
 /// `-(1 - ε) w[label] log_softmax(x)[label] - ε / classes · Σ w · log_softmax(x)`.
 ///
 /// ```
@@ -100,7 +100,8 @@ pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reductio
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// As for [`cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
+/// Returns an error under the same conditions as [`cross_entropy`], or if there is not one weight per class, or the
+/// smoothing is not in `[0, 1]`.
 #[track_caller]
 pub fn cross_entropy_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -123,8 +124,8 @@ pub fn cross_entropy_with<'t, T: Float>(
     })
 }
 
-/// The negative logarithm of each right class's probability, `-w[label] x[label]`, of log-probabilities `x`, reduced; shapes
-/// are those of [`cross_entropy`]. Labels cannot be smoothed here.
+/// Negative log-likelihood of the correct classes, `-w[label] x[label]`, of log-probabilities `x`, reduced. The shapes
+/// are those of [`cross_entropy`]. `label_smoothing` is ignored.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -135,7 +136,7 @@ pub fn cross_entropy_with<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// As for [`cross_entropy_with`].
+/// Returns an error under the same conditions as [`cross_entropy_with`].
 #[track_caller]
 pub fn nll_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -155,8 +156,8 @@ pub(super) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
     Tensor::new(&[labels.len(), 1], labels.to_vec())
 }
 
-/// The losses of rows `[n, classes]`, one label each, brought back to the shape of the labels and reduced. Ignored rows are
-/// left out before, so that nothing in them has influence.
+/// The losses of rows `[n, classes]`, one label each, restored to the shape of the labels and reduced. Ignored rows are
+/// removed first, so that nothing in them has any influence.
 #[track_caller]
 fn by_label<'t, T: Float>(
     op: &'static str,
@@ -169,7 +170,7 @@ fn by_label<'t, T: Float>(
     let (rows, shape) = rows_of(op, x)?;
     let classes = rows.shape()[1];
     if labels.shape() != shape.as_slice() {
-        let hint = format!("there must be one label per row of scores: {shape:?}");
+        let hint = format!("expected one label per row of logits, {shape:?}");
         return Err(Error::Shape { op, shape: labels.shape().into(), hint });
     }
     options.check(op, classes)?;
@@ -195,7 +196,7 @@ fn by_label<'t, T: Float>(
     let losses = options.counting(op, losses, &shape, Some(&kept))?;
     match reduction {
         Reduction::None => {
-            // A zero after the last loss is what ignored rows take.
+            // Ignored rows take a zero appended after the last loss.
             let zero = x.tape().constant(Tensor::zeros(&[1]));
             let mut next = 0..;
             let place = |label: i64| if ignored(label) { kept.len() as i64 } else { next.next().expect("endless") };
@@ -207,7 +208,7 @@ fn by_label<'t, T: Float>(
     }
 }
 
-/// Scores `[N, classes, …]` or `[classes]` as rows `[n, classes]`, and the shape without the classes.
+/// Logits `[N, classes, …]` or `[classes]` as rows `[n, classes]`, and the shape without the classes.
 #[track_caller]
 fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>, Shape)> {
     let (labels, classes) = label_shape(op, &x.shape())?;
@@ -218,8 +219,8 @@ fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>,
     })
 }
 
-/// Cross-entropy of scores `[N, classes, …]` against probabilities of the same shape (another network's output, say),
-/// `-Σ t · log_softmax(x)`, reduced.
+/// Cross-entropy of logits `[N, classes, …]` against probabilities of the same shape (such as another network's
+/// output), `-Σ t · log_softmax(x)`, reduced.
 ///
 /// ```
 /// use autograd::Tape;
@@ -230,13 +231,13 @@ fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>,
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ, or there is no axis.
+/// Returns an error if the shapes differ, or there is no axis.
 #[track_caller]
 pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     soft_cross_entropy_with(x, t, &ClassOptions::default(), reduction)
 }
 
-/// [`soft_cross_entropy`] with weights of the classes, or targets smoothed: `t (1 - ε) + ε / classes` stands for `t`. A mean
+/// [`soft_cross_entropy`] with class weights, or with smoothed targets: `t (1 - ε) + ε / classes` replaces `t`. A mean
 /// divides by the number of rows, whatever the weights.
 ///
 /// ```
@@ -249,7 +250,8 @@ pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction:
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// As for [`soft_cross_entropy`], or if there is not one weight per class, or the smoothing is not in `[0, 1]`.
+/// Returns an error under the same conditions as [`soft_cross_entropy`], or if there is not one weight per class, or
+/// the smoothing is not in `[0, 1]`.
 #[track_caller]
 pub fn soft_cross_entropy_with<'t, T: Float>(
     x: Var<'t, T>,

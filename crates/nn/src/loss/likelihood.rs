@@ -1,12 +1,12 @@
-//! Losses that are negative logarithms of a likelihood, and the divergence of two distributions.
+//! Negative log-likelihood losses, and the Kullback-Leibler divergence.
 
 use super::{Reduction, positive, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 use std::f64::consts::PI;
 
 reduced! {
-    /// The Kullback-Leibler divergence from log-probabilities; see [`kl_div`]. [`Reduction::BatchMean`] is the divergence as
-    /// it is defined; the usual mean divides by the classes too, as in PyTorch.
+    /// The Kullback-Leibler divergence from log-probabilities; see [`kl_div`]. [`Reduction::BatchMean`] gives the
+    /// divergence by its definition; the default mean also divides by the number of classes, as in PyTorch.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -18,13 +18,13 @@ reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     KlDiv {
-        /// Whether targets are logarithms too: not unless told.
+        /// Whether targets are log-probabilities too. Defaults to false.
         log_target: bool = false
     }, kl_div, Mean
 }
 
 reduced! {
-    /// How unlikely counts are under Poisson distributions; see [`poisson_nll_loss`].
+    /// Negative log-likelihood of counts under Poisson distributions; see [`poisson_nll_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -34,14 +34,14 @@ reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     PoissonNll {
-        /// What scores are, and which terms count.
+        /// What the outputs are, and which terms are included.
         options: PoissonOptions = PoissonOptions::default()
     }, poisson_nll_loss, Mean
 }
 
-/// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0 where
-/// `t` is 0, reduced; with `log_target`, `t` are logarithms too: `eᵗ (t - x)`. [`Reduction::BatchMean`] is the divergence
-/// as it is defined.
+/// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0
+/// where `t` is 0, reduced. With `log_target`, `t` are log-probabilities too: `eᵗ (t - x)`. [`Reduction::BatchMean`]
+/// gives the divergence by its definition.
 ///
 /// ```
 /// use autograd::Tape;
@@ -52,7 +52,7 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn kl_div<'t, T: Float>(
     x: Var<'t, T>,
@@ -64,14 +64,15 @@ pub fn kl_div<'t, T: Float>(
     Ok(reduction.apply(if log_target { t.exp() * (t - x) } else { t * log_or_zero(t) - t * x }))
 }
 
-/// ln t, and 0 where `t` is 0: what `t ln t` may be made of.
+/// ln t, or 0 where `t` is 0, for computing `t ln t`.
 #[track_caller]
 fn log_or_zero<T: Float>(t: Var<'_, T>) -> Var<'_, T> {
     let number = |c: T| t.tape().constant(Tensor::scalar(c));
     t.equal(number(T::zero())).select(number(T::one()), t).ln()
 }
 
-/// What [`poisson_nll_loss`] may be told: by default scores are logarithms, and terms without them are left out.
+/// Options of [`poisson_nll_loss`]. By default, outputs are log-rates, and terms that do not depend on them are
+/// omitted.
 ///
 /// ```
 /// use autograd::Tape;
@@ -84,11 +85,12 @@ fn log_or_zero<T: Float>(t: Var<'_, T>) -> Var<'_, T> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonOptions {
-    /// Whether scores are logarithms of rates, rather than rates.
+    /// Whether outputs are logarithms of rates rather than rates. Defaults to true.
     pub log_input: bool,
-    /// Whether Stirling's approximation of `ln t!` is added where `t > 1`: no derivative of the scores changes.
+    /// Whether to add Stirling's approximation of `ln t!` where `t > 1`, which does not change the gradient of the
+    /// outputs.
     pub full: bool,
-    /// What is added to rates before their logarithm: 1e-8.
+    /// Added to rates before taking the logarithm. Defaults to 1e-8.
     pub eps: f64,
 }
 
@@ -98,8 +100,8 @@ impl Default for PoissonOptions {
     }
 }
 
-/// How unlikely counts `t` are under Poisson distributions of rate `eˣ`: `eˣ - t x`, reduced; of rate `x`, if scores are no
-/// logarithms: `x - t ln(x + ε)`.
+/// Negative log-likelihood of counts `t` under Poisson distributions with rate `eˣ`: `eˣ - t x`, reduced. Without
+/// `log_input` the rate is `x`: `x - t ln(x + ε)`.
 ///
 /// ```
 /// use autograd::Tape;
@@ -111,7 +113,7 @@ impl Default for PoissonOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn poisson_nll_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -131,7 +133,7 @@ pub fn poisson_nll_loss<'t, T: Float>(
     Ok(reduction.apply(loss + many.select(stirling, number(0.0))))
 }
 
-/// What [`gaussian_nll_loss`] may be told.
+/// Options of [`gaussian_nll_loss`].
 ///
 /// ```
 /// use autograd::Tape;
@@ -144,9 +146,9 @@ pub fn poisson_nll_loss<'t, T: Float>(
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianOptions {
-    /// Whether the constant `½ ln 2π` is added.
+    /// Whether to add the constant `½ ln 2π`.
     pub full: bool,
-    /// Variances are at least this: 1e-6.
+    /// The lower bound of the variances. Defaults to 1e-6.
     pub eps: f64,
 }
 
@@ -156,9 +158,9 @@ impl Default for GaussianOptions {
     }
 }
 
-/// How unlikely numbers `t` are under normal distributions of mean `x` and variance `v`:
-/// `½ (ln v + (x - t)² / v)`, reduced. The variance has the shape of `x`, or one number per row: last axis 1 or missing.
-/// One below `ε` counts as `ε`, and its derivative is taken there, so that it can grow again.
+/// Negative log-likelihood of `t` under normal distributions with mean `x` and variance `v`: `½ (ln v + (x - t)² / v)`,
+/// reduced. The variance has the shape of `x`, or one value per row: last axis 1 or missing. A variance below `ε`
+/// counts as `ε`, with the derivative taken there, so that it can grow again.
 ///
 /// ```
 /// use autograd::Tape;
@@ -169,7 +171,7 @@ impl Default for GaussianOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, a variance is negative, or `ε` is not above 0.
+/// Returns an error if the shapes are incompatible, a variance is negative, or `ε` is not positive.
 #[track_caller]
 pub fn gaussian_nll_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -188,14 +190,14 @@ pub fn gaussian_nll_loss<'t, T: Float>(
         v if v == rows => variance.try_unsqueeze(-1)?,
         [v @ .., 1] if v == rows => variance,
         v => {
-            let hint = format!("variances must have the shape of the means, {shape:?}, or one number per row");
+            let hint = format!("variances must have the shape of the means, {shape:?}, or one value per row");
             return Err(Error::Shape { op: OP, shape: v.into(), hint });
         }
     };
     if let Some(v) = variance.value().iter().find(|v| *v < T::zero()) {
-        return Err(Error::Argument { op: OP, hint: format!("variances are not negative, and one is {v}") });
+        return Err(Error::Argument { op: OP, hint: format!("variances must not be negative, got {v}") });
     }
-    // A shift by a constant: the derivative passes as if nothing had been cut.
+    // A shift by a constant, so that the gradient passes as if nothing had been clamped.
     let lift = (-variance + T::of(options.eps)).relu().stop_gradient();
     let v = variance + lift;
     let loss = (v.ln() + (x - t).square() / v) * T::of(0.5);

@@ -1,15 +1,15 @@
-//! Losses that ask for a distance: between what belongs together and what does not.
+//! Losses that enforce a margin between examples that belong together and examples that do not.
 
 use super::{Reduction, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 
-/// A number on the tape of `x`.
+/// A scalar constant on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
     x.tape().constant(Tensor::scalar(T::of(c)))
 }
 
 reduced! {
-    /// Distances that should be small where the target is 1, and at least a margin where it is -1; see
+    /// Hinge loss on distances, which should be small where the target is 1, and at least a margin where it is -1; see
     /// [`hinge_embedding_loss`].
     ///
     /// ```
@@ -21,13 +21,13 @@ reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     HingeEmbedding {
-        /// What distances of unlike pairs should be at least: 1.
+        /// The smallest acceptable distance of dissimilar pairs. Defaults to 1.
         margin: f64 = 1.0
     }, hinge_embedding_loss, Mean
 }
 
 reduced! {
-    /// Scores that should have the sign of the target, 1 or -1; see [`soft_margin_loss`].
+    /// Logistic loss on scores that should have the sign of the target, 1 or -1; see [`soft_margin_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -39,8 +39,9 @@ reduced! {
     SoftMargin, soft_margin_loss, Mean
 }
 
-/// Pairs of rows that should be alike (`y = 1`) or not (`y = -1`): with `c` the cosine of the angle between them, `1 - c`,
-/// or `max(0, c - margin)`, reduced. Rows are the last axis of `a` and `b`, `[N, D]` or `[D]`; `y` is `[N]` or one number.
+/// Cosine loss on pairs of rows that should be similar (`y = 1`) or not (`y = -1`): with `c` the cosine of the angle
+/// between them, `1 - c` or `max(0, c - margin)`, reduced. Rows are the last axis of `a` and `b`, `[N, D]` or `[D]`;
+/// `y` is `[N]` or a scalar.
 ///
 /// ```
 /// use autograd::Tape;
@@ -52,7 +53,7 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit.
+/// Returns an error if the shapes are incompatible.
 #[track_caller]
 pub fn cosine_embedding_loss<'t, T: Float>(
     a: Var<'t, T>,
@@ -65,7 +66,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
     same_shape(OP, a, b)?;
     let dot = (a * b).try_sum(-1, false)?;
     same_shape(OP, dot, y)?;
-    // PyTorch's epsilon, under the root.
+    // PyTorch's epsilon, added under the root.
     let square = |x: Var<'t, T>| x.square().sum_axes(-1) + T::of(1e-12);
     let cosine = dot / (square(a) * square(b)).sqrt();
     let (alike, apart) = (-cosine + T::one(), (cosine - T::of(margin)).relu());
@@ -73,8 +74,8 @@ pub fn cosine_embedding_loss<'t, T: Float>(
     Ok(reduction.apply(y.equal(number(y, 1.0)).select(alike, other)))
 }
 
-/// Scores of which the first should be higher (`y = 1`) or lower (`y = -1`) by a margin: `max(0, margin - y (a - b))`,
-/// reduced.
+/// Ranking loss on pairs of scores, the first of which should be higher (`y = 1`) or lower (`y = -1`) by a margin:
+/// `max(0, margin - y (a - b))`, reduced.
 ///
 /// ```
 /// use autograd::Tape;
@@ -85,7 +86,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn margin_ranking_loss<'t, T: Float>(
     a: Var<'t, T>,
@@ -99,7 +100,8 @@ pub fn margin_ranking_loss<'t, T: Float>(
     Ok(reduction.apply((-y * (a - b) + T::of(margin)).relu()))
 }
 
-/// Distances that should be small (`y = 1`) or at least a margin (`y = -1`): `x`, or `max(0, margin - x)`, reduced.
+/// Hinge loss on distances that should be small (`y = 1`) or at least a margin (`y = -1`): `x` or `max(0, margin - x)`,
+/// reduced.
 ///
 /// ```
 /// use autograd::Tape;
@@ -110,7 +112,7 @@ pub fn margin_ranking_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn hinge_embedding_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -125,7 +127,7 @@ pub fn hinge_embedding_loss<'t, T: Float>(
     Ok(reduction.apply(near.select(zero, short) + far.select(zero, x)))
 }
 
-/// Scores that should have the sign of `y`: `ln(1 + e^(-y x))`, without overflow, reduced.
+/// Logistic loss on scores that should have the sign of `y`: `ln(1 + e^(-y x))`, without overflow, reduced.
 ///
 /// ```
 /// use autograd::Tape;
@@ -136,14 +138,14 @@ pub fn hinge_embedding_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn soft_margin_loss<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("soft_margin_loss", x, y)?;
     Ok(reduction.apply((-y * x).softplus()))
 }
 
-/// What [`triplet_margin_loss`] may be told.
+/// Options of [`triplet_margin_loss`].
 ///
 /// ```
 /// use autograd::Tape;
@@ -156,13 +158,14 @@ pub fn soft_margin_loss<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>, reduction: R
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TripletOptions {
-    /// By how much the wrong one must be further away: 1.
+    /// How much farther from the anchor the wrong row must be than the right one. Defaults to 1.
     pub margin: f64,
-    /// The norm that measures: 2.
+    /// The order of the norm that measures distances. Defaults to 2.
     pub p: f64,
-    /// What is added to each difference, lest the norm have no derivative: 1e-6.
+    /// Added to each difference to keep the norm differentiable. Defaults to 1e-6.
     pub eps: f64,
-    /// Whether the wrong one may also be near the right one, rather than the anchor; the nearer counts.
+    /// Whether to measure the wrong row's distance to the right row instead of the anchor where it is smaller. Defaults
+    /// to false.
     pub swap: bool,
 }
 
@@ -172,9 +175,10 @@ impl Default for TripletOptions {
     }
 }
 
-/// Rows `[anchor, right, wrong]` of which the second should be nearer to the first than the third is, by a margin:
-/// `max(0, margin + d(a, r) - d(a, w))` with `d(x, y) = ‖x - y + ε‖ₚ` over the last axis, reduced. Source: Balntas, Riba,
-/// Ponsa and Mikolajczyk, *Learning local feature descriptors with triplets* (2016).
+/// Triplet loss on rows `[anchor, right, wrong]`, where the right (positive) row should be closer to the anchor than
+/// the wrong (negative) one by a margin: `max(0, margin + d(a, r) - d(a, w))` with `d(x, y) = ‖x - y + ε‖ₚ` over the
+/// last axis, reduced. Source: Balntas, Riba, Ponsa and Mikolajczyk, *Learning local feature descriptors with triplets*
+/// (2016).
 ///
 /// ```
 /// use autograd::Tape;
@@ -186,7 +190,7 @@ impl Default for TripletOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ, there is no axis, or `p` or the margin is not above 0.
+/// Returns an error if the shapes differ, there is no axis, or `p` or the margin is not positive.
 #[track_caller]
 pub fn triplet_margin_loss<'t, T: Float>(
     rows: [Var<'t, T>; 3],
@@ -203,7 +207,7 @@ pub fn triplet_margin_loss<'t, T: Float>(
         return Err(Error::Shape {
             op: OP,
             shape: Box::new([]),
-            hint: "distances need an axis to be taken along".into(),
+            hint: "rows must have at least one axis to take distances along".into(),
         });
     }
     let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, false);

@@ -1,9 +1,10 @@
-//! Losses: how wrong an output is, as one number to be made small.
+//! Losses: how wrong an output is, as a scalar to minimize.
 //!
-//! Each comes twice. The function, as [`mse_loss`], takes variables on both sides, is differentiable in both, and gives one
-//! number or, with [`Reduction::None`], all of them. The type, as [`Mse`], is a [`Loss`]: what training asks for. What takes
-//! more than an output and a target ([`cosine_embedding_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`],
-//! [`gaussian_nll_loss`]) is a function only, for steps recorded by hand.
+//! Each loss comes in two forms. The function, such as [`mse_loss`], takes variables for both output and target, is
+//! differentiable in both, and returns a scalar or, with [`Reduction::None`], the loss of each element. The type, such
+//! as [`Mse`], is a [`Loss`], which training requires. Losses that take more than an output and a target
+//! ([`cosine_embedding_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`]) exist only as
+//! functions, for hand-written training steps.
 
 mod binary;
 mod classification;
@@ -41,7 +42,7 @@ use crate::describe::type_name;
 use autograd::{Error, Float, Result, Shape, Var};
 use reduction::weights_over;
 
-/// How wrong an output is.
+/// A loss: how wrong an output is.
 ///
 /// ```
 /// use autograd::{Float, Tape, Var, tensor};
@@ -60,15 +61,16 @@ use reduction::weights_over;
 /// # Ok::<(), autograd::Error>(())
 /// ```
 pub trait Loss<T: Float>: Send {
-    /// The loss as a single number on the tape.
+    /// The loss as a scalar on the tape.
     ///
     /// # Errors
-    /// If the target does not fit the output: another shape, labels where values are needed, a label out of range.
+    /// Returns an error if the target does not fit the output: another shape, labels where values are needed, a label
+    /// out of range.
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>>;
 
-    /// What tells it from other losses: its name and its settings. A checkpoint keeps it, and is not resumed by another one.
-    /// Unless written, the name of the type; functions are not told apart.
+    /// Identifies the loss by name and settings. A checkpoint stores this, and cannot be resumed with a different loss.
+    /// Defaults to the name of the type; functions cannot be distinguished.
     ///
     /// ```
     /// use nn::loss::{CrossEntropy, Loss};
@@ -78,10 +80,10 @@ pub trait Loss<T: Float>: Send {
         type_name::<Self>()
     }
 
-    /// The loss of a batch as a sum and the number of its summands, so that batches of any sizes make one mean: what
-    /// training reports, and what it weighs accumulated gradients by. Unless written, the loss is taken for the mean of all
-    /// samples. The losses here count what their means divide by: samples, labels that are not ignored, or the weights of
-    /// their classes; where they sum, the mean of the same.
+    /// The loss of a batch as a sum and the number of its summands, so that batches of any size combine into one mean.
+    /// Training reports this mean, and weights accumulated gradients by the number. By default, the loss is taken to be
+    /// the mean over all samples. The losses here count what their means divide by: samples, labels that are not
+    /// ignored, or the weights of their classes. With a sum as the reduction, the count is the same.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -97,7 +99,7 @@ pub trait Loss<T: Float>: Send {
     }
 }
 
-/// Any function of output and target is a loss: one with settings of its own, or a sum of several.
+/// Any function of output and target is a loss, such as one with custom settings, or a sum of several losses.
 ///
 /// ```
 /// use autograd::{Tape, Var, tensor};
@@ -124,7 +126,7 @@ where
     }
 }
 
-/// The shape of the labels for scores `[N, classes, …]`, or `[classes]` of a single sample, and the number of classes.
+/// The shape of the labels for logits `[N, classes, …]`, or `[classes]` of a single sample, and the number of classes.
 pub(crate) fn label_shape(op: &'static str, scores: &[usize]) -> Result<(Shape, usize)> {
     let mut labels = Shape::from(scores);
     match labels.len() {
@@ -136,12 +138,12 @@ pub(crate) fn label_shape(op: &'static str, scores: &[usize]) -> Result<(Shape, 
     }
 }
 
-/// The order of the axes that puts the classes of `[N, classes, …]` last.
+/// The permutation that moves the classes of `[N, classes, …]` to the last axis.
 pub(crate) fn classes_last(rank: usize) -> Vec<usize> {
     (0..rank.min(1)).chain(2..rank).chain((rank > 1).then_some(1)).collect()
 }
 
-/// An error unless target and output have one shape: broadcasting would hide a mistake.
+/// Returns an error unless target and output have the same shape: broadcasting would hide a mistake.
 fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>) -> Result<()> {
     if output.shape() == target.shape() {
         return Ok(());
@@ -150,25 +152,25 @@ fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>
     Err(Error::Shape { op, shape: target.shape().as_slice().into(), hint })
 }
 
-/// An error unless a setting is above 0.
+/// Returns an error unless a setting is positive.
 fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
-    if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be above 0, and it is {x}") }) }
+    if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be positive, got {x}") }) }
 }
 
-/// Defines a loss against numbers, with its settings and a reduction, from a function of output, target, settings and
-/// reduction.
+/// Defines a loss on numeric targets, with its settings and a reduction, from a function of output, target, settings
+/// and reduction.
 macro_rules! reduced {
     ($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $value:expr),* })?, $function:ident, $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $Name {
             $($($(#[$field_doc])* pub $field: $Field,)*)?
-            /// How elements become one number.
+            /// How the losses of the elements are reduced.
             pub reduction: $crate::loss::Reduction,
         }
 
         impl $Name {
-            /// With the usual settings and reduction.
+            /// With the default settings and reduction.
             pub fn new() -> Self {
                 $Name { $($($field: $value,)*)? reduction: $crate::loss::Reduction::$default }
             }
@@ -180,7 +182,7 @@ macro_rules! reduced {
                 }
             )*)?
 
-            /// The same loss, made one number in another way.
+            /// Sets the reduction.
             pub fn reduction(self, reduction: $crate::loss::Reduction) -> Self {
                 #[allow(clippy::needless_update)]
                 $Name { reduction, ..self }

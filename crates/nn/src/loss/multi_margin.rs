@@ -1,11 +1,12 @@
-//! Losses that ask the scores of right classes to be above those of wrong ones by a margin, and their kin for samples of
-//! several classes.
+//! Losses that require the scores of correct classes to exceed those of wrong classes by a margin, and related losses
+//! for samples with several classes.
 
 use super::cross_entropy::column;
 use super::{Loss, Reduction, Target, reduced, same_shape};
 use autograd::{Error, Float, Result, Tensor, Var};
 
-/// The score of the right class should be above every other by a margin; see [`multi_margin_loss`].
+/// Multi-class margin loss: the score of the correct class should exceed every other by a margin; see
+/// [`multi_margin_loss`].
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -17,38 +18,38 @@ use autograd::{Error, Float, Result, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiMargin {
-    /// The power of each shortfall, 1 or 2: 1.
+    /// The power of each shortfall, 1 or 2. Defaults to 1.
     pub p: i32,
-    /// By how much the right score should be above: 1.
+    /// By how much the correct class's score should exceed the others. Defaults to 1.
     pub margin: f64,
-    /// How much samples of each class count, if not all alike.
+    /// The weight of the samples of each class. Defaults to equal weights.
     pub weight: Option<Vec<f64>>,
-    /// How samples become one number.
+    /// How the losses of the samples are reduced.
     pub reduction: Reduction,
 }
 
 impl MultiMargin {
-    /// Shortfalls as they are from a margin of 1, averaged.
+    /// With `p = 1` and a margin of 1, averaged.
     pub fn new() -> Self {
         MultiMargin { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
     }
 
-    /// Shortfalls by their squares.
+    /// Squares the shortfalls: `p = 2`.
     pub fn squared(self) -> Self {
         MultiMargin { p: 2, ..self }
     }
 
-    /// Another margin.
+    /// Sets the margin.
     pub fn margin(self, margin: f64) -> Self {
         MultiMargin { margin, ..self }
     }
 
-    /// How much samples of each class count.
+    /// Sets the weight of the samples of each class.
     pub fn weight(self, weight: &[f64]) -> Self {
         MultiMargin { weight: Some(weight.to_vec()), ..self }
     }
 
-    /// The same loss, made one number in another way.
+    /// Sets the reduction.
     pub fn reduction(self, reduction: Reduction) -> Self {
         MultiMargin { reduction, ..self }
     }
@@ -78,9 +79,9 @@ impl<T: Float> Loss<T> for MultiMargin {
     }
 }
 
-/// Scores `[N, classes]` of which that of the right class should be the largest by a margin, reduced over the samples:
-/// `w[y] / classes · Σ_{j ≠ y} max(0, margin - x[y] + x[j])ᵖ`. Source: Crammer and Singer, *On the algorithmic implementation
-/// of multiclass kernel-based vector machines* (2001).
+/// Multi-class margin loss of scores `[N, classes]`, where that of the correct class should be the largest by a margin,
+/// reduced over the samples: `w[y] / classes · Σ_{j ≠ y} max(0, margin - x[y] + x[j])ᵖ`. Source: Crammer and Singer,
+/// *On the algorithmic implementation of multiclass kernel-based vector machines* (2001).
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -91,7 +92,7 @@ impl<T: Float> Loss<T> for MultiMargin {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, a label is not in `0..classes`, or `p` is neither 1 nor 2.
+/// Returns an error if the shapes are incompatible, a label is not in `0..classes`, or `p` is neither 1 nor 2.
 #[track_caller]
 pub fn multi_margin_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -107,25 +108,25 @@ pub fn multi_margin_loss<'t, T: Float>(
         return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
     };
     if labels.shape() != [samples] {
-        let hint = format!("there must be one label for each of the {samples} samples");
+        let hint = format!("expected one label for each of the {samples} samples");
         return Err(Error::Shape { op: OP, shape: labels.shape().into(), hint });
     }
     if let Some((position, index)) = labels.iter().enumerate().find(|(_, l)| !(0..classes as i64).contains(l)) {
         return Err(Error::Index { op: OP, index, position, size: classes });
     }
     if !matches!(p, 1 | 2) {
-        return Err(Error::Argument { op: OP, hint: format!("p must be 1 or 2, and it is {p}") });
+        return Err(Error::Argument { op: OP, hint: format!("p must be 1 or 2, got {p}") });
     }
     let column = column(labels);
     let mut short = (x - x.try_gather(1, &column)? + T::of(margin)).relu();
     if p == 2 {
         short = short.square();
     }
-    // The right class falls short of itself by the whole margin, which does not count.
+    // The correct class falls short of itself by the whole margin, which must not count.
     let mut losses = (short.sum_axes(1) - short.gather(1, &column).squeeze(1)) * T::of(1.0 / classes as f64);
     if let Some(weight) = weight {
         if weight.shape() != [classes] {
-            let hint = format!("there must be one weight for each of the {classes} classes");
+            let hint = format!("expected one weight for each of the {classes} classes");
             return Err(Error::Shape { op: OP, shape: weight.shape().into(), hint });
         }
         losses = losses * x.tape().constant(weight.clone()).take(0, labels);
@@ -134,8 +135,9 @@ pub fn multi_margin_loss<'t, T: Float>(
 }
 
 reduced! {
-    /// Every right class of a sample, of which it may have several, should be above every wrong one by 1. The targets are of
-    /// the scores' shape, 1 for right classes and 0 for wrong ones; see [`multi_label_margin_loss`].
+    /// Multi-label margin loss: every correct class of a sample, of which there may be several, should score higher
+    /// than every wrong class by 1. Targets have the shape of the scores, 1 for correct classes and 0 for wrong ones;
+    /// see [`multi_label_margin_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -150,7 +152,7 @@ reduced! {
 }
 
 reduced! {
-    /// A sigmoid and a yes or no for each class, averaged over the classes of a sample; see
+    /// Binary cross-entropy with a sigmoid for each class, averaged over the classes of a sample; see
     /// [`multi_label_soft_margin_loss`].
     ///
     /// ```
@@ -164,9 +166,10 @@ reduced! {
     MultiLabelSoftMargin, multi_label_soft_margin_loss, Mean
 }
 
-/// Scores `[N, classes]` of which those of right classes (`t = 1`) should be above those of wrong ones (`t = 0`) by 1, reduced
-/// over the samples: `Σ_{i right} Σ_{j wrong} max(0, 1 - x[i] + x[j]) / classes`. PyTorch lists the right classes of a
-/// sample by number; here they are marked, as for every other loss of several classes.
+/// Multi-label margin loss of scores `[N, classes]`, where those of correct classes (`t = 1`) should exceed those of
+/// wrong ones (`t = 0`) by 1, reduced over the samples: `Σ_{i right} Σ_{j wrong} max(0, 1 - x[i] + x[j]) / classes`.
+/// PyTorch lists the correct classes of a sample by index; here they are marked with 1, as in every other multi-label
+/// loss.
 ///
 /// ```
 /// use autograd::Tape;
@@ -177,18 +180,18 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or are not `[N, classes]`.
+/// Returns an error if the shapes differ or are not `[N, classes]`.
 #[track_caller]
 pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     let classes = classes_of("multi_label_margin_loss", x, t)?;
-    // [N, right, wrong]: each pair, or 0 where it is none.
+    // [N, right, wrong]: the shortfall of each pair of a right and a wrong class, 0 for other pairs.
     let short = (x.unsqueeze(1) - x.unsqueeze(2) + T::one()).relu();
     let pairs = t.unsqueeze(2) * (-t.unsqueeze(1) + T::one());
     Ok(reduction.apply((short * pairs).sum_axes([1, 2]) * T::of(1.0 / classes)))
 }
 
-/// Binary cross-entropy of the scores `[N, classes]`, as [`bce_with_logits_loss`](super::bce_with_logits_loss), averaged over
-/// the classes and then reduced over the samples.
+/// Binary cross-entropy of the logits `[N, classes]`, as in [`bce_with_logits_loss`](super::bce_with_logits_loss),
+/// averaged over the classes and then reduced over the samples.
 ///
 /// ```
 /// use autograd::Tape;
@@ -199,7 +202,7 @@ pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduc
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ or are not `[N, classes]`.
+/// Returns an error if the shapes differ or are not `[N, classes]`.
 #[track_caller]
 pub fn multi_label_soft_margin_loss<'t, T: Float>(
     x: Var<'t, T>,

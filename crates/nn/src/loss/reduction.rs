@@ -1,9 +1,9 @@
-//! [`Reduction`]: how many losses become one number.
+//! [`Reduction`]: how losses are reduced to a scalar.
 
 use super::Target;
 use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 
-/// How the losses of the elements (or samples) become one number.
+/// How the losses of the elements (or samples) are reduced to a scalar.
 ///
 /// ```
 /// use autograd::Tape;
@@ -18,15 +18,15 @@ use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
-    /// Their mean: the size of the batch does not change the scale. NaN over nothing.
+    /// The mean, whose scale does not depend on the batch size. NaN if there are no losses.
     #[default]
     Mean,
-    /// Their sum.
+    /// The sum.
     Sum,
-    /// Their sum, divided by the number of samples (the size of the first axis): what a divergence between distributions
-    /// is, where the mean would also divide by the number of classes.
+    /// The sum divided by the number of samples (the size of the first axis). This is the definition of a divergence
+    /// between distributions, where the mean would also divide by the number of classes.
     BatchMean,
-    /// They stay as they are: for the functions only, since a [`Loss`](super::Loss) is one number.
+    /// No reduction. For the functions only, since a [`Loss`](super::Loss) is a scalar.
     None,
 }
 
@@ -44,7 +44,7 @@ impl Reduction {
         }
     }
 
-    /// A reduced loss as the sum that it was made of and the number of summands; nothing, of nothing.
+    /// A reduced loss as the sum it was computed from and the number of summands; 0 and 0 if there are none.
     pub(super) fn sum_and_count(self, loss: f64, count: f64) -> (f64, f64) {
         match self {
             _ if count == 0.0 => (0.0, 0.0),
@@ -53,8 +53,8 @@ impl Reduction {
         }
     }
 
-    /// One number of the losses that a function gives when it is told how to reduce them: where samples have weights, it
-    /// leaves them as they are, and each counts as much as its sample.
+    /// Reduces the losses that a function computes with a given reduction. If samples have weights, the function does
+    /// not reduce them, and each loss is first multiplied by the weight of its sample.
     #[track_caller]
     pub(super) fn weighing<'t, T: Float>(
         self,
@@ -68,17 +68,17 @@ impl Reduction {
         Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape(), losses.tape())?))
     }
 
-    /// This, or an error if it does not give one number.
+    /// Returns `self`, or an error if it does not reduce to a scalar.
     pub(super) fn to_one(self, op: &'static str) -> Result<Reduction> {
         if self != Reduction::None {
             return Ok(self);
         }
-        let hint = format!("a loss is one number: use Reduction::Mean or Sum, or call the function {op}");
+        let hint = format!("a loss must be a scalar: use Reduction::Mean or Sum, or call the function {op}");
         Err(Error::Argument { op, hint })
     }
 }
 
-/// Weights `[samples]` on the tape, in a shape that broadcasts over losses `[samples, …]`.
+/// Weights `[samples]` on the tape, shaped to broadcast over losses `[samples, …]`.
 #[track_caller]
 pub(super) fn weights_over<'t, T: Float>(
     op: &'static str,
@@ -87,7 +87,7 @@ pub(super) fn weights_over<'t, T: Float>(
     tape: &'t Tape<T>,
 ) -> Result<Var<'t, T>> {
     if weights.rank() != 1 || losses.first() != weights.shape().first() {
-        let hint = format!("there must be one weight for each sample, and the losses have shape {losses:?}");
+        let hint = format!("expected one weight for each sample, for losses of shape {losses:?}");
         return Err(Error::Shape { op, shape: weights.shape().into(), hint });
     }
     let mut shape = Shape::from(losses);

@@ -1,10 +1,10 @@
-//! Losses of numbers: squared and absolute errors, and what lies between.
+//! Regression losses: squared and absolute errors, and combinations of the two.
 
 use super::{Reduction, positive, reduced, same_shape};
 use autograd::{Float, Result, Tensor, Var};
 
 reduced! {
-    /// The mean squared error, `mean (y - t)²` over all elements; output and target of one shape.
+    /// Mean squared error, `mean (y - t)²` over all elements. Output and target have the same shape.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -19,7 +19,7 @@ reduced! {
 }
 
 reduced! {
-    /// Half the squared error, `½ Σ (y - t)²`: the loss of the classic derivations, whose derivative is `y - t` itself.
+    /// Half the squared error, `½ Σ (y - t)²`: the loss of textbook derivations, whose derivative is simply `y - t`.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -47,7 +47,7 @@ reduced! {
 }
 
 reduced! {
-    /// Squared near 0 and absolute further out; see [`smooth_l1_loss`].
+    /// Quadratic near 0 and linear farther out; see [`smooth_l1_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -58,13 +58,13 @@ reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     SmoothL1 {
-        /// Where it bends: 1.
+        /// The error at which the loss changes from quadratic to linear. Defaults to 1.
         beta: f64 = 1.0
     }, smooth_l1_loss, Mean
 }
 
 reduced! {
-    /// Squared near 0 and absolute further out; see [`huber_loss`].
+    /// Quadratic near 0 and linear farther out; see [`huber_loss`].
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -75,7 +75,7 @@ reduced! {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     Huber {
-        /// Where it bends: 1.
+        /// The error at which the loss changes from quadratic to linear. Defaults to 1.
         delta: f64 = 1.0
     }, huber_loss, Mean
 }
@@ -91,7 +91,7 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn mse_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("mse_loss", y, t)?;
@@ -109,7 +109,7 @@ pub fn mse_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 #[track_caller]
 pub fn half_squared_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("half_squared_loss", y, t)?;
@@ -119,7 +119,7 @@ pub fn half_squared_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: 
 /// The absolute error `|y - t|` of each element, reduced; its derivative is 0 where they are equal.
 ///
 /// # Errors
-/// If the shapes differ.
+/// Returns an error if the shapes differ.
 ///
 /// ```
 /// use autograd::Tape;
@@ -134,11 +134,11 @@ pub fn l1_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction)
     Ok(reduction.apply((y - t).abs()))
 }
 
-/// Squared near 0 and absolute further out: `½ (y - t)² / β` where `|y - t| < β`, else `|y - t| - ½ β`, reduced. With
+/// Quadratic near 0 and linear farther out: `½ (y - t)² / β` where `|y - t| < β`, else `|y - t| - ½ β`, reduced. With
 /// `β = 0` it is [`l1_loss`]. Source: Girshick, *Fast R-CNN* (2015).
 ///
 /// # Errors
-/// If the shapes differ, or `β` is negative or NaN.
+/// Returns an error if the shapes differ, or `β` is negative or NaN.
 ///
 /// ```
 /// use autograd::Tape;
@@ -162,11 +162,11 @@ pub fn smooth_l1_loss<'t, T: Float>(
     Ok(reduction.apply(bend(y - t, beta, 1.0 / beta, 1.0)))
 }
 
-/// Squared near 0 and absolute further out: `½ (y - t)²` where `|y - t| < δ`, else `δ (|y - t| - ½ δ)`, reduced: `δ` times
-/// [`smooth_l1_loss`]. Source: Huber, *Robust estimation of a location parameter* (1964).
+/// Quadratic near 0 and linear farther out: `½ (y - t)²` where `|y - t| < δ`, else `δ (|y - t| - ½ δ)`, reduced: `δ`
+/// times [`smooth_l1_loss`]. Source: Huber, *Robust estimation of a location parameter* (1964).
 ///
 /// # Errors
-/// If the shapes differ, or `δ` is not above 0.
+/// Returns an error if the shapes differ, or `δ` is not positive.
 ///
 /// ```
 /// use autograd::Tape;

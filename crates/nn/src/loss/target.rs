@@ -1,11 +1,11 @@
-//! [`Target`]: what an output should have been.
+//! [`Target`]: the targets of a loss.
 
 use autograd::{Error, Float, Result, Tensor};
 
-/// The label of a sample that counts nowhere, in losses, metrics and data sets: PyTorch's.
+/// The label of samples that losses, metrics and data sets ignore; the same as PyTorch's.
 pub const IGNORED: i64 = -100;
 
-/// What an output should have been.
+/// The targets of a loss: values or class labels, with or without sample weights.
 ///
 /// ```
 /// use autograd::tensor;
@@ -17,24 +17,24 @@ pub const IGNORED: i64 = -100;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target<T: Float> {
-    /// Numbers, of the shape of the output.
+    /// Values, with the shape of the output.
     Values(Tensor<T>),
-    /// The right class of each row, `[rows]`, or of each place, `[rows, …]`; [`IGNORED`] where none counts.
+    /// The correct class of each row, `[rows]`, or of each position, `[rows, …]`; [`IGNORED`] where there is none.
     Labels(Tensor<i64>),
-    /// Targets of samples that do not count alike: see [`weighted`](Target::weighted).
+    /// Targets with a weight for each sample; see [`weighted`](Target::weighted).
     Weighted {
-        /// What the outputs should have been.
+        /// The targets without the weights.
         targets: Box<Target<T>>,
-        /// How much each sample counts, `[samples]`.
+        /// The weight of each sample, `[samples]`.
         weights: Tensor<T>,
     },
 }
 
 impl<T: Float> Target<T> {
-    /// The same targets of samples that count as much as these weights say, `[samples]`: what Keras calls `sample_weight`.
-    /// Every loss of this crate multiplies the loss of a sample by its weight. A mean still divides by the number of
-    /// samples (or by the weights of their classes), so that a weight of 1 changes nothing and one of 0 leaves a
-    /// sample out; metrics count all samples alike.
+    /// The same targets with a weight for each sample, `[samples]`: Keras' `sample_weight`. Every loss of this crate
+    /// multiplies the loss of a sample by its weight. A mean still divides by the number of samples (or by the weights
+    /// of their classes), so that a weight of 1 changes nothing and a weight of 0 leaves a sample out. Metrics ignore
+    /// the weights.
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -52,7 +52,7 @@ impl<T: Float> Target<T> {
         Target::Weighted { targets, weights: weights.into() }
     }
 
-    /// How much each sample counts, if not all count alike.
+    /// The weight of each sample, if the targets are weighted.
     pub fn weights(&self) -> Option<&Tensor<T>> {
         match self {
             Target::Weighted { weights, .. } => Some(weights),
@@ -60,7 +60,7 @@ impl<T: Float> Target<T> {
         }
     }
 
-    /// What the outputs should have been, without weights.
+    /// The targets without the weights.
     pub fn unweighted(&self) -> &Target<T> {
         match self {
             Target::Weighted { targets, .. } => targets,
@@ -68,7 +68,7 @@ impl<T: Float> Target<T> {
         }
     }
 
-    /// The sizes of what the outputs should have been.
+    /// The shape of the targets.
     pub fn shape(&self) -> &[usize] {
         match self {
             Target::Values(t) => t.shape(),
@@ -96,16 +96,16 @@ impl<T: Float> Target<T> {
         self.len() == 0
     }
 
-    /// The numbers.
+    /// The values.
     ///
     /// # Errors
-    /// If these are labels; `op` is who wanted numbers.
+    /// Returns an error if these are labels. `op` names the caller in the error.
     pub fn values(&self, op: &'static str) -> Result<&Tensor<T>> {
         match self.unweighted() {
             Target::Values(values) => Ok(values),
             _ => Err(Error::Argument {
                 op,
-                hint: "the targets are class labels, and numbers are needed: use Target::Values".into(),
+                hint: "expected values, but the targets are class labels: use Target::Values".into(),
             }),
         }
     }
@@ -113,13 +113,13 @@ impl<T: Float> Target<T> {
     /// The class labels.
     ///
     /// # Errors
-    /// If these are numbers; `op` is who wanted labels.
+    /// Returns an error if these are values. `op` names the caller in the error.
     pub fn labels(&self, op: &'static str) -> Result<&Tensor<i64>> {
         match self.unweighted() {
             Target::Labels(labels) => Ok(labels),
             _ => Err(Error::Argument {
                 op,
-                hint: "the targets are numbers, and class labels are needed: use Target::Labels".into(),
+                hint: "expected class labels, but the targets are values: use Target::Labels".into(),
             }),
         }
     }

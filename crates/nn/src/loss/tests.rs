@@ -29,7 +29,7 @@ fn nothing_overflows() {
     let (loss, gradient) = at(&BceWithLogits::new(), far, Target::Values(tensor![1.0, 0.0, 0.0, 1.0]));
     assert_eq!((loss, gradient), (5e4, vec![0.0, 0.0, 0.25, -0.25]));
     let (loss, _) = at(&Bce::new(), tensor![0.0, 1.0], Target::Values(tensor![1.0, 0.0]));
-    assert_eq!(loss, 100.0, "logarithms are cut at -100, as in PyTorch");
+    assert_eq!(loss, 100.0, "logarithms are clamped at -100, as in PyTorch");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn soft_and_hard_targets_agree() {
     assert!(soft_gradient.iter().zip(&hard_gradient).all(|(a, b)| (a - b).abs() < 1e-15));
 }
 
-/// Values and gradients of PyTorch 2.15.
+/// Values and gradients from PyTorch 2.15.
 #[test]
 fn losses_by_margins_are_pytorchs() {
     let x = tensor![[0.3, -0.7, 1.2], [0.9, 0.1, -0.4]];
@@ -99,7 +99,7 @@ fn margins_that_cannot_be_are_errors() {
     assert!(multi_label_margin_loss(tape.var([1.0]), tape.var([1.0]), Reduction::Mean).is_err());
 }
 
-/// A weight of 0 leaves a sample out, one of 2 counts it twice, and all ones change nothing.
+/// A weight of 0 leaves a sample out, a weight of 2 counts it twice, and weights of 1 change nothing.
 #[test]
 fn weights_of_samples_count() {
     let (ones, some) = (tensor![1.0, 1.0, 1.0], tensor![2.0, 0.0, 0.5]);
@@ -111,7 +111,7 @@ fn weights_of_samples_count() {
         let plain = at(&*mean, x.clone(), target.clone());
         let same = at(&*mean, x.clone(), target.clone().weighted(ones.clone()));
         assert!((plain.0 - same.0).abs() < 1e-15 && plain.1.iter().zip(&same.1).all(|(a, b)| (a - b).abs() < 1e-15));
-        // One by one, each with its weight.
+        // Each sample separately, with its weight.
         let sum = loss(Reduction::Sum);
         let found = at(&*sum, x.clone(), target.clone().weighted(some.clone())).0;
         let alone = |i: usize| {
@@ -147,7 +147,7 @@ fn weights_reach_every_row_of_a_sample() {
     }
 }
 
-/// Every loss against numbers with its function.
+/// A loss function with numeric targets.
 type Function = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Reduction) -> Result<Var<'t, f64>>;
 const FUNCTIONS: [Function; 8] = [
     mse_loss,
@@ -218,7 +218,7 @@ fn a_loss_is_one_number() {
     ];
     assert!(Nll::new().reduction(reduction).loss(output, &Target::Labels(tensor![0_i64])).is_err());
     for loss in losses {
-        assert!(loss.loss(output, &target).unwrap_err().to_string().contains("one number"));
+        assert!(loss.loss(output, &target).unwrap_err().to_string().contains("must be a scalar"));
     }
 }
 
@@ -235,7 +235,7 @@ fn what_does_not_fit_is_an_error() {
     assert!(says(&CrossEntropy::new(), &Target::Labels(tensor![0_i64, 0])).contains("one label per row"));
 }
 
-/// Losses `[N, classes, d]` one column at a time, without weights and the rest.
+/// Losses of logits `[N, classes, d]` match their definition, evaluated at each position.
 #[test]
 fn every_axis_after_the_classes_has_its_own_label() {
     let tape = Tape::new();
@@ -274,7 +274,7 @@ fn ignored_samples_have_no_influence_not_even_nan() {
     assert!(cross_entropy(x, &tensor![-100_i64, -100], Reduction::Mean).unwrap().item().is_nan());
     assert_eq!(cross_entropy(x, &tensor![-100_i64, -100], Reduction::Sum).unwrap().item(), 0.0);
     let one = cross_entropy(tape.var([0.0, 0.0]), &Tensor::scalar(1), Reduction::None).unwrap();
-    assert_eq!((one.rank(), one.item()), (0, 2f64.ln()), "scores without a batch");
+    assert_eq!((one.rank(), one.item()), (0, 2f64.ln()), "logits without a batch axis");
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn settings_of_classes_that_do_not_fit_are_errors() {
     assert!(nll_loss(tape.var(1.0), &Tensor::scalar(0), &ClassOptions::default(), Reduction::Mean).is_err());
     assert!(huber_loss(x, x, 0.0, Reduction::Mean).is_err() && smooth_l1_loss(x, x, -1.0, Reduction::Mean).is_err());
     let negative = gaussian_nll_loss(x, x, -x, GaussianOptions::default(), Reduction::Mean);
-    assert!(negative.unwrap_err().to_string().contains("not negative"));
+    assert!(negative.unwrap_err().to_string().contains("must not be negative"));
     assert!(gaussian_nll_loss(x, x, tape.var([0.5; 3]), GaussianOptions::default(), Reduction::Mean).is_err());
 }
 

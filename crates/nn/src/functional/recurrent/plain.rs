@@ -1,15 +1,16 @@
-//! Each recurrent step, and the run of it over a sequence from front to back, as a function of its own.
+//! Each recurrent step, and its forward run over a sequence, as a function.
 
 use super::{GruUnit, LstmUnit, RnnNonlinearity, Walk, Weights, cell, sequence};
 use autograd::{Float, Result, Var};
 
-/// The walk of the plain functions.
+/// The walk that these functions use: forward, over the full length.
 fn forwards<'t, T: Float>() -> Walk<'t, T> {
     Walk { reverse: false, lengths: None }
 }
 
-/// A step of a plain recurrent network, `tanh(w_ih x + b_ih + w_hh h + b_hh)` or its ReLU, from input `[batch, inputs]` and
-/// state `[batch, hidden]`, or both without the batch, to the next state. Source: Elman, *Finding structure in time* (1990).
+/// One step of a plain recurrent network, `tanh(w_ih x + b_ih + w_hh h + b_hh)` or the same with ReLU, from input
+/// `[batch, inputs]` and state `[batch, hidden]` (or both without the batch axis) to the next state. Source: Elman,
+/// *Finding structure in time* (1990).
 ///
 /// ```
 /// use autograd::Tape;
@@ -21,7 +22,7 @@ fn forwards<'t, T: Float>() -> Walk<'t, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit.
+/// Returns an error if the shapes are incompatible.
 #[track_caller]
 pub fn rnn_cell<'t, T: Float>(
     x: Var<'t, T>,
@@ -32,7 +33,7 @@ pub fn rnn_cell<'t, T: Float>(
     cell(nonlinearity, x, [h], weights).map(|[h]| h)
 }
 
-/// A step of a gated recurrent unit, gates in the order reset, update, new:
+/// One step of a gated recurrent unit, with gates in the order reset, update, new:
 ///
 /// ```text
 /// r, z = sigmoid(w_ih x + b_ih + w_hh h + b_hh)
@@ -40,7 +41,7 @@ pub fn rnn_cell<'t, T: Float>(
 /// h ← (1 - z) n + z h
 /// ```
 ///
-/// Source: Cho et al., *Learning phrase representations using RNN encoder-decoder* (2014), as cuDNN has it.
+/// Source: Cho et al., *Learning phrase representations using RNN encoder-decoder* (2014), in cuDNN's variant.
 ///
 /// ```
 /// use autograd::{Tape, Tensor, tensor};
@@ -53,13 +54,14 @@ pub fn rnn_cell<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit.
+/// Returns an error if the shapes are incompatible.
 #[track_caller]
 pub fn gru_cell<'t, T: Float>(x: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t, T>) -> Result<Var<'t, T>> {
     cell(GruUnit, x, [h], weights).map(|[h]| h)
 }
 
-/// A step of a long short-term memory from state `[h, c]` to the next, gates in the order input, forget, cell, output:
+/// One step of a long short-term memory from state `[h, c]` to the next, with gates in the order input, forget, cell,
+/// output:
 ///
 /// ```text
 /// i, f, o = sigmoid(w_ih x + b_ih + w_hh h + b_hh),  g = tanh(…)
@@ -67,7 +69,8 @@ pub fn gru_cell<'t, T: Float>(x: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t
 /// h ← o tanh c
 /// ```
 ///
-/// Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997); the forget gate: Gers, Schmidhuber and Cummins (2000).
+/// Source: Hochreiter and Schmidhuber, *Long short-term memory* (1997); forget gate: Gers, Schmidhuber and Cummins
+/// (2000).
 ///
 /// ```
 /// use autograd::{Tape, Tensor, tensor};
@@ -80,7 +83,7 @@ pub fn gru_cell<'t, T: Float>(x: Var<'t, T>, h: Var<'t, T>, weights: &Weights<'t
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit.
+/// Returns an error if the shapes are incompatible.
 #[track_caller]
 pub fn lstm_cell<'t, T: Float>(
     x: Var<'t, T>,
@@ -90,7 +93,8 @@ pub fn lstm_cell<'t, T: Float>(
     cell(LstmUnit, x, state, weights)
 }
 
-/// [`rnn_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last one.
+/// Runs [`rnn_cell`] over a sequence `[time, batch, inputs]`. Returns the states `[time, batch, hidden]` and the last
+/// one.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -103,7 +107,7 @@ pub fn lstm_cell<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or there is no step.
+/// Returns an error if the shapes are incompatible, or the sequence has no steps.
 #[track_caller]
 pub fn rnn_seq<'t, T: Float>(
     x: Var<'t, T>,
@@ -114,7 +118,8 @@ pub fn rnn_seq<'t, T: Float>(
     sequence(nonlinearity, x, [h], weights, forwards()).map(|(y, [h])| (y, h))
 }
 
-/// [`gru_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last one.
+/// Runs [`gru_cell`] over a sequence `[time, batch, inputs]`. Returns the states `[time, batch, hidden]` and the last
+/// one.
 ///
 /// ```
 /// use autograd::{Tape, Tensor};
@@ -127,7 +132,7 @@ pub fn rnn_seq<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or there is no step.
+/// Returns an error if the shapes are incompatible, or the sequence has no steps.
 #[track_caller]
 pub fn gru_seq<'t, T: Float>(
     x: Var<'t, T>,
@@ -137,7 +142,8 @@ pub fn gru_seq<'t, T: Float>(
     sequence(GruUnit, x, [h], weights, forwards()).map(|(y, [h])| (y, h))
 }
 
-/// [`lstm_cell`] over a sequence `[time, batch, inputs]`: the states `[time, batch, hidden]`, and the last `[h, c]`.
+/// Runs [`lstm_cell`] over a sequence `[time, batch, inputs]`. Returns the states `[time, batch, hidden]` and the last
+/// `[h, c]`.
 ///
 /// ```
 /// use autograd::{Tape, Tensor, tensor};
@@ -150,7 +156,7 @@ pub fn gru_seq<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// If the shapes do not fit, or there is no step.
+/// Returns an error if the shapes are incompatible, or the sequence has no steps.
 #[track_caller]
 pub fn lstm_seq<'t, T: Float>(
     x: Var<'t, T>,
