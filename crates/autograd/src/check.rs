@@ -1,5 +1,5 @@
-//! The gradient checker: a derivative is right when finite differences, forward mode and the second derivative all say
-//! so. It is what this crate proves its own rules with.
+//! The gradient checker: it compares derivatives with finite differences, with forward mode, and with second
+//! derivatives. This crate tests its own rules with it.
 
 use crate::error::{Error, Result};
 use crate::kernel::random::Rng;
@@ -18,7 +18,7 @@ use crate::var::Var;
 /// assert!(wrong.unwrap_err().to_string().contains("differences"));
 /// ```
 /// # Errors
-/// The first disagreement, with the input, the entry and both numbers.
+/// The first disagreement, with the input, the element and both numbers.
 pub fn gradcheck<F>(f: F, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch>
 where
     F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
@@ -29,11 +29,12 @@ where
 /// Settings of the checker. Tolerances are relative to the larger of the two numbers compared.
 #[derive(Debug, Clone)]
 pub struct GradCheck {
-    /// Reverse mode against five-point differences of the value.
+    /// Tolerance for reverse mode against five-point differences of the value.
     pub rtol: f64,
-    /// The Hessian times a vector against five-point differences of the gradient.
+    /// Tolerance for the Hessian times a vector against five-point differences of the gradient.
     pub rtol_second: f64,
-    /// Forward against reverse mode, and the symmetry of the Hessian: no differences, so only rounding is forgiven.
+    /// Tolerance for forward against reverse mode, and for the symmetry of the Hessian. These do not use differences,
+    /// so the tolerance covers only rounding errors.
     pub rtol_exact: f64,
     /// Whether second derivatives are checked.
     pub second_order: bool,
@@ -50,7 +51,7 @@ impl Default for GradCheck {
 /// What was compared, and how well it agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Report {
-    /// Numbers compared.
+    /// Number of values compared.
     pub compared: usize,
     /// The largest relative difference from finite differences.
     pub worst: f64,
@@ -63,7 +64,7 @@ pub enum Mismatch {
     #[error(transparent)]
     Function(#[from] Error),
     /// Two numbers disagree.
-    #[error("{what}: input {input}, element {element}: {got:e}, but {reference} say {expected:e}")]
+    #[error("{what}: input {input}, element {element}: got {got:e}, expected {expected:e} from {reference}")]
     Numbers {
         /// Which derivative.
         what: &'static str,
@@ -80,14 +81,15 @@ pub enum Mismatch {
     },
 }
 
-/// The function under test, behind a pointer: the checks need one copy of their code, not one per closure.
+/// The function under test, as a trait object: the checks are compiled once, not once per closure.
 type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + 'f;
 
-/// Steps of the five-point rule `f' ≈ (f(x-2h) - 8f(x-h) + 8f(x+h) - f(x+2h)) / 12h`, with an error of h⁴.
+/// Steps and weights of the five-point rule `f' ≈ (f(x-2h) - 8f(x-h) + 8f(x+h) - f(x+2h)) / 12h`, with an error of
+/// O(h⁴).
 const FIVE_POINTS: [(f64, f64); 4] = [(-2.0, 1.0), (-1.0, -8.0), (1.0, 8.0), (2.0, -1.0)];
-/// Balances the rule's error against rounding in double precision.
+/// Step size that balances the rule's error against rounding in double precision.
 const STEP: f64 = 1e-3;
-/// The same along a whole direction, whose entries are now and then three times its usual size.
+/// The same for a random direction, some of whose entries may be about three times their usual size.
 const STEP_ALONG: f64 = STEP / 4.0;
 
 impl GradCheck {
@@ -115,7 +117,7 @@ impl GradCheck {
         if self.second_order {
             let gradient = y.try_grad_with(tape.constant(cotangent.clone()), &x)?;
             for (input, (recorded, computed)) in gradient.iter().zip(&reverse).enumerate() {
-                let claim = Claim { what: what::RECORDED, input, reference: "tensors" };
+                let claim = Claim { what: what::RECORDED, input, reference: "the computed gradient" };
                 claim.tensor(&recorded.value(), computed, self.rtol_exact, 0.0)?;
             }
             let times = |v: &[Tensor<f64>]| {
@@ -130,16 +132,16 @@ impl GradCheck {
             self.gradients(&f, inputs, &cotangent, &v, &hv, &mut report)?;
             let (left, right) = (dot(&hv, &u), dot(&v, &hu));
             let scale = magnitude(&hv, &u).max(magnitude(&v, &hu));
-            // A Hessian that is zero is computed as the rounding errors of the gradient.
+            // If the Hessian is zero, the computed one consists of rounding errors of the gradient.
             let noise = 100.0 * f64::EPSILON * magnitude(&reverse, &u).max(magnitude(&reverse, &v));
             let atol = self.rtol_exact * scale + noise;
-            let claim = Claim { what: what::SYMMETRY, input: 0, reference: "the other order does" };
+            let claim = Claim { what: what::SYMMETRY, input: 0, reference: "the other order" };
             claim.number(0, left, right, 0.0, atol)?;
         }
         Ok(report)
     }
 
-    /// Each partial derivative against differences of the value.
+    /// Compares each partial derivative with differences of the value.
     fn values(
         &self,
         f: &Function,
@@ -156,7 +158,7 @@ impl GradCheck {
         };
         let mut moved: Vec<Tensor<f64>> = inputs.to_vec();
         for (i, input) in inputs.iter().enumerate() {
-            let claim = Claim { what: what::REVERSE, input: i, reference: "differences" };
+            let claim = Claim { what: what::REVERSE, input: i, reference: "finite differences" };
             for (k, x) in input.iter().enumerate() {
                 let h = STEP * x.abs().clamp(0.1, 1e3);
                 let (mut sum, mut size) = (0.0, 0.0f64);
@@ -190,11 +192,11 @@ impl GradCheck {
         let jv = [y.try_jvp(&pairs)?];
         let w = [w.clone()];
         let scale = magnitude(&jv, &w).max(magnitude(v, reverse));
-        let claim = Claim { what: what::FORWARD, input: 0, reference: "reverse mode does" };
+        let claim = Claim { what: what::FORWARD, input: 0, reference: "reverse mode" };
         claim.number(0, dot(&jv, &w), dot(v, reverse), 0.0, self.rtol_exact * scale)
     }
 
-    /// The Hessian times `v` against differences of the gradient along `v`.
+    /// Compares the Hessian times `v` with differences of the gradient along `v`.
     fn gradients(
         &self,
         f: &Function,
@@ -232,7 +234,7 @@ mod what {
     pub const FORWARD: &str = "forward mode";
     pub const RECORDED: &str = "the recorded gradient";
     pub const HESSIAN: &str = "the Hessian times a vector";
-    pub const SYMMETRY: &str = "the Hessian from both sides";
+    pub const SYMMETRY: &str = "the symmetry of the Hessian";
 }
 
 impl Report {
@@ -251,14 +253,14 @@ struct Claim {
 }
 
 impl Claim {
-    /// An error unless two numbers agree to `rtol` of the larger, or to `atol`.
+    /// Returns an error unless two numbers agree within `rtol` times the larger plus `atol`.
     fn number(&self, element: usize, got: f64, expected: f64, rtol: f64, atol: f64) -> Result<(), Mismatch> {
         let &Claim { what, input, reference } = self;
         let agree = (got - expected).abs() <= rtol * got.abs().max(expected.abs()) + atol || got == expected;
         if agree { Ok(()) } else { Err(Mismatch::Numbers { what, input, element, got, reference, expected }) }
     }
 
-    /// An error unless the shapes are equal and all numbers agree.
+    /// Returns an error unless the shapes are equal and all numbers agree.
     fn tensor(&self, got: &Tensor<f64>, expected: &Tensor<f64>, rtol: f64, atol: f64) -> Result<(), Mismatch> {
         if got.shape() != expected.shape() {
             let hint = format!("the gradient must have the shape of its input, {:?}", expected.shape());
@@ -290,7 +292,7 @@ mod tests {
     use super::*;
     use crate::tensor;
 
-    /// Multiplies the derivative by `1 + error`, in the given order of differentiation.
+    /// exp(x), with its derivative multiplied by `1 + error`.
     fn flawed<'t>(x: Var<'t, f64>, error: f64) -> Var<'t, f64> {
         let y = x.exp();
         y + (x - x.stop_gradient()) * error * x.stop_gradient().exp()
@@ -307,7 +309,7 @@ mod tests {
 
     #[test]
     fn finds_a_wrong_second_derivative() {
-        // The value and gradient of x², the second derivative of a line.
+        // The value and gradient of x², but the second derivative of a line.
         fn wrong<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
             let (x, c) = (x[0], x[0].stop_gradient());
             c * c + 2.0 * c * (x - c)

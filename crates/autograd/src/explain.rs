@@ -1,4 +1,5 @@
-//! Seeing the tape: every node with what it does, its value, and the user's line; and the first value that went wrong.
+//! Inspecting a tape: a table of its nodes with ops, values and source lines, and a search for the first non-finite
+//! value.
 
 use crate::float::Float;
 use crate::tape::Tape;
@@ -6,7 +7,7 @@ use crate::tensor::Tensor;
 use crate::var::Var;
 use std::fmt::{self, Display, Formatter};
 
-/// The list as a table: number, op, inputs, shape, value, and the line of the program that recorded it.
+/// Prints the tape as a table: id, op, inputs, shape, value, and the source line that recorded each node.
 ///
 /// ```
 /// let tape = autograd::Tape::<f64>::new();
@@ -29,8 +30,8 @@ impl<T: Float> Display for Tape<T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// The first node with a value that is infinite or NaN although its inputs are finite: where things went wrong.
-    /// [`Var::line`] names the user's line.
+    /// Returns the first node whose value is infinite or NaN although its inputs are finite, which is where a
+    /// computation went wrong. [`Var::line`] returns its source line.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();

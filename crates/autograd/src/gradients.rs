@@ -1,4 +1,4 @@
-//! [`Gradients`]: what a reverse sweep found, by variable.
+//! [`Gradients`]: the result of a reverse sweep, by variable.
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -9,33 +9,33 @@ use crate::value::Value;
 use crate::var::Var;
 use smallvec::SmallVec;
 
-/// The derivatives of one output: a cotangent for each variable it depends on.
+/// The derivatives of one output: a gradient for each variable it depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Gradients<T: Float> {
-    /// By ascending id.
+    /// Sorted by ascending id.
     pub(crate) entries: SmallVec<[(u32, Tensor<T>); 16]>,
     pub(crate) stamp: u64,
 }
 
 impl<T: Float> Gradients<T> {
-    /// The derivative with respect to `x`, of the shape of `x`: zeros if the output does not depend on it.
+    /// The derivative with respect to `x`, with the shape of `x`; zeros if the output does not depend on it.
     ///
     /// # Panics
-    /// If `x` is of another tape, or was computed rather than created with `tape.var`: for those, ask
+    /// If `x` belongs to another tape, or was computed rather than created with `tape.var`; for computed values, use
     /// [`backward_wrt`](Var::backward_wrt).
     #[track_caller]
     pub fn wrt(&self, x: Var<'_, T>) -> Tensor<T> {
         or_panic(self.try_wrt(x))
     }
 
-    /// The derivative with respect to `x`, or what is wrong with asking for it.
+    /// Like [`wrt`](Self::wrt), but returns the error.
     pub fn try_wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
         if let Some(g) = self.try_get(x)? {
             return Ok(g.clone());
         }
         if x.tape.list().node(x.id).0 != Code::Leaf {
             let hint = format!(
-                "Var #{} was computed, and backward() keeps gradients of variables only: use backward_wrt",
+                "Var #{} was computed, but backward() keeps only gradients of variables: use backward_wrt",
                 x.id
             );
             return Err(Error::Argument { op: "wrt", hint });
@@ -43,10 +43,10 @@ impl<T: Float> Gradients<T> {
         Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
     }
 
-    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not asked for).
+    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not requested).
     ///
     /// # Panics
-    /// If `x` is of another tape.
+    /// If `x` belongs to another tape.
     #[track_caller]
     pub fn get(&self, x: Var<'_, T>) -> Option<&Tensor<T>> {
         or_panic(self.try_get(x))
@@ -59,15 +59,15 @@ impl<T: Float> Gradients<T> {
         Ok(self.find(x.id))
     }
 
-    /// The derivative with respect to a node of the tape that this is of.
+    /// The derivative with respect to a node of the tape.
     pub(crate) fn find(&self, id: u32) -> Option<&Tensor<T>> {
         self.entries.binary_search_by_key(&id, |e| e.0).ok().map(|at| &self.entries[at].1)
     }
 
-    /// Takes the derivative with respect to `x` out, so that its memory can be changed in place.
+    /// Removes and returns the derivative with respect to `x`, so that it can be modified in place.
     ///
     /// # Panics
-    /// If `x` is of another tape.
+    /// If `x` belongs to another tape.
     #[track_caller]
     pub fn take(&mut self, x: Var<'_, T>) -> Option<Tensor<T>> {
         or_panic(self.try_get(x))?;
@@ -80,7 +80,7 @@ impl<T: Float> Gradients<T> {
         self.entries.len()
     }
 
-    /// Whether no variable has one.
+    /// Whether no variable has a derivative.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,6 +1,6 @@
 //! Reverse-mode automatic differentiation on a Wengert tape of tensors.
 //!
-//! Record a computation on a [`Tape`] with [`Var`]s, ask the result for its derivatives, of any order:
+//! Record a computation on a [`Tape`] with [`Var`]s, then compute derivatives of the result, of any order:
 //!
 //! ```
 //! use autograd::prelude::*;
@@ -17,10 +17,11 @@
 //! assert!((d2y.at(&[0]) - (2.0 * 1f64.cos() - 1f64.sin())).abs() < 1e-14);
 //! ```
 //!
-//! The rooms, in the order data flows: [`Tensor`] holds numbers; kernels loop over them; an [`Op`](op::Op) is plain
-//! data that says what a node does, and its [rules](op) say how derivatives pass through it; a [`Value`] is anything ops
-//! apply to; the [`Tape`] lists what was done; the sweeps ([`Var::backward`], [`Var::grad`], [`Var::jvp`]) walk the list.
-//! [`gradcheck`] proves a gradient against finite differences.
+//! The layers of the crate, in the order data flows: [`Tensor`] holds numbers; kernels loop over them; an
+//! [`Op`](op::Op) is plain data that says what a node does, and its [rules](op) say how derivatives pass through it; a
+//! [`Value`] is anything that ops apply to; the [`Tape`] lists the ops that were applied; the sweeps
+//! ([`Var::backward`], [`Var::grad`], [`Var::jvp`]) walk that list. [`gradcheck`] checks a gradient against finite
+//! differences.
 
 #![warn(missing_docs)]
 
@@ -50,7 +51,7 @@ pub use error::{Error, Result};
 pub use float::{Element, Float};
 pub use gradients::Gradients;
 pub use kernel::random::Rng;
-#[doc(hidden)] // for benches, which measure what a fork costs
+#[doc(hidden)] // for benches, which measure the cost of a fork
 pub use kernel::threads::for_each as fork;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
@@ -73,7 +74,7 @@ pub mod internals {
     pub use crate::once::{Once, once};
 }
 
-/// What most programs need: `use autograd::prelude::*`.
+/// The items that most programs need: `use autograd::prelude::*`.
 pub mod prelude {
     pub use crate::{Float, Gradients, Rng, Tape, Tensor, Var, gradcheck, tensor};
 }

@@ -1,4 +1,4 @@
-//! `+ - * /` and unary minus, between tensors, between variables, and with plain numbers on either side.
+//! The operators `+ - * /` and unary minus for tensors and variables, with plain numbers on either side.
 
 use crate::float::Float;
 use crate::op::{Binary, Unary};
@@ -7,7 +7,7 @@ use crate::value::Value;
 use crate::var::Var;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// One operator between two operand types, each turned into a reference to a value first.
+/// Implements the operators between two operand types, each first turned into a reference to a value.
 macro_rules! operator {
     ([$($generics:tt)*] $A:ty, $B:ty => $Out:ty, |$a:ident, $b:ident| $lhs:expr, $rhs:expr) => {
         operator!(@all [$($generics)*] $A, $B => $Out, |$a, $b| $lhs, $rhs; Add add, Sub sub, Mul mul, Div div);

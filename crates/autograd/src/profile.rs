@@ -1,6 +1,6 @@
-//! Where the time goes: a [`Profile`] adds up calls, seconds, operations and bytes by op and by the user's line, prints as
-//! a table, and turns into the files that viewers of traces and flame graphs open. How a tape is measured is `meter`'s
-//! business; this file knows no tape.
+//! Profiles of where time is spent: a [`Profile`] sums up calls, seconds, operations and bytes by op and by source
+//! line, prints them as a table, and exports them for viewers of traces and flame graphs. `meter` measures a tape; this
+//! file does not depend on tapes.
 
 pub(crate) mod meter;
 
@@ -11,24 +11,24 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::panic::Location;
 use std::time::Duration;
 
-/// What was done together, as a line of a [`Profile`].
+/// One row of a [`Profile`]: calls with the same phase, op and source line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileRow {
-    /// Which part of the work: `forward`, `reverse`, or another that the profile's maker names.
+    /// The phase: `forward`, `reverse`, or another one named by the creator of the profile.
     pub phase: &'static str,
     /// The op's name.
     pub op: Cow<'static, str>,
-    /// The user's line that asked for it, if it is known.
+    /// The source line that requested it, if known.
     pub line: Option<&'static Location<'static>>,
-    /// How often it was done.
+    /// Number of calls.
     pub calls: u64,
-    /// How long that took in all.
+    /// Total time of the calls.
     pub seconds: f64,
-    /// The arithmetic and memory traffic that it cannot do without.
+    /// The minimal arithmetic and memory traffic.
     pub cost: Cost,
 }
 
-/// Time, operations and bytes by op and by line of the program; see [`Var::profile`](crate::Var::profile).
+/// Time, operations and bytes by op and by source line; see [`Var::profile`](crate::Var::profile).
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     rows: Vec<ProfileRow>,
@@ -44,7 +44,7 @@ struct Event {
     time: Duration,
 }
 
-/// A trace keeps this many calls: more than viewers show fluently. Sums go on beyond.
+/// Maximum number of calls in a trace: more than viewers can display smoothly. Sums include later calls.
 const TRACED: usize = 1 << 18;
 
 impl Profile {
@@ -70,27 +70,27 @@ impl Profile {
         }
     }
 
-    /// One row for each phase, op and line, in the order they first came up.
+    /// One row for each phase, op and line, in order of first occurrence.
     pub fn rows(&self) -> &[ProfileRow] {
         &self.rows
     }
 
-    /// One row for each phase and op, whatever the line; the longest first.
+    /// One row for each phase and op, summed over lines, the longest first.
     pub fn by_op(&self) -> Vec<ProfileRow> {
         self.merged(|row| ProfileRow { line: None, ..row })
     }
 
-    /// One row for each line, whatever the op and phase; the longest first.
+    /// One row for each line, summed over ops and phases, the longest first.
     pub fn by_line(&self) -> Vec<ProfileRow> {
         self.merged(|row| ProfileRow { phase: "", op: "".into(), ..row })
     }
 
-    /// The whole time.
+    /// The total time.
     pub fn seconds(&self) -> f64 {
         self.rows.iter().map(|row| row.seconds).sum()
     }
 
-    /// The whole cost.
+    /// The total cost.
     pub fn cost(&self) -> Cost {
         self.rows.iter().map(|row| row.cost).sum()
     }
@@ -111,14 +111,14 @@ impl Profile {
         all
     }
 
-    /// The calls one after the other in Chrome's trace-event format: save it as `trace.json` and open it in Perfetto,
-    /// speedscope or `chrome://tracing`. Beyond 262,144 calls the rest is left out.
+    /// The calls in Chrome's trace-event format: save it as `trace.json` and open it in Perfetto, speedscope or
+    /// `chrome://tracing`. Only the first 262,144 calls are included.
     pub fn trace(&self) -> String {
         let mut out = String::from("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
         for (i, Event { row, start, time }) in self.events.iter().enumerate() {
             let ProfileRow { phase, op, line, calls, cost, .. } = &self.rows[*row];
             let (ts, dur) = (start.as_secs_f64() * 1e6, time.as_secs_f64() * 1e6);
-            // Calls of a row may differ in size; the mean is what is kept.
+            // Calls of a row may differ in size; only their mean is kept.
             let (flops, bytes) = (cost.flops / calls, cost.bytes / calls);
             let comma = if i == 0 { "" } else { "," };
             let (op, line) = (json(op), json(&place(*line)));
@@ -129,8 +129,8 @@ impl Profile {
         out + "\n]}\n"
     }
 
-    /// Stacks of phase, line and op with their nanoseconds, a line each: the input of `flamegraph.pl`, `inferno` and
-    /// speedscope.
+    /// Folded stacks of phase, line and op with their time in nanoseconds, one per line: the input of `flamegraph.pl`,
+    /// `inferno` and speedscope.
     pub fn folded(&self) -> String {
         let stack = |row: &ProfileRow| {
             format!("{};{};{} {:.0}\n", row.phase, place(row.line).replace(';', ","), row.op, row.seconds * 1e9)
@@ -139,7 +139,7 @@ impl Profile {
     }
 }
 
-/// As a table: the longest rows first, with their share of the whole and the rates they reached.
+/// Prints a table: the longest rows first, with their share of the total time and the achieved rates.
 impl Display for Profile {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         let whole = self.seconds();
@@ -166,7 +166,7 @@ fn place(line: Option<&Location>) -> String {
     line.map_or("?".into(), |line| format!("{}:{}", line.file(), line.line()))
 }
 
-/// A text as JSON.
+/// Quotes and escapes a text as JSON.
 fn json(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

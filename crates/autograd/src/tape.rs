@@ -387,7 +387,7 @@ once! {
     /// Records an op at these inputs, or says what is wrong with them.
     pub(crate) fn record<'t, T>(op: Op, x: &[&Var<'t, T>], line: &'static Location<'static>) -> Result<Var<'t, T>> {
         let Some(&&Var { tape, .. }) = x.first() else {
-            return Err(shape::infer(&op, &[]).expect_err("no op does without inputs"));
+            return Err(shape::infer(&op, &[]).expect_err("every op needs inputs"));
         };
         same_tape(op.name(), x)?;
         let value = {

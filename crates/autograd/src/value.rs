@@ -1,5 +1,5 @@
-//! The algebra of tensors: what a structured rule may call. A [`Tensor`] applies an op by computing it, a
-//! [`Var`](crate::Var) by computing and recording it, and so one rule gives derivatives of any order.
+//! The operations that a structured rule may use. A [`Tensor`] applies an op by computing it, a [`Var`](crate::Var) by
+//! computing and recording it, so one rule gives derivatives of any order.
 //!
 //! Not in the prelude: its `add`, `exp`, … would clash with the methods of the types that implement it.
 
@@ -12,25 +12,25 @@ use crate::op::{Binary, Fold, Op, Side, Unary, eval, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
-/// Something ops apply to. All of it goes through one door, [`try_apply`](Value::try_apply).
+/// A value that ops apply to. The other operations build on [`try_apply`](Value::try_apply).
 pub trait Value<T: Float>: Clone {
-    /// The op at these inputs, or what is wrong with them.
+    /// Applies an op to inputs, or returns an error if they do not fit.
     #[track_caller]
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self>;
     /// The sizes of the axes.
     fn shape(&self) -> Shape;
-    /// A constant living where `self` lives.
+    /// A constant that can be combined with `self`: for a variable, on the same tape.
     fn constant(&self, value: Tensor<T>) -> Self;
-    /// The table's rule: the cotangent of `x`.
+    /// The cotangent of `x` by the rule of the table.
     #[track_caller]
     fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self;
-    /// The table's rule for one side, of the shape of `y`: broadcasting is undone by the caller.
+    /// The cotangent of one operand by the rule of the table, with the shape of `y`: the caller undoes broadcasting.
     #[track_caller]
     fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self;
-    /// `slot += x`, in place where that can be.
+    /// `slot += x`, in place if possible.
     #[track_caller]
     fn accumulate(slot: &mut Self, x: Self);
-    /// The first contribution to a cotangent moves in; later ones are added.
+    /// Adds a contribution to a cotangent; the first one is moved in.
     #[track_caller]
     #[inline]
     fn contribute(slot: &mut Option<Self>, x: Self) {
@@ -39,13 +39,13 @@ pub trait Value<T: Float>: Clone {
             None => *slot = Some(x),
         }
     }
-    /// Contributes [`unary_rule`](Value::unary_rule).
+    /// Contributes the result of [`unary_rule`](Value::unary_rule).
     #[track_caller]
     #[inline]
     fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
         Self::contribute(slot, Self::unary_rule(op, x, y, g));
     }
-    /// Contributes [`binary_rule`](Value::binary_rule), with broadcasting undone.
+    /// Contributes the result of [`binary_rule`](Value::binary_rule), with broadcasting undone.
     #[track_caller]
     #[inline]
     fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) {
@@ -57,30 +57,30 @@ pub trait Value<T: Float>: Clone {
     #[doc(hidden)]
     fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>>;
 
-    /// The op at these inputs.
+    /// Applies an op to inputs.
     ///
     /// # Panics
-    /// If they do not fit, with the text of the error.
+    /// If the inputs do not fit, with the text of the error.
     #[track_caller]
     fn apply(op: Op, x: &[&Self]) -> Self {
         or_panic(Self::try_apply(op, x))
     }
 
-    /// A row of the table of two-tensor functions, or what is wrong with its operands.
+    /// Applies an elementwise function of two tensors, or returns an error if they do not fit.
     #[track_caller]
     #[inline]
     fn try_binary(op: Binary, a: &Self, b: &Self) -> Result<Self> {
         Self::try_apply(Op::Binary(op), &[a, b])
     }
 
-    /// A row of the table of two-tensor functions.
+    /// Applies an elementwise function of two tensors.
     #[track_caller]
     #[inline]
     fn binary(op: Binary, a: &Self, b: &Self) -> Self {
         or_panic(Self::try_binary(op, a, b))
     }
 
-    /// A number living where `self` lives.
+    /// A scalar constant that can be combined with `self`.
     #[track_caller]
     fn number(&self, c: T) -> Self {
         self.constant(Tensor::scalar(c))
@@ -122,7 +122,7 @@ pub trait Value<T: Float>: Clone {
         Self::binary(Binary::Eq, self, b)
     }
 
-    /// A row of the table of one-tensor functions.
+    /// Applies an elementwise function of one tensor.
     #[track_caller]
     #[inline]
     fn unary(&self, op: Unary) -> Self {
@@ -141,13 +141,13 @@ pub trait Value<T: Float>: Clone {
         Self::apply(Op::Where, &[self, a, b])
     }
 
-    /// Matrix product; a flag reads an operand transposed.
+    /// Matrix product; `ta` and `tb` transpose the operands.
     #[track_caller]
     fn matmul(&self, b: &Self, ta: bool, tb: bool) -> Self {
         Self::apply(Op::MatMul { ta, tb }, &[self, b])
     }
 
-    /// Folds axes away, or to size 1.
+    /// Reduces axes, which are removed or kept with size 1.
     #[track_caller]
     fn reduce(&self, fold: Fold, axes: AxisSet, keep: bool) -> Self {
         Self::apply(Op::Reduce { fold, axes, keep }, &[self])
@@ -165,25 +165,25 @@ pub trait Value<T: Float>: Clone {
         Self::apply(Op::Softmax { axis }, &[self])
     }
 
-    /// The same elements under another shape.
+    /// The same elements with another shape.
     #[track_caller]
     fn reshape(&self, shape: &[usize]) -> Self {
         if *self.shape() == *shape { self.clone() } else { Self::apply(Op::Reshape { shape: shape.into() }, &[self]) }
     }
 
-    /// Repeated to a shape it broadcasts to.
+    /// Broadcasts to a larger shape.
     #[track_caller]
     fn expand(&self, shape: &[usize]) -> Self {
         if *self.shape() == *shape { self.clone() } else { Self::apply(Op::Expand { shape: shape.into() }, &[self]) }
     }
 
-    /// Axes in another order.
+    /// Reorders the axes.
     #[track_caller]
     fn permute(&self, order: &[usize]) -> Self {
         Self::apply(Op::Permute { order: order.into() }, &[self])
     }
 
-    /// Undoes broadcasting: sums over the axes along which an array of that shape was repeated.
+    /// Undoes broadcasting from `shape`: sums over the axes that were broadcast.
     #[track_caller]
     fn sum_to(&self, shape: &[usize]) -> Self {
         let from = self.shape();
@@ -196,20 +196,20 @@ pub trait Value<T: Float>: Clone {
         self.reduce(Fold::Sum, axes, true).reshape(shape)
     }
 
-    /// Undoes the broadcasting of an operand `like` this: what a cotangent goes through on its way to it.
+    /// Undoes the broadcasting of an operand `like`, as needed for its cotangent.
     #[track_caller]
     #[inline]
     fn narrow(self, like: &Self) -> Self {
         self.sum_to(&like.shape())
     }
 
-    /// One element per index along an axis.
+    /// Selects one element per index along an axis.
     #[track_caller]
     fn gather(&self, axis: usize, index: &Tensor<i64>) -> Self {
         Self::apply(Op::Gather { axis, index: index.clone() }, &[self])
     }
 
-    /// Elements added into zeros by index along an axis of that size.
+    /// Adds elements into zeros by index along an axis, which gets the given size.
     #[track_caller]
     fn gather_add(&self, axis: usize, index: &Tensor<i64>, size: usize) -> Self {
         Self::apply(Op::GatherAdd { axis, index: index.clone(), size }, &[self])

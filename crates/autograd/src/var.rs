@@ -1,4 +1,4 @@
-//! [`Var`]: a value on a tape. Computing with it records.
+//! [`Var`]: a value on a tape. Operations on it are recorded.
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Real, for_real};
@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// A value on a [`Tape`]: a reference and an index, to be copied like a number.
+/// A value on a [`Tape`]: a reference and an index, which is as cheap to copy as a number.
 ///
 /// ```
 /// use autograd::Tape;
@@ -29,22 +29,22 @@ pub struct Var<'t, T: Float> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The value. Shares its memory with the tape: nothing is copied.
+    /// The value. It shares memory with the tape, so nothing is copied.
     #[track_caller]
     pub fn value(self) -> Tensor<T> {
         self.tape.note_read(self.id, Location::caller());
         self.peek()
     }
 
-    /// The value, for what does not depend on it: printing, and recording.
+    /// The value, without noting that it was read. For uses that do not depend on it, such as printing and recording.
     pub(crate) fn peek(self) -> Tensor<T> {
         peek(self.tape, self.id)
     }
 
-    /// The value as a number.
+    /// The value as a scalar.
     ///
     /// # Panics
-    /// If there is not exactly one element.
+    /// If the value does not have exactly one element.
     #[track_caller]
     pub fn item(self) -> T {
         self.value().item()
@@ -60,32 +60,32 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape.list().value(self.id).rank()
     }
 
-    /// The tape it lives on.
+    /// The tape that the value is on.
     pub fn tape(self) -> &'t Tape<T> {
         self.tape
     }
 
-    /// Its place in the order of recording.
+    /// The index of the value in the order of recording.
     pub fn id(self) -> usize {
         self.id as usize
     }
 
-    /// What was done to make it.
+    /// The op that computed it.
     pub fn op(self) -> Op {
         self.tape.list().op(self.id)
     }
 
-    /// What it was made from.
+    /// The inputs of the op that computed it.
     pub fn inputs(self) -> SmallVec<[Var<'t, T>; 4]> {
         self.tape.list().inputs(self.id).iter().map(|&id| Var { tape: self.tape, id }).collect()
     }
 
-    /// The line of the program that recorded it.
+    /// The source line that recorded it.
     pub fn line(self) -> &'static Location<'static> {
         self.tape.list().line(self.id)
     }
 
-    /// The same value with derivatives cut off: a constant to everything that follows.
+    /// The same value, treated as a constant in differentiation.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -97,21 +97,21 @@ impl<'t, T: Float> Var<'t, T> {
         Value::apply(Op::StopGradient, &[&self])
     }
 
-    /// A user's own op at these inputs; see [`Rule`].
+    /// Applies a user-defined op; see [`Rule`].
     ///
     /// # Panics
-    /// If the rule's forward refuses the inputs or they live on different tapes;
+    /// If there are no inputs, they are on different tapes, or the rule's `forward` returns an error;
     /// [`try_custom`](Var::try_custom) returns the error.
     #[track_caller]
     pub fn custom(rule: impl Rule<T>, x: &[Var<'t, T>]) -> Self {
         or_panic(Self::try_custom(rule, x))
     }
 
-    /// A user's own op at these inputs, or the error of its forward.
+    /// Like [`custom`](Var::custom), but returns the error.
     #[track_caller]
     pub fn try_custom(rule: impl Rule<T>, x: &[Var<'t, T>]) -> Result<Self> {
         let Some(first) = x.first() else {
-            return Err(Error::Argument { op: "custom", hint: "give at least one input: it names the tape".into() });
+            return Err(Error::Argument { op: "custom", hint: "pass at least one input, to set the tape".into() });
         };
         same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
         let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.peek()).collect();
@@ -190,7 +190,7 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
 
 macro_rules! recorded {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        /// The table's algebra, recorded: a rule evaluated at variables is again on the tape.
+        /// Records the operations of the table's rules: the result of a rule at variables is again on the tape.
         impl<T: Float> Real for Var<'_, T> {
             #[track_caller] fn lit(self, c: f64) -> Self { self.tape.constant(Tensor::scalar(T::of(c))) }
             #[track_caller] fn select(self, a: Self, b: Self) -> Self { Value::apply(Op::Where, &[&self, &a, &b]) }
@@ -201,14 +201,14 @@ macro_rules! recorded {
 }
 for_real!(recorded);
 
-/// The value, and its place on the tape.
+/// Prints the id and the value.
 impl<T: Float> std::fmt::Debug for Var<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "Var #{} {:?}", self.id, self.peek())
     }
 }
 
-/// The value.
+/// Prints the value.
 impl<T: Float> std::fmt::Display for Var<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         std::fmt::Display::fmt(&self.peek(), f)

@@ -1,4 +1,4 @@
-//! The longer bodies among the methods of shapes: borders, triangles, diagonals; once for tensors and variables.
+//! The longer bodies of the shape methods: padding, triangles, diagonals; written once for tensors and variables.
 
 use super::plan::{Pad, pad_index};
 use super::select::spans;
@@ -11,7 +11,7 @@ use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::smallvec;
 
-/// Crops where widths are negative, then puts `c` around.
+/// Crops where widths are negative, then pads with `c`.
 #[track_caller]
 pub(super) fn constant<T: Float, V: Value<T>>(x: &V, pads: &[[isize; 2]], c: f64, whole: &[usize]) -> Result<V> {
     let mut kept = spans(&x.shape());
@@ -38,7 +38,7 @@ pub(super) fn constant<T: Float, V: Value<T>>(x: &V, pads: &[[isize; 2]], c: f64
     Ok(y)
 }
 
-/// Takes, axis by axis, what stands at each place of the padded one.
+/// Pads axis by axis: takes the source element of each position of the padded axis.
 #[track_caller]
 pub(super) fn indexed<T: Float, V: Value<T>>(x: &V, pads: &[[isize; 2]], mode: Pad) -> Result<V> {
     let mut y = x.clone();
@@ -49,7 +49,7 @@ pub(super) fn indexed<T: Float, V: Value<T>>(x: &V, pads: &[[isize; 2]], mode: P
     Ok(y)
 }
 
-/// The elements of the last two axes where `keeps(row, column)`, zero elsewhere.
+/// Keeps the elements of the last two axes where `keeps(row, column)` holds, and sets the others to zero.
 #[track_caller]
 pub(super) fn triangle<T: Float, V: Value<T>>(
     op: &'static str,
@@ -69,7 +69,7 @@ pub(super) fn triangle<T: Float, V: Value<T>>(
     V::try_apply(Op::Where, &[&x.constant(mask), x, &x.number(T::zero())])
 }
 
-/// Zeros with `n` elements on the diagonal `k` of the smallest square that has it.
+/// The smallest square matrix with the `n` elements of `x` on the diagonal `k`, and zeros elsewhere.
 #[track_caller]
 pub(super) fn on_diagonal<T: Float, V: Value<T>>(x: &V, n: usize, k: isize) -> Result<V> {
     let too_large = Error::TooLarge { op: "diag", shape: x.shape().as_slice().into() };

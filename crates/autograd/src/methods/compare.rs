@@ -1,5 +1,5 @@
-//! Comparisons that give a [mask](Tensor<bool>), and the choices that take one. A mask has no derivative: comparing
-//! records nothing, and a choice passes derivatives to what it chose.
+//! Comparisons that return a [mask](Tensor<bool>), and selections that take one. A mask has no derivative: comparing
+//! records nothing, and a selection passes derivatives to the selected elements.
 
 use crate::error::{Result, or_panic};
 use crate::float::{Element, Float};
@@ -9,9 +9,9 @@ use crate::tensor::mask::try_zip;
 use crate::value::Value;
 use crate::var::Var;
 
-/// What can stand on the right of a comparison: a number, a tensor, a variable.
+/// The right-hand side of a comparison: a number, a tensor or a variable.
 pub trait Compared<T: Element> {
-    /// Its numbers.
+    /// The numbers to compare with.
     fn numbers(self) -> Tensor<T>;
 }
 
@@ -60,24 +60,24 @@ macro_rules! comparisons {
             or_panic(self.$try(b))
         }
 
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or an error if the shapes do not broadcast.")]
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
         pub fn $try(&self, b: impl Compared<$T>) -> Result<Tensor<bool>> {
             try_zip(stringify!($name), &self.numbers(), &b.numbers(), |a, b| a $op b)
         }
     )* };
     ($T:ident) => {
         comparisons! { $T;
-            /// Where a > b, as a mask; broadcast.
+            /// Mask of a > b, with broadcasting.
             is_gt, try_is_gt, > = "false, false, false";
-            /// Where a ≥ b, as a mask; broadcast.
+            /// Mask of a ≥ b, with broadcasting.
             is_ge, try_is_ge, >= = "false, true, false";
-            /// Where a < b, as a mask; broadcast.
+            /// Mask of a < b, with broadcasting.
             is_lt, try_is_lt, < = "true, false, false";
-            /// Where a ≤ b, as a mask; broadcast.
+            /// Mask of a ≤ b, with broadcasting.
             is_le, try_is_le, <= = "true, true, false";
-            /// Where a = b, as a mask; broadcast.
+            /// Mask of a = b, with broadcasting.
             is_eq, try_is_eq, == = "false, true, false";
-            /// Where a ≠ b, as a mask; broadcast. NaN differs from everything.
+            /// Mask of a ≠ b, with broadcasting. NaN differs from everything.
             is_ne, try_is_ne, != = "true, false, true";
         }
     };
@@ -92,10 +92,10 @@ impl<T: Float> Var<'_, T> {
 }
 
 impl Tensor<bool> {
-    /// `a` where this mask holds, else `b`, of tensors or of variables; all three broadcast. What is not chosen has no
-    /// influence on the value, not even a NaN: this is a choice, not a multiplication by zero. On the way back the branch
-    /// not chosen gets the cotangent 0, which a derivative that is infinite there turns into NaN: choose what such a
-    /// function is applied to as well.
+    /// Selects `a` where this mask holds, else `b`. Both are tensors or variables; all three broadcast. Elements that
+    /// are not selected do not affect the value, even if they are NaN: this is a selection, not a multiplication by
+    /// zero. In the backward pass they get the cotangent 0, which an infinite derivative turns into NaN; to avoid this,
+    /// also mask the input of such a function.
     ///
     /// ```
     /// # use autograd::tensor;
@@ -109,7 +109,7 @@ impl Tensor<bool> {
         or_panic(self.try_choose(a, b))
     }
 
-    /// As [`choose`](Self::choose), or an error if the shapes do not broadcast.
+    /// Like [`choose`](Self::choose), but returns an error if the shapes do not broadcast.
     #[track_caller]
     pub fn try_choose<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> Result<V> {
         V::try_apply(Op::Where, &[&a.constant(self.indicator()), a, b])

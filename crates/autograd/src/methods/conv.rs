@@ -11,7 +11,7 @@ use crate::tensor::view::Span;
 use crate::value::Value;
 use smallvec::SmallVec;
 
-/// How the kernel of a convolution along `D` axes moves: settings to change with `..`.
+/// Settings of a convolution along `D` axes; override the defaults with `..Conv::default()`.
 ///
 /// ```
 /// use autograd::{Conv, Tensor};
@@ -21,13 +21,14 @@ use smallvec::SmallVec;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Conv<const D: usize> {
-    /// The distance between two places of the kernel: 1 unless told.
+    /// The distance between two positions of the kernel. Defaults to 1.
     pub stride: [usize; D],
-    /// How many zeros stand before and after the image: none unless told.
+    /// The number of zeros before and after the image. Defaults to 0.
     pub padding: [usize; D],
-    /// The distance between two elements that the kernel sees: 1 unless told.
+    /// The distance between two elements that the kernel covers. Defaults to 1.
     pub dilation: [usize; D],
-    /// Parts that the channels fall into; a part of the output sees that part of the input only. 1 unless told.
+    /// The number of groups that the channels are split into; each group of output channels depends only on its group
+    /// of input channels. Defaults to 1.
     pub groups: usize,
 }
 
@@ -38,7 +39,7 @@ impl<const D: usize> Default for Conv<D> {
 }
 
 impl<const D: usize> Conv<D> {
-    /// With the kernel's sizes, those of the weights after the first two.
+    /// The geometry, with the kernel sizes taken from the weights' shape after the first two axes.
     fn geometry(&self, w: &[usize]) -> Geometry {
         let window = |i: usize| Window {
             kernel: w.get(2 + i).copied().unwrap_or(1),
@@ -63,8 +64,8 @@ pub(super) fn convolved<T: Float, V: Value<T>, const D: usize>(
     one.undo(biased("conv", y, bias)?)
 }
 
-/// A convolution whose result is as large as the image, which takes zeros on both sides: where their number is odd, one
-/// more at the end.
+/// A convolution whose result is as large as the image, which is padded with zeros on both sides; if their number is
+/// odd, with one more at the end.
 #[track_caller]
 pub(super) fn same<T: Float, V: Value<T>, const D: usize>(
     x: &V,
@@ -74,7 +75,7 @@ pub(super) fn same<T: Float, V: Value<T>, const D: usize>(
 ) -> Result<V> {
     const OP: &str = "conv";
     if conv.stride != [1; D] {
-        return argument(OP, format!("the stride must be 1 for a result as large as the image: {:?}", conv.stride));
+        return argument(OP, format!("the stride must be 1 for a result as large as the image, not {:?}", conv.stride));
     }
     let shape = x.shape();
     let mut pads = vec![[0, 0]; shape.len()];
@@ -90,7 +91,7 @@ pub(super) fn same<T: Float, V: Value<T>, const D: usize>(
     convolved(x, w, bias, conv)
 }
 
-/// The derivative of a convolution for its image, taken for an image of its own.
+/// Transposed convolution: the derivative of a convolution with respect to its image, applied to `x`.
 #[track_caller]
 pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
     x: &V,
@@ -117,14 +118,15 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
             (wanted > 0).then_some((full, wanted))
         };
         let Some((full, wanted)) = sizes() else {
-            let hint = format!("nothing is left of axis {} within the padding: {window:?}", 2 + i);
+            let hint = format!("the padding leaves no elements of axis {}: {window:?}", 2 + i);
             return Err(Error::Shape { op: OP, shape: from.as_slice().into(), hint });
         };
         if extra < window.stride {
             size.push(wanted);
             parts.push((0, wanted));
         } else {
-            // So much padding at the end is no image of a strided kernel: all of it is computed, and part of it kept.
+            // A strided kernel would have another position on an image this large, so all of the result without padding
+            // is computed, and part of it is kept.
             size.push(full);
             parts.push((std::mem::take(&mut window.padding), wanted));
         }
@@ -133,7 +135,7 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
     one.undo(biased(OP, part(y, &parts)?, bias)?)
 }
 
-/// So many elements of the last axes from a place on; zeros stand where they reach past the end.
+/// A range `(start, length)` of each spatial axis, filled with zeros past the end.
 #[track_caller]
 fn part<T: Float, V: Value<T>>(y: V, parts: &[(usize, usize)]) -> Result<V> {
     let mut shape = y.shape();
@@ -151,13 +153,13 @@ fn part<T: Float, V: Value<T>>(y: V, parts: &[(usize, usize)]) -> Result<V> {
     V::try_apply(Op::Place { spans, shape }, &[&y])
 }
 
-/// A number for each channel added.
+/// Adds a bias to each channel.
 #[track_caller]
 fn biased<T: Float, V: Value<T>>(op: &'static str, y: V, bias: Option<&V>) -> Result<V> {
     let Some(bias) = bias else { return Ok(y) };
     let (channels, rank) = (y.shape()[1], y.shape().len());
     if *bias.shape() != [channels] {
-        let hint = format!("the bias must be one number for each of the {channels} channels of the result");
+        let hint = format!("the bias must have shape [{channels}], one element for each channel of the result");
         return Err(Error::Shape { op, shape: bias.shape().as_slice().into(), hint });
     }
     let mut shape: Shape = SmallVec::from_elem(1, rank - 1);
@@ -168,10 +170,10 @@ fn biased<T: Float, V: Value<T>>(op: &'static str, y: V, bias: Option<&V>) -> Re
 macro_rules! conv_methods {
     () => {
         twins! {
-            /// Convolution along one axis: of an image `[batch, channels, length]` with weights
-            /// `[out, channels / groups, kernel]`, and a bias `[out]` added. As in PyTorch the kernel is not reversed:
-            /// `y[n, o, i] = b[o] + Σ w[o, c, k] · x[n, c, i·stride + k·dilation - padding]`. An image without batch is a
-            /// batch of one.
+            /// Convolution along one axis: an image `[batch, channels, length]` with weights
+            /// `[out, channels / groups, kernel]` and an optional bias `[out]`. As in PyTorch, the kernel is not
+            /// reversed: `y[n, o, i] = b[o] + Σ w[o, c, k] · x[n, c, i·stride + k·dilation - padding]`. The batch axis
+            /// is optional.
             ///
             /// ```
             /// use autograd::{Conv, tensor};
@@ -182,8 +184,8 @@ macro_rules! conv_methods {
                 conv::convolved(x, w.borrow(), bias, settings)
             }
 
-            /// Convolution along two axes: of images `[batch, channels, height, width]` with weights
-            /// `[out, channels / groups, kernel, kernel]`, and a bias `[out]` added; see [`conv1d`](Self::conv1d).
+            /// Convolution along two axes: an image `[batch, channels, height, width]` with weights
+            /// `[out, channels / groups, kernel, kernel]` and an optional bias `[out]`; see [`conv1d`](Self::conv1d).
             ///
             /// ```
             /// use autograd::{Conv, Tensor, tensor};
@@ -195,8 +197,8 @@ macro_rules! conv_methods {
                 conv::convolved(x, w.borrow(), bias, settings)
             }
 
-            /// Convolution along three axes: of images `[batch, channels, depth, height, width]` with weights
-            /// `[out, channels / groups, kernel, kernel, kernel]`, and a bias `[out]` added; see
+            /// Convolution along three axes: an image `[batch, channels, depth, height, width]` with weights
+            /// `[out, channels / groups, kernel, kernel, kernel]` and an optional bias `[out]`; see
             /// [`conv1d`](Self::conv1d).
             ///
             /// ```
@@ -208,8 +210,8 @@ macro_rules! conv_methods {
                 conv::convolved(x, w.borrow(), bias, settings)
             }
 
-            /// [`conv1d`](Self::conv1d) with as many zeros around the image as make the result as long as the image: an
-            /// odd one stands at the end. The stride must be 1; the padding of the settings is not used.
+            /// [`conv1d`](Self::conv1d) with zero padding that makes the result as long as the image; an odd zero goes
+            /// at the end. The stride must be 1; the `padding` setting is ignored.
             ///
             /// ```
             /// use autograd::{Conv, tensor};
@@ -242,10 +244,10 @@ macro_rules! conv_methods {
                 conv::same(x, w.borrow(), bias, settings)
             }
 
-            /// Transposed convolution along one axis: what the derivative of [`conv1d`](Self::conv1d) for its image
-            /// does to a cotangent, done to an image `[batch, channels, length]` with weights
-            /// `[channels, out / groups, kernel]`: `y[n, o, i·stride + k·dilation - padding] += w[c, o, k] · x[n, c, i]`.
-            /// The output padding makes the result longer at the end.
+            /// Transposed convolution along one axis: the derivative of [`conv1d`](Self::conv1d) with respect to its
+            /// image, applied to an image `[batch, channels, length]` with weights `[channels, out / groups, kernel]`:
+            /// `y[n, o, i·stride + k·dilation - padding] += w[c, o, k] · x[n, c, i]`. The output padding makes the
+            /// result longer at the end.
             ///
             /// ```
             /// use autograd::{Conv, tensor};
@@ -289,7 +291,7 @@ pub(super) use conv_methods;
 mod tests {
     use crate::{Conv, Error, Pool, Resize, Tape, Tensor, tensor};
 
-    /// PyTorch's numbers.
+    /// Expected values are from PyTorch.
     #[test]
     fn output_padding_past_the_stride_uncovers_what_padding_hid() {
         let of =
@@ -325,7 +327,7 @@ mod tests {
         }
     }
 
-    /// What can be addressed, but memory has no room for.
+    /// Sizes that can be addressed, but do not fit in memory.
     #[test]
     fn results_without_room_are_errors() {
         let (line, w) = (Tensor::<f32>::ones(&[1, 1, 3]), Tensor::ones(&[1, 1, 3]));

@@ -1,4 +1,5 @@
-//! Einstein's sums: products of tensors of any rank by the names of their axes, as batches of matrix products.
+//! Einstein summation: products of tensors of any rank by the labels of their axes, computed as batched matrix
+//! products.
 
 mod parse;
 
@@ -10,17 +11,18 @@ use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use parse::parse;
 
-/// The name of an axis: a letter, or a number above all letters for an axis of the ellipsis, counted from the last.
+/// The label of an axis: a letter, or a number above all letters for an axis of the ellipsis, counted from the last.
 type Label = u32;
 const ELLIPSIS: Label = 1000;
 
-/// An operand with a name for each axis.
+/// An operand with a label for each axis.
 struct Term<V> {
     value: V,
     labels: Vec<Label>,
 }
 
-/// Σ over the labels that the output does not name of the products of the operands, two at a time, cheapest first.
+/// Sums the product of the operands over the labels that the output does not have. Contracts two operands at a time,
+/// the cheapest pair first.
 pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> Result<V> {
     let (mut terms, output) = parse(equation, operands)?;
     for i in 0..terms.len() {
@@ -42,8 +44,8 @@ pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> 
         let b = terms.remove(j);
         terms[i] = contract(&terms[i], &b, &kept)?;
     }
-    let term = terms.pop().expect("the parser wants an operand");
-    // A label whose axis every operand lacks was of size 1 everywhere.
+    let term = terms.pop().expect("the parser requires an operand");
+    // An output label that is missing from the last term had size 1 in every operand.
     let missing: Vec<Label> = output.iter().copied().filter(|l| !term.labels.contains(l)).collect();
     let labels = [missing, term.labels].concat();
     let ones = [vec![1; labels.len() - term.value.shape().len()], term.value.shape().to_vec()].concat();
@@ -52,7 +54,7 @@ pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> 
 }
 
 trait Permuted<T: Float>: Value<T> {
-    /// Axes in another order.
+    /// Reorders the axes.
     fn permuted(&self, order: &[usize]) -> Result<Self> {
         let same = order.iter().enumerate().all(|(i, &axis)| i == axis);
         if same { Ok(self.clone()) } else { Self::try_apply(Op::Permute { order: order.into() }, &[self]) }
@@ -65,13 +67,13 @@ fn reshaped<T: Float, V: Value<T>>(x: &V, shape: &[usize]) -> Result<V> {
     if *x.shape() == *shape { Ok(x.clone()) } else { V::try_apply(Op::Reshape { shape: shape.into() }, &[x]) }
 }
 
-/// The labels that the output or a term other than these two names.
+/// The labels of the output and of all terms outside the pair.
 fn needed<V>(terms: &[Term<V>], output: &[Label], pair: [usize; 2]) -> Vec<Label> {
     let others = terms.iter().enumerate().filter(|(k, _)| !pair.contains(k)).flat_map(|(_, t)| &t.labels);
     output.iter().chain(others).copied().collect()
 }
 
-/// By how much the product is larger than its factors.
+/// How much larger the product is than its factors.
 fn growth<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -> f64 {
     let size = |t: &Term<V>, keep: &dyn Fn(&Label) -> bool| -> f64 {
         let shape = t.value.shape();
@@ -81,7 +83,8 @@ fn growth<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -> 
     product - size(a, &|_| true) - size(b, &|_| true)
 }
 
-/// The product of two terms, summed over what they share and nobody needs: one batch of matrix products.
+/// The product of two terms, summed over the labels that they share and that are not needed later: one batched matrix
+/// product.
 fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -> Result<Term<V>> {
     let shared = |l: &Label| a.labels.contains(l) && b.labels.contains(l);
     let (batch, summed): (Vec<_>, Vec<_>) = a.labels.iter().copied().filter(shared).partition(|l| needed.contains(l));
@@ -109,7 +112,7 @@ fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -
         let value = V::try_apply(Op::Binary(crate::op::Binary::Mul), &[&left, &right])?;
         return Ok(Term { value, labels });
     }
-    // The order of axes that memory already has is read in place, transposed or not.
+    // Transposition flags keep the existing order of axes, so that operands are read in place.
     let first = |t: &Term<V>| t.labels.iter().find(|l| !batch.contains(l)).is_some_and(|l| summed.contains(l));
     let (ta, tb) = (first(a) && !rows.is_empty(), !first(b) && !columns.is_empty());
     let matrices = |t: &Term<V>, transposed: bool, [p, q]: [&[Label]; 2]| {
@@ -123,7 +126,7 @@ fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -
     Ok(Term { value, labels })
 }
 
-/// Axes paired by their place: what a product over given axes of both says in letters.
+/// The product over given pairs of axes, expressed with labels.
 pub(super) fn tensordot<T: Float, V: Value<T>>(a: &V, b: &V, axes_a: &[isize], axes_b: &[isize]) -> Result<V> {
     let op = "tensordot";
     let (from, to) = (a.shape(), b.shape());
@@ -136,7 +139,7 @@ pub(super) fn tensordot<T: Float, V: Value<T>>(a: &V, b: &V, axes_a: &[isize], a
     };
     let (of_a, of_b) = (resolve(axes_a, &from)?, resolve(axes_b, &to)?);
     if of_a.iter().map(|&i| from[i]).ne(of_b.iter().map(|&i| to[i])) {
-        let hint = format!("axes {axes_a:?} do not have the sizes of axes {axes_b:?} of {to:?}");
+        let hint = format!("axes {axes_a:?} do not have the same sizes as axes {axes_b:?} of {to:?}");
         return Err(Error::Shape { op, shape: from.as_slice().into(), hint });
     }
     let other = |i: usize| from.len() as Label + i as Label;

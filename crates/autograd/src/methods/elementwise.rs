@@ -1,22 +1,22 @@
-//! The rows of [the table](crate::op::elementwise) as methods, one line each with its doc, and what is but another name for
-//! a row.
+//! The rows of [the table](crate::op::elementwise) as methods, one line each with its doc, and methods that call a row
+//! under another name.
 
 macro_rules! elementwise_methods {
     () => {
         unary! {
             /// eˣ
             exp Exp = "x.exp()";
-            /// eˣ - 1, exact near 0
+            /// eˣ - 1, accurate near 0
             exp_m1 ExpM1 = "x.exp_m1()";
-            /// Natural logarithm: -inf at 0, NaN below.
+            /// Natural logarithm: -inf at 0, NaN for negative x.
             ln Ln = "x.ln()";
-            /// ln(1 + x), exact near 0
+            /// ln(1 + x), accurate near 0
             ln_1p Ln1p = "x.ln_1p()";
             /// √x; its derivative at 0 is infinite.
             sqrt Sqrt = "x.sqrt()";
-            /// Sine of radians.
+            /// Sine of x in radians.
             sin Sin = "x.sin()";
-            /// Cosine of radians.
+            /// Cosine of x in radians.
             cos Cos = "x.cos()";
             /// Hyperbolic tangent.
             tanh Tanh = "x.tanh()";
@@ -40,45 +40,45 @@ macro_rules! elementwise_methods {
             log10 Log10 = "0.5f64.log10()";
             /// 1 / √x
             rsqrt Rsqrt = "2f64.sqrt()";
-            /// Tangent of radians.
+            /// Tangent of x in radians.
             tan Tan = "x.tan()";
             /// Hyperbolic sine.
             sinh Sinh = "x.sinh()";
             /// Hyperbolic cosine.
             cosh Cosh = "x.cosh()";
-            /// The angle in [-π/2, π/2] whose sine is x; NaN beyond ±1.
+            /// Inverse sine, in [-π/2, π/2]; NaN for |x| > 1.
             asin Asin = "x.asin()";
-            /// The angle in [0, π] whose cosine is x; NaN beyond ±1.
+            /// Inverse cosine, in [0, π]; NaN for |x| > 1.
             acos Acos = "x.acos()";
-            /// The angle in [-π/2, π/2] whose tangent is x.
+            /// Inverse tangent, in [-π/2, π/2].
             atan Atan = "x.atan()";
             /// Inverse hyperbolic sine.
             asinh Asinh = "x.asinh()";
-            /// Inverse hyperbolic cosine, exact near 1; NaN below.
+            /// Inverse hyperbolic cosine, accurate near 1; NaN for x < 1.
             acosh Acosh = "f64::NAN";
             /// Inverse hyperbolic tangent.
             atanh Atanh = "3f64.ln() / 2.0";
-            /// -1, 0 or 1; its derivative is 0.
+            /// The sign of x: -1, 0 or 1; its derivative is 0.
             sign Sign = "1.0";
-            /// The whole number at or below; its derivative is 0.
+            /// Rounds down to an integer; its derivative is 0.
             floor Floor = "0.0";
-            /// The whole number at or above; its derivative is 0.
+            /// Rounds up to an integer; its derivative is 0.
             ceil Ceil = "1.0";
-            /// The nearest whole number, halves to the even one; its derivative is 0.
+            /// Rounds to the nearest integer, ties to even; its derivative is 0.
             round Round = "0.0";
-            /// The whole part, towards 0; its derivative is 0.
+            /// Rounds toward 0 to an integer; its derivative is 0.
             trunc Trunc = "0.0";
             /// ln σ(x) = -ln(1 + e⁻ˣ), without overflow
             log_sigmoid LogSigmoid = "-(-x).exp().ln_1p()";
             /// min(max(x, 0), 6); its derivative is 0 at both ends.
             relu6 Relu6 = "x";
-            /// λx for x > 0, else λα(eˣ - 1): the self-normalizing unit, λ ≈ 1.0507 and α ≈ 1.6733.
+            /// SELU, the self-normalizing unit: λx for x > 0, else λα(eˣ - 1), with λ ≈ 1.0507 and α ≈ 1.6733.
             selu Selu = "1.0507009873554805 * x";
             /// x σ(x), also called swish.
             silu Silu = "x / (1.0 + (-x).exp())";
             /// x tanh(ln(1 + eˣ))
             mish Mish = "x * x.exp().ln_1p().tanh()";
-            /// The line x/6 + ½, cut off at 0 and 1; its derivative is 0 at ±3.
+            /// x/6 + ½, clamped to the range from 0 to 1; its derivative is 0 at ±3.
             hardsigmoid Hardsigmoid = "x / 6.0 + 0.5";
             /// x · hardsigmoid(x); its derivative is 0 at -3 and 1 at 3.
             hardswish Hardswish = "x * (x / 6.0 + 0.5)";
@@ -86,17 +86,17 @@ macro_rules! elementwise_methods {
             softsign Softsign = "1.0 / 3.0";
             /// x - tanh x
             tanhshrink Tanhshrink = "x - x.tanh()";
-            /// x Φ(x), with Φ the normal distribution function.
+            /// x Φ(x), where Φ is the standard normal distribution function.
             gelu Gelu = "x * 0.6914624612740131";
-            /// The approximation ½x(1 + tanh(√(2/π)(x + 0.044715x³))) of [`gelu`](Self::gelu).
+            /// The tanh approximation ½x(1 + tanh(√(2/π)(x + 0.044715x³))) of [`gelu`](Self::gelu).
             gelu_tanh GeluTanh = "0.34571400982514394";
             /// The error function 2/√π ∫₀ˣ exp(-t²) dt.
             erf Erf = "0.5204998778130465";
-            /// 1 - erf x, exact in its tail.
+            /// 1 - erf x, accurate in the tail.
             erfc Erfc = "1.0 - 0.5204998778130465";
-            /// exp(x²) erfc x, which falls no faster than 1/x where erfc itself underflows.
+            /// exp(x²) erfc x, which decays only like 1/x where erfc underflows.
             erfcx Erfcx = "0.6156903441929258";
-            /// The inverse of erf; infinite at ±1, NaN beyond.
+            /// The inverse of erf; infinite at ±1, NaN for |x| > 1.
             erfinv ErfInv = "0.4769362762044699";
             /// ln |Γ(x)|
             lgamma Lgamma = "std::f64::consts::PI.ln() / 2.0";
@@ -106,56 +106,58 @@ macro_rules! elementwise_methods {
             logit Logit = "0.0";
             /// sin(πx) / (πx), and 1 at 0.
             sinc Sinc = "2.0 / std::f64::consts::PI";
-            /// -x ln x, 0 at 0, -inf below.
+            /// -x ln x; 0 at 0, -inf for negative x.
             entr Entr = "2f64.ln() / 2.0";
-            /// The normal distribution function Φ(x).
+            /// The standard normal distribution function Φ(x).
             ndtr Ndtr = "0.6914624612740131";
-            /// ln Φ(x), exact in the left tail.
+            /// ln Φ(x), accurate in the left tail.
             log_ndtr LogNdtr = "0.6914624612740131f64.ln()";
-            /// e⁻|ˣ| I₀(x), I₀ the modified Bessel function of order 0.
+            /// e⁻|ˣ| I₀(x), where I₀ is the modified Bessel function of order 0.
             i0e I0e = "1.0634833707413236 * (-x).exp()";
-            /// e⁻|ˣ| I₁(x), I₁ the modified Bessel function of order 1.
+            /// e⁻|ˣ| I₁(x), where I₁ is the modified Bessel function of order 1.
             i1e I1e = "0.25789430539089631 * (-x).exp()";
         }
 
         binary! {
-            /// a + b, broadcast.
+            /// a + b, with broadcasting.
             add, try_add, Add = "[4.0, 4.0], [6.0, 6.0]";
-            /// a - b, broadcast.
+            /// a - b, with broadcasting.
             sub, try_sub, Sub = "[-2.0, 0.0], [0.0, 2.0]";
-            /// a · b element by element, broadcast.
+            /// a · b, element by element, with broadcasting.
             mul, try_mul, Mul = "[3.0, 4.0], [9.0, 8.0]";
-            /// a / b, broadcast.
+            /// a / b, with broadcasting.
             div, try_div, Div = "[1.0 / 3.0, 1.0], [1.0, 2.0]";
-            /// aᵇ. 0⁰ is 1 with derivative 0 in a; for a < 0 and a fraction b it is NaN.
+            /// aᵇ. 0⁰ is 1, with derivative 0 with respect to a; NaN for a < 0 and noninteger b.
             pow, try_pow, Pow = "[1.0, 4.0], [27.0, 16.0]";
-            /// The larger of the two; ties share the derivative, half each.
+            /// The elementwise maximum; at ties, each operand gets half of the derivative.
             maximum, try_maximum, Maximum = "[3.0, 2.0], [3.0, 4.0]";
-            /// The smaller of the two; ties share the derivative, half each.
+            /// The elementwise minimum; at ties, each operand gets half of the derivative.
             minimum, try_minimum, Minimum = "[1.0, 2.0], [3.0, 2.0]";
-            /// 1 where a > b, else 0: a mask, without derivative.
+            /// 1 where a > b, else 0: a mask, which has no derivative.
             gt, try_gt, Gt = "[0.0, 0.0], [0.0, 1.0]";
-            /// 1 where a ≥ b, else 0: a mask, without derivative.
+            /// 1 where a ≥ b, else 0: a mask, which has no derivative.
             ge, try_ge, Ge = "[0.0, 1.0], [1.0, 1.0]";
-            /// 1 where a = b, else 0: a mask, without derivative.
+            /// 1 where a = b, else 0: a mask, which has no derivative.
             equal, try_equal, Eq = "[0.0, 1.0], [1.0, 0.0]";
             /// The angle of the point (b, a), in radians from -π to π; at the origin its derivative is 0.
             atan2, try_atan2, Atan2 = "[1.0_f64.atan2(3.0), 2.0_f64.atan2(2.0)], [3.0_f64.atan2(3.0), 4.0_f64.atan2(2.0)]";
             /// √(a² + b²), without overflow; at the origin its derivative is 0.
             hypot, try_hypot, Hypot = "[1.0_f64.hypot(3.0), 2.0_f64.hypot(2.0)], [3.0_f64.hypot(3.0), 4.0_f64.hypot(2.0)]";
-            /// a - b·trunc(a/b): what remains, with the sign of a.
+            /// The remainder a - b·trunc(a/b), with the sign of a.
             fmod, try_fmod, Fmod = "[1.0, 0.0], [0.0, 0.0]";
-            /// a - b·⌊a/b⌋: what remains, with the sign of b.
+            /// The remainder a - b·⌊a/b⌋, with the sign of b.
             remainder, try_remainder, Remainder = "[1.0, 0.0], [0.0, 0.0]";
             /// The magnitude of a with the sign of b.
             copysign, try_copysign, Copysign = "[1.0, 2.0], [3.0, 4.0]";
-            /// The larger of the two, where NaN gives way to a number; ties share the derivative, half each.
+            /// The elementwise maximum, where NaN is ignored if the other operand is a number; at ties, each gets half
+            /// of the derivative.
             fmax, try_fmax, Fmax = "[3.0, 2.0], [3.0, 4.0]";
-            /// The smaller of the two, where NaN gives way to a number; ties share the derivative, half each.
+            /// The elementwise minimum, where NaN is ignored if the other operand is a number; at ties, each gets half
+            /// of the derivative.
             fmin, try_fmin, Fmin = "[1.0, 2.0], [3.0, 2.0]";
-            /// a for a > 0, else ab: b is the slope on the left.
+            /// a for a > 0, else ab: b is the slope for negative a.
             prelu, try_prelu, Prelu = "[1.0, 2.0], [3.0, 4.0]";
-            /// a moved towards 0 by b, and 0 within b of it.
+            /// a moved toward 0 by b; 0 where |a| ≤ b.
             softshrink, try_softshrink, Softshrink = "[0.0, 0.0], [0.0, 2.0]";
             /// a, but 0 where |a| ≤ b.
             hardshrink, try_hardshrink, Hardshrink = "[0.0, 0.0], [0.0, 4.0]";
@@ -167,7 +169,7 @@ macro_rules! elementwise_methods {
             xlog1py, try_xlog1py, Xlog1py = "[1.0 * 3.0_f64.ln_1p(), 2.0 * 2.0_f64.ln_1p()], [3.0 * 3.0_f64.ln_1p(), 4.0 * 2.0_f64.ln_1p()]";
         }
 
-        /// 1 where a < b, else 0: a mask, without derivative.
+        /// 1 where a < b, else 0: a mask, which has no derivative.
         ///
         /// # Panics
         /// If the shapes do not broadcast.
@@ -181,7 +183,7 @@ macro_rules! elementwise_methods {
             b.borrow().gt(self)
         }
 
-        /// 1 where a ≤ b, else 0: a mask, without derivative.
+        /// 1 where a ≤ b, else 0: a mask, which has no derivative.
         ///
         /// # Panics
         /// If the shapes do not broadcast.
@@ -195,7 +197,7 @@ macro_rules! elementwise_methods {
             b.borrow().ge(self)
         }
 
-        /// x to a fixed power: `powf(2.0)` squares, `powf(0.5)` takes the root.
+        /// x to a constant power: `powf(2.0)` squares, `powf(0.5)` takes the square root.
         ///
         /// ```
         /// # use autograd::tensor;

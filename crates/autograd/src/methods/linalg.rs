@@ -1,4 +1,5 @@
-//! Linear algebra: solutions, factorizations and functions of matrices, the last two axes. Behind the feature `linalg`.
+//! Linear algebra: solves, factorizations and functions of the matrices in the last two axes. Requires the feature
+//! `linalg`.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -7,10 +8,10 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 
-/// Why there is no inverse.
-pub(super) const SINGULAR: &str = "the matrix is singular, or so nearly that the result is not finite";
+/// The error text for matrices without an inverse.
+pub(super) const SINGULAR: &str = "the matrix is singular, or so close to singular that the result is not finite";
 
-/// The numbers of a tensor or a variable.
+/// Gives access to the numbers of a tensor or a variable.
 pub(super) trait Numbers<T: Float>: Value<T> {
     fn numbers(&self) -> Tensor<T>;
 }
@@ -27,7 +28,7 @@ impl<T: Float> Numbers<T> for Var<'_, T> {
     }
 }
 
-/// The op's value, or an error where the matrix has none: what is not finite although the operands are.
+/// Returns the op's value, or an error if it is not finite although the operands are.
 pub(super) fn finite<T: Float, V: Numbers<T>>(
     op: &'static str,
     factor: Factor,
@@ -39,13 +40,13 @@ pub(super) fn finite<T: Float, V: Numbers<T>>(
     if finite(&y) || !x.iter().all(|x| finite(x)) { Ok(y) } else { Err(Error::Singular { op, hint: lacks }) }
 }
 
-/// The batch and the size of the matrices.
+/// The batch axes and the size of the matrices.
 pub(super) fn matrix<'a>(op: &'static str, shape: &'a [usize]) -> Result<(&'a [usize], [usize; 2])> {
-    let error = || Error::Shape { op, shape: shape.into(), hint: "a matrix has two axes".into() };
+    let error = || Error::Shape { op, shape: shape.into(), hint: "a matrix needs two axes".into() };
     shape.split_last_chunk().map(|(batch, &size)| (batch, size)).ok_or_else(error)
 }
 
-/// The rows, which are as many as the columns.
+/// The number of rows of a square matrix.
 pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
     match matrix(op, shape)?.1 {
         [m, n] if m == n => Ok(n),
@@ -53,7 +54,7 @@ pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
     }
 }
 
-/// A method with several results, and its `try_` twin.
+/// A method with several results and its `try_` twin.
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident, $try:ident -> $Parts:ty |$this:ident| $body:block)*) => { $(
         $(#[$doc])*
@@ -65,7 +66,7 @@ macro_rules! parts {
             or_panic(self.$try())
         }
 
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the matrix.")]
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
         #[track_caller]
         pub fn $try(&self) -> Result<$Parts> {
             let $this = self;
@@ -78,8 +79,8 @@ pub(super) use parts;
 macro_rules! linalg_methods {
     () => {
         twins! {
-            /// A⁻¹·B, without forming the inverse. `b` with one axis less than this matrix is a vector, as in PyTorch. The
-            /// axes before the last two broadcast.
+            /// The solution A⁻¹·B of A·X = B, without forming the inverse. If `b` has one axis less than this matrix,
+            /// it is a vector, as in PyTorch. The leading axes broadcast.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -97,8 +98,9 @@ macro_rules! linalg_methods {
                 finite("solve", Factor::Solve, &[&a, &b], SINGULAR)
             }
 
-            /// T⁻¹·B, where T is the lower or the upper triangle of this matrix, with ones for a diagonal if `unit`. A 0
-            /// on the diagonal divides by 0. With the transposed triangle: `a.t().triangular_solve(b, !lower, unit)`.
+            /// The solution T⁻¹·B of T·X = B, where T is the lower or the upper triangle of this matrix, with a
+            /// diagonal of ones if `unit`. A zero on the diagonal leads to a division by zero. To solve with the
+            /// transposed triangle, use `a.t().triangular_solve(b, !lower, unit)`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -110,7 +112,8 @@ macro_rules! linalg_methods {
                 Value::try_apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[&a, &b])
             }
 
-            /// The inverse A⁻¹; an error where the matrix is singular. To multiply with it, [`solve`](Self::solve).
+            /// The inverse A⁻¹; an error if the matrix is singular. To multiply by the inverse, use
+            /// [`solve`](Self::solve).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -122,7 +125,7 @@ macro_rules! linalg_methods {
                 finite("inv", Factor::Solve, &[a, &identity], SINGULAR)
             }
 
-            /// The determinant: 0 where the matrix is singular, and its derivative is right there, too.
+            /// The determinant: 0 if the matrix is singular. Its derivative is correct for singular matrices, too.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -130,7 +133,7 @@ macro_rules! linalg_methods {
             /// ```
             det, try_det() |a| { Value::try_apply(Op::Linalg(Factor::Det), &[a]) }
 
-            /// ln |det A|, which neither overflows nor underflows: -inf where the matrix is singular.
+            /// ln |det A|, without overflow or underflow; -inf if the matrix is singular.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -138,8 +141,8 @@ macro_rules! linalg_methods {
             /// ```
             logabsdet, try_logabsdet() |a| { Ok(a.try_slogdet()?.1) }
 
-            /// The lower triangle L with L·Lᵀ = (A + Aᵀ)/2: an unsymmetric matrix counts as its symmetric part. An error
-            /// where that is not positive definite.
+            /// The lower triangular Cholesky factor L with L·Lᵀ = (A + Aᵀ)/2, the symmetric part of A. An error if that
+            /// is not positive definite.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -147,7 +150,7 @@ macro_rules! linalg_methods {
             /// ```
             cholesky, try_cholesky() |a| { finite("cholesky", Factor::Cholesky, &[a], "the matrix is not positive definite") }
 
-            /// The eigenvalues of (A + Aᵀ)/2, ascending.
+            /// The eigenvalues of (A + Aᵀ)/2, in ascending order.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -156,7 +159,7 @@ macro_rules! linalg_methods {
             /// ```
             eigvalsh, try_eigvalsh() |a| { Ok(a.try_eigh()?.0) }
 
-            /// The singular values, descending.
+            /// The singular values, in descending order.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -165,7 +168,7 @@ macro_rules! linalg_methods {
             /// ```
             svdvals, try_svdvals() |a| { Ok(a.try_svd()?.1) }
 
-            /// Σ Aᵏ/k!, the exponential of matrices.
+            /// The matrix exponential Σ Aᵏ/k!.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -173,7 +176,7 @@ macro_rules! linalg_methods {
             /// ```
             matrix_exp, try_matrix_exp() |a| { Value::try_apply(Op::Linalg(Factor::MatrixExp), &[a]) }
 
-            /// Aⁿ by repeated squaring; for n < 0 the powers of the inverse.
+            /// Aⁿ by repeated squaring; for n < 0, powers of the inverse.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -206,7 +209,7 @@ macro_rules! linalg_methods {
         }
 
         parts! {
-            /// The sign of the determinant (0 where the matrix is singular), without derivative, and ln |det A|.
+            /// The sign of the determinant (0 if the matrix is singular), which has no derivative, and ln |det A|.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -219,9 +222,9 @@ macro_rules! linalg_methods {
                 Ok((sign, y.try_slice(-1, 1..2)?.try_squeeze(-1)?))
             }
 
-            /// The eigenvalues w of (A + Aᵀ)/2, ascending, and the eigenvectors, columns of V: A·V = V·diag(w). The
-            /// largest element of a vector is positive. Where eigenvalues coincide, the derivative of their vectors,
-            /// which does not exist, takes no turn among them.
+            /// The eigenvalues w of (A + Aᵀ)/2, in ascending order, and the eigenvectors, as columns of V: A·V =
+            /// V·diag(w). In each eigenvector, the element of largest magnitude is positive. Where eigenvalues
+            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -233,9 +236,9 @@ macro_rules! linalg_methods {
                 Ok((y.try_slice(-2, 0..1)?.try_squeeze(-2)?, y.try_slice(-2, 1..)?))
             }
 
-            /// A = U·diag(s)·Vᵀ with as many columns in U and V as A has singular values s: U, s (descending) and Vᵀ, as
-            /// NumPy gives them. The largest element of a column of U is positive. Where singular values coincide, as
-            /// for [`eigh`](Self::eigh).
+            /// The reduced singular value decomposition A = U·diag(s)·Vᵀ: U, s (in descending order) and Vᵀ, as in
+            /// NumPy. In each column of U, the element of largest magnitude is positive. Singular values that coincide
+            /// are treated as in [`eigh`](Self::eigh).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -250,7 +253,7 @@ macro_rules! linalg_methods {
                 Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
             }
 
-            /// A = Q·R with orthonormal columns in Q and zeros under the diagonal of R, both as small as can be.
+            /// The reduced QR decomposition A = Q·R, with orthonormal columns in Q and zeros below the diagonal of R.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -269,7 +272,7 @@ macro_rules! linalg_methods {
             }
         }
 
-        /// Both with the axes before the last two that they broadcast to.
+        /// Broadcasts the leading axes of both operands.
         #[track_caller]
         fn batched(&self, op: &'static str, b: &Self) -> Result<(Self, Self)> {
             let (from, to) = (Value::shape(self), Value::shape(b));

@@ -1,4 +1,4 @@
-//! How a line of the vocabulary becomes methods: the plain form, its `try_` twin, and an example that is run.
+//! Expands one row into methods: the plain form, its `try_` twin, and a tested example.
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident $Op:ident = $expected:literal;)*) => { $(
@@ -36,7 +36,7 @@ macro_rules! binary {
             or_panic(self.$try(b))
         }
 
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or an error if the shapes do not broadcast.")]
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
         #[track_caller]
         #[inline]
         pub fn $try(&self, b: impl Borrow<Self>) -> Result<Self> {
@@ -48,7 +48,7 @@ macro_rules! binary {
 macro_rules! fold {
     ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident, $Fold:ident = $all:literal, $rows:literal;)*) => { $(
         $(#[$doc])*
-        /// Over all elements; the result has rank 0.
+        /// Reduces all elements; the result has rank 0.
         ///
         /// ```
         #[doc = concat!("let y: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($name), "().item();")]
@@ -60,7 +60,7 @@ macro_rules! fold {
         }
 
         $(#[$doc])*
-        /// Over some axes (`1`, `-1`, `[0, 2]`), which the result no longer has.
+        /// Reduces the given axes (`1`, `-1`, `[0, 2]`), which are removed from the result.
         ///
         /// ```
         #[doc = concat!("let rows: Vec<f64> = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($axes), "(1).to_vec();")]
@@ -75,7 +75,7 @@ macro_rules! fold {
         }
 
         $(#[$doc])*
-        /// Over some axes, which stay with size 1, so that the result broadcasts against the operand.
+        /// Reduces the given axes, which are kept with size 1, so that the result broadcasts against the operand.
         ///
         /// ```
         #[doc = concat!("let rows = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($keep), "(1);")]
@@ -89,7 +89,8 @@ macro_rules! fold {
         }
 
         $(#[$doc])*
-        /// Over some axes, kept with size 1 or dropped; an error if an axis is out of range or named twice.
+        /// Reduces the given axes, kept with size 1 or removed. Returns an error if an axis is out of range or named
+        /// twice.
         #[track_caller]
         pub fn $try(&self, axes: impl Into<Axes>, keep: bool) -> Result<Self> {
             let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
@@ -98,7 +99,7 @@ macro_rules! fold {
     )* };
 }
 
-/// A panicking method and its `try_` twin from one body.
+/// Generates a panicking method and its `try_` twin from one body.
 macro_rules! twins {
     (@result) => { Self };
     (@result $Result:ty) => { $Result };
@@ -112,7 +113,7 @@ macro_rules! twins {
             or_panic(self.$try($($arg),*))
         }
 
-        #[doc = concat!("As [`", stringify!($name), "`](Self::", stringify!($name), "), or what is wrong with the arguments.")]
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
         #[track_caller]
         pub fn $try(&self, $($arg: $Arg),*) -> Result<twins!(@result $($Result)?)> {
             let $this = self;

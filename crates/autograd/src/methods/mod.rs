@@ -1,7 +1,7 @@
-//! The vocabulary: the methods of [`Tensor`] and [`Var`], written once for both. Names are NumPy's and PyTorch's.
+//! The methods of [`Tensor`] and [`Var`], written once for both. Names follow NumPy and PyTorch.
 //!
-//! Operands are taken by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. What can fail has a `try_` twin that
-//! returns the error; the plain form panics with the same text at the caller's line.
+//! Operands are passed by value or by reference, `x.matmul(w)` or `x.matmul(&w)`. A method that can fail has a `try_`
+//! twin that returns the error; the plain form panics with the same text, at the caller's line.
 
 mod border;
 mod compare;

@@ -1,5 +1,5 @@
-//! Extremes, sorting, running extremes. Where elements stand is found on the numbers and is a constant to everything that
-//! follows; the elements are gathered from there, and so derivatives flow to exactly those.
+//! Extrema, sorting and cumulative extrema. Indices are found from the numbers and are constants in differentiation;
+//! the elements are gathered at these indices, so derivatives flow to exactly those elements.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -13,8 +13,8 @@ use crate::var::Var;
 
 macro_rules! order_methods {
     () => {
-        /// Where the largest element stands, the first of equals; NaN counts as largest. Over one axis, over all elements
-        /// flattened (`..`), or over several axes flattened.
+        /// The index of the largest element (the first of equal ones); NaN counts as largest. Along one axis, or
+        /// flattened over several or all (`..`) axes.
         ///
         /// ```
         /// use autograd::tensor;
@@ -29,13 +29,15 @@ macro_rules! order_methods {
             or_panic(self.try_argmax(axes, false))
         }
 
-        /// As [`argmax`](Self::argmax), the axes kept with size 1 or dropped; an error if one is out of range or empty.
+        /// Like [`argmax`](Self::argmax), with the axes kept with size 1 or removed. Returns an error if one is out of
+        /// range or empty.
         pub fn try_argmax(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
             let axes = axes.into().resolve("argmax", &Value::shape(self))?;
             order::place_of(Fold::Max, &order::Numbers::numbers(self), axes, keep)
         }
 
-        /// Where the smallest element stands, the first of equals; NaN counts as smallest. As [`argmax`](Self::argmax).
+        /// The index of the smallest element (the first of equal ones); NaN counts as smallest. See
+        /// [`argmax`](Self::argmax).
         ///
         /// ```
         /// use autograd::tensor;
@@ -48,15 +50,16 @@ macro_rules! order_methods {
             or_panic(self.try_argmin(axes, false))
         }
 
-        /// As [`argmin`](Self::argmin), the axes kept with size 1 or dropped; an error if one is out of range or empty.
+        /// Like [`argmin`](Self::argmin), with the axes kept with size 1 or removed. Returns an error if one is out of
+        /// range or empty.
         pub fn try_argmin(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
             let axes = axes.into().resolve("argmin", &Value::shape(self))?;
             order::place_of(Fold::Min, &order::Numbers::numbers(self), axes, keep)
         }
 
         twins! {
-            /// The largest element along an axis and where it stands. The first of equals takes the whole derivative; with
-            /// [`max_axes`](Self::max_axes) they share it.
+            /// The largest element along an axis and its index. The first of equal elements gets the whole derivative;
+            /// with [`max_axes`](Self::max_axes) they share it.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -67,7 +70,7 @@ macro_rules! order_methods {
                 order::along("max_dim", x, axis, keep, |x, axes| order::place_of(Fold::Max, x, axes, true))
             }
 
-            /// The smallest element along an axis and where it stands. The first of equals takes the whole derivative.
+            /// The smallest element along an axis and its index. The first of equal elements gets the whole derivative.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -78,8 +81,8 @@ macro_rules! order_methods {
                 order::along("min_dim", x, axis, keep, |x, axes| order::place_of(Fold::Min, x, axes, true))
             }
 
-            /// The median along an axis and where it stands: of an even number of elements the lower of the two in the
-            /// middle, as PyTorch has it. NaN if there is one.
+            /// The median along an axis and its index: for an even number of elements, the lower of the two in the
+            /// middle, as in PyTorch. NaN if there is one.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -90,8 +93,8 @@ macro_rules! order_methods {
                 order::along("median", x, axis, keep, order::middle)
             }
 
-            /// The most frequent element along an axis, of several the smallest, and where it last stands, as PyTorch has
-            /// it. NaN if there is one.
+            /// The most frequent element along an axis (the smallest of several) and its last index, as in PyTorch. NaN
+            /// if there is one.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -102,7 +105,7 @@ macro_rules! order_methods {
                 order::along("mode", x, axis, keep, order::commonest)
             }
 
-            /// The elements in order along an axis, and where each stood; equal ones keep their order, NaN counts as larger
+            /// The elements sorted along an axis, and their original indices. The sort is stable; NaN counts as larger
             /// than any number.
             ///
             /// ```
@@ -115,7 +118,7 @@ macro_rules! order_methods {
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
-            /// Where the elements in order along an axis stand, as [`sort`](Self::sort).
+            /// The indices that sort the elements along an axis, as in [`sort`](Self::sort).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -127,8 +130,8 @@ macro_rules! order_methods {
                 Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], descending))
             }
 
-            /// The `k` largest (or smallest) elements along an axis in order, and where they stand; the first of equals
-            /// first.
+            /// The `k` largest (or smallest) elements along an axis in sorted order, and their indices; equal elements
+            /// keep their order.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -139,14 +142,14 @@ macro_rules! order_methods {
                 let shape = Value::shape(x);
                 let i = resolve_axis("topk", axis, &shape)?;
                 if k > shape[i] {
-                    let hint = format!("{k} elements were asked for of an axis of size {}", shape[i]);
+                    let hint = format!("k = {k} is larger than the axis of size {}", shape[i]);
                     return Err(Error::Argument { op: "topk", hint });
                 }
                 let at = order::places(&order::Numbers::numbers(x), i, k, largest);
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
-            /// The largest element so far along an axis, and where it stands, the last of equals; NaN counts as largest.
+            /// The cumulative maximum along an axis, and its index (the last of equal ones); NaN counts as largest.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -159,7 +162,7 @@ macro_rules! order_methods {
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
-            /// The smallest element so far along an axis, and where it stands, the last of equals; NaN counts as smallest.
+            /// The cumulative minimum along an axis, and its index (the last of equal ones); NaN counts as smallest.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -176,9 +179,9 @@ macro_rules! order_methods {
 }
 pub(super) use order_methods;
 
-/// Something whose numbers can be read, to find indices and scales.
+/// Gives access to the numbers of a value, to find indices and scales.
 pub(super) trait Numbers<T: Float>: Value<T> {
-    /// The numbers, cut off from derivatives.
+    /// The numbers, without derivatives.
     fn numbers(&self) -> Tensor<T>;
 }
 
@@ -194,7 +197,7 @@ impl<T: Float> Numbers<T> for Var<'_, T> {
     }
 }
 
-/// One element of each row along an axis, as `find` points at it, and the index itself.
+/// One element per row along an axis, at the index that `find` returns, and that index.
 #[track_caller]
 pub(super) fn along<T: Float, V: Numbers<T>>(
     op: &'static str,
@@ -211,13 +214,13 @@ pub(super) fn along<T: Float, V: Numbers<T>>(
     Ok((y.reshape(&shape), at.as_shape(&shape)))
 }
 
-/// Where the largest or smallest element first stands, counted through the axes in row-major order.
+/// The index of the first largest or smallest element, counted through the axes in row-major order.
 pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep: bool) -> Result<Tensor<i64>> {
     let best = Tensor::try_apply(Op::Reduce { fold, axes, keep: true }, &[x])?;
     let shape = reduced_shape(x.shape(), axes, keep);
     let start = axes.iter().next().unwrap_or(x.rank());
     let end = start + axes.iter().count();
-    // Axes that are no neighbours go last and become one.
+    // Axes that are not adjacent are moved last and merged into one.
     let (x, dims) = if axes.iter().eq(start..end) {
         (x.contiguous(), [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product()))
     } else {
@@ -232,22 +235,22 @@ pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep:
     }))
 }
 
-/// Where the `k` first elements along an axis stand, in order.
+/// The indices of the first `k` elements in sorted order along an axis.
 pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, descending: bool) -> Tensor<i64> {
     rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, descending, out))
 }
 
-/// Where the lower of the elements in the middle stands, or a NaN if there is one.
+/// The index of the lower of the two elements in the middle, or of a NaN if there is one.
 pub(super) fn middle<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
     one("median", x, axes, order::median_rows)
 }
 
-/// Where the most frequent element last stands, or a NaN if there is one.
+/// The last index of the most frequent element, or the index of a NaN if there is one.
 pub(super) fn commonest<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
     one("mode", x, axes, order::mode_rows)
 }
 
-/// One place of each row along an axis.
+/// One index per row along an axis.
 fn one<T: Float>(
     op: &'static str,
     x: &Tensor<T>,
@@ -260,7 +263,7 @@ fn one<T: Float>(
     Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, kernel)))
 }
 
-/// Where the best element up to each place stands, the last of equals; a NaN is best.
+/// The index of the best element up to each position (the last of equal ones); a NaN is best.
 pub(super) fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Tensor<i64> {
     let source = x.contiguous();
     let beats = |best: T, x: T| !x.is_nan() && (best.is_nan() || better(best, x));
@@ -271,9 +274,9 @@ pub(super) fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> 
     })
 }
 
-/// Runs a kernel of rows along any axis, `k` indices for each row.
+/// Runs a row kernel along any axis, with `k` indices per row.
 fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: impl Fn(&[T], usize, &mut [i64])) -> Tensor<i64> {
-    // The axis changes places with the last one, and back: swapping twice is the identity.
+    // Swap the axis with the last one and back: swapping twice is the identity.
     let mut order: Shape = (0..x.rank()).collect();
     order.swap(axis, x.rank() - 1);
     let rows = x.permuted(&order).contiguous();

@@ -1,4 +1,5 @@
-//! Functions with parameters, mostly activations: rows of the table at a constant, and choices between two of them.
+//! Functions with parameters, mostly activations: rows of the table with a constant operand, and selections between two
+//! values.
 
 macro_rules! parametric {
     () => {
@@ -24,7 +25,7 @@ macro_rules! parametric {
             Value::apply(Op::Binary(Binary::Elu), &[self, &self.number(T::of(alpha))])
         }
 
-        /// x between `min` and `max`, which cut it off; the derivative at and beyond them is 0.
+        /// x clamped between `min` and `max`; the derivative at and beyond the bounds is 0.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -45,7 +46,7 @@ macro_rules! parametric {
         #[track_caller]
         pub fn threshold(&self, threshold: f64, value: f64) -> Self {
             let [threshold, value] = [threshold, value].map(|c| self.number(T::of(c)));
-            // Not "where at most the threshold", so that NaN stays NaN.
+            // Select by x ≤ `threshold`, not by x > `threshold`, so that NaN stays NaN.
             self.le(threshold).select(value, self)
         }
 
@@ -73,7 +74,7 @@ macro_rules! parametric {
             self.number(T::of(base)).pow(self)
         }
 
-        /// The n-th derivative of [`digamma`](Self::digamma), for whole n ≥ 0.
+        /// The n-th derivative of [`digamma`](Self::digamma), for n ≥ 0.
         ///
         /// ```
         /// let y: f64 = autograd::tensor![1.0].polygamma(1).item();
@@ -85,7 +86,7 @@ macro_rules! parametric {
         }
 
         twins! {
-            /// x for x > 0, else α(e^(x/α) - 1), whose derivative at 0 is 1 for every α but 0, which there may not be.
+            /// x for x > 0, else α(e^(x/α) - 1), whose derivative at 0 is 1. α must not be 0.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -94,12 +95,12 @@ macro_rules! parametric {
             /// ```
             celu, try_celu(alpha: f64) |x| {
                 if alpha == 0.0 {
-                    return Err(Error::Argument { op: "celu", hint: "alpha must not be 0: it divides".into() });
+                    return Err(Error::Argument { op: "celu", hint: "alpha must not be 0: it is a divisor".into() });
                 }
                 Ok(Value::apply(Op::Binary(Binary::Celu), &[x, &x.number(T::of(alpha))]))
             }
 
-            /// The first half of an axis times the sigmoid of the second: the gated linear unit.
+            /// The gated linear unit: the first half of an axis times the sigmoid of the second half.
             ///
             /// ```
             /// # use autograd::tensor;

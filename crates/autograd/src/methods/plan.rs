@@ -1,20 +1,20 @@
-//! The arithmetic of the methods of shapes: sizes and indices in, sizes and indices out. Whatever does not fit is found
-//! here, before anything is allocated.
+//! Arithmetic with sizes and indices for the shape methods. Invalid arguments are found here, before anything is
+//! allocated.
 
 use crate::error::{Error, Result};
 use crate::tensor::layout::{count, room};
 use crate::tensor::{Shape, Tensor};
 
-/// What stands beyond the ends of a padded axis.
+/// How an axis is filled beyond its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pad {
-    /// The same number everywhere; negative widths crop.
+    /// A constant; negative widths crop.
     Constant(f64),
     /// The axis mirrored at its end elements, which are not repeated: `c b | a b c | b a`.
     Reflect,
     /// The end elements repeated: `a a | a b c | c c`.
     Replicate,
-    /// The axis begun again: `b c | a b c | a b`.
+    /// The axis repeated periodically: `b c | a b c | a b`.
     Circular,
 }
 
@@ -26,10 +26,10 @@ fn too_large(op: &'static str, shape: &[usize]) -> Error {
     Error::TooLarge { op, shape: shape.into() }
 }
 
-/// The sizes with the one given as -1 computed from the number of elements.
+/// Computes the size given as -1 from the number of elements.
 pub(super) fn inferred(op: &'static str, sizes: &[isize], from: &[usize]) -> Result<Shape> {
     if sizes.iter().any(|&d| d < -1) || sizes.iter().filter(|&&d| d == -1).count() > 1 {
-        return argument(op, format!("the sizes {sizes:?} must be at least 0, but for a single -1"));
+        return argument(op, format!("the sizes {sizes:?} must be at least 0, except for a single -1"));
     }
     let known: Shape = sizes.iter().filter_map(|&d| usize::try_from(d).ok()).collect();
     let (have, rest) = (count(op, from)?, count(op, &known)?);
@@ -39,8 +39,8 @@ pub(super) fn inferred(op: &'static str, sizes: &[isize], from: &[usize]) -> Res
     Ok(sizes.iter().map(|&d| usize::try_from(d).unwrap_or(have / rest.max(1))).collect())
 }
 
-/// How an array is repeated: its shape with an axis of size 1 before each repeated one, that shape repeated, and the
-/// shape of the result.
+/// The shapes for repeating an array: its shape with an axis of size 1 before each repeated axis, that shape broadcast,
+/// and the shape of the result.
 pub(super) fn tiled(op: &'static str, shape: &[usize], reps: &[usize]) -> Result<[Shape; 3]> {
     let rank = shape.len().max(reps.len());
     let [mut apart, mut wide, mut whole] = [Shape::new(), Shape::new(), Shape::new()];
@@ -59,12 +59,12 @@ pub(super) fn tiled(op: &'static str, shape: &[usize], reps: &[usize]) -> Result
     Ok([apart, wide, whole])
 }
 
-/// Counts of 1 for every axis but one.
+/// Repeat counts: `times` for one axis, and 1 for all others.
 pub(super) fn once_but(shape: &[usize], axis: usize, times: usize) -> Shape {
     (0..shape.len()).map(|i| if i == axis { times } else { 1 }).collect()
 }
 
-/// The index that repeats each position of an axis as often as its count says.
+/// The index that repeats each position of an axis as often as its count.
 pub(super) fn repeated(op: &'static str, shape: &[usize], axis: usize, repeats: &[usize]) -> Result<Tensor<i64>> {
     if repeats.len() != shape[axis] {
         return argument(op, format!("{} counts were given for an axis of size {}", repeats.len(), shape[axis]));
@@ -77,7 +77,7 @@ pub(super) fn repeated(op: &'static str, shape: &[usize], axis: usize, repeats: 
     Ok(repeats.iter().enumerate().flat_map(|(i, &times)| std::iter::repeat_n(i as i64, times)).collect())
 }
 
-/// Sizes of the pieces of an axis cut into at most `n`, all but the last equally long.
+/// The sizes of at most `n` pieces of an axis, all equal except for the last.
 pub(super) fn chunks(op: &'static str, size: usize, n: usize) -> Result<Vec<usize>> {
     if n == 0 {
         return argument(op, "there must be at least one piece");
@@ -90,12 +90,13 @@ pub(super) fn chunks(op: &'static str, size: usize, n: usize) -> Result<Vec<usiz
     Ok((0..size).step_by(each).map(|start| each.min(size - start)).collect())
 }
 
-/// The shape of `x` with `[before, after]` more elements along each axis, fewer where negative, if memory has room.
+/// The shape with `[before, after]` elements added to each axis, or removed where negative; an error if it does not fit
+/// in memory.
 pub(super) fn padded(op: &'static str, shape: &[usize], pads: &[[isize; 2]]) -> Result<Shape> {
     if pads.len() != shape.len() {
         return argument(
             op,
-            format!("{} pairs of widths were given for shape {shape:?}: give one per axis", pads.len()),
+            format!("{} pairs of widths were given for shape {shape:?}: pass one per axis", pads.len()),
         );
     }
     let mut whole = Shape::new();
@@ -113,16 +114,16 @@ pub(super) fn padded(op: &'static str, shape: &[usize], pads: &[[isize; 2]]) -> 
     Ok(whole)
 }
 
-/// Which position of an axis stands at each place of the padded one.
+/// The source index of each position of the padded axis.
 pub(super) fn pad_index(op: &'static str, size: usize, [before, after]: [isize; 2], mode: Pad) -> Result<Tensor<i64>> {
     let n = size as isize;
     let (fits, limit) = match mode {
-        Pad::Reflect => (before.max(after) < n, "less than"),
-        Pad::Circular => (before.max(after) <= n, "at most"),
-        Pad::Replicate | Pad::Constant(_) => (size > 0, "beside something, not"),
+        Pad::Reflect => (before.max(after) < n, "less than the"),
+        Pad::Circular => (before.max(after) <= n, "at most the"),
+        Pad::Replicate | Pad::Constant(_) => (size > 0, "0 for an axis of"),
     };
     if !fits {
-        return argument(op, format!("the widths {before} and {after} must be {limit} the size {size}"));
+        return argument(op, format!("the widths {before} and {after} must be {limit} size {size}"));
     }
     let total = n + before + after; // not negative: the shape has been checked
     room(op, &[total as usize])?;
@@ -143,7 +144,7 @@ pub(super) fn pad_index(op: &'static str, size: usize, [before, after]: [isize; 
         .collect())
 }
 
-/// Of the diagonal `k` of a matrix: where it begins among all elements, and how long it is.
+/// The start and the length of the diagonal `k` of a matrix, as a slice of the flattened elements.
 pub(super) fn diagonal(rows: usize, cols: usize, k: isize) -> (usize, usize) {
     let (down, right) = if k < 0 { (k.unsigned_abs(), 0) } else { (0, k.unsigned_abs()) };
     let len = rows.saturating_sub(down).min(cols.saturating_sub(right));

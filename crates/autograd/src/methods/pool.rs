@@ -3,8 +3,8 @@
 macro_rules! pool_methods {
     () => {
         twins! {
-            /// The largest element of each window, along the last axis of `[batch, channels, length]` (the batch may be
-            /// missing). The derivative goes to the first of equals; NaN counts as largest.
+            /// The largest element of each window, along the last axis of `[batch, channels, length]` (the batch axis
+            /// is optional). The derivative flows to the first of equal elements; NaN counts as largest.
             ///
             /// ```
             /// use autograd::{Pool, tensor};
@@ -32,8 +32,8 @@ macro_rules! pool_methods {
             /// ```
             max_pool3d, try_max_pool3d(pool: Pool<3>) |x| { spatial::max_pool("max_pool3d", x, pool) }
 
-            /// The mean Σ x / n of each window, along the last axis of `[batch, channels, length]` (the batch may be
-            /// missing). Padding counts as zeros, or not at all.
+            /// The mean Σ x / n of each window, along the last axis of `[batch, channels, length]` (the batch axis is
+            /// optional). The `count_padding` setting determines whether padding counts as zeros or not at all.
             ///
             /// ```
             /// use autograd::{Pool, tensor};
@@ -61,8 +61,8 @@ macro_rules! pool_methods {
             /// ```
             avg_pool3d, try_avg_pool3d(pool: Pool<3>) |x| { spatial::avg_pool("avg_pool3d", x, pool) }
 
-            /// The windows of `size` elements along an axis, `step` apart: the axis counts the windows, and a new last one
-            /// their elements. PyTorch's `Tensor.unfold`.
+            /// The windows of `size` elements along an axis, `step` apart: the axis becomes the index of the window,
+            /// and a new last axis holds the elements. Same as PyTorch's `Tensor.unfold`.
             ///
             /// ```
             /// use autograd::tensor;
@@ -73,9 +73,9 @@ macro_rules! pool_methods {
                 spatial::unfold(x, axis, size, step)
             }
 
-            /// The windows of an image `[batch, channels, height, width]` (the batch may be missing) as columns:
-            /// `[batch, channels · kernel, places]`. A convolution is a matrix times these. PyTorch's
-            /// `torch.nn.functional.unfold`; of the settings `ceil` and `count_padding` are not used.
+            /// The windows of an image `[batch, channels, height, width]` (the batch axis is optional) as columns:
+            /// `[batch, channels · kernel, positions]`. A convolution is the product of a matrix with these columns.
+            /// Same as PyTorch's `torch.nn.functional.unfold`; the settings `ceil` and `count_padding` are ignored.
             ///
             /// ```
             /// use autograd::{Pool, tensor};
@@ -85,8 +85,8 @@ macro_rules! pool_methods {
             /// ```
             columns, try_columns(windows: Pool<2>) |x| { spatial::columns(x, windows) }
 
-            /// The largest elements of windows that make the last axis `size` long: the `i`-th window covers
-            /// `⌊i·n / size⌋` up to `⌈(i + 1)·n / size⌉`.
+            /// Max pooling to a last axis of the given size: the `i`-th window covers `⌊i·n / size⌋` up to
+            /// `⌈(i + 1)·n / size⌉`, exclusive.
             ///
             /// ```
             /// use autograd::tensor;
@@ -94,7 +94,7 @@ macro_rules! pool_methods {
             /// ```
             adaptive_max_pool1d, try_adaptive_max_pool1d(size: [usize; 1]) |x| { spatial::adaptive_max("adaptive_max_pool1d", x, size) }
 
-            /// The largest elements of windows that give the last two axes those sizes; see
+            /// Max pooling to the given sizes of the last two axes; see
             /// [`adaptive_max_pool1d`](Self::adaptive_max_pool1d).
             ///
             /// ```
@@ -103,7 +103,7 @@ macro_rules! pool_methods {
             /// ```
             adaptive_max_pool2d, try_adaptive_max_pool2d(size: [usize; 2]) |x| { spatial::adaptive_max("adaptive_max_pool2d", x, size) }
 
-            /// The largest elements of windows that give the last three axes those sizes; see
+            /// Max pooling to the given sizes of the last three axes; see
             /// [`adaptive_max_pool1d`](Self::adaptive_max_pool1d).
             ///
             /// ```
@@ -113,8 +113,8 @@ macro_rules! pool_methods {
             /// ```
             adaptive_max_pool3d, try_adaptive_max_pool3d(size: [usize; 3]) |x| { spatial::adaptive_max("adaptive_max_pool3d", x, size) }
 
-            /// The means of windows that make the last axis `size` long: the `i`-th window covers `⌊i·n / size⌋` up to
-            /// `⌈(i + 1)·n / size⌉`.
+            /// Average pooling to a last axis of the given size: the `i`-th window covers `⌊i·n / size⌋` up to
+            /// `⌈(i + 1)·n / size⌉`, exclusive.
             ///
             /// ```
             /// use autograd::tensor;
@@ -122,7 +122,7 @@ macro_rules! pool_methods {
             /// ```
             adaptive_avg_pool1d, try_adaptive_avg_pool1d(size: [usize; 1]) |x| { spatial::adaptive_avg("adaptive_avg_pool1d", x, size) }
 
-            /// The means of windows that give the last two axes those sizes; see
+            /// Average pooling to the given sizes of the last two axes; see
             /// [`adaptive_avg_pool1d`](Self::adaptive_avg_pool1d).
             ///
             /// ```
@@ -131,7 +131,7 @@ macro_rules! pool_methods {
             /// ```
             adaptive_avg_pool2d, try_adaptive_avg_pool2d(size: [usize; 2]) |x| { spatial::adaptive_avg("adaptive_avg_pool2d", x, size) }
 
-            /// The means of windows that give the last three axes those sizes; see
+            /// Average pooling to the given sizes of the last three axes; see
             /// [`adaptive_avg_pool1d`](Self::adaptive_avg_pool1d).
             ///
             /// ```
@@ -141,7 +141,7 @@ macro_rules! pool_methods {
             /// ```
             adaptive_avg_pool3d, try_adaptive_avg_pool3d(size: [usize; 3]) |x| { spatial::adaptive_avg("adaptive_avg_pool3d", x, size) }
 
-            /// The last axis resized, each element that of the place in the image before it: `y[i] = x[⌊i·n / size⌋]`.
+            /// Resizes the last axis by nearest-neighbor interpolation: `y[i] = x[⌊i·n / size⌋]`.
             ///
             /// ```
             /// use autograd::{Resize, tensor};
@@ -152,7 +152,7 @@ macro_rules! pool_methods {
                 resize::resized("upsample_nearest1d", x, to, resize::nearest)
             }
 
-            /// The last two axes resized by [`upsample_nearest1d`](Self::upsample_nearest1d)'s rule.
+            /// Resizes the last two axes like [`upsample_nearest1d`](Self::upsample_nearest1d).
             ///
             /// ```
             /// use autograd::{Resize, tensor};
@@ -163,7 +163,7 @@ macro_rules! pool_methods {
                 resize::resized("upsample_nearest2d", x, to, resize::nearest)
             }
 
-            /// The last three axes resized by [`upsample_nearest1d`](Self::upsample_nearest1d)'s rule.
+            /// Resizes the last three axes like [`upsample_nearest1d`](Self::upsample_nearest1d).
             ///
             /// ```
             /// use autograd::{Resize, Tensor};
@@ -174,8 +174,8 @@ macro_rules! pool_methods {
                 resize::resized("upsample_nearest3d", x, to, resize::nearest)
             }
 
-            /// The last axis resized, each element on the line between the two of the image around its place: element
-            /// `i` stands at `(i + ½)·n / size - ½`, or with aligned corners at `i·(n - 1) / (size - 1)`.
+            /// Resizes the last axis by linear interpolation: element `i` is interpolated at `(i + ½)·n / size - ½`, or
+            /// with aligned corners at `i·(n - 1) / (size - 1)`.
             ///
             /// ```
             /// use autograd::{Resize, tensor};
@@ -187,7 +187,7 @@ macro_rules! pool_methods {
                 resize::resized("upsample_linear1d", x, to, resize::linear_rule(align_corners))
             }
 
-            /// The last two axes resized by [`upsample_linear1d`](Self::upsample_linear1d)'s rule.
+            /// Resizes the last two axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
             /// use autograd::{Resize, tensor};
@@ -198,7 +198,7 @@ macro_rules! pool_methods {
                 resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align_corners))
             }
 
-            /// The last three axes resized by [`upsample_linear1d`](Self::upsample_linear1d)'s rule.
+            /// Resizes the last three axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
             /// use autograd::{Resize, Tensor};
@@ -209,7 +209,7 @@ macro_rules! pool_methods {
                 resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align_corners))
             }
 
-            /// Channels moved into an image `r` times as high and wide: `[…, c·r², h, w]` becomes `[…, c, h·r, w·r]`.
+            /// Moves channels into an image `r` times as high and wide: `[…, c·r², h, w]` becomes `[…, c, h·r, w·r]`.
             ///
             /// ```
             /// use autograd::tensor;
@@ -218,7 +218,7 @@ macro_rules! pool_methods {
             /// ```
             pixel_shuffle, try_pixel_shuffle(r: usize) |x| { resize::shuffled("pixel_shuffle", x, r, true) }
 
-            /// What [`pixel_shuffle`](Self::pixel_shuffle) did, undone: `[…, c, h·r, w·r]` becomes `[…, c·r², h, w]`.
+            /// The inverse of [`pixel_shuffle`](Self::pixel_shuffle): `[…, c, h·r, w·r]` becomes `[…, c·r², h, w]`.
             ///
             /// ```
             /// use autograd::tensor;

@@ -1,13 +1,13 @@
-//! Matrix products, and the other products of tensors that have names.
+//! Matrix products, and other named products of tensors.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::value::Value;
 
-/// An error unless all are vectors.
+/// Returns an error unless all operands are vectors.
 pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Result<()> {
     match x.iter().map(|x| x.shape()).find(|shape| shape.len() != 1) {
-        Some(shape) => Err(Error::Shape { op, shape: shape.as_slice().into(), hint: "it takes vectors".into() }),
+        Some(shape) => Err(Error::Shape { op, shape: shape.as_slice().into(), hint: "it must be a vector".into() }),
         None => Ok(()),
     }
 }
@@ -15,8 +15,8 @@ pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Resu
 macro_rules! product_methods {
     () => {
         twins! {
-            /// Matrix product, as NumPy's: vectors multiply as rows and columns, axes before the last two broadcast.
-            /// A transposed operand (`t()`) is read in place.
+            /// Matrix product, as in NumPy: vectors multiply as rows and columns, and the leading axes broadcast. A
+            /// transposed operand (`t()`) is read in place.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -29,8 +29,8 @@ macro_rules! product_methods {
                 let (from, to) = (Value::shape(a), Value::shape(b));
                 let error = |hint| Err(Error::MatMul { a: from.as_slice().into(), b: to.as_slice().into(), hint });
                 match (from.len(), to.len()) {
-                    (0, _) | (_, 0) => error("a single number is no matrix: multiply with *"),
-                    (1, 1) if from != to => error("two vectors need the same length"),
+                    (0, _) | (_, 0) => error("a scalar is not a matrix: multiply with *"),
+                    (1, 1) if from != to => error("two vectors must have the same length"),
                     (1, 1) => a.try_reshape(&[1, from[0]])?.try_matmul(b.try_reshape(&[to[0], 1])?)?.try_reshape(&[]),
                     (1, _) => {
                         let y = a.try_reshape(&[1, from[0]])?.try_matmul(b)?;
@@ -44,7 +44,7 @@ macro_rules! product_methods {
                         shape.pop();
                         y.try_reshape(&shape)
                     }
-                    // One matrix for the whole batch: the batch is only more rows.
+                    // One matrix for the whole batch: merge the batch axes into the rows.
                     (rank, 2) if rank > 2 && from[rank - 1] == to[0] => {
                         let rows = count("matmul", &from[..rank - 1])?;
                         let mut shape: Shape = from[..rank - 1].into();
@@ -55,7 +55,7 @@ macro_rules! product_methods {
                 }
             }
 
-            /// `a · bᵀ` for matrices, without transposing anything: what a dense layer computes from its weights.
+            /// `a · bᵀ` for matrices, without transposing anything, as a dense layer multiplies with its weights.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -66,7 +66,7 @@ macro_rules! product_methods {
                 Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
             }
 
-            /// The sum of the products of two vectors of one length.
+            /// The dot product of two vectors of the same length.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -77,7 +77,7 @@ macro_rules! product_methods {
                 a.try_matmul(b)
             }
 
-            /// All products of the elements of two vectors: `out[i][j] = a[i]·b[j]`.
+            /// The outer product of two vectors: `out[i][j] = a[i]·b[j]`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -88,7 +88,7 @@ macro_rules! product_methods {
                 a.try_unsqueeze(-1)?.try_mul(b)
             }
 
-            /// The Kronecker product: each element of this tensor times all of the other.
+            /// The Kronecker product: each element of this tensor times the whole of `b`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -106,7 +106,7 @@ macro_rules! product_methods {
                 left.try_mul(right)?.try_reshape(&together?)
             }
 
-            /// The product over the given axes of both, pair by pair; the axes left of this tensor come first.
+            /// Contracts the given pairs of axes; the remaining axes of this tensor come first, then those of `b`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -115,7 +115,7 @@ macro_rules! product_methods {
             /// ```
             tensordot, try_tensordot(b: impl Borrow<Self>, axes_a: &[isize], axes_b: &[isize]) |a| {
                 if axes_a.len() != axes_b.len() {
-                    let hint = format!("axes {axes_a:?} and {axes_b:?} do not pair");
+                    let hint = format!("axes {axes_a:?} and {axes_b:?} must have the same length");
                     return Err(Error::Argument { op: "tensordot", hint });
                 }
                 einsum::tensordot(a, b.borrow(), axes_a, axes_b)
@@ -132,7 +132,7 @@ macro_rules! product_methods {
                 let weight = weight.borrow();
                 let shape = Value::shape(weight);
                 if shape.len() != 2 {
-                    let hint = "a weight is [out, in]".into();
+                    let hint = "a weight must be [out, in]".into();
                     return Err(Error::Shape { op: "linear", shape: shape.as_slice().into(), hint });
                 }
                 let y = x.try_matmul(weight.try_permute(&[1, 0])?)?;
@@ -152,11 +152,12 @@ macro_rules! product_methods {
             }
         }
 
-        /// Σ over the labels that the output lacks of the products of the operands: `"ij,jk->ik"` is a matrix product.
+        /// Einstein summation: the product of the operands, summed over the labels that the output does not have. For
+        /// example, `"ij,jk->ik"` is a matrix product.
         ///
-        /// A label per axis; a label twice in one operand is its diagonal; `...` stands for any axes, which broadcast;
-        /// without `->` the output has the labels that occur once, in alphabetical order. Operands are multiplied two at
-        /// a time, those with the smallest product first, as matrices.
+        /// There is one label per axis. A label that occurs twice in one operand takes its diagonal. `...` matches any
+        /// number of axes, which broadcast. Without `->`, the output has the labels that occur once, in alphabetical
+        /// order. Operands are multiplied as matrices, two at a time, those with the smallest product first.
         ///
         /// ```
         /// # use autograd::{Tensor, tensor};
@@ -171,7 +172,7 @@ macro_rules! product_methods {
             or_panic(Self::try_einsum(equation, operands))
         }
 
-        /// As [`einsum`](Self::einsum), or what is wrong with the equation or the operands.
+        /// Like [`einsum`](Self::einsum), but returns the error.
         #[track_caller]
         pub fn try_einsum(equation: &str, operands: &[Self]) -> Result<Self> {
             einsum::einsum(equation, &operands.iter().collect::<Vec<_>>())

@@ -1,5 +1,5 @@
-//! Reductions, statistics, norms, running folds, the softmax and what is near it. What is no op of its own is composed of
-//! ops, so that its derivatives are right to any order.
+//! Reductions, statistics, norms, cumulative reductions, softmax and related functions. A function without an op of its
+//! own is composed of ops, so its derivatives are correct to any order.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,12 +8,12 @@ use crate::tensor::AxisSet;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
-/// A fold with a parameter: over all axes, over some, over some kept, and fallible.
+/// A reduction with a parameter: over all axes, over some axes, over some axes kept, and fallible.
 macro_rules! statistic {
     ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident ($arg:ident) $example:literal = $all:literal, $rows:literal
         |$this:ident, $set:ident, $kept:ident| $body:block)*) => { $(
         $(#[$doc])*
-            /// Over all elements; the result has rank 0.
+            /// Reduces all elements; the result has rank 0.
         ///
             /// ```
         #[doc = concat!("let y: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($name), "(", $example, ").item();")]
@@ -25,7 +25,7 @@ macro_rules! statistic {
         }
 
         $(#[$doc])*
-            /// Over some axes (`1`, `-1`, `[0, 2]`), which the result no longer has.
+            /// Reduces the given axes (`1`, `-1`, `[0, 2]`), which are removed from the result.
         ///
             /// ```
         #[doc = concat!("let rows: Vec<f64> = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($axes), "(", $example, ", 1).to_vec();")]
@@ -40,7 +40,7 @@ macro_rules! statistic {
         }
 
         $(#[$doc])*
-            /// Over some axes, which stay with size 1, so that the result broadcasts against the operand.
+            /// Reduces the given axes, which are kept with size 1, so that the result broadcasts against the operand.
         ///
             /// # Panics
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
@@ -50,7 +50,8 @@ macro_rules! statistic {
         }
 
         $(#[$doc])*
-            /// Over some axes, kept with size 1 or dropped; an error if an axis is out of range or named twice.
+            /// Reduces the given axes, kept with size 1 or removed. Returns an error if an axis is out of range or
+            /// named twice.
         #[track_caller]
         pub fn $try(&self, $arg: f64, axes: impl Into<Axes>, $kept: bool) -> Result<Self> {
             let ($this, $set) = (self, axes.into().resolve(stringify!($name), &Value::shape(self))?);
@@ -64,38 +65,40 @@ macro_rules! reduce_methods {
         fold! {
             /// Σ x.
             sum, sum_axes, sum_keep, try_sum, Sum = "10.0", "[3.0, 7.0]";
-            /// The mean Σ x / n; NaN over nothing.
+            /// The mean Σ x / n; NaN for no elements.
             mean, mean_axes, mean_keep, try_mean, Mean = "2.5", "[1.5, 3.5]";
-            /// Π x; 1 over nothing. Its derivatives are exact where elements are 0.
+            /// Π x; 1 for no elements. Its derivatives are exact where elements are 0.
             prod, prod_axes, prod_keep, try_prod, Prod = "24.0", "[2.0, 12.0]";
-            /// The largest element; ties share the derivative evenly. An error over an empty axis.
+            /// The largest element; ties share the derivative evenly. An empty axis is an error.
             max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
-            /// The smallest element; ties share the derivative evenly. An error over an empty axis.
+            /// The smallest element; ties share the derivative evenly. An empty axis is an error.
             min, min_axes, min_keep, try_min, Min = "1.0", "[1.0, 3.0]";
-            /// ln Σ eˣ, without overflow; -inf over nothing.
+            /// ln Σ eˣ, without overflow; -inf for no elements.
             logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]";
         }
 
         statistic! {
-            /// The variance Σ (x - mean)² / (n - correction): with 1 the unbiased estimate, with 0 the mean square. Where
-            /// `n - correction` is not above 0 it is infinite or, if all elements are equal, NaN, with derivative NaN.
+            /// The variance Σ (x - mean)² / (n - correction): 1 gives the unbiased estimate, 0 the mean square. If
+            /// `n - correction` is not positive, it is infinite or, if all elements are equal, NaN, with derivative
+            /// NaN.
             var, var_axes, var_keep, try_var(correction) "1.0" = "5.0 / 3.0", "[0.5, 0.5]" |x, axes, keep| {
                 Ok(reduce::variance(x, correction, axes, keep))
             }
-            /// The standard deviation, the root of the variance; its derivative where all elements are equal is 0, but NaN
-            /// where `n - correction` is not above 0.
+            /// The standard deviation, the square root of the variance. Its derivative is 0 where all elements are
+            /// equal, but NaN where `n - correction` is not positive.
             std, std_axes, std_keep, try_std(correction) "0.0" = "1.25f64.sqrt()", "[0.5, 0.5]" |x, axes, keep| {
                 reduce::deviation(x, correction, axes, keep)
             }
-            /// The p-norm (Σ |x|ᵖ)^(1/p), without overflow or underflow on the way: Euclid's for 2, the largest and the
-            /// smallest magnitude for ±infinity, the number of elements that are not 0 for 0. Its derivative at 0 is 0.
+            /// The p-norm (Σ |x|ᵖ)^(1/p), without intermediate overflow or underflow: the Euclidean norm for 2, the
+            /// largest and the smallest magnitude for ±infinity, the number of nonzero elements for 0. Its derivative
+            /// at 0 is 0.
             norm, norm_axes, norm_keep, try_norm(p) "2.0" = "30f64.sqrt()", "[5f64.sqrt(), 5.0]" |x, axes, keep| {
                 reduce::norm(x, p, axes, keep)
             }
         }
 
         twins! {
-            /// Running sums along an axis: x₀, x₀ + x₁, …
+            /// Cumulative sum along an axis: x₀, x₀ + x₁, …
             ///
             /// ```
             /// # use autograd::tensor;
@@ -106,7 +109,7 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::CumSum { axis, reverse: false }, &[x])
             }
 
-            /// Running products along an axis: x₀, x₀·x₁, … Their derivatives are exact where elements are 0.
+            /// Cumulative product along an axis: x₀, x₀·x₁, … Its derivatives are exact where elements are 0.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -117,7 +120,7 @@ macro_rules! reduce_methods {
                 Ok(crate::op::scan::products(x, axis))
             }
 
-            /// Running ln Σ eˣ along an axis, without overflow.
+            /// Cumulative ln Σ eˣ along an axis, without overflow.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -139,7 +142,7 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::Softmax { axis }, &[x])
             }
 
-            /// x - ln Σ eˣ along an axis: the logarithm of the softmax, exact where the softmax underflows.
+            /// x - ln Σ eˣ along an axis: the logarithm of the softmax, accurate where the softmax underflows.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -150,8 +153,9 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::LogSoftmax { axis }, &[x])
             }
 
-            /// (x - mean) / √(variance + ε) over the axes from `axis` to the last, the variance being the mean square of
-            /// x - mean: what layer normalization scales and shifts. NaN where all elements are equal and ε is 0.
+            /// (x - mean) / √(variance + ε) over the axes from `axis` to the last, where the variance is the mean
+            /// square of x - mean: layer normalization without scale and shift. NaN where all elements are equal and ε
+            /// is 0.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -162,9 +166,9 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::Standardize { axis, eps }, &[x])
             }
 
-            /// Layer normalization: the [standardization](Self::standardize) of the axes from `axis` on, times `weight` and
-            /// plus `bias`, both of the shape of these axes; all in one pass. Source: Ba, Kiros and Hinton, *Layer
-            /// normalization* (2016).
+            /// Layer normalization: the [standardization](Self::standardize) over the axes from `axis` on, times
+            /// `weight` plus `bias`, which have the shape of these axes. Fused into one pass. Source: Ba, Kiros and
+            /// Hinton, *Layer normalization* (2016).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -177,8 +181,8 @@ macro_rules! reduce_methods {
                 Value::try_apply(Op::LayerNorm { axis, eps }, &[x, weight, bias])
             }
 
-            /// Cross-entropy of scores `[rows, classes]` against the right class of each row: `ln Σ eˣ - x[label]`, one
-            /// number per row. Fused: no probability is formed, nothing overflows.
+            /// Cross-entropy of logits `[rows, classes]` with the label of each row: `ln Σ eˣ - x[label]`, one value
+            /// per row. Fused and numerically stable: probabilities are never formed.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -203,7 +207,7 @@ macro_rules! reduce_methods {
 }
 pub(super) use {reduce_methods, statistic};
 
-/// x less its mean, and `n - correction`, not below 0.
+/// x minus its mean, and `n - correction`, but at least 0.
 #[track_caller]
 fn centered<T: Float, V: Value<T>>(x: &V, axes: AxisSet, correction: f64) -> (V, f64) {
     let n: f64 = axes.iter().map(|i| x.shape()[i] as f64).product();
@@ -217,7 +221,8 @@ pub(super) fn variance<T: Float, V: Value<T>>(x: &V, correction: f64, axes: Axis
     centered.unary(Unary::Square).reduce(Fold::Sum, axes, keep).div(&x.number(T::of(n)))
 }
 
-/// The root of the variance. As a norm it has derivative 0 where all elements are equal, but only if there is a variance.
+/// The square root of the variance. It is computed as a norm, whose derivative is 0 where all elements are equal, but
+/// only if the variance is defined.
 #[track_caller]
 pub(super) fn deviation<T: Float, V: Value<T>>(x: &V, correction: f64, axes: AxisSet, keep: bool) -> Result<V> {
     let (centered, n) = centered(x, axes, correction);
@@ -235,7 +240,7 @@ pub(super) fn norm<T: Float, V: Value<T>>(x: &V, p: f64, axes: AxisSet, keep: bo
     let magnitude = || x.unary(Unary::Abs);
     let fold = |x: V, fold| V::try_apply(Op::Reduce { fold, axes, keep }, &[&x]);
     match p {
-        _ if p.is_nan() => Err(Error::Argument { op: "norm", hint: "the order must be a number".into() }),
+        _ if p.is_nan() => Err(Error::Argument { op: "norm", hint: "the order p must not be NaN".into() }),
         0.0 => fold(number(1.0).sub(&x.eq(&number(0.0))), Fold::Sum),
         1.0 => fold(magnitude(), Fold::Sum),
         f64::INFINITY => fold(magnitude(), Fold::Max),
@@ -244,8 +249,8 @@ pub(super) fn norm<T: Float, V: Value<T>>(x: &V, p: f64, axes: AxisSet, keep: bo
         _ if x.shape().contains(&0) => fold(x.clone(), Fold::Norm),
         _ => {
             let pow = |x: &V, p: f64| V::apply(Op::Binary(Binary::Pow), &[x, &number(p)]);
-            // The norm of x is s times that of x / s whatever the s, which therefore is a constant to all derivatives: a
-            // power of two, which divides exactly, near the element that rules the norm.
+            // The norm of x is s times that of x / s for any s, so s is a constant in all derivatives. It is a power of
+            // two, which divides exactly, near the element that dominates the norm.
             let ruling = magnitude().reduce(if p > 0.0 { Fold::Max } else { Fold::Min }, axes, true);
             let power = ruling.unary(Unary::Log2).unary(Unary::Floor).unary(Unary::Exp2);
             let above = |a: &V, b: f64| V::apply(Op::Binary(Binary::Gt), &[a, &number(b)]);
@@ -253,7 +258,8 @@ pub(super) fn norm<T: Float, V: Value<T>>(x: &V, p: f64, axes: AxisSet, keep: bo
             let scale = usable.select(&power, &number(1.0));
             let scale = V::apply(Op::StopGradient, &[&scale]);
             let sum = pow(&x.div(&scale).unary(Unary::Abs), p).reduce(Fold::Sum, axes, true);
-            // The root is steep at 0: a norm of 0 is set, not computed, and so is its derivative.
+            // The derivative of the root is infinite at 0, so a norm of 0 is selected, not computed, and so is its
+            // derivative.
             let nothing = sum.eq(&number(0.0));
             let root = pow(&nothing.select(&number(1.0), &sum), 1.0 / p);
             Ok(nothing.select(&number(0.0), &root).mul(&scale).reshape(&reduced_shape(&x.shape(), axes, keep)))

@@ -1,4 +1,4 @@
-//! Resizing of the last axes of an image, and its channels moved into them.
+//! Resizing of the last axes of an image, and pixel shuffling.
 
 use super::spatial::{image, mapped};
 use crate::error::{Error, Result};
@@ -8,46 +8,47 @@ use crate::tensor::Shape;
 use crate::tensor::layout::room;
 use crate::value::Value;
 
-/// How large an image is to become.
+/// The target size of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Resize<const D: usize> {
-    /// These sizes of the last axes.
+    /// The sizes of the last axes.
     To([usize; D]),
-    /// So many times its size, rounded down.
+    /// Scale factors of the last axes; the resulting sizes are rounded down.
     By([f64; D]),
 }
 
 impl<const D: usize> Resize<D> {
-    /// The new size of an axis, and how far apart neighbours of the result are in the image.
+    /// The new size of an axis, and the distance in the image between neighboring elements of the result.
     fn axis(&self, op: &'static str, i: usize, size: usize) -> Result<(usize, f64)> {
         let (to, step) = match *self {
             Resize::To(to) => (to[i], size as f64 / to[i] as f64),
             Resize::By(factor) => ((size as f64 * factor[i]) as usize, 1.0 / factor[i]),
         };
         if size == 0 || to == 0 || !(step > 0.0 && step.is_finite()) {
-            let hint = format!("an axis of size {size} cannot be resized by {self:?}");
+            let hint = format!("an axis of size {size} cannot be resized with {self:?}");
             return Err(Error::Argument { op, hint });
         }
         Ok((to, step))
     }
 }
 
-/// How the elements of a resized axis come from those of the image: `(size, new size, step)` in, a matrix out.
+/// How a resized axis is computed from that of the image: takes `(size, new size, step)` and returns a matrix.
 pub(super) type Rule = fn(usize, usize, f64) -> Sparse;
 
-/// The element before each place.
+/// Takes the element at or before each position.
 pub(super) fn nearest(size: usize, to: usize, step: f64) -> Sparse {
-    // Whole products of rounded steps may fall a little short.
+    // Products that should be integers may be slightly too small, since the step is rounded.
     let at = |i: usize| ((i as f64 * step * (1.0 + f64::EPSILON)) as usize).min(size - 1);
     Sparse::new(size, (0..to).map(|i| [(at(i), 1.0)]))
 }
 
-/// Between the two elements around each place, which is the middle of its share of the image.
+/// Interpolates between the two elements around each position, the center of its share of the image.
 pub(super) fn linear(size: usize, to: usize, step: f64) -> Sparse {
     between(size, to, |i| ((i as f64 + 0.5) * step - 0.5).max(0.0))
 }
 
-/// Between the two elements around each place, the first and the last falling together with those of the image.
+/// Interpolates between the two elements around each position; the first and the last position coincide with those of
+/// the image.
 pub(super) fn linear_corners(size: usize, to: usize, _: f64) -> Sparse {
     let step = (size - 1) as f64 / (to.max(2) - 1) as f64;
     between(size, to, |i| i as f64 * step)
@@ -63,7 +64,7 @@ fn between(size: usize, to: usize, place: impl Fn(usize) -> f64) -> Sparse {
     Sparse::new(size, (0..to).map(row))
 }
 
-/// The last axes resized, the last one first: it is the cheapest while the image is small.
+/// Resizes the last axes, starting with the last one, which is cheapest while the image is small.
 #[track_caller]
 pub(super) fn resized<T: Float, V: Value<T>, const D: usize>(
     op: &'static str,
@@ -92,7 +93,7 @@ pub(super) fn linear_rule(align_corners: bool) -> Rule {
     if align_corners { linear_corners } else { linear }
 }
 
-/// Channels moved into `r` times `r` pixels each, or back.
+/// Moves channels into `r` times `r` pixels each, or back.
 #[track_caller]
 pub(super) fn shuffled<T: Float, V: Value<T>>(op: &'static str, x: &V, r: usize, into: bool) -> Result<V> {
     let from = x.shape();
@@ -104,7 +105,9 @@ pub(super) fn shuffled<T: Float, V: Value<T>>(op: &'static str, x: &V, r: usize,
     };
     let split = from.split_last_chunk::<3>().zip(square).filter(|((_, last), _)| fits(last));
     let Some(((outer, &[c, h, w]), square)) = split else {
-        let hint = format!("it must be […, channels, height, width], of which {r} must divide what it makes smaller");
+        let hint = format!(
+            "it must be […, channels, height, width], with the axes that shrink divisible by {r} (channels by {r}²)"
+        );
         return Err(Error::Shape { op, shape: from.as_slice().into(), hint });
     };
     let n = outer.len();

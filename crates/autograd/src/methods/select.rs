@@ -1,5 +1,5 @@
-//! Methods that choose: by a mask, by bounds, by integer index. All of them compose ops of the table, so that their
-//! derivatives are right by construction.
+//! Methods that select by a mask, by bounds or by integer index. All of them are composed of ops, so their derivatives
+//! are correct by construction.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -12,7 +12,7 @@ use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::SmallVec;
 
-/// The leading part of each axis.
+/// The leading elements of each axis, of the given sizes.
 #[track_caller]
 pub(super) fn leading<T: Float, V: Value<T>>(x: &V, part: &[usize]) -> Result<V> {
     if *x.shape() == *part {
@@ -25,7 +25,7 @@ pub(super) fn spans(part: &[usize]) -> SmallVec<[Span; 4]> {
     part.iter().map(|&len| Span { start: 0, len, step: 1 }).collect()
 }
 
-/// A list of indices as an axis: a single one counts as a list.
+/// A list of indices as a tensor of rank 1; a single index counts as a list.
 pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>> {
     if index.rank() <= 1 {
         return Ok(index.as_shape(&[index.len()]));
@@ -33,8 +33,8 @@ pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>>
     Err(Error::Shape { op, shape: index.shape().into(), hint: "the index must be a list".into() })
 }
 
-/// The index with negative places counted from the end of an axis of that size. Those that reach past its front stay, so
-/// that the error names them as they were given.
+/// The index with negative values counted from the end of an axis of the given size. Values that are out of range are
+/// kept, so that the error shows them as they were given.
 pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
     if index.as_slice().is_some_and(|all| within(all, size)) {
         return index.clone();
@@ -43,7 +43,7 @@ pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
     index.map(|i| if (-size..0).contains(&i) { i + size } else { i })
 }
 
-/// An error unless an index of elements fits into `x` beside `axis`, and into `src` altogether.
+/// Returns an error unless the index fits into `src`, and into `x` on all axes except `axis`.
 pub(super) fn check_scatter(
     op: &'static str,
     axis: usize,
@@ -54,14 +54,14 @@ pub(super) fn check_scatter(
     let part = index.shape();
     let same_rank = part.len() == x.len() && part.len() == src.len();
     if !same_rank || (0..part.len()).any(|i| part[i] > src[i] || (i != axis && part[i] > x[i])) {
-        let hint = format!("the index, of shape {part:?}, must be part of it and (but for axis {axis}) of {x:?}");
+        let hint = format!("the index, of shape {part:?}, must fit into it and (except on axis {axis}) into {x:?}");
         return Err(Error::Shape { op, shape: src.into(), hint });
     }
     check_index(op, index, x[axis])
 }
 
-/// For each place of `x`, which element of `x` followed by those of `src` stands there after scattering: the last
-/// written one.
+/// For each position of `x`, the index of its element after scattering (the last one written), counted through `x`
+/// followed by `src`.
 pub(super) fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) -> Result<Tensor<i64>> {
     let n = room("scatter", x)?;
     let (mut places, sources) = (row_major(x), row_major(src));
@@ -77,7 +77,7 @@ pub(super) fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &
     }))
 }
 
-/// Slices or elements that were added into zeros of that shape but for the sizes of other axes: put into all of it.
+/// Puts `x` into zeros of the shape `whole`, at the start of each axis.
 #[track_caller]
 pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V> {
     let part = x.shape();
@@ -90,10 +90,10 @@ pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V>
 macro_rules! select_methods {
     () => {
         twins! {
-            /// `a` where this mask is not 0, else `b`; all three broadcast. What is not chosen has no influence on the
-            /// value, not even a NaN: this is a choice, not a multiplication by zero. On the way back the branch not chosen gets the
-            /// cotangent 0, which a derivative that is infinite there turns into NaN: choose what such a function is
-            /// applied to as well.
+            /// Selects `a` where this mask is not 0, else `b`; all three broadcast. Elements that are not selected do
+            /// not affect the value, even if they are NaN: this is a selection, not a multiplication by zero. In the
+            /// backward pass they get the cotangent 0, which an infinite derivative turns into NaN; to avoid this, also
+            /// mask the input of such a function.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -104,8 +104,8 @@ macro_rules! select_methods {
                 Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
             }
 
-            /// Slices of an axis by index, as NumPy's `take`: the axes of the index take the place of the indexed one, and
-            /// negative indices count from the back.
+            /// Selects slices along an axis by index, as in NumPy's `take`: the axes of the index replace the indexed
+            /// axis, and negative indices count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -118,8 +118,8 @@ macro_rules! select_methods {
                 Value::try_apply(Op::Take { axis, index: select::from_either_end(index, shape[axis]) }, &[x])
             }
 
-            /// One element per index along an axis, as PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]` for axis 0.
-            /// Beside the axis the index may be smaller than this: the rest is not read.
+            /// Selects one element per index along an axis, as in PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]`
+            /// for axis 0. On the other axes, the index may be smaller than this tensor; the rest is not read.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -135,8 +135,8 @@ macro_rules! select_methods {
                 Value::try_apply(Op::Gather { axis, index: index.clone() }, &[&select::leading(x, &part)?])
             }
 
-            /// This where the mask holds, else `b`; all three broadcast. What is not chosen has no influence, not even a
-            /// NaN.
+            /// Keeps the elements where the mask holds, and takes those of `b` elsewhere; all three broadcast. Elements
+            /// that are not selected have no effect, even if they are NaN.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -147,7 +147,7 @@ macro_rules! select_methods {
                 mask.try_choose(x, b.borrow())
             }
 
-            /// `value` where the mask holds, else this; both broadcast.
+            /// `value` where the mask holds, and the elements of this tensor elsewhere; both broadcast.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -158,8 +158,8 @@ macro_rules! select_methods {
                 mask.try_choose(&x.number(T::of(value)), x)
             }
 
-            /// min(max(x, low), high), broadcast; at a bound the two share the derivative, half each. Where `low` is
-            /// above `high` it is `high`.
+            /// min(max(x, low), high), with broadcasting. At a bound, x and the bound each get half of the derivative.
+            /// Where `low` is above `high`, the result is `high`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -170,7 +170,8 @@ macro_rules! select_methods {
                 x.try_maximum(low)?.try_minimum(high)
             }
 
-            /// (1 - w)·x + w·end, broadcast: this at w = 0, `end` at w = 1, exactly.
+            /// Linear interpolation (1 - w)·x + w·end, with broadcasting: exactly x at w = 0 and exactly `end` at
+            /// w = 1.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -181,7 +182,7 @@ macro_rules! select_methods {
                 x.number(T::one()).try_sub(w)?.try_mul(x)?.try_add(w.try_mul(end)?)
             }
 
-            /// Slices of an axis by a list of indices, as PyTorch's `index_select`.
+            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -193,7 +194,7 @@ macro_rules! select_methods {
                 Value::try_apply(Op::Take { axis, index: select::list("index_select", index)? }, &[x])
             }
 
-            /// Slices of `src` added at a list of indices of an axis; repeated ones add up, in order:
+            /// Adds slices of `src` at a list of indices along an axis; slices for repeated indices add up, in order:
             /// `y[index[k]] = x[index[k]] + Σ src[k]` for axis 0.
             ///
             /// ```
@@ -208,15 +209,15 @@ macro_rules! select_methods {
                 let mut expected = shape.clone();
                 expected[axis] = index.len();
                 if Value::shape(src) != expected {
-                    let hint = format!("as the index and the tensor are, it must have shape {expected:?}");
+                    let hint = format!("for this index and tensor, it must have shape {expected:?}");
                     return Err(Error::Shape { op: "index_add", shape: Value::shape(src).as_slice().into(), hint });
                 }
                 x.try_add(Self::try_apply(Op::TakeAdd { axis, index, size: shape[axis] }, &[src])?)
             }
 
-            /// Elements of `src` added at indices along an axis; repeated ones add up, in order:
-            /// `y[index[i][j]][j] += src[i][j]` for axis 0. The index may be smaller than `src`, and than this beside
-            /// the axis: the rest is not touched.
+            /// Adds elements of `src` at indices along an axis; elements for repeated indices add up, in order:
+            /// `y[index[i][j]][j] += src[i][j]` for axis 0. The index may be smaller than `src`, and smaller than this
+            /// tensor on the other axes; the rest is not changed.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -232,9 +233,10 @@ macro_rules! select_methods {
                 x.try_add(select::placed(&added, &shape)?)
             }
 
-            /// Elements of `src` written at indices along an axis: `y[index[i][j]][j] = src[i][j]` for axis 0. Of
-            /// several written to one place the last one stays; what was overwritten has derivative 0. The index may be
-            /// smaller than `src`, and than this beside the axis: the rest is not touched.
+            /// Writes elements of `src` at indices along an axis: `y[index[i][j]][j] = src[i][j]` for axis 0. If
+            /// several are written to one position, the last one stays; overwritten elements have derivative 0. The
+            /// index may be smaller than `src`, and smaller than this tensor on the other axes; the rest is not
+            /// changed.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -251,8 +253,8 @@ macro_rules! select_methods {
             }
         }
 
-        /// min(max(x, low), high); an infinite bound is none. At a bound the derivative is half. Where `low` is above
-        /// `high` it is `high`.
+        /// min(max(x, low), high); an infinite bound has no effect. At a bound, the derivative is ½. Where `low` is
+        /// above `high`, the result is `high`.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -265,7 +267,7 @@ macro_rules! select_methods {
             if high == f64::INFINITY { raised } else { raised.minimum(self.number(T::of(high))) }
         }
 
-        /// The same number everywhere, in the shape of this: a constant.
+        /// A constant with the shape of this tensor, filled with `value`.
         ///
         /// ```
         /// # use autograd::tensor;

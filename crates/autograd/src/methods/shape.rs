@@ -1,10 +1,10 @@
-//! Methods that move elements: other shapes, other orders, parts, repeats, borders, diagonals. All of them compose views
-//! and ops of the table, so that their derivatives are right by construction.
+//! Methods that move elements: reshaping, reordering, slicing, repetition, padding, diagonals. All of them are composed
+//! of views and ops, so their derivatives are correct by construction.
 
 macro_rules! shape_methods {
     () => {
         twins! {
-            /// The same elements under another shape, of which one size may be given as -1 and follows from the others.
+            /// The same elements with another shape. One size may be given as -1 and is computed from the others.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -14,7 +14,7 @@ macro_rules! shape_methods {
                 x.try_reshape(&plan::inferred("reshape", sizes, &Value::shape(x))?)
             }
 
-            /// Axes in another order, a view; negative ones count from the back.
+            /// Reorders the axes, as a view; negative axes count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -26,7 +26,7 @@ macro_rules! shape_methods {
                 x.try_permute(&order?)
             }
 
-            /// Without the axes of size 1.
+            /// Removes all axes of size 1.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -37,8 +37,8 @@ macro_rules! shape_methods {
                 x.try_reshape(&rest)
             }
 
-            /// What stands at one index of an axis, which the result no longer has: a view. Negative indices count from
-            /// the back.
+            /// The slice at one index of an axis, which is removed from the result: a view. Negative indices count from
+            /// the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -58,7 +58,7 @@ macro_rules! shape_methods {
                 Self::try_apply(Op::Slice { spans }, &[x])?.try_reshape(&shape)
             }
 
-            /// The elements of some axes (`0`, `[0, -1]`, `..` for all) in reverse order: a view.
+            /// Reverses the elements along the given axes (`0`, `[0, -1]`, `..` for all): a view.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -73,7 +73,8 @@ macro_rules! shape_methods {
                 Self::try_apply(Op::Slice { spans }, &[x])
             }
 
-            /// The elements of an axis moved on by `shift` places, those that leave at the end coming in at the front.
+            /// Moves the elements along an axis by `shift` positions; elements that leave at the end reenter at the
+            /// front.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -88,7 +89,8 @@ macro_rules! shape_methods {
                 Self::try_concat(&[x.try_slice(axis, cut..)?, x.try_slice(axis, ..cut)?], axis)
             }
 
-            /// The whole repeated along each axis, as NumPy's `tile`: missing axes or counts in front are taken as 1.
+            /// Repeats the whole tensor along each axis, as in NumPy's `tile`; missing leading axes or counts are taken
+            /// as 1.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -99,7 +101,8 @@ macro_rules! shape_methods {
                 x.try_reshape(&apart)?.try_broadcast_to(&wide)?.try_reshape(&whole)
             }
 
-            /// Each slice of an axis repeated on the spot: one count for all, or one for each.
+            /// Repeats each slice along an axis, keeping its copies together: one count for all slices, or one for
+            /// each.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -121,8 +124,8 @@ macro_rules! shape_methods {
                 x.try_reshape(&apart)?.try_broadcast_to(&wide)?.try_reshape(&whole)
             }
 
-            /// With `[before, after]` more elements along each axis, or fewer where a width is negative. The constant
-            /// is placed beside the axes one after the other, so that the corners are filled as well.
+            /// Adds `[before, after]` elements along each axis, or crops where a width is negative. A constant is added
+            /// to one axis after the other, so that the corners are filled as well.
             ///
             /// ```
             /// # use autograd::{Pad, tensor};
@@ -141,7 +144,7 @@ macro_rules! shape_methods {
                 }
             }
 
-            /// The matrix (of each, where there are more axes) on and below the diagonal `k`, zero above it.
+            /// The lower triangle of each matrix: its elements on and below the diagonal `k`, and zero above it.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -151,7 +154,7 @@ macro_rules! shape_methods {
                 border::triangle("tril", x, |i, j| j.saturating_sub(i) <= k)
             }
 
-            /// The matrix (of each, where there are more axes) on and above the diagonal `k`, zero below it.
+            /// The upper triangle of each matrix: its elements on and above the diagonal `k`, and zero below it.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -161,7 +164,8 @@ macro_rules! shape_methods {
                 border::triangle("triu", x, |i, j| j.saturating_sub(i) >= k)
             }
 
-            /// Of a vector the matrix with it on the diagonal `k` and zeros elsewhere; of a matrix its diagonal `k`.
+            /// For a vector, the matrix with the vector on the diagonal `k` and zeros elsewhere; for a matrix, its
+            /// diagonal `k`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -186,7 +190,7 @@ macro_rules! shape_methods {
                 let shape = Value::shape(x);
                 let (i, j) = (resolve_axis("diagonal", rows, &shape)?, resolve_axis("diagonal", cols, &shape)?);
                 if i == j { return Err(Error::Axis { op: "diagonal", axis: cols, shape: shape.as_slice().into() }) }
-                // Neighbouring axes in their order are walked without a copy.
+                // Adjacent axes in ascending order are read without a copy.
                 let (i, j, k) = if i < j { (i, j, k) } else { (j, i, k.saturating_neg()) };
                 let (rows, cols) = (shape[i], shape[j]);
                 let mut order: Shape = (0..shape.len()).filter(|&a| a != i && a != j).collect();
@@ -214,7 +218,7 @@ macro_rules! shape_methods {
             }
         }
 
-        /// The pieces of an axis, of the given sizes, which must add up to it: views.
+        /// Splits an axis into pieces of the given sizes, which must add up to its size: views.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -227,7 +231,7 @@ macro_rules! shape_methods {
             or_panic(self.try_split(sizes, axis))
         }
 
-        /// As [`split`](Self::split), or what is wrong with the arguments.
+        /// Like [`split`](Self::split), but returns the error.
         #[track_caller]
         pub fn try_split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Self>> {
             let shape = Value::shape(self);
@@ -245,7 +249,8 @@ macro_rules! shape_methods {
             Ok(pieces)
         }
 
-        /// An axis cut into at most `n` pieces, as PyTorch's `chunk`: all but the last equally long, views.
+        /// Splits an axis into at most `n` pieces, as in PyTorch's `chunk`. All but the last have the same size; they
+        /// are views.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -258,7 +263,7 @@ macro_rules! shape_methods {
             or_panic(self.try_chunk(n, axis))
         }
 
-        /// As [`chunk`](Self::chunk), or what is wrong with the arguments.
+        /// Like [`chunk`](Self::chunk), but returns the error.
         #[track_caller]
         pub fn try_chunk(&self, n: usize, axis: isize) -> Result<Vec<Self>> {
             let shape = Value::shape(self);

@@ -1,4 +1,4 @@
-//! Pooling and resampling of the last axes of an image, and what they share with convolution.
+//! Pooling and resampling of the last axes of an image, and code that is shared with convolution.
 
 use super::border;
 use super::plan::padded;
@@ -11,7 +11,7 @@ use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use std::sync::Arc;
 
-/// The windows of a pooling along `D` axes: settings to change with `..`.
+/// Settings of a pooling along `D` axes; override the defaults with `..Pool::of(kernel)`.
 ///
 /// ```
 /// use autograd::{Pool, Tensor};
@@ -22,28 +22,28 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pool<const D: usize> {
-    /// How many elements a window covers.
+    /// The number of elements that a window covers.
     pub kernel: [usize; D],
-    /// The distance between two windows: the kernel unless told, so that they neither overlap nor leave gaps.
+    /// The distance between two windows. Defaults to the kernel size, so that windows neither overlap nor leave gaps.
     pub stride: [usize; D],
-    /// How far windows reach over the edges, at most half of the kernel: 0 unless told. What is outside counts as -inf
-    /// for the largest element and as 0 for the average.
+    /// How far windows extend past the edges, at most half of the kernel. Defaults to 0. Elements outside count as -inf
+    /// for the maximum and as 0 for the average.
     pub padding: [usize; D],
-    /// The distance between two elements of a window: 1 unless told.
+    /// The distance between two elements of a window. Defaults to 1.
     pub dilation: [usize; D],
-    /// Whether windows may reach over the end, so that no element is left out: not unless told.
+    /// Whether windows may extend past the end, so that no element is left out. Defaults to false.
     pub ceil: bool,
-    /// Whether the average counts what the padding adds: it does unless told.
+    /// Whether the average counts the padding. Defaults to true.
     pub count_padding: bool,
 }
 
 impl<const D: usize> Pool<D> {
-    /// Windows of that size, one beside the other.
+    /// Adjacent windows of the given size.
     pub fn of(kernel: [usize; D]) -> Self {
         Pool { kernel, stride: kernel, padding: [0; D], dilation: [1; D], ceil: false, count_padding: true }
     }
 
-    /// What each window covers of the last `D` axes of that shape, and how many elements it counts.
+    /// The elements that each window covers along the last `D` axes of the shape, and the number of elements it counts.
     fn panes(&self, op: &'static str, shape: &[usize]) -> Result<[Pane; D]> {
         let mut panes = [const { (Vec::new(), Vec::new()) }; D];
         for (i, pane) in panes.iter_mut().enumerate() {
@@ -60,22 +60,22 @@ impl<const D: usize> Pool<D> {
             *pane = covered.ok_or_else(|| Error::Shape {
                 op,
                 shape: shape.into(),
-                hint: format!("a window covers nothing of it: {window:?}"),
+                hint: format!("a window does not cover any of its elements: {window:?}"),
             })?;
         }
         Ok(panes)
     }
 }
 
-/// What each place of a window covers of an axis, and how many elements it counts as.
+/// The elements of an axis that each window covers, and the number of elements it counts.
 type Pane = (Vec<Span>, Vec<usize>);
-/// Words that a place takes in it.
+/// Size of a window in a `Pane`, in words.
 const PANE: usize = 4;
 
 fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane> {
     let over = if ceil { w.stride - 1 } else { 0 };
     let room = w.padding.checked_mul(2)?.checked_add(size)?.checked_add(over)?.checked_sub(w.reach()?)?;
-    // A window that would begin in the padding at the end covers nothing.
+    // A window that would start in the padding at the end would not cover any elements.
     let places = (room / w.stride + 1).min((size + w.padding).div_ceil(w.stride));
     let place = |i: usize| {
         let first = i * w.stride; // counted from the start of the padding, as are the ends
@@ -89,7 +89,7 @@ fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane
     Some((0..places).map(place).unzip())
 }
 
-/// The windows of an adaptive pooling: as even as can be, and overlapping where sizes do not divide.
+/// The windows of an adaptive pooling: as even as possible, and overlapping where the sizes do not divide.
 fn adaptive(size: usize, places: usize) -> Pane {
     let edge = |i: usize| (i as u128 * size as u128, places as u128);
     let place = |i: usize| {
@@ -101,18 +101,18 @@ fn adaptive(size: usize, places: usize) -> Pane {
     (0..places).map(place).unzip()
 }
 
-/// Whether an image without batch was taken for a batch of one.
+/// Whether a batch axis was added to an image.
 pub(super) struct One(bool);
 
 impl One {
-    /// Without the batch, if there was none.
+    /// Removes the batch axis if it was added.
     #[track_caller]
     pub(super) fn undo<T: Float, V: Value<T>>(self, y: V) -> Result<V> {
         if self.0 { V::try_apply(Op::Reshape { shape: y.shape()[1..].into() }, &[&y]) } else { Ok(y) }
     }
 }
 
-/// The image with a batch axis: one is put before an image that lacks it.
+/// The image with a batch axis, which is added if the image does not have one.
 #[track_caller]
 pub(super) fn batched<T: Float, V: Value<T>>(x: &V, rank: usize) -> Result<(V, One)> {
     let mut shape = x.shape();
@@ -123,12 +123,12 @@ pub(super) fn batched<T: Float, V: Value<T>>(x: &V, rank: usize) -> Result<(V, O
     Ok((V::try_apply(Op::Reshape { shape }, &[x])?, One(true)))
 }
 
-/// The shape, if it is that of channels and `D` more axes, with or without a batch.
+/// Returns the shape if it consists of channels and `D` more axes, with or without a batch axis.
 pub(super) fn image<const D: usize>(op: &'static str, shape: Shape) -> Result<Shape> {
     if shape.len() == D + 1 || shape.len() == D + 2 {
         return Ok(shape);
     }
-    let hint = format!("an image must be [batch, channels, …] or [channels, …] with {D} more axes");
+    let hint = format!("an image must be [batch, channels, …] or [channels, …] with {D} spatial axes");
     Err(Error::Shape { op, shape: shape.as_slice().into(), hint })
 }
 
@@ -138,7 +138,7 @@ fn largest<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> Re
     V::try_apply(Op::Pick { panes }, &[x, x])
 }
 
-/// Sums over the windows, each axis for itself, by the number of elements.
+/// Sums over the windows, one axis at a time, divided by the number of elements.
 #[track_caller]
 fn averages<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> Result<V> {
     let (mut y, first) = (x.clone(), x.shape().len() - D);
@@ -159,7 +159,7 @@ fn averages<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> R
     V::try_apply(Op::Binary(Binary::Div), &[&y, &y.constant(Tensor::from_fn(&shape, |i| T::of(count(i))))])
 }
 
-/// The image of an axis under a matrix.
+/// Multiplies by a matrix along an axis.
 #[track_caller]
 pub(super) fn mapped<T: Float, V: Value<T>>(x: &V, axis: usize, map: Sparse) -> Result<V> {
     V::try_apply(Op::Map { axis, map: Arc::new(map) }, &[x])
@@ -175,7 +175,7 @@ pub(super) fn avg_pool<T: Float, V: Value<T>, const D: usize>(op: &'static str, 
     averages(x, pool.panes(op, &image::<D>(op, x.shape())?)?)
 }
 
-/// The windows that make the last axes of that size.
+/// The windows that give the last axes the requested size.
 fn adapted<const D: usize>(op: &'static str, shape: Shape, size: [usize; D]) -> Result<[Pane; D]> {
     let from = image::<D>(op, shape)?;
     let (outer, last) = from.split_at(from.len() - D);
@@ -183,7 +183,7 @@ fn adapted<const D: usize>(op: &'static str, shape: Shape, size: [usize; D]) -> 
         return Err(Error::Empty { op, shape: from.as_slice().into() });
     }
     room(op, &outer.iter().chain(&size).copied().collect::<Shape>())?;
-    // The windows themselves need room, too, even if there is nothing outside of them.
+    // The windows themselves need memory, too, even if the outer axes are empty.
     size.iter().try_for_each(|&places| room(op, &[places, PANE]).map(drop))?;
     Ok(std::array::from_fn(|i| adaptive(last[i], size[i])))
 }
@@ -206,7 +206,7 @@ pub(super) fn adaptive_avg<T: Float, V: Value<T>, const D: usize>(
     averages(x, adapted(op, x.shape(), size)?)
 }
 
-/// Slices of an axis by window: the axis becomes two, places and elements of a window (or elements and places).
+/// Slices an axis by window: the axis becomes two, positions and elements of a window (or elements and positions).
 #[track_caller]
 fn windows<T: Float, V: Value<T>>(op: &'static str, x: &V, axis: usize, w: Window, taps_first: bool) -> Result<V> {
     let size = x.shape()[axis];
@@ -223,7 +223,7 @@ fn windows<T: Float, V: Value<T>>(op: &'static str, x: &V, axis: usize, w: Windo
     V::try_apply(Op::Take { axis, index }, &[x])
 }
 
-/// The windows along an axis, the elements of each in a new last axis.
+/// The windows along an axis, with the elements of each in a new last axis.
 #[track_caller]
 pub(super) fn unfold<T: Float, V: Value<T>>(x: &V, axis: usize, size: usize, step: usize) -> Result<V> {
     let y = windows("unfold", x, axis, Window { kernel: size, stride: step, padding: 0, dilation: 1 }, false)?;
@@ -233,7 +233,7 @@ pub(super) fn unfold<T: Float, V: Value<T>>(x: &V, axis: usize, size: usize, ste
     V::try_apply(Op::Permute { order }, &[&y])
 }
 
-/// The windows of an image as columns: `[batch, channels · kernel, places]`.
+/// The windows of an image as columns: `[batch, channels · kernel, positions]`.
 #[track_caller]
 pub(super) fn columns<T: Float, V: Value<T>>(x: &V, pool: Pool<2>) -> Result<V> {
     const OP: &str = "columns";
@@ -241,7 +241,7 @@ pub(super) fn columns<T: Float, V: Value<T>>(x: &V, pool: Pool<2>) -> Result<V> 
     let wide = |n: usize| [isize::try_from(n).unwrap_or(isize::MAX); 2];
     let pads = [[0; 2], [0; 2], wide(pool.padding[0]), wide(pool.padding[1])];
     let mut y = border::constant(&x, &pads, 0.0, &padded(OP, &x.shape(), &pads)?)?;
-    // From the last axis on: [batch, channels, tap, place, tap, place].
+    // The last axis first, which gives [batch, channels, tap, position, tap, position].
     for i in [1, 0] {
         let w = Window { kernel: pool.kernel[i], stride: pool.stride[i], padding: 0, dilation: pool.dilation[i] };
         y = windows(OP, &y, 2 + i, w, true)?;

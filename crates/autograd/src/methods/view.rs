@@ -1,9 +1,9 @@
-//! Other shapes, other orders and parts of the same elements: views where memory allows. Joining alone copies.
+//! Reshaping, reordering and slicing, as views where the memory layout allows. Only concatenation always copies.
 
 macro_rules! view_methods {
     () => {
         twins! {
-            /// The same elements under another shape: a view where memory allows.
+            /// The same elements with another shape: a view where the memory layout allows.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -14,7 +14,7 @@ macro_rules! view_methods {
                 Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
             }
 
-            /// Repeated without copying to a shape it broadcasts to.
+            /// Broadcasts to a larger shape, without copying.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -24,7 +24,7 @@ macro_rules! view_methods {
                 Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
             }
 
-            /// Axes in another order, a view: axis `i` of the result is axis `order[i]` of this one.
+            /// Reorders the axes, as a view: axis `i` of the result is axis `order[i]` of this tensor.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -34,7 +34,7 @@ macro_rules! view_methods {
                 Value::try_apply(Op::Permute { order: order.into() }, &[x])
             }
 
-            /// Two axes exchanged, a view; negative ones count from the back.
+            /// Swaps two axes, as a view; negative axes count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -48,7 +48,7 @@ macro_rules! view_methods {
                 x.try_permute(&order)
             }
 
-            /// A new axis of size 1 before the given one; `-1` appends it.
+            /// Inserts an axis of size 1 before the given one; `-1` appends it.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -63,7 +63,7 @@ macro_rules! view_methods {
                 x.try_reshape(&shape)
             }
 
-            /// Without the given axis, whose size must be 1.
+            /// Removes the given axis, whose size must be 1.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -79,8 +79,8 @@ macro_rules! view_methods {
                 x.try_reshape(&shape)
             }
 
-            /// Part of one axis, a view, by Python's rules: negative ends count from the back, out-of-range ones are
-            /// clipped. `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
+            /// Slices one axis, as a view, by Python's rules: negative bounds count from the end, and out-of-range
+            /// bounds are clipped. Examples: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -90,13 +90,13 @@ macro_rules! view_methods {
             slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
                 let start = match range.start_bound() {
                     Bound::Included(&i) => Some(i),
-                    // After the last element there is none: -1 + 1 would be the first.
+                    // No element is after the last one: -1 + 1 would be the first.
                     Bound::Excluded(&-1) => Some(isize::MAX),
                     Bound::Excluded(&i) => Some(i.saturating_add(1)),
                     Bound::Unbounded => None,
                 };
                 let stop = match range.end_bound() {
-                    // Through the last element is no index: -1 + 1 would be 0.
+                    // Through the last element means no bound: -1 + 1 would be 0.
                     Bound::Included(&-1) | Bound::Unbounded => None,
                     Bound::Included(&i) => Some(i.saturating_add(1)),
                     Bound::Excluded(&i) => Some(i),
@@ -104,7 +104,8 @@ macro_rules! view_methods {
                 x.try_slice_step(axis, start, stop, 1)
             }
 
-            /// Every `step`-th element of one axis, a view, as Python's `start:stop:step`; negative steps walk backwards.
+            /// Every `step`-th element of one axis, as a view, like Python's `start:stop:step`; a negative step walks
+            /// backward.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -120,7 +121,7 @@ macro_rules! view_methods {
             }
         }
 
-        /// The last two axes exchanged: the transposed matrix, as a view. A vector stays as it is.
+        /// Swaps the last two axes: the transposed matrix, as a view. A vector is not changed.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -131,7 +132,7 @@ macro_rules! view_methods {
             if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
         }
 
-        /// All elements in one axis.
+        /// Flattens all axes into one.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -142,10 +143,10 @@ macro_rules! view_methods {
             self.reshape(&[or_panic(count("flatten", &Value::shape(self)))])
         }
 
-        /// Joined along an axis that they already have.
+        /// Concatenates tensors along an existing axis.
         ///
         /// # Panics
-        /// If there are none, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
+        /// If there are no tensors, or the other axes differ; [`try_concat`](Self::try_concat) returns the error.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -157,7 +158,7 @@ macro_rules! view_methods {
             or_panic(Self::try_concat(parts, axis))
         }
 
-        /// Joined along an axis that they already have, or an error.
+        /// Like [`concat`](Self::concat), but returns the error.
         #[track_caller]
         pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
             let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
@@ -165,10 +166,10 @@ macro_rules! view_methods {
             Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 8]>>())
         }
 
-        /// Joined along a new axis.
+        /// Stacks tensors along a new axis.
         ///
         /// # Panics
-        /// If there are none, or the shapes differ.
+        /// If there are no tensors, or the shapes differ.
         ///
         /// ```
         /// # use autograd::tensor;
@@ -179,7 +180,7 @@ macro_rules! view_methods {
             or_panic(Self::try_stack(parts, axis))
         }
 
-        /// Joined along a new axis, or an error.
+        /// Like [`stack`](Self::stack), but returns the error.
         #[track_caller]
         pub fn try_stack(parts: &[Self], axis: isize) -> Result<Self> {
             let parts: Result<Vec<Self>> = parts.iter().map(|p| p.try_unsqueeze(axis)).collect();

@@ -1,8 +1,8 @@
 //! Convolution: its geometry, shape rule and derivatives.
 //!
-//! Convolution, its derivative for the input (known as transposed convolution) and its derivative for the weights are
-//! the three sides of one form `φ(x, w, g) = Σ g · conv(x, w)`, linear in each of image, weights and cotangent. Fixing
-//! two of them leaves a function of the third, and so the three ops are closed under differentiation of any order.
+//! Convolution, its derivative with respect to the image (transposed convolution) and its derivative with respect to
+//! the weights are the partial derivatives of one form `φ(x, w, g) = Σ g · conv(x, w)`, which is linear in each of
+//! image, weights and cotangent. The three ops are therefore closed under differentiation of any order.
 
 use super::Op;
 use super::vjp::Cotangents;
@@ -13,44 +13,44 @@ use crate::tensor::layout::room;
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
-/// How a kernel lies on one axis of an image, and how it moves along it.
+/// How a kernel covers one axis of an image and moves along it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// How many elements it covers.
+    /// Number of elements that the kernel covers.
     pub kernel: usize,
-    /// The distance between two of its places.
+    /// Distance between two positions of the kernel.
     pub stride: usize,
-    /// How many zeros are thought before and after the image.
+    /// Number of implicit zeros before and after the image.
     pub padding: usize,
-    /// The distance between two elements that it covers.
+    /// Distance between two elements that the kernel covers.
     pub dilation: usize,
 }
 
 impl Window {
-    /// The number of its places on an axis of that size; `None` if it has none.
+    /// The number of kernel positions on an axis of the given size; `None` if the kernel does not fit.
     pub fn places(&self, size: usize) -> Option<usize> {
         let room = self.padding.checked_mul(2)?.checked_add(size)?.checked_sub(self.reach()?)?;
         Some(room.checked_div(self.stride)? + 1)
     }
 
-    /// From the first element it covers to the last, both included; `None` for a kernel of nothing, too.
+    /// The extent from the first covered element to the last, inclusive; `None` if the kernel or the dilation is 0.
     pub(crate) fn reach(&self) -> Option<usize> {
         let steps = self.kernel.checked_sub(1)?;
         (self.dilation > 0).then(|| steps.checked_mul(self.dilation)?.checked_add(1)).flatten()
     }
 }
 
-/// A convolution without its numbers: the spatial axes, one to three of them, and the groups that channels fall into.
+/// The geometry of a convolution: one to three spatial axes, and the groups of channels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// One window for each spatial axis.
     pub windows: SmallVec<[Window; 3]>,
-    /// Output channels of a group see the input channels of that group only.
+    /// Number of groups. The output channels of a group depend only on the input channels of that group.
     pub groups: usize,
 }
 
 impl Geometry {
-    /// The kernel's sizes.
+    /// The sizes of the kernel.
     fn kernel(&self) -> impl Iterator<Item = usize> {
         self.windows.iter().map(|w| w.kernel)
     }
@@ -64,32 +64,35 @@ impl Geometry {
             || self.windows.iter().any(|w| w.stride == 0 || w.reach().is_none())
         {
             let hint =
-                format!("kernel, stride, dilation and groups must be at least 1, in one to three axes: {self:?}");
+                format!("kernel, stride, dilation and groups must be at least 1, with one to three axes: {self:?}");
             return Err(Error::Argument { op, hint });
         }
         if x.len() != rank + 2 {
-            return error(x, format!("an image must be [batch, channels, …] with {rank} more axes"));
+            return error(x, format!("an image must have shape [batch, channels, …] with {rank} spatial axes"));
         }
         if w.len() != rank + 2 || !self.kernel().eq(w[2..].iter().copied()) {
             let kernel: Shape = self.kernel().collect();
-            return error(w, format!("weights must be [out, channels / groups, …] with a kernel of {kernel:?}"));
+            return error(w, format!("weights must be [out, channels / groups, …] with kernel sizes {kernel:?}"));
         }
         if w[1].checked_mul(self.groups) != Some(x[1]) || !w[0].is_multiple_of(self.groups) {
-            let hint = format!("in {} groups it does not fit the {} channels of the image {x:?}", self.groups, x[1]);
+            let hint = format!(
+                "it must be [multiple of {0}, {1} / {0}, …] for an image {x:?} in {0} groups",
+                self.groups, x[1]
+            );
             return error(w, hint);
         }
         let mut shape: Shape = smallvec![x[0], w[0]];
         for (window, &size) in self.windows.iter().zip(&x[2..]) {
             match window.places(size) {
                 Some(places) => shape.push(places),
-                None => return error(x, format!("the kernel leaves the padded image: {window:?}")),
+                None => return error(x, format!("the kernel does not fit into the padded image: {window:?}")),
             }
         }
         room(op, &shape)?;
         Ok(shape)
     }
 
-    /// The shape of an image of those sizes whose convolution with `w` has the shape `g`.
+    /// The shape of an image with spatial sizes `size` whose convolution with `w` has shape `g`.
     pub(super) fn input(&self, op: &'static str, g: &[usize], w: &[usize], size: &[usize]) -> Result<Shape> {
         let sides = g.first().zip(w.get(1).and_then(|c| c.checked_mul(self.groups)));
         let (n, channels) = sides.unwrap_or((&0, 0));
@@ -99,7 +102,7 @@ impl Geometry {
         Ok(shape)
     }
 
-    /// The shape of the weights with which the convolution of `x` has the shape `g`.
+    /// The shape of weights whose convolution with `x` has shape `g`.
     pub(super) fn weight(&self, op: &'static str, x: &[usize], g: &[usize]) -> Result<Shape> {
         let channels = x.get(1).and_then(|c| c.checked_div(self.groups)).unwrap_or(0);
         let shape: Shape = [g.get(1).copied().unwrap_or(0), channels].into_iter().chain(self.kernel()).collect();
@@ -113,7 +116,7 @@ impl Geometry {
         if *expected == *g {
             return Ok(());
         }
-        let hint = format!("the convolution of {x:?} with {w:?} has the shape {expected:?}");
+        let hint = format!("the convolution of {x:?} with {w:?} has shape {expected:?}");
         Err(Error::Shape { op, shape: g.into(), hint })
     }
 }
@@ -122,7 +125,7 @@ fn spatial(shape: &[usize]) -> Shape {
     shape[2..].into()
 }
 
-/// The cotangents of both operands of one of the three ops.
+/// The cotangents of both operands of one of the three convolution ops.
 pub(super) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], h: &V, wants: &dyn Fn(usize) -> bool) -> Cotangents<V> {
     let output = |geometry: &Geometry, x: &V, w: &V| V::apply(Op::Conv { geometry: geometry.clone() }, &[x, w]);
     let input = |geometry: &Geometry, g: &V, w: &V, like: &V| {
@@ -139,6 +142,6 @@ pub(super) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], h: &V, wants: &dyn F
         Op::ConvWeight { geometry } => {
             smallvec![wants(0).then(|| input(geometry, x[1], h, x[0])), wants(1).then(|| output(geometry, x[0], h)),]
         }
-        _ => unreachable!("no convolution"),
+        _ => unreachable!("not a convolution"),
     }
 }

@@ -1,8 +1,9 @@
-//! What an op costs: the arithmetic it does and the memory it must move. The floor that a profile compares times with.
+//! The cost of an op: its arithmetic and the memory traffic it cannot avoid. A profile compares run times with this
+//! lower bound.
 //!
-//! One arm an op, from shapes alone. Arithmetic counts as the formulas are written: an addition is one operation, and
-//! so is a comparison or a call of `exp`. Memory counts every element read once and every element written once; views
-//! move nothing.
+//! Costs follow from shapes alone. Arithmetic is counted as the formulas are written: an addition is one operation, and
+//! so is a comparison or a call of `exp`. Memory traffic counts every element read once and every element written once;
+//! views move nothing.
 
 use super::{Binary, Factor, Fold, Op, Panes, Side, Unary};
 use std::iter::Sum;
@@ -11,9 +12,9 @@ use std::ops::{Add, AddAssign};
 /// Arithmetic and memory traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Operations on numbers.
+    /// Number of arithmetic operations.
     pub flops: u64,
-    /// Bytes read and written.
+    /// Number of bytes read and written.
     pub bytes: u64,
 }
 
@@ -36,12 +37,12 @@ impl Sum for Cost {
     }
 }
 
-/// Bytes of an index.
+/// Size of an index in bytes.
 const INDEX: u64 = size_of::<i64>() as u64;
 
 impl Op {
-    /// The cost of this op at inputs of the shapes `x` with an output of shape `y`, in elements of `width` bytes. A
-    /// user's own op counts its traffic only.
+    /// The cost of this op for inputs of shapes `x` and an output of shape `y`, with elements of `width` bytes. For a
+    /// user-defined op, only memory traffic is counted.
     ///
     /// ```
     /// use autograd::op::{Cost, Op};
@@ -63,11 +64,11 @@ impl Op {
             Op::Binary(f) => elementwise(f.flops()),
             Op::Where => elementwise(1),
             Op::Reduce { fold, .. } => Cost { flops: folded(*fold, x[0], y), bytes: moved },
-            // The largest, a difference, its exponential, the sum, and a division or a last difference.
+            // Maximum, difference, exponential, sum, and a division or a second difference.
             Op::Softmax { .. } | Op::LogSoftmax { .. } => elementwise(5),
-            // A product or an exponential, a sum, and two operations with it.
+            // A product or an exponential, a sum, and two operations with the sum.
             Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } => elementwise(4),
-            // Mean and variance, then a difference and a product; for the cotangent four times as much.
+            // Mean and variance, then a difference and a product; twice as much for the cotangent.
             Op::Standardize { .. } => elementwise(6),
             Op::StandardizeVjp { .. } => elementwise(12),
             Op::LayerNorm { .. } => elementwise(8),
@@ -85,14 +86,15 @@ impl Op {
                 Cost { flops: 2 * size(y) * if *ta { rows } else { columns } as u64, bytes: moved }
             }
             Op::Linalg(factor) => Cost { flops: factored(*factor, x), bytes: moved },
-            // Filled with zeros first.
+            // The output is filled with zeros first.
             Op::Place { .. } => Cost { flops: 0, bytes: moved + size(x[0]) * width as u64 },
             Op::Concat { .. } => Cost { flops: 0, bytes: moved },
             Op::Take { index, .. } | Op::Gather { index, .. } => indexed(index.shape(), size(y), 0),
             Op::TakeAdd { index, .. } | Op::GatherAdd { index, .. } => {
                 indexed(index.shape(), size(x[0]) * 3, size(x[0]))
             }
-            // Each output meets the weights of its channel; each cotangent, too, on its way back.
+            // Each output element is combined with the weights of its channel; in the derivatives, so is each
+            // cotangent.
             Op::Conv { .. } => Cost { flops: 2 * size(y) * per(x[1], x[1][0]), bytes: moved },
             Op::ConvInput { .. } => Cost { flops: 2 * size(x[0]) * per(x[1], x[1][0]), bytes: moved },
             Op::ConvWeight { .. } => Cost { flops: 2 * size(x[1]) * per(y, y[0]), bytes: moved },
@@ -108,14 +110,15 @@ impl Op {
 }
 
 impl Unary {
-    /// The cost of the cotangent of its input, of `n` elements.
+    /// The cost of computing the input's cotangent, for `n` elements.
     pub(crate) fn rule_cost(self, n: usize, width: usize) -> Cost {
         fused(self.rule_flops(), self.rule_reads(), n, width)
     }
 }
 
 impl Binary {
-    /// The cost of the cotangent of one side, of `n` elements: nothing where that of the output is passed on.
+    /// The cost of computing the cotangent of one operand, for `n` elements: zero where the output's cotangent is
+    /// passed on.
     pub(crate) fn rule_cost(self, side: Side, n: usize, width: usize) -> Cost {
         if self.passes_cotangent(side) {
             return Cost::default();
@@ -124,7 +127,7 @@ impl Binary {
     }
 }
 
-/// One pass over what a rule reads.
+/// The cost of one pass over the operands that a rule reads.
 fn fused(flops: u64, reads: u32, n: usize, width: usize) -> Cost {
     Cost { flops: flops * n as u64, bytes: (reads as u64 + 1) * n as u64 * width as u64 }
 }
@@ -133,7 +136,7 @@ fn size(shape: &[usize]) -> u64 {
     shape.iter().map(|&d| d as u64).product()
 }
 
-/// Elements a slice of an axis of that size.
+/// Number of elements per slice along an axis of size `axis`.
 fn per(shape: &[usize], axis: usize) -> u64 {
     size(shape) / (axis as u64).max(1)
 }
@@ -143,18 +146,19 @@ fn folded(fold: Fold, x: &[usize], y: &[usize]) -> u64 {
         Fold::Sum | Fold::Prod | Fold::Max | Fold::Min => size(x),
         Fold::Norm => 2 * size(x) + size(y),
         Fold::Mean => size(x) + size(y),
-        // The largest, a difference, its exponential, the sum; a logarithm and what was taken away.
+        // Maximum, difference, exponential, sum; then a logarithm, and adding the maximum back.
         Fold::LogSumExp => 4 * size(x) + 2 * size(y),
     }
 }
 
-/// Comparisons that find the largest element of each window.
+/// The number of comparisons that find the largest element of each window.
 fn compared(panes: &Panes, x: &[usize]) -> u64 {
     let windows: u64 = panes.iter().map(|axis| axis.iter().map(|span| span.len as u64).sum::<u64>()).product();
     windows * size(&x[..x.len() - panes.len()])
 }
 
-/// Leading terms, as in Golub and Van Loan, *Matrix Computations*, 4th edition; for iterations, their usual number.
+/// Leading terms as in Golub and Van Loan, *Matrix Computations*, 4th edition; iterative methods with their typical
+/// number of iterations.
 fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
     let [batch @ .., m, n] = x[0] else { return 0 };
     let (m, n) = (*m as u64, *n as u64);
@@ -165,11 +169,11 @@ fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
         Factor::Cholesky => n.pow(3) / 3,
         Factor::Eigh => 9 * n.pow(3),
         Factor::Svd => 4 * m * m * n + 8 * m * n * n + 9 * n.pow(3),
-        // The triangle, and then the columns it is taken out of.
+        // R, and then the explicit columns of Q.
         Factor::Qr => 4 * m * n * n - 4 * n.pow(3) / 3,
         Factor::Slogdet | Factor::Det => 2 * n.pow(3) / 3,
         Factor::Cofactor => 8 * n.pow(3) / 3,
-        // Six products and a solution of a Padé approximant.
+        // Six matrix products and one linear solve for a Padé approximant.
         Factor::MatrixExp => 12 * n.pow(3) + 8 * n.pow(3) / 3,
     };
     one * size(batch)
@@ -188,9 +192,9 @@ mod tests {
     fn elementwise_costs_are_read_off_the_rows() {
         let n = [5, 2];
         assert_eq!(Op::Unary(Unary::Exp).cost(&[&n], &n, 8), Cost { flops: 10, bytes: 160 });
-        // b repeats, but is read once.
+        // b is broadcast, but read once.
         assert_eq!(Op::Binary(Binary::Div).cost(&[&n, &[2]], &n, 4), Cost { flops: 10, bytes: 4 * 22 });
-        // g * (1.0 - y * y) reads y and g, and writes.
+        // g * (1.0 - y * y) reads y and g, and writes the result.
         assert_eq!(Unary::Tanh.rule_cost(10, 4), Cost { flops: 30, bytes: 120 });
         assert_eq!(Binary::Add.rule_cost(Side::A, 10, 4), NOTHING);
         assert_eq!(Binary::Mul.rule_cost(Side::B, 10, 8), Cost { flops: 10, bytes: 240 });

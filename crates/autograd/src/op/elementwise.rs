@@ -1,10 +1,10 @@
-//! THE TABLE: every elementwise function and its derivative, one row each, written once over the algebra
+//! The derivative table: every elementwise function and its derivative, one row each, written once over the algebra
 //! [`Real`].
 //!
-//! `x` (or `a`, `b`) are the inputs, `y` is the output, `g` is the cotangent of `y`; a rule gives the cotangent of an
-//! input. The Jacobian of an elementwise function is diagonal, so the same rule with a tangent for `g` is its
-//! forward-mode derivative. The macros of `table` turn a row into its kernel, its fused rule, its
-//! recorded rule and its line in the docs.
+//! `x` (or `a`, `b`) are the inputs, `y` is the output, and `g` is the cotangent of `y`; a rule computes the cotangent
+//! of an input. The Jacobian of an elementwise function is diagonal, so the same rule with a tangent for `g` is its
+//! forward-mode derivative. The macros of `table` expand a row into its kernel, its fused rule, its recorded rule and
+//! its line in the docs.
 
 use super::Side;
 use super::table::{binary, unary};
@@ -18,19 +18,19 @@ const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
 /// √(2/π) and 0.044715 √(2/π): Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
 const GELU: [f64; 2] = [0.797_884_560_802_865_4, 0.044_715 * 0.797_884_560_802_865_4];
 
-/// What `gelu_tanh` takes the tangent of.
+/// The argument of the tanh in `gelu_tanh`.
 #[inline(always)]
 fn gelu_angle<S: Real>(x: E<S>) -> E<S> {
     x * (GELU[0] + GELU[1] * x * x)
 }
 
-/// (sin u / u)′ near 0, where its formula cancels: -u/3 (1 - u²/10 (1 - u²/28 (1 - u²/54))).
+/// (sin u / u)′ near 0, where the closed form suffers from cancellation: -u/3 (1 - u²/10 (1 - u²/28 (1 - u²/54))).
 #[inline(always)]
 fn sinc_slope<S: Real>(u: E<S>) -> E<S> {
     -u / 3.0 * (1.0 - u * u / 10.0 * (1.0 - u * u / 28.0 * (1.0 - u * u / 54.0)))
 }
 
-/// a - b, and 0 between equal infinities.
+/// a - b, but 0 for equal infinities.
 #[inline(always)]
 fn difference<S: Real>(a: E<S>, b: E<S>) -> E<S> {
     (a - b).unless(a.eq(b) * (1.0 - (a - b).eq(a - b)))
@@ -66,7 +66,7 @@ unary! { x, y, g =>
     Asinh      :  x.asinh(),                         g / x.hypot(x.lit(1.0));
     Acosh      :  x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
     Atanh      :  x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
-    // Steps: constant between their jumps.
+    // Step functions: piecewise constant.
     Sign       :  x.sign(),                          x.lit(0.0);
     Floor      :  x.floor(),                         x.lit(0.0);
     Ceil       :  x.ceil(),                          x.lit(0.0);
@@ -109,11 +109,11 @@ binary! { a, b, y, g =>
     Pow      :  a.pow(b),    (g * b * a.pow(b - 1.0)).unless(b.eq(b.lit(0.0))), (g * y * a.ln()).unless(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)));
     Maximum  :  a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
     Minimum  :  a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
-    // Masks: 1 where true, else 0. Constant between their jumps: they take no cotangent.
+    // Masks: 1 where true, else 0. Piecewise constant, so the operands have no cotangent.
     Gt       :  a.gt(b);
     Ge       :  a.ge(b);
     Eq       :  a.eq(b);
-    // Angles and lengths; at the origin they take no cotangent.
+    // Angles and lengths; the cotangents are 0 at the origin.
     Atan2    :  a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
     Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
     Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
@@ -122,11 +122,11 @@ binary! { a, b, y, g =>
     Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
     Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
     Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
-    // The larger, the smaller; a NaN gives way to a number.
+    // Maximum and minimum; a NaN is ignored if the other operand is a number.
     Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + b.eq(b) * (1.0 - a.eq(a))));
     Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + b.eq(b) * (1.0 - a.eq(a))));
     Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
-    // Activations with a parameter, b.
+    // Activations with a parameter b.
     Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
     Elu      :  a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));
     Celu     :  a.gt(a.lit(0.0)).select(a, b * (a.left() / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a.left() / b).exp()), (g * ((a.left() / b).exp_m1() - a / b * (a.left() / b).exp())).unless(a.gt(a.lit(0.0)));

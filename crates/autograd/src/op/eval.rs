@@ -1,4 +1,4 @@
-//! Op and tensors in, tensor out: which kernel computes an op. Shapes have been inferred before; nothing here fails.
+//! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails.
 
 use super::elementwise::{binary_map, binary_rule as binary_rule_map, unary_map, unary_rule as unary_rule_map};
 use super::reads::OUTPUT;
@@ -13,14 +13,14 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
 once! {
-    /// The value of `op` at `x`, of the shape that the shape rule gave.
+    /// The value of `op` at inputs `x`; `shape` is the result of the shape rule.
     pub(crate) fn eval<T>(op: &Op, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
         if shape.contains(&0) {
-            // Beside an empty axis the others may be larger than any loop could walk.
+            // If one axis is empty, the product of the others may be too large to loop over.
             return Tensor::build(shape, |_| ());
         }
         match op {
-            // A number needs no memory, which `build` would have to find out.
+            // Scalars need no allocation; `build` would have to check for them.
             Op::Unary(u) => unary(*u, x[0]),
             Op::Binary(b) => binary(*b, x[0], x[1], shape),
             Op::Linalg(factor) => factor.eval(x, shape),
@@ -29,7 +29,7 @@ once! {
     }
 }
 
-/// The value of an op that only looks at the elements of its input in another way.
+/// The value of an op that is a view of its input; `None` for all other ops.
 pub(crate) fn view<T: Float>(op: &Op, x: &[&Tensor<T>]) -> Option<Tensor<T>> {
     Some(match op {
         Op::Leaf | Op::Const | Op::StopGradient => x[0].clone(),
@@ -42,7 +42,7 @@ pub(crate) fn view<T: Float>(op: &Op, x: &[&Tensor<T>]) -> Option<Tensor<T>> {
 }
 
 once! {
-    /// Writes the value of `op`, not empty, over what `out` holds, in row-major order.
+    /// Writes the value of `op`, which must not be empty, to `out` in row-major order. Previous contents are overwritten.
     pub(crate) fn eval_into<T>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
         match op {
             Op::Leaf | Op::Const | Op::StopGradient => x[0].copy_into(out),
@@ -95,17 +95,17 @@ once! {
                 let dims = around(x[0].shape(), *axis);
                 pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
             }
-            Op::Custom { .. } => unreachable!("the shape rule refuses a user's op"),
+            Op::Custom { .. } => unreachable!("the shape rule rejects user-defined ops"),
         }
     }
 }
 
-/// The elements of a tensor that `contiguous` returned.
+/// The elements of a contiguous tensor.
 pub(crate) fn flat<T: Element>(x: &Tensor<T>) -> &[T] {
     x.as_slice().expect("contiguous")
 }
 
-/// Sizes before, of, and after an axis.
+/// Number of elements before, along and after an axis.
 pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
     [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
 }
@@ -123,7 +123,7 @@ once! {
 }
 
 once! {
-    /// `f(x)` of a block.
+    /// `f(x)` over a block.
     pub(crate) fn unary_block<T>(u: Unary, x: &[T], out: &mut [T]) {
         unary_map(u, x, out);
         far_angles(u, x, |i| out[i] = number::exact(u, x[i]));
@@ -131,7 +131,7 @@ once! {
 }
 
 once! {
-    /// The cotangent of `x`, in one pass: no temporary is made.
+    /// The cotangent of `x`, in one pass and without temporaries.
     pub(crate) fn unary_rule<T>(u: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Tensor<T> {
         match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
             (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
@@ -143,13 +143,13 @@ once! {
 }
 
 once! {
-    /// Adds the cotangent of `x` to the contributions before, block by block.
+    /// Adds the cotangent of `x` to the accumulated `sum`, block by block.
     pub(crate) fn add_unary_rule<T>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
         zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|x, out| unary_rule_block(u, x, out));
     }
 }
 
-/// What a rule reads. An operand that it does not read may have been let go: the cotangent stands there in its place.
+/// The operands of a rule. An operand that it does not read may have been freed; the cotangent is passed in its place.
 fn unary_operands<T: Float>(u: Unary, [x, y, g]: [&Tensor<T>; 3]) -> [&Tensor<T>; 3] {
     let reads = u.reads();
     [read(reads, 1, x, g), read(reads, OUTPUT, y, g), g]
@@ -165,7 +165,7 @@ fn unary_rule_block<T: Float>(u: Unary, [x, y, g]: [&[T]; 3], out: &mut [T]) {
     far_angles(u, x, |i| out[i] = number::exact_rule(u, x[i], y[i], g[i]));
 }
 
-/// Calls `again` for the angles that the fast sine and cosine do not cover.
+/// Calls `again` for each angle outside the range of the fast sine and cosine.
 #[inline]
 fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
     if u.is_trigonometric() {
@@ -175,7 +175,7 @@ fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
 }
 
 once! {
-    /// `f(a, b)`, broadcast.
+    /// `f(a, b)`, with broadcasting.
     pub(crate) fn binary<T>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
         match (a.as_scalar(), b.as_scalar()) {
             (Some(a), Some(b)) => Tensor::scalar(number::binary(f, a, b)),
@@ -185,7 +185,7 @@ once! {
 }
 
 once! {
-    /// The cotangent of one operand before broadcasting is undone: of the shape of `y`.
+    /// The cotangent of one operand before broadcasting is undone: it has the shape of `y`.
     pub(crate) fn binary_rule<T>(f: Binary, side: Side, operands: [&Tensor<T>; 4]) -> Tensor<T> {
         let [a, b, y, g] = operands;
         if f.passes_cotangent(side) {
@@ -202,7 +202,7 @@ once! {
 }
 
 once! {
-    /// Adds the cotangent of an operand of the shape of `y` to the contributions before, block by block.
+    /// Adds the cotangent of an operand that has the shape of `y` to the accumulated `sum`, block by block.
     pub(crate) fn add_binary_rule<T>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
         let (shape, operands) = (operands[2].shape(), binary_operands(f, side, operands));
         zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
@@ -215,7 +215,7 @@ fn binary_operands<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4
 }
 
 once! {
-    /// `mask ? a : b` of a block.
+    /// `mask ? a : b` over a block.
     pub(crate) fn select_block<T>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
         for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
             *o = Real::select(c, a, b);
@@ -224,7 +224,7 @@ once! {
 }
 
 once! {
-    /// `acc += x`, in place where nobody else holds the memory.
+    /// `acc += x`, in place if the memory is not shared.
     pub(crate) fn accumulate<T>(acc: &mut Tensor<T>, x: Tensor<T>) {
         if let (Some(a), Some(b)) = (acc.as_scalar(), x.as_scalar()) {
             *acc = Tensor::scalar(a + b);
@@ -251,7 +251,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
             Fold::Mean => T::NAN,
             Fold::Prod => T::one(),
             Fold::LogSumExp => -T::INFINITY,
-            Fold::Max | Fold::Min => unreachable!("the shape rule refuses them"),
+            Fold::Max | Fold::Min => unreachable!("the shape rule rejects them"),
         });
     }
     match fold {
@@ -266,7 +266,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
         }
         Fold::Norm => norm(x, axes, out),
         Fold::LogSumExp => {
-            // The folded axes go last and become one row.
+            // Move the reduced axes last and merge them into one row.
             let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
             let n = axes.iter().map(|i| x.shape()[i]).product();
             rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
@@ -274,7 +274,8 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
     }
 }
 
-/// Axes that are folded together: neighbours, so that they are one axis between those before and those after.
+/// Groups the reduced axes into runs of adjacent axes, the last run first. Each run counts as one axis, and its sizes
+/// are the products before, along and after it.
 pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize; 3]); 2]> {
     let mut runs = SmallVec::new();
     let (mut shape, mut end) = (Shape::from(shape), shape.len());
@@ -295,7 +296,8 @@ pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize
     runs
 }
 
-/// Folds the axes: one run of neighbours after the other, the last first, which is the longest walk along memory.
+/// Reduces one run of adjacent axes after the other. The last run comes first, since it has the longest contiguous
+/// reads.
 fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet, out: &mut [F::T]) {
     fold_runs::<F>(&x.contiguous(), &runs(x.shape(), axes), out);
 }
@@ -312,8 +314,8 @@ fn fold_runs<F: reduce::Fold>(x: &Tensor<F::T>, runs: &[(AxisSet, [usize; 3])], 
     }
 }
 
-/// √Σ x² in one pass. Where a sum of squares may have left the range on the way, it is computed again: of elements divided
-/// by the largest, or rather by a power of two near it, so that the division is exact.
+/// √Σ x² in one pass. If a sum of squares may have overflowed or underflowed, it is recomputed from elements divided by
+/// a power of two near the largest one, so that the division is exact.
 fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
     if axes.iter().next().is_none() {
         return unary(Unary::Abs, x).copy_into(out);
@@ -338,7 +340,8 @@ fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
 
 // ---- placing ----
 
-/// Writes `x` where a slice with these spans would read `out`, row-major of the given shape.
+/// Writes `x` to the elements that a slice with these spans would read from `out`, which is row-major with the given
+/// shape.
 fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]) {
     if x.is_empty() {
         return;
@@ -367,7 +370,7 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
 // ---- matrix products ----
 
 once! {
-    /// `out = a·b`, or `keep · out + a·b`
+    /// `out = a·b`, or `keep · out + a·b` if `keep` is given.
     pub(crate) fn matmul_onto<T>(
         x: [&Tensor<T>; 2],
         transposed: [bool; 2],
@@ -380,8 +383,8 @@ once! {
 }
 
 once! {
-    /// The same with runs of the result going through `then`, each with the same part of `others`, arrays of the same size,
-    /// while they are in the cache.
+    /// Like `matmul_onto`, but calls `then` on parts of the result while they are in the cache, each with the same part of
+    /// `others`, arrays of the same size.
     pub(crate) fn matmul_alongside<T>(
         x: [&Tensor<T>; 2],
         transposed: [bool; 2],
@@ -413,12 +416,12 @@ fn matmul<T: Float>(
     }
 }
 
-/// The kernels walk strides forwards only; a reversed view is copied.
+/// The kernels do not support negative strides, so a reversed view is copied.
 fn walkable<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     if x.strides().iter().all(|&s| s >= 0) { x.clone() } else { x.deep_copy() }
 }
 
-/// The matrices of one operand: the last two axes, and where each of the batch begins.
+/// The matrices of one operand: the layout of the last two axes, and the strides of the batch axes.
 struct Matrices<'a, T> {
     data: &'a [T],
     start: usize,
@@ -432,7 +435,7 @@ struct Matrices<'a, T> {
 fn matrices<'a, T: Float>(x: &'a Tensor<T>, transposed: bool, batch: &[usize]) -> Matrices<'a, T> {
     let (data, start) = x.raw();
     let outer = x.rank() - 2;
-    let (&[.., r, c], &[.., rs, cs]) = (x.shape(), x.strides()) else { unreachable!("the shape rule wants two axes") };
+    let (&[.., r, c], &[.., rs, cs]) = (x.shape(), x.strides()) else { unreachable!("a matrix has two axes") };
     let batch = broadcast_strides(&x.shape()[..outer], &x.strides()[..outer], batch);
     let (rows, cols, row_stride, col_stride) = if transposed { (c, r, cs, rs) } else { (r, c, rs, cs) };
     Matrices { data, start, rows, cols, row_stride, col_stride, batch }
@@ -444,7 +447,7 @@ impl<'a, T: Float> Matrices<'a, T> {
     }
 }
 
-/// Both operands of a batch of products.
+/// Both operands of a batched matrix product.
 struct Batches<'a, 'b, T> {
     a: Matrices<'a, T>,
     b: Matrices<'a, T>,

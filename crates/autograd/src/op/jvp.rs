@@ -1,5 +1,5 @@
-//! The forward rules of structured ops: tangents of the inputs in, the tangent of the output out. Most of these ops are
-//! linear, and a linear op is its own derivative.
+//! The forward-mode rules of structured ops: they map the tangents of the inputs to the tangent of the output. Most of
+//! these ops are linear, and a linear op is its own derivative.
 
 use super::vjp::weights;
 use super::{Fold, Op, layer_norm, rows, scan};
@@ -7,12 +7,12 @@ use crate::float::Float;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
-/// The tangent of the output `y` of `op`; `t` are the tangents of the inputs `x`, `None` where zero.
+/// The tangent of the output `y` of `op`, given the tangents `t` of the inputs `x` (`None` where zero).
 pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&V>]) -> Option<V> {
     let first = t.first().copied().flatten();
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => None,
-        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
+        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep looks these up in the table"),
         Op::Where => {
             let zero = x[0].number(T::zero());
             (t[1].is_some() || t[2].is_some())
@@ -28,7 +28,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         rows::functions!() => rows::jvp(op, x, y, t),
         layer_norm::functions!() => layer_norm::jvp(op, x, y, t),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
-        // Linear in either operand.
+        // Linear in each operand.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
             let a = t[0].map(|t| V::apply(op.clone(), &[t, x[1]]));
             let b = t[1].map(|t| V::apply(op.clone(), &[x[0], t]));
@@ -55,6 +55,6 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         | Op::Gather { .. }
         | Op::GatherAdd { .. }
         | Op::Map { .. } => first.map(|t| V::apply(op.clone(), &[t])),
-        Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
+        Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }
 }

@@ -1,5 +1,5 @@
-//! Layer normalization: the standardization `z` of the last axes, scaled and shifted, `y = z w + b`; value and rules. Its two
-//! cotangents are ops of their own, one pass over memory each, with rules made of the same three ops.
+//! Layer normalization `y = z w + b`, where `z` is the input standardized over the last axes: values and rules. Its
+//! cotangents are computed by two ops of their own, one pass over memory each, which are differentiable as well.
 
 use super::Op;
 use super::eval::flat;
@@ -12,7 +12,7 @@ use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
-/// The pattern of the ops whose value and rules stand here.
+/// Pattern of the ops whose values and rules are in this module.
 macro_rules! functions {
     () => {
         Op::LayerNorm { .. } | Op::LayerNormVjp { .. } | Op::LayerNormSums { .. }
@@ -20,10 +20,10 @@ macro_rules! functions {
 }
 pub(super) use functions;
 
-/// The value of a layer normalization or of one of its cotangents.
+/// The value of a layer normalization or of its cotangents.
 pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
     let (Op::LayerNorm { axis, eps } | Op::LayerNormVjp { axis, eps } | Op::LayerNormSums { axis, eps }) = op else {
-        unreachable!("no layer normalization")
+        unreachable!("not a layer normalization")
     };
     let n = x[0].shape()[*axis..].iter().product();
     let dense: SmallVec<[Tensor<T>; 3]> = x.iter().map(|x| x.contiguous()).collect();
@@ -31,7 +31,7 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
         (Op::LayerNorm { .. }, [x, w, b]) => rows::layer_norm([x, w, b].map(flat), n, *eps, out),
         (Op::LayerNormVjp { .. }, [x, w, g]) => rows::layer_norm_vjp([x, w, g].map(flat), n, *eps, out),
         (_, [x, g]) => rows::layer_norm_sums([x, g].map(flat), n, *eps, out),
-        _ => unreachable!("the number of inputs has been checked"),
+        _ => unreachable!("the shape rule checks the number of inputs"),
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             let part = |i: usize| sums.as_ref().filter(|_| wants(i)).map(|sums| part(sums, i - 1));
             smallvec![x_bar, part(1), part(2)]
         }
-        // S(x)(w t): linear in w and in t, by a symmetric matrix.
+        // S(x)(w t): linear in w and in t, with a symmetric matrix S(x).
         Op::LayerNormVjp { axis, eps } => {
             let ([x, w, t], slope) = ([x[0], x[1], x[2]], Slope { axis, eps });
             let s_g = (wants(1) || wants(2)).then(|| slope.of(x, g));
@@ -62,7 +62,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
                 of(2, w)
             ]
         }
-        // (Σ z t, Σ t) beside (u, v): a layer normalization with u for weight and v for bias.
+        // For the cotangent (u, v) of (Σ z t, Σ t): t̄ = z u + v, a layer normalization with weight u and bias v.
         Op::LayerNormSums { axis, eps } => {
             let u = part(g, 0);
             smallvec![
@@ -70,7 +70,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
                 wants(1).then(|| V::apply(Op::LayerNorm { axis, eps }, &[x[0], &u, &part(g, 1)]))
             ]
         }
-        _ => unreachable!("no layer normalization"),
+        _ => unreachable!("not a layer normalization"),
     }
 }
 
@@ -99,11 +99,11 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             });
             add(of_x, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
         }
-        _ => unreachable!("no layer normalization"),
+        _ => unreachable!("not a layer normalization"),
     }
 }
 
-/// Where one of two tensors stands that lie one after the other.
+/// The spans of one of two tensors stacked along axis 0.
 fn spans(both: &[usize], which: usize) -> SmallVec<[Span; 4]> {
     let span = |(i, &len): (usize, &usize)| match i {
         0 => Span { start: which, len: 1, step: 1 },
@@ -112,7 +112,7 @@ fn spans(both: &[usize], which: usize) -> SmallVec<[Span; 4]> {
     both.iter().enumerate().map(span).collect()
 }
 
-/// One of two tensors that lie one after the other.
+/// One of two tensors stacked along axis 0.
 fn part<T: Float, V: Value<T>>(both: &V, which: usize) -> V {
     let shape: Shape = both.shape();
     V::apply(Op::Slice { spans: spans(&shape, which) }, &[both]).reshape(&shape[1..])

@@ -1,7 +1,7 @@
-//! Solutions, factorizations and functions of matrices: what they are called, the shapes they take, and how a batch of
-//! them is computed. Their derivatives are next door, in `linalg/rules`.
+//! Linear solves, factorizations and functions of matrices: their names, shape rules and batched evaluation. Their
+//! derivatives are in `linalg/rules`.
 //!
-//! An op has one result, so a factorization into several parts stacks them; methods slice them apart again.
+//! An op has one result, so a factorization with several parts stacks them, and the methods slice them apart.
 
 mod rules;
 
@@ -11,38 +11,40 @@ use crate::kernel::linalg::Operands;
 use crate::kernel::threads;
 use crate::tensor::{Shape, Tensor};
 
-/// What is computed of the last two axes.
+/// What is computed from the matrices in the last two axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Factor {
     /// A⁻¹·B
     Solve,
     /// T⁻¹·B, where T is one triangle of the first operand.
     TriangularSolve {
-        /// Whether it is the lower one.
+        /// Whether to use the lower triangle.
         lower: bool,
-        /// Whether its diagonal counts as ones.
+        /// Whether to treat the diagonal as ones.
         unit: bool,
     },
-    /// The lower triangle L with L·Lᵀ = (A + Aᵀ)/2.
+    /// The lower triangular L with L·Lᵀ = (A + Aᵀ)/2.
     Cholesky,
-    /// Of (A + Aᵀ)/2: a row of the eigenvalues, ascending, and under it the matrix whose columns are the eigenvectors.
+    /// Eigendecomposition of (A + Aᵀ)/2: a row of eigenvalues in ascending order, and below it the matrix with the
+    /// eigenvectors as columns.
     Eigh,
-    /// A = U·diag(s)·Vᵀ: a row of the singular values, descending, and under it U and V.
+    /// A = U·diag(s)·Vᵀ: a row of singular values in descending order, and below it U and V.
     Svd,
-    /// The orthonormal columns Q of A = Q·R, where A has no more columns than rows.
+    /// The factor Q of A = Q·R, with orthonormal columns. A must not have more columns than rows.
     Qr,
     /// The sign of the determinant and the logarithm of its magnitude.
     Slogdet,
     /// The determinant.
     Det,
-    /// The derivative of the determinant by each element: det(A)·A⁻ᵀ where A is regular.
+    /// The cofactor matrix, the derivative of the determinant with respect to each element: det(A)·A⁻ᵀ if A is
+    /// invertible.
     Cofactor,
     /// Σ Aᵏ/k!
     MatrixExp,
 }
 
 impl Factor {
-    /// Every factor.
+    /// All variants; `TriangularSolve` with one choice of parameters.
     pub const ALL: &'static [Factor] = &[
         Factor::Solve,
         Factor::TriangularSolve { lower: true, unit: false },
@@ -56,7 +58,7 @@ impl Factor {
         Factor::MatrixExp,
     ];
 
-    /// The name as methods and errors spell it.
+    /// The name, as in methods and errors.
     pub fn name(self) -> &'static str {
         match self {
             Factor::Solve => "solve",
@@ -83,10 +85,10 @@ impl Factor {
     pub(crate) fn shape(self, x: &[&[usize]]) -> Result<Shape> {
         let op = self.name();
         if !cfg!(feature = "linalg") {
-            return Err(Error::Argument { op, hint: "build wengert-autograd with its feature `linalg`".into() });
+            return Err(Error::Argument { op, hint: "enable the feature `linalg` of wengert-autograd".into() });
         }
         let error = |hint: &str| Err(Error::Shape { op, shape: x[0].into(), hint: hint.into() });
-        let &[ref batch @ .., m, n] = x[0] else { return error("a matrix has two axes") };
+        let &[ref batch @ .., m, n] = x[0] else { return error("a matrix needs two axes") };
         let tail: &[usize] = match (self, x) {
             (Factor::Svd, _) => &[1 + m + n, m.min(n)],
             (Factor::Qr, _) if m < n => return error("it must not have more columns than rows"),
@@ -94,7 +96,7 @@ impl Factor {
             _ if m != n => return error("the matrix must be square"),
             (_, [_, b]) => match b.strip_prefix(batch) {
                 Some(&[rows, columns]) if rows == n => &[n, columns],
-                _ => return error(&format!("the right-hand sides, of shape {b:?}, do not fit")),
+                _ => return error(&format!("the right-hand sides must have {n} rows, not shape {b:?}")),
             },
             (Factor::Eigh, _) => &[1 + n, n],
             (Factor::Slogdet, _) => &[2],
@@ -104,7 +106,7 @@ impl Factor {
         Ok(batch.iter().chain(tail).copied().collect())
     }
 
-    /// The value, one matrix after the other.
+    /// The value, computed matrix by matrix.
     pub(crate) fn eval<T: Float>(self, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
         let x: Vec<Tensor<T>> = x.iter().map(|x| x.contiguous()).collect();
         let parts: Vec<&[T]> = x.iter().map(|x| x.as_slice().expect("contiguous")).collect();
@@ -119,13 +121,13 @@ impl Factor {
         Tensor::build(shape, |out| {
             let each = out.len() / count;
             if size[0] == 0 {
-                // The determinant of nothing is 1: its sign is 1 and its logarithm 0.
+                // The determinant of an empty matrix is 1: its sign is 1 and its logarithm 0.
                 return out
                     .iter_mut()
                     .enumerate()
                     .for_each(|(k, out)| *out = T::of(if k % each == 0 { 1.0 } else { 0.0 }));
             }
-            // Small matrices share a task.
+            // One task computes several small matrices.
             let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);
             threads::for_each_chunk(out, each * several, &|task, out| {
                 let matrices = out.chunks_mut(each).enumerate();

@@ -1,8 +1,8 @@
-//! What a node of the tape does, as plain data: it can be printed, compared and run again.
+//! The ops: what a node of the tape does, as plain data that can be printed, compared and executed again.
 //!
-//! An op knows nothing of where it runs. Four tables give it meaning, and no other place knows an op: its
-//! shape rule (`shape`), its value (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules
-//! ([`elementwise`], `jvp`). A new variant fails to compile at exactly the arms it lacks.
+//! An op does not depend on where it runs. Four tables define its meaning: its shape rule (`shape`), its value
+//! (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules ([`elementwise`], `jvp`). Their matches
+//! are exhaustive, so a new variant fails to compile until every table has an arm for it.
 
 pub mod conv;
 mod cost;
@@ -33,7 +33,7 @@ pub use pool::{Panes, Sparse};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// A side of a binary function.
+/// An operand of a binary function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The first operand.
@@ -42,7 +42,7 @@ pub enum Side {
     B,
 }
 
-/// How a reduction folds its axes.
+/// How a reduction combines the elements along its axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fold {
     /// Σ x
@@ -62,7 +62,7 @@ pub enum Fold {
 }
 
 impl Fold {
-    /// Every fold.
+    /// All folds.
     pub const ALL: &'static [Fold] =
         &[Fold::Sum, Fold::Norm, Fold::Mean, Fold::Prod, Fold::Max, Fold::Min, Fold::LogSumExp];
 }
@@ -75,17 +75,17 @@ macro_rules! ops {
         #[non_exhaustive]
         pub enum Op { $($(#[$doc])* $Op $(($Data))? $({ $($(#[$fdoc])* $field: $Field),* })?),* }
 
-        /// The ops without their data: what tests and tables enumerate.
+        /// The kind of an op, without its data. Tests and tables enumerate these.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Kind { $($(#[$doc])* $Op),* }
 
         impl Kind {
-            /// Every kind of op.
+            /// All kinds of ops.
             pub const ALL: &'static [Kind] = &[$(Kind::$Op),*];
         }
 
         impl Op {
-            /// The op without its data.
+            /// The kind of this op.
             pub fn kind(&self) -> Kind {
                 match self { $(ops!(@pattern $Op $(($Data))? $({ $($field),* })?) => Kind::$Op,)* }
             }
@@ -97,185 +97,184 @@ macro_rules! ops {
 }
 
 ops! {
-    /// A variable: where derivatives end.
+    /// A variable, with respect to which derivatives are taken.
     Leaf;
-    /// A constant: no derivative reaches it.
+    /// A constant. No derivative flows to it.
     Const;
-    /// The same number with derivatives cut off.
+    /// The identity, treated as a constant in differentiation.
     StopGradient;
-    /// A row of the table of one-tensor functions.
+    /// An elementwise function of one tensor.
     Unary(Unary);
-    /// A row of the table of two-tensor functions; the operands broadcast.
+    /// An elementwise function of two tensors, which broadcast.
     Binary(Binary);
-    /// `mask ? a : b`, inputs mask, a, b; all broadcast. The mask counts where it is not 0.
+    /// `mask ? a : b`, where a mask element is true if it is not 0. Inputs: mask, a, b, which broadcast.
     Where;
-    /// Folds axes away, or to size 1.
+    /// Reduces axes, which are removed or kept with size 1.
     Reduce {
-        /// How.
+        /// How elements are combined.
         fold: Fold,
-        /// Which axes.
+        /// The axes to reduce.
         axes: AxisSet,
-        /// Whether they stay with size 1.
+        /// Whether the reduced axes are kept with size 1.
         keep: bool
     };
     /// eˣ / Σ eˣ along an axis.
     Softmax {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
-    /// The cotangent of what `Softmax` made y of, from that of y: y (g - Σ g y), inputs y, g.
+    /// Vector-Jacobian product of `Softmax`: y (g - Σ g y). Inputs: y, g.
     SoftmaxVjp {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
     /// x - ln Σ eˣ along an axis.
     LogSoftmax {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
-    /// The cotangent of what `LogSoftmax` made y of, from that of y: g - eʸ Σ g, inputs y, g.
+    /// Vector-Jacobian product of `LogSoftmax`: g - eʸ Σ g. Inputs: y, g.
     LogSoftmaxVjp {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
-    /// (x - mean) / √(variance + ε) over the last axes, the variance being the mean of the squares of x - mean.
+    /// (x - mean) / √(variance + ε) over the last axes, where the variance is the mean of (x - mean)².
     Standardize {
-        /// The first of these axes.
+        /// The first normalized axis.
         axis: usize,
         /// ε
         eps: f64
     };
-    /// The cotangent of what `Standardize` made y of, from that of y: (g - mean g - y mean(g y)) / √(variance + ε),
-    /// inputs x, g.
+    /// Vector-Jacobian product of `Standardize`: (g - mean g - y mean(g y)) / √(variance + ε). Inputs: x, g.
     StandardizeVjp {
-        /// The first of these axes.
+        /// The first normalized axis.
         axis: usize,
         /// ε
         eps: f64
     };
-    /// Layer normalization z w + b, with z the standardization of x over the last axes; inputs x, w, b, the latter two of
-    /// these axes alone.
+    /// Layer normalization z w + b, where z is x standardized over the last axes. Inputs: x, w, b; w and b have the
+    /// shape of these axes.
     LayerNorm {
-        /// The first of these axes.
+        /// The first normalized axis.
         axis: usize,
         /// ε
         eps: f64
     };
-    /// The cotangent of the x of `LayerNorm`, from that of its value: what `StandardizeVjp` gives of x and w g, inputs
-    /// x, w, g.
+    /// Cotangent of the input x of `LayerNorm`: `StandardizeVjp` of x and w g. Inputs: x, w, g.
     LayerNormVjp {
-        /// The first of these axes.
+        /// The first normalized axis.
         axis: usize,
         /// ε
         eps: f64
     };
-    /// The cotangents of the w and b of `LayerNorm`, one after the other: Σ z g and Σ g over the other axes, inputs x, g.
+    /// Cotangents of the inputs w and b of `LayerNorm`, stacked along a new first axis: Σ z g and Σ g over the other
+    /// axes. Inputs: x, g.
     LayerNormSums {
-        /// The first of these axes.
+        /// The first normalized axis.
         axis: usize,
         /// ε
         eps: f64
     };
-    /// Running sums along an axis.
+    /// Cumulative sum along an axis.
     CumSum {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Whether the sums run from the last element backwards.
+        /// Whether to accumulate from the last element to the first.
         reverse: bool
     };
-    /// ln Σ eˣ of each element and those before it.
+    /// Cumulative ln Σ eˣ along an axis.
     LogCumSumExp {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
-    /// `y[k] = a[k] · y[k - 1] + b[k]` along an axis, with nothing before the first: inputs a, b of one shape. It is
-    /// linear in b: a triangular matrix made from a, which is never formed.
+    /// `y[k] = a[k] · y[k - 1] + b[k]` along an axis, starting from 0. Inputs: a, b, of the same shape. This is linear
+    /// in b: a product with a triangular matrix that is computed from a and never formed.
     Recurrence {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Whether that matrix is transposed: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
+        /// Whether to multiply by the transposed matrix: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
         transposed: bool
     };
     /// ln Σ eˣ - `x[label]` for each row of a matrix.
     CrossEntropy {
-        /// The right column of each row.
+        /// The label of each row: the column of the correct class.
         labels: Tensor<i64>
     };
-    /// The cotangent of what `CrossEntropy` judges, from one of a number per row: g (softmax(x) - 1 at the label), inputs
-    /// x `[rows, classes]`, g `[rows]`.
+    /// Vector-Jacobian product of `CrossEntropy`: g (softmax(x) - onehot(label)). Inputs: x `[rows, classes]`, g
+    /// `[rows]`.
     CrossEntropyVjp {
-        /// The right column of each row.
+        /// The label of each row: the column of the correct class.
         labels: Tensor<i64>
     };
-    /// Products of matrices, the last two axes; the axes before them broadcast.
+    /// Matrix product over the last two axes; the leading axes broadcast.
     MatMul {
         /// Whether the first operand is transposed.
         ta: bool,
         /// Whether the second operand is transposed.
         tb: bool
     };
-    /// A solution, a factorization or a function of matrices, the last two axes.
+    /// A linear solve, a factorization or a function of matrices, over the last two axes.
     Linalg(Factor);
-    /// The same elements under another shape.
+    /// The same elements with another shape.
     Reshape {
         /// The new shape.
         shape: Shape
     };
-    /// Repeated to a shape it broadcasts to.
+    /// Broadcasts to a larger shape.
     Expand {
         /// The new shape.
         shape: Shape
     };
-    /// Axes in another order.
+    /// Reorders the axes.
     Permute {
         /// Axis `i` of the result is axis `order[i]` of the input.
         order: Shape
     };
-    /// Part of each axis.
+    /// A slice of each axis.
     Slice {
-        /// The part, axis by axis.
+        /// The span of each axis.
         spans: SmallVec<[Span; 4]>
     };
-    /// Zeros of the given shape with the input put where a slice with the same spans would read it.
+    /// Zeros of the given shape, with the input written to the elements that a slice with the same spans would read.
     Place {
-        /// The part, axis by axis.
+        /// The span of each axis.
         spans: SmallVec<[Span; 4]>,
         /// Shape of the result.
         shape: Shape
     };
-    /// Inputs one after the other along an axis.
+    /// Concatenates the inputs along an axis.
     Concat {
-        /// Which axis.
+        /// The axis.
         axis: usize
     };
-    /// Whole slices of an axis by index: `x[index]` for axis 0.
+    /// Selects slices along an axis by index: `x[index]` for axis 0.
     Take {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Its axes take the place of the indexed one.
+        /// The indices, whose axes replace the indexed axis.
         index: Tensor<i64>
     };
-    /// The transpose of `Take`: slices added into zeros by index.
+    /// The transpose of `Take`: adds slices into zeros by index.
     TakeAdd {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Where each slice goes.
+        /// The target index of each slice.
         index: Tensor<i64>,
         /// Size of the axis in the result.
         size: usize
     };
-    /// One element per index along an axis: `out[i, j] = x[index[i, j], j]` for axis 0.
+    /// Selects one element per index along an axis: `out[i, j] = x[index[i, j], j]` for axis 0.
     Gather {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// As many axes as the input.
+        /// The indices, with the same rank as the input.
         index: Tensor<i64>
     };
-    /// The transpose of `Gather`: elements added into zeros by index.
+    /// The transpose of `Gather`: adds elements into zeros by index.
     GatherAdd {
-        /// Which axis.
+        /// The axis.
         axis: usize,
-        /// Where each element goes.
+        /// The target index of each element.
         index: Tensor<i64>,
         /// Size of the axis in the result.
         size: usize
@@ -285,44 +284,45 @@ ops! {
         /// Windows and groups.
         geometry: Geometry
     };
-    /// The derivative of `Conv` for its image, of cotangent and weights: transposed convolution.
+    /// Derivative of `Conv` with respect to the image: transposed convolution. Inputs: cotangent, weights.
     ConvInput {
-        /// Of the convolution.
+        /// The geometry of the convolution.
         geometry: Geometry,
-        /// The image's sizes: strides leave several possible.
+        /// The spatial sizes of the image, which are ambiguous for strides above 1.
         size: Shape
     };
-    /// The derivative of `Conv` for its weights, of image and cotangent.
+    /// Derivative of `Conv` with respect to the weights. Inputs: image, cotangent.
     ConvWeight {
-        /// Of the convolution.
+        /// The geometry of the convolution.
         geometry: Geometry
     };
-    /// Where the first input has the first largest element of each window, the element of the second: a pooling by
-    /// largest elements, for both inputs the same. The derivative is that of the second; the choice has none.
+    /// For each window, the element of the second input at the argmax of the first input (the first of equal elements).
+    /// Max pooling passes the same tensor as both inputs. Derivatives flow to the second input only.
     Pick {
-        /// The windows, on the last axes.
+        /// The windows over the last axes.
         panes: Panes
     };
-    /// The transpose of `Pick` for its second input: elements added into zeros where the first has the largest.
+    /// The transpose of `Pick` with respect to its second input: adds elements into zeros at the argmax of the first
+    /// input.
     PickAdd {
-        /// The windows, on the last axes.
+        /// The windows over the last axes.
         panes: Panes
     };
     /// A linear map along an axis: `y[i] = Σ m[i, j] x[j]`.
     Map {
-        /// Which axis.
+        /// The axis.
         axis: usize,
         /// The matrix.
         map: Arc<Sparse>
     };
-    /// A user's own op: the `id`-th rule of its tape.
+    /// A user-defined op: the `id`-th rule of its tape.
     Custom {
-        /// Which rule.
+        /// The index of the rule.
         id: u32
     };
 }
 
-/// The integers that an op holds, shared or to be changed as the op is.
+/// The integer tensor (indices or labels) that an op holds, as a shared or mutable reference like `$op`.
 macro_rules! integers {
     ($op:expr) => {
         match $op {
@@ -337,7 +337,7 @@ macro_rules! integers {
 }
 
 impl Op {
-    /// The op's name as its method and its errors spell it.
+    /// The op's name, as in its method and its errors.
     pub fn name(&self) -> &'static str {
         match self {
             Op::Leaf => "leaf",
@@ -391,27 +391,27 @@ impl Op {
         }
     }
 
-    /// The integers it holds: which elements it reads or where they go.
+    /// The integer tensor that the op holds: indices or labels.
     pub(crate) fn index(&self) -> Option<&Tensor<i64>> {
         integers!(self)
     }
 
-    /// The same, to be exchanged.
+    /// Like `index`, but mutable.
     pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
         integers!(self)
     }
 
-    /// The size of the axis that its integers point into, for an input of that shape.
+    /// The size of the axis that the op's integers index, for an input of the given shape.
     pub(crate) fn index_size(&self, input: &[usize]) -> usize {
         match self {
             Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
             Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
-            _ => unreachable!("it holds no integers"),
+            _ => unreachable!("the op does not hold integers"),
         }
     }
 
-    /// How many inputs the op takes; `None` where that is up to the caller.
+    /// The number of inputs; `None` if the op takes any number.
     pub(crate) fn arity(&self) -> Option<usize> {
         match self {
             Op::Concat { .. } | Op::Custom { .. } => None,
@@ -434,7 +434,7 @@ impl Op {
         }
     }
 
-    /// Whether cotangents flow through the op at all.
+    /// Whether cotangents flow through the op.
     pub(crate) fn is_differentiable(&self) -> bool {
         match self {
             Op::Const | Op::StopGradient => false,
@@ -445,7 +445,7 @@ impl Op {
 }
 
 impl Unary {
-    /// The function's name as its method spells it.
+    /// The function's name, as in its method.
     pub fn name(self) -> &'static str {
         match self {
             Unary::Neg => "neg",
@@ -510,7 +510,7 @@ impl Unary {
 }
 
 impl Binary {
-    /// The function's name as its method spells it.
+    /// The function's name, as in its method.
     pub fn name(self) -> &'static str {
         match self {
             Binary::Add => "add",

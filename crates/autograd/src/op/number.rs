@@ -1,4 +1,5 @@
-//! Elementwise functions at single numbers: the rows of the table without a loop, bit for bit what the loops give.
+//! Elementwise functions of single scalars: the rows of the table without a loop, bitwise equal to the results of the
+//! loops.
 
 use super::{Binary, Side, Unary};
 use crate::float::{Exact, Float, Real};
@@ -18,7 +19,7 @@ simd! {
     }
 }
 
-/// `f(a, b)`. The four operations of arithmetic are the same on any CPU: the compiler may put them in place.
+/// `f(a, b)`. The four arithmetic operations are the same on every CPU, so the compiler may inline them.
 #[inline(always)]
 pub(crate) fn binary<T: Float>(f: Binary, a: T, b: T) -> T {
     match f {
@@ -30,7 +31,7 @@ pub(crate) fn binary<T: Float>(f: Binary, a: T, b: T) -> T {
     }
 }
 
-/// The cotangent of one side.
+/// The cotangent of one operand.
 #[inline(always)]
 pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
     match f {
@@ -54,20 +55,20 @@ simd! {
     }
 }
 
-/// Whether the fast sine and cosine may not cover an angle; a row may multiply it, by π at most.
+/// Whether an angle may be outside the range of the fast sine and cosine. A row may multiply the angle, by π at most.
 #[inline(always)]
 pub(crate) fn is_far<T: Float>(x: T) -> bool {
     Real::abs(x) > T::TRIG_LIMIT * T::of(0.25)
 }
 
-/// `f(x)` with sine and cosine right for angles of any size.
+/// `f(x)` with sine and cosine that are accurate for angles of any size.
 #[cold]
 #[inline(never)]
 pub(crate) fn exact<T: Float>(f: Unary, x: T) -> T {
     f.f(Exact(x)).0
 }
 
-/// The rule with sine and cosine right for angles of any size.
+/// The rule with sine and cosine that are accurate for angles of any size.
 #[cold]
 #[inline(never)]
 pub(crate) fn exact_rule<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
@@ -82,7 +83,7 @@ mod tests {
 
     const SAMPLES: [f64; 12] = [0.0, -0.0, 0.3, -1.7, 2.0, 40.0, -300.0, 1e-310, 3e8, 1e17, f64::INFINITY, f64::NAN];
 
-    /// Seventeen times the same number: registers and the rest.
+    /// Seventeen copies of a number, to cover both full registers and tail elements.
     fn block<T: Float>(x: T) -> Tensor<T> {
         Tensor::full(&[17], x)
     }

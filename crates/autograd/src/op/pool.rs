@@ -1,4 +1,4 @@
-//! Windows on the last axes (pooling), and linear maps along an axis (averages, interpolation): shapes and data.
+//! Windows over the last axes (pooling) and linear maps along an axis (averages, interpolation): data and shape rules.
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -7,30 +7,30 @@ use crate::tensor::view::Span;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// For each of the last axes of an array, the indices that each place of a window covers.
+/// For each of the last axes of an array, the indices that each window covers.
 pub type Panes = SmallVec<[Arc<[Span]>; 3]>;
 
-/// A matrix of which only the entries that are not 0 are kept, row by row.
+/// A sparse matrix, stored as the nonzero entries of each row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sparse {
     cols: usize,
-    /// Where the entries of each row begin, and where the last row's end.
+    /// The start of each row in `entries`, and the end of the last row.
     starts: Vec<usize>,
     entries: Vec<(usize, f64)>,
 }
 
 impl Sparse {
-    /// From the entries of each row, `(column, value)`.
+    /// Creates a matrix from the entries `(column, value)` of each row.
     ///
     /// # Panics
-    /// If there is no such column.
+    /// If a column is out of range.
     pub fn new<R: IntoIterator<Item = (usize, f64)>>(cols: usize, rows: impl IntoIterator<Item = R>) -> Sparse {
         let mut sparse = Sparse { cols, starts: vec![0], entries: Vec::new() };
         for row in rows {
             sparse.entries.extend(row.into_iter().filter(|&(_, weight)| weight != 0.0));
             sparse.starts.push(sparse.entries.len());
         }
-        assert!(sparse.entries.iter().all(|&(j, _)| j < cols), "Sparse: an entry is right of the {cols} columns");
+        assert!(sparse.entries.iter().all(|&(j, _)| j < cols), "Sparse: a column is out of range for {cols} columns");
         sparse
     }
 
@@ -44,12 +44,12 @@ impl Sparse {
         self.cols
     }
 
-    /// The entries of a row, `(column, value)`.
+    /// The entries `(column, value)` of a row.
     pub fn row(&self, i: usize) -> &[(usize, f64)] {
         &self.entries[self.starts[i]..self.starts[i + 1]]
     }
 
-    /// Rows and columns exchanged.
+    /// The transposed matrix.
     pub fn transposed(&self) -> Sparse {
         let mut starts = vec![0; self.cols + 1];
         self.entries.iter().for_each(|&(j, _)| starts[j + 1] += 1);
@@ -65,7 +65,7 @@ impl Sparse {
     }
 }
 
-/// The shape of one element per place of the windows on an array of shape `x`.
+/// The shape of the result of pooling: one element per window on an array of shape `x`.
 pub(super) fn picked(op: &'static str, panes: &Panes, x: &[usize]) -> Result<Shape> {
     let covers = |axis: &[Span], size: usize| {
         axis.iter().all(|s| {
@@ -75,31 +75,31 @@ pub(super) fn picked(op: &'static str, panes: &Panes, x: &[usize]) -> Result<Sha
         })
     };
     let Some(outer) = x.len().checked_sub(panes.len()).filter(|_| panes.len() <= 3) else {
-        return Err(Error::Shape { op, shape: x.into(), hint: format!("it needs {} axes at least", panes.len()) });
+        return Err(Error::Shape { op, shape: x.into(), hint: format!("it needs at least {} axes", panes.len()) });
     };
     if !panes.iter().zip(&x[outer..]).all(|(axis, &size)| covers(axis, size)) {
-        return Err(Error::Shape { op, shape: x.into(), hint: "a window is empty or leaves it".into() });
+        return Err(Error::Shape { op, shape: x.into(), hint: "a window is empty or out of bounds".into() });
     }
     let shape: Shape = x[..outer].iter().copied().chain(panes.iter().map(|axis| axis.len())).collect();
     room(op, &shape)?;
     Ok(shape)
 }
 
-/// An error unless both shapes are the same.
+/// Returns an error unless both shapes are equal.
 pub(super) fn alike(op: &'static str, shape: &[usize], expected: &[usize]) -> Result<()> {
     if shape == expected {
         return Ok(());
     }
-    Err(Error::Shape { op, shape: shape.into(), hint: format!("it must have the shape {expected:?}") })
+    Err(Error::Shape { op, shape: shape.into(), hint: format!("it must have shape {expected:?}") })
 }
 
-/// The shape of `x` with an axis mapped.
+/// The shape of `x` after a linear map along an axis.
 pub(super) fn mapped(op: &'static str, axis: usize, map: &Sparse, x: &[usize]) -> Result<Shape> {
     if axis >= x.len() {
         return Err(Error::Axis { op, axis: axis as isize, shape: x.into() });
     }
     if x[axis] != map.cols() {
-        let hint = format!("axis {axis} must have the size {} of what is mapped", map.cols());
+        let hint = format!("axis {axis} must have size {}, the number of columns of the map", map.cols());
         return Err(Error::Shape { op, shape: x.into(), hint });
     }
     let mut shape: Shape = x.into();

@@ -1,12 +1,12 @@
-//! What reverse rules read: which of an op's inputs, and whether its output, must be in memory when a cotangent comes
-//! back. Of all others a rule asks the shape at most.
+//! What reverse-mode rules read: which inputs of an op, and whether its output, must be in memory when its cotangent
+//! arrives. Of all other values, a rule uses at most the shape.
 
 use super::{Fold, Op, Side};
 
-/// The output's bit; an input has the bit of its place, and the thirty-first and all after it share one.
+/// The bit of the output. An input has the bit of its position; the thirty-first and all later inputs share one bit.
 pub(crate) const OUTPUT: u32 = 1 << 31;
 
-/// The values that the rule of `op` reads, as bits, if a derivative is wanted of the inputs that `active` names.
+/// The values that the rule of `op` reads, as bits, if derivatives are needed for the inputs where `active` holds.
 pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
     match op {
         Op::Unary(f) => f.reads(),
@@ -14,9 +14,9 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
             let side = |i: usize, side| if active(i) { f.reads(side) } else { 0 };
             side(0, Side::A) | side(1, Side::B)
         }
-        // The mask, the first operand of a choice, the labels' logits, what is standardized.
+        // The mask, the input whose argmax is taken, the logits, and the input to be standardized.
         Op::Where | Op::Pick { .. } | Op::PickAdd { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
-        // Linear in the second.
+        // Linear in the second input.
         Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } | Op::CrossEntropyVjp { .. } => 1 | (active(0) as u32) << 1,
         Op::LayerNorm { .. } | Op::LayerNormSums { .. } => 1 | (active(0) as u32) << 1,
         Op::LayerNormVjp { .. } => {
@@ -29,13 +29,13 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,
         Op::LogCumSumExp { .. } | Op::Recurrence { .. } => 1 | OUTPUT,
-        // The derivative of a product by one factor is the other.
+        // The derivative of a product with respect to one factor is the other factor.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
             active(1) as u32 | (active(0) as u32) << 1
         }
         Op::Linalg(_) | Op::Custom { .. } => u32::MAX,
         Op::Leaf | Op::Const | Op::StopGradient => 0,
-        // Linear: their derivatives do not depend on where they are taken.
+        // Linear: the derivative does not depend on the input.
         Op::CumSum { .. }
         | Op::Reshape { .. }
         | Op::Expand { .. }

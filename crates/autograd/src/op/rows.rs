@@ -1,5 +1,5 @@
-//! Functions of rows: the softmax and what is near it, standardization; values and rules. The cotangent of each is an op of
-//! its own, one pass over memory, with rules in its turn.
+//! Functions of rows: softmax, log-softmax, cross-entropy and standardization; values and rules. The cotangent of each
+//! is computed by an op of its own, in one pass over memory, which is differentiable as well.
 
 use super::eval::flat;
 use super::vjp::Cotangents;
@@ -10,7 +10,7 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::smallvec;
 
-/// The pattern of the ops whose value and rules stand here.
+/// Pattern of the ops whose values and rules are in this module.
 macro_rules! functions {
     () => {
         Op::Softmax { .. }
@@ -25,7 +25,7 @@ macro_rules! functions {
 }
 pub(super) use functions;
 
-/// The value of a function of rows, of the shape of its first input.
+/// Writes the value of a function of rows to `out`.
 pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
     match op {
         Op::Softmax { axis } => along([x[0]], *axis, out, rows::softmax),
@@ -47,11 +47,11 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
             let n = x[0].shape()[*axis..].iter().product();
             rows::standardize_vjp([flat(&x[0].contiguous()), flat(&x[1].contiguous())], n, *eps, out)
         }
-        _ => unreachable!("no function of rows"),
+        _ => unreachable!("not a function of rows"),
     }
 }
 
-/// Runs a kernel of rows along any axis.
+/// Runs a row kernel along any axis.
 fn along<T: Float, const N: usize>(
     x: [&Tensor<T>; N],
     axis: usize,
@@ -63,7 +63,7 @@ fn along<T: Float, const N: usize>(
         let x = x.map(Tensor::contiguous);
         return kernel(x.each_ref().map(flat), n, out);
     }
-    // The axis changes places with the last one, and back: swapping twice is the identity.
+    // Swap the axis with the last one and back: swapping twice is the identity.
     let mut order: Shape = (0..rank).collect();
     order.swap(axis, rank - 1);
     let x = x.map(|x| x.permuted(&order).contiguous());
@@ -81,7 +81,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
 ) -> Cotangents<V> {
     match op {
         Op::Softmax { axis } => smallvec![Some(V::apply(Op::SoftmaxVjp { axis: *axis }, &[y, g]))],
-        // y (t - Σ t y), linear in t by a matrix that is its own transpose.
+        // y (t - Σ t y), which is linear in t with a symmetric matrix.
         Op::SoftmaxVjp { axis } => {
             let (p, t) = (x[0], x[1]);
             let p_bar = || g.mul(&t.sub(&t.mul(p).sum_axis(*axis))).sub(&t.mul(&g.mul(p).sum_axis(*axis)));
@@ -97,7 +97,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::CrossEntropy { labels } => {
             smallvec![Some(V::apply(Op::CrossEntropyVjp { labels: labels.clone() }, &[x[0], g]))]
         }
-        // t (softmax(x) - 1 at the label)
+        // t (softmax(x) - onehot(label))
         Op::CrossEntropyVjp { .. } => {
             let x_bar = || V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), &g.mul(&column(x[1]))]);
             smallvec![
@@ -108,12 +108,12 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Standardize { axis, eps } => {
             smallvec![Some(Slope { axis: *axis, eps: *eps }.of(x[0], g))]
         }
-        // The derivative of a standardization is symmetric, and so is that of this one: a tensor of third order.
+        // The Jacobian of a standardization is symmetric, and so is its derivative, a third-order tensor.
         Op::StandardizeVjp { axis, eps } => {
             let slope = Slope { axis: *axis, eps: *eps };
             smallvec![wants(0).then(|| slope.bend(x[0], x[1], y, g)), wants(1).then(|| slope.of(x[0], g))]
         }
-        _ => unreachable!("no function of rows"),
+        _ => unreachable!("not a function of rows"),
     }
 }
 
@@ -144,21 +144,21 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             let slope = Slope { axis: *axis, eps: *eps };
             add(t[0].map(|t| slope.bend(x[0], x[1], y, t)), t[1].map(|t| slope.of(x[0], t)))
         }
-        _ => unreachable!("no function of rows"),
+        _ => unreachable!("not a function of rows"),
     }
 }
 
-/// One number for each row as a column beside the rows.
+/// Reshapes one scalar per row into a column, which broadcasts over the rows.
 fn column<T: Float, V: Value<T>>(x: &V) -> V {
     x.reshape(&[x.shape()[0], 1])
 }
 
-/// softmax(x) - 1 at the label.
+/// softmax(x) - onehot(label).
 fn surplus<T: Float, V: Value<T>>(rule: &Op, x: &V) -> V {
     V::apply(rule.clone(), &[x, &x.number(T::one()).expand(&x.shape()[..1])])
 }
 
-/// The sum of what there is.
+/// The sum of the values that are present.
 pub(super) fn add<T: Float, V: Value<T>>(a: Option<V>, b: Option<V>) -> Option<V> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.add(&b)),
@@ -166,7 +166,7 @@ pub(super) fn add<T: Float, V: Value<T>>(a: Option<V>, b: Option<V>) -> Option<V
     }
 }
 
-/// The derivative `S(x)` of the standardization of the axes from `axis` on: a symmetric matrix.
+/// The Jacobian `S(x)` of the standardization over the axes from `axis` on, a symmetric matrix.
 #[derive(Clone, Copy)]
 pub(super) struct Slope {
     pub(super) axis: usize,
@@ -179,8 +179,8 @@ impl Slope {
         V::apply(Op::StandardizeVjp { axis: self.axis, eps: self.eps }, &[x, u])
     }
 
-    /// How `S(x) u` changes as `x` moves along `t`. With `z` the standardization of `x`,
-    /// `S u = r (u - mean u - z mean(u z))` and `r = 1 / √(variance + ε)` it is
+    /// The derivative of `S(x) u` with respect to `x` in the direction `t`. With `z` the standardization of `x`,
+    /// `S u = r (u - mean u - z mean(u z))` and `r = 1 / √(variance + ε)`, it is
     /// `-r (z mean(t S u) + S t mean(u z) + S u mean(t z))`.
     pub(super) fn bend<T: Float, V: Value<T>>(self, x: &V, u: &V, s_u: &V, t: &V) -> V {
         let Slope { axis, eps } = self;

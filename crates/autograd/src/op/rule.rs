@@ -1,4 +1,4 @@
-//! A user's own op: its value on tensors, and its derivative written once for every kind of value.
+//! User-defined ops: a value on tensors, and derivatives written once for every kind of value.
 
 use super::vjp::Cotangents;
 use crate::error::{Error, Result};
@@ -7,10 +7,10 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 use crate::var::Var;
 
-/// An op defined outside this crate; put on a tape with [`Var::custom`](crate::Var::custom).
+/// A user-defined op; apply it to variables with [`Var::custom`](crate::Var::custom).
 ///
-/// The rules are generic over [`Value`], so that they compute when derivatives are wanted as numbers and record when
-/// they are to be differentiated again. They may call what `Value` offers, and nothing but.
+/// The rules are generic over [`Value`]: they compute numbers when derivatives are wanted as numbers, and record when
+/// derivatives are to be differentiated again. They may use only the operations of `Value`.
 ///
 /// ```
 /// use autograd::{Cotangents, Float, Result, Rule, Tape, Tensor, Value, Var, tensor};
@@ -32,18 +32,18 @@ use crate::var::Var;
 /// assert_eq!(dy.sum().backward().wrt(x), tensor![12.0]); // 6x
 /// ```
 pub trait Rule<T: Float>: Send + Sync + 'static {
-    /// The op's name, for errors and pictures.
+    /// The op's name, for errors and printed tapes.
     fn name(&self) -> &'static str;
 
-    /// The value, or an error if the operands do not fit.
+    /// Returns the value, or an error if the operands do not fit.
     fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>>;
 
-    /// The cotangents of the inputs `x`, given the output `y` and its cotangent `g`; `None` where none flows.
+    /// Returns the cotangents of the inputs `x`, given the output `y` and its cotangent `g`; `None` where none flows.
     fn vjp<V: Value<T>>(&self, x: &[&V], y: &V, g: &V) -> Cotangents<V>
     where
         Self: Sized;
 
-    /// The tangent of the output, given those of the inputs (`None` where zero). Needed for forward mode only.
+    /// Returns the tangent of the output, given those of the inputs (`None` where zero). Needed only for forward mode.
     fn jvp<V: Value<T>>(&self, x: &[&V], y: &V, t: &[Option<&V>]) -> Result<Option<V>>
     where
         Self: Sized,
@@ -54,7 +54,7 @@ pub trait Rule<T: Float>: Send + Sync + 'static {
     }
 }
 
-/// A rule behind a pointer: its generic methods at the two values they are needed for.
+/// An object-safe [`Rule`]: its generic methods, instantiated for tensors and for variables.
 pub trait DynRule<T: Float>: Send + Sync {
     #[doc(hidden)]
     fn rule_name(&self) -> &'static str;
@@ -75,7 +75,7 @@ pub trait DynRule<T: Float>: Send + Sync {
     ) -> Result<Option<Var<'t, T>>>;
 }
 
-/// A rule written once for all values.
+/// Implements [`DynRule`] for a [`Rule`].
 pub(crate) struct Written<R>(pub(crate) R);
 
 impl<T: Float, R: Rule<T>> DynRule<T> for Written<R> {

@@ -1,8 +1,8 @@
-//! Running sums and products along an axis: values and rules.
+//! Cumulative sums and products along an axis: values and rules.
 //!
-//! They rest on the recurrence `y[k] = a[k]·y[k-1] + b[k]`, the product of a vector `b` with a triangular matrix `L(a)`
-//! whose entries are products of stretches of `a`. Nothing is divided by an element, so the derivatives of products are
-//! exact where elements are 0, to any order, and they cost one more walk.
+//! They are based on the recurrence `y[k] = a[k]·y[k-1] + b[k]`, the product of a vector `b` with a triangular matrix
+//! `L(a)` whose entries are products of consecutive elements of `a`. Nothing is divided by an element, so the
+//! derivatives of products are exact where elements are 0, to any order, and they cost one more pass.
 
 use super::Op;
 use super::eval::{around, flat};
@@ -23,7 +23,7 @@ pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &m
         Op::Recurrence { axis, transposed } => {
             scan::recurrence(flat(&first), flat(&x[1].contiguous()), around(shape, *axis), *transposed, out)
         }
-        _ => unreachable!("no scan"),
+        _ => unreachable!("not a scan"),
     }
 }
 
@@ -41,14 +41,15 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             let (share, decay) = shares(x[0], y, axis);
             smallvec![Some(share.mul(&recurrence(&decay, g, axis, true)))]
         }
-        // The matrix transposed gives b̄. The product a[k]·y[k-1] (transposed: a[k]·y[k]) was added to y[k] (to y[k-1]).
+        // The transposed matrix gives b̄. The product a[k]·y[k-1] (transposed: a[k]·y[k]) is a term of y[k]
+        // (transposed: y[k-1]).
         Op::Recurrence { axis, transposed } => {
             let b_bar = recurrence(x[0], g, axis, !transposed);
             let (before, at) = if transposed { (&b_bar, y) } else { (y, &b_bar) };
             let a_bar = wants(0).then(|| at.mul(&delayed(before, axis)));
             smallvec![a_bar, wants(1).then_some(b_bar)]
         }
-        _ => unreachable!("no scan"),
+        _ => unreachable!("not a scan"),
     }
 }
 
@@ -68,12 +69,12 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             };
             added.map(|b| recurrence(x[0], &b, axis, transposed))
         }
-        _ => unreachable!("no scan"),
+        _ => unreachable!("not a scan"),
     }
 }
 
-/// The factors of `exp(x[i] - y[k])`, the share of element `i` in the running sum `k`: `exp(x[i] - y[i])` and the decays
-/// `exp(y[j-1] - y[j])` for `i < j <= k`, none of them above 1. Where the sum is still empty (-inf) they are 0.
+/// The factors of `exp(x[i] - y[k])`, the share of element `i` in the cumulative sum `k`: `exp(x[i] - y[i])` and the
+/// decays `exp(y[j-1] - y[j])` for `i < j <= k`, none of them above 1. They are 0 where the sum is still empty (-inf).
 fn shares<T: Float, V: Value<T>>(x: &V, y: &V, axis: usize) -> (V, V) {
     let below = |x: &V, y: &V| {
         let nothing = y.eq(&y.number(-T::INFINITY));
@@ -85,13 +86,13 @@ fn shares<T: Float, V: Value<T>>(x: &V, y: &V, axis: usize) -> (V, V) {
     (below(x, y), placed(&decay, axis, 1, &shape))
 }
 
-/// For each element the product of all others along the axes: the derivative of their product.
+/// For each element, the product of all other elements along the axes: the derivative of their product.
 pub(crate) fn products_of_others<T: Float, V: Value<T>>(x: &V, axes: AxisSet) -> V {
     let shape = x.shape();
     if shape.contains(&0) {
         return x.clone();
     }
-    // The axes go last and become one.
+    // Move the axes last and merge them into one.
     let order: Shape = (0..shape.len()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
     let n: usize = axes.iter().map(|i| shape[i]).product();
     let moved = x.permute(&order);
@@ -105,7 +106,7 @@ pub(crate) fn products_of_others<T: Float, V: Value<T>>(x: &V, axes: AxisSet) ->
     before.mul(&after).reshape(&moved.shape()).permute(&inverse(&order))
 }
 
-/// Running products along an axis: the recurrence that begins with the first element and adds nothing.
+/// Cumulative products along an axis: the recurrence where b is the first element followed by zeros.
 pub(crate) fn products<T: Float, V: Value<T>>(x: &V, axis: usize) -> V {
     let shape = x.shape();
     let first = part(x, axis, 0, shape[axis].min(1));
@@ -116,13 +117,13 @@ fn recurrence<T: Float, V: Value<T>>(a: &V, b: &V, axis: usize, transposed: bool
     V::apply(Op::Recurrence { axis, transposed }, &[a, b])
 }
 
-/// `x[k - 1]` at `k`, and 0 at the first place.
+/// `x[k - 1]` at `k`, and 0 at the first position.
 fn delayed<T: Float, V: Value<T>>(x: &V, axis: usize) -> V {
     let shape = x.shape();
     placed(&part(x, axis, 0, shape[axis].saturating_sub(1)), axis, 1, &shape)
 }
 
-/// `x[k + 1]` at `k`, and 0 at the last place.
+/// `x[k + 1]` at `k`, and 0 at the last position.
 fn advanced<T: Float, V: Value<T>>(x: &V, axis: usize) -> V {
     let shape = x.shape();
     placed(&part(x, axis, 1, shape[axis].saturating_sub(1)), axis, 0, &shape)
@@ -133,7 +134,7 @@ fn part<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, len: usize) -> 
     V::apply(Op::Slice { spans: spans(&x.shape(), axis, start, len) }, &[x])
 }
 
-/// Zeros with `x` put in along an axis, from `start` on.
+/// Zeros with `x` written along an axis, from `start` on.
 fn placed<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, shape: &[usize]) -> V {
     let spans = spans(shape, axis, start, x.shape()[axis]);
     V::apply(Op::Place { spans, shape: shape.into() }, &[x])

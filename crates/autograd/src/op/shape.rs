@@ -1,4 +1,4 @@
-//! Op and shapes in, shape out: the only place where the errors of wrong shapes are born.
+//! Shape inference: maps an op and the shapes of its inputs to the shape of its output, or an error.
 
 use super::pool::{alike, mapped, picked};
 use super::{Fold, Op};
@@ -8,11 +8,11 @@ use crate::tensor::layout::{broadcast, count, reduced_shape, room};
 use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
 
-/// The shape of the result, or what is wrong with the operands.
+/// Returns the shape of the result, or an error if the operands do not fit.
 pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
     let name = op.name();
     if op.arity().is_some_and(|n| n != x.len()) {
-        let hint = format!("it takes {} inputs, and {} were given", op.arity().unwrap_or_default(), x.len());
+        let hint = format!("it takes {} inputs, but {} were given", op.arity().unwrap_or_default(), x.len());
         return Err(Error::Argument { op: name, hint });
     }
     match op {
@@ -46,19 +46,19 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             if x[0] == x[1] {
                 checked(name, x[0].into())
             } else {
-                mismatch(name, x[1], format!("it must be {:?}, too", x[0]))
+                mismatch(name, x[1], format!("both inputs must have shape {:?}", x[0]))
             }
         }
         Op::LayerNorm { axis, .. } | Op::LayerNormVjp { axis, .. } | Op::LayerNormSums { axis, .. } => {
             layer_norm(op, *axis, x)
         }
         Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => {
-            let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must be [rows, classes]") };
+            let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must have shape [rows, classes]") };
             if labels.shape() != [rows] {
                 return mismatch(
                     name,
                     x[0],
-                    format!("there must be one label per row, and the labels have shape {:?}", labels.shape()),
+                    format!("there must be one label per row, but the labels have shape {:?}", labels.shape()),
                 );
             }
             check_index(name, labels, classes)?;
@@ -73,15 +73,15 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {
-                // Where no view is possible, the elements are copied.
+                // If a view is not possible, the elements are copied.
                 checked(name, shape.clone())
             } else {
-                mismatch(name, x[0], format!("it has another number of elements than {shape:?}"))
+                mismatch(name, x[0], format!("it does not have the same number of elements as {shape:?}"))
             }
         }
         Op::Expand { shape } => {
             if broadcast(name, x[0], shape)? == *shape {
-                count(name, shape)?; // a view takes no room
+                count(name, shape)?; // a view needs no memory
                 Ok(shape.clone())
             } else {
                 mismatch(name, x[0], format!("it does not broadcast to {shape:?}"))
@@ -98,7 +98,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             if part.as_slice() == x[0] {
                 checked(name, shape.clone())
             } else {
-                mismatch(name, x[0], format!("the place has shape {part:?}"))
+                mismatch(name, x[0], format!("the target slice has shape {part:?}"))
             }
         }
         Op::Concat { axis } => concat(name, *axis, x),
@@ -113,7 +113,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 return mismatch(
                     name,
                     x[0],
-                    format!("axes {axis} to {tail} must have the shape of the index, {:?}", index.shape()),
+                    format!("axes {axis}..{tail} must have the shape of the index, {:?}", index.shape()),
                 );
             }
             check_index(name, index, *size)?;
@@ -128,7 +128,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 mismatch(
                     name,
                     x[0],
-                    format!("the index, of shape {:?}, must agree on all axes but {axis}", index.shape()),
+                    format!("the index, of shape {:?}, must agree on all axes except {axis}", index.shape()),
                 )
             }
         }
@@ -154,7 +154,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             Ok(x[0].into())
         }
         Op::Map { axis, map } => mapped(name, *axis, map, x[0]),
-        Op::Custom { .. } => Err(Error::Argument { op: name, hint: "a user's own op runs on its tape only".into() }),
+        Op::Custom { .. } => Err(Error::Argument { op: name, hint: "a user-defined op runs only on its tape".into() }),
     }
 }
 
@@ -162,7 +162,7 @@ fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Re
     Err(Error::Shape { op, shape: shape.into(), hint: hint.into() })
 }
 
-/// The shape, if memory has room for its elements.
+/// Returns the shape, or an error if its elements do not fit in memory.
 fn checked(op: &'static str, shape: Shape) -> Result<Shape> {
     room(op, &shape)?;
     Ok(shape)
@@ -193,35 +193,36 @@ fn check_spans(op: &'static str, spans: &[Span], shape: &[usize]) -> Result<()> 
     if spans.len() == shape.len() && spans.iter().zip(shape).all(|(s, &size)| inside(s, size)) {
         return Ok(());
     }
-    mismatch(op, shape, format!("the spans {spans:?} leave it"))
+    mismatch(op, shape, format!("the spans {spans:?} are out of bounds"))
 }
 
 fn permute(op: &'static str, order: &[usize], shape: &[usize]) -> Result<Shape> {
     let mut seen: Shape = order.into();
     seen.sort_unstable();
     if !seen.iter().copied().eq(0..shape.len()) {
-        return mismatch(op, shape, format!("the order {order:?} must name each axis once"));
+        return mismatch(op, shape, format!("the order {order:?} must name each axis exactly once"));
     }
     Ok(order.iter().map(|&i| shape[i]).collect())
 }
 
 fn concat(op: &'static str, axis: usize, x: &[&[usize]]) -> Result<Shape> {
     let Some(first) = x.first() else {
-        return Err(Error::Argument { op, hint: "there is nothing to join: give at least one tensor".into() });
+        return Err(Error::Argument { op, hint: "there is nothing to concatenate: pass at least one tensor".into() });
     };
     size_of_axis(op, axis, first)?;
     let mut shape: Shape = (*first).into();
     for &other in &x[1..] {
         let fits = other.len() == first.len() && (0..first.len()).all(|i| i == axis || other[i] == first[i]);
         if !fits {
-            return mismatch(op, other, format!("it must agree with {first:?} on all axes but {axis}"));
+            return mismatch(op, other, format!("it must agree with {first:?} on all axes except {axis}"));
         }
         shape[axis] = shape[axis].checked_add(other[axis]).ok_or(Error::TooLarge { op, shape: other.into() })?;
     }
     checked(op, shape)
 }
 
-/// A layer normalization or one of its cotangents: whole tensors beside such as have the normalized axes alone.
+/// The shape of a layer normalization or of its cotangents. Each input has either the full shape or that of the
+/// normalized axes.
 fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
     let name = op.name();
     size_of_axis(name, axis, x[0])?;
@@ -232,7 +233,7 @@ fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
         _ => &[whole, whole],
     };
     match x.iter().zip(expected).find(|(x, expected)| x != expected) {
-        Some((x, expected)) => mismatch(name, x, format!("it must be {expected:?} beside {whole:?}")),
+        Some((x, expected)) => mismatch(name, x, format!("expected {expected:?} for an input of shape {whole:?}")),
         None if matches!(op, Op::LayerNormSums { .. }) => {
             checked(name, std::iter::once(2).chain(normalized.iter().copied()).collect())
         }
@@ -243,20 +244,20 @@ fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
 fn matmul(a: &[usize], b: &[usize], ta: bool, tb: bool) -> Result<Shape> {
     let error = |hint| Error::MatMul { a: a.into(), b: b.into(), hint };
     let (&[.., ra, ca], &[.., rb, cb]) = (a, b) else {
-        return Err(error("both operands need at least two axes here"));
+        return Err(error("both operands need at least two axes"));
     };
     let (m, k) = if ta { (ca, ra) } else { (ra, ca) };
     let (l, n) = if tb { (cb, rb) } else { (rb, cb) };
     if k != l {
-        return Err(error("the columns of the first must equal the rows of the second"));
+        return Err(error("the columns of the first operand must equal the rows of the second"));
     }
     let batch = broadcast("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
-    let mut shape = batch.map_err(|_| error("the axes before the last two must broadcast"))?;
+    let mut shape = batch.map_err(|_| error("the leading axes must broadcast"))?;
     shape.extend([m, n]);
     checked("matmul", shape)
 }
 
-/// Python's slicing rules for one axis: negative indices count from the end, out-of-range ones are clipped.
+/// Python's slicing rules for one axis: negative indices count from the end, and out-of-range indices are clipped.
 pub(crate) fn python_span(size: usize, start: Option<isize>, stop: Option<isize>, step: isize) -> Option<Span> {
     if step == 0 {
         return None;

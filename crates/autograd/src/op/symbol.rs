@@ -1,16 +1,16 @@
-//! The rows of the table read by something other than numbers: as mathematics, printed, as a list of what a rule
-//! reads, and as the number of operations it takes. No flag is kept by hand beside a rule.
+//! The rows of the table, evaluated on something other than numbers: printed as formulas, listed as what a rule reads,
+//! and counted as operations. No flag has to be kept in sync with a rule by hand.
 
 use super::reads::OUTPUT;
 use super::{Binary, Side, Unary};
 use crate::float::{Real, for_real};
 use std::cell::RefCell;
 
-/// What computing an expression takes.
+/// Which operands an expression reads.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Reads {
     bits: u8,
-    /// Whether the expression is its operand, untouched.
+    /// Whether the expression is just an operand.
     bare: bool,
 }
 
@@ -19,9 +19,9 @@ impl Reads {
     const X: Reads = Reads { bits: 1, bare: true };
     const Y: Reads = Reads { bits: 2, bare: true };
     const G: Reads = Reads { bits: 4, bare: true };
-    /// Calls sine or cosine, whose fast loops know a bounded range of angles.
+    /// Set for calls of sine or cosine, whose fast loops cover a bounded range of angles.
     const TRIG: u8 = 8;
-    /// The second operand, where it is told from the first.
+    /// The second operand, where it is distinguished from the first.
     const B: Reads = Reads { bits: 16, bare: true };
 
     fn with(self, b: Reads) -> Reads {
@@ -34,7 +34,7 @@ impl Reads {
         bit(Reads::X, 1) | bit(Reads::B, 2) | bit(Reads::Y, OUTPUT)
     }
 
-    /// How many operands are read.
+    /// The number of operands that are read.
     fn operands(self) -> u32 {
         (self.bits & !Reads::TRIG).count_ones()
     }
@@ -55,7 +55,7 @@ macro_rules! reads {
 }
 for_real!(reads);
 
-/// How many operations an expression is made of, as it is written.
+/// The number of operations in an expression, as written.
 #[derive(Clone, Copy)]
 struct Count(u64);
 
@@ -76,17 +76,17 @@ macro_rules! counts {
 for_real!(counts);
 
 impl Unary {
-    /// Operations on numbers that its value takes, an element.
+    /// Number of operations per element for the value.
     pub fn flops(self) -> u64 {
         self.f(Count::OPERAND).0
     }
 
-    /// Operations that its rule takes, an element.
+    /// Number of operations per element for the rule.
     pub(crate) fn rule_flops(self) -> u64 {
         self.rule(Count::OPERAND, Count::OPERAND, Count::OPERAND).0
     }
 
-    /// How many of the input, the output and its cotangent the rule reads.
+    /// How many of the input, the output and the output's cotangent the rule reads.
     pub(crate) fn rule_reads(self) -> u32 {
         self.rule(Reads::X, Reads::Y, Reads::G).operands()
     }
@@ -103,38 +103,38 @@ impl Unary {
 }
 
 impl Binary {
-    /// Operations on numbers that its value takes, an element.
+    /// Number of operations per element for the value.
     pub fn flops(self) -> u64 {
         self.f(Count::OPERAND, Count::OPERAND).0
     }
 
-    /// Operations that the rule of a side takes, an element.
+    /// Number of operations per element for the rule of one operand.
     pub(crate) fn rule_flops(self, side: Side) -> u64 {
         self.rule(side, Count::OPERAND, Count::OPERAND, Count::OPERAND, Count::OPERAND).0
     }
 
-    /// How many of the inputs, the output and its cotangent the rule of a side reads.
+    /// How many of the inputs, the output and the output's cotangent the rule of one operand reads.
     pub(crate) fn rule_reads(self, side: Side) -> u32 {
         self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).operands()
     }
 
-    /// Which of the inputs and the output the rule of a side reads.
+    /// Which of the inputs and the output the rule of one operand reads.
     pub(crate) fn reads(self, side: Side) -> u32 {
         self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).values()
     }
 
-    /// Whether the cotangent of that side is the cotangent of the output as it stands, so that nothing need be computed.
+    /// Whether the cotangent of that operand is the unchanged cotangent of the output, so that nothing is computed.
     pub(crate) fn passes_cotangent(self, side: Side) -> bool {
         self.rule(side, Reads::X, Reads::X, Reads::Y, Reads::G) == Reads::G
     }
 }
 
 thread_local! {
-    /// Symbols are `Copy`, as the algebra asks; their texts stand here.
+    /// The texts of symbols, which must be `Copy` to implement [`Real`].
     static TEXTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An expression as text, with how tightly it binds: 0 sum, 1 product, 2 atom.
+/// An expression as text, with its precedence: 0 sum, 1 product, 2 atom.
 #[derive(Clone, Copy)]
 struct Symbol {
     text: usize,
@@ -149,7 +149,7 @@ impl Symbol {
         })
     }
 
-    /// The text, in parentheses if it binds less tightly than its place asks.
+    /// The text, in parentheses if its precedence is below the given one.
     fn at(self, tightness: u8) -> String {
         let text = TEXTS.with_borrow(|texts| texts[self.text].clone());
         if self.tightness < tightness { format!("({text})") } else { text }
@@ -211,8 +211,8 @@ macro_rules! symbols {
 }
 for_real!(symbols);
 
-/// The derivative table as a Markdown table, printed from the rows that compute it: the function, its value, and the
-/// cotangents of its operands, where ḡ stands for the cotangent of y.
+/// Returns the derivative table in Markdown, printed from the rows that compute it. Its columns are the function, its
+/// value, and the cotangents of its operands, where ḡ is the cotangent of y.
 ///
 /// ```
 /// let table = autograd::derivative_table();
@@ -243,7 +243,7 @@ mod tests {
         assert!(Unary::Sin.is_trigonometric() && Unary::Cos.is_trigonometric() && !Unary::Exp.is_trigonometric());
         assert!(Binary::Add.passes_cotangent(Side::B) && Binary::Sub.passes_cotangent(Side::A));
         assert!(!Binary::Sub.passes_cotangent(Side::B) && !Binary::Mul.passes_cotangent(Side::A));
-        // The blocks of two-operand functions have no second path for large angles.
+        // Binary kernels do not have a second path for large angles.
         let reads =
             |f: &Binary| f.f(Reads::X, Reads::X).bits | f.rule(Side::A, Reads::X, Reads::X, Reads::Y, Reads::G).bits;
         assert!(Binary::ALL.iter().all(|f| reads(f) & Reads::TRIG == 0));

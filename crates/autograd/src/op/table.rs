@@ -1,7 +1,7 @@
-//! Expands the two tables of [`elementwise`](super::elementwise). From each row come
-//! (1) the variant of the enum, (2) `f` and the rules over any [`Real`]: numbers, recorded variables, symbols, and
-//! (3) `map` and the fused rule kernels: one monomorphic loop per row over blocks of numbers, compiled for the CPUs
-//! that the [`simd!`](crate::kernel::simd) macro knows.
+//! Expands the two tables of [`elementwise`](super::elementwise). Each row yields (1) the variant of the enum, (2) `f`
+//! and the rules over any [`Real`]: numbers, recorded variables, symbols, and (3) `map` and the fused rule kernels: one
+//! monomorphic loop per row over blocks of numbers, compiled for each CPU level that the [`simd!`](crate::kernel::simd)
+//! macro supports.
 
 /// Rows `Name: y, cotangent of x;`.
 macro_rules! unary {
@@ -13,7 +13,7 @@ macro_rules! unary {
         pub enum Unary { $($Op),* }
 
         impl Unary {
-            /// Every row of the table.
+            /// All rows of the table.
             pub const ALL: &'static [Unary] = &[$(Unary::$Op),*];
 
             /// The value `y`.
@@ -65,10 +65,10 @@ macro_rules! binary {
         pub enum Binary { $($Op),* }
 
         impl Binary {
-            /// Every row of the table.
+            /// All rows of the table.
             pub const ALL: &'static [Binary] = &[$(Binary::$Op),*];
 
-            /// Whether cotangents flow through it: not through a mask.
+            /// Whether cotangents flow through the function; false for a mask.
             pub fn is_differentiable(self) -> bool {
                 match self {
                     $(Binary::$Op => {
@@ -85,7 +85,7 @@ macro_rules! binary {
                 match self { $(Binary::$Op => $f.0,)* }
             }
 
-            /// The cotangent of one side; zero for a mask.
+            /// The cotangent of one operand; zero for a mask.
             #[inline(always)]
             #[allow(unused_variables, reason = "no row reads all")]
             pub fn rule<S: $crate::float::Real>(self, side: Side, a: S, b: S, y: S, g: S) -> S {
@@ -108,7 +108,7 @@ macro_rules! binary {
         }
 
         $crate::kernel::simd::simd! {
-            /// `out = rule(a, b, y, g)` of one side over a block.
+            /// `out = rule(a, b, y, g)` for one operand, over a block.
             pub(super) fn binary_rule<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
                 let rows = out.iter_mut().zip(xs).zip(zs).zip(ys).zip(gs);
                 match (op, side) {

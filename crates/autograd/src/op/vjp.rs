@@ -1,5 +1,6 @@
-//! The reverse rules of structured ops: the cotangent `g` of the output in, the cotangents of the inputs out. Written
-//! once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule names `Tensor`.
+//! The reverse-mode rules of structured ops: they map the cotangent `g` of the output to the cotangents of the inputs.
+//! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
+//! uses `Tensor` directly.
 
 use super::{Fold, Op, conv, layer_norm, rows, scan};
 use crate::float::Float;
@@ -10,10 +11,11 @@ use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
-/// One cotangent per input; `None` where none flows or none is wanted.
+/// One cotangent per input; `None` where none flows or none is needed.
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
-/// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs that `wants` names.
+/// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs where `wants`
+/// holds.
 pub(crate) fn vjp<T: Float, V: Value<T>>(
     op: &Op,
     x: &[&V],
@@ -23,7 +25,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
 ) -> Cotangents<V> {
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => smallvec![None],
-        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep takes these from the table"),
+        Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep looks these up in the table"),
         Op::Where => {
             let zero = g.number(T::zero());
             let side = |i: usize, chosen: V| wants(i).then(|| chosen.sum_to(&x[i].shape()));
@@ -44,7 +46,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         rows::functions!() => rows::vjp(op, x, y, g, wants),
         layer_norm::functions!() => layer_norm::vjp(op, x, y, g, wants),
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
-        // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change the flags, never the data.
+        // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change only the flags, never the data.
         Op::MatMul { ta, tb } => {
             let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };
             let b_bar = || if *tb { g.matmul(x[0], true, *ta) } else { x[0].matmul(g, !ta, false) };
@@ -82,19 +84,19 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Map { axis, map } => {
             smallvec![Some(V::apply(Op::Map { axis: *axis, map: Arc::new(map.transposed()) }, &[g]))]
         }
-        Op::Custom { .. } => unreachable!("the sweep asks the user's rule"),
+        Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }
 }
 
-/// How much each element moves the result of a fold: its row of the Jacobian.
+/// The derivative of a fold with respect to each element: its row of the Jacobian.
 pub(crate) enum Weights<V> {
-    /// A share `1 / ties` where the mask holds; the shares of what is not chosen are not even computed.
+    /// A share of `1 / ties` where the mask holds. This is a selection: the other elements are not multiplied by 0.
     Chosen { mask: V, ties: V },
-    /// A share of each element.
+    /// A weight for each element.
     Shares(V),
 }
 
-/// The weights of the folds that are not linear; `y` is the result, repeated to the shape of `x`.
+/// The weights of the nonlinear folds; `y` is the result, broadcast to the shape of `x`.
 pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: AxisSet) -> Weights<V> {
     match fold {
         Fold::Max | Fold::Min => {
@@ -107,7 +109,7 @@ pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: Axi
             Weights::Shares(nothing.select(&zero, &x.div(&nothing.select(&y.number(T::one()), y))))
         }
         Fold::Prod => Weights::Shares(scan::products_of_others(x, axes)),
-        // exp(x - y) is the softmax; where all of the row is -inf it would be NaN and is set to 0.
+        // exp(x - y) is the softmax. Where a whole row is -inf, it would be NaN and is set to 0.
         _ => {
             let nothing = y.eq(&y.number(-T::INFINITY));
             let zero = y.number(T::zero());
@@ -123,14 +125,14 @@ impl<V> Weights<V> {
         V: Value<T>,
     {
         match self {
-            // Beside the chosen stands 0 / ties: 0, but NaN where a NaN is the result, which no element equals.
+            // The other elements get 0 / ties, which is 0, but NaN if the result is NaN, since no element equals it.
             Weights::Chosen { mask, ties } => mask.select(&g.div(ties), &ties.number(T::zero()).div(ties)),
             Weights::Shares(p) => g.mul(p),
         }
     }
 }
 
-/// The order that undoes a permutation.
+/// The inverse of a permutation.
 pub(crate) fn inverse(order: &[usize]) -> Shape {
     let mut inverse: Shape = order.into();
     order.iter().enumerate().for_each(|(i, &axis)| inverse[axis] = i);

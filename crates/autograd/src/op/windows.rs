@@ -1,4 +1,5 @@
-//! The values of ops that move windows over images: shapes and views in, the plain numbers that kernels want out.
+//! The values of ops that move windows over images: converts shapes and views into the plain sizes and slices that
+//! kernels take.
 
 use super::eval::flat;
 use super::{Geometry, Op, Panes, Window};
@@ -6,12 +7,12 @@ use crate::float::Float;
 use crate::kernel::{conv, pool};
 use crate::tensor::Tensor;
 
-/// The value of one of these ops at both of its inputs, of the shape that the shape rule gave.
+/// Writes the value of one of these ops to `out`; `shape` is the result of the shape rule.
 pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize], out: &mut [T]) {
     if x.iter().any(|x| x.is_empty()) {
         return out.fill(T::zero());
     }
-    // What picks its own elements is read once.
+    // Max pooling passes the same tensor twice, which then needs to be made contiguous only once.
     let own = x[0].raw().0.as_ptr() == x[1].raw().0.as_ptr() && x[0].shape() == x[1].shape();
     let own = own && x[0].strides() == x[1].strides() && x[0].raw().1 == x[1].raw().1;
     let first = x[0].contiguous();
@@ -23,11 +24,11 @@ pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize], out: 
         Op::ConvWeight { geometry } => conv::weight(&sizes(geometry, x[0].shape(), x[1].shape()), a, b, out),
         Op::Pick { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
         Op::PickAdd { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),
-        _ => unreachable!("no windows"),
+        _ => unreachable!("not a window op"),
     }
 }
 
-/// A convolution from images of shape `x` to those of shape `y`, with three spatial axes whatever their number.
+/// The sizes of a convolution from images of shape `x` to images of shape `y`, padded to three spatial axes.
 fn sizes(geometry: &Geometry, x: &[usize], y: &[usize]) -> conv::Sizes {
     const POINT: Window = Window { kernel: 1, stride: 1, padding: 0, dilation: 1 };
     let missing = 3 - geometry.windows.len();
@@ -44,7 +45,7 @@ fn sizes(geometry: &Geometry, x: &[usize], y: &[usize]) -> conv::Sizes {
     }
 }
 
-/// Calls `f` with the windows on three axes whatever their number.
+/// Calls `f` with the windows, padded to three axes.
 fn on_planes(panes: &Panes, x: &[usize], f: impl FnOnce(&pool::Planes)) {
     let point = [crate::tensor::view::Span { start: 0, len: 1, step: 1 }];
     let missing = 3 - panes.len();

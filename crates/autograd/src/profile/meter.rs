@@ -1,5 +1,6 @@
-//! Measuring a tape: every op computed again at its recorded inputs, and a reverse sweep over tensors that count what is
-//! done to them. Recording and the plain sweep know nothing of it, so it costs them nothing.
+//! Measuring a tape: every op is computed again at its recorded inputs, followed by a reverse sweep over tensors that
+//! count the cost of each operation. Recording and the plain sweep do not contain any of this code, so it costs them
+//! nothing.
 
 use super::Profile;
 use crate::backward::{Source, sweep};
@@ -18,9 +19,9 @@ use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 impl<T: Float> Var<'_, T> {
-    /// Measures the computation of this value and the sweep back from it: everything recorded up to it is computed again
-    /// at the recorded inputs, then differentiated, a clock beside each op (which adds some 50 ns to each). The tape is
-    /// left as it was.
+    /// Measures the computation of this value and the reverse sweep from it. Everything recorded up to it is computed
+    /// again at the recorded inputs and then differentiated, with each op timed (which adds some 50 ns to each). The
+    /// tape is not changed.
     ///
     /// ```
     /// let tape = autograd::Tape::<f32>::new();
@@ -51,13 +52,13 @@ impl<T: Float> Var<'_, T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// Measures everything recorded, and the sweep back from the last value; see [`Var::profile`].
+    /// Measures everything recorded and the reverse sweep from the last value; see [`Var::profile`].
     pub fn profile(&self) -> Profile {
         self.vars().last().map_or_else(Profile::default, Var::profile)
     }
 }
 
-/// Computes a node again.
+/// Computes a node again and records its time.
 fn compute<T: Float>(list: &List<T>, id: u32, clock: Instant, profile: &mut Profile) {
     let op = list.op(id);
     if matches!(op, Op::Leaf | Op::Const) {
@@ -76,7 +77,7 @@ fn cost<T: Float>(op: &Op, x: &[&Tensor<T>], y: &[usize]) -> Cost {
     op.cost(&x.iter().map(|x| x.shape()).collect::<SmallVec<[_; 8]>>(), y, size_of::<T>())
 }
 
-/// A tensor that counts what is done to it.
+/// A tensor that counts the cost of operations on it.
 #[derive(Clone)]
 struct Counted<'m, T: Float> {
     tensor: Tensor<T>,
@@ -140,14 +141,14 @@ impl<T: Float> Value<T> for Counted<'_, T> {
     }
 }
 
-/// A sweep's source that looks at the clock whenever the sweep comes to another node.
+/// A source for the sweep that reads the clock whenever the sweep moves to another node.
 struct Metered<'a, T: Float> {
     list: &'a List<T>,
     spent: &'a Cell<Cost>,
     open: RefCell<Open>,
 }
 
-/// What is being measured.
+/// The state of the measurement.
 struct Open {
     node: Option<(u32, std::time::Duration)>,
     clock: Instant,
@@ -208,7 +209,7 @@ impl<'m, T: Float> Source<T, Counted<'m, T>> for Metered<'m, T> {
 mod tests {
     use super::*;
 
-    /// Matching sums, so that nothing is forgotten and nothing counted twice.
+    /// All counts match, so nothing is missed and nothing is counted twice.
     #[test]
     fn a_network_is_measured_op_by_op() {
         let tape = Tape::<f32>::new();
@@ -225,7 +226,8 @@ mod tests {
         assert_eq!(rows, forward.chain(reverse).collect::<Vec<_>>());
         assert!(profile.rows().iter().all(|r| r.seconds > 0.0 && r.line.unwrap().file() == file!()));
         let flops: Vec<u64> = profile.rows().iter().map(|r| r.cost.flops).collect();
-        // Back: the sum is repeated, a view; tanh's rule; the bias sums rows; x is a constant, so one product.
+        // In reverse: the cotangent of the sum is broadcast, a view; the rule of tanh; the bias sums rows; x is a
+        // constant, so there is one product.
         assert_eq!(flops, [2 * 8 * 4 * 3, 24, 24, 24, 0, 72, 24, 2 * 8 * 4 * 3]);
     }
 

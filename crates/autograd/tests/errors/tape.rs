@@ -108,7 +108,10 @@ fn ops_of_a_user() {
     assert_eq!(y.sum().backward().wrt(x), tensor![2.0, 2.0]);
     refuses!(y.jvp(&[(x, tensor![1.0, 0.0])]), y.try_jvp(&[(x, tensor![1.0, 0.0])]), "jvp", "twice", "Rule::jvp");
     // The recorded op can be read, but cannot be applied on its own.
-    assert_eq!(Var::try_apply(y.op(), &[&x]).unwrap_err().to_string(), "custom: a user's own op runs on its tape only");
+    assert_eq!(
+        Var::try_apply(y.op(), &[&x]).unwrap_err().to_string(),
+        "custom: a user-defined op runs only on its tape"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! From an equation to operands whose axes have names.
+//! Parses an equation into operands with labeled axes.
 
 use super::{ELLIPSIS, Label, Permuted, Term, reshaped};
 use crate::error::{Error, Result};
@@ -11,20 +11,21 @@ use crate::value::Value;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// The operands with their axes named (diagonals taken, axes of size 1 that broadcast removed), and the output's labels.
+/// Returns the operands with labeled axes (diagonals taken, axes of size 1 removed, since they broadcast) and the
+/// labels of the output.
 pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> Result<(Vec<Term<V>>, Vec<Label>)> {
     let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (inputs, output) = text.split_once("->").map_or((text.as_str(), None), |(i, o)| (i, Some(o)));
     let subscripts: Vec<&str> = inputs.split(',').collect();
     if subscripts.len() != operands.len() || operands.is_empty() {
-        return error(equation, format!("it names {} operands, and {} were given", subscripts.len(), operands.len()));
+        return error(equation, format!("it names {} operands, but {} were given", subscripts.len(), operands.len()));
     }
     let mut named = Vec::new();
     for (subscript, x) in subscripts.iter().zip(operands) {
         named.push(axes(equation, subscript, Some(x.shape().len()))?);
     }
     let dots = named.iter().flatten().filter(|&&l| l >= ELLIPSIS).map(|l| l - ELLIPSIS + 1).max().unwrap_or(0);
-    // The size of each label: that of the operands where it is not 1.
+    // The size of each label: its size in the operands where that is not 1.
     let mut sizes: BTreeMap<Label, usize> = Default::default();
     for (labels, x) in named.iter().zip(operands) {
         for (&label, &d) in labels.iter().zip(&x.shape()) {
@@ -32,7 +33,7 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
             if *size == 1 {
                 *size = d;
             } else if d != 1 && d != *size {
-                return error(equation, format!("an axis has size {size} in one place and {d} in another"));
+                return error(equation, format!("axes with the same label have sizes {size} and {d}"));
             }
         }
     }
@@ -41,7 +42,7 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
             let labels = axes(equation, output, output.contains("...").then(|| letters(output) + dots as usize))?;
             let once = labels.iter().enumerate().all(|(i, l)| !labels[..i].contains(l));
             if !once || labels.iter().any(|l| !sizes.contains_key(l)) {
-                return error(equation, "the output names labels of the operands, each once");
+                return error(equation, "the output must contain only labels of the operands, each once");
             }
             labels
         }
@@ -57,7 +58,7 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
         while let Some(pair) = repeated(&term.labels) {
             let [i, j] = pair;
             if term.value.shape()[i] != term.value.shape()[j] {
-                return error(equation, "the axes of a diagonal have the same size");
+                return error(equation, "the axes of a diagonal must have the same size");
             }
             term = diagonal(term, pair)?;
         }
@@ -70,7 +71,7 @@ fn letters(subscript: &str) -> usize {
     subscript.chars().filter(|&c| c != '.').count()
 }
 
-/// One label per axis of a tensor of that rank, as many as there are letters if no rank is given.
+/// One label per axis of a tensor of the given rank, which defaults to the number of letters.
 fn axes(equation: &str, subscript: &str, rank: Option<usize>) -> Result<Vec<Label>> {
     let letters = letters(subscript);
     let (before, after) = subscript.split_once("...").map_or((subscript, None), |(b, a)| (b, Some(a)));
@@ -79,18 +80,18 @@ fn axes(equation: &str, subscript: &str, rank: Option<usize>) -> Result<Vec<Labe
         return error(equation, format!("`{subscript}` does not fit an operand of rank {rank}"));
     }
     if let Some(c) = before.chars().chain(after.unwrap_or("").chars()).find(|c| !c.is_ascii_alphabetic()) {
-        return error(equation, format!("`{c}` is no label: use letters, `...`, `,` and one `->`"));
+        return error(equation, format!("`{c}` is not a label: use letters, `...`, `,` and one `->`"));
     }
     let dots = (0..rank - letters).rev().map(|i| ELLIPSIS + i as Label);
     Ok(before.chars().map(Label::from).chain(dots).chain(after.unwrap_or("").chars().map(Label::from)).collect())
 }
 
-/// Two axes of the same name.
+/// Two axes with the same label, if there are any.
 fn repeated(labels: &[Label]) -> Option<[usize; 2]> {
     (0..labels.len()).find_map(|j| labels[..j].iter().position(|l| *l == labels[j]).map(|i| [i, j]))
 }
 
-/// The diagonal of two axes, as the last axis: every (n + 1)-th element of both in one.
+/// The diagonal of two axes, as the last axis: every (n + 1)-th element of the merged axes.
 fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<Term<V>> {
     let shape = term.value.shape();
     let n = shape[i];
@@ -105,7 +106,7 @@ fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<
     Ok(Term { value, labels })
 }
 
-/// Without the axes of size 1: they multiply nothing, and broadcast wherever their label is larger.
+/// Removes the axes of size 1: they do not change the product, and they broadcast where their label is larger.
 fn without_ones<T: Float, V: Value<T>>(term: Term<V>) -> Result<Term<V>> {
     let shape = term.value.shape();
     let kept: Vec<usize> = (0..shape.len()).filter(|&k| shape[k] != 1).collect();

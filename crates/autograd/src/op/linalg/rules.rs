@@ -1,5 +1,6 @@
-//! Derivatives of factorizations, in both directions, over any [`Value`]. All are made of solutions and products, and
-//! so differentiate again. Where two eigenvalues or singular values coincide, a share that is 1 / their gap is 0.
+//! Forward- and reverse-mode rules of factorizations, over any [`Value`]. All are composed of solves and products, so
+//! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms with a factor of
+//! `1 / gap` are set to 0.
 
 use super::Factor;
 use crate::float::Float;
@@ -14,7 +15,7 @@ impl Factor {
     /// The cotangents of the inputs.
     pub(crate) fn vjp<T: Float, V: Value<T>>(self, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
         smallvec![Some(match self {
-            // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; of a triangle only that triangle moves.
+            // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; for a triangular matrix, Ā is restricted to its triangle.
             Factor::Solve => {
                 let b = solve(&t(x[0]), g);
                 return smallvec![Some(b.matmul(y, false, true).unary(Unary::Neg)), Some(b)];
@@ -24,7 +25,7 @@ impl Factor {
                 let a = triangle(&b.matmul(y, false, true).unary(Unary::Neg), lower, unit);
                 return smallvec![Some(a), Some(b)];
             }
-            // S = L⁻ᵀ·Φ(Lᵀ·L̄)·L⁻¹, where Φ takes the lower triangle and half of the diagonal.
+            // S = L⁻ᵀ·Φ(Lᵀ·L̄)·L⁻¹, where Φ takes the lower triangle and halves the diagonal.
             Factor::Cholesky => {
                 let phi = halved(&y.matmul(&triangle(g, true, false), true, false));
                 let left = triangular(&t(y), false, false, &phi);
@@ -42,7 +43,7 @@ impl Factor {
                 let (pu, pv) = (u.matmul(&gu, true, false), v.matmul(&gv, true, false));
                 let twice = |p: &V| p.mul(&gaps).add(&t(&p.mul(&gaps)));
                 let inner = twice(&pu).mul(&s).add(&twice(&pv).mul(&t(&s))).add(&diagonal(&gs));
-                // What leaves the spaces of U and V.
+                // The components outside the column spaces of U and V.
                 let beside = |g: &V, x: &V, p: &V| g.sub(&x.matmul(p, false, false)).mul(&inverse);
                 let left = u.matmul(&inner, false, false).add(&beside(&gu, &u, &pu));
                 left.matmul(&v, false, true).add(&u.matmul(&beside(&gv, &v, &pv), false, true))
@@ -125,7 +126,7 @@ fn rows<T: Float, V: Value<T>>(x: &V) -> usize {
     shape[shape.len() - 2]
 }
 
-/// The transposed matrices.
+/// Transposes the matrices.
 fn t<T: Float, V: Value<T>>(x: &V) -> V {
     let rank = x.shape().len();
     let mut order: Shape = (0..rank).collect();
@@ -145,7 +146,7 @@ fn triangular<T: Float, V: Value<T>>(a: &V, lower: bool, unit: bool, b: &V) -> V
     V::apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[a, b])
 }
 
-/// The identity, as often as there are matrices.
+/// One identity matrix for each matrix.
 fn identity<T: Float, V: Value<T>>(like: &V) -> V {
     like.constant(Tensor::eye(rows(like))).expand(&like.shape())
 }
@@ -154,7 +155,8 @@ fn inverse<T: Float, V: Value<T>>(a: &V) -> V {
     solve(a, &identity(a))
 }
 
-/// The elements where a condition on row and column holds, else 0: a choice, so that nothing else has influence.
+/// Keeps the elements where `keep(row, column)` holds and sets the others to 0. This is a selection, so a NaN in the
+/// other elements has no effect.
 fn only<T: Float, V: Value<T>>(x: &V, keep: impl Fn(usize, usize) -> bool) -> V {
     let shape = x.shape();
     let number = |i: &[usize]| if keep(i[0], i[1]) { T::one() } else { T::zero() };
@@ -162,23 +164,23 @@ fn only<T: Float, V: Value<T>>(x: &V, keep: impl Fn(usize, usize) -> bool) -> V 
     mask.select(x, &x.number(T::zero()))
 }
 
-/// One triangle, with or without the diagonal.
+/// The lower or the upper triangle, with or without the diagonal.
 fn triangle<T: Float, V: Value<T>>(x: &V, lower: bool, strict: bool) -> V {
     only(x, |i, j| if i == j { !strict } else { (i > j) == lower })
 }
 
-/// The lower triangle with half of the diagonal.
+/// The lower triangle with the diagonal halved.
 fn halved<T: Float, V: Value<T>>(x: &V) -> V {
     triangle(x, true, false).sub(&only(x, |i, j| i == j).scale(0.5))
 }
 
-/// A row as a diagonal.
+/// The diagonal matrix of a row.
 fn diagonal<T: Float, V: Value<T>>(row: &V) -> V {
     let n = *row.shape().last().expect("a row has an axis");
     row.constant(Tensor::eye(n)).mul(row)
 }
 
-/// The diagonal as a row.
+/// The diagonal of a matrix, as a row.
 fn diagonal_of<T: Float, V: Value<T>>(x: &V) -> V {
     only(x, |i, j| i == j).sum_axis(x.shape().len() - 2)
 }
@@ -189,7 +191,7 @@ fn trace<T: Float, V: Value<T>>(x: &V) -> V {
     x.reduce(Fold::Sum, AxisSet::one(rank - 2).with(rank - 1), false)
 }
 
-/// One number per matrix, to be multiplied with all of it.
+/// Reshapes one scalar per matrix so that it broadcasts over the matrix.
 fn scalars<T: Float, V: Value<T>>(x: &V, like: &V) -> V {
     let mut shape = like.shape();
     let rank = shape.len();
@@ -197,7 +199,7 @@ fn scalars<T: Float, V: Value<T>>(x: &V, like: &V) -> V {
     x.reshape(&shape)
 }
 
-/// Part of an axis, counted from the last one.
+/// The slice `start..stop` of an axis, which is counted from the last one.
 fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize, stop: usize) -> V {
     let shape = x.shape();
     let mut spans: smallvec::SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
@@ -215,7 +217,7 @@ fn eigen<T: Float, V: Value<T>>(y: &V) -> [V; 2] {
     [span(y, 1, 0, 1), span(y, 1, 1, rows(y))]
 }
 
-/// Singular values, U (which has that many rows) and V.
+/// Singular values, U (with `m` rows) and V.
 fn singular<T: Float, V: Value<T>>(y: &V, m: usize) -> [V; 3] {
     [span(y, 1, 0, 1), span(y, 1, 1, 1 + m), span(y, 1, 1 + m, rows(y))]
 }
@@ -232,8 +234,8 @@ fn gaps<T: Float, V: Value<T>>(s: &V) -> V {
     recip(&s.sub(&t(s)).mul(&s.add(&t(s))))
 }
 
-/// How exp(A) moves with A along G: the upper right of exp([A G; 0 A]). It is linear in G, which is made of size 1, so
-/// that only the size of A decides how often the exponential is squared.
+/// The derivative of exp(A) in the direction G: the upper right block of exp([A G; 0 A]). It is linear in G, which is
+/// scaled to size 1 so that only the size of A determines how often the exponential is squared.
 fn exp_derivative<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
     let (n, axis) = (rows(a), a.shape().len() - 2);
     if n == 0 {
@@ -249,10 +251,11 @@ fn exp_derivative<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
     span(&span(&whole, 1, 0, n), 0, n, 2 * n).mul(&size)
 }
 
-/// How the cofactors of A move along G; the same in both directions, for it is the second derivative of det(A).
+/// The derivative of the cofactors of A in the direction G. It is the same in forward and reverse mode, since it is the
+/// second derivative of det(A).
 ///
-/// A may be singular. With u and v its last singular vectors, B = A + s·u·vᵀ is not (unless two singular values are 0),
-/// and det(A) = det(B)·(1 - s·vᵀ·B⁻¹·u) whatever constants s, u and v are: that is what is differentiated here.
+/// A may be singular. With u and v its last singular vectors, B = A + s·u·vᵀ is invertible (unless two singular values
+/// are 0), and det(A) = det(B)·(1 - s·vᵀ·B⁻¹·u) for any constants s, u and v. This expression is differentiated here.
 fn second<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
     let (n, fixed) = (rows(a), V::apply(Op::StopGradient, &[a]));
     if n < 2 {
