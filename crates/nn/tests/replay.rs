@@ -32,7 +32,7 @@ fn compare<M: Module<f64>>(make: impl Fn() -> M, loss: &dyn Loss<f64>, batches: 
     replayed
 }
 
-fn labelled(rows: usize, k: u64) -> Batch<f64> {
+fn labeled(rows: usize, k: u64) -> Batch<f64> {
     let mut rng = Rng::new(k);
     let labels = (0..rows).map(|_| rng.below(3) as i64).collect();
     Batch { inputs: Tensor::randn(&[rows, 5], &mut rng), targets: Target::Labels(labels) }
@@ -49,7 +49,7 @@ fn dropout_statistics_labels_and_two_shapes() {
             .then(Dropout::new(0.4))
             .then(Linear::new(8, 3, rng))
     };
-    let batches: Vec<_> = (0..12).map(|k| labelled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
+    let batches: Vec<_> = (0..12).map(|k| labeled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
     let step = compare(make, &CrossEntropy::new(), &batches);
     assert_eq!((step.programs(), step.recorded_because()), (2, None));
 }

@@ -227,9 +227,9 @@ fn pictures() {
     let rows = FileDataset::pictures(open(&images), open(&labels)).unwrap();
     assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
     let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
-    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
-    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
 }
 
 /// A thousand rows in a file give the batches that they give in memory, prefetched and augmented too.

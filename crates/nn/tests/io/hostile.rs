@@ -1,5 +1,5 @@
-//! Broken files: every prefix, every flipped byte, sizes beyond the file. An error that names the file and the place each
-//! time, and memory in proportion to the file's real length, which a counting allocator watches.
+//! Broken files: every prefix, every flipped byte, sizes beyond the file. An error that names the file and the place
+//! each time, and memory in proportion to the file's real length, which a counting allocator watches.
 
 use super::{Folder, written};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -44,10 +44,11 @@ static ALLOCATOR: Counting = Counting;
 /// Blocks that a reader may ask for whatever the file: its buffer, and numbers read at a time.
 const BLOCKS: usize = 600_000;
 
-/// How an error goes on after the file's name: where in it, or what the whole of it lacks.
-const PLACES: [&str; 4] = [", byte ", ", line ", ": there is no row", ": there is no column"];
+/// What follows the file's name in an error: the place of the fault, or what the table lacks.
+const PLACES: [&str; 4] = [", byte ", ", line ", ": the table has no data rows", ": the table has no column"];
 
-/// What a reader makes of these bytes: data, or an error that names file and place. No block is much larger than the file.
+/// What a reader makes of these bytes: data, or an error that names file and place. No block is much larger than the
+/// file.
 fn outcome<T, E: Display>(path: &Path, bytes: &[u8], read: &impl Fn(&Path) -> Result<T, E>) -> Result<T, String> {
     written(path, bytes);
     LARGEST.set(0);

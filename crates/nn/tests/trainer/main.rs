@@ -1,5 +1,5 @@
-//! What a trainer can be told: accumulation, averages, groups, schedules by step, callbacks, several metrics, weights of
-//! classes.
+//! What a trainer can be told: accumulation, averages, groups, schedules by step, callbacks, several metrics, weights
+//! of classes.
 
 mod judged;
 
@@ -286,9 +286,15 @@ fn an_order_that_does_not_fit_is_an_error() {
     let data = clusters(40, 5);
     let said = |trainer: Trainer<'_, f64>| trainer.quiet().fit(&mut classifier(), &data).unwrap_err().to_string();
     let trainer = || Trainer::new(CrossEntropy::new(), Adam::new(0.02));
-    assert_eq!(said(trainer().order(Order::Weighted(vec![1.0]))), "1 weights were given for 40 samples");
-    assert_eq!(said(trainer().order(Order::Stratified(vec![]))), "0 labels were given for 40 samples");
-    let whole = "40 samples make no whole batch of 64, and smaller ones are left out";
+    assert_eq!(
+        said(trainer().order(Order::Weighted(vec![1.0]))),
+        "got 1 weights for 40 samples; expected one per sample"
+    );
+    assert_eq!(
+        said(trainer().order(Order::Stratified(vec![]))),
+        "got 0 labels for 40 samples; expected one per sample"
+    );
+    let whole = "40 samples do not fill a batch of 64, and `drop_last` drops incomplete batches";
     assert_eq!(said(trainer().batch_size(64).drop_last(true)), whole);
 }
 
@@ -310,7 +316,7 @@ fn data_that_fails_ends_training() {
             Trainer::new(CrossEntropy::new(), Adam::new(0.02)).batch_size(4).order(Order::InOrder).quiet();
         trainer = trainer.prefetch(ahead);
         let said = trainer.fit(&mut model, &data).unwrap_err().to_string();
-        assert_eq!(said, "sample 30 does not exist: the data set has 30");
+        assert_eq!(said, "sample index 30 is out of range for a data set of 30 samples");
         values(&model)
     };
     assert_eq!(after(0), after(2));
@@ -345,6 +351,6 @@ fn samples_of_weight_zero_teach_nothing() {
     let other = TensorDataset::new(data.inputs().clone(), Target::Labels(other)).unwrap().weighted(weights).unwrap();
     assert_eq!(trained(&other, |t| t), fit);
     let said = |weights: Tensor<f64>| data.clone().weighted(weights).unwrap_err().to_string();
-    assert_eq!(said(tensor![1.0]), "1 weights were given for 40 samples");
+    assert_eq!(said(tensor![1.0]), "got 1 weights for 40 samples; expected one per sample");
     assert!(said(Tensor::full(&[40], -1.0)).contains("the weight of sample 0 is -1"));
 }
