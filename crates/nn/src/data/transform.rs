@@ -1,5 +1,4 @@
-//! Transforms of a single image `[channels, height, width]`: normalization, random crops, flips, affine maps and
-//! cutout.
+//! Transforms of an image `[channels, height, width]`: normalization, random crops, flips, affine maps and cutout.
 
 use super::DataError;
 use autograd::{Error, Float, Rng, Tensor};

@@ -124,8 +124,7 @@ impl ArrayFile {
     #[track_caller]
     fn take<E: Element>(&self, indices: &[usize], read: Reading<E, File>) -> Result<Tensor<E>, IoError> {
         let mut numbers = Vec::with_capacity(indices.len() * self.row);
-        // A poisoned lock is fine: a reader that panicked can leave the file anywhere, but every read starts with a
-        // seek.
+        // A poisoned lock is fine: every read starts with a seek, wherever a reader that panicked left the file.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         for &index in indices {
             assert!(index < self.rows, "ArrayFile: row index {index} is out of range for {} rows", self.rows);

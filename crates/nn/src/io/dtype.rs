@@ -106,8 +106,7 @@ impl Layout {
         self.read(n, source, out, |_| None, |x| (x >> 1 == 0).then_some(x == 1))
     }
 
-    /// Reads the next `n` numbers and converts them to elements, floating-point numbers by `real` and integers by
-    /// `whole`.
+    /// Reads the next `n` numbers and converts floating-point numbers to elements by `real`, integers by `whole`.
     fn read<E: Element, R: Read>(
         &self,
         n: usize,

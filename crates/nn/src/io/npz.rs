@@ -23,8 +23,7 @@ impl StateDict {
         // An archive is read from its end, which locates the directory of entries.
         let archive = ZipArchive::new(BufReader::new(file.into_file()));
         let mut archive = archive.map_err(|error| fault(length, format!("end of the archive: {error}")))?;
-        // The bytes of an entry bound its unpacked size, so the file's length bounds the total if entries share no
-        // bytes.
+        // The bytes of an entry bound its unpacked size, so the file's length bounds the total unless entries overlap.
         let sound = archive.validate_header_consistency();
         sound.map_err(|error| fault(archive.central_directory_start(), format!("list of entries: {error}")))?;
         let mut dict = StateDict::new();

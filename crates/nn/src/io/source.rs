@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 /// Number of bytes read and converted at a time.
 const BLOCK: usize = 1 << 16;
 
-/// A byte of a compressed file unpacks to at most 1032 bytes (RFC 1951: 258 bytes in two bits), plus little at its
-/// ends.
+/// A byte of a compressed file unpacks to at most 1032 bytes (RFC 1951: 258 bytes in two bits), plus a few at the ends.
 const LARGEST_EXPANSION: u64 = 1032;
 
 /// First bytes of a gzip file.
