@@ -182,7 +182,7 @@ mod tests {
                     let count = |of: &mut dyn Iterator<Item = i64>| of.filter(|c| *c == class).count() as f64;
                     let found = count(&mut batch.iter().map(|i| classes[*i]));
                     let due = count(&mut classes.iter().copied()) * batch.len() as f64 / n as f64;
-                    // Each class deviates by less than one at either end, and the other classes shift the ends likewise.
+                    // Each class deviates by less than one at either end, and the other classes shift the ends, too.
                     prop_assert!((found - due).abs() <= 2.0 + 4.0, "{found} of {due} in {batch:?}");
                 }
             }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes a file atomically: at every moment, even after a crash or a power failure, the path holds either the complete
-/// old file or all that `contents` wrote. Writes a temporary file in the same folder, syncs it to disk, then renames
-/// it.
+/// old file or all that `contents` wrote. Writes to a temporary file in the same folder, syncs and renames it.
 ///
 /// ```
 /// use std::io::Write;

@@ -30,8 +30,7 @@ pub(crate) struct Source<R> {
 }
 
 impl Source<File> {
-    /// Opens a file at its first byte. Rejects anything but regular files: reading from a pipe, for example, could
-    /// block.
+    /// Opens a file at its first byte. Rejects anything but regular files: reading from a pipe, say, could block.
     pub(crate) fn open(path: &Path, format: &'static str) -> Result<Self, IoError> {
         let open = || {
             if !fs::metadata(path)?.is_file() {

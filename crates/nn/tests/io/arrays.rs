@@ -1,4 +1,4 @@
-//! NPY, NPZ and IDX: what NumPy wrote is read, and what is broken is an error.
+//! NPY, NPZ and IDX: files written by NumPy are read, and broken files are errors.
 
 use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
@@ -33,7 +33,7 @@ fn arrays_of_numpy() {
         write_npy(&path, &expected).unwrap();
         assert_eq!(read_npy(&path).unwrap(), expected);
     }
-    // Bit for bit what NumPy writes.
+    // Equals what NumPy writes, bit for bit.
     write_npy(&path, &tensor![[1.5, -2.0, 3.25], [0.1, 1e300, -0.0]].into()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), numpy!("c.npy"));
 }
@@ -69,12 +69,12 @@ fn broken_arrays() {
     break_everywhere("stored", numpy!("stored.npz"), |path| StateDict::read_npz(path));
 }
 
-/// Where the headers of an archive's list stand.
+/// Byte offsets of the headers in an archive's list of entries.
 fn listed(archive: &[u8]) -> Vec<usize> {
     (0..archive.len()).filter(|&at| archive[at..].starts_with(b"PK\x01\x02")).collect()
 }
 
-/// A small archive that would unpack to ever more: its entries share one body, or one holds the next.
+/// Small archives that would unpack to much more: their entries share a body, or one contains the next.
 #[test]
 fn archives_that_count_bytes_twice() {
     let folder = Folder::new("bomb");
@@ -121,7 +121,7 @@ fn names_in_archives() {
     dict.insert("x", tensor![2.0]);
     dict.write_npz(&path).unwrap();
     assert_eq!(StateDict::read_npz(&path).unwrap(), dict);
-    // An entry "b.npy" turned into "a", beside "a.npy": the rest of its name becomes an extra field that says nothing.
+    // The entry "b.npy" becomes a second "a" next to "a.npy": the rest of its name becomes a meaningless extra field.
     let mut dict = StateDict::new();
     dict.insert("a", tensor![1.0]);
     dict.insert("b", tensor![2.0]);
@@ -139,7 +139,7 @@ fn names_in_archives() {
     refuses(&bytes, |path: &Path| StateDict::read_npz(path), "list of entries");
 }
 
-/// What no file of a format may declare, whoever reads it.
+/// Sizes that no file may declare, whichever reader opens it.
 #[test]
 fn sizes_beyond_the_file() {
     let huge = b"\x93NUMPY\x01\0\x46\0{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000)}\n";
@@ -232,7 +232,7 @@ fn pictures() {
     assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
 }
 
-/// A thousand rows in a file give the batches that they give in memory, prefetched and augmented too.
+/// A thousand rows in a file give the same batches as in memory, even prefetched and augmented.
 #[test]
 fn rows_of_files() {
     let folder = Folder::new("rows-of-files");
@@ -260,7 +260,7 @@ fn rows_of_files() {
     let expected = batches(&memory);
     assert_eq!((expected.len(), batches(&arrays) == expected, batches(&tensors) == expected), (13, true, true));
 
-    // A file that shrinks under the reader is an error when its rows are asked for.
+    // A file that shrinks while it is open is an error when its missing rows are requested.
     fs::OpenOptions::new().write(true).open(&x).unwrap().set_len(5000).unwrap();
     let error = Dataset::<f64>::batch(&arrays, &[0, 999]).unwrap_err().to_string();
     assert!(error.contains("x.npy, byte") && error.contains("ends too early"), "{error}");

@@ -1,4 +1,4 @@
-//! Models and dictionaries as safetensors.
+//! Models and dictionaries in safetensors files.
 
 use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
