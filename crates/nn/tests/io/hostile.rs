@@ -1,5 +1,5 @@
-//! Broken files: every prefix, every flipped byte, sizes beyond the file. Each must give an error that names the file and
-//! the place, and take memory in proportion to the file's real length, which a counting allocator checks.
+//! Broken files: every prefix, every flipped byte, sizes beyond the file. Each must give an error that names the file
+//! and the place, and take memory in proportion to the file's real length, which a counting allocator checks.
 
 use super::{Folder, written};
 use std::alloc::{GlobalAlloc, Layout, System};
