@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Breaks every derivative rule in turn and counts how many of the broken engines the tests notice.
+"""Mutation test: breaks every derivative rule in turn and counts how many mutants the tests kill.
 
-A copy of the crate is made in which each rule can be switched, by the environment variable WENGERT_MUTANT, to a broken
-twin: another sign, a term or factor dropped, a wrong operand. It is compiled once; then the laws of the op, and if it
-survives these all laws and the table of kinks, run against each mutant. One that no test kills is printed, and makes the
-script fail.
+In a copy of the repository, the environment variable WENGERT_MUTANT selects a mutant of a rule: a flipped sign, a dropped
+term or factor, or a wrong operand. The copy is compiled once. Each mutant runs against the laws of its op and, if it
+survives these, against all laws and the table of kinks. The script prints every mutant that no test kills, and fails if
+there is one.
 
     python3 .ci/mutants.py [folder for the copy] [words that a rule's name must contain]
 """
@@ -21,13 +21,13 @@ COPY = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(ROOT,
 ONLY = sys.argv[2:]
 SRC = os.path.join(COPY, "crates/autograd/src")
 
-# Mutants that compute the same numbers, and why.
+# Mutants that compute the same values, with the reason.
 EQUIVALENT = {
     ("Relu", "g.where_pos(x)"): "x and y = max(x, 0) are positive together",
     ("Relu6", "g.where_pos(y).where_pos(6.0 - y)"): "x and y are above 0, and below 6, together",
     ("Logaddexp", "(g * difference(a, b).sigmoid()).unless(a.eq(a.lit(-f64::INFINITY)))"): "the sigmoid is 0 there",
-    ("rules.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have one symmetric part",
-    ("rules.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "a symmetric matrix transposed",
+    ("rules.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have the same symmetric part",
+    ("rules.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "the transpose of a symmetric matrix",
     ("rules.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
     ("rules.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",
     ("rules.rs:Qr", "triangle(&p, true, <true to false>)"): "the diagonals of L and Lᵀ cancel in L - Lᵀ",
@@ -42,7 +42,7 @@ def new(rule, text):
 
 
 def split(expr, operators):
-    """The parts of an expression at top-level binary operators, with the operator before each."""
+    """Splits an expression at top-level binary operators. Returns each part with the operator before it."""
     parts, depth, start, operator = [], 0, 0, ""
     for i, c in enumerate(expr):
         depth += (c in "([{") - (c in ")]}")
@@ -54,7 +54,7 @@ def split(expr, operators):
 
 
 def broken(expr, operands):
-    """Broken twins of a rule: the other sign, each part dropped, each operand taken for another."""
+    """Mutants of a rule: the sign flipped, each part dropped, each operand replaced by another."""
     if expr in ("x.lit(0.0)", "b.lit(0.0)", "a.lit(0.0)"):
         yield "g"
         return
@@ -75,7 +75,7 @@ def broken(expr, operands):
 
 
 def typed(text):
-    """A dropped part may leave a bare number behind: then the mutant would not compile."""
+    """Whether a mutant compiles: dropping a part can leave a bare number."""
     return re.search(r"\b[gxyab]\b", text) is not None and not re.match(r"^-?\(?[A-Z_0-9.]+ [*/+-] [A-Z_0-9.]+$", text)
 
 
@@ -88,7 +88,7 @@ def switch(rule, expr, operands):
 
 
 def columns(row):
-    """The columns of a row of the table: what stands between top-level commas."""
+    """The columns of a row of the table, separated by top-level commas."""
     parts, depth, start = [], 0, 0
     for i, c in enumerate(row):
         depth += (c in "([{") - (c in ")]}")
@@ -133,7 +133,7 @@ SWAPS = [
 
 
 def arms(name):
-    """A rule that is an arm of a match gets a twin with a guard before it, once for each thing to break."""
+    """Inserts the mutants of each rule that is an arm of a match before it, as arms with a guard."""
     path = os.path.join(SRC, name)
     if not os.path.exists(path):
         return
@@ -173,7 +173,7 @@ def twins(name, arm):
 
 
 def signs():
-    """The cotangents of each structured op with the other sign, where the sweep receives them."""
+    """Flips the sign of the cotangents of each structured op, where the reverse sweep receives them."""
     kinds = re.search(r"^ops! \{\n(.*?)^\}", open(os.path.join(SRC, "op/mod.rs")).read(), re.S | re.M)[1]
     kinds = re.findall(r"^    (\w+)(?=[;( ])", kinds, re.M)
     path = os.path.join(SRC, "backward.rs")
@@ -184,7 +184,7 @@ def signs():
     for kind in kinds:
         rule = f"backward.rs:{kind}"
         if kind not in ("Leaf", "Const", "StopGradient", "Unary", "Binary", "Custom") and all(w in rule for w in ONLY):
-            other += f"op if matches!(op, Op::{kind} {{ .. }}) && crate::mutant({new(rule, 'the other sign')}) => "
+            other += f"op if matches!(op, Op::{kind} {{ .. }}) && crate::mutant({new(rule, 'the sign flipped')}) => "
             other += call[6:-1] + ".into_iter().map(|d| d.map(|d| d.scale(-1.0))).collect(),\n        "
     open(path, "w").write(text.replace(call, other + call))
 
@@ -227,7 +227,7 @@ def fails(binary, id, op=None):
 
 
 def op(rule):
-    """The op that a rule belongs to: of `Tanh.0` and of `vjp.rs:Take`."""
+    """The op of a rule, which has a name like `Tanh.0` or `vjp.rs:Take`."""
     return rule.split(":")[-1].split(".")[0]
 
 
@@ -236,7 +236,7 @@ def main():
     laws, kinks = build()
     killed = lambda id, alone: (alone and fails(laws, id, alone)) or fails(laws, id) or fails(kinks, id)
     if killed(0, None):
-        sys.exit("the tests fail before anything is broken")
+        sys.exit("the tests fail without any mutation")
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         ops = sorted({op(rule) for rule, _ in mutants})
         listed = [name for name, unknown in zip(ops, pool.map(lambda name: fails(laws, 0, name), ops)) if not unknown]

@@ -1,5 +1,5 @@
-//! Pictures of training: a [`LinePlot`] writes a few curves as SVG, a text format that browsers and READMEs show. White
-//! ground and dark ink, so it reads in light and dark surroundings alike; no fonts or styles from elsewhere.
+//! Plots of training: a [`LinePlot`] draws curves as SVG, a text format that browsers and READMEs display. Dark ink on
+//! a white background is readable in light and dark themes alike; the file needs no external fonts or styles.
 
 mod ticks;
 
@@ -10,21 +10,21 @@ use ticks::Scale;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 420.0;
-/// Right edge and bottom edge of the picture to those of the frame.
+/// Distances of the right and bottom edges of the picture from those of the frame.
 const RIGHT: f64 = 24.0;
 const BOTTOM: f64 = 54.0;
-/// Mean width of a character of the small print: fonts differ, so a little generous.
+/// Average width of a character of the small text, a little generous because fonts differ.
 const CHARACTER: f64 = 7.0;
 /// Height of a row of the legend.
 const ROW: f64 = 22.0;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 const INK: &str = "#1f2933";
-/// Colours that colour-blind readers tell apart (Okabe and Ito, 2008), darkest first.
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"];
+/// Colors that color-blind readers can tell apart (Okabe and Ito, 2008), darkest first.
+const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"];
 
-/// Curves over a common axis, one value per epoch (or step), the first at x = 1.
+/// A plot of curves over a common axis, with one value per epoch (or step), the first at x = 1.
 ///
-/// Values that are NaN or infinite, or not above 0 on a logarithmic axis, are left out: the curve has a gap there.
+/// Values that are NaN or infinite, or not above 0 on a logarithmic axis, leave a gap in the curve.
 ///
 /// ```
 /// use nn::plot::LinePlot;
@@ -43,35 +43,35 @@ pub struct LinePlot {
 }
 
 impl LinePlot {
-    /// A plot without curves.
+    /// Creates a plot without curves.
     pub fn new(title: impl Into<String>) -> Self {
         LinePlot { title: title.into(), ..Self::default() }
     }
 
-    /// What the axes show.
+    /// Sets the labels of the axes.
     pub fn labels(self, x: impl Into<String>, y: impl Into<String>) -> Self {
         LinePlot { x_label: x.into(), y_label: y.into(), ..self }
     }
 
-    /// A logarithmic y axis: equal steps are equal factors.
+    /// Makes the y axis logarithmic.
     pub fn log_y(self) -> Self {
         LinePlot { log_y: true, ..self }
     }
 
-    /// One more curve.
+    /// Adds a curve.
     pub fn line(mut self, name: impl Into<String>, values: impl IntoIterator<Item = f64>) -> Self {
         self.lines.push((name.into(), values.into_iter().collect()));
         self
     }
 
-    /// The picture, as a document of its own.
+    /// Returns the plot as a complete SVG document.
     pub fn svg(&self) -> String {
         let mut out = String::new();
         self.write(&mut out).expect("writing to a string succeeds");
         out
     }
 
-    /// Writes the picture to a file, which is replaced as a whole or not at all.
+    /// Writes the plot to a file, [atomically](write_atomically).
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -96,16 +96,16 @@ impl LinePlot {
         frame.axes(out, &x, &y)?;
         frame.words(out, [&self.title, &self.x_label, &self.y_label].map(|text| escape(text)))?;
         for (i, ((name, values), (at, row))) in self.lines.iter().zip(legend).enumerate() {
-            let colour = COLOURS[i % COLOURS.len()];
-            // Once the colours are used up they come again, dashed.
-            let dashes = if i < COLOURS.len() { "none" } else { "7 6" };
+            let color = COLORS[i % COLORS.len()];
+            // After the last color, they repeat with dashed lines.
+            let dashes = if i < COLORS.len() { "none" } else { "7 6" };
             let path = frame.path(values, &x, &y);
-            write!(out, r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="2" "#)?;
+            write!(out, r#"<path d="{path}" fill="none" stroke="{color}" stroke-width="2" "#)?;
             writeln!(out, r#"stroke-dasharray="{dashes}" stroke-linejoin="round" stroke-linecap="round"/>"#)?;
             let (left, base) = (frame.left + at, frame.top - 14.0 - ROW * (rows - 1 - row) as f64);
             writeln!(
                 out,
-                r#"<path d="M{left:.1} {:.1}h20" stroke="{colour}" stroke-width="3" stroke-dasharray="{dashes}"/>"#,
+                r#"<path d="M{left:.1} {:.1}h20" stroke="{color}" stroke-width="3" stroke-dasharray="{dashes}"/>"#,
                 base - 4.5
             )?;
             writeln!(out, r#"<text x="{:.1}" y="{base:.1}">{}</text>"#, left + 27.0, escape(name))?;
@@ -113,14 +113,14 @@ impl LinePlot {
         writeln!(out, "</svg>")
     }
 
-    /// The axes: x holds all epochs, y all values that can be shown.
+    /// The axes: x covers all epochs, y all values that can be shown.
     fn scales(&self) -> (Scale, Scale) {
         let epochs = self.lines.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
         let values = self.lines.iter().flat_map(|(_, values)| values.iter().copied());
         (Scale::whole(epochs.max(1)), if self.log_y { Scale::log(values) } else { Scale::linear(values) })
     }
 
-    /// Where each entry of the legend stands, from the left edge of the frame and in which row; and the number of rows.
+    /// Distance from the left edge of the frame and row of each legend entry, and the number of rows.
     fn legend(&self) -> (Vec<(f64, usize)>, usize) {
         let (mut at, mut row) = (0.0, 0);
         let places: Vec<_> = self
@@ -140,7 +140,7 @@ impl LinePlot {
     }
 }
 
-/// The box that the curves are drawn in, in pixels from the upper left.
+/// The box around the curves, in pixels from the upper left corner.
 struct Frame {
     left: f64,
     right: f64,
@@ -157,7 +157,7 @@ impl Frame {
         self.bottom - fraction * (self.bottom - self.top)
     }
 
-    /// The grid, its numbers, and a line at the bottom.
+    /// Draws the grid, the tick labels and a line at the bottom.
     fn axes(&self, out: &mut String, x: &Scale, y: &Scale) -> std::fmt::Result {
         let Frame { left, right, top, bottom } = self;
         writeln!(out, r##"<g stroke="#e4e7eb" font-size="12">"##)?;
@@ -174,17 +174,18 @@ impl Frame {
         writeln!(out, "</g>\n<path d=\"M{left:.1} {bottom:.1}H{right:.1}\" stroke=\"#7b8794\"/>")
     }
 
-    /// The title and the labels of the axes.
+    /// Writes the title and the labels of the axes.
     fn words(&self, out: &mut String, [title, x, y]: [String; 3]) -> std::fmt::Result {
-        let (middle, centre) = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0);
+        let (middle, center) = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0);
         writeln!(out, r#"<g text-anchor="middle">"#)?;
         writeln!(out, r#"<text x="{middle:.1}" y="32" font-size="17" font-weight="600">{title}</text>"#)?;
         writeln!(out, r#"<text x="{middle:.1}" y="{:.1}">{x}</text>"#, HEIGHT - 14.0)?;
-        writeln!(out, r#"<text transform="translate(22 {centre:.1}) rotate(-90)">{y}</text>"#)?;
+        writeln!(out, r#"<text transform="translate(22 {center:.1}) rotate(-90)">{y}</text>"#)?;
         writeln!(out, "</g>")
     }
 
-    /// A curve, in pieces between its gaps. A piece of one point is a line of no length: its round ends make a dot.
+    /// The path of a curve, in pieces between gaps. A single point becomes a line of zero length, shown as a dot by its
+    /// round ends.
     fn path(&self, values: &[f64], x: &Scale, y: &Scale) -> String {
         let point = |(i, value): (usize, &f64)| Some((self.x(x.place((i + 1) as f64)?), self.y(y.place(*value)?)));
         let points: Vec<Option<(f64, f64)>> = values.iter().enumerate().map(point).collect();
@@ -199,7 +200,7 @@ impl Frame {
     }
 }
 
-/// Text as it may stand in XML, which has no place for control characters.
+/// Escapes text for XML and removes control characters, which XML does not allow.
 fn escape(text: &str) -> String {
     let allowed = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().filter(allowed).fold(String::new(), |mut out, c| {

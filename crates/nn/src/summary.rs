@@ -1,88 +1,86 @@
-//! What a model is made of, as a table.
+//! A table of a model's layers, output shapes and parameter counts.
 
-use crate::once;
 use crate::pass::Note;
 use crate::{Module, Pass, Path};
 use autograd::{Float, Shape, Tape, Tensor};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
-/// A model as a table: each layer, in the order in which they ran, with its name in the model, what it gave and how many
-/// parameters it has. Printing shows it.
+/// A table of the layers of a model, in the order in which they ran, with their names, output shapes and numbers of
+/// parameters. `Display` prints it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// The layers, one that ran twice being there twice; then, place by place, what parameters none of them has: so the
-    /// rows add up.
+    /// The layers; one that ran twice occurs twice. Rows for parameters that belong to no such layer follow, grouped by
+    /// module, so that the rows add up.
     pub layers: Vec<Row>,
-    /// The number of numbers that training changes.
+    /// Number of elements of trainable parameters.
     pub trainable: usize,
-    /// The number of numbers in frozen parameters and buffers.
+    /// Number of elements of frozen parameters and buffers.
     pub fixed: usize,
 }
 
 /// A layer of a [`Summary`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Where it is in the model, as in `encoder.0`; empty for a layer without parameters, and for the model itself.
+    /// Path in the model, such as `encoder.0`; empty for a layer without parameters, and for the model itself.
     pub name: String,
-    /// As the layer [describes](Module::describe) itself; empty for parameters that belong to no layer with a line.
+    /// The layer's [description](Module::describe); empty in a row of parameters that belong to no listed layer.
     pub layer: String,
-    /// The shape of what it gave; empty for those.
+    /// Shape of the output; empty in such a row.
     pub output: Shape,
-    /// The number of its numbers, buffers among them; 0 if it ran before.
+    /// Number of elements of its parameters and buffers; 0 if it ran before.
     pub parameters: usize,
 }
 
-once! {
-    /// The table of a model for an input of that shape, as Keras prints it. Runs the model once, on zeros in eval mode. A layer
-    /// is a line of its own if its `forward` ends with [`Pass::note`], as that of every layer of this crate does that computes
-    /// something by itself; parameters of others stand below, under the name of what they are in.
-    ///
-    /// ```
-    /// use nn::layer::Mlp;
-    /// let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
-    /// assert_eq!(nn::summary(&model, &[8, 64]).to_string(), "\
-    /// name  layer            output   parameters
-    /// 0     Linear(64, 32)   [8, 32]       2_080
-    /// 1     BatchNorm1d(32)  [8, 32]         129
-    ///       Relu             [8, 32]           0
-    /// 3     Linear(32, 10)   [8, 10]         330
-    /// trainable: 2_474, fixed: 65, in all: 2_539");
-    /// ```
-    /// # Panics
-    /// If the input does not fit the model, as [`Module::forward`] does.
-    pub fn summary<T>(model: &dyn Module<T>, input: &[usize]) -> Summary {
-        let tape = Tape::new();
-        let mut pass = Pass::eval(&tape).noting();
-        let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
-        let mut notes = pass.into_notes();
-        if notes.is_empty() {
-            let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
-            notes.push(Note { layer: model.describe(), parameters, output });
-        }
-        let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
-        let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
-        let (trainable, fixed) = (sum(true), sum(false));
-        let lines = notes.into_iter().map(|note| {
-            let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
-            let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
-            let name = name.trim_end_matches('.').to_owned();
-            let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
-            let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
-            Row { name, layer: note.layer, output: note.output, parameters }
-        });
-        let mut layers: Vec<Row> = lines.collect();
-        for Known { key, name, .. } in parameters(model) {
-            let parameters = of_model.get_mut(&key).map_or(0, |p| std::mem::take(&mut p.size));
-            let place = name.rsplit_once('.').map_or("", |(place, _)| place);
-            match layers.iter_mut().find(|row| row.layer.is_empty() && row.name == place) {
-                Some(row) => row.parameters += parameters,
-                None if parameters == 0 => {}
-                None => layers.push(Row { name: place.into(), layer: String::new(), output: Shape::new(), parameters }),
-            }
-        }
-        Summary { layers, trainable, fixed }
+/// Summarizes a model for an input of this shape, like Keras. Runs the model once, on zeros in eval mode. A layer has
+/// its own row if its `forward` ends with [`Pass::note`], as in every layer of this crate that computes something
+/// itself. Rows for all other parameters follow, under the name of the module that contains them.
+///
+/// ```
+/// use nn::layer::Mlp;
+/// let model = Mlp::new(&[64, 32, 10]).batch_norm(true).build::<f32>();
+/// assert_eq!(nn::summary(&model, &[8, 64]).to_string(), "\
+/// name  layer            output   parameters
+/// 0     Linear(64, 32)   [8, 32]       2_080
+/// 1     BatchNorm1d(32)  [8, 32]         129
+///       Relu             [8, 32]           0
+/// 3     Linear(32, 10)   [8, 10]         330
+/// trainable: 2_474, fixed: 65, in all: 2_539");
+/// ```
+/// # Panics
+/// If the input does not fit the model, like [`Module::forward`].
+#[track_caller]
+pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
+    let tape = Tape::new();
+    let mut pass = Pass::eval(&tape).noting();
+    let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
+    let mut notes = pass.into_notes();
+    if notes.is_empty() {
+        let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
+        notes.push(Note { layer: model.describe(), parameters, output });
     }
+    let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
+    let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
+    let (trainable, fixed) = (sum(true), sum(false));
+    let lines = notes.into_iter().map(|note| {
+        let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
+        let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
+        let name = name.trim_end_matches('.').to_owned();
+        let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
+        let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
+        Row { name, layer: note.layer, output: note.output, parameters }
+    });
+    let mut layers: Vec<Row> = lines.collect();
+    for Known { key, name, .. } in parameters(model) {
+        let parameters = of_model.get_mut(&key).map_or(0, |p| std::mem::take(&mut p.size));
+        let place = name.rsplit_once('.').map_or("", |(place, _)| place);
+        match layers.iter_mut().find(|row| row.layer.is_empty() && row.name == place) {
+            Some(row) => row.parameters += parameters,
+            None if parameters == 0 => {}
+            None => layers.push(Row { name: place.into(), layer: String::new(), output: Shape::new(), parameters }),
+        }
+    }
+    Summary { layers, trainable, fixed }
 }
 
 /// A parameter of the model.
@@ -114,7 +112,7 @@ impl Display for Summary {
     }
 }
 
-/// Columns aligned, the last to the right; without spaces at the ends of lines.
+/// Formats rows with aligned columns, the last one to the right, and without spaces at the ends of lines.
 pub(crate) fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -128,7 +126,7 @@ pub(crate) fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// 1234567 as `1_234_567`.
+/// Formats 1234567 as `1_234_567`.
 pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> =
@@ -143,7 +141,7 @@ mod tests {
     use crate::{Param, Parameters, parameters};
     use autograd::{Rng, Var};
 
-    /// A layer of a user's own: what it is made of is seen, not it.
+    /// A user-defined layer: its parts are listed, but not the layer itself.
     struct Twice {
         inner: Linear<f64>,
         scale: Param<f64>,
@@ -171,7 +169,7 @@ mod tests {
         assert_eq!(summary.layers[1].output.as_slice(), [2, 3]);
     }
 
-    /// What has no line of its own, because it takes more than one input or is a parameter of the model itself.
+    /// Parts without a row of their own: layers with more than one input, and a parameter of the model itself.
     struct Joined {
         join: Bilinear<f64>,
         cell: LstmCell<f64>,

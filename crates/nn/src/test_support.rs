@@ -1,9 +1,9 @@
-//! For tests: the derivatives of any module against finite differences.
+//! Test support: checks the derivatives of any module against finite differences.
 
 use crate::{Mode, Module, Param, Parameters, Pass, Path};
 use autograd::{Rng, Tape, Tensor, Var, gradcheck};
 
-/// A pass in which dropout drops the same each time.
+/// A pass in which dropout drops the same elements each time.
 fn pass(tape: &Tape<f64>, mode: Mode) -> Pass<'_, f64> {
     match mode {
         Mode::Train => Pass::train(tape, Rng::new(5)),
@@ -56,7 +56,7 @@ pub(crate) fn check_parameters(model: &mut dyn Module<f64>, x: &Tensor<f64>, mod
             let expected = (at(-2.0 * STEP) - 8.0 * at(-STEP) + 8.0 * at(STEP) - at(2.0 * STEP)) / (12.0 * STEP);
             assert!(
                 (got - expected).abs() <= 1e-7 * got.abs().max(expected.abs()) + 1e-10,
-                "{} in {mode:?} mode, {name}[{i}]: {got:e}, but differences say {expected:e}",
+                "{} in {mode:?} mode, {name}[{i}]: {got:e}, but finite differences give {expected:e}",
                 model.describe()
             );
         }
@@ -87,7 +87,7 @@ fn set(model: &mut (impl Parameters<f64> + ?Sized), place: usize, value: Tensor<
     });
 }
 
-/// y = x · w + b, with one derivative lost.
+/// y = x · w + x or y = x · w + w, in which one factor of the product loses its derivative.
 struct Flawed {
     w: Param<f64>,
     loses: &'static str,

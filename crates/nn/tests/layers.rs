@@ -1,6 +1,6 @@
-//! Every layer against PyTorch: names and shapes of its state, outputs, states, derivatives of input and parameters, and
-//! what buffers hold afterwards. The numbers of fixtures/layers.json were made with PyTorch in float64, but for the derivative
-//! of Hardsigmoid, where PyTorch's sixth has single precision.
+//! Compares every layer with PyTorch: names and shapes of its state, outputs, states, derivatives of input and
+//! parameters, and buffers afterwards. The numbers in fixtures/layers.json were computed by PyTorch in float64, except
+//! for the derivative of Hardsigmoid, where PyTorch's constant 1/6 has only single precision.
 
 use autograd::{Pad, Rng, Tape, Tensor, Var};
 use nn::functional::RnnNonlinearity;
@@ -8,12 +8,12 @@ use nn::layer::*;
 use nn::{Module, Parameters, Pass, Path, apply_updates};
 use serde_json::Value;
 
-/// Something with parameters that takes any number of inputs and gives any number of outputs.
+/// A parameterized function with any number of inputs and outputs.
 trait Subject: Parameters<f64> {
     fn run<'t>(&self, x: &[Var<'t, f64>], pass: &mut Pass<'t, f64>) -> Vec<Var<'t, f64>>;
 }
 
-/// A layer with the way to run it.
+/// A layer and a function that runs it.
 struct Ran<M, F>(M, F);
 
 impl<M: Parameters<f64>, F> Parameters<f64> for Ran<M, F> {
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// A layer run in a way of its own.
+/// A layer run by the given function.
 fn run<M: Parameters<f64> + 'static>(
     layer: M,
     run: impl for<'t> Fn(&M, &[Var<'t, f64>], &mut Pass<'t, f64>) -> Vec<Var<'t, f64>> + 'static,
@@ -47,7 +47,7 @@ fn plain<M: Module<f64> + 'static>(layer: M) -> Box<dyn Subject> {
     run(layer, |layer, x, pass| vec![layer.forward(x[0], pass)])
 }
 
-/// A recurrent network with one state, which may be given.
+/// A recurrent network with one state, which is an optional input.
 macro_rules! with_state {
     ($layer:expr) => {
         run($layer, |layer, x, pass| {
@@ -72,7 +72,7 @@ fn attention(layer: MultiheadAttention<f64>) -> Box<dyn Subject> {
     })
 }
 
-/// The layer of a case, or nothing for a name that is not known.
+/// The layer of a case, or `None` for an unknown name.
 fn layer(name: &str) -> Option<Box<dyn Subject>> {
     let rng = &mut Rng::new(0);
     let options = RecurrentOptions::default();
@@ -181,7 +181,7 @@ fn layer(name: &str) -> Option<Box<dyn Subject>> {
 /// `[shape, data]`
 fn array(json: &Value) -> Tensor<f64> {
     let shape: Vec<usize> = json[0].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
-    // What is no number in JSON is a string.
+    // NaN and infinities are strings in JSON.
     let number = |x: &Value| x.as_f64().unwrap_or_else(|| x.as_str().unwrap().parse().unwrap());
     Tensor::new(&shape, json[1].as_array().unwrap().iter().map(number).collect())
 }
@@ -203,7 +203,7 @@ fn close(what: &str, got: &Tensor<f64>, expected: &Tensor<f64>) -> Result<(), St
     }
 }
 
-/// The state, by name and in order, is PyTorch's, which the layer then has.
+/// Checks that the names, shapes and order of the state are PyTorch's, then loads PyTorch's values.
 fn load(subject: &mut dyn Subject, case: &Value) -> Result<(), String> {
     let state: Vec<_> = case["state"].as_array().unwrap().iter().map(named).collect();
     let mut own = Vec::new();
@@ -269,14 +269,14 @@ fn layers_are_pytorchs() {
     assert!(cases.len() > 90 && failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The page of the layers names each, and no other.
+/// docs/layers.md lists every layer, and its introduction names exactly those that are not compared here.
 #[test]
 fn the_page_lists_every_layer() {
     let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (page, rooms) = (read("../../docs/layers.md"), read("src/layer/mod.rs"));
     let exported = rooms.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
     let names = exported.flat_map(|list| list.split(|c: char| !c.is_alphanumeric()));
-    // What layers of several numbers of axes have in common, and what is no layer.
+    // Generic types behind layers with one to three axes, and types that are not layers.
     let aside =
         ["AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool", "BatchNorm", "ChannelDropout", "Convolution"];
     let parts = ["ConvolutionTranspose", "InstanceNorm", "Recurrent", "RecurrentCell", "Direction", "Running", "Sizes"];
@@ -288,7 +288,7 @@ fn the_page_lists_every_layer() {
         assert!(page.contains(&format!("`{name}`")), "docs/layers.md does not list {name}");
         let excepted = start.contains(&format!("`{name}`")) || name.starts_with("Dropout");
         let here = compared.contains(&format!("{name}::")) || compared.contains(&format!("{name} {{"));
-        assert!(here != excepted, "docs/layers.md says otherwise of {name} than tests/layers.rs does");
+        assert!(here != excepted, "docs/layers.md and tests/layers.rs disagree on whether {name} is compared");
     }
     for f in Activation::ALL {
         assert!(page.contains(&format!("`{}`", f.name())), "docs/layers.md does not list {}", f.name());

@@ -1,4 +1,4 @@
-//! A warm training step takes no memory from the system.
+//! A warm training step does not allocate memory from the system.
 
 use autograd::{Float, Rng, Tensor};
 use nn::clip;
@@ -16,15 +16,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 struct Counting;
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: hands every call on to the system's allocator, unchanged.
+// SAFETY: forwards every call unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the contract.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -32,12 +32,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often fifty warm `step`s take memory: the least of several times, because now and then a thread gets a kind of work
-/// for the first time.
+/// The number of allocations in fifty warm `step`s: the minimum of several measurements, because occasionally a thread
+/// gets a kind of work for the first time.
 fn allocations(mut step: impl FnMut()) -> usize {
     let mut steps = |n| (0..n).for_each(|_| step());
     steps(20);
-    // Workers of the thread pool set themselves up when they first get something to do.
+    // Workers of the thread pool initialize themselves when they first get work.
     std::thread::sleep(std::time::Duration::from_millis(100));
     steps(20);
     let mut count = || {
@@ -45,7 +45,7 @@ fn allocations(mut step: impl FnMut()) -> usize {
         steps(50);
         COUNT.load(Ordering::Relaxed) - before
     };
-    (0..4).map(|_| count()).min().expect("four times")
+    (0..4).map(|_| count()).min().expect("four measurements")
 }
 
 /// Inputs of this shape, each of one of ten classes.
@@ -54,7 +54,7 @@ fn batch<T: Float>(shape: &[usize], rng: &mut Rng) -> Batch<T> {
     Batch { inputs: Tensor::randn(shape, rng), targets: Target::Labels(labels) }
 }
 
-/// The same of a network of dense layers, and of what belongs to it.
+/// The number of allocations of `step` for a network of dense layers.
 fn dense<T: Float>(mut step: impl FnMut(&mut Sequential<T>, &mut TrainStep<T>, &Batch<T>)) -> usize {
     let rng = &mut Rng::new(0);
     let mut model = Mlp::new(&[64, 32, 32, 10]).dropout(0.1).build::<T>();
@@ -69,10 +69,10 @@ fn plain<T: Float>(mut optimizer: impl Optimizer<T>) -> usize {
 
 #[test]
 fn a_warm_step_allocates_nothing() {
-    assert!(COUNT.load(Ordering::Relaxed) > 0, "the counter counts");
+    assert!(COUNT.load(Ordering::Relaxed) > 0, "the allocator is counting");
     assert_eq!(plain::<f32>(Sgd::new(0.1).momentum(0.9)), 0);
     assert_eq!(plain::<f64>(Adam::new(0.01)), 0);
-    // Two batches to an update, clipped, by groups with rates of their own, and averaged.
+    // Two batches per update, clipped, with separate rates per group, and averaged weights.
     let mut groups = ParamGroups::new(Adam::new(0.01)).group("*.bias", Sgd::new(0.1).momentum(0.9)).frozen("0.weight");
     let (loss, mut ema) = (CrossEntropy::new(), Ema::new(0.99));
     let everything = dense::<f32>(|model, step, batch| {
@@ -94,7 +94,7 @@ fn a_warm_step_allocates_nothing() {
     replayed_steps_of_all_kinds_of_layers();
 }
 
-/// Not a test of its own: another would be counted with it.
+/// Not a separate test: tests that run at the same time would share the counter.
 fn replayed_steps_of_all_kinds_of_layers() {
     let rng = &mut Rng::new(1);
     let pictures = Sequential::new()

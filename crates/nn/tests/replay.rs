@@ -1,4 +1,4 @@
-//! Training replayed is training recorded, bit for bit; and what cannot be replayed is found out and recorded.
+//! Replayed training equals recorded training, bit for bit. What cannot be replayed is detected and recorded.
 
 use autograd::{Float, Result, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, TensorDataset};
@@ -18,7 +18,7 @@ fn values<T: Float>(model: &dyn Module<T>) -> Vec<Vec<f64>> {
     all
 }
 
-/// Steps on batches of their own, recorded and replayed side by side.
+/// Runs recorded and replayed steps side by side, on different batches.
 fn compare<M: Module<f64>>(make: impl Fn() -> M, loss: &dyn Loss<f64>, batches: &[Batch<f64>]) -> TrainStep<f64> {
     let (mut a, mut b) = (make(), make());
     let (mut recorded, mut replayed) = (TrainStep::new(7), TrainStep::new(7).replaying());
@@ -32,7 +32,7 @@ fn compare<M: Module<f64>>(make: impl Fn() -> M, loss: &dyn Loss<f64>, batches: 
     replayed
 }
 
-fn labelled(rows: usize, k: u64) -> Batch<f64> {
+fn labeled(rows: usize, k: u64) -> Batch<f64> {
     let mut rng = Rng::new(k);
     let labels = (0..rows).map(|_| rng.below(3) as i64).collect();
     Batch { inputs: Tensor::randn(&[rows, 5], &mut rng), targets: Target::Labels(labels) }
@@ -49,7 +49,7 @@ fn dropout_statistics_labels_and_two_shapes() {
             .then(Dropout::new(0.4))
             .then(Linear::new(8, 3, rng))
     };
-    let batches: Vec<_> = (0..12).map(|k| labelled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
+    let batches: Vec<_> = (0..12).map(|k| labeled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
     let step = compare(make, &CrossEntropy::new(), &batches);
     assert_eq!((step.programs(), step.recorded_because()), (2, None));
 }
@@ -69,7 +69,7 @@ fn numbers_as_targets_and_indices_as_inputs() {
     assert_eq!((step.programs(), step.recorded_because()), (1, None));
 }
 
-/// Multiplies by the mean of its input, taken beside the tape.
+/// Multiplies by the mean of its input, computed outside the tape.
 struct Secretive {
     scale: Param<f64>,
 }
@@ -159,7 +159,7 @@ fn a_label_that_is_ignored_may_come_late() {
     assert!(step.recorded_because().is_some());
 }
 
-/// Noise of a size that a callback, or a clock, changes beside the tape.
+/// Scales by a setting that a callback, or a clock, changes outside the tape.
 struct Annealed {
     weight: Param<f64>,
     size: Arc<Mutex<f64>>,
@@ -171,7 +171,7 @@ impl Module<f64> for Annealed {
     }
 }
 
-/// A setting that changes when an epoch ends is noticed when the next one begins, and from there on all is recorded.
+/// A setting that changes at the end of an epoch is noticed at the start of the next; later steps are all recorded.
 #[test]
 fn a_setting_that_changes_between_epochs_is_not_frozen() {
     let x = Tensor::<f64>::randn(&[80, 2], &mut Rng::new(7));
@@ -192,7 +192,7 @@ fn a_setting_that_changes_between_epochs_is_not_frozen() {
     assert!(notes[0].contains("one of their settings has changed"), "{notes:?}");
 }
 
-/// Networks full of zeros of both signs: gradients that a rectifier, a pool or a penalty leaves out.
+/// Networks with many zeros of both signs, whose gradients a rectifier, a pool or a penalty omits.
 #[test]
 fn zeros_keep_their_signs() {
     let network = |kind: usize| -> Sequential<f64> {

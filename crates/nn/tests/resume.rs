@@ -1,4 +1,4 @@
-//! Training that is stopped, by an error or by `kill -9`, and goes on as if nothing had happened.
+//! Training that is interrupted, by an error or by `kill -9`, resumes as if nothing had happened.
 
 use autograd::{Rng, Tensor, tensor};
 use nn::data::{Order, TensorDataset};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Points by their distance from the origin: two classes, some of them mislabelled.
+/// Two classes of points by their distance from the origin, some of them mislabeled.
 fn points(n: usize, seed: u64) -> TensorDataset<f64> {
     let mut rng = Rng::new(seed);
     let x = Tensor::<f64>::randn(&[n, 2], &mut rng);
@@ -27,7 +27,7 @@ fn model() -> Sequential<f64> {
     Mlp::new(&[2, 6, 2]).batch_norm(true).dropout(0.2).seed(3).build()
 }
 
-/// A callback with a memory.
+/// A callback with state.
 #[derive(Default)]
 struct Batches(i64);
 
@@ -47,14 +47,14 @@ impl Callback<f64> for Batches {
 }
 
 const EPOCHS: usize = 4;
-/// Updates in an epoch: five batches of eight samples, two to an update, and the rest.
+/// Updates per epoch: five batches of eight samples, two per update, and one update for the rest.
 const UPDATES: u64 = 3;
 
 fn order() -> Order {
     Order::Stratified(points(40, 1).labels().unwrap().to_vec())
 }
 
-/// Training with everything that has a state.
+/// A trainer with every part that has state.
 fn trainer<'d>(validation: &'d TensorDataset<f64>, folder: &Path) -> Trainer<'d, f64> {
     let groups = ParamGroups::new(Adam::new(0.02)).group("*.bias", Sgd::new(0.05).momentum(0.9));
     let plateau = ReduceOnPlateau::new(PlateauOptions { patience: 0, factor: 0.5, ..PlateauOptions::default() });
@@ -80,7 +80,7 @@ fn trainer<'d>(validation: &'d TensorDataset<f64>, folder: &Path) -> Trainer<'d,
         .quiet()
 }
 
-/// A folder that is not there yet, for one test.
+/// The path of a folder that does not exist yet, for one test.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("nn-resume-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
@@ -94,7 +94,7 @@ fn checkpoints(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// All bits of the last checkpoint but for the time it took: weights, best weights, optimizer, averages, history and so on.
+/// All bits of the last checkpoint except times: weights, best weights, optimizer, averages, history and so on.
 fn outcome(folder: &Path) -> Vec<(String, Vec<u64>)> {
     let last = checkpoints(folder).pop().expect("a checkpoint");
     let mut all = Vec::new();
@@ -121,7 +121,7 @@ fn without_seconds(mut history: History) -> History {
     history
 }
 
-/// The outcome and the history of a training that nothing stops.
+/// The outcome and the history of uninterrupted training.
 fn straight(name: &str) -> (Vec<(String, Vec<u64>)>, History) {
     let folder = folder(name);
     let history = trainer(&points(20, 2), &folder).fit(&mut model(), &points(40, 1)).unwrap();
@@ -145,7 +145,7 @@ fn stopped_by_an_error_after_any_batch_it_goes_on_bit_for_bit() {
         };
         let error = trainer(&validation, &folder).callback(Fails(fails)).fit(&mut model(), &training).unwrap_err();
         assert_eq!(error.to_string(), "a callback failed: no more");
-        // The callback that fails has no state, but it is one more.
+        // The failing callback has no state, but it counts as a callback.
         let mut whole = trainer(&validation, &folder).callback(Fails(|_: &mut Moment<'_, f64>| Ok(())));
         let resumed = whole.resume(&mut model(), &training).unwrap();
         assert_eq!(without_seconds(resumed), history, "stopped after batch {fails_after}");
@@ -154,7 +154,7 @@ fn stopped_by_an_error_after_any_batch_it_goes_on_bit_for_bit() {
     }
 }
 
-/// A function that may fail, after each batch.
+/// Calls a function that can fail after each batch.
 struct Fails<F>(F);
 
 impl<F: FnMut(&mut Moment<'_, f64>) -> CallbackResult + Send> Callback<f64> for Fails<F> {
@@ -201,7 +201,7 @@ fn a_damaged_checkpoint_is_passed_over_and_noted() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// The optimizer, each of its settings, its rate (which a schedule has changed by then), and the loss.
+/// Refuses another optimizer, setting, rate (although a schedule has changed it by then) or loss.
 #[test]
 fn another_rule_rate_or_loss_is_another_training() {
     let (training, folder) = (points(24, 1), folder("rule"));
@@ -236,7 +236,7 @@ fn a_checkpoint_of_another_training_is_refused() {
         let before = nn::state_dict(model);
         let said = trainer.resume(model, &training).unwrap_err().to_string();
         assert!(said.contains("checkpoint-00") && said.contains("of another training"), "{said}");
-        assert_eq!(nn::state_dict(model), before, "the model is as it was");
+        assert_eq!(nn::state_dict(model), before, "the model is unchanged");
         said
     };
     let same = || trainer(&validation, &folder);
@@ -266,10 +266,10 @@ fn a_checkpoint_of_another_training_is_refused() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// Names the folder to the process that is to be killed.
+/// The environment variable that passes the folder to the process to be killed.
 const FOLDER: &str = "WENGERT_RESUME_FOLDER";
 
-/// Not a test of its own: what the test below starts as a process of its own, and kills.
+/// Not a real test: the test below runs it in a separate process, which it kills.
 #[test]
 fn the_process_that_is_killed() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -277,14 +277,14 @@ fn the_process_that_is_killed() {
     }
 }
 
-/// Starts a process that trains, or goes on training, in a folder.
+/// Starts a process that trains, or resumes training, in a folder.
 fn start(folder: &Path) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let command = command.args(["the_process_that_is_killed", "--exact", "--test-threads=1"]).env(FOLDER, folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
-/// 200 times, or as often as `WENGERT_KILLS` says.
+/// Kills 200 times, or as often as `WENGERT_KILLS` specifies.
 #[test]
 fn killed_at_any_moment_it_goes_on_bit_for_bit() {
     let kills = std::env::var("WENGERT_KILLS").map_or(200, |n| n.parse().expect("WENGERT_KILLS is a number"));
@@ -293,7 +293,7 @@ fn killed_at_any_moment_it_goes_on_bit_for_bit() {
     let begin = Instant::now();
     assert!(start(&folder).wait().unwrap().success());
     let whole = begin.elapsed();
-    assert!(outcome(&folder) == expected, "a process of its own comes to the same");
+    assert!(outcome(&folder) == expected, "a separate process has the same outcome");
 
     let (mut rng, mut killed) = (Rng::new(1), 0);
     while killed < kills {
@@ -301,7 +301,7 @@ fn killed_at_any_moment_it_goes_on_bit_for_bit() {
         loop {
             let mut child = start(&folder);
             if killed < kills {
-                // A quarter of the way on average, most of it between the first and the last step.
+                // A quarter of the run on average, mostly between the first and the last step.
                 std::thread::sleep(whole.mul_f64(0.5 * rng.uniform()).min(Duration::from_secs(2)));
             }
             if killed == kills || child.try_wait().unwrap().is_some() {
@@ -312,11 +312,11 @@ fn killed_at_any_moment_it_goes_on_bit_for_bit() {
             child.wait().unwrap();
             killed += 1;
         }
-        assert!(outcome(&folder) == expected, "after {killed} kills in all");
-        // One more than are to be kept, if the last moment was that before it was removed.
+        assert!(outcome(&folder) == expected, "after {killed} kills in total");
+        // One more than the number to keep, if the last kill came just before its removal.
         let hidden = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with('.');
         let left = checkpoints(&folder);
-        assert!(left.len() <= 3 && !left.iter().any(hidden), "nothing half done is left behind: {left:?}");
+        assert!(left.len() <= 3 && !left.iter().any(hidden), "no incomplete checkpoint is left behind: {left:?}");
     }
     fs::remove_dir_all(folder).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Training end to end, through the public API: what it learns, what it refuses, and that a seed fixes every bit.
+//! End-to-end training through the public API: what it learns, what it rejects, and that a seed determines every bit.
 
 use autograd::{Rng, Tape, Tensor, Var, tensor};
 use nn::data::{DataLoader, Order, TensorDataset};
@@ -9,7 +9,7 @@ use nn::schedule::StepDecay;
 use nn::train::{EarlyStopping, Metric, Monitor, Stop, TrainError, TrainStep, Trainer, predict};
 use nn::{Module, Param, Pass, Path, parameters};
 
-/// Two interleaved half circles with some noise: not to be separated by a line.
+/// Two interleaved half circles with some noise, not linearly separable.
 fn moons(n: usize, seed: u64) -> TensorDataset<f64> {
     let mut rng = Rng::new(seed);
     let mut points = Vec::new();
@@ -56,7 +56,7 @@ fn a_seed_fixes_every_bit_on_any_number_of_threads() {
     let data = moons(300, 4);
     let train = |threads: usize, seed: u64| {
         autograd::set_threads(threads);
-        // Wide enough for its products to be shared out.
+        // Wide enough for its products to be split among threads.
         let mut model = Mlp::new(&[2, 200, 200, 2]).dropout(0.2).batch_norm(true).seed(1).build::<f64>();
         let mut trainer =
             Trainer::new(CrossEntropy::new(), Adam::new(0.01)).epochs(2).batch_size(100).seed(seed).quiet();
@@ -91,7 +91,7 @@ fn stops_when_it_has_converged() {
     let restored = trainer.evaluate(&model, &test).unwrap().loss;
     assert!(
         (restored - history.epochs[best - 1].validation_loss.unwrap()).abs() < 1e-12,
-        "the best parameters are back"
+        "the best parameters are restored"
     );
 }
 
@@ -107,7 +107,7 @@ fn a_loss_that_is_not_finite_stops_and_leaves_the_last_good_parameters() {
     assert_eq!(*epoch, 1);
     assert!(cause.what == "the loss" && cause.value.is_nan() && cause.origin.is_some_and(|o| o.op == "constant"));
     assert!(error.to_string().contains(&format!("epoch 1, batch {batch}")), "{error}");
-    // The batches before it, step by step, lead to the same parameters.
+    // The earlier batches, step by step, lead to the same parameters.
     let mut other = Linear::<f64>::new(2, 1, &mut Rng::new(0));
     let (mut step, mut optimizer) = (TrainStep::new(3), Sgd::new(0.01));
     let loader = DataLoader::new(&data, 5).unwrap().shuffle(3);
@@ -116,7 +116,7 @@ fn a_loss_that_is_not_finite_stops_and_leaves_the_last_good_parameters() {
     }
     assert_eq!(values(&model), values(&other));
 
-    // An exploding rate: the parameters before the bad batch are kept, and they are finite.
+    // An exploding learning rate is an error, too.
     let mut model = network(2);
     let error = Trainer::new(Mse::new(), Sgd::new(1e200)).epochs(50).quiet().fit(&mut model, &exploding()).unwrap_err();
     assert!(matches!(error, TrainError::NonFinite { .. }), "{error}");
@@ -151,7 +151,7 @@ fn bad_input_is_an_error() {
     assert!(predict(&network(0), &Tensor::ones(&[2, 2]), 0).unwrap_err().to_string().contains("batch size"));
 }
 
-/// A layer of a user's own, nested in others: named, trained and summarised like any.
+/// A user-defined layer nested in others: named, trained and summarized like any other.
 struct Residual {
     inner: Linear<f64>,
 }
@@ -189,9 +189,9 @@ fn a_metric_that_is_to_fall_is_watched_downwards() {
     let history = trainer.fit(&mut model, &line).unwrap();
     let errors: Vec<f64> = history.epochs.iter().map(|e| e.validation_metric().unwrap()).collect();
     let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(errors.len() > 10 && least < errors[0] / 2.0, "it goes on while the error falls: {errors:?}");
+    assert!(errors.len() > 10 && least < errors[0] / 2.0, "training continues while the error falls: {errors:?}");
     assert_eq!(history.best_by(Monitor::Metric).unwrap().validation_metric(), Some(least));
-    assert_eq!(trainer.evaluate(&model, &line).unwrap().metric(), Some(least), "the best parameters are back");
+    assert_eq!(trainer.evaluate(&model, &line).unwrap().metric(), Some(least), "the best parameters are restored");
 }
 
 #[test]
@@ -253,8 +253,8 @@ fn a_domain_error_names_the_op_and_the_line() {
     assert!(said.contains("training.rs:"), "{said}");
 }
 
-/// Data that a layer cannot take, in the first batch or in one that would be replayed: an error that names layer, epoch and
-/// batch, in training and in use, and the parameters are those of the last good step.
+/// Data that a layer cannot accept, in the first batch or in one that would be replayed, is an error that names layer,
+/// epoch and batch, in training and in inference. The parameters are then those of the last good step.
 #[test]
 fn inputs_that_do_not_fit_the_model_are_an_error_that_names_the_layer() {
     let wide = TensorDataset::new(Tensor::ones(&[4, 3]), Target::Labels(tensor![0_i64, 1, 0, 1])).unwrap();
@@ -285,7 +285,7 @@ fn inputs_that_do_not_fit_the_model_are_an_error_that_names_the_layer() {
     let (model, said) = fit(&ids(3.0));
     assert!(said.unwrap().starts_with("epoch 1, batch 6: Embedding(3, 2): embedding: index 3 "));
     let five: Vec<usize> = (0..10).collect();
-    assert_eq!((model, None), fit(&ids(0.0).subset(&five).unwrap()), "five batches were learnt from");
+    assert_eq!((model, None), fit(&ids(0.0).subset(&five).unwrap()), "the model learned from five batches");
 }
 
 #[test]

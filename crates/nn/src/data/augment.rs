@@ -1,12 +1,11 @@
-//! [`Augmented`]: samples changed at random, each epoch anew.
+//! [`Augmented`]: random data augmentation, different in each epoch.
 
 use super::transform::Transform;
 use super::{Batch, DataError, Dataset};
 use autograd::{Float, Rng, Tensor};
 
-/// A data set of which every input goes through transforms, one after the other. What they do at random is fixed by seed,
-/// epoch and the sample's number, so a batch is the same in whatever order, on whatever thread and after whatever pause it
-/// is made.
+/// A data set that passes every input through a sequence of transforms. Seed, epoch and sample index alone determine
+/// their randomness, so a batch does not depend on the order or the thread in which it is made, or on interruptions.
 ///
 /// ```
 /// use nn::data::{Augmented, Batch, Dataset, HorizontalFlip, Mapped, Normalize, RandomCrop, digits};
@@ -30,12 +29,12 @@ pub struct Augmented<'d, T: Float> {
 }
 
 impl<'d, T: Float> Augmented<'d, T> {
-    /// Without transforms yet.
+    /// Creates an augmented data set without transforms. Add them with [`then`](Augmented::then).
     pub fn new(data: &'d dyn Dataset<T>, seed: u64) -> Self {
         Augmented { data, seed, transforms: Vec::new() }
     }
 
-    /// With one more transform at the end.
+    /// Appends a transform.
     pub fn then(mut self, transform: impl Transform<T> + 'd) -> Self {
         self.transforms.push(Box::new(transform));
         self
@@ -47,7 +46,7 @@ impl<T: Float> Dataset<T> for Augmented<'_, T> {
         self.data.len()
     }
 
-    /// The samples as epoch 0 sees them.
+    /// Returns the samples as seen in epoch 0.
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
         self.epoch_batch(0, indices)
     }

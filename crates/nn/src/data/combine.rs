@@ -1,11 +1,11 @@
-//! Data sets made of others: a part, several in a row, each batch changed.
+//! Data sets derived from others: subsets, concatenations and mapped batches.
 
 use super::tensors::{rows, stacked, target_rows};
 use super::{Batch, DataError, Dataset};
 use crate::loss::Target;
 use autograd::Float;
 
-/// Some samples of a data set, which stays where it is.
+/// A subset of the samples of a data set, which it borrows.
 ///
 /// ```
 /// use nn::data::{Dataset, Subset, digits, split};
@@ -22,10 +22,10 @@ pub struct Subset<'d, T: Float> {
 }
 
 impl<'d, T: Float> Subset<'d, T> {
-    /// The samples of these numbers, in this order.
+    /// Selects the samples at these indices, in this order.
     ///
     /// # Errors
-    /// If a number is not below the data set's [`len`](Dataset::len).
+    /// If an index is not below the data set's [`len`](Dataset::len).
     pub fn new(data: &'d dyn Dataset<T>, indices: Vec<usize>) -> Result<Self, DataError> {
         within(&indices, data.len())?;
         Ok(Subset { data, indices })
@@ -48,7 +48,7 @@ impl<T: Float> Dataset<T> for Subset<'_, T> {
     }
 }
 
-/// Several data sets as one: the samples of the first, then those of the second, and so on.
+/// A concatenation of data sets: the samples of the first, then those of the second, and so on.
 ///
 /// ```
 /// use nn::data::{Concat, Dataset, digits};
@@ -60,13 +60,13 @@ impl<T: Float> Dataset<T> for Subset<'_, T> {
 #[derive(Clone)]
 pub struct Concat<'d, T: Float> {
     parts: Vec<&'d dyn Dataset<T>>,
-    /// The number of the first sample of each part.
+    /// Index of the first sample of each part.
     starts: Vec<usize>,
     len: usize,
 }
 
 impl<'d, T: Float> Concat<'d, T> {
-    /// One after the other.
+    /// Concatenates the parts in this order.
     pub fn new(parts: Vec<&'d dyn Dataset<T>>) -> Self {
         let (mut starts, mut len) = (Vec::with_capacity(parts.len()), 0);
         for part in &parts {
@@ -91,7 +91,7 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
         if self.parts.is_empty() {
             return Err(DataError::Empty);
         }
-        // Asks each part once, then puts the samples in the order asked for.
+        // Requests one batch from each part, then arranges the samples in the requested order.
         let (mut places, mut batches) = (vec![0; indices.len()], Vec::new());
         let mut taken = 0;
         for (k, (part, &start)) in self.parts.iter().zip(&self.starts).enumerate() {
@@ -111,7 +111,7 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
     }
 }
 
-/// Targets one after the other: all values or all labels, and either all with weights or none.
+/// Concatenates targets: all values or all labels, and either all weighted or none.
 fn joined<T: Float>(targets: &[&Target<T>]) -> Result<Target<T>, DataError> {
     let (mut values, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for target in targets {
@@ -132,7 +132,7 @@ fn joined<T: Float>(targets: &[&Target<T>]) -> Result<Target<T>, DataError> {
     Ok(if weights.is_empty() { plain } else { plain.weighted(stacked(&weights)?) })
 }
 
-/// A data set of which every batch goes through a function.
+/// A data set that applies a function to every batch.
 ///
 /// ```
 /// use nn::data::{Batch, Dataset, Mapped, digits};
@@ -151,7 +151,7 @@ pub struct Mapped<'d, T: Float, F> {
 }
 
 impl<'d, T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Mapped<'d, T, F> {
-    /// The function must treat each sample by itself: which ones make up a batch is not its affair.
+    /// Applies `map` to every batch. It must treat each sample independently of the rest of the batch.
     pub fn new(data: &'d dyn Dataset<T>, map: F) -> Self {
         Mapped { data, map }
     }
@@ -171,7 +171,7 @@ impl<T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Dataset<T>
     }
 }
 
-/// That these samples exist.
+/// Checks that all indices are below `len`.
 pub(super) fn within(indices: &[usize], len: usize) -> Result<(), DataError> {
     match indices.iter().find(|i| **i >= len) {
         Some(&index) => Err(DataError::Sample { index, len }),
@@ -185,14 +185,14 @@ mod tests {
     use super::*;
     use autograd::{Tensor, tensor};
 
-    fn labelled(labels: &[i64]) -> TensorDataset<f64> {
+    fn labeled(labels: &[i64]) -> TensorDataset<f64> {
         let inputs = labels.iter().map(|l| *l as f64).collect::<Tensor<f64>>();
         TensorDataset::new(inputs, Target::Labels(labels.iter().copied().collect())).unwrap()
     }
 
     #[test]
     fn parts_in_any_order() {
-        let (a, none, b) = (labelled(&[0, 1, 2]), labelled(&[]), labelled(&[3, 4]));
+        let (a, none, b) = (labeled(&[0, 1, 2]), labeled(&[]), labeled(&[3, 4]));
         let all = Concat::new(vec![&a, &none, &b]);
         let batch = all.batch(&[4, 0, 3, 3, 2]).unwrap();
         assert_eq!(batch.targets, Target::Labels(tensor![4_i64, 0, 3, 3, 2]));
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn parts_must_be_alike() {
-        let a = labelled(&[0, 1]);
+        let a = labeled(&[0, 1]);
         let values = TensorDataset::new(tensor![1.0, 2.0], Target::Values(tensor![1.0, 2.0])).unwrap();
         let error = Concat::new(vec![&a, &values]).batch(&[0, 2]).unwrap_err();
         assert!(matches!(error, DataError::Mixed), "{error}");
-        let weighted = labelled(&[2, 3]).weighted(tensor![0.5, 2.0]).unwrap();
+        let weighted = labeled(&[2, 3]).weighted(tensor![0.5, 2.0]).unwrap();
         assert!(matches!(Concat::new(vec![&a, &weighted]).batch(&[0, 2]), Err(DataError::Mixed)));
         let twice = Concat::new(vec![&weighted, &weighted]).batch(&[3, 0]).unwrap();
         assert_eq!(twice.targets, Target::Labels(tensor![3_i64, 2]).weighted(tensor![2.0, 0.5]));

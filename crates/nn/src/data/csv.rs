@@ -1,5 +1,5 @@
-//! Tables of numbers from text: one sample a line, one column of it the target. The format (quotes, line ends) is the
-//! `csv` crate's affair; what the fields mean is ours, and each fault is named by file, line and column.
+//! Tables of numbers from CSV text: one sample per line, with a column for the target. The `csv` crate handles the
+//! format (quotes, line endings); this module interprets the fields and reports each fault by file, line and column.
 
 mod file;
 mod table;
@@ -15,8 +15,8 @@ use std::io::Read;
 use std::path::Path;
 use table::{Rows, Table, line_of};
 
-/// How to read a table: which columns are inputs and targets, whether those are labels, names of classes or values, whether
-/// there are headings. A column that is asked for by name makes the first line one of headings.
+/// How to read a table: which columns are inputs and targets; whether targets are labels, class names or values; and
+/// whether there is a header line. Selecting a column by name implies a header line.
 ///
 /// ```
 /// use nn::data::CsvOptions;
@@ -35,24 +35,24 @@ pub struct CsvOptions {
     delimiter: u8,
 }
 
-/// What the targets are.
+/// The kind of targets.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     Values,
-    /// Below this, if it was told.
+    /// Labels below this number, if it is given.
     Labels(Option<usize>),
-    /// These, if they were told.
+    /// Class names: these, if they are given.
     Text(Option<Vec<String>>),
 }
 
-/// One column of a table. `0` and `"species"` turn into columns where one is wanted.
+/// One column of a table. Indices such as `0` and names such as `"species"` convert into columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
-    /// Counted from 0.
+    /// By its index, counted from 0.
     Index(usize),
-    /// The one on the right.
+    /// The last column.
     Last,
-    /// By its heading, in the first line.
+    /// By its heading in the first line.
     Name(String),
 }
 
@@ -69,18 +69,18 @@ impl From<&str> for Column {
 }
 
 impl CsvOptions {
-    /// A table with a column of class labels, whole numbers from 0, or [`IGNORED`](crate::loss::IGNORED).
+    /// Options for a table with a column of class labels: integers from 0, or [`IGNORED`](crate::loss::IGNORED).
     pub fn labels(column: impl Into<Column>) -> Self {
         Self::new(column, Kind::Labels(None))
     }
 
-    /// A table with a column of names of classes, which are numbered in the order in which they first appear, or as
-    /// [`class_names`](CsvOptions::class_names) says.
+    /// Options for a table with a column of class names, numbered in order of first appearance, or as specified by
+    /// [`class_names`](CsvOptions::class_names).
     pub fn text(column: impl Into<Column>) -> Self {
         Self::new(column, Kind::Text(None))
     }
 
-    /// A table with a column of numbers to be predicted. The targets have shape `[n, 1]`.
+    /// Options for a table with a column of numbers to predict. The targets have shape `[n, 1]`.
     pub fn values(column: impl Into<Column>) -> Self {
         Self::new(column, Kind::Values)
     }
@@ -90,18 +90,18 @@ impl CsvOptions {
         CsvOptions { targets, kind, inputs: None, missing: None, header: false, delimiter: b',' }
     }
 
-    /// One more column of targets beside those before: with `k` of them, they have shape `[n, k]`.
+    /// Adds a target column. With `k` of them, the targets have shape `[n, k]`.
     pub fn also(mut self, column: impl Into<Column>) -> Self {
         self.targets.push(column.into());
         self
     }
 
-    /// These columns, in this order, are the inputs: all that are no targets unless told.
+    /// Selects the input columns, in this order. Defaults to all columns that are not targets.
     pub fn inputs(self, columns: impl IntoIterator<Item: Into<Column>>) -> Self {
         CsvOptions { inputs: Some(columns.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// Labels, if the targets are such, are below this.
+    /// Requires labels to be below this number. Has no effect on targets that are not labels.
     pub fn classes(mut self, classes: usize) -> Self {
         if let Kind::Labels(most) = &mut self.kind {
             *most = Some(classes);
@@ -109,18 +109,19 @@ impl CsvOptions {
         self
     }
 
-    /// The targets are names of classes, these for 0, 1, …, and there are no others: those of the training data, say, for the test data.
+    /// Expects class names as targets and numbers them 0, 1, … in this order. Any other name is an error. Use this to
+    /// read test data with the classes of the training data.
     pub fn class_names(self, names: impl IntoIterator<Item: Into<String>>) -> Self {
         CsvOptions { kind: Kind::Text(Some(names.into_iter().map(Into::into).collect())), ..self }
     }
 
-    /// The number to take for an input that is missing, its field empty, `?`, `NA`, `N/A`, `NaN` or `null`: an error unless
-    /// told.
+    /// Replaces missing inputs, whose field is empty, `?`, `NA`, `N/A`, `NaN` or `null`, by this number. By default
+    /// they are an error.
     pub fn missing(self, number: f64) -> Self {
         CsvOptions { missing: Some(number), ..self }
     }
 
-    /// Whether the first line holds headings. So it does anyway if a column is given by name.
+    /// Sets whether the first line holds headings. Selecting a column by name implies it.
     pub fn header(self, header: bool) -> Self {
         CsvOptions { header, ..self }
     }
@@ -129,7 +130,7 @@ impl CsvOptions {
         self.header || self.targets.iter().chain(self.inputs.iter().flatten()).any(|c| matches!(c, Column::Name(_)))
     }
 
-    /// What stands between fields: a comma unless set, often `b';'` or `b'\t'`.
+    /// Sets the field delimiter, such as `b';'` or `b'\t'`. Defaults to a comma.
     pub fn delimiter(self, delimiter: u8) -> Self {
         CsvOptions { delimiter, ..self }
     }
@@ -140,12 +141,12 @@ impl CsvOptions {
     }
 }
 
-/// Reads a table of numbers from a file, compressed with gzip or not: inputs `[n, columns]`, in the order of the table
-/// without its targets or in the one that [`CsvOptions::inputs`] gives.
+/// Reads a table of numbers from a file, optionally compressed with gzip. Inputs have shape `[n, columns]`, in the
+/// order of the table without its targets, or in that of [`CsvOptions::inputs`].
 ///
 /// # Errors
-/// If the file cannot be read, has no row of data or no such column, a row is shorter or longer than the first, a field is
-/// no finite number of type `T`, or a target no label in range or no class.
+/// If the file cannot be read, has no data rows or lacks a column, a row is shorter or longer than the first, a field
+/// is not a finite number of type `T`, or a target is not a label in range or not a known class.
 ///
 /// ```no_run
 /// use nn::data::{Column, CsvOptions, read_csv};
@@ -156,22 +157,22 @@ pub fn read_csv<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Resul
     read_csv_classes(path, options).map(|(data, _)| data)
 }
 
-/// As [`read_csv`], and the names of the classes, if the targets are such: class 0 first.
+/// Like [`read_csv`], but also returns the class names, class 0 first, if the targets are class names.
 ///
 /// ```
 /// use nn::{data::{CsvOptions, read_csv_classes}, loss::Target};
 /// let path = std::env::temp_dir().join(format!("nn-iris-{}.csv", std::process::id()));
-/// std::fs::write(&path, "id,petal length,petal width,species\n1,1.4,0.2,setosa\n2,4.7,1.4,versicolor\n3,1.3,NA,setosa\n")?;
-/// let options = CsvOptions::text("species").inputs(["petal width", "petal length"]).missing(0.5);
-/// let (iris, names) = read_csv_classes::<f64>(&path, &options)?;
-/// assert_eq!(iris.inputs(), &autograd::tensor![[0.2, 1.4], [1.4, 4.7], [0.5, 1.3]]);
-/// assert_eq!(iris.targets(), &Target::Labels(autograd::tensor![0_i64, 1, 0]));
-/// assert_eq!(names, ["setosa", "versicolor"]);
+/// std::fs::write(&path, "id,petal length,petal
+/// width,species\n1,1.4,0.2,setosa\n2,4.7,1.4,versicolor\n3,1.3,NA,setosa\n")?; let options =
+/// CsvOptions::text("species").inputs(["petal width", "petal length"]).missing(0.5); let (iris, names) =
+/// read_csv_classes::<f64>(&path, &options)?; assert_eq!(iris.inputs(),
+/// &autograd::tensor![[0.2, 1.4], [1.4, 4.7], [0.5, 1.3]]); assert_eq!(iris.targets(),
+/// &Target::Labels(autograd::tensor![0_i64, 1, 0])); assert_eq!(names, ["setosa", "versicolor"]);
 /// # std::fs::remove_file(path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// As for [`read_csv`].
+/// Same as [`read_csv`].
 pub fn read_csv_classes<T: Float>(
     path: impl AsRef<Path>,
     options: &CsvOptions,
@@ -181,7 +182,7 @@ pub fn read_csv_classes<T: Float>(
     parse(&text, &path.display().to_string(), options)
 }
 
-/// As [`read_csv`], from anything that can be read; errors call it `name`.
+/// Like [`read_csv`], but reads uncompressed text from any [`Read`], which errors refer to as `name`.
 ///
 /// ```
 /// use nn::data::{CsvOptions, read_csv_from};
@@ -194,7 +195,7 @@ pub fn read_csv_classes<T: Float>(
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 /// # Errors
-/// As for [`read_csv`].
+/// Same as [`read_csv`].
 pub fn read_csv_from<T: Float>(
     mut reader: impl Read,
     name: &str,
@@ -207,7 +208,7 @@ pub fn read_csv_from<T: Float>(
 }
 
 once! {
-    /// The rows of a table, and the names of their classes.
+    /// Parses a table into its rows and the names of their classes.
     fn parse<T>(
         text: &[u8],
         name: &str,

@@ -1,9 +1,9 @@
-//! A small data set that comes with the crate: real pictures to learn from, without a download.
+//! A small data set bundled with the crate: real images, without a download.
 
 use super::{Column, CsvOptions, TensorDataset, read_csv_from};
 use crate::once;
 
-/// 1797 lines of 64 pixels from 0 to 16 and a label, compressed. Where they come from: README.md beside the file.
+/// 1797 lines of 64 pixels from 0 to 16 and a label, compressed. README.md in the same folder states their origin.
 const LINES: &[u8] = include_bytes!("digits.csv.gz");
 
 once! {
@@ -23,7 +23,7 @@ once! {
     pub fn digits<T>() -> TensorDataset<T> {
         let lines = flate2::read::GzDecoder::new(LINES);
         let options = CsvOptions::labels(Column::Last).classes(10);
-        let pixels = read_csv_from::<T>(lines, "digits.csv.gz", &options).expect("the embedded digits are sound");
+    let pixels = read_csv_from::<T>(lines, "digits.csv.gz", &options).expect("the embedded digits are valid");
         TensorDataset::new(pixels.inputs() / T::of(16.0), pixels.targets().clone()).expect("as many labels as before")
     }
 }
@@ -40,9 +40,9 @@ mod tests {
         let Target::Labels(labels) = digits.targets() else { panic!("digits have labels") };
         let mut counts = [0; 10];
         labels.iter().for_each(|label| counts[label as usize] += 1);
-        // The counts that the data set's own description gives.
+        // The counts in the data set's description.
         assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        // The sum of all pixels, counted in the file without this crate.
+        // The sum of all pixels, computed from the file without this crate.
         assert_eq!(digits.inputs().sum().item() * 16.0, PIXEL_SUM);
     }
     const PIXEL_SUM: f64 = 561718.0;

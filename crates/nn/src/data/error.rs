@@ -1,36 +1,36 @@
-//! What can be wrong with data, each with where it is wrong.
+//! Errors in data sets and tables, each with its location.
 
 use crate::io::IoError;
 
-/// What is wrong with a data set, or with what was asked of it.
+/// An error in a data set, or in the arguments of an operation on one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// No sample at all.
+    /// The data set has no samples.
     #[error("the data set is empty")]
     Empty,
-    /// Batches of nothing.
-    #[error("a batch needs at least one sample: the batch size must not be 0")]
+    /// The batch size is 0.
+    #[error("the batch size is 0; it must be at least 1")]
     BatchSize,
-    /// Less than a batch, of which only whole ones are wanted.
-    #[error("{samples} samples make no whole batch of {batch_size}, and smaller ones are left out")]
+    /// Fewer samples than one batch, while incomplete batches are dropped.
+    #[error("{samples} samples do not fill a batch of {batch_size}, and `drop_last` drops incomplete batches")]
     NoBatch {
         /// Number of samples.
         samples: usize,
-        /// Samples of a batch.
+        /// Samples per batch.
         batch_size: usize,
     },
-    /// A sample that does not exist.
-    #[error("sample {index} does not exist: the data set has {len}")]
+    /// A sample index that is out of range.
+    #[error("sample index {index} is out of range for a data set of {len} samples")]
     Sample {
-        /// The number asked for.
+        /// The requested index.
         index: usize,
         /// Number of samples.
         len: usize,
     },
-    /// Another number of targets than of inputs.
+    /// The numbers of inputs and targets differ.
     #[error(
-        "inputs of shape {inputs:?} and targets of shape {targets:?} differ in the number of samples, the first axis"
+        "inputs of shape {inputs:?} and targets of shape {targets:?} must agree in the size of the first axis (samples)"
     )]
     Counts {
         /// Shape of the inputs.
@@ -38,91 +38,91 @@ pub enum DataError {
         /// Shape of the targets.
         targets: Vec<usize>,
     },
-    /// Files that do not hold pictures and their labels.
-    #[error("pictures must be [n, height, width] and labels whole numbers [n], not {images:?} and {labels:?}")]
+    /// Files that do not hold images and their labels.
+    #[error("expected images [n, height, width] and integer labels [n], got shapes {images:?} and {labels:?}")]
     Pictures {
-        /// Shape of the pictures.
+        /// Shape of the images.
         images: Vec<usize>,
         /// Shape of the labels.
         labels: Vec<usize>,
     },
-    /// Data sets to be joined whose samples have different shapes.
-    #[error("samples of shapes {first:?} and {other:?} (the first axis aside) cannot make up one data set")]
+    /// Batches to combine whose samples differ in shape.
+    #[error("batches of shapes {first:?} and {other:?} cannot be combined: all axes but the first must agree")]
     Parts {
-        /// Shape of a batch of the first.
+        /// Shape of the first batch.
         first: Vec<usize>,
-        /// Shape of a batch of another.
+        /// Shape of the batch that differs.
         other: Vec<usize>,
     },
-    /// Data sets to be joined of which some have labels and some have values, or some have weights and some have none.
-    #[error("data sets with labels and with values, or with weights and without, cannot make up one")]
+    /// Data sets to concatenate that mix labels with values, or weighted with unweighted samples.
+    #[error("cannot concatenate data sets that mix labels with values, or weighted with unweighted samples")]
     Mixed,
-    /// A class below 0.
-    #[error("sample {index} has label {label}: labels count from 0, and -100 is one to ignore")]
+    /// A negative label.
+    #[error("sample {index} has label {label}: labels start at 0, or are -100 for samples to ignore")]
     Label {
         /// The first such sample.
         index: usize,
         /// Its label.
         label: i64,
     },
-    /// Parts that do not make up a whole.
+    /// Fractions that do not add up to 1.
     #[error("cannot split by {fractions:?}: fractions must lie between 0 and 1 and add up to 1")]
     Fractions {
-        /// As given.
+        /// The given fractions.
         fractions: Vec<f64>,
     },
-    /// A column that has no mean or no range.
+    /// A column whose mean or range is not finite.
     #[error(
-        "column {column} of the inputs cannot be scaled: it holds NaN or infinity, or spans more than the type can"
+        "column {column} of the inputs cannot be scaled: it holds NaN or infinity, or its range overflows the type"
     )]
     NotFinite {
         /// Which feature, counted from 0 in row-major order.
         column: usize,
     },
-    /// Samples of another shape than those a scaler was fitted to.
+    /// Samples that differ in shape from those a scaler was fitted to.
     #[error(
         "the scaler was fitted to samples of shape {fitted:?} and cannot be applied to a tensor of shape {given:?}"
     )]
     Features {
-        /// Shape of one sample when fitted.
+        /// Shape of one of the fitted samples.
         fitted: Vec<usize>,
-        /// Shape of the whole tensor given.
+        /// Shape of the given tensor, which holds several samples.
         given: Vec<usize>,
     },
-    /// Tensors that no scaler was kept in.
-    #[error("these tensors are no scaler: {problem}")]
+    /// A state that does not hold a valid scaler.
+    #[error("the state does not hold a valid scaler: {problem}")]
     NoScaler {
-        /// What is wrong with them.
+        /// The reason.
         problem: String,
     },
-    /// Weights or labels of another number than the samples.
-    #[error("{given} {what} were given for {samples} samples")]
+    /// The number of weights or labels differs from the number of samples.
+    #[error("got {given} {what} for {samples} samples; expected one per sample")]
     PerSample {
-        /// What was given: `weights`, `labels`.
+        /// The kind of values: `weights` or `labels`.
         what: &'static str,
-        /// How many.
+        /// Number of values given.
         given: usize,
         /// Number of samples.
         samples: usize,
     },
-    /// A weight that is no weight.
-    #[error("the weight of sample {index} is {weight}: weights are finite and not negative")]
+    /// A weight that is negative or not finite.
+    #[error("the weight of sample {index} is {weight}: weights must be finite and non-negative")]
     Weight {
         /// The first such sample.
         index: usize,
         /// Its weight.
         weight: f64,
     },
-    /// Nothing to draw.
-    #[error("the weights add up to nothing, or to more than can be counted")]
+    /// The sum of the weights is 0 or overflows.
+    #[error("the weights add up to 0, or their sum overflows; at least one weight must be positive")]
     NoWeight,
-    /// A file that cannot be read, or does not hold what its format says.
+    /// A file that cannot be read or is not valid in its format.
     #[error(transparent)]
     File(#[from] IoError),
-    /// A table with a fault in it.
+    /// A fault in a table.
     #[error("{name}{}{}: {error}", place(", line ", line), place(", column ", column))]
     Table {
-        /// The file, or what the reader was called.
+        /// The path of the file, or the name given to the reader.
         name: String,
         /// The line of the fault, counted from 1.
         line: Option<u64>,
@@ -131,54 +131,54 @@ pub enum DataError {
         /// The fault.
         error: TableError,
     },
-    /// An operation on tensors that failed.
+    /// A failed tensor operation.
     #[error(transparent)]
     Tensor(#[from] autograd::Error),
 }
 
-/// What can be wrong in a table of numbers.
+/// A fault in a table of numbers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// No line with numbers.
-    #[error("there is no row of data")]
+    /// The table has no rows of data.
+    #[error("the table has no data rows")]
     Empty,
-    /// A row that was there when the file was opened.
+    /// A row that has disappeared since the file was opened.
     #[error("the row is no longer there: the file has changed since it was opened")]
     Gone,
-    /// A target and nothing to tell it from.
-    #[error("a row needs at least one input beside the target")]
+    /// A target column without any input column.
+    #[error("the table has no input columns, only targets")]
     NoInputs,
-    /// The target's column is not there.
-    #[error("there is no column {column}; there are {columns}")]
+    /// A requested column that does not exist.
+    #[error("the table has no column {column}; number of columns: {columns}")]
     NoColumn {
-        /// As asked for.
+        /// The column as requested.
         column: String,
         /// Number of columns.
         columns: usize,
     },
     /// A row shorter or longer than the first one.
-    #[error("{found} fields where the first row has {expected}")]
+    #[error("expected {expected} fields as in the first row, got {found}")]
     Ragged {
-        /// Fields of the first row.
+        /// Number of fields in the first row.
         expected: usize,
-        /// Fields of this one.
+        /// Number of fields in this row.
         found: usize,
     },
-    /// A field that is no finite number of the type asked for.
+    /// A field that is not a finite number of the requested type.
     #[error("{field:?} is not a finite number")]
     NotANumber {
         /// The field, shortened if it is long.
         field: String,
     },
-    /// A class that is not named, or not one of those that were told.
-    #[error("{field:?} is none of the classes")]
+    /// A class name that is missing or not among those expected.
+    #[error("{field:?} is not one of the classes")]
     NotAClass {
         /// The field, shortened if it is long.
         field: String,
     },
-    /// A label that is no whole number from 0.
-    #[error("{field:?} is not a label: labels are whole numbers from 0{}", below(classes))]
+    /// A label that is not an integer in range.
+    #[error("{field:?} is not a label: labels are non-negative integers{}", below(classes))]
     NotALabel {
         /// The field, shortened if it is long.
         field: String,
@@ -188,7 +188,7 @@ pub enum TableError {
 }
 
 fn below(classes: &Option<usize>) -> String {
-    classes.map_or(String::new(), |c| format!(" to {c} - 1"))
+    classes.map_or(String::new(), |c| format!(" below {c}"))
 }
 
 fn place(what: &str, value: &Option<impl std::fmt::Display>) -> String {

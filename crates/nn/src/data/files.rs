@@ -1,4 +1,4 @@
-//! Data sets that stay in their files: memory for a batch, whatever the size of the whole.
+//! Data sets that stay on disk and need memory for only one batch, whatever their size.
 
 use super::combine::within;
 use super::tensors::{as_pictures, no_label};
@@ -7,8 +7,8 @@ use crate::io::ArrayFile;
 use crate::loss::Target;
 use autograd::Float;
 
-/// Samples in two files, inputs `[n, …]` and targets `[n, …]`, read row by row as a batch asks for them: NPY, IDX or
-/// safetensors, see [`ArrayFile`].
+/// A data set in two files, inputs `[n, …]` and targets `[n, …]`, whose rows are read on demand. Supports NPY, IDX and
+/// safetensors files: see [`ArrayFile`].
 ///
 /// ```
 /// use autograd::tensor;
@@ -30,7 +30,7 @@ pub struct FileDataset {
     kind: Kind,
 }
 
-/// What the files hold.
+/// The kind of data in the files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Labels,
@@ -39,7 +39,7 @@ enum Kind {
 }
 
 impl FileDataset {
-    /// With targets that are labels, whole numbers from 0, or [`IGNORED`](crate::loss::IGNORED).
+    /// Creates a data set whose targets are labels: integers from 0, or [`IGNORED`](crate::loss::IGNORED).
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ.
@@ -50,7 +50,7 @@ impl FileDataset {
         }
     }
 
-    /// With targets that are numbers.
+    /// Creates a data set whose targets are floating-point values.
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ.
@@ -58,8 +58,9 @@ impl FileDataset {
         Ok(FileDataset { kind: Kind::Values, ..Self::labels(inputs, targets)? })
     }
 
-    /// Pictures and their labels, bytes `[n, height, width]` and whole numbers `[n]`, as IDX files hold them: the batches
-    /// are those of [`TensorDataset::from_idx`](super::TensorDataset::from_idx), `[n, 1, height, width]` from 0 to 1.
+    /// Creates a data set of images, bytes `[n, height, width]`, with integer labels `[n]`, as IDX files hold them.
+    /// Batches equal those of [`TensorDataset::from_idx`](super::TensorDataset::from_idx): `[n, 1, height, width]` from
+    /// 0 to 1.
     ///
     /// ```
     /// use nn::{data::{Dataset, FileDataset, TensorDataset}, io::ArrayFile};
@@ -74,7 +75,7 @@ impl FileDataset {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     /// # Errors
-    /// If the shapes are others, or the numbers of pictures and labels differ.
+    /// If the arrays do not have these shapes, or the numbers of images and labels differ.
     pub fn pictures(images: ArrayFile, labels: ArrayFile) -> Result<Self, DataError> {
         match (images.shape(), labels.shape()) {
             (&[_, _, _], &[_]) => Ok(FileDataset { kind: Kind::Pictures, ..Self::labels(images, labels)? }),

@@ -1,4 +1,4 @@
-//! [`DataLoader`]: which samples make up which batch of which epoch.
+//! [`DataLoader`]: the samples of each batch in each epoch.
 
 use super::sampler::{Order, Sampler};
 use super::{Batch, DataError, Dataset};
@@ -6,10 +6,10 @@ use autograd::{Float, Tensor};
 use std::sync::mpsc;
 use std::thread;
 
-/// Cuts a data set into batches, epoch after epoch, in the order of the samples or a fresh random one each time.
+/// Splits a data set into batches, in order or in a new random order each epoch.
 ///
-/// Seed and epoch together fix the order, whatever has run before: training that resumes at epoch 7 sees what training
-/// without a pause would have seen.
+/// Seed and epoch alone determine the order, so training that resumes at epoch 7 sees the same batches as training
+/// without interruption.
 ///
 /// ```
 /// use nn::data::{DataLoader, digits};
@@ -28,7 +28,7 @@ pub struct DataLoader<'d, T: Float> {
     drop_last: bool,
 }
 
-/// A place in the stream of batches: what to keep, beside the loader's own settings, to go on from it.
+/// A position in the stream of batches, from which a loader with the same settings can resume.
 ///
 /// ```
 /// use nn::data::{DataLoader, Position, digits};
@@ -44,12 +44,13 @@ pub struct DataLoader<'d, T: Float> {
 pub struct Position {
     /// The epoch, counted from 0.
     pub epoch: u64,
-    /// The batch within it that comes next, counted from 0.
+    /// The next batch within the epoch, counted from 0.
     pub batch: usize,
 }
 
 impl<'d, T: Float> DataLoader<'d, T> {
-    /// Batches of `batch_size` samples in order, the last one smaller if they do not come out even.
+    /// Creates a loader of batches of `batch_size` samples in order. The last batch is smaller if `batch_size` does not
+    /// divide the number of samples.
     ///
     /// # Errors
     /// If the batch size is 0 or the data set is empty.
@@ -61,20 +62,20 @@ impl<'d, T: Float> DataLoader<'d, T> {
         }
     }
 
-    /// Samples in random order, another one each epoch.
+    /// Shuffles the samples, differently in each epoch.
     pub fn shuffle(self, seed: u64) -> Self {
         DataLoader { sampler: Sampler::Shuffled { seed }, ..self }
     }
 
-    /// Samples in an [`Order`] that has a name.
+    /// Uses the given [`Order`] of samples.
     ///
     /// # Errors
-    /// If there is not one weight or label for each sample, a weight is negative or not finite, or all are 0.
+    /// If there is not one weight or label for each sample, a weight is negative or not finite, or all weights are 0.
     pub fn ordered(self, order: &Order, seed: u64) -> Result<Self, DataError> {
         Ok(DataLoader { sampler: Sampler::new(order, self.dataset.len(), seed)?, ..self })
     }
 
-    /// Samples by [`Order::Weighted`]: drawn with replacement, each in proportion to its weight.
+    /// Draws samples with replacement, each in proportion to its weight: [`Order::Weighted`].
     ///
     /// ```
     /// # use nn::{data::{DataLoader, Dataset, digits}, loss::Target};
@@ -90,7 +91,7 @@ impl<'d, T: Float> DataLoader<'d, T> {
         Ok(DataLoader { sampler: Sampler::weighted(self.dataset.len(), weights, seed)?, ..self })
     }
 
-    /// Samples by [`Order::Stratified`]: every batch has each class in the proportion of the whole.
+    /// Shuffles so that every batch has the class proportions of the whole data set: [`Order::Stratified`].
     ///
     /// # Errors
     /// If there is not one label for each sample.
@@ -98,8 +99,8 @@ impl<'d, T: Float> DataLoader<'d, T> {
         Ok(DataLoader { sampler: Sampler::stratified(self.dataset.len(), &labels.to_vec(), seed)?, ..self })
     }
 
-    /// Whether a last batch smaller than the others is left out: batch norm, say, does not like a batch of one. A data
-    /// set smaller than a batch has no batch at all then.
+    /// Sets whether to drop an incomplete last batch. Batch normalization, for example, cannot train on a single
+    /// sample. A data set smaller than one batch then has no batches.
     pub fn drop_last(self, drop_last: bool) -> Self {
         DataLoader { drop_last, ..self }
     }
@@ -110,24 +111,24 @@ impl<'d, T: Float> DataLoader<'d, T> {
         if self.drop_last { n / self.batch_size } else { n.div_ceil(self.batch_size) }
     }
 
-    /// The order of the samples in an epoch.
+    /// Indices of the samples of an epoch, in order.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         self.sampler.order(self.dataset.len(), epoch)
     }
 
-    /// The batches of an epoch. Each is made when it is asked for; drop it before the next, and the next reuses its
-    /// memory.
+    /// Returns the batches of an epoch, each created on demand. If you drop a batch before requesting the next, the
+    /// next reuses its memory.
     ///
     /// # Errors
-    /// Each batch is one if a sample of it cannot be had, as [`Dataset::epoch_batch`] says.
+    /// A batch is an error if one of its samples cannot be loaded: see [`Dataset::epoch_batch`].
     pub fn epoch(&self, epoch: u64) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
         self.from(Position { epoch, batch: 0 })
     }
 
-    /// The batches of an epoch from a position on, none of those before being made.
+    /// Returns the batches of an epoch from a position on, without creating the earlier ones.
     ///
     /// # Errors
-    /// As for [`epoch`](DataLoader::epoch).
+    /// Same as [`epoch`](DataLoader::epoch).
     pub fn from(&self, at: Position) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
         let order = self.order(at.epoch);
         (at.batch..self.batches().max(at.batch)).map(move |i| {
@@ -146,8 +147,8 @@ impl<'d, T: Float> DataLoader<'d, T> {
         }
     }
 
-    /// Hands `consume` the batches that [`from`](DataLoader::from) gives, in the same order and with the same errors, while
-    /// another thread makes up to `ahead` of them in advance: worth it where samples are read from files or augmented.
+    /// Passes the batches of [`from`](DataLoader::from) to `consume`, in the same order and with the same errors, while
+    /// another thread creates up to `ahead` of them in advance. Worthwhile if samples are read from files or augmented.
     ///
     /// ```
     /// # use nn::data::{DataLoader, Position, digits};
@@ -160,7 +161,7 @@ impl<'d, T: Float> DataLoader<'d, T> {
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     /// # Panics
-    /// If making a batch does.
+    /// If creating a batch panics.
     pub fn prefetched<R>(
         &self,
         at: Position,
@@ -177,12 +178,12 @@ impl<'d, T: Float> DataLoader<'d, T> {
                 for batch in self.from(at) {
                     spent.try_iter().for_each(drop);
                     if send.send(batch).is_err() {
-                        break; // nobody wants more
+                        break; // the consumer has stopped
                     }
                 }
             });
-            // Memory returns to the thread that drops it. So that each thread's own comes round, a batch made there is
-            // copied here and goes back.
+            // Memory returns to the thread that drops it. So that each thread can reuse its own memory, this thread
+            // copies the worker's batch and sends the original back.
             let mut batches = made.into_iter().map(|batch| {
                 let batch: Batch<T> = batch?;
                 let copy = batch.deep_copy();
@@ -207,7 +208,7 @@ mod tests {
     use autograd::Tensor;
     use proptest::prelude::*;
 
-    /// The samples are their own numbers.
+    /// Samples equal to their indices.
     fn numbers(n: usize) -> TensorDataset<f64> {
         TensorDataset::new(Tensor::arange(n), Target::Labels((0..n as i64).collect())).unwrap()
     }
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!(loader.from(Position { epoch: 0, batch: 9 }).count(), 0);
     }
 
-    /// Numbers, of which one cannot be had.
+    /// Samples of which one cannot be loaded.
     struct Gap(usize);
 
     impl Dataset<f64> for Gap {
@@ -281,7 +282,7 @@ mod tests {
                 let fetched: Vec<String> = loader.prefetched(at, ahead, |batches| batches.map(text).collect());
                 assert_eq!(fetched, plain);
                 let first = loader.prefetched(at, ahead, |batches| batches.next().map(text));
-                assert_eq!(first.as_ref(), plain.first(), "who stops early waits for nothing");
+                assert_eq!(first.as_ref(), plain.first(), "a consumer may stop early");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Data: where samples come from and how they become batches. A [`Dataset`] hands out any samples that it is asked
-//! for, a [`DataLoader`] decides which and in what order. Nothing here knows a model.
+//! Data sets and batching. A [`Dataset`] provides samples by index; a [`DataLoader`] decides which samples make up each
+//! batch, and in what order. This module is independent of any model.
 //!
 //! ```
 //! use nn::data::{DataLoader, Scaler, digits};
@@ -44,7 +44,7 @@ pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop,
 use crate::loss::Target;
 use autograd::{Float, Tensor};
 
-/// Samples, and what should come out for them.
+/// Input samples and their targets.
 ///
 /// ```
 /// use autograd::tensor;
@@ -56,7 +56,7 @@ use autograd::{Float, Tensor};
 pub struct Batch<T: Float> {
     /// `[samples, …]`
     pub inputs: Tensor<T>,
-    /// One for each sample.
+    /// One target per sample.
     pub targets: Target<T>,
 }
 
@@ -67,9 +67,9 @@ impl<T: Float> Batch<T> {
     }
 }
 
-/// A source of samples, numbered from 0.
+/// A source of samples, indexed from 0.
 ///
-/// Samples may be computed when they are asked for:
+/// Samples can be computed on demand:
 ///
 /// ```
 /// use autograd::Tensor;
@@ -96,21 +96,22 @@ pub trait Dataset<T: Float>: Sync {
     /// Number of samples.
     fn len(&self) -> usize;
 
-    /// Whether there is none.
+    /// Whether the data set has no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The samples of these numbers, in this order; a number may come more than once.
+    /// Returns the samples at these indices, in this order. An index may occur more than once.
     ///
     /// # Errors
-    /// If a number is not below [`len`](Dataset::len), or a sample cannot be had (its file is gone).
+    /// If an index is not below [`len`](Dataset::len), or a sample cannot be loaded (because its file is gone, say).
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError>;
 
-    /// The samples as this epoch sees them: the same each time, but where they are [`Augmented`] anew for each epoch.
+    /// Returns the samples as seen in this epoch. By default they are the same in every epoch; an [`Augmented`] data
+    /// set changes them in each.
     ///
     /// # Errors
-    /// As [`batch`](Dataset::batch).
+    /// Same as [`batch`](Dataset::batch).
     fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
         let _ = epoch;
         self.batch(indices)

@@ -1,4 +1,4 @@
-//! [`Order`]: which samples an epoch takes, and in what order. Seed and epoch fix it.
+//! [`Order`]: which samples an epoch takes, and in what order. Seed and epoch determine it.
 
 use super::DataError;
 use autograd::Rng;
@@ -9,28 +9,28 @@ use std::sync::Arc;
 /// ```
 /// use nn::data::{DataLoader, Order, digits};
 /// let digits = digits::<f32>();
-/// let order = |order: Order| Ok::<_, nn::data::DataError>(DataLoader::new(&digits, 100)?.ordered(&order, 7)?.order(0));
-/// assert_eq!(order(Order::InOrder)?[..3], [0, 1, 2]);
+/// let order = |order: Order| Ok::<_, nn::data::DataError>(DataLoader::new(&digits, 100)?.ordered(&order,
+/// 7)?.order(0)); assert_eq!(order(Order::InOrder)?[..3], [0, 1, 2]);
 /// assert_ne!(order(Order::Shuffled)?[..3], [0, 1, 2]);
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Order {
-    /// 0, 1, 2, …: for series, whose batches follow each other.
+    /// 0, 1, 2, …: for sequences, whose batches must follow each other.
     InOrder,
-    /// Each once, at random, differently in each epoch.
+    /// Each sample once, in a random order that differs in each epoch.
     #[default]
     Shuffled,
-    /// As many as there are, drawn with replacement, each in proportion to its weight: rare classes can be shown as often
-    /// as common ones.
+    /// As many draws as samples, with replacement, in proportion to these weights, so that rare classes can appear as
+    /// often as common ones.
     Weighted(Vec<f64>),
-    /// Each once, at random, so that every batch has each class in the proportion of the whole, as far as whole samples
-    /// can. The class of each sample.
+    /// Each sample once, in a random order in which every batch has nearly the class proportions of the whole. Contains
+    /// the class of each sample.
     Stratified(Vec<i64>),
 }
 
 impl Order {
-    /// What it is called where trainings are compared.
+    /// The name under which training runs are compared.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Order::InOrder => "in order",
@@ -41,16 +41,16 @@ impl Order {
     }
 }
 
-/// An [`Order`] with its seed, made ready for a number of samples.
+/// An [`Order`] with its seed, prepared for a given number of samples.
 #[derive(Debug, Clone)]
 pub(super) enum Sampler {
     /// 0, 1, 2, …
     InOrder,
-    /// Each once, at random.
+    /// Each sample once, in random order.
     Shuffled { seed: u64 },
-    /// As many as there are, drawn with replacement by weights, of which these are the running sums.
+    /// As many draws as samples, with replacement, by weights with these running sums.
     Weighted { seed: u64, sums: Arc<[f64]> },
-    /// Each once, at random, every stretch with the classes in proportion. The class of each sample.
+    /// Each sample once, in random order, with nearly constant class proportions. Contains the class of each sample.
     Stratified { seed: u64, classes: Arc<[i64]> },
 }
 
@@ -87,7 +87,7 @@ impl Sampler {
         Ok(Sampler::Stratified { seed, classes: labels.into() })
     }
 
-    /// The samples of an epoch.
+    /// Indices of the samples of an epoch, in order.
     pub(super) fn order(&self, samples: usize, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..samples).collect();
         let rng = |seed: &u64| Rng::new(*seed).stream(epoch);
@@ -96,7 +96,8 @@ impl Sampler {
             Sampler::Shuffled { seed } => rng(seed).shuffle(&mut order),
             Sampler::Weighted { seed, sums } => {
                 let (mut rng, total) = (rng(seed), sums[samples - 1]);
-                // Weights of 0 repeat the sum before them, and a product may round up to the whole.
+                // A product can round up to the total. `last` is the last sample with a positive weight: a weight of 0
+                // repeats the sum before it.
                 let last = sums.partition_point(|sum| *sum < total);
                 let mut draw = || {
                     let u = rng.uniform() * total;
@@ -117,7 +118,7 @@ impl Sampler {
     }
 }
 
-/// A place between 0 and 1 for each sample: of a class with n samples, one in each nth part.
+/// A position between 0 and 1 for each sample. The n samples of a class get one position in each of n equal intervals.
 fn spread(order: &[usize], classes: &[i64], rng: &mut Rng) -> Vec<f64> {
     let mut counts = std::collections::HashMap::new();
     classes.iter().for_each(|class| counts.entry(class).or_insert((0.0, 0.0)).1 += 1.0);
@@ -152,8 +153,11 @@ mod tests {
     #[test]
     fn weights_and_labels_fit() {
         let message = |error: Result<Sampler, DataError>| error.unwrap_err().to_string();
-        assert_eq!(message(Sampler::weighted(2, &[1.0], 0)), "1 weights were given for 2 samples");
-        assert_eq!(message(Sampler::stratified(2, &[1, 0, 1], 0)), "3 labels were given for 2 samples");
+        assert_eq!(message(Sampler::weighted(2, &[1.0], 0)), "got 1 weights for 2 samples; expected one per sample");
+        assert_eq!(
+            message(Sampler::stratified(2, &[1, 0, 1], 0)),
+            "got 3 labels for 2 samples; expected one per sample"
+        );
         for bad in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(Sampler::weighted(2, &[1.0, bad], 0), Err(DataError::Weight { index: 1, .. })));
         }
@@ -178,7 +182,7 @@ mod tests {
                     let count = |of: &mut dyn Iterator<Item = i64>| of.filter(|c| *c == class).count() as f64;
                     let found = count(&mut batch.iter().map(|i| classes[*i]));
                     let due = count(&mut classes.iter().copied()) * batch.len() as f64 / n as f64;
-                    // A class strays by less than one at either end, and so do the others, which shift the ends.
+                    // Each class deviates by less than one at either end, and the other classes shift the ends, too.
                     prop_assert!((found - due).abs() <= 2.0 + 4.0, "{found} of {due} in {batch:?}");
                 }
             }

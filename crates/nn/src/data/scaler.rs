@@ -1,11 +1,11 @@
-//! [`Scaler`]: brings the columns of a table to a common scale. Fit it to the training part alone: what it learns from
-//! the test part would leak into training.
+//! [`Scaler`]: brings the columns of a table to a common scale. Fit it to the training set only: statistics of the test
+//! set would leak into training.
 
 use super::{DataError, DataLoader, Dataset};
 use crate::io::StateDict;
 use autograd::{Float, Tensor};
 
-/// What a [`Scaler`] brings each column to. Of a constant column only its value is taken away.
+/// The target range of each column of a [`Scaler`]. A constant column is only shifted to 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scaling {
     /// Mean 0 and standard deviation 1: `shift = Σx / n`, `scale = √(Σ(x - shift)² / n)`.
@@ -14,8 +14,8 @@ pub enum Scaling {
     MinMax,
 }
 
-/// A scale for each column: `(x - shift) / scale`, fitted to some samples, applied to any. A column is one feature: one
-/// place in a sample `[…]`, over all samples `[n, …]`.
+/// Scales each column as `(x - shift) / scale`, with `shift` and `scale` fitted to given samples. A column is one
+/// feature: one position in a sample `[…]`, across all samples `[n, …]`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -36,10 +36,10 @@ pub struct Scaler<T: Float> {
     scale: Tensor<T>,
 }
 
-/// What takes samples `[n, …]`, some at a time.
+/// A function that consumes samples `[n, …]`, some at a time.
 type Take<'a, T> = &'a mut dyn FnMut(&Tensor<T>) -> Result<(), DataError>;
 
-/// What is known of a column.
+/// Statistics of a column.
 #[derive(Clone)]
 struct Column {
     finite: bool,
@@ -47,7 +47,7 @@ struct Column {
     min: f64,
     max: f64,
     mean: f64,
-    /// The squared differences from the mean, summed.
+    /// Sum of the squared differences from the mean.
     squares: f64,
 }
 
@@ -67,7 +67,7 @@ impl Column {
     /// Shift and scale.
     fn scale(&self, scaling: Scaling, n: usize) -> (f64, f64) {
         match scaling {
-            // Elements are compared, not subtracted: the rounded mean of many 0.1 is not 0.1.
+            // Compares elements instead of subtracting the mean: the rounded mean of many 0.1 is not 0.1.
             _ if self.min == self.max => (self.min, 1.0),
             Scaling::MinMax => (self.min, self.max - self.min),
             Scaling::Standard => (self.mean, (self.squares / n as f64).sqrt()),
@@ -75,7 +75,7 @@ impl Column {
     }
 }
 
-/// Shows each column its elements in samples `[n, …]`.
+/// Calls `show` with each element of samples `[n, …]` and its column.
 fn each<T: Float>(columns: &mut [Column], samples: &Tensor<T>, show: impl Fn(&mut Column, f64)) {
     let samples = samples.contiguous();
     for sample in samples.as_slice().expect("contiguous").chunks_exact(columns.len().max(1)) {
@@ -84,44 +84,44 @@ fn each<T: Float>(columns: &mut [Column], samples: &Tensor<T>, show: impl Fn(&mu
 }
 
 impl<T: Float> Scaler<T> {
-    /// To mean 0 and standard deviation 1: [`Scaling::Standard`].
+    /// Fits a scaler to mean 0 and standard deviation 1: [`Scaling::Standard`].
     ///
     /// # Errors
-    /// If there is no sample, or a column holds NaN or infinity.
+    /// If there are no samples, or the mean or range of a column is not finite.
     pub fn fit_standard(inputs: &Tensor<T>) -> Result<Self, DataError> {
         Self::fit(Scaling::Standard, |take| take(inputs))
     }
 
-    /// To the range from 0 to 1: [`Scaling::MinMax`].
+    /// Fits a scaler to the range from 0 to 1: [`Scaling::MinMax`].
     ///
     /// # Errors
-    /// If there is no sample, or a column holds NaN or infinity.
+    /// If there are no samples, or the mean or range of a column is not finite.
     pub fn fit_min_max(inputs: &Tensor<T>) -> Result<Self, DataError> {
         Self::fit(Scaling::MinMax, |take| take(inputs))
     }
 
-    /// To the inputs of a data set, batch by batch: bit for bit what fitting to all of them at once gives, in the memory
-    /// of a batch. The standard scale goes through the data twice: differences from the mean lose fewer digits than sums of
-    /// squares.
+    /// Fits a scaler to the inputs of a data set, batch by batch. The result equals fitting to all inputs at once, bit
+    /// for bit, but needs the memory of only one batch. Standard scaling makes two passes over the data, because
+    /// differences from the mean lose fewer digits than sums of squares.
     ///
     /// ```
     /// use nn::data::{Batch, Dataset, Mapped, Scaler, Scaling, digits};
     /// let digits = digits::<f32>();
     /// let scaler = Scaler::fit_dataset(&digits, Scaling::Standard, 100)?;
     /// assert_eq!(scaler, Scaler::fit_standard(digits.inputs())?);
-    /// let scaled = Mapped::new(&digits, |batch: Batch<f32>| Ok(Batch { inputs: scaler.apply(&batch.inputs)?, ..batch }));
-    /// assert_eq!(scaled.batch(&[7])?, digits.scaled(&scaler)?.batch(&[7])?);
+    /// let scaled = Mapped::new(&digits, |batch: Batch<f32>| Ok(Batch { inputs: scaler.apply(&batch.inputs)?, ..batch
+    /// })); assert_eq!(scaled.batch(&[7])?, digits.scaled(&scaler)?.batch(&[7])?);
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     /// # Errors
-    /// If the batch size is 0, there is no sample, one cannot be had or has another shape than those before, or a column
-    /// holds NaN or infinity.
+    /// If the batch size is 0, there are no samples, a sample cannot be loaded or differs in shape from the first, or
+    /// the mean or range of a column is not finite.
     pub fn fit_dataset(data: &dyn Dataset<T>, scaling: Scaling, batch_size: usize) -> Result<Self, DataError> {
         let loader = DataLoader::new(data, batch_size)?;
         Self::fit(scaling, |take| loader.epoch(0).try_for_each(|batch| take(&batch?.inputs)))
     }
 
-    /// Shift and scale of each column, from samples that `all` hands out, as often as it is asked.
+    /// Computes shift and scale of each column. Every call of `all` must pass all samples to its argument.
     fn fit(scaling: Scaling, all: impl Fn(Take<T>) -> Result<(), DataError>) -> Result<Self, DataError> {
         let (mut n, mut first, mut columns) = (0, None, Vec::new());
         all(&mut |inputs| {
@@ -151,7 +151,7 @@ impl<T: Float> Scaler<T> {
             if !(seen.finite && shift.is_finite() && scale.is_finite()) {
                 return Err(DataError::NotFinite { column });
             }
-            // Elements may differ by so little that their spread rounds to nothing.
+            // Elements can differ by so little that their spread rounds to 0.
             if *scale == T::zero() {
                 *scale = T::one();
             }
@@ -159,7 +159,7 @@ impl<T: Float> Scaler<T> {
         Ok(Scaler { shift, scale })
     }
 
-    /// Shift and scale as tensors `shift` and `scale`, to be kept beside the model that takes what was scaled.
+    /// Returns the tensors `shift` and `scale`, to be saved along with a model trained on scaled inputs.
     ///
     /// ```
     /// use autograd::tensor;
@@ -178,14 +178,14 @@ impl<T: Float> Scaler<T> {
         state
     }
 
-    /// The scaler of a [`state`](Scaler::state), in numbers of this type.
+    /// Restores a scaler from its [`state`](Scaler::state), converted to this element type.
     ///
     /// # Errors
-    /// If one of the two tensors is missing, they differ in shape, or a number is not finite or a scale is 0.
+    /// If one of the two tensors is missing, they differ in shape, an element is not finite, or a scale is 0.
     pub fn from_state(state: &StateDict) -> Result<Self, DataError> {
         let wrong = |problem: String| DataError::NoScaler { problem };
         let tensor = |name: &str| {
-            let found = state.get(name).ok_or_else(|| wrong(format!("there is no tensor {name:?}")))?;
+            let found = state.get(name).ok_or_else(|| wrong(format!("tensor {name:?} is missing")))?;
             Ok::<_, DataError>(found.to::<T>())
         };
         let (shift, scale) = (tensor("shift")?, tensor("scale")?);
@@ -193,28 +193,28 @@ impl<T: Float> Scaler<T> {
             return Err(wrong(format!("shift has shape {:?} and scale {:?}", shift.shape(), scale.shape())));
         }
         let sound = shift.iter().all(T::is_finite) && scale.iter().all(|x| x.is_finite() && x != T::zero());
-        if sound { Ok(Scaler { shift, scale }) } else { Err(wrong("a number is not finite, or a scale is 0".into())) }
+        if sound { Ok(Scaler { shift, scale }) } else { Err(wrong("an element is not finite, or a scale is 0".into())) }
     }
 
-    /// `(x - shift) / scale`, for samples `[n, …]`.
+    /// Returns `(x - shift) / scale` for samples `[n, …]`.
     ///
     /// # Errors
-    /// If the samples have another shape than those it was fitted to.
+    /// If the samples differ in shape from those the scaler was fitted to.
     pub fn apply(&self, x: &Tensor<T>) -> Result<Tensor<T>, DataError> {
         self.check(x)?;
         Ok(x.try_sub(&self.shift)?.try_div(&self.scale)?)
     }
 
-    /// `x scale + shift`: back to the units that the fitted samples had.
+    /// Returns `x scale + shift`, in the units of the fitted samples.
     ///
     /// # Errors
-    /// If the samples have another shape than those it was fitted to.
+    /// If the samples differ in shape from those the scaler was fitted to.
     pub fn invert(&self, x: &Tensor<T>) -> Result<Tensor<T>, DataError> {
         self.check(x)?;
         Ok(x.try_mul(&self.scale)?.try_add(&self.shift)?)
     }
 
-    /// Broadcasting would take more than fits: a column `[n, 1]` for each of `[n, 64]`, say.
+    /// Rejects shapes that broadcasting would accept, such as one column `[n, 1]` where 64 were fitted.
     fn check(&self, x: &Tensor<T>) -> Result<(), DataError> {
         match x.shape().split_first() {
             Some((_, sample)) if sample == self.shift.shape() => Ok(()),
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!((y.min_axes(0), y.max_axes(0)), (Tensor::zeros(&[2, 3]), Tensor::ones(&[2, 3])));
     }
 
-    /// The same rule over all batches as over all samples, and nothing of one batch is taken for the whole.
+    /// Fitting batch by batch gives the same scaler as fitting to all samples, for any batch size.
     #[test]
     fn batch_by_batch() {
         let x = Tensor::<f32>::randn(&[57, 2, 3], &mut Rng::new(4)) * 3.0 + 1e4;
@@ -278,7 +278,7 @@ mod tests {
             assert!(state(shift, scale).unwrap_err().to_string().contains(saying));
         }
         let error = Scaler::<f64>::from_state(&StateDict::new()).unwrap_err().to_string();
-        assert_eq!(error, "these tensors are no scaler: there is no tensor \"shift\"");
+        assert_eq!(error, "the state does not hold a valid scaler: tensor \"shift\" is missing");
     }
 
     #[test]

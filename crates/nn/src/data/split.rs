@@ -1,14 +1,14 @@
-//! Parting samples: which part each one goes to.
+//! Random splits of a data set into parts.
 
 use super::DataError;
 use autograd::Rng;
 
-/// The stream of a seed that parts samples; a loader with the same seed shuffles by the streams 0, 1, …
+/// The random stream for splits. A loader with the same seed shuffles by the streams 0, 1, …
 const STREAM: u64 = u64::MAX;
 
-/// The numbers from 0 to `n - 1` in parts of the given fractions, drawn at random; the seed fixes which goes where.
+/// Splits the indices from 0 to `n - 1` at random into parts of the given fractions. The seed determines the split.
 ///
-/// Part `k` ends at `n` times the sum of the first `k` fractions, rounded, so each number is in exactly one part.
+/// Part `k` ends at `n` times the sum of the first `k` fractions, rounded, so each index is in exactly one part.
 ///
 /// ```
 /// let parts = nn::data::split(10, &[0.7, 0.2, 0.1], 42)?;
@@ -34,8 +34,8 @@ pub fn split(n: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, 
     Ok(parts)
 }
 
-/// As [`split`], but each part has every class in the proportion of the whole, to within one sample a cut: what a rare class
-/// needs to be in the test part at all. One label for each sample.
+/// Like [`split`], but each part has the class proportions of the whole, to within one sample per cut, so that rare
+/// classes also reach the test part. Takes one label per sample.
 ///
 /// ```
 /// let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
@@ -45,7 +45,7 @@ pub fn split(n: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, 
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 /// # Errors
-/// As [`split`].
+/// Same as [`split`].
 pub fn split_stratified(labels: &[i64], fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, DataError> {
     check(fractions)?;
     let mut rng = Rng::new(seed).stream(STREAM);
@@ -54,7 +54,7 @@ pub fn split_stratified(labels: &[i64], fractions: &[f64], seed: u64) -> Result<
     left.sort_by_key(|i| labels[*i]);
     let (mut whole, mut parts) = (1.0, Vec::with_capacity(fractions.len()));
     for (k, fraction) in fractions.iter().enumerate() {
-        // Of what is left, sorted by class, every 1/share-th: any stretch of it gives its share, and so does each class.
+        // Takes every 1/share-th of the remaining samples, sorted by class, so that every class contributes its share.
         let share = if k + 1 == fractions.len() { 1.0 } else { (fraction / whole).min(1.0) };
         let upto = |place: usize| (place as f64 * share).round();
         let (mut part, mut rest) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ pub fn split_stratified(labels: &[i64], fractions: &[f64], seed: u64) -> Result<
     Ok(parts)
 }
 
-/// An error unless these make up a whole.
+/// Returns an error unless the fractions add up to 1.
 fn check(fractions: &[f64]) -> Result<(), DataError> {
     let total: f64 = fractions.iter().sum();
     // A NaN fails both comparisons.
@@ -113,7 +113,7 @@ mod tests {
                 for class in -1..4 {
                     let due = labels.iter().filter(|l| **l == class).count() as f64 * fraction;
                     let found = part.iter().filter(|i| labels[**i] == class).count() as f64;
-                    // One sample a cut: the cuts before decide what is left for this one.
+                    // One sample per cut: the earlier cuts determine what is left for this one.
                     prop_assert!((found - due).abs() <= (k + 1) as f64 + 1e-6, "{} of {}", found, due);
                 }
             }

@@ -8,7 +8,7 @@ use crate::once;
 use autograd::{Element, Float, Tensor};
 use std::path::Path;
 
-/// Samples in memory: inputs `[n, …]` and `n` targets. Cloning shares the elements.
+/// A data set in memory: inputs `[n, …]` and `n` targets. Cloning shares the elements.
 ///
 /// ```
 /// use autograd::tensor;
@@ -27,7 +27,7 @@ pub struct TensorDataset<T: Float> {
 }
 
 impl<T: Float> TensorDataset<T> {
-    /// A data set of inputs `[n, …]` and targets, values or labels, `[n, …]` too.
+    /// Creates a data set of inputs `[n, …]` and targets `[n, …]`, which are values or labels.
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ, or a label is negative and not [`IGNORED`](crate::loss::IGNORED).
@@ -35,8 +35,8 @@ impl<T: Float> TensorDataset<T> {
         checked(inputs.into(), targets)
     }
 
-    /// Pictures and their labels from two IDX files, compressed with gzip or not, as MNIST, Fashion-MNIST and the like
-    /// come: inputs `[n, 1, height, width]` from 0 to 1, a byte of 255 being 1.
+    /// Reads images and labels from two IDX files, the format of MNIST and Fashion-MNIST, optionally compressed with
+    /// gzip. Inputs are `[n, 1, height, width]` from 0 to 1, where a byte of 255 becomes 1.
     ///
     /// ```no_run
     /// use nn::data::TensorDataset;
@@ -45,8 +45,8 @@ impl<T: Float> TensorDataset<T> {
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     /// # Errors
-    /// If a file cannot be read or is not sound, the first does not hold pictures `[n, height, width]` or the second not as
-    /// many labels.
+    /// If a file cannot be read or is not valid, the first does not hold images `[n, height, width]`, or the second
+    /// does not hold one label per image.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, DataError> {
         let (pixels, labels) = (io::read_idx_as::<T>(images.as_ref())?, io::read_idx(labels)?);
         let (&[_, _, _], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
@@ -70,16 +70,16 @@ impl<T: Float> TensorDataset<T> {
         self.targets.labels("labels").ok()
     }
 
-    /// The same samples, of which each counts as much as its weight says: see [`Target::weighted`].
+    /// Weights the loss of each sample: see [`Target::weighted`].
     ///
     /// # Errors
-    /// If there is not one weight for each sample, or one is negative or not finite.
+    /// If there is not one weight for each sample, or a weight is negative or not finite.
     pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Result<Self, DataError> {
         Self::new(self.inputs, self.targets.weighted(weights))
     }
 
-    /// Two data sets, the first with `fraction` of the samples and the second with the rest, drawn at random. The seed
-    /// fixes which sample goes where; each goes to exactly one of the two.
+    /// Splits the samples at random into two data sets: `fraction` of them in the first, the rest in the second. The
+    /// seed determines the split; each sample is in exactly one of the two.
     ///
     /// ```
     /// # use nn::data::{Dataset, digits};
@@ -94,7 +94,8 @@ impl<T: Float> TensorDataset<T> {
         Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
     }
 
-    /// As [`split`](TensorDataset::split), with every class in the same proportion in both parts: see [`split_stratified`].
+    /// Like [`split`](TensorDataset::split), but with the same class proportions in both parts: see
+    /// [`split_stratified`].
     ///
     /// ```
     /// # use nn::data::{Dataset, digits};
@@ -104,7 +105,7 @@ impl<T: Float> TensorDataset<T> {
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     /// # Errors
-    /// If the fraction does not lie between 0 and 1, or the targets are not one label for each sample.
+    /// If the fraction does not lie between 0 and 1, or the targets are not one label per sample.
     pub fn split_stratified(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
         let labels = self.targets.labels("split_stratified")?.to_vec();
         if labels.len() != self.len() {
@@ -114,19 +115,19 @@ impl<T: Float> TensorDataset<T> {
         Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
     }
 
-    /// A data set of the samples of these numbers.
+    /// Copies the samples at these indices to a new data set.
     ///
     /// # Errors
-    /// If a number is not below [`len`](Dataset::len).
+    /// If an index is not below [`len`](Dataset::len).
     pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
         let Batch { inputs, targets } = self.batch(indices)?;
         Ok(TensorDataset { inputs, targets })
     }
 
-    /// The same samples with scaled inputs.
+    /// Returns the same samples with scaled inputs.
     ///
     /// # Errors
-    /// If the scaler was fitted to samples of another shape.
+    /// If the scaler was fitted to samples of a different shape.
     pub fn scaled(&self, scaler: &Scaler<T>) -> Result<Self, DataError> {
         Ok(TensorDataset { inputs: scaler.apply(&self.inputs)?, targets: self.targets.clone() })
     }
@@ -164,17 +165,17 @@ once! {
     }
 }
 
-/// Pixels `[n, height, width]` as pictures of one channel, a byte of 255 being 1.
+/// Converts pixels `[n, height, width]` to images of one channel, where a byte of 255 becomes 1.
 pub(super) fn as_pictures<T: Float>(pixels: Tensor<T>) -> Tensor<T> {
     pixels.unsqueeze(1) / T::of(255.0)
 }
 
-/// Whether this is no label: they count from 0, and one says that the sample does not count.
+/// Whether this is not a valid label. Labels start at 0; [`IGNORED`] marks samples to ignore.
 pub(super) fn no_label(label: i64) -> bool {
     label < 0 && label != IGNORED
 }
 
-/// Targets whose elements stand in a row, with weights that are weights.
+/// Makes targets contiguous and checks their weights.
 fn in_a_row<T: Float>(targets: Target<T>) -> Result<Target<T>, DataError> {
     Ok(match targets {
         Target::Values(t) => Target::Values(t.contiguous()),
@@ -193,7 +194,7 @@ fn in_a_row<T: Float>(targets: Target<T>) -> Result<Target<T>, DataError> {
     })
 }
 
-/// The targets of these samples.
+/// The targets of the samples at these indices.
 pub(super) fn target_rows<T: Float>(targets: &Target<T>, indices: &[usize]) -> Target<T> {
     match targets {
         Target::Values(t) => Target::Values(rows(t, indices)),
@@ -202,12 +203,12 @@ pub(super) fn target_rows<T: Float>(targets: &Target<T>, indices: &[usize]) -> T
     }
 }
 
-/// The given rows of a contiguous tensor, copied into memory from the pool. Indices have been checked.
+/// Copies the given rows of a contiguous tensor into memory from the pool. The caller checks the indices.
 pub(super) fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
     let mut shape = x.shape().to_vec();
     let row: usize = shape[1..].iter().product();
     shape[0] = indices.len();
-    let source = x.as_slice().expect("made contiguous when the data set was");
+    let source = x.as_slice().expect("data sets hold contiguous tensors");
     let mut out = Tensor::zeros(&shape);
     for (place, &i) in out.make_mut().chunks_exact_mut(row.max(1)).zip(indices) {
         place.copy_from_slice(&source[i * row..(i + 1) * row]);
@@ -215,7 +216,7 @@ pub(super) fn rows<E: Element>(x: &Tensor<E>, indices: &[usize]) -> Tensor<E> {
     out
 }
 
-/// Tensors one below the other: all but the first sizes must agree. At least one.
+/// Concatenates tensors, of which there is at least one, along the first axis. All other axes must agree in size.
 pub(super) fn stacked<E: Element>(parts: &[&Tensor<E>]) -> Result<Tensor<E>, DataError> {
     let mut shape = parts[0].shape().to_vec();
     if let Some(odd) = parts.iter().find(|part| part.shape().get(1..) != shape.get(1..)) {

@@ -1,12 +1,11 @@
-//! Changes to one image `[channels, height, width]` at a time: brightness brought to scale, a piece cut out, a mirror, a
-//! turn, a patch blotted out.
+//! Transforms of an image `[channels, height, width]`: normalization, random crops, flips, affine maps and cutout.
 
 use super::DataError;
 use autograd::{Error, Float, Rng, Tensor};
 
-/// A change to one input, which may be a random one.
+/// A transform of one input, possibly random.
 ///
-/// A function is one too:
+/// Functions and closures implement it, too:
 ///
 /// ```
 /// use autograd::{Rng, Tensor, tensor};
@@ -17,10 +16,10 @@ use autograd::{Error, Float, Rng, Tensor};
 /// # Ok::<(), DataError>(())
 /// ```
 pub trait Transform<T: Float>: Send + Sync {
-    /// The input, changed; `rng` alone decides what is random.
+    /// Returns the transformed input. All randomness comes from `rng`.
     ///
     /// # Errors
-    /// If the input is not of a shape that can be changed so.
+    /// If the transform does not support the shape of the input.
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError>;
 }
 
@@ -41,9 +40,9 @@ impl<T: Float, F: Fn(Tensor<T>, &mut Rng) -> Result<Tensor<T>, DataError> + Send
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalize {
-    /// For each channel.
+    /// Mean of each channel.
     pub mean: Vec<f64>,
-    /// For each channel.
+    /// Standard deviation of each channel.
     pub std: Vec<f64>,
 }
 
@@ -53,14 +52,14 @@ impl<T: Float> Transform<T> for Normalize {
         let column =
             |numbers: &[f64]| Tensor::try_new(&[numbers.len(), 1, 1], numbers.iter().map(|c| T::of(*c)).collect());
         if [self.mean.len(), self.std.len()] != [channels; 2] {
-            let hint = format!("there are {} means and {} deviations", self.mean.len(), self.std.len());
+            let hint = format!("there are {} means and {} standard deviations", self.mean.len(), self.std.len());
             return Err(Error::Shape { op: "Normalize", shape: x.shape().into(), hint }.into());
         }
         Ok((x - column(&self.mean)?) / column(&self.std)?)
     }
 }
 
-/// A piece of the image at a random place, after zeros were put around it.
+/// Crops the image at a random position, after zero padding.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -72,9 +71,9 @@ impl<T: Float> Transform<T> for Normalize {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomCrop {
-    /// Height and width of the piece.
+    /// Height and width of the crop.
     pub size: [usize; 2],
-    /// Zeros on each side.
+    /// Number of zeros added on each side.
     pub padding: usize,
 }
 
@@ -84,13 +83,13 @@ impl<T: Float> Transform<T> for RandomCrop {
         let room =
             [height, width].into_iter().zip(self.size).map(|(have, want)| (have + 2 * self.padding).checked_sub(want));
         let Some(room) = room.collect::<Option<Vec<usize>>>() else {
-            let hint = format!("with {} zeros on each side it is smaller than {:?}", self.padding, self.size);
+            let hint = format!("with {} zeros on each side, it is smaller than the crop {:?}", self.padding, self.size);
             return Err(Error::Shape { op: "RandomCrop", shape: x.shape().into(), hint }.into());
         };
         let [top, left] = [rng.below(room[0] + 1), rng.below(room[1] + 1)].map(|n| n as isize - self.padding as isize);
         let ([h, w], x) = (self.size, x.contiguous());
         let (source, mut piece) = (x.as_slice().expect("contiguous"), Tensor::zeros(&[channels, h, w]));
-        // Columns that the image has something for.
+        // Columns of the crop that overlap the image.
         let first = (-left).clamp(0, w as isize) as usize;
         let last = (width as isize - left).clamp(first as isize, w as isize) as usize;
         for (i, row) in piece.make_mut().chunks_exact_mut(w.max(1)).enumerate() {
@@ -104,7 +103,7 @@ impl<T: Float> Transform<T> for RandomCrop {
     }
 }
 
-/// Left and right exchanged, with some probability.
+/// Flips the image left to right with some probability.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -115,7 +114,7 @@ impl<T: Float> Transform<T> for RandomCrop {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct HorizontalFlip {
-    /// From 0, never, to 1, always.
+    /// Probability of a flip, from 0 (never) to 1 (always).
     pub probability: f64,
 }
 
@@ -126,8 +125,8 @@ impl<T: Float> Transform<T> for HorizontalFlip {
     }
 }
 
-/// Turned about its middle, made larger or smaller, and moved, each by an amount drawn at random; in between pixels,
-/// weighted by distance; 0 outside.
+/// Rotates the image about its center, scales it and shifts it, each by a random amount. Interpolates bilinearly;
+/// pixels outside the image count as 0.
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -139,16 +138,16 @@ impl<T: Float> Transform<T> for HorizontalFlip {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct RandomAffine {
-    /// The largest angle to either side, in degrees.
+    /// Largest angle in either direction, in degrees.
     pub degrees: f64,
-    /// The largest shift to either side, as parts of height and width.
+    /// Largest shift in either direction, as fractions of height and width.
     pub translate: [f64; 2],
-    /// The least and the largest magnification.
+    /// Smallest and largest scale factor.
     pub scale: [f64; 2],
 }
 
 impl RandomAffine {
-    /// Turns only.
+    /// Creates a transform that only rotates.
     pub fn rotation(degrees: f64) -> Self {
         RandomAffine { degrees, translate: [0.0; 2], scale: [1.0; 2] }
     }
@@ -168,11 +167,11 @@ impl<T: Float> Transform<T> for RandomAffine {
         let mut out = Tensor::zeros(&shape);
         let pixels = out.make_mut();
         for (i, j) in (0..height).flat_map(|i| (0..width).map(move |j| (i, j))) {
-            // Where this pixel was before.
+            // The position in the input that maps to this pixel.
             let (dy, dx) = ((i as f64 - middle_y - down) / scale, (j as f64 - middle_x - right) / scale);
             let (y, x) = (middle_y + cos * dy + sin * dx, middle_x - sin * dy + cos * dx);
             for (row, col, weight) in
-                neighbours(y, x).filter(|(r, c, _)| (0.0..height as f64).contains(r) && (0.0..width as f64).contains(c))
+                neighbors(y, x).filter(|(r, c, _)| (0.0..height as f64).contains(r) && (0.0..width as f64).contains(c))
             {
                 let from = row as usize * width + col as usize;
                 for c in 0..channels {
@@ -184,15 +183,15 @@ impl<T: Float> Transform<T> for RandomAffine {
     }
 }
 
-/// The four pixels around a point, each with its weight.
-fn neighbours(y: f64, x: f64) -> impl Iterator<Item = (f64, f64, f64)> {
+/// The four pixels around a point, each with its bilinear weight.
+fn neighbors(y: f64, x: f64) -> impl Iterator<Item = (f64, f64, f64)> {
     let (top, left) = (y.floor(), x.floor());
     let weight = |row: f64, col: f64| (1.0 - (y - row).abs()) * (1.0 - (x - col).abs());
     let corners = [(top, left), (top, left + 1.0), (top + 1.0, left), (top + 1.0, left + 1.0)];
     corners.map(|(row, col)| (row, col, weight(row, col))).into_iter()
 }
 
-/// A square of zeros about a random pixel, cut off at the borders (DeVries and Taylor, 2017).
+/// Sets a square around a random pixel to zero, clipped at the borders (DeVries and Taylor, 2017).
 ///
 /// ```
 /// use autograd::{Rng, tensor};
@@ -203,7 +202,7 @@ fn neighbours(y: f64, x: f64) -> impl Iterator<Item = (f64, f64, f64)> {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cutout {
-    /// The square's side.
+    /// Side length of the square.
     pub size: usize,
 }
 
@@ -224,12 +223,12 @@ impl<T: Float> Transform<T> for Cutout {
     }
 }
 
-/// The sizes of an image with pixels.
+/// The sizes of a non-empty image.
 fn image<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<[usize; 3], DataError> {
     match *x.shape() {
         [channels, height, width] if height > 0 && width > 0 => Ok([channels, height, width]),
         _ => {
-            let hint = "one sample must be an image [channels, height, width] with pixels".into();
+            let hint = "each sample must be a non-empty image [channels, height, width]".into();
             Err(Error::Shape { op, shape: x.shape().into(), hint }.into())
         }
     }
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn normalising() {
+    fn normalizing() {
         let x = numbered(&[2, 1, 2]);
         let y = apply(&Normalize { mean: vec![1.0, 3.0], std: vec![1.0, 0.5] }, &x, 0);
         assert_eq!(y, tensor![[[0.0, 1.0]], [[0.0, 2.0]]]);
@@ -266,7 +265,7 @@ mod tests {
                 let y = apply(&RandomCrop { size, padding: 2 }, &x, seed);
                 let places = (0..=7 - size[0]).flat_map(|i| (0..=8 - size[1]).map(move |j| (i, j)));
                 let piece = |(i, j)| padded.slice_axis(1, i..i + size[0]).slice_axis(2, j..j + size[1]);
-                found.insert(places.clone().find(|place| piece(*place) == y).expect("a piece"));
+                found.insert(places.clone().find(|place| piece(*place) == y).expect("a crop of the padded image"));
             }
             assert!(found.len() > 1 || size == [7, 8] || size[1] == 0);
         }
@@ -289,13 +288,13 @@ mod tests {
         let x = numbered(&[2, 3, 3]);
         let same = RandomAffine { degrees: 0.0, translate: [0.0; 2], scale: [1.0; 2] };
         assert_eq!(apply(&same, &x, 0), x);
-        // A turn by an angle and back about the middle keeps the middle.
+        // A rotation about the center keeps the central pixel.
         for seed in 0..20 {
             let y = apply(&RandomAffine::rotation(180.0), &x, seed);
             assert!((y.at(&[1, 1, 1]) - x.at(&[1, 1, 1])).abs() < 1e-12);
             assert!(y.max().item() <= x.max().item() + 1e-12);
         }
-        // Twice as large: the middle's neighbours lie half way to its own.
+        // At scale 2, a neighbor of the center lies half way between the center and its former neighbor.
         let y = apply(&RandomAffine { scale: [2.0; 2], ..same.clone() }, &x, 0);
         assert_eq!(y.at(&[0, 1, 2]), (x.at(&[0, 1, 1]) + x.at(&[0, 1, 2])) / 2.0);
         let y = apply(&RandomAffine { translate: [1.0, 0.0], ..same }, &x, 3);

@@ -1,4 +1,4 @@
-//! [`AnyTensor`]: a tensor whose element type is known when the file is read.
+//! [`AnyTensor`]: a tensor whose element type is known only at run time.
 
 use autograd::{Element, Float, Tensor};
 use std::any::Any;
@@ -21,13 +21,13 @@ pub enum AnyTensor {
     F32(Tensor<f32>),
     /// Double precision.
     F64(Tensor<f64>),
-    /// Whole numbers.
+    /// 64-bit integers.
     I64(Tensor<i64>),
-    /// Truth values.
+    /// Booleans.
     Bool(Tensor<bool>),
 }
 
-/// Evaluates an expression over the tensor inside, whatever its type.
+/// Evaluates an expression on the inner tensor, whatever its type.
 macro_rules! each {
     ($any:expr, $t:ident => $value:expr) => {
         match $any {
@@ -55,7 +55,7 @@ impl AnyTensor {
         self.len() == 0
     }
 
-    /// The name of the element type, as in `f64`.
+    /// The name of the element type, such as `f64`.
     pub fn type_name(&self) -> &'static str {
         fn name<E: Element>(_: &Tensor<E>) -> &'static str {
             E::NAME
@@ -63,12 +63,12 @@ impl AnyTensor {
         each!(self, t => name(t))
     }
 
-    /// The tensor, if its elements are of this type.
+    /// The inner tensor, if its elements are of this type.
     pub fn get<E: Element>(&self) -> Option<&Tensor<E>> {
         each!(self, t => (t as &dyn Any).downcast_ref())
     }
 
-    /// The axes in the other order.
+    /// Reverses the order of the axes.
     pub(super) fn transposed(self) -> AnyTensor {
         fn turned<E: Element>(x: &Tensor<E>) -> AnyTensor {
             let shape: Vec<usize> = x.shape().iter().rev().copied().collect();
@@ -82,7 +82,7 @@ impl AnyTensor {
         each!(&self, t => turned(t))
     }
 
-    /// The numbers in row-major order, little-endian; a truth value is one byte.
+    /// Writes the elements in row-major order, little-endian; a boolean takes one byte.
     pub(super) fn write_numbers(&self, w: &mut dyn Write) -> io::Result<()> {
         match self {
             AnyTensor::F32(t) => put(w, t, f32::to_le_bytes),
@@ -92,8 +92,8 @@ impl AnyTensor {
         }
     }
 
-    /// The tensor in floating-point numbers, each the nearest to what it was; `true` is 1. Copies nothing if the
-    /// elements are of this type already.
+    /// Converts the elements to the nearest floating-point numbers; `true` becomes 1. Does not copy if the elements
+    /// already have this type.
     pub fn to<T: Float>(&self) -> Tensor<T> {
         if let Some(same) = self.get::<T>() {
             return same.clone();
@@ -107,7 +107,7 @@ impl AnyTensor {
     }
 }
 
-/// The bytes of each element.
+/// Writes the bytes of each element.
 fn put<E: Element, const N: usize>(w: &mut dyn Write, x: &Tensor<E>, bytes: impl Fn(E) -> [u8; N]) -> io::Result<()> {
     let x = x.contiguous();
     let mut block = Vec::new();

@@ -1,4 +1,4 @@
-//! [`ArrayFile`]: an array that stays in its file, for data larger than memory.
+//! [`ArrayFile`]: an array that stays on disk, for data larger than memory.
 
 use super::atomic::Temporary;
 use super::dtype::{Layout, Reading};
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// An array `[n, …]` in a file, of which rows are read as they are asked for: little memory, whatever its size.
+/// An array `[n, …]` in a file, whose rows are read on demand. Takes little memory, whatever its size.
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,33 +25,33 @@ use std::sync::{Mutex, PoisonError};
 pub struct ArrayFile {
     source: Mutex<Source<File>>,
     layout: Layout,
-    /// Where the numbers begin.
+    /// Byte offset of the first number.
     start: u64,
-    /// Elements of a row, and rows.
+    /// Number of elements per row, then number of rows.
     row: usize,
     rows: usize,
-    /// What the file was unpacked into goes after it is closed.
+    /// Removes the decompressed copy of the file after it is closed.
     _unpacked: Option<Temporary>,
 }
 
 impl ArrayFile {
-    /// An array in NumPy's format.
+    /// Opens an array in NumPy's format.
     ///
     /// # Errors
-    /// As [`read_npy`](super::read_npy); also if the elements stand in Fortran's order, where a row has gaps.
+    /// Same as [`read_npy`](super::read_npy); also if the array is in Fortran order, in which rows are not contiguous.
     pub fn npy(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let mut source = Source::open(path.as_ref(), npy::FORMAT)?;
         match npy::layout(&mut source)? {
-            (_, true) => Err(source.fault("rows cannot be read one by one in Fortran's order")),
+            (_, true) => Err(source.fault("cannot read single rows of an array in Fortran order")),
             (layout, false) => Self::new(source, layout),
         }
     }
 
-    /// An IDX file. A compressed one is unpacked first, into a temporary file that goes with this: gzip has no rows that
-    /// could be sought, and a disk has more room than memory.
+    /// Opens an IDX file. A compressed one is first unpacked to a temporary file, which is removed along with this
+    /// value: gzip does not support seeking, and a disk has more room than memory.
     ///
     /// # Errors
-    /// As [`read_idx`](super::read_idx).
+    /// Same as [`read_idx`](super::read_idx).
     pub fn idx(path: impl AsRef<Path>) -> Result<Self, IoError> {
         match Opened::at(path.as_ref(), idx::FORMAT)? {
             Opened::Plain(mut source) => {
@@ -67,10 +67,10 @@ impl ArrayFile {
         }
     }
 
-    /// One tensor of a safetensors file.
+    /// Opens one tensor of a safetensors file.
     ///
     /// # Errors
-    /// As [`StateDict::read`](super::StateDict::read); also if there is no tensor of this name.
+    /// Same as [`StateDict::read`](super::StateDict::read); also if there is no tensor with this name.
     pub fn safetensors(path: impl AsRef<Path>, name: &str) -> Result<Self, IoError> {
         let mut source = Source::open(path.as_ref(), safetensors::FORMAT)?;
         let (layout, bytes) = safetensors::find(&mut source, name)?;
@@ -78,15 +78,15 @@ impl ArrayFile {
         Self::new(source, layout)
     }
 
-    /// The array whose numbers come next and go on to the end.
+    /// Creates an array from the numbers that follow, which must extend to the end of the source.
     fn new(source: Source<File>, layout: Layout) -> Result<Self, IoError> {
         let Some((&rows, sizes)) = layout.shape.split_first() else {
-            return Err(source.fault("a single number has no rows"));
+            return Err(source.fault("a scalar has no rows"));
         };
         let (declared, found) = (source.claim(layout.count(&source)? as u64, layout.size())?, source.left());
         let declared = (declared * layout.size()) as u64;
         if declared != found {
-            return Err(source.fault(format!("{declared} bytes are declared and {found} follow")));
+            return Err(source.fault(format!("{declared} bytes are declared, but {found} follow")));
         }
         let row = sizes.iter().product();
         Ok(ArrayFile { start: source.at(), source: Mutex::new(source), layout, row, rows, _unpacked: None })
@@ -97,25 +97,25 @@ impl ArrayFile {
         &self.layout.shape
     }
 
-    /// These rows as floating-point numbers, in this order.
+    /// Reads these rows as floating-point numbers, in this order.
     ///
     /// # Errors
     /// If the file cannot be read, or has shrunk.
     ///
     /// # Panics
-    /// If an index is not below the first size.
+    /// If an index is not below the size of the first axis.
     #[track_caller]
     pub fn rows<T: Float>(&self, indices: &[usize]) -> Result<Tensor<T>, IoError> {
         self.take(indices, Layout::floats)
     }
 
-    /// These rows as whole numbers, in this order.
+    /// Reads these rows as integers, in this order.
     ///
     /// # Errors
-    /// If the file cannot be read, has shrunk, or holds real numbers.
+    /// If the file cannot be read, has shrunk, or holds floating-point numbers.
     ///
     /// # Panics
-    /// If an index is not below the first size.
+    /// If an index is not below the size of the first axis.
     #[track_caller]
     pub fn whole_rows(&self, indices: &[usize]) -> Result<Tensor<i64>, IoError> {
         self.take(indices, Layout::integers)
@@ -124,10 +124,10 @@ impl ArrayFile {
     #[track_caller]
     fn take<E: Element>(&self, indices: &[usize], read: Reading<E, File>) -> Result<Tensor<E>, IoError> {
         let mut numbers = Vec::with_capacity(indices.len() * self.row);
-        // A reader that panicked left the file somewhere; each row is sought anew.
+        // A poisoned lock is fine: every read starts with a seek, wherever a reader that panicked left the file.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         for &index in indices {
-            assert!(index < self.rows, "ArrayFile: row {index} does not exist, there are {}", self.rows);
+            assert!(index < self.rows, "ArrayFile: row index {index} is out of range for {} rows", self.rows);
             source.seek(self.start + (index * self.row * self.layout.size()) as u64)?;
             read(&self.layout, self.row, &mut source, &mut numbers)?;
         }

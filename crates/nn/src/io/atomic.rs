@@ -1,4 +1,4 @@
-//! Files that are replaced as a whole or not at all.
+//! Atomic replacement of files.
 
 use super::IoError;
 use std::ffi::{OsStr, OsString};
@@ -7,8 +7,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes a file so that at every moment, even after a crash or a power cut, the path holds either all that was there
-/// before or all that `contents` wrote: into a temporary file in the same folder, forced to disk, then renamed.
+/// Writes a file atomically: at every moment, even after a crash or a power failure, the path holds either the complete
+/// old file or all that `contents` wrote. Writes to a temporary file in the same folder, syncs and renames it.
 ///
 /// ```
 /// use std::io::Write;
@@ -24,8 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// If the folder or the disk refuses, or `contents` fails. The temporary file is removed then; one that a killed process
-/// left behind is removed by the next write to the same path.
+/// If the file cannot be written, or `contents` fails. The temporary file is then removed. On Linux, one left behind by
+/// a killed process is removed by the next write to the same path.
 pub fn write_atomically(
     path: impl AsRef<Path>,
     contents: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -35,23 +35,23 @@ pub fn write_atomically(
 }
 
 fn replace(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    // A link stays a link: what it points to is replaced.
+    // A symbolic link stays a link; its target is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (folder, name) = match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) if folder.as_os_str().is_empty() => (Path::new("."), name),
         (Some(folder), Some(name)) => (folder, name),
-        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no name of a file")),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path does not name a file")),
     };
     remove_leftovers(folder, name);
     let temporary = Temporary(folder.join(temporary_name(name)));
     write_through(&temporary.0, contents)?;
     fs::rename(&temporary.0, &path)?;
-    // The new name, too, must survive a power cut. Only Unix opens folders.
+    // The rename, too, must survive a power failure. Only Unix can open folders to sync them.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// A new file to write to and read from that nobody else has, and what removes it: at once where an open file needs no
-/// name, so that it goes with the process, whatever ends that.
+/// Creates a private temporary file for writing and reading, and a guard that removes it. On Unix, where an open file
+/// needs no name, the file is unlinked at once and there is no guard, so that it disappears however the process ends.
 pub(super) fn nameless() -> io::Result<(File, Option<Temporary>)> {
     let path = std::env::temp_dir().join(temporary_name(OsStr::new("wengert")));
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
@@ -59,7 +59,7 @@ pub(super) fn nameless() -> io::Result<(File, Option<Temporary>)> {
     Ok((file, (!cfg!(unix)).then_some(temporary)))
 }
 
-/// A file that goes when this does, whatever ends the writing; once renamed it is no longer there.
+/// Removes a file when dropped, however the writing ends. After a rename, there is nothing left to remove.
 pub(super) struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -68,14 +68,14 @@ impl Drop for Temporary {
     }
 }
 
-/// A new file with these contents, on the disk itself.
+/// Creates a file with these contents and syncs it to disk.
 fn write_through(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut writer = BufWriter::with_capacity(1 << 16, OpenOptions::new().write(true).create_new(true).open(path)?);
     contents(&mut writer)?;
     writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
-/// `.name.PROCESS-NUMBER.tmp`: no two writers share one.
+/// `.name.PROCESS-NUMBER.tmp`, unique to each writer.
 fn temporary_name(name: &OsStr) -> OsString {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut temporary = prefix(name);
@@ -87,7 +87,7 @@ fn prefix(name: &OsStr) -> OsString {
     [OsStr::new("."), name, OsStr::new(".")].into_iter().collect()
 }
 
-/// Removes temporary files for this name whose process is gone. That can be told on Linux only; elsewhere they stay.
+/// Removes temporary files for this name whose process is gone. Only Linux can tell; elsewhere they stay.
 fn remove_leftovers(folder: &Path, name: &OsStr) {
     let prefix = prefix(name).into_encoded_bytes();
     let gone = |file: &Path| {

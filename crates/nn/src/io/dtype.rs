@@ -1,11 +1,11 @@
-//! [`Layout`]: how the numbers of an array stand in a file, and what they become here.
+//! [`Layout`]: how the numbers of an array are stored in a file, and their conversion to elements.
 
 use super::source::Source;
 use super::{AnyTensor, IoError};
 use autograd::{Element, Float, Tensor};
 use std::io::Read;
 
-/// How one number stands in a file.
+/// Storage type of a number in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dtype {
     Bool,
@@ -25,14 +25,14 @@ pub(crate) enum Dtype {
 
 use Dtype::*;
 
-/// Which byte of a number comes first.
+/// Byte order of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Little,
     Big,
 }
 
-/// What a file says of an array: numbers in row-major order.
+/// Description of an array in a file. Its numbers are in row-major order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) dtype: Dtype,
@@ -40,11 +40,11 @@ pub(crate) struct Layout {
     pub(crate) shape: Vec<usize>,
 }
 
-/// How the next so many numbers of a file come behind those in a list.
+/// A function that appends the given number of elements from a file to a vector.
 pub(crate) type Reading<E, R> = fn(&Layout, usize, &mut Source<R>, &mut Vec<E>) -> Result<(), IoError>;
 
 impl Layout {
-    /// The next numbers of a file as a tensor of the type that holds them without loss.
+    /// Reads the next numbers of a file as a tensor of the type that holds them without loss.
     pub(crate) fn tensor<R: Read>(&self, source: &mut Source<R>) -> Result<AnyTensor, IoError> {
         Ok(match self.dtype {
             F16 | Bf16 | F32 => AnyTensor::F32(self.whole(source, Layout::floats)?),
@@ -54,7 +54,7 @@ impl Layout {
         })
     }
 
-    /// All numbers of the array, by one of the readers below.
+    /// Reads all numbers of the array by one of the readers below.
     pub(crate) fn whole<E: Element, R: Read>(
         &self,
         source: &mut Source<R>,
@@ -65,13 +65,13 @@ impl Layout {
         Tensor::try_new(&self.shape, numbers).map_err(|error| source.fault(error))
     }
 
-    /// The number of elements.
+    /// Number of elements.
     pub(crate) fn count<R: Read>(&self, source: &Source<R>) -> Result<usize, IoError> {
         let count = self.shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size));
-        count.ok_or_else(|| source.fault(format!("shape {:?} has more elements than can be counted", self.shape)))
+        count.ok_or_else(|| source.fault(format!("the number of elements of shape {:?} overflows", self.shape)))
     }
 
-    /// Bytes of one number.
+    /// Size of one number in bytes.
     pub(crate) fn size(&self) -> usize {
         match self.dtype {
             Bool | U8 | I8 => 1,
@@ -81,7 +81,7 @@ impl Layout {
         }
     }
 
-    /// The next `n` numbers as floating-point numbers, whatever they are in the file.
+    /// Reads the next `n` numbers as floating-point numbers, whatever their type in the file.
     pub(crate) fn floats<T: Float, R: Read>(
         &self,
         n: usize,
@@ -91,7 +91,7 @@ impl Layout {
         self.read(n, source, out, |x| Some(T::of(x)), |x| Some(T::of(x as f64)))
     }
 
-    /// The next `n` numbers, which must be whole.
+    /// Reads the next `n` numbers, which must be integers.
     pub(crate) fn integers<R: Read>(
         &self,
         n: usize,
@@ -101,12 +101,12 @@ impl Layout {
         self.read(n, source, out, |_| None, Some)
     }
 
-    /// The next `n` numbers, which must be 0 or 1.
+    /// Reads the next `n` numbers, which must be 0 or 1.
     fn truths<R: Read>(&self, n: usize, source: &mut Source<R>, out: &mut Vec<bool>) -> Result<(), IoError> {
         self.read(n, source, out, |_| None, |x| (x >> 1 == 0).then_some(x == 1))
     }
 
-    /// The next `n` numbers, through functions that take a real or a whole number to an element.
+    /// Reads the next `n` numbers and converts floating-point numbers to elements by `real`, integers by `whole`.
     fn read<E: Element, R: Read>(
         &self,
         n: usize,
@@ -115,7 +115,7 @@ impl Layout {
         real: impl Fn(f64) -> Option<E>,
         whole: impl Fn(i64) -> Option<E>,
     ) -> Result<(), IoError> {
-        /// Numbers of a primitive type, in whatever order their bytes are, through a function to elements.
+        /// Reads numbers of a primitive type in either byte order and converts them to elements by a function.
         macro_rules! numbers {
             ($t:ty, $element:expr) => {
                 match self.order {
@@ -141,7 +141,7 @@ impl Layout {
     }
 }
 
-/// A number of half precision: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16).
+/// Decodes a half-precision number: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16).
 fn half(bits: u16) -> f64 {
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
     let size = match exponent {

@@ -1,4 +1,4 @@
-//! What can be wrong with a file, and where in it.
+//! Errors of reading and writing files, with their location.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -7,40 +7,40 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IoError {
-    /// It is not there, may not be touched, or the disk is full.
+    /// The file does not exist, access is denied, the disk is full, or another I/O error occurred.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was to be done: `read`, `write`.
+        /// The attempted action, such as `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// It does not say what its format wants.
+    /// The file is not valid in its format.
     #[error("{}, byte {at}: {problem} (read as {format})", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it was read as.
+        /// The format as which it was read.
         format: &'static str,
-        /// Where, in bytes from its beginning; in a compressed file, of what it unpacks to.
+        /// Byte offset of the fault; in a compressed file, an offset in the decompressed data.
         at: u64,
-        /// What is wrong there.
+        /// The fault.
         problem: String,
     },
-    /// It holds other tensors than the model.
+    /// The tensors in the file do not match the model.
     #[error("{}: {error}", path.display())]
     State {
         /// The file.
         path: PathBuf,
-        /// All that differs.
+        /// All differences.
         error: StateError,
     },
 }
 
 impl IoError {
-    /// The error with the name of the part of the file that it is in.
+    /// Adds the name of the part of the file in which the error occurred.
     #[cfg(feature = "npz")]
     pub(super) fn within(mut self, part: &str) -> IoError {
         if let IoError::Format { problem, .. } = &mut self {
@@ -50,23 +50,23 @@ impl IoError {
     }
 }
 
-/// All that keeps a [`StateDict`](super::StateDict) from being a model's. The model is as it was.
+/// All reasons why a [`StateDict`](super::StateDict) does not match a model. The model is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateError {
     /// Names that the model has and the dictionary lacks, in the model's order.
     pub missing: Vec<String>,
     /// Names that the dictionary has and the model lacks, in the dictionary's order.
     pub unexpected: Vec<String>,
-    /// Names that both have, with why the tensor is not taken.
+    /// Names that both have, with the reason why the tensor does not fit.
     pub unfit: Vec<(String, String)>,
 }
 
 impl std::error::Error for StateError {}
 
-/// One line for each kind of fault.
+/// One line each for missing and unexpected names, and one for each tensor that does not fit.
 impl Display for StateError {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        f.write_str("the tensors are not those of the model, which is unchanged")?;
+        f.write_str("the tensors do not match the model, which is unchanged")?;
         for (kind, names) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
             if !names.is_empty() {
                 write!(f, "\n  {kind}: {}", names.join(", "))?;
@@ -76,20 +76,20 @@ impl Display for StateError {
     }
 }
 
-/// What of a model and a [`StateDict`](super::StateDict) does not match: see [`load_matching`](crate::load_matching).
-/// Printing shows a line for each.
+/// The mismatches between a model and a [`StateDict`](super::StateDict): see [`load_matching`](crate::load_matching).
+/// Displays one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unmatched {
     /// Names and shapes that the model has and the dictionary lacks, in the model's order.
     pub missing: Vec<(String, Vec<usize>)>,
     /// Names and shapes that the dictionary has and the model lacks, in the dictionary's order.
     pub unexpected: Vec<(String, Vec<usize>)>,
-    /// Names that both have, with why the tensor is not taken, in the model's order.
+    /// Names that both have, with the reason why the tensor does not fit, in the model's order.
     pub unfit: Vec<(String, String)>,
 }
 
 impl Unmatched {
-    /// Whether all matches.
+    /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.unfit.is_empty()
     }

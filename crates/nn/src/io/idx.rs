@@ -1,5 +1,5 @@
-//! The IDX format, in which MNIST and its kin come: two zeros, the type, the rank, the sizes of the axes, the numbers, all
-//! big-endian (Y. LeCun, <http://yann.lecun.com/exdb/mnist/>). Often compressed with gzip, which is seen and unpacked.
+//! The IDX format of MNIST and similar data sets: two zeros, the type, the rank, the sizes of the axes, the numbers,
+//! all big-endian (Y. LeCun, <http://yann.lecun.com/exdb/mnist/>). Gzip compression is detected automatically.
 
 use super::dtype::{Dtype, Layout, Order};
 use super::source::{Opened, Source};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub(super) const FORMAT: &str = "IDX";
 
-/// Reads an IDX file, compressed or not: whole numbers as `i64`, others as `f32` or `f64`.
+/// Reads an IDX file, optionally compressed with gzip: integers as `i64`, others as `f32` or `f64`.
 ///
 /// ```
 /// use autograd::tensor;
@@ -21,12 +21,12 @@ pub(super) const FORMAT: &str = "IDX";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// If the file cannot be read or is not sound: sizes and length must agree.
+/// If the file cannot be read or is not valid: its sizes and its length must agree.
 pub fn read_idx(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
     read(path.as_ref(), |layout, source| layout.tensor(source))
 }
 
-/// The same as floating-point numbers, without integers of eight bytes in between.
+/// Like [`read_idx`], but reads floating-point numbers directly, without intermediate integers of eight bytes.
 ///
 /// ```
 /// let path = std::env::temp_dir().join(format!("nn-idx-as-{}", std::process::id()));
@@ -36,12 +36,12 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// As [`read_idx`].
+/// Same as [`read_idx`].
 pub fn read_idx_as<T: Float>(path: impl AsRef<Path>) -> Result<Tensor<T>, IoError> {
     read(path.as_ref(), |layout, source| layout.whole(source, Layout::floats))
 }
 
-/// The numbers, by one of [`Layout`]'s readers, which unpacks or not.
+/// Reads the header of a file, compressed or not, then its numbers by one of [`Layout`]'s readers.
 fn read<E>(
     path: &Path,
     numbers: impl FnOnce(&Layout, &mut Source<Box<dyn Read>>) -> Result<E, IoError>,
@@ -53,18 +53,18 @@ fn read<E>(
     Ok(numbers)
 }
 
-/// The header of an IDX file.
+/// Reads the header of an IDX file.
 pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<Layout, IoError> {
     let [zero, zero2, dtype, rank] = source.bytes()?;
     let dtype = match dtype {
-        _ if [zero, zero2] != [0, 0] => return Err(source.fault_at(0, "it does not begin with two zeros")),
+        _ if [zero, zero2] != [0, 0] => return Err(source.fault_at(0, "the file does not start with two zeros")),
         0x08 => Dtype::U8,
         0x09 => Dtype::I8,
         0x0b => Dtype::I16,
         0x0c => Dtype::I32,
         0x0d => Dtype::F32,
         0x0e => Dtype::F64,
-        _ => return Err(source.fault_at(2, format!("{dtype:#x} is no type of this format"))),
+        _ => return Err(source.fault_at(2, format!("{dtype:#x} is not a type of this format"))),
     };
     let sizes = (0..rank).map(|_| Ok(u32::from_be_bytes(source.bytes()?) as usize));
     Ok(Layout { dtype, order: Order::Big, shape: sizes.collect::<Result<_, IoError>>()? })

@@ -1,8 +1,8 @@
-//! Files that hold tensors. [`save`] and [`load`] keep a model in the safetensors format under PyTorch's names; a
-//! [`StateDict`] is what stands in such a file; [`write_atomically`] replaces a file as a whole or not at all. Nothing
-//! here knows what a layer computes.
+//! Reading and writing tensors. [`save`] and [`load`] store a model in the safetensors format under PyTorch's names; a
+//! [`StateDict`] holds the contents of such a file; [`write_atomically`] replaces a file completely or not at all. This
+//! module is independent of what layers compute.
 //!
-//! A file is not trusted: sizes that it declares are compared with its length before memory is asked for, and every
+//! Files are untrusted: declared sizes are checked against the file's length before memory is allocated, and every
 //! fault is an [`IoError`] that names the file and the byte.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! A model's parameters and buffers as a [`StateDict`], and back.
+//! Conversion of a model's parameters and buffers to a [`StateDict`] and back.
 
 use super::{AnyTensor, IoError, StateDict, StateError, Unmatched};
 use crate::{Param, Parameters};
@@ -6,8 +6,8 @@ use autograd::{Float, Tensor};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// All parameters and buffers of a model by name. Copies no elements, but for those that [count](Param::count): they become
-/// integers.
+/// Returns all parameters and buffers of a model by name. Shares their elements, except those of
+/// [counters](Param::count), which become integers.
 ///
 /// ```
 /// use nn::layer::Linear;
@@ -19,7 +19,7 @@ pub fn state_dict<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> StateDict 
     let mut dict = StateDict::new();
     model.visit(&mut crate::Path::default(), &mut |name, param| {
         let value = param.value();
-        // Counts are whole numbers in PyTorch's files.
+        // PyTorch stores counters as integers.
         let stored =
             if param.is_count() { value.map(|x| x.f64() as i64).into() } else { AnyTensor::from(value.clone()) };
         dict.insert(name, stored);
@@ -27,18 +27,18 @@ pub fn state_dict<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> StateDict 
     dict
 }
 
-/// Gives a model the values in a dictionary, converted to its element type. All is checked before anything is changed.
+/// Loads a dictionary into a model, converted to its element type. Checks everything before it changes anything.
 ///
 /// ```
 /// use nn::layer::Linear;
-/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut autograd::Rng::new(2)));
-/// nn::load_state_dict(&mut fresh, &nn::state_dict(&trained))?;
+/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut
+/// autograd::Rng::new(2))); nn::load_state_dict(&mut fresh, &nn::state_dict(&trained))?;
 /// assert_eq!(fresh.weight.value(), trained.weight.value());
 /// # Ok::<(), nn::io::StateError>(())
 /// ```
 /// # Errors
-/// If a name is missing or too many, a shape differs, or a number is too large for the model's type. One error tells
-/// all that is wrong; the model is as it was.
+/// If a name is missing or unexpected, a shape differs, or a value overflows the model's type. The error lists all
+/// mismatches; the model is unchanged.
 pub fn load_state_dict<T: Float>(
     model: &mut (impl Parameters<T> + ?Sized),
     dict: &StateDict,
@@ -51,15 +51,16 @@ pub fn load_state_dict<T: Float>(
     Ok(())
 }
 
-/// Gives a model those values in a dictionary that have a name and a shape of its own, and says what was left: PyTorch's
-/// `strict=False`, for a model of which a part was trained elsewhere. Parameters that nothing was found for stay as they are.
+/// Loads the tensors of a dictionary that match a model in name and shape, and returns the mismatches. Like PyTorch's
+/// `strict=False`, but tolerates different shapes, too. Use it for a model partly trained elsewhere. Parameters without
+/// a match are unchanged.
 ///
 /// ```
 /// use nn::io::StateDict;
 /// use nn::layer::{Linear, Sequential};
 /// let rng = &mut autograd::Rng::new(1);
-/// let network = |classes, rng: &mut _| Sequential::<f32>::new().then(Linear::new(8, 4, rng)).then(Linear::new(4, classes, rng));
-/// let (trained, mut other) = (network(10, rng), network(3, rng));
+/// let network = |classes, rng: &mut _| Sequential::<f32>::new().then(Linear::new(8, 4, rng)).then(Linear::new(4,
+/// classes, rng)); let (trained, mut other) = (network(10, rng), network(3, rng));
 /// let left = nn::load_matching(&mut other, &nn::state_dict(&trained));
 /// assert_eq!(left.to_string(), "\
 /// 1.weight: the model has shape [3, 4] and the file [10, 4]
@@ -80,7 +81,7 @@ pub fn load_matching<T: Float>(model: &mut (impl Parameters<T> + ?Sized), dict: 
     unmatched
 }
 
-/// For each parameter of a model, in order, its value in the dictionary, if there is one; and all that differs.
+/// Returns the value of each parameter of a model from the dictionary, in order, if there is one, and all mismatches.
 fn matched<T: Float>(model: &(impl Parameters<T> + ?Sized), dict: &StateDict) -> (Vec<Option<Tensor<T>>>, Unmatched) {
     let (mut left, mut known, mut values) = (Unmatched::default(), HashSet::new(), Vec::new());
     model.visit(&mut crate::Path::default(), &mut |name, param| {
@@ -98,15 +99,15 @@ fn matched<T: Float>(model: &(impl Parameters<T> + ?Sized), dict: &StateDict) ->
     (values, left)
 }
 
-/// Gives each parameter its value, if there is one.
+/// Sets each parameter to its value, if there is one.
 fn set<T: Float>(model: &mut (impl Parameters<T> + ?Sized), values: Vec<Option<Tensor<T>>>) {
     let mut values = values.into_iter();
     model.visit_mut(&mut crate::Path::default(), &mut |_, param| {
-        values.next().expect("both visits go the same way").into_iter().for_each(|value| param.set(value));
+        values.next().expect("both visits have the same order").into_iter().for_each(|value| param.set(value));
     });
 }
 
-/// The stored tensor as this parameter's value, or why it cannot be.
+/// Converts the stored tensor to a value of this parameter, or returns the reason why it does not fit.
 fn fitted<T: Float>(param: &Param<T>, stored: &AnyTensor) -> Result<Tensor<T>, String> {
     let (wanted, found) = (param.value().shape(), stored.shape());
     if wanted != found {
@@ -115,12 +116,12 @@ fn fitted<T: Float>(param: &Param<T>, stored: &AnyTensor) -> Result<Tensor<T>, S
     let value = stored.to::<T>();
     let overflows = |wide: &Tensor<f64>| wide.iter().zip(value.iter()).any(|(w, v)| w.is_finite() && !v.is_finite());
     match stored.get::<f64>() {
-        Some(wide) if overflows(wide) => Err(format!("it has numbers too large for {}", T::NAME)),
+        Some(wide) if overflows(wide) => Err(format!("it has values that overflow {}", T::NAME)),
         _ => Ok(value),
     }
 }
 
-/// Writes a model's parameters and buffers as safetensors under PyTorch's names, [atomically](super::write_atomically).
+/// Saves a model's parameters and buffers as safetensors under PyTorch's names, [atomically](super::write_atomically).
 ///
 /// ```
 /// use nn::layer::Linear;
@@ -131,25 +132,25 @@ fn fitted<T: Float>(param: &Param<T>, stored: &AnyTensor) -> Result<Tensor<T>, S
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// If the file cannot be written. Then what was there before is still there.
+/// If the file cannot be written. An existing file is then unchanged.
 pub fn save<T: Float>(model: &(impl Parameters<T> + ?Sized), path: impl AsRef<Path>) -> Result<(), IoError> {
     state_dict(model).write(path)
 }
 
-/// Gives a model the values in a safetensors file, by name, as [`load_state_dict`] does.
+/// Loads a safetensors file into a model by name, like [`load_state_dict`].
 ///
 /// ```
 /// use nn::layer::Linear;
 /// let path = std::env::temp_dir().join(format!("nn-load-{}.safetensors", std::process::id()));
-/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut autograd::Rng::new(2)));
-/// nn::save(&trained, &path)?;
+/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut
+/// autograd::Rng::new(2))); nn::save(&trained, &path)?;
 /// nn::load(&mut fresh, &path)?;
 /// assert_eq!(fresh.weight.value(), trained.weight.value());
 /// # std::fs::remove_file(path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// If the file cannot be read, is not sound, or holds other tensors than the model has. The model is as it was.
+/// If the file cannot be read, is not valid, or its tensors do not match the model. The model is then unchanged.
 pub fn load<T: Float>(model: &mut (impl Parameters<T> + ?Sized), path: impl AsRef<Path>) -> Result<(), IoError> {
     let dict = StateDict::read(&path)?;
     load_state_dict(model, &dict).map_err(|error| IoError::State { path: path.as_ref().into(), error })

@@ -1,4 +1,4 @@
-//! NumPy's format for one array: a magic word, the version, a header that is a Python dictionary, the numbers
+//! NumPy's format for one array: magic bytes, the version, a header in the form of a Python dictionary, the numbers
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 
 use super::dtype::{Dtype, Layout, Order};
@@ -9,10 +9,10 @@ use std::path::Path;
 
 pub(super) const FORMAT: &str = "NPY";
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// The longest header that is read: an array has a few axes.
+/// The longest accepted header. Real headers are short, because arrays have only a few axes.
 const LONGEST_HEADER: u64 = 1 << 16;
 
-/// Letters and sizes of types in headers, with what the reader makes of them.
+/// Type codes in headers, and the storage types they denote.
 const TYPES: [(&str, Dtype); 12] = [
     ("b1", Dtype::Bool),
     ("u1", Dtype::U8),
@@ -28,8 +28,8 @@ const TYPES: [(&str, Dtype); 12] = [
     ("f8", Dtype::F64),
 ];
 
-/// Reads an array that NumPy's `save` wrote: booleans, whole numbers (as `i64`) and real ones, of either byte order, in
-/// C's or Fortran's order of elements.
+/// Reads an array written by NumPy's `save`: booleans, integers (as `i64`) or floating-point numbers, in either byte
+/// order, in C or Fortran order.
 ///
 /// ```
 /// use autograd::tensor;
@@ -42,12 +42,12 @@ const TYPES: [(&str, Dtype); 12] = [
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// # Errors
-/// If the file cannot be read, is not sound, or holds objects, complex numbers, text or records.
+/// If the file cannot be read, is not valid, or holds objects, complex numbers, text or records.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
     read(Source::open(path.as_ref(), FORMAT)?)
 }
 
-/// The array that these bytes are.
+/// Reads an array from a source.
 pub(super) fn read<R: Read>(mut source: Source<R>) -> Result<AnyTensor, IoError> {
     let (layout, fortran) = layout(&mut source)?;
     let array = layout.tensor(&mut source)?;
@@ -55,7 +55,7 @@ pub(super) fn read<R: Read>(mut source: Source<R>) -> Result<AnyTensor, IoError>
     Ok(if fortran { array.transposed() } else { array })
 }
 
-/// Writes an array that NumPy's `load` reads, [atomically](write_atomically).
+/// Writes an array to a file that NumPy's `load` reads, [atomically](write_atomically).
 ///
 /// ```
 /// use autograd::tensor;
@@ -83,7 +83,7 @@ pub(super) fn write(array: &AnyTensor, w: &mut dyn Write) -> io::Result<()> {
     let sizes: Vec<String> = array.shape().iter().map(usize::to_string).collect();
     let sizes = sizes.join(", ") + if sizes.len() == 1 { "," } else { "" };
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
-    // The numbers begin at a multiple of 64, after the ten bytes before the header and the line's end.
+    // The numbers begin at a multiple of 64, after ten bytes, the header and a newline.
     let padded = (10 + header.len() + 1).next_multiple_of(64) - 11;
     w.write_all(MAGIC)?;
     w.write_all(&[1, 0])?;
@@ -92,16 +92,16 @@ pub(super) fn write(array: &AnyTensor, w: &mut dyn Write) -> io::Result<()> {
     array.write_numbers(w)
 }
 
-/// The header: how the numbers stand, and whether in Fortran's order, the first axis fastest. The axes are turned
-/// around then, so that the numbers stand in row-major order of what the layout says.
+/// Reads the header: the layout, and whether the array is in Fortran order, in which the first axis varies fastest. In
+/// that case the axes are reversed, so that the numbers are in row-major order of the layout's shape.
 pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<(Layout, bool), IoError> {
     if &source.bytes()? != MAGIC {
-        return Err(source.fault_at(0, "it does not begin with \\x93NUMPY"));
+        return Err(source.fault_at(0, "the file does not start with \\x93NUMPY"));
     }
     let length = match source.bytes()? {
         [1, _] => u64::from(u16::from_le_bytes(source.bytes()?)),
         [2 | 3, _] => u64::from(u32::from_le_bytes(source.bytes()?)),
-        [version, _] => return Err(source.fault_at(6, format!("version {version} of the format is not known"))),
+        [version, _] => return Err(source.fault_at(6, format!("version {version} of the format is not supported"))),
     };
     let start = source.at();
     if length > LONGEST_HEADER {
@@ -118,7 +118,7 @@ pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<(Layout, bool), 
     Ok((Layout { dtype, order, shape }, fortran))
 }
 
-/// A Python dictionary of the three fields of a header, being read.
+/// A parser of the header, a Python dictionary with three fields.
 struct Header<'a> {
     text: &'a [u8],
     at: usize,
@@ -135,7 +135,7 @@ impl Header<'_> {
                 "descr" => dtype = Some(self.dtype()?),
                 "fortran_order" => fortran = Some(self.truth()?),
                 "shape" => shape = Some(self.shape()?),
-                _ => return Err(format!("{key:?} is no field of a header")),
+                _ => return Err(format!("{key:?} is not a header field")),
             }
             if !self.next_is(b',') {
                 self.expect(b'}')?;
@@ -143,7 +143,7 @@ impl Header<'_> {
             }
         }
         if !self.rest().is_empty() {
-            return Err("something follows the header's dictionary".into());
+            return Err("unexpected text after the header's dictionary".into());
         }
         let ((order, dtype), fortran, shape) =
             dtype.zip(fortran).zip(shape).map(|((a, b), c)| (a, b, c)).ok_or("a field of the header is missing")?;
@@ -155,7 +155,7 @@ impl Header<'_> {
         &self.text[self.at..]
     }
 
-    /// Steps over this byte, if it is the next that is no space.
+    /// Skips spaces, then this byte if it is next; returns whether it was.
     fn next_is(&mut self, byte: u8) -> bool {
         let found = self.rest().first() == Some(&byte);
         self.at += usize::from(found);
@@ -163,13 +163,13 @@ impl Header<'_> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), String> {
-        if self.next_is(byte) { Ok(()) } else { Err(format!("{:?} is due in the header", char::from(byte))) }
+        if self.next_is(byte) { Ok(()) } else { Err(format!("expected {:?} in the header", char::from(byte))) }
     }
 
     fn string(&mut self) -> Result<String, String> {
         let rest = self.rest();
-        let quote = rest.first().filter(|b| b"'\"".contains(b)).ok_or("a string is due in the header")?;
-        let length = rest[1..].iter().position(|b| b == quote).ok_or("a string of the header does not end")?;
+        let quote = rest.first().filter(|b| b"'\"".contains(b)).ok_or("expected a string in the header")?;
+        let length = rest[1..].iter().position(|b| b == quote).ok_or("unterminated string in the header")?;
         let text = String::from_utf8_lossy(&rest[1..=length]).into_owned();
         self.at += length + 2;
         Ok(text)
@@ -181,7 +181,7 @@ impl Header<'_> {
         let known = |(name, dtype): &(&str, Dtype)| {
             (descr.len() == 3 && descr.ends_with(name) && "<>|=".contains(&descr[..1])).then_some((order, *dtype))
         };
-        let unknown = || format!("type {descr:.20?} is not one that this reader knows");
+        let unknown = || format!("type {descr:.20?} is not supported");
         TYPES.iter().find_map(known).ok_or_else(unknown)
     }
 
@@ -190,7 +190,7 @@ impl Header<'_> {
         let (truth, length) = match () {
             () if rest.starts_with(b"True") => (true, 4),
             () if rest.starts_with(b"False") => (false, 5),
-            () => return Err("True or False is due in the header".into()),
+            () => return Err("expected True or False in the header".into()),
         };
         self.at += length;
         Ok(truth)
@@ -202,7 +202,7 @@ impl Header<'_> {
         while !self.next_is(b')') {
             let digits: String =
                 self.rest().iter().take_while(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
-            shape.push(digits.parse().map_err(|_| "a size is due in the header's shape")?);
+            shape.push(digits.parse().map_err(|_| "expected a size in the header's shape")?);
             self.at += digits.len();
             if !self.next_is(b',') {
                 self.expect(b')')?;

@@ -1,5 +1,5 @@
-//! NumPy's format for several arrays: a ZIP archive of NPY files. The archive is the `zip` crate's affair, the arrays are
-//! [`npy`](super::npy)'s.
+//! NumPy's format for several arrays: a ZIP archive of NPY files. The `zip` crate handles the archive,
+//! [`npy`](super::npy) the arrays.
 
 use super::source::Source;
 use super::{IoError, StateDict, npy, write_atomically};
@@ -11,21 +11,21 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 const FORMAT: &str = "NPZ";
 
 impl StateDict {
-    /// Reads the arrays of a file that NumPy's `savez` or `savez_compressed` wrote. Needs the feature `npz`.
+    /// Reads the arrays of a file written by NumPy's `savez` or `savez_compressed`. Requires the feature `npz`.
     ///
     /// # Errors
-    /// If the file cannot be read or is not sound, two arrays have one name or share bytes, or an array is not one that
-    /// [`read_npy`](super::read_npy) takes.
+    /// If the file cannot be read or is not valid, two arrays share a name or bytes, or [`read_npy`](super::read_npy)
+    /// does not support an array.
     pub fn read_npz(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let (path, file) = (path.as_ref(), Source::open(path.as_ref(), FORMAT)?);
         let length = file.left();
         let fault = |at, problem: String| IoError::Format { path: path.into(), format: FORMAT, at, problem };
-        // An archive is read from its end, where it says what is in it.
+        // An archive is read from its end, which locates the directory of entries.
         let archive = ZipArchive::new(BufReader::new(file.into_file()));
-        let mut archive = archive.map_err(|error| fault(length, format!("its end: {error}")))?;
-        // What one entry can unpack to is bounded by its bytes, so all are by the file's if none counts twice.
+        let mut archive = archive.map_err(|error| fault(length, format!("end of the archive: {error}")))?;
+        // The bytes of an entry bound its unpacked size, so the file's length bounds the total unless entries overlap.
         let sound = archive.validate_header_consistency();
-        sound.map_err(|error| fault(archive.central_directory_start(), format!("the list of its entries: {error}")))?;
+        sound.map_err(|error| fault(archive.central_directory_start(), format!("list of entries: {error}")))?;
         let mut dict = StateDict::new();
         for i in 0..archive.len() {
             let listed = archive.by_index_data(i).map(|entry| (entry.central_header_start(), entry.header_start()));
@@ -36,14 +36,14 @@ impl StateDict {
             let packed = entry.compressed_size();
             let array = npy::read(Source::unpacking(entry, packed, path, FORMAT));
             if dict.insert(name, array.map_err(|error| error.within(name))?).is_some() {
-                return Err(fault(in_list, format!("{name:?} is there twice")));
+                return Err(fault(in_list, format!("{name:?} occurs twice")));
             }
         }
         Ok(dict)
     }
 
-    /// Writes the tensors as a file that NumPy's `load` reads, not compressed, [atomically](write_atomically). Notes
-    /// have no place there and are left out. Needs the feature `npz`.
+    /// Writes the tensors uncompressed to a file that NumPy's `load` reads, [atomically](write_atomically). Omits the
+    /// metadata, which the format does not support. Requires the feature `npz`.
     ///
     /// ```
     /// use autograd::tensor;

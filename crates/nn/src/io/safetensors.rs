@@ -1,8 +1,8 @@
-//! The safetensors format: eight bytes that hold the length of a header, the header, a JSON object that gives each
-//! tensor's type, shape and place, and then the numbers, little-endian, without gaps.
+//! The safetensors format: eight bytes with the length of the header; the header, a JSON object with the type, shape
+//! and position of each tensor; then the numbers, little-endian, without gaps.
 //!
-//! The format is small enough that its own crate would give little beyond the header's JSON, which `serde_json` parses:
-//! we read from the file into tensors without the whole file in between, and say where a fault is.
+//! The format is so small that its own crate would add little beyond the JSON of the header, which `serde_json` parses.
+//! This reader goes from the file directly to tensors, without loading the whole file in between, and locates faults.
 
 use super::dtype::{Dtype, Layout, Order};
 use super::source::Source;
@@ -15,12 +15,12 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// The name under which a header keeps notes.
+/// The header's key for metadata.
 const METADATA: &str = "__metadata__";
-/// The longest header that the reference implementation takes.
+/// The longest header that the reference implementation accepts.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// Names of types in headers, with what the reader makes of them.
+/// Type names in headers, and the storage types they denote.
 const TYPES: [(&str, Dtype); 13] = [
     ("BOOL", Dtype::Bool),
     ("U8", Dtype::U8),
@@ -52,18 +52,18 @@ pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
     Ok(dict)
 }
 
-/// Goes to one tensor: how it stands, and its number of bytes.
+/// Seeks to one tensor and returns its layout and its number of bytes.
 pub(super) fn find(source: &mut Source<File>, name: &str) -> Result<(Layout, u64), IoError> {
     let entries = entries(source, &mut BTreeMap::new())?;
     in_order(&entries, source)?;
     let Some((_, entry)) = entries.into_iter().find(|(found, _)| found == name) else {
-        return Err(source.fault_at(8, format!("it holds no tensor {name:?}")));
+        return Err(source.fault_at(8, format!("the file has no tensor {name:?}")));
     };
     source.seek(source.at() + entry.begin)?;
     Ok((entry.layout, entry.end - entry.begin))
 }
 
-/// The header: what it says of each tensor, and notes.
+/// Reads the header: the entry of each tensor, and the metadata.
 fn entries(
     source: &mut Source<File>,
     metadata: &mut BTreeMap<String, String>,
@@ -71,13 +71,13 @@ fn entries(
     let length = u64::from_le_bytes(source.bytes()?);
     let most = LONGEST_HEADER.min(source.left());
     if length > most {
-        return Err(source.fault_at(0, format!("the header's length is {length} bytes where {most} can be")));
+        return Err(source.fault_at(0, format!("the header declares {length} bytes, but can have at most {most}")));
     }
     let header = source.vec(length)?;
     let Header(fields) = serde_json::from_slice(&header).map_err(|error| {
         let before: usize = header.split(|b| *b == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
         let at = 8 + (before + error.column().saturating_sub(1)) as u64;
-        source.fault_at(at, format!("the header is not as it should be: {error}"))
+        source.fault_at(at, format!("invalid header: {error}"))
     })?;
     let mut entries = Vec::with_capacity(fields.len());
     for (name, field) in fields {
@@ -92,8 +92,8 @@ fn entries(
     Ok(entries)
 }
 
-/// The order in which the tensors of a header stand in the file: one behind the other from here to its end, each as long
-/// as its shape says, or the file is not sound.
+/// The order of the header's tensors in the file. They must fill it from here to its end without gaps, each as long as
+/// its shape requires; otherwise, the file is not valid.
 fn in_order(entries: &[(String, Entry)], source: &Source<File>) -> Result<Vec<usize>, IoError> {
     let (start, left, mut end) = (source.at(), source.left(), 0);
     let mut order: Vec<usize> = (0..entries.len()).collect();
@@ -101,26 +101,26 @@ fn in_order(entries: &[(String, Entry)], source: &Source<File>) -> Result<Vec<us
     for &place in &order {
         let (name, entry) = &entries[place];
         if entry.begin != end {
-            let problem = format!("{name:?} begins at byte {} of the data where {end} is due", entry.begin);
+            let problem = format!("{name:?} begins at byte {} of the data instead of {end}", entry.begin);
             return Err(source.fault_at(start + end, problem));
         }
         let size = entry.layout.size();
         end += (source.claim(entry.layout.count(source)? as u64, size)? * size) as u64;
         if entry.end != end {
-            let problem = format!("{name:?} ends at byte {} of the data where its shape ends at {end}", entry.end);
+            let problem = format!("{name:?} ends at byte {} of the data, but its shape requires {end}", entry.end);
             return Err(source.fault_at(start + end, problem));
         }
     }
     match end == left {
         true => Ok(order),
-        false => Err(source.fault_at(start + end.min(left), format!("{end} bytes are declared and {left} follow"))),
+        false => Err(source.fault_at(start + end.min(left), format!("{end} bytes are declared, but {left} follow"))),
     }
 }
 
-/// What a header says of one tensor.
+/// The entry of one tensor in a header.
 struct Entry {
     layout: Layout,
-    /// From the first byte after the header.
+    /// Byte offset from the end of the header.
     begin: u64,
     end: u64,
 }
@@ -129,31 +129,31 @@ impl Entry {
     fn new(field: &Value) -> Result<Entry, String> {
         let numbers =
             |key: &str| -> Option<Vec<u64>> { field.get(key)?.as_array()?.iter().map(Value::as_u64).collect() };
-        let dtype = field.get("dtype").and_then(Value::as_str).ok_or("it has no \"dtype\"")?;
+        let dtype = field.get("dtype").and_then(Value::as_str).ok_or("\"dtype\" is missing")?;
         let known = TYPES.iter().find(|(name, _)| *name == dtype);
-        let &(_, dtype) = known.ok_or_else(|| format!("type {dtype:.20?} is not one that this reader knows"))?;
-        let shape = numbers("shape").ok_or("its \"shape\" is no list of sizes")?;
+        let &(_, dtype) = known.ok_or_else(|| format!("type {dtype:.20?} is not supported"))?;
+        let shape = numbers("shape").ok_or("\"shape\" is not a list of sizes")?;
         let shape = shape.into_iter().map(usize::try_from).collect::<Result<_, _>>();
-        let shape = shape.map_err(|_| "its \"shape\" has a size that memory has no room for")?;
+        let shape = shape.map_err(|_| "\"shape\" has a size that does not fit in memory")?;
         let layout = Layout { dtype, order: Order::Little, shape };
         match numbers("data_offsets").as_deref() {
             Some(&[begin, end]) => Ok(Entry { layout, begin, end }),
-            _ => Err("its \"data_offsets\" are no two numbers".into()),
+            _ => Err("\"data_offsets\" is not a pair of numbers".into()),
         }
     }
 }
 
-/// Text by name.
+/// Parses the metadata: text by name.
 fn notes(field: Value) -> Result<BTreeMap<String, String>, String> {
-    let Value::Object(notes) = field else { return Err("notes are an object of strings".into()) };
+    let Value::Object(notes) = field else { return Err("metadata must be an object of strings".into()) };
     let text = |(name, value)| match value {
         Value::String(text) => Ok((name, text)),
-        _ => Err(format!("the note {name:?} is no string")),
+        _ => Err(format!("the value of {name:?} is not a string")),
     };
     notes.into_iter().map(text).collect()
 }
 
-/// A header's fields in the order of the file, each name once.
+/// A header's fields in file order, without duplicate names.
 struct Header(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Header {
@@ -168,7 +168,7 @@ impl<'de> Deserialize<'de> for Header {
                 let (mut fields, mut seen) = (Vec::new(), HashSet::new());
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if !seen.insert(name.clone()) {
-                        return Err(serde_core::de::Error::custom(format!("{name:?} is there twice")));
+                        return Err(serde_core::de::Error::custom(format!("{name:?} occurs twice")));
                     }
                     fields.push((name, value));
                 }
@@ -180,13 +180,16 @@ impl<'de> Deserialize<'de> for Header {
 }
 
 pub(super) fn write(dict: &StateDict, path: &Path) -> Result<(), IoError> {
-    // Every tensor begins at a multiple of its element's size if the wide ones come first.
+    // With the widest elements first, every tensor begins at a multiple of its element size.
     let mut tensors: Vec<_> = dict.iter().map(|(name, tensor)| (name, tensor, layout(tensor))).collect();
     tensors.sort_by_key(|(_, _, (_, size))| std::cmp::Reverse(*size));
     let header = header(dict, &tensors);
     write_atomically(path, |w| {
         if dict.get(METADATA).is_some() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, format!("no tensor can be called {METADATA}")));
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                format!("the format reserves the tensor name {METADATA}"),
+            ));
         }
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(header.as_bytes())?;
@@ -194,7 +197,7 @@ pub(super) fn write(dict: &StateDict, path: &Path) -> Result<(), IoError> {
     })
 }
 
-/// The type's name in a header, and the size of an element.
+/// The name of the type in a header, and the size of an element.
 fn layout(tensor: &AnyTensor) -> (&'static str, usize) {
     match tensor {
         AnyTensor::F32(_) => ("F32", 4),
@@ -204,7 +207,7 @@ fn layout(tensor: &AnyTensor) -> (&'static str, usize) {
     }
 }
 
-/// The header, padded so that what follows starts at a multiple of 8.
+/// The header, padded so that the data starts at a multiple of 8.
 fn header(dict: &StateDict, tensors: &[(&str, &AnyTensor, (&str, usize))]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut fields = Vec::with_capacity(tensors.len() + 1);

@@ -1,5 +1,5 @@
-//! [`Source`]: a file read from front to back, which knows where it is and how much can follow, so that a size that the
-//! file declares is believed only as far as there are bytes for it.
+//! [`Source`]: a sequential reader of a file that tracks its position and how many bytes can follow, so that a size
+//! declared in the file is accepted only if there are enough bytes for it.
 
 use super::IoError;
 use super::atomic::{Temporary, nameless};
@@ -8,13 +8,13 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Bytes that are read and converted at a time.
+/// Number of bytes read and converted at a time.
 const BLOCK: usize = 1 << 16;
 
-/// A byte of a compressed file unpacks to 1032 at most (RFC 1951: 258 bytes in two bits), and its ends to little more.
+/// A byte of a compressed file unpacks to at most 1032 bytes (RFC 1951: 258 bytes in two bits), plus a few at the ends.
 const LARGEST_EXPANSION: u64 = 1032;
 
-/// How a file compressed with gzip begins.
+/// First bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 pub(crate) struct Source<R> {
@@ -22,15 +22,15 @@ pub(crate) struct Source<R> {
     path: PathBuf,
     format: &'static str,
     at: u64,
-    /// Where the bytes end.
+    /// Byte offset of the end, or an upper bound of it.
     end: u64,
-    /// Whether they surely go on to the end, so that room for them can be made at once.
+    /// Whether `end` is exact, so that memory for all numbers can be reserved at once.
     exact: bool,
     block: Vec<u8>,
 }
 
 impl Source<File> {
-    /// Opens a file at its first byte. What is no regular file, a pipe say, could keep us waiting: it is refused.
+    /// Opens a file at its first byte. Rejects anything but regular files: reading from a pipe, say, could block.
     pub(crate) fn open(path: &Path, format: &'static str) -> Result<Self, IoError> {
         let open = || {
             if !fs::metadata(path)?.is_file() {
@@ -43,37 +43,37 @@ impl Source<File> {
         open().map_err(|source| IoError::Io { action: "read", path: path.into(), source })
     }
 
-    /// Goes on from another byte of the file.
+    /// Moves to another byte of the file.
     pub(crate) fn seek(&mut self, at: u64) -> Result<(), IoError> {
         self.at = self.reader.seek(SeekFrom::Start(at)).map_err(|error| self.failed(error))?;
         Ok(())
     }
 
-    /// Takes the file to end after `n` more bytes.
+    /// Treats the file as ending after `n` more bytes.
     pub(crate) fn cut(&mut self, n: u64) {
         self.end = self.at + n;
     }
 
-    /// The same, forgetting that it is a file.
+    /// Erases the type of the reader.
     fn boxed(self) -> Source<Box<dyn Read>> {
         let Source { reader, path, format, at, end, exact, block } = self;
         Source { reader: Box::new(reader), path, format, at, end, exact, block }
     }
 
-    /// The file itself.
+    /// The underlying file.
     pub(crate) fn into_file(self) -> File {
         self.reader
     }
 }
 
-/// A file at its first byte: its own, or of what it unpacks to.
+/// An open file at its first byte, or at the first byte of its decompressed data.
 pub(crate) enum Opened {
     Plain(Source<File>),
     Packed(Source<Box<dyn Read>>),
 }
 
 impl Opened {
-    /// Opens a file, compressed with gzip, which is seen, or not.
+    /// Opens a file and detects gzip compression.
     pub(crate) fn at(path: &Path, format: &'static str) -> Result<Self, IoError> {
         let mut file = Source::open(path, format)?;
         let length = file.left();
@@ -88,7 +88,7 @@ impl Opened {
         })
     }
 
-    /// Either, to be read from front to back.
+    /// Either variant, for sequential reading.
     pub(crate) fn boxed(self) -> Source<Box<dyn Read>> {
         match self {
             Opened::Plain(file) => file.boxed(),
@@ -98,7 +98,7 @@ impl Opened {
 }
 
 impl<R: Read> Source<R> {
-    /// What `packed` bytes of a compressed file unpack to.
+    /// A source of the decompressed data of `packed` compressed bytes.
     pub(crate) fn unpacking(reader: R, packed: u64, path: &Path, format: &'static str) -> Self {
         let end = packed.saturating_mul(LARGEST_EXPANSION).saturating_add(BLOCK as u64);
         Source { reader, path: path.into(), format, at: 0, end, exact: false, block: Vec::new() }
@@ -109,7 +109,7 @@ impl<R: Read> Source<R> {
         self.at
     }
 
-    /// The number of bytes that follow.
+    /// Number of bytes that follow, or an upper bound of it.
     pub(crate) fn left(&self) -> u64 {
         self.end.saturating_sub(self.at)
     }
@@ -138,8 +138,8 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
-    /// Puts `n` numbers of `N` bytes each behind those in `out`, whose memory grows with what has been read. `decode`
-    /// returns `None` for bytes that stand for no number of its type.
+    /// Appends `n` numbers of `N` bytes each to `out`, without reserving more memory than the file can fill. `decode`
+    /// returns `None` for bytes that do not encode a number of its type.
     pub(crate) fn numbers<const N: usize, E>(
         &mut self,
         n: usize,
@@ -159,7 +159,7 @@ impl<R: Read> Source<R> {
             let decoded = out.len() - before;
             if decoded < taken {
                 let at = self.at + (decoded * N) as u64;
-                return Err(self.fault_at(at, format!("{:?} stand for no number of this type", numbers[decoded])));
+                return Err(self.fault_at(at, format!("{:?} do not encode a number of this type", numbers[decoded])));
             }
             self.at += (taken * N) as u64;
             left -= taken;
@@ -168,18 +168,18 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    /// That `n` elements of this size can follow; `n` itself, then.
+    /// Checks that `n` elements of this size can follow, and returns `n`.
     pub(crate) fn claim(&self, n: u64, size: usize) -> Result<usize, IoError> {
         let bytes = n.checked_mul(size as u64).filter(|bytes| *bytes <= self.left());
         let count = bytes.and_then(|_| usize::try_from(n).ok());
         count.ok_or_else(|| {
             let (most, left) = (if self.exact { "" } else { "at most " }, self.left());
-            self.fault(format!("{n} elements of {size} bytes are declared and {most}{left} bytes follow"))
+            self.fault(format!("{n} elements of {size} bytes are declared, but {most}{left} bytes follow"))
         })
     }
 
-    /// The next `n` bytes, after which nothing may follow, in a temporary file: there any of them can be sought. No more
-    /// memory than a block.
+    /// Copies the next `n` bytes, after which nothing may follow, to a temporary file, which supports seeking. Takes no
+    /// more memory than a block.
     pub(super) fn spooled(mut self, n: u64) -> Result<(Source<File>, Option<Temporary>), IoError> {
         let (mut file, temporary) = nameless().map_err(|error| self.failed(error))?;
         let copied = io::copy(&mut (&mut self.reader).take(n), &mut file).map_err(|error| self.failed(error))?;
@@ -192,30 +192,30 @@ impl<R: Read> Source<R> {
         Ok((Source { end: n, exact: true, ..Source::unpacking(file, 0, &path, format) }, temporary))
     }
 
-    /// That nothing follows.
+    /// Checks that nothing follows.
     pub(crate) fn finish(mut self) -> Result<(), IoError> {
         match self.reader.read(&mut [0]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(self.fault("the data ends here and the file goes on")),
+            Ok(_) => Err(self.fault("the data ends here, but the file continues")),
             Err(error) => Err(self.failed(error)),
         }
     }
 
     fn failed(&self, error: io::Error) -> IoError {
         match error.kind() {
-            ErrorKind::UnexpectedEof => self.fault("the file ends too early: more was to follow here"),
-            // What unpacks a file complains so about its bytes.
+            ErrorKind::UnexpectedEof => self.fault("the file ends too early: more bytes were expected here"),
+            // Decompressors report invalid data with these kinds.
             ErrorKind::InvalidData | ErrorKind::InvalidInput => self.fault(error),
             _ => IoError::Io { action: "read", path: self.path.clone(), source: error },
         }
     }
 
-    /// An error in the byte that comes next.
+    /// An error at the next byte.
     pub(crate) fn fault(&self, problem: impl ToString) -> IoError {
         self.fault_at(self.at, problem)
     }
 
-    /// An error in this byte.
+    /// An error at this byte.
     pub(crate) fn fault_at(&self, at: u64, problem: impl ToString) -> IoError {
         IoError::Format { path: self.path.clone(), format: self.format, at, problem: problem.to_string() }
     }

@@ -1,10 +1,10 @@
-//! [`StateDict`]: named tensors in order, what a file of weights holds.
+//! [`StateDict`]: named tensors in order, the contents of a file of weights.
 
 use super::{AnyTensor, IoError};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Tensors by name, in the order in which they were put in, and notes beside them.
+/// Named tensors in order of insertion, with metadata.
 ///
 /// ```
 /// use autograd::tensor;
@@ -20,17 +20,17 @@ use std::path::Path;
 pub struct StateDict {
     entries: Vec<(String, AnyTensor)>,
     places: HashMap<String, usize>,
-    /// Notes for whoever reads the file; safetensors keeps text by name.
+    /// Text by name, which safetensors files store in their headers.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl StateDict {
-    /// Without tensors.
+    /// Creates an empty dictionary.
     pub fn new() -> Self {
         StateDict::default()
     }
 
-    /// Puts a tensor in at the end, or in the place of the one that had this name, which is given back.
+    /// Appends a tensor, or replaces the one with the same name and returns the old one.
     pub fn insert(&mut self, name: impl Into<String>, tensor: impl Into<AnyTensor>) -> Option<AnyTensor> {
         let (name, tensor) = (name.into(), tensor.into());
         if let Some(&place) = self.places.get(&name) {
@@ -41,7 +41,7 @@ impl StateDict {
         None
     }
 
-    /// The tensor of this name.
+    /// The tensor with this name.
     pub fn get(&self, name: &str) -> Option<&AnyTensor> {
         self.places.get(name).map(|&place| &self.entries[place].1)
     }
@@ -51,7 +51,7 @@ impl StateDict {
         self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Keeps the tensors that the function says yes to.
+    /// Keeps only the tensors for which the function returns `true`.
     ///
     /// ```
     /// use autograd::tensor;
@@ -67,7 +67,7 @@ impl StateDict {
         self.places = self.entries.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
     }
 
-    /// Gives every tensor the name that the function makes of its own; the order stays.
+    /// Renames every tensor by a function of its name. The order stays the same.
     ///
     /// ```
     /// use autograd::tensor;
@@ -81,7 +81,7 @@ impl StateDict {
     /// # Ok::<(), nn::io::NameTaken>(())
     /// ```
     /// # Errors
-    /// If two tensors would have one name. The dictionary is as it was then.
+    /// If two tensors would share a name. The dictionary is then unchanged.
     pub fn rename(&mut self, mut new: impl FnMut(&str) -> String) -> Result<(), NameTaken> {
         let mut renamed = StateDict { metadata: self.metadata.clone(), ..StateDict::new() };
         for (name, tensor) in self.iter() {
@@ -99,16 +99,16 @@ impl StateDict {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Reads a [safetensors](https://huggingface.co/docs/safetensors) file. Half precision (`F16`, `BF16`) becomes
-    /// `f32` and whole numbers of every width become `i64`, each without loss.
+    /// `f32` and integers of every width become `i64`, both without loss.
     ///
     /// # Errors
-    /// If the file cannot be read or is not sound: every size in it must agree with every other and with its length.
+    /// If the file cannot be read or is not valid: all declared sizes must agree with each other and with its length.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
         super::safetensors::read(path.as_ref())
     }
@@ -117,21 +117,21 @@ impl StateDict {
     /// `F32`, `F64`, `I64` and `BOOL` tensors in row-major order, the widest elements first, so that all are aligned.
     ///
     /// # Errors
-    /// If the file cannot be written, or a tensor is called `__metadata__`, the format's word for notes.
+    /// If the file cannot be written, or a tensor is named `__metadata__`, which the format reserves.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
         super::safetensors::write(self, path.as_ref())
     }
 }
 
-/// Two tensors of a [`StateDict`] cannot have one name.
+/// Two tensors of a [`StateDict`] would share a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("two tensors would be called {name:?}")]
+#[error("two tensors would be named {name:?}")]
 pub struct NameTaken {
     /// The name.
     pub name: String,
 }
 
-/// The same tensors and notes, in whatever order.
+/// Dictionaries are equal if they have the same tensors and metadata, in any order.
 impl PartialEq for StateDict {
     fn eq(&self, other: &Self) -> bool {
         let same = |(name, tensor)| other.get(name) == Some(tensor);

@@ -1,11 +1,11 @@
-//! What must stand in a picture, and what must never.
+//! What a plot must contain, and what it must not.
 
 use super::*;
 use proptest::prelude::*;
 
 /// The curves' coordinates, in pixels, piece by piece.
 fn pieces(svg: &str) -> Vec<Vec<[f64; 2]>> {
-    let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text:?} is no coordinate"));
+    let number = |text: &str| text.parse::<f64>().unwrap_or_else(|_| panic!("{text:?} is not a coordinate"));
     let point = |text: &str| text.split_once(' ').map(|(x, y)| [number(x), number(y.trim_end_matches("h0"))]).unwrap();
     let paths = svg.lines().filter(|line| line.contains("fill=\"none\"")).map(|line| line.split('"').nth(1).unwrap());
     paths.flat_map(|path| path.split('M').skip(1)).map(|piece| piece.split('L').map(point).collect()).collect()
@@ -20,9 +20,9 @@ fn texts(svg: &str) -> Vec<&str> {
 fn a_line_goes_where_its_values_are() {
     let svg = LinePlot::new("").line("a", [0.0, 1.0, 0.5]).svg();
     let [low, high, mid] = pieces(&svg)[0][..] else { panic!("three points") };
-    assert!(low[0] < high[0] && high[0] < mid[0], "epochs run to the right");
-    assert!(high[1] < mid[1] && mid[1] < low[1], "values run upwards");
-    assert!((mid[1] - (low[1] + high[1]) / 2.0).abs() < 0.11, "evenly");
+    assert!(low[0] < high[0] && high[0] < mid[0], "epochs increase to the right");
+    assert!(high[1] < mid[1] && mid[1] < low[1], "values increase upward");
+    assert!((mid[1] - (low[1] + high[1]) / 2.0).abs() < 0.11, "values are evenly spaced");
     let svg = LinePlot::new("").log_y().line("a", [0.01, 0.1, 1.0]).svg();
     let [a, b, c] = pieces(&svg)[0][..] else { panic!("three points") };
     assert!((a[1] - 2.0 * b[1] + c[1]).abs() < 0.3, "equal factors are equal steps");
@@ -44,7 +44,7 @@ fn marks_are_round() {
 fn what_cannot_be_shown_is_a_gap() {
     let svg = LinePlot::new("").line("a", [f64::NAN, 1.0, 2.0, f64::INFINITY, 3.0, f64::NAN]).svg();
     assert_eq!(pieces(&svg).iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
-    assert!(svg.contains("h0\""), "a lonely point is a dot");
+    assert!(svg.contains("h0\""), "a single point is a dot");
     let svg = LinePlot::new("").log_y().line("a", [1.0, 0.0, -1.0, 0.5]).svg();
     assert_eq!(pieces(&svg).len(), 2);
     for empty in [LinePlot::new("t"), LinePlot::new("t").line("a", []), LinePlot::new("t").log_y().line("a", [-1.0])] {

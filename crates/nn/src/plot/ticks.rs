@@ -1,4 +1,4 @@
-//! Axes: from values to places between 0 and 1, with round numbers marked.
+//! Axes map values to positions between 0 and 1, with ticks at round numbers.
 
 /// An axis: maps values to fractions of its length.
 #[derive(Debug)]
@@ -7,19 +7,19 @@ pub(super) struct Scale {
     /// The ends, as logarithms to base 10 on a logarithmic axis.
     low: f64,
     high: f64,
-    /// Where the round numbers stand, and how they are written.
+    /// Positions and labels of the ticks.
     pub(super) ticks: Vec<(f64, String)>,
 }
 
 /// Beyond this, differences of values could overflow.
 const LARGEST: f64 = 1e300;
-/// Marks wanted on an axis, about.
+/// Approximate number of ticks of an axis.
 const WANTED: f64 = 6.0;
 
 impl Scale {
-    /// From the first epoch to the `n`-th; only whole numbers are marked.
+    /// From the first epoch to the `n`-th, with ticks at integers only.
     pub(super) fn whole(n: usize) -> Scale {
-        // A single epoch stands in the middle.
+        // A single epoch is centered.
         let (low, high) = if n == 1 { (0.0, 2.0) } else { (1.0, n as f64) };
         let mut scale = Scale { log: false, low, high, ticks: Vec::new() };
         let step = round_step((high - low) / (WANTED + 2.0)).max(1.0);
@@ -27,20 +27,20 @@ impl Scale {
         scale
     }
 
-    /// A little more than the range of the values, or from 0 to 1 if there is none.
+    /// Slightly more than the range of the values, or from 0 to 1 if there are none.
     pub(super) fn linear(values: impl Iterator<Item = f64>) -> Scale {
         let (low, high) = range(values.filter(|v| v.abs() < LARGEST)).unwrap_or((0.0, 1.0));
-        // Equal values, or all but equal ones, need room to stand in.
+        // Equal or nearly equal values need a minimum range.
         let spread = (high - low).max(1e-9 * low.abs().max(high.abs())).max(1e-290);
         let margin = if high - low < spread || high == low { spread.max(0.5 * high.abs()) } else { 0.04 * spread };
-        // Losses and accuracies live above 0: no room is wasted below it.
+        // Losses and accuracies are not negative: do not waste space below 0.
         let bottom = if low >= 0.0 && low < 0.3 * high { 0.0 } else { low - margin };
         let mut scale = Scale { log: false, low: bottom, high: high + margin, ticks: Vec::new() };
         scale.mark_multiples(round_step((scale.high - scale.low) / WANTED));
         scale
     }
 
-    /// A little more than the range of the positive values, or a decade if there is none.
+    /// Slightly more than the range of the positive values, or a decade if there are none.
     pub(super) fn log(values: impl Iterator<Item = f64>) -> Scale {
         let positive = values.filter(|v| *v > 0.0 && *v < LARGEST).map(f64::log10);
         let (low, high) = range(positive).unwrap_or((0.0, 1.0));
@@ -64,14 +64,14 @@ impl Scale {
         scale
     }
 
-    /// Where a value stands, if it can be shown.
+    /// Position of a value, if it can be shown.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
         let shown = value.abs() < LARGEST && (!self.log || value > 0.0);
         let at = if self.log { value.log10() } else { value };
         shown.then(|| (at - self.low) / (self.high - self.low))
     }
 
-    /// Marks all multiples of a step.
+    /// Adds ticks at all multiples of a step.
     fn mark_multiples(&mut self, step: f64) {
         let digits = (-step.log10().floor()).max(0.0) as usize;
         let (first, last) = ((self.low / step).ceil(), (self.high / step).floor());
@@ -82,14 +82,14 @@ impl Scale {
     }
 
     fn mark(&mut self, value: f64, text: String) {
-        // Rounding may put the outermost mark a hair outside.
+        // Rounding can put the outermost tick slightly outside.
         if let Some(at) = self.place(value).filter(|at| (-1e-9..=1.0 + 1e-9).contains(at)) {
             self.ticks.push((at, text));
         }
     }
 }
 
-/// The least and the largest value.
+/// The smallest and the largest value.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |range, v| match range {
         None => Some((v, v)),
@@ -97,15 +97,15 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// 1, 2 or 5 times a power of ten: the least such number that is not below `step`.
+/// The smallest number not below `step` that is 1, 2 or 5 times a power of ten.
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let factors = [1.0, 2.0, 5.0, 10.0];
-    // A hair of tolerance, as 10^-1 is not exactly 0.1.
+    // The tolerance is needed because 10^-1 is not exactly 0.1.
     power * factors.into_iter().find(|f| f * power >= step * (1.0 - 1e-9)).unwrap_or(10.0)
 }
 
-/// A number as it stands at an axis: plain in the middle range, `2e-7` outside.
+/// Formats a tick label: as a plain decimal in the middle range, like `2e-7` outside.
 fn number(value: f64, digits: usize) -> String {
     if value == 0.0 {
         "0".to_owned()

@@ -1,4 +1,4 @@
-//! First weights: gains exactly, distributions by their moments, orthogonal matrices by their definition.
+//! Initial weights: exact gains, distributions by their moments, orthogonal matrices by their definition.
 
 use crate::{close, number, sizes, text};
 use autograd::{Rng, Tensor};
@@ -17,7 +17,7 @@ pub fn check(case: &Value) -> Result<(), String> {
     }
 }
 
-/// The activation of a name; convolutions and dense layers count as linear.
+/// The activation with this name; convolutions and dense layers count as linear.
 fn nonlinearity(name: &str, param: &Value) -> Result<Nonlinearity, String> {
     Ok(match name {
         "sigmoid" => Nonlinearity::Sigmoid,
@@ -27,7 +27,7 @@ fn nonlinearity(name: &str, param: &Value) -> Result<Nonlinearity, String> {
         "selu" => Nonlinearity::Selu,
         "linear" | "conv1d" | "conv2d" | "conv3d" => Nonlinearity::Linear,
         "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d" => Nonlinearity::Linear,
-        other => return Err(format!("no activation is called {other}")),
+        other => return Err(format!("unknown activation {other}")),
     })
 }
 
@@ -54,11 +54,11 @@ fn init(case: &Value) -> Result<Init, String> {
             let (low, high) = (real("a", -2.0), real("b", 2.0));
             Init::TruncNormal { mean: real("mean", 0.0), std: real("std", 1.0), low, high }
         }
-        other => return Err(format!("no distribution is called {other}")),
+        other => return Err(format!("unknown distribution {other}")),
     })
 }
 
-/// Six standard errors of the deviation and of the mean.
+/// The standard deviation and the mean must lie within six standard errors.
 fn distribution(case: &Value) -> Result<(), String> {
     let (shape, std) = (sizes(&case["shape"]), number(&case["std"]));
     if let Some(inputs) = case["fan_in"].as_u64() {
@@ -71,20 +71,20 @@ fn distribution(case: &Value) -> Result<(), String> {
     let sample = (w.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt();
     let largest = w.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
     if (sample / std - 1.0).abs() >= 6.0 / (2.0 * n).sqrt() {
-        return Err(format!("deviation {sample}, not {std}"));
+        return Err(format!("standard deviation {sample}, expected {std}"));
     }
     if (mean - number(&case["mean"])).abs() >= 6.0 * std / n.sqrt() {
         return Err(format!("mean {mean}"));
     }
     match case["bound"].as_f64() {
         Some(bound) if !(0.99 * bound..=bound * (1.0 + 1e-12)).contains(&largest) => {
-            Err(format!("the largest is {largest}, the bound {bound}"))
+            Err(format!("the largest value is {largest}, the bound {bound}"))
         }
         _ => Ok(()),
     }
 }
 
-/// The shorter side's vectors, of length `gain`, are orthogonal.
+/// The vectors along the shorter side must be orthogonal and have length `gain`.
 fn orthogonal(case: &Value) -> Result<(), String> {
     let (shape, gain) = (sizes(&case["shape"]), number(&case["gain"]));
     let w: Tensor<f64> = Init::Orthogonal { gain }.tensor(&shape, &mut Rng::new(2024));

@@ -1,5 +1,5 @@
 //! The reference cases of losses, layers, optimizers, schedules and initializers, and those that need both crates:
-//! chains of ops, edges and errors. `CONFORMANCE_DIR` names another folder of the same schema.
+//! chains of ops, edge cases and errors. `CONFORMANCE_DIR` selects a different folder with the same schema.
 
 #[path = "../../../autograd/tests/conformance/engine/mod.rs"]
 mod engine;
@@ -12,12 +12,12 @@ use engine::compare::agrees;
 use engine::{Applied, Arg, Array, Attrs, Case, Report};
 use serde_json::Value;
 
-/// Families that are replayed here.
+/// Families that are run here.
 const FAMILIES: &[&str] =
     &["attention", "edge", "init", "loss", "lr_schedule", "normlayer", "optim", "program", "recurrent", "reject"];
 
 fn main() {
-    // What panics is a failure that the report names.
+    // Panics are failures, which the report lists.
     std::panic::set_hook(Box::new(|_| ()));
     let mut report = Report::default();
     for file in engine::files(FAMILIES, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")) {
@@ -27,7 +27,7 @@ fn main() {
     report.finish();
 }
 
-/// Families with a schema of their own have a reader of their own.
+/// Families with a different schema have a separate reader.
 fn check(case: &Case) -> Result<(), String> {
     let read: fn(&Value) -> Result<(), String> = match case.json["family"].as_str() {
         Some("optim") => optim::check,
@@ -47,7 +47,7 @@ fn apply<'t>(tape: &'t autograd::Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t
     ops::apply(tape, op, attrs, x).or_else(|| engine::ops::apply(tape, op, attrs, x))
 }
 
-/// Numbers against the expected ones, by the criterion of the fixtures.
+/// Compares numbers with the expected ones by the criterion of the fixtures.
 fn close(what: &str, got: &[f64], expected: &[f64], rtol: f64) -> Result<(), String> {
     let array = |data: &[f64]| Array { dtype: "f64".into(), shape: vec![data.len()], data: data.to_vec(), grad: false };
     let same = got.len() == expected.len();
@@ -59,15 +59,15 @@ fn close(what: &str, got: &[f64], expected: &[f64], rtol: f64) -> Result<(), Str
 }
 
 fn number(json: &Value) -> f64 {
-    json.as_f64().unwrap_or_else(|| panic!("{json} is no number"))
+    json.as_f64().unwrap_or_else(|| panic!("{json} is not a number"))
 }
 
 fn text(json: &Value) -> &str {
-    json.as_str().unwrap_or_else(|| panic!("{json} is no string"))
+    json.as_str().unwrap_or_else(|| panic!("{json} is not a string"))
 }
 
 fn numbers(json: &Value) -> Vec<f64> {
-    json.as_array().unwrap_or_else(|| panic!("{json} is no list")).iter().map(number).collect()
+    json.as_array().unwrap_or_else(|| panic!("{json} is not a list")).iter().map(number).collect()
 }
 
 fn sizes(json: &Value) -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! Optimizers: the update rule from the gradients of the file, and training on the tape from the problem's definition.
+//! Optimizers: the update rule with the gradients of the file, and training on the tape from the problem's definition.
 
 use crate::{close, number, numbers, text};
 use autograd::{Tape, Tensor, Var};
@@ -14,8 +14,8 @@ pub fn check(case: &Value) -> Result<(), String> {
     training(case)
 }
 
-/// The optimizer of a case: each row is an optimizer and its hyperparameters, by PyTorch's name, the builder method, and how
-/// many arguments it takes or that it takes a flag. A hyperparameter that has no row is a failure.
+/// The optimizer of a case. Each row is an optimizer and its hyperparameters: PyTorch's name, the builder method, and
+/// whether it takes one argument, two, or a flag. A hyperparameter without a row is a failure.
 fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
     macro_rules! rows {
         ($($name:literal => $Optimizer:ident { $($key:literal $set:ident $kind:ident),* })*) => {
@@ -25,7 +25,7 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
                     let mut optimizer = $Optimizer::new(number(&hyper["lr"]));
                     for (key, v) in hyper {
                         optimizer = match key.as_str() {
-                            // Who goes up gets the gradients negated.
+                            // For maximization, the gradients are negated.
                             "lr" | "maximize" => optimizer,
                             $( $key => rows!(@set optimizer $set $kind v), )*
                             other => return Err(format!("unknown hyperparameter {other}")),
@@ -33,7 +33,7 @@ fn optimizer(case: &Value) -> Result<Box<dyn Optimizer<f64>>, String> {
                     }
                     Ok(Box::new(optimizer))
                 } )*
-                other => Err(format!("no optimizer is called {other}")),
+                other => Err(format!("unknown optimizer {other}")),
             }
         };
         (@set $o:ident $set:ident one $v:ident) => { $o.$set(number($v)) };
@@ -86,7 +86,7 @@ fn name(case: &Value) -> &str {
     }
 }
 
-/// The gradients as a step takes them: of what goes down.
+/// The gradients as a step expects them, negated for maximization.
 fn downhill(case: &Value, mut gradients: ParamGradients<f64>) -> ParamGradients<f64> {
     if case["hyper"]["maximize"] == true {
         gradients.iter_mut().for_each(|g| *g = -&*g);
@@ -109,7 +109,7 @@ fn update_rule(case: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The function that a case descends.
+/// The function that a case minimizes or maximizes.
 fn problem<'t>(case: &Value, x: Var<'t, f64>) -> Var<'t, f64> {
     let definition = &case["problem_def"];
     match text(&case["problem"]) {
@@ -123,7 +123,7 @@ fn problem<'t>(case: &Value, x: Var<'t, f64>) -> Var<'t, f64> {
             let (head, tail) = (x.slice(0, ..-1), x.slice(0, 1..));
             ((tail - head.square()).square() * 100.0 + (head * -1.0 + 1.0).square()).sum()
         }
-        other => panic!("no problem is called {other}"),
+        other => panic!("unknown problem {other}"),
     }
 }
 

@@ -5,7 +5,7 @@ use nn::schedule::*;
 use serde_json::Value;
 
 pub fn check(case: &Value) -> Result<(), String> {
-    // The base of one cycle is its top.
+    // The base rate of `OneCycle` is its maximum.
     let base = number(case["attrs"].get("max_lr").unwrap_or(&case["base_lr"]));
     let expected = numbers(&case["lr"]);
     let rates: Vec<f64> = if case["schedule"] == "plateau" {
@@ -50,11 +50,11 @@ fn schedule(case: &Value) -> Result<Box<dyn Schedule>, String> {
             let warmup = LinearRamp { start_factor: real("warmup_start_factor"), end_factor: 1.0, total_iters };
             Box::new(Sequence::new(warmup).then(total_iters, cosine()))
         }
-        other => return Err(format!("no schedule is called {other}")),
+        other => return Err(format!("unknown schedule {other}")),
     })
 }
 
-/// The rate in use at each step; a metric follows each.
+/// The rate at each step, after which the schedule observes a metric.
 fn plateau(case: &Value, base: f64) -> Vec<f64> {
     let attrs = &case["attrs"];
     let real = |name: &str| number(&attrs[name]);

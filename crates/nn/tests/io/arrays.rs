@@ -1,4 +1,4 @@
-//! NPY, NPZ and IDX: what NumPy wrote is read, and what is broken is an error.
+//! NPY, NPZ and IDX: files written by NumPy are read, and broken files are errors.
 
 use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
@@ -33,7 +33,7 @@ fn arrays_of_numpy() {
         write_npy(&path, &expected).unwrap();
         assert_eq!(read_npy(&path).unwrap(), expected);
     }
-    // Bit for bit what NumPy writes.
+    // Equals what NumPy writes, bit for bit.
     write_npy(&path, &tensor![[1.5, -2.0, 3.25], [0.1, 1e300, -0.0]].into()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), numpy!("c.npy"));
 }
@@ -56,25 +56,25 @@ fn archives_of_numpy() {
 fn broken_arrays() {
     for (name, bytes) in [("npy", &numpy!("c.npy")[..]), ("fortran", numpy!("fortran.npy"))] {
         break_everywhere(name, bytes, |path| read_npy(path));
-        refuses(&[bytes, b"more"].concat(), |path| read_npy(path), "the file goes on");
+        refuses(&[bytes, b"more"].concat(), |path| read_npy(path), "the file continues");
     }
     break_everywhere("idx", &IDX, |path| read_idx(path));
     break_everywhere("rows", &IDX, |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
     break_everywhere("gzip", &packed(&IDX), |path| read_idx(path));
     break_everywhere("packed rows", &packed(&IDX), |path: &Path| ArrayFile::idx(path)?.rows::<f32>(&[1, 0]));
-    refuses(&[&IDX[..], b"more"].concat(), |path| read_idx(path), "the file goes on");
+    refuses(&[&IDX[..], b"more"].concat(), |path| read_idx(path), "the file continues");
     refuses(&[&packed(&IDX)[..], b"more"].concat(), |path| read_idx(path), "byte 20:");
     break_everywhere("npy rows", numpy!("c.npy"), |path: &Path| ArrayFile::npy(path)?.rows::<f64>(&[1, 0]));
     break_everywhere("npz", numpy!("several.npz"), |path| StateDict::read_npz(path));
     break_everywhere("stored", numpy!("stored.npz"), |path| StateDict::read_npz(path));
 }
 
-/// Where the headers of an archive's list stand.
+/// Byte offsets of the headers in an archive's list of entries.
 fn listed(archive: &[u8]) -> Vec<usize> {
     (0..archive.len()).filter(|&at| archive[at..].starts_with(b"PK\x01\x02")).collect()
 }
 
-/// A small archive that would unpack to ever more: its entries share one body, or one holds the next.
+/// Small archives that would unpack to much more: their entries share a body, or one contains the next.
 #[test]
 fn archives_that_count_bytes_twice() {
     let folder = Folder::new("bomb");
@@ -89,7 +89,7 @@ fn archives_that_count_bytes_twice() {
 
     let mut shared = sound.clone();
     shared.copy_within(first + 42..first + 46, second + 42); // where the entry begins
-    refuses(&shared, read, &format!("byte {first}: the list of its entries"));
+    refuses(&shared, read, &format!("byte {first}: list of entries"));
 
     let mut bomb = sound[..second].to_vec();
     let names = b"bcdefghijklmnopqrstuvwxyz";
@@ -103,13 +103,13 @@ fn archives_that_count_bytes_twice() {
     [8, 10].iter().for_each(|at| end[*at] = names.len() as u8 + 1);
     end[12..16].copy_from_slice(&size.to_le_bytes());
     bomb.extend(end);
-    refuses(&bomb, read, &format!("byte {first}: the list of its entries"));
+    refuses(&bomb, read, &format!("byte {first}: list of entries"));
 
     let mut swallowing = sound.clone();
     for at in [first + 20, first + 24] {
         swallowing[at] += 60; // its length, packed and not, into the next entry
     }
-    refuses(&swallowing, read, &format!("byte {first}: the list of its entries"));
+    refuses(&swallowing, read, &format!("byte {first}: list of entries"));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn names_in_archives() {
     dict.insert("x", tensor![2.0]);
     dict.write_npz(&path).unwrap();
     assert_eq!(StateDict::read_npz(&path).unwrap(), dict);
-    // An entry "b.npy" turned into "a", beside "a.npy": the rest of its name becomes an extra field that says nothing.
+    // The entry "b.npy" becomes a second "a" next to "a.npy": the rest of its name becomes a meaningless extra field.
     let mut dict = StateDict::new();
     dict.insert("a", tensor![1.0]);
     dict.insert("b", tensor![2.0]);
@@ -134,16 +134,16 @@ fn names_in_archives() {
         bytes[at + 2] += 4;
         bytes[name..name + 5].copy_from_slice(b"a\xfe\xca\0\0");
     }
-    refuses(&bytes, |path: &Path| StateDict::read_npz(path), &format!("byte {in_list}: \"a\" is there twice"));
+    refuses(&bytes, |path: &Path| StateDict::read_npz(path), &format!("byte {in_list}: \"a\" occurs twice"));
     bytes[in_list + 46] = b'c';
-    refuses(&bytes, |path: &Path| StateDict::read_npz(path), "the list of its entries");
+    refuses(&bytes, |path: &Path| StateDict::read_npz(path), "list of entries");
 }
 
-/// What no file of a format may declare, whoever reads it.
+/// Sizes that no file may declare, whichever reader opens it.
 #[test]
 fn sizes_beyond_the_file() {
     let huge = b"\x93NUMPY\x01\0\x46\0{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000)}\n";
-    let saying = "1000000000000 elements of 8 bytes are declared and";
+    let saying = "1000000000000 elements of 8 bytes are declared, but";
     refuses(huge, |path| read_npy(path), saying);
     refuses(huge, |path: &Path| ArrayFile::npy(path), saying);
     let folder = Folder::new("huge");
@@ -157,10 +157,10 @@ fn sizes_beyond_the_file() {
     refuses(
         &archive,
         |path: &Path| StateDict::read_npz(path),
-        "1000000000000 elements of 8 bytes are declared and at most",
+        "1000000000000 elements of 8 bytes are declared, but at most",
     );
     let idx = [&[0, 0, 14, 2][..], &[0xff; 3], &[0, 0, 0, 0, 9], &[1; 8]].concat();
-    let saying = "38654703360 elements of 8 bytes are declared and";
+    let saying = "38654703360 elements of 8 bytes are declared, but";
     for bytes in [idx.clone(), packed(&idx)] {
         refuses(&bytes, |path| read_idx(path), saying);
         refuses(&bytes, |path: &Path| ArrayFile::idx(path), saying);
@@ -181,33 +181,33 @@ fn what_arrays_must_not_say() {
     let npy = |header: &str| [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
     let of_shape = |shape: &str| npy(&format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}"));
     let cases = [
-        (numpy!("complex.npy").to_vec(), "byte 26: type \"<c16\" is not one that this reader knows"),
-        (b"\x93NUMPY\x04\0\0\0".to_vec(), "byte 6: version 4 of the format is not known"),
+        (numpy!("complex.npy").to_vec(), "byte 26: type \"<c16\" is not supported"),
+        (b"\x93NUMPY\x04\0\0\0".to_vec(), "byte 6: version 4 of the format is not supported"),
         (b"\x93NUMPY\x03\0\xff\xff\xff\xff".to_vec(), "a header of 4294967295 bytes is too long"),
         (npy("{'descr': '<f4', 'shape': (1,)}"), "a field of the header is missing"),
-        (npy("{'descr': '<f4', 'order': 1}"), "\"order\" is no field of a header"),
-        (of_shape("(-1,)"), "a size is due in the header's shape"),
-        (of_shape("(99999999999999999999,)"), "a size is due in the header's shape"),
-        (of_shape("(4611686018427387904,)"), "are declared and 0 bytes follow"),
-        (of_shape("(4294967296, 4294967296)"), "more elements than can be counted"),
-        (of_shape("(1000000000,)"), "1000000000 elements of 4 bytes are declared and 0 bytes follow"),
+        (npy("{'descr': '<f4', 'order': 1}"), "\"order\" is not a header field"),
+        (of_shape("(-1,)"), "expected a size in the header's shape"),
+        (of_shape("(99999999999999999999,)"), "expected a size in the header's shape"),
+        (of_shape("(4611686018427387904,)"), "are declared, but 0 bytes follow"),
+        (of_shape("(4294967296, 4294967296)"), "the number of elements of shape"),
+        (of_shape("(1000000000,)"), "1000000000 elements of 4 bytes are declared, but 0 bytes follow"),
     ];
     cases.iter().for_each(|(bytes, saying)| refuses(bytes, |path| read_npy(path), saying));
     let huge = [0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 9, 1];
     let cases = [
-        (vec![0, 1, 8, 0, 1], "byte 0: it does not begin with two zeros"),
-        (vec![0, 0, 7, 0, 1], "byte 2: 0x7 is no type of this format"),
-        (huge.to_vec(), "more elements than can be counted"),
-        (huge[..16].iter().copied().chain([1]).map(|b| if b == 9 { 0 } else { b }).collect(), "the file goes on"),
-        (packed(&[0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 1]), "4294967295 elements of 1 bytes are declared and at most"),
+        (vec![0, 1, 8, 0, 1], "byte 0: the file does not start with two zeros"),
+        (vec![0, 0, 7, 0, 1], "byte 2: 0x7 is not a type of this format"),
+        (huge.to_vec(), "the number of elements of shape"),
+        (huge[..16].iter().copied().chain([1]).map(|b| if b == 9 { 0 } else { b }).collect(), "the file continues"),
+        (packed(&[0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff, 1]), "4294967295 elements of 1 bytes are declared, but at most"),
         (packed(&[0, 0, 8, 1, 0, 0, 0, 9, 1]), "byte 8: the file ends too early"),
     ];
     cases.iter().for_each(|(bytes, saying)| refuses(bytes, |path| read_idx(path), saying));
     let open = |path: &Path| ArrayFile::idx(path);
-    refuses(&[0, 0, 8, 0, 1], open, "a single number has no rows");
+    refuses(&[0, 0, 8, 0, 1], open, "a scalar has no rows");
     refuses(&packed(&[0, 0, 8, 1, 0, 0, 0, 9, 1]), open, "byte 9: the file ends too early");
-    refuses(&packed(&[&IDX[..], b"more"].concat()), open, "the file goes on");
-    refuses(numpy!("fortran.npy"), |path: &Path| ArrayFile::npy(path), "rows cannot be read one by one");
+    refuses(&packed(&[&IDX[..], b"more"].concat()), open, "the file continues");
+    refuses(numpy!("fortran.npy"), |path: &Path| ArrayFile::npy(path), "cannot read single rows");
 }
 
 #[test]
@@ -227,12 +227,12 @@ fn pictures() {
     let rows = FileDataset::pictures(open(&images), open(&labels)).unwrap();
     assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
     let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
-    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
-    assert_eq!(error, "pictures must be [n, height, width] and labels whole numbers [n], not [2] and [2]");
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
 }
 
-/// A thousand rows in a file give the batches that they give in memory, prefetched and augmented too.
+/// A thousand rows in a file give the same batches as in memory, even prefetched and augmented.
 #[test]
 fn rows_of_files() {
     let folder = Folder::new("rows-of-files");
@@ -249,7 +249,7 @@ fn rows_of_files() {
     let arrays = FileDataset::labels(ArrayFile::npy(&x).unwrap(), ArrayFile::npy(&y).unwrap()).unwrap();
     let tensor = |name| ArrayFile::safetensors(&both, name).unwrap();
     let tensors = FileDataset::labels(tensor("x"), tensor("y")).unwrap();
-    assert!(ArrayFile::safetensors(&both, "z").err().unwrap().to_string().contains("it holds no tensor \"z\""));
+    assert!(ArrayFile::safetensors(&both, "z").err().unwrap().to_string().contains("the file has no tensor \"z\""));
 
     let batches = |data: &dyn Dataset<f64>| -> Vec<String> {
         let augmented = Augmented::new(data, 5).then(nn::data::RandomCrop { size: [3, 4], padding: 1 });
@@ -260,7 +260,7 @@ fn rows_of_files() {
     let expected = batches(&memory);
     assert_eq!((expected.len(), batches(&arrays) == expected, batches(&tensors) == expected), (13, true, true));
 
-    // A file that shrinks under the reader is an error when its rows are asked for.
+    // A file that shrinks while it is open is an error when its missing rows are requested.
     fs::OpenOptions::new().write(true).open(&x).unwrap().set_len(5000).unwrap();
     let error = Dataset::<f64>::batch(&arrays, &[0, 999]).unwrap_err().to_string();
     assert!(error.contains("x.npy, byte") && error.contains("ends too early"), "{error}");

@@ -1,4 +1,4 @@
-//! Saving replaces a file as a whole or not at all.
+//! Saving replaces a file completely or not at all.
 
 use super::{Folder, written};
 use autograd::Tensor;
@@ -57,8 +57,8 @@ fn a_link_stays_a_link() {
     assert_eq!(fs::read(&path).unwrap(), b"new");
 }
 
-/// A process that saves one dictionary after another is killed at any moment: the file is one of them, whole. The process
-/// is this test itself, told by the environment where to save.
+/// Kills a process that saves one dictionary after another at any moment: the file is always one of them, complete. The
+/// process is this test itself; an environment variable tells it where to save.
 #[test]
 fn a_killed_process_leaves_a_whole_file() {
     const PATH: &str = "NN_TEST_SAVE_FOREVER";
@@ -85,7 +85,7 @@ fn a_killed_process_leaves_a_whole_file() {
         std::thread::sleep(Duration::from_millis(20 + 7 * round));
         child.kill().unwrap();
         child.wait().unwrap();
-        let found = StateDict::read(&path).expect("whole");
+        let found = StateDict::read(&path).expect("a complete file");
         let first = found.get("numbers").and_then(|t| t.get::<i64>()).unwrap().at(&[0]);
         assert_eq!(found, dict(first));
     }

@@ -1,5 +1,5 @@
-//! Broken files: every prefix, every flipped byte, sizes beyond the file. An error that names the file and the place each
-//! time, and memory in proportion to the file's real length, which a counting allocator watches.
+//! Broken files: every prefix, every flipped byte, sizes beyond the file. Each must give an error that names the file
+//! and the place, and take memory in proportion to the file's real length, which a counting allocator checks.
 
 use super::{Folder, written};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,16 +10,16 @@ use std::path::Path;
 struct Counting;
 
 thread_local! {
-    /// The largest block that this thread has asked for.
+    /// The largest block that this thread has requested.
     static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
 fn note(size: usize) {
-    // Late in a thread's life its counter is gone; nothing is measured then.
+    // The counter is already destroyed late in the life of a thread; nothing is measured then.
     let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
 }
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: forwards everything to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
@@ -41,13 +41,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Blocks that a reader may ask for whatever the file: its buffer, and numbers read at a time.
+/// Bytes that a reader may allocate for any file: its buffer, and a block of numbers.
 const BLOCKS: usize = 600_000;
 
-/// How an error goes on after the file's name: where in it, or what the whole of it lacks.
-const PLACES: [&str; 4] = [", byte ", ", line ", ": there is no row", ": there is no column"];
+/// What follows the file's name in an error: the place of the fault, or what the table lacks.
+const PLACES: [&str; 4] = [", byte ", ", line ", ": the table has no data rows", ": the table has no column"];
 
-/// What a reader makes of these bytes: data, or an error that names file and place. No block is much larger than the file.
+/// Reads these bytes: the outcome is data, or an error that names file and place. No block may be much larger than the
+/// file.
 fn outcome<T, E: Display>(path: &Path, bytes: &[u8], read: &impl Fn(&Path) -> Result<T, E>) -> Result<T, String> {
     written(path, bytes);
     LARGEST.set(0);
@@ -62,7 +63,7 @@ fn outcome<T, E: Display>(path: &Path, bytes: &[u8], read: &impl Fn(&Path) -> Re
     outcome
 }
 
-/// Breaks a sound file in every way. Each strict prefix must be an error; a flipped byte may be other data.
+/// Breaks a valid file in every way. Each strict prefix must be an error; a flipped byte may give other data.
 pub fn break_everywhere<T, E: Display>(name: &str, bytes: &[u8], read: impl Fn(&Path) -> Result<T, E>) {
     let whole = |length, outcome: Result<T, String>| {
         assert!(outcome.is_err(), "{name} cut to {length} bytes of {}", bytes.len());
@@ -70,7 +71,7 @@ pub fn break_everywhere<T, E: Display>(name: &str, bytes: &[u8], read: impl Fn(&
     break_with(name, bytes, read, whole);
 }
 
-/// The same of a file without an end of its own: `check` sees what comes of each strict prefix, by its length.
+/// Like [`break_everywhere`], for formats without an end marker: `check` gets the length and outcome of each prefix.
 pub fn break_with<T, E: Display>(
     name: &str,
     bytes: &[u8],
@@ -79,7 +80,7 @@ pub fn break_with<T, E: Display>(
 ) {
     let folder = Folder::new(&format!("broken-{name}"));
     let path = folder.file(name);
-    assert!(outcome(&path, bytes, &read).is_ok(), "{name} is sound");
+    assert!(outcome(&path, bytes, &read).is_ok(), "{name} is not valid to begin with");
     for length in 0..bytes.len() {
         check(length, outcome(&path, &bytes[..length], &read));
     }
@@ -93,17 +94,17 @@ pub fn break_with<T, E: Display>(
     unreadable(&folder, &read);
 }
 
-/// What is there no file at all.
+/// Paths that are not regular files must be errors that name the path.
 fn unreadable<T, E: Display>(folder: &Folder, read: &impl Fn(&Path) -> Result<T, E>) {
     for path in [folder.0.as_path(), &folder.file("missing"), Path::new("/dev/zero")] {
-        let Err(error) = read(path) else { panic!("{} is no file to read", path.display()) };
+        let Err(error) = read(path) else { panic!("{} is not a readable file, but no error occurred", path.display()) };
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
 }
 
-/// That these bytes are an error that says so.
+/// Checks that reading these bytes is an error with this text.
 pub fn refuses<T, E: Display>(bytes: &[u8], read: impl Fn(&Path) -> Result<T, E>, saying: &str) {
     let folder = Folder::new(&format!("refused-{:x}", bytes.as_ptr().addr()));
-    let Err(error) = outcome(&folder.file("file"), bytes, &read) else { panic!("taken, and should be: {saying}") };
-    assert!(error.contains(saying), "{error:?} does not say {saying:?}");
+    let Err(error) = outcome(&folder.file("file"), bytes, &read) else { panic!("no error, expected: {saying}") };
+    assert!(error.contains(saying), "{error:?} does not contain {saying:?}");
 }

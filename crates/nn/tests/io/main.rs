@@ -1,4 +1,4 @@
-//! Files, end to end: what is written is read, what is broken is an error, and what was there stays there.
+//! End-to-end tests of files: written data reads back, broken files are errors, and failed writes keep the old file.
 
 mod arrays;
 mod atomic;
@@ -9,13 +9,13 @@ mod tables;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder of its own for a test, removed with it.
+/// A separate folder for a test, removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(test: &str) -> Folder {
         let folder = std::env::temp_dir().join(format!("nn-{test}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("the folder of temporary files can be written");
+        fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
         Folder(folder)
     }
 
@@ -36,7 +36,7 @@ impl Drop for Folder {
     }
 }
 
-/// A file with these bytes.
+/// Writes these bytes to a file.
 fn written<'p>(path: &'p Path, bytes: &[u8]) -> &'p Path {
     fs::write(path, bytes).unwrap();
     path

@@ -1,4 +1,4 @@
-//! Models and dictionaries as safetensors.
+//! Models and dictionaries in safetensors files.
 
 use super::hostile::{break_everywhere, refuses};
 use super::{Folder, written};
@@ -81,11 +81,11 @@ fn all_that_does_not_fit_is_told_at_once_and_nothing_changes() {
     dict.iter().filter(|(name, _)| *name != "0.bias").for_each(|(name, t)| drop(lacking.insert(name, t.clone())));
     let mut other = model(2);
     let error = nn::load_state_dict(&mut other, &lacking).unwrap_err();
-    let expected = "the tensors are not those of the model, which is unchanged\n  \
+    let expected = "the tensors do not match the model, which is unchanged\n  \
                     missing: 0.bias\n  \
                     unexpected: 3.weight\n  \
                     0.weight: the model has shape [2, 3] and the file [3, 2]\n  \
-                    2.bias: it has numbers too large for f32";
+                    2.bias: it has values that overflow f32";
     assert_eq!(error.to_string(), expected);
     assert_eq!(nn::state_dict(&other), nn::state_dict(&model(2)));
 
@@ -148,37 +148,40 @@ fn every_type_is_read() {
 fn what_a_header_must_not_say() {
     let x = |field: &str, data: &[u8]| file(&format!(r#"{{"x":{{{field}}}}}"#), data);
     let cases: &[(Vec<u8>, &str)] = &[
-        (file("[1]", &[]), "byte 8: the header is not as it should be: invalid type"),
-        (file("{\"x\":\n }", &[]), "byte 15: the header"),
+        (file("[1]", &[]), "byte 8: invalid header: invalid type"),
+        (file("{\"x\":\n }", &[]), "byte 15: invalid header"),
         (file(&format!("{{\"x\":{}", "[".repeat(9000)), &[]), "recursion limit exceeded"),
-        (file(r#"{"__metadata__":{"a":1}}"#, &[]), "the note \"a\" is no string"),
-        (file(r#"{"x":1}"#, &[]), "header, \"x\": it has no \"dtype\""),
-        (x(r#""dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]"#, &[0]), "type \"F8_E4M3\" is not one"),
-        (x(r#""dtype":"F32","shape":[-1],"data_offsets":[0,4]"#, &[0; 4]), "\"shape\" is no list of sizes"),
-        (x(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#, &[0; 4]), "\"data_offsets\" are no two numbers"),
-        (
-            x(r#""dtype":"F32","shape":[1],"data_offsets":[1,5]"#, &[0; 5]),
-            "begins at byte 1 of the data where 0 is due",
-        ),
+        (file(r#"{"__metadata__":{"a":1}}"#, &[]), "the value of \"a\" is not a string"),
+        (file(r#"{"x":1}"#, &[]), "header, \"x\": \"dtype\" is missing"),
+        (x(r#""dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]"#, &[0]), "type \"F8_E4M3\" is not supported"),
+        (x(r#""dtype":"F32","shape":[-1],"data_offsets":[0,4]"#, &[0; 4]), "\"shape\" is not a list of sizes"),
+        (x(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#, &[0; 4]), "\"data_offsets\" is not a pair of numbers"),
+        (x(r#""dtype":"F32","shape":[1],"data_offsets":[1,5]"#, &[0; 5]), "begins at byte 1 of the data instead of 0"),
         (
             x(r#""dtype":"F32","shape":[1],"data_offsets":[0,5]"#, &[0; 5]),
-            "ends at byte 5 of the data where its shape ends at 4",
+            "ends at byte 5 of the data, but its shape requires 4",
         ),
         (x(r#""dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]"#, &[0; 4]), "4 bytes follow"),
-        (x(r#""dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,4]"#, &[0; 4]), "more elements than"),
+        (
+            x(r#""dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,4]"#, &[0; 4]),
+            "the number of elements of shape",
+        ),
         (
             x(r#""dtype":"BOOL","shape":[1],"data_offsets":[0,1]"#, &[2]),
-            "byte 63: [2] stand for no number of this type",
+            "byte 63: [2] do not encode a number of this type",
         ),
-        (x(r#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#, &[255; 8]), "stand for no number of this type"),
-        (file(r#"{"x":{},"x":{}}"#, &[]), "\"x\" is there twice"),
-        (file("{}", &[1]), "0 bytes are declared and 1 follow"),
-        (u64::MAX.to_le_bytes().to_vec(), "byte 0: the header's length is 18446744073709551615 bytes where 0 can be"),
+        (x(r#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#, &[255; 8]), "do not encode a number of this type"),
+        (file(r#"{"x":{},"x":{}}"#, &[]), "\"x\" occurs twice"),
+        (file("{}", &[1]), "0 bytes are declared, but 1 follow"),
+        (
+            u64::MAX.to_le_bytes().to_vec(),
+            "byte 0: the header declares 18446744073709551615 bytes, but can have at most 0",
+        ),
     ];
     for (bytes, saying) in cases {
         refuses(bytes, read, saying);
-        // What is wrong with the file, and not with one number, is so for whoever reads a part of it.
-        if !saying.contains("stand for no number") {
+        // Faults of the file, as opposed to a single number, are also errors for a reader of a part of it.
+        if !saying.contains("do not encode") {
             refuses(bytes, |path: &Path| ArrayFile::safetensors(path, "x"), saying);
         }
     }

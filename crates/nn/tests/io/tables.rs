@@ -1,4 +1,4 @@
-//! Tables: read whole or by rows they are the same, and what is broken is an error.
+//! Tables: reading whole files and single rows agrees, and broken files are errors.
 
 use super::arrays::packed;
 use super::hostile::{break_everywhere, break_with};
@@ -23,7 +23,7 @@ fn tables_that_stay_in_their_files() {
     let table = CsvFile::open(&path, &texts).unwrap();
     assert_eq!((&table.class_names(), &names[..]), (&names, &["2", "4", "6"].map(String::from)[..]));
     assert_eq!(Dataset::<f64>::batch(&table, &[2, 0]).unwrap(), named.batch(&[2, 0]).unwrap());
-    // The same faults at the same places, though found later.
+    // The same faults at the same places, but found later.
     let broken = text.replace("4,1", "x,1");
     written(&path, broken.as_bytes());
     let expected = read_csv::<f64>(&path, &options).unwrap_err().to_string();
@@ -40,7 +40,7 @@ fn tables_that_stay_in_their_files() {
     }
 }
 
-/// Cut anywhere or flipped anywhere: the rows of the file that were whole, or an error at its place.
+/// A file cut or flipped anywhere gives its complete rows, or an error with its place.
 #[test]
 fn broken_tables() {
     let folder = Folder::new("broken-table");
@@ -50,7 +50,7 @@ fn broken_tables() {
     let rows = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
     let cut = |length: usize, outcome: Result<Batch<f64>, String>| {
         let Ok(part) = outcome else { return };
-        // But for a last number cut short.
+        // The last number may be cut short.
         let whole = part.targets.len() - usize::from(!text[..length].ends_with('\n'));
         let part = part.inputs.slice_axis(0, 0..whole);
         assert_eq!(part, rows.inputs().slice_axis(0, 0..whole), "cut to {length}");
@@ -62,6 +62,6 @@ fn broken_tables() {
     let gzip = packed(text.as_bytes());
     assert_eq!(read_csv::<f64>(written(&path, &gzip), &options).unwrap(), rows);
     let error = CsvFile::open(&path, &options).err().unwrap().to_string();
-    assert!(error.contains("table.csv, byte 0: rows of a compressed table cannot be sought"), "{error}");
+    assert!(error.contains("table.csv, byte 0: cannot seek in a compressed table"), "{error}");
     break_everywhere("csv.gz", &gzip, |path: &Path| read_csv::<f64>(path, &options));
 }

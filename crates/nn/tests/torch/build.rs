@@ -1,4 +1,4 @@
-//! Layers of `nn` for printed PyTorch modules: each class and each argument that PyTorch prints.
+//! Builds layers of `nn` from printed PyTorch modules, with all classes and arguments that PyTorch prints.
 
 use crate::repr::{Printed, list};
 use autograd::{Float, Pad, Rng, Var};
@@ -7,13 +7,13 @@ use nn::layer::*;
 use nn::{Module, Param, Parameters, Pass, Path};
 use serde_json::Value;
 
-/// A module of `nn` as the printed form says, its weights drawn anew. `options` are those of its constructor that PyTorch
-/// does not print.
+/// Builds a module of `nn` from its printed form, with new random weights. `options` are arguments of its constructor
+/// that PyTorch does not print.
 pub fn build<T: Float>(printed: &Printed, options: &Value) -> Box<dyn Module<T>> {
     Builder { options, rng: Rng::new(0) }.module(printed)
 }
 
-/// Layers by name, run one after the other. Between a recurrent layer and what reads its last state stands `last`.
+/// Named layers, run in sequence.
 struct Named<T: Float> {
     layers: Vec<(String, Box<dyn Module<T>>)>,
 }
@@ -33,7 +33,7 @@ impl<T: Float> Module<T> for Named<T> {
     }
 }
 
-/// A recurrent network of which the last layer's last state goes on, `h_n[-1]`.
+/// A recurrent network that outputs the final state of its last layer, `h_n[-1]`.
 struct LastState<T: Float, U, const N: usize>(Recurrent<T, U, N>);
 
 impl<T: Float, U, const N: usize> Parameters<T> for LastState<T, U, N> {
@@ -56,7 +56,7 @@ struct Builder<'a> {
     rng: Rng,
 }
 
-/// A layer of one, two or three axes by its class's last letters, `1d` to `3d`.
+/// Builds a layer of one, two or three axes, according to the last letters of its class, `1d` to `3d`.
 macro_rules! by_axes {
     ($self:ident, $p:ident, $build:ident) => {
         match &$p.class[$p.class.len() - 2..] {
@@ -140,13 +140,13 @@ impl Builder<'_> {
         }
     }
 
-    /// Layers inside layers, in the order in which they are printed.
+    /// A module of nested layers, in the order in which they are printed.
     fn named<T: Float>(&mut self, p: &Printed) -> Box<dyn Module<T>> {
         p.knows(&[]);
-        assert!(!p.inner.is_empty(), "{} is a class that the tests do not know", p.class);
+        assert!(!p.inner.is_empty(), "{} is a class unknown to the tests", p.class);
         let mut layers = Vec::new();
         for (i, (name, inner)) in p.inner.iter().enumerate() {
-            // A head as wide as the state reads what a recurrent layer knows at the end, in the models of our own classes.
+            // In models whose class is named after their recurrent layer, the next layer reads its final state.
             let last = p.class.eq_ignore_ascii_case(&inner.class) && i + 1 < p.inner.len();
             let layer: Box<dyn Module<T>> = match (last, inner.class.as_str()) {
                 (true, "RNN") => Box::new(LastState(self.recurrent(inner) as Rnn<T>)),
@@ -256,7 +256,7 @@ impl Builder<'_> {
             activation: match self.option("activation").as_str() {
                 Some("gelu") => Activation::Gelu,
                 Some("relu") | None => Activation::Relu,
-                Some(other) => panic!("{other} is no activation of this layer"),
+                Some(other) => panic!("{other} is not an activation of this layer"),
             },
             dropout: find("dropout").map_or(0.0, |dropout| dropout.number("p", 0.1)),
             norm_first: truth("norm_first"),
@@ -269,7 +269,7 @@ impl Builder<'_> {
 
 fn pool<T: Float>(p: &Printed) -> Box<dyn Module<T>> {
     p.knows(&["kernel_size", "stride", "padding", "dilation", "ceil_mode", "count_include_pad", "output_size"]);
-    /// The four kinds of windows along so many axes.
+    /// The four kinds of pooling over the given number of axes.
     macro_rules! pools {
         ($D:literal) => {{
             let (stride, padding) = (p.sizes::<$D>("stride", 1), p.sizes::<$D>("padding", 0));
@@ -287,7 +287,7 @@ fn pool<T: Float>(p: &Printed) -> Box<dyn Module<T>> {
                 }
                 "AdaptiveMaxPool" => Box::new(AdaptiveMaxPool::<$D>::new(size)),
                 "AdaptiveAvgPool" => Box::new(AdaptiveAvgPool::<$D>::new(size)),
-                class => panic!("{class} is a pooling that the tests do not know"),
+                class => panic!("{class} is a pooling layer unknown to the tests"),
             }
         }};
     }

@@ -1,4 +1,4 @@
-//! Models that PyTorch saved: they load by name, compute what it computed, and what we save is the same file again.
+//! Models saved by PyTorch: they load by name, give PyTorch's outputs, and saving them again gives an equivalent file.
 
 use crate::build::build;
 use crate::repr::Printed;
@@ -8,13 +8,13 @@ use nn::io::{AnyTensor, StateDict};
 use nn::{Module, Pass};
 use serde_json::Value;
 
-/// What the model says to the input, in eval mode.
+/// The output of the model in eval mode.
 fn output<T: Float>(model: &dyn Module<T>, input: &AnyTensor) -> Tensor<T> {
     let tape = Tape::new();
     model.forward(tape.constant(input.to::<T>()), &mut Pass::eval(&tape)).value()
 }
 
-/// The largest difference in proportion to the largest number.
+/// The largest difference relative to the largest number.
 fn distance<T: Float>(a: &Tensor<T>, b: &AnyTensor) -> f64 {
     let (a, b) = (a.cast::<f64>(), b.to::<f64>());
     assert_eq!(a.shape(), b.shape());
@@ -35,7 +35,7 @@ fn check(name: &str, case: &Value) {
     println!("{name}: {single:.1e} in f32, {double:.1e} in f64");
     assert!(single < 1e-6 && double < 1e-6, "{name}: {single:e} in f32, {double:e} in f64");
 
-    // What is saved has the same names, types, shapes and numbers.
+    // The saved file has the same names, types, shapes and numbers.
     let saved = std::env::temp_dir().join(format!("nn-torch-{name}-{}.safetensors", std::process::id()));
     nn::save(&model, &saved).unwrap();
     let (ours, theirs) = (StateDict::read(&saved).unwrap(), StateDict::read(&file).unwrap());
@@ -47,7 +47,7 @@ fn check(name: &str, case: &Value) {
         names
     };
     assert_eq!(names(&ours), names(&theirs));
-    assert!(theirs.iter().all(|(name, tensor)| ours.get(name) == Some(tensor)), "{name}: other numbers");
+    assert!(theirs.iter().all(|(name, tensor)| ours.get(name) == Some(tensor)), "{name}: numbers differ");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn torch_models_load_by_name_and_agree() {
     models.iter().for_each(|(name, case)| check(name, case));
 }
 
-/// Writes models of our own weights, with an input and what they say to it, into the folder that `TORCH_SAVE_DIR` names:
-/// `benches/peers/torch_loads.py` loads them into PyTorch. Without it, into one that goes again.
+/// Writes models with new weights, an input and the output to the folder `TORCH_SAVE_DIR`, from which
+/// `benches/peers/torch_loads.py` loads them into PyTorch. Without the variable, uses a temporary folder.
 #[test]
 fn torch_models_are_written_for_torch_to_load() {
     let (kept, own) = (std::env::var_os("TORCH_SAVE_DIR"), format!("nn-torch-save-{}", std::process::id()));

@@ -1,10 +1,10 @@
-//! A PyTorch module as `print` shows it, as a tree: `Sequential(\n  (0): Linear(in_features=10, …)\n  …)`.
+//! Parses a PyTorch module as shown by `print` into a tree: `Sequential(\n  (0): Linear(in_features=10, …)\n  …)`.
 
 /// A layer: its class, its arguments as text, and the layers inside by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Printed {
     pub class: String,
-    /// Name, or nothing, and value.
+    /// Name (empty for a positional argument) and value.
     args: Vec<(String, String)>,
     pub inner: Vec<(String, Printed)>,
 }
@@ -18,7 +18,7 @@ impl Printed {
         module
     }
 
-    /// The `n`-th argument without a name.
+    /// The `n`-th positional argument.
     pub fn nth(&self, n: usize) -> &str {
         let plain = self.args.iter().filter(|(name, _)| name.is_empty()).nth(n);
         plain.map_or_else(|| panic!("{self:?} has no argument {n}"), |(_, value)| value)
@@ -29,7 +29,7 @@ impl Printed {
         self.args.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// A size by name, or by place if the name is not printed.
+    /// A size by name, or by position if the name is not printed.
     pub fn size(&self, name: &str, place: usize) -> usize {
         whole(self.get(name).unwrap_or_else(|| self.nth(place)))
     }
@@ -40,7 +40,7 @@ impl Printed {
             .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} of {}", self.class)))
     }
 
-    /// A truth by name.
+    /// A boolean by name.
     pub fn truth(&self, name: &str, default: bool) -> bool {
         self.get(name).map_or(default, |text| text == "True")
     }
@@ -54,7 +54,7 @@ impl Printed {
         }
     }
 
-    /// That no argument but these is printed: what is not understood must not be passed over.
+    /// Checks that only these arguments are printed: an unknown argument must not be ignored.
     pub fn knows(&self, names: &[&str]) {
         let odd = self.args.iter().find(|(name, _)| !name.is_empty() && !names.contains(&name.as_str()));
         assert_eq!(odd, None, "an argument of {} that the tests do not know", self.class);
@@ -67,7 +67,7 @@ pub fn list(text: &str) -> Vec<usize> {
 }
 
 fn whole(text: &str) -> usize {
-    text.parse().unwrap_or_else(|_| panic!("{text:?} is no size"))
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is not a size"))
 }
 
 struct Reader<'a> {
@@ -85,11 +85,11 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, text: &str) {
-        assert!(self.rest().starts_with(text), "{text:?} is due before {:?}", self.rest());
+        assert!(self.rest().starts_with(text), "expected {text:?} before {:?}", self.rest());
         self.at += text.len();
     }
 
-    /// All up to one of these characters, outside of brackets and quotes.
+    /// Reads up to one of these characters, outside brackets and quotes.
     fn until(&mut self, ends: &[char]) -> &'a str {
         let (rest, mut depth, mut quoted) = (self.rest(), 0, false);
         let end = rest.find(|c| {
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One layer of this name, or several: `(0-5): 6 x Layer(…)`.
+    /// One layer with this name, or several: `(0-5): 6 x Layer(…)`.
     fn layers(&mut self, name: &str) -> Vec<(String, Printed)> {
         let Some((count, _)) = self.rest().split_once(" x ").filter(|(count, _)| count.parse::<usize>().is_ok()) else {
             return vec![(name.to_owned(), self.module())];

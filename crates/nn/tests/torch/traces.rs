@@ -1,4 +1,4 @@
-//! Training as PyTorch did it: 50 losses and the last weights, to 1e-9.
+//! Training matches PyTorch's: 50 losses and the final weights, to 1e-9.
 
 use crate::build::build;
 use crate::repr::Printed;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 type Model = Box<dyn Module<f64>>;
 
-/// A way to train: from model, loss, optimizer and batch to the losses of so many steps.
+/// A training loop: from model, loss, optimizer and batch to the losses of a number of steps.
 type Training = fn(&mut Model, &dyn Loss<f64>, &mut dyn Optimizer<f64>, &Batch<f64>, usize) -> Vec<f64>;
 
 fn dictionary(json: &Value) -> StateDict {
@@ -23,7 +23,7 @@ fn dictionary(json: &Value) -> StateDict {
     dict
 }
 
-/// The optimizers by the names that the traces give them.
+/// The optimizers by their names in the traces.
 fn optimizer(name: &str) -> Box<dyn Optimizer<f64>> {
     match name {
         "sgd_momentum" => Box::new(Sgd::new(0.05).momentum(0.9)),
@@ -31,11 +31,11 @@ fn optimizer(name: &str) -> Box<dyn Optimizer<f64>> {
         "rmsprop" => Box::new(RmsProp::new(3e-3).alpha(0.99)),
         "adam" => Box::new(Adam::new(1e-2)),
         "adamw" => Box::new(AdamW::new(1e-2).weight_decay(0.05)),
-        _ => panic!("{name} is an optimizer that the tests do not know"),
+        _ => panic!("{name} is an optimizer unknown to the tests"),
     }
 }
 
-/// `Linear(6,9) Tanh Linear(9,8)` as PyTorch would print it.
+/// Parses `Linear(6,9) Tanh Linear(9,8)` as if PyTorch had printed it.
 fn printed(model: &str) -> Printed {
     let layers = model.split_whitespace().enumerate().map(|(i, layer)| {
         let call = if layer.ends_with(')') { layer.to_owned() } else { format!("{layer}()") };
@@ -57,7 +57,7 @@ fn follow(train: Training) {
         let (loss, targets): (Box<dyn Loss<f64>>, _) = match (text("loss"), targets) {
             ("cross_entropy", AnyTensor::I64(labels)) => (Box::new(CrossEntropy::new()), Target::Labels(labels)),
             ("mse", values) => (Box::new(Mse::new()), Target::Values(values.to())),
-            (loss, _) => panic!("{loss} is a loss that the tests do not know"),
+            (loss, _) => panic!("{loss} is a loss unknown to the tests"),
         };
         let expected: Vec<f64> =
             trace["losses"].as_array().expect("losses").iter().map(|x| x.as_f64().expect("a number")).collect();
@@ -78,7 +78,7 @@ fn follow(train: Training) {
     }
 }
 
-/// Each step recorded anew.
+/// Records each step anew.
 fn recorded(
     model: &mut Model,
     loss: &dyn Loss<f64>,
@@ -90,7 +90,7 @@ fn recorded(
     (0..steps).map(|_| step.run(&mut **model, loss, optimizer, batch).expect("finite").loss).collect()
 }
 
-/// One step recorded with its gradients, then replayed.
+/// Records one step with its gradients, then replays it.
 fn replayed(
     model: &mut Model,
     loss: &dyn Loss<f64>,

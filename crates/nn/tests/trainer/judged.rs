@@ -1,4 +1,4 @@
-//! What an epoch is judged by: which samples count, what their mean loss is, and who goes by it.
+//! How an epoch is evaluated: which samples count, what their mean loss is, and what follows it.
 
 use super::{classifier, close, clusters, line, plane, values};
 use autograd::{Tensor, tensor};
@@ -11,7 +11,7 @@ use nn::train::{Callback, CallbackResult, Moment, Monitor, Trainer};
 use nn::{Parameters, Path};
 use std::sync::{Arc, Mutex};
 
-/// Samples without a label teach nothing, whatever they are, and neither the loss nor a metric counts them.
+/// Samples with an ignored label have no effect on training, and neither the loss nor a metric counts them.
 #[test]
 fn ignored_samples_teach_nothing_and_are_not_judged() {
     let (whole, validation) = (clusters(60, 8), clusters(30, 9));
@@ -52,8 +52,8 @@ fn ignored_samples_teach_nothing_and_are_not_judged() {
     close(&[default.2.loss, default.2.metrics[0]], &[alone.loss, alone.metrics[0]], 1e-12);
 }
 
-/// Whatever the reduction, the weights of the classes and the labels that are ignored: batches of any size make one mean, and
-/// accumulated ones one update.
+/// Whatever the reduction, class weights and ignored labels, batches of any size give the same mean, and accumulated
+/// ones the same update.
 #[test]
 fn the_mean_loss_does_not_depend_on_the_batches() {
     let data = clusters(50, 11);
@@ -83,7 +83,7 @@ fn the_mean_loss_does_not_depend_on_the_batches() {
     close(&[large.1], &[small.1], 1e-12);
 }
 
-/// An error between the batches of an epoch and the next leaves the model with its own parameters, not with their averages.
+/// After an error between two epochs, the model has its own parameters, not their averages.
 #[test]
 fn after_an_error_in_validation_the_model_has_its_own_parameters() {
     struct Fails;
@@ -108,7 +108,7 @@ fn after_an_error_in_validation_the_model_has_its_own_parameters() {
     }
 }
 
-/// What a schedule has observed.
+/// Logs what a schedule observes.
 #[derive(Clone, Default)]
 struct Observer(Arc<Mutex<Vec<f64>>>);
 

@@ -1,5 +1,4 @@
-//! What a trainer can be told: accumulation, averages, groups, schedules by step, callbacks, several metrics, weights of
-//! classes.
+//! Options of a trainer: accumulation, averages, groups, schedules by step, callbacks, several metrics, class weights.
 
 mod judged;
 
@@ -23,12 +22,12 @@ fn plane(n: usize) -> TensorDataset<f64> {
     TensorDataset::new(x, Target::Values(y)).unwrap()
 }
 
-/// Three clusters of very different size.
+/// Three clusters of very different sizes.
 fn clusters(n: usize, seed: u64) -> TensorDataset<f64> {
     let mut rng = Rng::new(seed);
     let labels: Vec<i64> = (0..n).map(|_| [0, 0, 0, 0, 0, 0, 1, 1, 2][rng.below(9)]).collect();
-    let centres = [[0.0, 0.0], [1.2, 0.3], [0.4, 1.1]];
-    let x = Tensor::from_fn(&[n, 2], |i| centres[labels[i[0]] as usize][i[1]] + 0.5 * rng.normal());
+    let centers = [[0.0, 0.0], [1.2, 0.3], [0.4, 1.1]];
+    let x = Tensor::from_fn(&[n, 2], |i| centers[labels[i[0]] as usize][i[1]] + 0.5 * rng.normal());
     TensorDataset::new(x, Target::Labels(labels.into())).unwrap()
 }
 
@@ -52,7 +51,7 @@ fn close(a: &[f64], b: &[f64], by: f64) {
 
 #[test]
 fn small_batches_that_are_accumulated_are_one_large_batch() {
-    // 70 samples in batches of 12: four to a step is 48, and the rest is 22, the last batch of them 10.
+    // 70 samples in batches of 12: four batches per step are 48 samples; the rest is 22, with a last batch of 10.
     let data = plane(70);
     let fit = |batch_size, accumulate| {
         let mut model = line();
@@ -64,7 +63,10 @@ fn small_batches_that_are_accumulated_are_one_large_batch() {
     let (large, small) = (fit(48, 1), fit(12, 4));
     close(&large.0, &small.0, 1e-12);
     close(&large.1, &small.1, 1e-12);
-    assert!(large.0.iter().zip(fit(12, 1).0).any(|(a, b)| (a - b).abs() > 1e-3), "and not many small steps");
+    assert!(
+        large.0.iter().zip(fit(12, 1).0).any(|(a, b)| (a - b).abs() > 1e-3),
+        "accumulation is not many small steps"
+    );
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn a_schedule_acts_on_each_group_from_its_own_rate_epoch_by_epoch_or_step_by_ste
     };
     close(&rates(true), &[0.05, 0.075, 0.1, 0.1], 1e-15);
     close(&rates(false), &[0.05, 0.05, 0.075, 0.075], 1e-15);
-    // The second group: as if it were trained with its own rate and schedule alone.
+    // The second group trains as if alone, with its own rate and schedule.
     let (mut parts, mut alone) = (line(), line());
     let fit = |model: &mut Linear<f64>, groups: ParamGroups<f64>| {
         let trainer = Trainer::new(Mse::new(), groups).epochs(3).quiet();
@@ -117,7 +119,7 @@ fn a_schedule_acts_on_each_group_from_its_own_rate_epoch_by_epoch_or_step_by_ste
     close(&values(&parts), &values(&alone), 1e-15);
 }
 
-/// Writes down which hook was called where.
+/// Logs which hook was called at which epoch and batch.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<String>>>);
 
@@ -220,7 +222,7 @@ fn weights_of_classes_find_the_rare_ones() {
     assert!(weighted > plain + 0.1, "{plain} {weighted}");
 }
 
-/// A loss of labels as a loss.
+/// Adapts a loss function of labels to the trait.
 fn for_labels<F>(f: F) -> impl for<'t> Fn(Var<'t, f64>, &Target<f64>) -> autograd::Result<Var<'t, f64>> + Send
 where
     F: for<'t> Fn(Var<'t, f64>, &Tensor<i64>) -> autograd::Result<Var<'t, f64>> + Send,
@@ -244,7 +246,7 @@ fn a_gradient_is_clipped_as_a_whole_or_one_by_one() {
     assert_eq!(data.len(), 1);
 }
 
-/// Weights after two epochs, and the samples that they saw, by the first number of each.
+/// Weights after two epochs, and the loss of each epoch.
 fn trained(
     data: &dyn Dataset<f64>,
     told: impl for<'d> Fn(Trainer<'d, f64>) -> Trainer<'d, f64>,
@@ -252,7 +254,7 @@ fn trained(
     let mut model = classifier();
     let mut trainer = told(Trainer::new(CrossEntropy::new(), Adam::new(0.02)).epochs(2).batch_size(7).seed(3).quiet());
     let history = trainer.fit(&mut model, data).unwrap();
-    assert_eq!(history.notes, [""; 0], "all is replayed");
+    assert_eq!(history.notes, [""; 0], "every step is replayed");
     (values(&model), history.epochs.iter().map(|epoch| epoch.loss).collect())
 }
 
@@ -264,13 +266,13 @@ fn order_and_prefetching_are_the_loaders() {
     let orders = [Order::InOrder, Order::Shuffled, Order::Weighted(weights), Order::Stratified(labels)];
     let fits: Vec<_> = orders.iter().map(|order| trained(&data, |t| t.order(order.clone()))).collect();
     for (i, (order, fit)) in orders.iter().zip(&fits).enumerate() {
-        assert!(fits[..i].iter().all(|other| other != fit), "each is an order of its own");
+        assert!(fits[..i].iter().all(|other| other != fit), "all orders differ");
         for ahead in [1, 3, 100] {
             assert_eq!(&trained(&data, |t| t.order(order.clone()).prefetch(ahead)), fit, "{order:?}, {ahead} ahead");
         }
     }
-    assert_eq!(trained(&data, |t| t), fits[1], "shuffled unless told");
-    // 40 samples in batches of 7: five, and five samples left.
+    assert_eq!(trained(&data, |t| t), fits[1], "shuffled by default");
+    // 40 samples make five batches of 7, and five samples are left over.
     let batches = Mutex::new(0);
     let count = |_: &mut Moment<'_, f64>| *batches.lock().unwrap() += 1;
     let mut trainer =
@@ -286,13 +288,19 @@ fn an_order_that_does_not_fit_is_an_error() {
     let data = clusters(40, 5);
     let said = |trainer: Trainer<'_, f64>| trainer.quiet().fit(&mut classifier(), &data).unwrap_err().to_string();
     let trainer = || Trainer::new(CrossEntropy::new(), Adam::new(0.02));
-    assert_eq!(said(trainer().order(Order::Weighted(vec![1.0]))), "1 weights were given for 40 samples");
-    assert_eq!(said(trainer().order(Order::Stratified(vec![]))), "0 labels were given for 40 samples");
-    let whole = "40 samples make no whole batch of 64, and smaller ones are left out";
+    assert_eq!(
+        said(trainer().order(Order::Weighted(vec![1.0]))),
+        "got 1 weights for 40 samples; expected one per sample"
+    );
+    assert_eq!(
+        said(trainer().order(Order::Stratified(vec![]))),
+        "got 0 labels for 40 samples; expected one per sample"
+    );
+    let whole = "40 samples do not fill a batch of 64, and `drop_last` drops incomplete batches";
     assert_eq!(said(trainer().batch_size(64).drop_last(true)), whole);
 }
 
-/// Samples that cannot be had end training where they were due, made ahead or not.
+/// A sample that cannot be loaded ends training at its batch, with or without prefetching.
 #[test]
 fn data_that_fails_ends_training() {
     struct Torn(TensorDataset<f64>);
@@ -310,7 +318,7 @@ fn data_that_fails_ends_training() {
             Trainer::new(CrossEntropy::new(), Adam::new(0.02)).batch_size(4).order(Order::InOrder).quiet();
         trainer = trainer.prefetch(ahead);
         let said = trainer.fit(&mut model, &data).unwrap_err().to_string();
-        assert_eq!(said, "sample 30 does not exist: the data set has 30");
+        assert_eq!(said, "sample index 30 is out of range for a data set of 30 samples");
         values(&model)
     };
     assert_eq!(after(0), after(2));
@@ -337,14 +345,14 @@ fn samples_of_weight_zero_teach_nothing() {
     let weights: Tensor<f64> = data.labels().unwrap().iter().map(|label| [1.0, 0.0, 2.5][label as usize]).collect();
     let weighted = data.clone().weighted(weights.clone()).unwrap();
     let fit = trained(&weighted, |t| t);
-    assert_eq!(fit, trained(&weighted, |t| t.recorded()), "replayed as recorded");
+    assert_eq!(fit, trained(&weighted, |t| t.recorded()), "replayed equals recorded");
     assert_ne!(fit, trained(&data, |t| t));
     assert_eq!(trained(&data.clone().weighted(Tensor::ones(&[40])).unwrap(), |t| t), trained(&data, |t| t));
-    // What has no weight may be anything.
+    // A sample of weight 0 may have any label.
     let other: Tensor<i64> = data.labels().unwrap().iter().map(|label| if label == 1 { 0 } else { label }).collect();
     let other = TensorDataset::new(data.inputs().clone(), Target::Labels(other)).unwrap().weighted(weights).unwrap();
     assert_eq!(trained(&other, |t| t), fit);
     let said = |weights: Tensor<f64>| data.clone().weighted(weights).unwrap_err().to_string();
-    assert_eq!(said(tensor![1.0]), "1 weights were given for 40 samples");
+    assert_eq!(said(tensor![1.0]), "got 1 weights for 40 samples; expected one per sample");
     assert!(said(Tensor::full(&[40], -1.0)).contains("the weight of sample 0 is -1"));
 }

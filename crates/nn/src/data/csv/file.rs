@@ -1,4 +1,4 @@
-//! [`CsvFile`]: a table that stays in its file.
+//! [`CsvFile`]: a table that stays on disk.
 
 use super::table::{Rows, Table, line_of};
 use super::{CsvOptions, FORMAT, Float};
@@ -11,8 +11,8 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// The rows of a table in a file, read as batches ask for them, in any order. Eight bytes of memory for each row, which say
-/// where it begins.
+/// A table in a file, whose rows are read on demand, in any order. Takes eight bytes of memory per row, for its
+/// position in the file.
 ///
 /// ```
 /// use autograd::tensor;
@@ -28,24 +28,26 @@ pub struct CsvFile {
     path: PathBuf,
     options: CsvOptions,
     table: Table,
-    /// Where each row begins, and where the last one ends.
+    /// Byte offsets of the start of each row and of the end of the last.
     starts: Vec<u64>,
     source: Mutex<Source<File>>,
 }
 
 impl CsvFile {
-    /// Goes through the file once to find its rows, and the names of classes, if the targets are such. All other fields are
-    /// looked at when a batch asks for them.
+    /// Opens a table and scans it once for the positions of its rows and for class names, if the targets are class
+    /// names. All other fields are checked only when a batch needs them.
     ///
     /// # Errors
-    /// If the file cannot be read (a compressed one has no rows that could be sought), has no row of data or no such
+    /// If the file cannot be read or is compressed (which prevents seeking to a row), has no data rows or lacks a
     /// column, or a row is shorter or longer than the first.
     pub fn open(path: impl Into<PathBuf>, options: &CsvOptions) -> Result<Self, DataError> {
         let path = path.into();
         let line = |byte| line_in(&path, byte);
         let file = match Opened::at(&path, FORMAT)? {
             Opened::Plain(source) => BufReader::new(source.into_file()),
-            Opened::Packed(source) => return Err(source.fault("rows of a compressed table cannot be sought").into()),
+            Opened::Packed(source) => {
+                return Err(source.fault("cannot seek in a compressed table; decompress it first").into());
+            }
         };
         let (mut reader, mut record) = (options.reader(file), ByteRecord::new());
         let mut table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
@@ -62,14 +64,14 @@ impl CsvFile {
         Ok(CsvFile { options: options.clone(), table, starts, source, path })
     }
 
-    /// The names of the classes, if the targets are such: class 0 first.
+    /// The class names, class 0 first, if the targets are class names.
     pub fn class_names(&self) -> Vec<String> {
         self.table.class_names()
     }
 
     /// The bytes of a row.
     fn row(&self, index: usize) -> Result<Vec<u8>, IoError> {
-        // Each row is sought anew, wherever a reader that panicked left the file.
+        // A poisoned lock is fine: every read starts with a seek, wherever a reader that panicked left the file.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         source.seek(self.starts[index])?;
         source.vec(self.starts[index + 1] - self.starts[index])

@@ -1,4 +1,4 @@
-//! What the fields of a table mean, row by row, and where a fault is.
+//! Interprets the fields of a table row by row, and locates faults.
 
 use super::{Column, CsvOptions, Kind};
 use crate::data::{Batch, DataError, TableError};
@@ -9,24 +9,24 @@ use autograd::{Float, Tensor};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-/// The line, from 1, of the record that was read from a byte on, where that can be told.
+/// Maps the byte offset from which a record was read to its line, counted from 1, if it can be determined.
 pub(super) type Lines<'a> = &'a dyn Fn(u64) -> Option<u64>;
 
-/// A table's headings and how its fields are to be read.
+/// The headings of a table, and how to interpret its fields.
 pub(super) struct Table {
     name: String,
-    /// Empty if the table has none.
+    /// Empty if the table has no headings.
     headings: Vec<String>,
     columns: usize,
     inputs: Vec<usize>,
     targets: Vec<usize>,
     kind: Kind,
-    /// The numbers of named classes.
+    /// Label of each class name.
     classes: HashMap<Vec<u8>, i64>,
     missing: Option<f64>,
 }
 
-/// Rows that have been read.
+/// The rows read so far.
 #[derive(Default)]
 pub(super) struct Rows<T> {
     inputs: Vec<T>,
@@ -35,7 +35,7 @@ pub(super) struct Rows<T> {
 }
 
 impl Table {
-    /// Reads headings, if there are any, and the first row of data, which there must be.
+    /// Reads the headings, if there are any, and the first row of data, which is required.
     pub(super) fn begin<R: Read>(
         reader: &mut Reader<R>,
         record: &mut ByteRecord,
@@ -82,7 +82,7 @@ impl Table {
         }
     }
 
-    /// Numbers the classes of a row that are new, unless all were told.
+    /// Assigns numbers to new class names in a row, unless the names are given.
     pub(super) fn learn(&mut self, record: &ByteRecord) {
         if self.kind == Kind::Text(None) {
             for field in self.targets.iter().map(|&column| &record[column]).filter(|field| !missing(field)) {
@@ -93,14 +93,14 @@ impl Table {
         }
     }
 
-    /// The names of the classes in order.
+    /// The class names in order.
     pub(super) fn class_names(&self) -> Vec<String> {
         let mut classes: Vec<_> = self.classes.iter().collect();
         classes.sort_by_key(|(_, number)| **number);
         classes.into_iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
-    /// On to the next row, if there is one; it must be as long as the first.
+    /// Reads the next row, if there is one. It must be as long as the first.
     pub(super) fn advance<R: Read>(
         &self,
         reader: &mut Reader<R>,
@@ -117,7 +117,7 @@ impl Table {
         Ok(more)
     }
 
-    /// Puts the numbers of a row behind those before.
+    /// Appends the numbers of a row to `rows`.
     pub(super) fn take<T: Float>(&self, record: &ByteRecord, line: Lines, rows: &mut Rows<T>) -> Result<(), DataError> {
         let fault = |column| move |error| self.fault(error, record, line, Some(column));
         for &column in &self.inputs {
@@ -140,8 +140,8 @@ impl Table {
         self.classes.get(field).copied().ok_or_else(|| TableError::NotAClass { field: excerpt(field) })
     }
 
-    /// The rows that were taken: inputs `[n, inputs]`, and values `[n, targets]`, or labels `[n]` (`[n, targets]` of
-    /// several).
+    /// Converts rows to a batch: inputs `[n, inputs]`, and values `[n, targets]` or labels `[n]` (`[n, targets]` if
+    /// there are several target columns).
     pub(super) fn batch<T: Float>(&self, Rows { inputs, values, labels }: Rows<T>) -> Batch<T> {
         let (n, targets) = (inputs.len() / self.inputs.len(), self.targets.len());
         let targets = match self.kind {
@@ -167,7 +167,7 @@ impl Table {
         found.ok_or_else(|| self.error(TableError::NoColumn { column: column(), columns }, None, None))
     }
 
-    /// An error in a row.
+    /// An error in this row.
     pub(super) fn fault(
         &self,
         error: TableError,
@@ -187,7 +187,7 @@ impl Table {
     }
 }
 
-/// Whether a field says that there is nothing.
+/// Whether a field marks a missing value.
 fn missing(field: &[u8]) -> bool {
     [&b""[..], b"?", b"NA", b"N/A", b"NaN", b"null"].iter().any(|word| field.eq_ignore_ascii_case(word))
 }
@@ -204,13 +204,13 @@ fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableError> {
     label.filter(inside).ok_or_else(|| TableError::NotALabel { field: excerpt(field), classes })
 }
 
-/// The line, from 1, of the record that was read from this byte on: past the rest of the line end before it and past
-/// blank lines, which the library counts from otherwise.
+/// The line, counted from 1, of the record that was read from this byte on. Skips the rest of the previous line ending
+/// and blank lines, at which the position of the `csv` crate can point.
 pub(super) fn line_of(text: impl BufRead, from: u64) -> io::Result<u64> {
     let (mut line, mut last) = (1, 0);
     for (at, byte) in text.bytes().enumerate() {
         let byte = byte?;
-        // A carriage return ends a line unless a line feed does so after it.
+        // A carriage return ends a line unless a line feed follows.
         line += u64::from(last == b'\r' && byte != b'\n');
         if at as u64 >= from && !b"\r\n".contains(&byte) {
             break;
@@ -221,7 +221,7 @@ pub(super) fn line_of(text: impl BufRead, from: u64) -> io::Result<u64> {
     Ok(line)
 }
 
-/// A field as an error shows it: a broken file may have fields of a gigabyte.
+/// A field shortened for an error message: a broken file may have fields of a gigabyte.
 fn excerpt(field: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(&field[..field.len().min(SHOWN)]);

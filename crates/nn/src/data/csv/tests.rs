@@ -1,4 +1,4 @@
-//! What tables say, what is wrong with them, and that no bytes at all make the reader panic.
+//! Reads valid tables, checks the errors of faulty ones, and checks that no input makes the reader panic.
 
 use super::super::Dataset;
 use super::*;
@@ -26,7 +26,7 @@ fn columns_headings_and_delimiters() {
     assert_eq!(read("y;x\n1.5;-2e1", &CsvOptions::values(0).header(true).delimiter(b';')).unwrap(), values);
 }
 
-/// A table as such tables are: an identity, columns in an order of their own, names of classes, gaps.
+/// A typical table: an ID, class names, missing values.
 const IRIS: &str = "Id,SepalLength,PetalLength,PetalWidth,Species
 1,5.1,1.4,0.2,Iris-setosa
 2,7.0,4.7,1.4,Iris-versicolor
@@ -43,14 +43,14 @@ fn columns_by_name_classes_by_name_and_gaps() {
     assert_eq!(iris.targets(), &Target::Labels(tensor![0_i64, 1, 2, 0]));
     assert_eq!(names, ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]);
 
-    // The numbers that other data gave the classes, which has no others.
+    // Classes numbered as in other data; any other name is an error.
     let told = options.missing(0.0).class_names(["Iris-virginica", "Iris-setosa", "Iris-versicolor"]);
     assert_eq!(read(IRIS, &told).unwrap().targets(), &Target::Labels(tensor![1_i64, 2, 0, 1]));
     let few = told.class_names(["Iris-setosa"]);
-    assert_eq!(message(IRIS, &few), "t.csv, line 3, column 5 (Species): \"Iris-versicolor\" is none of the classes");
+    assert_eq!(message(IRIS, &few), "t.csv, line 3, column 5 (Species): \"Iris-versicolor\" is not one of the classes");
     let unnamed = IRIS.replace("Iris-virginica", " ");
     let error = message(&unnamed, &CsvOptions::text(Column::Last).header(true).inputs([3]).missing(0.0));
-    assert_eq!(error, "t.csv, line 4, column 5 (Species): \"\" is none of the classes");
+    assert_eq!(error, "t.csv, line 4, column 5 (Species): \"\" is not one of the classes");
 
     let two = CsvOptions::values("PetalWidth").also(1).inputs(["Id"]);
     assert_eq!(message(IRIS, &two), "t.csv, line 5, column 4 (PetalWidth): \"?\" is not a finite number");
@@ -58,11 +58,11 @@ fn columns_by_name_classes_by_name_and_gaps() {
     assert_eq!(two.targets(), &Target::Values(tensor![[0.2, 5.1], [1.4, 7.0], [2.5, 6.3], [0.1, 4.9]]));
     assert_eq!(
         message(IRIS, &CsvOptions::values(0).inputs(["Petal"])),
-        "t.csv: there is no column \"Petal\"; there are 5"
+        "t.csv: the table has no column \"Petal\"; number of columns: 5"
     );
     assert_eq!(
         message(IRIS, &CsvOptions::values("Id").inputs([0; 0])),
-        "t.csv, line 2: a row needs at least one input beside the target"
+        "t.csv, line 2: the table has no input columns, only targets"
     );
 }
 
@@ -77,22 +77,31 @@ fn quotes_blank_lines_windows_and_a_byte_order_mark() {
 #[test]
 fn faults_have_a_place() {
     let last = CsvOptions::labels(Column::Last);
-    assert_eq!(message("", &last), "t.csv: there is no row of data");
-    assert_eq!(message("\n\n", &last), "t.csv: there is no row of data");
-    assert_eq!(message("a,b\n", &last.clone().header(true)), "t.csv: there is no row of data");
-    assert_eq!(message("5\n", &last), "t.csv, line 1: a row needs at least one input beside the target");
-    assert_eq!(message("1,2\n1,2,3\n", &last), "t.csv, line 2: 3 fields where the first row has 2");
-    assert_eq!(message("a,b\n1\n", &last.clone().header(true)), "t.csv, line 2: 1 fields where the first row has 2");
+    assert_eq!(message("", &last), "t.csv: the table has no data rows");
+    assert_eq!(message("\n\n", &last), "t.csv: the table has no data rows");
+    assert_eq!(message("a,b\n", &last.clone().header(true)), "t.csv: the table has no data rows");
+    assert_eq!(message("5\n", &last), "t.csv, line 1: the table has no input columns, only targets");
+    assert_eq!(message("1,2\n1,2,3\n", &last), "t.csv, line 2: expected 2 fields as in the first row, got 3");
+    assert_eq!(
+        message("a,b\n1\n", &last.clone().header(true)),
+        "t.csv, line 2: expected 2 fields as in the first row, got 1"
+    );
     assert_eq!(message("1,2\n,2\n", &last), "t.csv, line 2, column 1: \"\" is not a finite number");
-    let label = "is not a label: labels are whole numbers from 0";
+    let label = "is not a label: labels are non-negative integers";
     assert_eq!(message("1,2\r\n1,1.5\r\n", &last), format!("t.csv, line 2, column 2: \"1.5\" {label}"));
     assert_eq!(message("1,2\n\n\n1,-1\n", &last), format!("t.csv, line 4, column 2: \"-1\" {label}"));
     assert_eq!(message("1,2\r3,x\r", &last), format!("t.csv, line 2, column 2: \"x\" {label}"));
     assert_eq!(message("\"1\n\",2\n3,x\n", &last), format!("t.csv, line 3, column 2: \"x\" {label}"));
     assert_eq!(read("1,3\n", &CsvOptions::values(1).classes(2)).unwrap().targets(), &Target::Values(tensor![[3.0]]));
-    assert_eq!(message("1,3\n", &last.classes(3)), format!("t.csv, line 1, column 2: \"3\" {label} to 3 - 1"));
-    assert_eq!(message("a,b\n1,2\n", &CsvOptions::values("c")), "t.csv: there is no column \"c\"; there are 2");
-    assert_eq!(message("1,2\n", &CsvOptions::values(2)), "t.csv: there is no column 2 (counted from 0); there are 2");
+    assert_eq!(message("1,3\n", &last.classes(3)), format!("t.csv, line 1, column 2: \"3\" {label} below 3"));
+    assert_eq!(
+        message("a,b\n1,2\n", &CsvOptions::values("c")),
+        "t.csv: the table has no column \"c\"; number of columns: 2"
+    );
+    assert_eq!(
+        message("1,2\n", &CsvOptions::values(2)),
+        "t.csv: the table has no column 2 (counted from 0); number of columns: 2"
+    );
 }
 
 #[test]
@@ -121,7 +130,7 @@ fn a_file_cut_off_anywhere_is_data_or_an_error() {
     let text = "a,b,kind\n1.5,\"2.25\",0\n-3e2,4,1\n\"5\",6,2\n";
     let whole = read(text, &CsvOptions::labels("kind")).unwrap();
     for end in 0..text.len() {
-        // What is read from a part is a part of what is read from the whole, but for a last number cut short.
+        // The rows read from a prefix are a prefix of all rows, except for a last number cut short.
         if let Ok(part) = read(&text[..end], &CsvOptions::labels("kind")) {
             assert!(part.len() <= whole.len());
             let (full, rows) = (part.len() - 1, |t: &Tensor<f64>, n| t.slice_axis(0, 0..n));
@@ -130,7 +139,7 @@ fn a_file_cut_off_anywhere_is_data_or_an_error() {
     }
 }
 
-/// Bytes that tables are made of.
+/// Bytes that occur in tables.
 const TABLE: &[u8] = b"0123456789,;\"\r\n.-+e a";
 
 proptest! {

@@ -17,13 +17,13 @@ fn table<'t>(attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
     let weight = x[0].real()?;
     let rows = weight.shape().first().map_or(0, |&rows| rows as isize);
     let row = |i: isize| {
-        let outside = || Error::Argument { op: "embedding", hint: format!("{i} is no row") };
+        let outside = || Error::Argument { op: "embedding", hint: format!("{i} is not a row") };
         usize::try_from(if i < 0 { i + rows } else { i }).map_err(|_| outside())
     };
     embedding(weight, x[1].index()?, attrs.int("padding_idx").map(row).transpose()?)
 }
 
-/// A mask of booleans is true where a key is seen.
+/// A boolean mask is true where a key may be attended to.
 fn sdpa<'t>(tape: &'t Tape<f64>, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
     let mask = x.get(3).map(|mask| match mask {
         Arg::Mask(seen) => Ok(tape.constant(seen.map(|seen| if seen { 0.0 } else { f64::NEG_INFINITY }))),

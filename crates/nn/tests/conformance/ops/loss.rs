@@ -20,7 +20,7 @@ fn reduction(attrs: &Attrs) -> Result<Reduction> {
         Some("sum") => Reduction::Sum,
         Some("none") => Reduction::None,
         Some("batchmean") => Reduction::BatchMean,
-        Some(other) => return Err(Error::Argument { op: "reduction", hint: format!("{other} is none") }),
+        Some(other) => return Err(Error::Argument { op: "reduction", hint: format!("{other} is not a reduction") }),
     })
 }
 
@@ -34,7 +34,7 @@ fn by_class<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> 
     options.label_smoothing = attrs.f64("label_smoothing").unwrap_or(0.0);
     options.ignore_index = attrs.int("ignore_index").map_or(options.ignore_index, |i| i as i64);
     let (scores, reduction) = (x[0].real()?, reduction(attrs)?);
-    // Targets that are no numbers of classes are their probabilities.
+    // Floating-point targets are class probabilities.
     if let Arg::Real(t) = x[1] {
         return soft_cross_entropy_with(scores, t, &options, reduction);
     }
@@ -44,7 +44,7 @@ fn by_class<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> 
     }
 }
 
-/// The other losses; `None` for a name that is not known.
+/// The other losses; `None` for an unknown name.
 fn loss<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Option<Var<'t, f64>>> {
     let number = |name: &str, default: f64| attrs.f64(name).unwrap_or(default);
     let (real, reduction) = (|i: usize| x[i].real(), || reduction(attrs));

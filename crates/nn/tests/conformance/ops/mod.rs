@@ -1,5 +1,5 @@
-//! From the names of the reference cases to the functions of this crate, family by family. A function gives `None` for a
-//! name it does not know.
+//! Maps the names of the reference cases to the functions of this crate, family by family. Each function returns `None`
+//! for an unknown name.
 
 mod attention;
 mod loss;

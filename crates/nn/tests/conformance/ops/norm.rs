@@ -1,4 +1,4 @@
-//! Normalisation.
+//! Normalization.
 
 use super::optional;
 use crate::engine::{Applied, Arg, Attrs, one};
@@ -9,7 +9,7 @@ pub fn apply<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let real = |i: usize| x[i].real();
     let eps = |default: f64| attrs.f64("eps").unwrap_or(default);
     let shape = || {
-        let missing = || Error::Argument { op: "layer_norm", hint: "which axes?".into() };
+        let missing = || Error::Argument { op: "layer_norm", hint: "normalized_shape is missing".into() };
         attrs.sizes("normalized_shape").ok_or_else(missing)
     };
     Some(match op {

@@ -16,7 +16,7 @@ pub fn apply<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     })
 }
 
-/// The parameters, from the place of the first on.
+/// The parameters, the first of which is `x[first]`.
 fn weights<'t>(x: &[Arg<'t>], first: usize) -> Result<Weights<'t, f64>> {
     let (b_ih, b_hh) = (optional(x, first + 2)?, optional(x, first + 3)?);
     Ok(Weights { w_ih: x[first].real()?, w_hh: x[first + 1].real()?, b_ih, b_hh })
