@@ -255,13 +255,13 @@ pub(crate) fn compose<T: Float, V: Value<T>>(formula: &Formula, x: &[&V]) -> V {
         Source::Step(k) => done[usize::from(k)].clone(),
     };
     for step in &formula.steps {
-        let from: SmallVec<[V; 3]> = step.from().iter().map(|&source| operand(source, &done)).collect();
-        done.push(match (step.function, &*from) {
-            (Function::Unary(f), [x]) => x.unary(f),
-            (Function::Binary(f), [a, b]) => V::binary(f, a, b),
-            (Function::Select, [mask, a, b]) => mask.select(a, b),
-            _ => unreachable!("a function has as many operands as its arity"),
-        });
+        let from = |i: usize| operand(step.from()[i], &done);
+        let y = match step.function {
+            Function::Unary(f) => from(0).unary(f),
+            Function::Binary(f) => V::binary(f, &from(0), &from(1)),
+            Function::Select => from(0).select(&from(1), &from(2)),
+        };
+        done.push(y);
     }
     operand(formula.result, &done)
 }

@@ -113,9 +113,9 @@ impl<'t, T: Float> Var<'t, T> {
         let Some(first) = x.first() else {
             return Err(Error::Argument { op: "custom", hint: "pass at least one input, to set the tape".into() });
         };
-        same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
-        let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.peek()).collect();
-        let y = rule.forward(&values.iter().collect::<SmallVec<[_; 4]>>())?;
+        same_tape("custom", &x.iter().collect::<Vec<_>>())?;
+        let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
+        let y = rule.forward(&values.iter().collect::<Vec<_>>())?;
         let id = first.tape.add_rule(Arc::new(Written(rule)));
         let inputs = x.iter().map(|v| v.id).collect();
         Ok(Var { id: first.tape.structured(Op::Custom { id }, inputs, y, Location::caller()), ..*first })
