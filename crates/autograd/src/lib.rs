@@ -33,7 +33,6 @@ mod explain;
 pub mod float;
 mod kernel;
 mod methods;
-mod once;
 pub mod op;
 mod operators;
 mod profile;
@@ -47,7 +46,7 @@ mod value;
 pub use check::gradcheck;
 pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
-pub use float::{Element, Float};
+pub use float::{Element, Float, Nested, Shape, Strides};
 pub use kernel::random::Rng;
 #[doc(hidden)] // for benches, which measure the cost of a fork
 pub use kernel::threads::for_each as fork;
@@ -62,13 +61,13 @@ pub use sweep::Gradients;
 pub use tape::{Tape, Var};
 pub use tensor::pool::set_pool_limit;
 pub use tensor::view::Span;
-pub use tensor::{Axes, AxisSet, Nested, Shape, Strides, Tensor};
+pub use tensor::{Axes, AxisSet, Tensor};
 pub use value::Value;
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::once::{Once, once};
+    pub use crate::float::{Once, once};
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.

@@ -6,7 +6,7 @@
 use crate::error::{Result, or_panic};
 use crate::eval;
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::{Binary, Fold, Op, Unary, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;

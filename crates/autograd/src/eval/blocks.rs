@@ -1,10 +1,10 @@
 //! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
 
 use super::number;
+use crate::float::once;
 use crate::float::{Float, Real};
 use crate::kernel::gemm::with_workspace;
 use crate::kernel::simd::simd;
-use crate::once::once;
 use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
 use crate::op::formula::{Formula, Function, Source};
 use crate::op::{Binary, Side, Unary};

@@ -8,10 +8,10 @@ mod rows;
 mod scan;
 mod windows;
 
+use crate::float::once;
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce};
-use crate::once::once;
 use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;

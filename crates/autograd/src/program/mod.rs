@@ -18,7 +18,7 @@ mod simplify;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::Op;
 use crate::tape::DynRule;
 use crate::tape::Tape;

@@ -7,7 +7,7 @@ use super::plan::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::shape;
 use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;

@@ -5,7 +5,7 @@
 use super::{Gradients, Swept, numbers};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::{Op, Side};
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};

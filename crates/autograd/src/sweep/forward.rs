@@ -6,7 +6,7 @@ use super::backward::{Mark, reaching};
 use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::{Op, Side};
 use crate::rules::jvp;
 use crate::tape::Var;

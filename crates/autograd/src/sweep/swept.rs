@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::eval;
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::{Binary, Side, Unary};
 use crate::rules::{Cotangents, elementwise};
 use crate::tape::{DynRule, Var};

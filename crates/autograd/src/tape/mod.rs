@@ -11,7 +11,7 @@ mod var;
 use crate::error::{Error, Result};
 use crate::eval::number;
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::{Binary, Op, Unary, shape};
 use crate::tensor::Tensor;
 pub(crate) use custom::DynRule;
