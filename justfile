@@ -21,7 +21,7 @@ test-long:
 
 # Build the API reference; warnings are errors
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
 
 # Time whole steps: all of them, or those that match FILTER
 bench *FILTER:

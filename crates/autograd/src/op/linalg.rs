@@ -72,7 +72,8 @@ impl Factor {
     pub(crate) fn arity(self) -> usize {
         match self {
             Factor::Solve | Factor::TriangularSolve { .. } => 2,
-            _ => 1,
+            Factor::Cholesky | Factor::Eigh | Factor::Svd | Factor::Qr => 1,
+            Factor::Slogdet | Factor::Det | Factor::Cofactor | Factor::MatrixExp => 1,
         }
     }
 

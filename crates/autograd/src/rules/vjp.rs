@@ -111,11 +111,12 @@ pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: Axi
         }
         Fold::Prod => Weights::Shares(scan::products_of_others(x, axes)),
         // exp(x - y) is the softmax. Where a whole row is -inf, it would be NaN and is set to 0.
-        _ => {
+        Fold::LogSumExp => {
             let nothing = y.eq(&y.number(-T::INFINITY));
             let zero = y.number(T::zero());
             Weights::Shares(nothing.select(&zero, &x.sub(&nothing.select(&zero, y)).exp()))
         }
+        Fold::Sum | Fold::Mean => unreachable!("the rules of linear folds do not weigh elements"),
     }
 }
 
