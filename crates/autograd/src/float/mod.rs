@@ -6,15 +6,16 @@
 
 mod nested;
 mod once;
+pub(crate) mod special;
 mod store;
+pub(crate) mod vmath;
 
-use crate::kernel::special;
-use crate::kernel::vmath::Elementary;
 pub use nested::Nested;
 pub use once::{Once, once};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 pub use store::{Array, Pool, Pooled, Shape, Strides};
+use vmath::Elementary;
 
 /// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
 pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + 'static {

@@ -144,7 +144,7 @@ impl<'a, T: Element> Strided<'a, T> {
             let run = &mut out[done..];
             let len = run.len().min(inner - column);
             let first = rows.offsets()[0] + column as isize * step;
-            crate::tensor::copy_row(data, first, step, &mut run[..len]);
+            super::copy::copy_row(data, first, step, &mut run[..len]);
             (done, column) = (done + len, 0);
             rows.advance();
         }

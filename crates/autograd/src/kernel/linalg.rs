@@ -1,7 +1,53 @@
 //! Factorizations of one matrix, computed by faer behind the feature `linalg`. Without it, the shape rule rejects
 //! every op that would get here. Undefined results (the inverse of a singular matrix) are NaN.
 
-use crate::op::Factor;
+/// What is computed from the matrices in the last two axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Factor {
+    /// A⁻¹·B
+    Solve,
+    /// T⁻¹·B, where T is one triangle of the first operand.
+    TriangularSolve {
+        /// Whether to use the lower triangle.
+        lower: bool,
+        /// Whether to treat the diagonal as ones.
+        unit: bool,
+    },
+    /// The lower triangular L with L·Lᵀ = (A + Aᵀ)/2.
+    Cholesky,
+    /// Eigendecomposition of (A + Aᵀ)/2: a row of eigenvalues in ascending order, and below it the matrix with the
+    /// eigenvectors as columns.
+    Eigh,
+    /// A = U·diag(s)·Vᵀ: a row of singular values in descending order, and below it U and V.
+    Svd,
+    /// The factor Q of A = Q·R, with orthonormal columns. A must not have more columns than rows.
+    Qr,
+    /// The sign of the determinant and the logarithm of its magnitude.
+    Slogdet,
+    /// The determinant.
+    Det,
+    /// The cofactor matrix, the derivative of the determinant with respect to each element: det(A)·A⁻ᵀ if A is
+    /// invertible.
+    Cofactor,
+    /// Σ Aᵏ/k!
+    MatrixExp,
+}
+
+impl Factor {
+    /// All variants; `TriangularSolve` with one choice of parameters.
+    pub const ALL: &'static [Factor] = &[
+        Factor::Solve,
+        Factor::TriangularSolve { lower: true, unit: false },
+        Factor::Cholesky,
+        Factor::Eigh,
+        Factor::Svd,
+        Factor::Qr,
+        Factor::Slogdet,
+        Factor::Det,
+        Factor::Cofactor,
+        Factor::MatrixExp,
+    ];
+}
 
 /// The operands of a single factorization, stored row-major.
 #[derive(Debug, Clone, Copy)]
@@ -40,9 +86,9 @@ fields!(f32 f64);
 
 #[cfg(feature = "linalg")]
 mod dense {
+    use super::Factor;
     use super::Operands;
     use crate::float::{Float, Real};
-    use crate::op::Factor;
     use faer::linalg::solvers::{PartialPivLu, Solve};
     use faer::traits::RealField;
     use faer::{Mat, MatRef, Side};

@@ -2,6 +2,7 @@
 //! before they are called. Only this module may contain `unsafe` code.
 
 pub(crate) mod conv;
+pub(crate) mod copy;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
@@ -13,7 +14,5 @@ pub(crate) mod reduce;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod simd;
-pub(crate) mod special;
 pub mod threads;
 pub(crate) mod update;
-pub mod vmath;

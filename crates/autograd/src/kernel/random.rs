@@ -3,8 +3,11 @@
 
 use super::simd::simd;
 use super::threads;
-use super::vmath::Elementary;
+use crate::error::or_panic;
+use crate::float::vmath::Elementary;
 use crate::float::{Float, Real};
+use crate::tensor::Tensor;
+use crate::tensor::layout::room;
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng};
 
@@ -172,6 +175,28 @@ simd! {
             let angle = T::of(std::f64::consts::TAU) * *v;
             (*u, *v) = (radius * Elementary::cos(angle), radius * Elementary::sin(angle));
         }
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// Independent random numbers, uniform on `[0, 1)`; the seed of `rng` determines every bit.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// let a = Tensor::<f32>::rand(&[3], &mut Rng::new(7));
+    /// assert_eq!(a, Tensor::rand(&[3], &mut Rng::new(7)));
+    /// ```
+    #[track_caller]
+    pub fn rand(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
+        or_panic(room("rand", shape));
+        Self::build(shape, |out| rng.fill_uniform(out))
+    }
+
+    /// Independent random numbers from the standard normal distribution (mean 0, standard deviation 1).
+    #[track_caller]
+    pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
+        or_panic(room("randn", shape));
+        Self::build(shape, |out| rng.fill_normal(out))
     }
 }
 

@@ -4,55 +4,10 @@
 //! An op has one result, so a factorization with several parts stacks them, and the methods slice them apart.
 
 use crate::error::{Error, Result};
+pub use crate::kernel::linalg::Factor;
 use crate::tensor::Shape;
 
-/// What is computed from the matrices in the last two axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Factor {
-    /// A⁻¹·B
-    Solve,
-    /// T⁻¹·B, where T is one triangle of the first operand.
-    TriangularSolve {
-        /// Whether to use the lower triangle.
-        lower: bool,
-        /// Whether to treat the diagonal as ones.
-        unit: bool,
-    },
-    /// The lower triangular L with L·Lᵀ = (A + Aᵀ)/2.
-    Cholesky,
-    /// Eigendecomposition of (A + Aᵀ)/2: a row of eigenvalues in ascending order, and below it the matrix with the
-    /// eigenvectors as columns.
-    Eigh,
-    /// A = U·diag(s)·Vᵀ: a row of singular values in descending order, and below it U and V.
-    Svd,
-    /// The factor Q of A = Q·R, with orthonormal columns. A must not have more columns than rows.
-    Qr,
-    /// The sign of the determinant and the logarithm of its magnitude.
-    Slogdet,
-    /// The determinant.
-    Det,
-    /// The cofactor matrix, the derivative of the determinant with respect to each element: det(A)·A⁻ᵀ if A is
-    /// invertible.
-    Cofactor,
-    /// Σ Aᵏ/k!
-    MatrixExp,
-}
-
 impl Factor {
-    /// All variants; `TriangularSolve` with one choice of parameters.
-    pub const ALL: &'static [Factor] = &[
-        Factor::Solve,
-        Factor::TriangularSolve { lower: true, unit: false },
-        Factor::Cholesky,
-        Factor::Eigh,
-        Factor::Svd,
-        Factor::Qr,
-        Factor::Slogdet,
-        Factor::Det,
-        Factor::Cofactor,
-        Factor::MatrixExp,
-    ];
-
     /// The name, as in methods and errors.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,6 @@ use super::layout::{count, room, row_major};
 use super::{Repr, Result, Shared, Tensor, pool};
 use crate::error::{Error, or_panic};
 use crate::float::{Array, Element, Float, Shape, Strides};
-use crate::kernel::random::Rng;
 use std::sync::Arc;
 
 impl<T: Element> Tensor<T> {
@@ -142,26 +141,6 @@ impl<T: Float> Tensor<T> {
     pub fn arange(n: usize) -> Tensor<T> {
         or_panic(room("arange", &[n]));
         Self::from_fn(&[n], |i| T::of(i[0] as f64))
-    }
-
-    /// Independent random numbers, uniform on `[0, 1)`; the seed of `rng` determines every bit.
-    ///
-    /// ```
-    /// use autograd::{Rng, Tensor};
-    /// let a = Tensor::<f32>::rand(&[3], &mut Rng::new(7));
-    /// assert_eq!(a, Tensor::rand(&[3], &mut Rng::new(7)));
-    /// ```
-    #[track_caller]
-    pub fn rand(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
-        or_panic(room("rand", shape));
-        Self::build(shape, |out| rng.fill_uniform(out))
-    }
-
-    /// Independent random numbers from the standard normal distribution (mean 0, standard deviation 1).
-    #[track_caller]
-    pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
-        or_panic(room("randn", shape));
-        Self::build(shape, |out| rng.fill_normal(out))
     }
 
     /// The same numbers in another floating-point type, rounded to nearest.

@@ -2,7 +2,7 @@
 //! double.
 
 use super::{samples, ulps_f32, ulps_f64};
-use crate::kernel::vmath::Elementary;
+use crate::float::vmath::Elementary;
 
 #[test]
 fn erf_is_accurate() {

@@ -1,7 +1,7 @@
 //! Functions of two arguments, compared with a library and the special cases of IEEE 754.
 
 use super::{ulps_f32, ulps_f64};
-use crate::kernel::vmath::Elementary;
+use crate::float::vmath::Elementary;
 
 /// Magnitudes over the whole range, numbers around the diagonal, and special numbers, with both signs.
 fn numbers() -> Vec<f64> {
