@@ -47,6 +47,10 @@ mlp:
 lines:
     .ci/llvm-lines
 
+# Show where the compiler asks for a new op
+new-op:
+    .ci/new-op
+
 # Check the licenses, advisories and sources of all dependencies (needs cargo-deny)
 deny:
     cargo deny check

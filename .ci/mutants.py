@@ -26,11 +26,11 @@ EQUIVALENT = {
     ("Relu", "g.where_pos(x)"): "x and y = max(x, 0) are positive together",
     ("Relu6", "g.where_pos(y).where_pos(6.0 - y)"): "x and y are above 0, and below 6, together",
     ("Logaddexp", "(g * difference(a, b).sigmoid()).unless(a.eq(a.lit(-f64::INFINITY)))"): "the sigmoid is 0 there",
-    ("rules.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have the same symmetric part",
-    ("rules.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "the transpose of a symmetric matrix",
-    ("rules.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
-    ("rules.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",
-    ("rules.rs:Qr", "triangle(&p, true, <true to false>)"): "the diagonals of L and Lᵀ cancel in L - Lᵀ",
+    ("linalg.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have the same symmetric part",
+    ("linalg.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "the transpose of a symmetric matrix",
+    ("linalg.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
+    ("linalg.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",
+    ("linalg.rs:Qr", "triangle(&p, true, <true to false>)"): "the diagonals of L and Lᵀ cancel in L - Lᵀ",
 }
 
 mutants = []  # (rule, mutated text)
@@ -103,12 +103,12 @@ def table():
     text = open(path).read()
 
     def row(m):
-        parts = columns(m[2])
+        parts = columns(m[3])
         operands = ["x", "y"] if len(parts) == 2 else ["a", "b", "y"]
         rules = [switch(f"{m[1]}.{k}", part, operands) for k, part in enumerate(parts[1:])]
-        return f"    {m[1]}: " + ", ".join([parts[0]] + rules) + ";\n"
+        return f"    {m[1]} {m[2] or ''}: " + ", ".join([parts[0]] + rules) + ";\n"
 
-    open(path, "w").write(re.sub(r"^    (\w+)\s*:\s+(.*);\n", row, text, flags=re.M))
+    open(path, "w").write(re.sub(r"^ {4,8}(\w+) *(\[[yd, ]+\])? *: (.*);\n", row, text, flags=re.M))
 
 
 SWAPS = [
@@ -176,7 +176,7 @@ def signs():
     """Flips the sign of the cotangents of each structured op, where the reverse sweep receives them."""
     kinds = re.search(r"^ops! \{\n(.*?)^\}", open(os.path.join(SRC, "op/mod.rs")).read(), re.S | re.M)[1]
     kinds = re.findall(r"^    (\w+)(?=[;( ])", kinds, re.M)
-    path = os.path.join(SRC, "backward.rs")
+    path = os.path.join(SRC, "sweep/backward.rs")
     text = open(path).read()
     call = "op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),"
     assert call in text
@@ -206,7 +206,7 @@ def prepare():
 
 
 def sys_rules():
-    folder = os.path.join(SRC, "op")
+    folder = os.path.join(SRC, "rules")
     names = [os.path.relpath(os.path.join(d, f), SRC) for d, _, files in os.walk(folder) for f in files]
     return sorted(n for n in names if re.search(r"(vjp|jvp)", open(os.path.join(SRC, n)).read()) and "mod.rs" not in n)
 
