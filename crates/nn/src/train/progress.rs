@@ -4,27 +4,64 @@
 use super::callback::{Callback, CallbackResult, Moment};
 use super::history::History;
 use autograd::Float;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// How often the text of the bar is updated.
+/// How often the bar is drawn.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// A bar over all batches of all epochs, or one line per epoch, on standard error.
+/// Width of the bar in characters.
+const WIDTH: usize = 24;
+
+/// A bar over all batches of all epochs on a terminal, one line per epoch elsewhere; on standard error.
 pub(super) struct Progress {
-    bar: ProgressBar,
-    quiet: bool,
-    last: Option<Instant>,
+    shown: Shown,
+    /// Batches done and to be done, of all epochs.
+    done: usize,
+    all: usize,
+    /// When this process began, and at which batch: batches from before a resume do not count toward the speed.
+    begun: (Instant, usize),
+    drawn: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    Nothing,
+    Lines,
+    Bar,
 }
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{bar:24} {msg}  {per_sec} batches, {eta} left");
-        bar.set_style(style.expect("the template is valid"));
-        Progress { bar, quiet, last: None }
+        let shown = match quiet {
+            true => Shown::Nothing,
+            false if stderr().is_terminal() => Shown::Bar,
+            false => Shown::Lines,
+        };
+        Progress { shown, done: 0, all: 0, begun: (Instant::now(), 0), drawn: None }
     }
+
+    fn draw(&mut self, text: &str) {
+        self.drawn = Some(Instant::now());
+        let bar = bar(self.done, self.all, self.done - self.begun.1, self.begun.0.elapsed());
+        // Without the terminal's line wrapping, so that a line longer than the screen is cut and can be drawn over.
+        let drawn = write!(stderr().lock(), "\r\x1b[2K\x1b[?7l{bar}  {text}\x1b[?7h");
+        drawn.and_then(|()| stderr().flush()).ok(); // a closed terminal is no reason to stop training
+    }
+}
+
+/// The bar, the speed and the time left, after `here` batches in this process took `elapsed`.
+fn bar(done: usize, all: usize, here: usize, elapsed: Duration) -> String {
+    let full = (WIDTH * done).checked_div(all).unwrap_or(0);
+    let rate = here as f64 / elapsed.as_secs_f64().max(1e-9);
+    let left = all.saturating_sub(done) as f64 / rate;
+    let left = match left.is_finite() {
+        true if left < 60.0 => format!("{left:.0} s"),
+        true if left < 3600.0 => format!("{:.0} min", left / 60.0),
+        true => format!("{:.1} h", left / 3600.0),
+        false => "?".to_owned(),
+    };
+    format!("{}{} {rate:.0} batches/s, {left} left", "█".repeat(full), "░".repeat(WIDTH - full))
 }
 
 /// The state of an epoch in one line, with the results of the last validation.
@@ -46,36 +83,36 @@ fn validation(history: &History) -> String {
 
 impl<T: Float> Callback<T> for Progress {
     fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        self.bar.set_length((at.epochs() * at.batches()) as u64);
-        // Batches from before a resume do not count toward the speed.
-        self.bar.set_position((at.place.epoch * at.batches() + at.batch()) as u64);
-        self.bar.reset_eta();
+        self.all = at.epochs() * at.batches();
+        self.done = at.place.epoch * at.batches() + at.batch();
+        self.begun = (Instant::now(), self.done);
         Ok(())
     }
 
     fn batch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        self.bar.inc(1);
-        if !self.bar.is_hidden() && self.last.is_none_or(|last| last.elapsed() > REFRESH) {
-            self.last = Some(Instant::now());
-            self.bar.set_message(text(at));
+        self.done += 1;
+        if self.shown == Shown::Bar && self.drawn.is_none_or(|drawn| drawn.elapsed() > REFRESH) {
+            self.draw(&text(at));
         }
         Ok(())
     }
 
     fn epoch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(text(at));
-        } else if !self.quiet {
-            eprintln!("{}", text(at));
+        match self.shown {
+            Shown::Nothing => (),
+            Shown::Lines => eprintln!("{}", text(at)),
+            Shown::Bar => self.draw(&text(at)),
         }
         Ok(())
     }
 }
 
 impl Drop for Progress {
-    /// Leaves the bar in its current state: training may end early or with an error.
+    /// Leaves the bar as it is: training may end early or with an error.
     fn drop(&mut self) {
-        self.bar.abandon();
+        if self.drawn.is_some() {
+            eprintln!();
+        }
     }
 }
 
@@ -88,6 +125,14 @@ mod tests {
     use crate::loss::Target;
     use crate::metric::Metric;
     use autograd::{Rng, tensor};
+
+    #[test]
+    fn the_bar_fills_and_tells_the_time_left() {
+        let at = |done, seconds| bar(done, 240, done, Duration::from_secs(seconds));
+        assert_eq!(at(0, 0), format!("{} 0 batches/s, ? left", "░".repeat(24)));
+        assert_eq!(at(120, 60), format!("{}{} 2 batches/s, 1 min left", "█".repeat(12), "░".repeat(12)));
+        assert_eq!(at(240, 60), format!("{} 4 batches/s, 0 s left", "█".repeat(24)));
+    }
 
     #[test]
     fn the_line_tells_loss_metrics_and_rate() {
