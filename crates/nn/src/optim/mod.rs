@@ -94,6 +94,7 @@ mod groups;
 mod lbfgs;
 mod lion;
 mod memory;
+mod moments;
 mod nadam;
 mod radam;
 mod rmsprop;
