@@ -3,8 +3,7 @@
 use super::decay::Decay;
 use super::moments::{Moments, bias_corrections};
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Adam: running averages of the gradient and of its square, with bias correction.
