@@ -27,9 +27,11 @@
 
 mod callback;
 mod checkpoint;
+mod engine;
 mod error;
 mod evaluate;
 mod finite;
+mod fit;
 mod history;
 mod monitor;
 mod progress;
@@ -43,10 +45,11 @@ mod trainer;
 pub use crate::metric::Metric;
 pub use callback::{Callback, CallbackResult, Moment};
 pub use checkpoint::{CheckpointError, Checkpoints};
+pub use engine::Outcome;
 pub use error::{NonFinite, Origin, StepError, TrainError};
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use history::{Epoch, History, Measured, Stop};
 pub use monitor::Monitor;
-pub use step::{Outcome, TrainStep};
+pub use step::TrainStep;
 pub use stopping::EarlyStopping;
 pub use trainer::Trainer;

@@ -2,7 +2,6 @@
 //! change; the settings that must match are stored and compared.
 
 use super::{CheckpointError, Files};
-use crate::Module;
 use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::train::callback::{Callback, Sums};
 use crate::train::history::{Epoch, Stop};
@@ -18,7 +17,8 @@ const STOPPING: &str = "stopping.";
 
 impl Files {
     /// The full state of training between two updates.
-    pub(in crate::train) fn of<T: Float>(trainer: &Trainer<'_, T>, model: &dyn Module<T>, run: &Run<T>) -> Files {
+    pub(in crate::train) fn of<T: Float>(run: &Run<'_, '_, T>) -> Files {
+        let (trainer, model) = (&*run.trainer, &*run.model);
         let mut all = StateDict::new();
         all.metadata = run.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         all.metadata.extend(run.history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
@@ -29,7 +29,7 @@ impl Files {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
         all.insert("schedule", numbers(trainer.schedule.state()));
-        let (rows, columns) = (run.history.epochs.len(), trainer.columns());
+        let (rows, columns) = (run.history.epochs.len(), columns(trainer));
         let table = run.history.epochs.iter().flat_map(row).collect();
         all.insert("history", Tensor::<f64>::new(&[rows, columns], table));
         put(&mut all, STOPPING, &Callback::<T>::state(&run.convergence));
@@ -48,9 +48,7 @@ impl Files {
     pub(in crate::train) fn restore<T: Float>(
         self,
         path: &Path,
-        trainer: &mut Trainer<'_, T>,
-        model: &mut dyn Module<T>,
-        run: &mut Run<T>,
+        run: &mut Run<'_, '_, T>,
     ) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = self;
@@ -64,10 +62,11 @@ impl Files {
         }
         let part = |name: &str| foreign(format!("{name} does not match this training run"));
 
-        run.history.epochs = epochs(&all, trainer).ok_or_else(|| part("history"))?;
+        run.history.epochs = epochs(&all, run.trainer).ok_or_else(|| part("history"))?;
         position(&all, run).ok_or_else(|| part("position"))?;
-        run.sums = sums(&all, trainer).ok_or_else(|| part("the state of the metrics"))?;
+        run.sums = sums(&all, run.trainer).ok_or_else(|| part("the state of the metrics"))?;
         run.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, run));
+        let trainer = &mut *run.trainer;
         let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
         if !restored {
             return Err(part("the state of the schedule"));
@@ -81,11 +80,11 @@ impl Files {
             }
         }
         if let Some(average) = &mut run.ema {
-            average.load_state(&*model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
+            average.load_state(&*run.model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
         }
-        let optimizer = trainer.optimizer.load_state(&*model, &taken(&all, OPTIMIZER));
+        let optimizer = trainer.optimizer.load_state(&*run.model, &taken(&all, OPTIMIZER));
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
-        load_state_dict(model, &weights).map_err(|error| foreign(format!("model: {error}")))
+        load_state_dict(run.model, &weights).map_err(|error| foreign(format!("model: {error}")))
     }
 }
 
@@ -117,7 +116,7 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
 
 /// Restores the saved position. `None` if it is invalid: it must follow the epochs in the history and precede the last
 /// batch of the next epoch.
-fn position<T: Float>(all: &StateDict, run: &mut Run<T>) -> Option<()> {
+fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
     let counts =
         all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
     let &[epoch, batch, passes, steps] = counts.as_slice() else { return None };
@@ -136,6 +135,12 @@ fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> 
     Some(sums)
 }
 
+/// The number of values per epoch in a saved history: see [`row`].
+fn columns<T: Float>(trainer: &Trainer<'_, T>) -> usize {
+    let metrics = trainer.metrics.len();
+    3 + metrics + if trainer.validation.is_some() { 1 + metrics } else { 0 }
+}
+
 /// The values of an epoch: those that are always present, then the metrics, then validation loss and metrics if there
 /// is validation data.
 fn row(epoch: &Epoch) -> Vec<f64> {
@@ -149,11 +154,11 @@ fn row(epoch: &Epoch) -> Vec<f64> {
 /// The inverse of [`row`], for all epochs.
 fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epoch>> {
     let table = all.get("history")?.get::<f64>()?;
-    let (&[rows, columns], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
-    let (wanted, validated) = (trainer.columns(), trainer.validation.is_some());
+    let (&[rows, width], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
+    let validated = trainer.validation.is_some();
     let table = table.to_vec();
     let epoch = |i: usize| {
-        let row = &table[i * columns..][..columns];
+        let row = &table[i * width..][..width];
         let (metrics, validation) = row[3..].split_at(metrics);
         Epoch {
             epoch: i + 1,
@@ -165,7 +170,7 @@ fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epo
             validation_metrics: validation.iter().skip(1).copied().collect(),
         }
     };
-    (columns == wanted).then(|| (0..rows).map(epoch).collect())
+    (width == columns(trainer)).then(|| (0..rows).map(epoch).collect())
 }
 
 /// Encodes why training stopped: a keyword and its argument.
@@ -178,7 +183,7 @@ fn written(stop: &Stop) -> String {
 }
 
 /// The inverse of [`written`]. The monitored value comes from the early-stopping settings.
-fn stop<T: Float>(text: &str, run: &Run<T>) -> Option<Stop> {
+fn stop<T: Float>(text: &str, run: &Run<'_, '_, T>) -> Option<Stop> {
     let (word, rest) = text.split_once(' ')?;
     match word {
         "no_improvement" => Some(Stop::NoImprovement { monitor: run.convergence.monitor(), best: rest.parse().ok()? }),
