@@ -53,11 +53,11 @@ where
     let Some(&Var { tape, .. }) = x.first() else {
         return Err(Error::Argument { op: "checkpoint", hint: "give at least one input to determine the tape".into() });
     };
-    same_tape("checkpoint", &x.iter().collect::<SmallVec<[_; 4]>>())?;
+    same_tape("checkpoint", &x.iter().collect::<Vec<_>>())?;
     let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
     let mut inputs: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).collect();
-    let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|x| x.peek()).collect();
-    let values: SmallVec<[&Tensor<T>; 4]> = values.iter().collect();
+    let values: Vec<Tensor<T>> = x.iter().map(|x| x.peek()).collect();
+    let values: Vec<&Tensor<T>> = values.iter().collect();
     let (value, keyed) = piece.run(&values, |_, y| {
         let keyed = |(key, var): (u64, Var<T>)| ((key, y.tape.is_active(var.id)), var.peek());
         (y.peek(), y.tape.keys().into_iter().map(keyed).collect::<Vec<_>>())
@@ -77,7 +77,7 @@ const RECENT: usize = 1 << 16;
 struct Piece<F> {
     f: F,
     /// Which inputs derivatives can reach.
-    active: SmallVec<[bool; 4]>,
+    active: Vec<bool>,
     /// The keys that `f` took from the tape, and whether derivatives can reach them. They are inputs too, after those
     /// passed to it.
     keys: Vec<(u64, bool)>,
@@ -99,7 +99,7 @@ impl<F> Piece<F> {
             true => tape.var(x.clone()),
             false => tape.constant(x.clone()),
         });
-        let mut vars: SmallVec<[Var<T>; 4]> = given.collect();
+        let mut vars: Vec<Var<T>> = given.collect();
         vars.extend(self.keys.iter().zip(&x[vars.len()..]).map(|(&key, x)| by_key(&tape, key, x)));
         then(&vars, self.call(&vars))
     }
@@ -133,14 +133,14 @@ where
     }
 
     fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], _: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        let x: SmallVec<[Var<T>; 4]> = x.iter().map(|x| **x).collect();
+        let x: Vec<Var<T>> = x.iter().map(|x| **x).collect();
         self.call(&x).grad_with(*g, &x, true).into_iter().map(Some).collect()
     }
 
     fn jvp_computed(&self, x: &[&Tensor<T>], _: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
         self.run(x, |x, y| {
             let along = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, t.clone())));
-            y.try_jvp(&along.collect::<SmallVec<[_; 4]>>()).map(Some)
+            y.try_jvp(&along.collect::<Vec<_>>()).map(Some)
         })
     }
 
@@ -150,8 +150,8 @@ where
         _: &Var<'t, T>,
         t: &[Option<&Var<'t, T>>],
     ) -> Result<Option<Var<'t, T>>> {
-        let vars: SmallVec<[Var<T>; 4]> = x.iter().map(|x| **x).collect();
-        let along: SmallVec<[_; 4]> = vars.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, *t))).collect();
+        let vars: Vec<Var<T>> = x.iter().map(|x| **x).collect();
+        let along: Vec<_> = vars.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, *t))).collect();
         Ok(Some(self.call(&vars).jvp_recorded(&along)))
     }
 }

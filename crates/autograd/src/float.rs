@@ -291,17 +291,6 @@ macro_rules! for_real {
 }
 pub(crate) use for_real;
 
-macro_rules! exact {
-    (sin $x:ident) => {
-        T::of($x.0.f64().sin())
-    };
-    (cos $x:ident) => {
-        T::of($x.0.f64().cos())
-    };
-    ($f:ident $x:ident) => {
-        Real::$f($x.0)
-    };
-}
 macro_rules! forward {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
         #[allow(missing_docs, clippy::should_implement_trait, reason = "as in `Real`, whose methods these are")]
@@ -310,20 +299,8 @@ macro_rules! forward {
             $( #[inline(always)] pub fn $b(self, b: E<S>) -> E<S> { E(self.0.$b(b.0)) } )*
             #[inline(always)] pub fn select(self, a: E<S>, b: E<S>) -> E<S> { E(self.0.select(a.0, b.0)) }
         }
-
-        /// The same algebra, with sine and cosine accurate for angles of any size: for the few elements that the fast
-        /// loops skip.
-        impl<T: Float> Real for Exact<T> {
-            fn lit(self, c: f64) -> Self { Exact(T::of(c)) }
-            fn select(self, a: Self, b: Self) -> Self { Exact(Real::select(self.0, a.0, b.0)) }
-            $( fn $u(self) -> Self { Exact(exact!($u self)) } )*
-            $( fn $b(self, b: Self) -> Self { Exact(Real::$b(self.0, b.0)) } )*
-        }
     };
 }
-/// A number whose sine and cosine are computed by the standard library.
-#[derive(Clone, Copy)]
-pub(crate) struct Exact<T>(pub(crate) T);
 
 for_real!(forward);
 

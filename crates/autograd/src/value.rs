@@ -6,6 +6,7 @@
 use crate::error::{Result, or_panic};
 use crate::float::Float;
 use crate::once::once;
+use crate::op::formula::{Formula, Function, Source};
 use crate::op::rule::DynRule;
 use crate::op::vjp::Cotangents;
 use crate::op::{Binary, Fold, Op, Side, Unary, eval, shape};
@@ -242,6 +243,27 @@ once! {
             None => Tensor::contribute(slot, eval::binary_rule(op, side, operands).narrow(like)),
         }
     }
+}
+
+/// A formula of the table at these operands, function by function.
+#[track_caller]
+pub(crate) fn compose<T: Float, V: Value<T>>(formula: &Formula, x: &[&V]) -> V {
+    let mut done: SmallVec<[V; 8]> = SmallVec::new();
+    let operand = |source: Source, done: &[V]| match source {
+        Source::Input(i) => x[usize::from(i)].clone(),
+        Source::Const(bits) => x[0].number(T::of(f64::from_bits(bits))),
+        Source::Step(k) => done[usize::from(k)].clone(),
+    };
+    for step in &formula.steps {
+        let from = |i: usize| operand(step.from()[i], &done);
+        let y = match step.function {
+            Function::Unary(f) => from(0).unary(f),
+            Function::Binary(f) => V::binary(f, &from(0), &from(1)),
+            Function::Select => from(0).select(&from(1), &from(2)),
+        };
+        done.push(y);
+    }
+    operand(formula.result, &done)
 }
 
 impl<T: Float> Value<T> for Tensor<T> {

@@ -1,13 +1,13 @@
 //! [`Var`]: a value on a tape. Operations on it are recorded.
 
 use crate::error::{Error, Result, or_panic};
-use crate::float::{Float, Real, for_real};
+use crate::float::Float;
 use crate::op::rule::{DynRule, Rule, Written};
 use crate::op::vjp::Cotangents;
 use crate::op::{Binary, Op, Side, Unary};
 use crate::tape::{Tape, peek, record, same_tape};
 use crate::tensor::{Shape, Tensor};
-use crate::value::Value;
+use crate::value::{Value, compose};
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
@@ -113,9 +113,9 @@ impl<'t, T: Float> Var<'t, T> {
         let Some(first) = x.first() else {
             return Err(Error::Argument { op: "custom", hint: "pass at least one input, to set the tape".into() });
         };
-        same_tape("custom", &x.iter().collect::<SmallVec<[_; 4]>>())?;
-        let values: SmallVec<[Tensor<T>; 4]> = x.iter().map(|v| v.peek()).collect();
-        let y = rule.forward(&values.iter().collect::<SmallVec<[_; 4]>>())?;
+        same_tape("custom", &x.iter().collect::<Vec<_>>())?;
+        let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
+        let y = rule.forward(&values.iter().collect::<Vec<_>>())?;
         let id = first.tape.add_rule(Arc::new(Written(rule)));
         let inputs = x.iter().map(|v| v.id).collect();
         Ok(Var { id: first.tape.structured(Op::Custom { id }, inputs, y, Location::caller()), ..*first })
@@ -166,12 +166,12 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
 
     #[track_caller]
     fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
-        Value::expand(&op.rule(*x, *y, *g), &y.shape())
+        compose(op.rule_formula(), &[x, y, g]).expand(&y.shape())
     }
 
     #[track_caller]
     fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
-        Value::expand(&op.rule(side, *a, *b, *y, *g), &y.shape())
+        compose(op.rule_formula(side), &[a, b, y, g]).expand(&y.shape())
     }
 
     #[track_caller]
@@ -187,19 +187,6 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
         rule.jvp_recorded(x, y, t)
     }
 }
-
-macro_rules! recorded {
-    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        /// Records the operations of the table's rules: the result of a rule at variables is again on the tape.
-        impl<T: Float> Real for Var<'_, T> {
-            #[track_caller] fn lit(self, c: f64) -> Self { self.tape.constant(Tensor::scalar(T::of(c))) }
-            #[track_caller] fn select(self, a: Self, b: Self) -> Self { Value::apply(Op::Where, &[&self, &a, &b]) }
-            $( #[track_caller] fn $u(self) -> Self { Value::unary(&self, Unary::$U) } )*
-            $( #[track_caller] fn $b(self, b: Self) -> Self { Value::binary(Binary::$B, &self, &b) } )*
-        }
-    };
-}
-for_real!(recorded);
 
 /// Prints the id and the value.
 impl<T: Float> std::fmt::Debug for Var<'_, T> {

@@ -5,8 +5,8 @@ use super::simd::simd;
 use super::threads;
 use super::vmath::Elementary;
 use crate::float::{Float, Real};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng};
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng as _, SeedableRng};
 
 /// Number of random values drawn at a time, before they are transformed.
 const BLOCK: usize = 128;
@@ -27,11 +27,21 @@ fn unit(bits: u64) -> f64 {
 /// assert_eq!(a.uniform(), b.uniform());
 /// assert_ne!(Rng::new(1).uniform(), Rng::new(2).uniform());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Rng {
     chacha: ChaCha8Rng,
     /// The Box-Muller method generates normal numbers in pairs; this holds the second one of a pair.
     spare: Option<f64>,
+}
+
+/// The copy is at the same place of the same stream.
+impl Clone for Rng {
+    fn clone(&self) -> Rng {
+        let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
+        chacha.set_stream(self.chacha.get_stream());
+        chacha.set_word_pos(self.chacha.get_word_pos());
+        Rng { chacha, spare: self.spare }
+    }
 }
 
 impl Rng {

@@ -6,9 +6,10 @@
 //! forward-mode derivative. The macros of `table` expand a row into its kernel, its fused rule, its recorded rule and
 //! its line in the docs.
 
-use super::Side;
-use super::table::{binary, unary};
+use super::table::{binary, mark, unary};
+use super::{Side, number};
 use crate::float::{E, Float, Real};
+use crate::kernel::simd::simd;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 
 /// 1 / √(2π)
@@ -38,98 +39,102 @@ fn difference<S: Real>(a: E<S>, b: E<S>) -> E<S> {
 
 unary! { x, y, g =>
     //          y                   cotangent of x
-    Neg      :  -x,                 -g;
-    Recip    :  1.0 / x,            -g * y * y;
-    Square   :  x * x,              2.0 * g * x;
-    Sqrt     :  x.sqrt(),           g / (2.0 * y);
-    Exp      :  x.exp(),            g * y;
-    ExpM1    :  x.exp_m1(),         g * (y + 1.0);
-    Ln       :  x.ln(),             g / x;
-    Ln1p     :  x.ln_1p(),          g / (1.0 + x);
-    Sin      :  x.sin(),            g * x.cos();
-    Cos      :  x.cos(),            -g * x.sin();
-    Tanh     :  x.tanh(),           g * (1.0 - y * y);
-    Sigmoid  :  x.sigmoid(),        g * y * (1.0 - y);
-    Softplus :  x.softplus(),       g * x.sigmoid();
-    Relu     :  x.max(x.lit(0.0)),  g.where_pos(y);
-    Abs      :  x.abs(),            g.where_pos(x) - g.where_pos(-x);
-    Exp2       :  x.exp2(),                           g * y * LN_2;
-    Log2       :  x.log2(),                          g / (x * LN_2);
-    Log10      :  x.log10(),                         g / (x * LN_10);
-    Rsqrt      :  1.0 / x.sqrt(),                    -0.5 * g * y / x;
-    Tan        :  x.sin() / x.cos(),                 g * (1.0 + y * y);
-    Sinh       :  x.sinh(),                          g * x.cosh();
-    Cosh       :  x.cosh(),                          g * x.sinh();
-    Asin       :  x.asin(),                          g / ((1.0 - x) * (1.0 + x)).sqrt();
-    Acos       :  x.acos(),                          -g / ((1.0 - x) * (1.0 + x)).sqrt();
-    Atan       :  x.atan(),                          g / (1.0 + x * x);
-    Asinh      :  x.asinh(),                         g / x.hypot(x.lit(1.0));
-    Acosh      :  x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
-    Atanh      :  x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
+    Neg        [y, d]: -x,                 -g;
+    Recip      [y, d]: 1.0 / x,            -g * y * y;
+    Square     [y, d]: x * x,              2.0 * g * x;
+    Sqrt       [y, d]: x.sqrt(),           g / (2.0 * y);
+    Exp        [y, d]: x.exp(),            g * y;
+    ExpM1      [y]   : x.exp_m1(),         g * (y + 1.0);
+    Ln         [y, d]: x.ln(),             g / x;
+    Ln1p       [y]   : x.ln_1p(),          g / (1.0 + x);
+    Sin        [y, d]: x.sin(),            g * x.cos();
+    Cos        [y, d]: x.cos(),            -g * x.sin();
+    Tanh       [y, d]: x.tanh(),           g * (1.0 - y * y);
+    Sigmoid    [y, d]: x.sigmoid(),        g * y * (1.0 - y);
+    Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
+    Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
+    Abs        [y, d]: x.abs(),            g.where_pos(x) - g.where_pos(-x);
+    Exp2       [y]   : x.exp2(),                           g * y * LN_2;
+    Log2       [y]   : x.log2(),                          g / (x * LN_2);
+    Log10      [y]   : x.log10(),                         g / (x * LN_10);
+    Rsqrt            : 1.0 / x.sqrt(),                    -0.5 * g * y / x;
+    Tan              : x.sin() / x.cos(),                 g * (1.0 + y * y);
+    Sinh       [y]   : x.sinh(),                          g * x.cosh();
+    Cosh       [y]   : x.cosh(),                          g * x.sinh();
+    Asin       [y]   : x.asin(),                          g / ((1.0 - x) * (1.0 + x)).sqrt();
+    Acos       [y]   : x.acos(),                          -g / ((1.0 - x) * (1.0 + x)).sqrt();
+    Atan       [y]   : x.atan(),                          g / (1.0 + x * x);
+    Asinh      [y]   : x.asinh(),                         g / x.hypot(x.lit(1.0));
+    Acosh      [y]   : x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
+    Atanh      [y]   : x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
     // Step functions: piecewise constant.
-    Sign       :  x.sign(),                          x.lit(0.0);
-    Floor      :  x.floor(),                         x.lit(0.0);
-    Ceil       :  x.ceil(),                          x.lit(0.0);
-    Round      :  x.round(),                         x.lit(0.0);
-    Trunc      :  x.trunc(),                         x.lit(0.0);
+    Sign       [y]   : x.sign(),                          x.lit(0.0);
+    Floor      [y]   : x.floor(),                         x.lit(0.0);
+    Ceil       [y]   : x.ceil(),                          x.lit(0.0);
+    Round      [y]   : x.round(),                         x.lit(0.0);
+    Trunc      [y]   : x.trunc(),                         x.lit(0.0);
     // Activations.
-    LogSigmoid :  -(-x).softplus(),                  g * (-x).sigmoid();
-    Relu6      :  x.max(x.lit(0.0)).min(x.lit(6.0)), g.where_pos(x).where_pos(6.0 - x);
-    Selu       :  SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.left().exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.left().exp());
-    Silu       :  x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
-    Mish       :  x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
-    Hardsigmoid:  ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
-    Hardswish  :  x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).unless(x.le(x.lit(-3.0))));
-    Softsign   :  x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
-    Tanhshrink :  x - x.tanh(),                      g * x.tanh() * x.tanh();
-    Gelu       :  x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
-    GeluTanh   :  0.5 * x * (1.0 + gelu_angle(x).tanh()), g * (0.5 * (1.0 + gelu_angle(x).tanh()) + 0.5 * x * (1.0 - gelu_angle(x).tanh() * gelu_angle(x).tanh()) * (GELU[0] + 3.0 * GELU[1] * x * x));
+    LogSigmoid       : -(-x).softplus(),                  g * (-x).sigmoid();
+    Relu6            : x.max(x.lit(0.0)).min(x.lit(6.0)), g.where_pos(x).where_pos(6.0 - x);
+    Selu             : SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.left().exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.left().exp());
+    Silu       [y, d]: x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
+    Mish             : x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
+    Hardsigmoid       : ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
+    Hardswish        : x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).unless(x.le(x.lit(-3.0))));
+    Softsign         : x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
+    Tanhshrink       : x - x.tanh(),                      g * x.tanh() * x.tanh();
+    Gelu       [y, d]: x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
+    GeluTanh         : 0.5 * x * (1.0 + gelu_angle(x).tanh()), g * (0.5 * (1.0 + gelu_angle(x).tanh()) + 0.5 * x * (1.0 - gelu_angle(x).tanh() * gelu_angle(x).tanh()) * (GELU[0] + 3.0 * GELU[1] * x * x));
     // Special functions.
-    Erf        :  x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
-    Erfc       :  x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
-    Erfcx      :  x.erfcx(),                         g * (2.0 * x * y - FRAC_2_SQRT_PI);
-    ErfInv     :  x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
-    Lgamma     :  x.lgamma(),                        g * x.digamma();
-    Digamma    :  x.digamma(),                       g * x.polygamma(x.lit(1.0));
-    Logit      :  (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
-    Sinc       :  ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x.or_where(x.eq(x.lit(0.0)), 1.0), PI * sinc_slope(PI * x));
-    Entr       :  (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
-    Ndtr       :  0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
-    LogNdtr    :  x.log_ndtr(),                      g * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) / (-x * FRAC_1_SQRT_2).erfcx();
-    I0e        :  x.i0e(),                           g * (x.i1e() - x.sign() * y);
-    I1e        :  x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x.or_where(x.eq(x.lit(0.0)), 1.0)).or_where(x.eq(x.lit(0.0)), 0.5));
+    Erf        [y]   : x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
+    Erfc       [y]   : x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
+    Erfcx      [y]   : x.erfcx(),                         g * (2.0 * x * y - FRAC_2_SQRT_PI);
+    ErfInv     [y]   : x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
+    Lgamma     [y]   : x.lgamma(),                        g * x.digamma();
+    Digamma    [y]   : x.digamma(),                       g * x.polygamma(x.lit(1.0));
+    Logit            : (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
+    Sinc             : ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x.or_where(x.eq(x.lit(0.0)), 1.0), PI * sinc_slope(PI * x));
+    Entr             : (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
+    Ndtr             : 0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
+    LogNdtr    [y]   : x.log_ndtr(),                      g * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) / (-x * FRAC_1_SQRT_2).erfcx();
+    I0e        [y]   : x.i0e(),                           g * (x.i1e() - x.sign() * y);
+    I1e        [y]   : x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x.or_where(x.eq(x.lit(0.0)), 1.0)).or_where(x.eq(x.lit(0.0)), 0.5));
 }
 
 binary! { a, b, y, g =>
-    //          y            cotangent of a                                     cotangent of b
-    Add      :  a + b,       g,                                                 g;
-    Sub      :  a - b,       g,                                                 -g;
-    Mul      :  a * b,       g * b,                                             g * a;
-    Div      :  a / b,       g / b,                                             -g * y / b;
-    Pow      :  a.pow(b),    (g * b * a.pow(b - 1.0)).unless(b.eq(b.lit(0.0))), (g * y * a.ln()).unless(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)));
-    Maximum  :  a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
-    Minimum  :  a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
-    // Masks: 1 where true, else 0. Piecewise constant, so the operands have no cotangent.
-    Gt       :  a.gt(b);
-    Ge       :  a.ge(b);
-    Eq       :  a.eq(b);
-    // Angles and lengths; the cotangents are 0 at the origin.
-    Atan2    :  a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
-    Hypot    :  a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
-    Logaddexp:  a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
-    Fmod     :  a.fmod(b),   g,                                                 -g * ((a - y) / b).round();
-    Remainder:  a.remainder(b), g,                                              -g * ((a - y) / b).round();
-    Copysign :  a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
-    Xlogy    :  (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
-    Xlog1py  :  (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
-    // Maximum and minimum; a NaN is ignored if the other operand is a number.
-    Fmax     :  a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + b.eq(b) * (1.0 - a.eq(a))));
-    Fmin     :  b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + b.eq(b) * (1.0 - a.eq(a))));
-    Polygamma:  a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
-    // Activations with a parameter b.
-    Prelu    :  a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
-    Elu      :  a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));
-    Celu     :  a.gt(a.lit(0.0)).select(a, b * (a.left() / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a.left() / b).exp()), (g * ((a.left() / b).exp_m1() - a / b * (a.left() / b).exp())).unless(a.gt(a.lit(0.0)));
-    Softshrink: a - a.max(-b).min(b), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
-    Hardshrink: a.unless(b.ge(a.abs())), g.only(a.abs().gt(b)),              b.lit(0.0);
+    {
+        //          y            cotangent of a                                     cotangent of b
+        Add        [y, d]: a + b,       g,                                                 g;
+        Sub        [y, d]: a - b,       g,                                                 -g;
+        Mul        [y, d]: a * b,       g * b,                                             g * a;
+        Div        [y, d]: a / b,       g / b,                                             -g * y / b;
+        Pow        [y, d]: a.pow(b),    (g * b * a.pow(b - 1.0)).unless(b.eq(b.lit(0.0))), (g * y * a.ln()).unless(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)));
+        Maximum    [y, d]: a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
+        Minimum    [y, d]: a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
+        // Angles and lengths; the cotangents are 0 at the origin.
+        Atan2      [y]   : a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
+        Hypot      [y]   : a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
+        Logaddexp        : a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
+        Fmod       [y]   : a.fmod(b),   g,                                                 -g * ((a - y) / b).round();
+        Remainder  [y]   : a.remainder(b), g,                                              -g * ((a - y) / b).round();
+        Copysign   [y]   : a.copysign(b), g * a.sign() * a.lit(1.0).copysign(b),           b.lit(0.0);
+        Xlogy            : (a * b.ln()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(0.0))), g * a / b;
+        Xlog1py          : (a * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.eq(b)), (g * b.ln_1p()).unless(a.eq(a.lit(0.0)) * b.le(b.lit(-1.0))), g * a / (1.0 + b);
+        // Maximum and minimum; a NaN is ignored if the other operand is a number.
+        Fmax             : a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + b.eq(b) * (1.0 - a.eq(a))));
+        Fmin             : b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + b.eq(b) * (1.0 - a.eq(a))));
+        Polygamma  [y]   : a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
+        // Activations with a parameter b.
+        Prelu            : a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
+        Elu              : a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));
+        Celu             : a.gt(a.lit(0.0)).select(a, b * (a.left() / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a.left() / b).exp()), (g * ((a.left() / b).exp_m1() - a / b * (a.left() / b).exp())).unless(a.gt(a.lit(0.0)));
+        Softshrink       : a - a.max(-b).min(b), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
+        Hardshrink       : a.unless(b.ge(a.abs())), g.only(a.abs().gt(b)),              b.lit(0.0);
+    }
+    // 1 where true, else 0. Piecewise constant: they take no cotangent.
+    masks {
+        Gt : a.gt(b);
+        Ge : a.ge(b);
+        Eq : a.eq(b);
+    }
 }

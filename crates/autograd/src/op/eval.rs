@@ -1,8 +1,7 @@
 //! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails.
 
-use super::elementwise::{binary_map, binary_rule as binary_rule_map, unary_map, unary_rule as unary_rule_map};
 use super::reads::OUTPUT;
-use super::{Binary, Fold, Op, Side, Unary, number, scan, windows};
+use super::{Binary, Fold, Op, Side, Unary, blocks, number, scan, windows};
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce, rows};
@@ -49,9 +48,9 @@ once! {
             Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => {
                 view(op, x).expect("a view").copy_into(out);
             }
-            Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| unary_block(*u, x, out)),
-            Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| binary_map(*f, a, b, out)),
-            Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| select_block(c, a, b, out)),
+            Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| blocks::unary(*u, x, out)),
+            Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| blocks::binary(*f, a, b, out)),
+            Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| blocks::select(c, a, b, out)),
             Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
             Op::Linalg(_) => eval(op, x, shape).copy_into(out),
             super::rows::functions!() => super::rows::eval(op, x, out),
@@ -117,16 +116,8 @@ once! {
     pub(crate) fn unary<T>(u: Unary, x: &Tensor<T>) -> Tensor<T> {
         match x.as_scalar() {
             Some(x) => Tensor::scalar(number::unary(u, x)),
-            None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| unary_block(u, x, out))),
+            None => Tensor::build(x.shape(), |out| zip(x.shape(), [x], out, &|[x], out| blocks::unary(u, x, out))),
         }
-    }
-}
-
-once! {
-    /// `f(x)` over a block.
-    pub(crate) fn unary_block<T>(u: Unary, x: &[T], out: &mut [T]) {
-        unary_map(u, x, out);
-        far_angles(u, x, |i| out[i] = number::exact(u, x[i]));
     }
 }
 
@@ -136,7 +127,7 @@ once! {
         match (x.as_scalar(), y.as_scalar(), g.as_scalar()) {
             (Some(x), Some(y), Some(g)) => Tensor::scalar(number::unary_rule(u, x, y, g)),
             _ => Tensor::build(x.shape(), |out| {
-                zip(x.shape(), unary_operands(u, [x, y, g]), out, &|x, out| unary_rule_block(u, x, out));
+                zip(x.shape(), unary_operands(u, [x, y, g]), out, &|[x, y, g], out| blocks::unary_rule(u, x, y, g, out));
             }),
         }
     }
@@ -145,7 +136,7 @@ once! {
 once! {
     /// Adds the cotangent of `x` to the accumulated `sum`, block by block.
     pub(crate) fn add_unary_rule<T>(u: Unary, operands: [&Tensor<T>; 3], sum: &mut [T]) {
-        zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|x, out| unary_rule_block(u, x, out));
+        zip_add(operands[0].shape(), unary_operands(u, operands), sum, &|[x, y, g], out| blocks::unary_rule(u, x, y, g, out));
     }
 }
 
@@ -159,27 +150,12 @@ fn read<'a, T: Float>(reads: u32, bit: u32, x: &'a Tensor<T>, g: &'a Tensor<T>) 
     if reads & bit != 0 { x } else { g }
 }
 
-#[inline]
-fn unary_rule_block<T: Float>(u: Unary, [x, y, g]: [&[T]; 3], out: &mut [T]) {
-    unary_rule_map(u, x, y, g, out);
-    far_angles(u, x, |i| out[i] = number::exact_rule(u, x[i], y[i], g[i]));
-}
-
-/// Calls `again` for each angle outside the range of the fast sine and cosine.
-#[inline]
-fn far_angles<T: Float>(u: Unary, x: &[T], mut again: impl FnMut(usize)) {
-    if u.is_trigonometric() {
-        let far = x.iter().enumerate().filter(|(_, x)| number::is_far(**x));
-        far.for_each(|(i, _)| again(i));
-    }
-}
-
 once! {
     /// `f(a, b)`, with broadcasting.
     pub(crate) fn binary<T>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, shape: &[usize]) -> Tensor<T> {
         match (a.as_scalar(), b.as_scalar()) {
             (Some(a), Some(b)) => Tensor::scalar(number::binary(f, a, b)),
-            _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| binary_map(f, a, b, out))),
+            _ => Tensor::build(shape, |out| zip(shape, [a, b], out, &|[a, b], out| blocks::binary(f, a, b, out))),
         }
     }
 }
@@ -195,7 +171,7 @@ once! {
             (Some(a), Some(b), Some(g), Some(y)) => Tensor::scalar(number::binary_rule(f, side, a, b, y, g)),
             _ => Tensor::build(y.shape(), |out| {
                 let operands = binary_operands(f, side, [a, b, y, g]);
-                zip(y.shape(), operands, out, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+                zip(y.shape(), operands, out, &|[a, b, y, g], out| blocks::binary_rule(f, side, a, b, y, g, out));
             }),
         }
     }
@@ -205,22 +181,13 @@ once! {
     /// Adds the cotangent of an operand that has the shape of `y` to the accumulated `sum`, block by block.
     pub(crate) fn add_binary_rule<T>(f: Binary, side: Side, operands: [&Tensor<T>; 4], sum: &mut [T]) {
         let (shape, operands) = (operands[2].shape(), binary_operands(f, side, operands));
-        zip_add(shape, operands, sum, &|[a, b, y, g], out| binary_rule_map(f, side, a, b, y, g, out));
+        zip_add(shape, operands, sum, &|[a, b, y, g], out| blocks::binary_rule(f, side, a, b, y, g, out));
     }
 }
 
 fn binary_operands<T: Float>(f: Binary, side: Side, [a, b, y, g]: [&Tensor<T>; 4]) -> [&Tensor<T>; 4] {
     let reads = f.reads(side);
     [read(reads, 1, a, g), read(reads, 2, b, g), read(reads, OUTPUT, y, g), g]
-}
-
-once! {
-    /// `mask ? a : b` over a block.
-    pub(crate) fn select_block<T>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
-        for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
-            *o = Real::select(c, a, b);
-        }
-    }
 }
 
 once! {

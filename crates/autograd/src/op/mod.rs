@@ -4,10 +4,12 @@
 //! (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules ([`elementwise`], `jvp`). Their matches
 //! are exhaustive, so a new variant fails to compile until every table has an arm for it.
 
+pub(crate) mod blocks;
 pub mod conv;
 mod cost;
 pub mod elementwise;
 pub(crate) mod eval;
+pub(crate) mod formula;
 pub(crate) mod jvp;
 pub(crate) mod layer_norm;
 pub(crate) mod linalg;

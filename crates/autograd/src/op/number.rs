@@ -1,21 +1,27 @@
-//! Elementwise functions of single scalars: the rows of the table without a loop, bitwise equal to the results of the
-//! loops.
+//! Elementwise functions of single scalars, bitwise equal to the results of the loops. The rows that scalar programs
+//! spend their time in are computed here without a loop; any other scalar is a block of one element.
 
-use super::{Binary, Side, Unary};
-use crate::float::{Exact, Float, Real};
-use crate::kernel::simd::simd;
+use super::elementwise::{binary_number, binary_rule_number, unary_number, unary_rule_number};
+use super::{Binary, Side, Unary, blocks};
+use crate::float::{Float, Real};
 
-simd! {
-    /// `f(x)`.
-    pub(crate) fn unary<T: Float>(f: Unary, x: T) -> T {
-        if is_far(x) && f.is_trigonometric() { exact(f, x) } else { f.f(x) }
+/// `f(x)`.
+#[inline]
+pub(crate) fn unary<T: Float>(f: Unary, x: T) -> T {
+    match f {
+        Unary::Sin if is_far(x) => T::of(x.f64().sin()),
+        Unary::Cos if is_far(x) => T::of(x.f64().cos()),
+        _ => unary_number(f, x),
     }
 }
 
-simd! {
-    /// The cotangent of `x`.
-    pub(crate) fn unary_rule<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
-        if is_far(x) && f.is_trigonometric() { exact_rule(f, x, y, g) } else { f.rule(x, y, g) }
+/// The cotangent of `x`.
+#[inline]
+pub(crate) fn unary_rule<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
+    match f {
+        Unary::Sin if is_far(x) => g * T::of(x.f64().cos()),
+        Unary::Cos if is_far(x) => -g * T::of(x.f64().sin()),
+        _ => unary_rule_number(f, x, y, g),
     }
 }
 
@@ -23,56 +29,60 @@ simd! {
 #[inline(always)]
 pub(crate) fn binary<T: Float>(f: Binary, a: T, b: T) -> T {
     match f {
-        Binary::Add => Binary::Add.f(a, b),
-        Binary::Sub => Binary::Sub.f(a, b),
-        Binary::Mul => Binary::Mul.f(a, b),
-        Binary::Div => Binary::Div.f(a, b),
-        _ => other(f, a, b),
+        Binary::Add => a + b,
+        Binary::Sub => a - b,
+        Binary::Mul => a * b,
+        Binary::Div => a / b,
+        _ => binary_number(f, a, b),
     }
 }
 
 /// The cotangent of one operand.
 #[inline(always)]
 pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
-    match f {
-        Binary::Add => Binary::Add.rule(side, a, b, y, g),
-        Binary::Sub => Binary::Sub.rule(side, a, b, y, g),
-        Binary::Mul => Binary::Mul.rule(side, a, b, y, g),
-        Binary::Div => Binary::Div.rule(side, a, b, y, g),
-        _ => other_rule(f, side, a, b, y, g),
+    match (f, side) {
+        (Binary::Add, _) | (Binary::Sub, Side::A) => g,
+        (Binary::Sub, Side::B) => -g,
+        (Binary::Mul, Side::A) => g * b,
+        (Binary::Mul, Side::B) => g * a,
+        _ => binary_rule_number(f, side, a, b, y, g),
     }
 }
 
-simd! {
-    fn other<T: Float>(f: Binary, a: T, b: T) -> T {
-        f.f(a, b)
-    }
+/// A block of one element.
+#[cold]
+pub(super) fn unary_block<T: Float>(f: Unary, x: T) -> T {
+    one(|out| blocks::unary(f, &[x], out))
 }
 
-simd! {
-    fn other_rule<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
-        f.rule(side, a, b, y, g)
-    }
+/// A block of one element.
+#[cold]
+pub(super) fn unary_rule_block<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
+    one(|out| blocks::unary_rule(f, &[x], &[y], &[g], out))
 }
 
-/// Whether an angle may be outside the range of the fast sine and cosine. A row may multiply the angle, by π at most.
+/// A block of one element.
+#[cold]
+pub(super) fn binary_block<T: Float>(f: Binary, a: T, b: T) -> T {
+    one(|out| blocks::binary(f, &[a], &[b], out))
+}
+
+/// A block of one element.
+#[cold]
+pub(super) fn binary_rule_block<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
+    one(|out| blocks::binary_rule(f, side, &[a], &[b], &[y], &[g], out))
+}
+
+fn one<T: Float>(f: impl FnOnce(&mut [T])) -> T {
+    let mut out = [T::zero()];
+    f(&mut out);
+    out[0]
+}
+
+/// Whether an angle may be outside the range of the fast sine and cosine.
 #[inline(always)]
 pub(crate) fn is_far<T: Float>(x: T) -> bool {
     Real::abs(x) > T::TRIG_LIMIT * T::of(0.25)
-}
-
-/// `f(x)` with sine and cosine that are accurate for angles of any size.
-#[cold]
-#[inline(never)]
-pub(crate) fn exact<T: Float>(f: Unary, x: T) -> T {
-    f.f(Exact(x)).0
-}
-
-/// The rule with sine and cosine that are accurate for angles of any size.
-#[cold]
-#[inline(never)]
-pub(crate) fn exact_rule<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
-    f.rule(Exact(x), Exact(y), Exact(g)).0
 }
 
 #[cfg(test)]

@@ -1,215 +1,87 @@
-//! The rows of the table, evaluated on something other than numbers: printed as formulas, listed as what a rule reads,
-//! and counted as operations. No flag has to be kept in sync with a rule by hand.
+//! The formulas of the table, printed as mathematics.
 
-use super::reads::OUTPUT;
+use super::formula::{Formula, Function, Source};
 use super::{Binary, Side, Unary};
-use crate::float::{Real, for_real};
-use std::cell::RefCell;
-
-/// Which operands an expression reads.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Reads {
-    bits: u8,
-    /// Whether the expression is just an operand.
-    bare: bool,
-}
-
-impl Reads {
-    const NOTHING: Reads = Reads { bits: 0, bare: false };
-    const X: Reads = Reads { bits: 1, bare: true };
-    const Y: Reads = Reads { bits: 2, bare: true };
-    const G: Reads = Reads { bits: 4, bare: true };
-    /// Set for calls of sine or cosine, whose fast loops cover a bounded range of angles.
-    const TRIG: u8 = 8;
-    /// The second operand, where it is distinguished from the first.
-    const B: Reads = Reads { bits: 16, bare: true };
-
-    fn with(self, b: Reads) -> Reads {
-        Reads { bits: self.bits | b.bits, bare: false }
-    }
-
-    /// The inputs and the output that are read, as the bits of [`reads`](super::reads).
-    fn values(self) -> u32 {
-        let bit = |of: Reads, bit: u32| if self.bits & of.bits != 0 { bit } else { 0 };
-        bit(Reads::X, 1) | bit(Reads::B, 2) | bit(Reads::Y, OUTPUT)
-    }
-
-    /// The number of operands that are read.
-    fn operands(self) -> u32 {
-        (self.bits & !Reads::TRIG).count_ones()
-    }
-}
-
-macro_rules! reads {
-    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        impl Real for Reads {
-            fn lit(self, _: f64) -> Self { Reads::NOTHING }
-            fn select(self, a: Self, b: Self) -> Self { self.with(a).with(b) }
-            $( fn $u(self) -> Self {
-                let trig = if matches!(stringify!($u), "sin" | "cos") { Reads::TRIG } else { 0 };
-                Reads { bits: self.bits | trig, bare: false }
-            } )*
-            $( fn $b(self, b: Self) -> Self { self.with(b) } )*
-        }
-    };
-}
-for_real!(reads);
-
-/// The number of operations in an expression, as written.
-#[derive(Clone, Copy)]
-struct Count(u64);
-
-impl Count {
-    const OPERAND: Count = Count(0);
-}
-
-macro_rules! counts {
-    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        impl Real for Count {
-            fn lit(self, _: f64) -> Self { Count(0) }
-            fn select(self, a: Self, b: Self) -> Self { Count(self.0 + a.0 + b.0 + 1) }
-            $( fn $u(self) -> Self { Count(self.0 + 1) } )*
-            $( fn $b(self, b: Self) -> Self { Count(self.0 + b.0 + 1) } )*
-        }
-    };
-}
-for_real!(counts);
-
-impl Unary {
-    /// Number of operations per element for the value.
-    pub fn flops(self) -> u64 {
-        self.f(Count::OPERAND).0
-    }
-
-    /// Number of operations per element for the rule.
-    pub(crate) fn rule_flops(self) -> u64 {
-        self.rule(Count::OPERAND, Count::OPERAND, Count::OPERAND).0
-    }
-
-    /// How many of the input, the output and the output's cotangent the rule reads.
-    pub(crate) fn rule_reads(self) -> u32 {
-        self.rule(Reads::X, Reads::Y, Reads::G).operands()
-    }
-
-    /// Which of the input and the output the rule reads.
-    pub(crate) fn reads(self) -> u32 {
-        self.rule(Reads::X, Reads::Y, Reads::G).values()
-    }
-
-    /// Whether the value or the rule calls sine or cosine.
-    pub(crate) fn is_trigonometric(self) -> bool {
-        (self.f(Reads::X).bits | self.rule(Reads::X, Reads::Y, Reads::G).bits) & Reads::TRIG != 0
-    }
-}
-
-impl Binary {
-    /// Number of operations per element for the value.
-    pub fn flops(self) -> u64 {
-        self.f(Count::OPERAND, Count::OPERAND).0
-    }
-
-    /// Number of operations per element for the rule of one operand.
-    pub(crate) fn rule_flops(self, side: Side) -> u64 {
-        self.rule(side, Count::OPERAND, Count::OPERAND, Count::OPERAND, Count::OPERAND).0
-    }
-
-    /// How many of the inputs, the output and the output's cotangent the rule of one operand reads.
-    pub(crate) fn rule_reads(self, side: Side) -> u32 {
-        self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).operands()
-    }
-
-    /// Which of the inputs and the output the rule of one operand reads.
-    pub(crate) fn reads(self, side: Side) -> u32 {
-        self.rule(side, Reads::X, Reads::B, Reads::Y, Reads::G).values()
-    }
-
-    /// Whether the cotangent of that operand is the unchanged cotangent of the output, so that nothing is computed.
-    pub(crate) fn passes_cotangent(self, side: Side) -> bool {
-        self.rule(side, Reads::X, Reads::X, Reads::Y, Reads::G) == Reads::G
-    }
-}
-
-thread_local! {
-    /// The texts of symbols, which must be `Copy` to implement [`Real`].
-    static TEXTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
+use crate::float::for_real;
 
 /// An expression as text, with its precedence: 0 sum, 1 product, 2 atom.
-#[derive(Clone, Copy)]
 struct Symbol {
-    text: usize,
+    text: String,
     tightness: u8,
 }
 
 impl Symbol {
     fn new(text: impl Into<String>, tightness: u8) -> Symbol {
-        TEXTS.with_borrow_mut(|texts| {
-            texts.push(text.into());
-            Symbol { text: texts.len() - 1, tightness }
-        })
+        Symbol { text: text.into(), tightness }
     }
 
     /// The text, in parentheses if its precedence is below the given one.
-    fn at(self, tightness: u8) -> String {
-        let text = TEXTS.with_borrow(|texts| texts[self.text].clone());
-        if self.tightness < tightness { format!("({text})") } else { text }
+    fn at(&self, tightness: u8) -> String {
+        if self.tightness < tightness { format!("({})", self.text) } else { self.text.clone() }
     }
 }
 
-macro_rules! spell {
-    (neg $x:ident) => {
-        Symbol::new(format!("-{}", $x.at(1)), 1)
-    };
-    (abs $x:ident) => {
-        Symbol::new(format!("|{}|", $x.at(0)), 2)
-    };
-    (sqrt $x:ident) => {
-        Symbol::new(format!("√{}", $x.at(2)), 2)
-    };
-    ($f:ident $x:ident) => {
-        Symbol::new(format!("{}({})", stringify!($f), $x.at(0)), 2)
-    };
-    (add $x:ident $b:ident) => {
-        Symbol::new(format!("{} + {}", $x.at(0), $b.at(0)), 0)
-    };
-    (sub $x:ident $b:ident) => {
-        Symbol::new(format!("{} - {}", $x.at(0), $b.at(1)), 0)
-    };
-    (mul $x:ident $b:ident) => {
-        Symbol::new(format!("{}·{}", $x.at(1), $b.at(1)), 1)
-    };
-    (div $x:ident $b:ident) => {
-        Symbol::new(format!("{}/{}", $x.at(1), $b.at(2)), 1)
-    };
-    (pow $x:ident $b:ident) => {
-        Symbol::new(format!("{}^{}", $x.at(2), $b.at(2)), 2)
-    };
-    (gt $x:ident $b:ident) => {
-        Symbol::new(format!("[{} > {}]", $x.at(0), $b.at(0)), 2)
-    };
-    (ge $x:ident $b:ident) => {
-        Symbol::new(format!("[{} ≥ {}]", $x.at(0), $b.at(0)), 2)
-    };
-    (eq $x:ident $b:ident) => {
-        Symbol::new(format!("[{} = {}]", $x.at(0), $b.at(0)), 2)
-    };
-    ($f:ident $x:ident $b:ident) => {
-        Symbol::new(format!("{}({}, {})", stringify!($f), $x.at(0), $b.at(0)), 2)
-    };
-}
-macro_rules! symbols {
+macro_rules! names {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        impl Real for Symbol {
-            fn lit(self, c: f64) -> Self { Symbol::new(c.to_string(), 2) }
-            fn select(self, a: Self, b: Self) -> Self {
-                Symbol::new(format!("({} if {} else {})", a.at(0), self.at(0), b.at(0)), 2)
+        /// The name of a primitive in the algebra of the table.
+        fn name(function: Function) -> &'static str {
+            match function {
+                $( Function::Unary(Unary::$U) => stringify!($u), )*
+                $( Function::Binary(Binary::$B) => stringify!($b), )*
+                Function::Select => "select",
+                Function::Unary(_) | Function::Binary(_) => unreachable!("formulas consist of primitives"),
             }
-            $( fn $u(self) -> Self { spell!($u self) } )*
-            $( fn $b(self, b: Self) -> Self { spell!($b self b) } )*
         }
     };
 }
-for_real!(symbols);
+for_real!(names);
+
+/// A function applied to these operands.
+fn applied(function: Function, x: &[&Symbol]) -> Symbol {
+    let [a, b, c] = std::array::from_fn(|i| move |tightness| x[i].at(tightness));
+    let (text, tightness) = match function {
+        Function::Unary(Unary::Neg) => (format!("-{}", a(1)), 1),
+        Function::Unary(Unary::Abs) => (format!("|{}|", a(0)), 2),
+        Function::Unary(Unary::Sqrt) => (format!("√{}", a(2)), 2),
+        Function::Unary(_) => (format!("{}({})", name(function), a(0)), 2),
+        Function::Binary(Binary::Add) => (format!("{} + {}", a(0), b(0)), 0),
+        Function::Binary(Binary::Sub) => (format!("{} - {}", a(0), b(1)), 0),
+        Function::Binary(Binary::Mul) => (format!("{}·{}", a(1), b(1)), 1),
+        Function::Binary(Binary::Div) => (format!("{}/{}", a(1), b(2)), 1),
+        Function::Binary(Binary::Pow) => (format!("{}^{}", a(2), b(2)), 2),
+        Function::Binary(Binary::Gt) => (format!("[{} > {}]", a(0), b(0)), 2),
+        Function::Binary(Binary::Ge) => (format!("[{} ≥ {}]", a(0), b(0)), 2),
+        Function::Binary(Binary::Eq) => (format!("[{} = {}]", a(0), b(0)), 2),
+        Function::Binary(_) => (format!("{}({}, {})", name(function), a(0), b(0)), 2),
+        Function::Select => (format!("({} if {} else {})", b(0), a(0), c(0)), 2),
+    };
+    Symbol::new(text, tightness)
+}
+
+/// The formula of operands with these names.
+fn text(formula: &Formula, operands: &[&str]) -> String {
+    let operands: Vec<Symbol> = operands.iter().map(|&name| Symbol::new(name, 2)).collect();
+    let mut done: Vec<Symbol> = Vec::new();
+    let constant = |source: &Source| match source {
+        Source::Const(bits) => Symbol::new(f64::from_bits(*bits).to_string(), 2),
+        _ => Symbol::new("", 2),
+    };
+    for step in &formula.steps {
+        let constants: Vec<Symbol> = step.from().iter().map(constant).collect();
+        let x: Vec<&Symbol> = step.from().iter().zip(&constants).map(|(s, c)| find(s, c, &operands, &done)).collect();
+        let symbol = applied(step.function, &x);
+        done.push(symbol);
+    }
+    find(&formula.result, &constant(&formula.result), &operands, &done).at(0).replace('|', "\\|")
+}
+
+fn find<'s>(source: &Source, constant: &'s Symbol, operands: &'s [Symbol], done: &'s [Symbol]) -> &'s Symbol {
+    match source {
+        Source::Input(i) => &operands[usize::from(*i)],
+        Source::Const(_) => constant,
+        Source::Step(k) => &done[usize::from(*k)],
+    }
+}
 
 /// Returns the derivative table in Markdown, printed from the rows that compute it. Its columns are the function, its
 /// value, and the cotangents of its operands, where ḡ is the cotangent of y.
@@ -219,33 +91,17 @@ for_real!(symbols);
 /// assert!(table.contains("| `tanh` | tanh(x) | ḡ·(1 - y·y) | |"));
 /// ```
 pub fn derivative_table() -> String {
-    let [x, y, g, a, b] = ["x", "y", "ḡ", "a", "b"].map(|s| Symbol::new(s, 2));
     let mut out =
         String::from("| function | y | cotangent of the first operand | of the second |\n|---|---|---|---|\n");
-    let text = |s: Symbol| s.at(0).replace('|', "\\|");
     for &u in Unary::ALL {
-        out += &format!("| `{}` | {} | {} | |\n", u.name(), text(u.f(x)), text(u.rule(x, y, g)));
+        let (y, rule) = (text(u.formula(), &["x"]), text(u.rule_formula(), &["x", "y", "ḡ"]));
+        out += &format!("| `{}` | {y} | {rule} | |\n", u.name());
     }
     for &f in Binary::ALL {
-        let rule = |side| if f.is_differentiable() { text(f.rule(side, a, b, y, g)) } else { "none".into() };
-        out += &format!("| `{}` | {} | {} | {} |\n", f.name(), text(f.f(a, b)), rule(Side::A), rule(Side::B));
+        let operands = &["a", "b", "y", "ḡ"];
+        let rule = |side| if f.is_differentiable() { text(f.rule_formula(side), operands) } else { "none".into() };
+        let y = text(f.formula(), operands);
+        out += &format!("| `{}` | {y} | {} | {} |\n", f.name(), rule(Side::A), rule(Side::B));
     }
-    TEXTS.with_borrow_mut(Vec::clear);
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_rules_read() {
-        assert!(Unary::Sin.is_trigonometric() && Unary::Cos.is_trigonometric() && !Unary::Exp.is_trigonometric());
-        assert!(Binary::Add.passes_cotangent(Side::B) && Binary::Sub.passes_cotangent(Side::A));
-        assert!(!Binary::Sub.passes_cotangent(Side::B) && !Binary::Mul.passes_cotangent(Side::A));
-        // Binary kernels do not have a second path for large angles.
-        let reads =
-            |f: &Binary| f.f(Reads::X, Reads::X).bits | f.rule(Side::A, Reads::X, Reads::X, Reads::Y, Reads::G).bits;
-        assert!(Binary::ALL.iter().all(|f| reads(f) & Reads::TRIG == 0));
-    }
 }

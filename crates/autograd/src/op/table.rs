@@ -1,11 +1,13 @@
-//! Expands the two tables of [`elementwise`](super::elementwise). Each row yields (1) the variant of the enum, (2) `f`
-//! and the rules over any [`Real`]: numbers, recorded variables, symbols, and (3) `map` and the fused rule kernels: one
-//! monomorphic loop per row over blocks of numbers, compiled for each CPU level that the [`simd!`](crate::kernel::simd)
-//! macro supports.
+//! Expands the two tables of [`elementwise`](super::elementwise). Each row yields (1) the variant of the enum, (2) its
+//! value and rules over any [`Real`], of which a [formula](super::formula) is recorded once, and, for the rows that are
+//! marked, (3) loops over blocks: `[y]` for the value, `[y, d]` also for the rules and for scalars. Loops are compiled
+//! for each CPU level that the [`simd!`](crate::kernel::simd) macro supports; what has none is evaluated by its formula.
+//!
+//! A primitive of [`Real`] must have a loop for its value: formulas consist of primitives.
 
-/// Rows `Name: y, cotangent of x;`.
+/// Rows `Name [y, d]: y, cotangent of x;`.
 macro_rules! unary {
-    ($x:ident, $y:ident, $g:ident => $($Op:ident : $f:expr, $d:expr;)*) => {
+    ($x:ident, $y:ident, $g:ident => $($Op:ident $([$loop:ident $(, $both:ident)?])? : $f:expr, $d:expr;)*) => {
         /// An elementwise function of one tensor.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the row says it")]
@@ -17,118 +19,192 @@ macro_rules! unary {
             pub const ALL: &'static [Unary] = &[$(Unary::$Op),*];
 
             /// The value `y`.
-            #[inline(always)]
-            pub fn f<S: $crate::float::Real>(self, x: S) -> S {
-                let $x = $crate::float::E(x);
+            pub(super) fn f<S: Real>(self, x: S) -> S {
+                let $x = E(x);
                 match self { $(Unary::$Op => $f.0,)* }
             }
 
             /// The cotangent of `x`.
-            #[inline(always)]
             #[allow(unused_variables, reason = "no row reads all")]
-            pub fn rule<S: $crate::float::Real>(self, x: S, y: S, g: S) -> S {
-                let ($x, $y, $g) = ($crate::float::E(x), $crate::float::E(y), $crate::float::E(g));
+            pub(super) fn rule<S: Real>(self, x: S, y: S, g: S) -> S {
+                let ($x, $y, $g) = (E(x), E(y), E(g));
                 match self { $(Unary::$Op => $d.0,)* }
             }
         }
 
-        $crate::kernel::simd::simd! {
-            /// `out = f(x)` over a block.
-            pub(crate) fn unary_map<T: Float>(op: Unary, xs: &[T], out: &mut [T]) {
-                match op { $(Unary::$Op => for (o, &x) in out.iter_mut().zip(xs) {
-                    let $x = $crate::float::E(x);
-                    *o = $f.0;
-                },)* }
+        simd! {
+            /// `out = f(x)` over a block; false if the row has no loop.
+            pub(super) fn unary_loop<T: Float>(op: Unary, xs: &[T], out: &mut [T]) -> bool {
+                match op {
+                    $($(Unary::$Op => {
+                        mark!($loop);
+                        for (o, &x) in out.iter_mut().zip(xs) {
+                            let $x = E(x);
+                            *o = $f.0;
+                        }
+                        true
+                    })?)*
+                    _ => false,
+                }
             }
         }
 
-        $crate::kernel::simd::simd! {
-            /// `out = rule(x, y, g)` over a block.
-            pub(super) fn unary_rule<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
-                match op { $(Unary::$Op => for (((o, &x), &y), &g) in out.iter_mut().zip(xs).zip(ys).zip(gs) {
-                    #[allow(unused_variables, reason = "no row reads all")]
-                    let ($x, $y, $g) = ($crate::float::E(x), $crate::float::E(y), $crate::float::E(g));
-                    *o = $d.0;
-                },)* }
+        simd! {
+            /// `out = rule(x, y, g)` over a block; false if the row has no loop.
+            pub(super) fn unary_rule_loop<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
+                match op {
+                    $($($(Unary::$Op => {
+                        mark!($both);
+                        for (((o, &x), &y), &g) in out.iter_mut().zip(xs).zip(ys).zip(gs) {
+                            #[allow(unused_variables, reason = "no row reads all")]
+                            let ($x, $y, $g) = (E(x), E(y), E(g));
+                            *o = $d.0;
+                        }
+                        true
+                    })?)?)*
+                    _ => false,
+                }
+            }
+        }
+
+        simd! {
+            /// `f(x)`
+            pub(super) fn unary_number<T: Float>(op: Unary, x: T) -> T {
+                match op {
+                    $($($(Unary::$Op => { mark!($both); let $x = E(x); $f.0 })?)?)*
+                    _ => number::unary_block(op, x),
+                }
+            }
+        }
+
+        simd! {
+            /// `rule(x, y, g)`
+            pub(super) fn unary_rule_number<T: Float>(op: Unary, x: T, y: T, g: T) -> T {
+                #[allow(unused_variables, reason = "no row reads all")]
+                let ($x, $y, $g) = (E(x), E(y), E(g));
+                match op {
+                    $($($(Unary::$Op => { mark!($both); $d.0 })?)?)*
+                    _ => number::unary_rule_block(op, x, y, g),
+                }
             }
         }
     };
 }
 
-/// Rows `Name: y, cotangent of a, cotangent of b;`, or `Name: y;` for a mask.
+/// Rows `Name [y, d]: y, cotangent of a, cotangent of b;`, and rows `Name: y;` of masks, which take no cotangent.
 macro_rules! binary {
-    ($a:ident, $b:ident, $y:ident, $g:ident => $($Op:ident : $f:expr $(, $da:expr, $db:expr)?;)*) => {
+    ($a:ident, $b:ident, $y:ident, $g:ident =>
+     { $($Op:ident $([$loop:ident $(, $both:ident)?])? : $f:expr, $da:expr, $db:expr;)* }
+     masks { $($Mask:ident : $m:expr;)* }) => {
         /// An elementwise function of two tensors that broadcast.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the row says it")]
         #[repr(u8)]
-        pub enum Binary { $($Op),* }
+        pub enum Binary { $($Op,)* $($Mask),* }
 
         impl Binary {
             /// All rows of the table.
-            pub const ALL: &'static [Binary] = &[$(Binary::$Op),*];
+            pub const ALL: &'static [Binary] = &[$(Binary::$Op,)* $(Binary::$Mask),*];
 
             /// Whether cotangents flow through the function; false for a mask.
+            #[inline(always)]
             pub fn is_differentiable(self) -> bool {
-                match self {
-                    $(Binary::$Op => {
-                        const RULES: &[&str] = &[$(stringify!($da))?];
-                        !RULES.is_empty()
-                    })*
-                }
+                match self { $(Binary::$Op)|* => true, $(Binary::$Mask)|* => false }
             }
 
             /// The value `y`.
-            #[inline(always)]
-            pub fn f<S: $crate::float::Real>(self, a: S, b: S) -> S {
-                let ($a, $b) = ($crate::float::E(a), $crate::float::E(b));
-                match self { $(Binary::$Op => $f.0,)* }
+            pub(super) fn f<S: Real>(self, a: S, b: S) -> S {
+                let ($a, $b) = (E(a), E(b));
+                match self { $(Binary::$Op => $f.0,)* $(Binary::$Mask => $m.0,)* }
             }
 
             /// The cotangent of one operand; zero for a mask.
-            #[inline(always)]
             #[allow(unused_variables, reason = "no row reads all")]
-            pub fn rule<S: $crate::float::Real>(self, side: Side, a: S, b: S, y: S, g: S) -> S {
-                let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
+            pub(super) fn rule<S: Real>(self, side: Side, a: S, b: S, y: S, g: S) -> S {
+                let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
                 match (self, side) {
-                    $($((Binary::$Op, Side::A) => $da.0, (Binary::$Op, Side::B) => $db.0,)?)*
-                    _ => $g.lit(0.0).0,
+                    $((Binary::$Op, Side::A) => $da.0, (Binary::$Op, Side::B) => $db.0,)*
+                    $((Binary::$Mask, _))|* => $g.lit(0.0).0,
                 }
             }
         }
 
-        $crate::kernel::simd::simd! {
-            /// `out = f(a, b)` over a block.
-            pub(crate) fn binary_map<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) {
-                match op { $(Binary::$Op => for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
-                    let ($a, $b) = ($crate::float::E(a), $crate::float::E(b));
-                    *o = $f.0;
-                },)* }
+        simd! {
+            /// `out = f(a, b)` over a block; false if the row has no loop.
+            pub(super) fn binary_loop<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) -> bool {
+                match op {
+                    $($(Binary::$Op => {
+                        mark!($loop);
+                        for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
+                            let ($a, $b) = (E(a), E(b));
+                            *o = $f.0;
+                        }
+                        true
+                    })?)*
+                    $(Binary::$Mask => {
+                        for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
+                            let ($a, $b) = (E(a), E(b));
+                            *o = $m.0;
+                        }
+                        true
+                    })*
+                    _ => false,
+                }
             }
         }
 
-        $crate::kernel::simd::simd! {
-            /// `out = rule(a, b, y, g)` for one operand, over a block.
-            pub(super) fn binary_rule<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
+        simd! {
+            /// `out = rule(a, b, y, g)` for one operand, over a block; false if the row has no loop.
+            pub(super) fn binary_rule_loop<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
                 let rows = out.iter_mut().zip(xs).zip(zs).zip(ys).zip(gs);
                 match (op, side) {
-                    $($(
+                    $($($(
                         (Binary::$Op, Side::A) => for ((((o, &a), &b), &y), &g) in rows {
+                            mark!($both);
                             #[allow(unused_variables, reason = "no row reads all")]
-                            let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
+                            let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
                             *o = $da.0;
                         },
                         (Binary::$Op, Side::B) => for ((((o, &a), &b), &y), &g) in rows {
                             #[allow(unused_variables, reason = "no row reads all")]
-                            let ($a, $b, $y, $g) = ($crate::float::E(a), $crate::float::E(b), $crate::float::E(y), $crate::float::E(g));
+                            let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
                             *o = $db.0;
                         },
-                    )?)*
-                    _ => out.fill(T::zero()),
+                    )?)?)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+
+        simd! {
+            /// `f(a, b)`
+            pub(super) fn binary_number<T: Float>(op: Binary, a: T, b: T) -> T {
+                let ($a, $b) = (E(a), E(b));
+                match op {
+                    $($($(Binary::$Op => { mark!($both); $f.0 })?)?)*
+                    _ => number::binary_block(op, a, b),
+                }
+            }
+        }
+
+        simd! {
+            /// `rule(a, b, y, g)` for one operand
+            pub(super) fn binary_rule_number<T: Float>(op: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
+                #[allow(unused_variables, reason = "no row reads all")]
+                let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
+                match (op, side) {
+                    $($($((Binary::$Op, Side::A) => { mark!($both); $da.0 } (Binary::$Op, Side::B) => $db.0,)?)?)*
+                    _ => number::binary_rule_block(op, side, a, b, y, g),
                 }
             }
         }
     };
 }
 
-pub(super) use {binary, unary};
+/// Repeats an arm for the rows that have this mark.
+macro_rules! mark {
+    ($mark:ident) => {};
+}
+
+pub(super) use {binary, mark, unary};

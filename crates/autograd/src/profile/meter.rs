@@ -13,7 +13,6 @@ use crate::tape::{Code, List, Structured, Tape};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use crate::var::Var;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -67,14 +66,14 @@ fn compute<T: Float>(list: &List<T>, id: u32, clock: Instant, profile: &mut Prof
     let start = clock.elapsed();
     std::hint::black_box(list.again(id).is_ok());
     let time = clock.elapsed() - start;
-    let stored: SmallVec<[_; 4]> = list.inputs(id).iter().map(|&i| list.value(i)).collect();
-    let x: SmallVec<[&Tensor<T>; 8]> = stored.iter().map(|x| &**x).collect();
+    let stored: Vec<_> = list.inputs(id).iter().map(|&i| list.value(i)).collect();
+    let x: Vec<&Tensor<T>> = stored.iter().map(|x| &**x).collect();
     let cost = cost(&op, &x, list.value(id).shape());
     profile.add("forward", list.name(id), Some(list.line(id)), [start, time], cost);
 }
 
 fn cost<T: Float>(op: &Op, x: &[&Tensor<T>], y: &[usize]) -> Cost {
-    op.cost(&x.iter().map(|x| x.shape()).collect::<SmallVec<[_; 8]>>(), y, size_of::<T>())
+    op.cost(&x.iter().map(|x| x.shape()).collect::<Vec<_>>(), y, size_of::<T>())
 }
 
 /// A tensor that counts the cost of operations on it.
@@ -94,7 +93,7 @@ impl<T: Float> Counted<'_, T> {
     }
 }
 
-fn plain<'a, T: Float>(x: &[&'a Counted<'_, T>]) -> SmallVec<[&'a Tensor<T>; 8]> {
+fn plain<'a, T: Float>(x: &[&'a Counted<'_, T>]) -> Vec<&'a Tensor<T>> {
     x.iter().map(|x| &x.tensor).collect()
 }
 
@@ -135,7 +134,7 @@ impl<T: Float> Value<T> for Counted<'_, T> {
     }
 
     fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>> {
-        let tangents: SmallVec<[Option<&Tensor<T>>; 4]> = t.iter().map(|t| t.map(|t| &t.tensor)).collect();
+        let tangents: Vec<Option<&Tensor<T>>> = t.iter().map(|t| t.map(|t| &t.tensor)).collect();
         let tangent = Tensor::custom_jvp(rule, &plain(x), &y.tensor, &tangents)?;
         Ok(tangent.map(|t| y.like(t)))
     }

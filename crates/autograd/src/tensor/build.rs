@@ -87,15 +87,18 @@ impl<T: Element> Tensor<T> {
     /// A tensor whose elements `fill` writes. It must write all of them, since a recycled buffer holds arbitrary
     /// contents. The caller has checked the size.
     pub(crate) fn build(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Tensor<T> {
+        let mut tensor = Self::unfilled(shape);
+        fill(tensor.unique_mut().expect("a new tensor has one owner"));
+        tensor
+    }
+
+    /// A tensor whose elements are whatever a recycled buffer contains.
+    fn unfilled(shape: &[usize]) -> Tensor<T> {
         if shape.is_empty() {
-            let mut x = [T::default()];
-            fill(&mut x);
-            return Tensor::scalar(x[0]);
+            return Tensor::scalar(T::default());
         }
         let n = if shape.contains(&0) { 0 } else { shape.iter().product() };
-        let mut buffer = pool::take_buffer::<T>(n);
-        fill(&mut Arc::get_mut(&mut buffer).expect("a pooled buffer has one owner")[..n]);
-        Self::assemble(shape.into(), row_major(shape), 0, buffer)
+        Self::assemble(shape.into(), row_major(shape), 0, pool::take_buffer::<T>(n))
     }
 
     /// Builds a tensor from a head and a buffer. The caller guarantees that every index is inside the buffer.

@@ -98,7 +98,7 @@ impl<T: Element> Tensor<T> {
         let size = self.shape()[axis];
         assert!(range.start <= range.end && range.end <= size, "slice_axis: {range:?} is out of range for size {size}");
         let whole = self.shape().iter().map(|&len| Span { start: 0, len, step: 1 });
-        let mut spans: smallvec::SmallVec<[Span; 6]> = whole.collect();
+        let mut spans: smallvec::SmallVec<[Span; 4]> = whole.collect();
         spans[axis] = Span { start: range.start, len: range.len(), step: 1 };
         self.spans(&spans)
     }

@@ -112,33 +112,63 @@ impl Layout {
         n: usize,
         source: &mut Source<R>,
         out: &mut Vec<E>,
-        real: impl Fn(f64) -> Option<E>,
-        whole: impl Fn(i64) -> Option<E>,
+        real: fn(f64) -> Option<E>,
+        whole: fn(i64) -> Option<E>,
     ) -> Result<(), IoError> {
-        /// Reads numbers of a primitive type in either byte order and converts them to elements by a function.
-        macro_rules! numbers {
-            ($t:ty, $element:expr) => {
-                match self.order {
-                    Order::Little => source.numbers(n, out, |bytes| $element(<$t>::from_le_bytes(bytes))),
-                    Order::Big => source.numbers(n, out, |bytes| $element(<$t>::from_be_bytes(bytes))),
+        source.claim(n as u64, self.size())?;
+        out.reserve(source.reserve(n));
+        let mut numbers = Numbers::default();
+        source.blocks(n, self.size(), &mut |bytes| {
+            self.decode(bytes, &mut numbers);
+            let before = out.len();
+            out.extend(numbers.reals.iter().map_while(|&x| real(x)));
+            out.extend(numbers.wholes.iter().map_while(|&x| whole(x)));
+            out.len() - before
+        })
+    }
+
+    /// Decodes a block, as far as its numbers are valid. Every floating-point number fits in an `f64`, every integer but
+    /// the largest unsigned ones in an `i64`.
+    fn decode(&self, bytes: &mut [u8], to: &mut Numbers) {
+        if self.order == Order::Big {
+            bytes.chunks_exact_mut(self.size()).for_each(<[u8]>::reverse);
+        }
+        let Numbers { reals, wholes } = to;
+        reals.clear();
+        wholes.clear();
+        macro_rules! each {
+            ($to:ident, $t:ty, $x:ident => $number:expr) => {
+                for bytes in bytes.as_chunks().0 {
+                    let $x = <$t>::from_le_bytes(*bytes);
+                    $to.push($number);
                 }
             };
         }
         match self.dtype {
-            F64 => numbers!(f64, &real),
-            F32 => numbers!(f32, |x: f32| real(x.into())),
-            Bf16 => numbers!(u16, |x: u16| real(f32::from_bits(u32::from(x) << 16).into())),
-            F16 => numbers!(u16, |x| real(half(x))),
-            I64 => numbers!(i64, &whole),
-            U64 => numbers!(u64, |x: u64| whole(x.try_into().ok()?)),
-            I32 => numbers!(i32, |x: i32| whole(x.into())),
-            U32 => numbers!(u32, |x: u32| whole(x.into())),
-            I16 => numbers!(i16, |x: i16| whole(x.into())),
-            U16 => numbers!(u16, |x: u16| whole(x.into())),
-            I8 => numbers!(i8, |x: i8| whole(x.into())),
-            Bool | U8 => numbers!(u8, |x: u8| whole(x.into())),
+            F64 => each!(reals, f64, x => x),
+            F32 => each!(reals, f32, x => x.into()),
+            Bf16 => each!(reals, u16, x => f32::from_bits(u32::from(x) << 16).into()),
+            F16 => each!(reals, u16, x => half(x)),
+            I64 => each!(wholes, i64, x => x),
+            U64 => each!(wholes, u64, x => match x.try_into() {
+                Ok(x) => x,
+                Err(_) => return,
+            }),
+            I32 => each!(wholes, i32, x => x.into()),
+            U32 => each!(wholes, u32, x => x.into()),
+            I16 => each!(wholes, i16, x => x.into()),
+            U16 => each!(wholes, u16, x => x.into()),
+            I8 => each!(wholes, i8, x => x.into()),
+            Bool | U8 => each!(wholes, u8, x => x.into()),
         }
     }
+}
+
+/// The numbers of a block: of one kind, in memory that is reused for the next block.
+#[derive(Default)]
+struct Numbers {
+    reals: Vec<f64>,
+    wholes: Vec<i64>,
 }
 
 /// Decodes a half-precision number: sign, 5 bits of exponent, 10 of fraction (IEEE 754 binary16).

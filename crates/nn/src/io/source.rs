@@ -124,8 +124,12 @@ impl<R: Read> Source<R> {
 
     /// The next `n` bytes.
     pub(crate) fn vec(&mut self, n: u64) -> Result<Vec<u8>, IoError> {
-        let (n, mut bytes) = (self.claim(n, 1)?, Vec::new());
-        self.numbers(n, &mut bytes, |byte: [u8; 1]| Some(byte[0]))?;
+        let n = self.claim(n, 1)?;
+        let mut bytes = Vec::with_capacity(self.reserve(n));
+        self.blocks(n, 1, &mut |block| {
+            bytes.extend_from_slice(block);
+            block.len()
+        })?;
         Ok(bytes)
     }
 
@@ -138,34 +142,37 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
-    /// Appends `n` numbers of `N` bytes each to `out`, without reserving more memory than the file can fill. `decode`
-    /// returns `None` for bytes that do not encode a number of its type.
-    pub(crate) fn numbers<const N: usize, E>(
+    /// Reads `n` numbers of `size` bytes each, block by block. `take` says how many numbers of a block it took; fewer than
+    /// all if the next one is not valid.
+    pub(crate) fn blocks(
         &mut self,
         n: usize,
-        out: &mut Vec<E>,
-        decode: impl Fn([u8; N]) -> Option<E>,
+        size: usize,
+        take: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> Result<(), IoError> {
-        let mut left = self.claim(n as u64, N)?;
-        out.reserve(if self.exact { n } else { n.min(BLOCK) });
+        let mut left = self.claim(n as u64, size)?;
         let mut block = std::mem::take(&mut self.block);
-        block.resize(block.len().max((n * N).min(BLOCK)), 0);
+        block.resize(block.len().max((n * size).min(BLOCK)), 0);
         while left > 0 {
-            let taken = left.min(block.len() / N);
-            let bytes = &mut block[..taken * N];
+            let here = left.min(block.len() / size);
+            let bytes = &mut block[..here * size];
             self.reader.read_exact(bytes).map_err(|error| self.failed(error))?;
-            let (before, (numbers, _)) = (out.len(), bytes.as_chunks::<N>());
-            out.extend(numbers.iter().map_while(|bytes| decode(*bytes)));
-            let decoded = out.len() - before;
-            if decoded < taken {
-                let at = self.at + (decoded * N) as u64;
-                return Err(self.fault_at(at, format!("{:?} do not encode a number of this type", numbers[decoded])));
+            let taken = take(bytes);
+            if taken < here {
+                let wrong = &block[taken * size..(taken + 1) * size];
+                let problem = format!("{wrong:?} do not encode a number of this type");
+                return Err(self.fault_at(self.at + (taken * size) as u64, problem));
             }
-            self.at += (taken * N) as u64;
-            left -= taken;
+            self.at += (here * size) as u64;
+            left -= here;
         }
         self.block = block;
         Ok(())
+    }
+
+    /// How many of `n` declared elements to reserve memory for at once: no more than the file can fill.
+    pub(crate) fn reserve(&self, n: usize) -> usize {
+        if self.exact { n } else { n.min(BLOCK) }
     }
 
     /// Checks that `n` elements of this size can follow, and returns `n`.

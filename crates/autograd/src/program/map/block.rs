@@ -3,8 +3,7 @@
 use super::{Function, Instruction, Map, Operand, Place};
 use crate::float::Float;
 use crate::kernel::simd::simd;
-use crate::op::elementwise::binary_map;
-use crate::op::eval::{select_block, unary_block};
+use crate::op::blocks;
 
 /// One block, and everything that instructions read or write.
 pub(super) struct Block<'b, 'o, 'r, T: Float> {
@@ -88,10 +87,10 @@ impl<T: Float> Block<'_, '_, '_, T> {
 /// `to = function(a, b, c)`, using as many operands as the function takes.
 pub(in crate::program) fn compute<T: Float>(function: Function, [a, b, c]: [&[T]; 3], to: &mut [T]) {
     match function {
-        Function::Unary(u) => unary_block(u, a, to),
-        Function::Binary(f) => binary_map(f, a, b, to),
+        Function::Unary(u) => blocks::unary(u, a, to),
+        Function::Binary(f) => blocks::binary(f, a, b, to),
         Function::MulAdd | Function::MulSub | Function::SubMul => combine(function, a, Factor::Each(b), c, to),
-        Function::Where => select_block(a, b, c, to),
+        Function::Where => blocks::select(a, b, c, to),
         Function::Copy => to.copy_from_slice(a),
     }
 }

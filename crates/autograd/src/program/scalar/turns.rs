@@ -1,9 +1,10 @@
 //! Runs a loop over scalars and short rows, one iteration at a time; what can be computed ahead is vectorized.
 
 use super::{Function, Places, RESULT};
-use crate::float::{Exact, Float, Real};
+use crate::float::{Float, Real};
 use crate::kernel::reduce;
 use crate::kernel::simd::simd;
+use crate::op::number::{binary, unary};
 use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
 use crate::program::map;
@@ -206,18 +207,4 @@ fn compute_row<T: Float>(function: map::Function, len: usize, [a, b, c, to]: [us
 #[inline(always)]
 fn is_near<T: Float>(x: T) -> bool {
     Real::abs(x) <= T::TRIG_LIMIT * T::of(0.25)
-}
-
-simd! {
-    #[inline(never)]
-    fn unary<T: Float>(u: Unary, x: T) -> T {
-        if u.is_trigonometric() && !is_near(x) && !Float::is_nan(x) { u.f(Exact(x)).0 } else { u.f(x) }
-    }
-}
-
-simd! {
-    #[inline(never)]
-    fn binary<T: Float>(f: Binary, a: T, b: T) -> T {
-        f.f(a, b)
-    }
 }

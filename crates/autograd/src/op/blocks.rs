@@ -1,0 +1,157 @@
+//! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
+
+use super::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
+use super::formula::{Formula, Function, Source};
+use super::{Binary, Side, Unary, number};
+use crate::float::{Float, Real};
+use crate::kernel::gemm::with_workspace;
+use crate::kernel::simd::simd;
+use crate::once::once;
+use smallvec::SmallVec;
+
+/// Elements that a formula is evaluated on at a time: its registers fit in the L1 cache.
+const WIDTH: usize = 256;
+
+once! {
+    /// `out = f(x)`
+    pub(crate) fn unary<T>(f: Unary, x: &[T], out: &mut [T]) {
+        if !unary_loop(f, x, out) {
+            return evaluate(f.formula(), &[x], out);
+        }
+        if matches!(f, Unary::Sin | Unary::Cos) {
+            far_angles(x, |i| out[i] = number::unary(f, x[i]));
+        }
+    }
+
+    /// `out = f(a, b)`
+    pub(crate) fn binary<T>(f: Binary, a: &[T], b: &[T], out: &mut [T]) {
+        if !binary_loop(f, a, b, out) {
+            evaluate(f.formula(), &[a, b], out);
+        }
+    }
+
+    /// The cotangent of x.
+    pub(crate) fn unary_rule<T>(f: Unary, x: &[T], y: &[T], g: &[T], out: &mut [T]) {
+        if !unary_rule_loop(f, x, y, g, out) {
+            return evaluate(f.rule_formula(), &[x, y, g], out);
+        }
+        if matches!(f, Unary::Sin | Unary::Cos) {
+            far_angles(x, |i| out[i] = number::unary_rule(f, x[i], y[i], g[i]));
+        }
+    }
+
+    /// The cotangent of one operand, of the shape of y.
+    pub(crate) fn binary_rule<T>(f: Binary, side: Side, a: &[T], b: &[T], y: &[T], g: &[T], out: &mut [T]) {
+        if !binary_rule_loop(f, side, a, b, y, g, out) {
+            evaluate(f.rule_formula(side), &[a, b, y, g], out);
+        }
+    }
+
+    fn evaluate<T>(formula: &Formula, x: &[&[T]], out: &mut [T]) {
+        let used = formula.registers.iter().max().map_or(0, |&r| usize::from(r) + 1);
+        let constants = constants::<T>(formula);
+        let width = WIDTH.min(out.len());
+        with_workspace((used + constants.len()) * width, |memory: &mut [T]| {
+            let (registers, filled) = memory.split_at_mut(used * width);
+            let filled: SmallVec<[&[T]; 8]> = filled
+                .chunks_mut(width.max(1))
+                .zip(&constants)
+                .map(|(block, c)| {
+                    block.fill(c.1);
+                    &*block
+                })
+                .collect();
+            let mut registers: SmallVec<[&mut [T]; 16]> = registers.chunks_mut(width.max(1)).collect();
+            for (k, out) in out.chunks_mut(WIDTH).enumerate() {
+                let block = Block { formula, x, at: k * WIDTH, len: out.len(), constants: &constants, filled: &filled };
+                block.evaluate(&mut registers, out);
+            }
+        });
+    }
+}
+
+/// The distinct constants of a formula, by their bits.
+fn constants<T: Float>(formula: &Formula) -> SmallVec<[(u64, T); 8]> {
+    let mut constants: SmallVec<[(u64, T); 8]> = SmallVec::new();
+    for source in formula.steps.iter().flat_map(|step| step.from()) {
+        if let Source::Const(bits) = *source
+            && constants.iter().all(|known| known.0 != bits)
+        {
+            constants.push((bits, T::of(f64::from_bits(bits))));
+        }
+    }
+    constants
+}
+
+/// A part of the operands, and the constants as blocks.
+struct Block<'b, T> {
+    formula: &'b Formula,
+    x: &'b [&'b [T]],
+    at: usize,
+    len: usize,
+    constants: &'b [(u64, T)],
+    filled: &'b [&'b [T]],
+}
+
+impl<T: Float> Block<'_, T> {
+    fn evaluate(&self, registers: &mut [&mut [T]], out: &mut [T]) {
+        let Formula { steps, result, registers: to } = self.formula;
+        for (k, step) in steps.iter().enumerate() {
+            if *result == Source::Step(k as u8) && k + 1 == steps.len() {
+                return self.step(step.function, step.from(), registers, out);
+            }
+            // Taken out while it is written, so that the others can be read.
+            let taken = std::mem::take(&mut registers[usize::from(to[k])]);
+            self.step(step.function, step.from(), registers, &mut taken[..self.len]);
+            registers[usize::from(to[k])] = taken;
+        }
+        match *result {
+            Source::Const(bits) => out.fill(T::of(f64::from_bits(bits))),
+            source => out.copy_from_slice(self.read(source, registers)),
+        }
+    }
+
+    fn step(&self, function: Function, from: &[Source], registers: &[&mut [T]], out: &mut [T]) {
+        let read = |i: usize| self.read(from[i], registers);
+        match function {
+            Function::Unary(f) => unary(f, read(0), out),
+            Function::Binary(f) => binary(f, read(0), read(1), out),
+            Function::Select => select(read(0), read(1), read(2), out),
+        }
+    }
+
+    fn read<'r>(&'r self, source: Source, registers: &'r [&mut [T]]) -> &'r [T] {
+        match source {
+            Source::Input(i) => &self.x[usize::from(i)][self.at..self.at + self.len],
+            Source::Step(k) => &registers[usize::from(self.formula.registers[usize::from(k)])][..self.len],
+            Source::Const(bits) => {
+                let k = self.constants.iter().position(|c| c.0 == bits).expect("every constant has a block");
+                &self.filled[k][..self.len]
+            }
+        }
+    }
+}
+
+/// Calls `again` for each angle outside the range of the fast sine and cosine.
+fn far_angles<T: Float>(x: &[T], mut again: impl FnMut(usize)) {
+    for (i, &x) in x.iter().enumerate() {
+        if number::is_far(x) {
+            again(i);
+        }
+    }
+}
+
+once! {
+    /// `mask ? a : b`
+    pub(crate) fn select<T>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
+        select_loop(mask, a, b, out);
+    }
+}
+
+simd! {
+    fn select_loop<T: Float>(mask: &[T], a: &[T], b: &[T], out: &mut [T]) {
+        for (((o, &c), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
+            *o = Real::select(c, a, b);
+        }
+    }
+}

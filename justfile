@@ -1,0 +1,64 @@
+# The daily commands. Each is one plain command that works without `just`; CONTRIBUTING.md lists them side by side.
+
+set positional-arguments
+
+# List these commands
+default:
+    @"{{ just_executable() }}" --list --unsorted
+
+# Check formatting and lints
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Run all tests
+test:
+    cargo test --workspace
+
+# Run the property tests with 2,000 cases each
+test-long:
+    WENGERT_CASES=2000 cargo test --release -p wengert-autograd --test laws --test program
+
+# Build the API reference; warnings are errors
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Time whole steps: all of them, or those that match FILTER
+bench *FILTER:
+    cargo bench --bench steps -- "$@"
+
+# Save a run of the benchmarks under NAME
+bench-save NAME *FILTER:
+    cargo bench --bench steps -- --save-baseline "$@"
+
+# Compare with the run that was saved under NAME
+bench-compare NAME *FILTER:
+    cargo bench --bench steps -- --baseline "$@"
+
+# Run everything that must pass before a change lands
+ci:
+    .ci/run
+
+# Train the documented network on handwritten digits
+mlp:
+    cargo run --release --example mlp
+
+# Compare the LLVM lines that each crate compiles to with their budget
+lines:
+    .ci/llvm-lines
+
+# Check the licenses, advisories and sources of all dependencies (needs cargo-deny)
+deny:
+    cargo deny check
+
+# Break each derivative rule in turn and list the mutants that no test catches
+mutants:
+    python3 .ci/mutants.py
+
+# Print the derivative table for docs/ops.md
+table:
+    cargo run --example derivative_table
+
+# Check the workspace with the oldest supported Rust
+msrv:
+    .ci/msrv
