@@ -1,5 +1,5 @@
-//! The rooms of `nn`, which are its top-level modules, stand in one order, and every import points down. So a room can be
-//! read, tested and changed with only the rooms below it in mind, and no two rooms depend on each other.
+//! The rooms of `nn`, which are its top-level modules, stand in one order, and every import points down. So a room can
+//! be read, tested and changed with only the rooms below it in mind, and no two rooms depend on each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -84,7 +84,8 @@ fn rank(room: &str) -> Option<usize> {
     ORDER.iter().position(|other| *other == room)
 }
 
-/// What `crate::` can be followed by: each room, and each re-exported name, with its room. Names from other crates have none.
+/// What `crate::` can be followed by: each room, and each re-exported name, with its room. Names from other crates have
+/// none.
 fn names_at_the_root() -> BTreeMap<String, Option<String>> {
     let roof = without_tests(&fs::read_to_string(folder().join("lib.rs")).unwrap());
     let mut names: BTreeMap<_, _> = ORDER.iter().map(|room| ((*room).to_owned(), Some((*room).to_owned()))).collect();
@@ -151,8 +152,8 @@ fn imports(code: &str) -> impl Iterator<Item = (usize, &str)> {
     found.into_iter().map(|at| (1 + code[..at].matches('\n').count(), &code[at..]))
 }
 
-/// The names at the root of the crate that a path at this place begins with: several for `crate::{a::b, c}`, none for one
-/// that stays within the room.
+/// The names at the root of the crate that a path at this place begins with: several for `crate::{a::b, c}`, none for
+/// one that stays within the room.
 fn heads<'a>(place: &[String], path: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
     let (mut rest, mut depth) = (path, place.len());
     if let Some(after) = rest.strip_prefix("crate::") {

@@ -24,7 +24,8 @@ pub struct LayerError {
 }
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table has.
+    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table
+    /// has.
     ///
     /// A layer refuses by [`checked`](Pass::checked), from however deep inside; that needs panics that unwind, Cargo's
     /// default. [`Module::forward`], called directly, panics with the same text.
@@ -53,8 +54,8 @@ impl<'t, T: Float> Pass<'t, T> {
         })
     }
 
-    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer, as
-    /// an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
+    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer,
+    /// as an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
     ///
     /// ```
     /// use autograd::{Tape, Var};

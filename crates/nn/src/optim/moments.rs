@@ -1,5 +1,5 @@
-//! The two moments that Adam and its variants keep of a parameter's gradients: a running average, and a running average of
-//! the squares. What a rule makes of them is its own; it does not belong here.
+//! The two moments that Adam and its variants keep of a parameter's gradients: a running average, and a running average
+//! of the squares. What a rule makes of them is its own; it does not belong here.
 
 use super::decay::Decay;
 use autograd::Float;

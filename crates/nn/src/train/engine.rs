@@ -3,59 +3,14 @@
 
 use super::error::{NonFinite, Origin, StepError};
 use super::finite::check_finite;
-use super::replay::{Recording, Replay};
-use crate::data::Batch;
-use crate::loss::Loss;
-use crate::optim::ParamGradients;
+use super::objective::{Objective, Outcome, Recording, Swept};
+use super::replay::Replay;
 use crate::pass::Record;
-use crate::{Module, Parameters, Pass};
-use autograd::{Float, Gradients, Rng, Tape, Tensor, Var};
-
-/// What a step differentiates: the loss of a model on a batch, plus a penalty.
-pub(super) struct Objective<'a, T: Float> {
-    pub model: &'a dyn Module<T>,
-    pub loss: &'a dyn Loss<T>,
-    pub batch: &'a Batch<T>,
-    pub penalty: &'a Penalty<'a, T>,
-}
-
-/// What is added to a loss.
-pub(super) type Penalty<'p, T> = dyn for<'t> Fn(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>> + 'p;
+use crate::{Parameters, Pass};
+use autograd::{Float, Gradients, Rng, Tape, Var};
 
 /// A loss that the caller records.
 pub(super) type Recorder<'r, T> = dyn for<'t> FnMut(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>> + 'r;
-
-/// The result of a forward pass in training.
-///
-/// ```
-/// use autograd::{Rng, tensor};
-/// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, train::{Outcome, TrainStep}};
-/// let batch = Batch { inputs: tensor![[0.0]], targets: Target::Values(tensor![[1.0]]) };
-/// let model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
-/// let Outcome { loss, output } = TrainStep::new(0).gradients(&model, &Mse::new(), &batch)?;
-/// assert_eq!(loss, (output.item() - 1.0).powi(2));
-/// # Ok::<(), nn::train::StepError>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Outcome<T: Float> {
-    /// The loss, before the update.
-    pub loss: T,
-    /// The model's output for the batch.
-    pub output: Tensor<T>,
-}
-
-/// What a pass leaves for the update.
-pub(super) struct Swept<T: Float> {
-    pub gradients: ParamGradients<T>,
-    /// Keys of buffers with their new values.
-    pub updates: Vec<(u64, Tensor<T>)>,
-}
-
-impl<T: Float> Swept<T> {
-    pub(super) fn new() -> Self {
-        Swept { gradients: ParamGradients::new(), updates: Vec::new() }
-    }
-}
 
 /// The memory that passes share: one tape, the results of the last pass, the programs, and the count of passes, which
 /// seeds dropout.

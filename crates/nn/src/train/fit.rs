@@ -1,5 +1,5 @@
-//! What a [`Trainer`] can be asked to do: train a model, resume its training, evaluate it, use it. Each is compiled once,
-//! in this crate.
+//! What a [`Trainer`] can be asked to do: train a model, resume its training, evaluate it, use it. Each is compiled
+//! once, in this crate.
 
 use super::checkpoint::{CheckpointError, Checkpoints, newest};
 use super::error::TrainError;
@@ -30,8 +30,8 @@ impl<T: Float> Trainer<'_, T> {
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
     ///
     /// # Errors
-    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the newest
-    /// complete one is from another training run.
+    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the
+    /// newest complete one is from another training run.
     pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         resume(self, model, data)
     }
@@ -79,11 +79,7 @@ once! {
         let folder = checkpoints.folder().to_owned();
         let loader = loader(trainer, data)?;
         let mut run = Run::new(trainer, model, &loader, data.len())?;
-        if let Some((path, files, damaged)) = newest(&folder)? {
-            let note = |error| format!("{error}; resumed from {}", path.display());
-            run.history.notes.extend(damaged.iter().map(note));
-            files.restore(&path, &mut run)?;
-        }
+        run.resume_from(&folder)?;
         run.finish()
     }
 }

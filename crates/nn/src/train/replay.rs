@@ -10,27 +10,17 @@
 mod version;
 
 use self::version::{Version, labels_of};
-use super::engine::{Objective, Outcome, Swept};
+use super::objective::{Objective, Outcome, Recording, Swept};
 use crate::data::Batch;
 use crate::optim::ParamGradients;
-use crate::{Parameters, Pass, Path};
-use autograd::{Float, Rng, Tensor, Var};
+use crate::{Parameters, Path};
+use autograd::{Float, Rng, Tensor};
 
 /// The programs, one per batch shape.
 pub(super) struct Replay<T: Float> {
     versions: Vec<Version<T>>,
     refused: Option<String>,
     path: Path,
-}
-
-/// What to compile: the variables of a recorded pass.
-pub(super) struct Recording<'a, 't, T: Float> {
-    pub pass: &'a Pass<'t, T>,
-    pub input: Var<'t, T>,
-    pub output: Var<'t, T>,
-    /// The loss without penalties, and with them.
-    pub plain: Var<'t, T>,
-    pub total: Var<'t, T>,
 }
 
 /// The maximum number of batch shapes; more are not worth a program each.

@@ -1,10 +1,11 @@
-//! A training run: the loop over epochs that a [`Trainer`]'s settings ask for, and all state that changes in it. One batch
-//! of it is in [`batch`](self::batch); a checkpoint stores and restores the state.
+//! A training run: the loop over epochs that a [`Trainer`]'s settings ask for, and all state that changes in it.
+//! [`batch`](self::batch) is one batch of it; [`saved`](self::saved) is what a checkpoint holds of it.
 
 mod batch;
+mod saved;
 
 use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
-use super::checkpoint::{Checkpoints, Files};
+use super::checkpoint::Checkpoints;
 use super::error::TrainError;
 use super::history::{Epoch, History, Measured};
 use super::progress::Progress;
@@ -25,22 +26,22 @@ const PROVEN_EVERY: usize = 32;
 /// A training run.
 pub(super) struct Run<'a, 'd, T: Float> {
     /// The settings, with the optimizer, the schedule and the callbacks, which keep state of their own.
-    pub trainer: &'a mut Trainer<'d, T>,
-    pub model: &'a mut dyn Module<T>,
+    trainer: &'a mut Trainer<'d, T>,
+    model: &'a mut dyn Module<T>,
     loader: &'a DataLoader<'a, T>,
-    pub step: TrainStep<T>,
+    step: TrainStep<T>,
     /// Counted from 0.
-    pub epoch: usize,
+    epoch: usize,
     /// Completed batches of the epoch.
-    pub batch: usize,
+    batch: usize,
     /// Batches per epoch.
-    pub batches: usize,
-    pub sums: Sums<T>,
-    pub history: History,
-    pub convergence: Convergence,
-    pub ema: Option<Ema<T>>,
+    batches: usize,
+    sums: Sums<T>,
+    history: History,
+    convergence: Convergence,
+    ema: Option<Ema<T>>,
     /// The settings that must match for a checkpoint to be resumed.
-    pub settings: Vec<(&'static str, String)>,
+    settings: Vec<(&'static str, String)>,
     /// The base rates of the schedule, one per parameter group.
     rates: Vec<f64>,
     progress: Progress,
@@ -171,7 +172,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     }
 
     /// Seconds spent on the epoch.
-    pub(super) fn seconds(&self) -> f64 {
+    fn seconds(&self) -> f64 {
         self.sums.seconds + self.clock.elapsed().as_secs_f64()
     }
 
@@ -220,7 +221,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Saves a checkpoint if there is a folder for it and one is due.
     fn save_if(&self, due: impl FnOnce(&Checkpoints) -> bool) -> Result<(), TrainError> {
         match &self.trainer.checkpoints {
-            Some(checkpoints) if due(checkpoints) => Ok(checkpoints.write(&Files::of(self))?),
+            Some(checkpoints) if due(checkpoints) => Ok(checkpoints.write(&self.saved())?),
             Some(_) | None => Ok(()),
         }
     }

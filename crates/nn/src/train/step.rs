@@ -1,8 +1,9 @@
-//! [`TrainStep`]: forward, loss, backward and update on one batch. It does not know about epochs, data sets or progress.
-//! Build your own loops from it, as [`Trainer`](super::Trainer) does.
+//! [`TrainStep`]: forward, loss, backward and update on one batch. It does not know about epochs, data sets or
+//! progress. Build your own loops from it, as [`Trainer`](super::Trainer) does.
 
-use super::engine::{Engine, Objective, Outcome, Recorder};
+use super::engine::{Engine, Recorder};
 use super::error::StepError;
+use super::objective::{Objective, Outcome};
 use super::replay::Replay;
 use crate::data::Batch;
 use crate::loss::Loss;

@@ -1,5 +1,5 @@
-//! [`Trainer`]: the settings of training, with the loss, the optimizer, the schedule and the callbacks that it was given.
-//! It holds no state of a run and does nothing by itself.
+//! [`Trainer`]: the settings of training, with the loss, the optimizer, the schedule and the callbacks that it was
+//! given. It holds no state of a run and does nothing by itself.
 
 use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;

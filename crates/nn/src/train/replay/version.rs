@@ -1,14 +1,13 @@
-//! One program of a replay: for batches of one shape and a model with certain parameters. It knows where each input comes
-//! from and where each output goes; whether it may be used is decided elsewhere.
+//! One program of a replay: for batches of one shape and a model with certain parameters. It knows where each input
+//! comes from and where each output goes; whether it may be used is decided elsewhere.
 
-use super::Recording;
 use crate::Path;
 use crate::data::Batch;
 use crate::loss::Target;
 use crate::optim::ParamGradients;
 use crate::pass::{Noise, index_of};
-use crate::train::engine::{Objective, Outcome, Swept};
-use autograd::{Float, Program, Rng, Shape, Tensor};
+use crate::train::objective::{Objective, Outcome, Recording, Swept};
+use autograd::{Float, Program, Rng, Shape, Tape, Tensor, Var};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
@@ -95,30 +94,10 @@ impl<T: Float> Version<T> {
         path: &mut Path,
     ) -> Result<(), String> {
         let Recording { pass, input, output, plain, total } = *recording;
-        let (tape, targets) = (pass.tape(), &objective.batch.targets);
+        let tape = pass.tape();
         let mut inputs = vec![input];
         self.sources.push(Source::Batch);
-        let mut integers = Vec::new();
-        let mut constants = |value: &Tensor<T>, source: Source, what: &str| {
-            let before = inputs.len();
-            inputs.extend(tape.constants_of(value));
-            self.sources.resize(inputs.len(), source);
-            if inputs.len() > before {
-                Ok(())
-            } else {
-                Err(format!("the loss does not record {what} on the tape unchanged"))
-            }
-        };
-        match targets.labels("replay") {
-            Ok(labels) => {
-                self.indices.push(Integers::Labels);
-                integers.push(labels);
-            }
-            Err(_) => constants(values_of(targets), Source::Targets, "its targets")?,
-        }
-        if let Some(weights) = targets.weights() {
-            constants(weights, Source::Weights, "the weights of its samples")?;
-        }
+        let mut integers = self.add_targets(tape, &objective.batch.targets, &mut inputs)?;
         for (var, index) in pass.indices() {
             if var.id() != input.id() {
                 return Err("a layer reads indices from a tensor other than the batch".into());
@@ -152,6 +131,38 @@ impl<T: Float> Version<T> {
         let draft = Program::draft(tape).inputs(&inputs).indices(&integers).outputs(&outputs);
         self.program = Some(draft.compile().map_err(|e| e.to_string())?);
         Ok(())
+    }
+
+    /// Makes inputs of the targets and of the weights of the samples: constants on the tape that hold these very
+    /// tensors, or labels, which are integers. Returns the integers.
+    fn add_targets<'t, 'b>(
+        &mut self,
+        tape: &'t Tape<T>,
+        targets: &'b Target<T>,
+        inputs: &mut Vec<Var<'t, T>>,
+    ) -> Result<Vec<&'b Tensor<i64>>, String> {
+        let mut constants = |value: &Tensor<T>, source: Source, what: &str| {
+            let before = inputs.len();
+            inputs.extend(tape.constants_of(value));
+            self.sources.resize(inputs.len(), source);
+            if inputs.len() > before {
+                Ok(())
+            } else {
+                Err(format!("the loss does not record {what} on the tape unchanged"))
+            }
+        };
+        let mut integers = Vec::new();
+        match targets.labels("replay") {
+            Ok(labels) => {
+                self.indices.push(Integers::Labels);
+                integers.push(labels);
+            }
+            Err(_) => constants(values_of(targets), Source::Targets, "its targets")?,
+        }
+        if let Some(weights) = targets.weights() {
+            constants(weights, Source::Weights, "the weights of its samples")?;
+        }
+        Ok(integers)
     }
 
     /// Runs the program, if there is one; after an error there is none. Stores the gradients and the new values of

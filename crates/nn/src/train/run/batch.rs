@@ -1,9 +1,10 @@
-//! One batch of a training run: the step with its penalties, clipping and accumulation, and what is noted of its outcome.
+//! One batch of a training run: the step with its penalties, clipping and accumulation, and what is noted of its
+//! outcome.
 
 use super::Run;
 use crate::data::{Batch, DataError};
-use crate::train::engine::Outcome;
 use crate::train::error::{NonFinite, StepError, TrainError};
+use crate::train::objective::Outcome;
 use crate::train::step::TrainStep;
 use crate::train::trainer::{Clip, Pace, Trainer};
 use crate::{Module, Pass, clip, regularize};
