@@ -108,7 +108,11 @@ fn convolutions(table: &mut Table) {
         let geometry = Geometry { windows: [window; 2].into_iter().collect(), groups: 1 };
         let (of_x, of_w) = (geometry.clone(), geometry.clone());
         table.op(name, Op::Conv { geometry }, &[&x, &w]);
-        table.op(&format!("{name}, for the image"), Op::ConvInput { geometry: of_x, size: x[2..].into() }, &[&y, &w]);
+        table.op(
+            &format!("{name}, for the image"),
+            Op::ConvTranspose { geometry: of_x, size: x[2..].into() },
+            &[&y, &w],
+        );
         table.op(&format!("{name}, for the weights"), Op::ConvWeight { geometry: of_w }, &[&x, &y]);
     }
 }

@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::kernel::random::Rng;
 use crate::tape::Tape;
+use crate::tape::Var;
 use crate::tensor::Tensor;
-use crate::var::Var;
 
 /// Checks the derivatives of `f` at `inputs`, to second order, with the default tolerances of [`GradCheck`].
 ///

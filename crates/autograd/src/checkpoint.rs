@@ -4,11 +4,11 @@
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::Op;
-use crate::op::rule::DynRule;
-use crate::op::vjp::Cotangents;
+use crate::rules::Cotangents;
+use crate::tape::DynRule;
+use crate::tape::Var;
 use crate::tape::{Tape, same_tape};
 use crate::tensor::Tensor;
-use crate::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 
 use crate::float::Float;
 use crate::tape::Tape;
+use crate::tape::Var;
 use crate::tensor::Tensor;
-use crate::var::Var;
 use std::fmt::{self, Display, Formatter};
 
 /// Prints the tape as a table: id, op, inputs, shape, value, and the source line that recorded each node.

@@ -25,53 +25,49 @@
 
 #![warn(missing_docs)]
 
-mod backward;
 pub mod check;
 mod checkpoint;
 mod error;
+mod eval;
 mod explain;
 pub mod float;
-mod forward;
-mod gradients;
 mod kernel;
 mod methods;
-mod once;
 pub mod op;
 mod operators;
 mod profile;
 mod program;
+mod rules;
+mod sweep;
 mod tape;
 mod tensor;
 mod value;
-mod var;
 
 pub use check::gradcheck;
 pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
-pub use float::{Element, Float};
-pub use gradients::Gradients;
+pub use float::{Element, Float, Nested, Shape, Strides};
 pub use kernel::random::Rng;
 #[doc(hidden)] // for benches, which measure the cost of a fork
 pub use kernel::threads::for_each as fork;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
 pub use methods::{Compared, Conv, Pad, Pool, Resize};
-pub use op::rule::Rule;
 pub use op::symbol::derivative_table;
-pub use op::vjp::Cotangents;
 pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
-pub use tape::Tape;
+pub use rules::{Cotangents, Rule};
+pub use sweep::Gradients;
+pub use tape::{Tape, Var};
 pub use tensor::pool::set_pool_limit;
 pub use tensor::view::Span;
-pub use tensor::{Axes, AxisSet, Nested, Shape, Strides, Tensor};
+pub use tensor::{Axes, AxisSet, Tensor};
 pub use value::Value;
-pub use var::Var;
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::once::{Once, once};
+    pub use crate::float::{Once, once};
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.

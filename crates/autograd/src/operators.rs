@@ -2,9 +2,9 @@
 
 use crate::float::Float;
 use crate::op::{Binary, Unary};
+use crate::tape::Var;
 use crate::tensor::Tensor;
 use crate::value::Value;
-use crate::var::Var;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// Implements the operators between two operand types, each first turned into a reference to a value.

@@ -4,12 +4,10 @@
 //! Not in the prelude: its `add`, `exp`, … would clash with the methods of the types that implement it.
 
 use crate::error::{Result, or_panic};
+use crate::eval;
 use crate::float::Float;
-use crate::once::once;
-use crate::op::formula::{Formula, Function, Source};
-use crate::op::rule::DynRule;
-use crate::op::vjp::Cotangents;
-use crate::op::{Binary, Fold, Op, Side, Unary, eval, shape};
+use crate::float::once;
+use crate::op::{Binary, Fold, Op, Unary, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
@@ -22,41 +20,6 @@ pub trait Value<T: Float>: Clone {
     fn shape(&self) -> Shape;
     /// A constant that can be combined with `self`: for a variable, on the same tape.
     fn constant(&self, value: Tensor<T>) -> Self;
-    /// The cotangent of `x` by the rule of the table.
-    #[track_caller]
-    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self;
-    /// The cotangent of one operand by the rule of the table, with the shape of `y`: the caller undoes broadcasting.
-    #[track_caller]
-    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self;
-    /// `slot += x`, in place if possible.
-    #[track_caller]
-    fn accumulate(slot: &mut Self, x: Self);
-    /// Adds a contribution to a cotangent; the first one is moved in.
-    #[track_caller]
-    #[inline]
-    fn contribute(slot: &mut Option<Self>, x: Self) {
-        match slot {
-            Some(sum) => Self::accumulate(sum, x),
-            None => *slot = Some(x),
-        }
-    }
-    /// Contributes the result of [`unary_rule`](Value::unary_rule).
-    #[track_caller]
-    #[inline]
-    fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
-        Self::contribute(slot, Self::unary_rule(op, x, y, g));
-    }
-    /// Contributes the result of [`binary_rule`](Value::binary_rule), with broadcasting undone.
-    #[track_caller]
-    #[inline]
-    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) {
-        let like = if side == Side::A { a } else { b };
-        Self::contribute(slot, Self::binary_rule(op, side, a, b, y, g).narrow(like));
-    }
-    #[doc(hidden)]
-    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
-    #[doc(hidden)]
-    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>>;
 
     /// Applies an op to inputs.
     ///
@@ -139,7 +102,7 @@ pub trait Value<T: Float>: Clone {
     /// `a` where self (a mask) is not 0, else `b`
     #[track_caller]
     fn select(&self, a: &Self, b: &Self) -> Self {
-        Self::apply(Op::Where, &[self, a, b])
+        Self::apply(Op::Select, &[self, a, b])
     }
 
     /// Matrix product; `ta` and `tb` transpose the operands.
@@ -197,13 +160,6 @@ pub trait Value<T: Float>: Clone {
         self.reduce(Fold::Sum, axes, true).reshape(shape)
     }
 
-    /// Undoes the broadcasting of an operand `like`, as needed for its cotangent.
-    #[track_caller]
-    #[inline]
-    fn narrow(self, like: &Self) -> Self {
-        self.sum_to(&like.shape())
-    }
-
     /// Selects one element per index along an axis.
     #[track_caller]
     fn gather(&self, axis: usize, index: &Tensor<i64>) -> Self {
@@ -226,44 +182,6 @@ once! {
         };
         Ok(eval::eval(op, x, &shape))
     }
-
-    fn contribute_unary<T>(slot: &mut Option<Tensor<T>>, op: Unary, x: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) {
-        match slot.as_mut().and_then(Tensor::unique_mut) {
-            Some(sum) => eval::add_unary_rule(op, [x, y, g], sum),
-            None => Tensor::contribute(slot, eval::unary_rule(op, x, y, g)),
-        }
-    }
-
-    fn contribute_binary<T>(slot: &mut Option<Tensor<T>>, op: Binary, side: Side, operands: [&Tensor<T>; 4]) {
-        let [a, b, y, _] = operands;
-        let like = if side == Side::A { a } else { b };
-        let fits = y.is_like(like) && !op.passes_cotangent(side);
-        match slot.as_mut().filter(|_| fits).and_then(Tensor::unique_mut) {
-            Some(sum) => eval::add_binary_rule(op, side, operands, sum),
-            None => Tensor::contribute(slot, eval::binary_rule(op, side, operands).narrow(like)),
-        }
-    }
-}
-
-/// A formula of the table at these operands, function by function.
-#[track_caller]
-pub(crate) fn compose<T: Float, V: Value<T>>(formula: &Formula, x: &[&V]) -> V {
-    let mut done: SmallVec<[V; 8]> = SmallVec::new();
-    let operand = |source: Source, done: &[V]| match source {
-        Source::Input(i) => x[usize::from(i)].clone(),
-        Source::Const(bits) => x[0].number(T::of(f64::from_bits(bits))),
-        Source::Step(k) => done[usize::from(k)].clone(),
-    };
-    for step in &formula.steps {
-        let from = |i: usize| operand(step.from()[i], &done);
-        let y = match step.function {
-            Function::Unary(f) => from(0).unary(f),
-            Function::Binary(f) => V::binary(f, &from(0), &from(1)),
-            Function::Select => from(0).select(&from(1), &from(2)),
-        };
-        done.push(y);
-    }
-    operand(formula.result, &done)
 }
 
 impl<T: Float> Value<T> for Tensor<T> {
@@ -277,41 +195,5 @@ impl<T: Float> Value<T> for Tensor<T> {
 
     fn constant(&self, value: Tensor<T>) -> Self {
         value
-    }
-
-    #[inline]
-    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
-        eval::unary_rule(op, x, y, g)
-    }
-
-    #[inline]
-    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
-        eval::binary_rule(op, side, [a, b, y, g])
-    }
-
-    #[inline]
-    fn accumulate(slot: &mut Self, x: Self) {
-        eval::accumulate(slot, x);
-    }
-
-    fn contribute_unary(slot: &mut Option<Self>, op: Unary, x: &Self, y: &Self, g: &Self) {
-        contribute_unary(slot, op, x, y, g);
-    }
-
-    fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, operands: [&Self; 4]) {
-        contribute_binary(slot, op, side, operands);
-    }
-
-    #[inline]
-    fn narrow(self, like: &Self) -> Self {
-        if self.is_like(like) { self } else { self.sum_to(like.shape()) }
-    }
-
-    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
-        rule.vjp_computed(x, y, g)
-    }
-
-    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>> {
-        rule.jvp_computed(x, y, t)
     }
 }

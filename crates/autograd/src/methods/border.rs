@@ -66,7 +66,7 @@ pub(super) fn triangle<T: Float, V: Value<T>>(
     room(op, &[rows, cols])?;
     let mask =
         Tensor::from_fn(&[rows, cols], |i| if keeps(i[0] as isize, i[1] as isize) { T::one() } else { T::zero() });
-    V::try_apply(Op::Where, &[&x.constant(mask), x, &x.number(T::zero())])
+    V::try_apply(Op::Select, &[&x.constant(mask), x, &x.number(T::zero())])
 }
 
 /// The smallest square matrix with the `n` elements of `x` on the diagonal `k`, and zeros elsewhere.

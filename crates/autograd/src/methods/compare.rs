@@ -4,10 +4,10 @@
 use crate::error::{Result, or_panic};
 use crate::float::{Element, Float};
 use crate::op::Op;
+use crate::tape::Var;
 use crate::tensor::Tensor;
 use crate::tensor::mask::try_zip;
 use crate::value::Value;
-use crate::var::Var;
 
 /// The right-hand side of a comparison: a number, a tensor or a variable.
 pub trait Compared<T: Element> {
@@ -112,7 +112,7 @@ impl Tensor<bool> {
     /// Like [`choose`](Self::choose), but returns an error if the shapes do not broadcast.
     #[track_caller]
     pub fn try_choose<T: Float, V: Value<T>>(&self, a: &V, b: &V) -> Result<V> {
-        V::try_apply(Op::Where, &[&a.constant(self.indicator()), a, b])
+        V::try_apply(Op::Select, &[&a.constant(self.indicator()), a, b])
     }
 
     /// 1 where the mask holds, else 0.

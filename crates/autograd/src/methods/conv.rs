@@ -131,7 +131,7 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
             parts.push((std::mem::take(&mut window.padding), wanted));
         }
     }
-    let y = V::try_apply(Op::ConvInput { geometry, size }, &[&x, w])?;
+    let y = V::try_apply(Op::ConvTranspose { geometry, size }, &[&x, w])?;
     one.undo(biased(OP, part(y, &parts)?, bias)?)
 }
 

@@ -4,9 +4,9 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Factor, Op};
+use crate::tape::Var;
 use crate::tensor::Tensor;
 use crate::value::Value;
-use crate::var::Var;
 
 /// The error text for matrices without an inverse.
 pub(super) const SINGULAR: &str = "the matrix is singular, or so close to singular that the result is not finite";

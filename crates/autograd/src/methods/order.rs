@@ -2,14 +2,14 @@
 //! the elements are gathered at these indices, so derivatives flow to exactly those elements.
 
 use crate::error::{Error, Result};
+use crate::eval::{around, flat};
 use crate::float::Float;
 use crate::kernel::{order, scan};
-use crate::op::eval::{around, flat};
 use crate::op::{Fold, Op};
+use crate::tape::Var;
 use crate::tensor::layout::{reduced_shape, resolve_axis};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
-use crate::var::Var;
 
 macro_rules! order_methods {
     () => {

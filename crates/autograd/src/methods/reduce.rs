@@ -117,7 +117,7 @@ macro_rules! reduce_methods {
             /// ```
             cumprod, try_cumprod(axis: isize) |x| {
                 let axis = resolve_axis("cumprod", axis, &Value::shape(x))?;
-                Ok(crate::op::scan::products(x, axis))
+                Ok(crate::rules::products(x, axis))
             }
 
             /// Cumulative ln Σ eˣ along an axis, without overflow.

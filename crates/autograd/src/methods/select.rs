@@ -101,7 +101,7 @@ macro_rules! select_methods {
             /// assert_eq!(mask.select(tensor![1.0, 2.0], tensor![f64::NAN, 4.0]), tensor![1.0, 4.0]);
             /// ```
             select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
-                Value::try_apply(Op::Where, &[mask, a.borrow(), b.borrow()])
+                Value::try_apply(Op::Select, &[mask, a.borrow(), b.borrow()])
             }
 
             /// Selects slices along an axis by index, as in NumPy's `take`: the axes of the index replace the indexed

@@ -135,7 +135,7 @@ pub(super) fn image<const D: usize>(op: &'static str, shape: Shape) -> Result<Sh
 #[track_caller]
 fn largest<T: Float, V: Value<T>, const D: usize>(x: &V, panes: [Pane; D]) -> Result<V> {
     let panes = panes.into_iter().map(|(spans, _)| spans.into()).collect();
-    V::try_apply(Op::Pick { panes }, &[x, x])
+    V::try_apply(Op::MaxPool { panes }, &[x, x])
 }
 
 /// Sums over the windows, one axis at a time, divided by the number of elements.

@@ -62,7 +62,7 @@ impl Op {
             Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => Cost::default(),
             Op::Unary(f) => elementwise(f.flops()),
             Op::Binary(f) => elementwise(f.flops()),
-            Op::Where => elementwise(1),
+            Op::Select => elementwise(1),
             Op::Reduce { fold, .. } => Cost { flops: folded(*fold, x[0], y), bytes: moved },
             // Maximum, difference, exponential, sum, and a division or a second difference.
             Op::Softmax { .. } | Op::LogSoftmax { .. } => elementwise(5),
@@ -96,10 +96,10 @@ impl Op {
             // Each output element is combined with the weights of its channel; in the derivatives, so is each
             // cotangent.
             Op::Conv { .. } => Cost { flops: 2 * size(y) * per(x[1], x[1][0]), bytes: moved },
-            Op::ConvInput { .. } => Cost { flops: 2 * size(x[0]) * per(x[1], x[1][0]), bytes: moved },
+            Op::ConvTranspose { .. } => Cost { flops: 2 * size(x[0]) * per(x[1], x[1][0]), bytes: moved },
             Op::ConvWeight { .. } => Cost { flops: 2 * size(x[1]) * per(y, y[0]), bytes: moved },
-            Op::Pick { panes } => Cost { flops: compared(panes, x[0]), bytes: moved },
-            Op::PickAdd { panes } => Cost { flops: compared(panes, x[0]) + size(x[1]), bytes: moved },
+            Op::MaxPool { panes } => Cost { flops: compared(panes, x[0]), bytes: moved },
+            Op::MaxUnpool { panes } => Cost { flops: compared(panes, x[0]) + size(x[1]), bytes: moved },
             Op::Map { axis, map } => {
                 let entries: usize = (0..map.rows()).map(|i| map.row(i).len()).sum();
                 Cost { flops: 2 * entries as u64 * per(x[0], x[0][*axis]), bytes: moved }
@@ -224,7 +224,7 @@ mod tests {
         let flops = 2 * (5 * 6 * 5 * 5) * (2 * 3 * 3);
         let size = crate::tensor::Shape::from(&[9, 9][..]);
         assert_eq!(Op::Conv { geometry: geometry.clone() }.cost(&[&x, &w], &y, 4).flops, flops);
-        assert_eq!(Op::ConvInput { geometry: geometry.clone(), size }.cost(&[&y, &w], &x, 4).flops, flops);
+        assert_eq!(Op::ConvTranspose { geometry: geometry.clone(), size }.cost(&[&y, &w], &x, 4).flops, flops);
         assert_eq!(Op::ConvWeight { geometry }.cost(&[&x, &y], &w, 4).flops, flops);
     }
 

@@ -6,8 +6,8 @@
 //! forward-mode derivative. The macros of `table` expand a row into its kernel, its fused rule, its recorded rule and
 //! its line in the docs.
 
+use super::Side;
 use super::table::{binary, mark, unary};
-use super::{Side, number};
 use crate::float::{E, Float, Real};
 use crate::kernel::simd::simd;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI};

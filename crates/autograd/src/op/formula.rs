@@ -5,8 +5,7 @@
 //! by step, rules are recorded on the tape, printed as mathematics, and asked what they read. No flag is kept by hand
 //! beside a rule. This module knows neither tensors nor tapes.
 
-use super::reads::OUTPUT;
-use super::{Binary, Side, Unary};
+use super::{Binary, OUTPUT, Side, Unary};
 use crate::float::{Real, for_real};
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -155,7 +154,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
         .collect(),
 });
 
-/// The bits of [`reads`](super::reads) for a rule whose operands are `inputs` values, then y and g.
+/// The bits of [`OUTPUT`] for a rule whose operands are `inputs` values, then y and g.
 fn values(read: u32, inputs: u32) -> u32 {
     let output = if read >> inputs & 1 == 1 { OUTPUT } else { 0 };
     read & ((1 << inputs) - 1) | output

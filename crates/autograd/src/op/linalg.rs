@@ -3,13 +3,6 @@
 //!
 //! An op has one result, so a factorization with several parts stacks them, and the methods slice them apart.
 
-#[cfg(not(feature = "linalg"))]
-mod absent;
-#[cfg(feature = "linalg")]
-mod batched;
-#[cfg(feature = "linalg")]
-mod rules;
-
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 

@@ -4,26 +4,16 @@
 //! (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules ([`elementwise`], `jvp`). Their matches
 //! are exhaustive, so a new variant fails to compile until every table has an arm for it.
 
-pub(crate) mod blocks;
 pub mod conv;
 mod cost;
 pub mod elementwise;
-pub(crate) mod eval;
+mod facts;
 pub(crate) mod formula;
-pub(crate) mod jvp;
-pub(crate) mod layer_norm;
 pub(crate) mod linalg;
-pub(crate) mod number;
 pub mod pool;
-pub(crate) mod reads;
-pub(crate) mod rows;
-pub mod rule;
-pub(crate) mod scan;
 pub(crate) mod shape;
 pub mod symbol;
 mod table;
-pub(crate) mod vjp;
-mod windows;
 
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -43,6 +33,9 @@ pub enum Side {
     /// The second operand.
     B,
 }
+
+/// In a set of operands as bits: the output. An input has the bit of its position; inputs from 30 on share one bit.
+pub(crate) const OUTPUT: u32 = 1 << 31;
 
 /// How a reduction combines the elements along its axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,7 +103,7 @@ ops! {
     /// An elementwise function of two tensors, which broadcast.
     Binary(Binary);
     /// `mask ? a : b`, where a mask element is true if it is not 0. Inputs: mask, a, b, which broadcast.
-    Where;
+    Select;
     /// Reduces axes, which are removed or kept with size 1.
     Reduce {
         /// How elements are combined.
@@ -287,7 +280,7 @@ ops! {
         geometry: Geometry
     };
     /// Derivative of `Conv` with respect to the image: transposed convolution. Inputs: cotangent, weights.
-    ConvInput {
+    ConvTranspose {
         /// The geometry of the convolution.
         geometry: Geometry,
         /// The spatial sizes of the image, which are ambiguous for strides above 1.
@@ -300,13 +293,13 @@ ops! {
     };
     /// For each window, the element of the second input at the argmax of the first input (the first of equal elements).
     /// Max pooling passes the same tensor as both inputs. Derivatives flow to the second input only.
-    Pick {
+    MaxPool {
         /// The windows over the last axes.
         panes: Panes
     };
-    /// The transpose of `Pick` with respect to its second input: adds elements into zeros at the argmax of the first
+    /// The transpose of `MaxPool` with respect to its second input: adds elements into zeros at the argmax of the first
     /// input.
-    PickAdd {
+    MaxUnpool {
         /// The windows over the last axes.
         panes: Panes
     };
@@ -324,223 +317,26 @@ ops! {
     };
 }
 
-/// The integer tensor (indices or labels) that an op holds, as a shared or mutable reference like `$op`.
-macro_rules! integers {
-    ($op:expr) => {
-        match $op {
-            Op::Take { index, .. }
-            | Op::TakeAdd { index, .. }
-            | Op::Gather { index, .. }
-            | Op::GatherAdd { index, .. } => Some(index),
-            Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => Some(labels),
-            _ => None,
-        }
+/// Patterns of the ops of a family.
+macro_rules! family {
+    (rows) => {
+        Op::Softmax { .. }
+            | Op::SoftmaxVjp { .. }
+            | Op::LogSoftmax { .. }
+            | Op::LogSoftmaxVjp { .. }
+            | Op::CrossEntropy { .. }
+            | Op::CrossEntropyVjp { .. }
+            | Op::Standardize { .. }
+            | Op::StandardizeVjp { .. }
+    };
+    (layer_norm) => {
+        Op::LayerNorm { .. } | Op::LayerNormVjp { .. } | Op::LayerNormSums { .. }
+    };
+    (scan) => {
+        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. }
+    };
+    (conv) => {
+        Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. }
     };
 }
-
-impl Op {
-    /// The op's name, as in its method and its errors.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Op::Leaf => "leaf",
-            Op::Const => "constant",
-            Op::StopGradient => "stop_gradient",
-            Op::Unary(u) => u.name(),
-            Op::Binary(b) => b.name(),
-            Op::Where => "select",
-            Op::Reduce { fold, .. } => match fold {
-                Fold::Sum => "sum",
-                Fold::Norm => "norm",
-                Fold::Mean => "mean",
-                Fold::Prod => "prod",
-                Fold::Max => "max",
-                Fold::Min => "min",
-                Fold::LogSumExp => "logsumexp",
-            },
-            Op::Softmax { .. } => "softmax",
-            Op::SoftmaxVjp { .. } => "softmax_vjp",
-            Op::LogSoftmax { .. } => "log_softmax",
-            Op::LogSoftmaxVjp { .. } => "log_softmax_vjp",
-            Op::Standardize { .. } => "standardize",
-            Op::StandardizeVjp { .. } => "standardize_vjp",
-            Op::LayerNorm { .. } => "layer_norm",
-            Op::LayerNormVjp { .. } => "layer_norm_vjp",
-            Op::LayerNormSums { .. } => "layer_norm_sums",
-            Op::CumSum { .. } => "cumsum",
-            Op::LogCumSumExp { .. } => "logcumsumexp",
-            Op::Recurrence { .. } => "recurrence",
-            Op::CrossEntropy { .. } => "cross_entropy",
-            Op::CrossEntropyVjp { .. } => "cross_entropy_vjp",
-            Op::MatMul { .. } => "matmul",
-            Op::Linalg(factor) => factor.name(),
-            Op::Reshape { .. } => "reshape",
-            Op::Expand { .. } => "expand",
-            Op::Permute { .. } => "permute",
-            Op::Slice { .. } => "slice",
-            Op::Place { .. } => "place",
-            Op::Concat { .. } => "concat",
-            Op::Take { .. } => "take",
-            Op::TakeAdd { .. } => "take_add",
-            Op::Gather { .. } => "gather",
-            Op::GatherAdd { .. } => "gather_add",
-            Op::Conv { .. } => "conv",
-            Op::ConvInput { .. } => "conv_transpose",
-            Op::ConvWeight { .. } => "conv_weight",
-            Op::Pick { .. } => "max_pool",
-            Op::PickAdd { .. } => "max_unpool",
-            Op::Map { .. } => "map",
-            Op::Custom { .. } => "custom",
-        }
-    }
-
-    /// The integer tensor that the op holds: indices or labels.
-    pub(crate) fn index(&self) -> Option<&Tensor<i64>> {
-        integers!(self)
-    }
-
-    /// Like `index`, but mutable.
-    pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
-        integers!(self)
-    }
-
-    /// The size of the axis that the op's integers index, for an input of the given shape.
-    pub(crate) fn index_size(&self, input: &[usize]) -> usize {
-        match self {
-            Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
-            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
-            Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
-            _ => unreachable!("the op does not hold integers"),
-        }
-    }
-
-    /// The number of inputs; `None` if the op takes any number.
-    pub(crate) fn arity(&self) -> Option<usize> {
-        match self {
-            Op::Concat { .. } | Op::Custom { .. } => None,
-            Op::Binary(_)
-            | Op::MatMul { .. }
-            | Op::Conv { .. }
-            | Op::ConvInput { .. }
-            | Op::ConvWeight { .. }
-            | Op::Pick { .. }
-            | Op::PickAdd { .. }
-            | Op::SoftmaxVjp { .. }
-            | Op::LogSoftmaxVjp { .. }
-            | Op::CrossEntropyVjp { .. }
-            | Op::StandardizeVjp { .. }
-            | Op::LayerNormSums { .. }
-            | Op::Recurrence { .. } => Some(2),
-            Op::Where | Op::LayerNorm { .. } | Op::LayerNormVjp { .. } => Some(3),
-            Op::Linalg(factor) => Some(factor.arity()),
-            _ => Some(1),
-        }
-    }
-
-    /// Whether cotangents flow through the op.
-    pub(crate) fn is_differentiable(&self) -> bool {
-        match self {
-            Op::Const | Op::StopGradient => false,
-            Op::Binary(b) => b.is_differentiable(),
-            _ => true,
-        }
-    }
-}
-
-impl Unary {
-    /// The function's name, as in its method.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unary::Neg => "neg",
-            Unary::Recip => "recip",
-            Unary::Square => "square",
-            Unary::Sqrt => "sqrt",
-            Unary::Exp => "exp",
-            Unary::ExpM1 => "exp_m1",
-            Unary::Ln => "ln",
-            Unary::Ln1p => "ln_1p",
-            Unary::Sin => "sin",
-            Unary::Cos => "cos",
-            Unary::Tanh => "tanh",
-            Unary::Sigmoid => "sigmoid",
-            Unary::Softplus => "softplus",
-            Unary::Relu => "relu",
-            Unary::Abs => "abs",
-            Unary::Exp2 => "exp2",
-            Unary::Log2 => "log2",
-            Unary::Log10 => "log10",
-            Unary::Rsqrt => "rsqrt",
-            Unary::Tan => "tan",
-            Unary::Sinh => "sinh",
-            Unary::Cosh => "cosh",
-            Unary::Asin => "asin",
-            Unary::Acos => "acos",
-            Unary::Atan => "atan",
-            Unary::Asinh => "asinh",
-            Unary::Acosh => "acosh",
-            Unary::Atanh => "atanh",
-            Unary::Sign => "sign",
-            Unary::Floor => "floor",
-            Unary::Ceil => "ceil",
-            Unary::Round => "round",
-            Unary::Trunc => "trunc",
-            Unary::LogSigmoid => "log_sigmoid",
-            Unary::Relu6 => "relu6",
-            Unary::Selu => "selu",
-            Unary::Silu => "silu",
-            Unary::Mish => "mish",
-            Unary::Hardsigmoid => "hardsigmoid",
-            Unary::Hardswish => "hardswish",
-            Unary::Softsign => "softsign",
-            Unary::Tanhshrink => "tanhshrink",
-            Unary::Gelu => "gelu",
-            Unary::GeluTanh => "gelu_tanh",
-            Unary::Erf => "erf",
-            Unary::Erfc => "erfc",
-            Unary::Erfcx => "erfcx",
-            Unary::ErfInv => "erfinv",
-            Unary::Lgamma => "lgamma",
-            Unary::Digamma => "digamma",
-            Unary::Logit => "logit",
-            Unary::Sinc => "sinc",
-            Unary::Entr => "entr",
-            Unary::Ndtr => "ndtr",
-            Unary::LogNdtr => "log_ndtr",
-            Unary::I0e => "i0e",
-            Unary::I1e => "i1e",
-        }
-    }
-}
-
-impl Binary {
-    /// The function's name, as in its method.
-    pub fn name(self) -> &'static str {
-        match self {
-            Binary::Add => "add",
-            Binary::Sub => "sub",
-            Binary::Mul => "mul",
-            Binary::Div => "div",
-            Binary::Pow => "pow",
-            Binary::Maximum => "maximum",
-            Binary::Minimum => "minimum",
-            Binary::Gt => "gt",
-            Binary::Ge => "ge",
-            Binary::Eq => "equal",
-            Binary::Atan2 => "atan2",
-            Binary::Hypot => "hypot",
-            Binary::Logaddexp => "logaddexp",
-            Binary::Fmod => "fmod",
-            Binary::Remainder => "remainder",
-            Binary::Copysign => "copysign",
-            Binary::Xlogy => "xlogy",
-            Binary::Xlog1py => "xlog1py",
-            Binary::Fmax => "fmax",
-            Binary::Fmin => "fmin",
-            Binary::Polygamma => "polygamma",
-            Binary::Prelu => "prelu",
-            Binary::Elu => "elu",
-            Binary::Celu => "celu",
-            Binary::Softshrink => "softshrink",
-            Binary::Hardshrink => "hardshrink",
-        }
-    }
-}
+pub(crate) use family;

@@ -19,7 +19,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::Leaf | Op::Const | Op::StopGradient => Ok(x[0].into()),
         Op::Unary(_) => checked(name, x[0].into()),
         Op::Binary(_) => checked(name, broadcast(name, x[0], x[1])?),
-        Op::Where => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
+        Op::Select => checked(name, broadcast(name, &broadcast(name, x[0], x[1])?, x[2])?),
         Op::Reduce { fold, axes, keep } => {
             if let Some(axis) = axes.iter().find(|&i| i >= x[0].len()) {
                 return Err(Error::Axis { op: name, axis: axis as isize, shape: x[0].into() });
@@ -143,13 +143,13 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             checked(name, shape)
         }
         Op::Conv { geometry } => geometry.output(name, x[0], x[1]),
-        Op::ConvInput { geometry, size } => geometry.input(name, x[0], x[1], size),
+        Op::ConvTranspose { geometry, size } => geometry.input(name, x[0], x[1], size),
         Op::ConvWeight { geometry } => geometry.weight(name, x[0], x[1]),
-        Op::Pick { panes } => {
+        Op::MaxPool { panes } => {
             alike(name, x[1], x[0])?;
             picked(name, panes, x[0])
         }
-        Op::PickAdd { panes } => {
+        Op::MaxUnpool { panes } => {
             alike(name, x[1], &picked(name, panes, x[0])?)?;
             Ok(x[0].into())
         }

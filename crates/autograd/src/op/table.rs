@@ -34,7 +34,7 @@ macro_rules! unary {
 
         simd! {
             /// `out = f(x)` over a block; false if the row has no loop.
-            pub(super) fn unary_loop<T: Float>(op: Unary, xs: &[T], out: &mut [T]) -> bool {
+            pub(crate) fn unary_loop<T: Float>(op: Unary, xs: &[T], out: &mut [T]) -> bool {
                 match op {
                     $($(Unary::$Op => {
                         mark!($loop);
@@ -51,7 +51,7 @@ macro_rules! unary {
 
         simd! {
             /// `out = rule(x, y, g)` over a block; false if the row has no loop.
-            pub(super) fn unary_rule_loop<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
+            pub(crate) fn unary_rule_loop<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
                 match op {
                     $($($(Unary::$Op => {
                         mark!($both);
@@ -68,23 +68,24 @@ macro_rules! unary {
         }
 
         simd! {
-            /// `f(x)`
-            pub(super) fn unary_number<T: Float>(op: Unary, x: T) -> T {
+            /// `f(x)`; `other` computes the rows without code of their own.
+            pub(crate) fn unary_number<T: Float>(op: Unary, x: T, other: fn(Unary, T) -> T) -> T {
                 match op {
                     $($($(Unary::$Op => { mark!($both); let $x = E(x); $f.0 })?)?)*
-                    _ => number::unary_block(op, x),
+                    _ => other(op, x),
                 }
             }
         }
 
         simd! {
-            /// `rule(x, y, g)`
-            pub(super) fn unary_rule_number<T: Float>(op: Unary, x: T, y: T, g: T) -> T {
+            /// `rule(x, y, g)`; `other` computes the rows without code of their own.
+            pub(crate) fn unary_rule_number<T: Float>(op: Unary, x: T, y: T, g: T, other: fn(Unary, T, T, T) -> T) -> T {
+                let given = (x, y, g);
                 #[allow(unused_variables, reason = "no row reads all")]
                 let ($x, $y, $g) = (E(x), E(y), E(g));
                 match op {
                     $($($(Unary::$Op => { mark!($both); $d.0 })?)?)*
-                    _ => number::unary_rule_block(op, x, y, g),
+                    _ => other(op, given.0, given.1, given.2),
                 }
             }
         }
@@ -131,7 +132,7 @@ macro_rules! binary {
 
         simd! {
             /// `out = f(a, b)` over a block; false if the row has no loop.
-            pub(super) fn binary_loop<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) -> bool {
+            pub(crate) fn binary_loop<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) -> bool {
                 match op {
                     $($(Binary::$Op => {
                         mark!($loop);
@@ -155,7 +156,7 @@ macro_rules! binary {
 
         simd! {
             /// `out = rule(a, b, y, g)` for one operand, over a block; false if the row has no loop.
-            pub(super) fn binary_rule_loop<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
+            pub(crate) fn binary_rule_loop<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) -> bool {
                 let rows = out.iter_mut().zip(xs).zip(zs).zip(ys).zip(gs);
                 match (op, side) {
                     $($($(
@@ -178,24 +179,26 @@ macro_rules! binary {
         }
 
         simd! {
-            /// `f(a, b)`
-            pub(super) fn binary_number<T: Float>(op: Binary, a: T, b: T) -> T {
+            /// `f(a, b)`; `other` computes the rows without code of their own.
+            pub(crate) fn binary_number<T: Float>(op: Binary, a: T, b: T, other: fn(Binary, T, T) -> T) -> T {
+                let given = (a, b);
                 let ($a, $b) = (E(a), E(b));
                 match op {
                     $($($(Binary::$Op => { mark!($both); $f.0 })?)?)*
-                    _ => number::binary_block(op, a, b),
+                    _ => other(op, given.0, given.1),
                 }
             }
         }
 
         simd! {
-            /// `rule(a, b, y, g)` for one operand
-            pub(super) fn binary_rule_number<T: Float>(op: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
+            /// `rule(a, b, y, g)` for one operand; `other` computes the rows without code of their own.
+            pub(crate) fn binary_rule_number<T: Float>(op: Binary, side: Side, a: T, b: T, y: T, g: T, other: fn(Binary, Side, T, T, T, T) -> T) -> T {
+                let given = (a, b, y, g);
                 #[allow(unused_variables, reason = "no row reads all")]
                 let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
                 match (op, side) {
                     $($($((Binary::$Op, Side::A) => { mark!($both); $da.0 } (Binary::$Op, Side::B) => $db.0,)?)?)*
-                    _ => number::binary_rule_block(op, side, a, b, y, g),
+                    _ => other(op, side, given.0, given.1, given.2, given.3),
                 }
             }
         }

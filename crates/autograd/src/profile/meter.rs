@@ -3,16 +3,16 @@
 //! nothing.
 
 use super::Profile;
-use crate::backward::{Source, sweep};
 use crate::error::Result;
 use crate::float::Float;
-use crate::op::rule::DynRule;
-use crate::op::vjp::Cotangents;
 use crate::op::{Binary, Cost, Op, Side, Unary};
+use crate::rules::Cotangents;
+use crate::sweep::{Source, Swept, sweep};
+use crate::tape::DynRule;
+use crate::tape::Var;
 use crate::tape::{Code, List, Structured, Tape};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
-use crate::var::Var;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -112,15 +112,17 @@ impl<T: Float> Value<T> for Counted<'_, T> {
     fn constant(&self, value: Tensor<T>) -> Self {
         self.like(value)
     }
+}
 
+impl<T: Float> Swept<T> for Counted<'_, T> {
     fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
         g.spend(op.rule_cost(y.tensor.len(), size_of::<T>()));
         g.like(Tensor::unary_rule(op, &x.tensor, &y.tensor, &g.tensor))
     }
 
-    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
+    fn binary_rule(op: Binary, side: Side, [a, b, y, g]: [&Self; 4]) -> Self {
         g.spend(op.rule_cost(side, y.tensor.len(), size_of::<T>()));
-        g.like(Tensor::binary_rule(op, side, &a.tensor, &b.tensor, &y.tensor, &g.tensor))
+        g.like(Tensor::binary_rule(op, side, [&a.tensor, &b.tensor, &y.tensor, &g.tensor]))
     }
 
     fn accumulate(slot: &mut Self, x: Self) {

@@ -5,8 +5,8 @@ use super::Program;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::tape::Tape;
+use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
-use crate::var::Var;
 use std::marker::PhantomData;
 
 /// A function compiled to programs, one per list of input shapes: see [`compile`].

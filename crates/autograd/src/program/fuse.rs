@@ -7,9 +7,10 @@
 //! joined.
 
 use super::graph::{Act, Graph};
+use crate::eval;
 use crate::float::Float;
 use crate::kernel::reduce;
-use crate::op::{Fold, Op, eval};
+use crate::op::{Fold, Op};
 use crate::tensor::view::Span;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -152,7 +153,7 @@ pub(super) fn is_map<T: Float>(g: &Graph<T>, id: u32) -> bool {
     let node = &g.nodes[id as usize];
     match &node.act {
         Act::Unary(_) | Act::Binary(_) => true,
-        Act::Op(op) => matches!(**op, Op::Where),
+        Act::Op(op) => matches!(**op, Op::Select),
         _ => false,
     }
 }
@@ -312,7 +313,7 @@ fn small<T: Float>(g: &Graph<T>) -> Vec<bool> {
             Act::Input | Act::Const => false,
             Act::Unary(_) | Act::Binary(_) => elementwise(),
             Act::Op(op) => match **op {
-                Op::Where | Op::Reshape { .. } => elementwise(),
+                Op::Select | Op::Reshape { .. } => elementwise(),
                 Op::Reduce { fold: Fold::Sum, .. } => len(id) == 1 && len(inputs[0]) <= ROW,
                 _ => false,
             },

@@ -6,9 +6,10 @@
 
 use super::simplify::simplify;
 use crate::error::Result;
+use crate::eval;
 use crate::float::Float;
-use crate::op::rule::DynRule;
-use crate::op::{Binary, Kind, Op, Unary, eval, shape};
+use crate::op::{Binary, Kind, Op, Unary, shape};
+use crate::tape::DynRule;
 use crate::tape::{Inputs, Tape};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;

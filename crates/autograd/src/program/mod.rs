@@ -18,12 +18,12 @@ mod simplify;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::once::once;
+use crate::float::once;
 use crate::op::Op;
-use crate::op::rule::DynRule;
+use crate::tape::DynRule;
 use crate::tape::Tape;
+use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
-use crate::var::Var;
 pub use compile::{Compiled, compile};
 use graph::Graph;
 use plan::Plan;

@@ -29,7 +29,7 @@ pub(super) fn simplify<T: Float>(
                 .or_else(|| pieces(g, b, inputs, line))
                 .or_else(|| permuted(g, b, inputs, line))
         }
-        Op::Where => {
+        Op::Select => {
             unexpand(g, inputs, shape);
             None
         }

@@ -6,8 +6,8 @@
 use super::list::{Code, List};
 use crate::error::Result;
 use crate::float::Float;
-use crate::op::Op;
-use crate::op::reads::{OUTPUT, reads};
+use crate::op::{OUTPUT, Op};
+use crate::rules::reads;
 use crate::tensor::Tensor;
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};

@@ -1,9 +1,9 @@
 //! Constructors of tensors: from elements, from a function of the index, from random numbers.
 
 use super::layout::{count, room, row_major};
-use super::{Array, Repr, Result, Shape, Shared, Strides, Tensor, pool};
+use super::{Repr, Result, Shared, Tensor, pool};
 use crate::error::{Error, or_panic};
-use crate::float::{Element, Float};
+use crate::float::{Array, Element, Float, Shape, Strides};
 use crate::kernel::random::Rng;
 use std::sync::Arc;
 

@@ -1,12 +1,8 @@
 //! Strides and broadcasting as pure arithmetic: shapes in, shapes and strides out. No data is accessed.
 
 use crate::error::{Error, Result};
+use crate::float::{Shape, Strides};
 use smallvec::SmallVec;
-
-/// The sizes of a tensor's axes, stored inline up to rank six.
-pub type Shape = SmallVec<[usize; 6]>;
-/// Number of elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
-pub type Strides = SmallVec<[isize; 6]>;
 
 /// Upper bound on the elements in memory: a process addresses at most 128 TiB, its half of a 48-bit address space.
 const MOST: usize = if usize::BITS > 47 { 1 << 44 } else { usize::MAX };

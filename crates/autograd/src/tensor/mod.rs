@@ -11,12 +11,11 @@ mod nested;
 pub(crate) mod pool;
 pub(crate) mod view;
 
-pub use layout::{Axes, AxisSet, Shape, Strides};
-pub use nested::Nested;
-pub(crate) use pool::Pooled;
+pub use crate::float::{Shape, Strides};
+pub use layout::{Axes, AxisSet};
 
 use crate::error::{Error, Result, or_panic};
-use crate::float::Element;
+use crate::float::{Array, Element};
 use std::sync::Arc;
 
 /// An array of `T` with any number of axes. Cloning shares the elements; operations return new tensors.
@@ -37,19 +36,6 @@ enum Repr<T: Element> {
     Scalar(T),
     /// Rank 1 and above.
     Array(Shared<T>),
-}
-
-/// The head of an array: its shape and strides, and the buffer that holds its elements.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Array<T> {
-    shape: Shape,
-    strides: Strides,
-    /// Index of the first element in the buffer.
-    start: usize,
-    len: usize,
-    /// `None` only while the head is in the pool.
-    buffer: Option<Arc<Vec<T>>>,
 }
 
 /// A reference-counted array, returned to the pool when its last owner drops it.

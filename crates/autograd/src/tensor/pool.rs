@@ -3,8 +3,8 @@
 //! A fresh 64 MB buffer costs tens of milliseconds in page faults, a recycled one none. A loop that builds the same
 //! shapes repeatedly allocates nothing once it is warm. Each thread has its own lists, so no lock is needed.
 
-use super::Array;
-use std::cell::{Cell, RefCell};
+use crate::float::{Array, Pooled};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Maximum number of bytes in one thread's lists; buffers released beyond that are freed.
@@ -33,39 +33,6 @@ pub fn set_pool_limit(bytes: usize) {
     clear::<bool>();
     WAITING.set(0);
 }
-
-/// The free lists of one thread and one element type.
-#[doc(hidden)]
-pub struct Pool<T> {
-    /// Buffers by size class.
-    buffers: Vec<Vec<Arc<Vec<T>>>>,
-    /// Heads of arrays, without data.
-    arrays: Vec<Arc<Array<T>>>,
-}
-
-impl<T> Pool<T> {
-    const fn new() -> Self {
-        Pool { buffers: Vec::new(), arrays: Vec::new() }
-    }
-}
-
-/// Provides the thread-local free lists of each element type.
-#[doc(hidden)]
-pub trait Pooled: Sized {
-    /// Runs `f` on this thread's lists; returns `None` while the thread is being torn down.
-    fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R>;
-}
-
-macro_rules! pooled { ($($t:ident)*) => { $(
-    impl Pooled for $t {
-        #[inline]
-        fn with_pool<R>(f: impl FnOnce(&mut Pool<$t>) -> R) -> Option<R> {
-            thread_local! { static POOL: RefCell<Pool<$t>> = const { RefCell::new(Pool::new()) }; }
-            POOL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
-        }
-    }
-)* } }
-pooled!(f32 f64 i64 bool);
 
 /// Returns the size class of `n` and its capacity. Capacities are multiples of 16 up to 128, then eight per doubling,
 /// so that a large buffer wastes at most an eighth.

@@ -231,7 +231,7 @@ fn an_op_is_data_that_anything_may_be_asked_to_apply() {
     let Op::Reduce { axes, .. } = tape.var(zeros(&[1, 1, 1])).sum_axes(2).op() else { unreachable!("a sum") };
     assert!(apply(Op::Reduce { fold: Fold::Sum, axes, keep: false }, &[&x]).contains("axis 2"));
     assert!(apply(Op::Custom { id: 0 }, &[&x]).contains("custom"));
-    for (op, needs) in [(Op::Where, "3"), (Op::MatMul { ta: false, tb: false }, "2"), (Op::Softmax { axis: 0 }, "1")] {
+    for (op, needs) in [(Op::Select, "3"), (Op::MatMul { ta: false, tb: false }, "2"), (Op::Softmax { axis: 0 }, "1")] {
         let text = apply(op.clone(), &[]);
         assert!(text.contains(op.name()) && text.contains(needs), "{text}");
     }

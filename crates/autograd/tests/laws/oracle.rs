@@ -8,7 +8,7 @@ use autograd::op::{Factor, Fold, Op};
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
     match (op, x) {
         (Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_), [x]) => Some(x.clone()),
-        (Op::Binary(_), [_, _]) | (Op::Where, [_, _, _]) => broadcast(x),
+        (Op::Binary(_), [_, _]) | (Op::Select, [_, _, _]) => broadcast(x),
         (Op::Reduce { fold, axes, keep }, [x]) => {
             let elements: usize = axes.iter().map(|i| x.get(i).copied()).product::<Option<usize>>()?;
             let has_no_identity = matches!(fold, Fold::Max | Fold::Min);
@@ -83,10 +83,10 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             (x == index.shape() && below(index.to_vec(), *size)).then_some(out)
         }
         (Op::Conv { geometry }, [x, w]) => windows::convolved(geometry, x, w),
-        (Op::ConvInput { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),
+        (Op::ConvTranspose { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),
         (Op::ConvWeight { geometry }, [x, g]) => windows::weights(geometry, x, g),
-        (Op::Pick { panes }, [x, t]) => windows::picked(panes, x).filter(|_| x == t),
-        (Op::PickAdd { panes }, [x, g]) => windows::picked(panes, x).filter(|y| y == g).map(|_| x.clone()),
+        (Op::MaxPool { panes }, [x, t]) => windows::picked(panes, x).filter(|_| x == t),
+        (Op::MaxUnpool { panes }, [x, g]) => windows::picked(panes, x).filter(|y| y == g).map(|_| x.clone()),
         (Op::Map { axis, map }, [x]) => {
             let mut out = x.clone();
             let size = std::mem::replace(out.get_mut(*axis)?, map.rows());

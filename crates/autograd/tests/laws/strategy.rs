@@ -164,10 +164,10 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
         Kind::Leaf => plain(Op::Leaf, REAL),
         Kind::Const => plain(Op::Const, REAL),
         Kind::StopGradient => plain(Op::StopGradient, REAL),
-        Kind::Where => shape(0..=5)
+        Kind::Select => shape(0..=5)
             .prop_flat_map(|full| (operand(full.clone()), operand(full.clone()), operand(full)))
             .prop_flat_map(|(mask, a, b)| {
-                case(Op::Where, vec![input(mask, Domain::Mask), input(a, REAL), input(b, REAL)])
+                case(Op::Select, vec![input(mask, Domain::Mask), input(a, REAL), input(b, REAL)])
             })
             .boxed(),
         Kind::Softmax => along_axis(|axis, shape| case(Op::Softmax { axis }, vec![input(shape, REAL)])),
@@ -253,10 +253,10 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             case(Op::GatherAdd { axis, index: indices(&x, size, index), size }, vec![input(x, REAL)])
         }),
         Kind::Conv => windows::convolution(windows::Side::Output),
-        Kind::ConvInput => windows::convolution(windows::Side::Input),
+        Kind::ConvTranspose => windows::convolution(windows::Side::Input),
         Kind::ConvWeight => windows::convolution(windows::Side::Weight),
-        Kind::Pick => windows::picking_largest(false),
-        Kind::PickAdd => windows::picking_largest(true),
+        Kind::MaxPool => windows::picking_largest(false),
+        Kind::MaxUnpool => windows::picking_largest(true),
         Kind::Map => (shape(1..=4), any::<Index>(), 0..6usize, any::<u64>())
             .prop_flat_map(|(shape, axis, rows, seed)| {
                 let axis = axis.index(shape.len());

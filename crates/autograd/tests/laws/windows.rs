@@ -34,7 +34,7 @@ pub fn convolution(side: Side) -> BoxedStrategy<Case> {
             let size = x[2..].into();
             let (op, a, b) = match side {
                 Side::Output => (Op::Conv { geometry }, x, w),
-                Side::Input => (Op::ConvInput { geometry, size }, y, w),
+                Side::Input => (Op::ConvTranspose { geometry, size }, y, w),
                 Side::Weight => (Op::ConvWeight { geometry }, x, y),
             };
             case(op, vec![input(a, REAL), input(b, REAL)])
@@ -57,8 +57,8 @@ pub fn picking_largest(add: bool) -> BoxedStrategy<Case> {
             let places = panes.iter().map(|p| p.len()).collect();
             let (x, y) = ([outer.clone(), sizes].concat(), [outer, places].concat());
             match add {
-                false => case(Op::Pick { panes }, vec![input(x.clone(), Domain::Grid(0.0)), input(x, REAL)]),
-                true => case(Op::PickAdd { panes }, vec![input(x, Domain::Grid(0.0)), input(y, REAL)]),
+                false => case(Op::MaxPool { panes }, vec![input(x.clone(), Domain::Grid(0.0)), input(x, REAL)]),
+                true => case(Op::MaxUnpool { panes }, vec![input(x, Domain::Grid(0.0)), input(y, REAL)]),
             }
         })
         .boxed()
@@ -123,15 +123,15 @@ pub fn with_itself(case: &mut Case) {
     match &case.op {
         Op::Conv { .. } => case.op = Op::Conv { geometry: plain(&shape[2..]) },
         Op::ConvWeight { .. } => case.op = Op::ConvWeight { geometry: plain(&vec![1; shape.len() - 2]) },
-        Op::ConvInput { .. } => {
+        Op::ConvTranspose { .. } => {
             let square = [&[2, 2], &shape[2..]].concat();
             let size = shape[2..].iter().map(|d| 2 * d - 1).collect();
-            case.op = Op::ConvInput { geometry: plain(&shape[2..]), size };
+            case.op = Op::ConvTranspose { geometry: plain(&shape[2..]), size };
             case.inputs[0] = Input { values: REAL.values(&square, 1), views: Vec::new(), differentiable: true };
         }
-        Op::PickAdd { .. } => {
+        Op::MaxUnpool { .. } => {
             let each = |&size: &usize| (0..size).map(|start| Span { start, len: 1, step: 1 }).collect();
-            case.op = Op::PickAdd { panes: shape[shape.len().saturating_sub(3)..].iter().map(each).collect() };
+            case.op = Op::MaxUnpool { panes: shape[shape.len().saturating_sub(3)..].iter().map(each).collect() };
         }
         _ => (),
     }

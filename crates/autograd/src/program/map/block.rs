@@ -1,9 +1,9 @@
 //! Executes the instructions of a cluster on one block.
 
 use super::{Function, Instruction, Map, Operand, Place};
+use crate::eval::blocks;
 use crate::float::Float;
 use crate::kernel::simd::simd;
-use crate::op::blocks;
 
 /// One block, and everything that instructions read or write.
 pub(super) struct Block<'b, 'o, 'r, T: Float> {

@@ -1,10 +1,10 @@
 //! Runs a loop over scalars and short rows, one iteration at a time; what can be computed ahead is vectorized.
 
 use super::{Function, Places, RESULT};
+use crate::eval::number::{binary, unary};
 use crate::float::{Float, Real};
 use crate::kernel::reduce;
 use crate::kernel::simd::simd;
-use crate::op::number::{binary, unary};
 use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
 use crate::program::map;

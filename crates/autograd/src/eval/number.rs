@@ -1,9 +1,10 @@
 //! Elementwise functions of single scalars, bitwise equal to the results of the loops. The rows that scalar programs
 //! spend their time in are computed here without a loop; any other scalar is a block of one element.
 
-use super::elementwise::{binary_number, binary_rule_number, unary_number, unary_rule_number};
-use super::{Binary, Side, Unary, blocks};
+use super::blocks;
 use crate::float::{Float, Real};
+use crate::op::elementwise::{binary_number, binary_rule_number, unary_number, unary_rule_number};
+use crate::op::{Binary, Side, Unary};
 
 /// `f(x)`.
 #[inline]
@@ -11,7 +12,7 @@ pub(crate) fn unary<T: Float>(f: Unary, x: T) -> T {
     match f {
         Unary::Sin if is_far(x) => T::of(x.f64().sin()),
         Unary::Cos if is_far(x) => T::of(x.f64().cos()),
-        _ => unary_number(f, x),
+        _ => unary_number(f, x, unary_block),
     }
 }
 
@@ -21,7 +22,7 @@ pub(crate) fn unary_rule<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
     match f {
         Unary::Sin if is_far(x) => g * T::of(x.f64().cos()),
         Unary::Cos if is_far(x) => -g * T::of(x.f64().sin()),
-        _ => unary_rule_number(f, x, y, g),
+        _ => unary_rule_number(f, x, y, g, unary_rule_block),
     }
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn binary<T: Float>(f: Binary, a: T, b: T) -> T {
         Binary::Sub => a - b,
         Binary::Mul => a * b,
         Binary::Div => a / b,
-        _ => binary_number(f, a, b),
+        _ => binary_number(f, a, b, binary_block),
     }
 }
 
@@ -45,31 +46,31 @@ pub(crate) fn binary_rule<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: 
         (Binary::Sub, Side::B) => -g,
         (Binary::Mul, Side::A) => g * b,
         (Binary::Mul, Side::B) => g * a,
-        _ => binary_rule_number(f, side, a, b, y, g),
+        _ => binary_rule_number(f, side, a, b, y, g, binary_rule_block),
     }
 }
 
 /// A block of one element.
 #[cold]
-pub(super) fn unary_block<T: Float>(f: Unary, x: T) -> T {
+fn unary_block<T: Float>(f: Unary, x: T) -> T {
     one(|out| blocks::unary(f, &[x], out))
 }
 
 /// A block of one element.
 #[cold]
-pub(super) fn unary_rule_block<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
+fn unary_rule_block<T: Float>(f: Unary, x: T, y: T, g: T) -> T {
     one(|out| blocks::unary_rule(f, &[x], &[y], &[g], out))
 }
 
 /// A block of one element.
 #[cold]
-pub(super) fn binary_block<T: Float>(f: Binary, a: T, b: T) -> T {
+fn binary_block<T: Float>(f: Binary, a: T, b: T) -> T {
     one(|out| blocks::binary(f, &[a], &[b], out))
 }
 
 /// A block of one element.
 #[cold]
-pub(super) fn binary_rule_block<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
+fn binary_rule_block<T: Float>(f: Binary, side: Side, a: T, b: T, y: T, g: T) -> T {
     one(|out| blocks::binary_rule(f, side, &[a], &[b], &[y], &[g], out))
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn is_far<T: Float>(x: T) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::eval;
+    use crate::eval;
     use crate::tensor::Tensor;
 
     const SAMPLES: [f64; 12] = [0.0, -0.0, 0.3, -1.7, 2.0, 40.0, -300.0, 1e-310, 3e8, 1e17, f64::INFINITY, f64::NAN];

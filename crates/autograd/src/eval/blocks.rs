@@ -1,12 +1,13 @@
 //! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
 
-use super::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
-use super::formula::{Formula, Function, Source};
-use super::{Binary, Side, Unary, number};
+use super::number;
+use crate::float::once;
 use crate::float::{Float, Real};
 use crate::kernel::gemm::with_workspace;
 use crate::kernel::simd::simd;
-use crate::once::once;
+use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
+use crate::op::formula::{Formula, Function, Source};
+use crate::op::{Binary, Side, Unary};
 use smallvec::SmallVec;
 
 /// Elements that a formula is evaluated on at a time: its registers fit in the L1 cache.

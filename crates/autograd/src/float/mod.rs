@@ -4,11 +4,17 @@
 //!
 //! Rules are written over [`E<S>`], which gives `Real` its infix operators: `g * (1.0 - y * y)`.
 
+mod nested;
+mod once;
+mod store;
+
 use crate::kernel::special;
 use crate::kernel::vmath::Elementary;
-use crate::tensor::Pooled;
+pub use nested::Nested;
+pub use once::{Once, once};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+pub use store::{Array, Pool, Pooled, Shape, Strides};
 
 /// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
 pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + 'static {
@@ -32,7 +38,7 @@ pub trait Float:
     + Elementary
     + num_traits::NumAssign
     + Neg<Output = Self>
-    + crate::tensor::Nested<Item = Self>
+    + Nested<Item = Self>
     + crate::kernel::gemm::Element
     + crate::kernel::linalg::Field
 {
@@ -50,9 +56,9 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// Whether the number is NaN.
     fn is_nan(self) -> bool;
-    /// A function that is [compiled once](crate::once), at this type.
+    /// A function that is [compiled once](once), at this type.
     #[doc(hidden)]
-    fn once<F: crate::once::Once>() -> F::At<Self>;
+    fn once<F: Once>() -> F::At<Self>;
 }
 
 /// The algebra of the derivative table: the operations that a rule may use. `f32`, `f64`, [`Var`](crate::Var) and the
@@ -240,7 +246,7 @@ macro_rules! float {
             #[inline(always)] fn f64(self) -> f64 { self as f64 }
             #[inline(always)] fn is_finite(self) -> bool { self.is_finite() }
             #[inline(always)] fn is_nan(self) -> bool { self.is_nan() }
-            #[inline(always)] fn once<F: crate::once::Once>() -> F::At<$t> { F::$at() }
+            #[inline(always)] fn once<F: Once>() -> F::At<$t> { F::$at() }
         }
     )* };
 }

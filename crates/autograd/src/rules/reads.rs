@@ -1,10 +1,7 @@
 //! What reverse-mode rules read: which inputs of an op, and whether its output, must be in memory when its cotangent
 //! arrives. Of all other values, a rule uses at most the shape.
 
-use super::{Fold, Op, Side};
-
-/// The bit of the output. An input has the bit of its position; the thirty-first and all later inputs share one bit.
-pub(crate) const OUTPUT: u32 = 1 << 31;
+use crate::op::{Fold, OUTPUT, Op, Side};
 
 /// The values that the rule of `op` reads, as bits, if derivatives are needed for the inputs where `active` holds.
 pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
@@ -15,7 +12,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
             side(0, Side::A) | side(1, Side::B)
         }
         // The mask, the input whose argmax is taken, the logits, and the input to be standardized.
-        Op::Where | Op::Pick { .. } | Op::PickAdd { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
+        Op::Select | Op::MaxPool { .. } | Op::MaxUnpool { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
         // Linear in the second input.
         Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } | Op::CrossEntropyVjp { .. } => 1 | (active(0) as u32) << 1,
         Op::LayerNorm { .. } | Op::LayerNormSums { .. } => 1 | (active(0) as u32) << 1,
@@ -30,7 +27,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,
         Op::LogCumSumExp { .. } | Op::Recurrence { .. } => 1 | OUTPUT,
         // The derivative of a product with respect to one factor is the other factor.
-        Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
+        Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             active(1) as u32 | (active(0) as u32) << 1
         }
         Op::Linalg(_) | Op::Custom { .. } => u32::MAX,

@@ -1,10 +1,10 @@
 //! The values of ops that move windows over images: converts shapes and views into the plain sizes and slices that
 //! kernels take.
 
-use super::eval::flat;
-use super::{Geometry, Op, Panes, Window};
+use super::flat;
 use crate::float::Float;
 use crate::kernel::{conv, pool};
+use crate::op::{Geometry, Op, Panes, Window};
 use crate::tensor::Tensor;
 
 /// Writes the value of one of these ops to `out`; `shape` is the result of the shape rule.
@@ -20,10 +20,10 @@ pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize], out: 
     let (a, b) = (flat(&first), flat(&second));
     match op {
         Op::Conv { geometry } => conv::output(&sizes(geometry, x[0].shape(), shape), a, b, out),
-        Op::ConvInput { geometry, .. } => conv::input(&sizes(geometry, shape, x[0].shape()), a, b, out),
+        Op::ConvTranspose { geometry, .. } => conv::input(&sizes(geometry, shape, x[0].shape()), a, b, out),
         Op::ConvWeight { geometry } => conv::weight(&sizes(geometry, x[0].shape(), x[1].shape()), a, b, out),
-        Op::Pick { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
-        Op::PickAdd { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),
+        Op::MaxPool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
+        Op::MaxUnpool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),
         _ => unreachable!("not a window op"),
     }
 }

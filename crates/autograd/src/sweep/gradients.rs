@@ -4,9 +4,9 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::Op;
 use crate::tape::Code;
+use crate::tape::Var;
 use crate::tensor::Tensor;
 use crate::value::Value;
-use crate::var::Var;
 use smallvec::SmallVec;
 
 /// The derivatives of one output: a gradient for each variable it depends on.

@@ -2,17 +2,15 @@
 //! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
 //! uses `Tensor` directly.
 
-use super::{Fold, Op, conv, layer_norm, rows, scan};
+use super::{Cotangents, conv, layer_norm, rows, scan};
 use crate::float::Float;
+use crate::op::{Fold, Op, family};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
-
-/// One cotangent per input; `None` where none flows or none is needed.
-pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
 /// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs where `wants`
 /// holds.
@@ -26,7 +24,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => smallvec![None],
         Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep looks these up in the table"),
-        Op::Where => {
+        Op::Select => {
             let zero = g.number(T::zero());
             let side = |i: usize, chosen: V| wants(i).then(|| chosen.sum_to(&x[i].shape()));
             smallvec![None, side(1, x[0].select(g, &zero)), side(2, x[0].select(&zero, g))]
@@ -43,16 +41,19 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
                 }
             })]
         }
-        rows::functions!() => rows::vjp(op, x, y, g, wants),
-        layer_norm::functions!() => layer_norm::vjp(op, x, y, g, wants),
-        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::vjp(op, x, y, g, wants),
+        family!(rows) => rows::vjp(op, x, y, g, wants),
+        family!(layer_norm) => layer_norm::vjp(op, x, y, g, wants),
+        family!(scan) => scan::vjp(op, x, y, g, wants),
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change only the flags, never the data.
         Op::MatMul { ta, tb } => {
             let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };
             let b_bar = || if *tb { g.matmul(x[0], true, *ta) } else { x[0].matmul(g, !ta, false) };
             smallvec![wants(0).then(|| a_bar().sum_to(&x[0].shape())), wants(1).then(|| b_bar().sum_to(&x[1].shape()))]
         }
-        Op::Linalg(factor) => factor.vjp(x, y, g),
+        #[cfg(feature = "linalg")]
+        Op::Linalg(factor) => super::linalg::vjp(*factor, x, y, g),
+        #[cfg(not(feature = "linalg"))]
+        Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
         Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
         Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
         Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],
@@ -78,9 +79,9 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         }
         Op::Gather { axis, index } => smallvec![Some(g.gather_add(*axis, index, x[0].shape()[*axis]))],
         Op::GatherAdd { axis, index, .. } => smallvec![Some(g.gather(*axis, index))],
-        Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => conv::vjp(op, x, g, wants),
-        Op::Pick { panes } => smallvec![None, Some(V::apply(Op::PickAdd { panes: panes.clone() }, &[x[0], g]))],
-        Op::PickAdd { panes } => smallvec![None, Some(V::apply(Op::Pick { panes: panes.clone() }, &[x[0], g]))],
+        family!(conv) => conv::vjp(op, x, g, wants),
+        Op::MaxPool { panes } => smallvec![None, Some(V::apply(Op::MaxUnpool { panes: panes.clone() }, &[x[0], g]))],
+        Op::MaxUnpool { panes } => smallvec![None, Some(V::apply(Op::MaxPool { panes: panes.clone() }, &[x[0], g]))],
         Op::Map { axis, map } => {
             smallvec![Some(V::apply(Op::Map { axis: *axis, map: Arc::new(map.transposed()) }, &[g]))]
         }

@@ -2,18 +2,14 @@
 //! its inputs. Over tensors it computes derivatives; over variables it also records them, so they can be differentiated
 //! again.
 
-mod numbers;
-
+use super::{Gradients, Swept, numbers};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::gradients::Gradients;
-use crate::once::once;
-use crate::op::vjp::{Cotangents, vjp};
+use crate::float::once;
 use crate::op::{Op, Side};
-use crate::tape::{Attribution, Code, List, Stored, Structured};
+use crate::rules::{Cotangents, vjp};
+use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
 use crate::tensor::Tensor;
-use crate::value::Value;
-use crate::var::Var;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::{Borrow, Cow};
 use std::panic::Location;
@@ -244,7 +240,7 @@ pub(crate) fn reaching<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) ->
 }
 
 /// Where a sweep reads the list and its values.
-pub(crate) trait Source<T: Float, V: Value<T>> {
+pub(crate) trait Source<T: Float, V: Swept<T>> {
     type At<'a>: Borrow<V>
     where
         Self: 'a;
@@ -347,7 +343,7 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
 
 /// The sweep. `bars[i]` is the cotangent of node `i`; `bars` is empty before and after. `found` receives each wanted
 /// cotangent once all its contributions have been added.
-pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
+pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
     source: &S,
     root: u32,
     seed: V,
@@ -398,7 +394,7 @@ pub(crate) fn sweep<T: Float, V: Value<T>, S: Source<T, V>>(
 }
 
 /// The cotangents of the inputs of a structured op.
-fn structured<T: Float, V: Value<T>, S: Source<T, V>>(
+fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
     source: &S,
     id: u32,
     op: &Op,

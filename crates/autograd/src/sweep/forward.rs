@@ -2,17 +2,17 @@
 //! the reverse sweep, since elementwise Jacobians are diagonal, and the forward rules of structured ops. One direction
 //! costs one pass, regardless of the number of outputs.
 
-use crate::backward::{Mark, reaching};
+use super::backward::{Mark, reaching};
+use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::gradients::Gradients;
-use crate::once::once;
-use crate::op::jvp::jvp;
+use crate::float::once;
 use crate::op::{Op, Side};
+use crate::rules::jvp;
+use crate::tape::Var;
 use crate::tape::{Code, List};
 use crate::tensor::Tensor;
 use crate::value::Value;
-use crate::var::Var;
 use smallvec::SmallVec;
 
 impl<'t, T: Float> Var<'t, T> {
@@ -105,7 +105,7 @@ once! {
 
 /// The tangent of `root`; `None` if it depends on none of the variables. `at` reads a node as a value of the tangents'
 /// type.
-fn push<'t, T: Float, V: Value<T>>(
+fn push<'t, T: Float, V: Swept<T>>(
     op: &'static str,
     root: Var<'t, T>,
     directions: &[(Var<'t, T>, V)],
@@ -153,7 +153,7 @@ fn between<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
 }
 
 /// The tangent of one node, given those of all earlier nodes.
-fn tangent<'t, T: Float, V: Value<T>>(
+fn tangent<'t, T: Float, V: Swept<T>>(
     node: Var<'t, T>,
     dots: &[Option<V>],
     at: &impl Fn(Var<'t, T>) -> V,
@@ -168,7 +168,7 @@ fn tangent<'t, T: Float, V: Value<T>>(
         Code::Leaf | Code::Const => None,
         Code::Unary(op) => t[0].map(|t| V::unary_rule(op, x[0], &y, t)),
         Code::Binary(op) => {
-            let side = |side, i: usize| t[i].map(|t| V::binary_rule(op, side, x[0], x[1], &y, t));
+            let side = |side, i: usize| t[i].map(|t| V::binary_rule(op, side, [x[0], x[1], &y, t]));
             match (side(Side::A, 0), side(Side::B, 1)) {
                 (Some(a), Some(b)) => Some(a.add(&b)),
                 (a, b) => a.or(b),

@@ -1,39 +1,14 @@
-//! Layer normalization `y = z w + b`, where `z` is the input standardized over the last axes: values and rules. Its
+//! Layer normalization `y = z w + b`, where `z` is the input standardized over the last axes. Its
 //! cotangents are computed by two ops of their own, one pass over memory each, which are differentiable as well.
 
-use super::Op;
-use super::eval::flat;
+use super::Cotangents;
 use super::rows::{Slope, add};
-use super::vjp::Cotangents;
 use crate::float::Float;
-use crate::kernel::rows;
+use crate::op::Op;
+use crate::tensor::Shape;
 use crate::tensor::view::Span;
-use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
-
-/// Pattern of the ops whose values and rules are in this module.
-macro_rules! functions {
-    () => {
-        Op::LayerNorm { .. } | Op::LayerNormVjp { .. } | Op::LayerNormSums { .. }
-    };
-}
-pub(super) use functions;
-
-/// The value of a layer normalization or of its cotangents.
-pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
-    let (Op::LayerNorm { axis, eps } | Op::LayerNormVjp { axis, eps } | Op::LayerNormSums { axis, eps }) = op else {
-        unreachable!("not a layer normalization")
-    };
-    let n = x[0].shape()[*axis..].iter().product();
-    let dense: SmallVec<[Tensor<T>; 3]> = x.iter().map(|x| x.contiguous()).collect();
-    match (op, dense.as_slice()) {
-        (Op::LayerNorm { .. }, [x, w, b]) => rows::layer_norm([x, w, b].map(flat), n, *eps, out),
-        (Op::LayerNormVjp { .. }, [x, w, g]) => rows::layer_norm_vjp([x, w, g].map(flat), n, *eps, out),
-        (_, [x, g]) => rows::layer_norm_sums([x, g].map(flat), n, *eps, out),
-        _ => unreachable!("the shape rule checks the number of inputs"),
-    }
-}
 
 /// The cotangents of the inputs.
 pub(crate) fn vjp<T: Float, V: Value<T>>(

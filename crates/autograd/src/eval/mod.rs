@@ -1,11 +1,18 @@
 //! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails.
 
-use super::reads::OUTPUT;
-use super::{Binary, Fold, Op, Side, Unary, blocks, number, scan, windows};
+pub(crate) mod blocks;
+#[cfg(feature = "linalg")]
+mod linalg;
+pub(crate) mod number;
+mod rows;
+mod scan;
+mod windows;
+
+use crate::float::once;
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
-use crate::kernel::{gemm, index, pool, reduce, rows};
-use crate::once::once;
+use crate::kernel::{gemm, index, pool, reduce};
+use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
 use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -22,8 +29,12 @@ once! {
             // Scalars need no allocation; `build` would have to check for them.
             Op::Unary(u) => unary(*u, x[0]),
             Op::Binary(b) => binary(*b, x[0], x[1], shape),
-            Op::Linalg(factor) => factor.eval(x, shape),
-            op => view(op, x).unwrap_or_else(|| Tensor::build(shape, |out| eval_into(op, x, shape, out))),
+            #[cfg(feature = "linalg")]
+            Op::Linalg(factor) => linalg::eval(*factor, x, shape),
+            #[cfg(not(feature = "linalg"))]
+            Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
+            op if op.is_view() => view(op, x).expect("a view"),
+            op => Tensor::build(shape, |out| eval_into(op, x, shape, out)),
         }
     }
 }
@@ -50,12 +61,12 @@ once! {
             }
             Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| blocks::unary(*u, x, out)),
             Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| blocks::binary(*f, a, b, out)),
-            Op::Where => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| blocks::select(c, a, b, out)),
+            Op::Select => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| blocks::select(c, a, b, out)),
             Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
             Op::Linalg(_) => eval(op, x, shape).copy_into(out),
-            super::rows::functions!() => super::rows::eval(op, x, out),
-            super::layer_norm::functions!() => super::layer_norm::eval(op, x, out),
-            Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::eval(op, x, shape, out),
+            family!(rows) => rows::eval(op, x, out),
+            family!(layer_norm) => rows::layer_norm(op, x, out),
+            family!(scan) => scan::eval(op, x, shape, out),
             Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());
@@ -87,7 +98,7 @@ once! {
                 out.fill(T::zero());
                 index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
             }
-            Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } | Op::Pick { .. } | Op::PickAdd { .. } => {
+            Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } | Op::MaxPool { .. } | Op::MaxUnpool { .. } => {
                 windows::eval(op, [x[0], x[1]], shape, out)
             }
             Op::Map { axis, map } => {
@@ -236,7 +247,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
             // Move the reduced axes last and merge them into one row.
             let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
             let n = axes.iter().map(|i| x.shape()[i]).product();
-            rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
+            crate::kernel::rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
         }
     }
 }

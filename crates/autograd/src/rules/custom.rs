@@ -1,11 +1,10 @@
 //! User-defined ops: a value on tensors, and derivatives written once for every kind of value.
 
-use super::vjp::Cotangents;
+use super::Cotangents;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::tensor::Tensor;
 use crate::value::Value;
-use crate::var::Var;
 
 /// A user-defined op; apply it to variables with [`Var::custom`](crate::Var::custom).
 ///
@@ -51,55 +50,5 @@ pub trait Rule<T: Float>: Send + Sync + 'static {
         let _ = (x, y, t);
         let hint = format!("the op `{}` has no forward rule: implement Rule::jvp for it", self.name());
         Err(Error::Argument { op: "jvp", hint })
-    }
-}
-
-/// An object-safe [`Rule`]: its generic methods, instantiated for tensors and for variables.
-pub trait DynRule<T: Float>: Send + Sync {
-    #[doc(hidden)]
-    fn rule_name(&self) -> &'static str;
-    #[doc(hidden)]
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>>;
-    #[doc(hidden)]
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>>;
-    #[doc(hidden)]
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>>;
-    #[doc(hidden)]
-    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>>;
-    #[doc(hidden)]
-    fn jvp_recorded<'t>(
-        &self,
-        x: &[&Var<'t, T>],
-        y: &Var<'t, T>,
-        t: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>>;
-}
-
-/// Implements [`DynRule`] for a [`Rule`].
-pub(crate) struct Written<R>(pub(crate) R);
-
-impl<T: Float, R: Rule<T>> DynRule<T> for Written<R> {
-    fn rule_name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        self.0.forward(x)
-    }
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
-        self.0.vjp(x, y, g)
-    }
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        self.0.vjp(x, y, g)
-    }
-    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        self.0.jvp(x, y, t)
-    }
-    fn jvp_recorded<'t>(
-        &self,
-        x: &[&Var<'t, T>],
-        y: &Var<'t, T>,
-        t: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>> {
-        self.0.jvp(x, y, t)
     }
 }

@@ -1,75 +1,12 @@
-//! Functions of rows: softmax, log-softmax, cross-entropy and standardization; values and rules. The cotangent of each
-//! is computed by an op of its own, in one pass over memory, which is differentiable as well.
+//! Functions of rows: softmax, log-softmax, cross-entropy and standardization. The cotangent of each is computed by an
+//! op of its own, in one pass over memory, which is differentiable as well.
 
-use super::eval::flat;
-use super::vjp::Cotangents;
-use super::{Fold, Op, Unary};
+use super::Cotangents;
 use crate::float::Float;
-use crate::kernel::rows;
-use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::op::{Fold, Op, Unary};
+use crate::tensor::AxisSet;
 use crate::value::Value;
 use smallvec::smallvec;
-
-/// Pattern of the ops whose values and rules are in this module.
-macro_rules! functions {
-    () => {
-        Op::Softmax { .. }
-            | Op::SoftmaxVjp { .. }
-            | Op::LogSoftmax { .. }
-            | Op::LogSoftmaxVjp { .. }
-            | Op::CrossEntropy { .. }
-            | Op::CrossEntropyVjp { .. }
-            | Op::Standardize { .. }
-            | Op::StandardizeVjp { .. }
-    };
-}
-pub(super) use functions;
-
-/// Writes the value of a function of rows to `out`.
-pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
-    match op {
-        Op::Softmax { axis } => along([x[0]], *axis, out, rows::softmax),
-        Op::SoftmaxVjp { axis } => along([x[0], x[1]], *axis, out, rows::softmax_vjp),
-        Op::LogSoftmax { axis } => along([x[0]], *axis, out, rows::log_softmax),
-        Op::LogSoftmaxVjp { axis } => along([x[0], x[1]], *axis, out, rows::log_softmax_vjp),
-        Op::CrossEntropy { labels } => {
-            rows::cross_entropy(flat(&x[0].contiguous()), x[0].shape()[1], flat(&labels.contiguous()), out)
-        }
-        Op::CrossEntropyVjp { labels } => {
-            let (scores, g, labels) = (x[0].contiguous(), x[1].contiguous(), labels.contiguous());
-            rows::cross_entropy_vjp([flat(&scores), flat(&g)], x[0].shape()[1], flat(&labels), out)
-        }
-        Op::Standardize { axis, eps } => {
-            let n = x[0].shape()[*axis..].iter().product();
-            rows::standardize([flat(&x[0].contiguous())], n, *eps, out)
-        }
-        Op::StandardizeVjp { axis, eps } => {
-            let n = x[0].shape()[*axis..].iter().product();
-            rows::standardize_vjp([flat(&x[0].contiguous()), flat(&x[1].contiguous())], n, *eps, out)
-        }
-        _ => unreachable!("not a function of rows"),
-    }
-}
-
-/// Runs a row kernel along any axis.
-fn along<T: Float, const N: usize>(
-    x: [&Tensor<T>; N],
-    axis: usize,
-    out: &mut [T],
-    kernel: fn([&[T]; N], usize, &mut [T]),
-) {
-    let (rank, n) = (x[0].rank(), x[0].shape()[axis]);
-    if axis + 1 == rank {
-        let x = x.map(Tensor::contiguous);
-        return kernel(x.each_ref().map(flat), n, out);
-    }
-    // Swap the axis with the last one and back: swapping twice is the identity.
-    let mut order: Shape = (0..rank).collect();
-    order.swap(axis, rank - 1);
-    let x = x.map(|x| x.permuted(&order).contiguous());
-    let rows = Tensor::build(x[0].shape(), |out| kernel(x.each_ref().map(flat), n, out));
-    rows.permuted(&order).copy_into(out);
-}
 
 /// The cotangents of the inputs of a function of rows.
 pub(crate) fn vjp<T: Float, V: Value<T>>(

@@ -1,31 +1,17 @@
-//! Cumulative sums and products along an axis: values and rules.
+//! Cumulative sums and products along an axis.
 //!
 //! They are based on the recurrence `y[k] = a[k]·y[k-1] + b[k]`, the product of a vector `b` with a triangular matrix
 //! `L(a)` whose entries are products of consecutive elements of `a`. Nothing is divided by an element, so the
 //! derivatives of products are exact where elements are 0, to any order, and they cost one more pass.
 
-use super::Op;
-use super::eval::{around, flat};
-use super::vjp::{Cotangents, inverse};
+use super::Cotangents;
+use super::vjp::inverse;
 use crate::float::Float;
-use crate::kernel::scan;
+use crate::op::Op;
 use crate::tensor::view::Span;
-use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
-
-/// The value of a scan.
-pub(crate) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
-    let first = x[0].contiguous();
-    match op {
-        Op::CumSum { axis, reverse } => scan::sums(flat(&first), around(shape, *axis), *reverse, out),
-        Op::LogCumSumExp { axis } => scan::logsumexps(flat(&first), around(shape, *axis), out),
-        Op::Recurrence { axis, transposed } => {
-            scan::recurrence(flat(&first), flat(&x[1].contiguous()), around(shape, *axis), *transposed, out)
-        }
-        _ => unreachable!("not a scan"),
-    }
-}
 
 /// The cotangents of a scan's inputs.
 pub(crate) fn vjp<T: Float, V: Value<T>>(

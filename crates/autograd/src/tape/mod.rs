@@ -3,16 +3,18 @@
 //! This file has the public interface and the recording of ops. The lists themselves are in `list`, and `keep` decides
 //! which values stay in memory.
 
+mod custom;
 mod keep;
 mod list;
+mod var;
 
 use crate::error::{Error, Result};
+use crate::eval::number;
 use crate::float::Float;
-use crate::once::once;
-use crate::op::rule::DynRule;
-use crate::op::{Binary, Op, Unary, number, shape};
+use crate::float::once;
+use crate::op::{Binary, Op, Unary, shape};
 use crate::tensor::Tensor;
-use crate::var::Var;
+pub(crate) use custom::DynRule;
 use keep::Recent;
 use list::Extent;
 pub(crate) use list::{Code, List, Node, Stored, Structured};
@@ -20,6 +22,7 @@ use smallvec::SmallVec;
 use std::cell::{Ref, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
+pub use var::Var;
 
 /// Ids of a node's inputs.
 pub(crate) type Inputs = SmallVec<[u32; 4]>;
@@ -354,7 +357,7 @@ once! {
             None => {
                 list.fill(x);
                 let x = list.value(x);
-                let value = if list.sketch { list.unknown(x.shape()) } else { crate::op::eval::unary(op, &x) };
+                let value = if list.sketch { list.unknown(x.shape()) } else { crate::eval::unary(op, &x) };
                 list.push(code, active, inputs, value, line)
             }
         }

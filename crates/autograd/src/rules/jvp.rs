@@ -2,8 +2,9 @@
 //! these ops are linear, and a linear op is its own derivative.
 
 use super::vjp::weights;
-use super::{Fold, Op, layer_norm, rows, scan};
+use super::{layer_norm, rows, scan};
 use crate::float::Float;
+use crate::op::{Fold, Op, family};
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
@@ -13,7 +14,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
     match op {
         Op::Leaf | Op::Const | Op::StopGradient => None,
         Op::Unary(_) | Op::Binary(_) => unreachable!("the sweep looks these up in the table"),
-        Op::Where => {
+        Op::Select => {
             let zero = x[0].number(T::zero());
             (t[1].is_some() || t[2].is_some())
                 .then(|| x[0].select(t[1].unwrap_or(&zero), t[2].unwrap_or(&zero)).expand(&y.shape()))
@@ -25,11 +26,11 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
                 weights(*fold, x[0], &wide, *axes).chosen(t).reduce(Fold::Sum, *axes, *keep)
             })
         }
-        rows::functions!() => rows::jvp(op, x, y, t),
-        layer_norm::functions!() => layer_norm::jvp(op, x, y, t),
-        Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. } => scan::jvp(op, x, y, t),
+        family!(rows) => rows::jvp(op, x, y, t),
+        family!(layer_norm) => layer_norm::jvp(op, x, y, t),
+        family!(scan) => scan::jvp(op, x, y, t),
         // Linear in each operand.
-        Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInput { .. } | Op::ConvWeight { .. } => {
+        Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             let a = t[0].map(|t| V::apply(op.clone(), &[t, x[1]]));
             let b = t[1].map(|t| V::apply(op.clone(), &[x[0], t]));
             match (a, b) {
@@ -37,8 +38,11 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
                 (a, b) => a.or(b),
             }
         }
-        Op::Linalg(factor) => factor.jvp(x, y, t),
-        Op::Pick { .. } | Op::PickAdd { .. } => t[1].map(|t| V::apply(op.clone(), &[x[0], t])),
+        #[cfg(feature = "linalg")]
+        Op::Linalg(factor) => super::linalg::jvp(*factor, x, y, t),
+        #[cfg(not(feature = "linalg"))]
+        Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
+        Op::MaxPool { .. } | Op::MaxUnpool { .. } => t[1].map(|t| V::apply(op.clone(), &[x[0], t])),
         Op::Concat { .. } => first.or(t.iter().copied().flatten().next()).map(|some| {
             let zeros: Vec<V> = x.iter().map(|x| some.number(T::zero()).expand(&x.shape())).collect();
             let parts: Vec<&V> = t.iter().zip(&zeros).map(|(t, zero)| t.unwrap_or(zero)).collect();

@@ -1,13 +1,13 @@
 //! [`Var`]: a value on a tape. Operations on it are recorded.
 
+use super::custom::Written;
+use super::{Tape, peek, record, same_tape};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::op::rule::{DynRule, Rule, Written};
-use crate::op::vjp::Cotangents;
-use crate::op::{Binary, Op, Side, Unary};
-use crate::tape::{Tape, peek, record, same_tape};
+use crate::op::{Binary, Op, Unary};
+use crate::rules::Rule;
 use crate::tensor::{Shape, Tensor};
-use crate::value::{Value, compose};
+use crate::value::Value;
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
@@ -162,29 +162,6 @@ impl<'t, T: Float> Value<T> for Var<'t, T> {
     #[track_caller]
     fn constant(&self, value: Tensor<T>) -> Self {
         self.tape.constant(value)
-    }
-
-    #[track_caller]
-    fn unary_rule(op: Unary, x: &Self, y: &Self, g: &Self) -> Self {
-        compose(op.rule_formula(), &[x, y, g]).expand(&y.shape())
-    }
-
-    #[track_caller]
-    fn binary_rule(op: Binary, side: Side, a: &Self, b: &Self, y: &Self, g: &Self) -> Self {
-        compose(op.rule_formula(side), &[a, b, y, g]).expand(&y.shape())
-    }
-
-    #[track_caller]
-    fn accumulate(slot: &mut Self, x: Self) {
-        *slot = Value::add(slot, &x);
-    }
-
-    fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
-        rule.vjp_recorded(x, y, g)
-    }
-
-    fn custom_jvp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, t: &[Option<&Self>]) -> Result<Option<Self>> {
-        rule.jvp_recorded(x, y, t)
     }
 }
 

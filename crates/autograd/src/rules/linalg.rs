@@ -2,123 +2,120 @@
 //! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms with a factor of
 //! `1 / gap` are set to 0.
 
-use super::Factor;
+use super::Cotangents;
 use crate::float::Float;
-use crate::op::vjp::Cotangents;
-use crate::op::{Fold, Op, Unary};
+use crate::op::{Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::smallvec;
 
-impl Factor {
-    /// The cotangents of the inputs.
-    pub(crate) fn vjp<T: Float, V: Value<T>>(self, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
-        smallvec![Some(match self {
-            // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; for a triangular matrix, Ā is restricted to its triangle.
-            Factor::Solve => {
-                let b = solve(&t(x[0]), g);
-                return smallvec![Some(b.matmul(y, false, true).unary(Unary::Neg)), Some(b)];
-            }
-            Factor::TriangularSolve { lower, unit } => {
-                let b = triangular(&t(x[0]), !lower, unit, g);
-                let a = triangle(&b.matmul(y, false, true).unary(Unary::Neg), lower, unit);
-                return smallvec![Some(a), Some(b)];
-            }
-            // S = L⁻ᵀ·Φ(Lᵀ·L̄)·L⁻¹, where Φ takes the lower triangle and halves the diagonal.
-            Factor::Cholesky => {
-                let phi = halved(&y.matmul(&triangle(g, true, false), true, false));
-                let left = triangular(&t(y), false, false, &phi);
-                symmetric(&t(&triangular(&t(y), false, false, &t(&left))))
-            }
-            Factor::Eigh => {
-                let ([w, v], [gw, gv]) = (eigen(y), eigen(g));
-                let inner = v.matmul(&gv, true, false).mul(&recip(&w.sub(&t(&w)))).add(&diagonal(&gw));
-                symmetric(&v.matmul(&inner, false, false).matmul(&v, false, true))
-            }
-            Factor::Svd => {
-                let rows = rows(x[0]);
-                let ([s, u, v], [gs, gu, gv]) = (singular(y, rows), singular(g, rows));
-                let (gaps, inverse) = (gaps(&s), recip(&s));
-                let (pu, pv) = (u.matmul(&gu, true, false), v.matmul(&gv, true, false));
-                let twice = |p: &V| p.mul(&gaps).add(&t(&p.mul(&gaps)));
-                let inner = twice(&pu).mul(&s).add(&twice(&pv).mul(&t(&s))).add(&diagonal(&gs));
-                // The components outside the column spaces of U and V.
-                let beside = |g: &V, x: &V, p: &V| g.sub(&x.matmul(p, false, false)).mul(&inverse);
-                let left = u.matmul(&inner, false, false).add(&beside(&gu, &u, &pu));
-                left.matmul(&v, false, true).add(&u.matmul(&beside(&gv, &v, &pv), false, true))
-            }
-            Factor::Qr => {
-                let r = triangle(&y.matmul(x[0], true, false), false, false);
-                let m = y.matmul(g, true, false);
-                let turn = triangle(&m.sub(&t(&m)), true, true).sub(&m);
-                t(&triangular(&r, false, false, &t(&g.add(&y.matmul(&turn, false, false)))))
-            }
-            Factor::Slogdet => scalars(&span(g, 0, 1, 2), x[0]).mul(&t(&inverse(x[0]))),
-            Factor::Det => scalars(g, x[0]).mul(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]])),
-            Factor::Cofactor => second(x[0], g),
-            Factor::MatrixExp => exp_derivative(&t(x[0]), g),
-        })]
-    }
-
-    /// The tangent of the output.
-    pub(crate) fn jvp<T: Float, V: Value<T>>(self, x: &[&V], y: &V, tangents: &[Option<&V>]) -> Option<V> {
-        if let [a, b] = tangents {
-            let solve = |r: &V| V::apply(Op::Linalg(self), &[x[0], r]);
-            let masked = |a: &V| match self {
-                Factor::TriangularSolve { lower, unit } => triangle(a, lower, unit),
-                _ => a.clone(),
-            };
-            let right = match (a.map(|a| masked(a).matmul(y, false, false)), b) {
-                (Some(ay), Some(b)) => b.sub(&ay),
-                (ay, b) => ay.map(|ay| ay.unary(Unary::Neg)).or(b.cloned())?,
-            };
-            return Some(solve(&right));
+/// The cotangents of the inputs.
+pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
+    smallvec![Some(match factor {
+        // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; for a triangular matrix, Ā is restricted to its triangle.
+        Factor::Solve => {
+            let b = solve(&t(x[0]), g);
+            return smallvec![Some(b.matmul(y, false, true).unary(Unary::Neg)), Some(b)];
         }
-        let d = (*tangents.first()?)?;
-        let axis = x[0].shape().len() - 2;
-        Some(match self {
-            Factor::Solve | Factor::TriangularSolve { .. } => unreachable!("they have two inputs"),
-            Factor::Cholesky => {
-                let half = triangular(y, true, false, &symmetric(d));
-                y.matmul(&halved(&triangular(y, true, false, &t(&half))), false, false)
-            }
-            Factor::Eigh => {
-                let [w, v] = eigen(y);
-                let p = v.matmul(&symmetric(d), true, false).matmul(&v, false, false);
-                let turned = v.matmul(&p.mul(&recip(&w.sub(&t(&w)))), false, false);
-                concat(axis, &[&diagonal_of(&p), &turned])
-            }
-            Factor::Svd => {
-                let [s, u, v] = singular(y, rows(x[0]));
-                let (gaps, inverse) = (gaps(&s), recip(&s));
-                let (dv, du) = (d.matmul(&v, false, false), d.matmul(&u, true, false));
-                let p = u.matmul(&dv, true, false);
-                let turn = |p: &V| p.mul(&s).add(&t(&p.mul(&s))).mul(&gaps);
-                let side = |x: &V, d: &V, p: &V| {
-                    let beside = d.sub(&x.matmul(p, false, false)).mul(&inverse);
-                    x.matmul(&turn(p), false, false).add(&beside)
-                };
-                concat(axis, &[&diagonal_of(&p), &side(&u, &dv, &p), &side(&v, &du, &t(&p))])
-            }
-            Factor::Qr => {
-                let r = triangle(&y.matmul(x[0], true, false), false, false);
-                let moved = t(&triangular(&t(&r), true, false, &t(d)));
-                let p = y.matmul(&moved, true, false);
-                let below = triangle(&p, true, true);
-                moved.add(&y.matmul(&below.sub(&t(&below)).sub(&p), false, false))
-            }
-            Factor::Slogdet => {
-                let log = trace(&t(&inverse(x[0])).mul(d));
-                let shape: Shape = log.shape().iter().copied().chain([1]).collect();
-                let log = log.reshape(&shape);
-                concat(axis, &[&log.number(T::zero()).expand(&shape), &log])
-            }
-            Factor::Det => trace(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]]).mul(d)),
-            Factor::Cofactor => second(x[0], d),
-            Factor::MatrixExp => exp_derivative(x[0], d),
-        })
+        Factor::TriangularSolve { lower, unit } => {
+            let b = triangular(&t(x[0]), !lower, unit, g);
+            let a = triangle(&b.matmul(y, false, true).unary(Unary::Neg), lower, unit);
+            return smallvec![Some(a), Some(b)];
+        }
+        // S = L⁻ᵀ·Φ(Lᵀ·L̄)·L⁻¹, where Φ takes the lower triangle and halves the diagonal.
+        Factor::Cholesky => {
+            let phi = halved(&y.matmul(&triangle(g, true, false), true, false));
+            let left = triangular(&t(y), false, false, &phi);
+            symmetric(&t(&triangular(&t(y), false, false, &t(&left))))
+        }
+        Factor::Eigh => {
+            let ([w, v], [gw, gv]) = (eigen(y), eigen(g));
+            let inner = v.matmul(&gv, true, false).mul(&recip(&w.sub(&t(&w)))).add(&diagonal(&gw));
+            symmetric(&v.matmul(&inner, false, false).matmul(&v, false, true))
+        }
+        Factor::Svd => {
+            let rows = rows(x[0]);
+            let ([s, u, v], [gs, gu, gv]) = (singular(y, rows), singular(g, rows));
+            let (gaps, inverse) = (gaps(&s), recip(&s));
+            let (pu, pv) = (u.matmul(&gu, true, false), v.matmul(&gv, true, false));
+            let twice = |p: &V| p.mul(&gaps).add(&t(&p.mul(&gaps)));
+            let inner = twice(&pu).mul(&s).add(&twice(&pv).mul(&t(&s))).add(&diagonal(&gs));
+            // The components outside the column spaces of U and V.
+            let beside = |g: &V, x: &V, p: &V| g.sub(&x.matmul(p, false, false)).mul(&inverse);
+            let left = u.matmul(&inner, false, false).add(&beside(&gu, &u, &pu));
+            left.matmul(&v, false, true).add(&u.matmul(&beside(&gv, &v, &pv), false, true))
+        }
+        Factor::Qr => {
+            let r = triangle(&y.matmul(x[0], true, false), false, false);
+            let m = y.matmul(g, true, false);
+            let turn = triangle(&m.sub(&t(&m)), true, true).sub(&m);
+            t(&triangular(&r, false, false, &t(&g.add(&y.matmul(&turn, false, false)))))
+        }
+        Factor::Slogdet => scalars(&span(g, 0, 1, 2), x[0]).mul(&t(&inverse(x[0]))),
+        Factor::Det => scalars(g, x[0]).mul(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]])),
+        Factor::Cofactor => second(x[0], g),
+        Factor::MatrixExp => exp_derivative(&t(x[0]), g),
+    })]
+}
+
+/// The tangent of the output.
+pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangents: &[Option<&V>]) -> Option<V> {
+    if let [a, b] = tangents {
+        let solve = |r: &V| V::apply(Op::Linalg(factor), &[x[0], r]);
+        let masked = |a: &V| match factor {
+            Factor::TriangularSolve { lower, unit } => triangle(a, lower, unit),
+            _ => a.clone(),
+        };
+        let right = match (a.map(|a| masked(a).matmul(y, false, false)), b) {
+            (Some(ay), Some(b)) => b.sub(&ay),
+            (ay, b) => ay.map(|ay| ay.unary(Unary::Neg)).or(b.cloned())?,
+        };
+        return Some(solve(&right));
     }
+    let d = (*tangents.first()?)?;
+    let axis = x[0].shape().len() - 2;
+    Some(match factor {
+        Factor::Solve | Factor::TriangularSolve { .. } => unreachable!("they have two inputs"),
+        Factor::Cholesky => {
+            let half = triangular(y, true, false, &symmetric(d));
+            y.matmul(&halved(&triangular(y, true, false, &t(&half))), false, false)
+        }
+        Factor::Eigh => {
+            let [w, v] = eigen(y);
+            let p = v.matmul(&symmetric(d), true, false).matmul(&v, false, false);
+            let turned = v.matmul(&p.mul(&recip(&w.sub(&t(&w)))), false, false);
+            concat(axis, &[&diagonal_of(&p), &turned])
+        }
+        Factor::Svd => {
+            let [s, u, v] = singular(y, rows(x[0]));
+            let (gaps, inverse) = (gaps(&s), recip(&s));
+            let (dv, du) = (d.matmul(&v, false, false), d.matmul(&u, true, false));
+            let p = u.matmul(&dv, true, false);
+            let turn = |p: &V| p.mul(&s).add(&t(&p.mul(&s))).mul(&gaps);
+            let side = |x: &V, d: &V, p: &V| {
+                let beside = d.sub(&x.matmul(p, false, false)).mul(&inverse);
+                x.matmul(&turn(p), false, false).add(&beside)
+            };
+            concat(axis, &[&diagonal_of(&p), &side(&u, &dv, &p), &side(&v, &du, &t(&p))])
+        }
+        Factor::Qr => {
+            let r = triangle(&y.matmul(x[0], true, false), false, false);
+            let moved = t(&triangular(&t(&r), true, false, &t(d)));
+            let p = y.matmul(&moved, true, false);
+            let below = triangle(&p, true, true);
+            moved.add(&y.matmul(&below.sub(&t(&below)).sub(&p), false, false))
+        }
+        Factor::Slogdet => {
+            let log = trace(&t(&inverse(x[0])).mul(d));
+            let shape: Shape = log.shape().iter().copied().chain([1]).collect();
+            let log = log.reshape(&shape);
+            concat(axis, &[&log.number(T::zero()).expand(&shape), &log])
+        }
+        Factor::Det => trace(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]]).mul(d)),
+        Factor::Cofactor => second(x[0], d),
+        Factor::MatrixExp => exp_derivative(x[0], d),
+    })
 }
 
 fn rows<T: Float, V: Value<T>>(x: &V) -> usize {

@@ -1,0 +1,57 @@
+//! What an element type must provide for tensors of it: the free lists of each thread, and the parts that they hold. When
+//! a part is taken or given back is decided by the pool of `tensor`.
+
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// The sizes of a tensor's axes, stored inline up to rank six.
+pub type Shape = SmallVec<[usize; 6]>;
+/// Number of elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
+pub type Strides = SmallVec<[isize; 6]>;
+
+/// The head of an array: its shape and strides, and the buffer that holds its elements.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Array<T> {
+    pub(crate) shape: Shape,
+    pub(crate) strides: Strides,
+    /// Index of the first element in the buffer.
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    /// `None` only while the head is in the pool.
+    pub(crate) buffer: Option<Arc<Vec<T>>>,
+}
+
+/// The free lists of one thread and one element type.
+#[doc(hidden)]
+pub struct Pool<T> {
+    /// Buffers by size class.
+    pub(crate) buffers: Vec<Vec<Arc<Vec<T>>>>,
+    /// Heads of arrays, without data.
+    pub(crate) arrays: Vec<Arc<Array<T>>>,
+}
+
+impl<T> Pool<T> {
+    const fn new() -> Self {
+        Pool { buffers: Vec::new(), arrays: Vec::new() }
+    }
+}
+
+/// Provides the thread-local free lists of each element type.
+#[doc(hidden)]
+pub trait Pooled: Sized {
+    /// Runs `f` on this thread's lists; returns `None` while the thread is being torn down.
+    fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R>;
+}
+
+macro_rules! pooled { ($($t:ident)*) => { $(
+    impl Pooled for $t {
+        #[inline]
+        fn with_pool<R>(f: impl FnOnce(&mut Pool<$t>) -> R) -> Option<R> {
+            thread_local! { static POOL: RefCell<Pool<$t>> = const { RefCell::new(Pool::new()) }; }
+            POOL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
+        }
+    }
+)* } }
+pooled!(f32 f64 i64 bool);

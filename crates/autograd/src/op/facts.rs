@@ -1,0 +1,285 @@
+//! What the rest of the crate must know of an op beside its meaning: one exhaustive list, so that a new op cannot be
+//! forgotten.
+
+use super::{Binary, Fold, Op, Unary};
+use crate::tensor::Tensor;
+
+/// The facts of an op.
+pub(crate) struct Facts {
+    /// The op's name, as in its method and its errors.
+    pub(crate) name: &'static str,
+    /// The number of inputs; `None` if the op takes any number.
+    pub(crate) arity: Option<usize>,
+    /// Whether cotangents flow through the op.
+    pub(crate) differentiable: bool,
+    /// Whether the result is the input's memory, looked at in another way.
+    pub(crate) view: bool,
+}
+
+impl Facts {
+    const fn op(name: &'static str, arity: usize) -> Facts {
+        Facts { name, arity: Some(arity), differentiable: true, view: false }
+    }
+
+    const fn any(name: &'static str) -> Facts {
+        Facts { arity: None, ..Facts::op(name, 0) }
+    }
+
+    const fn view(name: &'static str) -> Facts {
+        Facts { view: true, ..Facts::op(name, 1) }
+    }
+
+    const fn constant(self) -> Facts {
+        Facts { differentiable: false, ..self }
+    }
+}
+
+/// The integer tensor (indices or labels) of an op, as a shared or mutable reference like `$op`.
+macro_rules! integers {
+    ($op:expr) => {
+        match $op {
+            Op::Take { index, .. }
+            | Op::TakeAdd { index, .. }
+            | Op::Gather { index, .. }
+            | Op::GatherAdd { index, .. }
+            | Op::CrossEntropy { labels: index }
+            | Op::CrossEntropyVjp { labels: index } => Some(index),
+            Op::Leaf
+            | Op::Const
+            | Op::StopGradient
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Select
+            | Op::Reduce { .. }
+            | Op::Softmax { .. }
+            | Op::SoftmaxVjp { .. }
+            | Op::LogSoftmax { .. }
+            | Op::LogSoftmaxVjp { .. }
+            | Op::Standardize { .. }
+            | Op::StandardizeVjp { .. }
+            | Op::LayerNorm { .. }
+            | Op::LayerNormVjp { .. }
+            | Op::LayerNormSums { .. }
+            | Op::CumSum { .. }
+            | Op::LogCumSumExp { .. }
+            | Op::Recurrence { .. }
+            | Op::MatMul { .. }
+            | Op::Linalg(_)
+            | Op::Reshape { .. }
+            | Op::Expand { .. }
+            | Op::Permute { .. }
+            | Op::Slice { .. }
+            | Op::Place { .. }
+            | Op::Concat { .. }
+            | Op::Conv { .. }
+            | Op::ConvTranspose { .. }
+            | Op::ConvWeight { .. }
+            | Op::MaxPool { .. }
+            | Op::MaxUnpool { .. }
+            | Op::Map { .. }
+            | Op::Custom { .. } => None,
+        }
+    };
+}
+
+impl Op {
+    /// The facts of the op.
+    pub(crate) fn facts(&self) -> Facts {
+        match self {
+            Op::Leaf => Facts::view("leaf"),
+            Op::Const => Facts::view("constant").constant(),
+            Op::StopGradient => Facts::view("stop_gradient").constant(),
+            Op::Unary(f) => Facts::op(f.name(), 1),
+            Op::Binary(f) => Facts { differentiable: f.is_differentiable(), ..Facts::op(f.name(), 2) },
+            Op::Select => Facts::op("select", 3),
+            Op::Reduce { fold, .. } => Facts::op(fold.name(), 1),
+            Op::Softmax { .. } => Facts::op("softmax", 1),
+            Op::SoftmaxVjp { .. } => Facts::op("softmax_vjp", 2),
+            Op::LogSoftmax { .. } => Facts::op("log_softmax", 1),
+            Op::LogSoftmaxVjp { .. } => Facts::op("log_softmax_vjp", 2),
+            Op::Standardize { .. } => Facts::op("standardize", 1),
+            Op::StandardizeVjp { .. } => Facts::op("standardize_vjp", 2),
+            Op::LayerNorm { .. } => Facts::op("layer_norm", 3),
+            Op::LayerNormVjp { .. } => Facts::op("layer_norm_vjp", 3),
+            Op::LayerNormSums { .. } => Facts::op("layer_norm_sums", 2),
+            Op::CumSum { .. } => Facts::op("cumsum", 1),
+            Op::LogCumSumExp { .. } => Facts::op("logcumsumexp", 1),
+            Op::Recurrence { .. } => Facts::op("recurrence", 2),
+            Op::CrossEntropy { .. } => Facts::op("cross_entropy", 1),
+            Op::CrossEntropyVjp { .. } => Facts::op("cross_entropy_vjp", 2),
+            Op::MatMul { .. } => Facts::op("matmul", 2),
+            Op::Linalg(factor) => Facts::op(factor.name(), factor.arity()),
+            Op::Reshape { .. } => Facts::view("reshape"),
+            Op::Expand { .. } => Facts::view("expand"),
+            Op::Permute { .. } => Facts::view("permute"),
+            Op::Slice { .. } => Facts::view("slice"),
+            Op::Place { .. } => Facts::op("place", 1),
+            Op::Concat { .. } => Facts::any("concat"),
+            Op::Take { .. } => Facts::op("take", 1),
+            Op::TakeAdd { .. } => Facts::op("take_add", 1),
+            Op::Gather { .. } => Facts::op("gather", 1),
+            Op::GatherAdd { .. } => Facts::op("gather_add", 1),
+            Op::Conv { .. } => Facts::op("conv", 2),
+            Op::ConvTranspose { .. } => Facts::op("conv_transpose", 2),
+            Op::ConvWeight { .. } => Facts::op("conv_weight", 2),
+            Op::MaxPool { .. } => Facts::op("max_pool", 2),
+            Op::MaxUnpool { .. } => Facts::op("max_unpool", 2),
+            Op::Map { .. } => Facts::op("map", 1),
+            Op::Custom { .. } => Facts::any("custom"),
+        }
+    }
+
+    /// The op's name, as in its method and its errors.
+    pub fn name(&self) -> &'static str {
+        self.facts().name
+    }
+
+    /// The number of inputs; `None` if the op takes any number.
+    pub(crate) fn arity(&self) -> Option<usize> {
+        self.facts().arity
+    }
+
+    /// Whether cotangents flow through the op.
+    pub(crate) fn is_differentiable(&self) -> bool {
+        self.facts().differentiable
+    }
+
+    /// Whether the result is the input's memory, looked at in another way.
+    pub(crate) fn is_view(&self) -> bool {
+        self.facts().view
+    }
+
+    /// The integer tensor that the op holds, if it holds one: indices or labels.
+    pub(crate) fn index(&self) -> Option<&Tensor<i64>> {
+        integers!(self)
+    }
+
+    /// Like `index`, but mutable.
+    pub(crate) fn index_mut(&mut self) -> Option<&mut Tensor<i64>> {
+        integers!(self)
+    }
+
+    /// The size of the axis that the op's integers index, for an input of the given shape.
+    pub(crate) fn index_size(&self, input: &[usize]) -> usize {
+        match self {
+            Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
+            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
+            Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
+            other => unreachable!("{} does not hold integers", other.name()),
+        }
+    }
+}
+
+impl Fold {
+    /// The name of the reduction, as in its method.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Fold::Sum => "sum",
+            Fold::Norm => "norm",
+            Fold::Mean => "mean",
+            Fold::Prod => "prod",
+            Fold::Max => "max",
+            Fold::Min => "min",
+            Fold::LogSumExp => "logsumexp",
+        }
+    }
+}
+
+impl Unary {
+    /// The function's name, as in its method.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unary::Neg => "neg",
+            Unary::Recip => "recip",
+            Unary::Square => "square",
+            Unary::Sqrt => "sqrt",
+            Unary::Exp => "exp",
+            Unary::ExpM1 => "exp_m1",
+            Unary::Ln => "ln",
+            Unary::Ln1p => "ln_1p",
+            Unary::Sin => "sin",
+            Unary::Cos => "cos",
+            Unary::Tanh => "tanh",
+            Unary::Sigmoid => "sigmoid",
+            Unary::Softplus => "softplus",
+            Unary::Relu => "relu",
+            Unary::Abs => "abs",
+            Unary::Exp2 => "exp2",
+            Unary::Log2 => "log2",
+            Unary::Log10 => "log10",
+            Unary::Rsqrt => "rsqrt",
+            Unary::Tan => "tan",
+            Unary::Sinh => "sinh",
+            Unary::Cosh => "cosh",
+            Unary::Asin => "asin",
+            Unary::Acos => "acos",
+            Unary::Atan => "atan",
+            Unary::Asinh => "asinh",
+            Unary::Acosh => "acosh",
+            Unary::Atanh => "atanh",
+            Unary::Sign => "sign",
+            Unary::Floor => "floor",
+            Unary::Ceil => "ceil",
+            Unary::Round => "round",
+            Unary::Trunc => "trunc",
+            Unary::LogSigmoid => "log_sigmoid",
+            Unary::Relu6 => "relu6",
+            Unary::Selu => "selu",
+            Unary::Silu => "silu",
+            Unary::Mish => "mish",
+            Unary::Hardsigmoid => "hardsigmoid",
+            Unary::Hardswish => "hardswish",
+            Unary::Softsign => "softsign",
+            Unary::Tanhshrink => "tanhshrink",
+            Unary::Gelu => "gelu",
+            Unary::GeluTanh => "gelu_tanh",
+            Unary::Erf => "erf",
+            Unary::Erfc => "erfc",
+            Unary::Erfcx => "erfcx",
+            Unary::ErfInv => "erfinv",
+            Unary::Lgamma => "lgamma",
+            Unary::Digamma => "digamma",
+            Unary::Logit => "logit",
+            Unary::Sinc => "sinc",
+            Unary::Entr => "entr",
+            Unary::Ndtr => "ndtr",
+            Unary::LogNdtr => "log_ndtr",
+            Unary::I0e => "i0e",
+            Unary::I1e => "i1e",
+        }
+    }
+}
+
+impl Binary {
+    /// The function's name, as in its method.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Sub => "sub",
+            Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Pow => "pow",
+            Binary::Maximum => "maximum",
+            Binary::Minimum => "minimum",
+            Binary::Gt => "gt",
+            Binary::Ge => "ge",
+            Binary::Eq => "equal",
+            Binary::Atan2 => "atan2",
+            Binary::Hypot => "hypot",
+            Binary::Logaddexp => "logaddexp",
+            Binary::Fmod => "fmod",
+            Binary::Remainder => "remainder",
+            Binary::Copysign => "copysign",
+            Binary::Xlogy => "xlogy",
+            Binary::Xlog1py => "xlog1py",
+            Binary::Fmax => "fmax",
+            Binary::Fmin => "fmin",
+            Binary::Polygamma => "polygamma",
+            Binary::Prelu => "prelu",
+            Binary::Elu => "elu",
+            Binary::Celu => "celu",
+            Binary::Softshrink => "softshrink",
+            Binary::Hardshrink => "hardshrink",
+        }
+    }
+}

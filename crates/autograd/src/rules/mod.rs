@@ -1,0 +1,25 @@
+//! The derivative rules of structured ops, forward and reverse, and what reverse rules read. Written once over [`Value`],
+//! so that the same arm computes (on tensors) and records (on variables): no rule mentions the tape.
+
+mod conv;
+mod custom;
+pub(crate) mod elementwise;
+mod jvp;
+mod layer_norm;
+#[cfg(feature = "linalg")]
+mod linalg;
+mod reads;
+mod rows;
+mod scan;
+mod vjp;
+
+pub use custom::Rule;
+pub(crate) use jvp::jvp;
+pub(crate) use reads::reads;
+pub(crate) use scan::products;
+pub(crate) use vjp::vjp;
+
+use smallvec::SmallVec;
+
+/// One cotangent per input; `None` where none flows or none is wanted.
+pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;

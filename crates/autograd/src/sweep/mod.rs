@@ -1,0 +1,12 @@
+//! The sweeps over a tape: backward from an output to what it depends on, forward along the order of recording. Each is
+//! written once for numbers and for recorded values; which op has which rule is not known here.
+
+mod backward;
+mod forward;
+mod gradients;
+mod numbers;
+mod swept;
+
+pub(crate) use backward::{Source, sweep};
+pub use gradients::Gradients;
+pub(crate) use swept::Swept;
