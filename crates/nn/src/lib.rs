@@ -17,6 +17,7 @@ mod module;
 mod number;
 pub mod optim;
 mod param;
+mod parameters;
 mod pass;
 pub mod plot;
 pub mod regularize;
@@ -28,9 +29,10 @@ pub mod train;
 
 pub(crate) use autograd::internals::once;
 pub use io::{load, load_matching, load_state_dict, save, state_dict};
-pub use module::{Module, Parameters, Path, names, parameter_count};
+pub use module::{LayerError, Module};
 pub use param::Param;
-pub use pass::{LayerError, Mode, Noise, Pass, apply_updates, index_of};
+pub use parameters::{Parameters, Path, names, parameter_count};
+pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
 pub use summary::{Row, Summary, summary};
 
 /// The items most programs need: `use nn::prelude::*`.

@@ -5,14 +5,9 @@
 //! numbers with the distribution that draws them, indices with the variable they were read from, and the new values of
 //! buffers.
 
-mod refused;
-
-pub use refused::LayerError;
-
 use crate::number::whole;
-use crate::{Module, Param, Parameters, Path};
+use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
-use std::cell::Cell;
 
 /// Whether a run through the network is for training or inference. Dropout and batch norm depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,10 +86,9 @@ pub struct Pass<'t, T: Float> {
     mode: Mode,
     rng: Rng,
     record: Record,
-    notes: Option<Vec<Note>>,
-    /// Whether `try_forward` is running, to catch what a layer refuses.
-    catches: bool,
-    refused: Cell<Option<LayerError>>,
+    pub(crate) notes: Option<Vec<Note>>,
+    /// Whether `try_forward` waits for a layer that refuses its input.
+    pub(crate) caught: bool,
 }
 
 /// The output of a layer, noted for a [summary](crate::summary).
@@ -117,8 +111,7 @@ pub(crate) struct Record {
 impl<'t, T: Float> Pass<'t, T> {
     /// A training pass; `rng` is the source of its random numbers, such as those of dropout.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        let (record, refused) = (Record::default(), Cell::default());
-        Pass { tape, mode: Mode::Train, rng, record, notes: None, catches: false, refused }
+        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None, caught: false }
     }
 
     /// A pass in eval mode, for inference.
@@ -148,17 +141,6 @@ impl<'t, T: Float> Pass<'t, T> {
     /// Returns the notes of the layers.
     pub(crate) fn into_notes(self) -> Vec<Note> {
         self.notes.unwrap_or_default()
-    }
-
-    /// Notes the output of a layer and returns it unchanged. End `forward` with this call to give the layer a line in a
-    /// [summary](crate::summary).
-    pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
-        if let Some(notes) = &mut self.notes {
-            let mut parameters = Vec::new();
-            layer.visit(&mut Path::default(), &mut |name, param| parameters.push((param.key(), name.to_owned())));
-            notes.push(Note { layer: layer.describe(), parameters, output: output.shape() });
-        }
-        output
     }
 
     /// The tape that this pass records on.

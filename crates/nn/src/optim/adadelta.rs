@@ -1,8 +1,7 @@
 //! Adadelta.
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Adadelta: step sizes adapt to previous steps, independent of the scale of the loss.

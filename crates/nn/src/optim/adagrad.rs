@@ -1,8 +1,7 @@
 //! Adagrad.
 
 use super::{Memory, Optimizer, ParamGradients, non_negative};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, Tensor, update};
 
 /// Adagrad: divides each gradient by the root of the sum of its squares so far.

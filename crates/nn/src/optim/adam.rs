@@ -1,9 +1,9 @@
-//! Adam, and the update rule that it shares with AdamW.
+//! Adam, whose rule is also that of AdamW.
 
 use super::decay::Decay;
+use super::moments::{Moments, bias_corrections};
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Adam: running averages of the gradient and of its square, with bias correction.
@@ -98,24 +98,18 @@ impl<T: Float> Optimizer<T> for Adam<T> {
 
 once! {
     fn step<T>(rule: &mut Adam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = rule.betas;
         let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
-        let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        let averaged = move |p: &mut T, m: &mut T, v: &mut T, g: T| {
-            let g = decay.apply(p, g);
-            *m += new1 * (g - *m);
-            *v = kept2 * *v + new2 * g * g;
-        };
+        let moments = Moments::new(rule.betas, decay);
         let moved = |step: i32| {
-            let size = T::of(rule.rate / (1.0 - beta1.powi(step)));
-            let correction = T::of((1.0 - beta2.powi(step)).sqrt());
+            let (first, second) = bias_corrections(rule.betas, step);
+            let (size, correction) = (T::of(rule.rate / first), T::of(second.sqrt()));
             move |p: &mut T, m: T, v: T| *p -= size * m / (v.sqrt() / correction + eps)
         };
         if rule.amsgrad {
             rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v, largest]| {
                 let moved = moved(step);
                 update(p, [m, v, largest], g, move |p, [m, v, largest], g| {
-                    averaged(p, m, v, g);
+                    moments.averages(p, m, v, g);
                     *largest = largest.max(*v);
                     moved(p, *m, *largest);
                 });
@@ -123,8 +117,8 @@ once! {
         } else {
             rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
                 let moved = moved(step);
-                update(p, [m, v], g, |p, [m, v], g| {
-                    averaged(p, m, v, g);
+                update(p, [m, v], g, move |p, [m, v], g| {
+                    moments.averages(p, m, v, g);
                     moved(p, *m, *v);
                 });
             });

@@ -1,8 +1,9 @@
 //! Adamax.
 
+use super::decay::Decay;
+use super::moments::{Moments, bias_corrections};
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Adamax: [`Adam`](super::Adam) with a decaying maximum of the gradients instead of their root mean square.
@@ -78,14 +79,13 @@ impl<T: Float> Optimizer<T> for Adamax<T> {
 
 once! {
     fn step<T>(rule: &mut Adamax<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = rule.betas;
-        let [new1, kept2, eps, decay] = [1.0 - beta1, beta2, rule.eps, rule.weight_decay].map(T::of);
+        let eps = T::of(rule.eps);
+        let moments = Moments::new(rule.betas, Decay::<T>::new(false, rule.weight_decay, rule.rate));
         rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, u]| {
-            let size = T::of(rule.rate / (1.0 - beta1.powi(step)));
+            let size = T::of(rule.rate / bias_corrections(rule.betas, step).0);
             update(p, [m, u], g, |p, [m, u], g| {
-                let g = g + decay * *p;
-                *m += new1 * (g - *m);
-                *u = (kept2 * *u).max(g.abs() + eps);
+                let g = moments.average(p, m, g);
+                moments.maximum(u, g.abs() + eps);
                 *p -= size * *m / *u;
             });
         });

@@ -1,8 +1,7 @@
 //! Averaged stochastic gradient descent.
 
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Averaged stochastic gradient descent: plain descent with a decaying learning rate, and an average of the parameters

@@ -1,8 +1,7 @@
 //! Lion.
 
 use super::{Memory, Optimizer, ParamGradients, along, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Lion: moves every parameter by the learning rate, in the direction of the sign of an averaged gradient.

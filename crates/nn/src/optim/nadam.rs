@@ -1,9 +1,9 @@
 //! NAdam.
 
 use super::decay::Decay;
+use super::moments::{Moments, bias_corrections};
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, Tensor, update};
 
 /// NAdam: [`Adam`](super::Adam) with Nesterov momentum, which increases from step to step.
@@ -98,10 +98,9 @@ impl<T: Float> Optimizer<T> for NAdam<T> {
 
 once! {
     fn step<T>(rule: &mut NAdam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = rule.betas;
         let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
-        let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
-        let momentum = |t: i32| beta1 * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * rule.momentum_decay));
+        let moments = Moments::new(rule.betas, decay);
+        let momentum = |t: i32| rule.betas.0 * (1.0 - 0.5 * 0.96f64.powf(f64::from(t) * rule.momentum_decay));
         let first = |p: &Tensor<T>| {
             let [m, v] = zeros(p);
             [m, v, Tensor::scalar(T::one())]
@@ -112,11 +111,9 @@ once! {
             product.make_mut()[0] = T::of(all);
             let of_gradient = T::of(rule.rate * (1.0 - now) / (1.0 - all));
             let of_average = T::of(rule.rate * next / (1.0 - all * next));
-            let correction = T::of(1.0 - beta2.powi(step));
+            let correction = T::of(bias_corrections(rule.betas, step).1);
             update(p, [m, v], g, |p, [m, v], g| {
-                let g = decay.apply(p, g);
-                *m += new1 * (g - *m);
-                *v = kept2 * *v + new2 * g * g;
+                let g = moments.averages(p, m, v, g);
                 let divisor = (*v / correction).sqrt() + eps;
                 *p -= (of_gradient * g + of_average * *m) / divisor;
             });

@@ -1,9 +1,9 @@
 //! RAdam.
 
 use super::decay::Decay;
+use super::moments::{Moments, bias_corrections};
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// RAdam: rectified [`Adam`](super::Adam).
@@ -103,24 +103,18 @@ impl<T: Float> Optimizer<T> for RAdam<T> {
 
 once! {
     fn step<T>(rule: &mut RAdam<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        let (beta1, beta2) = rule.betas;
         let (decay, eps) = (Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate), T::of(rule.eps));
-        let [new1, kept2, new2] = [1.0 - beta1, beta2, 1.0 - beta2].map(T::of);
+        let moments = Moments::new(rule.betas, decay);
         rule.memory.for_each(model, gradients, zeros, |p, g, step, [m, v]| {
-            let rectified = rectification(beta2, step);
-            let size = T::of(rule.rate / (1.0 - beta1.powi(step)) * rectified.unwrap_or(1.0));
-            let averaged = |p: &mut T, m: &mut T, v: &mut T, g: T| {
-                let g = decay.apply(p, g);
-                *m += new1 * (g - *m);
-                *v = kept2 * *v + new2 * g * g;
-            };
+            let rectified = rectification(rule.betas.1, step);
+            let size = T::of(rule.rate / bias_corrections(rule.betas, step).0 * rectified.unwrap_or(1.0));
             match rectified {
                 Some(_) => update(p, [m, v], g, |p, [m, v], g| {
-                    averaged(p, m, v, g);
+                    moments.averages(p, m, v, g);
                     *p -= size * *m / (v.sqrt() + eps);
                 }),
                 None => update(p, [m, v], g, |p, [m, v], g| {
-                    averaged(p, m, v, g);
+                    moments.averages(p, m, v, g);
                     *p -= size * *m;
                 }),
             }

@@ -1,8 +1,7 @@
 //! RMSprop.
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// RMSprop: divides each gradient by its running root mean square.

@@ -1,8 +1,7 @@
 //! Rprop.
 
 use super::{Memory, Optimizer, ParamGradients, along, non_negative};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, Tensor, update};
 
 /// Rprop: uses only the signs of the gradients. A parameter's step size grows while the sign stays the same, and

@@ -2,8 +2,7 @@
 
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
-use crate::Parameters;
-use crate::once;
+use crate::{Parameters, once};
 use autograd::{Float, update};
 
 /// Stochastic gradient descent:

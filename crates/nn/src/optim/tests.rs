@@ -1,5 +1,6 @@
 use super::*;
-use autograd::tensor;
+use crate::{Param, Path};
+use autograd::{Tensor, tensor};
 
 fn all() -> [Box<dyn Optimizer<f64>>; 16] {
     [

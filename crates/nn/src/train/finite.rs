@@ -7,7 +7,7 @@ use autograd::{Float, Tape, Tensor, Var};
 
 /// Returns an error that names the first parameter with an infinite or NaN gradient.
 pub(super) fn check_finite<T: Float>(
-    model: &(impl Parameters<T> + ?Sized),
+    model: &dyn Parameters<T>,
     gradients: &ParamGradients<T>,
 ) -> Result<(), NonFinite> {
     if gradients.iter().all(all_finite) {

@@ -27,11 +27,14 @@
 
 mod callback;
 mod checkpoint;
+mod engine;
 mod error;
 mod evaluate;
 mod finite;
+mod fit;
 mod history;
 mod monitor;
+mod objective;
 mod progress;
 mod replay;
 mod run;
@@ -47,6 +50,7 @@ pub use error::{NonFinite, Origin, StepError, TrainError};
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use history::{Epoch, History, Measured, Stop};
 pub use monitor::Monitor;
-pub use step::{Outcome, TrainStep};
+pub use objective::Outcome;
+pub use step::TrainStep;
 pub use stopping::EarlyStopping;
 pub use trainer::Trainer;

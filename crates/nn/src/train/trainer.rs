@@ -1,24 +1,16 @@
-//! [`Trainer`]: configures and runs training.
+//! [`Trainer`]: the settings of training, with the loss, the optimizer, the schedule and the callbacks that it was
+//! given. It holds no state of a run and does nothing by itself.
 
-use super::callback::{Callback, Hook, Moment, Sums, Turn};
-use super::checkpoint::{CheckpointError, Checkpoints, newest};
-use super::error::TrainError;
-use super::evaluate::{Evaluation, evaluate, predict};
-use super::history::{History, Measured};
+use super::callback::{Callback, Hook, Moment, Turn};
+use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
-use super::progress::Progress;
-use super::run::Run;
-use super::step::TrainStep;
-use super::stopping::{Convergence, EarlyStopping};
-use crate::Module;
-use crate::data::{DataError, DataLoader, Dataset, Order};
+use super::stopping::EarlyStopping;
+use crate::data::{Dataset, Order};
 use crate::loss::Loss;
 use crate::metric::Metric;
-use crate::once;
 use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
-use autograd::{Float, Tensor};
-use std::time::Instant;
+use autograd::Float;
 
 /// Trains a model on data, like Keras' `fit`.
 ///
@@ -62,12 +54,12 @@ pub struct Trainer<'d, T: Float> {
     pub(super) l1: f64,
     pub(super) l2: f64,
     pub(super) ema: Option<f64>,
-    early_stopping: Option<EarlyStopping>,
-    tolerance: Option<f64>,
+    pub(super) early_stopping: Option<EarlyStopping>,
+    pub(super) tolerance: Option<f64>,
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
     pub(super) checkpoints: Option<Checkpoints>,
-    quiet: bool,
-    replays: bool,
+    pub(super) quiet: bool,
+    pub(super) replays: bool,
 }
 
 /// How to clip gradients.
@@ -286,146 +278,5 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.
     pub fn recorded(self) -> Self {
         Trainer { replays: false, ..self }
-    }
-
-    /// Trains the model. A second call continues from the current state of the model and the optimizer.
-    ///
-    /// # Errors
-    /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
-    /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
-    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints.
-    pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
-        fit(self, model, data)
-    }
-
-    /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
-    /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
-    /// before. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
-    /// and the history are restored as at its end.
-    ///
-    /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
-    ///
-    /// # Errors
-    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the newest
-    /// complete one is from another training run.
-    pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
-        resume(self, model, data)
-    }
-
-    /// Trains the model from the state that `begin` sets up.
-    fn train(
-        &mut self,
-        model: &mut dyn Module<T>,
-        data: &dyn Dataset<T>,
-        begin: impl FnOnce(&mut Self, &mut dyn Module<T>, &mut Run<T>) -> Result<(), CheckpointError>,
-    ) -> Result<History, TrainError> {
-        let loader = DataLoader::new(data, self.batch_size)?.ordered(&self.order, self.seed)?.drop_last(self.drop_last);
-        if loader.batches() == 0 {
-            return Err(DataError::NoBatch { samples: data.len(), batch_size: self.batch_size }.into());
-        }
-        self.check_validation(data)?;
-        let mut run = self.start(data.len(), loader.batches())?;
-        begin(self, model, &mut run)?;
-        let outcome = self.run(model, &loader, &mut run);
-        // Also after an error, so that the next call starts from the same rates.
-        let mut bases = run.rates.iter();
-        self.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
-        let recorded = run.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
-        run.history.notes.extend(recorded);
-        outcome.map(|()| run.history)
-    }
-
-    /// The state at the start of training.
-    fn start(&mut self, samples: usize, batches: usize) -> Result<Run<T>, TrainError> {
-        let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
-        let metrics: Vec<Measured> = self.metrics.iter().map(measured).collect();
-        let stopping = self.early_stopping.as_ref().map(|early| ("early stopping", &early.monitor));
-        for (who, monitor) in stopping.into_iter().chain([("the schedule", &self.followed)]) {
-            monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
-        }
-        let convergence = Convergence::new(self.early_stopping.clone(), self.tolerance);
-        let mut rates = Vec::new();
-        self.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
-        Ok(Run {
-            step: if self.replays { TrainStep::new(self.seed).replaying() } else { TrainStep::new(self.seed) },
-            epoch: 0,
-            batch: 0,
-            batches,
-            sums: Sums::new(&self.metrics),
-            history: History { metrics, ..History::default() },
-            convergence: if self.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
-            ema: self.ema.map(Ema::new),
-            settings: self.settings(samples, &rates),
-            rates,
-            progress: Progress::new(self.quiet),
-            clock: Instant::now(),
-        })
-    }
-
-    /// The number of values per epoch in a saved history.
-    pub(super) fn columns(&self) -> usize {
-        let metrics = self.metrics.len();
-        3 + metrics + if self.validation.is_some() { 1 + metrics } else { 0 }
-    }
-
-    /// Computes the loss and metrics on a data set, in eval mode.
-    ///
-    /// # Errors
-    /// Same as [`evaluate`].
-    pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
-        evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
-    }
-
-    /// Computes the model's outputs in eval mode.
-    ///
-    /// # Errors
-    /// Same as [`predict`].
-    pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
-        predict(model, inputs, self.batch_size)
-    }
-
-    /// Checks that validation samples have the shape of training samples: better now than after the first epoch.
-    fn check_validation(&self, data: &dyn Dataset<T>) -> Result<(), TrainError> {
-        let Some(validation) = self.validation else { return Ok(()) };
-        if validation.is_empty() {
-            return Err(DataError::Empty.into());
-        }
-        let shape = |data: &dyn Dataset<T>| data.batch(&[0]).map(|batch| batch.inputs.shape()[1..].into());
-        let (training, validation): (autograd::Shape, autograd::Shape) = (shape(data)?, shape(validation)?);
-        if training == validation { Ok(()) } else { Err(TrainError::Validation { training, validation }) }
-    }
-}
-
-once! {
-    fn fit<'d, T>(
-        trainer: &mut Trainer<'d, T>,
-        model: &mut dyn Module<T>,
-        data: &dyn Dataset<T>,
-    ) -> Result<History, TrainError> {
-        let folder = trainer.checkpoints.as_ref().map(Checkpoints::folder);
-        if let Some(folder) = folder
-            && !matches!(newest(folder), Ok(None))
-        {
-            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
-        }
-        trainer.train(model, data, |_, _, _| Ok(()))
-    }
-}
-
-once! {
-    fn resume<'d, T>(
-        trainer: &mut Trainer<'d, T>,
-        model: &mut dyn Module<T>,
-        data: &dyn Dataset<T>,
-    ) -> Result<History, TrainError> {
-        let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
-        checkpoints.remove_leftovers();
-        let folder = checkpoints.folder().to_owned();
-        trainer.train(model, data, |trainer, model, run| {
-            let Some((path, files, damaged)) = newest(&folder)? else { return Ok(()) };
-            let note = |error| format!("{error}; resumed from {}", path.display());
-            run.history.notes.extend(damaged.iter().map(note));
-            files.restore(&path, trainer, model, run)
-        })
     }
 }

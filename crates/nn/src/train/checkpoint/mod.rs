@@ -1,8 +1,7 @@
 //! Checkpoints: everything a training run needs to resume as if it had never stopped, in folders that are written
-//! atomically. [`folder`](self::folder) defines the layout on disk, [`state`](self::state) the contents.
+//! atomically. [`folder`](self::folder) defines the layout on disk; a run decides what lies in it.
 
 mod folder;
-mod state;
 
 pub(super) use folder::{Files, newest};
 

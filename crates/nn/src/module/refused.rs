@@ -1,7 +1,14 @@
-//! Input that a layer cannot take: how it says so, from however deep inside a network, and who hears of it.
+//! Input that a layer cannot take: how the layer says so, from however deep inside a network, and who hears of it.
+//!
+//! [`Module::forward`] returns a plain variable, so that a custom layer is a formula: `x + inner(x).tanh()`. Such a
+//! formula has no way to return early when `inner` refuses `x`. It cannot go on with a made-up value either: no shape
+//! suits every formula (`x + …` needs that of `x`, `reshape` that of the layer's output), and a formula that fails on
+//! the made-up value would hide the refusal. The only way out of it is to unwind. So a refusal unwinds, and this file
+//! holds all of it: [`refuse`](Pass::refuse) starts it with the [`LayerError`] as its payload, and
+//! [`Pass::try_forward`] ends it. Nothing in between may catch it, and no state outside the payload refers to it.
+//! Without a `try_forward` to end it, a refusal is an ordinary panic with the same text.
 
-use super::Pass;
-use crate::Module;
+use crate::{Module, Pass};
 use autograd::{Float, Var};
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +24,8 @@ pub struct LayerError {
 }
 
 impl<'t, T: Float> Pass<'t, T> {
-    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table has.
+    /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table
+    /// has.
     ///
     /// A layer refuses by [`checked`](Pass::checked), from however deep inside; that needs panics that unwind, Cargo's
     /// default. [`Module::forward`], called directly, panics with the same text.
@@ -36,15 +44,18 @@ impl<'t, T: Float> Pass<'t, T> {
     /// # Panics
     /// If a layer does so without `checked`.
     pub fn try_forward<M: Module<T> + ?Sized>(&mut self, model: &M, x: Var<'t, T>) -> Result<Var<'t, T>, LayerError> {
-        let outer = std::mem::replace(&mut self.catches, true);
-        // The pass holds nothing half done: lists only grow.
+        let outer = std::mem::replace(&mut self.caught, true);
+        // The pass holds nothing half done: its lists only grow.
         let outcome = catch_unwind(AssertUnwindSafe(|| model.forward(x, self)));
-        self.catches = outer;
-        outcome.map_err(|panic| self.refused.take().unwrap_or_else(|| resume_unwind(panic)))
+        self.caught = outer;
+        outcome.map_err(|panic| match panic.downcast::<LayerError>() {
+            Ok(refused) => *refused,
+            Err(other) => resume_unwind(other),
+        })
     }
 
-    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer, as
-    /// an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
+    /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer,
+    /// as an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
     ///
     /// ```
     /// use autograd::{Tape, Var};
@@ -81,11 +92,10 @@ impl<'t, T: Float> Pass<'t, T> {
     #[track_caller]
     fn refuse(&self, layer: String, problem: String) -> ! {
         let error = LayerError { layer, problem };
-        if !self.catches {
+        if !self.caught {
             panic!("{error}");
         }
-        self.refused.set(Some(error));
-        // No panic that anybody hears of: it goes to `try_forward` and no further.
-        resume_unwind(Box::new("a layer refused its input"))
+        // Unlike `panic!`, without a message on standard error: it goes to `try_forward` and no further.
+        resume_unwind(Box::new(error))
     }
 }

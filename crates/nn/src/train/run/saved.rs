@@ -1,12 +1,11 @@
-//! The contents of a checkpoint: every value that changes during training. The program must provide what does not
-//! change; the settings that must match are stored and compared.
+//! What a checkpoint holds of a run: every value that changes during training. The program must provide what does not
+//! change; the settings that must match are stored and compared. How it lies on disk is not decided here.
 
-use super::{CheckpointError, Files};
-use crate::Module;
+use super::Run;
 use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::train::callback::{Callback, Sums};
+use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::history::{Epoch, Stop};
-use crate::train::run::Run;
 use crate::train::trainer::Trainer;
 use autograd::{Float, Tensor};
 use std::path::Path;
@@ -16,63 +15,83 @@ const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
 const STOPPING: &str = "stopping.";
 
-impl Files {
+impl<T: Float> Run<'_, '_, T> {
     /// The full state of training between two updates.
-    pub(in crate::train) fn of<T: Float>(trainer: &Trainer<'_, T>, model: &dyn Module<T>, run: &Run<T>) -> Files {
+    pub(super) fn saved(&self) -> Files {
+        // Without `..`: what is new in a run must be stored below, or be listed as given by the program or the clock.
+        let Run {
+            trainer,
+            model,
+            step,
+            epoch,
+            batch,
+            sums,
+            history,
+            convergence,
+            ema,
+            settings,
+            loader: _,
+            batches: _,
+            rates: _,
+            progress: _,
+            clock: _,
+        } = self;
         let mut all = StateDict::new();
-        all.metadata = run.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        all.metadata.extend(run.history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
-        let counts = [run.epoch as u64, run.batch as u64, run.step.passes(), run.step.steps()];
+        all.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        all.metadata.extend(history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
+        let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
-        all.insert("sums", numbers([run.sums.loss, run.sums.count, run.seconds()]));
-        for (i, measure) in run.sums.measures.iter().enumerate() {
+        all.insert("sums", numbers([sums.loss, sums.count, self.seconds()]));
+        for (i, measure) in sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
         all.insert("schedule", numbers(trainer.schedule.state()));
-        let (rows, columns) = (run.history.epochs.len(), trainer.columns());
-        let table = run.history.epochs.iter().flat_map(row).collect();
-        all.insert("history", Tensor::<f64>::new(&[rows, columns], table));
-        put(&mut all, STOPPING, &Callback::<T>::state(&run.convergence));
-        put(&mut all, OPTIMIZER, &trainer.optimizer.state(model));
-        if let Some(average) = &run.ema {
-            put(&mut all, AVERAGE, &average.state(model));
+        let table = history.epochs.iter().flat_map(row).collect();
+        all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer)], table));
+        put(&mut all, STOPPING, &Callback::<T>::state(convergence));
+        put(&mut all, OPTIMIZER, &trainer.optimizer.state(&**model));
+        if let Some(average) = ema {
+            put(&mut all, AVERAGE, &average.state(&**model));
         }
         for (i, callback) in trainer.callbacks.iter().enumerate() {
             put(&mut all, &format!("callback.{i}."), &callback.state());
         }
-        let best = run.convergence.best().map(|best| best.weights.clone()).unwrap_or_default();
-        Files { training: all, model: state_dict(model), best }
+        let best = convergence.best().map(|best| best.weights.clone()).unwrap_or_default();
+        Files { training: all, model: state_dict(&**model), best }
+    }
+
+    /// Restores the newest complete checkpoint in a folder, if there is one, and notes the damaged ones.
+    pub(in crate::train) fn resume_from(&mut self, folder: &Path) -> Result<(), CheckpointError> {
+        let Some((path, files, damaged)) = newest(folder)? else { return Ok(()) };
+        let note = |error| format!("{error}; resumed from {}", path.display());
+        self.history.notes.extend(damaged.iter().map(note));
+        self.restore(&path, files)
     }
 
     /// Restores the saved state. The model is changed last, when nothing else can fail.
-    pub(in crate::train) fn restore<T: Float>(
-        self,
-        path: &Path,
-        trainer: &mut Trainer<'_, T>,
-        model: &mut dyn Module<T>,
-        run: &mut Run<T>,
-    ) -> Result<(), CheckpointError> {
+    fn restore(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
-        let Files { training: all, model: weights, best } = self;
+        let Files { training: all, model: weights, best } = files;
         let differs = |(name, here): &(&str, String)| {
             let there = all.metadata.get(*name).map_or("nothing", String::as_str);
             (there != *here).then(|| format!("its {name} is {there}, but here it is {here}"))
         };
-        let different: Vec<String> = run.settings.iter().filter_map(differs).collect();
+        let different: Vec<String> = self.settings.iter().filter_map(differs).collect();
         if !different.is_empty() {
             return Err(foreign(different.join(", ")));
         }
         let part = |name: &str| foreign(format!("{name} does not match this training run"));
 
-        run.history.epochs = epochs(&all, trainer).ok_or_else(|| part("history"))?;
-        position(&all, run).ok_or_else(|| part("position"))?;
-        run.sums = sums(&all, trainer).ok_or_else(|| part("the state of the metrics"))?;
-        run.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, run));
+        self.history.epochs = epochs(&all, self.trainer).ok_or_else(|| part("history"))?;
+        position(&all, self).ok_or_else(|| part("position"))?;
+        self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
+        self.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, self));
+        let Run { trainer, model, convergence, ema, epoch, .. } = self;
         let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
         if !restored {
             return Err(part("the state of the schedule"));
         }
-        if !run.convergence.restore_with(&taken(&all, STOPPING), best, run.epoch) {
+        if !convergence.restore_with(&taken(&all, STOPPING), best, *epoch) {
             return Err(part("the state of early stopping"));
         }
         for (i, callback) in trainer.callbacks.iter_mut().enumerate() {
@@ -80,12 +99,12 @@ impl Files {
                 return Err(part(&format!("the state of callback {i}")));
             }
         }
-        if let Some(average) = &mut run.ema {
-            average.load_state(&*model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
+        if let Some(average) = ema {
+            average.load_state(&**model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
         }
-        let optimizer = trainer.optimizer.load_state(&*model, &taken(&all, OPTIMIZER));
+        let optimizer = trainer.optimizer.load_state(&**model, &taken(&all, OPTIMIZER));
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
-        load_state_dict(model, &weights).map_err(|error| foreign(format!("model: {error}")))
+        load_state_dict(&mut **model, &weights).map_err(|error| foreign(format!("model: {error}")))
     }
 }
 
@@ -117,7 +136,7 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
 
 /// Restores the saved position. `None` if it is invalid: it must follow the epochs in the history and precede the last
 /// batch of the next epoch.
-fn position<T: Float>(all: &StateDict, run: &mut Run<T>) -> Option<()> {
+fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
     let counts =
         all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
     let &[epoch, batch, passes, steps] = counts.as_slice() else { return None };
@@ -136,6 +155,12 @@ fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> 
     Some(sums)
 }
 
+/// The number of values per epoch in a saved history: see [`row`].
+fn columns<T: Float>(trainer: &Trainer<'_, T>) -> usize {
+    let metrics = trainer.metrics.len();
+    3 + metrics + if trainer.validation.is_some() { 1 + metrics } else { 0 }
+}
+
 /// The values of an epoch: those that are always present, then the metrics, then validation loss and metrics if there
 /// is validation data.
 fn row(epoch: &Epoch) -> Vec<f64> {
@@ -149,11 +174,11 @@ fn row(epoch: &Epoch) -> Vec<f64> {
 /// The inverse of [`row`], for all epochs.
 fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epoch>> {
     let table = all.get("history")?.get::<f64>()?;
-    let (&[rows, columns], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
-    let (wanted, validated) = (trainer.columns(), trainer.validation.is_some());
+    let (&[rows, width], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
+    let validated = trainer.validation.is_some();
     let table = table.to_vec();
     let epoch = |i: usize| {
-        let row = &table[i * columns..][..columns];
+        let row = &table[i * width..][..width];
         let (metrics, validation) = row[3..].split_at(metrics);
         Epoch {
             epoch: i + 1,
@@ -165,7 +190,7 @@ fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epo
             validation_metrics: validation.iter().skip(1).copied().collect(),
         }
     };
-    (columns == wanted).then(|| (0..rows).map(epoch).collect())
+    (width == columns(trainer)).then(|| (0..rows).map(epoch).collect())
 }
 
 /// Encodes why training stopped: a keyword and its argument.
@@ -178,7 +203,7 @@ fn written(stop: &Stop) -> String {
 }
 
 /// The inverse of [`written`]. The monitored value comes from the early-stopping settings.
-fn stop<T: Float>(text: &str, run: &Run<T>) -> Option<Stop> {
+fn stop<T: Float>(text: &str, run: &Run<'_, '_, T>) -> Option<Stop> {
     let (word, rest) = text.split_once(' ')?;
     match word {
         "no_improvement" => Some(Stop::NoImprovement { monitor: run.convergence.monitor(), best: rest.parse().ok()? }),

@@ -1,0 +1,85 @@
+//! What a [`Trainer`] can be asked to do: train a model, resume its training, evaluate it, use it. Each is compiled
+//! once, in this crate.
+
+use super::checkpoint::{CheckpointError, Checkpoints, newest};
+use super::error::TrainError;
+use super::evaluate::{Evaluation, evaluate, predict};
+use super::history::History;
+use super::run::{Run, loader};
+use super::trainer::Trainer;
+use crate::data::Dataset;
+use crate::{Module, once};
+use autograd::{Float, Tensor};
+
+impl<T: Float> Trainer<'_, T> {
+    /// Trains the model. A second call continues from the current state of the model and the optimizer.
+    ///
+    /// # Errors
+    /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
+    /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
+    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints.
+    pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
+        fit(self, model, data)
+    }
+
+    /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
+    /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
+    /// before. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
+    /// and the history are restored as at its end.
+    ///
+    /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
+    ///
+    /// # Errors
+    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the
+    /// newest complete one is from another training run.
+    pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
+        resume(self, model, data)
+    }
+
+    /// Computes the loss and metrics on a data set, in eval mode.
+    ///
+    /// # Errors
+    /// Same as [`evaluate`].
+    pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
+        evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
+    }
+
+    /// Computes the model's outputs in eval mode.
+    ///
+    /// # Errors
+    /// Same as [`predict`].
+    pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
+        predict(model, inputs, self.batch_size)
+    }
+}
+
+once! {
+    fn fit<'d, T>(
+        trainer: &mut Trainer<'d, T>,
+        model: &mut dyn Module<T>,
+        data: &dyn Dataset<T>,
+    ) -> Result<History, TrainError> {
+        let folder = trainer.checkpoints.as_ref().map(Checkpoints::folder);
+        if let Some(folder) = folder
+            && !matches!(newest(folder), Ok(None))
+        {
+            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
+        }
+        let loader = loader(trainer, data)?;
+        Run::new(trainer, model, &loader, data.len())?.finish()
+    }
+
+    fn resume<'d, T>(
+        trainer: &mut Trainer<'d, T>,
+        model: &mut dyn Module<T>,
+        data: &dyn Dataset<T>,
+    ) -> Result<History, TrainError> {
+        let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
+        checkpoints.remove_leftovers();
+        let folder = checkpoints.folder().to_owned();
+        let loader = loader(trainer, data)?;
+        let mut run = Run::new(trainer, model, &loader, data.len())?;
+        run.resume_from(&folder)?;
+        run.finish()
+    }
+}

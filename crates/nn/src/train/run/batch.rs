@@ -1,0 +1,99 @@
+//! One batch of a training run: the step with its penalties, clipping and accumulation, and what is noted of its
+//! outcome.
+
+use super::Run;
+use crate::data::{Batch, DataError};
+use crate::train::error::{NonFinite, StepError, TrainError};
+use crate::train::objective::Outcome;
+use crate::train::step::TrainStep;
+use crate::train::trainer::{Clip, Pace, Trainer};
+use crate::{Module, Pass, clip, regularize};
+use autograd::{Float, Var};
+
+impl<T: Float> Run<'_, '_, T> {
+    /// Runs the remaining batches of an epoch.
+    pub(super) fn batches(
+        &mut self,
+        left: &mut dyn Iterator<Item = Result<Batch<T>, DataError>>,
+    ) -> Result<(), TrainError> {
+        for batch in left {
+            let (batch, number) = (batch?, self.batch + 1);
+            let last = number == self.batches;
+            let updates = last || number % self.trainer.accumulate == 0;
+            self.announce(|callback, at| callback.batch_begin(at))?;
+            self.set_rates(Pace::Step, self.step.steps() as usize);
+            let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
+            self.note(&outcome, &batch, number)?;
+            self.batch = number;
+            self.announce(|callback, at| callback.batch_end(at))?;
+            if self.history.stopped.is_some() {
+                break;
+            }
+            // After the last batch, the epoch must be validated first; the checkpoint is saved after that.
+            let steps = self.step.steps();
+            self.save_if(|checkpoints| updates && !last && checkpoints.due_after_step(steps))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the loss and the metrics of a batch to the sums over the epoch.
+    fn note(&mut self, outcome: &Outcome<T>, batch: &Batch<T>, number: usize) -> Result<(), TrainError> {
+        let (sum, count) = self.trainer.loss.sum_and_count(outcome.loss.f64(), &batch.targets);
+        (self.sums.loss, self.sums.count) = (self.sums.loss + sum, self.sums.count + count);
+        for measure in &mut self.sums.measures {
+            let noted = measure.add(&outcome.output, &batch.targets);
+            noted.map_err(|cause| TrainError::Loss { epoch: self.epoch + 1, batch: number, cause })?;
+        }
+        Ok(())
+    }
+
+    /// Processes one batch: forward, loss and penalties, backward; and, if `updates`, clipping and update.
+    fn step(&mut self, batch: &Batch<T>, updates: bool) -> Result<Outcome<T>, StepError> {
+        let Run { trainer, model, step, ema, .. } = self;
+        let Trainer { loss, optimizer, l1, l2, accumulate, clip, .. } = &mut **trainer;
+        let outcome = step.gradients_with(&**model, &**loss, batch, |model, pass| penalty(model, pass, *l1, *l2))?;
+        if *accumulate > 1 {
+            step.accumulate(&mut **model, loss.sum_and_count(0.0, &batch.targets).1);
+            if !updates {
+                return Ok(outcome);
+            }
+            step.average();
+        }
+        if let Some(clip) = clip {
+            clip.apply(step)?;
+        }
+        step.apply(&mut **model, &mut **optimizer);
+        if let Some(average) = ema {
+            average.update(&**model);
+        }
+        Ok(outcome)
+    }
+}
+
+/// The sum of the penalties whose factor is not 0.
+fn penalty<'t, T: Float>(model: &dyn Module<T>, pass: &Pass<'t, T>, l1: f64, l2: f64) -> Option<Var<'t, T>> {
+    let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
+    let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));
+    match (l1, l2) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Clip {
+    fn apply<T: Float>(self, step: &mut TrainStep<T>) -> Result<(), NonFinite> {
+        let gradients = step.param_gradients_mut();
+        match self {
+            Clip::Norm(max) => {
+                // Each element is finite, but their norm may overflow; scaling by it would zero the gradients.
+                let value = clip::by_norm(gradients, max);
+                if !value.is_finite() {
+                    return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None });
+                }
+            }
+            Clip::EachNorm(max) => clip::each_by_norm(gradients, max),
+            Clip::Value(max) => clip::by_value(gradients, max),
+        }
+        Ok(())
+    }
+}
