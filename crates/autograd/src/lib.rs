@@ -49,11 +49,11 @@ pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
 pub use float::{Element, Float};
 pub use kernel::random::Rng;
-#[doc(hidden)] // for benches, which measure the cost of a fork
-pub use kernel::threads::for_each as fork;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
-pub use methods::{Compared, Conv, Pad, Pool, Resize};
+#[cfg(feature = "linalg")]
+pub use methods::Triangle;
+pub use methods::{Align, Bounds, Compared, Conv, Dims, Order, Pad, Pool, Resize};
 pub use op::symbol::derivative_table;
 pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
@@ -68,6 +68,7 @@ pub use value::Value;
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::kernel::threads::for_each as fork;
     pub use crate::once::{Once, once};
 }
 

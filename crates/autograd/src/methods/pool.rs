@@ -174,39 +174,39 @@ macro_rules! pool_methods {
                 resize::resized("upsample_nearest3d", x, to, resize::nearest)
             }
 
-            /// Resizes the last axis by linear interpolation: element `i` is interpolated at `(i + ½)·n / size - ½`, or
-            /// with aligned corners at `i·(n - 1) / (size - 1)`.
+            /// Resizes the last axis by linear interpolation: element `i` is interpolated at `(i + ½)·n / size - ½` with
+            /// [`Align::Centers`], or at `i·(n - 1) / (size - 1)` with [`Align::Corners`].
             ///
             /// ```
-            /// use autograd::{Resize, tensor};
+            /// use autograd::{Align, Resize, tensor};
             /// let x = tensor![[[0.0, 8.0]]];
-            /// assert_eq!(x.upsample_linear1d(Resize::To([4]), false), tensor![[[0.0, 2.0, 6.0, 8.0]]]);
-            /// assert_eq!(x.upsample_linear1d(Resize::To([5]), true), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
+            /// assert_eq!(x.upsample_linear1d(Resize::To([4]), Align::Centers), tensor![[[0.0, 2.0, 6.0, 8.0]]]);
+            /// assert_eq!(x.upsample_linear1d(Resize::To([5]), Align::Corners), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
             /// ```
-            upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align_corners: bool) |x| {
-                resize::resized("upsample_linear1d", x, to, resize::linear_rule(align_corners))
+            upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align: Align) |x| {
+                resize::resized("upsample_linear1d", x, to, resize::linear_rule(align))
             }
 
             /// Resizes the last two axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
-            /// use autograd::{Resize, tensor};
-            /// let y = tensor![[[0.0, 2.0], [4.0, 6.0]]].upsample_bilinear2d(Resize::To([3, 3]), true);
+            /// use autograd::{Align, Resize, tensor};
+            /// let y = tensor![[[0.0, 2.0], [4.0, 6.0]]].upsample_bilinear2d(Resize::To([3, 3]), Align::Corners);
             /// assert_eq!(y, tensor![[[0.0, 1.0, 2.0], [2.0, 3.0, 4.0], [4.0, 5.0, 6.0]]]);
             /// ```
-            upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align_corners: bool) |x| {
-                resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align_corners))
+            upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align: Align) |x| {
+                resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align))
             }
 
             /// Resizes the last three axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
-            /// use autograd::{Resize, Tensor};
-            /// let y = Tensor::<f64>::ones(&[1, 1, 2, 2, 2]).upsample_trilinear3d(Resize::To([3, 4, 5]), false);
+            /// use autograd::{Align, Resize, Tensor};
+            /// let y = Tensor::<f64>::ones(&[1, 1, 2, 2, 2]).upsample_trilinear3d(Resize::To([3, 4, 5]), Align::Centers);
             /// assert_eq!(y, Tensor::ones(&[1, 1, 3, 4, 5]));
             /// ```
-            upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align_corners: bool) |x| {
-                resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align_corners))
+            upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align: Align) |x| {
+                resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align))
             }
 
             /// Moves channels into an image `r` times as high and wide: `[…, c·r², h, w]` becomes `[…, c, h·r, w·r]`.

@@ -212,7 +212,7 @@ macro_rules! shape_methods {
             /// ```
             trace, try_trace() |x| {
                 match *Value::shape(x) {
-                    [_, _] => x.try_diagonal(0, 0, 1)?.try_sum(.., false),
+                    [_, _] => x.try_diagonal(0, 0, 1)?.try_sum(.., Dims::Drop),
                     ref shape => Err(Error::Shape { op: "trace", shape: shape.into(), hint: "it must be a matrix".into() }),
                 }
             }

@@ -1,5 +1,46 @@
 //! Reshaping, reordering and slicing, as views where the memory layout allows. Only concatenation always copies.
 
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+/// The part of an axis that a slice takes, as the caller specifies it: `..`, `2..5`, `-3..`, `..=n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub(super) start: Option<isize>,
+    pub(super) stop: Option<isize>,
+}
+
+/// A bound as a signed number. A size too large for one is past the end of every axis.
+fn bound(i: impl TryInto<isize>) -> Option<isize> {
+    Some(i.try_into().unwrap_or(isize::MAX))
+}
+
+/// The bound after the last element of a range. After -1, the last element of the axis, there is none.
+fn after(last: impl TryInto<isize>) -> Option<isize> {
+    bound(last).filter(|&i| i != -1).map(|i| i.saturating_add(1))
+}
+
+macro_rules! bounds_from { ($($Range:ident<$($Int:ty),*>: $range:ident => $start:expr, $stop:expr;)*) => { $($(
+    impl From<$Range<$Int>> for Bounds {
+        fn from($range: $Range<$Int>) -> Bounds {
+            Bounds { start: $start, stop: $stop }
+        }
+    }
+)*)* } }
+
+bounds_from! {
+    Range<usize, isize, i32>: range => bound(range.start), bound(range.end);
+    RangeFrom<usize, isize, i32>: range => bound(range.start), None;
+    RangeTo<usize, isize, i32>: range => None, bound(range.end);
+    RangeInclusive<usize, isize, i32>: range => bound(*range.start()), after(*range.end());
+    RangeToInclusive<usize, isize, i32>: range => None, after(range.end);
+}
+
+impl From<RangeFull> for Bounds {
+    fn from(_: RangeFull) -> Bounds {
+        Bounds { start: None, stop: None }
+    }
+}
+
 macro_rules! view_methods {
     () => {
         twins! {
@@ -80,27 +121,17 @@ macro_rules! view_methods {
             }
 
             /// Slices one axis, as a view, by Python's rules: negative bounds count from the end, and out-of-range
-            /// bounds are clipped. Examples: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
+            /// bounds are clipped. The range may be of `usize`, `isize` or `i32`, so that literals need no suffix and
+            /// sizes no cast: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`, `x.slice(0, n..)`.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
             /// assert_eq!(x.slice(1, -2..), tensor![[2.0, 3.0], [5.0, 6.0]]);
+            /// assert_eq!(x.slice(1, ..x.shape()[0]), tensor![[1.0, 2.0], [4.0, 5.0]]);
             /// ```
-            slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
-                let start = match range.start_bound() {
-                    Bound::Included(&i) => Some(i),
-                    // No element is after the last one: -1 + 1 would be the first.
-                    Bound::Excluded(&-1) => Some(isize::MAX),
-                    Bound::Excluded(&i) => Some(i.saturating_add(1)),
-                    Bound::Unbounded => None,
-                };
-                let stop = match range.end_bound() {
-                    // Through the last element means no bound: -1 + 1 would be 0.
-                    Bound::Included(&-1) | Bound::Unbounded => None,
-                    Bound::Included(&i) => Some(i.saturating_add(1)),
-                    Bound::Excluded(&i) => Some(i),
-                };
+            slice, try_slice(axis: isize, range: impl Into<Bounds>) |x| {
+                let Bounds { start, stop } = range.into();
                 x.try_slice_step(axis, start, stop, 1)
             }
 

@@ -1,7 +1,7 @@
 //! Losses that enforce a margin between examples that belong together and examples that do not.
 
 use super::{Reduction, reduced, same_shape};
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Dims, Error, Float, Result, Tensor, Var};
 
 /// A scalar constant on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
@@ -64,7 +64,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     const OP: &str = "cosine_embedding_loss";
     same_shape(OP, a, b)?;
-    let dot = (a * b).try_sum(-1, false)?;
+    let dot = (a * b).try_sum(-1, Dims::Drop)?;
     same_shape(OP, dot, y)?;
     // PyTorch's epsilon, added under the root.
     let square = |x: Var<'t, T>| x.square().sum_axes(-1) + T::of(1e-12);
@@ -210,7 +210,7 @@ pub fn triplet_margin_loss<'t, T: Float>(
             hint: "rows must have at least one axis to take distances along".into(),
         });
     }
-    let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, false);
+    let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, Dims::Drop);
     let (near, mut far) = (distance(anchor, right)?, distance(anchor, wrong)?);
     if options.swap {
         far = far.minimum(distance(right, wrong)?);
