@@ -132,6 +132,7 @@ macro_rules! linalg_methods {
             /// let a = tensor![[2.0, 9.0], [1.0, 1.0]];
             /// assert_eq!(a.triangular_solve(tensor![[2.0], [4.0]], Triangle::Lower), tensor![[1.0], [3.0]]);
             /// ```
+            #[doc(alias = "solve_triangular")]
             triangular_solve, try_triangular_solve(b: impl Borrow<Self>, triangle: Triangle) |a| {
                 let (a, b) = a.batched("triangular_solve", b.borrow())?;
                 Value::try_apply(Op::Linalg(triangle.factor()), &[&a, &b])
@@ -144,6 +145,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[2.0, 0.0], [0.0, 4.0]].inv(), tensor![[0.5, 0.0], [0.0, 0.25]]);
             /// ```
+            #[doc(alias = "inverse")]
             inv, try_inv() |a| {
                 let shape = Value::shape(a);
                 let identity = a.constant(Tensor::eye(square("inv", &shape)?)).try_broadcast_to(&shape)?;
@@ -199,6 +201,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[0.0, 1.0], [0.0, 0.0]].matrix_exp(), tensor![[1.0, 1.0], [0.0, 1.0]]);
             /// ```
+            #[doc(alias = "expm")]
             matrix_exp, try_matrix_exp() |a| { Value::try_apply(Op::Linalg(Factor::MatrixExp), &[a]) }
 
             /// Aⁿ by repeated squaring; for n < 0, powers of the inverse.

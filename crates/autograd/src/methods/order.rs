@@ -119,6 +119,7 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1);
             /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
             /// ```
+            #[doc(alias = "max")]
             max_dim, max_dim_keep, try_max_dim |x, axes| order::place_of(Fold::Max, x, axes, Dims::Keep);
 
             /// The smallest element along an axis and its index. The first of equal elements gets the whole derivative.
@@ -128,6 +129,7 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1);
             /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
             /// ```
+            #[doc(alias = "min")]
             min_dim, min_dim_keep, try_min_dim |x, axes| order::place_of(Fold::Min, x, axes, Dims::Keep);
 
             /// The median along an axis and its index: for an even number of elements, the lower of the two in the

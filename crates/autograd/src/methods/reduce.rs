@@ -14,6 +14,8 @@ pub enum Dims {
     /// They are removed from the result.
     Drop,
     /// They are kept with size 1, so that the result broadcasts against the operand: `keepdim=True` in PyTorch.
+    #[doc(alias = "keepdim")]
+    #[doc(alias = "keepdims")]
     Keep,
 }
 
@@ -88,8 +90,10 @@ macro_rules! reduce_methods {
             /// Π x; 1 for no elements. Its derivatives are exact where elements are 0.
             prod, prod_axes, prod_keep, try_prod, Prod = "24.0", "[2.0, 12.0]";
             /// The largest element; ties share the derivative evenly. An empty axis is an error.
+            #[doc(alias = "amax")]
             max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
             /// The smallest element; ties share the derivative evenly. An empty axis is an error.
+            #[doc(alias = "amin")]
             min, min_axes, min_keep, try_min, Min = "1.0", "[1.0, 3.0]";
             /// ln Σ eˣ, without overflow; -inf for no elements.
             logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]";
@@ -110,6 +114,7 @@ macro_rules! reduce_methods {
             /// The p-norm (Σ |x|ᵖ)^(1/p), without intermediate overflow or underflow: the Euclidean norm for 2, the
             /// largest and the smallest magnitude for ±infinity, the number of nonzero elements for 0. Its derivative
             /// at 0 is 0.
+            #[doc(alias = "vector_norm")]
             norm, norm_axes, norm_keep, try_norm(p) "2.0" = "30f64.sqrt()", "[5f64.sqrt(), 5.0]" |x, axes, keep| {
                 reduce::norm(x, p, axes, keep)
             }

@@ -50,6 +50,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].reshape(&[2, 2]), tensor![[1.0, 2.0], [3.0, 4.0]]);
             /// ```
+            #[doc(alias = "view")]
             reshape, try_reshape(shape: &[usize]) |x| {
                 if *Value::shape(x) == *shape { return Ok(x.clone()) }
                 Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
@@ -61,6 +62,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].broadcast_to(&[2, 2]), tensor![[1.0, 2.0], [1.0, 2.0]]);
             /// ```
+            #[doc(alias = "expand")]
             broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
                 Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
             }
@@ -81,6 +83,8 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[1.0, 2.0, 3.0]].transpose(0, -1), tensor![[1.0], [2.0], [3.0]]);
             /// ```
+            #[doc(alias = "swapaxes")]
+            #[doc(alias = "swapdims")]
             transpose, try_transpose(i: isize, j: isize) |x| {
                 let shape = Value::shape(x);
                 let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
@@ -95,6 +99,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].unsqueeze(-1), tensor![[1.0], [2.0]]);
             /// ```
+            #[doc(alias = "expand_dims")]
             unsqueeze, try_unsqueeze(axis: isize) |x| {
                 let mut shape = Value::shape(x);
                 let mut wider = shape.clone();
@@ -130,6 +135,7 @@ macro_rules! view_methods {
             /// assert_eq!(x.slice(1, -2..), tensor![[2.0, 3.0], [5.0, 6.0]]);
             /// assert_eq!(x.slice(1, ..x.shape()[0]), tensor![[1.0, 2.0], [4.0, 5.0]]);
             /// ```
+            #[doc(alias = "narrow")]
             slice, try_slice(axis: isize, range: impl Into<Bounds>) |x| {
                 let Bounds { start, stop } = range.into();
                 x.try_slice_step(axis, start, stop, 1)
@@ -158,6 +164,7 @@ macro_rules! view_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![[1.0, 2.0]].t(), tensor![[1.0], [2.0]]);
         /// ```
+        #[doc(alias = "mT")]
         #[track_caller]
         pub fn t(&self) -> Self {
             if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
@@ -169,6 +176,7 @@ macro_rules! view_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].flatten(), tensor![1.0, 2.0, 3.0, 4.0]);
         /// ```
+        #[doc(alias = "ravel")]
         #[track_caller]
         pub fn flatten(&self) -> Self {
             self.reshape(&[or_panic(count("flatten", &Value::shape(self)))])
@@ -184,6 +192,8 @@ macro_rules! view_methods {
         /// let (a, b) = (tensor![[1.0], [2.0]], tensor![[3.0], [4.0]]);
         /// assert_eq!(autograd::Tensor::concat(&[a, b], 1), tensor![[1.0, 3.0], [2.0, 4.0]]);
         /// ```
+        #[doc(alias = "cat")]
+        #[doc(alias = "concatenate")]
         #[track_caller]
         pub fn concat(parts: &[Self], axis: isize) -> Self {
             or_panic(Self::try_concat(parts, axis))

@@ -17,6 +17,7 @@ reduced! {
     /// assert_eq!(loss.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "KLDivLoss")]
     KlDiv {
         /// Whether targets are log-probabilities too. Defaults to false.
         log_target: bool = false
@@ -30,13 +31,36 @@ reduced! {
     /// use autograd::{Tape, tensor};
     /// use nn::loss::{Loss, PoissonNll, Target};
     /// let tape = Tape::<f64>::new();
-    /// assert_eq!(PoissonNll::new().loss(tape.var([0.0]), &Target::Values(tensor![3.0]))?.item(), 1.0);
+    /// let (x, counts) = (tape.var([1.0]), Target::Values(tensor![3.0]));
+    /// assert_eq!(PoissonNll::new().loss(x, &counts)?.item(), 1f64.exp() - 3.0);
+    /// assert_eq!(PoissonNll::new().log_input(false).eps(0.0).loss(x, &counts)?.item(), 1.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "PoissonNLLLoss")]
     PoissonNll {
         /// What the outputs are, and which terms are included.
         options: PoissonOptions = PoissonOptions::default()
     }, poisson_nll_loss, Mean
+}
+
+impl PoissonNll {
+    /// Sets whether outputs are logarithms of rates rather than rates. Defaults to true.
+    pub fn log_input(mut self, log_input: bool) -> Self {
+        self.options.log_input = log_input;
+        self
+    }
+
+    /// Sets whether to add Stirling's approximation of the term that does not depend on the outputs. Defaults to false.
+    pub fn full(mut self, full: bool) -> Self {
+        self.options.full = full;
+        self
+    }
+
+    /// Sets the number added to rates before taking the logarithm. Defaults to 1e-8.
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.options.eps = eps;
+        self
+    }
 }
 
 /// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0

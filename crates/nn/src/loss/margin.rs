@@ -20,6 +20,7 @@ reduced! {
     /// assert_eq!(loss.item(), 1.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "HingeEmbeddingLoss")]
     HingeEmbedding {
         /// The smallest acceptable distance of dissimilar pairs. Defaults to 1.
         margin: f64 = 1.0
@@ -36,6 +37,7 @@ reduced! {
     /// assert_eq!(SoftMargin::new().loss(tape.var([0.0]), &Target::Values(tensor![1.0]))?.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "SoftMarginLoss")]
     SoftMargin, soft_margin_loss, Mean
 }
 

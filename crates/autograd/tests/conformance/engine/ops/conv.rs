@@ -95,8 +95,8 @@ fn pool<const D: usize>(a: &Attrs) -> Result<Pool<D>> {
         stride: sizes(a, "stride", usual.stride)?,
         padding: sizes(a, "padding", usual.padding)?,
         dilation: sizes(a, "dilation", usual.dilation)?,
-        ceil: a.bool("ceil_mode"),
-        count_padding: a.get("count_include_pad").is_none() || a.bool("count_include_pad"),
+        ceil_mode: a.bool("ceil_mode"),
+        count_include_pad: a.get("count_include_pad").is_none() || a.bool("count_include_pad"),
         ..usual
     })
 }
