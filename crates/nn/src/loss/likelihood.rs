@@ -21,7 +21,7 @@ reduced! {
     KlDiv {
         /// Whether targets are log-probabilities too. Defaults to false.
         log_target: bool = false
-    }, kl_div, Mean
+    }, kl_div_of as kl_div, Mean
 }
 
 reduced! {
@@ -64,26 +64,43 @@ impl PoissonNll {
 }
 
 /// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0
-/// where `t` is 0, reduced. With `log_target`, `t` are log-probabilities too: `eᵗ (t - x)`. [`Reduction::BatchMean`]
-/// gives the divergence by its definition.
+/// where `t` is 0, reduced. [`Reduction::BatchMean`] gives the divergence by its definition. For targets that are
+/// log-probabilities, use [`kl_div_log_target`].
 ///
 /// ```
 /// use autograd::Tape;
 /// use nn::loss::{Reduction, kl_div};
 /// let tape = Tape::<f64>::new();
 /// let (x, t) = (tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]), tape.constant([[1.0, 0.0]]));
-/// assert_eq!(kl_div(x, t, false, Reduction::BatchMean)?.item(), 2f64.ln());
+/// assert_eq!(kl_div(x, t, Reduction::BatchMean)?.item(), 2f64.ln());
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
 /// Returns an error if the shapes differ.
 #[track_caller]
-pub fn kl_div<'t, T: Float>(
-    x: Var<'t, T>,
-    t: Var<'t, T>,
-    log_target: bool,
-    reduction: Reduction,
-) -> Result<Var<'t, T>> {
+pub fn kl_div<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    kl_div_of(x, t, false, reduction)
+}
+
+/// [`kl_div`] with targets that are log-probabilities too: `eᵗ (t - x)` for each element, reduced.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, kl_div_log_target};
+/// let tape = Tape::<f64>::new();
+/// let (x, t) = (tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]), tape.constant([[0.0, f64::MIN]]));
+/// assert_eq!(kl_div_log_target(x, t, Reduction::BatchMean)?.item(), 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the shapes differ.
+#[track_caller]
+pub fn kl_div_log_target<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    kl_div_of(x, t, true, reduction)
+}
+
+#[track_caller]
+fn kl_div_of<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, log_target: bool, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("kl_div", x, t)?;
     Ok(reduction.apply(if log_target { t.exp() * (t - x) } else { t * log_or_zero(t) - t * x }))
 }
