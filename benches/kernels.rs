@@ -5,8 +5,9 @@
 
 mod machine;
 
+use autograd::internals::fork;
 use autograd::op::{Cost, Fold, Geometry, Op, Unary, Window};
-use autograd::{AxisSet, Pool, Rng, Tensor, Value, fork, threads, update};
+use autograd::{AxisSet, Order, Pool, Rng, Tensor, Value, threads, update};
 use criterion::{Criterion, criterion_group, criterion_main};
 use machine::Machine;
 use std::hint::black_box;
@@ -168,7 +169,7 @@ fn moves(table: &mut Table) {
     }
     // Sorting 1,000 elements takes ten comparisons per element.
     let sorted = Cost { flops: 10_000_000, bytes: 16_000_000 };
-    table.time("sort rows", Some(sorted), || drop(black_box(x.sort(1, false))));
+    table.time("sort rows", Some(sorted), || drop(black_box(x.sort(1, Order::Ascending))));
 }
 
 fn pools(table: &mut Table) {

@@ -2,7 +2,7 @@
 //! compares them with `benches/peers/torch_ops.py`, which runs the same ops under the same names.
 
 use autograd::prelude::*;
-use autograd::{Conv, Pad, Pool};
+use autograd::{Conv, Order, Pad, Pool};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use nn::functional::layer_norm;
@@ -98,7 +98,7 @@ fn moves(group: &mut Group, x: &Tensor<f32>) {
     time(group, "gather columns", || x.gather(1, &places));
     time(group, "scatter_add rows", || x.scatter_add(0, &places, &other));
     time(group, "scatter_add columns", || x.scatter_add(1, &places, &other));
-    time(group, "sort rows", || x.sort(1, false));
+    time(group, "sort rows", || x.sort(1, Order::Ascending));
 }
 
 fn windows(group: &mut Group) {

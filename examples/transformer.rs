@@ -142,8 +142,8 @@ impl Module<f32> for Block {
         // [batch, place, 3 · width] -> three of [batch, head, place, width of a head]
         let normed = self.norm1.forward(x, pass);
         let all = self.in_proj.forward(normed, pass);
-        let head = |i: isize| {
-            let part = all.slice(-1, i * WIDTH as isize..(i + 1) * WIDTH as isize);
+        let head = |i: usize| {
+            let part = all.slice(-1, i * WIDTH..(i + 1) * WIDTH);
             part.reshape(&[count, LENGTH, HEADS, WIDTH / HEADS]).permute(&[0, 2, 1, 3])
         };
         let attended = scaled_dot_product_attention(head(0), head(1), head(2), AttentionOptions::default());

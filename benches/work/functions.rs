@@ -69,7 +69,7 @@ impl Checkpointed {
         self.tape.clear();
         let (w, h) = (self.tape.var(self.objective.at[0].clone()), self.tape.constant(self.objective.data[0].clone()));
         let segment = self.segment;
-        let piece = |h, _| checkpoint(&[h, w], move |x| (0..segment).fold(x[0], |h, _| step(h, x[1])));
+        let piece = |h, _| checkpoint(move |x| (0..segment).fold(x[0], |h, _| step(h, x[1])), &[h, w]);
         (0..self.steps / segment).fold(h, piece).sum().backward().wrt(w)
     }
 

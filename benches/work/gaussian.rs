@@ -28,7 +28,7 @@ pub fn gmm(n: usize, d: usize, k: usize) -> Objective<f64> {
     let (places, constant) = (triangle(d), constant(n, d, k));
     Objective::new(at, vec![points], move |parameters, data, _| {
         let &[alphas, means, roots] = parameters else { unreachable!("three groups of parameters") };
-        let (log_diagonal, below) = (roots.slice(1, ..d as isize), roots.slice(1, d as isize..));
+        let (log_diagonal, below) = (roots.slice(1, ..d), roots.slice(1, d..));
         let (diagonal, log_determinants) = (log_diagonal.exp(), log_diagonal.sum_axes(1));
         let zero = roots.tape().constant(Tensor::zeros(&[k, 1]));
         let elements = Var::concat(&[diagonal, below, zero], 1);

@@ -6,6 +6,7 @@ use crate::kernel::random::Rng;
 use crate::tape::Tape;
 use crate::tape::Var;
 use crate::tensor::Tensor;
+use std::borrow::Borrow;
 
 /// Checks the derivatives of `f` at `inputs`, to second order, with the default tolerances of [`GradCheck`].
 ///
@@ -19,7 +20,7 @@ use crate::tensor::Tensor;
 /// ```
 /// # Errors
 /// The first disagreement, with the input, the element and both numbers.
-pub fn gradcheck<F>(f: F, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch>
+pub fn gradcheck<F>(f: F, inputs: &[impl Borrow<Tensor<f64>>]) -> Result<Report, Mismatch>
 where
     F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
 {
@@ -97,10 +98,15 @@ impl GradCheck {
     ///
     /// # Errors
     /// The first disagreement.
-    pub fn run<F>(&self, f: F, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch>
+    pub fn run<F>(&self, f: F, inputs: &[impl Borrow<Tensor<f64>>]) -> Result<Report, Mismatch>
     where
         F: for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>,
     {
+        let inputs: Vec<Tensor<f64>> = inputs.iter().map(|x| x.borrow().clone()).collect();
+        self.check(&f, &inputs)
+    }
+
+    fn check(&self, f: &Function, inputs: &[Tensor<f64>]) -> Result<Report, Mismatch> {
         let mut rng = Rng::new(self.seed);
         let tape = Tape::new();
         let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
@@ -112,7 +118,7 @@ impl GradCheck {
         let v = directions(inputs, &mut rng);
         let mut report = Report::default();
 
-        self.values(&f, inputs, &cotangent, &reverse, &mut report)?;
+        self.values(f, inputs, &cotangent, &reverse, &mut report)?;
         self.forward(y, &x, &v, &cotangent, &reverse)?;
         if self.second_order {
             let gradient = y.try_grad_with(tape.constant(cotangent.clone()), &x)?;
@@ -129,7 +135,7 @@ impl GradCheck {
                     .collect::<Vec<_>>()
             };
             let (hv, hu) = (times(&v), times(&u));
-            self.gradients(&f, inputs, &cotangent, &v, &hv, &mut report)?;
+            self.gradients(f, inputs, &cotangent, &v, &hv, &mut report)?;
             let (left, right) = (dot(&hv, &u), dot(&v, &hu));
             let scale = magnitude(&hv, &u).max(magnitude(&v, &hu));
             // If the Hessian is zero, the computed one consists of rounding errors of the gradient.

@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// use autograd::{checkpoint, Tape, Tensor};
 /// let tape = Tape::<f32>::new();
 /// let (w, start) = (tape.var(Tensor::eye(8)), tape.constant(Tensor::ones(&[4, 8])));
-/// let piece = |h, w| checkpoint(&[h, w], |x| (0..10).fold(x[0], |h, _| h.matmul(x[1]).tanh()));
+/// let piece = |h, w| checkpoint(|x| (0..10).fold(x[0], |h, _| h.matmul(x[1]).tanh()), &[h, w]);
 /// let loss = (0..10).fold(start, |h, _| piece(h, w)).sum(); // a hundred steps
 /// assert_eq!(tape.len(), 2 + 10 + 1);
 /// assert_eq!(loss.backward().wrt(w).shape(), [8, 8]);
@@ -37,16 +37,16 @@ use std::sync::Arc;
 /// Panics if there is no input or the inputs are on different tapes ([`try_checkpoint`] returns the error instead), or
 /// if `f` panics.
 #[track_caller]
-pub fn checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Var<'t, T>
+pub fn checkpoint<'t, T: Float, F>(f: F, x: &[Var<'t, T>]) -> Var<'t, T>
 where
     F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
 {
-    or_panic(try_checkpoint(x, f))
+    or_panic(try_checkpoint(f, x))
 }
 
 /// As [`checkpoint`], or an error if the inputs are invalid.
 #[track_caller]
-pub fn try_checkpoint<'t, T: Float, F>(x: &[Var<'t, T>], f: F) -> Result<Var<'t, T>>
+pub fn try_checkpoint<'t, T: Float, F>(f: F, x: &[Var<'t, T>]) -> Result<Var<'t, T>>
 where
     F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
 {

@@ -48,11 +48,11 @@ pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
 pub use float::{Element, Float, Nested, Shape, Strides};
 pub use kernel::random::Rng;
-#[doc(hidden)] // for benches, which measure the cost of a fork
-pub use kernel::threads::for_each as fork;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
-pub use methods::{Compared, Conv, Pad, Pool, Resize};
+#[cfg(feature = "linalg")]
+pub use methods::Triangle;
+pub use methods::{Align, Bounds, Compared, Conv, Dims, Order, Pad, Pool, Resize};
 pub use op::symbol::derivative_table;
 pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
@@ -68,6 +68,7 @@ pub use value::Value;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::float::{Once, once};
+    pub use crate::kernel::threads::for_each as fork;
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.

@@ -23,7 +23,7 @@ fn loss<'t>([h, w, b]: [Var<'t, f64>; 3], piece: impl Fn(&[Var<'t, f64>]) -> Var
 }
 
 fn piece<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
-    checkpoint(x, steps)
+    checkpoint(steps, x)
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn derivatives_of_derivatives_too() {
 fn checkpoints_hold_checkpoints() {
     let tape = Tape::new();
     let x = inputs(&tape);
-    let kept = checkpoint(&x, |x| piece(&[piece(x), x[1], x[2]]));
+    let kept = checkpoint(|x| piece(&[piece(x), x[1], x[2]]), &x);
     let plain = steps(&[steps(&x), x[1], x[2]]);
     near(&kept.sum().backward().wrt(x[1]), &plain.sum().backward().wrt(x[1]));
 }
@@ -88,7 +88,7 @@ fn variables_by_key_are_reached() {
     let tape = Tape::new();
     let x = tape.var([0.5, 0.25]);
     let held = weight.clone();
-    let y = checkpoint(&[x], move |x| (x[0] * x[0].tape().keyed(KEY, &held)).sin());
+    let y = checkpoint(move |x| (x[0] * x[0].tape().keyed(KEY, &held)).sin(), &[x]);
     let w = tape.find(KEY).expect("the tape has the variable after the checkpoint");
     let gradients = y.sum().backward();
     let cos = (&weight * &x.value()).cos();
@@ -102,16 +102,16 @@ fn variables_by_key_are_reached() {
 fn results_that_depend_on_nothing_have_no_derivative() {
     let tape = Tape::<f64>::new();
     let (x, c) = (tape.var(2.0), tape.constant(3.0));
-    assert_eq!(checkpoint(&[x], |x| x[0]).backward().wrt(x).item(), 1.0);
-    let y = checkpoint(&[x, c], |x| x[1] * 2.0);
+    assert_eq!(checkpoint(|x| x[0], &[x]).backward().wrt(x).item(), 1.0);
+    let y = checkpoint(|x| x[1] * 2.0, &[x, c]);
     assert_eq!((y.item(), y.backward().wrt(x).item()), (6.0, 0.0));
     assert_eq!(y.jvp(&[(x, Tensor::scalar(1.0))]).item(), 0.0);
 }
 
 #[test]
 fn what_cannot_be_recorded_is_an_error() {
-    assert!(matches!(try_checkpoint::<f64, _>(&[], |x| x[0]), Err(Error::Argument { op: "checkpoint", .. })));
+    assert!(matches!(try_checkpoint::<f64, _>(|x| x[0], &[]), Err(Error::Argument { op: "checkpoint", .. })));
     let (a, b) = (Tape::<f64>::new(), Tape::new());
-    let mixed = try_checkpoint(&[a.var(1.0), b.var(1.0)], |x| x[0] + x[1]);
+    let mixed = try_checkpoint(|x| x[0] + x[1], &[a.var(1.0), b.var(1.0)]);
     assert!(matches!(mixed, Err(Error::Foreign { op: "checkpoint" })));
 }

@@ -1,6 +1,6 @@
 //! Tests einsum against the explicit sum, and linear algebra at edge cases.
 
-use autograd::{Error, Rng, Tape, Tensor, Var, gradcheck, tensor};
+use autograd::{Error, Rng, Tape, Tensor, Triangle, Var, gradcheck, tensor};
 use std::collections::BTreeMap;
 
 /// The explicit sum over all indices of all labels, one product of elements at a time.
@@ -157,7 +157,7 @@ fn what_has_no_inverse_is_an_error() {
     assert!(tensor![1.0].try_qr().is_err() && tensor![1.0].try_svd().is_err());
     let a = Tensor::<f64>::eye(3);
     assert!(a.try_solve(tensor![1.0, 2.0]).is_err() && a.try_solve(Tensor::scalar(1.0)).is_err());
-    assert!(a.try_triangular_solve(tensor![[1.0]], true, false).is_err());
+    assert!(a.try_triangular_solve(tensor![[1.0]], Triangle::Lower).is_err());
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn factors_multiply_to_the_matrix_and_differentiate_twice() {
 #[test]
 fn a_triangle_alone_has_influence() {
     let a = tensor![[f64::NAN, f64::NAN], [3.0, f64::INFINITY]];
-    assert_eq!(a.triangular_solve(tensor![[1.0], [5.0]], true, true), tensor![[1.0], [2.0]]);
-    let by_zero: Tensor<f64> = tensor![[0.0, 0.0], [0.0, 1.0]].triangular_solve(tensor![[1.0], [1.0]], true, false);
+    assert_eq!(a.triangular_solve(tensor![[1.0], [5.0]], Triangle::UnitLower), tensor![[1.0], [2.0]]);
+    let by_zero: Tensor<f64> = tensor![[0.0, 0.0], [0.0, 1.0]].triangular_solve(tensor![[1.0], [1.0]], Triangle::Lower);
     assert!(!by_zero.at(&[0, 0]).is_finite());
 }
 

@@ -1,7 +1,7 @@
 //! Statistics, norms, scans and sorting where errors are likely: at zeros, ties, NaN, empty axes and the limits of the
 //! floating-point range.
 
-use autograd::{Error, Tape, Tensor, Var, gradcheck, tensor};
+use autograd::{Dims, Error, Order, Tape, Tensor, Var, gradcheck, tensor};
 
 fn arbitrary(shape: &[usize]) -> Tensor<f64> {
     let mut k = 0.0f64;
@@ -49,9 +49,9 @@ fn composed_reductions_have_the_derivatives_of_differences() {
     }
     gradcheck(|x| x[0].var_axes(1.0, 0).sin().sum(), &x).unwrap();
     gradcheck(|x| x[0].std_keep(0.0, [0, 1]).sin().sum(), &x).unwrap();
-    gradcheck(|x| (x[0].max_dim(0, true).0 * x[0].min_dim(1, true).0).sum(), &x).unwrap();
-    gradcheck(|x| (x[0].sort(0, true).0 * x[0]).sum(), &x).unwrap();
-    gradcheck(|x| x[0].topk(2, -1, false).0.square().sum() + x[0].median(0, false).0.sin().sum(), &x).unwrap();
+    gradcheck(|x| (x[0].max_dim_keep(0).0 * x[0].min_dim_keep(1).0).sum(), &x).unwrap();
+    gradcheck(|x| (x[0].sort(0, Order::Descending).0 * x[0]).sum(), &x).unwrap();
+    gradcheck(|x| x[0].topk(2, -1, Order::Ascending).0.square().sum() + x[0].median(0).0.sin().sum(), &x).unwrap();
     gradcheck(|x| (x[0].cummax(1).0 * x[0].cummin(0).0).sum(), &x).unwrap();
     gradcheck(|x| (x[0].logcumsumexp(1) * x[0].cumsum(0)).sum() + x[0].softmin(0).square().sum(), &x).unwrap();
 }
@@ -95,12 +95,12 @@ fn ties_go_to_the_first_and_nan_wins() {
     let x = tensor![[1.0, 3.0, 3.0], [2.0, nan, nan]];
     assert_eq!((x.argmax(1), x.argmin(1)), (tensor![1_i64, 1], tensor![0_i64, 1]));
     assert_eq!((x.argmax(0), x.argmax(..).item()), (tensor![1_i64, 1, 1], 4));
-    assert_eq!(gradient(tensor![[1.0, 3.0, 3.0]], |x| x.max_dim(1, false).0), [0.0, 1.0, 0.0]);
+    assert_eq!(gradient(tensor![[1.0, 3.0, 3.0]], |x| x.max_dim(1).0), [0.0, 1.0, 0.0]);
     assert_eq!(gradient(tensor![1.0, 3.0, 3.0], |x| x.max()), [0.0, 0.5, 0.5]);
-    assert_eq!(tensor![2.0, nan, 1.0, 2.0].argsort(0, false), tensor![2_i64, 0, 3, 1]);
-    assert_eq!(tensor![2.0, nan, 1.0, 2.0].argsort(0, true), tensor![1_i64, 0, 3, 2]);
-    assert_eq!(tensor![2.0, nan, 1.0, 2.0].topk(2, 0, true).1, tensor![1_i64, 0]);
-    assert_eq!(tensor![2.0, nan, 1.0].median(0, false).1.item(), 1);
+    assert_eq!(tensor![2.0, nan, 1.0, 2.0].argsort(0, Order::Ascending), tensor![2_i64, 0, 3, 1]);
+    assert_eq!(tensor![2.0, nan, 1.0, 2.0].argsort(0, Order::Descending), tensor![1_i64, 0, 3, 2]);
+    assert_eq!(tensor![2.0, nan, 1.0, 2.0].topk(2, 0, Order::Descending).1, tensor![1_i64, 0]);
+    assert_eq!(tensor![2.0, nan, 1.0].median(0).1.item(), 1);
     assert_eq!(tensor![2.0, 1.0, 2.0, nan, 9.0].cummax(0).1, tensor![0_i64, 0, 2, 3, 3]);
 }
 
@@ -120,12 +120,12 @@ fn places_are_found_along_any_axes_of_any_view() {
         }
     }
     for axis in 0..3 {
-        let (sorted, at) = x.sort(axis, false);
+        let (sorted, at) = x.sort(axis, Order::Ascending);
         assert_eq!(x.gather(axis, &at), sorted);
         let n = x.shape()[axis as usize] as isize;
         assert!((sorted.slice(axis, 1..) - sorted.slice(axis, ..n - 1)).iter().all(|d| d > 0.0));
-        assert_eq!(x.topk(2, axis, false).0, sorted.slice(axis, ..2));
-        assert_eq!(x.median(axis, true).0, sorted.slice(axis, (n - 1) / 2..(n - 1) / 2 + 1));
+        assert_eq!(x.topk(2, axis, Order::Ascending).0, sorted.slice(axis, ..2));
+        assert_eq!(x.median_keep(axis).0, sorted.slice(axis, (n - 1) / 2..(n - 1) / 2 + 1));
         assert_eq!(x.cummax(axis).0.slice(axis, n - 1..), x.max_keep(axis));
     }
 }
@@ -148,8 +148,8 @@ fn nothing_and_one_number() {
     assert_eq!(none.norm_axes(2.0, 0), tensor![0.0, 0.0, 0.0]);
     assert!(none.var_axes(1.0, 0).iter().chain(none.std_axes(0.0, 0).iter()).all(f64::is_nan));
     assert_eq!(none.argmax(1).shape(), [0]);
-    assert_eq!(none.sort(0, false).0.shape(), [0, 3]);
-    assert_eq!(none.topk(0, 0, true).0.shape(), [0, 3]);
+    assert_eq!(none.sort(0, Order::Ascending).0.shape(), [0, 3]);
+    assert_eq!(none.topk(0, 0, Order::Descending).0.shape(), [0, 3]);
     assert_eq!(none.cumprod(0).shape(), none.logcumsumexp(1).shape());
     assert_eq!(gradient(none.clone(), |x| x.prod_axes(0) + x.cumprod(1).sum() + x.logcumsumexp(0).sum()), []);
     let one = Tensor::scalar(-3.0f64);
@@ -164,28 +164,28 @@ fn nothing_and_one_number() {
 #[test]
 fn what_cannot_be_is_an_error() {
     let (x, none, one) = (arbitrary(&[2, 3]), Tensor::<f64>::zeros(&[0, 2]), Tensor::scalar(1.0f64));
-    assert!(matches!(x.try_topk(4, 1, true), Err(Error::Argument { op: "topk", .. })));
-    assert!(matches!(x.try_norm(f64::NAN, .., false), Err(Error::Argument { op: "norm", .. })));
+    assert!(matches!(x.try_topk(4, 1, Order::Descending), Err(Error::Argument { op: "topk", .. })));
+    assert!(matches!(x.try_norm(f64::NAN, .., Dims::Drop), Err(Error::Argument { op: "norm", .. })));
     for error in [
-        none.try_argmax(0, false).err(),
-        none.try_argmin(.., false).err(),
-        none.try_max_dim(0, false).err(),
-        none.try_median(0, false).err(),
-        none.try_norm(f64::INFINITY, 0, false).err(),
+        none.try_argmax(0, Dims::Drop).err(),
+        none.try_argmin(.., Dims::Drop).err(),
+        none.try_max_dim(0, Dims::Drop).err(),
+        none.try_median(0, Dims::Drop).err(),
+        none.try_norm(f64::INFINITY, 0, Dims::Drop).err(),
     ] {
         assert!(matches!(error, Some(Error::Empty { .. })), "{error:?}");
     }
     for error in [
-        x.try_argmax(2, false).err(),
-        x.try_var(1.0, [0, -2], false).err(),
-        x.try_prod(-3, true).err(),
+        x.try_argmax(2, Dims::Drop).err(),
+        x.try_var(1.0, [0, -2], Dims::Drop).err(),
+        x.try_prod(-3, Dims::Keep).err(),
         x.try_cumsum(2).err(),
         x.try_cumprod(isize::MIN).err(),
         x.try_logcumsumexp(9).err(),
         x.try_cummax(-3).err(),
-        x.try_sort(2, false).err(),
-        x.try_topk(1, 2, true).err(),
-        x.try_median(2, false).err(),
+        x.try_sort(2, Order::Ascending).err(),
+        x.try_topk(1, 2, Order::Descending).err(),
+        x.try_median(2, Dims::Drop).err(),
         x.try_softmin(2).err(),
         one.try_cummin(0).err(),
     ] {
@@ -220,7 +220,7 @@ fn norms_of_any_size_and_of_nothing() {
         assert!((gradient.at(&[i / 2, i % 2]) - expected).abs() < 1e-15);
     }
     assert_eq!(Tensor::<f64>::zeros(&[0, 2]).norm_axes(2.0, 0), tensor![0.0, 0.0]);
-    assert!(tape.var(1.0).try_norm(2.0, 0, false).is_err() && x.try_norm(f64::NAN, 0, false).is_err());
+    assert!(tape.var(1.0).try_norm(2.0, 0, Dims::Drop).is_err() && x.try_norm(f64::NAN, 0, Dims::Drop).is_err());
 }
 
 #[test]

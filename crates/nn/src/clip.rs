@@ -20,6 +20,7 @@ use autograd::{Float, Tensor};
 /// ```
 /// # Panics
 /// Panics if `max` is negative or NaN.
+#[doc(alias = "clip_grad_norm_")]
 #[track_caller]
 pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
     assert!(max >= 0.0, "clip::by_norm: max must be at least 0, got {max}");
@@ -71,6 +72,7 @@ fn scale(norm: f64, max: f64) -> Option<f64> {
 /// ```
 /// # Panics
 /// Panics if `max` is negative or NaN.
+#[doc(alias = "clip_grad_value_")]
 #[track_caller]
 pub fn by_value<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
     assert!(max >= 0.0, "clip::by_value: max must be at least 0, got {max}");

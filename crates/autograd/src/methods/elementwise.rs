@@ -7,10 +7,13 @@ macro_rules! elementwise_methods {
             /// eˣ
             exp Exp = "x.exp()";
             /// eˣ - 1, accurate near 0
+            #[doc(alias = "expm1")]
             exp_m1 ExpM1 = "x.exp_m1()";
             /// Natural logarithm: -inf at 0, NaN for negative x.
+            #[doc(alias = "log")]
             ln Ln = "x.ln()";
             /// ln(1 + x), accurate near 0
+            #[doc(alias = "log1p")]
             ln_1p Ln1p = "x.ln_1p()";
             /// √x; its derivative at 0 is infinite.
             sqrt Sqrt = "x.sqrt()";
@@ -21,16 +24,19 @@ macro_rules! elementwise_methods {
             /// Hyperbolic tangent.
             tanh Tanh = "x.tanh()";
             /// The logistic function 1 / (1 + e⁻ˣ), without overflow.
+            #[doc(alias = "expit")]
             sigmoid Sigmoid = "1.0 / (1.0 + (-x).exp())";
             /// ln(1 + eˣ), without overflow
             softplus Softplus = "x.exp().ln_1p()";
             /// max(x, 0); its derivative at 0 is 0.
             relu Relu = "x.max(0.0)";
             /// |x|; its derivative at 0 is 0.
+            #[doc(alias = "absolute")]
             abs Abs = "x.abs()";
             /// x²
             square Square = "x * x";
             /// 1 / x
+            #[doc(alias = "reciprocal")]
             recip Recip = "1.0 / x";
             /// 2ˣ
             exp2 Exp2 = "2f64.sqrt()";
@@ -47,16 +53,22 @@ macro_rules! elementwise_methods {
             /// Hyperbolic cosine.
             cosh Cosh = "x.cosh()";
             /// Inverse sine, in [-π/2, π/2]; NaN for |x| > 1.
+            #[doc(alias = "arcsin")]
             asin Asin = "x.asin()";
             /// Inverse cosine, in [0, π]; NaN for |x| > 1.
+            #[doc(alias = "arccos")]
             acos Acos = "x.acos()";
             /// Inverse tangent, in [-π/2, π/2].
+            #[doc(alias = "arctan")]
             atan Atan = "x.atan()";
             /// Inverse hyperbolic sine.
+            #[doc(alias = "arcsinh")]
             asinh Asinh = "x.asinh()";
             /// Inverse hyperbolic cosine, accurate near 1; NaN for x < 1.
+            #[doc(alias = "arccosh")]
             acosh Acosh = "f64::NAN";
             /// Inverse hyperbolic tangent.
+            #[doc(alias = "arctanh")]
             atanh Atanh = "3f64.ln() / 2.0";
             /// The sign of x: -1, 0 or 1; its derivative is 0.
             sign Sign = "1.0";
@@ -67,14 +79,17 @@ macro_rules! elementwise_methods {
             /// Rounds to the nearest integer, ties to even; its derivative is 0.
             round Round = "0.0";
             /// Rounds toward 0 to an integer; its derivative is 0.
+            #[doc(alias = "fix")]
             trunc Trunc = "0.0";
             /// ln σ(x) = -ln(1 + e⁻ˣ), without overflow
+            #[doc(alias = "logsigmoid")]
             log_sigmoid LogSigmoid = "-(-x).exp().ln_1p()";
             /// min(max(x, 0), 6); its derivative is 0 at both ends.
             relu6 Relu6 = "x";
             /// SELU, the self-normalizing unit: λx for x > 0, else λα(eˣ - 1), with λ ≈ 1.0507 and α ≈ 1.6733.
             selu Selu = "1.0507009873554805 * x";
             /// x σ(x), also called swish.
+            #[doc(alias = "swish")]
             silu Silu = "x / (1.0 + (-x).exp())";
             /// x tanh(ln(1 + eˣ))
             mish Mish = "x * x.exp().ln_1p().tanh()";
@@ -99,6 +114,7 @@ macro_rules! elementwise_methods {
             /// The inverse of erf; infinite at ±1, NaN for |x| > 1.
             erfinv ErfInv = "0.4769362762044699";
             /// ln |Γ(x)|
+            #[doc(alias = "gammaln")]
             lgamma Lgamma = "std::f64::consts::PI.ln() / 2.0";
             /// Γ′(x) / Γ(x)
             digamma Digamma = "-1.9635100260214235";
@@ -126,26 +142,33 @@ macro_rules! elementwise_methods {
             /// a · b, element by element, with broadcasting.
             mul, try_mul, Mul = "[3.0, 4.0], [9.0, 8.0]";
             /// a / b, with broadcasting.
+            #[doc(alias = "true_divide")]
             div, try_div, Div = "[1.0 / 3.0, 1.0], [1.0, 2.0]";
             /// aᵇ. 0⁰ is 1, with derivative 0 with respect to a; NaN for a < 0 and noninteger b.
+            #[doc(alias = "power")]
             pow, try_pow, Pow = "[1.0, 4.0], [27.0, 16.0]";
             /// The elementwise maximum; at ties, each operand gets half of the derivative.
             maximum, try_maximum, Maximum = "[3.0, 2.0], [3.0, 4.0]";
             /// The elementwise minimum; at ties, each operand gets half of the derivative.
             minimum, try_minimum, Minimum = "[1.0, 2.0], [3.0, 2.0]";
             /// 1 where a > b, else 0: a mask, which has no derivative.
+            #[doc(alias = "greater")]
             gt, try_gt, Gt = "[0.0, 0.0], [0.0, 1.0]";
             /// 1 where a ≥ b, else 0: a mask, which has no derivative.
+            #[doc(alias = "greater_equal")]
             ge, try_ge, Ge = "[0.0, 1.0], [1.0, 1.0]";
             /// 1 where a = b, else 0: a mask, which has no derivative.
+            #[doc(alias = "eq")]
             equal, try_equal, Eq = "[0.0, 1.0], [1.0, 0.0]";
             /// The angle of the point (b, a), in radians from -π to π; at the origin its derivative is 0.
+            #[doc(alias = "arctan2")]
             atan2, try_atan2, Atan2 = "[1.0_f64.atan2(3.0), 2.0_f64.atan2(2.0)], [3.0_f64.atan2(3.0), 4.0_f64.atan2(2.0)]";
             /// √(a² + b²), without overflow; at the origin its derivative is 0.
             hypot, try_hypot, Hypot = "[1.0_f64.hypot(3.0), 2.0_f64.hypot(2.0)], [3.0_f64.hypot(3.0), 4.0_f64.hypot(2.0)]";
             /// The remainder a - b·trunc(a/b), with the sign of a.
             fmod, try_fmod, Fmod = "[1.0, 0.0], [0.0, 0.0]";
             /// The remainder a - b·⌊a/b⌋, with the sign of b.
+            #[doc(alias = "mod")]
             remainder, try_remainder, Remainder = "[1.0, 0.0], [0.0, 0.0]";
             /// The magnitude of a with the sign of b.
             copysign, try_copysign, Copysign = "[1.0, 2.0], [3.0, 4.0]";
@@ -178,6 +201,7 @@ macro_rules! elementwise_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![1.0, 2.0].lt(tensor![2.0]), tensor![1.0, 0.0]);
         /// ```
+        #[doc(alias = "less")]
         #[track_caller]
         pub fn lt(&self, b: impl Borrow<Self>) -> Self {
             b.borrow().gt(self)
@@ -192,6 +216,7 @@ macro_rules! elementwise_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![1.0, 2.0].le(tensor![1.0]), tensor![1.0, 0.0]);
         /// ```
+        #[doc(alias = "less_equal")]
         #[track_caller]
         pub fn le(&self, b: impl Borrow<Self>) -> Self {
             b.borrow().ge(self)
@@ -203,6 +228,7 @@ macro_rules! elementwise_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![2.0, 3.0].powf(2.0), tensor![4.0, 9.0]);
         /// ```
+        #[doc(alias = "pow")]
         #[track_caller]
         pub fn powf(&self, exponent: f64) -> Self {
             match exponent {

@@ -11,6 +11,31 @@ use crate::value::Value;
 /// The error text for matrices without an inverse.
 pub(super) const SINGULAR: &str = "the matrix is singular, or so close to singular that the result is not finite";
 
+/// The triangle of a matrix that [`triangular_solve`](Tensor::triangular_solve) reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Triangle {
+    /// The elements on and below the diagonal.
+    Lower,
+    /// The elements on and above the diagonal.
+    Upper,
+    /// The elements below the diagonal, and ones on it.
+    UnitLower,
+    /// The elements above the diagonal, and ones on it.
+    UnitUpper,
+}
+
+impl Triangle {
+    pub(super) fn factor(self) -> Factor {
+        let (lower, unit) = match self {
+            Triangle::Lower => (true, false),
+            Triangle::Upper => (false, false),
+            Triangle::UnitLower => (true, true),
+            Triangle::UnitUpper => (false, true),
+        };
+        Factor::TriangularSolve { lower, unit }
+    }
+}
+
 /// Gives access to the numbers of a tensor or a variable.
 pub(super) trait Numbers<T: Float>: Value<T> {
     fn numbers(&self) -> Tensor<T>;
@@ -98,18 +123,19 @@ macro_rules! linalg_methods {
                 finite("solve", Factor::Solve, &[&a, &b], SINGULAR)
             }
 
-            /// The solution T⁻¹·B of T·X = B, where T is the lower or the upper triangle of this matrix, with a
-            /// diagonal of ones if `unit`. A zero on the diagonal leads to a division by zero. To solve with the
-            /// transposed triangle, use `a.t().triangular_solve(b, !lower, unit)`.
+            /// The solution T⁻¹·B of T·X = B, where T is a triangle of this matrix. A zero on the diagonal leads to a
+            /// division by zero. To solve with the transposed triangle, transpose the matrix and name the other one:
+            /// `a.t().triangular_solve(b, Triangle::Upper)` solves Lᵀ·X = B.
             ///
             /// ```
-            /// # use autograd::tensor;
+            /// use autograd::{Triangle, tensor};
             /// let a = tensor![[2.0, 9.0], [1.0, 1.0]];
-            /// assert_eq!(a.triangular_solve(tensor![[2.0], [4.0]], true, false), tensor![[1.0], [3.0]]);
+            /// assert_eq!(a.triangular_solve(tensor![[2.0], [4.0]], Triangle::Lower), tensor![[1.0], [3.0]]);
             /// ```
-            triangular_solve, try_triangular_solve(b: impl Borrow<Self>, lower: bool, unit: bool) |a| {
+            #[doc(alias = "solve_triangular")]
+            triangular_solve, try_triangular_solve(b: impl Borrow<Self>, triangle: Triangle) |a| {
                 let (a, b) = a.batched("triangular_solve", b.borrow())?;
-                Value::try_apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[&a, &b])
+                Value::try_apply(Op::Linalg(triangle.factor()), &[&a, &b])
             }
 
             /// The inverse A⁻¹; an error if the matrix is singular. To multiply by the inverse, use
@@ -119,6 +145,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[2.0, 0.0], [0.0, 4.0]].inv(), tensor![[0.5, 0.0], [0.0, 0.25]]);
             /// ```
+            #[doc(alias = "inverse")]
             inv, try_inv() |a| {
                 let shape = Value::shape(a);
                 let identity = a.constant(Tensor::eye(square("inv", &shape)?)).try_broadcast_to(&shape)?;
@@ -174,6 +201,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[0.0, 1.0], [0.0, 0.0]].matrix_exp(), tensor![[1.0, 1.0], [0.0, 1.0]]);
             /// ```
+            #[doc(alias = "expm")]
             matrix_exp, try_matrix_exp() |a| { Value::try_apply(Op::Linalg(Factor::MatrixExp), &[a]) }
 
             /// Aⁿ by repeated squaring; for n < 0, powers of the inverse.
@@ -247,7 +275,7 @@ macro_rules! linalg_methods {
             /// ```
             svd, try_svd -> (Self, Self, Self) |a| {
                 let shape = Value::shape(a);
-                let rows = matrix("svd", &shape)?.1[0] as isize;
+                let rows = matrix("svd", &shape)?.1[0];
                 let y = finite("svd", Factor::Svd, &[a], "the iteration for the singular values did not converge")?;
                 let values = y.try_slice(-2, 0..1)?.try_squeeze(-2)?;
                 Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
@@ -264,7 +292,7 @@ macro_rules! linalg_methods {
             qr, try_qr -> (Self, Self) |a| {
                 let shape = Value::shape(a);
                 let (_, [m, n]) = matrix("qr", &shape)?;
-                let tall = if m < n { a.try_slice(-1, 0..m as isize)? } else { a.clone() };
+                let tall = if m < n { a.try_slice(-1, ..m)? } else { a.clone() };
                 let q: Self = Value::try_apply(Op::Linalg(Factor::Qr), &[&tall])?;
                 let above = Tensor::from_fn(&[m.min(n), n], |i| if i[0] <= i[1] { T::one() } else { T::zero() });
                 let r = q.try_transpose(-1, -2)?.try_matmul(a)?;

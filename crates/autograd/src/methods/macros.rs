@@ -56,7 +56,7 @@ macro_rules! fold {
         /// ```
         #[track_caller]
         pub fn $name(&self) -> Self {
-            or_panic(self.$try(.., false))
+            or_panic(self.$try(.., Dims::Drop))
         }
 
         $(#[$doc])*
@@ -71,7 +71,7 @@ macro_rules! fold {
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
         pub fn $axes(&self, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try(axes, false))
+            or_panic(self.$try(axes, Dims::Drop))
         }
 
         $(#[$doc])*
@@ -85,16 +85,16 @@ macro_rules! fold {
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
         pub fn $keep(&self, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try(axes, true))
+            or_panic(self.$try(axes, Dims::Keep))
         }
 
         $(#[$doc])*
-        /// Reduces the given axes, kept with size 1 or removed. Returns an error if an axis is out of range or named
+        /// Reduces the given axes, kept with size 1 or dropped. Returns an error if an axis is out of range or named
         /// twice.
         #[track_caller]
-        pub fn $try(&self, axes: impl Into<Axes>, keep: bool) -> Result<Self> {
+        pub fn $try(&self, axes: impl Into<Axes>, dims: Dims) -> Result<Self> {
             let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
-            Value::try_apply(Op::Reduce { fold: Fold::$Fold, axes, keep }, &[self])
+            Value::try_apply(Op::Reduce { fold: Fold::$Fold, axes, keep: dims.kept() }, &[self])
         }
     )* };
 }

@@ -36,20 +36,24 @@ pub use compare::Compared;
 pub use conv::Conv;
 use conv::conv_methods;
 use elementwise::elementwise_methods;
+#[cfg(feature = "linalg")]
+pub use linalg::Triangle;
 use macros::{binary, fold, twins, unary};
-use order::order_methods;
+pub use order::Order;
+use order::{located, order_methods, place};
 use parametric::parametric;
 pub use plan::Pad;
 use pool::pool_methods;
 use products::product_methods;
+pub use reduce::Dims;
 use reduce::{reduce_methods, statistic};
-pub use resize::Resize;
+pub use resize::{Align, Resize};
 use select::select_methods;
 use shape::shape_methods;
 use smallvec::SmallVec;
 pub use spatial::Pool;
 use std::borrow::Borrow;
-use std::ops::{Bound, RangeBounds};
+pub use view::Bounds;
 use view::view_methods;
 #[cfg(feature = "linalg")]
 use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};

@@ -1,6 +1,7 @@
 //! Extrema, sorting and cumulative extrema. Indices are found from the numbers and are constants in differentiation;
 //! the elements are gathered at these indices, so derivatives flow to exactly those elements.
 
+use super::reduce::Dims;
 use crate::error::{Error, Result};
 use crate::eval::{around, flat};
 use crate::float::Float;
@@ -11,141 +12,189 @@ use crate::tensor::layout::{reduced_shape, resolve_axis};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 
+/// The order of a sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The smallest element first.
+    Ascending,
+    /// The largest element first.
+    Descending,
+}
+
+/// A method that finds one element per row along an axis: the axis removed, the axis kept, and fallible.
+macro_rules! located {
+    ($($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident |$x:ident, $axes:ident| $at:expr;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        #[doc = concat!("If the axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $name(&self, axis: isize) -> (Self, Tensor<i64>) {
+            or_panic(self.$try(axis, Dims::Drop))
+        }
+
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but keeps the axis with size 1.")]
+        ///
+        /// ```
+        #[doc = concat!("let (y, at) = autograd::tensor![[1.0, 5.0], [7.0, 0.0]].", stringify!($keep), "(1);")]
+        /// assert_eq!((y.shape(), at.shape()), ([2, 1].as_slice(), [2, 1].as_slice()));
+        /// ```
+        /// # Panics
+        #[doc = concat!("If the axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $keep(&self, axis: isize) -> (Self, Tensor<i64>) {
+            or_panic(self.$try(axis, Dims::Keep))
+        }
+
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), with the axis kept or dropped. Returns an error if it is out of range or empty.")]
+        #[track_caller]
+        pub fn $try(&self, axis: isize, dims: Dims) -> Result<(Self, Tensor<i64>)> {
+            order::along(stringify!($name), self, axis, dims, |$x, $axes| $at)
+        }
+    )* };
+}
+
+/// The index of an extreme element: the axes removed, the axes kept, and fallible.
+macro_rules! place {
+    ($($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident, $Fold:ident;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        #[doc = concat!("If an axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $name(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+            or_panic(self.$try(axes, Dims::Drop))
+        }
+
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but keeps the axes with size 1.")]
+        ///
+        /// ```
+        #[doc = concat!("assert_eq!(autograd::tensor![[1.0, 5.0], [7.0, 0.0]].", stringify!($keep), "(1).shape(), [2, 1]);")]
+        /// ```
+        /// # Panics
+        #[doc = concat!("If an axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
+        #[track_caller]
+        pub fn $keep(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+            or_panic(self.$try(axes, Dims::Keep))
+        }
+
+        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), with the axes kept or dropped. Returns an error if one is out of range or empty.")]
+        pub fn $try(&self, axes: impl Into<Axes>, dims: Dims) -> Result<Tensor<i64>> {
+            let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
+            order::place_of(Fold::$Fold, &order::Numbers::numbers(self), axes, dims)
+        }
+    )* };
+}
+
 macro_rules! order_methods {
     () => {
-        /// The index of the largest element (the first of equal ones); NaN counts as largest. Along one axis, or
-        /// flattened over several or all (`..`) axes.
-        ///
-        /// ```
-        /// use autograd::tensor;
-        /// let x = tensor![[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]];
-        /// assert_eq!(x.argmax(1), tensor![1_i64, 0]);
-        /// assert_eq!(x.argmax(..).item(), 3);
-        /// ```
-        /// # Panics
-        /// If an axis is out of range or empty; [`try_argmax`](Self::try_argmax) returns the error.
-        #[track_caller]
-        pub fn argmax(&self, axes: impl Into<Axes>) -> Tensor<i64> {
-            or_panic(self.try_argmax(axes, false))
+        place! {
+            /// The index of the largest element (the first of equal ones); NaN counts as largest. Along one axis, or
+            /// flattened over several or all (`..`) axes.
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// let x = tensor![[1.0, 5.0, 2.0], [7.0, 0.0, 7.0]];
+            /// assert_eq!(x.argmax(1), tensor![1_i64, 0]);
+            /// assert_eq!(x.argmax(..).item(), 3);
+            /// ```
+            argmax, argmax_keep, try_argmax, Max;
+
+            /// The index of the smallest element (the first of equal ones); NaN counts as smallest. See
+            /// [`argmax`](Self::argmax).
+            ///
+            /// ```
+            /// use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 5.0, 1.0], [7.0, 0.0, 7.0]].argmin(1), tensor![0_i64, 1]);
+            /// ```
+            argmin, argmin_keep, try_argmin, Min;
         }
 
-        /// Like [`argmax`](Self::argmax), with the axes kept with size 1 or removed. Returns an error if one is out of
-        /// range or empty.
-        pub fn try_argmax(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
-            let axes = axes.into().resolve("argmax", &Value::shape(self))?;
-            order::place_of(Fold::Max, &order::Numbers::numbers(self), axes, keep)
-        }
-
-        /// The index of the smallest element (the first of equal ones); NaN counts as smallest. See
-        /// [`argmax`](Self::argmax).
-        ///
-        /// ```
-        /// use autograd::tensor;
-        /// assert_eq!(tensor![[1.0, 5.0, 1.0], [7.0, 0.0, 7.0]].argmin(1), tensor![0_i64, 1]);
-        /// ```
-        /// # Panics
-        /// If an axis is out of range or empty; [`try_argmin`](Self::try_argmin) returns the error.
-        #[track_caller]
-        pub fn argmin(&self, axes: impl Into<Axes>) -> Tensor<i64> {
-            or_panic(self.try_argmin(axes, false))
-        }
-
-        /// Like [`argmin`](Self::argmin), with the axes kept with size 1 or removed. Returns an error if one is out of
-        /// range or empty.
-        pub fn try_argmin(&self, axes: impl Into<Axes>, keep: bool) -> Result<Tensor<i64>> {
-            let axes = axes.into().resolve("argmin", &Value::shape(self))?;
-            order::place_of(Fold::Min, &order::Numbers::numbers(self), axes, keep)
-        }
-
-        twins! {
+        located! {
             /// The largest element along an axis and its index. The first of equal elements gets the whole derivative;
             /// with [`max_axes`](Self::max_axes) they share it.
             ///
             /// ```
             /// # use autograd::tensor;
-            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1, false);
+            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].max_dim(1);
             /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
             /// ```
-            max_dim, try_max_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                order::along("max_dim", x, axis, keep, |x, axes| order::place_of(Fold::Max, x, axes, true))
-            }
+            #[doc(alias = "max")]
+            max_dim, max_dim_keep, try_max_dim |x, axes| order::place_of(Fold::Max, x, axes, Dims::Keep);
 
             /// The smallest element along an axis and its index. The first of equal elements gets the whole derivative.
             ///
             /// ```
             /// # use autograd::tensor;
-            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1, false);
+            /// let (y, at) = tensor![[1.0, 5.0], [7.0, 0.0]].min_dim(1);
             /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
             /// ```
-            min_dim, try_min_dim(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                order::along("min_dim", x, axis, keep, |x, axes| order::place_of(Fold::Min, x, axes, true))
-            }
+            #[doc(alias = "min")]
+            min_dim, min_dim_keep, try_min_dim |x, axes| order::place_of(Fold::Min, x, axes, Dims::Keep);
 
             /// The median along an axis and its index: for an even number of elements, the lower of the two in the
             /// middle, as in PyTorch. NaN if there is one.
             ///
             /// ```
             /// # use autograd::tensor;
-            /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1, false);
+            /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1);
             /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
             /// ```
-            median, try_median(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                order::along("median", x, axis, keep, order::middle)
-            }
+            median, median_keep, try_median |x, axes| order::middle(x, axes);
 
             /// The most frequent element along an axis (the smallest of several) and its last index, as in PyTorch. NaN
             /// if there is one.
             ///
             /// ```
             /// # use autograd::tensor;
-            /// let (y, at) = tensor![[3.0, 2.0, 3.0, 2.0, 5.0]].mode(1, false);
+            /// let (y, at) = tensor![[3.0, 2.0, 3.0, 2.0, 5.0]].mode(1);
             /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
             /// ```
-            mode, try_mode(axis: isize, keep: bool) -> (Self, Tensor<i64>) |x| {
-                order::along("mode", x, axis, keep, order::commonest)
-            }
+            mode, mode_keep, try_mode |x, axes| order::commonest(x, axes);
+        }
 
+        twins! {
             /// The elements sorted along an axis, and their original indices. The sort is stable; NaN counts as larger
             /// than any number.
             ///
             /// ```
-            /// # use autograd::tensor;
-            /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, false);
+            /// use autograd::{Order, tensor};
+            /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, Order::Ascending);
             /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
             /// ```
-            sort, try_sort(axis: isize, descending: bool) -> (Self, Tensor<i64>) |x| {
-                let at = x.try_argsort(axis, descending)?;
+            sort, try_sort(axis: isize, order: Order) -> (Self, Tensor<i64>) |x| {
+                let at = x.try_argsort(axis, order)?;
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
             /// The indices that sort the elements along an axis, as in [`sort`](Self::sort).
             ///
             /// ```
-            /// # use autograd::tensor;
-            /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, true), tensor![1_i64, 0, 2]);
+            /// use autograd::{Order, tensor};
+            /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, Order::Descending), tensor![1_i64, 0, 2]);
             /// ```
-            argsort, try_argsort(axis: isize, descending: bool) -> Tensor<i64> |x| {
+            argsort, try_argsort(axis: isize, order: Order) -> Tensor<i64> |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("sort", axis, &shape)?;
-                Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], descending))
+                Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], order))
             }
 
-            /// The `k` largest (or smallest) elements along an axis in sorted order, and their indices; equal elements
-            /// keep their order.
+            /// The first `k` elements along an axis in sorted order, and their indices: the `k` largest if descending,
+            /// the `k` smallest if ascending. Equal elements keep their order.
             ///
             /// ```
-            /// # use autograd::tensor;
-            /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, true);
+            /// use autograd::{Order, tensor};
+            /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, Order::Descending);
             /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
             /// ```
-            topk, try_topk(k: usize, axis: isize, largest: bool) -> (Self, Tensor<i64>) |x| {
+            topk, try_topk(k: usize, axis: isize, order: Order) -> (Self, Tensor<i64>) |x| {
                 let shape = Value::shape(x);
                 let i = resolve_axis("topk", axis, &shape)?;
                 if k > shape[i] {
                     let hint = format!("k = {k} is larger than the axis of size {}", shape[i]);
                     return Err(Error::Argument { op: "topk", hint });
                 }
-                let at = order::places(&order::Numbers::numbers(x), i, k, largest);
+                let at = order::places(&order::Numbers::numbers(x), i, k, order);
                 Ok((x.try_gather(axis, &at)?, at))
             }
 
@@ -177,7 +226,7 @@ macro_rules! order_methods {
         }
     };
 }
-pub(super) use order_methods;
+pub(super) use {located, order_methods, place};
 
 /// Gives access to the numbers of a value, to find indices and scales.
 pub(super) trait Numbers<T: Float>: Value<T> {
@@ -203,21 +252,21 @@ pub(super) fn along<T: Float, V: Numbers<T>>(
     op: &'static str,
     x: &V,
     axis: isize,
-    keep: bool,
+    dims: Dims,
     find: impl Fn(&Tensor<T>, AxisSet) -> Result<Tensor<i64>>,
 ) -> Result<(V, Tensor<i64>)> {
     let shape = x.shape();
     let axes = AxisSet::one(resolve_axis(op, axis, &shape)?);
     let at = find(&x.numbers(), axes)?;
     let y = x.gather(axes.iter().next().unwrap_or(0), &at);
-    let shape = reduced_shape(&shape, axes, keep);
+    let shape = reduced_shape(&shape, axes, dims.kept());
     Ok((y.reshape(&shape), at.as_shape(&shape)))
 }
 
 /// The index of the first largest or smallest element, counted through the axes in row-major order.
-pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep: bool) -> Result<Tensor<i64>> {
+pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, dims: Dims) -> Result<Tensor<i64>> {
     let best = Tensor::try_apply(Op::Reduce { fold, axes, keep: true }, &[x])?;
-    let shape = reduced_shape(x.shape(), axes, keep);
+    let shape = reduced_shape(x.shape(), axes, dims.kept());
     let start = axes.iter().next().unwrap_or(x.rank());
     let end = start + axes.iter().count();
     // Axes that are not adjacent are moved last and merged into one.
@@ -236,8 +285,8 @@ pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, keep:
 }
 
 /// The indices of the first `k` elements in sorted order along an axis.
-pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, descending: bool) -> Tensor<i64> {
-    rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, descending, out))
+pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, order: Order) -> Tensor<i64> {
+    rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, order == Order::Descending, out))
 }
 
 /// The index of the lower of the two elements in the middle, or of a NaN if there is one.

@@ -113,7 +113,7 @@ macro_rules! parametric {
                     let hint = format!("axis {i} must have an even size");
                     return Err(Error::Shape { op: "glu", shape: shape.as_slice().into(), hint });
                 }
-                let half = (shape[i] / 2) as isize;
+                let half = shape[i] / 2;
                 x.try_slice(axis, ..half)?.try_mul(x.try_slice(axis, half..)?.sigmoid())
             }
         }

@@ -10,7 +10,7 @@ macro_rules! pool_methods {
             /// use autograd::{Pool, tensor};
             /// let x = tensor![[[1.0, 5.0, 2.0, 0.0, 7.0]]];
             /// assert_eq!(x.max_pool1d(Pool::of([2])), tensor![[[5.0, 2.0]]]);
-            /// assert_eq!(x.max_pool1d(Pool { ceil: true, ..Pool::of([2]) }), tensor![[[5.0, 2.0, 7.0]]]);
+            /// assert_eq!(x.max_pool1d(Pool { ceil_mode: true, ..Pool::of([2]) }), tensor![[[5.0, 2.0, 7.0]]]);
             /// ```
             max_pool1d, try_max_pool1d(pool: Pool<1>) |x| { spatial::max_pool("max_pool1d", x, pool) }
 
@@ -33,13 +33,13 @@ macro_rules! pool_methods {
             max_pool3d, try_max_pool3d(pool: Pool<3>) |x| { spatial::max_pool("max_pool3d", x, pool) }
 
             /// The mean Σ x / n of each window, along the last axis of `[batch, channels, length]` (the batch axis is
-            /// optional). The `count_padding` setting determines whether padding counts as zeros or not at all.
+            /// optional). The `count_include_pad` setting determines whether padding counts as zeros or not at all.
             ///
             /// ```
             /// use autograd::{Pool, tensor};
             /// let x = tensor![[[1.0, 5.0, 2.0, 4.0]]];
             /// assert_eq!(x.avg_pool1d(Pool::of([2])), tensor![[[3.0, 3.0]]]);
-            /// let settings = Pool { padding: [1], count_padding: false, ..Pool::of([2]) };
+            /// let settings = Pool { padding: [1], count_include_pad: false, ..Pool::of([2]) };
             /// assert_eq!(x.avg_pool1d(settings), tensor![[[1.0, 3.5, 4.0]]]);
             /// ```
             avg_pool1d, try_avg_pool1d(pool: Pool<1>) |x| { spatial::avg_pool("avg_pool1d", x, pool) }
@@ -68,6 +68,7 @@ macro_rules! pool_methods {
             /// use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].unfold(0, 2, 1), tensor![[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]);
             /// ```
+            #[doc(alias = "sliding_window_view")]
             unfold, try_unfold(axis: isize, size: usize, step: usize) |x| {
                 let axis = resolve_axis("unfold", axis, &Value::shape(x))?;
                 spatial::unfold(x, axis, size, step)
@@ -75,7 +76,7 @@ macro_rules! pool_methods {
 
             /// The windows of an image `[batch, channels, height, width]` (the batch axis is optional) as columns:
             /// `[batch, channels · kernel, positions]`. A convolution is the product of a matrix with these columns.
-            /// Same as PyTorch's `torch.nn.functional.unfold`; the settings `ceil` and `count_padding` are ignored.
+            /// Same as PyTorch's `torch.nn.functional.unfold`; the settings `ceil_mode` and `count_include_pad` are ignored.
             ///
             /// ```
             /// use autograd::{Pool, tensor};
@@ -83,6 +84,8 @@ macro_rules! pool_methods {
             /// let y = x.columns(Pool { stride: [1, 1], ..Pool::of([2, 2]) });
             /// assert_eq!(y, tensor![[1.0, 2.0], [2.0, 3.0], [4.0, 5.0], [5.0, 6.0]]);
             /// ```
+            #[doc(alias = "unfold")]
+            #[doc(alias = "im2col")]
             columns, try_columns(windows: Pool<2>) |x| { spatial::columns(x, windows) }
 
             /// Max pooling to a last axis of the given size: the `i`-th window covers `⌊i·n / size⌋` up to
@@ -148,6 +151,7 @@ macro_rules! pool_methods {
             /// let y = tensor![[[1.0, 2.0]]].upsample_nearest1d(Resize::By([2.0]));
             /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0, 2.0]]]);
             /// ```
+            #[doc(alias = "interpolate")]
             upsample_nearest1d, try_upsample_nearest1d(to: Resize<1>) |x| {
                 resize::resized("upsample_nearest1d", x, to, resize::nearest)
             }
@@ -159,6 +163,7 @@ macro_rules! pool_methods {
             /// let y = tensor![[[1.0, 2.0]]].upsample_nearest2d(Resize::To([2, 3]));
             /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0], [1.0, 1.0, 2.0]]]);
             /// ```
+            #[doc(alias = "interpolate")]
             upsample_nearest2d, try_upsample_nearest2d(to: Resize<2>) |x| {
                 resize::resized("upsample_nearest2d", x, to, resize::nearest)
             }
@@ -170,43 +175,47 @@ macro_rules! pool_methods {
             /// let y = Tensor::<f32>::ones(&[1, 1, 2, 2, 2]).upsample_nearest3d(Resize::By([2.0, 1.0, 1.0]));
             /// assert_eq!(y, Tensor::ones(&[1, 1, 4, 2, 2]));
             /// ```
+            #[doc(alias = "interpolate")]
             upsample_nearest3d, try_upsample_nearest3d(to: Resize<3>) |x| {
                 resize::resized("upsample_nearest3d", x, to, resize::nearest)
             }
 
-            /// Resizes the last axis by linear interpolation: element `i` is interpolated at `(i + ½)·n / size - ½`, or
-            /// with aligned corners at `i·(n - 1) / (size - 1)`.
+            /// Resizes the last axis by linear interpolation: element `i` is interpolated at `(i + ½)·n / size - ½` with
+            /// [`Align::Centers`], or at `i·(n - 1) / (size - 1)` with [`Align::Corners`].
             ///
             /// ```
-            /// use autograd::{Resize, tensor};
+            /// use autograd::{Align, Resize, tensor};
             /// let x = tensor![[[0.0, 8.0]]];
-            /// assert_eq!(x.upsample_linear1d(Resize::To([4]), false), tensor![[[0.0, 2.0, 6.0, 8.0]]]);
-            /// assert_eq!(x.upsample_linear1d(Resize::To([5]), true), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
+            /// assert_eq!(x.upsample_linear1d(Resize::To([4]), Align::Centers), tensor![[[0.0, 2.0, 6.0, 8.0]]]);
+            /// assert_eq!(x.upsample_linear1d(Resize::To([5]), Align::Corners), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
             /// ```
-            upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align_corners: bool) |x| {
-                resize::resized("upsample_linear1d", x, to, resize::linear_rule(align_corners))
+            #[doc(alias = "interpolate")]
+            upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align: Align) |x| {
+                resize::resized("upsample_linear1d", x, to, resize::linear_rule(align))
             }
 
             /// Resizes the last two axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
-            /// use autograd::{Resize, tensor};
-            /// let y = tensor![[[0.0, 2.0], [4.0, 6.0]]].upsample_bilinear2d(Resize::To([3, 3]), true);
+            /// use autograd::{Align, Resize, tensor};
+            /// let y = tensor![[[0.0, 2.0], [4.0, 6.0]]].upsample_bilinear2d(Resize::To([3, 3]), Align::Corners);
             /// assert_eq!(y, tensor![[[0.0, 1.0, 2.0], [2.0, 3.0, 4.0], [4.0, 5.0, 6.0]]]);
             /// ```
-            upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align_corners: bool) |x| {
-                resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align_corners))
+            #[doc(alias = "interpolate")]
+            upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align: Align) |x| {
+                resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align))
             }
 
             /// Resizes the last three axes like [`upsample_linear1d`](Self::upsample_linear1d).
             ///
             /// ```
-            /// use autograd::{Resize, Tensor};
-            /// let y = Tensor::<f64>::ones(&[1, 1, 2, 2, 2]).upsample_trilinear3d(Resize::To([3, 4, 5]), false);
+            /// use autograd::{Align, Resize, Tensor};
+            /// let y = Tensor::<f64>::ones(&[1, 1, 2, 2, 2]).upsample_trilinear3d(Resize::To([3, 4, 5]), Align::Centers);
             /// assert_eq!(y, Tensor::ones(&[1, 1, 3, 4, 5]));
             /// ```
-            upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align_corners: bool) |x| {
-                resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align_corners))
+            #[doc(alias = "interpolate")]
+            upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align: Align) |x| {
+                resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align))
             }
 
             /// Moves channels into an image `r` times as high and wide: `[…, c·r², h, w]` becomes `[…, c, h·r, w·r]`.

@@ -24,6 +24,9 @@ macro_rules! product_methods {
             /// assert_eq!(a.matmul(tensor![1.0, 10.0]), tensor![21.0, 43.0]);
             /// assert_eq!(a.matmul(a.t()), tensor![[5.0, 11.0], [11.0, 25.0]]);
             /// ```
+            #[doc(alias = "mm")]
+            #[doc(alias = "mv")]
+            #[doc(alias = "bmm")]
             matmul, try_matmul(b: impl Borrow<Self>) |a| {
                 let b = b.borrow();
                 let (from, to) = (Value::shape(a), Value::shape(b));
@@ -72,6 +75,8 @@ macro_rules! product_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].dot(tensor![3.0, 4.0]).item(), 11.0);
             /// ```
+            #[doc(alias = "inner")]
+            #[doc(alias = "vdot")]
             dot, try_dot(b: impl Borrow<Self>) |a| {
                 products::vectors("dot", &[a, b.borrow()])?;
                 a.try_matmul(b)
@@ -83,6 +88,7 @@ macro_rules! product_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].outer(tensor![3.0, 4.0]), tensor![[3.0, 4.0], [6.0, 8.0]]);
             /// ```
+            #[doc(alias = "ger")]
             outer, try_outer(b: impl Borrow<Self>) |a| {
                 products::vectors("outer", &[a, b.borrow()])?;
                 a.try_unsqueeze(-1)?.try_mul(b)

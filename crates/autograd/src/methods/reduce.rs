@@ -8,53 +8,73 @@ use crate::tensor::AxisSet;
 use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
-/// A reduction with a parameter: over all axes, over some axes, over some axes kept, and fallible.
+/// What becomes of the axes that a reduction reduces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dims {
+    /// They are removed from the result.
+    Drop,
+    /// They are kept with size 1, so that the result broadcasts against the operand: `keepdim=True` in PyTorch.
+    #[doc(alias = "keepdim")]
+    #[doc(alias = "keepdims")]
+    Keep,
+}
+
+impl Dims {
+    /// Whether they are kept.
+    pub(super) fn kept(self) -> bool {
+        self == Dims::Keep
+    }
+}
+
+/// A reduction with a parameter, which comes before the axes: over all axes, over some axes, over some axes kept, and
+/// fallible.
 macro_rules! statistic {
     ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident ($arg:ident) $example:literal = $all:literal, $rows:literal
         |$this:ident, $set:ident, $kept:ident| $body:block)*) => { $(
         $(#[$doc])*
-            /// Reduces all elements; the result has rank 0.
+        /// Reduces all elements; the result has rank 0.
         ///
-            /// ```
+        /// ```
         #[doc = concat!("let y: f64 = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($name), "(", $example, ").item();")]
         #[doc = concat!("assert!((y - ", $all, ").abs() < 1e-14);")]
-            /// ```
+        /// ```
         #[track_caller]
         pub fn $name(&self, $arg: f64) -> Self {
-            or_panic(self.$try($arg, .., false))
+            or_panic(self.$try($arg, .., Dims::Drop))
         }
 
         $(#[$doc])*
-            /// Reduces the given axes (`1`, `-1`, `[0, 2]`), which are removed from the result.
+        /// Reduces the given axes (`1`, `-1`, `[0, 2]`), which are removed from the result.
         ///
-            /// ```
+        /// ```
         #[doc = concat!("let rows: Vec<f64> = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($axes), "(", $example, ", 1).to_vec();")]
         #[doc = concat!("let expected: [f64; 2] = ", $rows, ";")]
-            /// assert!(rows.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14));
-            /// ```
-            /// # Panics
+        /// assert!(rows.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14));
+        /// ```
+        /// # Panics
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
         pub fn $axes(&self, $arg: f64, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try($arg, axes, false))
+            or_panic(self.$try($arg, axes, Dims::Drop))
         }
 
         $(#[$doc])*
-            /// Reduces the given axes, which are kept with size 1, so that the result broadcasts against the operand.
+        /// Reduces the given axes, which are kept with size 1, so that the result broadcasts against the operand.
         ///
-            /// # Panics
+        /// # Panics
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
         pub fn $keep(&self, $arg: f64, axes: impl Into<Axes>) -> Self {
-            or_panic(self.$try($arg, axes, true))
+            or_panic(self.$try($arg, axes, Dims::Keep))
         }
 
         $(#[$doc])*
-            /// Reduces the given axes, kept with size 1 or removed. Returns an error if an axis is out of range or
-            /// named twice.
+        /// Reduces the given axes, kept with size 1 or dropped. Returns an error if an axis is out of range or
+        /// named twice.
         #[track_caller]
-        pub fn $try(&self, $arg: f64, axes: impl Into<Axes>, $kept: bool) -> Result<Self> {
-            let ($this, $set) = (self, axes.into().resolve(stringify!($name), &Value::shape(self))?);
+        pub fn $try(&self, $arg: f64, axes: impl Into<Axes>, dims: Dims) -> Result<Self> {
+            let ($this, $kept) = (self, dims.kept());
+            let $set = axes.into().resolve(stringify!($name), &Value::shape(self))?;
             $body
         }
     )* };
@@ -70,8 +90,10 @@ macro_rules! reduce_methods {
             /// Π x; 1 for no elements. Its derivatives are exact where elements are 0.
             prod, prod_axes, prod_keep, try_prod, Prod = "24.0", "[2.0, 12.0]";
             /// The largest element; ties share the derivative evenly. An empty axis is an error.
+            #[doc(alias = "amax")]
             max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
             /// The smallest element; ties share the derivative evenly. An empty axis is an error.
+            #[doc(alias = "amin")]
             min, min_axes, min_keep, try_min, Min = "1.0", "[1.0, 3.0]";
             /// ln Σ eˣ, without overflow; -inf for no elements.
             logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]";
@@ -92,6 +114,7 @@ macro_rules! reduce_methods {
             /// The p-norm (Σ |x|ᵖ)^(1/p), without intermediate overflow or underflow: the Euclidean norm for 2, the
             /// largest and the smallest magnitude for ±infinity, the number of nonzero elements for 0. Its derivative
             /// at 0 is 0.
+            #[doc(alias = "vector_norm")]
             norm, norm_axes, norm_keep, try_norm(p) "2.0" = "30f64.sqrt()", "[5f64.sqrt(), 5.0]" |x, axes, keep| {
                 reduce::norm(x, p, axes, keep)
             }

@@ -17,6 +17,15 @@ pub enum Resize<const D: usize> {
     By([f64; D]),
 }
 
+/// Where linear interpolation places the elements of a resized axis on the original one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Align {
+    /// Each element at the center of its share of the axis: `align_corners=False` in PyTorch.
+    Centers,
+    /// The first and the last element on those of the original axis: `align_corners=True` in PyTorch.
+    Corners,
+}
+
 impl<const D: usize> Resize<D> {
     /// The new size of an axis, and the distance in the image between neighboring elements of the result.
     fn axis(&self, op: &'static str, i: usize, size: usize) -> Result<(usize, f64)> {
@@ -89,8 +98,11 @@ pub(super) fn resized<T: Float, V: Value<T>, const D: usize>(
 }
 
 /// The rule of linear interpolation.
-pub(super) fn linear_rule(align_corners: bool) -> Rule {
-    if align_corners { linear_corners } else { linear }
+pub(super) fn linear_rule(align: Align) -> Rule {
+    match align {
+        Align::Centers => linear,
+        Align::Corners => linear_corners,
+    }
 }
 
 /// Moves channels into `r` times `r` pixels each, or back.

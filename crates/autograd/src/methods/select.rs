@@ -100,6 +100,7 @@ macro_rules! select_methods {
             /// let mask = tensor![1.0, 0.0];
             /// assert_eq!(mask.select(tensor![1.0, 2.0], tensor![f64::NAN, 4.0]), tensor![1.0, 4.0]);
             /// ```
+            #[doc(alias = "where")]
             select, try_select(a: impl Borrow<Self>, b: impl Borrow<Self>) |mask| {
                 Value::try_apply(Op::Select, &[mask, a.borrow(), b.borrow()])
             }
@@ -126,6 +127,8 @@ macro_rules! select_methods {
             /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
             /// assert_eq!(x.gather(1, &tensor![[1_i64], [0]]), tensor![[2.0], [3.0]]);
             /// ```
+            #[doc(alias = "take_along_dim")]
+            #[doc(alias = "take_along_axis")]
             gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
                 let mut part = Value::shape(x);
                 let axis = resolve_axis("gather", axis, &part)?;
@@ -143,6 +146,7 @@ macro_rules! select_methods {
             /// let x = tensor![1.0, f64::NAN];
             /// assert_eq!(x.where_(&x.is_gt(0.0), tensor![0.0]), tensor![1.0, 0.0]);
             /// ```
+            #[doc(alias = "where")]
             where_, try_where(mask: &Tensor<bool>, b: impl Borrow<Self>) |x| {
                 mask.try_choose(x, b.borrow())
             }
@@ -166,6 +170,7 @@ macro_rules! select_methods {
             /// let x = tensor![-2.0, 0.5, 2.0];
             /// assert_eq!(x.clamp_between(tensor![-1.0], tensor![1.0, 0.0, 1.0]), tensor![-1.0, 0.0, 1.0]);
             /// ```
+            #[doc(alias = "clip")]
             clamp_between, try_clamp_between(low: impl Borrow<Self>, high: impl Borrow<Self>) |x| {
                 x.try_maximum(low)?.try_minimum(high)
             }
@@ -243,6 +248,7 @@ macro_rules! select_methods {
             /// let y = tensor![[1.0, 1.0, 1.0]].scatter(1, &tensor![[2_i64, 2]], tensor![[3.0, 4.0]]);
             /// assert_eq!(y, tensor![[1.0, 1.0, 4.0]]);
             /// ```
+            #[doc(alias = "put_along_axis")]
             scatter, try_scatter(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let (axis, from) = (resolve_axis("scatter", axis, &shape)?, Value::shape(src));
@@ -261,6 +267,7 @@ macro_rules! select_methods {
         /// assert_eq!(tensor![-2.0, 0.5, 2.0].clamp(-1.0, 1.0), tensor![-1.0, 0.5, 1.0]);
         /// assert_eq!(tensor![-2.0, 0.5, 2.0].clamp(0.0, f64::INFINITY), tensor![0.0, 0.5, 2.0]);
         /// ```
+        #[doc(alias = "clip")]
         #[track_caller]
         pub fn clamp(&self, low: f64, high: f64) -> Self {
             let raised = if low == f64::NEG_INFINITY { self.clone() } else { self.maximum(self.number(T::of(low))) };

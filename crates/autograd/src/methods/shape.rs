@@ -10,6 +10,7 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].reshape_infer(&[2, -1]), tensor![[1.0, 2.0], [3.0, 4.0]]);
             /// ```
+            #[doc(alias = "view")]
             reshape_infer, try_reshape_infer(sizes: &[isize]) |x| {
                 x.try_reshape(&plan::inferred("reshape", sizes, &Value::shape(x))?)
             }
@@ -20,6 +21,8 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[1.0, 2.0, 3.0]].permute_axes(&[-1, 0]), tensor![[1.0], [2.0], [3.0]]);
             /// ```
+            #[doc(alias = "transpose")]
+            #[doc(alias = "moveaxis")]
             permute_axes, try_permute_axes(order: &[isize]) |x| {
                 let shape = Value::shape(x);
                 let order: Result<Shape> = order.iter().map(|&i| resolve_axis("permute", i, &shape)).collect();
@@ -32,6 +35,7 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[[1.0], [2.0]]].squeeze_all(), tensor![1.0, 2.0]);
             /// ```
+            #[doc(alias = "squeeze")]
             squeeze_all, try_squeeze_all() |x| {
                 let rest: Shape = Value::shape(x).iter().copied().filter(|&d| d != 1).collect();
                 x.try_reshape(&rest)
@@ -44,6 +48,7 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].index_axis(1, -1), tensor![2.0, 4.0]);
             /// ```
+            #[doc(alias = "select")]
             index_axis, try_index_axis(axis: isize, index: isize) |x| {
                 let mut shape = Value::shape(x);
                 let axis = resolve_axis("index_axis", axis, &shape)?;
@@ -96,6 +101,7 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].tile(&[2, 2]), tensor![[1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0]]);
             /// ```
+            #[doc(alias = "repeat")]
             tile, try_tile(reps: &[usize]) |x| {
                 let [apart, wide, whole] = plan::tiled("tile", &Value::shape(x), reps)?;
                 x.try_reshape(&apart)?.try_broadcast_to(&wide)?.try_reshape(&whole)
@@ -109,6 +115,7 @@ macro_rules! shape_methods {
             /// assert_eq!(tensor![1.0, 2.0].repeat_interleave(&[2], 0), tensor![1.0, 1.0, 2.0, 2.0]);
             /// assert_eq!(tensor![1.0, 2.0].repeat_interleave(&[1, 3], 0), tensor![1.0, 2.0, 2.0, 2.0]);
             /// ```
+            #[doc(alias = "repeat")]
             repeat_interleave, try_repeat_interleave(repeats: &[usize], axis: isize) |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("repeat_interleave", axis, &shape)?;
@@ -212,7 +219,7 @@ macro_rules! shape_methods {
             /// ```
             trace, try_trace() |x| {
                 match *Value::shape(x) {
-                    [_, _] => x.try_diagonal(0, 0, 1)?.try_sum(.., false),
+                    [_, _] => x.try_diagonal(0, 0, 1)?.try_sum(.., Dims::Drop),
                     ref shape => Err(Error::Shape { op: "trace", shape: shape.into(), hint: "it must be a matrix".into() }),
                 }
             }
@@ -258,6 +265,7 @@ macro_rules! shape_methods {
         /// ```
         /// # Panics
         /// If `n` is 0 or the axis out of range; [`try_chunk`](Self::try_chunk) returns the error.
+        #[doc(alias = "array_split")]
         #[track_caller]
         pub fn chunk(&self, n: usize, axis: isize) -> Vec<Self> {
             or_panic(self.try_chunk(n, axis))

@@ -32,15 +32,15 @@ pub struct Pool<const D: usize> {
     /// The distance between two elements of a window. Defaults to 1.
     pub dilation: [usize; D],
     /// Whether windows may extend past the end, so that no element is left out. Defaults to false.
-    pub ceil: bool,
+    pub ceil_mode: bool,
     /// Whether the average counts the padding. Defaults to true.
-    pub count_padding: bool,
+    pub count_include_pad: bool,
 }
 
 impl<const D: usize> Pool<D> {
     /// Adjacent windows of the given size.
     pub fn of(kernel: [usize; D]) -> Self {
-        Pool { kernel, stride: kernel, padding: [0; D], dilation: [1; D], ceil: false, count_padding: true }
+        Pool { kernel, stride: kernel, padding: [0; D], dilation: [1; D], ceil_mode: false, count_include_pad: true }
     }
 
     /// The elements that each window covers along the last `D` axes of the shape, and the number of elements it counts.
@@ -55,7 +55,7 @@ impl<const D: usize> Pool<D> {
                 let hint = "kernel, stride and dilation must be at least 1, and the padding at most half of the kernel";
                 return Err(Error::Argument { op, hint: format!("{hint}: {window:?}") });
             }
-            let spans = spans(window, size, self.ceil, self.count_padding);
+            let spans = spans(window, size, self.ceil_mode, self.count_include_pad);
             let covered = spans.filter(|(spans, _)| !spans.is_empty() && spans.iter().all(|s| s.len > 0));
             *pane = covered.ok_or_else(|| Error::Shape {
                 op,
@@ -72,8 +72,8 @@ type Pane = (Vec<Span>, Vec<usize>);
 /// Size of a window in a `Pane`, in words.
 const PANE: usize = 4;
 
-fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane> {
-    let over = if ceil { w.stride - 1 } else { 0 };
+fn spans(w: Window, size: usize, ceil_mode: bool, count_include_pad: bool) -> Option<Pane> {
+    let over = if ceil_mode { w.stride - 1 } else { 0 };
     let room = w.padding.checked_mul(2)?.checked_add(size)?.checked_add(over)?.checked_sub(w.reach()?)?;
     // A window that would start in the padding at the end would not cover any elements.
     let places = (room / w.stride + 1).min((size + w.padding).div_ceil(w.stride));
@@ -83,7 +83,7 @@ fn spans(w: Window, size: usize, ceil: bool, count_padding: bool) -> Option<Pane
         let (before, inside) = (taps(w.padding), taps(w.padding + size));
         let start = (first + before * w.dilation).saturating_sub(w.padding);
         let len = inside - before;
-        let counted = if count_padding { taps(2 * w.padding + size) } else { len };
+        let counted = if count_include_pad { taps(2 * w.padding + size) } else { len };
         (Span { start, len, step: w.dilation as isize }, counted)
     };
     Some((0..places).map(place).unzip())

@@ -1,5 +1,46 @@
 //! Reshaping, reordering and slicing, as views where the memory layout allows. Only concatenation always copies.
 
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+/// The part of an axis that a slice takes, as the caller specifies it: `..`, `2..5`, `-3..`, `..=n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub(super) start: Option<isize>,
+    pub(super) stop: Option<isize>,
+}
+
+/// A bound as a signed number. A size too large for one is past the end of every axis.
+fn bound(i: impl TryInto<isize>) -> Option<isize> {
+    Some(i.try_into().unwrap_or(isize::MAX))
+}
+
+/// The bound after the last element of a range. After -1, the last element of the axis, there is none.
+fn after(last: impl TryInto<isize>) -> Option<isize> {
+    bound(last).filter(|&i| i != -1).map(|i| i.saturating_add(1))
+}
+
+macro_rules! bounds_from { ($($Range:ident<$($Int:ty),*>: $range:ident => $start:expr, $stop:expr;)*) => { $($(
+    impl From<$Range<$Int>> for Bounds {
+        fn from($range: $Range<$Int>) -> Bounds {
+            Bounds { start: $start, stop: $stop }
+        }
+    }
+)*)* } }
+
+bounds_from! {
+    Range<usize, isize, i32>: range => bound(range.start), bound(range.end);
+    RangeFrom<usize, isize, i32>: range => bound(range.start), None;
+    RangeTo<usize, isize, i32>: range => None, bound(range.end);
+    RangeInclusive<usize, isize, i32>: range => bound(*range.start()), after(*range.end());
+    RangeToInclusive<usize, isize, i32>: range => None, after(range.end);
+}
+
+impl From<RangeFull> for Bounds {
+    fn from(_: RangeFull) -> Bounds {
+        Bounds { start: None, stop: None }
+    }
+}
+
 macro_rules! view_methods {
     () => {
         twins! {
@@ -9,6 +50,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, 3.0, 4.0].reshape(&[2, 2]), tensor![[1.0, 2.0], [3.0, 4.0]]);
             /// ```
+            #[doc(alias = "view")]
             reshape, try_reshape(shape: &[usize]) |x| {
                 if *Value::shape(x) == *shape { return Ok(x.clone()) }
                 Value::try_apply(Op::Reshape { shape: shape.into() }, &[x])
@@ -20,6 +62,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].broadcast_to(&[2, 2]), tensor![[1.0, 2.0], [1.0, 2.0]]);
             /// ```
+            #[doc(alias = "expand")]
             broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
                 Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
             }
@@ -40,6 +83,8 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[1.0, 2.0, 3.0]].transpose(0, -1), tensor![[1.0], [2.0], [3.0]]);
             /// ```
+            #[doc(alias = "swapaxes")]
+            #[doc(alias = "swapdims")]
             transpose, try_transpose(i: isize, j: isize) |x| {
                 let shape = Value::shape(x);
                 let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
@@ -54,6 +99,7 @@ macro_rules! view_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0].unsqueeze(-1), tensor![[1.0], [2.0]]);
             /// ```
+            #[doc(alias = "expand_dims")]
             unsqueeze, try_unsqueeze(axis: isize) |x| {
                 let mut shape = Value::shape(x);
                 let mut wider = shape.clone();
@@ -80,27 +126,18 @@ macro_rules! view_methods {
             }
 
             /// Slices one axis, as a view, by Python's rules: negative bounds count from the end, and out-of-range
-            /// bounds are clipped. Examples: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`.
+            /// bounds are clipped. The range may be of `usize`, `isize` or `i32`, so that literals need no suffix and
+            /// sizes no cast: `x.slice(1, ..)`, `x.slice(0, 2..5)`, `x.slice(-1, -3..)`, `x.slice(0, n..)`.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
             /// assert_eq!(x.slice(1, -2..), tensor![[2.0, 3.0], [5.0, 6.0]]);
+            /// assert_eq!(x.slice(1, ..x.shape()[0]), tensor![[1.0, 2.0], [4.0, 5.0]]);
             /// ```
-            slice, try_slice(axis: isize, range: impl RangeBounds<isize>) |x| {
-                let start = match range.start_bound() {
-                    Bound::Included(&i) => Some(i),
-                    // No element is after the last one: -1 + 1 would be the first.
-                    Bound::Excluded(&-1) => Some(isize::MAX),
-                    Bound::Excluded(&i) => Some(i.saturating_add(1)),
-                    Bound::Unbounded => None,
-                };
-                let stop = match range.end_bound() {
-                    // Through the last element means no bound: -1 + 1 would be 0.
-                    Bound::Included(&-1) | Bound::Unbounded => None,
-                    Bound::Included(&i) => Some(i.saturating_add(1)),
-                    Bound::Excluded(&i) => Some(i),
-                };
+            #[doc(alias = "narrow")]
+            slice, try_slice(axis: isize, range: impl Into<Bounds>) |x| {
+                let Bounds { start, stop } = range.into();
                 x.try_slice_step(axis, start, stop, 1)
             }
 
@@ -127,6 +164,7 @@ macro_rules! view_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![[1.0, 2.0]].t(), tensor![[1.0], [2.0]]);
         /// ```
+        #[doc(alias = "mT")]
         #[track_caller]
         pub fn t(&self) -> Self {
             if Value::shape(self).len() < 2 { self.clone() } else { self.transpose(-1, -2) }
@@ -138,6 +176,7 @@ macro_rules! view_methods {
         /// # use autograd::tensor;
         /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].flatten(), tensor![1.0, 2.0, 3.0, 4.0]);
         /// ```
+        #[doc(alias = "ravel")]
         #[track_caller]
         pub fn flatten(&self) -> Self {
             self.reshape(&[or_panic(count("flatten", &Value::shape(self)))])
@@ -153,6 +192,8 @@ macro_rules! view_methods {
         /// let (a, b) = (tensor![[1.0], [2.0]], tensor![[3.0], [4.0]]);
         /// assert_eq!(autograd::Tensor::concat(&[a, b], 1), tensor![[1.0, 3.0], [2.0, 4.0]]);
         /// ```
+        #[doc(alias = "cat")]
+        #[doc(alias = "concatenate")]
         #[track_caller]
         pub fn concat(parts: &[Self], axis: isize) -> Self {
             or_panic(Self::try_concat(parts, axis))

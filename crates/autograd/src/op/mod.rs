@@ -1,18 +1,18 @@
 //! The ops: what a node of the tape does, as plain data that can be printed, compared and executed again.
 //!
 //! An op does not depend on where it runs. Four tables define its meaning: its shape rule (`shape`), its value
-//! (`eval`), its reverse rules ([`elementwise`], `vjp`) and its forward rules ([`elementwise`], `jvp`). Their matches
+//! (`eval`), its reverse rules (`elementwise`, `vjp`) and its forward rules (`elementwise`, `jvp`). Their matches
 //! are exhaustive, so a new variant fails to compile until every table has an arm for it.
 
-pub mod conv;
+mod conv;
 mod cost;
-pub mod elementwise;
+pub(crate) mod elementwise;
 mod facts;
 pub(crate) mod formula;
 pub(crate) mod linalg;
-pub mod pool;
+pub(crate) mod pool;
 pub(crate) mod shape;
-pub mod symbol;
+pub(crate) mod symbol;
 mod table;
 
 use crate::tensor::view::Span;

@@ -7,6 +7,8 @@ use crate::float::Float;
 use crate::tape::Tape;
 use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
+use smallvec::SmallVec;
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 /// A function compiled to programs, one per list of input shapes: see [`compile`].
@@ -24,11 +26,11 @@ struct Version<T: Float> {
 }
 
 /// Compiles a function for replay. The closure is called once for every new list of input shapes, with variables on a
-/// tape of its own; the recording is compiled, and later calls run the program without calling the closure.
+/// tape of its own (`x[0].tape()`); the recording is compiled, and later calls run the program without calling the closure.
 ///
 /// ```
 /// use autograd::{compile, tensor};
-/// let mut f = compile::<f64, _>(|_, x| (x[0].tanh() * x[1]).sum());
+/// let mut f = compile::<f64, _>(|x| (x[0].tanh() * x[1]).sum());
 /// let (x, w) = (tensor![0.5, -1.0], tensor![2.0, 3.0]);
 /// let (value, gradients) = f.value_and_grad(&[&x, &w])?;
 /// assert_eq!(value, 2.0 * 0.5f64.tanh() - 3.0 * 1f64.tanh());
@@ -44,7 +46,7 @@ struct Version<T: Float> {
 pub fn compile<T, F>(function: F) -> Compiled<T, F>
 where
     T: Float,
-    F: for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
 {
     Compiled { function, values: Vec::new(), gradients: Vec::new(), number: PhantomData }
 }
@@ -52,7 +54,7 @@ where
 impl<T, F> Compiled<T, F>
 where
     T: Float,
-    F: for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
 {
     /// Returns the function's value, of any shape.
     ///
@@ -61,7 +63,8 @@ where
     ///
     /// # Panics
     /// Panics if the closure does.
-    pub fn value(&mut self, x: &[&Tensor<T>]) -> Result<&Tensor<T>> {
+    pub fn value(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<&Tensor<T>> {
+        let x = &refs(x);
         let version = find(&mut self.values, x, || record(&self.function, x, |_, y| Ok(vec![y])))?;
         Ok(&version.program.run(x)?[0])
     }
@@ -75,7 +78,8 @@ where
     ///
     /// # Panics
     /// Panics if the closure does.
-    pub fn value_and_grad(&mut self, x: &[&Tensor<T>]) -> Result<(T, &[Tensor<T>])> {
+    pub fn value_and_grad(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<(T, &[Tensor<T>])> {
+        let x = &refs(x);
         let version = find(&mut self.gradients, x, || {
             record(&self.function, x, |x, y| {
                 let mut outputs = vec![y];
@@ -91,6 +95,10 @@ where
     pub fn programs(&self) -> usize {
         self.values.len() + self.gradients.len()
     }
+}
+
+fn refs<T: Float>(x: &[impl Borrow<Tensor<T>>]) -> SmallVec<[&Tensor<T>; 8]> {
+    x.iter().map(Borrow::borrow).collect()
 }
 
 /// The program for these inputs, compiled now if it does not exist yet.
@@ -118,12 +126,12 @@ fn record<T, F>(
 ) -> Result<Program<T>>
 where
     T: Float,
-    F: for<'t> Fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
 {
     let tape = Tape::new();
     let x: Vec<Var<T>> = x.iter().map(|&x| tape.var(x.clone())).collect();
     tape.watch();
-    let y = function(&tape, &x);
+    let y = function(&x);
     if !std::ptr::eq(y.tape(), &tape) {
         return Err(Error::Foreign { op: "compile" });
     }

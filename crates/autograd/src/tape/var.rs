@@ -92,6 +92,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// let x = tape.var(3.0);
     /// assert_eq!((x * x.stop_gradient()).backward().wrt(x).item(), 3.0);
     /// ```
+    #[doc(alias = "detach")]
     #[track_caller]
     pub fn stop_gradient(self) -> Self {
         Value::apply(Op::StopGradient, &[&self])

@@ -144,6 +144,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The same numbers in another floating-point type, rounded to nearest.
+    #[doc(alias = "astype")]
     pub fn cast<U: Float>(&self) -> Tensor<U> {
         self.map(|x| U::of(x.f64()))
     }

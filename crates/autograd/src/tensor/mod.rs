@@ -90,11 +90,13 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Number of axes.
+    #[doc(alias = "ndim")]
     pub fn rank(&self) -> usize {
         self.shape().len()
     }
 
     /// Number of elements: the product of the sizes.
+    #[doc(alias = "numel")]
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {

@@ -92,6 +92,7 @@ impl<T: Element> Tensor<T> {
     /// ```
     /// # Panics
     /// If the axis or the range is out of bounds.
+    #[doc(alias = "narrow")]
     #[track_caller]
     pub fn slice_axis(&self, axis: isize, range: Range<usize>) -> Tensor<T> {
         let axis = or_panic(resolve_axis("slice_axis", axis, self.shape()));

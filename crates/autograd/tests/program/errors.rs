@@ -1,7 +1,7 @@
 //! The errors of programs: their messages help, and a failed call changes nothing.
 
 use autograd::prelude::*;
-use autograd::{Cotangents, Error, Program, Result, Rule, Value, checkpoint, compile};
+use autograd::{Cotangents, Error, Order, Program, Result, Rule, Value, checkpoint, compile};
 
 fn text<T>(result: Result<T>) -> String {
     result.err().expect("an error").to_string()
@@ -138,40 +138,39 @@ fn states_may_change_places() {
 
 #[test]
 fn a_closure_that_looks_at_values() {
-    let mut f = compile(|_, x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] });
+    let mut f = compile(|x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] });
     let error = text(f.value(&[&Tensor::scalar(1.0)]));
     assert!(error.contains("errors.rs") && error.contains("op `leaf`"), "{error}");
     // Values that depend on no input may be read, and so may shapes; printing counts as no read.
-    let mut g = compile::<f64, _>(|tape, x| {
-        let scale = tape.constant(2.0).item() * x[0].shape()[0] as f64;
+    let mut g = compile::<f64, _>(|x| {
+        let scale = x[0].tape().constant(2.0).item() * x[0].shape()[0] as f64;
         assert!(!format!("{} {:?}", x[0], x[0]).is_empty());
         (x[0] * scale).sum()
     });
     assert_eq!(g.value_and_grad(&[&tensor![1.0, 2.0]]).unwrap().0, 12.0);
     // A computed derivative is a value like any other; a recorded derivative is compiled.
-    let mut inner = compile::<f64, _>(|tape, x| x[0] * tape.constant(x[0].square().sum().backward().wrt(x[0])));
+    let mut inner = compile::<f64, _>(|x| x[0] * x[0].tape().constant(x[0].square().sum().backward().wrt(x[0])));
     assert!(text(inner.value(&[&tensor![3.0]])).contains("derivative"));
-    let mut inner = compile::<f64, _>(|_, x| x[0] * x[0].square().sum().grad(&[x[0]])[0]);
+    let mut inner = compile::<f64, _>(|x| x[0] * x[0].square().sum().grad(&[x[0]])[0]);
     assert_eq!(inner.value(&[&tensor![3.0]]).unwrap(), &tensor![18.0]);
     // The same holds for the closure of a checkpoint, when its derivatives are recorded.
-    let mut piece =
-        compile::<f64, _>(|_, x| checkpoint(x, |x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] * 2.0 }));
+    let mut piece = compile::<f64, _>(|x| checkpoint(|x| if x[0].item() > 0.0 { x[0].exp() } else { x[0] * 2.0 }, x));
     assert!(text(piece.value_and_grad(&[&tensor!(1.0)]).map(|_| ())).contains("was read at"));
     // Sorting reads its values, and would freeze their order.
-    let mut sorting = compile::<f64, _>(|_, x| x[0].sort(0, false).0.sum());
+    let mut sorting = compile::<f64, _>(|x| x[0].sort(0, Order::Ascending).0.sum());
     assert!(text(sorting.value(&[&tensor![2.0, 1.0]])).contains("was read at"));
 }
 
 #[test]
 fn a_compiled_function_has_a_program_for_each_list_of_shapes() {
-    let mut f = compile(|_, x| (x[0] * x[1]).sum());
+    let mut f = compile(|x| (x[0] * x[1]).sum());
     for (n, programs) in [(2, 1), (3, 2), (2, 2)] {
         let (a, b) = (Tensor::<f64>::ones(&[n]), Tensor::ones(&[n]) * 2.0);
         let (value, gradients) = f.value_and_grad(&[&a, &b]).unwrap();
         assert_eq!((value, gradients[0].sum().item()), (2.0 * n as f64, 2.0 * n as f64));
         assert_eq!(f.programs(), programs);
     }
-    assert!(matches!(compile(|_, x| x[0]).value_and_grad(&[&tensor![1.0, 2.0]]), Err(Error::NotScalar { .. })));
+    assert!(matches!(compile(|x| x[0]).value_and_grad(&[&tensor![1.0, 2.0]]), Err(Error::NotScalar { .. })));
 }
 
 /// A user's op that adds one.

@@ -5,7 +5,7 @@
 use super::{bits, randn};
 use autograd::op::{Binary, Op, Unary};
 use autograd::prelude::*;
-use autograd::{Conv, Pad, Pool, Program, Result, Rng, Value, checkpoint};
+use autograd::{Conv, Dims, Pad, Pool, Program, Result, Rng, Value, checkpoint};
 use proptest::prelude::*;
 
 /// Few sizes, so that operands often fit, and one that is large enough for several blocks.
@@ -99,22 +99,23 @@ fn plain<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, 
         10 | 11 => a.try_mul(b)?,
         12 => a.try_div(b.square() + 1.0)?,
         13 => a.gt(b.try_broadcast_to(&a.shape())?).try_select(a, b)?,
-        14 => checkpoint(&[a], move |x| (x[0] * some).sin() * x[0]),
+        14 => checkpoint(move |x| (x[0] * some).sin() * x[0], &[a]),
         _ => a * some,
     })
 }
 
 fn reduction<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
-    let (axis, keep) = (rng.below(a.rank().max(1)) as isize, rng.below(2) == 0);
+    let axis = rng.below(a.rank().max(1)) as isize;
+    let dims = if rng.below(2) == 0 { Dims::Keep } else { Dims::Drop };
     Ok(match rng.below(18) {
-        0 => a.try_sum(axis, keep)?,
-        1 => a.try_mean(axis, keep)?,
-        2 => a.try_max(axis, keep)?,
-        3 => a.try_min(axis, keep)?,
-        4 => tame(a).try_prod(axis, keep)?,
-        5 => a.try_norm(2.0, axis, keep)?,
-        6 => a.try_var(0.0, axis, keep)?,
-        7 => a.try_logsumexp(axis, keep)?,
+        0 => a.try_sum(axis, dims)?,
+        1 => a.try_mean(axis, dims)?,
+        2 => a.try_max(axis, dims)?,
+        3 => a.try_min(axis, dims)?,
+        4 => tame(a).try_prod(axis, dims)?,
+        5 => a.try_norm(2.0, axis, dims)?,
+        6 => a.try_var(0.0, axis, dims)?,
+        7 => a.try_logsumexp(axis, dims)?,
         8 => a.try_softmax(axis)?,
         9 => a.try_log_softmax(axis)?,
         10 => a.try_standardize(axis, 0.1)?,
@@ -153,7 +154,7 @@ fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tenso
 fn windows<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
     let line = |x: Var<'t, f64>| x.try_reshape(&[1, 1, x.value().len()]);
     let (image, kernel) = (line(a)?, line(b)?);
-    let kernel = kernel.try_slice(2, ..(b.value().len().min(5) as isize))?;
+    let kernel = kernel.try_slice(2, ..b.value().len().min(5))?;
     let settings = Conv { padding: [rng.below(2)], stride: [1 + rng.below(2)], ..Conv::default() };
     match rng.below(5) {
         0 => image.try_conv1d(kernel, None, settings),

@@ -1,6 +1,6 @@
 //! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
-use autograd::{Axes, Error, Float, Result, Shape, Var};
+use autograd::{Axes, Dims, Error, Float, Result, Shape, Var};
 use smallvec::SmallVec;
 
 /// `y · weight + bias`, skipping whichever is absent.
@@ -101,7 +101,7 @@ pub fn rms_norm<'t, T: Float>(
     eps: Option<f64>,
 ) -> Result<Var<'t, T>> {
     let axes = trailing("rms_norm", x, shape, [weight, None])?;
-    let square = x.square().try_mean(axes, true)?;
+    let square = x.square().try_mean(axes, Dims::Keep)?;
     Ok(affine(x / (square + eps.map_or(T::EPSILON, T::of)).sqrt(), weight, None))
 }
 
@@ -256,9 +256,9 @@ pub(crate) fn batch_normalized<'t, T: Float>(
             return Err(Error::Argument { op: OP, hint });
         }
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
-        let mean = x.try_mean(axes.as_slice(), true)?;
+        let mean = x.try_mean(axes.as_slice(), Dims::Keep)?;
         let centered = x - mean;
-        let variance = centered.square().try_mean(axes.as_slice(), true)?;
+        let variance = centered.square().try_mean(axes.as_slice(), Dims::Keep)?;
         let unbiased = variance.reshape(&[channels]) * T::of(count as f64 / (count - 1) as f64);
         (centered, variance, Some([mean.reshape(&[channels]), unbiased]))
     };

@@ -69,7 +69,7 @@ impl<'t, T: Float> Weights<'t, T> {
 /// The `i`-th of the gates stored side by side along the last axis.
 #[track_caller]
 fn gate<'t, T: Float>(all: Var<'t, T>, i: usize, hidden: usize) -> Var<'t, T> {
-    all.slice(-1, (i * hidden) as isize..((i + 1) * hidden) as isize)
+    all.slice(-1, i * hidden..(i + 1) * hidden)
 }
 
 /// A kind of recurrent network, defined by its step from one state to the next. A state is `N` tensors

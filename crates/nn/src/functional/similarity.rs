@@ -1,6 +1,6 @@
 //! Vector norms and angles.
 
-use autograd::{Float, Result, Tensor, Var};
+use autograd::{Dims, Float, Result, Tensor, Var};
 
 /// A scalar constant on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
@@ -36,7 +36,7 @@ pub fn normalize<'t, T: Float>(x: Var<'t, T>, axis: isize, eps: f64) -> Result<V
 /// Returns an error if there is no such axis, or `p` is NaN.
 #[track_caller]
 pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64) -> Result<Var<'t, T>> {
-    Ok(x / x.try_norm(p, axis, true)?.maximum(number(x, eps)))
+    Ok(x / x.try_norm(p, axis, Dims::Keep)?.maximum(number(x, eps)))
 }
 
 /// The cosine of the angle between vectors along an axis: `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))`. The operands broadcast.
@@ -56,5 +56,5 @@ pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64
 pub fn cosine_similarity<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     let shape = a.try_mul(b)?.shape();
     let (a, b) = (a.try_broadcast_to(&shape)?, b.try_broadcast_to(&shape)?);
-    (normalize(a, axis, eps)? * normalize(b, axis, eps)?).try_sum(axis, false)
+    (normalize(a, axis, eps)? * normalize(b, axis, eps)?).try_sum(axis, Dims::Drop)
 }

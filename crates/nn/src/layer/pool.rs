@@ -53,7 +53,7 @@ pools! {
     3 MaxPool3d try_max_pool3d;
 
     /// The mean of each window. By default, padding counts as zeros; see
-    /// [`without_padding_counted`](AvgPool::without_padding_counted).
+    /// [`count_include_pad`](AvgPool::count_include_pad).
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -101,7 +101,7 @@ pools! {
 fn settings<const D: usize>(pool: &Pool<D>) -> String {
     let stride = if pool.stride == pool.kernel { String::new() } else { format!(", stride {}", brief(&pool.stride)) };
     let (padding, dilation) = (unusual("padding", &pool.padding, 0), unusual("dilation", &pool.dilation, 1));
-    let ceil = if pool.ceil { ", ceil" } else { "" };
+    let ceil = if pool.ceil_mode { ", ceil" } else { "" };
     format!("{}{stride}{padding}{dilation}{ceil}", brief(&pool.kernel))
 }
 
@@ -130,8 +130,8 @@ macro_rules! windows {
             }
 
             /// Sets whether windows may extend beyond the end, so that no element is left out. Defaults to false.
-            pub fn ceil(self, ceil: bool) -> Self {
-                Self::with(Pool { ceil, ..self.pool })
+            pub fn ceil_mode(self, ceil_mode: bool) -> Self {
+                Self::with(Pool { ceil_mode, ..self.pool })
             }
         }
     };
@@ -148,9 +148,9 @@ impl<const D: usize> MaxPool<D> {
 }
 
 impl<const D: usize> AvgPool<D> {
-    /// Averages over the elements of the image alone, PyTorch's `count_include_pad=False`.
-    pub fn without_padding_counted(self) -> Self {
-        Self::with(Pool { count_padding: false, ..self.pool })
+    /// Sets whether averages count the padding, as zeros. Defaults to true.
+    pub fn count_include_pad(self, count_include_pad: bool) -> Self {
+        Self::with(Pool { count_include_pad, ..self.pool })
     }
 }
 
@@ -181,9 +181,9 @@ mod tests {
         let volume = Tensor::randn(&[1, 1, 3, 4, 4], rng);
         check_module(&mut MaxPool1d::new(3).stride(2).padding(1), &line);
         check_module(&mut MaxPool2d::new([2, 1]).dilation(2), &image);
-        check_module(&mut MaxPool3d::new(2).ceil(true), &volume);
-        check_module(&mut AvgPool1d::new(3).stride(2).padding(1).without_padding_counted(), &line);
-        check_module(&mut AvgPool2d::new(2).ceil(true), &image);
+        check_module(&mut MaxPool3d::new(2).ceil_mode(true), &volume);
+        check_module(&mut AvgPool1d::new(3).stride(2).padding(1).count_include_pad(false), &line);
+        check_module(&mut AvgPool2d::new(2).ceil_mode(true), &image);
         check_module(&mut AvgPool3d::new([3, 2, 2]), &volume);
         check_module(&mut AdaptiveMaxPool1d::new(3), &line);
         check_module(&mut AdaptiveMaxPool2d::new([2, 3]), &image);

@@ -85,7 +85,7 @@ fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, length_first: bool) ->
         let hint = format!("expected at most {} positions of width {}", size[0], size[1]);
         return Err(Error::Shape { op: "positions", shape: shape.as_slice().into(), hint });
     }
-    let rows = table.slice(0, ..shape[axis] as isize);
+    let rows = table.slice(0, ..shape[axis]);
     let mut wide = vec![1; shape.len() - axis];
     (wide[0], wide[shape.len() - axis - 1]) = (shape[axis], size[1]);
     Ok(x + rows.reshape(&wide))

@@ -17,6 +17,7 @@ reduced! {
     /// assert_eq!(loss.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "BCELoss")]
     Bce, bce_loss, Mean
 }
 
@@ -32,6 +33,7 @@ reduced! {
 /// assert_eq!(BceWithLogits::new().pos_weight(&[3.0]).loss(x, &yes)?.item(), 3e5);
 /// # Ok::<(), autograd::Error>(())
 /// ```
+#[doc(alias = "BCEWithLogitsLoss")]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BceWithLogits {
     /// The weight of positive targets relative to negative ones: one for each class, or a single one for all.

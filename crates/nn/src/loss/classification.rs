@@ -6,7 +6,7 @@ use autograd::{Float, Result, Var};
 
 /// Classification losses, with the settings they share.
 macro_rules! of_classes {
-    ($(#[$doc:meta])* $Name:ident) => {
+    ($(#[$doc:meta])* $Name:ident $({ $(#[$field_doc:meta])* $field:ident })?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
         pub struct $Name {
@@ -14,8 +14,7 @@ macro_rules! of_classes {
             pub weight: Option<Vec<f64>>,
             /// Samples with this label are ignored. Defaults to [`IGNORED`], as in PyTorch.
             pub ignore_index: i64,
-            /// The fraction of each target that is spread evenly over all classes. Defaults to 0.
-            label_smoothing: f64,
+            $($(#[$field_doc])* pub $field: f64,)?
             /// How the losses of the samples are reduced.
             pub reduction: Reduction,
         }
@@ -23,7 +22,7 @@ macro_rules! of_classes {
         impl $Name {
             /// With equal class weights, averaged.
             pub fn new() -> Self {
-                $Name { weight: None, ignore_index: IGNORED, label_smoothing: 0.0, reduction: Reduction::Mean }
+                $Name { weight: None, ignore_index: IGNORED, $($field: 0.0,)? reduction: Reduction::Mean }
             }
 
             /// Sets the weight of each class.
@@ -36,17 +35,22 @@ macro_rules! of_classes {
                 $Name { ignore_index, ..self }
             }
 
+            $($(#[$field_doc])*
+            pub fn $field(self, $field: f64) -> Self {
+                $Name { $field, ..self }
+            })?
+
             /// Sets the reduction.
             pub fn reduction(self, reduction: Reduction) -> Self {
                 $Name { reduction, ..self }
             }
 
-            fn options<T: Float>(&self, target: &Target<T>) -> ClassOptions<T> {
+            fn options<T: Float>(&self, target: &Target<T>, label_smoothing: f64) -> ClassOptions<T> {
                 ClassOptions {
                     weight: self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect()),
                     sample_weight: target.weights().cloned(),
                     ignore_index: self.ignore_index,
-                    label_smoothing: self.label_smoothing,
+                    label_smoothing,
                 }
             }
         }
@@ -91,13 +95,10 @@ of_classes! {
     /// assert!((loss.loss(scores, &labels)?.item() - 5.0 / 6.0 * 2f64.ln()).abs() < 1e-15);
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    CrossEntropy
-}
-
-impl CrossEntropy {
-    /// Sets the fraction of each target that is spread evenly over all classes (Szegedy et al., 2016).
-    pub fn label_smoothing(self, label_smoothing: f64) -> Self {
-        CrossEntropy { label_smoothing, ..self }
+    #[doc(alias = "CrossEntropyLoss")]
+    CrossEntropy {
+        /// The fraction of each target that is spread evenly over all classes (Szegedy et al., 2016). Defaults to 0.
+        label_smoothing
     }
 }
 
@@ -113,6 +114,7 @@ of_classes! {
     /// assert_eq!(Nll::new().loss(x, &Target::Labels(tensor![1_i64, 0]))?.item(), 2.5);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "NLLLoss")]
     Nll
 }
 
@@ -120,7 +122,7 @@ impl<T: Float> Loss<T> for CrossEntropy {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
         const OP: &str = "cross_entropy";
-        let (reduction, options) = (self.reduction.to_one(OP)?, self.options(target));
+        let (reduction, options) = (self.reduction.to_one(OP)?, self.options(target, self.label_smoothing));
         if let Target::Labels(labels) = target.unweighted() {
             return cross_entropy_with(output, labels, &options, reduction);
         }
@@ -138,7 +140,8 @@ impl<T: Float> Loss<T> for CrossEntropy {
 impl<T: Float> Loss<T> for Nll {
     #[track_caller]
     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        nll_loss(output, target.labels("nll_loss")?, &self.options(target), self.reduction.to_one("nll_loss")?)
+        const OP: &str = "nll_loss";
+        nll_loss(output, target.labels(OP)?, &self.options(target, 0.0), self.reduction.to_one(OP)?)
     }
 
     describe_as_debugged!();

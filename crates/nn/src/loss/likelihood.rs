@@ -17,10 +17,11 @@ reduced! {
     /// assert_eq!(loss.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "KLDivLoss")]
     KlDiv {
         /// Whether targets are log-probabilities too. Defaults to false.
         log_target: bool = false
-    }, kl_div, Mean
+    }, kl_div_of as kl_div, Mean
 }
 
 reduced! {
@@ -30,36 +31,76 @@ reduced! {
     /// use autograd::{Tape, tensor};
     /// use nn::loss::{Loss, PoissonNll, Target};
     /// let tape = Tape::<f64>::new();
-    /// assert_eq!(PoissonNll::new().loss(tape.var([0.0]), &Target::Values(tensor![3.0]))?.item(), 1.0);
+    /// let (x, counts) = (tape.var([1.0]), Target::Values(tensor![3.0]));
+    /// assert_eq!(PoissonNll::new().loss(x, &counts)?.item(), 1f64.exp() - 3.0);
+    /// assert_eq!(PoissonNll::new().log_input(false).eps(0.0).loss(x, &counts)?.item(), 1.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "PoissonNLLLoss")]
     PoissonNll {
         /// What the outputs are, and which terms are included.
         options: PoissonOptions = PoissonOptions::default()
     }, poisson_nll_loss, Mean
 }
 
+impl PoissonNll {
+    /// Sets whether outputs are logarithms of rates rather than rates. Defaults to true.
+    pub fn log_input(mut self, log_input: bool) -> Self {
+        self.options.log_input = log_input;
+        self
+    }
+
+    /// Sets whether to add Stirling's approximation of the term that does not depend on the outputs. Defaults to false.
+    pub fn full(mut self, full: bool) -> Self {
+        self.options.full = full;
+        self
+    }
+
+    /// Sets the number added to rates before taking the logarithm. Defaults to 1e-8.
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.options.eps = eps;
+        self
+    }
+}
+
 /// The Kullback-Leibler divergence of probabilities `t` from log-probabilities `x`: `t (ln t - x)` for each element, 0
-/// where `t` is 0, reduced. With `log_target`, `t` are log-probabilities too: `eᵗ (t - x)`. [`Reduction::BatchMean`]
-/// gives the divergence by its definition.
+/// where `t` is 0, reduced. [`Reduction::BatchMean`] gives the divergence by its definition. For targets that are
+/// log-probabilities, use [`kl_div_log_target`].
 ///
 /// ```
 /// use autograd::Tape;
 /// use nn::loss::{Reduction, kl_div};
 /// let tape = Tape::<f64>::new();
 /// let (x, t) = (tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]), tape.constant([[1.0, 0.0]]));
-/// assert_eq!(kl_div(x, t, false, Reduction::BatchMean)?.item(), 2f64.ln());
+/// assert_eq!(kl_div(x, t, Reduction::BatchMean)?.item(), 2f64.ln());
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
 /// Returns an error if the shapes differ.
 #[track_caller]
-pub fn kl_div<'t, T: Float>(
-    x: Var<'t, T>,
-    t: Var<'t, T>,
-    log_target: bool,
-    reduction: Reduction,
-) -> Result<Var<'t, T>> {
+pub fn kl_div<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    kl_div_of(x, t, false, reduction)
+}
+
+/// [`kl_div`] with targets that are log-probabilities too: `eᵗ (t - x)` for each element, reduced.
+///
+/// ```
+/// use autograd::Tape;
+/// use nn::loss::{Reduction, kl_div_log_target};
+/// let tape = Tape::<f64>::new();
+/// let (x, t) = (tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]), tape.constant([[0.0, f64::MIN]]));
+/// assert_eq!(kl_div_log_target(x, t, Reduction::BatchMean)?.item(), 2f64.ln());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the shapes differ.
+#[track_caller]
+pub fn kl_div_log_target<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
+    kl_div_of(x, t, true, reduction)
+}
+
+#[track_caller]
+fn kl_div_of<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, log_target: bool, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("kl_div", x, t)?;
     Ok(reduction.apply(if log_target { t.exp() * (t - x) } else { t * log_or_zero(t) - t * x }))
 }

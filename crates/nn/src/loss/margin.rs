@@ -1,7 +1,7 @@
 //! Losses that enforce a margin between examples that belong together and examples that do not.
 
 use super::{Reduction, reduced, same_shape};
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Dims, Error, Float, Result, Tensor, Var};
 
 /// A scalar constant on the tape of `x`.
 fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
@@ -20,6 +20,7 @@ reduced! {
     /// assert_eq!(loss.item(), 1.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "HingeEmbeddingLoss")]
     HingeEmbedding {
         /// The smallest acceptable distance of dissimilar pairs. Defaults to 1.
         margin: f64 = 1.0
@@ -36,6 +37,7 @@ reduced! {
     /// assert_eq!(SoftMargin::new().loss(tape.var([0.0]), &Target::Values(tensor![1.0]))?.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "SoftMarginLoss")]
     SoftMargin, soft_margin_loss, Mean
 }
 
@@ -64,7 +66,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     const OP: &str = "cosine_embedding_loss";
     same_shape(OP, a, b)?;
-    let dot = (a * b).try_sum(-1, false)?;
+    let dot = (a * b).try_sum(-1, Dims::Drop)?;
     same_shape(OP, dot, y)?;
     // PyTorch's epsilon, added under the root.
     let square = |x: Var<'t, T>| x.square().sum_axes(-1) + T::of(1e-12);
@@ -210,7 +212,7 @@ pub fn triplet_margin_loss<'t, T: Float>(
             hint: "rows must have at least one axis to take distances along".into(),
         });
     }
-    let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, false);
+    let distance = |a: Var<'t, T>, b: Var<'t, T>| (a - b + T::of(options.eps)).try_norm(options.p, -1, Dims::Drop);
     let (near, mut far) = (distance(anchor, right)?, distance(anchor, wrong)?);
     if options.swap {
         far = far.minimum(distance(right, wrong)?);

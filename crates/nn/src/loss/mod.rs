@@ -23,7 +23,9 @@ pub use classification::{CrossEntropy, Nll};
 pub use cross_entropy::{
     ClassOptions, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy, soft_cross_entropy_with,
 };
-pub use likelihood::{GaussianOptions, KlDiv, PoissonNll, PoissonOptions, gaussian_nll_loss, kl_div, poisson_nll_loss};
+pub use likelihood::{
+    GaussianOptions, KlDiv, PoissonNll, PoissonOptions, gaussian_nll_loss, kl_div, kl_div_log_target, poisson_nll_loss,
+};
 pub use margin::{
     HingeEmbedding, SoftMargin, TripletOptions, cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss,
     soft_margin_loss, triplet_margin_loss,
@@ -158,9 +160,11 @@ fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
 }
 
 /// Defines a loss on numeric targets, with its settings and a reduction, from a function of output, target, settings
-/// and reduction.
+/// and reduction. Errors name the function, or the one that follows `as`.
 macro_rules! reduced {
-    ($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $value:expr),* })?, $function:ident, $default:ident) => {
+    (@name $function:ident) => { stringify!($function) };
+    (@name $function:ident $public:ident) => { stringify!($public) };
+    ($(#[$doc:meta])* $Name:ident $({ $($(#[$field_doc:meta])* $field:ident: $Field:ty = $value:expr),* })?, $function:ident $(as $public:ident)?, $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $Name {
@@ -198,7 +202,7 @@ macro_rules! reduced {
         impl<T: Float> $crate::loss::Loss<T> for $Name {
             #[track_caller]
             fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
-                const OP: &str = stringify!($function);
+                const OP: &str = $crate::loss::reduced!(@name $function $($public)?);
                 let values = output.tape().constant(target.values(OP)?.clone());
                 self.reduction.weighing(OP, target, |r| $function(output, values, $($(self.$field,)*)? r))
             }

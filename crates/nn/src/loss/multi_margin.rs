@@ -13,9 +13,12 @@ use autograd::{Error, Float, Result, Tensor, Var};
 /// use nn::loss::{Loss, MultiMargin, Target};
 /// let tape = Tape::<f64>::new();
 /// let x = tape.var([[0.5, 1.0, 0.25]]);
-/// assert_eq!(MultiMargin::new().loss(x, &Target::Labels(tensor![1_i64]))?.item(), (0.5 + 0.25) / 3.0);
+/// let label = Target::Labels(tensor![1_i64]);
+/// assert_eq!(MultiMargin::new().loss(x, &label)?.item(), (0.5 + 0.25) / 3.0);
+/// assert_eq!(MultiMargin::new().p(2).margin(0.5).loss(x, &label)?.item(), 0.0);
 /// # Ok::<(), autograd::Error>(())
 /// ```
+#[doc(alias = "MultiMarginLoss")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiMargin {
     /// The power of each shortfall, 1 or 2. Defaults to 1.
@@ -34,9 +37,9 @@ impl MultiMargin {
         MultiMargin { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
     }
 
-    /// Squares the shortfalls: `p = 2`.
-    pub fn squared(self) -> Self {
-        MultiMargin { p: 2, ..self }
+    /// Sets the power of each shortfall: 1, or 2 to square it.
+    pub fn p(self, p: i32) -> Self {
+        MultiMargin { p, ..self }
     }
 
     /// Sets the margin.
@@ -148,6 +151,7 @@ reduced! {
     /// assert!((loss.item() - 0.25 * (1.1 + 1.3 + 0.4 + 0.6)).abs() < 1e-15);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "MultiLabelMarginLoss")]
     MultiLabelMargin, multi_label_margin_loss, Mean
 }
 
@@ -163,6 +167,7 @@ reduced! {
     /// assert_eq!(loss.item(), 2f64.ln());
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "MultiLabelSoftMarginLoss")]
     MultiLabelSoftMargin, multi_label_soft_margin_loss, Mean
 }
 

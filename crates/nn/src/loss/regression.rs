@@ -15,6 +15,7 @@ reduced! {
     /// assert_eq!((loss.item(), loss.backward().wrt(y)), (2.5, tensor![1.0, -2.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "MSELoss")]
     Mse, mse_loss, Mean
 }
 
@@ -43,6 +44,7 @@ reduced! {
     /// assert_eq!(L1::new().loss(tape.var([1.0, 2.0]), &Target::Values(tensor![0.0, 5.0]))?.item(), 2.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "L1Loss")]
     L1, l1_loss, Mean
 }
 
@@ -57,6 +59,7 @@ reduced! {
     /// assert_eq!(loss.item(), (0.25 + 4.0) / 2.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "SmoothL1Loss")]
     SmoothL1 {
         /// The error at which the loss changes from quadratic to linear. Defaults to 1.
         beta: f64 = 1.0
@@ -74,6 +77,7 @@ reduced! {
     /// assert_eq!(loss.loss(tape.var([1.0, 6.0]), &Target::Values(tensor![0.0, 1.0]))?.item(), 0.5 + 8.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
+    #[doc(alias = "HuberLoss")]
     Huber {
         /// The error at which the loss changes from quadratic to linear. Defaults to 1.
         delta: f64 = 1.0

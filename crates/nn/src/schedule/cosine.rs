@@ -22,6 +22,7 @@ fn half_cosine(start: f64, end: f64, part: f64) -> f64 {
 /// ```
 /// # Panics
 /// `rate` panics if `t_max` is 0.
+#[doc(alias = "CosineAnnealingLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineAnnealing {
     /// The epoch with the lowest rate.
@@ -58,6 +59,7 @@ impl Schedule for CosineAnnealing {
 /// ```
 /// # Panics
 /// `rate` panics if `t_0` or `t_mult` is 0.
+#[doc(alias = "CosineAnnealingWarmRestarts")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineWarmRestarts {
     /// The number of epochs before the first restart.
@@ -118,6 +120,7 @@ pub enum Anneal {
 /// assert!((schedule.rate(0, 1.0) - 0.04).abs() < 1e-15 && schedule.rate(5, 1.0) == 1.0);
 /// assert!((schedule.rate(23, 1.0) - 4e-6).abs() < 1e-15);
 /// ```
+#[doc(alias = "OneCycleLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneCycle {
     /// The total number of epochs (or steps).

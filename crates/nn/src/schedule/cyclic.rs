@@ -12,6 +12,7 @@ use super::Schedule;
 /// let schedule = Cyclic { mode: CycleMode::Halving, ..Cyclic::new(0.75, 2) };
 /// assert_eq!([0, 1, 2, 3, 4, 6, 8].map(|step| schedule.rate(step, 0.25)), [0.25, 0.5, 0.75, 0.5, 0.25, 0.5, 0.25]);
 /// ```
+#[doc(alias = "CyclicLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cyclic {
     /// The peak rate.

@@ -116,6 +116,7 @@ impl Schedule for Constant {
 /// ```
 /// # Panics
 /// `rate` panics if `step_size` is 0.
+#[doc(alias = "StepLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepDecay {
     /// The number of epochs at each rate.
@@ -149,6 +150,7 @@ impl Schedule for StepDecay {
 /// assert_eq!(schedule, MultiStepDecay::new([30, 80]));
 /// assert_eq!([29, 30, 80].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.1, 0.1 * 0.1]);
 /// ```
+#[doc(alias = "MultiStepLR")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiStepDecay {
     /// The epochs at which the rate changes; duplicates count twice.
@@ -179,6 +181,7 @@ impl Schedule for MultiStepDecay {
 /// let schedule = ExponentialDecay { gamma: 0.5 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 0.1)), [0.1, 0.05, 0.025]);
 /// ```
+#[doc(alias = "ExponentialLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExponentialDecay {
     /// The factor per epoch.

@@ -93,6 +93,7 @@ impl Default for PlateauOptions {
 /// });
 /// assert_eq!(rates.collect::<Vec<_>>(), [0.1, 0.1, 0.1, 0.05, 0.05]);
 /// ```
+#[doc(alias = "ReduceLROnPlateau")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReduceOnPlateau {
     options: PlateauOptions,

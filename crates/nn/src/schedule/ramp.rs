@@ -10,6 +10,7 @@ use super::Schedule;
 /// let warmup = LinearRamp { start_factor: 0.25, total_iters: 3, ..LinearRamp::default() };
 /// assert_eq!([0, 1, 2, 3, 9].map(|epoch| warmup.rate(epoch, 1.0)), [0.25, 0.5, 0.75, 1.0, 1.0]);
 /// ```
+#[doc(alias = "LinearLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearRamp {
     /// The initial factor. Defaults to 1/3.
@@ -42,6 +43,7 @@ impl Schedule for LinearRamp {
 /// let schedule = PolynomialDecay { total_iters: 4, power: 2.0 };
 /// assert_eq!([0, 2, 4, 9].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.25, 0.0, 0.0]);
 /// ```
+#[doc(alias = "PolynomialLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolynomialDecay {
     /// The epoch at which the rate reaches 0. Defaults to 5.
@@ -72,6 +74,7 @@ impl Schedule for PolynomialDecay {
 /// let schedule = ConstantFactor { factor: 0.5, total_iters: 2 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 1.0)), [0.5, 0.5, 1.0]);
 /// ```
+#[doc(alias = "ConstantLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConstantFactor {
     /// The initial factor. Defaults to 1/3.

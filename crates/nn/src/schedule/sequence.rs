@@ -13,6 +13,7 @@ use crate::number::count;
 /// let schedule = Sequence::new(warmup).then(4, CosineAnnealing::new(20));
 /// assert_eq!([0, 2, 4, 24].map(|epoch| schedule.rate(epoch, 0.1)), [0.0, 0.05, 0.1, 0.0]);
 /// ```
+#[doc(alias = "SequentialLR")]
 pub struct Sequence {
     /// Each schedule with its first epoch.
     parts: Vec<(usize, Box<dyn Schedule>)>,
@@ -72,6 +73,7 @@ impl Schedule for Sequence {
 /// let schedule = Chain::new(warmup).and(ExponentialDecay { gamma: 0.5 });
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 1.0)), [0.5, 0.375, 0.25]);
 /// ```
+#[doc(alias = "ChainedScheduler")]
 pub struct Chain {
     parts: Vec<Box<dyn Schedule>>,
 }

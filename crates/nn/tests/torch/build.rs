@@ -277,13 +277,12 @@ fn pool<T: Float>(p: &Printed) -> Box<dyn Module<T>> {
                 (p.sizes::<$D>("kernel_size", 1), p.sizes::<$D>("output_size", 1), p.truth("ceil_mode", false));
             match p.class.split_at(p.class.len() - 2).0 {
                 "MaxPool" => {
-                    let layer = MaxPool::<$D>::new(kernel).stride(stride).padding(padding).ceil(ceil);
+                    let layer = MaxPool::<$D>::new(kernel).stride(stride).padding(padding).ceil_mode(ceil);
                     Box::new(layer.dilation(p.sizes::<$D>("dilation", 1))) as Box<dyn Module<T>>
                 }
                 "AvgPool" => {
-                    let layer = AvgPool::<$D>::new(kernel).stride(stride).padding(padding).ceil(ceil);
-                    let counted = p.truth("count_include_pad", true);
-                    Box::new(if counted { layer } else { layer.without_padding_counted() })
+                    let layer = AvgPool::<$D>::new(kernel).stride(stride).padding(padding).ceil_mode(ceil);
+                    Box::new(layer.count_include_pad(p.truth("count_include_pad", true)))
                 }
                 "AdaptiveMaxPool" => Box::new(AdaptiveMaxPool::<$D>::new(size)),
                 "AdaptiveAvgPool" => Box::new(AdaptiveAvgPool::<$D>::new(size)),

@@ -1,7 +1,7 @@
 //! Convolution, pooling, resampling.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Conv, Error, Pool, Resize, Result, Tape, Var};
+use autograd::{Align, Conv, Error, Pool, Resize, Result, Tape, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     call(op, attrs, x).transpose().map(one)
@@ -37,9 +37,9 @@ fn call<'t>(op: &str, a: &Attrs, inputs: &[Arg<'t>]) -> Result<Option<Var<'t, f6
         "upsample_nearest1d" => x()?.try_upsample_nearest1d(resize(a)?),
         "upsample_nearest2d" => x()?.try_upsample_nearest2d(resize(a)?),
         "upsample_nearest3d" => x()?.try_upsample_nearest3d(resize(a)?),
-        "upsample_linear1d" => x()?.try_upsample_linear1d(resize(a)?, a.bool("align_corners")),
-        "upsample_bilinear2d" => x()?.try_upsample_bilinear2d(resize(a)?, a.bool("align_corners")),
-        "upsample_trilinear3d" => x()?.try_upsample_trilinear3d(resize(a)?, a.bool("align_corners")),
+        "upsample_linear1d" => x()?.try_upsample_linear1d(resize(a)?, align(a)),
+        "upsample_bilinear2d" => x()?.try_upsample_bilinear2d(resize(a)?, align(a)),
+        "upsample_trilinear3d" => x()?.try_upsample_trilinear3d(resize(a)?, align(a)),
         "pixel_shuffle" => x()?.try_pixel_shuffle(sizes(a, "r", [0])?[0]),
         "pixel_unshuffle" => x()?.try_pixel_unshuffle(sizes(a, "r", [0])?[0]),
         "unfold" if a.get("kernel").is_some() => {
@@ -95,10 +95,14 @@ fn pool<const D: usize>(a: &Attrs) -> Result<Pool<D>> {
         stride: sizes(a, "stride", usual.stride)?,
         padding: sizes(a, "padding", usual.padding)?,
         dilation: sizes(a, "dilation", usual.dilation)?,
-        ceil: a.bool("ceil_mode"),
-        count_padding: a.get("count_include_pad").is_none() || a.bool("count_include_pad"),
+        ceil_mode: a.bool("ceil_mode"),
+        count_include_pad: a.get("count_include_pad").is_none() || a.bool("count_include_pad"),
         ..usual
     })
+}
+
+fn align(attrs: &Attrs) -> Align {
+    if attrs.bool("align_corners") { Align::Corners } else { Align::Centers }
 }
 
 /// The requested output sizes; `null` keeps the size of the image.

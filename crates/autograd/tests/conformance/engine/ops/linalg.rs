@@ -1,7 +1,7 @@
 //! Matrix products, einsum, linear algebra.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Error, Result, Tape, Var};
+use autograd::{Error, Result, Tape, Triangle, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let known = [
@@ -61,7 +61,13 @@ fn call<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
         "triangular_solve" => {
             let (lower, transpose) = (attrs.bool("lower"), attrs.bool("transpose"));
             let a = if transpose { a.t() } else { a };
-            a.try_triangular_solve(b, lower != transpose, attrs.bool("unit"))
+            let triangle = match (lower != transpose, attrs.bool("unit")) {
+                (true, false) => Triangle::Lower,
+                (false, false) => Triangle::Upper,
+                (true, true) => Triangle::UnitLower,
+                (false, true) => Triangle::UnitUpper,
+            };
+            a.try_triangular_solve(b, triangle)
         }
         "slogdet" => return a.try_slogdet().map(|(sign, log)| vec![sign.into(), log.into()]),
         "eigh" => return a.try_eigh().map(|(w, v)| vec![w.into(), v.into()]),
