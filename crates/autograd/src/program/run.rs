@@ -1,11 +1,13 @@
 //! Runs a program step by step, writing each result to its planned memory.
 
 use super::Program;
+use super::constants::Constants;
+use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
-use super::map::Operand;
-use super::plan::{Memory, Out, Plan, Step, Work};
+use super::steps::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::gemm::PartsOf;
 use crate::once::once;
 use crate::op::{eval, shape};
 use crate::tensor::{Tensor, pool};
@@ -41,28 +43,40 @@ pub(super) struct State {
 
 impl<T: Float> Program<T> {
     /// Assembles a planned program. The outputs of the graph from `kept` on are the next values of the states.
-    pub(super) fn assemble(plan: Plan<T>, graph: Graph<T>, state: Vec<Tensor<T>>, kept: usize) -> Self {
+    pub(super) fn assemble(
+        plan: Plan,
+        graph: &Graph,
+        constants: Constants<T>,
+        state: Vec<Tensor<T>>,
+        kept: usize,
+    ) -> Self {
         let first = plan.inputs.len() - state.len();
         let shapes = graph.inputs[..first].iter().map(|&id| graph.shape(id).clone()).collect();
-        let mut indices: Vec<Index> =
-            graph.indices.iter().map(|i| Index { recorded: i.clone(), readers: Vec::new() }).collect();
-        for (k, step) in plan.steps.iter().enumerate() {
-            if let Work::Op(op) = &step.work
-                && let (Some(i), Some(view)) = (graph.index_input(op), op.index())
-            {
-                let size = op.index_size(step.input_shape.as_ref().expect("kept for readers of integers"));
-                indices[i].readers.push(Reader { step: k as u32, name: op.name(), view: view.clone(), size });
+        let mut values = vec![Tensor::scalar(T::zero()); plan.homes.len()];
+        for &(slot, number) in &plan.constants {
+            values[slot as usize] = constants.value(number).clone();
+        }
+        for (&slot, value) in plan.inputs[first..].iter().zip(state) {
+            values[slot as usize] = value;
+        }
+        let mut numbers = Vec::new();
+        for step in &plan.steps {
+            if let Work::Scalars { scalars, .. } = &step.work {
+                numbers.push(scalars.memory());
             }
         }
-        let mut values = plan.values.clone();
-        let pairs = plan.inputs[first..].iter().zip(&plan.outputs[kept..]);
-        let moves = |next: &u32| {
-            plan.homes[*next as usize].is_some() && !plan.inputs.contains(next) && !plan.outputs[..kept].contains(next)
-        };
-        let states = pairs.map(|(&now, &next)| State { now, next, moves: moves(&next) }).collect();
-        plan.inputs[first..].iter().zip(state).for_each(|(&slot, value)| values[slot as usize] = value);
-        let blocks = vec![None; plan.blocks.len()];
-        Program { rules: graph.rules, values, blocks, outputs: Vec::new(), shapes, indices, state: states, plan }
+        Program {
+            rules: constants.into_rules(),
+            values,
+            blocks: vec![None; plan.blocks.len()],
+            repeated: constant_blocks(&plan.repeated),
+            numbers,
+            outputs: Vec::new(),
+            shapes,
+            indices: readers(&plan, graph),
+            state: states(&plan, first, kept),
+            plan,
+        }
     }
 
     /// The position of an index tensor that no step reads, if there is one.
@@ -104,15 +118,18 @@ impl<T: Float> Program<T> {
         &mut self,
         inputs: &[&Tensor<T>],
         indices: &[&Tensor<i64>],
-        mut seen: impl FnMut(&Step<T>, Duration),
+        seen: &mut dyn FnMut(&Step, Duration),
     ) -> Result<()> {
         self.ready(inputs, indices)?;
-        let done = (0..self.plan.steps.len()).try_for_each(|k| {
+        let mut done = Ok(());
+        for k in 0..self.plan.steps.len() {
             let start = Instant::now();
-            self.step(k)?;
+            done = self.step(k);
+            if done.is_err() {
+                break;
+            }
             seen(&self.plan.steps[k], start.elapsed());
-            Ok(())
-        });
+        }
         self.finish(inputs.len(), done)
     }
 
@@ -204,7 +221,9 @@ impl<T: Float> Program<T> {
             }
         }
         for (step, view) in exchanged {
-            let Work::Op(op) = &mut self.plan.steps[step as usize].work else { unreachable!("only ops read indices") };
+            let Work::Op { op, .. } = &mut self.plan.steps[step as usize].work else {
+                unreachable!("only ops read indices")
+            };
             *op.index_mut().expect("the op reads indices") = view;
         }
         Ok(())
@@ -230,44 +249,40 @@ impl<T: Float> Program<T> {
     }
 
     fn step(&mut self, k: usize) -> Result<()> {
-        let Program { plan, values, blocks, rules, .. } = self;
+        let Program { plan, values, blocks, rules, repeated, numbers, .. } = self;
         let step = &mut plan.steps[k];
-        let mut rooms: SmallVec<[Room<T>; 16]> =
-            step.outs.iter().map(|out| Room::take(out, values, blocks, &plan.blocks)).collect();
-        let x: SmallVec<[&Tensor<T>; 16]> = step.inputs.iter().map(|&slot| &values[slot as usize]).collect();
+        let mut rooms: SmallVec<[Room<T>; 16]> = SmallVec::new();
+        for out in &step.outs {
+            rooms.push(Room::take(out, values, blocks, &plan.blocks));
+        }
+        let mut x: SmallVec<[&Tensor<T>; 16]> = SmallVec::new();
+        for &slot in &step.inputs {
+            x.push(&values[slot as usize]);
+        }
         match &mut step.work {
             Work::View(op) => rooms[0] = Room::Made(eval::view(op, &x).expect("a view")),
             Work::Custom(rule) => rooms[0] = Room::Made(checked(rules[*rule as usize].compute(&x)?, &step.outs[0])?),
-            Work::Op(op) => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
-            Work::Map(map) => {
-                let operands: SmallVec<[Operand<T>; 16]> =
-                    x.iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
-                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
-                map.run(&operands, &mut out);
+            Work::Op { op, .. } => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
+            Work::Fused(fused) => {
+                let operands = operands(fused, &x);
+                Running::new(fused, &operands, repeated).run(&mut slices(&mut rooms));
             }
-            Work::Product { transposed, keep, map: None } => {
-                eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, *keep, rooms[0].slice());
+            Work::Product { transposed, keep, fused } => {
+                let (factors, keep, shape) = ([x[0], x[1]], keep.map(T::of), &step.outs[0].shape);
+                if let Some(fused) = fused {
+                    let mut operands = operands(fused, &x[2..]);
+                    operands.push(Operand::Old);
+                    let running = Running::new(fused, &operands, repeated);
+                    let mut out = slices(&mut rooms);
+                    let (product, others) = out.split_first_mut().expect("a product has a result");
+                    let finish = |runs: &mut PartsOf<'_, T>| running.finish(runs);
+                    eval::matmul_alongside(factors, *transposed, shape, keep, product, others, &finish);
+                } else {
+                    eval::matmul_onto(factors, *transposed, shape, keep, rooms[0].slice());
+                }
             }
-            Work::Product { transposed, keep, map: Some(map) } => {
-                let mut operands: SmallVec<[Operand<T>; 16]> =
-                    x[2..].iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
-                operands.push(Operand::Old);
-                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
-                let (product, others) = out.split_first_mut().expect("a product has a result");
-                eval::matmul_alongside(
-                    [x[0], x[1]],
-                    *transposed,
-                    &step.outs[0].shape,
-                    *keep,
-                    product,
-                    others,
-                    &|runs| {
-                        map.finish(runs, &operands);
-                    },
-                );
-            }
-            Work::Scalars(scalars) => {
-                for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {
+            Work::Scalars { scalars, memory } => {
+                for (room, y) in rooms.iter_mut().zip(scalars.run(&mut numbers[*memory as usize], &x)) {
                     room.slice().copy_from_slice(y);
                 }
             }
@@ -281,10 +296,60 @@ impl<T: Float> Program<T> {
     }
 }
 
+/// The operands of a loop.
+fn operands<'t, T: Float>(fused: &Fused, x: &[&'t Tensor<T>]) -> SmallVec<[Operand<'t, T>; 16]> {
+    let mut operands = SmallVec::new();
+    for (k, x) in x.iter().enumerate() {
+        operands.push(fused.operand(k, x));
+    }
+    operands
+}
+
+/// The memory of all results of a step.
+fn slices<T: Float>(rooms: &mut [Room<T>]) -> SmallVec<[&mut [T]; 16]> {
+    let mut slices = SmallVec::new();
+    for room in rooms {
+        slices.push(room.slice());
+    }
+    slices
+}
+
+/// The index tensors of a program, with the steps that read them.
+fn readers(plan: &Plan, graph: &Graph) -> Vec<Index> {
+    let mut indices = Vec::new();
+    for recorded in &graph.indices {
+        indices.push(Index { recorded: recorded.clone(), readers: Vec::new() });
+    }
+    for (k, step) in plan.steps.iter().enumerate() {
+        if let Work::Op { op, indexed: Some(size) } = &step.work
+            && let (Some(i), Some(view)) = (graph.index_input(op), op.index())
+        {
+            indices[i].readers.push(Reader { step: k as u32, name: op.name(), view: view.clone(), size: *size });
+        }
+    }
+    indices
+}
+
+/// The states of a program, which are its inputs from `first` on and its outputs from `kept` on.
+fn states(plan: &Plan, first: usize, kept: usize) -> Vec<State> {
+    let mut states = Vec::new();
+    for (&now, &next) in plan.inputs[first..].iter().zip(&plan.outputs[kept..]) {
+        let passed = plan.inputs.contains(&next) || plan.outputs[..kept].contains(&next);
+        states.push(State { now, next, moves: !passed && plan.homes[next as usize].is_some() });
+    }
+    states
+}
+
 once! {
     fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         program.ready(inputs, indices)?;
-        let done = (0..program.plan.steps.len()).try_for_each(|k| program.step(k));
+        let mut done = Ok(());
+        for k in 0..program.plan.steps.len() {
+            done = program.step(k);
+            if done.is_err() {
+                break;
+            }
+        }
         program.finish(inputs.len(), done)
     }
 }
