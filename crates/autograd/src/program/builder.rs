@@ -4,12 +4,11 @@
 
 use super::constants::Evaluator;
 use super::extract::is_fixed;
-use super::graph::{Def, Graph, Line};
+use super::graph::{Def, Graph, Line, Node};
 use super::simplify::simplify;
 use crate::error::Result;
 use crate::op::{Op, shape};
 use crate::tape::Inputs;
-use crate::tensor::Shape;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -55,32 +54,34 @@ impl<'e> Builder<'e> {
     pub(super) fn push(&mut self, op: Op, inputs: Inputs, line: Line) -> Result<u32> {
         let shape = shape::infer(&op, &self.graph.input_shapes(&inputs))?;
         if !is_fixed(&self.graph, &op, &inputs) {
+            let shape = self.graph.shapes.number(&shape);
             return self.push_shaped(op, inputs, shape, line);
         }
         let number = evaluate(&self.graph, &op, &inputs, &shape, self.evaluator)?;
         Ok(self.constant(number, line))
     }
 
-    /// The node that computes an op whose result varies and is known to have the given shape.
-    pub(super) fn push_shaped(&mut self, mut op: Op, mut inputs: Inputs, shape: Shape, line: Line) -> Result<u32> {
-        if shape.contains(&0) {
-            let number = self.evaluator.empty(&shape);
+    /// The node that computes an op whose result varies and is known to have the shape of the given number.
+    pub(super) fn push_shaped(&mut self, mut op: Op, mut inputs: Inputs, shape: u32, line: Line) -> Result<u32> {
+        if self.graph.shapes.get(shape).contains(&0) {
+            let number = self.evaluator.empty(self.graph.shapes.get(shape));
             return Ok(self.constant(number, line));
         }
-        if let Some(known) = simplify(self, &mut op, &mut inputs, &shape, line)? {
+        if let Some(known) = simplify(self, &mut op, &mut inputs, shape, line)? {
             return Ok(known);
         }
-        let number = self.graph.shapes.number(&shape);
-        let hash = self.seen.hasher().hash_one((op.kind(), row(&op), &inputs, number));
+        let hash = self.seen.hasher().hash_one((op.kind(), row(&op), &inputs, shape));
         let nodes = self.seen.entry(hash).or_default();
         for &id in nodes.iter() {
             let node = self.graph.node(id);
-            if node.inputs == inputs && node.shape == number && is_same(&node.def, &op) {
+            if node.inputs == inputs && node.shape == shape && is_same(&node.def, &op) {
                 return Ok(id);
             }
         }
-        nodes.push(self.graph.nodes.len() as u32);
-        Ok(self.graph.add(Def::of(op), inputs, &shape, line))
+        let id = self.graph.nodes.len() as u32;
+        nodes.push(id);
+        self.graph.nodes.push(Node { def: Def::of(op), inputs, shape, line });
+        Ok(id)
     }
 }
 

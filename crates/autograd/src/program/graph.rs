@@ -202,25 +202,18 @@ impl Graph {
 /// Prints one node per line: its number, its op, its inputs, and its shape.
 impl Display for Graph {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        let list = |ids: &[u32]| ids.iter().map(|id| format!(" %{id}")).collect::<String>();
         for (id, node) in self.nodes.iter().enumerate() {
-            write!(f, "%{id} = ")?;
-            match &node.def {
-                Def::Input => write!(f, "input")?,
-                Def::Const(number) => match self.constants[*number as usize].uniform {
-                    Some(x) => write!(f, "constant {x}")?,
-                    None => write!(f, "constant")?,
-                },
-                Def::Unary(u) => write!(f, "{}", u.name())?,
-                Def::Binary(b) => write!(f, "{}", b.name())?,
-                Def::Op(op) => write!(f, "{}", op.name())?,
-            }
-            for input in &node.inputs {
-                write!(f, " %{input}")?;
-            }
-            writeln!(f, "  {:?}", self.shape(id as u32).as_slice())?;
+            let name = match &node.def {
+                Def::Input => "input",
+                Def::Const(_) => "constant",
+                Def::Unary(u) => u.name(),
+                Def::Binary(b) => b.name(),
+                Def::Op(op) => op.name(),
+            };
+            let x = self.uniform(id as u32).map_or(String::new(), |x| format!(" {x}"));
+            writeln!(f, "%{id} = {name}{x}{}  {:?}", list(&node.inputs), self.shape(id as u32).as_slice())?;
         }
-        write!(f, "outputs")?;
-        self.outputs.iter().try_for_each(|id| write!(f, " %{id}"))?;
-        writeln!(f)
+        writeln!(f, "outputs{}", list(&self.outputs))
     }
 }

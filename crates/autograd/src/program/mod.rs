@@ -16,6 +16,7 @@ mod extract;
 mod fuse;
 mod fused;
 mod graph;
+mod indices;
 mod layouts;
 mod memory;
 mod passes;
@@ -80,8 +81,10 @@ pub struct Program<T: Float> {
     outputs: Vec<Tensor<T>>,
     /// The shape of each input.
     shapes: Vec<Shape>,
-    indices: Vec<run::Index>,
+    indices: Vec<indices::Index>,
     state: Vec<run::State>,
+    /// Holds the next states while they replace the current ones.
+    passing: Vec<Tensor<T>>,
 }
 
 /// A builder: what a program reads and returns, before it is compiled.
@@ -175,14 +178,8 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
             state.push(from_its_start(&now.value()));
         }
         let program = Program::assemble(plan, &graph, constants, state, kept);
-        match program.unread_index() {
-            None => Ok(program),
-            Some(k) => {
-                let hint =
-                    format!("no op that the outputs need reads index tensor {k}: pass the recorded tensor itself");
-                Err(Error::Argument { op: OP, hint })
-            }
-        }
+        indices::check_read(&program.indices)?;
+        Ok(program)
     }
 
     /// Checks the variables. Returns the ids of those that are given (inputs and states) and of those that are wanted
@@ -196,25 +193,39 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         if given.iter().chain(&wanted).any(|v| !std::ptr::eq(v.tape, self.tape)) {
             return Err(Error::Foreign { op: OP });
         }
-        for (k, var) in given.iter().enumerate() {
-            if !matches!(var.op(), Op::Leaf | Op::Const) {
-                let hint =
-                    format!("input {k} was computed (by {}): pass the leaves it depends on instead", var.op().name());
-                return Err(Error::Argument { op: OP, hint });
-            }
-            if given[..k].iter().any(|other| other.id == var.id) {
-                return Err(Error::Argument { op: OP, hint: format!("input {k} is named twice") });
-            }
+        let mut leaves = Vec::with_capacity(given.len());
+        for var in &given {
+            leaves.push((var.id, var.op()));
         }
+        check_leaves(&leaves)?;
         for (k, (now, next)) in self.state.iter().enumerate() {
-            if now.shape() != next.shape() {
-                let hint = format!("state {k} has shape {:?}, but its next value has {:?}", now.shape(), next.shape());
-                return Err(Error::Shape { op: OP, shape: next.shape().as_slice().into(), hint });
-            }
+            check_state(k, &now.shape(), &next.shape())?;
         }
         let ids = |vars: &[Var<'t, T>]| vars.iter().map(|v| v.id).collect();
         Ok((ids(&given), ids(&wanted)))
     }
+}
+
+/// Returns an error unless all inputs are different leaves or constants.
+fn check_leaves(given: &[(u32, Op)]) -> Result<()> {
+    for (k, (id, op)) in given.iter().enumerate() {
+        if !matches!(op, Op::Leaf | Op::Const) {
+            let hint = format!("input {k} was computed (by {}): pass the leaves it depends on instead", op.name());
+            return Err(Error::Argument { op: OP, hint });
+        }
+        if given[..k].iter().any(|(other, _)| other == id) {
+            return Err(Error::Argument { op: OP, hint: format!("input {k} is named twice") });
+        }
+    }
+    Ok(())
+}
+
+fn check_state(k: usize, now: &[usize], next: &[usize]) -> Result<()> {
+    if now == next {
+        return Ok(());
+    }
+    let hint = format!("state {k} has shape {now:?}, but its next value has {next:?}");
+    Err(Error::Shape { op: OP, shape: next.into(), hint })
 }
 
 /// The name of the compiler in errors.

@@ -89,8 +89,7 @@ fn simplify_and_number(graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Gr
             Def::Binary(b) => Op::Binary(b),
             Def::Op(op) => *op,
         };
-        let shape = builder.graph.shapes.get(node.shape).clone();
-        place.push(builder.push_shaped(op, node.inputs, shape, node.line)?);
+        place.push(builder.push_shaped(op, node.inputs, node.shape, node.line)?);
     }
     Ok(renamed(builder.graph, &inputs, &outputs, &place))
 }

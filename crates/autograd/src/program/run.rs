@@ -4,33 +4,17 @@ use super::Program;
 use super::constants::Constants;
 use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
+use super::indices::{self, exchange};
 use super::steps::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::gemm::PartsOf;
 use crate::once::once;
-use crate::op::{eval, shape};
+use crate::op::eval;
 use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// An index tensor that is passed to each run.
-pub(super) struct Index {
-    /// The tensor as recorded, whose shape later ones must have.
-    recorded: Tensor<i64>,
-    readers: Vec<Reader>,
-}
-
-/// A step that reads indices.
-struct Reader {
-    step: u32,
-    name: &'static str,
-    /// The view of the recorded tensor that it reads.
-    view: Tensor<i64>,
-    /// The size of the axis that they index.
-    size: usize,
-}
 
 /// A value that a run passes to the next one.
 pub(super) struct State {
@@ -73,15 +57,11 @@ impl<T: Float> Program<T> {
             numbers,
             outputs: Vec::new(),
             shapes,
-            indices: readers(&plan, graph),
+            indices: indices::with_readers(&plan, graph),
+            passing: Vec::new(),
             state: states(&plan, first, kept),
             plan,
         }
-    }
-
-    /// The position of an index tensor that no step reads, if there is one.
-    pub(super) fn unread_index(&self) -> Option<usize> {
-        self.indices.iter().position(|index| index.readers.is_empty())
     }
 
     /// Computes the outputs for these inputs. They are valid until the next run, which overwrites their memory unless
@@ -136,7 +116,7 @@ impl<T: Float> Program<T> {
     /// Checks the inputs, then stores them in their slots.
     fn ready(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
-        self.exchange(indices)?;
+        exchange(&self.indices, &mut self.plan.steps, indices)?;
         self.outputs.clear();
         let Program { plan, values, blocks, .. } = self;
         plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
@@ -150,7 +130,9 @@ impl<T: Float> Program<T> {
     fn finish(&mut self, inputs: usize, done: Result<()>) -> Result<()> {
         if done.is_ok() {
             let count = self.plan.outputs.len() - self.state.len();
-            self.outputs.extend(self.plan.outputs[..count].iter().map(|&slot| self.values[slot as usize].clone()));
+            for &slot in &self.plan.outputs[..count] {
+                self.outputs.push(self.values[slot as usize].clone());
+            }
             self.pass_on();
         }
         // So that the caller can change the inputs in place.
@@ -187,64 +169,40 @@ impl<T: Float> Program<T> {
         Ok(())
     }
 
+    /// Returns an error unless the inputs are as recorded.
     fn check(&self, inputs: &[&Tensor<T>]) -> Result<()> {
         if inputs.len() != self.shapes.len() {
             let hint = format!("the program was compiled for {} inputs, got {}", self.shapes.len(), inputs.len());
             return Err(Error::Argument { op: "run", hint });
         }
-        let wrong = inputs.iter().zip(&self.shapes).position(|(input, shape)| input.shape() != shape.as_slice());
-        wrong.map_or(Ok(()), |k| {
-            let hint =
-                format!("input {k} was recorded with shape {:?}: compile a program for each shape", self.shapes[k]);
-            Err(Error::Shape { op: "run", shape: inputs[k].shape().into(), hint })
-        })
-    }
-
-    /// Replaces the indices that ops read with those of this run: all of them, or none if one is invalid.
-    fn exchange(&mut self, indices: &[&Tensor<i64>]) -> Result<()> {
-        if indices.len() != self.indices.len() {
-            let (want, have) = (self.indices.len(), indices.len());
-            let hint = format!("the program was compiled for {want} index tensors, got {have}");
-            return Err(Error::Argument { op: "run", hint });
-        }
-        let mut exchanged: SmallVec<[(u32, Tensor<i64>); 4]> = SmallVec::new();
-        for (k, (index, &given)) in self.indices.iter().zip(indices).enumerate() {
-            if given.shape() != index.recorded.shape() {
-                let hint = format!("index tensor {k} was recorded with shape {:?}", index.recorded.shape());
-                return Err(Error::Shape { op: "run", shape: given.shape().into(), hint });
+        for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
+            if input.shape() != shape.as_slice() {
+                return Err(wrong_input(k, shape, input.shape()));
             }
-            let given = given.contiguous();
-            for reader in &index.readers {
-                let view = reader.view.transferred(&index.recorded, &given);
-                shape::check_index(reader.name, &view, reader.size)?;
-                exchanged.push((reader.step, view));
-            }
-        }
-        for (step, view) in exchanged {
-            let Work::Op { op, .. } = &mut self.plan.steps[step as usize].work else {
-                unreachable!("only ops read indices")
-            };
-            *op.index_mut().expect("the op reads indices") = view;
         }
         Ok(())
     }
 
     /// Makes the computed next states the current ones, swapping their memory with that of the old ones.
     fn pass_on(&mut self) {
-        let next: SmallVec<[Tensor<T>; 8]> = self.state.iter().map(|s| self.values[s.next as usize].clone()).collect();
-        for State { now, next, moves } in &self.state {
-            if *moves {
-                self.values[*next as usize] = Tensor::scalar(T::zero());
-                let [from, to] = [*now, *next].map(|slot| self.plan.homes[slot as usize]);
-                if let (Some(from), Some(to)) = (from, to)
-                    && from != to
-                {
-                    self.blocks[to as usize] = self.blocks[from as usize].take();
-                }
+        let Program { plan, values, blocks, state, passing, .. } = self;
+        for state in &*state {
+            passing.push(values[state.next as usize].clone());
+        }
+        for state in &*state {
+            if !state.moves {
+                continue;
+            }
+            values[state.next as usize] = Tensor::scalar(T::zero());
+            let homes = (plan.homes[state.now as usize], plan.homes[state.next as usize]);
+            if let (Some(from), Some(to)) = homes
+                && from != to
+            {
+                blocks[to as usize] = blocks[from as usize].take();
             }
         }
-        for (state, next) in self.state.iter().zip(next) {
-            self.values[state.now as usize] = next;
+        for (state, next) in state.iter().zip(passing.drain(..)) {
+            values[state.now as usize] = next;
         }
     }
 
@@ -261,7 +219,11 @@ impl<T: Float> Program<T> {
         }
         match &mut step.work {
             Work::View(op) => rooms[0] = Room::Made(eval::view(op, &x).expect("a view")),
-            Work::Custom(rule) => rooms[0] = Room::Made(checked(rules[*rule as usize].compute(&x)?, &step.outs[0])?),
+            Work::Custom(rule) => {
+                let y = rules[*rule as usize].compute(&x)?;
+                check_custom(y.shape(), &step.outs[0])?;
+                rooms[0] = Room::Made(y);
+            }
             Work::Op { op, .. } => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
             Work::Fused(fused) => {
                 let operands = operands(fused, &x);
@@ -312,22 +274,6 @@ fn slices<T: Float>(rooms: &mut [Room<T>]) -> SmallVec<[&mut [T]; 16]> {
         slices.push(room.slice());
     }
     slices
-}
-
-/// The index tensors of a program, with the steps that read them.
-fn readers(plan: &Plan, graph: &Graph) -> Vec<Index> {
-    let mut indices = Vec::new();
-    for recorded in &graph.indices {
-        indices.push(Index { recorded: recorded.clone(), readers: Vec::new() });
-    }
-    for (k, step) in plan.steps.iter().enumerate() {
-        if let Work::Op { op, indexed: Some(size) } = &step.work
-            && let (Some(i), Some(view)) = (graph.index_input(op), op.index())
-        {
-            indices[i].readers.push(Reader { step: k as u32, name: op.name(), view: view.clone(), size: *size });
-        }
-    }
-    indices
 }
 
 /// The states of a program, which are its inputs from `first` on and its outputs from `kept` on.
@@ -408,12 +354,17 @@ impl<T: Float> Room<T> {
     }
 }
 
-/// The result of a user's op, or an error if its shape is not the recorded one.
-fn checked<T: Float>(y: Tensor<T>, out: &Out) -> Result<Tensor<T>> {
-    if y.shape() == out.shape.as_slice() {
-        return Ok(y);
+/// Returns an error if the result of a user's op does not have the recorded shape.
+fn check_custom(shape: &[usize], out: &Out) -> Result<()> {
+    if shape == out.shape.as_slice() {
+        return Ok(());
     }
     let hint =
         format!("a user's op returned this, but {:?} when recorded: shapes must not depend on values", out.shape);
-    Err(Error::Shape { op: "run", shape: y.shape().into(), hint })
+    Err(Error::Shape { op: "run", shape: shape.into(), hint })
+}
+
+fn wrong_input(k: usize, recorded: &[usize], given: &[usize]) -> Error {
+    let hint = format!("input {k} was recorded with shape {recorded:?}: compile a program for each shape");
+    Error::Shape { op: "run", shape: given.into(), hint }
 }

@@ -5,6 +5,7 @@ use super::fused::Fused;
 use super::steps::{Memory, Plan, Work};
 use crate::error::Result;
 use crate::float::Float;
+use crate::once::once;
 use crate::profile::Profile;
 use crate::tensor::Tensor;
 use std::fmt::{self, Display, Formatter};
@@ -28,10 +29,21 @@ impl<T: Float> Program<T> {
     /// # Errors
     /// As [`run_with`](Program::run_with).
     pub fn profile(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>], runs: usize) -> Result<Profile> {
+        profile(self, inputs, indices, runs)
+    }
+}
+
+once! {
+    fn profile<T>(
+        program: &mut Program<T>,
+        inputs: &[&Tensor<T>],
+        indices: &[&Tensor<i64>],
+        runs: usize,
+    ) -> Result<Profile> {
         let mut profile = Profile::default();
         let clock = Instant::now();
         for _ in 0..runs {
-            self.run_observed(inputs, indices, &mut |step, time| {
+            program.run_observed(inputs, indices, &mut |step, time| {
                 let span = [clock.elapsed().saturating_sub(time), time];
                 profile.add("replay", step.work.to_string(), Some(step.line), span, step.cost);
             })?;

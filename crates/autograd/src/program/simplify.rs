@@ -10,8 +10,9 @@ use crate::tensor::layout::broadcast;
 use crate::tensor::view::Span;
 use smallvec::smallvec;
 
-/// A rule for binary functions: a simpler node equivalent to the function of `inputs`, whose result has the given shape.
-type Rule = fn(&mut Builder, Binary, &Inputs, &Shape, Line) -> Result<Option<u32>>;
+/// A rule for binary functions: a simpler node equivalent to the function of `inputs`, whose result has the shape of
+/// the given number.
+type Rule = fn(&mut Builder, Binary, &Inputs, u32, Line) -> Result<Option<u32>>;
 
 /// The rules for binary functions, in the order in which they are tried.
 const BINARY: &[Rule] = &[identities, signs, pieces, permuted];
@@ -21,7 +22,7 @@ pub(super) fn simplify(
     b: &mut Builder,
     op: &mut Op,
     inputs: &mut Inputs,
-    shape: &Shape,
+    shape: u32,
     line: Line,
 ) -> Result<Option<u32>> {
     let g = &b.graph;
@@ -55,11 +56,11 @@ pub(super) fn simplify(
         // Of two consecutive ones, only the second determines the result.
         Op::Reshape { .. } => {
             skip(g, inputs, |op| matches!(op, Op::Reshape { .. }));
-            (g.shape(inputs[0]) == shape).then_some(inputs[0])
+            (g.node(inputs[0]).shape == shape).then_some(inputs[0])
         }
         Op::Expand { .. } => {
             skip(g, inputs, |op| matches!(op, Op::Expand { .. }));
-            (g.shape(inputs[0]) == shape).then_some(inputs[0])
+            (g.node(inputs[0]).shape == shape).then_some(inputs[0])
         }
         Op::Permute { order } => {
             if let Some((first, input)) = permutation(g, inputs[0]) {
@@ -104,20 +105,20 @@ fn permutation(g: &Graph, id: u32) -> Option<(&Shape, u32)> {
 }
 
 /// Removes expansions before elementwise functions, which broadcast their operands themselves.
-fn unexpand(g: &Graph, inputs: &mut Inputs, shape: &Shape) {
+fn unexpand(g: &Graph, inputs: &mut Inputs, shape: u32) {
     for k in 0..inputs.len() {
         let Some(Op::Expand { .. }) = g.structured(inputs[k]) else { continue };
         let mut with = inputs.clone();
         with[k] = g.inputs(inputs[k])[0];
         let joined = with.iter().try_fold(Shape::new(), |s, &i| broadcast("", &s, g.shape(i)));
-        if joined.is_ok_and(|joined| joined == *shape) {
+        if joined.is_ok_and(|joined| joined == *g.shapes.get(shape)) {
             *inputs = with;
         }
     }
 }
 
 /// Simplifies products and quotients with 1, and sums and differences with 0.
-fn identities(b: &mut Builder, f: Binary, inputs: &Inputs, shape: &Shape, _: Line) -> Result<Option<u32>> {
+fn identities(b: &mut Builder, f: Binary, inputs: &Inputs, shape: u32, _: Line) -> Result<Option<u32>> {
     let g = &b.graph;
     let [x, y] = [inputs[0], inputs[1]];
     let is = |id: u32, c: f64| g.uniform(id) == Some(c);
@@ -129,7 +130,7 @@ fn identities(b: &mut Builder, f: Binary, inputs: &Inputs, shape: &Shape, _: Lin
         Binary::Add if is(x, 0.0) => y,
         _ => return Ok(None),
     };
-    Ok((g.shape(same) == shape).then_some(same))
+    Ok((g.node(same).shape == shape).then_some(same))
 }
 
 /// The input of a negation.
@@ -159,7 +160,7 @@ fn opposite(b: &mut Builder, id: u32, line: Line) -> Result<Option<u32>> {
 }
 
 /// A sum absorbs the sign of an operand by becoming a difference; a product passes the sign on to its readers.
-fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: &Shape, line: Line) -> Result<Option<u32>> {
+fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: u32, line: Line) -> Result<Option<u32>> {
     let g = &b.graph;
     let [x, y] = [inputs[0], inputs[1]];
     // A sign stays with an operand that is smaller than the result.
@@ -168,8 +169,8 @@ fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: &Shape, line: Line)
         (Binary::Add, Some(x), None) => (Binary::Sub, y, x, false),
         (Binary::Sub, _, Some(y)) => (Binary::Add, x, y, false),
         (Binary::Mul | Binary::Div, Some(x), Some(y)) => (f, x, y, false),
-        (Binary::Mul | Binary::Div, Some(bare), None) if g.shape(x) == shape => (f, bare, y, true),
-        (Binary::Mul | Binary::Div, None, Some(bare)) if g.shape(y) == shape => (f, x, bare, true),
+        (Binary::Mul | Binary::Div, Some(bare), None) if g.node(x).shape == shape => (f, bare, y, true),
+        (Binary::Mul | Binary::Div, None, Some(bare)) if g.node(y).shape == shape => (f, x, bare, true),
         _ => return Ok(None),
     };
     let bare = b.push(Op::Binary(f), smallvec![x, y], line)?;
@@ -178,7 +179,7 @@ fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: &Shape, line: Line)
 
 /// The sum of adjacent pieces, each padded with zeros, becomes their concatenation. The cotangents of slices add up
 /// this way.
-fn pieces(b: &mut Builder, f: Binary, inputs: &Inputs, _: &Shape, line: Line) -> Result<Option<u32>> {
+fn pieces(b: &mut Builder, f: Binary, inputs: &Inputs, _: u32, line: Line) -> Result<Option<u32>> {
     if f != Binary::Add {
         return Ok(None);
     }
@@ -222,7 +223,7 @@ fn adjacent(g: &Graph, inputs: &Inputs) -> Option<(usize, Inputs)> {
 
 /// A binary function of two arrays permuted alike is computed before the permutation. The products that form the
 /// cotangent of a transposed matrix can then be summed as they are computed.
-fn permuted(b: &mut Builder, f: Binary, inputs: &Inputs, _: &Shape, line: Line) -> Result<Option<u32>> {
+fn permuted(b: &mut Builder, f: Binary, inputs: &Inputs, _: u32, line: Line) -> Result<Option<u32>> {
     let g = &b.graph;
     let (Some((order, x)), Some((second, y))) = (permutation(g, inputs[0]), permutation(g, inputs[1])) else {
         return Ok(None);

@@ -179,17 +179,21 @@ fn advance(at: &mut Positions, step: &Positions) {
 fn compute_row<T: Float>(op: BlockOp, len: usize, [a, b, c, to]: [usize; 4], values: &mut [T]) {
     let len = len.next_multiple_of(LANES);
     macro_rules! lanes {
-        ($($x:ident)+ => $f:expr) => {
-            for first in (0..len).step_by(LANES) {
-                $(let $x: [T; LANES] = values[$x + first..][..LANES].try_into().expect("LANES elements");)+
+        ($($x:ident)+ => $f:expr) => {{
+            let mut first = 0;
+            while first < len {
+                $(let $x = lanes(values, $x + first);)+
                 let mut y = [T::zero(); LANES];
-                for (i, y) in y.iter_mut().enumerate() {
+                let mut i = 0;
+                while i < LANES {
                     $(let $x = $x[i];)+
-                    *y = $f;
+                    y[i] = $f;
+                    i += 1;
                 }
                 values[to + first..][..LANES].copy_from_slice(&y);
+                first += LANES;
             }
-        };
+        }};
     }
     match op {
         BlockOp::Binary(Binary::Add) => lanes!(a b => a + b),
@@ -207,6 +211,11 @@ fn compute_row<T: Float>(op: BlockOp, len: usize, [a, b, c, to]: [usize; 4], val
             values[to..to + len].copy_from_slice(&y[..len]);
         }
     }
+}
+
+#[inline(always)]
+fn lanes<T: Float>(values: &[T], first: usize) -> [T; LANES] {
+    values[first..first + LANES].try_into().expect("as many elements as lanes")
 }
 
 /// Whether the angle is in the range of the fast sine and cosine.
