@@ -127,3 +127,56 @@ fn renamed(mut graph: Graph, inputs: &[u32], outputs: &[u32], place: &[u32]) -> 
     graph.outputs = outputs.iter().map(|&id| place[id as usize]).collect();
     graph
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::extract::extract;
+    use crate::{Tape, Var, tensor};
+
+    /// The graph of a function of a vector, recorded on a tape, before and after all passes.
+    fn printed(tape: Tape<f64>, f: fn(Var<'_, f64>) -> Var<'_, f64>) -> [String; 2] {
+        let x = tape.var(tensor![1.0, 2.0]);
+        let (graph, mut constants) = extract(&tape, &[x.id], &[f(x).id], Vec::new());
+        let before = graph.to_string();
+        [before, optimize(graph, &mut constants).unwrap().to_string()]
+    }
+
+    #[test]
+    fn a_sketch_folds_constants_where_a_tape_has_their_values() {
+        fn f(x: Var<'_, f64>) -> Var<'_, f64> {
+            x * x.tape().constant(4.0).sqrt()
+        }
+        let folded = "%0 = input  [2]\n%1 = constant 2  []\n%2 = mul %0 %1  [2]\noutputs %2\n";
+        for (tape, known) in [(Tape::new(), true), (Tape::sketch(), false)] {
+            let [before, after] = printed(tape, f);
+            assert_eq!(before.contains("= sqrt"), !known, "{before}");
+            assert_eq!(after, folded);
+        }
+    }
+
+    #[test]
+    fn equal_nodes_are_merged_after_they_are_simplified() {
+        let [before, after] = printed(Tape::new(), |x| (x - -x.sin()) * (x * 1.0 + x.sin()));
+        assert_eq!(before.matches("= sin").count(), 2, "{before}");
+        assert_eq!(after, "%0 = input  [2]\n%1 = sin %0  [2]\n%2 = add %0 %1  [2]\n%3 = mul %2 %2  [2]\noutputs %3\n");
+    }
+
+    #[test]
+    fn what_only_simplified_nodes_read_is_dropped() {
+        let [before, after] = printed(Tape::new(), |x| -(-x.exp()) / 1.0);
+        assert_eq!(before.matches("= neg").count(), 2, "{before}");
+        assert_eq!(after, "%0 = input  [2]\n%1 = exp %0  [2]\noutputs %1\n");
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    #[should_panic(expected = "the pass `extract` left an invalid graph")]
+    fn an_invalid_graph_is_not_optimized() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(tensor![1.0, 2.0]);
+        let (mut graph, mut constants) = extract(&tape, &[x.id], &[x.id], Vec::new());
+        graph.outputs = vec![7];
+        _ = optimize(graph, &mut constants);
+    }
+}

@@ -1,11 +1,11 @@
 //! What joins a cluster of elementwise nodes: the matrix product that it starts from, sums of its values, and values
 //! that it reads among zeros.
 
-use super::{Body, Cluster, NONE, Steps, fold_unit, padded};
+use super::{Body, Cluster, Clusters, NONE, fold_unit, padded};
 use crate::op::Op;
 use crate::tape::Inputs;
 
-impl Steps<'_> {
+impl Clusters<'_> {
     /// Moves matrix products into the cluster that alone reads them.
     pub(super) fn absorb_products(&mut self) {
         let readers = self.readers();
@@ -16,10 +16,10 @@ impl Steps<'_> {
             if !self.takes_product(reader, id) {
                 continue;
             }
-            let Some(Cluster::Elementwise(body)) = self.clusters[reader as usize].take() else {
+            let Some(Cluster::Elementwise(body)) = self.list[reader as usize].take() else {
                 unreachable!("elementwise nodes take a product")
             };
-            self.clusters[reader as usize] = Some(Cluster::Product { product: id, nodes: body.nodes });
+            self.list[reader as usize] = Some(Cluster::Product { product: id, nodes: body.nodes });
             self.move_single(id, reader);
         }
     }
@@ -41,7 +41,7 @@ impl Steps<'_> {
                 continue;
             }
             let writer = self.of[input as usize];
-            let Some(Cluster::Elementwise(body)) = &mut self.clusters[writer as usize] else { continue };
+            let Some(Cluster::Elementwise(body)) = &mut self.list[writer as usize] else { continue };
             if body.sums.iter().all(|&other| fold_unit(g, other) == Some(unit)) {
                 body.sums.push(id);
                 self.move_single(id, writer);
@@ -50,7 +50,7 @@ impl Steps<'_> {
     }
 
     fn move_single(&mut self, id: u32, to: u32) {
-        self.clusters[self.of[id as usize] as usize] = None;
+        self.list[self.of[id as usize] as usize] = None;
         self.of[id as usize] = to;
     }
 
@@ -80,19 +80,19 @@ impl Steps<'_> {
     /// terms that the derivative of a function of neighbors (`x[1..] - x[..n - 1]`) adds up are then never stored.
     pub(super) fn feed(&mut self, padding: &[bool]) {
         let readers = self.readers();
-        let mut pads: Vec<Vec<u32>> = vec![Vec::new(); self.clusters.len()];
+        let mut pads: Vec<Vec<u32>> = vec![Vec::new(); self.list.len()];
         for id in self.g.ids().filter(|&id| padding[id as usize] && self.of[id as usize] != NONE) {
             pads[self.of[id as usize] as usize].push(id);
         }
         for (from, pads) in pads.iter().enumerate() {
             let Some(to) = self.fed(from as u32, pads, &readers) else { continue };
-            let Some(Cluster::Elementwise(source)) = self.clusters[from].take() else {
+            let Some(Cluster::Elementwise(source)) = self.list[from].take() else {
                 unreachable!("only elementwise nodes are fed")
             };
             for &id in source.nodes.iter().chain(pads) {
                 self.of[id as usize] = to;
             }
-            if let Some(Cluster::Elementwise(body)) = &mut self.clusters[to as usize] {
+            if let Some(Cluster::Elementwise(body)) = &mut self.list[to as usize] {
                 body.feed = source.nodes;
             }
         }

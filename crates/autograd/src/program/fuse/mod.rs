@@ -113,10 +113,10 @@ pub(super) fn fold_sizes(g: &Graph, id: u32) -> Option<(u32, [usize; 3])> {
 }
 
 /// The clusters while nodes move between them.
-struct Steps<'g> {
+struct Clusters<'g> {
     g: &'g Graph,
     /// `None` for a cluster whose nodes have all moved.
-    clusters: Vec<Option<Cluster>>,
+    list: Vec<Option<Cluster>>,
     /// The cluster that computes each node; [`NONE`] for inputs and constants.
     of: Vec<u32>,
 }
@@ -125,51 +125,51 @@ const NONE: u32 = u32::MAX;
 
 /// Groups the nodes of a graph.
 pub(super) fn fuse(g: &Graph) -> Fusion {
-    let mut steps = Steps::of(g, &Levels::of(g));
-    steps.absorb_products();
-    steps.absorb_sums();
-    let padding = steps.pad();
-    steps.feed(&padding);
-    Fusion { clusters: steps.ordered(), padding }
+    let mut clusters = Clusters::of(g, &Levels::of(g));
+    clusters.absorb_products();
+    clusters.absorb_sums();
+    let padding = clusters.pad();
+    clusters.feed(&padding);
+    Fusion { clusters: clusters.ordered(), padding }
 }
 
-impl<'g> Steps<'g> {
+impl<'g> Clusters<'g> {
     /// One cluster for the elementwise nodes that may run together, and one for each other node.
-    fn of(g: &'g Graph, levels: &Levels) -> Steps<'g> {
+    fn of(g: &'g Graph, levels: &Levels) -> Clusters<'g> {
         /// The maximum number of nodes in a cluster of arrays, so that their registers stay in the L1 cache. Scalars
         /// have no registers, so their clusters are unlimited.
         const MOST: usize = 128;
         let mut sets = joined(g, levels);
-        let mut steps = Steps { g, clusters: Vec::new(), of: vec![NONE; g.nodes.len()] };
+        let mut clusters = Clusters { g, list: Vec::new(), of: vec![NONE; g.nodes.len()] };
         // The cluster of each set that still has room.
         let mut open = vec![NONE; g.nodes.len()];
         for id in g.ids().filter(|&id| g.node(id).def.is_computed()) {
-            let next = steps.clusters.len() as u32;
+            let next = clusters.list.len() as u32;
             if !g.is_elementwise(id) && !levels.is_small(id) {
-                steps.clusters.push(Some(Cluster::Single(id)));
-                steps.of[id as usize] = next;
+                clusters.list.push(Some(Cluster::Single(id)));
+                clusters.of[id as usize] = next;
                 continue;
             }
             let scalars = levels.is_small(id) || g.is_number(id);
             let open = &mut open[sets.find(id) as usize];
-            match steps.clusters.get_mut(*open as usize) {
+            match clusters.list.get_mut(*open as usize) {
                 Some(Some(Cluster::Scalars(nodes))) => nodes.push(id),
                 Some(Some(Cluster::Elementwise(body))) if body.nodes.len() < MOST => body.nodes.push(id),
                 _ => {
                     *open = next;
-                    steps.clusters.push(Some(match scalars {
+                    clusters.list.push(Some(match scalars {
                         true => Cluster::Scalars(vec![id]),
                         false => Cluster::Elementwise(Body { nodes: vec![id], ..Body::default() }),
                     }));
                 }
             }
-            steps.of[id as usize] = *open;
+            clusters.of[id as usize] = *open;
         }
-        steps
+        clusters
     }
 
     fn cluster(&self, step: u32) -> Option<&Cluster> {
-        self.clusters.get(step as usize)?.as_ref()
+        self.list.get(step as usize)?.as_ref()
     }
 
     fn is_scalars(&self, step: u32) -> bool {

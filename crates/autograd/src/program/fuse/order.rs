@@ -1,14 +1,14 @@
 //! The order of the steps.
 
-use super::{Cluster, NONE, Steps};
+use super::{Cluster, Clusters, NONE};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-impl Steps<'_> {
+impl Clusters<'_> {
     /// Orders the clusters by Kahn's algorithm; of the ready ones, the one whose last node was recorded first comes
     /// next.
     pub(super) fn ordered(mut self) -> Vec<Cluster> {
-        let count = self.clusters.len();
+        let count = self.list.len();
         let mut waits = vec![0u32; count];
         let mut then: Vec<Vec<u32>> = vec![Vec::new(); count];
         let mut last = vec![0u32; count];
@@ -33,7 +33,7 @@ impl Steps<'_> {
         let (mut order, mut visited) = (Vec::new(), 0);
         while let Some(Reverse((_, step))) = queue.pop() {
             visited += 1;
-            order.extend(self.clusters[step as usize].take());
+            order.extend(self.list[step as usize].take());
             for &next in &then[step as usize] {
                 waits[next as usize] -= 1;
                 if waits[next as usize] == 0 {

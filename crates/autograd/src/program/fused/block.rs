@@ -7,7 +7,7 @@ use crate::op::elementwise::binary_map;
 use crate::op::eval::{select_block, unary_block};
 
 /// One block, and everything that instructions read or write.
-pub(super) struct Block<'b, 'o, 'r, T: Float> {
+pub(super) struct Frame<'b, 'o, 'r, T: Float> {
     pub(super) running: &'b Running<'b, T>,
     pub(super) at: usize,
     pub(super) first: usize,
@@ -16,7 +16,7 @@ pub(super) struct Block<'b, 'o, 'r, T: Float> {
     pub(super) registers: &'b mut [&'r mut [T]],
 }
 
-impl<T: Float> Block<'_, '_, '_, T> {
+impl<T: Float> Frame<'_, '_, '_, T> {
     fn read(&self, address: Address) -> &[T] {
         match address {
             Address::Operand(k) => match &self.running.operands[k as usize] {

@@ -196,9 +196,9 @@ impl<'r, T: Float> Running<'r, T> {
             if far {
                 self.fetch_next(at + first + len, first + len, out);
             }
-            let mut here = super::block::Block { running: self, at: at + first, first, len, out, registers };
+            let mut frame = super::block::Frame { running: self, at: at + first, first, len, out, registers };
             for instruction in instructions {
-                here.execute(instruction);
+                frame.execute(instruction);
             }
         }
     }
