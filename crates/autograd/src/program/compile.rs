@@ -4,6 +4,7 @@
 use super::Program;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::once;
 use crate::tape::Tape;
 use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
@@ -142,13 +143,15 @@ where
     Program::try_new(&tape, &x, &outputs)
 }
 
-/// Returns an error if a value, or a computed derivative, of something that depends on the inputs was read.
-fn refuse_reads<T: Float>(tape: &Tape<T>, x: &[Var<'_, T>]) -> Result<()> {
-    let Some((var, line)) = tape.first_read(x) else { return Ok(()) };
-    let (op, file, line) = (var.op().name(), line.file(), line.line());
-    let hint = format!(
-        "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
-         whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
-    );
-    Err(Error::Argument { op: "compile", hint })
+once! {
+    /// Returns an error if a value, or a computed derivative, of something that depends on the inputs was read.
+    fn refuse_reads<'t, T>(tape: &'t Tape<T>, x: &[Var<'t, T>]) -> Result<()> {
+        let Some((var, line)) = tape.first_read(x) else { return Ok(()) };
+        let (op, file, line) = (var.op().name(), line.file(), line.line());
+        let hint = format!(
+            "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
+             whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
+        );
+        Err(Error::Argument { op: "compile", hint })
+    }
 }

@@ -1,20 +1,31 @@
 //! Replay: a recorded tape compiled so that it can run many times. A run records nothing, allocates nothing, and fuses
 //! operations into a single pass over memory where possible.
 //!
-//! Compiling a [`Program`] takes four stages, one file each. `graph` extracts from the tape what the outputs need, with
-//! common subexpressions merged and expressions simplified (by `simplify`). `fuse` decides which nodes run together.
-//! `plan` assigns memory to every value. Each step then runs as a loop: `map` over blocks of arrays, `scalar` over
-//! scalars and short rows, or the kernel of its op.
+//! Compiling a [`Program`] takes four stages. `extract` reads from the tape what the outputs need, as a graph. `passes`
+//! optimizes the graph: a list of functions from graph to graph, verified between them in debug builds. `fuse` decides
+//! which nodes run together. `memory` assigns memory to every value. The result is a list of `steps`, each of which runs
+//! as a loop: `fused` over blocks of arrays, `scalars` over scalars and short rows, or the kernel of its op (`run`).
+//!
+//! Only the ends depend on the number type: the tape, the values of constants, and the loops that run. Everything between
+//! is compiled once.
 
+mod builder;
 mod compile;
+mod constants;
+mod extract;
 mod fuse;
+mod fused;
 mod graph;
-mod map;
-mod plan;
+mod indices;
+mod layouts;
+mod memory;
+mod passes;
 mod run;
-mod scalar;
+mod scalars;
 mod show;
 mod simplify;
+mod steps;
+mod verify;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -26,8 +37,8 @@ use crate::tape::Var;
 use crate::tensor::{Shape, Tensor};
 pub use compile::{Compiled, compile};
 use graph::Graph;
-use plan::Plan;
 use std::sync::Arc;
+use steps::Plan;
 
 /// A recorded computation that can be run again with other inputs.
 ///
@@ -57,17 +68,23 @@ use std::sync::Arc;
 /// [index inputs](Draft::indices). [`compile`](crate::compile) detects that such values are read and returns an error;
 /// this type does not check.
 pub struct Program<T: Float> {
-    plan: Plan<T>,
+    plan: Plan,
     rules: Vec<Arc<dyn DynRule<T>>>,
     /// The values that steps read and write, by slot.
     values: Vec<Tensor<T>>,
     /// The memory of each block while no value occupies it.
     blocks: Vec<Option<Arc<Vec<T>>>>,
+    /// A block of each constant that loops over arrays repeat.
+    repeated: Vec<Arc<[T]>>,
+    /// The memory of each loop over scalars.
+    numbers: Vec<Vec<T>>,
     outputs: Vec<Tensor<T>>,
     /// The shape of each input.
     shapes: Vec<Shape>,
-    indices: Vec<run::Index>,
+    indices: Vec<indices::Index>,
     state: Vec<run::State>,
+    /// Holds the next states while they replace the current ones.
+    passing: Vec<Tensor<T>>,
 }
 
 /// A builder: what a program reads and returns, before it is compiled.
@@ -151,47 +168,81 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     }
 
     fn compile_here(self) -> Result<Program<T>> {
-        const OP: &str = "program";
-        let given: Vec<Var<'t, T>> = self.inputs.iter().copied().chain(self.state.iter().map(|s| s.0)).collect();
-        let wanted: Vec<Var<'t, T>> = self.outputs.iter().copied().chain(self.state.iter().map(|s| s.1)).collect();
+        let (given, wanted) = self.check()?;
+        let (first, kept) = (self.inputs.len(), self.outputs.len());
+        let (graph, mut constants) = extract::extract(self.tape, &given, &wanted, checked_indices(self.indices)?);
+        let graph = passes::optimize(graph, &mut constants)?;
+        let plan = planned(&graph, first, kept, size_of::<T>())?;
+        let mut state = Vec::with_capacity(self.state.len());
+        for (now, _) in self.state {
+            state.push(from_its_start(&now.value()));
+        }
+        let program = Program::assemble(plan, &graph, constants, state, kept);
+        indices::check_read(&program.indices)?;
+        Ok(program)
+    }
+
+    /// Checks the variables. Returns the ids of those that are given (inputs and states) and of those that are wanted
+    /// (outputs and next states).
+    fn check(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let (mut given, mut wanted) = (self.inputs.to_vec(), self.outputs.to_vec());
+        for (now, next) in self.state {
+            given.push(*now);
+            wanted.push(*next);
+        }
         if given.iter().chain(&wanted).any(|v| !std::ptr::eq(v.tape, self.tape)) {
             return Err(Error::Foreign { op: OP });
         }
-        for (k, var) in given.iter().enumerate() {
-            if !matches!(var.op(), Op::Leaf | Op::Const) {
-                let hint =
-                    format!("input {k} was computed (by {}): pass the leaves it depends on instead", var.op().name());
-                return Err(Error::Argument { op: OP, hint });
-            }
-            if given[..k].iter().any(|other| other.id == var.id) {
-                return Err(Error::Argument { op: OP, hint: format!("input {k} is named twice") });
-            }
+        let mut leaves = Vec::with_capacity(given.len());
+        for var in &given {
+            leaves.push((var.id, var.op()));
         }
+        check_leaves(&leaves)?;
         for (k, (now, next)) in self.state.iter().enumerate() {
-            if now.shape() != next.shape() {
-                let hint = format!("state {k} has shape {:?}, but its next value has {:?}", now.shape(), next.shape());
-                return Err(Error::Shape { op: OP, shape: next.shape().as_slice().into(), hint });
-            }
+            check_state(k, &now.shape(), &next.shape())?;
         }
-        let ids = |vars: &[Var<'t, T>]| vars.iter().map(|v| v.id).collect::<Vec<_>>();
-        let indices: Vec<Tensor<i64>> = self.indices.iter().map(|&i| i.clone()).collect();
-        if let Some(k) = indices.iter().position(|i| i.rank() == 0 || i.as_slice().is_none()) {
-            let hint = format!("index tensor {k} must be contiguous and have at least one axis: use contiguous()");
-            return Err(Error::Shape { op: OP, shape: indices[k].shape().into(), hint });
-        }
-        let graph = Graph::slice(self.tape, &ids(&given), &ids(&wanted), &indices)?;
-        let clusters = fuse::clusters(&graph);
-        let (first, kept) = (self.inputs.len(), self.outputs.len());
-        let state: Vec<(u32, u32)> =
-            graph.inputs[first..].iter().copied().zip(graph.outputs[kept..].iter().copied()).collect();
-        let plan = plan::plan(&graph, &clusters, &state)?;
-        let values: Vec<Tensor<T>> = self.state.iter().map(|s| from_its_start(&s.0.value())).collect();
-        let program = Program::assemble(plan, graph, values, kept);
-        program.unread_index().map_or(Ok(program), |k| {
-            let hint = format!("no op that the outputs need reads index tensor {k}: pass the recorded tensor itself");
-            Err(Error::Argument { op: OP, hint })
-        })
+        let ids = |vars: &[Var<'t, T>]| vars.iter().map(|v| v.id).collect();
+        Ok((ids(&given), ids(&wanted)))
     }
+}
+
+/// Returns an error unless all inputs are different leaves or constants.
+fn check_leaves(given: &[(u32, Op)]) -> Result<()> {
+    for (k, (id, op)) in given.iter().enumerate() {
+        if !matches!(op, Op::Leaf | Op::Const) {
+            let hint = format!("input {k} was computed (by {}): pass the leaves it depends on instead", op.name());
+            return Err(Error::Argument { op: OP, hint });
+        }
+        if given[..k].iter().any(|(other, _)| other == id) {
+            return Err(Error::Argument { op: OP, hint: format!("input {k} is named twice") });
+        }
+    }
+    Ok(())
+}
+
+fn check_state(k: usize, now: &[usize], next: &[usize]) -> Result<()> {
+    if now == next {
+        return Ok(());
+    }
+    let hint = format!("state {k} has shape {now:?}, but its next value has {next:?}");
+    Err(Error::Shape { op: OP, shape: next.into(), hint })
+}
+
+/// The name of the compiler in errors.
+const OP: &str = "program";
+
+fn checked_indices(indices: &[&Tensor<i64>]) -> Result<Vec<Tensor<i64>>> {
+    if let Some(k) = indices.iter().position(|i| i.rank() == 0 || i.as_slice().is_none()) {
+        let hint = format!("index tensor {k} must be contiguous and have at least one axis: use contiguous()");
+        return Err(Error::Shape { op: OP, shape: indices[k].shape().into(), hint });
+    }
+    Ok(indices.iter().map(|&i| i.clone()).collect())
+}
+
+/// The plan of a graph. Its inputs from `first` on are states, whose next values are the outputs from `kept` on.
+fn planned(graph: &Graph, first: usize, kept: usize, width: usize) -> Result<Plan> {
+    let states = graph.inputs[first..].iter().copied().zip(graph.outputs[kept..].iter().copied()).collect();
+    memory::plan(graph, &fuse::fuse(graph), states, width)
 }
 
 once! {

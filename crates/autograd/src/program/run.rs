@@ -1,35 +1,20 @@
 //! Runs a program step by step, writing each result to its planned memory.
 
 use super::Program;
+use super::constants::Constants;
+use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
-use super::map::Operand;
-use super::plan::{Memory, Out, Plan, Step, Work};
+use super::indices::{self, exchange};
+use super::steps::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::float::Float;
 use crate::float::once;
-use crate::op::shape;
+use crate::kernel::gemm::PartsOf;
 use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// An index tensor that is passed to each run.
-pub(super) struct Index {
-    /// The tensor as recorded, whose shape later ones must have.
-    recorded: Tensor<i64>,
-    readers: Vec<Reader>,
-}
-
-/// A step that reads indices.
-struct Reader {
-    step: u32,
-    name: &'static str,
-    /// The view of the recorded tensor that it reads.
-    view: Tensor<i64>,
-    /// The size of the axis that they index.
-    size: usize,
-}
 
 /// A value that a run passes to the next one.
 pub(super) struct State {
@@ -42,33 +27,41 @@ pub(super) struct State {
 
 impl<T: Float> Program<T> {
     /// Assembles a planned program. The outputs of the graph from `kept` on are the next values of the states.
-    pub(super) fn assemble(plan: Plan<T>, graph: Graph<T>, state: Vec<Tensor<T>>, kept: usize) -> Self {
+    pub(super) fn assemble(
+        plan: Plan,
+        graph: &Graph,
+        constants: Constants<T>,
+        state: Vec<Tensor<T>>,
+        kept: usize,
+    ) -> Self {
         let first = plan.inputs.len() - state.len();
         let shapes = graph.inputs[..first].iter().map(|&id| graph.shape(id).clone()).collect();
-        let mut indices: Vec<Index> =
-            graph.indices.iter().map(|i| Index { recorded: i.clone(), readers: Vec::new() }).collect();
-        for (k, step) in plan.steps.iter().enumerate() {
-            if let Work::Op(op) = &step.work
-                && let (Some(i), Some(view)) = (graph.index_input(op), op.index())
-            {
-                let size = op.index_size(step.input_shape.as_ref().expect("kept for readers of integers"));
-                indices[i].readers.push(Reader { step: k as u32, name: op.name(), view: view.clone(), size });
+        let mut values = vec![Tensor::scalar(T::zero()); plan.homes.len()];
+        for &(slot, number) in &plan.constants {
+            values[slot as usize] = constants.value(number).clone();
+        }
+        for (&slot, value) in plan.inputs[first..].iter().zip(state) {
+            values[slot as usize] = value;
+        }
+        let mut numbers = Vec::new();
+        for step in &plan.steps {
+            if let Work::Scalars { scalars, .. } = &step.work {
+                numbers.push(scalars.memory());
             }
         }
-        let mut values = plan.values.clone();
-        let pairs = plan.inputs[first..].iter().zip(&plan.outputs[kept..]);
-        let moves = |next: &u32| {
-            plan.homes[*next as usize].is_some() && !plan.inputs.contains(next) && !plan.outputs[..kept].contains(next)
-        };
-        let states = pairs.map(|(&now, &next)| State { now, next, moves: moves(&next) }).collect();
-        plan.inputs[first..].iter().zip(state).for_each(|(&slot, value)| values[slot as usize] = value);
-        let blocks = vec![None; plan.blocks.len()];
-        Program { rules: graph.rules, values, blocks, outputs: Vec::new(), shapes, indices, state: states, plan }
-    }
-
-    /// The position of an index tensor that no step reads, if there is one.
-    pub(super) fn unread_index(&self) -> Option<usize> {
-        self.indices.iter().position(|index| index.readers.is_empty())
+        Program {
+            rules: constants.into_rules(),
+            values,
+            blocks: vec![None; plan.blocks.len()],
+            repeated: constant_blocks(&plan.repeated),
+            numbers,
+            outputs: Vec::new(),
+            shapes,
+            indices: indices::with_readers(&plan, graph),
+            passing: Vec::new(),
+            state: states(&plan, first, kept),
+            plan,
+        }
     }
 
     /// Computes the outputs for these inputs. They are valid until the next run, which overwrites their memory unless
@@ -105,22 +98,25 @@ impl<T: Float> Program<T> {
         &mut self,
         inputs: &[&Tensor<T>],
         indices: &[&Tensor<i64>],
-        mut seen: impl FnMut(&Step<T>, Duration),
+        seen: &mut dyn FnMut(&Step, Duration),
     ) -> Result<()> {
         self.ready(inputs, indices)?;
-        let done = (0..self.plan.steps.len()).try_for_each(|k| {
+        let mut done = Ok(());
+        for k in 0..self.plan.steps.len() {
             let start = Instant::now();
-            self.step(k)?;
+            done = self.step(k);
+            if done.is_err() {
+                break;
+            }
             seen(&self.plan.steps[k], start.elapsed());
-            Ok(())
-        });
+        }
         self.finish(inputs.len(), done)
     }
 
     /// Checks the inputs, then stores them in their slots.
     fn ready(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
-        self.exchange(indices)?;
+        exchange(&self.indices, &mut self.plan.steps, indices)?;
         self.outputs.clear();
         let Program { plan, values, blocks, .. } = self;
         plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
@@ -134,7 +130,9 @@ impl<T: Float> Program<T> {
     fn finish(&mut self, inputs: usize, done: Result<()>) -> Result<()> {
         if done.is_ok() {
             let count = self.plan.outputs.len() - self.state.len();
-            self.outputs.extend(self.plan.outputs[..count].iter().map(|&slot| self.values[slot as usize].clone()));
+            for &slot in &self.plan.outputs[..count] {
+                self.outputs.push(self.values[slot as usize].clone());
+            }
             self.pass_on();
         }
         // So that the caller can change the inputs in place.
@@ -171,104 +169,82 @@ impl<T: Float> Program<T> {
         Ok(())
     }
 
+    /// Returns an error unless the inputs are as recorded.
     fn check(&self, inputs: &[&Tensor<T>]) -> Result<()> {
         if inputs.len() != self.shapes.len() {
             let hint = format!("the program was compiled for {} inputs, got {}", self.shapes.len(), inputs.len());
             return Err(Error::Argument { op: "run", hint });
         }
-        let wrong = inputs.iter().zip(&self.shapes).position(|(input, shape)| input.shape() != shape.as_slice());
-        wrong.map_or(Ok(()), |k| {
-            let hint =
-                format!("input {k} was recorded with shape {:?}: compile a program for each shape", self.shapes[k]);
-            Err(Error::Shape { op: "run", shape: inputs[k].shape().into(), hint })
-        })
-    }
-
-    /// Replaces the indices that ops read with those of this run: all of them, or none if one is invalid.
-    fn exchange(&mut self, indices: &[&Tensor<i64>]) -> Result<()> {
-        if indices.len() != self.indices.len() {
-            let (want, have) = (self.indices.len(), indices.len());
-            let hint = format!("the program was compiled for {want} index tensors, got {have}");
-            return Err(Error::Argument { op: "run", hint });
-        }
-        let mut exchanged: SmallVec<[(u32, Tensor<i64>); 4]> = SmallVec::new();
-        for (k, (index, &given)) in self.indices.iter().zip(indices).enumerate() {
-            if given.shape() != index.recorded.shape() {
-                let hint = format!("index tensor {k} was recorded with shape {:?}", index.recorded.shape());
-                return Err(Error::Shape { op: "run", shape: given.shape().into(), hint });
+        for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
+            if input.shape() != shape.as_slice() {
+                return Err(wrong_input(k, shape, input.shape()));
             }
-            let given = given.contiguous();
-            for reader in &index.readers {
-                let view = reader.view.transferred(&index.recorded, &given);
-                shape::check_index(reader.name, &view, reader.size)?;
-                exchanged.push((reader.step, view));
-            }
-        }
-        for (step, view) in exchanged {
-            let Work::Op(op) = &mut self.plan.steps[step as usize].work else { unreachable!("only ops read indices") };
-            *op.index_mut().expect("the op reads indices") = view;
         }
         Ok(())
     }
 
     /// Makes the computed next states the current ones, swapping their memory with that of the old ones.
     fn pass_on(&mut self) {
-        let next: SmallVec<[Tensor<T>; 8]> = self.state.iter().map(|s| self.values[s.next as usize].clone()).collect();
-        for State { now, next, moves } in &self.state {
-            if *moves {
-                self.values[*next as usize] = Tensor::scalar(T::zero());
-                let [from, to] = [*now, *next].map(|slot| self.plan.homes[slot as usize]);
-                if let (Some(from), Some(to)) = (from, to)
-                    && from != to
-                {
-                    self.blocks[to as usize] = self.blocks[from as usize].take();
-                }
+        let Program { plan, values, blocks, state, passing, .. } = self;
+        for state in &*state {
+            passing.push(values[state.next as usize].clone());
+        }
+        for state in &*state {
+            if !state.moves {
+                continue;
+            }
+            values[state.next as usize] = Tensor::scalar(T::zero());
+            let homes = (plan.homes[state.now as usize], plan.homes[state.next as usize]);
+            if let (Some(from), Some(to)) = homes
+                && from != to
+            {
+                blocks[to as usize] = blocks[from as usize].take();
             }
         }
-        for (state, next) in self.state.iter().zip(next) {
-            self.values[state.now as usize] = next;
+        for (state, next) in state.iter().zip(passing.drain(..)) {
+            values[state.now as usize] = next;
         }
     }
 
     fn step(&mut self, k: usize) -> Result<()> {
-        let Program { plan, values, blocks, rules, .. } = self;
+        let Program { plan, values, blocks, rules, repeated, numbers, .. } = self;
         let step = &mut plan.steps[k];
-        let mut rooms: SmallVec<[Room<T>; 16]> =
-            step.outs.iter().map(|out| Room::take(out, values, blocks, &plan.blocks)).collect();
-        let x: SmallVec<[&Tensor<T>; 16]> = step.inputs.iter().map(|&slot| &values[slot as usize]).collect();
+        let mut rooms: SmallVec<[Room<T>; 16]> = SmallVec::new();
+        for out in &step.outs {
+            rooms.push(Room::take(out, values, blocks, &plan.blocks));
+        }
+        let mut x: SmallVec<[&Tensor<T>; 16]> = SmallVec::new();
+        for &slot in &step.inputs {
+            x.push(&values[slot as usize]);
+        }
         match &mut step.work {
             Work::View(op) => rooms[0] = Room::Made(eval::view(op, &x).expect("a view")),
-            Work::Custom(rule) => rooms[0] = Room::Made(checked(rules[*rule as usize].compute(&x)?, &step.outs[0])?),
-            Work::Op(op) => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
-            Work::Map(map) => {
-                let operands: SmallVec<[Operand<T>; 16]> =
-                    x.iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
-                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
-                map.run(&operands, &mut out);
+            Work::Custom(rule) => {
+                let y = rules[*rule as usize].compute(&x)?;
+                check_custom(y.shape(), &step.outs[0])?;
+                rooms[0] = Room::Made(y);
             }
-            Work::Product { transposed, keep, map: None } => {
-                eval::matmul_onto([x[0], x[1]], *transposed, &step.outs[0].shape, *keep, rooms[0].slice());
+            Work::Op { op, .. } => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
+            Work::Fused(fused) => {
+                let operands = operands(fused, &x);
+                Running::new(fused, &operands, repeated).run(&mut slices(&mut rooms));
             }
-            Work::Product { transposed, keep, map: Some(map) } => {
-                let mut operands: SmallVec<[Operand<T>; 16]> =
-                    x[2..].iter().enumerate().map(|(k, x)| map.operand(k, x)).collect();
-                operands.push(Operand::Old);
-                let mut out: SmallVec<[&mut [T]; 16]> = rooms.iter_mut().map(Room::slice).collect();
-                let (product, others) = out.split_first_mut().expect("a product has a result");
-                eval::matmul_alongside(
-                    [x[0], x[1]],
-                    *transposed,
-                    &step.outs[0].shape,
-                    *keep,
-                    product,
-                    others,
-                    &|runs| {
-                        map.finish(runs, &operands);
-                    },
-                );
+            Work::Product { transposed, keep, fused } => {
+                let (factors, keep, shape) = ([x[0], x[1]], keep.map(T::of), &step.outs[0].shape);
+                if let Some(fused) = fused {
+                    let mut operands = operands(fused, &x[2..]);
+                    operands.push(Operand::Old);
+                    let running = Running::new(fused, &operands, repeated);
+                    let mut out = slices(&mut rooms);
+                    let (product, others) = out.split_first_mut().expect("a product has a result");
+                    let finish = |runs: &mut PartsOf<'_, T>| running.finish(runs);
+                    eval::matmul_alongside(factors, *transposed, shape, keep, product, others, &finish);
+                } else {
+                    eval::matmul_onto(factors, *transposed, shape, keep, rooms[0].slice());
+                }
             }
-            Work::Scalars(scalars) => {
-                for (room, y) in rooms.iter_mut().zip(scalars.run(x.iter().copied())) {
+            Work::Scalars { scalars, memory } => {
+                for (room, y) in rooms.iter_mut().zip(scalars.run(&mut numbers[*memory as usize], &x)) {
                     room.slice().copy_from_slice(y);
                 }
             }
@@ -282,10 +258,44 @@ impl<T: Float> Program<T> {
     }
 }
 
+/// The operands of a loop.
+fn operands<'t, T: Float>(fused: &Fused, x: &[&'t Tensor<T>]) -> SmallVec<[Operand<'t, T>; 16]> {
+    let mut operands = SmallVec::new();
+    for (k, x) in x.iter().enumerate() {
+        operands.push(fused.operand(k, x));
+    }
+    operands
+}
+
+/// The memory of all results of a step.
+fn slices<T: Float>(rooms: &mut [Room<T>]) -> SmallVec<[&mut [T]; 16]> {
+    let mut slices = SmallVec::new();
+    for room in rooms {
+        slices.push(room.slice());
+    }
+    slices
+}
+
+/// The states of a program, which are its inputs from `first` on and its outputs from `kept` on.
+fn states(plan: &Plan, first: usize, kept: usize) -> Vec<State> {
+    let mut states = Vec::new();
+    for (&now, &next) in plan.inputs[first..].iter().zip(&plan.outputs[kept..]) {
+        let passed = plan.inputs.contains(&next) || plan.outputs[..kept].contains(&next);
+        states.push(State { now, next, moves: !passed && plan.homes[next as usize].is_some() });
+    }
+    states
+}
+
 once! {
     fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
         program.ready(inputs, indices)?;
-        let done = (0..program.plan.steps.len()).try_for_each(|k| program.step(k));
+        let mut done = Ok(());
+        for k in 0..program.plan.steps.len() {
+            done = program.step(k);
+            if done.is_err() {
+                break;
+            }
+        }
         program.finish(inputs.len(), done)
     }
 }
@@ -344,12 +354,17 @@ impl<T: Float> Room<T> {
     }
 }
 
-/// The result of a user's op, or an error if its shape is not the recorded one.
-fn checked<T: Float>(y: Tensor<T>, out: &Out) -> Result<Tensor<T>> {
-    if y.shape() == out.shape.as_slice() {
-        return Ok(y);
+/// Returns an error if the result of a user's op does not have the recorded shape.
+fn check_custom(shape: &[usize], out: &Out) -> Result<()> {
+    if shape == out.shape.as_slice() {
+        return Ok(());
     }
     let hint =
         format!("a user's op returned this, but {:?} when recorded: shapes must not depend on values", out.shape);
-    Err(Error::Shape { op: "run", shape: y.shape().into(), hint })
+    Err(Error::Shape { op: "run", shape: shape.into(), hint })
+}
+
+fn wrong_input(k: usize, recorded: &[usize], given: &[usize]) -> Error {
+    let hint = format!("input {k} was recorded with shape {recorded:?}: compile a program for each shape");
+    Error::Shape { op: "run", shape: given.into(), hint }
 }

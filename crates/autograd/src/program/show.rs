@@ -1,9 +1,11 @@
 //! Displays a program as text (what was fused, and where memory is used), and profiles its steps.
 
 use super::Program;
-use super::plan::{Memory, Work};
+use super::fused::Fused;
+use super::steps::{Memory, Plan, Work};
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::once;
 use crate::profile::Profile;
 use crate::tensor::Tensor;
 use std::fmt::{self, Display, Formatter};
@@ -27,18 +29,23 @@ impl<T: Float> Program<T> {
     /// # Errors
     /// As [`run_with`](Program::run_with).
     pub fn profile(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>], runs: usize) -> Result<Profile> {
+        profile(self, inputs, indices, runs)
+    }
+}
+
+once! {
+    fn profile<T>(
+        program: &mut Program<T>,
+        inputs: &[&Tensor<T>],
+        indices: &[&Tensor<i64>],
+        runs: usize,
+    ) -> Result<Profile> {
         let mut profile = Profile::default();
         let clock = Instant::now();
         for _ in 0..runs {
-            self.run_observed(inputs, indices, |step, time| {
-                let end = clock.elapsed();
-                profile.add(
-                    "replay",
-                    step.work.to_string(),
-                    Some(step.line),
-                    [end.saturating_sub(time), time],
-                    step.cost,
-                );
+            program.run_observed(inputs, indices, &mut |step, time| {
+                let span = [clock.elapsed().saturating_sub(time), time];
+                profile.add("replay", step.work.to_string(), Some(step.line), span, step.cost);
             })?;
         }
         Ok(profile)
@@ -48,7 +55,14 @@ impl<T: Float> Program<T> {
 /// Prints each step with the shapes of its results and where they are written, followed by the total memory.
 impl<T: Float> Display for Program<T> {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        for (k, step) in self.plan.steps.iter().enumerate() {
+        self.plan.print(size_of::<T>(), f)
+    }
+}
+
+impl Plan {
+    /// Prints the plan for numbers of `width` bytes.
+    fn print(&self, width: usize, f: &mut Formatter) -> fmt::Result {
+        for (k, step) in self.steps.iter().enumerate() {
             write!(f, "{k:>3}  {}", step.work)?;
             for out in &step.outs {
                 write!(f, "  {:?}", out.shape.as_slice())?;
@@ -60,24 +74,24 @@ impl<T: Float> Display for Program<T> {
             }
             writeln!(f, "  {}:{}", step.line.file(), step.line.line())?;
         }
-        let bytes = self.plan.blocks.iter().sum::<usize>() * size_of::<T>();
-        writeln!(f, "{} steps, {} blocks, {bytes} bytes", self.plan.steps.len(), self.plan.blocks.len())
+        let bytes = self.blocks.iter().sum::<usize>() * width;
+        writeln!(f, "{} steps, {} blocks, {bytes} bytes", self.steps.len(), self.blocks.len())
     }
 }
 
-impl<T: Float> Display for Work<T> {
+impl Display for Work {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        let list = |names: Vec<&str>| names.join(" ");
+        let list = |fused: &Fused| fused.names().collect::<Vec<_>>().join(" ");
         match self {
             Work::View(op) => write!(f, "view {}", op.name()),
-            Work::Op(op) => write!(f, "{}", op.name()),
+            Work::Op { op, .. } => write!(f, "{}", op.name()),
             Work::Custom(rule) => write!(f, "custom op {rule}"),
-            Work::Map(map) => write!(f, "[{}]", list(map.names().collect())),
-            Work::Product { keep, map, .. } => {
+            Work::Fused(fused) => write!(f, "[{}]", list(fused)),
+            Work::Product { keep, fused, .. } => {
                 write!(f, "matmul{}", if keep.is_some() { " onto" } else { "" })?;
-                map.iter().try_for_each(|map| write!(f, " [{}]", list(map.names().collect())))
+                fused.iter().try_for_each(|fused| write!(f, " [{}]", list(fused)))
             }
-            Work::Scalars(scalars) => {
+            Work::Scalars { scalars, .. } => {
                 let [written, run] = scalars.len();
                 write!(f, "{run} numbers, {written} instructions")
             }

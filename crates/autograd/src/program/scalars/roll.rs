@@ -1,9 +1,9 @@
 //! Finds repetition in a list of instructions, and what can be computed ahead.
 
-use super::turns::{LANES, Line, Loop, TURNS};
-use super::{Function, Instruction, Places, RESULT};
+use super::turns::{LANES, Loop, LoopInstruction, TURNS};
+use super::{Instruction, Positions, RESULT, ScalarOp};
 use crate::op::Binary;
-use crate::program::map;
+use crate::program::fused::{BlockOp, Combine};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Stretch {
     }
 
     /// The instructions of the first iteration, with their steps.
-    fn lines<'i>(&self, instructions: &'i [Instruction]) -> impl Iterator<Item = (&'i Instruction, Places)> {
+    fn lines<'i>(&self, instructions: &'i [Instruction]) -> impl Iterator<Item = (&'i Instruction, Positions)> {
         let (first, turn, times) = (self.start, self.turn, self.times);
         (first..first + turn).map(move |k| {
             let step = if times > 1 { step(&instructions[k], &instructions[k + turn]) } else { [0; 4] };
@@ -67,8 +67,8 @@ impl Stretch {
     /// Whether each instruction's operands are loop invariant, advance with the result, or come from before the loop.
     fn is_even(&self, instructions: &[Instruction]) -> bool {
         let first = self.first_name(instructions);
-        let even = |(i, step): (&Instruction, Places)| {
-            (0..i.function.arity()).all(|k| [0, step[RESULT]].contains(&step[k]) || self.end(i.at[k], step[k]) < first)
+        let even = |(i, step): (&Instruction, Positions)| {
+            (0..i.op.arity()).all(|k| [0, step[RESULT]].contains(&step[k]) || self.end(i.at[k], step[k]) < first)
         };
         self.times > 1 && self.lines(instructions).all(even)
     }
@@ -87,7 +87,7 @@ impl Stretch {
     /// little as possible for the previous one.
     fn chain(&self, instructions: &mut [Instruction]) {
         let body = &instructions[self.start..self.start + self.turn];
-        let reads = |i: &Instruction, name: u32| i.at[..i.function.arity()].contains(&name);
+        let reads = |i: &Instruction, name: u32| i.at[..i.op.arity()].contains(&name);
         // The length of the longest dependency chain that starts at each instruction.
         let mut height = vec![1; self.turn];
         for j in (0..self.turn).rev() {
@@ -114,14 +114,14 @@ impl Stretch {
     fn as_loop(&self, instructions: &[Instruction], places: usize) -> Loop {
         let mut columns: HashMap<u32, u32> = HashMap::new();
         let (mut ahead, mut body) = (Vec::new(), Vec::new());
-        for (&Instruction { function, row, mut at, column, sums }, mut step) in self.lines(instructions) {
+        for (&Instruction { op, row, mut at, column, sums }, mut step) in self.lines(instructions) {
             if column.is_some() {
                 columns.insert(at[RESULT], (places + ahead.len() * TURNS) as u32);
             }
             for (at, step) in at.iter_mut().zip(&mut step).filter(|(at, _)| **at >= COLUMN) {
                 (*at, *step) = (columns[at], 1);
             }
-            if column.is_some() { &mut ahead } else { &mut body }.push(Line { function, row, sums, at, step });
+            if column.is_some() { &mut ahead } else { &mut body }.push(LoopInstruction { op, row, sums, at, step });
         }
         Loop::new(ahead, body, self.times)
     }
@@ -142,11 +142,11 @@ fn look_ahead(instructions: &mut [Instruction], stretches: &[Stretch], results: 
                 here || stretch.end(i.at[k], step[k]) < first
             };
             let own = |t: usize| last[instructions[start + t * turn + j].at[RESULT] as usize] < start + (t + 1) * turn;
-            let alone = i.row == 1 && (0..i.function.arity()).all(known) && (0..times).all(own);
+            let alone = i.row == 1 && (0..i.op.arity()).all(known) && (0..times).all(own);
             let column = alone.then_some(j as u32);
             // Whether it reads what it wrote in the previous iteration.
             let again = |k: usize| step[k] == step[RESULT] && i.at[k].wrapping_add(step[k]) == i.at[RESULT];
-            sums.push(turn > 1 && (0..i.function.arity()).any(again));
+            sums.push(turn > 1 && (0..i.op.arity()).any(again));
             ahead.extend(column.map(|_| i.at[RESULT]));
             columns.push(column);
         }
@@ -160,7 +160,7 @@ fn last_reads(instructions: &[Instruction], results: &[u32], sources: u32) -> Ve
     let end = instructions.iter().map(|i| i.at[RESULT] + 1).max().unwrap_or(sources);
     let mut last = vec![usize::MAX; end as usize];
     for (k, i) in instructions.iter().enumerate() {
-        i.at[..i.function.arity()].iter().for_each(|&at| last[at as usize] = k);
+        i.at[..i.op.arity()].iter().for_each(|&at| last[at as usize] = k);
     }
     results.iter().for_each(|&at| last[at as usize] = usize::MAX);
     last
@@ -172,24 +172,24 @@ pub(super) fn join_products(instructions: &mut Vec<Instruction>, results: &[u32]
     let mut reads = vec![0u32; instructions.len()];
     let mut count = |at: u32| at.checked_sub(sources).map(|k| reads[k as usize] += 1);
     for i in instructions.iter() {
-        i.at[..i.function.arity()].iter().for_each(|&at| _ = count(at));
+        i.at[..i.op.arity()].iter().for_each(|&at| _ = count(at));
     }
     results.iter().for_each(|&at| _ = (count(at), count(at)));
     let mut joined = vec![false; instructions.len()];
     for k in 0..instructions.len() {
-        let Instruction { function, at: [a, b, _, to], .. } = instructions[k];
-        let (product, together) = match function {
-            Function::Add => (Function::Mul, Function::MulAdd),
-            Function::Row(map::Function::Binary(Binary::Add)) => {
-                (Function::Row(map::Function::Binary(Binary::Mul)), Function::Row(map::Function::MulAdd))
+        let Instruction { op, at: [a, b, _, to], .. } = instructions[k];
+        let (product, together) = match op {
+            ScalarOp::Add => (ScalarOp::Mul, ScalarOp::MulAdd),
+            ScalarOp::Row(BlockOp::Binary(Binary::Add)) => {
+                (ScalarOp::Row(BlockOp::Binary(Binary::Mul)), ScalarOp::Row(BlockOp::Combine(Combine::MulAdd)))
             }
             _ => continue,
         };
         for (factor, other) in [(a, b), (b, a)] {
             let Some(p) = factor.checked_sub(sources).map(|p| p as usize) else { continue };
-            if instructions[p].function == product && reads[p] == 1 && !joined[p] {
+            if instructions[p].op == product && reads[p] == 1 && !joined[p] {
                 let [x, y, ..] = instructions[p].at;
-                instructions[k] = Instruction { function: together, at: [x, y, other, to], ..instructions[k] };
+                instructions[k] = Instruction { op: together, at: [x, y, other, to], ..instructions[k] };
                 joined[p] = true;
                 break;
             }
@@ -215,7 +215,7 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
     place[..sources.len()].copy_from_slice(sources);
     let (mut free, mut count): (HashMap<u32, Vec<u32>>, u32) = (HashMap::new(), end);
     for (k, i) in instructions.iter_mut().enumerate() {
-        let arity = i.function.arity();
+        let arity = i.op.arity();
         for j in 0..arity {
             let name = i.at[j] as usize;
             let again = i.at[..j].contains(&i.at[j]);
@@ -227,7 +227,7 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
         let name = i.at[RESULT] as usize;
         i.at[..arity].iter_mut().for_each(|at| *at = place[*at as usize]);
         i.at[arity..RESULT].fill(0);
-        let room = if i.function.is_wide() { room(i.row.into()) as u32 } else { 1 };
+        let room = if i.op.is_wide() { room(i.row.into()) as u32 } else { 1 };
         rooms[name] = room;
         place[name] = match i.column {
             Some(column) => COLUMN + column,
@@ -279,7 +279,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
 fn repetitions(i: &[Instruction], p: usize) -> usize {
     let steady = |k: usize| {
         let (first, next) = (&i[k % p], &i[k % p + p]);
-        (i[k].function, i[k].row) == (i[k - p].function, i[k - p].row)
+        (i[k].op, i[k].row) == (i[k - p].op, i[k - p].row)
             && i[k].column == i[k - p].column
             && step(&i[k - p], &i[k]) == step(first, next)
     };
@@ -287,8 +287,12 @@ fn repetitions(i: &[Instruction], p: usize) -> usize {
     1 + same / p
 }
 
-fn step(a: &Instruction, b: &Instruction) -> Places {
-    std::array::from_fn(|j| b.at[j].wrapping_sub(a.at[j]))
+fn step(a: &Instruction, b: &Instruction) -> Positions {
+    let mut step = [0; 4];
+    for (j, step) in step.iter_mut().enumerate() {
+        *step = b.at[j].wrapping_sub(a.at[j]);
+    }
+    step
 }
 
 #[cfg(test)]
@@ -297,8 +301,8 @@ mod tests {
 
     #[test]
     fn what_does_not_repeat_is_left_as_it_is() {
-        let add = |at: Places| Instruction { function: Function::Add, row: 1, at, column: None, sums: false };
-        let mul = |at: Places| Instruction { function: Function::Mul, row: 1, at, column: None, sums: false };
+        let add = |at: Positions| Instruction { op: ScalarOp::Add, row: 1, at, column: None, sums: false };
+        let mul = |at: Positions| Instruction { op: ScalarOp::Mul, row: 1, at, column: None, sums: false };
         let odd = [add([0, 1, 0, 2]), mul([2, 1, 0, 3]), add([3, 0, 0, 4])];
         assert_eq!(roll(&odd), [Stretch { start: 0, turn: 3, times: 1 }]);
         let even: Vec<Instruction> = (0..9).map(|k| add([k, 1, 0, k + 1])).collect();

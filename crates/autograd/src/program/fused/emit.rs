@@ -1,0 +1,302 @@
+//! Compiles the nodes of a cluster to the instructions of its [`Fused`] loop: assigns an address to each value, and
+//! combines products with the sum that reads them.
+
+use super::{Address, BlockInstruction, BlockOp, Combine, Feed, Folded, Fused, LARGEST, Ports, Read, Repeated};
+use crate::kernel::reduce;
+use crate::op::Binary;
+use crate::program::fuse::{Body, Padded, fold_sizes, padded};
+use crate::program::graph::{Def, Graph};
+use crate::tape::Inputs;
+use std::collections::{HashMap, HashSet};
+
+/// Maximum size in bytes of one thread's registers.
+const SCRATCH: usize = 24 * 1024;
+
+/// Turns the nodes of a cluster into instructions, and allocates registers.
+pub(super) struct Emitter<'a> {
+    g: &'a Graph,
+    body: &'a Body,
+    ports: &'a Ports<'a>,
+    repeated: &'a mut Repeated,
+    /// Size of a number in bytes.
+    width: usize,
+    /// Where each value is stored, once it is available.
+    addresses: HashMap<u32, Address>,
+    /// The last node that reads each value.
+    last: HashMap<u32, u32>,
+    /// Products that are computed together with the only sum that reads them.
+    joined: HashSet<u32>,
+    registers: Registers,
+    reads: Vec<Read>,
+    instructions: Vec<BlockInstruction>,
+}
+
+/// Registers, which dead values leave to later ones.
+#[derive(Default)]
+struct Registers {
+    free: Vec<u16>,
+    count: u16,
+}
+
+impl Registers {
+    fn take(&mut self) -> u16 {
+        self.free.pop().unwrap_or_else(|| {
+            self.count += 1;
+            self.count - 1
+        })
+    }
+
+    fn give(&mut self, register: u16) {
+        if !self.free.contains(&register) {
+            self.free.push(register);
+        }
+    }
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(
+        g: &'a Graph,
+        body: &'a Body,
+        ports: &'a Ports<'a>,
+        repeated: &'a mut Repeated,
+        width: usize,
+    ) -> Self {
+        let joined = joined(g, body, ports);
+        let mut last = HashMap::new();
+        for &id in body.nodes.iter().filter(|id| !joined.contains(id)) {
+            for input in lowered(g, id, &joined).1 {
+                last.insert(input, id);
+            }
+        }
+        Emitter {
+            g,
+            body,
+            ports,
+            repeated,
+            width,
+            addresses: HashMap::new(),
+            last,
+            joined,
+            registers: Registers::default(),
+            reads: Vec::new(),
+            instructions: Vec::new(),
+        }
+    }
+
+    pub(super) fn emit(mut self) -> Fused {
+        let body = self.body;
+        self.place_operands();
+        let feed = self.feed();
+        let (folds, passing) = self.place_folds();
+        let unit = folds.first().map_or(0, unit_of);
+        let mut copies = Vec::new();
+        for &id in &body.nodes {
+            if !self.joined.contains(&id) {
+                copies.extend(self.instruction(id));
+            }
+        }
+        self.instructions.extend(copies);
+        let shape = self.g.shape(body.nodes[0]).clone();
+        let block = SCRATCH / self.width / usize::from(self.registers.count).max(6) / 64 * 64;
+        let block = block.clamp(256, LARGEST).min(shape.iter().product::<usize>().next_multiple_of(64));
+        // A block and the distance between the windows must fit in one block of the feed.
+        let block = match &feed {
+            Some(feed) => block.min(feed.fused.block - feed.apart.next_multiple_of(64)).max(64),
+            None => block,
+        };
+        Fused {
+            shape,
+            instructions: self.instructions,
+            reads: self.reads,
+            registers: self.registers.count.into(),
+            block,
+            whole: self.ports.whole.len(),
+            folds,
+            passing,
+            unit,
+            feed: feed.map(Box::new),
+        }
+    }
+
+    /// The program that feeds this one; its values are read from their windows.
+    fn feed(&mut self) -> Option<Feed> {
+        let (g, nodes) = (self.g, &self.body.feed);
+        if nodes.is_empty() {
+            return None;
+        }
+        let mut pads: Vec<(u32, Padded)> = Vec::new();
+        for &node in &self.body.nodes {
+            for &id in g.inputs(node) {
+                let fed = padded(g, id).filter(|padded| nodes.binary_search(&padded.input).is_ok());
+                if let Some(padded) = fed
+                    && !pads.iter().any(|pad| pad.0 == id)
+                {
+                    pads.push((id, padded));
+                }
+            }
+        }
+        let mut values: Vec<u32> = pads.iter().map(|pad| pad.1.input).collect();
+        values.sort_unstable();
+        values.dedup();
+        let (mut least, mut last) = (usize::MAX, 0);
+        for (_, padded) in &pads {
+            (least, last) = (least.min(padded.start), last.max(padded.start));
+        }
+        let mut reads = Vec::new();
+        for (k, (id, Padded { input, start, .. })) in pads.iter().enumerate() {
+            self.addresses.insert(*id, Address::Fed(k as u16));
+            let value = values.binary_search(input).expect("just collected");
+            reads.push((value as u16, (last - start) as u16));
+        }
+        let in_place = vec![None; values.len()];
+        let ports =
+            Ports { operands: self.ports.feeding, feeding: &[], whole: &values, in_place: &in_place, ..*self.ports };
+        let body = Body { nodes: nodes.clone(), ..Body::default() };
+        let fused = Fused::new(g, &body, &ports, self.repeated, self.width);
+        Some(Feed { fused, last, apart: last - least, reads })
+    }
+
+    fn place_operands(&mut self) {
+        let (g, ports) = (self.g, self.ports);
+        for (k, &id) in ports.operands.iter().enumerate() {
+            let replaced = ports.in_place.iter().position(|&old| old == Some(id));
+            let (address, read) = if let Some(out) = replaced {
+                (Address::Out(out as u16), Read::Old)
+            } else if ports.fusion.is_padding(id) {
+                let register = self.registers.take();
+                (Address::Register(register), Read::Padded(register, padded(g, id).expect("it is padded")))
+            } else if g.same_shape(id, self.body.nodes[0]) && ports.layouts.is_contiguous(g, id) {
+                (Address::Operand(k as u16), Read::Direct)
+            } else if g.is_number(id) {
+                let register = self.registers.take();
+                (Address::Splat(register), Read::Splat(register))
+            } else {
+                let register = self.registers.take();
+                (Address::Register(register), Read::Gathered(register))
+            };
+            self.addresses.insert(id, address);
+            self.reads.push(read);
+        }
+    }
+
+    /// The folds with the results of their values, and the number of values that are computed only for folding.
+    fn place_folds(&mut self) -> (Vec<Folded>, usize) {
+        let whole = self.ports.whole;
+        let mut passing: Vec<u32> = Vec::new();
+        let mut folds = Vec::new();
+        for &fold in &self.body.sums {
+            let (value, sizes) = fold_sizes(self.g, fold).expect("a sum over adjacent axes");
+            let result = whole.iter().position(|&id| id == value).unwrap_or_else(|| {
+                let known = passing.iter().position(|&id| id == value);
+                whole.len()
+                    + known.unwrap_or_else(|| {
+                        passing.push(value);
+                        passing.len() - 1
+                    })
+            });
+            folds.push(Folded { value: result as u16, sizes });
+        }
+        for (k, &id) in passing.iter().enumerate() {
+            self.addresses.insert(id, Address::Out((whole.len() + k) as u16));
+        }
+        (folds, passing.len())
+    }
+
+    /// Emits the instruction of a node. Returns another one if its value must be copied to its result in the end.
+    fn instruction(&mut self, id: u32) -> Option<BlockInstruction> {
+        let (op, inputs) = lowered(self.g, id, &self.joined);
+        // With fewer than three operands, the first one fills the unused positions.
+        let mut from = [self.source(inputs[0]); 3];
+        for k in 1..inputs.len() {
+            from[k] = self.source(inputs[k]);
+        }
+        if op.writes_over() && from[0].is_number() {
+            from.swap(0, 1);
+        }
+        let whole = self.ports.whole.iter().position(|&out| out == id);
+        let to = match (whole, self.addresses.get(&id)) {
+            (Some(out), _) if self.is_free(out, id, op, &from) => Address::Out(out as u16),
+            (None, Some(&address)) => address,
+            _ => Address::Register(self.registers.take()),
+        };
+        self.addresses.insert(id, to);
+        self.instructions.push(BlockInstruction { op, from, to });
+        for &input in &inputs {
+            let dead = self.last.get(&input) == Some(&id) && self.body.nodes.binary_search(&input).is_ok();
+            if let (true, Some(&Address::Register(register))) = (dead, self.addresses.get(&input))
+                && !self.ports.whole.contains(&input)
+            {
+                self.registers.give(register);
+            }
+        }
+        match (whole, to) {
+            (Some(out), Address::Register(_)) => {
+                Some(BlockInstruction { op: BlockOp::Copy, from: [to; 3], to: Address::Out(out as u16) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the memory of a result can be overwritten: no later node reads its previous contents, and this node does
+    /// not read them either or can write over them.
+    fn is_free(&self, out: usize, by: u32, op: BlockOp, from: &[Address; 3]) -> bool {
+        let Some(&last) = self.ports.in_place[out].and_then(|old| self.last.get(&old)) else { return true };
+        let reads = from.iter().filter(|&&address| address == Address::Out(out as u16)).count();
+        last < by || last == by && reads == 1 && op.writes_over()
+    }
+
+    fn source(&mut self, id: u32) -> Address {
+        match self.addresses.get(&id) {
+            Some(&address) => address,
+            None => {
+                let x = self.g.uniform(id).expect("a value that is no operand is a uniform constant");
+                Address::Const(self.repeated.of(x))
+            }
+        }
+    }
+}
+
+/// The op of a node and the nodes it reads: a sum reads the operands of the product joined to it.
+fn lowered(g: &Graph, id: u32, joined: &HashSet<u32>) -> (BlockOp, Inputs) {
+    let node = g.node(id);
+    let product = node.inputs.iter().position(|i| joined.contains(i));
+    let (Def::Binary(f), Some(product)) = (&node.def, product) else {
+        return (BlockOp::of(&node.def), node.inputs.clone());
+    };
+    let combine = match f {
+        Binary::Add => Combine::MulAdd,
+        Binary::Sub if product == 0 => Combine::MulSub,
+        Binary::Sub => Combine::SubMul,
+        _ => return (BlockOp::of(&node.def), node.inputs.clone()),
+    };
+    let mut inputs: Inputs = g.inputs(node.inputs[product]).into();
+    inputs.push(node.inputs[1 - product]);
+    (BlockOp::Combine(combine), inputs)
+}
+
+/// The products that are read only by one sum or difference, at most one for each.
+fn joined(g: &Graph, body: &Body, ports: &Ports) -> HashSet<u32> {
+    let mut readers: HashMap<u32, u32> = HashMap::new();
+    for &id in &body.nodes {
+        for &input in g.inputs(id) {
+            *readers.entry(input).or_default() += 1;
+        }
+    }
+    let stored = |id: u32| ports.whole.contains(&id) || body.sums.iter().any(|&fold| g.inputs(fold)[0] == id);
+    let alone = |id: &u32| {
+        let product = matches!(g.node(*id).def, Def::Binary(Binary::Mul));
+        product && body.nodes.binary_search(id).is_ok() && !stored(*id) && readers[id] == 1
+    };
+    let mut joined = HashSet::new();
+    for &id in &body.nodes {
+        if matches!(g.node(id).def, Def::Binary(Binary::Add | Binary::Sub)) {
+            joined.extend(g.inputs(id).iter().copied().find(alone));
+        }
+    }
+    joined
+}
+
+/// Number of elements folded at a time.
+fn unit_of(fold: &Folded) -> usize {
+    reduce::unit(fold.sizes).expect("only sums that fold in units join a cluster") * fold.sizes[2]
+}

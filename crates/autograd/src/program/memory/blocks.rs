@@ -1,0 +1,85 @@
+//! The slots that values have at run time, and the blocks of memory behind them.
+
+use super::NONE;
+use crate::program::graph::{Def, Graph};
+
+/// A slot for each node that has a value of its own at run time.
+pub(super) struct Slots {
+    of: Vec<u32>,
+    /// For each slot, the block that its memory returns to when its value is dead.
+    pub(super) homes: Vec<Option<u32>>,
+    /// The slots of constants, with the constants.
+    pub(super) constants: Vec<(u32, u32)>,
+}
+
+impl Slots {
+    pub(super) fn new(g: &Graph) -> Slots {
+        Slots { of: vec![NONE; g.nodes.len()], homes: Vec::new(), constants: Vec::new() }
+    }
+
+    /// The slot of a node, added if it has none.
+    pub(super) fn of(&mut self, g: &Graph, id: u32) -> u32 {
+        let slot = &mut self.of[id as usize];
+        if *slot == NONE {
+            *slot = self.homes.len() as u32;
+            self.homes.push(None);
+            if let Def::Const(number) = g.node(id).def {
+                self.constants.push((*slot, number));
+            }
+        }
+        *slot
+    }
+
+    /// The slot of a node, if it has one.
+    pub(super) fn get(&self, id: u32) -> Option<u32> {
+        Some(self.of[id as usize]).filter(|&slot| slot != NONE)
+    }
+
+    /// The block that the memory of a node returns to.
+    pub(super) fn home(&self, id: u32) -> Option<u32> {
+        self.homes[self.get(id)? as usize]
+    }
+}
+
+/// A block of memory.
+struct Block {
+    size: usize,
+    /// Belongs to a state, or is in use.
+    taken: bool,
+}
+
+/// All blocks of memory.
+#[derive(Default)]
+pub(super) struct Blocks(Vec<Block>);
+
+impl Blocks {
+    pub(super) fn add(&mut self, size: usize) -> u32 {
+        self.0.push(Block { size, taken: true });
+        self.0.len() as u32 - 1
+    }
+
+    /// The smallest free block that is large enough, otherwise the largest free one, enlarged.
+    pub(super) fn take(&mut self, size: usize) -> u32 {
+        let (mut fits, mut largest) = (None::<usize>, None::<usize>);
+        for (k, block) in self.0.iter().enumerate().filter(|(_, block)| !block.taken) {
+            if block.size >= size && fits.is_none_or(|best| block.size < self.0[best].size) {
+                fits = Some(k);
+            }
+            if largest.is_none_or(|best| block.size >= self.0[best].size) {
+                largest = Some(k);
+            }
+        }
+        let Some(k) = fits.or(largest) else { return self.add(size) };
+        self.0[k].taken = true;
+        self.0[k].size = self.0[k].size.max(size);
+        k as u32
+    }
+
+    pub(super) fn give(&mut self, block: u32) {
+        self.0[block as usize].taken = false;
+    }
+
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        self.0.iter().map(|block| block.size).collect()
+    }
+}
