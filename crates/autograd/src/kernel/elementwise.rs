@@ -270,7 +270,7 @@ pub(crate) fn add_assign<T: Float>(shape: &[usize], acc: &mut [T], x: &Tensor<T>
     });
 }
 
-super::simd::simd! {
+super::isa::simd! {
     fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
         acc.iter_mut().zip(x).for_each(|(a, &x)| *a += x);
     }

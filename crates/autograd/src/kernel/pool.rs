@@ -1,6 +1,6 @@
 //! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::view::Span;

@@ -1,7 +1,7 @@
 //! Reductions. Sums run in a fixed order that depends only on the shape, never on the number of threads: lanes within
 //! a row, then blocks of rows, then one block after another. This also keeps rounding errors small on long axes.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::Tensor;

@@ -4,8 +4,8 @@
 //! Exponentials are taken after subtracting the largest element, so that nothing overflows however large the numbers
 //! are.
 
+use super::isa::simd;
 use super::reduce::{Fold, Max, Sum, fold_middle};
-use super::simd::simd;
 use super::threads;
 use crate::float::{Float, Real};
 use crate::tensor::Tensor;

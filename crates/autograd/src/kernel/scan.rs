@@ -1,7 +1,7 @@
 //! Scans along the middle axis of a row-major `[outer, n, inner]` array. Memory is traversed in order, whatever the
 //! axis: neighboring columns are processed together.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::float::{Element, Float, Real};
 

@@ -3,7 +3,7 @@
 
 use super::{Binary, Side, Unary};
 use crate::float::{Exact, Float, Real};
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 
 simd! {
     /// `f(x)`.

@@ -1,6 +1,6 @@
 //! Expands the two tables of [`elementwise`](super::elementwise). Each row yields (1) the variant of the enum, (2) `f`
 //! and the rules over any [`Real`]: numbers, recorded variables, symbols, and (3) `map` and the fused rule kernels: one
-//! monomorphic loop per row over blocks of numbers, compiled for each CPU level that the [`simd!`](crate::kernel::simd)
+//! monomorphic loop per row over blocks of numbers, compiled for each CPU level that the [`simd!`](crate::kernel::isa)
 //! macro supports.
 
 /// Rows `Name: y, cotangent of x;`.
@@ -32,7 +32,7 @@ macro_rules! unary {
             }
         }
 
-        $crate::kernel::simd::simd! {
+        $crate::kernel::isa::simd! {
             /// `out = f(x)` over a block.
             pub(crate) fn unary_map<T: Float>(op: Unary, xs: &[T], out: &mut [T]) {
                 match op { $(Unary::$Op => for (o, &x) in out.iter_mut().zip(xs) {
@@ -42,7 +42,7 @@ macro_rules! unary {
             }
         }
 
-        $crate::kernel::simd::simd! {
+        $crate::kernel::isa::simd! {
             /// `out = rule(x, y, g)` over a block.
             pub(super) fn unary_rule<T: Float>(op: Unary, xs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
                 match op { $(Unary::$Op => for (((o, &x), &y), &g) in out.iter_mut().zip(xs).zip(ys).zip(gs) {
@@ -97,7 +97,7 @@ macro_rules! binary {
             }
         }
 
-        $crate::kernel::simd::simd! {
+        $crate::kernel::isa::simd! {
             /// `out = f(a, b)` over a block.
             pub(crate) fn binary_map<T: Float>(op: Binary, xs: &[T], zs: &[T], out: &mut [T]) {
                 match op { $(Binary::$Op => for ((o, &a), &b) in out.iter_mut().zip(xs).zip(zs) {
@@ -107,7 +107,7 @@ macro_rules! binary {
             }
         }
 
-        $crate::kernel::simd::simd! {
+        $crate::kernel::isa::simd! {
             /// `out = rule(a, b, y, g)` for one operand, over a block.
             pub(super) fn binary_rule<T: Float>(op: Binary, side: Side, xs: &[T], zs: &[T], ys: &[T], gs: &[T], out: &mut [T]) {
                 let rows = out.iter_mut().zip(xs).zip(zs).zip(ys).zip(gs);

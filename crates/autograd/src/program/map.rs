@@ -9,8 +9,9 @@ use super::fuse::{Cluster, Padded};
 use super::graph::{Act, Graph};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
-use crate::kernel::gemm::{PartsOf, with_workspace};
-use crate::kernel::simd::prefetch;
+use crate::kernel::gemm::PartsOf;
+use crate::kernel::isa::prefetch;
+use crate::kernel::scratch::with_scratch;
 use crate::kernel::{reduce, threads};
 use crate::op::{Binary, Unary};
 use crate::tensor::{Shape, Tensor};
@@ -221,7 +222,7 @@ impl<T: Float> Map<T> {
             if self.folds.is_empty() {
                 return self.span(at, n, operands, chunks, registers);
             }
-            with_workspace(self.passing.max(1) * self.unit, |passing: &mut [T]| {
+            with_scratch(self.passing.max(1) * self.unit, |passing: &mut [T]| {
                 for (k, first) in (0..n).step_by(self.unit).enumerate() {
                     let len = self.unit.min(n - first);
                     self.unit(at, first, len, k, operands, chunks, passing, registers);
@@ -263,7 +264,7 @@ impl<T: Float> Map<T> {
         let (own, window) =
             (self.registers.max(1) * self.block, self.block + self.feed.as_ref().map_or(0, |f| f.apart));
         let windows = self.feed.as_ref().map_or(0, |feed| feed.map.whole);
-        with_workspace(own + windows * window, |scratch: &mut [T]| {
+        with_scratch(own + windows * window, |scratch: &mut [T]| {
             let (own, windows) = scratch.split_at_mut(own);
             let mut registers: SmallVec<[&mut [T]; 16]> = own.chunks_mut(self.block).collect();
             registers.extend(windows.chunks_mut(window));

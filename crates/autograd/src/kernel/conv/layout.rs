@@ -1,7 +1,7 @@
 //! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
 use crate::float::Float;
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 use crate::tensor::Tensor;
 use std::ops::Range;
 

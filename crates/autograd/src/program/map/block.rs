@@ -2,7 +2,7 @@
 
 use super::{Function, Instruction, Map, Operand, Place};
 use crate::float::Float;
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 use crate::op::elementwise::binary_map;
 use crate::op::eval::{select_block, unary_block};
 

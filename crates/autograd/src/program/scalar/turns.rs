@@ -2,8 +2,8 @@
 
 use super::{Function, Places, RESULT};
 use crate::float::{Exact, Float, Real};
+use crate::kernel::isa::simd;
 use crate::kernel::reduce;
-use crate::kernel::simd::simd;
 use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
 use crate::program::map;
