@@ -108,29 +108,33 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
     let (k, n) = (b.rows, b.cols);
     for first in (0..n).step_by(WIDTH) {
         let width = WIDTH.min(n - first);
-        let mut sums = Aligned([[T::ZERO; WIDTH]; LANES]);
-        let sums = &mut sums.0;
+        let Aligned(sums) = &mut Aligned([[T::ZERO; WIDTH]; LANES]);
+        let Aligned(gathered) = &mut Aligned([T::ZERO; WIDTH]);
         for p in 0..k {
             // SAFETY: `p < k`, and the `width` columns from `first` are below `n`.
-            let (x, row) = unsafe { (a.start.add(p * a.col).read(), b.start.add(p * b.row + first * b.col)) };
-            let mut gathered = Aligned([T::ZERO; WIDTH]);
-            let values = if b.col == 1 && width == WIDTH {
-                // SAFETY: there are that many columns, and they are contiguous.
-                unsafe { &*row.cast::<[T; WIDTH]>() }
-            } else {
-                // SAFETY: column `first + j` is below `n`.
-                gathered.0[..width].iter_mut().enumerate().for_each(|(j, v)| *v = unsafe { row.add(j * b.col).read() });
-                &gathered.0
+            let (x, values) = unsafe {
+                let row = b.start.add(p * b.row + first * b.col);
+                let values = if b.col == 1 {
+                    std::slice::from_raw_parts(row, width)
+                } else {
+                    for j in 0..width {
+                        gathered[j] = row.add(j * b.col).read();
+                    }
+                    &gathered[..width]
+                };
+                (a.start.add(p * a.col).read(), values)
             };
-            fuse::<T, HARDWARE>(x, values, &mut sums[p % LANES]);
+            for (sum, &value) in sums[p % LANES][..width].iter_mut().zip(values) {
+                *sum = x.fused::<HARDWARE>(value, *sum);
+            }
         }
         // Add the zeros that `along` pads with: they turn a sum of -0 into 0.
         for lane in sums[k % LANES..].iter_mut() {
-            for sum in lane {
+            for sum in &mut lane[..width] {
                 *sum = T::ZERO.fused::<HARDWARE>(T::ZERO, *sum);
             }
         }
-        total_rows(sums);
+        total_rows(sums, width);
         for (j, &dot) in sums[0][..width].iter().enumerate() {
             // SAFETY: `first + j < n`.
             unsafe {
@@ -138,14 +142,6 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
                 *to = keep.map_or(dot, |keep| keep * *to + dot);
             }
         }
-    }
-}
-
-/// `sum += x values`, each product fused with its sum.
-#[inline(always)]
-fn fuse<T: Element, const HARDWARE: bool>(x: T, values: &[T; WIDTH], sum: &mut [T; WIDTH]) {
-    for j in 0..WIDTH {
-        sum[j] = x.fused::<HARDWARE>(values[j], sum[j]);
     }
 }
 
@@ -160,15 +156,15 @@ fn total<T: Element>(lanes: [T; LANES]) -> T {
     ((a + e) + (b + f)) + ((c + g) + (d + h))
 }
 
-/// [`total`] for each column: the totals replace the first row.
+/// [`total`] for each of `width` columns: the totals replace the first row.
 #[inline(always)]
-fn total_rows<T: Element>(lanes: &mut [[T; WIDTH]; LANES]) {
+fn total_rows<T: Element>(lanes: &mut [[T; WIDTH]; LANES], width: usize) {
     // The same additions, row by row in the cache: `lanes[l] += lanes[l + step]` for each `l` in a range.
     for [from, to, step] in [[0, 8, 8], [16, 24, 8], [0, 8, 16], [0, 4, 4], [0, 1, 1], [2, 3, 1], [0, 1, 2]] {
         for l in from..to {
             let (sum, other) = lanes.split_at_mut(l + step);
-            for j in 0..WIDTH {
-                sum[l][j] = sum[l][j] + other[0][j];
+            for (sum, &other) in sum[l][..width].iter_mut().zip(&other[0]) {
+                *sum = *sum + other;
             }
         }
     }

@@ -133,7 +133,7 @@ macro_rules! kernels {
 
 kernels!(f32, fused_f32, transposed_f32,
     avx512: (8 x 32 or 16, dots: 4 x 6), avx2: (6 x 16 or 8, dots: 2 x 3), baseline: (4 x 8 or 8, dots: 1 x 2));
-kernels!(f64, f64::mul_add, transposed_f64,
+kernels!(f64, fused_f64, transposed_f64,
     avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2));
 
 /// `a * b + c`, rounded once, for machines without such an instruction.
@@ -154,6 +154,12 @@ fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     let step = if (error > 0.0) == (sum > 0.0) { 1 } else { u64::MAX };
     let odd = sum.to_bits().wrapping_add(if inexact && even { step } else { 0 });
     f64::from_bits(odd) as f32
+}
+
+/// `a * b + c`, rounded once; a call of the library.
+#[inline(never)]
+fn fused_f64(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
 }
 
 /// # Safety
