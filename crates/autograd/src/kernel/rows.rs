@@ -234,7 +234,7 @@ fn sum<T: Float>(x: &[T]) -> T {
 fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
     if x.len() < LONG {
         // In two loops: over so few lanes, the exponential would not be vectorized.
-        return with_scratch(x.len(), |exp| {
+        return with_scratch(x.len(), |exp: &mut [T]| {
             exp_row(x, shift, exp);
             sum(exp)
         });
@@ -251,7 +251,7 @@ simd! {
     /// `exp(x - shift)`
     fn exp_row<T: Float>(x: &[T], shift: T, out: &mut [T]) {
         // The last elements are padded to whole vectors: one vector takes as long as one element.
-        const PAD: usize = 16;
+        const PAD: usize = TINY;
         let whole = x.len() - x.len() % PAD;
         let ((x, x_rest), (out, out_rest)) = (x.split_at(whole), out.split_at_mut(whole));
         let (mut from, mut to) = ([shift; PAD], [shift; PAD]);
