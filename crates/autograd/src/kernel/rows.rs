@@ -5,11 +5,10 @@
 //! are.
 
 use super::isa::simd;
-use super::reduce::{Fold, Max, Sum, fold_middle};
+use super::reduce::{Fold, Max, Sum, fold_middle, total};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Float, Real};
-use crate::tensor::Tensor;
 
 /// Elements that a thread processes at a time, in whole rows.
 const CHUNK: usize = 4096;
@@ -129,7 +128,7 @@ pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64,
 pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
     let rows = x.len().checked_div(n).unwrap_or(0);
     let parts = rows.div_ceil(ROWS);
-    let sums = Tensor::build(&[parts * 2 * n], |sums| {
+    with_scratch(parts * 2 * n, |sums| {
         threads::for_each_chunk(sums, (2 * n).max(1), &|part, sums| {
             sums.fill(T::zero());
             for i in part * ROWS..rows.min((part + 1) * ROWS) {
@@ -138,8 +137,8 @@ pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, o
                 layer_norm_sums_row(x, row(g, n, i), mean, scale, sums);
             }
         });
+        fold_middle::<Sum<T>>(sums, [1, parts, 2 * n], out);
     });
-    fold_middle::<Sum<T>>(sums.as_slice().expect("just built"), [1, parts, 2 * n], out);
 }
 
 /// The mean, and `1 / √(variance + eps)`.
@@ -157,6 +156,7 @@ fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
     scale_row(share, out);
 }
 
+/// `(g - mean(g) - y mean(g y)) scale`, where `y = (x - mean) scale`
 fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: T, out: &mut [T]) {
     let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
     let (along_one, along_y) = (sum(g) / n, dot(g, x, mean, scale) / n);
@@ -178,14 +178,7 @@ fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) 
     for (lane, (&x, &y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
         *lane = join(*lane, f(x, y));
     }
-    let mut width = L;
-    while width > 1 {
-        width /= 2;
-        for l in 0..width {
-            lanes[l] = join(lanes[l], lanes[l + width]);
-        }
-    }
-    lanes[0]
+    total(lanes, join)
 }
 
 /// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.

@@ -135,8 +135,8 @@ pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
 /// does not have the length of `batch` products.
 pub fn matmul_batch_into<'a, T: Element>(
     batch: usize,
-    a: impl Fn(usize) -> Mat<'a, T> + Sync,
-    b: impl Fn(usize) -> Mat<'a, T> + Sync,
+    a: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
+    b: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
     c: &mut [T],
     keep: Option<T>,
     then: Option<Then<T>>,

@@ -11,6 +11,7 @@ use super::threads_for;
 use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
 use crate::kernel::isa::Isa;
+use crate::kernel::reduce::total;
 use crate::kernel::threads;
 
 /// Rows of a result that a thread processes at a time, if there is enough work: a multiple of the rows of every tile.
@@ -241,20 +242,7 @@ fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
 ) {
     for (i, sums) in sums.iter().enumerate() {
         for (&lanes, to) in sums.iter().zip(to) {
-            w[i * row + to] = total(lanes);
+            w[i * row + to] = total(lanes, T::add);
         }
     }
-}
-
-/// Sums all lanes in a fixed order: halves are added until one lane is left.
-#[inline(always)]
-fn total<T: Element, const L: usize>(mut lanes: [T; L]) -> T {
-    let mut half = L / 2;
-    while half > 0 {
-        for l in 0..half {
-            lanes[l] = lanes[l] + lanes[l + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }

@@ -184,11 +184,11 @@ fn batches_equal_their_products() {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
             let mut then = got.clone();
-            matmul_batch_into(batch, a, b, &mut got, keep, None);
+            matmul_batch_into(batch, &a, &b, &mut got, keep, None);
             matmul_batch_into(
                 batch,
-                a,
-                b,
+                &a,
+                &b,
                 &mut then,
                 keep,
                 Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
