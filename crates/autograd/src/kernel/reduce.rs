@@ -174,9 +174,8 @@ fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
     let mut lanes = [F::identity(); LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
-        for l in 0..LANES {
-            lanes[l] = F::combine(lanes[l], chunk[l]);
-        }
+        // Not a plain loop, which would be unrolled before it is vectorized: the larger of two is slow then.
+        (0..LANES).for_each(|l| lanes[l] = F::combine(lanes[l], chunk[l]));
     }
     for (l, &x) in lanes.iter_mut().zip(rest) {
         *l = F::combine(*l, x);

@@ -225,6 +225,12 @@ fn sum<T: Float>(x: &[T]) -> T {
 
 /// `sum(exp(x - shift))`
 fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
+    if x.len() <= TINY {
+        let mut exp = [T::zero(); TINY];
+        let exp = &mut exp[..x.len()];
+        exp_row(x, shift, exp);
+        return lanes::<T, 8>(exp, exp, T::zero(), |x, _| x, |a, b| a + b);
+    }
     if x.len() < LONG {
         // In two loops: over so few lanes, the exponential would not be vectorized.
         return with_scratch(x.len(), |exp: &mut [T]| {
@@ -249,7 +255,8 @@ simd! {
         let ((x, x_rest), (out, out_rest)) = (x.split_at(whole), out.split_at_mut(whole));
         let (mut from, mut to) = ([shift; PAD], [shift; PAD]);
         from[..x_rest.len()].copy_from_slice(x_rest);
-        for (x, out) in [(x, out), (&from[..], &mut to[..])] {
+        let tail = if x_rest.is_empty() { 0 } else { PAD };
+        for (x, out) in [(x, out), (&from[..tail], &mut to[..tail])] {
             for (o, &x) in out.iter_mut().zip(x) {
                 *o = Real::exp(x - shift);
             }

@@ -83,8 +83,9 @@ simd! {
         out[..inner].copy_from_slice(&x[..inner]);
         for at in (inner..x.len()).step_by(inner) {
             let (before, here) = out.split_at_mut(at);
-            let rows = here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]);
-            rows.for_each(|((o, &y), &x)| *o = log_add_exp(y, x));
+            for ((o, &y), &x) in here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]) {
+                *o = log_add_exp(y, x);
+            }
         }
     }
 }
