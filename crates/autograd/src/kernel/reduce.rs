@@ -180,7 +180,13 @@ fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
     for (l, &x) in lanes.iter_mut().zip(rest) {
         *l = F::combine(*l, x);
     }
-    total(lanes, F::Partial::combine)
+    // As `total`, but it vectorizes better where the lanes are in memory, for the larger of two.
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        (0..width).for_each(|l| lanes[l] = F::Partial::combine(lanes[l], lanes[l + width]));
+    }
+    lanes[0]
 }
 
 /// Joins parallel lanes in a fixed order: halves are joined until one lane is left. Their number is a power of two.
