@@ -3,8 +3,8 @@
 use super::number;
 use crate::float::once;
 use crate::float::{Float, Real};
-use crate::kernel::gemm::with_workspace;
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
+use crate::kernel::scratch::with_scratch;
 use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
 use crate::op::formula::{Formula, Function, Source};
 use crate::op::{Binary, Side, Unary};
@@ -52,7 +52,7 @@ once! {
         let used = formula.registers.iter().max().map_or(0, |&r| usize::from(r) + 1);
         let constants = constants::<T>(formula);
         let width = WIDTH.min(out.len());
-        with_workspace((used + constants.len()) * width, |memory: &mut [T]| {
+        with_scratch((used + constants.len()) * width, |memory: &mut [T]| {
             let (registers, filled) = memory.split_at_mut(used * width);
             let filled: SmallVec<[&[T]; 8]> = filled
                 .chunks_mut(width.max(1))

@@ -390,7 +390,7 @@ fn matmul<T: Float>(
     match batch.iter().product() {
         _ if out.is_empty() => (),
         1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, keep, then),
-        n => gemm::matmul_batch_into(n, |i| batches.nth(i).0, |i| batches.nth(i).1, out, keep, then),
+        n => gemm::matmul_batch_into(n, &|i| batches.nth(i).0, &|i| batches.nth(i).1, out, keep, then),
     }
 }
 

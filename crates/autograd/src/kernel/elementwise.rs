@@ -1,11 +1,13 @@
 //! Elementwise loops over broadcast and strided operands. Operands are passed to a row's loop in contiguous blocks, so
-//! that each row needs a single loop over plain slices; strides, broadcasting and threads are handled here, once.
+//! that each row needs a single loop over plain slices; strides, broadcasting and threads are handled here, once, for
+//! any number of operands.
 
+use super::copy::copy_row;
+use super::scratch::with_scratch;
 use super::threads;
-use crate::float::{Element, Float};
-use crate::tensor::layout::{Odometer, is_contiguous};
+use crate::float::Float;
+use crate::tensor::layout::{Odometer, broadcast_strides, is_contiguous};
 use crate::tensor::{Shape, Strides, Tensor};
-use smallvec::SmallVec;
 
 /// Number of elements gathered at a time from a non-contiguous operand. A few such blocks fit in the L1 cache.
 const BLOCK: usize = 1024;
@@ -13,107 +15,220 @@ const BLOCK: usize = 1024;
 const CHUNK: usize = 16 * BLOCK;
 /// Inner axes at least this long are processed run by run; shorter ones are gathered into blocks.
 const RUN: usize = 16;
-
-/// An operand: a buffer, the index of its first element, and its strides along the axes of the result (0 if
-/// broadcast).
-#[derive(Clone)]
-pub(crate) struct Operand<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) start: usize,
-    pub(crate) strides: Strides,
-}
-
-impl<'a, T: Element> Operand<'a, T> {
-    /// The tensor, broadcast to a result of the given shape.
-    pub(crate) fn of(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
-        let (data, start) = tensor.raw();
-        let strides = crate::tensor::layout::broadcast_strides(tensor.shape(), tensor.strides(), shape);
-        Operand { data, start, strides }
-    }
-}
+/// Most operands of a loop.
+const MOST: usize = 4;
 
 /// The loop over blocks of equal length: one block per operand, and one to be written.
 pub(crate) type BlockFn<'f, T, const N: usize> = dyn Fn([&[T]; N], &mut [T]) + Sync + 'f;
 
+/// [`BlockFn`] for any number of operands.
+type BlocksFn<'f, T> = dyn Fn(&[&[T]], &mut [T]) + Sync + 'f;
+
 /// `out[i] = f(operands[i])` for a row-major `out` of the given shape; `f` receives blocks of equal length.
-pub(crate) fn zip<T: Element, const N: usize>(
+pub(crate) fn zip<T: Float, const N: usize>(
     shape: &[usize],
     operands: [&Tensor<T>; N],
     out: &mut [T],
     f: &BlockFn<'_, T, N>,
 ) {
+    zip_all(shape, &operands, out, &|x, out| f(*x.first_chunk().expect("a block of each operand"), out));
+}
+
+fn zip_all<T: Float>(shape: &[usize], operands: &[&Tensor<T>], out: &mut [T], f: &BlocksFn<'_, T>) {
     if out.is_empty() {
         return;
     }
     // The common case, and the only one without overhead for small tensors.
-    let whole = operands.map(|t| if t.shape() == shape { t.as_slice() } else { None });
-    if whole.iter().all(Option::is_some) {
-        let whole = whole.map(|s| s.expect("just checked"));
+    let mut whole: [&[T]; MOST] = [&[]; MOST];
+    let whole = &mut whole[..operands.len()];
+    let mut contiguous = true;
+    for (whole, t) in whole.iter_mut().zip(operands) {
+        match t.as_slice().filter(|_| t.shape() == shape) {
+            Some(slice) => *whole = slice,
+            None => contiguous = false,
+        }
+    }
+    if contiguous {
+        let whole = &*whole;
+        if out.len() <= CHUNK {
+            return f(whole, out);
+        }
         return threads::for_each_chunk(out, CHUNK, &|i, out| {
-            let at = i * CHUNK;
-            f(whole.map(|s| &s[at..at + out.len()]), out);
+            f(parts(whole, i * CHUNK, out.len(), &mut [&[]; MOST]), out)
         });
     }
-    let walk = Walk::new(shape, operands.map(|t| Operand::of(t, shape)));
+    let walk = Walk::new(shape, operands);
     threads::for_each_chunk(out, CHUNK, &|i, out| walk.range(i * CHUNK, out, f));
 }
 
-/// Operands whose axes are merged where they can be traversed as one.
-struct Walk<'a, T, const N: usize> {
-    shape: Shape,
-    operands: [Operand<'a, T>; N],
+/// The same `n` elements from `at` on of each slice, stored in `room`.
+fn parts<'p, 'a, T>(x: &[&'a [T]], at: usize, n: usize, room: &'p mut [&'a [T]; MOST]) -> &'p [&'a [T]] {
+    for (part, x) in room.iter_mut().zip(x) {
+        *part = &x[at..at + n];
+    }
+    &room[..x.len()]
 }
 
-impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
-    /// Drops axes of size 1 and merges neighboring axes that every operand steps through evenly.
-    fn new(shape: &[usize], operands: [Operand<'a, T>; N]) -> Self {
-        let mut merged = Shape::new();
-        let mut strides: [Strides; N] = [(); N].map(|_| Strides::new());
-        for (i, &size) in shape.iter().enumerate().filter(|(_, d)| **d != 1) {
-            let even = |k: usize| strides[k].last() == Some(&(operands[k].strides[i] * size as isize));
-            if !merged.is_empty() && (0..N).all(even) {
-                *merged.last_mut().expect("not empty") *= size;
-                (0..N).for_each(|k| *strides[k].last_mut().expect("as long") = operands[k].strides[i]);
-            } else {
-                merged.push(size);
-                (0..N).for_each(|k| strides[k].push(operands[k].strides[i]));
+/// An operand: a buffer, the index of its first element, and its strides along the axes of the result (0 if
+/// broadcast).
+struct Operand<'a, T> {
+    data: &'a [T],
+    start: usize,
+    strides: Strides,
+}
+
+impl<'a, T: Float> Operand<'a, T> {
+    /// The tensor, broadcast to a result of the given shape.
+    fn of(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
+        let (data, start) = tensor.raw();
+        Operand { data, start, strides: broadcast_strides(tensor.shape(), tensor.strides(), shape) }
+    }
+
+    fn none() -> Self {
+        Operand { data: &[], start: 0, strides: Strides::new() }
+    }
+
+    /// Copies the elements from position `from` of the result on.
+    fn read(&self, shape: &[usize], from: usize, out: &mut [T]) {
+        let (&inner, outer) = shape.split_last().expect("at least one axis");
+        let step = self.strides[outer.len()];
+        let mut rows = Odometer::at(outer, [&self.strides[..outer.len()]], [self.start as isize], from / inner);
+        let (mut column, mut done) = (from % inner, 0);
+        while done < out.len() {
+            let run = &mut out[done..];
+            let len = run.len().min(inner - column);
+            copy_row(self.data, rows.offsets()[0] + column as isize * step, step, &mut run[..len]);
+            (done, column) = (done + len, 0);
+            rows.advance();
+        }
+    }
+}
+
+/// Drops axes of size 1, and merges neighboring axes that every operand steps through evenly, in the strides of all
+/// operands. Returns the sizes of the remaining axes, at least one.
+fn merge(shape: &[usize], strides: &mut [&mut Strides]) -> Shape {
+    let mut merged = Shape::new();
+    for (i, &size) in shape.iter().enumerate() {
+        if size == 1 {
+            continue;
+        }
+        let last = merged.len().wrapping_sub(1);
+        let even = !merged.is_empty() && strides.iter().all(|s| s[last] == s[i] * size as isize);
+        let to = if even { last } else { merged.len() };
+        if even {
+            merged[last] *= size;
+        } else {
+            merged.push(size);
+        }
+        // The merged strides take the place of those already read.
+        strides.iter_mut().for_each(|s| s[to] = s[i]);
+    }
+    let rank = merged.len();
+    strides.iter_mut().for_each(|s| s.truncate(rank));
+    if merged.is_empty() {
+        merged.push(1);
+        strides.iter_mut().for_each(|s| s.push(1));
+    }
+    merged
+}
+
+/// How an operand is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Read {
+    /// Directly from its memory.
+    Direct,
+    /// From a block filled once with its only element.
+    Splat,
+    /// From a block, refilled for each run.
+    Gather,
+}
+
+/// Operands whose axes are merged where they can be traversed as one.
+struct Walk<'a, T> {
+    shape: Shape,
+    operands: [Operand<'a, T>; MOST],
+    reads: [Read; MOST],
+    /// The number of operands.
+    n: usize,
+}
+
+impl<'a, T: Float> Walk<'a, T> {
+    fn new(shape: &[usize], tensors: &[&'a Tensor<T>]) -> Self {
+        let (n, mut operands) = (tensors.len(), [Operand::none(), Operand::none(), Operand::none(), Operand::none()]);
+        for (o, t) in operands.iter_mut().zip(tensors) {
+            *o = Operand::of(t, shape);
+        }
+        let [a, b, c, d] = &mut operands;
+        let shape = merge(shape, &mut [&mut a.strides, &mut b.strides, &mut c.strides, &mut d.strides][..n]);
+        let mut reads = [Read::Direct; MOST];
+        for (read, o) in reads.iter_mut().zip(&operands[..n]) {
+            let short = shape.len() > 1 && shape[shape.len() - 1] < RUN;
+            let direct = if short { is_contiguous(&shape, &o.strides) } else { o.strides[shape.len() - 1] == 1 };
+            if !direct {
+                *read = if o.strides.iter().all(|&s| s == 0) { Read::Splat } else { Read::Gather };
             }
         }
-        if merged.is_empty() {
-            merged.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
-        }
-        let mut strides = strides.into_iter();
-        let operands = operands.map(|o| Operand { strides: strides.next().expect("one per operand"), ..o });
-        Walk { shape: merged, operands }
+        Walk { shape, operands, reads, n }
     }
 
     /// Computes the part of the result that begins at position `from`.
-    fn range(&self, from: usize, out: &mut [T], f: &BlockFn<'_, T, N>) {
-        let (&inner, outer) = self.shape.split_last().expect("at least one axis");
-        let mut scratch = Scratch::<T, N>::new(&self.operands, &self.shape, out.len().min(BLOCK));
-        if inner < RUN && !outer.is_empty() {
-            for (k, out) in out.chunks_mut(BLOCK).enumerate() {
-                let at = from + k * BLOCK;
-                scratch.gather(&self.operands, &self.shape, at, out.len());
-                f(scratch.blocks(&self.operands, out.len(), |o| o.start + at), out);
+    fn range(&self, from: usize, out: &mut [T], f: &BlocksFn<'_, T>) {
+        let size = out.len().min(BLOCK);
+        with_scratch(self.n * size, |blocks| {
+            for (k, block) in blocks.chunks_mut(size).enumerate().filter(|(k, _)| self.reads[*k] == Read::Splat) {
+                block.fill(self.operands[k].data[self.operands[k].start]);
             }
-            return;
+            let (&inner, outer) = self.shape.split_last().expect("at least one axis");
+            match inner < RUN && !outer.is_empty() {
+                true => self.in_blocks(from, out, blocks, f),
+                false => self.in_runs(from, out, blocks, f),
+            }
+        });
+    }
+
+    /// [`range`](Self::range) if the innermost axis is short: all operands but the contiguous ones are gathered.
+    fn in_blocks(&self, from: usize, out: &mut [T], blocks: &mut [T], f: &BlocksFn<'_, T>) {
+        let size = blocks.len() / self.n;
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            let at = from + i * BLOCK;
+            for (k, block) in blocks.chunks_mut(size).enumerate().filter(|(k, _)| self.reads[*k] == Read::Gather) {
+                self.operands[k].read(&self.shape, at, &mut block[..out.len()]);
+            }
+            let mut x: [&[T]; MOST] = [&[]; MOST];
+            for (k, block) in blocks.chunks(size).enumerate() {
+                let o = &self.operands[k];
+                x[k] = if self.reads[k] == Read::Direct { &o.data[o.start + at..] } else { block };
+                x[k] = &x[k][..out.len()];
+            }
+            f(&x[..self.n], out);
         }
-        let starts = self.operands.each_ref().map(|o| o.start as isize);
-        let outer_strides = self.operands.each_ref().map(|o| &o.strides[..outer.len()]);
-        let mut rows = Odometer::at(outer, outer_strides, starts, from / inner);
+    }
+
+    /// [`range`](Self::range) run by run along the innermost axis.
+    fn in_runs(&self, from: usize, out: &mut [T], blocks: &mut [T], f: &BlocksFn<'_, T>) {
+        let (&inner, outer) = self.shape.split_last().expect("at least one axis");
+        let size = blocks.len() / self.n;
+        let (mut starts, mut strides): (_, [&[isize]; MOST]) =
+            ([0; MOST], [&self.operands[0].strides[..outer.len()]; MOST]);
+        for (k, o) in self.operands[..self.n].iter().enumerate() {
+            (starts[k], strides[k]) = (o.start as isize, &o.strides[..outer.len()]);
+        }
+        let mut rows = Odometer::at(outer, strides, starts, from / inner);
         let (mut column, mut done) = (from % inner, 0);
         while done < out.len() {
             let run = (inner - column).min(out.len() - done).min(BLOCK);
             let offsets = rows.offsets();
-            scratch.fill_runs(&self.operands, offsets, column, run);
-            let mut k = 0;
-            let at = |_: &Operand<T>| {
-                k += 1;
-                offsets[k - 1] as usize + column
-            };
-            f(scratch.blocks(&self.operands, run, at), &mut out[done..done + run]);
+            for (k, block) in blocks.chunks_mut(size).enumerate().filter(|(k, _)| self.reads[*k] == Read::Gather) {
+                let step = self.operands[k].strides[outer.len()];
+                copy_row(self.operands[k].data, offsets[k] + column as isize * step, step, &mut block[..run]);
+            }
+            let mut x: [&[T]; MOST] = [&[]; MOST];
+            for (k, block) in blocks.chunks(size).enumerate() {
+                let direct = self.reads[k] == Read::Direct;
+                x[k] = if direct { &self.operands[k].data[offsets[k] as usize + column..] } else { block };
+                x[k] = &x[k][..run];
+            }
+            f(&x[..self.n], &mut out[done..done + run]);
             done += run;
             column += run;
             if column == inner {
@@ -125,117 +240,25 @@ impl<'a, T: Element, const N: usize> Walk<'a, T, N> {
 }
 
 /// A single non-contiguous operand, to be read block by block.
-pub(crate) struct Strided<'a, T>(Walk<'a, T, 1>);
+pub(crate) struct Strided<'a, T> {
+    shape: Shape,
+    operand: Operand<'a, T>,
+}
 
-impl<'a, T: Element> Strided<'a, T> {
+impl<'a, T: Float> Strided<'a, T> {
     /// The tensor, broadcast to a result of the given shape.
     pub(crate) fn new(tensor: &'a Tensor<T>, shape: &[usize]) -> Self {
-        Strided(Walk::new(shape, [Operand::of(tensor, shape)]))
+        let mut operand = Operand::of(tensor, shape);
+        Strided { shape: merge(shape, &mut [&mut operand.strides]), operand }
     }
 
     /// Copies the elements of the result from position `from` on.
     pub(crate) fn read(&self, from: usize, out: &mut [T]) {
-        let Walk { shape, operands: [Operand { data, start, strides }] } = &self.0;
-        let (&inner, outer) = shape.split_last().expect("at least one axis");
-        let step = strides[outer.len()];
-        let mut rows = Odometer::at(outer, [&strides[..outer.len()]], [*start as isize], from / inner);
-        let (mut column, mut done) = (from % inner, 0);
-        while done < out.len() {
-            let run = &mut out[done..];
-            let len = run.len().min(inner - column);
-            let first = rows.offsets()[0] + column as isize * step;
-            super::copy::copy_row(data, first, step, &mut run[..len]);
-            (done, column) = (done + len, 0);
-            rows.advance();
-        }
+        self.operand.read(&self.shape, from, out);
     }
 }
 
-/// How the innermost axis of an operand is read.
-#[derive(Clone, Copy, PartialEq)]
-enum Read {
-    /// Directly from its memory.
-    Direct,
-    /// From a block filled once with its only element.
-    Splat,
-    /// From a block, refilled for each run.
-    Gather,
-}
-
-/// Scratch blocks for the operands that cannot be read directly.
-struct Scratch<T: Element, const N: usize> {
-    reads: [Read; N],
-    blocks: [Option<Tensor<T>>; N],
-}
-
-impl<T: Element, const N: usize> Scratch<T, N> {
-    fn new(operands: &[Operand<T>; N], shape: &[usize], block: usize) -> Self {
-        let short = shape.len() > 1 && shape[shape.len() - 1] < RUN;
-        let reads = operands.each_ref().map(|o| {
-            let direct = if short { is_contiguous(shape, &o.strides) } else { o.strides[shape.len() - 1] == 1 };
-            match direct {
-                true => Read::Direct,
-                false if o.strides.iter().all(|&s| s == 0) => Read::Splat,
-                false => Read::Gather,
-            }
-        });
-        let mut k = 0;
-        let blocks = operands.each_ref().map(|o| {
-            k += 1;
-            (reads[k - 1] != Read::Direct).then(|| Tensor::build(&[block], |b| b.fill(o.data[o.start])))
-        });
-        Scratch { reads, blocks }
-    }
-
-    /// Fills the blocks of gathered operands with `n` elements, starting at position `at` of the result.
-    fn gather(&mut self, operands: &[Operand<T>; N], shape: &[usize], at: usize, n: usize) {
-        for (k, o) in operands.iter().enumerate().filter(|(k, _)| self.reads[*k] == Read::Gather) {
-            let mut walk = Odometer::at(shape, [&o.strides], [o.start as isize], at);
-            for x in &mut Self::block(&mut self.blocks[k])[..n] {
-                *x = o.data[walk.offsets()[0] as usize];
-                walk.advance();
-            }
-        }
-    }
-
-    /// Fills the blocks of gathered operands with a run along the innermost axis.
-    fn fill_runs(&mut self, operands: &[Operand<T>; N], offsets: [isize; N], column: usize, run: usize) {
-        for (k, o) in operands.iter().enumerate().filter(|(k, _)| self.reads[*k] == Read::Gather) {
-            let step = *o.strides.last().expect("at least one axis");
-            let first = offsets[k] + column as isize * step;
-            let block = &mut Self::block(&mut self.blocks[k])[..run];
-            if step == 0 {
-                block.fill(o.data[first as usize]);
-            } else {
-                block.iter_mut().enumerate().for_each(|(i, x)| *x = o.data[(first + i as isize * step) as usize]);
-            }
-        }
-    }
-
-    /// `n` elements of each operand: from its memory at `at`, or from its block.
-    fn blocks<'a>(
-        &'a self,
-        operands: &[Operand<'a, T>; N],
-        n: usize,
-        mut at: impl FnMut(&Operand<T>) -> usize,
-    ) -> [&'a [T]; N] {
-        let mut k = 0;
-        operands.each_ref().map(|o| {
-            let start = at(o);
-            k += 1;
-            match &self.blocks[k - 1] {
-                None => &o.data[start..start + n],
-                Some(block) => &block.as_slice().expect("a block is contiguous")[..n],
-            }
-        })
-    }
-
-    fn block(block: &mut Option<Tensor<T>>) -> &mut [T] {
-        block.as_mut().and_then(Tensor::unique_mut).expect("a gathered operand has a block of its own")
-    }
-}
-
-/// Elements computed into a scratch block before they are added. A few such blocks fit in the L1 cache.
+/// Elements computed into a block beside before they are added. A few such blocks fit in the L1 cache.
 const BESIDE: usize = 256;
 
 /// `acc[i] += f(operands[i])`, otherwise like [`zip`], without an array for the addend.
@@ -245,13 +268,9 @@ pub(crate) fn zip_add<T: Float, const N: usize>(
     acc: &mut [T],
     f: &BlockFn<'_, T, N>,
 ) {
-    zip(shape, operands, acc, &|x, acc| {
-        let mut beside = [T::zero(); BESIDE];
-        for (k, acc) in acc.chunks_mut(BESIDE).enumerate() {
-            let (at, beside) = (k * BESIDE, &mut beside[..acc.len()]);
-            f(x.map(|x| &x[at..at + acc.len()]), beside);
-            add_block(acc, beside);
-        }
+    let f = |x: &[&[T]], out: &mut [T]| f(*x.first_chunk().expect("a block of each operand"), out);
+    zip_all(shape, &operands, acc, &|x, acc| {
+        add_beside(acc, &|at, beside| f(parts(x, at, beside.len(), &mut [&[]; MOST]), beside));
     });
 }
 
@@ -260,19 +279,26 @@ pub(crate) fn add_assign<T: Float>(shape: &[usize], acc: &mut [T], x: &Tensor<T>
     if let Some(x) = x.as_slice().filter(|_| x.shape() == shape) {
         return threads::for_each_chunk(acc, CHUNK, &|i, acc| add_block(acc, &x[i * CHUNK..i * CHUNK + acc.len()]));
     }
-    let walk = Walk::new(shape, [Operand::of(x, shape)]);
-    threads::for_each_chunk(acc, CHUNK, &|i, acc| {
-        let mut block: SmallVec<[T; 256]> = SmallVec::from_elem(T::zero(), acc.len().min(256));
-        for (k, acc) in acc.chunks_mut(256).enumerate() {
-            walk.range(i * CHUNK + k * 256, &mut block[..acc.len()], &|[x], out| out.copy_from_slice(x));
-            add_block(acc, &block[..acc.len()]);
+    let x = Strided::new(x, shape);
+    threads::for_each_chunk(acc, CHUNK, &|i, acc| add_beside(acc, &|at, block| x.read(i * CHUNK + at, block)));
+}
+
+/// Adds to `acc` what `f(at, block)` writes for the elements from `at` on.
+fn add_beside<T: Float>(acc: &mut [T], f: &dyn Fn(usize, &mut [T])) {
+    with_scratch(acc.len().min(BESIDE), |beside| {
+        for (k, acc) in acc.chunks_mut(BESIDE).enumerate() {
+            let beside = &mut beside[..acc.len()];
+            f(k * BESIDE, beside);
+            add_block(acc, beside);
         }
     });
 }
 
-super::simd::simd! {
+super::isa::simd! {
     fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
-        acc.iter_mut().zip(x).for_each(|(a, &x)| *a += x);
+        for (a, &x) in acc.iter_mut().zip(x) {
+            *a += x;
+        }
     }
 }
 

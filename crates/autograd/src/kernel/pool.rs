@@ -1,6 +1,6 @@
 //! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::view::Span;
@@ -51,7 +51,7 @@ impl<'a> Planes<'a> {
 
     /// Calls `f` for blocks of neighboring positions, with the index of the first largest element in each window, and
     /// these elements. NaN counts as the largest.
-    fn for_each_largest<T: Float>(&self, x: &[T], mut f: impl FnMut(usize, &[u32], &[T])) {
+    fn for_each_largest<T: Float>(&self, x: &[T], f: &mut dyn FnMut(usize, &[u32], &[T])) {
         let [d, h, w] = self.panes;
         let [_, height, width] = self.size;
         let (mut at, mut largest) = ([0; BLOCK], [T::zero(); BLOCK]);
@@ -164,7 +164,7 @@ pub(crate) fn pick<T: Float>(planes: &Planes, x: &[T], t: &[T], y: &mut [T]) {
         for (i, y) in y.chunks_mut(places).enumerate() {
             let plane = (task * some + i) * len..(task * some + i + 1) * len;
             let (x, t) = (&x[plane.clone()], &t[plane]);
-            planes.for_each_largest(x, |place, at, largest| match own {
+            planes.for_each_largest(x, &mut |place, at, largest| match own {
                 true => y[place..place + at.len()].copy_from_slice(largest),
                 false => y[place..].iter_mut().zip(at).for_each(|(y, &at)| *y = t[at as usize]),
             });
@@ -180,7 +180,7 @@ pub(crate) fn pick_add<T: Float>(planes: &Planes, x: &[T], g: &[T], t: &mut [T])
             let plane = task * some + i;
             t.fill(T::zero());
             let g = &g[plane * places..][..places];
-            planes.for_each_largest(&x[plane * len..][..len], |place, at, _| {
+            planes.for_each_largest(&x[plane * len..][..len], &mut |place, at, _| {
                 at.iter().zip(&g[place..]).for_each(|(&at, &g)| t[at as usize] += g);
             });
         }
@@ -215,7 +215,9 @@ pub(crate) fn map<'a, T: Float>(
 simd! {
     /// `y += m x`
     fn add<T: Float>(m: T, x: &[T], y: &mut [T]) {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y += m * x);
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += m * x;
+        }
     }
 }
 

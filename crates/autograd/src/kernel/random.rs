@@ -1,7 +1,7 @@
 //! Random numbers: a seed determines every bit, on any machine and any number of threads. The generator is ChaCha with
 //! eight rounds, from a library; the distributions are implemented here, so that they never change between releases.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::error::or_panic;
 use crate::float::vmath::Elementary;

@@ -1,10 +1,10 @@
 //! Reductions. Sums run in a fixed order that depends only on the shape, never on the number of threads: lanes within
 //! a row, then blocks of rows, then one block after another. This also keeps rounding errors small on long axes.
 
-use super::simd::simd;
+use super::isa::simd;
+use super::scratch::with_scratch;
 use super::threads;
 use crate::float::Float;
-use crate::tensor::Tensor;
 
 /// A sequential fold of elements, whose partial results are combined by an associative operation.
 pub(crate) trait Fold {
@@ -42,19 +42,39 @@ const BLOCK: usize = 8192;
 /// Number of rows folded sequentially into one partial result.
 const ROWS: usize = 32;
 
+/// The loops of a fold.
+struct Loops<T> {
+    identity: T,
+    /// Combines all elements.
+    slice: fn(&[T]) -> T,
+    /// Combines rows, so many of them and so far apart, into another.
+    rows: fn(&[T], usize, usize, &mut [T]),
+}
+
+impl<T> Loops<T> {
+    fn of<F: Fold<T = T>>() -> Self {
+        Loops { identity: F::identity(), slice: combine_slice::<F>, rows: combine_rows::<F> }
+    }
+}
+
 /// Folds the middle axis of a row-major `[outer, r, inner]` array into `out`, `[outer, inner]`.
-pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], out: &mut [F::T]) {
+pub(crate) fn fold_middle<F: Fold>(x: &[F::T], dims: [usize; 3], out: &mut [F::T]) {
+    fold_with(&Loops::of::<F>(), &Loops::of::<F::Partial>(), x, dims, out);
+}
+
+/// [`fold_middle`], compiled once for all folds.
+fn fold_with<T: Float>(fold: &Loops<T>, partial: &Loops<T>, x: &[T], [outer, r, inner]: [usize; 3], out: &mut [T]) {
     if r == 0 || out.is_empty() {
-        return out.fill(F::identity());
+        return out.fill(fold.identity);
     }
     let rows = rows(inner);
     if in_blocks([outer, r, inner]) {
-        return fold_blocks::<F>(x, [outer, r, inner], rows, out);
+        return fold_blocks(fold, partial, x, [outer, r, inner], rows, out);
     }
     if inner > BLOCK {
         // Wide rows are split among threads by columns.
         for (x, out) in x.chunks(r * inner).zip(out.chunks_mut(inner)) {
-            threads::for_each_chunk(out, BLOCK, &|i, out| fold_rows::<F>(&x[i * BLOCK..], inner, r, out));
+            threads::for_each_chunk(out, BLOCK, &|i, out| rows_with(fold, partial, &x[i * BLOCK..], inner, r, out));
         }
         return;
     }
@@ -62,7 +82,7 @@ pub(crate) fn fold_middle<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], ou
     let some = (BLOCK / (r * inner)).max(1);
     threads::for_each_chunk(out, some * inner, &|i, out| {
         for (k, out) in out.chunks_mut(inner).enumerate() {
-            fold_rows::<F>(&x[(i * some + k) * r * inner..], inner, r, out);
+            rows_with(fold, partial, &x[(i * some + k) * r * inner..], inner, r, out);
         }
     });
 }
@@ -89,32 +109,44 @@ pub(crate) fn unit([outer, r, inner]: [usize; 3]) -> Option<usize> {
 }
 
 /// A long axis with few results: computes a partial result for each block of rows, then folds the blocks in order.
-fn fold_blocks<F: Fold>(x: &[F::T], [outer, r, inner]: [usize; 3], rows: usize, out: &mut [F::T]) {
+fn fold_blocks<T: Float>(
+    fold: &Loops<T>,
+    partial: &Loops<T>,
+    x: &[T],
+    [outer, r, inner]: [usize; 3],
+    rows: usize,
+    out: &mut [T],
+) {
     let blocks = r.div_ceil(rows);
-    let partial: Tensor<F::T> = Tensor::build(&[outer * blocks * inner], |partial| {
-        threads::for_each_chunk(partial, inner, &|i, partial| {
+    with_scratch(outer * blocks * inner, |results| {
+        threads::for_each_chunk(results, inner, &|i, result| {
             let (o, first) = (i / blocks, i % blocks * rows);
-            fold_rows::<F>(&x[(o * r + first) * inner..], inner, rows.min(r - first), partial);
+            rows_with(fold, partial, &x[(o * r + first) * inner..], inner, rows.min(r - first), result);
         });
+        fold_with(partial, partial, results, [outer, blocks, inner], out);
     });
-    fold_middle::<F::Partial>(partial.as_slice().expect("just built"), [outer, blocks, inner], out);
 }
 
 /// Folds `rows` rows, which start `stride` apart, into one of `out.len()` elements.
 pub(crate) fn fold_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
+    rows_with(&Loops::of::<F>(), &Loops::of::<F::Partial>(), x, stride, rows, out);
+}
+
+/// [`fold_rows`], compiled once for all folds.
+fn rows_with<T: Float>(fold: &Loops<T>, partial: &Loops<T>, x: &[T], stride: usize, rows: usize, out: &mut [T]) {
     if stride == 1 {
-        out[0] = combine_slice::<F>(&x[..rows]);
+        out[0] = (fold.slice)(&x[..rows]);
         return;
     }
-    out.fill(F::identity());
+    out.fill(fold.identity);
     if rows <= ROWS {
-        return combine_rows::<F>(x, stride, rows, out);
+        return (fold.rows)(x, stride, rows, out);
     }
-    Tensor::build(&[out.len()], |partial| {
+    with_scratch(out.len(), |result| {
         for first in (0..rows).step_by(ROWS) {
-            partial.fill(F::identity());
-            combine_rows::<F>(&x[first * stride..], stride, ROWS.min(rows - first), partial);
-            combine_rows::<F::Partial>(partial, partial.len(), 1, out);
+            result.fill(fold.identity);
+            (fold.rows)(&x[first * stride..], stride, ROWS.min(rows - first), result);
+            (partial.rows)(result, result.len(), 1, out);
         }
     });
 }
@@ -123,7 +155,9 @@ simd! {
     /// Combines the rows of `x` into `out`, one after another.
     fn combine_rows<F: Fold>(x: &[F::T], stride: usize, rows: usize, out: &mut [F::T]) {
         for row in 0..rows {
-            out.iter_mut().zip(&x[row * stride..]).for_each(|(o, &x)| *o = F::combine(*o, x));
+            for (o, &x) in out.iter_mut().zip(&x[row * stride..]) {
+                *o = F::combine(*o, x);
+            }
         }
     }
 }
@@ -131,7 +165,7 @@ simd! {
 simd! {
     /// Combines all elements: in parallel lanes that fill eight AVX2 registers, then the lanes pairwise.
     fn combine_slice<F: Fold>(x: &[F::T]) -> F::T {
-        if size_of::<F::T>() == 4 { combine_lanes::<F, 64>(x) } else { combine_lanes::<F, 32>(x) }
+        if const { size_of::<F::T>() == 4 } { combine_lanes::<F, 64>(x) } else { combine_lanes::<F, 32>(x) }
     }
 }
 
@@ -140,13 +174,30 @@ fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
     let mut lanes = [F::identity(); LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
+        // Not a plain loop, which would be unrolled before it is vectorized: the larger of two is slow then.
         (0..LANES).for_each(|l| lanes[l] = F::combine(lanes[l], chunk[l]));
     }
-    lanes.iter_mut().zip(rest).for_each(|(l, &x)| *l = F::combine(*l, x));
+    for (l, &x) in lanes.iter_mut().zip(rest) {
+        *l = F::combine(*l, x);
+    }
+    // As `total`, but it vectorizes better where the lanes are in memory, for the larger of two.
     let mut width = LANES;
     while width > 1 {
         width /= 2;
-        (0..width).for_each(|i| lanes[i] = F::Partial::combine(lanes[i], lanes[i + width]));
+        (0..width).for_each(|l| lanes[l] = F::Partial::combine(lanes[l], lanes[l + width]));
+    }
+    lanes[0]
+}
+
+/// Joins parallel lanes in a fixed order: halves are joined until one lane is left. Their number is a power of two.
+#[inline(always)]
+pub(super) fn total<T: Copy, const LANES: usize>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for l in 0..width {
+            lanes[l] = join(lanes[l], lanes[l + width]);
+        }
     }
     lanes[0]
 }

@@ -4,11 +4,11 @@
 //! Exponentials are taken after subtracting the largest element, so that nothing overflows however large the numbers
 //! are.
 
-use super::reduce::{Fold, Max, Sum, fold_middle};
-use super::simd::simd;
+use super::isa::simd;
+use super::reduce::{Fold, Max, Sum, fold_middle, total};
+use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Float, Real};
-use crate::tensor::Tensor;
 
 /// Elements that a thread processes at a time, in whole rows.
 const CHUNK: usize = 4096;
@@ -49,7 +49,12 @@ pub(crate) fn softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
 
 /// `row - logsumexp(row)` of rows of length `n`.
 pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| log_softmax_row(row(x, n, i), out));
+    for_each_row(n, out, n, &|i, out| {
+        let x = row(x, n, i);
+        let shift = largest(x);
+        // Subtract the shift before the logarithm, so that small differences between large elements are not lost.
+        log_softmax_row(x, shift, Real::ln(exp_sum(x, shift)), out);
+    });
 }
 
 /// Cross-entropy against class labels: `logsumexp(row) - row[label]`, rows of length `n`.
@@ -71,17 +76,27 @@ pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &
 
 /// Vector-Jacobian product of [`softmax`], from its output `y`: `y (g - sum(g y))`.
 pub(crate) fn softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| softmax_vjp_row(row(y, n, i), row(g, n, i), out));
+    for_each_row(n, out, n, &|i, out| {
+        let (y, g) = (row(y, n, i), row(g, n, i));
+        softmax_vjp_row(y, g, dot(g, y, T::zero(), T::one()), out);
+    });
 }
 
 /// Vector-Jacobian product of [`log_softmax`], from its output `y`: `g - exp(y) sum(g)`.
 pub(crate) fn log_softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| log_softmax_vjp_row(row(y, n, i), row(g, n, i), out));
+    for_each_row(n, out, n, &|i, out| {
+        let g = row(g, n, i);
+        log_softmax_vjp_row(row(y, n, i), g, sum(g), out);
+    });
 }
 
 /// `(row - mean) / √(mean((row - mean)²) + eps)` of rows of length `n`.
 pub(crate) fn standardize<T: Float>([x]: [&[T]; 1], n: usize, eps: f64, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| standardize_row(row(x, n, i), T::of(eps), out));
+    for_each_row(n, out, n, &|i, out| {
+        let x = row(x, n, i);
+        let (mean, scale) = scale(x, T::of(eps));
+        standardize_row(x, mean, scale, out);
+    });
 }
 
 /// Vector-Jacobian product of [`standardize`], whose output is `y`: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
@@ -91,12 +106,21 @@ pub(crate) fn standardize_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, o
 
 /// `y w + b`, where `y` is the output of [`standardize`].
 pub(crate) fn layer_norm<T: Float>([x, w, b]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| layer_norm_row(row(x, n, i), w, b, T::of(eps), out));
+    for_each_row(n, out, n, &|i, out| {
+        let x = row(x, n, i);
+        let (mean, scale) = scale(x, T::of(eps));
+        layer_norm_row(x, mean, scale, w, b, out);
+    });
 }
 
 /// Vector-Jacobian product of [`layer_norm`] with respect to `x`: that of [`standardize`] at `w g`.
 pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| layer_norm_vjp_row(row(x, n, i), w, row(g, n, i), T::of(eps), out));
+    for_each_row(n, out, n, &|i, out| {
+        with_scratch(n, |wg| {
+            product_row(w, row(g, n, i), wg);
+            standardize_vjp_row(row(x, n, i), wg, T::of(eps), out);
+        });
+    });
 }
 
 /// Vector-Jacobian products of [`layer_norm`] with respect to `w` and `b`, concatenated: the sums of `y g` and of `g`
@@ -104,151 +128,212 @@ pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64,
 pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
     let rows = x.len().checked_div(n).unwrap_or(0);
     let parts = rows.div_ceil(ROWS);
-    let sums = Tensor::build(&[parts * 2 * n], |sums| {
+    with_scratch(parts * 2 * n, |sums| {
         threads::for_each_chunk(sums, (2 * n).max(1), &|part, sums| {
             sums.fill(T::zero());
             for i in part * ROWS..rows.min((part + 1) * ROWS) {
-                layer_norm_sums_row(row(x, n, i), row(g, n, i), T::of(eps), sums);
+                let x = row(x, n, i);
+                let (mean, scale) = scale(x, T::of(eps));
+                layer_norm_sums_row(x, row(g, n, i), mean, scale, sums);
             }
         });
+        fold_middle::<Sum<T>>(sums, [1, parts, 2 * n], out);
     });
-    fold_middle::<Sum<T>>(sums.as_slice().expect("just built"), [1, parts, 2 * n], out);
-}
-
-/// Folds `f` of all elements of equally long rows with `join`, in parallel lanes; a long row uses more of them.
-#[inline(always)]
-fn fold<T: Float, const N: usize>(x: [&[T]; N], start: T, f: impl Fn([T; N]) -> T, join: impl Fn(T, T) -> T) -> T {
-    #[inline(always)]
-    fn lanes<T: Float, const N: usize, const L: usize>(
-        x: [&[T]; N],
-        start: T,
-        f: impl Fn([T; N]) -> T,
-        join: impl Fn(T, T) -> T,
-    ) -> T {
-        let n = x[0].len();
-        let (x, whole) = (x.map(|x| &x[..n]), n - n % L);
-        let mut lanes = [start; L];
-        for at in (0..whole).step_by(L) {
-            let x = x.map(|x| &x[at..at + L]);
-            (0..L).for_each(|l| lanes[l] = join(lanes[l], f(x.map(|x| x[l]))));
-        }
-        let rest = x.map(|x| &x[whole..]);
-        lanes[..n - whole].iter_mut().enumerate().for_each(|(l, lane)| *lane = join(*lane, f(rest.map(|x| x[l]))));
-        let mut width = L;
-        while width > 1 {
-            width /= 2;
-            (0..width).for_each(|l| lanes[l] = join(lanes[l], lanes[l + width]));
-        }
-        lanes[0]
-    }
-    if x[0].len() < 512 { lanes::<T, N, 8>(x, start, f, join) } else { lanes::<T, N, 64>(x, start, f, join) }
-}
-
-/// The sum of `f` over the elements of the rows.
-#[inline(always)]
-fn sum<T: Float, const N: usize>(x: [&[T]; N], f: impl Fn([T; N]) -> T) -> T {
-    fold(x, T::zero(), f, |a, b| a + b)
 }
 
 /// The mean, and `1 / √(variance + eps)`.
-#[inline(always)]
 fn scale<T: Float>(x: &[T], eps: T) -> (T, T) {
     let n = T::of(x.len() as f64);
-    let mean = sum([x], |[x]| x) / n;
-    let variance = sum([x], |[x]| (x - mean) * (x - mean)) / n;
+    let mean = sum(x) / n;
+    let variance = squares_of(x, x, mean) / n;
     (mean, T::one() / Real::sqrt(variance + eps))
 }
 
+/// `c softmax(x)`
+fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
+    exp_row(x, largest(x), out);
+    let share = c / sum(out);
+    scale_row(share, out);
+}
+
+/// `(g - mean(g) - y mean(g y)) scale`, where `y = (x - mean) scale`
+fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: T, out: &mut [T]) {
+    let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
+    let (along_one, along_y) = (sum(g) / n, dot(g, x, mean, scale) / n);
+    subtract_means(x, g, [mean, scale, along_one, along_y], out);
+}
+
+// ---- One loop each, in a version for each instruction set ----
+
+/// Folds `f` of the elements of two equally long rows with `join`, in `L` parallel lanes.
 #[inline(always)]
-fn max<T: Float>(x: &[T]) -> T {
-    fold([x], Max::<T>::identity(), |[x]| x, Max::<T>::combine)
+fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) -> T, join: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [start; L];
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<L>(), y.as_chunks::<L>());
+    for (x, y) in x.iter().zip(y) {
+        for l in 0..L {
+            lanes[l] = join(lanes[l], f(x[l], y[l]));
+        }
+    }
+    for (lane, (&x, &y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
+        *lane = join(*lane, f(x, y));
+    }
+    total(lanes, join)
+}
+
+/// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.
+const LONG: usize = 512;
+/// Rows below this length do not justify a call of a vector loop.
+const TINY: usize = 16;
+
+/// Defines a fold of one row, or of two equally long ones.
+macro_rules! fold {
+    ($(#[$doc:meta])* $name:ident(|$x:ident, $y:tt| $f:expr $(, $c:ident)*; $start:expr, $join:expr)) => {
+        $(#[$doc])*
+        fn $name<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
+            simd! {
+                fn long<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
+                    match x.len() < LONG {
+                        true => lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join),
+                        false => lanes::<T, 64>(x, y, $start, |$x, $y| $f, $join),
+                    }
+                }
+            }
+            if x.len() < TINY { lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join) } else { long(x, y $(, $c)*) }
+        }
+    };
+}
+
+fold!(largest_of(|x, _| x; Max::<T>::identity(), Max::<T>::combine));
+fold!(sum_of(|x, _| x; T::zero(), |a, b| a + b));
+fold!(
+    /// `sum((x - mean)²)`
+    squares_of(|x, _| (x - mean) * (x - mean), mean; T::zero(), |a, b| a + b)
+);
+fold!(
+    /// `sum(x (y - mean) scale)`
+    dot(|x, y| x * ((y - mean) * scale), mean, scale; T::zero(), |a, b| a + b)
+);
+
+fn largest<T: Float>(x: &[T]) -> T {
+    largest_of(x, x)
+}
+
+fn sum<T: Float>(x: &[T]) -> T {
+    sum_of(x, x)
+}
+
+/// `sum(exp(x - shift))`
+fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
+    if x.len() <= TINY {
+        let mut exp = [T::zero(); TINY];
+        let exp = &mut exp[..x.len()];
+        exp_row(x, shift, exp);
+        return lanes::<T, 8>(exp, exp, T::zero(), |x, _| x, |a, b| a + b);
+    }
+    if x.len() < LONG {
+        // In two loops: over so few lanes, the exponential would not be vectorized.
+        return with_scratch(x.len(), |exp: &mut [T]| {
+            exp_row(x, shift, exp);
+            sum(exp)
+        });
+    }
+    simd! {
+        fn long<T: Float>(x: &[T], shift: T) -> T {
+            lanes::<T, 64>(x, x, T::zero(), |x, _| Real::exp(x - shift), |a, b| a + b)
+        }
+    }
+    long(x, shift)
 }
 
 simd! {
-    fn largest<T: Float>(x: &[T]) -> T {
-        max(x)
+    /// `exp(x - shift)`
+    fn exp_row<T: Float>(x: &[T], shift: T, out: &mut [T]) {
+        // The last elements are padded to whole vectors: one vector takes as long as one element.
+        const PAD: usize = TINY;
+        let whole = x.len() - x.len() % PAD;
+        let ((x, x_rest), (out, out_rest)) = (x.split_at(whole), out.split_at_mut(whole));
+        let (mut from, mut to) = ([shift; PAD], [shift; PAD]);
+        from[..x_rest.len()].copy_from_slice(x_rest);
+        let tail = if x_rest.is_empty() { 0 } else { PAD };
+        for (x, out) in [(x, out), (&from[..tail], &mut to[..tail])] {
+            for (o, &x) in out.iter_mut().zip(x) {
+                *o = Real::exp(x - shift);
+            }
+        }
+        out_rest.copy_from_slice(&to[..x_rest.len()]);
     }
 }
 
 simd! {
-    /// `sum(exp(x - shift))`
-    fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
-        sum([x], |[x]| Real::exp(x - shift))
+    fn scale_row<T: Float>(c: T, out: &mut [T]) {
+        for o in out {
+            *o *= c;
+        }
     }
 }
 
 simd! {
-    /// `c softmax(x)`
-    fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
-        let shift = max(x);
-        out.iter_mut().zip(x).for_each(|(o, &x)| *o = Real::exp(x - shift));
-        let share = c / sum([out], |[e]| e);
-        out.iter_mut().for_each(|o| *o *= share);
+    fn product_row<T: Float>(a: &[T], b: &[T], out: &mut [T]) {
+        for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *o = a * b;
+        }
     }
 }
 
 simd! {
-    fn log_softmax_row<T: Float>(x: &[T], out: &mut [T]) {
-        let shift = max(x);
-        // Subtract the shift before the logarithm, so that small differences between large elements are not lost.
-        let log_total = Real::ln(sum([x], |[x]| Real::exp(x - shift)));
-        out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - shift) - log_total);
+    fn log_softmax_row<T: Float>(x: &[T], shift: T, log_total: T, out: &mut [T]) {
+        for (o, &x) in out.iter_mut().zip(x) {
+            *o = (x - shift) - log_total;
+        }
     }
 }
 
 simd! {
-    fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], out: &mut [T]) {
-        let mean = sum([y, g], |[y, g]| g * y);
-        out.iter_mut().zip(y).zip(g).for_each(|((o, &y), &g)| *o = y * (g - mean));
+    fn standardize_row<T: Float>(x: &[T], mean: T, scale: T, out: &mut [T]) {
+        for (o, &x) in out.iter_mut().zip(x) {
+            *o = (x - mean) * scale;
+        }
     }
 }
 
 simd! {
-    fn log_softmax_vjp_row<T: Float>(y: &[T], g: &[T], out: &mut [T]) {
-        let total = sum([g], |[g]| g);
-        out.iter_mut().zip(y).zip(g).for_each(|((o, &y), &g)| *o = g - Real::exp(y) * total);
+    fn layer_norm_row<T: Float>(x: &[T], mean: T, scale: T, w: &[T], b: &[T], out: &mut [T]) {
+        for (((o, &x), &w), &b) in out.iter_mut().zip(x).zip(w).zip(b) {
+            *o = (x - mean) * scale * w + b;
+        }
     }
 }
 
 simd! {
-    fn standardize_row<T: Float>(x: &[T], eps: T, out: &mut [T]) {
-        let (mean, scale) = scale(x, eps);
-        out.iter_mut().zip(x).for_each(|(o, &x)| *o = (x - mean) * scale);
+    fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], mean: T, out: &mut [T]) {
+        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
+            *o = y * (g - mean);
+        }
     }
 }
 
 simd! {
-    fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: T, out: &mut [T]) {
-        let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
-        let y = |x: T| (x - mean) * scale;
-        let (along_one, along_y) = (sum([g], |[g]| g) / n, sum([x, g], |[x, g]| g * y(x)) / n);
-        let each = out.iter_mut().zip(x).zip(g);
-        each.for_each(|((o, &x), &g)| *o = scale * ((g - along_one) - y(x) * along_y));
+    fn log_softmax_vjp_row<T: Float>(y: &[T], g: &[T], total: T, out: &mut [T]) {
+        for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
+            *o = g - Real::exp(y) * total;
+        }
     }
 }
 
 simd! {
-    fn layer_norm_row<T: Float>(x: &[T], w: &[T], b: &[T], eps: T, out: &mut [T]) {
-        let (mean, scale) = scale(x, eps);
-        let each = out.iter_mut().zip(x).zip(w).zip(b);
-        each.for_each(|(((o, &x), &w), &b)| *o = (x - mean) * scale * w + b);
+    /// `scale ((g - along_one) - y along_y)`, where `y = (x - mean) scale`
+    fn subtract_means<T: Float>(x: &[T], g: &[T], means: [T; 4], out: &mut [T]) {
+        let [mean, scale, along_one, along_y] = means;
+        for ((o, &x), &g) in out.iter_mut().zip(x).zip(g) {
+            *o = scale * ((g - along_one) - (x - mean) * scale * along_y);
+        }
     }
 }
 
 simd! {
-    fn layer_norm_vjp_row<T: Float>(x: &[T], w: &[T], g: &[T], eps: T, out: &mut [T]) {
-        let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
-        let y = |x: T| (x - mean) * scale;
-        let (along_one, along_y) = (sum([w, g], |[w, g]| w * g) / n, sum([x, w, g], |[x, w, g]| w * g * y(x)) / n);
-        let each = out.iter_mut().zip(x).zip(w).zip(g);
-        each.for_each(|(((o, &x), &w), &g)| *o = scale * ((w * g - along_one) - y(x) * along_y));
-    }
-}
-
-simd! {
-    /// Adds `y g` and `g` of one row to the sums.
-    fn layer_norm_sums_row<T: Float>(x: &[T], g: &[T], eps: T, sums: &mut [T]) {
-        let (mean, scale) = scale(x, eps);
+    /// Adds `y g` and `g` of one row to the sums, where `y = (x - mean) scale`.
+    fn layer_norm_sums_row<T: Float>(x: &[T], g: &[T], mean: T, scale: T, sums: &mut [T]) {
         let (w, b) = sums.split_at_mut(x.len());
         for (((w, b), &x), &g) in w.iter_mut().zip(b).zip(x).zip(g) {
             *w += (x - mean) * scale * g;

@@ -1,7 +1,7 @@
 //! Scans along the middle axis of a row-major `[outer, n, inner]` array. Memory is traversed in order, whatever the
 //! axis: neighboring columns are processed together.
 
-use super::simd::simd;
+use super::isa::simd;
 use super::threads;
 use crate::float::{Element, Float, Real};
 
@@ -83,8 +83,9 @@ simd! {
         out[..inner].copy_from_slice(&x[..inner]);
         for at in (inner..x.len()).step_by(inner) {
             let (before, here) = out.split_at_mut(at);
-            let rows = here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]);
-            rows.for_each(|((o, &y), &x)| *o = log_add_exp(y, x));
+            for ((o, &y), &x) in here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]) {
+                *o = log_add_exp(y, x);
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A single pass over parameters, their gradient and the optimizer's state: each element is read and written once.
 
-use super::{simd, threads};
+#[cfg(target_arch = "x86_64")]
+use super::isa::{Isa, compiled_for};
+use super::threads;
 use crate::float::Float;
 use crate::tensor::Tensor;
 
@@ -78,16 +80,18 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
     }
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
-            p: &mut [T],
-            state: &mut [&mut [T]; N],
-            g: &[T],
-            f: &F,
-        ) {
-            body(p, state, g, f);
-        }
-        if simd::level() >= simd::Level::Avx2 {
+        compiled_for!(
+            Avx2,
+            fn avx2<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
+                p: &mut [T],
+                state: &mut [&mut [T]; N],
+                g: &[T],
+                f: &F,
+            ) {
+                body(p, state, g, f);
+            }
+        );
+        if Isa::best() >= Isa::Avx2 {
             // SAFETY: this CPU has just been found to support the features that `avx2` is compiled for.
             return unsafe { avx2(p, state, g, f) };
         }

@@ -9,7 +9,7 @@
 use super::Side;
 use super::table::{binary, mark, unary};
 use crate::float::{E, Float, Real};
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI};
 
 /// 1 / √(2π)

@@ -1,7 +1,7 @@
 //! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
 use crate::float::Float;
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
@@ -130,7 +130,7 @@ impl Sizes {
     }
 
     /// Calls `f` with the phase and shift of each tap of one channel.
-    pub(super) fn for_each_tap(&self, mut f: impl FnMut([usize; 3], usize)) {
+    pub(super) fn for_each_tap(&self, f: &mut dyn FnMut([usize; 3], usize)) {
         let [d, h, w] = &self.axes;
         for (i, j) in (0..d.kernel).flat_map(|i| (0..h.kernel).map(move |j| (i, j))) {
             for k in 0..w.kernel {
@@ -147,7 +147,7 @@ impl Sizes {
         Tensor::build(&[self.taps(), 2], |taps| {
             let mut taps = taps.as_chunks_mut().0.iter_mut().enumerate();
             for channel in 0..self.channels[0] {
-                self.for_each_tap(|[i, j, k], shift| {
+                self.for_each_tap(&mut |[i, j, k], shift| {
                     let phase = channel * self.phases() + (i * h + j) * w + k;
                     let (at, tap) = taps.next().expect("as many as taps");
                     *tap = [at as i64, (phase * self.plane() + shift) as i64];
@@ -164,7 +164,7 @@ impl Sizes {
     }
 
     /// Calls `f` for each plane of rows in a phase of one channel of the image.
-    pub(super) fn for_each_plane_of(&self, phase: [usize; 3], mut f: impl FnMut(Plane)) {
+    pub(super) fn for_each_plane_of(&self, phase: [usize; 3], f: &mut dyn FnMut(Plane)) {
         let [d, h, w] = &self.axes;
         let (rows, along) = (h.inside(phase[1]), w.inside(phase[2]));
         if rows.is_empty() || along.is_empty() {
@@ -185,7 +185,7 @@ impl Sizes {
     }
 
     /// Calls `f` for each plane of rows in one channel of the output.
-    pub(super) fn for_each_plane(&self, mut f: impl FnMut(Plane)) {
+    pub(super) fn for_each_plane(&self, f: &mut dyn FnMut(Plane)) {
         let [d, h, w] = &self.axes;
         for i in 0..d.output {
             let (line, image) = (self.place([i, 0, 0]), i * h.output * w.output);
@@ -197,10 +197,12 @@ impl Sizes {
     /// Copies one group of an image into its phases. `to` must be zero where the padding is; the padding is not
     /// written.
     pub(super) fn spread_input<T: Float>(&self, x: &[T], to: &mut [T]) {
-        let phases =
-            x.chunks_exact(self.input() / self.channels[0]).flat_map(|x| self.each_phase().map(move |p| (x, p)));
-        for ((x, phase), to) in phases.zip(to.chunks_exact_mut(self.plane())) {
-            self.for_each_plane_of(phase, |plane| plane.spread(x, to));
+        let mut planes = to.chunks_exact_mut(self.plane());
+        for x in x.chunks_exact(self.input() / self.channels[0]) {
+            for phase in self.each_phase() {
+                let to = planes.next().expect("a plane for each phase of each channel");
+                self.for_each_plane_of(phase, &mut |plane| plane.spread(x, to));
+            }
         }
     }
 
@@ -208,7 +210,7 @@ impl Sizes {
     /// not written.
     pub(super) fn spread_output<T: Float>(&self, y: &[T], to: &mut [T], size: usize) {
         for (y, to) in y.chunks_exact(self.places()).zip(to.chunks_mut(size)) {
-            self.for_each_plane(|plane| plane.spread(y, to));
+            self.for_each_plane(&mut |plane| plane.spread(y, to));
         }
     }
 }
@@ -260,22 +262,34 @@ simd! {
         let pairs = from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows);
         let pairs = pairs.map(|(from, to)| (&from[..width], &mut to[..width]));
         match width {
-            0..4 => pairs.for_each(|(from, to)| to.iter_mut().zip(from).for_each(|(to, &x)| *to = x)),
-            4..8 => pairs.for_each(|(from, to)| copy_ends::<T, 4>(from, to)),
-            8..16 => pairs.for_each(|(from, to)| copy_ends::<T, 8>(from, to)),
-            16..=32 => pairs.for_each(|(from, to)| copy_ends::<T, 16>(from, to)),
-            _ => pairs.for_each(|(from, to)| to.copy_from_slice(from)),
+            0..4 => {
+                for (from, to) in pairs {
+                    for (to, &x) in to.iter_mut().zip(from) {
+                        *to = x;
+                    }
+                }
+            }
+            4..8 => copy_each::<T, 4>(pairs),
+            8..16 => copy_each::<T, 8>(pairs),
+            16..=32 => copy_each::<T, 16>(pairs),
+            _ => {
+                for (from, to) in pairs {
+                    to.copy_from_slice(from);
+                }
+            }
         }
     }
 }
 
-/// Copies between `N` and `2 N` elements.
+/// Copies between `N` and `2 N` elements of each row.
 #[inline(always)]
-fn copy_ends<T: Float, const N: usize>(from: &[T], to: &mut [T]) {
-    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-        let (first, last) = (*first, *last);
-        let end = to.len() - N;
-        to[..N].copy_from_slice(&first);
-        to[end..].copy_from_slice(&last);
+fn copy_each<'a, T: Float, const N: usize>(pairs: impl Iterator<Item = (&'a [T], &'a mut [T])>) {
+    for (from, to) in pairs {
+        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+            let (first, last) = (*first, *last);
+            let end = to.len() - N;
+            to[..N].copy_from_slice(&first);
+            to[end..].copy_from_slice(&last);
+        }
     }
 }

@@ -15,6 +15,7 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
+use super::scratch::with_scratch;
 use super::{gemm, threads};
 use crate::float::Float;
 use crate::tensor::Tensor;
@@ -27,14 +28,9 @@ const PARTS: usize = 8;
 /// Elements of images that are read repeatedly before moving on to the next images: they should stay in the cache.
 const IN_CACHE: usize = 1 << 16;
 
-/// Calls `f` with recycled memory of unspecified contents.
-fn scratch<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
-    Tensor::build(&[len], f);
-}
-
-/// Calls `f` with recycled memory filled with zeros.
+/// Calls `f` with memory filled with zeros.
 fn zeros<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
-    scratch(len, |zeros| {
+    with_scratch(len, |zeros| {
         zeros.fill(T::zero());
         f(zeros);
     });
@@ -55,19 +51,19 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
     if s.is_pointwise() {
         let (w, x) = (|i: usize| nth(w, i % s.groups, out, taps), |i: usize| nth(x, i, taps, places));
-        return gemm::matmul_batch_into(s.images * s.groups, w, x, y, None, None);
+        return gemm::matmul_batch_into(s.images * s.groups, &w, &x, y, None, None);
     }
     let (all, line, some) = (s.all_taps(), s.line::<T>(), s.together());
     threads::for_each_chunk(y, some * out * places, &|task, y| {
         zeros(s.spread::<T>(), |spread| {
-            scratch(out * line, |lines| {
+            with_scratch(out * line, |lines| {
                 for (i, y) in y.chunks_mut(out * places).enumerate() {
                     let part = task * some + i;
                     s.spread_input(&x[part * s.input()..][..s.input()], spread);
                     let w = &w[part % s.groups * out * taps..];
                     gemm::shifted_into(w, out, taps, spread, list(&all), lines);
                     for (y, line) in y.chunks_exact_mut(places).zip(lines.chunks_exact(line)) {
-                        s.for_each_plane(|plane| plane.gather(line, 0, y));
+                        s.for_each_plane(&mut |plane| plane.gather(line, 0, y));
                     }
                 }
             });
@@ -81,14 +77,14 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     if s.is_pointwise() {
         let w = |i: usize| gemm::Mat::new(&w[i % s.groups * out * taps..], taps, out, 1, taps as isize);
-        return gemm::matmul_batch_into(s.images * s.groups, w, |i| nth(g, i, out, places), x, None, None);
+        return gemm::matmul_batch_into(s.images * s.groups, &w, &|i| nth(g, i, out, places), x, None, None);
     }
     let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).collect();
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);
     let (some, plane) = (s.together(), s.input() / channels);
     threads::for_each_chunk(x, some * s.input(), &|task, x| {
         zeros(s.reach() + out * s.plane() + T::LANES, |spread| {
-            scratch(channels * longest, |lines| {
+            with_scratch(channels * longest, |lines| {
                 for (i, x) in x.chunks_mut(s.input()).enumerate() {
                     let part = task * some + i;
                     let g = &g[part * out * places..][..out * places];
@@ -101,7 +97,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
                         let lines = &mut lines[..channels * line];
                         gemm::shifted_into(w, channels, s.kernel(), spread, list(taps), lines);
                         for (x, line) in x.chunks_exact_mut(plane).zip(lines.chunks_exact(*line)) {
-                            s.for_each_plane_of(*phase, |plane| plane.gather(line, *start, x));
+                            s.for_each_plane_of(*phase, &mut |plane| plane.gather(line, *start, x));
                         }
                     }
                 }
@@ -132,12 +128,12 @@ impl Phase {
         let end = s.place(inside.each_ref().map(|axis| axis.end - 1)) + 1;
         let line = (end - start).next_multiple_of(T::LANES);
         let mut seen = 0;
-        s.for_each_tap(|of, _| seen += usize::from(of == phase));
+        s.for_each_tap(&mut |of, _| seen += usize::from(of == phase));
         let taps = Tensor::build(&[s.channels[1] * seen, 2], |taps| {
             let mut taps = taps.as_chunks_mut().0.iter_mut();
             for channel in 0..s.channels[1] {
                 let mut at = channel * s.taps();
-                s.for_each_tap(|of, shift| {
+                s.for_each_tap(&mut |of, shift| {
                     if of == phase {
                         let from = channel * s.plane() + s.reach() + start - shift;
                         *taps.next().expect("counted") = [at as i64, from as i64];
@@ -174,7 +170,7 @@ pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
                 if first == chunk * images {
                     gemm::shifted_dots_into(some, g, x, list(&all), w, taps);
                 } else {
-                    scratch(out * taps, |more| {
+                    with_scratch(out * taps, |more| {
                         gemm::shifted_dots_into(some, g, x, list(&all), more, taps);
                         w.iter_mut().zip(more).for_each(|(w, &mut x)| *w += x);
                     });
@@ -187,7 +183,7 @@ pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
         return threads::for_each_chunk(w, out * taps, &|group, w| sum(0, group, w));
     }
     let len = w.len();
-    scratch(chunks * len, |sums| {
+    with_scratch(chunks * len, |sums| {
         threads::for_each_chunk(sums, out * taps, &|i, w| sum(i / s.groups, i % s.groups, w));
         w.copy_from_slice(&sums[..len]);
         for sum in sums[len..].chunks(len) {

@@ -49,8 +49,14 @@ pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
         };
         let whole = n - n % GROUP;
         for j in (0..whole).step_by(GROUP) {
-            let dots = dots::<T, GROUP, HARDWARE>(x, std::array::from_fn(|g| column(j + g)));
-            (0..GROUP).for_each(|g| put(j + g, dots[g]));
+            let mut columns = [x; GROUP];
+            for g in 0..GROUP {
+                columns[g] = column(j + g);
+            }
+            let dots = dots::<T, GROUP, HARDWARE>(x, columns);
+            for g in 0..GROUP {
+                put(j + g, dots[g]);
+            }
         }
         for j in whole..n {
             put(j, dots::<T, 1, HARDWARE>(x, [column(j)])[0]);
@@ -63,10 +69,9 @@ pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
 fn dots<T: Element, const G: usize, const HARDWARE: bool>(x: &[T], columns: [&[T]; G]) -> [T; G] {
     let mut sums = [[T::ZERO; LANES]; G];
     let (chunks, rest) = x.as_chunks::<LANES>();
-    let columns = columns.map(|column| column.as_chunks::<LANES>());
     for (p, &x) in chunks.iter().enumerate() {
         for g in 0..G {
-            let column = columns[g].0[p];
+            let column = columns[g].as_chunks::<LANES>().0[p];
             for l in 0..LANES {
                 sums[g][l] = x[l].fused::<HARDWARE>(column[l], sums[g][l]);
             }
@@ -76,11 +81,11 @@ fn dots<T: Element, const G: usize, const HARDWARE: bool>(x: &[T], columns: [&[T
     let last = padded(rest);
     let mut dots = [T::ZERO; G];
     for g in 0..G {
-        let column = padded(columns[g].1);
+        let column = padded(columns[g].as_chunks::<LANES>().1);
         for l in 0..LANES {
             sums[g][l] = last[l].fused::<HARDWARE>(column[l], sums[g][l]);
         }
-        [dots[g]] = totals(&sums[g].map(|lane| [lane]));
+        dots[g] = total(sums[g]);
     }
     dots
 }
@@ -103,29 +108,34 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
     let (k, n) = (b.rows, b.cols);
     for first in (0..n).step_by(WIDTH) {
         let width = WIDTH.min(n - first);
-        let mut sums = [[T::ZERO; WIDTH]; LANES];
+        let Aligned(sums) = &mut Aligned([[T::ZERO; WIDTH]; LANES]);
+        let Aligned(gathered) = &mut Aligned([T::ZERO; WIDTH]);
         for p in 0..k {
             // SAFETY: `p < k`, and the `width` columns from `first` are below `n`.
-            let (x, row) = unsafe { (a.start.add(p * a.col).read(), b.start.add(p * b.row + first * b.col)) };
-            let mut gathered = [T::ZERO; WIDTH];
-            let values = if b.col == 1 && width == WIDTH {
-                // SAFETY: there are that many columns, and they are contiguous.
-                unsafe { &*row.cast::<[T; WIDTH]>() }
-            } else {
-                // SAFETY: column `first + j` is below `n`.
-                gathered[..width].iter_mut().enumerate().for_each(|(j, v)| *v = unsafe { row.add(j * b.col).read() });
-                &gathered
+            let (x, values) = unsafe {
+                let row = b.start.add(p * b.row + first * b.col);
+                let values = if b.col == 1 {
+                    std::slice::from_raw_parts(row, width)
+                } else {
+                    for j in 0..width {
+                        gathered[j] = row.add(j * b.col).read();
+                    }
+                    &gathered[..width]
+                };
+                (a.start.add(p * a.col).read(), values)
             };
-            fuse::<T, HARDWARE>(x, values, &mut sums[p % LANES]);
+            for (sum, &value) in sums[p % LANES][..width].iter_mut().zip(values) {
+                *sum = x.fused::<HARDWARE>(value, *sum);
+            }
         }
         // Add the zeros that `along` pads with: they turn a sum of -0 into 0.
-        for lane in &mut sums[k % LANES..] {
-            for sum in lane {
+        for lane in sums[k % LANES..].iter_mut() {
+            for sum in &mut lane[..width] {
                 *sum = T::ZERO.fused::<HARDWARE>(T::ZERO, *sum);
             }
         }
-        let totals = totals(&sums);
-        for (j, &dot) in totals[..width].iter().enumerate() {
+        total_rows(sums, width);
+        for (j, &dot) in sums[0][..width].iter().enumerate() {
             // SAFETY: `first + j < n`.
             unsafe {
                 let to = c.start.add(first + j);
@@ -135,27 +145,31 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
     }
 }
 
-/// `sum += x values`, each product fused with its sum.
+/// Sums the lanes in a fixed order: four parts of eight first, then those eight as the last line says.
 #[inline(always)]
-fn fuse<T: Element, const HARDWARE: bool>(x: T, values: &[T; WIDTH], sum: &mut [T; WIDTH]) {
-    for j in 0..WIDTH {
-        sum[j] = x.fused::<HARDWARE>(values[j], sum[j]);
+fn total<T: Element>(lanes: [T; LANES]) -> T {
+    let mut eight = [T::ZERO; 8];
+    for l in 0..8 {
+        eight[l] = (lanes[l] + lanes[l + 8]) + (lanes[l + 16] + lanes[l + 24]);
+    }
+    let [a, b, c, d, e, f, g, h] = eight;
+    ((a + e) + (b + f)) + ((c + g) + (d + h))
+}
+
+/// [`total`] for each of `width` columns: the totals replace the first row.
+#[inline(always)]
+fn total_rows<T: Element>(lanes: &mut [[T; WIDTH]; LANES], width: usize) {
+    // The same additions, row by row in the cache: `lanes[l] += lanes[l + step]` for each `l` in a range.
+    for [from, to, step] in [[0, 8, 8], [16, 24, 8], [0, 8, 16], [0, 4, 4], [0, 1, 1], [2, 3, 1], [0, 1, 2]] {
+        for l in from..to {
+            let (sum, other) = lanes.split_at_mut(l + step);
+            for (sum, &other) in sum[l][..width].iter_mut().zip(&other[0]) {
+                *sum = *sum + other;
+            }
+        }
     }
 }
 
-/// Sums the lanes in a fixed order, for each of `W` columns.
-#[inline(always)]
-fn totals<T: Element, const W: usize>(lanes: &[[T; W]; LANES]) -> [T; W] {
-    let mut eight = [[T::ZERO; W]; 8];
-    for l in 0..8 {
-        for j in 0..W {
-            eight[l][j] = (lanes[l][j] + lanes[l + 8][j]) + (lanes[l + 16][j] + lanes[l + 24][j]);
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = eight;
-    let mut out = [T::ZERO; W];
-    for j in 0..W {
-        out[j] = ((a[j] + e[j]) + (b[j] + f[j])) + ((c[j] + g[j]) + (d[j] + h[j]));
-    }
-    out
-}
+/// Memory that no vector straddles two cache lines of.
+#[repr(align(64))]
+struct Aligned<T>(T);

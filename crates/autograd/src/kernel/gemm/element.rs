@@ -1,46 +1,20 @@
-//! The element types of products, and the instruction sets that the kernels are compiled for.
-//!
-//! On x86-64 the same source is compiled three times: for AVX-512, for AVX2 with FMA, and for the baseline, which has
-//! no fused multiply-add and computes the same bits without it. Other targets have only the baseline.
+//! The element types of products, and the inner loops that are compiled for each type and instruction set. All else in
+//! this module is compiled once per type, and calls the loops through a table.
 
-use std::cell::RefCell;
 use std::ops::{Add, Mul};
 
-use super::shifted::{Dots, Tap};
+use super::dots;
+use super::pack::SIDE;
+use super::shifted::{self, Dots, Tap};
+use super::tile::{Panel, tile_of};
 use super::view::{View, ViewMut};
-use super::{Kind, Product, blocked, dots, shifted};
+use crate::kernel::isa::{Isa, compiled_for};
 
 /// An element type of matrix products: `f32` or `f64`.
 pub trait Element: Kernels {}
 
 impl<T: Kernels> Element for T {}
 
-/// An instruction set.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Isa {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Fma,
-    Baseline,
-}
-
-impl Isa {
-    /// The best instruction set that this machine supports.
-    pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return if is_x86_feature_detected!("avx512f") { Isa::Avx512 } else { Isa::Fma };
-        }
-        Isa::Baseline
-    }
-}
-
-/// Whether the baseline has an instruction for the fused multiply-add.
-const BASELINE_FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64", target_arch = "riscv64"));
-
-/// Columns of a single-row tile.
-const ROW: usize = 64;
 /// The requirements of the kernels on an element type, and the kernels themselves.
 pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static {
     const ZERO: Self;
@@ -53,32 +27,81 @@ pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + Mul<Output = Self> 
     /// `self * x + y`, rounded once; a single instruction if `HARDWARE`, which requires it to be enabled.
     fn fused<const HARDWARE: bool>(self, x: Self, y: Self) -> Self;
 
-    /// Numbers of rows and columns of a tile.
-    fn tile(isa: Isa, kind: Kind) -> (usize, usize);
-
-    /// Workspace size for a product of `m x k` and `k x n`, or of vectors of these lengths.
-    fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize;
-
+    /// The transpose of the square at `start`, with rows `row` apart.
+    ///
     /// # Safety
     ///
-    /// The machine must support `isa`, the shapes and bounds of the operands must have been checked, only this thread
-    /// may access `c`, and the workspace must have the size given by [`workspace`](Self::workspace).
-    unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]);
+    /// The square must be readable.
+    unsafe fn transposed(start: *const Self, row: usize) -> [[Self; SIDE]; SIDE];
 
-    /// # Safety
-    ///
-    /// The machine must support `isa`; otherwise as for [`shifted::across`].
-    unsafe fn shifted(isa: Isa, w: View<Self>, x: &[Self], taps: &[Tap], c: ViewMut<Self>);
+    /// The inner loops for an instruction set.
+    fn loops(isa: Isa) -> &'static Loops<Self>;
+}
 
-    /// # Safety
-    ///
-    /// The machine must support `isa`; otherwise as for [`shifted::along`].
-    unsafe fn shifted_dots(isa: Isa, dots: Dots<'_, Self>, w: &mut [Self]);
+/// The inner loops of one element type, compiled for one instruction set. To call them is unsafe: the CPU must support
+/// the set.
+pub struct Loops<T: 'static> {
+    /// Rows of a tile.
+    pub rows: usize,
+    /// Columns of a wide tile and of a narrow one: twice as wide, or the same.
+    pub wide: usize,
+    pub narrow: usize,
+    /// [`tile_of`] these sizes.
+    pub wide_tile: TileFn<T>,
+    pub narrow_tile: TileFn<T>,
+    /// [`dots::across`]
+    pub across: unsafe fn(View<T>, View<T>, ViewMut<T>, Option<T>),
+    /// [`dots::along`]
+    pub along: unsafe fn(View<T>, View<T>, ViewMut<T>, Option<T>, &mut [T]),
+    /// [`shifted::across`]
+    pub shifted: unsafe fn(View<T>, &[T], &[Tap], ViewMut<T>),
+    /// [`shifted::along`]
+    pub shifted_dots: unsafe fn(&Dots<'_, T>, &mut [T]),
+}
+
+pub type TileFn<T> = unsafe fn(usize, Panel<T>, Panel<T>, ViewMut<T>, Option<T>);
+
+/// Compiles a function for an instruction set.
+macro_rules! version {
+    ($isa:ident, $name:ident($($arg:ident: $Arg:ty),*) = $f:expr) => {
+        // SAFETY: guaranteed by the caller.
+        compiled_for!($isa, unsafe fn $name($($arg: $Arg),*) { unsafe { $f($($arg),*) } });
+    };
+}
+
+/// The loops for an instruction set, with tiles of `$rows` by `$wide` or `$narrow`, and `$r` rows by `$s` taps of dot
+/// products at a time.
+macro_rules! loops {
+    ($isa:ident, $t:ty, fuses: $fuses:expr, $rows:literal x $wide:literal or $narrow:literal, dots: $r:literal x $s:literal) => {{
+        version!($isa, wide_tile(k: usize, a: Panel<$t>, b: Panel<$t>, c: ViewMut<$t>, keep: Option<$t>)
+            = tile_of::<$t, $rows, $wide, { $fuses }>);
+        version!($isa, narrow_tile(k: usize, a: Panel<$t>, b: Panel<$t>, c: ViewMut<$t>, keep: Option<$t>)
+            = tile_of::<$t, $rows, $narrow, { $fuses }>);
+        version!($isa, across(a: View<$t>, b: View<$t>, c: ViewMut<$t>, keep: Option<$t>)
+            = dots::across::<$t, { $fuses }>);
+        version!($isa, along(a: View<$t>, b: View<$t>, c: ViewMut<$t>, keep: Option<$t>, gathered: &mut [$t])
+            = dots::along::<$t, { $fuses }>);
+        version!($isa, shifted(w: View<$t>, x: &[$t], taps: &[Tap], c: ViewMut<$t>)
+            = shifted::across::<$t, $rows, $wide, $narrow, { $fuses }>);
+        version!($isa, shifted_dots(dots: &Dots<'_, $t>, w: &mut [$t])
+            = shifted::along::<$t, { <$t>::LANES }, $r, $s, { $fuses }>);
+        const NARROW: TileFn<$t> = if $narrow == $wide { wide_tile } else { narrow_tile };
+        &Loops {
+            rows: $rows,
+            wide: $wide,
+            narrow: $narrow,
+            wide_tile,
+            narrow_tile: NARROW,
+            across,
+            along,
+            shifted,
+            shifted_dots,
+        }
+    }};
 }
 
 macro_rules! kernels {
-    ($t:ty, $fused:path, avx512: $r512:literal x $w512:literal, fma: $r:literal x $w:literal,
-     baseline: $r0:literal x $w0:literal) => {
+    ($t:ty, $fused:path, $transposed:path, avx512: $avx512:tt, avx2: $avx2:tt, baseline: $baseline:tt) => {
         impl Kernels for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -88,110 +111,38 @@ macro_rules! kernels {
                 if HARDWARE { self.mul_add(x, y) } else { $fused(self, x, y) }
             }
 
-            fn tile(isa: Isa, kind: Kind) -> (usize, usize) {
-                match isa {
-                    _ if kind != Kind::Matrices => (1, ROW),
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => ($r512, $w512),
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Fma => ($r, $w),
-                    Isa::Baseline => ($r0, $w0),
-                }
+            #[inline(always)]
+            unsafe fn transposed(start: *const Self, row: usize) -> [[Self; SIDE]; SIDE] {
+                // SAFETY: guaranteed by the caller.
+                unsafe { $transposed(start, row) }
             }
 
-            fn workspace(isa: Isa, m: usize, n: usize, k: usize) -> usize {
-                if m == 1 || n == 1 {
-                    return k.max(1); // not 0: the parts are chunks of the workspace
-                }
+            fn loops(isa: Isa) -> &'static Loops<Self> {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => blocked::workspace::<$r512, $w512>(m, n, k),
+                    Isa::Avx512 => kernels!(@ Avx512, $t, true, $avx512),
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Fma => blocked::workspace::<$r, $w>(m, n, k),
-                    Isa::Baseline => blocked::workspace::<$r0, $w0>(m, n, k),
+                    Isa::Avx2 => kernels!(@ Avx2, $t, true, $avx2),
+                    Isa::Baseline => kernels!(@ Baseline, $t, Isa::BASELINE_FUSES, $baseline),
                 }
-            }
-
-            unsafe fn multiply(isa: Isa, product: Product<'_, Self>, workspace: &mut [Self]) {
-                on_isa!(isa, $t, (product: Product<'_, $t>, workspace: &mut [$t]),
-                    avx512: run::<$t, $r512, $w512, { $w512 / 2 }, true>,
-                    fma: run::<$t, $r, $w, { $w / 2 }, true>,
-                    baseline: run::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>)
-            }
-
-            unsafe fn shifted(isa: Isa, w: View<Self>, x: &[Self], taps: &[Tap], c: ViewMut<Self>) {
-                on_isa!(isa, $t, (w: View<$t>, x: &[$t], taps: &[Tap], c: ViewMut<$t>),
-                    avx512: shifted::across::<$t, $r512, $w512, { $w512 / 2 }, true>,
-                    fma: shifted::across::<$t, $r, $w, { $w / 2 }, true>,
-                    baseline: shifted::across::<$t, $r0, $w0, { $w0 / 2 }, BASELINE_FUSES>)
-            }
-
-            unsafe fn shifted_dots(isa: Isa, dots: Dots<'_, Self>, w: &mut [Self]) {
-                const LANES: usize = <$t as Kernels>::LANES;
-                on_isa!(isa, $t, (dots: Dots<'_, $t>, w: &mut [$t]),
-                    avx512: shifted::along::<$t, LANES, 4, 6, true>,
-                    fma: shifted::along::<$t, LANES, 2, 3, true>,
-                    baseline: shifted::along::<$t, LANES, 1, 2, BASELINE_FUSES>)
             }
         }
     };
+    (@ $isa:ident, $t:ty, $fuses:expr, ($($sizes:tt)*)) => { loops!($isa, $t, fuses: $fuses, $($sizes)*) };
 }
 
-/// Calls one of three versions of a function, each compiled for its instruction set.
-macro_rules! on_isa {
-    ($isa:ident, $t:ty, ($($arg:ident: $Arg:ty),*), avx512: $avx512:expr, fma: $fma:expr, baseline: $baseline:expr) => {{
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx2,fma")]
-        unsafe fn avx512($($arg: $Arg),*) {
-            unsafe { $avx512($($arg),*) }
-        }
-
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn fma($($arg: $Arg),*) {
-            unsafe { $fma($($arg),*) }
-        }
-
-        // SAFETY: the machine supports `isa`, and the caller guarantees the rest.
-        unsafe {
-            match $isa {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512($($arg),*),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Fma => fma($($arg),*),
-                Isa::Baseline => $baseline($($arg),*),
-            }
-        }
-    }};
-}
-
-kernels!(f32, fused_f32, avx512: 8 x 32, fma: 6 x 16, baseline: 4 x 8);
-kernels!(f64, f64::mul_add, avx512: 8 x 16, fma: 6 x 8, baseline: 4 x 4);
-
-/// # Safety
-///
-/// As for [`Kernels::multiply`].
-#[inline(always)]
-unsafe fn run<T: Element, const R: usize, const W: usize, const H: usize, const HARDWARE: bool>(
-    p: Product<'_, T>,
-    workspace: &mut [T],
-) {
-    // SAFETY: guaranteed by the caller.
-    unsafe {
-        match p.kind {
-            Kind::Matrices => return blocked::multiply::<T, R, W, H, HARDWARE>(&p, workspace),
-            Kind::Row => dots::across::<T, HARDWARE>(p.a, p.b, p.c, p.keep),
-            Kind::Dots => dots::along::<T, HARDWARE>(p.a, p.b, p.c, p.keep, workspace),
-        }
-        p.finish(0, 0, 1, p.b.cols);
-    }
-}
+kernels!(f32, fused_f32, transposed_f32,
+    avx512: (8 x 32 or 16, dots: 4 x 6), avx2: (6 x 16 or 8, dots: 2 x 3), baseline: (4 x 8 or 8, dots: 1 x 2));
+kernels!(f64, fused_f64, transposed_f64,
+    avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2));
 
 /// `a * b + c`, rounded once, for machines without such an instruction.
 ///
 /// The product is exact in `f64`. The sum is rounded to odd in `f64`, which keeps enough of the discarded bits to
 /// round correctly to `f32` (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE TC 57, 2008).
-#[inline(always)]
+///
+/// Never inlined: the machines that need it are old, and a call keeps their version of every loop small.
+#[inline(never)]
 fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
     let sum = product + c;
@@ -205,23 +156,64 @@ fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
     f64::from_bits(odd) as f32
 }
 
-/// The unit of workspace memory: aligned to a cache line, so that no vector straddles two lines.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "memory, used as other types")] [u8; 64]);
+/// `a * b + c`, rounded once; a call of the library.
+#[inline(never)]
+fn fused_f64(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
+}
 
-/// Calls `f` with memory for `len` elements of unspecified values. The memory belongs to the thread and is reused, so
-/// nothing is allocated unless a larger size is requested; a nested call within `f` gets a separate piece, also
-/// reused.
-pub fn with_workspace<T: Element, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    thread_local!(static PIECES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) });
-    let mut lines = PIECES.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let needed = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-    if lines.len() < needed {
-        lines.resize(needed, Line([0; 64]));
+/// # Safety
+///
+/// As for [`Kernels::transposed`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transposed_f32(start: *const f32, row: usize) -> [[f32; SIDE]; SIDE] {
+    use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps};
+    // SAFETY: four rows of four; a vector has the size of an array.
+    unsafe {
+        let mut a = _mm_loadu_ps(start);
+        let mut b = _mm_loadu_ps(start.add(row));
+        let mut c = _mm_loadu_ps(start.add(2 * row));
+        let mut d = _mm_loadu_ps(start.add(3 * row));
+        _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+        std::mem::transmute([a, b, c, d])
     }
-    // SAFETY: the lines are initialized and aligned for T, which is f32 or f64: any bits are a valid value.
-    let result = f(unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) });
-    PIECES.with_borrow_mut(|pieces| pieces.push(lines));
-    result
+}
+
+/// # Safety
+///
+/// As for [`Kernels::transposed`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transposed_f64(start: *const f64, row: usize) -> [[f64; SIDE]; SIDE] {
+    use std::arch::x86_64::{_mm_loadu_pd, _mm_unpackhi_pd, _mm_unpacklo_pd};
+    // SAFETY: four rows of twice two; a vector has the size of an array.
+    unsafe {
+        let at = |i: usize, j: usize| _mm_loadu_pd(start.add(i * row + j));
+        let (a, b, c, d) = (at(0, 0), at(1, 0), at(2, 0), at(3, 0));
+        let (e, f, g, h) = (at(0, 2), at(1, 2), at(2, 2), at(3, 2));
+        std::mem::transmute([
+            [_mm_unpacklo_pd(a, b), _mm_unpacklo_pd(c, d)],
+            [_mm_unpackhi_pd(a, b), _mm_unpackhi_pd(c, d)],
+            [_mm_unpacklo_pd(e, f), _mm_unpacklo_pd(g, h)],
+            [_mm_unpackhi_pd(e, f), _mm_unpackhi_pd(g, h)],
+        ])
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use {transposed_any as transposed_f32, transposed_any as transposed_f64};
+
+/// # Safety
+///
+/// As for [`Kernels::transposed`].
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn transposed_any<T: Element>(start: *const T, row: usize) -> [[T; SIDE]; SIDE] {
+    let mut square = [[T::ZERO; SIDE]; SIDE];
+    for (i, j) in (0..SIDE).flat_map(|i| (0..SIDE).map(move |j| (i, j))) {
+        // SAFETY: guaranteed by the caller.
+        square[j][i] = unsafe { start.add(i * row + j).read() };
+    }
+    square
 }

@@ -5,53 +5,68 @@
 //! to the rows of `C`. Each element has the same chain of multiply-adds, and therefore the same bits.
 
 use super::Product;
-use super::blocked::{block, pack};
-use super::element::Element;
-use super::tile::tile;
+use super::blocked::block;
+use super::element::{Element, Loops};
+use super::pack::{pack, transpose};
+use super::tile::Panel;
+use super::view::{View, ViewMut};
+
+/// Columns of `C` that are computed before they are written to its rows: a multiple of [`Loops::rows`].
+const COLUMNS: usize = 24;
+
+/// For shorter sums, transposing does not pay off.
+const SUM: usize = 16;
+
+/// Whether a product is of this kind.
+pub(super) fn applies<T>(loops: &Loops<T>, product: &Product<'_, T>) -> bool {
+    let Product { a, b, .. } = product;
+    b.row == 1 && b.col != 1 && a.rows <= loops.wide && b.cols >= loops.rows && b.rows >= SUM
+}
+
+/// The workspace for a sum of length `k`: the packed rows, and some columns of the result.
+pub(super) fn workspace<T>(loops: &Loops<T>, k: usize) -> usize {
+    loops.wide * (block(k) + loops.rows + COLUMNS)
+}
 
 /// Computes `c = a b`, or `c = keep c + a b`, and passes all of it to the callback at once.
 ///
 /// # Safety
 ///
-/// `a` must have at most `W` rows. The inner dimensions must agree; `c` must have the rows of `a` and the columns of
-/// `b`, and only this thread may access it. The workspace must hold `W` columns of a block of the sum. For `HARDWARE`,
-/// see [`tile`].
-#[inline(always)]
-pub(super) unsafe fn multiply<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
-    product: &Product<'_, T>,
-    workspace: &mut [T],
-) {
+/// The product must be [of this kind](applies). The inner dimensions must agree; `c` must have the rows of `a` and the
+/// columns of `b`, and only this thread may access it. The workspace must have the size given by [`workspace`], and the
+/// CPU must support the loops.
+pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_, T>, workspace: &mut [T]) {
     let Product { a, b, c, keep, .. } = *product;
     let (m, n, k) = (a.rows, b.cols, a.cols);
+    let (width, tile) =
+        if m <= loops.narrow { (loops.narrow, loops.narrow_tile) } else { (loops.wide, loops.wide_tile) };
+    let (packed, columns) = workspace.split_at_mut(width * block(k));
+    // Room for the columns that the last tile repeats, then for the others.
+    let columns = ViewMut::new(&mut columns[loops.rows * width..], width);
     for p in (0..k).step_by(block(k)) {
         let depth = block(k).min(k - p);
         let keep = if p > 0 { Some(T::ONE) } else { keep };
-        let rows = workspace[..W * depth].as_chunks_mut::<W>().0;
-        // SAFETY: `p + depth <= k`; below, `j + R <= n`, and results of a tile beyond row `m` of `a` are discarded.
+        // SAFETY: `p + depth <= k`, `j + some <= n`, and results of a tile beyond row `m` of `a` are discarded.
         unsafe {
-            pack::<T, W>(a.sub(0, p, m, depth), rows);
-            let (rows, columns) = (&*rows, |j: usize| b.sub(p, j, depth, 1).start);
-            let put = |j: usize, tile: &[[T; W]]| {
-                for i in 0..m {
-                    let to = c.sub(i, j).start;
-                    for (r, row) in tile.iter().enumerate() {
-                        let to = to.add(r);
-                        *to = keep.map_or(row[i], |keep| keep * *to + row[i]);
-                    }
+            pack(a.sub(0, p, m, depth), width, packed.as_mut_ptr());
+            let rows = Panel { start: packed.as_ptr(), step: width, lane: 1 };
+            for first in (0..n).step_by(COLUMNS) {
+                let some = COLUMNS.min(n - first);
+                for j in (0..some).step_by(loops.rows) {
+                    // So that the last tile is whole, it repeats some columns, even of the previous round.
+                    let repeated = (j + loops.rows).saturating_sub(some);
+                    let b = b.sub(p, first + j - repeated, depth, 1);
+                    let to = columns.start.add(j * width).sub(repeated * width);
+                    tile(
+                        depth,
+                        Panel { start: b.start, step: b.row, lane: b.col },
+                        rows,
+                        ViewMut { start: to, ..columns },
+                        None,
+                    );
                 }
-            };
-            let whole = n - n % R;
-            for j in (0..whole).step_by(R) {
-                let (mut out, column) = ([[T::ZERO; W]; R], columns(j));
-                let at = |p: usize| column.wrapping_add(p * b.row);
-                tile::<T, R, W, HARDWARE>(depth, at, b.col, |p| rows[p].as_ptr(), out.as_mut_ptr().cast(), W, None);
-                put(j, &out);
-            }
-            for j in whole..n {
-                let (mut out, column) = ([[T::ZERO; W]; 1], columns(j));
-                let at = |p: usize| column.wrapping_add(p * b.row);
-                tile::<T, 1, W, HARDWARE>(depth, at, b.col, |p| rows[p].as_ptr(), out.as_mut_ptr().cast(), W, None);
-                put(j, &out);
+                let from = View { start: columns.start.cast_const(), rows: some, cols: m, row: width, col: 1 };
+                transpose(from, c.sub(0, first), keep);
             }
         }
     }

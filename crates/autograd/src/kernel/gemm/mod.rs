@@ -10,15 +10,17 @@
 //! the work is split. Infinities and NaN propagate according to IEEE 754: zeros are not skipped.
 //!
 //! **How.** From the outside in: `mod.rs` checks shapes, chooses the number of threads and assigns each a part of `C`;
-//! [`element`] selects the instruction set; [`blocked`] splits a part into cache-sized blocks and packs operands where
-//! this pays off ([`few`] handles products of few rows without packing the matrix); [`tile`] is the single inner loop,
-//! a few rows by a few vectors of `C` held in registers, which convolutions also use, through [`shifted`]. The scheme
+//! [`blocked`] splits a part into cache-sized blocks and packs operands where this pays off ([`few`] handles products of
+//! few rows without packing the matrix); [`tile`] is the inner loop, a few rows by a few vectors of `C` held in
+//! registers, which convolutions also use, through [`shifted`]. Only the inner loops are compiled for each instruction
+//! set: [`element`] has a table of them. The scheme
 //! is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
 mod blocked;
 mod dots;
 mod element;
 mod few;
+mod pack;
 mod shifted;
 mod tile;
 mod view;
@@ -26,11 +28,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::kernel::isa::Isa;
+use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
 pub use blocked::is_one_block;
 pub use element::Element;
-use element::Isa;
-pub use element::with_workspace;
+use element::Loops;
 pub use shifted::{Tap, shifted_dots_into, shifted_into};
 use smallvec::{SmallVec, smallvec};
 use std::marker::PhantomData;
@@ -39,6 +42,9 @@ use view::{View, ViewMut};
 
 /// Multiply-adds that make it worth waking up a thread: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
+
+/// Columns by which a product with one row is split among threads.
+const ROW: usize = 64;
 
 /// A callback on a result while it is still in the cache: called with runs of elements of `c` when they are final.
 ///
@@ -78,7 +84,7 @@ impl<'r, T> Iterator for Runs<'r, T> {
 ///
 /// If the inner dimensions of `a` and `b` differ, or if the length of `c` is wrong.
 pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
-    matmul_on(Isa::detect(), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
+    matmul_on(T::loops(Isa::best()), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
 }
 
 /// Calls `multiply` with `c` and a [`Then`] that calls `f` with its runs and the same parts of each of `others`.
@@ -129,8 +135,8 @@ pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
 /// does not have the length of `batch` products.
 pub fn matmul_batch_into<'a, T: Element>(
     batch: usize,
-    a: impl Fn(usize) -> Mat<'a, T> + Sync,
-    b: impl Fn(usize) -> Mat<'a, T> + Sync,
+    a: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
+    b: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
     c: &mut [T],
     keep: Option<T>,
     then: Option<Then<T>>,
@@ -138,22 +144,22 @@ pub fn matmul_batch_into<'a, T: Element>(
     if batch == 0 {
         return assert!(c.is_empty(), "matmul_batch_into: an empty batch has a result of {} elements", c.len());
     }
-    let isa = Isa::detect();
+    let loops = T::loops(Isa::best());
     let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
     let size = m * n;
     assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
     let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
     let groups = threads_for(batch * size * k).min(batch);
     if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
-        (0..batch).for_each(|i| matmul_on(isa, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
+        (0..batch).for_each(|i| matmul_on(loops, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
         return;
     }
     let group_len = batch.div_ceil(groups);
     let c = ViewMut::new(c, size);
     // What is packed, and so the space it takes, depends on the strides, which may vary: reserve space for any of
     // them.
-    let room = T::workspace(isa, m, n, k);
-    with_workspace(room * batch.div_ceil(group_len), |workspace| {
+    let room = workspace(loops, m, n, k);
+    with_scratch(room * batch.div_ceil(group_len), |workspace| {
         threads::for_each_chunk(workspace, room, &|group, workspace| {
             for i in group * group_len..batch.min((group + 1) * group_len) {
                 let (a, b) = (a(i), b(i));
@@ -161,7 +167,7 @@ pub fn matmul_batch_into<'a, T: Element>(
                 assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} differs in shape");
                 // SAFETY: `c` has `batch` results of `size`, and only this group writes this one. The shapes are
                 // compatible.
-                unsafe { T::multiply(isa, Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)), workspace) };
+                unsafe { Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)).compute(loops, workspace) };
             }
         });
     });
@@ -224,6 +230,25 @@ impl<'a, T: Element> Product<'a, T> {
         }
     }
 
+    /// Computes the product on this thread.
+    ///
+    /// # Safety
+    ///
+    /// The CPU must support the loops, the shapes and bounds of the operands must have been checked, only this thread
+    /// may access `c`, and the workspace must have the size given by [`workspace`].
+    unsafe fn compute(&self, loops: &Loops<T>, workspace: &mut [T]) {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            match self.kind {
+                Kind::Matrices if few::applies(loops, self) => return few::multiply(loops, self, workspace),
+                Kind::Matrices => return blocked::multiply(loops, self, workspace),
+                Kind::Row => (loops.across)(self.a, self.b, self.c, self.keep),
+                Kind::Dots => (loops.along)(self.a, self.b, self.c, self.keep, workspace),
+            }
+            self.finish(0, 0, 1, self.b.cols);
+        }
+    }
+
     /// Passes the given rows and columns of the result to the callback; they are final.
     ///
     /// # Safety
@@ -241,7 +266,14 @@ impl<'a, T: Element> Product<'a, T> {
     }
 }
 
-fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, finish: Option<Finish<T>>) {
+fn matmul_on<T: Element>(
+    loops: &Loops<T>,
+    a: Mat<T>,
+    b: Mat<T>,
+    c: &mut [T],
+    keep: Option<T>,
+    finish: Option<Finish<T>>,
+) {
     check(a, b, c.len());
     if c.is_empty() {
         return;
@@ -251,20 +283,31 @@ fn matmul_on<T: Element>(isa: Isa, a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Opti
     let threads = threads_for(m * n * k);
     // Every part packs the operand that is not split, so split along the longer side, in whole tiles. With a callback,
     // prefer to split into rows if whole rows can be passed on, which makes fewer runs.
-    let (tile_rows, tile_cols) = T::tile(isa, product.kind);
+    let (tile_rows, tile_cols) = match product.kind {
+        Kind::Matrices => (loops.rows, loops.wide),
+        Kind::Row | Kind::Dots => (1, ROW),
+    };
     let whole_rows = product.finish.is_some() && n <= blocked::columns(k);
     let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
     let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
     let parts = m.div_ceil(rows) * n.div_ceil(cols);
-    let room = T::workspace(isa, rows, cols, k);
-    with_workspace(room * parts, |workspace| {
+    let room = workspace(loops, rows, cols, k);
+    with_scratch(room * parts, |workspace| {
         threads::for_each_chunk(workspace, room, &|part, workspace| {
             let (i, j) = if by_rows { (part * rows, 0) } else { (0, part * cols) };
             // SAFETY: the parts of `c` are disjoint and lie within the product, whose shapes have been checked.
-            unsafe { T::multiply(isa, product.part(i, j, rows.min(m - i), cols.min(n - j)), workspace) };
+            unsafe { product.part(i, j, rows.min(m - i), cols.min(n - j)).compute(loops, workspace) };
         });
     });
+}
+
+/// The number of elements of workspace for a product of `m x k` and `k x n`, or of vectors of these lengths.
+fn workspace<T>(loops: &Loops<T>, m: usize, n: usize, k: usize) -> usize {
+    if m == 1 || n == 1 {
+        return k.max(1); // not 0: the parts are chunks of the workspace
+    }
+    blocked::workspace(loops, m, n, k).max(few::workspace(loops, k))
 }
 
 fn check<T>(a: Mat<T>, b: Mat<T>, len: usize) {

@@ -6,10 +6,12 @@
 //! their totals, as in [`super::dots`].
 
 use super::blocked::block;
-use super::element::{Element, Isa};
+use super::element::Element;
 use super::threads_for;
 use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
+use crate::kernel::isa::Isa;
+use crate::kernel::reduce::total;
 use crate::kernel::threads;
 
 /// Rows of a result that a thread processes at a time, if there is enough work: a multiple of the rows of every tile.
@@ -32,12 +34,12 @@ pub fn shifted_into<T: Element>(w: &[T], rows: usize, row: usize, x: &[T], taps:
     let len = check(x, taps, c, rows);
     let last = (rows - 1) * row;
     assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap is outside the weights");
-    let isa = Isa::detect();
+    let loops = T::loops(Isa::best());
     let some = if threads_for(c.len() * taps.len()) > 1 { ROWS } else { rows };
     threads::for_each_chunk(c, some * len, &|part, c| {
         let w = View { start: w.as_ptr(), rows, cols: 1, row, col: 1 };
         // SAFETY: the rows of this part are rows of `w`; the taps and the length have been checked.
-        unsafe { T::shifted(isa, w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
+        unsafe { (loops.shifted)(w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
     });
 }
 
@@ -54,12 +56,12 @@ pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Ta
     }
     let (rows, g_size, x_size) = (w.len() / row, g.len() / images, x.len() / images);
     let len = check(&x[..x_size], taps, &g[..g_size], rows);
-    let isa = Isa::detect();
+    let loops = T::loops(Isa::best());
     let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
     threads::for_each_chunk(w, some * row, &|part, w| {
         let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
         // SAFETY: the rows of this part are rows of each image; the taps and the length have been checked.
-        unsafe { T::shifted_dots(isa, dots, w) };
+        unsafe { (loops.shifted_dots)(&dots, w) };
     });
 }
 
@@ -93,7 +95,7 @@ pub(super) unsafe fn across<T: Element, const R: usize, const W: usize, const H:
         // Process as many rows at a time as remain, or as fit in the registers.
         macro_rules! rows {
             ($rows:expr) => {
-                if $rows <= R && $rows <= w.rows - i {
+                if const { $rows <= R } && $rows <= w.rows - i {
                     // SAFETY: rows of `w` and of `c`.
                     unsafe {
                         let w = w.sub(i, 0, $rows, 1);
@@ -135,11 +137,11 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
             let wide = c.row - c.row % W;
             for j in (0..wide).step_by(W) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, keep);
+                tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j), keep);
             }
             for j in (wide..c.row).step_by(H) {
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j).start, c.row, keep);
+                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j), keep);
             }
         }
     }
@@ -158,27 +160,25 @@ pub struct Dots<'a, T> {
     row: usize,
 }
 
-/// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time; the last blocks overlap the previous ones.
+/// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time; the last rows overlap the previous ones.
 ///
 /// # Safety
 ///
 /// As for `shifted_dots_into`. For `HARDWARE`, see [`tile`].
 #[inline(always)]
 pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
-    dots: Dots<'_, T>,
+    dots: &Dots<'_, T>,
     w: &mut [T],
 ) {
     let (rows, taps) = (w.len() / dots.row, dots.taps.len());
-    let (r, s) = (if rows < R { 1 } else { R }, if taps < S { 1 } else { S });
-    for (i, p) in (0..rows).step_by(r).flat_map(|i| (0..taps).step_by(s).map(move |p| (i, p))) {
-        let (i, p) = (i.min(rows - r), p.min(taps - s));
-        // SAFETY: these rows and taps exist.
+    let r = if rows < R { 1 } else { R };
+    for (i, p) in (0..rows).step_by(r).flat_map(|i| (0..taps).step_by(S).map(move |p| (i, p))) {
+        let i = i.min(rows - r);
+        // SAFETY: these rows exist.
         unsafe {
-            match (r == 1, s == 1) {
-                (true, true) => dots_of::<T, L, 1, 1, HARDWARE>(&dots, i, p, w),
-                (true, false) => dots_of::<T, L, 1, S, HARDWARE>(&dots, i, p, w),
-                (false, true) => dots_of::<T, L, R, 1, HARDWARE>(&dots, i, p, w),
-                (false, false) => dots_of::<T, L, R, S, HARDWARE>(&dots, i, p, w),
+            match r == 1 {
+                true => dots_of::<T, L, 1, S, HARDWARE>(dots, i, p, w),
+                false => dots_of::<T, L, R, S, HARDWARE>(dots, i, p, w),
             }
         }
     }
@@ -188,7 +188,7 @@ pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: 
 ///
 /// # Safety
 ///
-/// As for `along`; the `R` rows from `first` on and the `S` taps from `tap` on must exist.
+/// As for `along`; the `R` rows from `first` on and the tap must exist. The last tap is repeated if there are fewer.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, const HARDWARE: bool>(
@@ -200,7 +200,8 @@ unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, co
     let Dots { images, g, g_size, x, x_size, len, taps, row } = *dots;
     let (mut to, mut shift) = ([0; S], [0; S]);
     for p in 0..S {
-        [to[p], shift[p]] = taps[tap + p].map(|at| at as usize);
+        let [at, from] = taps[(tap + p).min(taps.len() - 1)];
+        (to[p], shift[p]) = (at as usize, from as usize);
     }
     let mut sums = [[[T::ZERO; L]; S]; R];
     for image in 0..images {
@@ -241,20 +242,7 @@ fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
 ) {
     for (i, sums) in sums.iter().enumerate() {
         for (&lanes, to) in sums.iter().zip(to) {
-            w[i * row + to] = total(lanes);
+            w[i * row + to] = total(lanes, T::add);
         }
     }
-}
-
-/// Sums all lanes in a fixed order: halves are added until one lane is left.
-#[inline(always)]
-fn total<T: Element, const L: usize>(mut lanes: [T; L]) -> T {
-    let mut half = L / 2;
-    while half > 0 {
-        for l in 0..half {
-            lanes[l] = lanes[l] + lanes[l + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }

@@ -10,16 +10,12 @@ fn random<T: Element + From<f32>>(len: usize, seed: u32) -> Vec<T> {
     (0..len).map(|_| next()).collect()
 }
 
-fn isas() -> Vec<Isa> {
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
+/// The loops of all instruction sets that this CPU supports.
+fn all_loops<T: Element>() -> Vec<&'static Loops<T>> {
     let mut all = vec![Isa::Baseline];
     #[cfg(target_arch = "x86_64")]
-    match Isa::detect() {
-        Isa::Avx512 => all.extend([Isa::Fma, Isa::Avx512]),
-        best if best != Isa::Baseline => all.push(best),
-        _ => {}
-    }
-    all
+    all.extend([Isa::Avx2, Isa::Avx512].into_iter().filter(|&isa| isa <= Isa::best()));
+    all.into_iter().map(T::loops).collect()
 }
 
 /// The memory layout of an operand in its slice.
@@ -76,12 +72,12 @@ fn check_product<T: Element + From<f32> + Into<f64> + PartialEq + std::fmt::Debu
     let (a, b) = (operand(&a, m, k, layout_a), operand(&b, k, n, layout_b));
     let before = random::<T>(m * n, 3);
     for keep in [None, Some(1.0), Some(0.75)] {
-        let results = isas().into_iter().map(|isa| {
+        let results = all_loops::<T>().into_iter().map(|loops| {
             let mut c = before.clone();
-            matmul_on(isa, a, b, &mut c, keep.map(T::from), None);
+            matmul_on(loops, a, b, &mut c, keep.map(T::from), None);
             let mut then = before.clone();
             let finish = Finish { then: &|runs| runs.for_each(|(at, run)| number(n, at, run)), start: 0 };
-            matmul_on(isa, a, b, &mut then, keep.map(T::from), Some(finish));
+            matmul_on(loops, a, b, &mut then, keep.map(T::from), Some(finish));
             assert!(then == numbered(c.clone()), "{m} x {k} x {n}, {layout_a:?}, {layout_b:?}: not once, or not final");
             c
         });
@@ -188,11 +184,11 @@ fn batches_equal_their_products() {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
             let mut then = got.clone();
-            matmul_batch_into(batch, a, b, &mut got, keep, None);
+            matmul_batch_into(batch, &a, &b, &mut got, keep, None);
             matmul_batch_into(
                 batch,
-                a,
-                b,
+                &a,
+                &b,
                 &mut then,
                 keep,
                 Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),

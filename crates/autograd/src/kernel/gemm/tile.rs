@@ -4,6 +4,7 @@
 //! the compiler keeps the tile in vector registers. It is independent of blocks and threads.
 
 use super::element::Element;
+use super::view::ViewMut;
 
 /// Repeats a piece of code with a constant index from 0 to below a bound of at most 8. A loop short enough to be
 /// unrolled might be vectorized by the compiler across the registers instead of along them.
@@ -13,7 +14,7 @@ macro_rules! unrolled {
         unrolled!(@ $i, $bound, $body; 0 1 2 3 4 5 6 7);
     }};
     (@ $i:ident, $bound:expr, $body:block; $($index:literal)*) => {$(
-        if $index < $bound {
+        if const { $index < $bound } {
             #[allow(non_upper_case_globals, reason = "it stands for a variable")]
             const $i: usize = $index;
             $body
@@ -22,9 +23,37 @@ macro_rules! unrolled {
 }
 pub(super) use unrolled;
 
+/// How a tile reads an operand: element `p` of the sum, lane `i`, is at `start + p * step + i * lane`.
+///
+/// A packed panel has its width as `step` and a `lane` of 1.
+#[derive(Clone, Copy)]
+pub struct Panel<T> {
+    pub start: *const T,
+    pub step: usize,
+    pub lane: usize,
+}
+
+/// [`tile`] for two panels; the lanes of `b` must be contiguous.
+///
+/// # Safety
+///
+/// As for `tile`.
+#[inline(always)]
+pub(super) unsafe fn tile_of<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
+    k: usize,
+    a: Panel<T>,
+    b: Panel<T>,
+    c: ViewMut<T>,
+    keep: Option<T>,
+) {
+    let (a, a_step, a_lane, b, b_step) = (a.start, a.step, a.lane, b.start, b.step);
+    let (a, b) = (|p: usize| a.wrapping_add(p * a_step), |p: usize| b.wrapping_add(p * b_step));
+    // SAFETY: guaranteed by the caller.
+    unsafe { tile::<T, R, W, HARDWARE>(k, a, a_lane, b, c, keep) };
+}
+
 /// Computes `c = a b`, or `c = keep c + a b` (rounded twice), for `a` of `R x k` and `b` of `k x W`: column `p` of `a`
-/// starts at `a(p)`, with its elements `a_row` apart, and row `p` of `b` is stored at `b(p)`. The rows of `c` are
-/// `c_row` apart.
+/// starts at `a(p)`, with its elements `a_row` apart, and row `p` of `b` is stored at `b(p)`.
 ///
 /// # Safety
 ///
@@ -37,8 +66,7 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
     a: impl Fn(usize) -> *const T,
     a_row: usize,
     b: impl Fn(usize) -> *const T,
-    c: *mut T,
-    c_row: usize,
+    c: ViewMut<T>,
     keep: Option<T>,
 ) {
     let mut sums = [[T::ZERO; W]; R];
@@ -55,7 +83,7 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
             });
         }
         for i in 0..R {
-            let row = c.add(i * c_row).cast::<[T; W]>();
+            let row = c.sub(i, 0).start.cast::<[T; W]>();
             let mut out = sums[i];
             if let Some(keep) = keep {
                 let before = row.read();

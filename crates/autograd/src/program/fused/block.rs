@@ -3,7 +3,7 @@
 use super::{Address, BlockInstruction, BlockOp, Combine, Operand, Running};
 use crate::eval::blocks;
 use crate::float::Float;
-use crate::kernel::simd::simd;
+use crate::kernel::isa::simd;
 
 /// One block, and everything that instructions read or write.
 pub(super) struct Frame<'b, 'o, 'r, T: Float> {

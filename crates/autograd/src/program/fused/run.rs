@@ -3,8 +3,9 @@
 use super::{Feed, Fused, Padded, Read};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
-use crate::kernel::gemm::{PartsOf, with_workspace};
-use crate::kernel::simd::prefetch;
+use crate::kernel::gemm::PartsOf;
+use crate::kernel::isa::prefetch;
+use crate::kernel::scratch::with_scratch;
 use crate::kernel::{reduce, threads};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
@@ -118,7 +119,7 @@ impl<'r, T: Float> Running<'r, T> {
             if self.fused.folds.is_empty() {
                 return self.span(at, n, chunks, registers);
             }
-            with_workspace(passing.max(1) * unit, |passing: &mut [T]| {
+            with_scratch(passing.max(1) * unit, |passing: &mut [T]| {
                 for (k, first) in (0..n).step_by(unit).enumerate() {
                     self.unit(at, first..first + unit.min(n - first), k, chunks, passing, registers);
                 }
@@ -157,7 +158,7 @@ impl<'r, T: Float> Running<'r, T> {
         let Fused { registers, block, ref feed, .. } = *self.fused;
         let (own, window) = (registers.max(1) * block, block + feed.as_ref().map_or(0, |feed| feed.apart));
         let windows = feed.as_ref().map_or(0, |feed| feed.fused.whole);
-        with_workspace(own + windows * window, |scratch: &mut [T]| {
+        with_scratch(own + windows * window, |scratch: &mut [T]| {
             let (own, windows) = scratch.split_at_mut(own);
             let mut registers: Slices<T> = SmallVec::new();
             for register in own.chunks_mut(block) {

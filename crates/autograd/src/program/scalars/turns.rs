@@ -3,8 +3,8 @@
 use super::{Positions, RESULT, ScalarOp};
 use crate::eval::number::{binary, unary};
 use crate::float::{Float, Real};
+use crate::kernel::isa::simd;
 use crate::kernel::reduce;
-use crate::kernel::simd::simd;
 use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
 use crate::program::fused::{BlockOp, Combine, compute};

@@ -1,0 +1,132 @@
+//! Instruction sets: which of them this CPU supports, and how code is compiled for each. All versions give the same
+//! bits, because fused multiply-adds are explicit in the source and never left to the compiler.
+//!
+//! On x86-64 there are three: AVX-512, AVX2 with FMA, and the baseline, which has no fused multiply-add and computes
+//! the same bits without it. Other targets have only the baseline. [`simd!`] compiles one loop for all of them;
+//! [`compiled_for!`] compiles a function for one, where the versions differ.
+
+/// An instruction set, in ascending order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum Isa {
+    Baseline = 1,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// Whether the baseline has an instruction for the fused multiply-add.
+    pub const BASELINE_FUSES: bool =
+        cfg!(any(target_feature = "fma", target_arch = "aarch64", target_arch = "riscv64"));
+
+    /// The best one that this CPU supports.
+    #[inline(always)]
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::sync::atomic::{AtomicU8, Ordering};
+            static BEST: AtomicU8 = AtomicU8::new(0);
+            match BEST.load(Ordering::Relaxed) {
+                3 => Isa::Avx512,
+                2 => Isa::Avx2,
+                1 => Isa::Baseline,
+                _ => {
+                    let best = detect();
+                    BEST.store(best as u8, Ordering::Relaxed);
+                    best
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Baseline
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn detect() -> Isa {
+    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+        return Isa::Baseline;
+    }
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw");
+    if wide { Isa::Avx512 } else { Isa::Avx2 }
+}
+
+/// Defines a function that is compiled for one instruction set. To call it is unsafe: the CPU must support the set.
+///
+/// The features do not extend to other functions, closures included, unless these are inlined.
+macro_rules! compiled_for {
+    (Avx512, $function:item) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+        $function
+    };
+    (Avx2, $function:item) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        $function
+    };
+    (Baseline, $function:item) => {
+        $function
+    };
+}
+pub(crate) use compiled_for;
+
+/// Defines a function whose body is compiled for every instruction set, and which calls the best version.
+macro_rules! simd {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident <$T:ident : $Bound:path> ($($arg:ident : $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments, reason = "a rule has as many operands as it has")]
+        $vis fn $name<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
+            #[inline(always)]
+            fn body<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::kernel::isa::{Isa, compiled_for};
+                compiled_for!(Avx2, fn avx2<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
+                    body::<$T>($($arg),*)
+                });
+                compiled_for!(Avx512, fn avx512<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
+                    body::<$T>($($arg),*)
+                });
+                // SAFETY: this CPU has been found to support the features that each version is compiled for.
+                match Isa::best() {
+                    Isa::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
+                    Isa::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
+                    Isa::Baseline => (),
+                }
+            }
+            body::<$T>($($arg),*)
+        }
+    };
+}
+pub(crate) use simd;
+
+/// Prefetches a slice into the cache.
+#[inline]
+pub(crate) fn prefetch<T>(x: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in x.chunks((64 / size_of::<T>()).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn any_slice_may_be_asked_for() {
+        let x = [1.0_f64; 40];
+        (0..=x.len()).for_each(|n| super::prefetch(&x[n / 2..n]));
+        super::prefetch::<f32>(&[]);
+    }
+}
