@@ -2,7 +2,8 @@
 //! line, prints them as a table, and exports them for viewers of traces and flame graphs. `meter` measures a tape; this
 //! file does not depend on tapes.
 
-pub(crate) mod meter;
+mod meter;
+mod replay;
 
 use crate::op::Cost;
 use std::borrow::Cow;

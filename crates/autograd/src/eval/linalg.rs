@@ -1,7 +1,7 @@
 //! The value of a factorization, matrix by matrix.
 
 use crate::float::Float;
-use crate::kernel::linalg::Operands;
+use crate::kernel::linalg::{Operands, factorize};
 use crate::kernel::threads;
 use crate::op::Factor;
 use crate::tensor::Tensor;
@@ -28,7 +28,7 @@ pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) 
         let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);
         threads::for_each_chunk(out, each * several, &|task, out| {
             let matrices = out.chunks_mut(each).enumerate();
-            matrices.for_each(|(k, out)| T::factorize(factor, nth(task * several + k), out));
+            matrices.for_each(|(k, out)| factorize(factor, nth(task * several + k), out));
         });
     })
 }

@@ -34,14 +34,7 @@ elements!(f32 f64 i64 bool);
 /// assert_eq!(half::<f32>() + 1.0, 1.5);
 /// ```
 pub trait Float:
-    Element
-    + Real
-    + Elementary
-    + num_traits::NumAssign
-    + Neg<Output = Self>
-    + Nested<Item = Self>
-    + crate::kernel::gemm::Element
-    + crate::kernel::linalg::Field
+    Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + Nested<Item = Self>
 {
     /// Positive infinity.
     const INFINITY: Self;

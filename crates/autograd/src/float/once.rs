@@ -16,19 +16,20 @@ pub trait Once {
 /// Defines functions generic over one number type that are compiled here, for both types, and not in the caller's crate.
 ///
 /// A function in `once!` does not see its caller's line: take a `&'static Location` where that matters. Arguments that are
-/// closures are `&dyn Fn`.
+/// closures are `&dyn Fn`. A bound, as in `fn f<T: Bound>`, holds inside the function only, where the type is `f32` or `f64`: its
+/// callers know no more than `Float`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __once {
     ($(
         $(#[$meta:meta])*
-        $vis:vis fn $name:ident<$($life:lifetime,)* $T:ident>($($arg:ident: $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block
+        $vis:vis fn $name:ident<$($life:lifetime,)* $T:ident $(: $Bound:path)?>($($arg:ident: $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block
     )*) => { $(
         $(#[$meta])*
         #[allow(clippy::too_many_arguments, clippy::type_complexity, reason = "as the function inside")]
         #[inline]
         $vis fn $name<$($life,)* $T: $crate::Float>($($arg: $Arg),*) $(-> $Out)? {
-            fn generic<$($life,)* $T: $crate::Float>($($arg: $Arg),*) $(-> $Out)? $body
+            fn generic<$($life,)* $T: $crate::Float $(+ $Bound)?>($($arg: $Arg),*) $(-> $Out)? $body
 
             enum Door {}
             impl $crate::internals::Once for Door {

@@ -51,7 +51,7 @@ impl Factor {
 
 /// The operands of a single factorization, stored row-major.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "linalg"), allow(dead_code, reason = "nobody is there to read them"))]
+#[cfg(feature = "linalg")]
 pub struct Operands<'a, T> {
     /// The matrix.
     pub(crate) a: &'a [T],
@@ -61,62 +61,45 @@ pub struct Operands<'a, T> {
     pub(crate) b: &'a [T],
 }
 
-/// A type in which matrices can be factorized: `f32` or `f64`.
-pub trait Field: Sized {
-    /// Writes the value of `factor` into `out`.
-    #[doc(hidden)]
-    fn factorize(factor: Factor, x: Operands<Self>, out: &mut [Self]);
-}
-
-macro_rules! fields { ($($t:ident)*) => { $(
-    // Not generic, so that faer is compiled once, in this crate, and not in every crate that uses it.
-    impl Field for $t {
-        #[cfg(feature = "linalg")]
-        fn factorize(factor: Factor, x: Operands<$t>, out: &mut [$t]) {
-            dense::factorize(factor, x, out);
-        }
-
-        #[cfg(not(feature = "linalg"))]
-        fn factorize(factor: Factor, _: Operands<$t>, _: &mut [$t]) {
-            unreachable!("the shape rule rejects {factor:?} without the feature `linalg`");
-        }
-    }
-)* } }
-fields!(f32 f64);
+#[cfg(feature = "linalg")]
+pub(crate) use dense::factorize;
 
 #[cfg(feature = "linalg")]
 mod dense {
     use super::Factor;
     use super::Operands;
-    use crate::float::{Float, Real};
+    use crate::float::{Float, Real, once};
     use faer::linalg::solvers::{PartialPivLu, Solve};
     use faer::traits::RealField;
     use faer::{Mat, MatRef, Side};
 
-    pub(super) fn factorize<T: Float + RealField>(factor: Factor, x: Operands<T>, out: &mut [T]) {
-        let [m, n] = x.size;
-        let is_triangular = matches!(factor, Factor::TriangularSolve { .. }); // the other triangle is not read
-        if !is_triangular && x.a.iter().any(|&a| !Float::is_finite(a)) {
-            return out.fill(T::NAN);
-        }
-        let a = MatRef::from_row_major_slice(x.a, m, n);
-        let done = match factor {
-            Factor::Solve => solve(a, x.b, out),
-            Factor::TriangularSolve { lower, unit } => triangular_solve(a, lower, unit, x.b, out),
-            Factor::Cholesky => cholesky(a, out),
-            Factor::Eigh => eigh(a, out),
-            Factor::Svd => svd(a, out),
-            Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
-            Factor::Slogdet => slogdet(a, out),
-            Factor::Det => {
-                out[0] = det(a);
-                Some(())
+    once! {
+            /// Writes the value of `factor` into `out`.
+        pub(crate) fn factorize<'a, T: RealField>(factor: Factor, x: Operands<'a, T>, out: &mut [T]) {
+            let [m, n] = x.size;
+            let is_triangular = matches!(factor, Factor::TriangularSolve { .. }); // the other triangle is not read
+            if !is_triangular && x.a.iter().any(|&a| !Float::is_finite(a)) {
+                return out.fill(T::NAN);
             }
-            Factor::Cofactor => cofactor(a, out),
-            Factor::MatrixExp => matrix_exp(a, out),
-        };
-        if done.is_none() {
-            out.fill(T::NAN);
+            let a = MatRef::from_row_major_slice(x.a, m, n);
+            let done = match factor {
+                Factor::Solve => solve(a, x.b, out),
+                Factor::TriangularSolve { lower, unit } => triangular_solve(a, lower, unit, x.b, out),
+                Factor::Cholesky => cholesky(a, out),
+                Factor::Eigh => eigh(a, out),
+                Factor::Svd => svd(a, out),
+                Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
+                Factor::Slogdet => slogdet(a, out),
+                Factor::Det => {
+                    out[0] = det(a);
+                    Some(())
+                }
+                Factor::Cofactor => cofactor(a, out),
+                Factor::MatrixExp => matrix_exp(a, out),
+            };
+            if done.is_none() {
+                out.fill(T::NAN);
+            }
         }
     }
 

@@ -5,14 +5,16 @@ use super::constants::Constants;
 use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
 use super::indices::{self, exchange};
-use super::steps::{Memory, Out, Plan, Step, Work};
+use super::steps::{Memory, Out, Plan, Work};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::float::Float;
 use crate::float::once;
 use crate::kernel::gemm::PartsOf;
+use crate::op::Cost;
 use crate::tensor::{Tensor, pool};
 use smallvec::SmallVec;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,12 +95,12 @@ impl<T: Float> Program<T> {
         Ok(&self.outputs)
     }
 
-    /// As [`run_with`](Program::run_with), reporting how long each step took.
-    pub(super) fn run_observed(
+    /// As [`run_with`](Program::run_with), reporting each step: what it does, its line, its cost, and how long it took.
+    pub(crate) fn run_observed(
         &mut self,
         inputs: &[&Tensor<T>],
         indices: &[&Tensor<i64>],
-        seen: &mut dyn FnMut(&Step, Duration),
+        seen: &mut dyn FnMut(String, &'static Location<'static>, Cost, Duration),
     ) -> Result<()> {
         self.ready(inputs, indices)?;
         let mut done = Ok(());
@@ -108,7 +110,8 @@ impl<T: Float> Program<T> {
             if done.is_err() {
                 break;
             }
-            seen(&self.plan.steps[k], start.elapsed());
+            let (time, step) = (start.elapsed(), &self.plan.steps[k]);
+            seen(step.work.to_string(), step.line, step.cost, time);
         }
         self.finish(inputs.len(), done)
     }

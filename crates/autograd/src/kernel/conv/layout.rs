@@ -1,6 +1,7 @@
 //! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
 use crate::float::Float;
+use crate::kernel::gemm::lanes;
 use crate::kernel::isa::simd;
 use crate::tensor::Tensor;
 use std::ops::Range;
@@ -126,7 +127,7 @@ impl Sizes {
 
     /// The length of the line from the first output position to the last, rounded up to whole lanes.
     pub(super) fn line<T: Float>(&self) -> usize {
-        (self.place(self.axes.each_ref().map(|a| a.output - 1)) + 1).next_multiple_of(T::LANES)
+        (self.place(self.axes.each_ref().map(|a| a.output - 1)) + 1).next_multiple_of(lanes::<T>())
     }
 
     /// Calls `f` with the phase and shift of each tap of one channel.
@@ -160,7 +161,7 @@ impl Sizes {
     /// last plane.
     pub(super) fn spread<T: Float>(&self) -> usize {
         let shared = self.place(self.axes.each_ref().map(|a| a.shared()));
-        self.channels[0] * self.phases() * self.plane() + shared + T::LANES
+        self.channels[0] * self.phases() * self.plane() + shared + lanes::<T>()
     }
 
     /// Calls `f` for each plane of rows in a phase of one channel of the image.

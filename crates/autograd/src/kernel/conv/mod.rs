@@ -83,7 +83,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);
     let (some, plane) = (s.together(), s.input() / channels);
     threads::for_each_chunk(x, some * s.input(), &|task, x| {
-        zeros(s.reach() + out * s.plane() + T::LANES, |spread| {
+        zeros(s.reach() + out * s.plane() + gemm::lanes::<T>(), |spread| {
             with_scratch(channels * longest, |lines| {
                 for (i, x) in x.chunks_mut(s.input()).enumerate() {
                     let part = task * some + i;
@@ -126,7 +126,7 @@ impl Phase {
         }
         let start = s.place(inside.each_ref().map(|axis| axis.start));
         let end = s.place(inside.each_ref().map(|axis| axis.end - 1)) + 1;
-        let line = (end - start).next_multiple_of(T::LANES);
+        let line = (end - start).next_multiple_of(gemm::lanes::<T>());
         let mut seen = 0;
         s.for_each_tap(&mut |of, _| seen += usize::from(of == phase));
         let taps = Tensor::build(&[s.channels[1] * seen, 2], |taps| {

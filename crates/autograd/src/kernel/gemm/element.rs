@@ -1,13 +1,12 @@
 //! The element types of products, and the inner loops that are compiled for each type and instruction set. All else in
 //! this module is compiled once per type, and calls the loops through a table.
 
-use std::ops::{Add, Mul};
-
 use super::dots;
 use super::pack::SIDE;
 use super::shifted::{self, Dots, Tap};
 use super::tile::{Panel, tile_of};
 use super::view::{View, ViewMut};
+use crate::float::Float;
 use crate::kernel::isa::{Isa, compiled_for};
 
 /// An element type of matrix products: `f32` or `f64`.
@@ -16,7 +15,7 @@ pub trait Element: Kernels {}
 impl<T: Kernels> Element for T {}
 
 /// The requirements of the kernels on an element type, and the kernels themselves.
-pub trait Kernels: Copy + Send + Sync + Add<Output = Self> + Mul<Output = Self> + 'static {
+pub trait Kernels: Float {
     const ZERO: Self;
     const ONE: Self;
 

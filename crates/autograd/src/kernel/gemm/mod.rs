@@ -28,6 +28,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use crate::float::{Float, once};
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -39,6 +40,11 @@ use smallvec::{SmallVec, smallvec};
 use std::marker::PhantomData;
 pub use view::Mat;
 use view::{View, ViewMut};
+
+/// The length of the rows of [`shifted_into`] products must be a multiple of this: the elements in 64 bytes.
+pub const fn lanes<T>() -> usize {
+    64 / size_of::<T>()
+}
 
 /// Multiply-adds that make it worth waking up a thread: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
@@ -76,15 +82,17 @@ impl<'r, T> Iterator for Runs<'r, T> {
     }
 }
 
-/// Computes `c = a b`, or `c = keep c + a b`; `c` is contiguous and row-major. Its elements are passed to `then`.
-///
-/// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0, the product is 0.
-///
-/// # Panics
-///
-/// If the inner dimensions of `a` and `b` differ, or if the length of `c` is wrong.
-pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
-    matmul_on(T::loops(Isa::best()), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
+once! {
+    /// Computes `c = a b`, or `c = keep c + a b`; `c` is contiguous and row-major. Its elements are passed to `then`.
+    ///
+    /// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0, the product is 0.
+    ///
+    /// # Panics
+    ///
+    /// If the inner dimensions of `a` and `b` differ, or if the length of `c` is wrong.
+    pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
+        matmul_on(T::loops(Isa::best()), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
+    }
 }
 
 /// Calls `multiply` with `c` and a [`Then`] that calls `f` with its runs and the same parts of each of `others`.
@@ -92,7 +100,7 @@ pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T
 /// # Panics
 ///
 /// If one of `others` does not have the length of `c`.
-pub fn alongside<T: Element>(
+pub fn alongside<T: Float>(
     c: &mut [T],
     others: &mut [&mut [T]],
     f: &(dyn Fn(&mut PartsOf<'_, T>) + Sync),
@@ -123,54 +131,56 @@ pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
 /// A run, and the same part of other arrays.
 pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
 
-/// [`matmul_into`] for `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
-///
-/// All products have the shape of the first. `c` holds the results one after another, each row-major. Small products
-/// are distributed over the threads whole; if there are only a few large ones, each is split among the threads. A run
-/// passed to `then` lies within one product.
-///
-/// # Panics
-///
-/// If the inner dimensions of `a(i)` and `b(i)` differ, if a product does not have the shape of the first, or if `c`
-/// does not have the length of `batch` products.
-pub fn matmul_batch_into<'a, T: Element>(
-    batch: usize,
-    a: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
-    b: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
-    c: &mut [T],
-    keep: Option<T>,
-    then: Option<Then<T>>,
-) {
-    if batch == 0 {
-        return assert!(c.is_empty(), "matmul_batch_into: an empty batch has a result of {} elements", c.len());
-    }
-    let loops = T::loops(Isa::best());
-    let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
-    let size = m * n;
-    assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
-    let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
-    let groups = threads_for(batch * size * k).min(batch);
-    if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
-        (0..batch).for_each(|i| matmul_on(loops, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
-        return;
-    }
-    let group_len = batch.div_ceil(groups);
-    let c = ViewMut::new(c, size);
-    // What is packed, and so the space it takes, depends on the strides, which may vary: reserve space for any of
-    // them.
-    let room = workspace(loops, m, n, k);
-    with_scratch(room * batch.div_ceil(group_len), |workspace| {
-        threads::for_each_chunk(workspace, room, &|group, workspace| {
-            for i in group * group_len..batch.min((group + 1) * group_len) {
-                let (a, b) = (a(i), b(i));
-                check(a, b, size);
-                assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} differs in shape");
-                // SAFETY: `c` has `batch` results of `size`, and only this group writes this one. The shapes are
-                // compatible.
-                unsafe { Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)).compute(loops, workspace) };
-            }
+once! {
+    /// [`matmul_into`] for `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.
+    ///
+    /// All products have the shape of the first. `c` holds the results one after another, each row-major. Small products
+    /// are distributed over the threads whole; if there are only a few large ones, each is split among the threads. A run
+    /// passed to `then` lies within one product.
+    ///
+    /// # Panics
+    ///
+    /// If the inner dimensions of `a(i)` and `b(i)` differ, if a product does not have the shape of the first, or if `c`
+    /// does not have the length of `batch` products.
+    pub fn matmul_batch_into<'a, T: Element>(
+        batch: usize,
+        a: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
+        b: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
+        c: &mut [T],
+        keep: Option<T>,
+        then: Option<Then<T>>,
+    ) {
+        if batch == 0 {
+            return assert!(c.is_empty(), "matmul_batch_into: an empty batch has a result of {} elements", c.len());
+        }
+        let loops = T::loops(Isa::best());
+        let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
+        let size = m * n;
+        assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
+        let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
+        let groups = threads_for(batch * size * k).min(batch);
+        if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
+            (0..batch).for_each(|i| matmul_on(loops, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
+            return;
+        }
+        let group_len = batch.div_ceil(groups);
+        let c = ViewMut::new(c, size);
+        // What is packed, and so the space it takes, depends on the strides, which may vary: reserve space for any of
+        // them.
+        let room = workspace(loops, m, n, k);
+        with_scratch(room * batch.div_ceil(group_len), |workspace| {
+            threads::for_each_chunk(workspace, room, &|group, workspace| {
+                for i in group * group_len..batch.min((group + 1) * group_len) {
+                    let (a, b) = (a(i), b(i));
+                    check(a, b, size);
+                    assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} differs in shape");
+                    // SAFETY: `c` has `batch` results of `size`, and only this group writes this one. The shapes are
+                    // compatible.
+                    unsafe { Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)).compute(loops, workspace) };
+                }
+            });
         });
-    });
+    }
 }
 
 /// One product, or a part of one, computed on one thread.

@@ -10,6 +10,7 @@ use super::element::Element;
 use super::threads_for;
 use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
+use crate::float::once;
 use crate::kernel::isa::Isa;
 use crate::kernel::reduce::total;
 use crate::kernel::threads;
@@ -21,48 +22,52 @@ const ROWS: usize = 24;
 /// image.
 pub type Tap = [i64; 2];
 
-/// `c[i, j] = Σ w[i * row + at] x[shift + j]`, summed over the taps `[at, shift]`; `c` has `rows` contiguous rows.
-///
-/// # Panics
-///
-/// If the length of the rows of `c` is not a multiple of [`Element::LANES`], or if a tap is out of range for `w` or
-/// `x`.
-pub fn shifted_into<T: Element>(w: &[T], rows: usize, row: usize, x: &[T], taps: &[Tap], c: &mut [T]) {
-    if c.is_empty() {
-        return;
+once! {
+    /// `c[i, j] = Σ w[i * row + at] x[shift + j]`, summed over the taps `[at, shift]`; `c` has `rows` contiguous rows.
+    ///
+    /// # Panics
+    ///
+    /// If the length of the rows of `c` is not a multiple of [`lanes`](super::lanes), or if a tap is out of range for `w` or
+    /// `x`.
+    pub fn shifted_into<T: Element>(w: &[T], rows: usize, row: usize, x: &[T], taps: &[Tap], c: &mut [T]) {
+        if c.is_empty() {
+            return;
+        }
+        let len = check(x, taps, c, rows);
+        let last = (rows - 1) * row;
+        assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap is outside the weights");
+        let loops = T::loops(Isa::best());
+        let some = if threads_for(c.len() * taps.len()) > 1 { ROWS } else { rows };
+        threads::for_each_chunk(c, some * len, &|part, c| {
+            let w = View { start: w.as_ptr(), rows, cols: 1, row, col: 1 };
+            // SAFETY: the rows of this part are rows of `w`; the taps and the length have been checked.
+            unsafe { (loops.shifted)(w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
+        });
     }
-    let len = check(x, taps, c, rows);
-    let last = (rows - 1) * row;
-    assert!(taps.iter().all(|&[at, _]| in_slice(w, at, last + 1)), "shifted_into: a tap is outside the weights");
-    let loops = T::loops(Isa::best());
-    let some = if threads_for(c.len() * taps.len()) > 1 { ROWS } else { rows };
-    threads::for_each_chunk(c, some * len, &|part, c| {
-        let w = View { start: w.as_ptr(), rows, cols: 1, row, col: 1 };
-        // SAFETY: the rows of this part are rows of `w`; the taps and the length have been checked.
-        unsafe { (loops.shifted)(w.sub(part * some, 0, c.len() / len, 1), x, taps, ViewMut::new(c, len)) };
-    });
 }
 
-/// `w[i * row + at] = Σ g[n, i, j] x[n, shift + j]` for each tap `[at, shift]`, summed over all `n` below `images` and
-/// all `j`. `g` and `x` each consist of that many equal parts; those of `g` have as many rows as `w`.
-///
-/// # Panics
-///
-/// If the length of the rows of `g` is not a multiple of [`Element::LANES`], or if a tap is out of range for a row or
-/// for its part of `x`.
-pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Tap], w: &mut [T], row: usize) {
-    if w.is_empty() {
-        return;
+once! {
+    /// `w[i * row + at] = Σ g[n, i, j] x[n, shift + j]` for each tap `[at, shift]`, summed over all `n` below `images` and
+    /// all `j`. `g` and `x` each consist of that many equal parts; those of `g` have as many rows as `w`.
+    ///
+    /// # Panics
+    ///
+    /// If the length of the rows of `g` is not a multiple of [`lanes`](super::lanes), or if a tap is out of range for a row or
+    /// for its part of `x`.
+    pub fn shifted_dots_into<T: Element>(images: usize, g: &[T], x: &[T], taps: &[Tap], w: &mut [T], row: usize) {
+        if w.is_empty() {
+            return;
+        }
+        let (rows, g_size, x_size) = (w.len() / row, g.len() / images, x.len() / images);
+        let len = check(&x[..x_size], taps, &g[..g_size], rows);
+        let loops = T::loops(Isa::best());
+        let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
+        threads::for_each_chunk(w, some * row, &|part, w| {
+            let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
+            // SAFETY: the rows of this part are rows of each image; the taps and the length have been checked.
+            unsafe { (loops.shifted_dots)(&dots, w) };
+        });
     }
-    let (rows, g_size, x_size) = (w.len() / row, g.len() / images, x.len() / images);
-    let len = check(&x[..x_size], taps, &g[..g_size], rows);
-    let loops = T::loops(Isa::best());
-    let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
-    threads::for_each_chunk(w, some * row, &|part, w| {
-        let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
-        // SAFETY: the rows of this part are rows of each image; the taps and the length have been checked.
-        unsafe { (loops.shifted_dots)(&dots, w) };
-    });
 }
 
 /// Checks the arguments and returns the length of the rows of `c`.
@@ -242,7 +247,7 @@ fn put_totals<T: Element, const L: usize, const R: usize, const S: usize>(
 ) {
     for (i, sums) in sums.iter().enumerate() {
         for (&lanes, to) in sums.iter().zip(to) {
-            w[i * row + to] = total(lanes, T::add);
+            w[i * row + to] = total(lanes, |a, b| a + b);
         }
     }
 }
