@@ -78,7 +78,8 @@ pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &
 pub(crate) fn softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
         let (y, g) = (row(y, n, i), row(g, n, i));
-        softmax_vjp_row(y, g, dot(g, y, T::zero(), T::one()), out);
+        let mean = dot(g, y, T::zero(), T::one());
+        softmax_vjp_row(y, g, mean, out);
     });
 }
 
@@ -192,14 +193,14 @@ macro_rules! fold {
         $(#[$doc])*
         fn $name<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
             simd! {
-                fn long<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
+                fn vectorized<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
                     match x.len() < LONG {
                         true => lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join),
                         false => lanes::<T, 64>(x, y, $start, |$x, $y| $f, $join),
                     }
                 }
             }
-            if x.len() < TINY { lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join) } else { long(x, y $(, $c)*) }
+            if x.len() < TINY { lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join) } else { vectorized(x, y $(, $c)*) }
         }
     };
 }
@@ -229,7 +230,7 @@ fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
         let mut exp = [T::zero(); TINY];
         let exp = &mut exp[..x.len()];
         exp_row(x, shift, exp);
-        return lanes::<T, 8>(exp, exp, T::zero(), |x, _| x, |a, b| a + b);
+        return sum(exp);
     }
     if x.len() < LONG {
         // In two loops: over so few lanes, the exponential would not be vectorized.

@@ -41,7 +41,7 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
     let (width, tile) =
         if m <= loops.narrow { (loops.narrow, loops.narrow_tile) } else { (loops.wide, loops.wide_tile) };
     let (packed, columns) = workspace.split_at_mut(width * block(k));
-    // Room for the columns that the last tile repeats, then for the others.
+    // First there is room for the columns that the last tile repeats, then for the columns themselves.
     let columns = ViewMut::new(&mut columns[loops.rows * width..], width);
     for p in (0..k).step_by(block(k)) {
         let depth = block(k).min(k - p);
@@ -56,14 +56,9 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
                     // So that the last tile is whole, it repeats some columns, even of the previous round.
                     let repeated = (j + loops.rows).saturating_sub(some);
                     let b = b.sub(p, first + j - repeated, depth, 1);
-                    let to = columns.start.add(j * width).sub(repeated * width);
-                    tile(
-                        depth,
-                        Panel { start: b.start, step: b.row, lane: b.col },
-                        rows,
-                        ViewMut { start: to, ..columns },
-                        None,
-                    );
+                    let b = Panel { start: b.start, step: b.row, lane: b.col };
+                    let start = columns.start.add(j * width).sub(repeated * width);
+                    tile(depth, b, rows, ViewMut { start, ..columns }, None);
                 }
                 let from = View { start: columns.start.cast_const(), rows: some, cols: m, row: width, col: 1 };
                 transpose(from, c.sub(0, first), keep);

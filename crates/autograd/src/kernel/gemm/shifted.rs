@@ -144,9 +144,12 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
                 let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
                 tile::<T, R, W, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j), keep);
             }
-            for j in (wide..c.row).step_by(H) {
-                let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
-                tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j), keep);
+            // Rows are whole numbers of lanes: after tiles that are not wider, no columns remain.
+            if const { W > T::LANES } {
+                for j in (wide..c.row).step_by(H) {
+                    let piece = |p: usize| x.as_ptr().add(taps.get_unchecked(p)[1] as usize + j);
+                    tile::<T, R, H, HARDWARE>(taps.len(), weight, w.row, piece, c.sub(0, j), keep);
+                }
             }
         }
     }
@@ -177,13 +180,15 @@ pub(super) unsafe fn along<T: Element, const L: usize, const R: usize, const S: 
 ) {
     let (rows, taps) = (w.len() / dots.row, dots.taps.len());
     let r = if rows < R { 1 } else { R };
-    for (i, p) in (0..rows).step_by(r).flat_map(|i| (0..taps).step_by(S).map(move |p| (i, p))) {
+    for i in (0..rows).step_by(r) {
         let i = i.min(rows - r);
-        // SAFETY: these rows exist.
-        unsafe {
-            match r == 1 {
-                true => dots_of::<T, L, 1, S, HARDWARE>(dots, i, p, w),
-                false => dots_of::<T, L, R, S, HARDWARE>(dots, i, p, w),
+        for p in (0..taps).step_by(S) {
+            // SAFETY: these rows exist.
+            unsafe {
+                match r == 1 {
+                    true => dots_of::<T, L, 1, S, HARDWARE>(dots, i, p, w),
+                    false => dots_of::<T, L, R, S, HARDWARE>(dots, i, p, w),
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ fn random<T: Element + From<f32>>(len: usize, seed: u32) -> Vec<T> {
 
 /// The loops of all instruction sets that this CPU supports.
 fn all_loops<T: Element>() -> Vec<&'static Loops<T>> {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
     let mut all = vec![Isa::Baseline];
     #[cfg(target_arch = "x86_64")]
     all.extend([Isa::Avx2, Isa::Avx512].into_iter().filter(|&isa| isa <= Isa::best()));
