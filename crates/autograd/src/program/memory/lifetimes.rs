@@ -86,8 +86,8 @@ impl Lifetimes {
         let safe = !g.ids().any(|id| matches!(g.structured(id), Some(Op::Custom { .. })));
         for id in g.ids().rev() {
             let last = &mut self.last_read[id as usize];
-            let source = !g.node(id).def.is_computed() && !(safe && states.is_current(id));
-            if kept[id as usize] || source {
+            let mortal = g.node(id).def.is_computed() || safe && states.is_current(id);
+            if kept[id as usize] || !mortal {
                 *last = NONE;
             } else if *last != NONE {
                 self.dies[*last as usize].push(id);
