@@ -162,12 +162,13 @@ pub fn read_csv<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Resul
 /// ```
 /// use nn::{data::{CsvOptions, read_csv_classes}, loss::Target};
 /// let path = std::env::temp_dir().join(format!("nn-iris-{}.csv", std::process::id()));
-/// std::fs::write(&path, "id,petal length,petal
-/// width,species\n1,1.4,0.2,setosa\n2,4.7,1.4,versicolor\n3,1.3,NA,setosa\n")?; let options =
-/// CsvOptions::text("species").inputs(["petal width", "petal length"]).missing(0.5); let (iris, names) =
-/// read_csv_classes::<f64>(&path, &options)?; assert_eq!(iris.inputs(),
-/// &autograd::tensor![[0.2, 1.4], [1.4, 4.7], [0.5, 1.3]]); assert_eq!(iris.targets(),
-/// &Target::Labels(autograd::tensor![0_i64, 1, 0])); assert_eq!(names, ["setosa", "versicolor"]);
+/// let rows = ["id,petal length,petal width,species", "1,1.4,0.2,setosa", "2,4.7,1.4,versicolor", "3,1.3,NA,setosa"];
+/// std::fs::write(&path, rows.join("\n"))?;
+/// let options = CsvOptions::text("species").inputs(["petal width", "petal length"]).missing(0.5);
+/// let (iris, names) = read_csv_classes::<f64>(&path, &options)?;
+/// assert_eq!(iris.inputs(), &autograd::tensor![[0.2, 1.4], [1.4, 4.7], [0.5, 1.3]]);
+/// assert_eq!(iris.targets(), &Target::Labels(autograd::tensor![0_i64, 1, 0]));
+/// assert_eq!(names, ["setosa", "versicolor"]);
 /// # std::fs::remove_file(path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
