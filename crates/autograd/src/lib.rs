@@ -59,7 +59,7 @@ pub use program::{Compiled, Draft, Program, compile};
 pub use rules::{Cotangents, Rule};
 pub use sweep::Gradients;
 pub use tape::{Tape, Var};
-pub use tensor::pool::set_pool_limit;
+pub use tensor::recycle::set_pool_limit;
 pub use tensor::view::Span;
 pub use tensor::{Axes, AxisSet, Tensor};
 pub use value::Value;

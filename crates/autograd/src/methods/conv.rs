@@ -104,7 +104,7 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
     let (x, one) = batched(x, D + 2)?;
     let mut geometry = conv.geometry(&w.shape());
     let from = x.shape();
-    let (mut size, mut parts) = (Shape::new(), SmallVec::<[(usize, usize); 3]>::new());
+    let (mut size, mut parts) = (Shape::new(), SmallVec::<[(usize, usize); 4]>::new());
     for (i, window) in geometry.windows.iter_mut().enumerate() {
         let extra = output_padding[i];
         if extra > 0 && extra >= window.stride.max(window.dilation) {

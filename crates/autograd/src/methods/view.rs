@@ -204,7 +204,7 @@ macro_rules! view_methods {
         pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
             let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
             let axis = if parts.is_empty() { 0 } else { resolve_axis("concat", axis, &first)? };
-            Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 8]>>())
+            Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 16]>>())
         }
 
         /// Stacks tensors along a new axis.

@@ -10,10 +10,10 @@ pub(crate) mod elementwise;
 mod facts;
 pub(crate) mod formula;
 pub(crate) mod linalg;
-pub(crate) mod pool;
 pub(crate) mod shape;
 pub(crate) mod symbol;
 mod table;
+mod windows;
 
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -21,9 +21,9 @@ pub use conv::{Geometry, Window};
 pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
 pub use linalg::Factor;
-pub use pool::{Panes, Sparse};
 use smallvec::SmallVec;
 use std::sync::Arc;
+pub use windows::{Panes, Sparse};
 
 /// An operand of a binary function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

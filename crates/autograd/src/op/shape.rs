@@ -1,6 +1,6 @@
 //! Shape inference: maps an op and the shapes of its inputs to the shape of its output, or an error.
 
-use super::pool::{alike, mapped, picked};
+use super::windows::{alike, mapped, picked};
 use super::{Fold, Op};
 use crate::error::{Error, Result};
 use crate::kernel::index::within;

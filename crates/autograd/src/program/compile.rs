@@ -98,7 +98,7 @@ where
     }
 }
 
-fn refs<T: Float>(x: &[impl Borrow<Tensor<T>>]) -> SmallVec<[&Tensor<T>; 8]> {
+fn refs<T: Float>(x: &[impl Borrow<Tensor<T>>]) -> SmallVec<[&Tensor<T>; 16]> {
     x.iter().map(Borrow::borrow).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::float::Float;
 use crate::float::once;
 use crate::kernel::gemm::PartsOf;
 use crate::op::Cost;
-use crate::tensor::{Tensor, pool};
+use crate::tensor::{Tensor, recycle};
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
@@ -330,7 +330,7 @@ impl<T: Float> Room<T> {
             Memory::Own => return Room::Made(Tensor::build(&out.shape, |_| ())),
             Memory::Block(block) => {
                 let free = blocks[block as usize].take().filter(|buffer| Arc::strong_count(buffer) == 1);
-                free.unwrap_or_else(|| pool::take_buffer(sizes[block as usize]))
+                free.unwrap_or_else(|| recycle::take_buffer(sizes[block as usize]))
             }
             Memory::Over(slot) => {
                 let old = std::mem::replace(&mut values[slot as usize], Tensor::scalar(T::zero()));

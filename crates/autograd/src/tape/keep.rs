@@ -142,7 +142,7 @@ impl<T: Float> List<T> {
     /// Recomputes a node's value from those of its inputs.
     pub(crate) fn again(&self, id: u32) -> Result<Tensor<T>> {
         let x: SmallVec<[_; 4]> = self.inputs(id).iter().map(|&i| self.value(i)).collect();
-        let x: SmallVec<[&Tensor<T>; 8]> = x.iter().map(|x| &**x).collect();
+        let x: SmallVec<[&Tensor<T>; 16]> = x.iter().map(|x| &**x).collect();
         match self.op(id) {
             Op::Custom { id } => self.rule(id).compute(&x),
             op => Tensor::try_apply(op, &x),

@@ -396,7 +396,7 @@ once! {
         let value = {
             let list = tape.filled(x.iter().map(|v| v.id));
             let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
-            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 8]>>())?
+            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 16]>>())?
         };
         Ok(Var { tape, id: structured(tape, op, x.iter().map(|v| v.id).collect(), value, line) })
     }

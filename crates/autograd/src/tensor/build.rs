@@ -1,7 +1,7 @@
 //! Constructors of tensors: from elements, from a function of the index, from random numbers.
 
 use super::layout::{count, room, row_major};
-use super::{Repr, Result, Shared, Tensor, pool};
+use super::{Repr, Result, Shared, Tensor, recycle};
 use crate::error::{Error, or_panic};
 use crate::float::{Array, Element, Float, Shape, Strides};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl<T: Element> Tensor<T> {
             return Tensor::scalar(T::default());
         }
         let n = if shape.contains(&0) { 0 } else { shape.iter().product() };
-        Self::assemble(shape.into(), row_major(shape), 0, pool::take_buffer::<T>(n))
+        Self::assemble(shape.into(), row_major(shape), 0, recycle::take_buffer::<T>(n))
     }
 
     /// Builds a tensor from a head and a buffer. The caller guarantees that every index is inside the buffer.
@@ -106,7 +106,13 @@ impl<T: Element> Tensor<T> {
             return Tensor::scalar(buffer[start]);
         }
         let len = if shape.contains(&0) { 0 } else { shape.iter().product() };
-        Tensor(Repr::Array(Shared(Some(pool::take_array(Array { shape, strides, start, len, buffer: Some(buffer) })))))
+        Tensor(Repr::Array(Shared(Some(recycle::take_array(Array {
+            shape,
+            strides,
+            start,
+            len,
+            buffer: Some(buffer),
+        })))))
     }
 }
 

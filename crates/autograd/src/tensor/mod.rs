@@ -1,14 +1,14 @@
 //! [`Tensor`]: row-major arrays of any rank, with views that share memory. Independent of tapes and derivatives.
 //!
 //! A tensor is 16 bytes: a scalar (rank 0) is stored inline, anything larger behind one reference-counted pointer, so
-//! a clone never copies elements. Memory is taken from the thread's [pool](pool) and returned to it.
+//! a clone never copies elements. Memory is taken from the thread's [pool](recycle) and returned to it.
 
 mod build;
 mod display;
 pub(crate) mod layout;
 pub(crate) mod mask;
 mod nested;
-pub(crate) mod pool;
+pub(crate) mod recycle;
 pub(crate) mod view;
 
 pub use crate::float::{Shape, Strides};
@@ -64,7 +64,7 @@ impl<T: Element> Drop for Shared<T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(head) = self.0.take() {
-            pool::give_array(head);
+            recycle::give_array(head);
         }
     }
 }

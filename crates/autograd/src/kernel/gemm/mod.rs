@@ -129,7 +129,7 @@ pub fn alongside<T: Float>(
 pub type PartsOf<'r, T> = dyn Iterator<Item = (usize, Parts<'r, T>)> + 'r;
 
 /// A run, and the same part of other arrays.
-pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 8]>;
+pub type Parts<'r, T> = SmallVec<[&'r mut [T]; 16]>;
 
 once! {
     /// [`matmul_into`] for `batch` products: `c[i] = a(i) b(i)`, or `c[i] = keep c[i] + a(i) b(i)`.

@@ -10,16 +10,16 @@
 //! Tasks are handed out by an atomic counter, so which thread runs which task is not deterministic. The result of a
 //! task must depend only on its index, and never on [`threads`]; results are then the same for any number of threads.
 
+mod crew;
 mod limit;
-mod pool;
 mod share;
 #[cfg(test)]
 mod tests;
 
+use crew::{Job, is_task, pool};
 #[cfg(test)]
 pub(crate) use limit::with_threads;
 pub use limit::{set_threads, threads};
-use pool::{Job, is_task, pool};
 pub use share::{for_each_chunk, for_each_chunks};
 
 /// Runs `f(0), …, f(tasks − 1)`, each exactly once and in no particular order, on up to [`threads`] threads.

@@ -34,7 +34,7 @@ pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn
         let chunk = |cut: &'_ Chunks<'_, T>| {
             if index < cut.count() { unsafe { &mut *(cut.get(index) as *mut [T]) } } else { &mut [] }
         };
-        let mut chunks: SmallVec<[&mut [T]; 8]> = cuts.iter().map(chunk).collect();
+        let mut chunks: SmallVec<[&mut [T]; 16]> = cuts.iter().map(chunk).collect();
         f(index, &mut chunks);
     });
 }
