@@ -107,16 +107,18 @@ fn drop_dead(mut graph: Graph, _: &mut dyn Evaluator) -> Result<Graph> {
             }
         }
     }
+    // In place, since a long program is compiled no faster than its memory is touched.
     let mut place = vec![u32::MAX; graph.nodes.len()];
-    let mut kept = Vec::new();
-    for (id, mut node) in std::mem::take(&mut graph.nodes).into_iter().enumerate() {
+    let mut kept = 0;
+    for id in 0..live.len() {
         if live[id] {
-            node.inputs.iter_mut().for_each(|input| *input = place[*input as usize]);
-            place[id] = kept.len() as u32;
-            kept.push(node);
+            graph.nodes.swap(kept, id);
+            graph.nodes[kept].inputs.iter_mut().for_each(|input| *input = place[*input as usize]);
+            place[id] = kept as u32;
+            kept += 1;
         }
     }
-    graph.nodes = kept;
+    graph.nodes.truncate(kept);
     let (inputs, outputs) = (std::mem::take(&mut graph.inputs), std::mem::take(&mut graph.outputs));
     Ok(renamed(graph, &inputs, &outputs, &place))
 }
