@@ -51,6 +51,7 @@ impl<'a> Planes<'a> {
 
     /// Calls `f` for blocks of neighboring positions, with the index of the first largest element in each window, and
     /// these elements. NaN counts as the largest.
+    #[allow(clippy::type_complexity, reason = "a callback of three slices")]
     fn for_each_largest<T: Float>(&self, x: &[T], f: &mut dyn FnMut(usize, &[u32], &[T])) {
         let [d, h, w] = self.panes;
         let [_, height, width] = self.size;

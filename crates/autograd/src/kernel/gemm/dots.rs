@@ -50,12 +50,11 @@ pub(super) unsafe fn along<T: Element, const HARDWARE: bool>(
         let whole = n - n % GROUP;
         for j in (0..whole).step_by(GROUP) {
             let mut columns = [x; GROUP];
-            for g in 0..GROUP {
-                columns[g] = column(j + g);
+            for (g, x) in columns.iter_mut().enumerate() {
+                *x = column(j + g);
             }
-            let dots = dots::<T, GROUP, HARDWARE>(x, columns);
-            for g in 0..GROUP {
-                put(j + g, dots[g]);
+            for (g, dot) in dots::<T, GROUP, HARDWARE>(x, columns).into_iter().enumerate() {
+                put(j + g, dot);
             }
         }
         for j in whole..n {
@@ -117,8 +116,8 @@ pub(super) unsafe fn across<T: Element, const HARDWARE: bool>(a: View<T>, b: Vie
                 let values = if b.col == 1 {
                     std::slice::from_raw_parts(row, width)
                 } else {
-                    for j in 0..width {
-                        gathered[j] = row.add(j * b.col).read();
+                    for (j, x) in gathered[..width].iter_mut().enumerate() {
+                        *x = row.add(j * b.col).read();
                     }
                     &gathered[..width]
                 };
@@ -164,7 +163,7 @@ fn total_rows<T: Element>(lanes: &mut [[T; WIDTH]; LANES], width: usize) {
         for l in from..to {
             let (sum, other) = lanes.split_at_mut(l + step);
             for (sum, &other) in sum[l][..width].iter_mut().zip(&other[0]) {
-                *sum = *sum + other;
+                *sum += other;
             }
         }
     }

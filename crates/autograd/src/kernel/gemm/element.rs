@@ -39,6 +39,7 @@ pub trait Kernels: Float {
 
 /// The inner loops of one element type, compiled for one instruction set. To call them is unsafe: the CPU must support
 /// the set.
+#[allow(clippy::type_complexity, reason = "each is the type of the function that its doc names")]
 pub struct Loops<T: 'static> {
     /// Rows of a tile.
     pub rows: usize,

@@ -52,7 +52,7 @@ fn at<T: Copy>(mat: Mat<T>, i: usize, j: usize) -> T {
 fn number<T: Element + From<f32>>(n: usize, at: usize, run: &mut [T]) {
     let whole_rows = at.is_multiple_of(n) && run.len().is_multiple_of(n);
     assert!(!run.is_empty() && (whole_rows || at / n == (at + run.len() - 1) / n), "{at}, {}, {n}", run.len());
-    (at + 1..).zip(run).for_each(|(place, x)| *x = *x + T::from(place as f32));
+    (at + 1..).zip(run).for_each(|(place, x)| *x += T::from(place as f32));
 }
 
 /// [`number`] for a whole result.
