@@ -82,7 +82,7 @@ fn what_does_not_fit() {
     assert!(matches!(perplexity(&scores, &tensor![-100_i64, -100]), Err(Error::Empty { .. })));
     assert!(matches!(perplexity(&scores, &tensor![0_i64, 5]), Err(Error::Index { index: 5, position: 1, .. })));
     let half = Target::Values(tensor![0.5, 1.0]);
-    assert!(roc_auc(&tensor![0.1, 0.2], &half).unwrap_err().to_string().contains("one is 0.5"));
+    assert!(roc_auc(&tensor![0.1, 0.2], &half).unwrap_err().to_string().contains("must be 0 or 1"));
     assert!(roc_auc(&scores, &Target::Labels(tensor![0_i64, 7])).is_err());
     assert!(binary_accuracy(&tensor![0.1], &half, 0.5).unwrap_err().to_string().contains("2 targets"));
 }
