@@ -48,10 +48,14 @@ impl Path {
     /// Runs `f` with the path one level deeper.
     pub fn within(&mut self, name: impl Display, f: impl FnOnce(&mut Path)) {
         let length = self.name.len();
-        let dot = if length == 0 { "" } else { "." };
-        write!(self.name, "{dot}{name}{}", self.ending).expect("writing to a string succeeds");
+        self.descend(&name);
         f(self);
         self.name.truncate(length);
+    }
+
+    fn descend(&mut self, name: &dyn Display) {
+        let dot = if self.name.is_empty() { "" } else { "." };
+        write!(self.name, "{dot}{name}{}", self.ending).expect("writing to a string succeeds");
     }
 
     /// Runs `f` with `ending` appended to each name it descends into: the ending `_l0` turns `weight` into `weight_l0`.

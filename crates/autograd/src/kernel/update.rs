@@ -5,10 +5,11 @@ use super::isa::{Isa, compiled_for};
 use super::threads;
 use crate::float::Float;
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 
 /// Minimum number of elements that a thread processes at a time.
 const CHUNK: usize = 32 * 1024;
-/// Maximum number of pieces that even a large tensor is split into, so that the list of them needs no heap memory.
+/// Maximum number of pieces that even a large tensor is split into.
 const PIECES: usize = 8;
 
 /// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors.
@@ -33,28 +34,35 @@ pub fn update<T: Float, const N: usize>(
     gradient: &Tensor<T>,
     f: impl Fn(&mut T, [&mut T; N], T) + Sync,
 ) {
+    let mut state = state;
+    in_pieces(parameter, &mut state, gradient, &|p, state, g| {
+        apply::<T, N, _>(p, state.try_into().expect("as many as given"), g, &f);
+    });
+}
+
+/// Calls `f` with pieces of all arrays, cut at the same positions, on several threads if they are large.
+#[track_caller]
+fn in_pieces<T: Float>(
+    parameter: &mut Tensor<T>,
+    state: &mut [&mut Tensor<T>],
+    gradient: &Tensor<T>,
+    f: &(dyn Fn(&mut [T], &mut [&mut [T]], &[T]) + Sync),
+) {
     let shape = parameter.shape();
     let same = gradient.shape() == shape && state.iter().all(|s| s.shape() == shape);
     assert!(same, "update: parameter {shape:?}, gradient {:?} and state must have the same shape", gradient.shape());
     let gradient = gradient.contiguous();
     let gradient = gradient.as_slice().expect("contiguous");
-    let parameter = parameter.make_mut();
-    let chunk = parameter.len().div_ceil(PIECES).max(CHUNK);
-    // Split all arrays at the same positions, so that a task owns its piece of each.
-    let mut state = state.map(|s| s.make_mut().chunks_mut(chunk));
-    let mut pieces: smallvec::SmallVec<[Piece<'_, T, N>; PIECES]> = parameter
-        .chunks_mut(chunk)
-        .zip(gradient.chunks(chunk))
-        .map(|(p, g)| (p, state.each_mut().map(|s| s.next().expect("split alike")), g))
-        .collect();
-    threads::for_each_chunk(&mut pieces, 1, &|_, piece| {
-        let (p, state, g) = &mut piece[0];
-        apply(p, state, g, &f);
+    let chunk = gradient.len().div_ceil(PIECES).max(CHUNK);
+    let mut arrays: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+    arrays.push(parameter.make_mut());
+    arrays.extend(state.iter_mut().map(|s| s.make_mut()));
+    let sizes: SmallVec<[usize; 6]> = arrays.iter().map(|_| chunk).collect();
+    threads::for_each_chunks(&mut arrays, &sizes, &|i, pieces| {
+        let (p, state) = pieces.split_first_mut().expect("the parameter comes first");
+        f(p, state, &gradient[i * chunk..][..p.len()]);
     });
 }
-
-/// One piece of the parameter, of each state tensor, and of the gradient.
-type Piece<'a, T, const N: usize> = (&'a mut [T], [&'a mut [T]; N], &'a [T]);
 
 /// The loop, compiled for this CPU; the closure is inlined into it.
 #[inline]
@@ -72,10 +80,9 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
         f: &F,
     ) {
         let n = p.len();
-        let g = &g[..n];
-        let mut state = state.each_mut().map(|s| &mut s[..n]);
+        let (g, mut state) = (&g[..n], first(state, n));
         for i in 0..n {
-            f(&mut p[i], state.each_mut().map(|s| &mut s[i]), g[i]);
+            f(&mut p[i], at(&mut state, i), g[i]);
         }
     }
     #[cfg(target_arch = "x86_64")]
@@ -97,6 +104,18 @@ fn apply<T: Float, const N: usize, F: Fn(&mut T, [&mut T; N], T)>(
         }
     }
     body(p, state, g, f);
+}
+
+/// The first `n` elements of each array.
+#[inline(always)]
+fn first<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], n: usize) -> [&'s mut [T]; N] {
+    state.each_mut().map(|s| &mut s[..n])
+}
+
+/// The element of each array at an index.
+#[inline(always)]
+fn at<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], i: usize) -> [&'s mut T; N] {
+    state.each_mut().map(|s| &mut s[i])
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub struct Memory<T: Float> {
 struct Entry<T: Float> {
     /// Number of steps so far.
     step: i32,
-    tensors: SmallVec<[Tensor<T>; 3]>,
+    tensors: Tensors<T>,
 }
 
 /// Shows only the names: they are settings, while everything else changes from step to step.
@@ -74,6 +74,8 @@ impl<T: Float> Debug for Memory<T> {
         f.debug_tuple("Memory").field(&self.names).finish()
     }
 }
+
+type Tensors<T> = SmallVec<[Tensor<T>; 3]>;
 
 /// The name under which the number of steps is stored.
 const STEP: &str = "step";
@@ -106,16 +108,28 @@ impl<T: Float> Memory<T> {
         first: impl Fn(&Tensor<T>) -> [Tensor<T>; N],
         mut f: impl FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>; N]),
     ) {
-        let Memory { names, places, path, .. } = self;
-        assert_eq!(N, names.len(), "Memory: expected one tensor per name");
+        assert_eq!(N, self.names.len(), "Memory: expected one tensor per name");
+        self.for_each_entry(model, gradients, &|p| first(p).into_iter().collect(), &mut |p, g, step, tensors| {
+            f(p, g, step, tensors.try_into().expect("as many as names"));
+        });
+    }
+
+    /// [`for_each`](Memory::for_each) without its types, so that it is compiled once for all rules.
+    fn for_each_entry(
+        &mut self,
+        model: &mut dyn Parameters<T>,
+        gradients: &ParamGradients<T>,
+        first: &dyn Fn(&Tensor<T>) -> Tensors<T>,
+        f: &mut dyn FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>]),
+    ) {
+        let Memory { places, path, .. } = self;
         for_each_gradient(model, gradients, path, |place, param, g| {
             if place >= places.len() {
                 places.resize_with(place + 1, || None);
             }
-            let new = || Entry { step: 0, tensors: first(param.value()).into_iter().collect() };
-            let Entry { step, tensors } = places[place].get_or_insert_with(new);
+            let Entry { step, tensors } =
+                places[place].get_or_insert_with(|| Entry { step: 0, tensors: first(param.value()) });
             *step = step.saturating_add(1);
-            let tensors = tensors.as_mut_slice().try_into().expect("as many as names");
             f(param.value_mut(), g, *step, tensors);
         });
     }

@@ -120,13 +120,13 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Runs the remaining epochs, or fewer if training stops early.
     fn epochs(&mut self) -> Result<(), TrainError> {
         self.clock = Instant::now();
-        self.announce(|callback, at| callback.train_begin(at))?;
+        self.announce(&|callback, at| callback.train_begin(at))?;
         while !self.is_over() {
             self.epoch()?;
             self.clock = Instant::now();
         }
         self.swap_averages();
-        self.announce(|callback, at| callback.train_end(at))
+        self.announce(&|callback, at| callback.train_end(at))
     }
 
     fn is_over(&self) -> bool {
@@ -138,7 +138,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         self.set_rates(Pace::Epoch, self.epoch);
         self.step.prove_again(PROVEN_EVERY);
         if self.batch == 0 {
-            self.announce(|callback, at| callback.epoch_begin(at))?;
+            self.announce(&|callback, at| callback.epoch_begin(at))?;
         }
         let at = Position { epoch: self.epoch as u64, batch: self.batch };
         self.loader.prefetched(at, self.trainer.prefetch, |left| self.batches(left))?;
@@ -168,7 +168,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         let followed = self.trainer.followed.value(&epoch, &self.history.metrics);
         self.trainer.schedule.observe(followed);
         self.history.epochs.push(epoch);
-        self.announce(|callback, at| callback.epoch_end(at))
+        self.announce(&|callback, at| callback.epoch_end(at))
     }
 
     /// Seconds spent on the epoch.
@@ -197,7 +197,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Calls a hook of all callbacks, including the convergence checks and the progress display.
     fn announce(
         &mut self,
-        hook: impl Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult,
+        hook: &dyn Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult,
     ) -> Result<(), TrainError> {
         let Run { trainer, model, sums, history, convergence, progress, .. } = self;
         let Trainer { metrics, callbacks, optimizer, epochs, .. } = &mut **trainer;

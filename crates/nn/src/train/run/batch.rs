@@ -20,12 +20,12 @@ impl<T: Float> Run<'_, '_, T> {
             let (batch, number) = (batch?, self.batch + 1);
             let last = number == self.batches;
             let updates = last || number % self.trainer.accumulate == 0;
-            self.announce(|callback, at| callback.batch_begin(at))?;
+            self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
             let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
             self.note(&outcome, &batch, number)?;
             self.batch = number;
-            self.announce(|callback, at| callback.batch_end(at))?;
+            self.announce(&|callback, at| callback.batch_end(at))?;
             if self.history.stopped.is_some() {
                 break;
             }
