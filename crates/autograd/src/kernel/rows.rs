@@ -182,6 +182,8 @@ fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) 
     total(lanes, join)
 }
 
+/// Rows up to this length are computed on the stack rather than in scratch memory.
+const SHORT: usize = 64;
 /// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.
 const LONG: usize = 512;
 /// Rows below this length do not justify a call of a vector loop.
@@ -226,18 +228,16 @@ fn sum<T: Float>(x: &[T]) -> T {
 
 /// `sum(exp(x - shift))`
 fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
-    if x.len() <= TINY {
-        let mut exp = [T::zero(); TINY];
-        let exp = &mut exp[..x.len()];
+    // In two loops: over so few lanes, the exponential would not be vectorized.
+    let summed = |exp: &mut [T]| {
         exp_row(x, shift, exp);
-        return sum(exp);
-    }
-    if x.len() < LONG {
-        // In two loops: over so few lanes, the exponential would not be vectorized.
-        return with_scratch(x.len(), |exp: &mut [T]| {
-            exp_row(x, shift, exp);
-            sum(exp)
-        });
+        sum(exp)
+    };
+    match x.len() {
+        n if n <= TINY => return summed(&mut [T::zero(); TINY][..n]),
+        n if n <= SHORT => return summed(&mut [T::zero(); SHORT][..n]),
+        n if n < LONG => return with_scratch(n, summed),
+        _ => (),
     }
     simd! {
         fn long<T: Float>(x: &[T], shift: T) -> T {
