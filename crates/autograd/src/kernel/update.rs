@@ -40,13 +40,16 @@ pub fn update<T: Float, const N: usize>(
     });
 }
 
+/// What is done to a piece of the parameter, of each state tensor, and of the gradient.
+type Pieces<'f, T> = dyn Fn(&mut [T], &mut [&mut [T]], &[T]) + Sync + 'f;
+
 /// Calls `f` with pieces of all arrays, cut at the same positions, on several threads if they are large.
 #[track_caller]
 fn in_pieces<T: Float>(
     parameter: &mut Tensor<T>,
     state: &mut [&mut Tensor<T>],
     gradient: &Tensor<T>,
-    f: &(dyn Fn(&mut [T], &mut [&mut [T]], &[T]) + Sync),
+    f: &Pieces<'_, T>,
 ) {
     let shape = parameter.shape();
     let same = gradient.shape() == shape && state.iter().all(|s| s.shape() == shape);

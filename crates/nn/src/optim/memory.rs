@@ -77,6 +77,9 @@ impl<T: Float> Debug for Memory<T> {
 
 type Tensors<T> = SmallVec<[Tensor<T>; 3]>;
 
+/// An update of a parameter by its gradient, the number of its steps, and its tensors.
+type Rule<'f, T> = dyn FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>]) + 'f;
+
 /// The name under which the number of steps is stored.
 const STEP: &str = "step";
 
@@ -120,7 +123,7 @@ impl<T: Float> Memory<T> {
         model: &mut dyn Parameters<T>,
         gradients: &ParamGradients<T>,
         first: &dyn Fn(&Tensor<T>) -> Tensors<T>,
-        f: &mut dyn FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>]),
+        f: &mut Rule<'_, T>,
     ) {
         let Memory { places, path, .. } = self;
         for_each_gradient(model, gradients, path, |place, param, g| {

@@ -69,6 +69,9 @@ pub(super) fn loader<'a, T: Float>(
     if training == validation { Ok(loader) } else { Err(TrainError::Validation { training, validation }) }
 }
 
+/// A method of a callback.
+type Hook<'f, T> = dyn Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult + 'f;
+
 impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// A run at its start, on `samples` samples.
     pub(super) fn new(
@@ -195,10 +198,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     }
 
     /// Calls a hook of all callbacks, including the convergence checks and the progress display.
-    fn announce(
-        &mut self,
-        hook: &dyn Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult,
-    ) -> Result<(), TrainError> {
+    fn announce(&mut self, hook: &Hook<'_, T>) -> Result<(), TrainError> {
         let Run { trainer, model, sums, history, convergence, progress, .. } = self;
         let Trainer { metrics, callbacks, optimizer, epochs, .. } = &mut **trainer;
         let place = Place {
