@@ -35,10 +35,9 @@ fn row<T>(x: &[T], n: usize, i: usize) -> &[T] {
 /// `ln(sum(exp(row)))` of rows of length `n`; -inf for an empty row.
 pub(crate) fn logsumexp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_each_row(n, out, 1, &|i, out| {
-        let x = row(x, n, i);
-        let max = largest(x);
-        // An infinite largest element is the result; subtracting it would give NaN.
-        out[0] = if max.is_finite() { max + Real::ln(exp_sum(x, max)) } else { max };
+        let (max, total) = exp_total(row(x, n, i));
+        // An infinite largest element is the result; subtracting it gives NaN.
+        out[0] = if max.is_finite() { max + Real::ln(total) } else { max };
     });
 }
 
@@ -51,9 +50,9 @@ pub(crate) fn softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
 pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
         let x = row(x, n, i);
-        let shift = largest(x);
+        let (shift, total) = exp_total(x);
         // Subtract the shift before the logarithm, so that small differences between large elements are not lost.
-        log_softmax_row(x, shift, Real::ln(exp_sum(x, shift)), out);
+        log_softmax_row(x, shift, Real::ln(total), out);
     });
 }
 
@@ -61,8 +60,8 @@ pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
 pub(crate) fn cross_entropy<T: Float>(x: &[T], n: usize, labels: &[i64], out: &mut [T]) {
     for_each_row(n, out, 1, &|i, out| {
         let x = row(x, n, i);
-        let max = largest(x);
-        out[0] = (max - x[labels[i] as usize]) + Real::ln(exp_sum(x, max));
+        let (max, total) = exp_total(x);
+        out[0] = (max - x[labels[i] as usize]) + Real::ln(total);
     });
 }
 
@@ -182,7 +181,7 @@ fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) 
     total(lanes, join)
 }
 
-/// Rows up to this length are computed on the stack rather than in scratch memory.
+/// Exponentials of rows up to this length are summed on the stack rather than in scratch memory.
 const SHORT: usize = 64;
 /// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.
 const LONG: usize = 512;
@@ -226,25 +225,58 @@ fn sum<T: Float>(x: &[T]) -> T {
     sum_of(x, x)
 }
 
-/// `sum(exp(x - shift))`
-fn exp_sum<T: Float>(x: &[T], shift: T) -> T {
+/// The largest element, and `sum(exp(x - largest))`.
+fn exp_total<T: Float>(x: &[T]) -> (T, T) {
+    match x.len() {
+        n if TINY < n && n <= SHORT / 2 => return exp_total_padded::<T, { SHORT / 16 }>(x),
+        n if TINY < n && n <= SHORT => return exp_total_padded::<T, { SHORT / 8 }>(x),
+        _ => (),
+    }
+    let shift = largest(x);
     // In two loops: over so few lanes, the exponential would not be vectorized.
     let summed = |exp: &mut [T]| {
         exp_row(x, shift, exp);
         sum(exp)
     };
-    match x.len() {
-        n if n <= TINY => return summed(&mut [T::zero(); TINY][..n]),
-        n if n <= SHORT => return summed(&mut [T::zero(); SHORT][..n]),
-        n if n < LONG => return with_scratch(n, summed),
-        _ => (),
-    }
     simd! {
         fn long<T: Float>(x: &[T], shift: T) -> T {
             lanes::<T, 64>(x, x, T::zero(), |x, _| Real::exp(x - shift), |a, b| a + b)
         }
     }
-    long(x, shift)
+    let total = match x.len() {
+        n if n <= TINY => summed(&mut [T::zero(); TINY][..n]),
+        n if n < LONG => with_scratch(n, summed),
+        _ => long(x, shift),
+    };
+    (shift, total)
+}
+
+/// [`exp_total`] of at least one element and at most `N` vectors of 8, in one call.
+fn exp_total_padded<T: Float, const N: usize>(x: &[T]) -> (T, T) {
+    simd! {
+        /// Of the first `n` elements; the others do not change the maximum.
+        fn totals<T: Float>(x: &[T], n: usize, exp: &mut [T]) -> (T, T) {
+            let shift = lanes::<T, 8>(x, x, Max::<T>::identity(), |x, _| x, Max::<T>::combine);
+            for (exp, &x) in exp.iter_mut().zip(x) {
+                *exp = Real::exp(x - shift);
+            }
+            (shift, lanes::<T, 8>(&exp[..n], &exp[..n], T::zero(), |x, _| x, |a, b| a + b))
+        }
+    }
+    let n = x.len();
+    let mut exp = [[T::zero(); 8]; N];
+    let exp = exp.as_flattened_mut();
+    let (whole, rest) = x.as_chunks::<8>();
+    if rest.is_empty() {
+        return totals(x, n, &mut exp[..n]);
+    }
+    // Padded to whole vectors with an element of the row; -inf would not change the maximum either, but its exponential
+    // underflows, which is slow. Copied vector by vector, because to load a vector from parts of two stores is slow, too.
+    let mut row = [[x[0]; 8]; N];
+    row[..whole.len()].iter_mut().zip(whole).for_each(|(to, x)| *to = *x);
+    row[whole.len()] = std::array::from_fn(|l| if l < rest.len() { rest[l] } else { x[0] });
+    let row = row[..=whole.len()].as_flattened();
+    totals(row, n, &mut exp[..row.len()])
 }
 
 simd! {
@@ -362,7 +394,7 @@ mod tests {
     /// Compares every function with its definition, for all row lengths, including tail elements.
     #[test]
     fn rows_of_all_lengths() {
-        for n in (1..40).chain([511, 512, 513, 575, 1000]) {
+        for n in (1..70).chain([511, 512, 513, 575, 1000]) {
             let x: Vec<f64> = (0..3 * n).map(|i| ((i * 37) % 11) as f64 - 5.0).collect();
             let g: Vec<f64> = (0..3 * n).map(|i| ((i * 29) % 7) as f64 - 2.5).collect();
             let labels = [0, n as i64 - 1, n as i64 / 2];
