@@ -78,7 +78,7 @@ impl Default for PlateauOptions {
     }
 }
 
-/// Multiplies the rate by a factor when a measured value has not improved for more than `patience` epochs.
+/// Multiplies the rate by a factor after a monitored value goes more than `patience` epochs without improving.
 ///
 /// PyTorch's `ReduceLROnPlateau`. In training, the value is the loss on the validation data if there is any, otherwise
 /// on the training data, or as set by [`Trainer::schedule_follows`](crate::train::Trainer::schedule_follows).
@@ -157,7 +157,7 @@ impl Schedule for ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
-    /// A schedule with these settings that has not observed any values.
+    /// Creates a schedule with these settings and no observed values.
     pub fn new(options: PlateauOptions) -> Self {
         ReduceOnPlateau { options, ..Self::default() }
     }

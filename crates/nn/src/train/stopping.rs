@@ -7,7 +7,7 @@ use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::number::count;
 use autograd::{Float, tensor};
 
-/// Ends training when a monitored value has not improved by more than `min_delta` for `patience` epochs.
+/// Ends training after `patience` epochs in which a monitored value does not improve by more than `min_delta`.
 ///
 /// ```
 /// use nn::train::{EarlyStopping, Monitor};

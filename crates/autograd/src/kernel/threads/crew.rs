@@ -108,7 +108,7 @@ impl Crew {
         job.work();
         IN_TASK.set(false);
         for worker in helpers {
-            // Do not wait for a worker that has not picked up the job.
+            // A worker that did not pick up the job is called off instead of waited for.
             let recalled = worker.desk.compare_exchange(erased, ptr::null_mut(), Ordering::Acquire, Ordering::Acquire);
             let mut patience = Patience::new();
             while recalled.is_err() && !worker.desk.load(Ordering::Acquire).is_null() {
