@@ -49,10 +49,12 @@ impl<T: Float> TensorDataset<T> {
     /// does not hold one label per image.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, DataError> {
         let (pixels, labels) = (io::read_idx_as::<T>(images.as_ref())?, io::read_idx(labels)?);
-        let (&[_, _, _], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
-            return Err(DataError::Pictures { images: pixels.shape().to_vec(), labels: labels.shape().to_vec() });
-        };
-        Self::new(as_pictures(pixels), Target::Labels(labels.clone()))
+        match (pixels.shape(), labels) {
+            (&[_, _, _], AnyTensor::I64(labels)) if labels.rank() == 1 => {
+                Self::new(as_pictures(pixels), Target::Labels(labels))
+            }
+            (images, labels) => Err(DataError::Pictures { images: images.to_vec(), labels: labels.shape().to_vec() }),
+        }
     }
 
     /// All inputs, `[n, …]`.

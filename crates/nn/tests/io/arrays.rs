@@ -228,6 +228,8 @@ fn pictures() {
     assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
     let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
     assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
+    let error = TensorDataset::<f64>::from_idx(&images, &images).unwrap_err().to_string();
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2, 1, 2] and [2, 1, 2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
     assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
 }
