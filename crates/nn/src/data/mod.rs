@@ -31,7 +31,7 @@ mod transform;
 
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
-pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_classes, read_csv_from};
+pub use csv::{Column, Columns, CsvFile, CsvOptions, Gap, read_csv, read_csv_classes, read_csv_from, read_csv_inputs};
 pub use digits::digits;
 pub use error::{DataError, TableError};
 pub use files::FileDataset;

@@ -35,6 +35,7 @@ mod npy;
 #[cfg(feature = "npz")]
 mod npz;
 mod safetensors;
+mod sniff;
 mod source;
 mod state;
 
@@ -45,5 +46,6 @@ pub use error::{IoError, StateError, Unmatched};
 pub use idx::{read_idx, read_idx_as};
 pub use model::{load, load_matching, load_state_dict, save, state_dict};
 pub use npy::{read_npy, write_npy};
-pub(crate) use source::{Opened, Source};
+pub(crate) use sniff::stranger;
+pub(crate) use source::{Opened, Source, Stream};
 pub use state::{NameTaken, StateDict};

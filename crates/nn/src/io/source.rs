@@ -97,6 +97,21 @@ impl Opened {
     }
 }
 
+/// A stream of all bytes of a source. Its errors hold an [`IoError`] with their place.
+pub(crate) struct Stream<R>(pub(crate) Source<R>);
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let Stream(source) = self;
+        let read = source.reader.read(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            _ => io::Error::other(source.failed(error)),
+        })?;
+        source.at += read as u64;
+        Ok(read)
+    }
+}
+
 impl<R: Read> Source<R> {
     /// A source of the decompressed data of `packed` compressed bytes.
     pub(crate) fn unpacking(reader: R, packed: u64, path: &Path, format: &'static str) -> Self {
@@ -122,6 +137,13 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
+    /// Fills a slice with the next bytes.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), IoError> {
+        self.reader.read_exact(bytes).map_err(|error| self.failed(error))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
     /// The next `n` bytes.
     pub(crate) fn vec(&mut self, n: u64) -> Result<Vec<u8>, IoError> {
         let n = self.claim(n, 1)?;
@@ -130,15 +152,6 @@ impl<R: Read> Source<R> {
             bytes.extend_from_slice(block);
             block.len()
         })?;
-        Ok(bytes)
-    }
-
-    /// All bytes that follow.
-    pub(crate) fn rest(mut self) -> Result<Vec<u8>, IoError> {
-        let mut bytes = Vec::new();
-        let read = self.reader.read_to_end(&mut bytes);
-        self.at += bytes.len() as u64;
-        read.map_err(|error| self.failed(error))?;
         Ok(bytes)
     }
 
