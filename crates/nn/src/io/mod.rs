@@ -29,6 +29,7 @@ mod array_file;
 mod atomic;
 mod dtype;
 mod error;
+mod gzip;
 mod idx;
 mod model;
 mod npy;

@@ -7,7 +7,8 @@ pub(crate) fn stranger(start: &[u8]) -> Option<&'static str> {
     let holds = |text: &str| start.windows(text.len()).any(|part| part == text.as_bytes());
     Some(match start {
         // Protocols 2 to 5 of pickle begin with the opcode PROTO; the legacy format of torch.save does so, too.
-        [0x80, 2..=5, ..] => PICKLE,
+        // A safetensors file can begin with the same two bytes, but its third is 0 then.
+        [0x80, 2..=5, third, ..] if *third != 0 => PICKLE,
         [b'P', b'K', 3, 4, ..] if holds("data.pkl") || holds("/version") => PICKLE,
         [b'P', b'K', 3, 4, ..] => {
             "this is a ZIP archive, such as an NPZ file (StateDict::read_npz): unpack it, or use its reader"

@@ -3,7 +3,7 @@
 
 use super::IoError;
 use super::atomic::{Temporary, nameless};
-use flate2::read::MultiGzDecoder;
+use super::gzip::Members;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ impl Opened {
         file.seek(0)?;
         Ok(match compressed {
             true => {
-                let unpacked = Box::new(MultiGzDecoder::new(file.into_file()));
+                let unpacked = Box::new(Members::new(file.into_file()));
                 Opened::Packed(Source::unpacking(unpacked, length, path, format))
             }
             false => Opened::Plain(file),
@@ -134,6 +134,15 @@ impl<R: Read> Source<R> {
         let mut bytes = [0; N];
         self.reader.read_exact(&mut bytes).map_err(|error| self.failed(error))?;
         self.at += N as u64;
+        Ok(bytes)
+    }
+
+    /// The next bytes, at most `most`, as far as the first read returns them.
+    pub(crate) fn some(&mut self, most: usize) -> Result<Vec<u8>, IoError> {
+        let mut bytes = vec![0; most];
+        let read = self.reader.read(&mut bytes).map_err(|error| self.failed(error))?;
+        self.at += read as u64;
+        bytes.truncate(read);
         Ok(bytes)
     }
 

@@ -4,7 +4,7 @@ use crate::data::TableError;
 use std::collections::HashMap;
 
 /// The most names of a column. It bounds the memory that a file of different names can take.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 
 /// Names, numbered from 0.
 #[derive(Debug, Clone, PartialEq, Default)]
