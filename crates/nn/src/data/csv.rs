@@ -2,13 +2,15 @@
 //! the file, the line and the column.
 //!
 //! [`record`](self::record) splits text into fields; [`options`](self::options) says what to make of them;
-//! [`columns`](self::columns) is what was learned from a table, and [`table`](self::table) reads a file with it.
+//! [`columns`](self::columns) is what was learned from a table, which [`saved`](self::saved)
+//! writes as text, and [`table`](self::table) reads a file with it.
 
 mod columns;
 mod file;
 mod names;
 mod options;
 mod record;
+mod saved;
 mod table;
 
 pub use columns::Columns;

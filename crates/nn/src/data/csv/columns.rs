@@ -38,6 +38,8 @@ pub struct Columns {
     /// Which columns of the table are targets.
     pub(super) targets: Vec<usize>,
     pub(super) classes: Names,
+    /// The number of classes that labels have shown: one more than the largest.
+    pub(super) labels: usize,
 }
 
 /// An input column.
@@ -99,7 +101,7 @@ impl Columns {
             Kind::Text(None) => Names::open(),
             Kind::Labels(_) | Kind::Values => Names::default(),
         };
-        Ok(Columns { options: options.clone(), headings, width, inputs, targets, classes })
+        Ok(Columns { options: options.clone(), headings, width, inputs, targets, classes, labels: 0 })
     }
 
     /// The class names, class 0 first, if the targets are class names.
@@ -131,14 +133,15 @@ impl Columns {
         match &self.options.kind {
             Kind::Text(_) => self.classes.list().len(),
             Kind::Labels(Some(classes)) => *classes,
-            Kind::Labels(None) | Kind::Values => self.targets.len(),
+            Kind::Labels(None) => self.labels,
+            Kind::Values => self.targets.len(),
         }
     }
 
     /// Adds the categories, class names and values of a row.
     pub(super) fn learn(&mut self, record: &Record, seen: &mut Seen) -> Result<(), (usize, TableError)> {
         seen.resize(self.inputs.len(), Vec::new());
-        let Columns { options, inputs, targets, classes, .. } = self;
+        let Columns { options, inputs, targets, classes, labels, .. } = self;
         for (input, seen) in inputs.iter_mut().zip(seen) {
             let (place, field) = (input.place, record.field(input.place));
             if options.is_gap(field) {
@@ -156,9 +159,15 @@ impl Columns {
                 }
             }
         }
-        if matches!(options.kind, Kind::Text(_)) {
-            for &place in targets.iter().filter(|place| !options.is_gap(record.field(**place))) {
-                classes.learn(record.field(place)).map_err(|error| (place, error))?;
+        for &place in targets.iter().filter(|place| !options.is_gap(record.field(**place))) {
+            match options.kind {
+                Kind::Text(_) => drop(classes.learn(record.field(place)).map_err(|error| (place, error))?),
+                // Faults are reported when the row is taken.
+                Kind::Labels(limit) => {
+                    let label = label(record.field(place), limit).unwrap_or(IGNORED);
+                    *labels = usize::try_from(label).map_or(*labels, |label| (label + 1).max(*labels));
+                }
+                Kind::Values => {}
             }
         }
         Ok(())
