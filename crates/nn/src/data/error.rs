@@ -162,16 +162,12 @@ pub enum TableError {
     #[error("the table has no input columns, only targets")]
     NoInputs,
     /// A requested column that does not exist.
-    #[error("the table has no column {column}; {}{hint}", listed(headings, *columns))]
+    #[error("the table has no column {column}; {instead}")]
     NoColumn {
         /// The column as requested.
         column: String,
-        /// Number of columns.
-        columns: usize,
-        /// The headings; empty if the table has none.
-        headings: Vec<String>,
-        /// What the cause may be, such as a misspelled name or another delimiter.
-        hint: String,
+        /// The columns that there are, and what the cause may be: a misspelled name, or another delimiter.
+        instead: String,
     },
     /// A name that does not tell two columns or two classes apart.
     #[error("{what} {name:?} occurs twice{hint}")]
@@ -272,13 +268,8 @@ pub enum TableError {
     },
 }
 
-/// The columns of a table.
-fn listed(headings: &[String], columns: usize) -> String {
-    if headings.is_empty() { format!("number of columns: {columns}") } else { format!("it has {}", quoted(headings)) }
-}
-
 /// Names in quotes, of which the first are enough.
-fn quoted(names: &[String]) -> String {
+pub(super) fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 20;
     let mut text: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
     if names.len() > SHOWN {

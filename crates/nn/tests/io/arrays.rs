@@ -117,7 +117,7 @@ fn archives_with_other_parts() {
         ("folder/", Vec::new()),
     ];
     let x = ("x.npy", of("<i4", &[7, 0, 0, 0]));
-    write(&[&others[..2], &[x.clone()], &others[2..]].concat());
+    write(&[&others[..2], std::slice::from_ref(&x), &others[2..]].concat());
     let dict = StateDict::read_npz(&path).unwrap();
     assert_eq!(dict.iter().collect::<Vec<_>>(), [("x", &tensor![7_i64].into())]);
     let left: Vec<&str> = dict.left_out().keys().map(String::as_str).collect();

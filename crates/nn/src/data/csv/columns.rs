@@ -4,6 +4,7 @@ use super::names::{Names, excerpt, nearest};
 use super::options::{Coding, Column, CsvOptions, Gap, Kind};
 use super::record::{Format, Record};
 use crate::data::TableError;
+use crate::data::error::quoted;
 use crate::loss::IGNORED;
 use autograd::Float;
 
@@ -246,8 +247,11 @@ fn most_frequent(values: &mut [f64]) -> Option<f64> {
 
 /// The place of a column.
 pub(super) fn find(column: &Column, headings: &[String], width: usize) -> Result<usize, TableError> {
-    let missing =
-        |column: String, hint| TableError::NoColumn { column, columns: width, headings: headings.to_vec(), hint };
+    let there = || match headings.is_empty() {
+        true => format!("number of columns: {width}"),
+        false => format!("it has {}", quoted(headings)),
+    };
+    let missing = |column, hint: String| TableError::NoColumn { column, instead: there() + &hint };
     match column {
         Column::Index(index) if *index < width => Ok(*index),
         Column::Index(index) => Err(missing(format!("{index} (counted from 0)"), String::new())),

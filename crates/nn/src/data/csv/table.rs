@@ -107,7 +107,7 @@ impl Table {
         let gap = |place: &usize| options.is_gap(record.field(*place));
         let inputs = self.inputs.iter().zip(&self.columns.inputs);
         let dropped = inputs.filter(|(_, input)| input.gap == Gap::DropRow).any(|(place, _)| gap(place));
-        !dropped && !(options.drop_missing_targets && self.targets.iter().any(gap))
+        !(dropped || options.drop_missing_targets && self.targets.iter().any(gap))
     }
 
     /// Adds the categories, class names and values of a row to the columns.
