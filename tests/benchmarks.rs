@@ -10,7 +10,7 @@ use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian,
 
 /// Checks every first derivative and the replayed results.
 fn check(objective: Objective<f64>) {
-    GradCheck::default().run(|x| objective.call(x).1, &objective.at).unwrap();
+    GradCheck::default().run(|x| objective.call(x).y, &objective.at).unwrap();
     replays(objective);
 }
 
@@ -49,7 +49,7 @@ fn directions(x: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
 
 fn value(objective: &Objective<f64>, x: &[Tensor<f64>]) -> Tensor<f64> {
     let tape = Tape::new();
-    objective.call(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).1.value()
+    objective.call(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>()).y.value()
 }
 
 #[test]

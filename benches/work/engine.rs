@@ -1,7 +1,7 @@
 //! How a workload is run: objectives, the computations on them, and their recorded and replayed variants.
 
 use autograd::prelude::*;
-use autograd::{Program, update};
+use autograd::{Ints, Program, update};
 
 /// A workload to be timed.
 pub trait Work {
@@ -23,7 +23,7 @@ pub struct Objective<T: Float> {
 }
 
 /// Records the objective from variables, data and integers.
-type Function<T> = Box<dyn for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Tensor<i64>]) -> Var<'t, T>>;
+type Function<T> = Box<dyn for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Ints<'t, T>]) -> Var<'t, T>>;
 
 /// An objective on a tape.
 pub struct Recorded<'t, T: Float> {
@@ -31,6 +31,8 @@ pub struct Recorded<'t, T: Float> {
     pub x: Vec<Var<'t, T>>,
     /// The other inputs that it was recorded from.
     pub data: Vec<Var<'t, T>>,
+    /// The integer inputs.
+    pub integers: Vec<Ints<'t, T>>,
     /// The value of the objective.
     pub y: Var<'t, T>,
 }
@@ -40,7 +42,7 @@ impl<T: Float> Objective<T> {
     pub fn new(
         at: Vec<Tensor<T>>,
         data: Vec<Tensor<T>>,
-        function: impl for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Tensor<i64>]) -> Var<'t, T> + 'static,
+        function: impl for<'t> Fn(&[Var<'t, T>], &[Var<'t, T>], &[Ints<'t, T>]) -> Var<'t, T> + 'static,
     ) -> Self {
         Objective { at, data, indices: Vec::new(), function: Box::new(function) }
     }
@@ -53,15 +55,16 @@ impl<T: Float> Objective<T> {
     /// Records the objective on a tape.
     pub fn record<'t>(&self, tape: &'t Tape<T>) -> Recorded<'t, T> {
         let x: Vec<_> = self.at.iter().map(|x| tape.var(x.clone())).collect();
-        let (data, y) = self.call(&x);
-        Recorded { x, data, y }
+        self.call(&x)
     }
 
-    /// Records the objective at the given variables; returns the data and the value.
-    pub fn call<'t>(&self, x: &[Var<'t, T>]) -> (Vec<Var<'t, T>>, Var<'t, T>) {
-        let data: Vec<_> = self.data.iter().map(|d| x[0].tape().constant(d.clone())).collect();
-        let y = (self.function)(x, &data, &self.indices);
-        (data, y)
+    /// Records the objective at the given variables.
+    pub fn call<'t>(&self, x: &[Var<'t, T>]) -> Recorded<'t, T> {
+        let tape = x[0].tape();
+        let data: Vec<_> = self.data.iter().map(|d| tape.constant(d.clone())).collect();
+        let integers: Vec<_> = self.indices.iter().map(|i| tape.integers(i.clone())).collect();
+        let y = (self.function)(x, &data, &integers);
+        Recorded { x: x.to_vec(), data, integers, y }
     }
 
     /// Runs a program whose inputs are the variables, then the data, then `more`; compiles it at the first call.
@@ -76,8 +79,7 @@ impl<T: Float> Objective<T> {
             let recorded = self.record(&tape);
             let Outputs { more, outputs } = outputs(&recorded);
             let inputs = [recorded.x, recorded.data, more].concat();
-            let indices: Vec<_> = self.indices.iter().collect();
-            let draft = Program::draft(&tape).inputs(&inputs).indices(&indices).outputs(&outputs);
+            let draft = Program::draft(&tape).inputs(&inputs).integers(&recorded.integers).outputs(&outputs);
             draft.compile().expect("inputs are leaves")
         });
         let inputs: Vec<_> = self.at.iter().chain(&self.data).chain(more).collect();
@@ -188,15 +190,14 @@ impl<T: Float> Training<T> {
     /// The step as a program of the data; each parameter and each velocity is a state.
     fn compile(&self) -> Program<T> {
         let tape = Tape::sketch();
-        let Recorded { x, data, y } = self.objective.record(&tape);
+        let Recorded { x, data, integers, y } = self.objective.record(&tape);
         let mut state = Vec::with_capacity(2 * x.len());
         for ((&p, v), g) in x.iter().zip(&self.velocity).zip(y.grad(&x)) {
             let v = tape.constant(v.clone());
             let next = v * T::of(0.9) + g;
             state.extend([(p, p - next * T::of(1e-3)), (v, next)]);
         }
-        let indices: Vec<_> = self.objective.indices.iter().collect();
-        let draft = Program::draft(&tape).inputs(&data).indices(&indices).state(&state);
+        let draft = Program::draft(&tape).inputs(&data).integers(&integers).state(&state);
         draft.outputs(&[y]).compile().expect("inputs are leaves")
     }
 }

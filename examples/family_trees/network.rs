@@ -2,6 +2,7 @@
 
 use crate::kin::{Case, cases};
 use nn::init::Init;
+use nn::loss::Targets;
 use nn::train::StepError;
 use nn::{Path, parameters};
 use wengert::autograd::{self, Var};
@@ -95,8 +96,8 @@ fn right(network: &Network, batch: &Batch<f64>) -> usize {
 
 /// E = ½ Σ miss². A unit that should be on misses 0.8 by 0.8 - y; a unit that should be off exceeds 0.2 by `y - 0.2`.
 /// Beyond these values there is no error.
-fn error<'t>(y: Var<'t, f64>, target: &Target<f64>) -> autograd::Result<Var<'t, f64>> {
-    let sign = y.tape().constant(target.values("error")?.map(|t| 2.0 * t - 1.0));
+fn error<'t>(y: Var<'t, f64>, targets: &Targets<'t, f64>) -> autograd::Result<Var<'t, f64>> {
+    let sign = 2.0 * targets.values("error")? - 1.0;
     let miss = (sign * (0.5 - y) + 0.3).relu();
     Ok(0.5 * miss.square().sum())
 }

@@ -6,7 +6,7 @@ use autograd::{Pad, Tape, Tensor, Var, gradcheck, tensor};
 fn of_several_written_to_one_place_the_last_stays() {
     let tape = Tape::<f64>::new();
     let (x, src) = (tape.var(tensor![1.0, 2.0, 3.0]), tape.var(tensor![10.0, 20.0, 30.0]));
-    let y = x.scatter(0, &tensor![2_i64, 0, 2], src);
+    let y = x.scatter(0, tensor![2_i64, 0, 2], src);
     assert_eq!(y.value(), tensor![20.0, 2.0, 30.0]);
     let dy = (y * tape.constant(tensor![1.0, 2.0, 3.0])).sum().backward();
     assert_eq!((dy.wrt(x), dy.wrt(src)), (tensor![0.0, 2.0, 0.0], tensor![0.0, 1.0, 3.0]));
@@ -15,7 +15,7 @@ fn of_several_written_to_one_place_the_last_stays() {
 #[test]
 fn what_is_overwritten_or_not_chosen_may_be_anything() {
     let wild = tensor![f64::NAN, f64::INFINITY, 1.0];
-    assert_eq!(wild.scatter(0, &tensor![0_i64, 1], tensor![-0.0, 5.0]), tensor![0.0, 5.0, 1.0]);
+    assert_eq!(wild.scatter(0, tensor![0_i64, 1], tensor![-0.0, 5.0]), tensor![0.0, 5.0, 1.0]);
     assert_eq!(wild.masked_fill(&wild.is_lt(9.0), 7.0).at(&[2]), 7.0);
     assert_eq!(tensor![[1.0, f64::NAN], [2.0, 3.0]].tril(0), tensor![[1.0, 0.0], [2.0, 3.0]]);
     let padded = tensor![1.0].pad(&[[1, 1]], Pad::Constant(f64::NEG_INFINITY));
@@ -85,11 +85,11 @@ fn derivatives_of_every_method() {
         ("trace", |x| x.trace()),
         ("index_axis", |x| x.index_axis(-1, -2)),
         ("chunk", |x| x.chunk(2, 1)[0]),
-        ("select", |x| x.index_select(1, &tensor![2_i64, 2, 0])),
-        ("gather", |x| x.gather(1, &tensor![[2_i64, 2, 1, 0]])),
-        ("index_add", |x| x.index_add(1, &tensor![1_i64, 1], x.slice(1, ..2).square())),
-        ("scatter_add", |x| x.scatter_add(0, &tensor![[1_i64, 1], [1, 0]], x.square())),
-        ("scatter", |x| x.scatter(0, &tensor![[1_i64, 1], [1, 0]], x.square())),
+        ("select", |x| x.index_select(1, tensor![2_i64, 2, 0])),
+        ("gather", |x| x.gather(1, tensor![[2_i64, 2, 1, 0]])),
+        ("index_add", |x| x.index_add(1, tensor![1_i64, 1], x.slice(1, ..2).square())),
+        ("scatter_add", |x| x.scatter_add(0, tensor![[1_i64, 1], [1, 0]], x.square())),
+        ("scatter", |x| x.scatter(0, tensor![[1_i64, 1], [1, 0]], x.square())),
         ("lerp", |x| x.lerp(x.square(), x.sin())),
         ("clamp", |x| x.clamp(-0.45, 0.35)),
         ("between", |x| x.clamp_between(x.flip(1) - 0.4, x.flip(0) + 0.45)),

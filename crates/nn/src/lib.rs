@@ -33,7 +33,7 @@ pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_
 pub use module::{LayerError, Module};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
-pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
+pub use pass::{Mode, Noise, Pass, apply_updates};
 pub use pipeline::{Pipeline, PipelineError, Predictions};
 pub use summary::{Row, Summary, summary};
 

@@ -2,10 +2,8 @@
 //!
 //! A recording may be replayed with other numbers, but whatever it read as plain numbers is then frozen. So everything
 //! that changes from step to step is on the tape, and the pass remembers where: parameters and buffers by key, random
-//! numbers with the distribution that draws them, indices with the variable they were read from, and the new values of
-//! buffers.
+//! numbers with the distribution that draws them, and the new values of buffers.
 
-use crate::number::whole;
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 
@@ -69,8 +67,7 @@ impl Noise {
 /// ```
 ///
 /// Parameters and buffers are found on the tape by their keys ([`Tape::find`]). The pass lists everything else that is
-/// not a function of them and of the input alone: [`draws`](Pass::draws), [`indices`](Pass::indices). A replay keeps
-/// the rest frozen: the mode, shapes, settings of layers, and whatever a custom layer computes from [`Var::value`].
+/// not a function of them and of the input alone: its [`draws`](Pass::draws). A replay keeps the rest frozen: the mode, shapes, settings of layers, and whatever a custom layer computes from [`Var::value`].
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -104,7 +101,6 @@ pub(crate) struct Note {
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     draws: Vec<(usize, Noise)>,
-    indices: Vec<(usize, Tensor<i64>)>,
     updates: Vec<(u64, usize)>,
 }
 
@@ -122,7 +118,6 @@ impl<'t, T: Float> Pass<'t, T> {
     /// The same pass, storing its lists in the memory of an earlier pass's.
     pub(crate) fn reusing(mut self, mut record: Record) -> Self {
         record.draws.clear();
-        record.indices.clear();
         record.updates.clear();
         self.record = record;
         self
@@ -199,25 +194,6 @@ impl<'t, T: Float> Pass<'t, T> {
         var
     }
 
-    /// The values of a variable as indices, such as the input of an embedding, which is floating point on the tape. The
-    /// pass remembers which variable they were read from. A value that is not a whole number becomes -1, which is never
-    /// a valid row.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// let tape = Tape::<f32>::new();
-    /// let x = tape.constant([[3.0f32, 0.0], [2.0, 0.5]]);
-    /// assert_eq!(nn::Pass::eval(&tape).index(x), tensor![[3_i64, 0], [2, -1]]);
-    /// ```
-    pub fn index(&mut self, x: Var<'t, T>) -> Tensor<i64> {
-        if let Some((_, index)) = self.record.indices.iter().find(|(id, _)| *id == x.id()) {
-            return index.clone();
-        }
-        let index = index_of(&x.value());
-        self.record.indices.push((x.id(), index.clone()));
-        index
-    }
-
     /// Requests a new value for a buffer after the step: a forward pass does not modify layers itself.
     ///
     /// # Panics
@@ -234,11 +210,6 @@ impl<'t, T: Float> Pass<'t, T> {
         self.record.draws.iter().map(|&(id, noise)| (self.at(id), noise))
     }
 
-    /// The indices returned by [`index`](Pass::index), each with the variable it was read from.
-    pub fn indices(&self) -> impl Iterator<Item = (Var<'t, T>, &Tensor<i64>)> {
-        self.record.indices.iter().map(|(id, index)| (self.at(*id), index))
-    }
-
     /// The buffer updates that the layers requested: keys of buffers with their new values.
     pub fn updates(&self) -> impl Iterator<Item = (u64, Var<'t, T>)> {
         self.record.updates.iter().map(|&(key, id)| (key, self.at(id)))
@@ -252,16 +223,6 @@ impl<'t, T: Float> Pass<'t, T> {
     fn at(&self, id: usize) -> Var<'t, T> {
         self.tape.get(id).expect("the pass recorded it")
     }
-}
-
-/// Converts whole numbers to integers, and anything else to -1.
-///
-/// ```
-/// use autograd::tensor;
-/// assert_eq!(nn::index_of(&tensor![3.0, 0.5, f64::NAN]), tensor![3_i64, -1, -1]);
-/// ```
-pub fn index_of<T: Float>(x: &Tensor<T>) -> Tensor<i64> {
-    Tensor::new(x.shape(), x.iter().map(|x| whole(x.f64()).unwrap_or(-1)).collect())
 }
 
 /// Sets buffers to the values that a pass requested.
@@ -326,16 +287,6 @@ mod tests {
             noise.fill(&mut again, rng);
             assert_eq!((var.value().to_vec(), &recorded), (again, &recorded));
         }
-    }
-
-    #[test]
-    fn an_index_is_read_once() {
-        let tape = Tape::<f64>::new();
-        let (mut pass, x) = (Pass::eval(&tape), tape.constant([1.0, f64::NAN, 1e300, -2.0]));
-        assert_eq!(pass.index(x), tensor![1_i64, -1, -1, -2]);
-        pass.index(x);
-        let read: Vec<_> = pass.indices().map(|(var, _)| var.id()).collect();
-        assert_eq!(read, [x.id()]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use autograd::{Rng, Tape, Tensor, Var, tensor};
 use nn::data::{DataLoader, Order, TensorDataset};
 use nn::layer::{Activation, Linear, Mlp, Sequential};
-use nn::loss::{CrossEntropy, Loss, Mse, Target};
+use nn::loss::{CrossEntropy, Loss, Mse, Target, Targets};
 use nn::optim::{Adam, RmsProp, Sgd};
 use nn::schedule::StepDecay;
 use nn::train::{EarlyStopping, Metric, Monitor, Stop, TrainError, TrainStep, Trainer, predict};
@@ -230,7 +230,7 @@ fn gradients_whose_norm_overflows_are_not_clipped_to_nothing() {
 /// 1e200 · mean(y)
 struct Steep;
 impl Loss<f64> for Steep {
-    fn loss<'t>(&self, output: Var<'t, f64>, _: &Target<f64>) -> autograd::Result<Var<'t, f64>> {
+    fn record<'t>(&self, output: Var<'t, f64>, _: &Targets<'t, f64>) -> autograd::Result<Var<'t, f64>> {
         Ok(output.mean() * 1e200)
     }
 }

@@ -64,10 +64,11 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
     }
 }
 
-/// A whole number as an integer; `i64::MIN`, which is no index, for any other.
+/// A whole number as an integer; `i64::MIN`, which is no index, for any other, and for a number so large that the type
+/// does not tell it from the next.
 fn whole<T: Float>(x: T) -> i64 {
-    let x = x.f64();
-    if x.fract() == 0.0 && x.abs() <= 2f64.powi(53) { x as i64 } else { i64::MIN }
+    let (x, most) = (x.f64(), 2.0 / T::EPSILON.f64());
+    if x.fract() == 0.0 && x.abs() < most { x as i64 } else { i64::MIN }
 }
 
 /// The index with negative values counted from the end of an axis of the given size. Values that are out of range are

@@ -216,8 +216,8 @@ macro_rules! order_methods {
             }
         }
 
-        /// The whole numbers as integers, such as indices that arrive as numbers; `i64::MIN`, which is no index, for
-        /// any other number.
+        /// The whole numbers as integers, such as indices that arrive as numbers; `i64::MIN`, which is no index, for any
+        /// other number, and from 2²⁴ on in `f32` (2⁵³ in `f64`), where numbers are too coarse to be told apart.
         ///
         /// ```
         /// # use autograd::tensor;

@@ -22,28 +22,21 @@ pub(super) fn spans(part: &[usize]) -> SmallVec<[Span; 4]> {
     part.iter().map(|&len| Span { start: 0, len, step: 1 }).collect()
 }
 
-/// A list of indices, counted from either end of an axis; a single index counts as a list.
+/// A list of indices; a single index counts as a list.
 #[track_caller]
-pub(super) fn list<T: Float, V: Value<T>>(op: &'static str, index: Index<V>, size: usize) -> Result<Index<V>> {
-    let index = match index.values.rank() {
-        1 => index,
-        0 => index.derive(IntOp::View(Box::new(Op::Reshape { shape: [1].as_slice().into() })))?,
+pub(super) fn list<T: Float, V: Value<T>>(op: &'static str, index: Index<V>) -> Result<Index<V>> {
+    match index.values.rank() {
+        1 => Ok(index),
+        0 => index.derive(IntOp::View(Box::new(Op::Reshape { shape: [1].as_slice().into() }))),
         _ => {
             let shape = index.values.shape().into();
-            return Err(Error::Shape { op, shape, hint: "the index must be a list".into() });
+            Err(Error::Shape { op, shape, hint: "the index must be a list".into() })
         }
-    };
-    index.derive(IntOp::FromEnd { size })
+    }
 }
 
 /// Returns an error unless the index fits into `src`, and into `x` on all axes except `axis`.
-pub(super) fn check_scatter(
-    op: &'static str,
-    axis: usize,
-    part: &[usize],
-    x: &[usize],
-    src: &[usize],
-) -> Result<()> {
+pub(super) fn check_scatter(op: &'static str, axis: usize, part: &[usize], x: &[usize], src: &[usize]) -> Result<()> {
     let same_rank = part.len() == x.len() && part.len() == src.len();
     if !same_rank || (0..part.len()).any(|i| part[i] > src[i] || (i != axis && part[i] > x[i])) {
         let hint = format!("the index, of shape {part:?}, must fit into it and (except on axis {axis}) into {x:?}");
@@ -166,8 +159,8 @@ macro_rules! select_methods {
                 x.number(T::one()).try_sub(w)?.try_mul(x)?.try_add(w.try_mul(end)?)
             }
 
-            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`. Negative indices count
-            /// from the end.
+            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`, which rejects negative
+            /// indices; [`take`](Self::take) counts them from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -175,9 +168,8 @@ macro_rules! select_methods {
             /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, 0]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
             /// ```
             index_select, try_index_select(axis: isize, index: impl Into<Index<Self>>) |x| {
-                let shape = Value::shape(x);
-                let axis = resolve_axis("index_select", axis, &shape)?;
-                let index = select::list("index_select", index.into(), shape[axis])?;
+                let axis = resolve_axis("index_select", axis, &Value::shape(x))?;
+                let index = select::list("index_select", index.into())?;
                 index.apply(x, |index| Op::Take { axis, index })
             }
 
@@ -192,7 +184,7 @@ macro_rules! select_methods {
             index_add, try_index_add(axis: isize, index: impl Into<Index<Self>>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let axis = resolve_axis("index_add", axis, &shape)?;
-                let index = select::list("index_add", index.into(), shape[axis])?;
+                let index = select::list("index_add", index.into())?.derive(IntOp::FromEnd { size: shape[axis] })?;
                 let mut expected = shape.clone();
                 expected[axis] = index.values.len();
                 if Value::shape(src) != expected {

@@ -83,7 +83,8 @@ impl Op {
                 Cost { flops: 5 * size(y) + 2 * size(x[1]), bytes: moved + size(x[1]) * INDEX }
             }
             Op::Integers { from, values } => {
-                let read = if from.reads_integers() { INDEX } else { width as u64 } * x.iter().map(|x| size(x)).sum::<u64>();
+                let read =
+                    if from.reads_integers() { INDEX } else { width as u64 } * x.iter().map(|x| size(x)).sum::<u64>();
                 Cost { flops: 0, bytes: read + size(values.shape()) * INDEX }
             }
             Op::Cast { values } => indexed(values.shape(), 0, 0),

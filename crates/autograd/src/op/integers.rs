@@ -23,7 +23,7 @@ pub enum Order {
 pub enum IntOp {
     /// Given from outside: no input.
     Given,
-    /// The numbers of the input, which are whole; `i64::MIN`, which is no index, for those that are not.
+    /// The numbers of the input as integers; `i64::MIN`, which is no index, for those that are not whole or too large.
     Whole,
     /// The index of the largest or smallest element over axes, which are kept with size 1.
     Place {

@@ -5,8 +5,7 @@ use super::Program;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::once;
-use crate::tape::Tape;
-use crate::tape::Var;
+use crate::tape::{Tape, Var, first_read};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
@@ -146,12 +145,10 @@ where
 once! {
     /// Returns an error if a value, or a computed derivative, of something that depends on the inputs was read.
     fn refuse_reads<'t, T>(tape: &'t Tape<T>, x: &[Var<'t, T>]) -> Result<()> {
-        let Some((var, line)) = tape.first_read(x) else { return Ok(()) };
-        let (op, file, line) = (var.op().name(), line.file(), line.line());
-        let hint = format!(
-            "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
-             whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
-        );
-        Err(Error::Argument { op: "compile", hint })
+        let given: Vec<usize> = x.iter().map(|x| x.id()).collect();
+        match first_read(tape, &given) {
+            Some(hint) => Err(Error::Argument { op: "compile", hint }),
+            None => Ok(()),
+        }
     }
 }

@@ -43,12 +43,14 @@ impl Early {
     /// not accept them.
     pub(super) fn start(&self, given: &[&Tensor<i64>], slots: &mut [Tensor<i64>]) -> Result<()> {
         if given.len() != self.inputs.len() {
-            let hint = format!("the program was compiled for {} integer inputs, got {}", self.inputs.len(), given.len());
+            let hint =
+                format!("the program was compiled for {} integer inputs, got {}", self.inputs.len(), given.len());
             return Err(Error::Argument { op: "run", hint });
         }
         for (k, ((slot, shape), given)) in self.inputs.iter().zip(given).enumerate() {
             if given.shape() != shape.as_slice() {
-                let hint = format!("integer input {k} was recorded with shape {shape:?}: compile a program for each shape");
+                let hint =
+                    format!("integer input {k} was recorded with shape {shape:?}: compile a program for each shape");
                 return Err(Error::Shape { op: "run", shape: given.shape().into(), hint });
             }
             slots[*slot as usize] = given.contiguous();

@@ -125,8 +125,7 @@ fn drop_dead(mut graph: Graph, _: &mut dyn Evaluator) -> Result<Graph> {
 
 /// A graph with the inputs, outputs and integer inputs of another, whose nodes have moved to `place`.
 fn renamed(mut graph: Graph, ends: [&Vec<u32>; 3], place: &[u32]) -> Graph {
-    [graph.inputs, graph.outputs, graph.integers] =
-        ends.map(|ids| ids.iter().map(|&id| place[id as usize]).collect());
+    [graph.inputs, graph.outputs, graph.integers] = ends.map(|ids| ids.iter().map(|&id| place[id as usize]).collect());
     graph
 }
 

@@ -1,8 +1,8 @@
 //! A planned program: what each step does, and where it reads and writes.
 
 use super::fused::Fused;
-use super::scalars::Scalars;
 use super::integers::{Early, Reads};
+use super::scalars::Scalars;
 use crate::op::{Cost, IntOp, Op};
 use crate::tensor::{Shape, Strides};
 use smallvec::SmallVec;

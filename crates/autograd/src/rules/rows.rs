@@ -126,7 +126,9 @@ impl<V> Surplus<'_, V> {
         let bent = V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x.softmax(1), u]);
         let numbers = match self.node {
             Some(node) => V::apply(Op::Cast { values: self.labels.clone() }, &[node]),
-            None if self.labels.iter().any(|label| label == IGNORED) => x.constant(self.labels.map(|l| T::of(l as f64))),
+            None if self.labels.iter().any(|label| label == IGNORED) => {
+                x.constant(self.labels.map(|l| T::of(l as f64)))
+            }
             None => return bent,
         };
         let ignored = column(&numbers.eq(&x.number(T::of(IGNORED as f64))));

@@ -32,27 +32,9 @@ impl<T: Float> Tape<T> {
     /// Puts integers on the tape, such as labels, which can be an input of a [`Program`](crate::Program).
     #[track_caller]
     pub fn integers(&self, values: impl Into<Tensor<i64>>) -> Ints<'_, T> {
-        let values = values.into();
-        let placeholder = or_panic(self.list().evaluate(&Op::Integers { from: IntOp::Given, values: values.clone() }, &[]));
-        let op = Op::Integers { from: IntOp::Given, values };
+        let op = Op::Integers { from: IntOp::Given, values: values.into() };
+        let placeholder = or_panic(self.list().evaluate(&op, &[]));
         Ints { var: Var { tape: self, id: self.structured(op, smallvec![], placeholder, Location::caller()) } }
-    }
-
-    /// The integers that were put on the tape from this same tensor, a clone of it or an identical view, as
-    /// [`constants_of`](Tape::constants_of) for numbers.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// let (tape, labels) = (Tape::<f64>::new(), tensor![1_i64, 0]);
-    /// let given = tape.integers(labels.clone());
-    /// assert_eq!(tape.integers_of(&labels).map(|i| i.id()).collect::<Vec<_>>(), [given.id()]);
-    /// ```
-    pub fn integers_of(&self, values: &Tensor<i64>) -> impl Iterator<Item = Ints<'_, T>> {
-        let is_it = |var: &Var<'_, T>| match var.op() {
-            Op::Integers { from: IntOp::Given, values: given } => given.is_same_view(values),
-            _ => false,
-        };
-        self.vars().filter(move |var| is_it(var)).map(|var| Ints { var })
     }
 }
 
@@ -156,6 +138,17 @@ impl<'t, T: Float> Ints<'t, T> {
     fn derive(self, op: IntOp) -> Result<Self> {
         let values = from_integers(&op, &self.peek())?;
         Ok(Ints { var: Value::try_apply(Op::Integers { from: op, values }, &[&self.var])? })
+    }
+}
+
+impl<'t, T: Float> Index<Var<'t, T>> {
+    /// The integers on a tape: put there now, unless they are a value on a tape already.
+    #[track_caller]
+    pub fn on(self, tape: &'t Tape<T>) -> Ints<'t, T> {
+        match self.node {
+            Some(var) => Ints { var },
+            None => tape.integers(self.values),
+        }
     }
 }
 

@@ -242,9 +242,9 @@ impl<T: Float> List<T> {
         id
     }
 
-    /// The result of an op; on a sketch, a placeholder of its shape.
+    /// The result of an op; on a sketch and for integers, a placeholder of its shape.
     pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        if !self.sketch {
+        if !self.sketch && !matches!(op, Op::Integers { .. }) {
             return Tensor::try_apply(op.clone(), x);
         }
         let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();

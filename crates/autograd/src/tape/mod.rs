@@ -217,7 +217,7 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id: leaf(self, code, value, Location::caller()) }
     }
 
-    /// From here on, keeps track of which values are read.
+    /// From here on, until the tape is cleared, keeps track of which values are read.
     pub(crate) fn watch(&self) {
         *self.reads.borrow_mut() = Some(Vec::new());
     }
@@ -230,11 +230,11 @@ impl<T: Float> Tape<T> {
         assert!(readable, "Var #{id} ({}) has no value: a sketch computes nothing", self.list().op(id).name());
     }
 
-    /// The first read, since the watch began, of a node that depends on one of `x`.
-    pub(crate) fn first_read(&self, x: &[Var<'_, T>]) -> Option<(Var<'_, T>, &'static Location<'static>)> {
+    /// The first read, since the watch began, of a node that depends on one of those with the given ids.
+    pub(crate) fn first_read(&self, given: &[usize]) -> Option<(Var<'_, T>, &'static Location<'static>)> {
         let (list, reads) = (self.list.borrow(), self.reads.borrow());
         let mut depends = vec![false; list.nodes.len()];
-        x.iter().for_each(|x| depends[x.id as usize] = true);
+        given.iter().for_each(|&id| depends[id] = true);
         for id in 0..list.nodes.len() {
             depends[id] |= list.inputs(id as u32).iter().any(|&i| depends[i as usize]);
         }
@@ -322,6 +322,7 @@ once! {
     }
 
     fn clear<T>(tape: &mut Tape<T>) {
+        *tape.reads.get_mut() = None;
         tape.list.get_mut().clear();
     }
 
@@ -407,6 +408,21 @@ once! {
     pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
         Tensor::clone(&tape.filled([id]).value(id))
     }
+}
+
+/// From here on, until the tape is cleared, keeps track of which values are read.
+pub fn watch<T: Float>(tape: &Tape<T>) {
+    tape.watch();
+}
+
+/// Says what was read first, since the watch began, of all that depends on the nodes with the given ids, and where.
+pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
+    let (var, line) = tape.first_read(given)?;
+    let (op, file, line) = (var.op().name(), line.file(), line.line());
+    Some(format!(
+        "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
+         whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
+    ))
 }
 
 /// Attributes recorded derivatives to the user's line that computed the differentiated node.

@@ -347,7 +347,7 @@ fn labelled(f: fn(Tensor<i64>, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrat
             let shape = trimmed(vec![rows, classes]);
             let labels = indices(&shape[..1], shape[1], seed);
             // One row in eight is ignored.
-            let ignored = |i: usize, label| if (seed >> (i % 20)) % 8 == 0 { IGNORED } else { label };
+            let ignored = |i: usize, label| if (seed >> (i % 20)).is_multiple_of(8) { IGNORED } else { label };
             f(labels.iter().enumerate().map(|(i, label)| ignored(i, label)).collect(), shape)
         })
         .boxed()

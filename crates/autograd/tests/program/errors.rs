@@ -62,10 +62,13 @@ fn integers_out_of_range_or_computed() {
     let out = program.run_with(&[&x], &[&tensor![1_i64, 1]]).unwrap();
     let tape = Tape::<f64>::new();
     let again = tape.var(x.clone());
-    let loss = again.cross_entropy(&tensor![1_i64, 1]).mean();
+    let loss = again.cross_entropy(tensor![1_i64, 1]).mean();
     assert_eq!((&out[0], &out[1]), (&loss.value(), &loss.backward().wrt(again)));
     let largest = scores.argmax(1);
-    assert!(text(draft().integers(&[largest]).compile()).contains("was computed (by argmax)"), "pass what it depends on");
+    assert!(
+        text(draft().integers(&[largest]).compile()).contains("was computed (by argmax)"),
+        "pass what it depends on"
+    );
 }
 
 /// A user's op that rejects negative numbers.

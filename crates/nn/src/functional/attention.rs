@@ -1,6 +1,6 @@
 //! Attention, and the embedding table that usually precedes it.
 
-use autograd::{Error, Float, Result, Tensor, Var};
+use autograd::{Error, Float, Index, Result, Tensor, Var};
 
 /// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
 /// row `padding` receives no gradient.
@@ -18,15 +18,17 @@ use autograd::{Error, Float, Result, Tensor, Var};
 /// # Errors
 /// Returns an error if the table is not a matrix, or an index or `padding` is not one of its rows.
 #[track_caller]
-pub fn embedding<'t, T: Float>(table: Var<'t, T>, index: &Tensor<i64>, padding: Option<usize>) -> Result<Var<'t, T>> {
+pub fn embedding<'t, T: Float>(
+    table: Var<'t, T>,
+    index: impl Into<Index<Var<'t, T>>>,
+    padding: Option<usize>,
+) -> Result<Var<'t, T>> {
     const OP: &str = "embedding";
     let &[rows, _] = table.shape().as_slice() else {
         let hint = "the table must be [rows, width]".into();
         return Err(Error::Shape { op: OP, shape: table.shape().as_slice().into(), hint });
     };
-    if let Some((position, index)) = index.iter().enumerate().find(|(_, i)| !(0..rows as i64).contains(i)) {
-        return Err(Error::Index { op: OP, index, position, size: rows });
-    }
+    let index = index.into().on(table.tape()).try_within(OP, rows)?;
     let vectors = table.try_take(0, index)?;
     let Some(padding) = padding else { return Ok(vectors) };
     if padding >= rows {

@@ -1,7 +1,7 @@
 //! Embeddings: a learned vector for each index.
 
 use crate::{Module, Param, Pass, functional, parameters};
-use autograd::{Float, Rng, Tensor, Var};
+use autograd::{Float, Index, Rng, Tensor, Var};
 
 /// A table of vectors, `[rows, width]`, from which an index selects a row. Initial weights are standard normal.
 ///
@@ -51,7 +51,7 @@ impl<T: Float> Embedding<T> {
     /// # Panics
     /// Panics if the table does not have one of the rows.
     #[track_caller]
-    pub fn lookup<'t>(&self, index: &Tensor<i64>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+    pub fn lookup<'t>(&self, index: impl Into<Index<Var<'t, T>>>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = pass.checked(self, functional::embedding(pass.var(&self.weight), index, self.padding));
         pass.note(self, y)
     }
@@ -62,8 +62,7 @@ impl<T: Float> Module<T> for Embedding<T> {
     /// Panics if the table does not have one of the rows, which includes any number that is not whole.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let index = pass.index(x);
-        self.lookup(&index, pass)
+        self.lookup(x.to_integers(), pass)
     }
 
     fn describe(&self) -> String {

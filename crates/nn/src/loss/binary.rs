@@ -1,6 +1,6 @@
 //! Binary cross-entropy losses, of probabilities and of logits.
 
-use super::{Loss, Reduction, Target, reduced, same_shape};
+use super::{Loss, Reduction, Target, Targets, reduced, same_shape};
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
@@ -62,11 +62,10 @@ impl BceWithLogits {
 
 impl<T: Float> Loss<T> for BceWithLogits {
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>> {
         const OP: &str = "bce_with_logits_loss";
-        let tape = output.tape();
-        let values = tape.constant(target.values(OP)?.clone());
-        self.reduction.weighing(OP, target, |reduction| match &self.pos_weight {
+        let (tape, values) = (output.tape(), targets.values(OP)?);
+        self.reduction.weighing(OP, targets, |reduction| match &self.pos_weight {
             None => bce_with_logits_loss(output, values, reduction),
             Some(weight) => {
                 let weight = tape.constant(weight.iter().map(|&w| T::of(w)).collect::<Tensor<T>>());

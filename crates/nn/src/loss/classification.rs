@@ -1,7 +1,7 @@
 //! The classification losses, [`CrossEntropy`] and [`Nll`], with their settings.
 
-use super::cross_entropy::{ClassOptions, cross_entropy_with, nll_loss, soft_cross_entropy_with};
-use super::{IGNORED, Loss, Reduction, Target};
+use super::cross_entropy::{ClassOptions, entropy_by_label, entropy_of, nll_by_label};
+use super::{IGNORED, Loss, Reduction, Target, Targets};
 use autograd::{Float, Result, Var};
 
 /// Classification losses, with the settings they share.
@@ -45,10 +45,10 @@ macro_rules! of_classes {
                 $Name { reduction, ..self }
             }
 
-            fn options<T: Float>(&self, target: &Target<T>, label_smoothing: f64) -> ClassOptions<T> {
+            fn options<T: Float>(&self, label_smoothing: f64) -> ClassOptions<T> {
                 ClassOptions {
                     weight: self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect()),
-                    sample_weight: target.weights().cloned(),
+                    sample_weight: None,
                     ignore_index: self.ignore_index,
                     label_smoothing,
                 }
@@ -104,7 +104,7 @@ of_classes! {
 
 of_classes! {
     /// Negative log-likelihood of the correct classes. Takes log-probabilities, such as the output of a log-softmax;
-    /// see [`nll_loss`].
+    /// see [`nll_loss`](super::nll_loss).
     ///
     /// ```
     /// use autograd::{Tape, tensor};
@@ -120,14 +120,13 @@ of_classes! {
 
 impl<T: Float> Loss<T> for CrossEntropy {
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>> {
         const OP: &str = "cross_entropy";
-        let (reduction, options) = (self.reduction.to_one(OP)?, self.options(target, self.label_smoothing));
-        if let Target::Labels(labels) = target.unweighted() {
-            return cross_entropy_with(output, labels, &options, reduction);
+        let (reduction, options) = (self.reduction.to_one(OP)?, self.options(self.label_smoothing));
+        match targets.labels(OP) {
+            Ok(labels) => entropy_by_label(output, labels, &options, targets.weights(), reduction),
+            Err(_) => entropy_of(output, targets.values(OP)?, &options, targets.weights(), reduction),
         }
-        let t = output.tape().constant(target.values(OP)?.clone());
-        soft_cross_entropy_with(output, t, &options, reduction)
     }
 
     describe_as_debugged!();
@@ -139,9 +138,10 @@ impl<T: Float> Loss<T> for CrossEntropy {
 
 impl<T: Float> Loss<T> for Nll {
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>> {
         const OP: &str = "nll_loss";
-        nll_loss(output, target.labels(OP)?, &self.options(target, 0.0), self.reduction.to_one(OP)?)
+        let (labels, reduction) = (targets.labels(OP)?, self.reduction.to_one(OP)?);
+        nll_by_label(output, labels, &self.options(0.0), targets.weights(), reduction)
     }
 
     describe_as_debugged!();

@@ -1,7 +1,7 @@
 //! Cross-entropy and its options: class and sample weights, labels to ignore, smoothing.
 
 use super::{IGNORED, Reduction, classes_last, label_shape, same_shape, weights_over};
-use autograd::{Error, Float, Result, Shape, Tensor, Var};
+use autograd::{Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
 /// Options of the classification losses.
 ///
@@ -48,22 +48,19 @@ impl<T: Float> ClassOptions<T> {
             _ => Ok(()),
         }
     }
+}
 
-    /// Multiplies losses `[n]` of rows by the weights of the samples they belong to. `shape` is the shape of all rows,
-    /// of which only those in `kept` have a loss.
-    #[track_caller]
-    fn counting<'t>(
-        &self,
-        op: &'static str,
-        losses: Var<'t, T>,
-        shape: &Shape,
-        kept: Option<&Tensor<i64>>,
-    ) -> Result<Var<'t, T>> {
-        let Some(weights) = &self.sample_weight else { return Ok(losses) };
-        let weights = weights_over(op, weights, shape, losses.tape())?.try_broadcast_to(shape)?;
-        let weights = weights.reshape(&[shape.iter().product()]);
-        Ok(losses * kept.map_or(weights, |kept| weights.take(0, kept)))
-    }
+/// Multiplies losses `[n]` of the rows of `shape` by the weights of the samples they belong to.
+#[track_caller]
+fn counting<'t, T: Float>(
+    op: &'static str,
+    losses: Var<'t, T>,
+    shape: &Shape,
+    weights: Option<Var<'t, T>>,
+) -> Result<Var<'t, T>> {
+    let Some(weights) = weights else { return Ok(losses) };
+    let weights = weights_over(op, weights, shape)?.try_broadcast_to(shape)?;
+    Ok(losses * weights.reshape(&[shape.iter().product()]))
 }
 
 /// Cross-entropy of logits `[N, classes]` against the correct class of each row, `ln Σ eˣ - x[label]`, reduced. With
@@ -82,7 +79,11 @@ impl<T: Float> ClassOptions<T> {
 /// # Errors
 /// Returns an error if the shapes are incompatible, or a label is neither in `0..classes` nor -100, which is ignored.
 #[track_caller]
-pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reduction: Reduction) -> Result<Var<'t, T>> {
+pub fn cross_entropy<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: impl Into<Index<Var<'t, T>>>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
     cross_entropy_with(x, labels, &ClassOptions::default(), reduction)
 }
 
@@ -105,23 +106,36 @@ pub fn cross_entropy<'t, T: Float>(x: Var<'t, T>, labels: &Tensor<i64>, reductio
 #[track_caller]
 pub fn cross_entropy_with<'t, T: Float>(
     x: Var<'t, T>,
-    labels: &Tensor<i64>,
+    labels: impl Into<Index<Var<'t, T>>>,
     options: &ClassOptions<T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    let spread = T::of(options.label_smoothing);
-    by_label("cross_entropy", x, labels, options, reduction, |rows, labels, weights| {
-        let mut loss = rows.try_cross_entropy(labels)?;
-        if let Some(w) = &weights {
-            loss = loss * w.take(0, labels);
-        }
-        if options.label_smoothing > 0.0 {
-            let logs = rows.try_log_softmax(1)?;
-            let all = weights.map_or(logs, |w| logs * w).sum_axes(1);
-            loss = loss * (T::one() - spread) - all * (spread / T::of(rows.shape()[1] as f64));
-        }
-        Ok(loss)
-    })
+    let weights = options.sample_weight.as_ref().map(|weights| x.tape().constant(weights.clone()));
+    entropy_by_label(x, labels.into().on(x.tape()), options, weights, reduction)
+}
+
+/// [`cross_entropy_with`] for labels and weights of samples that are on the tape.
+#[track_caller]
+pub(super) fn entropy_by_label<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: Ints<'t, T>,
+    options: &ClassOptions<T>,
+    weights: Option<Var<'t, T>>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let rows = Labeled::new("cross_entropy", x, labels, options)?;
+    let mut losses = rows.x.try_cross_entropy(rows.labels(IGNORED)?)?;
+    if let Some(w) = &options.weight {
+        losses = losses * rows.weigh(w)?;
+    }
+    if options.label_smoothing > 0.0 {
+        let (spread, known) = (T::of(options.label_smoothing), rows.known()?);
+        let logs = known.unsqueeze(1).try_select(rows.x, x.tape().constant(T::zero()))?.try_log_softmax(1)?;
+        let logs = options.weight.as_ref().map_or(logs, |w| logs * x.tape().constant(w.clone()));
+        let all = logs.sum_axes(1) * known;
+        losses = losses * (T::one() - spread) - all * (spread / T::of(rows.classes as f64));
+    }
+    rows.reduce(losses, options, weights, reduction)
 }
 
 /// Negative log-likelihood of the correct classes, `-w[label] x[label]`, of log-probabilities `x`, reduced. The shapes
@@ -140,71 +154,108 @@ pub fn cross_entropy_with<'t, T: Float>(
 #[track_caller]
 pub fn nll_loss<'t, T: Float>(
     x: Var<'t, T>,
-    labels: &Tensor<i64>,
+    labels: impl Into<Index<Var<'t, T>>>,
     options: &ClassOptions<T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    let options = ClassOptions { label_smoothing: 0.0, ..options.clone() };
-    by_label("nll_loss", x, labels, &options, reduction, |rows, labels, weights| {
-        let loss = -rows.try_gather(1, &column(labels))?.squeeze(1);
-        Ok(weights.map_or(loss, |w| loss * w.take(0, labels)))
-    })
+    let weights = options.sample_weight.as_ref().map(|weights| x.tape().constant(weights.clone()));
+    nll_by_label(x, labels.into().on(x.tape()), options, weights, reduction)
 }
 
-/// Labels `[n]` as `[n, 1]`.
-pub(super) fn column(labels: &Tensor<i64>) -> Tensor<i64> {
-    Tensor::new(&[labels.len(), 1], labels.to_vec())
-}
-
-/// The losses of rows `[n, classes]`, one label each, restored to the shape of the labels and reduced. Ignored rows are
-/// removed first, so that nothing in them has any influence.
+/// [`nll_loss`] for labels and weights of samples that are on the tape.
 #[track_caller]
-fn by_label<'t, T: Float>(
+pub(super) fn nll_by_label<'t, T: Float>(
+    x: Var<'t, T>,
+    labels: Ints<'t, T>,
+    options: &ClassOptions<T>,
+    weights: Option<Var<'t, T>>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
+    let rows = Labeled::new("nll_loss", x, labels, options)?;
+    let column = rows.labels(0)?.reshape(&[rows.x.shape()[0], 1]);
+    let losses = -rows.x.try_gather(1, column)?.squeeze(1);
+    let mut losses = rows.known()?.try_select(losses, x.tape().constant(T::zero()))?;
+    if let Some(w) = &options.weight {
+        losses = losses * rows.weigh(w)?;
+    }
+    rows.reduce(losses, options, weights, reduction)
+}
+
+/// Rows `[n, classes]` with one label each. What depends on the labels is computed on the tape, so that the next labels
+/// may be other ones; ignored rows have the loss 0 and no influence.
+struct Labeled<'t, T: Float> {
     op: &'static str,
     x: Var<'t, T>,
-    labels: &Tensor<i64>,
-    options: &ClassOptions<T>,
-    reduction: Reduction,
-    losses: impl Fn(Var<'t, T>, &Tensor<i64>, Option<Var<'t, T>>) -> Result<Var<'t, T>>,
-) -> Result<Var<'t, T>> {
-    let (rows, shape) = rows_of(op, x)?;
-    let classes = rows.shape()[1];
-    if labels.shape() != shape.as_slice() {
-        let hint = format!("expected one label per row of logits, {shape:?}");
-        return Err(Error::Shape { op, shape: labels.shape().into(), hint });
-    }
-    options.check(op, classes)?;
-    let ignored = |label: i64| label == options.ignore_index;
-    let bad = |&(_, label): &(usize, i64)| !ignored(label) && usize::try_from(label).map_or(true, |l| l >= classes);
-    if let Some((position, index)) = labels.iter().enumerate().find(bad) {
-        return Err(Error::Index { op, index, position, size: classes });
-    }
-    let weights = options.weight.as_ref().map(|w| x.tape().constant(w.clone()));
-    let reduced = |losses: Var<'t, T>, labels: &Tensor<i64>| match (reduction, weights) {
-        (Reduction::Mean, Some(w)) => losses.sum() / w.take(0, labels).sum(),
-        _ => reduction.apply(losses),
-    };
-    if !labels.iter().any(ignored) {
-        let flat = if labels.rank() == 1 { labels.clone() } else { labels.iter().collect() };
-        let losses = options.counting(op, losses(rows, &flat, weights)?, &shape, None)?;
-        let losses = if reduction == Reduction::None { losses.reshape(&shape) } else { losses };
-        return Ok(reduced(losses, &flat));
-    }
-    let kept: Tensor<i64> = (0..).zip(labels.iter()).filter(|(_, label)| !ignored(*label)).map(|(i, _)| i).collect();
-    let labels_kept: Tensor<i64> = labels.iter().filter(|label| !ignored(*label)).collect();
-    let losses = losses(rows.try_take(0, &kept)?, &labels_kept, weights)?;
-    let losses = options.counting(op, losses, &shape, Some(&kept))?;
-    match reduction {
-        Reduction::None => {
-            // Ignored rows take a zero appended after the last loss.
-            let zero = x.tape().constant(Tensor::zeros(&[1]));
-            let mut next = 0..;
-            let place = |label: i64| if ignored(label) { kept.len() as i64 } else { next.next().expect("endless") };
-            let places: Tensor<i64> = labels.iter().map(place).collect();
-            Ok(Var::concat(&[losses, zero], 0).take(0, &places).reshape(&shape))
+    classes: usize,
+    ignored: i64,
+    /// The label of each row, `[n]`.
+    given: Ints<'t, T>,
+    /// The shape of the labels.
+    shape: Shape,
+}
+
+impl<'t, T: Float> Labeled<'t, T> {
+    #[track_caller]
+    fn new(op: &'static str, x: Var<'t, T>, labels: Ints<'t, T>, options: &ClassOptions<T>) -> Result<Self> {
+        let (x, shape) = rows_of(op, x)?;
+        let &[n, classes] = x.shape().as_slice() else { unreachable!("rows have two axes") };
+        if labels.shape() != shape {
+            let hint = format!("expected one label per row of logits, {shape:?}");
+            return Err(Error::Shape { op, shape: labels.shape().as_slice().into(), hint });
         }
-        Reduction::BatchMean => Ok(losses.sum() * T::of(1.0 / shape.first().copied().unwrap_or(1) as f64)),
-        _ => Ok(reduced(losses, &labels_kept)),
+        options.check(op, classes)?;
+        Ok(Labeled { op, x, classes, ignored: options.ignore_index, given: labels.reshape(&[n]), shape })
+    }
+
+    /// The labels, with `by` in place of the ignored one.
+    #[track_caller]
+    fn labels(&self, by: i64) -> Result<Ints<'t, T>> {
+        self.given.try_labels(self.op, self.classes, self.ignored, by)
+    }
+
+    /// The number that belongs to the class of each row; 0 for ignored rows.
+    #[track_caller]
+    fn look_up(&self, of_class: impl Fn(usize) -> T) -> Result<Var<'t, T>> {
+        let classes = self.classes;
+        let numbers = Tensor::from_fn(&[classes + 1], |at| if at[0] < classes { of_class(at[0]) } else { T::zero() });
+        self.x.tape().constant(numbers).try_take(0, self.labels(classes as i64)?)
+    }
+
+    /// The weight of the class of each row.
+    #[track_caller]
+    fn weigh(&self, w: &Tensor<T>) -> Result<Var<'t, T>> {
+        self.look_up(|class| w.at(&[class]))
+    }
+
+    /// 1 for each row, 0 for ignored rows.
+    #[track_caller]
+    fn known(&self) -> Result<Var<'t, T>> {
+        self.look_up(|_| T::one())
+    }
+
+    #[track_caller]
+    fn reduce(
+        &self,
+        losses: Var<'t, T>,
+        options: &ClassOptions<T>,
+        weights: Option<Var<'t, T>>,
+        reduction: Reduction,
+    ) -> Result<Var<'t, T>> {
+        let losses = counting(self.op, losses, &self.shape, weights)?;
+        Ok(match reduction {
+            Reduction::None => losses.reshape(&self.shape),
+            Reduction::Sum => losses.sum(),
+            Reduction::BatchMean => losses.sum() * T::of(1.0 / self.shape.first().copied().unwrap_or(1) as f64),
+            Reduction::Mean => {
+                let count = match &options.weight {
+                    Some(w) => self.weigh(w)?,
+                    None => self.known()?,
+                };
+                // If there is nothing to average, the mean is 0.
+                let (count, [zero, one]) = (count.sum(), [T::zero(), T::one()].map(|c| losses.tape().constant(c)));
+                losses.sum() / count.equal(zero).select(one, count)
+            }
+        })
     }
 }
 
@@ -259,6 +310,19 @@ pub fn soft_cross_entropy_with<'t, T: Float>(
     options: &ClassOptions<T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
+    let weights = options.sample_weight.as_ref().map(|weights| x.tape().constant(weights.clone()));
+    entropy_of(x, t, options, weights, reduction)
+}
+
+/// [`soft_cross_entropy_with`] for weights of samples that are on the tape.
+#[track_caller]
+pub(super) fn entropy_of<'t, T: Float>(
+    x: Var<'t, T>,
+    t: Var<'t, T>,
+    options: &ClassOptions<T>,
+    weights: Option<Var<'t, T>>,
+    reduction: Reduction,
+) -> Result<Var<'t, T>> {
     const OP: &str = "cross_entropy";
     same_shape(OP, x, t)?;
     let ((x, shape), (mut t, _)) = (rows_of(OP, x)?, rows_of(OP, t)?);
@@ -271,6 +335,6 @@ pub fn soft_cross_entropy_with<'t, T: Float>(
     if let Some(weight) = &options.weight {
         t = t * x.tape().constant(weight.clone());
     }
-    let losses = options.counting(OP, -(t * x.log_softmax(1)).sum_axes(1), &shape, None)?;
+    let losses = counting(OP, -(t * x.log_softmax(1)).sum_axes(1), &shape, weights)?;
     Ok(if reduction == Reduction::None { losses.reshape(&shape) } else { reduction.apply(losses) })
 }

@@ -38,7 +38,7 @@ pub use reduction::Reduction;
 pub use regression::{
     HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
 };
-pub use target::{IGNORED, Target};
+pub use target::{IGNORED, Target, Targets};
 
 use crate::describe::type_name;
 use autograd::{Error, Float, Result, Shape, Var};
@@ -48,14 +48,13 @@ use reduction::weights_over;
 ///
 /// ```
 /// use autograd::{Float, Tape, Var, tensor};
-/// use nn::loss::{Loss, Target};
+/// use nn::loss::{Loss, Target, Targets};
 ///
 /// /// ln cosh (y - t), averaged: squares near 0, absolute values far from it.
 /// struct LogCosh;
 /// impl<T: Float> Loss<T> for LogCosh {
-///     fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> autograd::Result<Var<'t, T>> {
-///         let t = output.tape().constant(target.values("log_cosh")?.clone());
-///         Ok(output.try_sub(t)?.cosh().ln().mean())
+///     fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> autograd::Result<Var<'t, T>> {
+///         Ok(output.try_sub(targets.values("log_cosh")?)?.cosh().ln().mean())
 ///     }
 /// }
 /// let tape = Tape::<f64>::new();
@@ -63,13 +62,22 @@ use reduction::weights_over;
 /// # Ok::<(), autograd::Error>(())
 /// ```
 pub trait Loss<T: Float>: Send {
-    /// The loss as a scalar on the tape.
+    /// The loss as a scalar on the tape of the output and the targets.
     ///
     /// # Errors
-    /// Returns an error if the target does not fit the output: another shape, labels where values are needed, a label
-    /// out of range.
+    /// Returns an error if the targets do not fit the output: another shape, labels where values are needed, a label out
+    /// of range.
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>>;
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>>;
+
+    /// The loss for targets that are not on the tape yet.
+    ///
+    /// # Errors
+    /// As [`record`](Loss::record).
+    #[track_caller]
+    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+        self.record(output, &target.on(output.tape()))
+    }
 
     /// Identifies the loss by name and settings. A checkpoint stores this, and cannot be resumed with a different loss.
     /// Defaults to the name of the type; functions cannot be distinguished.
@@ -105,9 +113,9 @@ pub trait Loss<T: Float>: Send {
 ///
 /// ```
 /// use autograd::{Tape, Var, tensor};
-/// use nn::loss::{Loss, Reduction, Target, huber_loss};
-/// fn steady<'t>(y: Var<'t, f64>, target: &Target<f64>) -> autograd::Result<Var<'t, f64>> {
-///     huber_loss(y, y.tape().constant(target.values("huber_loss")?.clone()), 0.5, Reduction::Mean)
+/// use nn::loss::{Loss, Reduction, Target, Targets, huber_loss};
+/// fn steady<'t>(y: Var<'t, f64>, targets: &Targets<'t, f64>) -> autograd::Result<Var<'t, f64>> {
+///     huber_loss(y, targets.values("huber_loss")?, 0.5, Reduction::Mean)
 /// }
 /// let tape = Tape::new();
 /// let y = tape.var([1.0]);
@@ -116,11 +124,11 @@ pub trait Loss<T: Float>: Send {
 /// ```
 impl<T: Float, F> Loss<T> for F
 where
-    F: for<'t> Fn(Var<'t, T>, &Target<T>) -> Result<Var<'t, T>> + Send,
+    F: for<'t> Fn(Var<'t, T>, &Targets<'t, T>) -> Result<Var<'t, T>> + Send,
 {
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
-        self(output, target)
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>> {
+        self(output, targets)
     }
 
     fn describe(&self) -> String {
@@ -201,10 +209,14 @@ macro_rules! reduced {
 
         impl<T: Float> $crate::loss::Loss<T> for $Name {
             #[track_caller]
-            fn loss<'t>(&self, output: Var<'t, T>, target: &$crate::loss::Target<T>) -> Result<Var<'t, T>> {
+            fn record<'t>(
+                &self,
+                output: Var<'t, T>,
+                targets: &$crate::loss::Targets<'t, T>,
+            ) -> Result<Var<'t, T>> {
                 const OP: &str = $crate::loss::reduced!(@name $function $($public)?);
-                let values = output.tape().constant(target.values(OP)?.clone());
-                self.reduction.weighing(OP, target, |r| $function(output, values, $($(self.$field,)*)? r))
+                let values = targets.values(OP)?;
+                self.reduction.weighing(OP, targets, |r| $function(output, values, $($(self.$field,)*)? r))
             }
 
             describe_as_debugged!();

@@ -1,9 +1,8 @@
 //! Losses that require the scores of correct classes to exceed those of wrong classes by a margin, and related losses
 //! for samples with several classes.
 
-use super::cross_entropy::column;
-use super::{Loss, Reduction, Target, reduced, same_shape};
-use autograd::{Error, Float, Result, Tensor, Var};
+use super::{Loss, Reduction, Target, Targets, reduced, same_shape};
+use autograd::{Error, Float, Index, Result, Tensor, Var};
 
 /// Multi-class margin loss: the score of the correct class should exceed every other by a margin; see
 /// [`multi_margin_loss`].
@@ -66,11 +65,11 @@ impl Default for MultiMargin {
 
 impl<T: Float> Loss<T> for MultiMargin {
     #[track_caller]
-    fn loss<'t>(&self, output: Var<'t, T>, target: &Target<T>) -> Result<Var<'t, T>> {
+    fn record<'t>(&self, output: Var<'t, T>, targets: &Targets<'t, T>) -> Result<Var<'t, T>> {
         const OP: &str = "multi_margin_loss";
-        let labels = target.labels(OP)?;
+        let labels = targets.labels(OP)?;
         let weight = self.weight.as_ref().map(|weight| weight.iter().map(|&w| T::of(w)).collect::<Tensor<T>>());
-        self.reduction.weighing(OP, target, |reduction| {
+        self.reduction.weighing(OP, targets, |reduction| {
             multi_margin_loss(output, labels, self.p, self.margin, weight.as_ref(), reduction)
         })
     }
@@ -99,7 +98,7 @@ impl<T: Float> Loss<T> for MultiMargin {
 #[track_caller]
 pub fn multi_margin_loss<'t, T: Float>(
     x: Var<'t, T>,
-    labels: &Tensor<i64>,
+    labels: impl Into<Index<Var<'t, T>>>,
     p: i32,
     margin: f64,
     weight: Option<&Tensor<T>>,
@@ -110,23 +109,22 @@ pub fn multi_margin_loss<'t, T: Float>(
         let hint = "scores must be [N, classes]".into();
         return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
     };
-    if labels.shape() != [samples] {
+    let labels = labels.into().on(x.tape());
+    if *labels.shape() != [samples] {
         let hint = format!("expected one label for each of the {samples} samples");
-        return Err(Error::Shape { op: OP, shape: labels.shape().into(), hint });
+        return Err(Error::Shape { op: OP, shape: labels.shape().as_slice().into(), hint });
     }
-    if let Some((position, index)) = labels.iter().enumerate().find(|(_, l)| !(0..classes as i64).contains(l)) {
-        return Err(Error::Index { op: OP, index, position, size: classes });
-    }
+    let labels = labels.try_within(OP, classes)?;
     if !matches!(p, 1 | 2) {
         return Err(Error::Argument { op: OP, hint: format!("p must be 1 or 2, got {p}") });
     }
-    let column = column(labels);
-    let mut short = (x - x.try_gather(1, &column)? + T::of(margin)).relu();
+    let column = labels.reshape(&[samples, 1]);
+    let mut short = (x - x.try_gather(1, column)? + T::of(margin)).relu();
     if p == 2 {
         short = short.square();
     }
     // The correct class falls short of itself by the whole margin, which must not count.
-    let mut losses = (short.sum_axes(1) - short.gather(1, &column).squeeze(1)) * T::of(1.0 / classes as f64);
+    let mut losses = (short.sum_axes(1) - short.gather(1, column).squeeze(1)) * T::of(1.0 / classes as f64);
     if let Some(weight) = weight {
         if weight.shape() != [classes] {
             let hint = format!("expected one weight for each of the {classes} classes");

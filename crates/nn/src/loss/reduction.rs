@@ -1,7 +1,7 @@
 //! [`Reduction`]: how losses are reduced to a scalar.
 
-use super::Target;
-use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
+use super::Targets;
+use autograd::{Error, Float, Result, Shape, Var};
 
 /// How the losses of the elements (or samples) are reduced to a scalar.
 ///
@@ -18,7 +18,8 @@ use autograd::{Error, Float, Result, Shape, Tape, Tensor, Var};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
-    /// The mean, whose scale does not depend on the batch size. NaN if there are no losses.
+    /// The mean, whose scale does not depend on the batch size. NaN if there are no losses; of class labels that are
+    /// all ignored, 0.
     #[default]
     Mean,
     /// The sum.
@@ -59,13 +60,13 @@ impl Reduction {
     pub(super) fn weighing<'t, T: Float>(
         self,
         op: &'static str,
-        target: &Target<T>,
+        targets: &Targets<'t, T>,
         losses: impl FnOnce(Reduction) -> Result<Var<'t, T>>,
     ) -> Result<Var<'t, T>> {
         let reduction = self.to_one(op)?;
-        let Some(weights) = target.weights() else { return losses(reduction) };
+        let Some(weights) = targets.weights() else { return losses(reduction) };
         let losses = losses(Reduction::None)?;
-        Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape(), losses.tape())?))
+        Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape())?))
     }
 
     /// Returns `self`, or an error if it does not reduce to a scalar.
@@ -78,19 +79,19 @@ impl Reduction {
     }
 }
 
-/// Weights `[samples]` on the tape, shaped to broadcast over losses `[samples, …]`.
+/// Weights `[samples]`, shaped to broadcast over losses `[samples, …]`.
 #[track_caller]
 pub(super) fn weights_over<'t, T: Float>(
     op: &'static str,
-    weights: &Tensor<T>,
+    weights: Var<'t, T>,
     losses: &[usize],
-    tape: &'t Tape<T>,
 ) -> Result<Var<'t, T>> {
-    if weights.rank() != 1 || losses.first() != weights.shape().first() {
+    let given = weights.shape();
+    if given.len() != 1 || losses.first() != given.first() {
         let hint = format!("expected one weight for each sample, for losses of shape {losses:?}");
-        return Err(Error::Shape { op, shape: weights.shape().into(), hint });
+        return Err(Error::Shape { op, shape: given.as_slice().into(), hint });
     }
     let mut shape = Shape::from(losses);
     shape[1..].fill(1);
-    tape.constant(weights.clone()).try_reshape(&shape)
+    weights.try_reshape(&shape)
 }

@@ -1,9 +1,7 @@
-//! [`Target`]: the targets of a loss.
+//! [`Target`]: the targets of a loss as data, and [`Targets`], the same on the tape of a pass.
 
-use autograd::{Error, Float, Result, Tensor};
-
-/// The label of samples that losses, metrics and data sets ignore; the same as PyTorch's.
-pub const IGNORED: i64 = -100;
+pub use autograd::op::IGNORED;
+use autograd::{Error, Float, Ints, Result, Tape, Tensor, Var};
 
 /// The targets of a loss: values or class labels, with or without sample weights.
 ///
@@ -68,6 +66,17 @@ impl<T: Float> Target<T> {
         }
     }
 
+    /// The targets on a tape, where a [`Loss`](super::Loss) reads them.
+    #[track_caller]
+    pub fn on<'t>(&self, tape: &'t Tape<T>) -> Targets<'t, T> {
+        let kind = match self.unweighted() {
+            Target::Labels(labels) => Kind::Labels(tape.integers(labels.clone())),
+            Target::Values(values) => Kind::Values(tape.constant(values.clone())),
+            Target::Weighted { .. } => unreachable!("weights are not nested"),
+        };
+        Targets { kind, weights: self.weights().map(|weights| tape.constant(weights.clone())) }
+    }
+
     /// The shape of the targets.
     pub fn shape(&self) -> &[usize] {
         match self {
@@ -103,10 +112,7 @@ impl<T: Float> Target<T> {
     pub fn values(&self, op: &'static str) -> Result<&Tensor<T>> {
         match self.unweighted() {
             Target::Values(values) => Ok(values),
-            _ => Err(Error::Argument {
-                op,
-                hint: "expected values, but the targets are class labels: use Target::Values".into(),
-            }),
+            _ => Err(not_values(op)),
         }
     }
 
@@ -117,10 +123,76 @@ impl<T: Float> Target<T> {
     pub fn labels(&self, op: &'static str) -> Result<&Tensor<i64>> {
         match self.unweighted() {
             Target::Labels(labels) => Ok(labels),
-            _ => Err(Error::Argument {
-                op,
-                hint: "expected class labels, but the targets are values: use Target::Labels".into(),
-            }),
+            _ => Err(not_labels(op)),
         }
     }
+}
+
+/// The targets of a loss on the tape of its output. They are inputs when a training step is replayed, so a loss computes
+/// with them on the tape, and does not read their values.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::loss::Target;
+/// let (tape, target) = (Tape::<f64>::new(), Target::Values(tensor![1.0, 2.0]));
+/// assert_eq!(target.on(&tape).values("docs")?.value(), tensor![1.0, 2.0]);
+/// assert!(target.on(&tape).labels("docs").is_err());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Targets<'t, T: Float> {
+    kind: Kind<'t, T>,
+    weights: Option<Var<'t, T>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind<'t, T: Float> {
+    Values(Var<'t, T>),
+    Labels(Ints<'t, T>),
+}
+
+impl<'t, T: Float> Targets<'t, T> {
+    /// The values.
+    ///
+    /// # Errors
+    /// Returns an error if these are labels. `op` names the caller in the error.
+    pub fn values(&self, op: &'static str) -> Result<Var<'t, T>> {
+        match self.kind {
+            Kind::Values(values) => Ok(values),
+            Kind::Labels(_) => Err(not_values(op)),
+        }
+    }
+
+    /// The class labels.
+    ///
+    /// # Errors
+    /// Returns an error if these are values. `op` names the caller in the error.
+    pub fn labels(&self, op: &'static str) -> Result<Ints<'t, T>> {
+        match self.kind {
+            Kind::Labels(labels) => Ok(labels),
+            Kind::Values(_) => Err(not_labels(op)),
+        }
+    }
+
+    /// The weight of each sample, `[samples]`, if the targets are weighted.
+    pub fn weights(&self) -> Option<Var<'t, T>> {
+        self.weights
+    }
+
+    /// The ids of all nodes.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = usize> {
+        let targets = match self.kind {
+            Kind::Values(values) => values.id(),
+            Kind::Labels(labels) => labels.id(),
+        };
+        [targets].into_iter().chain(self.weights.map(|weights| weights.id()))
+    }
+}
+
+fn not_values(op: &'static str) -> Error {
+    Error::Argument { op, hint: "expected values, but the targets are class labels: use Target::Values".into() }
+}
+
+fn not_labels(op: &'static str) -> Error {
+    Error::Argument { op, hint: "expected class labels, but the targets are values: use Target::Labels".into() }
 }

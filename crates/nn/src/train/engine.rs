@@ -5,8 +5,10 @@ use super::error::{NonFinite, Origin, StepError};
 use super::finite::check_finite;
 use super::objective::{Objective, Outcome, Recording, Swept};
 use super::replay::Replay;
+use crate::loss::Targets;
 use crate::pass::Record;
-use crate::{Parameters, Pass};
+use crate::{Parameters, Pass, Path};
+use autograd::internals::{first_read, watch};
 use autograd::{Float, Gradients, Rng, Tape, Var};
 
 /// A loss that the caller records.
@@ -63,7 +65,7 @@ impl<T: Float> Engine<T> {
         let rng = self.stream();
         let version = self.replay.as_mut().and_then(|replay| replay.find(objective.model, objective.batch));
         if let (Some(replay), Some(version)) = (&mut self.replay, version)
-            && replay.is_proven(version, objective.batch)
+            && replay.is_proven(version)
             && let Some((total, outcome)) = replay.run(version, objective, rng.clone(), &mut self.swept)
             && total.is_finite()
             && check_finite(objective.model, &self.swept.gradients).is_ok()
@@ -83,14 +85,21 @@ impl<T: Float> Engine<T> {
     fn record(&mut self, objective: &Objective<'_, T>, learns: bool) -> Result<Outcome<T>, StepError> {
         let Objective { model, loss, batch, penalty } = *objective;
         self.tape.clear();
+        let learns = learns && self.replay.is_some();
+        if learns {
+            watch(&self.tape);
+        }
         let mut pass = Pass::train(&self.tape, self.stream()).reusing(std::mem::take(&mut self.record));
         let input = self.tape.constant(batch.inputs.clone());
         let output = pass.try_forward(model, input)?;
-        let plain = loss.loss(output, &batch.targets)?;
+        let targets = batch.targets.on(&self.tape);
+        let plain = loss.record(output, &targets)?;
         let total = penalty(model, &pass).map_or(plain, |penalty| plain + penalty);
+        // Now, since the sweep reads values as well.
+        let read = if learns { first_read(&self.tape, &given(model, &pass, input, &targets)) } else { None };
         let swept = backward(model, &pass, total, &mut self.adjoints, &mut self.swept);
         if let (Ok(_), Some(replay), true) = (&swept, &mut self.replay, learns) {
-            let recording = Recording { pass: &pass, input, output, plain, total };
+            let recording = Recording { pass: &pass, input, targets, output, plain, total, read };
             replay.learn(objective, &recording, &self.swept.gradients);
         }
         let (plain, output) = (plain.value(), output.value());
@@ -122,6 +131,20 @@ impl<T: Float> Engine<T> {
         self.tape.clear();
         self.passes += 1;
     }
+}
+
+/// The ids of all that a replay replaces: the batch, the model, and random numbers.
+fn given<'t, T: Float>(
+    model: &dyn Parameters<T>,
+    pass: &Pass<'t, T>,
+    input: Var<'t, T>,
+    targets: &Targets<'t, T>,
+) -> Vec<usize> {
+    let mut given = vec![input.id()];
+    given.extend(targets.ids());
+    given.extend(pass.draws().map(|(var, _)| var.id()));
+    model.visit(&mut Path::default(), &mut |_, param| given.extend(pass.tape().find(param.key()).map(|var| var.id())));
+    given
 }
 
 /// The backward pass of a recording, and all that it leaves for the update. Returns the loss.

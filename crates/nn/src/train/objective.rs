@@ -2,7 +2,7 @@
 //! replay.
 
 use crate::data::Batch;
-use crate::loss::Loss;
+use crate::loss::{Loss, Targets};
 use crate::optim::ParamGradients;
 use crate::{Module, Pass};
 use autograd::{Float, Tensor, Var};
@@ -22,10 +22,13 @@ pub(super) type Penalty<'p, T> = dyn for<'t> Fn(&dyn Module<T>, &Pass<'t, T>) ->
 pub(super) struct Recording<'a, 't, T: Float> {
     pub pass: &'a Pass<'t, T>,
     pub input: Var<'t, T>,
+    pub targets: Targets<'t, T>,
     pub output: Var<'t, T>,
     /// The loss without penalties, and with them.
     pub plain: Var<'t, T>,
     pub total: Var<'t, T>,
+    /// Why it must not be replayed, if something read a value that depends on the batch or the model.
+    pub read: Option<String>,
 }
 
 /// The result of a forward pass in training.

@@ -3,13 +3,13 @@
 //! The first batch of a shape runs recorded, and the recording is compiled: batch, targets, parameters, buffers and the
 //! random numbers of dropout are inputs; losses, output, gradients and the new values of buffers are outputs. The
 //! second runs both ways, and the program is used from the third on only if every bit agrees. This detects a loss or a
-//! layer that computes outside the tape, whose values would be frozen. The check is repeated for a batch with a new
-//! label, since a loss may ignore it, and occasionally, since a setting may have changed. What cannot be compiled runs
-//! recorded, and [`Replay::refused`] says why.
+//! layer that computes outside the tape, whose values would be frozen; a value that is read for that is noticed at once.
+//! The comparison is repeated at random, ever more rarely, since a constant or a setting may change later. What cannot be
+//! compiled runs recorded, and [`Replay::refused`] says why.
 
 mod version;
 
-use self::version::{Version, labels_of};
+use self::version::Version;
 use super::objective::{Objective, Outcome, Recording, Swept};
 use crate::data::Batch;
 use crate::optim::ParamGradients;
@@ -47,15 +47,15 @@ impl<T: Float> Replay<T> {
         self.versions.iter().position(|v| v.fits(batch, parameters))
     }
 
-    /// Whether a version may be used for a batch without recording it too.
-    pub(super) fn is_proven(&self, version: usize, batch: &Batch<T>) -> bool {
-        let Version { proven, doubted, labels, .. } = &self.versions[version];
-        *proven && !*doubted && labels_of(batch).is_none_or(|now| now.iter().all(|label| labels.contains(&label)))
+    /// Whether a version may be used without recording the batch too.
+    pub(super) fn is_proven(&self, version: usize) -> bool {
+        let Version { proven, doubted, uses, due, .. } = self.versions[version];
+        proven && !doubted && uses < due
     }
 
-    /// Requests a new verification of programs used at least `after` times since their last one.
+    /// Requests a new verification of programs used at least `after` times since the last request.
     pub(super) fn doubt(&mut self, after: usize) {
-        self.versions.iter_mut().for_each(|version| version.doubted |= version.uses >= after);
+        self.versions.iter_mut().for_each(|version| version.doubt(after));
     }
 
     /// Compiles what was just recorded; if that fails, keeps the reason.
@@ -73,7 +73,6 @@ impl<T: Float> Replay<T> {
         if let Err(why) = version.compile(objective, recording, gradients, &mut self.path) {
             self.refuse(why);
         }
-        version.labels.extend(labels_of(objective.batch).iter().flat_map(|labels| labels.iter()));
         self.versions.push(version);
     }
 
@@ -118,15 +117,15 @@ impl<T: Float> Replay<T> {
             && pairs.all(|(a, b)| same_bits(a, b));
         let version = &mut self.versions[version];
         if same {
-            (version.proven, version.doubted, version.uses) = (true, false, 0);
-            version.labels.extend(labels_of(objective.batch).iter().flat_map(|labels| labels.iter()));
+            version.hold();
         } else {
             version.program = None;
-            self.refuse(
+            // This comparison was a use as well.
+            let since = version.uses.saturating_sub(1);
+            self.refuse(format!(
                 "a replayed step does not reproduce the recorded one: a layer or the loss computes something outside \
-                 the tape, or one of their settings has changed"
-                    .into(),
-            );
+                 the tape, or one of their settings has changed; {since} steps were replayed since it last did"
+            ));
         }
     }
 }

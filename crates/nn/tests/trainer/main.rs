@@ -2,11 +2,11 @@
 
 mod judged;
 
-use autograd::{Rng, Tensor, Var, tensor};
+use autograd::{Ints, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, DataError, Dataset, FileDataset, Order, TensorDataset};
 use nn::io::{ArrayFile, write_npy};
 use nn::layer::{Linear, Mlp, Sequential};
-use nn::loss::{ClassOptions, CrossEntropy, Mse, Reduction, Target, cross_entropy_with};
+use nn::loss::{ClassOptions, CrossEntropy, Mse, Reduction, Target, Targets, cross_entropy_with};
 use nn::metric::{self, Average, Metric};
 use nn::optim::{Adam, Ema, ParamGroups, Sgd};
 use nn::schedule::{ExponentialDecay, LinearRamp};
@@ -223,11 +223,11 @@ fn weights_of_classes_find_the_rare_ones() {
 }
 
 /// Adapts a loss function of labels to the trait.
-fn for_labels<F>(f: F) -> impl for<'t> Fn(Var<'t, f64>, &Target<f64>) -> autograd::Result<Var<'t, f64>> + Send
+fn for_labels<F>(f: F) -> impl for<'t> Fn(Var<'t, f64>, &Targets<'t, f64>) -> autograd::Result<Var<'t, f64>> + Send
 where
-    F: for<'t> Fn(Var<'t, f64>, &Tensor<i64>) -> autograd::Result<Var<'t, f64>> + Send,
+    F: for<'t> Fn(Var<'t, f64>, Ints<'t, f64>) -> autograd::Result<Var<'t, f64>> + Send,
 {
-    move |output, target| f(output, target.labels("test")?)
+    move |output, targets| f(output, targets.labels("test")?)
 }
 
 #[test]

@@ -10,7 +10,17 @@ use std::io::ErrorKind;
 const FILE: &str = ".lock";
 
 /// The lock of a folder, held until it is dropped; `None` on a file system without locks.
-pub(in crate::train) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] Option<File>);
+pub(in crate::train) struct Lock(Option<File>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would release the lock too, but not as long as a process that is just being started has a
+        // copy of it.
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
+    }
+}
 
 impl Checkpoints {
     /// Locks the folder for a new run. It must not have checkpoints.

@@ -5,11 +5,10 @@ use crate::Path;
 use crate::data::Batch;
 use crate::loss::Target;
 use crate::optim::ParamGradients;
-use crate::pass::{Noise, index_of};
+use crate::pass::Noise;
 use crate::train::objective::{Objective, Outcome, Recording, Swept};
-use autograd::{Float, Program, Rng, Shape, Tape, Tensor, Var};
+use autograd::{Float, Program, Rng, Shape, Tensor};
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
 
 /// The program for batches of one shape and a model with certain parameters.
 pub(super) struct Version<T: Float> {
@@ -22,11 +21,13 @@ pub(super) struct Version<T: Float> {
     pub doubted: bool,
     /// Number of uses since it was last verified.
     pub uses: usize,
-    /// Labels that occurred when it was recorded or verified. A loss may treat some label differently, outside the
-    /// tape.
-    pub labels: BTreeSet<i64>,
+    /// Number of uses since a verification was last requested.
+    unasked: usize,
+    /// The number of uses after which it is verified again.
+    pub due: usize,
+    /// How often it has been verified.
+    held: u32,
     sources: Vec<Source>,
-    indices: Vec<Integers>,
     draws: Vec<(Noise, Tensor<T>)>,
     /// Whether each parameter gets a gradient, by index.
     gradients: Vec<bool>,
@@ -35,6 +36,9 @@ pub(super) struct Version<T: Float> {
     /// References to the model's parameters during a run.
     lent: Vec<Tensor<T>>,
 }
+
+/// The name of the replay in errors.
+const OP: &str = "replay";
 
 /// What identifies a kind of targets: whether they are labels, whether samples have weights, and their shape.
 type Kind = (bool, bool, Shape);
@@ -51,14 +55,6 @@ enum Source {
     Draw(usize),
 }
 
-/// Where an integer input comes from.
-#[derive(Clone, Copy)]
-enum Integers {
-    Labels,
-    /// The batch itself, read as indices.
-    Batch,
-}
-
 impl<T: Float> Version<T> {
     /// A version without a program.
     pub(super) fn new(batch: &Batch<T>, parameters: u64) -> Self {
@@ -70,9 +66,10 @@ impl<T: Float> Version<T> {
             proven: false,
             doubted: false,
             uses: 0,
-            labels: BTreeSet::new(),
+            unasked: 0,
+            due: 0,
+            held: 0,
             sources: Vec::new(),
-            indices: Vec::new(),
             draws: Vec::new(),
             gradients: Vec::new(),
             updates: Vec::new(),
@@ -85,6 +82,22 @@ impl<T: Float> Version<T> {
         alike && self.parameters == parameters
     }
 
+    /// Notes that it reproduced a recorded step. It is verified again after a random number of uses, between 1 and 2, then
+    /// between 2 and 4, 4 and 8, and so on, and in the end between 256 and 512.
+    pub(super) fn hold(&mut self) {
+        let least = 1 << self.held.min(8);
+        (self.proven, self.doubted, self.uses) = (true, false, 0);
+        self.due = least + Rng::new(u64::from(self.held)).below(least);
+        self.held += 1;
+    }
+
+    /// Requests a verification if it was used at least `after` times since the last request.
+    pub(super) fn doubt(&mut self, after: usize) {
+        if self.unasked >= after {
+            (self.doubted, self.unasked) = (true, 0);
+        }
+    }
+
     /// Compiles a recorded pass, or returns why it cannot be compiled.
     pub(super) fn compile(
         &mut self,
@@ -93,17 +106,19 @@ impl<T: Float> Version<T> {
         gradients: &ParamGradients<T>,
         path: &mut Path,
     ) -> Result<(), String> {
-        let Recording { pass, input, output, plain, total } = *recording;
+        let Recording { pass, input, targets, output, plain, total, ref read } = *recording;
+        if let Some(why) = read {
+            return Err(why.clone());
+        }
         let tape = pass.tape();
         let mut inputs = vec![input];
         self.sources.push(Source::Batch);
-        let mut integers = self.add_targets(tape, &objective.batch.targets, &mut inputs)?;
-        for (var, index) in pass.indices() {
-            if var.id() != input.id() {
-                return Err("a layer reads indices from a tensor other than the batch".into());
+        let labels = targets.labels(OP).ok();
+        for (var, source) in [(targets.values(OP).ok(), Source::Targets), (targets.weights(), Source::Weights)] {
+            if let Some(var) = var {
+                inputs.push(var);
+                self.sources.push(source);
             }
-            self.indices.push(Integers::Batch);
-            integers.push(index);
         }
         let (mut place, mut wanted) = (0, Vec::new());
         objective.model.visit(path, &mut |_, param| {
@@ -128,41 +143,9 @@ impl<T: Float> Version<T> {
             self.updates.push(key);
             outputs.push(value);
         }
-        let draft = Program::draft(tape).inputs(&inputs).indices(&integers).outputs(&outputs);
+        let draft = Program::draft(tape).inputs(&inputs).integers(labels.as_slice()).outputs(&outputs);
         self.program = Some(draft.compile().map_err(|e| e.to_string())?);
         Ok(())
-    }
-
-    /// Makes inputs of the targets and of the weights of the samples: constants on the tape that hold these very
-    /// tensors, or labels, which are integers. Returns the integers.
-    fn add_targets<'t, 'b>(
-        &mut self,
-        tape: &'t Tape<T>,
-        targets: &'b Target<T>,
-        inputs: &mut Vec<Var<'t, T>>,
-    ) -> Result<Vec<&'b Tensor<i64>>, String> {
-        let mut constants = |value: &Tensor<T>, source: Source, what: &str| {
-            let before = inputs.len();
-            inputs.extend(tape.constants_of(value));
-            self.sources.resize(inputs.len(), source);
-            if inputs.len() > before {
-                Ok(())
-            } else {
-                Err(format!("the loss does not record {what} on the tape unchanged"))
-            }
-        };
-        let mut integers = Vec::new();
-        match targets.labels("replay") {
-            Ok(labels) => {
-                self.indices.push(Integers::Labels);
-                integers.push(labels);
-            }
-            Err(_) => constants(values_of(targets), Source::Targets, "its targets")?,
-        }
-        if let Some(weights) = targets.weights() {
-            constants(weights, Source::Weights, "the weights of its samples")?;
-        }
-        Ok(integers)
     }
 
     /// Runs the program, if there is one; after an error there is none. Stores the gradients and the new values of
@@ -189,6 +172,7 @@ impl<T: Float> Version<T> {
         let results = (out[0].item(), Outcome { loss: out[1].item(), output: out[2].clone() });
         self.program = Some(program);
         self.uses += 1;
+        self.unasked += 1;
         Some(Ok(results))
     }
 
@@ -206,7 +190,6 @@ impl<T: Float> Version<T> {
         for (noise, values) in &mut self.draws {
             noise.fill(values.make_mut(), &mut rng);
         }
-        let read = self.indices.iter().any(|i| matches!(i, Integers::Batch)).then(|| index_of(x));
         let input = |source: &Source| match source {
             Source::Batch => x,
             Source::Targets => values_of(targets),
@@ -214,13 +197,8 @@ impl<T: Float> Version<T> {
             Source::Parameter(place) => &self.lent[*place],
             Source::Draw(k) => &self.draws[*k].1,
         };
-        let integer = |source: &Integers| match source {
-            Integers::Labels => targets.labels("replay").expect("the version is for labels"),
-            Integers::Batch => read.as_ref().expect("read above"),
-        };
         let inputs: SmallVec<[&Tensor<T>; 64]> = self.sources.iter().map(input).collect();
-        let integers: SmallVec<[&Tensor<i64>; 4]> = self.indices.iter().map(integer).collect();
-        let out = program.run_with(&inputs, &integers);
+        let out = program.run_with(&inputs, labels_of(objective.batch).as_slice());
         drop(inputs);
         // Drop the references, so that the optimizer can update the parameters in place.
         self.lent.clear();
@@ -229,14 +207,14 @@ impl<T: Float> Version<T> {
 }
 
 fn kind_of<T: Float>(targets: &Target<T>) -> Kind {
-    (targets.labels("replay").is_ok(), targets.weights().is_some(), targets.shape().into())
+    (targets.labels(OP).is_ok(), targets.weights().is_some(), targets.shape().into())
 }
 
 fn values_of<T: Float>(targets: &Target<T>) -> &Tensor<T> {
-    targets.values("replay").expect("targets that are not labels are values")
+    targets.values(OP).expect("targets that are not labels are values")
 }
 
 /// The labels of a batch, if its targets are labels.
-pub(super) fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
-    batch.targets.labels("replay").ok()
+fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
+    batch.targets.labels(OP).ok()
 }
