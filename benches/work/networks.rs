@@ -26,7 +26,7 @@ pub fn mlp<T: Float>(sizes: &[usize], batch: usize) -> Objective<T> {
     let objective = Objective::new(at, vec![x], |parameters, data, labels| {
         let layers = parameters.chunks(2).enumerate();
         let scores = layers.fold(data[0], |h, (i, layer)| dense(if i == 0 { h } else { h.relu() }, layer));
-        scores.cross_entropy(&labels[0]).mean()
+        scores.cross_entropy(labels[0]).mean()
     });
     objective.reading(labels)
 }
@@ -72,7 +72,7 @@ pub fn lenet<T: Float>(batch: usize) -> Objective<T> {
         let h = pooled(h.conv2d(p[2], Some(&p[3]), Conv::default()));
         let h = h.reshape(&[batch, 400]);
         let h = dense(dense(h, &p[4..6]).relu(), &p[6..8]).relu();
-        dense(h, &p[8..10]).cross_entropy(&labels[0]).mean()
+        dense(h, &p[8..10]).cross_entropy(labels[0]).mean()
     });
     objective.reading(labels)
 }

@@ -3,7 +3,6 @@
 
 use super::threads;
 use crate::float::Float;
-use std::cmp::Ordering;
 
 /// Elements that a thread processes at a time, in whole rows.
 const CHUNK: usize = 4096;
@@ -30,62 +29,81 @@ pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[
     });
 }
 
+/// An element of a row: a key that orders like its value, above its position. Sorting integers is the same code for all
+/// number types, and stable, since no two are equal.
+type Keyed = u128;
+
+/// The position of an element.
+fn position(element: Keyed) -> i64 {
+    element as i64
+}
+
+/// The key of a value: NaN is largest, and both zeros are equal. In descending order, larger values have smaller keys.
+fn key<T: Float>(x: T, descending: bool) -> u64 {
+    let bits = (x.f64() + 0.0).to_bits();
+    // The larger a negative number, the smaller its bits.
+    let flipped = bits ^ ((bits as i64 >> 63) as u64 | 1 << 63);
+    let ascending = if x.is_nan() { u64::MAX } else { flipped };
+    if descending { !ascending } else { ascending }
+}
+
 /// The positions of the first `k` elements in sorted order, for each row of length `n`; `out` has rows of length `k`.
 pub(crate) fn sort_rows<T: Float>(x: &[T], n: usize, k: usize, descending: bool, out: &mut [i64]) {
-    for_each_row(x, n, k, out, |row, places, out| {
-        let order = |&i: &i64, &j: &i64| by_size(row, i, j, descending);
-        if k < n {
-            places.select_nth_unstable_by(k, order);
-        }
-        places[..k].sort_unstable_by(order);
-        out.copy_from_slice(&places[..k]);
-    });
+    for_each_row(x, n, k, descending, out, &first);
 }
 
 /// The position of the lower median of each row of length `n`, or of the first NaN.
 pub(crate) fn median_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
-    for_each_row(x, n, 1, out, |row, places, out| {
-        let middle = || *places.select_nth_unstable_by((n - 1) / 2, |&i, &j| by_size(row, i, j, false)).1;
-        out[0] = row.iter().position(|x| x.is_nan()).map_or_else(middle, |i| i as i64);
-    });
+    for_each_row(x, n, 1, false, out, &middle);
 }
 
 /// The last position of the most frequent element of each row of length `n` (the smallest such element if there are
 /// several), or the position of the first NaN.
 pub(crate) fn mode_rows<T: Float>(x: &[T], n: usize, out: &mut [i64]) {
-    for_each_row(x, n, 1, out, |row, places, out| {
-        let commonest = || {
-            places.sort_unstable_by(|&i, &j| by_size(row, i, j, false));
-            let equals = places.chunk_by(|&i, &j| row[i as usize] == row[j as usize]);
-            // `max_by_key` returns the last of equally long runs: in reverse order, that of the smallest element.
-            equals.rev().max_by_key(|run| run.len()).and_then(|run| run.last().copied()).unwrap_or(0)
-        };
-        out[0] = row.iter().position(|x| x.is_nan()).map_or_else(commonest, |i| i as i64);
+    for_each_row(x, n, 1, false, out, &commonest);
+}
+
+fn first(row: &mut [Keyed], out: &mut [i64]) {
+    if out.len() < row.len() {
+        row.select_nth_unstable(out.len());
+    }
+    let row = &mut row[..out.len()];
+    row.sort_unstable();
+    out.iter_mut().zip(row).for_each(|(place, element)| *place = position(*element));
+}
+
+fn middle(row: &mut [Keyed], out: &mut [i64]) {
+    let middle = (row.len() - 1) / 2;
+    out[0] = nan(row).unwrap_or_else(|| position(*row.select_nth_unstable(middle).1));
+}
+
+fn commonest(row: &mut [Keyed], out: &mut [i64]) {
+    out[0] = nan(row).unwrap_or_else(|| {
+        row.sort_unstable();
+        // `max_by_key` returns the last of equally long runs: in reverse order, that of the smallest element.
+        let equals = row.chunk_by(|a, b| a >> 64 == b >> 64).rev();
+        equals.max_by_key(|run| run.len()).and_then(|run| run.last()).map_or(0, |last| position(*last))
     });
 }
 
-/// Compares two positions: by their elements, then by position.
-fn by_size<T: Float>(row: &[T], i: i64, j: i64, descending: bool) -> Ordering {
-    let (a, b) = (row[i as usize], row[j as usize]);
-    let ascending = a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
-    if descending { ascending.reverse() } else { ascending }.then(i.cmp(&j))
+/// The position of the first NaN of a row in ascending keys.
+fn nan(row: &[Keyed]) -> Option<i64> {
+    row.iter().find(|element| *element >> 64 == Keyed::from(u64::MAX)).map(|element| position(*element))
 }
 
-/// Runs `f(row, positions 0 to n - 1, row of out)` over all rows, with `n` elements in and `k` out.
-fn for_each_row<T: Float>(
-    x: &[T],
-    n: usize,
-    k: usize,
-    out: &mut [i64],
-    f: impl Fn(&[T], &mut [i64], &mut [i64]) + Sync,
-) {
+/// Finds the positions in one row.
+type Find<'f> = &'f (dyn Fn(&mut [Keyed], &mut [i64]) + Sync);
+
+/// Runs `find` over all rows, with `n` elements in and `k` out.
+fn for_each_row<T: Float>(x: &[T], n: usize, k: usize, descending: bool, out: &mut [i64], find: Find<'_>) {
     let some = (CHUNK / n).max(1);
     threads::for_each_chunk(out, some * k, &|chunk, out| {
-        let mut places: Vec<i64> = Vec::with_capacity(n);
+        let mut row: Vec<Keyed> = Vec::with_capacity(n);
         for (r, out) in out.chunks_mut(k).enumerate() {
-            places.clear();
-            places.extend(0..n as i64);
-            f(&x[(chunk * some + r) * n..][..n], &mut places, out);
+            row.clear();
+            let keys = x[(chunk * some + r) * n..][..n].iter().map(|&x| Keyed::from(key(x, descending)) << 64);
+            row.extend(keys.zip(0..).map(|(key, position)| key | position));
+            find(&mut row, out);
         }
     });
 }

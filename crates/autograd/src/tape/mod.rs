@@ -174,24 +174,6 @@ impl<T: Float> Tape<T> {
         self.list.borrow().active(id)
     }
 
-    /// The constants created from this same tensor, a clone of it or an identical view. Finds data that other code put
-    /// on the tape.
-    ///
-    /// ```
-    /// use autograd::{Tape, tensor};
-    /// let (tape, data) = (Tape::new(), tensor![1.0, 2.0]);
-    /// let x = tape.constant(data.clone());
-    /// assert_eq!(tape.constants_of(&data).map(|c| c.id()).collect::<Vec<_>>(), [x.id()]);
-    /// assert_eq!(tape.constants_of(&tensor![1.0, 2.0]).count(), 0); // equal, but another tensor
-    /// ```
-    pub fn constants_of(&self, value: &Tensor<T>) -> impl Iterator<Item = Var<'_, T>> {
-        let is_it = |var: &Var<'_, T>| {
-            let list = self.list.borrow();
-            list.nodes[var.id as usize].code == Code::Const && list.value(var.id).is_same_view(value)
-        };
-        self.vars().filter(move |var| is_it(var))
-    }
-
     /// Number of nodes recorded.
     pub fn len(&self) -> usize {
         self.list.borrow().nodes.len()

@@ -198,20 +198,6 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// Whether both use the same buffer.
-    pub(crate) fn shares_memory(&self, other: &Tensor<T>) -> bool {
-        match (&self.0, &other.0) {
-            (Repr::Array(a), Repr::Array(b)) => Arc::ptr_eq(a.buffer(), b.buffer()),
-            _ => false,
-        }
-    }
-
-    /// Whether both are the same view of the same buffer.
-    pub(crate) fn is_same_view(&self, other: &Tensor<T>) -> bool {
-        let same = self.shares_memory(other) && self.strides() == other.strides() && self.shape() == other.shape();
-        same && self.raw().1 == other.raw().1
-    }
-
     /// Takes the buffer for reuse if nothing else holds it; otherwise returns the tensor unchanged.
     pub(crate) fn into_buffer(mut self) -> std::result::Result<Arc<Vec<T>>, Self> {
         let Repr::Array(shared) = &mut self.0 else { return Err(self) };

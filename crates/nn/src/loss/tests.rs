@@ -272,10 +272,10 @@ fn ignored_samples_have_no_influence_not_even_nan() {
         assert_eq!((loss.item(), loss.backward().wrt(x)), (2f64.ln(), tensor![[0.5, -0.5], [0.0, 0.0]]));
     }
     // There is nothing to average, and nothing to learn.
-    let nothing = cross_entropy(x, &tensor![-100_i64, -100], Reduction::Mean).unwrap();
+    let nothing = cross_entropy(x, tensor![-100_i64, -100], Reduction::Mean).unwrap();
     assert_eq!((nothing.item(), nothing.backward().wrt(x)), (0.0, Tensor::zeros(&x.shape())));
-    assert_eq!(cross_entropy(x, &tensor![-100_i64, -100], Reduction::Sum).unwrap().item(), 0.0);
-    let one = cross_entropy(tape.var([0.0, 0.0]), &Tensor::scalar(1), Reduction::None).unwrap();
+    assert_eq!(cross_entropy(x, tensor![-100_i64, -100], Reduction::Sum).unwrap().item(), 0.0);
+    let one = cross_entropy(tape.var([0.0, 0.0]), Tensor::scalar(1), Reduction::None).unwrap();
     assert_eq!((one.rank(), one.item()), (0, 2f64.ln()), "logits without a batch axis");
 }
 
@@ -285,7 +285,7 @@ fn smoothed_labels_are_smoothed_probabilities() {
     let x = tape.var([[0.5, -1.0, 2.0], [0.0, 0.1, 0.2]]);
     let one_hot = tape.constant([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
     let options = ClassOptions { label_smoothing: 0.2, ..ClassOptions::default() };
-    let hard = cross_entropy_with(x, &tensor![2_i64, 0], &options, Reduction::Mean).unwrap();
+    let hard = cross_entropy_with(x, tensor![2_i64, 0], &options, Reduction::Mean).unwrap();
     let soft = soft_cross_entropy_with(x, one_hot, &options, Reduction::Mean).unwrap();
     assert!((hard.item() - soft.item()).abs() < 1e-15);
 }
@@ -298,7 +298,7 @@ fn settings_of_classes_that_do_not_fit_are_errors() {
     assert!(with(ClassOptions { label_smoothing: 1.5, ..ClassOptions::default() }));
     assert!(with(ClassOptions { label_smoothing: f64::NAN, ..ClassOptions::default() }));
     assert!(with(ClassOptions { weight: Some(tensor![1.0]), ..ClassOptions::default() }));
-    assert!(nll_loss(tape.var(1.0), &Tensor::scalar(0), &ClassOptions::default(), Reduction::Mean).is_err());
+    assert!(nll_loss(tape.var(1.0), Tensor::scalar(0), &ClassOptions::default(), Reduction::Mean).is_err());
     assert!(huber_loss(x, x, 0.0, Reduction::Mean).is_err() && smooth_l1_loss(x, x, -1.0, Reduction::Mean).is_err());
     let negative = gaussian_nll_loss(x, x, -x, GaussianOptions::default(), Reduction::Mean);
     assert!(negative.unwrap_err().to_string().contains("must not be negative"));

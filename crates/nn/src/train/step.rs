@@ -70,8 +70,8 @@ impl<T: Float> TrainStep<T> {
         self.engine.replay().map_or(0, Replay::programs)
     }
 
-    /// Requests a new verification of each program that has been replayed at least `after` times since its last one:
-    /// its next batch runs both recorded and replayed. Call this when a setting of a layer, the loss or a penalty may
+    /// Requests a new verification of each program that has been replayed at least `after` times since the last request:
+    /// its next batch runs both recorded and replayed. Programs are also verified at random, ever more rarely. Call this when a setting of a layer, the loss or a penalty may
     /// have changed, which a program does not see. If the results differ, such batches are recorded from then on.
     /// [`Trainer`](super::Trainer) calls it at the start of each epoch.
     ///
