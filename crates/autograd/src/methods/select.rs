@@ -35,6 +35,12 @@ pub(super) fn list<T: Float, V: Value<T>>(op: &'static str, index: Index<V>) -> 
     }
 }
 
+/// Indices that count from either end of an axis, for the method `op`.
+#[track_caller]
+pub(super) fn from_end<T: Float, V: Value<T>>(op: &'static str, index: Index<V>, size: usize) -> Result<Index<V>> {
+    index.derive(IntOp::FromEnd { size })?.derive(IntOp::Within { op, size })
+}
+
 /// Returns an error unless the index fits into `src`, and into `x` on all axes except `axis`.
 pub(super) fn check_scatter(op: &'static str, axis: usize, part: &[usize], x: &[usize], src: &[usize]) -> Result<()> {
     let same_rank = part.len() == x.len() && part.len() == src.len();
@@ -184,7 +190,7 @@ macro_rules! select_methods {
             index_add, try_index_add(axis: isize, index: impl Into<Index<Self>>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let axis = resolve_axis("index_add", axis, &shape)?;
-                let index = select::list("index_add", index.into())?.derive(IntOp::FromEnd { size: shape[axis] })?;
+                let index = select::from_end("index_add", select::list("index_add", index.into())?, shape[axis])?;
                 let mut expected = shape.clone();
                 expected[axis] = index.values.len();
                 if Value::shape(src) != expected {
@@ -208,7 +214,7 @@ macro_rules! select_methods {
                 let axis = resolve_axis("scatter_add", axis, &shape)?;
                 let index = index.into();
                 select::check_scatter("scatter_add", axis, index.values.shape(), &shape, &Value::shape(src))?;
-                let index = index.derive(IntOp::FromEnd { size: shape[axis] })?;
+                let index = select::from_end("scatter_add", index, shape[axis])?;
                 let src = select::leading(src, index.values.shape())?;
                 let added = index.apply(&src, |index| Op::GatherAdd { axis, index, size: shape[axis] })?;
                 x.try_add(select::placed(&added, &shape)?)

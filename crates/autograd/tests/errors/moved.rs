@@ -54,8 +54,8 @@ tensors_and_variables!(scattered_past_the_end, V, |new| {
     refuses!(x.scatter_add(1, &high, &src), x.try_scatter_add(1, &high, &src), "scatter_add", "index 3");
     let long = tensor![[0_i64, 0, 0]];
     refuses!(x.scatter(1, &long, &src), x.try_scatter(1, &long, &src), "scatter", "[1, 3]");
-    let list = tensor![0_i64, -1];
-    refuses!(x.index_add(1, &list, &src), x.try_index_add(1, &list, &src), "take_add", "index -1");
+    let (list, low) = (tensor![0_i64, -1], tensor![0_i64, -4]);
+    refuses!(x.index_add(1, &low, &src), x.try_index_add(1, &low, &src), "index_add", "index -4");
     refuses!(x.index_add(0, &list, &src), x.try_index_add(0, &list, &src), "index_add", "[2, 3]");
     refuses!(x.index_select(1, &list), x.try_index_select(1, &list), "take", "index -1");
     refuses!(x.index_select(1, &high), x.try_index_select(1, &high), "index_select", "must be a list");

@@ -151,8 +151,11 @@ fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: Ints<'
         16 => a.try_topk(1, axis, Order::Ascending)?.0,
         17 => a.try_median(axis, Dims::Keep)?.0 + a.try_max_dim(axis, Dims::Keep)?.0,
         18 => a.try_cummin(axis)?.0,
-        19 => b.try_take(0, a.try_argsort(axis, Order::Ascending)?)?,
-        20 => a.try_take(axis, b.try_argmin(.., Dims::Drop)?)? + a.try_argmax(.., Dims::Drop)?.numbers(),
+        19 => a.try_take(axis, a.try_argmin(axis, Dims::Drop)?)?,
+        20 => {
+            a.try_reshape(&[a.value().len()])?.try_take(0, a.try_argmin(.., Dims::Drop)?)?
+                + b.try_argmax(.., Dims::Drop)?.numbers()
+        }
         _ => a.try_cross_entropy(labels)?,
     })
 }
