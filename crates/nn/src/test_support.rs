@@ -1,4 +1,4 @@
-//! Test support: checks the derivatives of any module against finite differences.
+//! Test support: checks the derivatives of any module against finite differences, and names folders for files.
 
 use crate::{Mode, Module, Param, Parameters, Pass, Path};
 use autograd::{Rng, Tape, Tensor, Var, gradcheck};
@@ -115,4 +115,11 @@ fn a_lost_derivative_of_the_input_is_found() {
 #[should_panic(expected = "Flawed in Train mode, w[0]")]
 fn a_lost_derivative_of_a_parameter_is_found() {
     check_module(&mut Flawed { w: Param::new(2.5), loses: "w" }, &Tensor::ones(&[2]));
+}
+
+/// A folder for the files of a test, which does not exist yet.
+pub(crate) fn fresh_folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("nn-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
 }

@@ -171,6 +171,27 @@ impl Op {
         integers!(self)
     }
 
+    /// The op with zeros in place of its integers: what it does whatever they are.
+    ///
+    /// ```
+    /// use autograd::{op::Op, tensor};
+    /// let take = |index| Op::Take { axis: 0, index };
+    /// assert_eq!(take(tensor![2_i64, 1]).without_integers(), take(tensor![0_i64, 0]));
+    /// ```
+    pub fn without_integers(mut self) -> Op {
+        let integers = match &mut self {
+            Op::Integers { values, .. } => Some(values),
+            op => op.index_mut(),
+        };
+        if let Some(integers) = integers {
+            *integers = match integers.shape() {
+                [] => Tensor::scalar(0),
+                shape => Tensor::zeros(&[1]).broadcast_view(shape),
+            };
+        }
+        self
+    }
+
     /// What the op's integers must be, for inputs of the given shapes.
     pub(crate) fn index_range(&self, x: &[&[usize]]) -> Range {
         let below = |size: usize| Range { size: Some(size), ignored: None };

@@ -3,7 +3,6 @@
 
 use super::constants::{Constants, Evaluator};
 use super::graph::{Def, Graph};
-use super::integers::blank;
 use crate::float::Float;
 use crate::op::{IntOp, Op};
 use crate::tape::{Inputs, Tape};
@@ -43,7 +42,7 @@ pub(super) fn extract<T: Float>(
                 from.pop();
                 op
             }
-            Some(_) => blank(op),
+            Some(_) => op.without_integers(),
             None => op,
         };
         let known = match op {
@@ -58,7 +57,12 @@ pub(super) fn extract<T: Float>(
             }
             graph.add(Def::Const(number), Inputs::new(), value.shape(), line)
         } else {
-            graph.add(Def::of(if let Op::Integers { .. } = op { blank(op) } else { op }), from, value.shape(), line)
+            graph.add(
+                Def::of(if let Op::Integers { .. } = op { op.without_integers() } else { op }),
+                from,
+                value.shape(),
+                line,
+            )
         };
     }
     graph.outputs = outputs.iter().map(|&id| place[id as usize]).collect();

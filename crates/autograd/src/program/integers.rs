@@ -92,18 +92,3 @@ pub(super) fn read_by(g: &Graph, id: u32) -> Option<u32> {
     let Def::Op(op) = &g.node(id).def else { return None };
     op.operands(g.inputs(id)).1.copied()
 }
-
-/// An op whose integers come from a node: they are no part of the op, and are set in each run.
-pub(super) fn blank(mut op: Op) -> Op {
-    let integers = match &mut op {
-        Op::Integers { values, .. } => Some(values),
-        op => op.index_mut(),
-    };
-    if let Some(integers) = integers {
-        *integers = match integers.shape() {
-            [] => Tensor::scalar(0),
-            shape => Tensor::zeros(&[1]).broadcast_view(shape),
-        };
-    }
-    op
-}

@@ -6,7 +6,7 @@
 use crate::data::Batch;
 use crate::loss::Loss;
 use crate::{Module, Pass, Path, once};
-use autograd::op::Op;
+use autograd::op::{IntOp, Op};
 use autograd::{Float, Rng, Tape, Var};
 use flate2::Crc;
 use std::collections::{HashMap, HashSet};
@@ -56,6 +56,12 @@ fn parameters<T: Float>(model: &dyn Module<T>) -> String {
     lines.join("\n")
 }
 
+/// Whether an op has integers that are not constants: its own, or those of its last input.
+fn is_found<T: Float>(var: Var<'_, T>) -> bool {
+    let computed = |op: Op| matches!(op, Op::Integers { from, .. } if from != IntOp::Given);
+    computed(var.op()) || var.inputs().last().is_some_and(|input| computed(input.op()))
+}
+
 struct Checksum(Crc);
 
 impl Write for Checksum {
@@ -78,7 +84,9 @@ impl Checksum {
         let drawn = pass.draws().map(|(var, _)| var.id());
         let given: HashSet<usize> = placed.chain(drawn).chain([input.id()]).collect();
         for var in pass.tape().vars() {
-            let (op, shape) = (var.op(), var.shape());
+            // Integers that follow from numbers depend on parameters, too.
+            let (op, shape, found) = (var.op(), var.shape(), is_found(var));
+            let op = if found { op.without_integers() } else { op };
             let inputs: Vec<usize> = var.inputs().iter().map(|input| input.id()).collect();
             self.line(format_args!("{op:?} {inputs:?} {shape:?}"));
             if op == Op::Const && !given.contains(&var.id()) {
@@ -87,5 +95,33 @@ impl Checksum {
         }
         pass.draws().for_each(|(var, noise)| self.line(format_args!("{} {noise:?}", var.id())));
         pass.updates().for_each(|(key, var)| self.line(format_args!("{:?} {}", names.get(&key), var.id())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::{Mse, Target};
+    use crate::{Param, parameters};
+    use autograd::{Order, tensor};
+
+    /// The `k` largest of the weighted inputs.
+    struct Largest {
+        weight: Param<f64>,
+        k: usize,
+    }
+    parameters! { impl Parameters<f64> for Largest { weight } }
+    impl Module<f64> for Largest {
+        fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+            (x * pass.var(&self.weight)).topk(self.k, 1, Order::Descending).0.sum_keep(1)
+        }
+    }
+
+    #[test]
+    fn values_of_parameters_do_not_matter_but_settings_do() {
+        let batch = Batch { inputs: tensor![[1.0, 2.0, 3.0]], targets: Target::Values(tensor![[0.0]]) };
+        let of = |weight, k| trace(&Largest { weight: Param::new(weight), k }, &Mse::new(), &batch, 0);
+        assert_eq!(of(tensor![1.0, 1.0, 1.0], 2), of(tensor![9.0, 1.0, -1.0], 2));
+        assert_ne!(of(tensor![1.0, 1.0, 1.0], 2), of(tensor![1.0, 1.0, 1.0], 1));
     }
 }

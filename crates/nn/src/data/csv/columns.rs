@@ -6,6 +6,7 @@ use super::record::{Format, Record};
 use crate::data::TableError;
 use crate::data::error::quoted;
 use crate::loss::IGNORED;
+use crate::number::whole;
 use autograd::Float;
 
 /// The columns of a table that has been read: the headings, the categories of text columns, what fills gaps, and the
@@ -333,7 +334,6 @@ fn cure(text: &str, options: &CsvOptions) -> &'static str {
 /// A field as a label.
 pub(super) fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableError> {
     let text = str::from_utf8(field).unwrap_or_default();
-    let whole = |x: f64| (x.fract() == 0.0 && x.abs() < 2f64.powi(53)).then_some(x as i64);
     let label = match text.to_ascii_lowercase().as_str() {
         "true" => Some(1),
         "false" => Some(0),

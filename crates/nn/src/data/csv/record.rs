@@ -1,8 +1,8 @@
 //! [`Records`]: splits text into records and fields, byte by byte and in constant memory per record. It knows quotes,
 //! comments and line endings, and nothing of what the fields mean.
 //!
-//! A quote opens only at the start of a field and must be closed: a reader that accepts an open one takes the rest of
-//! the file for a single field, without a word.
+//! A quote opens only at the start of a field and must be closed: a reader that accepts an unclosed quote silently reads
+//! the rest of the file as a single field.
 
 use std::io::{self, BufRead};
 
@@ -116,7 +116,7 @@ impl<'r> Records<'r> {
         self.at
     }
 
-    /// The first bytes that have not been read yet, as far as they are in memory.
+    /// The buffered bytes that have not been consumed yet.
     pub fn peek(&mut self) -> Result<&[u8], Broken> {
         self.reader.fill_buf().map_err(Broken::Io)
     }

@@ -7,6 +7,7 @@ use serde_core::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Se
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::{Formatter, Result as Written};
+use std::marker::PhantomData;
 
 /// The most axes of a tensor.
 const MOST_AXES: usize = 64;
@@ -43,30 +44,52 @@ pub(super) struct Entry {
     pub end: u64,
 }
 
+/// What is read from a JSON object, field by field.
+trait Object: Default {
+    /// What is expected, for errors.
+    const WHAT: &str;
+
+    /// Reads the value of a field.
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Reads an object.
+fn object<'de, O: Object, D: Deserializer<'de>>(deserializer: D) -> Result<O, D::Error> {
+    struct Fields<O>(PhantomData<O>);
+    impl<'de, O: Object> Visitor<'de> for Fields<O> {
+        type Value = O;
+        fn expecting(&self, f: &mut Formatter) -> Written {
+            f.write_str(O::WHAT)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<O, A::Error> {
+            let mut object = O::default();
+            while let Some(name) = map.next_key()? {
+                object.field(name, &mut map)?;
+            }
+            Ok(object)
+        }
+    }
+    deserializer.deserialize_map(Fields(PhantomData))
+}
+
+impl Object for Header {
+    const WHAT: &str = "an object";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        if name == METADATA {
+            self.notes = map.next_value::<Option<Notes>>()?.unwrap_or_default().0;
+            return Ok(());
+        }
+        let entry = map.next_value::<Parts>()?.entry();
+        let entry = entry.map_err(|problem| A::Error::custom(format!("header, {name:?}: {problem}")))?;
+        self.entries.push((name, entry));
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Header;
-            fn expecting(&self, f: &mut Formatter) -> Written {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut header = Header::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    if name == METADATA {
-                        header.notes = map.next_value::<Option<Notes>>()?.unwrap_or_default().0;
-                    } else {
-                        let entry = map.next_value::<Parts>()?.entry();
-                        let entry =
-                            entry.map_err(|problem| A::Error::custom(format!("header, {name:?}: {problem}")))?;
-                        header.entries.push((name, entry));
-                    }
-                }
-                Ok(header)
-            }
-        }
-        deserializer.deserialize_map(Fields)
+        object(deserializer)
     }
 }
 
@@ -74,30 +97,25 @@ impl<'de> Deserialize<'de> for Header {
 #[derive(Default)]
 struct Notes(BTreeMap<String, String>);
 
-impl<'de> Deserialize<'de> for Notes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Notes;
-            fn expecting(&self, f: &mut Formatter) -> Written {
-                f.write_str("metadata as an object of strings")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Notes, A::Error> {
-                let mut notes = BTreeMap::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let Value::String(text) = map.next_value()? else {
-                        return Err(A::Error::custom(format!("the value of {name:?} is not a string")));
-                    };
-                    notes.insert(name, text);
-                }
-                Ok(Notes(notes))
-            }
-        }
-        deserializer.deserialize_map(Fields)
+impl Object for Notes {
+    const WHAT: &str = "metadata as an object of strings";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        let Value::String(text) = map.next_value()? else {
+            return Err(A::Error::custom(format!("the value of {name:?} is not a string")));
+        };
+        self.0.insert(name, text);
+        Ok(())
     }
 }
 
-/// What an entry says, as far as it has been read.
+impl<'de> Deserialize<'de> for Notes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer)
+    }
+}
+
+/// The fields of an entry that have been read so far.
 #[derive(Default)]
 struct Parts {
     dtype: Option<String>,
@@ -133,28 +151,23 @@ fn unsupported(dtype: &str) -> String {
     format!("type {dtype:.20?} is not supported{what}")
 }
 
+impl Object for Parts {
+    const WHAT: &str = "the type, shape and position of a tensor";
+
+    fn field<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        match name.as_str() {
+            "dtype" => self.dtype = Some(map.next_value()?),
+            "shape" => self.shape = Some(map.next_value()?),
+            "data_offsets" => self.offsets = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Parts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Parts;
-            fn expecting(&self, f: &mut Formatter) -> Written {
-                f.write_str("the type, shape and position of a tensor")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parts, A::Error> {
-                let mut parts = Parts::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "dtype" => parts.dtype = Some(map.next_value()?),
-                        "shape" => parts.shape = Some(map.next_value()?),
-                        "data_offsets" => parts.offsets = Some(map.next_value()?),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(parts)
-            }
-        }
-        deserializer.deserialize_map(Fields)
+        object(deserializer)
     }
 }
 

@@ -202,12 +202,11 @@ fn damaged(path: &Path, problem: String) -> CheckpointError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::fresh_folder;
     use autograd::tensor;
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("nn-checkpoint-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        folder
+        fresh_folder(&format!("checkpoint-{name}"))
     }
 
     fn files(number: i64) -> Files {

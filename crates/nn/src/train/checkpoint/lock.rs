@@ -62,12 +62,11 @@ impl Checkpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::fresh_folder;
     use std::path::PathBuf;
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("nn-lock-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        folder
+        fresh_folder(&format!("lock-{name}"))
     }
 
     #[test]
