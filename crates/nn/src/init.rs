@@ -135,7 +135,7 @@ impl Init {
     ///
     /// # Panics
     /// Panics if the shape has fewer than two axes for a distribution that is scaled by the fan ([`fan`]) or
-    /// orthogonal, or other than two for a sparse one; if a bound, mean or standard deviation is out of range or not
+    /// orthogonal, or other than two for a sparse one; if a bound, mean, gain or standard deviation is out of range or not
     /// finite, or `low > high`; or if the sparsity is not in `[0, 1]`.
     #[track_caller]
     pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
@@ -262,6 +262,7 @@ once! {
             panic!("Init::Orthogonal: expected a shape with at least two axes, got {shape:?}")
         };
         assert!(!rest.is_empty(), "Init::Orthogonal: expected a shape with at least two axes, got {shape:?}");
+        assert!(gain.is_finite(), "Init::Orthogonal: gain must be finite, got {gain}");
         let columns: usize = rest.iter().product();
         let (count, length) = (*rows.min(&columns), *rows.max(&columns));
         let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);

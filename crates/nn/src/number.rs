@@ -1,5 +1,13 @@
 //! Conversion of floating-point numbers to integers: indices in a batch, counts in a saved state.
 
+use autograd::Float;
+
+/// Converts `x` to an integer, if it is one and its type can tell it from its neighbors: below 2²⁴ for `f32`, 2⁵³ for
+/// `f64`.
+pub(crate) fn exact<T: Float>(x: T) -> Option<i64> {
+    whole(x.f64()).filter(|_| x.f64().abs() < 2.0 / T::EPSILON.f64())
+}
+
 /// Converts `x` to an integer, if it is one and `f64` can tell it from its neighbors.
 pub(crate) fn whole(x: f64) -> Option<i64> {
     (x.fract() == 0.0 && x.abs() < 2f64.powi(53)).then_some(x as i64)

@@ -1,7 +1,50 @@
 //! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
-use autograd::{Axes, Dims, Error, Float, Result, Shape, Var};
+use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
 use smallvec::SmallVec;
+
+/// `x` divided by a power of two near its largest magnitude over some axes, so that no sum and no square of it overflows
+/// or vanishes. The division is exact, and the power is a constant in all derivatives.
+struct Scaled<'t, T: Float> {
+    x: Var<'t, T>,
+    /// The power of two, at least `√ε / 4`. The axes are kept with size 1.
+    power: Var<'t, T>,
+    eps: f64,
+}
+
+impl<'t, T: Float> Scaled<'t, T> {
+    /// Scales `x` for a division by `√(… + ε)`.
+    #[track_caller]
+    fn new(x: Var<'t, T>, axes: Axes, eps: f64) -> Result<Self> {
+        let least = eps.max(0.0).sqrt().max(4.0 * smallest_normal::<T>());
+        let largest = x.abs().try_max(axes, Dims::Keep)?.maximum(number(x, least));
+        // The largest logarithm of base 2 rounds up to a power that overflows: hence half of the power.
+        let power = ((largest.log2().floor() - T::one()).exp2()).stop_gradient();
+        Ok(Scaled { x: x / power, power, eps })
+    }
+
+    /// `√(square + ε)` in the scale of `x`, where `square` is a mean or a sum of its squares.
+    #[track_caller]
+    fn root(&self, square: Var<'t, T>) -> Var<'t, T> {
+        (square + number(square, self.eps) / self.power / self.power).sqrt()
+    }
+}
+
+/// The smallest positive number with full precision.
+fn smallest_normal<T: Float>() -> f64 {
+    if T::EPSILON.f64() > f64::EPSILON { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE }
+}
+
+/// Statistics, at most half of the largest finite number, so that a running mean of them stays finite.
+#[track_caller]
+pub(crate) fn representable<T: Float>(statistics: Var<'_, T>) -> Var<'_, T> {
+    statistics.minimum(number(statistics, 2.0 / smallest_normal::<T>()))
+}
+
+/// A scalar constant on the tape of `x`.
+fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
+    x.tape().constant(Tensor::scalar(T::of(c)))
+}
 
 /// `y · weight + bias`, skipping whichever is absent.
 #[track_caller]
@@ -101,8 +144,9 @@ pub fn rms_norm<'t, T: Float>(
     eps: Option<f64>,
 ) -> Result<Var<'t, T>> {
     let axes = trailing("rms_norm", x, shape, [weight, None])?;
-    let square = x.square().try_mean(axes, Dims::Keep)?;
-    Ok(affine(x / (square + eps.map_or(T::EPSILON, T::of)).sqrt(), weight, None))
+    let scaled = Scaled::new(x, axes.clone(), eps.unwrap_or(T::EPSILON.f64()))?;
+    let root = scaled.root(scaled.x.square().try_mean(axes, Dims::Keep)?);
+    Ok(affine(scaled.x / root, weight, None))
 }
 
 /// Normalizes each sample of `[N, C, …]` in groups of channels, then applies `· weight + bias` per channel. Source: Wu
@@ -247,8 +291,8 @@ pub(crate) fn batch_normalized<'t, T: Float>(
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     same_sizes(OP, &[channels], [weight, bias])?;
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
-    let (centered, variance, batch) = if let Some([mean, variance]) = known {
-        (x - wide(mean), wide(variance), None)
+    let (centered, deviation, batch) = if let Some([mean, variance]) = known {
+        (x - wide(mean), (wide(variance) + T::of(eps)).sqrt(), None)
     } else {
         let count = shape[0] * shape[2..].iter().product::<usize>();
         if count < 2 {
@@ -256,13 +300,15 @@ pub(crate) fn batch_normalized<'t, T: Float>(
             return Err(Error::Argument { op: OP, hint });
         }
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
-        let mean = x.try_mean(axes.as_slice(), Dims::Keep)?;
-        let centered = x - mean;
+        let scaled = Scaled::new(x, axes.as_slice().into(), eps)?;
+        let mean = scaled.x.try_mean(axes.as_slice(), Dims::Keep)?;
+        let centered = scaled.x - mean;
         let variance = centered.square().try_mean(axes.as_slice(), Dims::Keep)?;
-        let unbiased = variance.reshape(&[channels]) * T::of(count as f64 / (count - 1) as f64);
-        (centered, variance, Some([mean.reshape(&[channels]), unbiased]))
+        // The variance of values beyond √MAX is not representable: it stops at a number from which it can return.
+        let unbiased = variance * T::of(count as f64 / (count - 1) as f64) * scaled.power * scaled.power;
+        let statistics = [mean * scaled.power, representable(unbiased)];
+        (centered, scaled.root(variance), Some(statistics.map(|v| v.reshape(&[channels]))))
     };
-    let deviation = (variance + T::of(eps)).sqrt();
     // Combine the per-channel factors first: there are far fewer of them than elements in the batch.
     let y = weight.map_or_else(|| centered / deviation, |weight| centered * (wide(weight) / deviation));
     Ok((affine(y, None, bias.map(wide)), batch))

@@ -232,7 +232,7 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
         let (_, each) =
             pass.checked(self, functional::batch_normalized(x.reshape(&spread), None, None, None, self.eps));
         for (buffer, each) in [&running.mean, &running.var].into_iter().zip(each.into_iter().flatten()) {
-            let batch = each.reshape(&shape[..2]).mean_axes(0);
+            let batch = functional::representable(each.reshape(&shape[..2]).mean_axes(0));
             pass.update(buffer, pass.var(buffer) * T::of(1.0 - m) + batch * T::of(m));
         }
     }
