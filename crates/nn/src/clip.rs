@@ -1,5 +1,6 @@
 //! Gradient clipping: limits the size of a step, applied between the backward sweep and the optimizer.
 
+use crate::number::smallest_normal;
 use crate::optim::ParamGradients;
 use autograd::{Float, Tensor};
 
@@ -7,10 +8,9 @@ use autograd::{Float, Tensor};
 /// scaling: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
 ///
 /// The direction is preserved. The norm is summed in `f64`, in a fixed order, and no square in it overflows or vanishes.
-/// An infinite or NaN gradient makes the
-/// norm infinite or NaN, which the caller can check, and leaves non-finite values in the gradients (an infinite norm
-/// turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov and Bengio, *On the difficulty of
-/// training recurrent neural networks* (2013).
+/// An infinite or NaN gradient makes the norm infinite or NaN, which the caller can check, and leaves non-finite values
+/// in the gradients (an infinite norm turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov
+/// and Bengio, *On the difficulty of training recurrent neural networks* (2013).
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,7 +25,7 @@ use autograd::{Float, Tensor};
 #[track_caller]
 pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
     assert!(max >= 0.0, "clip::by_norm: max must be at least 0, got {max}");
-    let norm = Norm::of(&gradients.iter().collect::<Vec<_>>());
+    let norm = Norm::of(|| gradients.iter());
     if let Some(factors) = norm.clipped(max) {
         gradients.iter_mut().for_each(|g| multiply(g, factors));
     }
@@ -49,7 +49,7 @@ pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
 pub fn each_by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
     assert!(max >= 0.0, "clip::each_by_norm: max must be at least 0, got {max}");
     for g in gradients.iter_mut() {
-        if let Some(factors) = Norm::of(&[&*g]).clipped(max) {
+        if let Some(factors) = Norm::of(|| std::iter::once(&*g)).clipped(max) {
             multiply(g, factors);
         }
     }
@@ -63,13 +63,13 @@ struct Norm {
 
 impl Norm {
     /// The norm of all tensors as one vector.
-    fn of<T: Float>(gradients: &[&Tensor<T>]) -> Self {
-        let sum = |power: f64| gradients.iter().map(|g| sum_of_squares(g, 1.0 / power)).sum::<f64>();
+    fn of<'g, T: Float, I: Iterator<Item = &'g Tensor<T>>>(gradients: impl Fn() -> I) -> Self {
+        let sum = |power: f64| gradients().map(|g| sum_of_squares(g, 1.0 / power)).sum::<f64>();
         let plain = sum(1.0);
         if (1e-280..1e300).contains(&plain) || plain.is_nan() {
             return Norm { root: plain.sqrt(), power: 1.0 };
         }
-        let largest = gradients.iter().map(|g| largest(g)).fold(0.0, f64::max);
+        let largest = gradients().map(largest).fold(0.0, f64::max);
         if largest == 0.0 || largest.is_infinite() {
             return Norm { root: largest, power: 1.0 };
         }
@@ -96,7 +96,7 @@ fn multiply<T: Float>(g: &mut Tensor<T>, [first, second]: [f64; 2]) {
         let factor = T::of(factor);
         g.make_mut().iter_mut().for_each(|x| *x *= factor);
     };
-    let least = if T::EPSILON.f64() > f64::EPSILON { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE };
+    let least = smallest_normal::<T>();
     match first * second {
         whole if whole == 0.0 && second == 0.0 || whole >= least || whole.is_nan() => by(g, whole),
         // A power of two is exact.
@@ -180,12 +180,22 @@ mod tests {
     #[test]
     fn squares_beyond_the_range_of_f64_count() {
         for size in [1e200, 1e307, 1e-200] {
-            let mut g = gradients([tensor![3.0 * size, 4.0 * size]]);
-            assert!((by_norm(&mut g.clone(), f64::MAX) / size / 5.0 - 1.0).abs() < 1e-14, "{size:e}");
-            each_by_norm(&mut g, 1e-6 * size.min(1e6));
-            let unit = g.get(0).unwrap() / (1e-6 * size.min(1e6));
-            let expected = if size > 1.0 { [0.6, 0.8] } else { [3e-194, 4e-194] };
-            assert!(unit.iter().zip(expected).all(|(x, e)| (x / e - 1.0).abs() < 1e-6 || size < 1.0), "{size:e}");
+            let norm = by_norm(&mut gradients([tensor![3.0 * size, 4.0 * size]]), f64::MAX);
+            assert!((norm / size / 5.0 - 1.0).abs() < 1e-14, "{norm:e}");
+        }
+        // g · max / (‖g‖ + 1e-6)
+        for (size, max, expected) in
+            [(1e200, 1.0, [0.6, 0.8]), (1e307, 1e-300, [6e-301, 8e-301]), (1e-200, 1e-100, [3e-294, 4e-294])]
+        {
+            let mut joint = gradients([tensor![3.0 * size], tensor![4.0 * size]]);
+            by_norm(&mut joint, max);
+            let mut each = gradients([tensor![3.0 * size, 4.0 * size]]);
+            each_by_norm(&mut each, max);
+            let joint = joint.iter().flat_map(|g| g.to_vec()).collect::<Vec<_>>();
+            for clipped in [joint, each.get(0).unwrap().to_vec()] {
+                let close = clipped.iter().zip(expected).all(|(x, e)| (x / e - 1.0).abs() < 1e-14);
+                assert!(close, "{size:e}: {clipped:?}");
+            }
         }
         let mut g = ParamGradients::from_iter([Some(tensor![3e38f32, 3e38])]);
         each_by_norm(&mut g, 1e-3);

@@ -368,6 +368,12 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "Init::Orthogonal: gain must be finite, got NaN")]
+    fn a_gain_that_is_no_number_is_refused() {
+        Init::Orthogonal { gain: f64::NAN }.tensor::<f64>(&[2, 2], &mut Rng::new(0));
+    }
+
+    #[test]
     fn truncation_keeps_the_density_between_the_bounds() {
         let (shape, mut rng) = ([100, 100], Rng::new(5));
         let mut draw = |mean, std, low, high| -> Tensor<f64> {

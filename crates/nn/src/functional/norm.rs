@@ -1,38 +1,20 @@
 //! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
+use crate::number::smallest_normal;
 use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
 use smallvec::SmallVec;
 
-/// `x` divided by a power of two near its largest magnitude over some axes, so that no sum and no square of it overflows
-/// or vanishes. The division is exact, and the power is a constant in all derivatives.
-struct Scaled<'t, T: Float> {
-    x: Var<'t, T>,
-    /// The power of two, at least `√ε / 4`. The axes are kept with size 1.
-    power: Var<'t, T>,
-    eps: f64,
+/// The root mean square of `x` over axes of `count` elements, which are kept with size 1: a norm, whose squares do not
+/// overflow or vanish.
+#[track_caller]
+fn root_mean_square<T: Float>(x: Var<'_, T>, axes: impl Into<Axes>, count: usize) -> Result<Var<'_, T>> {
+    Ok(x.try_norm(2.0, axes, Dims::Keep)? / T::of((count as f64).sqrt()))
 }
 
-impl<'t, T: Float> Scaled<'t, T> {
-    /// Scales `x` for a division by `√(… + ε)`.
-    #[track_caller]
-    fn new(x: Var<'t, T>, axes: Axes, eps: f64) -> Result<Self> {
-        let least = eps.max(0.0).sqrt().max(4.0 * smallest_normal::<T>());
-        let largest = x.abs().try_max(axes, Dims::Keep)?.maximum(number(x, least));
-        // The largest logarithm of base 2 rounds up to a power that overflows: hence half of the power.
-        let power = ((largest.log2().floor() - T::one()).exp2()).stop_gradient();
-        Ok(Scaled { x: x / power, power, eps })
-    }
-
-    /// `√(square + ε)` in the scale of `x`, where `square` is a mean or a sum of its squares.
-    #[track_caller]
-    fn root(&self, square: Var<'t, T>) -> Var<'t, T> {
-        (square + number(square, self.eps) / self.power / self.power).sqrt()
-    }
-}
-
-/// The smallest positive number with full precision.
-fn smallest_normal<T: Float>() -> f64 {
-    if T::EPSILON.f64() > f64::EPSILON { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE }
+/// `√(r² + ε)`
+#[track_caller]
+fn deviation<T: Float>(r: Var<'_, T>, eps: f64) -> Var<'_, T> {
+    r.hypot(number(r, eps.sqrt()))
 }
 
 /// Statistics, at most half of the largest finite number, so that a running mean of them stays finite.
@@ -144,9 +126,8 @@ pub fn rms_norm<'t, T: Float>(
     eps: Option<f64>,
 ) -> Result<Var<'t, T>> {
     let axes = trailing("rms_norm", x, shape, [weight, None])?;
-    let scaled = Scaled::new(x, axes.clone(), eps.unwrap_or(T::EPSILON.f64()))?;
-    let root = scaled.root(scaled.x.square().try_mean(axes, Dims::Keep)?);
-    Ok(affine(scaled.x / root, weight, None))
+    let root = deviation(root_mean_square(x, axes, shape.iter().product())?, eps.unwrap_or(T::EPSILON.f64()));
+    Ok(affine(x / root, weight, None))
 }
 
 /// Normalizes each sample of `[N, C, …]` in groups of channels, then applies `· weight + bias` per channel. Source: Wu
@@ -300,14 +281,12 @@ pub(crate) fn batch_normalized<'t, T: Float>(
             return Err(Error::Argument { op: OP, hint });
         }
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
-        let scaled = Scaled::new(x, axes.as_slice().into(), eps)?;
-        let mean = scaled.x.try_mean(axes.as_slice(), Dims::Keep)?;
-        let centered = scaled.x - mean;
-        let variance = centered.square().try_mean(axes.as_slice(), Dims::Keep)?;
+        let mean = x.try_mean(axes.as_slice(), Dims::Keep)?;
+        let centered = x - mean;
+        let rms = root_mean_square(centered, axes.as_slice(), count)?;
         // The variance of values beyond √MAX is not representable: it stops at a number from which it can return.
-        let unbiased = variance * T::of(count as f64 / (count - 1) as f64) * scaled.power * scaled.power;
-        let statistics = [mean * scaled.power, representable(unbiased)];
-        (centered, scaled.root(variance), Some(statistics.map(|v| v.reshape(&[channels]))))
+        let unbiased = representable(rms.square() * T::of(count as f64 / (count - 1) as f64));
+        (centered, deviation(rms, eps), Some([mean, unbiased].map(|v| v.reshape(&[channels]))))
     };
     // Combine the per-channel factors first: there are far fewer of them than elements in the batch.
     let y = weight.map_or_else(|| centered / deviation, |weight| centered * (wide(weight) / deviation));

@@ -287,6 +287,19 @@ fn each_group_moves_by_its_own_rule() {
 }
 
 #[test]
+fn groups_that_refuse_a_state_keep_their_own() {
+    let (mut mine, mut other, mut model) = (groups(), groups(), model());
+    mine.step(&mut model, &gradients(0));
+    (0..3).for_each(|step| other.step(&mut model, &gradients(step)));
+    let before = mine.state(&model);
+    // The first group's part is good, the default's is not.
+    let mut state = other.state(&model);
+    state.insert("0.exp_avg", tensor![1.0]);
+    assert!(mine.load_state(&model, &state).is_err());
+    assert_eq!(mine.state(&model), before);
+}
+
+#[test]
 #[should_panic(expected = "group 0 (counted from 0) matches no parameter; the parameters are 0, 1, 2")]
 fn a_group_without_parameters_is_a_mistake() {
     ParamGroups::new(Sgd::new(0.1)).group("*.bias", Sgd::new(0.2)).step(&mut model(), &gradients(2));
