@@ -1,15 +1,16 @@
 //! Gradient clipping: limits the size of a step, applied between the backward sweep and the optimizer.
 
+use crate::number::smallest_normal;
 use crate::optim::ParamGradients;
 use autograd::{Float, Tensor};
 
 /// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before
 /// scaling: `g ← g · min(1, max / (‖g‖ + 1e-6))`, PyTorch's `clip_grad_norm_`.
 ///
-/// The direction is preserved. The norm is summed in `f64`, in a fixed order. An infinite or NaN gradient makes the
-/// norm infinite or NaN, which the caller can check, and leaves non-finite values in the gradients (an infinite norm
-/// turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov and Bengio, *On the difficulty of
-/// training recurrent neural networks* (2013).
+/// The direction is preserved. The norm is summed in `f64`, in a fixed order, and no square in it overflows or vanishes.
+/// An infinite or NaN gradient makes the norm infinite or NaN, which the caller can check, and leaves non-finite values
+/// in the gradients (an infinite norm turns finite ones into 0, a NaN norm turns all into NaN). Source: Pascanu, Mikolov
+/// and Bengio, *On the difficulty of training recurrent neural networks* (2013).
 ///
 /// ```
 /// use autograd::tensor;
@@ -24,11 +25,11 @@ use autograd::{Float, Tensor};
 #[track_caller]
 pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
     assert!(max >= 0.0, "clip::by_norm: max must be at least 0, got {max}");
-    let norm = gradients.iter().map(sum_of_squares).sum::<f64>().sqrt();
-    if let Some(scale) = scale(norm, max) {
-        gradients.scale(scale);
+    let norm = Norm::of(|| gradients.iter());
+    if let Some(factors) = norm.clipped(max) {
+        gradients.iter_mut().for_each(|g| multiply(g, factors));
     }
-    norm
+    norm.value()
 }
 
 /// Scales each gradient separately so that its Euclidean norm is at most `max`: Keras' `clipnorm`. A parameter with a
@@ -48,17 +49,63 @@ pub fn by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) -> f64 {
 pub fn each_by_norm<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
     assert!(max >= 0.0, "clip::each_by_norm: max must be at least 0, got {max}");
     for g in gradients.iter_mut() {
-        if let Some(scale) = scale(sum_of_squares(g).sqrt(), max) {
-            let scale = T::of(scale);
-            g.make_mut().iter_mut().for_each(|x| *x *= scale);
+        if let Some(factors) = Norm::of(|| std::iter::once(&*g)).clipped(max) {
+            multiply(g, factors);
         }
     }
 }
 
-/// The factor that scales a norm down to `max`, or `None` if the norm does not exceed it.
-fn scale(norm: f64, max: f64) -> Option<f64> {
-    let scale = max / (norm + 1e-6);
-    (scale < 1.0 || scale.is_nan()).then_some(scale)
+/// A Euclidean norm: the root of a sum of squares times a power of two, which is 1 unless squares overflow or vanish.
+struct Norm {
+    root: f64,
+    power: f64,
+}
+
+impl Norm {
+    /// The norm of all tensors as one vector.
+    fn of<'g, T: Float, I: Iterator<Item = &'g Tensor<T>>>(gradients: impl Fn() -> I) -> Self {
+        let sum = |power: f64| gradients().map(|g| sum_of_squares(g, 1.0 / power)).sum::<f64>();
+        let plain = sum(1.0);
+        if (1e-280..1e300).contains(&plain) || plain.is_nan() {
+            return Norm { root: plain.sqrt(), power: 1.0 };
+        }
+        let largest = gradients().map(largest).fold(0.0, f64::max);
+        if largest == 0.0 || largest.is_infinite() {
+            return Norm { root: largest, power: 1.0 };
+        }
+        let power = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits()).max(f64::MIN_POSITIVE);
+        Norm { root: sum(power).sqrt(), power }
+    }
+
+    fn value(&self) -> f64 {
+        self.root * self.power
+    }
+
+    /// The two factors that scale the norm down to `max`, or `None` if it does not exceed it.
+    fn clipped(&self, max: f64) -> Option<[f64; 2]> {
+        let factor = max / self.power / (self.root + 1e-6 / self.power);
+        let exceeds = factor < 1.0 || factor.is_nan();
+        // The whole factor may be too small for its digits, though neither of the two is.
+        exceeds.then(|| [1.0 / self.power, max / (self.root + 1e-6 / self.power)])
+    }
+}
+
+/// Multiplies by both factors: at once if their product is precise in this type, else one after the other.
+fn multiply<T: Float>(g: &mut Tensor<T>, [first, second]: [f64; 2]) {
+    let by = |g: &mut Tensor<T>, factor: f64| {
+        let factor = T::of(factor);
+        g.make_mut().iter_mut().for_each(|x| *x *= factor);
+    };
+    let least = smallest_normal::<T>();
+    match first * second {
+        whole if whole == 0.0 && second == 0.0 || whole >= least || whole.is_nan() => by(g, whole),
+        // A power of two is exact.
+        whole => {
+            let power = if first == 1.0 { f64::from_bits(whole.to_bits() & f64::INFINITY.to_bits()) } else { first };
+            by(g, power);
+            by(g, second * (first / power));
+        }
+    }
 }
 
 /// Clamps every element of every gradient to `[-max, max]`, PyTorch's `clip_grad_value_`. NaN stays NaN.
@@ -82,13 +129,19 @@ pub fn by_value<T: Float>(gradients: &mut ParamGradients<T>, max: f64) {
     }
 }
 
-/// Σ x² in `f64`. Eight independent sums, so that no addition waits for the one before it.
-fn sum_of_squares<T: Float>(g: &Tensor<T>) -> f64 {
+/// The largest magnitude.
+fn largest<T: Float>(g: &Tensor<T>) -> f64 {
+    g.iter().fold(0.0, |largest: f64, x| largest.max(x.f64().abs()))
+}
+
+/// Σ (c x)² in `f64`. Eight independent sums, so that no addition waits for the one before it.
+fn sum_of_squares<T: Float>(g: &Tensor<T>, c: f64) -> f64 {
     let g = g.contiguous();
     let mut sums = [0.0; 8];
     for chunk in g.as_slice().expect("contiguous").chunks(sums.len()) {
         for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += x.f64() * x.f64();
+            let x = c * x.f64();
+            *sum += x * x;
         }
     }
     sums.iter().sum()
@@ -122,6 +175,31 @@ mod tests {
         let mut g: ParamGradients<f32> = ParamGradients::from_iter([Some(tensor![3e30f32, 4e30])]);
         assert!((by_norm(&mut g, 1.0) / 5e30 - 1.0).abs() < 1e-6);
         assert!((g.get(0).unwrap().at(&[1]) - 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn squares_beyond_the_range_of_f64_count() {
+        for size in [1e200, 1e307, 1e-200] {
+            let norm = by_norm(&mut gradients([tensor![3.0 * size, 4.0 * size]]), f64::MAX);
+            assert!((norm / size / 5.0 - 1.0).abs() < 1e-14, "{norm:e}");
+        }
+        // g · max / (‖g‖ + 1e-6)
+        for (size, max, expected) in
+            [(1e200, 1.0, [0.6, 0.8]), (1e307, 1e-300, [6e-301, 8e-301]), (1e-200, 1e-100, [3e-294, 4e-294])]
+        {
+            let mut joint = gradients([tensor![3.0 * size], tensor![4.0 * size]]);
+            by_norm(&mut joint, max);
+            let mut each = gradients([tensor![3.0 * size, 4.0 * size]]);
+            each_by_norm(&mut each, max);
+            let joint = joint.iter().flat_map(|g| g.to_vec()).collect::<Vec<_>>();
+            for clipped in [joint, each.get(0).unwrap().to_vec()] {
+                let close = clipped.iter().zip(expected).all(|(x, e)| (x / e - 1.0).abs() < 1e-14);
+                assert!(close, "{size:e}: {clipped:?}");
+            }
+        }
+        let mut g = ParamGradients::from_iter([Some(tensor![3e38f32, 3e38])]);
+        each_by_norm(&mut g, 1e-3);
+        assert!(g.get(0).unwrap().iter().all(|x| (x / 7.071_068e-4 - 1.0).abs() < 1e-6));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Init {
     ///
     /// # Panics
     /// Panics if the shape has fewer than two axes for a distribution that is scaled by the fan ([`fan`]) or
-    /// orthogonal, or other than two for a sparse one; if a bound, mean or standard deviation is out of range or not
+    /// orthogonal, or other than two for a sparse one; if a bound, mean, gain or standard deviation is out of range or not
     /// finite, or `low > high`; or if the sparsity is not in `[0, 1]`.
     #[track_caller]
     pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
@@ -262,6 +262,7 @@ once! {
             panic!("Init::Orthogonal: expected a shape with at least two axes, got {shape:?}")
         };
         assert!(!rest.is_empty(), "Init::Orthogonal: expected a shape with at least two axes, got {shape:?}");
+        assert!(gain.is_finite(), "Init::Orthogonal: gain must be finite, got {gain}");
         let columns: usize = rest.iter().product();
         let (count, length) = (*rows.min(&columns), *rows.max(&columns));
         let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
@@ -364,6 +365,12 @@ mod tests {
         let lecun: Tensor<f64> = Init::lecun_uniform().tensor(&shape, &mut rng);
         assert!(lecun.iter().all(|x| x.abs() <= 0.1 * 3f64.sqrt()) && (moments(&lecun).1 - 0.1).abs() < 0.005);
         assert_eq!(Init::Constant(2.5).tensor::<f32>(&[3], &mut rng), autograd::tensor![2.5f32, 2.5, 2.5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "Init::Orthogonal: gain must be finite, got NaN")]
+    fn a_gain_that_is_no_number_is_refused() {
+        Init::Orthogonal { gain: f64::NAN }.tensor::<f64>(&[2, 2], &mut Rng::new(0));
     }
 
     #[test]

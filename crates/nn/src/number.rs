@@ -1,4 +1,6 @@
-//! Conversion of floating-point numbers to integers: indices in a batch, counts in a saved state.
+//! Conversion of floating-point numbers to integers: indices in a batch, counts in a saved state. The range of the types.
+
+use autograd::Float;
 
 /// Converts `x` to an integer, if it is one and `f64` can tell it from its neighbors.
 pub(crate) fn whole(x: f64) -> Option<i64> {
@@ -8,4 +10,9 @@ pub(crate) fn whole(x: f64) -> Option<i64> {
 /// Converts `x` to a count, if it is a non-negative integer.
 pub(crate) fn count(x: f64) -> Option<usize> {
     whole(x).and_then(|whole| usize::try_from(whole).ok())
+}
+
+/// The smallest positive number of the type with full precision.
+pub(crate) fn smallest_normal<T: Float>() -> f64 {
+    if T::EPSILON.f64() > f64::EPSILON { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE }
 }

@@ -153,14 +153,28 @@ impl<'t, T: Float> Pass<'t, T> {
         self.mode == Mode::Train
     }
 
-    /// A parameter on the tape: always the same variable within one recording. A buffer or frozen parameter is a
-    /// constant, also always the same.
+    /// A parameter on the tape: always the same variable within one recording. A frozen parameter is a constant, also
+    /// always the same. A buffer is a constant too: its value, or the latest one that this pass has requested by
+    /// [`update`](Pass::update), so that a layer called twice in one pass sees its first call.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Param, Pass};
+    /// let (tape, calls) = (Tape::<f64>::new(), Param::buffer(tensor![0.0]));
+    /// let mut pass = Pass::train(&tape, Rng::new(0));
+    /// for _ in 0..3 {
+    ///     let next = pass.var(&calls) + 1.0;
+    ///     pass.update(&calls, next);
+    /// }
+    /// assert_eq!(pass.var(&calls).value(), tensor![3.0]);
+    /// ```
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
         if param.is_trainable() {
             self.tape.keyed(param.key(), param.value())
         } else {
-            self.tape.keyed_constant(param.key(), param.value())
+            let requested = self.record.updates.iter().find(|(key, _)| param.is_buffer() && *key == param.key());
+            requested.map_or_else(|| self.tape.keyed_constant(param.key(), param.value()), |(_, id)| self.at(*id))
         }
     }
 
@@ -185,8 +199,13 @@ impl<'t, T: Float> Pass<'t, T> {
     /// pass.draws().for_each(|(_, noise)| noise.fill(&mut again, rng));
     /// assert_eq!(gate.value().to_vec(), again);
     /// ```
+    /// # Panics
+    /// Panics if a dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn noise(&mut self, shape: &[usize], noise: Noise) -> Var<'t, T> {
+        if let Noise::Dropout { p } = noise {
+            assert!((0.0..=1.0).contains(&p), "Pass::noise: the dropout probability must be in [0, 1], got {p}");
+        }
         let mut values = Tensor::zeros(shape);
         noise.fill(values.make_mut(), &mut self.rng);
         let var = self.tape.constant(values);
@@ -194,7 +213,8 @@ impl<'t, T: Float> Pass<'t, T> {
         var
     }
 
-    /// Requests a new value for a buffer after the step: a forward pass does not modify layers itself.
+    /// Requests a new value for a buffer after the step: a forward pass does not modify layers itself. The rest of the
+    /// pass reads this value, as a constant, and a later request replaces it.
     ///
     /// # Panics
     /// Panics if the shapes differ.
@@ -202,7 +222,11 @@ impl<'t, T: Float> Pass<'t, T> {
     pub fn update(&mut self, buffer: &Param<T>, value: Var<'t, T>) {
         let (from, to) = (value.shape(), buffer.value().shape());
         assert!(from.as_slice() == to, "Pass::update: the value has shape {from:?}, but the buffer has shape {to:?}");
-        self.record.updates.push((buffer.key(), value.id()));
+        let id = value.stop_gradient().id();
+        match self.record.updates.iter_mut().find(|(key, _)| *key == buffer.key()) {
+            Some((_, latest)) => *latest = id,
+            None => self.record.updates.push((buffer.key(), id)),
+        }
     }
 
     /// The constants returned by [`noise`](Pass::noise), in order, each with the distribution to draw it from again.
@@ -210,7 +234,7 @@ impl<'t, T: Float> Pass<'t, T> {
         self.record.draws.iter().map(|&(id, noise)| (self.at(id), noise))
     }
 
-    /// The buffer updates that the layers requested: keys of buffers with their new values.
+    /// The buffer updates that the layers requested: keys of buffers with their new values, one for each.
     pub fn updates(&self) -> impl Iterator<Item = (u64, Var<'t, T>)> {
         self.record.updates.iter().map(|&(key, id)| (key, self.at(id)))
     }
@@ -249,7 +273,7 @@ pub(crate) fn apply_updates_by<T: Float>(
 ) {
     if !updates.is_empty() {
         model.visit_mut(path, &mut |_, param| {
-            // If a layer ran twice, its last update counts.
+            // A list joined from several passes may have several values for a buffer, the latest last.
             if let Some((_, value)) = updates.iter().rev().find(|(key, _)| *key == param.key()) {
                 param.set(value.clone());
             }

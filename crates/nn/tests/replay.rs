@@ -9,7 +9,7 @@ use nn::layer::{
 use nn::loss::{CrossEntropy, Loss, Mse, MultiMargin, Nll, Reduction, Target, Targets};
 use nn::optim::{Adam, Sgd};
 use nn::train::{TrainStep, Trainer};
-use nn::{Module, Param, Pass, parameters};
+use nn::{Module, Param, Parameters, Pass, parameters};
 use std::sync::{Arc, Mutex};
 
 fn values<T: Float>(model: &dyn Module<T>) -> Vec<Vec<f64>> {
@@ -52,6 +52,39 @@ fn dropout_statistics_labels_and_two_shapes() {
     let batches: Vec<_> = (0..12).map(|k| labeled(if k % 3 == 2 { 4 } else { 6 }, k)).collect();
     let step = compare(make, &CrossEntropy::new(), &batches);
     assert_eq!((step.programs(), step.recorded_because()), (2, None));
+}
+
+/// One batch norm on two branches.
+struct Twin(BatchNorm1d<f64>);
+impl Parameters<f64> for Twin {
+    fn visit(&self, path: &mut nn::Path, f: &mut dyn FnMut(&str, &Param<f64>)) {
+        self.0.visit(path, f);
+    }
+    fn visit_mut(&mut self, path: &mut nn::Path, f: &mut dyn FnMut(&str, &mut Param<f64>)) {
+        self.0.visit_mut(path, f);
+    }
+}
+impl Module<f64> for Twin {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        let [left, right] = [0, 1].map(|c| self.0.forward(x.slice(1, c..c + 1), pass));
+        left - right
+    }
+}
+
+/// Means of 2.75 and 30, in each of three steps.
+#[test]
+fn statistics_of_a_layer_called_twice() {
+    let inputs = tensor![[1.0, 10.0], [2.0, 30.0], [3.0, 20.0], [5.0, 60.0]];
+    let batch = Batch { inputs, targets: Target::Values(Tensor::ones(&[4, 1])) };
+    let step = compare(|| Twin(BatchNorm1d::new(1).momentum(None)), &Mse::new(), &vec![batch.clone(); 3]);
+    assert_eq!((step.programs(), step.recorded_because()), (1, None));
+    for mut step in [TrainStep::new(0), TrainStep::new(0).replaying()] {
+        let mut twin = Twin(BatchNorm1d::new(1).momentum(None));
+        (0..3).for_each(|_| drop(step.run(&mut twin, &Mse::new(), &mut Sgd::new(0.1), &batch).unwrap()));
+        let running = twin.0.running.unwrap();
+        assert!((running.mean.value().at(&[0]) - 16.375).abs() < 1e-13);
+        assert_eq!(running.batches.value().item(), 6.0);
+    }
 }
 
 #[test]

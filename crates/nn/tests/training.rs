@@ -217,14 +217,15 @@ fn a_gradient_that_is_not_finite_stops_and_names_the_parameter_and_the_op() {
 }
 
 #[test]
-fn gradients_whose_norm_overflows_are_not_clipped_to_nothing() {
+fn gradients_whose_squares_overflow_are_not_clipped_to_nothing() {
     let data = TensorDataset::new(tensor![[1.0]], Target::Values(tensor![[-1e200]])).unwrap();
     let mut model = Linear::<f64>::new(1, 1, &mut Rng::new(0));
     let before = values(&model);
     // The gradient is 1e200, a finite number; its square is beyond f64.
-    let error = Trainer::new(Steep, Sgd::new(0.1)).clip_norm(1.0).quiet().fit(&mut model, &data).unwrap_err();
-    assert!(error.to_string().contains("the norm of the gradients is inf"), "{error}");
-    assert_eq!(values(&model), before);
+    Trainer::new(Steep, Sgd::new(0.1)).epochs(1).clip_norm(1.0).quiet().fit(&mut model, &data).unwrap();
+    let after = values(&model);
+    let moved = before.iter().zip(&after).map(|(a, b)| f64::from_bits(*a) - f64::from_bits(*b));
+    assert!(moved.into_iter().all(|d| (d - 0.1 / 2f64.sqrt()).abs() < 1e-15));
 }
 
 /// 1e200 · mean(y)

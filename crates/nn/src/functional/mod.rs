@@ -8,8 +8,8 @@ mod similarity;
 
 pub(crate) use attention::causal_mask;
 pub use attention::{AttentionOptions, attention_weights, embedding, scaled_dot_product_attention};
-pub(crate) use norm::batch_normalized;
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
+pub(crate) use norm::{batch_normalized, representable};
 pub use recurrent::{
     GruUnit, LstmUnit, RnnNonlinearity, Unit, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq,
 };

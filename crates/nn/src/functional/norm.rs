@@ -1,7 +1,32 @@
 //! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
-use autograd::{Axes, Dims, Error, Float, Result, Shape, Var};
+use crate::number::smallest_normal;
+use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
 use smallvec::SmallVec;
+
+/// The root mean square of `x` over axes of `count` elements, which are kept with size 1: a norm, whose squares do not
+/// overflow or vanish.
+#[track_caller]
+fn root_mean_square<T: Float>(x: Var<'_, T>, axes: impl Into<Axes>, count: usize) -> Result<Var<'_, T>> {
+    Ok(x.try_norm(2.0, axes, Dims::Keep)? / T::of((count as f64).sqrt()))
+}
+
+/// `√(r² + ε)`
+#[track_caller]
+fn deviation<T: Float>(r: Var<'_, T>, eps: f64) -> Var<'_, T> {
+    r.hypot(number(r, eps.sqrt()))
+}
+
+/// Statistics, at most half of the largest finite number, so that a running mean of them stays finite.
+#[track_caller]
+pub(crate) fn representable<T: Float>(statistics: Var<'_, T>) -> Var<'_, T> {
+    statistics.minimum(number(statistics, 2.0 / smallest_normal::<T>()))
+}
+
+/// A scalar constant on the tape of `x`.
+fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
+    x.tape().constant(Tensor::scalar(T::of(c)))
+}
 
 /// `y · weight + bias`, skipping whichever is absent.
 #[track_caller]
@@ -101,8 +126,8 @@ pub fn rms_norm<'t, T: Float>(
     eps: Option<f64>,
 ) -> Result<Var<'t, T>> {
     let axes = trailing("rms_norm", x, shape, [weight, None])?;
-    let square = x.square().try_mean(axes, Dims::Keep)?;
-    Ok(affine(x / (square + eps.map_or(T::EPSILON, T::of)).sqrt(), weight, None))
+    let root = deviation(root_mean_square(x, axes, shape.iter().product())?, eps.unwrap_or(T::EPSILON.f64()));
+    Ok(affine(x / root, weight, None))
 }
 
 /// Normalizes each sample of `[N, C, …]` in groups of channels, then applies `· weight + bias` per channel. Source: Wu
@@ -247,8 +272,8 @@ pub(crate) fn batch_normalized<'t, T: Float>(
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     same_sizes(OP, &[channels], [weight, bias])?;
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
-    let (centered, variance, batch) = if let Some([mean, variance]) = known {
-        (x - wide(mean), wide(variance), None)
+    let (centered, deviation, batch) = if let Some([mean, variance]) = known {
+        (x - wide(mean), (wide(variance) + T::of(eps)).sqrt(), None)
     } else {
         let count = shape[0] * shape[2..].iter().product::<usize>();
         if count < 2 {
@@ -258,11 +283,11 @@ pub(crate) fn batch_normalized<'t, T: Float>(
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
         let mean = x.try_mean(axes.as_slice(), Dims::Keep)?;
         let centered = x - mean;
-        let variance = centered.square().try_mean(axes.as_slice(), Dims::Keep)?;
-        let unbiased = variance.reshape(&[channels]) * T::of(count as f64 / (count - 1) as f64);
-        (centered, variance, Some([mean.reshape(&[channels]), unbiased]))
+        let rms = root_mean_square(centered, axes.as_slice(), count)?;
+        // The variance of values beyond √MAX is not representable: it stops at a number from which it can return.
+        let unbiased = representable(rms.square() * T::of(count as f64 / (count - 1) as f64));
+        (centered, deviation(rms, eps), Some([mean, unbiased].map(|v| v.reshape(&[channels]))))
     };
-    let deviation = (variance + T::of(eps)).sqrt();
     // Combine the per-channel factors first: there are far fewer of them than elements in the batch.
     let y = weight.map_or_else(|| centered / deviation, |weight| centered * (wide(weight) / deviation));
     Ok((affine(y, None, bias.map(wide)), batch))

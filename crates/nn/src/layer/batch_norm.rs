@@ -234,6 +234,33 @@ mod tests {
     }
 
     #[test]
+    fn each_call_in_a_pass_counts() {
+        let mut layer = BatchNorm1d::<f64>::new(1).momentum(None);
+        let x = tensor![[1.0, 10.0], [2.0, 30.0], [3.0, 20.0], [5.0, 60.0]];
+        for _ in 0..3 {
+            let tape = Tape::new();
+            let mut pass = Pass::train(&tape, Rng::new(0));
+            for c in 0..2 {
+                layer.forward(tape.constant(x.slice_axis(1, c..c + 1)), &mut pass);
+            }
+            apply_updates(&mut layer, &pass.into_updates());
+        }
+        assert!((statistics(&layer).0[0] - 16.375).abs() < 1e-13, "{:?}", statistics(&layer));
+        assert_eq!(layer.running.unwrap().batches.value().item(), 6.0);
+    }
+
+    #[test]
+    fn huge_values_are_normalized_and_leave_finite_statistics() {
+        let mut layer = BatchNorm1d::<f32>::new(1).without_affine();
+        let tape = Tape::new();
+        let mut pass = Pass::train(&tape, Rng::new(0));
+        let y = layer.forward(tape.constant([[1e30f32], [3e30]]), &mut pass).value();
+        assert!((y.at(&[0, 0]) + 1.0).abs() < 1e-6 && (y.at(&[1, 0]) - 1.0).abs() < 1e-6, "{y}");
+        apply_updates(&mut layer, &pass.into_updates());
+        assert!(layer.running.unwrap().var.value().item().is_finite());
+    }
+
+    #[test]
     fn eval_uses_the_running_statistics_and_asks_for_no_update() {
         let mut layer = BatchNorm1d::<f64>::new(1).without_affine();
         let running = layer.running.as_mut().unwrap();

@@ -227,12 +227,15 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
     #[track_caller]
     fn follow<'t>(&self, running: &Running<T>, x: Var<'t, T>, pass: &mut Pass<'t, T>) {
         let (shape, m) = (x.shape(), self.momentum);
+        if shape[0] == 0 {
+            return;
+        }
         // Treat the channels of all samples as channels of a single sample.
         let spread = [&[1, shape[0] * shape[1]], &shape[2..]].concat();
         let (_, each) =
             pass.checked(self, functional::batch_normalized(x.reshape(&spread), None, None, None, self.eps));
         for (buffer, each) in [&running.mean, &running.var].into_iter().zip(each.into_iter().flatten()) {
-            let batch = each.reshape(&shape[..2]).mean_axes(0);
+            let batch = functional::representable(each.reshape(&shape[..2]).mean_axes(0));
             pass.update(buffer, pass.var(buffer) * T::of(1.0 - m) + batch * T::of(m));
         }
     }
@@ -269,8 +272,9 @@ impl<T: Float, const D: usize> Module<T> for InstanceNorm<T, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::BatchNorm1d;
     use crate::test_support::check_module;
-    use autograd::{Rng, Tape};
+    use autograd::{Rng, Tape, tensor};
 
     #[test]
     fn derivatives_of_all_parameters() {
@@ -285,6 +289,50 @@ mod tests {
         check_module(&mut GroupNorm::new(4, 4).without_affine(), &x);
         check_module(&mut InstanceNorm1d::new(4).with_affine(), &x);
         check_module(&mut InstanceNorm1d::new(4).with_running(), &x);
+    }
+
+    /// Normalizations of s x are those of x for any s. The numbers are (x - mean) / √var and x / √(mean x²).
+    #[test]
+    fn rows_of_any_size_are_normalized() {
+        fn check<T: Float>(scales: &[f64]) {
+            let standard = [0.185_695_338_177_051_9, 0.557_086_014_531_155_7, 0.928_476_690_885_259_4];
+            let rms = [0.365_148_371_670_110_8, 0.730_296_743_340_221_5, 1.095_445_115_010_332_2];
+            for &s in scales {
+                let tape = Tape::<T>::new();
+                let x = tape.var(Tensor::from([[1.0, 2.0, 3.0, -4.0]]).map(|x| T::of(x * s)));
+                let images = x.reshape(&[1, 1, 4]);
+                let mut pass = Pass::train(&tape, Rng::new(0));
+                InstanceNorm1d::new(1).with_running().forward(images, &mut pass);
+                let batch = BatchNorm1d::new(1).eps(0.0).forward(x.reshape(&[4, 1]), &mut pass);
+                let row = RmsNorm { eps: Some(0.0), ..RmsNorm::new(&[4]) }.forward(x, &mut pass);
+                for (y, expected) in [(batch, standard), (row, rms)] {
+                    let found = y.value().to_vec();
+                    let close =
+                        found.iter().zip(expected).all(|(y, e)| (y.f64() / e - 1.0).abs() < 8.0 * T::EPSILON.f64());
+                    assert!(close, "{s:e}: {found:?}");
+                    // The derivative is that at s = 1, divided by s.
+                    let slope = y.reshape(&[4]).gather(0, tensor![1_i64]).sum().backward().wrt(x).to_vec();
+                    let sum: f64 = slope.iter().zip([1.0, 2.0, 3.0, -4.0]).map(|(d, x)| d.f64() * s * x).sum();
+                    assert!(sum.abs() < 1e-5 && slope[1].f64() * s > 0.1, "{s:e}: {slope:?}");
+                }
+                assert!(pass.updates().all(|(_, value)| value.value().iter().all(Float::is_finite)), "{s:e}");
+            }
+        }
+        check::<f32>(&[1.0, 1e19, 1e30, 1e36, 1e-25]);
+        check::<f64>(&[1.0, 1e160, 1e300, 1e-170]);
+    }
+
+    #[test]
+    fn no_rows_are_normalized_to_no_rows() {
+        let tape = Tape::<f64>::new();
+        let mut pass = Pass::train(&tape, Rng::new(0));
+        let layer = InstanceNorm1d::new(2).with_running();
+        assert_eq!(layer.forward(tape.var(Tensor::zeros(&[0, 2, 3])), &mut pass).shape().as_slice(), [0, 2, 3]);
+        let x = tape.var(Tensor::zeros(&[0, 4]));
+        let y = RmsNorm::new(&[4]).forward(x, &mut pass);
+        assert_eq!(y.sum().backward().wrt(x).shape(), [0, 4]);
+        assert!(pass.updates().next().is_none(), "no samples, no statistics");
+        assert!(functional::batch_normalized(x, None, None, None, 1e-5).is_err(), "no value, no variance");
     }
 
     #[test]

@@ -64,7 +64,11 @@ impl<T: Float, C: Counts, F: Fn(&C) -> f64 + Send> Measure<T> for Counted<C, F> 
     }
 
     fn restore(&mut self, state: &[f64]) -> bool {
-        self.counts = C::from_state(state);
-        self.counts.is_some() || state.is_empty()
+        let counts = C::from_state(state);
+        let fits = counts.is_some() || state.is_empty();
+        if fits {
+            self.counts = counts;
+        }
+        fits
     }
 }

@@ -164,7 +164,9 @@ impl<T: Float> Measure<T> for Determination {
             let varies = varies != 0.0;
             Column { count, first, varies, mean, spread, missed }
         };
-        self.columns = columns.iter().map(column).collect();
+        if rest.is_empty() {
+            self.columns = columns.iter().map(column).collect();
+        }
         rest.is_empty()
     }
 }

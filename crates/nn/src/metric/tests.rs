@@ -271,3 +271,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_refused_state_leaves_the_counts() {
+    for metric in [Metric::<f64>::f1(Average::Macro), Metric::accuracy()] {
+        let mut measure = metric.start();
+        measure.add(&tensor![[0.9, 0.1], [0.2, 0.8]], &Target::Labels(tensor![0_i64, 0])).unwrap();
+        let (value, state) = (measure.value(), measure.state());
+        assert!(!measure.restore(&[0.5]));
+        assert_eq!((measure.value(), measure.state()), (value, state), "{}", metric.name());
+    }
+    let mut r2 = Metric::<f64>::r2().start();
+    r2.add(&tensor![[1.0], [2.0]], &Target::Values(tensor![[1.0], [3.0]])).unwrap();
+    let state = r2.state();
+    assert!(!r2.restore(&[1.0; 7]));
+    assert_eq!(r2.state(), state);
+}

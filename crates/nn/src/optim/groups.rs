@@ -189,6 +189,7 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
         for (name, tensor) in state.iter() {
             parts[self.group_of(parameter_of(name))].insert(name, tensor.clone());
         }
+        let before: Vec<_> = self.groups.iter().map(|group| group.optimizer.as_ref().map(|o| o.state(model))).collect();
         let mut error = StateError::default();
         for (group, part) in self.groups.iter_mut().zip(parts) {
             match &mut group.optimizer {
@@ -201,7 +202,16 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
                 None => error.unexpected.extend(part.iter().map(|(name, _)| name.to_owned())),
             }
         }
-        if error == StateError::default() { Ok(()) } else { Err(error) }
+        if error == StateError::default() {
+            return Ok(());
+        }
+        // Groups that took their part go back to what they had.
+        for (group, before) in self.groups.iter_mut().zip(before) {
+            if let (Some(optimizer), Some(before)) = (&mut group.optimizer, before) {
+                drop(optimizer.load_state(model, &before));
+            }
+        }
+        Err(error)
     }
 }
 

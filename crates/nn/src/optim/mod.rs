@@ -28,7 +28,7 @@ use autograd::Float;
 
 /// The methods of [`Optimizer`] that all optimizers share: learning rate and state.
 macro_rules! rate_and_memory {
-    () => {
+    (@rate) => {
         fn learning_rate(&self) -> f64 {
             self.rate
         }
@@ -39,6 +39,9 @@ macro_rules! rate_and_memory {
         }
 
         describe_as_debugged!();
+    };
+    () => {
+        rate_and_memory!(@rate);
 
         fn state(&self, model: &dyn $crate::Parameters<T>) -> $crate::io::StateDict {
             self.memory.state(model)

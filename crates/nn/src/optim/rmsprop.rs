@@ -1,6 +1,7 @@
 //! RMSprop.
 
 use super::{Memory, Optimizer, ParamGradients, fraction, non_negative, zeros};
+use crate::io::{StateDict, StateError};
 use crate::{Parameters, once};
 use autograd::{Float, update};
 
@@ -9,10 +10,17 @@ use autograd::{Float, update};
 /// ```text
 /// g ← g + λ θ                     weight decay λ
 /// s ← α s + (1 - α) g²
-/// d = g / (√s + ε)                centered: g / (√(s - a²) + ε)  with  a ← a + (1 - α) (g - a)
+/// d = g / (√s + ε)
 /// b ← μ b + d                     momentum μ; without it b = d
 /// θ ← θ - γ b                     learning rate γ
+///
+/// centered: the running variance v replaces s
+/// v ← α (v + (1 - α) (g - a)²)
+/// a ← a + (1 - α) (g - a)
 /// ```
+///
+/// The variance is `s - a²`, without the difference of two rounded numbers, which may be negative. A centered state of
+/// PyTorch, which holds `s`, can be loaded.
 ///
 /// Defaults are PyTorch's: `α = 0.99`, `ε = 1e-8`, no momentum, not centered, no weight decay; its default learning
 /// rate is 0.01. (Keras adds `ε` under the root and defaults to `α = 0.9`.) Sources: Tieleman and Hinton, *Lecture 6.5
@@ -97,15 +105,53 @@ impl<T: Float> RmsProp<T> {
         self.memory = Memory::new(match (self.centered, self.momentum > 0.0) {
             (false, false) => &["square_avg"],
             (false, true) => &["square_avg", "momentum_buffer"],
-            (true, false) => &["square_avg", "grad_avg"],
-            (true, true) => &["square_avg", "grad_avg", "momentum_buffer"],
+            (true, false) => &[VARIANCE, MEAN],
+            (true, true) => &[VARIANCE, MEAN, "momentum_buffer"],
         });
         self
     }
 }
 
+/// The name of the variance in a state, `v`.
+const VARIANCE: &str = "grad_var";
+/// The name of the mean gradient in a state, `a`.
+const MEAN: &str = "grad_avg";
+/// PyTorch's name of the mean square, `s`.
+const SQUARE: &str = "square_avg";
+
+/// A centered state with `max(s - a², 0)` in place of each `s`, as PyTorch stores it.
+fn with_variances(state: &StateDict) -> StateDict {
+    let mut converted = StateDict::new();
+    for (name, tensor) in state.iter() {
+        let prefix = name.strip_suffix(SQUARE).filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
+        let mean = prefix.and_then(|prefix| state.get(&format!("{prefix}{MEAN}")));
+        match (prefix, mean) {
+            (Some(prefix), Some(mean)) if mean.shape() == tensor.shape() => {
+                let (s, a) = (tensor.to::<f64>(), mean.to::<f64>());
+                converted.insert(format!("{prefix}{VARIANCE}"), (s - a.square()).relu());
+            }
+            _ => {
+                converted.insert(name, tensor.clone());
+            }
+        }
+    }
+    converted
+}
+
 impl<T: Float> Optimizer<T> for RmsProp<T> {
-    rate_and_memory!();
+    rate_and_memory!(@rate);
+
+    fn state(&self, model: &dyn Parameters<T>) -> StateDict {
+        self.memory.state(model)
+    }
+
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        if self.centered {
+            self.memory.load_state(model, &with_variances(state))
+        } else {
+            self.memory.load_state(model, state)
+        }
+    }
 
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         step(self, model, gradients)
@@ -123,10 +169,11 @@ once! {
             *s = alpha * *s + new * g * g;
             g / (s.sqrt() + eps)
         };
-        let divided_centered = move |g: T, s: &mut T, a: &mut T| {
-            *s = alpha * *s + new * g * g;
-            *a += new * (g - *a);
-            g / ((*s - *a * *a).sqrt() + eps)
+        let divided_centered = move |g: T, v: &mut T, a: &mut T| {
+            let apart = g - *a;
+            *v = alpha * (*v + new * apart * apart);
+            *a += new * apart;
+            g / (v.sqrt() + eps)
         };
         let moved = move |b: &mut T, d: T| {
             *b = momentum * *b + d;
@@ -140,12 +187,12 @@ once! {
             (false, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, b]| {
                 update(p, [s, b], g, move |p, [s, b], g| *p -= rate * moved(b, divided(decayed(*p, g), s)));
             }),
-            (true, false) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a]| {
-                update(p, [s, a], g, move |p, [s, a], g| *p -= rate * divided_centered(decayed(*p, g), s, a));
+            (true, false) => memory.for_each(model, gradients, zeros, |p, g, _, [v, a]| {
+                update(p, [v, a], g, move |p, [v, a], g| *p -= rate * divided_centered(decayed(*p, g), v, a));
             }),
-            (true, true) => memory.for_each(model, gradients, zeros, |p, g, _, [s, a, b]| {
-                update(p, [s, a, b], g, move |p, [s, a, b], g| {
-                    *p -= rate * moved(b, divided_centered(decayed(*p, g), s, a));
+            (true, true) => memory.for_each(model, gradients, zeros, |p, g, _, [v, a, b]| {
+                update(p, [v, a, b], g, move |p, [v, a, b], g| {
+                    *p -= rate * moved(b, divided_centered(decayed(*p, g), v, a));
                 });
             }),
         }

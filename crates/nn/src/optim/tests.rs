@@ -217,7 +217,7 @@ fn states_have_pytorchs_names() {
     assert_eq!(names(Box::new(Sgd::new(0.1).momentum(0.9))), "momentum_buffer");
     assert_eq!(names(Box::new(AdamW::new(0.1).amsgrad(true))), "step exp_avg exp_avg_sq max_exp_avg_sq");
     let centered = RmsProp::new(0.1).momentum(0.9).centered(true);
-    assert_eq!(names(Box::new(centered)), "step square_avg grad_avg momentum_buffer");
+    assert_eq!(names(Box::new(centered)), "step grad_var grad_avg momentum_buffer", "not PyTorch's");
     assert_eq!(names(Box::new(Adamax::new(0.1))), "step exp_avg exp_inf");
     assert_eq!(names(Box::new(NAdam::new(0.1))), "step exp_avg exp_avg_sq mu_product");
     assert_eq!(names(Box::new(RAdam::new(0.1))), "step exp_avg exp_avg_sq");
@@ -284,6 +284,50 @@ fn each_group_moves_by_its_own_rule() {
         rates.push(*rate);
     });
     assert_eq!((rates, groups.learning_rate()), (vec![0.25, 0.05], 0.05));
+}
+
+/// After n equal gradients g, s = g² (1 - αⁿ) and a = g (1 - αⁿ), so that s - a² = g² αⁿ (1 - αⁿ).
+#[test]
+fn a_variance_of_equal_gradients_is_not_negative() {
+    fn variance<T: Float>(steps: i32) -> f64 {
+        let (mut w, mut rule) = (Param::new(tensor![1.0].map(T::of)), RmsProp::<T>::new(1e-9).centered(true));
+        let gradients = ParamGradients::from_iter([Some(tensor![1.44544].map(T::of))]);
+        (0..steps).for_each(|_| rule.step(&mut w, &gradients));
+        assert!(w.value().at(&[0]).is_finite(), "{steps}");
+        let kept = 0.99f64.powi(steps);
+        rule.state(&w).get("grad_var").unwrap().to::<f64>().item() / (1.44544f64.powi(2) * kept * (1.0 - kept))
+    }
+    for steps in [1, 100, 1214, 3000] {
+        assert!((variance::<f64>(steps) - 1.0).abs() < 1e-10, "{steps}: {}", variance::<f64>(steps));
+    }
+    assert!((variance::<f32>(100) - 1.0).abs() < 1e-4, "{}", variance::<f32>(100));
+    assert!(variance::<f32>(1214) > 0.5 && variance::<f32>(3000) >= 0.0);
+}
+
+#[test]
+fn a_centered_state_of_pytorch_is_converted() {
+    let model = vec![Param::new(tensor![1.0, 2.0])];
+    let mut state = StateDict::new();
+    state.insert("0.step", Tensor::scalar(7.0));
+    state.insert("0.square_avg", tensor![5.0, 1.0]);
+    state.insert("0.grad_avg", tensor![1.0, 1.0 + 1e-9]);
+    let mut rule = RmsProp::<f64>::new(0.1).centered(true);
+    rule.load_state(&model, &state).unwrap();
+    assert_eq!(rule.state(&model).get("0.grad_var").unwrap().to::<f64>(), tensor![4.0, 0.0]);
+    assert_eq!(rule.state(&model).get("0.grad_avg").unwrap().to::<f64>(), tensor![1.0, 1.0 + 1e-9]);
+}
+
+#[test]
+fn groups_that_refuse_a_state_keep_their_own() {
+    let (mut mine, mut other, mut model) = (groups(), groups(), model());
+    mine.step(&mut model, &gradients(0));
+    (0..3).for_each(|step| other.step(&mut model, &gradients(step)));
+    let before = mine.state(&model);
+    // The first group's part is good, the default's is not.
+    let mut state = other.state(&model);
+    state.insert("0.exp_avg", tensor![1.0]);
+    assert!(mine.load_state(&model, &state).is_err());
+    assert_eq!(mine.state(&model), before);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub enum Goal {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
-    /// By this fraction of the best value.
+    /// By this fraction of the magnitude of the best value, which may be negative.
     Relative(f64),
     /// By this amount.
     Absolute(f64),
@@ -163,16 +163,20 @@ impl ReduceOnPlateau {
     }
 
     fn is_better(&self, measure: f64) -> bool {
-        let best = match (self.best, self.options.mode) {
-            (Some(best), _) => best,
-            (None, Goal::Min) => f64::INFINITY,
-            (None, Goal::Max) => f64::NEG_INFINITY,
+        let Some(best) = self.best else {
+            return match self.options.mode {
+                Goal::Min => measure < f64::INFINITY,
+                Goal::Max => measure > f64::NEG_INFINITY,
+            };
         };
-        match (self.options.mode, self.options.threshold) {
-            (Goal::Min, Threshold::Relative(part)) => measure < best * (1.0 - part),
-            (Goal::Min, Threshold::Absolute(by)) => measure < best - by,
-            (Goal::Max, Threshold::Relative(part)) => measure > best * (1.0 + part),
-            (Goal::Max, Threshold::Absolute(by)) => measure > best + by,
+        // A fraction of the magnitude: a fraction of a negative value would ask for less than no improvement.
+        let by = match self.options.threshold {
+            Threshold::Relative(part) => part * best.abs(),
+            Threshold::Absolute(by) => by,
+        };
+        match self.options.mode {
+            Goal::Min => measure < best - by,
+            Goal::Max => measure > best + by,
         }
     }
 }

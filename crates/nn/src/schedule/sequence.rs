@@ -124,14 +124,26 @@ fn joined<'s>(parts: impl Iterator<Item = &'s Box<dyn Schedule>>) -> Vec<f64> {
     all
 }
 
+/// Restores all parts, or none.
 fn restore_joined<'s>(parts: impl Iterator<Item = &'s mut Box<dyn Schedule>>, mut state: &[f64]) -> bool {
-    for part in parts {
-        let Some((length, rest)) = state.split_first() else { return false };
-        let Some((own, rest)) = count(*length).and_then(|length| rest.split_at_checked(length)) else { return false };
-        if !part.restore(own) {
-            return false;
-        }
+    let mut restored = Vec::new();
+    let mut next = |part: &mut Box<dyn Schedule>| {
+        let (length, rest) = state.split_first()?;
+        let (own, rest) = count(*length).and_then(|length| rest.split_at_checked(length))?;
         state = rest;
+        part.restore(own).then_some(())
+    };
+    let mut fits = true;
+    for part in parts {
+        let before = part.state();
+        fits = fits && next(part).is_some();
+        restored.push((part, before));
     }
-    state.is_empty()
+    fits = fits && state.is_empty();
+    if !fits {
+        for (part, before) in restored {
+            let _ = part.restore(&before);
+        }
+    }
+    fits
 }

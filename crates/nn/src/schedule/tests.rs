@@ -111,3 +111,26 @@ fn a_plateau_is_not_counted_further_than_the_rate_falls() {
     let rate = plateau.rate(0, 0.1);
     assert!(rate > 0.0 && rate * 0.5 <= 1e-8, "{rate}");
 }
+
+#[test]
+fn a_negative_value_that_gets_worse_is_a_plateau() {
+    for (mode, sign) in [(Goal::Min, 1.0), (Goal::Max, -1.0)] {
+        let options = PlateauOptions { mode, patience: 0, threshold: Threshold::Relative(0.1), ..Default::default() };
+        let mut plateau = ReduceOnPlateau::new(options);
+        [-100.0, -99.0, -98.0].iter().for_each(|measure| plateau.observe(sign * measure));
+        assert!((plateau.rate(3, 1.0) - 0.01).abs() < 1e-15, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_state_that_is_refused_changes_no_part() {
+    let mut schedule = nested();
+    schedule.observe(1.0);
+    let before = schedule.state();
+    let mut broken = before.clone();
+    broken[3] += 1.0;
+    *broken.last_mut().unwrap() = 2.0;
+    broken.push(7.0);
+    assert!(!schedule.restore(&broken));
+    assert_eq!(schedule.state(), before);
+}

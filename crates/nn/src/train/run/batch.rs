@@ -85,7 +85,7 @@ impl Clip {
         let gradients = step.param_gradients_mut();
         match self {
             Clip::Norm(max) => {
-                // Each element is finite, but their norm may overflow; scaling by it would zero the gradients.
+                // The gradients of each pass are finite, but their sum over several passes may have overflowed.
                 let value = clip::by_norm(gradients, max);
                 if !value.is_finite() {
                     return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None });

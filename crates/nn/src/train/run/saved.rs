@@ -85,8 +85,29 @@ impl<T: Float> Run<'_, '_, T> {
         Ok(())
     }
 
-    /// Restores the saved state. The model is changed last, when nothing else can fail.
+    /// Restores the saved state. If it is refused, trainer and model are as before.
     fn restore(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
+        let Trainer { schedule, callbacks, optimizer, .. } = &*self.trainer;
+        let before = (
+            schedule.state(),
+            callbacks.iter().map(|callback| callback.state()).collect::<Vec<_>>(),
+            optimizer.state(&*self.model),
+        );
+        let restored = self.restore_each(path, files);
+        if restored.is_err() {
+            let Trainer { schedule, callbacks, optimizer, .. } = &mut *self.trainer;
+            schedule.restore(&before.0);
+            for (callback, state) in callbacks.iter_mut().zip(&before.1) {
+                callback.restore(state);
+            }
+            let returned = optimizer.load_state(&*self.model, &before.2);
+            debug_assert!(returned.is_ok(), "an optimizer takes its own state");
+        }
+        restored
+    }
+
+    /// Restores one part after the other. The model is changed last, when nothing else can fail.
+    fn restore_each(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = files;
         let there = |name: &str| all.metadata.get(name).map_or("nothing", String::as_str);
@@ -313,6 +334,30 @@ mod tests {
             refuses("optimizer.0.weight.step", Tensor::scalar(steps).into());
         }
         refuses("history", tensor![[0.5, 0.1]].into());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_refused_checkpoint_changes_nothing() {
+        let folder = std::env::temp_dir().join(format!("nn-refused-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let model = || Mlp::new(&[2, 3, 2]).build::<f64>();
+        trainer(&folder).fit(&mut model(), &data().unwrap()).unwrap();
+        let (_, whole, _) = newest(&folder).unwrap().unwrap();
+        // The last of two parts is wrong: that of the optimizer, and the model itself.
+        let (mut steps, mut weights) = (whole.clone(), whole);
+        steps.training.insert("optimizer.0.weight.step", Tensor::scalar(-1_i64));
+        weights.model.insert("0.weight", tensor![1.0]);
+        for files in [steps, weights] {
+            std::fs::remove_dir_all(&folder).unwrap();
+            Checkpoints::new(&folder).write(&files).unwrap();
+            let (mut trainer, mut model) = (trainer(&folder), model());
+            let (schedule, before) = (trainer.schedule.state(), state_dict(&model));
+            trainer.resume(&mut model, &data().unwrap()).unwrap_err();
+            assert_eq!(trainer.schedule.state(), schedule);
+            assert!(trainer.optimizer.state(&model).is_empty(), "the optimizer has had no gradient");
+            assert!(state_dict(&model).iter().eq(before.iter()));
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
