@@ -1,6 +1,6 @@
 //! Binary cross-entropy losses, of probabilities and of logits.
 
-use super::{Loss, Reduction, Target, Targets, reduced, same_shape};
+use super::{Loss, Reduction, Target, Targets, product, reduced, same_shape};
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
@@ -148,7 +148,7 @@ pub fn weighted_bce_loss<'t, T: Float>(
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
     let weight = weight.try_broadcast_to(&p.shape())?;
-    Ok(reduction.apply(bce_loss(p, t, Reduction::None)? * weight))
+    Ok(reduction.apply(product(weight, bce_loss(p, t, Reduction::None)?)))
 }
 
 /// [`bce_with_logits_loss`] with a weight for positive targets: `w t softplus(-x) + (1 - t) softplus(x)`. The weight

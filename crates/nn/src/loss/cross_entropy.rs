@@ -1,6 +1,6 @@
 //! Cross-entropy and its options: class and sample weights, labels to ignore, smoothing.
 
-use super::{IGNORED, Reduction, classes_last, label_shape, same_shape, weights_over};
+use super::{IGNORED, Reduction, classes_last, label_shape, product, same_shape, weights_over};
 use autograd::{Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
 /// Options of the classification losses.
@@ -60,7 +60,7 @@ fn counting<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     let Some(weights) = weights else { return Ok(losses) };
     let weights = weights_over(op, weights, shape)?.try_broadcast_to(shape)?;
-    Ok(losses * weights.reshape(&[shape.iter().product()]))
+    Ok(product(weights.reshape(&[shape.iter().product()]), losses))
 }
 
 /// Cross-entropy of logits `[N, classes]` against the correct class of each row, `ln Σ eˣ - x[label]`, reduced. With
@@ -335,6 +335,6 @@ pub(super) fn entropy_of<'t, T: Float>(
     if let Some(weight) = &options.weight {
         t = t * x.tape().constant(weight.clone());
     }
-    let losses = counting(OP, -(t * x.log_softmax(1)).sum_axes(1), &shape, weights)?;
+    let losses = counting(OP, -product(t, x.log_softmax(1)).sum_axes(1), &shape, weights)?;
     Ok(if reduction == Reduction::None { losses.reshape(&shape) } else { reduction.apply(losses) })
 }

@@ -1,7 +1,7 @@
 //! Negative log-likelihood losses, and the Kullback-Leibler divergence.
 
-use super::{Reduction, positive, reduced, same_shape};
-use autograd::{Error, Float, Result, Tensor, Var};
+use super::{Reduction, number, positive, product, reduced, same_shape};
+use autograd::{Error, Float, Result, Var};
 use std::f64::consts::PI;
 
 reduced! {
@@ -102,14 +102,19 @@ pub fn kl_div_log_target<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: 
 #[track_caller]
 fn kl_div_of<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, log_target: bool, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("kl_div", x, t)?;
-    Ok(reduction.apply(if log_target { t.exp() * (t - x) } else { t * log_or_zero(t) - t * x }))
+    Ok(reduction.apply(if log_target {
+        let p = t.exp();
+        // Where the probability is 0, so is the term, whatever the logarithms.
+        p * p.equal(number(p, 0.0)).select(number(p, 0.0), t - x)
+    } else {
+        t * log_or_zero(t) - product(t, x)
+    }))
 }
 
 /// ln t, or 0 where `t` is 0, for computing `t ln t`.
 #[track_caller]
 fn log_or_zero<T: Float>(t: Var<'_, T>) -> Var<'_, T> {
-    let number = |c: T| t.tape().constant(Tensor::scalar(c));
-    t.equal(number(T::zero())).select(number(T::one()), t).ln()
+    t.equal(number(t, 0.0)).select(number(t, 1.0), t).ln()
 }
 
 /// Options of [`poisson_nll_loss`]. By default, outputs are log-rates, and terms that do not depend on them are
@@ -163,15 +168,21 @@ pub fn poisson_nll_loss<'t, T: Float>(
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
     same_shape("poisson_nll_loss", x, t)?;
-    let loss = if options.log_input { x.exp() - t * x } else { x - t * (x + T::of(options.eps)).ln() };
+    let loss = if options.log_input {
+        x.exp() - product(t, x)
+    } else {
+        let rate = x + T::of(options.eps);
+        // t ln rate is 0 where both are 0, and so is its derivative.
+        let nothing = t.equal(number(t, 0.0)) * rate.equal(number(t, 0.0));
+        x - t * nothing.select(number(t, 1.0), rate).ln()
+    };
     if !options.full {
         return Ok(reduction.apply(loss));
     }
-    let number = |c: f64| t.tape().constant(Tensor::scalar(T::of(c)));
-    let many = t.gt(number(1.0));
-    let counts = many.select(t, number(1.0));
+    let many = t.gt(number(t, 1.0));
+    let counts = many.select(t, number(t, 1.0));
     let stirling = counts * counts.ln() - counts + (counts * T::of(2.0 * PI)).ln() * T::of(0.5);
-    Ok(reduction.apply(loss + many.select(stirling, number(0.0))))
+    Ok(reduction.apply(loss + many.select(stirling, number(t, 0.0))))
 }
 
 /// Options of [`gaussian_nll_loss`].

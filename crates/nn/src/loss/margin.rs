@@ -1,12 +1,7 @@
 //! Losses that enforce a margin between examples that belong together and examples that do not.
 
-use super::{Reduction, reduced, same_shape};
-use autograd::{Dims, Error, Float, Result, Tensor, Var};
-
-/// A scalar constant on the tape of `x`.
-fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
-    x.tape().constant(Tensor::scalar(T::of(c)))
-}
+use super::{Reduction, number, reduced, same_shape};
+use autograd::{Dims, Error, Float, Result, Var};
 
 reduced! {
     /// Hinge loss on distances, which should be small where the target is 1, and at least a margin where it is -1; see

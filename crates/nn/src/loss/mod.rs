@@ -41,7 +41,7 @@ pub use regression::{
 pub use target::{IGNORED, Target, Targets};
 
 use crate::describe::type_name;
-use autograd::{Error, Float, Result, Shape, Var};
+use autograd::{Error, Float, Result, Shape, Tensor, Var};
 use reduction::weights_over;
 
 /// A loss: how wrong an output is.
@@ -160,6 +160,18 @@ fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>
     }
     let hint = format!("the target must have the shape of the output, {:?}", output.shape());
     Err(Error::Shape { op, shape: target.shape().as_slice().into(), hint })
+}
+
+/// A scalar constant on the tape of `x`.
+fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
+    x.tape().constant(Tensor::scalar(T::of(c)))
+}
+
+/// `factor · x`, but 0 where the factor is 0 and `x` is infinite, as in `t ln p` at `t = p = 0`.
+#[track_caller]
+fn product<'t, T: Float>(factor: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
+    let nothing = factor.equal(number(x, 0.0)) * x.abs().equal(number(x, f64::INFINITY));
+    factor * nothing.select(number(x, 0.0), x)
 }
 
 /// Returns an error unless a setting is positive.

@@ -1,6 +1,6 @@
 //! [`Reduction`]: how losses are reduced to a scalar.
 
-use super::Targets;
+use super::{Targets, product};
 use autograd::{Error, Float, Result, Shape, Var};
 
 /// How the losses of the elements (or samples) are reduced to a scalar.
@@ -66,7 +66,8 @@ impl Reduction {
         let reduction = self.to_one(op)?;
         let Some(weights) = targets.weights() else { return losses(reduction) };
         let losses = losses(Reduction::None)?;
-        Ok(reduction.apply(losses * weights_over(op, weights, &losses.shape())?))
+        // A weight of 0 leaves a sample out, even if its loss is infinite.
+        Ok(reduction.apply(product(weights_over(op, weights, &losses.shape())?, losses)))
     }
 
     /// Returns `self`, or an error if it does not reduce to a scalar.

@@ -330,3 +330,47 @@ fn rare_settings() {
     let pairs = hinge_embedding_loss(tape.var([5.0, 5.0]), tape.constant([1.0, -1.0]), 1.0, Reduction::Sum);
     assert_eq!(pairs.unwrap().item(), 5.0);
 }
+
+/// A term whose factor is 0 is 0, also where the other operand is infinite; recorded and replayed, in both types.
+#[test]
+fn nothing_times_infinity_is_nothing() {
+    fn check<T: Float>(loss: &dyn Loss<T>, x: &[f64], target: &Target<T>, expected: f64, slope: &[f64]) {
+        let tape = Tape::<T>::new();
+        let values = |x: &[f64]| Tensor::new(target.shape(), x.iter().map(|x| T::of(*x)).collect());
+        let x = tape.var(values(x));
+        let y = loss.loss(x, target).unwrap();
+        let dx = y.grad(&[x])[0];
+        let near = |a: f64, b: f64| a == b || (a - b).abs() < 4.0 * T::EPSILON.f64();
+        let mut program = autograd::Program::new(&tape, &[x], &[y, dx]);
+        let run = program.run(&[&x.value()]).unwrap().to_vec();
+        for (y, dx) in [(y.value(), dx.value()), (run[0].clone(), run[1].clone())] {
+            let (y, dx) = (y.item().f64(), dx.iter().map(|d| d.f64()).collect::<Vec<_>>());
+            assert!(
+                near(y, expected) && dx.iter().zip(slope).all(|(a, b)| near(*a, *b)),
+                "{}: {y} {dx:?}",
+                loss.describe()
+            );
+        }
+    }
+    fn all<T: Float>() {
+        let (inf, ln2) = (f64::INFINITY, 2f64.ln());
+        let values = |t: &[f64]| Target::Values(Tensor::new(&[1, t.len()], t.iter().map(|t| T::of(*t)).collect()));
+        // ln Σ eˣ = ln (1 + e)
+        let (soft, rest) = (0.563_261_687_518_222_8, 0.018_941_421_369_995_12);
+        check(&CrossEntropy::new(), &[-inf, 0.0, 1.0], &values(&[0.0, 0.25, 0.75]), soft, &[0.0, rest, -rest]);
+        let sum = Reduction::Sum;
+        check(&KlDiv::new().reduction(sum), &[-inf, -ln2], &values(&[0.0, 1.0]), ln2, &[0.0, -1.0]);
+        let logs = KlDiv::new().log_target(true).reduction(sum);
+        check(&logs, &[-inf, -ln2], &values(&[-inf, 0.0]), ln2, &[0.0, -1.0]);
+        check(&logs, &[-inf, -ln2], &values(&[-1e38, 0.0]), ln2, &[0.0, -1.0]);
+        check(&PoissonNll::new().reduction(sum), &[-inf, 0.0], &values(&[0.0, 1.0]), 1.0, &[0.0, 0.0]);
+        let rates = PoissonNll::new().log_input(false).eps(0.0).reduction(sum);
+        check(&rates, &[0.0, 2.0], &values(&[0.0, 3.0]), 2.0 - 3.0 * ln2, &[1.0, -0.5]);
+        // An infinite loss of a sample that is left out.
+        let two = Target::Values(Tensor::<f64>::ones(&[2, 1]).map(|x| T::of(x)))
+            .weighted(Tensor::new(&[2], vec![T::zero(), T::one()]));
+        check(&KlDiv::new().reduction(sum), &[-inf, -1.0], &two, 1.0, &[0.0, -1.0]);
+    }
+    all::<f32>();
+    all::<f64>();
+}
