@@ -105,11 +105,14 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
     sign * libm::tgamma(n + 1.0) * zeta(n + 1.0, x)
 }
 
+/// The highest order of a family of functions that are computed order by order.
+const MOST: f64 = 1000.0;
+
 /// The n-th derivative of π cot πx: πⁿ⁺¹ times a polynomial in the cotangent, by c′ = -(1 + c²). All coefficients of the
 /// polynomial have one sign and belong to powers of one parity, so nothing cancels.
 fn cotangent_derivative(x: f64, n: f64) -> f64 {
     let mut coefficients = vec![0.0, 1.0];
-    for _ in 0..n.min(400.0) as usize {
+    for _ in 0..n.min(MOST) as usize {
         let mut next = vec![0.0; coefficients.len() + 1];
         for (k, &c) in coefficients.iter().enumerate().skip(1) {
             next[k - 1] -= k as f64 * c * PI;
@@ -200,11 +203,11 @@ fn bessel_e(n: u32, x: f64) -> f64 {
 /// elsewhere upward from K₁ = x + φ(x)/Φ(x).
 pub(crate) fn mills_tail(x: f64, n: f64) -> f64 {
     const NEAR: f64 = -2.0;
-    if n < 1.0 || n.fract() != 0.0 {
+    if !(1.0..=MOST).contains(&n) || n.fract() != 0.0 {
         return f64::NAN;
     }
     if x >= NEAR {
-        return (1..n.min(1e3) as usize).fold(x + Elementary::mills(x), |tail, k| k as f64 / tail + x);
+        return (1..n as usize).fold(x + Elementary::mills(x), |tail, k| k as f64 / tail + x);
     }
     let (t, deepest) = (-x, n + (400.0 / (x * x)).ceil() + 12.0);
     // Far down the fraction hardly changes from level to level: there it solves K = n / (t + K).
@@ -220,7 +223,7 @@ pub(crate) fn mills_tail(x: f64, n: f64) -> f64 {
 /// The spherical Bessel function jₙ(πx): the power series where its terms decrease, the upward recurrence beyond. The
 /// angle is reduced before it is multiplied by π.
 pub(crate) fn spherical(x: f64, n: f64) -> f64 {
-    if n < 0.0 || n.fract() != 0.0 {
+    if !(0.0..=MOST).contains(&n) || n.fract() != 0.0 {
         return f64::NAN;
     }
     let u = PI * x.abs();
