@@ -49,6 +49,26 @@ fn lenet_refuses_a_folder_without_pictures() {
     refuses("lenet", "--data", &file("no folder", b"a file"));
 }
 
+/// The three jobs from a table to predictions reach what their data allow.
+#[test]
+fn tables_are_learned() {
+    for (example, measure, least) in
+        [("penguins", "test accuracy: ", 0.95), ("apartments", "test R2: ", 0.9), ("titanic", "test accuracy: ", 0.75)]
+    {
+        let output = run(example, &[]);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let value = printed.split(measure).nth(1).and_then(|rest| rest.get(..5)?.parse::<f64>().ok());
+        assert!(
+            value.is_some_and(|value| value >= least),
+            "{example}: {printed}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let lines = std::fs::read_to_string(format!("examples/{example}.rs")).expect("the example is here");
+        let job = lines.split("fn main()").nth(1).expect("an example has a function main");
+        assert!(job.lines().filter(|line| !line.trim().is_empty()).count() <= 22, "{example}: 20 lines and its braces");
+    }
+}
+
 #[test]
 fn wrong_arguments_print_the_usage() {
     for example in

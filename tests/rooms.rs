@@ -61,6 +61,7 @@ const HOUSES: [House; 2] = [
             "clip",
             "schedule",
             "train",
+            "pipeline",
         ],
         outside: &["lib", "test_support"],
     },

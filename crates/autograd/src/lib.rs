@@ -52,17 +52,18 @@ pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
 #[cfg(feature = "linalg")]
 pub use methods::Triangle;
-pub use methods::{Align, Bounds, Compared, Conv, Dims, Order, Pad, Pool, Resize};
+pub use methods::{Align, Bounds, Compared, Conv, Dims, Pad, Pool, Resize};
+pub use op::Order;
 pub use op::symbol::derivative_table;
 pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
 pub use rules::{Cotangents, Rule};
 pub use sweep::Gradients;
-pub use tape::{Tape, Var};
+pub use tape::{Ints, Tape, Var};
 pub use tensor::recycle::set_pool_limit;
 pub use tensor::view::Span;
 pub use tensor::{Axes, AxisSet, Tensor};
-pub use value::Value;
+pub use value::{Index, Value};
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]

@@ -5,9 +5,10 @@
 
 use crate::error::{Result, or_panic};
 use crate::eval;
+use crate::eval::integers::from_integers;
 use crate::float::Float;
 use crate::float::once;
-use crate::op::{Binary, Fold, Op, Unary, shape};
+use crate::op::{Binary, Fold, IntOp, Op, Unary, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
@@ -170,6 +171,53 @@ pub trait Value<T: Float>: Clone {
     #[track_caller]
     fn gather_add(&self, axis: usize, index: &Tensor<i64>, size: usize) -> Self {
         Self::apply(Op::GatherAdd { axis, index: index.clone(), size }, &[self])
+    }
+}
+
+/// Integers as an operand: a tensor, or a value on the tape, such as [`Ints`](crate::Ints).
+#[derive(Clone, Debug)]
+pub struct Index<V> {
+    /// The integers.
+    pub(crate) values: Tensor<i64>,
+    /// The node that they come from, if they are a value on the tape.
+    pub(crate) node: Option<V>,
+}
+
+impl<V> Index<V> {
+    /// Integers that follow from these.
+    #[track_caller]
+    pub(crate) fn derive<T: Float>(self, from: IntOp) -> Result<Self>
+    where
+        V: Value<T>,
+    {
+        let values = from_integers(&from, &self.values)?;
+        let derived = |node| V::try_apply(Op::Integers { from, values: values.clone() }, &[&node]);
+        let node = self.node.map(derived).transpose()?;
+        Ok(Index { values, node })
+    }
+
+    /// Applies an op that reads the integers to `x`.
+    #[track_caller]
+    pub(crate) fn apply<T: Float>(self, x: &V, op: impl FnOnce(Tensor<i64>) -> Op) -> Result<V>
+    where
+        V: Value<T>,
+    {
+        match &self.node {
+            Some(node) => V::try_apply(op(self.values), &[x, node]),
+            None => V::try_apply(op(self.values), &[x]),
+        }
+    }
+}
+
+impl<V> From<Tensor<i64>> for Index<V> {
+    fn from(values: Tensor<i64>) -> Self {
+        Index { values, node: None }
+    }
+}
+
+impl<V> From<&Tensor<i64>> for Index<V> {
+    fn from(values: &Tensor<i64>) -> Self {
+        values.clone().into()
     }
 }
 

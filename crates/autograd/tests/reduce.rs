@@ -115,7 +115,7 @@ fn places_are_found_along_any_axes_of_any_view() {
         for (index, best) in
             [(x.argmax(axes.as_slice()), rows.max_axes(1)), (x.argmin(axes.as_slice()), rows.min_axes(1))]
         {
-            let found = rows.gather(1, &index.contiguous().reshape_index(&[60 / n, 1]));
+            let found = rows.gather(1, index.contiguous().reshape_index(&[60 / n, 1]));
             assert_eq!(found.reshape(&[60 / n]), best, "{axes:?}");
         }
     }

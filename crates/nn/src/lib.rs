@@ -19,6 +19,7 @@ pub mod optim;
 mod param;
 mod parameters;
 mod pass;
+mod pipeline;
 pub mod plot;
 pub mod regularize;
 pub mod schedule;
@@ -28,16 +29,17 @@ mod test_support;
 pub mod train;
 
 pub(crate) use autograd::internals::once;
-pub use io::{load, load_matching, load_state_dict, save, state_dict};
+pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
 pub use module::{LayerError, Module};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
 pub use pass::{Mode, Noise, Pass, apply_updates, index_of};
+pub use pipeline::{Pipeline, PipelineError, Predictions};
 pub use summary::{Row, Summary, summary};
 
 /// The items most programs need: `use nn::prelude::*`.
 pub mod prelude {
-    pub use crate::data::{Batch, DataLoader, Dataset, TensorDataset, digits};
+    pub use crate::data::{Batch, Columns, CsvOptions, DataLoader, Dataset, Gap, Scaler, TensorDataset, digits};
     pub use crate::layer::{
         Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten, Gru, LayerNorm,
         Linear, Lstm, Masks, MaxPool2d, Mlp, MultiheadAttention, RecurrentOptions, Residual, Sequential,
@@ -51,7 +53,7 @@ pub mod prelude {
     pub use crate::plot::LinePlot;
     pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
-    pub use crate::{Mode, Module, Param, Parameters, Pass, parameters};
+    pub use crate::{Mode, Module, Param, Parameters, Pass, Pipeline, parameters};
 }
 
 /// Runs the code of docs/data.md as doctests.

@@ -15,6 +15,7 @@ mod confusion;
 mod counted;
 mod measure;
 mod regression;
+mod tally;
 
 pub use auc::roc_auc;
 pub use average::Average;
@@ -26,6 +27,9 @@ pub use regression::{mean_absolute_error, mean_squared_error, r2, root_mean_squa
 
 use crate::loss::{IGNORED, Target, classes_last, label_shape};
 use autograd::{Error, Float, Result, Tensor};
+
+/// The name in errors of what counts predictions.
+const OP: &str = "ConfusionMatrix";
 
 /// Scores and labels of all samples, row by row.
 struct Rows<T: Float> {

@@ -1,14 +1,15 @@
 //! Training that is interrupted, by an error or by `kill -9`, resumes as if nothing had happened.
 
-use autograd::{Rng, Tensor, tensor};
+use autograd::{Rng, Tensor, Var, tensor};
 use nn::data::{Order, TensorDataset};
 use nn::io::StateDict;
-use nn::layer::{Mlp, Sequential};
+use nn::layer::{Activation, BatchNorm1d, Dropout, LayerNorm, Linear, Mlp, Residual, Sequential};
 use nn::loss::{CrossEntropy, Target};
 use nn::metric::{Average, Metric};
 use nn::optim::{Adam, AdamW, ParamGroups, Sgd};
 use nn::schedule::{Chain, Constant, ExponentialDecay, LinearRamp, PlateauOptions, ReduceOnPlateau};
 use nn::train::{Callback, CallbackResult, Checkpoints, EarlyStopping, History, Moment, Monitor, Trainer};
+use nn::{Module, Parameters, Pass, parameters};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -90,6 +91,7 @@ fn folder(name: &str) -> PathBuf {
 /// The checkpoints in a folder, the newest last.
 fn checkpoints(folder: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    all.retain(|path| !path.ends_with(".lock"));
     all.sort();
     all
 }
@@ -242,7 +244,9 @@ fn a_checkpoint_of_another_training_is_refused() {
     let same = || trainer(&validation, &folder);
     let said = refused(same().batch_size(4).metric(Metric::top_k(1)), &mut model());
     assert!(said.contains("its batch size is 8, but here it is 4"), "{said}");
-    assert!(said.contains("its list of metrics is accuracy, roc_auc, f1, but here it is accuracy, roc_auc, f1, top_1"));
+    assert!(said.contains(
+        "its list of metrics is accuracy, roc_auc, f1 Macro, but here it is accuracy, roc_auc, f1 Macro, top_1"
+    ));
     let mut wider = Mlp::new(&[2, 7, 2]).batch_norm(true).build();
     assert!(refused(same(), &mut wider).contains("0.weight"));
     let said = refused(same().schedule(Constant), &mut model());
@@ -263,6 +267,141 @@ fn a_checkpoint_of_another_training_is_refused() {
         assert!(refused(other, &mut model()).contains(difference), "{difference}");
     }
     assert!(Trainer::new(CrossEntropy::new(), Adam::new(0.1)).resume(&mut model(), &training).is_err());
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Every setting of a layer, of this crate or custom, is compared, and so are all samples.
+#[test]
+fn another_model_or_other_data_is_another_training() {
+    let (training, validation, folder) = (points(24, 1), points(12, 2), folder("model"));
+    fn trainer<'d>(validation: &'d TensorDataset<f64>, folder: &Path) -> Trainer<'d, f64> {
+        let trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.01)).epochs(1).batch_size(8).validation(validation);
+        trainer.checkpoints(Checkpoints::new(folder)).quiet()
+    }
+    type Layers = Vec<Box<dyn Module<f64>>>;
+    let network = |change: &dyn Fn(&mut Layers)| {
+        let rng = &mut Rng::new(3);
+        let mut layers: Layers = vec![
+            Box::new(Linear::new(2, 6, rng)),
+            Box::new(BatchNorm1d::new(6)),
+            Box::new(Activation::Relu),
+            Box::new(Dropout::new(0.25)),
+            Box::new(Residual::new(Linear::new(6, 6, rng))),
+            Box::new(LayerNorm::new(&[6])),
+            Box::new(Scaled { factor: 2.0, mask: tensor![1.0, 1.0, 0.0, 1.0, 1.0, 1.0] }),
+            Box::new(Linear::new(6, 2, rng)),
+        ];
+        change(&mut layers);
+        layers.into_iter().fold(Sequential::new(), |model, layer| model.then(Layer(layer)))
+    };
+    trainer(&validation, &folder).fit(&mut network(&|_| ()), &training).unwrap();
+    trainer(&validation, &folder).epochs(2).resume(&mut network(&|_| ()), &training).unwrap();
+    let refused = |change: &dyn Fn(&mut Layers)| {
+        let said = trainer(&validation, &folder).resume(&mut network(change), &training).unwrap_err().to_string();
+        assert!(said.contains("of another training run: "), "{said}");
+        said
+    };
+    let said = refused(&|layers| layers[2] = Box::new(Activation::Tanh));
+    assert!(said.contains("item 3 of its list of layers is Relu, but here it is Tanh"), "{said}");
+    refused(&|layers| layers[3] = Box::new(Dropout::new(0.26)));
+    refused(&|layers| layers[1] = Box::new(BatchNorm1d::new(6).momentum(Some(0.2))));
+    refused(&|layers| layers[1] = Box::new(BatchNorm1d::new(6).eps(1e-4)));
+    refused(&|layers| layers[5] = Box::new(LayerNorm::new(&[6]).eps(1.1e-5)));
+    let scaled = |factor, third| Scaled { factor, mask: tensor![1.0, 1.0, third, 1.0, 1.0, 1.0] };
+    let said = refused(&|layers| layers[6] = Box::new(scaled(3.0, 0.0)));
+    assert!(said.contains("its computation (a checksum of the operations and constants of a step"), "{said}");
+    refused(&|layers| layers[6] = Box::new(scaled(2.0, 1.0)));
+    let freeze = |name: &str, param: &mut nn::Param<f64>| param.set_trainable(name != "weight");
+    let said = refused(&|layers| layers[0].visit_mut(&mut nn::Path::default(), &mut |name, param| freeze(name, param)));
+    assert!(
+        said.contains("item 1 of its list of parameters is 0.weight [6, 2], but here it is 0.weight [6, 2], frozen")
+    );
+
+    let other_data = |training: &TensorDataset<f64>, validation: &TensorDataset<f64>| {
+        trainer(validation, &folder).resume(&mut network(&|_| ()), training).unwrap_err().to_string()
+    };
+    assert!(other_data(&points(24, 3), &validation).contains("its data (a checksum of all samples) is "));
+    assert!(other_data(&training, &points(12, 1)).contains("its validation data (a checksum of all samples) is "));
+    let mut labels = training.labels().unwrap().to_vec();
+    labels[23] = 1 - labels[23];
+    let relabeled = TensorDataset::new(training.inputs().clone(), Target::Labels(labels.into())).unwrap();
+    assert!(other_data(&relabeled, &validation).contains("its data"));
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// A layer of any type.
+struct Layer(Box<dyn Module<f64>>);
+
+impl Parameters<f64> for Layer {
+    fn visit(&self, path: &mut nn::Path, f: &mut dyn FnMut(&str, &nn::Param<f64>)) {
+        self.0.visit(path, f);
+    }
+    fn visit_mut(&mut self, path: &mut nn::Path, f: &mut dyn FnMut(&str, &mut nn::Param<f64>)) {
+        self.0.visit_mut(path, f);
+    }
+}
+
+impl Module<f64> for Layer {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        self.0.forward(x, pass)
+    }
+}
+
+/// A custom layer with settings that its description does not show.
+struct Scaled {
+    factor: f64,
+    mask: Tensor<f64>,
+}
+
+parameters! { impl Parameters<f64> for Scaled {} }
+
+impl Module<f64> for Scaled {
+    fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+        x * self.factor * pass.tape().constant(self.mask.clone())
+    }
+}
+
+/// Settings of metrics and of functions as schedules are compared, too.
+#[test]
+fn another_metric_or_function_of_the_epoch_is_another_training() {
+    let (training, folder) = (points(24, 1), folder("metric"));
+    let made = |metric: Metric<f64>, base: f64| {
+        let trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.01)).epochs(2).metric(metric);
+        let schedule = move |epoch: usize, rate: f64| rate * f64::powi(base, epoch as i32);
+        trainer.schedule(schedule).checkpoints(Checkpoints::new(&folder)).quiet()
+    };
+    made(Metric::f1(Average::Macro), 0.5).fit(&mut model(), &training).unwrap();
+    let refused = |mut trainer: Trainer<'_, f64>| trainer.resume(&mut model(), &training).unwrap_err().to_string();
+    let said = refused(made(Metric::f1(Average::Micro), 0.5));
+    assert!(said.contains("its list of metrics is f1 Macro, but here it is f1 Micro"), "{said}");
+    let said = refused(made(Metric::f1(Average::Macro), 0.25));
+    assert!(said.contains("its learning rate of epoch 2 is 0.005, but here it is 0.0025"), "{said}");
+    made(Metric::f1(Average::Macro), 0.5).epochs(3).resume(&mut model(), &training).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// A second run on a folder, in this process or in another, is refused, and the first goes on undisturbed.
+#[test]
+fn a_folder_belongs_to_one_run() {
+    let (expected, history) = straight("alone");
+    let (training, validation, folder) = (points(40, 1), points(20, 2), folder("shared"));
+    let intrudes = |at: &mut Moment<'_, f64>| {
+        let (training, validation) = (points(40, 1), points(20, 2));
+        for resumes in [true, false] {
+            let mut other = trainer(&validation, &folder);
+            let result =
+                if resumes { other.resume(&mut model(), &training) } else { other.fit(&mut model(), &training) };
+            let said = result.unwrap_err().to_string();
+            assert!(said.contains("belongs to a training run in progress"), "{said}");
+        }
+        if at.step() == 2 {
+            assert!(!start(&folder).wait().unwrap().success());
+        }
+        Ok(())
+    };
+    let found = trainer(&validation, &folder).callback(Fails(intrudes)).fit(&mut model(), &training).unwrap();
+    assert_eq!(without_seconds(found), history);
+    assert!(outcome(&folder) == expected);
     fs::remove_dir_all(folder).unwrap();
 }
 

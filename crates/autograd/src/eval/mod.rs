@@ -1,6 +1,7 @@
 //! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails.
 
 pub(crate) mod blocks;
+pub(crate) mod integers;
 #[cfg(feature = "linalg")]
 mod linalg;
 pub(crate) mod number;
@@ -33,6 +34,9 @@ once! {
             Op::Linalg(factor) => linalg::eval(*factor, x, shape),
             #[cfg(not(feature = "linalg"))]
             Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
+            // Integers are in the op; as numbers, they take no memory.
+            Op::Integers { .. } if shape.is_empty() => Tensor::scalar(T::NAN),
+            Op::Integers { .. } => Tensor::full(&[1], T::NAN).broadcast_view(shape),
             op if op.is_view() => view(op, x).expect("a view"),
             op => Tensor::build(shape, |out| eval_into(op, x, shape, out)),
         }
@@ -63,7 +67,8 @@ once! {
             Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| blocks::binary(*f, a, b, out)),
             Op::Select => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| blocks::select(c, a, b, out)),
             Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
-            Op::Linalg(_) => eval(op, x, shape).copy_into(out),
+            Op::Linalg(_) | Op::Integers { .. } => eval(op, x, shape).copy_into(out),
+            Op::Cast { values } => out.iter_mut().zip(values.iter()).for_each(|(y, i)| *y = T::of(i as f64)),
             family!(rows) => rows::eval(op, x, out),
             family!(layer_norm) => rows::layer_norm(op, x, out),
             family!(scan) => scan::eval(op, x, shape, out),

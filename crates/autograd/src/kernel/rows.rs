@@ -59,17 +59,18 @@ pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
 /// Cross-entropy against class labels: `logsumexp(row) - row[label]`, rows of length `n`.
 pub(crate) fn cross_entropy<T: Float>(x: &[T], n: usize, labels: &[i64], out: &mut [T]) {
     for_each_row(n, out, 1, &|i, out| {
-        let x = row(x, n, i);
+        let (x, Ok(label)) = (row(x, n, i), usize::try_from(labels[i])) else { return out[0] = T::zero() };
         let (max, total) = exp_total(x);
-        out[0] = (max - x[labels[i] as usize]) + Real::ln(total);
+        out[0] = (max - x[label]) + Real::ln(total);
     });
 }
 
 /// Vector-Jacobian product of [`cross_entropy`]: `g softmax(row)`, minus `g` at the label, with one `g` per row.
 pub(crate) fn cross_entropy_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, labels: &[i64], out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
+        let Ok(label) = usize::try_from(labels[i]) else { return out.fill(T::zero()) };
         softmax_row(row(x, n, i), g[i], out);
-        out[labels[i] as usize] -= g[i];
+        out[label] -= g[i];
     });
 }
 

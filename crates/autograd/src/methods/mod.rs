@@ -26,12 +26,12 @@ mod view;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::shape::python_span;
-use crate::op::{Binary, Fold, Op, Unary};
-use crate::tape::Var;
+use crate::op::{Binary, Fold, IntOp, Op, Order, Unary};
+use crate::tape::{Ints, Var};
 use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
-use crate::tensor::{Axes, Shape, Tensor};
-use crate::value::Value;
+use crate::tensor::{Axes, AxisSet, Shape, Tensor};
+use crate::value::{Index, Value};
 pub use compare::Compared;
 pub use conv::Conv;
 use conv::conv_methods;
@@ -39,7 +39,6 @@ use elementwise::elementwise_methods;
 #[cfg(feature = "linalg")]
 pub use linalg::Triangle;
 use macros::{binary, fold, twins, unary};
-pub use order::Order;
 use order::{located, order_methods, place};
 use parametric::parametric;
 pub use plan::Pad;
@@ -59,7 +58,7 @@ use view::view_methods;
 use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
 
 macro_rules! vocabulary {
-    () => {
+    ($Ints:ty) => {
         elementwise_methods!();
         parametric!();
         view_methods!();
@@ -69,16 +68,16 @@ macro_rules! vocabulary {
         #[cfg(feature = "linalg")]
         linalg::linalg_methods!();
         reduce_methods!();
-        order_methods!();
+        order_methods!($Ints);
         conv_methods!();
         pool_methods!();
     };
 }
 
 impl<T: Float> Tensor<T> {
-    vocabulary!();
+    vocabulary!(Tensor<i64>);
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    vocabulary!();
+    vocabulary!(Ints<'t, T>);
 }

@@ -1,35 +1,26 @@
-//! Extrema, sorting and cumulative extrema. Indices are found from the numbers and are constants in differentiation;
-//! the elements are gathered at these indices, so derivatives flow to exactly those elements.
+//! Extrema, sorting and cumulative extrema. Indices are found from the numbers, and are [integers on the tape](Ints) where
+//! the numbers are; no derivative flows through them. The elements are gathered at these indices, so derivatives flow to
+//! exactly those elements.
 
 use super::reduce::Dims;
 use crate::error::{Error, Result};
-use crate::eval::{around, flat};
+use crate::eval::integers::from_numbers;
 use crate::float::Float;
-use crate::kernel::{order, scan};
-use crate::op::{Fold, Op};
-use crate::tape::Var;
+use crate::op::{Fold, IntOp, Op};
+use crate::tape::{Ints, Var};
 use crate::tensor::layout::{reduced_shape, resolve_axis};
-use crate::tensor::{AxisSet, Shape, Tensor};
-use crate::value::Value;
-
-/// The order of a sort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// The smallest element first.
-    Ascending,
-    /// The largest element first.
-    Descending,
-}
+use crate::tensor::{AxisSet, Tensor};
+use crate::value::{Index, Value};
 
 /// A method that finds one element per row along an axis: the axis removed, the axis kept, and fallible.
 macro_rules! located {
-    ($($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident |$x:ident, $axes:ident| $at:expr;)*) => { $(
+    ($Ints:ty; $($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident |$axis:ident| $at:expr;)*) => { $(
         $(#[$doc])*
         ///
         /// # Panics
         #[doc = concat!("If the axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $name(&self, axis: isize) -> (Self, Tensor<i64>) {
+        pub fn $name(&self, axis: isize) -> (Self, $Ints) {
             or_panic(self.$try(axis, Dims::Drop))
         }
 
@@ -42,27 +33,27 @@ macro_rules! located {
         /// # Panics
         #[doc = concat!("If the axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $keep(&self, axis: isize) -> (Self, Tensor<i64>) {
+        pub fn $keep(&self, axis: isize) -> (Self, $Ints) {
             or_panic(self.$try(axis, Dims::Keep))
         }
 
         #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), with the axis kept or dropped. Returns an error if it is out of range or empty.")]
         #[track_caller]
-        pub fn $try(&self, axis: isize, dims: Dims) -> Result<(Self, Tensor<i64>)> {
-            order::along(stringify!($name), self, axis, dims, |$x, $axes| $at)
+        pub fn $try(&self, axis: isize, dims: Dims) -> Result<(Self, $Ints)> {
+            order::along(stringify!($name), self, axis, dims, |$axis| $at)
         }
     )* };
 }
 
 /// The index of an extreme element: the axes removed, the axes kept, and fallible.
 macro_rules! place {
-    ($($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident, $Fold:ident;)*) => { $(
+    ($Ints:ty; $($(#[$doc:meta])* $name:ident, $keep:ident, $try:ident, $Fold:ident;)*) => { $(
         $(#[$doc])*
         ///
         /// # Panics
         #[doc = concat!("If an axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $name(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+        pub fn $name(&self, axes: impl Into<Axes>) -> $Ints {
             or_panic(self.$try(axes, Dims::Drop))
         }
 
@@ -74,21 +65,23 @@ macro_rules! place {
         /// # Panics
         #[doc = concat!("If an axis is out of range or empty; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $keep(&self, axes: impl Into<Axes>) -> Tensor<i64> {
+        pub fn $keep(&self, axes: impl Into<Axes>) -> $Ints {
             or_panic(self.$try(axes, Dims::Keep))
         }
 
         #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), with the axes kept or dropped. Returns an error if one is out of range or empty.")]
-        pub fn $try(&self, axes: impl Into<Axes>, dims: Dims) -> Result<Tensor<i64>> {
+        #[track_caller]
+        pub fn $try(&self, axes: impl Into<Axes>, dims: Dims) -> Result<$Ints> {
             let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
-            order::place_of(Fold::$Fold, &order::Numbers::numbers(self), axes, dims)
+            order::place_of(Fold::$Fold, self, axes, dims)
         }
     )* };
 }
 
 macro_rules! order_methods {
-    () => {
+    ($Ints:ty) => {
         place! {
+            $Ints;
             /// The index of the largest element (the first of equal ones); NaN counts as largest. Along one axis, or
             /// flattened over several or all (`..`) axes.
             ///
@@ -111,6 +104,7 @@ macro_rules! order_methods {
         }
 
         located! {
+            $Ints;
             /// The largest element along an axis and its index. The first of equal elements gets the whole derivative;
             /// with [`max_axes`](Self::max_axes) they share it.
             ///
@@ -120,7 +114,7 @@ macro_rules! order_methods {
             /// assert_eq!((y, at), (tensor![5.0, 7.0], tensor![1_i64, 0]));
             /// ```
             #[doc(alias = "max")]
-            max_dim, max_dim_keep, try_max_dim |x, axes| order::place_of(Fold::Max, x, axes, Dims::Keep);
+            max_dim, max_dim_keep, try_max_dim |axis| IntOp::Place { fold: Fold::Max, axes: AxisSet::one(axis) };
 
             /// The smallest element along an axis and its index. The first of equal elements gets the whole derivative.
             ///
@@ -130,7 +124,7 @@ macro_rules! order_methods {
             /// assert_eq!((y, at), (tensor![1.0, 0.0], tensor![0_i64, 1]));
             /// ```
             #[doc(alias = "min")]
-            min_dim, min_dim_keep, try_min_dim |x, axes| order::place_of(Fold::Min, x, axes, Dims::Keep);
+            min_dim, min_dim_keep, try_min_dim |axis| IntOp::Place { fold: Fold::Min, axes: AxisSet::one(axis) };
 
             /// The median along an axis and its index: for an even number of elements, the lower of the two in the
             /// middle, as in PyTorch. NaN if there is one.
@@ -140,7 +134,7 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![[4.0, 5.0, 1.0, 2.0]].median(1);
             /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
             /// ```
-            median, median_keep, try_median |x, axes| order::middle(x, axes);
+            median, median_keep, try_median |axis| IntOp::Median { axis };
 
             /// The most frequent element along an axis (the smallest of several) and its last index, as in PyTorch. NaN
             /// if there is one.
@@ -150,7 +144,7 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![[3.0, 2.0, 3.0, 2.0, 5.0]].mode(1);
             /// assert_eq!((y, at), (tensor![2.0], tensor![3_i64]));
             /// ```
-            mode, mode_keep, try_mode |x, axes| order::commonest(x, axes);
+            mode, mode_keep, try_mode |axis| IntOp::Mode { axis };
         }
 
         twins! {
@@ -162,7 +156,7 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![2.0, 3.0, 1.0].sort(0, Order::Ascending);
             /// assert_eq!((y, at), (tensor![1.0, 2.0, 3.0], tensor![2_i64, 0, 1]));
             /// ```
-            sort, try_sort(axis: isize, order: Order) -> (Self, Tensor<i64>) |x| {
+            sort, try_sort(axis: isize, order: Order) -> (Self, $Ints) |x| {
                 let at = x.try_argsort(axis, order)?;
                 Ok((x.try_gather(axis, &at)?, at))
             }
@@ -173,10 +167,10 @@ macro_rules! order_methods {
             /// use autograd::{Order, tensor};
             /// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, Order::Descending), tensor![1_i64, 0, 2]);
             /// ```
-            argsort, try_argsort(axis: isize, order: Order) -> Tensor<i64> |x| {
+            argsort, try_argsort(axis: isize, order: Order) -> $Ints |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("sort", axis, &shape)?;
-                Ok(order::places(&order::Numbers::numbers(x), axis, shape[axis], order))
+                Ok(order::Numbers::integers(order::find(x, IntOp::Sort { axis, k: shape[axis], order })?))
             }
 
             /// The first `k` elements along an axis in sorted order, and their indices: the `k` largest if descending,
@@ -187,15 +181,14 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![2.0, 4.0, 1.0, 3.0].topk(2, 0, Order::Descending);
             /// assert_eq!((y, at), (tensor![4.0, 3.0], tensor![1_i64, 3]));
             /// ```
-            topk, try_topk(k: usize, axis: isize, order: Order) -> (Self, Tensor<i64>) |x| {
+            topk, try_topk(k: usize, axis: isize, order: Order) -> (Self, $Ints) |x| {
                 let shape = Value::shape(x);
                 let i = resolve_axis("topk", axis, &shape)?;
                 if k > shape[i] {
                     let hint = format!("k = {k} is larger than the axis of size {}", shape[i]);
                     return Err(Error::Argument { op: "topk", hint });
                 }
-                let at = order::places(&order::Numbers::numbers(x), i, k, order);
-                Ok((x.try_gather(axis, &at)?, at))
+                order::picked(x, i, IntOp::Sort { axis: i, k, order })
             }
 
             /// The cumulative maximum along an axis, and its index (the last of equal ones); NaN counts as largest.
@@ -205,10 +198,9 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![2.0, 1.0, 3.0].cummax(0);
             /// assert_eq!((y, at), (tensor![2.0, 2.0, 3.0], tensor![0_i64, 0, 2]));
             /// ```
-            cummax, try_cummax(axis: isize) -> (Self, Tensor<i64>) |x| {
+            cummax, try_cummax(axis: isize) -> (Self, $Ints) |x| {
                 let i = resolve_axis("cummax", axis, &Value::shape(x))?;
-                let at = order::running(&order::Numbers::numbers(x), i, |a, b| a > b);
-                Ok((x.try_gather(axis, &at)?, at))
+                order::picked(x, i, IntOp::Running { axis: i, fold: Fold::Max })
             }
 
             /// The cumulative minimum along an axis, and its index (the last of equal ones); NaN counts as smallest.
@@ -218,124 +210,118 @@ macro_rules! order_methods {
             /// let (y, at) = tensor![2.0, 3.0, 1.0].cummin(0);
             /// assert_eq!((y, at), (tensor![2.0, 2.0, 1.0], tensor![0_i64, 0, 2]));
             /// ```
-            cummin, try_cummin(axis: isize) -> (Self, Tensor<i64>) |x| {
+            cummin, try_cummin(axis: isize) -> (Self, $Ints) |x| {
                 let i = resolve_axis("cummin", axis, &Value::shape(x))?;
-                let at = order::running(&order::Numbers::numbers(x), i, |a, b| a < b);
-                Ok((x.try_gather(axis, &at)?, at))
+                order::picked(x, i, IntOp::Running { axis: i, fold: Fold::Min })
             }
+        }
+
+        /// The whole numbers as integers, such as indices that arrive as numbers; `i64::MIN`, which is no index, for
+        /// any other number.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![3.0, -0.0, 0.5].to_integers(), tensor![3_i64, 0, i64::MIN]);
+        /// ```
+        #[track_caller]
+        pub fn to_integers(&self) -> $Ints {
+            order::Numbers::integers(or_panic(order::find(self, IntOp::Whole)))
         }
     };
 }
 pub(super) use {located, order_methods, place};
 
-/// Gives access to the numbers of a value, to find indices and scales.
+/// Values from whose numbers indices are found.
 pub(super) trait Numbers<T: Float>: Value<T> {
-    /// The numbers, without derivatives.
+    /// The indices, as the caller gets them.
+    type Ints;
+    /// The numbers.
     fn numbers(&self) -> Tensor<T>;
+    /// The node of integers that were found from the numbers, if they are on a tape.
+    #[track_caller]
+    fn node(&self, from: IntOp, values: &Tensor<i64>) -> Result<Option<Self>>;
+    /// Indices that were found from the numbers.
+    fn integers(found: Index<Self>) -> Self::Ints;
 }
 
 impl<T: Float> Numbers<T> for Tensor<T> {
+    type Ints = Tensor<i64>;
+
     fn numbers(&self) -> Tensor<T> {
         self.clone()
     }
-}
 
-impl<T: Float> Numbers<T> for Var<'_, T> {
-    fn numbers(&self) -> Tensor<T> {
-        self.value()
+    fn node(&self, _: IntOp, _: &Tensor<i64>) -> Result<Option<Self>> {
+        Ok(None)
+    }
+
+    fn integers(found: Index<Self>) -> Tensor<i64> {
+        found.values
     }
 }
 
-/// One element per row along an axis, at the index that `find` returns, and that index.
+impl<'t, T: Float> Numbers<T> for Var<'t, T> {
+    type Ints = Ints<'t, T>;
+
+    fn numbers(&self) -> Tensor<T> {
+        self.peek()
+    }
+
+    fn node(&self, from: IntOp, values: &Tensor<i64>) -> Result<Option<Self>> {
+        Value::try_apply(Op::Integers { from, values: values.clone() }, &[self]).map(Some)
+    }
+
+    fn integers(found: Index<Self>) -> Ints<'t, T> {
+        Ints { var: found.node.expect("a variable is on a tape") }
+    }
+}
+
+/// Finds indices from the numbers of `x`.
+#[track_caller]
+pub(super) fn find<T: Float, V: Numbers<T>>(x: &V, from: IntOp) -> Result<Index<V>> {
+    let values = from_numbers(&from, &x.numbers())?;
+    Ok(Index { node: x.node(from, &values)?, values })
+}
+
+/// The elements at the indices along an axis that an op finds, and the indices.
+#[track_caller]
+pub(super) fn picked<T: Float, V: Numbers<T>>(x: &V, axis: usize, from: IntOp) -> Result<(V, V::Ints)> {
+    let at = find(x, from)?;
+    Ok((at.clone().apply(x, |index| Op::Gather { axis, index })?, V::integers(at)))
+}
+
+/// One element per row along an axis, at the index that an op finds, and that index.
 #[track_caller]
 pub(super) fn along<T: Float, V: Numbers<T>>(
     op: &'static str,
     x: &V,
     axis: isize,
     dims: Dims,
-    find: impl Fn(&Tensor<T>, AxisSet) -> Result<Tensor<i64>>,
-) -> Result<(V, Tensor<i64>)> {
-    let shape = x.shape();
-    let axes = AxisSet::one(resolve_axis(op, axis, &shape)?);
-    let at = find(&x.numbers(), axes)?;
-    let y = x.gather(axes.iter().next().unwrap_or(0), &at);
-    let shape = reduced_shape(&shape, axes, dims.kept());
-    Ok((y.reshape(&shape), at.as_shape(&shape)))
+    from: impl Fn(usize) -> IntOp,
+) -> Result<(V, V::Ints)> {
+    let whole = x.shape();
+    let axis = resolve_axis(op, axis, &whole)?;
+    if whole[axis] == 0 {
+        return Err(Error::Empty { op, shape: whole.as_slice().into() });
+    }
+    let at = find(x, from(axis))?;
+    let y = at.clone().apply(x, |index| Op::Gather { axis, index })?;
+    let shape = reduced_shape(&whole, AxisSet::one(axis), dims.kept());
+    Ok((y.reshape(&shape), V::integers(shaped(at, &shape)?)))
 }
 
 /// The index of the first largest or smallest element, counted through the axes in row-major order.
-pub(super) fn place_of<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, dims: Dims) -> Result<Tensor<i64>> {
-    let best = Tensor::try_apply(Op::Reduce { fold, axes, keep: true }, &[x])?;
-    let shape = reduced_shape(x.shape(), axes, dims.kept());
-    let start = axes.iter().next().unwrap_or(x.rank());
-    let end = start + axes.iter().count();
-    // Axes that are not adjacent are moved last and merged into one.
-    let (x, dims) = if axes.iter().eq(start..end) {
-        (x.contiguous(), [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product()))
-    } else {
-        let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
-        let n: usize = axes.iter().map(|i| x.shape()[i]).product();
-        (x.permuted(&order).contiguous(), [x.len() / n.max(1), n, 1])
-    };
-    Ok(Tensor::build(&shape, |out| {
-        if !out.is_empty() {
-            order::first_place(flat(&x), dims, flat(&best.contiguous()), out);
-        }
-    }))
+#[track_caller]
+pub(super) fn place_of<T: Float, V: Numbers<T>>(fold: Fold, x: &V, axes: AxisSet, dims: Dims) -> Result<V::Ints> {
+    let at = find(x, IntOp::Place { fold, axes })?;
+    Ok(V::integers(shaped(at, &reduced_shape(&x.shape(), axes, dims.kept()))?))
 }
 
-/// The indices of the first `k` elements in sorted order along an axis.
-pub(super) fn places<T: Float>(x: &Tensor<T>, axis: usize, k: usize, order: Order) -> Tensor<i64> {
-    rows(x, axis, k, |x, n, out| order::sort_rows(x, n, k, order == Order::Descending, out))
-}
-
-/// The index of the lower of the two elements in the middle, or of a NaN if there is one.
-pub(super) fn middle<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
-    one("median", x, axes, order::median_rows)
-}
-
-/// The last index of the most frequent element, or the index of a NaN if there is one.
-pub(super) fn commonest<T: Float>(x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
-    one("mode", x, axes, order::mode_rows)
-}
-
-/// One index per row along an axis.
-fn one<T: Float>(
-    op: &'static str,
-    x: &Tensor<T>,
-    axes: AxisSet,
-    kernel: fn(&[T], usize, &mut [i64]),
-) -> Result<Tensor<i64>> {
-    if axes.iter().any(|i| x.shape()[i] == 0) {
-        return Err(Error::Empty { op, shape: x.shape().into() });
+/// Indices with another shape.
+#[track_caller]
+fn shaped<T: Float, V: Value<T>>(at: Index<V>, shape: &[usize]) -> Result<Index<V>> {
+    if at.values.shape() == shape {
+        return Ok(at);
     }
-    Ok(axes.iter().fold(Tensor::scalar(0), |_, axis| rows(x, axis, 1, kernel)))
-}
-
-/// The index of the best element up to each position (the last of equal ones); a NaN is best.
-pub(super) fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Tensor<i64> {
-    let source = x.contiguous();
-    let beats = |best: T, x: T| !x.is_nan() && (best.is_nan() || better(best, x));
-    Tensor::build(x.shape(), |out| {
-        if !out.is_empty() {
-            scan::running_best(flat(&source), around(x.shape(), axis), beats, out);
-        }
-    })
-}
-
-/// Runs a row kernel along any axis, with `k` indices per row.
-fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: impl Fn(&[T], usize, &mut [i64])) -> Tensor<i64> {
-    // Swap the axis with the last one and back: swapping twice is the identity.
-    let mut order: Shape = (0..x.rank()).collect();
-    order.swap(axis, x.rank() - 1);
-    let rows = x.permuted(&order).contiguous();
-    let n = x.shape()[axis];
-    let mut shape: Shape = rows.shape().into();
-    shape[x.rank() - 1] = k;
-    Tensor::build(&shape, |out| {
-        if !out.is_empty() {
-            kernel(flat(&rows), n, out);
-        }
-    })
-    .permuted(&order)
+    at.derive(IntOp::View(Box::new(Op::Reshape { shape: shape.into() })))
 }

@@ -212,8 +212,8 @@ macro_rules! reduce_methods {
             /// let loss = tensor![[0.0, 0.0], [1e5, 0.0]].cross_entropy(&tensor![0_i64, 1]);
             /// assert_eq!(loss, tensor![2f64.ln(), 1e5]);
             /// ```
-            cross_entropy, try_cross_entropy(labels: &Tensor<i64>) |x| {
-                Value::try_apply(Op::CrossEntropy { labels: labels.clone() }, &[x])
+            cross_entropy, try_cross_entropy(labels: impl Into<Index<Self>>) |x| {
+                labels.into().apply(x, |labels| Op::CrossEntropy { labels })
             }
 
             /// e⁻ˣ / Σ e⁻ˣ along an axis: the softmax of -x.

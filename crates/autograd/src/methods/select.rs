@@ -3,13 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::index::within;
-use crate::op::Op;
-use crate::op::shape::check_index;
-use crate::tensor::layout::{Odometer, room, row_major};
+use crate::op::{IntOp, Op};
+use crate::tensor::Shape;
 use crate::tensor::view::Span;
-use crate::tensor::{Shape, Tensor};
-use crate::value::Value;
+use crate::value::{Index, Value};
 use smallvec::SmallVec;
 
 /// The leading elements of each axis, of the given sizes.
@@ -25,56 +22,34 @@ pub(super) fn spans(part: &[usize]) -> SmallVec<[Span; 4]> {
     part.iter().map(|&len| Span { start: 0, len, step: 1 }).collect()
 }
 
-/// A list of indices as a tensor of rank 1; a single index counts as a list.
-pub(super) fn list(op: &'static str, index: &Tensor<i64>) -> Result<Tensor<i64>> {
-    if index.rank() <= 1 {
-        return Ok(index.as_shape(&[index.len()]));
-    }
-    Err(Error::Shape { op, shape: index.shape().into(), hint: "the index must be a list".into() })
-}
-
-/// The index with negative values counted from the end of an axis of the given size. Values that are out of range are
-/// kept, so that the error shows them as they were given.
-pub(super) fn from_either_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
-    if index.as_slice().is_some_and(|all| within(all, size)) {
-        return index.clone();
-    }
-    let size = size as i64;
-    index.map(|i| if (-size..0).contains(&i) { i + size } else { i })
+/// A list of indices, counted from either end of an axis; a single index counts as a list.
+#[track_caller]
+pub(super) fn list<T: Float, V: Value<T>>(op: &'static str, index: Index<V>, size: usize) -> Result<Index<V>> {
+    let index = match index.values.rank() {
+        1 => index,
+        0 => index.derive(IntOp::View(Box::new(Op::Reshape { shape: [1].as_slice().into() })))?,
+        _ => {
+            let shape = index.values.shape().into();
+            return Err(Error::Shape { op, shape, hint: "the index must be a list".into() });
+        }
+    };
+    index.derive(IntOp::FromEnd { size })
 }
 
 /// Returns an error unless the index fits into `src`, and into `x` on all axes except `axis`.
 pub(super) fn check_scatter(
     op: &'static str,
     axis: usize,
-    index: &Tensor<i64>,
+    part: &[usize],
     x: &[usize],
     src: &[usize],
 ) -> Result<()> {
-    let part = index.shape();
     let same_rank = part.len() == x.len() && part.len() == src.len();
     if !same_rank || (0..part.len()).any(|i| part[i] > src[i] || (i != axis && part[i] > x[i])) {
         let hint = format!("the index, of shape {part:?}, must fit into it and (except on axis {axis}) into {x:?}");
         return Err(Error::Shape { op, shape: src.into(), hint });
     }
-    check_index(op, index, x[axis])
-}
-
-/// For each position of `x`, the index of its element after scattering (the last one written), counted through `x`
-/// followed by `src`.
-pub(super) fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) -> Result<Tensor<i64>> {
-    let n = room("scatter", x)?;
-    let (mut places, sources) = (row_major(x), row_major(src));
-    let along = std::mem::take(&mut places[axis]);
-    Ok(Tensor::build(&[n], |out| {
-        out.iter_mut().enumerate().for_each(|(i, place)| *place = i as i64);
-        let mut walk = Odometer::new(index.shape(), [&places, &sources], [0, n as isize]);
-        for i in index.iter() {
-            let [place, source] = walk.offsets();
-            out[(place + along * i as isize) as usize] = source as i64;
-            walk.advance();
-        }
-    }))
+    Ok(())
 }
 
 /// Puts `x` into zeros of the shape `whole`, at the start of each axis.
@@ -113,14 +88,16 @@ macro_rules! select_methods {
             /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
             /// assert_eq!(x.take(0, &tensor![1_i64, -1, 0]), tensor![[3.0, 4.0], [3.0, 4.0], [1.0, 2.0]]);
             /// ```
-            take, try_take(axis: isize, index: &Tensor<i64>) |x| {
+            take, try_take(axis: isize, index: impl Into<Index<Self>>) |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("take", axis, &shape)?;
-                Value::try_apply(Op::Take { axis, index: select::from_either_end(index, shape[axis]) }, &[x])
+                let index = index.into().derive(IntOp::FromEnd { size: shape[axis] })?;
+                index.apply(x, |index| Op::Take { axis, index })
             }
 
             /// Selects one element per index along an axis, as in PyTorch's `gather`: `out[i][j] = x[index[i][j]][j]`
-            /// for axis 0. On the other axes, the index may be smaller than this tensor; the rest is not read.
+            /// for axis 0. On the other axes, the index may be smaller than this tensor; the rest is not read. Negative
+            /// indices count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -129,13 +106,15 @@ macro_rules! select_methods {
             /// ```
             #[doc(alias = "take_along_dim")]
             #[doc(alias = "take_along_axis")]
-            gather, try_gather(axis: isize, index: &Tensor<i64>) |x| {
+            gather, try_gather(axis: isize, index: impl Into<Index<Self>>) |x| {
                 let mut part = Value::shape(x);
                 let axis = resolve_axis("gather", axis, &part)?;
-                if index.rank() == part.len() {
-                    (0..part.len()).filter(|&i| i != axis).for_each(|i| part[i] = index.shape()[i]);
+                let index = index.into().derive(IntOp::FromEnd { size: part[axis] })?;
+                let shape = index.values.shape();
+                if shape.len() == part.len() {
+                    (0..part.len()).filter(|&i| i != axis).for_each(|i| part[i] = shape[i]);
                 }
-                Value::try_apply(Op::Gather { axis, index: index.clone() }, &[&select::leading(x, &part)?])
+                index.apply(&select::leading(x, &part)?, |index| Op::Gather { axis, index })
             }
 
             /// Keeps the elements where the mask holds, and takes those of `b` elsewhere; all three broadcast. Elements
@@ -187,61 +166,66 @@ macro_rules! select_methods {
                 x.number(T::one()).try_sub(w)?.try_mul(x)?.try_add(w.try_mul(end)?)
             }
 
-            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`.
+            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`. Negative indices count
+            /// from the end.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
             /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, 0]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
             /// ```
-            index_select, try_index_select(axis: isize, index: &Tensor<i64>) |x| {
-                let axis = resolve_axis("index_select", axis, &Value::shape(x))?;
-                Value::try_apply(Op::Take { axis, index: select::list("index_select", index)? }, &[x])
+            index_select, try_index_select(axis: isize, index: impl Into<Index<Self>>) |x| {
+                let shape = Value::shape(x);
+                let axis = resolve_axis("index_select", axis, &shape)?;
+                let index = select::list("index_select", index.into(), shape[axis])?;
+                index.apply(x, |index| Op::Take { axis, index })
             }
 
             /// Adds slices of `src` at a list of indices along an axis; slices for repeated indices add up, in order:
-            /// `y[index[k]] = x[index[k]] + Σ src[k]` for axis 0.
+            /// `y[index[k]] = x[index[k]] + Σ src[k]` for axis 0. Negative indices count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let y = tensor![1.0, 1.0, 1.0].index_add(0, &tensor![2_i64, 0, 2], tensor![1.0, 2.0, 3.0]);
             /// assert_eq!(y, tensor![3.0, 1.0, 5.0]);
             /// ```
-            index_add, try_index_add(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+            index_add, try_index_add(axis: isize, index: impl Into<Index<Self>>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let axis = resolve_axis("index_add", axis, &shape)?;
-                let index = select::list("index_add", index)?;
+                let index = select::list("index_add", index.into(), shape[axis])?;
                 let mut expected = shape.clone();
-                expected[axis] = index.len();
+                expected[axis] = index.values.len();
                 if Value::shape(src) != expected {
                     let hint = format!("for this index and tensor, it must have shape {expected:?}");
                     return Err(Error::Shape { op: "index_add", shape: Value::shape(src).as_slice().into(), hint });
                 }
-                x.try_add(Self::try_apply(Op::TakeAdd { axis, index, size: shape[axis] }, &[src])?)
+                x.try_add(index.apply(src, |index| Op::TakeAdd { axis, index, size: shape[axis] })?)
             }
 
             /// Adds elements of `src` at indices along an axis; elements for repeated indices add up, in order:
             /// `y[index[i][j]][j] += src[i][j]` for axis 0. The index may be smaller than `src`, and smaller than this
-            /// tensor on the other axes; the rest is not changed.
+            /// tensor on the other axes; the rest is not changed. Negative indices count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let y = tensor![[1.0, 1.0, 1.0]].scatter_add(1, &tensor![[2_i64, 2]], tensor![[3.0, 4.0]]);
             /// assert_eq!(y, tensor![[1.0, 1.0, 8.0]]);
             /// ```
-            scatter_add, try_scatter_add(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+            scatter_add, try_scatter_add(axis: isize, index: impl Into<Index<Self>>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let axis = resolve_axis("scatter_add", axis, &shape)?;
-                select::check_scatter("scatter_add", axis, index, &shape, &Value::shape(src))?;
-                let src = select::leading(src, index.shape())?;
-                let added = Self::try_apply(Op::GatherAdd { axis, index: index.clone(), size: shape[axis] }, &[&src])?;
+                let index = index.into();
+                select::check_scatter("scatter_add", axis, index.values.shape(), &shape, &Value::shape(src))?;
+                let index = index.derive(IntOp::FromEnd { size: shape[axis] })?;
+                let src = select::leading(src, index.values.shape())?;
+                let added = index.apply(&src, |index| Op::GatherAdd { axis, index, size: shape[axis] })?;
                 x.try_add(select::placed(&added, &shape)?)
             }
 
             /// Writes elements of `src` at indices along an axis: `y[index[i][j]][j] = src[i][j]` for axis 0. If
             /// several are written to one position, the last one stays; overwritten elements have derivative 0. The
             /// index may be smaller than `src`, and smaller than this tensor on the other axes; the rest is not
-            /// changed.
+            /// changed. Negative indices count from the end.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -249,13 +233,15 @@ macro_rules! select_methods {
             /// assert_eq!(y, tensor![[1.0, 1.0, 4.0]]);
             /// ```
             #[doc(alias = "put_along_axis")]
-            scatter, try_scatter(axis: isize, index: &Tensor<i64>, src: impl Borrow<Self>) |x| {
+            scatter, try_scatter(axis: isize, index: impl Into<Index<Self>>, src: impl Borrow<Self>) |x| {
                 let (shape, src) = (Value::shape(x), src.borrow());
                 let (axis, from) = (resolve_axis("scatter", axis, &shape)?, Value::shape(src));
-                select::check_scatter("scatter", axis, index, &shape, &from)?;
-                let pick = select::last_written(axis, index, &shape, &from)?;
+                let index = index.into();
+                select::check_scatter("scatter", axis, index.values.shape(), &shape, &from)?;
+                let index = index.derive(IntOp::FromEnd { size: shape[axis] })?;
+                let pick = index.derive(IntOp::LastWritten { axis, x: shape.clone(), src: from.clone() })?;
                 let all = [x.try_reshape(&[count("scatter", &shape)?])?, src.try_reshape(&[count("scatter", &from)?])?];
-                Self::try_concat(&all, 0)?.try_take(0, &pick)?.try_reshape(&shape)
+                pick.apply(&Self::try_concat(&all, 0)?, |index| Op::Take { axis: 0, index })?.try_reshape(&shape)
             }
         }
 

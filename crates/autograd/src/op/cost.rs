@@ -51,6 +51,7 @@ impl Op {
     /// assert_eq!(cost, Cost { flops: 2 * 32 * 64 * 10, bytes: 4 * (32 * 64 + 64 * 10 + 32 * 10) });
     /// ```
     pub fn cost(&self, x: &[&[usize]], y: &[usize], width: usize) -> Cost {
+        let (x, _) = self.operands(x);
         let moved = (x.iter().map(|x| size(x)).sum::<u64>() + size(y)) * width as u64;
         let elementwise = |flops: u64| Cost { flops: flops * size(y), bytes: moved };
         let indexed = |index: &[usize], reads: u64, flops: u64| Cost {
@@ -81,6 +82,11 @@ impl Op {
             Op::CrossEntropyVjp { .. } => {
                 Cost { flops: 5 * size(y) + 2 * size(x[1]), bytes: moved + size(x[1]) * INDEX }
             }
+            Op::Integers { from, values } => {
+                let read = if from.reads_integers() { INDEX } else { width as u64 } * x.iter().map(|x| size(x)).sum::<u64>();
+                Cost { flops: 0, bytes: read + size(values.shape()) * INDEX }
+            }
+            Op::Cast { values } => indexed(values.shape(), 0, 0),
             Op::MatMul { ta, .. } => {
                 let [.., rows, columns] = *x[0] else { return Cost::default() };
                 Cost { flops: 2 * size(y) * if *ta { rows } else { columns } as u64, bytes: moved }

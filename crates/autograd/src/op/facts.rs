@@ -1,14 +1,14 @@
 //! What the rest of the crate must know of an op beside its meaning: one exhaustive list, so that a new op cannot be
 //! forgotten.
 
-use super::{Binary, Fold, Op, Unary};
+use super::{Binary, Fold, IGNORED, IntOp, Op, Unary};
 use crate::tensor::Tensor;
 
 /// The facts of an op.
 pub(crate) struct Facts {
     /// The op's name, as in its method and its errors.
     pub(crate) name: &'static str,
-    /// The number of inputs; `None` if the op takes any number.
+    /// The number of inputs, without the node of integers; `None` if the op takes any number.
     pub(crate) arity: Option<usize>,
     /// Whether cotangents flow through the op.
     pub(crate) differentiable: bool,
@@ -34,6 +34,13 @@ impl Facts {
     }
 }
 
+/// What the integers of an op must be: indices of an axis of this size, if it is given, or the ignored label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) size: Option<usize>,
+    pub(crate) ignored: Option<i64>,
+}
+
 /// The integer tensor (indices or labels) of an op, as a shared or mutable reference like `$op`.
 macro_rules! integers {
     ($op:expr) => {
@@ -43,7 +50,8 @@ macro_rules! integers {
             | Op::Gather { index, .. }
             | Op::GatherAdd { index, .. }
             | Op::CrossEntropy { labels: index }
-            | Op::CrossEntropyVjp { labels: index } => Some(index),
+            | Op::CrossEntropyVjp { labels: index }
+            | Op::Cast { values: index } => Some(index),
             Op::Leaf
             | Op::Const
             | Op::StopGradient
@@ -77,6 +85,7 @@ macro_rules! integers {
             | Op::MaxPool { .. }
             | Op::MaxUnpool { .. }
             | Op::Map { .. }
+            | Op::Integers { .. }
             | Op::Custom { .. } => None,
         }
     };
@@ -107,6 +116,9 @@ impl Op {
             Op::Recurrence { .. } => Facts::op("recurrence", 2),
             Op::CrossEntropy { .. } => Facts::op("cross_entropy", 1),
             Op::CrossEntropyVjp { .. } => Facts::op("cross_entropy_vjp", 2),
+            Op::Integers { from: IntOp::Given, .. } => Facts::op("integers", 0).constant(),
+            Op::Integers { from, .. } => Facts::op(from.name(), 1).constant(),
+            Op::Cast { .. } => Facts::op("cast", 0).constant(),
             Op::MatMul { .. } => Facts::op("matmul", 2),
             Op::Linalg(factor) => Facts::op(factor.name(), factor.arity()),
             Op::Reshape { .. } => Facts::view("reshape"),
@@ -134,7 +146,7 @@ impl Op {
         self.facts().name
     }
 
-    /// The number of inputs; `None` if the op takes any number.
+    /// The number of inputs, without the node of integers; `None` if the op takes any number.
     pub(crate) fn arity(&self) -> Option<usize> {
         self.facts().arity
     }
@@ -159,13 +171,23 @@ impl Op {
         integers!(self)
     }
 
-    /// The size of the axis that the op's integers index, for an input of the given shape.
-    pub(crate) fn index_size(&self, input: &[usize]) -> usize {
+    /// What the op's integers must be, for inputs of the given shapes.
+    pub(crate) fn index_range(&self, x: &[&[usize]]) -> Range {
+        let below = |size: usize| Range { size: Some(size), ignored: None };
         match self {
-            Op::Take { axis, .. } | Op::Gather { axis, .. } => input[*axis],
-            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => *size,
-            Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => input[1],
+            Op::Take { axis, .. } | Op::Gather { axis, .. } => below(x[0][*axis]),
+            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => below(*size),
+            Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => Range { ignored: Some(IGNORED), ..below(x[0][1]) },
+            Op::Cast { .. } => Range { size: None, ignored: None },
             other => unreachable!("{} does not hold integers", other.name()),
+        }
+    }
+
+    /// The inputs without the node of integers, and that node, if there is one.
+    pub(crate) fn operands<'x, X>(&self, x: &'x [X]) -> (&'x [X], Option<&'x X>) {
+        match self.arity() {
+            Some(arity) if self.index().is_some() && x.len() > arity => (&x[..arity], x.get(arity)),
+            _ => (x, None),
         }
     }
 }

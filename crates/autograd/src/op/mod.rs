@@ -1,5 +1,8 @@
 //! The ops: what a node of the tape does, as plain data that can be printed, compared and executed again.
 //!
+//! An op that reads integers (indices or labels) holds them. If they are a value on the tape, the node that they come from
+//! is the last input of the op, after those that its arity counts.
+//!
 //! An op does not depend on where it runs. Four tables define its meaning: its shape rule (`shape`), its value
 //! (`eval`), its reverse rules (`elementwise`, `vjp`) and its forward rules (`elementwise`, `jvp`). Their matches
 //! are exhaustive, so a new variant fails to compile until every table has an arm for it.
@@ -7,8 +10,9 @@
 mod conv;
 mod cost;
 pub(crate) mod elementwise;
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod formula;
+pub(crate) mod integers;
 pub(crate) mod linalg;
 pub(crate) mod shape;
 pub(crate) mod symbol;
@@ -20,6 +24,7 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 pub use conv::{Geometry, Window};
 pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
+pub use integers::{IGNORED, IntOp, Order};
 pub use linalg::Factor;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -190,13 +195,25 @@ ops! {
         /// Whether to multiply by the transposed matrix: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
         transposed: bool
     };
-    /// ln Σ eˣ - `x[label]` for each row of a matrix.
+    /// Integers: see [`IntOp`]. As numbers, they are NaN.
+    Integers {
+        /// How they follow from the input.
+        from: IntOp,
+        /// The integers.
+        values: Tensor<i64>
+    };
+    /// Integers as numbers.
+    Cast {
+        /// The integers.
+        values: Tensor<i64>
+    };
+    /// ln Σ eˣ - `x[label]` for each row of a matrix; 0 for the rows labeled [`IGNORED`].
     CrossEntropy {
         /// The label of each row: the column of the correct class.
         labels: Tensor<i64>
     };
-    /// Vector-Jacobian product of `CrossEntropy`: g (softmax(x) - onehot(label)). Inputs: x `[rows, classes]`, g
-    /// `[rows]`.
+    /// Vector-Jacobian product of `CrossEntropy`: g (softmax(x) - onehot(label)), and 0 for ignored rows. Inputs: x
+    /// `[rows, classes]`, g `[rows]`.
     CrossEntropyVjp {
         /// The label of each row: the column of the correct class.
         labels: Tensor<i64>

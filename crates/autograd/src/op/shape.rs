@@ -1,7 +1,7 @@
 //! Shape inference: maps an op and the shapes of its inputs to the shape of its output, or an error.
 
 use super::windows::{alike, mapped, picked};
-use super::{Fold, Op};
+use super::{Fold, IGNORED, Op};
 use crate::error::{Error, Result};
 use crate::kernel::index::within;
 use crate::tensor::layout::{broadcast, count, reduced_shape, room};
@@ -11,6 +11,12 @@ use crate::tensor::{Shape, Tensor};
 /// Returns the shape of the result, or an error if the operands do not fit.
 pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
     let name = op.name();
+    let (x, node) = op.operands(x);
+    if let (Some(node), Some(integers)) = (node, op.index())
+        && **node != *integers.shape()
+    {
+        return mismatch(name, node, format!("the integers have shape {:?}", integers.shape()));
+    }
     if op.arity().is_some_and(|n| n != x.len()) {
         let hint = format!("it takes {} inputs, but {} were given", op.arity().unwrap_or_default(), x.len());
         return Err(Error::Argument { op: name, hint });
@@ -61,7 +67,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                     format!("there must be one label per row, but the labels have shape {:?}", labels.shape()),
                 );
             }
-            check_index(name, labels, classes)?;
+            check_labels(name, labels, classes)?;
             match x {
                 [_] => Ok([rows].as_slice().into()),
                 [_, [numbers]] if *numbers == rows => checked(name, x[0].into()),
@@ -69,6 +75,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 [] => unreachable!("it has inputs"),
             }
         }
+        Op::Integers { values, .. } | Op::Cast { values } => checked(name, values.shape().into()),
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Reshape { shape } => {
@@ -172,11 +179,22 @@ fn size_of_axis(op: &'static str, axis: usize, shape: &[usize]) -> Result<usize>
     shape.get(axis).copied().ok_or_else(|| Error::Axis { op, axis: axis as isize, shape: shape.into() })
 }
 
+/// Returns an error unless all integers are indices of an axis of the given size.
 pub(crate) fn check_index(op: &'static str, index: &Tensor<i64>, size: usize) -> Result<()> {
-    let outside = |i: i64| !(0..size as i64).contains(&i);
+    check_range(op, index, size, None)
+}
+
+/// Returns an error unless all labels are those of classes, or ignored.
+pub(crate) fn check_labels(op: &'static str, labels: &Tensor<i64>, classes: usize) -> Result<()> {
+    check_range(op, labels, classes, Some(IGNORED))
+}
+
+/// Returns an error unless all integers are indices of an axis of the given size, or `allowed`.
+pub(crate) fn check_range(op: &'static str, index: &Tensor<i64>, size: usize, allowed: Option<i64>) -> Result<()> {
     if index.as_slice().is_some_and(|all| within(all, size)) {
         return Ok(());
     }
+    let outside = |i: i64| !(0..size as i64).contains(&i) && Some(i) != allowed;
     match index.iter().enumerate().find(|&(_, i)| outside(i)) {
         None => Ok(()),
         Some((position, index)) => Err(Error::Index { op, index, position, size }),

@@ -3,28 +3,29 @@
 
 use super::constants::{Constants, Evaluator};
 use super::graph::{Def, Graph};
+use super::integers::blank;
 use crate::float::Float;
-use crate::op::Op;
+use crate::op::{IntOp, Op};
 use crate::tape::{Inputs, Tape};
-use crate::tensor::Tensor;
 
-/// Extracts what leads from `inputs` to `outputs`, given by their ids on the tape.
+/// Extracts what leads from `inputs` and `integers` to `outputs`, all given by their ids on the tape.
 pub(super) fn extract<T: Float>(
     tape: &Tape<T>,
     inputs: &[u32],
     outputs: &[u32],
-    indices: Vec<Tensor<i64>>,
+    integers: &[u32],
 ) -> (Graph, Constants<T>) {
     let list = tape.filled(0..tape.len() as u32);
     let mut constants = Constants::new(list.rules());
-    let mut graph = Graph { indices, ..Graph::default() };
-    let end = inputs.iter().chain(outputs).max().map_or(0, |&last| last + 1);
-    let live = live(end, inputs, outputs, &|id| list.inputs(id));
+    let mut graph = Graph::default();
+    let given: Vec<u32> = inputs.iter().chain(integers).copied().collect();
+    let end = given.iter().chain(outputs).max().map_or(0, |&last| last + 1);
+    let live = live(end, &given, outputs, &|id| list.inputs(id));
     // The graph node of each tape node.
     let mut place = vec![u32::MAX; end as usize];
-    for &id in inputs {
+    for (k, &id) in given.iter().enumerate() {
         let node = graph.add(Def::Input, Inputs::new(), &list.shape(id), list.line(id));
-        graph.inputs.push(node);
+        if k < inputs.len() { &mut graph.inputs } else { &mut graph.integers }.push(node);
         place[id as usize] = node;
     }
     for id in 0..end {
@@ -36,9 +37,19 @@ pub(super) fn extract<T: Float>(
         for &input in list.inputs(id) {
             from.push(place[input as usize]);
         }
+        // Integers that are the same in every run are part of the op.
+        let op = match op.operands(&from).1 {
+            Some(&node) if graph.is_const(node) => {
+                from.pop();
+                op
+            }
+            Some(_) => blank(op),
+            None => op,
+        };
         let known = match op {
-            Op::Leaf | Op::Const => true,
-            _ => !list.sketch && (value.is_empty() || is_fixed(&graph, &op, &from)),
+            Op::Leaf | Op::Const | Op::Integers { from: IntOp::Given, .. } => true,
+            Op::Integers { .. } => !list.sketch && is_fixed(&graph, &from),
+            _ => !list.sketch && (value.is_empty() || is_fixed(&graph, &from)),
         };
         place[id as usize] = if known {
             let number = constants.add(value.clone());
@@ -47,16 +58,16 @@ pub(super) fn extract<T: Float>(
             }
             graph.add(Def::Const(number), Inputs::new(), value.shape(), line)
         } else {
-            graph.add(Def::of(op), from, value.shape(), line)
+            graph.add(Def::of(if let Op::Integers { .. } = op { blank(op) } else { op }), from, value.shape(), line)
         };
     }
     graph.outputs = outputs.iter().map(|&id| place[id as usize]).collect();
     (graph, constants)
 }
 
-/// Whether an op has the same value in every run.
-pub(super) fn is_fixed(graph: &Graph, op: &Op, inputs: &[u32]) -> bool {
-    inputs.iter().all(|&i| graph.is_const(i)) && graph.index_input(op).is_none()
+/// Whether an op of these inputs has the same value in every run.
+pub(super) fn is_fixed(graph: &Graph, inputs: &[u32]) -> bool {
+    inputs.iter().all(|&i| graph.is_const(i))
 }
 
 /// Which of the first `end` nodes of the tape the outputs need, apart from what only the inputs need.

@@ -4,7 +4,7 @@
 
 use crate::op::{Binary, Op, Unary};
 use crate::tape::Inputs;
-use crate::tensor::{Shape, Strides, Tensor};
+use crate::tensor::{Shape, Strides};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
@@ -98,8 +98,8 @@ pub(super) struct Graph {
     pub(super) inputs: Vec<u32>,
     /// The node of each output.
     pub(super) outputs: Vec<u32>,
-    /// The index tensors that are passed to each run, as recorded.
-    pub(super) indices: Vec<Tensor<i64>>,
+    /// The node of each integer input.
+    pub(super) integers: Vec<u32>,
 }
 
 impl Graph {
@@ -190,12 +190,6 @@ impl Graph {
             shapes.push(self.shape(input).as_slice());
         }
         shapes
-    }
-
-    /// The position of the run-time index tensor that an op reads, if it reads one.
-    pub(super) fn index_input(&self, op: &Op) -> Option<usize> {
-        let index = op.index()?;
-        self.indices.iter().position(|given| given.shares_memory(index))
     }
 }
 

@@ -16,7 +16,7 @@ mod extract;
 mod fuse;
 mod fused;
 mod graph;
-mod indices;
+mod integers;
 mod layouts;
 mod memory;
 mod passes;
@@ -30,10 +30,8 @@ mod verify;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::float::once;
-use crate::op::Op;
-use crate::tape::DynRule;
-use crate::tape::Tape;
-use crate::tape::Var;
+use crate::op::{IntOp, Op};
+use crate::tape::{DynRule, Ints, Tape, Var};
 use crate::tensor::{Shape, Tensor};
 pub use compile::{Compiled, compile};
 use graph::Graph;
@@ -63,10 +61,10 @@ use steps::Plan;
 /// of a zero and what depends on that sign, such as which infinity `1/x` is at ±0.
 ///
 /// Everything that is not the result of a recorded op is frozen at its recorded value: decisions that the surrounding
-/// code made from values, and the indices and masks that the library returns as tensors rather than variables, such as
-/// the indices of `sort`, `topk` and `max_dim`, comparisons (`is_gt`), and labels that are not declared as
-/// [index inputs](Draft::indices). [`compile`](crate::compile) detects that such values are read and returns an error;
-/// this type does not check.
+/// code made from values, and the tensors that the library returns in place of variables, such as
+/// comparisons (`is_gt`) and integers that were passed as tensors. [Integers on the tape](Ints), such as those of
+/// `argsort`, are recomputed. [`compile`](crate::compile) detects that values are read and returns an error; this type
+/// does not check.
 pub struct Program<T: Float> {
     plan: Plan,
     rules: Vec<Arc<dyn DynRule<T>>>,
@@ -81,7 +79,8 @@ pub struct Program<T: Float> {
     outputs: Vec<Tensor<T>>,
     /// The shape of each input.
     shapes: Vec<Shape>,
-    indices: Vec<indices::Index>,
+    /// The integers that steps read and write, by slot; empty if there are none.
+    integers: Vec<Tensor<i64>>,
     state: Vec<run::State>,
     /// Holds the next states while they replace the current ones.
     passing: Vec<Tensor<T>>,
@@ -91,7 +90,7 @@ pub struct Program<T: Float> {
 pub struct Draft<'a, 't, T: Float> {
     tape: &'t Tape<T>,
     inputs: &'a [Var<'t, T>],
-    indices: &'a [&'a Tensor<i64>],
+    integers: &'a [Ints<'t, T>],
     state: &'a [(Var<'t, T>, Var<'t, T>)],
     outputs: &'a [Var<'t, T>],
 }
@@ -132,7 +131,7 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     pub fn draft(tape: &Tape<T>) -> Draft<'_, '_, T> {
-        Draft { tape, inputs: &[], indices: &[], state: &[], outputs: &[] }
+        Draft { tape, inputs: &[], integers: &[], state: &[], outputs: &[] }
     }
 }
 
@@ -142,10 +141,9 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         Draft { inputs, ..self }
     }
 
-    /// Integer tensors (labels, rows to take) that are passed to each run. An op reads them if it was recorded with
-    /// this same tensor, a clone of it or a view of it.
-    pub fn indices(self, indices: &'a [&'a Tensor<i64>]) -> Self {
-        Draft { indices, ..self }
+    /// Integers (labels, rows to take) that are passed to each run: those of [`Tape::integers`].
+    pub fn integers(self, integers: &'a [Ints<'t, T>]) -> Self {
+        Draft { integers, ..self }
     }
 
     /// Leaves that the program keeps from run to run, each with its value for the next run. Updated in place where
@@ -162,7 +160,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     /// Compiles the program.
     ///
     /// # Errors
-    /// As [`Program::try_new`]; also if a state's next value has another shape, or no op reads an index tensor.
+    /// As [`Program::try_new`]; also if a state's next value has another shape, or integers were computed.
     pub fn compile(self) -> Result<Program<T>> {
         compiled(self)
     }
@@ -170,16 +168,15 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     fn compile_here(self) -> Result<Program<T>> {
         let (given, wanted) = self.check()?;
         let (first, kept) = (self.inputs.len(), self.outputs.len());
-        let (graph, mut constants) = extract::extract(self.tape, &given, &wanted, checked_indices(self.indices)?);
+        let integers: Vec<u32> = self.integers.iter().map(|ints| ints.var.id).collect();
+        let (graph, mut constants) = extract::extract(self.tape, &given, &wanted, &integers);
         let graph = passes::optimize(graph, &mut constants)?;
         let plan = planned(&graph, first, kept, size_of::<T>())?;
         let mut state = Vec::with_capacity(self.state.len());
         for (now, _) in self.state {
             state.push(from_its_start(&now.value()));
         }
-        let program = Program::assemble(plan, &graph, constants, state, kept);
-        indices::check_read(&program.indices)?;
-        Ok(program)
+        Ok(Program::assemble(plan, &graph, constants, state, kept))
     }
 
     /// Checks the variables. Returns the ids of those that are given (inputs and states) and of those that are wanted
@@ -190,11 +187,12 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
             given.push(*now);
             wanted.push(*next);
         }
-        if given.iter().chain(&wanted).any(|v| !std::ptr::eq(v.tape, self.tape)) {
+        let integers = self.integers.iter().map(|ints| &ints.var);
+        if given.iter().chain(&wanted).chain(integers.clone()).any(|v| !std::ptr::eq(v.tape, self.tape)) {
             return Err(Error::Foreign { op: OP });
         }
         let mut leaves = Vec::with_capacity(given.len());
-        for var in &given {
+        for var in given.iter().chain(integers) {
             leaves.push((var.id, var.op()));
         }
         check_leaves(&leaves)?;
@@ -209,7 +207,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
 /// Returns an error unless all inputs are different leaves or constants.
 fn check_leaves(given: &[(u32, Op)]) -> Result<()> {
     for (k, (id, op)) in given.iter().enumerate() {
-        if !matches!(op, Op::Leaf | Op::Const) {
+        if !matches!(op, Op::Leaf | Op::Const | Op::Integers { from: IntOp::Given, .. }) {
             let hint = format!("input {k} was computed (by {}): pass the leaves it depends on instead", op.name());
             return Err(Error::Argument { op: OP, hint });
         }
@@ -230,14 +228,6 @@ fn check_state(k: usize, now: &[usize], next: &[usize]) -> Result<()> {
 
 /// The name of the compiler in errors.
 const OP: &str = "program";
-
-fn checked_indices(indices: &[&Tensor<i64>]) -> Result<Vec<Tensor<i64>>> {
-    if let Some(k) = indices.iter().position(|i| i.rank() == 0 || i.as_slice().is_none()) {
-        let hint = format!("index tensor {k} must be contiguous and have at least one axis: use contiguous()");
-        return Err(Error::Shape { op: OP, shape: indices[k].shape().into(), hint });
-    }
-    Ok(indices.iter().map(|&i| i.clone()).collect())
-}
 
 /// The plan of a graph. Its inputs from `first` on are states, whose next values are the outputs from `kept` on.
 fn planned(graph: &Graph, first: usize, kept: usize, width: usize) -> Result<Plan> {

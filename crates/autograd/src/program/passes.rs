@@ -50,8 +50,8 @@ fn fold_constants(mut graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Gra
         if !foldable {
             continue;
         }
-        let Some(op) = graph.op(id) else { continue };
-        let number = match is_fixed(&graph, &op, inputs) {
+        let Some(op) = graph.op(id).filter(|op| !matches!(op, Op::Integers { .. })) else { continue };
+        let number = match is_fixed(&graph, inputs) {
             true => evaluate(&graph, &op, inputs, shape, evaluator)?,
             false if shape.contains(&0) => evaluator.empty(shape),
             false => continue,
@@ -69,8 +69,8 @@ fn fold_constants(mut graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Gra
 /// Algebraic simplification and common subexpression elimination, which enable each other: the graph is built again
 /// (`builder`), and each node is simplified (`simplify`) and compared with the nodes before it.
 fn simplify_and_number(graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Graph> {
-    let Graph { nodes, shapes, constants, inputs, outputs, indices } = graph;
-    let empty = Graph { shapes, constants, indices, ..Graph::default() };
+    let Graph { nodes, shapes, constants, inputs, outputs, integers } = graph;
+    let empty = Graph { shapes, constants, ..Graph::default() };
     let mut builder = Builder::new(empty, evaluator);
     let mut place: Vec<u32> = Vec::with_capacity(nodes.len());
     for mut node in nodes {
@@ -91,13 +91,13 @@ fn simplify_and_number(graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Gr
         };
         place.push(builder.push_shaped(op, node.inputs, node.shape, node.line)?);
     }
-    Ok(renamed(builder.graph, &inputs, &outputs, &place))
+    Ok(renamed(builder.graph, [&inputs, &outputs, &integers], &place))
 }
 
 /// Dead-code elimination: keeps the inputs and what the outputs need.
 fn drop_dead(mut graph: Graph, _: &mut dyn Evaluator) -> Result<Graph> {
     let mut live = vec![false; graph.nodes.len()];
-    for &id in graph.outputs.iter().chain(&graph.inputs) {
+    for &id in graph.outputs.iter().chain(&graph.inputs).chain(&graph.integers) {
         live[id as usize] = true;
     }
     for id in graph.ids().rev() {
@@ -119,14 +119,14 @@ fn drop_dead(mut graph: Graph, _: &mut dyn Evaluator) -> Result<Graph> {
         }
     }
     graph.nodes.truncate(kept);
-    let (inputs, outputs) = (std::mem::take(&mut graph.inputs), std::mem::take(&mut graph.outputs));
-    Ok(renamed(graph, &inputs, &outputs, &place))
+    let ends = [&graph.inputs, &graph.outputs, &graph.integers].map(Clone::clone);
+    Ok(renamed(graph, ends.each_ref(), &place))
 }
 
-/// A graph with the inputs and outputs of another, whose nodes have moved to `place`.
-fn renamed(mut graph: Graph, inputs: &[u32], outputs: &[u32], place: &[u32]) -> Graph {
-    graph.inputs = inputs.iter().map(|&id| place[id as usize]).collect();
-    graph.outputs = outputs.iter().map(|&id| place[id as usize]).collect();
+/// A graph with the inputs, outputs and integer inputs of another, whose nodes have moved to `place`.
+fn renamed(mut graph: Graph, ends: [&Vec<u32>; 3], place: &[u32]) -> Graph {
+    [graph.inputs, graph.outputs, graph.integers] =
+        ends.map(|ids| ids.iter().map(|&id| place[id as usize]).collect());
     graph
 }
 
@@ -139,7 +139,7 @@ mod tests {
     /// The graph of a function of a vector, recorded on a tape, before and after all passes.
     fn printed(tape: Tape<f64>, f: fn(Var<'_, f64>) -> Var<'_, f64>) -> [String; 2] {
         let x = tape.var(tensor![1.0, 2.0]);
-        let (graph, mut constants) = extract(&tape, &[x.id], &[f(x).id], Vec::new());
+        let (graph, mut constants) = extract(&tape, &[x.id], &[f(x).id], &[]);
         let before = graph.to_string();
         [before, optimize(graph, &mut constants).unwrap().to_string()]
     }
@@ -177,7 +177,7 @@ mod tests {
     fn an_invalid_graph_is_not_optimized() {
         let tape = Tape::<f64>::new();
         let x = tape.var(tensor![1.0, 2.0]);
-        let (mut graph, mut constants) = extract(&tape, &[x.id], &[x.id], Vec::new());
+        let (mut graph, mut constants) = extract(&tape, &[x.id], &[x.id], &[]);
         graph.outputs = vec![7];
         _ = optimize(graph, &mut constants);
     }

@@ -4,10 +4,10 @@ use super::Program;
 use super::constants::Constants;
 use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
-use super::indices::{self, exchange};
-use super::steps::{Memory, Out, Plan, Work};
+use super::steps::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::eval;
+use crate::eval::integers::{from_integers, from_numbers};
 use crate::float::Float;
 use crate::float::once;
 use crate::kernel::gemm::PartsOf;
@@ -59,7 +59,7 @@ impl<T: Float> Program<T> {
             numbers,
             outputs: Vec::new(),
             shapes,
-            indices: indices::with_readers(&plan, graph),
+            integers: vec![Tensor::scalar(0); if has_integers(&plan) { plan.homes.len() } else { 0 }],
             passing: Vec::new(),
             state: states(&plan, first, kept),
             plan,
@@ -76,22 +76,22 @@ impl<T: Float> Program<T> {
         self.run_with(inputs, &[])
     }
 
-    /// As [`run`](Program::run), with new values for the index tensors.
+    /// As [`run`](Program::run), with the integer inputs.
     ///
     /// ```
     /// use autograd::{Program, Tape, tensor};
     /// let tape = Tape::<f64>::new();
-    /// let (scores, labels) = (tape.var([[1.0, 2.0]]), tensor![0_i64]);
-    /// let loss = scores.cross_entropy(&labels).mean();
-    /// let mut program = Program::draft(&tape).inputs(&[scores]).indices(&[&labels]).outputs(&[loss]).compile()?;
+    /// let (scores, labels) = (tape.var([[1.0, 2.0]]), tape.integers(tensor![0_i64]));
+    /// let loss = scores.cross_entropy(labels).mean();
+    /// let mut program = Program::draft(&tape).inputs(&[scores]).integers(&[labels]).outputs(&[loss]).compile()?;
     /// let loss = program.run_with(&[&tensor![[0.0, 0.0]]], &[&tensor![1_i64]])?[0].item();
     /// assert!((loss - 2f64.ln()).abs() < 1e-15);
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
-    /// As [`run`](Program::run); also if an index is out of range, or an index tensor does not have the recorded shape.
-    pub fn run_with(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
-        run(self, inputs, indices)?;
+    /// As [`run`](Program::run); also if an index is out of range, or integers do not have the recorded shape.
+    pub fn run_with(&mut self, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<&[Tensor<T>]> {
+        run(self, inputs, integers)?;
         Ok(&self.outputs)
     }
 
@@ -99,10 +99,10 @@ impl<T: Float> Program<T> {
     pub(crate) fn run_observed(
         &mut self,
         inputs: &[&Tensor<T>],
-        indices: &[&Tensor<i64>],
+        integers: &[&Tensor<i64>],
         seen: &mut dyn FnMut(String, &'static Location<'static>, Cost, Duration),
     ) -> Result<()> {
-        self.ready(inputs, indices)?;
+        self.ready(inputs, integers)?;
         let mut done = Ok(());
         for k in 0..self.plan.steps.len() {
             let start = Instant::now();
@@ -117,9 +117,9 @@ impl<T: Float> Program<T> {
     }
 
     /// Checks the inputs, then stores them in their slots.
-    fn ready(&mut self, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
+    fn ready(&mut self, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
-        exchange(&self.indices, &mut self.plan.steps, indices)?;
+        self.plan.early.start(integers, &mut self.integers)?;
         self.outputs.clear();
         let Program { plan, values, blocks, .. } = self;
         plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
@@ -210,7 +210,7 @@ impl<T: Float> Program<T> {
     }
 
     fn step(&mut self, k: usize) -> Result<()> {
-        let Program { plan, values, blocks, rules, repeated, numbers, .. } = self;
+        let Program { plan, values, blocks, rules, repeated, numbers, integers, .. } = self;
         let step = &mut plan.steps[k];
         let mut rooms: SmallVec<[Room<T>; 16]> = SmallVec::new();
         for out in &step.outs {
@@ -227,7 +227,22 @@ impl<T: Float> Program<T> {
                 check_custom(y.shape(), &step.outs[0])?;
                 rooms[0] = Room::Made(y);
             }
-            Work::Op { op, .. } => eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice()),
+            Work::Op { op, reads } => {
+                if let Some(reads) = reads {
+                    let given = &integers[*step.inputs.last().expect("it reads integers") as usize];
+                    if !reads.early {
+                        reads.check(given)?;
+                    }
+                    *op.index_mut().expect("it reads integers") = given.clone();
+                }
+                eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice());
+            }
+            Work::Integers(from) => {
+                integers[step.outs[0].slot as usize] = match from.reads_integers() {
+                    true => from_integers(from, &integers[step.inputs[0] as usize])?,
+                    false => from_numbers(from, x[0])?,
+                };
+            }
             Work::Fused(fused) => {
                 let operands = operands(fused, &x);
                 Running::new(fused, &operands, repeated).run(&mut slices(&mut rooms));
@@ -261,6 +276,12 @@ impl<T: Float> Program<T> {
     }
 }
 
+/// Whether a program works with integers.
+fn has_integers(plan: &Plan) -> bool {
+    let found = |step: &Step| matches!(step.work, Work::Integers(_));
+    !plan.early.inputs.is_empty() || plan.steps.iter().any(found)
+}
+
 /// The operands of a loop.
 fn operands<'t, T: Float>(fused: &Fused, x: &[&'t Tensor<T>]) -> SmallVec<[Operand<'t, T>; 16]> {
     let mut operands = SmallVec::new();
@@ -290,8 +311,8 @@ fn states(plan: &Plan, first: usize, kept: usize) -> Vec<State> {
 }
 
 once! {
-    fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], indices: &[&Tensor<i64>]) -> Result<()> {
-        program.ready(inputs, indices)?;
+    fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<()> {
+        program.ready(inputs, integers)?;
         let mut done = Ok(());
         for k in 0..program.plan.steps.len() {
             done = program.step(k);
@@ -326,6 +347,7 @@ impl<T: Float> Room<T> {
     fn take(out: &Out, values: &mut [Tensor<T>], blocks: &mut [Option<Arc<Vec<T>>>], sizes: &[usize]) -> Room<T> {
         let len = out.shape.iter().product();
         let buffer = match out.memory {
+            Memory::Integers => return Room::Number([T::zero()]),
             Memory::Own if out.shape.is_empty() => return Room::Number([T::zero()]),
             Memory::Own => return Room::Made(Tensor::build(&out.shape, |_| ())),
             Memory::Block(block) => {

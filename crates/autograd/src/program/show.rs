@@ -23,7 +23,7 @@ impl Plan {
                 match out.memory {
                     Memory::Block(b) => write!(f, " in block {b}")?,
                     Memory::Over(_) => write!(f, " in place")?,
-                    Memory::Own => (),
+                    Memory::Own | Memory::Integers => (),
                 }
             }
             writeln!(f, "  {}:{}", step.line.file(), step.line.line())?;
@@ -39,6 +39,7 @@ impl Display for Work {
         match self {
             Work::View(op) => write!(f, "view {}", op.name()),
             Work::Op { op, .. } => write!(f, "{}", op.name()),
+            Work::Integers(from) => write!(f, "{}", from.name()),
             Work::Custom(rule) => write!(f, "custom op {rule}"),
             Work::Fused(fused) => write!(f, "[{}]", list(fused)),
             Work::Product { keep, fused, .. } => {

@@ -2,7 +2,8 @@
 
 use super::fused::Fused;
 use super::scalars::Scalars;
-use crate::op::{Cost, Op};
+use super::integers::{Early, Reads};
+use crate::op::{Cost, IntOp, Op};
 use crate::tensor::{Shape, Strides};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -11,8 +12,10 @@ use std::panic::Location;
 pub(super) enum Work {
     /// A view of its input.
     View(Op),
-    /// One op, and the size of the axis that its integers index, if it holds any.
-    Op { op: Op, indexed: Option<usize> },
+    /// One op, and what it requires of the integers in its last input, if it has such an input.
+    Op { op: Op, reads: Option<Reads> },
+    /// Integers that depend on numbers.
+    Integers(IntOp),
     /// A user's op, by the index of its rule.
     Custom(u32),
     /// A loop over arrays.
@@ -53,6 +56,8 @@ pub(super) enum Memory {
     Over(u32),
     /// In memory outside the blocks: scalars, views, and results of users' ops.
     Own,
+    /// Among the integers.
+    Integers,
 }
 
 /// All steps, and the memory they need.
@@ -66,6 +71,8 @@ pub(super) struct Plan {
     pub(super) blocks: Vec<usize>,
     /// For each slot, the block that its memory returns to when its value is dead.
     pub(super) homes: Vec<Option<u32>>,
+    /// What happens to integers before the first step.
+    pub(super) early: Early,
     /// The slot of each input and of each output.
     pub(super) inputs: Vec<u32>,
     pub(super) outputs: Vec<u32>,

@@ -33,7 +33,7 @@ pub(super) fn verify(g: &Graph) -> Result<(), String> {
             return Err(format!("%{id} has shape {found:?}, but its op gives {expected:?}"));
         }
     }
-    for &id in &g.inputs {
+    for &id in g.inputs.iter().chain(&g.integers) {
         if id as usize >= g.nodes.len() || !matches!(g.node(id).def, Def::Input) {
             return Err(format!("input %{id} is no input node"));
         }

@@ -1,7 +1,7 @@
 //! The forward-mode rules of structured ops: they map the tangents of the inputs to the tangent of the output. Most of
 //! these ops are linear, and a linear op is its own derivative.
 
-use super::vjp::weights;
+use super::vjp::{indexed, weights};
 use super::{layer_norm, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, family};
@@ -54,11 +54,11 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         | Op::Permute { .. }
         | Op::Slice { .. }
         | Op::Place { .. }
-        | Op::Take { .. }
-        | Op::TakeAdd { .. }
-        | Op::Gather { .. }
-        | Op::GatherAdd { .. }
         | Op::Map { .. } => first.map(|t| V::apply(op.clone(), &[t])),
+        Op::Take { .. } | Op::TakeAdd { .. } | Op::Gather { .. } | Op::GatherAdd { .. } => {
+            first.map(|t| indexed(op.clone(), t, x))
+        }
+        Op::Integers { .. } | Op::Cast { .. } => None,
         Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
             active(1) as u32 | (active(0) as u32) << 1
         }
         Op::Linalg(_) | Op::Custom { .. } => u32::MAX,
-        Op::Leaf | Op::Const | Op::StopGradient => 0,
+        Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => 0,
         // Linear: the derivative does not depend on the input.
         Op::CumSum { .. }
         | Op::Reshape { .. }

@@ -3,8 +3,8 @@
 
 use super::Cotangents;
 use crate::float::Float;
-use crate::op::{Fold, Op, Unary};
-use crate::tensor::AxisSet;
+use crate::op::{Fold, IGNORED, Op, Unary};
+use crate::tensor::{AxisSet, Tensor};
 use crate::value::Value;
 use smallvec::smallvec;
 
@@ -32,14 +32,14 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![wants(0).then(y_bar), wants(1).then(|| g.sub(&share.sum_axis(*axis)))]
         }
         Op::CrossEntropy { labels } => {
-            smallvec![Some(V::apply(Op::CrossEntropyVjp { labels: labels.clone() }, &[x[0], g]))]
+            smallvec![Some(Surplus { labels, node: x.get(1).copied() }.times(x[0], g))]
         }
         // t (softmax(x) - onehot(label))
-        Op::CrossEntropyVjp { .. } => {
-            let x_bar = || V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), &g.mul(&column(x[1]))]);
+        Op::CrossEntropyVjp { labels } => {
+            let surplus = Surplus { labels, node: x.get(2).copied() };
             smallvec![
-                wants(0).then(x_bar),
-                wants(1).then(|| surplus(op, x[0]).mul(g).sum_axis(1).reshape(&x[1].shape()))
+                wants(0).then(|| surplus.bend(x[0], &g.mul(&column(x[1])))),
+                wants(1).then(|| surplus.of(x[0]).mul(g).sum_axis(1).reshape(&x[1].shape()))
             ]
         }
         Op::Standardize { axis, eps } => {
@@ -69,12 +69,13 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             add(of_y, t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
         }
         Op::CrossEntropy { labels } => {
-            let rule = Op::CrossEntropyVjp { labels: labels.clone() };
-            t[0].map(|t| surplus(&rule, x[0]).mul(t).sum_axis(1).reshape(&y.shape()))
+            let surplus = Surplus { labels, node: x.get(1).copied() };
+            t[0].map(|t| surplus.of(x[0]).mul(t).sum_axis(1).reshape(&y.shape()))
         }
-        Op::CrossEntropyVjp { .. } => {
-            let of_x = |t: &V| V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x[0].softmax(1), t]).mul(&column(x[1]));
-            add(t[0].map(of_x), t[1].map(|t| V::apply(op.clone(), &[x[0], t])))
+        Op::CrossEntropyVjp { labels } => {
+            let surplus = Surplus { labels, node: x.get(2).copied() };
+            let of_x = |t: &V| surplus.bend(x[0], t).mul(&column(x[1]));
+            add(t[0].map(of_x), t[1].map(|t| surplus.times(x[0], t)))
         }
         Op::Standardize { axis, eps } => t[0].map(|t| Slope { axis: *axis, eps: *eps }.of(x[0], t)),
         Op::StandardizeVjp { axis, eps } => {
@@ -90,9 +91,47 @@ fn column<T: Float, V: Value<T>>(x: &V) -> V {
     x.reshape(&[x.shape()[0], 1])
 }
 
-/// softmax(x) - onehot(label).
-fn surplus<T: Float, V: Value<T>>(rule: &Op, x: &V) -> V {
-    V::apply(rule.clone(), &[x, &x.number(T::one()).expand(&x.shape()[..1])])
+/// The derivative of cross-entropy with respect to the scores, softmax(x) - onehot(label); 0 for ignored rows.
+struct Surplus<'a, V> {
+    labels: &'a Tensor<i64>,
+    /// The node that the labels come from, if they are a value on the tape.
+    node: Option<&'a V>,
+}
+
+impl<V> Surplus<'_, V> {
+    /// Each row times a number.
+    fn times<T: Float>(&self, x: &V, g: &V) -> V
+    where
+        V: Value<T>,
+    {
+        let op = Op::CrossEntropyVjp { labels: self.labels.clone() };
+        match self.node {
+            Some(node) => V::apply(op, &[x, g, node]),
+            None => V::apply(op, &[x, g]),
+        }
+    }
+
+    fn of<T: Float>(&self, x: &V) -> V
+    where
+        V: Value<T>,
+    {
+        self.times(x, &x.number(T::one()).expand(&x.shape()[..1]))
+    }
+
+    /// Its derivative times a matrix, diag(p) u - p pᵀ u for each row u, where p = softmax(x).
+    fn bend<T: Float>(&self, x: &V, u: &V) -> V
+    where
+        V: Value<T>,
+    {
+        let bent = V::apply(Op::SoftmaxVjp { axis: 1 }, &[&x.softmax(1), u]);
+        let numbers = match self.node {
+            Some(node) => V::apply(Op::Cast { values: self.labels.clone() }, &[node]),
+            None if self.labels.iter().any(|label| label == IGNORED) => x.constant(self.labels.map(|l| T::of(l as f64))),
+            None => return bent,
+        };
+        let ignored = column(&numbers.eq(&x.number(T::of(IGNORED as f64))));
+        ignored.select(&x.number(T::zero()), &bent)
+    }
 }
 
 /// The sum of the values that are present.

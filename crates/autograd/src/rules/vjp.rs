@@ -70,15 +70,21 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             });
             parts.collect()
         }
+        Op::Integers { .. } | Op::Cast { .. } => smallvec![None],
         Op::Take { axis, index } => {
-            let (axis, size) = (*axis, x[0].shape()[*axis]);
-            smallvec![Some(V::apply(Op::TakeAdd { axis, index: index.clone(), size }, &[g]))]
+            let (axis, index, size) = (*axis, index.clone(), x[0].shape()[*axis]);
+            smallvec![Some(indexed(Op::TakeAdd { axis, index, size }, g, x))]
         }
         Op::TakeAdd { axis, index, .. } => {
-            smallvec![Some(V::apply(Op::Take { axis: *axis, index: index.clone() }, &[g]))]
+            smallvec![Some(indexed(Op::Take { axis: *axis, index: index.clone() }, g, x))]
         }
-        Op::Gather { axis, index } => smallvec![Some(g.gather_add(*axis, index, x[0].shape()[*axis]))],
-        Op::GatherAdd { axis, index, .. } => smallvec![Some(g.gather(*axis, index))],
+        Op::Gather { axis, index } => {
+            let (axis, index, size) = (*axis, index.clone(), x[0].shape()[*axis]);
+            smallvec![Some(indexed(Op::GatherAdd { axis, index, size }, g, x))]
+        }
+        Op::GatherAdd { axis, index, .. } => {
+            smallvec![Some(indexed(Op::Gather { axis: *axis, index: index.clone() }, g, x))]
+        }
         family!(conv) => conv::vjp(op, x, g, wants),
         Op::MaxPool { panes } => smallvec![None, Some(V::apply(Op::MaxUnpool { panes: panes.clone() }, &[x[0], g]))],
         Op::MaxUnpool { panes } => smallvec![None, Some(V::apply(Op::MaxPool { panes: panes.clone() }, &[x[0], g]))],
@@ -86,6 +92,14 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![Some(V::apply(Op::Map { axis: *axis, map: Arc::new(map.transposed()) }, &[g]))]
         }
         Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
+    }
+}
+
+/// Applies an op to `v`, with the integers of an op whose inputs are `x`: one number, then their node if there is one.
+pub(super) fn indexed<T: Float, V: Value<T>>(op: Op, v: &V, x: &[&V]) -> V {
+    match x.get(1) {
+        Some(integers) => V::apply(op, &[v, integers]),
+        None => V::apply(op, &[v]),
     }
 }
 

@@ -4,6 +4,7 @@
 //! which values stay in memory.
 
 mod custom;
+mod ints;
 mod keep;
 mod list;
 mod var;
@@ -15,6 +16,7 @@ use crate::float::once;
 use crate::op::{Binary, Op, Unary, shape};
 use crate::tensor::Tensor;
 pub(crate) use custom::DynRule;
+pub use ints::Ints;
 use keep::Recent;
 use list::Extent;
 pub(crate) use list::{Code, List, Node, Stored, Structured};

@@ -52,13 +52,6 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The view of `to` that corresponds to `self`, a view of `from`. `from` and `to` are contiguous and have the same
-    /// shape.
-    pub(crate) fn transferred(&self, from: &Tensor<T>, to: &Tensor<T>) -> Tensor<T> {
-        let offset = self.raw().1 as isize - from.raw().1 as isize;
-        to.view(self.shape().into(), self.strides().into(), offset)
-    }
-
     /// Broadcasts to a compatible shape without copying.
     pub(crate) fn broadcast_view(&self, shape: &[usize]) -> Tensor<T> {
         if shape == self.shape() {

@@ -2,10 +2,23 @@
 
 use crate::windows;
 use autograd::Span;
-use autograd::op::{Factor, Fold, Op};
+use autograd::op::{Factor, Fold, IGNORED, Op};
 
 /// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
+    // An op that reads integers may have their node as one more input.
+    let x = match (op, x) {
+        (
+            Op::Take { index, .. }
+            | Op::TakeAdd { index, .. }
+            | Op::Gather { index, .. }
+            | Op::GatherAdd { index, .. }
+            | Op::CrossEntropy { labels: index },
+            [first, node],
+        ) if node == index.shape() => std::slice::from_ref(first),
+        (Op::CrossEntropyVjp { labels }, [both @ .., node]) if both.len() == 2 && node == labels.shape() => both,
+        _ => x,
+    };
     match (op, x) {
         (Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_), [x]) => Some(x.clone()),
         (Op::Binary(_), [_, _]) | (Op::Select, [_, _, _]) => broadcast(x),
@@ -29,7 +42,8 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
         (Op::LayerNormSums { axis, .. }, [x, g]) => (*axis < x.len() && x == g).then(|| [&[2], &x[*axis..]].concat()),
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
-            (labels.shape() == [rows] && below(labels.to_vec(), classes)).then(|| vec![rows])
+            let known = labels.iter().filter(|&label| label != IGNORED).collect();
+            (labels.shape() == [rows] && below(known, classes)).then(|| vec![rows])
         }
         (Op::CrossEntropyVjp { labels }, [x, numbers]) => {
             let scores = shape(&Op::CrossEntropy { labels: labels.clone() }, std::slice::from_ref(x))?;

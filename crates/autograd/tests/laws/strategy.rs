@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
-use autograd::op::{Binary, Factor, Fold, Kind, Op, Unary};
+use autograd::op::{Binary, Factor, Fold, IGNORED, Kind, Op, Unary};
 use autograd::{AxisSet, Span, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -34,6 +34,8 @@ impl Subject {
                 Kind::Binary => Binary::ALL.iter().copied().map(Subject::Binary).collect(),
                 Kind::Reduce => Fold::ALL.iter().copied().map(Subject::Reduce).collect(),
                 Kind::Linalg => Factor::ALL.iter().copied().map(Subject::Linalg).collect(),
+                // They have no derivative and no numbers as inputs: `integers.rs` tests them.
+                Kind::Integers | Kind::Cast => vec![],
                 other => vec![Subject::Other(other)],
             }
         })
@@ -161,7 +163,7 @@ fn reduce(fold: Fold) -> BoxedStrategy<Case> {
 
 fn other(kind: Kind) -> BoxedStrategy<Case> {
     match kind {
-        Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg => {
+        Kind::Unary | Kind::Binary | Kind::Reduce | Kind::Linalg | Kind::Integers | Kind::Cast => {
             unreachable!("each function and fold is a subject of its own")
         }
         Kind::Leaf => plain(Op::Leaf, REAL),
@@ -346,7 +348,10 @@ fn labelled(f: fn(Tensor<i64>, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrat
     (size(), select(&SIZES[1..]), any::<u64>())
         .prop_flat_map(move |(rows, classes, seed)| {
             let shape = trimmed(vec![rows, classes]);
-            f(indices(&shape[..1], shape[1], seed), shape)
+            let labels = indices(&shape[..1], shape[1], seed);
+            // One row in eight is ignored.
+            let ignored = |i: usize, label| if (seed >> (i % 20)) % 8 == 0 { IGNORED } else { label };
+            f(labels.iter().enumerate().map(|(i, label)| ignored(i, label)).collect(), shape)
         })
         .boxed()
 }

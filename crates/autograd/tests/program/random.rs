@@ -5,7 +5,7 @@
 use super::{bits, randn};
 use autograd::op::{Binary, Op, Unary};
 use autograd::prelude::*;
-use autograd::{Conv, Dims, Pad, Pool, Program, Result, Rng, Value, checkpoint};
+use autograd::{Conv, Dims, Ints, Order, Pad, Pool, Program, Result, Rng, Value, checkpoint};
 use proptest::prelude::*;
 
 /// Few sizes, so that operands often fit, and one that is large enough for several blocks.
@@ -34,7 +34,7 @@ impl Recipe {
     }
 
     /// Records the program; the result is a scalar that depends on a third of all values and the last one.
-    fn record<'t>(&self, x: &[Var<'t, f64>], labels: &Tensor<i64>) -> Var<'t, f64> {
+    fn record<'t>(&self, x: &[Var<'t, f64>], labels: Ints<'t, f64>) -> Var<'t, f64> {
         let mut rng = Rng::new(self.seed ^ 0x5eed);
         let mut all = x.to_vec();
         for _ in 0..self.ops {
@@ -53,7 +53,7 @@ impl Recipe {
 }
 
 /// A random op, if it accepts the operands.
-fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>) -> Result<Var<'t, f64>> {
+fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: Ints<'t, f64>) -> Result<Var<'t, f64>> {
     match rng.below(8) {
         0 => Ok(any_unary(rng, a)),
         1 => any_binary(rng, a, b),
@@ -131,9 +131,9 @@ fn reduction<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<
     })
 }
 
-fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tensor<i64>) -> Result<Var<'t, f64>> {
+fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: Ints<'t, f64>) -> Result<Var<'t, f64>> {
     let axis = rng.below(a.rank().max(1)) as isize;
-    Ok(match rng.below(16) {
+    Ok(match rng.below(22) {
         0 => a.try_permute(&(0..a.rank()).rev().collect::<Vec<_>>())?,
         1 => a.try_slice(axis, 1..)?,
         2 => a.try_slice_step(axis, None, None, -1)?,
@@ -147,8 +147,14 @@ fn structure<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: &Tenso
         10 => a.try_flip(axis)?,
         11 => a.try_tril(0)?,
         12 => a.try_take(axis, labels)?,
-        13 => a.try_take(axis, labels)?.try_scatter_add(axis, &Tensor::zeros(&[1]), b)?,
-        14 => a.try_gather(0, &Tensor::zeros(&vec![1; a.rank()]))?,
+        13 => a.try_take(axis, labels)?.try_scatter_add(axis, Tensor::zeros(&[1]), b)?,
+        14 => a.try_gather(0, Tensor::zeros(&vec![1; a.rank()]))?,
+        15 => a.try_sort(axis, Order::Descending)?.0,
+        16 => a.try_topk(1, axis, Order::Ascending)?.0,
+        17 => a.try_median(axis, Dims::Keep)?.0 + a.try_max_dim(axis, Dims::Keep)?.0,
+        18 => a.try_cummin(axis)?.0,
+        19 => b.try_take(0, a.try_argsort(axis, Order::Ascending)?)?,
+        20 => a.try_take(axis, b.try_argmin(.., Dims::Drop)?)? + a.try_argmax(.., Dims::Drop)?.numbers(),
         _ => a.try_cross_entropy(labels)?,
     })
 }
@@ -178,21 +184,21 @@ fn random_programs_give_the_bits_of_their_tapes() {
 
 fn compare(recipe: &Recipe) -> std::result::Result<(), TestCaseError> {
     let labels = [tensor![0_i64, 1, 0], tensor![1_i64, 0, 1]];
-    let record = |inputs: &[Tensor<f64>], labels: &Tensor<i64>| -> (Vec<Tensor<f64>>, Option<Program<f64>>) {
+    let record = |inputs: &[Tensor<f64>], labels: &Tensor<i64>| -> (Vec<Tensor<f64>>, Program<f64>) {
         let tape = Tape::new();
         let x: Vec<Var<f64>> = inputs.iter().map(|x| tape.var(x.clone())).collect();
+        let labels = tape.integers(labels.clone());
         let y = recipe.record(&x, labels);
         let mut out = vec![y];
         out.extend(y.grad(&x));
-        // With the labels as an index input, if a live op reads them.
         let draft = || Program::draft(&tape).inputs(&x).outputs(&out);
-        (out.iter().map(|v| v.value()).collect(), draft().indices(&[labels]).compile().ok())
+        (out.iter().map(|v| v.value()).collect(), draft().integers(&[labels]).compile().unwrap())
     };
     let given = [recipe.inputs(0), recipe.inputs(1)];
     let plain = |k: usize| {
         let tape = Tape::new();
         let x: Vec<Var<f64>> = given[k].iter().map(|x| tape.var(x.clone())).collect();
-        let y = recipe.record(&x, &labels[0]);
+        let y = recipe.record(&x, tape.integers(labels[0].clone()));
         let mut out = vec![y];
         out.extend(y.grad(&x));
         (out.iter().map(|v| v.value()).collect::<Vec<_>>(), Program::new(&tape, &x, &out))
@@ -206,12 +212,11 @@ fn compare(recipe: &Recipe) -> std::result::Result<(), TestCaseError> {
             prop_assert_eq!(bits(e), bits(o), "\n{}", program);
         }
     }
-    if let (_, Some(mut program)) = record(&given[0], &labels[0]) {
-        let (expected, _) = record(&given[1], &labels[1]);
-        let out = program.run_with(&given[1].iter().collect::<Vec<_>>(), &[&labels[1]]).unwrap();
-        for (e, o) in expected.iter().zip(out) {
-            prop_assert_eq!(bits(e), bits(o), "\n{}", program);
-        }
+    let (_, mut program) = record(&given[0], &labels[0]);
+    let (expected, _) = record(&given[1], &labels[1]);
+    let out = program.run_with(&given[1].iter().collect::<Vec<_>>(), &[&labels[1]]).unwrap();
+    for (e, o) in expected.iter().zip(out) {
+        prop_assert_eq!(bits(e), bits(o), "\n{}", program);
     }
     Ok(())
 }

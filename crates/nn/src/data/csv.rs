@@ -1,152 +1,38 @@
-//! Tables of numbers from CSV text: one sample per line, with a column for the target. The `csv` crate handles the
-//! format (quotes, line endings); this module interprets the fields and reports each fault by file, line and column.
+//! Tables from CSV text: one sample per line, with columns of numbers or text for the inputs and the target. Errors name
+//! the file, the line and the column.
+//!
+//! [`record`](self::record) splits text into fields; [`options`](self::options) says what to make of them;
+//! [`columns`](self::columns) is what was learned from a table, which [`saved`](self::saved)
+//! writes as text, and [`table`](self::table) reads a file with it.
 
+mod columns;
 mod file;
+mod names;
+mod options;
+mod record;
+mod saved;
 mod table;
 
+pub use columns::Columns;
 pub use file::CsvFile;
+pub use options::{Column, CsvOptions, Gap};
 
 use super::{Batch, DataError, TensorDataset};
-use crate::io::{IoError, Opened};
+use crate::io::{IoError, Opened, Stream};
 use crate::once;
-use ::csv::{ByteRecord, Reader, ReaderBuilder, Trim};
-use autograd::Float;
-use std::io::Read;
+use autograd::{Float, Tensor};
+use record::{Record, Records};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use table::{Rows, Table, line_of};
+use table::{Rows, Table, Want};
 
-/// How to read a table: which columns are inputs and targets; whether targets are labels, class names or values; and
-/// whether there is a header line. Selecting a column by name implies a header line.
-///
-/// ```
-/// use nn::data::CsvOptions;
-/// let iris = CsvOptions::labels("species").classes(3);
-/// let wine = CsvOptions::values(11).header(true).delimiter(b';');
-/// let houses = CsvOptions::values("price").also("rent").inputs(["rooms", "area"]).missing(0.0);
-/// let flowers = CsvOptions::text("species").inputs(["petal length", "petal width"]);
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct CsvOptions {
-    targets: Vec<Column>,
-    kind: Kind,
-    inputs: Option<Vec<Column>>,
-    missing: Option<f64>,
-    header: bool,
-    delimiter: u8,
-}
-
-/// The kind of targets.
-#[derive(Debug, Clone, PartialEq)]
-enum Kind {
-    Values,
-    /// Labels below this number, if it is given.
-    Labels(Option<usize>),
-    /// Class names: these, if they are given.
-    Text(Option<Vec<String>>),
-}
-
-/// One column of a table. Indices such as `0` and names such as `"species"` convert into columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Column {
-    /// By its index, counted from 0.
-    Index(usize),
-    /// The last column.
-    Last,
-    /// By its heading in the first line.
-    Name(String),
-}
-
-impl From<usize> for Column {
-    fn from(index: usize) -> Self {
-        Column::Index(index)
-    }
-}
-
-impl From<&str> for Column {
-    fn from(name: &str) -> Self {
-        Column::Name(name.to_owned())
-    }
-}
-
-impl CsvOptions {
-    /// Options for a table with a column of class labels: integers from 0, or [`IGNORED`](crate::loss::IGNORED).
-    pub fn labels(column: impl Into<Column>) -> Self {
-        Self::new(column, Kind::Labels(None))
-    }
-
-    /// Options for a table with a column of class names, numbered in order of first appearance, or as specified by
-    /// [`class_names`](CsvOptions::class_names).
-    pub fn text(column: impl Into<Column>) -> Self {
-        Self::new(column, Kind::Text(None))
-    }
-
-    /// Options for a table with a column of numbers to predict. The targets have shape `[n, 1]`.
-    pub fn values(column: impl Into<Column>) -> Self {
-        Self::new(column, Kind::Values)
-    }
-
-    fn new(column: impl Into<Column>, kind: Kind) -> Self {
-        let targets = vec![column.into()];
-        CsvOptions { targets, kind, inputs: None, missing: None, header: false, delimiter: b',' }
-    }
-
-    /// Adds a target column. With `k` of them, the targets have shape `[n, k]`.
-    pub fn also(mut self, column: impl Into<Column>) -> Self {
-        self.targets.push(column.into());
-        self
-    }
-
-    /// Selects the input columns, in this order. Defaults to all columns that are not targets.
-    pub fn inputs(self, columns: impl IntoIterator<Item: Into<Column>>) -> Self {
-        CsvOptions { inputs: Some(columns.into_iter().map(Into::into).collect()), ..self }
-    }
-
-    /// Requires labels to be below this number. Has no effect on targets that are not labels.
-    pub fn classes(mut self, classes: usize) -> Self {
-        if let Kind::Labels(most) = &mut self.kind {
-            *most = Some(classes);
-        }
-        self
-    }
-
-    /// Expects class names as targets and numbers them 0, 1, … in this order. Any other name is an error. Use this to
-    /// read test data with the classes of the training data.
-    pub fn class_names(self, names: impl IntoIterator<Item: Into<String>>) -> Self {
-        CsvOptions { kind: Kind::Text(Some(names.into_iter().map(Into::into).collect())), ..self }
-    }
-
-    /// Replaces missing inputs, whose field is empty, `?`, `NA`, `N/A`, `NaN` or `null`, by this number. By default
-    /// they are an error.
-    pub fn missing(self, number: f64) -> Self {
-        CsvOptions { missing: Some(number), ..self }
-    }
-
-    /// Sets whether the first line holds headings. Selecting a column by name implies it.
-    pub fn header(self, header: bool) -> Self {
-        CsvOptions { header, ..self }
-    }
-
-    fn has_header(&self) -> bool {
-        self.header || self.targets.iter().chain(self.inputs.iter().flatten()).any(|c| matches!(c, Column::Name(_)))
-    }
-
-    /// Sets the field delimiter, such as `b';'` or `b'\t'`. Defaults to a comma.
-    pub fn delimiter(self, delimiter: u8) -> Self {
-        CsvOptions { delimiter, ..self }
-    }
-
-    fn reader<R: Read>(&self, text: R) -> Reader<R> {
-        let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).delimiter(self.delimiter).trim(Trim::All).from_reader(text)
-    }
-}
-
-/// Reads a table of numbers from a file, optionally compressed with gzip. Inputs have shape `[n, columns]`, in the
-/// order of the table without its targets, or in that of [`CsvOptions::inputs`].
+/// Reads a table from a file, optionally compressed with gzip. Inputs have shape `[n, inputs]`, in the order of the
+/// table without its targets, or in that of [`CsvOptions::inputs`].
 ///
 /// # Errors
-/// If the file cannot be read, has no data rows or lacks a column, a row is shorter or longer than the first, a field
-/// is not a finite number of type `T`, or a target is not a label in range or not a known class.
+/// If the file cannot be read, has no data rows or lacks a column, a row is shorter or longer than the first, a quote is
+/// never closed, two columns in use share a heading, a field is not a finite number of type `T` although its column is
+/// not read as text, or a target is not a label in range or not a known class.
 ///
 /// ```no_run
 /// use nn::data::{Column, CsvOptions, read_csv};
@@ -154,7 +40,7 @@ impl CsvOptions {
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 pub fn read_csv<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Result<TensorDataset<T>, DataError> {
-    read_csv_classes(path, options).map(|(data, _)| data)
+    options.learn(path).map(|(_, data)| data)
 }
 
 /// Like [`read_csv`], but also returns the class names, class 0 first, if the targets are class names.
@@ -178,9 +64,7 @@ pub fn read_csv_classes<T: Float>(
     path: impl AsRef<Path>,
     options: &CsvOptions,
 ) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
-    let path = path.as_ref();
-    let text = Opened::at(path, FORMAT)?.boxed().rest()?;
-    parse(&text, &path.display().to_string(), options)
+    options.learn(path).map(|(columns, data)| (data, columns.class_names().to_vec()))
 }
 
 /// Like [`read_csv`], but reads uncompressed text from any [`Read`], which errors refer to as `name`.
@@ -198,33 +82,135 @@ pub fn read_csv_classes<T: Float>(
 /// # Errors
 /// Same as [`read_csv`].
 pub fn read_csv_from<T: Float>(
-    mut reader: impl Read,
+    reader: impl Read,
     name: &str,
     options: &CsvOptions,
 ) -> Result<TensorDataset<T>, DataError> {
-    let mut text = Vec::new();
-    let read = reader.read_to_end(&mut text);
-    read.map_err(|source| IoError::Io { action: "read", path: name.into(), source })?;
-    parse(&text, name, options).map(|(data, _)| data)
+    options.learn_from(reader, name).map(|(_, data)| data)
+}
+
+/// Reads the inputs of a table, `[n, inputs]`; the targets need not be there. To read what a model was not trained on with
+/// the categories and fillings of what it was trained on, use [`Columns::read_inputs`].
+///
+/// ```
+/// use nn::data::{CsvOptions, read_csv_inputs};
+/// let path = std::env::temp_dir().join(format!("nn-points-{}.csv", std::process::id()));
+/// std::fs::write(&path, "x,y\n1,2\n3,4\n")?;
+/// let points = read_csv_inputs::<f64>(&path, &CsvOptions::without_target().header(true))?;
+/// assert_eq!(points, autograd::tensor![[1.0, 2.0], [3.0, 4.0]]);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// # Errors
+/// Same as [`read_csv`].
+pub fn read_csv_inputs<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Tensor<T>, DataError> {
+    let (text, name) = (&mut open(path.as_ref())?, path.as_ref().display().to_string());
+    learned(text, &name, options, Want::Inputs).map(|(_, batch)| batch.inputs)
+}
+
+impl CsvOptions {
+    /// Reads a table like [`read_csv`], and returns what it taught about its columns, with which to read other tables.
+    ///
+    /// What fills gaps is computed from all rows of the file. If some of them are to test a model, keep them in a file of
+    /// their own, and read it with the columns of the other one.
+    ///
+    /// # Errors
+    /// Same as [`read_csv`].
+    pub fn learn<T: Float>(&self, path: impl AsRef<Path>) -> Result<(Columns, TensorDataset<T>), DataError> {
+        let (text, name) = (&mut open(path.as_ref())?, path.as_ref().display().to_string());
+        let (columns, batch) = learned(text, &name, self, Want::All)?;
+        Ok((columns, TensorDataset::new(batch.inputs, batch.targets)?))
+    }
+
+    /// Like [`learn`](CsvOptions::learn), but reads uncompressed text from any [`Read`], which errors refer to as `name`.
+    ///
+    /// # Errors
+    /// Same as [`read_csv`].
+    pub fn learn_from<T: Float>(
+        &self,
+        reader: impl Read,
+        name: &str,
+    ) -> Result<(Columns, TensorDataset<T>), DataError> {
+        let (columns, batch) = learned(&mut BufReader::new(reader), name, self, Want::All)?;
+        Ok((columns, TensorDataset::new(batch.inputs, batch.targets)?))
+    }
+}
+
+impl Columns {
+    /// Reads another table with the same columns, found by their headings in any order. Without headings, their indices
+    /// are the same.
+    ///
+    /// # Errors
+    /// Same as [`read_csv`]; also if a text is not one of the known categories.
+    pub fn read<T: Float>(&self, path: impl AsRef<Path>) -> Result<TensorDataset<T>, DataError> {
+        let batch = known(&mut open(path.as_ref())?, &path.as_ref().display().to_string(), self, Want::All)?;
+        TensorDataset::new(batch.inputs, batch.targets)
+    }
+
+    /// Reads the inputs of another table, `[n, inputs]`; the targets need not be there.
+    ///
+    /// # Errors
+    /// Same as [`read`](Columns::read).
+    pub fn read_inputs<T: Float>(&self, path: impl AsRef<Path>) -> Result<Tensor<T>, DataError> {
+        let name = path.as_ref().display().to_string();
+        known(&mut open(path.as_ref())?, &name, self, Want::Inputs).map(|batch| batch.inputs)
+    }
+
+    /// Like [`read_inputs`](Columns::read_inputs), but reads uncompressed text from any [`Read`], which errors refer to as
+    /// `name`.
+    ///
+    /// # Errors
+    /// Same as [`read`](Columns::read).
+    pub fn read_inputs_from<T: Float>(&self, reader: impl Read, name: &str) -> Result<Tensor<T>, DataError> {
+        known(&mut BufReader::new(reader), name, self, Want::Inputs).map(|batch| batch.inputs)
+    }
+}
+
+/// Opens a file, and unpacks it if it is compressed.
+fn open(path: &Path) -> Result<impl BufRead, IoError> {
+    Ok(BufReader::with_capacity(1 << 16, Stream(Opened::at(path, FORMAT)?.boxed())))
 }
 
 once! {
-    /// Parses a table into its rows and the names of their classes.
-    fn parse<T>(
-        text: &[u8],
+    /// Reads a table and learns its columns.
+    fn learned<'r, T>(
+        text: &mut (dyn BufRead + 'r),
         name: &str,
         options: &CsvOptions,
-    ) -> Result<(TensorDataset<T>, Vec<String>), DataError> {
-        let line = |byte| line_of(text, byte).ok();
-        let (mut reader, mut record) = (options.reader(text), ByteRecord::new());
-        let mut table = Table::begin(&mut reader, &mut record, name, options, &line)?;
+        want: Want,
+    ) -> Result<(Columns, Batch<T>), DataError> {
+        let (mut records, mut record) = (Records::new(text, &options.format), Record::default());
+        let mut table = Table::begin(&mut records, &mut record, name, options, want)?;
+        let (mut rows, mut seen) = (Rows::default(), Vec::new());
+        loop {
+            if table.keeps(&record) {
+                table.learn(&record, &mut seen)?;
+                table.take(&record, &mut rows)?;
+            }
+            if !table.advance(&mut records, &mut record)? {
+                table.close(seen);
+                let batch = table.batch(rows)?;
+                return Ok((table.columns, batch));
+            }
+        }
+    }
+
+    /// Reads a table with known columns.
+    fn known<'r, T>(
+        text: &mut (dyn BufRead + 'r),
+        name: &str,
+        columns: &Columns,
+        want: Want,
+    ) -> Result<Batch<T>, DataError> {
+        let (mut records, mut record) = (Records::new(text, &columns.options.format), Record::default());
+        let table = Table::bind(&mut records, &mut record, name, columns, want)?;
         let mut rows = Rows::default();
         loop {
-            table.learn(&record);
-            table.take(&record, &line, &mut rows)?;
-            if !table.advance(&mut reader, &mut record, &line)? {
-                let Batch { inputs, targets } = table.batch(rows);
-                return Ok((TensorDataset::new(inputs, targets)?, table.class_names()));
+            if table.keeps(&record) {
+                table.take(&record, &mut rows)?;
+            }
+            if !table.advance(&mut records, &mut record)? {
+                return table.batch(rows);
             }
         }
     }

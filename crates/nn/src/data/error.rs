@@ -95,6 +95,18 @@ pub enum DataError {
         /// The reason.
         problem: String,
     },
+    /// A text that does not describe columns.
+    #[error("the text does not describe the columns of a table: {problem}")]
+    NoColumns {
+        /// The reason.
+        problem: String,
+    },
+    /// Targets that do not divide the samples into classes.
+    #[error("split_stratified needs one class per sample: labels, or values that are whole numbers; {problem}")]
+    NoClasses {
+        /// The reason.
+        problem: String,
+    },
     /// The number of weights or labels differs from the number of samples.
     #[error("got {given} {what} for {samples} samples; expected one per sample")]
     PerSample {
@@ -150,13 +162,76 @@ pub enum TableError {
     #[error("the table has no input columns, only targets")]
     NoInputs,
     /// A requested column that does not exist.
-    #[error("the table has no column {column}; number of columns: {columns}")]
+    #[error("the table has no column {column}; {instead}")]
     NoColumn {
         /// The column as requested.
         column: String,
-        /// Number of columns.
-        columns: usize,
+        /// The columns that there are, and what the cause may be: a misspelled name, or another delimiter.
+        instead: String,
     },
+    /// A name that does not tell two columns or two classes apart.
+    #[error("{what} {name:?} occurs twice{hint}")]
+    Twice {
+        /// What has the name: `the heading`, `the class name`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A column that would be used twice: as an input and as a target, for example.
+    #[error("column {column} is selected twice: a column is either one input or one target")]
+    SelectedTwice {
+        /// The column.
+        column: String,
+    },
+    /// A quote without its closing quote.
+    #[error(
+        "the quote that opens this field is never closed, so that the rest of the file would be one field: close it, or \
+         set CsvOptions::quotes(false) if quotes are ordinary characters here"
+    )]
+    OpenQuote,
+    /// Text behind a closing quote.
+    #[error(
+        "text follows the closing quote of this field: write quotes inside a quoted field twice, or set \
+         CsvOptions::quotes(false) if quotes are ordinary characters here"
+    )]
+    StrayText,
+    /// More columns than a table can have.
+    #[error("the row has more than {most} fields")]
+    TooManyFields {
+        /// The largest number of fields.
+        most: usize,
+    },
+    /// More class names or categories than a column can have.
+    #[error("the column has more than {most} different texts: does it hold classes or categories?")]
+    TooManyNames {
+        /// The largest number of names.
+        most: usize,
+    },
+    /// A name that is not valid UTF-8.
+    #[error("{field:?} is not UTF-8: save the file in this encoding (`iconv -f latin1 -t utf-8`, for example)")]
+    NotUtf8 {
+        /// The field, with replacements for what is not valid.
+        field: String,
+    },
+    /// A file of another kind.
+    #[error("{what}")]
+    Stranger {
+        /// What it is, and what to do.
+        what: &'static str,
+    },
+    /// A text that is not among the categories of its column.
+    #[error("{field:?} is not a category of this column, which has {}", quoted(categories))]
+    NotACategory {
+        /// The field, shortened if it is long.
+        field: String,
+        /// The categories.
+        categories: Vec<String>,
+    },
+    /// A column of gaps only, which has no mean, median or most frequent value.
+    #[error("the column has no value from which its gaps could be filled")]
+    OnlyGaps,
     /// A row shorter or longer than the first one.
     #[error("expected {expected} fields as in the first row, got {found}")]
     Ragged {
@@ -166,10 +241,12 @@ pub enum TableError {
         found: usize,
     },
     /// A field that is not a finite number of the requested type.
-    #[error("{field:?} is not a finite number")]
+    #[error("{field:?} is not a finite number{hint}")]
     NotANumber {
         /// The field, shortened if it is long.
         field: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// A class name that is missing or not among those expected.
     #[error("{field:?} is not one of the classes")]
@@ -178,13 +255,27 @@ pub enum TableError {
         field: String,
     },
     /// A label that is not an integer in range.
-    #[error("{field:?} is not a label: labels are non-negative integers{}", below(classes))]
+    #[error(
+        "{field:?} is not a label: labels are non-negative integers{}; CsvOptions::text(column).class_names([\"…\", …]) \
+         numbers classes written in another way, such as -1 and 1, or 1 to K",
+        below(classes)
+    )]
     NotALabel {
         /// The field, shortened if it is long.
         field: String,
         /// Number of classes, if given.
         classes: Option<usize>,
     },
+}
+
+/// Names in quotes, of which the first are enough.
+pub(super) fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut text: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    if names.len() > SHOWN {
+        text.push(format!("and {} more", names.len() - SHOWN));
+    }
+    text.join(", ")
 }
 
 fn below(classes: &Option<usize>) -> String {

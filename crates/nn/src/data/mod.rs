@@ -18,6 +18,7 @@
 mod augment;
 mod combine;
 mod csv;
+mod digest;
 mod digits;
 mod error;
 mod files;
@@ -30,7 +31,7 @@ mod transform;
 
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
-pub use csv::{Column, CsvFile, CsvOptions, read_csv, read_csv_classes, read_csv_from};
+pub use csv::{Column, Columns, CsvFile, CsvOptions, Gap, read_csv, read_csv_classes, read_csv_from, read_csv_inputs};
 pub use digits::digits;
 pub use error::{DataError, TableError};
 pub use files::FileDataset;
@@ -115,5 +116,24 @@ pub trait Dataset<T: Float>: Sync {
     fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
         let _ = epoch;
         self.batch(indices)
+    }
+
+    /// Identifies the samples. A checkpoint stores the number, and training on other data cannot resume from it.
+    ///
+    /// The default is a checksum of all samples as [`batch`](Dataset::batch) returns them, each of which it reads once.
+    /// Training calls it only if it saves checkpoints. Override it for samples that take long to load: a checksum of
+    /// file names, sizes and times, say.
+    ///
+    /// ```
+    /// use nn::data::{Dataset, digits};
+    /// let (training, test) = digits::<f32>().split(0.8, 1)?;
+    /// assert_eq!(training.digest()?, digits::<f32>().split(0.8, 1)?.0.digest()?);
+    /// assert_ne!(training.digest()?, test.digest()?);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If a sample cannot be loaded.
+    fn digest(&self) -> Result<u64, DataError> {
+        digest::of_samples(self.len(), &|indices| self.batch(indices))
     }
 }

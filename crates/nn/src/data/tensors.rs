@@ -4,6 +4,7 @@ use super::combine::within;
 use super::{Batch, DataError, Dataset, Scaler, split, split_stratified};
 use crate::io::{self, AnyTensor};
 use crate::loss::{IGNORED, Target};
+use crate::number::whole;
 use crate::once;
 use autograd::{Element, Float, Tensor};
 use std::path::Path;
@@ -49,10 +50,12 @@ impl<T: Float> TensorDataset<T> {
     /// does not hold one label per image.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, DataError> {
         let (pixels, labels) = (io::read_idx_as::<T>(images.as_ref())?, io::read_idx(labels)?);
-        let (&[_, _, _], AnyTensor::I64(labels)) = (pixels.shape(), &labels) else {
-            return Err(DataError::Pictures { images: pixels.shape().to_vec(), labels: labels.shape().to_vec() });
-        };
-        Self::new(as_pictures(pixels), Target::Labels(labels.clone()))
+        match (pixels.shape(), labels) {
+            (&[_, _, _], AnyTensor::I64(labels)) if labels.rank() == 1 => {
+                Self::new(as_pictures(pixels), Target::Labels(labels))
+            }
+            (images, labels) => Err(DataError::Pictures { images: images.to_vec(), labels: labels.shape().to_vec() }),
+        }
     }
 
     /// All inputs, `[n, …]`.
@@ -68,6 +71,11 @@ impl<T: Float> TensorDataset<T> {
     /// All targets, if they are labels.
     pub fn labels(&self) -> Option<&Tensor<i64>> {
         self.targets.labels("labels").ok()
+    }
+
+    /// All targets, if they are values.
+    pub fn values(&self) -> Option<&Tensor<T>> {
+        self.targets.values("values").ok()
     }
 
     /// Weights the loss of each sample: see [`Target::weighted`].
@@ -104,15 +112,27 @@ impl<T: Float> TensorDataset<T> {
     /// assert_eq!((train.len(), test.len(), sevens), (1438, 359, 36)); // of 179
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
+    /// Targets of values, such as the 0 and 1 of a binary loss, are classes if they are whole numbers.
+    ///
     /// # Errors
-    /// If the fraction does not lie between 0 and 1, or the targets are not one label per sample.
+    /// If the fraction does not lie between 0 and 1, or the targets are not one label or whole number per sample.
     pub fn split_stratified(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
-        let labels = self.targets.labels("split_stratified")?.to_vec();
-        if labels.len() != self.len() {
-            return Err(DataError::PerSample { what: "labels", given: labels.len(), samples: self.len() });
-        }
-        let parts = split_stratified(&labels, &[fraction, 1.0 - fraction], seed)?;
+        let parts = split_stratified(&self.classes()?, &[fraction, 1.0 - fraction], seed)?;
         Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
+    }
+
+    /// The class of each sample.
+    fn classes(&self) -> Result<Vec<i64>, DataError> {
+        let targets = self.targets.unweighted();
+        let wrong = |problem: String| DataError::NoClasses { problem };
+        if targets.shape().iter().product::<usize>() != self.len() {
+            return Err(wrong(format!("got targets of shape {:?} for {} samples", targets.shape(), self.len())));
+        }
+        if let Some(labels) = self.labels() {
+            return Ok(labels.to_vec());
+        }
+        let class = |x: T| whole(x.f64()).ok_or_else(|| wrong(format!("got the value {x}")));
+        targets.values("split_stratified")?.iter().map(class).collect()
     }
 
     /// Copies the samples at these indices to a new data set.
@@ -122,6 +142,28 @@ impl<T: Float> TensorDataset<T> {
     pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
         let Batch { inputs, targets } = self.batch(indices)?;
         Ok(TensorDataset { inputs, targets })
+    }
+
+    /// Returns the same samples with scaled targets, which must be values. The scaler's [`invert`](Scaler::invert) turns
+    /// predictions back.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{data::{Scaler, TensorDataset}, loss::Target};
+    /// let prices = TensorDataset::new(tensor![[1.0], [2.0]], Target::Values(tensor![[200.0], [400.0]]))?;
+    /// let scaler = Scaler::fit_standard(prices.values().unwrap())?;
+    /// assert_eq!(prices.with_scaled_targets(&scaler)?.values().unwrap(), &tensor![[-1.0], [1.0]]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// If the targets are labels, or the scaler was fitted to values of a different shape.
+    pub fn with_scaled_targets(&self, scaler: &Scaler<T>) -> Result<Self, DataError> {
+        let scaled = Target::Values(scaler.apply(self.targets.values("with_scaled_targets")?)?);
+        let targets = match self.targets.weights() {
+            Some(weights) => scaled.weighted(weights.clone()),
+            None => scaled,
+        };
+        Ok(TensorDataset { inputs: self.inputs.clone(), targets })
     }
 
     /// Returns the same samples with scaled inputs.
@@ -244,6 +286,23 @@ mod tests {
         assert!(matches!(error, DataError::Counts { .. }), "{error}");
         assert!(TensorDataset::new(Tensor::scalar(1.0), Target::Values(Tensor::scalar(1.0))).is_err());
         assert!(TensorDataset::new(inputs, Target::Labels(tensor![0_i64, 1, 9])).is_ok());
+    }
+
+    #[test]
+    fn whole_numbers_are_classes_to_split_by() {
+        let truth = Tensor::from_fn(&[100, 1], |i| if i[0] < 20 { 1.0 } else { 0.0 });
+        let data = TensorDataset::new(Tensor::<f64>::zeros(&[100, 3]), Target::Values(truth.clone())).unwrap();
+        let (train, test) = data.split_stratified(0.75, 1).unwrap();
+        let ones = |part: &TensorDataset<f64>| part.values().unwrap().sum().item();
+        assert_eq!((ones(&train), ones(&test), test.len()), (15.0, 5.0, 25));
+        let weighted = data.weighted(Tensor::ones(&[100])).unwrap();
+        assert_eq!(weighted.split_stratified(0.75, 1).unwrap().1.targets().unweighted(), test.targets());
+        let refused = |targets: Tensor<f64>| {
+            let data = TensorDataset::new(Tensor::<f64>::zeros(&[2, 3]), Target::Values(targets)).unwrap();
+            data.split_stratified(0.5, 1).unwrap_err().to_string()
+        };
+        assert!(refused(tensor![[0.0], [0.5]]).ends_with("got the value 0.5"));
+        assert!(refused(tensor![[0.0, 1.0], [1.0, 0.0]]).ends_with("got targets of shape [2, 2] for 2 samples"));
     }
 
     #[test]

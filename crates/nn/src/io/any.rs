@@ -83,7 +83,7 @@ impl AnyTensor {
     }
 
     /// Writes the elements in row-major order, little-endian; a boolean takes one byte.
-    pub(super) fn write_numbers(&self, w: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_numbers(&self, w: &mut dyn Write) -> io::Result<()> {
         match self {
             AnyTensor::F32(t) => put(w, t, f32::to_le_bytes),
             AnyTensor::F64(t) => put(w, t, f64::to_le_bytes),

@@ -50,8 +50,16 @@ impl Layout {
             F16 | Bf16 | F32 => AnyTensor::F32(self.whole(source, Layout::floats)?),
             F64 => AnyTensor::F64(self.whole(source, Layout::floats)?),
             Bool => AnyTensor::Bool(self.whole(source, Layout::truths)?),
-            _ => AnyTensor::I64(self.whole(source, Layout::integers)?),
+            U64 => self.unsigned(source)?,
+            I64 | U32 | I32 | U16 | I16 | U8 | I8 => AnyTensor::I64(self.whole(source, Layout::integers)?),
         })
+    }
+
+    /// Reads unsigned numbers of 64 bits: as integers, or if one is too large for that, as the nearest `f64`.
+    fn unsigned<R: Read>(&self, source: &mut Source<R>) -> Result<AnyTensor, IoError> {
+        let bits = self.bits().whole(source, Layout::integers)?;
+        let fit = bits.iter().all(|x| x >= 0);
+        Ok(if fit { bits.into() } else { bits.map(|x| x as u64 as f64).into() })
     }
 
     /// Reads all numbers of the array by one of the readers below.
@@ -88,7 +96,15 @@ impl Layout {
         source: &mut Source<R>,
         out: &mut Vec<T>,
     ) -> Result<(), IoError> {
-        self.read(n, source, out, |x| Some(T::of(x)), |x| Some(T::of(x as f64)))
+        match self.dtype {
+            U64 => self.bits().read(n, source, out, |_| None, |x| Some(T::of(x as u64 as f64))),
+            _ => self.read(n, source, out, |x| Some(T::of(x)), |x| Some(T::of(x as f64))),
+        }
+    }
+
+    /// The layout of the same bits as signed integers.
+    fn bits(&self) -> Layout {
+        Layout { dtype: I64, ..self.clone() }
     }
 
     /// Reads the next `n` numbers, which must be integers.

@@ -40,6 +40,11 @@ pub enum IoError {
 }
 
 impl IoError {
+    /// The error of reading this file. A [`Stream`](super::Stream) has already located it.
+    pub(crate) fn of(error: std::io::Error, path: &std::path::Path) -> IoError {
+        error.downcast().unwrap_or_else(|source| IoError::Io { action: "read", path: path.into(), source })
+    }
+
     /// Adds the name of the part of the file in which the error occurred.
     #[cfg(feature = "npz")]
     pub(super) fn within(mut self, part: &str) -> IoError {

@@ -3,7 +3,7 @@
 
 use super::dtype::{Dtype, Layout, Order};
 use super::source::{Opened, Source};
-use super::{AnyTensor, IoError};
+use super::{AnyTensor, IoError, stranger};
 use autograd::{Float, Tensor};
 use std::io::Read;
 use std::path::Path;
@@ -57,7 +57,10 @@ fn read<E>(
 pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<Layout, IoError> {
     let [zero, zero2, dtype, rank] = source.bytes()?;
     let dtype = match dtype {
-        _ if [zero, zero2] != [0, 0] => return Err(source.fault_at(0, "the file does not start with two zeros")),
+        _ if [zero, zero2] != [0, 0] => {
+            let start = [&[zero, zero2, dtype, rank][..], &source.some(1024)?].concat();
+            return Err(source.fault_at(0, stranger(&start).unwrap_or("the file does not start with two zeros")));
+        }
         0x08 => Dtype::U8,
         0x09 => Dtype::I8,
         0x0b => Dtype::I16,

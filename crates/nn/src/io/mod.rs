@@ -29,12 +29,14 @@ mod array_file;
 mod atomic;
 mod dtype;
 mod error;
+mod gzip;
 mod idx;
 mod model;
 mod npy;
 #[cfg(feature = "npz")]
 mod npz;
 mod safetensors;
+mod sniff;
 mod source;
 mod state;
 
@@ -43,7 +45,8 @@ pub use array_file::ArrayFile;
 pub use atomic::write_atomically;
 pub use error::{IoError, StateError, Unmatched};
 pub use idx::{read_idx, read_idx_as};
-pub use model::{load, load_matching, load_state_dict, save, state_dict};
+pub use model::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
 pub use npy::{read_npy, write_npy};
-pub(crate) use source::{Opened, Source};
+pub(crate) use sniff::stranger;
+pub(crate) use source::{Opened, Source, Stream};
 pub use state::{NameTaken, StateDict};

@@ -3,7 +3,7 @@
 use super::{AnyTensor, IoError, StateDict, StateError, Unmatched};
 use crate::{Param, Parameters};
 use autograd::{Float, Tensor};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Returns all parameters and buffers of a model by name. Shares their elements, except those of
@@ -137,13 +137,39 @@ pub fn save<T: Float>(model: &(impl Parameters<T> + ?Sized), path: impl AsRef<Pa
     state_dict(model).write(path)
 }
 
-/// Loads a safetensors file into a model by name, like [`load_state_dict`].
+/// Like [`save`], but also stores notes, texts by name: class names, say, or how the model was trained. [`load`] returns
+/// them.
 ///
 /// ```
 /// use nn::layer::Linear;
+/// let path = std::env::temp_dir().join(format!("nn-notes-{}.safetensors", std::process::id()));
+/// let mut model = Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1));
+/// nn::save_with_notes(&model, [("classes", "cat, dog")], &path)?;
+/// assert_eq!(nn::load(&mut model, &path)?["classes"], "cat, dog");
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// # Errors
+/// Same as [`save`].
+pub fn save_with_notes<T: Float>(
+    model: &(impl Parameters<T> + ?Sized),
+    notes: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    path: impl AsRef<Path>,
+) -> Result<(), IoError> {
+    let mut dict = state_dict(model);
+    dict.metadata.extend(notes.into_iter().map(|(name, text)| (name.into(), text.into())));
+    dict.write(path)
+}
+
+/// Loads a safetensors file into a model by name, like [`load_state_dict`], and returns the notes in the file: see
+/// [`save_with_notes`].
+///
+/// ```
+/// use autograd::Rng;
+/// use nn::layer::Linear;
 /// let path = std::env::temp_dir().join(format!("nn-load-{}.safetensors", std::process::id()));
-/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut autograd::Rng::new(1)), Linear::new(3, 2, &mut
-/// autograd::Rng::new(2))); nn::save(&trained, &path)?;
+/// let (trained, mut fresh) = (Linear::<f32>::new(3, 2, &mut Rng::new(1)), Linear::new(3, 2, &mut Rng::new(2)));
+/// nn::save(&trained, &path)?;
 /// nn::load(&mut fresh, &path)?;
 /// assert_eq!(fresh.weight.value(), trained.weight.value());
 /// # std::fs::remove_file(path)?;
@@ -151,7 +177,11 @@ pub fn save<T: Float>(model: &(impl Parameters<T> + ?Sized), path: impl AsRef<Pa
 /// ```
 /// # Errors
 /// If the file cannot be read, is not valid, or its tensors do not match the model. The model is then unchanged.
-pub fn load<T: Float>(model: &mut (impl Parameters<T> + ?Sized), path: impl AsRef<Path>) -> Result<(), IoError> {
+pub fn load<T: Float>(
+    model: &mut (impl Parameters<T> + ?Sized),
+    path: impl AsRef<Path>,
+) -> Result<BTreeMap<String, String>, IoError> {
     let dict = StateDict::read(&path)?;
-    load_state_dict(model, &dict).map_err(|error| IoError::State { path: path.as_ref().into(), error })
+    load_state_dict(model, &dict).map_err(|error| IoError::State { path: path.as_ref().into(), error })?;
+    Ok(dict.metadata)
 }

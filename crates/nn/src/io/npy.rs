@@ -3,33 +3,59 @@
 
 use super::dtype::{Dtype, Layout, Order};
 use super::source::Source;
-use super::{AnyTensor, IoError, write_atomically};
+use super::{AnyTensor, IoError, stranger, write_atomically};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 pub(super) const FORMAT: &str = "NPY";
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest accepted header. Real headers are short, because arrays have only a few axes.
 const LONGEST_HEADER: u64 = 1 << 16;
 
-/// Type codes in headers, and the storage types they denote.
-const TYPES: [(&str, Dtype); 12] = [
-    ("b1", Dtype::Bool),
-    ("u1", Dtype::U8),
-    ("i1", Dtype::I8),
-    ("u2", Dtype::U16),
-    ("i2", Dtype::I16),
-    ("u4", Dtype::U32),
-    ("i4", Dtype::I32),
-    ("u8", Dtype::U64),
-    ("i8", Dtype::I64),
-    ("f2", Dtype::F16),
-    ("f4", Dtype::F32),
-    ("f8", Dtype::F64),
+/// Storage types with their code, their character and their name in NumPy.
+const TYPES: [(&str, &str, &str, Dtype); 12] = [
+    ("b1", "?", "bool", Dtype::Bool),
+    ("u1", "B", "uint8", Dtype::U8),
+    ("i1", "b", "int8", Dtype::I8),
+    ("u2", "H", "uint16", Dtype::U16),
+    ("i2", "h", "int16", Dtype::I16),
+    ("u4", "I", "uint32", Dtype::U32),
+    ("i4", "i", "int32", Dtype::I32),
+    ("u8", "Q", "uint64", Dtype::U64),
+    ("i8", "q", "int64", Dtype::I64),
+    ("f2", "e", "float16", Dtype::F16),
+    ("f4", "f", "float32", Dtype::F32),
+    ("f8", "d", "float64", Dtype::F64),
 ];
 
+/// Types of NumPy that no tensor has, by the first character of their code.
+const OTHER_TYPES: [(char, &str); 8] = [
+    ('c', "complex numbers"),
+    ('f', "floating-point numbers wider than 64 bits (long double)"),
+    ('g', "floating-point numbers wider than 64 bits (long double)"),
+    ('U', "text"),
+    ('S', "text"),
+    ('O', "Python objects"),
+    ('M', "dates"),
+    ('m', "time spans"),
+];
+
+/// Why the header of an array was not accepted.
+pub(super) enum Refusal {
+    /// The array is valid, but has a type that no tensor has.
+    Type(IoError),
+    /// The file is not valid.
+    Fault(IoError),
+}
+
+impl From<IoError> for Refusal {
+    fn from(error: IoError) -> Self {
+        Refusal::Fault(error)
+    }
+}
+
 /// Reads an array written by NumPy's `save`: booleans, integers (as `i64`) or floating-point numbers, in either byte
-/// order, in C or Fortran order.
+/// order, in C or Fortran order. A `uint64` array with a value beyond `i64` becomes `f64`, rounded to the nearest number.
 ///
 /// ```
 /// use autograd::tensor;
@@ -48,8 +74,13 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
 }
 
 /// Reads an array from a source.
-pub(super) fn read<R: Read>(mut source: Source<R>) -> Result<AnyTensor, IoError> {
-    let (layout, fortran) = layout(&mut source)?;
+pub(super) fn read<R: Read>(source: Source<R>) -> Result<AnyTensor, IoError> {
+    try_read(source).map_err(Refusal::into_error)
+}
+
+/// Reads an array from a source, and tells types that no tensor has from faults.
+pub(super) fn try_read<R: Read>(mut source: Source<R>) -> Result<AnyTensor, Refusal> {
+    let (layout, fortran) = header(&mut source)?;
     let array = layout.tensor(&mut source)?;
     source.finish()?;
     Ok(if fortran { array.transposed() } else { array })
@@ -95,23 +126,44 @@ pub(super) fn write(array: &AnyTensor, w: &mut dyn Write) -> io::Result<()> {
 /// Reads the header: the layout, and whether the array is in Fortran order, in which the first axis varies fastest. In
 /// that case the axes are reversed, so that the numbers are in row-major order of the layout's shape.
 pub(super) fn layout<R: Read>(source: &mut Source<R>) -> Result<(Layout, bool), IoError> {
-    if &source.bytes()? != MAGIC {
-        return Err(source.fault_at(0, "the file does not start with \\x93NUMPY"));
+    header(source).map_err(Refusal::into_error)
+}
+
+impl Refusal {
+    fn into_error(self) -> IoError {
+        match self {
+            Refusal::Type(error) | Refusal::Fault(error) => error,
+        }
+    }
+}
+
+fn header<R: Read>(source: &mut Source<R>) -> Result<(Layout, bool), Refusal> {
+    let magic: [u8; 6] = source.bytes()?;
+    if &magic != MAGIC {
+        let mut start = magic.to_vec();
+        start.extend(source.some(1024)?);
+        let what = stranger(&start).unwrap_or("the file does not start with \\x93NUMPY");
+        return Err(source.fault_at(0, what).into());
     }
     let length = match source.bytes()? {
         [1, _] => u64::from(u16::from_le_bytes(source.bytes()?)),
         [2 | 3, _] => u64::from(u32::from_le_bytes(source.bytes()?)),
-        [version, _] => return Err(source.fault_at(6, format!("version {version} of the format is not supported"))),
+        [version, _] => {
+            return Err(source.fault_at(6, format!("version {version} of the format is not supported")).into());
+        }
     };
     let start = source.at();
     if length > LONGEST_HEADER {
-        return Err(source.fault(format!("a header of {length} bytes is too long")));
+        return Err(source.fault(format!("a header of {length} bytes is too long")).into());
     }
     let header = source.vec(length)?;
     let mut header = Header { text: &header, at: 0 };
     let fields = header.fields();
-    let (order, dtype, fortran, mut shape) =
-        fields.map_err(|problem| source.fault_at(start + header.at as u64, problem))?;
+    let (dtype, fortran, mut shape) = fields.map_err(|problem| source.fault_at(start + header.at as u64, problem))?;
+    let (order, dtype) = match dtype {
+        Ok(dtype) => dtype,
+        Err((at, problem)) => return Err(Refusal::Type(source.fault_at(start + at as u64, problem))),
+    };
     if fortran {
         shape.reverse();
     }
@@ -124,8 +176,13 @@ struct Header<'a> {
     at: usize,
 }
 
+/// The order and the type of the numbers, or the place and the name of a type that no tensor has.
+type Numbers = Result<(Order, Dtype), (usize, String)>;
+/// The numbers, whether they are in Fortran order, and the shape.
+type Fields = (Numbers, bool, Vec<usize>);
+
 impl Header<'_> {
-    fn fields(&mut self) -> Result<(Order, Dtype, bool, Vec<usize>), String> {
+    fn fields(&mut self) -> Result<Fields, String> {
         let (mut dtype, mut fortran, mut shape) = (None, None, None);
         self.expect(b'{')?;
         while !self.next_is(b'}') {
@@ -145,9 +202,7 @@ impl Header<'_> {
         if !self.rest().is_empty() {
             return Err("unexpected text after the header's dictionary".into());
         }
-        let ((order, dtype), fortran, shape) =
-            dtype.zip(fortran).zip(shape).map(|((a, b), c)| (a, b, c)).ok_or("a field of the header is missing")?;
-        Ok((order, dtype, fortran, shape))
+        dtype.zip(fortran).zip(shape).map(|((a, b), c)| (a, b, c)).ok_or("a field of the header is missing".into())
     }
 
     fn rest(&mut self) -> &[u8] {
@@ -166,8 +221,11 @@ impl Header<'_> {
         if self.next_is(byte) { Ok(()) } else { Err(format!("expected {:?} in the header", char::from(byte))) }
     }
 
+    /// A string, which Python 2 may have marked as Unicode or as bytes.
     fn string(&mut self) -> Result<String, String> {
-        let rest = self.rest();
+        let marked = self.rest().first().is_some_and(|mark| b"ub".contains(mark));
+        self.at += usize::from(marked);
+        let rest = &self.text[self.at..];
         let quote = rest.first().filter(|b| b"'\"".contains(b)).ok_or("expected a string in the header")?;
         let length = rest[1..].iter().position(|b| b == quote).ok_or("unterminated string in the header")?;
         let text = String::from_utf8_lossy(&rest[1..=length]).into_owned();
@@ -175,14 +233,44 @@ impl Header<'_> {
         Ok(text)
     }
 
-    fn dtype(&mut self) -> Result<(Order, Dtype), String> {
+    fn dtype(&mut self) -> Result<Numbers, String> {
+        if self.rest().first() == Some(&b'[') {
+            let records = "the array holds records, which are not supported: save each field by itself";
+            let at = self.at;
+            return self.skip_list().map(|()| Err((at, records.to_owned())));
+        }
         let descr = self.string()?;
         let order = if descr.starts_with('>') { Order::Big } else { Order::Little };
-        let known = |(name, dtype): &(&str, Dtype)| {
-            (descr.len() == 3 && descr.ends_with(name) && "<>|=".contains(&descr[..1])).then_some((order, *dtype))
-        };
-        let unknown = || format!("type {descr:.20?} is not supported");
-        TYPES.iter().find_map(known).ok_or_else(unknown)
+        let code = descr.strip_prefix(['<', '>', '|', '=']).unwrap_or(&descr);
+        let named =
+            |(short, character, name, _): &&(&str, &str, &str, Dtype)| [*short, *character, *name].contains(&code);
+        if let Some((_, _, _, dtype)) = TYPES.iter().find(named) {
+            return Ok(Ok((order, *dtype)));
+        }
+        let other = OTHER_TYPES.iter().find(|(first, _)| code.starts_with(*first));
+        let what = other.map_or(String::new(), |(_, what)| format!(" ({what})"));
+        Ok(Err((self.at, format!("type {descr:.20?} is not supported{what}"))))
+    }
+
+    /// Skips a list, with the lists and strings in it.
+    fn skip_list(&mut self) -> Result<(), String> {
+        let mut depth = 0_usize;
+        loop {
+            match self.rest().first() {
+                Some(b'[' | b'(') => depth += 1,
+                Some(b']' | b')') => depth = depth.saturating_sub(1),
+                Some(b'\'' | b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(_) => {}
+                None => return Err("unterminated list in the header".into()),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn truth(&mut self) -> Result<bool, String> {
@@ -204,6 +292,8 @@ impl Header<'_> {
                 self.rest().iter().take_while(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
             shape.push(digits.parse().map_err(|_| "expected a size in the header's shape")?);
             self.at += digits.len();
+            // Python 2 writes long integers as 2L.
+            self.at += usize::from(self.text.get(self.at) == Some(&b'L'));
             if !self.next_is(b',') {
                 self.expect(b')')?;
                 break;

@@ -4,13 +4,15 @@
 //! The format is so small that its own crate would add little beyond the JSON of the header, which `serde_json` parses.
 //! This reader goes from the file directly to tensors, without loading the whole file in between, and locates faults.
 
-use super::dtype::{Dtype, Layout, Order};
+mod header;
+mod shards;
+
+use super::dtype::Layout;
 use super::source::Source;
-use super::{AnyTensor, IoError, StateDict, write_atomically};
-use serde_core::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use super::{AnyTensor, IoError, StateDict, stranger, write_atomically};
+use header::{Entry, Header};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Formatter;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -20,26 +22,12 @@ const METADATA: &str = "__metadata__";
 /// The longest header that the reference implementation accepts.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// Type names in headers, and the storage types they denote.
-const TYPES: [(&str, Dtype); 13] = [
-    ("BOOL", Dtype::Bool),
-    ("U8", Dtype::U8),
-    ("I8", Dtype::I8),
-    ("U16", Dtype::U16),
-    ("I16", Dtype::I16),
-    ("U32", Dtype::U32),
-    ("I32", Dtype::I32),
-    ("U64", Dtype::U64),
-    ("I64", Dtype::I64),
-    ("F16", Dtype::F16),
-    ("BF16", Dtype::Bf16),
-    ("F32", Dtype::F32),
-    ("F64", Dtype::F64),
-];
-
 pub(super) const FORMAT: &str = "safetensors";
 
 pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return shards::read(path);
+    }
     let mut source = Source::open(path, FORMAT)?;
     let mut dict = StateDict::new();
     let entries = entries(&mut source, &mut dict.metadata)?;
@@ -47,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<StateDict, IoError> {
     for place in in_order(&entries, &source)? {
         tensors.push((place, entries[place].1.layout.tensor(&mut source)?));
     }
-    tensors.sort_by_key(|(place, _)| *place);
+    tensors.sort_unstable_by_key(|(place, _)| *place);
     entries.into_iter().zip(tensors).for_each(|((name, _), (_, tensor))| drop(dict.insert(name, tensor)));
     Ok(dict)
 }
@@ -63,8 +51,18 @@ pub(super) fn find(source: &mut Source<File>, name: &str) -> Result<(Layout, u64
     Ok((entry.layout, entry.end - entry.begin))
 }
 
-/// Reads the header: the entry of each tensor, and the metadata.
+/// Reads the header: the entry of each tensor, and the metadata. If it is not valid, says what else the file is.
 fn entries(
+    source: &mut Source<File>,
+    metadata: &mut BTreeMap<String, String>,
+) -> Result<Vec<(String, Entry)>, IoError> {
+    header_of(source, metadata).map_err(|error| {
+        let start = source.seek(0).and_then(|()| source.vec(source.left().min(1024)));
+        start.ok().and_then(|start| stranger(&start)).map_or(error, |what| source.fault_at(0, what))
+    })
+}
+
+fn header_of(
     source: &mut Source<File>,
     metadata: &mut BTreeMap<String, String>,
 ) -> Result<Vec<(String, Entry)>, IoError> {
@@ -74,21 +72,17 @@ fn entries(
         return Err(source.fault_at(0, format!("the header declares {length} bytes, but can have at most {most}")));
     }
     let header = source.vec(length)?;
-    let Header(fields) = serde_json::from_slice(&header).map_err(|error| {
+    let Header { entries, notes } = serde_json::from_slice(&header).map_err(|error| {
         let before: usize = header.split(|b| *b == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
         let at = 8 + (before + error.column().saturating_sub(1)) as u64;
         source.fault_at(at, format!("invalid header: {error}"))
     })?;
-    let mut entries = Vec::with_capacity(fields.len());
-    for (name, field) in fields {
-        let wrong = |problem| source.fault_at(8, format!("header, {name:?}: {problem}"));
-        if name == METADATA {
-            *metadata = notes(field).map_err(wrong)?;
-        } else {
-            let entry = Entry::new(&field).map_err(wrong)?;
-            entries.push((name, entry));
-        }
+    let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(source.fault_at(8, format!("header, {:?} occurs twice", twice[0])));
     }
+    *metadata = notes;
     Ok(entries)
 }
 
@@ -114,68 +108,6 @@ fn in_order(entries: &[(String, Entry)], source: &Source<File>) -> Result<Vec<us
     match end == left {
         true => Ok(order),
         false => Err(source.fault_at(start + end.min(left), format!("{end} bytes are declared, but {left} follow"))),
-    }
-}
-
-/// The entry of one tensor in a header.
-struct Entry {
-    layout: Layout,
-    /// Byte offset from the end of the header.
-    begin: u64,
-    end: u64,
-}
-
-impl Entry {
-    fn new(field: &Value) -> Result<Entry, String> {
-        let numbers =
-            |key: &str| -> Option<Vec<u64>> { field.get(key)?.as_array()?.iter().map(Value::as_u64).collect() };
-        let dtype = field.get("dtype").and_then(Value::as_str).ok_or("\"dtype\" is missing")?;
-        let known = TYPES.iter().find(|(name, _)| *name == dtype);
-        let &(_, dtype) = known.ok_or_else(|| format!("type {dtype:.20?} is not supported"))?;
-        let shape = numbers("shape").ok_or("\"shape\" is not a list of sizes")?;
-        let shape = shape.into_iter().map(usize::try_from).collect::<Result<_, _>>();
-        let shape = shape.map_err(|_| "\"shape\" has a size that does not fit in memory")?;
-        let layout = Layout { dtype, order: Order::Little, shape };
-        match numbers("data_offsets").as_deref() {
-            Some(&[begin, end]) => Ok(Entry { layout, begin, end }),
-            _ => Err("\"data_offsets\" is not a pair of numbers".into()),
-        }
-    }
-}
-
-/// Parses the metadata: text by name.
-fn notes(field: Value) -> Result<BTreeMap<String, String>, String> {
-    let Value::Object(notes) = field else { return Err("metadata must be an object of strings".into()) };
-    let text = |(name, value)| match value {
-        Value::String(text) => Ok((name, text)),
-        _ => Err(format!("the value of {name:?} is not a string")),
-    };
-    notes.into_iter().map(text).collect()
-}
-
-/// A header's fields in file order, without duplicate names.
-struct Header(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Header;
-            fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut fields, mut seen) = (Vec::new(), HashSet::new());
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if !seen.insert(name.clone()) {
-                        return Err(serde_core::de::Error::custom(format!("{name:?} occurs twice")));
-                    }
-                    fields.push((name, value));
-                }
-                Ok(Header(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
     }
 }
 

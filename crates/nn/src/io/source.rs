@@ -3,7 +3,7 @@
 
 use super::IoError;
 use super::atomic::{Temporary, nameless};
-use flate2::read::MultiGzDecoder;
+use super::gzip::Members;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ impl Opened {
         file.seek(0)?;
         Ok(match compressed {
             true => {
-                let unpacked = Box::new(MultiGzDecoder::new(file.into_file()));
+                let unpacked = Box::new(Members::new(file.into_file()));
                 Opened::Packed(Source::unpacking(unpacked, length, path, format))
             }
             false => Opened::Plain(file),
@@ -94,6 +94,21 @@ impl Opened {
             Opened::Plain(file) => file.boxed(),
             Opened::Packed(source) => source,
         }
+    }
+}
+
+/// A stream of all bytes of a source. Its errors hold an [`IoError`] with their place.
+pub(crate) struct Stream<R>(pub(crate) Source<R>);
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let Stream(source) = self;
+        let read = source.reader.read(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            _ => io::Error::other(source.failed(error)),
+        })?;
+        source.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -122,6 +137,22 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
+    /// The next bytes, at most `most`, as far as the first read returns them.
+    pub(crate) fn some(&mut self, most: usize) -> Result<Vec<u8>, IoError> {
+        let mut bytes = vec![0; most];
+        let read = self.reader.read(&mut bytes).map_err(|error| self.failed(error))?;
+        self.at += read as u64;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Fills a slice with the next bytes.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), IoError> {
+        self.reader.read_exact(bytes).map_err(|error| self.failed(error))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
     /// The next `n` bytes.
     pub(crate) fn vec(&mut self, n: u64) -> Result<Vec<u8>, IoError> {
         let n = self.claim(n, 1)?;
@@ -130,15 +161,6 @@ impl<R: Read> Source<R> {
             bytes.extend_from_slice(block);
             block.len()
         })?;
-        Ok(bytes)
-    }
-
-    /// All bytes that follow.
-    pub(crate) fn rest(mut self) -> Result<Vec<u8>, IoError> {
-        let mut bytes = Vec::new();
-        let read = self.reader.read_to_end(&mut bytes);
-        self.at += bytes.len() as u64;
-        read.map_err(|error| self.failed(error))?;
         Ok(bytes)
     }
 

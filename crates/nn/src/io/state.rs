@@ -3,6 +3,7 @@
 use super::{AnyTensor, IoError};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Named tensors in order of insertion, with metadata.
 ///
@@ -18,10 +19,12 @@ use std::path::Path;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct StateDict {
-    entries: Vec<(String, AnyTensor)>,
-    places: HashMap<String, usize>,
+    entries: Vec<(Arc<str>, AnyTensor)>,
+    places: HashMap<Arc<str>, usize>,
     /// Text by name, which safetensors files store in their headers.
     pub metadata: BTreeMap<String, String>,
+    /// Parts of the file that it was read from that are no tensors, with the reason.
+    pub(super) left_out: BTreeMap<String, String>,
 }
 
 impl StateDict {
@@ -32,7 +35,7 @@ impl StateDict {
 
     /// Appends a tensor, or replaces the one with the same name and returns the old one.
     pub fn insert(&mut self, name: impl Into<String>, tensor: impl Into<AnyTensor>) -> Option<AnyTensor> {
-        let (name, tensor) = (name.into(), tensor.into());
+        let (name, tensor): (Arc<str>, AnyTensor) = (name.into().into(), tensor.into());
         if let Some(&place) = self.places.get(&name) {
             return Some(std::mem::replace(&mut self.entries[place].1, tensor));
         }
@@ -48,7 +51,13 @@ impl StateDict {
 
     /// Names and tensors in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &AnyTensor)> {
-        self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.entries.iter().map(|(name, tensor)| (&**name, tensor))
+    }
+
+    /// The parts of the file that this dictionary was read from that are no tensors, with the reason: text in an NPZ file,
+    /// for example.
+    pub fn left_out(&self) -> &BTreeMap<String, String> {
+        &self.left_out
     }
 
     /// Keeps only the tensors for which the function returns `true`.
@@ -104,8 +113,10 @@ impl StateDict {
         self.entries.is_empty()
     }
 
-    /// Reads a [safetensors](https://huggingface.co/docs/safetensors) file. Half precision (`F16`, `BF16`) becomes
-    /// `f32` and integers of every width become `i64`, both without loss.
+    /// Reads a [safetensors](https://huggingface.co/docs/safetensors) file, or, given the path of an index that ends with
+    /// `.json` (`model.safetensors.index.json`), all files of a sharded model. Half precision (`F16`, `BF16`) becomes
+    /// `f32` and integers of every width become `i64`, both without loss; a `U64` tensor with a value beyond `i64` becomes
+    /// `f64`, rounded to the nearest number.
     ///
     /// # Errors
     /// If the file cannot be read or is not valid: all declared sizes must agree with each other and with its length.

@@ -1,7 +1,7 @@
 //! Averages of precision, recall and F1 over classes.
 
 use super::ConfusionMatrix;
-use super::confusion::ratio;
+use super::tally::Tally;
 
 /// How to average values over classes, in scikit-learn's terms.
 ///
@@ -46,7 +46,7 @@ impl ConfusionMatrix {
     /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_precision(&self, average: Average) -> f64 {
-        self.average(average, |class| (self.count(class, class), self.predicted(class)))
+        Tally::of(self).precision(average)
     }
 
     /// The average recall: of the samples of a class, the fraction predicted as it.
@@ -55,7 +55,7 @@ impl ConfusionMatrix {
     /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_recall(&self, average: Average) -> f64 {
-        self.average(average, |class| (self.count(class, class), self.actual(class)))
+        Tally::of(self).recall(average)
     }
 
     /// The average F1: the harmonic mean of precision and recall of each class.
@@ -64,34 +64,6 @@ impl ConfusionMatrix {
     /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]
     pub fn average_f1(&self, average: Average) -> f64 {
-        self.average(average, |class| (2 * self.count(class, class), self.predicted(class) + self.actual(class)))
-    }
-
-    /// The average over classes of the ratio that `of` returns as numerator and denominator.
-    #[track_caller]
-    fn average(&self, average: Average, of: impl Fn(usize) -> (u64, u64)) -> f64 {
-        let value = |class| {
-            let (part, whole) = of(class);
-            ratio(part, whole).unwrap_or(0.0)
-        };
-        let present = || (0..self.classes()).filter(|class| self.predicted(*class) + self.actual(*class) > 0);
-        let mean = |weight: &dyn Fn(usize) -> f64| {
-            let total: f64 = present().map(weight).sum();
-            present().map(|class| weight(class) * value(class)).sum::<f64>() / total
-        };
-        match average {
-            Average::Binary => {
-                let classes = self.classes();
-                assert_eq!(classes, 2, "Average::Binary requires two classes: use Micro, Macro or Weighted");
-                if self.samples() == 0 { f64::NAN } else { value(1) }
-            }
-            Average::Micro => {
-                let sum = |(a, b): (u64, u64), (part, whole): (u64, u64)| (a + part, b + whole);
-                let (part, whole) = (0..self.classes()).map(of).fold((0, 0), sum);
-                ratio(part, whole).unwrap_or(f64::NAN)
-            }
-            Average::Macro => mean(&|_| 1.0),
-            Average::Weighted => mean(&|class| self.actual(class) as f64),
-        }
+        Tally::of(self).f1(average)
     }
 }

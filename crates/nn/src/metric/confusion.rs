@@ -1,6 +1,7 @@
 //! [`ConfusionMatrix`]: which classes a classifier confuses.
 
-use super::{Rows, binary, decision, labels_below, mismatch};
+use super::tally::Counts;
+use super::{OP, labels_below, mismatch};
 use crate::loss::Target;
 use crate::number::count;
 use autograd::{Float, Result, Tensor};
@@ -35,8 +36,6 @@ pub struct ConfusionMatrix {
     undecided: Vec<u64>,
 }
 
-pub(super) const OP: &str = "ConfusionMatrix";
-
 impl ConfusionMatrix {
     /// An empty matrix.
     ///
@@ -56,10 +55,7 @@ impl ConfusionMatrix {
     /// # Errors
     /// Returns an error if the shapes do not match or a label is out of range.
     pub fn from_scores<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
-        let rows = Rows::new(OP, scores, labels)?;
-        let mut matrix = Self::new(rows.classes);
-        matrix.add(rows.iter().map(|(row, label)| (decision(row), label)));
-        Ok(matrix)
+        Self::of_scores(scores, labels)
     }
 
     /// Adds the predictions of scores `[N, classes, …]` for labels `[N, …]`.
@@ -67,12 +63,7 @@ impl ConfusionMatrix {
     /// # Errors
     /// Returns an error, and counts nothing, if the shapes do not match or a label is out of range.
     pub fn add_scores<T: Float>(&mut self, scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<()> {
-        let rows = Rows::new(OP, scores, labels)?;
-        if rows.classes != self.classes {
-            return Err(mismatch(OP, scores.shape(), format!("expected scores of {} classes", self.classes)));
-        }
-        self.add(rows.iter().map(|(row, label)| (decision(row), label)));
-        Ok(())
+        self.add_scores_of(scores, labels)
     }
 
     /// Adds predicted labels for actual labels. A prediction of [`IGNORED`](crate::loss::IGNORED) is undecided.
@@ -85,7 +76,7 @@ impl ConfusionMatrix {
         }
         let [predicted, labels] = [predicted, labels].map(|all| labels_below(OP, all, self.classes));
         let pairs = predicted?.into_iter().zip(labels?);
-        self.add(pairs.filter_map(|(predicted, label)| Some((predicted, label?))));
+        pairs.for_each(|(predicted, label)| label.into_iter().for_each(|label| self.add_sample(predicted, label)));
         Ok(())
     }
 
@@ -109,37 +100,7 @@ impl ConfusionMatrix {
     #[track_caller]
     pub fn add_binary<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
         assert_eq!(self.classes, 2, "ConfusionMatrix: add_binary requires two classes");
-        let decided = |y: f64| (!y.is_nan()).then(|| usize::from(y > threshold));
-        self.add(binary(OP, output, target)?.into_iter().map(|(y, truth)| (decided(y), usize::from(truth))));
-        Ok(())
-    }
-
-    /// Counts pairs of predicted and actual class.
-    fn add(&mut self, pairs: impl Iterator<Item = (Option<usize>, usize)>) {
-        for (predicted, actual) in pairs {
-            match predicted {
-                Some(p) => self.counts[actual * self.classes + p] += 1,
-                None => self.undecided[actual] += 1,
-            }
-        }
-    }
-
-    /// All counts as numbers: the table in row-major order, then the undecided counts.
-    pub(super) fn state(&self) -> Vec<f64> {
-        self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
-    }
-
-    /// The matrix with these `classes² + classes` counts; `None` if they are not valid counts or have no valid length.
-    pub(super) fn from_state(state: &[f64]) -> Option<Self> {
-        let classes = state.len().isqrt();
-        if classes == 0 || classes * (classes + 1) != state.len() {
-            return None;
-        }
-        let mut counts = state.iter().map(|n| count(*n).map(|n| n as u64)).collect::<Option<Vec<u64>>>()?;
-        // Ensures that sums of the counts do not overflow.
-        counts.iter().try_fold(0, |sum: u64, n| sum.checked_add(2 * n))?;
-        let undecided = counts.split_off(classes * classes);
-        Some(ConfusionMatrix { classes, counts, undecided })
+        self.add_outputs_of(output, target, threshold)
     }
 
     /// The number of classes.
@@ -200,6 +161,40 @@ impl ConfusionMatrix {
     /// The number of samples of this class.
     pub(super) fn actual(&self, class: usize) -> u64 {
         (0..self.classes).map(|predicted| self.count(class, predicted)).sum::<u64>() + self.undecided[class]
+    }
+}
+
+impl Counts for ConfusionMatrix {
+    fn of_classes(classes: usize) -> Self {
+        Self::new(classes)
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn add_sample(&mut self, predicted: Option<usize>, actual: usize) {
+        match predicted {
+            Some(predicted) => self.counts[actual * self.classes + predicted] += 1,
+            None => self.undecided[actual] += 1,
+        }
+    }
+
+    /// The table in row-major order, then the undecided counts.
+    fn state(&self) -> Vec<f64> {
+        self.counts.iter().chain(&self.undecided).map(|n| *n as f64).collect()
+    }
+
+    fn from_state(state: &[f64]) -> Option<Self> {
+        let classes = state.len().isqrt();
+        if classes == 0 || classes * (classes + 1) != state.len() {
+            return None;
+        }
+        let mut counts = state.iter().map(|n| count(*n).map(|n| n as u64)).collect::<Option<Vec<u64>>>()?;
+        // Ensures that sums of the counts do not overflow.
+        counts.iter().try_fold(0, |sum: u64, n| sum.checked_add(2 * n))?;
+        let undecided = counts.split_off(classes * classes);
+        Some(ConfusionMatrix { classes, counts, undecided })
     }
 }
 

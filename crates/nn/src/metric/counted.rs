@@ -1,6 +1,7 @@
-//! Metrics computed from the [`ConfusionMatrix`] of all batches.
+//! Metrics computed from counts of predictions over all batches.
 
-use super::{ConfusionMatrix, Measure, confusion::OP};
+use super::tally::Counts;
+use super::{Measure, OP};
 use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 
@@ -24,46 +25,46 @@ pub enum Decision {
     Above(f64),
 }
 
-/// A value computed from the confusion matrix of all batches. The first batch determines the number of classes.
-pub(super) struct Counted<F> {
+/// A value computed from the counts of all batches. The first batch determines the number of classes.
+pub(super) struct Counted<C, F> {
     decision: Decision,
     of: F,
-    matrix: Option<ConfusionMatrix>,
+    counts: Option<C>,
 }
 
-impl<F> Counted<F> {
+impl<C: Counts, F> Counted<C, F> {
     pub(super) fn new(decision: Decision, of: F) -> Self {
-        Counted { decision, of, matrix: None }
+        Counted { decision, of, counts: None }
     }
 }
 
-impl<T: Float, F: Fn(&ConfusionMatrix) -> f64 + Send> Measure<T> for Counted<F> {
+impl<T: Float, C: Counts, F: Fn(&C) -> f64 + Send> Measure<T> for Counted<C, F> {
     fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
         match self.decision {
             Decision::Largest => {
                 let labels = target.labels(OP)?;
-                if let Some(matrix) = &mut self.matrix {
-                    return matrix.add_scores(output, labels);
+                if let Some(counts) = &mut self.counts {
+                    return counts.add_scores_of(output, labels);
                 }
-                self.matrix = Some(ConfusionMatrix::from_scores(output, labels)?);
+                self.counts = Some(C::of_scores(output, labels)?);
                 Ok(())
             }
             Decision::Above(threshold) => {
-                self.matrix.get_or_insert_with(|| ConfusionMatrix::new(2)).add_binary(output, target, threshold)
+                self.counts.get_or_insert_with(|| C::of_classes(2)).add_outputs_of(output, target, threshold)
             }
         }
     }
 
     fn value(&self) -> f64 {
-        self.matrix.as_ref().map_or(f64::NAN, &self.of)
+        self.counts.as_ref().map_or(f64::NAN, &self.of)
     }
 
     fn state(&self) -> Vec<f64> {
-        self.matrix.as_ref().map(ConfusionMatrix::state).unwrap_or_default()
+        self.counts.as_ref().map(C::state).unwrap_or_default()
     }
 
     fn restore(&mut self, state: &[f64]) -> bool {
-        self.matrix = ConfusionMatrix::from_state(state);
-        self.matrix.is_some() || state.is_empty()
+        self.counts = C::from_state(state);
+        self.counts.is_some() || state.is_empty()
     }
 }

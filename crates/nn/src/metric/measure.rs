@@ -1,8 +1,9 @@
 //! [`Metric`]: a named measure of quality, and [`Measure`]: its computation batch by batch.
 
-use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression};
+use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression, tally::Tally};
 use crate::loss::{IGNORED, Target};
 use autograd::{Float, Result, Tensor};
+use std::fmt::Debug;
 
 /// The running state of a metric over batches.
 ///
@@ -52,6 +53,8 @@ pub trait Measure<T: Float>: Send {
 /// ```
 pub struct Metric<T: Float> {
     name: String,
+    /// What distinguishes it from others with the same name.
+    settings: String,
     rises: bool,
     start: Box<dyn Fn() -> Box<dyn Measure<T>> + Send>,
 }
@@ -88,7 +91,7 @@ impl<T: Float> Metric<T> {
         rises: bool,
         start: impl Fn() -> M + Send + 'static,
     ) -> Self {
-        Metric { name: name.into(), rises, start: Box::new(move || Box::new(start())) }
+        Metric { name: name.into(), settings: String::new(), rises, start: Box::new(move || Box::new(start())) }
     }
 
     /// A metric that is a mean: `of` returns the sum over a batch and the number of terms.
@@ -120,7 +123,9 @@ impl<T: Float> Metric<T> {
         Self::new(name, rises, move || Mean { of: of.clone(), then, sum: 0.0, count: 0.0 })
     }
 
-    /// A metric computed from the [`ConfusionMatrix`] of the predictions, for labels or binary targets.
+    /// A metric computed from the [`ConfusionMatrix`] of the predictions, for labels or binary targets. The matrix has
+    /// the square of the number of classes as its size; [`precision`](Metric::precision), [`recall`](Metric::recall) and
+    /// [`f1`](Metric::f1) need only three counts per class.
     ///
     /// ```
     /// use nn::metric::{Average, Decision, Metric};
@@ -133,7 +138,30 @@ impl<T: Float> Metric<T> {
         decision: Decision,
         of: impl Fn(&ConfusionMatrix) -> f64 + Clone + Send + 'static,
     ) -> Self {
-        Self::new(name, true, move || Counted::new(decision, of.clone()))
+        Self::new(name, true, move || Counted::new(decision, of.clone())).set(decision)
+    }
+
+    /// The same metric with one more setting in its description.
+    fn set(mut self, setting: impl Debug) -> Self {
+        self.settings += &format!(" {setting:?}");
+        self
+    }
+
+    /// Identifies the metric: its name and its settings. A checkpoint stores it and cannot be resumed with a different
+    /// metric. The settings of custom metrics are not known, so their names should tell them apart.
+    ///
+    /// ```
+    /// use nn::metric::{Average, Metric};
+    /// assert_eq!(Metric::<f32>::f1(Average::Macro).ignoring(0).describe(), "f1 Macro ignoring 0");
+    /// ```
+    pub fn describe(&self) -> String {
+        format!("{}{}", self.name, self.settings)
+    }
+
+    /// An average over classes.
+    fn tallied(name: &str, average: Average, of: fn(&Tally, Average) -> f64) -> Self {
+        Self::new(name, true, move || Counted::new(Decision::Largest, move |tally: &Tally| of(tally, average)))
+            .set(average)
     }
 
     /// The fraction of labels predicted correctly; see [`accuracy`](super::accuracy).
@@ -144,7 +172,7 @@ impl<T: Float> Metric<T> {
     /// The fraction of binary targets predicted correctly, where an output above the threshold means 1; see
     /// [`binary_accuracy`](super::binary_accuracy).
     pub fn binary_accuracy(threshold: f64) -> Self {
-        Self::mean("binary_accuracy", true, move |y, t| classes::binary_hits(y, t, threshold))
+        Self::mean("binary_accuracy", true, move |y, t| classes::binary_hits(y, t, threshold)).set(threshold)
     }
 
     /// The fraction of labels among the `k` highest scores; see [`top_k_accuracy`](super::top_k_accuracy).
@@ -156,17 +184,17 @@ impl<T: Float> Metric<T> {
     /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
     /// [`ConfusionMatrix::average_precision`].
     pub fn precision(average: Average) -> Self {
-        Self::counted("precision", Decision::Largest, move |matrix| matrix.average_precision(average))
+        Self::tallied("precision", average, Tally::precision)
     }
 
     /// The recall: of the samples of a class, the fraction predicted as it; see [`ConfusionMatrix::average_recall`].
     pub fn recall(average: Average) -> Self {
-        Self::counted("recall", Decision::Largest, move |matrix| matrix.average_recall(average))
+        Self::tallied("recall", average, Tally::recall)
     }
 
     /// The harmonic mean of precision and recall; see [`ConfusionMatrix::average_f1`].
     pub fn f1(average: Average) -> Self {
-        Self::counted("f1", Decision::Largest, move |matrix| matrix.average_f1(average))
+        Self::tallied("f1", average, Tally::f1)
     }
 
     /// The area under the receiver operating characteristic curve; see [`roc_auc`](super::roc_auc). It stores all
@@ -218,7 +246,8 @@ impl<T: Float> Metric<T> {
     /// ```
     pub fn ignoring(self, label: i64) -> Self {
         let start = self.start;
-        Metric { start: Box::new(move || Box::new(Ignoring { label, measure: start() })), ..self }
+        let settings = format!("{} ignoring {label}", self.settings);
+        Metric { settings, start: Box::new(move || Box::new(Ignoring { label, measure: start() })), ..self }
     }
 
     /// The name.
@@ -233,7 +262,7 @@ impl<T: Float> Metric<T> {
 
     /// The same metric with another name, to distinguish two of the same kind.
     pub fn named(self, name: impl Into<String>) -> Self {
-        Metric { name: name.into(), ..self }
+        Metric { name: name.into(), settings: format!(" ({})", self.describe()), ..self }
     }
 
     /// Starts a measure without any batches.

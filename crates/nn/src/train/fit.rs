@@ -1,7 +1,7 @@
 //! What a [`Trainer`] can be asked to do: train a model, resume its training, evaluate it, use it. Each is compiled
 //! once, in this crate.
 
-use super::checkpoint::{CheckpointError, Checkpoints, newest};
+use super::checkpoint::{CheckpointError, Checkpoints};
 use super::error::TrainError;
 use super::evaluate::{Evaluation, evaluate, predict};
 use super::history::History;
@@ -17,14 +17,15 @@ impl<T: Float> Trainer<'_, T> {
     /// # Errors
     /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
     /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
-    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints.
+    /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints or belongs to a
+    /// training run in progress.
     pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         fit(self, model, data)
     }
 
     /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
     /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
-    /// before. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
+    /// before: settings, layers and samples are compared with those of the checkpoint. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
     /// and the history are restored as at its end.
     ///
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
@@ -59,14 +60,9 @@ once! {
         model: &mut dyn Module<T>,
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
-        let folder = trainer.checkpoints.as_ref().map(Checkpoints::folder);
-        if let Some(folder) = folder
-            && !matches!(newest(folder), Ok(None))
-        {
-            return Err(CheckpointError::Occupied { folder: folder.into() }.into());
-        }
+        let _lock = trainer.checkpoints.as_ref().map(Checkpoints::begin).transpose()?;
         let loader = loader(trainer, data)?;
-        Run::new(trainer, model, &loader, data.len())?.finish()
+        Run::new(trainer, model, &loader, data)?.finish()
     }
 
     fn resume<'d, T>(
@@ -75,10 +71,10 @@ once! {
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
         let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
-        checkpoints.remove_leftovers();
+        let _lock = checkpoints.lock()?;
         let folder = checkpoints.folder().to_owned();
         let loader = loader(trainer, data)?;
-        let mut run = Run::new(trainer, model, &loader, data.len())?;
+        let mut run = Run::new(trainer, model, &loader, data)?;
         run.resume_from(&folder)?;
         run.finish()
     }

@@ -41,6 +41,7 @@ mod run;
 mod settings;
 mod step;
 mod stopping;
+mod trace;
 mod trainer;
 
 pub use crate::metric::Metric;

@@ -40,7 +40,7 @@ pub(super) struct Run<'a, 'd, T: Float> {
     history: History,
     convergence: Convergence,
     ema: Option<Ema<T>>,
-    /// The settings that must match for a checkpoint to be resumed.
+    /// What must match for a checkpoint to be resumed; empty if none are saved.
     settings: Vec<(&'static str, String)>,
     /// The base rates of the schedule, one per parameter group.
     rates: Vec<f64>,
@@ -73,12 +73,12 @@ pub(super) fn loader<'a, T: Float>(
 type Hook<'f, T> = dyn Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult + 'f;
 
 impl<'a, 'd, T: Float> Run<'a, 'd, T> {
-    /// A run at its start, on `samples` samples.
+    /// A run at its start.
     pub(super) fn new(
         trainer: &'a mut Trainer<'d, T>,
         model: &'a mut dyn Module<T>,
         loader: &'a DataLoader<'a, T>,
-        samples: usize,
+        data: &dyn Dataset<T>,
     ) -> Result<Self, TrainError> {
         let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
         let metrics: Vec<Measured> = trainer.metrics.iter().map(measured).collect();
@@ -89,6 +89,11 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
+        // Only a checkpoint needs them, and they take a pass over the data.
+        let settings = match &trainer.checkpoints {
+            Some(_) => trainer.compared(&*model, data, &rates)?,
+            None => Vec::new(),
+        };
         let step = TrainStep::new(trainer.seed);
         Ok(Run {
             step: if trainer.replays { step.replaying() } else { step },
@@ -99,7 +104,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             history: History { metrics, ..History::default() },
             convergence: if trainer.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
             ema: trainer.ema.map(Ema::new),
-            settings: trainer.compared(samples, &rates),
+            settings,
             rates,
             progress: Progress::new(trainer.quiet),
             clock: Instant::now(),

@@ -1,15 +1,23 @@
 //! What a run can be told by: those of a [`Trainer`]'s settings that determine its course, as text. A checkpoint stores
 //! them, and only a run with the same ones may resume it.
 
+use super::error::TrainError;
+use super::trace::trace;
 use super::trainer::Trainer;
-use crate::data::Order;
+use crate::Module;
+use crate::data::{Dataset, Order};
 use crate::metric::Metric;
 use autograd::Float;
 use flate2::Crc;
 
 impl<T: Float> Trainer<'_, T> {
-    /// The settings that must match for a run to resume exactly, with what it is applied to.
-    pub(super) fn compared(&self, samples: usize, rates: &[f64]) -> Vec<(&'static str, String)> {
+    /// What must match for a run to resume exactly: the settings, the model and the data.
+    pub(super) fn compared(
+        &self,
+        model: &dyn Module<T>,
+        data: &dyn Dataset<T>,
+        rates: &[f64],
+    ) -> Result<Vec<(&'static str, String)>, TrainError> {
         // Without `..`: a new setting must be compared below, or be listed among those that may change.
         let Trainer {
             loss,
@@ -38,19 +46,24 @@ impl<T: Float> Trainer<'_, T> {
             prefetch: _,
             replays: _,
         } = self;
-        let metrics: Vec<&str> = metrics.iter().map(Metric::name).collect();
+        let metrics: Vec<String> = metrics.iter().map(Metric::describe).collect();
+        let digest = |data: &dyn Dataset<T>| Ok::<_, TrainError>(format!("{:016x}", data.digest()?));
+        let first: Vec<usize> = (0..data.len().min(*batch_size)).collect();
+        let traced = trace(model, &**loss, &data.epoch_batch(0, &first)?, *seed);
         let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
         let penalty = |x: f64| number(Some(x).filter(|x| *x != 0.0));
-        vec![
-            ("format", "wengert training 1".into()),
+        let mut compared = vec![
+            ("format", "wengert training 2".into()),
             ("element type", T::NAME.into()),
             ("seed", seed.to_string()),
             ("batch size", batch_size.to_string()),
             ("order of the samples", order_of(order)),
             ("way with a smaller last batch", if *drop_last { "left out" } else { "kept" }.into()),
             ("number of batches in an update", accumulate.to_string()),
-            ("number of samples", samples.to_string()),
+            ("number of samples", data.len().to_string()),
             ("number of validation samples", validation.map_or(0, |data| data.len()).to_string()),
+            ("data (a checksum of all samples)", digest(data)?),
+            ("validation data (a checksum of all samples)", validation.map_or(Ok("none".into()), digest)?),
             ("list of metrics", metrics.join(", ")),
             ("decay of averages", number(*ema)),
             ("loss", loss.describe()),
@@ -63,7 +76,9 @@ impl<T: Float> Trainer<'_, T> {
             ("clipping", clip.map_or("none".into(), |clip| format!("{clip:?}"))),
             ("l1 penalty", penalty(*l1)),
             ("l2 penalty", penalty(*l2)),
-        ]
+        ];
+        compared.extend(traced);
+        Ok(compared)
     }
 }
 

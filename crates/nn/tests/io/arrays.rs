@@ -52,6 +52,105 @@ fn archives_of_numpy() {
     assert_eq!(StateDict::read_npz(&path).unwrap(), dict);
 }
 
+/// An NPY file with this header.
+fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn headers_of_other_writers() {
+    let folder = Folder::new("headers");
+    let path = folder.file("array.npy");
+    let read = |descr: &str, shape: &str, data: &[u8]| {
+        let header = format!("{{u'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n");
+        read_npy(written(&path, &npy(&header, data)))
+    };
+    let two = [1.5_f64, -2.0].map(f64::to_le_bytes).concat();
+    for descr in ["'<f8'", "u'<f8'", "'f8'", "'float64'", "'d'", "b'=f8'", "'<d'"] {
+        assert_eq!(read(descr, "(2L, 1L)", &two).unwrap(), tensor![[1.5], [-2.0]].into(), "{descr}");
+    }
+    for descr in ["'?'", "'|b1'", "'bool'", "'b1'"] {
+        assert_eq!(read(descr, "(2L,)", &[1, 0]).unwrap(), tensor![true, false].into(), "{descr}");
+    }
+    assert_eq!(read("'>u2'", "(1,)", &[1, 0]).unwrap(), tensor![256_i64].into());
+    let large = [u64::MAX, 1].map(u64::to_le_bytes).concat();
+    assert_eq!(read("'<u8'", "(2,)", &large).unwrap(), tensor![2f64.powi(64), 1.0].into());
+    for (descr, says) in [
+        ("'<U3'", "type \"<U3\" is not supported (text)"),
+        ("'|S3'", "(text)"),
+        ("'<c16'", "(complex numbers)"),
+        ("'<f16'", "(floating-point numbers wider than 64 bits"),
+        ("'|O'", "(Python objects)"),
+        ("[('a', '<f8'), ('b]', '<i4', (2,))]", "the array holds records"),
+        ("'nothing'", "type \"nothing\" is not supported"),
+    ] {
+        let error = read(descr, "(1,)", &[0; 16]).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("array.npy, byte "), "{error}");
+    }
+}
+
+/// What is not an array of numbers is left out; the rest of the archive can be read.
+#[test]
+fn archives_with_other_parts() {
+    let folder = Folder::new("mixed");
+    let path = folder.file("mixed.npz");
+    let write = |parts: &[(&str, Vec<u8>)]| {
+        let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        for (name, bytes) in parts {
+            let options = zip::write::SimpleFileOptions::default();
+            if name.ends_with('/') {
+                zip.add_directory(*name, options).unwrap();
+            } else {
+                zip.start_file(*name, options).unwrap();
+                zip.write_all(bytes).unwrap();
+            }
+        }
+        zip.finish().unwrap();
+    };
+    let of = |descr: &str, data: &[u8]| {
+        npy(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}"), data)
+    };
+    let others = [
+        ("names.npy", of("<U1", &[65, 0, 0, 0])),
+        ("wide.npy", of("<f16", &[0; 16])),
+        ("README.md", b"about these arrays".to_vec()),
+        ("folder/", Vec::new()),
+    ];
+    let x = ("x.npy", of("<i4", &[7, 0, 0, 0]));
+    write(&[&others[..2], std::slice::from_ref(&x), &others[2..]].concat());
+    let dict = StateDict::read_npz(&path).unwrap();
+    assert_eq!(dict.iter().collect::<Vec<_>>(), [("x", &tensor![7_i64].into())]);
+    let left: Vec<&str> = dict.left_out().keys().map(String::as_str).collect();
+    assert_eq!(left, ["README.md", "folder/", "names", "wide"]);
+    assert_eq!(dict.left_out()["names"], "type \"<U1\" is not supported (text)");
+    assert_eq!(StateDict::read_npz_array(&path, "x").unwrap(), tensor![7_i64].into());
+    let error = StateDict::read_npz_array(&path, "names").unwrap_err().to_string();
+    assert!(error.contains("\"names\": type \"<U1\" is not supported (text)"), "{error}");
+    write(&others);
+    let error = StateDict::read_npz(&path).unwrap_err().to_string();
+    assert!(error.contains("there is no array of numbers"), "{error}");
+    // A fault is no reason to leave a part out.
+    write(&[x, ("y.npy", of("<i4", &[7, 0]))]);
+    assert!(StateDict::read_npz(&path).is_err() && StateDict::read_npz_array(&path, "x").is_ok());
+}
+
+/// Several members, and padding of zeros or a line end behind the last one.
+#[test]
+fn padded_gzip() {
+    let folder = Folder::new("padded");
+    let path = folder.file("idx.gz");
+    let expected = read_idx(written(&path, &IDX)).unwrap();
+    let [first, second] = [packed(&IDX[..10]), packed(&IDX[10..])];
+    for padding in [&b""[..], &[0; 512], &[0; 100_000], b"\n", b"\r\n"] {
+        let bytes = [&first, &second, padding].concat();
+        assert_eq!(read_idx(written(&path, &bytes)).unwrap(), expected);
+        assert!(ArrayFile::idx(&path).is_ok());
+    }
+    for rest in [&b"x"[..], b"\0\0x", b"\x1f"] {
+        refuses(&[&first, &second, rest].concat(), |path| read_idx(path), "byte 20:");
+    }
+}
+
 #[test]
 fn broken_arrays() {
     for (name, bytes) in [("npy", &numpy!("c.npy")[..]), ("fortran", numpy!("fortran.npy"))] {
@@ -228,6 +327,8 @@ fn pictures() {
     assert_eq!(Dataset::<f64>::batch(&rows, &[1, 0, 1]).unwrap(), data.batch(&[1, 0, 1]).unwrap());
     let error = FileDataset::pictures(open(&labels), open(&labels)).err().unwrap().to_string();
     assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
+    let error = TensorDataset::<f64>::from_idx(&images, &images).unwrap_err().to_string();
+    assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2, 1, 2] and [2, 1, 2]");
     let error = TensorDataset::<f64>::from_idx(&labels, &labels).unwrap_err().to_string();
     assert_eq!(error, "expected images [n, height, width] and integer labels [n], got shapes [2] and [2]");
 }

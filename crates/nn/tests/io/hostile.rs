@@ -12,6 +12,15 @@ struct Counting;
 thread_local! {
     /// The largest block that this thread has requested.
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+    /// The bytes that this thread holds, and the most that it has held.
+    static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+fn hold(bytes: isize) {
+    let _ = HELD.try_with(|held| {
+        let now = held.get().0 + bytes;
+        held.set((now, now.max(held.get().1)));
+    });
 }
 
 fn note(size: usize) {
@@ -23,17 +32,21 @@ fn note(size: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
+        hold(layout.size() as isize);
         unsafe { System.alloc(layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
+        hold(layout.size() as isize);
         unsafe { System.alloc_zeroed(layout) }
     }
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
+        hold(size as isize - layout.size() as isize);
         unsafe { System.realloc(block, layout, size) }
     }
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        hold(-(layout.size() as isize));
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -107,4 +120,44 @@ pub fn refuses<T, E: Display>(bytes: &[u8], read: impl Fn(&Path) -> Result<T, E>
     let folder = Folder::new(&format!("refused-{:x}", bytes.as_ptr().addr()));
     let Err(error) = outcome(&folder.file("file"), bytes, &read) else { panic!("no error, expected: {saying}") };
     assert!(error.contains(saying), "{error:?} does not contain {saying:?}");
+}
+
+/// Files of much structure and few numbers take at most ten times their size, plus 64 MiB.
+#[test]
+fn memory_of_structure() {
+    use nn::data::{Column, CsvOptions, read_csv};
+    use nn::io::StateDict;
+    let folder = Folder::new("structure");
+    let header = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let object =
+        |entry: &dyn Fn(usize) -> String, n| format!("{{{}}}", (0..n).map(entry).collect::<Vec<_>>().join(","));
+    let empty = |i: usize| format!(r#""t{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+    let zeros = format!(r#"{{"a":{{"dtype":"F32","shape":[{}0],"data_offsets":[0,0]}}}}"#, "0,".repeat(4_000_000));
+    let notes = format!(r#"{{"__metadata__":{}}}"#, object(&|i| format!(r#""{i}":"""#), 600_000));
+    let weights = |path: &Path| StateDict::read(path).map(drop).map_err(|error| error.to_string());
+    let table =
+        |options: CsvOptions| move |path: &Path| read_csv::<f64>(path, &options).map(drop).map_err(|e| e.to_string());
+    type Reads = Box<dyn Fn(&Path) -> Result<(), String>>;
+    let cases: [(&str, Vec<u8>, Reads); 6] = [
+        ("many axes", header(&zeros), Box::new(weights)),
+        ("many tensors", header(&object(&empty, 150_000)), Box::new(weights)),
+        ("many notes", header(&notes), Box::new(weights)),
+        ("a wide row", "1,".repeat(4_000_000).into_bytes(), Box::new(table(CsvOptions::labels(Column::Last)))),
+        ("many rows", "1,1\n".repeat(1_000_000).into_bytes(), Box::new(table(CsvOptions::labels(1)))),
+        (
+            "many classes",
+            (0..900_000).map(|i| format!("{i},1\n")).collect::<String>().into_bytes(),
+            Box::new(table(CsvOptions::text(0))),
+        ),
+    ];
+    for (name, bytes, read) in cases {
+        let path = folder.file("file");
+        written(&path, &bytes);
+        let before = HELD.get().0;
+        HELD.set((before, before));
+        let _ = read(&path);
+        let held = (HELD.get().1 - before) as usize;
+        let most = 10 * bytes.len() + (64 << 20);
+        assert!(held <= most, "{name}: {held} bytes for a file of {}, at most {most}", bytes.len());
+    }
 }

@@ -150,11 +150,20 @@ fn what_a_header_must_not_say() {
     let cases: &[(Vec<u8>, &str)] = &[
         (file("[1]", &[]), "byte 8: invalid header: invalid type"),
         (file("{\"x\":\n }", &[]), "byte 15: invalid header"),
-        (file(&format!("{{\"x\":{}", "[".repeat(9000)), &[]), "recursion limit exceeded"),
+        (
+            file(&format!("{{\"x\":{}", "[".repeat(9000)), &[]),
+            "invalid type: sequence, expected the type, shape and position of a tensor",
+        ),
         (file(r#"{"__metadata__":{"a":1}}"#, &[]), "the value of \"a\" is not a string"),
-        (file(r#"{"x":1}"#, &[]), "header, \"x\": \"dtype\" is missing"),
+        (file(r#"{"x":1}"#, &[]), "invalid type: integer `1`, expected the type"),
+        (file(r#"{"x":{}}"#, &[]), "header, \"x\": \"dtype\" is missing"),
         (x(r#""dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]"#, &[0]), "type \"F8_E4M3\" is not supported"),
-        (x(r#""dtype":"F32","shape":[-1],"data_offsets":[0,4]"#, &[0; 4]), "\"shape\" is not a list of sizes"),
+        (x(r#""dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]"#, &[0]), "floating-point numbers of at most 8 bits"),
+        (x(r#""dtype":"C64","shape":[1],"data_offsets":[0,8]"#, &[0; 8]), "(complex numbers: store the real"),
+        (
+            x(r#""dtype":"F32","shape":[-1],"data_offsets":[0,4]"#, &[0; 4]),
+            "\"shape\" is not a list of at most 64 sizes",
+        ),
         (x(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#, &[0; 4]), "\"data_offsets\" is not a pair of numbers"),
         (x(r#""dtype":"F32","shape":[1],"data_offsets":[1,5]"#, &[0; 5]), "begins at byte 1 of the data instead of 0"),
         (
@@ -170,8 +179,13 @@ fn what_a_header_must_not_say() {
             x(r#""dtype":"BOOL","shape":[1],"data_offsets":[0,1]"#, &[2]),
             "byte 63: [2] do not encode a number of this type",
         ),
-        (x(r#""dtype":"U64","shape":[1],"data_offsets":[0,8]"#, &[255; 8]), "do not encode a number of this type"),
-        (file(r#"{"x":{},"x":{}}"#, &[]), "\"x\" occurs twice"),
+        (
+            file(
+                r#"{"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
+                &[],
+            ),
+            "\"x\" occurs twice",
+        ),
         (file("{}", &[1]), "0 bytes are declared, but 1 follow"),
         (
             u64::MAX.to_le_bytes().to_vec(),
@@ -188,6 +202,66 @@ fn what_a_header_must_not_say() {
     let mut reserved = StateDict::new();
     reserved.insert("__metadata__", tensor![1.0]);
     assert!(reserved.write(Folder::new("reserved").file("x")).unwrap_err().to_string().contains("__metadata__"));
+}
+
+/// Large numbers without a sign become the nearest floating-point numbers; metadata may be null.
+#[test]
+fn unusual_files() {
+    let folder = Folder::new("unusual");
+    let path = folder.file("dict");
+    let header = r#"{"__metadata__":null,"x":{"dtype":"U64","shape":[2],"data_offsets":[0,16],"more":[{}]}}"#;
+    let data = [u64::MAX, 7].map(u64::to_le_bytes).concat();
+    let dict = read(written(&path, &file(header, &data))).unwrap();
+    assert_eq!((dict.get("x"), dict.metadata.len()), (Some(&tensor![2f64.powi(64), 7.0].into()), 0));
+    let rows = ArrayFile::safetensors(&path, "x").unwrap();
+    assert_eq!(rows.rows::<f32>(&[1, 0]).unwrap(), tensor![7.0f32, 2f32.powi(64)]);
+    assert!(rows.whole_rows(&[0]).unwrap_err().to_string().contains("do not encode a number of this type"));
+
+    let strangers: [(&[u8], &str); 5] = [
+        (b"PK\x03\x04\0\0\0\0archive/data.pkl", "torch.load"),
+        (b"\x80\x02\x8a\nl\xfc", "safetensors.torch.save_file"),
+        (b"<!DOCTYPE html>\n<html></html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (br#"{"metadata": {}, "weight_map": {}}"#, "index of a sharded model"),
+    ];
+    for (bytes, says) in strangers {
+        refuses(bytes, read, says);
+        refuses(bytes, |path: &Path| ArrayFile::safetensors(path, "x"), says);
+    }
+}
+
+/// A model in several files is read by its index, which cannot name files elsewhere.
+#[test]
+fn sharded_models() {
+    let folder = Folder::new("shards");
+    let index = folder.file("model.safetensors.index.json");
+    let model = Linear::<f32>::new(3, 2, &mut Rng::new(1));
+    for name in ["weight", "bias"] {
+        let mut part = nn::state_dict(&model);
+        part.retain(|other, _| other == name);
+        part.metadata.insert("format".into(), "pt".into());
+        part.write(folder.file(&format!("{name}.safetensors"))).unwrap();
+    }
+    let write =
+        |map: &str| fs::write(&index, format!(r#"{{"metadata": {{"total_size": 32}}, "weight_map": {{{map}}}}}"#));
+    write(r#""weight": "weight.safetensors", "bias": "bias.safetensors""#).unwrap();
+    let mut other = Linear::<f32>::new(3, 2, &mut Rng::new(2));
+    nn::load(&mut other, &index).unwrap();
+    assert_eq!(nn::state_dict(&other), nn::state_dict(&model));
+    assert_eq!(read(&index).unwrap().metadata["format"], "pt");
+    for (map, says) in [
+        (r#""weight": "bias.safetensors""#, "tensor \"weight\" should be in \"bias.safetensors\", but is not"),
+        (r#""weight": "../weight.safetensors""#, "files must lie next to the index"),
+        (r#""weight": "/weight.safetensors""#, "files must lie next to the index"),
+        (r#""weight": "missing.safetensors""#, "missing.safetensors"),
+        (r#""weight": 1"#, "files must lie next to the index"),
+    ] {
+        write(map).unwrap();
+        let error = read(&index).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    fs::write(&index, "[]").unwrap();
+    assert!(read(&index).unwrap_err().to_string().contains("no object \"weight_map\""));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::arrays::packed;
 use super::hostile::{break_everywhere, break_with};
 use super::{Folder, written};
-use nn::data::{Batch, CsvFile, CsvOptions, Dataset, read_csv, read_csv_classes};
+use nn::data::{Batch, CsvFile, CsvOptions, Dataset, Gap, read_csv, read_csv_classes};
 use std::path::Path;
 
 #[test]
@@ -38,6 +38,27 @@ fn tables_that_stay_in_their_files() {
             (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
         assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
     }
+}
+
+/// A table with text, gaps, comments and dropped rows reads the same by rows as in memory.
+#[test]
+fn rows_of_text_and_gaps() {
+    let folder = Folder::new("text-rows");
+    let path = folder.file("table.csv");
+    let text =
+        "units\nsize; sex ;age;y\n# a comment\nS;male;30,5;a\n\nL;\"female\";NA;b\nM;;20;a\nM;male;-;\nS;male;1;b\n";
+    let options = CsvOptions::text("y").one_hot(["sex"]).ordinal("size", ["S", "M", "L"]).gaps(Gap::Median);
+    let options = options.delimiter(b';').decimal(b',').comments(b'#').skip_lines(1).markers(["NA", "-"]);
+    let options = options.drop_missing_targets().gaps_of("size", Gap::DropRow);
+    let whole = read_csv::<f64>(written(&path, text.as_bytes()), &options).unwrap();
+    let table = CsvFile::open(&path, &options).unwrap();
+    assert_eq!((Dataset::<f64>::len(&table), whole.inputs().shape()), (4, &[4, 4][..]));
+    for indices in [&[0, 1, 2, 3][..], &[3, 1], &[2, 2]] {
+        assert_eq!(Dataset::<f64>::batch(&table, indices).unwrap(), whole.batch(indices).unwrap(), "{indices:?}");
+    }
+    assert_eq!(table.columns().read::<f64>(&path).unwrap(), whole);
+    assert_eq!(table.columns().read_inputs::<f64>(&path).unwrap().shape(), [5, 4], "a target is not looked at");
+    assert_eq!(Dataset::<f64>::digest(&table).unwrap(), whole.digest().unwrap());
 }
 
 /// A file cut or flipped anywhere gives its complete rows, or an error with its place.

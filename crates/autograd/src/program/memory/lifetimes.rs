@@ -5,6 +5,7 @@ use super::states::States;
 use crate::op::Op;
 use crate::program::fuse::Fusion;
 use crate::program::graph::Graph;
+use crate::program::integers::may_fail;
 use crate::program::layouts::Layouts;
 use crate::tape::Inputs;
 
@@ -82,8 +83,8 @@ impl Lifetimes {
             kept[id as usize] = true;
             kept[layouts.root(id) as usize] = true;
         }
-        // A user's op may fail in the middle of a run, and the state must survive that.
-        let safe = !g.ids().any(|id| matches!(g.structured(id), Some(Op::Custom { .. })));
+        // A user's op or an index may fail in the middle of a run, and the state must survive that.
+        let safe = !g.ids().any(|id| matches!(g.structured(id), Some(Op::Custom { .. }))) && !may_fail(g);
         for id in g.ids().rev() {
             let last = &mut self.last_read[id as usize];
             let mortal = g.node(id).def.is_computed() || safe && states.is_current(id);

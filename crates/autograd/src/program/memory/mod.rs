@@ -11,6 +11,7 @@ mod states;
 use super::fuse::{Body, Cluster, Fusion};
 use super::fused::{Fused, Ports, Repeated};
 use super::graph::Graph;
+use super::integers::{self, Early, Reads, read_by};
 use super::layouts::Layouts;
 use super::scalars::Scalars;
 use super::steps::{Memory, Out, Plan, Step, Work};
@@ -33,19 +34,26 @@ pub(super) fn plan(g: &Graph, fusion: &Fusion, states: Vec<(u32, u32)>, width: u
     let states = States::new(g, states);
     let lifetimes = Lifetimes::new(g, fusion, &layouts, &states);
     let (slots, blocks, repeated) = (Slots::new(g), Blocks::default(), Repeated::default());
-    let mut planner = Planner { g, fusion, width, layouts, states, lifetimes, slots, blocks, repeated, scalars: 0 };
+    let (is_early, early) = (integers::early(g), Early::default());
+    let mut planner =
+        Planner { g, fusion, width, layouts, states, lifetimes, slots, blocks, repeated, is_early, early, scalars: 0 };
     planner.settle_states();
+    planner.take_integers();
     let mut steps = Vec::with_capacity(fusion.clusters.len());
     for (k, cluster) in fusion.clusters.iter().enumerate() {
-        steps.push(planner.step(k as u32, cluster));
+        match *cluster {
+            Cluster::Single(id) if planner.is_early[id as usize] => planner.derive(id),
+            _ => steps.push(planner.step(k as u32, cluster)),
+        }
     }
     let (outputs, inputs) = (planner.read(&g.outputs), planner.read(&g.inputs));
     let blocks = planner.blocks.sizes();
     room("program", &[blocks.iter().sum()])?;
     let kept = planner.kept();
-    let Slots { homes, constants, .. } = planner.slots;
+    let (early, Slots { homes, constants, .. }) = (planner.early, planner.slots);
     let repeated = planner.repeated.into_numbers();
-    Ok(Plan { steps, constants, repeated, blocks, homes, inputs: inputs.to_vec(), outputs: outputs.to_vec(), kept })
+    let (inputs, outputs) = (inputs.to_vec(), outputs.to_vec());
+    Ok(Plan { steps, constants, repeated, blocks, homes, early, inputs, outputs, kept })
 }
 
 struct Planner<'a> {
@@ -60,6 +68,9 @@ struct Planner<'a> {
     blocks: Blocks,
     /// The numbers that loops repeat.
     repeated: Repeated,
+    /// The nodes whose integers are known before the first step.
+    is_early: Vec<bool>,
+    early: Early,
     /// Number of loops over scalars so far.
     scalars: u32,
 }
@@ -74,6 +85,33 @@ impl Planner<'_> {
             let slot = self.slots.of(self.g, id);
             self.slots.homes[slot as usize] = Some(self.blocks.add(self.g.size(id)));
         }
+    }
+
+    /// Gives each integer input a slot.
+    fn take_integers(&mut self) {
+        for &id in &self.g.integers {
+            let slot = self.slots.of(self.g, id);
+            self.early.inputs.push((slot, self.g.shape(id).clone()));
+        }
+    }
+
+    /// Plans integers that are computed before the first step.
+    fn derive(&mut self, id: u32) {
+        let Some(Op::Integers { from, .. }) = self.g.structured(id) else { unreachable!("a node of integers") };
+        let [input, out] = [self.g.inputs(id)[0], id].map(|id| self.slots.of(self.g, id));
+        self.early.derived.push((from.clone(), input, out));
+    }
+
+    /// What a node requires of the integers that it reads.
+    fn reads(&mut self, id: u32) -> Option<Reads> {
+        let (g, integers) = (self.g, read_by(self.g, id)?);
+        let op = g.structured(id)?;
+        let (range, early) = (op.index_range(&g.input_shapes(g.inputs(id))), self.is_early[integers as usize]);
+        let reads = Reads { op: op.name(), range, early };
+        if early {
+            self.early.checks.push((self.slots.of(g, integers), reads));
+        }
+        Some(reads)
     }
 
     /// The slots of outputs and of the memory that they view, views first; without those of next states, which are
@@ -128,9 +166,10 @@ impl Planner<'_> {
         let (work, memory) = match op {
             Op::Custom { id: rule } => (Work::Custom(*rule), Memory::Own),
             op if self.layouts.is_view(id) => (Work::View(op.clone()), Memory::Own),
+            Op::Integers { from, .. } => (Work::Integers(from.clone()), Memory::Integers),
             op => {
-                let indexed = op.index().map(|_| op.index_size(g.shape(g.inputs(id)[0])));
-                (Work::Op { op: op.clone(), indexed }, self.take(id))
+                let reads = self.reads(id);
+                (Work::Op { op: op.clone(), reads }, self.take(id))
             }
         };
         (work, inputs, smallvec![self.out(id, memory)])

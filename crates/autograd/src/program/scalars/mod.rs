@@ -288,7 +288,7 @@ mod tests {
         let x = (0..length).fold(x0, |x, _| x.sin() * a + b);
         let ids = [x0.id, a.id, b.id];
         let outputs: Vec<u32> = x.grad(&[x0, a, b]).iter().map(|g| g.id).collect();
-        let (g, mut constants) = extract(&tape, &ids, &outputs, Vec::new());
+        let (g, mut constants) = extract(&tape, &ids, &outputs, &[]);
         let g = optimize(g, &mut constants).unwrap();
         let [Cluster::Scalars(nodes)] = &fuse(&g).clusters[..] else { panic!("one cluster of scalars:\n{g}") };
         Scalars::new(&g, nodes, &g.inputs, &g.outputs)

@@ -1,18 +1,18 @@
 //! [`CsvFile`]: a table that stays on disk.
 
-use super::table::{Rows, Table, line_of};
-use super::{CsvOptions, FORMAT, Float};
+use super::record::{Record, Records};
+use super::table::{Rows, Table, Want};
+use super::{Columns, CsvOptions, FORMAT, Float};
 use crate::data::combine::within;
 use crate::data::{Batch, DataError, Dataset, TableError};
-use crate::io::{IoError, Opened, Source};
-use ::csv::ByteRecord;
+use crate::io::{IoError, Opened, Source, Stream};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// A table in a file, whose rows are read on demand, in any order. Takes eight bytes of memory per row, for its
-/// position in the file.
+/// A table in a file, whose rows are read on demand, in any order. Takes sixteen bytes of memory per row, for its position
+/// in the file.
 ///
 /// ```
 /// use autograd::tensor;
@@ -25,79 +25,91 @@ use std::sync::{Mutex, PoisonError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CsvFile {
-    path: PathBuf,
-    options: CsvOptions,
     table: Table,
-    /// Byte offsets of the start of each row and of the end of the last.
-    starts: Vec<u64>,
+    rows: Vec<Row>,
     source: Mutex<Source<File>>,
 }
 
+/// Where a row is in its file.
+struct Row {
+    start: u64,
+    length: u32,
+    /// A file has fewer than four billion lines where it matters: in the text of an error.
+    line: u32,
+}
+
 impl CsvFile {
-    /// Opens a table and scans it once for the positions of its rows and for class names, if the targets are class
-    /// names. All other fields are checked only when a batch needs them.
+    /// Opens a table and scans it once for the positions of its rows, for class names and categories, and for what fills
+    /// gaps. All other fields are checked only when a batch needs them.
     ///
     /// # Errors
     /// If the file cannot be read or is compressed (which prevents seeking to a row), has no data rows or lacks a
-    /// column, or a row is shorter or longer than the first.
+    /// column, a row is shorter or longer than the first, a quote is never closed, or two columns in use share a heading.
     pub fn open(path: impl Into<PathBuf>, options: &CsvOptions) -> Result<Self, DataError> {
         let path = path.into();
-        let line = |byte| line_in(&path, byte);
         let file = match Opened::at(&path, FORMAT)? {
-            Opened::Plain(source) => BufReader::new(source.into_file()),
+            Opened::Plain(source) => source,
             Opened::Packed(source) => {
                 return Err(source.fault("cannot seek in a compressed table; decompress it first").into());
             }
         };
-        let (mut reader, mut record) = (options.reader(file), ByteRecord::new());
-        let mut table = Table::begin(&mut reader, &mut record, &path.display().to_string(), options, &line)?;
-        let mut starts = Vec::new();
+        let mut reader = BufReader::with_capacity(1 << 16, Stream(file));
+        let (mut records, mut record) = (Records::new(&mut reader, &options.format), Record::default());
+        let mut table = Table::begin(&mut records, &mut record, &path.display().to_string(), options, Want::All)?;
+        let (mut rows, mut seen) = (Vec::new(), Vec::new());
         loop {
-            starts.push(record.position().map_or(0, |position| position.byte()));
-            table.learn(&record);
-            if !table.advance(&mut reader, &mut record, &line)? {
+            if table.keeps(&record) {
+                table.learn(&record, &mut seen)?;
+                let length = u32::try_from(records.at() - record.start).unwrap_or(u32::MAX);
+                rows.push(Row { start: record.start, length, line: record.line as u32 });
+            }
+            if !table.advance(&mut records, &mut record)? {
                 break;
             }
         }
-        starts.push(reader.position().byte());
-        let source = Mutex::new(Source::open(&path, FORMAT)?);
-        Ok(CsvFile { options: options.clone(), table, starts, source, path })
+        table.close(seen);
+        Ok(CsvFile { table, rows, source: Mutex::new(Source::open(&path, FORMAT)?) })
     }
 
     /// The class names, class 0 first, if the targets are class names.
     pub fn class_names(&self) -> Vec<String> {
-        self.table.class_names()
+        self.table.columns.class_names().to_vec()
     }
 
-    /// The bytes of a row.
-    fn row(&self, index: usize) -> Result<Vec<u8>, IoError> {
+    /// What the table taught about its columns, with which to read other tables.
+    pub fn columns(&self) -> &Columns {
+        &self.table.columns
+    }
+
+    /// Reads the bytes of a row into `bytes`, in place of what was there.
+    fn read(&self, row: &Row, bytes: &mut Vec<u8>) -> Result<(), IoError> {
         // A poisoned lock is fine: every read starts with a seek, wherever a reader that panicked left the file.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        source.seek(self.starts[index])?;
-        source.vec(self.starts[index + 1] - self.starts[index])
+        source.seek(row.start)?;
+        bytes.clear();
+        bytes.resize(source.claim(row.length.into(), 1)?, 0);
+        source.fill(bytes)
     }
-}
-
-fn line_in(path: &PathBuf, byte: u64) -> Option<u64> {
-    line_of(BufReader::new(File::open(path).ok()?), byte).ok()
 }
 
 impl<T: Float> Dataset<T> for CsvFile {
     fn len(&self) -> usize {
-        self.starts.len() - 1
+        self.rows.len()
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        within(indices, self.starts.len() - 1)?;
-        let (mut record, mut rows) = (ByteRecord::new(), Rows::default());
-        for &index in indices {
-            let row = self.row(index)?;
-            let line = |_| line_in(&self.path, self.starts[index]);
-            if !self.table.advance(&mut self.options.reader(&row[..]), &mut record, &line)? {
-                return Err(self.table.fault(TableError::Gone, &record, &line, None));
+        within(indices, self.rows.len())?;
+        let (mut bytes, mut record, mut rows) = (Vec::new(), Record::default(), Rows::default());
+        let format = self.table.columns.format_of_a_row();
+        for row in indices.iter().map(|index| &self.rows[*index]) {
+            self.read(row, &mut bytes)?;
+            let mut text = &bytes[..];
+            let mut records = Records::at_line(&mut text, &format, row.line.into());
+            if !self.table.advance(&mut records, &mut record)? {
+                return Err(self.table.error(TableError::Gone, Some(row.line.into()), None));
             }
-            self.table.take(&record, &line, &mut rows)?;
+            self.table.take(&record, &mut rows)?;
         }
-        Ok(self.table.batch(rows))
+        self.table.batch(rows)
     }
 }

@@ -1,229 +1,264 @@
-//! Interprets the fields of a table row by row, and locates faults.
+//! [`Table`]: a file as its [`Columns`] see it. It finds the columns in the file, interprets its rows, and locates faults.
 
-use super::{Column, CsvOptions, Kind};
+use super::columns::{Code, Columns, Seen, find, label, number};
+use super::names::{excerpt, utf8};
+use super::options::{CsvOptions, Gap, Kind};
+use super::record::{Broken, Record, Records};
 use crate::data::{Batch, DataError, TableError};
-use crate::io::IoError;
-use crate::loss::{IGNORED, Target};
-use ::csv::{ByteRecord, Reader};
+use crate::io::{IoError, stranger};
+use crate::loss::Target;
 use autograd::{Float, Tensor};
-use std::collections::HashMap;
-use std::io::{self, BufRead, Read};
 
-/// Maps the byte offset from which a record was read to its line, counted from 1, if it can be determined.
-pub(super) type Lines<'a> = &'a dyn Fn(u64) -> Option<u64>;
-
-/// The headings of a table, and how to interpret its fields.
+/// A file, and which of its columns are used.
 pub(super) struct Table {
+    /// The path of the file, or the name given to the reader.
     name: String,
-    /// Empty if the table has no headings.
     headings: Vec<String>,
-    columns: usize,
+    /// Number of fields in a row.
+    width: usize,
+    /// Which field is each input.
     inputs: Vec<usize>,
+    /// Which field is each target; empty if only inputs are read.
     targets: Vec<usize>,
-    kind: Kind,
-    /// Label of each class name.
-    classes: HashMap<Vec<u8>, i64>,
-    missing: Option<f64>,
+    pub columns: Columns,
 }
 
-/// The rows read so far.
-#[derive(Default)]
+/// What to read of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    All,
+    /// Targets need not be there.
+    Inputs,
+}
+
+/// The rows read so far: a number for each input column, and NaN for a gap.
 pub(super) struct Rows<T> {
     inputs: Vec<T>,
     values: Vec<T>,
     labels: Vec<i64>,
 }
 
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Rows { inputs: Vec::new(), values: Vec::new(), labels: Vec::new() }
+    }
+}
+
 impl Table {
-    /// Reads the headings, if there are any, and the first row of data, which is required.
-    pub(super) fn begin<R: Read>(
-        reader: &mut Reader<R>,
-        record: &mut ByteRecord,
+    /// Reads the headings and the first row of a table that nothing is known about but the options.
+    pub fn begin(
+        records: &mut Records,
+        record: &mut Record,
         name: &str,
         options: &CsvOptions,
-        line: Lines,
+        want: Want,
     ) -> Result<Table, DataError> {
-        let mut table = Table::new(name, options);
-        let mut more = table.advance(reader, record, line)?;
-        table.columns = record.len();
-        if more && options.has_header() {
-            table.headings = record.iter().map(|heading| String::from_utf8_lossy(heading).into_owned()).collect();
-            more = table.advance(reader, record, line)?;
+        let headings = heading(records, record, name, options)?;
+        let mut options = options.clone();
+        if want == Want::Inputs {
+            // A file without targets is read like one with them: by default, its inputs are all columns but the targets.
+            options.targets.retain(|column| find(column, &headings, record.len()).is_ok());
         }
-        if !more {
-            return Err(table.error(TableError::Empty, None, None));
-        }
-        let find = |columns: &[Column]| columns.iter().map(|column| table.find(column)).collect::<Result<Vec<_>, _>>();
-        let targets = find(&options.targets)?;
-        let inputs = match &options.inputs {
-            Some(columns) => find(columns)?,
-            None => (0..table.columns).filter(|column| !targets.contains(column)).collect(),
+        let columns = Columns::select(&options, headings.clone(), record.len());
+        let columns = columns.map_err(|error| located(name, None, None, error))?;
+        let inputs = columns.inputs.iter().map(|input| input.place).collect();
+        let targets = if want == Want::All { columns.targets.clone() } else { Vec::new() };
+        let table = Table { name: name.into(), headings, width: record.len(), inputs, targets, columns };
+        table.not_empty(record)
+    }
+
+    /// Reads the headings and the first row of a table with known columns.
+    pub fn bind(
+        records: &mut Records,
+        record: &mut Record,
+        name: &str,
+        columns: &Columns,
+        want: Want,
+    ) -> Result<Table, DataError> {
+        let headings = heading(records, record, name, &columns.options)?;
+        let width = record.len();
+        let place =
+            |place: usize| columns.place(place, &headings, width).map_err(|error| located(name, None, None, error));
+        let inputs = columns.inputs.iter().map(|input| place(input.place)).collect::<Result<_, _>>()?;
+        let targets = match want {
+            Want::All => columns.targets.iter().map(|target| place(*target)).collect::<Result<_, _>>()?,
+            Want::Inputs => Vec::new(),
         };
-        if inputs.is_empty() {
-            return Err(table.fault(TableError::NoInputs, record, line, None));
-        }
-        Ok(Table { inputs, targets, ..table })
+        Table { name: name.into(), headings, width, inputs, targets, columns: columns.clone() }.not_empty(record)
     }
 
-    fn new(name: &str, options: &CsvOptions) -> Self {
-        let told = match &options.kind {
-            Kind::Text(Some(names)) => &names[..],
-            _ => &[],
-        };
-        Table {
-            name: name.into(),
-            headings: Vec::new(),
-            columns: 0,
-            inputs: Vec::new(),
-            targets: Vec::new(),
-            kind: options.kind.clone(),
-            classes: told.iter().map(|name| name.clone().into_bytes()).zip(0..).collect(),
-            missing: options.missing,
-        }
-    }
-
-    /// Assigns numbers to new class names in a row, unless the names are given.
-    pub(super) fn learn(&mut self, record: &ByteRecord) {
-        if self.kind == Kind::Text(None) {
-            for field in self.targets.iter().map(|&column| &record[column]).filter(|field| !missing(field)) {
-                if !self.classes.contains_key(field) {
-                    self.classes.insert(field.to_vec(), self.classes.len() as i64);
-                }
-            }
-        }
-    }
-
-    /// The class names in order.
-    pub(super) fn class_names(&self) -> Vec<String> {
-        let mut classes: Vec<_> = self.classes.iter().collect();
-        classes.sort_by_key(|(_, number)| **number);
-        classes.into_iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    fn not_empty(self, record: &Record) -> Result<Table, DataError> {
+        if self.inputs.is_empty() { Err(self.fault(TableError::NoInputs, record, None)) } else { Ok(self) }
     }
 
     /// Reads the next row, if there is one. It must be as long as the first.
-    pub(super) fn advance<R: Read>(
-        &self,
-        reader: &mut Reader<R>,
-        record: &mut ByteRecord,
-        line: Lines,
-    ) -> Result<bool, DataError> {
-        let failed =
-            |error: ::csv::Error| IoError::Io { action: "read", path: self.name.clone().into(), source: error.into() };
-        let more = reader.read_byte_record(record).map_err(failed)?;
-        if more && self.columns != 0 && record.len() != self.columns {
-            let error = TableError::Ragged { expected: self.columns, found: record.len() };
-            return Err(self.fault(error, record, line, None));
+    pub fn advance(&self, records: &mut Records, record: &mut Record) -> Result<bool, DataError> {
+        let more = records.next(record).map_err(|error| broken(&self.name, error))?;
+        if more && record.len() != self.width {
+            let error = TableError::Ragged { expected: self.width, found: record.len() };
+            return Err(self.fault(error, record, None));
         }
         Ok(more)
     }
 
-    /// Appends the numbers of a row to `rows`.
-    pub(super) fn take<T: Float>(&self, record: &ByteRecord, line: Lines, rows: &mut Rows<T>) -> Result<(), DataError> {
-        let fault = |column| move |error| self.fault(error, record, line, Some(column));
-        for &column in &self.inputs {
-            let filled = self.missing.filter(|_| missing(&record[column])).map(T::of);
-            rows.inputs.push(filled.map_or_else(|| number(&record[column]), Ok).map_err(fault(column))?);
+    /// Whether a row is read, rather than left out because of a gap.
+    pub fn keeps(&self, record: &Record) -> bool {
+        let options = &self.columns.options;
+        let gap = |place: &usize| options.is_gap(record.field(*place));
+        let inputs = self.inputs.iter().zip(&self.columns.inputs);
+        let dropped = inputs.filter(|(_, input)| input.gap == Gap::DropRow).any(|(place, _)| gap(place));
+        !(dropped || options.drop_missing_targets && self.targets.iter().any(gap))
+    }
+
+    /// Adds the categories, class names and values of a row to the columns.
+    pub fn learn(&mut self, record: &Record, seen: &mut Seen) -> Result<(), DataError> {
+        let learned = self.columns.learn(record, seen);
+        learned.map_err(|(place, error)| self.fault(error, record, Some(place)))
+    }
+
+    /// Ends learning.
+    pub fn close(&mut self, seen: Seen) {
+        self.columns.close(seen);
+    }
+
+    /// Appends a row.
+    pub fn take<T: Float>(&self, record: &Record, rows: &mut Rows<T>) -> Result<(), DataError> {
+        let fault = |column| move |error| self.fault(error, record, Some(column));
+        let options = &self.columns.options;
+        for (&place, input) in self.inputs.iter().zip(&self.columns.inputs) {
+            let field = record.field(place);
+            let is_filled = input.gap != Gap::Refuse && options.is_gap(field);
+            rows.inputs.push(if is_filled {
+                T::of(f64::NAN)
+            } else {
+                input.number(field, options).map_err(fault(place))?
+            });
         }
-        for &column in &self.targets {
-            let field = &record[column];
-            let taken = match &self.kind {
-                Kind::Values => number(field).map(|x| rows.values.push(x)),
+        for &place in &self.targets {
+            let field = record.field(place);
+            let taken = match &options.kind {
+                Kind::Values => number(field, options).map(|x| rows.values.push(x)),
                 Kind::Labels(classes) => label(field, *classes).map(|x| rows.labels.push(x)),
-                Kind::Text(_) => self.class(field).map(|x| rows.labels.push(x)),
+                Kind::Text(_) => self.columns.class(field).map(|x| rows.labels.push(x)),
             };
-            taken.map_err(fault(column))?;
+            taken.map_err(fault(place))?;
         }
         Ok(())
     }
 
-    fn class(&self, field: &[u8]) -> Result<i64, TableError> {
-        self.classes.get(field).copied().ok_or_else(|| TableError::NotAClass { field: excerpt(field) })
-    }
-
-    /// Converts rows to a batch: inputs `[n, inputs]`, and values `[n, targets]` or labels `[n]` (`[n, targets]` if
-    /// there are several target columns).
-    pub(super) fn batch<T: Float>(&self, Rows { inputs, values, labels }: Rows<T>) -> Batch<T> {
+    /// Converts rows to a batch: inputs `[n, inputs]`, and values `[n, targets]` or labels `[n]` (`[n, targets]` if there
+    /// are several target columns).
+    pub fn batch<T: Float>(&self, Rows { inputs, values, labels }: Rows<T>) -> Result<Batch<T>, DataError> {
         let (n, targets) = (inputs.len() / self.inputs.len(), self.targets.len());
-        let targets = match self.kind {
-            Kind::Values => Target::Values(Tensor::new(&[n, targets], values)),
-            _ if targets == 1 => Target::Labels(labels.into()),
-            _ => Target::Labels(Tensor::new(&[n, targets], labels)),
+        let targets = match self.columns.options.kind {
+            Kind::Labels(_) | Kind::Text(_) if targets == 1 => Target::Labels(labels.into()),
+            Kind::Labels(_) | Kind::Text(_) if targets > 0 => Target::Labels(Tensor::new(&[n, targets], labels)),
+            Kind::Labels(_) | Kind::Text(_) | Kind::Values => Target::Values(Tensor::new(&[n, targets], values)),
         };
-        Batch { inputs: Tensor::new(&[n, self.inputs.len()], inputs), targets }
+        Ok(Batch { inputs: Tensor::new(&[n, self.columns.inputs()], self.encoded(inputs)?), targets })
     }
 
-    fn find(&self, column: &Column) -> Result<usize, DataError> {
-        let columns = self.columns;
-        let found = match column {
-            Column::Index(index) => Some(*index).filter(|i| *i < columns),
-            Column::Last => columns.checked_sub(1),
-            Column::Name(name) => self.headings.iter().position(|heading| heading == name),
-        };
-        let column = || match column {
-            Column::Name(name) => format!("{name:?}"),
-            Column::Index(index) => format!("{index} (counted from 0)"),
-            Column::Last => "at the end".to_owned(),
-        };
-        found.ok_or_else(|| self.error(TableError::NoColumn { column: column(), columns }, None, None))
+    /// Fills gaps, and replaces the numbers of categories by zeros and ones.
+    fn encoded<T: Float>(&self, mut rows: Vec<T>) -> Result<Vec<T>, DataError> {
+        let inputs = &self.columns.inputs;
+        for row in rows.chunks_exact_mut(inputs.len()) {
+            for (i, (x, input)) in row.iter_mut().zip(inputs).enumerate().filter(|(_, (x, _))| x.f64().is_nan()) {
+                let fill = input.fill.ok_or_else(|| self.error(TableError::OnlyGaps, None, Some(self.inputs[i])))?;
+                *x = T::of(fill);
+            }
+        }
+        if inputs.iter().all(|input| !matches!(input.code, Code::OneHot(_))) {
+            return Ok(rows);
+        }
+        let mut wide = Vec::with_capacity(rows.len() / inputs.len() * self.columns.inputs());
+        for row in rows.chunks_exact(inputs.len()) {
+            for (&x, input) in row.iter().zip(inputs) {
+                match &input.code {
+                    Code::Number | Code::Ordinal(_) => wide.push(x),
+                    Code::OneHot(_) => {
+                        wide.extend((0..input.width()).map(|k| T::of(f64::from(u8::from(k as f64 == x.f64())))));
+                    }
+                }
+            }
+        }
+        Ok(wide)
     }
 
     /// An error in this row.
-    pub(super) fn fault(
-        &self,
-        error: TableError,
-        record: &ByteRecord,
-        line: Lines,
-        column: Option<usize>,
-    ) -> DataError {
-        self.error(error, record.position().and_then(|p| line(p.byte())), column)
+    pub fn fault(&self, error: TableError, record: &Record, column: Option<usize>) -> DataError {
+        self.error(error, Some(record.line), column)
     }
 
-    fn error(&self, error: TableError, line: Option<u64>, column: Option<usize>) -> DataError {
+    pub fn error(&self, error: TableError, line: Option<u64>, column: Option<usize>) -> DataError {
         let column = column.map(|i| match self.headings.get(i) {
             Some(heading) => format!("{} ({})", i + 1, excerpt(heading.as_bytes())),
             None => (i + 1).to_string(),
         });
-        DataError::Table { name: self.name.clone(), line, column, error }
+        located(&self.name, line, column, error)
     }
 }
 
-/// Whether a field marks a missing value.
-fn missing(field: &[u8]) -> bool {
-    [&b""[..], b"?", b"NA", b"N/A", b"NaN", b"null"].iter().any(|word| field.eq_ignore_ascii_case(word))
-}
-
-fn number<T: Float>(field: &[u8]) -> Result<T, TableError> {
-    let number = str::from_utf8(field).ok().and_then(|text| text.parse().ok()).map(T::of);
-    number.filter(|x| x.is_finite()).ok_or_else(|| TableError::NotANumber { field: excerpt(field) })
-}
-
-fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableError> {
-    let label = str::from_utf8(field).ok().and_then(|text| text.parse::<i64>().ok());
-    let inside =
-        |label: &i64| *label == IGNORED || usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
-    label.filter(inside).ok_or_else(|| TableError::NotALabel { field: excerpt(field), classes })
-}
-
-/// The line, counted from 1, of the record that was read from this byte on. Skips the rest of the previous line ending
-/// and blank lines, at which the position of the `csv` crate can point.
-pub(super) fn line_of(text: impl BufRead, from: u64) -> io::Result<u64> {
-    let (mut line, mut last) = (1, 0);
-    for (at, byte) in text.bytes().enumerate() {
-        let byte = byte?;
-        // A carriage return ends a line unless a line feed follows.
-        line += u64::from(last == b'\r' && byte != b'\n');
-        if at as u64 >= from && !b"\r\n".contains(&byte) {
-            break;
+impl Columns {
+    /// Where a column of the table that was learned from is in another table: by its heading, or, without headings, by
+    /// its index among all columns or, if there are no targets, among the inputs.
+    fn place(&self, place: usize, headings: &[String], width: usize) -> Result<usize, TableError> {
+        if headings == self.headings && width == self.width {
+            return Ok(place);
         }
-        line += u64::from(byte == b'\n');
-        last = byte;
+        let Some(name) = self.headings.get(place) else {
+            let before = self.targets.iter().filter(|target| **target < place).count();
+            return match width {
+                _ if width == self.width => Ok(place),
+                _ if width + self.targets.len() == self.width && !self.targets.contains(&place) => Ok(place - before),
+                _ => Err(TableError::Ragged { expected: self.width, found: width }),
+            };
+        };
+        find(&name.as_str().into(), headings, width)
     }
-    Ok(line)
 }
 
-/// A field shortened for an error message: a broken file may have fields of a gigabyte.
-fn excerpt(field: &[u8]) -> String {
-    const SHOWN: usize = 40;
-    let text = String::from_utf8_lossy(&field[..field.len().min(SHOWN)]);
-    if field.len() > SHOWN { format!("{text}…") } else { text.into_owned() }
+/// Reads the headings, if the table has any, and the first row of data, which is required.
+fn heading(
+    records: &mut Records,
+    record: &mut Record,
+    name: &str,
+    options: &CsvOptions,
+) -> Result<Vec<String>, DataError> {
+    let error = |error, line, column: Option<usize>| located(name, line, column.map(|i| (i + 1).to_string()), error);
+    let start = records.peek().map_err(|error| broken(name, error))?;
+    let utf16 = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
+    let utf16 = utf16.then_some("this text is UTF-16: save it as UTF-8");
+    if let Some(what) = stranger(&start[..start.len().min(1024)]).or(utf16) {
+        return Err(error(TableError::Stranger { what }, None, None));
+    }
+    let mut next = |record: &mut Record| records.next(record).map_err(|error| broken(name, error));
+    let mut more = next(record)?;
+    let mut headings = Vec::new();
+    if more && options.has_header() {
+        for (column, heading) in record.iter().enumerate() {
+            let heading = utf8(heading).map_err(|fault| error(fault, Some(record.line), Some(column)))?;
+            headings.push(heading.to_owned());
+        }
+        more = next(record)?;
+        if more && record.len() != headings.len() {
+            let ragged = TableError::Ragged { expected: headings.len(), found: record.len() };
+            return Err(error(ragged, Some(record.line), None));
+        }
+    }
+    if more { Ok(headings) } else { Err(error(TableError::Empty, None, None)) }
+}
+
+fn located(name: &str, line: Option<u64>, column: Option<String>, error: TableError) -> DataError {
+    DataError::Table { name: name.into(), line, column, error }
+}
+
+/// An error of the reader.
+fn broken(name: &str, broken: Broken) -> DataError {
+    let at = |error, line, field: usize| located(name, Some(line), Some((field + 1).to_string()), error);
+    match broken {
+        Broken::Open { line, field } => at(TableError::OpenQuote, line, field),
+        Broken::Stray { line, field } => at(TableError::StrayText, line, field),
+        Broken::Fields { line, most } => located(name, Some(line), None, TableError::TooManyFields { most }),
+        Broken::Io(error) => DataError::File(IoError::of(error, name.as_ref())),
+    }
 }

@@ -13,7 +13,7 @@ const LIST: &str = "checkpoint.txt";
 /// The first line of the list.
 const TITLE: &str = "wengert checkpoint 1";
 /// The name of a checkpoint folder, without its number.
-const NAME: &str = "checkpoint-";
+pub(super) const NAME: &str = "checkpoint-";
 /// The name of the file format in read errors.
 const FORMAT: &str = "checkpoint";
 /// An upper bound on the length of the list; real lists are far shorter.
@@ -80,8 +80,8 @@ impl Checkpoints {
     }
 
     /// Removes leftovers of processes that died while writing or removing a checkpoint. Failing to remove a folder is
-    /// not an error: nothing reads folders with such names.
-    pub(in crate::train) fn remove_leftovers(&self) {
+    /// not an error: nothing reads folders with such names. The caller holds the [lock](super::lock).
+    pub(super) fn remove_leftovers(&self) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!(".{NAME}"))) {
             let _ = fs::remove_dir_all(entry.path());
@@ -108,7 +108,7 @@ pub(in crate::train) fn newest(
 }
 
 /// All checkpoints with their numbers, newest first. A folder that does not exist has none.
-fn numbered(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
+pub(super) fn numbered(folder: &Path) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -191,7 +191,7 @@ fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn failed(action: &'static str, path: &Path, source: io::Error) -> CheckpointError {
+pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> CheckpointError {
     IoError::Io { action, path: path.into(), source }.into()
 }
 

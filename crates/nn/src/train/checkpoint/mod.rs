@@ -2,6 +2,7 @@
 //! atomically. [`folder`](self::folder) defines the layout on disk; a run decides what lies in it.
 
 mod folder;
+mod lock;
 
 pub(super) use folder::{Files, newest};
 
@@ -40,7 +41,7 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// Saves to this folder after every epoch, and keeps the last three checkpoints. The folder belongs to one training
-    /// run.
+    /// run: as long as it is in progress, a file lock keeps other runs out.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Checkpoints { folder: folder.into(), every_epochs: 1, every_steps: None, keep: 3 }
     }
@@ -127,6 +128,21 @@ pub enum CheckpointError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Another training run, in this or in another process, is writing to the folder.
+    #[error("{} belongs to a training run in progress: wait for its end, or choose another folder", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The path of the folder is the path of a file.
+    #[error("{} is a file, not a folder: choose another path for checkpoints", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path of the folder is empty.
+    #[error("the path of the folder for checkpoints is empty: use \".\" for the current folder")]
+    NoName,
     /// No checkpoint folder is set.
     #[error("no folder to resume from: set one with Trainer::checkpoints")]
     NoFolder,

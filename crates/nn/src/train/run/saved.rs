@@ -6,7 +6,7 @@ use crate::io::{StateDict, load_state_dict, state_dict};
 use crate::train::callback::{Callback, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::history::{Epoch, Stop};
-use crate::train::trainer::Trainer;
+use crate::train::trainer::{Pace, Trainer};
 use autograd::{Float, Tensor};
 use std::path::Path;
 
@@ -68,15 +68,30 @@ impl<T: Float> Run<'_, '_, T> {
         self.restore(&path, files)
     }
 
+    /// Compares the rates of past epochs with those of the schedule here, which may be a function, without settings to
+    /// compare. A schedule with a state, or one that counts updates, had rates that the history does not show.
+    fn rates_match(&self) -> Result<(), String> {
+        let Trainer { schedule, pace, .. } = &*self.trainer;
+        let (Pace::Epoch, true, Some(base)) = (pace, schedule.state().is_empty(), self.rates.first()) else {
+            return Ok(());
+        };
+        for (i, epoch) in self.history.epochs.iter().enumerate() {
+            let (there, here) = (epoch.learning_rate, schedule.rate(i, *base));
+            // Powers and cosines may differ in the last digits on another machine.
+            if (there - here).abs() > 1e-9 * there.abs() {
+                return Err(format!("its learning rate of epoch {} is {there}, but here it is {here}", i + 1));
+            }
+        }
+        Ok(())
+    }
+
     /// Restores the saved state. The model is changed last, when nothing else can fail.
     fn restore(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = files;
-        let differs = |(name, here): &(&str, String)| {
-            let there = all.metadata.get(*name).map_or("nothing", String::as_str);
-            (there != *here).then(|| format!("its {name} is {there}, but here it is {here}"))
-        };
-        let different: Vec<String> = self.settings.iter().filter_map(differs).collect();
+        let there = |name: &str| all.metadata.get(name).map_or("nothing", String::as_str);
+        let different: Vec<String> =
+            self.settings.iter().filter_map(|(name, here)| difference(name, there(name), here)).collect();
         if !different.is_empty() {
             return Err(foreign(different.join(", ")));
         }
@@ -84,6 +99,7 @@ impl<T: Float> Run<'_, '_, T> {
 
         self.history.epochs = epochs(&all, self.trainer).ok_or_else(|| part("history"))?;
         position(&all, self).ok_or_else(|| part("position"))?;
+        self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
         self.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, self));
         let Run { trainer, model, convergence, ema, epoch, .. } = self;
@@ -106,6 +122,22 @@ impl<T: Float> Run<'_, '_, T> {
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
         load_state_dict(&mut **model, &weights).map_err(|error| foreign(format!("model: {error}")))
     }
+}
+
+/// How a setting in a checkpoint differs from the one here. Of lists, which have one item per line, the first item that
+/// differs is enough.
+fn difference(name: &str, there: &str, here: &str) -> Option<String> {
+    if there == here {
+        return None;
+    }
+    if !there.contains('\n') && !here.contains('\n') {
+        return Some(format!("its {name} is {there}, but here it is {here}"));
+    }
+    let mut lines = (there.lines(), here.lines());
+    let pairs = (1..).map(|line| (line, lines.0.next(), lines.1.next()));
+    let (line, there, here) = pairs.into_iter().find(|(_, there, here)| there != here)?;
+    let shown = |item: Option<&str>| item.unwrap_or("nothing").to_owned();
+    Some(format!("item {line} of its {name} is {}, but here it is {}", shown(there), shown(here)))
 }
 
 fn numbers(values: impl IntoIterator<Item = f64>) -> Tensor<f64> {

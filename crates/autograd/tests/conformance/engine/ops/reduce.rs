@@ -1,7 +1,7 @@
 //! Reductions, scans, softmax, sorting.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Axes, Dims, Error, Order, Result, Tape, Tensor, Var};
+use autograd::{Axes, Dims, Error, Ints, Order, Result, Tape, Var};
 
 pub fn apply<'t>(_: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
     let known = [
@@ -47,8 +47,8 @@ fn call<'t>(op: &str, attrs: &Attrs, x: Var<'t, f64>) -> Result<Vec<Arg<'t>>> {
     };
     let axis = || attrs.int("axis").unwrap_or(-1);
     let correction = || attrs.f64("correction").unwrap_or(1.0);
-    let values = |y: Result<(Var<'t, f64>, Tensor<i64>)>| one(y.map(|(y, _)| y));
-    let index = |at: Result<Tensor<i64>>| Ok(vec![Arg::Index(at?)]);
+    let values = |y: Result<(Var<'t, f64>, Ints<'t, f64>)>| one(y.map(|(y, _)| y));
+    let index = |at: Result<Ints<'t, f64>>| Ok(vec![Arg::Index(at?.value())]);
     match op {
         "sum" => one(x.try_sum(axes(), dims())),
         "mean" => one(x.try_mean(axes(), dims())),

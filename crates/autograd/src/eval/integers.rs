@@ -1,0 +1,169 @@
+//! The integers of an [`IntOp`]: positions found from numbers, and integers from integers.
+
+use super::{around, flat};
+use crate::error::{Error, Result};
+use crate::float::{Float, once};
+use crate::kernel::index::within;
+use crate::kernel::{order, scan};
+use crate::op::shape::{check_index, check_range};
+use crate::op::{Fold, IntOp, Op, Order};
+use crate::tensor::layout::{Odometer, reduced_shape, room, row_major};
+use crate::tensor::{AxisSet, Shape, Tensor};
+
+once! {
+    /// The integers of an op that reads numbers.
+    pub(crate) fn from_numbers<T>(op: &IntOp, x: &Tensor<T>) -> Result<Tensor<i64>> {
+        match op {
+            IntOp::Whole => Ok(x.map(whole)),
+            IntOp::Place { fold, axes } => place(*fold, x, *axes),
+            IntOp::Sort { axis, k, order } => {
+                let descending = *order == Order::Descending;
+                Ok(rows(x, *axis, *k, &|x, n, out| order::sort_rows(x, n, *k, descending, out)))
+            }
+            IntOp::Median { axis } => one(op.name(), x, *axis, order::median_rows),
+            IntOp::Mode { axis } => one(op.name(), x, *axis, order::mode_rows),
+            IntOp::Running { fold: Fold::Min, axis } => Ok(running(x, *axis, |a, b| a < b)),
+            IntOp::Running { axis, .. } => Ok(running(x, *axis, |a, b| a > b)),
+            IntOp::Given
+            | IntOp::View(_)
+            | IntOp::FromEnd { .. }
+            | IntOp::Within { .. }
+            | IntOp::Labels { .. }
+            | IntOp::LastWritten { .. } => unreachable!("{} does not read numbers", op.name()),
+        }
+    }
+}
+
+/// The integers of an op that reads integers.
+pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
+    match op {
+        IntOp::View(op) => Ok(match &**op {
+            Op::Reshape { shape } => x.as_shape(shape),
+            Op::Expand { shape } => x.broadcast_view(shape),
+            Op::Permute { order } => x.permuted(order),
+            Op::Slice { spans } => x.spans(spans),
+            other => unreachable!("{} is no view", other.name()),
+        }),
+        IntOp::FromEnd { size } => Ok(from_end(x, *size)),
+        IntOp::Within { op, size } => check_index(op, x, *size).map(|()| x.clone()),
+        IntOp::Labels { op, classes, ignored, by } => {
+            if x.as_slice().is_some_and(|all| within(all, *classes)) && !(0..*classes as i64).contains(ignored) {
+                return Ok(x.clone());
+            }
+            check_range(op, x, *classes, Some(*ignored))?;
+            Ok(x.map(|label| if label == *ignored { *by } else { label }))
+        }
+        IntOp::LastWritten { axis, x: to, src } => last_written(*axis, x, to, src),
+        IntOp::Given
+        | IntOp::Whole
+        | IntOp::Place { .. }
+        | IntOp::Sort { .. }
+        | IntOp::Median { .. }
+        | IntOp::Mode { .. }
+        | IntOp::Running { .. } => unreachable!("{} does not read integers", op.name()),
+    }
+}
+
+/// A whole number as an integer; `i64::MIN`, which is no index, for any other.
+fn whole<T: Float>(x: T) -> i64 {
+    let x = x.f64();
+    if x.fract() == 0.0 && x.abs() <= 2f64.powi(53) { x as i64 } else { i64::MIN }
+}
+
+/// The index with negative values counted from the end of an axis of the given size. Values that are out of range are
+/// kept, so that the error shows them as they were given.
+fn from_end(index: &Tensor<i64>, size: usize) -> Tensor<i64> {
+    if index.as_slice().is_some_and(|all| within(all, size)) {
+        return index.clone();
+    }
+    let size = size as i64;
+    index.map(|i| if (-size..0).contains(&i) { i + size } else { i })
+}
+
+/// For each position of `x`, the index of its element after scattering (the last one written), counted through `x`
+/// followed by `src`.
+fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) -> Result<Tensor<i64>> {
+    check_index("scatter", index, x[axis])?;
+    let n = room("scatter", x)?;
+    let (mut places, sources) = (row_major(x), row_major(src));
+    let along = std::mem::take(&mut places[axis]);
+    Ok(Tensor::build(&[n], |out| {
+        out.iter_mut().enumerate().for_each(|(i, place)| *place = i as i64);
+        let mut walk = Odometer::new(index.shape(), [&places, &sources], [0, n as isize]);
+        for i in index.iter() {
+            let [place, source] = walk.offsets();
+            out[(place + along * i as isize) as usize] = source as i64;
+            walk.advance();
+        }
+    }))
+}
+
+/// The index of the first largest or smallest element, counted through the axes in row-major order; the axes are kept
+/// with size 1.
+fn place<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i64>> {
+    let shape = reduced_shape(x.shape(), axes, true);
+    if axes.iter().any(|i| x.shape()[i] == 0) {
+        let op = IntOp::Place { fold, axes }.name();
+        return Err(Error::Empty { op, shape: x.shape().into() });
+    }
+    let best = super::eval(&Op::Reduce { fold, axes, keep: true }, &[x], &shape);
+    let start = axes.iter().next().unwrap_or(x.rank());
+    let end = start + axes.iter().count();
+    // Axes that are not adjacent are moved last and merged into one.
+    let (x, dims) = if axes.iter().eq(start..end) {
+        (x.contiguous(), [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product()))
+    } else {
+        let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+        let n: usize = axes.iter().map(|i| x.shape()[i]).product();
+        (x.permuted(&order).contiguous(), [x.len() / n.max(1), n, 1])
+    };
+    Ok(Tensor::build(&shape, |out| {
+        if !out.is_empty() {
+            order::first_place(flat(&x), dims, flat(&best.contiguous()), out);
+        }
+    }))
+}
+
+/// One index per row along an axis.
+fn one<T: Float>(
+    op: &'static str,
+    x: &Tensor<T>,
+    axis: usize,
+    kernel: fn(&[T], usize, &mut [i64]),
+) -> Result<Tensor<i64>> {
+    if x.shape()[axis] == 0 {
+        return Err(Error::Empty { op, shape: x.shape().into() });
+    }
+    Ok(rows(x, axis, 1, &kernel))
+}
+
+/// The index of the best element up to each position (the last of equal ones); a NaN is best.
+fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Tensor<i64> {
+    let source = x.contiguous();
+    let beats = |best: T, x: T| !x.is_nan() && (best.is_nan() || better(best, x));
+    Tensor::build(x.shape(), |out| {
+        if !out.is_empty() {
+            scan::running_best(flat(&source), around(x.shape(), axis), beats, out);
+        }
+    })
+}
+
+/// Finds the indices of all rows of a length.
+type Kernel<'k, T> = &'k dyn Fn(&[T], usize, &mut [i64]);
+
+/// Runs a row kernel along any axis, with `k` indices per row.
+fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: Kernel<'_, T>) -> Tensor<i64> {
+    // Swap the axis with the last one and back: swapping twice is the identity.
+    let mut order: Shape = (0..x.rank()).collect();
+    order.swap(axis, x.rank() - 1);
+    let rows = x.permuted(&order).contiguous();
+    let n = x.shape()[axis];
+    let mut shape: Shape = rows.shape().into();
+    shape[x.rank() - 1] = k;
+    Tensor::build(&shape, |out| {
+        if !out.is_empty() {
+            kernel(flat(&rows), n, out);
+        }
+    })
+    .permuted(&order)
+}

@@ -1,0 +1,140 @@
+//! Integers on the tape: indices, labels and lengths. A node of integers holds them in its op, and its value as a number
+//! is a placeholder; an op that reads integers takes such a node as its last input. So a program knows where every
+//! integer comes from, and computes it again when that changes.
+
+use super::{Fold, Op};
+use crate::tensor::{AxisSet, Shape};
+
+/// The label of a row that [`Op::CrossEntropy`] ignores; the same as PyTorch's.
+pub const IGNORED: i64 = -100;
+
+/// The order of a sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The smallest element first.
+    Ascending,
+    /// The largest element first.
+    Descending,
+}
+
+/// How integers follow from the input of their node.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum IntOp {
+    /// Given from outside: no input.
+    Given,
+    /// The numbers of the input, which are whole; `i64::MIN`, which is no index, for those that are not.
+    Whole,
+    /// The index of the largest or smallest element over axes, which are kept with size 1.
+    Place {
+        /// `Max` or `Min`.
+        fold: Fold,
+        /// The axes.
+        axes: AxisSet,
+    },
+    /// The indices of the first `k` elements in sorted order along an axis.
+    Sort {
+        /// The axis.
+        axis: usize,
+        /// Number of elements.
+        k: usize,
+        /// The order.
+        order: Order,
+    },
+    /// The index of the lower median along an axis, which is kept with size 1.
+    Median {
+        /// The axis.
+        axis: usize,
+    },
+    /// The last index of the most frequent element along an axis, which is kept with size 1.
+    Mode {
+        /// The axis.
+        axis: usize,
+    },
+    /// The index of the largest or smallest element up to each position along an axis.
+    Running {
+        /// `Max` or `Min`.
+        fold: Fold,
+        /// The axis.
+        axis: usize,
+    },
+    /// A view of the input's integers: a reshape, a permutation, a broadcast or a slice.
+    View(Box<Op>),
+    /// Negative indices count from the end of an axis of the given size.
+    FromEnd {
+        /// The size of the axis.
+        size: usize,
+    },
+    /// The same integers, which must be indices of an axis of the given size.
+    Within {
+        /// The op that names the error.
+        op: &'static str,
+        /// The size of the axis.
+        size: usize,
+    },
+    /// Class labels, which must be below `classes` or equal to `ignored`; the latter are replaced by `by`.
+    Labels {
+        /// The op that names the error.
+        op: &'static str,
+        /// Number of classes.
+        classes: usize,
+        /// The label to ignore.
+        ignored: i64,
+        /// What replaces it.
+        by: i64,
+    },
+    /// The source of each element after scattering along an axis: see `scatter`.
+    LastWritten {
+        /// The axis.
+        axis: usize,
+        /// The shape that is written to.
+        x: Shape,
+        /// The shape of the elements to write.
+        src: Shape,
+    },
+}
+
+impl IntOp {
+    /// The name, as in the method.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            IntOp::Given => "integers",
+            IntOp::Whole => "to_integers",
+            IntOp::Place { fold: Fold::Min, .. } => "argmin",
+            IntOp::Place { .. } => "argmax",
+            IntOp::Sort { .. } => "argsort",
+            IntOp::Median { .. } => "median",
+            IntOp::Mode { .. } => "mode",
+            IntOp::Running { fold: Fold::Min, .. } => "cummin",
+            IntOp::Running { .. } => "cummax",
+            IntOp::View(op) => op.name(),
+            IntOp::FromEnd { .. } => "from_end",
+            IntOp::Within { .. } => "within",
+            IntOp::Labels { .. } => "labels",
+            IntOp::LastWritten { .. } => "scatter",
+        }
+    }
+
+    /// Whether its input holds integers; otherwise, numbers.
+    pub(crate) fn reads_integers(&self) -> bool {
+        match self {
+            IntOp::View(_)
+            | IntOp::FromEnd { .. }
+            | IntOp::Within { .. }
+            | IntOp::Labels { .. }
+            | IntOp::LastWritten { .. } => true,
+            IntOp::Given
+            | IntOp::Whole
+            | IntOp::Place { .. }
+            | IntOp::Sort { .. }
+            | IntOp::Median { .. }
+            | IntOp::Mode { .. }
+            | IntOp::Running { .. } => false,
+        }
+    }
+
+    /// Whether it may refuse integers that have the shape of the recorded ones.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self, IntOp::Within { .. } | IntOp::Labels { .. } | IntOp::LastWritten { .. })
+    }
+}

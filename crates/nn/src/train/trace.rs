@@ -1,0 +1,91 @@
+//! What a model computes, as text: its parameters, its layers, and a checksum of the operations that one training step
+//! records. Every setting of a layer or of a loss that has an effect is an operation, a constant, a distribution of
+//! noise or the new value of a buffer, and all of these are on the tape or in the pass. So nothing is listed by hand,
+//! and the settings of custom layers are compared like those of this crate.
+
+use crate::data::Batch;
+use crate::loss::Loss;
+use crate::{Module, Pass, Path, once};
+use autograd::op::Op;
+use autograd::{Float, Rng, Tape, Var};
+use flate2::Crc;
+use std::collections::{HashMap, HashSet};
+use std::fmt::{self, Write};
+
+/// A name and its text.
+type Setting = (&'static str, String);
+
+once! {
+    /// The settings of a model and a loss, as a step on this batch shows them. The values of parameters and of the batch
+    /// are not compared: training changes the former, and data sets have [checksums](crate::data::Dataset::digest).
+    pub(super) fn trace<'d, T>(model: &dyn Module<T>, loss: &(dyn Loss<T> + 'd), batch: &Batch<T>, seed: u64) -> Vec<Setting> {
+        let tape = Tape::new();
+        let mut pass = Pass::train(&tape, Rng::new(seed)).noting();
+        let input = tape.constant(batch.inputs.clone());
+        let mut sum = Checksum(Crc::new());
+        // A batch that a layer or the loss does not take ends training, with a better error, in its first step.
+        let refused = match pass.try_forward(model, input) {
+            Ok(output) => loss.loss(output, &batch.targets).err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        sum.line(format_args!("{refused:?}"));
+        sum.pass(model, &pass, input);
+        let layers = pass.into_notes().into_iter().map(|note| note.layer).collect::<Vec<_>>().join("\n");
+        vec![
+            ("list of parameters", parameters(model)),
+            ("list of layers", layers),
+            (COMPUTATION, format!("{:08x}", sum.0.sum())),
+        ]
+    }
+}
+
+const COMPUTATION: &str = "computation (a checksum of the operations and constants of a step, which follow from the \
+                           settings of the layers and of the loss)";
+
+/// Names, shapes and roles, one per line.
+fn parameters<T: Float>(model: &dyn Module<T>) -> String {
+    let mut lines = Vec::new();
+    model.visit(&mut Path::default(), &mut |name, param| {
+        let role = match (param.is_buffer(), param.is_trainable()) {
+            (true, _) => ", a buffer",
+            (false, true) => "",
+            (false, false) => ", frozen",
+        };
+        lines.push(format!("{name} {:?}{role}", param.value().shape()));
+    });
+    lines.join("\n")
+}
+
+struct Checksum(Crc);
+
+impl Write for Checksum {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Checksum {
+    fn line(&mut self, text: fmt::Arguments) {
+        writeln!(self, "{text}").expect("a checksum takes all text");
+    }
+
+    /// Adds everything that a pass recorded, except the values of parameters, noise and `input`.
+    fn pass<'t, T: Float>(&mut self, model: &dyn Module<T>, pass: &Pass<'t, T>, input: Var<'t, T>) {
+        let mut names = HashMap::new();
+        model.visit(&mut Path::default(), &mut |name, param| drop(names.insert(param.key(), name.to_owned())));
+        let placed = names.keys().filter_map(|key| pass.tape().find(*key)).map(|var| var.id());
+        let drawn = pass.draws().map(|(var, _)| var.id());
+        let given: HashSet<usize> = placed.chain(drawn).chain([input.id()]).collect();
+        for var in pass.tape().vars() {
+            let (op, shape) = (var.op(), var.shape());
+            let inputs: Vec<usize> = var.inputs().iter().map(|input| input.id()).collect();
+            self.line(format_args!("{op:?} {inputs:?} {shape:?}"));
+            if op == Op::Const && !given.contains(&var.id()) {
+                var.value().iter().for_each(|x| self.0.update(&x.f64().to_le_bytes()));
+            }
+        }
+        pass.draws().for_each(|(var, noise)| self.line(format_args!("{} {noise:?}", var.id())));
+        pass.updates().for_each(|(key, var)| self.line(format_args!("{:?} {}", names.get(&key), var.id())));
+    }
+}
