@@ -24,7 +24,13 @@ fn tails_have_all_digits() {
     check("softplus", &softplus, -40.0, [4.248354255291589e-18; 3], 8.0);
     check("softplus", &softplus, 37.0, [37.0, 0.99999999999999991, 8.5330476257440643e-17], 8.0);
     let log_sigmoid = function!(x => x.log_sigmoid());
-    check("log_sigmoid", &log_sigmoid, 40.0, [-4.248354255291589e-18, 4.248354255291589e-18, -4.248354255291589e-18], 8.0);
+    check(
+        "log_sigmoid",
+        &log_sigmoid,
+        40.0,
+        [-4.248354255291589e-18, 4.248354255291589e-18, -4.248354255291589e-18],
+        8.0,
+    );
     check("log_sigmoid", &log_sigmoid, -37.0, [-37.0, 0.99999999999999991, -8.5330476257440643e-17], 8.0);
     let gelu = function!(x => x.gelu_tanh());
     check("gelu_tanh", &gelu, -9.0, [-1.3364595947348725e-28, -2.5157352850674252e-27, -4.6839285778142382e-26], 400.0);
@@ -69,7 +75,13 @@ fn quotients_of_huge_numbers() {
     check_f64(&function!(x => x.softsign()), 1e100, [1.0, 1e-200, -2e-300]);
     check("softsign", &function!(x => x.softsign()), -0.5, [-1.0 / 3.0, 4.0 / 9.0, 16.0 / 27.0], 8.0);
     check_f64(&function!(x => x.asinh()), 1e100, [230.95165647996451, 1e-100, -1e-200]);
-    check("asinh", &function!(x => x.asinh()), 0.5, [0.48121182505960345, 0.89442719099991588, -0.35777087639996635], 8.0);
+    check(
+        "asinh",
+        &function!(x => x.asinh()),
+        0.5,
+        [0.48121182505960345, 0.89442719099991588, -0.35777087639996635],
+        8.0,
+    );
     // ∂²/∂a² √(a² + b²) = b²/y³, and the angle.
     check_f64(&function!(a => a.hypot(a.number(T::of(1e5)))), 1e20, [1e20, 1.0, 1e-50]);
     check_f64(&function!(b => b.number(T::of(1e20)).hypot(b)), 1e5, [1e20, 1e-15, 1e-20]);

@@ -127,7 +127,9 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
         Binary::Div => [REAL, Domain::AwayFromZero],
         Binary::Pow => [POSITIVE, REAL],
         Binary::Logaddexp => [REAL, REAL],
-        Binary::Atan2 | Binary::Hypot | Binary::Versor | Binary::Copysign => [Domain::AwayFromZero, Domain::AwayFromZero],
+        Binary::Atan2 | Binary::Hypot | Binary::Versor | Binary::Copysign => {
+            [Domain::AwayFromZero, Domain::AwayFromZero]
+        }
         Binary::Fmod | Binary::Remainder => [Domain::Between(2.2, 2.6), Domain::Between(0.9, 1.0)],
         Binary::Xlogy | Binary::Xlog1py => [REAL, POSITIVE],
         Binary::Polygamma => [POSITIVE, Domain::Whole],
