@@ -196,7 +196,7 @@ fn bessel_e(n: u32, x: f64) -> f64 {
         term *= -(mu - odd * odd) / (f64::from(k) * 8.0 * x);
         sum += term;
     }
-    sum / (2.0 * PI * x).sqrt()
+    sum / ((2.0 * PI).sqrt() * x.sqrt())
 }
 
 /// Kₙ = n / (t + (n + 1) / (t + (n + 2) / (t + …))) with t = -x: from the continued fraction where it converges, and

@@ -52,6 +52,21 @@ fn secant<S: Real>(x: E<S>) -> E<S> {
     x.lit(1.0).versor(x)
 }
 
+/// 1 - x². Near ±1 its digits are those of the factors, and near 0 those of the square, also in derivatives.
+#[inline(always)]
+fn one_minus_square<S: Real>(x: E<S>) -> E<S> {
+    x.abs().gt(x.lit(0.5)).select((1.0 - x) * (1.0 + x), 1.0 - x * x)
+}
+
+/// g b aᵇ⁻¹. Exponents 0 and 1 end the derivatives of a polynomial, also where negative powers of a overflow; b is
+/// multiplied last, since it may be infinite where the power is 0.
+#[inline(always)]
+fn power_slope<S: Real>(g: E<S>, a: E<S>, b: E<S>) -> E<S> {
+    let (nothing, constant) = (a.eq(a.lit(0.0)), b.eq(b.lit(0.0)));
+    let other = g * (b * a.or_where(constant, 1.0).pow(b - 1.0));
+    (nothing * b.eq(b.lit(1.0))).select(g, constant.select(g * b / a.or_where(nothing, 1.0), other))
+}
+
 /// a - b, but 0 for equal infinities.
 #[inline(always)]
 fn difference<S: Real>(a: E<S>, b: E<S>) -> E<S> {
@@ -76,19 +91,19 @@ unary! { x, y, g =>
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
     Abs        [y, d]: x.abs(),            g.where_pos(x) - g.where_pos(-x);
     Exp2       [y]   : x.exp2(),                           g * y * LN_2;
-    Log2       [y]   : x.log2(),                          g / (x * LN_2);
-    Log10      [y]   : x.log10(),                         g / (x * LN_10);
+    Log2       [y]   : x.log2(),                          g / x / LN_2;
+    Log10      [y]   : x.log10(),                         g / x / LN_10;
     Rsqrt            : 1.0 / x.sqrt(),                    -0.5 * g * y / x;
     Tan              : x.sin() / x.cos(),                 g * (1.0 + y * y);
     Sinh       [y]   : x.sinh(),                          g * x.cosh();
     Cosh       [y]   : x.cosh(),                          g * x.sinh();
-    Asin       [y]   : x.asin(),                          g / ((1.0 - x) * (1.0 + x)).sqrt();
-    Acos       [y]   : x.acos(),                          -g / ((1.0 - x) * (1.0 + x)).sqrt();
+    Asin       [y]   : x.asin(),                          g / one_minus_square(x).sqrt();
+    Acos       [y]   : x.acos(),                          -g / one_minus_square(x).sqrt();
     Atan       [y]   : x.atan(),                          g * secant(x) * secant(x);
     Asinh      [y]   : x.asinh(),                         g * secant(x);
     Sech2      [y]   : x.sech2(),                         -2.0 * g * y * x.tanh();
     Acosh      [y]   : x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
-    Atanh      [y]   : x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
+    Atanh      [y]   : x.atanh(),                         g / one_minus_square(x);
     // Step functions: piecewise constant.
     Sign       [y]   : x.sign(),                          x.lit(0.0);
     Floor      [y]   : x.floor(),                         x.lit(0.0);
@@ -114,7 +129,7 @@ unary! { x, y, g =>
     ErfInv     [y]   : x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
     Lgamma     [y]   : x.lgamma(),                        g * x.digamma();
     Digamma    [y]   : x.digamma(),                       g * x.polygamma(x.lit(1.0));
-    Logit            : (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
+    Logit            : (x / (1.0 - x)).ln(),              g / x + g / (1.0 - x);
     Sinc             : (sin_pi(x) / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), -PI * g * x.spherical(x.lit(1.0));
     Entr             : (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
     Ndtr             : 0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
@@ -131,7 +146,7 @@ binary! { a, b, y, g =>
         Sub        [y, d]: a - b,       g,                                                 -g;
         Mul        [y, d]: a * b,       g * b,                                             g * a;
         Div        [y, d]: a / b,       g / b,                                             -g * y / b;
-        Pow        [y, d]: a.pow(b),    (a.eq(a.lit(0.0)) * b.eq(b.lit(1.0))).select(g, g * b * a.or_where(a.eq(a.lit(0.0)) * b.eq(b.lit(0.0)), 1.0).pow(b - 1.0)), g * y * a.or_where(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)), 1.0).ln();
+        Pow        [y, d]: a.pow(b),    power_slope(g, a, b), g * y * a.or_where(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)), 1.0).ln();
         Maximum    [y, d]: a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
         Minimum    [y, d]: a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
         // Angles and lengths; the cotangents are 0 at the origin.

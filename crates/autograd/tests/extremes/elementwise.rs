@@ -92,6 +92,22 @@ fn quotients_of_huge_numbers() {
     check_f64(&function!(a => a.atan2(a.number(T::of(1e100)))), 1e150, [1.5707963267948966, 1e-200, -2e-350]);
 }
 
+/// Sums that would absorb a small number, and products that overflow before they are divided.
+#[test]
+fn slopes_near_zero_and_near_the_largest_number() {
+    for x in [2f64.powi(-60), 2f64.powi(-40), -2f64.powi(-30)] {
+        check("asin", &function!(x => x.asin()), x, [x, 1.0, x], 8.0);
+        check("acos", &function!(x => x.acos()), x, [std::f64::consts::FRAC_PI_2 - x, -1.0, -x], 8.0);
+        check("atanh", &function!(x => x.atanh()), x, [x, 1.0, 2.0 * x], 8.0);
+    }
+    let asin = [0.848062078981481, 1.511857892036909, 2.5917563863489865];
+    check("asin", &function!(x => x.asin()), 0.75, asin, 16.0);
+    check_f64(&function!(x => x.log10()), 1e308, [308.0, 4.342944819032518e-309, 0.0]);
+    check_f64(&function!(x => x.logit()), 1e-160, [-368.4136148790473, 1e160, f64::NEG_INFINITY]);
+    check("logit", &function!(x => x.logit()), 0.25, [-1.0986122886681098, 16.0 / 3.0, -128.0 / 9.0], 8.0);
+    check_f64(&function!(x => x.i0e()), 1e308, [3.9894228040143268e-155, 0.0, 0.0]);
+}
+
 #[test]
 fn sinc_reduces_its_angle_first() {
     let f = function!(x => x.sinc());
@@ -147,6 +163,9 @@ fn a_power_with_an_integer_exponent_is_a_polynomial() {
         assert_eq!(of_base::<T>(-0.0, 4.0, 6), [0.0, 0.0, 0.0, 24.0, 0.0, 0.0]);
         assert_eq!(of_base::<T>(-2.0, 3.0, 6), [12.0, -12.0, 6.0, 0.0, 0.0, 0.0]);
         assert_eq!(of_base::<T>(1e-30, 2.0, 3)[1..], [2.0, 0.0]);
+        assert_eq!(of_base::<T>(f64::from(f32::MIN_POSITIVE), 1.0, 4), [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(of_base::<T>(if T::NAME == "f32" { 1e-30 } else { 1e-200 }, 0.0, 3), [0.0; 3]);
+        assert_eq!(of_base::<T>(0.25, if T::NAME == "f32" { 1e30 } else { 1e200 }, 2), [0.0; 2]);
     }
     check::<f64>();
     check::<f32>();
