@@ -199,7 +199,8 @@ fn log_total<T: Float>(x: &[T], largest: T, total: T) -> T {
         return Real::ln(total);
     }
     let at = x.iter().position(|&x| x == largest).unwrap_or(0);
-    Real::ln_1p(others(&x[..at], &x[..at], largest) + others(&x[at + 1..], &x[at + 1..], largest))
+    let others = |x: &[T]| exponentials(x, x, largest);
+    Real::ln_1p(others(&x[..at]) + others(&x[at + 1..]))
 }
 
 /// `c softmax(x)`
@@ -247,8 +248,15 @@ fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) 
 const SHORT: usize = 64;
 /// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.
 const LONG: usize = 512;
+/// The longest row that is folded at once; a longer one is folded half by half, which keeps rounding errors small.
+const LONGEST: usize = 1 << 12;
 /// Rows below this length do not justify a call of a vector loop.
 const TINY: usize = 16;
+
+/// Where a row of more than [`LONGEST`] elements is cut in two: at a multiple of that number.
+fn half(n: usize) -> usize {
+    n.div_ceil(LONGEST).div_ceil(2) * LONGEST
+}
 
 /// Defines a fold of one row, or of two equally long ones.
 macro_rules! fold {
@@ -263,6 +271,11 @@ macro_rules! fold {
                     }
                 }
             }
+            if x.len() > LONGEST {
+                let half = half(x.len());
+                let join: fn(T, T) -> T = $join;
+                return join($name(&x[..half], &y[..half] $(, $c)*), $name(&x[half..], &y[half..] $(, $c)*));
+            }
             if x.len() < TINY { lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join) } else { vectorized(x, y $(, $c)*) }
         }
     };
@@ -276,7 +289,7 @@ fold!(
 );
 fold!(
     /// `sum(exp(x - largest))`
-    others(|x, _| Real::exp(x - largest), largest; T::zero(), |a, b| a + b)
+    exponentials(|x, _| Real::exp(x - largest), largest; T::zero(), |a, b| a + b)
 );
 fold!(
     /// `sum(x (y - mean) scale)`
@@ -304,15 +317,10 @@ fn exp_total<T: Float>(x: &[T]) -> (T, T) {
         exp_row(x, shift, exp);
         sum(exp)
     };
-    simd! {
-        fn long<T: Float>(x: &[T], shift: T) -> T {
-            lanes::<T, 64>(x, x, T::zero(), |x, _| Real::exp(x - shift), |a, b| a + b)
-        }
-    }
     let total = match x.len() {
         n if n <= TINY => summed(&mut [T::zero(); TINY][..n]),
         n if n < LONG => with_scratch(n, summed),
-        _ => long(x, shift),
+        _ => exponentials(x, x, shift),
     };
     (shift, total)
 }
