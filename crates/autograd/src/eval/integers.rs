@@ -3,7 +3,7 @@
 use super::{around, flat};
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
-use crate::kernel::index::within;
+use crate::kernel::index::{self, within};
 use crate::kernel::{order, scan};
 use crate::op::shape::{check_index, check_range};
 use crate::op::{Fold, IntOp, Op, Order};
@@ -61,6 +61,27 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
         | IntOp::Median { .. }
         | IntOp::Mode { .. }
         | IntOp::Running { .. } => unreachable!("{} does not read integers", op.name()),
+    }
+}
+
+/// The integers that an op picks from `x`, in row-major order.
+pub(crate) fn part(op: &Op, x: &Tensor<i64>) -> Vec<i64> {
+    match op {
+        Op::Slice { spans } => x.spans(spans).to_vec(),
+        Op::Take { axis, index } => {
+            let dims @ [outer, _, inner] = around(x.shape(), *axis);
+            let mut out = vec![0; outer * index.len() * inner];
+            index::take(flat(&x.contiguous()), dims, flat(&index.contiguous()), &mut out);
+            out
+        }
+        Op::Gather { axis, index } => {
+            let [_, size, inner] = around(x.shape(), *axis);
+            let mut out = vec![0; index.len()];
+            let dims = [size, index.shape()[*axis], inner];
+            index::gather(flat(&x.contiguous()), dims, flat(&index.contiguous()), &mut out);
+            out
+        }
+        other => unreachable!("{} does not pick a part", other.name()),
     }
 }
 

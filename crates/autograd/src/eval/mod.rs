@@ -75,13 +75,13 @@ once! {
             Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());
-                place(x[0], spans, shape, out);
+                place::<T, false>(x[0], spans, shape, out);
             }
             Op::Concat { axis } => {
                 let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
                 for part in x {
                     spans[*axis].len = part.shape()[*axis];
-                    place(part, &spans, shape, out);
+                    place::<T, false>(part, &spans, shape, out);
                     spans[*axis].start += spans[*axis].len;
                 }
             }
@@ -223,6 +223,25 @@ once! {
             None => *acc = binary(Binary::Add, &shared, acc, &shape),
         }
     }
+
+    /// Adds `x` to the elements of an array of the given shape that `op` picks.
+    pub(crate) fn add_part<T>(op: &Op, x: &Tensor<T>, shape: &[usize], out: &mut [T]) {
+        if x.is_empty() {
+            return;
+        }
+        match op {
+            Op::Slice { spans } => place::<T, true>(x, spans, shape, out),
+            Op::Take { axis, index } => {
+                index::take_add(flat(&x.contiguous()), around(shape, *axis), flat(&index.contiguous()), out);
+            }
+            Op::Gather { axis, index } => {
+                let [_, size, inner] = around(shape, *axis);
+                let dims = [size, index.shape()[*axis], inner];
+                index::gather_add(flat(&x.contiguous()), dims, flat(&index.contiguous()), out);
+            }
+            other => unreachable!("{} does not pick a part", other.name()),
+        }
+    }
 }
 
 // ---- reductions ----
@@ -323,9 +342,14 @@ fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
 
 // ---- placing ----
 
-/// Writes `x` to the elements that a slice with these spans would read from `out`, which is row-major with the given
-/// shape.
-fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]) {
+#[inline(always)]
+fn put<T: Float, const ADD: bool>(out: &mut T, x: T) {
+    *out = if ADD { *out + x } else { x };
+}
+
+/// Writes or adds `x` to the elements that a slice with these spans would read from `out`, which is row-major with the
+/// given shape.
+fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]) {
     if x.is_empty() {
         return;
     }
@@ -334,17 +358,18 @@ fn place<T: Float>(x: &Tensor<T>, spans: &[Span], shape: &[usize], out: &mut [T]
     let strides: crate::tensor::Strides = spans.iter().zip(&whole).map(|(s, &stride)| s.stride(stride)).collect();
     let (data, at) = x.raw();
     let Some((&n, outer)) = x.shape().split_last() else {
-        out[start as usize] = data[at];
-        return;
+        return put::<T, ADD>(&mut out[start as usize], data[at]);
     };
     let (step_in, step_out) = (x.strides()[outer.len()], strides[outer.len()]);
     let mut walk = Odometer::new(outer, [&x.strides()[..outer.len()], &strides[..outer.len()]], [at as isize, start]);
     for _ in 0..outer.iter().product() {
         let [from, to] = walk.offsets();
         if step_in == 1 && step_out == 1 {
-            out[to as usize..to as usize + n].copy_from_slice(&data[from as usize..from as usize + n]);
+            let (out, data) = (&mut out[to as usize..to as usize + n], &data[from as usize..from as usize + n]);
+            out.iter_mut().zip(data).for_each(|(out, &x)| put::<T, ADD>(out, x));
         } else {
-            (0..n as isize).for_each(|i| out[(to + i * step_out) as usize] = data[(from + i * step_in) as usize]);
+            let put = |i| put::<T, ADD>(&mut out[(to + i * step_out) as usize], data[(from + i * step_in) as usize]);
+            (0..n as isize).for_each(put);
         }
         walk.advance();
     }

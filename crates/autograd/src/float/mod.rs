@@ -104,6 +104,8 @@ pub trait Real: Copy {
     fn cos(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// 1 / cosh(self)²
+    fn sech2(self) -> Self;
     /// 1 / (1 + e ^ -self)
     fn sigmoid(self) -> Self;
     /// ln(1 + e ^ self)
@@ -150,6 +152,8 @@ pub trait Real: Copy {
     fn digamma(self) -> Self;
     /// Logarithm of the cumulative distribution function of the standard normal distribution.
     fn log_ndtr(self) -> Self;
+    /// Density over distribution function of the standard normal distribution: the inverse of Mills' ratio at -self.
+    fn mills(self) -> Self;
     /// exp(-|x|) I₀(x), where I₀ is a modified Bessel function.
     fn i0e(self) -> Self;
     /// exp(-|x|) I₁(x), where I₁ is a modified Bessel function.
@@ -158,6 +162,8 @@ pub trait Real: Copy {
     fn atan2(self, b: Self) -> Self;
     /// √(self² + b²), without overflow.
     fn hypot(self, b: Self) -> Self;
+    /// self / √(self² + b²), without overflow; 0 at the origin.
+    fn versor(self, b: Self) -> Self;
     /// Remainder of self / b, with the sign of self.
     fn fmod(self, b: Self) -> Self;
     /// Remainder of self / b, with the sign of b.
@@ -166,6 +172,10 @@ pub trait Real: Copy {
     fn copysign(self, b: Self) -> Self;
     /// The b-th derivative of digamma.
     fn polygamma(self, b: Self) -> Self;
+    /// b / (-self + (b + 1) / (-self + …)), a tail of the continued fraction of [`mills`](Real::mills).
+    fn mills_tail(self, b: Self) -> Self;
+    /// The spherical Bessel function of order b at π self.
+    fn spherical(self, b: Self) -> Self;
     /// `a` where the mask self is not 0, else `b`. A selection, never a multiplication by zero.
     fn select(self, a: Self, b: Self) -> Self;
 }
@@ -198,6 +208,7 @@ macro_rules! float {
             #[inline(always)] fn sin(self) -> $t { Elementary::sin(self) }
             #[inline(always)] fn cos(self) -> $t { Elementary::cos(self) }
             #[inline(always)] fn tanh(self) -> $t { Elementary::tanh(self) }
+            #[inline(always)] fn sech2(self) -> $t { Elementary::sech2(self) }
             #[inline(always)] fn sigmoid(self) -> $t { Elementary::sigmoid(self) }
             #[inline(always)] fn softplus(self) -> $t { Elementary::softplus(self) }
             #[inline(always)] fn abs(self) -> $t { $t::abs(self) }
@@ -222,14 +233,18 @@ macro_rules! float {
             #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
             // Computed in double precision: rounding x/√2 to a narrower type would be visible in the tail.
             #[inline(always)] fn log_ndtr(self) -> $t { Elementary::log_ndtr(self as f64) as $t }
+            #[inline(always)] fn mills(self) -> $t { Elementary::mills(self as f64) as $t }
             #[inline(always)] fn i0e(self) -> $t { special::i0e(self as f64) as $t }
             #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
             #[inline(always)] fn atan2(self, b: $t) -> $t { Elementary::atan2(self, b) }
             #[inline(always)] fn hypot(self, b: $t) -> $t { Elementary::hypot(self, b) }
+            #[inline(always)] fn versor(self, b: $t) -> $t { Elementary::versor(self, b) }
             #[inline(always)] fn fmod(self, b: $t) -> $t { special::fmod(self as f64, b as f64) as $t }
             #[inline(always)] fn remainder(self, b: $t) -> $t { special::remainder(self as f64, b as f64) as $t }
             #[inline(always)] fn copysign(self, b: $t) -> $t { $t::copysign(self, b) }
             #[inline(always)] fn polygamma(self, b: $t) -> $t { special::polygamma(self as f64, b as f64) as $t }
+            #[inline(always)] fn mills_tail(self, b: $t) -> $t { special::mills_tail(self as f64, b as f64) as $t }
+            #[inline(always)] fn spherical(self, b: $t) -> $t { special::spherical(self as f64, b as f64) as $t }
             #[inline(always)] fn select(self, a: $t, b: $t) -> $t { if self != 0.0 { a } else { b } }
         }
         impl Float for $t {
@@ -281,11 +296,11 @@ impl<S: Real> Neg for E<S> {
 macro_rules! for_real {
     ($callback:ident) => {
         $callback! {
-            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh,
+            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh, sech2 Sech2,
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
-                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, i0e I0e, i1e I1e;
+                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, mills Mills, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
-                    atan2 Atan2, hypot Hypot, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma;
+                    atan2 Atan2, hypot Hypot, versor Versor, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma, mills_tail MillsTail, spherical Spherical;
         }
     };
 }

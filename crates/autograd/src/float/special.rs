@@ -1,6 +1,7 @@
 //! Special functions of one `f64`, at nearly full precision: each a convergent series, an asymptotic expansion, or a
 //! recurrence between the two. They are not vectorized; single precision is converted to `f64` and back.
 
+use super::vmath::Elementary;
 use std::f64::consts::PI;
 
 /// B₂ₖ / (2k)!, k = 1, 2, …: the coefficients of the Euler-Maclaurin formula.
@@ -90,25 +91,46 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
     if n < 0.0 || n.fract() != 0.0 {
         return f64::NAN;
     }
-    let sign = if n % 2.0 == 0.0 { -1.0 } else { 1.0 };
+    let even = n % 2.0 == 0.0;
+    if x < 0.0 {
+        // By reflection. At the poles, only those of odd n have a limit.
+        let fraction = x - x.round();
+        if fraction == 0.0 {
+            return if even { f64::NAN } else { f64::INFINITY };
+        }
+        let reflected = polygamma(1.0 - x, n);
+        return (if even { reflected } else { -reflected }) - cotangent_derivative(fraction, n);
+    }
+    let sign = if even { -1.0 } else { 1.0 };
     sign * libm::tgamma(n + 1.0) * zeta(n + 1.0, x)
 }
 
-/// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2: the first terms, then the Euler-Maclaurin formula
+/// The highest order of a family of functions that are computed order by order.
+const MOST: f64 = 1000.0;
+
+/// The n-th derivative of π cot πx: πⁿ⁺¹ times a polynomial in the cotangent, by c′ = -(1 + c²). All coefficients of the
+/// polynomial have one sign and belong to powers of one parity, so nothing cancels.
+fn cotangent_derivative(x: f64, n: f64) -> f64 {
+    let mut coefficients = vec![0.0, 1.0];
+    for _ in 0..n.min(MOST) as usize {
+        let mut next = vec![0.0; coefficients.len() + 1];
+        for (k, &c) in coefficients.iter().enumerate().skip(1) {
+            next[k - 1] -= k as f64 * c * PI;
+            next[k + 1] -= k as f64 * c * PI;
+        }
+        coefficients = next;
+    }
+    PI * horner(&coefficients, 1.0 / (PI * x).tan())
+}
+
+/// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2 and x ≥ 0: the first terms, then the Euler-Maclaurin formula
 /// for the rest.
 fn zeta(s: f64, mut x: f64) -> f64 {
     const TERMS: usize = FAR as usize;
     // Cap the power to fit an `i32`; larger powers are 0 or infinite anyway.
     let (power, mut sum) = (s.min(1e9) as i32, 0.0);
     if x.is_infinite() {
-        return if x > 0.0 { 0.0 } else { f64::NAN };
-    }
-    if x < -1e6 {
-        return f64::NAN; // so far left the sum cannot resolve the distance to the poles
-    }
-    while x < 0.0 {
-        sum += x.powi(-power);
-        x += 1.0;
+        return 0.0;
     }
     if x < FAR {
         let terms: [f64; TERMS] = inverse_powers(std::array::from_fn(|k| x + k as f64), power);
@@ -174,7 +196,60 @@ fn bessel_e(n: u32, x: f64) -> f64 {
         term *= -(mu - odd * odd) / (f64::from(k) * 8.0 * x);
         sum += term;
     }
-    sum / (2.0 * PI * x).sqrt()
+    sum / ((2.0 * PI).sqrt() * x.sqrt())
+}
+
+/// Kₙ = n / (t + (n + 1) / (t + (n + 2) / (t + …))) with t = -x: from the continued fraction where it converges, and
+/// elsewhere upward from K₁ = x + φ(x)/Φ(x).
+pub(crate) fn mills_tail(x: f64, n: f64) -> f64 {
+    const NEAR: f64 = -2.0;
+    if !(1.0..=MOST).contains(&n) || n.fract() != 0.0 {
+        return f64::NAN;
+    }
+    if x >= NEAR {
+        return (1..n as usize).fold(x + Elementary::mills(x), |tail, k| k as f64 / tail + x);
+    }
+    let (t, deepest) = (-x, n + (400.0 / (x * x)).ceil() + 12.0);
+    // Far down the fraction hardly changes from level to level: there it solves K = n / (t + K).
+    let mut tail = 2.0 * deepest / (t + t.hypot(2.0 * deepest.sqrt()));
+    let mut k = deepest;
+    while k > n {
+        k -= 1.0;
+        tail = k / (t + tail);
+    }
+    tail
+}
+
+/// The spherical Bessel function jₙ(πx): the power series where its terms decrease, the upward recurrence beyond. The
+/// angle is reduced before it is multiplied by π.
+pub(crate) fn spherical(x: f64, n: f64) -> f64 {
+    if !(0.0..=MOST).contains(&n) || n.fract() != 0.0 {
+        return f64::NAN;
+    }
+    let u = PI * x.abs();
+    let sign = if x < 0.0 && n % 2.0 == 1.0 { -1.0 } else { 1.0 };
+    if u.is_infinite() {
+        return if x.is_infinite() { 0.0 } else { sign * 0.0 };
+    }
+    if u < n + 2.0 {
+        // uⁿ / (2n + 1)!! Σ (-u²/2)ᵏ / (k! (2n + 3) (2n + 5) …)
+        let first = (1..=n as usize).fold(sign, |power, k| power * u / (2 * k + 1) as f64);
+        let (mut term, mut sum, mut k) = (1.0, 1.0, 1.0);
+        while k < 100.0 && f64::abs(term) > 1e-18 {
+            term *= -0.5 * u * u / (k * (2.0 * (n + k) + 1.0));
+            sum += term;
+            k += 1.0;
+        }
+        return if u.is_nan() { u } else { first * sum };
+    }
+    let nearest = x.abs().round_ties_even();
+    let turn = if nearest % 2.0 == 0.0 { 1.0 } else { -1.0 };
+    let (sin, cos) = (PI * (x.abs() - nearest)).sin_cos();
+    let (mut before, mut at) = (turn * cos / u, turn * sin / u);
+    for k in 0..n as usize {
+        (before, at) = (at, (2 * k + 1) as f64 / u * at - before);
+    }
+    sign * at
 }
 
 /// Evaluates the polynomial with these coefficients, lowest power first.

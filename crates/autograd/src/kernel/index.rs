@@ -1,6 +1,7 @@
 //! Gather and scatter by integer index. Indices have been checked against the axis they refer to. Contributions to the
 //! same element are added in index order, so the bits do not depend on the number of threads.
 
+use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Element, Float};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,14 +59,36 @@ pub(crate) fn take<T: Element>(x: &[T], [_, size, inner]: [usize; 3], index: &[i
 
 /// `out[o, index[j], i] += x[o, j, i]`: the transpose of [`take`]. `out` is `[outer, size, inner]`.
 pub(crate) fn take_add<T: Float>(x: &[T], [outer, size, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
+    if many::<T>(x.len(), out.len()) {
+        return in_double(out, &|out| take_add_as(x, [outer, size, inner], index, out));
+    }
+    take_add_as(x, [outer, size, inner], index, out);
+}
+
+/// [`take_add`] with sums of either type.
+fn take_add_as<T: Float, S: Float>(x: &[T], [outer, size, inner]: [usize; 3], index: &[i64], out: &mut [S]) {
     let mut rows = x.chunks(inner.max(1));
     for o in 0..outer {
         for &j in index {
             let at = (o * size + j as usize) * inner;
             let Some(row) = rows.next() else { return };
-            out[at..at + inner].iter_mut().zip(row).for_each(|(a, &x)| *a += x);
+            out[at..at + inner].iter_mut().zip(row).for_each(|(a, &x)| *a += S::of(x.f64()));
         }
     }
+}
+
+/// Whether so many numbers are added to so few that the rounding errors of single precision would add up.
+fn many<T>(numbers: usize, sums: usize) -> bool {
+    size_of::<T>() < size_of::<f64>() && numbers >= sums
+}
+
+/// Lets `add` add to `out` in double precision.
+fn in_double<T: Float>(out: &mut [T], add: &dyn Fn(&mut [f64])) {
+    with_scratch(out.len(), |sums: &mut [f64]| {
+        sums.iter_mut().zip(&*out).for_each(|(sum, x)| *sum = x.f64());
+        add(sums);
+        out.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::of(*sum));
+    });
 }
 
 /// `out[o, j, i] = x[o, index[o, j, i], i]`: one index per element. `x` is `[outer, size, inner]`; `index` and `out`
@@ -98,15 +121,22 @@ pub(crate) fn gather_add<T: Float>(x: &[T], [size, picks, inner]: [usize; 3], in
         for (k, out) in out.chunks_mut(size * inner).enumerate() {
             let at = (chunk * some + k) * block;
             let (x, index) = (&x[at..at + block], &index[at..at + block]);
-            if inner == 1 {
-                x.iter().zip(index).for_each(|(&x, &j)| out[j as usize] += x);
-                continue;
-            }
-            for (x, index) in x.chunks(inner).zip(index.chunks(inner)) {
-                x.iter().zip(index).enumerate().for_each(|(i, (&x, &j))| out[j as usize * inner + i] += x);
+            match many::<T>(x.len(), out.len()) {
+                true => in_double(out, &|out| gather_add_as(x, inner, index, out)),
+                false => gather_add_as(x, inner, index, out),
             }
         }
     });
+}
+
+/// One block of [`gather_add`] with sums of either type.
+fn gather_add_as<T: Float, S: Float>(x: &[T], inner: usize, index: &[i64], out: &mut [S]) {
+    if inner == 1 {
+        return x.iter().zip(index).for_each(|(&x, &j)| out[j as usize] += S::of(x.f64()));
+    }
+    for (x, index) in x.chunks(inner).zip(index.chunks(inner)) {
+        x.iter().zip(index).enumerate().for_each(|(i, (&x, &j))| out[j as usize * inner + i] += S::of(x.f64()));
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ const BLOCK: usize = 8192;
 /// Number of rows folded sequentially into one partial result.
 const ROWS: usize = 32;
 
+/// Elements that a lane folds before the result is combined with the lane's others.
+const DEPTH: usize = 16;
+
 /// The loops of a fold.
 struct Loops<T> {
     identity: T,
@@ -142,10 +145,14 @@ fn rows_with<T: Float>(fold: &Loops<T>, partial: &Loops<T>, x: &[T], stride: usi
     if rows <= ROWS {
         return (fold.rows)(x, stride, rows, out);
     }
+    // Groups of rows, and groups of groups: no result combines more than ROWS others.
+    let mut group = ROWS;
+    while group * ROWS < rows {
+        group *= ROWS;
+    }
     with_scratch(out.len(), |result| {
-        for first in (0..rows).step_by(ROWS) {
-            result.fill(fold.identity);
-            (fold.rows)(&x[first * stride..], stride, ROWS.min(rows - first), result);
+        for first in (0..rows).step_by(group) {
+            rows_with(fold, partial, &x[first * stride..], stride, group.min(rows - first), result);
             (partial.rows)(result, result.len(), 1, out);
         }
     });
@@ -171,14 +178,25 @@ simd! {
 
 #[inline(always)]
 fn combine_lanes<F: Fold, const LANES: usize>(x: &[F::T]) -> F::T {
+    // Not plain loops, which would be unrolled before they are vectorized: the larger of two is slow then.
+    let add = |lanes: &mut [F::T; LANES], chunk: &[F::T; LANES]| {
+        (0..LANES).for_each(|l| lanes[l] = F::combine(lanes[l], chunk[l]));
+    };
     let mut lanes = [F::identity(); LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
-        // Not a plain loop, which would be unrolled before it is vectorized: the larger of two is slow then.
-        (0..LANES).for_each(|l| lanes[l] = F::combine(lanes[l], chunk[l]));
+    let (long, short) = chunks.split_at(chunks.len() - chunks.len() % DEPTH);
+    for chunk in short {
+        add(&mut lanes, chunk);
     }
     for (l, &x) in lanes.iter_mut().zip(rest) {
         *l = F::combine(*l, x);
+    }
+    for deep in long.chunks(DEPTH) {
+        let mut part = [F::identity(); LANES];
+        for chunk in deep {
+            add(&mut part, chunk);
+        }
+        (0..LANES).for_each(|l| lanes[l] = F::Partial::combine(lanes[l], part[l]));
     }
     // As `total`, but it vectorizes better where the lanes are in memory, for the larger of two.
     let mut width = LANES;

@@ -37,7 +37,7 @@ pub(crate) fn logsumexp<T: Float>(x: &[T], n: usize, out: &mut [T]) {
     for_each_row(n, out, 1, &|i, out| {
         let (max, total) = exp_total(row(x, n, i));
         // An infinite largest element is the result; subtracting it gives NaN.
-        out[0] = if max.is_finite() { max + Real::ln(total) } else { max };
+        out[0] = if max.is_finite() { max + log_total(row(x, n, i), max, total) } else { max };
     });
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn log_softmax<T: Float>([x]: [&[T]; 1], n: usize, out: &mut [T]) {
         let x = row(x, n, i);
         let (shift, total) = exp_total(x);
         // Subtract the shift before the logarithm, so that small differences between large elements are not lost.
-        log_softmax_row(x, shift, Real::ln(total), out);
+        log_softmax_row(x, shift, log_total(x, shift, total), out);
     });
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn cross_entropy<T: Float>(x: &[T], n: usize, labels: &[i64], out: &m
     for_each_row(n, out, 1, &|i, out| {
         let (x, Ok(label)) = (row(x, n, i), usize::try_from(labels[i])) else { return out[0] = T::zero() };
         let (max, total) = exp_total(x);
-        out[0] = (max - x[label]) + Real::ln(total);
+        out[0] = (max - x[label]) + log_total(x, max, total);
     });
 }
 
@@ -94,23 +94,19 @@ pub(crate) fn log_softmax_vjp<T: Float>([y, g]: [&[T]; 2], n: usize, out: &mut [
 /// `(row - mean) / √(mean((row - mean)²) + eps)` of rows of length `n`.
 pub(crate) fn standardize<T: Float>([x]: [&[T]; 1], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
-        let x = row(x, n, i);
-        let (mean, scale) = scale(x, T::of(eps));
-        standardize_row(x, mean, scale, out);
+        centered(row(x, n, i), eps, &mut |x, [mean, scale, _]| standardize_row(x, mean, scale, out));
     });
 }
 
 /// Vector-Jacobian product of [`standardize`], whose output is `y`: `(g - mean(g) - y mean(g y)) / √(variance + eps)`.
 pub(crate) fn standardize_vjp<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, out: &mut [T]) {
-    for_each_row(n, out, n, &|i, out| standardize_vjp_row(row(x, n, i), row(g, n, i), T::of(eps), out));
+    for_each_row(n, out, n, &|i, out| standardize_vjp_row(row(x, n, i), row(g, n, i), eps, out));
 }
 
 /// `y w + b`, where `y` is the output of [`standardize`].
 pub(crate) fn layer_norm<T: Float>([x, w, b]: [&[T]; 3], n: usize, eps: f64, out: &mut [T]) {
     for_each_row(n, out, n, &|i, out| {
-        let x = row(x, n, i);
-        let (mean, scale) = scale(x, T::of(eps));
-        layer_norm_row(x, mean, scale, w, b, out);
+        centered(row(x, n, i), eps, &mut |x, [mean, scale, _]| layer_norm_row(x, mean, scale, w, b, out));
     });
 }
 
@@ -119,7 +115,7 @@ pub(crate) fn layer_norm_vjp<T: Float>([x, w, g]: [&[T]; 3], n: usize, eps: f64,
     for_each_row(n, out, n, &|i, out| {
         with_scratch(n, |wg| {
             product_row(w, row(g, n, i), wg);
-            standardize_vjp_row(row(x, n, i), wg, T::of(eps), out);
+            standardize_vjp_row(row(x, n, i), wg, eps, out);
         });
     });
 }
@@ -133,35 +129,75 @@ pub(crate) fn layer_norm_sums<T: Float>([x, g]: [&[T]; 2], n: usize, eps: f64, o
         threads::for_each_chunk(sums, (2 * n).max(1), &|part, sums| {
             sums.fill(T::zero());
             for i in part * ROWS..rows.min((part + 1) * ROWS) {
-                let x = row(x, n, i);
-                let (mean, scale) = scale(x, T::of(eps));
-                layer_norm_sums_row(x, row(g, n, i), mean, scale, sums);
+                centered(row(x, n, i), eps, &mut |x, [mean, scale, _]| {
+                    layer_norm_sums_row(x, row(g, n, i), mean, scale, sums);
+                });
             }
         });
         fold_middle::<Sum<T>>(sums, [1, parts, 2 * n], out);
     });
 }
 
-/// The mean, and `1 / √(variance + eps)`.
-fn scale<T: Float>(x: &[T], eps: T) -> (T, T) {
+/// The mean and the variance.
+fn moments<T: Float>(x: &[T]) -> [T; 2] {
     let n = T::of(x.len() as f64);
     let mean = sum(x) / n;
-    let variance = squares_of(x, x, mean) / n;
-    (mean, T::one() / Real::sqrt(variance + eps))
+    [mean, squares_of(x, x, mean) / n]
+}
+
+/// Calls `f` with a row, its mean, `1 / √(variance + eps)`, and 1. Where the mean is much larger than the deviation, or
+/// squares would overflow or underflow, the row is `(x - shift) / unit` instead, with `unit` in place of 1. A standardized
+/// row is the same for any shift and unit; its derivative has to be divided by the unit.
+fn centered<T: Float>(x: &[T], eps: f64, f: &mut dyn FnMut(&[T], [T; 3])) {
+    let [mean, variance] = moments(x);
+    let spread = variance + T::of(eps);
+    let harmless = spread > T::of(1e-30) && spread < T::of(1e30);
+    if harmless && mean * mean < T::of(64.0) * spread {
+        return f(x, [mean, T::one() / Real::sqrt(spread), T::one()]);
+    }
+    let largest = x.iter().fold(0.0, |m, x| f64::max(m, x.f64().abs()));
+    let usable = !harmless && largest > 0.0 && largest.is_finite();
+    let exponent = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits());
+    let unit = T::of(if usable { exponent.max(f64::MIN_POSITIVE) } else { 1.0 });
+    with_scratch(x.len(), |row| {
+        row.iter_mut().zip(x).for_each(|(to, &x)| *to = x / unit);
+        let shift = moments(row)[0];
+        row.iter_mut().for_each(|x| *x -= shift);
+        let [mean, variance] = moments(row);
+        let small = eps.sqrt() / unit.f64();
+        f(row, [mean, T::one() / Real::sqrt(variance + T::of(small * small)), unit]);
+    });
+}
+
+/// `ln(total)`, where the total is that of [`exp_total`]. If one element rules, the digits of the others would be lost in
+/// the total, so they are summed by themselves.
+fn log_total<T: Float>(x: &[T], largest: T, total: T) -> T {
+    if total > T::of(1.0 + 1.0 / 64.0) || total.is_nan() {
+        return Real::ln(total);
+    }
+    let at = x.iter().position(|&x| x == largest).unwrap_or(0);
+    let others = |x: &[T]| exponentials(x, x, largest);
+    Real::ln_1p(others(&x[..at]) + others(&x[at + 1..]))
 }
 
 /// `c softmax(x)`
 fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
-    exp_row(x, largest(x), out);
+    let shift = largest(x);
+    exp_row(x, shift, out);
     let share = c / sum(out);
     scale_row(share, out);
 }
 
 /// `(g - mean(g) - y mean(g y)) scale`, where `y = (x - mean) scale`
-fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: T, out: &mut [T]) {
-    let (n, (mean, scale)) = (T::of(x.len() as f64), scale(x, eps));
-    let (along_one, along_y) = (sum(g) / n, dot(g, x, mean, scale) / n);
-    subtract_means(x, g, [mean, scale, along_one, along_y], out);
+fn standardize_vjp_row<T: Float>(x: &[T], g: &[T], eps: f64, out: &mut [T]) {
+    let n = T::of(x.len() as f64);
+    centered(x, eps, &mut |x, [mean, scale, unit]| {
+        let (along_one, along_y) = (sum(g) / n, dot(g, x, mean, scale) / n);
+        subtract_means(x, g, [mean, scale, along_one, along_y], out);
+        if unit != T::one() {
+            out.iter_mut().for_each(|x| *x /= unit);
+        }
+    });
 }
 
 // ---- One loop each, in a version for each instruction set ----
@@ -186,8 +222,15 @@ fn lanes<T: Float, const L: usize>(x: &[T], y: &[T], start: T, f: impl Fn(T, T) 
 const SHORT: usize = 64;
 /// Rows of at least this length are folded in 64 lanes, shorter ones in 8. This is part of the definition of the result.
 const LONG: usize = 512;
+/// The longest row that is folded at once; a longer one is folded half by half, which keeps rounding errors small.
+const LONGEST: usize = 1 << 12;
 /// Rows below this length do not justify a call of a vector loop.
 const TINY: usize = 16;
+
+/// Where a row of more than [`LONGEST`] elements is cut in two: at a multiple of that number.
+fn half(n: usize) -> usize {
+    n.div_ceil(LONGEST).div_ceil(2) * LONGEST
+}
 
 /// Defines a fold of one row, or of two equally long ones.
 macro_rules! fold {
@@ -202,6 +245,11 @@ macro_rules! fold {
                     }
                 }
             }
+            if x.len() > LONGEST {
+                let half = half(x.len());
+                let join: fn(T, T) -> T = $join;
+                return join($name(&x[..half], &y[..half] $(, $c)*), $name(&x[half..], &y[half..] $(, $c)*));
+            }
             if x.len() < TINY { lanes::<T, 8>(x, y, $start, |$x, $y| $f, $join) } else { vectorized(x, y $(, $c)*) }
         }
     };
@@ -212,6 +260,10 @@ fold!(sum_of(|x, _| x; T::zero(), |a, b| a + b));
 fold!(
     /// `sum((x - mean)²)`
     squares_of(|x, _| (x - mean) * (x - mean), mean; T::zero(), |a, b| a + b)
+);
+fold!(
+    /// `sum(exp(x - largest))`
+    exponentials(|x, _| Real::exp(x - largest), largest; T::zero(), |a, b| a + b)
 );
 fold!(
     /// `sum(x (y - mean) scale)`
@@ -239,15 +291,10 @@ fn exp_total<T: Float>(x: &[T]) -> (T, T) {
         exp_row(x, shift, exp);
         sum(exp)
     };
-    simd! {
-        fn long<T: Float>(x: &[T], shift: T) -> T {
-            lanes::<T, 64>(x, x, T::zero(), |x, _| Real::exp(x - shift), |a, b| a + b)
-        }
-    }
     let total = match x.len() {
         n if n <= TINY => summed(&mut [T::zero(); TINY][..n]),
         n if n < LONG => with_scratch(n, summed),
-        _ => long(x, shift),
+        _ => exponentials(x, x, shift),
     };
     (shift, total)
 }

@@ -2,6 +2,7 @@
 //! axis: neighboring columns are processed together.
 
 use super::isa::simd;
+use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Element, Float, Real};
 
@@ -20,16 +21,29 @@ fn for_each_walk<T: Element>([_, n, inner]: [usize; 3], out: &mut [T], f: impl F
     });
 }
 
-/// `out[at] = step(at, result of the previous step)`, from the first step to the last, or in reverse.
-fn walk<T: Element>(dims: [usize; 3], reverse: bool, out: &mut [T], step: impl Fn(usize, Option<T>) -> T + Sync) {
+/// `out[at] = step(at, result of the previous step)`, from the first step to the last, or in reverse. Results are carried
+/// on in double precision: the rounding errors of single precision would add up over a long axis.
+fn carry<T: Float>(dims: [usize; 3], reverse: bool, out: &mut [T], step: impl Fn(usize, Option<f64>) -> f64 + Sync) {
     let [_, n, inner] = dims;
     for_each_walk(dims, out, |base, out| {
-        let row = |k: usize| if reverse { n - 1 - k } else { k } * inner;
-        (0..inner).for_each(|i| out[row(0) + i] = step(base + row(0) + i, None));
-        for k in 1..n {
-            let (from, to) = (row(k - 1), row(k));
-            (0..inner).for_each(|i| out[to + i] = step(base + to + i, Some(out[from + i])));
-        }
+        with_scratch(inner, |states: &mut [f64]| {
+            for k in 0..n {
+                let at = if reverse { n - 1 - k } else { k } * inner;
+                for (i, state) in states.iter_mut().enumerate() {
+                    *state = step(base + at + i, (k > 0).then_some(*state));
+                    out[at + i] = T::of(*state);
+                }
+            }
+        });
+    });
+}
+
+/// `out[at] = step(at, result of the previous step)`, from the first step to the last.
+fn walk<T: Element>(dims: [usize; 3], out: &mut [T], step: impl Fn(usize, Option<T>) -> T + Sync) {
+    let [_, n, inner] = dims;
+    for_each_walk(dims, out, |base, out| {
+        (0..inner).for_each(|i| out[i] = step(base + i, None));
+        (inner..n * inner).for_each(|at| out[at] = step(base + at, Some(out[at - inner])));
     });
 }
 
@@ -40,7 +54,7 @@ pub(crate) fn sums<T: Float>(x: &[T], dims: [usize; 3], reverse: bool, out: &mut
             sums_side_by_side(&x[chunk * SIDE * n..][..out.len()], n, out);
         });
     }
-    walk(dims, reverse, out, |at, before| before.map_or(x[at], |sum| sum + x[at]));
+    carry(dims, reverse, out, |at, before| before.map_or(x[at].f64(), |sum| sum + x[at].f64()));
 }
 
 /// Rows summed together, so that no addition waits for the previous one.
@@ -48,21 +62,21 @@ const SIDE: usize = 8;
 
 /// The running sums of up to [`SIDE`] rows of `n`.
 fn sums_side_by_side<T: Float>(x: &[T], n: usize, out: &mut [T]) {
+    // Start from -0: adding it changes nothing, not even the sign of a zero.
     if x.len() < SIDE * n {
         return out.chunks_mut(n).zip(x.chunks(n)).for_each(|(out, x)| {
-            let mut sum = -T::zero();
+            let mut sum = -0.0;
             out.iter_mut().zip(x).for_each(|(o, &x)| {
-                sum += x;
-                *o = sum;
+                sum += x.f64();
+                *o = T::of(sum);
             });
         });
     }
-    // Start from -0: adding it changes nothing, not even the sign of a zero.
-    let mut sums = [-T::zero(); SIDE];
+    let mut sums = [-0.0; SIDE];
     for k in 0..n {
         for (row, sum) in sums.iter_mut().enumerate() {
-            *sum += x[row * n + k];
-            out[row * n + k] = *sum;
+            *sum += x[row * n + k].f64();
+            out[row * n + k] = T::of(*sum);
         }
     }
 }
@@ -70,7 +84,8 @@ fn sums_side_by_side<T: Float>(x: &[T], n: usize, out: &mut [T]) {
 /// `out[k] = a[k] · out[k - 1] + b[k]`; transposed `out[k] = a[k + 1] · out[k + 1] + b[k]`. The first `a` is not read.
 pub(crate) fn recurrence<T: Float>(a: &[T], b: &[T], dims: [usize; 3], transposed: bool, out: &mut [T]) {
     let ahead = if transposed { dims[2] } else { 0 };
-    walk(dims, transposed, out, |at, before| before.map_or(b[at], |y| a[at + ahead] * y + b[at]));
+    let b = |at: usize| b[at].f64();
+    carry(dims, transposed, out, |at, before| before.map_or(b(at), |y| a[at + ahead].f64() * y + b(at)));
 }
 
 /// `out[k] = ln(exp(x[0]) + … + exp(x[k]))`, without overflow.
@@ -80,13 +95,15 @@ pub(crate) fn logsumexps<T: Float>(x: &[T], dims: [usize; 3], out: &mut [T]) {
 
 simd! {
     fn log_sums<T: Float>(x: &[T], inner: usize, out: &mut [T]) {
-        out[..inner].copy_from_slice(&x[..inner]);
-        for at in (inner..x.len()).step_by(inner) {
-            let (before, here) = out.split_at_mut(at);
-            for ((o, &y), &x) in here.iter_mut().zip(&before[at - inner..]).zip(&x[at..at + inner]) {
-                *o = log_add_exp(y, x);
+        with_scratch(inner, |states: &mut [f64]| {
+            states.fill(f64::NEG_INFINITY);
+            for (out, x) in out.chunks_mut(inner).zip(x.chunks(inner)) {
+                for ((o, y), &x) in out.iter_mut().zip(states.iter_mut()).zip(x) {
+                    *y = log_add_exp(*y, x.f64());
+                    *o = T::of(*y);
+                }
             }
-        }
+        });
     }
 }
 
@@ -101,7 +118,7 @@ fn log_add_exp<T: Float>(a: T, b: T) -> T {
 /// For each position, the index along the axis of the best element so far; the last one of equals.
 pub(crate) fn running_best<T: Float>(x: &[T], dims: [usize; 3], beats: impl Fn(T, T) -> bool + Sync, out: &mut [i64]) {
     let [_, n, inner] = dims;
-    walk(dims, false, out, |at, before| match before {
+    walk(dims, out, |at, before| match before {
         Some(best) if beats(x[best as usize], x[at]) => best,
         _ => at as i64,
     });

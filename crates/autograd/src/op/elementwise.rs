@@ -10,7 +10,7 @@ use super::Side;
 use super::table::{binary, mark, unary};
 use crate::float::{E, Float, Real};
 use crate::kernel::isa::simd;
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI, SQRT_2};
 
 /// 1 / √(2π)
 const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
@@ -25,10 +25,46 @@ fn gelu_angle<S: Real>(x: E<S>) -> E<S> {
     x * (GELU[0] + GELU[1] * x * x)
 }
 
-/// (sin u / u)′ near 0, where the closed form suffers from cancellation: -u/3 (1 - u²/10 (1 - u²/28 (1 - u²/54))).
+/// x (½ (1 + tanh θ(x)))′ of `gelu_tanh`. It vanishes beyond ±30, where the square of x could overflow.
 #[inline(always)]
-fn sinc_slope<S: Real>(u: E<S>) -> E<S> {
-    -u / 3.0 * (1.0 - u * u / 10.0 * (1.0 - u * u / 28.0 * (1.0 - u * u / 54.0)))
+fn gelu_bend<S: Real>(x: E<S>) -> E<S> {
+    let x = x.max(x.lit(-30.0)).min(x.lit(30.0));
+    0.5 * x * gelu_angle(x).sech2() * (GELU[0] + 3.0 * GELU[1] * x * x)
+}
+
+/// sin πx = (-1)ⁿ sin π(x - n), with the integer n nearest to x: exact at integers, and as accurate far from 0 as near.
+#[inline(always)]
+fn sin_pi<S: Real>(x: E<S>) -> E<S> {
+    let n = x.round();
+    let odd = (n - 2.0 * (0.5 * n).round()).abs();
+    (1.0 - 2.0 * odd) * (PI * (x - n)).sin()
+}
+
+/// The length of (a, b), but 1 for the zero vector: a divisor.
+#[inline(always)]
+fn length<S: Real>(a: E<S>, b: E<S>) -> E<S> {
+    a.hypot(b).or_where(a.hypot(b).eq(b.lit(0.0)), 1.0)
+}
+
+/// 1 / √(1 + x²), without overflow.
+#[inline(always)]
+fn secant<S: Real>(x: E<S>) -> E<S> {
+    x.lit(1.0).versor(x)
+}
+
+/// 1 - x². Near ±1 its digits are those of the factors, and near 0 those of the square, also in derivatives.
+#[inline(always)]
+fn one_minus_square<S: Real>(x: E<S>) -> E<S> {
+    x.abs().gt(x.lit(0.5)).select((1.0 - x) * (1.0 + x), 1.0 - x * x)
+}
+
+/// g b aᵇ⁻¹. Exponents 0 and 1 end the derivatives of a polynomial, also where negative powers of a overflow; b is
+/// multiplied last, since it may be infinite where the power is 0.
+#[inline(always)]
+fn power_slope<S: Real>(g: E<S>, a: E<S>, b: E<S>) -> E<S> {
+    let (nothing, constant) = (a.eq(a.lit(0.0)), b.eq(b.lit(0.0)));
+    let other = g * (b * a.or_where(constant, 1.0).pow(b - 1.0));
+    (nothing * b.eq(b.lit(1.0))).select(g, constant.select(g * b / a.or_where(nothing, 1.0), other))
 }
 
 /// a - b, but 0 for equal infinities.
@@ -44,29 +80,30 @@ unary! { x, y, g =>
     Square     [y, d]: x * x,              2.0 * g * x;
     Sqrt       [y, d]: x.sqrt(),           g / (2.0 * y);
     Exp        [y, d]: x.exp(),            g * y;
-    ExpM1      [y]   : x.exp_m1(),         g * (y + 1.0);
+    ExpM1      [y]   : x.exp_m1(),         g * x.exp();
     Ln         [y, d]: x.ln(),             g / x;
     Ln1p       [y]   : x.ln_1p(),          g / (1.0 + x);
     Sin        [y, d]: x.sin(),            g * x.cos();
     Cos        [y, d]: x.cos(),            -g * x.sin();
-    Tanh       [y, d]: x.tanh(),           g * (1.0 - y * y);
-    Sigmoid    [y, d]: x.sigmoid(),        g * y * (1.0 - y);
+    Tanh       [y, d]: x.tanh(),           g * x.sech2();
+    Sigmoid    [y, d]: x.sigmoid(),        0.25 * g * (0.5 * x).sech2();
     Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
     Abs        [y, d]: x.abs(),            g.where_pos(x) - g.where_pos(-x);
     Exp2       [y]   : x.exp2(),                           g * y * LN_2;
-    Log2       [y]   : x.log2(),                          g / (x * LN_2);
-    Log10      [y]   : x.log10(),                         g / (x * LN_10);
+    Log2       [y]   : x.log2(),                          g / x / LN_2;
+    Log10      [y]   : x.log10(),                         g / x / LN_10;
     Rsqrt            : 1.0 / x.sqrt(),                    -0.5 * g * y / x;
     Tan              : x.sin() / x.cos(),                 g * (1.0 + y * y);
     Sinh       [y]   : x.sinh(),                          g * x.cosh();
     Cosh       [y]   : x.cosh(),                          g * x.sinh();
-    Asin       [y]   : x.asin(),                          g / ((1.0 - x) * (1.0 + x)).sqrt();
-    Acos       [y]   : x.acos(),                          -g / ((1.0 - x) * (1.0 + x)).sqrt();
-    Atan       [y]   : x.atan(),                          g / (1.0 + x * x);
-    Asinh      [y]   : x.asinh(),                         g / x.hypot(x.lit(1.0));
+    Asin       [y]   : x.asin(),                          g / one_minus_square(x).sqrt();
+    Acos       [y]   : x.acos(),                          -g / one_minus_square(x).sqrt();
+    Atan       [y]   : x.atan(),                          g * secant(x) * secant(x);
+    Asinh      [y]   : x.asinh(),                         g * secant(x);
+    Sech2      [y]   : x.sech2(),                         -2.0 * g * y * x.tanh();
     Acosh      [y]   : x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
-    Atanh      [y]   : x.atanh(),                         g / ((1.0 - x) * (1.0 + x));
+    Atanh      [y]   : x.atanh(),                         g / one_minus_square(x);
     // Step functions: piecewise constant.
     Sign       [y]   : x.sign(),                          x.lit(0.0);
     Floor      [y]   : x.floor(),                         x.lit(0.0);
@@ -78,25 +115,26 @@ unary! { x, y, g =>
     Relu6            : x.max(x.lit(0.0)).min(x.lit(6.0)), g.where_pos(x).where_pos(6.0 - x);
     Selu             : SELU[0] * x.gt(x.lit(0.0)).select(x, SELU[1] * x.left().exp_m1()), SELU[0] * x.gt(x.lit(0.0)).select(g, SELU[1] * g * x.left().exp());
     Silu       [y, d]: x * x.sigmoid(),                   g * x.sigmoid() * (1.0 + x * (-x).sigmoid());
-    Mish             : x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * (1.0 - x.softplus().tanh() * x.softplus().tanh()));
+    Mish             : x * x.softplus().tanh(),           g * (x.softplus().tanh() + x * x.sigmoid() * x.softplus().sech2());
     Hardsigmoid       : ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), (g / 6.0).where_pos(x + 3.0).where_pos(3.0 - x);
     Hardswish        : x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).unless(x.le(x.lit(-3.0))));
-    Softsign         : x / (1.0 + x.abs()),               g / ((1.0 + x.abs()) * (1.0 + x.abs()));
+    Softsign         : x / (1.0 + x.abs()),               g / (1.0 + x.abs()) / (1.0 + x.abs());
     Tanhshrink       : x - x.tanh(),                      g * x.tanh() * x.tanh();
     Gelu       [y, d]: x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
-    GeluTanh         : 0.5 * x * (1.0 + gelu_angle(x).tanh()), g * (0.5 * (1.0 + gelu_angle(x).tanh()) + 0.5 * x * (1.0 - gelu_angle(x).tanh() * gelu_angle(x).tanh()) * (GELU[0] + 3.0 * GELU[1] * x * x));
+    GeluTanh         : x * (2.0 * gelu_angle(x)).sigmoid(), g * ((2.0 * gelu_angle(x)).sigmoid() + gelu_bend(x));
     // Special functions.
     Erf        [y]   : x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
     Erfc       [y]   : x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
-    Erfcx      [y]   : x.erfcx(),                         g * (2.0 * x * y - FRAC_2_SQRT_PI);
+    Erfcx      [y]   : x.erfcx(),                         -SQRT_2 * g * y * (-SQRT_2 * x).mills_tail(x.lit(1.0));
     ErfInv     [y]   : x.erfinv(),                        g * (0.5 * PI.sqrt()) * (y * y).exp();
     Lgamma     [y]   : x.lgamma(),                        g * x.digamma();
     Digamma    [y]   : x.digamma(),                       g * x.polygamma(x.lit(1.0));
-    Logit            : (x / (1.0 - x)).ln(),              g / (x * (1.0 - x));
-    Sinc             : ((PI * x).sin() / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), g * x.abs().gt(x.lit(0.03)).select(((PI * x).cos() - y) / x.or_where(x.eq(x.lit(0.0)), 1.0), PI * sinc_slope(PI * x));
+    Logit            : (x / (1.0 - x)).ln(),              g / x + g / (1.0 - x);
+    Sinc             : (sin_pi(x) / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), -PI * g * x.spherical(x.lit(1.0));
     Entr             : (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
     Ndtr             : 0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
-    LogNdtr    [y]   : x.log_ndtr(),                      g * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2) / (-x * FRAC_1_SQRT_2).erfcx();
+    LogNdtr    [y]   : x.log_ndtr(),                      g * x.mills();
+    Mills      [y]   : x.mills(),                         -g * y * x.mills_tail(x.lit(1.0));
     I0e        [y]   : x.i0e(),                           g * (x.i1e() - x.sign() * y);
     I1e        [y]   : x.i1e(),                           g * (x.i0e() - y * x.sign() - (y / x.or_where(x.eq(x.lit(0.0)), 1.0)).or_where(x.eq(x.lit(0.0)), 0.5));
 }
@@ -108,12 +146,14 @@ binary! { a, b, y, g =>
         Sub        [y, d]: a - b,       g,                                                 -g;
         Mul        [y, d]: a * b,       g * b,                                             g * a;
         Div        [y, d]: a / b,       g / b,                                             -g * y / b;
-        Pow        [y, d]: a.pow(b),    (g * b * a.pow(b - 1.0)).unless(b.eq(b.lit(0.0))), (g * y * a.ln()).unless(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)));
+        Pow        [y, d]: a.pow(b),    power_slope(g, a, b), g * y * a.or_where(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)), 1.0).ln();
         Maximum    [y, d]: a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
         Minimum    [y, d]: a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
         // Angles and lengths; the cotangents are 0 at the origin.
-        Atan2      [y]   : a.atan2(b),  (g * (b / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0))), (-g * (a / a.hypot(b)) / a.hypot(b)).unless(a.hypot(b).eq(b.lit(0.0)));
-        Hypot      [y]   : a.hypot(b),  (g * (a / y)).unless(y.eq(y.lit(0.0))), (g * (b / y)).unless(y.eq(y.lit(0.0)));
+        Atan2      [y]   : a.atan2(b),  g * b.versor(a) / length(a, b),                    -g * a.versor(b) / length(a, b);
+        Hypot      [y]   : a.hypot(b),  g * a.versor(b),                                   g * b.versor(a);
+        // a / √(a² + b²): one of the two components of a unit vector, whose squares add up to 1.
+        Versor     [y]   : a.versor(b), g * b.versor(a) * b.versor(a) / length(a, b),      -g * y * b.versor(a) / length(a, b);
         Logaddexp        : a.max(b) + (-difference(a, b).abs()).exp().ln_1p(), (g * difference(a, b).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY))), (g * difference(b, a).sigmoid()).unless(y.eq(y.lit(-f64::INFINITY)));
         Fmod       [y]   : a.fmod(b),   g,                                                 -g * ((a - y) / b).round();
         Remainder  [y]   : a.remainder(b), g,                                              -g * ((a - y) / b).round();
@@ -124,6 +164,10 @@ binary! { a, b, y, g =>
         Fmax             : a.ge(b).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(a.gt(b) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(b.gt(a) + b.eq(b) * (1.0 - a.eq(a))));
         Fmin             : b.ge(a).select(a, b.eq(b).select(b, a)), a.eq(b).select(0.5 * g, g.only(b.gt(a) + 1.0 - b.eq(b))), a.eq(b).select(0.5 * g, g.only(a.gt(b) + b.eq(b) * (1.0 - a.eq(a))));
         Polygamma  [y]   : a.polygamma(b), g * a.polygamma(b + 1.0),                       b.lit(0.0);
+        // Tails of a continued fraction: φ(x)/Φ(x) = K₁ - x, where Kₙ = n / (Kₙ₊₁ - x).
+        MillsTail  [y]   : a.mills_tail(b), g * y * (a.mills_tail(b + 1.0) - y),           b.lit(0.0);
+        // The spherical Bessel function jₙ(πx).
+        Spherical  [y]   : a.spherical(b), PI * g * (b * a.spherical((b - 1.0).max(b.lit(0.0))) - (b + 1.0) * a.spherical(b + 1.0)) / (2.0 * b + 1.0), b.lit(0.0);
         // Activations with a parameter b.
         Prelu            : a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
         Elu              : a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));

@@ -4,7 +4,7 @@
 
 use super::{Cotangents, conv, layer_norm, rows, scan};
 use crate::float::Float;
-use crate::op::{Fold, Op, family};
+use crate::op::{Fold, Op, Unary, family};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
@@ -124,11 +124,11 @@ pub(crate) fn weights<T: Float, V: Value<T>>(fold: Fold, x: &V, y: &V, axes: Axi
             Weights::Shares(nothing.select(&zero, &x.div(&nothing.select(&y.number(T::one()), y))))
         }
         Fold::Prod => Weights::Shares(scan::products_of_others(x, axes)),
-        // exp(x - y) is the softmax. Where a whole row is -inf, it would be NaN and is set to 0.
+        // exp(x - y) is the softmax. Its limits for an infinite y are 1 where x is +inf, and 0 elsewhere.
         Fold::LogSumExp => {
-            let nothing = y.eq(&y.number(-T::INFINITY));
-            let zero = y.number(T::zero());
-            Weights::Shares(nothing.select(&zero, &x.sub(&nothing.select(&zero, y)).exp()))
+            let (zero, infinity) = (y.number(T::zero()), y.number(T::INFINITY));
+            let beyond = y.unary(Unary::Abs).eq(&infinity);
+            Weights::Shares(beyond.select(&x.eq(&infinity), &beyond.select(&zero, &x.sub(y)).exp()))
         }
         Fold::Sum | Fold::Mean => unreachable!("the rules of linear folds do not weigh elements"),
     }

@@ -2,16 +2,19 @@
 //! its inputs. Over tensors it computes derivatives; over variables it also records them, so they can be differentiated
 //! again.
 
+use super::parts::{self, Parts};
 use super::{Gradients, Swept, numbers};
 use crate::error::{Error, Result, or_panic};
+use crate::eval;
 use crate::float::Float;
 use crate::float::once;
 use crate::op::{Op, Side};
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::{Borrow, Cow};
+use std::cell::RefCell;
 use std::panic::Location;
 
 impl<'t, T: Float> Var<'t, T> {
@@ -200,7 +203,8 @@ once! {
     ) -> Vec<Var<'t, T>> {
         let marks = reaching(&root.tape.list(), root.id, x);
         let mut bars = vec![None; root.id as usize + 1];
-        let source = Recorded { var: root, marks: &marks, partial, lines: root.tape.attribute() };
+        let (lines, parts) = (root.tape.attribute(), RefCell::default());
+        let source = Recorded { var: root, marks: &marks, partial, lines, parts };
         let mut kept: Vec<(u32, Var<T>)> = Vec::with_capacity(x.len());
         sweep(&source, root.id, cotangent, &mut bars, |id, g| kept.push((id, *g)));
         kept.reverse();
@@ -257,6 +261,15 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
         false
     }
     fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
+    /// Adds the cotangent `g` of a part of node `id`, which `op` picks, in a way that does not take the time of the whole.
+    /// Returns whether it did.
+    fn add_part(&self, _id: u32, _slot: &mut Option<V>, _op: &Op, _g: &V) -> bool {
+        false
+    }
+    /// The sum of the parts of a node's cotangent that were added but are not in its slot.
+    fn parts(&self, _id: u32) -> Option<V> {
+        None
+    }
     /// Sweeps the nodes before `end` for which there is a fast path, and returns the end of the remaining nodes.
     #[inline(always)]
     fn ahead(&self, _bars: &mut [Option<V>], end: u32) -> u32 {
@@ -298,6 +311,11 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
     fn custom_vjp(&self, rule: u32, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
         Tensor::custom_vjp(&**self.list.rule(rule), x, y, g)
     }
+    fn add_part(&self, _: u32, slot: &mut Option<Tensor<T>>, op: &Op, g: &Tensor<T>) -> bool {
+        let Some(sum) = slot else { return false };
+        let shape = Shape::from(sum.shape());
+        sum.unique_mut().map(|sum| eval::add_part(op, g, &shape, sum)).is_some()
+    }
     fn ahead(&self, bars: &mut [Option<Tensor<T>>], end: u32) -> u32 {
         numbers::sweep(&self.list.nodes, self.marks, bars, end)
     }
@@ -309,6 +327,7 @@ struct Recorded<'a, 't, T: Float> {
     marks: &'a [Mark],
     partial: bool,
     lines: Attribution<'t, T>,
+    parts: RefCell<Parts<'t, T>>,
 }
 
 impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
@@ -335,6 +354,14 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     fn ends(&self, id: u32) -> bool {
         self.partial && self.wants(id)
     }
+    fn add_part(&self, id: u32, _: &mut Option<Var<'t, T>>, op: &Op, g: &Var<'t, T>) -> bool {
+        self.parts.borrow_mut().keep(id, op, *g)
+    }
+    fn parts(&self, id: u32) -> Option<Var<'t, T>> {
+        let waiting = self.parts.borrow_mut().take(id)?;
+        self.lines.to(id);
+        Some(parts::sum(&self.at(id).shape(), &waiting))
+    }
     fn custom_vjp(&self, rule: u32, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
         let rule = self.var.tape.list().rule(rule).clone();
         Var::custom_vjp(&*rule, x, y, g)
@@ -354,6 +381,9 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
     let mut end = root + 1;
     while let Some(id) = source.ahead(bars, end).checked_sub(1) {
         end = id;
+        if let Some(rest) = source.parts(id) {
+            V::contribute(&mut bars[id as usize], rest);
+        }
         let Some(g) = bars[id as usize].take() else { continue };
         if source.wants(id) {
             found(id, &g);
@@ -382,6 +412,13 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
             Code::Structured => {
                 let node = source.structured(id);
                 let Structured { op, inputs } = &*node;
+                if let [x] = inputs[..]
+                    && picks_a_part(op)
+                    && source.needs(x)
+                    && source.add_part(x, &mut bars[x as usize], op, &g)
+                {
+                    continue;
+                }
                 let d = structured(source, id, op, inputs, &g);
                 for (&input, d) in inputs.iter().zip(d) {
                     if let Some(d) = d.filter(|_| source.needs(input)) {
@@ -391,6 +428,11 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
             }
         }
     }
+}
+
+/// Whether an op picks elements of its input by position.
+fn picks_a_part(op: &Op) -> bool {
+    matches!(op, Op::Slice { .. } | Op::Take { .. } | Op::Gather { .. })
 }
 
 /// The cotangents of the inputs of a structured op.

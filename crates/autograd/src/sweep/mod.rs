@@ -5,6 +5,7 @@ mod backward;
 mod forward;
 mod gradients;
 mod numbers;
+mod parts;
 mod swept;
 
 pub(crate) use backward::{Source, sweep};

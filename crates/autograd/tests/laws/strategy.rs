@@ -73,6 +73,8 @@ fn unary_domain(u: Unary) -> Domain {
         | Unary::Sin
         | Unary::Cos
         | Unary::Tanh
+        | Unary::Sech2
+        | Unary::Mills
         | Unary::Sigmoid
         | Unary::Softplus
         | Unary::Exp2
@@ -125,10 +127,13 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
         Binary::Div => [REAL, Domain::AwayFromZero],
         Binary::Pow => [POSITIVE, REAL],
         Binary::Logaddexp => [REAL, REAL],
-        Binary::Atan2 | Binary::Hypot | Binary::Copysign => [Domain::AwayFromZero, Domain::AwayFromZero],
+        Binary::Atan2 | Binary::Hypot | Binary::Versor | Binary::Copysign => {
+            [Domain::AwayFromZero, Domain::AwayFromZero]
+        }
         Binary::Fmod | Binary::Remainder => [Domain::Between(2.2, 2.6), Domain::Between(0.9, 1.0)],
         Binary::Xlogy | Binary::Xlog1py => [REAL, POSITIVE],
         Binary::Polygamma => [POSITIVE, Domain::Whole],
+        Binary::MillsTail | Binary::Spherical => [REAL, Domain::Whole],
         Binary::Prelu | Binary::Elu | Binary::Celu => [Domain::AwayFromZero, POSITIVE],
         Binary::Softshrink | Binary::Hardshrink => [Domain::AwayFromZero, Domain::Between(0.2, 0.4)],
         Binary::Maximum | Binary::Minimum | Binary::Fmax | Binary::Fmin | Binary::Gt | Binary::Ge | Binary::Eq => {

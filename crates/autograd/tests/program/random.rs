@@ -78,7 +78,9 @@ fn any_unary<'t>(rng: &mut Rng, a: Var<'t, f64>) -> Var<'t, f64> {
 
 fn any_binary<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
     match Binary::ALL[rng.below(Binary::ALL.len())] {
-        Binary::Polygamma => Var::try_apply(Op::Binary(Binary::Polygamma), &[&tame(a), &b.number(1.0)]),
+        f @ (Binary::Polygamma | Binary::MillsTail | Binary::Spherical) => {
+            Var::try_apply(Op::Binary(f), &[&tame(a), &b.number(1.0)])
+        }
         f => Var::try_apply(Op::Binary(f), &[&tame(a), &tame(b)]),
     }
 }

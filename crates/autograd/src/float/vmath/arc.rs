@@ -90,3 +90,19 @@ pub fn hypot<T: Lane>(x: T, y: T) -> T {
     let length = a.mul_add(a, b * b).sqrt() * up;
     if (x == T::INFINITY) | (y == T::INFINITY) { T::INFINITY } else { length }
 }
+
+/// The first component of the unit vector along `(x, y)`, scaled as in [`hypot`].
+#[inline(always)]
+pub fn versor<T: Lane>(x: T, y: T) -> T {
+    let (zero, one) = (T::from(0.0), T::from(1.0));
+    let (p, q) = (x.abs(), y.abs());
+    let largest = if p > q { p } else { q };
+    // The limits of infinite components: 1 for them, 0 for finite ones.
+    let infinite = largest == T::INFINITY;
+    let limit = |a: T| if a < T::INFINITY { zero } else { one };
+    let (p, q) = if infinite & !x.is_nan() & !y.is_nan() { (limit(p), limit(q)) } else { (p, q) };
+    let (down, _) = (if infinite { one } else { largest }).binade();
+    let (a, b) = (p * down, q * down);
+    let length = a.mul_add(a, b * b).sqrt();
+    (if length == zero { zero } else { a / length }).copysign(x)
+}

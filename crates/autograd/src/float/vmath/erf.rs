@@ -127,3 +127,17 @@ pub fn log_ndtr<T: Lane>(x: T) -> T {
     let right = ln_1p(-(if b < one { within } else { beyond }));
     if z <= -one { ln(from_scaled) - half * x * x } else { right }
 }
+
+/// `√(2/π) / erfcx(-x/√2)`; for positive `x`, where the quotient overflows, `√(2/π) e^(-x²/2) / erfc(-x/√2)`.
+#[inline(always)]
+pub fn mills<T: Lane>(x: T) -> T {
+    let (zero, half, one) = (T::from(0.0), T::from(0.5), T::from(1.0));
+    // One plus the first coefficient of the series is 2/√π.
+    let density = (one + T::ERF_SERIES[0]) * T::FRAC_1_SQRT_2;
+    let right = x.at_least(zero).at_most(T::ERFC_MAX * T::from(1.5));
+    let square = right * right;
+    let density_of_x = density * exp_sum(-half * square, -half * right.mul_add(right, -square));
+    let right = density_of_x / erfc(-right * T::FRAC_1_SQRT_2);
+    let left = density / erfcx(-x.at_most(zero) * T::FRAC_1_SQRT_2);
+    if x > zero { right } else { left }
+}

@@ -22,8 +22,18 @@ fn series<T: Lane>(r: T) -> T {
 /// `e^(x + low)` for a correction `|low|` far below 1.
 #[inline(always)]
 pub fn exp_sum<T: Lane>(x: T, low: T) -> T {
-    let (n, r, _) = reduce(x.at_least(T::EXP_MIN).at_most(T::EXP_MAX));
-    (T::from(1.0) + series(r + low)).ldexp(n)
+    let (vanishes, x) = vanishing(x, T::EXP_MIN);
+    let (n, r, _) = reduce(x.at_most(T::EXP_MAX));
+    let power = (T::from(1.0) + series(r + low)).ldexp(n);
+    if vanishes { T::from(0.0) } else { power }
+}
+
+/// Whether `x` is so small that its power is 0, and the exponent to compute with. To multiply until the product
+/// underflows would take a hundred times as long as any other exponential.
+#[inline(always)]
+fn vanishing<T: Lane>(x: T, least: T) -> (bool, T) {
+    let vanishes = x < least;
+    (vanishes, if vanishes { T::from(0.0) } else { x })
 }
 
 /// `e^x / 2`, which stays finite for an `x` larger by ln 2 than `e^x` does.
@@ -37,9 +47,11 @@ pub fn half_exp<T: Lane>(x: T) -> T {
 /// `2^x`: the fractional part of `x` is exact before it is multiplied by `ln 2`.
 #[inline(always)]
 pub fn exp2<T: Lane>(x: T) -> T {
-    let x = x.at_least(T::EXP_MIN * T::LOG2_E).at_most(T::EXP_MAX * T::LOG2_E);
+    let (vanishes, x) = vanishing(x, T::EXP_MIN * T::LOG2_E);
+    let x = x.at_most(T::EXP_MAX * T::LOG2_E);
     let (n, word) = x.nearest(T::from(1.0));
-    (T::from(1.0) + series((x - n) * T::LN_2[0])).ldexp(word)
+    let power = (T::from(1.0) + series((x - n) * T::LN_2[0])).ldexp(word);
+    if vanishes { T::from(0.0) } else { power }
 }
 
 #[inline(always)]
@@ -91,4 +103,13 @@ pub fn tanh<T: Lane>(x: T) -> T {
 pub fn sigmoid<T: Lane>(x: T) -> T {
     let u = exp(-x.abs());
     over_one_plus(if x < T::from(0.0) { u } else { T::from(1.0) }, u)
+}
+
+/// `4u / (1 + u)²` with `u = e^-2|x|`: the tail that `1 - tanh² x` does not have.
+#[inline(always)]
+pub fn sech2<T: Lane>(x: T) -> T {
+    let a = x.abs();
+    let u = exp(-(a + a));
+    let half = T::from(2.0) / (T::from(1.0) + u);
+    u * half * half
 }

@@ -80,6 +80,8 @@ elementary! {
     cos(x) = trig;
     /// `tanh x = (e^2x - 1) / (e^2x + 1)`, within 3 ulp, including near zero; keeps the sign of zero.
     tanh(x) = exp;
+    /// `1 / cosh² x`, within 5 ulp, including subnormal results.
+    sech2(x) = exp;
     /// Hyperbolic sine, within 3 ulp, including near zero; keeps the sign of zero.
     sinh(x) = hyperbolic;
     /// Hyperbolic cosine, within 2 ulp.
@@ -101,6 +103,9 @@ elementary! {
     /// `√(x² + y²)`, within 2 ulp, without overflow or underflow; infinite if either argument is, even if the other is
     /// NaN.
     hypot(x, y) = arc;
+    /// `x / √(x² + y²)`, within 3 ulp, without overflow or underflow; 0 at the origin, and the limit if one argument is
+    /// infinite.
+    versor(x, y) = arc;
     /// Logistic function `1 / (1 + e^-x)`, within 4 ulp, including subnormal results for very negative `x`.
     sigmoid(x) = exp;
     /// `ln(1 + e^x)`, within 3 ulp, including subnormal results for very negative `x`.
@@ -115,6 +120,8 @@ elementary! {
     erfinv(x) = erf;
     /// `ln((1 + erf(x/√2)) / 2)`, the logarithm of the standard normal distribution function, within 4 ulp.
     log_ndtr(x) = erf;
+    /// `φ(x) / Φ(x)`, the density of the standard normal distribution over its distribution function, within 8 ulp.
+    mills(x) = erf;
     /// `x^p`, within 2 ulp, with the special cases of IEEE 754 `pow`: `x^0 = 1` and `1^p = 1` for every `x` and `p`,
     /// including NaN; for negative finite `x`, an integer `p` determines the sign and any other `p` gives NaN.
     powf(x, p) = pow;

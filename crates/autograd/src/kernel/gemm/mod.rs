@@ -49,6 +49,10 @@ pub const fn lanes<T>() -> usize {
 /// Multiply-adds that make it worth waking up a thread: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;
 
+/// Terms that are summed block after block in single precision. Longer sums are those of their halves, which keeps
+/// rounding errors small.
+const LONG: usize = 1 << 12;
+
 /// Columns by which a product with one row is split among threads.
 const ROW: usize = 64;
 
@@ -276,6 +280,28 @@ impl<'a, T: Element> Product<'a, T> {
     }
 }
 
+/// `c = a1 b1 + a2 b2`, where `a1` and `a2` are the halves of the columns of `a`.
+fn matmul_by_halves<T: Element>(
+    loops: &Loops<T>,
+    a: Mat<T>,
+    b: Mat<T>,
+    c: &mut [T],
+    keep: Option<T>,
+    finish: Option<Finish<T>>,
+) {
+    let half = a.cols().div_ceil(LONG).div_ceil(2) * LONG;
+    let ([a1, a2], [b1, b2]) = (a.split_columns(half), b.split_rows(half));
+    matmul_on(loops, a1, b1, c, keep, None);
+    with_scratch(c.len(), |rest: &mut [T]| {
+        matmul_on(loops, a2, b2, rest, None, None);
+        c.iter_mut().zip(rest).for_each(|(c, rest)| *c += *rest);
+    });
+    if let Some(Finish { then, start }) = finish {
+        let (from, len) = (ViewMut::new(c, b.cols()), c.len());
+        then(Runs { from, at: start, rows: 1, len, borrow: PhantomData });
+    }
+}
+
 fn matmul_on<T: Element>(
     loops: &Loops<T>,
     a: Mat<T>,
@@ -287,6 +313,9 @@ fn matmul_on<T: Element>(
     check(a, b, c.len());
     if c.is_empty() {
         return;
+    }
+    if size_of::<T>() < size_of::<f64>() && a.cols() > LONG {
+        return matmul_by_halves(loops, a, b, c, keep, finish);
     }
     let product = Product::new(a, b, ViewMut::new(c, b.cols()), keep, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);

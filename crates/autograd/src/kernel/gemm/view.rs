@@ -67,6 +67,18 @@ impl<'a, T> Mat<'a, T> {
         self.cols
     }
 
+    /// The columns of this matrix before and from the given one on.
+    pub(super) fn split_columns(self, at: usize) -> [Self; 2] {
+        let rest = self.data.get(at * self.col_stride..).unwrap_or_default();
+        [Mat { cols: at, ..self }, Mat { data: rest, cols: self.cols - at, ..self }]
+    }
+
+    /// The rows of this matrix before and from the given one on.
+    pub(super) fn split_rows(self, at: usize) -> [Self; 2] {
+        let rest = self.data.get(at * self.row_stride..).unwrap_or_default();
+        [Mat { rows: at, ..self }, Mat { data: rest, rows: self.rows - at, ..self }]
+    }
+
     pub(super) fn view(self) -> View<T> {
         let Mat { data, rows, cols, row_stride, col_stride } = self;
         View { start: data.as_ptr(), rows, cols, row: row_stride, col: col_stride }

@@ -26,7 +26,7 @@ pub(super) fn loops(
 ) -> (Vec<Loop>, usize) {
     // Repetition is first detected by names, which show what an iteration computes for itself. It is detected again by
     // places, since the reuse of dead values' places may take longer to repeat.
-    let stretches = roll(instructions);
+    let stretches = roll(instructions, 1);
     for stretch in &stretches {
         if stretch.turn <= SHORT && stretch.is_even(instructions) {
             stretch.chain(instructions);
@@ -36,7 +36,9 @@ pub(super) fn loops(
     let places = reuse_places(instructions, results, sources, end) as usize;
     let again = |stretch: &Stretch| {
         let part = &instructions[stretch.range()];
-        roll(part).into_iter().map(|stretch| stretch.as_loop(part, places)).collect::<Vec<_>>()
+        // Columns belong to whole iterations.
+        let unit = if part.iter().any(|i| i.column.is_some()) { stretch.turn } else { 1 };
+        roll(part, unit).into_iter().map(|stretch| stretch.as_loop(part, places)).collect::<Vec<_>>()
     };
     (stretches.iter().flat_map(again).collect(), places)
 }
@@ -244,8 +246,8 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
 }
 
 /// Finds repetition. From the end of the last loop on, it takes the period that covers most instructions, and of equal
-/// ones the shortest.
-fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
+/// ones the shortest. Loops begin and end at multiples of `unit`.
+fn roll(instructions: &[Instruction], unit: usize) -> Vec<Stretch> {
     const LONGEST: usize = 512;
     const LEAST: usize = 4;
     let mut stretches = Vec::new();
@@ -254,7 +256,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
     while at < instructions.len() {
         let rest = &instructions[at..];
         let (mut p, mut times) = (1, 0);
-        for longer in 1..=LONGEST.min(rest.len() / LEAST) {
+        for longer in (unit..=LONGEST.min(rest.len() / LEAST)).step_by(unit) {
             // A multiple of a period that was already found covers nothing more.
             let known = times > 0 && longer.is_multiple_of(p);
             let more = if known { 0 } else { repetitions(rest, longer) };
@@ -263,7 +265,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
             }
         }
         if times == 0 {
-            at += 1;
+            at += unit;
             continue;
         }
         stretches.extend(once(straight, at));
@@ -271,7 +273,7 @@ fn roll(instructions: &[Instruction]) -> Vec<Stretch> {
         at += p * times;
         straight = at;
     }
-    stretches.extend(once(straight, at));
+    stretches.extend(once(straight, instructions.len()));
     stretches
 }
 
@@ -304,8 +306,13 @@ mod tests {
         let add = |at: Positions| Instruction { op: ScalarOp::Add, row: 1, at, column: None, sums: false };
         let mul = |at: Positions| Instruction { op: ScalarOp::Mul, row: 1, at, column: None, sums: false };
         let odd = [add([0, 1, 0, 2]), mul([2, 1, 0, 3]), add([3, 0, 0, 4])];
-        assert_eq!(roll(&odd), [Stretch { start: 0, turn: 3, times: 1 }]);
+        assert_eq!(roll(&odd, 1), [Stretch { start: 0, turn: 3, times: 1 }]);
         let even: Vec<Instruction> = (0..9).map(|k| add([k, 1, 0, k + 1])).collect();
-        assert_eq!(roll(&even), [Stretch { start: 0, turn: 1, times: 9 }]);
+        assert_eq!(roll(&even, 1), [Stretch { start: 0, turn: 1, times: 9 }]);
+        // Iterations of two instructions are not cut in two.
+        let late: Vec<Instruction> =
+            std::iter::once(mul([0, 1, 0, 1])).chain((1..12).map(|k| add([k, 1, 0, k + 1]))).collect();
+        let whole = [Stretch { start: 0, turn: 2, times: 1 }, Stretch { start: 2, turn: 2, times: 5 }];
+        assert_eq!(roll(&late, 2), whole);
     }
 }
