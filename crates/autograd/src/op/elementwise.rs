@@ -85,7 +85,8 @@ unary! { x, y, g =>
     Ln1p       [y]   : x.ln_1p(),          g / (1.0 + x);
     Sin        [y, d]: x.sin(),            g * x.cos();
     Cos        [y, d]: x.cos(),            -g * x.sin();
-    Tanh       [y, d]: x.tanh(),           g * x.sech2();
+    // From y alone, which a lean tape keeps: the slope vanishes where y rounds to ±1.
+    Tanh       [y, d]: x.tanh(),           g * ((1.0 - y) * (1.0 + y));
     Sigmoid    [y, d]: x.sigmoid(),        0.25 * g * (0.5 * x).sech2();
     Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
