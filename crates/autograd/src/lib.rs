@@ -59,11 +59,11 @@ pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
 pub use rules::{Cotangents, Rule};
 pub use sweep::Gradients;
-pub use tape::{Ints, Tape, Var};
+pub use tape::{Ints, Mask, Tape, Var};
 pub use tensor::recycle::set_pool_limit;
 pub use tensor::view::Span;
 pub use tensor::{Axes, AxisSet, Tensor};
-pub use value::{Index, Value};
+pub use value::{Condition, Index, Value};
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]

@@ -221,6 +221,41 @@ impl<V> From<&Tensor<i64>> for Index<V> {
     }
 }
 
+/// A mask as an operand: a tensor of `bool`, or a value on the tape, such as [`Mask`](crate::Mask).
+#[derive(Clone, Debug)]
+pub enum Condition<V> {
+    /// A tensor, which a program repeats in every run.
+    Given(Tensor<bool>),
+    /// 1 where the mask holds, else 0.
+    Node(V),
+}
+
+impl<V> Condition<V> {
+    /// 1 where the mask holds, else 0, as a value that combines with `x`.
+    #[track_caller]
+    pub(crate) fn numbers<T: Float>(self, x: &V) -> V
+    where
+        V: Value<T>,
+    {
+        match self {
+            Condition::Given(mask) => x.constant(mask.indicator()),
+            Condition::Node(numbers) => numbers,
+        }
+    }
+}
+
+impl<V> From<Tensor<bool>> for Condition<V> {
+    fn from(mask: Tensor<bool>) -> Self {
+        Condition::Given(mask)
+    }
+}
+
+impl<V> From<&Tensor<bool>> for Condition<V> {
+    fn from(mask: &Tensor<bool>) -> Self {
+        Condition::Given(mask.clone())
+    }
+}
+
 once! {
     fn compute<T>(op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
         let shape = match x {

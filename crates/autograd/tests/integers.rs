@@ -52,6 +52,41 @@ fn every_search_is_repeated_in_every_run() {
 }
 
 #[test]
+fn every_comparison_is_repeated_in_every_run() {
+    let at = || [tensor![[3.0, -1.0, 2.0], [0.5, 7.0, -1.0]], tensor![[-1.0, 5.0, 0.25], [9.0, -7.0, 0.5]]];
+    replays(|x| x.is_gt(1.0).choose(x.square(), x.sin()), at());
+    replays(|x| x.is_ge(0.5).choose(x.square(), x.sin()), at());
+    replays(|x| x.where_(x.is_lt(x.slice(1, ..1)), x.exp()), at());
+    replays(|x| x.masked_fill(x.is_le(tensor![0.5, 7.0, -1.0]), 3.0).square(), at());
+    replays(|x| x.square().where_(x.is_eq(0.5), x), at());
+    replays(|x| x.square() * x.is_ne(-1.0).indicator(), at());
+    replays(|x| (x.is_gt(0.0) & x.is_lt(5.0)).choose(x.exp(), x), at());
+    replays(|x| (x.is_gt(5.0) | !x.is_gt(0.0) ^ x.is_eq(x)).choose(x.exp(), x), at());
+    replays(|x| x.is_gt(x.argmax_keep(1).numbers()).choose(x.exp(), x), at());
+}
+
+#[test]
+fn masks_of_variables_are_those_of_tensors() {
+    let tape = Tape::<f32>::new();
+    let (a, b) = (tensor![[1.0f32], [3.0], [f32::NAN]], tensor![1.0f32, -0.0, f32::INFINITY, f32::NAN]);
+    let (x, y) = (tape.var(a.clone()), tape.var(b.clone()));
+    assert_eq!(x.is_gt(y).value(), a.is_gt(&b));
+    assert_eq!(x.is_ge(y).value(), a.is_ge(&b));
+    assert_eq!(x.is_lt(&b).value(), a.is_lt(&b));
+    assert_eq!(x.is_le(b.clone()).value(), a.is_le(&b));
+    assert_eq!(x.is_eq(3.0).value(), a.is_eq(3.0));
+    assert_eq!(x.is_ne(y).value(), a.is_ne(&b));
+    let (m, n) = (a.is_ge(&b), b.is_gt(0.0));
+    let (p, q) = (tape.mask(m.clone()), tape.mask(n.clone()));
+    assert_eq!((p & q).value(), &m & &n);
+    assert_eq!((p | q).value(), &m | &n);
+    assert_eq!((p ^ q).value(), &m ^ &n);
+    assert_eq!((!p).value(), !&m);
+    assert_eq!((p.any(), p.all()), (m.any(), m.all()));
+    assert!(x.sum().grad(&[x])[0].value().shape() == [3, 1]);
+}
+
+#[test]
 fn numbers_that_are_indices() {
     let at = [tensor![2.0, 0.0, 1.0], tensor![1.0, 1.0, 2.0]];
     replays(|x| x.square().take(0, x.to_integers()), at);

@@ -1,94 +1,123 @@
-//! Comparisons that return a [mask](Tensor<bool>), and selections that take one. A mask has no derivative: comparing
-//! records nothing, and a selection passes derivatives to the selected elements.
+//! Comparisons that return a mask, and selections that take one. A mask has no derivative; a selection passes derivatives
+//! to the selected elements. Comparing tensors gives a `Tensor<bool>`; comparing variables records a [`Mask`], which a
+//! program computes again in every run.
 
 use crate::error::{Result, or_panic};
 use crate::float::{Element, Float};
-use crate::op::Op;
-use crate::tape::Var;
+use crate::op::{Binary, Op};
+use crate::tape::{Mask, Var};
 use crate::tensor::Tensor;
+use crate::tensor::layout::broadcast;
 use crate::tensor::mask::try_zip;
 use crate::value::Value;
 
-/// The right-hand side of a comparison: a number, a tensor or a variable.
-pub trait Compared<T: Element> {
-    /// The numbers to compare with.
-    fn numbers(self) -> Tensor<T>;
+/// The right-hand side of a comparison with a `V`: a number, a tensor or, for variables, a variable.
+pub trait Compared<V> {
+    /// The value to compare `x` with.
+    fn beside(self, x: &V) -> V;
 }
 
-impl<T: Element> Compared<T> for T {
-    fn numbers(self) -> Tensor<T> {
-        Tensor::scalar(self)
+macro_rules! compared { ($([$($generics:tt)*] $B:ty => $V:ty, |$b:ident, $x:ident| $value:expr;)*) => { $(
+    impl<$($generics)*> Compared<$V> for $B {
+        #[allow(unused_variables, reason = "a tensor needs no tape")]
+        fn beside(self, $x: &$V) -> $V {
+            let $b = self;
+            $value
+        }
     }
+)* } }
+
+compared! {
+    [T: Element] T => Tensor<T>, |b, x| Tensor::scalar(b);
+    [T: Element] Tensor<T> => Tensor<T>, |b, x| b;
+    [T: Element] &Tensor<T> => Tensor<T>, |b, x| b.clone();
+    ['t, T: Float] T => Var<'t, T>, |b, x| x.number(b);
+    ['t, T: Float] Tensor<T> => Var<'t, T>, |b, x| x.constant(b);
+    ['t, T: Float] &Tensor<T> => Var<'t, T>, |b, x| x.constant(b.clone());
+    ['t, T: Float] Var<'t, T> => Var<'t, T>, |b, x| b;
+    ['t, T: Float] &Var<'t, T> => Var<'t, T>, |b, x| *b;
 }
 
-impl<T: Element> Compared<T> for Tensor<T> {
-    fn numbers(self) -> Tensor<T> {
-        self
-    }
-}
-
-impl<T: Element> Compared<T> for &Tensor<T> {
-    fn numbers(self) -> Tensor<T> {
-        self.clone()
-    }
-}
-
-impl<T: Float> Compared<T> for Var<'_, T> {
-    fn numbers(self) -> Tensor<T> {
-        self.value()
-    }
-}
-
-impl<T: Float> Compared<T> for &Var<'_, T> {
-    fn numbers(self) -> Tensor<T> {
-        self.value()
-    }
-}
-
+/// The methods of all comparisons. `$recorded` is the recorded form: a function of the operands `a` and `b`.
 macro_rules! comparisons {
-    ($T:ident; $($(#[$doc:meta])* $name:ident, $try:ident, $op:tt = $expected:literal;)*) => { $(
+    ($V:ty, $Mask:ty, $by:ident; $($(#[$doc:meta])* $name:ident, $try:ident, $op:tt, |$a:ident, $b:ident| $recorded:expr;)*) => { $(
         $(#[$doc])*
-        ///
-        /// ```
-        /// # use autograd::tensor;
-        #[doc = concat!("assert_eq!(tensor![1.0, 2.0, f64::NAN].", stringify!($name), "(2.0), tensor![", $expected, "]);")]
-        /// ```
         /// # Panics
         #[doc = concat!("If the shapes do not broadcast; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]
-        pub fn $name(&self, b: impl Compared<$T>) -> Tensor<bool> {
+        pub fn $name(&self, b: impl Compared<$V>) -> $Mask {
             or_panic(self.$try(b))
         }
 
         #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
-        pub fn $try(&self, b: impl Compared<$T>) -> Result<Tensor<bool>> {
-            try_zip(stringify!($name), &self.numbers(), &b.numbers(), |a, b| a $op b)
+        #[track_caller]
+        pub fn $try(&self, b: impl Compared<$V>) -> Result<$Mask> {
+            let ($a, $b) = (self, &b.beside(self));
+            comparisons!(@$by $name, $a, $b, $op, $recorded)
         }
     )* };
-    ($T:ident) => {
-        comparisons! { $T;
+    (@computed $name:ident, $a:ident, $b:ident, $op:tt, $recorded:expr) => {
+        try_zip(stringify!($name), $a, $b, |a, b| a $op b)
+    };
+    (@recorded $name:ident, $a:ident, $b:ident, $op:tt, $recorded:expr) => {
+        broadcast(stringify!($name), &$a.shape(), &$b.shape()).and_then(|_| $recorded)
+    };
+    ($V:ty, $Mask:ty, $by:ident) => {
+        comparisons! { $V, $Mask, $by;
             /// Mask of a > b, with broadcasting.
-            is_gt, try_is_gt, > = "false, false, false";
+            ///
+            /// ```
+            /// # use autograd::{Tape, tensor};
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_gt(1.5), tensor![false, true, false]);
+            /// let tape = Tape::<f64>::new();
+            /// assert_eq!(tape.var([1.0, 2.0]).is_gt(1.5).value(), tensor![false, true]);
+            /// ```
+            is_gt, try_is_gt, >, |a, b| Mask::try_of(Binary::Gt, a, b);
             /// Mask of a ≥ b, with broadcasting.
-            is_ge, try_is_ge, >= = "false, true, false";
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_ge(2.0), tensor![false, true, false]);
+            /// ```
+            is_ge, try_is_ge, >=, |a, b| Mask::try_of(Binary::Ge, a, b);
             /// Mask of a < b, with broadcasting.
-            is_lt, try_is_lt, < = "true, false, false";
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_lt(2.0), tensor![true, false, false]);
+            /// ```
+            is_lt, try_is_lt, <, |a, b| Mask::try_of(Binary::Gt, b, a);
             /// Mask of a ≤ b, with broadcasting.
-            is_le, try_is_le, <= = "true, true, false";
-            /// Mask of a = b, with broadcasting.
-            is_eq, try_is_eq, == = "false, true, false";
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_le(2.0), tensor![true, true, false]);
+            /// ```
+            is_le, try_is_le, <=, |a, b| Mask::try_of(Binary::Ge, b, a);
+            /// Mask of a = b, with broadcasting. NaN equals nothing.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_eq(2.0), tensor![false, true, false]);
+            /// ```
+            is_eq, try_is_eq, ==, |a, b| Mask::try_of(Binary::Eq, a, b);
             /// Mask of a ≠ b, with broadcasting. NaN differs from everything.
-            is_ne, try_is_ne, != = "true, false, true";
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_ne(2.0), tensor![true, false, true]);
+            /// ```
+            is_ne, try_is_ne, !=, |a, b| Mask::try_of(Binary::Eq, a, b).map(|same| !same);
         }
     };
 }
 
 impl<T: Element> Tensor<T> {
-    comparisons!(T);
+    comparisons!(Tensor<T>, Tensor<bool>, computed);
 }
 
-impl<T: Float> Var<'_, T> {
-    comparisons!(T);
+impl<'t, T: Float> Var<'t, T> {
+    comparisons!(Var<'t, T>, Mask<'t, T>, recorded);
 }
 
 impl Tensor<bool> {

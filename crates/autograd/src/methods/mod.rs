@@ -31,7 +31,7 @@ use crate::tape::{Ints, Var};
 use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
 use crate::tensor::{Axes, AxisSet, Shape, Tensor};
-use crate::value::{Index, Value};
+use crate::value::{Condition, Index, Value};
 pub use compare::Compared;
 pub use conv::Conv;
 use conv::conv_methods;

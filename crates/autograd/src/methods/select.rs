@@ -125,8 +125,8 @@ macro_rules! select_methods {
             /// assert_eq!(x.where_(&x.is_gt(0.0), tensor![0.0]), tensor![1.0, 0.0]);
             /// ```
             #[doc(alias = "where")]
-            where_, try_where(mask: &Tensor<bool>, b: impl Borrow<Self>) |x| {
-                mask.try_choose(x, b.borrow())
+            where_, try_where(mask: impl Into<Condition<Self>>, b: impl Borrow<Self>) |x| {
+                mask.into().numbers(x).try_select(x, b)
             }
 
             /// `value` where the mask holds, and the elements of this tensor elsewhere; both broadcast.
@@ -136,8 +136,8 @@ macro_rules! select_methods {
             /// let scores = tensor![1.0, 2.0].masked_fill(&tensor![false, true], f64::NEG_INFINITY);
             /// assert_eq!(scores.softmax(0), tensor![1.0, 0.0]);
             /// ```
-            masked_fill, try_masked_fill(mask: &Tensor<bool>, value: f64) |x| {
-                mask.try_choose(&x.number(T::of(value)), x)
+            masked_fill, try_masked_fill(mask: impl Into<Condition<Self>>, value: f64) |x| {
+                mask.into().numbers(x).try_select(x.number(T::of(value)), x)
             }
 
             /// min(max(x, low), high), with broadcasting. At a bound, x and the bound each get half of the derivative.

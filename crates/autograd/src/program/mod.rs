@@ -61,10 +61,9 @@ use steps::Plan;
 /// of a zero and what depends on that sign, such as which infinity `1/x` is at ±0.
 ///
 /// Everything that is not the result of a recorded op is frozen at its recorded value: decisions that the surrounding
-/// code made from values, and the tensors that the library returns in place of variables, such as
-/// comparisons (`is_gt`) and integers that were passed as tensors. [Integers on the tape](Ints), such as those of
-/// `argsort`, are recomputed. [`compile`](crate::compile) detects that values are read and returns an error; this type
-/// does not check.
+/// code made from values, and integers and masks that were passed as tensors. [Integers](Ints) and
+/// [masks](crate::Mask) on the tape, such as those of `argsort` and `is_gt`, are recomputed.
+/// [`compile`](crate::compile) detects that values are read and returns an error; this type does not check.
 pub struct Program<T: Float> {
     plan: Plan,
     rules: Vec<Arc<dyn DynRule<T>>>,

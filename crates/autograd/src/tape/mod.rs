@@ -7,6 +7,7 @@ mod custom;
 mod ints;
 mod keep;
 mod list;
+mod mask;
 mod var;
 
 use crate::error::{Error, Result};
@@ -20,6 +21,7 @@ pub use ints::Ints;
 use keep::Recent;
 use list::Extent;
 pub(crate) use list::{Code, List, Node, Stored, Structured};
+pub use mask::Mask;
 use smallvec::SmallVec;
 use std::cell::{Ref, RefCell};
 use std::panic::Location;

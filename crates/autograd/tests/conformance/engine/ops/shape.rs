@@ -49,7 +49,7 @@ fn masks<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     match op {
         "where" => one(mask(x, 0)?.try_choose(&real(x, 1)?, &real(x, 2)?)),
         "masked_fill" => one(real(x, 0)?.try_masked_fill(mask(x, 1)?, attrs.f64("value").unwrap_or(0.0))),
-        _ => Ok(vec![Arg::Mask(real(x, 0)?.try_is_gt(attrs.f64("value").unwrap_or(0.0))?)]),
+        _ => Ok(vec![Arg::Mask(real(x, 0)?.try_is_gt(attrs.f64("value").unwrap_or(0.0))?.value())]),
     }
 }
 
