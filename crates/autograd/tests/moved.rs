@@ -93,8 +93,8 @@ fn derivatives_of_every_method() {
         ("lerp", |x| x.lerp(x.square(), x.sin())),
         ("clamp", |x| x.clamp(-0.45, 0.35)),
         ("between", |x| x.clamp_between(x.flip(1) - 0.4, x.flip(0) + 0.45)),
-        ("where", |x| x.where_(&x.is_gt(0.05), x.square())),
-        ("fill", |x| x.masked_fill(&x.is_gt(0.05), 2.0)),
+        ("where", |x| x.where_(x.is_gt(0.05), x.square())),
+        ("fill", |x| x.masked_fill(x.is_gt(0.05), 2.0)),
     ];
     let x = tensor![[0.1, -0.3, 0.7], [0.4, 0.2, -0.6]];
     for (name, f) in moves {

@@ -15,8 +15,9 @@ use std::ops::{BitAnd, BitOr, BitXor, Not};
 ///
 /// ```
 /// use autograd::{compile, tensor};
-/// let mut leaky = compile(|x| x[0].is_gt(0.0).choose(x[0], x[0] * 0.1).sum(), &[&tensor![1.0, 2.0]])?;
-/// assert_eq!(leaky.run(&[&tensor![-10.0, 2.0]])?.item(), 1.0);
+/// let mut leaky = compile(|x| x[0].is_gt(0.0).choose(x[0], x[0] * 0.1).sum());
+/// assert_eq!(leaky.value(&[tensor![10.0, 2.0]])?.item(), 12.0);
+/// assert_eq!(leaky.value(&[tensor![-10.0, 2.0]])?.item(), 1.0);
 /// # Ok::<(), autograd::Error>(())
 /// ```
 ///
