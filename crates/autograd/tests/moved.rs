@@ -16,7 +16,7 @@ fn of_several_written_to_one_place_the_last_stays() {
 fn what_is_overwritten_or_not_chosen_may_be_anything() {
     let wild = tensor![f64::NAN, f64::INFINITY, 1.0];
     assert_eq!(wild.scatter(0, tensor![0_i64, 1], tensor![-0.0, 5.0]), tensor![0.0, 5.0, 1.0]);
-    assert_eq!(wild.masked_fill(&wild.is_lt(9.0), 7.0).at(&[2]), 7.0);
+    assert_eq!(wild.masked_fill(wild.is_lt(9.0), 7.0).at(&[2]), 7.0);
     assert_eq!(tensor![[1.0, f64::NAN], [2.0, 3.0]].tril(0), tensor![[1.0, 0.0], [2.0, 3.0]]);
     let padded = tensor![1.0].pad(&[[1, 1]], Pad::Constant(f64::NEG_INFINITY));
     assert_eq!(padded, tensor![f64::NEG_INFINITY, 1.0, f64::NEG_INFINITY]);
