@@ -31,6 +31,7 @@ const HOUSES: [House; 2] = [
             "operators",
             "sweep",
             "checkpoint",
+            "transform",
             "program",
             "check",
             "explain",

@@ -41,6 +41,7 @@ mod rules;
 mod sweep;
 mod tape;
 mod tensor;
+pub mod transform;
 mod value;
 
 pub use check::gradcheck;

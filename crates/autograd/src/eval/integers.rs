@@ -29,7 +29,9 @@ once! {
             | IntOp::FromEnd { .. }
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
-            | IntOp::LastWritten { .. } => unreachable!("{} does not read numbers", op.name()),
+            | IntOp::LastWritten { .. }
+            | IntOp::Joined { .. }
+            | IntOp::Each { .. } => unreachable!("{} does not read numbers", op.name()),
         }
     }
 }
@@ -54,6 +56,12 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
             Ok(x.map(|label| if label == *ignored { *by } else { label }))
         }
         IntOp::LastWritten { axis, x: to, src } => last_written(*axis, x, to, src),
+        IntOp::Joined { size } => {
+            let row: usize = x.shape()[1..].iter().product();
+            let joined = |(k, i): (usize, i64)| (k / row.max(1) * size) as i64 + i;
+            Ok(Tensor::new(x.shape(), x.iter().enumerate().map(joined).collect()))
+        }
+        IntOp::Each { n, from } => each(*n, from, x),
         IntOp::Given
         | IntOp::Whole
         | IntOp::Place { .. }
@@ -83,6 +91,14 @@ pub(crate) fn part(op: &Op, x: &Tensor<i64>) -> Vec<i64> {
         }
         other => unreachable!("{} does not pick a part", other.name()),
     }
+}
+
+/// What follows from each of `n` rows, stacked.
+fn each(n: usize, from: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
+    let rows = (0..n).map(|i| from_integers(from, &x.slice_axis(0, i..i + 1).as_shape(&x.shape()[1..])));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let shape: Shape = std::iter::once(n).chain(rows.first().map_or(&[][..], |row| row.shape()).iter().copied()).collect();
+    Ok(Tensor::new(&shape, rows.iter().flat_map(Tensor::to_vec).collect()))
 }
 
 /// A whole number as an integer; `i64::MIN`, which is no index, for any other, and for a number so large that the type

@@ -92,6 +92,19 @@ pub enum IntOp {
         /// The shape of the elements to write.
         src: Shape,
     },
+    /// The indices in row `i` along the first axis, plus `i · size`: indices into an axis of each sample, as indices into
+    /// that axis of all samples, one after another.
+    Joined {
+        /// The size of the axis.
+        size: usize,
+    },
+    /// What follows from each of `n` rows along the first axis, stacked.
+    Each {
+        /// Number of rows.
+        n: usize,
+        /// How.
+        from: Box<IntOp>,
+    },
 }
 
 impl IntOp {
@@ -112,6 +125,8 @@ impl IntOp {
             IntOp::Within { .. } => "within",
             IntOp::Labels { .. } => "labels",
             IntOp::LastWritten { .. } => "scatter",
+            IntOp::Joined { .. } => "joined",
+            IntOp::Each { from, .. } => from.name(),
         }
     }
 
@@ -122,7 +137,9 @@ impl IntOp {
             | IntOp::FromEnd { .. }
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
-            | IntOp::LastWritten { .. } => true,
+            | IntOp::LastWritten { .. }
+            | IntOp::Joined { .. } => true,
+            IntOp::Each { from, .. } => from.reads_integers(),
             IntOp::Given
             | IntOp::Whole
             | IntOp::Place { .. }
@@ -135,6 +152,10 @@ impl IntOp {
 
     /// Whether it may refuse integers that have the shape of the recorded ones.
     pub(crate) fn may_fail(&self) -> bool {
-        matches!(self, IntOp::Within { .. } | IntOp::Labels { .. } | IntOp::LastWritten { .. })
+        match self {
+            IntOp::Within { .. } | IntOp::Labels { .. } | IntOp::LastWritten { .. } => true,
+            IntOp::Each { from, .. } => from.may_fail(),
+            _ => false,
+        }
     }
 }

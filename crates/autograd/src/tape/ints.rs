@@ -135,7 +135,7 @@ impl<'t, T: Float> Ints<'t, T> {
     }
 
     #[track_caller]
-    fn derive(self, op: IntOp) -> Result<Self> {
+    pub(crate) fn derive(self, op: IntOp) -> Result<Self> {
         let values = from_integers(&op, &self.peek())?;
         Ok(Ints { var: Value::try_apply(Op::Integers { from: op, values }, &[&self.var])? })
     }

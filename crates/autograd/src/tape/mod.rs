@@ -275,6 +275,19 @@ impl<T: Float> Tape<T> {
         self.list.borrow_mut().push_rule(rule)
     }
 
+    /// Records a user's op, of inputs on this tape.
+    pub(crate) fn apply_rule(
+        &self,
+        rule: Arc<dyn DynRule<T>>,
+        x: &[Var<'_, T>],
+        line: &'static Location<'static>,
+    ) -> Result<u32> {
+        let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
+        let y = rule.compute(&values.iter().collect::<Vec<_>>())?;
+        let (id, inputs) = (self.add_rule(rule), x.iter().map(|v| v.id).collect());
+        Ok(self.structured(Op::Custom { id }, inputs, y, line))
+    }
+
     /// How much has been recorded so far.
     pub(crate) fn extent(&self) -> Extent {
         self.list.borrow().extent()
@@ -420,6 +433,11 @@ impl<T: Float> Attribution<'_, T> {
     pub(crate) fn to(&self, id: u32) {
         let mut list = self.tape.list.borrow_mut();
         list.attributed = Some(list.line(id));
+    }
+
+    /// Attributes the nodes recorded next to this line.
+    pub(crate) fn at(&self, line: &'static Location<'static>) {
+        self.tape.list.borrow_mut().attributed = Some(line);
     }
 }
 

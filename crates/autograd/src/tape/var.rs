@@ -115,11 +115,8 @@ impl<'t, T: Float> Var<'t, T> {
             return Err(Error::Argument { op: "custom", hint: "pass at least one input, to set the tape".into() });
         };
         same_tape("custom", &x.iter().collect::<Vec<_>>())?;
-        let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
-        let y = rule.forward(&values.iter().collect::<Vec<_>>())?;
-        let id = first.tape.add_rule(Arc::new(Written(rule)));
-        let inputs = x.iter().map(|v| v.id).collect();
-        Ok(Var { id: first.tape.structured(Op::Custom { id }, inputs, y, Location::caller()), ..*first })
+        let tape = first.tape;
+        Ok(Var { tape, id: tape.apply_rule(Arc::new(Written(rule)), x, Location::caller())? })
     }
 }
 

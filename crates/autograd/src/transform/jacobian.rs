@@ -1,0 +1,322 @@
+//! Jacobians, Hessians and their traces. The derivative along one direction is recorded once, and read for all directions
+//! together, so that every op runs once.
+
+use super::batch::{Batched, Samples};
+use super::point::{Point, call, check_shapes, scalar};
+use super::read::read;
+use crate::error::{Error, Result, or_panic};
+use crate::float::{Float, once};
+use crate::kernel::random::Rng;
+use crate::op::Op;
+use crate::tape::Var;
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+use std::borrow::Borrow;
+
+/// How a Jacobian is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By columns: one direction for each element of the inputs.
+    Forward,
+    /// By rows: one cotangent for each element of the output.
+    Reverse,
+    /// By the shorter of the two.
+    Auto,
+}
+
+/// The Jacobian of a function: for each input, all derivatives of all elements of the output, with the shape of the output
+/// followed by that of the input. Chooses forward or reverse mode by the number of directions; [`jacobian_by`] takes
+/// the choice.
+///
+/// ```
+/// use autograd::{tensor, transform::jacobian};
+/// let j = jacobian(|x| x[0].square() * x[1], &[tensor![1.0, 2.0], tensor![3.0]]);
+/// assert_eq!(j, [tensor![[6.0, 0.0], [0.0, 12.0]], tensor![[1.0], [4.0]]]);
+/// ```
+/// # Panics
+/// If there is no input, or the function returns a variable of another tape; [`try_jacobian`] returns the error.
+#[doc(alias = "jacfwd")]
+#[doc(alias = "jacrev")]
+#[track_caller]
+pub fn jacobian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> Vec<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_jacobian(f, x))
+}
+
+/// Like [`jacobian`], but returns the error.
+#[track_caller]
+pub fn try_jacobian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> Result<Vec<P::Out>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    jacobian_by(Mode::Auto, f, x)
+}
+
+/// The [`jacobian`], in forward or reverse mode.
+///
+/// ```
+/// use autograd::{tensor, transform::{Mode, jacobian_by}};
+/// let j = |mode| jacobian_by(mode, |x| x[0].exp(), &[tensor![0.0, 0.0]]);
+/// assert_eq!(j(Mode::Forward)?, j(Mode::Reverse)?);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if there is no input, or the function returns a variable of another tape.
+#[track_caller]
+pub fn jacobian_by<T: Float, P: Point<T>, F>(mode: Mode, f: F, x: &[P]) -> Result<Vec<P::Out>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    P::run("jacobian", x, &|x| {
+        let y = call("jacobian", &f, x)?;
+        let (columns, rows) = (x.iter().map(|x| size(*x)).sum::<usize>(), size(y));
+        match mode {
+            Mode::Forward => by_columns(y, x),
+            Mode::Auto if columns < rows => by_columns(y, x),
+            Mode::Reverse | Mode::Auto => by_rows(y, x),
+        }
+    })
+}
+
+/// The Hessian of a scalar function: `hessian(f, x)[i][j]` has the second derivatives by inputs i and j, with the shape of
+/// the former followed by that of the latter. Forward over reverse: the gradient is recorded once, and its derivative read
+/// for all directions together.
+///
+/// ```
+/// use autograd::{tensor, transform::hessian};
+/// let h = hessian(|x| (x[0].square() * x[1]).sum(), &[tensor![1.0, 2.0], tensor![3.0]]);
+/// assert_eq!(h[0][0], tensor![[6.0, 0.0], [0.0, 6.0]]);
+/// assert_eq!(h[0][1], tensor![[2.0], [4.0]]);
+/// ```
+/// # Panics
+/// If the function is not scalar, or returns a variable of another tape; [`try_hessian`] returns the error.
+#[track_caller]
+pub fn hessian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> Vec<Vec<P::Out>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_hessian(f, x))
+}
+
+/// Like [`hessian`], but returns the error.
+#[track_caller]
+pub fn try_hessian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> Result<Vec<Vec<P::Out>>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let blocks = P::run("hessian", x, &|x| second(call("hessian", &f, x)?, x))?;
+    let mut blocks = blocks.into_iter();
+    Ok((0..x.len()).map(|_| blocks.by_ref().take(x.len()).collect()).collect())
+}
+
+/// The Hessian of a scalar function times a vector, which is given by one direction for each input. Forward over reverse;
+/// the Hessian is never formed.
+///
+/// ```
+/// use autograd::{tensor, transform::hvp};
+/// let h = hvp(|x| (x[0] * x[0] * x[0]).sum(), &[tensor![1.0, 2.0]], &[tensor![1.0, 0.5]]);
+/// assert_eq!(h, [tensor![6.0, 6.0]]);
+/// ```
+/// # Panics
+/// If the function is not scalar or a direction does not have the shape of its input; [`try_hvp`] returns the error.
+#[track_caller]
+pub fn hvp<T: Float, P: Point<T>, F>(f: F, x: &[P], v: &[impl Borrow<Tensor<T>>]) -> Vec<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_hvp(f, x, v))
+}
+
+/// Like [`hvp`], but returns the error.
+#[track_caller]
+pub fn try_hvp<T: Float, P: Point<T>, F>(f: F, x: &[P], v: &[impl Borrow<Tensor<T>>]) -> Result<Vec<P::Out>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let v: Vec<Tensor<T>> = v.iter().map(|v| v.borrow().clone()).collect();
+    P::run("hvp", x, &|x| {
+        check_shapes("hvp", "direction", x, &v)?;
+        let y = call("hvp", &f, x)?;
+        scalar("hvp", y)?;
+        let along: Vec<_> = x.iter().zip(&v).map(|(&x, v)| (x, x.tape.constant(v.clone()))).collect();
+        y.jvp_recorded(&along).try_grad(x)
+    })
+}
+
+/// The Laplacian of a scalar function, Σ ∂²f/∂xᵢ² over all elements of all inputs. Reads the second derivative along each
+/// axis, all axes together; the Hessian is formed row by row but never kept.
+///
+/// ```
+/// use autograd::{tensor, transform::laplacian};
+/// assert_eq!(laplacian(|x| (x[0] * x[0] * x[0]).sum(), &[tensor![1.0, 2.0]]), tensor!(18.0));
+/// ```
+/// # Panics
+/// If the function is not scalar; [`try_laplacian`] returns the error.
+#[track_caller]
+pub fn laplacian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> P::Out
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_laplacian(f, x, Directions::All))
+}
+
+/// Like [`laplacian`], but returns the error, and can estimate the trace from random directions.
+#[track_caller]
+pub fn try_laplacian<T: Float, P: Point<T>, F>(f: F, x: &[P], directions: Directions) -> Result<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let mut y = P::run("laplacian", x, &|x| {
+        let y = call("laplacian", &f, x)?;
+        scalar("laplacian", y)?;
+        let gradient = y.try_grad(x)?;
+        trace(&gradient, x, directions)
+    })?;
+    Ok(y.swap_remove(0))
+}
+
+/// The divergence of a vector field, Σ ∂fᵢ/∂xᵢ, for a function with one input and an output of its shape.
+///
+/// ```
+/// use autograd::{tensor, transform::divergence};
+/// assert_eq!(divergence(|x| x[0] * x[0], &tensor![1.0, 2.0]), tensor!(6.0));
+/// ```
+/// # Panics
+/// If the output does not have the shape of the input; [`try_divergence`] returns the error.
+#[track_caller]
+pub fn divergence<T: Float, P: Point<T> + Clone, F>(f: F, x: &P) -> P::Out
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_divergence(f, x, Directions::All))
+}
+
+/// Like [`divergence`], but returns the error, and can estimate the trace from random directions.
+#[track_caller]
+pub fn try_divergence<T: Float, P: Point<T> + Clone, F>(f: F, x: &P, directions: Directions) -> Result<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let mut y = P::run("divergence", std::slice::from_ref(x), &|x| {
+        let y = call("divergence", &f, x)?;
+        if y.shape() != x[0].shape() {
+            let hint = format!("the output must have the shape of the input, {:?}", x[0].shape());
+            return Err(Error::Shape { op: "divergence", shape: y.shape().as_slice().into(), hint });
+        }
+        trace(&[y], x, directions)
+    })?;
+    Ok(y.swap_remove(0))
+}
+
+/// The directions along which a trace is summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directions {
+    /// Every axis: the exact trace.
+    All,
+    /// Random directions of ±1: an estimate without bias, whose error shrinks with the root of their number
+    /// (Hutchinson, 1990).
+    ///
+    /// ```
+    /// use autograd::{Tensor, transform::{Directions, try_laplacian}};
+    /// let x = Tensor::<f64>::ones(&[1000]);
+    /// let estimate = try_laplacian(|x| x[0].square().sum(), &[x], Directions::Random { count: 4, seed: 0 })?;
+    /// assert_eq!(estimate.item(), 2000.0); // exact for a diagonal Hessian
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    Random {
+        /// How many.
+        count: usize,
+        /// The seed of the random numbers.
+        seed: u64,
+    },
+}
+
+fn size<T: Float>(x: Var<'_, T>) -> usize {
+    x.shape().iter().product()
+}
+
+/// One shape after another.
+fn joined(a: &[usize], b: &[usize]) -> Shape {
+    a.iter().chain(b).copied().collect()
+}
+
+/// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis.
+fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+    let n = size(t);
+    let units = Tensor::eye(n).reshape(&joined(&[n], &t.shape()));
+    for_each(y, t, units)
+}
+
+/// What `y` is for each row of `rows` in place of `t`, in the first axis.
+fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> Result<Vec<Var<'t, T>>> {
+    let n = rows.shape()[0];
+    let given = vec![(t.id, Batched { var: t.tape.constant(rows), batched: true })];
+    let wanted: Vec<u32> = y.iter().map(|y| y.id).collect();
+    Ok(read(t.tape, t.tape, &Samples { n }, given, &wanted)?.into_iter().map(|y| y.full(n)).collect())
+}
+
+/// A direction of unknown value, of the shape of `x`.
+fn unknown<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
+    x.tape.constant(Tensor::zeros(&x.shape()))
+}
+
+/// Moves the first axis behind all others.
+fn to_back<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
+    Value::apply(Op::Permute { order: (1..x.rank()).chain([0]).collect() }, &[&x])
+}
+
+once! {
+    fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let g = unknown(y);
+        let rows = for_units(&y.try_grad_with(g, x)?, g)?;
+        let shaped = |(row, x): (Var<'t, T>, &Var<'t, T>)| Value::try_apply(Op::Reshape { shape: joined(&y.shape(), &x.shape()) }, &[&row]);
+        rows.into_iter().zip(x).map(shaped).collect()
+    }
+
+    fn by_columns<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let column = |&x: &Var<'t, T>| {
+            let t = unknown(x);
+            let columns = for_units(&[y.jvp_recorded(&[(x, t)])], t)?[0];
+            Value::try_apply(Op::Reshape { shape: joined(&y.shape(), &x.shape()) }, &[&to_back(columns)])
+        };
+        x.iter().map(column).collect()
+    }
+
+    /// The blocks of the Hessian, row by row.
+    fn second<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        scalar("hessian", y)?;
+        let gradient = y.try_grad(x)?;
+        // blocks[j][i] has the derivatives of gradient i by input j.
+        let column = |&xj: &Var<'t, T>| {
+            let t = unknown(xj);
+            let slopes: Vec<Var<T>> = gradient.iter().map(|g| g.jvp_recorded(&[(xj, t)])).collect();
+            for_units(&slopes, t)
+        };
+        let blocks = x.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let shaped = |i: usize, j: usize| {
+            let shape = joined(&x[i].shape(), &x[j].shape());
+            Value::try_apply(Op::Reshape { shape }, &[&to_back(blocks[j][i])])
+        };
+        (0..x.len()).flat_map(|i| (0..x.len()).map(move |j| (i, j))).map(|(i, j)| shaped(i, j)).collect()
+    }
+
+    /// Σ ∂yᵢ/∂xᵢ, where each y has the shape of its x.
+    fn trace<'t, T>(y: &[Var<'t, T>], x: &[Var<'t, T>], directions: Directions) -> Result<Vec<Var<'t, T>>> {
+        let part = |(&y, &x): (&Var<'t, T>, &Var<'t, T>)| -> Result<Var<'t, T>> {
+            let t = unknown(x);
+            let slope = (t * y.jvp_recorded(&[(x, t)])).sum();
+            match directions {
+                Directions::All => Ok(for_units(&[slope], t)?[0].sum()),
+                Directions::Random { count, seed } => {
+                    let shape = joined(&[count], &x.shape());
+                    let signs = Tensor::rand(&shape, &mut Rng::new(seed)).map(|u: T| if u < T::of(0.5) { -T::one() } else { T::one() });
+                    Ok(for_each(&[slope], t, signs)?[0].mean())
+                }
+            }
+        };
+        let parts = y.iter().zip(x).map(part).collect::<Result<Vec<_>>>()?;
+        Ok(parts.into_iter().reduce(|a, b| a + b).into_iter().collect())
+    }
+}

@@ -1,0 +1,40 @@
+//! Transforms: functions of functions. Each takes a user's function of variables, records it, and reads the recording in
+//! another meaning: its derivatives of any order, the function on many samples at once, its power series.
+//!
+//! | transform | result | cost |
+//! |---|---|---|
+//! | [`grad`], [`value_and_grad`] | gradients of a scalar function | one recording, one sweep |
+//! | [`vjp`], [`linearize`] | the value, and a linear map that can be called many times | one recording; a sweep per call |
+//! | [`jvp`] | the value and one directional derivative | one recording, one sweep |
+//! | [`jacobian`] | all derivatives of all outputs | one recording, one sweep for all rows or columns together |
+//! | [`hessian`], [`hvp`], [`laplacian`], [`divergence`] | second derivatives and traces | one gradient, one sweep for all directions together |
+//! | [`vmap`], [`per_sample_grad`] | a function, or gradients, of each sample | one recording; every op once, on all samples |
+//! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
+//!
+//! Inputs are tensors, references to tensors, or variables. For variables the result is recorded on their tape, so that it can be
+//! differentiated again, compiled, or transformed again. The functions are those of [`gradcheck`](crate::gradcheck),
+//! [`compile`](crate::compile()) and [`checkpoint`](crate::checkpoint()). Every transform has a `try_` form that returns
+//! errors; the plain form panics with the same text.
+//!
+//! ```
+//! use autograd::{Var, tensor, transform::{hessian, vmap}};
+//! fn f<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+//!     x[0].square().sum() * x[0].sum()
+//! }
+//! assert_eq!(hessian(f, &[tensor![1.0, 2.0]])[0][0], tensor![[10.0, 6.0], [6.0, 14.0]]);
+//! assert_eq!(vmap(f, &[Some(0)], &[tensor![[1.0, 2.0], [3.0, 4.0]]]), tensor![15.0, 175.0]);
+//! let traces = vmap(|x| hessian(f, &[x[0]])[0][0].trace(), &[Some(0)], &[tensor![[1.0, 2.0], [3.0, 4.0]]]);
+//! assert_eq!(traces, tensor![24.0, 56.0]);
+//! ```
+
+mod batch;
+mod derivatives;
+mod jacobian;
+mod point;
+mod read;
+mod vmap;
+
+pub use derivatives::*;
+pub use jacobian::*;
+pub use point::Point;
+pub use vmap::*;

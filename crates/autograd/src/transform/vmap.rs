@@ -1,0 +1,155 @@
+//! `vmap`: a function of one sample on many samples at once.
+
+use super::batch::{Batched, Samples};
+use super::point::{Point, Work, call, scalar};
+use super::read::{read, refuse_reads};
+use crate::error::{Error, Result, or_panic};
+use crate::float::{Float, once};
+use crate::op::Op;
+use crate::tape::{Tape, Var};
+use crate::tensor::layout::resolve_axis;
+use crate::tensor::{Shape, Tensor};
+use crate::value::Value;
+
+/// Applies a function of one sample to all samples: `in_axes` names the axis of each input along which the samples lie,
+/// or `None` for an input that all samples share. The samples lie along the first axis of the result.
+///
+/// The function is called once, with variables of the shape of one sample; each op that it records is then applied to all
+/// samples at once. A user's [`Rule`](crate::Rule) or a [`checkpoint`](crate::checkpoint()) has no such op and runs sample
+/// by sample.
+///
+/// ```
+/// use autograd::{tensor, transform::vmap};
+/// let (w, x) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]);
+/// let y = vmap(|x| x[0].matmul(x[1]).sum(), &[None, Some(0)], &[&w, &x]);
+/// assert_eq!(y, tensor![4.0, 6.0, 10.0]);
+/// ```
+/// # Panics
+/// If there is not one axis for each input, an axis is out of range, the numbers of samples differ, every input is shared,
+/// or the function reads a value to decide something, which would be decided for all samples by the first; [`try_vmap`]
+/// returns the error.
+#[track_caller]
+pub fn vmap<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], x: &[P]) -> P::Out
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_vmap(f, in_axes, x))
+}
+
+/// Like [`vmap`], but returns the error.
+#[track_caller]
+pub fn try_vmap<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], x: &[P]) -> Result<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let mut y = P::run("vmap", x, &|x| mapped("vmap", &|x| Ok(vec![call("vmap", &f, x)?]), in_axes, x))?;
+    Ok(y.swap_remove(0))
+}
+
+/// The gradients of a scalar function of one sample, for all samples: one result for each input in `wrt`, by position, with
+/// the samples along its first axis. `in_axes` is that of [`vmap`]; nothing runs sample by sample.
+///
+/// ```
+/// use autograd::{tensor, transform::per_sample_grad};
+/// let (w, x) = (tensor![1.0, 2.0], tensor![[1.0, 0.0], [0.5, 1.0]]);
+/// let dw = per_sample_grad(|x| (x[0] * x[1]).sum().square(), &[None, Some(0)], &[0], &[&w, &x]);
+/// assert_eq!(dw[0], tensor![[2.0, 0.0], [2.5, 5.0]]);
+/// ```
+/// # Panics
+/// As [`vmap`], and if the function is not scalar or `wrt` names an input that does not exist; [`try_per_sample_grad`]
+/// returns the error.
+#[track_caller]
+pub fn per_sample_grad<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], wrt: &[usize], x: &[P]) -> Vec<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    or_panic(try_per_sample_grad(f, in_axes, wrt, x))
+}
+
+/// Like [`per_sample_grad`], but returns the error.
+#[track_caller]
+pub fn try_per_sample_grad<T: Float, P: Point<T>, F>(
+    f: F,
+    in_axes: &[Option<isize>],
+    wrt: &[usize],
+    x: &[P],
+) -> Result<Vec<P::Out>>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    const OP: &str = "per_sample_grad";
+    if let Some(i) = wrt.iter().find(|&&i| i >= x.len()) {
+        let hint = format!("`wrt` names input {i}, but there are {} inputs", x.len());
+        return Err(Error::Argument { op: OP, hint });
+    }
+    P::run(OP, x, &|x| {
+        let gradients: &Work<'_, T> = &|x| {
+            let y = call(OP, &f, x)?;
+            scalar(OP, y)?;
+            y.try_grad(&wrt.iter().map(|&i| x[i]).collect::<Vec<_>>())
+        };
+        mapped(OP, gradients, in_axes, x)
+    })
+}
+
+once! {
+    /// All results of a function of one sample, for all samples.
+    pub(super) fn mapped<'t, T>(
+        op: &'static str,
+        f: &Work<'_, T>,
+        in_axes: &[Option<isize>],
+        x: &[Var<'t, T>],
+    ) -> Result<Vec<Var<'t, T>>> {
+        let axes = axes(op, in_axes, x)?;
+        let n = samples(op, &axes, x)?;
+        let one = one_tape(x[0].tape);
+        let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| one.var(sample(&x.peek(), *axis))).collect();
+        one.watch();
+        let y = f(&first)?;
+        refuse_reads(op, &one, &first)?;
+        let given = first.iter().zip(x).zip(&axes).map(|((one, x), axis)| (one.id, in_front(*x, *axis)));
+        let wanted: Vec<u32> = y.iter().map(|y| y.id).collect();
+        let all = read(&one, x[0].tape, &Samples { n }, given.collect(), &wanted)?;
+        Ok(all.into_iter().map(|y| y.full(n)).collect())
+    }
+}
+
+/// A tape for the recording of one sample. Where nothing is computed, the recording computes nothing either.
+fn one_tape<T: Float>(outer: &Tape<T>) -> Tape<T> {
+    if outer.list().sketch { Tape::sketch() } else { Tape::new() }
+}
+
+/// The axis of the samples of each input, counted from the front.
+fn axes<T: Float>(op: &'static str, in_axes: &[Option<isize>], x: &[Var<'_, T>]) -> Result<Vec<Option<usize>>> {
+    if in_axes.len() != x.len() {
+        let hint = format!("`in_axes` must have one axis, or None, for each of the {} inputs, not {}", x.len(), in_axes.len());
+        return Err(Error::Argument { op, hint });
+    }
+    let resolve = |(axis, x): (&Option<isize>, &Var<T>)| axis.map(|axis| resolve_axis(op, axis, &x.shape())).transpose();
+    in_axes.iter().zip(x).map(resolve).collect()
+}
+
+/// The number of samples, the same for all inputs.
+fn samples<T: Float>(op: &'static str, axes: &[Option<usize>], x: &[Var<'_, T>]) -> Result<usize> {
+    let sizes: Vec<usize> = axes.iter().zip(x).filter_map(|(axis, x)| axis.map(|axis| x.shape()[axis])).collect();
+    match sizes.as_slice() {
+        [] => Err(Error::Argument { op, hint: "every input is shared: name the axis of the samples of one in `in_axes`".into() }),
+        [n, others @ ..] if others.iter().all(|m| m == n) => Ok(*n),
+        _ => Err(Error::Argument { op, hint: format!("the inputs have different numbers of samples: {sizes:?}") }),
+    }
+}
+
+/// The first sample, or zeros if there is none.
+fn sample<T: Float>(x: &Tensor<T>, axis: Option<usize>) -> Tensor<T> {
+    let Some(axis) = axis else { return x.clone() };
+    let shape: Shape = (0..x.rank()).filter(|&i| i != axis).map(|i| x.shape()[i]).collect();
+    if x.shape()[axis] == 0 { Tensor::zeros(&shape) } else { x.slice_axis(axis as isize, 0..1).reshape(&shape) }
+}
+
+/// The samples along the first axis.
+fn in_front<T: Float>(x: Var<'_, T>, axis: Option<usize>) -> Batched<'_, T> {
+    let Some(axis) = axis else { return Batched { var: x, batched: false } };
+    let order: Shape = std::iter::once(axis).chain((0..x.rank()).filter(|&i| i != axis)).collect();
+    let var = if axis == 0 { x } else { Value::apply(Op::Permute { order }, &[&x]) };
+    Batched { var, batched: true }
+}

@@ -1,0 +1,3 @@
+//! Transforms of functions, against one another and against the same thing done by hand.
+
+mod vmap;
