@@ -150,7 +150,7 @@ where
 ///
 /// ```
 /// use autograd::{tensor, transform::laplacian};
-/// assert_eq!(laplacian(|x| (x[0] * x[0] * x[0]).sum(), &[tensor![1.0, 2.0]]), tensor!(18.0));
+/// assert_eq!(laplacian(|x| (x[0] * x[0] * x[0]).sum(), &[tensor![1.0, 2.0]]).item(), 18.0);
 /// ```
 /// # Panics
 /// If the function is not scalar; [`try_laplacian`] returns the error.
@@ -181,7 +181,7 @@ where
 ///
 /// ```
 /// use autograd::{tensor, transform::divergence};
-/// assert_eq!(divergence(|x| x[0] * x[0], &tensor![1.0, 2.0]), tensor!(6.0));
+/// assert_eq!(divergence(|x| x[0] * x[0], &tensor![1.0, 2.0]).item(), 6.0);
 /// ```
 /// # Panics
 /// If the output does not have the shape of the input; [`try_divergence`] returns the error.
@@ -268,7 +268,8 @@ fn to_back<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
 }
 
 once! {
-    fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+    /// The Jacobians of `y`, by its rows.
+    pub(super) fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
         let g = unknown(y);
         let rows = for_units(&y.try_grad_with(g, x)?, g)?;
         let shaped = |(row, x): (Var<'t, T>, &Var<'t, T>)| Value::try_apply(Op::Reshape { shape: joined(&y.shape(), &x.shape()) }, &[&row]);
@@ -309,6 +310,9 @@ once! {
             let slope = (t * y.jvp_recorded(&[(x, t)])).sum();
             match directions {
                 Directions::All => Ok(for_units(&[slope], t)?[0].sum()),
+                Directions::Random { count: 0, .. } => {
+                    Err(Error::Argument { op: "trace", hint: "give at least one random direction".into() })
+                }
                 Directions::Random { count, seed } => {
                     let shape = joined(&[count], &x.shape());
                     let signs = Tensor::rand(&shape, &mut Rng::new(seed)).map(|u: T| if u < T::of(0.5) { -T::one() } else { T::one() });

@@ -9,6 +9,9 @@
 //! | [`jacobian`] | all derivatives of all outputs | one recording, one sweep for all rows or columns together |
 //! | [`hessian`], [`hvp`], [`laplacian`], [`divergence`] | second derivatives and traces | one gradient, one sweep for all directions together |
 //! | [`vmap`], [`per_sample_grad`] | a function, or gradients, of each sample | one recording; every op once, on all samples |
+//! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
+//! | [`root`], [`fixed_point`], [`argmin`] (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
+//! | [`scan`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
 //!
 //! Inputs are tensors, references to tensors, or variables. For variables the result is recorded on their tape, so that it can be
@@ -29,12 +32,22 @@
 
 mod batch;
 mod derivatives;
+#[cfg(feature = "linalg")]
+mod implicit;
 mod jacobian;
 mod point;
 mod read;
+mod scan;
+mod sparse;
+mod taylor;
 mod vmap;
 
 pub use derivatives::*;
+#[cfg(feature = "linalg")]
+pub use implicit::*;
 pub use jacobian::*;
 pub use point::Point;
+pub use scan::{scan, try_scan};
+pub use sparse::{Pattern, SparseHessian, SparseJacobian, sparsity};
+pub use taylor::{taylor, try_taylor};
 pub use vmap::*;

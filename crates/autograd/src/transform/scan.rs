@@ -1,0 +1,212 @@
+//! `scan`: a loop that carries a value from step to step, as one node of the tape. The way back recomputes the loop piece by
+//! piece, so that only one piece and the carries are in memory (Griewank and Walther, *Revolve*, 2000).
+
+use super::point::{Point, call};
+use crate::error::{Error, Result, or_panic};
+use crate::float::Float;
+use crate::rules::Cotangents;
+use crate::tape::{DynRule, Tape, Var};
+use crate::tensor::{Shape, Tensor};
+use std::ops::Range;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// All carries of a loop over the first axis of `xs`: `carry[k] = body(carry[k - 1], xs[k], params…)`, stacked along a new first
+/// axis. The body gets the carry first, then the step's slice of `xs`, then the parameters, and returns the next carry.
+///
+/// The loop is one node. In the backward pass it is recomputed in `pieces` pieces, of which one is recorded at a time: memory
+/// for the recording of one piece instead of the whole, at the cost of one more forward computation. Derivatives of
+/// derivatives record all steps.
+///
+/// ```
+/// use autograd::{Tape, tensor, transform::scan};
+/// let tape = Tape::<f64>::new();
+/// let (start, xs, a) = (tape.var(1.0), tape.var([1.0, 2.0, 3.0]), tape.var(0.5));
+/// let y = scan(|x| x[0] * x[2] + x[1], &start, &xs, &[a], 2);
+/// assert_eq!(y.value(), tensor![1.5, 2.75, 4.375]);
+/// assert_eq!(y.index_axis(0, -1).backward().wrt(start).item(), 0.125);
+/// ```
+/// # Panics
+/// If `xs` has no axis or no step, or the body returns another shape than that of the carry; [`try_scan`] returns the
+/// error.
+#[track_caller]
+pub fn scan<T: Float, P: Point<T> + Clone, F>(body: F, carry: &P, xs: &P, params: &[P], pieces: usize) -> P::Out
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
+{
+    or_panic(try_scan(body, carry, xs, params, pieces))
+}
+
+/// Like [`scan`], but returns the error.
+#[track_caller]
+pub fn try_scan<T: Float, P: Point<T> + Clone, F>(
+    body: F,
+    carry: &P,
+    xs: &P,
+    params: &[P],
+    pieces: usize,
+) -> Result<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
+{
+    let x: Vec<P> = [carry, xs].into_iter().chain(params).cloned().collect();
+    let (rule, line): (Arc<dyn DynRule<T>>, _) = (Arc::new(Loop { body, pieces: pieces.max(1) }), Location::caller());
+    let mut y = P::run("scan", &x, &|x| {
+        let tape = x[0].tape;
+        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), x, line)? }])
+    })?;
+    Ok(y.swap_remove(0))
+}
+
+/// The rule of a loop: its inputs are the first carry, the slices, and the parameters.
+struct Loop<F> {
+    body: F,
+    pieces: usize,
+}
+
+impl<F> Loop<F> {
+    /// Runs some steps from `carry`, and returns their carries.
+    fn steps<'t, T: Float>(&self, mut carry: Var<'t, T>, xs: &[Var<'t, T>], params: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>>
+    where
+        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    {
+        let shape = carry.shape();
+        let step = |x: &Var<'t, T>| {
+            let args: Vec<Var<T>> = [carry, *x].into_iter().chain(params.iter().copied()).collect();
+            carry = call("scan", &self.body, &args)?;
+            if carry.shape() == shape {
+                return Ok(carry);
+            }
+            let hint = format!("the body must return the shape of the carry, {shape:?}");
+            Err(Error::Shape { op: "scan", shape: carry.shape().as_slice().into(), hint })
+        };
+        xs.iter().map(step).collect()
+    }
+
+    /// All steps, recorded.
+    fn unrolled<'t, T: Float>(&self, x: &[&Var<'t, T>]) -> Result<Var<'t, T>>
+    where
+        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    {
+        let slices: Vec<Var<T>> = (0..steps(&x[1].shape())?).map(|k| x[1].index_axis(0, k as isize)).collect();
+        let params: Vec<Var<T>> = x[2..].iter().map(|x| **x).collect();
+        Var::try_stack(&self.steps(*x[0], &slices, &params)?, 0)
+    }
+
+    /// The pieces, in order.
+    fn ranges(&self, steps: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        let len = steps.div_ceil(self.pieces);
+        (0..steps.div_ceil(len)).map(move |i| i * len..steps.min((i + 1) * len))
+    }
+}
+
+/// The number of steps.
+fn steps(xs: &Shape) -> Result<usize> {
+    match xs.first() {
+        Some(&steps) if steps > 0 => Ok(steps),
+        _ => Err(Error::Shape { op: "scan", shape: xs.as_slice().into(), hint: "it takes at least one step along the first axis".into() }),
+    }
+}
+
+/// A piece of the loop, recorded: the variables of its inputs, and its carries.
+struct Piece<'t, T: Float> {
+    carry: Var<'t, T>,
+    xs: Var<'t, T>,
+    params: Vec<Var<'t, T>>,
+    carries: Var<'t, T>,
+}
+
+impl<F> Loop<F> {
+    /// Records the steps of `range`, given all carries `y`.
+    fn piece<'t, T: Float>(&self, tape: &'t Tape<T>, x: &[&Tensor<T>], y: &Tensor<T>, range: &Range<usize>) -> Result<Piece<'t, T>>
+    where
+        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    {
+        let start = match range.start {
+            0 => x[0].clone(),
+            k => y.index_axis(0, k as isize - 1),
+        };
+        let (carry, xs) = (tape.var(start), tape.var(x[1].slice_axis(0, range.clone())));
+        let params: Vec<Var<T>> = x[2..].iter().map(|&p| tape.var(p.clone())).collect();
+        let slices: Vec<Var<T>> = (0..range.len()).map(|k| xs.index_axis(0, k as isize)).collect();
+        let carries = Var::try_stack(&self.steps(carry, &slices, &params)?, 0)?;
+        Ok(Piece { carry, xs, params, carries })
+    }
+}
+
+impl<T: Float, F> DynRule<T> for Loop<F>
+where
+    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
+{
+    fn rule_name(&self) -> &'static str {
+        "scan"
+    }
+
+    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        let (mut tape, mut carry) = (Tape::new(), x[0].clone());
+        let mut carries = Vec::with_capacity(steps(&x[1].shape().into())?);
+        for k in 0..carries.capacity() {
+            tape.clear();
+            let params: Vec<Var<T>> = x[2..].iter().map(|&p| tape.constant(p.clone())).collect();
+            let slice = tape.constant(x[1].index_axis(0, k as isize));
+            carry = self.steps(tape.constant(carry), &[slice], &params)?[0].peek();
+            carries.push(carry.clone());
+        }
+        Tensor::try_stack(&carries, 0)
+    }
+
+    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
+        let mut carry_bar = Tensor::zeros(x[0].shape());
+        let mut param_bars: Vec<Tensor<T>> = x[2..].iter().map(|p| Tensor::zeros(p.shape())).collect();
+        let mut slice_bars = Vec::new();
+        for range in self.ranges(y.shape()[0]).rev() {
+            let tape = Tape::new();
+            let piece = or_panic(self.piece(&tape, x, y, &range));
+            // The carry that the piece hands on has a cotangent from the steps behind it.
+            let last = carry_bar.reshape(&[&[1], x[0].shape()].concat());
+            let behind = match range.len() {
+                1 => last,
+                n => Tensor::concat(&[Tensor::zeros(&[&[n - 1], x[0].shape()].concat()), last], 0),
+            };
+            let gradients = piece.carries.vjp(g.slice_axis(0, range.clone()) + behind);
+            carry_bar = gradients.wrt(piece.carry);
+            slice_bars.push(gradients.wrt(piece.xs));
+            param_bars.iter_mut().zip(&piece.params).for_each(|(bar, p)| *bar = &*bar + gradients.wrt(*p));
+        }
+        slice_bars.reverse();
+        let all = [carry_bar, Tensor::concat(&slice_bars, 0)].into_iter().chain(param_bars);
+        all.map(Some).collect()
+    }
+
+    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], _: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
+        let vars: Vec<Var<T>> = x.iter().map(|x| **x).collect();
+        or_panic(self.unrolled(x)).grad_with(*g, &vars, true).into_iter().map(Some).collect()
+    }
+
+    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
+        let mut carry_dot = t[0].cloned();
+        let mut dots = Vec::new();
+        for range in self.ranges(y.shape()[0]) {
+            let tape = Tape::new();
+            let piece = self.piece(&tape, x, y, &range)?;
+            let mut along: Vec<(Var<T>, Tensor<T>)> = Vec::new();
+            along.extend(carry_dot.map(|dot| (piece.carry, dot)));
+            along.extend(t[1].map(|dot| (piece.xs, dot.slice_axis(0, range.clone()))));
+            along.extend(piece.params.iter().zip(&t[2..]).filter_map(|(p, dot)| dot.map(|dot| (*p, dot.clone()))));
+            let dot = piece.carries.try_jvp(&along)?;
+            carry_dot = Some(dot.index_axis(0, -1));
+            dots.push(dot);
+        }
+        Tensor::try_concat(&dots, 0).map(Some)
+    }
+
+    fn jvp_recorded<'t>(
+        &self,
+        x: &[&Var<'t, T>],
+        _: &Var<'t, T>,
+        t: &[Option<&Var<'t, T>>],
+    ) -> Result<Option<Var<'t, T>>> {
+        let along: Vec<_> = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| (**x, *t))).collect();
+        Ok(Some(self.unrolled(x)?.jvp_recorded(&along)))
+    }
+}

@@ -1,0 +1,226 @@
+//! Sparse Jacobians and Hessians: which derivatives can differ from zero is read off the recording, columns that never meet
+//! in a row get one color, and one direction for each color gives all derivatives.
+
+mod color;
+mod pattern;
+
+use super::batch::{Batched, Samples};
+use super::point::{call, scalar};
+use super::read::{read, refuse_reads};
+use crate::error::{Error, Result};
+use crate::float::{Float, once};
+use crate::program::Program;
+use crate::tape::{Tape, Var};
+use crate::tensor::{Shape, Tensor};
+pub use pattern::Pattern;
+
+/// Which elements of the output of a function can depend on which elements of its input: the rows and columns of the Jacobian
+/// that can differ from zero, whatever the values are.
+///
+/// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. A
+/// convolution, a pooling and a user's rule count as dense.
+///
+/// ```
+/// use autograd::{tensor, transform::sparsity};
+/// let pattern = sparsity(|x| x[0].slice(0, 1..) - x[0].slice(0, ..2), &tensor![1.0, 2.0, 3.0])?;
+/// assert_eq!(pattern.row(0), [0, 1]);
+/// assert_eq!(pattern.row(1), [1, 2]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the function returns a variable of another tape.
+pub fn sparsity<T: Float, F>(f: F, x: &Tensor<T>) -> Result<Pattern>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    let tape = Tape::new();
+    let x = tape.var(x.clone());
+    let y = call("sparsity", &f, &[x])?;
+    Ok(pattern::of(y, x))
+}
+
+/// A Jacobian or Hessian with a fixed pattern, and a compiled program that computes all its nonzero values.
+struct Compressed<T: Float> {
+    pattern: Pattern,
+    colors: usize,
+    program: Program<T>,
+    /// Where each value stands in the result of the program.
+    places: Vec<usize>,
+    values: Vec<T>,
+    /// The shape of the dense matrix: that of the output, then that of the input.
+    shape: Shape,
+}
+
+impl<T: Float> Compressed<T> {
+    fn at(&mut self, x: &Tensor<T>) -> Result<&[T]> {
+        let found = self.program.run(&[x])?[0].contiguous();
+        let found = found.as_slice().expect("it is contiguous");
+        self.values.iter_mut().zip(&self.places).for_each(|(value, &place)| *value = found[place]);
+        Ok(&self.values)
+    }
+
+    fn dense(&self) -> Tensor<T> {
+        let mut all = vec![T::zero(); self.pattern.rows() * self.pattern.columns()];
+        let places = (0..self.pattern.rows()).flat_map(|r| self.pattern.row(r).iter().map(move |&c| (r, c)));
+        places.zip(&self.values).for_each(|((r, c), &value)| all[r * self.pattern.columns() + c as usize] = value);
+        Tensor::new(&self.shape, all)
+    }
+}
+
+macro_rules! compressed { ($($(#[$doc:meta])* $Name:ident;)*) => { $(
+    $(#[$doc])*
+    pub struct $Name<T: Float>(Compressed<T>);
+
+    impl<T: Float> $Name<T> {
+        /// Where values can differ from zero.
+        pub fn pattern(&self) -> &Pattern {
+            &self.0.pattern
+        }
+
+        /// The number of directions that one evaluation takes.
+        pub fn colors(&self) -> usize {
+            self.0.colors
+        }
+
+        /// The values at another point, row by row in the order of the [pattern](Self::pattern).
+        ///
+        /// # Errors
+        /// Returns an error if `x` does not have the shape of the recorded input.
+        pub fn at(&mut self, x: &Tensor<T>) -> Result<&[T]> {
+            self.0.at(x)
+        }
+
+        /// The matrix of the last values as a tensor, with the shape of the output followed by that of the input.
+        pub fn dense(&self) -> Tensor<T> {
+            self.0.dense()
+        }
+    }
+)* } }
+
+compressed! {
+    /// The Jacobian of a function of one input, by as few directions as its sparsity allows. Its pattern, coloring and program
+    /// are made once; [`at`](SparseJacobian::at) fills in the values at any point.
+    ///
+    /// ```
+    /// use autograd::{Tensor, transform::SparseJacobian};
+    /// let x = Tensor::<f64>::ones(&[1000]);
+    /// let mut jacobian = SparseJacobian::new(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1), &x)?;
+    /// assert_eq!((jacobian.pattern().nonzeros(), jacobian.colors()), (1998, 2));
+    /// assert!(jacobian.at(&(x * 3.0))?.iter().all(|&value| value == 3.0));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    SparseJacobian;
+    /// The Hessian of a scalar function of one input, by as few Hessian-vector products as its sparsity allows. By symmetry,
+    /// a star coloring suffices (Coleman and Moré, 1984), which can take fewer colors than one of the columns.
+    ///
+    /// ```
+    /// use autograd::{Tensor, transform::SparseHessian};
+    /// let x = Tensor::<f64>::ones(&[1000]);
+    /// let mut hessian = SparseHessian::new(|x| (x[0].slice(0, 1..) * x[0].slice(0, ..-1).square()).sum(), &x)?;
+    /// assert_eq!((hessian.pattern().nonzeros(), hessian.colors()), (999 + 2 * 999, 3));
+    /// assert_eq!(hessian.at(&x)?[..3], [2.0, 2.0, 2.0]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    SparseHessian;
+}
+
+impl<T: Float> SparseJacobian<T> {
+    /// Records the function at a point, finds its pattern, and compiles the program for its values.
+    ///
+    /// # Errors
+    /// Returns an error if the function reads a value, which would be frozen, or returns a variable of another tape.
+    pub fn new<F>(f: F, x: &Tensor<T>) -> Result<Self>
+    where
+        F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+    {
+        const OP: &str = "sparse_jacobian";
+        let tape = Tape::new();
+        let x = tape.var(x.clone());
+        tape.watch();
+        let y = call(OP, &f, &[x])?;
+        refuse_reads(OP, &tape, &[x])?;
+        jacobian(y, x).map(SparseJacobian)
+    }
+}
+
+impl<T: Float> SparseHessian<T> {
+    /// Records the function and its gradient at a point, finds the pattern, and compiles the program for its values.
+    ///
+    /// # Errors
+    /// Returns an error if the function is not scalar, reads a value, which would be frozen, or returns a variable of
+    /// another tape.
+    pub fn new<F>(f: F, x: &Tensor<T>) -> Result<Self>
+    where
+        F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+    {
+        const OP: &str = "sparse_hessian";
+        let tape = Tape::new();
+        let x = tape.var(x.clone());
+        tape.watch();
+        let y = call(OP, &f, &[x])?;
+        refuse_reads(OP, &tape, &[x])?;
+        scalar(OP, y)?;
+        hessian(y, x).map(SparseHessian)
+    }
+}
+
+once! {
+    fn jacobian<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Compressed<T>> {
+        let pattern = pattern::of(y, x);
+        let (columns, rows) = (color::columns(&pattern), color::columns(&pattern.transposed()));
+        let (by_rows, colors) = if rows.count < columns.count { (true, rows) } else { (false, columns) };
+        let seed = y.tape.constant(Tensor::zeros(&if by_rows { y.shape() } else { x.shape() }));
+        let slope = if by_rows { y.try_grad_with(seed, &[x])?[0] } else { y.jvp_recorded(&[(x, seed)]) };
+        let width = if by_rows { pattern.columns() } else { pattern.rows() };
+        let place = |r: usize, c: usize| match by_rows {
+            true => colors.of[r] as usize * width + c,
+            false => colors.of[c] as usize * width + r,
+        };
+        let places = pattern.entries().map(|(r, c)| place(r, c)).collect();
+        compress(pattern, places, &colors, x, seed, slope, &y.shape())
+    }
+
+    fn hessian<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Compressed<T>> {
+        let gradient = y.try_grad(&[x])?[0];
+        let pattern = pattern::of(gradient, x).symmetric();
+        let colors = color::star(&pattern);
+        let seed = y.tape.constant(Tensor::zeros(&x.shape()));
+        let slope = gradient.jvp_recorded(&[(x, seed)]);
+        // An entry is read where its column's color is alone in its row; by symmetry, one of the two places is.
+        let alone = |r: usize, c: usize| pattern.row(r).iter().filter(|&&k| colors.of[k as usize] == colors.of[c]).count() == 1;
+        let n = pattern.rows();
+        let place = |(r, c): (usize, usize)| match alone(r, c) {
+            true => colors.of[c] as usize * n + r,
+            false => colors.of[r] as usize * n + c,
+        };
+        let places = pattern.entries().map(place).collect();
+        compress(pattern.clone(), places, &colors, x, seed, slope, &x.shape())
+    }
+
+    /// The program that computes `slope`, a function of `seed`, for the sum of the unit vectors of each color.
+    fn compress<'t, T>(
+        pattern: Pattern,
+        places: Vec<usize>,
+        colors: &color::Colors,
+        x: Var<'t, T>,
+        seed: Var<'t, T>,
+        slope: Var<'t, T>,
+        rows: &[usize],
+    ) -> Result<Compressed<T>> {
+        let (n, count) = (colors.of.len(), colors.count.max(1));
+        let mut units = vec![T::zero(); count.checked_mul(n).ok_or_else(|| too_large(rows))?];
+        colors.of.iter().enumerate().for_each(|(i, &color)| units[color as usize * n + i] = T::one());
+        let shape: Shape = std::iter::once(count).chain(seed.shape().iter().copied()).collect();
+        let units = x.tape.constant(Tensor::new(&shape, units));
+        let given = vec![(seed.id, Batched { var: units, batched: true })];
+        let all = read(x.tape, x.tape, &Samples { n: count }, given, &[slope.id])?[0].full(count);
+        let program = Program::try_new(x.tape, &[x], &[all])?;
+        let (colors, values) = (colors.count, vec![T::zero(); places.len()]);
+        let shape = rows.iter().chain(&x.shape()).copied().collect();
+        Ok(Compressed { pattern, colors, program, places, values, shape })
+    }
+}
+
+fn too_large(shape: &[usize]) -> Error {
+    Error::TooLarge { op: "sparse_jacobian", shape: shape.into() }
+}
