@@ -97,7 +97,8 @@ pub(crate) fn part(op: &Op, x: &Tensor<i64>) -> Vec<i64> {
 fn each(n: usize, from: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
     let rows = (0..n).map(|i| from_integers(from, &x.slice_axis(0, i..i + 1).as_shape(&x.shape()[1..])));
     let rows = rows.collect::<Result<Vec<_>>>()?;
-    let shape: Shape = std::iter::once(n).chain(rows.first().map_or(&[][..], |row| row.shape()).iter().copied()).collect();
+    let shape: Shape =
+        std::iter::once(n).chain(rows.first().map_or(&[][..], |row| row.shape()).iter().copied()).collect();
     Ok(Tensor::new(&shape, rows.iter().flat_map(Tensor::to_vec).collect()))
 }
 

@@ -184,7 +184,10 @@ where
             let at = tape.var(z.clone());
             let params: Vec<Var<T>> = params.iter().map(|&p| tape.constant(p.clone())).collect();
             let residual = self.residual(at, &params)?;
-            let size = residual.peek().iter().fold(0.0f64, |size, r| if r.is_nan() { f64::NAN } else { size.max(r.f64().abs()) });
+            let size = residual
+                .peek()
+                .iter()
+                .fold(0.0f64, |size, r| if r.is_nan() { f64::NAN } else { size.max(r.f64().abs()) });
             if size <= tolerance {
                 return Ok(z);
             }
@@ -196,10 +199,14 @@ where
                 return Err(Error::Argument { op: self.op, hint });
             }
             let change = match method {
-                Method::Newton => value(&linear(&jacobian(residual, at)?, false, residual, T::of(-1.0))?),
+                Method::Newton => linear(&jacobian(residual, at)?, false, residual, T::of(-1.0))?.peek(),
                 Method::Iteration { damping } => residual.peek() * T::of(damping),
                 Method::Given => unreachable!("it has returned"),
             };
+            if change.iter().any(|dz| !Float::is_finite(dz)) {
+                let hint = "the Jacobian of the residual is singular: start elsewhere".into();
+                return Err(Error::Argument { op: self.op, hint });
+            }
             z = z + change;
             step += 1;
         }
@@ -234,10 +241,6 @@ where
         let params: Vec<Var<T>> = params.iter().map(|&p| tape.var(p.clone())).collect();
         work(&tape, &params)
     }
-}
-
-fn value<T: Float>(x: &Var<'_, T>) -> Tensor<T> {
-    x.peek()
 }
 
 /// The Jacobian of the residual as a matrix.

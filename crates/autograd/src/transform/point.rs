@@ -56,7 +56,11 @@ impl<'t, T: Float> Point<T> for Var<'t, T> {
     fn run(op: &'static str, x: &[Self], work: &Work<'_, T>) -> Result<Vec<Var<'t, T>>> {
         at_least_one(op, x)?;
         same_tape(op, &x.iter().collect::<Vec<_>>())?;
-        let independent = |x: &Var<'t, T>| Value::try_apply(Op::Reshape { shape: x.shape() }, &[x]);
+        // A computed value becomes a node of its own, which no other input depends on.
+        let independent = |x: &Var<'t, T>| match x.op() {
+            Op::Leaf | Op::Const => Ok(*x),
+            _ => Value::try_apply(Op::Reshape { shape: x.shape() }, &[x]),
+        };
         work(&x.iter().map(independent).collect::<Result<Vec<_>>>()?)
     }
 }

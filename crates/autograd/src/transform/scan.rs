@@ -66,7 +66,12 @@ struct Loop<F> {
 
 impl<F> Loop<F> {
     /// Runs some steps from `carry`, and returns their carries.
-    fn steps<'t, T: Float>(&self, mut carry: Var<'t, T>, xs: &[Var<'t, T>], params: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>>
+    fn steps<'t, T: Float>(
+        &self,
+        mut carry: Var<'t, T>,
+        xs: &[Var<'t, T>],
+        params: &[Var<'t, T>],
+    ) -> Result<Vec<Var<'t, T>>>
     where
         F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
     {
@@ -104,7 +109,11 @@ impl<F> Loop<F> {
 fn steps(xs: &Shape) -> Result<usize> {
     match xs.first() {
         Some(&steps) if steps > 0 => Ok(steps),
-        _ => Err(Error::Shape { op: "scan", shape: xs.as_slice().into(), hint: "it takes at least one step along the first axis".into() }),
+        _ => Err(Error::Shape {
+            op: "scan",
+            shape: xs.as_slice().into(),
+            hint: "it takes at least one step along the first axis".into(),
+        }),
     }
 }
 
@@ -118,7 +127,13 @@ struct Piece<'t, T: Float> {
 
 impl<F> Loop<F> {
     /// Records the steps of `range`, given all carries `y`.
-    fn piece<'t, T: Float>(&self, tape: &'t Tape<T>, x: &[&Tensor<T>], y: &Tensor<T>, range: &Range<usize>) -> Result<Piece<'t, T>>
+    fn piece<'t, T: Float>(
+        &self,
+        tape: &'t Tape<T>,
+        x: &[&Tensor<T>],
+        y: &Tensor<T>,
+        range: &Range<usize>,
+    ) -> Result<Piece<'t, T>>
     where
         F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
     {

@@ -122,10 +122,12 @@ fn one_tape<T: Float>(outer: &Tape<T>) -> Tape<T> {
 /// The axis of the samples of each input, counted from the front.
 fn axes<T: Float>(op: &'static str, in_axes: &[Option<isize>], x: &[Var<'_, T>]) -> Result<Vec<Option<usize>>> {
     if in_axes.len() != x.len() {
-        let hint = format!("`in_axes` must have one axis, or None, for each of the {} inputs, not {}", x.len(), in_axes.len());
+        let hint =
+            format!("`in_axes` must have one axis, or None, for each of the {} inputs, not {}", x.len(), in_axes.len());
         return Err(Error::Argument { op, hint });
     }
-    let resolve = |(axis, x): (&Option<isize>, &Var<T>)| axis.map(|axis| resolve_axis(op, axis, &x.shape())).transpose();
+    let resolve =
+        |(axis, x): (&Option<isize>, &Var<T>)| axis.map(|axis| resolve_axis(op, axis, &x.shape())).transpose();
     in_axes.iter().zip(x).map(resolve).collect()
 }
 
@@ -133,7 +135,10 @@ fn axes<T: Float>(op: &'static str, in_axes: &[Option<isize>], x: &[Var<'_, T>])
 fn samples<T: Float>(op: &'static str, axes: &[Option<usize>], x: &[Var<'_, T>]) -> Result<usize> {
     let sizes: Vec<usize> = axes.iter().zip(x).filter_map(|(axis, x)| axis.map(|axis| x.shape()[axis])).collect();
     match sizes.as_slice() {
-        [] => Err(Error::Argument { op, hint: "every input is shared: name the axis of the samples of one in `in_axes`".into() }),
+        [] => Err(Error::Argument {
+            op,
+            hint: "every input is shared: name the axis of the samples of one in `in_axes`".into(),
+        }),
         [n, others @ ..] if others.iter().all(|m| m == n) => Ok(*n),
         _ => Err(Error::Argument { op, hint: format!("the inputs have different numbers of samples: {sizes:?}") }),
     }

@@ -1,4 +1,8 @@
 //! Transforms of functions, against one another and against the same thing done by hand.
 
+#[cfg(feature = "linalg")]
+mod implicit;
+mod scan;
+mod sparse;
 mod taylor;
 mod vmap;

@@ -97,7 +97,9 @@ fn high_orders_are_cheap_and_exact() {
     }
     // tan at 0: 1, 2, 16, 272, 7936 for odd orders.
     let d: Vec<Tensor<f64>> = taylor(|x| x[0].tan(), &[tensor!(0.0)], &[tensor!(1.0)], 9);
-    assert!([1.0, 2.0, 16.0, 272.0, 7936.0].iter().zip([1, 3, 5, 7, 9]).all(|(e, k)| (d[k].item() / e - 1.0).abs() < 1e-13));
+    assert!(
+        [1.0, 2.0, 16.0, 272.0, 7936.0].iter().zip([1, 3, 5, 7, 9]).all(|(e, k)| (d[k].item() / e - 1.0).abs() < 1e-13)
+    );
     // Differentiable and compiled: the slope of the third derivative is the fourth.
     let third = |x: f64| {
         let tape = Tape::new();
@@ -112,5 +114,8 @@ fn high_orders_are_cheap_and_exact() {
         let expected = taylor(|x| x[0].sin().exp(), &[&at], &[tensor![1.0, 0.5]], 3).remove(3);
         assert_eq!(program.value(&[&at]).unwrap(), &expected);
     }
-    assert_eq!(jvp(|x| x[0].sin(), &[tensor![0.3]], &[tensor![2.0]]).1, taylor(|x| x[0].sin(), &[tensor![0.3]], &[tensor![2.0]], 1)[1]);
+    assert_eq!(
+        jvp(|x| x[0].sin(), &[tensor![0.3]], &[tensor![2.0]]).1,
+        taylor(|x| x[0].sin(), &[tensor![0.3]], &[tensor![2.0]], 1)[1]
+    );
 }

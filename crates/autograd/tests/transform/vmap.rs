@@ -9,7 +9,9 @@ type F = for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>;
 fn is_the_loop(name: &str, f: F, in_axes: &[Option<isize>], x: &[Tensor<f64>]) {
     let n = in_axes.iter().zip(x).find_map(|(axis, x)| axis.map(|axis| x.shape()[axis as usize])).unwrap();
     let sample = |i: usize| -> Vec<Tensor<f64>> {
-        let pick = |(axis, x): (&Option<isize>, &Tensor<f64>)| axis.map_or_else(|| x.clone(), |axis| x.index_axis(axis, i as isize));
+        let pick = |(axis, x): (&Option<isize>, &Tensor<f64>)| {
+            axis.map_or_else(|| x.clone(), |axis| x.index_axis(axis, i as isize))
+        };
         in_axes.iter().zip(x).map(pick).collect()
     };
     let at = |x: &[Tensor<f64>]| {
@@ -87,8 +89,12 @@ fn every_op_on_samples_is_the_loop() {
         ("cast", |x| x[0] * x[0].argmax_keep(1).numbers()),
         ("checkpoint", |x| autograd::checkpoint(|x| x[0].exp().sum(), &[x[0]])),
         ("stop_gradient", |x| x[0] * x[0].stop_gradient()),
-        ("interpolate", |x| x[0].reshape(&[1, 2, 3]).upsample_linear1d(autograd::Resize::To([5]), autograd::Align::Centers)),
-        ("nested vmap", |x| vmap(|y| y[0].softmax(0) * y[1], &[Some(1), None], &[x[0], x[0].slice(1, ..1).reshape(&[2])])),
+        ("interpolate", |x| {
+            x[0].reshape(&[1, 2, 3]).upsample_linear1d(autograd::Resize::To([5]), autograd::Align::Centers)
+        }),
+        ("nested vmap", |x| {
+            vmap(|y| y[0].softmax(0) * y[1], &[Some(1), None], &[x[0], x[0].slice(1, ..1).reshape(&[2])])
+        }),
         ("nested gradient", |x| (x[0].square() * x[0].sum()).sum().grad(&[x[0]])[0]),
     ];
     for (name, f) in one {
@@ -120,10 +126,18 @@ fn every_op_on_samples_is_the_loop() {
     }
     let norm: F = |x| x[0].layer_norm(1, &x[1], &x[2], 1e-5);
     is_the_loop("weights", norm, &[Some(0), None, None], &[a.clone(), v.clone(), v.exp()]);
-    is_the_loop("own weights", norm, &[Some(0), Some(1), None], &[a.clone(), b.permute_axes(&[0, 2, 1]).index_axis(1, 0), v.exp()]);
-    let conv: F = |x| x[0].conv1d(x[1].index_axis(0, 0).slice(0, ..2), None, autograd::Conv { padding: [1], ..Default::default() });
+    is_the_loop(
+        "own weights",
+        norm,
+        &[Some(0), Some(1), None],
+        &[a.clone(), b.permute_axes(&[0, 2, 1]).index_axis(1, 0), v.exp()],
+    );
+    let conv: F = |x| {
+        x[0].conv1d(x[1].index_axis(0, 0).slice(0, ..2), None, autograd::Conv { padding: [1], ..Default::default() })
+    };
     is_the_loop("conv, shared weights", conv, &[Some(0), None], &[c.clone(), w.slice(2, ..3)]);
-    let own: F = |x| x[0].conv1d(x[1].slice(1, ..3), None, autograd::Conv { stride: [2], padding: [1], ..Default::default() });
+    let own: F =
+        |x| x[0].conv1d(x[1].slice(1, ..3), None, autograd::Conv { stride: [2], padding: [1], ..Default::default() });
     is_the_loop("conv, own weights", own, &[Some(0), Some(0)], &[c.clone(), w.clone()]);
     is_the_loop("conv, own weights only", own, &[None, Some(0)], &[c.index_axis(0, 0), w.clone()]);
 }

@@ -7,14 +7,26 @@ mod init;
 mod ops;
 mod optim;
 mod schedule;
+mod transform;
 
 use engine::compare::agrees;
 use engine::{Applied, Arg, Array, Attrs, Case, Report};
 use serde_json::Value;
 
 /// Families that are run here.
-const FAMILIES: &[&str] =
-    &["attention", "edge", "init", "loss", "lr_schedule", "normlayer", "optim", "program", "recurrent", "reject"];
+const FAMILIES: &[&str] = &[
+    "attention",
+    "edge",
+    "init",
+    "loss",
+    "lr_schedule",
+    "normlayer",
+    "optim",
+    "program",
+    "recurrent",
+    "reject",
+    "transform",
+];
 
 fn main() {
     // Panics are failures, which the report lists.
@@ -33,6 +45,7 @@ fn check(case: &Case) -> Result<(), String> {
         Some("optim") => optim::check,
         Some("lr_schedule") => schedule::check,
         Some("init") => init::check,
+        Some("transform") => return transform::check(case),
         _ => return engine::run(case, &apply),
     };
     let json = &case.json;

@@ -167,7 +167,6 @@ fn matmul<'t, T: Float>([ta, tb]: [bool; 2], a: &Batched<'t, T>, b: &Batched<'t,
     product(&a.lined_up(rank), &b.lined_up(rank), ta, tb)
 }
 
-
 /// A solve with one matrix for all samples: the right-hand sides of all samples are columns of one.
 fn solve<'t, T: Float>(factor: Factor, a: &Batched<'t, T>, b: &Batched<'t, T>, n: usize) -> Result<Var<'t, T>> {
     let b = b.full(n);

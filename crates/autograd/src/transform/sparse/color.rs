@@ -12,12 +12,17 @@ pub(super) struct Colors {
 const NONE: u32 = u32::MAX;
 
 impl Colors {
-    /// Colors `n` columns; `forbid` marks the colors that a column may not have, given those of earlier columns.
-    fn greedy(n: usize, mut forbid: impl FnMut(usize, &[u32], &mut dyn FnMut(u32))) -> Colors {
-        let (mut of, mut count) = (vec![NONE; n], 0);
+    /// Colors the columns; `forbid` marks the colors that a column may not have, given those of earlier columns. A column
+    /// without entries has the first color and takes no direction.
+    fn greedy(by_column: &Pattern, forbid: impl Fn(usize, &[u32], &mut dyn FnMut(u32))) -> Colors {
+        let (mut of, mut count) = (vec![NONE; by_column.rows()], 0);
         // The column for which a color was forbidden last.
         let mut forbidden: Vec<usize> = Vec::new();
-        for v in 0..n {
+        for v in 0..of.len() {
+            if by_column.row(v).is_empty() {
+                of[v] = 0;
+                continue;
+            }
             forbid(v, &of, &mut |color| {
                 if color != NONE {
                     forbidden[color as usize] = v + 1;
@@ -35,7 +40,7 @@ impl Colors {
 /// Columns of one color have no row in common.
 pub(super) fn columns(pattern: &Pattern) -> Colors {
     let by_column = pattern.transposed();
-    Colors::greedy(pattern.columns(), |v, of, forbid| {
+    Colors::greedy(&by_column, |v, of, forbid| {
         for &row in by_column.row(v) {
             pattern.row(row as usize).iter().for_each(|&c| forbid(of[c as usize]));
         }
@@ -45,7 +50,7 @@ pub(super) fn columns(pattern: &Pattern) -> Colors {
 /// For a symmetric matrix: neighbors have different colors, and no path of four columns has only two.
 pub(super) fn star(pattern: &Pattern) -> Colors {
     let neighbors = |v: usize| pattern.row(v).iter().map(|&w| w as usize).filter(move |&w| w != v);
-    Colors::greedy(pattern.columns(), |v, of, forbid| {
+    Colors::greedy(pattern, |v, of, forbid| {
         for w in neighbors(v) {
             forbid(of[w]);
             for x in neighbors(w).filter(|&x| x != v && of[x] != NONE) {

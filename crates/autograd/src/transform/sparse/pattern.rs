@@ -177,12 +177,8 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
         | Op::Concat { .. }
         | Op::Take { .. }
         | Op::Gather { .. } => moved(op, x, n),
-        Op::TakeAdd { axis, index, .. } => {
-            added(&x[0], &Op::Take { axis: *axis, index: index.clone() }, shape, n)
-        }
-        Op::GatherAdd { axis, index, .. } => {
-            added(&x[0], &Op::Gather { axis: *axis, index: index.clone() }, shape, n)
-        }
+        Op::TakeAdd { axis, index, .. } => added(&x[0], &Op::Take { axis: *axis, index: index.clone() }, shape, n),
+        Op::GatherAdd { axis, index, .. } => added(&x[0], &Op::Gather { axis: *axis, index: index.clone() }, shape, n),
         Op::Reduce { axes, .. } => groups(x, *axes, shape, n),
         Op::Softmax { axis } | Op::SoftmaxVjp { axis } | Op::LogSoftmax { axis } | Op::LogSoftmaxVjp { axis } => {
             groups(x, AxisSet::one(*axis), shape, n)
@@ -190,7 +186,9 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
         Op::Standardize { axis, .. } | Op::StandardizeVjp { axis, .. } => {
             groups(x, (*axis..shape.len()).fold(AxisSet::default(), AxisSet::with), shape, n)
         }
-        Op::CumSum { axis, reverse } | Op::Recurrence { axis, transposed: reverse } => running(x, *axis, *reverse, shape, n),
+        Op::CumSum { axis, reverse } | Op::Recurrence { axis, transposed: reverse } => {
+            running(x, *axis, *reverse, shape, n)
+        }
         Op::LogCumSumExp { axis } => running(x, *axis, false, shape, n),
         Op::Map { axis, .. } => groups(x, AxisSet::one(*axis), shape, n),
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
@@ -308,7 +306,9 @@ fn running(x: &[Operand], axis: usize, reverse: bool, shape: &[usize], n: usize)
 fn product(x: &[Operand], [ta, tb]: [bool; 2], shape: &[usize], n: usize) -> Rc<Pattern> {
     let rank = shape.len();
     // The lines of an operand that meet in the product, as groups along its inner axis.
-    let lines = |x: &Operand, inner: usize| groups(std::slice::from_ref(x), AxisSet::one(inner), &reduced_shape(&x.shape, AxisSet::one(inner), true), n);
+    let lines = |x: &Operand, inner: usize| {
+        groups(std::slice::from_ref(x), AxisSet::one(inner), &reduced_shape(&x.shape, AxisSet::one(inner), true), n)
+    };
     let (ra, rb) = (x[0].shape.len(), x[1].shape.len());
     let inner = [ra - if ta { 2 } else { 1 }, rb - if tb { 1 } else { 2 }];
     let lines = [lines(&x[0], inner[0]), lines(&x[1], inner[1])];

@@ -7,17 +7,17 @@ pub mod compare;
 pub mod ops;
 mod schema;
 
-use autograd::{Error, Program, Result, Tape, Tensor, Var};
+use autograd::{Error, Ints, Mask, Program, Result, Tape, Tensor, Var};
 use compare::{agrees, same_shape};
 #[allow(unused_imports, reason = "each crate uses its own part")]
-pub use schema::{Array, Attrs, Case, File, files};
+pub use schema::{Array, Attrs, Case, File, files, optional};
 
 /// An operand or a result: differentiable numbers, integers, or a mask.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub enum Arg<'t> {
     Real(Var<'t, f64>),
-    Index(Tensor<i64>),
-    Mask(Tensor<bool>),
+    Index(Ints<'t, f64>),
+    Mask(Mask<'t, f64>),
 }
 
 impl<'t> Arg<'t> {
@@ -29,16 +29,16 @@ impl<'t> Arg<'t> {
         }
     }
 
-    pub fn index(&self) -> Result<&Tensor<i64>> {
+    pub fn index(&self) -> Result<Ints<'t, f64>> {
         match self {
-            Arg::Index(x) => Ok(x),
+            Arg::Index(x) => Ok(*x),
             _ => Err(Error::Argument { op: "conformance", hint: "expected an index".into() }),
         }
     }
 
-    pub fn mask(&self) -> Result<&Tensor<bool>> {
+    pub fn mask(&self) -> Result<Mask<'t, f64>> {
         match self {
-            Arg::Mask(x) => Ok(x),
+            Arg::Mask(x) => Ok(*x),
             _ => Err(Error::Argument { op: "conformance", hint: "expected a mask".into() }),
         }
     }
@@ -88,7 +88,12 @@ impl Report {
 
 /// Runs one case; returns a description of any disagreement.
 pub fn run(case: &Case, apply: &Apply) -> Result<(), String> {
-    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_case(case, apply)));
+    attempt(|| run_case(case, apply))
+}
+
+/// The outcome of a check, in which a panic is a failure.
+pub fn attempt(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
     attempt.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
         Err(format!("panicked: {}", text.unwrap_or_default()))
@@ -109,19 +114,11 @@ fn run_case(case: &Case, apply: &Apply) -> Result<(), String> {
         (Err(error), _) => return Err(error.to_string()),
         (Ok(outputs), _) => outputs,
     };
-    if outputs.len() != case.outputs.len() {
-        return Err(format!("{} outputs, expected {}", outputs.len(), case.outputs.len()));
-    }
-    let values: Vec<Array> = outputs.iter().map(Array::of).collect();
-    match_all(case, "output", &values, case.outputs.iter().map(Some), case.jax_outputs.as_deref())?;
-    if case.grads.is_empty() {
-        return Ok(());
-    }
-    derivatives(case, &tape, &args, &outputs)
+    check_results(case, &tape, &args, &outputs)
 }
 
 /// Calls one op; an unknown name is an error.
-fn call<'t>(
+pub fn call<'t>(
     tape: &'t Tape<f64>,
     op: &str,
     attrs: &Attrs,
@@ -144,15 +141,40 @@ fn program<'t>(
     args: &[Arg<'t>],
     apply: &Apply,
 ) -> Result<Result<Vec<Arg<'t>>>, String> {
+    chain(tape, case.nodes(), args, apply)
+}
+
+/// Runs the nodes of a program, and returns the result of the last one.
+pub fn chain<'t>(
+    tape: &'t Tape<f64>,
+    nodes: Vec<(String, Vec<usize>, Attrs)>,
+    args: &[Arg<'t>],
+    apply: &Apply,
+) -> Result<Result<Vec<Arg<'t>>>, String> {
     let mut values = args.to_vec();
-    for (op, ids, attrs) in case.nodes() {
-        let x: Vec<Arg> = ids.iter().map(|&id| values[id].clone()).collect();
+    for (op, ids, attrs) in nodes {
+        let x: Vec<Arg> = ids.iter().map(|&id| values[id]).collect();
         match call(tape, &op, &attrs, &x, apply)? {
             Ok(mut outputs) => values.push(outputs.swap_remove(0)),
             Err(error) => return Ok(Err(error)),
         }
     }
     Ok(Ok(vec![values.pop().expect("a program has nodes")]))
+}
+
+/// Checks the values of all results, and the derivatives if the case has some.
+pub fn check_results<'t>(
+    case: &Case,
+    tape: &'t Tape<f64>,
+    args: &[Arg<'t>],
+    outputs: &[Arg<'t>],
+) -> Result<(), String> {
+    if outputs.len() != case.outputs.len() {
+        return Err(format!("{} outputs, expected {}", outputs.len(), case.outputs.len()));
+    }
+    let values: Vec<Array> = outputs.iter().map(Array::of).collect();
+    match_all(case, "output", &values, case.outputs.iter().map(Some), case.jax_outputs.as_deref())?;
+    if case.grads.is_empty() { Ok(()) } else { derivatives(case, tape, args, outputs) }
 }
 
 /// Checks the gradient, and the Hessian-vector product if the case has one.
@@ -197,7 +219,7 @@ fn replayed(tape: &Tape<f64>, x: &[Var<f64>], gradients: &[Var<f64>]) -> Result<
 
 /// Compares each array with the expected one. At edges, JAX's convention or a row of `docs/kinks.md` is accepted as
 /// well.
-fn match_all<'a>(
+pub fn match_all<'a>(
     case: &Case,
     what: &str,
     got: &[Array],

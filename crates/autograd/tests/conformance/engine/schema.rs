@@ -77,6 +77,7 @@ const FAMILIES: &[&str] = &[
     "shape",
     "softmax",
     "special",
+    "transform",
     "unary",
 ];
 
@@ -120,7 +121,7 @@ fn arrays(json: &Value) -> Vec<Array> {
     list(json).iter().filter_map(Array::read).collect()
 }
 
-fn optional(json: &Value) -> Vec<Option<Array>> {
+pub fn optional(json: &Value) -> Vec<Option<Array>> {
     list(json).iter().map(Array::read).collect()
 }
 
@@ -159,11 +160,18 @@ impl Case {
 
     /// The nodes of a program: op, ids of its operands, attributes.
     pub fn nodes(&self) -> Vec<(String, Vec<usize>, Attrs)> {
+        self.attrs.nodes()
+    }
+}
+
+impl Attrs {
+    /// The nodes of a program: op, ids of its operands, attributes.
+    pub fn nodes(&self) -> Vec<(String, Vec<usize>, Attrs)> {
         let node = |node: &Value| {
             let ids = list(&node[1]).iter().filter_map(|id| id.as_u64().map(|id| id as usize)).collect();
             (node[0].as_str().unwrap_or_default().to_string(), ids, Attrs::new(node[2].clone()))
         };
-        list(self.attrs.get("nodes").unwrap_or(&Value::Null)).iter().map(node).collect()
+        list(self.get("nodes").unwrap_or(&Value::Null)).iter().map(node).collect()
     }
 }
 
@@ -183,14 +191,14 @@ impl Array {
             Arg::Real(x) => Self::of_reals(&x.value()),
             Arg::Index(i) => Array {
                 dtype: "i64".into(),
-                shape: i.shape().into(),
-                data: i.iter().map(|i| i as f64).collect(),
+                shape: i.shape().to_vec(),
+                data: i.value().iter().map(|i| i as f64).collect(),
                 grad: false,
             },
             Arg::Mask(m) => Array {
                 dtype: "bool".into(),
-                shape: m.shape().into(),
-                data: m.iter().map(|m| f64::from(u8::from(m))).collect(),
+                shape: m.shape().to_vec(),
+                data: m.indicator().value().to_vec(),
                 grad: false,
             },
         }
@@ -207,8 +215,8 @@ impl Array {
     /// The array as an operand on the tape: a variable if derivatives are wanted.
     pub fn operand<'t>(&self, tape: &'t Tape<f64>) -> Arg<'t> {
         match self.dtype.as_str() {
-            "i64" => Arg::Index(Tensor::new(&self.shape, self.data.iter().map(|&x| x as i64).collect())),
-            "bool" => Arg::Mask(Tensor::new(&self.shape, self.data.iter().map(|&x| x != 0.0).collect())),
+            "i64" => Arg::Index(tape.integers(Tensor::new(&self.shape, self.data.iter().map(|&x| x as i64).collect()))),
+            "bool" => Arg::Mask(tape.mask(Tensor::new(&self.shape, self.data.iter().map(|&x| x != 0.0).collect()))),
             "f64" if self.grad => Arg::Real(tape.var(self.reals())),
             "f64" => Arg::Real(tape.constant(self.reals())),
             other => panic!("unknown dtype `{other}`"),
@@ -217,7 +225,7 @@ impl Array {
 }
 
 impl Attrs {
-    fn new(values: Value) -> Attrs {
+    pub fn new(values: Value) -> Attrs {
         Attrs { values, read: RefCell::default() }
     }
 

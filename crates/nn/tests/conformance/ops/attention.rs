@@ -26,7 +26,7 @@ fn table<'t>(attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
 /// A boolean mask is true where a key may be attended to.
 fn sdpa<'t>(tape: &'t Tape<f64>, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
     let mask = x.get(3).map(|mask| match mask {
-        Arg::Mask(seen) => Ok(tape.constant(seen.map(|seen| if seen { 0.0 } else { f64::NEG_INFINITY }))),
+        Arg::Mask(seen) => Ok(seen.choose(tape.constant(0.0), tape.constant(f64::NEG_INFINITY))),
         mask => mask.real(),
     });
     let options = AttentionOptions { mask: mask.transpose()?, causal: attrs.bool("causal"), scale: attrs.f64("scale") };

@@ -142,7 +142,7 @@ fn constants<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) ->
     Some(Ok(vec![match op {
         "greater_scalar" => {
             let value = attrs.f64("value")?;
-            Arg::Mask(x.value().map(|x| x > value))
+            Arg::Mask(x.is_gt(value))
         }
         "fill_like" => tape.constant(Tensor::full(&x.shape(), attrs.f64("value")?)).into(),
         "detach" => x.stop_gradient().into(),

@@ -48,7 +48,7 @@ fn call<'t>(op: &str, attrs: &Attrs, x: Var<'t, f64>) -> Result<Vec<Arg<'t>>> {
     let axis = || attrs.int("axis").unwrap_or(-1);
     let correction = || attrs.f64("correction").unwrap_or(1.0);
     let values = |y: Result<(Var<'t, f64>, Ints<'t, f64>)>| one(y.map(|(y, _)| y));
-    let index = |at: Result<Ints<'t, f64>>| Ok(vec![Arg::Index(at?.value())]);
+    let index = |at: Result<Ints<'t, f64>>| Ok(vec![Arg::Index(at?)]);
     match op {
         "sum" => one(x.try_sum(axes(), dims())),
         "mean" => one(x.try_mean(axes(), dims())),

@@ -1,7 +1,7 @@
 //! Shapes, selection, indexing.
 
 use crate::engine::{Applied, Arg, Attrs, one};
-use autograd::{Error, Pad, Result, Tape, Tensor, Var};
+use autograd::{Error, Ints, Mask, Pad, Result, Tape, Tensor, Var};
 use serde_json::Value;
 
 pub fn apply<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Applied<'t> {
@@ -37,19 +37,19 @@ fn real<'t>(x: &[Arg<'t>], i: usize) -> Result<Var<'t, f64>> {
     x.get(i).map_or_else(|| bad("another operand"), Arg::real)
 }
 
-fn index<'x>(x: &'x [Arg], i: usize) -> Result<&'x Tensor<i64>> {
+fn index<'t>(x: &[Arg<'t>], i: usize) -> Result<Ints<'t, f64>> {
     x.get(i).map_or_else(|| bad("an index"), Arg::index)
 }
 
-fn mask<'x>(x: &'x [Arg], i: usize) -> Result<&'x Tensor<bool>> {
+fn mask<'t>(x: &[Arg<'t>], i: usize) -> Result<Mask<'t, f64>> {
     x.get(i).map_or_else(|| bad("a mask"), Arg::mask)
 }
 
 fn masks<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Vec<Arg<'t>>> {
     match op {
-        "where" => one(mask(x, 0)?.try_choose(&real(x, 1)?, &real(x, 2)?)),
+        "where" => one(mask(x, 0)?.try_choose(real(x, 1)?, real(x, 2)?)),
         "masked_fill" => one(real(x, 0)?.try_masked_fill(mask(x, 1)?, attrs.f64("value").unwrap_or(0.0))),
-        _ => Ok(vec![Arg::Mask(real(x, 0)?.try_is_gt(attrs.f64("value").unwrap_or(0.0))?.value())]),
+        _ => Ok(vec![Arg::Mask(real(x, 0)?.try_is_gt(attrs.f64("value").unwrap_or(0.0))?)]),
     }
 }
 
@@ -99,7 +99,7 @@ fn indexed<'t>(op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
 
 fn chosen<'t>(tape: &'t Tape<f64>, op: &str, attrs: &Attrs, x: &[Arg<'t>]) -> Result<Var<'t, f64>> {
     let y = match real(x, 0) {
-        Err(_) if op == "fill_like" => tape.constant(Tensor::zeros(mask(x, 0)?.shape())),
+        Err(_) if op == "fill_like" => tape.constant(Tensor::zeros(&mask(x, 0)?.shape())),
         y => y?,
     };
     match op {
