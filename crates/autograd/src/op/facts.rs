@@ -120,7 +120,7 @@ impl Op {
             Op::Integers { from, .. } => Facts::op(from.name(), 1).constant(),
             Op::Cast { .. } => Facts::op("cast", 0).constant(),
             Op::MatMul { .. } => Facts::op("matmul", 2),
-            Op::Linalg(factor) => Facts::op(factor.name(), factor.arity()),
+            Op::Linalg(factor) => Facts { arity: factor.arity(), ..Facts::any(factor.name()) },
             Op::Reshape { .. } => Facts::view("reshape"),
             Op::Expand { .. } => Facts::view("expand"),
             Op::Permute { .. } => Facts::view("permute"),
@@ -201,6 +201,14 @@ impl Op {
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => Range { ignored: Some(IGNORED), ..below(x[0][1]) },
             Op::Cast { .. } => Range { size: None, ignored: None },
             other => unreachable!("{} does not hold integers", other.name()),
+        }
+    }
+
+    /// The inputs that the value depends on; derivatives may depend on more.
+    pub(crate) fn computed_from<'x, X>(&self, x: &'x [X]) -> &'x [X] {
+        match self {
+            Op::Linalg(factor) => &x[..factor.computed_from().unwrap_or(x.len())],
+            _ => x,
         }
     }
 

@@ -8,7 +8,11 @@ use crate::error::{Error, Result, or_panic};
 use crate::eval;
 use crate::float::Float;
 use crate::float::once;
+#[cfg(feature = "linalg")]
+use crate::op::Factor;
 use crate::op::{Op, Side};
+#[cfg(feature = "linalg")]
+use crate::rules::split;
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
 use crate::tensor::{Shape, Tensor};
@@ -451,6 +455,12 @@ fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
     let y = source.at(id);
     match op {
         Op::Custom { id } => source.custom_vjp(*id, &x, y.borrow(), g),
+        #[cfg(feature = "linalg")]
+        Op::Linalg(Factor::Eigh | Factor::Svd) => {
+            let change = g.change(y.borrow(), split(&y.borrow().shape()));
+            let with_change: SmallVec<[&V; 2]> = x.iter().copied().chain(&change).collect();
+            vjp(op, &with_change, y.borrow(), g, &|i| source.needs(inputs[i]))
+        }
         op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),
     }
 }

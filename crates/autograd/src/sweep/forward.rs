@@ -7,7 +7,7 @@ use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::float::once;
-use crate::op::{Op, Side};
+use crate::op::{Factor, Op, Side};
 use crate::rules::jvp;
 use crate::tape::Var;
 use crate::tape::{Code, List};
@@ -51,7 +51,8 @@ impl<'t, T: Float> Var<'t, T> {
     ///
     /// Returns one tensor per direction, of its shape; the Hessian is never formed. The directional derivative is
     /// recorded in forward mode and differentiated in reverse mode (reverse over forward), at the cost of a few
-    /// gradients. The nodes recorded for it are removed from the tape afterwards.
+    /// gradients; through eigenvalues and singular values, it is recorded in reverse mode, since only that derivative
+    /// exists where some coincide. The nodes recorded for it are removed from the tape afterwards.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -76,8 +77,10 @@ impl<'t, T: Float> Var<'t, T> {
         let seed = self.unit_seed("hvp")?;
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
-        let products = self::recorded("hvp", self, &recorded).map(|slope| {
-            let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let slope = self::recorded("hvp", self, &recorded);
+        let slope = if passes_decomposition(self, &x) { slope.map(|_| self.slope(&recorded)) } else { slope };
+        let products = slope.map(|slope| {
             let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
             let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
             x.iter().map(product).collect()
@@ -85,6 +88,31 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape.rewind(before);
         products
     }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The derivative along the directions, recorded from the gradient. Returns `None` if there are no directions.
+    fn slope(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Option<Var<'t, T>> {
+        let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let one = self.tape.constant(Tensor::full(&self.shape(), T::one()));
+        let gradients = self.grad_with(one, &x, false);
+        let parts = gradients.iter().zip(directions).map(|(g, (_, t))| Value::mul(g, t).sum());
+        parts.reduce(|a, b| Value::add(&a, &b))
+    }
+}
+
+/// Whether `root` depends on one of `x` through the eigenvalues or singular values of a matrix. The derivative of a
+/// gradient with respect to these exists where some coincide, that of a tangent does not.
+fn passes_decomposition<T: Float>(root: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
+    let list = root.tape.list();
+    if x.iter().any(|x| !std::ptr::eq(x.tape, root.tape)) {
+        return false;
+    }
+    let marks = between(&list, root.id, x);
+    let found = |id: u32| {
+        list.node(id).0 == Code::Structured && matches!(list.structured(id).op, Op::Linalg(Factor::Eigh | Factor::Svd))
+    };
+    (0..=root.id).any(|id| marks[id as usize] == Mark::Passes && found(id))
 }
 
 once! {

@@ -53,6 +53,11 @@ pub(crate) trait Swept<T: Float>: Value<T> {
         let like = operands[side as usize];
         Self::contribute(slot, Self::binary_rule(op, side, operands).narrow(like));
     }
+    /// How this value changes when `of`, on the same tape, moves along a direction; `None` for values that are on no tape.
+    #[cfg(feature = "linalg")]
+    fn change(&self, _of: &Self, _direction: Tensor<T>) -> Option<Self> {
+        None
+    }
     /// The cotangents by a user's rule.
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
     /// The tangent by a user's rule.
@@ -98,6 +103,11 @@ impl<T: Float> Swept<T> for Tensor<T> {
 }
 
 impl<T: Float> Swept<T> for Var<'_, T> {
+    #[cfg(feature = "linalg")]
+    fn change(&self, of: &Self, direction: Tensor<T>) -> Option<Self> {
+        Some(self.jvp_recorded(&[(*of, self.tape.constant(direction))]))
+    }
+
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
         rule.vjp_recorded(x, y, g)
     }

@@ -1,0 +1,166 @@
+//! Functions of eigenvalues and singular values of which some coincide: their derivatives are those of the smooth function
+//! of the matrix.
+
+use crate::{Function, function};
+use autograd::{Dims, Float, Program, Tape, Tensor, tensor};
+
+/// Value, gradient, and the second derivative along a direction by all ways that compute it.
+struct Derivatives<T: Float> {
+    gradient: Tensor<T>,
+    seconds: Vec<(&'static str, Tensor<T>)>,
+}
+
+fn derivatives<T: Float>(f: &impl Function, x: &Tensor<T>, direction: &Tensor<T>) -> Derivatives<T> {
+    let record = |x: &Tensor<T>, tape: Tape<T>, program: bool| {
+        let (v, d) = (tape.var(x.clone()), tape.constant(direction.clone()));
+        let y = f.at(v);
+        let first = y.grad(&[v])[0];
+        let second = (first * d).sum().grad(&[v])[0];
+        let replay = program.then(|| Program::new(&tape, &[v], &[y, first, second]));
+        let values = (!program).then(|| {
+            let seconds = vec![
+                ("hvp", y.hvp(&[(v, direction.clone())]).remove(0)),
+                ("recorded", second.value()),
+                ("reverse", first.vjp(direction.clone()).wrt(v)),
+                ("forward", first.jvp(&[(v, direction.clone())])),
+            ];
+            (y.value(), Derivatives { gradient: first.value(), seconds })
+        });
+        (replay, values)
+    };
+    let (value, mut found) = record(x, Tape::new(), false).1.unwrap();
+    let other = x + &Tensor::from_fn(x.shape(), |i| T::of(0.3 + i[0] as f64 - 0.7 * i[1] as f64));
+    let mut program = record(&other, Tape::sketch(), true).0.unwrap();
+    let replayed = program.run(&[x]).unwrap();
+    assert_eq!((&replayed[0], &replayed[1]), (&value, &found.gradient));
+    found.seconds.push(("replayed", replayed[2].clone()));
+    found
+}
+
+#[track_caller]
+fn near<T: Float>(name: &str, found: &Tensor<T>, expected: &Tensor<f64>, digits: f64) {
+    let scale = expected.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+    let error = found.iter().zip(expected.iter()).map(|(a, b)| (a.f64() - b).abs()).fold(0.0, f64::max);
+    let allowed = T::EPSILON.f64().powf(digits) * scale;
+    assert!(error <= allowed && found.iter().all(T::is_finite), "{name} {}: {found}, expected {expected}", T::NAME);
+}
+
+fn check_as<T: Float>(
+    name: &str,
+    f: &impl Function,
+    at: &Tensor<f64>,
+    along: &Tensor<f64>,
+    expected: [Tensor<f64>; 2],
+) {
+    let cast = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| T::of(x.at(i)));
+    let found = derivatives(f, &cast(at), &cast(along));
+    near(name, &found.gradient, &expected[0], 0.8);
+    for (way, second) in &found.seconds {
+        near(&format!("{name}, second derivative, {way}"), second, &expected[1], 0.75);
+    }
+}
+
+/// Checks the gradient and the second derivative along a direction, in both precisions.
+fn check(name: &str, f: &impl Function, at: &Tensor<f64>, along: &Tensor<f64>, expected: [Tensor<f64>; 2]) {
+    check_as::<f64>(name, f, at, along, expected.clone());
+    check_as::<f32>(name, f, at, along, expected);
+}
+
+/// A reflection, so that the eigenvalues that coincide do so only up to rounding errors.
+fn reflection(n: usize) -> Tensor<f64> {
+    let v = Tensor::from_fn(&[n, 1], |i| 1.0 + 0.5 * i[0] as f64);
+    Tensor::eye(n) - v.matmul(v.t()) * (2.0 / v.square().sum().item())
+}
+
+fn symmetric_cases() -> Vec<Tensor<f64>> {
+    let turned = |w: Tensor<f64>| {
+        let q = reflection(w.len());
+        (&q * &w).matmul(q.t())
+    };
+    vec![
+        tensor![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]],
+        Tensor::eye(4) * 1.5,
+        tensor![[2.0, 1.0, 1.0], [1.0, 2.0, 1.0], [1.0, 1.0, 2.0]],
+        turned(tensor![0.5, 0.5, 2.0, 2.0, 3.0]),
+        turned(tensor![1.0, 1.0, 1.0, 1.0]),
+        turned(tensor![1.0, 2.0, 4.0]),
+    ]
+}
+
+#[test]
+fn cubes_and_logarithms_of_eigenvalues_that_coincide() {
+    for a in symmetric_cases() {
+        let n = a.shape()[0];
+        for along in [Tensor::ones(&[n, n]), Tensor::from_fn(&[n, n], |i| (i[0] * i[1]) as f64 - 1.0)] {
+            let cubes = function!(x => x.eigvalsh().powf(3.0).sum());
+            let second = (a.matmul(&along) + along.matmul(&a)) * 3.0;
+            check("Σ λ³", &cubes, &a, &along, [a.matmul(&a) * 3.0, second]);
+            let inverse = a.inv();
+            let logarithms = function!(x => x.eigh().0.ln().sum());
+            check("Σ ln λ", &logarithms, &a, &along, [inverse.clone(), -inverse.matmul(&along).matmul(&inverse)]);
+            let singular = function!(x => x.svdvals().ln().sum());
+            check("Σ ln σ", &singular, &a, &along, [inverse.clone(), -inverse.matmul(&along).matmul(&inverse)]);
+            let product = function!(x => x.eigvalsh().prod());
+            let det = a.det().item();
+            let slope = inverse.matmul(&along);
+            let trace = (0..n).map(|i| slope.at(&[i, i])).sum::<f64>();
+            let second = (&inverse * trace - slope.matmul(&inverse)) * det;
+            check("Π λ", &product, &a, &along, [&inverse * det, second.clone()]);
+            let product = function!(x => x.svd().1.prod());
+            check("Π σ", &product, &a, &along, [&inverse * det, second]);
+        }
+    }
+}
+
+/// The derivative of exp(A) in a direction, by the mean value theorem for matrices.
+fn moved_exponential(a: &Tensor<f64>, along: &Tensor<f64>) -> Tensor<f64> {
+    let n = a.shape()[0];
+    let zero = Tensor::zeros(&[n, n]);
+    let above = Tensor::concat(&[a.clone(), along.clone()], 1);
+    let whole = Tensor::concat(&[above, Tensor::concat(&[zero, a.clone()], 1)], 0);
+    whole.matrix_exp().slice(0, ..n).slice(1, n..)
+}
+
+#[test]
+fn exponentials_of_eigenvalues_that_coincide() {
+    for a in symmetric_cases() {
+        let n = a.shape()[0];
+        let along = Tensor::from_fn(&[n, n], |i| (i[0] + i[1]) as f64 - 1.0);
+        let f = function!(x => x.eigvalsh().exp().sum());
+        check("Σ exp λ", &f, &a, &along, [a.matrix_exp(), moved_exponential(&a, &along)]);
+    }
+}
+
+#[test]
+fn even_functions_of_singular_values_are_smooth_at_zero() {
+    let along = |shape: &[usize]| Tensor::from_fn(shape, |i| 1.0 + i[0] as f64 - 0.5 * i[1] as f64);
+    let rank_one = |m: usize, n: usize| Tensor::from_fn(&[m, n], |i| (1.0 + i[0] as f64) * (1.0 - i[1] as f64));
+    for a in [Tensor::zeros(&[2, 3]), Tensor::eye(3), rank_one(4, 3), rank_one(3, 4), rank_one(3, 3)] {
+        let d = along(a.shape());
+        let squares = function!(x => x.svdvals().square().sum());
+        check("Σ σ²", &squares, &a, &d, [&a * 2.0, &d * 2.0]);
+        let fourth = function!(x => x.svdvals().powf(4.0).sum());
+        let products = [(&a, &a, &d), (&a, &d, &a), (&d, &a, &a)].map(|(p, q, r)| p.matmul(q.t()).matmul(r));
+        let second = products.into_iter().reduce(|a, b| a + b).unwrap() * 4.0;
+        check("Σ σ⁴", &fourth, &a, &d, [a.matmul(a.t()).matmul(&a) * 4.0, second]);
+    }
+    let cubes = function!(x => x.svdvals().powf(3.0).sum());
+    let d = tensor![[1.0, 2.0], [3.0, 4.0]];
+    check("Σ σ³", &cubes, &Tensor::eye(2), &d, [Tensor::eye(2) * 3.0, tensor![[6.0, 13.5], [16.5, 24.0]]]);
+}
+
+#[test]
+fn batches_and_matrices_without_elements() {
+    let f = function!(x => x.eigvalsh().powf(3.0).sum_keep(-1).sum());
+    let tape = Tape::new();
+    let (a, b) = (Tensor::<f64>::eye(2), tensor![[1.0, 0.5], [0.5, 3.0]]);
+    let x = tape.var(Tensor::stack(&[a.clone(), b.clone()], 0));
+    let along = Tensor::<f64>::ones(&[2, 2, 2]);
+    let second = f.at(x).hvp(&[(x, along)]).remove(0);
+    let ones = Tensor::<f64>::ones(&[2, 2]);
+    let expected = [&a, &b].map(|a| (a.matmul(&ones) + ones.matmul(a)) * 3.0);
+    near("batch", &second, &Tensor::stack(&expected, 0), 0.8);
+    let none = tape.var(Tensor::zeros(&[2, 0, 0]));
+    let y = none.eigvalsh().try_sum(.., Dims::Drop).unwrap();
+    assert_eq!(y.hvp(&[(none, Tensor::zeros(&[2, 0, 0]))])[0].shape(), [2, 0, 0]);
+}
