@@ -75,11 +75,14 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn try_hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Vec<Tensor<T>>> {
         self.check_computed("hvp")?;
         let seed = self.unit_seed("hvp")?;
+        check("hvp", self, directions)?;
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
         let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
-        let slope = self::recorded("hvp", self, &recorded);
-        let slope = if passes_decomposition(self, &x) { slope.map(|_| self.slope(&recorded)) } else { slope };
+        let slope = match passes_decomposition(self, &x) {
+            true => Ok(self.slope(&recorded)),
+            false => self::recorded("hvp", self, &recorded),
+        };
         let products = slope.map(|slope| {
             let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
             let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
@@ -105,9 +108,6 @@ impl<'t, T: Float> Var<'t, T> {
 /// gradient with respect to these exists where some coincide, that of a tangent does not.
 fn passes_decomposition<T: Float>(root: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
     let list = root.tape.list();
-    if x.iter().any(|x| !std::ptr::eq(x.tape, root.tape)) {
-        return false;
-    }
     let marks = between(&list, root.id, x);
     let found = |id: u32| {
         list.node(id).0 == Code::Structured && matches!(list.structured(id).op, Op::Linalg(Factor::Eigh | Factor::Svd))
@@ -122,7 +122,7 @@ once! {
     }
 
     /// The tangent of `root`, as a variable; `None` if it depends on none of the directions.
-    fn recorded<'t, T>(
+    pub(super) fn recorded<'t, T>(
         op: &'static str,
         root: Var<'t, T>,
         directions: &[(Var<'t, T>, Var<'t, T>)],
@@ -141,14 +141,8 @@ fn push<'t, T: Float, V: Swept<T>>(
 ) -> Result<Option<V>> {
     let mut dots: Vec<Option<V>> = vec![None; root.id as usize + 1];
     let mut variables: SmallVec<[Var<T>; 4]> = SmallVec::new();
+    check(op, root, directions)?;
     for (x, t) in directions {
-        if !std::ptr::eq(x.tape, root.tape) {
-            return Err(Error::Foreign { op });
-        }
-        if t.shape() != x.shape() {
-            let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
-            return Err(Error::Shape { op, shape: t.shape().as_slice().into(), hint });
-        }
         if x.id <= root.id {
             dots[x.id as usize] = Some(t.clone());
             variables.push(*x);
@@ -163,6 +157,20 @@ fn push<'t, T: Float, V: Swept<T>>(
         }
     }
     Ok(dots[root.id as usize].take())
+}
+
+/// Returns an error if a tangent does not have the shape of its variable, or a variable belongs to another tape.
+fn check<'t, T: Float, V: Value<T>>(op: &'static str, root: Var<'t, T>, directions: &[(Var<'t, T>, V)]) -> Result<()> {
+    for (x, t) in directions {
+        if !std::ptr::eq(x.tape, root.tape) {
+            return Err(Error::Foreign { op });
+        }
+        if t.shape() != x.shape() {
+            let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
+            return Err(Error::Shape { op, shape: t.shape().as_slice().into(), hint });
+        }
+    }
+    Ok(())
 }
 
 /// Marks the nodes that depend on one of `x` and that `root` depends on.

@@ -1,6 +1,8 @@
 //! [`Swept`]: what a sweep does with the values it carries, beside applying ops to them. Tensors compute a rule in one pass
 //! and accumulate in place; any other value composes rules from the algebra.
 
+#[cfg(feature = "linalg")]
+use super::forward;
 use crate::error::Result;
 use crate::eval;
 use crate::float::Float;
@@ -53,7 +55,8 @@ pub(crate) trait Swept<T: Float>: Value<T> {
         let like = operands[side as usize];
         Self::contribute(slot, Self::binary_rule(op, side, operands).narrow(like));
     }
-    /// How this value changes when `of`, on the same tape, moves along a direction; `None` for values that are on no tape.
+    /// How this value changes when `of`, on the same tape, moves along a direction; `None` for values that are on no tape,
+    /// and if a user's op has no forward rule.
     #[cfg(feature = "linalg")]
     fn change(&self, _of: &Self, _direction: Tensor<T>) -> Option<Self> {
         None
@@ -105,7 +108,9 @@ impl<T: Float> Swept<T> for Tensor<T> {
 impl<T: Float> Swept<T> for Var<'_, T> {
     #[cfg(feature = "linalg")]
     fn change(&self, of: &Self, direction: Tensor<T>) -> Option<Self> {
-        Some(self.jvp_recorded(&[(*of, self.tape.constant(direction))]))
+        let moved = forward::recorded("grad", *self, &[(*of, self.tape.constant(direction))]);
+        let zeros = || self.tape.constant(Tensor::zeros(&self.shape()));
+        moved.ok().map(|moved| moved.unwrap_or_else(zeros))
     }
 
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {

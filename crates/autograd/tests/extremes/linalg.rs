@@ -1,5 +1,6 @@
 //! Determinants of singular matrices, and exponentials of matrices of any size. The exponentials are mpmath's; the
 //! determinants are those of matrices of small integers.
+#![allow(clippy::excessive_precision, reason = "as mpmath prints them")]
 
 use autograd::{Float, Program, Tape, Tensor, Var, tensor};
 

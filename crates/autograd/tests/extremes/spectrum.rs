@@ -2,7 +2,7 @@
 //! of the matrix.
 
 use crate::{Function, function};
-use autograd::{Dims, Float, Program, Tape, Tensor, tensor};
+use autograd::{Cotangents, Dims, Float, Program, Result, Rule, Tape, Tensor, Value, Var, tensor};
 
 /// Value, gradient, and the second derivative along a direction by all ways that compute it.
 struct Derivatives<T: Float> {
@@ -144,6 +144,14 @@ fn even_functions_of_singular_values_are_smooth_at_zero() {
         let second = products.into_iter().reduce(|a, b| a + b).unwrap() * 4.0;
         check("Σ σ⁴", &fourth, &a, &d, [a.matmul(a.t()).matmul(&a) * 4.0, second]);
     }
+    // Values that coincide up to rounding errors, of a matrix that is not symmetric.
+    let (p, q) = (reflection(4).slice(1, ..3), reflection(3));
+    let a = (p * tensor![2.0, 2.0, 1.0]).matmul(q.roll(1, 0));
+    let d = along(&[4, 3]);
+    let products = [(&a, &a, &d), (&a, &d, &a), (&d, &a, &a)].map(|(p, q, r)| p.matmul(q.t()).matmul(r));
+    let second = products.into_iter().reduce(|a, b| a + b).unwrap() * 4.0;
+    let fourth = function!(x => x.svdvals().powf(4.0).sum());
+    check("Σ σ⁴", &fourth, &a, &d, [a.matmul(a.t()).matmul(&a) * 4.0, second]);
     let cubes = function!(x => x.svdvals().powf(3.0).sum());
     let d = tensor![[1.0, 2.0], [3.0, 4.0]];
     check("Σ σ³", &cubes, &Tensor::eye(2), &d, [Tensor::eye(2) * 3.0, tensor![[6.0, 13.5], [16.5, 24.0]]]);
@@ -163,4 +171,30 @@ fn batches_and_matrices_without_elements() {
     let none = tape.var(Tensor::zeros(&[2, 0, 0]));
     let y = none.eigvalsh().try_sum(.., Dims::Drop).unwrap();
     assert_eq!(y.hvp(&[(none, Tensor::zeros(&[2, 0, 0]))])[0].shape(), [2, 0, 0]);
+}
+
+/// x³, a user's op without a forward rule.
+struct Cube;
+
+impl<T: Float> Rule<T> for Cube {
+    fn name(&self) -> &'static str {
+        "cube"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        Ok(x[0] * x[0] * x[0])
+    }
+    fn vjp<V: Value<T>>(&self, x: &[&V], _: &V, g: &V) -> Cotangents<V> {
+        [Some(g.mul(x[0]).mul(x[0]).scale(3.0))].into_iter().collect()
+    }
+}
+
+#[test]
+fn ops_without_forward_rules_have_second_derivatives_where_eigenvalues_differ() {
+    let a = tensor![[1.0, 0.5, 0.0], [0.5, 2.0, 0.25], [0.0, 0.25, 4.0]];
+    let tape = Tape::<f64>::new();
+    let x = tape.var(a.clone());
+    let (ones, y) = (Tensor::ones(&[3, 3]), Var::custom(Cube, &[x.eigvalsh()]).sum());
+    let expected = (a.matmul(&ones) + ones.matmul(&a)) * 3.0;
+    near("reverse", &y.grad(&[x])[0].vjp(ones.clone()).wrt(x), &expected, 0.8);
+    near("hvp", &y.hvp(&[(x, ones)])[0], &expected, 0.8);
 }
