@@ -212,7 +212,10 @@ macro_rules! linalg_methods {
 
             /// The eigenvalues w of (A + Aᵀ)/2, in ascending order, and the eigenvectors, as columns of V: A·V =
             /// V·diag(w). In each eigenvector, the element of largest magnitude is positive. Where eigenvalues
-            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it.
+            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it. A
+            /// function of the matrix, such as V·diag(eʷ)·Vᵀ, has a gradient there, and a symmetric function of the
+            /// eigenvalues a second derivative, too. For the second derivative, differentiate a recorded gradient, or call
+            /// [`hvp`](crate::Var::hvp).
             ///
             /// ```
             /// # use autograd::tensor;

@@ -1,7 +1,7 @@
 //! What the rest of the crate must know of an op beside its meaning: one exhaustive list, so that a new op cannot be
 //! forgotten.
 
-use super::{Binary, Fold, IGNORED, IntOp, Op, Unary};
+use super::{Binary, Factor, Fold, IGNORED, IntOp, Op, Unary};
 use crate::tensor::Tensor;
 
 /// The facts of an op.
@@ -202,6 +202,11 @@ impl Op {
             Op::Cast { .. } => Range { size: None, ignored: None },
             other => unreachable!("{} does not hold integers", other.name()),
         }
+    }
+
+    /// Whether the result has the values of a matrix, and its vectors.
+    pub(crate) fn decomposes(&self) -> bool {
+        matches!(self, Op::Linalg(Factor::Eigh | Factor::Svd))
     }
 
     /// The inputs that the value depends on; derivatives may depend on more.

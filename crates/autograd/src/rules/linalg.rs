@@ -1,9 +1,9 @@
 //! Forward- and reverse-mode rules of factorizations, over any [`Value`]. All are composed of solves and products, so
-//! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms of vectors with a factor
-//! of `1 / gap` are set to 0; those of values alone have their limits (see `spectrum`).
+//! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms with a factor of
+//! `1 / gap` are set to 0, unless their limits are known (see `spectrum`).
 
 use super::Cotangents;
-use super::spectrum::{Turn, cotangent};
+use super::spectrum::{self, Turn};
 use crate::float::Float;
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
@@ -11,8 +11,7 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
-/// The cotangents of the inputs. Those of decompositions may be given a second input: how the cotangent of the values
-/// changes along the split of the values.
+/// The cotangents of the inputs. Those of decompositions may be given more inputs: see `spectrum`.
 pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
     smallvec![Some(match factor {
         // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; for a triangular matrix, Ā is restricted to its triangle.
@@ -32,28 +31,10 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V)
             let left = triangular(&t(y), false, false, &phi);
             symmetric(&t(&triangular(&t(y), false, false, &t(&left))))
         }
-        Factor::Eigh => {
-            let ([w, v], [gw, gv]) = (eigen(y), eigen(g));
-            let inner = v.matmul(&gv, true, false).mul(&recip(&apart(&w, w.sub(&t(&w)))));
-            let turned = symmetric(&v.matmul(&inner, false, false).matmul(&v, false, true));
-            turned.add(&cotangent(Factor::EighVjp, x, y, &gw, [&v, &v]))
-        }
+        Factor::Eigh | Factor::Svd => spectrum::vjp(factor, x, y, g),
         Factor::EighVjp | Factor::SvdVjp => {
             let turn = Turn::new(factor, x, g);
             return smallvec![Some(turn.a), None, Some(turn.g), None];
-        }
-        Factor::Svd => {
-            let rows = rows(x[0]);
-            let ([s, u, v], [gs, gu, gv]) = (singular(y, rows), singular(g, rows));
-            let (gaps, inverse) = (gaps(&s), recip(&s));
-            let (pu, pv) = (u.matmul(&gu, true, false), v.matmul(&gv, true, false));
-            let twice = |p: &V| p.mul(&gaps).add(&t(&p.mul(&gaps)));
-            let inner = twice(&pu).mul(&s).add(&twice(&pv).mul(&t(&s)));
-            // The components outside the column spaces of U and V.
-            let beside = |g: &V, x: &V, p: &V| g.sub(&x.matmul(p, false, false)).mul(&inverse);
-            let left = u.matmul(&inner, false, false).add(&beside(&gu, &u, &pu));
-            let turned = left.matmul(&v, false, true).add(&u.matmul(&beside(&gv, &v, &pv), false, true));
-            turned.add(&cotangent(Factor::SvdVjp, x, y, &gs, [&u, &v]))
         }
         Factor::Qr => {
             let r = triangle(&y.matmul(x[0], true, false), false, false);
@@ -247,7 +228,7 @@ pub(super) fn recip<T: Float, V: Value<T>>(x: &V) -> V {
 }
 
 /// The gaps between values, and 0 for those that coincide up to rounding errors: their vectors are arbitrary.
-fn apart<T: Float, V: Value<T>>(values: &V, gaps: V) -> V {
+pub(super) fn apart<T: Float, V: Value<T>>(values: &V, gaps: V) -> V {
     let axis = values.shape().len() - 1;
     let largest = values.reduce(Fold::Norm, AxisSet::one(axis), true);
     let none = V::binary(Binary::Ge, &largest.scale(4.0 * T::EPSILON.f64()), &gaps.unary(Unary::Abs));

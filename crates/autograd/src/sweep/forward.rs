@@ -3,11 +3,13 @@
 //! costs one pass, regardless of the number of outputs.
 
 use super::backward::{Mark, reaching};
+#[cfg(feature = "linalg")]
+use super::ties;
 use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::float::once;
-use crate::op::{Factor, Op, Side};
+use crate::op::{Op, Side};
 use crate::rules::jvp;
 use crate::tape::Var;
 use crate::tape::{Code, List};
@@ -100,7 +102,7 @@ impl<'t, T: Float> Var<'t, T> {
         let one = self.tape.constant(Tensor::full(&self.shape(), T::one()));
         let gradients = self.grad_with(one, &x, false);
         let parts = gradients.iter().zip(directions).map(|(g, (_, t))| Value::mul(g, t).sum());
-        parts.reduce(|a, b| Value::add(&a, &b))
+        parts.reduce(|a, b| Value::add(&a, &b)).map(|sum| Value::reshape(&sum, &self.shape()))
     }
 }
 
@@ -108,16 +110,25 @@ impl<'t, T: Float> Var<'t, T> {
 /// gradient with respect to these exists where some coincide, that of a tangent does not.
 fn passes_decomposition<T: Float>(root: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
     let list = root.tape.list();
+    if !list.has_decompositions() {
+        return false;
+    }
     let marks = between(&list, root.id, x);
-    let found = |id: u32| {
-        list.node(id).0 == Code::Structured && matches!(list.structured(id).op, Op::Linalg(Factor::Eigh | Factor::Svd))
-    };
+    let found = |id: u32| list.node(id).0 == Code::Structured && list.structured(id).op.decomposes();
     (0..=root.id).any(|id| marks[id as usize] == Mark::Passes && found(id))
 }
 
 once! {
     /// The tangent of `root`, as a tensor.
     fn computed<'t, T>(root: Var<'t, T>, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
+        #[cfg(feature = "linalg")]
+        {
+            let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+            check("jvp", root, directions)?;
+            if ties::meets(root, Some(&x)) {
+                return Ok(ties::tangent(root, directions));
+            }
+        }
         Ok(push("jvp", root, directions, Var::value)?.unwrap_or_else(|| Tensor::zeros(&root.shape())))
     }
 

@@ -2,7 +2,7 @@
 //! and accumulate in place; any other value composes rules from the algebra.
 
 #[cfg(feature = "linalg")]
-use super::forward;
+use super::ties;
 use crate::error::Result;
 use crate::eval;
 use crate::float::Float;
@@ -12,6 +12,8 @@ use crate::rules::{Cotangents, elementwise};
 use crate::tape::{DynRule, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
+#[cfg(feature = "linalg")]
+use smallvec::SmallVec;
 
 /// A value that sweeps carry.
 pub(crate) trait Swept<T: Float>: Value<T> {
@@ -55,11 +57,11 @@ pub(crate) trait Swept<T: Float>: Value<T> {
         let like = operands[side as usize];
         Self::contribute(slot, Self::binary_rule(op, side, operands).narrow(like));
     }
-    /// How this value changes when `of`, on the same tape, moves along a direction; `None` for values that are on no tape,
-    /// and if a user's op has no forward rule.
+    /// How this value, the cotangent of the decomposition `y`, changes as the values of `y` split: once if it is one of
+    /// the values only, else twice. Nothing for values that are on no tape, and if a user's op has no forward rule.
     #[cfg(feature = "linalg")]
-    fn change(&self, _of: &Self, _direction: Tensor<T>) -> Option<Self> {
-        None
+    fn changes(&self, _y: &Self) -> SmallVec<[Self; 2]> {
+        SmallVec::new()
     }
     /// The cotangents by a user's rule.
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
@@ -107,10 +109,8 @@ impl<T: Float> Swept<T> for Tensor<T> {
 
 impl<T: Float> Swept<T> for Var<'_, T> {
     #[cfg(feature = "linalg")]
-    fn change(&self, of: &Self, direction: Tensor<T>) -> Option<Self> {
-        let moved = forward::recorded("grad", *self, &[(*of, self.tape.constant(direction))]);
-        let zeros = || self.tape.constant(Tensor::zeros(&self.shape()));
-        moved.ok().map(|moved| moved.unwrap_or_else(zeros))
+    fn changes(&self, y: &Self) -> SmallVec<[Self; 2]> {
+        ties::changes(*self, *y)
     }
 
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {

@@ -198,3 +198,69 @@ fn ops_without_forward_rules_have_second_derivatives_where_eigenvalues_differ() 
     near("reverse", &y.grad(&[x])[0].vjp(ones.clone()).wrt(x), &expected, 0.8);
     near("hvp", &y.hvp(&[(x, ones)])[0], &expected, 0.8);
 }
+
+/// Checks the gradient of a function of a matrix, computed, recorded and replayed, and that the derivatives in forward mode
+/// agree.
+fn check_gradient<T: Float>(name: &str, f: &impl Function, at: &Tensor<f64>, expected: &Tensor<f64>) {
+    let cast = |x: &Tensor<f64>| Tensor::from_fn(x.shape(), |i| T::of(x.at(i)));
+    let tape = Tape::<T>::new();
+    let x = tape.var(cast(at));
+    let y = f.at(x);
+    let (nodes, computed) = (tape.len(), y.backward().wrt(x));
+    near(&format!("{name}, computed"), &computed, expected, 0.75);
+    let along = Tensor::from_fn(at.shape(), |i| 1.0 + i[0] as f64 - 0.5 * (i[1] * i[1]) as f64);
+    let tangent = y.jvp(&[(x, cast(&along))]).item().f64();
+    let slope = (expected * &along).sum().item();
+    let allowed = T::EPSILON.f64().powf(0.75) * (expected * &along).abs().sum().item().max(1.0);
+    assert!((tangent - slope).abs() < allowed, "{name}, forward {}: {tangent}, expected {slope}", T::NAME);
+    assert_eq!(tape.len(), nodes, "nothing stays on the tape");
+    near(&format!("{name}, recorded"), &y.grad(&[x])[0].value(), expected, 0.75);
+    let sketch = Tape::<T>::sketch();
+    let x = sketch.var(cast(&(at + &along)));
+    let mut program = Program::new(&sketch, &[x], &f.at(x).grad(&[x]));
+    near(&format!("{name}, replayed"), &program.run(&[&cast(at)]).unwrap()[0], expected, 0.75);
+}
+
+/// A sum of the elements of a matrix with different weights.
+fn weighted<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
+    (x * x.tape().constant(weights(&x.shape()))).sum()
+}
+
+fn weights<T: Float>(shape: &[usize]) -> Tensor<T> {
+    Tensor::from_fn(shape, |i| T::of(1.0 + i[0] as f64 - 0.3 * i[1] as f64 + 0.1 * (i[0] * i[1]) as f64))
+}
+
+#[test]
+fn functions_of_a_matrix_by_its_eigenvectors() {
+    for a in symmetric_cases() {
+        let w = weights::<f64>(a.shape());
+        let w = (&w + w.t()) * 0.5;
+        let exp = function!(x => {
+            let (w, v) = x.eigh();
+            weighted((v * w.unsqueeze(-2).exp()).matmul(v.t()))
+        });
+        check_gradient::<f64>("exp A", &exp, &a, &moved_exponential(&a, &w));
+        check_gradient::<f32>("exp A", &exp, &a, &moved_exponential(&a, &w));
+        let same = function!(x => {
+            let (w, v) = x.eigh();
+            weighted((v * w.unsqueeze(-2)).matmul(v.t()))
+        });
+        check_gradient::<f64>("V·diag(w)·Vᵀ", &same, &a, &w);
+        check_gradient::<f32>("V·diag(w)·Vᵀ", &same, &a, &w);
+    }
+}
+
+#[test]
+fn a_matrix_by_its_singular_vectors() {
+    let rank_one = |m: usize, n: usize| Tensor::from_fn(&[m, n], |i| (1.0 + i[0] as f64) * (1.0 - i[1] as f64));
+    let same = function!(x => {
+        let (u, s, vt) = x.svd();
+        weighted((u * s.unsqueeze(-2)).matmul(vt))
+    });
+    for a in
+        symmetric_cases().into_iter().chain([rank_one(3, 3), rank_one(4, 3), rank_one(3, 4), Tensor::zeros(&[2, 3])])
+    {
+        check_gradient::<f64>("U·diag(s)·Vᵀ", &same, &a, &weights(a.shape()));
+        check_gradient::<f32>("U·diag(s)·Vᵀ", &same, &a, &weights(a.shape()));
+    }
+}
