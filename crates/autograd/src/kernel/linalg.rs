@@ -31,8 +31,8 @@ pub enum Factor {
     /// eigenvectors as columns.
     Eigh,
     /// The derivative of a function of the eigenvalues w: V·diag(g)·Vᵀ, where g is the function's derivative with respect
-    /// to w. Inputs: A, the eigendecomposition of A, g, and the change of g along the split of the eigenvalues (see
-    /// [`rules`](crate::rules)), on which only derivatives depend.
+    /// to w. Inputs: A, the eigendecomposition of A, g, and how g changes as eigenvalues that coincide split, on which
+    /// only derivatives depend.
     EighVjp,
     /// A = U·diag(s)·Vᵀ: a row of singular values in descending order, and below it U and V.
     Svd,
