@@ -26,7 +26,6 @@ EQUIVALENT = {
     ("Relu", "g.where_pos(x)"): "x and y = max(x, 0) are positive together",
     ("Relu6", "g.where_pos(y).where_pos(6.0 - y)"): "x and y are above 0, and below 6, together",
     ("Logaddexp", "(g * difference(a, b).sigmoid()).unless(a.eq(a.lit(-f64::INFINITY)))"): "the sigmoid is 0 there",
-    ("linalg.rs:Eigh", "v.matmul(&inner, false, <false to true>)"): "V·X·Vᵀ and V·Xᵀ·Vᵀ have the same symmetric part",
     ("linalg.rs:Eigh", "v.matmul(&symmetric(d), true, <false to true>)"): "the transpose of a symmetric matrix",
     ("linalg.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
     ("linalg.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",

@@ -263,7 +263,9 @@ once! {
             [a, b] => shape::infer(op, &[a.shape(), b.shape()])?,
             _ => shape::infer(op, &x.iter().map(|t| t.shape()).collect::<SmallVec<[_; 8]>>())?,
         };
-        Ok(eval::eval(op, x, &shape))
+        let y = eval::eval(op, x, &shape);
+        eval::check(op, x, y.iter())?;
+        Ok(y)
     }
 }
 

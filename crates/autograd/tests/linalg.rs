@@ -65,6 +65,12 @@ fn einsum_is_the_sum_it_stands_for() {
         "a,a,a->",
         "abc,abd,abe->cde",
         "->",
+        "a->aa",
+        "a->aaa",
+        "ab->baab",
+        "ab,bc->cac",
+        "aab->abab",
+        "abc->aca",
     ] {
         let inputs = equation.split_once("->").unwrap().0;
         let shapes = inputs.split(',').map(|s| s.chars().map(size).collect::<Vec<_>>());
@@ -87,6 +93,8 @@ fn einsum_knows_dots_ones_nothing_and_the_implicit_output() {
     same("ij,jk->ik", &[Tensor::zeros(&[2, 0]), Tensor::zeros(&[0, 3])], Tensor::zeros(&[2, 3]));
     same("ij,jk->ijk", &[Tensor::zeros(&[2, 0]), Tensor::zeros(&[0, 3])], Tensor::zeros(&[2, 0, 3]));
     same("ii->i", &[Tensor::zeros(&[0, 0])], Tensor::zeros(&[0]));
+    same("i...->...ii", &[Tensor::zeros(&[0, 2])], Tensor::zeros(&[2, 0, 0]));
+    same("i->ii", &[Tensor::ones(&[1])], Tensor::ones(&[1, 1]));
     same("ij->ji", &[Tensor::ones(&[1, 1])], Tensor::ones(&[1, 1]));
     same("ii->i", &[random(&[3, 3], 3).t()], Tensor::from_fn(&[3], |i| random(&[3, 3], 3).at(&[i[0], i[0]])));
 }
@@ -100,7 +108,6 @@ fn a_bad_equation_is_an_error() {
         "ij,jk,kl",
         "ij,ij->",
         "ij,jk->il",
-        "ij,jk->ii",
         "i,jk",
         "ijk,jk",
         "i1,jk",

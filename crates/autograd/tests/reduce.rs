@@ -1,7 +1,7 @@
 //! Statistics, norms, scans and sorting where errors are likely: at zeros, ties, NaN, empty axes and the limits of the
 //! floating-point range.
 
-use autograd::{Dims, Error, Order, Tape, Tensor, Var, gradcheck, tensor};
+use autograd::{Dims, Error, Order, Program, Tape, Tensor, Var, gradcheck, tensor};
 
 fn arbitrary(shape: &[usize]) -> Tensor<f64> {
     let mut k = 0.0f64;
@@ -249,4 +249,32 @@ fn a_row_with_nan_has_no_largest_element_and_no_derivative() {
         assert!(d[..3].iter().all(|d| d.is_nan()));
         assert_eq!(d[3..], at_other);
     }
+}
+
+#[test]
+fn sums_and_means_of_what_is_not_nan() {
+    let nan = f64::NAN;
+    let x = tensor![[1.0, nan, 3.0], [nan, nan, nan], [4.0, 5.0, 9.0]];
+    let same = |a: &Tensor<f64>, b: &Tensor<f64>| {
+        a.shape() == b.shape() && a.iter().zip(b.iter()).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+    };
+    assert!(same(&x.nansum_axes(1), &tensor![4.0, 0.0, 18.0]) && same(&x.nanmean_axes(1), &tensor![2.0, nan, 6.0]));
+    assert!(same(&x.nansum_keep(0), &tensor![[5.0, 5.0, 12.0]]) && same(&x.nanmean_keep(0), &tensor![[2.5, 5.0, 6.0]]));
+    assert_eq!((x.nansum().item(), x.nanmean().item()), (22.0, 4.4));
+    assert!(x.try_nanmean(2, Dims::Drop).is_err());
+    let tape = Tape::new();
+    let v = tape.var(x);
+    // The second derivative of a sum of squares of means, by 2/n² for each pair in a row.
+    let y = v.nanmean_axes(1).square().nansum();
+    let second: Tensor<f64> = y.hvp(&[(v, Tensor::ones(&[3, 3]))]).remove(0);
+    let expected: Tensor<f64> = tensor![[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]];
+    assert!([0, 2].iter().all(|&i| (0..3).all(|j| (second.at(&[i, j]) - expected.at(&[i, j])).abs() < 1e-15)));
+    let gradient = v.nanmean_axes(1).nansum().backward().wrt(v);
+    let third = 1.0 / 3.0;
+    let expected = tensor![[0.5, 0.0, 0.5], [0.0, 0.0, 0.0], [third, third, third]];
+    assert!((&gradient - expected).abs().max().item() < 1e-16, "{gradient}");
+    let mut program = Program::new(&tape, &[v], &[v.nanmean_axes(1).nansum(), v.nansum()]);
+    let replayed = program.run(&[&tensor![[nan, 2.0, 3.0], [4.0, nan, nan], [nan, nan, nan]]]).unwrap();
+    assert_eq!((replayed[0].item(), replayed[1].item()), (6.5, 9.0));
+    assert_eq!((tensor![1f32, f32::NAN].nanmean().item(), Tensor::<f32>::zeros(&[0]).nansum().item()), (1.0, 0.0));
 }

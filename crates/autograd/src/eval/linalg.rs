@@ -1,10 +1,11 @@
 //! The value of a factorization, matrix by matrix.
 
 use crate::float::Float;
-use crate::kernel::linalg::{Operands, factorize};
+use crate::kernel::linalg::factorize;
 use crate::kernel::threads;
 use crate::op::Factor;
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 
 /// The value, computed matrix by matrix.
 pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) -> Tensor<T> {
@@ -13,10 +14,9 @@ pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) 
     let axes = x[0].rank() - 2;
     let size = [x[0].shape()[axes], x[0].shape()[axes + 1]];
     let count: usize = x[0].shape()[..axes].iter().product();
-    let nth = |k: usize| {
+    let nth = |k: usize| -> SmallVec<[&[T]; 4]> {
         let part = |x: &&'_ [T]| (k * (x.len() / count), (k + 1) * (x.len() / count));
-        let slice = |i: usize| parts.get(i).map_or(&[][..], |x| &x[part(x).0..part(x).1]);
-        Operands { a: slice(0), size, b: slice(1) }
+        parts.iter().map(|x| &x[part(x).0..part(x).1]).collect()
     };
     Tensor::build(shape, |out| {
         let each = out.len() / count;
@@ -28,7 +28,7 @@ pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) 
         let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);
         threads::for_each_chunk(out, each * several, &|task, out| {
             let matrices = out.chunks_mut(each).enumerate();
-            matrices.for_each(|(k, out)| factorize(factor, nth(task * several + k), out));
+            matrices.for_each(|(k, out)| factorize(factor, &nth(task * several + k), size, out));
         });
     })
 }

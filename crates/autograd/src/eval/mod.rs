@@ -1,4 +1,5 @@
-//! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails.
+//! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails,
+//! except that a matrix may be singular: see [`check`].
 
 pub(crate) mod blocks;
 pub(crate) mod integers;
@@ -9,6 +10,7 @@ mod rows;
 mod scan;
 mod windows;
 
+use crate::error::{Error, Result};
 use crate::float::once;
 use crate::float::{Element, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
@@ -40,6 +42,18 @@ once! {
             op if op.is_view() => view(op, x).expect("a view"),
             op => Tensor::build(shape, |out| eval_into(op, x, shape, out)),
         }
+    }
+}
+
+/// Returns an error if the elements of the result are not finite although the operands are, and the op does not allow that:
+/// a matrix is singular.
+pub(crate) fn check<T: Float>(op: &Op, x: &[&Tensor<T>], mut y: impl Iterator<Item = T>) -> Result<()> {
+    let Op::Linalg(factor) = op else { return Ok(()) };
+    match factor.lacks() {
+        Some(hint) if !y.all(T::is_finite) && x.iter().all(|x| x.iter().all(T::is_finite)) => {
+            Err(Error::Singular { op: factor.name(), hint })
+        }
+        _ => Ok(()),
     }
 }
 

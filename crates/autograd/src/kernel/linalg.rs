@@ -1,11 +1,23 @@
 //! Factorizations of one matrix, computed by faer behind the feature `linalg`. Without it, the shape rule rejects
 //! every op that would get here. Undefined results (the inverse of a singular matrix) are NaN.
 
+#[cfg(feature = "linalg")]
+mod exp;
+#[cfg(feature = "linalg")]
+mod minors;
+#[cfg(feature = "linalg")]
+mod scaled;
+
 /// What is computed from the matrices in the last two axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Factor {
     /// A⁻¹·B
-    Solve,
+    Solve {
+        /// Whether a singular matrix is an error. Otherwise, the result is NaN.
+        strict: bool,
+    },
+    /// A⁻¹. A singular matrix is an error.
+    Inv,
     /// T⁻¹·B, where T is one triangle of the first operand.
     TriangularSolve {
         /// Whether to use the lower triangle.
@@ -18,8 +30,14 @@ pub enum Factor {
     /// Eigendecomposition of (A + Aᵀ)/2: a row of eigenvalues in ascending order, and below it the matrix with the
     /// eigenvectors as columns.
     Eigh,
+    /// The derivative of a function of the eigenvalues w: V·diag(g)·Vᵀ, where g is the function's derivative with respect
+    /// to w. Inputs: A, the eigendecomposition of A, g, and how g changes as eigenvalues that coincide split, on which
+    /// only derivatives depend.
+    EighVjp,
     /// A = U·diag(s)·Vᵀ: a row of singular values in descending order, and below it U and V.
     Svd,
+    /// The derivative of a function of the singular values, U·diag(g)·Vᵀ. Inputs as those of `EighVjp`.
+    SvdVjp,
     /// The factor Q of A = Q·R, with orthonormal columns. A must not have more columns than rows.
     Qr,
     /// The sign of the determinant and the logarithm of its magnitude.
@@ -27,7 +45,7 @@ pub enum Factor {
     /// The determinant.
     Det,
     /// The cofactor matrix, the derivative of the determinant with respect to each element: det(A)·A⁻ᵀ if A is
-    /// invertible.
+    /// invertible. With inputs A, G₁, …, Gₖ: its derivative of order k in these directions.
     Cofactor,
     /// Σ Aᵏ/k!
     MatrixExp,
@@ -36,11 +54,14 @@ pub enum Factor {
 impl Factor {
     /// All variants; `TriangularSolve` with one choice of parameters.
     pub const ALL: &'static [Factor] = &[
-        Factor::Solve,
+        Factor::Solve { strict: true },
+        Factor::Inv,
         Factor::TriangularSolve { lower: true, unit: false },
         Factor::Cholesky,
         Factor::Eigh,
+        Factor::EighVjp,
         Factor::Svd,
+        Factor::SvdVjp,
         Factor::Qr,
         Factor::Slogdet,
         Factor::Det,
@@ -49,58 +70,76 @@ impl Factor {
     ];
 }
 
-/// The operands of a single factorization, stored row-major.
-#[derive(Debug, Clone, Copy)]
-#[cfg(feature = "linalg")]
-pub struct Operands<'a, T> {
-    /// The matrix.
-    pub(crate) a: &'a [T],
-    /// The number of rows and of columns.
-    pub(crate) size: [usize; 2],
-    /// The right-hand sides, with as many rows as the matrix; empty if the op has none.
-    pub(crate) b: &'a [T],
-}
-
 #[cfg(feature = "linalg")]
 pub(crate) use dense::factorize;
+
+/// The sign of a determinant.
+#[cfg(feature = "linalg")]
+fn sign_of_det(a: faer::MatRef<f64>) -> f64 {
+    let (sign, pivots) = dense::pivots(&a.partial_piv_lu());
+    pivots.into_iter().fold(sign, |sign, pivot| sign * pivot.signum())
+}
 
 #[cfg(feature = "linalg")]
 mod dense {
     use super::Factor;
-    use super::Operands;
+    use super::exp::exponential;
+    use super::minors::{cofactors, determinant};
     use crate::float::{Float, Real, once};
     use faer::linalg::solvers::{PartialPivLu, Solve};
     use faer::traits::RealField;
     use faer::{Mat, MatRef, Side};
 
     once! {
-            /// Writes the value of `factor` into `out`.
-        pub(crate) fn factorize<'a, T: RealField>(factor: Factor, x: Operands<'a, T>, out: &mut [T]) {
-            let [m, n] = x.size;
+        /// Writes the value of `factor` into `out`. The operands are stored row-major; the first one is a matrix of the
+        /// given size.
+        pub(crate) fn factorize<T: RealField>(factor: Factor, x: &[&[T]], size: [usize; 2], out: &mut [T]) {
+            let [m, n] = size;
             let is_triangular = matches!(factor, Factor::TriangularSolve { .. }); // the other triangle is not read
-            if !is_triangular && x.a.iter().any(|&a| !Float::is_finite(a)) {
+            if !is_triangular && x[0].iter().any(|&a| !Float::is_finite(a)) {
                 return out.fill(T::NAN);
             }
-            let a = MatRef::from_row_major_slice(x.a, m, n);
+            let a = MatRef::from_row_major_slice(x[0], m, n);
             let done = match factor {
-                Factor::Solve => solve(a, x.b, out),
-                Factor::TriangularSolve { lower, unit } => triangular_solve(a, lower, unit, x.b, out),
+                Factor::Solve { .. } => solve(a, right(a, x[1]), out),
+                Factor::Inv => solve(a, Mat::identity(n, n).as_ref(), out),
+                Factor::TriangularSolve { lower, unit } => triangular_solve(a, lower, unit, x[1], out),
                 Factor::Cholesky => cholesky(a, out),
                 Factor::Eigh => eigh(a, out),
+                Factor::EighVjp => spread([n, n], x[1], x[2], out),
                 Factor::Svd => svd(a, out),
+                Factor::SvdVjp => spread([m, n], x[1], x[2], out),
                 Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
                 Factor::Slogdet => slogdet(a, out),
                 Factor::Det => {
-                    out[0] = det(a);
+                    let (sign, pivots) = pivots(&a.partial_piv_lu());
+                    out[0] = T::of(determinant(sign.f64(), pivots.into_iter().map(T::f64)));
                     Some(())
                 }
-                Factor::Cofactor => cofactor(a, out),
-                Factor::MatrixExp => matrix_exp(a, out),
+                Factor::Cofactor => {
+                    let directions: Vec<Mat<f64>> = x[1..].iter().map(|g| double(g, n)).collect();
+                    cofactors(double(x[0], n).as_ref(), &directions).map(|c| round(&c, out))
+                }
+                Factor::MatrixExp => {
+                    round(&exponential(double(x[0], n).as_ref()), out);
+                    Some(())
+                }
             };
             if done.is_none() {
                 out.fill(T::NAN);
             }
         }
+    }
+
+    /// A square matrix in double precision.
+    fn double<T: Float>(a: &[T], n: usize) -> Mat<f64> {
+        Mat::from_fn(n, n, |i, j| a[i * n + j].f64())
+    }
+
+    /// Writes a matrix in double precision to memory in row-major order.
+    fn round<T: Float>(x: &Mat<f64>, out: &mut [T]) {
+        let n = x.ncols();
+        out.iter_mut().enumerate().for_each(|(k, out)| *out = T::of(x[(k / n, k % n)]));
     }
 
     /// Writes a matrix to memory in row-major order.
@@ -121,7 +160,7 @@ mod dense {
 
     /// Returns the sign of the permutation and the pivots. If one pivot is 0, all are set to 0, since those after it
     /// come from a division by zero.
-    fn pivots<T: Float + RealField>(lu: &PartialPivLu<T>) -> (T, Vec<T>) {
+    pub(super) fn pivots<T: Float + RealField>(lu: &PartialPivLu<T>) -> (T, Vec<T>) {
         let (order, n) = (lu.P().arrays().0, lu.U().nrows());
         let mut pivots: Vec<T> = (0..n).map(|i| lu.U()[(i, i)]).collect();
         if pivots.contains(&T::zero()) {
@@ -139,10 +178,10 @@ mod dense {
         (sign, pivots)
     }
 
-    fn solve<T: Float + RealField>(a: MatRef<T>, b: &[T], out: &mut [T]) -> Option<()> {
+    fn solve<T: Float + RealField>(a: MatRef<T>, b: MatRef<T>, out: &mut [T]) -> Option<()> {
         let lu = a.partial_piv_lu();
         let regular = !pivots(&lu).1.contains(&T::zero());
-        if regular { write(lu.solve(right(a, b)).as_ref(), out) } else { None }
+        if regular { write(lu.solve(b).as_ref(), out) } else { None }
     }
 
     fn triangular_solve<T: Float + RealField>(
@@ -203,79 +242,24 @@ mod dense {
         Some(())
     }
 
+    /// U·diag(g)·Vᵀ, where `y` has a row of values, the rows of U and, if the matrix is not symmetric, those of V.
+    fn spread<T: Float>([m, n]: [usize; 2], y: &[T], g: &[T], out: &mut [T]) -> Option<()> {
+        let k = g.len();
+        let (u, v) = (&y[k..], &y[y.len() - n * k..]);
+        for (i, out) in out.chunks_mut(n).take(m).enumerate() {
+            for (j, out) in out.iter_mut().enumerate() {
+                let terms = (0..k).map(|p| g[p] * u[i * k + p] * v[j * k + p]);
+                *out = terms.fold(T::zero(), |a, b| a + b);
+            }
+        }
+        Some(())
+    }
+
     fn slogdet<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
         let (sign, pivots) = pivots(&a.partial_piv_lu());
         let signs = pivots.iter().map(|&p| if p == T::zero() { p } else { Real::lit(p, p.f64().signum()) });
         out[0] = signs.fold(sign, |a, b| a * b);
         out[1] = pivots.iter().map(|&p| Real::ln(Real::abs(p))).fold(T::zero(), |a, b| a + b);
         Some(())
-    }
-
-    fn det<T: Float + RealField>(a: MatRef<T>) -> T {
-        let (sign, pivots) = pivots(&a.partial_piv_lu());
-        pivots.iter().fold(sign, |a, &b| a * b)
-    }
-
-    /// det(A)·A⁻ᵀ, even if A is singular: det(U)·det(V) · U·diag(Π of the remaining singular values)·Vᵀ.
-    fn cofactor<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
-        let n = a.nrows();
-        let svd = a.svd().ok()?;
-        let orientation = if det(svd.U()) * det(svd.V()) < T::zero() { -T::one() } else { T::one() };
-        let others = |j: usize| (0..n).filter(|&k| k != j).fold(orientation, |p, k| p * svd.S()[k]);
-        let scaled = {
-            let others: Vec<T> = (0..n).map(others).collect();
-            Mat::from_fn(n, n, |i, j| svd.U()[(i, j)] * others[j])
-        };
-        write((scaled * svd.V().transpose()).as_ref(), out)
-    }
-
-    /// Numerator coefficients of the [13/13] Padé approximant of eˣ, scaled to integers. The denominator is its value
-    /// at -x.
-    const PADE: [f64; 14] = [
-        64764752532480000.0,
-        32382376266240000.0,
-        7771770303897600.0,
-        1187353796428800.0,
-        129060195264000.0,
-        10559470521600.0,
-        670442572800.0,
-        33522128640.0,
-        1323241920.0,
-        40840800.0,
-        960960.0,
-        16380.0,
-        182.0,
-        1.0,
-    ];
-    /// The largest 1-norm for which the approximant is accurate to double precision.
-    const PADE_LIMIT: f64 = 5.371920351148152;
-
-    /// Scaling and squaring (Higham 2005).
-    fn matrix_exp<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
-        let n = a.nrows();
-        let column = |j: usize| (0..n).map(|i| a[(i, j)].f64().abs()).sum::<f64>();
-        let norm = (0..n).map(column).fold(0.0, f64::max);
-        let squarings = (norm / PADE_LIMIT).log2().ceil().clamp(0.0, 2000.0) as i32;
-        let half = 0.5f64.powi(squarings / 2);
-        let (first, second) = (T::of(half), T::of(0.5f64.powi(squarings - squarings / 2)));
-        let a = Mat::from_fn(n, n, |i, j| a[(i, j)] * first * second);
-        let a2 = &a * &a;
-        let a4 = &a2 * &a2;
-        let a6 = &a4 * &a2;
-        // Σ c·Aᵏ over k of one parity: a6·(c₀·a6 + c₁·a4 + c₂·a2) + c₃·a6 + c₄·a4 + c₅·a2 + c₆.
-        let sum = |k: [usize; 7]| {
-            let c = k.map(|k| T::of(PADE[k] / PADE[0]));
-            let high = Mat::from_fn(n, n, |i, j| c[0] * a6[(i, j)] + c[1] * a4[(i, j)] + c[2] * a2[(i, j)]);
-            let high = &a6 * high;
-            Mat::from_fn(n, n, |i, j| {
-                let one = if i == j { c[6] } else { T::zero() };
-                high[(i, j)] + c[3] * a6[(i, j)] + c[4] * a4[(i, j)] + c[5] * a2[(i, j)] + one
-            })
-        };
-        let odd = &a * sum([13, 11, 9, 7, 5, 3, 1]);
-        let even = sum([12, 10, 8, 6, 4, 2, 0]);
-        let mut y = (&even - &odd).partial_piv_lu().solve(&even + &odd);
-        (0..squarings).for_each(|_| y = &y * &y);
-        write(y.as_ref(), out)
     }
 }

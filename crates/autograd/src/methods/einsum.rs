@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Fold, Op};
 use crate::tensor::layout::{count, resolve_axis};
+use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use parse::parse;
+use smallvec::SmallVec;
 
 /// The label of an axis: a letter, or a number above all letters for an axis of the ellipsis, counted from the last.
 type Label = u32;
@@ -24,7 +26,9 @@ struct Term<V> {
 /// Sums the product of the operands over the labels that the output does not have. Contracts two operands at a time,
 /// the cheapest pair first.
 pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> Result<V> {
-    let (mut terms, output) = parse(equation, operands)?;
+    let (mut terms, named) = parse(equation, operands)?;
+    let mut output = named.clone();
+    output.retain(first_only());
     for i in 0..terms.len() {
         let needed = needed(&terms, &output, [i, i]);
         let term = &terms[i];
@@ -50,7 +54,41 @@ pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> 
     let labels = [missing, term.labels].concat();
     let ones = [vec![1; labels.len() - term.value.shape().len()], term.value.shape().to_vec()].concat();
     let order: Shape = output.iter().filter_map(|l| labels.iter().position(|k| k == l)).collect();
-    reshaped(&term.value, &ones)?.permuted(&order)
+    on_diagonals(Term { value: reshaped(&term.value, &ones)?.permuted(&order)?, labels: output }, &named)
+}
+
+/// Holds for the first occurrence of each label.
+fn first_only() -> impl FnMut(&Label) -> bool {
+    let mut seen = Vec::new();
+    move |label| {
+        let new = !seen.contains(label);
+        seen.push(*label);
+        new
+    }
+}
+
+/// Writes the term on the diagonals of axes with the same label, among zeros.
+fn on_diagonals<T: Float, V: Value<T>>(mut term: Term<V>, labels: &[Label]) -> Result<V> {
+    let mut first = first_only();
+    for label in labels.iter().filter(|label| !first(label)) {
+        let (shape, rank) = (term.value.shape(), term.labels.len());
+        let axis = term.labels.iter().position(|l| l == label).expect("a label of the output");
+        let others: Vec<usize> = (0..rank).filter(|&k| k != axis).collect();
+        let n = shape[axis];
+        let mut flat: Shape = others.iter().map(|&k| shape[k]).collect();
+        let mut spans: SmallVec<[Span; 4]> = flat.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+        spans.push(Span { start: 0, len: n, step: n as isize + 1 });
+        let square: Shape = flat.iter().copied().chain([n, n]).collect();
+        flat.push(count("einsum", &[n, n])?);
+        let last = term.value.permuted(&[others.clone(), vec![axis]].concat())?;
+        let value = reshaped(&V::try_apply(Op::Place { spans, shape: flat }, &[&last])?, &square)?;
+        let labels = others.iter().map(|&k| term.labels[k]).chain([*label; 2]).collect();
+        term = Term { value, labels };
+    }
+    let mut left: Vec<Option<Label>> = term.labels.iter().copied().map(Some).collect();
+    let mut next = |label: &Label| left.iter().position(|l| *l == Some(*label)).inspect(|&k| left[k] = None);
+    let order: Vec<usize> = labels.iter().filter_map(&mut next).collect();
+    term.value.permuted(&order)
 }
 
 trait Permuted<T: Float>: Value<T> {

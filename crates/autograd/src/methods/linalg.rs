@@ -2,14 +2,7 @@
 //! `linalg`.
 
 use crate::error::{Error, Result};
-use crate::float::Float;
-use crate::op::{Factor, Op};
-use crate::tape::Var;
-use crate::tensor::Tensor;
-use crate::value::Value;
-
-/// The error text for matrices without an inverse.
-pub(super) const SINGULAR: &str = "the matrix is singular, or so close to singular that the result is not finite";
+use crate::op::Factor;
 
 /// The triangle of a matrix that [`triangular_solve`](Tensor::triangular_solve) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,35 +27,6 @@ impl Triangle {
         };
         Factor::TriangularSolve { lower, unit }
     }
-}
-
-/// Gives access to the numbers of a tensor or a variable.
-pub(super) trait Numbers<T: Float>: Value<T> {
-    fn numbers(&self) -> Tensor<T>;
-}
-
-impl<T: Float> Numbers<T> for Tensor<T> {
-    fn numbers(&self) -> Tensor<T> {
-        self.clone()
-    }
-}
-
-impl<T: Float> Numbers<T> for Var<'_, T> {
-    fn numbers(&self) -> Tensor<T> {
-        self.value()
-    }
-}
-
-/// Returns the op's value, or an error if it is not finite although the operands are.
-pub(super) fn finite<T: Float, V: Numbers<T>>(
-    op: &'static str,
-    factor: Factor,
-    x: &[&V],
-    lacks: &'static str,
-) -> Result<V> {
-    let y = V::try_apply(Op::Linalg(factor), x)?;
-    let finite = |x: &V| x.numbers().iter().all(T::is_finite);
-    if finite(&y) || !x.iter().all(|x| finite(x)) { Ok(y) } else { Err(Error::Singular { op, hint: lacks }) }
 }
 
 /// The batch axes and the size of the matrices.
@@ -120,7 +84,7 @@ macro_rules! linalg_methods {
                     return a.try_solve(b.try_unsqueeze(-1)?)?.try_squeeze(-1);
                 }
                 let (a, b) = a.batched("solve", b)?;
-                finite("solve", Factor::Solve, &[&a, &b], SINGULAR)
+                Value::try_apply(Op::Linalg(Factor::Solve { strict: true }), &[&a, &b])
             }
 
             /// The solution T⁻¹·B of T·X = B, where T is a triangle of this matrix. A zero on the diagonal leads to a
@@ -146,11 +110,7 @@ macro_rules! linalg_methods {
             /// assert_eq!(tensor![[2.0, 0.0], [0.0, 4.0]].inv(), tensor![[0.5, 0.0], [0.0, 0.25]]);
             /// ```
             #[doc(alias = "inverse")]
-            inv, try_inv() |a| {
-                let shape = Value::shape(a);
-                let identity = a.constant(Tensor::eye(square("inv", &shape)?)).try_broadcast_to(&shape)?;
-                finite("inv", Factor::Solve, &[a, &identity], SINGULAR)
-            }
+            inv, try_inv() |a| { Value::try_apply(Op::Linalg(Factor::Inv), &[a]) }
 
             /// The determinant: 0 if the matrix is singular. Its derivative is correct for singular matrices, too.
             ///
@@ -175,7 +135,7 @@ macro_rules! linalg_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[4.0, 2.0], [2.0, 5.0]].cholesky(), tensor![[2.0, 0.0], [1.0, 2.0]]);
             /// ```
-            cholesky, try_cholesky() |a| { finite("cholesky", Factor::Cholesky, &[a], "the matrix is not positive definite") }
+            cholesky, try_cholesky() |a| { Value::try_apply(Op::Linalg(Factor::Cholesky), &[a]) }
 
             /// The eigenvalues of (A + Aᵀ)/2, in ascending order.
             ///
@@ -252,7 +212,10 @@ macro_rules! linalg_methods {
 
             /// The eigenvalues w of (A + Aᵀ)/2, in ascending order, and the eigenvectors, as columns of V: A·V =
             /// V·diag(w). In each eigenvector, the element of largest magnitude is positive. Where eigenvalues
-            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it.
+            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it. A
+            /// function of the matrix, such as V·diag(eʷ)·Vᵀ, has a gradient there, and a symmetric function of the
+            /// eigenvalues a second derivative, too. For the second derivative, differentiate a recorded gradient, or call
+            /// [`hvp`](crate::Var::hvp).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -260,7 +223,7 @@ macro_rules! linalg_methods {
             /// assert_eq!((w, v), (tensor![1.0, 2.0], tensor![[0.0, 1.0], [1.0, 0.0]]));
             /// ```
             eigh, try_eigh -> (Self, Self) |a| {
-                let y = finite("eigh", Factor::Eigh, &[a], "the iteration for the eigenvalues did not converge")?;
+                let y: Self = Value::try_apply(Op::Linalg(Factor::Eigh), &[a])?;
                 Ok((y.try_slice(-2, 0..1)?.try_squeeze(-2)?, y.try_slice(-2, 1..)?))
             }
 
@@ -276,7 +239,7 @@ macro_rules! linalg_methods {
             svd, try_svd -> (Self, Self, Self) |a| {
                 let shape = Value::shape(a);
                 let rows = matrix("svd", &shape)?.1[0];
-                let y = finite("svd", Factor::Svd, &[a], "the iteration for the singular values did not converge")?;
+                let y: Self = Value::try_apply(Op::Linalg(Factor::Svd), &[a])?;
                 let values = y.try_slice(-2, 0..1)?.try_squeeze(-2)?;
                 Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
             }

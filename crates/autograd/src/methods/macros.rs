@@ -46,7 +46,8 @@ macro_rules! binary {
 }
 
 macro_rules! fold {
-    ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident, $Fold:ident = $all:literal, $rows:literal;)*) => { $(
+    ($($(#[$doc:meta])* $name:ident, $axes:ident, $keep:ident, $try:ident = $all:literal, $rows:literal
+        |$this:ident, $set:ident, $kept:ident| $body:block)*) => { $(
         $(#[$doc])*
         /// Reduces all elements; the result has rank 0.
         ///
@@ -93,8 +94,9 @@ macro_rules! fold {
         /// twice.
         #[track_caller]
         pub fn $try(&self, axes: impl Into<Axes>, dims: Dims) -> Result<Self> {
-            let axes = axes.into().resolve(stringify!($name), &Value::shape(self))?;
-            Value::try_apply(Op::Reduce { fold: Fold::$Fold, axes, keep: dims.kept() }, &[self])
+            let ($this, $kept) = (self, dims.kept());
+            let $set = axes.into().resolve(stringify!($name), &Value::shape(self))?;
+            $body
         }
     )* };
 }

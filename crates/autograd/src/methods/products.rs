@@ -161,8 +161,8 @@ macro_rules! product_methods {
         /// Einstein summation: the product of the operands, summed over the labels that the output does not have. For
         /// example, `"ij,jk->ik"` is a matrix product.
         ///
-        /// There is one label per axis. A label that occurs twice in one operand takes its diagonal. `...` matches any
-        /// number of axes, which broadcast. Without `->`, the output has the labels that occur once, in alphabetical
+        /// There is one label per axis. A label that occurs twice in one operand takes its diagonal; one that occurs twice
+        /// in the output puts the result on a diagonal, among zeros. `...` matches any number of axes, which broadcast. Without `->`, the output has the labels that occur once, in alphabetical
         /// order. Operands are multiplied as matrices, two at a time, those with the smallest product first.
         ///
         /// ```
@@ -170,6 +170,7 @@ macro_rules! product_methods {
         /// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![1.0, 10.0]);
         /// assert_eq!(Tensor::einsum("ij,j->i", &[a.clone(), b]), tensor![21.0, 43.0]);
         /// assert_eq!(Tensor::einsum("ii->i", &[a]), tensor![1.0, 4.0]);
+        /// assert_eq!(Tensor::einsum("i->ii", &[tensor![1.0, 2.0]]), tensor![[1.0, 0.0], [0.0, 2.0]]);
         /// ```
         /// # Panics
         /// If the equation does not fit the operands; [`try_einsum`](Self::try_einsum) returns the error.

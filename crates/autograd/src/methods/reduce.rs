@@ -84,19 +84,44 @@ macro_rules! reduce_methods {
     () => {
         fold! {
             /// Σ x.
-            sum, sum_axes, sum_keep, try_sum, Sum = "10.0", "[3.0, 7.0]";
+            sum, sum_axes, sum_keep, try_sum = "10.0", "[3.0, 7.0]" |x, axes, keep| {
+                reduce::fold(x, Fold::Sum, axes, keep)
+            }
             /// The mean Σ x / n; NaN for no elements.
-            mean, mean_axes, mean_keep, try_mean, Mean = "2.5", "[1.5, 3.5]";
+            mean, mean_axes, mean_keep, try_mean = "2.5", "[1.5, 3.5]" |x, axes, keep| {
+                reduce::fold(x, Fold::Mean, axes, keep)
+            }
             /// Π x; 1 for no elements. Its derivatives are exact where elements are 0.
-            prod, prod_axes, prod_keep, try_prod, Prod = "24.0", "[2.0, 12.0]";
+            prod, prod_axes, prod_keep, try_prod = "24.0", "[2.0, 12.0]" |x, axes, keep| {
+                reduce::fold(x, Fold::Prod, axes, keep)
+            }
             /// The largest element; ties share the derivative evenly. An empty axis is an error.
             #[doc(alias = "amax")]
-            max, max_axes, max_keep, try_max, Max = "4.0", "[2.0, 4.0]";
+            max, max_axes, max_keep, try_max = "4.0", "[2.0, 4.0]" |x, axes, keep| {
+                reduce::fold(x, Fold::Max, axes, keep)
+            }
             /// The smallest element; ties share the derivative evenly. An empty axis is an error.
             #[doc(alias = "amin")]
-            min, min_axes, min_keep, try_min, Min = "1.0", "[1.0, 3.0]";
+            min, min_axes, min_keep, try_min = "1.0", "[1.0, 3.0]" |x, axes, keep| {
+                reduce::fold(x, Fold::Min, axes, keep)
+            }
             /// ln Σ eˣ, without overflow; -inf for no elements.
-            logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp, LogSumExp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]";
+            logsumexp, logsumexp_axes, logsumexp_keep, try_logsumexp = "4.440189698561196", "[2.313261687518223, 4.313261687518223]" |x, axes, keep| {
+                reduce::fold(x, Fold::LogSumExp, axes, keep)
+            }
+            /// Σ x over the elements that are not NaN; 0 if there are none. A NaN has derivative 0.
+            #[doc(alias = "skipna")]
+            nansum, nansum_axes, nansum_keep, try_nansum = "10.0", "[3.0, 7.0]" |x, axes, keep| {
+                let (_, known) = reduce::known(x);
+                reduce::fold(&known, Fold::Sum, axes, keep)
+            }
+            /// The mean of the elements that are not NaN; NaN if there are none. A NaN has derivative 0.
+            #[doc(alias = "skipna")]
+            nanmean, nanmean_axes, nanmean_keep, try_nanmean = "2.5", "[1.5, 3.5]" |x, axes, keep| {
+                let (mask, known) = reduce::known(x);
+                let sum = |x: &Self| reduce::fold(x, Fold::Sum, axes, keep);
+                Value::try_binary(Binary::Div, &sum(&known)?, &sum(&mask)?)
+            }
         }
 
         statistic! {
@@ -229,6 +254,20 @@ macro_rules! reduce_methods {
     };
 }
 pub(super) use {reduce_methods, statistic};
+
+/// A reduction by an op of its own.
+#[track_caller]
+pub(super) fn fold<T: Float, V: Value<T>>(x: &V, fold: Fold, axes: AxisSet, keep: bool) -> Result<V> {
+    V::try_apply(Op::Reduce { fold, axes, keep }, &[x])
+}
+
+/// 1 where x is not NaN, else 0; and x with 0 in place of NaN.
+#[track_caller]
+pub(super) fn known<T: Float, V: Value<T>>(x: &V) -> (V, V) {
+    let mask = x.eq(x);
+    let known = mask.select(x, &x.number(T::zero()));
+    (mask, known)
+}
 
 /// x minus its mean, and `n - correction`, but at least 0.
 #[track_caller]

@@ -171,19 +171,22 @@ fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
     let (m, n) = (*m as u64, *n as u64);
     let columns = x.get(1).and_then(|b| b.last()).map_or(0, |&c| c as u64);
     let one = match factor {
-        Factor::Solve => 2 * n.pow(3) / 3 + 2 * n * n * columns,
+        Factor::Inv => 8 * n.pow(3) / 3,
+        Factor::Solve { .. } => 2 * n.pow(3) / 3 + 2 * n * n * columns,
         Factor::TriangularSolve { .. } => n * n * columns,
         Factor::Cholesky => n.pow(3) / 3,
         Factor::Eigh => 9 * n.pow(3),
         Factor::Svd => 4 * m * m * n + 8 * m * n * n + 9 * n.pow(3),
+        Factor::EighVjp | Factor::SvdVjp => 2 * m * n * m.min(n),
         // R, and then the explicit columns of Q.
         Factor::Qr => 4 * m * n * n - 4 * n.pow(3) / 3,
         Factor::Slogdet | Factor::Det => 2 * n.pow(3) / 3,
-        Factor::Cofactor => 8 * n.pow(3) / 3,
-        // Six matrix products and one linear solve for a Padé approximant.
-        Factor::MatrixExp => 12 * n.pow(3) + 8 * n.pow(3) / 3,
+        // A singular value decomposition, two products, and the sum over all lists of indices.
+        Factor::Cofactor => 25 * n.pow(3) + 2 * n.saturating_pow(x.len() as u32),
+        // Eight matrix products and one linear solve for a Padé approximant.
+        Factor::MatrixExp => 16 * n.pow(3) + 8 * n.pow(3) / 3,
     };
-    one * size(batch)
+    one.saturating_mul(size(batch))
 }
 
 #[cfg(test)]

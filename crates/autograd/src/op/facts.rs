@@ -1,7 +1,7 @@
 //! What the rest of the crate must know of an op beside its meaning: one exhaustive list, so that a new op cannot be
 //! forgotten.
 
-use super::{Binary, Fold, IGNORED, IntOp, Op, Unary};
+use super::{Binary, Factor, Fold, IGNORED, IntOp, Op, Unary};
 use crate::tensor::Tensor;
 
 /// The facts of an op.
@@ -120,7 +120,7 @@ impl Op {
             Op::Integers { from, .. } => Facts::op(from.name(), 1).constant(),
             Op::Cast { .. } => Facts::op("cast", 0).constant(),
             Op::MatMul { .. } => Facts::op("matmul", 2),
-            Op::Linalg(factor) => Facts::op(factor.name(), factor.arity()),
+            Op::Linalg(factor) => Facts { arity: factor.arity(), ..Facts::any(factor.name()) },
             Op::Reshape { .. } => Facts::view("reshape"),
             Op::Expand { .. } => Facts::view("expand"),
             Op::Permute { .. } => Facts::view("permute"),
@@ -201,6 +201,19 @@ impl Op {
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => Range { ignored: Some(IGNORED), ..below(x[0][1]) },
             Op::Cast { .. } => Range { size: None, ignored: None },
             other => unreachable!("{} does not hold integers", other.name()),
+        }
+    }
+
+    /// Whether the result has the values of a matrix, and its vectors.
+    pub(crate) fn decomposes(&self) -> bool {
+        matches!(self, Op::Linalg(Factor::Eigh | Factor::Svd))
+    }
+
+    /// The inputs that the value depends on; derivatives may depend on more.
+    pub(crate) fn computed_from<'x, X>(&self, x: &'x [X]) -> &'x [X] {
+        match self {
+            Op::Linalg(factor) => &x[..factor.computed_from().unwrap_or(x.len())],
+            _ => x,
         }
     }
 

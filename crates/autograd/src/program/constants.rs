@@ -71,7 +71,11 @@ impl<T: Float> Evaluator for Constants<T> {
         }
         let value = match op {
             Op::Custom { id } => self.rules[*id as usize].compute(&x)?,
-            op => eval::eval(op, &x, shape),
+            op => {
+                let value = eval::eval(op, &x, shape);
+                eval::check(op, &x, value.iter())?;
+                value
+            }
         };
         Ok(self.add(value))
     }

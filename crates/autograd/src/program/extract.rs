@@ -19,7 +19,8 @@ pub(super) fn extract<T: Float>(
     let mut graph = Graph::default();
     let given: Vec<u32> = inputs.iter().chain(integers).copied().collect();
     let end = given.iter().chain(outputs).max().map_or(0, |&last| last + 1);
-    let live = live(end, &given, outputs, &|id| list.inputs(id));
+    let reads = |id| list.op(id).computed_from(list.inputs(id));
+    let live = live(end, &given, outputs, &reads);
     // The graph node of each tape node.
     let mut place = vec![u32::MAX; end as usize];
     for (k, &id) in given.iter().enumerate() {
@@ -33,9 +34,12 @@ pub(super) fn extract<T: Float>(
         }
         let (op, line, value) = (list.op(id), list.line(id), list.value(id));
         let mut from = Inputs::new();
-        for &input in list.inputs(id) {
+        let inputs = op.computed_from(list.inputs(id));
+        for &input in inputs {
             from.push(place[input as usize]);
         }
+        // What only derivatives depend on is not computed: any operand of its shape takes its place.
+        from.resize(list.inputs(id).len(), from.last().copied().unwrap_or_default());
         // Integers that are the same in every run are part of the op.
         let op = match op.operands(&from).1 {
             Some(&node) if graph.is_const(node) => {

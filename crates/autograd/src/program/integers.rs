@@ -78,11 +78,12 @@ pub(super) fn early(g: &Graph) -> Vec<bool> {
     early
 }
 
-/// Whether a run may fail after its first step because of its integers.
+/// Whether a run may fail after its first step because of its integers or a singular matrix.
 pub(super) fn may_fail(g: &Graph) -> bool {
     let early = early(g);
     g.ids().any(|id| match g.structured(id) {
         Some(Op::Integers { from, .. }) => !early[id as usize] && (from.may_fail() || *from == IntOp::Whole),
+        Some(Op::Linalg(factor)) => factor.lacks().is_some(),
         _ => false,
     })
 }

@@ -70,8 +70,8 @@ impl<T: Float> Program<T> {
     /// they were cloned.
     ///
     /// # Errors
-    /// Returns an error if the number of inputs or an input's shape differs from the recording, or if a user's op
-    /// fails.
+    /// Returns an error if the number of inputs or an input's shape differs from the recording, if a matrix is singular
+    /// where recording would return that error, or if a user's op fails.
     pub fn run(&mut self, inputs: &[&Tensor<T>]) -> Result<&[Tensor<T>]> {
         self.run_with(inputs, &[])
     }
@@ -236,6 +236,7 @@ impl<T: Float> Program<T> {
                     *op.index_mut().expect("it reads integers") = given.clone();
                 }
                 eval::eval_into(op, &x, &step.outs[0].shape, rooms[0].slice());
+                eval::check(op, &x, rooms[0].slice().iter().copied())?;
             }
             Work::Integers(from) => {
                 integers[step.outs[0].slot as usize] = match from.reads_integers() {

@@ -1,23 +1,25 @@
 //! Forward- and reverse-mode rules of factorizations, over any [`Value`]. All are composed of solves and products, so
 //! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms with a factor of
-//! `1 / gap` are set to 0.
+//! `1 / gap` are set to 0, unless their limits are known (see `spectrum`).
 
 use super::Cotangents;
+use super::spectrum::{self, Turn};
 use crate::float::Float;
-use crate::op::{Factor, Fold, Op, Unary};
+use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
-/// The cotangents of the inputs.
+/// The cotangents of the inputs. Those of decompositions may be given more inputs: see `spectrum`.
 pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V) -> Cotangents<V> {
     smallvec![Some(match factor {
         // X = A⁻¹·B gives B̄ = A⁻ᵀ·X̄ and Ā = -B̄·Xᵀ; for a triangular matrix, Ā is restricted to its triangle.
-        Factor::Solve => {
+        Factor::Solve { .. } => {
             let b = solve(&t(x[0]), g);
             return smallvec![Some(b.matmul(y, false, true).unary(Unary::Neg)), Some(b)];
         }
+        Factor::Inv => y.matmul(g, true, false).matmul(y, false, true).unary(Unary::Neg),
         Factor::TriangularSolve { lower, unit } => {
             let b = triangular(&t(x[0]), !lower, unit, g);
             let a = triangle(&b.matmul(y, false, true).unary(Unary::Neg), lower, unit);
@@ -29,22 +31,10 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V)
             let left = triangular(&t(y), false, false, &phi);
             symmetric(&t(&triangular(&t(y), false, false, &t(&left))))
         }
-        Factor::Eigh => {
-            let ([w, v], [gw, gv]) = (eigen(y), eigen(g));
-            let inner = v.matmul(&gv, true, false).mul(&recip(&w.sub(&t(&w)))).add(&diagonal(&gw));
-            symmetric(&v.matmul(&inner, false, false).matmul(&v, false, true))
-        }
-        Factor::Svd => {
-            let rows = rows(x[0]);
-            let ([s, u, v], [gs, gu, gv]) = (singular(y, rows), singular(g, rows));
-            let (gaps, inverse) = (gaps(&s), recip(&s));
-            let (pu, pv) = (u.matmul(&gu, true, false), v.matmul(&gv, true, false));
-            let twice = |p: &V| p.mul(&gaps).add(&t(&p.mul(&gaps)));
-            let inner = twice(&pu).mul(&s).add(&twice(&pv).mul(&t(&s))).add(&diagonal(&gs));
-            // The components outside the column spaces of U and V.
-            let beside = |g: &V, x: &V, p: &V| g.sub(&x.matmul(p, false, false)).mul(&inverse);
-            let left = u.matmul(&inner, false, false).add(&beside(&gu, &u, &pu));
-            left.matmul(&v, false, true).add(&u.matmul(&beside(&gv, &v, &pv), false, true))
+        Factor::Eigh | Factor::Svd => spectrum::vjp(factor, x, y, g),
+        Factor::EighVjp | Factor::SvdVjp => {
+            let turn = Turn::new(factor, x, g);
+            return smallvec![Some(turn.a), None, Some(turn.g), None];
         }
         Factor::Qr => {
             let r = triangle(&y.matmul(x[0], true, false), false, false);
@@ -53,16 +43,19 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V)
             t(&triangular(&r, false, false, &t(&g.add(&y.matmul(&turn, false, false)))))
         }
         Factor::Slogdet => scalars(&span(g, 0, 1, 2), x[0]).mul(&t(&inverse(x[0]))),
-        Factor::Det => scalars(g, x[0]).mul(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]])),
-        Factor::Cofactor => second(x[0], g),
+        Factor::Det => scalars(g, x[0]).mul(&cofactors(x)),
+        Factor::Cofactor => return (0..x.len()).map(|i| Some(cofactors(&moved(x, i, g)))).collect(),
         Factor::MatrixExp => exp_derivative(&t(x[0]), g),
     })]
 }
 
 /// The tangent of the output.
 pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangents: &[Option<&V>]) -> Option<V> {
-    if let [a, b] = tangents {
-        let solve = |r: &V| V::apply(Op::Linalg(factor), &[x[0], r]);
+    if let (Factor::Solve { .. } | Factor::TriangularSolve { .. }, [a, b]) = (factor, tangents) {
+        let solve = |r: &V| match factor {
+            Factor::TriangularSolve { lower, unit } => triangular(x[0], lower, unit, r),
+            _ => solve(x[0], r),
+        };
         let masked = |a: &V| match factor {
             Factor::TriangularSolve { lower, unit } => triangle(a, lower, unit),
             _ => a.clone(),
@@ -73,10 +66,25 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
         };
         return Some(solve(&right));
     }
+    match factor {
+        Factor::EighVjp | Factor::SvdVjp => {
+            let still = x[0].number(T::zero()).expand(&x[0].shape());
+            let turn = Turn::new(factor, x, tangents[0].unwrap_or(&still));
+            let spread = tangents[2].map(|row| turn.spread(row));
+            return Some(spread.map_or(turn.a.clone(), |spread| turn.a.add(&spread)));
+        }
+        Factor::Cofactor => {
+            let parts = tangents.iter().enumerate().filter_map(|(i, t)| Some(cofactors(&moved(x, i, (*t)?))));
+            return parts.reduce(|a, b| a.add(&b));
+        }
+        _ => (),
+    }
     let d = (*tangents.first()?)?;
     let axis = x[0].shape().len() - 2;
     Some(match factor {
-        Factor::Solve | Factor::TriangularSolve { .. } => unreachable!("they have two inputs"),
+        Factor::Solve { .. } | Factor::TriangularSolve { .. } => unreachable!("they have two inputs"),
+        Factor::EighVjp | Factor::SvdVjp | Factor::Cofactor => unreachable!("returned above"),
+        Factor::Inv => y.matmul(d, false, false).matmul(y, false, false).unary(Unary::Neg),
         Factor::Cholesky => {
             let half = triangular(y, true, false, &symmetric(d));
             y.matmul(&halved(&triangular(y, true, false, &t(&half))), false, false)
@@ -84,7 +92,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
         Factor::Eigh => {
             let [w, v] = eigen(y);
             let p = v.matmul(&symmetric(d), true, false).matmul(&v, false, false);
-            let turned = v.matmul(&p.mul(&recip(&w.sub(&t(&w)))), false, false);
+            let turned = v.matmul(&p.mul(&recip(&apart(&w, w.sub(&t(&w))))), false, false);
             concat(axis, &[&diagonal_of(&p), &turned])
         }
         Factor::Svd => {
@@ -112,31 +120,30 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
             let log = log.reshape(&shape);
             concat(axis, &[&log.number(T::zero()).expand(&shape), &log])
         }
-        Factor::Det => trace(&V::apply(Op::Linalg(Factor::Cofactor), &[x[0]]).mul(d)),
-        Factor::Cofactor => second(x[0], d),
+        Factor::Det => trace(&cofactors(x).mul(d)),
         Factor::MatrixExp => exp_derivative(x[0], d),
     })
 }
 
-fn rows<T: Float, V: Value<T>>(x: &V) -> usize {
+pub(super) fn rows<T: Float, V: Value<T>>(x: &V) -> usize {
     let shape = x.shape();
     shape[shape.len() - 2]
 }
 
 /// Transposes the matrices.
-fn t<T: Float, V: Value<T>>(x: &V) -> V {
+pub(super) fn t<T: Float, V: Value<T>>(x: &V) -> V {
     let rank = x.shape().len();
     let mut order: Shape = (0..rank).collect();
     order.swap(rank - 2, rank - 1);
     x.permute(&order)
 }
 
-fn symmetric<T: Float, V: Value<T>>(x: &V) -> V {
+pub(super) fn symmetric<T: Float, V: Value<T>>(x: &V) -> V {
     x.add(&t(x)).scale(0.5)
 }
 
 fn solve<T: Float, V: Value<T>>(a: &V, b: &V) -> V {
-    V::apply(Op::Linalg(Factor::Solve), &[a, b])
+    V::apply(Op::Linalg(Factor::Solve { strict: false }), &[a, b])
 }
 
 fn triangular<T: Float, V: Value<T>>(a: &V, lower: bool, unit: bool, b: &V) -> V {
@@ -171,14 +178,8 @@ fn halved<T: Float, V: Value<T>>(x: &V) -> V {
     triangle(x, true, false).sub(&only(x, |i, j| i == j).scale(0.5))
 }
 
-/// The diagonal matrix of a row.
-fn diagonal<T: Float, V: Value<T>>(row: &V) -> V {
-    let n = *row.shape().last().expect("a row has an axis");
-    row.constant(Tensor::eye(n)).mul(row)
-}
-
 /// The diagonal of a matrix, as a row.
-fn diagonal_of<T: Float, V: Value<T>>(x: &V) -> V {
+pub(super) fn diagonal_of<T: Float, V: Value<T>>(x: &V) -> V {
     only(x, |i, j| i == j).sum_axis(x.shape().len() - 2)
 }
 
@@ -197,9 +198,9 @@ fn scalars<T: Float, V: Value<T>>(x: &V, like: &V) -> V {
 }
 
 /// The slice `start..stop` of an axis, which is counted from the last one.
-fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize, stop: usize) -> V {
+pub(super) fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize, stop: usize) -> V {
     let shape = x.shape();
-    let mut spans: smallvec::SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
     spans[shape.len() - 1 - from_last] =
         Span { start: if start == stop { 0 } else { start }, len: stop - start, step: 1 };
     V::apply(Op::Slice { spans }, &[x])
@@ -210,25 +211,33 @@ fn concat<T: Float, V: Value<T>>(axis: usize, parts: &[&V]) -> V {
 }
 
 /// Eigenvalues and eigenvectors.
-fn eigen<T: Float, V: Value<T>>(y: &V) -> [V; 2] {
+pub(super) fn eigen<T: Float, V: Value<T>>(y: &V) -> [V; 2] {
     [span(y, 1, 0, 1), span(y, 1, 1, rows(y))]
 }
 
 /// Singular values, U (with `m` rows) and V.
-fn singular<T: Float, V: Value<T>>(y: &V, m: usize) -> [V; 3] {
+pub(super) fn singular<T: Float, V: Value<T>>(y: &V, m: usize) -> [V; 3] {
     [span(y, 1, 0, 1), span(y, 1, 1, 1 + m), span(y, 1, 1 + m, rows(y))]
 }
 
 /// 1 / x, and 0 where x is 0.
-fn recip<T: Float, V: Value<T>>(x: &V) -> V {
+pub(super) fn recip<T: Float, V: Value<T>>(x: &V) -> V {
     let (zero, one) = (x.number(T::zero()), x.number(T::one()));
     let none = x.eq(&zero);
     none.select(&zero, &none.select(&one, x).unary(Unary::Recip))
 }
 
+/// The gaps between values, and 0 for those that coincide up to rounding errors: their vectors are arbitrary.
+pub(super) fn apart<T: Float, V: Value<T>>(values: &V, gaps: V) -> V {
+    let axis = values.shape().len() - 1;
+    let largest = values.reduce(Fold::Norm, AxisSet::one(axis), true);
+    let none = V::binary(Binary::Ge, &largest.scale(4.0 * T::EPSILON.f64()), &gaps.unary(Unary::Abs));
+    none.select(&gaps.number(T::zero()), &gaps)
+}
+
 /// 1 / (sⱼ² - sᵢ²)
 fn gaps<T: Float, V: Value<T>>(s: &V) -> V {
-    recip(&s.sub(&t(s)).mul(&s.add(&t(s))))
+    recip(&apart(s, s.sub(&t(s)))).mul(&recip(&s.add(&t(s))))
 }
 
 /// The derivative of exp(A) in the direction G: the upper right block of exp([A G; 0 A]). It is linear in G, which is
@@ -248,28 +257,18 @@ fn exp_derivative<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
     span(&span(&whole, 1, 0, n), 0, n, 2 * n).mul(&size)
 }
 
-/// The derivative of the cofactors of A in the direction G. It is the same in forward and reverse mode, since it is the
-/// second derivative of det(A).
-///
-/// A may be singular. With u and v its last singular vectors, B = A + s·u·vᵀ is invertible (unless two singular values
-/// are 0), and det(A) = det(B)·(1 - s·vᵀ·B⁻¹·u) for any constants s, u and v. This expression is differentiated here.
-fn second<T: Float, V: Value<T>>(a: &V, g: &V) -> V {
-    let (n, fixed) = (rows(a), V::apply(Op::StopGradient, &[a]));
-    if n < 2 {
-        return g.scale(0.0);
+/// The derivative of the determinant at A, or that in the directions that follow A.
+fn cofactors<T: Float, V: Value<T>>(x: &[&V]) -> V {
+    V::apply(Op::Linalg(Factor::Cofactor), x)
+}
+
+/// The inputs of the derivative of `cofactors` as input `i` moves along `d`. The directions of a higher derivative of the
+/// determinant are interchangeable and each is linear, so that d takes the place of a direction; moving A adds one.
+fn moved<'v, V>(x: &[&'v V], i: usize, d: &'v V) -> SmallVec<[&'v V; 4]> {
+    let mut x: SmallVec<[&V; 4]> = x.into();
+    match i {
+        0 => x.push(d),
+        _ => x[i] = d,
     }
-    let [s, u, v] = singular(&V::apply(Op::Linalg(Factor::Svd), &[&fixed]), n);
-    let (u, v) = (span(&u, 0, n - 1, n).mul(&span(&s, 0, 0, 1)), span(&v, 0, n - 1, n));
-    let b = a.add(&u.matmul(&v, false, true));
-    let det = scalars(&V::apply(Op::Linalg(Factor::Det), &[&b]), a);
-    let p = inverse(&b);
-    let (x, y) = (p.matmul(&u, false, false), p.matmul(&v, true, false));
-    let m = p.matmul(g, false, false).matmul(&p, false, false);
-    let (mu, mv) = (m.matmul(&u, false, false), m.matmul(&v, true, false));
-    let rest = v.matmul(&x, true, false).unary(Unary::Neg).add(&a.number(T::one()));
-    let along = scalars(&trace(&t(&p).mul(g)), a);
-    let outer = |a: &V, b: &V| a.matmul(b, false, true);
-    let regular = t(&p).mul(&rest.mul(&along).add(&v.matmul(&mu, true, false))).sub(&rest.mul(&t(&m)));
-    let border = along.mul(&outer(&y, &x)).sub(&outer(&y, &mu)).sub(&outer(&mv, &x));
-    det.mul(&regular.add(&border))
+    x
 }

@@ -11,12 +11,16 @@ mod linalg;
 mod reads;
 mod rows;
 mod scan;
+#[cfg(feature = "linalg")]
+mod spectrum;
 mod vjp;
 
 pub use custom::Rule;
 pub(crate) use jvp::jvp;
 pub(crate) use reads::reads;
 pub(crate) use scan::products;
+#[cfg(feature = "linalg")]
+pub(crate) use spectrum::split;
 pub(crate) use vjp::vjp;
 
 use smallvec::SmallVec;

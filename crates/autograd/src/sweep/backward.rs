@@ -3,11 +3,15 @@
 //! again.
 
 use super::parts::{self, Parts};
+#[cfg(feature = "linalg")]
+use super::ties;
 use super::{Gradients, Swept, numbers};
 use crate::error::{Error, Result, or_panic};
 use crate::eval;
 use crate::float::Float;
 use crate::float::once;
+#[cfg(feature = "linalg")]
+use crate::op::Factor;
 use crate::op::{Op, Side};
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
@@ -177,6 +181,10 @@ impl<'t, T: Float> Var<'t, T> {
 once! {
     /// Sweeps over tensors, and puts the gradients into `out`.
     fn computed<'t, T>(root: Var<'t, T>, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, out: &mut Gradients<T>) {
+        #[cfg(feature = "linalg")]
+        if ties::meets(root, x) {
+            return ties::reverse(root, seed, x, out);
+        }
         let mut bars = root.tape.take_cotangents();
         let marks = x.map(|x| reaching(&root.tape.list(), root.id, x));
         let list = match &marks {
@@ -451,6 +459,12 @@ fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
     let y = source.at(id);
     match op {
         Op::Custom { id } => source.custom_vjp(*id, &x, y.borrow(), g),
+        #[cfg(feature = "linalg")]
+        Op::Linalg(Factor::Eigh | Factor::Svd) => {
+            let changes = g.changes(y.borrow());
+            let with_changes: SmallVec<[&V; 4]> = x.iter().copied().chain(&changes).collect();
+            vjp(op, &with_changes, y.borrow(), g, &|i| source.needs(inputs[i]))
+        }
         op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),
     }
 }

@@ -3,6 +3,8 @@
 //! costs one pass, regardless of the number of outputs.
 
 use super::backward::{Mark, reaching};
+#[cfg(feature = "linalg")]
+use super::ties;
 use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -51,7 +53,8 @@ impl<'t, T: Float> Var<'t, T> {
     ///
     /// Returns one tensor per direction, of its shape; the Hessian is never formed. The directional derivative is
     /// recorded in forward mode and differentiated in reverse mode (reverse over forward), at the cost of a few
-    /// gradients. The nodes recorded for it are removed from the tape afterwards.
+    /// gradients; through eigenvalues and singular values, it is recorded in reverse mode, since only that derivative
+    /// exists where some coincide. The nodes recorded for it are removed from the tape afterwards.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -74,10 +77,15 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn try_hvp(self, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Vec<Tensor<T>>> {
         self.check_computed("hvp")?;
         let seed = self.unit_seed("hvp")?;
+        check("hvp", self, directions)?;
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
-        let products = self::recorded("hvp", self, &recorded).map(|slope| {
-            let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let slope = match passes_decomposition(self, &x) {
+            true => Ok(self.slope(&recorded)),
+            false => self::recorded("hvp", self, &recorded),
+        };
+        let products = slope.map(|slope| {
             let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
             let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
             x.iter().map(product).collect()
@@ -87,14 +95,45 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
+impl<'t, T: Float> Var<'t, T> {
+    /// The derivative along the directions, recorded from the gradient. Returns `None` if there are no directions.
+    fn slope(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Option<Var<'t, T>> {
+        let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+        let one = self.tape.constant(Tensor::full(&self.shape(), T::one()));
+        let gradients = self.grad_with(one, &x, false);
+        let parts = gradients.iter().zip(directions).map(|(g, (_, t))| Value::mul(g, t).sum());
+        parts.reduce(|a, b| Value::add(&a, &b)).map(|sum| Value::reshape(&sum, &self.shape()))
+    }
+}
+
+/// Whether `root` depends on one of `x` through the eigenvalues or singular values of a matrix. The derivative of a
+/// gradient with respect to these exists where some coincide, that of a tangent does not.
+fn passes_decomposition<T: Float>(root: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
+    let list = root.tape.list();
+    if !list.has_decompositions() {
+        return false;
+    }
+    let marks = between(&list, root.id, x);
+    let found = |id: u32| list.node(id).0 == Code::Structured && list.structured(id).op.decomposes();
+    (0..=root.id).any(|id| marks[id as usize] == Mark::Passes && found(id))
+}
+
 once! {
     /// The tangent of `root`, as a tensor.
     fn computed<'t, T>(root: Var<'t, T>, directions: &[(Var<'t, T>, Tensor<T>)]) -> Result<Tensor<T>> {
+        #[cfg(feature = "linalg")]
+        {
+            let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+            check("jvp", root, directions)?;
+            if ties::meets(root, Some(&x)) {
+                return Ok(ties::tangent(root, directions));
+            }
+        }
         Ok(push("jvp", root, directions, Var::value)?.unwrap_or_else(|| Tensor::zeros(&root.shape())))
     }
 
     /// The tangent of `root`, as a variable; `None` if it depends on none of the directions.
-    fn recorded<'t, T>(
+    pub(super) fn recorded<'t, T>(
         op: &'static str,
         root: Var<'t, T>,
         directions: &[(Var<'t, T>, Var<'t, T>)],
@@ -113,14 +152,8 @@ fn push<'t, T: Float, V: Swept<T>>(
 ) -> Result<Option<V>> {
     let mut dots: Vec<Option<V>> = vec![None; root.id as usize + 1];
     let mut variables: SmallVec<[Var<T>; 4]> = SmallVec::new();
+    check(op, root, directions)?;
     for (x, t) in directions {
-        if !std::ptr::eq(x.tape, root.tape) {
-            return Err(Error::Foreign { op });
-        }
-        if t.shape() != x.shape() {
-            let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
-            return Err(Error::Shape { op, shape: t.shape().as_slice().into(), hint });
-        }
         if x.id <= root.id {
             dots[x.id as usize] = Some(t.clone());
             variables.push(*x);
@@ -135,6 +168,20 @@ fn push<'t, T: Float, V: Swept<T>>(
         }
     }
     Ok(dots[root.id as usize].take())
+}
+
+/// Returns an error if a tangent does not have the shape of its variable, or a variable belongs to another tape.
+fn check<'t, T: Float, V: Value<T>>(op: &'static str, root: Var<'t, T>, directions: &[(Var<'t, T>, V)]) -> Result<()> {
+    for (x, t) in directions {
+        if !std::ptr::eq(x.tape, root.tape) {
+            return Err(Error::Foreign { op });
+        }
+        if t.shape() != x.shape() {
+            let hint = format!("the tangent must have the shape of its variable, {:?}", x.shape());
+            return Err(Error::Shape { op, shape: t.shape().as_slice().into(), hint });
+        }
+    }
+    Ok(())
 }
 
 /// Marks the nodes that depend on one of `x` and that `root` depends on.

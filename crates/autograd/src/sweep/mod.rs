@@ -7,6 +7,8 @@ mod gradients;
 mod numbers;
 mod parts;
 mod swept;
+#[cfg(feature = "linalg")]
+mod ties;
 
 pub(crate) use backward::{Source, sweep};
 pub use gradients::Gradients;

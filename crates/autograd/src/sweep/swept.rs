@@ -1,6 +1,8 @@
 //! [`Swept`]: what a sweep does with the values it carries, beside applying ops to them. Tensors compute a rule in one pass
 //! and accumulate in place; any other value composes rules from the algebra.
 
+#[cfg(feature = "linalg")]
+use super::ties;
 use crate::error::Result;
 use crate::eval;
 use crate::float::Float;
@@ -10,6 +12,8 @@ use crate::rules::{Cotangents, elementwise};
 use crate::tape::{DynRule, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
+#[cfg(feature = "linalg")]
+use smallvec::SmallVec;
 
 /// A value that sweeps carry.
 pub(crate) trait Swept<T: Float>: Value<T> {
@@ -52,6 +56,12 @@ pub(crate) trait Swept<T: Float>: Value<T> {
     fn contribute_binary(slot: &mut Option<Self>, op: Binary, side: Side, operands: [&Self; 4]) {
         let like = operands[side as usize];
         Self::contribute(slot, Self::binary_rule(op, side, operands).narrow(like));
+    }
+    /// How this value, the cotangent of the decomposition `y`, changes as the values of `y` split: once if it is one of
+    /// the values only, else twice. Nothing for values that are on no tape, and if a user's op has no forward rule.
+    #[cfg(feature = "linalg")]
+    fn changes(&self, _y: &Self) -> SmallVec<[Self; 2]> {
+        SmallVec::new()
     }
     /// The cotangents by a user's rule.
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self>;
@@ -98,6 +108,11 @@ impl<T: Float> Swept<T> for Tensor<T> {
 }
 
 impl<T: Float> Swept<T> for Var<'_, T> {
+    #[cfg(feature = "linalg")]
+    fn changes(&self, y: &Self) -> SmallVec<[Self; 2]> {
+        ties::changes(*self, *y)
+    }
+
     fn custom_vjp(rule: &dyn DynRule<T>, x: &[&Self], y: &Self, g: &Self) -> Cotangents<Self> {
         rule.vjp_recorded(x, y, g)
     }

@@ -42,6 +42,8 @@ pub(crate) struct List<T: Float> {
     nan: Tensor<T>,
     /// Whether nothing is computed: see [`Tape::sketch`](super::Tape::sketch).
     pub(crate) sketch: bool,
+    /// Whether one of the ops decomposes a matrix.
+    decomposes: bool,
     /// Identifies this recording: other tapes, and this one after a clear, have other stamps.
     pub(crate) stamp: u64,
 }
@@ -138,12 +140,14 @@ impl<T: Float> List<T> {
             cotangents: Vec::new(),
             nan: Tensor::full(&[1], T::of(f64::NAN)),
             sketch: false,
+            decomposes: false,
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.rewind(Extent { nodes: 0, arrays: 0, structured: 0, rules: 0 });
+        self.decomposes = false;
         self.stamp = NEXT_STAMP.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -170,6 +174,7 @@ impl<T: Float> List<T> {
         line: &'static Location<'static>,
     ) -> u32 {
         let active = op.is_differentiable() && inputs.iter().any(|&i| self.nodes[i as usize].active);
+        self.decomposes |= op.decomposes();
         let at = self.structured.len() as u32;
         self.structured.push(Structured { op, inputs });
         self.push(Code::Structured, active, [at, 0], value, line)
@@ -282,6 +287,11 @@ impl<T: Float> List<T> {
     #[inline(always)]
     pub(crate) fn active(&self, id: u32) -> bool {
         self.nodes[id as usize].active
+    }
+
+    /// Whether a matrix has been decomposed.
+    pub(crate) fn has_decompositions(&self) -> bool {
+        self.decomposes
     }
 
     /// The op and inputs of a structured node.

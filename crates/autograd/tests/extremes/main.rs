@@ -2,7 +2,9 @@
 //! in both precisions. The expected numbers are mpmath's or follow from a closed form.
 
 mod elementwise;
+mod linalg;
 mod rows;
+mod spectrum;
 
 use autograd::{Float, Program, Tape, Tensor, Var};
 

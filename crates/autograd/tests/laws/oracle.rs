@@ -147,14 +147,16 @@ fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
     let (batch, &[m, n]) = a.split_last_chunk()?;
     let square = m == n || matches!(factor, Factor::Svd | Factor::Qr);
     let matrix = match (factor, b) {
-        (Factor::Solve | Factor::TriangularSolve { .. }, [b]) => {
+        (Factor::Solve { .. } | Factor::TriangularSolve { .. }, [b]) => {
             let (same_batch, &[rows, columns]) = b.split_last_chunk()?;
             (same_batch == batch && rows == n).then_some(vec![n, columns])?
         }
-        (Factor::Solve | Factor::TriangularSolve { .. }, _) | (_, [_, ..]) => return None,
-        (Factor::Cholesky | Factor::Cofactor | Factor::MatrixExp, _) => vec![n, n],
+        (Factor::Cofactor, directions) => directions.iter().all(|g| g == a).then_some(vec![n, n])?,
+        (Factor::Solve { .. } | Factor::TriangularSolve { .. }, _) | (_, [_, ..]) => return None,
+        (Factor::Inv | Factor::Cholesky | Factor::MatrixExp, _) => vec![n, n],
         (Factor::Eigh, _) => vec![n + 1, n],
         (Factor::Svd, _) => vec![m + n + 1, m.min(n)],
+        (Factor::EighVjp | Factor::SvdVjp, _) => return None,
         (Factor::Qr, _) => (m >= n).then_some(vec![m, n])?,
         (Factor::Slogdet, _) => vec![2],
         (Factor::Det, _) => vec![],

@@ -1,6 +1,7 @@
 //! Tests programs against the tapes that they were compiled from.
 
 mod errors;
+mod linalg;
 mod random;
 
 use autograd::Program;

@@ -40,9 +40,8 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
     let output = match output {
         Some(output) => {
             let labels = axes(equation, output, output.contains("...").then(|| letters(output) + dots as usize))?;
-            let once = labels.iter().enumerate().all(|(i, l)| !labels[..i].contains(l));
-            if !once || labels.iter().any(|l| !sizes.contains_key(l)) {
-                return error(equation, "the output must contain only labels of the operands, each once");
+            if labels.iter().any(|l| !sizes.contains_key(l)) {
+                return error(equation, "the output must contain only labels of the operands");
             }
             labels
         }
