@@ -43,6 +43,7 @@ const HOUSES: [House; 2] = [
         order: &[
             "describe",
             "number",
+            "domain",
             "param",
             "parameters",
             "pass",

@@ -107,6 +107,21 @@ pub trait Loss<T: Float>: Send {
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         Reduction::Mean.sum_and_count(loss, target.len() as f64)
     }
+
+    /// Whether the targets say anything: false if there is no sample, every sample has the weight 0, or every label is
+    /// ignored. Then the loss does not depend on the output, and training skips the update.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::loss::{CrossEntropy, IGNORED, Loss, Mse, Target};
+    /// let counts = |loss: &dyn Loss<f64>, target| loss.counts(&target);
+    /// assert!(counts(&CrossEntropy::new(), Target::Labels(tensor![IGNORED, 2])));
+    /// assert!(!counts(&CrossEntropy::new(), Target::Labels(tensor![IGNORED, IGNORED])));
+    /// assert!(!counts(&Mse::new(), Target::Values(tensor![1.0, 2.0]).weighted(tensor![0.0, 0.0])));
+    /// ```
+    fn counts(&self, target: &Target<T>) -> bool {
+        target.weights().map_or(!target.is_empty(), |weights| weights.iter().any(|w| w != T::zero()))
+    }
 }
 
 /// Any function of output and target is a loss, such as one with custom settings, or a sum of several losses.

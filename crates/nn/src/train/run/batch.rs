@@ -62,8 +62,9 @@ impl<T: Float> Run<'_, '_, T> {
         if let Some(clip) = clip {
             clip.apply(step)?;
         }
-        step.apply(&mut **model, &mut **optimizer);
-        if let Some(average) = ema {
+        if step.apply(&mut **model, &mut **optimizer)
+            && let Some(average) = ema
+        {
             average.update(&**model);
         }
         Ok(outcome)

@@ -39,7 +39,7 @@ impl<T: Float> Run<'_, '_, T> {
         let mut all = StateDict::new();
         all.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         all.metadata.extend(history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
-        let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps()];
+        let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps(), step.skipped()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
         all.insert("sums", numbers([sums.loss, sums.count, self.seconds()]));
         for (i, measure) in sums.measures.iter().enumerate() {
@@ -192,9 +192,9 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
 fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
     let counts =
         all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
-    let &[epoch, batch, passes, steps] = counts.as_slice() else { return None };
+    let &[epoch, batch, passes, steps, skipped] = counts.as_slice() else { return None };
     (run.epoch, run.batch) = (usize::try_from(epoch).ok()?, usize::try_from(batch).ok()?);
-    run.step.continue_from(passes, steps);
+    run.step.continue_from(passes, steps, skipped);
     (run.epoch == run.history.epochs.len() && run.batch < run.batches).then_some(())
 }
 
@@ -313,7 +313,15 @@ mod tests {
             let foreign = matches!(error, TrainError::Checkpoint(CheckpointError::Foreign { .. }));
             assert!(foreign, "{}: {name}, {state:?}: {error}", path.display());
         };
-        for position in [[-1, 0, 0, 0], [2, -1, 6, 6], [2, 3, 6, 6], [1, 0, 3, 3], [i64::MAX, 0, 0, 0], [2, 0, -6, 6]] {
+        for position in [
+            [-1, 0, 0, 0, 0],
+            [2, -1, 6, 6, 0],
+            [2, 3, 6, 6, 0],
+            [1, 0, 3, 3, 0],
+            [i64::MAX, 0, 0, 0, 0],
+            [2, 0, -6, 6, 0],
+            [2, 0, 6, 6, -1],
+        ] {
             refuses("position", position.into_iter().collect::<Tensor<i64>>().into());
         }
         for schedule in [[1e19, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1e19], [0.5, 0.0, 0.0], [f64::NAN, 0.0, 0.0]] {
