@@ -120,7 +120,8 @@ mod tests {
                 let x = tape.var(values);
                 for x in [x, x.flip(0)] {
                     let error = domain.check("docs", "targets", x).unwrap_err().to_string();
-                    let place = if x.value().at(&[0]) == inside[0] && x.value().at(&[1]) == inside[0] { 300 } else { 1 };
+                    let place =
+                        if x.value().at(&[0]) == inside[0] && x.value().at(&[1]) == inside[0] { 300 } else { 1 };
                     assert_eq!(error, format!("docs: targets must be {domain}, but element {place} is {bad}"));
                 }
             }

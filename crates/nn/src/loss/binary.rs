@@ -1,6 +1,7 @@
 //! Binary cross-entropy losses, of probabilities and of logits.
 
 use super::{Loss, Reduction, Target, Targets, product, reduced, same_shape};
+use crate::domain::Domain;
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
@@ -96,17 +97,18 @@ impl<T: Float> Loss<T> for BceWithLogits {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, or a probability is NaN or not in `[0, 1]`.
+/// Returns an error if the shapes differ, or a probability or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_loss", p, t)?;
+    let t = Domain::Unit.check("bce_loss", "targets", t)?;
     Ok(reduction.apply(Var::try_custom(BinaryCrossEntropy, &[p, t])?))
 }
 
 /// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the logits `x` as
 /// `t softplus(-x) + (1 - t) softplus(x)`; the mean is over all elements.
 ///
-/// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the logits. The shorter
+/// Both terms are positive: nothing overflows or cancels, however large the logits. The shorter
 /// `max(x, 0) - x t + softplus(-|x|)` has the same value, but its derivative at the kink `x = 0` would be wrong.
 ///
 /// ```
@@ -118,10 +120,11 @@ pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_with_logits_loss", x, t)?;
+    let t = Domain::Unit.check("bce_with_logits_loss", "targets", t)?;
     let rest = -t + T::one();
     Ok(reduction.apply(t * (-x).softplus() + rest * x.softplus()))
 }
@@ -139,7 +142,7 @@ pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reductio
 /// ```
 /// # Errors
 /// Returns an error under the same conditions as [`bce_loss`], or if the weight does not broadcast to the shape of the
-/// probabilities.
+/// probabilities, or is negative, infinite or NaN.
 #[track_caller]
 pub fn weighted_bce_loss<'t, T: Float>(
     p: Var<'t, T>,
@@ -147,7 +150,7 @@ pub fn weighted_bce_loss<'t, T: Float>(
     weight: Var<'t, T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    let weight = weight.try_broadcast_to(&p.shape())?;
+    let weight = Domain::NonNegative.check("bce_loss", "weights", weight)?.try_broadcast_to(&p.shape())?;
     Ok(reduction.apply(product(weight, bce_loss(p, t, Reduction::None)?)))
 }
 
@@ -164,7 +167,8 @@ pub fn weighted_bce_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, or the weight does not broadcast to them.
+/// Returns an error if the shapes differ, a target is NaN or not in `[0, 1]`, or the weight does not broadcast to them, or
+/// is negative, infinite or NaN.
 #[track_caller]
 pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -172,8 +176,10 @@ pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     weight: Var<'t, T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    same_shape("bce_with_logits_loss", x, t)?;
-    let weight = weight.try_broadcast_to(&x.shape())?;
+    const OP: &str = "bce_with_logits_loss";
+    same_shape(OP, x, t)?;
+    let t = Domain::Unit.check(OP, "targets", t)?;
+    let weight = Domain::NonNegative.check(OP, "weights of positive targets", weight)?.try_broadcast_to(&x.shape())?;
     let rest = -t + T::one();
     Ok(reduction.apply(weight * t * (-x).softplus() + rest * x.softplus()))
 }

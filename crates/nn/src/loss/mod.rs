@@ -189,9 +189,33 @@ fn product<'t, T: Float>(factor: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
     factor * nothing.select(number(x, 0.0), x)
 }
 
-/// Returns an error unless a setting is positive.
+/// Returns an error unless a setting is positive and finite.
 fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
-    if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be positive, got {x}") }) }
+    setting(op, name, x, x > 0.0 && x.is_finite(), "positive and finite")
+}
+
+/// Returns an error unless a setting is finite.
+fn finite(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, x.is_finite(), "finite")
+}
+
+/// Returns an error unless a setting is finite and at least 0.
+fn non_negative(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, x >= 0.0 && x.is_finite(), "finite and at least 0")
+}
+
+fn setting(op: &'static str, name: &str, x: f64, fits: bool, rule: &str) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be {rule}, got {x}") }) }
+}
+
+/// Returns an error unless there is one weight for each class, finite and at least 0.
+fn class_weights<T: Float>(op: &'static str, weight: Option<&Tensor<T>>, classes: usize) -> Result<()> {
+    let Some(weight) = weight else { return Ok(()) };
+    if weight.shape() != [classes] {
+        let hint = format!("expected one weight for each of the {classes} classes");
+        return Err(Error::Shape { op, shape: weight.shape().into(), hint });
+    }
+    weight.iter().try_for_each(|w| non_negative(op, "the weight of a class", w.f64()))
 }
 
 /// Defines a loss on numeric targets, with its settings and a reduction, from a function of output, target, settings

@@ -33,7 +33,9 @@ fn a_batch_of_nothing_is_no_update() {
         assert_eq!(found, expected);
         assert_eq!(
             history.notes,
-            ["6 updates were skipped, because none of their targets count: every label is ignored, or every weight is 0"]
+            [
+                "6 updates were skipped, because none of their targets count: every label is ignored, or every weight is 0"
+            ]
         );
         let weights = Tensor::from_fn(&[12], |at| if [1, 3].contains(&(at[0] / 2)) { 0.0 } else { 1.0 });
         assert_eq!(fit(CrossEntropy::new(), 1, &data(&[]).weighted(weights).unwrap(), replayed).0, expected);
