@@ -1,5 +1,5 @@
 //! [`Domain`]: the values that data may have, such as targets, weights and lengths. They are checked by an op on the tape,
-//! so that a replayed step checks the data of every batch.
+//! so that a replayed step checks the data of every batch. Settings, which do not change, are checked where they are used.
 
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 use std::fmt::{self, Display, Formatter};
@@ -92,6 +92,38 @@ impl<T: Float> Rule<T> for Within {
     fn jvp<V: Value<T>>(&self, _x: &[&V], _y: &V, t: &[Option<&V>]) -> Result<Option<V>> {
         Ok(t[0].cloned())
     }
+}
+
+/// Returns an error unless a setting is positive and finite.
+pub(crate) fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, x > 0.0 && x.is_finite(), "positive and finite")
+}
+
+/// Returns an error unless a setting is finite.
+pub(crate) fn finite(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, x.is_finite(), "finite")
+}
+
+/// Returns an error unless a setting is finite and at least 0.
+pub(crate) fn non_negative(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, x >= 0.0 && x.is_finite(), "finite and at least 0")
+}
+
+/// Returns an error unless a setting is in `[0, 1]`.
+pub(crate) fn unit(op: &'static str, name: &str, x: f64) -> Result<()> {
+    setting(op, name, x, (0.0..=1.0).contains(&x), "in [0, 1]")
+}
+
+/// Panics if a setting is refused, with the text of the error.
+#[track_caller]
+pub(crate) fn or_panic(checked: Result<()>) {
+    if let Err(error) = checked {
+        panic!("{error}");
+    }
+}
+
+fn setting(op: &'static str, name: &str, x: f64, fits: bool, rule: &str) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be {rule}, got {x}") }) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Activation functions.
 
+use crate::domain::{finite, non_negative, or_panic, positive};
 use crate::init::Nonlinearity;
 use crate::{Module, Pass, parameters};
-use autograd::{Float, Var};
+use autograd::{Error, Float, Result, Var};
 
 /// Defines the activations: name, settings as in PyTorch, and the function of `x`.
 macro_rules! activations {
@@ -34,10 +35,11 @@ macro_rules! activations {
             /// Applies the function to `x`. The result has the same shape, except for `Glu`, which halves an axis.
             ///
             /// # Panics
-            /// Panics if `x` does not have the axis of a softmax, or a setting is invalid: an alpha of 0 for `Celu`, a
-            /// lambda below 0 for `Softshrink`.
+            /// Panics if `x` does not have the axis of a softmax, or a setting is invalid: NaN, an infinite slope or alpha,
+            /// an alpha of 0 for `Celu`, a lambda below 0, a `min` above `max`, or a `beta` that is not positive and finite.
             #[track_caller]
             pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
+                or_panic(self.check());
                 match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
             }
 
@@ -107,7 +109,7 @@ activations! {
     Softshrink {
         /// The threshold. PyTorch's default is 0.5.
         lambda: f64 = 0.5
-    } => |x| x.softshrink(number(x, non_negative(lambda)));
+    } => |x| x.softshrink(number(x, lambda));
     /// x - tanh x
     Tanhshrink => |x| x.tanhshrink();
     /// ln(1 + eˣ), a smooth max(x, 0).
@@ -173,10 +175,33 @@ impl From<Activation> for Nonlinearity {
     }
 }
 
-#[track_caller]
-fn non_negative(lambda: f64) -> f64 {
-    assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, got {lambda}");
-    lambda
+impl Activation {
+    /// Returns an error if a setting makes no sense.
+    fn check(self) -> Result<()> {
+        match self {
+            Activation::LeakyRelu { slope } => finite("leaky_relu", "slope", slope),
+            Activation::Elu { alpha } => finite("elu", "alpha", alpha),
+            Activation::Celu { alpha } => finite("celu", "alpha", alpha),
+            Activation::Hardshrink { lambda } => non_negative("hardshrink", "lambda", lambda),
+            Activation::Softshrink { lambda } => non_negative("softshrink", "lambda", lambda),
+            Activation::SoftplusWith { beta, threshold } => {
+                positive("softplus", "beta", beta)?;
+                ordered("softplus", [f64::NEG_INFINITY, threshold])
+            }
+            Activation::Hardtanh { min, max } => ordered("hardtanh", [min, max]),
+            Activation::Threshold { threshold, value } => {
+                ordered("threshold", [f64::NEG_INFINITY, threshold])?;
+                ordered("threshold", [f64::NEG_INFINITY, value])
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns an error if a bound is NaN or exceeds the next.
+fn ordered(op: &'static str, [min, max]: [f64; 2]) -> Result<()> {
+    let hint = || format!("bounds must be numbers, min <= max, got {min} and {max}");
+    if min <= max { Ok(()) } else { Err(Error::Argument { op, hint: hint() }) }
 }
 
 /// A scalar constant on the tape of `x`.
@@ -241,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "softshrink: lambda must be at least 0, got -0.5")]
+    #[should_panic(expected = "softshrink: lambda must be finite and at least 0, got -0.5")]
     fn nothing_shrinks_by_less_than_nothing() {
         derivatives(Activation::Softshrink { lambda: -0.5 }, &[1.0]);
     }

@@ -257,7 +257,8 @@ pub fn gaussian_nll_loss<'t, T: Float>(
     // A shift by a constant, so that the gradient passes as if nothing had been clamped.
     let lift = (-variance + T::of(options.eps)).relu().stop_gradient();
     let v = variance + lift;
-    let loss = (v.ln() + (x - t).square() / v) * T::of(0.5);
+    // The ratio before its square, which may be too large or too small.
+    let loss = (v.ln() + ((x - t) / v.sqrt()).square()) * T::of(0.5);
     let rest = if options.full { 0.5 * (2.0 * PI).ln() } else { 0.0 };
     Ok(reduction.apply(loss + T::of(rest)))
 }

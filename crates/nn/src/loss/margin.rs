@@ -2,6 +2,7 @@
 
 use super::{Reduction, finite, non_negative, number, positive, reduced, same_shape};
 use crate::domain::Domain;
+use crate::functional::over_norm;
 use autograd::{Dims, Error, Float, Result, Var};
 
 reduced! {
@@ -65,7 +66,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
     finite(OP, "margin", margin)?;
     let y = Domain::Sign.check(OP, "targets", y)?;
     // PyTorch's epsilon of 1e-12 under the root. Each row is divided by its own length: products of squares overflow.
-    let unit = |x: Var<'t, T>| Ok(x / x.try_norm(2.0, -1, Dims::Keep)?.hypot(number(x, 1e-6)));
+    let unit = |x: Var<'t, T>| over_norm(x, 2.0, -1, 1e-6, |norm, eps| norm.hypot(eps));
     let cosine = (unit(a)? * unit(b)?).try_sum(-1, Dims::Drop)?;
     same_shape(OP, cosine, y)?;
     let (alike, apart) = (-cosine + T::one(), (cosine - T::of(margin)).relu());

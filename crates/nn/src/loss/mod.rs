@@ -41,6 +41,7 @@ pub use regression::{
 pub use target::{IGNORED, Target, Targets};
 
 use crate::describe::type_name;
+use crate::domain::{finite, non_negative, positive};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 use reduction::weights_over;
 
@@ -187,25 +188,6 @@ fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
 fn product<'t, T: Float>(factor: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
     let nothing = factor.equal(number(x, 0.0)) * x.abs().equal(number(x, f64::INFINITY));
     factor * nothing.select(number(x, 0.0), x)
-}
-
-/// Returns an error unless a setting is positive and finite.
-fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
-    setting(op, name, x, x > 0.0 && x.is_finite(), "positive and finite")
-}
-
-/// Returns an error unless a setting is finite.
-fn finite(op: &'static str, name: &str, x: f64) -> Result<()> {
-    setting(op, name, x, x.is_finite(), "finite")
-}
-
-/// Returns an error unless a setting is finite and at least 0.
-fn non_negative(op: &'static str, name: &str, x: f64) -> Result<()> {
-    setting(op, name, x, x >= 0.0 && x.is_finite(), "finite and at least 0")
-}
-
-fn setting(op: &'static str, name: &str, x: f64, fits: bool, rule: &str) -> Result<()> {
-    if fits { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be {rule}, got {x}") }) }
 }
 
 /// Returns an error unless there is one weight for each class, finite and at least 0.

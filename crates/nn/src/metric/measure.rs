@@ -223,8 +223,7 @@ impl<T: Float> Metric<T> {
 
     /// The square root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
     pub fn root_mean_squared_error() -> Self {
-        const NAME: &str = "root_mean_squared_error";
-        Self::mean_then(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?), f64::sqrt)
+        Self::new("root_mean_squared_error", false, regression::RootMeanSquare::default)
     }
 
     /// The coefficient of determination; see [`r2`](super::r2).
