@@ -1,12 +1,15 @@
 //! Data and settings that make no sense are refused, in words that name them: recorded and replayed, in both types.
 
 use autograd::{Float, Result, Rng, Tape, Tensor, Var, tensor};
-use nn::Pass;
-use nn::data::Batch;
-use nn::layer::{Gru, Linear, Lstm, RecurrentOptions, Rnn};
+use nn::data::{Batch, HorizontalFlip, Normalize, RandomAffine, Transform};
+use nn::init::{Fan, Init};
+use nn::layer::*;
 use nn::loss::*;
-use nn::optim::Sgd;
-use nn::train::{StepError, TrainStep};
+use nn::metric::{Decision, Metric, binary_accuracy};
+use nn::optim::{Adam, Optimizer, Sgd};
+use nn::schedule::*;
+use nn::train::{EarlyStopping, StepError, TrainStep, Trainer};
+use nn::{Module, Noise, Pass};
 
 const INF: f64 = f64::INFINITY;
 
@@ -187,4 +190,213 @@ fn check_lengths<T: Float>() {
 fn lengths_are_whole_numbers_of_steps() {
     check_lengths::<f32>();
     check_lengths::<f64>();
+}
+
+/// Whether something panics with a message that contains a text.
+fn panics(name: &str, f: impl FnOnce() + std::panic::UnwindSafe) {
+    let panic = std::panic::catch_unwind(f).expect_err(name);
+    let fixed = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    let text = fixed.or(panic.downcast_ref::<String>().cloned()).expect("a message");
+    assert!(text.contains(name) && text.contains("got"), "{name}: {text}");
+}
+
+/// The error of a layer on a batch in training.
+fn refusal(layer: &dyn Module<f64>, shape: &[usize]) -> String {
+    let tape = Tape::new();
+    let x = tape.constant(Tensor::<f64>::randn(shape, &mut Rng::new(0)));
+    Pass::train(&tape, Rng::new(0)).try_forward(layer, x).map(|y| format!("{:?}", y.value())).unwrap_err().to_string()
+}
+
+#[test]
+fn layers_check_their_settings() {
+    for bad in [-1e-5, INF, f64::NAN] {
+        panics("LayerNorm: eps", || drop(LayerNorm::<f64>::new(&[2]).eps(bad)));
+        panics("GroupNorm: eps", || drop(GroupNorm::<f64>::new(1, 2).eps(bad)));
+        panics("BatchNorm: eps", || drop(BatchNorm2d::<f64>::new(2).eps(bad)));
+        panics("InstanceNorm: eps", || drop(InstanceNorm1d::<f64>::new(2).eps(bad)));
+        panics("BatchNorm: momentum", || drop(BatchNorm1d::<f64>::new(2).momentum(Some(bad))));
+        panics("LayerNorm: eps", || {
+            let options = TransformerOptions { eps: bad, ..TransformerOptions::default() };
+            drop(TransformerEncoderLayer::<f64>::new(4, 2, options, &mut Rng::new(0)));
+        });
+        panics("Dropout", || drop(Mlp::new(&[2, 1]).dropout(bad)));
+        panics("dropout probability", || Noise::Dropout { p: bad }.fill(&mut [0.0f32; 2], &mut Rng::new(0)));
+        // Fields that are set directly.
+        let mut norm = BatchNorm1d::<f64>::new(3);
+        norm.eps = bad;
+        assert!(refusal(&norm, &[4, 3]).contains("eps must be finite and at least 0"));
+        (norm.eps, norm.momentum) = (1e-5, Some(bad));
+        assert!(refusal(&norm, &[4, 3]).contains("momentum must be in [0, 1]"));
+        let mut norm = InstanceNorm1d::<f64>::new(3).with_running();
+        norm.momentum = bad;
+        assert!(refusal(&norm, &[2, 3, 4]).contains("momentum must be in [0, 1]"));
+        let mut norm = RmsNorm::<f64>::new(&[3]);
+        norm.eps = Some(bad);
+        assert!(refusal(&norm, &[4, 3]).contains("eps must be finite"));
+        let mut norm = LayerNorm::<f64>::new(&[3]);
+        norm.eps = bad;
+        assert!(refusal(&norm, &[4, 3]).contains("eps must be finite"));
+    }
+    for (lower, upper) in [(0.5, 0.25), (f64::NAN, 0.5), (0.5, INF)] {
+        assert!(refusal(&RRelu { lower, upper }, &[2]).contains("lower <= upper"));
+    }
+    panics("the number of layers", || {
+        drop(Gru::<f64>::with(2, 3, RecurrentOptions { layers: 0, ..RecurrentOptions::default() }, &mut Rng::new(0)));
+    });
+    for bad in [f64::NAN, INF] {
+        panics("Init::Constant", || drop(Init::Constant(bad).tensor::<f32>(&[2], &mut Rng::new(0))));
+        let scaled = Init::kaiming_normal(bad, Fan::In);
+        panics("Init::Scaled", || drop(scaled.tensor::<f32>(&[2, 2], &mut Rng::new(0))));
+    }
+}
+
+#[test]
+fn activations_check_their_settings() {
+    use Activation::*;
+    let refused = |f: Activation, name: &str| {
+        panics(name, || {
+            let tape = Tape::<f64>::new();
+            f.apply(tape.constant([1.0]));
+        });
+    };
+    for bad in [f64::NAN, INF] {
+        refused(LeakyRelu { slope: bad }, "slope must be finite");
+        refused(Elu { alpha: bad }, "alpha must be finite");
+        refused(Celu { alpha: bad }, "alpha must be finite");
+        refused(Hardshrink { lambda: bad }, "lambda must be");
+        refused(Softshrink { lambda: bad }, "lambda must be");
+        refused(SoftplusWith { beta: bad, threshold: 20.0 }, "beta must be");
+    }
+    refused(Hardshrink { lambda: -0.5 }, "lambda must be");
+    refused(SoftplusWith { beta: 0.0, threshold: 20.0 }, "beta must be");
+    refused(SoftplusWith { beta: 1.0, threshold: f64::NAN }, "softplus: bounds");
+    refused(Hardtanh { min: 1.0, max: -1.0 }, "hardtanh: bounds");
+    refused(Hardtanh { min: f64::NAN, max: 1.0 }, "hardtanh: bounds");
+    refused(Threshold { threshold: f64::NAN, value: 0.0 }, "threshold: bounds");
+    refused(Threshold { threshold: 0.0, value: f64::NAN }, "threshold: bounds");
+}
+
+#[test]
+fn schedules_check_their_settings() {
+    let refused = |name: &str, schedule: &(dyn Schedule + std::panic::RefUnwindSafe)| {
+        panics(name, || {
+            schedule.rate(1, 0.1);
+        });
+    };
+    for bad in [-0.5, INF, f64::NAN] {
+        refused("StepDecay: gamma", &StepDecay { gamma: bad, ..StepDecay::new(3) });
+        refused("MultiStepDecay: gamma", &MultiStepDecay { gamma: bad, ..MultiStepDecay::new([3]) });
+        refused("ExponentialDecay: gamma", &ExponentialDecay { gamma: bad });
+        refused("CosineAnnealing: eta_min", &CosineAnnealing { eta_min: bad, ..CosineAnnealing::new(3) });
+        refused("CosineWarmRestarts: eta_min", &CosineWarmRestarts { eta_min: bad, ..CosineWarmRestarts::new(3) });
+        refused("OneCycle: pct_start", &OneCycle { pct_start: bad, ..OneCycle::new(3) });
+        refused("OneCycle: div_factor", &OneCycle { div_factor: bad, ..OneCycle::new(3) });
+        refused("OneCycle: final_div_factor", &OneCycle { final_div_factor: bad, ..OneCycle::new(3) });
+        refused("Cyclic: max_lr", &Cyclic::new(bad, 3));
+        let exponential = Cyclic { mode: CycleMode::Exponential(bad), ..Cyclic::new(1.0, 3) };
+        refused("Cyclic: the factor", &exponential);
+        refused("LinearRamp: start_factor", &LinearRamp { start_factor: bad, ..LinearRamp::default() });
+        refused("LinearRamp: end_factor", &LinearRamp { end_factor: bad, ..LinearRamp::default() });
+        refused("PolynomialDecay: power", &PolynomialDecay { power: bad, ..PolynomialDecay::default() });
+        refused("ConstantFactor: factor", &ConstantFactor { factor: bad, ..ConstantFactor::default() });
+        let plateau = |options: PlateauOptions| move || drop(ReduceOnPlateau::new(options));
+        let default = PlateauOptions::default;
+        panics("factor must be", plateau(PlateauOptions { factor: bad, ..default() }));
+        panics("threshold must be", plateau(PlateauOptions { threshold: Threshold::Relative(bad), ..default() }));
+        panics("threshold must be", plateau(PlateauOptions { threshold: Threshold::Absolute(bad), ..default() }));
+        panics("min_lr must be", plateau(PlateauOptions { min_lr: bad, ..default() }));
+        panics("eps must be", plateau(PlateauOptions { eps: bad, ..default() }));
+    }
+    refused("OneCycle: total_steps", &OneCycle::new(0));
+    refused("Cyclic: step_size_up", &Cyclic::new(1.0, 0));
+    panics("factor must be", || drop(ReduceOnPlateau::new(PlateauOptions { factor: 1.0, ..Default::default() })));
+}
+
+#[test]
+fn trainers_check_their_settings() {
+    let new = || Trainer::new(Mse::new(), Sgd::<f32>::new(0.1));
+    for bad in [-1.0, INF, f64::NAN] {
+        panics("Trainer: clip_norm", || drop(new().clip_norm(bad)));
+        panics("Trainer: clip_each_norm", || drop(new().clip_each_norm(bad)));
+        panics("Trainer: clip_value", || drop(new().clip_value(bad)));
+        panics("Trainer: l1", || drop(new().l1(bad)));
+        panics("Trainer: l2", || drop(new().l2(bad)));
+        panics("Trainer: tolerance", || drop(new().tolerance(bad)));
+        let stopping = EarlyStopping { min_delta: bad, ..EarlyStopping::default() };
+        panics("Trainer: min_delta", || drop(new().early_stopping(stopping)));
+        panics("decay of the average", || drop(new().ema(bad)));
+        panics("learning rate", || Adam::<f32>::new(0.1).set_learning_rate(bad));
+    }
+    for bad in [-1.0, INF, f64::NAN] {
+        let panic = std::panic::catch_unwind(|| {
+            TrainStep::<f64>::new(0).accumulate(&mut Linear::new(1, 1, &mut Rng::new(0)), bad);
+        });
+        assert!(panic.unwrap_err().downcast_ref::<String>().unwrap().contains("is no number of samples"));
+    }
+}
+
+#[test]
+fn transforms_and_metrics_check_their_settings() {
+    let refused = |transform: &dyn Transform<f64>| {
+        let error = transform.apply(Tensor::ones(&[1, 2, 2]), &mut Rng::new(0)).unwrap_err().to_string();
+        assert!(error.contains("must be") || error.contains("exceeds"), "{error}");
+    };
+    let turn = RandomAffine::rotation(10.0);
+    for bad in [-0.1, INF, f64::NAN] {
+        refused(&HorizontalFlip { probability: bad });
+        refused(&Normalize { mean: vec![0.0], std: vec![bad] });
+        refused(&RandomAffine::rotation(bad));
+        refused(&RandomAffine { translate: [0.0, bad], ..turn.clone() });
+        refused(&RandomAffine { scale: [bad, 1.0], ..turn.clone() });
+        refused(&RandomAffine { scale: [1.0, bad], ..turn.clone() });
+    }
+    refused(&HorizontalFlip { probability: 1.5 });
+    refused(&Normalize { mean: vec![f64::NAN], std: vec![1.0] });
+    refused(&Normalize { mean: vec![0.0], std: vec![0.0] });
+    refused(&RandomAffine { scale: [2.0, 1.0], ..turn.clone() });
+    refused(&RandomAffine { scale: [0.0, 1.0], ..turn });
+
+    let (y, t) = (tensor![0.5, 1.0], Target::Values(tensor![0.0, 1.0]));
+    assert!(binary_accuracy(&y, &t, f64::NAN).is_err());
+    assert!(Metric::binary_accuracy(f64::NAN).start().add(&y, &t).is_err());
+    let f1 = Metric::counted("f1", Decision::Above(f64::NAN), |matrix| matrix.accuracy().unwrap_or(0.0));
+    assert!(f1.start().add(&y, &t).is_err());
+}
+
+/// Angles and likelihoods of numbers whose squares are beyond the type: recorded and replayed.
+#[test]
+fn losses_of_any_size() {
+    fn check<T: Float>(scales: &[f64]) {
+        for &s in scales {
+            let tape = Tape::<T>::new();
+            let row = |x: [f64; 2]| tape.var(tensor![[x[0], x[1]]].map(|x| T::of(x * s)));
+            let (a, b, y) = (row([3.0, 4.0]), row([4.0, 3.0]), tape.constant(tensor![-1.0].map(T::of)));
+            let angle = cosine_embedding_loss(a, b, y, 0.0, Reduction::Sum).unwrap();
+            let triplet =
+                triplet_margin_loss([a, b, row([0.0, 0.0])], TripletOptions::default(), Reduction::Sum).unwrap();
+            let v = tape.var(tensor![[s, s]].map(T::of));
+            let options = GaussianOptions { eps: f64::MIN_POSITIVE, ..GaussianOptions::default() };
+            let likelihood = gaussian_nll_loss(a, b, v, options, Reduction::Sum).unwrap();
+            let slope = angle.grad(&[a])[0];
+            let mut program = autograd::Program::new(&tape, &[a, b, v], &[angle, triplet, likelihood, slope]);
+            let run = program.run(&[&a.value(), &b.value(), &v.value()]).unwrap().to_vec();
+            let recorded = [angle, triplet, likelihood, slope].map(|y| y.value()).to_vec();
+            for found in [recorded, run] {
+                let number = |i: usize| found[i].item().f64();
+                // PyTorch's epsilon counts for short rows: 24 s² / (25 s² + 1e-12).
+                let cosine = if s > 1e-3 { 0.96 } else { 0.0 };
+                assert!((number(0) - cosine).abs() < 1e-6, "{s:e}: {}", number(0));
+                // √2 s - 5 s + 1, at least 0
+                let short = (1.0 - (5.0 - 2f64.sqrt()) * s).max(0.0);
+                assert!((number(1) - short).abs() < 1e-5, "{s:e}: {}", number(1));
+                // ½ · 2 (ln s + s² / s)
+                assert!((number(2) / (s.ln() + s) - 1.0).abs() < 1e-5, "{s:e}: {}", number(2));
+                // 4/25 - 24/25 · 3/25, divided by s
+                let first = found[3].at(&[0, 0]).f64() * s;
+                assert!(s < 1e-3 || (first - 0.0448).abs() < 1e-6, "{s:e}: {first}");
+            }
+        }
+    }
+    check::<f32>(&[1.0, 1e30, 1e-30]);
+    check::<f64>(&[1.0, 1e200, 1e-200]);
 }
