@@ -160,8 +160,10 @@ impl<T: Float> Metric<T> {
 
     /// An average over classes.
     fn tallied(name: &str, average: Average, of: fn(&Tally, Average) -> f64) -> Self {
-        Self::new(name, true, move || Counted::new(Decision::Largest, move |tally: &Tally| of(tally, average)))
-            .set(average)
+        let classes = (average == Average::Binary).then_some(2);
+        let start =
+            move || Counted::new(Decision::Largest, move |tally: &Tally| of(tally, average)).of_classes(classes);
+        Self::new(name, true, start).set(average)
     }
 
     /// The fraction of labels predicted correctly; see [`accuracy`](super::accuracy).
@@ -182,7 +184,7 @@ impl<T: Float> Metric<T> {
     }
 
     /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
-    /// [`ConfusionMatrix::average_precision`].
+    /// [`ConfusionMatrix::average_precision`]. With [`Average::Binary`], other than two classes are an error.
     pub fn precision(average: Average) -> Self {
         Self::tallied("precision", average, Tally::precision)
     }

@@ -288,6 +288,17 @@ fn a_refused_state_leaves_the_counts() {
     assert_eq!(r2.state(), state);
 }
 
+#[test]
+fn a_binary_average_of_three_classes_is_an_error() {
+    for metric in [Metric::f1(Average::Binary), Metric::recall(Average::Binary), Metric::precision(Average::Binary)] {
+        let mut measure = metric.start();
+        let error = measure.add(&Tensor::<f64>::zeros(&[1, 3]), &Target::Labels(tensor![2_i64])).unwrap_err();
+        assert!(error.to_string().contains("Average::Binary requires two classes"), "{error}");
+        measure.add(&Tensor::<f64>::zeros(&[1, 2]), &Target::Labels(tensor![0_i64])).unwrap();
+        assert_eq!(measure.value(), 0.0);
+    }
+}
+
 /// Squares of these numbers are too large or too small for f64, but the root of their mean and their ratio are not.
 #[test]
 fn errors_of_any_size_have_a_root_and_a_ratio() {
