@@ -114,11 +114,12 @@ pub(crate) fn unit(op: &'static str, name: &str, x: f64) -> Result<()> {
     setting(op, name, x, (0.0..=1.0).contains(&x), "in [0, 1]")
 }
 
-/// Panics if a setting is refused, with the text of the error.
+/// Panics if something is refused, with the text of the error.
 #[track_caller]
-pub(crate) fn or_panic(checked: Result<()>) {
-    if let Err(error) = checked {
-        panic!("{error}");
+pub(crate) fn or_panic<V>(checked: Result<V>) -> V {
+    match checked {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
     }
 }
 

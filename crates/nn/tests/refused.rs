@@ -17,8 +17,10 @@ fn numbers<T: Float>(shape: &[usize], x: &[f64]) -> Tensor<T> {
     Tensor::new(shape, x.iter().map(|x| T::of(*x)).collect())
 }
 
-/// The losses with numeric targets: targets that they take, and targets that they do not.
-fn losses<T: Float>() -> Vec<(Box<dyn Loss<T>>, [f64; 2], Vec<f64>)> {
+/// A loss with numeric targets: targets that it takes, and those that it does not.
+type Case<T> = (Box<dyn Loss<T>>, [f64; 2], Vec<f64>);
+
+fn losses<T: Float>() -> Vec<Case<T>> {
     let no_probabilities = || vec![-0.1, 1.5, INF, f64::NAN];
     let negative = || vec![-1.0, INF, f64::NAN];
     let no_signs = || vec![0.0, 0.5, 2.0, f64::NAN];
@@ -117,12 +119,12 @@ fn losses_check_their_settings() {
         assert!(refuses(|a, b| hinge_embedding_loss(a, b.sign(), x, Sum)));
         assert!(refuses(|a, b| margin_ranking_loss(a, b, b.sign(), x, Sum)));
         assert!(refuses(|a, b| cosine_embedding_loss(a, b, b.sum_axes(1).sign(), x, Sum)));
-        assert!(refuses(|a, _| multi_margin_loss(a, &tensor![0_i64], 1, x, None, Sum)));
+        assert!(refuses(|a, _| multi_margin_loss(a, tensor![0_i64], 1, x, None, Sum)));
         let options = |weight| ClassOptions { weight: Some(tensor![1.0, weight]), ..ClassOptions::default() };
-        assert!(refuses(|a, _| cross_entropy_with(a, &tensor![0_i64], &options(x), Sum)));
-        assert!(refuses(|a, _| nll_loss(a, &tensor![0_i64], &options(x), Sum)));
+        assert!(refuses(|a, _| cross_entropy_with(a, tensor![0_i64], &options(x), Sum)));
+        assert!(refuses(|a, _| nll_loss(a, tensor![0_i64], &options(x), Sum)));
         assert!(refuses(|a, b| soft_cross_entropy_with(a, b, &options(x), Sum)));
-        assert!(refuses(|a, _| multi_margin_loss(a, &tensor![0_i64], 1, 1.0, Some(&tensor![1.0, x]), Sum)));
+        assert!(refuses(|a, _| multi_margin_loss(a, tensor![0_i64], 1, 1.0, Some(&tensor![1.0, x]), Sum)));
         assert!(refuses(|a, b| huber_loss(a, b, x, Sum)) && refuses(|a, b| smooth_l1_loss(a, b, x, Sum)));
     }
     for x in [f64::NAN, INF, -1.0] {
@@ -193,8 +195,8 @@ fn lengths_are_whole_numbers_of_steps() {
 }
 
 /// Whether something panics with a message that contains a text.
-fn panics(name: &str, f: impl FnOnce() + std::panic::UnwindSafe) {
-    let panic = std::panic::catch_unwind(f).expect_err(name);
+fn panics<R>(name: &str, f: impl FnOnce() -> R + std::panic::UnwindSafe) {
+    let panic = std::panic::catch_unwind(f).err().expect(name);
     let fixed = panic.downcast_ref::<&str>().map(|text| text.to_string());
     let text = fixed.or(panic.downcast_ref::<String>().cloned()).expect("a message");
     assert!(text.contains(name) && text.contains("got"), "{name}: {text}");
@@ -210,16 +212,16 @@ fn refusal(layer: &dyn Module<f64>, shape: &[usize]) -> String {
 #[test]
 fn layers_check_their_settings() {
     for bad in [-1e-5, INF, f64::NAN] {
-        panics("LayerNorm: eps", || drop(LayerNorm::<f64>::new(&[2]).eps(bad)));
-        panics("GroupNorm: eps", || drop(GroupNorm::<f64>::new(1, 2).eps(bad)));
-        panics("BatchNorm: eps", || drop(BatchNorm2d::<f64>::new(2).eps(bad)));
-        panics("InstanceNorm: eps", || drop(InstanceNorm1d::<f64>::new(2).eps(bad)));
-        panics("BatchNorm: momentum", || drop(BatchNorm1d::<f64>::new(2).momentum(Some(bad))));
+        panics("LayerNorm: eps", || LayerNorm::<f64>::new(&[2]).eps(bad));
+        panics("GroupNorm: eps", || GroupNorm::<f64>::new(1, 2).eps(bad));
+        panics("BatchNorm: eps", || BatchNorm2d::<f64>::new(2).eps(bad));
+        panics("InstanceNorm: eps", || InstanceNorm1d::<f64>::new(2).eps(bad));
+        panics("BatchNorm: momentum", || BatchNorm1d::<f64>::new(2).momentum(Some(bad)));
         panics("LayerNorm: eps", || {
             let options = TransformerOptions { eps: bad, ..TransformerOptions::default() };
-            drop(TransformerEncoderLayer::<f64>::new(4, 2, options, &mut Rng::new(0)));
+            TransformerEncoderLayer::<f64>::new(4, 2, options, &mut Rng::new(0))
         });
-        panics("Dropout", || drop(Mlp::new(&[2, 1]).dropout(bad)));
+        panics("Dropout", || Mlp::new(&[2, 1]).dropout(bad));
         panics("dropout probability", || Noise::Dropout { p: bad }.fill(&mut [0.0f32; 2], &mut Rng::new(0)));
         // Fields that are set directly.
         let mut norm = BatchNorm1d::<f64>::new(3);
@@ -241,12 +243,12 @@ fn layers_check_their_settings() {
         assert!(refusal(&RRelu { lower, upper }, &[2]).contains("lower <= upper"));
     }
     panics("the number of layers", || {
-        drop(Gru::<f64>::with(2, 3, RecurrentOptions { layers: 0, ..RecurrentOptions::default() }, &mut Rng::new(0)));
+        Gru::<f64>::with(2, 3, RecurrentOptions { layers: 0, ..RecurrentOptions::default() }, &mut Rng::new(0))
     });
     for bad in [f64::NAN, INF] {
-        panics("Init::Constant", || drop(Init::Constant(bad).tensor::<f32>(&[2], &mut Rng::new(0))));
+        panics("Init::Constant", || Init::Constant(bad).tensor::<f32>(&[2], &mut Rng::new(0)));
         let scaled = Init::kaiming_normal(bad, Fan::In);
-        panics("Init::Scaled", || drop(scaled.tensor::<f32>(&[2, 2], &mut Rng::new(0))));
+        panics("Init::Scaled", || scaled.tensor::<f32>(&[2, 2], &mut Rng::new(0)));
     }
 }
 
@@ -299,7 +301,7 @@ fn schedules_check_their_settings() {
         refused("LinearRamp: end_factor", &LinearRamp { end_factor: bad, ..LinearRamp::default() });
         refused("PolynomialDecay: power", &PolynomialDecay { power: bad, ..PolynomialDecay::default() });
         refused("ConstantFactor: factor", &ConstantFactor { factor: bad, ..ConstantFactor::default() });
-        let plateau = |options: PlateauOptions| move || drop(ReduceOnPlateau::new(options));
+        let plateau = |options: PlateauOptions| move || ReduceOnPlateau::new(options);
         let default = PlateauOptions::default;
         panics("factor must be", plateau(PlateauOptions { factor: bad, ..default() }));
         panics("threshold must be", plateau(PlateauOptions { threshold: Threshold::Relative(bad), ..default() }));
@@ -309,22 +311,22 @@ fn schedules_check_their_settings() {
     }
     refused("OneCycle: total_steps", &OneCycle::new(0));
     refused("Cyclic: step_size_up", &Cyclic::new(1.0, 0));
-    panics("factor must be", || drop(ReduceOnPlateau::new(PlateauOptions { factor: 1.0, ..Default::default() })));
+    panics("factor must be", || ReduceOnPlateau::new(PlateauOptions { factor: 1.0, ..Default::default() }));
 }
 
 #[test]
 fn trainers_check_their_settings() {
     let new = || Trainer::new(Mse::new(), Sgd::<f32>::new(0.1));
     for bad in [-1.0, INF, f64::NAN] {
-        panics("Trainer: clip_norm", || drop(new().clip_norm(bad)));
-        panics("Trainer: clip_each_norm", || drop(new().clip_each_norm(bad)));
-        panics("Trainer: clip_value", || drop(new().clip_value(bad)));
-        panics("Trainer: l1", || drop(new().l1(bad)));
-        panics("Trainer: l2", || drop(new().l2(bad)));
-        panics("Trainer: tolerance", || drop(new().tolerance(bad)));
+        panics("Trainer: clip_norm", || new().clip_norm(bad));
+        panics("Trainer: clip_each_norm", || new().clip_each_norm(bad));
+        panics("Trainer: clip_value", || new().clip_value(bad));
+        panics("Trainer: l1", || new().l1(bad));
+        panics("Trainer: l2", || new().l2(bad));
+        panics("Trainer: tolerance", || new().tolerance(bad));
         let stopping = EarlyStopping { min_delta: bad, ..EarlyStopping::default() };
-        panics("Trainer: min_delta", || drop(new().early_stopping(stopping)));
-        panics("decay of the average", || drop(new().ema(bad)));
+        panics("Trainer: min_delta", || new().early_stopping(stopping));
+        panics("decay of the average", || new().ema(bad));
         panics("learning rate", || Adam::<f32>::new(0.1).set_learning_rate(bad));
     }
     for bad in [-1.0, INF, f64::NAN] {

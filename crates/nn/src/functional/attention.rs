@@ -111,8 +111,8 @@ pub fn attention_weights<'t, T: Float>(
         return Err(Error::Argument { op: OP, hint });
     }
     let width = q.shape()[q.rank() - 1];
+    options.scale.map_or(Ok(()), |scale| finite(OP, "scale", scale))?;
     let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
-    finite(OP, "scale", scale)?;
     // Scaling the queries touches fewer elements than scaling the scores.
     let mut scores = (q * T::of(scale)).try_matmul(k.t())?;
     if let Some(mask) = options.mask {

@@ -35,12 +35,22 @@ macro_rules! activations {
             /// Applies the function to `x`. The result has the same shape, except for `Glu`, which halves an axis.
             ///
             /// # Panics
-            /// Panics if `x` does not have the axis of a softmax, or a setting is invalid: NaN, an infinite slope or alpha,
-            /// an alpha of 0 for `Celu`, a lambda below 0, a `min` above `max`, or a `beta` that is not positive and finite.
+            /// Panics under the conditions under which [`try_apply`](Activation::try_apply) returns an error.
             #[track_caller]
             pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
-                or_panic(self.check());
-                match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
+                or_panic(self.try_apply(x))
+            }
+
+            /// [`apply`](Activation::apply), which returns an error.
+            ///
+            /// # Errors
+            /// Returns an error if `x` does not have the axis of a softmax, or not of an even size for `Glu`, or a setting
+            /// is invalid: NaN, an infinite slope or alpha, an alpha of 0 for `Celu`, a lambda below 0, a `min` above
+            /// `max`, or a `beta` that is not positive and finite.
+            #[track_caller]
+            pub fn try_apply<T: Float>(self, x: Var<'_, T>) -> Result<Var<'_, T>> {
+                self.check()?;
+                Ok(match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* })
             }
 
             /// The settings, in order.
@@ -72,7 +82,7 @@ activations! {
     Celu {
         /// The limit for x → -∞ is `-alpha`.
         alpha: f64 = 1.0
-    } => |x| x.celu(alpha);
+    } => |x| x.try_celu(alpha)?;
     /// λ · elu(x) with the λ and α that preserve mean 0 and variance 1 (Klambauer et al., 2017).
     Selu => |x| x.selu();
     /// x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016).
@@ -134,22 +144,22 @@ activations! {
     Softmax {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.softmax(axis);
+    } => |x| x.try_softmax(axis)?;
     /// The softmax of -x.
     Softmin {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| (-x).softmax(axis);
+    } => |x| (-x).try_softmax(axis)?;
     /// The logarithm of the softmax, exact where the softmax itself underflows.
     LogSoftmax {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.log_softmax(axis);
+    } => |x| x.try_log_softmax(axis)?;
     /// The first half of an axis times the sigmoid of the second (Dauphin et al., 2017).
     Glu {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.glu(axis);
+    } => |x| x.try_glu(axis)?;
 }
 
 /// The nonlinearity for weight initialization: [`Nonlinearity::gain`] gives the gain of each activation. Activations
@@ -217,7 +227,8 @@ impl<T: Float> Module<T> for Activation {
     /// Panics under the same conditions as [`apply`](Activation::apply).
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        pass.note(self, self.apply(x))
+        let y = pass.checked(self, self.try_apply(x));
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -269,6 +280,16 @@ mod tests {
     #[should_panic(expected = "softshrink: lambda must be finite and at least 0, got -0.5")]
     fn nothing_shrinks_by_less_than_nothing() {
         derivatives(Activation::Softshrink { lambda: -0.5 }, &[1.0]);
+    }
+
+    #[test]
+    fn an_input_without_the_axis_is_an_error_of_the_layer() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant([[1.0, 2.0, 3.0]]);
+        for f in [Activation::Softmax { axis: 7 }, Activation::LogSoftmax { axis: 7 }, Activation::Glu { axis: -1 }] {
+            let refused = Pass::eval(&tape).try_forward(&f, x).unwrap_err();
+            assert!(refused.layer == Module::<f64>::describe(&f) && f.try_apply(x).is_err(), "{refused}");
+        }
     }
 
     #[test]
