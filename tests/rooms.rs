@@ -44,6 +44,7 @@ const HOUSES: [House; 2] = [
         order: &[
             "describe",
             "number",
+            "domain",
             "param",
             "parameters",
             "pass",

@@ -1,6 +1,6 @@
 //! Gradient clipping: limits the size of a step, applied between the backward sweep and the optimizer.
 
-use crate::number::smallest_normal;
+use crate::number::{power_of_two, smallest_normal};
 use crate::optim::ParamGradients;
 use autograd::{Float, Tensor};
 
@@ -73,7 +73,7 @@ impl Norm {
         if largest == 0.0 || largest.is_infinite() {
             return Norm { root: largest, power: 1.0 };
         }
-        let power = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits()).max(f64::MIN_POSITIVE);
+        let power = power_of_two(largest);
         Norm { root: sum(power).sqrt(), power }
     }
 
@@ -101,7 +101,7 @@ fn multiply<T: Float>(g: &mut Tensor<T>, [first, second]: [f64; 2]) {
         whole if whole == 0.0 && second == 0.0 || whole >= least || whole.is_nan() => by(g, whole),
         // A power of two is exact.
         whole => {
-            let power = if first == 1.0 { f64::from_bits(whole.to_bits() & f64::INFINITY.to_bits()) } else { first };
+            let power = if first == 1.0 { power_of_two(whole) } else { first };
             by(g, power);
             by(g, second * (first / power));
         }

@@ -140,7 +140,10 @@ impl Init {
     #[track_caller]
     pub fn tensor<T: Float>(self, shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         match self {
-            Init::Constant(c) => Tensor::full(shape, T::of(c)),
+            Init::Constant(c) => {
+                assert!(c.is_finite(), "Init::Constant: the value must be finite, got {c}");
+                Tensor::full(shape, T::of(c))
+            }
             Init::Uniform { low, high } => {
                 assert!(low <= high && (high - low).is_finite(), "Init::Uniform: invalid bounds [{low}, {high})");
                 Tensor::from_fn(shape, |_| T::of(low + (high - low) * rng.uniform()))
@@ -167,6 +170,10 @@ impl Init {
                 };
                 // A layer without inputs or outputs has no weights to draw, but must not cause a division by zero
                 // either.
+                assert!(
+                    gain >= 0.0 && gain.is_finite(),
+                    "Init::Scaled: the gain must be finite and at least 0, got {gain}"
+                );
                 let std = gain / fan.max(1.0).sqrt();
                 match form {
                     Form::Uniform => {

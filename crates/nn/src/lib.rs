@@ -1,5 +1,6 @@
 //! Neural networks on wengert's tape: layers, losses, optimizers, data and training, with names from PyTorch and Keras.
 
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 #[macro_use]
@@ -7,6 +8,7 @@ mod describe;
 
 pub mod clip;
 pub mod data;
+mod domain;
 pub mod functional;
 pub mod init;
 pub mod io;

@@ -92,6 +92,12 @@ fn binary<T: Float>(op: &'static str, output: &Tensor<T>, target: &Target<T>) ->
     counting.map(pair).collect()
 }
 
+/// Returns an error for a threshold that nothing exceeds or falls below.
+fn check_threshold(op: &'static str, threshold: f64) -> Result<()> {
+    let hint = || "the threshold must not be NaN".to_owned();
+    if threshold.is_nan() { Err(Error::Argument { op, hint: hint() }) } else { Ok(()) }
+}
+
 fn mismatch(op: &'static str, shape: &[usize], hint: String) -> Error {
     Error::Shape { op, shape: shape.into(), hint }
 }

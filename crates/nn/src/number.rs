@@ -12,6 +12,12 @@ pub(crate) fn count(x: f64) -> Option<usize> {
     whole(x).and_then(|whole| usize::try_from(whole).ok())
 }
 
+/// The largest power of two that is at most `|x|`; for numbers below full precision, the smallest with full precision.
+/// Dividing by it is exact.
+pub(crate) fn power_of_two(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & f64::INFINITY.to_bits()).max(f64::MIN_POSITIVE)
+}
+
 /// The smallest positive number of the type with full precision.
 pub(crate) fn smallest_normal<T: Float>() -> f64 {
     if T::EPSILON.f64() > f64::EPSILON { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE }

@@ -4,6 +4,7 @@
 //! that changes from step to step is on the tape, and the pass remembers where: parameters and buffers by key, random
 //! numbers with the distribution that draws them, and the new values of buffers.
 
+use crate::domain::{or_panic, unit};
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 
@@ -33,9 +34,14 @@ pub enum Noise {
 
 impl Noise {
     /// Fills a slice, in order.
+    ///
+    /// # Panics
+    /// Panics if a dropout probability is not in `[0, 1]`.
+    #[track_caller]
     pub fn fill<T: Float>(self, out: &mut [T], rng: &mut Rng) {
         match self {
             Noise::Dropout { p } => {
+                or_panic(unit("Noise", "the dropout probability", p));
                 let keep = T::of(1.0 / (1.0 - p));
                 // Each half of 64 random bits decides one element: dropped if below p · 2³². With p = 1, all are
                 // dropped.
@@ -203,9 +209,6 @@ impl<'t, T: Float> Pass<'t, T> {
     /// Panics if a dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn noise(&mut self, shape: &[usize], noise: Noise) -> Var<'t, T> {
-        if let Noise::Dropout { p } = noise {
-            assert!((0.0..=1.0).contains(&p), "Pass::noise: the dropout probability must be in [0, 1], got {p}");
-        }
         let mut values = Tensor::zeros(shape);
         noise.fill(values.make_mut(), &mut self.rng);
         let var = self.tape.constant(values);

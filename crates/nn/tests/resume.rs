@@ -459,3 +459,38 @@ fn killed_at_any_moment_it_goes_on_bit_for_bit() {
     }
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// A layer that a callback thaws: a resumed run trains it on, from averages that began while it was frozen.
+#[test]
+fn a_layer_that_thaws_stays_trainable() {
+    let training = points(24, 5);
+    let folder = std::env::temp_dir().join(format!("nn-thaw-{}", std::process::id()));
+    let run = |epochs: usize, folder: Option<&Path>, resume: bool| {
+        let mut model: Sequential<f64> = Mlp::new(&[2, 6, 2]).seed(3).build();
+        let trainable = |name: &str| !name.starts_with("0.");
+        model.visit_mut(&mut nn::Path::default(), &mut |name, p| p.set_trainable(trainable(name)));
+        let trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.05)).epochs(epochs).batch_size(8).ema(0.9).quiet();
+        let trainer = trainer.on_epoch_end(|at| {
+            if at.epoch() == 2 {
+                at.model().visit_mut(&mut nn::Path::default(), &mut |_, p| p.set_trainable(true));
+            }
+        });
+        let mut trainer = match folder {
+            Some(folder) => trainer.checkpoints(Checkpoints::new(folder)),
+            None => trainer,
+        };
+        let history = if resume { trainer.resume(&mut model, &training) } else { trainer.fit(&mut model, &training) };
+        let losses: Vec<f64> = history.unwrap().epochs.iter().map(|epoch| epoch.loss).collect();
+        let mut values = Vec::new();
+        model.visit(&mut nn::Path::default(), &mut |_, p| values.push(p.value().to_vec()));
+        (losses, values)
+    };
+    let straight = run(5, None, false);
+    assert_ne!(straight.1[0], run(2, None, false).1[0], "the first layer moves once it has thawed");
+    for stop in 1..5 {
+        let _ = fs::remove_dir_all(&folder);
+        run(stop, Some(&folder), false);
+        assert_eq!(run(5, Some(&folder), true), straight, "stopped after {stop}");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}

@@ -3,6 +3,7 @@
 
 use super::{DataError, DataLoader, Dataset};
 use crate::io::StateDict;
+use crate::number::power_of_two;
 use autograd::{Float, Tensor};
 
 /// The target range of each column of a [`Scaler`]. A constant column is only shifted to 0.
@@ -47,13 +48,23 @@ struct Column {
     min: f64,
     max: f64,
     mean: f64,
-    /// Sum of the squared differences from the mean.
+    /// Sum of the squared differences from the mean, which are divided by the `unit`: their squares may be too large or
+    /// too small.
     squares: f64,
+    unit: f64,
 }
 
 impl Default for Column {
     fn default() -> Self {
-        Column { finite: true, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, mean: 0.0, squares: 0.0 }
+        Column {
+            finite: true,
+            sum: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            mean: 0.0,
+            squares: 0.0,
+            unit: 1.0,
+        }
     }
 }
 
@@ -70,7 +81,7 @@ impl Column {
             // Compares elements instead of subtracting the mean: the rounded mean of many 0.1 is not 0.1.
             _ if self.min == self.max => (self.min, 1.0),
             Scaling::MinMax => (self.min, self.max - self.min),
-            Scaling::Standard => (self.mean, (self.squares / n as f64).sqrt()),
+            Scaling::Standard => (self.mean, (self.squares / n as f64).sqrt() * self.unit),
         }
     }
 }
@@ -136,10 +147,13 @@ impl<T: Float> Scaler<T> {
             Ok(())
         })?;
         let sample = first.filter(|_| n > 0).ok_or(DataError::Empty)?.split_off(1);
-        columns.iter_mut().for_each(|column| column.mean = column.sum / n as f64);
+        for column in &mut columns {
+            column.mean = column.sum / n as f64;
+            column.unit = power_of_two(column.max - column.min);
+        }
         if scaling == Scaling::Standard {
             all(&mut |inputs| {
-                each(&mut columns, inputs, |column, x| column.squares += (x - column.mean).powi(2));
+                each(&mut columns, inputs, |column, x| column.squares += ((x - column.mean) / column.unit).powi(2));
                 Ok(())
             })?;
         }
@@ -304,6 +318,17 @@ mod tests {
         let scaler = Scaler::fit_standard(&tensor![[1.0, 2.0]]).unwrap();
         for other in [tensor![[1.0]], tensor![1.0, 2.0], Tensor::scalar(1.0)] {
             assert!(matches!(scaler.apply(&other), Err(DataError::Features { .. })));
+        }
+    }
+
+    #[test]
+    fn columns_of_any_size_are_scaled() {
+        for s in [1e200, 1e300, 1e-200, 1e-300] {
+            let x = tensor![[1.0], [2.0], [4.0], [5.0]] * s;
+            let y = Scaler::fit_standard(&x).unwrap().apply(&x).unwrap();
+            // (x - 3) / √2.5
+            let expected = tensor![[-2.0], [-1.0], [1.0], [2.0]] / 2.5f64.sqrt();
+            assert!((&y - &expected).abs().max().item() < 1e-15, "{s:e}: {y}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Transforms of an image `[channels, height, width]`: normalization, random crops, flips, affine maps and cutout.
 
 use super::DataError;
+use crate::domain::{finite, non_negative, positive, unit};
 use autograd::{Error, Float, Rng, Tensor};
 
 /// A transform of one input, possibly random.
@@ -19,7 +20,7 @@ pub trait Transform<T: Float>: Send + Sync {
     /// Returns the transformed input. All randomness comes from `rng`.
     ///
     /// # Errors
-    /// If the transform does not support the shape of the input.
+    /// If the transform does not support the shape of the input, or one of its settings makes no sense.
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError>;
 }
 
@@ -42,7 +43,7 @@ impl<T: Float, F: Fn(Tensor<T>, &mut Rng) -> Result<Tensor<T>, DataError> + Send
 pub struct Normalize {
     /// Mean of each channel.
     pub mean: Vec<f64>,
-    /// Standard deviation of each channel.
+    /// Standard deviation of each channel, positive.
     pub std: Vec<f64>,
 }
 
@@ -51,6 +52,8 @@ impl<T: Float> Transform<T> for Normalize {
         let [channels, ..] = image("Normalize", &x)?;
         let column =
             |numbers: &[f64]| Tensor::try_new(&[numbers.len(), 1, 1], numbers.iter().map(|c| T::of(*c)).collect());
+        self.mean.iter().try_for_each(|x| finite("Normalize", "mean", *x))?;
+        self.std.iter().try_for_each(|x| positive("Normalize", "std", *x))?;
         if [self.mean.len(), self.std.len()] != [channels; 2] {
             let hint = format!("there are {} means and {} standard deviations", self.mean.len(), self.std.len());
             return Err(Error::Shape { op: "Normalize", shape: x.shape().into(), hint }.into());
@@ -121,6 +124,7 @@ pub struct HorizontalFlip {
 impl<T: Float> Transform<T> for HorizontalFlip {
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError> {
         image("HorizontalFlip", &x)?;
+        unit("HorizontalFlip", "probability", self.probability)?;
         Ok(if rng.uniform() < self.probability { x.flip(-1) } else { x })
     }
 }
@@ -142,7 +146,7 @@ pub struct RandomAffine {
     pub degrees: f64,
     /// Largest shift in either direction, as fractions of height and width.
     pub translate: [f64; 2],
-    /// Smallest and largest scale factor.
+    /// Smallest and largest scale factor, positive.
     pub scale: [f64; 2],
 }
 
@@ -151,11 +155,25 @@ impl RandomAffine {
     pub fn rotation(degrees: f64) -> Self {
         RandomAffine { degrees, translate: [0.0; 2], scale: [1.0; 2] }
     }
+
+    fn check(&self) -> Result<(), DataError> {
+        const OP: &str = "RandomAffine";
+        non_negative(OP, "degrees", self.degrees)?;
+        self.translate.iter().try_for_each(|x| non_negative(OP, "translate", *x))?;
+        self.scale.iter().try_for_each(|x| positive(OP, "scale", *x))?;
+        let [smallest, largest] = self.scale;
+        if smallest > largest {
+            let hint = format!("the smallest scale, {smallest}, exceeds the largest, {largest}");
+            return Err(Error::Argument { op: OP, hint }.into());
+        }
+        Ok(())
+    }
 }
 
 impl<T: Float> Transform<T> for RandomAffine {
     fn apply(&self, x: Tensor<T>, rng: &mut Rng) -> Result<Tensor<T>, DataError> {
         let shape @ [channels, height, width] = image("RandomAffine", &x)?;
+        self.check()?;
         let mut within = |low: f64, high: f64| low + (high - low) * rng.uniform();
         let (sin, cos) = within(-self.degrees, self.degrees).to_radians().sin_cos();
         let scale = within(self.scale[0], self.scale[1]);

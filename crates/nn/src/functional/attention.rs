@@ -1,5 +1,6 @@
 //! Attention, and the embedding table that usually precedes it.
 
+use crate::domain::finite;
 use autograd::{Error, Float, Index, Result, Tensor, Var};
 
 /// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
@@ -110,6 +111,7 @@ pub fn attention_weights<'t, T: Float>(
         return Err(Error::Argument { op: OP, hint });
     }
     let width = q.shape()[q.rank() - 1];
+    options.scale.map_or(Ok(()), |scale| finite(OP, "scale", scale))?;
     let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
     // Scaling the queries touches fewer elements than scaling the scores.
     let mut scores = (q * T::of(scale)).try_matmul(k.t())?;

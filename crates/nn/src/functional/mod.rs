@@ -9,11 +9,12 @@ mod similarity;
 pub(crate) use attention::causal_mask;
 pub use attention::{AttentionOptions, attention_weights, embedding, scaled_dot_product_attention};
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
-pub(crate) use norm::{batch_normalized, representable};
+pub(crate) use norm::{batch_normalized, check_momentum, representable};
 pub use recurrent::{
     GruUnit, LstmUnit, RnnNonlinearity, Unit, Weights, gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq,
 };
 pub(crate) use recurrent::{Walk, cell, sequence};
+pub(crate) use similarity::over_norm;
 pub use similarity::{cosine_similarity, normalize, normalize_with};
 
 #[cfg(test)]

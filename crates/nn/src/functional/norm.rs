@@ -1,5 +1,6 @@
 //! Normalization: brings values to mean 0 and variance 1 over different axes of a tensor.
 
+use crate::domain::{non_negative, unit};
 use crate::number::smallest_normal;
 use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
 use smallvec::SmallVec;
@@ -15,6 +16,11 @@ fn root_mean_square<T: Float>(x: Var<'_, T>, axes: impl Into<Axes>, count: usize
 #[track_caller]
 fn deviation<T: Float>(r: Var<'_, T>, eps: f64) -> Var<'_, T> {
     r.hypot(number(r, eps.sqrt()))
+}
+
+/// Returns an error unless a weight of new statistics is in `[0, 1]`.
+pub(crate) fn check_momentum(op: &'static str, momentum: f64) -> Result<()> {
+    unit(op, "momentum", momentum)
 }
 
 /// Statistics, at most half of the largest finite number, so that a running mean of them stays finite.
@@ -89,7 +95,8 @@ fn per_channel<T: Float>(p: Var<'_, T>, rank: usize) -> Var<'_, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if `x` does not end with these axes, `shape` is empty, or weight or bias has a different shape.
+/// Returns an error if `x` does not end with these axes, `shape` is empty, weight or bias has a different shape, or `ε` is
+/// negative, infinite or NaN.
 #[track_caller]
 pub fn layer_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -99,6 +106,7 @@ pub fn layer_norm<'t, T: Float>(
     eps: f64,
 ) -> Result<Var<'t, T>> {
     trailing("layer_norm", x, shape, [weight, bias])?;
+    non_negative("layer_norm", "eps", eps)?;
     let axis = -(shape.len() as isize);
     match (weight, bias) {
         (Some(weight), Some(bias)) => x.try_layer_norm(axis, &weight, &bias, eps),
@@ -117,7 +125,8 @@ pub fn layer_norm<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if `x` does not end with these axes, `shape` is empty, or the weight has a different shape.
+/// Returns an error if `x` does not end with these axes, `shape` is empty, the weight has a different shape, or `ε` is
+/// negative, infinite or NaN.
 #[track_caller]
 pub fn rms_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -126,7 +135,9 @@ pub fn rms_norm<'t, T: Float>(
     eps: Option<f64>,
 ) -> Result<Var<'t, T>> {
     let axes = trailing("rms_norm", x, shape, [weight, None])?;
-    let root = deviation(root_mean_square(x, axes, shape.iter().product())?, eps.unwrap_or(T::EPSILON.f64()));
+    let eps = eps.unwrap_or(T::EPSILON.f64());
+    non_negative("rms_norm", "eps", eps)?;
+    let root = deviation(root_mean_square(x, axes, shape.iter().product())?, eps);
     Ok(affine(x / root, weight, None))
 }
 
@@ -141,7 +152,8 @@ pub fn rms_norm<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the channels are not divisible into the groups, or weight or bias is not `[C]`.
+/// Returns an error if the channels are not divisible into the groups, weight or bias is not `[C]`, or `ε` is negative,
+/// infinite or NaN.
 #[track_caller]
 pub fn group_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -157,6 +169,7 @@ pub fn group_norm<'t, T: Float>(
         return Err(Error::Argument { op: OP, hint });
     }
     same_sizes(OP, &[channels], [weight, bias])?;
+    non_negative(OP, "eps", eps)?;
     let size = channels / groups * shape[2..].iter().product::<usize>();
     let y = x.try_reshape(&[shape[0], groups, size])?.try_standardize(2, eps)?.reshape(&shape);
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
@@ -175,7 +188,7 @@ pub fn group_norm<'t, T: Float>(
 /// ```
 /// # Errors
 /// Returns an error if there are fewer than two axes, a channel of a sample has only one element (which would be its
-/// own mean), or weight or bias is not `[C]`.
+/// own mean), weight or bias is not `[C]`, or `ε` is negative, infinite or NaN.
 #[track_caller]
 pub fn instance_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -235,8 +248,9 @@ impl Default for BatchNormOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if there are fewer than two axes, if statistics, weight or bias are not `[C]`, or if a channel has
-/// a single value in training, and thus no variance.
+/// Returns an error if there are fewer than two axes, if statistics, weight or bias are not `[C]`, if a channel has a
+/// single value in training, and thus no variance, if the momentum is not in `[0, 1]`, or if `ε` is negative, infinite or
+/// NaN.
 #[track_caller]
 pub fn batch_norm<'t, T: Float>(
     x: Var<'t, T>,
@@ -246,6 +260,7 @@ pub fn batch_norm<'t, T: Float>(
     options: BatchNormOptions,
 ) -> Result<(Var<'t, T>, [Var<'t, T>; 2])> {
     same_sizes("batch_norm", &[channels("batch_norm", x)?], running.map(Some))?;
+    check_momentum("batch_norm", options.momentum)?;
     let known = (!options.training).then_some(running);
     let (y, batch) = batch_normalized(x, known, weight, bias, options.eps)?;
     let Some([mean, variance]) = batch else { return Ok((y, running)) };
@@ -271,6 +286,7 @@ pub(crate) fn batch_normalized<'t, T: Float>(
     const OP: &str = "batch_norm";
     let (shape, channels) = (x.shape(), channels(OP, x)?);
     same_sizes(OP, &[channels], [weight, bias])?;
+    non_negative(OP, "eps", eps)?;
     let wide = |p: Var<'t, T>| per_channel(p, shape.len());
     let (centered, deviation, batch) = if let Some([mean, variance]) = known {
         (x - wide(mean), (wide(variance) + T::of(eps)).sqrt(), None)

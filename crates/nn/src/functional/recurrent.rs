@@ -4,6 +4,7 @@ mod plain;
 
 pub use plain::{gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
 
+use crate::domain::Domain;
 use autograd::{Error, Float, Result, Tensor, Var};
 
 /// The parameters of a recurrent step, in PyTorch's shapes; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
@@ -171,8 +172,8 @@ fn same_state<T: Float>(op: &'static str, state: &[Var<'_, T>]) -> Result<()> {
 pub(crate) struct Walk<'t, T: Float> {
     /// Whether to go from the last element to the first.
     pub(crate) reverse: bool,
-    /// The number of elements in each sequence of the batch, `[batch]`. Later steps do not change the state, and their
-    /// outputs are 0.
+    /// The number of elements in each sequence of the batch, `[batch]`, from 0 to the size of the time axis. Later steps
+    /// do not change the state, and their outputs are 0.
     pub(crate) lengths: Option<Var<'t, T>>,
 }
 
@@ -196,7 +197,7 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     };
     weights.check(op, U::GATES, x.index_axis(0, 0), state[0])?;
     same_state(op, &state)?;
-    let lengths = walk.lengths.map(|lengths| column_of(op, lengths, state[0])).transpose()?;
+    let lengths = walk.lengths.map(|lengths| column_of(op, lengths, steps, state[0])).transpose()?;
     let number = |c: usize| x.tape().constant(Tensor::scalar(T::of(c as f64)));
     let input = weights.of_input(x);
     let mut outputs = Vec::with_capacity(steps);
@@ -218,11 +219,17 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     Ok((Var::try_stack(&outputs, 0)?, state))
 }
 
-/// Lengths `[batch]` as a column that broadcasts against the state.
-fn column_of<'t, T: Float>(op: &'static str, lengths: Var<'t, T>, state: Var<'t, T>) -> Result<Var<'t, T>> {
+/// Lengths `[batch]`, whole numbers of steps, as a column that broadcasts against the state.
+#[track_caller]
+fn column_of<'t, T: Float>(
+    op: &'static str,
+    lengths: Var<'t, T>,
+    steps: usize,
+    state: Var<'t, T>,
+) -> Result<Var<'t, T>> {
     let (given, state) = (lengths.shape(), state.shape());
     if state.len() == 2 && given.as_slice() == [state[0]] {
-        return lengths.try_unsqueeze(1);
+        return Domain::Whole(steps).check(op, "lengths", lengths)?.try_unsqueeze(1);
     }
     let hint = format!("lengths must be [batch], one per sequence, for a state of shape {state:?}");
     Err(Error::Shape { op, shape: given.as_slice().into(), hint })

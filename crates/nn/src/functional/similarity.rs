@@ -1,5 +1,6 @@
 //! Vector norms and angles.
 
+use crate::domain::non_negative;
 use autograd::{Dims, Float, Result, Tensor, Var};
 
 /// A scalar constant on the tape of `x`.
@@ -17,7 +18,7 @@ fn number<'t, T: Float>(x: Var<'t, T>, c: f64) -> Var<'t, T> {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if there is no such axis.
+/// Returns an error if there is no such axis, or `ε` is negative, infinite or NaN.
 #[track_caller]
 pub fn normalize<'t, T: Float>(x: Var<'t, T>, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     normalize_with(x, 2.0, axis, eps)
@@ -33,10 +34,30 @@ pub fn normalize<'t, T: Float>(x: Var<'t, T>, axis: isize, eps: f64) -> Result<V
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if there is no such axis, or `p` is NaN.
+/// Returns an error if there is no such axis, `p` is NaN, or `ε` is negative, infinite or NaN.
 #[track_caller]
 pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64) -> Result<Var<'t, T>> {
-    Ok(x / x.try_norm(p, axis, Dims::Keep)?.maximum(number(x, eps)))
+    non_negative("normalize", "eps", eps)?;
+    over_norm(x, p, axis, eps, |norm, eps| norm.maximum(eps))
+}
+
+/// `x / bounded(‖x‖ₚ, ε)` for a function that scales with its operands. The norm is that of a fraction of `x`, since the
+/// norm of huge numbers may be too large for the type, though none of them is.
+#[track_caller]
+pub(crate) fn over_norm<'t, T: Float>(
+    x: Var<'t, T>,
+    p: f64,
+    axis: isize,
+    eps: f64,
+    bounded: impl Fn(Var<'t, T>, Var<'t, T>) -> Var<'t, T>,
+) -> Result<Var<'t, T>> {
+    let (shape, rank) = (x.shape(), x.rank() as isize);
+    let size = shape.get(if axis < 0 { axis + rank } else { axis } as usize).copied().unwrap_or(1);
+    // The norm is at most n^(1/p) times the largest element; a power of two is exact.
+    let halvings = if p >= 1.0 { ((size.max(1) as f64).log2() / p).ceil() } else { 0.0 };
+    let part = (-halvings).exp2();
+    let norm = (x * T::of(part)).try_norm(p, axis, Dims::Keep)?;
+    Ok(x / bounded(norm, number(x, eps * part)) * T::of(part))
 }
 
 /// The cosine of the angle between vectors along an axis: `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))`. The operands broadcast.
@@ -51,7 +72,7 @@ pub fn normalize_with<'t, T: Float>(x: Var<'t, T>, p: f64, axis: isize, eps: f64
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not broadcast, or do not have the axis.
+/// Returns an error if the shapes do not broadcast, or do not have the axis, or `ε` is negative, infinite or NaN.
 #[track_caller]
 pub fn cosine_similarity<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, axis: isize, eps: f64) -> Result<Var<'t, T>> {
     let shape = a.try_mul(b)?.shape();

@@ -1,5 +1,5 @@
 use super::*;
-use autograd::{Rng, Tape, Tensor, gradcheck, tensor};
+use autograd::{Float, Rng, Tape, Tensor, Var, gradcheck, tensor};
 
 #[test]
 fn derivatives_to_second_order() {
@@ -106,4 +106,55 @@ fn what_does_not_fit_is_an_error() {
     }
     assert!(embedding(table, tensor![0_i64], Some(2)).is_err() && embedding(vector, tensor![0_i64], None).is_err());
     assert_eq!(embedding(table, Tensor::scalar(1), None).unwrap().value(), tensor![2.0]);
+}
+
+/// Unit vectors and angles do not depend on the lengths, to the ends of the type: 3-4-5, and [2.0775, 3.0262].
+#[test]
+fn vectors_of_any_length_have_a_direction() {
+    fn check<T: Float>(scales: &[f64]) {
+        for &s in scales {
+            let tape = Tape::<T>::new();
+            let vector = |x: [f64; 2]| tape.var(tensor![x[0], x[1]].map(|x| T::of(x * s)));
+            let near = |y: Var<'_, T>, expected: f64| (y.item().f64() / expected - 1.0).abs() < 4.0 * T::EPSILON.f64();
+            let (a, b, ones) = (vector([0.3, 0.4]), vector([2.0775, 3.0262]), tape.var(tensor![T::one(), T::one()]));
+            for (p, first) in [(2.0, 0.6), (1.0, 3.0 / 7.0), (f64::INFINITY, 0.75), (3.0, 0.3 / 0.091f64.cbrt())] {
+                let y = normalize_with(a, p, 0, 0.0).unwrap();
+                assert!(near(y.slice(0, 0..1).sum(), first), "{s:e}, {p}: {}", y.value());
+            }
+            let cosine = cosine_similarity(b, ones, 0, 0.0).unwrap();
+            assert!(near(cosine, 0.983_158_635_872_665_2), "{s:e}: {}", cosine.value());
+            // The derivative points across: no length, no change along the vector.
+            let dx = cosine.backward().wrt(b);
+            let along: f64 = dx.iter().zip(b.value().iter()).map(|(d, x)| d.f64() * x.f64()).sum();
+            let across = dx.at(&[0]).f64() * s;
+            assert!(
+                along.abs() < 1e-6 && (across / 0.041_046_100_428_530_5 - 1.0).abs() < 1e-5,
+                "{s:e}: {dx} {along} {across}"
+            );
+        }
+    }
+    check::<f32>(&[1.0, 1e30, 1e38, 1e-30, 1e-37]);
+    check::<f64>(&[1.0, 1e200, 5e307, 1e-200, 1e-307]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_errors() {
+    let tape = Tape::<f64>::new();
+    let (x, one) = (tape.var(Tensor::ones(&[2, 4])), tape.var([1.0; 4]));
+    for bad in [-1e-5, f64::NAN, f64::INFINITY] {
+        assert!(
+            layer_norm(x, &[4], None, None, bad).is_err() && layer_norm(x, &[4], Some(one), Some(one), bad).is_err()
+        );
+        assert!(rms_norm(x, &[4], None, Some(bad)).is_err() && group_norm(x, 2, None, None, bad).is_err());
+        assert!(instance_norm(x.unsqueeze(0), None, None, bad).is_err());
+        for training in [true, false] {
+            let options = |momentum, eps| BatchNormOptions { training, momentum, eps };
+            assert!(batch_norm(x, [one, one], None, None, options(0.1, bad)).is_err());
+            assert!(batch_norm(x, [one, one], None, None, options(bad, 1e-5)).is_err());
+            assert!(batch_norm(x, [one, one], None, None, options(1.5, 1e-5)).is_err());
+        }
+        assert!(normalize(x, 0, bad).is_err() && cosine_similarity(x, x, 1, bad).is_err());
+    }
+    let options = AttentionOptions { scale: Some(f64::NAN), ..AttentionOptions::default() };
+    assert!(attention_weights(x, x, options).is_err());
 }

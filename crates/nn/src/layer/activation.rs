@@ -1,8 +1,9 @@
 //! Activation functions.
 
+use crate::domain::{finite, non_negative, or_panic, positive};
 use crate::init::Nonlinearity;
 use crate::{Module, Pass, parameters};
-use autograd::{Float, Var};
+use autograd::{Error, Float, Result, Var};
 
 /// Defines the activations: name, settings as in PyTorch, and the function of `x`.
 macro_rules! activations {
@@ -34,11 +35,22 @@ macro_rules! activations {
             /// Applies the function to `x`. The result has the same shape, except for `Glu`, which halves an axis.
             ///
             /// # Panics
-            /// Panics if `x` does not have the axis of a softmax, or a setting is invalid: an alpha of 0 for `Celu`, a
-            /// lambda below 0 for `Softshrink`.
+            /// Panics under the conditions under which [`try_apply`](Activation::try_apply) returns an error.
             #[track_caller]
             pub fn apply<T: Float>(self, x: Var<'_, T>) -> Var<'_, T> {
-                match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* }
+                or_panic(self.try_apply(x))
+            }
+
+            /// [`apply`](Activation::apply), which returns an error.
+            ///
+            /// # Errors
+            /// Returns an error if `x` does not have the axis of a softmax, or not of an even size for `Glu`, or a setting
+            /// is invalid: NaN, an infinite slope or alpha, an alpha of 0 for `Celu`, a lambda below 0, a `min` above
+            /// `max`, or a `beta` that is not positive and finite.
+            #[track_caller]
+            pub fn try_apply<T: Float>(self, x: Var<'_, T>) -> Result<Var<'_, T>> {
+                self.check()?;
+                Ok(match self { $(Activation::$Name $({ $($field),* })? => { let $x = x; $y }),* })
             }
 
             /// The settings, in order.
@@ -70,7 +82,7 @@ activations! {
     Celu {
         /// The limit for x → -∞ is `-alpha`.
         alpha: f64 = 1.0
-    } => |x| x.celu(alpha);
+    } => |x| x.try_celu(alpha)?;
     /// λ · elu(x) with the λ and α that preserve mean 0 and variance 1 (Klambauer et al., 2017).
     Selu => |x| x.selu();
     /// x Φ(x), with Φ the normal distribution function (Hendrycks and Gimpel, 2016).
@@ -107,7 +119,7 @@ activations! {
     Softshrink {
         /// The threshold. PyTorch's default is 0.5.
         lambda: f64 = 0.5
-    } => |x| x.softshrink(number(x, non_negative(lambda)));
+    } => |x| x.softshrink(number(x, lambda));
     /// x - tanh x
     Tanhshrink => |x| x.tanhshrink();
     /// ln(1 + eˣ), a smooth max(x, 0).
@@ -132,22 +144,22 @@ activations! {
     Softmax {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.softmax(axis);
+    } => |x| x.try_softmax(axis)?;
     /// The softmax of -x.
     Softmin {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| (-x).softmax(axis);
+    } => |x| (-x).try_softmax(axis)?;
     /// The logarithm of the softmax, exact where the softmax itself underflows.
     LogSoftmax {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.log_softmax(axis);
+    } => |x| x.try_log_softmax(axis)?;
     /// The first half of an axis times the sigmoid of the second (Dauphin et al., 2017).
     Glu {
         /// The axis; -1 is the last.
         axis: isize = -1
-    } => |x| x.glu(axis);
+    } => |x| x.try_glu(axis)?;
 }
 
 /// The nonlinearity for weight initialization: [`Nonlinearity::gain`] gives the gain of each activation. Activations
@@ -173,10 +185,33 @@ impl From<Activation> for Nonlinearity {
     }
 }
 
-#[track_caller]
-fn non_negative(lambda: f64) -> f64 {
-    assert!(lambda >= 0.0, "softshrink: lambda must be at least 0, got {lambda}");
-    lambda
+impl Activation {
+    /// Returns an error if a setting makes no sense.
+    fn check(self) -> Result<()> {
+        match self {
+            Activation::LeakyRelu { slope } => finite("leaky_relu", "slope", slope),
+            Activation::Elu { alpha } => finite("elu", "alpha", alpha),
+            Activation::Celu { alpha } => finite("celu", "alpha", alpha),
+            Activation::Hardshrink { lambda } => non_negative("hardshrink", "lambda", lambda),
+            Activation::Softshrink { lambda } => non_negative("softshrink", "lambda", lambda),
+            Activation::SoftplusWith { beta, threshold } => {
+                positive("softplus", "beta", beta)?;
+                ordered("softplus", [f64::NEG_INFINITY, threshold])
+            }
+            Activation::Hardtanh { min, max } => ordered("hardtanh", [min, max]),
+            Activation::Threshold { threshold, value } => {
+                ordered("threshold", [f64::NEG_INFINITY, threshold])?;
+                ordered("threshold", [f64::NEG_INFINITY, value])
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns an error if a bound is NaN or exceeds the next.
+fn ordered(op: &'static str, [min, max]: [f64; 2]) -> Result<()> {
+    let hint = || format!("bounds must be numbers, min <= max, got {min} and {max}");
+    if min <= max { Ok(()) } else { Err(Error::Argument { op, hint: hint() }) }
 }
 
 /// A scalar constant on the tape of `x`.
@@ -192,7 +227,8 @@ impl<T: Float> Module<T> for Activation {
     /// Panics under the same conditions as [`apply`](Activation::apply).
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        pass.note(self, self.apply(x))
+        let y = pass.checked(self, self.try_apply(x));
+        pass.note(self, y)
     }
 
     fn describe(&self) -> String {
@@ -241,9 +277,19 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "softshrink: lambda must be at least 0, got -0.5")]
+    #[should_panic(expected = "softshrink: lambda must be finite and at least 0, got -0.5")]
     fn nothing_shrinks_by_less_than_nothing() {
         derivatives(Activation::Softshrink { lambda: -0.5 }, &[1.0]);
+    }
+
+    #[test]
+    fn an_input_without_the_axis_is_an_error_of_the_layer() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant([[1.0, 2.0, 3.0]]);
+        for f in [Activation::Softmax { axis: 7 }, Activation::LogSoftmax { axis: 7 }, Activation::Glu { axis: -1 }] {
+            let refused = Pass::eval(&tape).try_forward(&f, x).unwrap_err();
+            assert!(refused.layer == Module::<f64>::describe(&f) && f.try_apply(x).is_err(), "{refused}");
+        }
     }
 
     #[test]

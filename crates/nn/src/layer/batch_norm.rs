@@ -1,6 +1,7 @@
 //! Batch normalization: brings each channel to mean 0 and variance 1 over the batch.
 
-use crate::functional::batch_normalized;
+use crate::domain::or_panic;
+use crate::functional::{batch_normalized, check_momentum};
 use crate::{Module, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
@@ -90,7 +91,12 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
     }
 
     /// Sets the weight of each batch in the running statistics; `None` makes them the mean over all batches.
+    ///
+    /// # Panics
+    /// Panics if it is not in `[0, 1]`.
+    #[track_caller]
     pub fn momentum(self, momentum: Option<f64>) -> Self {
+        or_panic(momentum.map_or(Ok(()), |m| check_momentum("BatchNorm", m)));
         BatchNorm { momentum, ..self }
     }
 
@@ -141,6 +147,7 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
         let known = running.filter(|_| !pass.is_training()).map(|r| [pass.var(&r.mean), pass.var(&r.var)]);
         let (y, batch) = pass.checked(self, batch_normalized(x, known, weight, bias, self.eps));
         if let (true, Some(running), Some(batch)) = (pass.is_training(), running, batch) {
+            pass.checked(self, self.momentum.map_or(Ok(()), |m| check_momentum("batch_norm", m)));
             running.follow(batch, self.momentum, pass);
         }
         pass.note(self, y)

@@ -55,9 +55,10 @@ impl Mlp {
     /// Sets the probability of dropping hidden units in training. Defaults to 0.
     ///
     /// # Panics
-    /// [`build`](Mlp::build) panics if it is not in `[0, 1]`.
+    /// Panics if it is not in `[0, 1]`.
+    #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
-        Mlp { dropout: p, ..self }
+        Mlp { dropout: super::dropout::probability(p), ..self }
     }
 
     /// Sets whether to normalize each hidden layer over the batch, before the activation. Defaults to false.

@@ -9,7 +9,12 @@ macro_rules! with_eps {
     ($($Layer:ident [$($D:ident)?];)*) => { $(
         impl<T: Float $(, const $D: usize)?> $Layer<T $(, $D)?> {
             /// Sets the value added to the variance for numerical stability.
+            ///
+            /// # Panics
+            /// Panics if it is negative, infinite or NaN.
+            #[track_caller]
             pub fn eps(self, eps: f64) -> Self {
+                $crate::domain::or_panic($crate::domain::non_negative(stringify!($Layer), "eps", eps));
                 $Layer { eps, ..self }
             }
         }
@@ -227,6 +232,7 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
     #[track_caller]
     fn follow<'t>(&self, running: &Running<T>, x: Var<'t, T>, pass: &mut Pass<'t, T>) {
         let (shape, m) = (x.shape(), self.momentum);
+        pass.checked(self, functional::check_momentum("instance_norm", m));
         if shape[0] == 0 {
             return;
         }

@@ -111,10 +111,11 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> Recurrent<T, U, N> {
     /// A network with the given options.
     ///
     /// # Panics
-    /// Panics if the dropout probability is not in `[0, 1]`.
+    /// Panics if there is no layer, or the dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn with(inputs: usize, hidden: usize, options: RecurrentOptions, rng: &mut Rng) -> Self {
         super::dropout::probability(options.dropout);
+        assert!(options.layers > 0, "{}: the number of layers must be at least 1, got 0", U::NAMES[2]);
         let directions = 1 + usize::from(options.bidirectional);
         let layers = (0..options.layers).map(|layer| {
             let inputs = if layer == 0 { inputs } else { hidden * directions };
@@ -136,10 +137,12 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
     ///
     /// A state is `[layers · directions, batch, hidden]`, zeros if not given; `[h, c]` for an LSTM, `[h]` otherwise.
     /// With `lengths`, `[batch]`, each sequence ends at its length, whatever follows: later outputs are 0, the last
-    /// states are those at the end, and the backward direction starts there, as in PyTorch's packed sequences.
+    /// states are those at the end, and the backward direction starts there, as in PyTorch's packed sequences. An empty
+    /// sequence keeps its initial state.
     ///
     /// # Panics
-    /// Panics if the shapes are incompatible; [`try_run`](Recurrent::try_run) returns the error.
+    /// Panics if the shapes are incompatible, or a length is not a whole number from 0 to the size of the time axis;
+    /// [`try_run`](Recurrent::try_run) returns the error.
     #[track_caller]
     pub fn run<'t>(
         &self,
@@ -153,11 +156,11 @@ impl<T: Float, U: Unit<N>, const N: usize> Recurrent<T, U, N> {
         (pass.note(self, y), state)
     }
 
-    /// Like [`run`](Recurrent::run), but returns an error if the shapes are incompatible.
+    /// Like [`run`](Recurrent::run), but returns an error if the shapes or lengths are incompatible.
     ///
     /// # Errors
     /// Returns an error if the input is not a sequence of the layer's inputs with at least one step, the state does not
-    /// have one entry per layer and direction, or lengths are not one per sequence.
+    /// have one entry per layer and direction, or lengths are not one per sequence, whole, and at most the number of steps.
     #[track_caller]
     pub fn try_run<'t>(
         &self,

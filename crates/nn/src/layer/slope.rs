@@ -74,8 +74,12 @@ impl Default for RRelu {
 parameters! { impl[T: Float] Parameters<T> for RRelu {} }
 
 impl<T: Float> Module<T> for RRelu {
+    /// # Panics
+    /// Panics if the lower bound exceeds the upper one, or one of them is not finite.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let fits = self.lower <= self.upper && (self.upper - self.lower).is_finite();
+        pass.ensure(fits, "RRelu", || format!("expected finite slopes, lower <= upper, got {self:?}"));
         let y = match pass.mode() {
             Mode::Eval => x.leaky_relu((self.lower + self.upper) / 2.0),
             Mode::Train => {

@@ -127,7 +127,8 @@ impl<T: Float> TransformerEncoderLayer<T> {
 
     #[track_caller]
     fn dense<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let hidden = self.activation.apply(self.linear1.forward(x, pass));
+        let wide = self.linear1.forward(x, pass);
+        let hidden = pass.checked(&self.activation, self.activation.try_apply(wide));
         let y = self.linear2.forward(self.dropout.apply(hidden, pass), pass);
         self.dropout.apply(y, pass)
     }

@@ -1,6 +1,7 @@
 //! Binary cross-entropy losses, of probabilities and of logits.
 
-use super::{Loss, Reduction, Target, Targets, product, reduced, same_shape};
+use super::{Loss, Reduction, Target, Targets, number, product, reduced, same_shape};
+use crate::domain::Domain;
 use autograd::op::{Binary, Op, Unary};
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 
@@ -96,18 +97,19 @@ impl<T: Float> Loss<T> for BceWithLogits {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, or a probability is NaN or not in `[0, 1]`.
+/// Returns an error if the shapes differ, or a probability or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_loss", p, t)?;
+    let t = Domain::Unit.check("bce_loss", "targets", t)?;
     Ok(reduction.apply(Var::try_custom(BinaryCrossEntropy, &[p, t])?))
 }
 
 /// Binary cross-entropy of the probabilities `sigmoid(x)`, computed from the logits `x` as
 /// `t softplus(-x) + (1 - t) softplus(x)`; the mean is over all elements.
 ///
-/// For targets in `[0, 1]` both terms are positive: nothing overflows or cancels, however large the logits. The shorter
-/// `max(x, 0) - x t + softplus(-|x|)` has the same value, but its derivative at the kink `x = 0` would be wrong.
+/// Both terms are positive: nothing overflows or cancels, however large the logits. An infinite logit of the right sign
+/// has the loss 0.
 ///
 /// ```
 /// use autograd::Tape;
@@ -118,12 +120,21 @@ pub fn bce_loss<'t, T: Float>(p: Var<'t, T>, t: Var<'t, T>, reduction: Reduction
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("bce_with_logits_loss", x, t)?;
-    let rest = -t + T::one();
-    Ok(reduction.apply(t * (-x).softplus() + rest * x.softplus()))
+    let t = Domain::Unit.check("bce_with_logits_loss", "targets", t)?;
+    Ok(reduction.apply(two_sided(x, t, -t + T::one())))
+}
+
+/// `a softplus(-x) + b softplus(x)`, computed with the smaller softplus alone, since `softplus(x) = x + softplus(-x)`.
+#[track_caller]
+fn two_sided<'t, T: Float>(x: Var<'t, T>, a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
+    let right = x.gt(number(x, 0.0));
+    // |x|, but with a sign at 0 as well, so that the derivatives of both terms fit together there.
+    let size = x * right.select(number(x, 1.0), number(x, -1.0));
+    (a + b) * (-size).softplus() + product(right.select(b, a), size)
 }
 
 /// [`bce_loss`] with each element's loss multiplied by a weight, which broadcasts; the mean still divides by the number
@@ -139,7 +150,7 @@ pub fn bce_with_logits_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reductio
 /// ```
 /// # Errors
 /// Returns an error under the same conditions as [`bce_loss`], or if the weight does not broadcast to the shape of the
-/// probabilities.
+/// probabilities, or is negative, infinite or NaN.
 #[track_caller]
 pub fn weighted_bce_loss<'t, T: Float>(
     p: Var<'t, T>,
@@ -147,7 +158,7 @@ pub fn weighted_bce_loss<'t, T: Float>(
     weight: Var<'t, T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    let weight = weight.try_broadcast_to(&p.shape())?;
+    let weight = Domain::NonNegative.check("bce_loss", "weights", weight)?.try_broadcast_to(&p.shape())?;
     Ok(reduction.apply(product(weight, bce_loss(p, t, Reduction::None)?)))
 }
 
@@ -164,7 +175,8 @@ pub fn weighted_bce_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, or the weight does not broadcast to them.
+/// Returns an error if the shapes differ, a target is NaN or not in `[0, 1]`, or the weight does not broadcast to them, or
+/// is negative, infinite or NaN.
 #[track_caller]
 pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -172,10 +184,11 @@ pub fn pos_weighted_bce_with_logits_loss<'t, T: Float>(
     weight: Var<'t, T>,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    same_shape("bce_with_logits_loss", x, t)?;
-    let weight = weight.try_broadcast_to(&x.shape())?;
-    let rest = -t + T::one();
-    Ok(reduction.apply(weight * t * (-x).softplus() + rest * x.softplus()))
+    const OP: &str = "bce_with_logits_loss";
+    same_shape(OP, x, t)?;
+    let t = Domain::Unit.check(OP, "targets", t)?;
+    let weight = Domain::NonNegative.check(OP, "weights of positive targets", weight)?.try_broadcast_to(&x.shape())?;
+    Ok(reduction.apply(two_sided(x, weight * t, -t + T::one())))
 }
 
 /// Binary cross-entropy as a separate op: the derivative of a composition would divide 0 by 0 at p = 0 and p = 1.
@@ -248,6 +261,44 @@ mod tests {
         for wrong in [-1e-9, 1.1, f64::NAN] {
             let error = bce_loss(tape.var([0.5, wrong]), tape.constant([0.0, 1.0]), Reduction::Mean).unwrap_err();
             assert!(error.to_string().contains("element 1 is"), "{error}");
+        }
+    }
+
+    /// Certain scores: the loss is 0 or infinite, and the derivative that of a large finite score.
+    #[test]
+    fn infinite_scores_have_losses() {
+        fn check<T: Float>() {
+            let (tape, inf) = (Tape::<T>::new(), f64::INFINITY);
+            let x = tape.var(tensor![inf, -inf, inf, -inf, inf].map(T::of));
+            let t = tape.var(tensor![1.0, 0.0, 0.0, 1.0, 0.25].map(T::of));
+            let w = tape.constant(Tensor::scalar(T::of(3.0)));
+            let plain = bce_with_logits_loss(x, t, Reduction::None).unwrap();
+            let weighted = pos_weighted_bce_with_logits_loss(x, t, w, Reduction::None).unwrap();
+            let slopes = [plain, weighted].map(|loss| loss.sum().grad(&[x])[0]);
+            let mut program = autograd::Program::new(&tape, &[x, t], &[plain, weighted, slopes[0], slopes[1]]);
+            let replayed = program.run(&[&x.value(), &t.value()]).unwrap().to_vec();
+            let recorded = [plain, weighted, slopes[0], slopes[1]].map(|y| y.value()).to_vec();
+            for found in [recorded, replayed] {
+                let found: Vec<Vec<f64>> = found.iter().map(|y| y.iter().map(Float::f64).collect()).collect();
+                assert_eq!(found[..2], [[0.0, 0.0, inf, inf, inf], [0.0, 0.0, inf, inf, inf]]);
+                assert_eq!(found[2..], [[0.0, 0.0, 1.0, -1.0, 0.75], [0.0, 0.0, 1.0, -3.0, 0.75]]);
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+
+    /// The first two derivatives at the point where the two forms meet: σ - t and σ (1 - σ).
+    #[test]
+    fn the_two_sides_meet_smoothly() {
+        for zero in [0.0, -0.0] {
+            let tape = Tape::<f64>::new();
+            let (x, t) = (tape.var([zero]), tape.var([0.25]));
+            let loss = bce_with_logits_loss(x, t, Reduction::Sum).unwrap();
+            let [dx, dt] = loss.grad(&[x, t])[..] else { unreachable!() };
+            let second = dx.sum().grad(&[x, t]);
+            let found = [loss, dx.sum(), dt.sum(), second[0].sum(), second[1].sum()].map(|y| y.item());
+            assert_eq!(found, [2f64.ln(), 0.25, 0.0, 0.25, -1.0]);
         }
     }
 

@@ -63,8 +63,29 @@ macro_rules! of_classes {
                 if self.reduction == Reduction::BatchMean {
                     return target.len() as f64;
                 }
-                let weight = |label: i64| self.weight.as_ref().map_or(1.0, |w| w.get(label as usize).copied().unwrap_or(0.0));
-                labels.iter().filter(|label| *label != self.ignore_index).map(weight).sum()
+                labels.iter().map(|label| self.weight_of(label)).sum()
+            }
+
+            /// The weight of a label's class, 0 if the label is ignored.
+            fn weight_of(&self, label: i64) -> f64 {
+                match &self.weight {
+                    _ if label == self.ignore_index => 0.0,
+                    Some(weight) => usize::try_from(label).ok().and_then(|class| weight.get(class).copied()).unwrap_or(0.0),
+                    None => 1.0,
+                }
+            }
+
+            /// Whether a sample has a weight, and one of its labels as well.
+            fn any_counts<T: Float>(&self, target: &Target<T>) -> bool {
+                let weighted = |weight: usize| target.weights().is_none_or(|w| w.get(&[weight]).is_none_or(|w| w != T::zero()));
+                match target.unweighted() {
+                    Target::Labels(labels) => {
+                        let each = labels.len() / labels.shape().first().copied().unwrap_or(1).max(1);
+                        let counts = |(i, label): (usize, i64)| self.weight_of(label) != 0.0 && weighted(i / each.max(1));
+                        labels.iter().enumerate().any(counts)
+                    }
+                    _ => (0..target.len()).any(weighted),
+                }
             }
         }
 
@@ -134,6 +155,10 @@ impl<T: Float> Loss<T> for CrossEntropy {
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, self.count(target))
     }
+
+    fn counts(&self, target: &Target<T>) -> bool {
+        self.any_counts(target)
+    }
 }
 
 impl<T: Float> Loss<T> for Nll {
@@ -148,5 +173,9 @@ impl<T: Float> Loss<T> for Nll {
 
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         self.reduction.sum_and_count(loss, self.count(target))
+    }
+
+    fn counts(&self, target: &Target<T>) -> bool {
+        self.any_counts(target)
     }
 }

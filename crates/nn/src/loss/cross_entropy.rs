@@ -1,6 +1,7 @@
 //! Cross-entropy and its options: class and sample weights, labels to ignore, smoothing.
 
-use super::{IGNORED, Reduction, classes_last, label_shape, product, same_shape, weights_over};
+use super::{IGNORED, Reduction, class_weights, classes_last, label_shape, product, same_shape, weights_over};
+use crate::domain::Domain;
 use autograd::{Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
 /// Options of the classification losses.
@@ -40,13 +41,7 @@ impl<T: Float> ClassOptions<T> {
             let hint = format!("label_smoothing must be in [0, 1], got {}", self.label_smoothing);
             return Err(Error::Argument { op, hint });
         }
-        match &self.weight {
-            Some(weight) if weight.shape() != [classes] => {
-                let hint = format!("expected one weight for each of the {classes} classes");
-                Err(Error::Shape { op, shape: weight.shape().into(), hint })
-            }
-            _ => Ok(()),
-        }
+        class_weights(op, self.weight.as_ref(), classes)
     }
 }
 
@@ -101,8 +96,8 @@ pub fn cross_entropy<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error under the same conditions as [`cross_entropy`], or if there is not one weight per class, or the
-/// smoothing is not in `[0, 1]`.
+/// Returns an error under the same conditions as [`cross_entropy`], or if there is not one weight per class, a weight is
+/// negative, infinite or NaN, or the smoothing is not in `[0, 1]`.
 #[track_caller]
 pub fn cross_entropy_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -282,7 +277,7 @@ fn rows_of<'t, T: Float>(op: &'static str, x: Var<'t, T>) -> Result<(Var<'t, T>,
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, or there is no axis.
+/// Returns an error if the shapes differ, there is no axis, or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     soft_cross_entropy_with(x, t, &ClassOptions::default(), reduction)
@@ -301,8 +296,8 @@ pub fn soft_cross_entropy<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction:
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error under the same conditions as [`soft_cross_entropy`], or if there is not one weight per class, or
-/// the smoothing is not in `[0, 1]`.
+/// Returns an error under the same conditions as [`soft_cross_entropy`], or if there is not one weight per class, a weight
+/// is negative, infinite or NaN, or the smoothing is not in `[0, 1]`.
 #[track_caller]
 pub fn soft_cross_entropy_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -328,6 +323,7 @@ pub(super) fn entropy_of<'t, T: Float>(
     let ((x, shape), (mut t, _)) = (rows_of(OP, x)?, rows_of(OP, t)?);
     let classes = x.shape()[1];
     options.check(OP, classes)?;
+    t = Domain::Unit.check(OP, "targets", t)?;
     if options.label_smoothing > 0.0 {
         let spread = options.label_smoothing;
         t = t * T::of(1.0 - spread) + T::of(spread / classes as f64);

@@ -1,6 +1,7 @@
 //! Negative log-likelihood losses, and the Kullback-Leibler divergence.
 
-use super::{Reduction, number, positive, product, reduced, same_shape};
+use super::{Reduction, non_negative, number, positive, product, reduced, same_shape};
+use crate::domain::Domain;
 use autograd::{Error, Float, Result, Var};
 use std::f64::consts::PI;
 
@@ -76,7 +77,7 @@ impl PoissonNll {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, or a target is negative, infinite or NaN.
 #[track_caller]
 pub fn kl_div<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     kl_div_of(x, t, false, reduction)
@@ -93,7 +94,7 @@ pub fn kl_div<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) 
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, or a target is infinity or NaN. -inf is the logarithm of 0.
 #[track_caller]
 pub fn kl_div_log_target<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     kl_div_of(x, t, true, reduction)
@@ -102,6 +103,8 @@ pub fn kl_div_log_target<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: 
 #[track_caller]
 fn kl_div_of<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, log_target: bool, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("kl_div", x, t)?;
+    let domain = if log_target { Domain::Logarithm } else { Domain::NonNegative };
+    let t = domain.check("kl_div", "targets", t)?;
     Ok(reduction.apply(if log_target {
         let p = t.exp();
         // Where the probability is 0, so is the term, whatever the logarithms.
@@ -159,7 +162,7 @@ impl Default for PoissonOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, a count is negative, infinite or NaN, or `ε` is.
 #[track_caller]
 pub fn poisson_nll_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -167,7 +170,10 @@ pub fn poisson_nll_loss<'t, T: Float>(
     options: PoissonOptions,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    same_shape("poisson_nll_loss", x, t)?;
+    const OP: &str = "poisson_nll_loss";
+    same_shape(OP, x, t)?;
+    non_negative(OP, "eps", options.eps)?;
+    let t = Domain::NonNegative.check(OP, "counts", t)?;
     let loss = if options.log_input {
         x.exp() - product(t, x)
     } else {
@@ -223,7 +229,8 @@ impl Default for GaussianOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes are incompatible, a variance is negative, or `ε` is not positive.
+/// Returns an error if the shapes are incompatible, a variance is negative, infinite or NaN, or `ε` is not positive and
+/// finite.
 #[track_caller]
 pub fn gaussian_nll_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -246,13 +253,12 @@ pub fn gaussian_nll_loss<'t, T: Float>(
             return Err(Error::Shape { op: OP, shape: v.into(), hint });
         }
     };
-    if let Some(v) = variance.value().iter().find(|v| *v < T::zero()) {
-        return Err(Error::Argument { op: OP, hint: format!("variances must not be negative, got {v}") });
-    }
+    let variance = Domain::NonNegative.check(OP, "variances", variance)?;
     // A shift by a constant, so that the gradient passes as if nothing had been clamped.
     let lift = (-variance + T::of(options.eps)).relu().stop_gradient();
     let v = variance + lift;
-    let loss = (v.ln() + (x - t).square() / v) * T::of(0.5);
+    // The ratio before its square, which may be too large or too small.
+    let loss = (v.ln() + ((x - t) / v.sqrt()).square()) * T::of(0.5);
     let rest = if options.full { 0.5 * (2.0 * PI).ln() } else { 0.0 };
     Ok(reduction.apply(loss + T::of(rest)))
 }

@@ -1,6 +1,8 @@
 //! Losses that enforce a margin between examples that belong together and examples that do not.
 
-use super::{Reduction, number, reduced, same_shape};
+use super::{Reduction, finite, non_negative, number, positive, reduced, same_shape};
+use crate::domain::Domain;
+use crate::functional::over_norm;
 use autograd::{Dims, Error, Float, Result, Var};
 
 reduced! {
@@ -50,7 +52,7 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes are incompatible.
+/// Returns an error if the shapes are incompatible, `y` is neither 1 nor -1, or the margin is not finite.
 #[track_caller]
 pub fn cosine_embedding_loss<'t, T: Float>(
     a: Var<'t, T>,
@@ -61,14 +63,14 @@ pub fn cosine_embedding_loss<'t, T: Float>(
 ) -> Result<Var<'t, T>> {
     const OP: &str = "cosine_embedding_loss";
     same_shape(OP, a, b)?;
-    let dot = (a * b).try_sum(-1, Dims::Drop)?;
-    same_shape(OP, dot, y)?;
-    // PyTorch's epsilon, added under the root.
-    let square = |x: Var<'t, T>| x.square().sum_axes(-1) + T::of(1e-12);
-    let cosine = dot / (square(a) * square(b)).sqrt();
+    finite(OP, "margin", margin)?;
+    let y = Domain::Sign.check(OP, "targets", y)?;
+    // PyTorch's epsilon of 1e-12 under the root. Each row is divided by its own length: products of squares overflow.
+    let unit = |x: Var<'t, T>| over_norm(x, 2.0, -1, 1e-6, |norm, eps| norm.hypot(eps));
+    let cosine = (unit(a)? * unit(b)?).try_sum(-1, Dims::Drop)?;
+    same_shape(OP, cosine, y)?;
     let (alike, apart) = (-cosine + T::one(), (cosine - T::of(margin)).relu());
-    let other = y.equal(number(y, -1.0)).select(apart, number(y, 0.0));
-    Ok(reduction.apply(y.equal(number(y, 1.0)).select(alike, other)))
+    Ok(reduction.apply(y.equal(number(y, 1.0)).select(alike, apart)))
 }
 
 /// Ranking loss on pairs of scores, the first of which should be higher (`y = 1`) or lower (`y = -1`) by a margin:
@@ -83,7 +85,7 @@ pub fn cosine_embedding_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, `y` is neither 1 nor -1, or the margin is not finite.
 #[track_caller]
 pub fn margin_ranking_loss<'t, T: Float>(
     a: Var<'t, T>,
@@ -92,8 +94,11 @@ pub fn margin_ranking_loss<'t, T: Float>(
     margin: f64,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    same_shape("margin_ranking_loss", a, b)?;
-    same_shape("margin_ranking_loss", a, y)?;
+    const OP: &str = "margin_ranking_loss";
+    same_shape(OP, a, b)?;
+    same_shape(OP, a, y)?;
+    finite(OP, "margin", margin)?;
+    let y = Domain::Sign.check(OP, "targets", y)?;
     Ok(reduction.apply((-y * (a - b) + T::of(margin)).relu()))
 }
 
@@ -109,7 +114,7 @@ pub fn margin_ranking_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, `y` is neither 1 nor -1, or the margin is not finite.
 #[track_caller]
 pub fn hinge_embedding_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -117,11 +122,12 @@ pub fn hinge_embedding_loss<'t, T: Float>(
     margin: f64,
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
-    same_shape("hinge_embedding_loss", x, y)?;
-    let (near, far) = (y.equal(number(y, 1.0)), y.equal(number(y, -1.0)));
-    let zero = number(y, 0.0);
+    const OP: &str = "hinge_embedding_loss";
+    same_shape(OP, x, y)?;
+    finite(OP, "margin", margin)?;
+    let y = Domain::Sign.check(OP, "targets", y)?;
     let short = (-x + T::of(margin)).relu();
-    Ok(reduction.apply(near.select(zero, short) + far.select(zero, x)))
+    Ok(reduction.apply(y.equal(number(y, 1.0)).select(x, short)))
 }
 
 /// Logistic loss on scores that should have the sign of `y`: `ln(1 + e^(-y x))`, without overflow, reduced.
@@ -135,10 +141,11 @@ pub fn hinge_embedding_loss<'t, T: Float>(
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ.
+/// Returns an error if the shapes differ, or `y` is neither 1 nor -1.
 #[track_caller]
 pub fn soft_margin_loss<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     same_shape("soft_margin_loss", x, y)?;
+    let y = Domain::Sign.check("soft_margin_loss", "targets", y)?;
     Ok(reduction.apply((-y * x).softplus()))
 }
 
@@ -187,7 +194,8 @@ impl Default for TripletOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ, there is no axis, or `p` or the margin is not positive.
+/// Returns an error if the shapes differ, there is no axis, `p` is not positive, the margin is not positive and finite, or
+/// `ε` is negative, infinite or NaN.
 #[track_caller]
 pub fn triplet_margin_loss<'t, T: Float>(
     rows: [Var<'t, T>; 3],
@@ -198,8 +206,12 @@ pub fn triplet_margin_loss<'t, T: Float>(
     let [anchor, right, wrong] = rows;
     same_shape(OP, anchor, right)?;
     same_shape(OP, anchor, wrong)?;
-    super::positive(OP, "p", options.p)?;
-    super::positive(OP, "margin", options.margin)?;
+    // The norm of infinite order is the largest difference.
+    if options.p != f64::INFINITY {
+        positive(OP, "p", options.p)?;
+    }
+    positive(OP, "margin", options.margin)?;
+    non_negative(OP, "eps", options.eps)?;
     if anchor.rank() == 0 {
         return Err(Error::Shape {
             op: OP,

@@ -41,6 +41,7 @@ pub use regression::{
 pub use target::{IGNORED, Target, Targets};
 
 use crate::describe::type_name;
+use crate::domain::{finite, non_negative, positive};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 use reduction::weights_over;
 
@@ -106,6 +107,21 @@ pub trait Loss<T: Float>: Send {
     /// ```
     fn sum_and_count(&self, loss: f64, target: &Target<T>) -> (f64, f64) {
         Reduction::Mean.sum_and_count(loss, target.len() as f64)
+    }
+
+    /// Whether the targets say anything: false if there is no sample, every sample has the weight 0, or every label is
+    /// ignored. Then the loss does not depend on the output, and training skips the update.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::loss::{CrossEntropy, IGNORED, Loss, Mse, Target};
+    /// let counts = |loss: &dyn Loss<f64>, target| loss.counts(&target);
+    /// assert!(counts(&CrossEntropy::new(), Target::Labels(tensor![IGNORED, 2])));
+    /// assert!(!counts(&CrossEntropy::new(), Target::Labels(tensor![IGNORED, IGNORED])));
+    /// assert!(!counts(&Mse::new(), Target::Values(tensor![1.0, 2.0]).weighted(tensor![0.0, 0.0])));
+    /// ```
+    fn counts(&self, target: &Target<T>) -> bool {
+        target.weights().map_or(!target.is_empty(), |weights| weights.iter().any(|w| w != T::zero()))
     }
 }
 
@@ -174,9 +190,14 @@ fn product<'t, T: Float>(factor: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
     factor * nothing.select(number(x, 0.0), x)
 }
 
-/// Returns an error unless a setting is positive.
-fn positive(op: &'static str, name: &str, x: f64) -> Result<()> {
-    if x > 0.0 { Ok(()) } else { Err(Error::Argument { op, hint: format!("{name} must be positive, got {x}") }) }
+/// Returns an error unless there is one weight for each class, finite and at least 0.
+fn class_weights<T: Float>(op: &'static str, weight: Option<&Tensor<T>>, classes: usize) -> Result<()> {
+    let Some(weight) = weight else { return Ok(()) };
+    if weight.shape() != [classes] {
+        let hint = format!("expected one weight for each of the {classes} classes");
+        return Err(Error::Shape { op, shape: weight.shape().into(), hint });
+    }
+    weight.iter().try_for_each(|w| non_negative(op, "the weight of a class", w.f64()))
 }
 
 /// Defines a loss on numeric targets, with its settings and a reduction, from a function of output, target, settings

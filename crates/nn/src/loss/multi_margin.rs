@@ -1,7 +1,8 @@
 //! Losses that require the scores of correct classes to exceed those of wrong classes by a margin, and related losses
 //! for samples with several classes.
 
-use super::{Loss, Reduction, Target, Targets, reduced, same_shape};
+use super::{Loss, Reduction, Target, Targets, class_weights, finite, reduced, same_shape};
+use crate::domain::Domain;
 use autograd::{Error, Float, Index, Result, Tensor, Var};
 
 /// Multi-class margin loss: the score of the correct class should exceed every other by a margin; see
@@ -94,7 +95,8 @@ impl<T: Float> Loss<T> for MultiMargin {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes are incompatible, a label is not in `0..classes`, or `p` is neither 1 nor 2.
+/// Returns an error if the shapes are incompatible, a label is not in `0..classes`, `p` is neither 1 nor 2, the margin is
+/// not finite, or a weight is negative, infinite or NaN.
 #[track_caller]
 pub fn multi_margin_loss<'t, T: Float>(
     x: Var<'t, T>,
@@ -118,6 +120,8 @@ pub fn multi_margin_loss<'t, T: Float>(
     if !matches!(p, 1 | 2) {
         return Err(Error::Argument { op: OP, hint: format!("p must be 1 or 2, got {p}") });
     }
+    finite(OP, "margin", margin)?;
+    class_weights(OP, weight, classes)?;
     let column = labels.reshape(&[samples, 1]);
     let mut short = (x - x.try_gather(1, column)? + T::of(margin)).relu();
     if p == 2 {
@@ -126,10 +130,6 @@ pub fn multi_margin_loss<'t, T: Float>(
     // The correct class falls short of itself by the whole margin, which must not count.
     let mut losses = (short.sum_axes(1) - short.gather(1, column).squeeze(1)) * T::of(1.0 / classes as f64);
     if let Some(weight) = weight {
-        if weight.shape() != [classes] {
-            let hint = format!("expected one weight for each of the {classes} classes");
-            return Err(Error::Shape { op: OP, shape: weight.shape().into(), hint });
-        }
         losses = losses * x.tape().constant(weight.clone()).take(0, labels);
     }
     Ok(reduction.apply(losses))
@@ -183,10 +183,11 @@ reduced! {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ or are not `[N, classes]`.
+/// Returns an error if the shapes differ or are not `[N, classes]`, or a target is neither 0 nor 1.
 #[track_caller]
 pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduction: Reduction) -> Result<Var<'t, T>> {
     let classes = classes_of("multi_label_margin_loss", x, t)?;
+    let t = Domain::Binary.check("multi_label_margin_loss", "targets", t)?;
     // [N, right, wrong]: the shortfall of each pair of a right and a wrong class, 0 for other pairs.
     let short = (x.unsqueeze(1) - x.unsqueeze(2) + T::one()).relu();
     let pairs = t.unsqueeze(2) * (-t.unsqueeze(1) + T::one());
@@ -205,7 +206,7 @@ pub fn multi_label_margin_loss<'t, T: Float>(x: Var<'t, T>, t: Var<'t, T>, reduc
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes differ or are not `[N, classes]`.
+/// Returns an error if the shapes differ or are not `[N, classes]`, or a target is NaN or not in `[0, 1]`.
 #[track_caller]
 pub fn multi_label_soft_margin_loss<'t, T: Float>(
     x: Var<'t, T>,

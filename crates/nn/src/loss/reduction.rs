@@ -1,6 +1,7 @@
 //! [`Reduction`]: how losses are reduced to a scalar.
 
 use super::{Targets, product};
+use crate::domain::Domain;
 use autograd::{Error, Float, Result, Shape, Var};
 
 /// How the losses of the elements (or samples) are reduced to a scalar.
@@ -80,7 +81,7 @@ impl Reduction {
     }
 }
 
-/// Weights `[samples]`, shaped to broadcast over losses `[samples, …]`.
+/// Weights `[samples]`, finite and at least 0, shaped to broadcast over losses `[samples, …]`.
 #[track_caller]
 pub(super) fn weights_over<'t, T: Float>(
     op: &'static str,
@@ -94,5 +95,5 @@ pub(super) fn weights_over<'t, T: Float>(
     }
     let mut shape = Shape::from(losses);
     shape[1..].fill(1);
-    weights.try_reshape(&shape)
+    Domain::NonNegative.check(op, "sample weights", weights)?.try_reshape(&shape)
 }

@@ -142,7 +142,7 @@ pub fn l1_loss<'t, T: Float>(y: Var<'t, T>, t: Var<'t, T>, reduction: Reduction)
 /// `β = 0` it is [`l1_loss`]. Source: Girshick, *Fast R-CNN* (2015).
 ///
 /// # Errors
-/// Returns an error if the shapes differ, or `β` is negative or NaN.
+/// Returns an error if the shapes differ, or `β` is negative, infinite or NaN.
 ///
 /// ```
 /// use autograd::Tape;
@@ -170,7 +170,7 @@ pub fn smooth_l1_loss<'t, T: Float>(
 /// times [`smooth_l1_loss`]. Source: Huber, *Robust estimation of a location parameter* (1964).
 ///
 /// # Errors
-/// Returns an error if the shapes differ, or `δ` is not positive.
+/// Returns an error if the shapes differ, or `δ` is not positive and finite.
 ///
 /// ```
 /// use autograd::Tape;

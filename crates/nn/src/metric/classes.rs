@@ -1,6 +1,6 @@
 //! Accuracy, top-k accuracy and perplexity of classifiers.
 
-use super::{Rows, binary, decision};
+use super::{Rows, binary, check_threshold, decision};
 use crate::loss::Target;
 use autograd::{Error, Float, Result, Tensor};
 
@@ -33,7 +33,8 @@ pub fn accuracy<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<f6
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if there is not one output per target, none counts, or a target is neither 0 nor 1.
+/// Returns an error if there is not one output per target, none counts, a target is neither 0 nor 1, or the threshold is
+/// NaN.
 pub fn binary_accuracy<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<f64> {
     share("binary_accuracy", output, binary_hits(output, target, threshold)?)
 }
@@ -84,6 +85,7 @@ pub(super) fn hits<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result
 
 /// The number of targets predicted correctly by the threshold, and the number of targets.
 pub(super) fn binary_hits<T: Float>(output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<(f64, f64)> {
+    check_threshold("binary_accuracy", threshold)?;
     let pairs = binary("binary_accuracy", output, target)?;
     Ok(counted(pairs.iter(), |(y, truth)| if *truth { *y > threshold } else { *y <= threshold }))
 }

@@ -1,7 +1,7 @@
 //! Metrics computed from counts of predictions over all batches.
 
 use super::tally::Counts;
-use super::{Measure, OP};
+use super::{Measure, OP, mismatch};
 use crate::loss::Target;
 use autograd::{Float, Result, Tensor};
 
@@ -29,12 +29,19 @@ pub enum Decision {
 pub(super) struct Counted<C, F> {
     decision: Decision,
     of: F,
+    /// The number of classes that `of` requires, if it does.
+    classes: Option<usize>,
     counts: Option<C>,
 }
 
 impl<C: Counts, F> Counted<C, F> {
     pub(super) fn new(decision: Decision, of: F) -> Self {
-        Counted { decision, of, counts: None }
+        Counted { decision, of, classes: None, counts: None }
+    }
+
+    /// The same, for this number of classes only.
+    pub(super) fn of_classes(self, classes: Option<usize>) -> Self {
+        Counted { classes, ..self }
     }
 }
 
@@ -46,7 +53,12 @@ impl<T: Float, C: Counts, F: Fn(&C) -> f64 + Send> Measure<T> for Counted<C, F> 
                 if let Some(counts) = &mut self.counts {
                     return counts.add_scores_of(output, labels);
                 }
-                self.counts = Some(C::of_scores(output, labels)?);
+                let counts = C::of_scores(output, labels)?;
+                if self.classes.is_some_and(|classes| classes != counts.classes()) {
+                    let hint = "Average::Binary requires two classes: use Micro, Macro or Weighted".to_owned();
+                    return Err(mismatch(OP, output.shape(), hint));
+                }
+                self.counts = Some(counts);
                 Ok(())
             }
             Decision::Above(threshold) => {

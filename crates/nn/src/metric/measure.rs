@@ -160,8 +160,10 @@ impl<T: Float> Metric<T> {
 
     /// An average over classes.
     fn tallied(name: &str, average: Average, of: fn(&Tally, Average) -> f64) -> Self {
-        Self::new(name, true, move || Counted::new(Decision::Largest, move |tally: &Tally| of(tally, average)))
-            .set(average)
+        let classes = (average == Average::Binary).then_some(2);
+        let start =
+            move || Counted::new(Decision::Largest, move |tally: &Tally| of(tally, average)).of_classes(classes);
+        Self::new(name, true, start).set(average)
     }
 
     /// The fraction of labels predicted correctly; see [`accuracy`](super::accuracy).
@@ -182,7 +184,7 @@ impl<T: Float> Metric<T> {
     }
 
     /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
-    /// [`ConfusionMatrix::average_precision`].
+    /// [`ConfusionMatrix::average_precision`]. With [`Average::Binary`], other than two classes are an error.
     pub fn precision(average: Average) -> Self {
         Self::tallied("precision", average, Tally::precision)
     }
@@ -223,8 +225,7 @@ impl<T: Float> Metric<T> {
 
     /// The square root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
     pub fn root_mean_squared_error() -> Self {
-        const NAME: &str = "root_mean_squared_error";
-        Self::mean_then(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?), f64::sqrt)
+        Self::new("root_mean_squared_error", false, regression::RootMeanSquare::default)
     }
 
     /// The coefficient of determination; see [`r2`](super::r2).

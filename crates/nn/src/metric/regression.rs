@@ -2,6 +2,7 @@
 
 use super::{Measure, mismatch};
 use crate::loss::Target;
+use crate::number::power_of_two;
 use autograd::{Error, Float, Result, Tensor};
 
 /// The mean absolute error: the mean of |output - target| over all elements. NaN if an element is.
@@ -40,7 +41,9 @@ pub fn mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> R
 /// # Errors
 /// Returns an error if the shapes differ or there are no elements.
 pub fn root_mean_squared_error<T: Float>(output: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
-    squared("root_mean_squared_error", output, target).map(|(sum, count)| (sum / count).sqrt())
+    let mut root = RootMeanSquare::default();
+    root.note(output, target)?;
+    Ok(root.root())
 }
 
 /// The coefficient of determination `R² = 1 - Σ(t - y)² / Σ(t - t̄)²` of outputs `y` and targets `t`, both `[n]` or
@@ -82,6 +85,79 @@ fn sum<T: Float>(op: &'static str, y: &Tensor<T>, t: &Tensor<T>, of: fn(f64) -> 
     Ok((y.iter().zip(t.iter()).map(|(y, t)| of(y.f64() - t.f64())).sum(), y.len() as f64))
 }
 
+/// A sum of squares `sum · unit²`. The unit is of the size of the numbers, whose squares may be too large or too small.
+#[derive(Clone, Copy)]
+struct Squares {
+    unit: f64,
+    sum: f64,
+}
+
+impl Default for Squares {
+    fn default() -> Self {
+        Squares { unit: f64::MIN_POSITIVE, sum: 0.0 }
+    }
+}
+
+impl Squares {
+    /// Adds the product of two numbers of one size, such as a number and itself.
+    fn add(&mut self, a: f64, b: f64) {
+        let size = a.abs().max(b.abs());
+        if size > self.unit * 2f64.powi(400) && size.is_finite() {
+            let unit = power_of_two(size);
+            *self = Squares { unit, sum: self.sum * (self.unit / unit).powi(2) };
+        }
+        self.sum += (a / self.unit) * (b / self.unit);
+    }
+
+    fn ratio(self, to: Squares) -> f64 {
+        let unit = self.unit / to.unit;
+        self.sum / to.sum * unit * unit
+    }
+}
+
+/// The running root of a mean of squares.
+#[derive(Default)]
+pub(super) struct RootMeanSquare {
+    squares: Squares,
+    count: f64,
+}
+
+impl RootMeanSquare {
+    fn note<T: Float>(&mut self, output: &Tensor<T>, target: &Tensor<T>) -> Result<()> {
+        check_same("root_mean_squared_error", output, target)?;
+        for (y, t) in output.iter().zip(target.iter()) {
+            let d = y.f64() - t.f64();
+            self.squares.add(d, d);
+        }
+        self.count += output.len() as f64;
+        Ok(())
+    }
+
+    fn root(&self) -> f64 {
+        (self.squares.sum / self.count).sqrt() * self.squares.unit
+    }
+}
+
+impl<T: Float> Measure<T> for RootMeanSquare {
+    fn add(&mut self, output: &Tensor<T>, target: &Target<T>) -> Result<()> {
+        self.note(output, target.values("root_mean_squared_error")?)
+    }
+
+    fn value(&self) -> f64 {
+        self.root()
+    }
+
+    fn state(&self) -> Vec<f64> {
+        vec![self.squares.unit, self.squares.sum, self.count]
+    }
+
+    fn restore(&mut self, state: &[f64]) -> bool {
+        let &[unit, sum, count] = state else { return false };
+        *self = RootMeanSquare { squares: Squares { unit, sum }, count };
+        true
+    }
+}
+
 /// The running statistics of R², one per column.
 #[derive(Default)]
 pub(super) struct Determination {
@@ -97,8 +173,8 @@ struct Column {
     /// targets.
     varies: bool,
     mean: f64,
-    spread: f64,
-    missed: f64,
+    spread: Squares,
+    missed: Squares,
 }
 
 impl Column {
@@ -110,15 +186,15 @@ impl Column {
         self.count += 1.0;
         let from_old_mean = t - self.mean;
         self.mean += from_old_mean / self.count;
-        self.spread += from_old_mean * (t - self.mean);
-        self.missed += (t - y).powi(2);
+        self.spread.add(from_old_mean, t - self.mean);
+        self.missed.add(t - y, t - y);
     }
 
     fn score(&self) -> f64 {
-        match (self.missed, if self.varies { self.spread } else { 0.0 }) {
+        match (self.missed.sum, if self.varies { self.spread.sum } else { 0.0 }) {
             (0.0, 0.0) => 1.0,
             (missed, 0.0) if !missed.is_nan() => 0.0,
-            (missed, spread) => 1.0 - missed / spread,
+            _ => 1.0 - self.missed.ratio(self.spread),
         }
     }
 }
@@ -154,15 +230,18 @@ impl<T: Float> Measure<T> for Determination {
     }
 
     fn state(&self) -> Vec<f64> {
-        let numbers = |c: &Column| [c.count, c.first, f64::from(c.varies), c.mean, c.spread, c.missed];
+        let numbers = |c: &Column| {
+            let Column { count, first, varies, mean, spread, missed } = *c;
+            [count, first, f64::from(varies), mean, spread.unit, spread.sum, missed.unit, missed.sum]
+        };
         self.columns.iter().flat_map(numbers).collect()
     }
 
     fn restore(&mut self, state: &[f64]) -> bool {
-        let (columns, rest) = state.as_chunks::<6>();
-        let column = |&[count, first, varies, mean, spread, missed]: &[f64; 6]| {
-            let varies = varies != 0.0;
-            Column { count, first, varies, mean, spread, missed }
+        let (columns, rest) = state.as_chunks::<8>();
+        let column = |&[count, first, varies, mean, unit, sum, own, missed]: &[f64; 8]| {
+            let (spread, missed) = (Squares { unit, sum }, Squares { unit: own, sum: missed });
+            Column { count, first, varies: varies != 0.0, mean, spread, missed }
         };
         if rest.is_empty() {
             self.columns = columns.iter().map(column).collect();

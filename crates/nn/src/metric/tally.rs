@@ -2,7 +2,7 @@
 //! need no more, and unlike a [`ConfusionMatrix`] it stays small for thousands of classes.
 
 use super::confusion::ratio;
-use super::{Average, ConfusionMatrix, OP, Rows, binary, decision, mismatch};
+use super::{Average, ConfusionMatrix, OP, Rows, binary, check_threshold, decision, mismatch};
 use crate::loss::Target;
 use crate::number::count;
 use autograd::{Float, Result, Tensor};
@@ -43,6 +43,7 @@ pub(super) trait Counts: Sized + Send {
 
     /// Adds binary predictions to counts of two classes, or nothing if outputs and targets do not match.
     fn add_outputs_of<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
+        check_threshold(OP, threshold)?;
         for (y, truth) in binary(OP, output, target)? {
             self.add_sample((!y.is_nan()).then(|| usize::from(y > threshold)), usize::from(truth));
         }

@@ -287,3 +287,35 @@ fn a_refused_state_leaves_the_counts() {
     assert!(!r2.restore(&[1.0; 7]));
     assert_eq!(r2.state(), state);
 }
+
+#[test]
+fn a_binary_average_of_three_classes_is_an_error() {
+    for metric in [Metric::f1(Average::Binary), Metric::recall(Average::Binary), Metric::precision(Average::Binary)] {
+        let mut measure = metric.start();
+        let error = measure.add(&Tensor::<f64>::zeros(&[1, 3]), &Target::Labels(tensor![2_i64])).unwrap_err();
+        assert!(error.to_string().contains("Average::Binary requires two classes"), "{error}");
+        measure.add(&Tensor::<f64>::zeros(&[1, 2]), &Target::Labels(tensor![0_i64])).unwrap();
+        assert_eq!(measure.value(), 0.0);
+    }
+}
+
+/// Squares of these numbers are too large or too small for f64, but the root of their mean and their ratio are not.
+#[test]
+fn errors_of_any_size_have_a_root_and_a_ratio() {
+    for s in [1.0, 1e200, 1e300, 1e-200, 1e-300] {
+        let t = tensor![0.0, 3.0, -0.5, 2.0, 7.0] * s;
+        let y = tensor![0.0, 2.5, 0.0, 2.0, 8.0] * s;
+        let root = root_mean_squared_error(&y, &t).unwrap();
+        assert!((root / s - 0.3f64.sqrt()).abs() < 1e-15, "{s:e}: {root:e}");
+        assert!((r2(&y, &t).unwrap() - (1.0 - 1.5 / 35.8)).abs() < 1e-15, "{s:e}");
+        let far = r2(&(&y * 0.0 + s), &(&t / s)).unwrap();
+        assert!(if s <= 1.0 { far < 1.0 } else { far == f64::NEG_INFINITY || far < -1e300 }, "{s:e}: {far}");
+    }
+    // Small errors before and after a huge one.
+    let y = tensor![1.0, 3e200, 1.0, 4e200];
+    let root = root_mean_squared_error(&y, &(&y * 0.0)).unwrap();
+    assert!((root / 2.5e200 - 1.0).abs() < 1e-15, "{root:e}");
+    assert!(root_mean_squared_error(&tensor![f64::NAN, 1.0], &tensor![0.0, 0.0]).unwrap().is_nan());
+    assert_eq!(root_mean_squared_error(&tensor![f64::INFINITY], &tensor![0.0]).unwrap(), f64::INFINITY);
+    assert_eq!(root_mean_squared_error(&tensor![0.5f32, 0.5], &tensor![0.5f32, 0.5]).unwrap(), 0.0);
+}

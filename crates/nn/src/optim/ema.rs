@@ -4,8 +4,8 @@ use crate::io::{StateDict, StateError};
 use crate::{Parameters, Path};
 use autograd::{Float, Tensor, update};
 
-/// The exponential moving average of a model's trainable parameters: `a ← a + (1 - d) (θ - a)`, starting at the first
-/// `θ`.
+/// The exponential moving average of a model's parameters: `a ← a + (1 - d) (θ - a)`, starting at the first `θ`. Frozen
+/// parameters are averaged too, so that they may be trained later.
 ///
 /// [`swap`](Ema::swap) exchanges the averages with the model's parameters; a second call restores them. Buffers
 /// (running statistics) are not averaged. Source: Polyak and Juditsky, *Acceleration of stochastic approximation by
@@ -26,7 +26,7 @@ use autograd::{Float, Tensor, update};
 #[derive(Debug, Clone)]
 pub struct Ema<T: Float> {
     decay: f64,
-    /// One per parameter or buffer, in order; `None` if it is not trainable.
+    /// One per parameter or buffer, in order; `None` for a buffer.
     averages: Vec<Option<Tensor<T>>>,
     path: Path,
 }
@@ -47,9 +47,11 @@ impl<T: Float> Ema<T> {
         let (new, mut place) = (T::of(1.0 - *decay), 0);
         model.visit(path, &mut |_, param| {
             match averages.get_mut(place) {
+                // A parameter that has not changed, frozen for example, is its own average, and shares its memory.
+                Some(Some(average)) if share_memory(average, param.value()) => {}
                 Some(Some(average)) => update(average, [], param.value(), |a, [], p| *a += new * (p - *a)),
                 Some(None) => {}
-                None => averages.push(param.is_trainable().then(|| param.value().clone())),
+                None => averages.push((!param.is_buffer()).then(|| param.value().clone())),
             }
             place += 1;
         });
@@ -80,26 +82,30 @@ impl<T: Float> Ema<T> {
         state
     }
 
-    /// Restores what [`state`](Ema::state) returned.
+    /// Restores what [`state`](Ema::state) returned. The average of a frozen parameter may be missing, and is then its
+    /// value.
     ///
     /// # Errors
-    /// Returns an error if a trainable parameter has no average of its shape, unless the state is empty.
+    /// Returns an error if a trainable parameter has no average, or an average has another shape or belongs to no
+    /// parameter. An empty state is one before the first update.
     pub fn load_state(&mut self, model: &(impl Parameters<T> + ?Sized), state: &StateDict) -> Result<(), StateError> {
         let (mut error, mut averages, mut used) = (StateError::default(), Vec::new(), 0);
         model.visit(&mut Path::default(), &mut |name, param| {
             let shape = param.value().shape();
-            let average = state.get(name).filter(|_| param.is_trainable());
-            match average {
-                Some(average) if average.shape() == shape => used += 1,
+            let average = state.get(name).filter(|_| !param.is_buffer());
+            used += usize::from(average.is_some());
+            averages.push(match average {
+                Some(average) if average.shape() == shape => Some(average.to::<T>()),
                 Some(average) => {
-                    used += 1;
                     let why = format!("the parameter has shape {shape:?}, but its average has {:?}", average.shape());
                     error.unfit.push((name.to_owned(), why));
+                    None
                 }
-                None if param.is_trainable() => error.missing.push(name.to_owned()),
-                None => {}
-            }
-            averages.push(average.map(|average| average.to::<T>()));
+                None => {
+                    error.missing.extend(param.is_trainable().then(|| name.to_owned()));
+                    (!param.is_buffer()).then(|| param.value().clone())
+                }
+            });
         });
         if state.is_empty() {
             self.averages.clear();
@@ -115,4 +121,10 @@ impl<T: Float> Ema<T> {
         self.averages = averages;
         Ok(())
     }
+}
+
+/// Whether two tensors of one shape are the same memory.
+fn share_memory<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
+    let starts = [a, b].map(|x| x.as_slice().map(<[T]>::as_ptr));
+    starts[0].is_some() && starts[0] == starts[1]
 }

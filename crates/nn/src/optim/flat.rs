@@ -23,6 +23,13 @@ pub(super) fn flat_gradient<T: Float, M: Parameters<T> + ?Sized>(
     flat
 }
 
+/// Whether each parameter or buffer is trainable.
+pub(super) fn which_trainable<T: Float, M: Parameters<T> + ?Sized>(model: &M) -> Vec<bool> {
+    let mut trainable = Vec::new();
+    model.visit(&mut Path::default(), &mut |_, param| trainable.push(param.is_trainable()));
+    trainable
+}
+
 /// All trainable parameters as one vector.
 pub(super) fn flat_values<T: Float, M: Parameters<T> + ?Sized>(model: &M, path: &mut Path) -> Vec<T> {
     let mut flat = Vec::new();

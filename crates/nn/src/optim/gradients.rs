@@ -116,7 +116,8 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
     }
 }
 
-/// Calls `f(index, parameter, gradient)` for each parameter that has a gradient.
+/// Calls `f(index, parameter, gradient)` for each trainable parameter that has a gradient. A parameter that was frozen
+/// after the backward pass has a gradient, but must not change.
 ///
 /// ```
 /// use autograd::tensor;
@@ -137,7 +138,7 @@ pub fn for_each_gradient<T: Float>(
 ) {
     let mut place = 0;
     model.visit_mut(path, &mut |_, param| {
-        if let Some(g) = gradients.get(place) {
+        if let Some(g) = gradients.get(place).filter(|_| param.is_trainable()) {
             f(place, param, g);
         }
         place += 1;

@@ -135,6 +135,8 @@ impl<T: Float> ParamGroups<T> {
 }
 
 impl<T: Float> Optimizer<T> for ParamGroups<T> {
+    /// # Panics
+    /// Panics in the first step if a group matches no parameter, and if one of the optimizers does.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         if self.places.len() != gradients.places.len() {

@@ -1,6 +1,6 @@
 //! L-BFGS.
 
-use super::flat::{flat_gradient, flat_values, set_values};
+use super::flat::{flat_gradient, flat_values, set_values, which_trainable};
 use super::wolfe::{Trial, strong_wolfe};
 use super::{ParamGradients, non_negative};
 use crate::io::{AnyTensor, StateDict, StateError};
@@ -48,6 +48,8 @@ pub struct Lbfgs<T: Float> {
     tolerance_change: f64,
     line_search: bool,
     memory: Option<Memory<T>>,
+    /// Whether each parameter was trainable in the last step. The memory is of those that were.
+    trainable: Vec<bool>,
     gradients: ParamGradients<T>,
     path: Path,
 }
@@ -91,6 +93,7 @@ impl<T: Float> Lbfgs<T> {
             tolerance_change: 1e-9,
             line_search: false,
             memory: None,
+            trainable: Vec::new(),
             gradients: ParamGradients::new(),
             path: Path::default(),
         }
@@ -149,7 +152,8 @@ impl<T: Float> Lbfgs<T> {
     }
 
     /// Updates the model's trainable parameters in place. `evaluate` returns the loss of the model and collects its
-    /// gradients. Returns the loss before the update.
+    /// gradients. Returns the loss before the update. If other parameters are trainable than in the last step, the
+    /// search starts afresh, since the curvature is that of the former ones.
     pub fn step<M: Parameters<T> + ?Sized>(
         &mut self,
         model: &mut M,
@@ -162,6 +166,10 @@ impl<T: Float> Lbfgs<T> {
             (loss, flat_gradient(model, &gradients, &mut path))
         };
         let mut place = Path::default();
+        let trainable = which_trainable(model);
+        if trainable != self.trainable {
+            (self.trainable, self.memory) = (trainable, None);
+        }
         let (first, mut g) = at(model);
         let (mut loss, mut evaluations) = (first, 1);
         for iteration in 1..=self.max_iter {
@@ -266,6 +274,7 @@ impl<T: Float> Lbfgs<T> {
         let pairs = rows.map(|((s, y), rho)| Pair { s: own(s), y: own(y), rho }).collect();
         let [gradient, direction] = vectors.map(|x| own(&x));
         self.memory = Some(Memory { gradient, direction, t: t[0], pairs, scale: scale[0] });
+        self.trainable = which_trainable(model);
         Ok(())
     }
 

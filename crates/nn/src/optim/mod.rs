@@ -141,6 +141,11 @@ pub use sgd::Sgd;
 /// ```
 pub trait Optimizer<T: Float>: Send {
     /// Updates in place every trainable parameter of the model that has a gradient.
+    ///
+    /// # Panics
+    /// Panics if a gradient does not have the shape of its parameter, or settings exclude each other: see
+    /// [`Sgd::nesterov`].
+    #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>);
     /// The current learning rate.
     fn learning_rate(&self) -> f64;

@@ -102,6 +102,8 @@ impl<T: Float> Sgd<T> {
 impl<T: Float> Optimizer<T> for Sgd<T> {
     rate_and_memory!();
 
+    /// # Panics
+    /// Panics if Nesterov momentum has no momentum or is dampened, or a gradient does not have the shape of its parameter.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         step(self, model, gradients)

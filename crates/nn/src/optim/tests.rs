@@ -344,7 +344,6 @@ fn an_average_is_the_sum_of_what_it_has_seen() {
     for step in 0..6 {
         let value = (step as f64).sin();
         model[0].set(tensor![value, 0.0]);
-        model[1].set(tensor![value, 1.0]);
         expected = if step == 0 { value } else { 0.9 * expected + (1.0 - 0.9) * value };
         ema.update(&model);
         if step == 3 {
@@ -356,7 +355,7 @@ fn an_average_is_the_sum_of_what_it_has_seen() {
     let last = bits(&model);
     ema.swap(&mut model);
     assert!((model[0].value().at(&[0]) - expected).abs() < 1e-15);
-    assert_eq!(model[1].value(), &tensor![5f64.sin(), 1.0], "frozen parameters do not change");
+    assert_eq!(model[1].value(), &tensor![0.5, 3.0], "frozen parameters do not change");
     ema.swap(&mut model);
     assert_eq!(bits(&model), last);
     let mut wrong = ema.state(&model);
@@ -364,6 +363,67 @@ fn an_average_is_the_sum_of_what_it_has_seen() {
     wrong.insert("9", tensor![1.0]);
     let error = ema.load_state(&model, &wrong).unwrap_err();
     assert_eq!((error.unexpected, error.unfit.len()), (vec!["9".to_owned()], 1));
+}
+
+/// A parameter is averaged from the first update on, whether it is frozen or not, and in states saved before it thaws.
+#[test]
+fn a_parameter_that_thaws_has_an_average() {
+    let values = [1.0, 1.0, 1.0, 5.0, 9.0];
+    let (mut model, mut ema) = (vec![Param::new(tensor![1.0, 1.0])], Ema::<f64>::new(0.75));
+    model[0].set_trainable(false);
+    for (step, value) in values.into_iter().enumerate() {
+        if step == 3 {
+            let state = ema.state(&model);
+            model[0].set_trainable(true);
+            ema = Ema::new(0.75);
+            ema.load_state(&model, &state).unwrap();
+        }
+        model[0].set(tensor![value, value]);
+        ema.update(&model);
+    }
+    ema.swap(&mut model);
+    // 0.75 (0.75 · 1 + 0.25 · 5) + 0.25 · 9
+    assert_eq!(model[0].value(), &tensor![3.75, 3.75]);
+
+    // A state without the average of a frozen parameter, which never moved.
+    let mut frozen = vec![Param::new(tensor![2.0]), Param::new(tensor![3.0])];
+    frozen[1].set_trainable(false);
+    let mut state = StateDict::new();
+    state.insert("0", tensor![1.0]);
+    ema.load_state(&frozen, &state).unwrap();
+    ema.swap(&mut frozen);
+    assert_eq!((frozen[0].value(), frozen[1].value()), (&tensor![1.0], &tensor![3.0]));
+}
+
+#[test]
+fn a_parameter_frozen_after_its_gradient_does_not_move() {
+    for (i, mut optimizer) in all().into_iter().enumerate() {
+        let mut model = model();
+        optimizer.step(&mut model, &gradients(2));
+        model[1].set_trainable(false);
+        let before = model[1].value().clone();
+        optimizer.step(&mut model, &gradients(2));
+        assert_eq!(model[1].value(), &before, "{i}");
+    }
+}
+
+/// ½ a² + ½ 10 b²: after the first parameter freezes or thaws, the curvature of the others no longer fits.
+#[test]
+fn lbfgs_starts_afresh_when_other_parameters_are_trainable() {
+    let bowl = |model: &Vec<Param<f64>>, gradients: &mut ParamGradients<f64>| {
+        let [a, b] = [0, 1].map(|i| model[i].value().at(&[0]));
+        *gradients = [Some(tensor![a]), Some(tensor![10.0 * b])].into_iter().collect();
+        0.5 * a * a + 5.0 * b * b
+    };
+    let mut model = vec![Param::new(tensor![3.0]), Param::new(tensor![2.0])];
+    let mut lbfgs = Lbfgs::new(1.0).max_iter(2).line_search(true);
+    for trainable in [[true, true], [false, true], [true, false], [true, true]] {
+        model.iter_mut().zip(trainable).for_each(|(p, trainable)| p.set_trainable(trainable));
+        let (mut other, mut fresh) = (model.clone(), Lbfgs::new(1.0).max_iter(2).line_search(true));
+        lbfgs.step(&mut model, bowl);
+        fresh.step(&mut other, bowl);
+        assert_eq!(bits(&model), bits(&other));
+    }
 }
 
 /// L-BFGS keeps its curvature: a descent in two halves equals the whole.

@@ -1,6 +1,7 @@
 //! Schedules that follow a cosine: annealing, with restarts or in a single cycle.
 
-use super::Schedule;
+use super::{Schedule, check};
+use crate::domain::{or_panic, positive, unit};
 use std::f64::consts::PI;
 
 /// Half a cosine from `start` to `end`; `part` goes from 0 to 1.
@@ -21,7 +22,7 @@ fn half_cosine(start: f64, end: f64, part: f64) -> f64 {
 /// assert!((schedule.rate(5, 0.1) - 0.05).abs() < 1e-15);
 /// ```
 /// # Panics
-/// `rate` panics if `t_max` is 0.
+/// `rate` panics if `t_max` is 0, or `eta_min` is negative, infinite or NaN.
 #[doc(alias = "CosineAnnealingLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineAnnealing {
@@ -43,6 +44,7 @@ impl Schedule for CosineAnnealing {
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.t_max > 0, "CosineAnnealing: t_max must be at least 1, got 0");
+        check("CosineAnnealing", "eta_min", self.eta_min);
         half_cosine(base, self.eta_min, epoch as f64 / self.t_max as f64)
     }
 }
@@ -58,7 +60,7 @@ impl Schedule for CosineAnnealing {
 /// assert_eq!([0, 4, 12].map(|epoch| schedule.rate(epoch, 0.1)), [0.1; 3]);
 /// ```
 /// # Panics
-/// `rate` panics if `t_0` or `t_mult` is 0.
+/// `rate` panics if `t_0` or `t_mult` is 0, or `eta_min` is negative, infinite or NaN.
 #[doc(alias = "CosineAnnealingWarmRestarts")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineWarmRestarts {
@@ -82,6 +84,7 @@ impl Schedule for CosineWarmRestarts {
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.t_0 > 0 && self.t_mult > 0, "CosineWarmRestarts: t_0 and t_mult must be at least 1");
+        check("CosineWarmRestarts", "eta_min", self.eta_min);
         let (mut since, mut over) = (epoch, self.t_0);
         if self.t_mult == 1 {
             since %= over;
@@ -120,6 +123,8 @@ pub enum Anneal {
 /// assert!((schedule.rate(0, 1.0) - 0.04).abs() < 1e-15 && schedule.rate(5, 1.0) == 1.0);
 /// assert!((schedule.rate(23, 1.0) - 4e-6).abs() < 1e-15);
 /// ```
+/// # Panics
+/// `rate` panics if `total_steps` is 0, `pct_start` is not in `[0, 1]`, or a factor is not positive and finite.
 #[doc(alias = "OneCycleLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneCycle {
@@ -150,6 +155,11 @@ impl Schedule for OneCycle {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        const NAME: &str = "OneCycle";
+        assert!(self.total_steps > 0, "{NAME}: total_steps must be at least 1, got 0");
+        or_panic(unit(NAME, "pct_start", self.pct_start));
+        or_panic(positive(NAME, "div_factor", self.div_factor));
+        or_panic(positive(NAME, "final_div_factor", self.final_div_factor));
         let first = base / self.div_factor;
         let last = first / self.final_div_factor;
         let (end, top) = (self.total_steps as f64 - 1.0, self.pct_start * self.total_steps as f64 - 1.0);

@@ -1,6 +1,6 @@
 //! Schedules that keep rising and falling.
 
-use super::Schedule;
+use super::{Schedule, check};
 
 /// Rises from `base` to `max_lr` linearly, falls again, and repeats: PyTorch's `CyclicLR`, without cycling the
 /// momentum.
@@ -12,6 +12,8 @@ use super::Schedule;
 /// let schedule = Cyclic { mode: CycleMode::Halving, ..Cyclic::new(0.75, 2) };
 /// assert_eq!([0, 1, 2, 3, 4, 6, 8].map(|step| schedule.rate(step, 0.25)), [0.25, 0.5, 0.75, 0.5, 0.25, 0.5, 0.25]);
 /// ```
+/// # Panics
+/// `rate` panics if `step_size_up` is 0, or the peak rate or the factor of an exponential mode is negative, infinite or NaN.
 #[doc(alias = "CyclicLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cyclic {
@@ -54,8 +56,9 @@ impl Schedule for Cyclic {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
-        let length = self.step_size_up + self.step_size_down;
-        assert!(self.step_size_up > 0 && length > 0, "Cyclic: step_size_up must be at least 1, got 0");
+        assert!(self.step_size_up > 0, "Cyclic: step_size_up must be at least 1, got 0");
+        check("Cyclic", "max_lr", self.max_lr);
+        let length = self.step_size_up.saturating_add(self.step_size_down);
         let (cycle, at) = (epoch / length, epoch % length);
         let part = match at.checked_sub(self.step_size_up) {
             None => at as f64 / self.step_size_up as f64,
@@ -65,7 +68,10 @@ impl Schedule for Cyclic {
         let height = match self.mode {
             CycleMode::Same => 1.0,
             CycleMode::Halving => 0.5f64.powi(cycle.min(2000) as i32),
-            CycleMode::Exponential(gamma) => gamma.powf(epoch as f64),
+            CycleMode::Exponential(gamma) => {
+                check("Cyclic", "the factor of the exponential mode", gamma);
+                gamma.powf(epoch as f64)
+            }
         };
         base + (self.max_lr - base) * part * height
     }

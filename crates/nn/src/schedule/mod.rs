@@ -17,6 +17,7 @@ pub use ramp::{ConstantFactor, LinearRamp, PolynomialDecay};
 pub use sequence::{Chain, Sequence};
 
 use crate::describe::type_name;
+use crate::domain::{non_negative, or_panic};
 
 /// The learning rate of every epoch.
 ///
@@ -42,7 +43,8 @@ use crate::describe::type_name;
 /// assert_eq!(sgd.learning_rate(), 0.05);
 /// ```
 pub trait Schedule: Send {
-    /// The rate of an epoch, counted from 0. `base` is the optimizer's initial rate.
+    /// The rate of an epoch, counted from 0. `base` is the optimizer's initial rate. The schedules here panic if one of
+    /// their settings makes no sense.
     fn rate(&self, epoch: usize, base: f64) -> f64;
 
     /// Identifies the schedule: its name and its settings. A checkpoint stores it and cannot be resumed with a
@@ -115,7 +117,7 @@ impl Schedule for Constant {
 /// assert_eq!([0, 29, 30, 60].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 1.0, 0.1, 0.1 * 0.1]);
 /// ```
 /// # Panics
-/// `rate` panics if `step_size` is 0.
+/// `rate` panics if `step_size` is 0, or `gamma` is negative, infinite or NaN.
 #[doc(alias = "StepLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepDecay {
@@ -137,6 +139,7 @@ impl Schedule for StepDecay {
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         assert!(self.step_size > 0, "StepDecay: step_size must be at least 1, got 0");
+        check("StepDecay", "gamma", self.gamma);
         base * power(self.gamma, epoch / self.step_size)
     }
 }
@@ -150,6 +153,8 @@ impl Schedule for StepDecay {
 /// assert_eq!(schedule, MultiStepDecay::new([30, 80]));
 /// assert_eq!([29, 30, 80].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.1, 0.1 * 0.1]);
 /// ```
+/// # Panics
+/// `rate` panics if `gamma` is negative, infinite or NaN.
 #[doc(alias = "MultiStepLR")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiStepDecay {
@@ -170,6 +175,7 @@ impl Schedule for MultiStepDecay {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        check("MultiStepDecay", "gamma", self.gamma);
         base * power(self.gamma, self.milestones.iter().filter(|m| **m <= epoch).count())
     }
 }
@@ -181,6 +187,8 @@ impl Schedule for MultiStepDecay {
 /// let schedule = ExponentialDecay { gamma: 0.5 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 0.1)), [0.1, 0.05, 0.025]);
 /// ```
+/// # Panics
+/// `rate` panics if `gamma` is negative, infinite or NaN.
 #[doc(alias = "ExponentialLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExponentialDecay {
@@ -192,6 +200,7 @@ impl Schedule for ExponentialDecay {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        check("ExponentialDecay", "gamma", self.gamma);
         base * power(self.gamma, epoch)
     }
 }
@@ -220,4 +229,9 @@ impl Schedule for Box<dyn Schedule + '_> {
 
 fn power(factor: f64, n: usize) -> f64 {
     factor.powi(i32::try_from(n).unwrap_or(i32::MAX))
+}
+
+/// Panics unless a setting of a schedule, such as a factor or a rate, is finite and at least 0.
+fn check(schedule: &'static str, name: &str, x: f64) {
+    or_panic(non_negative(schedule, name, x));
 }

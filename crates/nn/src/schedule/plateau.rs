@@ -1,6 +1,7 @@
 //! Schedules that reduce the rate when a measured value stops improving.
 
 use super::Schedule;
+use crate::domain::{non_negative, or_panic};
 use crate::number::count;
 
 /// Whether a lower or a higher value is better.
@@ -158,7 +159,18 @@ impl Schedule for ReduceOnPlateau {
 
 impl ReduceOnPlateau {
     /// Creates a schedule with these settings and no observed values.
+    ///
+    /// # Panics
+    /// Panics if the factor is not at least 0 and below 1, or another number is negative, infinite or NaN.
+    #[track_caller]
     pub fn new(options: PlateauOptions) -> Self {
+        const NAME: &str = "ReduceOnPlateau";
+        let (Threshold::Relative(by) | Threshold::Absolute(by)) = options.threshold;
+        for (name, x) in [("threshold", by), ("min_lr", options.min_lr), ("eps", options.eps)] {
+            or_panic(non_negative(NAME, name, x));
+        }
+        let reduces = (0.0..1.0).contains(&options.factor);
+        assert!(reduces, "{NAME}: factor must be at least 0 and below 1, got {}", options.factor);
         ReduceOnPlateau { options, ..Self::default() }
     }
 

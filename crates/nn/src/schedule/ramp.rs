@@ -1,6 +1,6 @@
 //! Schedules that change for a while and then stay constant.
 
-use super::Schedule;
+use super::{Schedule, check};
 
 /// Multiplies `base` by a factor that moves linearly from `start_factor` to `end_factor`, and then stays: PyTorch's
 /// `LinearLR`. With `end_factor` 1, it is a warm-up.
@@ -10,6 +10,8 @@ use super::Schedule;
 /// let warmup = LinearRamp { start_factor: 0.25, total_iters: 3, ..LinearRamp::default() };
 /// assert_eq!([0, 1, 2, 3, 9].map(|epoch| warmup.rate(epoch, 1.0)), [0.25, 0.5, 0.75, 1.0, 1.0]);
 /// ```
+/// # Panics
+/// `rate` panics if a factor is negative, infinite or NaN.
 #[doc(alias = "LinearLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearRamp {
@@ -31,6 +33,8 @@ impl Schedule for LinearRamp {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        check("LinearRamp", "start_factor", self.start_factor);
+        check("LinearRamp", "end_factor", self.end_factor);
         let part = if epoch < self.total_iters { epoch as f64 / self.total_iters as f64 } else { 1.0 };
         base * (self.start_factor + (self.end_factor - self.start_factor) * part)
     }
@@ -43,6 +47,8 @@ impl Schedule for LinearRamp {
 /// let schedule = PolynomialDecay { total_iters: 4, power: 2.0 };
 /// assert_eq!([0, 2, 4, 9].map(|epoch| schedule.rate(epoch, 1.0)), [1.0, 0.25, 0.0, 0.0]);
 /// ```
+/// # Panics
+/// `rate` panics if the exponent is negative, infinite or NaN.
 #[doc(alias = "PolynomialLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PolynomialDecay {
@@ -62,6 +68,7 @@ impl Schedule for PolynomialDecay {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        check("PolynomialDecay", "power", self.power);
         let part = epoch as f64 / self.total_iters as f64;
         if epoch >= self.total_iters { 0.0 } else { base * (1.0 - part).powf(self.power) }
     }
@@ -74,6 +81,8 @@ impl Schedule for PolynomialDecay {
 /// let schedule = ConstantFactor { factor: 0.5, total_iters: 2 };
 /// assert_eq!([0, 1, 2].map(|epoch| schedule.rate(epoch, 1.0)), [0.5, 0.5, 1.0]);
 /// ```
+/// # Panics
+/// `rate` panics if the factor is negative, infinite or NaN.
 #[doc(alias = "ConstantLR")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConstantFactor {
@@ -93,6 +102,7 @@ impl Schedule for ConstantFactor {
     describe_as_debugged!();
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
+        check("ConstantFactor", "factor", self.factor);
         if epoch < self.total_iters { base * self.factor } else { base }
     }
 }

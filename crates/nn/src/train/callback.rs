@@ -148,8 +148,13 @@ impl<T: Float> Sums<T> {
     }
 
     pub(super) fn mean_loss(&self) -> f64 {
-        self.loss / self.count
+        mean_loss(self.loss, self.count)
     }
+}
+
+/// The mean loss of samples whose losses have this sum. If no sample counts, there is no loss: 0.
+pub(super) fn mean_loss(sum: f64, count: f64) -> f64 {
+    if count == 0.0 { 0.0 } else { sum / count }
 }
 
 impl<T: Float> Moment<'_, T> {
@@ -180,7 +185,7 @@ impl<T: Float> Moment<'_, T> {
 
     /// The mean training loss of this epoch so far; NaN before its first batch.
     pub fn loss(&self) -> f64 {
-        self.sums.mean_loss()
+        if self.place.batch == 0 { f64::NAN } else { self.sums.mean_loss() }
     }
 
     /// The value of the named metric on the training data of this epoch so far.

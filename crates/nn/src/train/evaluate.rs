@@ -1,5 +1,6 @@
 //! Inference and evaluation: the outputs of a model, and its loss and metrics on held-out data.
 
+use super::callback::mean_loss;
 use super::error::TrainError;
 use crate::data::{DataError, DataLoader, Dataset};
 use crate::loss::Loss;
@@ -19,7 +20,7 @@ use autograd::{Tape, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean loss per sample, independent of batch size and reduction: see [`Loss::sum_and_count`].
+    /// Mean loss per sample, independent of batch size and reduction: see [`Loss::sum_and_count`]. 0 if no target counts.
     pub loss: f64,
     /// The metrics, in the order requested.
     pub metrics: Vec<f64>,
@@ -110,6 +111,6 @@ once! {
             noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
         }
         let metrics = measures.iter().map(|measure| measure.value()).collect();
-        Ok(Evaluation { loss: total / samples, metrics })
+        Ok(Evaluation { loss: mean_loss(total, samples), metrics })
     }
 }

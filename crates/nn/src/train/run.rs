@@ -69,6 +69,13 @@ pub(super) fn loader<'a, T: Float>(
     if training == validation { Ok(loader) } else { Err(TrainError::Validation { training, validation }) }
 }
 
+/// What the history says about updates without targets that count.
+fn skipped(updates: u64) -> Option<String> {
+    let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
+    let why = "targets count: every label is ignored, or every weight is 0";
+    (updates > 0).then(|| format!("{updates} {were} skipped, because none of {their} {why}"))
+}
+
 /// A method of a callback.
 type Hook<'f, T> = dyn Fn(&mut dyn Callback<T>, &mut Moment<'_, T>) -> CallbackResult + 'f;
 
@@ -122,6 +129,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         self.trainer.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
         let recorded = self.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
         self.history.notes.extend(recorded);
+        self.history.notes.extend(skipped(self.step.skipped()));
         outcome.map(|()| self.history)
     }
 

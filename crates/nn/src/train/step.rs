@@ -38,8 +38,12 @@ pub struct TrainStep<T: Float> {
     /// counts, which may be fractional.
     sum: ParamGradients<T>,
     samples: f64,
+    /// Whether the gradients follow from a target that counts, and whether those of the sum do.
+    counts: bool,
+    sum_counts: bool,
     path: Path,
     steps: u64,
+    skipped: u64,
 }
 
 impl<T: Float> TrainStep<T> {
@@ -49,8 +53,11 @@ impl<T: Float> TrainStep<T> {
             engine: Engine::new(seed),
             sum: ParamGradients::new(),
             samples: 0.0,
+            counts: true,
+            sum_counts: false,
             path: Path::default(),
             steps: 0,
+            skipped: 0,
         }
     }
 
@@ -96,7 +103,8 @@ impl<T: Float> TrainStep<T> {
         }
     }
 
-    /// Runs forward, loss, backward and update.
+    /// Runs forward, loss, backward and update. If no target [counts](Loss::counts), there is no
+    /// [update](TrainStep::apply).
     ///
     /// # Errors
     /// Returns an error if a layer cannot take the inputs, the targets do not fit the output, or the loss or a gradient
@@ -172,7 +180,8 @@ impl<T: Float> TrainStep<T> {
 
     /// Adds the gradients of the last pass, over `samples` samples (as [`Loss::sum_and_count`] counts them), to the sum
     /// for [`average`](TrainStep::average), and updates the buffers of layers. Together, the passes are one step on a
-    /// batch that does not fit in memory.
+    /// batch that does not fit in memory. A pass over 0 samples, such as one whose labels are all ignored, contributes
+    /// nothing.
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -191,18 +200,37 @@ impl<T: Float> TrainStep<T> {
     /// assert!((whole.weight.value() - parts.weight.value()).abs().max().item() < 1e-15);
     /// # Ok::<(), nn::train::StepError>(())
     /// ```
+    /// # Panics
+    /// Panics if `samples` is negative, infinite or NaN.
+    #[track_caller]
     pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: f64) {
+        assert!(samples >= 0.0 && samples.is_finite(), "TrainStep::accumulate: {samples} is no number of samples");
         accumulate(self, model, samples)
     }
 
-    /// Sets the gradients to their mean over all samples of the [accumulated](TrainStep::accumulate) passes. Requires
-    /// losses that are means.
+    /// Sets the gradients to their mean over all samples of the [accumulated](TrainStep::accumulate) passes; to 0 if
+    /// there are none. Requires losses that are means.
     pub fn average(&mut self) {
         average(self)
     }
 
     /// Applies the update: the optimizer updates the parameters, and the buffers of layers receive their new values.
-    pub fn apply(&mut self, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) {
+    ///
+    /// If no target of the passes [counts](Loss::counts), there is nothing to learn: parameters, the optimizer's state
+    /// and the number of steps stay as they are. Returns whether there was an update.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{CrossEntropy, IGNORED, Target}, optim::Adam, train::TrainStep};
+    /// let mut model = Linear::<f64>::new(2, 3, &mut Rng::new(0));
+    /// let mut step = TrainStep::new(0);
+    /// let batch = Batch { inputs: tensor![[1.0, 2.0]], targets: Target::Labels(tensor![IGNORED]) };
+    /// assert_eq!(step.gradients(&model, &CrossEntropy::new(), &batch)?.loss, 0.0);
+    /// assert!(!step.apply(&mut model, &mut Adam::new(0.1)));
+    /// assert_eq!((step.steps(), step.skipped()), (0, 1));
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    pub fn apply(&mut self, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
         apply(self, model, optimizer)
     }
 
@@ -221,14 +249,19 @@ impl<T: Float> TrainStep<T> {
         self.steps
     }
 
+    /// The number of updates that were skipped because no target counted.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// The number of forward and backward passes so far, which is also the random stream of the next one.
     pub fn passes(&self) -> u64 {
         self.engine.passes
     }
 
-    /// Resumes after this many passes and updates.
-    pub(super) fn continue_from(&mut self, passes: u64, steps: u64) {
-        (self.engine.passes, self.steps) = (passes, steps);
+    /// Resumes after this many passes, updates, and skipped updates.
+    pub(super) fn continue_from(&mut self, passes: u64, steps: u64, skipped: u64) {
+        (self.engine.passes, self.steps, self.skipped) = (passes, steps, skipped);
     }
 
     fn update_buffers(&mut self, model: &mut dyn Module<T>) {
@@ -239,6 +272,7 @@ impl<T: Float> TrainStep<T> {
 
 once! {
     fn gradients<'a, T>(step: &mut TrainStep<T>, objective: &Objective<'a, T>) -> Result<Outcome<T>, StepError> {
+        step.counts = objective.loss.counts(&objective.batch.targets);
         step.engine.run(objective)
     }
 
@@ -247,6 +281,7 @@ once! {
         model: &dyn Parameters<T>,
         record: &mut Recorder<'r, T>,
     ) -> Result<T, StepError> {
+        step.counts = true;
         step.engine.run_with(model, record)
     }
 
@@ -259,19 +294,29 @@ once! {
             step.sum.add_scaled(samples, gradients);
         }
         step.samples += samples;
+        step.sum_counts |= step.counts && samples > 0.0;
         step.update_buffers(model);
     }
 
     fn average<T>(step: &mut TrainStep<T>) {
         let gradients = &mut step.engine.swept.gradients;
         std::mem::swap(&mut step.sum, gradients);
-        gradients.scale(1.0 / step.samples);
+        // A sum over no samples is 0, and so is its mean.
+        if step.samples > 0.0 {
+            gradients.scale(1.0 / step.samples);
+        }
         step.samples = 0.0;
+        step.counts = std::mem::take(&mut step.sum_counts);
     }
 
-    fn apply<T>(step: &mut TrainStep<T>, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) {
-        optimizer.step(&mut *model, &step.engine.swept.gradients);
+    fn apply<T>(step: &mut TrainStep<T>, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
+        if step.counts {
+            optimizer.step(&mut *model, &step.engine.swept.gradients);
+            step.steps += 1;
+        } else {
+            step.skipped += 1;
+        }
         step.update_buffers(model);
-        step.steps += 1;
+        step.counts
     }
 }

@@ -6,6 +6,7 @@ use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
 use super::stopping::EarlyStopping;
 use crate::data::{Dataset, Order};
+use crate::domain::{non_negative, or_panic};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::optim::{Ema, Optimizer};
@@ -204,28 +205,48 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Scales the gradients of a step down if their global norm exceeds this.
+    ///
+    /// # Panics
+    /// Panics if it is negative, infinite or NaN.
+    #[track_caller]
     pub fn clip_norm(self, norm: f64) -> Self {
-        Trainer { clip: Some(Clip::Norm(norm)), ..self }
+        Trainer { clip: Some(Clip::Norm(number("clip_norm", norm))), ..self }
     }
 
     /// Scales the gradient of each parameter down if its norm exceeds this.
+    ///
+    /// # Panics
+    /// Panics if it is negative, infinite or NaN.
+    #[track_caller]
     pub fn clip_each_norm(self, norm: f64) -> Self {
-        Trainer { clip: Some(Clip::EachNorm(norm)), ..self }
+        Trainer { clip: Some(Clip::EachNorm(number("clip_each_norm", norm))), ..self }
     }
 
     /// Clamps each gradient element to ± this value.
+    ///
+    /// # Panics
+    /// Panics if it is negative, infinite or NaN.
+    #[track_caller]
     pub fn clip_value(self, value: f64) -> Self {
-        Trainer { clip: Some(Clip::Value(value)), ..self }
+        Trainer { clip: Some(Clip::Value(number("clip_value", value))), ..self }
     }
 
     /// Adds `l1 · Σ |w|` over the weights (not the biases) to the loss.
+    ///
+    /// # Panics
+    /// Panics if `l1` is negative, infinite or NaN.
+    #[track_caller]
     pub fn l1(self, l1: f64) -> Self {
-        Trainer { l1, ..self }
+        Trainer { l1: number("l1", l1), ..self }
     }
 
     /// Adds `l2 · Σ w²` over the weights (not the biases) to the loss.
+    ///
+    /// # Panics
+    /// Panics if `l2` is negative, infinite or NaN.
+    #[track_caller]
     pub fn l2(self, l2: f64) -> Self {
-        Trainer { l2, ..self }
+        Trainer { l2: number("l2", l2), ..self }
     }
 
     /// Keeps an exponential moving average of the parameters over updates, with this decay: see [`Ema`]. Validation and
@@ -240,13 +261,22 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Stops training when a monitored value no longer improves.
+    ///
+    /// # Panics
+    /// Panics if the smallest improvement that counts is negative, infinite or NaN.
+    #[track_caller]
     pub fn early_stopping(self, early_stopping: EarlyStopping) -> Self {
+        number("min_delta", early_stopping.min_delta);
         Trainer { early_stopping: Some(early_stopping), ..self }
     }
 
     /// Stops training when the training loss changes by less than this from one epoch to the next.
+    ///
+    /// # Panics
+    /// Panics if it is negative, infinite or NaN.
+    #[track_caller]
     pub fn tolerance(self, tolerance: f64) -> Self {
-        Trainer { tolerance: Some(tolerance), ..self }
+        Trainer { tolerance: Some(number("tolerance", tolerance)), ..self }
     }
 
     /// Adds a callback. Callbacks run in the order in which they were added.
@@ -279,4 +309,11 @@ impl<'d, T: Float> Trainer<'d, T> {
     pub fn recorded(self) -> Self {
         Trainer { replays: false, ..self }
     }
+}
+
+/// Checks that a setting is finite and at least 0.
+#[track_caller]
+fn number(name: &str, x: f64) -> f64 {
+    or_panic(non_negative("Trainer", name, x));
+    x
 }

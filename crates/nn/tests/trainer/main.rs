@@ -1,6 +1,7 @@
 //! Options of a trainer: accumulation, averages, groups, schedules by step, callbacks, several metrics, class weights.
 
 mod judged;
+mod nothing;
 
 use autograd::{Ints, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, DataError, Dataset, FileDataset, Order, TensorDataset};

@@ -22,6 +22,7 @@ impl<T: Float> Run<'_, '_, T> {
             let updates = last || number % self.trainer.accumulate == 0;
             self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
+            let before = self.step.steps();
             let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
             self.note(&outcome, &batch, number)?;
             self.batch = number;
@@ -31,7 +32,7 @@ impl<T: Float> Run<'_, '_, T> {
             }
             // After the last batch, the epoch must be validated first; the checkpoint is saved after that.
             let steps = self.step.steps();
-            self.save_if(|checkpoints| updates && !last && checkpoints.due_after_step(steps))?;
+            self.save_if(|checkpoints| steps > before && !last && checkpoints.due_after_step(steps))?;
         }
         Ok(())
     }
@@ -62,8 +63,9 @@ impl<T: Float> Run<'_, '_, T> {
         if let Some(clip) = clip {
             clip.apply(step)?;
         }
-        step.apply(&mut **model, &mut **optimizer);
-        if let Some(average) = ema {
+        if step.apply(&mut **model, &mut **optimizer)
+            && let Some(average) = ema
+        {
             average.update(&**model);
         }
         Ok(outcome)

@@ -7,8 +7,8 @@ use crate::train::callback::{Callback, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::history::{Epoch, Stop};
 use crate::train::trainer::{Pace, Trainer};
+use crate::{Module, Path};
 use autograd::{Float, Tensor};
-use std::path::Path;
 
 /// The prefixes of the parts of the dictionary.
 const OPTIMIZER: &str = "optimizer.";
@@ -39,8 +39,9 @@ impl<T: Float> Run<'_, '_, T> {
         let mut all = StateDict::new();
         all.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         all.metadata.extend(history.stopped.as_ref().map(|stop| ("stopped".to_owned(), written(stop))));
-        let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps()];
+        let counts = [*epoch as u64, *batch as u64, step.passes(), step.steps(), step.skipped()];
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
+        all.insert("trainable", trainable(&**model).iter().map(|t| i64::from(*t)).collect::<Tensor<i64>>());
         all.insert("sums", numbers([sums.loss, sums.count, self.seconds()]));
         for (i, measure) in sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
@@ -61,7 +62,7 @@ impl<T: Float> Run<'_, '_, T> {
     }
 
     /// Restores the newest complete checkpoint in a folder, if there is one, and notes the damaged ones.
-    pub(in crate::train) fn resume_from(&mut self, folder: &Path) -> Result<(), CheckpointError> {
+    pub(in crate::train) fn resume_from(&mut self, folder: &std::path::Path) -> Result<(), CheckpointError> {
         let Some((path, files, damaged)) = newest(folder)? else { return Ok(()) };
         let note = |error| format!("{error}; resumed from {}", path.display());
         self.history.notes.extend(damaged.iter().map(note));
@@ -86,7 +87,7 @@ impl<T: Float> Run<'_, '_, T> {
     }
 
     /// Restores the saved state. If it is refused, trainer and model are as before.
-    fn restore(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
+    fn restore(&mut self, path: &std::path::Path, files: Files) -> Result<(), CheckpointError> {
         let Trainer { schedule, callbacks, optimizer, .. } = &*self.trainer;
         let before = (
             schedule.state(),
@@ -107,7 +108,7 @@ impl<T: Float> Run<'_, '_, T> {
     }
 
     /// Restores one part after the other. The model is changed last, when nothing else can fail.
-    fn restore_each(&mut self, path: &Path, files: Files) -> Result<(), CheckpointError> {
+    fn restore_each(&mut self, path: &std::path::Path, files: Files) -> Result<(), CheckpointError> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = files;
         let there = |name: &str| all.metadata.get(name).map_or("nothing", String::as_str);
@@ -141,7 +142,16 @@ impl<T: Float> Run<'_, '_, T> {
         }
         let optimizer = trainer.optimizer.load_state(&**model, &taken(&all, OPTIMIZER));
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
-        load_state_dict(&mut **model, &weights).map_err(|error| foreign(format!("model: {error}")))
+        let trained = trained(&all, &**model).ok_or_else(|| part("the list of trainable parameters"))?;
+        load_state_dict(&mut **model, &weights).map_err(|error| foreign(format!("model: {error}")))?;
+        let mut trained = trained.into_iter();
+        model.visit_mut(&mut Path::default(), &mut |_, param| {
+            let trained = trained.next().is_some_and(|trained| trained);
+            if !param.is_buffer() {
+                param.set_trainable(trained);
+            }
+        });
+        Ok(())
     }
 }
 
@@ -169,6 +179,19 @@ fn read(all: &StateDict, name: &str) -> Option<Vec<f64>> {
     Some(all.get(name)?.get::<f64>()?.to_vec())
 }
 
+/// Whether each parameter or buffer is trainable. A callback may freeze and thaw them.
+fn trainable<T: Float>(model: &dyn Module<T>) -> Vec<bool> {
+    let mut all = Vec::new();
+    model.visit(&mut Path::default(), &mut |_, param| all.push(param.is_trainable()));
+    all
+}
+
+/// The saved [`trainable`] flags, if there is one for each parameter and buffer.
+fn trained<T: Float>(all: &StateDict, model: &dyn Module<T>) -> Option<Vec<bool>> {
+    let flags = all.get("trainable")?.get::<i64>()?;
+    (flags.len() == trainable(model).len()).then(|| flags.iter().map(|flag| flag != 0).collect())
+}
+
 /// Inserts a dictionary into another, under a prefix.
 fn put(all: &mut StateDict, prefix: &str, part: &StateDict) {
     for (name, tensor) in part.iter() {
@@ -192,9 +215,9 @@ fn taken(all: &StateDict, prefix: &str) -> StateDict {
 fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
     let counts =
         all.get("position")?.get::<i64>()?.iter().map(|n| u64::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
-    let &[epoch, batch, passes, steps] = counts.as_slice() else { return None };
+    let &[epoch, batch, passes, steps, skipped] = counts.as_slice() else { return None };
     (run.epoch, run.batch) = (usize::try_from(epoch).ok()?, usize::try_from(batch).ok()?);
-    run.step.continue_from(passes, steps);
+    run.step.continue_from(passes, steps, skipped);
     (run.epoch == run.history.epochs.len() && run.batch < run.batches).then_some(())
 }
 
@@ -284,7 +307,7 @@ mod tests {
         TensorDataset::new(Tensor::randn(&[12, 2], &mut Rng::new(1)), Target::Labels(labels))
     }
 
-    fn trainer(folder: &Path) -> Trainer<'static, f64> {
+    fn trainer(folder: &std::path::Path) -> Trainer<'static, f64> {
         Trainer::new(CrossEntropy::new(), Adam::new(0.01))
             .epochs(2)
             .batch_size(4)
@@ -313,7 +336,15 @@ mod tests {
             let foreign = matches!(error, TrainError::Checkpoint(CheckpointError::Foreign { .. }));
             assert!(foreign, "{}: {name}, {state:?}: {error}", path.display());
         };
-        for position in [[-1, 0, 0, 0], [2, -1, 6, 6], [2, 3, 6, 6], [1, 0, 3, 3], [i64::MAX, 0, 0, 0], [2, 0, -6, 6]] {
+        for position in [
+            [-1, 0, 0, 0, 0],
+            [2, -1, 6, 6, 0],
+            [2, 3, 6, 6, 0],
+            [1, 0, 3, 3, 0],
+            [i64::MAX, 0, 0, 0, 0],
+            [2, 0, -6, 6, 0],
+            [2, 0, 6, 6, -1],
+        ] {
             refuses("position", position.into_iter().collect::<Tensor<i64>>().into());
         }
         for schedule in [[1e19, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1e19], [0.5, 0.0, 0.0], [f64::NAN, 0.0, 0.0]] {
@@ -334,6 +365,7 @@ mod tests {
             refuses("optimizer.0.weight.step", Tensor::scalar(steps).into());
         }
         refuses("history", tensor![[0.5, 0.1]].into());
+        refuses("trainable", tensor![1_i64].into());
         std::fs::remove_dir_all(folder).unwrap();
     }
 
