@@ -1,6 +1,7 @@
 //! Neural networks on wengert's tape: layers, losses, optimizers, data and training, with names from PyTorch and Keras.
 
 #![warn(missing_docs)]
+#![forbid(unsafe_code)]
 
 #[macro_use]
 mod describe;
