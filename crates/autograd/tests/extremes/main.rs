@@ -2,6 +2,7 @@
 //! in both precisions. The expected numbers are mpmath's or follow from a closed form.
 
 mod elementwise;
+mod magnitudes;
 mod rows;
 
 use autograd::{Float, Program, Tape, Tensor, Var};
