@@ -24,6 +24,8 @@ fn derivatives<T: Float>(op: &Op, inputs: &[Vec<f32>]) -> Vec<(String, Vec<f64>)
     let y = Var::apply(op.clone(), &x.iter().collect::<Vec<_>>());
     let (mut names, mut all) = (vec!["value".to_owned()], vec![y]);
     for (i, g) in y.sum().grad(&x).into_iter().enumerate() {
+        let forward = y.jvp(&[(x[i], Tensor::ones(inputs[i].shape()))]);
+        assert!(alike(&forward, &g.value()), "{op:?}: ∂{i} forward: {forward}, reverse {g}");
         names.push(format!("∂{i}"));
         all.push(g);
         for (j, h) in g.sum().grad(&x).into_iter().enumerate() {
@@ -35,10 +37,13 @@ fn derivatives<T: Float>(op: &Op, inputs: &[Vec<f32>]) -> Vec<(String, Vec<f64>)
     let mut program = Program::new(&tape, &x, &all);
     let replayed = program.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
     for ((name, a), b) in names.iter().zip(&recorded).zip(replayed) {
-        let same = |(a, b): (T, T)| a == b || a.is_nan() && b.is_nan();
-        assert!(a.iter().zip(b.iter()).all(same), "{op:?}: {name} replayed: {a} and {b}");
+        assert!(alike(a, b), "{op:?}: {name} replayed: {b}, recorded {a}");
     }
     names.into_iter().zip(recorded.iter().map(|x| x.iter().map(|x| x.f64()).collect())).collect()
+}
+
+fn alike<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
+    a.iter().zip(b.iter()).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
 }
 
 /// What rounding alone explains is no fault: relative to the largest derivative of the same order.
