@@ -11,6 +11,8 @@
 //! assert_eq!(y.backward().wrt(x).item(), 6.0 + 3f64.cos());
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub use autograd;
 pub use nn;
 

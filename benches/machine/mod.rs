@@ -102,10 +102,11 @@ fn chains(rounds: usize) {
         fn avx2(rounds: usize) {
             run(rounds);
         }
-        // SAFETY: the CPU has been checked for the features that each function was compiled for.
         if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has the features that the function was compiled for.
             return unsafe { avx512(rounds) };
         } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: likewise.
             return unsafe { avx2(rounds) };
         }
     }

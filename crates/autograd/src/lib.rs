@@ -24,6 +24,7 @@
 //! differences.
 
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
 pub mod check;
 mod checkpoint;
@@ -31,6 +32,7 @@ mod error;
 mod eval;
 mod explain;
 pub mod float;
+#[allow(unsafe_code, reason = "instruction sets, and loops whose bounds are checked once instead of at each element")]
 mod kernel;
 mod methods;
 pub mod op;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![forbid(unsafe_code)]
 
 #[macro_use]
 mod describe;

@@ -71,6 +71,16 @@ pub enum PipelineError {
         /// The missing note.
         note: &'static str,
     },
+    /// The columns of a file have more outputs than its model can have.
+    #[error("{}: the columns have {outputs} outputs, but the file holds only {held} numbers", path.display())]
+    Outputs {
+        /// The file.
+        path: PathBuf,
+        /// Number of outputs.
+        outputs: usize,
+        /// How many numbers the file holds.
+        held: usize,
+    },
     /// The model was built in another way than the saved one.
     #[error("{}: the file has the layers {saved}, but the given model has {given}", path.display())]
     Architecture {
@@ -150,6 +160,11 @@ impl<T: Float> Pipeline<T> {
         let mut saved = StateDict::read(path)?;
         let mut note = |note| saved.metadata.remove(note).ok_or(PipelineError::NoPipeline { path: path.into(), note });
         let (columns, layers) = (Columns::from_text(&note(COLUMNS)?)?, note(ARCHITECTURE)?);
+        // The model has memory for each output, so a broken file must not declare more than it could hold.
+        let (outputs, held) = (columns.outputs(), saved.iter().map(|(_, tensor)| tensor.len()).sum::<usize>());
+        if outputs > held.max(columns.inputs()) {
+            return Err(PipelineError::Outputs { path: path.into(), outputs, held });
+        }
         let mut model = build(&columns);
         let given = architecture(&model, columns.inputs())?;
         if given != layers {
@@ -263,6 +278,12 @@ mod tests {
         assert!(error.contains("has the layers Linear(3, 4), Relu, Linear(4, 1), but the given model has"), "{error}");
         let error = Pipeline::load(&path, |_| Mlp::new(&[2, 4, 1]).build::<f64>()).err().unwrap().to_string();
         assert!(error.contains("does not take the 3 inputs of the columns"), "{error}");
+        let mut declared = StateDict::read(&path).unwrap();
+        let columns = declared.metadata.get_mut(COLUMNS).unwrap();
+        *columns = columns.replace("\"values\"", "\"labels\"").replace("\"labels\":0", "\"labels\":1000000000000");
+        declared.write(&path).unwrap();
+        let error = Pipeline::load(&path, model).err().unwrap().to_string();
+        assert!(error.contains("the columns have 1000000000000 outputs, but the file holds only"), "{error}");
         crate::save(&model(&learned().0), &path).unwrap();
         let error = Pipeline::load(&path, model).err().unwrap().to_string();
         assert!(error.contains("the file does not hold a pipeline: it has no note \"columns\""), "{error}");

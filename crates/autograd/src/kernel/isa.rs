@@ -95,9 +95,11 @@ macro_rules! simd {
                 compiled_for!(Avx512, fn avx512<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
                     body::<$T>($($arg),*)
                 });
-                // SAFETY: this CPU has been found to support the features that each version is compiled for.
+                #[allow(unsafe_code, reason = "loops outside this module are compiled like those in it")]
                 match Isa::best() {
+                    // SAFETY: this CPU has been found to support the features that each version is compiled for.
                     Isa::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
+                    // SAFETY: likewise.
                     Isa::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
                     Isa::Baseline => (),
                 }

@@ -19,16 +19,22 @@ const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
 /// √(2/π) and 0.044715 √(2/π): Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
 const GELU: [f64; 2] = [0.797_884_560_802_865_4, 0.044_715 * 0.797_884_560_802_865_4];
 
-/// The argument of the tanh in `gelu_tanh`.
+/// x between ±30. Beyond, `gelu_tanh` is straight, and the square of x could overflow.
+#[inline(always)]
+fn gelu_curved<S: Real>(x: E<S>) -> E<S> {
+    x.max(x.lit(-30.0)).min(x.lit(30.0))
+}
+
+/// The argument of the tanh in `gelu_tanh`, for x between ±30.
 #[inline(always)]
 fn gelu_angle<S: Real>(x: E<S>) -> E<S> {
     x * (GELU[0] + GELU[1] * x * x)
 }
 
-/// x (½ (1 + tanh θ(x)))′ of `gelu_tanh`. It vanishes beyond ±30, where the square of x could overflow.
+/// x (½ (1 + tanh θ(x)))′ of `gelu_tanh`.
 #[inline(always)]
 fn gelu_bend<S: Real>(x: E<S>) -> E<S> {
-    let x = x.max(x.lit(-30.0)).min(x.lit(30.0));
+    let x = gelu_curved(x);
     0.5 * x * gelu_angle(x).sech2() * (GELU[0] + 3.0 * GELU[1] * x * x)
 }
 
@@ -64,7 +70,19 @@ fn one_minus_square<S: Real>(x: E<S>) -> E<S> {
 fn power_slope<S: Real>(g: E<S>, a: E<S>, b: E<S>) -> E<S> {
     let (nothing, constant) = (a.eq(a.lit(0.0)), b.eq(b.lit(0.0)));
     let other = g * (b * a.or_where(constant, 1.0).pow(b - 1.0));
-    (nothing * b.eq(b.lit(1.0))).select(g, constant.select(g * b / a.or_where(nothing, 1.0), other))
+    (nothing * b.eq(b.lit(1.0))).select(g, constant.select(g * b.only(constant) / a.or_where(nothing, 1.0), other))
+}
+
+/// Whether e^(a/b) of `celu` vanishes: its quotient could overflow.
+#[inline(always)]
+fn celu_flat<S: Real>(a: E<S>, b: E<S>) -> E<S> {
+    (-1e-3 * a).gt(b) * b.gt(b.lit(0.0))
+}
+
+/// The exponent a/b of `celu`; 0 where the exponential is not needed.
+#[inline(always)]
+fn celu_exponent<S: Real>(a: E<S>, b: E<S>) -> E<S> {
+    a.left().unless(celu_flat(a, b)) / b
 }
 
 /// a - b, but 0 for equal infinities.
@@ -86,7 +104,7 @@ unary! { x, y, g =>
     Sin        [y, d]: x.sin(),            g * x.cos();
     Cos        [y, d]: x.cos(),            -g * x.sin();
     // From y alone, which a lean tape keeps: the slope vanishes where y rounds to ±1.
-    Tanh       [y, d]: x.tanh(),           g * ((1.0 - y) * (1.0 + y));
+    Tanh       [y, d]: x.tanh(),           g * one_minus_square(y);
     Sigmoid    [y, d]: x.sigmoid(),        0.25 * g * (0.5 * x).sech2();
     Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
@@ -102,7 +120,7 @@ unary! { x, y, g =>
     Acos       [y]   : x.acos(),                          -g / one_minus_square(x).sqrt();
     Atan       [y]   : x.atan(),                          g * secant(x) * secant(x);
     Asinh      [y]   : x.asinh(),                         g * secant(x);
-    Sech2      [y]   : x.sech2(),                         -2.0 * g * y * x.tanh();
+    Sech2      [y]   : x.sech2(),                         -2.0 * (g * y * x.tanh());
     Acosh      [y]   : x.acosh(),                         g / ((x - 1.0).sqrt() * (x + 1.0).sqrt());
     Atanh      [y]   : x.atanh(),                         g / one_minus_square(x);
     // Step functions: piecewise constant.
@@ -122,7 +140,7 @@ unary! { x, y, g =>
     Softsign         : x / (1.0 + x.abs()),               g / (1.0 + x.abs()) / (1.0 + x.abs());
     Tanhshrink       : x - x.tanh(),                      g * x.tanh() * x.tanh();
     Gelu       [y, d]: x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
-    GeluTanh         : x * (2.0 * gelu_angle(x)).sigmoid(), g * ((2.0 * gelu_angle(x)).sigmoid() + gelu_bend(x));
+    GeluTanh         : x * (2.0 * gelu_angle(gelu_curved(x))).sigmoid(), g * ((2.0 * gelu_angle(gelu_curved(x))).sigmoid() + gelu_bend(x));
     // Special functions.
     Erf        [y]   : x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
     Erfc       [y]   : x.erfc(),                          -g * FRAC_2_SQRT_PI * (-x * x).exp();
@@ -172,7 +190,7 @@ binary! { a, b, y, g =>
         // Activations with a parameter b.
         Prelu            : a.gt(a.lit(0.0)).select(a, a * b), a.gt(a.lit(0.0)).select(g, g * b), (g * a).unless(a.gt(a.lit(0.0)));
         Elu              : a.gt(a.lit(0.0)).select(a, b * a.left().exp_m1()), a.gt(a.lit(0.0)).select(g, g * b * a.left().exp()), (g * a.left().exp_m1()).unless(a.gt(a.lit(0.0)));
-        Celu             : a.gt(a.lit(0.0)).select(a, b * (a.left() / b).exp_m1()), a.gt(a.lit(0.0)).select(g, g * (a.left() / b).exp()), (g * ((a.left() / b).exp_m1() - a / b * (a.left() / b).exp())).unless(a.gt(a.lit(0.0)));
+        Celu             : (a.gt(a.lit(0.0)) + (1e-16 * b.abs()).ge(a.abs())).select(a, celu_flat(a, b).select(-b, b * celu_exponent(a, b).exp_m1())), a.gt(a.lit(0.0)).select(g, (g * celu_exponent(a, b).exp()).unless(celu_flat(a, b))), celu_flat(a, b).select(-g, g * (celu_exponent(a, b).exp_m1() - celu_exponent(a, b) * celu_exponent(a, b).exp()));
         Softshrink       : a - a.max(-b).min(b), g.only(a.abs().gt(b)), -g * a.sign().only(a.abs().gt(b));
         Hardshrink       : a.unless(b.ge(a.abs())), g.only(a.abs().gt(b)),              b.lit(0.0);
     }

@@ -203,10 +203,6 @@ where
                 Method::Iteration { damping } => residual.peek() * T::of(damping),
                 Method::Given => unreachable!("it has returned"),
             };
-            if change.iter().any(|dz| !Float::is_finite(dz)) {
-                let hint = "the Jacobian of the residual is singular: start elsewhere".into();
-                return Err(Error::Argument { op: self.op, hint });
-            }
             z = z + change;
             step += 1;
         }
@@ -254,7 +250,7 @@ fn linear<'t, T: Float>(j: &Var<'t, T>, transposed: bool, b: Var<'t, T>, c: T) -
     let (n, shape): (usize, Shape) = (j.shape()[0], b.shape());
     let j = if transposed { j.permute(&[1, 0]) } else { *j };
     let column = (b * c).try_reshape(&[n, 1])?;
-    Var::try_apply(Op::Linalg(Factor::Solve), &[&j, &column])?.try_reshape(&shape)
+    Var::try_apply(Op::Linalg(Factor::Solve { strict: true }), &[&j, &column])?.try_reshape(&shape)
 }
 
 impl<T: Float, F> DynRule<T> for Equation<T, F>

@@ -131,7 +131,7 @@ fn law(op: &Op) -> Law {
         Op::Select | Op::MaxPool { .. } | Op::MaxUnpool { .. } => Law::Choice,
         Op::Unary(Unary::Square) | Op::Binary(Binary::Mul) => Law::Product,
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => Law::Product,
-        Op::Unary(Unary::Recip) | Op::Binary(Binary::Div) | Op::Linalg(Factor::Solve) => Law::Quotient,
+        Op::Unary(Unary::Recip) | Op::Binary(Binary::Div) | Op::Linalg(Factor::Solve { .. }) => Law::Quotient,
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Reduce { .. }

@@ -3,6 +3,7 @@
 
 mod elementwise;
 mod linalg;
+mod magnitudes;
 mod rows;
 mod spectrum;
 

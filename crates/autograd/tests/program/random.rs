@@ -11,16 +11,27 @@ use proptest::prelude::*;
 /// Few sizes, so that operands often fit, and one that is large enough for several blocks.
 const SIZES: &[usize] = &[1, 2, 3, 3, 4, 70];
 
+/// Numbers at which functions overflow, vanish, saturate, tie or have no value.
+const EXTREMES: [f64; 14] =
+    [0.0, 5e-324, 1e-310, 1e-300, -1e-300, 1e-150, 1.0, -1.0, 40.0, -710.0, 1e150, 1e300, f64::INFINITY, f64::NAN];
+
 /// A recipe for a program: it records the same ops on any tape.
 #[derive(Debug, Clone)]
 struct Recipe {
     seed: u64,
     inputs: usize,
     ops: usize,
+    /// Whether inputs have elements of all magnitudes, and axes may be empty.
+    extreme: bool,
 }
 
 fn recipes() -> impl Strategy<Value = Recipe> {
-    (any::<u64>(), 1..4usize, 1..40usize).prop_map(|(seed, inputs, ops)| Recipe { seed, inputs, ops })
+    (any::<u64>(), 1..4usize, 1..40usize, prop::bool::weighted(0.3)).prop_map(|(seed, inputs, ops, extreme)| Recipe {
+        seed,
+        inputs,
+        ops,
+        extreme,
+    })
 }
 
 impl Recipe {
@@ -28,9 +39,18 @@ impl Recipe {
         let mut rng = Rng::new(self.seed);
         let shape = |rng: &mut Rng| -> Vec<usize> {
             let rank = rng.below(4);
-            (0..rank).map(|_| SIZES[rng.below(SIZES.len())]).collect()
+            let size =
+                |rng: &mut Rng| if self.extreme && rng.below(12) == 0 { 0 } else { SIZES[rng.below(SIZES.len())] };
+            (0..rank).map(|_| size(rng)).collect()
         };
-        (0..self.inputs).map(|k| randn(&shape(&mut rng), self.seed ^ (variant << 32) ^ k as u64)).collect()
+        let values = |shape: &[usize], seed: u64| match self.extreme {
+            false => randn(shape, seed),
+            true => {
+                let mut rng = Rng::new(seed);
+                Tensor::from_fn(shape, |_| EXTREMES[rng.below(EXTREMES.len())])
+            }
+        };
+        (0..self.inputs).map(|k| values(&shape(&mut rng), self.seed ^ (variant << 32) ^ k as u64)).collect()
     }
 
     /// Records the program; the result is a scalar that depends on a third of all values and the last one.
@@ -40,7 +60,7 @@ impl Recipe {
         for _ in 0..self.ops {
             let a = all[rng.below(all.len())];
             let b = all[rng.below(all.len())];
-            if let Ok(y) = op(&mut rng, a, b, labels)
+            if let Ok(y) = op(&mut rng, a, b, labels, self.extreme)
                 && y.value().len() <= 20_000
             {
                 all.push(y);
@@ -53,8 +73,10 @@ impl Recipe {
 }
 
 /// A random op, if it accepts the operands.
-fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: Ints<'t, f64>) -> Result<Var<'t, f64>> {
+fn op<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>, labels: Ints<'t, f64>, wild: bool) -> Result<Var<'t, f64>> {
     match rng.below(8) {
+        0 if wild => Var::try_apply(Op::Unary(Unary::ALL[rng.below(Unary::ALL.len())]), &[&a]),
+        1 if wild => Var::try_apply(Op::Binary(Binary::ALL[rng.below(Binary::ALL.len())]), &[&a, &b]),
         0 => Ok(any_unary(rng, a)),
         1 => any_binary(rng, a, b),
         2 | 3 => plain(rng, a, b),

@@ -75,7 +75,9 @@ impl Layout {
 
     /// Number of elements.
     pub(crate) fn count<R: Read>(&self, source: &Source<R>) -> Result<usize, IoError> {
-        let count = self.shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size));
+        // Sizes beside a 0 must not overflow either: rows and transposes count some of them.
+        let count = self.shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size.max(1)));
+        let count = count.map(|n| if self.shape.contains(&0) { 0 } else { n });
         count.ok_or_else(|| source.fault(format!("the number of elements of shape {:?} overflows", self.shape)))
     }
 

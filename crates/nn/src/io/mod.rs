@@ -45,6 +45,7 @@ pub use array_file::ArrayFile;
 pub use atomic::write_atomically;
 pub use error::{IoError, StateError, Unmatched};
 pub use idx::{read_idx, read_idx_as};
+pub(crate) use model::check_state_dict;
 pub use model::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
 pub use npy::{read_npy, write_npy};
 pub(crate) use sniff::stranger;

@@ -43,12 +43,26 @@ pub fn load_state_dict<T: Float>(
     model: &mut (impl Parameters<T> + ?Sized),
     dict: &StateDict,
 ) -> Result<(), StateError> {
-    let (values, unmatched) = matched(model, dict);
-    if !unmatched.is_empty() {
-        return Err(unmatched.into());
-    }
-    set(model, values);
+    set(model, all_matched(model, dict)?);
     Ok(())
+}
+
+/// Checks that a dictionary [loads](load_state_dict) into a model.
+pub(crate) fn check_state_dict<T: Float>(
+    model: &(impl Parameters<T> + ?Sized),
+    dict: &StateDict,
+) -> Result<(), StateError> {
+    all_matched(model, dict).map(drop)
+}
+
+fn all_matched<T: Float>(
+    model: &(impl Parameters<T> + ?Sized),
+    dict: &StateDict,
+) -> Result<Vec<Option<Tensor<T>>>, StateError> {
+    match matched(model, dict) {
+        (values, unmatched) if unmatched.is_empty() => Ok(values),
+        (_, unmatched) => Err(unmatched.into()),
+    }
 }
 
 /// Loads the tensors of a dictionary that match a model in name and shape, and returns the mismatches. Like PyTorch's

@@ -80,7 +80,7 @@ impl Convergence {
         metrics: &[Measured],
         weights: impl FnOnce() -> StateDict,
     ) -> Option<Stop> {
-        let EarlyStopping { patience, min_delta, monitor, restore_best } = self.early.as_ref()?;
+        let EarlyStopping { patience, min_delta, monitor, restore_best: _ } = self.early.as_ref()?;
         let cost = monitor.cost(epoch, metrics);
         match &self.best {
             Some(best) if cost >= best.cost - min_delta => {
@@ -88,11 +88,20 @@ impl Convergence {
                 (epoch.epoch - best.epoch >= *patience).then_some(stop)
             }
             _ => {
-                let weights = if *restore_best || self.keeps_best { weights() } else { StateDict::new() };
+                let weights = if self.keeps_weights() { weights() } else { StateDict::new() };
                 self.best = Some(Best { epoch: epoch.epoch, cost, weights });
                 None
             }
         }
+    }
+
+    fn keeps_weights(&self) -> bool {
+        self.keeps_best || self.early.as_ref().is_some_and(|early| early.restore_best)
+    }
+
+    /// The weights of the best epoch so far, if they are kept.
+    pub(super) fn best_weights(&self) -> Option<&StateDict> {
+        self.best.as_ref().filter(|_| self.keeps_weights()).map(|best| &best.weights)
     }
 
     /// The best epoch so far, if it is tracked.

@@ -245,6 +245,14 @@ fn sizes_beyond_the_file() {
     let saying = "1000000000000 elements of 8 bytes are declared, but";
     refuses(huge, |path| read_npy(path), saying);
     refuses(huge, |path: &Path| ArrayFile::npy(path), saying);
+    // Without elements, but with rows, or columns, of more than any memory holds.
+    for order in ["False", "True"] {
+        let header = format!("{{'descr': '<f8', 'fortran_order': {order}, 'shape': (0, 4294967296, 4294967296)}}\n");
+        let bytes = [b"\x93NUMPY\x01\0", &[header.len() as u8, 0][..], header.as_bytes()].concat();
+        refuses(&bytes, |path| read_npy(path), "the number of elements of shape");
+        let saying = if order == "True" { "cannot read single rows" } else { "the number of elements of shape" };
+        refuses(&bytes, |path: &Path| ArrayFile::npy(path), saying);
+    }
     let folder = Folder::new("huge");
     let path = folder.file("huge.npz");
     let mut dict = StateDict::new();

@@ -30,9 +30,10 @@ pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn
     let cuts: SmallVec<[Chunks<T>; 24]> =
         data.iter_mut().zip(sizes).map(|(data, &size)| Chunks::new(data, size)).collect();
     for_each(cuts.iter().map(Chunks::count).max().unwrap_or(0), &|index| {
-        // SAFETY: `for_each` runs every index once, so no other task has these chunks.
-        let chunk = |cut: &'_ Chunks<'_, T>| {
-            if index < cut.count() { unsafe { &mut *(cut.get(index) as *mut [T]) } } else { &mut [] }
+        let chunk = |cut: &'_ Chunks<'_, T>| match index < cut.count() {
+            // SAFETY: `for_each` runs every index once, so no other task has these chunks.
+            true => unsafe { &mut *(cut.get(index) as *mut [T]) },
+            false => &mut [],
         };
         let mut chunks: SmallVec<[&mut [T]; 16]> = cuts.iter().map(chunk).collect();
         f(index, &mut chunks);

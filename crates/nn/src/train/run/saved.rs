@@ -2,7 +2,7 @@
 //! change; the settings that must match are stored and compared. How it lies on disk is not decided here.
 
 use super::Run;
-use crate::io::{StateDict, load_state_dict, state_dict};
+use crate::io::{StateDict, check_state_dict, load_state_dict, state_dict};
 use crate::train::callback::{Callback, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::history::{Epoch, Stop};
@@ -139,6 +139,10 @@ impl<T: Float> Run<'_, '_, T> {
         }
         if let Some(average) = ema {
             average.load_state(&**model, &taken(&all, AVERAGE)).map_err(|e| foreign(format!("averages: {e}")))?;
+        }
+        if let Some(best) = convergence.best_weights() {
+            // They are loaded at the end of training, which is too late to find that they do not fit.
+            check_state_dict(&**model, best).map_err(|error| foreign(format!("best model: {error}")))?;
         }
         let optimizer = trainer.optimizer.load_state(&**model, &taken(&all, OPTIMIZER));
         optimizer.map_err(|error| foreign(format!("optimizer: {error}")))?;
@@ -376,11 +380,13 @@ mod tests {
         let model = || Mlp::new(&[2, 3, 2]).build::<f64>();
         trainer(&folder).fit(&mut model(), &data().unwrap()).unwrap();
         let (_, whole, _) = newest(&folder).unwrap().unwrap();
-        // The last of two parts is wrong: that of the optimizer, and the model itself.
-        let (mut steps, mut weights) = (whole.clone(), whole);
+        // The last parts are wrong: that of the optimizer, the model itself, and the best one, which training restores at
+        // its end.
+        let (mut steps, mut weights, mut best) = (whole.clone(), whole.clone(), whole);
         steps.training.insert("optimizer.0.weight.step", Tensor::scalar(-1_i64));
         weights.model.insert("0.weight", tensor![1.0]);
-        for files in [steps, weights] {
+        best.best.rename(|name| name.replace("0.", "5.")).unwrap();
+        for files in [steps, weights, best] {
             std::fs::remove_dir_all(&folder).unwrap();
             Checkpoints::new(&folder).write(&files).unwrap();
             let (mut trainer, mut model) = (trainer(&folder), model());

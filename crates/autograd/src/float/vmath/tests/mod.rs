@@ -212,6 +212,7 @@ macro_rules! same_bits {
         for length in 0..=67 {
             for xs in [&xs[..length], &xs[xs.len() - length..]] {
                 let mut out = vec![0.0; length];
+                #[allow(unsafe_code, reason = "the function exists only in this test")]
                 // SAFETY: the caller has checked that this machine has AVX2 and FMA.
                 unsafe { vector(&mut out, xs) };
                 for (y, &x) in out.iter().zip(xs) {
