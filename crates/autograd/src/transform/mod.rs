@@ -12,6 +12,7 @@
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
 //! | [`root`], [`fixed_point`], [`argmin`] (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
 //! | [`scan`] | a loop as one node | one more forward computation in the backward pass |
+//! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
 //!
 //! Inputs are tensors, references to tensors, or variables. For variables the result is recorded on their tape, so that it can be
@@ -31,6 +32,7 @@
 //! ```
 
 mod batch;
+mod custom;
 mod derivatives;
 #[cfg(feature = "linalg")]
 mod implicit;
@@ -42,6 +44,7 @@ mod sparse;
 mod taylor;
 mod vmap;
 
+pub use custom::*;
 pub use derivatives::*;
 #[cfg(feature = "linalg")]
 pub use implicit::*;

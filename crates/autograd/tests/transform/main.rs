@@ -1,5 +1,6 @@
 //! Transforms of functions, against one another and against the same thing done by hand.
 
+mod custom;
 #[cfg(feature = "linalg")]
 mod implicit;
 mod scan;

@@ -113,7 +113,9 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::LogCumSumExp { axis } => behind(Op::LogCumSumExp { axis: axis + 1 }),
         Op::Recurrence { axis, transposed } => behind(Op::Recurrence { axis: axis + 1, transposed: *transposed }),
         Op::MatMul { ta, tb } => matmul([*ta, *tb], &x[0], &x[1]),
-        Op::Linalg(factor @ (Factor::Solve { .. } | Factor::TriangularSolve { .. })) if !x[0].batched && x[0].rank() == 2 => {
+        Op::Linalg(factor @ (Factor::Solve { .. } | Factor::TriangularSolve { .. }))
+            if !x[0].batched && x[0].rank() == 2 =>
+        {
             solve(*factor, &x[0], &x[1], n)
         }
         Op::Linalg(_) => behind(op.clone()),

@@ -229,7 +229,7 @@ fn elementwise(x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
     let at: Vec<Tensor<f64>> = x.iter().map(|x| numbered(&x.shape, 0).broadcast_view(shape)).collect();
     let mut places: Vec<_> = at.iter().map(positions).collect();
     let mut all = Pattern::new(n);
-    for _ in 0..shape.iter().product() {
+    for _ in 0..shape.iter().product::<usize>() {
         let at: Vec<Option<usize>> = places.iter_mut().map(|p| p.next().flatten()).collect();
         all.push(x.iter().zip(at).map(|(x, i)| i.map_or(&[][..], |i| x.row(i))));
     }
@@ -281,7 +281,7 @@ fn groups(x: &[Operand], axes: AxisSet, shape: &[usize], n: usize) -> Rc<Pattern
     let count: usize = kept.iter().product();
     let to: Vec<_> = x.iter().map(|x| positions(&numbered(&kept, 0).broadcast_view(&x.shape)).collect()).collect();
     let groups = collected(&x.iter().collect::<Vec<_>>(), &to, count, n);
-    if count == shape.iter().product() {
+    if count == shape.iter().product::<usize>() {
         return groups;
     }
     let mut all = Pattern::new(n);
@@ -293,7 +293,7 @@ fn groups(x: &[Operand], axes: AxisSet, shape: &[usize], n: usize) -> Rc<Pattern
 fn running(x: &[Operand], axis: usize, reverse: bool, shape: &[usize], n: usize) -> Rc<Pattern> {
     let (len, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
     let mut all = Pattern::new(n);
-    for i in 0..shape.iter().product() {
+    for i in 0..shape.iter().product::<usize>() {
         let k = i / inner % len.max(1);
         let span = if reverse { k..len } else { 0..k + 1 };
         let first = i - k * inner;

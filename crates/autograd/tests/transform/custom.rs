@@ -1,0 +1,42 @@
+//! Derivatives given as closures.
+
+use autograd::transform::{custom_jvp, custom_vjp, hessian, jacobian, jvp, vmap};
+use autograd::{Tape, Tensor, Var, tensor};
+
+fn cube<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    custom_vjp(|x| x[0] * x[0] * x[0], |x, _, g| vec![g * x[0].square() * 3.0], x)
+}
+
+fn product<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    custom_jvp(|x| x[0] * x[1], |x, _, t| t[0] * x[1] + x[0] * t[1], x)
+}
+
+#[test]
+fn rules_as_closures_are_rules() {
+    let (x, y) = (tensor![0.5, -2.0], tensor![3.0, 4.0]);
+    assert_eq!(jacobian(cube, &[&x])[0], tensor![[0.75, 0.0], [0.0, 12.0]]);
+    assert_eq!(hessian(|x| cube(x).sum(), &[&x])[0][0], tensor![[3.0, 0.0], [0.0, -12.0]]);
+    assert_eq!(vmap(cube, &[Some(0)], &[&x]), tensor![0.125, -8.0]);
+    assert_eq!(jvp(product, &[&x, &y], &[tensor![1.0, 0.0], tensor![0.0, 1.0]]).1, tensor![3.0, -2.0]);
+    assert_eq!(jacobian(product, &[&x, &y])[1], tensor![[0.5, 0.0], [0.0, -2.0]]);
+    let mixed = hessian(|x| product(x).sum(), &[&x, &y]);
+    assert_eq!((&mixed[0][0], &mixed[0][1]), (&Tensor::zeros(&[2, 2]), &Tensor::eye(2)));
+    let mut program = autograd::compile(|x| cube(x).sum());
+    assert_eq!(program.value_and_grad(&[&y]).unwrap().1[0], tensor![27.0, 48.0]);
+}
+
+#[test]
+fn a_function_without_a_forward_rule_says_so() {
+    let tape = Tape::new();
+    let x = tape.var([1.0]);
+    let error = cube(&[x]).try_jvp(&[(x, tensor![1.0])]).unwrap_err().to_string();
+    assert!(error.contains("custom_jvp"), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "must return cotangents of the shapes [[2]], not [[]]")]
+fn a_rule_of_the_wrong_shape_is_refused() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([1.0, 2.0]);
+    custom_vjp(|x| x[0], |_, _, g| vec![g.sum()], &[x]).sum().backward();
+}
