@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::op::Factor;
 
-/// The triangle of a matrix that [`triangular_solve`](Tensor::triangular_solve) reads.
+/// The triangle of a matrix that [`triangular_solve`](crate::Tensor::triangular_solve) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Triangle {
     /// The elements on and below the diagonal.

@@ -81,11 +81,7 @@ impl<'t, T: Float> Var<'t, T> {
         let before = self.tape.extent();
         let recorded: Vec<_> = directions.iter().map(|(x, t)| (*x, self.tape.constant(t.clone()))).collect();
         let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
-        let slope = match passes_decomposition(self, &x) {
-            true => Ok(self.slope(&recorded)),
-            false => self::recorded("hvp", self, &recorded),
-        };
-        let products = slope.map(|slope| {
+        let products = slope(self, &recorded).map(|slope| {
             let gradients = slope.map_or_else(Gradients::default, |slope| slope.reverse(seed, Some(&x)));
             let product = |x: &Var<T>| gradients.find(x.id).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()));
             x.iter().map(product).collect()
@@ -95,27 +91,14 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-impl<'t, T: Float> Var<'t, T> {
-    /// The derivative along the directions, recorded from the gradient. Returns `None` if there are no directions.
-    fn slope(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Option<Var<'t, T>> {
-        let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
-        let one = self.tape.constant(Tensor::full(&self.shape(), T::one()));
-        let gradients = self.grad_with(one, &x, false);
-        let parts = gradients.iter().zip(directions).map(|(g, (_, t))| Value::mul(g, t).sum());
-        parts.reduce(|a, b| Value::add(&a, &b)).map(|sum| Value::reshape(&sum, &self.shape()))
+/// The derivative of a scalar along the directions, recorded. It is recorded from the gradient if `root` depends on the
+/// values of a decomposition: where some coincide, that has a derivative, and a tangent has none.
+fn slope<'t, T: Float>(root: Var<'t, T>, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Result<Option<Var<'t, T>>> {
+    #[cfg(feature = "linalg")]
+    if ties::passes_decomposition(root, directions) {
+        return Ok(ties::slope(root, directions));
     }
-}
-
-/// Whether `root` depends on one of `x` through the eigenvalues or singular values of a matrix. The derivative of a
-/// gradient with respect to these exists where some coincide, that of a tangent does not.
-fn passes_decomposition<T: Float>(root: Var<'_, T>, x: &[Var<'_, T>]) -> bool {
-    let list = root.tape.list();
-    if !list.has_decompositions() {
-        return false;
-    }
-    let marks = between(&list, root.id, x);
-    let found = |id: u32| list.node(id).0 == Code::Structured && list.structured(id).op.decomposes();
-    (0..=root.id).any(|id| marks[id as usize] == Mark::Passes && found(id))
+    recorded("hvp", root, directions)
 }
 
 once! {
@@ -185,7 +168,7 @@ fn check<'t, T: Float, V: Value<T>>(op: &'static str, root: Var<'t, T>, directio
 }
 
 /// Marks the nodes that depend on one of `x` and that `root` depends on.
-fn between<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
+pub(super) fn between<T: Float>(list: &List<T>, root: u32, x: &[Var<'_, T>]) -> Vec<Mark> {
     let mut marks = reaching(list, root, x);
     let mut leads = vec![false; root as usize + 1];
     leads[root as usize] = true;

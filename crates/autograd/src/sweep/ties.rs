@@ -34,6 +34,27 @@ fn is_of_values<T: Float>(g: Var<'_, T>) -> bool {
     true
 }
 
+/// Whether `root` depends on one of the variables through a decomposition.
+pub(super) fn passes_decomposition<'t, T: Float>(root: Var<'t, T>, directions: &[(Var<'t, T>, Var<'t, T>)]) -> bool {
+    let list = root.tape.list();
+    if !list.has_decompositions() {
+        return false;
+    }
+    let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+    let marks = forward::between(&list, root.id, &x);
+    let found = |id: u32| list.node(id).0 == Code::Structured && list.structured(id).op.decomposes();
+    (0..=root.id).any(|id| marks[id as usize] == Mark::Passes && found(id))
+}
+
+/// The derivative of a scalar along the directions, recorded from the gradient. Returns `None` if there are no directions.
+pub(super) fn slope<'t, T: Float>(root: Var<'t, T>, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Option<Var<'t, T>> {
+    let x: Vec<Var<T>> = directions.iter().map(|(x, _)| *x).collect();
+    let shape = root.shape();
+    let gradients = root.grad_with(root.tape.constant(Tensor::full(&shape, T::one())), &x, false);
+    let parts = gradients.iter().zip(directions).map(|(g, (_, t))| (*g * *t).sum());
+    parts.reduce(|a, b| a + b).map(|sum| sum.reshape(&shape))
+}
+
 /// Whether derivatives of `root` with respect to `x`, or to all variables, pass through the vectors of a decomposition of
 /// which values coincide.
 pub(super) fn meets<T: Float>(root: Var<'_, T>, x: Option<&[Var<'_, T>]>) -> bool {

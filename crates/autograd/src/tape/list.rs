@@ -290,6 +290,7 @@ impl<T: Float> List<T> {
     }
 
     /// Whether a matrix has been decomposed.
+    #[cfg_attr(not(feature = "linalg"), expect(dead_code, reason = "only linear algebra decomposes"))]
     pub(crate) fn has_decompositions(&self) -> bool {
         self.decomposes
     }
