@@ -1,6 +1,7 @@
 //! [`Domain`]: the values that data may have, such as targets, weights and lengths. They are checked by an op on the tape,
 //! so that a replayed step checks the data of every batch. Settings, which do not change, are checked where they are used.
 
+use crate::once;
 use autograd::{Cotangents, Error, Float, Result, Rule, Tensor, Value, Var};
 use std::fmt::{self, Display, Formatter};
 
@@ -24,9 +25,8 @@ pub(crate) enum Domain {
 impl Domain {
     /// Returns `x` unchanged, or an error that names the first element that is not in this domain. `what` is the name of
     /// the data.
-    #[track_caller]
     pub(crate) fn check<'t, T: Float>(self, op: &'static str, what: &'static str, x: Var<'t, T>) -> Result<Var<'t, T>> {
-        Var::try_custom(Within { op, what, domain: self }, &[x])
+        checked(self, op, what, x)
     }
 
     /// The position of the first element that is not in this domain.
@@ -40,6 +40,12 @@ impl Domain {
             Domain::Binary => outside(x, |x| (x == zero) | (x == one)),
             Domain::Whole(most) => outside(x, |x| (zero <= x) & (x.f64() <= most as f64) & (x.f64().fract() == 0.0)),
         }
+    }
+}
+
+once! {
+    fn checked<'t, T>(domain: Domain, op: &'static str, what: &'static str, x: Var<'t, T>) -> Result<Var<'t, T>> {
+        Var::try_custom(Within { op, what, domain }, &[x])
     }
 }
 

@@ -77,15 +77,13 @@ macro_rules! of_classes {
 
             /// Whether a sample has a weight, and one of its labels as well.
             fn any_counts<T: Float>(&self, target: &Target<T>) -> bool {
-                let weighted = |weight: usize| target.weights().is_none_or(|w| w.get(&[weight]).is_none_or(|w| w != T::zero()));
-                match target.unweighted() {
-                    Target::Labels(labels) => {
-                        let each = labels.len() / labels.shape().first().copied().unwrap_or(1).max(1);
-                        let counts = |(i, label): (usize, i64)| self.weight_of(label) != 0.0 && weighted(i / each.max(1));
-                        labels.iter().enumerate().any(counts)
-                    }
-                    _ => (0..target.len()).any(weighted),
-                }
+                let is_weighted = |sample: usize| {
+                    target.weights().and_then(|weights| weights.get(&[sample])).is_none_or(|weight| weight != T::zero())
+                };
+                let Target::Labels(labels) = target.unweighted() else { return (0..target.len()).any(is_weighted) };
+                let labels_of_sample = (labels.len() / target.len().max(1)).max(1);
+                let counts = |(i, label)| self.weight_of(label) != 0.0 && is_weighted(i / labels_of_sample);
+                labels.iter().enumerate().any(counts)
             }
         }
 
