@@ -4,10 +4,12 @@
 mod backward;
 mod forward;
 mod gradients;
+mod links;
 mod numbers;
 mod parts;
 mod swept;
 
 pub(crate) use backward::{Source, sweep};
 pub use gradients::Gradients;
+pub(crate) use links::{passed_on, slopes};
 pub(crate) use swept::Swept;
