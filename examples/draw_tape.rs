@@ -3,7 +3,8 @@
 //! its rule and its numbers, and a slider walks the backward pass), and prints the chain rule of the worked example step by
 //! step.
 //!
-//! Run with `cargo run --release --example draw_tape`. The files go to `target/tape`, or to the folder that is named.
+//! Run with `cargo run --release --example draw_tape`. The files go to `target/tape`, or to the folder that is named. The
+//! pictures of docs/pictures.md are among them.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -47,9 +48,9 @@ fn network(folder: &Path) -> Result<(), Box<dyn Error>> {
     let x = tape.constant(batch).named("x");
     let scores = model.forward(x, &mut pass).named("scores");
     let loss = CrossEntropy::new().loss(scores, &Target::Labels(labels))?.named("loss");
-    let drawing = pass.drawing(&model).values().backward(loss);
-    write(folder, "network.svg", drawing.to_svg())?;
-    write(folder, "network.html", drawing.to_html())?;
+    let drawing = pass.drawing(&model);
+    write(folder, "network.svg", drawing.clone().of(scores).to_svg())?;
+    write(folder, "network.html", drawing.values().backward(loss).to_html())?;
 
     let parameters: Vec<Var<f32>> = tape.vars().filter(|v| *v.op().name() == *"leaf").collect();
     let gradients = loss.grad(&parameters);

@@ -19,8 +19,8 @@ impl<'t, T: Float> Pass<'t, T> {
     /// let picture = pass.drawing(&model).backward(loss).to_dot();
     /// assert!(picture.contains("label=\"0: Linear(4, 3)\"") && picture.contains("label=\"2.bias\\n[2]\""));
     /// ```
-    /// The box of a layer holds what was recorded since the layer before it, by the same source line. Layers without
-    /// parameters, which have no path, are drawn in the box that the layers around them are in.
+    /// The box of a layer begins at its first parameter, or where the layer before it ends if its parameters are on the tape
+    /// already. Layers without parameters, which have no path, are drawn in the box that the layers around them are in.
     pub fn drawing(&self, model: &(impl Parameters<T> + ?Sized)) -> Drawing<'t, T> {
         let mut names: HashMap<u64, String> = HashMap::new();
         model.visit(&mut Path::default(), &mut |name, param| {
@@ -43,10 +43,11 @@ impl<'t, T: Float> Pass<'t, T> {
         drawing
     }
 
-    /// What was recorded since `start` for the output of a layer.
+    /// What a layer recorded, if it began at `start` or later: from its first parameter on, which layers record first.
     fn recorded_since(&self, start: usize, note: &Note) -> Vec<Var<'t, T>> {
-        let line = self.tape().get(note.at).map(Var::line);
-        (start..=note.at).filter_map(|id| self.tape().get(id)).filter(|var| Some(var.line()) == line).collect()
+        let own = note.parameters.iter().filter_map(|(key, _)| Some(self.tape().find(*key)?.id()));
+        let first = own.filter(|id| (start..note.at).contains(id)).min().unwrap_or(start);
+        (first..=note.at).filter_map(|id| self.tape().get(id)).collect()
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn write(scene: &Scene, title: &str) -> String {
 fn sizes(scene: &Scene) -> Vec<[f64; 2]> {
     let size = |node: &Node| {
         let cotangent = node.cotangent.as_ref().map_or_else(String::new, |g| format!("ḡ = {g}"));
-        let lines = [node.title(), node.caption(), cotangent].map(|line| shortened(&line, 34));
+        let lines = [node.title(), node.caption(), cotangent].map(|line| shortened(&line, node.widest()));
         let widest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
         let count = lines.iter().filter(|line| !line.is_empty()).count();
         [(7.3 * widest as f64 + 18.0).max(44.0), 16.0 * count as f64 + 14.0]
@@ -56,8 +56,9 @@ fn data(scene: &Scene) -> String {
     let groups: Vec<String> = groups.map(|(group, place)| format!("[{},{}]", json(&group.label), at(place))).collect();
     let lines: Vec<String> = lines.into_iter().map(json).collect();
     let [w, h] = layout.size.map(f64::ceil);
+    let widest = scene.nodes.iter().map(Node::widest).max().unwrap_or(0);
     format!(
-        "{{\"output\":{},\"size\":[{w},{h}],\n\"lines\":[{}],\n\"nodes\":[\n{}\n],\n\"edges\":[\n{}\n],\n\"groups\":[{}]}}",
+        "{{\"output\":{},\"widest\":{widest},\"size\":[{w},{h}],\n\"lines\":[{}],\n\"nodes\":[\n{}\n],\n\"edges\":[\n{}\n],\n\"groups\":[{}]}}",
         json(&scene.output),
         lines.join(","),
         nodes.join(",\n"),

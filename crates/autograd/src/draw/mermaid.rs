@@ -17,10 +17,8 @@ pub(super) fn write(scene: &Scene) -> String {
         lines.push((node.group, format!("n{i}{}", shaped(node, &text))));
     }
     if scene.backward {
-        out += "  subgraph forward\n";
-        nested(scene, None, &lines, 2, &mut out);
-        edges(scene, &mut out);
-        out += "  end\n  subgraph backward\n    direction BT\n";
+        // Mermaid draws the last of them on the left.
+        out += "  subgraph backward\n    direction BT\n";
         for (i, node) in scene.nodes.iter().enumerate() {
             if let Some(cotangent) = &node.cotangent {
                 out += &format!("    b{i}[\"{}\"]:::back\n", label(&scene.derivative(node), &cotangent.to_string()));
@@ -33,6 +31,9 @@ pub(super) fn write(scene: &Scene) -> String {
                 out += &format!("    b{to} -->|\"{}\"| b{from}\n", escaped(slope));
             }
         }
+        out += "  end\n  subgraph forward\n    direction TB\n";
+        nested(scene, None, &lines, 2, &mut out);
+        edges(scene, &mut out);
         out += "  end\n";
     } else {
         nested(scene, None, &lines, 1, &mut out);
@@ -63,8 +64,8 @@ fn edges(scene: &Scene, out: &mut String) {
 /// A node's text in the shape of its kind.
 fn shaped(node: &Node, text: &str) -> String {
     match node.kind {
-        Kind::Variable => format!("([\"{text}\"]):::variable"),
-        Kind::Constant => format!("([\"{text}\"]):::constant"),
+        Kind::Variable => format!("(\"{text}\"):::variable"),
+        Kind::Constant => format!("(\"{text}\"):::constant"),
         Kind::Computed => format!("[\"{text}\"]"),
         Kind::Output => format!("[\"{text}\"]:::output"),
     }

@@ -91,6 +91,11 @@ impl Node {
         }
     }
 
+    /// The most characters of a line in its box: more for a step of a program, whose name is the list of what it does.
+    fn widest(&self) -> usize {
+        if self.results.is_empty() { 34 } else { 64 }
+    }
+
     /// Its value, or else its shape.
     pub(crate) fn caption(&self) -> String {
         match &self.value {

@@ -22,7 +22,7 @@ lines.forEach(([text,cls],k)=>make(g,'text',{class:cls,x:x+width/2,y:y+height/2+
 g.onclick=()=>{select(i);$('graph').focus()}
 return g})
 const labels=make(svg,'g',{})
-function clip(text){return text.length>34?text.slice(0,33)+'…':text}
+function clip(text){return text.length>D.widest?text.slice(0,D.widest-1)+'…':text}
 // The nodes in the order of the backward pass, and the readers of each node.
 const order=D.nodes.map((n,i)=>i).filter(i=>D.nodes[i][9]).reverse()
 const readers=D.nodes.map(()=>[])

@@ -14,8 +14,6 @@ const PADDING: f64 = 9.0;
 /// The distance of the two passes, and the height of their titles.
 const APART: f64 = 56.0;
 const TITLE: f64 = 34.0;
-/// The most characters of a line in a box.
-const MOST: usize = 34;
 
 const STYLE: &str = "svg{--bg:#fff;--ink:#1f2328;--dim:#656d76;--edge:#8c959f;--box:#fff;--var:#ddf4ff;--varline:#218bff;\
 --const:#f6f8fa;--out:#dafbe1;--outline:#2da44e;--back:#fff1e5;--backline:#e16f24;--group:#f6f8fa;--groupline:#d0d7de}\
@@ -31,13 +29,13 @@ stroke-dasharray:3 3}.g{fill:var(--group);stroke:var(--groupline)}.e{fill:none;s
 
 /// The lines of a node's box in the forward pass.
 fn lines(node: &Node) -> [String; 2] {
-    [shortened(&node.title(), MOST), shortened(&node.caption(), MOST)]
+    [node.title(), node.caption()].map(|line| shortened(&line, node.widest()))
 }
 
 /// The lines of a node's box in the backward pass.
 fn back_lines(scene: &Scene, node: &Node) -> [String; 2] {
     let caption = node.cotangent.as_ref().map_or_else(String::new, Numbers::to_string);
-    [shortened(&scene.derivative(node), MOST), shortened(&caption, MOST)]
+    [scene.derivative(node), caption].map(|line| shortened(&line, node.widest()))
 }
 
 /// The size of each node's box, which has to hold its text in both passes.
@@ -123,7 +121,7 @@ fn backward(scene: &Scene, layout: &Layout, [x, y]: [f64; 2], out: &mut String) 
     *out += &labels;
     for (node, place) in scene.nodes.iter().zip(&layout.nodes) {
         let reached = node.cotangent.is_some();
-        let lines = if reached { back_lines(scene, node) } else { [shortened(&node.name, MOST), String::new()] };
+        let lines = if reached { back_lines(scene, node) } else { [shortened(&node.name, node.widest()), String::new()] };
         boxed(out, place, if reached { "b" } else { "z" }, &lines, "");
     }
     *out += "</g>\n";
@@ -169,7 +167,7 @@ pub(super) fn curve(points: &[[f64; 2]]) -> String {
     let mut out = format!("M{:.0} {:.0}", points[0][0], points[0][1]);
     for pair in points.windows(2) {
         let [[x, y], [to, below]] = [pair[0], pair[1]];
-        if (x - to).abs() < 0.5 {
+        if (x - to).abs() < 1.0 {
             out += &format!("V{below:.0}");
         } else {
             let middle = (y + below) / 2.0;

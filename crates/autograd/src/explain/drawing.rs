@@ -48,7 +48,7 @@ impl<T: Float> Tape<T> {
     /// let tape = autograd::Tape::<f64>::new();
     /// let x = tape.var(2.0).named("x");
     /// let _ = (x * x).sin();
-    /// assert!(tape.to_mermaid().starts_with("flowchart TD\n  n0([\"x\"]):::variable\n"));
+    /// assert!(tape.to_mermaid().starts_with("flowchart TD\n  n0(\"x\"):::variable\n"));
     /// ```
     pub fn to_mermaid(&self) -> String {
         self.drawing().to_mermaid()

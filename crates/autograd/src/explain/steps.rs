@@ -29,12 +29,12 @@ impl<T: Float> Tape<T> {
     /// let backward: Vec<&str> = steps.lines().skip_while(|line| !line.starts_with("Backward")).collect();
     /// assert_eq!(backward, [
     ///     "Backward from y",
-    ///     "node  ḡ   input  passes on  rule      derivative",
-    ///     "y     1   #2     12         2·ḡ·#2    2·#2 = 12",
-    ///     "#2    12  w      36         ḡ·x       x = 3",
-    ///     "          x      24         ḡ·w       w = 2",
-    ///     "x     24                    gradient",
-    ///     "w     36                    gradient",
+    ///     "node  ḡ   input     rule    derivative  passes on",
+    ///     "y     1   #2        2·ḡ·#2  2·#2 = 12   12",
+    ///     "#2    12  w         ḡ·x     x = 3       36",
+    ///     "          x         ḡ·w     w = 2       24",
+    ///     "x     24  gradient",
+    ///     "w     36  gradient",
     /// ]);
     /// ```
     /// # Panics
@@ -67,7 +67,7 @@ impl<'t, T: Float> Explanation<'t, T> {
     /// let tape = autograd::Tape::<f64>::new();
     /// let x = tape.var(0.0).named("x");
     /// let steps = tape.explain(x.sin().named("y")).to_markdown();
-    /// assert!(steps.contains("| y | sin(x) | 0 |") && steps.contains("| y | 1 | x | 1 | ḡ·cos(x) | cos(x) = 1 |"));
+    /// assert!(steps.contains("| y | sin(x) | 0 |") && steps.contains("| y | 1 | x | ḡ·cos(x) | cos(x) = 1 | 1 |"));
     /// ```
     pub fn to_markdown(&self) -> String {
         let (first, second) = (markdown(FORWARD, &self.scene.forward()), markdown(BACKWARD, &self.scene.backward()));
@@ -104,7 +104,7 @@ impl<T: Float> Display for Explanation<'_, T> {
 }
 
 const FORWARD: [&str; 4] = ["node", "formula", "value", "line"];
-const BACKWARD: [&str; 6] = ["node", "ḡ", "input", "passes on", "rule", "derivative"];
+const BACKWARD: [&str; 6] = ["node", "ḡ", "input", "rule", "derivative", "passes on"];
 
 impl Scene {
     /// The rows of the forward pass.
@@ -130,11 +130,11 @@ impl Scene {
                     None => String::new(),
                 };
                 let [name, cotangent] = std::mem::take(&mut head);
-                rows.push([name, cotangent, link.name.clone(), passes.to_string(), link.rule.clone(), slope]);
+                rows.push([name, cotangent, link.name.clone(), link.rule.clone(), slope, passes.to_string()]);
             }
             if node.links.is_empty() {
                 let [name, cotangent] = head;
-                rows.push([name, cotangent, String::new(), String::new(), "gradient".into(), String::new()]);
+                rows.push([name, cotangent, "gradient".into(), String::new(), String::new(), String::new()]);
             }
         }
         rows

@@ -44,7 +44,7 @@ pub struct Contribution {
 /// The most paths that are followed one by one.
 const PATHS: usize = 64;
 /// The most values of a path that are spelled out.
-const SPELLED: usize = 8;
+const SPELLED: usize = 12;
 /// From when on a derivative counts as huge, and below what as tiny, relative to the cotangent that the sweep starts with.
 const HUGE: f64 = 1e6;
 const TINY: f64 = 1e-6;
