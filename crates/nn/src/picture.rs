@@ -30,7 +30,8 @@ impl<'t, T: Float> Pass<'t, T> {
             names.insert(param.key(), name.to_owned());
         });
         let notes = self.notes.as_deref().unwrap_or_default();
-        let places: Vec<&str> = notes.iter().map(|note| note.place(|key| names.get(&key).map(String::as_str))).collect();
+        let places: Vec<&str> =
+            notes.iter().map(|note| note.place(|key| names.get(&key).map(String::as_str))).collect();
         let (mut drawing, mut start) = (self.tape().drawing(), 0);
         for (i, note) in notes.iter().enumerate() {
             let nodes = self.recorded_since(start, note);

@@ -3,16 +3,27 @@
 use super::{Kind, Scene};
 
 pub(super) fn write(scene: &Scene) -> String {
-    let mut out = String::from("digraph tape {\n  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=monospace];\n");
-    let nodes: Vec<String> = scene.nodes.iter().enumerate().map(|(i, node)| {
-        let fill = match node.kind {
-            Kind::Variable => ", fillcolor=\"#dbeafe\"",
-            Kind::Constant => ", fillcolor=\"#f3f4f6\"",
-            Kind::Computed => "",
-            Kind::Output => ", fillcolor=\"#dcfce7\"",
-        };
-        format!("n{i} [label=\"{}\"{fill}, tooltip=\"{}\"];", label(&node.title(), &node.caption()), escaped(&node.line))
-    }).collect();
+    let mut out = String::from(
+        "digraph tape {\n  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=monospace];\n",
+    );
+    let nodes: Vec<String> = scene
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(i, node)| {
+            let fill = match node.kind {
+                Kind::Variable => ", fillcolor=\"#dbeafe\"",
+                Kind::Constant => ", fillcolor=\"#f3f4f6\"",
+                Kind::Computed => "",
+                Kind::Output => ", fillcolor=\"#dcfce7\"",
+            };
+            format!(
+                "n{i} [label=\"{}\"{fill}, tooltip=\"{}\"];",
+                label(&node.title(), &node.caption()),
+                escaped(&node.line)
+            )
+        })
+        .collect();
     if scene.backward {
         out += "  subgraph cluster_forward {\n    label=forward;\n";
         nested(scene, None, &nodes, 2, &mut out);

@@ -2,7 +2,6 @@
 //! Texts that repeat, such as source lines, are stored once, so that a graph of five hundred nodes stays below 200 KB.
 
 use super::layout::{Place, layout};
-use super::svg::curve;
 use super::text::{json, shortened, width, xml};
 use super::{Kind, Link, Node, Numbers, Scene};
 use std::collections::HashMap;
@@ -51,7 +50,8 @@ fn data(scene: &Scene) -> String {
         nodes.push(node_data(node, place, line));
     }
     let edges = scene.edges().zip(&layout.edges);
-    let edges: Vec<String> = edges.map(|((to, k, _), points)| format!("[{to},{k},\"{}\"]", curve(points))).collect();
+    let along = |points: &[[f64; 2]]| points.iter().map(|[x, y]| format!(",{x:.0},{y:.0}")).collect::<String>();
+    let edges: Vec<String> = edges.map(|((to, k, _), points)| format!("[{to},{k}{}]", along(points))).collect();
     let groups = scene.groups.iter().zip(&layout.groups);
     let groups: Vec<String> = groups.map(|(group, place)| format!("[{},{}]", json(&group.label), at(place))).collect();
     let lines: Vec<String> = lines.into_iter().map(json).collect();

@@ -17,7 +17,7 @@ const LABEL: f64 = 20.0;
 /// The most placeholders of an edge that are looked at, the most bends that it has, and how far it may be from where the
 /// placeholders are.
 const SAMPLES: usize = 64;
-const BENDS: usize = 4;
+const BENDS: usize = 8;
 const SLACK: f64 = 4.0;
 /// How often the order and the positions follow the neighbors.
 const SWEEPS: usize = 8;
@@ -453,11 +453,16 @@ mod tests {
                 false
             };
             for (i, a) in done.nodes.iter().enumerate() {
-                assert!(a.x >= 0.0 && a.y >= 0.0 && a.x + a.w <= done.size[0] + 0.01 && a.y + a.h <= done.size[1] + 0.01);
+                assert!(
+                    a.x >= 0.0 && a.y >= 0.0 && a.x + a.w <= done.size[0] + 0.01 && a.y + a.h <= done.size[1] + 0.01
+                );
                 assert!(done.nodes[..i].iter().all(|b| !overlap(a, b)), "seed {seed}, node {i}");
                 for (g, box_) in done.groups.iter().enumerate() {
                     let inside = within(scene.nodes[i].group, g);
-                    assert!(if inside { holds(box_, a) } else { !overlap(a, box_) }, "seed {seed}, node {i}, group {g}");
+                    assert!(
+                        if inside { holds(box_, a) } else { !overlap(a, box_) },
+                        "seed {seed}, node {i}, group {g}"
+                    );
                 }
             }
         }

@@ -117,9 +117,10 @@ impl Scene {
 
     /// The drawn edges: the node, which of its links, and the input.
     fn edges(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-        self.nodes.iter().enumerate().flat_map(|(to, node)| {
-            node.links.iter().enumerate().filter_map(move |(k, link)| Some((to, k, link.from?)))
-        })
+        self.nodes
+            .iter()
+            .enumerate()
+            .flat_map(|(to, node)| node.links.iter().enumerate().filter_map(move |(k, link)| Some((to, k, link.from?))))
     }
 
     /// Mermaid, which GitHub and many editors draw.

@@ -1,5 +1,5 @@
 // Nodes: [kind, name, formula, x, y, w, h, shape, value, cotangent, line, links]; links: [input, name, rule, derivative,
-// its numbers, what is passed on]; edges: [node, link, path]; groups: [label, x, y, w, h].
+// its numbers, what is passed on]; edges: [node, link, x, y, x, y, ...]; groups: [label, x, y, w, h].
 const $=id=>document.getElementById(id),ns='http://www.w3.org/2000/svg'
 const make=(parent,tag,attributes,text)=>{const e=document.createElementNS(ns,tag)
 for(const k in attributes)e.setAttribute(k,attributes[k])
@@ -13,7 +13,7 @@ const [W,H]=D.size,svg=make($('graph'),'svg',{viewBox:`-2 -2 ${W+4} ${H+4}`})
 const defs=make(svg,'defs',{})
 for(const [id,color] of [['a','edge'],['b','backline']])make(make(defs,'marker',{id,viewBox:'0 0 8 8',refX:7,refY:4,markerWidth:7,markerHeight:7,markerUnits:'userSpaceOnUse',orient:'auto-start-reverse'}),'path',{d:'M0 .5L7.5 4L0 7.5z',style:`fill:var(--${color})`})
 for(const [label,x,y,width,height] of D.groups){make(svg,'rect',{class:'box',x,y,width,height,rx:8});make(svg,'text',{class:'tag',x:x+9,y:y+16},label)}
-const edges=D.edges.map(([to,k,d])=>make(svg,'path',{class:'e',d,'marker-end':'url(#a)'}))
+const edges=D.edges.map(e=>make(svg,'path',{class:'e',d:curve(e.slice(2)),'marker-end':'url(#a)'}))
 const nodes=D.nodes.map(([kind,name,formula,x,y,width,height,,value,cotangent],i)=>{
 const g=make(svg,'g',{class:'n k'+kind,'data-node':i})
 make(g,'rect',{x,y,width,height,rx:6})
@@ -22,6 +22,10 @@ lines.forEach(([text,cls],k)=>make(g,'text',{class:cls,x:x+width/2,y:y+height/2+
 g.onclick=()=>{select(i);$('graph').focus()}
 return g})
 const labels=make(svg,'g',{})
+// A smooth line that leaves and arrives vertically.
+function curve(p){let d=`M${p[0]} ${p[1]}`
+for(let i=2;i<p.length;i+=2){const [x,y,u,v]=p.slice(i-2,i+2),m=(y+v)/2;d+=Math.abs(x-u)<1?`V${v}`:`C${x} ${m} ${u} ${m} ${u} ${v}`}
+return d}
 function clip(text){return text.length>D.widest?text.slice(0,D.widest-1)+'…':text}
 // The nodes in the order of the backward pass, and the readers of each node.
 const order=D.nodes.map((n,i)=>i).filter(i=>D.nodes[i][9]).reverse()

@@ -39,7 +39,7 @@ fn back_lines(scene: &Scene, node: &Node) -> [String; 2] {
 }
 
 /// The size of each node's box, which has to hold its text in both passes.
-pub(super) fn sizes(scene: &Scene) -> Vec<[f64; 2]> {
+fn sizes(scene: &Scene) -> Vec<[f64; 2]> {
     let size = |node: &Node| {
         let mut lines = lines(node).to_vec();
         if scene.backward {
@@ -59,7 +59,8 @@ pub(super) fn write(scene: &Scene) -> String {
     let wide = layout.size[0].max(120.0);
     let passes = if scene.backward { 2.0 * wide + APART } else { wide };
     let [w, h] = [passes + 2.0 * MARGIN, layout.size[1] + top + MARGIN].map(f64::ceil);
-    let mut out = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\">\n");
+    let mut out =
+        format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\">\n");
     out += &format!("<style>{STYLE}</style>\n<defs>");
     for (id, color) in [("a", "edge"), ("k", "backline")] {
         out += &format!(
@@ -116,12 +117,18 @@ fn backward(scene: &Scene, layout: &Layout, [x, y]: [f64; 2], out: &mut String) 
         };
         let [lower, next] = [back[0], back[1]];
         let at = [lower[0] + (next[0] - lower[0]) * 0.42, lower[1] + (next[1] - lower[1]) * 0.5];
-        labels += &format!("<text class=\"s i\" text-anchor=\"middle\" x=\"{:.0}\" y=\"{:.0}\">{}</text>\n", at[0], at[1] + 4.0, xml(&text));
+        labels += &format!(
+            "<text class=\"s i\" text-anchor=\"middle\" x=\"{:.0}\" y=\"{:.0}\">{}</text>\n",
+            at[0],
+            at[1] + 4.0,
+            xml(&text)
+        );
     }
     *out += &labels;
     for (node, place) in scene.nodes.iter().zip(&layout.nodes) {
         let reached = node.cotangent.is_some();
-        let lines = if reached { back_lines(scene, node) } else { [shortened(&node.name, node.widest()), String::new()] };
+        let lines =
+            if reached { back_lines(scene, node) } else { [shortened(&node.name, node.widest()), String::new()] };
         boxed(out, place, if reached { "b" } else { "z" }, &lines, "");
     }
     *out += "</g>\n";
@@ -157,13 +164,16 @@ fn boxed(out: &mut String, place: &Place, class: &str, lines: &[String; 2], tip:
     let ups: &[(f64, &str)] = if lines[1].is_empty() { &[(0.0, "")] } else { &[(-0.5, ""), (0.5, "d")] };
     for ((up, dim), line) in ups.iter().zip(lines) {
         let y = center + up * LINE;
-        *out += &format!("<text class=\"{dim}\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{y:.1}\">{}</text>", xml(line));
+        *out += &format!(
+            "<text class=\"{dim}\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{y:.1}\">{}</text>",
+            xml(line)
+        );
     }
     *out += "</g>\n";
 }
 
 /// A smooth line through points that leaves and arrives vertically.
-pub(super) fn curve(points: &[[f64; 2]]) -> String {
+fn curve(points: &[[f64; 2]]) -> String {
     let mut out = format!("M{:.0} {:.0}", points[0][0], points[0][1]);
     for pair in points.windows(2) {
         let [[x, y], [to, below]] = [pair[0], pair[1]];

@@ -224,7 +224,8 @@ fn groups(ids: &[usize], paths: &[Vec<String>], given: &[Grouping]) -> (Vec<Grou
             Some(outer) => before[outer].clone(),
             None => (String::new(), parent.and_then(|p| place[p])),
         };
-        let dot = if start.is_empty() || part.starts_with('×') { if start.is_empty() { "" } else { " " } } else { "." };
+        let dot =
+            if start.is_empty() || part.starts_with('×') { if start.is_empty() { "" } else { " " } } else { "." };
         let text = format!("{start}{dot}{part}{label}");
         if into[g].is_some() {
             before[g] = (text, outer);

@@ -252,7 +252,9 @@ fn verdict(nodes: &[Node], y: u32, x: u32, found: &Found, depends: &[bool]) -> S
         let stops: Vec<String> = stops.map(at).collect();
         return match stops.len() {
             0 => "It is 0: the contributions cancel one another.".to_owned(),
-            n if n > 3 => format!("It is 0: it vanishes at {}, and at {} other places.", stops[..3].join(", at "), n - 3),
+            n if n > 3 => {
+                format!("It is 0: it vanishes at {}, and at {} other places.", stops[..3].join(", at "), n - 3)
+            }
             _ => format!("It is 0: it vanishes at {}.", stops.join(", at ")),
         };
     }

@@ -61,9 +61,7 @@ impl Op {
                 words("$a·($b - Σ $b·$a)", &rules)
             }
             Op::LogSoftmax { axis } => words(&along("$a - ln Σ exp($a)", axis), &["$g - exp($y)·Σ $g"]),
-            Op::LogSoftmaxVjp { .. } => {
-                words("$b - exp($a)·Σ $b", &["-exp($a)·$g·Σ $b", "$g - Σ exp($a)·$g"])
-            }
+            Op::LogSoftmaxVjp { .. } => words("$b - exp($a)·Σ $b", &["-exp($a)·$g·Σ $b", "$g - Σ exp($a)·$g"]),
             Op::Standardize { .. } => {
                 words("($a - mean)/√(var + ε)", &["r·($g - mean $g - $y·mean($g·$y)), r = 1/√(var + ε)"])
             }
@@ -81,9 +79,7 @@ impl Op {
                 words("[Σ z·$b, Σ $b], z standardizes $a", &["S·(u·$b), [u, v] = $g", "z·u + v, [u, v] = $g"])
             }
             Op::CumSum { axis, reverse: false } => words(&along("running Σ $a", axis), &["running Σ $g from the end"]),
-            Op::CumSum { axis, reverse: true } => {
-                words(&along("running Σ $a from the end", axis), &["running Σ $g"])
-            }
+            Op::CumSum { axis, reverse: true } => words(&along("running Σ $a from the end", axis), &["running Σ $g"]),
             Op::LogCumSumExp { axis } => {
                 words(&along("running ln Σ exp($a)", axis), &["Σ $g[j]·exp($a[k] - $y[j]) over j ≥ k"])
             }
@@ -116,7 +112,9 @@ impl Op {
             Op::Place { .. } => words("$a among zeros", &["part of $g"]),
             Op::Take { axis, .. } => words(&along("$a[index]", axis), &["$g added into zeros at the index"]),
             Op::TakeAdd { axis, .. } => words(&along("$a added into zeros at an index", axis), &["$g[index]"]),
-            Op::Gather { axis, .. } => words(&along("elements of $a by index", axis), &["$g added into zeros at the index"]),
+            Op::Gather { axis, .. } => {
+                words(&along("elements of $a by index", axis), &["$g added into zeros at the index"])
+            }
             Op::GatherAdd { axis, .. } => {
                 words(&along("$a added into zeros at an index", axis), &["elements of $g by index"])
             }

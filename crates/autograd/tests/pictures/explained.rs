@@ -73,7 +73,10 @@ fn broadcast_operands_and_arrays_without_seed() {
     let tape = Tape::<f64>::new();
     let (m, b) = (tape.var([[1.0, 2.0], [3.0, 4.0]]).named("m"), tape.var([10.0, 20.0]).named("b"));
     let steps = tape.explain((m * b).named("y")).to_markdown();
-    assert!(steps.contains("| y | [[1, 1], [1, 1]] | m | ḡ·b | b = [[10, 20], [10, 20]] | [[10, 20], [10, 20]] |"), "{steps}");
+    assert!(
+        steps.contains("| y | [[1, 1], [1, 1]] | m | ḡ·b | b = [[10, 20], [10, 20]] | [[10, 20], [10, 20]] |"),
+        "{steps}"
+    );
     assert!(steps.contains("|  |  | b | ḡ·m | m = [[1, 2], [3, 4]] | [4, 6] |"), "{steps}");
 }
 
@@ -96,7 +99,10 @@ fn a_users_rule_is_explained_by_its_name() {
     let tape = Tape::new();
     let x = tape.var(2.0).named("x");
     let steps = tape.explain(Var::custom(Cube, &[x]).named("y")).to_markdown();
-    assert!(steps.contains("| y | cube(x) | 8 |") && steps.contains("| y | 1 | x | the user's rule |  | 12 |"), "{steps}");
+    assert!(
+        steps.contains("| y | cube(x) | 8 |") && steps.contains("| y | 1 | x | the user's rule |  | 12 |"),
+        "{steps}"
+    );
 }
 
 #[test]

@@ -69,7 +69,11 @@ fn why_a_derivative_is_not_finite() {
 #[test]
 fn why_a_derivative_explodes_or_vanishes() {
     verdict(|x| (x * 1e4).exp() * 10.0, 1e-3, "It is huge: it grows most by 22026.5 at #3 = exp(#2)");
-    verdict(|x| (0..12).fold(x, |h, _| h.sigmoid()), 9.0, "It is tiny: it shrinks most by 0.000123379 at #1 = sigmoid(x)");
+    verdict(
+        |x| (0..12).fold(x, |h, _| h.sigmoid()),
+        9.0,
+        "It is tiny: it shrinks most by 0.000123379 at #1 = sigmoid(x)",
+    );
     assert_eq!(why(|x| x.sin(), 1.0).verdict(), "");
 }
 
