@@ -66,3 +66,11 @@ table:
 # Check the workspace with the oldest supported Rust
 msrv:
     .ci/msrv
+
+# Draw the pictures of docs/pictures.md
+pictures:
+    cargo run --release --example draw_tape -- docs/pictures
+
+# Click through the pages of HTML in headless Chromium, if it is installed
+browser:
+    .ci/browser

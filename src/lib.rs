@@ -36,3 +36,8 @@ struct Training;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/tour.md")]
 struct Tour;
+
+/// Runs the code of docs/pictures.md as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/pictures.md")]
+struct Pictures;

@@ -19,6 +19,7 @@ const HOUSES: [House; 2] = [
         name: "autograd",
         order: &[
             "error",
+            "draw",
             "float",
             "tensor",
             "kernel",
@@ -50,6 +51,7 @@ const HOUSES: [House; 2] = [
             "pass",
             "module",
             "summary",
+            "picture",
             "regularize",
             "init",
             "functional",

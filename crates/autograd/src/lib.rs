@@ -28,6 +28,7 @@
 
 pub mod check;
 mod checkpoint;
+mod draw;
 mod error;
 mod eval;
 mod explain;
@@ -49,6 +50,7 @@ mod value;
 pub use check::gradcheck;
 pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
+pub use explain::{Contribution, Contributions, Drawing, Explanation};
 pub use float::{Element, Float, Nested, Shape, Strides};
 pub use kernel::random::Rng;
 pub use kernel::threads::{set_threads, threads};

@@ -5,6 +5,7 @@
 mod meter;
 mod replay;
 
+use crate::draw::text::json;
 use crate::op::Cost;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -165,19 +166,6 @@ impl Display for Profile {
 
 fn place(line: Option<&Location>) -> String {
     line.map_or("?".into(), |line| format!("{}:{}", line.file(), line.line()))
-}
-
-/// Quotes and escapes a text as JSON.
-fn json(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => out += &format!("\\u{:04x}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out + "\""
 }
 
 #[cfg(test)]

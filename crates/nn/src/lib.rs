@@ -22,6 +22,7 @@ pub mod optim;
 mod param;
 mod parameters;
 mod pass;
+mod picture;
 mod pipeline;
 pub mod plot;
 pub mod regularize;

@@ -94,13 +94,15 @@ pub struct Pass<'t, T: Float> {
     pub(crate) caught: bool,
 }
 
-/// The output of a layer, noted for a [summary](crate::summary).
+/// The output of a layer, noted for a [summary](crate::summary) or a [picture](Pass::drawing).
 pub(crate) struct Note {
     /// The layer's description of itself.
     pub(crate) layer: String,
     /// Keys and local names of its parameters.
     pub(crate) parameters: Vec<(u64, String)>,
     pub(crate) output: Shape,
+    /// The id of the output on the tape.
+    pub(crate) at: usize,
 }
 
 /// The effects of a pass besides computing, by variable id on its tape. Plain data; the next pass reuses its memory.
@@ -134,8 +136,8 @@ impl<'t, T: Float> Pass<'t, T> {
         self.record
     }
 
-    /// The same pass, in which layers also note their outputs.
-    pub(crate) fn noting(self) -> Self {
+    /// The same pass, in which layers also note their outputs, for [`drawing`](Pass::drawing).
+    pub fn noting(self) -> Self {
         Pass { notes: Some(Vec::new()), ..self }
     }
 

@@ -53,19 +53,17 @@ pub struct Row {
 pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
     let tape = Tape::new();
     let mut pass = Pass::eval(&tape).noting();
-    let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass).shape();
+    let output = model.forward(tape.constant(Tensor::zeros(input)), &mut pass);
     let mut notes = pass.into_notes();
     if notes.is_empty() {
         let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
-        notes.push(Note { layer: model.describe(), parameters, output });
+        notes.push(Note { layer: model.describe(), parameters, output: output.shape(), at: output.id() });
     }
     let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
     let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
     let (trainable, fixed) = (sum(true), sum(false));
     let lines = notes.into_iter().map(|note| {
-        let first = note.parameters.first().and_then(|(key, own)| Some((of_model.get(key)?.name.as_str(), own)));
-        let name = first.and_then(|(name, own)| name.strip_suffix(own.as_str())).unwrap_or("");
-        let name = name.trim_end_matches('.').to_owned();
+        let name = note.place(|key| Some(of_model.get(&key)?.name.as_str())).to_owned();
         let new = |key| of_model.get_mut(key).map_or(0, |p| std::mem::take(&mut p.size));
         let parameters = note.parameters.iter().map(|(key, _)| key).map(new).sum();
         Row { name, layer: note.layer, output: note.output, parameters }
@@ -81,6 +79,14 @@ pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
         }
     }
     Summary { layers, trainable, fixed }
+}
+
+impl Note {
+    /// The layer's path in a model, whose parameters have these names; empty if the layer has no parameters.
+    pub(crate) fn place<'n>(&self, name: impl Fn(u64) -> Option<&'n str>) -> &'n str {
+        let first = self.parameters.first().and_then(|(key, own)| name(*key)?.strip_suffix(own.as_str()));
+        first.unwrap_or("").trim_end_matches('.')
+    }
 }
 
 /// A parameter of the model.

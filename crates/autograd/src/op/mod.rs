@@ -18,6 +18,7 @@ pub(crate) mod shape;
 pub(crate) mod symbol;
 mod table;
 mod windows;
+mod words;
 
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};

@@ -5,6 +5,7 @@ use super::{Binary, Side, Unary};
 use crate::float::for_real;
 
 /// An expression as text, with its precedence: 0 sum, 1 product, 2 atom.
+#[derive(Clone)]
 struct Symbol {
     text: String,
     tightness: u8,
@@ -39,6 +40,14 @@ for_real!(names);
 /// A function applied to these operands.
 fn applied(function: Function, x: &[&Symbol]) -> Symbol {
     let [a, b, c] = std::array::from_fn(|i| move |tightness| x[i].at(tightness));
+    // Factors of 1 and -1 are what is left of the cotangent where a derivative is printed.
+    match (function, x) {
+        (Function::Binary(Binary::Mul), [one, other] | [other, one]) if one.text == "1" => return (*other).clone(),
+        (Function::Binary(Binary::Mul), [Symbol { text, .. }, other]) if text == "-1" => {
+            return Symbol::new(format!("-{}", other.at(1)), 1);
+        }
+        _ => (),
+    }
     let (text, tightness) = match function {
         Function::Unary(Unary::Neg) => (format!("-{}", a(1)), 1),
         Function::Unary(Unary::Abs) => (format!("|{}|", a(0)), 2),
@@ -72,7 +81,7 @@ fn text(formula: &Formula, operands: &[&str]) -> String {
         let symbol = applied(step.function, &x);
         done.push(symbol);
     }
-    find(&formula.result, &constant(&formula.result), &operands, &done).at(0).replace('|', "\\|")
+    find(&formula.result, &constant(&formula.result), &operands, &done).at(0)
 }
 
 fn find<'s>(source: &Source, constant: &'s Symbol, operands: &'s [Symbol], done: &'s [Symbol]) -> &'s Symbol {
@@ -80,6 +89,30 @@ fn find<'s>(source: &Source, constant: &'s Symbol, operands: &'s [Symbol], done:
         Source::Input(i) => &operands[usize::from(*i)],
         Source::Const(_) => constant,
         Source::Step(k) => &done[usize::from(*k)],
+    }
+}
+
+impl Unary {
+    /// The value as mathematics.
+    pub(crate) fn value_text(self, x: &str) -> String {
+        text(self.formula(), &[x])
+    }
+
+    /// The cotangent of the input as mathematics. With 1 for `g`, it is the derivative.
+    pub(crate) fn rule_text(self, x: &str, y: &str, g: &str) -> String {
+        text(self.rule_formula(), &[x, y, g])
+    }
+}
+
+impl Binary {
+    /// The value as mathematics.
+    pub(crate) fn value_text(self, a: &str, b: &str) -> String {
+        text(self.formula(), &[a, b])
+    }
+
+    /// The cotangent of an operand as mathematics, unless none flows. With 1 for `g`, it is the derivative.
+    pub(crate) fn rule_text(self, side: Side, [a, b, y, g]: [&str; 4]) -> Option<String> {
+        self.is_differentiable().then(|| text(self.rule_formula(side), &[a, b, y, g]))
     }
 }
 
@@ -94,14 +127,34 @@ pub fn derivative_table() -> String {
     let mut out =
         String::from("| function | y | cotangent of the first operand | of the second |\n|---|---|---|---|\n");
     for &u in Unary::ALL {
-        let (y, rule) = (text(u.formula(), &["x"]), text(u.rule_formula(), &["x", "y", "ḡ"]));
-        out += &format!("| `{}` | {y} | {rule} | |\n", u.name());
+        let (y, rule) = (u.value_text("x"), u.rule_text("x", "y", "ḡ"));
+        out += &row(u.name(), &y, &rule, "");
     }
     for &f in Binary::ALL {
-        let operands = &["a", "b", "y", "ḡ"];
-        let rule = |side| if f.is_differentiable() { text(f.rule_formula(side), operands) } else { "none".into() };
-        let y = text(f.formula(), operands);
-        out += &format!("| `{}` | {y} | {} | {} |\n", f.name(), rule(Side::A), rule(Side::B));
+        let rule = |side| f.rule_text(side, ["a", "b", "y", "ḡ"]).unwrap_or_else(|| "none".into());
+        out += &row(f.name(), &f.value_text("a", "b"), &rule(Side::A), &rule(Side::B));
     }
     out
+}
+
+/// A row of the table.
+fn row(name: &str, y: &str, first: &str, second: &str) -> String {
+    let [y, first, second] = [y, first, second].map(|text| text.replace('|', "\\|"));
+    format!("| `{name}` | {y} | {first} |{}{second} |\n", if second.is_empty() { "" } else { " " })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derivative_is_the_rule_for_a_cotangent_of_1() {
+        let slope = |f: Unary| f.rule_text("z", "y", "1");
+        assert_eq!((slope(Unary::Square), slope(Unary::Recip)), ("2·z".into(), "-y·y".into()));
+        assert_eq!((slope(Unary::Sin), slope(Unary::Ln)), ("cos(z)".into(), "1/z".into()));
+        assert_eq!((slope(Unary::Neg), slope(Unary::Tanh)), ("-1".into(), "(1 - y)·(1 + y)".into()));
+        let mul = |side| Binary::Mul.rule_text(side, ["w", "x", "y", "1"]).unwrap();
+        assert_eq!((mul(Side::A), mul(Side::B)), ("x".into(), "w".into()));
+        assert_eq!(Binary::Gt.rule_text(Side::A, ["a", "b", "y", "1"]), None);
+    }
 }

@@ -286,10 +286,10 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
 }
 
 /// Tensors, read in place.
-struct Computed<'a, T: Float> {
-    list: &'a List<T>,
+pub(super) struct Computed<'a, T: Float> {
+    pub(super) list: &'a List<T>,
     /// The marks for chosen variables; without them, all leaves are wanted.
-    marks: Option<&'a [Mark]>,
+    pub(super) marks: Option<&'a [Mark]>,
 }
 
 impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
@@ -444,7 +444,7 @@ fn picks_a_part(op: &Op) -> bool {
 }
 
 /// The cotangents of the inputs of a structured op.
-fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
+pub(super) fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
     source: &S,
     id: u32,
     op: &Op,

@@ -4,6 +4,7 @@
 mod backward;
 mod forward;
 mod gradients;
+mod links;
 mod numbers;
 mod parts;
 mod swept;
@@ -12,4 +13,5 @@ mod ties;
 
 pub(crate) use backward::{Source, sweep};
 pub use gradients::Gradients;
+pub(crate) use links::{passed_on, slopes};
 pub(crate) use swept::Swept;

@@ -34,6 +34,8 @@ pub(crate) struct List<T: Float> {
     rules: Vec<Arc<dyn DynRule<T>>>,
     /// Variables by the caller's key.
     pub(super) keyed: HashMap<u64, u32>,
+    /// What the user calls a node, for those that have a name.
+    names: HashMap<u32, String>,
     /// While derivatives are recorded: the line of the node being differentiated, to which they are attributed.
     pub(super) attributed: Option<&'static Location<'static>>,
     /// The cotangent buffer of the last sweep, which the next one reuses.
@@ -136,6 +138,7 @@ impl<T: Float> List<T> {
             structured: Vec::new(),
             rules: Vec::new(),
             keyed: HashMap::new(),
+            names: HashMap::new(),
             attributed: None,
             cotangents: Vec::new(),
             nan: Tensor::full(&[1], T::of(f64::NAN)),
@@ -163,6 +166,7 @@ impl<T: Float> List<T> {
         self.structured.truncate(to.structured);
         self.rules.truncate(to.rules);
         self.keyed.retain(|_, id| (*id as usize) < to.nodes);
+        self.names.retain(|&id, _| (id as usize) < to.nodes);
         self.recount();
     }
 
@@ -305,6 +309,20 @@ impl<T: Float> List<T> {
         match self.op(id) {
             Op::Custom { id } => self.rule(id).rule_name(),
             op => op.name(),
+        }
+    }
+
+    /// What the user calls a node.
+    pub(crate) fn given_name(&self, id: u32) -> Option<&str> {
+        self.names.get(&id).map(String::as_str)
+    }
+
+    /// Gives a node a name; an empty one takes it away.
+    pub(super) fn set_name(&mut self, id: u32, name: String) {
+        if name.is_empty() {
+            self.names.remove(&id);
+        } else {
+            self.names.insert(id, name);
         }
     }
 

@@ -247,6 +247,10 @@ impl<T: Float> Tape<T> {
         self.list.borrow()
     }
 
+    pub(crate) fn set_name(&self, id: u32, name: String) {
+        self.list.borrow_mut().set_name(id, name);
+    }
+
     /// Records a unary function of `x`.
     #[inline]
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {

@@ -85,6 +85,26 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape.list().line(self.id)
     }
 
+    /// Gives the value a name, which pictures and explanations of the tape show instead of its number, and returns it. A
+    /// later name replaces it.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let (w, x) = (tape.var(2.0).named("w"), tape.var(3.0).named("x"));
+    /// let z = (w * x).named("z");
+    /// assert_eq!(z.name().as_deref(), Some("z"));
+    /// assert!(tape.to_mermaid().contains("z = w·x"));
+    /// ```
+    pub fn named(self, name: impl Into<String>) -> Self {
+        self.tape.set_name(self.id, name.into());
+        self
+    }
+
+    /// The name that [`named`](Var::named) gave.
+    pub fn name(self) -> Option<String> {
+        self.tape.list().given_name(self.id).map(str::to_owned)
+    }
+
     /// The same value, treated as a constant in differentiation.
     ///
     /// ```

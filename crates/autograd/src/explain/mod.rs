@@ -1,5 +1,18 @@
-//! Inspecting a tape: a table of its nodes with ops, values and source lines, and a search for the first non-finite
-//! value.
+//! Inspecting a tape: a table of its nodes with ops, values and source lines, a search for the first non-finite value,
+//! pictures ([`Drawing`]), and the chain rule step by step ([`Explanation`]).
+//!
+//! `collect` turns the part of a tape that is wanted into a [`Scene`](crate::draw::Scene), plain data from which everything
+//! is drawn and printed.
+
+mod collect;
+mod drawing;
+mod skeleton;
+mod steps;
+mod why;
+
+pub use drawing::Drawing;
+pub use steps::Explanation;
+pub use why::{Contribution, Contributions};
 
 use crate::float::Float;
 use crate::tape::Tape;

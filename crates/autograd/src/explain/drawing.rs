@@ -1,0 +1,207 @@
+//! [`Drawing`]: a picture of a tape, with what it shows as options.
+
+use super::collect::scene;
+use super::skeleton::{Grouping, Wanted};
+use crate::draw::Scene;
+use crate::error::{Error, or_panic};
+use crate::float::Float;
+use crate::tape::{Tape, Var};
+
+/// A picture of a tape: a builder with what it shows, and the formats that it comes in. Nodes are written as formulas of the
+/// names that [`Var::named`] gave, or of their numbers on the tape; constants without a name stand in the formulas.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let (w, x) = (tape.var(-1.5).named("w"), tape.constant(2.0).named("x"));
+/// let y = (w * x).tanh().named("y");
+/// let svg = tape.drawing().values().backward(y).to_svg(); // both passes, side by side
+/// assert!(svg.contains(">y = tanh(#2)</text>") && svg.contains(">dy/dw</text>"));
+/// ```
+#[derive(Clone)]
+pub struct Drawing<'t, T: Float> {
+    tape: &'t Tape<T>,
+    wanted: Wanted,
+}
+
+/// The number of nodes up to which every one is drawn.
+const UNFOLDED: usize = 40;
+
+impl<T: Float> Tape<T> {
+    /// A picture of this tape, which shows the ops and shapes of everything recorded unless it is asked for more.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f32>::new();
+    /// let w = tape.var(autograd::Tensor::eye(8)).named("w");
+    /// let h = (0..1000).fold(w, |h, _| h.matmul(w).tanh());
+    /// let dot = tape.drawing().to_dot();
+    /// assert!(dot.contains("× 1,000")); // one block stands for all
+    /// # let _ = h;
+    /// ```
+    pub fn drawing(&self) -> Drawing<'_, T> {
+        Drawing { tape: self, wanted: Wanted { unfolded: UNFOLDED, ..Wanted::default() } }
+    }
+
+    /// The tape as a [Mermaid](https://mermaid.js.org) flowchart, which GitHub and many editors draw: put it in a block of
+    /// Markdown marked `mermaid`. [`drawing`](Tape::drawing) has options.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0).named("x");
+    /// let _ = (x * x).sin();
+    /// assert!(tape.to_mermaid().starts_with("flowchart TD\n  n0(\"x\"):::variable\n"));
+    /// ```
+    pub fn to_mermaid(&self) -> String {
+        self.drawing().to_mermaid()
+    }
+
+    /// The tape in the language of [Graphviz](https://graphviz.org). [`drawing`](Tape::drawing) has options.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0).named("x");
+    /// let _ = (x * x).sin();
+    /// assert!(tape.to_dot().contains("label=\"#1 = x·x\""));
+    /// ```
+    pub fn to_dot(&self) -> String {
+        self.drawing().to_dot()
+    }
+
+    /// The tape as an SVG picture, laid out and drawn without other programs. [`drawing`](Tape::drawing) has options.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0).named("x");
+    /// let _ = (x * x).sin();
+    /// assert!(tape.to_svg().starts_with("<svg ") && tape.to_svg().contains("#2 = sin(#1)"));
+    /// ```
+    pub fn to_svg(&self) -> String {
+        self.drawing().to_svg()
+    }
+
+    /// The tape as a page of HTML that needs no other file and no network: the graph of all that leads to the last value,
+    /// with every number; a click on a node shows its rule, and a slider walks the backward pass. The arrow keys do both.
+    /// [`drawing`](Tape::drawing) has options.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0).named("x");
+    /// let _ = (x * x).sin();
+    /// let page = tape.to_html();
+    /// assert!(page.starts_with("<!doctype html>") && !page.contains("http://") && !page.contains("https://"));
+    /// ```
+    pub fn to_html(&self) -> String {
+        let drawing = self.drawing().values();
+        match self.vars().last().filter(|_| !self.list().sketch) {
+            Some(last) => drawing.backward(last).to_html(),
+            None => drawing.to_html(),
+        }
+    }
+}
+
+impl<'t, T: Float> Drawing<'t, T> {
+    /// Shows the values: numbers one by one if there are few, else their range, and how many are 0, infinite or NaN.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let _ = tape.var([1.0, 4.0]).named("x").sqrt();
+    /// assert!(tape.drawing().values().to_mermaid().contains("[1, 2]"));
+    /// ```
+    pub fn values(mut self) -> Self {
+        self.wanted.values = true;
+        self
+    }
+
+    /// Shows only what leads to `y`.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let (y, _) = (x.sin(), x.cos());
+    /// assert!(!tape.drawing().of(y).to_mermaid().contains("cos"));
+    /// ```
+    /// # Panics
+    /// Panics if `y` belongs to another tape.
+    #[track_caller]
+    pub fn of(mut self, y: Var<'t, T>) -> Self {
+        if !std::ptr::eq(self.tape, y.tape) {
+            or_panic(Err(Error::Foreign { op: "drawing" }))
+        }
+        self.wanted.output = Some(y.id);
+        self
+    }
+
+    /// Shows what leads to `y`, and the backward pass from `y` beside it: the cotangent of each value, and the derivatives
+    /// along the edges. If `y` is an array, the cotangents are those of its sum.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(3.0).named("x");
+    /// let y = x.square().named("y");
+    /// let picture = tape.drawing().backward(y).to_mermaid();
+    /// assert!(picture.contains("[\"dy/dx<br>6\"]") && picture.contains("-->|\"2·x\"|"));
+    /// ```
+    /// # Panics
+    /// Panics if `y` belongs to another tape, or the tape is a [sketch](Tape::sketch), which has no numbers.
+    #[track_caller]
+    pub fn backward(self, y: Var<'t, T>) -> Self {
+        let mut drawing = self.of(y);
+        or_panic(y.check_computed("drawing"));
+        drawing.wanted.backward = true;
+        drawing
+    }
+
+    /// Draws a box around these values. The path says which boxes it is in: `encoder.0` is within `encoder`. The label,
+    /// which may be empty, says what it is.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let h = x.sin();
+    /// let picture = tape.drawing().group("encoder", "a sine", &[h, h.exp()]).to_mermaid();
+    /// assert!(picture.contains("[\"encoder: a sine\"]"));
+    /// ```
+    pub fn group(mut self, path: &str, label: &str, values: &[Var<'t, T>]) -> Self {
+        let ids = values.iter().map(|v| v.id as usize).collect();
+        self.wanted.groups.push(Grouping { path: path.to_owned(), label: label.to_owned(), ids });
+        self
+    }
+
+    /// Draws every node. By default, in a picture of more than forty, a block that is recorded three times in a row or more
+    /// is drawn once, in a box that says how often: a loop, or the equal layers of a network.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let y = (0..100).fold(tape.var(1.0), |y, _| y.sin());
+    /// let boxes = |picture: String| picture.matches("sin").count();
+    /// assert_eq!((boxes(tape.to_dot()), boxes(tape.drawing().unfolded().to_dot())), (1, 100));
+    /// # let _ = y;
+    /// ```
+    pub fn unfolded(mut self) -> Self {
+        self.wanted.unfolded = usize::MAX;
+        self
+    }
+
+    /// As a [Mermaid](https://mermaid.js.org) flowchart.
+    pub fn to_mermaid(&self) -> String {
+        self.scene().mermaid()
+    }
+
+    /// In the language of [Graphviz](https://graphviz.org).
+    pub fn to_dot(&self) -> String {
+        self.scene().dot()
+    }
+
+    /// As a complete SVG document, which follows the reader's light or dark theme.
+    pub fn to_svg(&self) -> String {
+        self.scene().svg()
+    }
+
+    /// As a page of HTML that needs no other file and no network; see [`Tape::to_html`].
+    pub fn to_html(&self) -> String {
+        self.scene().html("tape")
+    }
+
+    fn scene(&self) -> Scene {
+        scene(self.tape, &self.wanted)
+    }
+}
