@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![forbid(unsafe_code)]
 
 #[macro_use]
 mod describe;

@@ -124,7 +124,8 @@ fn chain(node: usize, parent: &dyn Fn(Item) -> Option<usize>) -> Vec<Item> {
 fn parts(from: usize, to: usize, parent: &dyn Fn(Item) -> Option<usize>) -> Vec<Part> {
     let (mut out, mut into) = (chain(from, parent), chain(to, parent));
     while out.len() > 1 && into.len() > 1 && out.last() == into.last() {
-        (out.pop(), into.pop());
+        out.pop();
+        into.pop();
     }
     let (across, leaving) = (out.pop().unwrap_or(Item::Node(from)), out);
     let (arriving, entering) = (into.pop().unwrap_or(Item::Node(to)), into);

@@ -162,7 +162,10 @@ fn product(ta: bool, tb: bool) -> Words {
 
 fn matrix_function(factor: Factor) -> Words {
     let (value, rules): (&str, &[&str]) = match factor {
-        Factor::Solve | Factor::TriangularSolve { .. } => ("$a⁻¹·$b", &["-($a⁻ᵀ·$g)·$yᵀ", "$a⁻ᵀ·$g"]),
+        Factor::Solve { .. } | Factor::TriangularSolve { .. } => ("$a⁻¹·$b", &["-($a⁻ᵀ·$g)·$yᵀ", "$a⁻ᵀ·$g"]),
+        Factor::Inv => ("$a⁻¹", &["-$yᵀ·$g·$yᵀ"]),
+        Factor::EighVjp => ("V·diag(w̄)·Vᵀ, from $a = V·diag(w)·Vᵀ", &["divided differences of w̄ along $g"]),
+        Factor::SvdVjp => ("U·diag(s̄)·Vᵀ, from $a = U·diag(s)·Vᵀ", &["divided differences of s̄ along $g"]),
         Factor::Cholesky => ("L of L·Lᵀ = $a", &["symmetric part of L⁻ᵀ·Φ(Lᵀ·$g)·L⁻¹"]),
         Factor::Eigh => {
             let rule = "symmetric part of V·(diag(w̄) + VᵀV̄∘F)·Vᵀ, F = 1/(wⱼ - wᵢ)";

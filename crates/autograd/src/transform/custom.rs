@@ -1,7 +1,7 @@
 //! Functions with derivatives of the user's own, given as closures: for a stable formula, a gradient that is clipped, or a
 //! step that counts as the identity. A rule with a name, for reuse, is a [`Rule`](crate::Rule).
 
-use super::point::{Point, call};
+use super::point::{Point, Work, call};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::rules::Cotangents;
@@ -87,10 +87,7 @@ fn applied<T: Float, P: Point<T>>(op: &'static str, rule: Arc<dyn DynRule<T>>, x
 }
 
 /// Does some work on variables of a tape of its own, and returns the values.
-fn apart<T: Float>(
-    x: &[&Tensor<T>],
-    work: &dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t, T>>>,
-) -> Result<Vec<Tensor<T>>> {
+fn apart<T: Float>(x: &[&Tensor<T>], work: &Work<'_, T>) -> Result<Vec<Tensor<T>>> {
     let tape = Tape::new();
     let x: Vec<Var<T>> = x.iter().map(|&x| tape.constant(x.clone())).collect();
     Ok(work(&x)?.into_iter().map(Var::peek).collect())

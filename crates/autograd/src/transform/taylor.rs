@@ -77,6 +77,9 @@ once! {
 /// A coefficient; `None` if it is zero.
 type Coefficient<'t, T> = Option<Var<'t, T>>;
 
+/// A bilinear function.
+type Product<'p, 't, T> = &'p dyn Fn(&Var<'t, T>, &Var<'t, T>) -> Result<Var<'t, T>>;
+
 /// The power series of the nodes of a symbolic tape, computed on demand.
 struct Series<'e, 't, T: Float> {
     /// The function, and the expressions for the slopes of its nodes. Nothing is computed there.
@@ -339,7 +342,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         b: u32,
         over: std::ops::RangeInclusive<usize>,
         k: usize,
-        product: &dyn Fn(&Var<'t, T>, &Var<'t, T>) -> Result<Var<'t, T>>,
+        product: Product<'_, 't, T>,
     ) -> Result<Coefficient<'t, T>> {
         let mut sum: Coefficient<'t, T> = None;
         for j in over {
@@ -368,11 +371,11 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         let rest = match (of, self.convolve(by, id, 1..=k, k, &product)?) {
             (None, None) => return Ok(None),
             (Some(a), None) => a,
-            (Some(a), Some(sum)) => a.sub(&sum),
+            (Some(a), Some(sum)) => a.sub(sum),
             (None, Some(sum)) => Value::unary(&sum, Unary::Neg),
         };
         let by = self.known[&(by, 0)].unwrap_or_else(|| self.onto.constant(T::zero()));
-        let y = if matrix { Value::try_apply(op.clone(), &[&by, &rest])? } else { rest.div(&by) };
+        let y = if matrix { Value::try_apply(op.clone(), &[&by, &rest])? } else { rest.div(by) };
         Ok(Some(y.expand(&shape)))
     }
 
