@@ -32,6 +32,11 @@ struct Readme;
 #[doc = include_str!("../docs/training.md")]
 struct Training;
 
+/// Runs the code of docs/transforms.md as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/transforms.md")]
+struct Transforms;
+
 /// Runs the code of docs/tour.md as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/tour.md")]
