@@ -53,7 +53,27 @@ new-op:
 
 # Check the licenses, advisories and sources of all dependencies (needs cargo-deny)
 deny:
-    cargo deny check
+    .ci/deny
+
+# List changes of the interface since a release (needs cargo-semver-checks)
+semver *REVISION:
+    .ci/semver "$@"
+
+# Feed every reader with mutated files (needs nightly and cargo-fuzz)
+fuzz *ARGUMENTS:
+    .ci/fuzz "$@"
+
+# Test the kernels under AddressSanitizer (needs nightly) and valgrind
+sanitize:
+    .ci/sanitize
+
+# Run the model of the thread pool through every order of steps
+loom:
+    .ci/loom
+
+# Build for ARM and compare its bits (needs Debian's packages)
+aarch64:
+    .ci/aarch64
 
 # Break each derivative rule in turn and list the mutants that no test catches
 mutants:

@@ -1,27 +1,28 @@
 //! The pool: waiting workers, and the one job they help with.
 
-use super::limit::{available, threads};
+use super::patience::Patience;
+use super::sync::{
+    AtomicPtr, AtomicUsize, Life, Mutex, MutexGuard, Ordering, Thread, TryLockError, thread, thread_local,
+};
 use std::any::Any;
 use std::cell::Cell;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
 
-/// How long an idle worker stays awake: longer than the gap between two kernels of a training step.
-const SPIN: Duration = Duration::from_micros(50);
-
+#[cfg(not(loom))]
 thread_local! {
     /// Whether this thread is running a task of the pool, or is one of its workers.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
+#[cfg(loom)]
+thread_local! {
+    static IN_TASK: Cell<bool> = Cell::new(false);
+}
 
 /// Whether this thread is running a task.
 pub(super) fn is_task() -> bool {
-    IN_TASK.get()
+    IN_TASK.with(Cell::get)
 }
 
 /// A call of [`for_each`](super::for_each): its tasks and their progress.
@@ -30,16 +31,18 @@ pub(super) struct Job<'a> {
     tasks: usize,
     next: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    life: Life,
 }
 
 impl<'a> Job<'a> {
     pub(super) fn new(tasks: usize, f: &'a (dyn Fn(usize) + Sync)) -> Self {
-        Job { f, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None) }
+        Job { f, tasks, next: AtomicUsize::new(0), panic: Mutex::new(None), life: Life::default() }
     }
 
     /// Runs tasks until all have been started. Never unwinds.
     pub(super) fn work(&self) {
         loop {
+            self.life.use_now();
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= self.tasks {
                 return;
@@ -55,6 +58,7 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn rethrow(self) {
+        self.life.end();
         if let Some(payload) = self.panic.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
             panic::resume_unwind(payload);
         }
@@ -78,11 +82,24 @@ pub(super) struct Crew {
     workers: Vec<Worker>,
 }
 
-static POOL: Mutex<Crew> = Mutex::new(Crew { workers: Vec::new() });
+#[cfg(not(loom))]
+static POOL: Mutex<Crew> = Mutex::new(Crew::new());
 
 /// Returns the pool, unless another thread is running a job in it.
+#[cfg(not(loom))]
 pub(super) fn pool() -> Option<MutexGuard<'static, Crew>> {
-    match POOL.try_lock() {
+    idle(&POOL)
+}
+
+/// A model has no statics: each has pools of its own.
+#[cfg(loom)]
+pub(super) fn pool() -> Option<MutexGuard<'static, Crew>> {
+    None
+}
+
+/// Returns this pool, unless another thread is running a job in it.
+pub(super) fn idle(pool: &Mutex<Crew>) -> Option<MutexGuard<'_, Crew>> {
+    match pool.try_lock() {
         Ok(crew) => Some(crew),
         // Poisoned by the panic of a task, which is rethrown only after the job has ended: all workers are idle.
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -91,6 +108,10 @@ pub(super) fn pool() -> Option<MutexGuard<'static, Crew>> {
 }
 
 impl Crew {
+    pub(super) const fn new() -> Self {
+        Crew { workers: Vec::new() }
+    }
+
     /// Runs a job with up to `helpers` workers.
     pub(super) fn run(&mut self, tasks: usize, helpers: usize, f: &(dyn Fn(usize) + Sync)) {
         self.hire(helpers);
@@ -104,9 +125,9 @@ impl Crew {
             worker.desk.store(erased, Ordering::Release);
             worker.thread.unpark();
         }
-        IN_TASK.set(true);
+        IN_TASK.with(|task| task.set(true));
         job.work();
-        IN_TASK.set(false);
+        IN_TASK.with(|task| task.set(false));
         for worker in helpers {
             // A worker that did not pick up the job is called off instead of waited for.
             let recalled = worker.desk.compare_exchange(erased, ptr::null_mut(), Ordering::Acquire, Ordering::Acquire);
@@ -121,7 +142,7 @@ impl Crew {
     /// Starts workers until there are `count`, or as many as the system allows.
     fn hire(&mut self, count: usize) {
         while self.workers.len() < count {
-            let desk: &'static Desk = Box::leak(Box::default());
+            let desk: &'static Desk = Box::leak(Box::new(Desk::new(ptr::null_mut())));
             let name = format!("wengert-{}", self.workers.len() + 1);
             match thread::Builder::new().name(name).spawn(move || serve(desk)) {
                 Ok(handle) => self.workers.push(Worker { desk, thread: handle.thread().clone() }),
@@ -131,12 +152,31 @@ impl Crew {
     }
 }
 
+/// Lets the workers of a model return: all its threads must end. The pool of a program lives as long as the program.
+#[cfg(loom)]
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.desk.store(RETIRED, Ordering::Release);
+            worker.thread.unpark();
+        }
+    }
+}
+
+/// A marker of a model; no job has this address.
+#[cfg(loom)]
+const RETIRED: *mut Job<'static> = ptr::without_provenance_mut(2 * align_of::<Job<'static>>());
+
 /// The main loop of a worker: wait for a job, help with it, clear the desk.
-fn serve(desk: &Desk) -> ! {
-    IN_TASK.set(true);
+fn serve(desk: &Desk) {
+    IN_TASK.with(|task| task.set(true));
     let mut patience = Patience::new();
     loop {
         let job = desk.load(Ordering::Relaxed);
+        #[cfg(loom)]
+        if job == RETIRED {
+            return;
+        }
         if job.is_null() {
             if !patience.spend() {
                 thread::park(); // Returns immediately if `unpark` came after the load above.
@@ -149,42 +189,4 @@ fn serve(desk: &Desk) -> ! {
             patience = Patience::new();
         }
     }
-}
-
-/// Spins for a while, then yields the processor; yields earlier if the machine is oversubscribed.
-struct Patience {
-    since: Option<Instant>,
-    spins: u32,
-}
-
-impl Patience {
-    /// Number of spins between two readings of the clock.
-    const ROUND: u32 = 64;
-
-    fn new() -> Self {
-        Patience { since: None, spins: 0 }
-    }
-
-    /// Waits a moment. Returns false once the total wait exceeds [`SPIN`], and yields from then on.
-    fn spend(&mut self) -> bool {
-        std::hint::spin_loop();
-        self.spins += 1;
-        if !self.spins.is_multiple_of(Self::ROUND) {
-            return true;
-        }
-        if oversubscribed() {
-            thread::yield_now();
-        }
-        let patient = self.since.get_or_insert_with(Instant::now).elapsed() < SPIN;
-        if !patient {
-            thread::yield_now();
-        }
-        patient
-    }
-}
-
-/// Whether the limit exceeds the number of threads that the machine runs at once.
-fn oversubscribed() -> bool {
-    static AVAILABLE: OnceLock<usize> = OnceLock::new();
-    threads() > *AVAILABLE.get_or_init(available)
 }

@@ -10,10 +10,15 @@
 //! Tasks are handed out by an atomic counter, so which thread runs which task is not deterministic. The result of a
 //! task must depend only on its index, and never on [`threads`]; results are then the same for any number of threads.
 
+#[cfg_attr(loom, allow(dead_code, reason = "only the tests of the model start a pool"))]
 mod crew;
 mod limit;
+#[cfg(all(test, loom))]
+mod model;
+mod patience;
 mod share;
-#[cfg(test)]
+mod sync;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use crew::{Job, is_task, pool};
