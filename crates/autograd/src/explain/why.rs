@@ -51,6 +51,14 @@ const TINY: f64 = 1e-6;
 
 impl Contributions {
     /// The contributions, the largest first.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let why = tape.explain(x.square() + x.exp()).wrt(x);
+    /// assert_eq!(why.rows()[0].path, [3, 2, 0]); // by the exponential, #2
+    /// assert_eq!(why.rows().iter().map(|row| row.largest).collect::<Vec<_>>(), [2f64.exp(), 4.0]);
+    /// ```
     pub fn rows(&self) -> &[Contribution] {
         &self.rows
     }
@@ -73,7 +81,7 @@ impl Contributions {
     /// let tape = autograd::Tape::<f64>::new();
     /// let x = tape.var(2.0).named("x");
     /// let y = (x * x + 3.0 * x).named("y");
-    /// assert!(tape.explain(y).wrt(x).to_markdown().contains("| 3 | y → #2 → x |"));
+    /// assert!(tape.explain(y).wrt(x).to_markdown().contains("| 3 | y → #3 → x |"));
     /// ```
     pub fn to_markdown(&self) -> String {
         format!("{}\n\n{}", self.summary(), markdown(HEADING, &self.cells()))

@@ -31,11 +31,27 @@ impl<T: Float> Program<T> {
     }
 
     /// The steps in the language of [Graphviz](https://graphviz.org); see [`to_mermaid`](Program::to_mermaid).
+    ///
+    /// ```
+    /// # use autograd::{Program, Tape};
+    /// # let tape = Tape::<f64>::new();
+    /// # let x = tape.var([1.0, 2.0, 3.0]);
+    /// let program = Program::new(&tape, &[x], &[x * x.sin()]);
+    /// assert!(program.to_dot().contains("[sin mul]"));
+    /// ```
     pub fn to_dot(&self) -> String {
         self.plan.scene().dot()
     }
 
     /// The steps as a complete SVG document; see [`to_mermaid`](Program::to_mermaid).
+    ///
+    /// ```
+    /// # use autograd::{Program, Tape};
+    /// # let tape = Tape::<f64>::new();
+    /// # let x = tape.var([1.0, 2.0, 3.0]);
+    /// let program = Program::new(&tape, &[x], &[x * x.sin()]);
+    /// assert!(program.to_svg().contains("[sin mul]"));
+    /// ```
     pub fn to_svg(&self) -> String {
         self.plan.scene().svg()
     }
