@@ -20,7 +20,7 @@ fn printed(x: f64) -> String {
 fn mixture<'t, T: autograd::Float>(s: Var<'t, T>, v: Var<'t, T>) -> Var<'t, T> {
     let m = v.reshape(&[2, 3]);
     let product = m.matmul(m.t()).softmax(1);
-    let parts = v.slice(0, 1..4).sum() + v.take(0, &tensor![0_i64, 0, 5]).prod();
+    let parts = v.slice(0, 1..4).sum() + v.take(0, tensor![0_i64, 0, 5]).prod();
     let rows = m.standardize(1, 1e-5).square().mean_axes(1).sum();
     let worst = v.max().exp() + v.abs().sqrt().logsumexp();
     (product.sum() + parts * s.sin() + rows + worst + s * s * s).tanh() + s / (v * v).sum()
