@@ -1,8 +1,8 @@
 //! The layout of one container: items in layers, by longest paths; placeholders on long edges; few crossings; positions close
 //! to the neighbors'.
 
-use super::{Inside, Item};
-use std::collections::HashMap;
+use super::End;
+use crate::draw::ranked;
 
 /// Distances between neighbors in a layer and between layers.
 const BESIDE: f64 = 18.0;
@@ -12,45 +12,64 @@ const SAMPLES: usize = 64;
 /// How often the order and the positions follow the neighbors.
 const SWEEPS: usize = 8;
 
-/// A vertex of the layered graph: an item, or a placeholder (of no item) of a long edge.
+/// The layout of a container, from its corner.
+pub(super) struct Arranged {
+    /// The corner of each item.
+    pub(super) places: Vec<[f64; 2]>,
+    /// What each edge passes through.
+    pub(super) bends: Vec<Vec<[f64; 2]>>,
+    pub(super) size: [f64; 2],
+}
+
+/// A vertex of the layered graph: an item, the end of an edge at the border, or a placeholder of a long edge.
 struct Vertex {
-    item: Option<Item>,
     layer: usize,
     size: [f64; 2],
     above: Vec<usize>,
     below: Vec<usize>,
+    /// The placeholders below it: one line for all its edges, from which the readers branch off.
+    line: Vec<usize>,
     x: f64,
 }
 
-/// The layered graph of a container, with placeholders on long edges.
+/// The layered graph of a container. The items come first.
 #[derive(Default)]
 struct Layered {
     vertices: Vec<Vertex>,
-    /// The placeholders below each vertex: one line for all its edges, from which the readers branch off.
-    lines: HashMap<usize, Vec<usize>>,
+    /// The vertices of the ends at the border.
+    border: Vec<(End, usize)>,
 }
 
+/// The size of what an edge passes through.
+const THIN: [f64; 2] = [4.0, 0.0];
+
 impl Layered {
-    fn add(&mut self, item: Option<Item>, layer: usize, size: [f64; 2]) -> usize {
-        self.vertices.push(Vertex { item, layer, size, above: Vec::new(), below: Vec::new(), x: 0.0 });
+    fn add(&mut self, layer: usize, size: [f64; 2]) -> usize {
+        self.vertices.push(Vertex { layer, size, above: Vec::new(), below: Vec::new(), line: Vec::new(), x: 0.0 });
         self.vertices.len() - 1
+    }
+
+    /// The vertex of an end, if it has one.
+    fn vertex(&self, end: End) -> Option<usize> {
+        match end {
+            End::Item(number) => Some(number),
+            _ => self.border.iter().find(|(at, _)| *at == end).map(|&(_, vertex)| vertex),
+        }
     }
 
     /// Adds an edge. Its placeholders are the first of the line's.
     fn connect(&mut self, a: usize, b: usize) {
         let long = self.length(a, b);
-        let mut line = self.lines.remove(&a).unwrap_or_default();
-        while line.len() < long {
-            let from = line.last().copied().unwrap_or(a);
-            let placeholder = self.add(None, self.vertices[a].layer + 1 + line.len(), [4.0, 0.0]);
+        while self.vertices[a].line.len() < long {
+            let from = self.vertices[a].line.last().copied().unwrap_or(a);
+            let placeholder = self.add(self.vertices[from].layer + 1, THIN);
             self.vertices[from].below.push(placeholder);
             self.vertices[placeholder].above.push(from);
-            line.push(placeholder);
+            self.vertices[a].line.push(placeholder);
         }
-        let from = if long == 0 { a } else { line[long - 1] };
+        let from = if long == 0 { a } else { self.vertices[a].line[long - 1] };
         self.vertices[from].below.push(b);
         self.vertices[b].above.push(from);
-        self.lines.insert(a, line);
     }
 
     /// The number of layers between two vertices.
@@ -59,93 +78,106 @@ impl Layered {
     }
 }
 
-/// Lays out the items of a container, which are in the order of `last`.
-pub(super) fn arrange(
-    items: &[Item],
-    edges: &[(Item, Item)],
-    last: &HashMap<Item, usize>,
-    sizes: &HashMap<Item, [f64; 2]>,
-) -> Inside {
-    let mut number: HashMap<Item, usize> = items.iter().enumerate().map(|(k, &item)| (item, k)).collect();
-    // Two groups may read each other's values: an edge back is drawn, but has no influence on the layers.
-    let forward = |(a, b): &&(Item, Item)| matches!((last.get(a), last.get(b)), (Some(a), Some(b)) if a < b);
-    let mut pairs: Vec<(usize, usize)> = edges.iter().filter(forward).map(|(a, b)| (number[a], number[b])).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let layers = layers(items.len(), &pairs);
-    let bottom = layers.iter().copied().max().unwrap_or(0);
+/// Lays out the items of a container. An edge between two items runs from the lower number to the higher: two groups may
+/// read each other's values, and then an edge back is drawn, but has no influence on the layers.
+pub(super) fn arrange(sizes: &[[f64; 2]], edges: &[(End, End)]) -> Arranged {
+    let mut pairs: Vec<(usize, usize)> = Vec::with_capacity(edges.len());
+    for edge in edges {
+        if let (End::Item(a), End::Item(b)) = *edge
+            && a < b
+        {
+            pairs.push((a, b));
+        }
+    }
+    unique(&mut pairs);
+    let layers = layers(sizes.len(), &pairs);
+    let bottom = layers.iter().fold(0, |most, &layer| layer.max(most));
     let mut graph = Layered::default();
-    for (item, &layer) in items.iter().zip(&layers) {
-        graph.add(Some(*item), layer, sizes.get(item).copied().unwrap_or_default());
+    for (&size, &layer) in sizes.iter().zip(&layers) {
+        graph.add(layer, size);
     }
     // What enters above the top layer, or leaves below the bottom layer, needs no way through the container.
-    for &(a, b) in edges {
-        let (end, inner, layer) = match (a, b) {
-            (Item::Enter(_), item) if layers[number[&item]] > 0 => (a, item, 0),
-            (item, Item::Leave(_)) if layers[number[&item]] < bottom => (b, item, bottom),
+    for &edge in edges {
+        let (end, layer) = match edge {
+            (end @ End::Enter(_), End::Item(item)) if layers[item] > 0 => (end, 0),
+            (End::Item(item), end @ End::Leave(_)) if layers[item] < bottom => (end, bottom),
             _ => continue,
         };
-        let inner = number[&inner];
-        let end = *number.entry(end).or_insert_with(|| graph.add(Some(end), layer, [4.0, 0.0]));
-        pairs.push(if layer == 0 { (end, inner) } else { (inner, end) });
+        if graph.vertex(end).is_none() {
+            let vertex = graph.add(layer, THIN);
+            graph.border.push((end, vertex));
+        }
+        if let (Some(a), Some(b)) = (graph.vertex(edge.0), graph.vertex(edge.1)) {
+            pairs.push((a, b));
+        }
     }
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs.iter().for_each(|&(a, b)| graph.connect(a, b));
+    unique(&mut pairs);
+    for &(a, b) in &pairs {
+        graph.connect(a, b);
+    }
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); bottom + 1];
     graph.vertices.iter().enumerate().for_each(|(v, vertex)| rows[vertex.layer].push(v));
     order(&mut rows, &graph.vertices);
     position(&rows, &mut graph.vertices);
-    placed(&graph, &rows, &pairs)
+    placed(&graph, &rows, sizes.len(), edges)
 }
 
-/// The places of the items and placeholders, from those of the vertices in their rows.
-fn placed(graph: &Layered, rows: &[Vec<usize>], pairs: &[(usize, usize)]) -> Inside {
+fn unique(pairs: &mut Vec<(usize, usize)>) {
+    pairs.sort_unstable();
+    pairs.dedup();
+}
+
+/// The places of the items and of the bends, from those of the vertices in their rows.
+fn placed(graph: &Layered, rows: &[Vec<usize>], items: usize, edges: &[(End, End)]) -> Arranged {
     let vertices = &graph.vertices;
-    let edge = |side: f64| vertices.iter().map(move |v| v.x + side * v.size[0] / 2.0);
-    let left = edge(-1.0).fold(f64::INFINITY, f64::min);
-    let right = edge(1.0).fold(f64::NEG_INFINITY, f64::max);
+    let (mut left, mut right) = (f64::INFINITY, f64::NEG_INFINITY);
+    for vertex in vertices {
+        left = left.min(vertex.x - vertex.size[0] / 2.0);
+        right = right.max(vertex.x + vertex.size[0] / 2.0);
+    }
     let mut bands: Vec<[f64; 2]> = Vec::with_capacity(rows.len());
     let mut y = 0.0;
     for row in rows {
-        let height = row.iter().map(|&v| vertices[v].size[1]).fold(0.0, f64::max);
+        let height = row.iter().fold(0.0, |most: f64, &v| most.max(vertices[v].size[1]));
         bands.push([y, y + height]);
         y += height + BELOW;
     }
-    let mut out = Inside { size: [(right - left).max(0.0), (y - BELOW).max(0.0)], ..Inside::default() };
-    for vertex in vertices {
+    let mut places = Vec::with_capacity(items);
+    for vertex in &vertices[..items] {
         let [top, bottom] = bands[vertex.layer];
         let slack = bottom - top - vertex.size[1];
         // Leaves stand at the bottom of their layer, close to their readers.
         let down = if vertex.above.is_empty() { slack } else { slack / 2.0 };
-        if let Some(item) = vertex.item {
-            out.places.insert(item, [vertex.x - left - vertex.size[0] / 2.0, top + down]);
-        }
+        places.push([vertex.x - left - vertex.size[0] / 2.0, top + down]);
     }
-    for &(a, b) in pairs {
-        let (Some(from), Some(to)) = (vertices[a].item, vertices[b].item) else { continue };
-        let through = |v: usize| bands[vertices[v].layer].map(|y| [vertices[v].x - left, y]);
-        let line = graph.lines.get(&a).map_or(&[][..], |line| &line[..graph.length(a, b)]);
-        let stride = line.len() / SAMPLES + 1;
-        let mut bends: Vec<[f64; 2]> = line.iter().step_by(stride).flat_map(|&v| through(v)).collect();
-        match (from, to) {
-            (Item::Enter(_), _) => drop(bends.splice(0..0, through(a))),
-            (_, Item::Leave(_)) => bends.extend(through(b)),
-            _ => (),
+    let mut bends = Vec::with_capacity(edges.len());
+    for &(from, to) in edges {
+        let mut points = Vec::new();
+        if let (Some(a), Some(b)) = (graph.vertex(from), graph.vertex(to))
+            && vertices[a].layer < vertices[b].layer
+        {
+            let line = &vertices[a].line[..graph.length(a, b)];
+            let ends = [Some(a).filter(|&a| a >= items), Some(b).filter(|&b| b >= items)];
+            let through = line.iter().step_by(line.len() / SAMPLES + 1).copied();
+            for v in ends[0].into_iter().chain(through).chain(ends[1]) {
+                points.extend(bands[vertices[v].layer].map(|y| [vertices[v].x - left, y]));
+            }
         }
-        out.bends.insert((from, to), bends);
+        bends.push(points);
     }
-    out
+    Arranged { places, bends, size: [(right - left).max(0.0), (y - BELOW).max(0.0)] }
 }
 
 /// The layer of each of the items: below all that it depends on; what depends on nothing stands right above its first reader.
 pub(super) fn layers(count: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
     let (mut layers, mut depends) = (vec![0; count], vec![false; count]);
-    let mut by_reader = pairs.to_vec();
-    by_reader.sort_unstable_by_key(|&(a, b)| (b, a));
-    for &(a, b) in &by_reader {
-        layers[b] = layers[b].max(layers[a] + 1);
-        depends[b] = true;
+    let mut inputs: Vec<Vec<usize>> = vec![Vec::new(); count];
+    pairs.iter().for_each(|&(a, b)| inputs[b].push(a));
+    for (b, inputs) in inputs.iter().enumerate() {
+        for &a in inputs {
+            layers[b] = layers[b].max(layers[a] + 1);
+            depends[b] = true;
+        }
     }
     let mut first: Vec<Option<usize>> = vec![None; count];
     for &(a, b) in pairs {
@@ -169,9 +201,8 @@ fn order(rows: &mut [Vec<usize>], vertices: &[Vertex]) {
                 let near = if down { &vertices[v].above } else { &vertices[v].below };
                 if near.is_empty() { at[v] } else { near.iter().map(|&n| at[n]).sum::<f64>() / near.len() as f64 }
             };
-            let mut keyed: Vec<(f64, usize)> = row.iter().map(|&v| (mean(v), v)).collect();
-            keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
-            *row = keyed.into_iter().map(|(_, v)| v).collect();
+            let means: Vec<f64> = row.iter().map(|&v| mean(v)).collect();
+            *row = ranked(&means).into_iter().map(|k| row[k]).collect();
             place(row, &mut at);
         };
         if down { rows.iter_mut().for_each(&mut sorted) } else { rows.iter_mut().rev().for_each(&mut sorted) }
@@ -213,7 +244,7 @@ fn spread(row: &[usize], vertices: &mut [Vertex], wanted: impl Fn(&[Vertex], usi
     // Blocks: the sum of weighted wishes, the weight, and the number of vertices.
     let mut blocks: Vec<(f64, f64, usize)> = Vec::new();
     for (&v, offset) in row.iter().zip(&offsets) {
-        let weight = if vertices[v].size[1] == 0.0 { 4.0 } else { 1.0 };
+        let weight = if vertices[v].size == THIN { 4.0 } else { 1.0 };
         blocks.push((weight * (wanted(vertices, v) - offset), weight, 1));
         while let [.., a, b] = blocks[..] {
             if a.0 / a.1 <= b.0 / b.1 {

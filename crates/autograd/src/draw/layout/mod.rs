@@ -9,9 +9,8 @@ mod layered;
 #[cfg(test)]
 mod tests;
 
-use super::Scene;
-use layered::arrange;
-use std::collections::{BTreeMap, HashMap};
+use super::{Scene, ranked};
+use layered::{Arranged, arrange};
 
 /// The distance of a group's border from what is in it, and the height of its label.
 const BORDER: f64 = 12.0;
@@ -38,131 +37,197 @@ pub(super) struct Layout {
     pub(super) size: [f64; 2],
 }
 
-/// What a container lays out: nodes and groups by index, and where edges from a node outside enter it, or edges from a node
-/// inside leave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What a container lays out.
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Item {
     Node(usize),
     Group(usize),
+}
+
+/// Where a part of an edge ends: at an item of its container, by number, or at its border, on the way from a node outside
+/// or to one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Item(usize),
     Enter(usize),
     Leave(usize),
 }
 
-/// A part of an edge, between two items of one container.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A part of an edge, within one container.
 struct Part {
+    edge: usize,
     container: Option<usize>,
-    from: Item,
-    to: Item,
+    from: End,
+    to: End,
 }
 
-/// The layout of a container: where its items are, and the placeholders of its long edges, from its corner.
-#[derive(Default)]
-struct Inside {
-    places: HashMap<Item, [f64; 2]>,
-    bends: HashMap<(Item, Item), Vec<[f64; 2]>>,
-    size: [f64; 2],
+/// The containers: the groups, and the picture as a whole.
+struct Containers<'s> {
+    scene: &'s Scene,
+    /// The items of the picture, then those of each group, in the order of the last node in each.
+    items: Vec<Vec<Item>>,
+    /// The number of each node and of each group within its container.
+    nodes: Vec<usize>,
+    groups: Vec<usize>,
+}
+
+impl<'s> Containers<'s> {
+    fn new(scene: &'s Scene) -> Self {
+        let mut items: Vec<Vec<Item>> = vec![Vec::new(); scene.groups.len() + 1];
+        let mut seen = vec![false; scene.groups.len()];
+        for (i, node) in scene.nodes.iter().enumerate().rev() {
+            items[slot(node.group)].push(Item::Node(i));
+            let mut group = node.group;
+            while let Some(g) = group.filter(|&g| !std::mem::replace(&mut seen[g], true)) {
+                group = scene.groups[g].parent;
+                items[slot(group)].push(Item::Group(g));
+            }
+        }
+        let (mut nodes, mut groups) = (vec![0; scene.nodes.len()], vec![0; scene.groups.len()]);
+        for items in &mut items {
+            items.reverse();
+            for (number, item) in items.iter().enumerate() {
+                match *item {
+                    Item::Node(i) => nodes[i] = number,
+                    Item::Group(g) => groups[g] = number,
+                }
+            }
+        }
+        Containers { scene, items, nodes, groups }
+    }
+
+    /// The containers of a node, from the inside out, each with the number of what the node is in.
+    fn chain(&self, node: usize) -> Vec<(Option<usize>, usize)> {
+        let mut chain = vec![(self.scene.nodes[node].group, self.nodes[node])];
+        while let (Some(g), _) = chain[chain.len() - 1] {
+            chain.push((self.scene.groups[g].parent, self.groups[g]));
+        }
+        chain
+    }
+
+    /// The parts of an edge: out of each container that the reader is not in, across the innermost that both are in, and
+    /// into each that the input is not in.
+    fn parts(&self, edge: usize, from: usize, to: usize, parts: &mut Vec<Part>) {
+        let (mut out, mut into) = (self.chain(from), self.chain(to));
+        while out.len() > 1 && into.len() > 1 && out.last() == into.last() {
+            out.pop();
+            into.pop();
+        }
+        let (Some((container, a)), Some((_, b))) = (out.pop(), into.pop()) else { return };
+        for (container, number) in out {
+            parts.push(Part { edge, container, from: End::Item(number), to: End::Leave(from) });
+        }
+        parts.push(Part { edge, container, from: End::Item(a), to: End::Item(b) });
+        for (container, number) in into.into_iter().rev() {
+            parts.push(Part { edge, container, from: End::Enter(from), to: End::Item(number) });
+        }
+    }
+}
+
+/// The place of a container in a list of all.
+fn slot(container: Option<usize>) -> usize {
+    container.map_or(0, |g| g + 1)
 }
 
 pub(super) fn layout(scene: &Scene, sizes: &[[f64; 2]]) -> Layout {
-    let parent = |item: Item| match item {
-        Item::Node(i) | Item::Enter(i) | Item::Leave(i) => scene.nodes[i].group,
-        Item::Group(g) => scene.groups[g].parent,
-    };
-    let parts: Vec<Vec<Part>> = scene.edges().map(|(to, _, from)| parts(from, to, &parent)).collect();
-    let mut last: HashMap<Item, usize> = HashMap::new();
-    for i in 0..scene.nodes.len() {
-        chain(i, &parent).into_iter().for_each(|item| _ = last.insert(item, i));
+    let containers = Containers::new(scene);
+    let mut parts = Vec::new();
+    for (edge, (to, _, from)) in scene.edges().enumerate() {
+        containers.parts(edge, from, to, &mut parts);
     }
-    let mut sizes: HashMap<Item, [f64; 2]> = sizes.iter().enumerate().map(|(i, &s)| (Item::Node(i), s)).collect();
-    let mut inside: BTreeMap<Option<usize>, Inside> = BTreeMap::new();
+    let mut nodes: Vec<Place> = sizes.iter().map(|&[w, h]| Place { w, h, ..Place::default() }).collect();
+    let mut groups = vec![Place::default(); scene.groups.len()];
+    let mut bends: Vec<Vec<[f64; 2]>> = Vec::new();
+    bends.resize_with(parts.len(), Vec::new);
+    let mut size = [0.0, 0.0];
     for container in (0..scene.groups.len()).rev().map(Some).chain([None]) {
-        let mut items: Vec<Item> = last.keys().copied().filter(|&item| parent(item) == container).collect();
-        items.sort_by_key(|item| (last[item], *item));
-        let parts = parts.iter().flatten().filter(|part| part.container == container);
-        let mut done = arrange(&items, &parts.map(|part| (part.from, part.to)).collect::<Vec<_>>(), &last, &sizes);
+        let items = &containers.items[slot(container)];
+        let mut sizes = Vec::with_capacity(items.len());
+        for item in items {
+            let Place { w, h, .. } = place(*item, &mut nodes, &mut groups);
+            sizes.push([*w, *h]);
+        }
+        let (mut ends, mut of) = (Vec::new(), Vec::new());
+        for (k, part) in parts.iter().enumerate().filter(|(_, part)| part.container == container) {
+            ends.push((part.from, part.to));
+            of.push(k);
+        }
+        let mut done = arrange(&sizes, &ends);
         if let Some(g) = container {
             done.put_in_box(7.0 * super::text::width(&scene.groups[g].label) as f64);
-            sizes.insert(Item::Group(g), done.size);
+            [groups[g].w, groups[g].h] = done.size;
         }
-        inside.insert(container, done);
+        for (item, at) in items.iter().zip(done.places) {
+            let place = place(*item, &mut nodes, &mut groups);
+            [place.x, place.y] = at;
+        }
+        of.into_iter().zip(done.bends).for_each(|(k, points)| bends[k] = points);
+        size = done.size;
     }
-    // The corner of a container, after those that contain it.
-    let mut corners: HashMap<Option<usize>, [f64; 2]> = HashMap::from([(None, [0.0, 0.0])]);
-    let moved = |[x, y]: [f64; 2], [dx, dy]: [f64; 2]| [x + dx, y + dy];
-    for (g, group) in scene.groups.iter().enumerate() {
-        let at = inside[&group.parent].places.get(&Item::Group(g)).copied().unwrap_or_default();
-        corners.insert(Some(g), moved(at, corners[&group.parent]));
+    // So far, everything is placed from the corner of its container.
+    for g in 0..scene.groups.len() {
+        let [x, y] = corner(scene.groups[g].parent, &groups);
+        groups[g].x += x;
+        groups[g].y += y;
     }
-    let place = |item: Item| {
-        let at = inside[&parent(item)].places.get(&item).copied().unwrap_or_default();
-        let ([x, y], [w, h]) = (moved(at, corners[&parent(item)]), sizes.get(&item).copied().unwrap_or_default());
-        Place { x, y, w, h }
-    };
-    let nodes: Vec<Place> = (0..scene.nodes.len()).map(|i| place(Item::Node(i))).collect();
-    let bends = parts.iter().map(|parts| {
-        let bends = |part: &Part| {
-            let bends = inside[&part.container].bends.get(&(part.from, part.to)).into_iter().flatten();
-            bends.map(|&at| moved(at, corners[&part.container])).collect::<Vec<_>>()
-        };
-        parts.iter().flat_map(bends).collect::<Vec<_>>()
-    });
-    let edges = joined(scene, &nodes, bends.collect());
-    let groups = (0..scene.groups.len()).map(|g| place(Item::Group(g))).collect();
-    Layout { nodes, groups, edges, size: inside[&None].size }
+    for (place, node) in nodes.iter_mut().zip(&scene.nodes) {
+        let [x, y] = corner(node.group, &groups);
+        place.x += x;
+        place.y += y;
+    }
+    let mut edges: Vec<Vec<[f64; 2]>> = Vec::new();
+    edges.resize_with(scene.edges().count(), Vec::new);
+    for (part, points) in parts.iter().zip(bends) {
+        let [x, y] = corner(part.container, &groups);
+        for point in points {
+            edges[part.edge].push([point[0] + x, point[1] + y]);
+        }
+    }
+    join(scene, &nodes, &mut edges);
+    Layout { nodes, groups, edges, size }
 }
 
-/// A node and the groups that contain it, from the inside out.
-fn chain(node: usize, parent: &dyn Fn(Item) -> Option<usize>) -> Vec<Item> {
-    std::iter::successors(Some(Item::Node(node)), |&item| parent(item).map(Item::Group)).collect()
-}
-
-/// The parts of an edge: out of each container that the reader is not in, across the innermost that both are in, and into
-/// each that the input is not in.
-fn parts(from: usize, to: usize, parent: &dyn Fn(Item) -> Option<usize>) -> Vec<Part> {
-    let (mut out, mut into) = (chain(from, parent), chain(to, parent));
-    while out.len() > 1 && into.len() > 1 && out.last() == into.last() {
-        out.pop();
-        into.pop();
+fn place<'p>(item: Item, nodes: &'p mut [Place], groups: &'p mut [Place]) -> &'p mut Place {
+    match item {
+        Item::Node(i) => &mut nodes[i],
+        Item::Group(g) => &mut groups[g],
     }
-    let (across, leaving) = (out.pop().unwrap_or(Item::Node(from)), out);
-    let (arriving, entering) = (into.pop().unwrap_or(Item::Node(to)), into);
-    let part = |item: Item, from: Item, to: Item| Part { container: parent(item), from, to };
-    let leave = leaving.into_iter().map(|item| part(item, item, Item::Leave(from)));
-    let enter = entering.into_iter().rev().map(|item| part(item, Item::Enter(from), item));
-    leave.chain([part(across, across, arriving)]).chain(enter).collect()
 }
 
-impl Inside {
+fn corner(container: Option<usize>, groups: &[Place]) -> [f64; 2] {
+    container.map_or([0.0, 0.0], |g| [groups[g].x, groups[g].y])
+}
+
+impl Arranged {
     /// Makes room for the border of a group and for its label.
     fn put_in_box(&mut self, label: f64) {
         let wider = (label - self.size[0]).max(0.0) / 2.0;
-        let shift = |[x, y]: &mut [f64; 2]| (*x, *y) = (*x + BORDER + wider, *y + BORDER + LABEL);
-        self.places.values_mut().for_each(shift);
-        self.bends.values_mut().flatten().for_each(shift);
+        for [x, y] in self.places.iter_mut().chain(self.bends.iter_mut().flatten()) {
+            (*x, *y) = (*x + BORDER + wider, *y + BORDER + LABEL);
+        }
         self.size = [self.size[0] + 2.0 * (BORDER + wider), self.size[1] + 2.0 * BORDER + LABEL];
     }
 }
 
-/// The edges with their ends: each leaves its input at the bottom, and those that enter a node are spread over its top.
-fn joined(scene: &Scene, nodes: &[Place], mut bends: Vec<Vec<[f64; 2]>>) -> Vec<Vec<[f64; 2]>> {
-    let ends: Vec<(usize, usize)> = scene.edges().map(|(to, _, from)| (to, from)).collect();
+/// Adds their ends to the edges: each leaves its input at the bottom, and those that enter a node are spread over its top.
+fn join(scene: &Scene, nodes: &[Place], edges: &mut [Vec<[f64; 2]>]) {
     let middle = |place: Place| place.x + place.w / 2.0;
-    let mut entering: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-    ends.iter().enumerate().for_each(|(edge, &(to, _))| entering[to].push(edge));
-    for (to, mut edges) in entering.into_iter().enumerate() {
-        let from = |edge: usize| bends[edge].last().map_or_else(|| middle(nodes[ends[edge].1]), |bend| bend[0]);
-        edges.sort_by(|&a, &b| from(a).total_cmp(&from(b)));
-        let (count, place) = (edges.len() as f64, nodes[to]);
+    let mut entering: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
+    scene.edges().enumerate().for_each(|(edge, (to, _, from))| entering[to].push((edge, from)));
+    for (place, entering) in nodes.iter().zip(entering) {
+        let mut from = Vec::with_capacity(entering.len());
+        for &(edge, input) in &entering {
+            from.push(edges[edge].last().map_or_else(|| middle(nodes[input]), |bend| bend[0]));
+        }
+        let count = entering.len() as f64;
         let apart = (place.w / (count + 1.0)).min(24.0);
-        for (k, edge) in edges.into_iter().enumerate() {
-            let source = nodes[ends[edge].1];
-            bends[edge].insert(0, [middle(source), source.y + source.h]);
-            bends[edge].push([middle(place) + (k as f64 - (count - 1.0) / 2.0) * apart, place.y]);
-            simplify(&mut bends[edge]);
+        for (k, at) in ranked(&from).into_iter().enumerate() {
+            let ((edge, input), x) = (entering[at], middle(*place) + (k as f64 - (count - 1.0) / 2.0) * apart);
+            edges[edge].insert(0, [middle(nodes[input]), nodes[input].y + nodes[input].h]);
+            edges[edge].push([x, place.y]);
+            simplify(&mut edges[edge]);
         }
     }
-    bends
 }
 
 /// Removes the bends that matter least: those beside which the line passes closely, and those that are too many.
