@@ -137,6 +137,15 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 
     /// The same pass, in which layers also note their outputs, for [`drawing`](Pass::drawing).
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape};
+    /// use nn::{Module, Pass, layer::Linear};
+    /// let (tape, layer) = (Tape::<f64>::new(), Linear::new(2, 1, &mut Rng::new(0)));
+    /// let mut pass = Pass::eval(&tape).noting();
+    /// layer.forward(tape.constant([[1.0, 2.0]]), &mut pass);
+    /// assert!(pass.drawing(&layer).to_mermaid().contains("weight"));
+    /// ```
     pub fn noting(self) -> Self {
         Pass { notes: Some(Vec::new()), ..self }
     }

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(outline, expected, "{picture}");
         let in_block = picture.lines().find(|line| line.contains("max(")).unwrap();
         assert!(in_block.starts_with("    n"), "the activation is in the block, beside its layers: {in_block}");
-        assert!(picture.contains("[\"0.2.weight<br>[3, 3]\"]"));
+        assert!(picture.contains("(\"0.2.weight<br>[3, 3]\")"));
     }
 
     #[test]

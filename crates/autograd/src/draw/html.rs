@@ -4,7 +4,6 @@
 use super::layout::{Place, layout};
 use super::text::{json, shortened, width, xml};
 use super::{Kind, Link, Node, Numbers, Scene};
-use std::collections::HashMap;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -40,13 +39,13 @@ fn sizes(scene: &Scene) -> Vec<[f64; 2]> {
 fn data(scene: &Scene) -> String {
     let layout = layout(scene, &sizes(scene));
     let mut lines: Vec<&str> = Vec::new();
-    let mut number: HashMap<&str, usize> = HashMap::new();
     let mut nodes = Vec::with_capacity(scene.nodes.len());
     for (node, place) in scene.nodes.iter().zip(&layout.nodes) {
-        let line = *number.entry(&node.line).or_insert_with(|| {
+        let known = lines.iter().position(|line| *line == node.line);
+        let line = known.unwrap_or(lines.len());
+        if known.is_none() {
             lines.push(&node.line);
-            lines.len() - 1
-        });
+        }
         nodes.push(node_data(node, place, line));
     }
     let edges = scene.edges().zip(&layout.edges);

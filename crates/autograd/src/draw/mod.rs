@@ -13,6 +13,14 @@ pub(crate) mod text;
 
 pub(crate) use numbers::Numbers;
 
+/// The places of keys in ascending order; equal keys keep theirs. The one sort of this room and of those that explain: each
+/// more would be compiled anew.
+pub(crate) fn ranked(keys: &[f64]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..keys.len()).collect();
+    places.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+    places
+}
+
 /// A graph to be drawn. Every node comes after its inputs.
 #[derive(Debug, Default)]
 pub(crate) struct Scene {

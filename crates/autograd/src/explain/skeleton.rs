@@ -103,10 +103,11 @@ pub(super) fn skeleton(raw: &[Raw], wanted: &Wanted) -> Skeleton {
         let mut keep = keep.into_iter();
         ids.retain(|_| keep.next() == Some(true));
     }
-    let index: HashMap<usize, usize> = ids.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+    let mut index: Vec<Option<usize>> = vec![None; raw.len()];
+    ids.iter().enumerate().for_each(|(at, &id)| index[id] = Some(at));
     let (groups, of) = groups(&ids, &paths, &wanted.groups);
     let nodes = ids.iter().zip(of).map(|(&id, group)| {
-        let mut node = node(raw, id, &|input| index.get(&stand_in[input]).copied().filter(|&at| at < index[&id]));
+        let mut node = node(raw, id, &|input| index[stand_in[input]].filter(|at| Some(*at) < index[id]));
         node.group = group;
         if wanted.output == Some(id as u32) {
             node.kind = Kind::Output;
@@ -191,7 +192,6 @@ fn put_in_block(paths: &mut [Vec<String>], block: &[usize], times: usize) {
 
 /// The groups of the drawn nodes, and the group of each. A group that contains nothing but another is joined with it.
 fn groups(ids: &[usize], paths: &[Vec<String>], given: &[Grouping]) -> (Vec<Group>, Vec<Option<usize>>) {
-    let labels: HashMap<&str, &str> = given.iter().map(|g| (g.path.as_str(), g.label.as_str())).collect();
     let mut tree: Vec<(String, Group)> = Vec::new();
     let mut found: HashMap<String, usize> = HashMap::new();
     let mut of: Vec<Option<usize>> = Vec::with_capacity(ids.len());
@@ -201,8 +201,9 @@ fn groups(ids: &[usize], paths: &[Vec<String>], given: &[Grouping]) -> (Vec<Grou
             key += if key.is_empty() { "" } else { "." };
             key += part;
             let new = || {
-                let kind = labels.get(key.as_str()).filter(|kind| !kind.is_empty());
-                tree.push((part.clone(), Group { label: kind.map_or_else(String::new, |k| format!(": {k}")), parent }));
+                let kind = given.iter().find(|group| group.path == key && !group.label.is_empty());
+                let label = kind.map_or_else(String::new, |group| format!(": {}", group.label));
+                tree.push((part.clone(), Group { label, parent }));
                 tree.len() - 1
             };
             parent = Some(*found.entry(key.clone()).or_insert_with(new));

@@ -7,7 +7,7 @@ use super::collect::{bare, numbers, value};
 use super::skeleton::{Raw, nodes};
 use crate::draw::numbers::number;
 use crate::draw::text::{aligned, markdown};
-use crate::draw::{Kind, Link, Node, Numbers};
+use crate::draw::{Kind, Link, Node, Numbers, ranked};
 use crate::float::Float;
 use crate::float::once;
 use crate::sweep::{Swept, passed_on};
@@ -51,6 +51,14 @@ const TINY: f64 = 1e-6;
 
 impl Contributions {
     /// The contributions, the largest first.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let why = tape.explain(x.square() + x.exp()).wrt(x);
+    /// assert_eq!(why.rows()[0].path, [3, 2, 0]); // by the exponential, #2
+    /// assert_eq!(why.rows().iter().map(|row| row.largest).collect::<Vec<_>>(), [2f64.exp(), 4.0]);
+    /// ```
     pub fn rows(&self) -> &[Contribution] {
         &self.rows
     }
@@ -73,7 +81,7 @@ impl Contributions {
     /// let tape = autograd::Tape::<f64>::new();
     /// let x = tape.var(2.0).named("x");
     /// let y = (x * x + 3.0 * x).named("y");
-    /// assert!(tape.explain(y).wrt(x).to_markdown().contains("| 3 | y → #2 → x |"));
+    /// assert!(tape.explain(y).wrt(x).to_markdown().contains("| 3 | y → #3 → x |"));
     /// ```
     pub fn to_markdown(&self) -> String {
         format!("{}\n\n{}", self.summary(), markdown(HEADING, &self.cells()))
@@ -216,9 +224,13 @@ fn told(nodes: &[Node], y: u32, x: u32, found: Found, depends: &[bool]) -> Contr
             numbers,
         }
     };
-    let mut rows: Vec<Contribution> = found.paths.into_iter().map(row).collect();
-    let size = |row: &Contribution| if row.largest.is_nan() { f64::INFINITY } else { row.largest };
-    rows.sort_by(|a, b| size(b).total_cmp(&size(a)).then_with(|| a.path.cmp(&b.path)));
+    let mut rows: Vec<Option<Contribution>> = found.paths.into_iter().map(row).map(Some).collect();
+    let size = |row: &Option<Contribution>| match row {
+        Some(row) if !row.largest.is_nan() => -row.largest,
+        _ => f64::NEG_INFINITY,
+    };
+    let sizes: Vec<f64> = rows.iter().map(size).collect();
+    let rows = ranked(&sizes).into_iter().filter_map(|k| rows[k].take()).collect();
     Contributions { name: format!("d{}/d{}", name(y), name(x)), gradient: found.gradient, rows, verdict }
 }
 
@@ -260,9 +272,10 @@ fn verdict(nodes: &[Node], y: u32, x: u32, found: &Found, depends: &[bool]) -> S
     }
     let gain = |flow: &Flow| flow.passed.largest() / flow.arrived.largest();
     let extreme = |sign: f64| {
-        let mut flows: Vec<&Flow> = found.flows.iter().filter(|flow| gain(flow).is_finite()).collect();
-        flows.sort_by(|a, b| (sign * gain(b)).total_cmp(&(sign * gain(a))));
-        let told = flows.iter().take(3).map(|flow| format!("by {} at {}", number(gain(flow)), at(flow)));
+        let flows: Vec<&Flow> = found.flows.iter().filter(|flow| gain(flow).is_finite()).collect();
+        let gains: Vec<f64> = flows.iter().map(|flow| -sign * gain(flow)).collect();
+        let told = ranked(&gains).into_iter().take(3).map(|k| flows[k]);
+        let told = told.map(|flow| format!("by {} at {}", number(gain(flow)), at(flow)));
         told.collect::<Vec<_>>().join(", ")
     };
     match gradient.largest() {

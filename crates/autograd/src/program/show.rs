@@ -5,7 +5,6 @@ use super::fused::Fused;
 use super::steps::{Memory, Out, Plan, Work};
 use crate::draw::{Kind, Link, Node, Scene};
 use crate::float::Float;
-use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
 /// Prints each step with the shapes of its results and where they are written, followed by the total memory.
@@ -31,11 +30,27 @@ impl<T: Float> Program<T> {
     }
 
     /// The steps in the language of [Graphviz](https://graphviz.org); see [`to_mermaid`](Program::to_mermaid).
+    ///
+    /// ```
+    /// # use autograd::{Program, Tape};
+    /// # let tape = Tape::<f64>::new();
+    /// # let x = tape.var([1.0, 2.0, 3.0]);
+    /// let program = Program::new(&tape, &[x], &[x * x.sin()]);
+    /// assert!(program.to_dot().contains("[sin mul]"));
+    /// ```
     pub fn to_dot(&self) -> String {
         self.plan.scene().dot()
     }
 
     /// The steps as a complete SVG document; see [`to_mermaid`](Program::to_mermaid).
+    ///
+    /// ```
+    /// # use autograd::{Program, Tape};
+    /// # let tape = Tape::<f64>::new();
+    /// # let x = tape.var([1.0, 2.0, 3.0]);
+    /// let program = Program::new(&tape, &[x], &[x * x.sin()]);
+    /// assert!(program.to_svg().contains("[sin mul]"));
+    /// ```
     pub fn to_svg(&self) -> String {
         self.plan.scene().svg()
     }
@@ -58,27 +73,28 @@ impl Plan {
     /// The steps as a graph: inputs and constants, then each step with the results that it reads.
     fn scene(&self) -> Scene {
         let mut scene = Scene::default();
-        let mut of_slot: HashMap<u32, usize> = HashMap::new();
+        // The node of the value in each slot.
+        let mut of_slot: Vec<Option<usize>> = vec![None; self.homes.len()];
         for (k, &slot) in self.inputs.iter().enumerate() {
-            of_slot.insert(slot, scene.nodes.len());
+            of_slot[slot as usize] = Some(scene.nodes.len());
             scene.nodes.push(Node { kind: Kind::Variable, name: format!("input {k}"), ..Node::default() });
         }
         for (k, step) in self.steps.iter().enumerate() {
             for &slot in &step.inputs {
-                if !of_slot.contains_key(&slot) && self.constants.iter().any(|&(constant, _)| constant == slot) {
-                    of_slot.insert(slot, scene.nodes.len());
+                if of_slot[slot as usize].is_none() && self.constants.iter().any(|&(constant, _)| constant == slot) {
+                    of_slot[slot as usize] = Some(scene.nodes.len());
                     scene.nodes.push(Node { kind: Kind::Constant, name: "constant".to_owned(), ..Node::default() });
                 }
             }
             let mut links: Vec<Link> = Vec::new();
             for slot in &step.inputs {
-                let from = of_slot.get(slot).copied();
+                let from = of_slot[*slot as usize];
                 if let Some(at) = from.filter(|_| links.iter().all(|link| link.from != from)) {
                     links.push(Link { from, name: scene.nodes[at].name.clone(), ..Link::default() });
                 }
             }
             let returned = step.outs.iter().any(|out| self.outputs.contains(&out.slot));
-            step.outs.iter().for_each(|out| _ = of_slot.insert(out.slot, scene.nodes.len()));
+            step.outs.iter().for_each(|out| of_slot[out.slot as usize] = Some(scene.nodes.len()));
             scene.nodes.push(Node {
                 kind: if returned { Kind::Output } else { Kind::Computed },
                 name: k.to_string(),

@@ -101,6 +101,11 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The name that [`named`](Var::named) gave.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// assert_eq!(tape.var(2.0).name(), None);
+    /// ```
     pub fn name(self) -> Option<String> {
         self.tape.list().given_name(self.id).map(str::to_owned)
     }
