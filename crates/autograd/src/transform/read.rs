@@ -19,8 +19,9 @@ pub(super) struct Step<'a, T: Float> {
 /// A meaning of the values of a recording.
 pub(super) trait Meaning<'t, T: Float> {
     type Value: Clone;
-    /// The result of an op that reads at least one given value, or something that follows from one.
-    fn apply(&self, step: &Step<'_, T>, x: &[Self::Value]) -> Result<Self::Value>;
+    /// The result of an op that reads at least one given value, or something that follows from one; its recorded value
+    /// has this shape.
+    fn apply(&self, step: &Step<'_, T>, x: &[Self::Value], shape: &[usize]) -> Result<Self::Value>;
     /// The meaning of a value that does not follow from the given ones.
     fn shared(&self, x: Var<'t, T>) -> Self::Value;
 }
@@ -55,7 +56,8 @@ pub(super) fn read<'t, T: Float, M: Meaning<'t, T>>(
         let value = |&i: &u32| values[i as usize].clone().unwrap_or_else(|| meaning.shared(plain.at(i)));
         let x: SmallVec<[M::Value; 4]> = inputs.iter().map(value).collect();
         let step = Step { rule: plain.rule(&op), op: &op };
-        values[id as usize] = Some(meaning.apply(&step, &x)?);
+        let shape = source.list().shape(id);
+        values[id as usize] = Some(meaning.apply(&step, &x, &shape)?);
     }
     Ok(wanted.iter().map(|&id| values[id as usize].clone().unwrap_or_else(|| meaning.shared(plain.at(id)))).collect())
 }
@@ -113,7 +115,7 @@ impl<'t, T: Float> Plain<'_, 't, T> {
         let (op, inputs) = self.node(id);
         let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| self.at(i)).collect();
         let copy = match &op {
-            Op::Leaf | Op::Const => self.leaf(id),
+            Op::Leaf | Op::Const if x.is_empty() => self.leaf(id),
             Op::Integers { from: IntOp::Given, values } => self.onto.integers(values.clone()).var,
             _ => apply(&Step { rule: self.rule(&op), op: &op }, &x)?,
         };

@@ -7,6 +7,7 @@
 mod case;
 mod oracle;
 mod strategy;
+mod transform;
 mod windows;
 
 use autograd::check::GradCheck;

@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::op::{Factor, Fold, Op, family};
 use crate::tape::Var;
 use crate::tensor::view::Span;
-use crate::tensor::{AxisSet, Shape};
+use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 
@@ -74,9 +74,10 @@ pub(super) struct Samples {
 impl<'t, T: Float> Meaning<'t, T> for Samples {
     type Value = Batched<'t, T>;
 
-    fn apply(&self, step: &Step<'_, T>, x: &[Batched<'t, T>]) -> Result<Batched<'t, T>> {
+    fn apply(&self, step: &Step<'_, T>, x: &[Batched<'t, T>], shape: &[usize]) -> Result<Batched<'t, T>> {
         let batched = x.iter().any(|x| x.batched);
         let var = match (&step.rule, batched) {
+            (_, true) if self.n == 0 => x[0].var.tape.constant(Tensor::zeros(&ahead(0, shape))),
             (_, false) => read::apply(step, &x.iter().map(|x| x.var).collect::<SmallVec<[_; 4]>>())?,
             (Some(_), true) => one_by_one(step, x, self.n)?,
             (None, true) => batch(step.op, x, self.n)?,
@@ -95,8 +96,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
     // The same op with its axes moved by one, on inputs that all have the axis of the samples.
     let behind = |op: Op| apply(op, &x.iter().map(|x| x.full(n)).collect::<SmallVec<[_; 4]>>());
     match op {
-        Op::Leaf | Op::Const => unreachable!("they have no inputs"),
-        Op::StopGradient | Op::Unary(_) => apply(op.clone(), &[x[0].var]),
+        Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => apply(op.clone(), &[x[0].var]),
         Op::Binary(_) | Op::Select => {
             let rank = x.iter().map(Batched::rank).max().unwrap_or_default();
             apply(op.clone(), &x.iter().map(|x| x.lined_up(rank)).collect::<SmallVec<[_; 4]>>())

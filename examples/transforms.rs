@@ -1,0 +1,149 @@
+//! What each transform costs, as a multiple of the plain computation that it is compared with.
+//!
+//! `cargo run --release --example transforms` prints the table; medians of repeated runs on one thread.
+
+use autograd::transform::{SparseHessian, hessian, jacobian, per_sample_grad, scan, taylor, vmap};
+use autograd::{Rng, Tape, Tensor, Var, compile};
+use std::hint::black_box;
+use std::time::Instant;
+use wengert::autograd;
+
+/// The median time of a call, in milliseconds.
+fn time(mut f: impl FnMut()) -> f64 {
+    f();
+    let mut all: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = Instant::now();
+            f();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+fn row(what: &str, transform: f64, by: &str, plain: f64) {
+    println!("| {what} | {transform:.3} ms | {by} | {plain:.3} ms | {:.2} |", transform / plain);
+}
+
+/// A net with two hidden layers; the weights come after the input.
+fn net<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
+    x[1..].iter().fold(x[0], |h, w| h.matmul(*w).tanh())
+}
+
+/// The loss of one sample.
+fn loss<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
+    net(x).square().sum()
+}
+
+/// Rosenbrock's valley in n dimensions.
+fn valley<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let (a, b) = (x[0].slice(0, ..-1), x[0].slice(0, 1..));
+    ((b - a.square()).square() * 100.0 + (1.0_f64 - a).square()).sum()
+}
+
+/// One step of a recurrent net.
+fn cell<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
+    (x[0].matmul(x[2]) + x[1]).tanh()
+}
+
+fn main() {
+    autograd::set_threads(1);
+    let rng = &mut Rng::new(0);
+    println!("| transform | time | compared with | time | ratio |\n|---|---|---|---|---|");
+    nets(rng);
+    formulas(rng);
+    loops(rng);
+}
+
+fn nets(rng: &mut Rng) {
+    let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
+    let (x, w, v, u) = (random(&[128, 64]), random(&[64, 256]), random(&[256, 256]), random(&[256, 10]));
+    let mut batch = compile(|x| loss(x));
+    let gradient = time(|| drop(black_box(batch.value_and_grad(&[&x, &w, &v, &u]).map(|out| out.0))));
+    let mut samples = compile(|x| {
+        let all = per_sample_grad(loss, &[Some(0), None, None, None], &[1, 2, 3], x);
+        all.into_iter().map(Var::sum).reduce(|a, b| a + b).expect("three gradients")
+    });
+    let each = time(|| drop(black_box(samples.value(&[&x, &w, &v, &u]).map(Tensor::item))));
+    row("`per_sample_grad`, 64-256-256-10, batch 128, replayed", each, "the gradient of the batch", gradient);
+
+    let (x, w, v, u) = (random(&[1, 100]), random(&[100, 256]), random(&[256, 256]), random(&[256, 100]));
+    let all = [x, w, v, u];
+    let mut value = compile(|x| net(x));
+    let plain = time(|| drop(black_box(value.value(&all).map(Tensor::clone))));
+    let mut full = compile(|x| {
+        let [x, w, v, u] = [0, 1, 2, 3].map(|i| x[i]);
+        by_input(x, [w, v, u])
+    });
+    let rows = time(|| drop(black_box(full.value(&all).map(Tensor::clone))));
+    row("`jacobian`, 100 to 100 through 256-256, replayed", rows, "the value", plain);
+
+    let (a, b) = (random(&[256, 64, 64]) + Tensor::eye(64), random(&[256, 64]));
+    let batched = time(|| drop(black_box(a.matmul(b.reshape(&[256, 64, 1])))));
+    let mapped = time(|| drop(black_box(vmap(|x| x[0].matmul(x[1]), &[Some(0), Some(0)], &[&a, &b]))));
+    row("`vmap` of a 64 by 64 product with a vector, 256 times", mapped, "the batched op", batched);
+}
+
+/// The Jacobian of the net by its input.
+fn by_input<'t>(x: Var<'t, f32>, weights: [Var<'t, f32>; 3]) -> Var<'t, f32> {
+    let all = [x, weights[0], weights[1], weights[2]];
+    jacobian(net, &all)[0]
+}
+
+fn formulas(rng: &mut Rng) {
+    let x = Tensor::<f64>::randn(&[200], rng);
+    let mut gradient = compile(|x| valley(x));
+    let plain = time(|| drop(black_box(gradient.value_and_grad(&[&x]).map(|out| out.0))));
+    let mut full = compile(|x| hessian(valley, x)[0][0]);
+    let all = time(|| drop(black_box(full.value(&[&x]).map(Tensor::clone))));
+    row("`hessian` of 200 variables, replayed", all, "the gradient, replayed", plain);
+
+    let x = Tensor::<f64>::randn(&[100_000], rng);
+    let plain = time(|| drop(black_box(gradient.value_and_grad(&[&x]).map(|out| out.0))));
+    let mut sparse = SparseHessian::new(valley, &x).expect("a scalar function");
+    let all = time(|| drop(black_box(sparse.at(&x).map(<[f64]>::len))));
+    row("`SparseHessian` of 100,000 variables", all, "the gradient, replayed", plain);
+
+    let t = Tensor::<f64>::ones(&[100_000]);
+    let f = |x: &Tensor<f64>| {
+        let tape = Tape::new();
+        black_box((tape.var(x.clone()).sin().exp() * tape.constant(x.clone())).tanh().value())
+    };
+    let plain = time(|| drop(f(&x)));
+    let eight = time(|| drop(black_box(taylor(|x| (x[0].sin().exp() * x[0]).tanh(), &[&x], &[&t], 8))));
+    row("`taylor` of order 8, 100,000 elements", eight, "the function, recorded", plain);
+
+    let mut product = compile(|x| {
+        let slope = valley(&x[..1]).grad(&x[..1])[0].jvp_recorded(&[(x[0], x[1])]);
+        slope.sum()
+    });
+    let hvp = time(|| drop(black_box(product.value(&[&x, &t]).map(Tensor::item))));
+    row("Hessian-vector product, 100,000 variables, replayed", hvp, "the gradient, replayed", plain_gradient(&x));
+}
+
+fn plain_gradient(x: &Tensor<f64>) -> f64 {
+    let mut gradient = compile(|x| valley(x));
+    time(|| drop(black_box(gradient.value_and_grad(&[x]).map(|out| out.0))))
+}
+
+fn loops(rng: &mut Rng) {
+    let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
+    let (h, xs, w) = (random(&[16, 64]), random(&[2000, 16, 64]), random(&[64, 64]));
+    let gradient = |f: &dyn for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32>| {
+        let tape = Tape::new();
+        let x: Vec<Var<f32>> = [&h, &xs, &w].map(|x| tape.var(x.clone())).to_vec();
+        black_box(f(&x).backward().wrt(x[2]))
+    };
+    let plain = time(|| drop(gradient(&|x| {
+        let mut carry = x[0];
+        let mut sum = None;
+        for k in 0..2000 {
+            carry = cell(&[carry, x[1].index_axis(0, k), x[2]]);
+            sum = Some(sum.map_or(carry, |sum| sum + carry));
+        }
+        sum.expect("steps").sum()
+    })));
+    let looped = time(|| drop(gradient(&|x| scan(cell, &x[0], &x[1], &x[2..], 40).sum())));
+    row("gradient of a `scan` of 2,000 steps in 40 pieces", looped, "of the loop, recorded", plain);
+}
