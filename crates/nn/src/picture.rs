@@ -58,6 +58,10 @@ fn surroundings(places: &[&str], i: usize) -> String {
     let before = places[..i].iter().rev().find(parts).copied().unwrap_or("");
     let after = places[i..].iter().find(parts).copied().unwrap_or("");
     let own = |place: &str| place.rsplit_once('.').map_or(String::new(), |(around, _)| around.to_owned());
+    // The module around the layer before ends later: the layer is still in it.
+    if before.strip_prefix(after).is_some_and(|rest| rest.starts_with('.')) {
+        return own(before);
+    }
     let (before, after) = (own(before), own(after));
     let same = before.split('.').zip(after.split('.')).take_while(|(a, b)| a == b).map(|(a, _)| a);
     same.collect::<Vec<_>>().join(".")
@@ -95,6 +99,20 @@ mod tests {
         let in_block = picture.lines().find(|line| line.contains("max(")).unwrap();
         assert!(in_block.starts_with("    n"), "the activation is in the block, beside its layers: {in_block}");
         assert!(picture.contains("(\"0.2.weight<br>[3, 3]\")"));
+    }
+
+    #[test]
+    fn a_layer_without_a_path_stays_in_the_module_around_it() {
+        let cases = [
+            (["0", "", "2"], ""),
+            (["0.0", "", "0.2"], "0"),
+            (["0.inner.0", "", "0"], "0.inner"),
+            (["0.0", "", "1.0"], ""),
+            (["", "", ""], ""),
+        ];
+        for (places, expected) in cases {
+            assert_eq!(surroundings(&places, 1), expected, "{places:?}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ for(const [j,to,rule,slope,local,passes] of on){const tr=put(t,'tr');ref(put(tr,
 else if(links.length){put(p,'h3','computed from');const t=put(p,'table');for(const [j,to] of links)ref(put(put(t,'tr'),'td'),j,to)}
 else if(cotangent)put(p,'p','This is where the backward pass ends: ḡ is the gradient.')}
 function zoom(s){scale=Math.max(.1,Math.min(3,s));svg.setAttribute('width',W*scale);svg.setAttribute('height',H*scale)}
-function fit(){const g=$('graph');zoom(Math.min(1.25,(g.clientWidth-36)/W,Math.max((g.clientHeight-36)/H,.8)))}
+function fit(){const g=$('graph');zoom(Math.max(.6,Math.min(1.25,(g.clientWidth-36)/W,Math.max((g.clientHeight-36)/H,.8))))}
 if(order.length)$('walk').hidden=false
 $('step').max=order.length
 $('step').oninput=e=>goTo(+e.target.value)

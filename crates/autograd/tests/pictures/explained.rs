@@ -115,3 +115,44 @@ fn names_go_with_the_nodes() {
     tape.clear();
     assert_eq!(tape.var(1.0).name(), None);
 }
+
+/// A sum over functions of many structured ops.
+fn structured<'t>(m: Var<'t, f64>, image: Var<'t, f64>) -> Var<'t, f64> {
+    let windows = image.max_pool2d(autograd::Pool::of([2, 2]));
+    let scans = m.cumsum(0) + m.cumprod(1) + m.logcumsumexp(0);
+    let picked = m.cross_entropy(tensor![0_i64, 2, 1]).sum() + m.gather(1, tensor![[0_i64], [1], [2]]).sum();
+    let sorted = m.flatten().sort(0, autograd::Order::Ascending).0.slice(0, 2..5).prod();
+    let joined = Var::concat(&[m, m.t()], 1).log_softmax(1).sum();
+    let spd = m.matmul(m.t()) + m.tape().constant(Tensor::eye(3));
+    let matrices = spd.cholesky().sum() + spd.det() + spd.solve(m).sum() + m.matrix_exp().sum();
+    windows.square().sum() + scans.sum() + picked + sorted + joined + matrices + m.max_axes(0).norm(2.0)
+}
+
+#[test]
+fn every_link_has_a_rule_in_words() {
+    let tape = Tape::<f64>::new();
+    let m = tape.var([[0.5, -0.25, 0.75], [0.1, -1.0, 0.3], [0.2, 0.6, -0.4]]).named("m");
+    let image = tape.var(Tensor::from_fn(&[1, 1, 4, 4], |i| ((3 * i[2] + i[3]) as f64).sin())).named("image");
+    let once = structured(m, image);
+    // Recorded derivatives are made of the ops of the rules.
+    let twice = once.grad(&[m, image]).into_iter().map(|d| d.square().sum()).fold(once, |sum, d| sum + d);
+    for y in [once, twice] {
+        let (gradients, steps) = (y.backward(), tape.explain(y).to_markdown());
+        let backward = steps.split("### Backward").nth(1).unwrap();
+        let rows: Vec<Vec<&str>> =
+            backward.lines().skip(4).map(|row| row.split(" | ").map(str::trim).collect()).collect();
+        assert!(rows.len() > 30);
+        for row in rows.iter().filter(|row| row.len() == 6 && row[2] != "gradient") {
+            assert!(!row[3].is_empty() && !row[3].contains('$') && !row[3].contains('?'), "{row:?}");
+        }
+        let largest = |range: String| {
+            let range = range.split(',').next().unwrap().to_owned();
+            range.split(" … ").map(|end| end.parse::<f64>().unwrap().abs()).fold(0.0, f64::max)
+        };
+        for (x, name) in [(m, "m"), (image, "image")] {
+            let (found, expected) = (largest(gradient_in(&steps, name)), gradients.wrt(x).abs().max().item());
+            assert!((found - expected).abs() <= 1e-5 * expected, "{name}: {found} is not {expected}");
+        }
+        assert!(tape.drawing().values().backward(y).to_html().len() > 1000);
+    }
+}
