@@ -135,15 +135,17 @@ fn loops(rng: &mut Rng) {
         let x: Vec<Var<f32>> = [&h, &xs, &w].map(|x| tape.var(x.clone())).to_vec();
         black_box(f(&x).backward().wrt(x[2]))
     };
-    let plain = time(|| drop(gradient(&|x| {
-        let mut carry = x[0];
-        let mut sum = None;
-        for k in 0..2000 {
-            carry = cell(&[carry, x[1].index_axis(0, k), x[2]]);
-            sum = Some(sum.map_or(carry, |sum| sum + carry));
-        }
-        sum.expect("steps").sum()
-    })));
+    let plain = time(|| {
+        drop(gradient(&|x| {
+            let mut carry = x[0];
+            let mut sum = None;
+            for k in 0..2000 {
+                carry = cell(&[carry, x[1].index_axis(0, k), x[2]]);
+                sum = Some(sum.map_or(carry, |sum| sum + carry));
+            }
+            sum.expect("steps").sum()
+        }))
+    });
     let looped = time(|| drop(gradient(&|x| scan(cell, &x[0], &x[1], &x[2..], 40).sum())));
     row("gradient of a `scan` of 2,000 steps in 40 pieces", looped, "of the loop, recorded", plain);
 }

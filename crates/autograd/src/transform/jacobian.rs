@@ -4,12 +4,13 @@
 use super::batch::{Batched, Samples};
 use super::point::{Point, call, check_shapes, scalar};
 use super::read::read;
+use super::shapes::{ahead, joined, moved};
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::kernel::random::Rng;
 use crate::op::Op;
 use crate::tape::Var;
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::Tensor;
 use crate::value::Value;
 use std::borrow::Borrow;
 
@@ -237,15 +238,10 @@ fn size<T: Float>(x: Var<'_, T>) -> usize {
     x.shape().iter().product()
 }
 
-/// One shape after another.
-fn joined(a: &[usize], b: &[usize]) -> Shape {
-    a.iter().chain(b).copied().collect()
-}
-
 /// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis.
 fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
     let n = size(t);
-    let units = Tensor::eye(n).reshape(&joined(&[n], &t.shape()));
+    let units = Tensor::eye(n).reshape(&ahead(n, &t.shape()));
     for_each(y, t, units)
 }
 
@@ -264,7 +260,7 @@ fn unknown<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
 
 /// Moves the first axis behind all others.
 fn to_back<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
-    Value::apply(Op::Permute { order: (1..x.rank()).chain([0]).collect() }, &[&x])
+    Value::apply(Op::Permute { order: moved(x.rank(), 0, 1, x.rank() - 1) }, &[&x])
 }
 
 once! {
@@ -272,7 +268,7 @@ once! {
     pub(super) fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
         let g = unknown(y);
         let rows = for_units(&y.try_grad_with(g, x)?, g)?;
-        let shaped = |(row, x): (Var<'t, T>, &Var<'t, T>)| Value::try_apply(Op::Reshape { shape: joined(&y.shape(), &x.shape()) }, &[&row]);
+        let shaped = |(row, x): (Var<'t, T>, &Var<'t, T>)| Value::try_apply(Op::Reshape { shape: joined(&[&y.shape(), &x.shape()]) }, &[&row]);
         rows.into_iter().zip(x).map(shaped).collect()
     }
 
@@ -280,7 +276,7 @@ once! {
         let column = |&x: &Var<'t, T>| {
             let t = unknown(x);
             let columns = for_units(&[y.jvp_recorded(&[(x, t)])], t)?[0];
-            Value::try_apply(Op::Reshape { shape: joined(&y.shape(), &x.shape()) }, &[&to_back(columns)])
+            Value::try_apply(Op::Reshape { shape: joined(&[&y.shape(), &x.shape()]) }, &[&to_back(columns)])
         };
         x.iter().map(column).collect()
     }
@@ -297,7 +293,7 @@ once! {
         };
         let blocks = x.iter().map(column).collect::<Result<Vec<_>>>()?;
         let shaped = |i: usize, j: usize| {
-            let shape = joined(&x[i].shape(), &x[j].shape());
+            let shape = joined(&[&x[i].shape(), &x[j].shape()]);
             Value::try_apply(Op::Reshape { shape }, &[&to_back(blocks[j][i])])
         };
         (0..x.len()).flat_map(|i| (0..x.len()).map(move |j| (i, j))).map(|(i, j)| shaped(i, j)).collect()
@@ -314,7 +310,7 @@ once! {
                     Err(Error::Argument { op: "trace", hint: "give at least one random direction".into() })
                 }
                 Directions::Random { count, seed } => {
-                    let shape = joined(&[count], &x.shape());
+                    let shape = ahead(count, &x.shape());
                     let signs = Tensor::rand(&shape, &mut Rng::new(seed)).map(|u: T| if u < T::of(0.5) { -T::one() } else { T::one() });
                     Ok(for_each(&[slope], t, signs)?[0].mean())
                 }

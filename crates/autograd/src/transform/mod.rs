@@ -40,6 +40,7 @@ mod jacobian;
 mod point;
 mod read;
 mod scan;
+mod shapes;
 mod sparse;
 mod taylor;
 mod vmap;

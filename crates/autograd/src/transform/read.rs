@@ -142,7 +142,17 @@ pub(super) fn apply<'t, T: Float>(step: &Step<'_, T>, x: &[Var<'t, T>]) -> Resul
             let tape = x[0].tape;
             Ok(Var { tape, id: tape.apply_rule(rule.clone(), x, std::panic::Location::caller())? })
         }
-        None => Value::try_apply(step.op.clone(), &x.iter().collect::<SmallVec<[_; 4]>>()),
+        None => record(step.op.clone(), x),
+    }
+}
+
+/// Applies an op that is not a user's to variables.
+#[inline(never)]
+pub(super) fn record<'t, T: Float>(op: Op, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+    match x {
+        [a] => Value::try_apply(op, &[a]),
+        [a, b] => Value::try_apply(op, &[a, b]),
+        _ => Value::try_apply(op, &x.iter().collect::<Vec<_>>()),
     }
 }
 

@@ -317,7 +317,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
                 let part = |(c, &i): (&Coefficient<'t, T>, &u32)| c.unwrap_or_else(|| zeros(i));
                 let mut from: SmallVec<[Var<'t, T>; 4]> = parts.iter().zip(operands).map(part).collect();
                 from.extend(node.map(|&node| self.known[&(node, 0)].expect("integers have a value")));
-                Ok(Some(Value::try_apply(op.clone(), &from.iter().collect::<SmallVec<[_; 4]>>())?))
+                Ok(Some(read::record(op.clone(), &from)?))
             }
         }
     }
@@ -332,7 +332,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         let by = self.known[&(x[0], 0)].unwrap_or(zero);
         let from: SmallVec<[Var<'t, T>; 4]> =
             std::iter::once(by).chain(x[1..].iter().map(|&i| self.known[&(i, k)].unwrap_or(zero))).collect();
-        Ok(Some(Var::try_apply(op.clone(), &from.iter().collect::<SmallVec<[_; 4]>>())?.expand(&shape)))
+        Ok(Some(read::record(op.clone(), &from)?.expand(&shape)))
     }
 
     /// Σ `product(a[j], b[k - j])` over some `j`.

@@ -3,12 +3,13 @@
 use super::batch::{Batched, Samples};
 use super::point::{Point, Work, call, scalar};
 use super::read::{read, refuse_reads};
+use super::shapes::{joined, moved};
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::op::Op;
 use crate::tape::{Tape, Var};
+use crate::tensor::Tensor;
 use crate::tensor::layout::resolve_axis;
-use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
 
 /// Applies a function of one sample to all samples: `in_axes` names the axis of each input along which the samples lie,
@@ -147,14 +148,14 @@ fn samples<T: Float>(op: &'static str, axes: &[Option<usize>], x: &[Var<'_, T>])
 /// The first sample, or zeros if there is none.
 fn sample<T: Float>(x: &Tensor<T>, axis: Option<usize>) -> Tensor<T> {
     let Some(axis) = axis else { return x.clone() };
-    let shape: Shape = (0..x.rank()).filter(|&i| i != axis).map(|i| x.shape()[i]).collect();
+    let shape = joined(&[&x.shape()[..axis], &x.shape()[axis + 1..]]);
     if x.shape()[axis] == 0 { Tensor::zeros(&shape) } else { x.slice_axis(axis as isize, 0..1).reshape(&shape) }
 }
 
 /// The samples along the first axis.
 fn in_front<T: Float>(x: Var<'_, T>, axis: Option<usize>) -> Batched<'_, T> {
     let Some(axis) = axis else { return Batched { var: x, batched: false } };
-    let order: Shape = std::iter::once(axis).chain((0..x.rank()).filter(|&i| i != axis)).collect();
+    let order = moved(x.rank(), axis, 1, 0);
     let var = if axis == 0 { x } else { Value::apply(Op::Permute { order }, &[&x]) };
     Batched { var, batched: true }
 }

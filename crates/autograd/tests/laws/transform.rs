@@ -47,7 +47,8 @@ fn a_map_over_samples_is_the_loop() {
 
 fn map_is_loop(case: &Case, axes: &[Option<isize>], x: &[Tensor<f64>]) -> TestCaseResult {
     let sample = |k: usize| -> Vec<Tensor<f64>> {
-        let pick = |(x, axis): (&Tensor<f64>, &Option<isize>)| axis.map_or_else(|| x.clone(), |_| x.index_axis(0, k as isize));
+        let pick =
+            |(x, axis): (&Tensor<f64>, &Option<isize>)| axis.map_or_else(|| x.clone(), |_| x.index_axis(0, k as isize));
         x.iter().zip(axes).map(pick).collect()
     };
     let all = vmap(|x| case.apply(x).unwrap(), axes, x);

@@ -1,13 +1,15 @@
 //! Ops that read integers. Integers that all samples share are used as they are; those of each sample have the axis of the
 //! samples in front.
 
-use super::{Batched, Inputs, ahead, moved, spans_ahead};
+use super::super::read::record;
+use super::super::shapes::{self, ahead, joined};
+use super::{Batched, Inputs, lined_up, moved, spans_ahead};
 use crate::error::Result;
 use crate::eval::integers::from_numbers;
 use crate::float::Float;
 use crate::op::{IntOp, Op};
 use crate::tape::{Ints, Var};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::Tensor;
 use crate::value::{Index, Value};
 
 /// The integers of an op: their values, and whether each sample has its own.
@@ -42,7 +44,7 @@ pub(super) fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Re
         }
         Op::Take { axis, .. } => {
             let (shape, picked) = (x[0].sample(), index.values.rank() - 1);
-            let index = joined(op.name(), index, shape[axis])?;
+            let index = into_all(op.name(), index, shape[axis])?;
             let front = to_front(x[0].var, axis + 1, 1);
             let y = index.apply(&merged(front), |index| Op::Take { axis: 0, index })?;
             Ok(block_to(y, 1, picked, axis + 1))
@@ -52,10 +54,10 @@ pub(super) fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Re
         }
         Op::TakeAdd { axis, size, .. } => {
             let picked = index.values.rank() - 1;
-            let index = joined(op.name(), index, size)?;
+            let index = into_all(op.name(), index, size)?;
             let front = block_to(x[0].full(n), axis + 1, picked, 1);
             let y = index.apply(&front, |index| Op::TakeAdd { axis: 0, index, size: n * size })?;
-            let split: Shape = [n, size].iter().chain(&y.shape()[1..]).copied().collect();
+            let split = joined(&[&[n, size], &y.shape()[1..]]);
             Ok(block_to(y.reshape(&split), 1, 1, axis + 1))
         }
         Op::Gather { axis, .. } => {
@@ -70,14 +72,14 @@ pub(super) fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Re
 }
 
 /// Indices into an axis of each sample, as indices into that axis of all samples, one after another.
-fn joined<'t, T: Float>(op: &'static str, index: Index<Var<'t, T>>, size: usize) -> Result<Index<Var<'t, T>>> {
+fn into_all<'t, T: Float>(op: &'static str, index: Index<Var<'t, T>>, size: usize) -> Result<Index<Var<'t, T>>> {
     index.derive(IntOp::Within { op, size })?.derive(IntOp::Joined { size })
 }
 
 /// The first two axes as one.
 fn merged<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
     let shape = x.shape();
-    x.reshape(&std::iter::once(shape[0] * shape[1]).chain(shape[2..].iter().copied()).collect::<Shape>())
+    x.reshape(&ahead(shape[0] * shape[1], &shape[2..]))
 }
 
 /// Moves one axis to another place.
@@ -87,10 +89,8 @@ fn to_front<T: Float>(x: Var<'_, T>, from: usize, to: usize) -> Var<'_, T> {
 
 /// Moves `len` adjacent axes to another place, where the first of them ends up.
 fn block_to<T: Float>(x: Var<'_, T>, from: usize, len: usize, to: usize) -> Var<'_, T> {
-    let block = from..from + len;
-    let mut order: Shape = (0..x.rank()).filter(|i| !block.contains(i)).collect();
-    order.insert_many(to, block);
-    if order.iter().copied().eq(0..x.rank()) { x } else { x.permute(&order) }
+    let order = shapes::moved(x.rank(), from, len, to);
+    if from == to { x } else { x.permute(&order) }
 }
 
 /// The cross-entropy of all rows of all samples.
@@ -101,7 +101,7 @@ pub(super) fn cross_entropy<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usiz
     let scores = x[0].full(n).reshape(&[n * rows, classes]);
     let with_node = |mut inputs: Vec<Var<'t, T>>, op: Op| {
         inputs.extend(labels.node);
-        Value::try_apply(op, &inputs.iter().collect::<Vec<_>>())
+        record(op, &inputs)
     };
     let values = labels.values.clone();
     if let Op::CrossEntropy { .. } = op {
@@ -140,13 +140,10 @@ fn view<'t, T: Float>(op: &Op, x: Ints<'t, T>, n: usize) -> Result<Ints<'t, T>> 
     let view = |x: Ints<'t, T>, op| x.derive(IntOp::View(Box::new(op)));
     match op {
         Op::Reshape { shape } => view(x, Op::Reshape { shape: ahead(n, shape) }),
-        Op::Permute { order } => {
-            view(x, Op::Permute { order: std::iter::once(0).chain(order.iter().map(|i| i + 1)).collect() })
-        }
+        Op::Permute { order } => view(x, Op::Permute { order: shapes::behind(order) }),
         Op::Slice { spans } => view(x, Op::Slice { spans: spans_ahead(n, spans) }),
         Op::Expand { shape } => {
-            let ones = std::iter::repeat_n(1, (shape.len() + 1).saturating_sub(x.shape().len()));
-            let lined_up: Shape = [n].into_iter().chain(ones).chain(x.shape()[1..].iter().copied()).collect();
+            let lined_up = lined_up(&x.shape(), shape.len());
             view(view(x, Op::Reshape { shape: lined_up })?, Op::Expand { shape: ahead(n, shape) })
         }
         other => unreachable!("{} is no view", other.name()),

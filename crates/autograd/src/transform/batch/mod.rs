@@ -4,7 +4,8 @@
 mod indexed;
 mod windows;
 
-use super::read::{self, Meaning, Step};
+use super::read::{self, Meaning, Step, record};
+use super::shapes::{self, ahead, joined};
 use crate::error::Result;
 use crate::float::Float;
 use crate::op::{Factor, Fold, Op, family};
@@ -40,18 +41,17 @@ impl<'t, T: Float> Batched<'t, T> {
 
     /// The value with axes of size 1 behind that of the samples, so that it broadcasts against samples of this rank.
     fn lined_up(&self, rank: usize) -> Var<'t, T> {
-        let shape = self.var.shape();
         if !self.batched || self.rank() >= rank {
             return self.var;
         }
-        let ones = std::iter::repeat_n(1, rank - self.rank());
-        self.var.reshape(&shape[..1].iter().copied().chain(ones).chain(shape[1..].iter().copied()).collect::<Shape>())
+        self.var.reshape(&lined_up(&self.var.shape(), rank))
     }
 }
 
-/// A shape with an axis of `n` in front.
-fn ahead(n: usize, shape: &[usize]) -> Shape {
-    std::iter::once(n).chain(shape.iter().copied()).collect()
+/// A shape whose first axis is that of the samples, with axes of size 1 behind it so that the samples have this rank.
+fn lined_up(shape: &[usize], rank: usize) -> Shape {
+    let ones: Shape = smallvec![1; (rank + 1).saturating_sub(shape.len())];
+    joined(&[&shape[..1], &ones, &shape[1..]])
 }
 
 /// The axes of samples as axes of the batch.
@@ -60,7 +60,9 @@ fn moved(axes: AxisSet) -> AxisSet {
 }
 
 fn spans_ahead(n: usize, spans: &[Span]) -> SmallVec<[Span; 4]> {
-    std::iter::once(Span { start: 0, len: n, step: 1 }).chain(spans.iter().copied()).collect()
+    let mut all = SmallVec::from(spans);
+    all.insert(0, Span { start: 0, len: n, step: 1 });
+    all
 }
 
 /// The inputs of an op whose samples have an axis in front.
@@ -78,7 +80,7 @@ impl<'t, T: Float> Meaning<'t, T> for Samples {
         let batched = x.iter().any(|x| x.batched);
         let var = match (&step.rule, batched) {
             (_, true) if self.n == 0 => x[0].var.tape.constant(Tensor::zeros(&ahead(0, shape))),
-            (_, false) => read::apply(step, &x.iter().map(|x| x.var).collect::<SmallVec<[_; 4]>>())?,
+            (_, false) => read::apply(step, &vars(x, |x| x.var))?,
             (Some(_), true) => one_by_one(step, x, self.n)?,
             (None, true) => batch(step.op, x, self.n)?,
         };
@@ -90,16 +92,23 @@ impl<'t, T: Float> Meaning<'t, T> for Samples {
     }
 }
 
+/// A variable for each input.
+fn vars<'t, T: Float>(x: Inputs<'_, 't, T>, var: impl Fn(&Batched<'t, T>) -> Var<'t, T>) -> Vec<Var<'t, T>> {
+    let mut all = Vec::with_capacity(x.len());
+    x.iter().for_each(|x| all.push(var(x)));
+    all
+}
+
 /// Applies `op` to `n` samples, at least one of whose inputs is batched. The result is batched.
 fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t, T>> {
-    let apply = |op: Op, x: &[Var<'t, T>]| Value::try_apply(op, &x.iter().collect::<SmallVec<[_; 4]>>());
+    let apply = |op: Op, x: &[Var<'t, T>]| record(op, x);
     // The same op with its axes moved by one, on inputs that all have the axis of the samples.
-    let behind = |op: Op| apply(op, &x.iter().map(|x| x.full(n)).collect::<SmallVec<[_; 4]>>());
+    let behind = |op: Op| apply(op, &vars(x, |x| x.full(n)));
     match op {
         Op::Leaf | Op::Const | Op::StopGradient | Op::Unary(_) => apply(op.clone(), &[x[0].var]),
         Op::Binary(_) | Op::Select => {
             let rank = x.iter().map(Batched::rank).max().unwrap_or_default();
-            apply(op.clone(), &x.iter().map(|x| x.lined_up(rank)).collect::<SmallVec<[_; 4]>>())
+            apply(op.clone(), &vars(x, |x| x.lined_up(rank)))
         }
         Op::Reduce { fold, axes, keep } => behind(Op::Reduce { fold: *fold, axes: moved(*axes), keep: *keep }),
         Op::Softmax { axis } => behind(Op::Softmax { axis: axis + 1 }),
@@ -121,9 +130,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::Linalg(_) => behind(op.clone()),
         Op::Reshape { shape } => behind(Op::Reshape { shape: ahead(n, shape) }),
         Op::Expand { shape } => apply(Op::Expand { shape: ahead(n, shape) }, &[x[0].lined_up(shape.len())]),
-        Op::Permute { order } => {
-            behind(Op::Permute { order: std::iter::once(0).chain(order.iter().map(|i| i + 1)).collect() })
-        }
+        Op::Permute { order } => behind(Op::Permute { order: shapes::behind(order) }),
         Op::Slice { spans } => behind(Op::Slice { spans: spans_ahead(n, spans) }),
         Op::Place { spans, shape } => behind(Op::Place { spans: spans_ahead(n, spans), shape: ahead(n, shape) }),
         Op::Concat { axis } => behind(Op::Concat { axis: axis + 1 }),
@@ -142,7 +149,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
 /// A user's op, which has no batching rule: sample by sample.
 fn one_by_one<'t, T: Float>(step: &Step<'_, T>, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t, T>> {
     let sample = |x: &Batched<'t, T>, i| if x.batched { x.var.index_axis(0, i as isize) } else { x.var };
-    let each = (0..n).map(|i| read::apply(step, &x.iter().map(|x| sample(x, i)).collect::<SmallVec<[_; 4]>>()));
+    let each = (0..n).map(|i| read::apply(step, &vars(x, |x| sample(x, i))));
     Var::try_stack(&each.collect::<Result<Vec<Var<T>>>>()?, 0)
 }
 
@@ -153,17 +160,17 @@ fn matmul<'t, T: Float>([ta, tb]: [bool; 2], a: &Batched<'t, T>, b: &Batched<'t,
     let product = |a: &Var<'t, T>, b: &Var<'t, T>, ta, tb| Value::try_apply(Op::MatMul { ta, tb }, &[a, b]);
     let matrix = |x: &Batched<'t, T>| !x.batched && x.rank() == 2;
     if matrix(b) && !ta {
-        let joined = a.var.reshape(&[p[..p.len() - 1].iter().product(), p[p.len() - 1]]);
-        let y = product(&joined, &b.var, false, tb)?;
+        let rows = a.var.reshape(&[p[..p.len() - 1].iter().product(), p[p.len() - 1]]);
+        let y = product(&rows, &b.var, false, tb)?;
         let columns = y.shape()[1];
-        return Ok(y.reshape(&p[..p.len() - 1].iter().copied().chain([columns]).collect::<Shape>()));
+        return Ok(y.reshape(&joined(&[&p[..p.len() - 1], &[columns]])));
     }
     if matrix(a) && !tb && q[q.len() - 1] == 1 {
         // a·b is (bᵀ·aᵀ)ᵀ, and transposing a column moves nothing.
-        let joined = b.var.reshape(&[q[..q.len() - 2].iter().product(), q[q.len() - 2]]);
-        let y = product(&joined, &a.var, false, !ta)?;
+        let columns = b.var.reshape(&[q[..q.len() - 2].iter().product(), q[q.len() - 2]]);
+        let y = product(&columns, &a.var, false, !ta)?;
         let rows = y.shape()[1];
-        return Ok(y.reshape(&q[..q.len() - 2].iter().copied().chain([rows, 1]).collect::<Shape>()));
+        return Ok(y.reshape(&joined(&[&q[..q.len() - 2], &[rows, 1]])));
     }
     let rank = a.rank().max(b.rank());
     product(&a.lined_up(rank), &b.lined_up(rank), ta, tb)
@@ -203,8 +210,7 @@ fn layer_norm<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<V
             let axes = (1..axis).fold(AxisSet::default(), AxisSet::with);
             let sums = |x: Var<'t, T>| {
                 let sum = x.reduce(Fold::Sum, axes, false);
-                let shape: Shape = smallvec![n, 1];
-                sum.reshape(&shape.iter().chain(&sum.shape()[1..]).copied().collect::<Shape>())
+                sum.reshape(&joined(&[&[n, 1], &sum.shape()[1..]]))
             };
             Value::try_apply(Op::Concat { axis: 1 }, &[&sums(standard()?.try_mul(g)?), &sums(g)])
         }

@@ -1,14 +1,13 @@
 //! Convolutions of samples: with weights that all samples share, the samples are further images; with weights of each
 //! sample, they are further groups of channels.
 
+use super::super::shapes::{joined, moved};
 use super::Inputs;
 use crate::error::Result;
 use crate::float::Float;
 use crate::op::{Geometry, Op};
 use crate::tape::Var;
-use crate::tensor::Shape;
 use crate::value::Value;
-use smallvec::smallvec;
 
 /// A convolution, or one of its two derivatives.
 pub(super) fn conv<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t, T>> {
@@ -19,14 +18,10 @@ pub(super) fn conv<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Res
     }
     let grouped = |geometry: &Geometry| Geometry { groups: n * geometry.groups, ..geometry.clone() };
     // Channels of all samples, one sample after another: `[images, n · channels, …]`.
-    let channels = |x: Var<'t, T>| {
-        let order: Shape = [1, 0].into_iter().chain(2..x.rank()).collect();
-        merged(x.permute(&order), 1)
-    };
+    let channels = |x: Var<'t, T>| merged(x.permute(&moved(x.rank(), 1, 1, 0)), 1);
     let apart = |y: Var<'t, T>| {
         let y = split(y, 1, n);
-        let order: Shape = [1, 0].into_iter().chain(2..y.rank()).collect();
-        y.permute(&order)
+        y.permute(&moved(y.rank(), 1, 1, 0))
     };
     let (a, b) = (channels(x[0].full(n)), x[1].full(n));
     match op {
@@ -48,15 +43,11 @@ pub(super) fn conv<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Res
 /// Two adjacent axes as one.
 fn merged<T: Float>(x: Var<'_, T>, axis: usize) -> Var<'_, T> {
     let shape = x.shape();
-    let mut joined: Shape = shape[..axis].into();
-    joined.push(shape[axis] * shape[axis + 1]);
-    joined.extend_from_slice(&shape[axis + 2..]);
-    x.reshape(&joined)
+    x.reshape(&joined(&[&shape[..axis], &[shape[axis] * shape[axis + 1]], &shape[axis + 2..]]))
 }
 
 /// One axis as two, the first of size `n`.
 fn split<T: Float>(x: Var<'_, T>, axis: usize, n: usize) -> Var<'_, T> {
     let shape = x.shape();
-    let parts: Shape = smallvec![n, shape[axis] / n.max(1)];
-    x.reshape(&shape[..axis].iter().chain(&parts).chain(&shape[axis + 1..]).copied().collect::<Shape>())
+    x.reshape(&joined(&[&shape[..axis], &[n, shape[axis] / n.max(1)], &shape[axis + 1..]]))
 }

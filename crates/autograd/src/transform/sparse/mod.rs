@@ -7,6 +7,7 @@ mod pattern;
 use super::batch::{Batched, Samples};
 use super::point::{call, scalar};
 use super::read::{read, refuse_reads};
+use super::shapes::{ahead, joined};
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
 use crate::program::Program;
@@ -210,13 +211,13 @@ once! {
         let (n, count) = (colors.of.len(), colors.count.max(1));
         let mut units = vec![T::zero(); count.checked_mul(n).ok_or_else(|| too_large(rows))?];
         colors.of.iter().enumerate().for_each(|(i, &color)| units[color as usize * n + i] = T::one());
-        let shape: Shape = std::iter::once(count).chain(seed.shape().iter().copied()).collect();
+        let shape = ahead(count, &seed.shape());
         let units = x.tape.constant(Tensor::new(&shape, units));
         let given = vec![(seed.id, Batched { var: units, batched: true })];
         let all = read(x.tape, x.tape, &Samples { n: count }, given, &[slope.id])?[0].full(count);
         let program = Program::try_new(x.tape, &[x], &[all])?;
         let (colors, values) = (colors.count, vec![T::zero(); places.len()]);
-        let shape = rows.iter().chain(&x.shape()).copied().collect();
+        let shape = joined(&[rows, &x.shape()]);
         Ok(Compressed { pattern, colors, program, places, values, shape })
     }
 }
