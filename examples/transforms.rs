@@ -63,7 +63,7 @@ fn nets(rng: &mut Rng) {
     let gradient = time(|| drop(black_box(batch.value_and_grad(&[&x, &w, &v, &u]).map(|out| out.0))));
     let mut samples = compile(|x| {
         let all = per_sample_grad(loss, &[Some(0), None, None, None], &[1, 2, 3], x);
-        all.into_iter().map(Var::sum).reduce(|a, b| a + b).expect("three gradients")
+        all.into_iter().map(|g| g.sum()).reduce(|a, b| a + b).expect("three gradients")
     });
     let each = time(|| drop(black_box(samples.value(&[&x, &w, &v, &u]).map(Tensor::item))));
     row("`per_sample_grad`, 64-256-256-10, batch 128, replayed", each, "the gradient of the batch", gradient);
