@@ -59,7 +59,7 @@ fn main() {
 fn nets(rng: &mut Rng) {
     let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
     let (x, w, v, u) = (random(&[128, 64]), random(&[64, 256]), random(&[256, 256]), random(&[256, 10]));
-    let mut batch = compile(|x| loss(x));
+    let mut batch = compile(loss);
     let gradient = time(|| drop(black_box(batch.value_and_grad(&[&x, &w, &v, &u]).map(|out| out.0))));
     let mut samples = compile(|x| {
         let all = per_sample_grad(loss, &[Some(0), None, None, None], &[1, 2, 3], x);
@@ -70,13 +70,13 @@ fn nets(rng: &mut Rng) {
 
     let (x, w, v, u) = (random(&[1, 100]), random(&[100, 256]), random(&[256, 256]), random(&[256, 100]));
     let all = [x, w, v, u];
-    let mut value = compile(|x| net(x));
-    let plain = time(|| drop(black_box(value.value(&all).map(Tensor::clone))));
+    let mut value = compile(net);
+    let plain = time(|| drop(black_box(value.value(&all).cloned())));
     let mut full = compile(|x| {
         let [x, w, v, u] = [0, 1, 2, 3].map(|i| x[i]);
         by_input(x, [w, v, u])
     });
-    let rows = time(|| drop(black_box(full.value(&all).map(Tensor::clone))));
+    let rows = time(|| drop(black_box(full.value(&all).cloned())));
     row("`jacobian`, 100 to 100 through 256-256, replayed", rows, "the value", plain);
 
     let (a, b) = (random(&[256, 64, 64]) + Tensor::eye(64), random(&[256, 64]));
@@ -93,10 +93,10 @@ fn by_input<'t>(x: Var<'t, f32>, weights: [Var<'t, f32>; 3]) -> Var<'t, f32> {
 
 fn formulas(rng: &mut Rng) {
     let x = Tensor::<f64>::randn(&[200], rng);
-    let mut gradient = compile(|x| valley(x));
+    let mut gradient = compile(valley);
     let plain = time(|| drop(black_box(gradient.value_and_grad(&[&x]).map(|out| out.0))));
     let mut full = compile(|x| hessian(valley, x)[0][0]);
-    let all = time(|| drop(black_box(full.value(&[&x]).map(Tensor::clone))));
+    let all = time(|| drop(black_box(full.value(&[&x]).cloned())));
     row("`hessian` of 200 variables, replayed", all, "the gradient, replayed", plain);
 
     let x = Tensor::<f64>::randn(&[100_000], rng);
@@ -123,7 +123,7 @@ fn formulas(rng: &mut Rng) {
 }
 
 fn plain_gradient(x: &Tensor<f64>) -> f64 {
-    let mut gradient = compile(|x| valley(x));
+    let mut gradient = compile(valley);
     time(|| drop(black_box(gradient.value_and_grad(&[x]).map(|out| out.0))))
 }
 

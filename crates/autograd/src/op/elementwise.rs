@@ -104,7 +104,7 @@ unary! { x, y, g =>
     Sin        [y, d]: x.sin(),            g * x.cos();
     Cos        [y, d]: x.cos(),            -g * x.sin();
     // From y alone, which a lean tape keeps: the slope vanishes where y rounds to ±1.
-    Tanh       [y, d]: x.tanh(),           g * one_minus_square(y);
+    Tanh       [y, d]: x.tanh(),           g * (1.0 - y * y);
     Sigmoid    [y, d]: x.sigmoid(),        0.25 * g * (0.5 * x).sech2();
     Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);

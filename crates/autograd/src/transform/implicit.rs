@@ -54,8 +54,8 @@ impl Default for Solver {
 /// let tape = Tape::<f64>::new();
 /// let a = tape.var([2.0]);
 /// let z = root(|x| x[0].square() - x[1], &tensor![1.0], &[a], Solver::default()); // √a
-/// assert!((z.value().item() - 2f64.sqrt()).abs() < 1e-12);
-/// assert!((z.sum().backward().wrt(a).item() - 0.5 / 2f64.sqrt()).abs() < 1e-12);
+/// assert!((z.value().item() - 2f64.sqrt()).abs() < 1e-10);
+/// assert!((z.sum().backward().wrt(a).item() - 0.5 / 2f64.sqrt()).abs() < 1e-10);
 /// ```
 /// # Panics
 /// If there is no parameter, the solver does not converge (the text gives residual and steps), the Jacobian is singular, or
@@ -82,8 +82,8 @@ where
 /// ```
 /// use autograd::{tensor, transform::{Method, Solver, fixed_point}};
 /// let solver = Solver { method: Method::Iteration { damping: 1.0 }, ..Solver::default() };
-/// let z = fixed_point(|x| (x[0] * x[1]).cos(), &tensor![0.0], &[tensor![1.0]], solver);
-/// assert!((z.item() - 0.7390851332151607f64).abs() < 1e-9); // cos z = z
+/// let z: autograd::Tensor<f64> = fixed_point(|x| (x[0] * x[1]).cos(), &tensor![0.0], &[tensor![1.0]], solver);
+/// assert!((z.item() - 0.7390851332151607).abs() < 1e-9); // cos z = z
 /// ```
 /// # Panics
 /// As [`root`]; [`try_fixed_point`] returns the error.
