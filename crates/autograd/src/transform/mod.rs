@@ -11,6 +11,7 @@
 //! | [`vmap`], [`per_sample_grad`] | a function, or gradients, of each sample | one recording; every op once, on all samples |
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
 //! | [`root`], [`fixed_point`], [`argmin`] (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
+//! | [`odeint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
 //! | [`scan`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
@@ -37,6 +38,7 @@ mod derivatives;
 #[cfg(feature = "linalg")]
 mod implicit;
 mod jacobian;
+mod ode;
 mod point;
 mod read;
 mod scan;
@@ -50,6 +52,7 @@ pub use derivatives::*;
 #[cfg(feature = "linalg")]
 pub use implicit::*;
 pub use jacobian::*;
+pub use ode::{Steps, odeint, try_odeint};
 pub use point::Point;
 pub use scan::{scan, try_scan};
 pub use sparse::{Pattern, SparseHessian, SparseJacobian, sparsity};

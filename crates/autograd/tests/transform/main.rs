@@ -3,6 +3,7 @@
 mod custom;
 #[cfg(feature = "linalg")]
 mod implicit;
+mod ode;
 mod scan;
 mod sparse;
 mod taylor;

@@ -1,0 +1,78 @@
+//! Differential equations with known solutions.
+
+use autograd::transform::{Steps, grad, jacobian, odeint, try_odeint, vmap};
+use autograd::{Tape, Tensor, Var, gradcheck, tensor};
+
+const FINE: Steps = Steps::Adaptive { rtol: 1e-10, atol: 1e-12 };
+
+/// A pendulum with a given stiffness: angle and speed.
+fn pendulum<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let (angle, speed) = (x[1].index_axis(0, 0), x[1].index_axis(0, 1));
+    Var::stack(&[speed, -(angle.sin() * x[2])], 0)
+}
+
+#[test]
+fn solutions_are_the_known_ones() {
+    let times = [0.0, 0.3, 1.0, 2.5];
+    for (steps, tolerance) in [(FINE, 1e-8), (Steps::Rk4(200), 1e-8)] {
+        // y′ = t·y: exp(t²/2).
+        let y: Tensor<f64> = odeint(|x| x[1] * x[0], &tensor![1.0, 2.0], &times, &[], steps);
+        assert_eq!(y.shape(), [4, 2]);
+        for (k, t) in times.into_iter().enumerate() {
+            assert!((y.at(&[k, 1]) / (2.0 * (t * t / 2.0).exp()) - 1.0).abs() < tolerance, "{y}");
+        }
+        // The energy of the pendulum is constant.
+        let y = odeint(pendulum, &tensor![1.0, 0.5], &times, &[Tensor::scalar(2.0)], steps);
+        let energy = |k: usize| 0.5 * y.at(&[k, 1]).powi(2) - 2.0 * y.at(&[k, 0]).cos();
+        assert!((energy(3) - energy(0)).abs() < 1e-7);
+    }
+}
+
+#[test]
+fn derivatives_by_start_and_parameters() {
+    let at = [tensor![1.0, 0.5], Tensor::scalar(2.0)];
+    gradcheck(|x| odeint(pendulum, &x[0], &[0.0, 0.5, 1.5], &x[1..], Steps::Rk4(8)).square().sum(), &at).unwrap();
+    // By adaptive steps: those of many equal ones.
+    let by = |steps| grad(|x| odeint(pendulum, &x[0], &[0.0, 2.0], &x[1..], steps).square().sum(), &at);
+    for (a, b) in by(FINE).iter().zip(&by(Steps::Rk4(400))) {
+        assert!((a - b).abs().max().item() < 1e-7, "{a} {b}");
+    }
+    // y′ = a·y: ∂y/∂a = t·y.
+    let j = jacobian(
+        |a| odeint(|x| x[1] * x[2], &a[0].tape().constant(1.0), &[0.0, 1.0, 2.0], a, Steps::Rk4(100)),
+        &[Tensor::scalar(0.5)],
+    );
+    assert!((&j[0] - &tensor![0.0, 0.5f64.exp(), 2.0 * 1f64.exp()]).abs().max().item() < 1e-7);
+}
+
+#[test]
+fn equal_steps_are_compiled_and_mapped() {
+    let mut program = autograd::compile(|x| odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], Steps::Rk4(5)));
+    let starts = tensor![[1.0, 0.0], [0.2, 0.1]];
+    let k = Tensor::scalar(1.5);
+    let all = vmap(|x| odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], Steps::Rk4(5)), &[Some(0), None], &[&starts, &k]);
+    for i in 0..2 {
+        let start = starts.index_axis(0, i);
+        let expected = odeint(pendulum, &start, &[0.0, 1.0], &[k.clone()], Steps::Rk4(5));
+        assert_eq!(program.value(&[&start, &k]).unwrap(), &expected);
+        assert_eq!(all.index_axis(0, i), expected);
+    }
+    let mut frozen = autograd::compile(|x| odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], FINE));
+    assert!(frozen.value(&[&starts.index_axis(0, 0), &k]).unwrap_err().to_string().contains("frozen"));
+}
+
+#[test]
+fn what_has_no_solution_is_an_error() {
+    let tape = Tape::<f64>::new();
+    let y = tape.var([1.0]);
+    let error = |times: &[f64], steps| try_odeint(|x| x[1].square(), &y, times, &[], steps).unwrap_err().to_string();
+    assert!(
+        error(&[0.0, 2.0], FINE).contains("too small at t = 0.99")
+            || error(&[0.0, 2.0], FINE).contains("too small at t = 1")
+    );
+    assert!(error(&[0.0, 0.0], FINE).contains("increase"));
+    assert!(error(&[0.0], Steps::Rk4(1)).contains("two"));
+    assert!(error(&[0.0, 1.0], Steps::Adaptive { rtol: f64::NAN, atol: 1.0 }).contains("tolerances"));
+    let shape = try_odeint(|x| x[1].sum(), &y, &[0.0, 1.0], &[], FINE).unwrap_err().to_string();
+    assert!(shape.contains("shape of y"), "{shape}");
+}
