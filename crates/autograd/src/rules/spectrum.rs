@@ -116,13 +116,13 @@ impl<V> Bases<V> {
 }
 
 /// The values of a decomposition and its vectors, or what belongs to these.
-fn parts<T: Float, V: Value<T>>(factor: Factor, rows: usize, y: &V) -> [V; 3] {
+fn parts<T: Float, V: Value<T>>(factor: Factor, rows: usize, decomposition: &V) -> [V; 3] {
     match factor {
         Factor::Eigh => {
-            let [w, v] = eigen(y);
+            let [w, v] = eigen(decomposition);
             [w, v.clone(), v]
         }
-        _ => singular(y, rows),
+        _ => singular(decomposition, rows),
     }
 }
 
