@@ -53,7 +53,7 @@ fn equal_steps_are_compiled_and_mapped() {
     let all = vmap(|x| odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], Steps::Rk4(5)), &[Some(0), None], &[&starts, &k]);
     for i in 0..2 {
         let start = starts.index_axis(0, i);
-        let expected = odeint(pendulum, &start, &[0.0, 1.0], &[k.clone()], Steps::Rk4(5));
+        let expected = odeint(pendulum, &start, &[0.0, 1.0], std::slice::from_ref(&k), Steps::Rk4(5));
         assert_eq!(program.value(&[&start, &k]).unwrap(), &expected);
         assert_eq!(all.index_axis(0, i), expected);
     }
