@@ -135,19 +135,19 @@ where
     if !std::ptr::eq(y.tape(), &tape) {
         return Err(Error::Foreign { op: "compile" });
     }
-    refuse_reads(&tape, &x)?;
+    refuse_reads("compile", &tape, &x)?;
     let outputs = outputs(&x, y)?;
     // Differentiating a checkpoint runs its closure again on this tape, and the closure may read values.
-    refuse_reads(&tape, &x)?;
+    refuse_reads("compile", &tape, &x)?;
     Program::try_new(&tape, &x, &outputs)
 }
 
 once! {
     /// Returns an error if a value, or a computed derivative, of something that depends on the inputs was read.
-    fn refuse_reads<'t, T>(tape: &'t Tape<T>, x: &[Var<'t, T>]) -> Result<()> {
+    pub(crate) fn refuse_reads<'t, T>(op: &'static str, tape: &'t Tape<T>, x: &[Var<'t, T>]) -> Result<()> {
         let given: Vec<usize> = x.iter().map(|x| x.id()).collect();
         match first_read(tape, &given) {
-            Some(hint) => Err(Error::Argument { op: "compile", hint }),
+            Some(hint) => Err(Error::Argument { op, hint }),
             None => Ok(()),
         }
     }

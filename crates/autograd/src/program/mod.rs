@@ -33,6 +33,7 @@ use crate::float::once;
 use crate::op::{IntOp, Op};
 use crate::tape::{DynRule, Ints, Tape, Var};
 use crate::tensor::{Shape, Tensor};
+pub(crate) use compile::refuse_reads;
 pub use compile::{Compiled, compile};
 use graph::Graph;
 use std::sync::Arc;

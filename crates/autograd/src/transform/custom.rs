@@ -1,13 +1,12 @@
 //! Functions with derivatives of the user's own, given as closures: for a stable formula, a gradient that is clipped, or a
 //! step that counts as the identity. A rule with a name, for reuse, is a [`Rule`](crate::Rule).
 
-use super::point::{Point, Work, call};
+use super::point::{Point, Work, by_rule, call};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::rules::Cotangents;
 use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::Tensor;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// Applies `f`, whose reverse rule is `back`: it gets the inputs, the output y and its cotangent g, and returns one cotangent
@@ -40,7 +39,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
     B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
 {
-    applied("custom_vjp", Arc::new(Reverse { f, back }), x)
+    by_rule("custom_vjp", Arc::new(Reverse { f, back }), x)
 }
 
 /// Applies `f`, whose forward rule is `push`: it gets the inputs, the output y and the tangents of the inputs, and returns the
@@ -73,17 +72,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
     B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, &[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    applied("custom_jvp", Arc::new(Forward { f, push }), x)
-}
-
-#[track_caller]
-fn applied<T: Float, P: Point<T>>(op: &'static str, rule: Arc<dyn DynRule<T>>, x: &[P]) -> Result<P::Out> {
-    let line = Location::caller();
-    let mut y = P::run(op, x, &|x| {
-        let tape = x[0].tape;
-        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), x, line)? }])
-    })?;
-    Ok(y.swap_remove(0))
+    by_rule("custom_jvp", Arc::new(Forward { f, push }), x)
 }
 
 /// Does some work on variables of a tape of its own, and returns the values.

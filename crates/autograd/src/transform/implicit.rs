@@ -2,7 +2,7 @@
 //! theorem. A solver finds the solution; one linear solve gives the derivative, whatever the solver did.
 
 use super::jacobian::by_rows;
-use super::point::{Point, call};
+use super::point::{Point, by_rule, call};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::{Factor, Op};
@@ -10,7 +10,6 @@ use crate::rules::Cotangents;
 use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// How a solution is found.
@@ -74,7 +73,7 @@ pub fn try_root<T: Float, P: Point<T>, F>(f: F, start: &Tensor<T>, params: &[P],
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    solved("root", Equation { op: "root", f, fixed: false, start: start.clone(), solver }, params)
+    by_rule("root", Arc::new(Equation { op: "root", f, fixed: false, start: start.clone(), solver }), params)
 }
 
 /// The solution z of `z = f(z, params)` near a start, as a function of the parameters; see [`root`].
@@ -106,7 +105,11 @@ pub fn try_fixed_point<T: Float, P: Point<T>, F>(
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    solved("fixed_point", Equation { op: "fixed_point", f, fixed: true, start: start.clone(), solver }, params)
+    by_rule(
+        "fixed_point",
+        Arc::new(Equation { op: "fixed_point", f, fixed: true, start: start.clone(), solver }),
+        params,
+    )
 }
 
 /// The point z near a start where the gradient of a scalar function `f(z, params)` vanishes, as a function of the
@@ -134,19 +137,6 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     try_root(move |x| f(x).grad(&[x[0]])[0], start, params, solver)
-}
-
-#[track_caller]
-fn solved<T: Float, P: Point<T>, F>(op: &'static str, equation: Equation<T, F>, params: &[P]) -> Result<P::Out>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
-{
-    let (rule, line): (Arc<dyn DynRule<T>>, _) = (Arc::new(equation), Location::caller());
-    let mut z = P::run(op, params, &|params| {
-        let tape = params[0].tape;
-        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), params, line)? }])
-    })?;
-    Ok(z.swap_remove(0))
 }
 
 /// The rule of a solution: its inputs are the parameters.

@@ -147,7 +147,7 @@ where
 }
 
 /// The Laplacian of a scalar function, Σ ∂²f/∂xᵢ² over all elements of all inputs. Reads the second derivative along each
-/// axis, all axes together; the Hessian is formed row by row but never kept.
+/// axis, all axes together, which takes the memory of the Hessian; [`try_laplacian`] can estimate it from a few directions.
 ///
 /// ```
 /// use autograd::{tensor, transform::laplacian};

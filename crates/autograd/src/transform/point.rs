@@ -3,9 +3,11 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::Op;
-use crate::tape::{Tape, Var, same_tape};
+use crate::tape::{DynRule, Tape, Var, same_tape};
 use crate::tensor::Tensor;
 use crate::value::Value;
+use std::panic::Location;
+use std::sync::Arc;
 
 /// What a transform does with variables.
 pub(super) type Work<'w, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> + 'w;
@@ -63,6 +65,17 @@ impl<'t, T: Float> Point<T> for Var<'t, T> {
         };
         work(&x.iter().map(independent).collect::<Result<Vec<_>>>()?)
     }
+}
+
+/// The result of a rule at these inputs.
+#[track_caller]
+pub(super) fn by_rule<T: Float, P: Point<T>>(op: &'static str, rule: Arc<dyn DynRule<T>>, x: &[P]) -> Result<P::Out> {
+    let line = Location::caller();
+    let mut y = P::run(op, x, &|x| {
+        let tape = x[0].tape;
+        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), x, line)? }])
+    })?;
+    Ok(y.swap_remove(0))
 }
 
 /// The value of the function, which must be on the tape of its inputs.

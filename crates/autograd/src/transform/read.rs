@@ -1,10 +1,10 @@
 //! Reading a recording in another meaning: what follows from given nodes is applied to other values than those on the tape,
 //! op by op, in the order of recording.
 
-use crate::error::{Error, Result};
-use crate::float::{Float, once};
+use crate::error::Result;
+use crate::float::Float;
 use crate::op::{IntOp, Op};
-use crate::tape::{DynRule, Tape, Var, first_read};
+use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use smallvec::SmallVec;
@@ -153,16 +153,5 @@ pub(super) fn record<'t, T: Float>(op: Op, x: &[Var<'t, T>]) -> Result<Var<'t, T
         [a] => Value::try_apply(op, &[a]),
         [a, b] => Value::try_apply(op, &[a, b]),
         _ => Value::try_apply(op, &x.iter().collect::<Vec<_>>()),
-    }
-}
-
-once! {
-    /// Returns an error if the recording read a value that follows from `given`, and so may have decided something by it.
-    pub(super) fn refuse_reads<'t, T>(op: &'static str, tape: &'t Tape<T>, given: &[Var<'t, T>]) -> Result<()> {
-        let given: Vec<usize> = given.iter().map(|x| x.id()).collect();
-        match first_read(tape, &given) {
-            Some(hint) => Err(Error::Argument { op, hint }),
-            None => Ok(()),
-        }
     }
 }

@@ -1,14 +1,13 @@
 //! `scan`: a loop that carries a value from step to step, as one node of the tape. The way back recomputes the loop piece by
 //! piece, so that only one piece and the carries are in memory (Griewank and Walther, *Revolve*, 2000).
 
-use super::point::{Point, call};
+use super::point::{Point, by_rule, call};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::rules::Cotangents;
 use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::{Shape, Tensor};
 use std::ops::Range;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// All carries of a loop over the first axis of `xs`: `carry[k] = body(carry[k - 1], xs[k], params…)`, stacked along a new first
@@ -50,12 +49,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     let x: Vec<P> = [carry, xs].into_iter().chain(params).cloned().collect();
-    let (rule, line): (Arc<dyn DynRule<T>>, _) = (Arc::new(Loop { body, pieces: pieces.max(1) }), Location::caller());
-    let mut y = P::run("scan", &x, &|x| {
-        let tape = x[0].tape;
-        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), x, line)? }])
-    })?;
-    Ok(y.swap_remove(0))
+    by_rule("scan", Arc::new(Loop { body, pieces: pieces.max(1) }), &x)
 }
 
 /// The rule of a loop: its inputs are the first carry, the slices, and the parameters.

@@ -2,11 +2,12 @@
 
 use super::batch::{Batched, Samples};
 use super::point::{Point, Work, call, scalar};
-use super::read::{read, refuse_reads};
+use super::read::read;
 use super::shapes::{joined, moved};
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::op::Op;
+use crate::program::refuse_reads;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 use crate::tensor::layout::resolve_axis;

@@ -119,3 +119,16 @@ fn high_orders_are_cheap_and_exact() {
         taylor(|x| x[0].sin(), &[tensor![0.3]], &[tensor![2.0]], 1)[1]
     );
 }
+
+#[test]
+fn the_work_grows_with_the_square_of_the_order() {
+    let nodes = |order: usize| {
+        let tape = Tape::<f64>::new();
+        let x = tape.var([0.3]);
+        taylor(|x| (x[0].sin().exp() * x[0]).tanh().gelu().ln_1p(), &[x], &[tensor![1.0]], order);
+        tape.len() as f64
+    };
+    // Four times the nodes for twice the order, where rules that call themselves again would take 8 times or more.
+    let (eight, sixteen, double) = (nodes(8), nodes(16), nodes(32));
+    assert!(sixteen / eight < 4.0 && double / sixteen < 4.2, "{eight} {sixteen} {double}");
+}

@@ -6,11 +6,11 @@ mod pattern;
 
 use super::batch::{Batched, Samples};
 use super::point::{call, scalar};
-use super::read::{read, refuse_reads};
+use super::read::read;
 use super::shapes::{ahead, joined};
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
-use crate::program::Program;
+use crate::program::{Program, refuse_reads};
 use crate::tape::{Tape, Var};
 use crate::tensor::{Shape, Tensor};
 pub use pattern::Pattern;

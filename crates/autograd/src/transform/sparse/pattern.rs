@@ -248,8 +248,8 @@ fn moved(op: &Op, x: &[Operand], n: usize) -> Rc<Pattern> {
     let mut all = Pattern::new(n);
     for place in positions(&result) {
         let row = place.map(|i| {
+            // The last input that starts there or before; an input without elements starts where the next one does.
             let k = first.partition_point(|&from| from <= i) - 1;
-            let k = (0..=k).rev().find(|&k| i < first[k] + x[k].size()).unwrap_or(k);
             x[k].row(i - first[k])
         });
         all.push(row);
@@ -303,7 +303,6 @@ fn running(x: &[Operand], axis: usize, reverse: bool, shape: &[usize], n: usize)
 
 /// Row i of the first operand and column j of the second.
 fn product(x: &[Operand], [ta, tb]: [bool; 2], shape: &[usize], n: usize) -> Rc<Pattern> {
-    let rank = shape.len();
     // The lines of an operand that meet in the product, as groups along its inner axis.
     let lines = |x: &Operand, inner: usize| {
         groups(std::slice::from_ref(x), AxisSet::one(inner), &reduced_shape(&x.shape, AxisSet::one(inner), true), n)
@@ -322,7 +321,6 @@ fn product(x: &[Operand], [ta, tb]: [bool; 2], shape: &[usize], n: usize) -> Rc<
         let numbers: Tensor<f64> = Value::permute(&numbered(&kept, 0), &order);
         positions(&numbers.broadcast_view(shape)).map(|i| i.expect("each has a number")).collect::<Vec<_>>()
     };
-    debug_assert!(rank >= 2);
     let [a, b] = [place(0), place(1)];
     let mut all = Pattern::new(n);
     a.into_iter().zip(b).for_each(|(i, j)| all.push([lines[0].row(i), lines[1].row(j)]));

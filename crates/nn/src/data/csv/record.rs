@@ -116,7 +116,7 @@ impl<'r> Records<'r> {
         self.at
     }
 
-    /// The buffered bytes that have not been consumed yet.
+    /// The rest of the buffer, which is still to be read.
     pub fn peek(&mut self) -> Result<&[u8], Broken> {
         self.reader.fill_buf().map_err(Broken::Io)
     }
