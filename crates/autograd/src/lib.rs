@@ -75,7 +75,7 @@ pub use value::{Condition, Index, Value};
 pub mod internals {
     pub use crate::float::{Once, once};
     pub use crate::kernel::threads::for_each as fork;
-    pub use crate::tape::{first_read, watch};
+    pub use crate::tape::{first_read, sketched, watch};
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.
