@@ -87,9 +87,13 @@ table:
 msrv:
     .ci/msrv
 
-# Draw the pictures of docs/pictures.md
+# Draw the pictures of tapes and the figures of the book
 pictures:
     cargo run --release --example draw_tape -- docs/pictures
+
+# Build the book as a website (needs mdbook)
+book:
+    mdbook build docs
 
 # Click through the pages of HTML in headless Chromium, if it is installed
 browser:

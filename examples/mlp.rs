@@ -1,5 +1,5 @@
 //! The documented network: 64-32-10 on handwritten digits, from data to convergence.
-//! `cargo run --release --example mlp [-- CURVE.svg]`. docs/mlp.md explains it line by line.
+//! `cargo run --release --example mlp [-- CURVE.svg]`. docs/workflow.md explains it line by line.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -85,7 +85,7 @@ fn the_pictures_of_the_pages_are_those_that_the_example_draws() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     let output = run("draw_tape", &[folder.to_str().expect("the path is valid UTF-8")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for name in ["worked_example.svg", "network.svg", "program.svg"] {
+    for name in ["neuron.svg", "worked_example.svg", "network.svg", "program.svg"] {
         let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures").join(name);
         let [shown, drawn] = [shown, folder.join(name)].map(|path| std::fs::read_to_string(path).expect("it is there"));
         assert!(shown == drawn, "run `cargo run --release --example draw_tape -- docs/pictures`: {name} has changed");

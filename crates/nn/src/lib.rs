@@ -58,13 +58,3 @@ pub mod prelude {
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, Pipeline, parameters};
 }
-
-/// Runs the code of docs/data.md as doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/data.md")]
-struct DataGuide;
-
-/// Runs the code of docs/layers.md as doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/layers.md")]
-struct LayerGuide;
