@@ -10,8 +10,7 @@ use super::{Figure, PlotError};
 
 /// Series over two axes: curves, points, histograms, and the regions of classes.
 ///
-/// Values that are NaN or infinite leave a gap in a curve. The axes end at round numbers or near the outermost values,
-/// unless they are given.
+/// Values that are NaN or infinite leave a gap in a curve. Each axis covers all values unless its range is set.
 ///
 /// ```
 /// use nn::plot::{Figure, Plot};
@@ -100,8 +99,8 @@ impl Plot {
         self.with(name.into(), Mark::Dots(points.into_iter().map(|(x, y)| [x, y]).collect()))
     }
 
-    /// Adds the histogram of values: how many lie in each of some intervals of equal length, which all histograms of a
-    /// plot share. The legend says how many values are not finite.
+    /// Adds a histogram: how many values lie in each of a number of bins of equal width. All histograms of a plot share
+    /// their bins. The legend says how many values are not finite.
     ///
     /// ```
     /// use nn::plot::{Figure, Plot};
@@ -112,9 +111,9 @@ impl Plot {
         self.with(name.into(), Mark::Values(values.into_iter().collect()))
     }
 
-    /// Colors the plane by class, as a classifier divides it: `classes` gets the points of a grid over these ranges of x
-    /// and y, all at once, and returns the class of each. The color of class `i` is that of the series `i`. The axes, which
-    /// must be linear, end where these ranges do.
+    /// Colors the plane by class, which shows the decision boundary of a classifier. `classes` gets all points of a grid over
+    /// these ranges of x and y at once, and returns the class of each. Class `i` has the color of series `i`. The axes must be
+    /// linear; they cover these ranges.
     ///
     /// ```
     /// use nn::plot::{Figure, Plot};

@@ -7,8 +7,8 @@ use super::ticks::{Scale, range};
 use super::{Figure, PlotError};
 use crate::metric::ConfusionMatrix;
 
-/// A table of numbers as colors, with the first row at the top and a scale beside it: from none to blue, or if there are
-/// numbers below 0, orange below and blue above. NaN is gray.
+/// A table of numbers as colors, with the first row at the top and a color scale beside it. Numbers from 0 up are shades of
+/// blue; if some are negative, these are shades of orange. NaN is gray.
 ///
 /// ```
 /// use nn::plot::{Figure, HeatMap};
@@ -49,7 +49,7 @@ impl HeatMap {
         HeatMap { labels: [x.into(), y.into()], ..self }
     }
 
-    /// Names the columns and the rows; those beyond the names have none.
+    /// Names the first columns and rows.
     pub fn names<C: Into<String>, R: Into<String>>(
         self,
         columns: impl IntoIterator<Item = C>,
@@ -64,7 +64,8 @@ impl HeatMap {
         HeatMap { numbers: true, ..self }
     }
 
-    /// Shows numbers as squares whose areas are their sizes, as Hinton drew weights, which lets the largest be compared.
+    /// Shows each number as a square whose area is its magnitude, as in Hinton's diagrams of weights: blue for positive
+    /// numbers, orange for negative ones.
     pub fn squares(self) -> Self {
         HeatMap { look: Look::Squares, ..self }
     }
@@ -85,9 +86,9 @@ impl HeatMap {
     fn ends(&self) -> [f64; 2] {
         let [low, high] = range(self.rows.iter().flatten().copied()).unwrap_or([0.0, 1.0]);
         match low < 0.0 {
-            true => [-low.abs().max(high.abs()), low.abs().max(high.abs())],
-            false if high == low => [low.min(0.0), if high > 0.0 { high } else { 1.0 }],
-            false => [if low < 0.5 * high { 0.0 } else { low }, high],
+            true => [low.min(-high), high.max(-low)],
+            false if high == 0.0 => [0.0, 1.0],
+            false => [if low < 0.5 * high || low == high { 0.0 } else { low }, high],
         }
     }
 
@@ -115,15 +116,13 @@ impl HeatMap {
         let names = self.names.each_ref().map(|names| widest(names.iter().map(String::as_str), SMALL));
         let left = 16.0 + label(&self.labels[1]) + names[1] + if names[1] > 0.0 { 8.0 } else { 0.0 };
         let top = if self.title.is_empty() { 14.0 } else { 44.0 };
-        let (turned, last) = (self.is_crowded(cell), self.names[0].last().map_or(0.0, |_| names[0]));
-        let under = match () {
-            () if names[0] == 0.0 => 0.0,
-            () if turned => names[0] * TURNED.to_radians().sin() + 16.0,
-            () => 22.0,
-        };
         let bar = if self.look == Look::Colors { 78.0 } else { 18.0 };
         // Names that are turned end at their cells, so the first reach to the left.
-        let left = if turned { left.max(last * TURNED.to_radians().cos()) } else { left };
+        let (sin, cos) = TURNED.to_radians().sin_cos();
+        let (left, under) = match self.is_crowded(cell) {
+            true => (left.max(names[0] * cos), names[0] * sin + 16.0),
+            false => (left, if names[0] > 0.0 { 22.0 } else { 0.0 }),
+        };
         [left, top, bar, 12.0 + under + label(&self.labels[0])]
     }
 }
@@ -192,7 +191,7 @@ impl Figure for HeatMap {
 
 impl HeatMap {
     fn draw_squares(&self, sheet: &mut Sheet, ends: [f64; 2], cell: f64, center: &dyn Fn(usize, usize) -> Point) {
-        let largest = ends[1].abs().max(ends[0].abs());
+        let largest = ends[1].max(-ends[0]);
         for (i, row) in self.rows.iter().enumerate() {
             for (j, value) in row.iter().enumerate().filter(|(_, value)| value.is_finite()) {
                 let (side, [x, y]) = ((cell - 3.0) * (value.abs() / largest).sqrt(), center(i, j));
@@ -207,7 +206,7 @@ impl HeatMap {
     fn words(&self, sheet: &mut Sheet, [left, top, w, h]: [f64; 4], cell: f64, center: &dyn Fn(usize, usize) -> Point) {
         let base = top + h;
         let turned = self.is_crowded(cell);
-        for (j, name) in self.names[0].iter().enumerate() {
+        for (j, name) in self.names[0].iter().take(self.rows.first().map_or(0, Vec::len)).enumerate() {
             let [x, _] = center(0, j);
             match turned {
                 true => {
@@ -217,7 +216,7 @@ impl HeatMap {
                 false => sheet.text([x, base + 17.0], name, Style::SMALL),
             }
         }
-        for (i, name) in self.names[1].iter().enumerate() {
+        for (i, name) in self.names[1].iter().take(self.rows.len()).enumerate() {
             let [_, y] = center(i, 0);
             sheet.text([left - 8.0, y + 4.0], name, Style::SMALL.at(Anchor::End));
         }
@@ -227,13 +226,16 @@ impl HeatMap {
 
     /// As short as it is exact enough; nothing for a 0 among hits.
     fn number(&self, x: f64) -> String {
-        match () {
-            () if self.look == Look::Hits && x == 0.0 => String::new(),
-            () if x.fract() == 0.0 && x.abs() < 1e6 => format!("{x:.0}"),
-            () if x.abs() >= 0.01 && x.abs() < 100.0 => format!("{x:.2}"),
-            () => format!("{x:.0e}"),
-        }
-        .replace('-', "−")
+        let text = if self.look == Look::Hits && x == 0.0 {
+            String::new()
+        } else if x.fract() == 0.0 && x.abs() < 1e6 {
+            format!("{x:.0}")
+        } else if x.abs() >= 0.01 && x.abs() < 100.0 {
+            format!("{x:.2}")
+        } else {
+            format!("{x:.0e}")
+        };
+        text.replace('-', "−")
     }
 
     /// The scale: which number is which color.

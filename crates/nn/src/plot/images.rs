@@ -5,8 +5,8 @@ use super::theme::{diverging, gray};
 use super::{Figure, PlotError};
 use std::io::IsTerminal;
 
-/// Small images side by side, each with a caption. Pixels are from 0 (paper) to the largest of all (ink). If there are
-/// pixels below 0, as there are among weights, these are orange and those above 0 blue.
+/// Small images side by side, each with a caption. Pixels range from 0 (white) to the largest of all images (black). If some
+/// are negative, as weights are, negative pixels are orange and positive ones blue.
 ///
 /// ```
 /// use nn::plot::{Figure, Images};
@@ -80,8 +80,8 @@ impl Images {
         self.images.len().div_ceil(self.across(width))
     }
 
-    /// The images side by side as text: for a terminal in shades of gray, two rows of pixels per line; else each pixel as
-    /// two characters, of which `@@` is the darkest. Pixels below 0 are shown by their size.
+    /// The images side by side as text. For a terminal: in shades of gray, with two rows of pixels per line. Otherwise each
+    /// pixel is two characters, of which `@@` is the darkest. Negative pixels are shown by their magnitude.
     pub fn to_text(&self, terminal: bool) -> String {
         let (most, _) = self.range();
         let shade = |pixels: &[f64], row: usize, column: usize| {
@@ -89,8 +89,9 @@ impl Images {
             if most > 0.0 && pixel.is_finite() { pixel.abs() / most } else { 0.0 }
         };
         let (step, cell) = if terminal { (2, 1) } else { (1, 2) };
-        // Captions are cut at the width of their images, where that leaves some of them.
-        let room = (cell * self.width).max(8);
+        // Captions longer than their images are cut, but not below eight characters.
+        let longest = self.images.iter().map(|(caption, _)| caption.chars().count()).max().unwrap_or(0);
+        let room = (cell * self.width).max(longest.min(8));
         let mut out = String::new();
         let across = (100 / (room + 2)).max(1);
         for images in self.images.chunks(across) {

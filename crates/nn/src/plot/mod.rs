@@ -1,9 +1,10 @@
 //! Figures: curves, points, histograms, the regions of classes ([`Plot`], [`Panels`]), tables of numbers as colors
-//! ([`HeatMap`]), and small images ([`Images`]), as SVG and PNG. Neither needs other files or fonts, and both are wide
-//! enough for a README.
+//! ([`HeatMap`]), and small images ([`Images`]), as SVG and PNG. Neither needs other files or fonts, and both fit the
+//! width of a README.
 //!
-//! A figure is laid out as a list of shapes with places in pixels; SVG and PNG are two ways to write it down. An SVG is light
-//! or dark as its reader's browser is; for a PNG, the [`Theme`] says. Colors can be told apart by color-blind readers.
+//! A figure is laid out as a list of shapes in pixels; SVG and PNG are two ways to write the list down. An SVG follows its
+//! reader's light or dark theme; a PNG has the [`Theme`] that it was written in. Color-blind readers can tell the colors
+//! apart.
 //!
 //! ```
 //! use nn::plot::{Figure, Plot};
@@ -40,10 +41,10 @@ use std::path::{Path, PathBuf};
 
 /// A figure, which can be written as SVG or PNG.
 pub trait Figure {
-    /// What the figure is called: its title.
+    /// The title of the figure.
     fn name(&self) -> &str;
 
-    /// The width and height that suit it, in pixels.
+    /// The preferred width and height, in pixels.
     fn natural(&self) -> Point;
 
     /// Lays the figure out in this many pixels.
@@ -69,7 +70,7 @@ pub trait Figure {
         Ok(svg::write(&self.sheet(self.natural())?, self.name(), &svg::style(theme)))
     }
 
-    /// The figure as an SVG element of a page that has the [style sheet](svg_style) of figures.
+    /// The figure as an SVG element for a page that includes the [style sheet](svg_style) of figures.
     ///
     /// # Errors
     /// Same as [`try_svg`](Figure::try_svg).
@@ -157,7 +158,7 @@ pub enum PlotError {
         value: f64,
     },
     /// The ends of a logarithmic axis are not above 0.
-    #[error("the {axis} axis is logarithmic, but is to go from {low} to {high}: both must be above 0")]
+    #[error("the {axis} axis is logarithmic, but its range is {low} to {high}: both must be above 0")]
     Ends {
         /// The axis, `x` or `y`.
         axis: char,

@@ -244,6 +244,8 @@ fn cells_have_the_colors_of_their_numbers() {
     assert_eq!((none[3], half[3], full[3], gray), (0, 128, 255, [128, 128, 128, 90]));
     let [negative, positive] = colors(HeatMap::new("", [[-1.0, 2.0]]))[..] else { panic!() };
     assert!(negative[0] > negative[2] && positive[0] < positive[2] && positive[3] == 255 && negative[3] == 128);
+    let names = ["a", "b", "c"];
+    assert_eq!(texts(&HeatMap::new("", [[1.0, 2.0]]).names(names, names).squares()), ["a", "b", "a"]);
     for map in [HeatMap::new("", Vec::<Vec<f64>>::new()), HeatMap::new("", [[]]), HeatMap::new("", [[f64::INFINITY]])] {
         assert!(!map.numbers().svg().contains("NaN"));
     }
@@ -311,7 +313,7 @@ fn panels_share_axes_and_names() {
 #[test]
 fn images_side_by_side_as_text() {
     let images = Images::new("", 2).image("a", [0.0, 1.0, 0.5, 0.0]).image("b", [1.0, 1.0, 0.0, 0.0]);
-    assert_eq!(images.to_text(false), "  @@      @@@@\n++\na         b\n");
+    assert_eq!(images.to_text(false), "  @@  @@@@\n++\na     b\n");
     let gray = images.to_text(true);
     assert_eq!((gray.lines().count(), gray.matches('▀').count()), (2, 4));
     assert!(gray.starts_with("\x1b[38;5;255m\x1b[48;5;243m▀\x1b[38;5;232m\x1b[48;5;255m▀\x1b[0m"), "{gray:?}");

@@ -2,10 +2,10 @@
 
 use super::sheet::{Color, Ink};
 
-/// The colors of a figure.
+/// The colors of a figure: on a light or on a dark ground.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// An SVG is light or dark as its reader's browser is; a PNG is light.
+    /// An SVG follows the theme of its reader's browser; a PNG is light.
     #[default]
     Reader,
     /// Dark text on white.

@@ -1,5 +1,5 @@
-//! [`Report`]: a training as one page of HTML, which needs no network and no other file: the learning curves, the results
-//! on test data, the model as a table and as a graph, its weights, and any other figure.
+//! [`Report`]: a training as one page of HTML, which needs no network and no other file. It shows the learning curves, the
+//! results on test data, the model as a table and as a graph, its weights, and any other figure.
 
 mod collect;
 
@@ -16,8 +16,8 @@ use std::path::Path;
 
 const STYLE: &str = include_str!("report.css");
 
-/// A page of sections, light or dark as the reader's browser is. [`Trainer::report`](crate::train::Trainer::report) writes
-/// the usual ones; others can be added.
+/// A page of sections that follows the reader's light or dark theme. [`Trainer::report`](crate::train::Trainer::report)
+/// writes the usual sections; the methods below add others.
 ///
 /// ```
 /// use nn::plot::Plot;
@@ -54,8 +54,8 @@ impl Report {
         self.section(heading, &paragraphs)
     }
 
-    /// Adds a section with a figure. If the figure cannot be drawn, the section says why: a report at the end of a long
-    /// training is not lost for it.
+    /// Adds a section with a figure. If the figure cannot be drawn, the section says why, so that a report at the end of a
+    /// long training is not lost.
     pub fn figure(self, heading: &str, figure: &dyn Figure) -> Self {
         self.section(heading, &drawn(figure))
     }
@@ -110,8 +110,7 @@ impl Report {
         )
     }
 
-    /// Writes the page to a file, [atomically](write_atomically). If its folder is missing, makes it: a report at the end of
-    /// a long training is not lost for that.
+    /// Writes the page to a file, [atomically](write_atomically). Creates the folder if it does not exist.
     ///
     /// # Errors
     /// If the file cannot be written.
