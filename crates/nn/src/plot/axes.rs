@@ -79,9 +79,9 @@ impl Plot {
         Plot { ends: [self.ends[0], Some(ends("y_range", [low, high]))], ..self }
     }
 
-    /// Sets width and height in pixels. Defaults to 720 × 420.
+    /// Sets width and height in pixels, from 200 to 4,000. Defaults to 720 × 420.
     pub fn size(self, width: f64, height: f64) -> Self {
-        Plot { size: [width, height].map(|side| side.clamp(120.0, 10_000.0)), ..self }
+        Plot { size: [width, height].map(|side| side.clamp(200.0, 4000.0)), ..self }
     }
 
     /// Adds a curve with one value per epoch (or step), the first at x = 1.
@@ -274,6 +274,12 @@ impl Plot {
                 (at, rows) = (20.0, rows + 1.0);
             }
             let base = top + ROW * rows - 8.0;
+            // The axes keep half of the height.
+            if base > 0.5 * sheet.size[1] {
+                sheet.text([at, base - ROW], "…", Style::BODY.at(Anchor::Start));
+                rows -= 1.0;
+                break;
+            }
             let (key, ink) = ([at + 1.0, base - 4.5], Ink::Series(i));
             sheet.shapes.push(match series.mark {
                 Mark::Dots(_) => Shape::Dots { points: vec![[at + 11.0, key[1]]], ink, radius: 4.0 },

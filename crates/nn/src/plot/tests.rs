@@ -345,13 +345,14 @@ proptest! {
     #[test]
     fn all_stays_inside(
         lines in prop::collection::vec(prop::collection::vec(any::<f64>(), 0..20), 0..10),
-        log: bool, small: bool,
+        log: bool, small: bool, size in (0.0..900.0, 0.0..600.0),
     ) {
         let squash = |v: f64| if small { v.signum() * v.abs().log10() } else { v };
         let shown = |v: &f64| !log || !v.is_finite() || *v > 0.0;
         let plot = if log { Plot::new("any").log_y() } else { Plot::new("any") };
         let values = lines.iter().map(|line| line.iter().copied().map(squash).filter(shown).collect::<Vec<f64>>());
         let mut plot = values.fold(plot, |plot, line| plot.line("line", line.clone()).curve("xy", line.into_iter().map(|y| (y, y))));
+        plot = plot.size(size.0, size.1);
         if !log {
             plot = plot.histogram("all", lines.concat());
         }
