@@ -2,7 +2,9 @@
 //!
 //! `cargo run --release --example transforms` prints the table; medians of repeated runs on one thread.
 
-use autograd::transform::{SparseHessian, hessian, jacobian, per_sample_grad, scan, taylor, vmap};
+use autograd::transform::{
+    SparseHessian, clipped_grad, hessian, jacobian, per_sample_grad, per_sample_norm, scan, taylor, vmap,
+};
 use autograd::{Rng, Tape, Tensor, Var, compile};
 use std::hint::black_box;
 use std::time::Instant;
@@ -57,17 +59,28 @@ fn main() {
 }
 
 fn nets(rng: &mut Rng) {
-    let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
-    let (x, w, v, u) = (random(&[128, 64]), random(&[64, 256]), random(&[256, 256]), random(&[256, 10]));
+    let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.05;
+    let all = [random(&[128, 784]), random(&[784, 256]), random(&[256, 128]), random(&[128, 10])];
+    let (axes, weights) = ([Some(0), None, None, None], [1, 2, 3]);
     let mut batch = compile(loss);
-    let gradient = time(|| drop(black_box(batch.value_and_grad(&[&x, &w, &v, &u]).map(|out| out.0))));
-    let mut samples = compile(|x| {
-        let all = per_sample_grad(loss, &[Some(0), None, None, None], &[1, 2, 3], x);
-        all.into_iter().map(|g| g.sum()).reduce(|a, b| a + b).expect("three gradients")
+    let gradient = time(|| drop(black_box(batch.value_and_grad(&all).map(|out| out.0))));
+    let by = "the gradient of the batch";
+    let mut samples = compile(move |x| {
+        let flat = per_sample_grad(loss, &axes, &weights, x)
+            .into_iter()
+            .map(|g| g.reshape(&[128, g.shape().iter().product::<usize>() / 128]));
+        Var::concat(&flat.collect::<Vec<_>>(), 1)
     });
-    let each = time(|| drop(black_box(samples.value(&[&x, &w, &v, &u]).map(Tensor::item))));
-    row("`per_sample_grad`, 64-256-256-10, batch 128, replayed", each, "the gradient of the batch", gradient);
+    let each = time(|| drop(black_box(samples.value(&all).map(Tensor::len))));
+    row("`per_sample_grad`, 784-256-128-10, batch 128, replayed", each, by, gradient);
+    let mut samples = compile(move |x| per_sample_norm(loss, &axes, &weights, x));
+    let each = time(|| drop(black_box(samples.value(&all).map(Tensor::len))));
+    row("`per_sample_norm`, the same", each, by, gradient);
+    let mut samples = compile(move |x| clipped_grad(loss, 1.0, &axes, &weights, x)[0]);
+    let each = time(|| drop(black_box(samples.value(&all).map(Tensor::len))));
+    row("`clipped_grad`, the same", each, by, gradient);
 
+    let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
     let (x, w, v, u) = (random(&[1, 100]), random(&[100, 256]), random(&[256, 256]), random(&[256, 100]));
     let all = [x, w, v, u];
     let mut value = compile(net);
@@ -105,7 +118,7 @@ fn formulas(rng: &mut Rng) {
     let all = time(|| drop(black_box(sparse.at(&x).map(<[f64]>::len))));
     row("`SparseHessian` of 100,000 variables", all, "the gradient, replayed", plain);
 
-    let t = Tensor::<f64>::ones(&[100_000]);
+    let (t, along) = (Tensor::<f64>::ones(&[100_000]), Tensor::<f64>::ones(&[100_000]));
     let f = |x: &Tensor<f64>| {
         let tape = Tape::new();
         black_box((tape.var(x.clone()).sin().exp() * tape.constant(x.clone())).tanh().value())
@@ -113,12 +126,17 @@ fn formulas(rng: &mut Rng) {
     let plain = time(|| drop(f(&x)));
     let eight = time(|| drop(black_box(taylor(|x| (x[0].sin().exp() * x[0]).tanh(), &[&x], &[&t], 8))));
     row("`taylor` of order 8, 100,000 elements", eight, "the function, recorded", plain);
+    let mut series = compile(move |x| taylor(|x| (x[0].sin().exp() * x[0]).tanh(), &x[..1], &[&t], 8)[8]);
+    let mut function = compile(|x| (x[0].sin().exp() * x[0]).tanh());
+    let plain = time(|| drop(black_box(function.value(&[&x]).map(Tensor::len))));
+    let eight = time(|| drop(black_box(series.value(&[&x]).map(Tensor::len))));
+    row("the same, replayed", eight, "the function, replayed", plain);
 
     let mut product = compile(|x| {
         let slope = valley(&x[..1]).grad(&x[..1])[0].jvp_recorded(&[(x[0], x[1])]);
         slope.sum()
     });
-    let hvp = time(|| drop(black_box(product.value(&[&x, &t]).map(Tensor::item))));
+    let hvp = time(|| drop(black_box(product.value(&[&x, &along]).map(Tensor::item))));
     row("Hessian-vector product, 100,000 variables, replayed", hvp, "the gradient, replayed", plain_gradient(&x));
 }
 
@@ -129,7 +147,8 @@ fn plain_gradient(x: &Tensor<f64>) -> f64 {
 
 fn loops(rng: &mut Rng) {
     let mut random = |shape: &[usize]| Tensor::<f32>::randn(shape, rng) * 0.1;
-    let (h, xs, w) = (random(&[16, 64]), random(&[2000, 16, 64]), random(&[64, 64]));
+    const STEPS: usize = 10_000;
+    let (h, xs, w) = (random(&[16, 64]), random(&[STEPS, 16, 64]), random(&[64, 64]));
     let gradient = |f: &dyn for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32>| {
         let tape = Tape::new();
         let x: Vec<Var<f32>> = [&h, &xs, &w].map(|x| tape.var(x.clone())).to_vec();
@@ -139,13 +158,13 @@ fn loops(rng: &mut Rng) {
         drop(gradient(&|x| {
             let mut carry = x[0];
             let mut sum = None;
-            for k in 0..2000 {
+            for k in 0..STEPS as isize {
                 carry = cell(&[carry, x[1].index_axis(0, k), x[2]]);
                 sum = Some(sum.map_or(carry, |sum| sum + carry));
             }
             sum.expect("steps").sum()
         }))
     });
-    let looped = time(|| drop(gradient(&|x| scan(cell, &x[0], &x[1], &x[2..], 40).sum())));
-    row("gradient of a `scan` of 2,000 steps in 40 pieces", looped, "of the loop, recorded", plain);
+    let looped = time(|| drop(gradient(&|x| scan(cell, &x[0], &x[1], &x[2..], 100).sum())));
+    row("gradient of a `scan` of 10,000 steps in 100 pieces", looped, "of the loop, recorded", plain);
 }

@@ -6,6 +6,7 @@ mod work;
 use autograd::check::GradCheck;
 use autograd::prelude::*;
 use work::functions::{self, Checkpointed};
+use work::transforms::{Loop, valley};
 use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks};
 
 /// Checks every first derivative and the replayed results.
@@ -172,4 +173,17 @@ fn a_hand_has_its_jacobian() {
         vec![hand.errors(tape.var(x[0].clone()), tape.var(x[1].clone())).value()]
     };
     check_along(errors, &[theta, on], &v, &[along]);
+}
+
+#[test]
+fn transforms_are_replayed() {
+    use autograd::transform::{grad, taylor};
+    use work::transforms::Function;
+    let x = Tensor::randn(&[9], &mut Rng::new(1));
+    let mut gradient = Function::new(vec![x.clone()], |x| grad(valley, x)[0]);
+    assert_eq!(gradient.recorded(), *gradient.replayed());
+    let mut series = Function::new(vec![x], |x| taylor(valley, x, &[Tensor::ones(&[9])], 3)[3]);
+    assert_eq!(series.recorded(), *series.replayed());
+    let (plain, looped) = (Loop::new(7, None).gradient(), Loop::new(7, Some(3)).gradient());
+    assert!((plain - looped).abs().max().item() < 1e-5);
 }

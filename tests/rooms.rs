@@ -49,6 +49,7 @@ const HOUSES: [House; 2] = [
             "param",
             "parameters",
             "pass",
+            "hook",
             "module",
             "summary",
             "picture",

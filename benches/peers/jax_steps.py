@@ -197,6 +197,110 @@ def recurrence_memory(n, segment=None):
     yield
 
 
+def net(x, weights):
+    for i, w in enumerate(weights):
+        x = (jnp.tanh(x) if i else x) @ w
+    return x
+
+
+def jacobian():
+    x, weights = normal(100) * 0.1, [normal(100, 256) * 0.1, normal(256, 256) * 0.1, normal(256, 100) * 0.1]
+    f = jax.jit(jax.jacfwd(net))
+    return lambda: jax.block_until_ready(f(x, weights))
+
+
+def hessian(n):
+    x, m = normal(n, dtype=jnp.float64), normal(n, n, dtype=jnp.float64) * 0.1
+    f = jax.jit(jax.hessian(lambda x: jnp.log1p(jnp.sum(jnp.tanh(m @ x) ** 2))))
+    return lambda: jax.block_until_ready(f(x))
+
+
+def valley(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def valley_product(n):
+    x, v = normal(n, dtype=jnp.float64), normal(n, dtype=jnp.float64)
+    f = jax.jit(lambda x, v: jax.jvp(jax.grad(valley), (x,), (v,))[1])
+    return lambda: jax.block_until_ready(f(x, v))
+
+
+def valley_gradient(n):
+    x, f = normal(n, dtype=jnp.float64), jax.jit(jax.value_and_grad(valley))
+    return lambda: jax.block_until_ready(f(x))
+
+
+def valley_hessian(n):
+    """The nonzero second derivatives, by three products: JAX does not find the pattern, so it is given."""
+    x = normal(n, dtype=jnp.float64)
+    seeds = jnp.stack([(jnp.arange(n) % 3 == k).astype(jnp.float64) for k in range(3)])
+    f = jax.jit(lambda x: jax.vmap(lambda v: jax.jvp(jax.grad(valley), (x,), (v,))[1])(seeds))
+    return lambda: jax.block_until_ready(f(x))
+
+
+def sample_loss(layers, x, y):
+    return -(jax.nn.log_softmax(dense(layers, x)) * y).sum()
+
+
+def samples(wrap):
+    sizes = MIDDLE[0]
+    layers = [linear(a, b) for a, b in zip(sizes, sizes[1:])]
+    x, y = normal(128, 784), jax.nn.softmax(normal(128, 10))
+    f = jax.jit(wrap(sample_loss))
+    return lambda: jax.block_until_ready(f(layers, x, y))
+
+
+def of_batch(loss):
+    return jax.grad(lambda layers, x, y: jax.vmap(loss, (None, 0, 0))(layers, x, y).sum())
+
+
+def of_each(loss):
+    return jax.vmap(jax.grad(loss), (None, 0, 0))
+
+
+def squared(gradients):
+    return sum((g.reshape(len(g), -1) ** 2).sum(1) for g in jax.tree.leaves(gradients))
+
+
+def norms(loss):
+    return lambda *args: jnp.sqrt(squared(of_each(loss)(*args)))
+
+
+def clipped(loss):
+    def run(*args):
+        gradients = of_each(loss)(*args)
+        weights = 1 / jnp.maximum(1, jnp.sqrt(squared(gradients)))
+        return jax.tree.map(lambda g: jnp.tensordot(weights, g, 1), gradients)
+
+    return run
+
+
+def series(n, order):
+    from jax.experimental.jet import jet
+
+    x, t = normal(n, dtype=jnp.float64), jnp.ones(n)
+    f = lambda x: jnp.tanh(jnp.exp(jnp.sin(x)) * x)
+    g = jax.jit((lambda x: jet(f, (x,), ([t] + [jnp.zeros(n)] * (order - 1),))) if order else f)
+    return lambda: jax.block_until_ready(g(x))
+
+
+def loop(steps, pieces):
+    h, xs, w = normal(16, 128), normal(steps, 16, 128) * 0.1, normal(128, 128) * 0.05
+    body = lambda h, x, w: jnp.tanh(h @ w + x)
+
+    def plain(w, h, xs):
+        return lax.scan(lambda h, x: (body(h, x, w), None), h, xs)[0]
+
+    def whole(w):
+        if not pieces:
+            return plain(w, h, xs).sum()
+        piece = jax.checkpoint(lambda h, xs: (plain(w, h, xs), None))
+        return lax.scan(piece, h, xs.reshape(pieces, -1, 16, 128))[0].sum()
+
+    f = jax.jit(jax.grad(whole))
+    return lambda: jax.block_until_ready(f(w))
+
+
 time = partial(report, args, "jax")
 peak = partial(report_peak, args, "jax")
 time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
@@ -217,5 +321,18 @@ time("R_LSTM512", lambda: recurrent(lstm_cell, 32, 32, 512, 32), 10, 1e3, "ms")
 time("R_GRU64", lambda: recurrent(gru_cell, 32, 32, 64, 32), 50, 1e3, "ms")
 time("R_GRU512", lambda: recurrent(gru_cell, 32, 32, 512, 32), 10, 1e3, "ms")
 time("M6", lambda: lenet(64), 50, 1e3, "ms")
+time("T_jacobian", jacobian, 200, 1e6, "us")
+time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")
+time("T_hvp", lambda: valley_product(100_000), 100, 1e6, "us")
+time("T_gradient", lambda: valley_gradient(100_000), 100, 1e6, "us")
+time("T_sparse_hessian", lambda: valley_hessian(100_000), 50, 1e6, "us")
+time("T_batch_gradient", lambda: samples(of_batch), 50, 1e3, "ms")
+time("T_each_gradient", lambda: samples(of_each), 10, 1e3, "ms")
+time("T_each_norm", lambda: samples(norms), 10, 1e3, "ms")
+time("T_clipped", lambda: samples(clipped), 10, 1e3, "ms")
+time("T_function", lambda: series(100_000, 0), 100, 1e6, "us")
+time("T_taylor", lambda: series(100_000, 8), 20, 1e6, "us")
+time("T_loop", lambda: loop(10_000, None), 3, 1e3, "ms")
+time("T_scan", lambda: loop(10_000, 100), 3, 1e3, "ms")
 peak("M7", lambda: recurrence_memory(1000))
 peak("M7_checkpointed", lambda: recurrence_memory(1000, 20))

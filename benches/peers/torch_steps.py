@@ -137,6 +137,111 @@ def memory(small, make, runs):
     yield
 
 
+def normal(*shape, dtype=torch.float32):
+    return torch.randn(*shape, dtype=dtype)
+
+
+def net(x, weights):
+    for i, w in enumerate(weights):
+        x = (torch.tanh(x) if i else x) @ w
+    return x
+
+
+def jacobian():
+    x, weights = normal(100) * 0.1, [normal(100, 256) * 0.1, normal(256, 256) * 0.1, normal(256, 100) * 0.1]
+    f = torch.func.jacrev(net)
+    return lambda: f(x, weights)
+
+
+def hessian(n):
+    x, m = normal(n, dtype=torch.float64), normal(n, n, dtype=torch.float64) * 0.1
+    f = torch.func.hessian(lambda x: torch.log1p((torch.tanh(m @ x) ** 2).sum()))
+    return lambda: f(x)
+
+
+def valley(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def valley_product(n):
+    x, v = normal(n, dtype=torch.float64), normal(n, dtype=torch.float64)
+    return lambda: torch.func.jvp(torch.func.grad(valley), (x,), (v,))[1]
+
+
+def valley_gradient(n):
+    x, f = normal(n, dtype=torch.float64), torch.func.grad_and_value(valley)
+    return lambda: f(x)
+
+
+def valley_hessian(n):
+    """The nonzero second derivatives, by three products: PyTorch does not find the pattern, so it is given."""
+    x = normal(n, dtype=torch.float64)
+    seeds = torch.stack([(torch.arange(n) % 3 == k).double() for k in range(3)])
+    f = torch.func.vmap(lambda v: torch.func.jvp(torch.func.grad(valley), (x,), (v,))[1])
+    return lambda: f(seeds)
+
+
+def sample_loss(layers, x, y):
+    for i, (w, b) in enumerate(layers):
+        x = (F.relu(x) if i else x) @ w + b
+    return -(F.log_softmax(x, -1) * y).sum()
+
+
+def samples(wrap):
+    sizes = MIDDLE[0]
+    layers = [(normal(a, b) / a**0.5, torch.zeros(b)) for a, b in zip(sizes, sizes[1:])]
+    x, y = normal(128, 784), F.softmax(normal(128, 10), 1)
+    f = wrap(sample_loss)
+    return lambda: f(layers, x, y)
+
+
+def of_batch(loss):
+    return torch.func.grad(lambda layers, x, y: torch.func.vmap(loss, (None, 0, 0))(layers, x, y).sum())
+
+
+def of_each(loss):
+    return torch.func.vmap(torch.func.grad(loss), (None, 0, 0))
+
+
+def squared(layers):
+    return sum((g.reshape(len(g), -1) ** 2).sum(1) for layer in layers for g in layer)
+
+
+def norms(loss):
+    return lambda *args: squared(of_each(loss)(*args)).sqrt()
+
+
+def clipped(loss):
+    def run(*args):
+        gradients = of_each(loss)(*args)
+        weights = 1 / squared(gradients).sqrt().clamp(min=1)
+        return [[torch.tensordot(weights, g, 1) for g in layer] for layer in gradients]
+
+    return run
+
+
+def loop(steps, pieces):
+    h, xs = normal(16, 128), normal(steps, 16, 128) * 0.1
+    w = (normal(128, 128) * 0.05).requires_grad_()
+
+    def piece(h, xs):
+        for x in xs:
+            h = torch.tanh(h @ w + x)
+        return h
+
+    def run():
+        end = h
+        if pieces:
+            for part in xs.chunk(pieces):
+                end = checkpoint(piece, end, part, use_reentrant=False)
+        else:
+            end = piece(end, xs)
+        w.grad = None
+        end.sum().backward()
+
+    return run
+
+
 time = partial(report, args, "torch")
 peak = partial(report_peak, args, "torch")
 time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
@@ -157,5 +262,18 @@ time("R_LSTM512", lambda: recurrent(nn.LSTM, 32, 32, 512, 32), 10, 1e3, "ms")
 time("R_GRU64", lambda: recurrent(nn.GRU, 32, 32, 64, 32), 50, 1e3, "ms")
 time("R_GRU512", lambda: recurrent(nn.GRU, 32, 32, 512, 32), 10, 1e3, "ms")
 time("M6", lambda: lenet(64), 50, 1e3, "ms")
+time("T_jacobian", jacobian, 100, 1e6, "us")
+time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")
+time("T_hvp", lambda: valley_product(100_000), 50, 1e6, "us")
+time("T_gradient", lambda: valley_gradient(100_000), 50, 1e6, "us")
+time("T_sparse_hessian", lambda: valley_hessian(100_000), 20, 1e6, "us")
+time("T_batch_gradient", lambda: samples(of_batch), 50, 1e3, "ms")
+time("T_each_gradient", lambda: samples(of_each), 10, 1e3, "ms")
+time("T_each_norm", lambda: samples(norms), 10, 1e3, "ms")
+time("T_clipped", lambda: samples(clipped), 10, 1e3, "ms")
+time("T_loop", lambda: loop(10_000, None), 3, 1e3, "ms")
+time("T_scan", lambda: loop(10_000, 100), 3, 1e3, "ms")
+peak("T_loop_memory", lambda: memory(lambda: loop(10, None), lambda: loop(10_000, None), 1))
+peak("T_scan_memory", lambda: memory(lambda: loop(10, 2), lambda: loop(10_000, 100), 1))
 peak("M7", lambda: memory(lambda: recurrence(2), lambda: recurrence(1000), 1))
 peak("M7_checkpointed", lambda: memory(lambda: recurrence(4, 2), lambda: recurrence(1000, 20), 1))

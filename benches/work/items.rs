@@ -1,6 +1,7 @@
 //! The list of benchmarks, by name.
 
 use super::functions::{self, Checkpointed, LENGTH};
+use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
 use super::networks::Cell;
 use super::{bundle, gaussian, hand, language, networks};
@@ -64,6 +65,21 @@ pub const ITEMS: &[Item] = &[
     item("M6", "LeNet-5, batch 64, train step", ms(50), || train(networks::lenet::<f32>(64))),
     item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1, small: || lean(2) }, || lean(1000)),
     item("M7_checkpointed", "the same with checkpoints, peak memory", Measure::Peak { runs: 1, small: || Box::new(Checkpointed::new(4, 2)) }, || Box::new(Checkpointed::new(1000, 20))),
+    item("T_jacobian", "Jacobian of an MLP 100-256-256-100, f32", us(200), transforms::jacobian_of_net),
+    item("T_hessian", "dense Hessian by 200 variables, f64", ms(20), || transforms::dense_hessian(200)),
+    item("T_hvp", "Rosenbrock, Hessian times a vector, n = 1e5", us(100), || transforms::product(100_000)),
+    item("T_gradient", "Rosenbrock, gradient, n = 1e5", us(100), || gradient(functions::rosenbrock(100_000))),
+    item("T_sparse_hessian", "Rosenbrock, all nonzero second derivatives, n = 1e5", us(50), || Box::new(Sparse::new(100_000))),
+    item("T_batch_gradient", "MLP 784-256-128-10, batch 128, gradient of the batch", ms(50), transforms::batch_gradient),
+    item("T_each_gradient", "the same, gradients of each sample", ms(10), transforms::each_gradient),
+    item("T_each_norm", "the same, norm of each sample's gradient", ms(50), transforms::each_norm),
+    item("T_clipped", "the same, sum of clipped gradients", ms(50), transforms::clipped),
+    item("T_function", "tanh(exp(sin x)·x), n = 1e5", us(100), || transforms::series(100_000, 0)),
+    item("T_taylor", "the same, derivatives to order 8", us(20), || transforms::series(100_000, 8)),
+    item("T_loop", "recurrent net, 10,000 steps, batch 16, 128 units, gradient of the recorded loop", ms(3), || Box::new(Loop::new(10_000, None))),
+    item("T_scan", "the same as a scan in 100 pieces", ms(3), || Box::new(Loop::new(10_000, Some(100)))),
+    item("T_loop_memory", "the loop, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, None)) }, || Box::new(Loop::new(10_000, None))),
+    item("T_scan_memory", "the scan, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, Some(2))) }, || Box::new(Loop::new(10_000, Some(100)))),
     single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
     single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),
     single("G_GMM10k_objective", "GMM, 10,000 points, d = 10, K = 25, objective", ms(10), || value(gaussian::gmm(10_000, 10, 25))),

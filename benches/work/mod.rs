@@ -14,5 +14,6 @@ pub mod hand;
 pub mod items;
 pub mod language;
 pub mod networks;
+pub mod transforms;
 
 pub use engine::{Evaluation, Gradient, HessianVector, Objective, Training, Work};

@@ -154,4 +154,13 @@ where
         let along: Vec<_> = vars.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, *t))).collect();
         Ok(Some(self.call(&vars).jvp_recorded(&along)))
     }
+
+    /// What the function finds by key belongs to the tape of its caller, and is not mapped.
+    fn records(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        Ok(self.call(x))
+    }
 }

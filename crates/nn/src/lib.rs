@@ -10,6 +10,7 @@ pub mod clip;
 pub mod data;
 mod domain;
 pub mod functional;
+mod hook;
 pub mod init;
 pub mod io;
 pub mod layer;

@@ -92,6 +92,13 @@ pub struct Pass<'t, T: Float> {
     pub(crate) notes: Option<Vec<Note>>,
     /// Whether `try_forward` waits for a layer that refuses its input.
     pub(crate) caught: bool,
+    pub(crate) hooks: Vec<Hook<'t, T>>,
+}
+
+/// A function that the outputs of one layer go through, and the keys of the parameters by which the layer is known.
+pub(crate) struct Hook<'t, T: Float> {
+    pub(crate) keys: Vec<u64>,
+    pub(crate) f: Box<dyn FnMut(Var<'t, T>) -> Var<'t, T> + 't>,
 }
 
 /// The output of a layer, noted for a [summary](crate::summary) or a [picture](Pass::drawing).
@@ -115,7 +122,7 @@ pub(crate) struct Record {
 impl<'t, T: Float> Pass<'t, T> {
     /// A training pass; `rng` is the source of its random numbers, such as those of dropout.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None, caught: false }
+        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None, caught: false, hooks: Vec::new() }
     }
 
     /// A pass in eval mode, for inference.

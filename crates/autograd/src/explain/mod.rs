@@ -1,22 +1,26 @@
-//! Inspecting a tape: a table of its nodes with ops, values and source lines, a search for the first non-finite value,
-//! pictures ([`Drawing`]), and the chain rule step by step ([`Explanation`]).
+//! Inspecting a tape: a table of its nodes with ops, values and source lines, the origin of values that are not finite
+//! ([`Origin`]), inputs that no derivative reaches ([`Disconnected`]), pictures ([`Drawing`]), and the chain rule step by
+//! step ([`Explanation`]).
 //!
 //! `collect` turns the part of a tape that is wanted into a [`Scene`](crate::draw::Scene), plain data from which everything
 //! is drawn and printed.
 
 mod collect;
+mod disconnected;
 mod drawing;
+mod finite;
 mod skeleton;
 mod steps;
 mod why;
 
+pub use disconnected::{Break, Cause, Disconnected};
 pub use drawing::Drawing;
+pub use finite::Origin;
 pub use steps::Explanation;
 pub use why::{Contribution, Contributions};
 
 use crate::float::Float;
 use crate::tape::Tape;
-use crate::tape::Var;
 use crate::tensor::Tensor;
 use std::fmt::{self, Display, Formatter};
 
@@ -39,22 +43,6 @@ impl<T: Float> Display for Tape<T> {
             writeln!(f, " {}:{}", line.file(), line.line())?;
         }
         Ok(())
-    }
-}
-
-impl<T: Float> Tape<T> {
-    /// Returns the first node whose value is infinite or NaN although its inputs are finite, which is where a
-    /// computation went wrong. [`Var::line`] returns its source line.
-    ///
-    /// ```
-    /// let tape = autograd::Tape::<f64>::new();
-    /// let x = tape.var([1.0, -1.0]);
-    /// let y = x.ln().exp(); // ln(-1) is NaN
-    /// let culprit = tape.first_non_finite().unwrap();
-    /// assert_eq!(culprit.op().name(), "ln");
-    /// ```
-    pub fn first_non_finite(&self) -> Option<Var<'_, T>> {
-        self.vars().find(|v| v.value().iter().any(|x| !Float::is_finite(x)))
     }
 }
 

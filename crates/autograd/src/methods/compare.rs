@@ -20,6 +20,7 @@ pub trait Compared<V> {
 macro_rules! compared { ($([$($generics:tt)*] $B:ty => $V:ty, |$b:ident, $x:ident| $value:expr;)*) => { $(
     impl<$($generics)*> Compared<$V> for $B {
         #[allow(unused_variables, reason = "a tensor needs no tape")]
+        #[track_caller]
         fn beside(self, $x: &$V) -> $V {
             let $b = self;
             $value
@@ -60,7 +61,10 @@ macro_rules! comparisons {
         try_zip(stringify!($name), $a, $b, |a, b| a $op b)
     };
     (@recorded $name:ident, $a:ident, $b:ident, $op:tt, $recorded:expr) => {
-        broadcast(stringify!($name), &$a.shape(), &$b.shape()).and_then(|_| $recorded)
+        {
+            broadcast(stringify!($name), &$a.shape(), &$b.shape())?;
+            $recorded
+        }
     };
     ($V:ty, $Mask:ty, $by:ident) => {
         comparisons! { $V, $Mask, $by;
@@ -107,7 +111,7 @@ macro_rules! comparisons {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_ne(2.0), tensor![true, false, true]);
             /// ```
-            is_ne, try_is_ne, !=, |a, b| Mask::try_of(Binary::Eq, a, b).map(|same| !same);
+            is_ne, try_is_ne, !=, |a, b| Ok(!Mask::try_of(Binary::Eq, a, b)?);
         }
     };
 }

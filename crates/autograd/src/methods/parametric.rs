@@ -33,7 +33,7 @@ macro_rules! parametric {
         /// ```
         #[track_caller]
         pub fn hardtanh(&self, min: f64, max: f64) -> Self {
-            let [min, max] = [min, max].map(|c| self.number(T::of(c)));
+            let (min, max) = (self.number(T::of(min)), self.number(T::of(max)));
             self.le(&min).select(&min, max.le(self).select(&max, self))
         }
 
@@ -45,7 +45,7 @@ macro_rules! parametric {
         /// ```
         #[track_caller]
         pub fn threshold(&self, threshold: f64, value: f64) -> Self {
-            let [threshold, value] = [threshold, value].map(|c| self.number(T::of(c)));
+            let (threshold, value) = (self.number(T::of(threshold)), self.number(T::of(value)));
             // Select by x ≤ `threshold`, not by x > `threshold`, so that NaN stays NaN.
             self.le(threshold).select(value, self)
         }

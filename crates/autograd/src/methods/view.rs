@@ -224,8 +224,11 @@ macro_rules! view_methods {
         /// Like [`stack`](Self::stack), but returns the error.
         #[track_caller]
         pub fn try_stack(parts: &[Self], axis: isize) -> Result<Self> {
-            let parts: Result<Vec<Self>> = parts.iter().map(|p| p.try_unsqueeze(axis)).collect();
-            Self::try_concat(&parts?, axis)
+            let mut wide = Vec::with_capacity(parts.len());
+            for part in parts {
+                wide.push(part.try_unsqueeze(axis)?); // not in a closure, which has a line of its own
+            }
+            Self::try_concat(&wide, axis)
         }
     };
 }

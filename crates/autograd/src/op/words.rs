@@ -30,6 +30,7 @@ impl Op {
             (Op::Unary(f), [x]) => Some(f.rule_text(x, y, g)),
             (Op::Binary(f), [a, b]) => f.rule_text(if i == 0 { Side::A } else { Side::B }, [a, b, y, g]),
             (Op::Concat { .. }, _) => Some(format!("its part of {g}")),
+            (Op::Custom { .. }, _) => Some("the user's rule".to_owned()),
             _ => {
                 let words = self.words();
                 words.rules.get(i).filter(|rule| !rule.is_empty()).map(|rule| filled(rule, x, y, g))
@@ -128,7 +129,7 @@ impl Op {
                 words("$b added into zeros where $a is largest", &["", "$g where $a is largest in each window"])
             }
             Op::Map { axis, .. } => words(&along("M·$a", axis), &[&along("Mᵀ·$g", axis)]),
-            Op::Custom { .. } => words("a user's op", &["the user's rule"]),
+            Op::Custom { .. } => words("a user's op", &[]),
         }
     }
 }

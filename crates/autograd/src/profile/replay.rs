@@ -39,9 +39,9 @@ once! {
         let mut profile = Profile::default();
         let clock = Instant::now();
         for _ in 0..runs {
-            program.run_observed(inputs, indices, &mut |work, line, cost, time| {
-                let span = [clock.elapsed().saturating_sub(time), time];
-                profile.add("replay", work, Some(line), span, cost);
+            program.run_observed(inputs, indices, &mut |seen| {
+                let span = [clock.elapsed().saturating_sub(seen.time), seen.time];
+                profile.add("replay", seen.work(), Some(seen.line()), span, seen.cost());
             })?;
         }
         Ok(profile)

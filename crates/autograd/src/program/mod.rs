@@ -36,6 +36,7 @@ use crate::tensor::{Shape, Tensor};
 pub(crate) use compile::refuse_reads;
 pub use compile::{Compiled, compile};
 use graph::Graph;
+pub(crate) use run::Seen;
 use std::sync::Arc;
 use steps::Plan;
 

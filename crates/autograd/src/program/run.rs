@@ -27,6 +27,33 @@ pub(super) struct State {
     moves: bool,
 }
 
+/// A step of a run that has just been done.
+pub(crate) struct Seen<'p, T: Float> {
+    pub(crate) time: Duration,
+    step: &'p Step,
+    values: &'p [Tensor<T>],
+}
+
+impl<T: Float> Seen<'_, T> {
+    /// What it did: its op, or the list of ops of a loop.
+    pub(crate) fn work(&self) -> String {
+        self.step.work.to_string()
+    }
+
+    pub(crate) fn line(&self) -> &'static Location<'static> {
+        self.step.line
+    }
+
+    pub(crate) fn cost(&self) -> Cost {
+        self.step.cost
+    }
+
+    /// What it computed.
+    pub(crate) fn results(&self) -> impl Iterator<Item = &Tensor<T>> {
+        self.step.outs.iter().map(|out| &self.values[out.slot as usize])
+    }
+}
+
 impl<T: Float> Program<T> {
     /// Assembles a planned program. The outputs of the graph from `kept` on are the next values of the states.
     pub(super) fn assemble(
@@ -95,12 +122,12 @@ impl<T: Float> Program<T> {
         Ok(&self.outputs)
     }
 
-    /// As [`run_with`](Program::run_with), reporting each step: what it does, its line, its cost, and how long it took.
+    /// As [`run_with`](Program::run_with), reporting each step.
     pub(crate) fn run_observed(
         &mut self,
         inputs: &[&Tensor<T>],
         integers: &[&Tensor<i64>],
-        seen: &mut dyn FnMut(String, &'static Location<'static>, Cost, Duration),
+        seen: &mut dyn FnMut(&Seen<'_, T>),
     ) -> Result<()> {
         self.ready(inputs, integers)?;
         let mut done = Ok(());
@@ -110,8 +137,7 @@ impl<T: Float> Program<T> {
             if done.is_err() {
                 break;
             }
-            let (time, step) = (start.elapsed(), &self.plan.steps[k]);
-            seen(step.work.to_string(), step.line, step.cost, time);
+            seen(&Seen { time: start.elapsed(), step: &self.plan.steps[k], values: &self.values });
         }
         self.finish(inputs.len(), done)
     }

@@ -46,7 +46,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`jvp`](Var::jvp).
     #[track_caller]
     pub fn jvp_recorded(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Var<'t, T> {
-        or_panic(recorded("jvp", self, directions)).unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape())))
+        or_panic(self.try_jvp_recorded(directions))
+    }
+
+    /// Like [`jvp_recorded`](Var::jvp_recorded), but returns the error.
+    #[track_caller]
+    pub fn try_jvp_recorded(self, directions: &[(Var<'t, T>, Var<'t, T>)]) -> Result<Self> {
+        let slope = recorded("jvp", self, directions)?;
+        Ok(slope.unwrap_or_else(|| self.tape.constant(Tensor::zeros(&self.shape()))))
     }
 
     /// The Hessian-vector product: how the gradient of this scalar changes when each `x` moves along its direction.

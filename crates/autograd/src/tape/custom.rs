@@ -25,6 +25,20 @@ pub trait DynRule<T: Float>: Send + Sync {
         y: &Var<'t, T>,
         t: &[Option<&Var<'t, T>>],
     ) -> Result<Option<Var<'t, T>>>;
+    /// Whether [`record`](DynRule::record) can record the value as ops of the inputs.
+    #[doc(hidden)]
+    fn records(&self) -> bool {
+        false
+    }
+    #[doc(hidden)]
+    fn record<'t>(&self, _x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        unreachable!("{} records no value", self.rule_name())
+    }
+    /// The value of `n` samples, which lie along the first axis of the inputs that are `batched`, in a way of its own.
+    #[doc(hidden)]
+    fn map<'t>(&self, _x: &[Var<'t, T>], _batched: &[bool], _n: usize) -> Option<Result<Var<'t, T>>> {
+        None
+    }
 }
 
 /// Implements [`DynRule`] for a [`Rule`].

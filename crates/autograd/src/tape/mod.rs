@@ -51,9 +51,19 @@ pub(crate) type Inputs = SmallVec<[u32; 4]>;
 /// ```
 pub struct Tape<T: Float> {
     list: RefCell<List<T>>,
-    /// While a closure is recorded for replay: the values that it read, and where.
-    reads: RefCell<Option<Vec<(u32, &'static Location<'static>)>>>,
+    reads: RefCell<Reads>,
 }
+
+/// The values that Rust code read, and where.
+#[derive(Default)]
+struct Reads {
+    noted: Vec<(u32, &'static Location<'static>)>,
+    /// Whether to note every read, as while a closure is recorded for replay, and not only the first ones.
+    all: bool,
+}
+
+/// The most reads that are noted for [`Tape::disconnected`] alone.
+const READS: usize = 1 << 10;
 
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
@@ -203,7 +213,7 @@ impl<T: Float> Tape<T> {
 
     /// From here on, until the tape is cleared, keeps track of which values are read.
     pub(crate) fn watch(&self) {
-        *self.reads.borrow_mut() = Some(Vec::new());
+        *self.reads.borrow_mut() = Reads { noted: Vec::new(), all: true };
     }
 
     /// Notes that the value of a node is read.
@@ -222,8 +232,13 @@ impl<T: Float> Tape<T> {
         for id in 0..list.nodes.len() {
             depends[id] |= list.inputs(id as u32).iter().any(|&i| depends[i as usize]);
         }
-        let found = reads.iter().flatten().find(|(id, _)| depends[*id as usize]);
+        let found = reads.noted.iter().find(|(id, _)| depends[*id as usize]);
         found.map(|&(id, line)| (Var { tape: self, id }, line))
+    }
+
+    /// The reads that were noted: of which node, and where.
+    pub(crate) fn reads(&self) -> Vec<(u32, &'static Location<'static>)> {
+        self.reads.borrow().noted.clone()
     }
 
     pub(crate) fn list(&self) -> Ref<'_, List<T>> {
@@ -319,11 +334,13 @@ impl<T: Float> Tape<T> {
 
 once! {
     fn empty<T>() -> Tape<T> {
-        Tape { list: RefCell::new(List::new()), reads: RefCell::new(None) }
+        Tape { list: RefCell::new(List::new()), reads: RefCell::default() }
     }
 
     fn clear<T>(tape: &mut Tape<T>) {
-        *tape.reads.get_mut() = None;
+        let reads = tape.reads.get_mut();
+        reads.noted.clear();
+        reads.all = false;
         tape.list.get_mut().clear();
     }
 
@@ -346,8 +363,9 @@ once! {
     fn note_read<T>(tape: &Tape<T>, id: u32, line: &'static Location<'static>) -> bool {
         let list = tape.list();
         let readable = list.is_known(id);
-        if let Some(reads) = tape.reads.borrow_mut().as_mut().filter(|_| readable) {
-            reads.push((id, line));
+        let mut reads = tape.reads.borrow_mut();
+        if readable && (reads.all || reads.noted.len() < READS) {
+            reads.noted.push((id, line));
         }
         readable
     }

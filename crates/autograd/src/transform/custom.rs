@@ -1,11 +1,11 @@
 //! Functions with derivatives of the user's own, given as closures: for a stable formula, a gradient that is clipped, or a
 //! step that counts as the identity. A rule with a name, for reuse, is a [`Rule`](crate::Rule).
 
-use super::point::{Point, Work, by_rule, call};
+use super::point::{Point, call};
+use super::rule::{Function, Traced, by_rule, function};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::rules::Cotangents;
-use crate::tape::{DynRule, Tape, Var};
+use crate::tape::Var;
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
     B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
 {
-    by_rule("custom_vjp", Arc::new(Reverse { f, back }), x)
+    by_rule(Reverse { f: function(f), back: Arc::new(back) }, x)
 }
 
 /// Applies `f`, whose forward rule is `push`: it gets the inputs, the output y and the tangents of the inputs, and returns the
@@ -72,141 +72,81 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
     B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, &[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    by_rule("custom_jvp", Arc::new(Forward { f, push }), x)
+    by_rule(Forward { f: function(f), push: Arc::new(push) }, x)
 }
 
-/// Does some work on variables of a tape of its own, and returns the values.
-fn apart<T: Float>(x: &[&Tensor<T>], work: &Work<'_, T>) -> Result<Vec<Tensor<T>>> {
-    let tape = Tape::new();
-    let x: Vec<Var<T>> = x.iter().map(|&x| tape.constant(x.clone())).collect();
-    Ok(work(&x)?.into_iter().map(Var::peek).collect())
-}
+/// A reverse rule: the cotangents of the inputs.
+type Back<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync>;
 
-fn vars<'t, T: Float>(x: &[&Var<'t, T>]) -> Vec<Var<'t, T>> {
-    x.iter().map(|x| **x).collect()
-}
+/// A forward rule: the tangent of the result.
+type Push<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>], Var<'t, T>, &[Var<'t, T>]) -> Var<'t, T> + Send + Sync>;
 
 /// A function with a reverse rule.
-struct Reverse<F, B> {
-    f: F,
-    back: B,
+struct Reverse<T: Float> {
+    f: Function<T>,
+    back: Back<T>,
 }
 
-impl<T: Float, F, B> DynRule<T> for Reverse<F, B>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
-    B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
-{
-    fn rule_name(&self) -> &'static str {
+impl<T: Float> Traced<T> for Reverse<T> {
+    fn name(&self) -> &'static str {
         "custom_vjp"
     }
 
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        Ok(apart(x, &|x| Ok(vec![call("custom_vjp", &self.f, x)?]))?.swap_remove(0))
+    fn pull<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+        let bars = (self.back)(x, y, g);
+        let fits = x.len() == bars.len() && x.iter().zip(&bars).all(|(x, bar)| x.shape() == bar.shape());
+        let shapes = |x: &[Var<'t, T>]| x.iter().map(|x| x.shape()).collect::<Vec<_>>();
+        assert!(
+            fits,
+            "custom_vjp: the rule must return cotangents of the shapes {:?}, not {:?}",
+            shapes(x),
+            shapes(&bars)
+        );
+        Ok(bars)
     }
 
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
-        let all: Vec<&Tensor<T>> = x.iter().copied().chain([y, g]).collect();
-        let n = x.len();
-        or_panic(apart(&all, &|all| Ok(fitting(&all[..n], (self.back)(&all[..n], all[n], all[n + 1])))))
-            .into_iter()
-            .map(Some)
-            .collect()
+    fn push<'t>(&self, _: &[Var<'t, T>], _: Var<'t, T>, _: &[Option<Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
+        let hint = "a function of custom_vjp has no forward rule: give one with custom_jvp".into();
+        Err(Error::Argument { op: "jvp", hint })
     }
 
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        let x = vars(x);
-        fitting(&x, (self.back)(&x, *y, *g)).into_iter().map(Some).collect()
+    fn records(&self) -> bool {
+        true
     }
 
-    fn jvp_computed(&self, _: &[&Tensor<T>], _: &Tensor<T>, _: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        Err(no_forward())
+    fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        call("custom_vjp", &*self.f, x)
     }
-
-    fn jvp_recorded<'t>(
-        &self,
-        _: &[&Var<'t, T>],
-        _: &Var<'t, T>,
-        _: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>> {
-        Err(no_forward())
-    }
-}
-
-fn no_forward() -> Error {
-    Error::Argument { op: "jvp", hint: "a function of custom_vjp has no forward rule: give one with custom_jvp".into() }
-}
-
-/// The cotangents, which must have the shapes of the inputs.
-fn fitting<'t, T: Float>(x: &[Var<'t, T>], bars: Vec<Var<'t, T>>) -> Vec<Var<'t, T>> {
-    let fits = x.len() == bars.len() && x.iter().zip(&bars).all(|(x, bar)| x.shape() == bar.shape());
-    let shapes = |x: &[Var<'t, T>]| x.iter().map(|x| x.shape()).collect::<Vec<_>>();
-    assert!(fits, "custom_vjp: the rule must return cotangents of the shapes {:?}, not {:?}", shapes(x), shapes(&bars));
-    bars
 }
 
 /// A function with a forward rule.
-struct Forward<F, B> {
-    f: F,
-    push: B,
+struct Forward<T: Float> {
+    f: Function<T>,
+    push: Push<T>,
 }
 
-impl<F, B> Forward<F, B> {
-    fn tangent<'t, T: Float>(&self, x: &[Var<'t, T>], y: Var<'t, T>, t: &[Option<Var<'t, T>>]) -> Var<'t, T>
-    where
-        B: for<'a> Fn(&[Var<'a, T>], Var<'a, T>, &[Var<'a, T>]) -> Var<'a, T>,
-    {
-        let zeros = |x: &Var<'t, T>| x.tape.constant(Tensor::zeros(&x.shape()));
-        let t: Vec<Var<T>> = x.iter().zip(t).map(|(x, t)| t.unwrap_or_else(|| zeros(x))).collect();
-        (self.push)(x, y, &t)
-    }
-
-    /// The transpose of the forward rule: the gradients of `Σ g · tangent` by the tangents.
-    fn transposed<'t, T: Float>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Vec<Var<'t, T>>
-    where
-        B: for<'a> Fn(&[Var<'a, T>], Var<'a, T>, &[Var<'a, T>]) -> Var<'a, T>,
-    {
-        let t: Vec<Var<T>> = x.iter().map(|x| x.tape.var(Tensor::zeros(&x.shape()))).collect();
-        (self.push)(x, y, &t).grad_with(g, &t, true)
-    }
-}
-
-impl<T: Float, F, B> DynRule<T> for Forward<F, B>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
-    B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, &[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
-{
-    fn rule_name(&self) -> &'static str {
+impl<T: Float> Traced<T> for Forward<T> {
+    fn name(&self) -> &'static str {
         "custom_jvp"
     }
 
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        Ok(apart(x, &|x| Ok(vec![call("custom_jvp", &self.f, x)?]))?.swap_remove(0))
+    /// The transpose of the forward rule: the gradients of `Σ g · tangent` by the tangents.
+    fn pull<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+        let t: Vec<Var<T>> = x.iter().map(|x| x.tape.var(Tensor::zeros(&x.shape()))).collect();
+        Ok((self.push)(x, y, &t).grad_with(g, &t, true))
     }
 
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
-        let (all, n): (Vec<&Tensor<T>>, _) = (x.iter().copied().chain([y, g]).collect(), x.len());
-        let bars = apart(&all, &|all| Ok(self.transposed(&all[..n], all[n], all[n + 1])));
-        or_panic(bars).into_iter().map(Some).collect()
+    fn push<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, t: &[Option<Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
+        let zeros = |x: &Var<'t, T>| x.tape.constant(Tensor::zeros(&x.shape()));
+        let t: Vec<Var<T>> = x.iter().zip(t).map(|(x, t)| t.unwrap_or_else(|| zeros(x))).collect();
+        Ok(Some((self.push)(x, y, &t)))
     }
 
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        self.transposed(&vars(x), *y, *g).into_iter().map(Some).collect()
+    fn records(&self) -> bool {
+        true
     }
 
-    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        let tape = Tape::new();
-        let var = |x: &Tensor<T>| tape.constant(x.clone());
-        let (x, t): (Vec<_>, Vec<_>) = (x.iter().map(|x| var(x)).collect(), t.iter().map(|t| t.map(var)).collect());
-        Ok(Some(self.tangent(&x, var(y), &t).peek()))
-    }
-
-    fn jvp_recorded<'t>(
-        &self,
-        x: &[&Var<'t, T>],
-        y: &Var<'t, T>,
-        t: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>> {
-        Ok(Some(self.tangent(&vars(x), *y, &t.iter().map(|t| t.copied()).collect::<Vec<_>>())))
+    fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        call("custom_jvp", &*self.f, x)
     }
 }

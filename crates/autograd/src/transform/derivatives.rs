@@ -93,7 +93,7 @@ where
         check_shapes("jvp", "tangent", x, &t)?;
         let y = call("jvp", &f, x)?;
         let along: Vec<_> = x.iter().zip(&t).map(|(&x, t)| (x, x.tape.constant(t.clone()))).collect();
-        Ok(vec![y, y.jvp_recorded(&along)])
+        Ok(vec![y, y.try_jvp_recorded(&along)?])
     })?;
     let tangent = both.swap_remove(1);
     Ok((both.swap_remove(0), tangent))

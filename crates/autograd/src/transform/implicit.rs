@@ -1,29 +1,48 @@
 //! Implicit functions: the solution of an equation as a function of its parameters, differentiated by the implicit function
 //! theorem. A solver finds the solution; one linear solve gives the derivative, whatever the solver did.
 
-use super::jacobian::by_rows;
-use super::point::{Point, by_rule, call};
+use super::krylov::least_squares;
+use super::linearized::{Residual, residual, solve};
+use super::point::{Point, call, scalar};
+use super::rule::{Traced, by_rule, check_shape};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::op::{Factor, Op};
-use crate::rules::Cotangents;
-use crate::tape::{DynRule, Tape, Var};
-use crate::tensor::{Shape, Tensor};
+use crate::op::Op;
+use crate::tape::{Tape, Var};
+use crate::tensor::Tensor;
 use crate::value::Value;
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 /// How a solution is found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
-    /// Newton's method: a Jacobian and a linear solve per step.
+    /// Newton's method: a linear solve per step.
     Newton,
     /// Repeated application of the function, for fixed points of contractions: z ← z + damping · (g(z) - z).
     Iteration {
         /// The part of each step that is taken; 1 is plain iteration.
         damping: f64,
     },
+    /// Iteration, accelerated by the combination of the last steps whose residuals nearly cancel (Anderson, 1965): far fewer
+    /// steps than plain iteration, and no derivative.
+    Anderson {
+        /// How many steps are combined; 5 is common.
+        memory: usize,
+    },
     /// The start is the solution, found elsewhere; it is only checked.
     Given,
+}
+
+/// How the linear systems are solved: those of Newton's steps and those of derivatives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linear {
+    /// By factorizing the Jacobian, which takes n² memory.
+    #[cfg(feature = "linalg")]
+    Dense,
+    /// By GMRES, from products of the Jacobian with vectors: each takes one sweep, and the Jacobian is never formed.
+    Gmres,
+    /// By conjugate gradients, likewise, for symmetric definite Jacobians such as those of [`argmin`].
+    ConjugateGradients,
 }
 
 /// Settings of a solver.
@@ -31,6 +50,8 @@ pub enum Method {
 pub struct Solver {
     /// How the solution is found. Defaults to Newton's method.
     pub method: Method,
+    /// How linear systems are solved. Defaults to a factorization with the feature `linalg`, and to GMRES without it.
+    pub linear: Linear,
     /// The largest residual of a solution, in any element. Defaults to 1e-10 in `f64`; in `f32` it is at least 1e-5.
     pub tolerance: f64,
     /// The largest number of steps. Defaults to 100.
@@ -39,7 +60,11 @@ pub struct Solver {
 
 impl Default for Solver {
     fn default() -> Self {
-        Solver { method: Method::Newton, tolerance: 1e-10, most: 100 }
+        #[cfg(feature = "linalg")]
+        let linear = Linear::Dense;
+        #[cfg(not(feature = "linalg"))]
+        let linear = Linear::Gmres;
+        Solver { method: Method::Newton, linear, tolerance: 1e-10, most: 100 }
     }
 }
 
@@ -73,7 +98,8 @@ pub fn try_root<T: Float, P: Point<T>, F>(f: F, start: &Tensor<T>, params: &[P],
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    by_rule("root", Arc::new(Equation { op: "root", f, fixed: false, start: start.clone(), solver }), params)
+    const OP: &str = "root";
+    equation(OP, residual(move |x| call(OP, &f, x)), start, params, solver)
 }
 
 /// The solution z of `z = f(z, params)` near a start, as a function of the parameters; see [`root`].
@@ -105,11 +131,13 @@ pub fn try_fixed_point<T: Float, P: Point<T>, F>(
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    by_rule(
-        "fixed_point",
-        Arc::new(Equation { op: "fixed_point", f, fixed: true, start: start.clone(), solver }),
-        params,
-    )
+    const OP: &str = "fixed_point";
+    let residual = residual(move |x| {
+        let y = call(OP, &f, x)?;
+        check_shape(OP, y, x[0], "the shape of z")?;
+        y.try_sub(x[0])
+    });
+    equation(OP, residual, start, params, solver)
 }
 
 /// The point z near a start where the gradient of a scalar function `f(z, params)` vanishes, as a function of the
@@ -136,48 +164,99 @@ pub fn try_argmin<T: Float, P: Point<T>, F>(f: F, start: &Tensor<T>, params: &[P
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
-    try_root(move |x| f(x).grad(&[x[0]])[0], start, params, solver)
+    const OP: &str = "argmin";
+    let gradient = residual(move |x| {
+        let y = call(OP, &f, x)?;
+        scalar(OP, y)?;
+        Ok(y.try_grad(&x[..1])?[0])
+    });
+    equation(OP, gradient, start, params, solver)
+}
+
+#[track_caller]
+fn equation<T: Float, P: Point<T>>(
+    op: &'static str,
+    residual: Residual<T>,
+    start: &Tensor<T>,
+    params: &[P],
+    solver: Solver,
+) -> Result<P::Out> {
+    by_rule(Equation { op, residual, start: start.clone(), solver }, params)
 }
 
 /// The rule of a solution: its inputs are the parameters.
-struct Equation<T: Float, F> {
+struct Equation<T: Float> {
     op: &'static str,
-    f: F,
-    /// Whether a fixed point of the function is wanted, not a root.
-    fixed: bool,
+    /// A function of z and the parameters, which vanishes at the solution.
+    residual: Residual<T>,
     start: Tensor<T>,
     solver: Solver,
 }
 
-impl<T: Float, F> Equation<T, F>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
+impl<T: Float> Equation<T> {
     /// The residual at z.
-    fn residual<'t>(&self, z: Var<'t, T>, params: &[Var<'t, T>]) -> Result<Var<'t, T>> {
-        let x: Vec<Var<T>> = std::iter::once(z).chain(params.iter().copied()).collect();
-        let y = call(self.op, &self.f, &x)?;
-        if y.shape() != z.shape() {
-            let hint = format!("the function must return the shape of z, {:?}", z.shape());
-            return Err(Error::Shape { op: self.op, shape: y.shape().as_slice().into(), hint });
-        }
-        if self.fixed { y.try_sub(z) } else { Ok(y) }
+    fn residual<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        let y = (self.residual)(x)?;
+        check_shape(self.op, y, x[0], "the shape of z")?;
+        Ok(y)
     }
 
-    fn solve(&self, params: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        let Solver { method, tolerance, most } = self.solver;
+    /// The result of c·J⁻¹ b, or of c·J⁻ᵀ b, where J is the derivative of the residual by z.
+    fn solve<'t>(&self, x: &[Var<'t, T>], transposed: bool, b: Var<'t, T>, c: f64) -> Result<Var<'t, T>> {
+        solve(self.op, &self.residual, self.solver.linear, x, transposed, b * T::of(c))
+    }
+
+    /// The inputs of the residual, as variables that depend on nothing: each derivative holds the others fixed.
+    fn apart<'t>(z: Var<'t, T>, params: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let own = |x: Var<'t, T>| Value::try_apply(Op::Reshape { shape: x.shape() }, &[&x]);
+        std::iter::once(z).chain(params.iter().copied()).map(own).collect()
+    }
+}
+
+/// The last steps of Anderson's iteration: changes of z and of the residual.
+#[derive(Default)]
+struct Steps {
+    last: Option<(Vec<f64>, Vec<f64>)>,
+    changes: VecDeque<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Steps {
+    /// The change of z, given z and its residual: the plain step, less the combination of earlier changes that explains most
+    /// of the residual.
+    fn next(&mut self, z: Vec<f64>, residual: Vec<f64>, memory: usize) -> Vec<f64> {
+        let less = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
+        if let Some((before, last)) = self.last.replace((z.clone(), residual.clone())) {
+            self.changes.push_back((less(&z, &before), less(&residual, &last)));
+            if self.changes.len() > memory {
+                self.changes.pop_front();
+            }
+        }
+        let slopes: Vec<Vec<f64>> = self.changes.iter().map(|(_, residual)| residual.clone()).collect();
+        let mut step = residual.clone();
+        for (c, (dz, dr)) in least_squares(&slopes, &residual).into_iter().zip(&self.changes) {
+            step.iter_mut().zip(dz.iter().zip(dr)).for_each(|(step, (dz, dr))| *step -= c * (dz + dr));
+        }
+        step
+    }
+}
+
+impl<T: Float> Traced<T> for Equation<T> {
+    fn name(&self) -> &'static str {
+        self.op
+    }
+
+    /// The solution.
+    fn value(&self, params: &[&Tensor<T>]) -> Result<Tensor<T>> {
+        let Solver { method, tolerance, most, .. } = self.solver;
         let tolerance = tolerance.max(100.0 * T::EPSILON.f64());
-        let mut z = self.start.clone();
-        let mut step = 0;
+        let (mut z, mut step, mut steps) = (self.start.clone(), 0, Steps::default());
         loop {
             let tape = Tape::new();
-            let at = tape.var(z.clone());
-            let params: Vec<Var<T>> = params.iter().map(|&p| tape.constant(p.clone())).collect();
-            let residual = self.residual(at, &params)?;
-            let size = residual
-                .peek()
-                .iter()
-                .fold(0.0f64, |size, r| if r.is_nan() { f64::NAN } else { size.max(r.f64().abs()) });
+            let rest = params.iter().map(|&p| tape.constant(p.clone()));
+            let x: Vec<Var<T>> = std::iter::once(tape.var(z.clone())).chain(rest).collect();
+            let residual = self.residual(&x)?;
+            let values: Vec<f64> = residual.peek().iter().map(Float::f64).collect();
+            let size = values.iter().fold(0.0f64, |size, r| if r.is_nan() { f64::NAN } else { size.max(r.abs()) });
             if size <= tolerance {
                 return Ok(z);
             }
@@ -189,8 +268,12 @@ where
                 return Err(Error::Argument { op: self.op, hint });
             }
             let change = match method {
-                Method::Newton => linear(&jacobian(residual, at)?, false, residual, T::of(-1.0))?.peek(),
+                Method::Newton => self.solve(&x, false, residual, -1.0)?.peek(),
                 Method::Iteration { damping } => residual.peek() * T::of(damping),
+                Method::Anderson { memory } => {
+                    let change = steps.next(z.iter().map(Float::f64).collect(), values, memory);
+                    Tensor::new(z.shape(), change.into_iter().map(T::of).collect())
+                }
                 Method::Given => unreachable!("it has returned"),
             };
             z = z + change;
@@ -200,87 +283,19 @@ where
 
     /// -(∂f/∂z)⁻ᵀ g, then times ∂f/∂p.
     fn pull<'t>(&self, params: &[Var<'t, T>], z: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
-        // The residual sees z as a variable of its own.
-        let z: Var<T> = Value::try_apply(Op::Reshape { shape: z.shape() }, &[&z])?;
-        let residual = self.residual(z, params)?;
-        let lambda = linear(&jacobian(residual, z)?, true, g, T::of(-1.0))?;
-        let x: Vec<Var<T>> = std::iter::once(z).chain(params.iter().copied()).collect();
-        Ok(residual.grad_with(lambda, &x, true).split_off(1))
+        let x = Self::apart(z, params)?;
+        let lambda = self.solve(&x, true, g, -1.0)?;
+        Ok(self.residual(&x)?.grad_with(lambda, &x, true).split_off(1))
     }
 
     /// -(∂f/∂z)⁻¹ ∂f/∂p t.
     fn push<'t>(&self, params: &[Var<'t, T>], z: Var<'t, T>, t: &[Option<Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
-        let z: Var<T> = Value::try_apply(Op::Reshape { shape: z.shape() }, &[&z])?;
-        let own = |p: &Var<'t, T>| Value::try_apply(Op::Reshape { shape: p.shape() }, &[p]);
-        let params = params.iter().map(own).collect::<Result<Vec<Var<T>>>>()?;
-        let residual = self.residual(z, &params)?;
-        let along: Vec<_> = params.iter().zip(t).filter_map(|(p, t)| t.map(|t| (*p, t))).collect();
+        let x = Self::apart(z, params)?;
+        let along: Vec<_> = x[1..].iter().zip(t).filter_map(|(p, t)| t.map(|t| (*p, t))).collect();
         if along.is_empty() {
             return Ok(None);
         }
-        linear(&jacobian(residual, z)?, false, residual.jvp_recorded(&along), T::of(-1.0)).map(Some)
-    }
-
-    /// Does some work on a tape of its own.
-    fn apart<R>(&self, params: &[&Tensor<T>], work: impl for<'t> FnOnce(&'t Tape<T>, &[Var<'t, T>]) -> R) -> R {
-        let tape = Tape::new();
-        let params: Vec<Var<T>> = params.iter().map(|&p| tape.var(p.clone())).collect();
-        work(&tape, &params)
-    }
-}
-
-/// The Jacobian of the residual as a matrix.
-fn jacobian<'t, T: Float>(residual: Var<'t, T>, z: Var<'t, T>) -> Result<Var<'t, T>> {
-    let n: usize = z.shape().iter().product();
-    by_rows(residual, &[z])?[0].try_reshape(&[n, n])
-}
-
-/// The solution of J x = c b, or of Jᵀ x = c b, in the shape of b.
-fn linear<'t, T: Float>(j: &Var<'t, T>, transposed: bool, b: Var<'t, T>, c: T) -> Result<Var<'t, T>> {
-    let (n, shape): (usize, Shape) = (j.shape()[0], b.shape());
-    let j = if transposed { j.permute(&[1, 0]) } else { *j };
-    let column = (b * c).try_reshape(&[n, 1])?;
-    Var::try_apply(Op::Linalg(Factor::Solve { strict: true }), &[&j, &column])?.try_reshape(&shape)
-}
-
-impl<T: Float, F> DynRule<T> for Equation<T, F>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
-{
-    fn rule_name(&self) -> &'static str {
-        self.op
-    }
-
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        self.solve(x)
-    }
-
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
-        self.apart(x, |tape, x| {
-            let all = or_panic(self.pull(x, tape.constant(y.clone()), tape.constant(g.clone())));
-            all.into_iter().map(|g| Some(g.peek())).collect()
-        })
-    }
-
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        let x: Vec<Var<T>> = x.iter().map(|x| **x).collect();
-        or_panic(self.pull(&x, *y, *g)).into_iter().map(Some).collect()
-    }
-
-    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        self.apart(x, |tape, x| {
-            let t: Vec<_> = t.iter().map(|t| t.map(|t| tape.constant(t.clone()))).collect();
-            Ok(self.push(x, tape.constant(y.clone()), &t)?.map(Var::peek))
-        })
-    }
-
-    fn jvp_recorded<'t>(
-        &self,
-        x: &[&Var<'t, T>],
-        y: &Var<'t, T>,
-        t: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>> {
-        let x: Vec<Var<T>> = x.iter().map(|x| **x).collect();
-        self.push(&x, *y, &t.iter().map(|t| t.copied()).collect::<Vec<_>>())
+        let slope = self.residual(&x)?.try_jvp_recorded(&along)?;
+        self.solve(&x, false, slope, -1.0).map(Some)
     }
 }

@@ -2,32 +2,26 @@
 //! together, so that every op runs once.
 
 use super::batch::{Batched, Samples};
+use super::choice::{Choice, Mode, choose};
 use super::point::{Point, call, check_shapes, scalar};
-use super::read::read;
+use super::read::{following, read};
 use super::shapes::{ahead, joined, moved};
+use super::sparse::expanded;
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::kernel::random::Rng;
 use crate::op::Op;
-use crate::tape::Var;
+use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
 use std::borrow::Borrow;
 
-/// How a Jacobian is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// By columns: one direction for each element of the inputs.
-    Forward,
-    /// By rows: one cotangent for each element of the output.
-    Reverse,
-    /// By the shorter of the two.
-    Auto,
-}
-
 /// The Jacobian of a function: for each input, all derivatives of all elements of the output, with the shape of the output
-/// followed by that of the input. Chooses forward or reverse mode by the number of directions; [`jacobian_by`] takes
-/// the choice.
+/// followed by that of the input. Chooses forward, reverse or sparse mode by counting operations; [`jacobian_choice`] says
+/// why, and [`jacobian_by`] takes the choice.
+///
+/// All directions go through one sweep together, except that at tensors those whose values take more than 256 MB
+/// together are split into several sweeps.
 ///
 /// ```
 /// use autograd::{tensor, transform::jacobian};
@@ -55,16 +49,17 @@ where
     jacobian_by(Mode::Auto, f, x)
 }
 
-/// The [`jacobian`], in forward or reverse mode.
+/// The [`jacobian`], in a given mode.
 ///
 /// ```
 /// use autograd::{tensor, transform::{Mode, jacobian_by}};
 /// let j = |mode| jacobian_by(mode, |x| x[0].exp(), &[tensor![0.0, 0.0]]);
 /// assert_eq!(j(Mode::Forward)?, j(Mode::Reverse)?);
+/// assert_eq!(j(Mode::Forward)?, j(Mode::Sparse)?); // by one direction
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if there is no input, or the function returns a variable of another tape.
+/// Returns an error if there is no input, sparse mode has several, or the function returns a variable of another tape.
 #[track_caller]
 pub fn jacobian_by<T: Float, P: Point<T>, F>(mode: Mode, f: F, x: &[P]) -> Result<Vec<P::Out>>
 where
@@ -72,13 +67,33 @@ where
 {
     P::run("jacobian", x, &|x| {
         let y = call("jacobian", &f, x)?;
-        let (columns, rows) = (x.iter().map(|x| size(*x)).sum::<usize>(), size(y));
-        match mode {
-            Mode::Forward => by_columns(y, x),
-            Mode::Auto if columns < rows => by_columns(y, x),
-            Mode::Reverse | Mode::Auto => by_rows(y, x),
-        }
+        by_mode(mode, y, x, P::RECORDS)
     })
+}
+
+/// How [`jacobian`] computes the derivatives of this function at inputs of these shapes, and why.
+///
+/// ```
+/// use autograd::{Tensor, transform::{Mode, jacobian_choice}};
+/// let x = Tensor::<f64>::ones(&[200]);
+/// let why = jacobian_choice(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1), &[x])?;
+/// assert_eq!((why.mode, why.colors), (Mode::Sparse, Some(2)));
+/// assert!(why.to_string().starts_with("sparse mode, for 199 rows and 200 columns of 2 colors: reverse takes "));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if there is no input, or the function returns a variable of another tape.
+#[track_caller]
+pub fn jacobian_choice<T: Float, F>(f: F, x: &[impl Borrow<Tensor<T>>]) -> Result<Choice>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
+{
+    if x.is_empty() {
+        return Err(Error::Argument { op: "jacobian", hint: "give at least one input".into() });
+    }
+    let tape = Tape::new();
+    let x: Vec<Var<T>> = x.iter().map(|x| tape.var(x.borrow().clone())).collect();
+    choose(call("jacobian", &f, &x)?, &x)
 }
 
 /// The Hessian of a scalar function: `hessian(f, x)[i][j]` has the second derivatives by inputs i and j, with the shape of
@@ -107,7 +122,7 @@ pub fn try_hessian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> Result<Vec<Vec<P:
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
 {
-    let blocks = P::run("hessian", x, &|x| second(call("hessian", &f, x)?, x))?;
+    let blocks = P::run("hessian", x, &|x| second(call("hessian", &f, x)?, x, P::RECORDS))?;
     let mut blocks = blocks.into_iter();
     Ok((0..x.len()).map(|_| blocks.by_ref().take(x.len()).collect()).collect())
 }
@@ -142,7 +157,7 @@ where
         let y = call("hvp", &f, x)?;
         scalar("hvp", y)?;
         let along: Vec<_> = x.iter().zip(&v).map(|(&x, v)| (x, x.tape.constant(v.clone()))).collect();
-        y.jvp_recorded(&along).try_grad(x)
+        y.try_jvp_recorded(&along)?.try_grad(x)
     })
 }
 
@@ -238,12 +253,37 @@ fn size<T: Float>(x: Var<'_, T>) -> usize {
     x.shape().iter().product()
 }
 
-/// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis.
-fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+/// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis. Unless it is
+/// `kept` on the tape, it is read in parts, so that the values of one part fit in memory.
+fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, kept: bool) -> Result<Vec<Var<'t, T>>> {
     let n = size(t);
     let units = Tensor::eye(n).reshape(&ahead(n, &t.shape()));
-    for_each(y, t, units)
+    let part = (PART / bytes_of_each(y, t).max(1)).max(1);
+    if kept || part >= n {
+        return for_each(y, t, units);
+    }
+    let mut parts: Vec<Vec<Tensor<T>>> = vec![Vec::new(); y.len()];
+    for start in (0..n).step_by(part) {
+        let before = t.tape.extent();
+        let found = for_each(y, t, units.slice_axis(0, start..n.min(start + part)))?;
+        parts.iter_mut().zip(found).for_each(|(parts, found)| parts.push(found.peek()));
+        t.tape.rewind(before);
+    }
+    parts.iter().map(|parts| Ok(t.tape.constant(Tensor::try_concat(parts, 0)?))).collect()
 }
+
+/// The bytes of the values that are read for one direction.
+fn bytes_of_each<T: Float>(y: &[Var<'_, T>], t: Var<'_, T>) -> usize {
+    let mut given = vec![None; t.tape.len()];
+    given[t.id as usize] = Some(());
+    let (depends, list) = (following(t.tape, &given), t.tape.list());
+    let last = y.iter().map(|y| y.id).max().unwrap_or_default();
+    let sizes = (0..=last).filter(|&id| depends[id as usize]).map(|id| list.shape(id).iter().product::<usize>());
+    sizes.sum::<usize>() * size_of::<T>()
+}
+
+/// The most bytes of the values that are read for several directions together.
+const PART: usize = 1 << 28;
 
 /// What `y` is for each row of `rows` in place of `t`, in the first axis.
 fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> Result<Vec<Var<'t, T>>> {
@@ -264,32 +304,45 @@ fn to_back<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
 }
 
 once! {
+    fn by_mode<'t, T>(mode: Mode, y: Var<'t, T>, x: &[Var<'t, T>], kept: bool) -> Result<Vec<Var<'t, T>>> {
+        match (mode, x) {
+            (Mode::Forward, _) => by_columns(y, x, kept),
+            (Mode::Reverse, _) => by_rows(y, x, kept),
+            (Mode::Sparse, [x]) => Ok(vec![expanded(y, *x)?]),
+            (Mode::Sparse, _) => {
+                let hint = format!("sparse mode takes one input, not {}: join them with concat", x.len());
+                Err(Error::Argument { op: "jacobian", hint })
+            }
+            (Mode::Auto, _) => by_mode(choose(y, x)?.mode, y, x, kept),
+        }
+    }
+
     /// The Jacobians of `y`, by its rows.
-    pub(super) fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+    pub(super) fn by_rows<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>], kept: bool) -> Result<Vec<Var<'t, T>>> {
         let g = unknown(y);
-        let rows = for_units(&y.try_grad_with(g, x)?, g)?;
+        let rows = for_units(&y.try_grad_with(g, x)?, g, kept)?;
         let shaped = |(row, x): (Var<'t, T>, &Var<'t, T>)| Value::try_apply(Op::Reshape { shape: joined(&[&y.shape(), &x.shape()]) }, &[&row]);
         rows.into_iter().zip(x).map(shaped).collect()
     }
 
-    fn by_columns<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+    fn by_columns<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>], kept: bool) -> Result<Vec<Var<'t, T>>> {
         let column = |&x: &Var<'t, T>| {
             let t = unknown(x);
-            let columns = for_units(&[y.jvp_recorded(&[(x, t)])], t)?[0];
+            let columns = for_units(&[y.try_jvp_recorded(&[(x, t)])?], t, kept)?[0];
             Value::try_apply(Op::Reshape { shape: joined(&[&y.shape(), &x.shape()]) }, &[&to_back(columns)])
         };
         x.iter().map(column).collect()
     }
 
     /// The blocks of the Hessian, row by row.
-    fn second<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+    fn second<'t, T>(y: Var<'t, T>, x: &[Var<'t, T>], kept: bool) -> Result<Vec<Var<'t, T>>> {
         scalar("hessian", y)?;
         let gradient = y.try_grad(x)?;
         // blocks[j][i] has the derivatives of gradient i by input j.
         let column = |&xj: &Var<'t, T>| {
             let t = unknown(xj);
-            let slopes: Vec<Var<T>> = gradient.iter().map(|g| g.jvp_recorded(&[(xj, t)])).collect();
-            for_units(&slopes, t)
+            let slopes: Result<Vec<Var<T>>> = gradient.iter().map(|g| g.try_jvp_recorded(&[(xj, t)])).collect();
+            for_units(&slopes?, t, kept)
         };
         let blocks = x.iter().map(column).collect::<Result<Vec<_>>>()?;
         let shaped = |i: usize, j: usize| {
@@ -303,9 +356,9 @@ once! {
     fn trace<'t, T>(y: &[Var<'t, T>], x: &[Var<'t, T>], directions: Directions) -> Result<Vec<Var<'t, T>>> {
         let part = |(&y, &x): (&Var<'t, T>, &Var<'t, T>)| -> Result<Var<'t, T>> {
             let t = unknown(x);
-            let slope = (t * y.jvp_recorded(&[(x, t)])).sum();
+            let slope = (t * y.try_jvp_recorded(&[(x, t)])?).sum();
             match directions {
-                Directions::All => Ok(for_units(&[slope], t)?[0].sum()),
+                Directions::All => Ok(for_units(&[slope], t, true)?[0].sum()),
                 Directions::Random { count: 0, .. } => {
                     Err(Error::Argument { op: "trace", hint: "give at least one random direction".into() })
                 }

@@ -9,10 +9,11 @@
 //! | [`jacobian`] | all derivatives of all outputs | one recording, one sweep for all rows or columns together |
 //! | [`hessian`], [`hvp`], [`laplacian`], [`divergence`] | second derivatives and traces | one gradient, one sweep for all directions together |
 //! | [`vmap`], [`per_sample_grad`] | a function, or gradients, of each sample | one recording; every op once, on all samples |
+//! | [`per_sample_norm`], [`clipped_grad`] | norms of each sample's gradient, sums of clipped ones | one gradient of the batch; two |
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
-//! | [`root`], [`fixed_point`], [`argmin`] (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
+//! | [`root`], [`fixed_point`], [`argmin`] | solutions of equations, differentiable | the solver; one linear solve per sweep |
 //! | [`odeint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
-//! | [`scan`] | a loop as one node | one more forward computation in the backward pass |
+//! | [`scan`], [`while_loop`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
 //!
@@ -33,28 +34,36 @@
 //! ```
 
 mod batch;
+mod choice;
 mod custom;
 mod derivatives;
-#[cfg(feature = "linalg")]
+mod hook;
 mod implicit;
 mod jacobian;
+mod krylov;
+mod linearized;
 mod ode;
+mod per_sample;
 mod point;
 mod read;
+mod rule;
 mod scan;
 mod shapes;
 mod sparse;
 mod taylor;
 mod vmap;
+mod while_loop;
 
+pub use choice::{Choice, Mode};
 pub use custom::*;
 pub use derivatives::*;
-#[cfg(feature = "linalg")]
 pub use implicit::*;
 pub use jacobian::*;
-pub use ode::{Steps, odeint, try_odeint};
+pub use ode::{Steps, odeint, odeint_adjoint, try_odeint, try_odeint_adjoint};
+pub use per_sample::*;
 pub use point::Point;
 pub use scan::{scan, try_scan};
 pub use sparse::{Pattern, SparseHessian, SparseJacobian, sparsity};
 pub use taylor::{taylor, try_taylor};
 pub use vmap::*;
+pub use while_loop::{try_while_loop, while_loop};

@@ -3,11 +3,9 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::Op;
-use crate::tape::{DynRule, Tape, Var, same_tape};
+use crate::tape::{Tape, Var, same_tape};
 use crate::tensor::Tensor;
 use crate::value::Value;
-use std::panic::Location;
-use std::sync::Arc;
 
 /// What a transform does with variables.
 pub(super) type Work<'w, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> + 'w;
@@ -16,6 +14,10 @@ pub(super) type Work<'w, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t
 pub trait Point<T: Float>: Sized {
     /// What results from such inputs: tensors from tensors, variables from variables.
     type Out;
+
+    /// Whether the results stay on the tape, to be differentiated again.
+    #[doc(hidden)]
+    const RECORDS: bool;
 
     /// Does the work at these inputs, as variables.
     #[doc(hidden)]
@@ -35,6 +37,7 @@ fn at_least_one<X>(op: &'static str, x: &[X]) -> Result<()> {
 
 impl<T: Float> Point<T> for Tensor<T> {
     type Out = Tensor<T>;
+    const RECORDS: bool = false;
 
     fn run(op: &'static str, x: &[Self], work: &Work<'_, T>) -> Result<Vec<Tensor<T>>> {
         at_least_one(op, x)?;
@@ -44,6 +47,7 @@ impl<T: Float> Point<T> for Tensor<T> {
 
 impl<T: Float> Point<T> for &Tensor<T> {
     type Out = Tensor<T>;
+    const RECORDS: bool = false;
 
     fn run(op: &'static str, x: &[Self], work: &Work<'_, T>) -> Result<Vec<Tensor<T>>> {
         at_least_one(op, x)?;
@@ -54,6 +58,7 @@ impl<T: Float> Point<T> for &Tensor<T> {
 /// The derivatives are recorded. Each holds the other inputs fixed, even if they depend on one another.
 impl<'t, T: Float> Point<T> for Var<'t, T> {
     type Out = Var<'t, T>;
+    const RECORDS: bool = true;
 
     fn run(op: &'static str, x: &[Self], work: &Work<'_, T>) -> Result<Vec<Var<'t, T>>> {
         at_least_one(op, x)?;
@@ -67,22 +72,11 @@ impl<'t, T: Float> Point<T> for Var<'t, T> {
     }
 }
 
-/// The result of a rule at these inputs.
-#[track_caller]
-pub(super) fn by_rule<T: Float, P: Point<T>>(op: &'static str, rule: Arc<dyn DynRule<T>>, x: &[P]) -> Result<P::Out> {
-    let line = Location::caller();
-    let mut y = P::run(op, x, &|x| {
-        let tape = x[0].tape;
-        Ok(vec![Var { tape, id: tape.apply_rule(rule.clone(), x, line)? }])
-    })?;
-    Ok(y.swap_remove(0))
-}
-
 /// The value of the function, which must be on the tape of its inputs.
 #[track_caller]
 pub(super) fn call<'t, T: Float, F>(op: &'static str, f: &F, x: &[Var<'t, T>]) -> Result<Var<'t, T>>
 where
-    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
+    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + ?Sized,
 {
     let y = f(x);
     if std::ptr::eq(y.tape, x[0].tape) { Ok(y) } else { Err(Error::Foreign { op }) }

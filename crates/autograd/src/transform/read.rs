@@ -63,7 +63,7 @@ pub(super) fn read<'t, T: Float, M: Meaning<'t, T>>(
 }
 
 /// The nodes that follow from the given ones.
-fn following<T: Float, V>(source: &Tape<T>, given: &[Option<V>]) -> Vec<bool> {
+pub(super) fn following<T: Float, V>(source: &Tape<T>, given: &[Option<V>]) -> Vec<bool> {
     let list = source.list();
     let mut depends: Vec<bool> = given.iter().map(Option::is_some).collect();
     for id in 0..given.len() {

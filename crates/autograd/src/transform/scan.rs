@@ -1,21 +1,22 @@
 //! `scan`: a loop that carries a value from step to step, as one node of the tape. The way back recomputes the loop piece by
 //! piece, so that only one piece and the carries are in memory (Griewank and Walther, *Revolve*, 2000).
 
-use super::point::{Point, by_rule, call};
+use super::point::{Point, call};
+use super::rule::{Function, Traced, adjoint, applied, by_rule, check_shape, function};
+use super::shapes::{ahead, moved};
+use super::vmap::mapped;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::rules::Cotangents;
-use crate::tape::{DynRule, Tape, Var};
+use crate::tape::{Tape, Var};
 use crate::tensor::{Shape, Tensor};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// All carries of a loop over the first axis of `xs`: `carry[k] = body(carry[k - 1], xs[k], params…)`, stacked along a new first
 /// axis. The body gets the carry first, then the step's slice of `xs`, then the parameters, and returns the next carry.
 ///
-/// The loop is one node. In the backward pass it is recomputed in `pieces` pieces, of which one is recorded at a time: memory
-/// for the recording of one piece instead of the whole, at the cost of one more forward computation. Derivatives of
-/// derivatives record all steps.
+/// The loop is one node, and so is its gradient if that is recorded. In the backward pass it is recomputed in `pieces` pieces, of
+/// which one is recorded at a time: memory for the recording of one piece instead of the whole, at the cost of one more
+/// forward computation. Derivatives of derivatives record all steps.
 ///
 /// ```
 /// use autograd::{Tape, tensor, transform::scan};
@@ -49,54 +50,14 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     let x: Vec<P> = [carry, xs].into_iter().chain(params).cloned().collect();
-    by_rule("scan", Arc::new(Loop { body, pieces: pieces.max(1) }), &x)
+    by_rule(Loop { body: function(body), pieces: pieces.max(1) }, &x)
 }
 
 /// The rule of a loop: its inputs are the first carry, the slices, and the parameters.
-struct Loop<F> {
-    body: F,
-    pieces: usize,
-}
-
-impl<F> Loop<F> {
-    /// Runs some steps from `carry`, and returns their carries.
-    fn steps<'t, T: Float>(
-        &self,
-        mut carry: Var<'t, T>,
-        xs: &[Var<'t, T>],
-        params: &[Var<'t, T>],
-    ) -> Result<Vec<Var<'t, T>>>
-    where
-        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
-    {
-        let shape = carry.shape();
-        let step = |x: &Var<'t, T>| {
-            let args: Vec<Var<T>> = [carry, *x].into_iter().chain(params.iter().copied()).collect();
-            carry = call("scan", &self.body, &args)?;
-            if carry.shape() == shape {
-                return Ok(carry);
-            }
-            let hint = format!("the body must return the shape of the carry, {shape:?}");
-            Err(Error::Shape { op: "scan", shape: carry.shape().as_slice().into(), hint })
-        };
-        xs.iter().map(step).collect()
-    }
-
-    /// All steps, recorded.
-    fn unrolled<'t, T: Float>(&self, x: &[&Var<'t, T>]) -> Result<Var<'t, T>>
-    where
-        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
-    {
-        let slices: Vec<Var<T>> = (0..steps(&x[1].shape())?).map(|k| x[1].index_axis(0, k as isize)).collect();
-        let params: Vec<Var<T>> = x[2..].iter().map(|x| **x).collect();
-        Var::try_stack(&self.steps(*x[0], &slices, &params)?, 0)
-    }
-
-    /// The pieces, in order.
-    fn ranges(&self, steps: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-        let len = steps.div_ceil(self.pieces);
-        (0..steps.div_ceil(len)).map(move |i| i * len..steps.min((i + 1) * len))
-    }
+#[derive(Clone)]
+pub(super) struct Loop<T: Float> {
+    pub(super) body: Function<T>,
+    pub(super) pieces: usize,
 }
 
 /// The number of steps.
@@ -119,18 +80,39 @@ struct Piece<'t, T: Float> {
     carries: Var<'t, T>,
 }
 
-impl<F> Loop<F> {
+impl<T: Float> Loop<T> {
+    /// Runs some steps from `carry`, and returns their carries.
+    fn steps<'t>(&self, mut carry: Var<'t, T>, xs: &[Var<'t, T>], params: &[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> {
+        let start = carry;
+        let step = |x: &Var<'t, T>| {
+            let args: Vec<Var<T>> = [carry, *x].into_iter().chain(params.iter().copied()).collect();
+            carry = call("scan", &*self.body, &args)?;
+            check_shape("scan", carry, start, "the shape of the carry")?;
+            Ok(carry)
+        };
+        xs.iter().map(step).collect()
+    }
+
+    /// All steps, recorded.
+    fn unrolled<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        let slices: Vec<Var<T>> = (0..steps(&x[1].shape())?).map(|k| x[1].index_axis(0, k as isize)).collect();
+        Var::try_stack(&self.steps(x[0], &slices, &x[2..])?, 0)
+    }
+
+    /// The pieces, in order.
+    fn ranges(&self, steps: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + use<T> {
+        let len = steps.div_ceil(self.pieces);
+        (0..steps.div_ceil(len)).map(move |i| i * len..steps.min((i + 1) * len))
+    }
+
     /// Records the steps of `range`, given all carries `y`.
-    fn piece<'t, T: Float>(
+    fn piece<'t>(
         &self,
         tape: &'t Tape<T>,
         x: &[&Tensor<T>],
         y: &Tensor<T>,
         range: &Range<usize>,
-    ) -> Result<Piece<'t, T>>
-    where
-        F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
-    {
+    ) -> Result<Piece<'t, T>> {
         let start = match range.start {
             0 => x[0].clone(),
             k => y.index_axis(0, k as isize - 1),
@@ -143,15 +125,12 @@ impl<F> Loop<F> {
     }
 }
 
-impl<T: Float, F> DynRule<T> for Loop<F>
-where
-    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T> + Send + Sync + 'static,
-{
-    fn rule_name(&self) -> &'static str {
+impl<T: Float> Traced<T> for Loop<T> {
+    fn name(&self) -> &'static str {
         "scan"
     }
 
-    fn compute(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
+    fn value(&self, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
         let (mut tape, mut carry) = (Tape::new(), x[0].clone());
         let mut carries = Vec::with_capacity(steps(&x[1].shape().into())?);
         for k in 0..carries.capacity() {
@@ -164,35 +143,34 @@ where
         Tensor::try_stack(&carries, 0)
     }
 
-    fn vjp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
+    fn pull_apart(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Result<Vec<Tensor<T>>> {
         let mut carry_bar = Tensor::zeros(x[0].shape());
         let mut param_bars: Vec<Tensor<T>> = x[2..].iter().map(|p| Tensor::zeros(p.shape())).collect();
         let mut slice_bars = Vec::new();
         for range in self.ranges(y.shape()[0]).rev() {
             let tape = Tape::new();
-            let piece = or_panic(self.piece(&tape, x, y, &range));
+            let piece = self.piece(&tape, x, y, &range)?;
             // The carry that the piece hands on has a cotangent from the steps behind it.
-            let last = carry_bar.reshape(&[&[1], x[0].shape()].concat());
+            let last = carry_bar.reshape(&ahead(1, x[0].shape()));
             let behind = match range.len() {
                 1 => last,
-                n => Tensor::concat(&[Tensor::zeros(&[&[n - 1], x[0].shape()].concat()), last], 0),
+                n => Tensor::concat(&[Tensor::zeros(&ahead(n - 1, x[0].shape())), last], 0),
             };
-            let gradients = piece.carries.vjp(g.slice_axis(0, range.clone()) + behind);
+            let gradients = piece.carries.try_vjp(g.slice_axis(0, range.clone()) + behind)?;
             carry_bar = gradients.wrt(piece.carry);
             slice_bars.push(gradients.wrt(piece.xs));
             param_bars.iter_mut().zip(&piece.params).for_each(|(bar, p)| *bar = &*bar + gradients.wrt(*p));
         }
         slice_bars.reverse();
-        let all = [carry_bar, Tensor::concat(&slice_bars, 0)].into_iter().chain(param_bars);
-        all.map(Some).collect()
+        Ok([carry_bar, Tensor::concat(&slice_bars, 0)].into_iter().chain(param_bars).collect())
     }
 
-    fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], _: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        let vars: Vec<Var<T>> = x.iter().map(|x| **x).collect();
-        or_panic(self.unrolled(x)).grad_with(*g, &vars, true).into_iter().map(Some).collect()
+    /// The gradient as one node too.
+    fn pull<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+        adjoint(self.clone(), x, y, g)
     }
 
-    fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
+    fn push_apart(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
         let mut carry_dot = t[0].cloned();
         let mut dots = Vec::new();
         for range in self.ranges(y.shape()[0]) {
@@ -209,13 +187,35 @@ where
         Tensor::try_concat(&dots, 0).map(Some)
     }
 
-    fn jvp_recorded<'t>(
-        &self,
-        x: &[&Var<'t, T>],
-        _: &Var<'t, T>,
-        t: &[Option<&Var<'t, T>>],
-    ) -> Result<Option<Var<'t, T>>> {
-        let along: Vec<_> = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| (**x, *t))).collect();
-        Ok(Some(self.unrolled(x)?.jvp_recorded(&along)))
+    fn push<'t>(&self, x: &[Var<'t, T>], _: Var<'t, T>, t: &[Option<Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
+        let along: Vec<_> = x.iter().zip(t).filter_map(|(x, t)| t.map(|t| (*x, t))).collect();
+        self.unrolled(x)?.try_jvp_recorded(&along).map(Some)
+    }
+
+    fn records(&self) -> bool {
+        true
+    }
+
+    fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
+        self.unrolled(x)
+    }
+
+    /// One loop whose body does the steps of all samples.
+    fn map<'t>(&self, x: &[Var<'t, T>], batched: &[bool], n: usize) -> Option<Result<Var<'t, T>>> {
+        let body = self.body.clone();
+        let axes: Vec<Option<isize>> = batched.iter().enumerate().map(|(i, b)| (*b || i == 0).then_some(0)).collect();
+        let body = function(move |x| {
+            let all = mapped("scan", &|x| Ok(vec![call("scan", &*body, x)?]), &axes, x);
+            or_panic(all).swap_remove(0)
+        });
+        let mut all = x.to_vec();
+        if !batched[0] {
+            all[0] = x[0].broadcast_to(&ahead(n, &x[0].shape()));
+        }
+        if batched[1] {
+            all[1] = x[1].permute(&moved(x[1].rank(), 0, 1, 1));
+        }
+        let carries = applied(Loop { body, pieces: self.pieces }, &all);
+        Some(carries.map(|y| y.permute(&moved(y.rank(), 1, 1, 0))))
     }
 }

@@ -399,7 +399,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
                 along.push((x, slope));
             }
         }
-        let slope = Var { tape: self.symbols, id }.jvp_recorded(&along).id;
+        let slope = Var { tape: self.symbols, id }.try_jvp_recorded(&along)?.id;
         let slope = self.canonical(slope);
         self.expression.insert(id, slope);
         Ok(slope)

@@ -1,7 +1,7 @@
 //! `vmap`: a function of one sample on many samples at once.
 
 use super::batch::{Batched, Samples};
-use super::point::{Point, Work, call, scalar};
+use super::point::{Point, Work, call};
 use super::read::read;
 use super::shapes::{joined, moved};
 use crate::error::{Error, Result, or_panic};
@@ -17,8 +17,8 @@ use crate::value::Value;
 /// or `None` for an input that all samples share. The samples lie along the first axis of the result.
 ///
 /// The function is called once, with variables of the shape of one sample; each op that it records is then applied to all
-/// samples at once. A user's [`Rule`](crate::Rule) or a [`checkpoint`](crate::checkpoint()) has no such op and runs sample
-/// by sample.
+/// samples at once. A [`checkpoint`](crate::checkpoint()), a [`scan`](super::scan()) and rules given as closures are one op on
+/// all samples, too. A user's [`Rule`](crate::Rule) and a [`while_loop`](super::while_loop()) run sample by sample.
 ///
 /// ```
 /// use autograd::{tensor, transform::vmap};
@@ -48,52 +48,6 @@ where
     Ok(y.swap_remove(0))
 }
 
-/// The gradients of a scalar function of one sample, for all samples: one result for each input in `wrt`, by position, with
-/// the samples along its first axis. `in_axes` is that of [`vmap`]; nothing runs sample by sample.
-///
-/// ```
-/// use autograd::{tensor, transform::per_sample_grad};
-/// let (w, x) = (tensor![1.0, 2.0], tensor![[1.0, 0.0], [0.5, 1.0]]);
-/// let dw = per_sample_grad(|x| (x[0] * x[1]).sum().square(), &[None, Some(0)], &[0], &[&w, &x]);
-/// assert_eq!(dw[0], tensor![[2.0, 0.0], [2.5, 5.0]]);
-/// ```
-/// # Panics
-/// As [`vmap`], and if the function is not scalar or `wrt` names an input that does not exist; [`try_per_sample_grad`]
-/// returns the error.
-#[track_caller]
-pub fn per_sample_grad<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], wrt: &[usize], x: &[P]) -> Vec<P::Out>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    or_panic(try_per_sample_grad(f, in_axes, wrt, x))
-}
-
-/// Like [`per_sample_grad`], but returns the error.
-#[track_caller]
-pub fn try_per_sample_grad<T: Float, P: Point<T>, F>(
-    f: F,
-    in_axes: &[Option<isize>],
-    wrt: &[usize],
-    x: &[P],
-) -> Result<Vec<P::Out>>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    const OP: &str = "per_sample_grad";
-    if let Some(i) = wrt.iter().find(|&&i| i >= x.len()) {
-        let hint = format!("`wrt` names input {i}, but there are {} inputs", x.len());
-        return Err(Error::Argument { op: OP, hint });
-    }
-    P::run(OP, x, &|x| {
-        let gradients: &Work<'_, T> = &|x| {
-            let y = call(OP, &f, x)?;
-            scalar(OP, y)?;
-            y.try_grad(&wrt.iter().map(|&i| x[i]).collect::<Vec<_>>())
-        };
-        mapped(OP, gradients, in_axes, x)
-    })
-}
-
 once! {
     /// All results of a function of one sample, for all samples.
     pub(super) fn mapped<'t, T>(
@@ -102,17 +56,45 @@ once! {
         in_axes: &[Option<isize>],
         x: &[Var<'t, T>],
     ) -> Result<Vec<Var<'t, T>>> {
+        let one = recorded(op, f, in_axes, x)?;
+        let all = one.read(x, &one.results)?;
+        Ok(all.into_iter().map(|y| y.full(one.samples.n)).collect())
+    }
+
+    /// Records a function of one sample.
+    pub(super) fn recorded<T>(
+        op: &'static str,
+        f: &Work<'_, T>,
+        in_axes: &[Option<isize>],
+        x: &[Var<'_, T>],
+    ) -> Result<Recorded<T>> {
         let axes = axes(op, in_axes, x)?;
         let n = samples(op, &axes, x)?;
-        let one = one_tape(x[0].tape);
-        let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| one.var(sample(&x.peek(), *axis))).collect();
-        one.watch();
+        let tape = one_tape(x[0].tape);
+        let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| tape.var(sample(&x.peek(), *axis))).collect();
+        tape.watch();
         let y = f(&first)?;
-        refuse_reads(op, &one, &first)?;
-        let given = first.iter().zip(x).zip(&axes).map(|((one, x), axis)| (one.id, in_front(*x, *axis)));
-        let wanted: Vec<u32> = y.iter().map(|y| y.id).collect();
-        let all = read(&one, x[0].tape, &Samples { n }, given.collect(), &wanted)?;
-        Ok(all.into_iter().map(|y| y.full(n)).collect())
+        refuse_reads(op, &tape, &first)?;
+        let (given, results) = (first.iter().map(|x| x.id).collect(), y.iter().map(|y| y.id).collect());
+        Ok(Recorded { tape, given, axes, results, samples: Samples { n } })
+    }
+}
+
+/// A function of one sample, recorded on a tape of its own.
+pub(super) struct Recorded<T: Float> {
+    pub(super) tape: Tape<T>,
+    /// Its inputs, and the axes of the samples in those of all samples.
+    given: Vec<u32>,
+    axes: Vec<Option<usize>>,
+    pub(super) results: Vec<u32>,
+    pub(super) samples: Samples,
+}
+
+impl<T: Float> Recorded<T> {
+    /// Some of its values for all samples, at the inputs `x`.
+    pub(super) fn read<'t>(&self, x: &[Var<'t, T>], wanted: &[u32]) -> Result<Vec<Batched<'t, T>>> {
+        let given = self.given.iter().zip(x).zip(&self.axes).map(|((one, x), axis)| (*one, in_front(*x, *axis)));
+        read(&self.tape, x[0].tape, &self.samples, given.collect(), wanted)
     }
 }
 

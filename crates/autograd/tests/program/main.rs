@@ -3,6 +3,8 @@
 mod errors;
 mod linalg;
 mod random;
+#[path = "../recipe/mod.rs"]
+mod recipe;
 
 use autograd::Program;
 use autograd::prelude::*;

@@ -31,6 +31,14 @@ fn a_function_without_a_forward_rule_says_so() {
     let x = tape.var([1.0]);
     let error = cube(&[x]).try_jvp(&[(x, tensor![1.0])]).unwrap_err().to_string();
     assert!(error.contains("custom_jvp"), "{error}");
+    let (x, one) = (tensor![1.0, 2.0], [tensor![1.0, 1.0]]);
+    for error in [
+        autograd::transform::try_jvp(cube, &[&x], &one).unwrap_err(),
+        autograd::transform::try_taylor(cube, &[&x], &one, 2).unwrap_err(),
+        autograd::transform::jacobian_by(autograd::transform::Mode::Forward, cube, &[&x]).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("custom_jvp"), "{error}");
+    }
 }
 
 #[test]

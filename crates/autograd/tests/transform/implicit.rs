@@ -1,6 +1,8 @@
 //! Solutions of equations are differentiated to any order, however they were found.
 
-use autograd::transform::{Method, Solver, argmin, fixed_point, hessian, jvp, root, try_fixed_point, try_root};
+use autograd::transform::{
+    Linear, Method, Solver, argmin, fixed_point, hessian, jvp, root, try_argmin, try_fixed_point, try_root, vmap,
+};
 use autograd::{Tape, Tensor, Var, gradcheck, tensor};
 
 /// z³ + z = a, element by element.
@@ -46,6 +48,104 @@ fn a_fixed_point_is_differentiated_once() {
 }
 
 #[test]
+fn products_alone_give_the_derivatives_of_a_factorization() {
+    let weights = tensor![[0.3, -0.2], [0.1, 0.4]];
+    for linear in [Linear::Dense, Linear::Gmres] {
+        let solver = Solver { linear, tolerance: 1e-14, ..Solver::default() };
+        gradcheck(
+            |x| root(|x| (x[1].matmul(x[0]) + x[2]).tanh() - x[0], &tensor![0.0, 0.0], x, solver).square().sum(),
+            &[weights.clone(), tensor![0.5, -1.0]],
+        )
+        .unwrap();
+    }
+    let solver = Solver { linear: Linear::ConjugateGradients, tolerance: 1e-13, ..Solver::default() };
+    let found = |solver: Solver| {
+        hessian(
+            |p| {
+                argmin(
+                    |x| (x[0] - x[1]).square().sum() + (x[0] * x[0]).square().sum() * x[1].sum(),
+                    &tensor![0.1, 0.2],
+                    p,
+                    solver,
+                )
+                .sum()
+            },
+            &[tensor![0.4, 0.9]],
+        )
+        .remove(0)
+        .remove(0)
+    };
+    let (a, b) = (found(solver), found(Solver { linear: Linear::Dense, ..solver }));
+    assert!((&a - &b).abs().max().item() < 1e-10, "{a} {b}");
+    let mapped = |linear| {
+        vmap(
+            |p| {
+                root(
+                    |x| x[0] * x[0] * x[0] + x[0] - x[1],
+                    &tensor![0.5, 0.5],
+                    p,
+                    Solver { linear, ..Solver::default() },
+                )
+            },
+            &[Some(0)],
+            &[tensor![[2.0, 10.0], [30.0, 68.0]]],
+        )
+    };
+    assert!((mapped(Linear::Gmres) - tensor![[1.0, 2.0], [3.0, 4.0]]).abs().max().item() < 1e-10);
+}
+
+#[test]
+fn a_large_problem_needs_no_matrix() {
+    // A smoothed signal of 20,000 values: the dense Hessian would take 3 GB.
+    const N: usize = 20_000;
+    let noisy = Tensor::<f64>::from_fn(&[N], |i| (i[0] as f64 * 0.01).sin() + if i[0] % 2 == 0 { 0.1 } else { -0.1 });
+    let solver = Solver { linear: Linear::ConjugateGradients, tolerance: 1e-9, ..Solver::default() };
+    let tape = Tape::<f64>::new();
+    let (data, weight) = (tape.constant(noisy), tape.var(2.0));
+    let smooth = argmin(
+        |x| {
+            let bend = x[0].slice(0, 1..) - x[0].slice(0, ..-1);
+            (x[0] - x[1]).square().sum() + x[2] * bend.square().sum()
+        },
+        &Tensor::zeros(&[N]),
+        &[data, weight],
+        solver,
+    );
+    let roughness = (smooth.slice(0, 1..) - smooth.slice(0, ..-1)).square().sum();
+    let slope = roughness.backward().wrt(weight).item();
+    assert!(slope < 0.0, "more weight makes it smoother");
+    // Against differences of the solution by the weight.
+    let at = |w: f64| {
+        let solve = argmin(
+            |x| {
+                let bend = x[0].slice(0, 1..) - x[0].slice(0, ..-1);
+                (x[0] - x[1]).square().sum() + x[2] * bend.square().sum()
+            },
+            &Tensor::zeros(&[N]),
+            &[data.value(), Tensor::scalar(w)],
+            solver,
+        );
+        (solve.slice(0, 1..) - solve.slice(0, ..-1)).square().sum().item()
+    };
+    let difference = (at(2.0 + 1e-4) - at(2.0 - 1e-4)) / 2e-4;
+    assert!((slope / difference - 1.0).abs() < 1e-6, "{slope} {difference}");
+}
+
+#[test]
+fn acceleration_takes_fewer_steps() {
+    // A contraction by 0.95: plain iteration takes hundreds of steps.
+    let f: for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64> = |x| x[0].sin() * 0.95 + x[1] * 0.05;
+    let start = tensor![0.0, 0.5, 1.0];
+    let at = [tensor![1.0, 1.5, 2.0]];
+    let solver = |method, most| Solver { method, most, tolerance: 1e-12, ..Solver::default() };
+    let plain = try_fixed_point(f, &start, &at, solver(Method::Iteration { damping: 1.0 }, 20)).unwrap_err();
+    assert!(plain.to_string().contains("after 20 steps"), "{plain}");
+    let found = fixed_point(f, &start, &at, solver(Method::Anderson { memory: 5 }, 20));
+    let newton = fixed_point(f, &start, &at, solver(Method::Newton, 20));
+    assert!((found - newton).abs().max().item() < 1e-10);
+}
+
+#[test]
 fn a_minimum_depends_on_its_parameters() {
     // Ridge regression: z = (AᵀA + λ)⁻¹ Aᵀ b.
     let (a, b) = (tensor![[1.0, 2.0], [3.0, 1.0], [0.0, 1.0]], tensor![1.0, 2.0, 3.0]);
@@ -84,4 +184,13 @@ fn what_cannot_be_solved_is_an_error() {
     let diverges = Solver { method: Method::Iteration { damping: 1.0 }, ..Solver::default() };
     let error = try_fixed_point(|x| x[0] * 2.0 + x[1], &tensor![1.0], &[tensor![1.0]], diverges).unwrap_err();
     assert!(error.to_string().contains("after 100 steps"), "{error}");
+    let error = try_argmin(|x| x[0] - x[1], &tensor![1.0, 2.0], &[tensor![1.0]], Solver::default()).unwrap_err();
+    assert!(error.to_string().contains("only a scalar has a gradient"), "{error}");
+    let matrix_free = Solver { linear: Linear::Gmres, ..Solver::default() };
+    let singular = error_of(|x| x[0] * 0.0 + x[1], matrix_free);
+    assert!(singular.contains("singular") && singular.contains("products"), "{singular}");
+}
+
+fn error_of(f: for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>, solver: Solver) -> String {
+    try_root(f, &tensor![1.0], &[tensor![1.0]], solver).unwrap_err().to_string()
 }

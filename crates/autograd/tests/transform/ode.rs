@@ -1,6 +1,8 @@
 //! Differential equations with known solutions.
 
-use autograd::transform::{Steps, grad, jacobian, odeint, try_odeint, vmap};
+use autograd::transform::{
+    Steps, grad, hessian, jacobian, odeint, odeint_adjoint, try_odeint, try_odeint_adjoint, vmap,
+};
 use autograd::{Tape, Tensor, Var, gradcheck, tensor};
 
 const FINE: Steps = Steps::Adaptive { rtol: 1e-10, atol: 1e-12 };
@@ -43,6 +45,33 @@ fn derivatives_by_start_and_parameters() {
         &[Tensor::scalar(0.5)],
     );
     assert!((&j[0] - &tensor![0.0, 0.5f64.exp(), 2.0 * 1f64.exp()]).abs().max().item() < 1e-7);
+}
+
+#[test]
+fn the_continuous_adjoint_is_the_limit_of_that_of_the_steps() {
+    let (at, times) = ([tensor![1.0, 0.5], Tensor::scalar(2.0)], [0.0, 0.7, 2.0]);
+    let steps = Steps::Rk4(100);
+    let discrete = grad(|x| odeint(pendulum, &x[0], &times, &x[1..], steps).square().sum(), &at);
+    for steps in [steps, FINE] {
+        let found = grad(|x| odeint_adjoint(pendulum, &x[0], &times, &x[1..], steps).square().sum(), &at);
+        for (a, b) in found.iter().zip(&discrete) {
+            assert!((a - b).abs().max().item() < 1e-6 * b.abs().max().item(), "{a} {b}");
+        }
+    }
+    // y′ = a·y: ∂²y/∂a² = t² y.
+    let second = hessian(
+        |a| odeint_adjoint(|x| x[1] * x[2], &a[0].tape().constant(1.0), &[0.0, 1.5], a, steps).index_axis(0, -1),
+        &[Tensor::scalar(0.5)],
+    );
+    assert!((second[0][0].item() / (2.25 * 0.75f64.exp()) - 1.0).abs() < 1e-6);
+    let mut program = autograd::compile(|x| odeint_adjoint(pendulum, &x[0], &times, &x[1..], steps).square().sum());
+    let (_, replayed) = program.value_and_grad(&at).unwrap();
+    let tape = Tape::new();
+    let x: Vec<Var<f64>> = at.iter().map(|x| tape.var(x.clone())).collect();
+    let recorded = odeint_adjoint(pendulum, &x[0], &times, &x[1..], steps).square().sum().backward();
+    assert_eq!(replayed, [recorded.wrt(x[0]), recorded.wrt(x[1])]);
+    let error = try_odeint_adjoint(pendulum, &at[0], &[1.0, 0.0], &at[1..], steps).unwrap_err();
+    assert!(error.to_string().contains("increase"), "{error}");
 }
 
 #[test]

@@ -83,3 +83,15 @@ fn sparse_hessians_are_the_dense_ones() {
     let error = SparseJacobian::new(|x| x[0] * x[0].sum().item(), &x).err().unwrap().to_string();
     assert!(error.contains("sparse.rs"), "{error}");
 }
+
+#[test]
+fn values_come_by_columns_too() {
+    let x = tensor![1.0, 2.0, 3.0, 4.0];
+    let mut sparse = SparseJacobian::new(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1).square(), &x).unwrap();
+    sparse.at(&x).unwrap();
+    let (dense, (columns, values)) = (sparse.dense(), sparse.by_columns());
+    assert_eq!((columns.rows(), columns.columns(), values.len()), (4, 3, 6));
+    for ((c, r), value) in columns.entries().zip(values) {
+        assert_eq!(dense.at(&[r, c]), value);
+    }
+}

@@ -1,6 +1,9 @@
 //! `vmap` is the loop over samples, for every op, in values and derivatives.
 
-use autograd::transform::{Mode, hessian, jacobian_by, per_sample_grad, try_vmap, vmap};
+use autograd::transform::{
+    Mode, clipped_grad, hessian, jacobian_by, per_sample_grad, per_sample_norm, try_clipped_grad, try_per_sample_grad,
+    try_vmap, vmap,
+};
 use autograd::{Dims, Order, Pad, Rng, Tensor, Var, tensor};
 
 type F = for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>;
@@ -179,4 +182,71 @@ fn transforms_compose_in_both_orders() {
     // A compiled Jacobian has the same bits.
     let mut program = autograd::compile(|x| jacobian_by(Mode::Reverse, g, &[x[0]]).unwrap()[0]);
     assert_eq!(program.value(&[&x]).unwrap(), &reverse);
+}
+
+#[test]
+fn norms_and_clipped_sums_are_those_of_the_gradients() {
+    let rng = &mut Rng::new(8);
+    let mut random = |shape: &[usize]| Tensor::<f64>::randn(shape, rng);
+    // Two dense layers, of which the second sees five positions of each sample, a bias, and a weight used twice.
+    let f: F = |x| {
+        let hidden = (x[0].matmul(x[1]) + x[2]).tanh();
+        (hidden.matmul(x[3]).sin() * x[4] + x[4].square()).sum()
+    };
+    let at = [random(&[4, 5, 20]), random(&[20, 30]), random(&[30]), random(&[30, 2]), random(&[2])];
+    let axes = [Some(0), None, None, None, None];
+    let wrt = [1, 2, 3, 4];
+    let each = per_sample_grad(f, &axes, &wrt, &at);
+    let norm = |k: isize| each.iter().map(|g| g.index_axis(0, k).square().sum().item()).sum::<f64>().sqrt();
+    let norms = per_sample_norm(f, &axes, &wrt, &at);
+    assert_eq!(norms.shape(), [4]);
+    for k in 0..4 {
+        assert!((norms.at(&[k]) / norm(k as isize) - 1.0).abs() < 1e-13);
+    }
+    let most = norm(0).min(norm(1)).min(norm(2)).min(norm(3)) * 1.2;
+    let clipped = clipped_grad(f, most, &axes, &wrt, &at);
+    for (found, each) in clipped.iter().zip(&each) {
+        let expected = (0..4).map(|k| each.index_axis(0, k) * (most / norm(k)).min(1.0)).reduce(|a, b| a + b).unwrap();
+        assert!((found - &expected).abs().max().item() < 1e-12 * expected.abs().max().item().max(1.0));
+    }
+    let mut program = autograd::compile(|x| per_sample_norm(f, &axes, &wrt, x));
+    assert_eq!(program.value(&at).unwrap(), &norms);
+    let error = try_clipped_grad(f, 0.0, &axes, &wrt, &at).unwrap_err().to_string();
+    assert!(error.contains("positive, not 0"), "{error}");
+    let error = try_clipped_grad(f, 1.0, &axes, &[0], &at).unwrap_err().to_string();
+    assert!(error.contains("input 0 is each sample's own"), "{error}");
+    let error = try_per_sample_grad(f, &axes, &[5], &at).unwrap_err().to_string();
+    assert!(error.contains("input 5, but there are 5 inputs"), "{error}");
+}
+
+#[test]
+fn rules_are_mapped_as_one_op() {
+    use autograd::transform::{custom_jvp, custom_vjp, scan};
+    let x = Tensor::<f64>::randn(&[6, 3], &mut Rng::new(9));
+    let shared = tensor![0.5, -1.0, 2.0];
+    let rules: &[(&str, F)] = &[
+        ("custom_vjp", |x| {
+            custom_vjp(
+                |x| (x[0] * x[1]).sum(),
+                |x, _, g| vec![g.broadcast_to(&[3]) * x[1], g.broadcast_to(&[3]) * x[0]],
+                x,
+            )
+        }),
+        ("custom_jvp", |x| custom_jvp(|x| x[0] * x[1], |x, _, t| t[0] * x[1] + x[0] * t[1], x)),
+        ("checkpoint", |x| autograd::checkpoint(|x| (x[0] * x[1]).exp(), &[x[0], x[1]])),
+        ("scan", |x| scan(|x| (x[0] + x[1]).sin() * x[2].sum(), &x[1].sum(), &x[0], &[x[1]], 2)),
+        ("scan of samples", |x| scan(|x| (x[0] * x[2] + x[1]).sin(), &x[0], &x[0].square(), &[x[1]], 2)),
+        ("gradient of a scan", |x| scan(|x| (x[0] * x[1]).sin(), &x[1].sum(), &x[0], &[], 2).sum().grad(&[x[0]])[0]),
+    ];
+    for (name, f) in rules {
+        is_the_loop(name, *f, &[Some(0), None], &[x.clone(), shared.clone()]);
+        is_the_loop(name, *f, &[Some(0), Some(0)], &[x.clone(), x.exp()]);
+        let nodes = |samples: usize| {
+            let tape = autograd::Tape::<f64>::new();
+            let all = tape.var(Tensor::<f64>::ones(&[samples, 3]));
+            vmap(*f, &[Some(0), None], &[all, tape.constant(shared.clone())]);
+            tape.len()
+        };
+        assert_eq!(nodes(2), nodes(7), "{name}: the same nodes for any number of samples");
+    }
 }

@@ -1,7 +1,7 @@
 //! The engine of a training step: forward, loss and backward on one batch, recorded on its tape or, where a program is
 //! proven to give the same bits, replayed. It knows neither optimizers nor epochs.
 
-use super::error::{NonFinite, Origin, StepError};
+use super::error::{NonFinite, StepError};
 use super::finite::check_finite;
 use super::objective::{Objective, Outcome, Recording, Swept};
 use super::replay::Replay;
@@ -163,6 +163,6 @@ fn backward<'t, T: Float>(
     gradients.collect(model, pass.tape(), adjoints);
     updates.clear();
     updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
-    check_finite(model, gradients).map_err(|error| NonFinite { origin: Origin::of_gradients(total), ..error })?;
+    check_finite(model, gradients).map_err(|error| NonFinite { origin: total.non_finite_derivative(), ..error })?;
     Ok(value)
 }

@@ -3,9 +3,8 @@
 use super::checkpoint::CheckpointError;
 use crate::LayerError;
 use crate::data::DataError;
-use autograd::Shape;
+use autograd::{Origin, Shape};
 use std::fmt::{self, Display, Formatter};
-use std::panic::Location;
 
 /// Why training failed. The model keeps the parameters of the last successful step.
 ///
@@ -138,35 +137,11 @@ pub struct NonFinite {
     pub origin: Option<Origin>,
 }
 
-/// An operation, and the source line that recorded it.
-///
-/// ```
-/// use nn::train::{NonFinite, Origin};
-/// let origin = Origin { op: "ln", line: std::panic::Location::caller(), derivative: true };
-/// let text = NonFinite { what: "the gradient of w".into(), value: f64::NAN, origin: Some(origin) }.to_string();
-/// assert!(text.starts_with("the gradient of w is NaN, first produced by the derivative of ln at "));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Origin {
-    /// The name of the operation; `leaf` is a parameter, `constant` is the data itself.
-    pub op: &'static str,
-    /// The source line.
-    pub line: &'static Location<'static>,
-    /// Whether the operation's derivative, rather than its result, is not finite.
-    pub derivative: bool,
-}
-
 impl std::error::Error for NonFinite {}
 
 impl Display for NonFinite {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         write!(f, "{} is {}", self.what, self.value)?;
-        match self.origin {
-            Some(Origin { op, line, derivative }) => {
-                let of = if derivative { "the derivative of " } else { "" };
-                write!(f, ", first produced by {of}{op} at {}:{}", line.file(), line.line())
-            }
-            None => Ok(()),
-        }
+        self.origin.as_ref().map_or(Ok(()), |origin| write!(f, ", first produced by {origin}"))
     }
 }

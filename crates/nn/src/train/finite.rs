@@ -1,9 +1,9 @@
 //! Checks for infinite or NaN losses and gradients, and finds the operation that produced them.
 
-use super::error::{NonFinite, Origin};
+use super::error::NonFinite;
 use crate::optim::ParamGradients;
 use crate::{Parameters, Path};
-use autograd::{Float, Tape, Tensor, Var};
+use autograd::{Float, Tape, Tensor};
 
 /// Returns an error that names the first parameter with an infinite or NaN gradient.
 pub(super) fn check_finite<T: Float>(
@@ -34,24 +34,6 @@ fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
 
 impl NonFinite {
     pub(super) fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        let origin = tape.first_non_finite().map(|culprit| Origin::new(culprit, false));
-        NonFinite { what: "the loss".into(), value: value.f64(), origin }
-    }
-}
-
-impl Origin {
-    fn new<T: Float>(culprit: Var<'_, T>, derivative: bool) -> Self {
-        Origin { op: culprit.op().name(), line: culprit.line(), derivative }
-    }
-
-    /// The operation whose derivative first made a gradient infinite or NaN in the backward pass. Found by a second
-    /// backward pass that keeps the gradients of every node on the tape.
-    pub(super) fn of_gradients<T: Float>(loss: Var<'_, T>) -> Option<Self> {
-        let all: Vec<Var<'_, T>> = loss.tape().vars().collect();
-        let gradients = loss.backward_wrt(&all);
-        let last = all.iter().rfind(|v| gradients.get(**v).is_some_and(|g| !all_finite(g)))?.id();
-        let uses = |v: &&Var<'_, T>| gradients.get(**v).is_some() && v.inputs().iter().any(|input| input.id() == last);
-        // Its incoming gradient was still finite.
-        all[last + 1..].iter().find(uses).map(|culprit| Origin::new(*culprit, true))
+        NonFinite { what: "the loss".into(), value: value.f64(), origin: tape.non_finite() }
     }
 }

@@ -45,9 +45,10 @@ mod trace;
 mod trainer;
 
 pub use crate::metric::Metric;
+pub use autograd::Origin;
 pub use callback::{Callback, CallbackResult, Moment};
 pub use checkpoint::{CheckpointError, Checkpoints};
-pub use error::{NonFinite, Origin, StepError, TrainError};
+pub use error::{NonFinite, StepError, TrainError};
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use history::{Epoch, History, Measured, Stop};
 pub use monitor::Monitor;

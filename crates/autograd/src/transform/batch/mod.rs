@@ -5,15 +5,17 @@ mod indexed;
 mod windows;
 
 use super::read::{self, Meaning, Step, record};
+use super::rule::{Mapped, applied};
 use super::shapes::{self, ahead, joined};
 use crate::error::Result;
 use crate::float::Float;
 use crate::op::{Factor, Fold, Op, family};
-use crate::tape::Var;
+use crate::tape::{DynRule, Var};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// A value of each sample: the samples along its first axis, or one value that all samples share.
 #[derive(Clone, Copy)]
@@ -81,7 +83,7 @@ impl<'t, T: Float> Meaning<'t, T> for Samples {
         let var = match (&step.rule, batched) {
             (_, true) if self.n == 0 => x[0].var.tape.constant(Tensor::zeros(&ahead(0, shape))),
             (_, false) => read::apply(step, &vars(x, |x| x.var))?,
-            (Some(_), true) => one_by_one(step, x, self.n)?,
+            (Some(rule), true) => by_rule(rule, step, x, self.n)?,
             (None, true) => batch(step.op, x, self.n)?,
         };
         Ok(Batched { var, batched })
@@ -146,7 +148,22 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
     }
 }
 
-/// A user's op, which has no batching rule: sample by sample.
+/// A user's op: in its own way, or as a rule whose recordings are read for all samples, or else sample by sample.
+fn by_rule<'t, T: Float>(
+    rule: &Arc<dyn DynRule<T>>,
+    step: &Step<'_, T>,
+    x: Inputs<'_, 't, T>,
+    n: usize,
+) -> Result<Var<'t, T>> {
+    let (all, batched) = (vars(x, |x| x.var), x.iter().map(|x| x.batched).collect::<Vec<_>>());
+    match rule.map(&all, &batched, n) {
+        Some(y) => y,
+        None if rule.records() => applied(Mapped { rule: rule.clone(), batched }, &all),
+        None => one_by_one(step, x, n),
+    }
+}
+
+/// A user's op of which nothing is recorded.
 fn one_by_one<'t, T: Float>(step: &Step<'_, T>, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t, T>> {
     let sample = |x: &Batched<'t, T>, i| if x.batched { x.var.index_axis(0, i as isize) } else { x.var };
     let each = (0..n).map(|i| read::apply(step, &vars(x, |x| sample(x, i))));

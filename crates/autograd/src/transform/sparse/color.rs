@@ -4,9 +4,9 @@
 use super::Pattern;
 
 /// The color of each column.
-pub(super) struct Colors {
+pub(in super::super) struct Colors {
     pub(super) of: Vec<u32>,
-    pub(super) count: usize,
+    pub(in super::super) count: usize,
 }
 
 const NONE: u32 = u32::MAX;

@@ -6,10 +6,11 @@ mod pattern;
 
 use super::batch::{Batched, Samples};
 use super::point::{call, scalar};
-use super::read::read;
+use super::read::{read, record};
 use super::shapes::{ahead, joined};
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
+use crate::op::Op;
 use crate::program::{Program, refuse_reads};
 use crate::tape::{Tape, Var};
 use crate::tensor::{Shape, Tensor};
@@ -37,7 +38,7 @@ where
     let tape = Tape::new();
     let x = tape.var(x.clone());
     let y = call("sparsity", &f, &[x])?;
-    Ok(pattern::of(y, x))
+    Ok(pattern::of(y, x, false).expect("a dense one is accepted"))
 }
 
 /// A Jacobian or Hessian with a fixed pattern, and a compiled program that computes all its nonzero values.
@@ -89,6 +90,14 @@ macro_rules! compressed { ($($(#[$doc:meta])* $Name:ident;)*) => { $(
         /// Returns an error if `x` does not have the shape of the recorded input.
         pub fn at(&mut self, x: &Tensor<T>) -> Result<&[T]> {
             self.0.at(x)
+        }
+
+        /// The last values in the compressed-column format: the transposed pattern, whose
+        /// [`row_starts`](Pattern::row_starts) are where the columns start and whose [`columns_of`](Pattern::columns_of) are
+        /// the rows of the entries, and the values in its order.
+        pub fn by_columns(&self) -> (Pattern, Vec<T>) {
+            let (columns, places) = self.0.pattern.by_columns();
+            (columns, places.into_iter().map(|place| self.0.values[place]).collect())
         }
 
         /// The matrix of the last values as a tensor, with the shape of the output followed by that of the input.
@@ -166,27 +175,40 @@ impl<T: Float> SparseHessian<T> {
 }
 
 once! {
-    fn jacobian<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Compressed<T>> {
-        let pattern = pattern::of(y, x);
+    /// The pattern and the better of the two colorings. If only a `sparse` pattern is wanted, `None` if it is not.
+    pub(super) fn coloring<'t, T>(y: Var<'t, T>, x: Var<'t, T>, sparse: bool) -> Option<Coloring> {
+        let pattern = pattern::of(y, x, sparse)?;
         let (columns, rows) = (color::columns(&pattern), color::columns(&pattern.transposed()));
-        let (by_rows, colors) = if rows.count < columns.count { (true, rows) } else { (false, columns) };
-        let seed = y.tape.constant(Tensor::zeros(&if by_rows { y.shape() } else { x.shape() }));
-        let slope = if by_rows { y.try_grad_with(seed, &[x])?[0] } else { y.jvp_recorded(&[(x, seed)]) };
-        let width = if by_rows { pattern.columns() } else { pattern.rows() };
-        let place = |r: usize, c: usize| match by_rows {
-            true => colors.of[r] as usize * width + c,
-            false => colors.of[c] as usize * width + r,
-        };
-        let places = pattern.entries().map(|(r, c)| place(r, c)).collect();
-        compress(pattern, places, &colors, x, seed, slope, &y.shape())
+        let by_rows = rows.count < columns.count;
+        Some(Coloring { pattern, by_rows, colors: if by_rows { rows } else { columns } })
+    }
+
+    fn jacobian<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Compressed<T>> {
+        let coloring = coloring(y, x, false).expect("a dense one is accepted");
+        let (seed, slope) = coloring.slope(y, x)?;
+        let Coloring { pattern, colors, .. } = &coloring;
+        compress(pattern.clone(), coloring.places(), colors, x, seed, slope, &y.shape())
+    }
+
+    /// The dense Jacobian, from the compressed one.
+    pub(super) fn expanded<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Var<'t, T>> {
+        let coloring = coloring(y, x, false).expect("a dense one is accepted");
+        let (seed, slope) = coloring.slope(y, x)?;
+        let all = by_color(&coloring.colors, seed, slope, &y.shape())?;
+        let whole = |numbers: Vec<usize>| Tensor::new(&[numbers.len()], numbers.into_iter().map(|i| i as i64).collect());
+        let (rows, columns) = (coloring.pattern.rows(), coloring.pattern.columns());
+        let values = all.try_reshape(&[all.shape().iter().product()])?.try_take(0, whole(coloring.places()))?;
+        let to = whole(coloring.pattern.entries().map(|(r, c)| r * columns + c).collect());
+        let flat = record(Op::TakeAdd { axis: 0, index: to, size: rows * columns }, &[values])?;
+        flat.try_reshape(&joined(&[&y.shape(), &x.shape()]))
     }
 
     fn hessian<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Result<Compressed<T>> {
         let gradient = y.try_grad(&[x])?[0];
-        let pattern = pattern::of(gradient, x).symmetric();
+        let pattern = pattern::of(gradient, x, false).expect("a dense one is accepted").symmetric();
         let colors = color::star(&pattern);
         let seed = y.tape.constant(Tensor::zeros(&x.shape()));
-        let slope = gradient.jvp_recorded(&[(x, seed)]);
+        let slope = gradient.try_jvp_recorded(&[(x, seed)])?;
         // An entry is read where its column's color is alone in its row; by symmetry, one of the two places is.
         let alone = |r: usize, c: usize| pattern.row(r).iter().filter(|&&k| colors.of[k as usize] == colors.of[c]).count() == 1;
         let n = pattern.rows();
@@ -196,6 +218,21 @@ once! {
         };
         let places = pattern.entries().map(place).collect();
         compress(pattern.clone(), places, &colors, x, seed, slope, &x.shape())
+    }
+
+    /// What `slope`, a function of `seed`, is for the sum of the unit vectors of each color.
+    fn by_color<'t, T>(
+        colors: &color::Colors,
+        seed: Var<'t, T>,
+        slope: Var<'t, T>,
+        rows: &[usize],
+    ) -> Result<Var<'t, T>> {
+        let (n, count) = (colors.of.len(), colors.count.max(1));
+        let mut units = vec![T::zero(); count.checked_mul(n).ok_or_else(|| too_large(rows))?];
+        colors.of.iter().enumerate().for_each(|(i, &color)| units[color as usize * n + i] = T::one());
+        let units = seed.tape.constant(Tensor::new(&ahead(count, &seed.shape()), units));
+        let given = vec![(seed.id, Batched { var: units, batched: true })];
+        Ok(read(seed.tape, seed.tape, &Samples { n: count }, given, &[slope.id])?[0].full(count))
     }
 
     /// The program that computes `slope`, a function of `seed`, for the sum of the unit vectors of each color.
@@ -208,17 +245,38 @@ once! {
         slope: Var<'t, T>,
         rows: &[usize],
     ) -> Result<Compressed<T>> {
-        let (n, count) = (colors.of.len(), colors.count.max(1));
-        let mut units = vec![T::zero(); count.checked_mul(n).ok_or_else(|| too_large(rows))?];
-        colors.of.iter().enumerate().for_each(|(i, &color)| units[color as usize * n + i] = T::one());
-        let shape = ahead(count, &seed.shape());
-        let units = x.tape.constant(Tensor::new(&shape, units));
-        let given = vec![(seed.id, Batched { var: units, batched: true })];
-        let all = read(x.tape, x.tape, &Samples { n: count }, given, &[slope.id])?[0].full(count);
+        let all = by_color(colors, seed, slope, rows)?;
         let program = Program::try_new(x.tape, &[x], &[all])?;
         let (colors, values) = (colors.count, vec![T::zero(); places.len()]);
         let shape = joined(&[rows, &x.shape()]);
         Ok(Compressed { pattern, colors, program, places, values, shape })
+    }
+}
+
+/// A pattern whose columns, or rows, are colored.
+pub(super) struct Coloring {
+    pub(super) pattern: Pattern,
+    pub(super) colors: color::Colors,
+    pub(super) by_rows: bool,
+}
+
+impl Coloring {
+    /// A seed of unknown value, and the derivative along it.
+    fn slope<'t, T: Float>(&self, y: Var<'t, T>, x: Var<'t, T>) -> Result<(Var<'t, T>, Var<'t, T>)> {
+        let seed = y.tape.constant(Tensor::zeros(&if self.by_rows { y.shape() } else { x.shape() }));
+        let slope = if self.by_rows { y.try_grad_with(seed, &[x])?[0] } else { y.try_jvp_recorded(&[(x, seed)])? };
+        Ok((seed, slope))
+    }
+
+    /// Where each entry stands among the derivatives along the sums of the unit vectors of each color.
+    fn places(&self) -> Vec<usize> {
+        let Coloring { pattern, colors, by_rows } = self;
+        let width = if *by_rows { pattern.columns() } else { pattern.rows() };
+        let place = |(r, c): (usize, usize)| match by_rows {
+            true => colors.of[r] as usize * width + c,
+            false => colors.of[c] as usize * width + r,
+        };
+        pattern.entries().map(place).collect()
     }
 }
 

@@ -85,15 +85,31 @@ impl Pattern {
 
     /// The pattern with rows and columns exchanged.
     pub fn transposed(&self) -> Pattern {
+        self.by_columns().0
+    }
+
+    /// The compressed-column format: the transposed pattern, whose rows are the columns of this one, and for each of its
+    /// entries the place of that entry in this pattern, row by row.
+    ///
+    /// ```
+    /// use autograd::{tensor, transform::sparsity};
+    /// let pattern = sparsity(|x| x[0].slice(0, 1..) - x[0].slice(0, ..2), &tensor![1.0, 2.0, 3.0])?;
+    /// let (columns, places) = pattern.by_columns(); // entries (0, 0), (0, 1), (1, 1), (1, 2)
+    /// assert_eq!((columns.row_starts(), columns.columns_of()), (&[0, 1, 3, 4][..], &[0, 0, 1, 1][..]));
+    /// assert_eq!(places, [0, 1, 2, 3]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn by_columns(&self) -> (Pattern, Vec<usize>) {
         let mut starts = vec![0; self.columns + 1];
         self.entries.iter().for_each(|&c| starts[c as usize + 1] += 1);
         (0..self.columns).for_each(|c| starts[c + 1] += starts[c]);
-        let (mut next, mut entries) = (starts.clone(), vec![0; self.entries.len()]);
-        for (r, c) in self.entries() {
-            entries[next[c]] = r as u32;
+        let mut next = starts.clone();
+        let (mut entries, mut places) = (vec![0; self.entries.len()], vec![0; self.entries.len()]);
+        for (place, (r, c)) in self.entries().enumerate() {
+            (entries[next[c]], places[next[c]]) = (r as u32, place);
             next[c] += 1;
         }
-        Pattern { columns: self.rows(), starts, entries }
+        (Pattern { columns: self.rows(), starts, entries }, places)
     }
 
     /// The positions that this pattern or its transpose has.
@@ -105,8 +121,8 @@ impl Pattern {
 }
 
 once! {
-    /// The pattern of the derivative of `y` by `x`.
-    pub(super) fn of<'t, T>(y: Var<'t, T>, x: Var<'t, T>) -> Pattern {
+    /// The pattern of the derivative of `y` by `x`. If only a `sparse` one is wanted, `None` as soon as that of a node is not.
+    pub(super) fn of<'t, T>(y: Var<'t, T>, x: Var<'t, T>, sparse: bool) -> Option<Pattern> {
         let list = y.tape.list();
         let n: usize = x.shape().iter().product();
         let mut found: HashMap<u32, Rc<Pattern>> = HashMap::new();
@@ -121,13 +137,20 @@ once! {
             }
             let x: Vec<Operand> = operands.iter().map(|i| operand(&list, &found, *i)).collect();
             let pattern = follow(&op, &x, &list.shape(id), n);
+            let all = pattern.rows() * n;
+            if sparse && all > SMALL && pattern.nonzeros() > all / 4 {
+                return None;
+            }
             found.insert(id, pattern);
         }
         let size: usize = y.shape().iter().product();
         let nothing = || Rc::new(Pattern { columns: n, starts: vec![0; size + 1], entries: Vec::new() });
-        Pattern::clone(&found.remove(&y.id).unwrap_or_else(nothing))
+        Some(Pattern::clone(&found.remove(&y.id).unwrap_or_else(nothing)))
     }
 }
+
+/// Matrices of so many elements are not worth a search for sparsity.
+const SMALL: usize = 1 << 10;
 
 /// An input of an op.
 struct Operand {
