@@ -57,56 +57,56 @@ impl Task {
     }
 }
 
-/// The gates of a layer, in the order of their parameters.
+/// A gate of a layer: its weights and biases.
 #[derive(Clone, Copy)]
-enum Gate {
-    Forget,
-    In,
-    Out,
-    Change,
+struct Gate<'t>([Var<'t, f64>; 2]);
+
+impl<'t> Gate<'t> {
+    fn at(self, x: Var<'t, f64>) -> Var<'t, f64> {
+        x * self.0[0] + self.0[1]
+    }
 }
 
-/// A layer's parameters: weights and biases.
-#[derive(Clone, Copy)]
-struct Layer<'t>([Var<'t, f64>; 2]);
+/// A layer: its gates, in the order of their parameters, and its state.
+struct Layer<'t> {
+    gates: [Gate<'t>; 4],
+    shown: Var<'t, f64>,
+    memory: Var<'t, f64>,
+}
 
 impl<'t> Layer<'t> {
-    fn gate(self, gate: Gate, x: Var<'t, f64>) -> Var<'t, f64> {
-        let bits = x.shape()[x.rank() - 1];
-        let [weight, bias] = self.0.map(|all| all.slice(0, gate as usize * bits..(gate as usize + 1) * bits));
-        x * weight + bias
+    /// The layer whose parameters and state are two rows each.
+    fn new(parameters: Var<'t, f64>, state: Var<'t, f64>) -> Self {
+        let bits = state.shape()[1];
+        let gate = |k: usize| Gate([0, 1].map(|row| parameters.index_axis(0, row).slice(0, k * bits..(k + 1) * bits)));
+        Layer { gates: [0, 1, 2, 3].map(gate), shown: state.index_axis(0, 0), memory: state.index_axis(0, 1) }
     }
 
-    /// What the layer shows after each step for the inputs `x`, one in a row, and its state behind the last. Two of the
-    /// gates look at the input alone and so are computed for all steps together.
-    fn run(self, x: Var<'t, f64>, mut shown: Var<'t, f64>, mut memory: Var<'t, f64>) -> [Var<'t, f64>; 3] {
-        let (forget, out) = (self.gate(Gate::Forget, x).sigmoid(), self.gate(Gate::Out, x).sigmoid());
-        let step = |k: isize| {
-            let (write, change) = (self.gate(Gate::In, shown).sigmoid(), self.gate(Gate::Change, shown).tanh());
-            memory = memory * forget.index_axis(0, k) + write * change;
-            shown = out.index_axis(0, k) * memory.tanh();
-            shown
-        };
-        let all: Vec<Var<f64>> = (0..x.shape()[0] as isize).map(step).collect();
-        [Var::stack(&all, 0), shown, memory]
+    /// Takes a step, and returns what it shows then.
+    fn step(&mut self, x: Var<'t, f64>) -> Var<'t, f64> {
+        let [forget, write, show, change] = self.gates;
+        self.memory = self.memory * forget.at(x).sigmoid() + write.at(self.shown).sigmoid() * change.at(self.shown).tanh();
+        self.shown = show.at(x).sigmoid() * self.memory.tanh();
+        self.shown
     }
 }
 
-/// The sum of the losses of a piece of the text, and the state behind it, from the parameters and the state before it.
+/// The sum of the losses of a piece of the text, and the state behind it, from the parameters and the state before it. All
+/// of it is short rows, which a program runs as a loop in registers.
 fn piece<'t>(x: &[Var<'t, f64>]) -> [Var<'t, f64>; 2] {
     let &[main, extra, state, text] = x else { unreachable!("the inputs are four") };
-    let row = |x: Var<'t, f64>, k: usize| x.index_axis(0, k as isize);
-    let mut states = Vec::new();
-    let mut x = text.slice(0, ..-1) * row(extra, 0);
-    for k in (0..main.shape()[0]).step_by(2) {
-        let layer = Layer([row(main, k), row(main, k + 1)]);
-        let [all, shown, memory] = layer.run(x, row(state, k), row(state, k + 1));
-        states.extend([shown, memory]);
-        x = all;
-    }
-    let scores = x * row(extra, 1) + row(extra, 2);
-    let normal = (2.0 + scores.exp().sum_keep(1)).ln();
-    let loss = ((normal - scores) * text.slice(0, 1..)).sum();
+    let [read, weight, bias] = [0, 1, 2].map(|row| extra.index_axis(0, row));
+    let pair = |x: Var<'t, f64>, k: usize| x.slice(0, 2 * k..2 * k + 2);
+    let mut layers: Vec<Layer> = (0..state.shape()[0] / 2).map(|k| Layer::new(pair(main, k), pair(state, k))).collect();
+    let character = |k: usize| text.index_axis(0, k as isize);
+    let step = |k: usize| {
+        let shown = layers.iter_mut().fold(character(k) * read, |x, layer| layer.step(x));
+        let scores = shown * weight + bias;
+        let normal = (scores.exp().sum() + 2.0).ln();
+        (character(k + 1) * (normal - scores)).sum()
+    };
+    let loss = (0..text.shape()[0] - 1).map(step).reduce(|a, b| a + b).expect("a piece has a step");
+    let states: Vec<Var<f64>> = layers.iter().flat_map(|layer| [layer.shown, layer.memory]).collect();
     [loss, Var::stack(&states, 0)]
 }
 
