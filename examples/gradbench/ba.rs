@@ -4,11 +4,14 @@ use crate::input::Input;
 use crate::protocol::{Reply, unknown};
 use crate::recording::{pieces, recorded};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::ops::Range;
 use wengert::prelude::*;
 
 /// Parameters of a camera: rotation, center, focal length, principal point, and radial distortion.
 const CAMERA: usize = 11;
+/// Observations whose derivatives are computed together, so that they stay in the cache.
+const AT_ONCE: usize = 1024;
 /// Derivatives of one residual: by the camera, the point, and the weight.
 const ROW: usize = CAMERA + 3 + 1;
 
@@ -49,20 +52,17 @@ impl Scene {
         [cameras, points, self.weights.slice_axis(0, range.clone()), self.features.slice_axis(1, range)]
     }
 
-    /// All results of `f` for the observations, piece by piece.
-    fn map<F>(&self, mut f: F) -> Result<Vec<f64>, String>
+    /// Appends the results of `f` for the observations, piece by piece.
+    fn map<F>(&self, mut f: F, all: &mut Vec<f64>) -> Result<(), String>
     where
         F: FnMut(&[&Tensor<f64>]) -> Result<Vec<Tensor<f64>>, String>,
     {
-        let p = self.weights.len();
-        let mut all = Vec::new();
-        for range in pieces(p, 2 * ROW) {
+        for range in pieces(self.weights.len(), AT_ONCE) {
             let [cameras, points, weights, features] = self.observed(range);
-            let result = f(&[&cameras, &points, &weights, &features])?.swap_remove(0);
-            all.reserve_exact(if all.is_empty() { p * result.len() / weights.len() } else { 0 });
+            let result = &f(&[&cameras, &points, &weights, &features])?[0];
             all.extend_from_slice(result.as_slice().expect("results are contiguous"));
         }
-        Ok(all)
+        Ok(())
     }
 }
 
@@ -129,6 +129,7 @@ fn weight_errors<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
 }
 
 /// A sparse matrix by rows: where each row starts, and the column and value of each element.
+#[derive(Default)]
 struct Sparse {
     starts: Vec<u32>,
     columns: Vec<u32>,
@@ -136,25 +137,28 @@ struct Sparse {
 }
 
 impl Sparse {
+    fn clear(&mut self) {
+        self.starts.clear();
+        self.columns.clear();
+        self.values.clear();
+    }
+
     /// The pattern of the Jacobian: two rows for each observation, then one for each weight.
-    fn pattern(scene: &Scene) -> (Vec<u32>, Vec<u32>) {
+    fn place(&mut self, scene: &Scene) {
         let [cameras, points] = [&scene.cameras, &scene.points].map(|x| x.shape()[1]);
         let p = scene.weights.len();
-        let point_from = (CAMERA * cameras) as u32;
-        let weight_from = point_from + (3 * points) as u32;
-        let mut columns = Vec::with_capacity((2 * ROW + 1) * p);
+        let points_from = (CAMERA * cameras) as u32;
+        let weights_from = points_from + (3 * points) as u32;
         for (i, (&camera, &point)) in scene.seen[0].iter().zip(&scene.seen[1]).enumerate() {
-            let (camera, point) = ((CAMERA * camera) as u32, point_from + (3 * point) as u32);
-            for _ in 0..2 {
-                columns.extend(camera..camera + CAMERA as u32);
-                columns.extend(point..point + 3);
-                columns.push(weight_from + i as u32);
-            }
+            let mut row = [weights_from + i as u32; ROW];
+            (0..CAMERA).for_each(|j| row[j] = (CAMERA * camera + j) as u32);
+            (0..3).for_each(|j| row[CAMERA + j] = points_from + (3 * point + j) as u32);
+            self.columns.extend_from_slice(&row);
+            self.columns.extend_from_slice(&row);
         }
-        columns.extend((0..p as u32).map(|i| weight_from + i));
-        let dense = (0..=2 * p).map(|i| (ROW * i) as u32);
-        let starts = dense.chain((1..=p).map(|i| (2 * ROW * p + i) as u32)).collect();
-        (starts, columns)
+        self.columns.extend((0..p as u32).map(|i| weights_from + i));
+        self.starts.extend((0..=2 * p).map(|i| (ROW * i) as u32));
+        self.starts.extend((1..=p).map(|i| (2 * ROW * p + i) as u32));
     }
 
     /// The first two rows and the last element: the suite compares no more, since all observations are alike.
@@ -173,7 +177,11 @@ pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
     match function {
         "objective" => {
             let (mut distances, mut regular) = (recorded(errors), recorded(|x| vec![weight_errors(x)]));
-            let both = || Ok((scene.map(&mut distances)?, regular(&weights)?));
+            let both = || {
+                let mut all = Vec::with_capacity(2 * scene.weights.len());
+                scene.map(&mut distances, &mut all)?;
+                Ok((all, regular(&weights)?))
+            };
             Reply::timed(input, both, |(distances, regular)| {
                 let (elements, regular) = (&distances[..2], &regular[0]);
                 json!({
@@ -183,15 +191,18 @@ pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
             })
         }
         "jacobian" => {
-            let (mut slopes, mut regular) =
-                (recorded(derivatives), recorded(|x| weight_errors(x).sum().grad(x)));
+            let (mut slopes, mut regular) = (recorded(derivatives), recorded(|x| weight_errors(x).sum().grad(x)));
+            // Written anew in the same memory each time.
+            let matrix = RefCell::new(Sparse::default());
             let jacobian = || {
-                let mut values = scene.map(&mut slopes)?;
-                values.extend(regular(&weights)?[0].iter());
-                let (starts, columns) = Sparse::pattern(&scene);
-                Ok(Sparse { starts, columns, values })
+                let mut matrix = matrix.borrow_mut();
+                matrix.clear();
+                scene.map(&mut slopes, &mut matrix.values)?;
+                matrix.values.extend(regular(&weights)?[0].iter());
+                matrix.place(&scene);
+                Ok(())
             };
-            Reply::timed(input, jacobian, |jacobian| jacobian.json())
+            Reply::timed(input, jacobian, |()| matrix.borrow().json())
         }
         _ => unknown(function),
     }

@@ -31,9 +31,20 @@ impl Mixture {
         Ok(Mixture { x: matrix("x", n, d)?, parameters, m, gamma })
     }
 
-    fn inputs(&self) -> [&Tensor<f64>; 5] {
-        let [alpha, mu, q, l] = &self.parameters;
-        [alpha, mu, q, l, &self.x]
+    /// The points in pieces, whose distances from all components stay in the cache.
+    fn pieces(&self) -> impl Iterator<Item = Tensor<f64>> {
+        let (n, [k, d]) = (self.x.shape()[0], [0, 1].map(|axis| self.parameters[1].shape()[axis]));
+        pieces(n, ((1 << 18) / (k * d)).max(64)).map(|range| self.x.slice_axis(0, range))
+    }
+
+    /// What does not depend on the points but on their number: the logarithm of the Wishart density of the precision
+    /// matrices, and of the constant factors of the likelihood.
+    fn prior<'t>(&self, parameters: &[Var<'t, f64>]) -> Var<'t, f64> {
+        let &[alpha, mu, q, l] = parameters else { unreachable!("the parameters are four") };
+        let (k, d, n) = (mu.shape()[0] as f64, mu.shape()[1] as f64, self.x.shape()[0] as f64);
+        let frobenius = q.exp().square().sum() + l.square().sum();
+        let density = self.m * q.sum() - 0.5 * self.gamma.powi(2) * frobenius + self.constant(d, k);
+        density - n * (alpha.logsumexp() + 0.5 * d * (2.0 * PI).ln())
     }
 
     /// The logarithm of the Wishart density's constant factor, for all components.
@@ -45,57 +56,22 @@ impl Mixture {
     }
 }
 
-/// The recorded inputs, and what the likelihood of a point depends on.
-struct Posterior<'t> {
-    parameters: [Var<'t, f64>; 4],
-    x: Var<'t, f64>,
-    /// Q, all components below one another; Q·μ; and α + Σ q.
-    by_component: [Var<'t, f64>; 3],
-    prior: Var<'t, f64>,
-}
-
-impl<'t> Posterior<'t> {
-    fn new(mixture: &Mixture, x: &[Var<'t, f64>]) -> Self {
-        let &[alpha, mu, q, l, x] = x else { unreachable!("the inputs are five") };
-        let (k, d, n) = (mu.shape()[0], mu.shape()[1], x.shape()[0]);
-        let (diagonal, volume) = (q.exp(), q.sum_axes(1));
-        let factor = triangular(diagonal, l);
-        let center = (factor * mu.reshape(&[k, 1, d])).sum_axes(2);
-        let frobenius = diagonal.square().sum() + l.square().sum();
-        let prior = mixture.m * volume.sum() - 0.5 * mixture.gamma.powi(2) * frobenius;
-        let constant = mixture.constant(d as f64, k as f64) - 0.5 * (n * d) as f64 * (2.0 * PI).ln();
-        let by_component = [factor.reshape(&[k * d, d]), center.reshape(&[k * d, 1]), (alpha + volume).unsqueeze(1)];
-        let prior = prior + constant - n as f64 * alpha.logsumexp();
-        Posterior { parameters: [alpha, mu, q, l], x, by_component, prior }
-    }
-
-    /// The likelihood of the points, piece by piece.
-    fn likelihoods(&self, by_component: [Var<'t, f64>; 3]) -> impl Iterator<Item = Var<'t, f64>> {
-        let x = self.x;
-        let range = pieces(x.shape()[0], by_component[0].shape()[0]);
-        range.map(move |range| likelihood(by_component, x.slice(0, range)))
-    }
-
-    fn value(self) -> Vec<Var<'t, f64>> {
-        vec![self.likelihoods(self.by_component).fold(self.prior, |all, y| all + y)]
-    }
-
-    /// The gradient. The likelihood's derivatives by Q, Q·μ and the offsets add up over pieces of the points, so that the
-    /// memory of one piece is enough; one pull-back takes them to the parameters.
-    fn gradient(self) -> Vec<Var<'t, f64>> {
-        let by_component = self.by_component.map(Var::stop_gradient);
-        let slopes = self.likelihoods(by_component).map(|y| y.grad(&by_component));
-        let total = slopes.reduce(|a, b| a.iter().zip(b).map(|(&a, b)| a + b).collect()).expect("there are points");
-        let pulled = self.by_component.iter().zip(total).map(|(&y, slope)| (y * slope.stop_gradient()).sum());
-        pulled.fold(self.prior, |all, y| all + y).grad(&self.parameters)
-    }
+/// What the likelihood of a point depends on: Q, all components below one another; Q·μ; and α + Σ q.
+fn components<'t>(parameters: &[Var<'t, f64>]) -> [Var<'t, f64>; 3] {
+    let &[alpha, mu, q, l] = parameters else { unreachable!("the parameters are four") };
+    let (k, d) = (mu.shape()[0], mu.shape()[1]);
+    let factor = triangular(q.exp(), l);
+    let center = (factor * mu.reshape(&[k, 1, d])).sum_axes(2);
+    [factor.reshape(&[k * d, d]), center.reshape(&[k * d, 1]), (alpha + q.sum_axes(1)).unsqueeze(1)]
 }
 
 /// Σᵢ ln Σₖ exp(αₖ + Σ qₖ - ½ |Qₖ·xᵢ - Qₖ·μₖ|²), with components along the first axis and points along the last.
 fn likelihood<'t>([factor, center, offset]: [Var<'t, f64>; 3], x: Var<'t, f64>) -> Var<'t, f64> {
     let (n, d, k) = (x.shape()[0], x.shape()[1], offset.shape()[0]);
     let distance = (factor.matmul_t(x) - center).square().reshape(&[k, d, n]).sum_axes(1);
-    (offset - 0.5 * distance).logsumexp_axes(0).sum()
+    let beta = offset - 0.5 * distance;
+    let largest = beta.max_keep(0).stop_gradient();
+    (largest + (beta - largest).exp().sum_keep(0).ln()).sum()
 }
 
 /// Lower triangular matrices, given the diagonals and the columns below them, one after another.
@@ -111,20 +87,50 @@ fn triangular<'t>(diagonal: Var<'t, f64>, below: Var<'t, f64>) -> Var<'t, f64> {
     Var::concat(&[diagonal, below, zero], 1).take(1, Tensor::new(&[d * d], places)).reshape(&[k, d, d])
 }
 
+/// The derivatives of the likelihood of some points by what it depends on.
+fn slopes<'t>(x: &[Var<'t, f64>]) -> Vec<Var<'t, f64>> {
+    likelihood([x[0], x[1], x[2]], x[3]).grad(&x[..3])
+}
+
 pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
     let mixture = Mixture::read(input)?;
-    let mut value = recorded(|x| Posterior::new(&mixture, x).value());
-    let mut gradient = recorded(|x| Posterior::new(&mixture, x).gradient());
+    let parameters: Vec<&Tensor<f64>> = mixture.parameters.iter().collect();
+    // The points are taken piece by piece, so that the memory of one piece is enough.
+    let mut prepare = recorded(|x| components(x).into_iter().chain([mixture.prior(x)]).collect());
     match function {
-        "objective" => Reply::timed(input, || value(&mixture.inputs()), |y| json(&y[0])),
-        "jacobian" => Reply::timed(
-            input,
-            || gradient(&mixture.inputs()),
-            |dy| {
+        "objective" => {
+            let mut likelihood = recorded(|x| vec![likelihood([x[0], x[1], x[2]], x[3])]);
+            let posterior = || {
+                let [factor, center, offset, prior] = &prepare(&parameters)?[..] else { unreachable!() };
+                let mut total = prior.item();
+                for x in mixture.pieces() {
+                    total += likelihood(&[factor, center, offset, &x])?[0].item();
+                }
+                Ok(total)
+            };
+            Reply::timed(input, posterior, |y| json!(y))
+        }
+        "jacobian" => {
+            let mut slopes = recorded(slopes);
+            // From the derivatives by the components to those by the parameters.
+            let mut pull_back = recorded(|x| {
+                let along = components(&x[..4]).into_iter().zip(&x[4..]).map(|(y, &slope)| (y * slope).sum());
+                along.fold(mixture.prior(&x[..4]), |all, y| all + y).grad(&x[..4])
+            });
+            let gradient = || {
+                let [factor, center, offset, _] = &prepare(&parameters)?[..] else { unreachable!() };
+                let mut total: Vec<Tensor<f64>> = Vec::new();
+                for x in mixture.pieces() {
+                    let piece = slopes(&[factor, center, offset, &x])?;
+                    total = if total.is_empty() { piece } else { total.iter().zip(&piece).map(|(a, b)| a + b).collect() };
+                }
+                pull_back(&parameters.iter().copied().chain(&total).collect::<Vec<_>>())
+            };
+            Reply::timed(input, gradient, |dy| {
                 let [alpha, mu, q, l] = [0, 1, 2, 3].map(|i| json(&dy[i]));
                 json!({ "alpha": alpha, "mu": mu, "q": q, "l": l })
-            },
-        ),
+            })
+        }
         _ => unknown(function),
     }
 }

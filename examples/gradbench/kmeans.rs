@@ -8,7 +8,8 @@ use wengert::prelude::*;
 /// The squared distances of points from their nearest centroids, added up: over the centroids `x[0]` and points `x[1]`.
 ///
 /// Where a point is nearest, a product of matrices tells: |c - p|² is |c|² - 2 c·p plus what all centroids share. The choice
-/// is locally constant, so derivatives only pass through the distance from the chosen one.
+/// is locally constant, so derivatives only pass through the distance from the chosen one. The points are taken in pieces,
+/// whose distances stay in the cache.
 fn cost<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     let &[centroids, points] = x else { unreachable!("the inputs are two") };
     let (k, n) = (centroids.shape()[0], points.shape()[0]);
@@ -18,7 +19,7 @@ fn cost<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
         let nearest = (squares - 2.0 * points.matmul_t(centroids)).argmin(1);
         (points - centroids.take(0, nearest)).square().sum()
     };
-    pieces(n, k).map(piece).reduce(|a, b| a + b).expect("there are points")
+    pieces(n, ((1 << 16) / k).max(64)).map(piece).reduce(|a, b| a + b).expect("there are points")
 }
 
 /// The gradient divided by the Hessian, which is diagonal, so that its product with ones has all of it.

@@ -27,10 +27,8 @@ where
     }
 }
 
-/// Cuts `n` rows into pieces whose results, of `width` numbers in each row, stay in the cache.
-pub fn pieces(n: usize, width: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    const NUMBERS: usize = 1 << 17;
-    let size = (NUMBERS / width.max(1)).max(16);
+/// Cuts `n` rows into pieces of `size` rows, and a smaller one at the end.
+pub fn pieces(n: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
     (0..n.div_ceil(size)).map(move |i| i * size..n.min((i + 1) * size))
 }
 
