@@ -127,7 +127,10 @@ impl Report {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
-        let path = path.as_ref();
+        self.save_to(path.as_ref())
+    }
+
+    fn save_to(&self, path: &Path) -> Result<(), IoError> {
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         folder.map_err(|source| IoError::Io { action: "write", path: path.into(), source })?;
         write_atomically(path, |w| w.write_all(self.html().as_bytes()))
