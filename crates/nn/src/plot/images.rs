@@ -121,7 +121,8 @@ impl Images {
         out
     }
 
-    /// Prints the images on standard output: in shades of gray if it is a terminal, else in letters.
+    /// Prints the images on standard output: in shades of gray if it is a terminal and the environment variable `NO_COLOR` is
+    /// not set, otherwise in letters.
     pub fn print(&self) {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         print!("{}", self.to_text(std::io::stdout().is_terminal() && !plain));
