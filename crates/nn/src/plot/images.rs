@@ -2,6 +2,7 @@
 
 use super::sheet::{Color, Point, SMALL, Shape, Sheet, Style, fitted};
 use super::theme::{diverging, gray};
+use super::ticks::range;
 use super::{Figure, PlotError};
 use std::io::IsTerminal;
 
@@ -59,8 +60,10 @@ impl Images {
 
     /// The largest size of a pixel, and whether one is below 0.
     fn range(&self) -> (f64, bool) {
-        let pixels = || self.images.iter().flat_map(|(_, pixels)| pixels).copied().filter(|x| x.is_finite());
-        (pixels().fold(0.0, |most: f64, x| most.max(x.abs())), pixels().any(|x| x < 0.0))
+        let mut all = Vec::new();
+        self.images.iter().for_each(|(_, pixels)| all.extend_from_slice(pixels));
+        let [low, high] = range(&all).unwrap_or([0.0, 0.0]);
+        (high.max(-low), low < 0.0)
     }
 
     /// Width and height of an image on a sheet.
@@ -118,7 +121,8 @@ impl Images {
         out
     }
 
-    /// Prints the images on standard output: in shades of gray if it is a terminal, else in letters.
+    /// Prints the images on standard output: in shades of gray if it is a terminal and the environment variable `NO_COLOR` is
+    /// not set, otherwise in letters.
     pub fn print(&self) {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         print!("{}", self.to_text(std::io::stdout().is_terminal() && !plain));

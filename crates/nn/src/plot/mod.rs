@@ -115,14 +115,18 @@ pub trait Figure {
     where
         Self: Sized,
     {
-        let path = path.as_ref();
-        let bytes = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("svg") => self.try_svg(theme)?.into_bytes(),
-            Some("png") => self.try_png(theme)?,
-            _ => return Err(PlotError::Format { path: path.into() }),
-        };
-        Ok(write_atomically(path, |w| w.write_all(&bytes))?)
+        save(self, path.as_ref(), theme)
     }
+}
+
+/// Writes a figure in the format of the path's extension. Compiled here, once.
+fn save(figure: &dyn Figure, path: &Path, theme: Theme) -> Result<(), PlotError> {
+    let bytes = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => figure.try_svg(theme)?.into_bytes(),
+        Some("png") => figure.try_png(theme)?,
+        _ => return Err(PlotError::Format { path: path.into() }),
+    };
+    Ok(write_atomically(path, |w| w.write_all(&bytes))?)
 }
 
 /// The style sheet that a page needs once for all its [elements](Figure::svg_element).
