@@ -87,9 +87,13 @@ table:
 msrv:
     .ci/msrv
 
-# Draw the pictures of tapes and the figures of the book
+# Draw the pictures of the book
 pictures:
     cargo run --release --example draw_tape -- docs/pictures
+    cargo run --release --example figures -- docs/pictures
+    cargo run --release --example book_figures -- docs/pictures
+    cargo run --release --example mlp -- docs/mlp-curve.svg
+    cargo run --release --example family_trees -- --picture docs/family_trees.svg
 
 # Build the book as a website (needs mdbook)
 book:

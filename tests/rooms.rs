@@ -65,6 +65,7 @@ const HOUSES: [House; 2] = [
             "clip",
             "schedule",
             "train",
+            "report",
             "pipeline",
         ],
         outside: &["lib", "test_support"],

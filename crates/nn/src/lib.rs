@@ -25,6 +25,7 @@ mod picture;
 mod pipeline;
 pub mod plot;
 pub mod regularize;
+pub mod report;
 pub mod schedule;
 mod summary;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub mod prelude {
     pub use crate::optim::{
         Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, ParamGroups, RmsProp, Sgd,
     };
-    pub use crate::plot::LinePlot;
+    pub use crate::plot::{Figure, HeatMap, Images, Panels, Plot};
     pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, Pipeline, parameters};
