@@ -81,7 +81,7 @@ impl Plot {
 
     /// Sets width and height in pixels, from 200 to 4,000. Defaults to 720 × 420.
     pub fn size(self, width: f64, height: f64) -> Self {
-        Plot { size: [width, height].map(|side| side.clamp(200.0, 4000.0)), ..self }
+        Plot { size: [width.clamp(200.0, 4000.0), height.clamp(200.0, 4000.0)], ..self }
     }
 
     /// Adds a curve with one value per epoch (or step), the first at x = 1.
@@ -162,14 +162,17 @@ impl Plot {
 
     /// The range of all that is shown on an axis.
     pub(super) fn range(&self, axis: usize) -> Option<[f64; 2]> {
-        let all = self.series.iter().flat_map(|series| series.mark.values(axis));
-        if axis == 0 {
-            return range(all);
+        let mut all = Vec::new();
+        self.series.iter().for_each(|series| all.extend(series.mark.values(axis)));
+        if axis == 1 {
+            // Bars begin at 0, where there is one.
+            let base: f64 = if self.log[1] { 0.5 } else { 0.0 };
+            for bars in self.bars().into_iter().flatten() {
+                all.push(base);
+                bars.heights.iter().for_each(|height| all.push(height.max(base)));
+            }
         }
-        // Bars begin at 0, where there is one.
-        let (bars, base) = (self.bars(), if self.log[1] { 0.5 } else { 0.0 });
-        let heights = bars.iter().flatten().flat_map(|bars| bars.heights.iter().map(|height| height.max(base)));
-        range(all.chain(bars.iter().flatten().map(|_| base)).chain(heights))
+        range(&all)
     }
 
     /// The range of the regions on an axis, if there are any.
@@ -213,16 +216,14 @@ impl Figure for Plot {
         let mut sheet = Sheet::new(size);
         let top = sheet.title(&self.title);
         let top = if self.names_series { top + self.legend(&mut sheet, top) } else { top };
-        let wanted = [size[0] / 80.0, (size[1] - top) / 52.0].map(|ticks| ticks.max(4.0));
-        let (x, y) = (self.scale(0, wanted[0]), self.scale(1, wanted[1]));
+        let (x, y) = (self.scale(0, (size[0] / 80.0).max(4.0)), self.scale(1, ((size[1] - top) / 52.0).max(4.0)));
         let ticks = widest(y.ticks.iter().map(|(_, text)| text.as_str()), SMALL);
-        let [x_label, y_label] =
-            [&self.labels[0], &self.labels[1]].map(|label| if label.is_empty() { 0.0 } else { 22.0 });
+        let label = |axis: usize| if self.labels[axis].is_empty() { 0.0 } else { 22.0 };
         let frame = Frame {
-            left: 20.0 + ticks + y_label,
+            left: 20.0 + ticks + label(1),
             top: top + 4.0,
             right: size[0] - 22.0,
-            bottom: size[1] - 32.0 - x_label,
+            bottom: size[1] - 32.0 - label(0),
             x,
             y,
         };
@@ -236,10 +237,10 @@ impl Figure for Plot {
         for (at, (series, bars)) in colored.enumerate() {
             match &series.mark {
                 Mark::Epochs(values) => {
-                    let points = values.iter().enumerate().map(|(i, y)| [(i + 1) as f64, *y]);
-                    frame.curve(&mut sheet, at, points);
+                    let points: Vec<Point> = values.iter().enumerate().map(|(i, y)| [(i + 1) as f64, *y]).collect();
+                    frame.curve(&mut sheet, at, &points);
                 }
-                Mark::Line(points) => frame.curve(&mut sheet, at, points.iter().copied()),
+                Mark::Line(points) => frame.curve(&mut sheet, at, points),
                 Mark::Dots(points) => {
                     let points: Vec<Point> = points.iter().filter_map(|point| frame.place(*point)).collect();
                     // A ring of the ground's color sets the points off from regions and from each other.

@@ -89,8 +89,9 @@ pub(super) fn strokes(text: &str, size: f64) -> Vec<Vec<Point>> {
         let (c, scale, down) = small(c).map_or((c, 1.0, 0.0), |(digit, down)| (digit, REDUCED, down));
         let strokes = if c == ' ' { "" } else { glyph(c) };
         for stroke in strokes.split(' ').filter(|stroke| !stroke.is_empty()) {
-            let place =
-                |[x, y]: Point| [pen + scale * (x + GAP / 2.0), scale * (y - 9.0) + down].map(|at| at * UNIT * size);
+            let place = |[x, y]: Point| {
+                [(pen + scale * (x + GAP / 2.0)) * UNIT * size, (scale * (y - 9.0) + down) * UNIT * size]
+            };
             out.push(curve(stroke.as_bytes()).into_iter().map(place).collect());
         }
         pen += scale * advance(c);

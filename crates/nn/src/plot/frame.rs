@@ -55,11 +55,12 @@ impl Frame {
     }
 
     /// A curve, in pieces between gaps. A single point is a dot.
-    pub(super) fn curve(&self, sheet: &mut Sheet, series: usize, points: impl Iterator<Item = Point>) {
+    pub(super) fn curve(&self, sheet: &mut Sheet, series: usize, points: &[Point]) {
         let ink = Ink::Series(series);
-        let places: Vec<Option<Point>> = points.map(|point| self.place(point)).collect();
+        let places: Vec<Option<Point>> = points.iter().map(|point| self.place(*point)).collect();
         for piece in places.split(Option::is_none).filter(|piece| !piece.is_empty()) {
-            let points = thinned(piece.iter().flatten().copied());
+            let points: Vec<Point> = piece.iter().filter_map(|point| *point).collect();
+            let points = thinned(&points);
             sheet.shapes.push(match points.len() {
                 1 => Shape::Dots { points, ink, radius: 3.0 },
                 _ => Shape::Line { points, ink, width: 2.0, dashed: is_dashed(series) },

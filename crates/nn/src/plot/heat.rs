@@ -84,7 +84,7 @@ impl HeatMap {
 
     /// The numbers at the two ends of the colors.
     fn ends(&self) -> [f64; 2] {
-        let [low, high] = range(self.rows.iter().flatten().copied()).unwrap_or([0.0, 1.0]);
+        let [low, high] = range(&self.rows.concat()).unwrap_or([0.0, 1.0]);
         match low < 0.0 {
             true => [low.min(-high), high.max(-low)],
             false if high == 0.0 => [0.0, 1.0],
@@ -113,7 +113,8 @@ impl HeatMap {
     /// The space around the cells: left, top, right, bottom.
     fn margins(&self, cell: f64) -> [f64; 4] {
         let label = |label: &String| if label.is_empty() { 0.0 } else { 24.0 };
-        let names = self.names.each_ref().map(|names| widest(names.iter().map(String::as_str), SMALL));
+        let widest = |axis: usize| widest(self.names[axis].iter().map(String::as_str), SMALL);
+        let names = [widest(0), widest(1)];
         let left = 16.0 + label(&self.labels[1]) + names[1] + if names[1] > 0.0 { 8.0 } else { 0.0 };
         let top = if self.title.is_empty() { 14.0 } else { 44.0 };
         let bar = if self.look == Look::Colors { 78.0 } else { 18.0 };
@@ -136,7 +137,8 @@ impl Figure for HeatMap {
     }
 
     fn natural(&self) -> Point {
-        let [columns, rows] = [self.rows.first().map_or(0, Vec::len).max(1), self.rows.len().max(1)].map(|n| n as f64);
+        let columns = self.rows.first().map_or(0, Vec::len).max(1) as f64;
+        let rows = self.rows.len().max(1) as f64;
         let most = self.most();
         let [mut w, mut h] = [(600.0 / columns).min(most), (420.0 / rows).min(most)];
         // Cells are square unless the map would be a line.
@@ -159,9 +161,9 @@ impl Figure for HeatMap {
         let ends = self.ends();
         let center = |row: usize, column: usize| [left + (column as f64 + 0.5) * w, top + (row as f64 + 0.5) * h];
 
-        let colors = self.rows.iter().enumerate();
-        let colors = colors.flat_map(|(i, row)| row.iter().enumerate().map(move |(j, x)| self.color(ends, *x, i == j)));
-        let colors: Vec<Color> = colors.collect();
+        let cells = self.rows.concat();
+        let color = |i: usize| self.color(ends, cells[i], i / columns == i % columns);
+        let colors: Vec<Color> = (0..cells.len()).map(color).collect();
         match self.look {
             Look::Squares => self.draw_squares(&mut sheet, ends, w.min(h), &center),
             _ if colors.is_empty() => {}
@@ -172,7 +174,7 @@ impl Figure for HeatMap {
         sheet.line(frame, Ink::Grid, 1.0);
         self.words(&mut sheet, area, w, &center);
         if self.numbers {
-            let texts: Vec<String> = self.rows.iter().flatten().map(|x| self.number(*x)).collect();
+            let texts: Vec<String> = cells.iter().map(|x| self.number(*x)).collect();
             let em = widest(texts.iter().map(String::as_str), 1.0).max(0.5);
             let size = (0.85 * w / em).min(0.5 * h).min(BODY);
             for (i, text) in texts.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use super::sheet::{Color, Point, SMALL, Shape, Sheet, Style, fitted};
 use super::theme::{diverging, gray};
+use super::ticks::range;
 use super::{Figure, PlotError};
 use std::io::IsTerminal;
 
@@ -59,8 +60,10 @@ impl Images {
 
     /// The largest size of a pixel, and whether one is below 0.
     fn range(&self) -> (f64, bool) {
-        let pixels = || self.images.iter().flat_map(|(_, pixels)| pixels).copied().filter(|x| x.is_finite());
-        (pixels().fold(0.0, |most: f64, x| most.max(x.abs())), pixels().any(|x| x < 0.0))
+        let mut all = Vec::new();
+        self.images.iter().for_each(|(_, pixels)| all.extend_from_slice(pixels));
+        let [low, high] = range(&all).unwrap_or([0.0, 0.0]);
+        (high.max(-low), low < 0.0)
     }
 
     /// Width and height of an image on a sheet.

@@ -1,6 +1,7 @@
 //! [`Panels`]: small plots side by side, to be compared.
 
 use super::sheet::{Point, Sheet};
+use super::ticks::range;
 use super::{Figure, Plot, PlotError};
 
 /// Small plots side by side, such as a histogram for each layer.
@@ -77,8 +78,11 @@ impl Panels {
 
     /// The common range of an axis, if it is shared.
     fn common(&self, axis: usize) -> Option<[f64; 2]> {
-        let ranges = self.plots.iter().filter_map(|plot| plot.ends[axis].or_else(|| plot.range(axis)));
-        let [low, high] = super::ticks::range(ranges.flatten()).filter(|_| self.shared[axis])?;
+        let mut all = Vec::new();
+        for ends in self.plots.iter().filter_map(|plot| plot.ends[axis].or_else(|| plot.range(axis))) {
+            all.extend(ends);
+        }
+        let [low, high] = range(&all).filter(|_| self.shared[axis])?;
         (high > low).then_some([low, high])
     }
 }
@@ -104,11 +108,12 @@ impl Figure for Panels {
         }
         let across = self.side_by_side();
         // Whole pixels, so that what is sharp by itself is sharp here.
-        let [w, h] = [size[0] / across as f64, (size[1] - top) / self.rows().max(1) as f64].map(f64::floor);
+        let w = (size[0] / across as f64).floor();
+        let h = ((size[1] - top) / self.rows().max(1) as f64).floor();
         let common = [self.common(0), self.common(1)];
         for (i, plot) in self.plots.iter().enumerate() {
             let mut plot = plot.clone();
-            plot.ends = [0, 1].map(|axis| common[axis].or(plot.ends[axis]));
+            plot.ends = [common[0].or(plot.ends[0]), common[1].or(plot.ends[1])];
             plot.names_series = !equal;
             let at = [(i % across) as f64 * w, top + (i / across) as f64 * h];
             sheet.place(plot.sheet([w - APART, h - APART])?, at);

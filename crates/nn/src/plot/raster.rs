@@ -9,12 +9,14 @@ const SCALE: f64 = 2.0;
 
 /// A PNG file of the sheet.
 pub(super) fn write(sheet: &Sheet, dark: bool) -> Vec<u8> {
-    let [width, height] = sheet.size.map(|side| (side * SCALE).round().max(1.0) as usize);
-    let ground = Ink::Ground.color(dark).map(f32::from);
+    let pixels = |side: f64| (side * SCALE).round().max(1.0) as usize;
+    let (width, height) = (pixels(sheet.size[0]), pixels(sheet.size[1]));
+    let [r, g, b] = Ink::Ground.color(dark);
+    let ground = [f32::from(r), f32::from(g), f32::from(b)];
     let mut canvas =
         Canvas { width, height, pixels: vec![ground; width * height], covered: vec![0.0; width * height], dark };
     sheet.shapes.iter().for_each(|shape| canvas.draw(shape));
-    let bytes: Vec<u8> = canvas.pixels.iter().flatten().map(|level| level.round() as u8).collect();
+    let bytes: Vec<u8> = canvas.pixels.as_flattened().iter().map(|level| level.round() as u8).collect();
     encode(width, 3, &bytes)
 }
 
@@ -41,37 +43,23 @@ impl Canvas {
                 self.stroke(&pieces, 2.0 * radius, ink.color(self.dark), 0.8);
             }
             Shape::Text { at, text, style } => self.text(*at, text, style),
-            Shape::Cells { area, columns, colors, smooth } => self.cells(*area, *columns, colors, *smooth),
+            Shape::Cells { area, columns, colors, smooth } => {
+                self.cells(*area, &Cells { columns: *columns, colors }, *smooth);
+            }
         }
     }
 
     /// An image: each pixel has the color of the cell that it is in, or if smooth, of the four around it.
-    fn cells(&mut self, [x, y, w, h]: Area, columns: usize, colors: &[Color], smooth: bool) {
-        let rows = colors.len() / columns.max(1);
-        let [left, top, right, bottom] = [x, y, x + w, y + h].map(|at| (at * SCALE).round());
+    fn cells(&mut self, [x, y, w, h]: Area, image: &Cells, smooth: bool) {
+        let (left, top) = ((x * SCALE).round(), (y * SCALE).round());
+        let (right, bottom) = (((x + w) * SCALE).round(), ((y + h) * SCALE).round());
         for row in self.rows(top, bottom) {
             for column in self.columns(left, right) {
-                let at = [
-                    (column as f64 + 0.5 - left) / (right - left) * columns as f64,
-                    (row as f64 + 0.5 - top) / (bottom - top) * rows as f64,
-                ];
-                let (from, parts) = if smooth { between(at) } else { (at.map(f64::floor), [0.0, 0.0]) };
-                // Colors are mixed as much as they cover.
-                let mut mixed = [0.0; 4];
-                for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-                    let part =
-                        [(dx, parts[0]), (dy, parts[1])].map(|(d, part)| if d > 0.0 { part } else { 1.0 - part });
-                    let place = |from: f64, most: usize| from.clamp(0.0, most as f64 - 1.0) as usize;
-                    let color =
-                        colors[place(from[1] + dy, rows) * columns + place(from[0] + dx, columns)].map(f64::from);
-                    let weight = part[0] * part[1] * color[3] / 255.0;
-                    (0..3).for_each(|k| mixed[k] += weight * color[k]);
-                    mixed[3] += weight;
-                }
-                if mixed[3] > 0.0 {
-                    let color = [0, 1, 2].map(|k| (mixed[k] / mixed[3]).round() as u8);
-                    self.blend(row * self.width + column, color, mixed[3] as f32);
-                }
+                let x = (column as f64 + 0.5 - left) / (right - left) * image.columns as f64;
+                let y = (row as f64 + 0.5 - top) / (bottom - top) * image.rows() as f64;
+                let [r, g, b, opacity] = if smooth { image.between(x, y) } else { image.at(x, y) };
+                let color = [r.round() as u8, g.round() as u8, b.round() as u8];
+                self.blend(row * self.width + column, color, opacity as f32);
             }
         }
     }
@@ -94,7 +82,7 @@ impl Canvas {
 
     /// Fills a rectangle.
     fn fill(&mut self, [x, y, w, h]: Area, color: [u8; 3], opacity: f64) {
-        let [left, top, right, bottom] = [x, y, x + w, y + h].map(|at| at * SCALE);
+        let (left, top, right, bottom) = (x * SCALE, y * SCALE, (x + w) * SCALE, (y + h) * SCALE);
         // The part of the pixels from `at` to `at + 1` that lies between two edges.
         let part = |at: usize, from: f64, to: f64| (to.min(at as f64 + 1.0) - from.max(at as f64)).max(0.0);
         for row in self.rows(top, bottom) {
@@ -109,7 +97,7 @@ impl Canvas {
     fn stroke(&mut self, lines: &[Vec<Point>], width: f64, color: [u8; 3], opacity: f64) {
         let mut touched = Vec::new();
         for line in lines {
-            let points: Vec<Point> = line.iter().map(|point| point.map(|at| at * SCALE)).collect();
+            let points: Vec<Point> = line.iter().map(|[x, y]| [x * SCALE, y * SCALE]).collect();
             match points[..] {
                 [only] => self.cover(only, only, width * SCALE / 2.0, &mut touched),
                 _ => points.windows(2).for_each(|p| self.cover(p[0], p[1], width * SCALE / 2.0, &mut touched)),
@@ -166,7 +154,7 @@ fn dashes(points: &[Point]) -> Vec<Vec<Point>> {
         let [mut from, to] = [pair[0], pair[1]];
         let mut length = (to[0] - from[0]).hypot(to[1] - from[1]);
         while length > left {
-            from = [0, 1].map(|k| from[k] + (to[k] - from[k]) * left / length);
+            from = [from[0] + (to[0] - from[0]) * left / length, from[1] + (to[1] - from[1]) * left / length];
             length -= left;
             match on {
                 true => out.last_mut().expect("it has a first dash").push(from),
@@ -183,8 +171,41 @@ fn dashes(points: &[Point]) -> Vec<Vec<Point>> {
     out
 }
 
-/// The upper left of the four cells whose centers are around a place, and how far the place is from its center.
-fn between(at: Point) -> (Point, Point) {
-    let from = at.map(|at| (at - 0.5).floor());
-    (from, [at[0] - 0.5 - from[0], at[1] - 0.5 - from[1]])
+/// The cells of an image, in rows from the top.
+struct Cells<'c> {
+    columns: usize,
+    colors: &'c [Color],
+}
+
+impl Cells<'_> {
+    fn rows(&self) -> usize {
+        self.colors.len() / self.columns.max(1)
+    }
+
+    /// The color of the cell at a place, or of the nearest: red, green and blue, and opacity from 0 to 1.
+    fn at(&self, x: f64, y: f64) -> [f64; 4] {
+        let near = |at: f64, most: usize| at.floor().clamp(0.0, most as f64 - 1.0) as usize;
+        let [r, g, b, opacity] = self.colors[near(y, self.rows()) * self.columns + near(x, self.columns)];
+        [f64::from(r), f64::from(g), f64::from(b), f64::from(opacity) / 255.0]
+    }
+
+    /// The mixture of the four cells whose centers are around a place. Colors count as much as they cover.
+    fn between(&self, x: f64, y: f64) -> [f64; 4] {
+        let (left, top) = ((x - 0.5).floor(), (y - 0.5).floor());
+        let (right, below) = (x - 0.5 - left, y - 0.5 - top);
+        let mut mixed = [0.0; 4];
+        for (dx, dy, part) in [
+            (0.0, 0.0, (1.0 - right) * (1.0 - below)),
+            (1.0, 0.0, right * (1.0 - below)),
+            (0.0, 1.0, (1.0 - right) * below),
+            (1.0, 1.0, right * below),
+        ] {
+            let [r, g, b, opacity] = self.at(left + dx, top + dy);
+            let covers = part * opacity;
+            mixed = [mixed[0] + covers * r, mixed[1] + covers * g, mixed[2] + covers * b, mixed[3] + covers];
+        }
+        let [r, g, b, opacity] = mixed;
+        let whole = opacity.max(1e-12);
+        [r / whole, g / whole, b / whole, opacity]
+    }
 }

@@ -68,30 +68,34 @@ pub(super) struct Bars {
 
 /// The bars of each series that is a histogram. All share the edges.
 pub(super) fn bars(series: &[Series], log: bool, ends: Option<[f64; 2]>) -> Vec<Option<Bars>> {
-    let values = |series: &Series| match &series.mark {
-        Mark::Values(values) => Some(values.iter().copied().filter(|x| x.is_finite()).collect::<Vec<f64>>()),
-        _ => None,
-    };
-    let all: Vec<Option<Vec<f64>>> = series.iter().map(values).collect();
-    let [on, off]: [fn(f64) -> f64; 2] = if log { [f64::log10, |x| 10f64.powf(x)] } else { [|x| x, |x| x] };
-    let largest = all.iter().flatten().map(Vec::len).max().unwrap_or(0);
-    let shown = all.iter().flatten().flatten().copied().filter(|x| ends.is_none_or(|[a, b]| (a..=b).contains(x)));
-    let Some([low, high]) = range(shown.map(on)) else { return all.iter().map(|_| None).collect() };
+    // On a logarithmic axis, the logarithms are counted.
+    let on = |x: f64| if log { x.log10() } else { x };
+    let off = |x: f64| if log { 10f64.powf(x) } else { x };
+    let (mut shown, mut largest) = (Vec::new(), 0);
+    for series in series {
+        if let Mark::Values(values) = &series.mark {
+            let inside = |x: &f64| ends.is_none_or(|[low, high]| (low..=high).contains(x));
+            shown.extend(values.iter().filter(|x| inside(x)).map(|x| on(*x)));
+            largest = values.len().max(largest);
+        }
+    }
+    let Some([low, high]) = range(&shown) else { return series.iter().map(|_| None).collect() };
     // A single value has a bar too.
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, high + 0.5) };
     let count = bins(largest);
     let edge = |i: usize| off(low + (high - low) * (i as f64 / count as f64));
-    let bars = |values: Vec<f64>| {
+    let bars = |series: &Series| {
+        let Mark::Values(values) = &series.mark else { return None };
         let mut heights = vec![0.0; count];
         for value in values {
-            let at = (on(value) - low) / (high - low) * count as f64;
+            let at = (on(*value) - low) / (high - low) * count as f64;
             if (0.0..=count as f64).contains(&at) {
                 heights[(at as usize).min(count - 1)] += 1.0;
             }
         }
-        Bars { edges: (0..=count).map(edge).collect(), heights }
+        Some(Bars { edges: (0..=count).map(edge).collect(), heights })
     };
-    all.into_iter().map(|values| values.map(bars)).collect()
+    series.iter().map(bars).collect()
 }
 
 /// How many bars suit so many values: twice the cube root, as Rice University teaches.
@@ -104,14 +108,13 @@ pub(super) fn grid(x: [f64; 2], y: [f64; 2]) -> (usize, Vec<Point>) {
     const COLUMNS: usize = 216;
     const ROWS: usize = 126;
     let at = |ends: [f64; 2], i: usize, n: usize| ends[0] + (ends[1] - ends[0]) * (i as f64 + 0.5) / n as f64;
-    let row = |row: usize| (0..COLUMNS).map(move |column| [at(x, column, COLUMNS), at(y, ROWS - 1 - row, ROWS)]);
-    (COLUMNS, (0..ROWS).flat_map(row).collect())
+    let center = |i: usize| [at(x, i % COLUMNS, COLUMNS), at(y, ROWS - 1 - i / COLUMNS, ROWS)];
+    (COLUMNS, (0..ROWS * COLUMNS).map(center).collect())
 }
 
 /// The same curve to the eye, with at most four points per column of pixels: the first, the lowest, the highest and the
 /// last, as long as x does not change.
-pub(super) fn thinned(points: impl Iterator<Item = Point>) -> Vec<Point> {
-    let points: Vec<Point> = points.collect();
+pub(super) fn thinned(points: &[Point]) -> Vec<Point> {
     let mut out = Vec::new();
     for column in points.chunk_by(|a, b| a[0].floor() == b[0].floor()) {
         if column.len() <= 4 {
@@ -122,9 +125,10 @@ pub(super) fn thinned(points: impl Iterator<Item = Point>) -> Vec<Point> {
             let better = |a: f64, b: f64| if up { a > b } else { a < b };
             (1..column.len()).fold(0, |best, i| if better(column[i][1], column[best][1]) { i } else { best })
         };
-        let mut kept = [0, extreme(false), extreme(true), column.len() - 1];
-        kept.sort_unstable();
-        out.extend(kept.map(|i| column[i]));
+        let (low, high) = (extreme(false), extreme(true));
+        for i in [0, low.min(high), low.max(high), column.len() - 1] {
+            out.push(column[i]);
+        }
     }
     out.dedup();
     out

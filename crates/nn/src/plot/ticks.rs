@@ -27,7 +27,8 @@ impl Scale {
 
     /// Slightly more than a range of values, or from 0 to 1 if there is none.
     pub(super) fn linear(range: Option<[f64; 2]>, wanted: f64) -> Scale {
-        let [low, high] = range.unwrap_or([0.0, 1.0]).map(|x| x.clamp(-LARGEST, LARGEST));
+        let [low, high] = range.unwrap_or([0.0, 1.0]);
+        let (low, high) = (low.max(-LARGEST), high.min(LARGEST));
         // Equal or nearly equal values need a minimum range.
         let spread = (high - low).max(1e-9 * low.abs().max(high.abs())).max(1e-290);
         let margin = if high - low < spread || high == low { spread.max(0.5 * high.abs()) } else { 0.04 * spread };
@@ -45,7 +46,7 @@ impl Scale {
 
     /// Slightly more than a range of positive values, or a decade if there is none.
     pub(super) fn log(range: Option<[f64; 2]>, wanted: f64) -> Scale {
-        let [low, high] = range.map_or([0.0, 1.0], |ends| ends.map(|x| x.min(LARGEST).log10()));
+        let [low, high] = range.map_or([0.0, 1.0], |[low, high]| [low.log10(), high.min(LARGEST).log10()]);
         let margin = (0.04 * (high - low)).max(0.05);
         let mut scale = Scale { log: true, low: low - margin, high: high + margin, ticks: Vec::new() };
         let decades = scale.high - scale.low;
@@ -91,11 +92,13 @@ impl Scale {
 }
 
 /// The smallest and the largest of the values that are finite.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
-    values.filter(|v| v.is_finite()).fold(None, |range, v| match range {
-        None => Some([v, v]),
-        Some([low, high]) => Some([v.min(low), v.max(high)]),
-    })
+pub(super) fn range(values: &[f64]) -> Option<[f64; 2]> {
+    let mut range = None;
+    for &v in values.iter().filter(|v| v.is_finite()) {
+        let [low, high] = range.unwrap_or([v, v]);
+        range = Some([v.min(low), v.max(high)]);
+    }
+    range
 }
 
 /// The smallest number not below `step` that is 1, 2 or 5 times a power of ten.

@@ -1,6 +1,6 @@
-//! What a report shows, taken from models and data: from here on it is plain numbers.
+//! What a report shows, taken from models and data of either number type as plain numbers.
 
-use super::Report;
+use super::{Described, Report};
 use crate::data::{DataLoader, Dataset};
 use crate::loss::Target;
 use crate::metric::ConfusionMatrix;
@@ -33,53 +33,58 @@ impl<T: Float> Trainer<'_, T> {
         model: &dyn Module<T>,
         test: &dyn Dataset<T>,
     ) -> Result<Report, TrainError> {
-        report(self, title, history, model, test)
+        Ok(page(title, history, &found(self, model, test)?))
     }
 }
 
 /// Samples in the graph of a model: more change only its shapes.
 const SHOWN: usize = 8;
 
-once! {
-    fn report<'d, T>(
-        trainer: &Trainer<'d, T>,
-        title: &str,
-        history: &History,
-        model: &dyn Module<T>,
-        test: &dyn Dataset<T>,
-    ) -> Result<Report, TrainError> {
-        let found = trainer.evaluate(model, test)?;
-        let mut text = format!("{} samples: loss {:.4}", test.len(), found.loss);
-        for (metric, value) in trainer.metrics.iter().zip(&found.metrics) {
-            text += &format!(", {} {value:.4}", metric.name());
-        }
-        let report = Report::new(title).history(history).text("Test", &text);
-        let (matrix, points) = judged(model, test)?;
-        let report = match matrix {
-            Some(matrix) => report.confusion(&matrix),
-            None => report,
-        };
-        let report = match points.is_empty() {
-            true => report,
-            false => {
-                let actual = points.iter().map(|(x, _)| *x).filter(|x| x.is_finite());
-                let ends = actual.fold([f64::NAN; 2], |[low, high], x| [low.min(x), high.max(x)]);
-                let plot = Plot::new("").labels("actual", "predicted").scatter("test samples", points);
-                report.figure("Predictions", &plot.curve("exact", ends.map(|x| (x, x))))
-            }
-        };
-        let first: Vec<usize> = (0..test.len().min(SHOWN)).collect();
-        Ok(report.model(model, &test.batch(&first)?.inputs))
-    }
+/// The results on test data.
+struct Found {
+    samples: usize,
+    loss: f64,
+    metrics: Vec<(String, f64)>,
+    /// Of a classifier.
+    matrix: Option<ConfusionMatrix>,
+    /// The actual and the predicted values of a regression with one output.
+    points: Vec<(f64, f64)>,
+    model: Described,
+}
 
-    /// The confusion matrix of a classifier, or the pairs of actual and predicted values of a regression with one output.
-    fn judged<T>(
-        model: &dyn Module<T>,
-        data: &dyn Dataset<T>,
-    ) -> Result<(Option<ConfusionMatrix>, Vec<(f64, f64)>), TrainError> {
+fn page(title: &str, history: &History, found: &Found) -> Report {
+    let mut text = format!("{} samples: loss {:.4}", found.samples, found.loss);
+    for (name, value) in &found.metrics {
+        text += &format!(", {name} {value:.4}");
+    }
+    let mut report = Report::new(title).history(history).text("Test", &text);
+    if let Some(matrix) = &found.matrix {
+        report = report.confusion(matrix);
+    }
+    if !found.points.is_empty() {
+        let [mut low, mut high] = [f64::NAN; 2];
+        for (actual, _) in &found.points {
+            (low, high) = (actual.min(low), actual.max(high));
+        }
+        let plot = Plot::new("").labels("actual", "predicted").scatter("test samples", found.points.clone());
+        report = report.figure("Predictions", &plot.curve("exact", [(low, low), (high, high)]));
+    }
+    report.described(&found.model)
+}
+
+/// All elements as `f64`.
+fn numbers<T: Float>(x: &Tensor<T>) -> Vec<f64> {
+    x.iter().map(|x| x.f64()).collect()
+}
+
+once! {
+    fn found<'d, T>(trainer: &Trainer<'d, T>, model: &dyn Module<T>, test: &dyn Dataset<T>) -> Result<Found, TrainError> {
         const BATCH: usize = 256;
+        let judged = trainer.evaluate(model, test)?;
+        let names = trainer.metrics.iter().map(|metric| metric.name().to_owned());
+        let metrics = names.zip(judged.metrics).collect();
         let (mut matrix, mut points) = (None::<ConfusionMatrix>, Vec::new());
-        for batch in DataLoader::new(data, BATCH)?.epoch(0) {
+        for batch in DataLoader::new(test, BATCH)?.epoch(0) {
             let batch = batch?;
             let output = predict(model, &batch.inputs, BATCH)?;
             match &batch.targets {
@@ -88,21 +93,24 @@ once! {
                     let matrix = matrix.get_or_insert_with(|| ConfusionMatrix::new(classes));
                     matrix.add_scores(&output, labels).map_err(TrainError::Evaluation)?;
                 }
-                Target::Values(values) if values.len() == output.len() && output.len() == output.shape()[0] => {
-                    points.extend(values.iter().zip(output.iter()).map(|(x, y)| (x.f64(), y.f64())));
+                Target::Values(values) if values.len() == output.len() && output.shape().first() == Some(&output.len()) => {
+                    points.extend(numbers(values).into_iter().zip(numbers(&output)));
                 }
                 _ => {}
             }
         }
-        Ok((matrix, points))
+        let first: Vec<usize> = (0..test.len().min(SHOWN)).collect();
+        let model = described(model, &test.batch(&first)?.inputs);
+        Ok(Found { samples: test.len(), loss: judged.loss, metrics, matrix, points, model })
     }
 
-    /// The graph of a model on these inputs, in eval mode.
-    pub(super) fn graph<T>(model: &dyn Module<T>, inputs: &Tensor<T>) -> String {
+    /// The layers, the graph on these inputs in eval mode, and the weights of a model.
+    pub(super) fn described<T>(model: &dyn Module<T>, inputs: &Tensor<T>) -> Described {
         let tape = Tape::new();
         let mut pass = Pass::eval(&tape).noting();
         let output = model.forward(tape.constant(inputs.clone()).named("x"), &mut pass).named("y");
-        pass.drawing(model).of(output).to_svg()
+        let graph = pass.drawing(model).of(output).to_svg();
+        Described { summary: crate::summary(model, inputs.shape()), graph, weights: weights(model) }
     }
 
     /// A histogram of each trainable parameter that is not a vector: of the weights, but not of biases. At most the first 24
@@ -115,14 +123,13 @@ once! {
     /// assert!(svg.contains(">0.weight</text>") && !svg.contains("bias"));
     /// ```
     pub fn weights<T>(model: &dyn Module<T>) -> Panels {
-        let mut panels = Panels::new("").shared_x();
+        let mut found: Vec<(String, Vec<f64>)> = Vec::new();
         model.visit(&mut Path::default(), &mut |name, param| {
-            if param.is_trainable() && param.value().shape().len() > 1 && panels.len() < 24 {
-                let plot = Plot::new(name).histogram("", param.value().iter().map(|x| x.f64()));
-                panels = std::mem::replace(&mut panels, Panels::new("")).panel(plot);
+            if param.is_trainable() && param.value().shape().len() > 1 && found.len() < 24 {
+                found.push((name.to_owned(), numbers(param.value())));
             }
         });
-        panels
+        histograms(found)
     }
 
     /// The weights of the first layer as images of this width, one for each unit or filter: of a matrix, the rows; of a
@@ -136,26 +143,13 @@ once! {
     /// # Panics
     /// If `width` is 0.
     pub fn first_layer<T>(model: &dyn Module<T>, width: usize) -> Images {
-        let mut images = Images::new("", width);
-        let mut is_first = true;
+        let mut first: Option<(Vec<usize>, Vec<f64>)> = None;
         model.visit(&mut Path::default(), &mut |_, param| {
-            let weight = param.value();
-            if !is_first || weight.shape().len() < 2 {
-                return;
-            }
-            is_first = false;
-            let (units, size) = (weight.shape()[0], weight.len() / weight.shape()[0].max(1));
-            // Of a convolution, the first channel.
-            let shown = if weight.shape().len() > 2 { size / weight.shape()[1].max(1) } else { size };
-            if shown == 0 || shown % width != 0 {
-                return;
-            }
-            let values: Vec<f64> = weight.iter().map(|x| x.f64()).collect();
-            for (i, unit) in values.chunks_exact(size).take(units.min(64)).enumerate() {
-                images = std::mem::replace(&mut images, Images::new("", width)).image(i.to_string(), &unit[..shown]);
+            if first.is_none() && param.value().shape().len() > 1 {
+                first = Some((param.value().shape().to_vec(), numbers(param.value())));
             }
         });
-        images
+        first.map_or_else(|| Images::new("", width), |(shape, weights)| filters(&shape, &weights, width))
     }
 
     /// The first samples that scores `[n, classes]` put into a wrong class, at most `most`, as images of this width. Their
@@ -170,22 +164,45 @@ once! {
     /// # Panics
     /// If there are not as many labels and inputs as rows of scores, or `width` is 0.
     pub fn mistakes<T>(scores: &Tensor<T>, labels: &Tensor<i64>, inputs: &Tensor<T>, width: usize, most: usize) -> Images {
-        let rows = scores.shape().first().copied().unwrap_or(0);
+        let rows = |x: &Tensor<T>| x.shape().first().copied().unwrap_or(0);
+        let (samples, images) = (rows(scores), rows(inputs));
         assert!(
-            labels.len() == rows && inputs.shape().first() == Some(&rows),
-            "mistakes: {rows} rows of scores need as many labels and inputs, got {} and {:?}",
-            labels.len(),
-            inputs.shape()
+            labels.len() == samples && images == samples,
+            "mistakes: {samples} rows of scores need as many labels and inputs, got {} and {images}",
+            labels.len()
         );
-        let mut images = Images::new("", width);
-        let predicted = scores.argmax(1);
-        // A label below 0 is ignored.
-        let is_wrong = |(_, (label, predicted)): &(usize, (i64, i64))| *label >= 0 && label != predicted;
-        let wrong = labels.iter().zip(predicted.iter()).enumerate().filter(is_wrong);
-        for (i, (label, predicted)) in wrong.take(most) {
-            let pixels: Vec<f64> = inputs.slice_axis(0, i..i + 1).iter().map(|x| x.f64()).collect();
-            images = images.image(format!("{label} → {predicted}"), pixels);
-        }
-        images
+        wrong(&numbers(scores), &labels.to_vec(), &numbers(inputs), width, most)
     }
+}
+
+fn histograms(parameters: Vec<(String, Vec<f64>)>) -> Panels {
+    let panels = Panels::new("").shared_x();
+    parameters.into_iter().fold(panels, |panels, (name, values)| panels.panel(Plot::new(name).histogram("", values)))
+}
+
+/// The rows of a weight, or its filters for the first channel, as images.
+fn filters(shape: &[usize], weights: &[f64], width: usize) -> Images {
+    let images = Images::new("", width);
+    let size = weights.len() / shape[0].max(1);
+    let shown = if shape.len() > 2 { size / shape[1].max(1) } else { size };
+    if shown == 0 || shown % width != 0 {
+        return images;
+    }
+    let units = weights.chunks_exact(size).take(64).enumerate();
+    units.fold(images, |images, (i, unit)| images.image(i.to_string(), &unit[..shown]))
+}
+
+/// The images of samples that are in a wrong class.
+fn wrong(scores: &[f64], labels: &[i64], inputs: &[f64], width: usize, most: usize) -> Images {
+    let mut images = Images::new("", width);
+    let (classes, pixels) = (scores.len() / labels.len().max(1), inputs.len() / labels.len().max(1));
+    for (i, &label) in labels.iter().enumerate() {
+        let row = &scores[i * classes..(i + 1) * classes];
+        let predicted = (1..classes).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+        // A label below 0 is ignored.
+        if label >= 0 && label != predicted as i64 && images.len() < most {
+            images = images.image(format!("{label} → {predicted}"), &inputs[i * pixels..(i + 1) * pixels]);
+        }
+    }
+    images
 }

@@ -7,7 +7,7 @@ pub use collect::{first_layer, mistakes, weights};
 
 use crate::io::{IoError, write_atomically};
 use crate::metric::ConfusionMatrix;
-use crate::plot::{Figure, svg_style};
+use crate::plot::{Figure, Panels, svg_style};
 use crate::train::History;
 use crate::{Module, Summary};
 use autograd::internals::xml;
@@ -34,6 +34,14 @@ pub struct Report {
     title: String,
     /// The sections, as HTML.
     body: String,
+}
+
+/// A model, as plain data.
+struct Described {
+    summary: Summary,
+    /// The graph of its computation, as SVG.
+    graph: String,
+    weights: Panels,
 }
 
 impl Report {
@@ -73,10 +81,11 @@ impl Report {
         let share = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.3}"));
         let rows = (0..matrix.classes()).map(|class| {
             let counts = (0..matrix.classes()).map(|predicted| matrix.count(class, predicted));
-            let [precision, recall, f1] = [matrix.precision(class), matrix.recall(class), matrix.f1(class)].map(share);
-            vec![class.to_string(), counts.sum::<u64>().to_string(), precision, recall, f1]
+            let samples = counts.sum::<u64>().to_string();
+            let (precision, recall, f1) = (matrix.precision(class), matrix.recall(class), matrix.f1(class));
+            vec![class.to_string(), samples, share(precision), share(recall), share(f1)]
         });
-        let table = table(&["class", "samples", "precision", "recall", "F1"], rows);
+        let table = table(&["class", "samples", "precision", "recall", "F1"], rows.collect());
         self.section("Confusion matrix", &pair(&drawn(&matrix.heat_map()), &table))
     }
 
@@ -86,15 +95,18 @@ impl Report {
     /// If the inputs do not fit the model, like [`Module::forward`].
     #[track_caller]
     pub fn model<T: Float>(self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Self {
-        let Summary { layers, trainable, fixed } = crate::summary(model, inputs.shape());
-        let rows = layers.into_iter().map(|row| {
+        self.described(&collect::described(model, inputs))
+    }
+
+    fn described(self, Described { summary, graph, weights }: &Described) -> Self {
+        let rows = summary.layers.iter().map(|row| {
             let output = if row.layer.is_empty() { String::new() } else { format!("{:?}", row.output) };
-            vec![row.name, row.layer, output, row.parameters.to_string()]
+            vec![row.name.clone(), row.layer.clone(), output, row.parameters.to_string()]
         });
-        let table = table(&["name", "layer", "output", "parameters"], rows);
-        let text = format!("<p>{trainable} trainable parameters, {fixed} fixed.</p>\n");
-        let graph = format!("<div class=\"wide\">{}</div>\n", collect::graph(model, inputs));
-        self.section("Model", &(text + &pair(&table, &graph))).figure("Weights", &weights(model))
+        let table = table(&["name", "layer", "output", "parameters"], rows.collect());
+        let text = format!("<p>{} trainable parameters, {} fixed.</p>\n", summary.trainable, summary.fixed);
+        let graph = format!("<div class=\"wide\">{graph}</div>\n");
+        self.section("Model", &(text + &pair(&table, &graph))).figure("Weights", weights)
     }
 
     /// The page.
@@ -135,14 +147,14 @@ fn pair(left: &str, right: &str) -> String {
     format!("<div class=\"pair\">\n{left}{right}</div>\n")
 }
 
-fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let row = |cells: &[String], tag: &str| {
-        let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", xml(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
-    let rows: String = rows.map(|cells| row(&cells, "td")).collect();
-    format!("<div class=\"wide\"><table>\n{}{rows}</table></div>\n", row(&heading, "th"))
+fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut out = "<div class=\"wide\"><table>\n<tr>".to_owned();
+    heading.iter().for_each(|cell| out += &format!("<th>{cell}</th>"));
+    for row in rows {
+        out += "</tr>\n<tr>";
+        row.iter().for_each(|cell| out += &format!("<td>{}</td>", xml(cell)));
+    }
+    out + "</tr>\n</table></div>\n"
 }
 
 /// How a training went, in sentences.
