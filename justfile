@@ -91,6 +91,7 @@ msrv:
 pictures:
     cargo run --release --example draw_tape -- docs/pictures
     cargo run --release --example figures -- docs/pictures
+    cargo run --release --example book_figures -- docs/pictures
     cargo run --release --example mlp -- docs/mlp-curve.svg
     cargo run --release --example family_trees -- --picture docs/family_trees.svg
 

@@ -119,3 +119,19 @@ fn the_figures_are_drawn() {
         }
     }
 }
+
+#[test]
+fn the_figures_of_the_book_are_those_that_the_example_draws() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("book_figures");
+    let output = run("book_figures", &[folder.to_str().expect("the path is valid UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drawn: Vec<_> =
+        std::fs::read_dir(&folder).expect("it wrote a folder").map(|file| file.unwrap().path()).collect();
+    assert_eq!(drawn.len(), 9);
+    for drawn in drawn {
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures").join(drawn.file_name().unwrap());
+        let [shown, drawn] =
+            [shown, drawn].map(|path| std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}")));
+        assert!(shown == drawn, "run `cargo run --release --example book_figures -- docs/pictures`");
+    }
+}
