@@ -87,9 +87,16 @@ table:
 msrv:
     .ci/msrv
 
-# Draw the pictures of docs/pictures.md
+# Draw the pictures of the book
 pictures:
     cargo run --release --example draw_tape -- docs/pictures
+    cargo run --release --example figures -- docs/pictures
+    cargo run --release --example mlp -- docs/mlp-curve.svg
+    cargo run --release --example family_trees -- --picture docs/family_trees.svg
+
+# Build the book as a website (needs mdbook)
+book:
+    mdbook build docs
 
 # Click through the pages of HTML in headless Chromium, if it is installed
 browser:

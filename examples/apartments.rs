@@ -14,8 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scaled = |data: &TensorDataset<f64>| data.scaled(&scaler)?.with_scaled_targets(&prices);
     let mut model = Mlp::new(&[columns.inputs(), 32, columns.outputs()]).seed(1).build();
     let mut trainer = Trainer::new(Mse::new(), Adam::new(0.005)).epochs(60).metric(Metric::r2()).quiet();
-    trainer.fit(&mut model, &scaled(&training)?)?;
+    let history = trainer.fit(&mut model, &scaled(&training)?)?;
     println!("test R2: {:.3}", trainer.evaluate(&model, &scaled(&test)?)?.metrics[0]);
+    trainer.report("Prices of apartments", &history, &model, &scaled(&test)?)?.save("target/apartments.html")?;
+    println!("report: target/apartments.html");
 
     let pipeline = Pipeline::new(columns, model).scaler(scaler).target_scaler(prices);
     println!("the first price: {:.0}", pipeline.predict_csv("examples/tables/apartments.csv")?.outputs.at(&[0, 0]));

@@ -1,4 +1,4 @@
-//! Pictures of computations: the worked example with both passes side by side, a network with its layers in boxes, and what
+//! Pictures of computations: a neuron and the worked example with both passes side by side, a network with its layers in boxes, and what
 //! a compiled program fused into what. Writes SVG pictures and pages of HTML (open them in a browser: a click on a box shows
 //! its rule and its numbers, and a slider walks the backward pass), and prints the chain rule of the worked example step by
 //! step.
@@ -14,8 +14,18 @@ use wengert::prelude::*;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/tape"), PathBuf::from);
     std::fs::create_dir_all(&folder)?;
+    neuron(&folder)?;
     worked_example(&folder)?;
     network(&folder)
+}
+
+/// The neuron of the README.
+fn neuron(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let tape = Tape::<f64>::new();
+    let x = tape.constant(2.0).named("x");
+    let [w, b] = [("w", -1.5), ("b", 2.5)].map(|(name, value)| tape.var(value).named(name));
+    let y = (w * x + b).tanh().named("y");
+    write(folder, "neuron.svg", tape.drawing().values().backward(y).to_svg())
 }
 
 /// The two neurons of docs/worked_example.md.

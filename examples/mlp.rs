@@ -1,13 +1,14 @@
 //! The documented network: 64-32-10 on handwritten digits, from data to convergence.
-//! `cargo run --release --example mlp [-- CURVE.svg]`. docs/mlp.md explains it line by line.
+//! `cargo run --release --example mlp [-- REPORT.html]`, or `-- CURVE.svg` for the learning curve alone. docs/workflow.md
+//! explains it line by line.
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::Instant;
+use wengert::nn::report::{first_layer, mistakes};
 use wengert::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let curve = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/mlp-curve.svg"), PathBuf::from);
+    let page = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("target/mlp.html"), PathBuf::from);
 
     // 1. Data: 1,797 images of 8x8 pixels, four fifths for training and one fifth for testing.
     let (training, test) = digits::<f32>().split(0.8, SEED)?;
@@ -22,7 +23,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // 4. Training: the step above for every batch of every epoch, until the loss on held-out digits stops decreasing.
     let (learned_from, held_out) = training.split(0.85, SEED)?;
-    let start = Instant::now();
     let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(3e-3))
         .epochs(200)
         .batch_size(32)
@@ -32,38 +32,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         .validation(&held_out)
         .early_stopping(EarlyStopping { patience: 30, ..EarlyStopping::default() });
     let history = trainer.fit(&mut model, &learned_from)?;
-    println!("epoch     loss  accuracy  held-out loss  held-out accuracy");
-    for e in history.epochs.iter().filter(|e| e.epoch == 1 || e.epoch % 20 == 0) {
-        let percent = |x: Option<f64>| 100.0 * x.unwrap_or(f64::NAN);
-        let held_out = e.validation_loss.unwrap_or(f64::NAN);
-        println!(
-            "{:>5}  {:>7.4}  {:>7.2}%  {held_out:>13.4}  {:>16.2}%",
-            e.epoch,
-            e.loss,
-            percent(e.metric()),
-            percent(e.validation_metric())
-        );
-    }
     let best = history.best().expect("at least one epoch").epoch;
     match &history.stopped {
         Some(reason) => println!("stopped after epoch {}: {reason}", history.epochs.len()),
         None => println!("ran all {} epochs", history.epochs.len()),
     }
-    println!("parameters of epoch {best} restored; {:.1} s", start.elapsed().as_secs_f64());
+    println!("parameters of epoch {best} restored");
 
     // 5. Evaluation, on digits that no decision was based on.
     let scores = trainer.predict(&model, test.inputs())?;
     let labels = test.targets().labels("mlp")?;
-    let confusion = ConfusionMatrix::from_scores(&scores, labels)?;
-    println!("\n{confusion}");
-    println!("test accuracy: {:.2}%", 100.0 * nn::metric::accuracy(&scores, labels)?);
+    let wrong = mistakes(&scores, labels, test.inputs(), 8, 5);
+    println!("\ntest accuracy: {:.2}%", 100.0 * nn::metric::accuracy(&scores, labels)?);
+    println!("wrong, as actual → predicted:\n");
+    wrong.print();
 
-    // 6. The learning curve.
-    if let Some(folder) = curve.parent() {
-        std::fs::create_dir_all(folder)?;
+    // 6. A report: one page of HTML that needs nothing else.
+    let title = "64-32-10 on handwritten digits";
+    let report = trainer
+        .report(title, &history, &model, &test)?
+        .figure("Weights of the hidden units, as images", &first_layer(&model, 8))
+        .figure("Wrong digits, as actual → predicted", &wrong);
+    match page.extension().is_some_and(|kind| kind == "svg" || kind == "png") {
+        true => history.curve(title).save(&page)?,
+        false => report.save(&page)?,
     }
-    history.curve("64-32-10 on handwritten digits").save(&curve)?;
-    println!("learning curve: {}", curve.display());
+    println!("\nreport: {}", page.display());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Compares optimizers on one network with the same initial weights and the same order of the digits, so that only the
 //! optimizer differs; then compares regularizers with one optimizer.
 //!
-//! `cargo run --release --example optimizers [-- --short]`. docs/experiments.md has the results.
+//! `cargo run --release --example optimizers [-- --short]`. docs/descent.md and docs/regularization.md have the results.
 
 mod common;
 

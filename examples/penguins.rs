@@ -11,8 +11,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = |columns: &Columns| Mlp::new(&[columns.inputs(), 16, columns.outputs()]).seed(1).build();
     let mut model = network(&columns);
     let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.01)).epochs(40).metric(Metric::accuracy()).quiet();
-    trainer.fit(&mut model, &training.scaled(&scaler)?)?;
+    let history = trainer.fit(&mut model, &training.scaled(&scaler)?)?;
     println!("test accuracy: {:.3}", trainer.evaluate(&model, &test.scaled(&scaler)?)?.metrics[0]);
+    trainer.report("Penguins", &history, &model, &test.scaled(&scaler)?)?.save("target/penguins.html")?;
+    println!("report: target/penguins.html");
 
     // One file for another process, which predicts from a table without the species.
     let file = std::env::temp_dir().join(format!("penguins-{}.safetensors", std::process::id()));

@@ -11,9 +11,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut model = Mlp::new(&[columns.inputs(), 16, columns.outputs()]).dropout(0.2).seed(1).build();
     let trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.005)).epochs(40).quiet();
     let mut trainer = trainer.metric(Metric::accuracy()).metric(Metric::f1(Average::Binary));
-    trainer.fit(&mut model, &training.scaled(&scaler)?)?;
+    let history = trainer.fit(&mut model, &training.scaled(&scaler)?)?;
     let found = trainer.evaluate(&model, &test.scaled(&scaler)?)?;
     println!("test accuracy: {:.3}, F1: {:.3}", found.metrics[0], found.metrics[1]);
+    trainer.report("Who survives", &history, &model, &test.scaled(&scaler)?)?.save("target/titanic.html")?;
+    println!("report: target/titanic.html");
 
     let pipeline = Pipeline::new(columns, model).scaler(scaler);
     let survivors = pipeline.predict_csv("examples/tables/titanic.csv")?.labels().iter().sum::<usize>();

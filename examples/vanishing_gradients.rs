@@ -1,7 +1,7 @@
 //! Measures why deep networks could not be trained, and the remedies: gradients that vanish or explode from layer to
 //! layer and from step to step.
 //!
-//! `cargo run --release --example vanishing_gradients [-- --short]`. docs/experiments.md describes the experiment.
+//! `cargo run --release --example vanishing_gradients [-- --short]`. docs/stability.md describes the experiment.
 
 mod common;
 

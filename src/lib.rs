@@ -16,8 +16,17 @@
 pub use autograd;
 pub use nn;
 
-/// The items that most programs need: `use wengert::prelude::*`.
+/// The items that most programs need, and the two crates by name: `use wengert::prelude::*`.
+///
+/// ```
+/// use wengert::prelude::*;
+/// let model = Mlp::new(&[4, 3]).build::<f32>();
+/// assert_eq!(nn::names(&model), ["0.weight", "0.bias"]);
+/// let threads = autograd::threads();
+/// # assert!(threads > 0);
+/// ```
 pub mod prelude {
+    pub use crate::{autograd, nn};
     pub use autograd::prelude::*;
     pub use nn::prelude::*;
 }
@@ -25,24 +34,21 @@ pub mod prelude {
 /// Runs the README's code as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+mod readme {}
 
-/// Runs the code of docs/training.md as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/training.md")]
-struct Training;
+/// Runs the code of these pages of docs/ as tests.
+macro_rules! pages {
+    ($($page:ident)*) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!(concat!("../docs/", stringify!($page), ".md"))]
+        mod $page {}
+    )*};
+}
 
-/// Runs the code of docs/transforms.md as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/transforms.md")]
-struct Transforms;
-
-/// Runs the code of docs/tour.md as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/tour.md")]
-struct Tour;
-
-/// Runs the code of docs/pictures.md as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/pictures.md")]
-struct Pictures;
+// In the order of docs/SUMMARY.md. tests/documents.rs checks that no page with code is missing.
+pages! {
+    six_steps forward_pass activations losses delta_rules chain_rule descent regularization batch_norm schedules graphs
+    stability initialization workflow solutions
+    coming_from training layers data transforms pictures
+    architecture adding_an_op
+}

@@ -55,7 +55,8 @@ fn value(objective: &Objective<f64>, x: &[Tensor<f64>]) -> Tensor<f64> {
 
 #[test]
 fn functions_have_their_gradients() {
-    check(functions::scalar_chain(5));
+    check(functions::scalar_chain(5, functions::ALIVE));
+    check(functions::scalar_chain(5, functions::DENORMAL));
     check(functions::elementwise(9));
     check(functions::rosenbrock(7));
 }
@@ -63,7 +64,8 @@ fn functions_have_their_gradients() {
 #[test]
 fn networks_have_their_gradients() {
     check(networks::mlp(&[3, 4, 5], 6));
-    check(networks::lstm([3, 2, 4, 2]));
+    check(networks::recurrent(networks::Cell::Lstm, [3, 2, 4, 2]));
+    check(networks::recurrent(networks::Cell::Gru, [3, 2, 4, 2]));
 }
 
 #[test]

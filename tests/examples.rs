@@ -69,6 +69,21 @@ fn tables_are_learned() {
     }
 }
 
+/// Where there is no terminal, the main job prints about ten lines of epochs, no escape codes, and pictures in letters.
+#[test]
+fn the_main_job_prints_little_and_writes_its_report() {
+    let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("main job/report.html");
+    let output = run("mlp", &[page.to_str().expect("the path is valid UTF-8")]);
+    let [printed, progress] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"));
+    assert!(output.status.success(), "{progress}");
+    assert!((9..=12).contains(&progress.lines().count()) && progress.starts_with("epoch   1/200  loss "), "{progress}");
+    assert!(printed.lines().count() <= 45 && !printed.contains('\x1b'), "{printed}");
+    assert!(printed.contains("\ntest accuracy: 97.") && printed.contains("@@"), "{printed}");
+    assert!(printed.ends_with(&format!("report: {}\n", page.display())), "{printed}");
+    let report = std::fs::read_to_string(page).expect("the report is there");
+    assert!(report.contains("<h2>Confusion matrix</h2>") && report.len() < 150_000, "{} bytes", report.len());
+}
+
 #[test]
 fn wrong_arguments_print_the_usage() {
     for example in
@@ -85,9 +100,22 @@ fn the_pictures_of_the_pages_are_those_that_the_example_draws() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     let output = run("draw_tape", &[folder.to_str().expect("the path is valid UTF-8")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for name in ["worked_example.svg", "network.svg", "program.svg"] {
+    for name in ["neuron.svg", "worked_example.svg", "network.svg", "program.svg"] {
         let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures").join(name);
         let [shown, drawn] = [shown, folder.join(name)].map(|path| std::fs::read_to_string(path).expect("it is there"));
         assert!(shown == drawn, "run `cargo run --release --example draw_tape -- docs/pictures`: {name} has changed");
+    }
+}
+
+#[test]
+fn the_figures_are_drawn() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("figures");
+    let output = run("figures", &[folder.to_str().expect("the path is valid UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for name in ["boundary.svg", "activations.svg", "correlations.svg"] {
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures").join(name);
+        for path in [shown, folder.join(name)] {
+            assert!(std::fs::read_to_string(&path).is_ok_and(|svg| svg.starts_with("<svg ")), "{}", path.display());
+        }
     }
 }

@@ -66,6 +66,7 @@ const HOUSES: [House; 2] = [
             "clip",
             "schedule",
             "train",
+            "report",
             "pipeline",
         ],
         outside: &["lib", "test_support"],

@@ -1,4 +1,5 @@
 """The workloads of benches/work in JAX. pip install jax; python jax_steps.py [--threads N] [--only M1a,M3]"""
+import math
 import os
 from functools import partial
 
@@ -14,6 +15,8 @@ from jax import lax
 
 jax.config.update("jax_enable_x64", True)
 rng = np.random.default_rng(0)
+# x0, a and b of the scalar chain, as in benches/work/functions.rs.
+ALIVE, DENORMAL = (1.5, 1.0, 2 * math.pi), (1.5, 1.8508157176809255, -0.5577074246549021)
 SMALL, MIDDLE, LARGE = ([64, 32, 10], 32), ([784, 256, 128, 10], 128), ([1024, 2048, 2048, 1000], 256)
 
 
@@ -67,14 +70,14 @@ def mlp(sizes, batch):
     return steps(train(dense), *mlp_data(sizes, batch))
 
 
-def scalar_chain(n):
-    """The gradient of x <- sin(x) a + b on float64 scalars in one scan, with respect to x0, a and b."""
+def scalar_chain(n, at):
+    """The gradient of x <- sin(x) a + b on float64 scalars in one scan, with respect to x0, a and b, given in `at`."""
 
     def chain(x0, a, b):
         return lax.scan(lambda x, _: (jnp.sin(x) * a + b, None), x0, None, length=n)[0]
 
     gradient = jax.jit(jax.value_and_grad(chain, (0, 1, 2)))
-    at = [jnp.float64(v) for v in (1.5, 1.8508157176809255, -0.5577074246549021)]
+    at = [jnp.float64(v) for v in at]
     return lambda: jax.block_until_ready(gradient(*at))
 
 
@@ -102,21 +105,35 @@ def mlp_hessian(sizes, batch):
     return hessian_vector(lambda params, x, y: cross_entropy(dense(params, x), y), *mlp_data(sizes, batch))
 
 
-def lstm(inputs, hidden, length, batch):
-    weights = normal(inputs, 4 * hidden) * 0.1, normal(hidden, 4 * hidden) * 0.1, jnp.zeros(4 * hidden, jnp.float32)
+def lstm_cell(x, state, of_state, _):
+    h, c = state
+    i, f, g, o = jnp.split(x + h @ of_state, 4, -1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
+def gru_cell(x, state, of_state, bias):
+    (h,) = state
+    (xr, xz, xn), (hr, hz, hn) = jnp.split(x, 3, -1), jnp.split(h @ of_state + bias, 3, -1)
+    r, z = jax.nn.sigmoid(xr + hr), jax.nn.sigmoid(xz + hz)
+    n = jnp.tanh(xn + r * hn)
+    return (n + z * (h - n),)
+
+
+def recurrent(cell, inputs, hidden, length, batch):
+    gates, states = {lstm_cell: (4, 2), gru_cell: (3, 1)}[cell]
+    biases = [jnp.zeros(gates * hidden, jnp.float32)] * 2
+    weights = normal(inputs, gates * hidden) * 0.1, normal(hidden, gates * hidden) * 0.1, *biases
     zeros = jnp.zeros((batch, hidden), jnp.float32)
 
     def loss(weights, x):
-        of_input, of_state, bias = weights
+        of_input, of_state, bias, state_bias = weights
 
-        def cell(state, x):
-            h, c = state
-            i, f, g, o = jnp.split(x + h @ of_state, 4, -1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), h
+        def step(state, x):
+            state = cell(x, state, of_state, state_bias)
+            return state, state[0]
 
-        outputs = lax.scan(cell, (zeros, zeros), x @ of_input + bias)[1]
+        outputs = lax.scan(step, (zeros,) * states, x @ of_input + bias)[1]
         return (outputs * outputs).sum()
 
     gradient = jax.jit(jax.value_and_grad(loss))
@@ -290,14 +307,19 @@ time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
 time("M1b", lambda: mlp(*MIDDLE), 200, 1e3, "ms")
 time("M1c", lambda: mlp(*LARGE), 10, 1e3, "ms")
 peak("M1c_memory", lambda: mlp_memory(*LARGE))
-time("M2", lambda: scalar_chain(100_000), 20, 1e9 / 300_000, "ns/op")
+time("M2", lambda: scalar_chain(100_000, ALIVE), 20, 1e9 / 300_000, "ns/op")
+time("M2_denormal", lambda: scalar_chain(100_000, DENORMAL), 20, 1e9 / 300_000, "ns/op")
 time("M3_1000", lambda: elementwise(1000), 500, 1e6, "us")
 time("M3_100000", lambda: elementwise(100_000), 100, 1e6, "us")
 time("M3_10000000", lambda: elementwise(10_000_000), 5, 1e3, "ms")
 time("M4_1000", lambda: rosenbrock(1000), 500, 1e6, "us")
 time("M4_1000000", lambda: rosenbrock(1_000_000), 20, 1e3, "ms")
 time("M4_mlp", lambda: mlp_hessian(*MIDDLE), 100, 1e3, "ms")
-time("M5", lambda: lstm(64, 128, 64, 16), 30, 1e3, "ms")
+time("M5", lambda: recurrent(lstm_cell, 64, 128, 64, 16), 30, 1e3, "ms")
+time("R_LSTM64", lambda: recurrent(lstm_cell, 32, 32, 64, 32), 50, 1e3, "ms")
+time("R_LSTM512", lambda: recurrent(lstm_cell, 32, 32, 512, 32), 10, 1e3, "ms")
+time("R_GRU64", lambda: recurrent(gru_cell, 32, 32, 64, 32), 50, 1e3, "ms")
+time("R_GRU512", lambda: recurrent(gru_cell, 32, 32, 512, 32), 10, 1e3, "ms")
 time("M6", lambda: lenet(64), 50, 1e3, "ms")
 time("T_jacobian", jacobian, 200, 1e6, "us")
 time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")

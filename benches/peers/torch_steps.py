@@ -1,4 +1,5 @@
 """The workloads of benches/work in PyTorch. pip install torch; python torch_steps.py [--threads N] [--only M1a,M3]"""
+import math
 from functools import partial
 
 import torch
@@ -10,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 args = arguments()
 torch.set_num_threads(args.threads)
 torch.manual_seed(0)
+# x0, a and b of the scalar chain, as in benches/work/functions.rs.
+ALIVE, DENORMAL = (1.5, 1.0, 2 * math.pi), (1.5, 1.8508157176809255, -0.5577074246549021)
 SMALL, MIDDLE, LARGE = ([64, 32, 10], 32), ([784, 256, 128, 10], 128), ([1024, 2048, 2048, 1000], 256)
 
 
@@ -37,13 +40,13 @@ def mlp(sizes, batch):
     return train(dense(sizes), torch.randn(batch, sizes[0]), sizes[-1])
 
 
-def scalar_chain(n):
-    """The gradient of n steps of x <- sin(x) a + b on float64 scalars, with respect to x0, a and b."""
+def scalar_chain(n, at):
+    """The gradient of n steps of x <- sin(x) a + b on float64 scalars, with respect to x0, a and b, given in `at`."""
 
     def variable(v):
         return torch.tensor(v, dtype=torch.float64, requires_grad=True)
 
-    a, b, x0 = variable(1.8508157176809255), variable(-0.5577074246549021), variable(1.5)
+    x0, a, b = map(variable, at)
 
     def run():
         x = x0
@@ -87,8 +90,8 @@ def mlp_hessian(sizes, batch):
     return hessian_vector(lambda *_: F.cross_entropy(model(x), y), list(model.parameters()))
 
 
-def lstm(inputs, hidden, steps, batch):
-    model, x = nn.LSTM(inputs, hidden), torch.randn(steps, batch, inputs)
+def recurrent(kind, inputs, hidden, steps, batch):
+    model, x = kind(inputs, hidden), torch.randn(steps, batch, inputs)
 
     def run():
         model.zero_grad(set_to_none=True)
@@ -245,14 +248,19 @@ time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
 time("M1b", lambda: mlp(*MIDDLE), 200, 1e3, "ms")
 time("M1c", lambda: mlp(*LARGE), 10, 1e3, "ms")
 peak("M1c_memory", lambda: memory(lambda: mlp(*SMALL), lambda: mlp(*LARGE), 3))
-time("M2", lambda: scalar_chain(20_000), 3, 1e9 / 60_000, "ns/op")
+time("M2", lambda: scalar_chain(20_000, ALIVE), 3, 1e9 / 60_000, "ns/op")
+time("M2_denormal", lambda: scalar_chain(20_000, DENORMAL), 3, 1e9 / 60_000, "ns/op")
 time("M3_1000", lambda: elementwise(1000), 500, 1e6, "us")
 time("M3_100000", lambda: elementwise(100_000), 100, 1e6, "us")
 time("M3_10000000", lambda: elementwise(10_000_000), 5, 1e3, "ms")
 time("M4_1000", lambda: rosenbrock(1000), 500, 1e6, "us")
 time("M4_1000000", lambda: rosenbrock(1_000_000), 10, 1e3, "ms")
 time("M4_mlp", lambda: mlp_hessian(*MIDDLE), 100, 1e3, "ms")
-time("M5", lambda: lstm(64, 128, 64, 16), 30, 1e3, "ms")
+time("M5", lambda: recurrent(nn.LSTM, 64, 128, 64, 16), 30, 1e3, "ms")
+time("R_LSTM64", lambda: recurrent(nn.LSTM, 32, 32, 64, 32), 50, 1e3, "ms")
+time("R_LSTM512", lambda: recurrent(nn.LSTM, 32, 32, 512, 32), 10, 1e3, "ms")
+time("R_GRU64", lambda: recurrent(nn.GRU, 32, 32, 64, 32), 50, 1e3, "ms")
+time("R_GRU512", lambda: recurrent(nn.GRU, 32, 32, 512, 32), 10, 1e3, "ms")
 time("M6", lambda: lenet(64), 50, 1e3, "ms")
 time("T_jacobian", jacobian, 100, 1e6, "us")
 time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")

@@ -7,9 +7,16 @@ use autograd::{Program, checkpoint};
 /// Iterations of the scalar chain, with three operations each.
 pub const LENGTH: usize = 100_000;
 
-/// M2: `x <- sin(x)·a + b` from x0, n times. The constants keep the gradient from underflowing.
-pub fn scalar_chain(n: usize) -> Objective<f64> {
-    let at = [1.5, 1.8508157176809255, -0.5577074246549021].map(Tensor::scalar).into();
+/// x0, a and b of the scalar chain. It approaches 2π, where the derivative of a step is 1, so that the gradient lives to the
+/// end.
+pub const ALIVE: [f64; 3] = [1.5, 1.0, std::f64::consts::TAU];
+/// x0, a and b for which two thirds of the cotangents are denormal numbers. Some processors take 150 cycles for each
+/// operation on them, and XLA sets them to 0.
+pub const DENORMAL: [f64; 3] = [1.5, 1.8508157176809255, -0.5577074246549021];
+
+/// M2: `x <- sin(x)·a + b` from x0, n times; `at` lists x0, a and b.
+pub fn scalar_chain(n: usize, at: [f64; 3]) -> Objective<f64> {
+    let at = at.map(Tensor::scalar).into();
     Objective::new(at, vec![], move |x, _, _| {
         let &[x0, a, b] = x else { unreachable!("three variables") };
         (0..n).fold(x0, |x, _| x.sin() * a + b)

@@ -3,6 +3,7 @@
 use super::functions::{self, Checkpointed, LENGTH};
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
+use super::networks::Cell;
 use super::{bundle, gaussian, hand, language, networks};
 use autograd::prelude::*;
 
@@ -48,14 +49,19 @@ pub const ITEMS: &[Item] = &[
     item("M1b", "train step, MLP 784-256-128-10, batch 128", ms(200), || train(middle())),
     item("M1c", "train step, MLP 1024-2048-2048-1000, batch 256", ms(10), || train(large())),
     item("M1c_memory", "the same, peak memory", Measure::Peak { runs: 3, small: || train(small()) }, || train(large())),
-    item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, per operation", CHAIN, || gradient(functions::scalar_chain(LENGTH))),
+    item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, per operation", CHAIN, || gradient(functions::scalar_chain(LENGTH, functions::ALIVE))),
+    item("M2_denormal", "the same, most cotangents denormal", CHAIN, || gradient(functions::scalar_chain(LENGTH, functions::DENORMAL))),
     item("M3_1000", "Σ tanh(x)·exp(-x²) + sigmoid(x), value and gradient, n = 1e3", us(2000), || gradient(functions::elementwise::<f32>(1000))),
     item("M3_100000", "the same, n = 1e5", us(200), || gradient(functions::elementwise::<f32>(100_000))),
     item("M3_10000000", "the same, n = 1e7", ms(5), || gradient(functions::elementwise::<f32>(10_000_000))),
     item("M4_1000", "Rosenbrock, Hessian times a vector, f64, n = 1e3", us(1000), || product(functions::rosenbrock(1000))),
     item("M4_1000000", "the same, n = 1e6", ms(20), || product(functions::rosenbrock(1_000_000))),
     item("M4_mlp", "MLP 784-256-128-10, batch 128, Hessian times a vector", ms(100), || product(middle())),
-    item("M5", "LSTM 64-128, 64 steps, batch 16, gradient", ms(30), || gradient(networks::lstm::<f32>([64, 128, 64, 16]))),
+    item("M5", "LSTM 64-128, 64 steps, batch 16, gradient", ms(30), || gradient(networks::recurrent::<f32>(Cell::Lstm, [64, 128, 64, 16]))),
+    item("R_LSTM64", "LSTM 32-32, 64 steps, batch 32, gradient", ms(50), || gradient(networks::recurrent::<f32>(Cell::Lstm, [32, 32, 64, 32]))),
+    item("R_LSTM512", "the same, 512 steps", ms(10), || gradient(networks::recurrent::<f32>(Cell::Lstm, [32, 32, 512, 32]))),
+    item("R_GRU64", "GRU 32-32, 64 steps, batch 32, gradient", ms(50), || gradient(networks::recurrent::<f32>(Cell::Gru, [32, 32, 64, 32]))),
+    item("R_GRU512", "the same, 512 steps", ms(10), || gradient(networks::recurrent::<f32>(Cell::Gru, [32, 32, 512, 32]))),
     item("M6", "LeNet-5, batch 64, train step", ms(50), || train(networks::lenet::<f32>(64))),
     item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1, small: || lean(2) }, || lean(1000)),
     item("M7_checkpointed", "the same with checkpoints, peak memory", Measure::Peak { runs: 1, small: || Box::new(Checkpointed::new(4, 2)) }, || Box::new(Checkpointed::new(1000, 20))),

@@ -1,9 +1,9 @@
-//! Networks: dense layers, LeNet-5, an LSTM.
+//! Networks: dense layers, LeNet-5, recurrent networks.
 
 use super::Objective;
 use autograd::prelude::*;
 use autograd::{Conv, Pool};
-use nn::functional::{Weights, lstm_seq};
+use nn::functional::{Weights, gru_seq, lstm_seq};
 
 /// A weight of the given shape whose outputs have variance near 1; the fan-in is the product of all axes except the
 /// first.
@@ -35,22 +35,28 @@ fn dense<'t, T: Float>(x: Var<'t, T>, layer: &[Var<'t, T>]) -> Var<'t, T> {
     x.matmul_t(layer[0]) + layer[1]
 }
 
-/// M5: an LSTM over a sequence, starting from a zero state; the sum of squares of all outputs.
-pub fn lstm<T: Float>([inputs, hidden, steps, batch]: [usize; 4]) -> Objective<T> {
+/// A recurrent network.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Cell {
+    Gru,
+    Lstm,
+}
+
+/// M5, R: a recurrent network over a sequence, starting from a zero state; the sum of squares of all outputs.
+pub fn recurrent<T: Float>(cell: Cell, [inputs, hidden, steps, batch]: [usize; 4]) -> Objective<T> {
     let mut rng = Rng::new(0);
     let bound = T::of(1.0 / (hidden as f64).sqrt());
     let mut uniform = |shape: &[usize]| (Tensor::rand(shape, &mut rng) - T::of(0.5)) * (bound + bound);
-    let at = vec![
-        uniform(&[4 * hidden, inputs]),
-        uniform(&[4 * hidden, hidden]),
-        uniform(&[4 * hidden]),
-        uniform(&[4 * hidden]),
-    ];
+    let rows = hidden * if cell == Cell::Gru { 3 } else { 4 };
+    let at = vec![uniform(&[rows, inputs]), uniform(&[rows, hidden]), uniform(&[rows]), uniform(&[rows])];
     let data = vec![Tensor::randn(&[steps, batch, inputs], &mut rng), Tensor::zeros(&[batch, hidden])];
-    Objective::new(at, data, |x, data, _| {
+    Objective::new(at, data, move |x, data, _| {
         let weights = Weights { w_ih: x[0], w_hh: x[1], b_ih: Some(x[2]), b_hh: Some(x[3]) };
-        let (outputs, _) = lstm_seq(data[0], [data[1]; 2], &weights).expect("the shapes fit");
-        outputs.square().sum()
+        let outputs = match cell {
+            Cell::Gru => gru_seq(data[0], data[1], &weights).map(|(outputs, _)| outputs),
+            Cell::Lstm => lstm_seq(data[0], [data[1]; 2], &weights).map(|(outputs, _)| outputs),
+        };
+        outputs.expect("the shapes fit").square().sum()
     })
 }
 

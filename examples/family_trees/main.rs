@@ -16,7 +16,7 @@ mod network;
 use meaning::{TRAITS, Unit};
 use network::{Network, Recipe, Split};
 use std::process::ExitCode;
-use wengert::nn::train::StepError;
+use wengert::nn::{plot::Figure, train::StepError};
 
 const USAGE: &str = "usage: family_trees [--short] [--picture FILE.svg]
   --short    3 seeds instead of 30
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         println!("\nthe clearest network's units, the twelve English and the twelve Italian people,");
         println!("from █ (switches the unit on) to · (switches it off):");
         clearest.iter().for_each(|unit| println!("  {}", unit.line()));
-        std::fs::write(&picture, meaning::svg(clearest)).map_err(|e| format!("{picture}: {e}"))?;
+        meaning::picture(clearest).save(&picture)?;
         println!("picture: {picture}");
         Ok(())
     })

@@ -3,7 +3,8 @@
 
 use crate::kin::{BRANCH, GENERATION, NAMES};
 use crate::network::Network;
-use std::fmt::Write;
+use std::ops::Range;
+use wengert::nn::plot::HeatMap;
 
 /// Traits that people may share. No input encodes them.
 pub const TRAITS: [&str; 3] = ["nationality", "generation", "branch"];
@@ -39,7 +40,7 @@ impl Unit {
     }
 
     /// The weights of the twelve people of one nationality, from `█`, large and positive, to `·`, large and negative.
-    fn blocks(&self, people: std::ops::Range<usize>) -> String {
+    fn blocks(&self, people: Range<usize>) -> String {
         let largest = self.0.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
         let shade = |w: &f64| ['·', '░', '▒', '▓', '█'][((w / largest + 1.0) * 2.0).round() as usize];
         self.0[people].iter().map(shade).collect()
@@ -52,48 +53,19 @@ impl Unit {
     }
 }
 
-/// The picture: a box for each unit, the English people above the Italian. The area of a square is the size of a
-/// weight; it is blue if the person switches the unit on, orange if off.
-pub fn svg(units: &[Unit]) -> String {
-    const CELL: f64 = 26.0;
-    const WIDTH: f64 = 640.0;
-    let (left, top, gap) = (230.0, 120.0, 2.0 * CELL + 26.0);
-    let height = top + gap * units.len() as f64;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#1f2933\">\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"6\" fill=\"#ffffff\"/>\n"
-    );
-    for (i, (english, italian)) in NAMES[..12].iter().zip(&NAMES[12..]).enumerate() {
-        let x = left + CELL * (i as f64 + 0.65);
-        let _ = writeln!(
-            out,
-            "<text transform=\"translate({x:.0} {:.0}) rotate(-50)\">{english} / {italian}</text>",
-            top - 8.0
-        );
-    }
-    for (unit, y) in units.iter().zip((0..).map(|i| top + gap * f64::from(i))) {
+/// The picture, like the paper's: for each unit a row of English and a row of Italian people. The area of a square is the
+/// size of a weight; it is blue if the person switches the unit on, orange if off.
+pub fn picture(units: &[Unit]) -> HeatMap {
+    let largest = |unit: &Unit| unit.0.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
+    let scaled = |unit: &Unit, people: Range<usize>| unit.0[people].iter().map(|w| w / largest(unit)).collect();
+    // An empty row sets each unit off from the next.
+    let rows = units.iter().flat_map(|unit| [scaled(unit, 0..12), scaled(unit, 12..24), vec![f64::NAN; 12]]);
+    let named = |unit: &Unit| {
         let (name, part) = unit.best();
-        let _ = writeln!(out, "<text x=\"16\" y=\"{:.0}\">{name}: {part:.2}</text>", y + CELL + 4.0);
-        let largest = unit.0.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
-        for (row, word) in ["English", "Italian"].into_iter().enumerate() {
-            let middle = y + CELL * (row as f64 + 0.5);
-            let _ = writeln!(
-                out,
-                "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{word}</text>",
-                left - 8.0,
-                middle + 4.0
-            );
-            for (i, w) in unit.0[12 * row..12 * row + 12].iter().enumerate() {
-                let (side, colour) =
-                    ((CELL - 3.0) * (w.abs() / largest).sqrt(), if *w > 0.0 { "#0072b2" } else { "#e69f00" });
-                let x = left + CELL * (i as f64 + 0.5);
-                let (x, y) = (x - side / 2.0, middle - side / 2.0);
-                let _ = writeln!(out, "<path d=\"M{x:.1} {y:.1}h{side:.1}v{side:.1}h-{side:.1}z\" fill=\"{colour}\"/>");
-            }
-        }
-        let (width, height) = (12.0 * CELL, 2.0 * CELL);
-        let _ = writeln!(out, "<path d=\"M{left} {y}h{width}v{height}h-{width}z\" fill=\"none\" stroke=\"#cbd2d9\"/>");
-    }
-    out + "</svg>\n"
+        [format!("{name} {part:.2}, English"), "Italian".to_owned(), String::new()]
+    };
+    let people = NAMES[..12].iter().zip(&NAMES[12..]).map(|(english, italian)| format!("{english} / {italian}"));
+    HeatMap::new("", rows.take(3 * units.len() - 1).collect::<Vec<Vec<f64>>>())
+        .names(people, units.iter().flat_map(named))
+        .squares()
 }

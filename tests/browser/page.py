@@ -1,4 +1,4 @@
-"""Opens the pages that `cargo run --example draw_tape` writes in headless Chromium, clicks, slides and types, and takes
+"""Opens the pages that the examples draw_tape and mlp write in headless Chromium, clicks, slides and types, and takes
 screenshots. Needs Chromium and chromedriver, and nothing else: WebDriver is spoken with the standard library.
 
 Run with `.ci/browser`, or `python3 tests/browser/page.py FOLDER` for pages in a folder.
@@ -89,7 +89,9 @@ class Browser:
         self.driver.wait()
 
 
-class Page(unittest.TestCase):
+class InBrowser(unittest.TestCase):
+    """Opens pages, and fails if one has errors in the console."""
+
     @classmethod
     def setUpClass(cls):
         cls.browser = Browser()
@@ -104,6 +106,15 @@ class Page(unittest.TestCase):
     def open(self, name, **size):
         self.browser.open(FOLDER / f"{name}.html", **size)
 
+    def needs_nothing_but_itself(self, name):
+        self.open(name)
+        # Images that are part of the page count as resources.
+        fetched = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+        self.assertEqual(self.browser.run(fetched), 0)
+        self.assertLess((FOLDER / f"{name}.html").stat().st_size, 200_000)
+
+
+class Page(InBrowser):
     def node(self, name):
         """The selector of the box of a node."""
         at = self.browser.run("return D.nodes.findIndex(n => n[1] == arguments[0])", name)
@@ -118,9 +129,7 @@ class Page(unittest.TestCase):
 
     def test_needs_nothing_but_itself(self):
         for name in ["worked_example", "network", "program"]:
-            self.open(name)
-            self.assertEqual(self.browser.run("return performance.getEntriesByType('resource').length"), 0)
-            self.assertLess((FOLDER / f"{name}.html").stat().st_size, 200_000)
+            self.needs_nothing_but_itself(name)
 
     def test_a_click_shows_rule_numbers_and_line(self):
         self.open("worked_example")
@@ -210,6 +219,46 @@ class Page(unittest.TestCase):
                              self.browser.run("return innerWidth"), "nothing sticks out")
         self.browser.press(*["right"] * 5)
         self.browser.screenshot(FOLDER / "narrow.png")
+
+
+class Report(InBrowser):
+    """The report of the example mlp."""
+
+    def test_needs_nothing_but_itself(self):
+        self.needs_nothing_but_itself("report")
+
+    def test_it_shows_what_it_should(self):
+        self.open("report")
+        headings = self.browser.run("return [...document.querySelectorAll('h2')].map(h => h.textContent)")
+        self.assertEqual(headings[:5], ["Training", "Test", "Confusion matrix", "Model", "Weights"])
+        self.assertEqual(len(headings), 7)
+        # The graph of the network and the figures, all of which have a size; and every image can be decoded.
+        figures = self.browser.run("return [...document.querySelectorAll('section svg')].map(s => s.getBoundingClientRect())")
+        self.assertEqual(len(figures), 7)
+        self.assertTrue(all(figure["width"] > 200 and figure["height"] > 100 for figure in figures))
+        decode = ("const all = [...document.querySelectorAll('image')].map(i => { const image = new Image();"
+                  "image.src = i.getAttribute('href'); return image.decode().then(() => image.naturalWidth) });"
+                  "return Promise.all(all)")
+        widths = self.browser.run(decode)
+        self.assertGreater(len(widths), 33)
+        self.assertEqual(set(widths), {8, 10})
+        texts = self.browser.run("return document.body.innerText")
+        for part in ["precision", "2410 trainable parameters", "Linear(64, 32)"]:
+            self.assertIn(part, texts)
+
+    def test_light_and_dark_wide_and_narrow(self):
+        color = "return getComputedStyle(document.querySelector(arguments[0])).color"
+        seen = {}
+        for theme in ["light", "dark"]:
+            self.browser.theme(theme)
+            self.open("report")
+            seen[theme] = [self.browser.run(color, selector) for selector in ["h1", ".plot .ink", ".plot .ground", ".plot .s0"]]
+            self.browser.run("document.documentElement.style.overflow = 'hidden'")
+            self.browser.screenshot(FOLDER / f"report-{theme}.png")
+        self.assertTrue(all(light != dark for light, dark in zip(seen["light"], seen["dark"])), seen)
+        self.open("report", width=500, height=900)
+        self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"),
+                             self.browser.run("return innerWidth"), "nothing sticks out")
 
 
 if __name__ == "__main__":

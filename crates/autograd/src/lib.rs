@@ -73,9 +73,10 @@ pub use value::{Condition, Index, Value};
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::draw::text::xml;
     pub use crate::float::{Once, once};
     pub use crate::kernel::threads::for_each as fork;
-    pub use crate::tape::{first_read, watch};
+    pub use crate::tape::{first_read, sketched, watch};
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.

@@ -127,6 +127,9 @@ fn a_bad_equation_is_an_error() {
     assert!(Tensor::<f64>::try_einsum("", &[]).is_err());
     let huge = Tensor::scalar(1.0).broadcast_to(&[1 << 30]);
     assert!(Tensor::<f64>::try_einsum("a,b,c->abc", &[huge.clone(), huge.clone(), huge]).is_err());
+    // At once: the first factors of this size would fill any memory.
+    let many = format!("ij,jk->{}", "j".repeat(100));
+    assert!(matches!(Tensor::try_einsum(&many, &x), Err(Error::TooLarge { op: "einsum", .. })));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod picture;
 mod pipeline;
 pub mod plot;
 pub mod regularize;
+pub mod report;
 pub mod schedule;
 mod summary;
 #[cfg(test)]
@@ -54,18 +55,8 @@ pub mod prelude {
     pub use crate::optim::{
         Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, ParamGroups, RmsProp, Sgd,
     };
-    pub use crate::plot::LinePlot;
+    pub use crate::plot::{Figure, HeatMap, Images, Panels, Plot};
     pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
     pub use crate::{Mode, Module, Param, Parameters, Pass, Pipeline, parameters};
 }
-
-/// Runs the code of docs/data.md as doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/data.md")]
-struct DataGuide;
-
-/// Runs the code of docs/layers.md as doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/layers.md")]
-struct LayerGuide;

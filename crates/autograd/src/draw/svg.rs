@@ -15,17 +15,19 @@ const PADDING: f64 = 9.0;
 const APART: f64 = 56.0;
 const TITLE: f64 = 34.0;
 
-const STYLE: &str = "svg{--bg:#fff;--ink:#1f2328;--dim:#656d76;--edge:#8c959f;--box:#fff;--var:#ddf4ff;--varline:#218bff;\
---const:#f6f8fa;--out:#dafbe1;--outline:#2da44e;--back:#fff1e5;--backline:#e16f24;--group:#f6f8fa;--groupline:#d0d7de}\
-@media(prefers-color-scheme:dark){svg{--bg:#0d1117;--ink:#e6edf3;--dim:#8d96a0;--edge:#6e7681;--box:#161b22;--var:#0c2d6b;\
---varline:#388bfd;--const:#21262d;--out:#033a16;--outline:#2ea043;--back:#3d1300;--backline:#db6d28;--group:#151b23;\
---groupline:#30363d}}\
-text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--ink)}\
-.d{fill:var(--dim)}.h{font-weight:600;font-size:14px}.s{font-size:10.5px;fill:var(--dim)}\
-.n{fill:var(--box);stroke:var(--edge)}.v{fill:var(--var);stroke:var(--varline)}.c{fill:var(--const);stroke:var(--edge)}\
-.o{fill:var(--out);stroke:var(--outline)}.b{fill:var(--back);stroke:var(--backline)}.z{fill:var(--const);stroke:var(--edge);\
-stroke-dasharray:3 3}.g{fill:var(--group);stroke:var(--groupline)}.e{fill:none;stroke:var(--edge)}\
-.r{fill:none;stroke:var(--backline)}.i{stroke:var(--bg);stroke-width:4;paint-order:stroke}";
+/// Every rule is for pictures of tapes alone: a page may hold other pictures too.
+const STYLE: &str = ".tape{--bg:#fff;--ink:#1f2328;--dim:#656d76;--edge:#8c959f;--box:#fff;--var:#ddf4ff;\
+--varline:#218bff;--const:#f6f8fa;--out:#dafbe1;--outline:#2da44e;--back:#fff1e5;--backline:#e16f24;--group:#f6f8fa;\
+--groupline:#d0d7de}@media(prefers-color-scheme:dark){.tape{--bg:#0d1117;--ink:#e6edf3;--dim:#8d96a0;--edge:#6e7681;\
+--box:#161b22;--var:#0c2d6b;--varline:#388bfd;--const:#21262d;--out:#033a16;--outline:#2ea043;--back:#3d1300;\
+--backline:#db6d28;--group:#151b23;--groupline:#30363d}}\
+.tape text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--ink)}\
+.tape .d{fill:var(--dim)}.tape .h{font-weight:600;font-size:14px}.tape .s{font-size:10.5px;fill:var(--dim)}\
+.tape .n{fill:var(--box);stroke:var(--edge)}.tape .v{fill:var(--var);stroke:var(--varline)}\
+.tape .c{fill:var(--const);stroke:var(--edge)}.tape .o{fill:var(--out);stroke:var(--outline)}\
+.tape .b{fill:var(--back);stroke:var(--backline)}.tape .z{fill:var(--const);stroke:var(--edge);stroke-dasharray:3 3}\
+.tape .g{fill:var(--group);stroke:var(--groupline)}.tape .e{fill:none;stroke:var(--edge)}.tape .r{fill:none;\
+stroke:var(--backline)}.tape .i{stroke:var(--bg);stroke-width:4;paint-order:stroke}";
 
 /// The lines of a node's box in the forward pass.
 fn lines(node: &Node) -> [String; 2] {
@@ -59,8 +61,9 @@ pub(super) fn write(scene: &Scene) -> String {
     let wide = layout.size[0].max(120.0);
     let passes = if scene.backward { 2.0 * wide + APART } else { wide };
     let [w, h] = [passes + 2.0 * MARGIN, layout.size[1] + top + MARGIN].map(f64::ceil);
-    let mut out =
-        format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\">\n");
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tape\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\">\n"
+    );
     out += &format!("<style>{STYLE}</style>\n<defs>");
     for (id, color) in [("a", "edge"), ("k", "backline")] {
         out += &format!(

@@ -22,11 +22,12 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// As text in XML.
-pub(crate) fn xml(text: &str) -> String {
+/// As text in XML, which does not allow control characters: those are left out.
+pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
             '&' => out += "&amp;",
             '<' => out += "&lt;",
             '>' => out += "&gt;",
@@ -106,6 +107,6 @@ mod tests {
     #[test]
     fn nothing_ends_the_script_that_a_text_is_in() {
         assert_eq!(json("</script>\"\n"), "\"\\u003c/script>\\\"\\u000a\"");
-        assert_eq!(xml("a < b & \"c\""), "a &lt; b &amp; &quot;c&quot;");
+        assert_eq!(xml("a < b & \"c\"\0\u{1b}\u{ffff}"), "a &lt; b &amp; &quot;c&quot;");
     }
 }

@@ -369,13 +369,17 @@ fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usiz
     }
     let whole = crate::tensor::layout::row_major(shape);
     let start: isize = spans.iter().zip(&whole).map(|(s, &stride)| s.start as isize * stride).sum();
-    let strides: crate::tensor::Strides = spans.iter().zip(&whole).map(|(s, &stride)| s.stride(stride)).collect();
+    // Axes of size 1 would only make the inner loop short: a column is written as one run with a large step.
+    let axes = || (0..spans.len()).filter(|&axis| spans[axis].len != 1);
+    let sizes: Shape = axes().map(|axis| spans[axis].len).collect();
+    let from: crate::tensor::Strides = axes().map(|axis| x.strides()[axis]).collect();
+    let to: crate::tensor::Strides = axes().map(|axis| spans[axis].stride(whole[axis])).collect();
     let (data, at) = x.raw();
-    let Some((&n, outer)) = x.shape().split_last() else {
+    let Some((&n, outer)) = sizes.split_last() else {
         return put::<T, ADD>(&mut out[start as usize], data[at]);
     };
-    let (step_in, step_out) = (x.strides()[outer.len()], strides[outer.len()]);
-    let mut walk = Odometer::new(outer, [&x.strides()[..outer.len()], &strides[..outer.len()]], [at as isize, start]);
+    let (step_in, step_out) = (from[outer.len()], to[outer.len()]);
+    let mut walk = Odometer::new(outer, [&from[..outer.len()], &to[..outer.len()]], [at as isize, start]);
     for _ in 0..outer.iter().product() {
         let [from, to] = walk.offsets();
         if step_in == 1 && step_out == 1 {

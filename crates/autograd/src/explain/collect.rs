@@ -53,8 +53,7 @@ pub(super) fn value<T: Float>(list: &List<T>, id: u32, op: &Op) -> Option<Number
         values.iter().for_each(|i| numbers.add(i as f64));
         return Some(numbers);
     }
-    let known = !list.sketch || matches!(op, Op::Leaf | Op::Const);
-    known.then(|| numbers(&list.value(id)))
+    list.is_known(id).then(|| numbers(&list.value(id)))
 }
 
 /// The backward pass from a node, one link of the chain at a time, with what the drawn nodes see of it.

@@ -91,7 +91,7 @@ impl<T: Float> Tape<T> {
     /// ```
     pub fn to_html(&self) -> String {
         let drawing = self.drawing().values();
-        match self.vars().last().filter(|_| !self.list().sketch) {
+        match self.vars().last().filter(|_| !self.list().is_sketch()) {
             Some(last) => drawing.backward(last).to_html(),
             None => drawing.to_html(),
         }

@@ -239,6 +239,17 @@ macro_rules! elementwise_methods {
                 p => self.pow(self.number(T::of(p))),
             }
         }
+
+        /// x to a constant whole power, as `f64::powi`: [`powf`](Self::powf) of the same number.
+        ///
+        /// ```
+        /// # use autograd::tensor;
+        /// assert_eq!(tensor![2.0, -3.0].powi(3), tensor![8.0, -27.0]);
+        /// ```
+        #[track_caller]
+        pub fn powi(&self, exponent: i32) -> Self {
+            self.powf(exponent.into())
+        }
     };
 }
 pub(super) use elementwise_methods;

@@ -5,7 +5,7 @@ use super::Program;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::once;
-use crate::tape::{Tape, Var, first_read};
+use crate::tape::{Tape, Var, first_read, sketched};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
@@ -23,10 +23,16 @@ pub struct Compiled<T: Float, F> {
 struct Version<T: Float> {
     shapes: Vec<Shape>,
     program: Program<T>,
+    /// When it was last used, in calls.
+    used: u64,
 }
+
+/// The maximum number of programs for values, and of those for gradients.
+const MOST: usize = 16;
 
 /// Compiles a function for replay. The closure is called once for every new list of input shapes, with variables on a
 /// tape of its own (`x[0].tape()`); the recording is compiled, and later calls run the program without calling the closure.
+/// Keeps the 16 most recently used programs for values and as many for gradients.
 ///
 /// ```
 /// use autograd::{compile, tensor};
@@ -91,7 +97,7 @@ where
         Ok((out[0].item(), &out[1..]))
     }
 
-    /// Number of programs compiled so far: one per list of input shapes, for values and for gradients separately.
+    /// Number of programs that are kept: one per list of input shapes, for values and for gradients separately.
     pub fn programs(&self) -> usize {
         self.values.len() + self.gradients.len()
     }
@@ -108,14 +114,21 @@ fn find<'v, T: Float>(
     make: impl FnOnce() -> Result<Program<T>>,
 ) -> Result<&'v mut Version<T>> {
     let alike = |v: &Version<T>| v.shapes.len() == x.len() && v.shapes.iter().zip(x).all(|(s, x)| **s == *x.shape());
+    let now = versions.iter().map(|v| v.used).max().map_or(0, |last| last + 1);
     let at = match versions.iter().position(alike) {
         Some(at) => at,
         None => {
             let shapes = x.iter().map(|x| x.shape().into()).collect();
-            versions.push(Version { shapes, program: make()? });
+            let version = Version { shapes, program: make()?, used: now };
+            let oldest = (0..versions.len()).min_by_key(|&k| versions[k].used).filter(|_| versions.len() == MOST);
+            if let Some(oldest) = oldest {
+                versions.swap_remove(oldest);
+            }
+            versions.push(version);
             versions.len() - 1
         }
     };
+    versions[at].used = now;
     Ok(&mut versions[at])
 }
 
@@ -136,10 +149,12 @@ where
         return Err(Error::Foreign { op: "compile" });
     }
     refuse_reads("compile", &tape, &x)?;
-    let outputs = outputs(&x, y)?;
-    // Differentiating a checkpoint runs its closure again on this tape, and the closure may read values.
-    refuse_reads("compile", &tape, &x)?;
-    Program::try_new(&tape, &x, &outputs)
+    sketched(&tape, || {
+        let outputs = outputs(&x, y)?;
+        // Differentiating a checkpoint runs its closure again on this tape, and the closure may read values.
+        refuse_reads("compile", &tape, &x)?;
+        Program::try_new(&tape, &x, &outputs)
+    })
 }
 
 once! {

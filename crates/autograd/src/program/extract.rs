@@ -1,5 +1,5 @@
 //! The part of a tape that leads from the inputs of a program to its outputs, as a graph. What depends on no input
-//! becomes a constant: its value is on the tape, unless the tape is a sketch.
+//! becomes a constant: its value is on the tape, unless it is only sketched there.
 
 use super::constants::{Constants, Evaluator};
 use super::graph::{Def, Graph};
@@ -51,8 +51,8 @@ pub(super) fn extract<T: Float>(
         };
         let known = match op {
             Op::Leaf | Op::Const | Op::Integers { from: IntOp::Given, .. } => true,
-            Op::Integers { .. } => !list.sketch && is_fixed(&graph, &from),
-            _ => !list.sketch && (value.is_empty() || is_fixed(&graph, &from)),
+            Op::Integers { .. } => list.is_known(id) && is_fixed(&graph, &from),
+            _ => list.is_known(id) && (value.is_empty() || is_fixed(&graph, &from)),
         };
         place[id as usize] = if known {
             let number = constants.add(value.clone());

@@ -15,7 +15,7 @@ use smallvec::smallvec;
 type Rule = fn(&mut Builder, Binary, &Inputs, u32, Line) -> Result<Option<u32>>;
 
 /// The rules for binary functions, in the order in which they are tried.
-const BINARY: &[Rule] = &[identities, signs, pieces, permuted];
+const BINARY: &[Rule] = &[identities, signs, permuted];
 
 /// A node equivalent to `op`, if there is a simpler one; otherwise `op` and `inputs` may still be simplified in place.
 pub(super) fn simplify(
@@ -175,50 +175,6 @@ fn signs(b: &mut Builder, f: Binary, inputs: &Inputs, shape: u32, line: Line) ->
     };
     let bare = b.push(Op::Binary(f), smallvec![x, y], line)?;
     if odd { b.push(Op::Unary(Unary::Neg), smallvec![bare], line).map(Some) } else { Ok(Some(bare)) }
-}
-
-/// The sum of adjacent pieces, each padded with zeros, becomes their concatenation. The cotangents of slices add up
-/// this way.
-fn pieces(b: &mut Builder, f: Binary, inputs: &Inputs, _: u32, line: Line) -> Result<Option<u32>> {
-    if f != Binary::Add {
-        return Ok(None);
-    }
-    let Some((axis, parts)) = adjacent(&b.graph, inputs) else { return Ok(None) };
-    b.push(Op::Concat { axis }, parts, line).map(Some)
-}
-
-/// The pieces that a sum of `inputs` concatenates, and the axis along which they are adjacent.
-fn adjacent(g: &Graph, inputs: &Inputs) -> Option<(usize, Inputs)> {
-    const MOST: usize = 64;
-    let mut parts: Vec<(Span, u32)> = Vec::new();
-    let (mut ahead, mut along): (Inputs, Option<(usize, usize)>) = (inputs.clone(), None);
-    while let Some(id) = ahead.pop() {
-        match &g.node(id).def {
-            Def::Binary(Binary::Add) if parts.len() + ahead.len() < MOST => ahead.extend_from_slice(g.inputs(id)),
-            Def::Op(op) => {
-                let Op::Place { spans, shape } = &**op else { return None };
-                let partial = |i: &usize| spans[*i].len != shape[*i];
-                let axis = (0..shape.len()).find(partial)?;
-                let other = (axis + 1..shape.len()).any(|i| partial(&i));
-                if other || spans[axis].step != 1 || *along.get_or_insert((axis, shape[axis])) != (axis, shape[axis]) {
-                    return None;
-                }
-                parts.push((spans[axis], g.inputs(id)[0]));
-            }
-            _ => return None,
-        }
-    }
-    parts.sort_by_key(|(span, _)| span.start);
-    let (axis, size) = along?;
-    let (mut end, mut ids) = (0, Inputs::new());
-    for (span, id) in parts {
-        if span.start != end {
-            return None;
-        }
-        end += span.len;
-        ids.push(id);
-    }
-    (end == size).then_some((axis, ids))
 }
 
 /// A binary function of two arrays permuted alike is computed before the permutation. The products that form the

@@ -2,7 +2,7 @@
 //! its inputs. Over tensors it computes derivatives; over variables it also records them, so they can be differentiated
 //! again.
 
-use super::parts::{self, Parts};
+use super::parts::Parts;
 #[cfg(feature = "linalg")]
 use super::ties;
 use super::{Gradients, Swept, numbers};
@@ -156,7 +156,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Returns an error on a sketch, which has no values to sweep over.
     pub(crate) fn check_computed(self, op: &'static str) -> Result<()> {
         let hint = || "a sketch computes nothing: record the derivative with grad and compile it".into();
-        if self.tape.list().sketch { Err(Error::Argument { op, hint: hint() }) } else { Ok(()) }
+        if self.tape.list().is_sketch() { Err(Error::Argument { op, hint: hint() }) } else { Ok(()) }
     }
 
     fn check_tape(self, op: &'static str, x: &[Var<'t, T>]) -> Result<()> {
@@ -274,10 +274,9 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
     fn add_part(&self, _id: u32, _slot: &mut Option<V>, _op: &Op, _g: &V) -> bool {
         false
     }
-    /// The sum of the parts of a node's cotangent that were added but are not in its slot.
-    fn parts(&self, _id: u32) -> Option<V> {
-        None
-    }
+    /// Adds what [`add_part`](Source::add_part) keeps elsewhere to the cotangent of node `id`.
+    #[inline(always)]
+    fn settle(&self, _id: u32, _slot: &mut Option<V>) {}
     /// Sweeps the nodes before `end` for which there is a fast path, and returns the end of the remaining nodes.
     #[inline(always)]
     fn ahead(&self, _bars: &mut [Option<V>], end: u32) -> u32 {
@@ -362,13 +361,24 @@ impl<'t, T: Float> Source<T, Var<'t, T>> for Recorded<'_, 't, T> {
     fn ends(&self, id: u32) -> bool {
         self.partial && self.wants(id)
     }
-    fn add_part(&self, id: u32, _: &mut Option<Var<'t, T>>, op: &Op, g: &Var<'t, T>) -> bool {
-        self.parts.borrow_mut().keep(id, op, *g)
+    fn add_part(&self, id: u32, slot: &mut Option<Var<'t, T>>, op: &Op, g: &Var<'t, T>) -> bool {
+        let shape = self.at(id).shape();
+        if self.parts.borrow().settles(id, op, &shape) {
+            self.settle(id, slot);
+        }
+        let mut parts = self.parts.borrow_mut();
+        if parts.waits(id, op) {
+            parts.keep(id, op, *g, &shape);
+            return true;
+        }
+        parts.count(id);
+        false
     }
-    fn parts(&self, id: u32) -> Option<Var<'t, T>> {
-        let waiting = self.parts.borrow_mut().take(id)?;
-        self.lines.to(id);
-        Some(parts::sum(&self.at(id).shape(), &waiting))
+    fn settle(&self, id: u32, slot: &mut Option<Var<'t, T>>) {
+        let waiting = self.parts.borrow_mut().take(id);
+        if let Some(waiting) = waiting {
+            Var::contribute(slot, waiting.sum(&self.at(id).shape()));
+        }
     }
     fn custom_vjp(&self, rule: u32, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
         let rule = self.var.tape.list().rule(rule).clone();
@@ -389,9 +399,7 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
     let mut end = root + 1;
     while let Some(id) = source.ahead(bars, end).checked_sub(1) {
         end = id;
-        if let Some(rest) = source.parts(id) {
-            V::contribute(&mut bars[id as usize], rest);
-        }
+        source.settle(id, &mut bars[id as usize]);
         let Some(g) = bars[id as usize].take() else { continue };
         if source.wants(id) {
             found(id, &g);
@@ -405,6 +413,7 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
             Code::Unary(op) => {
                 if source.needs(a) {
                     let (x, y) = (source.at(a), source.at(id));
+                    source.settle(a, &mut bars[a as usize]);
                     V::contribute_unary(&mut bars[a as usize], op, x.borrow(), y.borrow(), &g);
                 }
             }
@@ -413,6 +422,7 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
                     if source.needs(input) && op.is_differentiable() {
                         let (p, q, y) = (source.at(a), source.at(b), source.at(id));
                         let operands = [p.borrow(), q.borrow(), y.borrow(), &g];
+                        source.settle(input, &mut bars[input as usize]);
                         V::contribute_binary(&mut bars[input as usize], op, side, operands);
                     }
                 }
@@ -430,6 +440,7 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
                 let d = structured(source, id, op, inputs, &g);
                 for (&input, d) in inputs.iter().zip(d) {
                     if let Some(d) = d.filter(|_| source.needs(input)) {
+                        source.settle(input, &mut bars[input as usize]);
                         V::contribute(&mut bars[input as usize], d);
                     }
                 }

@@ -42,8 +42,8 @@ pub(crate) struct List<T: Float> {
     pub(super) cotangents: Vec<Option<Tensor<T>>>,
     /// A single NaN, the memory of all placeholders.
     nan: Tensor<T>,
-    /// Whether nothing is computed: see [`Tape::sketch`](super::Tape::sketch).
-    pub(crate) sketch: bool,
+    /// The node from which on nothing is computed, if there is one: 0 on a [`Tape::sketch`](super::Tape::sketch).
+    pub(super) sketched: Option<u32>,
     /// Whether one of the ops decomposes a matrix.
     decomposes: bool,
     /// Identifies this recording: other tapes, and this one after a clear, have other stamps.
@@ -142,7 +142,7 @@ impl<T: Float> List<T> {
             attributed: None,
             cotangents: Vec::new(),
             nan: Tensor::full(&[1], T::of(f64::NAN)),
-            sketch: false,
+            sketched: None,
             decomposes: false,
             stamp: NEXT_STAMP.fetch_add(1, Ordering::Relaxed),
         }
@@ -225,7 +225,7 @@ impl<T: Float> List<T> {
         self.fill(b);
         let (p, q) = (self.value(a), self.value(b));
         let value =
-            if self.sketch { self.evaluate(&Op::Binary(op), &[&p, &q])? } else { Tensor::try_binary(op, &p, &q)? };
+            if self.is_sketch() { self.evaluate(&Op::Binary(op), &[&p, &q])? } else { Tensor::try_binary(op, &p, &q)? };
         drop((p, q));
         Ok(self.push(Code::Binary(op), active, [a, b], value, line))
     }
@@ -251,9 +251,19 @@ impl<T: Float> List<T> {
         id
     }
 
+    /// Whether what is recorded now is not computed.
+    pub(crate) fn is_sketch(&self) -> bool {
+        self.sketched.is_some()
+    }
+
+    /// Whether the value of a node is known: it was given or computed, and is not a placeholder.
+    pub(crate) fn is_known(&self, id: u32) -> bool {
+        self.sketched.is_none_or(|from| id < from) || matches!(self.node(id).0, Code::Leaf | Code::Const)
+    }
+
     /// The result of an op; on a sketch and for integers, a placeholder of its shape.
     pub(crate) fn evaluate(&self, op: &Op, x: &[&Tensor<T>]) -> Result<Tensor<T>> {
-        if !self.sketch && !matches!(op, Op::Integers { .. }) {
+        if !self.is_sketch() && !matches!(op, Op::Integers { .. }) {
             return Tensor::try_apply(op.clone(), x);
         }
         let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();

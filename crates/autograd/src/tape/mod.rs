@@ -94,7 +94,7 @@ impl<T: Float> Tape<T> {
     /// are not available: record derivatives with [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded).
     pub fn sketch() -> Self {
         let mut tape = Self::new();
-        tape.list.get_mut().sketch = true;
+        tape.list.get_mut().sketched = Some(0);
         tape
     }
 
@@ -366,7 +366,7 @@ once! {
 
     fn note_read<T>(tape: &Tape<T>, id: u32, line: &'static Location<'static>) -> bool {
         let list = tape.list();
-        let readable = !list.sketch || matches!(list.node(id).0, Code::Leaf | Code::Const);
+        let readable = list.is_known(id);
         let mut reads = tape.reads.borrow_mut();
         if readable && (reads.all || reads.noted.len() < READS) {
             reads.noted.push((id, line));
@@ -383,7 +383,7 @@ once! {
             None => {
                 list.fill(x);
                 let x = list.value(x);
-                let value = if list.sketch { list.unknown(x.shape()) } else { crate::eval::unary(op, &x) };
+                let value = if list.is_sketch() { list.unknown(x.shape()) } else { crate::eval::unary(op, &x) };
                 list.push(code, active, inputs, value, line)
             }
         }
@@ -446,6 +446,20 @@ pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
         "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
          whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
     ))
+}
+
+/// What `f` records on the tape is sketched, and removed when `f` returns: for derivatives that are compiled, and need not
+/// be computed and kept before. On a tape with users' rules, which may read values, they are computed.
+pub fn sketched<T: Float, R>(tape: &Tape<T>, f: impl FnOnce() -> R) -> R {
+    let (before, end) = (tape.extent(), tape.len() as u32);
+    let sketched = tape.list.borrow().sketched;
+    if tape.list.borrow().rules().is_empty() {
+        tape.list.borrow_mut().sketched.get_or_insert(end);
+    }
+    let result = f();
+    tape.list.borrow_mut().sketched = sketched;
+    tape.rewind(before);
+    result
 }
 
 /// Attributes recorded derivatives to the user's line that computed the differentiated node.

@@ -177,3 +177,16 @@ impl<T: Element> From<Vec<T>> for Tensor<T> {
         Tensor::new(&[data.len()], data)
     }
 }
+
+impl<T: Element, const N: usize> From<Vec<[T; N]>> for Tensor<T> {
+    /// A matrix of these rows.
+    ///
+    /// ```
+    /// use autograd::{Tensor, tensor};
+    /// let rows = vec![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+    /// assert_eq!(Tensor::from(rows), tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    /// ```
+    fn from(rows: Vec<[T; N]>) -> Self {
+        Tensor::new(&[rows.len(), N], rows.into_flattened())
+    }
+}

@@ -100,7 +100,7 @@ impl<T: Float> Recorded<T> {
 
 /// A tape for the recording of one sample. Where nothing is computed, the recording computes nothing either.
 fn one_tape<T: Float>(outer: &Tape<T>) -> Tape<T> {
-    if outer.list().sketch { Tape::sketch() } else { Tape::new() }
+    if outer.list().is_sketch() { Tape::sketch() } else { Tape::new() }
 }
 
 /// The axis of the samples of each input, counted from the front.

@@ -2,6 +2,7 @@
 
 use autograd::prelude::*;
 use autograd::{Cotangents, Error, Order, Program, Result, Rule, Value, checkpoint, compile};
+use std::cell::Cell;
 
 fn text<T>(result: Result<T>) -> String {
     result.err().expect("an error").to_string()
@@ -173,6 +174,19 @@ fn a_compiled_function_has_a_program_for_each_list_of_shapes() {
         let (value, gradients) = f.value_and_grad(&[&a, &b]).unwrap();
         assert_eq!((value, gradients[0].sum().item()), (2.0 * n as f64, 2.0 * n as f64));
         assert_eq!(f.programs(), programs);
+    }
+    // Only the last few are kept: 2 is used all the time and is never compiled again, 3 has to be.
+    let calls = Cell::new(0);
+    let mut f = compile(|x| {
+        calls.set(calls.get() + 1);
+        (x[0] * x[0]).sum()
+    });
+    for n in (2..102).flat_map(|n| [2, n]) {
+        assert_eq!(f.value(&[&Tensor::<f64>::ones(&[n])]).unwrap().item(), n as f64);
+    }
+    assert_eq!((f.programs(), calls.get()), (16, 100));
+    for (n, made) in [(2, 100), (101, 100), (3, 101)] {
+        assert_eq!((f.value(&[&Tensor::ones(&[n])]).unwrap().item(), calls.get()), (n as f64, made));
     }
     assert!(matches!(compile(|x| x[0]).value_and_grad(&[&tensor![1.0, 2.0]]), Err(Error::NotScalar { .. })));
 }

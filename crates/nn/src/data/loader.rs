@@ -111,6 +111,12 @@ impl<'d, T: Float> DataLoader<'d, T> {
         if self.drop_last { n / self.batch_size } else { n.div_ceil(self.batch_size) }
     }
 
+    /// Number of samples in an epoch.
+    pub fn samples(&self) -> usize {
+        let n = self.dataset.len();
+        if self.drop_last { n - n % self.batch_size } else { n }
+    }
+
     /// Indices of the samples of an epoch, in order.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         self.sampler.order(self.dataset.len(), epoch)

@@ -128,6 +128,8 @@ pub(super) struct Place {
     /// Completed batches of this epoch.
     pub batch: usize,
     pub batches: usize,
+    /// Samples of an epoch.
+    pub samples: usize,
     /// Updates since training began.
     pub step: u64,
 }
@@ -176,6 +178,11 @@ impl<T: Float> Moment<'_, T> {
     /// The number of batches per epoch.
     pub fn batches(&self) -> usize {
         self.place.batches
+    }
+
+    /// The number of samples per epoch.
+    pub fn samples(&self) -> usize {
+        self.place.samples
     }
 
     /// The number of updates since training began.

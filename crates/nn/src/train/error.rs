@@ -3,7 +3,7 @@
 use super::checkpoint::CheckpointError;
 use crate::LayerError;
 use crate::data::DataError;
-use autograd::Shape;
+use autograd::{Origin, Shape};
 use std::fmt::{self, Display, Formatter};
 
 /// Why training failed. The model keeps the parameters of the last successful step.
@@ -134,7 +134,7 @@ pub struct NonFinite {
     pub value: f64,
     /// The first operation whose result was not finite in the forward pass, or whose derivative was not finite in the
     /// backward pass, if there is one.
-    pub origin: Option<Box<autograd::Origin>>,
+    pub origin: Option<Box<Origin>>,
 }
 
 impl std::error::Error for NonFinite {}

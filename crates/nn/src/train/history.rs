@@ -2,7 +2,7 @@
 
 use super::monitor::Monitor;
 use crate::io::{IoError, write_atomically};
-use crate::plot::LinePlot;
+use crate::plot::{Figure, Plot, Theme};
 use serde_json::Value;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
@@ -123,21 +123,54 @@ impl History {
         self.epochs.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 
-    /// Plots the training and validation losses over the epochs, on a logarithmic axis.
+    /// Plots the training and validation losses over the epochs, on a logarithmic axis if all are above 0.
     ///
     /// ```
-    /// # use nn::train::{Epoch, History};
+    /// # use nn::{plot::Figure, train::{Epoch, History}};
     /// let epoch = Epoch { epoch: 1, loss: 0.7, validation_loss: Some(0.9), ..Epoch::default() };
     /// let history = History { epochs: vec![epoch], ..History::default() };
     /// assert!(history.curve("Learning to read").svg().contains(">validation</text>"));
     /// ```
-    pub fn curve(&self, title: &str) -> LinePlot {
-        let plot = LinePlot::new(title).labels("epoch", "loss").log_y();
-        let plot = plot.line("training", self.epochs.iter().map(|e| e.loss));
-        if self.epochs.iter().all(|e| e.validation_loss.is_none()) {
-            return plot;
+    pub fn curve(&self, title: &str) -> Plot {
+        let losses = self.epochs.iter().flat_map(|epoch| [Some(epoch.loss), epoch.validation_loss]);
+        let has_logarithms = losses.flatten().all(|loss| loss > 0.0 || !loss.is_finite());
+        let plot = self.plotted(title, "loss", &|epoch| Some(epoch.loss), &|epoch| epoch.validation_loss);
+        if has_logarithms { plot.log_y() } else { plot }
+    }
+
+    /// Plots a metric over the epochs; `None` if it was not measured.
+    ///
+    /// ```
+    /// # use nn::{plot::Figure, train::{Epoch, History, Measured}};
+    /// let epoch = Epoch { epoch: 1, metrics: vec![0.8], validation_metrics: vec![0.7], ..Epoch::default() };
+    /// let metrics = vec![Measured { name: "accuracy".into(), rises: true }];
+    /// let history = History { epochs: vec![epoch], metrics, ..History::default() };
+    /// assert!(history.metric_curve("", "accuracy").unwrap().svg().contains(">accuracy</text>"));
+    /// assert!(history.metric_curve("", "f1").is_none());
+    /// ```
+    pub fn metric_curve(&self, title: &str, name: &str) -> Option<Plot> {
+        let at = self.metrics.iter().position(|metric| metric.name == name)?;
+        let (training, validation) =
+            (|epoch: &Epoch| epoch.metrics.get(at).copied(), |epoch: &Epoch| epoch.validation_metrics.get(at).copied());
+        Some(self.plotted(title, name, &training, &validation))
+    }
+
+    /// A value on the training data, and on the validation data if it was measured there, over the epochs.
+    fn plotted(
+        &self,
+        title: &str,
+        label: &str,
+        training: &dyn Fn(&Epoch) -> Option<f64>,
+        validation: &dyn Fn(&Epoch) -> Option<f64>,
+    ) -> Plot {
+        let values = |of: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<f64> {
+            self.epochs.iter().map(|epoch| of(epoch).unwrap_or(f64::NAN)).collect()
+        };
+        let plot = Plot::new(title).labels("epoch", label).line("training", values(training));
+        match self.epochs.iter().any(|epoch| validation(epoch).is_some()) {
+            true => plot.line("validation", values(validation)),
+            false => plot,
         }
-        plot.line("validation", self.epochs.iter().map(|e| e.validation_loss.unwrap_or(f64::NAN)))
     }
 
     /// The columns of the table with their names: loss, metrics, both on the validation data, learning rate and time.
@@ -202,18 +235,19 @@ impl History {
     }
 
     /// Writes the history to a file atomically: as JSON if its name ends in `.json`, as a plot of the losses if it ends
-    /// in `.svg`, and otherwise as CSV.
+    /// in `.svg` or `.png`, and otherwise as CSV.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
         let path = path.as_ref();
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => self.to_json(),
-            Some("svg") => self.curve("").svg(),
-            _ => self.to_csv(),
+        let bytes = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => self.to_json().into_bytes(),
+            Some("svg") => self.curve("").svg().into_bytes(),
+            Some("png") => self.curve("").png(Theme::Light),
+            _ => self.to_csv().into_bytes(),
         };
-        write_atomically(path, |w| w.write_all(text.as_bytes()))
+        write_atomically(path, |w| w.write_all(&bytes))
     }
 }
 
@@ -269,6 +303,13 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_of_0_or_less_has_a_curve_too() {
+        for loss in [0.0, -1.5, f64::NAN, f64::INFINITY] {
+            assert!(history(&[(0.5, None), (loss, None), (0.25, None)]).curve("").svg().contains("<path"), "{loss}");
+        }
+    }
+
+    #[test]
     fn a_nan_is_never_best() {
         assert_eq!(history(&[(f64::NAN, None), (2.0, None)]).best().unwrap().epoch, 2);
     }
@@ -291,9 +332,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("nn-history-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let history = history(&[(0.5, Some(0.25))]);
-        for (name, begins) in [("a.csv", "epoch,"), ("a.json", "{\"epochs\""), ("a.svg", "<svg ")] {
+        let kinds: [(&str, &[u8]); 4] =
+            [("a.csv", b"epoch,"), ("a.json", b"{\"epochs\""), ("a.svg", b"<svg "), ("a.png", b"\x89PNG")];
+        for (name, begins) in kinds {
             history.save(folder.join(name)).unwrap();
-            assert!(std::fs::read_to_string(folder.join(name)).unwrap().starts_with(begins), "{name}");
+            assert!(std::fs::read(folder.join(name)).unwrap().starts_with(begins), "{name}");
         }
         assert!(history.save(folder.join("no/such.csv")).unwrap_err().to_string().contains("such.csv"));
         std::fs::remove_dir_all(folder).unwrap();

@@ -1,5 +1,5 @@
-//! Progress display: loss, metrics, learning rate, the last validation and the time left, as a bar on a terminal, or as
-//! one line per epoch elsewhere, such as in a log file.
+//! Progress display: on a terminal a bar with the time left, loss, metrics, the last validation and the speed; elsewhere,
+//! such as in a log file, the same as a line now and then.
 
 use super::callback::{Callback, CallbackResult, Moment};
 use super::history::History;
@@ -9,19 +9,17 @@ use std::time::{Duration, Instant};
 
 /// How often the bar is drawn.
 const REFRESH: Duration = Duration::from_millis(100);
-
+/// Where there is no terminal, about so many lines tell of a run; of a slow one, at least one in this time.
+const LINES: usize = 10;
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Width of the bar in characters.
 const WIDTH: usize = 24;
 
-/// A bar over all batches of all epochs on a terminal, one line per epoch elsewhere; on standard error.
+/// A bar over all batches of all epochs on a terminal, some lines elsewhere; on standard error.
 pub(super) struct Progress {
     shown: Shown,
-    /// Batches done and to be done, of all epochs.
-    done: usize,
-    all: usize,
-    /// When this process began, and at which batch: batches from before a resume do not count toward the speed.
-    begun: (Instant, usize),
-    drawn: Option<Instant>,
+    pace: Pace,
+    told: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -31,6 +29,17 @@ enum Shown {
     Bar,
 }
 
+/// How far a run is, and how fast.
+struct Pace {
+    /// Batches done and to be done, of all epochs.
+    done: usize,
+    all: usize,
+    /// The mean number of samples of a batch.
+    samples: f64,
+    /// When this process began, and at which batch: batches from before a resume do not count toward the speed.
+    begun: (Instant, usize),
+}
+
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
         let shown = match quiet {
@@ -38,37 +47,73 @@ impl Progress {
             false if stderr().is_terminal() => Shown::Bar,
             false => Shown::Lines,
         };
-        Progress { shown, done: 0, all: 0, begun: (Instant::now(), 0), drawn: None }
+        let pace = Pace { done: 0, all: 0, samples: 0.0, begun: (Instant::now(), 0) };
+        Progress { shown, pace, told: None }
     }
 
-    fn draw(&mut self, text: &str) {
-        self.drawn = Some(Instant::now());
-        let bar = bar(self.done, self.all, self.done - self.begun.1, self.begun.0.elapsed());
+    fn draw(&mut self, time: &str, text: &str) {
+        self.told = Some(Instant::now());
+        let bar = bar(self.pace.done, self.pace.all);
         // Without the terminal's line wrapping, so that a line longer than the screen is cut and can be drawn over.
-        let drawn = write!(stderr().lock(), "\r\x1b[2K\x1b[?7l{bar}  {text}\x1b[?7h");
+        let drawn = write!(stderr().lock(), "\r\x1b[2K\x1b[?7l{bar}  {time}  {text}\x1b[?7h");
         drawn.and_then(|()| stderr().flush()).ok(); // a closed terminal is no reason to stop training
     }
 }
 
-/// The bar, the speed and the time left, after `here` batches in this process took `elapsed`.
-fn bar(done: usize, all: usize, here: usize, elapsed: Duration) -> String {
-    let full = (WIDTH * done).checked_div(all).unwrap_or(0);
-    let rate = here as f64 / elapsed.as_secs_f64().max(1e-9);
-    let left = all.saturating_sub(done) as f64 / rate;
-    let left = match left.is_finite() {
-        true if left < 60.0 => format!("{left:.0} s"),
-        true if left < 3600.0 => format!("{:.0} min", left / 60.0),
-        true => format!("{:.1} h", left / 3600.0),
-        false => "?".to_owned(),
-    };
-    format!("{}{} {rate:.0} batches/s, {left} left", "█".repeat(full), "░".repeat(WIDTH - full))
+impl Pace {
+    fn elapsed(&self) -> f64 {
+        self.begun.0.elapsed().as_secs_f64()
+    }
+
+    /// Samples per second, after so many seconds.
+    fn speed(&self, elapsed: f64) -> String {
+        let speed = (self.done - self.begun.1) as f64 * self.samples / elapsed.max(1e-9);
+        match speed {
+            ..1000.0 => format!("{speed:.0} samples/s"),
+            ..1e6 => format!("{:.1}k samples/s", speed / 1e3),
+            _ => format!("{:.1}M samples/s", speed / 1e6),
+        }
+    }
+
+    /// The time that what is left takes, after so many seconds.
+    fn left(&self, elapsed: f64) -> String {
+        match self.done - self.begun.1 {
+            0 => "?".to_owned(),
+            here => duration(self.all.saturating_sub(self.done) as f64 * elapsed / here as f64),
+        }
+    }
+}
+
+/// The bar, exact to an eighth of a character.
+fn bar(done: usize, all: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (8 * WIDTH * done).checked_div(all).unwrap_or(0).min(8 * WIDTH);
+    let bar = "█".repeat(eighths / 8) + EIGHTHS[eighths % 8];
+    let empty = WIDTH - bar.chars().count();
+    bar + &"░".repeat(empty)
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..9.95 => format!("{seconds:.1} s"),
+        ..60.0 => format!("{seconds:.0} s"),
+        ..3600.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+/// Whether an epoch is one of those that stand for the run: the first, the last, and about one in a tenth.
+fn stands_for(epoch: usize, epochs: usize) -> bool {
+    let tenths = |epoch: usize| LINES * epoch / epochs.max(1);
+    epoch == 1 || epoch >= epochs || tenths(epoch) > tenths(epoch - 1)
 }
 
 /// The state of an epoch in one line, with the results of the last validation.
 fn text<T: Float>(at: &Moment<'_, T>) -> String {
     let metrics: String = at.all_metrics().map(|(name, value)| format!("  {name} {value:.4}")).collect();
-    let (epoch, epochs, loss, rate) = (at.epoch(), at.epochs(), at.loss(), at.learning_rate());
-    format!("epoch {epoch}/{epochs}  loss {loss:.4}{metrics}  rate {rate:.2e}{}", validation(at.history()))
+    let (epochs, loss, validation) = (at.epochs(), at.loss(), validation(at.history()));
+    let wide = epochs.to_string().len();
+    format!("epoch {:>wide$}/{epochs}  loss {loss:.4}{metrics}{validation}", at.epoch())
 }
 
 /// The results of the last validation, or an empty string if there is none.
@@ -83,25 +128,45 @@ fn validation(history: &History) -> String {
 
 impl<T: Float> Callback<T> for Progress {
     fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        self.all = at.epochs() * at.batches();
-        self.done = at.place.epoch * at.batches() + at.batch();
-        self.begun = (Instant::now(), self.done);
+        let done = at.place.epoch * at.batches() + at.batch();
+        let samples = at.samples() as f64 / at.batches() as f64;
+        self.pace = Pace { done, all: at.epochs() * at.batches(), samples, begun: (Instant::now(), done) };
         Ok(())
     }
 
     fn batch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        self.done += 1;
-        if self.shown == Shown::Bar && self.drawn.is_none_or(|drawn| drawn.elapsed() > REFRESH) {
-            self.draw(&text(at));
+        self.pace.done += 1;
+        if self.shown == Shown::Bar && self.told.is_none_or(|told| told.elapsed() > REFRESH) {
+            let elapsed = self.pace.elapsed();
+            let (left, speed) = (self.pace.left(elapsed), self.pace.speed(elapsed));
+            self.draw(
+                &format!("{left} left"),
+                &format!("{}  {speed}  learning rate {:.1e}", text(at), at.learning_rate()),
+            );
         }
         Ok(())
     }
 
     fn epoch_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
-        match self.shown {
-            Shown::Nothing => (),
-            Shown::Lines => eprintln!("{}", text(at)),
-            Shown::Bar => self.draw(&text(at)),
+        let due = stands_for(at.epoch(), at.epochs())
+            || at.history().stopped.is_some()
+            || self.told.is_none_or(|told| told.elapsed() > PATIENCE);
+        if self.shown == Shown::Lines && due {
+            self.told = Some(Instant::now());
+            let speed = self.pace.speed(self.pace.elapsed());
+            eprintln!("{}  {speed}", text(at));
+        }
+        Ok(())
+    }
+
+    /// The bar stays as it is at the end, with the last validation and the time that all took.
+    fn train_end(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
+        if self.shown == Shown::Bar
+            && let Some(last) = at.history().epochs.last()
+        {
+            let (epoch, epochs, loss, elapsed) = (last.epoch, at.epochs(), last.loss, self.pace.elapsed());
+            let (validation, speed) = (validation(at.history()), self.pace.speed(elapsed));
+            self.draw(&duration(elapsed), &format!("epoch {epoch}/{epochs}  loss {loss:.4}{validation}  {speed}"));
         }
         Ok(())
     }
@@ -110,7 +175,7 @@ impl<T: Float> Callback<T> for Progress {
 impl Drop for Progress {
     /// Leaves the bar as it is: training may end early or with an error.
     fn drop(&mut self) {
-        if self.drawn.is_some() {
+        if self.shown == Shown::Bar && self.told.is_some() {
             eprintln!();
         }
     }
@@ -127,15 +192,33 @@ mod tests {
     use autograd::{Rng, tensor};
 
     #[test]
-    fn the_bar_fills_and_tells_the_time_left() {
-        let at = |done, seconds| bar(done, 240, done, Duration::from_secs(seconds));
-        assert_eq!(at(0, 0), format!("{} 0 batches/s, ? left", "░".repeat(24)));
-        assert_eq!(at(120, 60), format!("{}{} 2 batches/s, 1 min left", "█".repeat(12), "░".repeat(12)));
-        assert_eq!(at(240, 60), format!("{} 4 batches/s, 0 s left", "█".repeat(24)));
+    fn the_bar_fills() {
+        assert_eq!(bar(0, 240), "░".repeat(24));
+        assert_eq!(bar(125, 240), format!("{}▌{}", "█".repeat(12), "░".repeat(11)));
+        assert_eq!(bar(240, 240), "█".repeat(24));
+        assert_eq!(bar(1, 0), "░".repeat(24));
     }
 
     #[test]
-    fn the_line_tells_loss_metrics_and_rate() {
+    fn the_time_left_follows_the_speed_of_this_process() {
+        // Of 240 batches of 32 samples, 40 are from before a resume.
+        let pace = |done| Pace { done, all: 240, samples: 32.0, begun: (Instant::now(), 40) };
+        assert_eq!((pace(40).left(0.0), pace(40).speed(0.0)), ("?".into(), "0 samples/s".into()));
+        assert_eq!((pace(140).left(100.0), pace(140).speed(100.0)), ("2 min".into(), "32 samples/s".into()));
+        assert_eq!((pace(190).left(1.0), pace(190).speed(1.0)), ("0.3 s".into(), "4.8k samples/s".into()));
+    }
+
+    #[test]
+    fn a_log_has_about_ten_lines() {
+        let lines = |epochs| (1..=epochs).filter(|epoch| stands_for(*epoch, epochs)).collect::<Vec<_>>();
+        assert_eq!(lines(3), [1, 2, 3]);
+        assert_eq!(lines(10), (1..=10).collect::<Vec<_>>());
+        assert_eq!(lines(200), [1, 20, 40, 60, 80, 100, 120, 140, 160, 180, 200]);
+        assert_eq!(lines(17).len(), 11);
+    }
+
+    #[test]
+    fn the_line_tells_loss_and_metrics() {
         let metrics = [Metric::<f32>::accuracy(), Metric::top_k(2)];
         let mut sums = Sums { loss: 1.0, count: 4.0, ..Sums::new(&metrics) };
         let (scores, labels) = (tensor![[0.1f32, 0.9, 0.0], [0.9, 0.1, 0.0]], Target::Labels(tensor![1_i64, 1]));
@@ -146,10 +229,10 @@ mod tests {
             metrics: &metrics,
             sums: &sums,
             history: &mut history,
-            place: Place { epoch: 1, epochs: 9, batch: 3, batches: 8, step: 11 },
+            place: Place { epoch: 1, epochs: 9, batch: 3, batches: 8, samples: 256, step: 11 },
             learning_rate: 0.00125,
         };
-        let expected = "epoch 2/9  loss 0.2500  accuracy 0.5000  top_2_accuracy 1.0000  rate 1.25e-3";
+        let expected = "epoch 2/9  loss 0.2500  accuracy 0.5000  top_2_accuracy 1.0000";
         assert_eq!(text(&at), expected);
         let epoch = Epoch { validation_loss: Some(0.5), validation_metrics: vec![0.25, 1.0], ..Epoch::default() };
         at.history.epochs.push(epoch);

@@ -219,6 +219,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             epochs: *epochs,
             batch: self.batch,
             batches: self.batches,
+            samples: self.loader.samples(),
             step: self.step.steps(),
         };
         let learning_rate = optimizer.learning_rate();

@@ -41,7 +41,7 @@ pub struct Trainer<'d, T: Float> {
     pub(super) optimizer: Box<dyn Optimizer<T> + 'd>,
     pub(super) schedule: Box<dyn Schedule + 'd>,
     pub(super) pace: Pace,
-    pub(super) metrics: Vec<Metric<T>>,
+    pub(crate) metrics: Vec<Metric<T>>,
     pub(super) validation: Option<&'d dyn Dataset<T>>,
     pub(super) followed: Monitor,
     pub(super) epochs: usize,
@@ -300,7 +300,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         Trainer { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// Shows no progress: neither a bar on a terminal nor one line per epoch elsewhere.
+    /// Shows no progress: neither a bar on a terminal nor about ten lines elsewhere.
     pub fn quiet(self) -> Self {
         Trainer { quiet: true, ..self }
     }

@@ -1,16 +1,15 @@
 //! What joins a cluster of elementwise nodes: the matrix product that it starts from, sums of its values, and values
 //! that it reads among zeros.
 
-use super::{Body, Cluster, Clusters, NONE, fold_unit, padded};
+use super::{Body, Cluster, Clusters, NONE, Readers, fold_unit, padded};
 use crate::op::Op;
-use crate::tape::Inputs;
 
 impl Clusters<'_> {
     /// Moves matrix products into the cluster that alone reads them.
     pub(super) fn absorb_products(&mut self) {
         let readers = self.readers();
         for id in self.g.ids().rev() {
-            let (Some(Op::MatMul { .. }), &[reader]) = (self.g.structured(id), &readers[id as usize][..]) else {
+            let (Some(Op::MatMul { .. }), Readers::One(reader)) = (self.g.structured(id), readers[id as usize]) else {
                 continue;
             };
             if !self.takes_product(reader, id) {
@@ -99,10 +98,10 @@ impl Clusters<'_> {
     }
 
     /// The cluster that a cluster can be merged into, given the padded values that are read of it.
-    fn fed(&self, from: u32, pads: &[u32], readers: &[Inputs]) -> Option<u32> {
+    fn fed(&self, from: u32, pads: &[u32], readers: &[Readers]) -> Option<u32> {
         /// The maximum distance between the positions, which is the number of extra elements computed per block.
         const APART: usize = 64;
-        let &[to] = &readers[*pads.first()? as usize][..] else { return None };
+        let Readers::One(to) = readers[*pads.first()? as usize] else { return None };
         let plain = |step: u32| match self.cluster(step) {
             Some(Cluster::Elementwise(body)) if body.feed.is_empty() => Some(body),
             _ => None,
@@ -113,8 +112,8 @@ impl Clusters<'_> {
             let start = padded(self.g, id)?.start;
             (least, last) = (least.min(start), last.max(start));
         }
-        let inside = |id: &u32| readers[*id as usize].iter().all(|&step| step == from);
-        let alone = pads.iter().all(|&id| readers[id as usize][..] == [to]) && source.nodes.iter().all(inside);
+        let inside = |id: &u32| matches!(readers[*id as usize], Readers::None) || readers[*id as usize] == Readers::One(from);
+        let alone = pads.iter().all(|&id| readers[id as usize] == Readers::One(to)) && source.nodes.iter().all(inside);
         let Body { sums, .. } = source;
         (alone && sums.is_empty() && last <= least + APART).then_some(to)
     }

@@ -54,11 +54,13 @@ impl Levels {
         // The latest level that each value may move to.
         let mut latest = vec![u32::MAX; count];
         let mut uses = Uses { until: self.at.clone(), readers: vec![0; count] };
+        // The last reader of each value that has been counted, so that an input that is given twice counts once.
+        let mut counted = vec![u32::MAX; count];
         for id in g.ids() {
-            for (k, &input) in g.inputs(id).iter().enumerate() {
+            for &input in g.inputs(id) {
                 let i = input as usize;
                 uses.until[i] = uses.until[i].max(self.at(id));
-                uses.readers[i] += u32::from(!g.inputs(id)[..k].contains(&input));
+                uses.readers[i] += u32::from(std::mem::replace(&mut counted[i], id) != id);
             }
         }
         for &id in &g.outputs {

@@ -10,7 +10,6 @@ use super::graph::{Def, Graph};
 use crate::eval;
 use crate::kernel::reduce;
 use crate::op::{Fold, Op};
-use crate::tape::Inputs;
 use crate::tensor::view::Span;
 use levels::Levels;
 use std::collections::HashMap;
@@ -113,6 +112,14 @@ pub(super) fn fold_sizes(g: &Graph, id: u32) -> Option<(u32, [usize; 3])> {
     }
 }
 
+/// The clusters that read a node; [`NONE`] represents the caller of the program.
+#[derive(Clone, Copy, PartialEq)]
+enum Readers {
+    None,
+    One(u32),
+    Several,
+}
+
 /// The clusters while nodes move between them.
 struct Clusters<'g> {
     g: &'g Graph,
@@ -177,20 +184,21 @@ impl<'g> Clusters<'g> {
         matches!(self.cluster(step), Some(Cluster::Scalars(_)))
     }
 
-    /// The clusters that read each node, each once; [`NONE`] represents the caller of the program.
-    fn readers(&self) -> Vec<Inputs> {
-        let mut readers = vec![Inputs::new(); self.of.len()];
+    /// Who reads each node.
+    fn readers(&self) -> Vec<Readers> {
+        let mut readers = vec![Readers::None; self.of.len()];
+        let mut add = |id: u32, step: u32| {
+            let readers = &mut readers[id as usize];
+            *readers = match *readers {
+                Readers::None => Readers::One(step),
+                Readers::One(other) if other == step => Readers::One(step),
+                Readers::One(_) | Readers::Several => Readers::Several,
+            };
+        };
         for id in self.g.ids() {
-            let step = self.of[id as usize];
-            for &input in self.g.inputs(id) {
-                if !readers[input as usize].contains(&step) {
-                    readers[input as usize].push(step);
-                }
-            }
+            self.g.inputs(id).iter().for_each(|&input| add(input, self.of[id as usize]));
         }
-        for &id in &self.g.outputs {
-            readers[id as usize].push(NONE);
-        }
+        self.g.outputs.iter().for_each(|&id| add(id, NONE));
         readers
     }
 }
@@ -201,8 +209,8 @@ fn joined(g: &Graph, levels: &Levels) -> Sets {
     let mut sets = Sets::new(g.nodes.len());
     let joins = |a: u32, b: u32| levels.at(a) == levels.at(b) && g.same_shape(a, b);
     let mut small: HashMap<u32, u32> = HashMap::new();
-    // The elementwise readers of each value, one per level and shape: others of that level and shape join it.
-    let mut readers = vec![Inputs::new(); g.nodes.len()];
+    // The elementwise reader of each value, of its shape, by level: others of that level join it.
+    let mut readers: HashMap<[u32; 2], u32> = HashMap::new();
     for id in g.ids() {
         if levels.is_small(id) {
             sets.join(id, *small.entry(levels.at(id)).or_insert(id));
@@ -218,11 +226,8 @@ fn joined(g: &Graph, levels: &Levels) -> Sets {
             if matches!(g.node(input).def, Def::Const(_)) || !g.same_shape(id, input) {
                 continue;
             }
-            let readers = &mut readers[input as usize];
-            match readers.iter().find(|&&reader| joins(reader, id)) {
-                Some(&other) => sets.join(id, other),
-                None => readers.push(id),
-            }
+            let other = *readers.entry([input, levels.at(id)]).or_insert(id);
+            sets.join(id, other);
         }
     }
     sets

@@ -2,6 +2,7 @@
 
 use super::NONE;
 use crate::program::graph::{Def, Graph};
+use std::collections::BTreeSet;
 
 /// A slot for each node that has a value of its own at run time.
 pub(super) struct Slots {
@@ -41,45 +42,35 @@ impl Slots {
     }
 }
 
-/// A block of memory.
-struct Block {
-    size: usize,
-    /// Belongs to a state, or is in use.
-    taken: bool,
-}
-
 /// All blocks of memory.
 #[derive(Default)]
-pub(super) struct Blocks(Vec<Block>);
+pub(super) struct Blocks {
+    sizes: Vec<usize>,
+    /// The blocks that are neither in use nor a state's, with their sizes.
+    free: BTreeSet<(usize, u32)>,
+}
 
 impl Blocks {
     pub(super) fn add(&mut self, size: usize) -> u32 {
-        self.0.push(Block { size, taken: true });
-        self.0.len() as u32 - 1
+        self.sizes.push(size);
+        self.sizes.len() as u32 - 1
     }
 
     /// The smallest free block that is large enough, otherwise the largest free one, enlarged.
     pub(super) fn take(&mut self, size: usize) -> u32 {
-        let (mut fits, mut largest) = (None::<usize>, None::<usize>);
-        for (k, block) in self.0.iter().enumerate().filter(|(_, block)| !block.taken) {
-            if block.size >= size && fits.is_none_or(|best| block.size < self.0[best].size) {
-                fits = Some(k);
-            }
-            if largest.is_none_or(|best| block.size >= self.0[best].size) {
-                largest = Some(k);
-            }
-        }
-        let Some(k) = fits.or(largest) else { return self.add(size) };
-        self.0[k].taken = true;
-        self.0[k].size = self.0[k].size.max(size);
-        k as u32
+        let fits = self.free.range((size, 0)..).next();
+        let Some(&found) = fits.or_else(|| self.free.last()) else { return self.add(size) };
+        self.free.remove(&found);
+        let (old, block) = found;
+        self.sizes[block as usize] = old.max(size);
+        block
     }
 
     pub(super) fn give(&mut self, block: u32) {
-        self.0[block as usize].taken = false;
+        self.free.insert((self.sizes[block as usize], block));
     }
 
-    pub(super) fn sizes(&self) -> Vec<usize> {
-        self.0.iter().map(|block| block.size).collect()
+    pub(super) fn into_sizes(self) -> Vec<usize> {
+        self.sizes
     }
 }

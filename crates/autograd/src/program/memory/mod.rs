@@ -47,9 +47,9 @@ pub(super) fn plan(g: &Graph, fusion: &Fusion, states: Vec<(u32, u32)>, width: u
         }
     }
     let (outputs, inputs) = (planner.read(&g.outputs), planner.read(&g.inputs));
-    let blocks = planner.blocks.sizes();
-    room("program", &[blocks.iter().sum()])?;
     let kept = planner.kept();
+    let blocks = planner.blocks.into_sizes();
+    room("program", &[blocks.iter().sum()])?;
     let (early, Slots { homes, constants, .. }) = (planner.early, planner.slots);
     let repeated = planner.repeated.into_numbers();
     let (inputs, outputs) = (inputs.to_vec(), outputs.to_vec());
@@ -309,18 +309,14 @@ impl Planner<'_> {
     fn cost(&self, cluster: &Cluster) -> Cost {
         let (g, width) = (self.g, self.width);
         let alone = |id: u32| g.op(id).expect("computed").cost(&g.input_shapes(g.inputs(id)), g.shape(id), width);
-        if let Cluster::Single(id) = cluster {
-            return alone(*id);
+        if let (1, Some(id)) = (cluster.members().count(), cluster.members().next()) {
+            return alone(id);
         }
         let mut cost = Cost::default();
         let mut moved: Vec<u32> = Vec::new();
         let inside: HashSet<u32> = cluster.members().collect();
         for id in cluster.members() {
-            let single = alone(id);
-            if inside.len() == 1 {
-                return single;
-            }
-            cost.flops += single.flops;
+            cost.flops += alone(id).flops;
             for &input in g.inputs(id) {
                 let input = self.fusion.given(g, input);
                 if !inside.contains(&input) {

@@ -7,6 +7,7 @@ use crate::loss::Target;
 use crate::optim::ParamGradients;
 use crate::pass::Noise;
 use crate::train::objective::{Objective, Outcome, Recording, Swept};
+use autograd::internals::sketched;
 use autograd::{Float, Program, Rng, Shape, Tensor};
 use smallvec::SmallVec;
 
@@ -137,14 +138,14 @@ impl<T: Float> Version<T> {
             self.sources.push(Source::Draw(k));
             self.draws.push((noise, Tensor::zeros(&var.shape())));
         }
-        let mut outputs = vec![total, plain, output];
-        outputs.extend(total.try_grad(&wanted).map_err(|e| e.to_string())?);
-        for (key, value) in pass.updates() {
-            self.updates.push(key);
-            outputs.push(value);
-        }
-        let draft = Program::draft(tape).inputs(&inputs).integers(labels.as_slice()).outputs(&outputs);
-        self.program = Some(draft.compile().map_err(|e| e.to_string())?);
+        self.updates.extend(pass.updates().map(|(key, _)| key));
+        let compiled = sketched(tape, || {
+            let mut outputs = vec![total, plain, output];
+            outputs.extend(total.try_grad(&wanted)?);
+            outputs.extend(pass.updates().map(|(_, value)| value));
+            Program::draft(tape).inputs(&inputs).integers(labels.as_slice()).outputs(&outputs).compile()
+        });
+        self.program = Some(compiled.map_err(|e| e.to_string())?);
         Ok(())
     }
 

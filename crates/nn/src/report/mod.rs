@@ -1,0 +1,166 @@
+//! [`Report`]: a training as one page of HTML, which needs no network and no other file. It shows the learning curves, the
+//! results on test data, the model as a table and as a graph, its weights, and any other figure.
+
+mod collect;
+
+pub use collect::{first_layer, mistakes, weights};
+
+use crate::io::{IoError, write_atomically};
+use crate::metric::ConfusionMatrix;
+use crate::plot::{Figure, svg_style};
+use crate::train::History;
+use crate::{Module, Summary};
+use autograd::internals::xml;
+use autograd::{Float, Tensor};
+use std::path::Path;
+
+const STYLE: &str = include_str!("report.css");
+
+/// A page of sections that follows the reader's light or dark theme. [`Trainer::report`](crate::train::Trainer::report)
+/// writes the usual sections; the methods below add others.
+///
+/// ```
+/// use nn::plot::Plot;
+/// use nn::report::Report;
+/// use nn::train::{Epoch, History};
+/// let epoch = |epoch, loss| Epoch { epoch, loss, seconds: 0.5, ..Epoch::default() };
+/// let history = History { epochs: vec![epoch(1, 0.7), epoch(2, 0.4)], ..History::default() };
+/// let report = Report::new("An experiment").history(&history);
+/// let page = report.figure("A line", &Plot::new("").curve("y = x", [(0.0, 0.0), (1.0, 1.0)])).html();
+/// assert!(page.contains("2 epochs in 1.0 s") && page.contains("<h2>A line</h2>"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    title: String,
+    /// The sections, as HTML.
+    body: String,
+}
+
+impl Report {
+    /// A page without sections.
+    pub fn new(title: impl Into<String>) -> Self {
+        Report { title: title.into(), body: String::new() }
+    }
+
+    /// Adds a section with this content.
+    fn section(mut self, heading: &str, content: &str) -> Self {
+        self.body += &format!("<section>\n<h2>{}</h2>\n{content}</section>\n", xml(heading));
+        self
+    }
+
+    /// Adds a section of text; its lines become paragraphs.
+    pub fn text(self, heading: &str, text: &str) -> Self {
+        let paragraphs: String = text.lines().map(|line| format!("<p>{}</p>\n", xml(line))).collect();
+        self.section(heading, &paragraphs)
+    }
+
+    /// Adds a section with a figure. If the figure cannot be drawn, the section says why, so that a report at the end of a
+    /// long training is not lost.
+    pub fn figure(self, heading: &str, figure: &dyn Figure) -> Self {
+        self.section(heading, &drawn(figure))
+    }
+
+    /// Adds the learning curves, and how training ended.
+    pub fn history(self, history: &History) -> Self {
+        let curve = |name: &str| history.metric_curve("", name).map(|plot| drawn(&plot));
+        let curves: String = history.metrics.iter().filter_map(|metric| curve(&metric.name)).collect();
+        let text = format!("<p>{}</p>\n", xml(&summary(history)));
+        self.section("Training", &(text + &drawn(&history.curve("")) + &curves))
+    }
+
+    /// Adds a confusion matrix, and precision, recall and F1 of each class.
+    pub fn confusion(self, matrix: &ConfusionMatrix) -> Self {
+        let share = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.3}"));
+        let rows = (0..matrix.classes()).map(|class| {
+            let counts = (0..matrix.classes()).map(|predicted| matrix.count(class, predicted));
+            let [precision, recall, f1] = [matrix.precision(class), matrix.recall(class), matrix.f1(class)].map(share);
+            vec![class.to_string(), counts.sum::<u64>().to_string(), precision, recall, f1]
+        });
+        let table = table(&["class", "samples", "precision", "recall", "F1"], rows);
+        self.section("Confusion matrix", &pair(&drawn(&matrix.heat_map()), &table))
+    }
+
+    /// Adds the model: its layers, the graph of its computation on these inputs, and the distribution of its weights.
+    ///
+    /// # Panics
+    /// If the inputs do not fit the model, like [`Module::forward`].
+    #[track_caller]
+    pub fn model<T: Float>(self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Self {
+        let Summary { layers, trainable, fixed } = crate::summary(model, inputs.shape());
+        let rows = layers.into_iter().map(|row| {
+            let output = if row.layer.is_empty() { String::new() } else { format!("{:?}", row.output) };
+            vec![row.name, row.layer, output, row.parameters.to_string()]
+        });
+        let table = table(&["name", "layer", "output", "parameters"], rows);
+        let text = format!("<p>{trainable} trainable parameters, {fixed} fixed.</p>\n");
+        let graph = format!("<div class=\"wide\">{}</div>\n", collect::graph(model, inputs));
+        self.section("Model", &(text + &pair(&table, &graph))).figure("Weights", &weights(model))
+    }
+
+    /// The page.
+    pub fn html(&self) -> String {
+        let title = xml(&self.title);
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{STYLE}{}\n</style>\n\
+             </head>\n<body>\n<h1>{title}</h1>\n{}</body>\n</html>\n",
+            svg_style(),
+            self.body
+        )
+    }
+
+    /// Writes the page to a file, [atomically](write_atomically). Creates the folder if it does not exist.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
+        let path = path.as_ref();
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        folder.map_err(|source| IoError::Io { action: "write", path: path.into(), source })?;
+        write_atomically(path, |w| w.write_all(self.html().as_bytes()))
+    }
+}
+
+/// A figure as part of a page, or why it cannot be drawn.
+fn drawn(figure: &dyn Figure) -> String {
+    match figure.svg_element() {
+        Ok(svg) => format!("<div class=\"wide\">{svg}</div>\n"),
+        Err(error) => format!("<p class=\"fault\">{}</p>\n", xml(&error.to_string())),
+    }
+}
+
+/// Two parts, side by side where there is room.
+fn pair(left: &str, right: &str) -> String {
+    format!("<div class=\"pair\">\n{left}{right}</div>\n")
+}
+
+fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let row = |cells: &[String], tag: &str| {
+        let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", xml(cell))).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows: String = rows.map(|cells| row(&cells, "td")).collect();
+    format!("<div class=\"wide\"><table>\n{}{rows}</table></div>\n", row(&heading, "th"))
+}
+
+/// How a training went, in sentences.
+fn summary(history: &History) -> String {
+    let seconds: f64 = history.epochs.iter().fold(0.0, |sum, epoch| sum + epoch.seconds);
+    let mut text = match history.epochs.len() {
+        1 => format!("1 epoch in {seconds:.1} s."),
+        epochs => format!("{epochs} epochs in {seconds:.1} s."),
+    };
+    if let Some(best) = history.best() {
+        let (what, loss) = best.validation_loss.map_or(("", best.loss), |loss| ("validation ", loss));
+        text += &format!(" Best {what}loss: {loss:.4} after epoch {}.", best.epoch);
+    }
+    if let Some(reason) = &history.stopped {
+        text += &format!(" Stopped early: {reason}.");
+    }
+    history.notes.iter().fold(text, |text, note| text + &format!(" Note: {note}."))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! The cost of a clustering, and the direction of Newton's method for its centroids.
+
+use crate::input::{Input, json};
+use crate::protocol::{Reply, unknown};
+use crate::recording::{pieces, recorded};
+use wengert::prelude::*;
+
+/// The squared distances of points from their nearest centroids, added up: over the centroids `x[0]` and points `x[1]`.
+///
+/// Where a point is nearest, a product of matrices tells: |c - p|² is |c|² - 2 c·p plus what all centroids share. The choice
+/// is locally constant, so derivatives only pass through the distance from the chosen one. The points are taken in pieces,
+/// whose distances stay in the cache.
+fn cost<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let &[centroids, points] = x else { unreachable!("the inputs are two") };
+    let (k, n) = (centroids.shape()[0], points.shape()[0]);
+    let squares = centroids.square().sum_axes(1);
+    let piece = |range| {
+        let points = points.slice(0, range);
+        let nearest = (squares - 2.0 * points.matmul_t(centroids)).argmin(1);
+        (points - centroids.take(0, nearest)).square().sum()
+    };
+    pieces(n, ((1 << 16) / k).max(64)).map(piece).reduce(|a, b| a + b).expect("there are points")
+}
+
+/// The gradient divided by the Hessian, which is diagonal, so that its product with ones has all of it.
+fn direction<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let slope = cost(x).grad(&x[..1])[0];
+    let curvature = slope.sum().grad(&x[..1])[0];
+    slope / curvature
+}
+
+pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
+    let centroids: Tensor<f64> = input.get("centroids")?.tensor([None, None])?;
+    let points = input.get("points")?.tensor([None, Some(centroids.shape()[1])])?;
+    if centroids.is_empty() || points.is_empty() {
+        return Err(input.expected("at least one point and one centroid, of at least one dimension"));
+    }
+    let (mut value, mut newton) = (recorded(|x| vec![cost(x)]), recorded(|x| vec![direction(x)]));
+    let at = [&centroids, &points];
+    match function {
+        "cost" => Reply::timed(input, || value(&at), |y| json(&y[0])),
+        "dir" => Reply::timed(input, || newton(&at), |step| json(&step[0])),
+        _ => unknown(function),
+    }
+}
