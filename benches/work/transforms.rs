@@ -57,16 +57,21 @@ fn random<T: Float>(shape: &[usize], scale: f64, rng: &mut Rng) -> Tensor<T> {
     Tensor::randn(shape, rng) * T::of(scale)
 }
 
-/// Dense layers with tanh between them; the weights come after the input.
-fn net<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
-    x[1..].iter().enumerate().fold(x[0], |h, (i, w)| if i == 0 { h.matmul(*w) } else { h.tanh().matmul(*w) })
-}
-
-/// The Jacobian by the input of a net from 100 to 100 by way of 256 and 256.
+/// The Jacobian of a net from 100 to 100 by way of 256 and 256, with tanh between the layers.
 pub fn jacobian_of_net() -> Box<dyn Work> {
     let rng = &mut Rng::new(0);
-    let shapes = [vec![100], vec![100, 256], vec![256, 256], vec![256, 100]];
-    boxed(shapes.map(|shape| random(&shape, 0.1, rng)).into(), |x| jacobian(net, x)[0])
+    let weights: [Tensor<f32>; 3] = [[100, 256], [256, 256], [256, 100]].map(|shape| random(&shape, 0.1, rng));
+    boxed(vec![random(&[100], 0.1, rng)], move |x| jacobian(|x| Net(&weights).of(x[0]), x)[0])
+}
+
+/// Dense layers with tanh between them.
+struct Net<'w>(&'w [Tensor<f32>]);
+
+impl Net<'_> {
+    fn of<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
+        let layers = self.0.iter().map(|w| x.tape().constant(w.clone()));
+        layers.enumerate().fold(x, |h, (i, w)| if i == 0 { h.matmul(w) } else { h.tanh().matmul(w) })
+    }
 }
 
 /// Rosenbrock's valley.
@@ -75,15 +80,13 @@ pub fn valley<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     ((b - a.square()).square() * 100.0 + (1.0_f64 - a).square()).sum()
 }
 
-/// A function whose Hessian is dense: the log of a sum, of products with a matrix.
-fn dense<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
-    x[1].matmul(x[0]).tanh().square().sum().ln_1p()
-}
-
-/// The dense Hessian by `n` variables.
+/// The dense Hessian, by `n` variables, of the log of a sum of squares of tanh of products with a matrix.
 pub fn dense_hessian(n: usize) -> Box<dyn Work> {
     let rng = &mut Rng::new(0);
-    boxed(vec![random(&[n], 1.0, rng), random(&[n, n], 0.1, rng)], |x| hessian(dense, x)[0][0])
+    let m: Tensor<f64> = random(&[n, n], 0.1, rng);
+    boxed(vec![random(&[n], 1.0, rng)], move |x| {
+        hessian(|x| x[0].tape().constant(m.clone()).matmul(x[0]).tanh().square().sum().ln_1p(), x)[0][0]
+    })
 }
 
 /// The Hessian of the valley times a vector.
@@ -176,7 +179,11 @@ fn joined<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
 
 /// A function of four ops on `n` elements, and its derivatives to order 8 along a line.
 pub fn series(n: usize, order: usize) -> Box<dyn Work> {
+<<<<<<< HEAD
+    let t = Tensor::<f64>::ones(&[n]);
+=======
     let t = Tensor::<f32>::ones(&[n]);
+>>>>>>> main
     boxed(vec![random(&[n], 1.0, &mut Rng::new(0))], move |x| {
         *taylor(|x| (x[0].sin().exp() * x[0]).tanh(), x, std::slice::from_ref(&t), order).last().expect("a value")
     })

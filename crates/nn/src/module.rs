@@ -52,13 +52,10 @@ impl<'t, T: Float> Pass<'t, T> {
     /// Notes the output of a layer and returns it, as its [hooks](Pass::hook) leave it. End `forward` with this call to give
     /// the layer a line in a [summary](crate::summary), a box in a [picture](Pass::drawing), and hooks.
     pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
-        if self.notes.is_none() && self.hooks.is_empty() {
-            return output;
-        }
-        let mut parameters = Vec::new();
-        layer.visit(&mut Path::default(), &mut |name, param| parameters.push((param.key(), name.to_owned())));
-        let output = self.hooked(&parameters, output);
+        let output = self.hooked(layer, output);
         if let Some(notes) = &mut self.notes {
+            let mut parameters = Vec::new();
+            layer.visit(&mut Path::default(), &mut |name, param| parameters.push((param.key(), name.to_owned())));
             notes.push(Note { layer: layer.describe(), parameters, output: output.shape(), at: output.id() });
         }
         output

@@ -315,6 +315,10 @@ impl<T: Float> Tape<T> {
     /// Removes everything recorded since. Only for nodes that users cannot hold.
     pub(crate) fn rewind(&self, to: Extent) {
         self.list.borrow_mut().rewind(to);
+        let (len, mut reads) = (self.len(), self.reads.borrow_mut());
+        if !reads.all {
+            reads.noted.retain(|(id, _)| (*id as usize) < len);
+        }
     }
 
     /// From here on, until the guard is dropped, recorded nodes are attributed to the lines set by [`Attribution::to`].

@@ -139,12 +139,12 @@ fn recorded_and_forgotten<'t, T: Float>(y: Var<'t, T>, record: &dyn Fn() -> Resu
     given[seed.id as usize] = Some(());
     let depends = following(tape, &given);
     let mut count = Count::default();
-    for id in start..tape.len() {
+    for (id, depends) in (0..).zip(depends).skip(start) {
         let list = tape.list();
-        let shapes: Vec<_> = list.inputs(id as u32).iter().map(|&x| list.shape(x)).collect();
+        let shapes: Vec<_> = list.inputs(id).iter().map(|&x| list.shape(x)).collect();
         let shapes: Vec<&[usize]> = shapes.iter().map(|shape| shape.as_slice()).collect();
-        let cost = list.op(id as u32).cost(&shapes, &list.shape(id as u32), 1);
-        *if depends[id] { &mut count.each } else { &mut count.once } += cost.flops.max(cost.bytes);
+        let cost = list.op(id).cost(&shapes, &list.shape(id), 1);
+        *if depends { &mut count.each } else { &mut count.once } += cost.flops.max(cost.bytes);
     }
     tape.rewind(before);
     Ok(count)

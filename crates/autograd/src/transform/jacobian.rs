@@ -1,4 +1,4 @@
-//! Jacobians, Hessians and their traces. The derivative along one direction is recorded once, and read for all directions
+//! Jacobians and Hessians. The derivative along one direction is recorded once, and read for all directions
 //! together, so that every op runs once.
 
 use super::batch::{Batched, Samples};
@@ -9,7 +9,6 @@ use super::shapes::{ahead, joined, moved};
 use super::sparse::expanded;
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
-use crate::kernel::random::Rng;
 use crate::op::Op;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
@@ -161,101 +160,13 @@ where
     })
 }
 
-/// The Laplacian of a scalar function, Σ ∂²f/∂xᵢ² over all elements of all inputs. Reads the second derivative along each
-/// axis, all axes together, which takes the memory of the Hessian; [`try_laplacian`] can estimate it from a few directions.
-///
-/// ```
-/// use autograd::{tensor, transform::laplacian};
-/// assert_eq!(laplacian(|x| (x[0] * x[0] * x[0]).sum(), &[tensor![1.0, 2.0]]).item(), 18.0);
-/// ```
-/// # Panics
-/// If the function is not scalar; [`try_laplacian`] returns the error.
-#[track_caller]
-pub fn laplacian<T: Float, P: Point<T>, F>(f: F, x: &[P]) -> P::Out
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    or_panic(try_laplacian(f, x, Directions::All))
-}
-
-/// Like [`laplacian`], but returns the error, and can estimate the trace from random directions.
-#[track_caller]
-pub fn try_laplacian<T: Float, P: Point<T>, F>(f: F, x: &[P], directions: Directions) -> Result<P::Out>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    let mut y = P::run("laplacian", x, &|x| {
-        let y = call("laplacian", &f, x)?;
-        scalar("laplacian", y)?;
-        let gradient = y.try_grad(x)?;
-        trace(&gradient, x, directions)
-    })?;
-    Ok(y.swap_remove(0))
-}
-
-/// The divergence of a vector field, Σ ∂fᵢ/∂xᵢ, for a function with one input and an output of its shape.
-///
-/// ```
-/// use autograd::{tensor, transform::divergence};
-/// assert_eq!(divergence(|x| x[0] * x[0], &tensor![1.0, 2.0]).item(), 6.0);
-/// ```
-/// # Panics
-/// If the output does not have the shape of the input; [`try_divergence`] returns the error.
-#[track_caller]
-pub fn divergence<T: Float, P: Point<T> + Clone, F>(f: F, x: &P) -> P::Out
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    or_panic(try_divergence(f, x, Directions::All))
-}
-
-/// Like [`divergence`], but returns the error, and can estimate the trace from random directions.
-#[track_caller]
-pub fn try_divergence<T: Float, P: Point<T> + Clone, F>(f: F, x: &P, directions: Directions) -> Result<P::Out>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-{
-    let mut y = P::run("divergence", std::slice::from_ref(x), &|x| {
-        let y = call("divergence", &f, x)?;
-        if y.shape() != x[0].shape() {
-            let hint = format!("the output must have the shape of the input, {:?}", x[0].shape());
-            return Err(Error::Shape { op: "divergence", shape: y.shape().as_slice().into(), hint });
-        }
-        trace(&[y], x, directions)
-    })?;
-    Ok(y.swap_remove(0))
-}
-
-/// The directions along which a trace is summed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Directions {
-    /// Every axis: the exact trace.
-    All,
-    /// Random directions of ±1: an estimate without bias, whose error shrinks with the root of their number
-    /// (Hutchinson, 1990).
-    ///
-    /// ```
-    /// use autograd::{Tensor, transform::{Directions, try_laplacian}};
-    /// let x = Tensor::<f64>::ones(&[1000]);
-    /// let estimate = try_laplacian(|x| x[0].square().sum(), &[x], Directions::Random { count: 4, seed: 0 })?;
-    /// assert_eq!(estimate.item(), 2000.0); // exact for a diagonal Hessian
-    /// # Ok::<(), autograd::Error>(())
-    /// ```
-    Random {
-        /// How many.
-        count: usize,
-        /// The seed of the random numbers.
-        seed: u64,
-    },
-}
-
 fn size<T: Float>(x: Var<'_, T>) -> usize {
     x.shape().iter().product()
 }
 
 /// What `y`, recorded as a linear function of `t`, is for the unit vectors in place of `t`, in the first axis. Unless it is
 /// `kept` on the tape, it is read in parts, so that the values of one part fit in memory.
-fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, kept: bool) -> Result<Vec<Var<'t, T>>> {
+pub(super) fn for_units<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, kept: bool) -> Result<Vec<Var<'t, T>>> {
     let n = size(t);
     let units = Tensor::eye(n).reshape(&ahead(n, &t.shape()));
     let part = (PART / bytes_of_each(y, t).max(1)).max(1);
@@ -286,7 +197,7 @@ fn bytes_of_each<T: Float>(y: &[Var<'_, T>], t: Var<'_, T>) -> usize {
 const PART: usize = 1 << 28;
 
 /// What `y` is for each row of `rows` in place of `t`, in the first axis.
-fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> Result<Vec<Var<'t, T>>> {
+pub(super) fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> Result<Vec<Var<'t, T>>> {
     let n = rows.shape()[0];
     let given = vec![(t.id, Batched { var: t.tape.constant(rows), batched: true })];
     let wanted: Vec<u32> = y.iter().map(|y| y.id).collect();
@@ -294,7 +205,7 @@ fn for_each<'t, T: Float>(y: &[Var<'t, T>], t: Var<'t, T>, rows: Tensor<T>) -> R
 }
 
 /// A direction of unknown value, of the shape of `x`.
-fn unknown<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
+pub(super) fn unknown<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
     x.tape.constant(Tensor::zeros(&x.shape()))
 }
 
@@ -350,26 +261,5 @@ once! {
             Value::try_apply(Op::Reshape { shape }, &[&to_back(blocks[j][i])])
         };
         (0..x.len()).flat_map(|i| (0..x.len()).map(move |j| (i, j))).map(|(i, j)| shaped(i, j)).collect()
-    }
-
-    /// Σ ∂yᵢ/∂xᵢ, where each y has the shape of its x.
-    fn trace<'t, T>(y: &[Var<'t, T>], x: &[Var<'t, T>], directions: Directions) -> Result<Vec<Var<'t, T>>> {
-        let part = |(&y, &x): (&Var<'t, T>, &Var<'t, T>)| -> Result<Var<'t, T>> {
-            let t = unknown(x);
-            let slope = (t * y.try_jvp_recorded(&[(x, t)])?).sum();
-            match directions {
-                Directions::All => Ok(for_units(&[slope], t, true)?[0].sum()),
-                Directions::Random { count: 0, .. } => {
-                    Err(Error::Argument { op: "trace", hint: "give at least one random direction".into() })
-                }
-                Directions::Random { count, seed } => {
-                    let shape = ahead(count, &x.shape());
-                    let signs = Tensor::rand(&shape, &mut Rng::new(seed)).map(|u: T| if u < T::of(0.5) { -T::one() } else { T::one() });
-                    Ok(for_each(&[slope], t, signs)?[0].mean())
-                }
-            }
-        };
-        let parts = y.iter().zip(x).map(part).collect::<Result<Vec<_>>>()?;
-        Ok(parts.into_iter().reduce(|a, b| a + b).into_iter().collect())
     }
 }

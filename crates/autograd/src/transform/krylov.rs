@@ -20,7 +20,7 @@ pub(super) fn gmres(product: Product<'_>, b: &[f64], tolerance: f64, most: usize
     let size = norm(b);
     let mut found = Outcome { x: vec![0.0; b.len()], residual: if size == 0.0 { 0.0 } else { 1.0 }, products: 0 };
     let mut rest = b.to_vec();
-    while !(found.residual <= tolerance) && found.products < most {
+    while found.residual > tolerance && found.products < most {
         let before = found.residual;
         let change = cycle(product, &rest, tolerance * size, &mut found.products, most)?;
         found.x.iter_mut().zip(&change).for_each(|(x, d)| *x += d);
@@ -28,7 +28,7 @@ pub(super) fn gmres(product: Product<'_>, b: &[f64], tolerance: f64, most: usize
         found.products += 1;
         rest = b.iter().zip(&image).map(|(b, y)| b - y).collect();
         found.residual = norm(&rest) / size;
-        if !(found.residual < before) {
+        if found.residual >= before {
             break; // no progress: rounding, or a singular matrix
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn conjugate_gradients(product: Product<'_>, b: &[f64], tolerance: f6
     let mut found = Outcome { x: vec![0.0; b.len()], residual: if size == 0.0 { 0.0 } else { 1.0 }, products: 0 };
     let (mut rest, mut direction) = (b.to_vec(), b.to_vec());
     let mut square = dot(&rest, &rest);
-    while !(found.residual <= tolerance) && found.products < most {
+    while found.residual > tolerance && found.products < most {
         let image = product(&direction)?;
         found.products += 1;
         let step = square / dot(&direction, &image);

@@ -100,7 +100,7 @@ impl<T: Float> Traced<T> for Linearized<T> {
         let solver = if self.by == Linear::ConjugateGradients { conjugate_gradients } else { gmres };
         let Outcome { x, residual, products } = solver(&product, &right, tolerance, most)?;
         // A solution that rounding keeps from the goal is as good as the matrix allows.
-        if !(residual <= tolerance.sqrt()) {
+        if residual.is_nan() || residual > tolerance.sqrt() {
             let hint = format!(
                 "the linear system of the derivative is singular or badly conditioned: its relative residual is \
                  {residual:.1e} after {products} products"

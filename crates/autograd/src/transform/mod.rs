@@ -12,7 +12,7 @@
 //! | [`per_sample_norm`], [`clipped_grad`] | norms of each sample's gradient, sums of clipped ones | one gradient of the batch; two |
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
 //! | [`root`], [`fixed_point`], [`argmin`] | solutions of equations, differentiable | the solver; one linear solve per sweep |
-//! | [`odeint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
+//! | [`odeint`], [`odeint_adjoint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
 //! | [`scan`], [`while_loop`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
@@ -43,6 +43,7 @@ mod jacobian;
 mod krylov;
 mod linearized;
 mod ode;
+mod ode_adjoint;
 mod per_sample;
 mod point;
 mod read;
@@ -51,6 +52,7 @@ mod scan;
 mod shapes;
 mod sparse;
 mod taylor;
+mod trace;
 mod vmap;
 mod while_loop;
 
@@ -59,11 +61,13 @@ pub use custom::*;
 pub use derivatives::*;
 pub use implicit::*;
 pub use jacobian::*;
-pub use ode::{Steps, odeint, odeint_adjoint, try_odeint, try_odeint_adjoint};
+pub use ode::{Steps, odeint, try_odeint};
+pub use ode_adjoint::{odeint_adjoint, try_odeint_adjoint};
 pub use per_sample::*;
 pub use point::Point;
 pub use scan::{scan, try_scan};
 pub use sparse::{Pattern, SparseHessian, SparseJacobian, sparsity};
 pub use taylor::{taylor, try_taylor};
+pub use trace::*;
 pub use vmap::*;
 pub use while_loop::{try_while_loop, while_loop};

@@ -126,7 +126,7 @@ where
 {
     const OP: &str = "clipped_grad";
     check_wrt(OP, wrt, x.len())?;
-    if !(most > 0.0) {
+    if most.is_nan() || most <= 0.0 {
         return Err(Error::Argument { op: OP, hint: format!("the largest norm must be positive, not {most}") });
     }
     if let Some(i) = wrt.iter().find(|&&i| in_axes.get(i).is_some_and(Option::is_some)) {

@@ -78,6 +78,13 @@ struct While<T: Float> {
     most: usize,
 }
 
+/// The trips of a loop as a scan: its inputs, and all carries.
+struct Trips<T: Float> {
+    scan: Loop<T>,
+    inputs: Vec<Tensor<T>>,
+    carries: Tensor<T>,
+}
+
 impl<T: Float> While<T> {
     /// Whether the loop makes another trip after `trips`. Notes that it read the condition.
     fn goes_on<'t>(&self, x: &[Var<'t, T>], trips: usize) -> Result<bool> {
@@ -113,8 +120,8 @@ impl<T: Float> While<T> {
         }
     }
 
-    /// The loop as a scan over its trips, at inputs `x`: the scan, its inputs, and its carries. `None` if there is no trip.
-    fn as_scan(&self, x: &[&Tensor<T>]) -> Result<Option<(Loop<T>, Vec<Tensor<T>>, Tensor<T>)>> {
+    /// The loop as a scan over its trips, at inputs `x`. `None` if there is no trip.
+    fn as_scan(&self, x: &[&Tensor<T>]) -> Result<Option<Trips<T>>> {
         let carries = self.carries(x)?;
         if carries.is_empty() {
             return Ok(None);
@@ -127,7 +134,7 @@ impl<T: Float> While<T> {
         let slices = Tensor::zeros(&[carries.len()]);
         let inputs = [x[0].clone(), slices].into_iter().chain(x[1..].iter().map(|&p| p.clone())).collect();
         let pieces = carries.len().isqrt();
-        Ok(Some((Loop { body, pieces }, inputs, Tensor::try_stack(&carries, 0)?)))
+        Ok(Some(Trips { scan: Loop { body, pieces }, inputs, carries: Tensor::try_stack(&carries, 0)? }))
     }
 }
 
@@ -141,7 +148,7 @@ impl<T: Float> Traced<T> for While<T> {
     }
 
     fn pull_apart(&self, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Result<Vec<Tensor<T>>> {
-        let Some((scan, inputs, carries)) = self.as_scan(x)? else {
+        let Some(Trips { scan, inputs, carries }) = self.as_scan(x)? else {
             let zeros = x[1..].iter().map(|p| Tensor::zeros(p.shape()));
             return Ok(std::iter::once(g.clone()).chain(zeros).collect());
         };
@@ -159,7 +166,7 @@ impl<T: Float> Traced<T> for While<T> {
     }
 
     fn push_apart(&self, x: &[&Tensor<T>], _: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
-        let Some((scan, inputs, carries)) = self.as_scan(x)? else { return Ok(t[0].cloned()) };
+        let Some(Trips { scan, inputs, carries }) = self.as_scan(x)? else { return Ok(t[0].cloned()) };
         let t: Vec<_> = [t[0], None].into_iter().chain(t[1..].iter().copied()).collect();
         let dots = scan.push_apart(&inputs.iter().collect::<Vec<_>>(), &carries, &t)?;
         Ok(dots.map(|dots| dots.index_axis(0, -1)))

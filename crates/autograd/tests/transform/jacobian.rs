@@ -5,7 +5,8 @@ use autograd::{Rng, Tape, Tensor, Var, compile, tensor};
 
 /// Each element with its neighbors.
 fn stencil<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
-    (x[0].slice(0, 2..) - x[0].slice(0, 1..-1) * 2.0 + x[0].slice(0, ..-2)).sin() * x[0].slice(0, 1..-1)
+    let middle = x[0].slice(0, 1..).slice(0, ..-1);
+    (x[0].slice(0, 2..) - middle * 2.0 + x[0].slice(0, ..-2)).sin() * middle
 }
 
 #[test]

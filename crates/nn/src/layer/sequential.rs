@@ -64,7 +64,7 @@ impl<T: Float> Module<T> for Sequential<T> {
         for layer in &self.layers {
             x = layer.forward(x, pass);
         }
-        x
+        pass.hooked(self, x)
     }
 }
 

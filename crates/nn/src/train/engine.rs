@@ -163,6 +163,7 @@ fn backward<'t, T: Float>(
     gradients.collect(model, pass.tape(), adjoints);
     updates.clear();
     updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
-    check_finite(model, gradients).map_err(|error| NonFinite { origin: total.non_finite_derivative(), ..error })?;
+    check_finite(model, gradients)
+        .map_err(|error| NonFinite { origin: total.non_finite_derivative().map(Box::new), ..error })?;
     Ok(value)
 }

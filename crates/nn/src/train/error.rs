@@ -134,7 +134,7 @@ pub struct NonFinite {
     pub value: f64,
     /// The first operation whose result was not finite in the forward pass, or whose derivative was not finite in the
     /// backward pass, if there is one.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
 }
 
 impl std::error::Error for NonFinite {}

@@ -34,6 +34,6 @@ fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
 
 impl NonFinite {
     pub(super) fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        NonFinite { what: "the loss".into(), value: value.f64(), origin: tape.non_finite() }
+        NonFinite { what: "the loss".into(), value: value.f64(), origin: tape.non_finite().map(Box::new) }
     }
 }

@@ -136,9 +136,15 @@ once! {
                 continue;
             }
             let x: Vec<Operand> = operands.iter().map(|i| operand(&list, &found, *i)).collect();
-            let pattern = follow(&op, &x, &list.shape(id), n);
-            let all = pattern.rows() * n;
-            if sparse && all > SMALL && pattern.nonzeros() > all / 4 {
+            let shape = list.shape(id);
+            let size = shape.iter().product::<usize>();
+            let large = sparse && size * n > SMALL;
+            let pattern = match follow(&op, &x, &shape, n) {
+                Some(pattern) => pattern,
+                None if large => return None,
+                None => dense(&x, size, n),
+            };
+            if large && pattern.nonzeros() > size * n / 4 {
                 return None;
             }
             found.insert(id, pattern);
@@ -184,10 +190,9 @@ fn positions(numbers: &Tensor<f64>) -> impl Iterator<Item = Option<usize>> {
     numbers.iter().map(|i| (i as usize).checked_sub(1))
 }
 
-/// What each element of the result of `op` depends on.
-fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
-    let size: usize = shape.iter().product();
-    match op {
+/// What each element of the result of `op` depends on; `None` if every one counts as depending on everything.
+fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Pattern>> {
+    Some(match op {
         Op::Unary(_) => x[0].pattern.clone().expect("one of its inputs depends on the input"),
         Op::Binary(Binary::Copysign) => elementwise(&x[..1], shape, n),
         Op::Binary(_) => elementwise(x, shape, n),
@@ -217,7 +222,9 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
         Op::MatMul { ta, tb } => product(x, [*ta, *tb], shape, n),
         // No derivative flows through these.
-        Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => dense(&[], size, n),
+        Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => {
+            dense(&[], shape.iter().product(), n)
+        }
         Op::CrossEntropyVjp { .. }
         | Op::LayerNorm { .. }
         | Op::LayerNormVjp { .. }
@@ -228,8 +235,8 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Rc<Pattern> {
         | Op::ConvWeight { .. }
         | Op::MaxPool { .. }
         | Op::MaxUnpool { .. }
-        | Op::Custom { .. } => dense(x, size, n),
-    }
+        | Op::Custom { .. } => return None,
+    })
 }
 
 /// Every element depends on everything that any input depends on.
