@@ -1,5 +1,11 @@
 //! Plots of training: a [`LinePlot`] draws curves as SVG, a text format that browsers and READMEs display. Dark ink on
 //! a white background is readable in light and dark themes alike; the file needs no external fonts or styles.
+//!
+//! ```
+//! use nn::plot::LinePlot;
+//! let svg = LinePlot::new("loss").labels("epoch", "loss").log_y().line("training", [2.0, 0.5, 0.1]).svg();
+//! assert!(svg.starts_with("<svg"));
+//! ```
 
 mod ticks;
 
@@ -73,6 +79,13 @@ impl LinePlot {
 
     /// Writes the plot to a file, [atomically](write_atomically).
     ///
+    /// ```
+    /// use nn::plot::LinePlot;
+    /// let path = std::env::temp_dir().join(format!("loss-{}.svg", std::process::id()));
+    /// LinePlot::new("loss").line("training", [2.0, 1.0, 0.5]).save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::io::IoError>(())
+    /// ```
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {
