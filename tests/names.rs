@@ -15,11 +15,17 @@ fn text(path: &Path) -> String {
 /// The names of all public items, as `.ci/public-api` lists them.
 fn items(root: &Path, names: &mut BTreeSet<String>) {
     for page in ["docs/api/autograd.txt", "docs/api/nn.txt"] {
-        for line in text(&root.join(page)).lines() {
-            let path = line.split(['(', '<', ':']).filter(|part| !part.is_empty());
-            // The last part of the path before any arguments, parameters or types.
-            let head: Vec<&str> = path.collect();
-            names.extend(head.iter().filter_map(|part| part.split_whitespace().last()).map(folded));
+        for line in text(&root.join(page)).lines().filter_map(|line| line.strip_prefix("pub ")) {
+            // `fn nn::layer::Linear<T>::new(…)`: the last part of the path, without what follows.
+            let mut depth = 0;
+            let path = line.chars().filter(|c| {
+                depth += i32::from(*c == '<') - i32::from(*c == '>');
+                depth == 0 && *c != '>'
+            });
+            let path: String = path.collect();
+            let path = path.split(['(', '=']).next().unwrap_or_default().split(": ").next().unwrap_or_default();
+            let name = path.trim_end_matches(['!', ' ']).rsplit("::").next().unwrap_or_default();
+            names.insert(folded(name));
         }
     }
 }

@@ -78,12 +78,15 @@ pub fn code(program: &Rejected) -> &str {
     program.source.split_once("\n\n").expect("an empty line follows the advice").1.trim_end()
 }
 
-/// The messages without what points into a library, lists other types, or counts the errors.
+/// The first error, without what points into a library or lists other types.
 fn abridged(said: &str) -> String {
     let mut kept = Vec::new();
     for message in blocks(said, |line| ["error", "note", "help"].iter().any(|word| line.starts_with(word))) {
         let elsewhere = message.iter().any(|line| line.contains("--> ") && !line.contains("--> src/main.rs"));
-        if elsewhere || message[0].starts_with("error: aborting") {
+        if message[0].starts_with("error") && !kept.is_empty() {
+            break;
+        }
+        if elsewhere {
             continue;
         }
         for block in blocks(&message.join("\n"), |line| line.trim_start().starts_with("= ")) {

@@ -45,7 +45,7 @@ pub fn page(written: Option<&str>) -> String {
     let quoted = written.and_then(|page| Some(page.split_once(COMPILER)?.1.split_once(", without"))?);
     let same = quoted.is_none_or(|(version, _)| version == compiler::version());
     let version = if same { compiler::version() } else { quoted.unwrap_or_default().0.to_owned() };
-    page += &format!("{COMPILER}{version}, without what points into the library.\n");
+    page += &format!("{COMPILER}{version}, without what points into the library, and without repetitions.\n");
     for program in REJECTED {
         let told = compiler::said(program);
         let (title, advice) = compiler::opening(program);
@@ -81,6 +81,8 @@ fn section(file: &str, source: &str, mistake: &Mistake) -> String {
     let body = lines[at + 1..].iter().take_while(|line| **line != "}").filter(|line| **line != "    Ok(())");
     let body: Vec<&str> = body.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
     let message = in_the_program(&seen(mistake), &format!("tests/errors/{file}"), at + 1);
+    let theirs = message.starts_with("panicked at src/main.rs:") || message.starts_with("Error: ");
+    assert!(theirs, "{}: not the user's line: {message}", mistake.name);
     format!(
         "\n### {title}\n\n```rust,ignore\n{}\n```\n\n```text\n{message}\n```\n\n{}\n",
         body.join("\n"),

@@ -167,12 +167,13 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
 
 /// Says how many elements a reshape would lose or gain, and which last size would keep them all.
 fn another_count(from: &[usize], to: &[usize]) -> String {
-    let [n, m] = [from, to].map(|shape| shape.iter().product::<usize>());
+    // An empty shape may have axes whose product is beyond the type.
+    let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
+    let (n, m) = (size(from), size(to));
     let hint = format!("it has {n} elements, but {to:?} has {m}");
     match to {
-        [rest @ .., _] if n > 0 && n % rest.iter().product::<usize>().max(1) == 0 => {
-            let last = n / rest.iter().product::<usize>().max(1);
-            format!("{hint}; with {:?}, all of them fit", [rest, &[last]].concat())
+        [rest @ .., _] if n > 0 && size(rest) > 0 && n.is_multiple_of(size(rest)) => {
+            format!("{hint}; with {:?}, all of them fit", [rest, &[n / size(rest)]].concat())
         }
         _ => format!("{hint}; a reshape keeps all elements"),
     }

@@ -10,7 +10,7 @@
 //! | [`hessian`], [`hvp`], [`laplacian`], [`divergence`] | second derivatives and traces | one gradient, one sweep for all directions together |
 //! | [`vmap`], [`per_sample_grad`] | a function, or gradients, of each sample | one recording; every op once, on all samples |
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
-//! | [`root`], [`fixed_point`], [`argmin`] (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
+//! | `root`, `fixed_point`, `argmin` (feature `linalg`) | solutions of equations, differentiable | the solver; one linear solve per sweep |
 //! | [`odeint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
 //! | [`scan`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |

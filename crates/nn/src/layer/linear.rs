@@ -61,7 +61,8 @@ impl<T: Float> Linear<T> {
 
 /// Says what is wrong with the last axis of an input, and what to do if its last axes together would fit.
 fn misfit(inputs: usize, shape: &[usize]) -> String {
-    let flat = (1..shape.len()).any(|axis| shape[axis..].iter().product::<usize>() == inputs);
+    let flat =
+        (1..shape.len()).any(|axis| shape[axis..].iter().try_fold(1, |n: usize, &d| n.checked_mul(d)) == Some(inputs));
     let hint = if flat { ": put `Flatten::new()` before this layer, which makes a row of each sample" } else { "" };
     match shape.last() {
         Some(size) => format!("the last axis of an input {shape:?} has size {size}, but must have {inputs}{hint}"),

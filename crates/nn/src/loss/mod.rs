@@ -193,7 +193,7 @@ fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>
         return Ok(());
     }
     let (from, to) = (output.shape(), target.shape());
-    let size = |shape: &[usize]| shape.iter().product::<usize>();
+    let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
     let hint = if size(&from) == size(&to) { ": reshape one of them" } else { "" };
     let hint = format!("the target must have the shape of the output, {from:?}{hint}");
     Err(Error::Shape { op, shape: to.as_slice().into(), hint })

@@ -69,7 +69,7 @@ pub trait Callback<T: Float>: Send {
     ///         Ok(())
     ///     }
     ///     fn batch_begin(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
-    ///         assert!(at.learning_rate() > 0.0 && at.all_metrics().is_empty());
+    ///         assert!(at.learning_rate() > 0.0 && at.all_metrics().count() == 0);
     ///         Ok(())
     ///     }
     ///     fn batch_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
