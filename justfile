@@ -55,6 +55,14 @@ new-op:
 deny:
     .ci/deny
 
+# Rewrite docs/errors.md, which shows what users see of likely mistakes
+errors:
+    UPDATE=1 cargo test --test errors
+
+# Rewrite the lists of the public interface in docs/api (needs nightly and cargo-public-api)
+public-api:
+    .ci/public-api --update
+
 # List changes of the interface since a release (needs cargo-semver-checks)
 semver *REVISION:
     .ci/semver "$@"

@@ -11,6 +11,8 @@
 //! assert_eq!(y.backward().wrt(x).item(), 6.0 + 3f64.cos());
 //! ```
 
+// Says on docs.rs which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub use autograd;

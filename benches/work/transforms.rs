@@ -179,11 +179,7 @@ fn joined<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
 
 /// A function of four ops on `n` elements, and its derivatives to order 8 along a line.
 pub fn series(n: usize, order: usize) -> Box<dyn Work> {
-<<<<<<< HEAD
     let t = Tensor::<f64>::ones(&[n]);
-=======
-    let t = Tensor::<f32>::ones(&[n]);
->>>>>>> main
     boxed(vec![random(&[n], 1.0, &mut Rng::new(0))], move |x| {
         *taylor(|x| (x[0].sin().exp() * x[0]).tanh(), x, std::slice::from_ref(&t), order).last().expect("a value")
     })

@@ -1,5 +1,10 @@
 //! The gradient checker: it compares derivatives with finite differences, with forward mode, and with second
 //! derivatives. This crate tests its own rules with it.
+//!
+//! ```
+//! let report = autograd::gradcheck(|x| x[0].tanh().sum(), &[&autograd::tensor![0.5, -2.0]]).unwrap();
+//! assert!(report.worst < 1e-7);
+//! ```
 
 use crate::error::{Error, Result};
 use crate::kernel::random::Rng;
@@ -28,6 +33,14 @@ where
 }
 
 /// Settings of the checker. Tolerances are relative to the larger of the two numbers compared.
+///
+/// ```
+/// use autograd::{check::GradCheck, tensor};
+/// // A first derivative alone, of a function whose second derivative is not continuous.
+/// let checker = GradCheck { second_order: false, ..GradCheck::default() };
+/// let report = checker.run(|x| (x[0] * x[0].abs()).sum(), &[&tensor![0.5, -2.0]]).unwrap();
+/// assert!(report.compared > 0 && report.worst < 1e-7);
+/// ```
 #[derive(Debug, Clone)]
 pub struct GradCheck {
     /// Tolerance for reverse mode against five-point differences of the value.
@@ -50,6 +63,11 @@ impl Default for GradCheck {
 }
 
 /// What was compared, and how well it agreed.
+///
+/// ```
+/// let report = autograd::gradcheck(|x| x[0].sin().sum(), &[&autograd::tensor![0.5, 2.0]]).unwrap();
+/// assert!(report.compared >= 2 && report.worst < 1e-7);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Report {
     /// Number of values compared.
@@ -59,7 +77,14 @@ pub struct Report {
 }
 
 /// Two derivatives that should be equal and are not.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+///
+/// ```
+/// use autograd::{check::Mismatch, gradcheck, tensor};
+/// // The gradient of the rounded part is 0, the differences see its jumps: not differentiable at 0.5.
+/// let mismatch = gradcheck(|x| x[0].round().sum(), &[&tensor![0.5]]).unwrap_err();
+/// assert!(matches!(mismatch, Mismatch::Numbers { input: 0, element: 0, .. }));
+/// ```
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Mismatch {
     /// The function itself failed.
     #[error(transparent)]
@@ -81,6 +106,8 @@ pub enum Mismatch {
         expected: f64,
     },
 }
+
+crate::debug_as_display!(Mismatch);
 
 /// The function under test, as a trait object: the checks are compiled once, not once per closure.
 type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + 'f;

@@ -3,7 +3,30 @@
 //! Every fallible operation has two forms. The plain form panics with the text of the error at the caller's line,
 //! since a wrong shape is a programming error; its `try_` counterpart returns the error.
 
+/// Makes `{:?}` of error types print their text, since that is what a `main` that returns an error prints, and `unwrap`:
+/// a sentence, and no field names.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! debug_as_display {
+    ($Error:ty) => {
+        impl ::std::fmt::Debug for $Error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
 /// The result of a fallible operation of this crate.
+///
+/// ```
+/// /// Cosine of the angle between two vectors.
+/// fn cosine(a: &autograd::Tensor<f64>, b: &autograd::Tensor<f64>) -> autograd::Result<f64> {
+///     Ok(a.try_matmul(b)?.item() / (a.square().sum().sqrt() * b.square().sum().sqrt()).item())
+/// }
+/// assert_eq!(cosine(&autograd::tensor![1.0, 0.0], &autograd::tensor![0.0, 2.0])?, 0.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub type Result<V, E = Error> = std::result::Result<V, E>;
 
 /// The error of an operation, with the shapes involved.
@@ -14,11 +37,14 @@ pub type Result<V, E = Error> = std::result::Result<V, E>;
 /// assert!(matches!(error, Error::Broadcast { .. }));
 /// assert!(error.to_string().contains("[2]") && error.to_string().contains("[3]"));
 /// ```
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two shapes that cannot be broadcast together by NumPy's rules.
-    #[error("{op}: shapes {a:?} and {b:?} do not broadcast: aligned at the last axis, sizes must match or be 1")]
+    #[error(
+        "{op}: shapes {a:?} and {b:?} do not broadcast: aligned at the last axis, sizes must match or be 1{}",
+        aligned_at_the_first(a, b)
+    )]
     Broadcast {
         /// The operation.
         op: &'static str,
@@ -48,8 +74,7 @@ pub enum Error {
         hint: String,
     },
     /// An axis that the tensor does not have, or that is given twice.
-    #[error("{op}: axis {axis} is out of range or given twice for shape {shape:?} (rank {}): use -{0} to {last}",
-        shape.len(), last = shape.len() as isize - 1)]
+    #[error("{op}: axis {axis} {}", axis_fault(*axis, shape))]
     Axis {
         /// The operation.
         op: &'static str,
@@ -59,7 +84,10 @@ pub enum Error {
         shape: Box<[usize]>,
     },
     /// A reduction over empty axes that has no identity element.
-    #[error("{op}: the reduced axes of shape {shape:?} are empty, and {op} of no elements is undefined")]
+    #[error(
+        "{op}: the reduced axes of shape {shape:?} are empty, and {op} of no elements is undefined: reduce only if \
+        is_empty() is false, or along another axis"
+    )]
     Empty {
         /// The operation.
         op: &'static str,
@@ -67,7 +95,7 @@ pub enum Error {
         shape: Box<[usize]>,
     },
     /// An index (a label, a row) that is out of range for its axis.
-    #[error("{op}: index {index} at position {position} is out of range for size {size}: it must be in 0..{size}")]
+    #[error("{op}: index {index} at position {position} is out of range for size {size}: {}", counted_from_0(*index, *size))]
     Index {
         /// The operation.
         op: &'static str,
@@ -97,7 +125,7 @@ pub enum Error {
         shape: Box<[usize]>,
     },
     /// A shape with more elements than can be addressed or than fit in memory.
-    #[error("{op}: shape {shape:?} has more elements than fit in memory")]
+    #[error("{op}: shape {shape:?} has more elements than fit in memory: compute it in smaller parts")]
     TooLarge {
         /// The operation.
         op: &'static str,
@@ -120,6 +148,40 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+}
+
+crate::debug_as_display!(Error);
+
+/// What to do about two shapes that would broadcast if the shorter one were aligned at the first axis of the other: one
+/// number per row, for example, where one per column is expected.
+fn aligned_at_the_first(a: &[usize], b: &[usize]) -> String {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let missing = long.len() - short.len();
+    let aligned = missing > 0 && std::iter::zip(short, long).all(|(s, l)| s == l || *s == 1 || *l == 1);
+    if !aligned {
+        return String::new();
+    }
+    let column = [short, &vec![1; missing]].concat();
+    format!("; {short:?} would fit as {column:?}: add axes at its end with unsqueeze(-1), or keep them in a reduction")
+}
+
+/// Why a shape does not have an axis, and which it has.
+fn axis_fault(axis: isize, shape: &[usize]) -> String {
+    match shape.len() as isize {
+        0 => "is out of range for a scalar, which has no axes".into(),
+        rank if (-rank..rank).contains(&axis) => format!("is given twice for shape {shape:?}: name each axis once"),
+        1 => format!("is out of range for shape {shape:?}: its only axis is 0, or -1 from the end"),
+        rank => format!("is out of range for shape {shape:?}: use 0 to {}, or -1 to -{rank} from the end", rank - 1),
+    }
+}
+
+/// Which indices an axis has.
+fn counted_from_0(index: i64, size: usize) -> String {
+    match size {
+        0 => "there is nothing to index".into(),
+        _ if index == size as i64 => format!("indices count from 0, so that the last one is {}", size - 1),
+        _ => format!("it must be in 0..{size}"),
+    }
 }
 
 /// Returns the value, or panics with the text of the error at the caller's line.

@@ -23,6 +23,8 @@
 //! ([`Var::backward`], [`Var::grad`], [`Var::jvp`]) walk that list. [`gradcheck`] checks a gradient against finite
 //! differences.
 
+// Says on docs.rs which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
@@ -67,7 +69,7 @@ pub use sweep::Gradients;
 pub use tape::{Ints, Mask, Tape, Var};
 pub use tensor::recycle::set_pool_limit;
 pub use tensor::view::Span;
-pub use tensor::{Axes, AxisSet, Tensor};
+pub use tensor::{Axes, AxisSet, IntoTensor, Tensor};
 pub use value::{Condition, Index, Value};
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.

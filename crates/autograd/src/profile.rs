@@ -14,6 +14,14 @@ use std::panic::Location;
 use std::time::Duration;
 
 /// One row of a [`Profile`]: calls with the same phase, op and source line.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(autograd::Tensor::ones(&[50, 50]));
+/// let profile = x.matmul(x).sum().profile();
+/// let row = &profile.rows()[0];
+/// assert_eq!((row.phase, row.calls, row.cost.flops), ("forward", 1, 2 * 50 * 50 * 50));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileRow {
     /// The phase: `forward`, `reverse`, or another one named by the creator of the profile.
@@ -31,6 +39,17 @@ pub struct ProfileRow {
 }
 
 /// Time, operations and bytes by op and by source line; see [`Var::profile`](crate::Var::profile).
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(autograd::Tensor::ones(&[100, 100]));
+/// let profile = x.matmul(x).exp().sum().profile();
+/// assert_eq!(profile.rows()[0].op, "matmul");
+/// assert!(profile.by_op().iter().all(|row| row.line.is_none()) && !profile.by_line().is_empty());
+/// assert!(profile.seconds() > 0.0 && profile.cost().flops > 2_000_000);
+/// assert!(profile.trace().starts_with("{\"displayTimeUnit\"")); // for Perfetto
+/// assert!(profile.folded().contains("matmul")); // for a flame graph
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     rows: Vec<ProfileRow>,

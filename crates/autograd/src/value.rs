@@ -13,6 +13,16 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 use smallvec::SmallVec;
 
 /// A value that ops apply to. The other operations build on [`try_apply`](Value::try_apply).
+///
+/// ```
+/// use autograd::Value;
+/// /// The squared distance, of tensors and of variables.
+/// fn distance<V: Value<f64>>(a: &V, b: &V) -> V {
+///     let difference = a.sub(b);
+///     difference.mul(&difference)
+/// }
+/// assert_eq!(distance(&autograd::tensor![1.0], &autograd::tensor![4.0]), autograd::tensor![9.0]);
+/// ```
 pub trait Value<T: Float>: Clone {
     /// Applies an op to inputs, or returns an error if they do not fit.
     #[track_caller]
@@ -175,6 +185,14 @@ pub trait Value<T: Float>: Clone {
 }
 
 /// Integers as an operand: a tensor, or a value on the tape, such as [`Ints`](crate::Ints).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([1.0, 2.0, 4.0]);
+/// assert_eq!(x.take(0, &tensor![2_i64, 0]).value(), tensor![4.0, 1.0]); // fixed
+/// assert_eq!(x.take(0, tape.integers(tensor![2_i64, 0])).value(), tensor![4.0, 1.0]); // an input of a program
+/// ```
 #[derive(Clone, Debug)]
 pub struct Index<V> {
     /// The integers.
@@ -222,6 +240,14 @@ impl<V> From<&Tensor<i64>> for Index<V> {
 }
 
 /// A mask as an operand: a tensor of `bool`, or a value on the tape, such as [`Mask`](crate::Mask).
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([1.0, -2.0]);
+/// assert_eq!(x.masked_fill(tensor![false, true], 0.0).value(), tensor![1.0, 0.0]); // fixed
+/// assert_eq!(x.masked_fill(x.is_lt(0.0), 0.0).value(), tensor![1.0, 0.0]); // computed again by a program
+/// ```
 #[derive(Clone, Debug)]
 pub enum Condition<V> {
     /// A tensor, which a program repeats in every run.

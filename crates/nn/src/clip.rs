@@ -1,4 +1,12 @@
 //! Gradient clipping: limits the size of a step, applied between the backward sweep and the optimizer.
+//!
+//! ```
+//! use autograd::tensor;
+//! use nn::{clip, optim::ParamGradients};
+//! let mut gradients = ParamGradients::from_iter([Some(tensor![30.0, -0.5])]);
+//! clip::by_value(&mut gradients, 1.0);
+//! assert_eq!(gradients.get(0), Some(&tensor![1.0, -0.5]));
+//! ```
 
 use crate::number::{power_of_two, smallest_normal};
 use crate::optim::ParamGradients;

@@ -2,9 +2,13 @@
 
 /// The name of a type, without its path and type parameters.
 pub(crate) fn type_name<T: ?Sized>() -> String {
-    let path = std::any::type_name::<T>();
+    short_name(std::any::type_name::<T>()).to_owned()
+}
+
+/// The name at the end of a path, without type parameters.
+pub(crate) fn short_name(path: &str) -> &str {
     let name = path.split('<').next().unwrap_or(path);
-    name.rsplit("::").next().unwrap_or(name).to_owned()
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 /// The method `describe` of types whose `Debug` output shows all their settings.

@@ -1,5 +1,13 @@
 //! Weight initialization: distributions scaled to a layer's size, so that signals neither vanish nor explode across
 //! many layers.
+//!
+//! ```
+//! use autograd::Rng;
+//! use nn::init::{Fan, Init, Nonlinearity};
+//! let gain = Nonlinearity::Relu.gain(); // √2
+//! let weights = Init::kaiming_normal(gain, Fan::In).tensor::<f64>(&[200, 400], &mut Rng::new(0));
+//! assert!((weights.square().mean().item().sqrt() - gain / 20.0).abs() < 1e-3);
+//! ```
 
 use crate::once;
 use crate::{Param, Parameters, Path};
@@ -74,6 +82,11 @@ pub enum Init {
 }
 
 /// The family of a distribution with a given standard deviation.
+///
+/// ```
+/// use nn::init::{Fan, Form, Init};
+/// assert_eq!(Init::Scaled { gain: 1.0, fan: Fan::Mean, form: Form::Uniform }, Init::xavier_uniform(1.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Uniform on `±√3 · std`.
@@ -83,6 +96,12 @@ pub enum Form {
 }
 
 /// Which of a unit's connections count toward the fan.
+///
+/// ```
+/// use nn::init::{Fan, Form, Init};
+/// let he = Init::Scaled { gain: 2f64.sqrt(), fan: Fan::In, form: Form::Normal };
+/// assert_eq!(he, Init::kaiming_normal(2f64.sqrt(), Fan::In));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fan {
     /// Inputs: preserves the variance of the activations in the forward pass.
@@ -96,12 +115,26 @@ pub enum Fan {
 impl Init {
     /// Uniform on `±gain · √(6 / (in + out))`, for layers with tanh-like activations. Source: Glorot and Bengio,
     /// *Understanding the difficulty of training deep feedforward neural networks* (2010).
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// use nn::init::Init;
+    /// let w = Init::xavier_uniform(1.0).tensor::<f64>(&[100, 300], &mut Rng::new(0));
+    /// assert!(w.abs().max().item() <= (6.0f64 / 400.0).sqrt());
+    /// ```
     #[doc(alias = "glorot_uniform")]
     pub fn xavier_uniform(gain: f64) -> Init {
         Init::Scaled { gain, fan: Fan::Mean, form: Form::Uniform }
     }
 
     /// Normal with standard deviation `gain · √(2 / (in + out))`. Source: Glorot and Bengio (2010).
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// use nn::init::Init;
+    /// let w = Init::xavier_normal(1.0).tensor::<f64>(&[100, 300], &mut Rng::new(0)); // std √(2/400)
+    /// assert!((w.square().mean().item().sqrt() / (2.0f64 / 400.0).sqrt() - 1.0).abs() < 0.05);
+    /// ```
     #[doc(alias = "glorot_normal")]
     pub fn xavier_normal(gain: f64) -> Init {
         Init::Scaled { gain, fan: Fan::Mean, form: Form::Normal }
@@ -109,6 +142,13 @@ impl Init {
 
     /// Uniform on `±gain · √(3 / fan)`, for layers with ReLU-like activations. Source: He, Zhang, Ren and Sun, *Delving
     /// deep into rectifiers* (2015).
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// use nn::init::{Fan, Init, Nonlinearity};
+    /// let w = Init::kaiming_uniform(Nonlinearity::Relu.gain(), Fan::In).tensor::<f64>(&[100, 300], &mut Rng::new(0));
+    /// assert!(w.abs().max().item() <= (6.0f64 / 300.0).sqrt());
+    /// ```
     #[doc(alias = "he_uniform")]
     pub fn kaiming_uniform(gain: f64, fan: Fan) -> Init {
         Init::Scaled { gain, fan, form: Form::Uniform }
@@ -121,6 +161,12 @@ impl Init {
     }
 
     /// Uniform on `±√(3 / in)`. Source: LeCun, Bottou, Orr and Müller, *Efficient BackProp* (1998).
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// let w = nn::init::Init::lecun_uniform().tensor::<f64>(&[100, 300], &mut Rng::new(0));
+    /// assert!(w.abs().max().item() <= (3.0f64 / 300.0).sqrt());
+    /// ```
     pub fn lecun_uniform() -> Init {
         Init::Scaled { gain: 1.0, fan: Fan::In, form: Form::Uniform }
     }

@@ -1,5 +1,7 @@
 //! Neural networks on wengert's tape: layers, losses, optimizers, data and training, with names from PyTorch and Keras.
 
+// Says on docs.rs which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -7,6 +7,15 @@
 //! losses, or `[classes]` for a single label. The prediction is the argmax; ties go to the first. A row with a NaN has
 //! no prediction and counts as wrong. Samples with the label [`IGNORED`] are skipped, as in losses; see
 //! [`Metric::ignoring`] for other labels.
+//!
+//! ```
+//! use autograd::tensor;
+//! use nn::metric::{accuracy, ConfusionMatrix};
+//! let (scores, labels) = (tensor![[0.1, 0.9], [0.8, 0.2]], tensor![1_i64, 1]);
+//! assert_eq!(accuracy(&scores, &labels)?, 0.5);
+//! assert_eq!(ConfusionMatrix::from_scores(&scores, &labels)?.recall(1), Some(0.5));
+//! # Ok::<(), autograd::Error>(())
+//! ```
 
 mod auc;
 mod average;

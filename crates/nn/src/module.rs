@@ -34,6 +34,11 @@ use autograd::{Float, Var};
 /// assert_eq!(y.shape().as_slice(), [1, 2]);
 /// assert_eq!(nn::names(&model), ["inner.weight", "inner.bias", "scale"]);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer for numbers of type `{T}`",
+    label = "not a layer",
+    note = "activations are layers too: `Activation::Relu`; a layer of your own implements `Module<{T}>`"
+)]
 pub trait Module<T: Float>: Parameters<T> + Send {
     /// The output for `x`, recorded on the tape of the pass.
     ///
@@ -43,6 +48,11 @@ pub trait Module<T: Float>: Parameters<T> + Send {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T>;
 
     /// The layer's description in a summary. Defaults to the name of its type; the call that constructs it says more.
+    ///
+    /// ```
+    /// use nn::{Module, layer::Linear};
+    /// assert_eq!(Linear::<f32>::new(3, 2, &mut autograd::Rng::new(0)).describe(), "Linear(3, 2)");
+    /// ```
     fn describe(&self) -> String {
         type_name::<Self>()
     }
@@ -51,6 +61,20 @@ pub trait Module<T: Float>: Parameters<T> + Send {
 impl<'t, T: Float> Pass<'t, T> {
     /// Notes the output of a layer and returns it, as its [hooks](Pass::hook) leave it. End `forward` with this call to give
     /// the layer a line in a [summary](crate::summary), a box in a [picture](Pass::drawing), and hooks.
+    ///
+    /// ```
+    /// use autograd::Var;
+    /// use nn::{Module, Pass, parameters};
+    /// /// Twice its input.
+    /// struct Twice;
+    /// parameters! { impl Parameters<f64> for Twice {} }
+    /// impl Module<f64> for Twice {
+    ///     fn forward<'t>(&self, x: Var<'t, f64>, pass: &mut Pass<'t, f64>) -> Var<'t, f64> {
+    ///         pass.note(self, x * 2.0)
+    ///     }
+    /// }
+    /// assert_eq!(nn::summary(&Twice, &[3]).layers[0].layer, "Twice");
+    /// ```
     pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
         let output = self.hooked(layer, output);
         if let Some(notes) = &mut self.notes {

@@ -1,7 +1,7 @@
 //! The tensors of a model: parameters, which training updates by their gradients, and buffers, which it updates by
 //! other means (a batch norm's running statistics).
 
-use autograd::{Float, Tensor};
+use autograd::{Float, IntoTensor, Tensor};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A tensor that belongs to a model. On a tape it is a single variable, however often it is used.
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// assert_eq!(y.backward().wrt(pass.var(&w)), tensor![6.0]);
 /// assert_ne!(w.clone().key(), w.key());
 /// ```
+#[doc(alias = "Parameter")]
 #[derive(Debug)]
 pub struct Param<T: Float> {
     value: Tensor<T>,
@@ -44,16 +45,27 @@ impl<T: Float> Param<T> {
     /// let w = nn::Param::new(tensor![1.0, 2.0]);
     /// assert!(w.is_trainable() && w.value() == &tensor![1.0, 2.0]);
     /// ```
-    pub fn new(value: impl Into<Tensor<T>>) -> Self {
-        Param::with_role(value.into(), Role::Parameter)
+    pub fn new(value: impl IntoTensor<T>) -> Self {
+        Param::with_role(value.into_tensor(), Role::Parameter)
     }
 
     /// A buffer: saved with the model, but not trained.
-    pub fn buffer(value: impl Into<Tensor<T>>) -> Self {
-        Param::with_role(value.into(), Role::Buffer)
+    ///
+    /// ```
+    /// let mean = nn::Param::buffer(autograd::tensor![0.0]);
+    /// assert!(mean.is_buffer() && !mean.is_trainable());
+    /// ```
+    #[doc(alias = "register_buffer")]
+    pub fn buffer(value: impl IntoTensor<T>) -> Self {
+        Param::with_role(value.into_tensor(), Role::Buffer)
     }
 
     /// A buffer that counts, starting at 0. PyTorch's files store it as a 64-bit integer.
+    ///
+    /// ```
+    /// let batches = nn::Param::<f32>::count();
+    /// assert!(batches.is_count() && batches.is_buffer() && batches.value().item() == 0.0);
+    /// ```
     pub fn count() -> Self {
         Param::with_role(Tensor::scalar(T::zero()), Role::Count)
     }
@@ -68,17 +80,29 @@ impl<T: Float> Param<T> {
     }
 
     /// Mutable access to the values.
+    ///
+    /// ```
+    /// let mut w = nn::Param::new(autograd::tensor![1.0, 2.0]);
+    /// w.value_mut().make_mut()[0] = 0.0;
+    /// assert_eq!(w.value(), &autograd::tensor![0.0, 2.0]);
+    /// ```
     pub fn value_mut(&mut self) -> &mut Tensor<T> {
         &mut self.value
     }
 
     /// Replaces the values with others of the same shape.
     ///
+    /// ```
+    /// let mut w = nn::Param::new(autograd::tensor![1.0, 2.0]);
+    /// w.set(autograd::tensor![3.0, 4.0]);
+    /// assert_eq!(w.value(), &autograd::tensor![3.0, 4.0]);
+    /// ```
     /// # Panics
     /// Panics if the shape differs.
     #[track_caller]
     pub fn set(&mut self, value: Tensor<T>) {
-        assert_eq!(value.shape(), self.value.shape(), "Param::set: the new values must have the shape of the old ones");
+        let (new, old) = (value.shape(), self.value.shape());
+        assert!(new == old, "Param::set: the new values have shape {new:?}, but the parameter has shape {old:?}");
         self.value = value;
     }
 

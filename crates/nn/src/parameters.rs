@@ -15,8 +15,22 @@ use std::fmt::{Display, Write};
 /// layers.visit_mut(&mut Path::default(), &mut |name, param| param.set_trainable(name.starts_with("1.")));
 /// assert_eq!(nn::parameter_count(&layers), 3 * 2 + 2); // the first is frozen
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which parameters of type `{T}` it has",
+    label = "no list of parameters",
+    note = "write `parameters! {{ impl Parameters<{T}> for … {{ weight, bias }} }}`, with the fields that hold them"
+)]
+#[doc(alias = "ModuleList")]
 pub trait Parameters<T: Float> {
     /// Calls `f` with each parameter and buffer and its name, in a fixed order.
+    ///
+    /// ```
+    /// use nn::{Parameters, Path, layer::Linear};
+    /// let mut largest = 0;
+    /// let layer = Linear::<f32>::new(3, 2, &mut autograd::Rng::new(0));
+    /// layer.visit(&mut Path::default(), &mut |_, param| largest = largest.max(param.value().len()));
+    /// assert_eq!(largest, 6);
+    /// ```
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Param<T>));
     /// Calls `f` with mutable access to each parameter and buffer and its name, in the same order.
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Param<T>));
@@ -162,6 +176,7 @@ macro_rules! parameters {
 /// assert_eq!(nn::names(&model)[..3], ["0.weight", "0.bias", "1.weight"]);
 /// assert!(nn::names(&model).contains(&"1.running_mean".to_owned()));
 /// ```
+#[doc(alias = "named_parameters")]
 pub fn names<T: Float>(model: &(impl Parameters<T> + ?Sized)) -> Vec<String> {
     let mut names = Vec::new();
     model.visit(&mut Path::default(), &mut |name, _| names.push(name.to_owned()));

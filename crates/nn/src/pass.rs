@@ -9,6 +9,13 @@ use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 
 /// Whether a run through the network is for training or inference. Dropout and batch norm depend on it.
+///
+/// ```
+/// use autograd::{Rng, Tape};
+/// use nn::{Mode, Pass};
+/// let tape = Tape::<f32>::new();
+/// assert_eq!((Pass::train(&tape, Rng::new(0)).mode(), Pass::eval(&tape).mode()), (Mode::Train, Mode::Eval));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Dropout drops, batch norm uses the batch's statistics.
@@ -19,6 +26,14 @@ pub enum Mode {
 
 /// Random numbers that a layer requests from a [`Pass`]. Plain data, so that a replayed step can draw them again. Other
 /// distributions are functions of these, computed on the tape.
+///
+/// ```
+/// use autograd::Rng;
+/// use nn::Noise;
+/// let mut gate = [0.0f32; 4];
+/// Noise::Dropout { p: 0.5 }.fill(&mut gate, &mut Rng::new(0));
+/// assert!(gate.iter().all(|&x| x == 0.0 || x == 2.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Noise {
     /// 0 with probability `p`, otherwise `1 / (1 - p)`, so that the mean is 1: the factor that dropout multiplies by.
@@ -173,6 +188,11 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 
     /// Whether this pass trains.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f32>::new();
+    /// assert!(!nn::Pass::eval(&tape).is_training());
+    /// ```
     pub fn is_training(&self) -> bool {
         self.mode == Mode::Train
     }
@@ -203,6 +223,13 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 
     /// [`var`](Pass::var) of an optional parameter.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape};
+    /// use nn::{Pass, layer::Linear};
+    /// let (tape, layer) = (Tape::<f64>::new(), Linear::new(2, 1, &mut Rng::new(0)).without_bias());
+    /// assert!(Pass::eval(&tape).optional(&layer.bias).is_none());
+    /// ```
     #[track_caller]
     pub fn optional(&self, param: &Option<Param<T>>) -> Option<Var<'t, T>> {
         param.as_ref().map(|param| self.var(param))
@@ -256,11 +283,30 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 
     /// The buffer updates that the layers requested: keys of buffers with their new values, one for each.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Param, Pass};
+    /// let (tape, calls) = (Tape::<f64>::new(), Param::buffer(tensor![0.0]));
+    /// let mut pass = Pass::train(&tape, Rng::new(0));
+    /// pass.update(&calls, pass.var(&calls) + 1.0);
+    /// let requested: Vec<_> = pass.updates().map(|(key, value)| (key, value.value())).collect();
+    /// assert_eq!(requested, [(calls.key(), tensor![1.0])]);
+    /// ```
     pub fn updates(&self) -> impl Iterator<Item = (u64, Var<'t, T>)> {
         self.record.updates.iter().map(|&(key, id)| (key, self.at(id)))
     }
 
     /// The buffer updates that the layers requested, as tensors, for [`apply_updates`].
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Module, Pass, layer::BatchNorm1d};
+    /// let (tape, layer) = (Tape::<f32>::new(), BatchNorm1d::new(2));
+    /// let mut pass = Pass::train(&tape, Rng::new(0));
+    /// layer.forward(tape.constant(Tensor::ones(&[4, 2])), &mut pass);
+    /// assert_eq!(pass.into_updates().len(), 3); // mean, variance, number of batches
+    /// ```
     pub fn into_updates(self) -> Vec<(u64, Tensor<T>)> {
         self.updates().map(|(key, value)| (key, value.value())).collect()
     }

@@ -43,7 +43,7 @@ pub struct Pipeline<T: Float> {
 }
 
 /// Why a pipeline could not be saved, loaded or used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
     /// A file could not be read or written, or does not match the model.
@@ -93,6 +93,8 @@ pub enum PipelineError {
     },
 }
 
+autograd::debug_as_display!(PipelineError);
+
 const COLUMNS: &str = "columns";
 const ARCHITECTURE: &str = "architecture";
 const MODEL: &str = "model.";
@@ -112,6 +114,16 @@ impl<T: Float> Pipeline<T> {
 
     /// Turns outputs back into the units of the targets, which were scaled for training: see
     /// [`TensorDataset::with_scaled_targets`](crate::data::TensorDataset::with_scaled_targets).
+    ///
+    /// ```
+    /// use nn::{Pipeline, data::{CsvOptions, Scaler}, layer::Mlp};
+    /// let text = "mass,price\n1,10\n2,20\n";
+    /// let (columns, data) = CsvOptions::values("price").learn_from::<f32>(text.as_bytes(), "t.csv")?;
+    /// let prices = Scaler::fit_standard(data.values().unwrap())?; // the model learns prices with mean 0 and deviation 1
+    /// let pipeline = Pipeline::new(columns, Mlp::new(&[1, 1]).build()).target_scaler(prices);
+    /// # let _ = pipeline;
+    /// # Ok::<(), nn::PipelineError>(())
+    /// ```
     pub fn target_scaler(self, scaler: Scaler<T>) -> Self {
         Pipeline { target_scaler: Some(scaler), ..self }
     }
@@ -187,6 +199,14 @@ impl<T: Float> Pipeline<T> {
     /// The outputs of the model for inputs `[n, inputs]` as the columns read them, in eval mode and in the units of the
     /// targets.
     ///
+    /// ```
+    /// use nn::{Pipeline, data::CsvOptions, layer::Mlp};
+    /// let text = "mass,price\n1,10\n2,20\n";
+    /// let (columns, data) = CsvOptions::values("price").learn_from::<f32>(text.as_bytes(), "t.csv")?;
+    /// let pipeline = Pipeline::new(columns, Mlp::new(&[1, 1]).build());
+    /// assert_eq!(pipeline.predict(data.inputs())?.outputs.shape(), [2, 1]);
+    /// # Ok::<(), nn::PipelineError>(())
+    /// ```
     /// # Errors
     /// If the inputs do not fit the scaler or the model.
     pub fn predict(&self, inputs: &Tensor<T>) -> Result<Predictions<T>, PipelineError> {
@@ -208,6 +228,13 @@ impl<T: Float> Pipeline<T> {
 }
 
 /// The outputs of a [`Pipeline`], one row per sample.
+///
+/// ```
+/// use autograd::tensor;
+/// use nn::Predictions;
+/// let predictions = Predictions { outputs: tensor![[0.1, 0.9], [2.0, 1.0]], classes: vec!["cat".into(), "dog".into()] };
+/// assert_eq!((predictions.labels(), predictions.names()), (vec![1, 0], vec!["dog".to_owned(), "cat".to_owned()]));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions<T: Float> {
     /// The outputs, `[n, outputs]`: scores of classes, or values.

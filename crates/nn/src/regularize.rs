@@ -1,5 +1,14 @@
 //! Penalties on large weights, as terms to add to a loss. They are recorded on the tape, which computes their
 //! gradients.
+//!
+//! ```
+//! use autograd::Tape;
+//! use nn::{Param, Pass, layer::Linear, regularize};
+//! let layer = Linear { weight: Param::new([[1.0, -2.0]]), bias: None };
+//! let tape = Tape::<f64>::new();
+//! let pass = Pass::eval(&tape);
+//! assert_eq!((regularize::l1(&layer, &pass).item(), regularize::l2(&layer, &pass).item()), (3.0, 5.0));
+//! ```
 
 use crate::{Parameters, Pass, Path};
 use autograd::{Float, Tensor, Var};

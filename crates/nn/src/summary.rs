@@ -8,6 +8,12 @@ use std::fmt::{self, Display, Formatter};
 
 /// A table of the layers of a model, in the order in which they ran, with their names, output shapes and numbers of
 /// parameters. `Display` prints it.
+///
+/// ```
+/// let summary = nn::summary(&nn::layer::Mlp::new(&[64, 10]).build::<f32>(), &[1, 64]);
+/// assert_eq!((summary.trainable, summary.fixed), (650, 0));
+/// assert_eq!(summary.layers[0].output.as_slice(), [1, 10]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The layers; one that ran twice occurs twice. Rows for parameters that belong to no such layer follow, grouped by
@@ -20,6 +26,11 @@ pub struct Summary {
 }
 
 /// A layer of a [`Summary`].
+///
+/// ```
+/// let summary = nn::summary(&nn::layer::Mlp::new(&[64, 10]).build::<f32>(), &[1, 64]);
+/// assert_eq!((summary.layers[0].layer.as_str(), summary.layers[0].parameters), ("Linear(64, 10)", 650));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Path in the model, such as `encoder.0`; empty for a layer without parameters, and for the model itself.

@@ -11,6 +11,14 @@ use crate::tape::{Tape, Var};
 use std::fmt::{self, Display, Formatter};
 
 /// How a value and its derivatives come about: see [`Tape::explain`]. `Display` prints it as plain text.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(2.0).named("x");
+/// let explanation = tape.explain(x.square());
+/// assert!(explanation.to_string().starts_with("Forward"));
+/// assert_eq!(explanation.wrt(x).rows().len(), 1);
+/// ```
 pub struct Explanation<'t, T: Float> {
     of: Var<'t, T>,
     scene: Scene,

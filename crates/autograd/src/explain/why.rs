@@ -17,6 +17,13 @@ use std::fmt::{self, Display, Formatter};
 
 /// Where the derivative of one value with respect to another comes from: see [`Explanation::wrt`](super::Explanation::wrt).
 /// `Display` prints it as plain text.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(2.0).named("x");
+/// let why = tape.explain(x.square() + x.exp()).wrt(x);
+/// assert_eq!(why.rows().len(), 2); // by the square, and by the exponential
+/// ```
 #[derive(Clone, Debug)]
 pub struct Contributions {
     /// `dy/dx`
@@ -27,6 +34,13 @@ pub struct Contributions {
 }
 
 /// One contribution to a derivative.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let x = tape.var(3.0);
+/// let why = tape.explain(x.square()).wrt(x);
+/// assert_eq!((why.rows()[0].path.as_slice(), why.rows()[0].largest), ([1, 0].as_slice(), 6.0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Contribution {
     /// The ids of the values along the path, from the output to the input; if there are too many paths to list, only the

@@ -3,6 +3,15 @@
 //! variables and symbols.
 //!
 //! Rules are written over [`E<S>`], which gives `Real` its infix operators: `g * (1.0 - y * y)`.
+//!
+//! ```
+//! use autograd::{Float, Tensor};
+//! /// The mean, in either precision.
+//! fn mean<T: Float>(x: &Tensor<T>) -> f64 {
+//!     x.iter().map(|x| x.f64()).sum::<f64>() / x.len() as f64
+//! }
+//! assert_eq!((mean(&Tensor::from([1.0f32, 2.0])), mean(&Tensor::from([1.0f64, 2.0]))), (1.5, 1.5));
+//! ```
 
 mod nested;
 mod once;
@@ -11,6 +20,7 @@ mod store;
 pub(crate) mod vmath;
 
 pub use nested::Nested;
+pub(crate) use nested::Nesting;
 pub use once::{Once, once};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -18,8 +28,22 @@ pub use store::{Array, Pool, Pooled, Shape, Strides};
 use vmath::Elementary;
 
 /// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
+///
+/// ```
+/// use autograd::{Element, Tensor};
+/// fn first<T: Element>(x: &Tensor<T>) -> Option<T> {
+///     x.iter().next()
+/// }
+/// assert_eq!((first(&autograd::tensor![2.5]), <f64 as Element>::NAME), (Some(2.5), "f64"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an element of a tensor",
+    label = "not an element",
+    note = "the elements are `f32`, `f64`, `i64` or `bool`"
+)]
 pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + 'static {
     /// The name of the type, such as `f64`.
+    #[doc(alias = "dtype")]
     const NAME: &'static str;
 }
 
@@ -32,10 +56,14 @@ elements!(f32 f64 i64 bool);
 /// use autograd::Float;
 /// fn half<T: Float>() -> T { T::of(0.5) }
 /// assert_eq!(half::<f32>() + 1.0, 1.5);
+/// assert!(half::<f64>().f64() == 0.5 && half::<f32>().is_finite() && !half::<f32>().is_nan());
 /// ```
-pub trait Float:
-    Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + Nested<Item = Self>
-{
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number that can be differentiated: that takes `f32` or `f64`",
+    label = "not `f32` or `f64`",
+    note = "integers, such as labels and indices, are tensors of `i64`: `tensor![2_i64, 0]`; `Tape::integers` puts them on a tape"
+)]
+pub trait Float: Element + Real + Elementary + num_traits::NumAssign + Neg<Output = Self> + Nested<Self> {
     /// Positive infinity.
     const INFINITY: Self;
     /// NaN.
@@ -57,6 +85,17 @@ pub trait Float:
 
 /// The algebra of the derivative table: the operations that a rule may use. `f32`, `f64`, [`Var`](crate::Var) and the
 /// symbols that print the rules implement it.
+///
+/// ```
+/// use autograd::{Tape, float::Real};
+/// /// x³ of a number or of a variable.
+/// fn cube<S: Real>(x: S) -> S {
+///     x.mul(x).mul(x)
+/// }
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(2.0);
+/// assert_eq!((cube(2.0), (x * x * x).item()), (8.0, 8.0));
+/// ```
 pub trait Real: Copy {
     /// The constant `c`, on the tape of `self` if it has one.
     fn lit(self, c: f64) -> Self;
@@ -262,6 +301,16 @@ macro_rules! float {
 float!(f32 single f64 double);
 
 /// A [`Real`] with infix operators, so that a rule reads like mathematics: `-g * y / b`, `1.0 - y * y`.
+///
+/// ```
+/// use autograd::float::{E, Real};
+/// /// 1 / (1 + x²), as it is written.
+/// fn runge<S: Real>(x: S) -> S {
+///     let x = E(x);
+///     (1.0 / (1.0 + x * x)).0
+/// }
+/// assert_eq!(runge(2.0), 0.2);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct E<S>(pub S);

@@ -3,32 +3,53 @@
 use super::{Element, Shape};
 use std::slice::IterMut;
 
-/// A number, or a nested array of numbers: the argument of [`tensor!`](crate::tensor!) and `Tensor::from`.
-pub trait Nested {
-    /// The element type.
-    type Item: Element;
+/// A number of type `T`, or a nested array of such numbers: the argument of [`tensor!`](crate::tensor!) and `Tensor::from`.
+/// Literals take the type of the tensor that they become.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// let column: Tensor<f32> = [[1.0], [2.0]].into();
+/// assert_eq!(column.shape(), [2, 1]);
+/// let tape = Tape::<f32>::new();
+/// assert_eq!((tape.var(0.5) * tape.var([1.0, 2.0])).shape().as_slice(), [2]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not consist of numbers of type `{T}`",
+    label = "not numbers of type `{T}`",
+    note = "write `1.0` for `1`; of a tensor, `cast` makes one of another floating-point type, and `to_float` one of integers"
+)]
+pub trait Nested<T: Element>: Nesting {
+    /// Writes the elements in row-major order.
+    fn fill(self, places: &mut IterMut<T>);
+}
+
+/// A number or a nested array, of whatever type: its sizes. No tensor is one, which tells the compiler that a tensor
+/// becomes a tensor in one way only.
+pub trait Nesting {
     /// Appends the sizes to `shape`, outermost first.
     fn shape(shape: &mut Shape);
-    /// Writes the elements in row-major order.
-    fn fill(self, places: &mut IterMut<Self::Item>);
 }
 
 macro_rules! leaves { ($($t:ident)*) => { $(
-    impl Nested for $t {
-        type Item = $t;
+    impl Nesting for $t {
         fn shape(_: &mut Shape) {}
+    }
+
+    impl Nested<$t> for $t {
         fn fill(self, places: &mut IterMut<$t>) { *places.next().expect("a place for each number") = self; }
     }
 )* } }
 leaves!(f32 f64 i64 bool);
 
-impl<N: Nested, const K: usize> Nested for [N; K] {
-    type Item = N::Item;
+impl<N: Nesting, const K: usize> Nesting for [N; K] {
     fn shape(shape: &mut Shape) {
         shape.push(K);
         N::shape(shape);
     }
-    fn fill(self, places: &mut IterMut<N::Item>) {
+}
+
+impl<T: Element, N: Nested<T>, const K: usize> Nested<T> for [N; K] {
+    fn fill(self, places: &mut IterMut<T>) {
         self.into_iter().for_each(|inner| inner.fill(places));
     }
 }

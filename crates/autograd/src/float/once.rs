@@ -4,6 +4,7 @@
 //! another crate compiles is a call.
 
 /// One function at the two number types. Implemented by [`once!`] only.
+#[doc(hidden)]
 pub trait Once {
     /// A pointer to the function at `T`.
     type At<T: crate::Float>;

@@ -49,12 +49,25 @@ impl Clone for Rng {
 
 impl Rng {
     /// Creates a generator from a seed.
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// assert_eq!(Rng::new(7).uniform(), Rng::new(7).uniform());
+    /// ```
+    #[doc(alias = "manual_seed")]
     pub fn new(seed: u64) -> Rng {
         Rng { chacha: ChaCha8Rng::seed_from_u64(seed), spare: None }
     }
 
     /// An independent generator with the same seed: stream `n` of 2^64. It starts at the beginning of its stream,
     /// however far this generator has advanced.
+    ///
+    /// ```
+    /// use autograd::Rng;
+    /// let rng = Rng::new(7);
+    /// let (mut first, mut second) = (rng.stream(1), rng.stream(2)); // one for each worker, for example
+    /// assert_ne!(first.bits(), second.bits());
+    /// ```
     pub fn stream(&self, n: u64) -> Rng {
         let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
         chacha.set_stream(n);
@@ -62,16 +75,33 @@ impl Rng {
     }
 
     /// Returns 64 random bits.
+    ///
+    /// ```
+    /// let mut rng = autograd::Rng::new(7);
+    /// let coin = rng.bits() & 1 == 1;
+    /// # let _ = coin;
+    /// ```
     pub fn bits(&mut self) -> u64 {
         self.chacha.next_u64()
     }
 
     /// Uniformly distributed on `[0, 1)`, a multiple of 2^-53.
+    ///
+    /// ```
+    /// let x = autograd::Rng::new(7).uniform();
+    /// assert!((0.0..1.0).contains(&x));
+    /// ```
     pub fn uniform(&mut self) -> f64 {
         unit(self.bits())
     }
 
     /// Normally distributed with mean 0 and standard deviation 1 (Box and Muller, 1958).
+    ///
+    /// ```
+    /// let mut rng = autograd::Rng::new(7);
+    /// let mean = (0..10_000).map(|_| rng.normal()).sum::<f64>() / 10_000.0;
+    /// assert!(mean.abs() < 0.05);
+    /// ```
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
@@ -107,6 +137,13 @@ impl Rng {
     }
 
     /// Fills `out` with the same numbers as repeated calls of [`normal`](Rng::normal).
+    ///
+    /// ```
+    /// let (mut many, mut rng) = ([0.0; 2], autograd::Rng::new(5));
+    /// rng.fill_normal(&mut many);
+    /// let mut one_by_one = autograd::Rng::new(5);
+    /// assert_eq!(many, [(); 2].map(|()| one_by_one.normal()));
+    /// ```
     pub fn fill_normal<T: Float>(&mut self, out: &mut [T]) {
         let (first, out) = out.split_at_mut(usize::from(self.spare.is_some()).min(out.len()));
         let (pairs, last) = out.as_chunks_mut::<2>();
@@ -144,8 +181,13 @@ impl Rng {
 
     /// Uniformly distributed over `0, 1, …, n - 1`, without bias (Lemire, 2019).
     ///
+    /// ```
+    /// let mut rng = autograd::Rng::new(7);
+    /// assert!((0..100).all(|_| rng.below(6) < 6)); // a die
+    /// ```
     /// # Panics
     /// If `n` is 0.
+    #[doc(alias = "randint")]
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "below: n must be at least 1");
         let n = n as u64;
@@ -159,6 +201,14 @@ impl Rng {
     }
 
     /// Shuffles a slice; every order is equally likely (Fisher and Yates).
+    ///
+    /// ```
+    /// let mut cards = [1, 2, 3, 4];
+    /// autograd::Rng::new(7).shuffle(&mut cards);
+    /// cards.sort();
+    /// assert_eq!(cards, [1, 2, 3, 4]);
+    /// ```
+    #[doc(alias = "randperm")]
     pub fn shuffle<V>(&mut self, items: &mut [V]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
@@ -193,6 +243,12 @@ impl<T: Float> Tensor<T> {
     }
 
     /// Independent random numbers from the standard normal distribution (mean 0, standard deviation 1).
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// let weights = Tensor::<f32>::randn(&[20, 10], &mut Rng::new(7)) * 0.1;
+    /// assert!(weights.mean().item().abs() < 0.05);
+    /// ```
     #[track_caller]
     pub fn randn(shape: &[usize], rng: &mut Rng) -> Tensor<T> {
         or_panic(room("randn", shape));

@@ -12,6 +12,13 @@ use crate::tensor::mask::try_zip;
 use crate::value::Value;
 
 /// The right-hand side of a comparison with a `V`: a number, a tensor or, for variables, a variable.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// let x = tensor![1.0, 2.0, 3.0];
+/// assert_eq!(x.is_gt(1.5), tensor![false, true, true]); // with a number
+/// assert_eq!(x.is_lt(tensor![2.0, 2.0, 2.0]), tensor![true, false, false]); // or with a tensor
+/// ```
 pub trait Compared<V> {
     /// The value to compare `x` with.
     fn beside(self, x: &V) -> V;
@@ -111,6 +118,7 @@ macro_rules! comparisons {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![1.0, 2.0, f64::NAN].is_ne(2.0), tensor![true, false, true]);
             /// ```
+            #[doc(alias = "ne")]
             is_ne, try_is_ne, !=, |a, b| Ok(!Mask::try_of(Binary::Eq, a, b)?);
         }
     };

@@ -180,6 +180,7 @@ macro_rules! conv_methods {
             /// let (x, w) = (tensor![[[1.0, 2.0, 4.0, 8.0]]], tensor![[[-1.0, 1.0]]]);
             /// assert_eq!(x.conv1d(w, None, Conv::default()), tensor![[[1.0, 2.0, 4.0]]]);
             /// ```
+            #[doc(alias = "convolve")]
             conv1d, try_conv1d(w: impl Borrow<Self>, bias: Option<&Self>, settings: Conv<1>) |x| {
                 conv::convolved(x, w.borrow(), bias, settings)
             }

@@ -138,10 +138,13 @@ macro_rules! elementwise_methods {
             /// a + b, with broadcasting.
             add, try_add, Add = "[4.0, 4.0], [6.0, 6.0]";
             /// a - b, with broadcasting.
+            #[doc(alias = "subtract")]
             sub, try_sub, Sub = "[-2.0, 0.0], [0.0, 2.0]";
             /// a · b, element by element, with broadcasting.
+            #[doc(alias = "multiply")]
             mul, try_mul, Mul = "[3.0, 4.0], [9.0, 8.0]";
             /// a / b, with broadcasting.
+            #[doc(alias = "divide")]
             #[doc(alias = "true_divide")]
             div, try_div, Div = "[1.0 / 3.0, 1.0], [1.0, 2.0]";
             /// aᵇ. 0⁰ is 1, with derivative 0 with respect to a; NaN for a < 0 and noninteger b.

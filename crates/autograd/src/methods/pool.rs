@@ -152,6 +152,7 @@ macro_rules! pool_methods {
             /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0, 2.0]]]);
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_nearest1d, try_upsample_nearest1d(to: Resize<1>) |x| {
                 resize::resized("upsample_nearest1d", x, to, resize::nearest)
             }
@@ -164,6 +165,7 @@ macro_rules! pool_methods {
             /// assert_eq!(y, tensor![[[1.0, 1.0, 2.0], [1.0, 1.0, 2.0]]]);
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_nearest2d, try_upsample_nearest2d(to: Resize<2>) |x| {
                 resize::resized("upsample_nearest2d", x, to, resize::nearest)
             }
@@ -176,6 +178,7 @@ macro_rules! pool_methods {
             /// assert_eq!(y, Tensor::ones(&[1, 1, 4, 2, 2]));
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_nearest3d, try_upsample_nearest3d(to: Resize<3>) |x| {
                 resize::resized("upsample_nearest3d", x, to, resize::nearest)
             }
@@ -190,6 +193,7 @@ macro_rules! pool_methods {
             /// assert_eq!(x.upsample_linear1d(Resize::To([5]), Align::Corners), tensor![[[0.0, 2.0, 4.0, 6.0, 8.0]]]);
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_linear1d, try_upsample_linear1d(to: Resize<1>, align: Align) |x| {
                 resize::resized("upsample_linear1d", x, to, resize::linear_rule(align))
             }
@@ -202,6 +206,7 @@ macro_rules! pool_methods {
             /// assert_eq!(y, tensor![[[0.0, 1.0, 2.0], [2.0, 3.0, 4.0], [4.0, 5.0, 6.0]]]);
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_bilinear2d, try_upsample_bilinear2d(to: Resize<2>, align: Align) |x| {
                 resize::resized("upsample_bilinear2d", x, to, resize::linear_rule(align))
             }
@@ -214,6 +219,7 @@ macro_rules! pool_methods {
             /// assert_eq!(y, Tensor::ones(&[1, 1, 3, 4, 5]));
             /// ```
             #[doc(alias = "interpolate")]
+            #[doc(alias = "Upsample")]
             upsample_trilinear3d, try_upsample_trilinear3d(to: Resize<3>, align: Align) |x| {
                 resize::resized("upsample_trilinear3d", x, to, resize::linear_rule(align))
             }

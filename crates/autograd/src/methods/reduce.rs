@@ -9,6 +9,14 @@ use crate::tensor::layout::reduced_shape;
 use crate::value::Value;
 
 /// What becomes of the axes that a reduction reduces.
+///
+/// ```
+/// use autograd::{Dims, tensor};
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!(x.try_sum(1, Dims::Keep)?, tensor![[3.0], [7.0]]);
+/// assert_eq!(x.try_sum(1, Dims::Drop)?, tensor![3.0, 7.0]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dims {
     /// They are removed from the result.
@@ -61,6 +69,10 @@ macro_rules! statistic {
         $(#[$doc])*
         /// Reduces the given axes, which are kept with size 1, so that the result broadcasts against the operand.
         ///
+        /// ```
+        #[doc = concat!("let rows = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].", stringify!($keep), "(", $example, ", 1);")]
+        /// assert_eq!(rows.shape(), [2, 1]);
+        /// ```
         /// # Panics
         #[doc = concat!("If an axis is out of range or named twice; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
         #[track_caller]

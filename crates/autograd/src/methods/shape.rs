@@ -23,6 +23,7 @@ macro_rules! shape_methods {
             /// ```
             #[doc(alias = "transpose")]
             #[doc(alias = "moveaxis")]
+            #[doc(alias = "movedim")]
             permute_axes, try_permute_axes(order: &[isize]) |x| {
                 let shape = Value::shape(x);
                 let order: Result<Shape> = order.iter().map(|&i| resolve_axis("permute", i, &shape)).collect();
@@ -142,6 +143,7 @@ macro_rules! shape_methods {
             /// assert_eq!(x.pad(&[[2, 0]], Pad::Replicate), tensor![1.0, 1.0, 1.0, 2.0, 3.0]);
             /// assert_eq!(x.pad(&[[2, 0]], Pad::Circular), tensor![2.0, 3.0, 1.0, 2.0, 3.0]);
             /// ```
+            #[doc(alias = "ZeroPad2d")]
             pad, try_pad(pads: &[[isize; 2]], mode: Pad) |x| {
                 let shape = Value::shape(x);
                 let whole = plan::padded("pad", &shape, pads)?;

@@ -3,6 +3,12 @@
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
 /// The part of an axis that a slice takes, as the caller specifies it: `..`, `2..5`, `-3..`, `..=n`.
+///
+/// ```
+/// let x = autograd::tensor![1.0, 2.0, 3.0, 4.0];
+/// assert_eq!(x.slice(0, 1..3).to_vec(), [2.0, 3.0]);
+/// assert_eq!(x.slice(0, -2..).to_vec(), [3.0, 4.0]); // from the end
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub(super) start: Option<isize>,
@@ -100,6 +106,7 @@ macro_rules! view_methods {
             /// assert_eq!(tensor![1.0, 2.0].unsqueeze(-1), tensor![[1.0], [2.0]]);
             /// ```
             #[doc(alias = "expand_dims")]
+            #[doc(alias = "newaxis")]
             unsqueeze, try_unsqueeze(axis: isize) |x| {
                 let mut shape = Value::shape(x);
                 let mut wider = shape.clone();
@@ -194,6 +201,8 @@ macro_rules! view_methods {
         /// ```
         #[doc(alias = "cat")]
         #[doc(alias = "concatenate")]
+        #[doc(alias = "hstack")]
+        #[doc(alias = "vstack")]
         #[track_caller]
         pub fn concat(parts: &[Self], axis: isize) -> Self {
             or_panic(Self::try_concat(parts, axis))

@@ -6,6 +6,12 @@ use crate::tensor::layout::room;
 use smallvec::{SmallVec, smallvec};
 
 /// How a kernel covers one axis of an image and moves along it.
+///
+/// ```
+/// use autograd::op::Window;
+/// let window = Window { kernel: 3, stride: 2, padding: 1, dilation: 1 };
+/// assert_eq!((window.places(8), window.places(0)), (Some(4), None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Number of elements that the kernel covers.
@@ -33,6 +39,14 @@ impl Window {
 }
 
 /// The geometry of a convolution: one to three spatial axes, and the groups of channels.
+///
+/// ```
+/// use autograd::{Conv, Tape, Tensor, op::Op};
+/// let tape = Tape::<f64>::new();
+/// let (x, w) = (tape.var(Tensor::zeros(&[1, 2, 9])), tape.var(Tensor::zeros(&[4, 1, 3])));
+/// let Op::Conv { geometry } = x.conv1d(w, None, Conv { groups: 2, ..Conv::default() }).op() else { unreachable!() };
+/// assert_eq!((geometry.groups, geometry.windows[0].kernel), (2, 3));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// One window for each spatial axis.
@@ -66,12 +80,18 @@ impl Geometry {
             let kernel: Shape = self.kernel().collect();
             return error(w, format!("weights must be [out, channels / groups, …] with kernel sizes {kernel:?}"));
         }
-        if w[1].checked_mul(self.groups) != Some(x[1]) || !w[0].is_multiple_of(self.groups) {
+        if w[1].checked_mul(self.groups) != Some(x[1]) {
+            let groups = if self.groups == 1 { String::new() } else { format!(" in {} groups", self.groups) };
+            let gray = if (w[1], self.groups) == (1, 1) { "; gray images get their axis by unsqueeze(1)" } else { "" };
             let hint = format!(
-                "it must be [multiple of {0}, {1} / {0}, …] for an image {x:?} in {0} groups",
-                self.groups, x[1]
+                "weights of shape {w:?}{groups} take images [batch, {}, …], but it has {} channels{gray}",
+                w[1].saturating_mul(self.groups),
+                x[1]
             );
-            return error(w, hint);
+            return error(x, hint);
+        }
+        if !w[0].is_multiple_of(self.groups) {
+            return error(w, format!("its {} outputs are not divisible into {} groups", w[0], self.groups));
         }
         let mut shape: Shape = smallvec![x[0], w[0]];
         for (window, &size) in self.windows.iter().zip(&x[2..]) {

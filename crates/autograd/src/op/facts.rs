@@ -142,6 +142,12 @@ impl Op {
     }
 
     /// The op's name, as in its method and its errors.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let op = tape.var([1.0, 2.0]).softmax(0).op();
+    /// assert_eq!(op.name(), "softmax");
+    /// ```
     pub fn name(&self) -> &'static str {
         self.facts().name
     }
@@ -243,6 +249,10 @@ impl Fold {
 
 impl Unary {
     /// The function's name, as in its method.
+    ///
+    /// ```
+    /// assert_eq!(autograd::op::Unary::Tanh.name(), "tanh");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Unary::Neg => "neg",
@@ -310,6 +320,10 @@ impl Unary {
 
 impl Binary {
     /// The function's name, as in its method.
+    ///
+    /// ```
+    /// assert_eq!(autograd::op::Binary::Mul.name(), "mul");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Binary::Add => "add",

@@ -172,6 +172,10 @@ impl Unary {
     }
 
     /// The number of operations per element for the value.
+    ///
+    /// ```
+    /// assert_eq!(autograd::op::Unary::Square.flops(), 1); // x · x
+    /// ```
     pub fn flops(self) -> u64 {
         self.formula().flops()
     }
@@ -204,6 +208,10 @@ impl Binary {
     }
 
     /// The number of operations per element for the value.
+    ///
+    /// ```
+    /// assert_eq!(autograd::op::Binary::Mul.flops(), 1);
+    /// ```
     pub fn flops(self) -> u64 {
         self.formula().flops()
     }

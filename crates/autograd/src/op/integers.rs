@@ -6,9 +6,20 @@ use super::{Fold, Op};
 use crate::tensor::{AxisSet, Shape};
 
 /// The label of a row that [`Op::CrossEntropy`] ignores; the same as PyTorch's.
+///
+/// ```
+/// use autograd::{op::IGNORED, tensor};
+/// let losses = tensor![[0.0, 0.0], [5.0, 1.0]].cross_entropy(&tensor![0_i64, IGNORED]);
+/// assert_eq!(losses, tensor![2f64.ln(), 0.0]);
+/// ```
 pub const IGNORED: i64 = -100;
 
 /// The order of a sort.
+///
+/// ```
+/// use autograd::{Order, tensor};
+/// assert_eq!(tensor![2.0, 3.0, 1.0].argsort(0, Order::Descending), tensor![1_i64, 0, 2]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The smallest element first.
@@ -18,6 +29,14 @@ pub enum Order {
 }
 
 /// How integers follow from the input of their node.
+///
+/// ```
+/// use autograd::{Tape, op::{IntOp, Op}};
+/// let tape = Tape::<f64>::new();
+/// let labels = tape.integers(autograd::tensor![1_i64, 0]);
+/// let Some(Op::Integers { from, .. }) = tape.get(labels.id()).map(|node| node.op()) else { unreachable!() };
+/// assert_eq!(from, IntOp::Given);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum IntOp {

@@ -9,6 +9,10 @@ use crate::tensor::Shape;
 
 impl Factor {
     /// The name, as in methods and errors.
+    ///
+    /// ```
+    /// assert_eq!(autograd::op::Factor::Cholesky.name(), "cholesky");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Factor::Solve { .. } => "solve",

@@ -6,6 +6,14 @@
 //! An op does not depend on where it runs. Four tables define its meaning: its shape rule (`shape`), its value
 //! (`eval`), its reverse rules (`elementwise`, `vjp`) and its forward rules (`elementwise`, `jvp`). Their matches
 //! are exhaustive, so a new variant fails to compile until every table has an arm for it.
+//!
+//! ```
+//! use autograd::{Tape, op::{Binary, Op, Unary}};
+//! let tape = Tape::<f64>::new();
+//! let (w, x) = (tape.var(2.0), tape.var(3.0));
+//! let ops: Vec<Op> = [(w * x).tanh(), w * x].map(|y| y.op()).into();
+//! assert_eq!(ops, [Op::Unary(Unary::Tanh), Op::Binary(Binary::Mul)]);
+//! ```
 
 mod conv;
 mod cost;
@@ -44,6 +52,13 @@ pub enum Side {
 pub(crate) const OUTPUT: u32 = 1 << 31;
 
 /// How a reduction combines the elements along its axes.
+///
+/// ```
+/// use autograd::{Tape, op::{Fold, Op}};
+/// let tape = Tape::<f64>::new();
+/// let Op::Reduce { fold, axes, keep } = tape.var([[1.0, 2.0]]).sum_axes(1).op() else { unreachable!("a sum") };
+/// assert_eq!((fold, axes.contains(1), keep), (Fold::Sum, true, false));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fold {
     /// Σ x

@@ -83,7 +83,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
                 // If a view is not possible, the elements are copied.
                 checked(name, shape.clone())
             } else {
-                mismatch(name, x[0], format!("it does not have the same number of elements as {shape:?}"))
+                mismatch(name, x[0], another_count(x[0], shape))
             }
         }
         Op::Expand { shape } => {
@@ -162,6 +162,20 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         }
         Op::Map { axis, map } => mapped(name, *axis, map, x[0]),
         Op::Custom { .. } => Err(Error::Argument { op: name, hint: "a user-defined op runs only on its tape".into() }),
+    }
+}
+
+/// Says how many elements a reshape would lose or gain, and which last size would keep them all.
+fn another_count(from: &[usize], to: &[usize]) -> String {
+    // An empty shape may have axes whose product is beyond the type.
+    let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
+    let (n, m) = (size(from), size(to));
+    let hint = format!("it has {n} elements, but {to:?} has {m}");
+    match to {
+        [rest @ .., _] if n > 0 && size(rest) > 0 && n.is_multiple_of(size(rest)) => {
+            format!("{hint}; with {:?}, all of them fit", [rest, &[n / size(rest)]].concat())
+        }
+        _ => format!("{hint}; a reshape keeps all elements"),
     }
 }
 
@@ -267,7 +281,18 @@ fn matmul(a: &[usize], b: &[usize], ta: bool, tb: bool) -> Result<Shape> {
     let (m, k) = if ta { (ca, ra) } else { (ra, ca) };
     let (l, n) = if tb { (cb, rb) } else { (rb, cb) };
     if k != l {
-        return Err(error("the columns of the first operand must equal the rows of the second"));
+        return Err(error(match (ta, tb) {
+            (false, false) if ca == cb => {
+                "the columns of the first operand must equal the rows of the second; matmul_t multiplies by the second \
+                 transposed, and would fit"
+            }
+            (false, false) if ra == rb => {
+                "the columns of the first operand must equal the rows of the second; the first transposed (`t()`) would fit"
+            }
+            (false, true) => "both operands must have as many columns: the second is multiplied transposed",
+            (true, false) => "both operands must have as many rows: the first is multiplied transposed",
+            _ => "the columns of the first operand must equal the rows of the second",
+        }));
     }
     let batch = broadcast("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
     let mut shape = batch.map_err(|_| error("the leading axes must broadcast"))?;

@@ -108,6 +108,11 @@ macro_rules! binary {
             pub const ALL: &'static [Binary] = &[$(Binary::$Op,)* $(Binary::$Mask),*];
 
             /// Whether cotangents flow through the function; false for a mask.
+            ///
+            /// ```
+            /// use autograd::op::Binary;
+            /// assert!(Binary::Mul.is_differentiable() && !Binary::Gt.is_differentiable());
+            /// ```
             #[inline(always)]
             pub fn is_differentiable(self) -> bool {
                 match self { $(Binary::$Op)|* => true, $(Binary::$Mask)|* => false }

@@ -11,6 +11,13 @@ use std::sync::Arc;
 pub type Panes = SmallVec<[Arc<[Span]>; 3]>;
 
 /// A sparse matrix, stored as the nonzero entries of each row.
+///
+/// ```
+/// use autograd::op::Sparse;
+/// let pairs = Sparse::new(3, [[(0, 0.5), (1, 0.5)], [(1, 0.5), (2, 0.5)]]); // the means of neighbors
+/// assert_eq!((pairs.rows(), pairs.cols(), pairs.row(1)), (2, 3, [(1, 0.5), (2, 0.5)].as_slice()));
+/// assert_eq!(pairs.transposed().row(1), [(0, 0.5), (1, 0.5)]);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sparse {
     cols: usize,

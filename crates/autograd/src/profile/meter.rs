@@ -52,6 +52,13 @@ impl<T: Float> Var<'_, T> {
 
 impl<T: Float> Tape<T> {
     /// Measures everything recorded and the reverse sweep from the last value; see [`Var::profile`].
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(autograd::Tensor::ones(&[50, 50]));
+    /// x.matmul(x).sum();
+    /// assert_eq!(tape.profile().rows()[0].op, "matmul");
+    /// ```
     pub fn profile(&self) -> Profile {
         self.vars().last().map_or_else(Profile::default, Var::profile)
     }

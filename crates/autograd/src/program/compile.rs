@@ -12,6 +12,15 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 /// A function compiled to programs, one per list of input shapes: see [`compile`].
+///
+/// ```
+/// use autograd::compile;
+/// let mut f = compile::<f64, _>(|x| x[0].square().sum());
+/// let x = autograd::tensor![3.0, 4.0];
+/// assert_eq!(f.value(&[&x])?.item(), 25.0);
+/// assert_eq!(f.value_and_grad(&[&x])?.1[0].to_vec(), [6.0, 8.0]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub struct Compiled<T: Float, F> {
     function: F,
     values: Vec<Version<T>>,
@@ -98,6 +107,16 @@ where
     }
 
     /// Number of programs that are kept: one per list of input shapes, for values and for gradients separately.
+    ///
+    /// ```
+    /// use autograd::{Tensor, compile};
+    /// let mut f = compile::<f64, _>(|x| x[0].exp().sum());
+    /// for n in [2, 3, 2] {
+    ///     f.value(&[&Tensor::zeros(&[n])])?;
+    /// }
+    /// assert_eq!(f.programs(), 2);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn programs(&self) -> usize {
         self.values.len() + self.gradients.len()
     }

@@ -88,6 +88,18 @@ pub struct Program<T: Float> {
 }
 
 /// A builder: what a program reads and returns, before it is compiled.
+///
+/// ```
+/// use autograd::{Program, Tape, Tensor};
+/// // A running mean: an input, a state, and an output.
+/// let tape = Tape::<f64>::new();
+/// let (x, mean) = (tape.var(0.0), tape.var(0.0));
+/// let next = mean * 0.9 + x * 0.1;
+/// let mut program = Program::draft(&tape).inputs(&[x]).state(&[(mean, next)]).outputs(&[next]).compile()?;
+/// assert_eq!(program.run(&[&Tensor::scalar(10.0)])?[0].item(), 1.0);
+/// assert_eq!(program.run(&[&Tensor::scalar(10.0)])?[0].item(), 1.9);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub struct Draft<'a, 't, T: Float> {
     tape: &'t Tape<T>,
     inputs: &'a [Var<'t, T>],
@@ -143,6 +155,15 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
     }
 
     /// Integers (labels, rows to take) that are passed to each run: those of [`Tape::integers`].
+    ///
+    /// ```
+    /// use autograd::{Program, Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let (x, rows) = (tape.var([1.0, 2.0, 4.0]), tape.integers(tensor![0_i64]));
+    /// let mut program = Program::draft(&tape).inputs(&[x]).integers(&[rows]).outputs(&[x.take(0, rows)]).compile()?;
+    /// assert_eq!(program.run_with(&[&x.value()], &[&tensor![2_i64]])?[0], tensor![4.0]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn integers(self, integers: &'a [Ints<'t, T>]) -> Self {
         Draft { integers, ..self }
     }

@@ -96,6 +96,15 @@ impl<T: Float> Program<T> {
     /// Computes the outputs for these inputs. They are valid until the next run, which overwrites their memory unless
     /// they were cloned.
     ///
+    /// ```
+    /// use autograd::{Program, Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var([0.0, 0.0]);
+    /// let mut program = Program::new(&tape, &[x], &[x.square().sum()]);
+    /// assert_eq!(program.run(&[&tensor![3.0, 4.0]])?[0].item(), 25.0);
+    /// assert_eq!(program.run(&[&tensor![1.0, 1.0]])?[0].item(), 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Errors
     /// Returns an error if the number of inputs or an input's shape differs from the recording, if a matrix is singular
     /// where recording would return that error, or if a user's op fails.
@@ -173,6 +182,15 @@ impl<T: Float> Program<T> {
 
     /// The current value of state `k`.
     ///
+    /// ```
+    /// use autograd::{Program, Tape};
+    /// let tape = Tape::<f64>::new();
+    /// let count = tape.var(0.0);
+    /// let mut counter = Program::draft(&tape).state(&[(count, count + 1.0)]).compile()?;
+    /// counter.run(&[])?;
+    /// assert_eq!(counter.state(0).item(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Panics
     /// Panics if `k` is out of range.
     #[track_caller]
@@ -182,6 +200,18 @@ impl<T: Float> Program<T> {
 
     /// Sets the value of state `k`.
     ///
+    /// ```
+    /// use autograd::{Program, Tape, Tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let count = tape.var(0.0);
+    /// let mut counter = Program::draft(&tape).state(&[(count, count + 1.0)]).compile()?;
+    /// counter.run(&[])?;
+    /// assert_eq!(counter.state(0).item(), 1.0);
+    /// counter.set_state(0, &Tensor::scalar(10.0))?;
+    /// counter.run(&[])?;
+    /// assert_eq!(counter.state(0).item(), 11.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Errors
     /// Returns an error if `k` is out of range, or the shape differs.
     pub fn set_state(&mut self, k: usize, value: &Tensor<T>) -> Result<()> {

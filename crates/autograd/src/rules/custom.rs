@@ -43,6 +43,7 @@ pub trait Rule<T: Float>: Send + Sync + 'static {
         Self: Sized;
 
     /// Returns the tangent of the output, given those of the inputs (`None` where zero). Needed only for forward mode.
+    /// [`Var::custom`](crate::Var::custom) has an example with both rules.
     fn jvp<V: Value<T>>(&self, x: &[&V], y: &V, t: &[Option<&V>]) -> Result<Option<V>>
     where
         Self: Sized,

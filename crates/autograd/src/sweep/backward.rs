@@ -15,7 +15,7 @@ use crate::op::Factor;
 use crate::op::{Op, Side};
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{IntoTensor, Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::{Borrow, Cow};
 use std::cell::RefCell;
@@ -56,6 +56,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     /// # Panics
     /// Panics if this does not have exactly one element, or a `Var` belongs to another tape.
+    #[doc(alias = "retain_grad")]
     #[track_caller]
     pub fn backward_wrt(self, x: &[Var<'t, T>]) -> Gradients<T> {
         or_panic(self.check_computed("backward_wrt"));
@@ -66,19 +67,24 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The vector-Jacobian product: the gradients of `Σ cotangent · self`, for an output of any shape.
     ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([1.0, 2.0, 3.0]);
+    /// assert_eq!((x * x).vjp([1.0, 0.0, 10.0]).wrt(x).to_vec(), [2.0, 0.0, 60.0]);
+    /// ```
     /// # Panics
     /// Panics if the cotangent does not have the shape of this value; [`try_vjp`](Var::try_vjp) returns the error
     /// instead.
     #[track_caller]
-    pub fn vjp(self, cotangent: impl Into<Tensor<T>>) -> Gradients<T> {
+    pub fn vjp(self, cotangent: impl IntoTensor<T>) -> Gradients<T> {
         or_panic(self.try_vjp(cotangent))
     }
 
     /// The vector-Jacobian product, or an error if the cotangent does not have the shape of this value.
     #[track_caller]
-    pub fn try_vjp(self, cotangent: impl Into<Tensor<T>>) -> Result<Gradients<T>> {
+    pub fn try_vjp(self, cotangent: impl IntoTensor<T>) -> Result<Gradients<T>> {
         self.check_computed("vjp")?;
-        let cotangent = cotangent.into();
+        let cotangent = cotangent.into_tensor();
         if *cotangent.shape() != *self.shape() {
             let hint = format!("the cotangent must have the shape of the output, {:?}", self.shape());
             return Err(Error::Shape { op: "vjp", shape: cotangent.shape().into(), hint });
@@ -113,6 +119,13 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// As [`grad`](Var::grad), for an output of any shape and a recorded cotangent of that shape.
     ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([1.0, 2.0]);
+    /// let dx = (x * x).try_grad_with(tape.constant([1.0, 10.0]), &[x])?[0]; // recorded
+    /// assert_eq!(dx.value().to_vec(), [2.0, 40.0]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Errors
     /// Returns an error if the cotangent does not have the shape of this value, or a `Var` belongs to another tape.
     #[track_caller]
@@ -135,6 +148,15 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// As [`backward`](Var::backward), but reuses the memory of existing gradients.
     ///
+    /// ```
+    /// let (mut tape, mut gradients) = (autograd::Tape::<f64>::new(), autograd::Gradients::default());
+    /// for step in 0..3 {
+    ///     let x = tape.var([f64::from(step); 2]);
+    ///     x.square().sum().backward_into(&mut gradients);
+    ///     assert_eq!(gradients.wrt(x).to_vec(), [2.0 * f64::from(step); 2]);
+    ///     tape.clear();
+    /// }
+    /// ```
     /// # Panics
     /// Panics if this does not have exactly one element.
     #[track_caller]

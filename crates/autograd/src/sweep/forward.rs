@@ -42,6 +42,12 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The Jacobian-vector product, recorded, so that it can be differentiated again in forward or reverse mode.
     ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let (x, t) = (tape.var(2.0), tape.constant(1.0));
+    /// let slope = (x * x * x).jvp_recorded(&[(x, t)]); // 3x²
+    /// assert_eq!((slope.item(), slope.backward().wrt(x).item()), (12.0, 12.0));
+    /// ```
     /// # Panics
     /// As [`jvp`](Var::jvp).
     #[track_caller]

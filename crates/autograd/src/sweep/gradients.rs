@@ -10,6 +10,16 @@ use crate::value::Value;
 use smallvec::SmallVec;
 
 /// The derivatives of one output: a gradient for each variable it depends on.
+///
+/// ```
+/// let tape = autograd::Tape::<f64>::new();
+/// let (x, y, unused) = (tape.var(3.0), tape.var(4.0), tape.var(5.0));
+/// let mut gradients = (x * y).backward();
+/// assert_eq!((gradients.wrt(x).item(), gradients.wrt(unused).item()), (4.0, 0.0));
+/// assert_eq!((gradients.len(), gradients.is_empty(), gradients.get(unused)), (2, false, None));
+/// let mut dy = gradients.take(y).unwrap(); // now it is ours to change in place
+/// dy.make_mut()[0] *= 0.1;
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Gradients<T: Float> {
     /// Sorted by ascending id.
@@ -33,11 +43,17 @@ impl<T: Float> Gradients<T> {
         if let Some(g) = self.try_get(x)? {
             return Ok(g.clone());
         }
-        if x.tape.list().node(x.id).0 != Code::Leaf {
-            let hint = format!(
+        let hint = match x.tape.list().node(x.id).0 {
+            Code::Leaf => None,
+            Code::Const => {
+                Some(format!("Var #{} is a constant, which derivatives do not reach: create it with tape.var", x.id))
+            }
+            _ => Some(format!(
                 "Var #{} was computed, but backward() keeps only gradients of variables: use backward_wrt",
                 x.id
-            );
+            )),
+        };
+        if let Some(hint) = hint {
             return Err(Error::Argument { op: "wrt", hint });
         }
         Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])

@@ -5,7 +5,7 @@ use crate::error::{Result, or_panic};
 use crate::eval::integers::from_integers;
 use crate::float::Float;
 use crate::op::{IntOp, Op};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{IntoTensor, Shape, Tensor};
 use crate::value::{Index, Value};
 use smallvec::smallvec;
 use std::panic::Location;
@@ -30,9 +30,17 @@ pub struct Ints<'t, T: Float> {
 
 impl<T: Float> Tape<T> {
     /// Puts integers on the tape, such as labels, which can be an input of a [`Program`](crate::Program).
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let (scores, labels) = (tape.var([[0.0, 0.0]]), tape.integers(tensor![1_i64]));
+    /// assert_eq!(labels.shape().as_slice(), [1]);
+    /// assert_eq!(scores.cross_entropy(labels).item(), 2f64.ln());
+    /// ```
     #[track_caller]
-    pub fn integers(&self, values: impl Into<Tensor<i64>>) -> Ints<'_, T> {
-        let op = Op::Integers { from: IntOp::Given, values: values.into() };
+    pub fn integers(&self, values: impl IntoTensor<i64>) -> Ints<'_, T> {
+        let op = Op::Integers { from: IntOp::Given, values: values.into_tensor() };
         let placeholder = or_panic(self.list().evaluate(&op, &[]));
         Ints { var: Var { tape: self, id: self.structured(op, smallvec![], placeholder, Location::caller()) } }
     }
@@ -69,6 +77,12 @@ impl<'t, T: Float> Ints<'t, T> {
     }
 
     /// The index of their node in the order of recording.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let labels = tape.integers(autograd::tensor![1_i64, 0]);
+    /// assert_eq!((labels.id(), labels.shape().as_slice(), labels.peek()), (0, [2].as_slice(), labels.value()));
+    /// ```
     pub fn id(self) -> usize {
         self.var.id()
     }
@@ -143,6 +157,13 @@ impl<'t, T: Float> Ints<'t, T> {
 
 impl<'t, T: Float> Index<Var<'t, T>> {
     /// The integers on a tape: put there now, unless they are a value on a tape already.
+    ///
+    /// ```
+    /// use autograd::{Index, Tape, Var, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let index = Index::<Var<f64>>::from(tensor![2_i64, 0]);
+    /// assert_eq!(index.on(&tape).value(), tensor![2_i64, 0]);
+    /// ```
     #[track_caller]
     pub fn on(self, tape: &'t Tape<T>) -> Ints<'t, T> {
         match self.node {

@@ -4,7 +4,7 @@ use super::{Tape, Var};
 use crate::error::{Result, or_panic};
 use crate::float::Float;
 use crate::op::{Binary, Op};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{IntoTensor, Shape, Tensor};
 use crate::value::{Condition, Value};
 use std::borrow::Borrow;
 use std::ops::{BitAnd, BitOr, BitXor, Not};
@@ -47,8 +47,8 @@ impl<T: Float> Tape<T> {
     /// assert_eq!((!tape.mask(tensor![true, false])).value(), tensor![false, true]);
     /// ```
     #[track_caller]
-    pub fn mask(&self, values: impl Into<Tensor<bool>>) -> Mask<'_, T> {
-        Mask { var: self.constant(values.into().indicator()) }
+    pub fn mask(&self, values: impl IntoTensor<bool>) -> Mask<'_, T> {
+        Mask { var: self.constant(values.into_tensor().indicator()) }
     }
 }
 
@@ -80,6 +80,11 @@ impl<'t, T: Float> Mask<'t, T> {
     }
 
     /// Sizes of the axes.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// assert_eq!(tape.var([1.0, 3.0]).is_ge(2.0).shape().as_slice(), [2]);
+    /// ```
     pub fn shape(self) -> Shape {
         self.var.shape()
     }

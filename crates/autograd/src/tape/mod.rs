@@ -15,7 +15,7 @@ use crate::eval::number;
 use crate::float::Float;
 use crate::float::once;
 use crate::op::{Binary, Op, Unary, shape};
-use crate::tensor::Tensor;
+use crate::tensor::{IntoTensor, Tensor};
 pub(crate) use custom::DynRule;
 pub use ints::Ints;
 use keep::Recent;
@@ -73,6 +73,11 @@ impl<T: Float> Default for Tape<T> {
 
 impl<T: Float> Tape<T> {
     /// An empty tape.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f32>::new();
+    /// assert!(tape.is_empty());
+    /// ```
     pub fn new() -> Self {
         empty()
     }
@@ -129,15 +134,25 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(m.shape().as_slice(), [2, 2]);
     /// # let _: autograd::Var<f64> = x;
     /// ```
+    #[doc(alias = "requires_grad")]
     #[track_caller]
-    pub fn var(&self, value: impl Into<Tensor<T>>) -> Var<'_, T> {
-        self.leaf(Code::Leaf, value.into())
+    pub fn var(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
+        self.leaf(Code::Leaf, value.into_tensor())
     }
 
     /// Creates a constant: derivatives do not reach it.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let (w, x) = (tape.var(2.0), tape.constant(3.0));
+    /// let gradients = (w * x).backward();
+    /// assert_eq!(gradients.wrt(w).item(), 3.0);
+    /// assert!(gradients.try_wrt(x).is_err()); // nothing arrives there
+    /// ```
+    #[doc(alias = "no_grad")]
     #[track_caller]
-    pub fn constant(&self, value: impl Into<Tensor<T>>) -> Var<'_, T> {
-        self.leaf(Code::Const, value.into())
+    pub fn constant(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
+        self.leaf(Code::Const, value.into_tensor())
     }
 
     /// A constant that another line than the caller's is responsible for.
@@ -147,12 +162,24 @@ impl<T: Float> Tape<T> {
 
     /// The variable for a key: created with `value` at the first call, returned by later calls until the tape is
     /// cleared. A parameter used twice in a network is thus one variable.
+    ///
+    /// ```
+    /// let (tape, weight) = (autograd::Tape::<f64>::new(), autograd::tensor![2.0]);
+    /// let (a, b) = (tape.keyed(7, &weight), tape.keyed(7, &weight));
+    /// assert_eq!((a.id(), tape.len()), (b.id(), 1));
+    /// assert_eq!((a * b).sum().backward().wrt(a).item(), 4.0); // of both uses
+    /// ```
     #[track_caller]
     pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         self.leaf_for(key, Code::Leaf, value)
     }
 
     /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics.
+    ///
+    /// ```
+    /// let (tape, mean) = (autograd::Tape::<f64>::new(), autograd::tensor![0.5]);
+    /// assert_eq!(tape.keyed_constant(7, &mean).id(), tape.keyed_constant(7, &mean).id());
+    /// ```
     #[track_caller]
     pub fn keyed_constant(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         self.leaf_for(key, Code::Const, value)
@@ -164,11 +191,24 @@ impl<T: Float> Tape<T> {
     }
 
     /// The variable or constant for a key, if this recording uses it.
+    ///
+    /// ```
+    /// let (tape, weight) = (autograd::Tape::<f64>::new(), autograd::tensor![2.0]);
+    /// let w = tape.keyed(7, &weight);
+    /// assert_eq!((tape.find(7).map(|x| x.id()), tape.find(8).map(|x| x.id())), (Some(w.id()), None));
+    /// ```
     pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
         find(self, key).map(|id| Var { tape: self, id })
     }
 
     /// The variable with an id, as returned by [`Var::id`]; `None` if the id is out of range.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// tape.var(2.0).exp();
+    /// assert_eq!(tape.get(0).unwrap().item(), 2.0);
+    /// assert!(tape.get(2).is_none());
+    /// ```
     pub fn get(&self, id: usize) -> Option<Var<'_, T>> {
         (id < self.len()).then_some(Var { tape: self, id: id as u32 })
     }
@@ -187,21 +227,48 @@ impl<T: Float> Tape<T> {
     }
 
     /// Number of nodes recorded.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let _y = x * x + 1.0;
+    /// assert_eq!(tape.len(), 4); // x, its square, 1, and their sum
+    /// ```
     pub fn len(&self) -> usize {
         self.list.borrow().nodes.len()
     }
 
     /// Whether nothing has been recorded.
+    ///
+    /// ```
+    /// assert!(autograd::Tape::<f64>::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Removes all nodes and keeps the memory for the next recording.
+    ///
+    /// ```
+    /// let mut tape = autograd::Tape::<f64>::new();
+    /// for step in 0..3 {
+    ///     let x = tape.var(f64::from(step));
+    ///     assert_eq!((x * x).backward().wrt(x).item(), 2.0 * f64::from(step));
+    ///     tape.clear(); // the next step takes the memory of this one
+    /// }
+    /// ```
     pub fn clear(&mut self) {
         clear(self);
     }
 
     /// Every variable recorded so far, in order.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// tape.var(2.0).square();
+    /// let values: Vec<f64> = tape.vars().map(|x| x.item()).collect();
+    /// assert_eq!(values, [2.0, 4.0]);
+    /// ```
     pub fn vars(&self) -> impl Iterator<Item = Var<'_, T>> {
         (0..self.len() as u32).map(|id| Var { tape: self, id })
     }

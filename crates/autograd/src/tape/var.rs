@@ -30,6 +30,11 @@ pub struct Var<'t, T: Float> {
 
 impl<'t, T: Float> Var<'t, T> {
     /// The value. It shares memory with the tape, so nothing is copied.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// assert_eq!((tape.var([1.0, 2.0]) * 3.0).value(), autograd::tensor![3.0, 6.0]);
+    /// ```
     #[track_caller]
     pub fn value(self) -> Tensor<T> {
         self.tape.note_read(self.id, Location::caller());
@@ -43,6 +48,10 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The value as a scalar.
     ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// assert_eq!(tape.var([1.0, 2.0]).sum().item(), 3.0);
+    /// ```
     /// # Panics
     /// If the value does not have exactly one element.
     #[track_caller]
@@ -51,36 +60,82 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// Sizes of the axes.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var([[1.0, 2.0, 3.0]]);
+    /// assert_eq!((x.shape().as_slice(), x.rank()), ([1, 3].as_slice(), 2));
+    /// ```
     pub fn shape(self) -> Shape {
         self.tape.list().value(self.id).shape().into()
     }
 
     /// Number of axes.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// assert_eq!(tape.var([[1.0, 2.0, 3.0]]).rank(), 2);
+    /// ```
     pub fn rank(self) -> usize {
         self.tape.list().value(self.id).rank()
     }
 
     /// The tape that the value is on.
+    ///
+    /// ```
+    /// // The constant goes where the variable is.
+    /// fn distance<'t>(x: autograd::Var<'t, f64>) -> autograd::Var<'t, f64> {
+    ///     (x - x.tape().constant([3.0, 4.0])).square().sum().sqrt()
+    /// }
+    /// let tape = autograd::Tape::new();
+    /// assert_eq!(distance(tape.var([0.0, 0.0])).item(), 5.0);
+    /// ```
     pub fn tape(self) -> &'t Tape<T> {
         self.tape
     }
 
     /// The index of the value in the order of recording.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// assert_eq!((x.id(), x.exp().id()), (0, 1));
+    /// ```
     pub fn id(self) -> usize {
         self.id as usize
     }
 
     /// The op that computed it.
+    ///
+    /// ```
+    /// use autograd::{Tape, op::{Op, Unary}};
+    /// let tape = Tape::<f64>::new();
+    /// assert_eq!(tape.var(2.0).exp().op(), Op::Unary(Unary::Exp));
+    /// ```
     pub fn op(self) -> Op {
         self.tape.list().op(self.id)
     }
 
     /// The inputs of the op that computed it.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let (a, b) = (tape.var(2.0), tape.var(3.0));
+    /// let ids: Vec<usize> = (a * b).inputs().iter().map(|x| x.id()).collect();
+    /// assert_eq!(ids, [a.id(), b.id()]);
+    /// ```
     pub fn inputs(self) -> SmallVec<[Var<'t, T>; 4]> {
         self.tape.list().inputs(self.id).iter().map(|&id| Var { tape: self.tape, id }).collect()
     }
 
     /// The source line that recorded it.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let y = x.exp();
+    /// assert_eq!(y.line().line(), x.line().line() + 1);
+    /// ```
     pub fn line(self) -> &'static Location<'static> {
         self.tape.list().line(self.id)
     }
@@ -125,6 +180,28 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// Applies a user-defined op; see [`Rule`].
     ///
+    /// ```
+    /// use autograd::{Cotangents, Result, Rule, Tape, Tensor, Value, Var};
+    /// /// y = x, with a cotangent scaled by a factor: a gradient reversal, for a negative one.
+    /// struct Scaled(f64);
+    /// impl Rule<f64> for Scaled {
+    ///     fn name(&self) -> &'static str {
+    ///         "scaled"
+    ///     }
+    ///     fn forward(&self, x: &[&Tensor<f64>]) -> Result<Tensor<f64>> {
+    ///         Ok(x[0].clone())
+    ///     }
+    ///     fn vjp<V: Value<f64>>(&self, _: &[&V], _: &V, g: &V) -> Cotangents<V> {
+    ///         [Some(g.scale(self.0))].into_iter().collect()
+    ///     }
+    ///     fn jvp<V: Value<f64>>(&self, _: &[&V], _: &V, t: &[Option<&V>]) -> Result<Option<V>> {
+    ///         Ok(t[0].map(|t| t.scale(self.0)))
+    ///     }
+    /// }
+    /// let tape = Tape::new();
+    /// let x = tape.var([1.0, 2.0]);
+    /// assert_eq!(Var::custom(Scaled(-1.0), &[x]).sum().backward().wrt(x).to_vec(), [-1.0, -1.0]);
+    /// ```
     /// # Panics
     /// If there are no inputs, they are on different tapes, or the rule's `forward` returns an error;
     /// [`try_custom`](Var::try_custom) returns the error.

@@ -22,14 +22,20 @@ impl<T: Element> Tensor<T> {
 
     /// A tensor of the given shape, or an error if the number of elements is not the product of the sizes.
     pub fn try_new(shape: &[usize], data: Vec<T>) -> Result<Tensor<T>> {
-        if count("new", shape)? != data.len() {
-            let hint = format!("the data has {} elements, not the product of the sizes", data.len());
+        let needed = count("new", shape)?;
+        if needed != data.len() {
+            let hint = format!("it needs {needed} elements, but the data has {} elements", data.len());
             return Err(Error::Shape { op: "new", shape: shape.into(), hint });
         }
         Ok(Self::assemble(shape.into(), row_major(shape), 0, Arc::new(data)))
     }
 
     /// A scalar: a tensor of rank 0.
+    ///
+    /// ```
+    /// let x = autograd::Tensor::scalar(2.5);
+    /// assert_eq!((x.rank(), x.item()), (0, 2.5));
+    /// ```
     #[inline(always)]
     pub fn scalar(x: T) -> Tensor<T> {
         Tensor(Repr::Scalar(x))
@@ -37,6 +43,9 @@ impl<T: Element> Tensor<T> {
 
     /// A tensor with all elements equal to `x`.
     ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::full(&[2, 2], 7.0), autograd::tensor![[7.0, 7.0], [7.0, 7.0]]);
+    /// ```
     /// # Panics
     /// If memory has no room for the elements.
     #[track_caller]
@@ -46,6 +55,11 @@ impl<T: Element> Tensor<T> {
     }
 
     /// A tensor of zeros (of `false` for `bool`).
+    ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::<f64>::zeros(&[3]), autograd::tensor![0.0, 0.0, 0.0]);
+    /// ```
+    #[doc(alias = "zeros_like")]
     #[track_caller]
     pub fn zeros(shape: &[usize]) -> Tensor<T> {
         Self::full(shape, T::default())
@@ -57,6 +71,7 @@ impl<T: Element> Tensor<T> {
     /// let eye = autograd::Tensor::from_fn(&[2, 2], |i| if i[0] == i[1] { 1.0 } else { 0.0 });
     /// assert_eq!(eye, autograd::tensor![[1.0, 0.0], [0.0, 1.0]]);
     /// ```
+    #[doc(alias = "fromfunction")]
     #[track_caller]
     pub fn from_fn(shape: &[usize], mut f: impl FnMut(&[usize]) -> T) -> Tensor<T> {
         or_panic(room("from_fn", shape));
@@ -76,6 +91,11 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Applies `f` to each element; the element type may change.
+    ///
+    /// ```
+    /// let x = autograd::tensor![1.0, -2.0];
+    /// assert_eq!(x.map(|x| x > 0.0), autograd::tensor![true, false]);
+    /// ```
     pub fn map<U: Element>(&self, mut f: impl FnMut(T) -> U) -> Tensor<U> {
         Tensor::build(self.shape(), |out| match self.as_slice() {
             Some(x) => out.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x)),
@@ -118,12 +138,21 @@ impl<T: Element> Tensor<T> {
 
 impl<T: Float> Tensor<T> {
     /// A tensor of ones.
+    ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::<f64>::ones(&[2]), autograd::tensor![1.0, 1.0]);
+    /// ```
+    #[doc(alias = "ones_like")]
     #[track_caller]
     pub fn ones(shape: &[usize]) -> Tensor<T> {
         Self::full(shape, T::one())
     }
 
     /// The identity matrix of size `n` by `n`.
+    ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::<f64>::eye(2), autograd::tensor![[1.0, 0.0], [0.0, 1.0]]);
+    /// ```
     #[track_caller]
     pub fn eye(n: usize) -> Tensor<T> {
         Self::from_fn(&[n, n], |i| if i[0] == i[1] { T::one() } else { T::zero() })
@@ -143,6 +172,10 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The numbers `0, 1, …, n - 1`.
+    ///
+    /// ```
+    /// assert_eq!(autograd::Tensor::<f64>::arange(3), autograd::tensor![0.0, 1.0, 2.0]);
+    /// ```
     #[track_caller]
     pub fn arange(n: usize) -> Tensor<T> {
         or_panic(room("arange", &[n]));
@@ -150,6 +183,10 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The same numbers in another floating-point type, rounded to nearest.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![0.5f64, 2.0].cast::<f32>(), autograd::tensor![0.5f32, 2.0]);
+    /// ```
     #[doc(alias = "astype")]
     pub fn cast<U: Float>(&self) -> Tensor<U> {
         self.map(|x| U::of(x.f64()))
@@ -158,6 +195,10 @@ impl<T: Float> Tensor<T> {
 
 impl Tensor<i64> {
     /// Converts the integers to a floating-point type.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![2_i64, -1].to_float::<f32>(), autograd::tensor![2.0f32, -1.0]);
+    /// ```
     pub fn to_float<T: Float>(&self) -> Tensor<T> {
         self.map(|x| T::of(x as f64))
     }

@@ -114,6 +114,13 @@ pub(crate) fn reshape_strides(shape: &[usize], strides: &[isize], to: &[usize]) 
 }
 
 /// A set of axes as bits: bit `i` is axis `i`, counted from the front.
+///
+/// ```
+/// use autograd::AxisSet;
+/// let axes = AxisSet::one(0).with(2);
+/// assert!(axes.contains(2) && !axes.contains(1) && !axes.is_empty());
+/// assert_eq!(axes.iter().collect::<Vec<_>>(), [0, 2]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct AxisSet(u64);
 
@@ -156,6 +163,13 @@ impl std::fmt::Debug for AxisSet {
 }
 
 /// The axes of an operation, as the caller specifies them: `..` for all, `1`, `-1`, `[0, 2]`.
+///
+/// ```
+/// let x = autograd::Tensor::<f64>::ones(&[2, 3, 4]);
+/// assert_eq!(x.sum_axes(1).shape(), [2, 4]);
+/// assert_eq!(x.sum_axes([0, -1]).shape(), [3]);
+/// assert_eq!(x.sum_axes(..).shape(), [0; 0]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Axes(Option<SmallVec<[isize; 6]>>);
 

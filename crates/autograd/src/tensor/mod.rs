@@ -13,6 +13,7 @@ pub(crate) mod view;
 
 pub use crate::float::{Shape, Strides};
 pub use layout::{Axes, AxisSet};
+pub use nested::IntoTensor;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Array, Element};
@@ -27,6 +28,7 @@ use std::sync::Arc;
 /// let b: Tensor<f64> = &a.t() * 2.0; // a view, then a new tensor
 /// assert_eq!(b, tensor![[2.0, 8.0], [4.0, 10.0], [6.0, 12.0]]);
 /// ```
+#[doc(alias = "ndarray")]
 #[derive(Clone)]
 pub struct Tensor<T: Element>(Repr<T>);
 
@@ -71,6 +73,10 @@ impl<T: Element> Drop for Shared<T> {
 
 impl<T: Element> Tensor<T> {
     /// Sizes of the axes; empty for a scalar.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].shape(), [2, 3]);
+    /// ```
     #[inline]
     pub fn shape(&self) -> &[usize] {
         match &self.0 {
@@ -90,12 +96,21 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Number of axes.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].rank(), 2);
+    /// ```
+    #[doc(alias = "dim")]
     #[doc(alias = "ndim")]
     pub fn rank(&self) -> usize {
         self.shape().len()
     }
 
     /// Number of elements: the product of the sizes.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].len(), 6);
+    /// ```
     #[doc(alias = "numel")]
     #[inline]
     pub fn len(&self) -> usize {
@@ -106,11 +121,20 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Whether an axis has size 0.
+    ///
+    /// ```
+    /// assert!(autograd::Tensor::<f64>::zeros(&[0, 3]).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Number of elements to step over in memory for one step along each axis.
+    ///
+    /// ```
+    /// let x = autograd::tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    /// assert_eq!((x.strides(), x.t().strides()), ([3, 1].as_slice(), [1, 3].as_slice()));
+    /// ```
     pub fn strides(&self) -> &[isize] {
         match &self.0 {
             Repr::Scalar(_) => &[],
@@ -120,6 +144,12 @@ impl<T: Element> Tensor<T> {
 
     /// The elements in row-major order, if they are stored contiguously in that order; see
     /// [`contiguous`](Tensor::contiguous).
+    ///
+    /// ```
+    /// let x = autograd::tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!(x.as_slice(), Some([1.0, 2.0, 3.0, 4.0].as_slice()));
+    /// assert_eq!(x.t().as_slice(), None); // a view that walks the columns
+    /// ```
     #[inline]
     pub fn as_slice(&self) -> Option<&[T]> {
         match &self.0 {
@@ -160,11 +190,22 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The same elements, contiguous in row-major order: this tensor itself if it is contiguous already, else a copy.
+    ///
+    /// ```
+    /// let x = autograd::tensor![[1.0, 2.0], [3.0, 4.0]].t().contiguous();
+    /// assert_eq!(x.as_slice(), Some([1.0, 3.0, 2.0, 4.0].as_slice()));
+    /// ```
     pub fn contiguous(&self) -> Tensor<T> {
         if self.as_slice().is_some() { self.clone() } else { self.deep_copy() }
     }
 
     /// A copy that shares no memory with this tensor.
+    ///
+    /// ```
+    /// let x = autograd::tensor![1.0, 2.0];
+    /// assert_eq!(x.deep_copy(), x); // `clone` would share the elements
+    /// ```
+    #[doc(alias = "copy")]
     pub fn deep_copy(&self) -> Tensor<T> {
         Tensor::build(self.shape(), |out| self.copy_into(out))
     }
@@ -209,6 +250,10 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The elements in row-major order.
+    ///
+    /// ```
+    /// assert_eq!(autograd::tensor![[1.0, 2.0], [3.0, 4.0]].to_vec(), [1.0, 2.0, 3.0, 4.0]);
+    /// ```
     pub fn to_vec(&self) -> Vec<T> {
         self.iter().collect()
     }
@@ -231,6 +276,9 @@ impl<T: Element> Tensor<T> {
 
     /// The only element.
     ///
+    /// ```
+    /// assert_eq!(autograd::tensor![1.0, 2.0].sum().item(), 3.0);
+    /// ```
     /// # Panics
     /// If the tensor does not have exactly one element; [`try_item`](Tensor::try_item) returns the error.
     #[track_caller]
@@ -250,17 +298,33 @@ impl<T: Element> Tensor<T> {
 
     /// The element at `index`, which has one entry per axis.
     ///
+    /// ```
+    /// assert_eq!(autograd::tensor![[1.0, 2.0], [3.0, 4.0]].at(&[1, 0]), 3.0);
+    /// ```
     /// # Panics
     /// If the index has another rank than the tensor or is out of range; [`get`](Tensor::get) returns `None` instead.
     #[track_caller]
     pub fn at(&self, index: &[usize]) -> T {
         match self.get(index) {
             Some(x) => x,
-            None => panic!("at: index {index:?} is out of range for shape {:?}", self.shape()),
+            None => {
+                let shape = self.shape();
+                let why = match index.iter().zip(shape).position(|(i, size)| i >= size) {
+                    _ if index.len() != shape.len() => format!("it needs one entry for each of {} axes", shape.len()),
+                    Some(axis) => format!("axis {axis} ends at {}", shape[axis] as isize - 1),
+                    None => unreachable!("the index is inside"),
+                };
+                panic!("at: index {index:?} is out of range for shape {shape:?}: {why}")
+            }
         }
     }
 
     /// The element at `index`, or `None` if it is out of range.
+    ///
+    /// ```
+    /// let x = autograd::tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!((x.get(&[1, 0]), x.get(&[2, 0])), (Some(3.0), None));
+    /// ```
     pub fn get(&self, index: &[usize]) -> Option<T> {
         let inside = index.len() == self.rank() && index.iter().zip(self.shape()).all(|(i, d)| i < d);
         let (data, start) = self.raw();

@@ -8,6 +8,13 @@ use crate::float::Element;
 use std::ops::Range;
 
 /// One axis of a slice: `len` elements from `start`, `step` apart. A negative step walks backward.
+///
+/// ```
+/// use autograd::{Span, Tape, op::Op};
+/// let tape = Tape::<f64>::new();
+/// let Op::Slice { spans } = tape.var([1.0, 2.0, 3.0]).slice(0, 1..).op() else { unreachable!("a slice") };
+/// assert_eq!(spans[0], Span { start: 1, len: 2, step: 1 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The first index.
@@ -90,7 +97,11 @@ impl<T: Element> Tensor<T> {
     pub fn slice_axis(&self, axis: isize, range: Range<usize>) -> Tensor<T> {
         let axis = or_panic(resolve_axis("slice_axis", axis, self.shape()));
         let size = self.shape()[axis];
-        assert!(range.start <= range.end && range.end <= size, "slice_axis: {range:?} is out of range for size {size}");
+        assert!(
+            range.start <= range.end && range.end <= size,
+            "slice_axis: {range:?} is out of range for axis {axis} of shape {:?}: use a part of 0..{size}",
+            self.shape()
+        );
         let whole = self.shape().iter().map(|&len| Span { start: 0, len, step: 1 });
         let mut spans: smallvec::SmallVec<[Span; 4]> = whole.collect();
         spans[axis] = Span { start: range.start, len: range.len(), step: 1 };

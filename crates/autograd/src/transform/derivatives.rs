@@ -4,7 +4,7 @@ use super::point::{Point, call, check_shapes, scalar};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::tape::{Tape, Var};
-use crate::tensor::Tensor;
+use crate::tensor::{IntoTensor, Tensor};
 use std::borrow::Borrow;
 
 /// The gradient of a scalar function with respect to each input.
@@ -128,6 +128,14 @@ impl<T: Float> Linear<T> {
 }
 
 /// The transposed derivative of a function at a point: see [`vjp`].
+///
+/// ```
+/// use autograd::{tensor, transform::vjp};
+/// let (_, pullback) = vjp(|x| x[0].square(), &[&tensor![1.0, 2.0]]);
+/// assert_eq!(pullback.call([1.0, 0.0])?[0], tensor![2.0, 0.0]);
+/// assert_eq!(pullback.call([0.0, 1.0])?[0], tensor![0.0, 4.0]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub struct Pullback<T: Float>(Linear<T>);
 
 impl<T: Float> Pullback<T> {
@@ -135,13 +143,20 @@ impl<T: Float> Pullback<T> {
     ///
     /// # Errors
     /// Returns an error if the cotangent does not have the shape of the output.
-    pub fn call(&self, cotangent: impl Into<Tensor<T>>) -> Result<Vec<Tensor<T>>> {
+    pub fn call(&self, cotangent: impl IntoTensor<T>) -> Result<Vec<Tensor<T>>> {
         let gradients = self.0.var(self.0.y).try_vjp(cotangent)?;
         Ok(self.0.x.iter().map(|&x| gradients.wrt(self.0.var(x))).collect())
     }
 }
 
 /// The derivative of a function at a point: see [`linearize`].
+///
+/// ```
+/// use autograd::{tensor, transform::linearize};
+/// let (_, push) = linearize(|x| x[0].square(), &[&tensor![1.0, 2.0]]);
+/// assert_eq!(push.call(&[&tensor![1.0, 0.5]])?, tensor![2.0, 2.0]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub struct Pushforward<T: Float>(Linear<T>);
 
 impl<T: Float> Pushforward<T> {

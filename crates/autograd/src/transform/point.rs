@@ -11,6 +11,19 @@ use crate::value::Value;
 pub(super) type Work<'w, T> = dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Vec<Var<'t, T>>> + 'w;
 
 /// An input of a transform: a tensor, a reference to one, or a variable.
+///
+/// ```
+/// use autograd::{Tape, Tensor, tensor, transform::grad};
+/// let at_a_tensor: Vec<Tensor<f64>> = grad(|x| x[0].square().sum(), &[&tensor![3.0]]);
+/// let tape = Tape::new();
+/// let at_a_variable = grad(|x| x[0].square().sum(), &[tape.var([3.0])]); // recorded, so that it can be differentiated again
+/// assert_eq!(at_a_variable[0].value(), at_a_tensor[0]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a point at which a function of `{T}` can be differentiated",
+    label = "neither `&Tensor<{T}>` nor `Var<{T}>`",
+    note = "pass tensors by reference, `&[&x, &y]`, or variables, `&[x, y]`"
+)]
 pub trait Point<T: Float>: Sized {
     /// What results from such inputs: tensors from tensors, variables from variables.
     type Out;

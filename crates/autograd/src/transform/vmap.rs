@@ -124,7 +124,13 @@ fn samples<T: Float>(op: &'static str, axes: &[Option<usize>], x: &[Var<'_, T>])
             hint: "every input is shared: name the axis of the samples of one in `in_axes`".into(),
         }),
         [n, others @ ..] if others.iter().all(|m| m == n) => Ok(*n),
-        _ => Err(Error::Argument { op, hint: format!("the inputs have different numbers of samples: {sizes:?}") }),
+        _ => {
+            let hint = format!(
+                "the inputs have different numbers of samples, {sizes:?}: name the axis of the samples of each in \
+                 `in_axes`, and None for what all samples share"
+            );
+            Err(Error::Argument { op, hint })
+        }
     }
 }
 

@@ -240,6 +240,30 @@ fn an_op_is_data_that_anything_may_be_asked_to_apply() {
 }
 
 #[test]
+fn a_hint_fits_the_shapes() {
+    let text = |result: autograd::Result<Tensor<f64>>| result.unwrap_err().to_string();
+    assert!(text(zeros(&[]).try_softmax(0)).ends_with("a scalar, which has no axes"));
+    assert!(text(zeros(&[3]).try_softmax(1)).ends_with("its only axis is 0, or -1 from the end"));
+    assert!(text(zeros(&[4, 3]).try_add(zeros(&[4]))).contains("[4] would fit as [4, 1]"));
+    assert!(!text(zeros(&[4, 3]).try_add(zeros(&[5]))).contains("would fit"));
+    assert!(!text(zeros(&[4, 3]).try_add(zeros(&[4, 2]))).contains("would fit"));
+    assert!(text(zeros(&[4, 6]).try_reshape(&[8, 5])).contains("with [8, 3], all of them fit"));
+    for odd in [[7, 5], [0, 5], [1 << 40, 0]] {
+        assert!(text(zeros(&[4, 6]).try_reshape(&odd)).ends_with("a reshape keeps all elements"));
+    }
+    assert!(text(zeros(&[2, 3]).try_matmul(zeros(&[5, 3]))).contains("matmul_t multiplies by the second transposed"));
+    assert!(text(zeros(&[2, 3]).try_matmul(zeros(&[2, 5]))).contains("the first transposed (`t()`) would fit"));
+    assert!(!text(zeros(&[2, 3]).try_matmul(zeros(&[4, 5]))).contains("would fit"));
+    refuses!(zeros(&[2, 2]).at(&[0]), "one entry for each of 2 axes");
+    refuses!(zeros(&[2, 2]).at(&[0, 2]), "axis 1 ends at 1");
+    // What `unwrap` and a `main` that returns the error print.
+    assert_eq!(
+        format!("{:?}", zeros(&[2]).try_sum(1, Dims::Drop)),
+        format!("Err({})", text(zeros(&[2]).try_sum(1, Dims::Drop)))
+    );
+}
+
+#[test]
 fn tensors_alone() {
     let x = zeros(&[2, 3]);
     refuses!(Tensor::new(&[2, 2], vec![1.0]), Tensor::try_new(&[2, 2], vec![1.0]), "new", "[2, 2]", "1 elements");

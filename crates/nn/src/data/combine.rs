@@ -57,6 +57,7 @@ impl<T: Float> Dataset<T> for Subset<'_, T> {
 /// assert_eq!(twice.batch(&[1797, 3])?, digits.batch(&[0, 3])?);
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
+#[doc(alias = "ConcatDataset")]
 #[derive(Clone)]
 pub struct Concat<'d, T: Float> {
     parts: Vec<&'d dyn Dataset<T>>,

@@ -39,6 +39,8 @@ use table::{Rows, Table, Want};
 /// let iris = read_csv::<f32>("iris.csv", &CsvOptions::labels(Column::Last).header(true))?;
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
+#[doc(alias = "loadtxt")]
+#[doc(alias = "genfromtxt")]
 pub fn read_csv<T: Float>(path: impl AsRef<Path>, options: &CsvOptions) -> Result<TensorDataset<T>, DataError> {
     options.learn(path).map(|(_, data)| data)
 }
@@ -114,6 +116,18 @@ impl CsvOptions {
     /// What fills gaps is computed from all rows of the file. If some of them are to test a model, keep them in a file of
     /// their own, and read it with the columns of the other one.
     ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("learn-{}.csv", std::process::id()));
+    /// # std::fs::write(&path, "species,mass\nAdelie,3750\nGentoo,5700\n").unwrap();
+    /// use nn::data::CsvOptions;
+    /// let (columns, penguins) = CsvOptions::text("species").learn::<f32>(&path)?;
+    /// assert_eq!((columns.outputs(), penguins.inputs().shape()), (2, [2, 1].as_slice()));
+    /// // Other files of the same kind, with or without the species.
+    /// assert_eq!(columns.read::<f32>(&path)?.labels(), penguins.labels());
+    /// assert_eq!(&columns.read_inputs::<f32>(&path)?, penguins.inputs());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// Same as [`read_csv`].
     pub fn learn<T: Float>(&self, path: impl AsRef<Path>) -> Result<(Columns, TensorDataset<T>), DataError> {
@@ -124,6 +138,13 @@ impl CsvOptions {
 
     /// Like [`learn`](CsvOptions::learn), but reads uncompressed text from any [`Read`], which errors refer to as `name`.
     ///
+    /// ```
+    /// use nn::data::CsvOptions;
+    /// let text = "mass,species\n3750,Adelie\n5700,Gentoo\n";
+    /// let (columns, data) = CsvOptions::text("species").learn_from::<f32>(text.as_bytes(), "penguins.csv")?;
+    /// assert_eq!((columns.class_names(), data.labels()), (["Adelie", "Gentoo"].map(String::from).as_slice(), Some(&autograd::tensor![0_i64, 1])));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// Same as [`read_csv`].
     pub fn learn_from<T: Float>(

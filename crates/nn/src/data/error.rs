@@ -3,11 +3,18 @@
 use crate::io::IoError;
 
 /// An error in a data set, or in the arguments of an operation on one.
-#[derive(Debug, thiserror::Error)]
+///
+/// ```
+/// use autograd::Tensor;
+/// use nn::{data::{DataError, TensorDataset}, loss::Target};
+/// let error = TensorDataset::<f32>::new(Tensor::zeros(&[3, 2]), Target::Values(Tensor::zeros(&[4]))).unwrap_err();
+/// assert!(matches!(error, DataError::Counts { .. }));
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The data set has no samples.
-    #[error("the data set is empty")]
+    #[error("the data set is empty: training and evaluation need at least one sample")]
     Empty,
     /// The batch size is 0.
     #[error("the batch size is 0; it must be at least 1")]
@@ -148,8 +155,17 @@ pub enum DataError {
     Tensor(#[from] autograd::Error),
 }
 
+autograd::debug_as_display!(DataError);
+
 /// A fault in a table of numbers.
-#[derive(Debug, thiserror::Error)]
+///
+/// ```
+/// use nn::data::{CsvOptions, DataError, TableError, read_csv_from};
+/// let options = CsvOptions::values("price");
+/// let error = read_csv_from::<f32>(&b"area,price\n50,cheap\n"[..], "homes.csv", &options).unwrap_err();
+/// assert!(matches!(error, DataError::Table { line: Some(2), error: TableError::NotANumber { .. }, .. }));
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
     /// The table has no rows of data.
@@ -267,6 +283,8 @@ pub enum TableError {
         classes: Option<usize>,
     },
 }
+
+autograd::debug_as_display!(TableError);
 
 /// Names in quotes, of which the first are enough.
 pub(super) fn quoted(names: &[String]) -> String {

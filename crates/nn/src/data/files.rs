@@ -52,6 +52,19 @@ impl FileDataset {
 
     /// Creates a data set whose targets are floating-point values.
     ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("values-{}.safetensors", std::process::id()));
+    /// # let mut dict = nn::io::StateDict::new();
+    /// # dict.insert("x", autograd::tensor![[1.0f32], [2.0]]);
+    /// # dict.insert("y", autograd::tensor![[10.0f32], [20.0]]);
+    /// # dict.write(&path)?;
+    /// use nn::{data::{Dataset, FileDataset}, io::ArrayFile};
+    /// let data = FileDataset::values(ArrayFile::safetensors(&path, "x")?, ArrayFile::safetensors(&path, "y")?)?;
+    /// let batch = Dataset::<f64>::batch(&data, &[1])?;
+    /// assert_eq!(batch.inputs, autograd::tensor![[2.0]]);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If the numbers of inputs and targets differ.
     pub fn values(inputs: ArrayFile, targets: ArrayFile) -> Result<Self, DataError> {

@@ -69,6 +69,13 @@ impl<'d, T: Float> DataLoader<'d, T> {
 
     /// Uses the given [`Order`] of samples.
     ///
+    /// ```
+    /// use nn::data::{DataLoader, Order, digits};
+    /// let digits = digits::<f32>();
+    /// let loader = DataLoader::new(&digits, 32)?.ordered(&Order::Shuffled, 7)?;
+    /// assert_eq!(loader.order(0).len(), 1797);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If there is not one weight or label for each sample, a weight is negative or not finite, or all weights are 0.
     pub fn ordered(self, order: &Order, seed: u64) -> Result<Self, DataError> {
@@ -87,12 +94,22 @@ impl<'d, T: Float> DataLoader<'d, T> {
     /// ```
     /// # Errors
     /// If there is not one weight for each sample, one is negative or not finite, or all are 0.
+    #[doc(alias = "WeightedRandomSampler")]
     pub fn weighted(self, weights: &[f64], seed: u64) -> Result<Self, DataError> {
         Ok(DataLoader { sampler: Sampler::weighted(self.dataset.len(), weights, seed)?, ..self })
     }
 
     /// Shuffles so that every batch has the class proportions of the whole data set: [`Order::Stratified`].
     ///
+    /// ```
+    /// use nn::data::{DataLoader, digits};
+    /// let digits = digits::<f32>();
+    /// let loader = DataLoader::new(&digits, 100)?.stratified(digits.labels().unwrap(), 7)?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// let sevens = batch.targets.labels("docs")?.iter().filter(|label| *label == 7).count();
+    /// assert!((9..=11).contains(&sevens), "a tenth of the digits are sevens");
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If there is not one label for each sample.
     pub fn stratified(self, labels: &Tensor<i64>, seed: u64) -> Result<Self, DataError> {
@@ -118,6 +135,14 @@ impl<'d, T: Float> DataLoader<'d, T> {
     }
 
     /// Indices of the samples of an epoch, in order.
+    ///
+    /// ```
+    /// use nn::data::{DataLoader, digits};
+    /// let digits = digits::<f32>();
+    /// assert_eq!(DataLoader::new(&digits, 32)?.order(0)[..3], [0, 1, 2]);
+    /// assert_ne!(DataLoader::new(&digits, 32)?.shuffle(7).order(0)[..3], [0, 1, 2]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         self.sampler.order(self.dataset.len(), epoch)
     }
@@ -145,6 +170,15 @@ impl<'d, T: Float> DataLoader<'d, T> {
     }
 
     /// The position after this one: the next batch, or the first of the next epoch.
+    ///
+    /// ```
+    /// use nn::data::{DataLoader, Position, digits};
+    /// let digits = digits::<f32>();
+    /// let loader = DataLoader::new(&digits, 100)?; // 18 batches
+    /// let here = Position { epoch: 0, batch: 17 };
+    /// assert_eq!((loader.from(here).count(), loader.after(here)), (1, Position { epoch: 1, batch: 0 }));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn after(&self, Position { epoch, batch }: Position) -> Position {
         if batch + 1 < self.batches() {
             Position { epoch, batch: batch + 1 }

@@ -93,6 +93,11 @@ impl<T: Float> Batch<T> {
 /// assert_eq!(loader.epoch(0).last().unwrap()?.targets, Target::Values(autograd::tensor![[64.0], [81.0]]));
 /// # Ok::<(), DataError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a data set of numbers of type `{T}`",
+    label = "not a data set",
+    note = "`TensorDataset::new(inputs, targets)` makes one of tensors"
+)]
 pub trait Dataset<T: Float>: Sync {
     /// Number of samples.
     fn len(&self) -> usize;
@@ -111,6 +116,13 @@ pub trait Dataset<T: Float>: Sync {
     /// Returns the samples as seen in this epoch. By default they are the same in every epoch; an [`Augmented`] data
     /// set changes them in each.
     ///
+    /// ```
+    /// use nn::data::{Dataset, digits};
+    /// let digits = digits::<f32>();
+    /// assert!(!digits.is_empty());
+    /// assert_eq!(digits.epoch_batch(3, &[7, 0])?, digits.batch(&[7, 0])?); // these never change
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// Same as [`batch`](Dataset::batch).
     fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {

@@ -99,6 +99,7 @@ impl<T: Float> Scaler<T> {
     ///
     /// # Errors
     /// If there are no samples, or the mean or range of a column is not finite.
+    #[doc(alias = "StandardScaler")]
     pub fn fit_standard(inputs: &Tensor<T>) -> Result<Self, DataError> {
         Self::fit(Scaling::Standard, |take| take(inputs))
     }
@@ -107,6 +108,7 @@ impl<T: Float> Scaler<T> {
     ///
     /// # Errors
     /// If there are no samples, or the mean or range of a column is not finite.
+    #[doc(alias = "MinMaxScaler")]
     pub fn fit_min_max(inputs: &Tensor<T>) -> Result<Self, DataError> {
         Self::fit(Scaling::MinMax, |take| take(inputs))
     }

@@ -17,6 +17,7 @@ const STREAM: u64 = u64::MAX;
 /// ```
 /// # Errors
 /// If a fraction does not lie between 0 and 1, or they do not add up to 1.
+#[doc(alias = "random_split")]
 pub fn split(n: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>, DataError> {
     check(fractions)?;
     let mut order: Vec<usize> = (0..n).collect();

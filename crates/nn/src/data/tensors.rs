@@ -6,7 +6,7 @@ use crate::io::{self, AnyTensor};
 use crate::loss::{IGNORED, Target};
 use crate::number::whole;
 use crate::once;
-use autograd::{Element, Float, Tensor};
+use autograd::{Element, Float, IntoTensor, Tensor};
 use std::path::Path;
 
 /// A data set in memory: inputs `[n, …]` and `n` targets. Cloning shares the elements.
@@ -32,8 +32,8 @@ impl<T: Float> TensorDataset<T> {
     ///
     /// # Errors
     /// If the numbers of inputs and targets differ, or a label is negative and not [`IGNORED`](crate::loss::IGNORED).
-    pub fn new(inputs: impl Into<Tensor<T>>, targets: Target<T>) -> Result<Self, DataError> {
-        checked(inputs.into(), targets)
+    pub fn new(inputs: impl IntoTensor<T>, targets: Target<T>) -> Result<Self, DataError> {
+        checked(inputs.into_tensor(), targets)
     }
 
     /// Reads images and labels from two IDX files, the format of MNIST and Fashion-MNIST, optionally compressed with
@@ -80,9 +80,17 @@ impl<T: Float> TensorDataset<T> {
 
     /// Weights the loss of each sample: see [`Target::weighted`].
     ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{data::TensorDataset, loss::Target};
+    /// let data = TensorDataset::new(tensor![[0.0], [1.0]], Target::Labels(tensor![0_i64, 1]))?;
+    /// let data = data.weighted(tensor![1.0, 5.0])?; // the second sample counts five times
+    /// assert_eq!(data.targets().weights(), Some(&tensor![1.0, 5.0]));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If there is not one weight for each sample, or a weight is negative or not finite.
-    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Result<Self, DataError> {
+    pub fn weighted(self, weights: impl IntoTensor<T>) -> Result<Self, DataError> {
         Self::new(self.inputs, self.targets.weighted(weights))
     }
 
@@ -97,6 +105,7 @@ impl<T: Float> TensorDataset<T> {
     /// ```
     /// # Errors
     /// If the fraction does not lie between 0 and 1.
+    #[doc(alias = "train_test_split")]
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
         let parts = split(self.len(), &[fraction, 1.0 - fraction], seed)?;
         Ok((self.subset(&parts[0])?, self.subset(&parts[1])?))
@@ -137,6 +146,13 @@ impl<T: Float> TensorDataset<T> {
 
     /// Copies the samples at these indices to a new data set.
     ///
+    /// ```
+    /// use nn::data::{Dataset, digits};
+    /// let (digits, sevens) = (digits::<f32>(), |label: &i64| *label == 7);
+    /// let places: Vec<usize> = (0..digits.len()).filter(|&i| sevens(&digits.labels().unwrap().at(&[i]))).collect();
+    /// assert_eq!(digits.subset(&places)?.len(), 179);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If an index is not below [`len`](Dataset::len).
     pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
@@ -168,6 +184,14 @@ impl<T: Float> TensorDataset<T> {
 
     /// Returns the same samples with scaled inputs.
     ///
+    /// ```
+    /// use nn::data::{Scaler, digits};
+    /// let (training, test) = digits::<f32>().split(0.8, 1)?;
+    /// let scaler = Scaler::fit_standard(training.inputs())?; // from the training samples alone
+    /// let (training, test) = (training.scaled(&scaler)?, test.scaled(&scaler)?);
+    /// assert!(training.inputs().mean().item().abs() < 1e-3 && test.inputs().mean().item().abs() < 0.1);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// If the scaler was fitted to samples of a different shape.
     pub fn scaled(&self, scaler: &Scaler<T>) -> Result<Self, DataError> {

@@ -1,5 +1,15 @@
 //! The functions behind the layers, with PyTorch's names and conventions. They take everything as arguments, so that
 //! they also serve networks that store their parameters elsewhere.
+//!
+//! ```
+//! use autograd::Tape;
+//! use nn::functional::{layer_norm, normalize};
+//! let tape = Tape::<f64>::new();
+//! assert_eq!(normalize(tape.var([[3.0, 4.0]]), 1, 1e-12)?.value(), autograd::tensor![[0.6, 0.8]]);
+//! let y = layer_norm(tape.var([[1.0, 3.0]]), &[2], None, None, 1e-5)?.value();
+//! assert!((y.at(&[0, 1]) - 1.0).abs() < 1e-5);
+//! # Ok::<(), autograd::Error>(())
+//! ```
 
 mod attention;
 mod norm;

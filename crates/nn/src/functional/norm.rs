@@ -293,7 +293,10 @@ pub(crate) fn batch_normalized<'t, T: Float>(
     } else {
         let count = shape[0] * shape[2..].iter().product::<usize>();
         if count < 2 {
-            let hint = format!("training needs more than one value per channel, but {shape:?} has {count}");
+            let hint = format!(
+                "training needs more than one value per channel, but {shape:?} has {count}: use larger batches \
+                 (drop_last), or eval mode"
+            );
             return Err(Error::Argument { op: OP, hint });
         }
         let axes: SmallVec<[isize; 4]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();

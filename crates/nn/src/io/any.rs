@@ -46,6 +46,12 @@ impl AnyTensor {
     }
 
     /// Number of elements.
+    ///
+    /// ```
+    /// use nn::io::AnyTensor;
+    /// let x = AnyTensor::from(autograd::tensor![1.0f32, 2.0]);
+    /// assert_eq!((x.len(), x.is_empty()), (2, false));
+    /// ```
     pub fn len(&self) -> usize {
         each!(self, t => t.len())
     }

@@ -50,6 +50,14 @@ impl ArrayFile {
     /// Opens an IDX file. A compressed one is first unpacked to a temporary file, which is removed along with this
     /// value: gzip does not support seeking, and a disk has more room than memory.
     ///
+    /// ```
+    /// use nn::io::ArrayFile;
+    /// let path = std::env::temp_dir().join(format!("idx-{}", std::process::id()));
+    /// std::fs::write(&path, [0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]).unwrap(); // three bytes
+    /// assert_eq!(ArrayFile::idx(&path)?.whole_rows(&[2])?, autograd::tensor![9_i64]);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::io::IoError>(())
+    /// ```
     /// # Errors
     /// Same as [`read_idx`](super::read_idx).
     pub fn idx(path: impl AsRef<Path>) -> Result<Self, IoError> {
@@ -99,6 +107,19 @@ impl ArrayFile {
 
     /// Reads these rows as floating-point numbers, in this order.
     ///
+    /// ```
+    /// use nn::io::ArrayFile;
+    /// let path = std::env::temp_dir().join(format!("rows-{}.safetensors", std::process::id()));
+    /// let mut dict = nn::io::StateDict::new();
+    /// dict.insert("x", autograd::tensor![[1.0f32, 2.0], [3.0, 4.0]]);
+    /// dict.insert("y", autograd::tensor![7_i64, 8]);
+    /// dict.write(&path)?;
+    /// let (x, y) = (ArrayFile::safetensors(&path, "x")?, ArrayFile::safetensors(&path, "y")?);
+    /// assert_eq!(x.rows::<f64>(&[1])?, autograd::tensor![[3.0, 4.0]]);
+    /// assert_eq!(y.whole_rows(&[1, 0])?, autograd::tensor![8_i64, 7]);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::io::IoError>(())
+    /// ```
     /// # Errors
     /// If the file cannot be read, or has shrunk.
     ///

@@ -4,7 +4,13 @@ use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 /// Why a file could not be read or written.
-#[derive(Debug, thiserror::Error)]
+///
+/// ```
+/// let mut model = nn::layer::Mlp::new(&[2, 1]).build::<f32>();
+/// let error = nn::load(&mut model, "no/such/file.safetensors").unwrap_err();
+/// assert!(matches!(error, nn::io::IoError::Io { action: "read", .. }));
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum IoError {
     /// The file does not exist, access is denied, the disk is full, or another I/O error occurred.
@@ -39,6 +45,8 @@ pub enum IoError {
     },
 }
 
+autograd::debug_as_display!(IoError);
+
 impl IoError {
     /// The error of reading this file. A [`Stream`](super::Stream) has already located it.
     pub(crate) fn of(error: std::io::Error, path: &std::path::Path) -> IoError {
@@ -56,7 +64,15 @@ impl IoError {
 }
 
 /// All reasons why a [`StateDict`](super::StateDict) does not match a model. The model is unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+///
+/// ```
+/// use nn::layer::Linear;
+/// let rng = &mut autograd::Rng::new(0);
+/// let (narrow, mut wide) = (Linear::<f32>::new(2, 1, rng), Linear::<f32>::new(3, 1, rng));
+/// let error = nn::load_state_dict(&mut wide, &nn::state_dict(&narrow)).unwrap_err();
+/// assert_eq!((error.missing.len(), error.unfit[0].0.as_str()), (0, "weight"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct StateError {
     /// Names that the model has and the dictionary lacks, in the model's order.
     pub missing: Vec<String>,
@@ -65,6 +81,8 @@ pub struct StateError {
     /// Names that both have, with the reason why the tensor does not fit.
     pub unfit: Vec<(String, String)>,
 }
+
+autograd::debug_as_display!(StateError);
 
 impl std::error::Error for StateError {}
 
@@ -83,6 +101,14 @@ impl Display for StateError {
 
 /// The mismatches between a model and a [`StateDict`](super::StateDict): see [`load_matching`](crate::load_matching).
 /// Displays one line for each.
+///
+/// ```
+/// use nn::layer::Linear;
+/// let rng = &mut autograd::Rng::new(0);
+/// let (narrow, mut wide) = (Linear::<f32>::new(2, 1, rng), Linear::<f32>::new(3, 1, rng));
+/// let unmatched = nn::load_matching(&mut wide, &nn::state_dict(&narrow));
+/// assert!(!unmatched.is_empty() && unmatched.unfit.len() == 1, "the bias matches");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unmatched {
     /// Names and shapes that the model has and the dictionary lacks, in the model's order.

@@ -69,6 +69,7 @@ impl From<IoError> for Refusal {
 /// ```
 /// # Errors
 /// If the file cannot be read, is not valid, or holds objects, complex numbers, text or records.
+#[doc(alias = "from_numpy")]
 pub fn read_npy(path: impl AsRef<Path>) -> Result<AnyTensor, IoError> {
     read(Source::open(path.as_ref(), FORMAT)?)
 }

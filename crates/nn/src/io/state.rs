@@ -56,6 +56,11 @@ impl StateDict {
 
     /// The parts of the file that this dictionary was read from that are no tensors, with the reason: text in an NPZ file,
     /// for example.
+    ///
+    /// ```
+    /// let dict = nn::io::StateDict::new();
+    /// assert!(dict.left_out().is_empty() && dict.is_empty());
+    /// ```
     pub fn left_out(&self) -> &BTreeMap<String, String> {
         &self.left_out
     }
@@ -118,6 +123,15 @@ impl StateDict {
     /// `f32` and integers of every width become `i64`, both without loss; a `U64` tensor with a value beyond `i64` becomes
     /// `f64`, rounded to the nearest number.
     ///
+    /// ```
+    /// use nn::{io::StateDict, layer::Linear};
+    /// let path = std::env::temp_dir().join(format!("state-{}.safetensors", std::process::id()));
+    /// nn::state_dict(&Linear::<f32>::new(3, 2, &mut autograd::Rng::new(0))).write(&path)?;
+    /// let dict = StateDict::read(&path)?;
+    /// assert_eq!(dict.get("weight").unwrap().shape(), [2, 3]);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::io::IoError>(())
+    /// ```
     /// # Errors
     /// If the file cannot be read or is not valid: all declared sizes must agree with each other and with its length.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
@@ -135,12 +149,23 @@ impl StateDict {
 }
 
 /// Two tensors of a [`StateDict`] would share a name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// ```
+/// use nn::io::StateDict;
+/// let mut dict = StateDict::new();
+/// dict.insert("a.weight", autograd::tensor![1.0]);
+/// dict.insert("b.weight", autograd::tensor![2.0]);
+/// let error = dict.rename(|name| name.replace("b.", "a.")).unwrap_err();
+/// assert_eq!(error.name, "a.weight");
+/// ```
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("two tensors would be named {name:?}")]
 pub struct NameTaken {
     /// The name.
     pub name: String,
 }
+
+autograd::debug_as_display!(NameTaken);
 
 /// Dictionaries are equal if they have the same tensors and metadata, in any order.
 impl PartialEq for StateDict {

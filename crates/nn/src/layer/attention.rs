@@ -102,6 +102,14 @@ impl<T: Float> MultiheadAttention<T> {
 
     /// Like [`new`](Self::new), but keys and values may have other widths than the queries.
     ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Masks, MultiheadAttention}};
+    /// let layer = MultiheadAttention::<f32>::of_widths(8, 3, 5, 2, &mut Rng::new(0)).batch_first().without_bias().dropout(0.1);
+    /// let tape = Tape::new();
+    /// let [q, k, v] = [[2, 4, 8], [2, 6, 3], [2, 6, 5]].map(|shape| tape.constant(Tensor::ones(&shape)));
+    /// assert_eq!(layer.attend([q, k, v], Masks::default(), &mut Pass::eval(&tape)).shape().as_slice(), [2, 4, 8]);
+    /// ```
     /// # Panics
     /// Panics if the width is not divisible by the number of heads.
     #[track_caller]

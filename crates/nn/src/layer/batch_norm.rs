@@ -44,6 +44,12 @@ pub struct BatchNorm<T: Float, const D: usize> {
 }
 
 /// Running statistics of the batches that a normalization layer has seen, stored as buffers.
+///
+/// ```
+/// let layer = nn::layer::BatchNorm1d::<f32>::new(3);
+/// let running = layer.running.as_ref().unwrap();
+/// assert_eq!((running.mean.value().shape(), running.batches.value().item()), ([3].as_slice(), 0.0));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Running<T: Float> {
     /// `[C]`
@@ -55,10 +61,34 @@ pub struct Running<T: Float> {
 }
 
 /// [`BatchNorm`] of `[N, C]` and `[N, C, L]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::BatchNorm1d};
+/// let tape = Tape::<f32>::new();
+/// let y = BatchNorm1d::new(3).eps(1e-3).forward(tape.constant(Tensor::ones(&[4, 3])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3]);
+/// ```
 pub type BatchNorm1d<T> = BatchNorm<T, 1>;
 /// [`BatchNorm`] of images `[N, C, H, W]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::BatchNorm2d};
+/// let tape = Tape::<f32>::new();
+/// let y = BatchNorm2d::new(3).eps(1e-3).forward(tape.constant(Tensor::ones(&[4, 3, 5, 5])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3, 5, 5]);
+/// ```
 pub type BatchNorm2d<T> = BatchNorm<T, 2>;
 /// [`BatchNorm`] of volumes `[N, C, D, H, W]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::BatchNorm3d};
+/// let tape = Tape::<f32>::new();
+/// let y = BatchNorm3d::new(3).eps(1e-3).forward(tape.constant(Tensor::ones(&[4, 3, 5, 5, 5])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3, 5, 5, 5]);
+/// ```
 pub type BatchNorm3d<T> = BatchNorm<T, 3>;
 
 parameters! { impl[T: Float, const D: usize] Parameters<T> for BatchNorm<T, D> { weight, bias, ..running } }
@@ -81,6 +111,12 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
     }
 
     /// The same layer without weight and bias.
+    ///
+    /// ```
+    /// use nn::layer::BatchNorm2d;
+    /// let layer = BatchNorm2d::<f32>::new(16).without_affine().without_running();
+    /// assert_eq!((layer.channels(), nn::parameter_count(&layer)), (16, 0));
+    /// ```
     pub fn without_affine(self) -> Self {
         BatchNorm { weight: None, bias: None, ..self }
     }
@@ -92,6 +128,11 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
 
     /// Sets the weight of each batch in the running statistics; `None` makes them the mean over all batches.
     ///
+    /// ```
+    /// use nn::layer::BatchNorm1d;
+    /// let layer = BatchNorm1d::<f32>::new(16).momentum(None);
+    /// assert_eq!(layer.momentum, None);
+    /// ```
     /// # Panics
     /// Panics if it is not in `[0, 1]`.
     #[track_caller]

@@ -55,10 +55,37 @@ pub struct Convolution<T: Float, const D: usize> {
 }
 
 /// [`Convolution`] along one axis, of `[N, in, L]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Conv1d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 9]));
+/// let y = Conv1d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 7]);
+/// ```
 pub type Conv1d<T> = Convolution<T, 1>;
 /// [`Convolution`] of images `[N, in, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Conv2d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 9, 9]));
+/// let y = Conv2d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 7, 7]);
+/// ```
 pub type Conv2d<T> = Convolution<T, 2>;
 /// [`Convolution`] of volumes `[N, in, D, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Conv3d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 9, 9, 9]));
+/// let y = Conv3d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 7, 7, 7]);
+/// ```
 pub type Conv3d<T> = Convolution<T, 3>;
 
 parameters! { impl[T: Float, const D: usize] Parameters<T> for Convolution<T, D> { weight, bias } }
@@ -76,6 +103,11 @@ impl<T: Float, const D: usize> Convolution<T, D> {
     /// Like [`new`](Self::new), with the channels in groups: each group of outputs sees only its own group of inputs.
     /// With as many groups as inputs, it is a depthwise convolution.
     ///
+    /// ```
+    /// use nn::{Module, layer::Conv2d};
+    /// let depthwise = Conv2d::<f32>::grouped(8, 8, 3, 8, &mut autograd::Rng::new(0)).without_bias().stride(2).dilation(2);
+    /// assert_eq!(depthwise.weight.value().shape(), [8, 1, 3, 3]);
+    /// ```
     /// # Panics
     /// Panics if inputs and outputs are not divisible into the groups.
     #[track_caller]
@@ -88,6 +120,15 @@ impl<T: Float, const D: usize> Convolution<T, D> {
 
     /// Pads so that the image keeps its size at stride 1, PyTorch's `padding="same"`. If the padding is odd, the larger
     /// half follows the image.
+    ///
+    /// ```
+    /// use autograd::{Pad, Rng, Tape, Tensor};
+    /// use nn::{Module, Pass, layer::Conv2d};
+    /// let layer = Conv2d::new(1, 4, 5, &mut Rng::new(0)).same().border(Pad::Reflect);
+    /// let tape = Tape::<f32>::new();
+    /// let y = layer.forward(tape.constant(Tensor::ones(&[1, 1, 28, 28])), &mut Pass::eval(&tape));
+    /// assert_eq!(y.shape().as_slice(), [1, 4, 28, 28]);
+    /// ```
     pub fn same(self) -> Self {
         Convolution { same: true, ..self }
     }
@@ -155,10 +196,37 @@ pub struct ConvolutionTranspose<T: Float, const D: usize> {
 }
 
 /// [`ConvolutionTranspose`] along one axis, of `[N, in, L]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::ConvTranspose1d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 7]));
+/// let y = ConvTranspose1d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 9]);
+/// ```
 pub type ConvTranspose1d<T> = ConvolutionTranspose<T, 1>;
 /// [`ConvolutionTranspose`] of images `[N, in, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::ConvTranspose2d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 7, 7]));
+/// let y = ConvTranspose2d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 9, 9]);
+/// ```
 pub type ConvTranspose2d<T> = ConvolutionTranspose<T, 2>;
 /// [`ConvolutionTranspose`] of volumes `[N, in, D, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::ConvTranspose3d};
+/// let tape = Tape::<f32>::new();
+/// let x = tape.constant(Tensor::zeros(&[2, 3, 7, 7, 7]));
+/// let y = ConvTranspose3d::new(3, 4, 3, &mut Rng::new(0)).forward(x, &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [2, 4, 9, 9, 9]);
+/// ```
 pub type ConvTranspose3d<T> = ConvolutionTranspose<T, 3>;
 
 parameters! { impl[T: Float, const D: usize] Parameters<T> for ConvolutionTranspose<T, D> { weight, bias } }
@@ -175,6 +243,11 @@ impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
 
     /// Like [`new`](Self::new), with the channels in groups: each group of outputs sees only its own group of inputs.
     ///
+    /// ```
+    /// use nn::layer::ConvTranspose2d;
+    /// let layer = ConvTranspose2d::<f32>::grouped(8, 4, 3, 2, &mut autograd::Rng::new(0)).without_bias().dilation(2);
+    /// assert_eq!(layer.weight.value().shape(), [8, 2, 3, 3]);
+    /// ```
     /// # Panics
     /// Panics if inputs and outputs are not divisible into the groups.
     #[track_caller]

@@ -37,10 +37,34 @@ pub struct ChannelDropout<const D: usize> {
 }
 
 /// [`ChannelDropout`] of `[N, C, L]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Dropout1d};
+/// let tape = Tape::<f32>::new();
+/// let y = Dropout1d::new(0.5).forward(tape.constant(Tensor::ones(&[4, 3, 5])), &mut Pass::train(&tape, Rng::new(1)));
+/// assert!(y.value().iter().all(|x| x == 0.0 || x == 2.0));
+/// ```
 pub type Dropout1d = ChannelDropout<1>;
 /// [`ChannelDropout`] of `[N, C, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Dropout2d};
+/// let tape = Tape::<f32>::new();
+/// let y = Dropout2d::new(0.5).forward(tape.constant(Tensor::ones(&[4, 3, 5, 5])), &mut Pass::train(&tape, Rng::new(1)));
+/// assert!(y.value().iter().all(|x| x == 0.0 || x == 2.0));
+/// ```
 pub type Dropout2d = ChannelDropout<2>;
 /// [`ChannelDropout`] of `[N, C, D, H, W]`.
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Module, Pass, layer::Dropout3d};
+/// let tape = Tape::<f32>::new();
+/// let y = Dropout3d::new(0.5).forward(tape.constant(Tensor::ones(&[4, 3, 5, 5, 5])), &mut Pass::train(&tape, Rng::new(1)));
+/// assert!(y.value().iter().all(|x| x == 0.0 || x == 2.0));
+/// ```
 pub type Dropout3d = ChannelDropout<3>;
 
 #[track_caller]
@@ -66,6 +90,10 @@ impl Dropout {
     }
 
     /// The dropout probability.
+    ///
+    /// ```
+    /// assert_eq!(nn::layer::Dropout::new(0.5).p(), 0.5);
+    /// ```
     pub fn p(&self) -> f64 {
         self.p
     }
@@ -88,6 +116,10 @@ impl<const D: usize> ChannelDropout<D> {
     }
 
     /// The dropout probability.
+    ///
+    /// ```
+    /// assert_eq!(nn::layer::Dropout2d::new(0.5).p(), 0.5);
+    /// ```
     pub fn p(&self) -> f64 {
         self.p
     }

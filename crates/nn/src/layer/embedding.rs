@@ -36,6 +36,12 @@ impl<T: Float> Embedding<T> {
 
     /// The same table with a row of zeros that receives no gradient, PyTorch's `padding_idx`.
     ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Pass, layer::Embedding};
+    /// let (tape, words) = (Tape::<f32>::new(), Embedding::new(10, 3, &mut Rng::new(0)).with_padding(0));
+    /// assert_eq!(words.lookup(tensor![0_i64], &mut Pass::eval(&tape)).value(), tensor![[0.0f32, 0.0, 0.0]]);
+    /// ```
     /// # Panics
     /// Panics if the table does not have this row.
     #[track_caller]

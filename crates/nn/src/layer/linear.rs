@@ -35,6 +35,12 @@ impl<T: Float> Linear<T> {
     }
 
     /// The same layer without bias.
+    ///
+    /// ```
+    /// use nn::layer::Linear;
+    /// let layer = Linear::<f32>::new(3, 2, &mut autograd::Rng::new(0)).without_bias();
+    /// assert_eq!(nn::names(&layer), ["weight"]);
+    /// ```
     pub fn without_bias(self) -> Self {
         Linear { bias: None, ..self }
     }
@@ -42,10 +48,25 @@ impl<T: Float> Linear<T> {
     /// The output, without a separate line in a summary, for layers that contain this one.
     #[track_caller]
     pub(super) fn apply<'t>(&self, x: Var<'t, T>, pass: &Pass<'t, T>) -> Var<'t, T> {
+        let inputs = self.weight.value().shape()[1];
+        if x.shape().last() != Some(&inputs) {
+            pass.refuse(self.describe(), misfit(inputs, &x.shape()));
+        }
         let weight = pass.var(&self.weight);
         let y = if x.rank() == 2 { x.try_matmul_t(weight) } else { x.try_matmul(weight.t()) };
         let y = pass.checked(self, y);
         pass.optional(&self.bias).map_or(y, |bias| y + bias)
+    }
+}
+
+/// Says what is wrong with the last axis of an input, and what to do if its last axes together would fit.
+fn misfit(inputs: usize, shape: &[usize]) -> String {
+    let flat =
+        (1..shape.len()).any(|axis| shape[axis..].iter().try_fold(1, |n: usize, &d| n.checked_mul(d)) == Some(inputs));
+    let hint = if flat { ": put `Flatten::new()` before this layer, which makes a row of each sample" } else { "" };
+    match shape.last() {
+        Some(size) => format!("the last axis of an input {shape:?} has size {size}, but must have {inputs}{hint}"),
+        None => format!("the input is a scalar, but must have a last axis of size {inputs}"),
     }
 }
 
@@ -94,6 +115,11 @@ impl<T: Float> Bilinear<T> {
     }
 
     /// The same layer without bias.
+    ///
+    /// ```
+    /// use nn::layer::Bilinear;
+    /// assert_eq!(nn::names(&Bilinear::<f32>::new(3, 4, 2, &mut autograd::Rng::new(0)).without_bias()), ["weight"]);
+    /// ```
     pub fn without_bias(self) -> Self {
         Bilinear { bias: None, ..self }
     }

@@ -62,11 +62,23 @@ impl Mlp {
     }
 
     /// Sets whether to normalize each hidden layer over the batch, before the activation. Defaults to false.
+    ///
+    /// ```
+    /// use nn::{Module, layer::Mlp};
+    /// let model = Mlp::new(&[4, 3, 2]).batch_norm(true).build::<f32>();
+    /// assert_eq!(model.layers()[1].describe(), "BatchNorm1d(3)");
+    /// ```
     pub fn batch_norm(self, batch_norm: bool) -> Self {
         Mlp { batch_norm, ..self }
     }
 
     /// Sets another distribution for the initial weights.
+    ///
+    /// ```
+    /// use nn::{init::Init, layer::Mlp};
+    /// let model = Mlp::new(&[4, 3, 2]).init(Init::Normal { mean: 0.0, std: 0.01 }).build::<f32>();
+    /// # let _ = model;
+    /// ```
     pub fn init(self, init: Init) -> Self {
         Mlp { init: Some(init), ..self }
     }

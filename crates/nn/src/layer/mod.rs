@@ -1,5 +1,20 @@
 //! Layers, the building blocks of networks, with PyTorch's names. `docs/layers.md` lists each with its PyTorch
 //! counterpart.
+//!
+//! ```
+//! use autograd::{Rng, Tape, Tensor};
+//! use nn::{Module, Pass, layer::{Activation, Conv2d, Flatten, Linear, MaxPool2d, Sequential}};
+//! let rng = &mut Rng::new(0);
+//! let model = Sequential::<f32>::new()
+//!     .then(Conv2d::new(1, 6, 5, rng).padding(2))
+//!     .then(Activation::Relu)
+//!     .then(MaxPool2d::new(2))
+//!     .then(Flatten::new())
+//!     .then(Linear::new(6 * 14 * 14, 10, rng));
+//! let tape = Tape::new();
+//! let scores = model.forward(tape.constant(Tensor::zeros(&[8, 1, 28, 28])), &mut Pass::eval(&tape));
+//! assert_eq!(scores.shape().as_slice(), [8, 10]);
+//! ```
 
 mod activation;
 mod attention;

@@ -54,6 +54,10 @@ impl<T: Float> LayerNorm<T> {
     }
 
     /// The same layer without weight and bias.
+    ///
+    /// ```
+    /// assert_eq!(nn::parameter_count(&nn::layer::LayerNorm::<f32>::new(&[8]).eps(1e-6).without_affine()), 0);
+    /// ```
     pub fn without_affine(self) -> Self {
         LayerNorm { weight: None, bias: None, ..self }
     }
@@ -153,6 +157,10 @@ impl<T: Float> GroupNorm<T> {
     }
 
     /// The same layer without weight and bias.
+    ///
+    /// ```
+    /// assert_eq!(nn::parameter_count(&nn::layer::GroupNorm::<f32>::new(2, 8).eps(1e-6).without_affine()), 0);
+    /// ```
     pub fn without_affine(self) -> Self {
         GroupNorm { weight: None, bias: None, ..self }
     }
@@ -202,10 +210,37 @@ pub struct InstanceNorm<T: Float, const D: usize> {
 }
 
 /// [`InstanceNorm`] of `[N, C, L]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::InstanceNorm1d};
+/// let tape = Tape::<f32>::new();
+/// let layer = InstanceNorm1d::new(3).with_affine().with_running().eps(1e-3);
+/// let y = layer.forward(tape.constant(Tensor::ones(&[4, 3, 5])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3, 5]);
+/// ```
 pub type InstanceNorm1d<T> = InstanceNorm<T, 1>;
 /// [`InstanceNorm`] of images `[N, C, H, W]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::InstanceNorm2d};
+/// let tape = Tape::<f32>::new();
+/// let layer = InstanceNorm2d::new(3).with_affine().with_running().eps(1e-3);
+/// let y = layer.forward(tape.constant(Tensor::ones(&[4, 3, 5, 5])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3, 5, 5]);
+/// ```
 pub type InstanceNorm2d<T> = InstanceNorm<T, 2>;
 /// [`InstanceNorm`] of volumes `[N, C, D, H, W]`.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Module, Pass, layer::InstanceNorm3d};
+/// let tape = Tape::<f32>::new();
+/// let layer = InstanceNorm3d::new(3).with_affine().with_running().eps(1e-3);
+/// let y = layer.forward(tape.constant(Tensor::ones(&[4, 3, 5, 5, 5])), &mut Pass::eval(&tape));
+/// assert_eq!(y.shape().as_slice(), [4, 3, 5, 5, 5]);
+/// ```
 pub type InstanceNorm3d<T> = InstanceNorm<T, 3>;
 
 parameters! { impl[T: Float, const D: usize] Parameters<T> for InstanceNorm<T, D> { weight, bias, ..running } }

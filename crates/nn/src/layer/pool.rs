@@ -18,6 +18,16 @@ macro_rules! pools {
 
         $(
             #[doc = concat!("[`", stringify!($Layer), "`] in ", stringify!($D), "D, over the last axes of `[N, C, …]`.")]
+            ///
+            /// ```
+            #[doc = concat!("use nn::layer::", stringify!($Alias), ";")]
+            /// use nn::{Module, Pass};
+            /// let tape = autograd::Tape::<f32>::new();
+            #[doc = concat!("let x = tape.constant(autograd::Tensor::ones(&[&[2, 3], [6; ", stringify!($D), "].as_slice()].concat()));")]
+            #[doc = concat!("let y = ", stringify!($Alias), "::new(3).forward(x, &mut Pass::eval(&tape));")]
+            #[doc = concat!("assert_eq!(y.rank(), 2 + ", stringify!($D), ");")]
+            /// assert!(y.value().iter().all(|y| y == 1.0));
+            /// ```
             pub type $Alias = $Layer<$D>;
 
             impl<T: Float> Module<T> for $Layer<$D> {
@@ -115,6 +125,14 @@ macro_rules! windows {
             }
 
             /// With all settings.
+            ///
+            /// ```
+            /// use autograd::Pool;
+            #[doc = concat!("use nn::layer::", stringify!($Layer), ";")]
+            #[doc = concat!("let layer = ", stringify!($Layer), "::new(3).stride(2).padding(1).ceil_mode(true);")]
+            /// let pool = Pool { stride: [2, 2], padding: [1, 1], ceil_mode: true, ..Pool::of([3, 3]) };
+            #[doc = concat!("assert_eq!(layer, ", stringify!($Layer), "::with(pool));")]
+            /// ```
             pub fn with(pool: Pool<D>) -> Self {
                 $Layer { pool }
             }
@@ -142,6 +160,11 @@ windows!(AvgPool);
 
 impl<const D: usize> MaxPool<D> {
     /// Sets the distance between adjacent elements of a window. Defaults to 1.
+    ///
+    /// ```
+    /// let layer = nn::layer::MaxPool2d::new(3).dilation(2); // a window of 5 by 5, every other element
+    /// # let _ = layer;
+    /// ```
     pub fn dilation(self, dilation: impl Sizes<D>) -> Self {
         Self::with(Pool { dilation: dilation.sizes(), ..self.pool })
     }
@@ -149,6 +172,11 @@ impl<const D: usize> MaxPool<D> {
 
 impl<const D: usize> AvgPool<D> {
     /// Sets whether averages count the padding, as zeros. Defaults to true.
+    ///
+    /// ```
+    /// let layer = nn::layer::AvgPool2d::new(3).padding(1).count_include_pad(false);
+    /// # let _ = layer;
+    /// ```
     pub fn count_include_pad(self, count_include_pad: bool) -> Self {
         Self::with(Pool { count_include_pad, ..self.pool })
     }

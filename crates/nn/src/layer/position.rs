@@ -55,6 +55,12 @@ impl<T: Float> SinusoidalEncoding<T> {
     }
 
     /// For inputs `[length, batch, width]`.
+    ///
+    /// ```
+    /// use nn::layer::SinusoidalEncoding;
+    /// let encoding = SinusoidalEncoding::<f32>::new(100, 8).length_first();
+    /// # let _ = encoding;
+    /// ```
     pub fn length_first(self) -> Self {
         SinusoidalEncoding { length_first: true, ..self }
     }
@@ -70,6 +76,12 @@ impl<T: Float> LearnedEncoding<T> {
     }
 
     /// For inputs `[length, batch, width]`.
+    ///
+    /// ```
+    /// use nn::layer::LearnedEncoding;
+    /// let encoding = LearnedEncoding::<f32>::new(100, 8, &mut autograd::Rng::new(0)).length_first();
+    /// # let _ = encoding;
+    /// ```
     pub fn length_first(self) -> Self {
         LearnedEncoding { length_first: true, ..self }
     }

@@ -96,10 +96,37 @@ pub struct Recurrent<T: Float, U, const N: usize> {
 }
 
 /// A plain recurrent network with tanh or ReLU units (Elman, 1990); see [`rnn_cell`](functional::rnn_cell).
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::Rnn};
+/// let (tape, layer) = (Tape::<f32>::new(), Rnn::new(3, 4, &mut Rng::new(0)));
+/// let x = tape.constant(Tensor::zeros(&[7, 2, 3])); // 7 steps of 2 sequences
+/// let (y, states) = layer.run(x, None, None, &mut Pass::eval(&tape));
+/// assert_eq!((y.shape().as_slice(), states.len()), ([7, 2, 4].as_slice(), 1));
+/// ```
 pub type Rnn<T> = Recurrent<T, RnnNonlinearity, 1>;
 /// Gated recurrent units (Cho et al., 2014); see [`gru_cell`](functional::gru_cell).
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::Gru};
+/// let (tape, layer) = (Tape::<f32>::new(), Gru::new(3, 4, &mut Rng::new(0)));
+/// let x = tape.constant(Tensor::zeros(&[7, 2, 3])); // 7 steps of 2 sequences
+/// let (y, states) = layer.run(x, None, None, &mut Pass::eval(&tape));
+/// assert_eq!((y.shape().as_slice(), states.len()), ([7, 2, 4].as_slice(), 1));
+/// ```
 pub type Gru<T> = Recurrent<T, GruUnit, 1>;
 /// Long short-term memory (Hochreiter and Schmidhuber, 1997); see [`lstm_cell`](functional::lstm_cell).
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::Lstm};
+/// let (tape, layer) = (Tape::<f32>::new(), Lstm::new(3, 4, &mut Rng::new(0)));
+/// let x = tape.constant(Tensor::zeros(&[7, 2, 3])); // 7 steps of 2 sequences
+/// let (y, states) = layer.run(x, None, None, &mut Pass::eval(&tape));
+/// assert_eq!((y.shape().as_slice(), states.len()), ([7, 2, 4].as_slice(), 2));
+/// ```
 pub type Lstm<T> = Recurrent<T, LstmUnit, 2>;
 
 impl<T: Float, U: Unit<N> + Default, const N: usize> Recurrent<T, U, N> {
@@ -127,6 +154,12 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> Recurrent<T, U, N> {
 
 impl<T: Float> Rnn<T> {
     /// The same network with another nonlinearity.
+    ///
+    /// ```
+    /// use nn::{functional::RnnNonlinearity, layer::Rnn};
+    /// let network = Rnn::<f32>::new(3, 4, &mut autograd::Rng::new(0)).nonlinearity(RnnNonlinearity::Relu);
+    /// # let _ = network;
+    /// ```
     pub fn nonlinearity(self, unit: RnnNonlinearity) -> Self {
         Recurrent { unit, ..self }
     }
@@ -291,10 +324,37 @@ pub struct RecurrentCell<T: Float, U, const N: usize> {
 }
 
 /// A step of an [`Rnn`].
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::RnnCell};
+/// let (tape, cell) = (Tape::<f32>::new(), RnnCell::new(3, 4, &mut Rng::new(0)).without_bias());
+/// let (x, h) = (tape.constant(Tensor::ones(&[2, 3])), tape.constant(Tensor::zeros(&[2, 4])));
+/// let next = cell.step(x, [h], &mut Pass::eval(&tape));
+/// assert_eq!(next[0].shape().as_slice(), [2, 4]);
+/// ```
 pub type RnnCell<T> = RecurrentCell<T, RnnNonlinearity, 1>;
 /// A step of a [`Gru`].
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::GruCell};
+/// let (tape, cell) = (Tape::<f32>::new(), GruCell::new(3, 4, &mut Rng::new(0)).without_bias());
+/// let (x, h) = (tape.constant(Tensor::ones(&[2, 3])), tape.constant(Tensor::zeros(&[2, 4])));
+/// let next = cell.step(x, [h], &mut Pass::eval(&tape));
+/// assert_eq!(next[0].shape().as_slice(), [2, 4]);
+/// ```
 pub type GruCell<T> = RecurrentCell<T, GruUnit, 1>;
 /// A step of an [`Lstm`].
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::LstmCell};
+/// let (tape, cell) = (Tape::<f32>::new(), LstmCell::new(3, 4, &mut Rng::new(0)).without_bias());
+/// let (x, h) = (tape.constant(Tensor::ones(&[2, 3])), tape.constant(Tensor::zeros(&[2, 4])));
+/// let next = cell.step(x, [h, h], &mut Pass::eval(&tape));
+/// assert_eq!(next[0].shape().as_slice(), [2, 4]);
+/// ```
 pub type LstmCell<T> = RecurrentCell<T, LstmUnit, 2>;
 
 parameters! { impl[T: Float, U, const N: usize] Parameters<T> for RecurrentCell<T, U, N> { ..weights } }
@@ -314,6 +374,12 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> RecurrentCell<T, U, N> {
 
 impl<T: Float> RnnCell<T> {
     /// The same cell with another nonlinearity.
+    ///
+    /// ```
+    /// use nn::{functional::RnnNonlinearity, layer::RnnCell};
+    /// let cell = RnnCell::<f32>::new(3, 4, &mut autograd::Rng::new(0)).nonlinearity(RnnNonlinearity::Relu);
+    /// # let _ = cell;
+    /// ```
     pub fn nonlinearity(self, unit: RnnNonlinearity) -> Self {
         RecurrentCell { unit, ..self }
     }

@@ -41,6 +41,13 @@ impl<T: Float> Sequential<T> {
     }
 
     /// The layers.
+    ///
+    /// ```
+    /// use nn::{Module, layer::Mlp};
+    /// let model = Mlp::new(&[64, 32, 10]).build::<f32>();
+    /// let layers: Vec<String> = model.layers().iter().map(|layer| layer.describe()).collect();
+    /// assert_eq!(layers, ["Linear(64, 32)", "Relu", "Linear(32, 10)"]);
+    /// ```
     pub fn layers(&self) -> &[Box<dyn Module<T>>] {
         &self.layers
     }
@@ -62,7 +69,7 @@ impl<T: Float> Module<T> for Sequential<T> {
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let mut x = x;
         for layer in &self.layers {
-            x = layer.forward(x, pass);
+            x = pass.through(&**layer, x);
         }
         pass.hooked(self, x)
     }

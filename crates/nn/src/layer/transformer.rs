@@ -102,6 +102,14 @@ impl<T: Float> TransformerEncoderLayer<T> {
 
     /// The output for `x`, whose positions attend to each other as the masks allow.
     ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Masks, TransformerEncoderLayer, TransformerOptions}};
+    /// let layer = TransformerEncoderLayer::<f32>::new(8, 2, TransformerOptions::default(), &mut Rng::new(0));
+    /// let tape = Tape::new();
+    /// let x = tape.constant(Tensor::ones(&[4, 3, 8]));
+    /// assert_eq!(layer.encode(x, Masks::causal(), &mut Pass::eval(&tape)).shape().as_slice(), [4, 3, 8]);
+    /// ```
     /// # Panics
     /// Panics if the shapes are incompatible.
     #[track_caller]

@@ -56,6 +56,12 @@ impl BceWithLogits {
     }
 
     /// Sets the reduction.
+    ///
+    /// ```
+    /// use nn::loss::{BceWithLogits, Reduction};
+    /// let loss = BceWithLogits::new().pos_weight(&[3.0]).reduction(Reduction::Sum);
+    /// assert_eq!(loss.reduction, Reduction::Sum);
+    /// ```
     pub fn reduction(self, reduction: Reduction) -> Self {
         BceWithLogits { reduction, ..self }
     }

@@ -26,6 +26,12 @@ macro_rules! of_classes {
             }
 
             /// Sets the weight of each class.
+            ///
+            /// ```
+            /// use nn::loss::Reduction;
+            #[doc = concat!("let loss = nn::loss::", stringify!($Name), "::new().weight(&[1.0, 5.0]).ignore_index(0);")]
+            /// assert_eq!(loss.reduction(Reduction::Sum).ignore_index, 0);
+            /// ```
             pub fn weight(self, weight: &[f64]) -> Self {
                 $Name { weight: Some(weight.to_vec()), ..self }
             }

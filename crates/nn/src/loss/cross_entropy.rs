@@ -1,6 +1,6 @@
 //! Cross-entropy and its options: class and sample weights, labels to ignore, smoothing.
 
-use super::{IGNORED, Reduction, class_weights, classes_last, label_shape, product, same_shape, weights_over};
+use super::{IGNORED, Reduction, class_weights, classes_last, label_shape, product, weights_over};
 use crate::domain::Domain;
 use autograd::{Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
@@ -319,7 +319,13 @@ pub(super) fn entropy_of<'t, T: Float>(
     reduction: Reduction,
 ) -> Result<Var<'t, T>> {
     const OP: &str = "cross_entropy";
-    same_shape(OP, x, t)?;
+    if x.shape() != t.shape() {
+        let hint = format!(
+            "targets of this kind are one probability for each output, {:?}; class labels are `Target::Labels`",
+            x.shape()
+        );
+        return Err(Error::Shape { op: OP, shape: t.shape().as_slice().into(), hint });
+    }
     let ((x, shape), (mut t, _)) = (rows_of(OP, x)?, rows_of(OP, t)?);
     let classes = x.shape()[1];
     options.check(OP, classes)?;

@@ -52,6 +52,11 @@ impl PoissonNll {
     }
 
     /// Sets whether to add Stirling's approximation of the term that does not depend on the outputs. Defaults to false.
+    ///
+    /// ```
+    /// use nn::loss::PoissonNll;
+    /// assert!(PoissonNll::new().full(true).options.full);
+    /// ```
     pub fn full(mut self, full: bool) -> Self {
         self.options.full = full;
         self

@@ -5,6 +5,17 @@
 //! as [`Mse`], is a [`Loss`], which training requires. Losses that take more than an output and a target
 //! ([`cosine_embedding_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`]) exist only as
 //! functions, for hand-written training steps.
+//!
+//! ```
+//! use autograd::{Tape, tensor};
+//! use nn::loss::{CrossEntropy, Loss, Reduction, Target, mse_loss};
+//! let tape = Tape::<f64>::new();
+//! let (outputs, targets) = (tape.var([1.0, 2.0]), tape.constant([0.0, 4.0]));
+//! assert_eq!(mse_loss(outputs, targets, Reduction::Mean)?.item(), 2.5);
+//! let scores = tape.var([[0.0, 0.0]]);
+//! assert_eq!(CrossEntropy::new().loss(scores, &Target::Labels(tensor![1_i64]))?.item(), 2f64.ln());
+//! # Ok::<(), autograd::Error>(())
+//! ```
 
 mod binary;
 mod classification;
@@ -62,6 +73,12 @@ use reduction::weights_over;
 /// assert_eq!(LogCosh.loss(tape.var([1.0]), &Target::Values(tensor![1.0]))?.item(), 0.0);
 /// # Ok::<(), autograd::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss for numbers of type `{T}`",
+    label = "not a loss",
+    note = "the losses of this crate are types: `Mse::new()` for the function `mse_loss`",
+    note = "a function of yours is a loss if it is a `fn loss<'t>(y: Var<'t, {T}>, t: &Targets<'t, {T}>) -> Result<Var<'t, {T}>>`"
+)]
 pub trait Loss<T: Float>: Send {
     /// The loss as a scalar on the tape of the output and the targets.
     ///
@@ -138,6 +155,7 @@ pub trait Loss<T: Float>: Send {
 /// assert_eq!(steady.loss(y, &Target::Values(tensor![0.0]))?.item(), 0.375);
 /// # Ok::<(), autograd::Error>(())
 /// ```
+#[diagnostic::do_not_recommend]
 impl<T: Float, F> Loss<T> for F
 where
     F: for<'t> Fn(Var<'t, T>, &Targets<'t, T>) -> Result<Var<'t, T>> + Send,
@@ -174,8 +192,11 @@ fn same_shape<T: Float>(op: &'static str, output: Var<'_, T>, target: Var<'_, T>
     if output.shape() == target.shape() {
         return Ok(());
     }
-    let hint = format!("the target must have the shape of the output, {:?}", output.shape());
-    Err(Error::Shape { op, shape: target.shape().as_slice().into(), hint })
+    let (from, to) = (output.shape(), target.shape());
+    let size = |shape: &[usize]| shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
+    let hint = if size(&from) == size(&to) { ": reshape one of them" } else { "" };
+    let hint = format!("the target must have the shape of the output, {from:?}{hint}");
+    Err(Error::Shape { op, shape: to.as_slice().into(), hint })
 }
 
 /// A scalar constant on the tape of `x`.
@@ -228,6 +249,12 @@ macro_rules! reduced {
             )*)?
 
             /// Sets the reduction.
+            ///
+            /// ```
+            /// use nn::loss::Reduction;
+            #[doc = concat!("let sum = nn::loss::", stringify!($Name), "::new().reduction(Reduction::Sum);")]
+            /// assert_eq!(sum.reduction, Reduction::Sum);
+            /// ```
             pub fn reduction(self, reduction: $crate::loss::Reduction) -> Self {
                 #[allow(clippy::needless_update)]
                 $Name { reduction, ..self }

@@ -33,6 +33,12 @@ pub struct MultiMargin {
 
 impl MultiMargin {
     /// With `p = 1` and a margin of 1, averaged.
+    ///
+    /// ```
+    /// use nn::loss::{MultiMargin, Reduction};
+    /// let loss = MultiMargin::new().p(2).margin(0.5).weight(&[1.0, 2.0]).reduction(Reduction::Sum);
+    /// assert_eq!((loss.p, loss.margin, loss.reduction), (2, 0.5, Reduction::Sum));
+    /// ```
     pub fn new() -> Self {
         MultiMargin { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
     }

@@ -1,7 +1,7 @@
 //! [`Target`]: the targets of a loss as data, and [`Targets`], the same on the tape of a pass.
 
 pub use autograd::op::IGNORED;
-use autograd::{Error, Float, Ints, Result, Tape, Tensor, Var};
+use autograd::{Error, Float, IntoTensor, Ints, Result, Tape, Tensor, Var};
 
 /// The targets of a loss: values or class labels, with or without sample weights.
 ///
@@ -42,12 +42,12 @@ impl<T: Float> Target<T> {
     /// assert_eq!(Mse::new().loss(tape.var([2.0, 1.0]), &target)?.item(), (0.5 * 4.0 + 3.0 * 1.0) / 2.0);
     /// # Ok::<(), autograd::Error>(())
     /// ```
-    pub fn weighted(self, weights: impl Into<Tensor<T>>) -> Self {
+    pub fn weighted(self, weights: impl IntoTensor<T>) -> Self {
         let targets = match self {
             Target::Weighted { targets, .. } => targets,
             plain => Box::new(plain),
         };
-        Target::Weighted { targets, weights: weights.into() }
+        Target::Weighted { targets, weights: weights.into_tensor() }
     }
 
     /// The weight of each sample, if the targets are weighted.
@@ -59,6 +59,14 @@ impl<T: Float> Target<T> {
     }
 
     /// The targets without the weights.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::loss::Target;
+    /// let target = Target::Values(tensor![1.0, 2.0]).weighted(tensor![0.5, 1.0]);
+    /// assert_eq!(target.unweighted(), &Target::Values(tensor![1.0, 2.0]));
+    /// assert_eq!((target.weights(), target.shape(), target.is_empty()), (Some(&tensor![0.5, 1.0]), [2].as_slice(), false));
+    /// ```
     pub fn unweighted(&self) -> &Target<T> {
         match self {
             Target::Weighted { targets, .. } => targets,
@@ -67,6 +75,13 @@ impl<T: Float> Target<T> {
     }
 
     /// The targets on a tape, where a [`Loss`](super::Loss) reads them.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::Target;
+    /// let (tape, target) = (Tape::<f64>::new(), Target::Values(tensor![1.0]).weighted(tensor![2.0]));
+    /// assert_eq!(target.on(&tape).weights().unwrap().value(), tensor![2.0]);
+    /// ```
     #[track_caller]
     pub fn on<'t>(&self, tape: &'t Tape<T>) -> Targets<'t, T> {
         let kind = match self.unweighted() {
@@ -190,9 +205,11 @@ impl<'t, T: Float> Targets<'t, T> {
 }
 
 fn not_values(op: &'static str) -> Error {
-    Error::Argument { op, hint: "expected values, but the targets are class labels: use Target::Values".into() }
+    let hint = "expected values, but the targets are class labels: use Target::Values, or CrossEntropy for classes";
+    Error::Argument { op, hint: hint.into() }
 }
 
 fn not_labels(op: &'static str) -> Error {
-    Error::Argument { op, hint: "expected class labels, but the targets are values: use Target::Labels".into() }
+    let hint = "expected class labels, but the targets are values: use Target::Labels, or Mse for values";
+    Error::Argument { op, hint: hint.into() }
 }

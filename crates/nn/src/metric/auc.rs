@@ -31,6 +31,7 @@ use autograd::{Float, Result, Tensor};
 /// # Errors
 /// Returns an error if outputs and targets do not match, a label is out of range, or a binary target is neither 0 nor
 /// 1.
+#[doc(alias = "roc_auc_score")]
 pub fn roc_auc<T: Float>(output: &Tensor<T>, target: &Target<T>) -> Result<f64> {
     let mut auc = Auc::default();
     auc.add(output, target)?;

@@ -60,6 +60,16 @@ impl ConfusionMatrix {
 
     /// The average F1: the harmonic mean of precision and recall of each class.
     ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::metric::{Average, ConfusionMatrix};
+    /// let mut matrix = ConfusionMatrix::new(2);
+    /// matrix.add_labels(&tensor![0_i64, 0, 1, 0], &tensor![0_i64, 0, 1, 1])?;
+    /// assert_eq!(matrix.average_precision(Average::Binary), 1.0);
+    /// assert_eq!(matrix.average_recall(Average::Binary), 0.5);
+    /// assert_eq!(matrix.average_f1(Average::Binary), 2.0 / 3.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Panics
     /// Panics for [`Average::Binary`] unless there are two classes.
     #[track_caller]

@@ -39,6 +39,16 @@ pub struct ConfusionMatrix {
 impl ConfusionMatrix {
     /// An empty matrix.
     ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::metric::ConfusionMatrix;
+    /// let mut matrix = ConfusionMatrix::new(3);
+    /// matrix.add_scores(&tensor![[0.1, 0.7, 0.2], [0.8, 0.1, 0.1]], &tensor![1_i64, 2])?; // one is right
+    /// matrix.add_labels(&tensor![2_i64], &tensor![2_i64])?;
+    /// assert_eq!((matrix.classes(), matrix.samples(), matrix.undecided()), (3, 3, 0));
+    /// assert_eq!((matrix.count(2, 0), matrix.accuracy(), matrix.f1(1)), (1, Some(2.0 / 3.0), Some(1.0)));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Panics
     /// Panics if `classes` is 0 or its square overflows.
     #[track_caller]
@@ -52,6 +62,12 @@ impl ConfusionMatrix {
 
     /// The confusion matrix of scores `[N, classes, …]` and labels `[N, …]`.
     ///
+    /// ```
+    /// use autograd::tensor;
+    /// let matrix = nn::metric::ConfusionMatrix::from_scores(&tensor![[0.2, 0.8], [0.6, 0.4]], &tensor![1_i64, 1])?;
+    /// assert_eq!(matrix.recall(1), Some(0.5));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     /// # Errors
     /// Returns an error if the shapes do not match or a label is out of range.
     pub fn from_scores<T: Float>(scores: &Tensor<T>, labels: &Tensor<i64>) -> Result<Self> {
@@ -99,7 +115,8 @@ impl ConfusionMatrix {
     /// Panics if the matrix does not have two classes.
     #[track_caller]
     pub fn add_binary<T: Float>(&mut self, output: &Tensor<T>, target: &Target<T>, threshold: f64) -> Result<()> {
-        assert_eq!(self.classes, 2, "ConfusionMatrix: add_binary requires two classes");
+        let classes = self.classes;
+        assert!(classes == 2, "ConfusionMatrix: add_binary requires two classes, got {classes}: use add_scores");
         self.add_outputs_of(output, target, threshold)
     }
 

@@ -167,17 +167,44 @@ impl<T: Float> Metric<T> {
     }
 
     /// The fraction of labels predicted correctly; see [`accuracy`](super::accuracy).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::accuracy().start();
+    /// measure.add(&tensor![[0.1, 0.9], [0.3, 0.7]], &Target::Labels(tensor![1_i64, 0]))?;
+    /// assert_eq!(measure.value(), 0.5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn accuracy() -> Self {
         Self::mean("accuracy", true, |y, t| classes::hits(y, t.labels("accuracy")?))
     }
 
     /// The fraction of binary targets predicted correctly, where an output above the threshold means 1; see
     /// [`binary_accuracy`](super::binary_accuracy).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::binary_accuracy(0.5).start();
+    /// measure.add(&tensor![0.9, 0.2], &Target::Values(tensor![1.0, 1.0]))?;
+    /// assert_eq!(measure.value(), 0.5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn binary_accuracy(threshold: f64) -> Self {
         Self::mean("binary_accuracy", true, move |y, t| classes::binary_hits(y, t, threshold)).set(threshold)
     }
 
     /// The fraction of labels among the `k` highest scores; see [`top_k_accuracy`](super::top_k_accuracy).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::top_k(2).start();
+    /// measure.add(&tensor![[0.1, 0.3, 0.6]], &Target::Labels(tensor![1_i64]))?;
+    /// assert_eq!(measure.value(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn top_k(k: usize) -> Self {
         let name = format!("top_{k}_accuracy");
         Self::mean(name, true, move |y, t| classes::top_k_hits(y, t.labels("top_k_accuracy")?, k))
@@ -185,6 +212,12 @@ impl<T: Float> Metric<T> {
 
     /// The precision: of the samples predicted as a class, the fraction that belongs to it; see
     /// [`ConfusionMatrix::average_precision`]. With [`Average::Binary`], other than two classes are an error.
+    ///
+    /// ```
+    /// use nn::metric::{Average, Metric};
+    /// let metrics = [Metric::<f32>::precision(Average::Macro), Metric::recall(Average::Macro), Metric::f1(Average::Macro)];
+    /// assert_eq!(metrics.map(|metric| metric.name().to_owned()), ["precision", "recall", "f1"]);
+    /// ```
     pub fn precision(average: Average) -> Self {
         Self::tallied("precision", average, Tally::precision)
     }
@@ -195,40 +228,95 @@ impl<T: Float> Metric<T> {
     }
 
     /// The harmonic mean of precision and recall; see [`ConfusionMatrix::average_f1`].
+    #[doc(alias = "f1_score")]
     pub fn f1(average: Average) -> Self {
         Self::tallied("f1", average, Tally::f1)
     }
 
     /// The area under the receiver operating characteristic curve; see [`roc_auc`](super::roc_auc). It stores all
     /// scores of an epoch.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::roc_auc().start();
+    /// measure.add(&tensor![0.1, 0.4, 0.35, 0.8], &Target::Values(tensor![0.0, 0.0, 1.0, 1.0]))?;
+    /// assert_eq!(measure.value(), 0.75);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn roc_auc() -> Self {
         Self::new("roc_auc", true, Auc::default)
     }
 
     /// The exponential of the mean cross-entropy of the labels; see [`perplexity`](super::perplexity).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::perplexity().start();
+    /// measure.add(&tensor![[0.0, 0.0, 0.0, 0.0]], &Target::Labels(tensor![2_i64]))?; // one of four, at random
+    /// assert!((measure.value() - 4.0).abs() < 1e-12);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn perplexity() -> Self {
         let of = |y: &Tensor<T>, t: &Target<T>| classes::surprise(y, t.labels("perplexity")?);
         Self::mean_then("perplexity", false, of, f64::exp)
     }
 
     /// The mean absolute error; see [`mean_absolute_error`](super::mean_absolute_error).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::mean_absolute_error().start();
+    /// measure.add(&tensor![1.0, 2.0], &Target::Values(tensor![2.0, 4.0]))?;
+    /// assert_eq!(measure.value(), 1.5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn mean_absolute_error() -> Self {
         const NAME: &str = "mean_absolute_error";
         Self::mean(NAME, false, |y, t| regression::absolute(NAME, y, t.values(NAME)?))
     }
 
     /// The mean squared error; see [`mean_squared_error`](super::mean_squared_error).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::mean_squared_error().start();
+    /// measure.add(&tensor![1.0, 2.0], &Target::Values(tensor![2.0, 4.0]))?;
+    /// assert_eq!(measure.value(), 2.5);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn mean_squared_error() -> Self {
         const NAME: &str = "mean_squared_error";
         Self::mean(NAME, false, |y, t| regression::squared(NAME, y, t.values(NAME)?))
     }
 
     /// The square root of the mean squared error; see [`root_mean_squared_error`](super::root_mean_squared_error).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::root_mean_squared_error().start();
+    /// measure.add(&tensor![1.0, 2.0], &Target::Values(tensor![4.0, 5.0]))?;
+    /// assert_eq!(measure.value(), 3.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn root_mean_squared_error() -> Self {
         Self::new("root_mean_squared_error", false, regression::RootMeanSquare::default)
     }
 
     /// The coefficient of determination; see [`r2`](super::r2).
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let mut measure = Metric::<f64>::r2().start();
+    /// measure.add(&tensor![1.0, 2.0, 3.0], &Target::Values(tensor![1.0, 2.0, 3.0]))?;
+    /// assert_eq!(measure.value(), 1.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn r2() -> Self {
         Self::new("r2", true, regression::Determination::default)
     }
@@ -262,6 +350,12 @@ impl<T: Float> Metric<T> {
     }
 
     /// The same metric with another name, to distinguish two of the same kind.
+    ///
+    /// ```
+    /// use nn::metric::Metric;
+    /// let padded = Metric::<f32>::accuracy().ignoring(0).named("accuracy without padding");
+    /// assert_eq!((padded.name(), padded.rises()), ("accuracy without padding", true));
+    /// ```
     pub fn named(self, name: impl Into<String>) -> Self {
         Metric { name: name.into(), settings: format!(" ({})", self.describe()), ..self }
     }

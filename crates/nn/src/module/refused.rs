@@ -14,7 +14,15 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Input that a layer cannot take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor};
+/// use nn::{Pass, layer::Linear};
+/// let (tape, layer) = (Tape::<f32>::new(), Linear::new(3, 2, &mut Rng::new(0)));
+/// let error = Pass::eval(&tape).try_forward(&layer, tape.constant(Tensor::ones(&[1, 4]))).unwrap_err();
+/// assert_eq!(error.to_string(), format!("Linear(3, 2): {}", error.problem));
+/// ```
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{layer}: {problem}")]
 pub struct LayerError {
     /// The layer, as it describes itself.
@@ -22,6 +30,8 @@ pub struct LayerError {
     /// What is wrong with its input.
     pub problem: String,
 }
+
+autograd::debug_as_display!(LayerError);
 
 impl<'t, T: Float> Pass<'t, T> {
     /// The output of a model, or what one of its layers could not take: samples of other sizes, an index that no table
@@ -54,6 +64,19 @@ impl<'t, T: Float> Pass<'t, T> {
         })
     }
 
+    /// The output of a layer whose type is not known here. A refusal panics at the caller's line, which a call of
+    /// `forward` through the trait object would not know.
+    #[track_caller]
+    pub(crate) fn through(&mut self, layer: &dyn Module<T>, x: Var<'t, T>) -> Var<'t, T> {
+        if self.caught {
+            return layer.forward(x, self);
+        }
+        match self.try_forward(layer, x) {
+            Ok(y) => y,
+            Err(refused) => panic!("{refused}"),
+        }
+    }
+
     /// What a layer computed, where it can go wrong with the input: an error ends the whole pass, by name of the layer,
     /// as an error of [`try_forward`](Pass::try_forward) or else as a panic. It is for input that comes from outside.
     ///
@@ -78,7 +101,11 @@ impl<'t, T: Float> Pass<'t, T> {
     /// On an error, unless `try_forward` waits for it.
     #[track_caller]
     pub fn checked<V, M: Module<T> + ?Sized>(&self, layer: &M, result: autograd::Result<V>) -> V {
-        result.unwrap_or_else(|error| self.refuse(layer.describe(), error.to_string()))
+        match result {
+            Ok(value) => value,
+            // Not in a closure, which would be the caller.
+            Err(error) => self.refuse(layer.describe(), error.to_string()),
+        }
     }
 
     /// [`checked`](Pass::checked) of a condition.
@@ -89,8 +116,9 @@ impl<'t, T: Float> Pass<'t, T> {
         }
     }
 
+    /// Refuses the input of a layer.
     #[track_caller]
-    fn refuse(&self, layer: String, problem: String) -> ! {
+    pub(crate) fn refuse(&self, layer: String, problem: String) -> ! {
         let error = LayerError { layer, problem };
         if !self.caught {
             panic!("{error}");

@@ -36,11 +36,16 @@ pub struct Adadelta<T: Float> {
 impl<T: Float> Adadelta<T> {
     /// Adadelta with this learning rate; the paper uses 1.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Adadelta};
+    /// let optimizer = Adadelta::<f32>::new(1.0).rho(0.95).eps(1e-6).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 1.0);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
-        let rate = non_negative("learning rate", rate);
+        let rate = non_negative("Adadelta", "learning rate", rate);
         Adadelta { rate, rho: 0.9, eps: 1e-6, weight_decay: 0.0, memory: Memory::new(&["square_avg", "acc_delta"]) }
     }
 

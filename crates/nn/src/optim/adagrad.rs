@@ -36,12 +36,17 @@ pub struct Adagrad<T: Float> {
 impl<T: Float> Adagrad<T> {
     /// Adagrad with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Adagrad};
+    /// let optimizer = Adagrad::<f32>::new(0.01).rate_decay(1e-3).initial_accumulator_value(0.1).eps(1e-10).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 0.01);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adagrad {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Adagrad", "learning rate", rate),
             rate_decay: 0.0,
             initial_accumulator_value: 0.0,
             eps: 1e-10,

@@ -41,12 +41,17 @@ pub struct Adam<T: Float> {
 impl<T: Float> Adam<T> {
     /// Adam with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Adam};
+    /// let optimizer = Adam::<f32>::new(1e-3).betas(0.9, 0.99).eps(1e-7).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 1e-3);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adam {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Adam", "learning rate", rate),
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,
@@ -82,6 +87,12 @@ impl<T: Float> Adam<T> {
     }
 
     /// Divides by the root of the largest average square so far (AMSGrad), so that the scaling never increases again.
+    ///
+    /// ```
+    /// use nn::optim::Adam;
+    /// let adam = Adam::<f32>::new(1e-3).betas(0.9, 0.99).amsgrad(true);
+    /// # let _ = adam;
+    /// ```
     pub fn amsgrad(self, amsgrad: bool) -> Self {
         let names: &[_] = &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"];
         Adam { amsgrad, memory: Memory::new(if amsgrad { names } else { &names[..2] }), ..self }

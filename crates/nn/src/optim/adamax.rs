@@ -37,12 +37,17 @@ pub struct Adamax<T: Float> {
 impl<T: Float> Adamax<T> {
     /// Adamax with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Adamax};
+    /// let optimizer = Adamax::<f32>::new(1e-3).betas(0.9, 0.99).eps(1e-7).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 1e-3);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Adamax {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Adamax", "learning rate", rate),
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,

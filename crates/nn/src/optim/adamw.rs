@@ -37,6 +37,11 @@ impl<T: Float> AdamW<T> {
 
     /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
     ///
+    /// ```
+    /// use nn::optim::AdamW;
+    /// let adamw = AdamW::<f32>::new(1e-3).betas(0.9, 0.95).eps(1e-6).weight_decay(0.1).amsgrad(true);
+    /// # let _ = adamw;
+    /// ```
     /// # Panics
     /// Panics if either is not in `[0, 1)`.
     #[track_caller]

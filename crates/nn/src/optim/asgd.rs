@@ -41,12 +41,17 @@ pub struct Asgd<T: Float> {
 impl<T: Float> Asgd<T> {
     /// Averaged stochastic gradient descent with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Asgd};
+    /// let optimizer = Asgd::<f32>::new(0.01).lambd(1e-4).alpha(0.75).t0(1e6).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 0.01);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Asgd {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Asgd", "learning rate", rate),
             lambd: 1e-4,
             alpha: 0.75,
             t0: 1e6,

@@ -23,6 +23,7 @@ use autograd::{Float, Tensor, update};
 /// ema.swap(&mut w);
 /// assert_eq!(w.value(), &tensor![2.0]);
 /// ```
+#[doc(alias = "AveragedModel")]
 #[derive(Debug, Clone)]
 pub struct Ema<T: Float> {
     decay: f64,
@@ -38,7 +39,11 @@ impl<T: Float> Ema<T> {
     /// Panics if `decay` is not in `[0, 1)`.
     #[track_caller]
     pub fn new(decay: f64) -> Self {
-        Ema { decay: super::fraction("decay of the average", decay), averages: Vec::new(), path: Path::default() }
+        Ema {
+            decay: super::fraction("Ema", "decay of the average", decay),
+            averages: Vec::new(),
+            path: Path::default(),
+        }
     }
 
     /// Adds the current parameters to the average.
@@ -72,6 +77,15 @@ impl<T: Float> Ema<T> {
     }
 
     /// The averages under the names of their parameters.
+    ///
+    /// ```
+    /// use nn::{layer::Linear, optim::Ema};
+    /// let (model, mut ema) = (Linear::<f64>::new(2, 1, &mut autograd::Rng::new(0)), Ema::new(0.999));
+    /// ema.update(&model);
+    /// let mut other = Ema::new(0.999);
+    /// other.load_state(&model, &ema.state(&model))?;
+    /// # Ok::<(), nn::io::StateError>(())
+    /// ```
     pub fn state(&self, model: &(impl Parameters<T> + ?Sized)) -> StateDict {
         let (mut state, mut averages) = (StateDict::new(), self.averages.iter());
         model.visit(&mut Path::default(), &mut |name, _| {

@@ -66,6 +66,14 @@ impl<T: Float> ParamGradients<T> {
     }
 
     /// Iterates over the gradients that exist, to clip or scale them in place.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::optim::ParamGradients;
+    /// let mut gradients = ParamGradients::from_iter([Some(tensor![2.0]), None]);
+    /// gradients.iter_mut().for_each(|g| g.make_mut()[0] += 1.0);
+    /// assert_eq!(gradients.get(0), Some(&tensor![3.0]));
+    /// ```
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
         self.places.iter_mut().flatten()
     }

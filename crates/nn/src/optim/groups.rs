@@ -55,6 +55,11 @@ pub trait Names {
     fn into_test(self) -> Box<dyn Fn(&str) -> bool + Send>;
 
     /// A description of the names for [`Optimizer::describe`].
+    ///
+    /// ```
+    /// use nn::optim::Names;
+    /// assert_eq!(Names::describe(&"*.bias"), "\"*.bias\"");
+    /// ```
     fn describe(&self) -> String {
         "a function".to_owned()
     }

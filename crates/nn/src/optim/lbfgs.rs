@@ -80,12 +80,19 @@ struct Pair<T: Float> {
 impl<T: Float> Lbfgs<T> {
     /// L-BFGS with this learning rate, which scales its steps.
     ///
+    /// ```
+    /// use nn::optim::Lbfgs;
+    /// let mut lbfgs = Lbfgs::<f64>::new(1.0).max_iter(50).max_eval(100).history_size(10).line_search(true);
+    /// lbfgs = lbfgs.tolerance_grad(1e-9).tolerance_change(1e-12);
+    /// lbfgs.set_learning_rate(0.5);
+    /// assert_eq!(lbfgs.learning_rate(), 0.5);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Lbfgs {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Lbfgs", "learning rate", rate),
             max_iter: 20,
             max_eval: None,
             history_size: 100,
@@ -148,7 +155,7 @@ impl<T: Float> Lbfgs<T> {
     /// Panics if `rate` is negative, infinite or NaN.
     #[track_caller]
     pub fn set_learning_rate(&mut self, rate: f64) {
-        self.rate = non_negative("learning rate", rate);
+        self.rate = non_negative("Lbfgs", "learning rate", rate);
     }
 
     /// Updates the model's trainable parameters in place. `evaluate` returns the loss of the model and collects its
@@ -218,6 +225,14 @@ impl<T: Float> Lbfgs<T> {
     /// The full state, under PyTorch's names: the last direction `d`, its length `t` and its gradient `prev_flat_grad`,
     /// with all parameters in one vector; the pairs as rows of `old_stps` and `old_dirs`, with `ro`; the initial
     /// inverse curvature `H_diag`. Empty before the first step.
+    ///
+    /// ```
+    /// use nn::{layer::Linear, optim::Lbfgs};
+    /// let (model, lbfgs) = (Linear::<f64>::new(2, 1, &mut autograd::Rng::new(0)), Lbfgs::<f64>::new(1.0));
+    /// let mut other = Lbfgs::new(1.0);
+    /// other.load_state(&model, &lbfgs.state())?; // continues like the first one
+    /// # Ok::<(), nn::io::StateError>(())
+    /// ```
     pub fn state(&self) -> StateDict {
         let mut state = StateDict::new();
         let Some(Memory { gradient, direction, t, pairs, scale }) = &self.memory else { return state };

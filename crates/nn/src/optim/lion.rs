@@ -34,11 +34,16 @@ pub struct Lion<T: Float> {
 impl<T: Float> Lion<T> {
     /// Lion with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, Lion};
+    /// let optimizer = Lion::<f32>::new(1e-4).betas(0.95, 0.98).weight_decay(0.1);
+    /// assert_eq!(optimizer.learning_rate(), 1e-4);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
-        let rate = non_negative("learning rate", rate);
+        let rate = non_negative("Lion", "learning rate", rate);
         Lion { rate, betas: (0.9, 0.99), weight_decay: 0.0, memory: Memory::uncounted(&["exp_avg"]) }
     }
 

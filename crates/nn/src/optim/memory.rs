@@ -90,11 +90,23 @@ impl<T: Float> Memory<T> {
     }
 
     /// Like [`new`](Memory::new), for a rule that does not use the number of steps: it is not exported.
+    ///
+    /// ```
+    /// use nn::{Param, optim::Memory};
+    /// let memory = Memory::<f32>::uncounted(&["velocity"]);
+    /// assert!(memory.state(&Param::new(1.0)).is_empty(), "no step yet");
+    /// ```
     pub fn uncounted(names: &'static [&'static str]) -> Self {
         Memory { counted: false, ..Self::new(names) }
     }
 
     /// Marks the entry with this name as a scalar rather than a tensor of the parameter's shape.
+    ///
+    /// ```
+    /// use nn::optim::Memory;
+    /// let memory = Memory::<f32>::new(&["exp_avg", "mu_product"]).with_scalar("mu_product");
+    /// # let _ = memory;
+    /// ```
     pub fn with_scalar(self, name: &'static str) -> Self {
         Memory { scalar: Some(name), ..self }
     }

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::Parameters;
-use crate::describe::type_name;
+use crate::describe::{short_name, type_name};
 use crate::io::{StateDict, StateError};
 use autograd::Float;
 
@@ -35,7 +35,7 @@ macro_rules! rate_and_memory {
 
         #[track_caller]
         fn set_learning_rate(&mut self, rate: f64) {
-            self.rate = $crate::optim::non_negative("learning rate", rate);
+            self.rate = $crate::optim::non_negative(std::any::type_name::<Self>(), "learning rate", rate);
         }
 
         describe_as_debugged!();
@@ -63,7 +63,7 @@ macro_rules! settings {
         $(#[$doc])*
         #[track_caller]
         pub fn $name(mut self, $name: f64) -> Self {
-            self.$name = $check($label, $name);
+            self.$name = $check(std::any::type_name::<Self>(), $label, $name);
             self
         }
     )* };
@@ -78,7 +78,8 @@ macro_rules! betas {
         /// Panics if either is not in `[0, 1)`.
         #[track_caller]
         pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-            self.betas = (fraction("first beta", beta1), fraction("second beta", beta2));
+            let optimizer = std::any::type_name::<Self>();
+            self.betas = (fraction(optimizer, "first beta", beta1), fraction(optimizer, "second beta", beta2));
             self
         }
     };
@@ -139,6 +140,11 @@ pub use sgd::Sgd;
 /// sgd.step(&mut w, &ParamGradients::from_iter([Some(tensor![2.0])]));
 /// assert_eq!(w.value(), &tensor![-0.5]);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer for numbers of type `{T}`",
+    label = "not an optimizer",
+    note = "an optimizer comes with its learning rate: `Sgd::new(0.1)`, `Adam::new(1e-3)`"
+)]
 pub trait Optimizer<T: Float>: Send {
     /// Updates in place every trainable parameter of the model that has a gradient.
     ///
@@ -156,6 +162,13 @@ pub trait Optimizer<T: Float>: Send {
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64);
     /// Calls `f` with each learning rate, which it may change: a single one, except for [`ParamGroups`].
+    ///
+    /// ```
+    /// use nn::optim::{Optimizer, Sgd};
+    /// let mut sgd = Sgd::<f32>::new(0.1);
+    /// sgd.for_each_rate(&mut |rate| *rate /= 2.0);
+    /// assert_eq!(sgd.learning_rate(), 0.05);
+    /// ```
     fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
         let mut rate = self.learning_rate();
         f(&mut rate);
@@ -237,15 +250,17 @@ fn along<T: Float>(x: T, size: T) -> T {
 
 /// Checks that a hyperparameter is finite and at least 0.
 #[track_caller]
-fn non_negative(name: &str, x: f64) -> f64 {
-    assert!(x >= 0.0 && x.is_finite(), "the {name} must be finite and at least 0, got {x}");
+fn non_negative(optimizer: &str, name: &str, x: f64) -> f64 {
+    let fits = x >= 0.0 && x.is_finite();
+    assert!(fits, "{}: the {name} must be finite and at least 0, got {x}", short_name(optimizer));
     x
 }
 
 /// Checks that the decay rate of an average is at least 0 and below 1.
 #[track_caller]
-fn fraction(name: &str, x: f64) -> f64 {
-    assert!((0.0..1.0).contains(&x), "the {name} must be at least 0 and below 1, got {x}");
+fn fraction(optimizer: &str, name: &str, x: f64) -> f64 {
+    let fits = (0.0..1.0).contains(&x);
+    assert!(fits, "{}: the {name} must be at least 0 and below 1, got {x}", short_name(optimizer));
     x
 }
 

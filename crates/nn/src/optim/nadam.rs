@@ -41,12 +41,17 @@ pub struct NAdam<T: Float> {
 impl<T: Float> NAdam<T> {
     /// NAdam with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, NAdam};
+    /// let optimizer = NAdam::<f32>::new(1e-3).betas(0.9, 0.99).momentum_decay(4e-3).eps(1e-7).weight_decay(0.01).decoupled_weight_decay(true);
+    /// assert_eq!(optimizer.learning_rate(), 1e-3);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         NAdam {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("NAdam", "learning rate", rate),
             betas: (0.9, 0.999),
             eps: 1e-8,
             momentum_decay: 0.004,

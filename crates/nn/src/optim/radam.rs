@@ -44,12 +44,17 @@ pub struct RAdam<T: Float> {
 impl<T: Float> RAdam<T> {
     /// RAdam with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, RAdam};
+    /// let optimizer = RAdam::<f32>::new(1e-3).betas(0.9, 0.99).eps(1e-7).weight_decay(0.01).decoupled_weight_decay(true);
+    /// assert_eq!(optimizer.learning_rate(), 1e-3);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         RAdam {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("RAdam", "learning rate", rate),
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.0,

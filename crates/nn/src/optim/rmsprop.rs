@@ -49,11 +49,16 @@ pub struct RmsProp<T: Float> {
 impl<T: Float> RmsProp<T> {
     /// RMSprop with this learning rate.
     ///
+    /// ```
+    /// use nn::optim::{Optimizer, RmsProp};
+    /// let optimizer = RmsProp::<f32>::new(0.01).alpha(0.9).momentum(0.9).centered(true).eps(1e-7).weight_decay(1e-4);
+    /// assert_eq!(optimizer.learning_rate(), 0.01);
+    /// ```
     /// # Panics
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
-        let rate = non_negative("learning rate", rate);
+        let rate = non_negative("RmsProp", "learning rate", rate);
         RmsProp {
             rate,
             alpha: 0.99,
@@ -91,7 +96,7 @@ impl<T: Float> RmsProp<T> {
     /// Panics if `momentum` is negative, infinite or NaN.
     #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
-        RmsProp { momentum: non_negative("momentum", momentum), ..self }.reminded()
+        RmsProp { momentum: non_negative("RmsProp", "momentum", momentum), ..self }.reminded()
     }
 
     /// Whether to divide by the standard deviation of the gradients rather than their root mean square. Defaults to

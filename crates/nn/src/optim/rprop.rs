@@ -43,7 +43,7 @@ impl<T: Float> Rprop<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         Rprop {
-            rate: non_negative("learning rate", rate),
+            rate: non_negative("Rprop", "learning rate", rate),
             etas: (0.5, 1.2),
             step_sizes: (1e-6, 50.0),
             memory: Memory::new(&["prev", "step_size"]),
@@ -57,20 +57,25 @@ impl<T: Float> Rprop<T> {
     #[track_caller]
     pub fn etas(mut self, minus: f64, plus: f64) -> Self {
         let fits = 0.0 < minus && minus < 1.0 && 1.0 < plus && plus.is_finite();
-        assert!(fits, "the etas must satisfy 0 < minus < 1 < plus, got {minus} and {plus}");
+        assert!(fits, "Rprop: the etas must satisfy 0 < minus < 1 < plus, got {minus} and {plus}");
         self.etas = (minus, plus);
         self
     }
 
     /// The smallest and the largest step size: `γ₋, γ₊`. Defaults to (1e-6, 50).
     ///
+    /// ```
+    /// use nn::optim::Rprop;
+    /// let rprop = Rprop::<f32>::new(0.01).etas(0.5, 1.1).step_sizes(1e-7, 1.0);
+    /// # let _ = rprop;
+    /// ```
     /// # Panics
     /// Panics unless `0 ≤ γ₋ ≤ γ₊`.
     #[track_caller]
     pub fn step_sizes(mut self, smallest: f64, largest: f64) -> Self {
         assert!(
             0.0 <= smallest && smallest <= largest,
-            "the step sizes must satisfy 0 <= smallest <= largest, got {smallest} and {largest}"
+            "Rprop: the step sizes must satisfy 0 <= smallest <= largest, got {smallest} and {largest}"
         );
         self.step_sizes = (smallest, largest);
         self

@@ -48,7 +48,7 @@ impl<T: Float> Sgd<T> {
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
-        let rate = non_negative("learning rate", rate);
+        let rate = non_negative("Sgd", "learning rate", rate);
         let memory = Memory::uncounted(&[]);
         Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, decoupled: false, memory }
     }
@@ -75,7 +75,7 @@ impl<T: Float> Sgd<T> {
     /// Panics if `momentum` is negative, infinite or NaN.
     #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
-        let momentum = non_negative("momentum", momentum);
+        let momentum = non_negative("Sgd", "momentum", momentum);
         let names: &[_] = if momentum > 0.0 { &["momentum_buffer"] } else { &[] };
         Sgd { momentum, memory: Memory::uncounted(names), ..self }
     }
@@ -86,13 +86,19 @@ impl<T: Float> Sgd<T> {
     /// Panics if `dampening` is infinite or NaN.
     #[track_caller]
     pub fn dampening(mut self, dampening: f64) -> Self {
-        assert!(dampening.is_finite(), "the dampening must be finite, got {dampening}");
+        assert!(dampening.is_finite(), "Sgd: the dampening must be finite, got {dampening}");
         self.dampening = dampening;
         self
     }
 
     /// Nesterov momentum: looks one step of velocity ahead. `step` panics unless momentum is above 0 and dampening is
     /// 0.
+    ///
+    /// ```
+    /// use nn::optim::Sgd;
+    /// let sgd = Sgd::<f32>::new(0.1).momentum(0.9).nesterov(true).decoupled_weight_decay(true).weight_decay(1e-4);
+    /// # let _ = sgd;
+    /// ```
     pub fn nesterov(mut self, nesterov: bool) -> Self {
         self.nesterov = nesterov;
         self
@@ -114,7 +120,7 @@ once! {
     fn step<T>(rule: &mut Sgd<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         assert!(
             !rule.nesterov || rule.momentum > 0.0 && rule.dampening == 0.0,
-            "Nesterov momentum requires momentum above 0 and no dampening, got {} and {}",
+            "Sgd: Nesterov momentum requires momentum above 0 and no dampening, got {} and {}",
             rule.momentum,
             rule.dampening
         );

@@ -1,6 +1,13 @@
 //! Learning rate schedules: the rate of each epoch (or step) in closed form. Settings have PyTorch's names, and `new`
 //! PyTorch's defaults. Schedules depend on neither optimizer nor trainer. Only [`ReduceOnPlateau`] has state: it
 //! follows a measured value.
+//!
+//! ```
+//! use nn::schedule::{CosineAnnealing, Schedule, StepDecay};
+//! let halved = StepDecay { gamma: 0.5, ..StepDecay::new(10) };
+//! assert_eq!([0, 9, 10, 20].map(|epoch| halved.rate(epoch, 0.1)), [0.1, 0.1, 0.05, 0.025]);
+//! assert!((CosineAnnealing::new(100).rate(50, 0.1) - 0.05).abs() < 1e-12);
+//! ```
 
 mod cosine;
 mod cyclic;
@@ -42,6 +49,12 @@ use crate::domain::{non_negative, or_panic};
 /// }
 /// assert_eq!(sgd.learning_rate(), 0.05);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a learning rate schedule",
+    label = "not a schedule",
+    note = "a schedule is a type such as `StepDecay::new(10)`, or a function of the epoch and the base rate"
+)]
+#[doc(alias = "LambdaLR")]
 pub trait Schedule: Send {
     /// The rate of an epoch, counted from 0. `base` is the optimizer's initial rate. The schedules here panic if one of
     /// their settings makes no sense.
@@ -59,6 +72,16 @@ pub trait Schedule: Send {
     }
 
     /// Receives the measured value of an epoch, for schedules that follow it.
+    ///
+    /// ```
+    /// use nn::schedule::{PlateauOptions, ReduceOnPlateau, Schedule};
+    /// let options = || PlateauOptions { patience: 0, ..PlateauOptions::default() };
+    /// let mut plateau = ReduceOnPlateau::new(options());
+    /// [1.0, 1.0, 1.0].into_iter().for_each(|loss| plateau.observe(loss)); // no progress
+    /// assert!(plateau.rate(3, 0.1) < 0.1);
+    /// let mut other = ReduceOnPlateau::new(options());
+    /// assert!(other.restore(&plateau.state()) && other.rate(3, 0.1) == plateau.rate(3, 0.1));
+    /// ```
     fn observe(&mut self, measure: f64) {
         let _ = measure;
     }
@@ -81,6 +104,7 @@ pub trait Schedule: Send {
 /// let halved = |epoch: usize, base: f64| base * 0.5f64.powi(epoch as i32);
 /// assert_eq!(halved.rate(2, 0.1), 0.025);
 /// ```
+#[diagnostic::do_not_recommend]
 impl<F: Fn(usize, f64) -> f64 + Send> Schedule for F {
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         self(epoch, base)

@@ -46,8 +46,46 @@ pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 /// assert!(history.epochs.len() < 50 && history.stopped.unwrap().to_string() == "good enough");
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback of a trainer of `{T}`",
+    label = "not a callback",
+    note = "closures go to `Trainer::on_batch_end` and `Trainer::on_epoch_end`"
+)]
 pub trait Callback<T: Float>: Send {
     /// Called before the first epoch, or before training resumes.
+    ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{Callback, CallbackResult, Moment, Trainer}};
+    /// /// Counts what happens.
+    /// #[derive(Default)]
+    /// struct Counts { begun: usize, epochs: usize, batches: usize }
+    /// impl Callback<f32> for Counts {
+    ///     fn train_begin(&mut self, _: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         self.begun += 1;
+    ///         Ok(())
+    ///     }
+    ///     fn epoch_begin(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         self.epochs = at.epoch();
+    ///         Ok(())
+    ///     }
+    ///     fn batch_begin(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         assert!(at.learning_rate() > 0.0 && at.all_metrics().count() == 0);
+    ///         Ok(())
+    ///     }
+    ///     fn batch_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         self.batches += 1;
+    ///         assert_eq!(nn::parameter_count(at.model()), 650);
+    ///         Ok(())
+    ///     }
+    ///     fn train_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         assert_eq!((self.begun, self.epochs, self.batches), (1, at.epochs(), at.epochs() * at.batches()));
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).epochs(2).quiet().callback(Counts::default());
+    /// trainer.fit(&mut Mlp::new(&[64, 10]).build(), &digits())?;
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     fn train_begin(&mut self, at: &mut Moment<'_, T>) -> CallbackResult {
         let _ = at;
         Ok(())
@@ -85,6 +123,25 @@ pub trait Callback<T: Float>: Send {
     }
 
     /// The state of this callback, for checkpoints.
+    ///
+    /// ```
+    /// use nn::{io::StateDict, train::Callback};
+    /// /// Remembers the lowest loss, in checkpoints too.
+    /// struct Lowest(f64);
+    /// impl Callback<f64> for Lowest {
+    ///     fn state(&self) -> StateDict {
+    ///         let mut state = StateDict::new();
+    ///         state.insert("lowest", autograd::Tensor::scalar(self.0));
+    ///         state
+    ///     }
+    ///     fn restore(&mut self, state: &StateDict) -> bool {
+    ///         let found = state.get("lowest").map(|lowest| lowest.to::<f64>().item());
+    ///         found.map(|lowest| self.0 = lowest).is_some()
+    ///     }
+    /// }
+    /// let mut fresh = Lowest(f64::INFINITY);
+    /// assert!(fresh.restore(&Lowest(0.5).state()) && fresh.0 == 0.5);
+    /// ```
     fn state(&self) -> StateDict {
         StateDict::new()
     }

@@ -15,7 +15,7 @@ use std::fmt::{self, Display, Formatter};
 /// let TrainError::Layer { epoch: 1, batch: 1, cause } = error else { panic!("{error}") };
 /// assert_eq!(cause.layer, "Linear(63, 10)");
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// The data is empty or cannot be read, or the batch size is 0.
@@ -28,6 +28,15 @@ pub enum TrainError {
         training: Shape,
         /// The shape of one validation sample.
         validation: Shape,
+    },
+    /// The model has no parameter to train.
+    #[error(
+        "the model has nothing to train: none of its {parameters} parameters is trainable; Param::set_trainable(true) \
+         thaws one, and `parameters!` must list the fields of a layer of your own"
+    )]
+    NothingToTrain {
+        /// Number of frozen parameters.
+        parameters: usize,
     },
     /// The loss or a gradient became infinite or NaN.
     #[error(
@@ -86,6 +95,8 @@ pub enum TrainError {
     Checkpoint(#[from] CheckpointError),
 }
 
+autograd::debug_as_display!(TrainError);
+
 /// Why a single step failed.
 ///
 /// ```
@@ -96,7 +107,7 @@ pub enum TrainError {
 /// let error = TrainStep::new(0).run(&mut model, &Mse::new(), &mut Sgd::new(0.1), &batch).unwrap_err();
 /// assert!(matches!(error, StepError::NonFinite(cause) if cause.what == "the loss"));
 /// ```
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum StepError {
     /// The loss or a gradient became infinite or NaN.
     #[error(transparent)]
@@ -108,6 +119,8 @@ pub enum StepError {
     #[error(transparent)]
     Loss(#[from] autograd::Error),
 }
+
+autograd::debug_as_display!(StepError);
 
 impl StepError {
     /// Adds the position in training to the error.
@@ -126,7 +139,7 @@ impl StepError {
 /// let norm = nn::train::NonFinite { what: "the norm of the gradients".into(), value: f64::INFINITY, origin: None };
 /// assert_eq!(norm.to_string(), "the norm of the gradients is inf");
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct NonFinite {
     /// Which value: `the loss`, `the gradient of 0.weight`.
     pub what: String,
@@ -136,6 +149,8 @@ pub struct NonFinite {
     /// backward pass, if there is one.
     pub origin: Option<Box<Origin>>,
 }
+
+autograd::debug_as_display!(NonFinite);
 
 impl std::error::Error for NonFinite {}
 

@@ -14,6 +14,13 @@ use autograd::{Float, Tensor};
 impl<T: Float> Trainer<'_, T> {
     /// Trains the model. A second call continues from the current state of the model and the optimizer.
     ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::Trainer};
+    /// let mut model = Mlp::new(&[64, 32, 10]).build();
+    /// let history = Trainer::new(CrossEntropy::new(), Adam::<f32>::new(3e-3)).epochs(3).fit(&mut model, &digits())?;
+    /// assert!(history.epochs[2].loss < history.epochs[0].loss);
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     /// # Errors
     /// Returns an error if the data is empty or does not fit the model, the batch size is 0, or a loss or gradient is
     /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
@@ -30,6 +37,19 @@ impl<T: Float> Trainer<'_, T> {
     ///
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
     ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{Checkpoints, Trainer}};
+    /// let (folder, digits) = (std::env::temp_dir().join(format!("resume-{}", std::process::id())), digits());
+    /// let train = |epochs| {
+    ///     let mut trainer = Trainer::new(CrossEntropy::new(), Adam::<f32>::new(3e-3)).epochs(epochs);
+    ///     trainer = trainer.checkpoints(Checkpoints::new(&folder));
+    ///     trainer.resume(&mut Mlp::new(&[64, 10]).build(), &digits)
+    /// };
+    /// assert_eq!(train(1)?.epochs.len(), 1);
+    /// assert_eq!(train(1)?.epochs.len(), 1, "it was over, and is restored");
+    /// std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     /// # Errors
     /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the
     /// newest complete one is from another training run.
@@ -39,6 +59,13 @@ impl<T: Float> Trainer<'_, T> {
 
     /// Computes the loss and metrics on a data set, in eval mode.
     ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).metric(Metric::accuracy());
+    /// let evaluation = trainer.evaluate(&Mlp::new(&[64, 10]).build(), &digits())?;
+    /// assert!(evaluation.loss > 1.0 && evaluation.metrics[0] < 0.5, "it has learned nothing yet");
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     /// # Errors
     /// Same as [`evaluate`].
     pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
@@ -47,6 +74,13 @@ impl<T: Float> Trainer<'_, T> {
 
     /// Computes the model's outputs in eval mode.
     ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1));
+    /// let scores = trainer.predict(&Mlp::new(&[64, 10]).build(), digits().inputs())?;
+    /// assert_eq!((scores.shape(), scores.argmax(1).shape()), ([1797, 10].as_slice(), [1797].as_slice()));
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     /// # Errors
     /// Same as [`predict`].
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {

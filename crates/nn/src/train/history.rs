@@ -118,6 +118,14 @@ impl History {
     }
 
     /// The epoch with the best value of `monitor`. Ties go to the first.
+    ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::{Monitor, Trainer}};
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).epochs(2).quiet();
+    /// let history = trainer.fit(&mut Mlp::new(&[64, 10]).build(), &digits())?;
+    /// assert_eq!(history.best_by(Monitor::Loss).unwrap().epoch, 2);
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
     pub fn best_by(&self, monitor: Monitor) -> Option<&Epoch> {
         let cost = |epoch: &Epoch| monitor.cost(epoch, &self.metrics);
         self.epochs.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))
@@ -237,6 +245,13 @@ impl History {
     /// Writes the history to a file atomically: as JSON if its name ends in `.json`, as a plot of the losses if it ends
     /// in `.svg` or `.png`, and otherwise as CSV.
     ///
+    /// ```
+    /// use nn::train::History;
+    /// let path = std::env::temp_dir().join(format!("history-{}.csv", std::process::id()));
+    /// History::default().save(&path)?;
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::io::IoError>(())
+    /// ```
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IoError> {

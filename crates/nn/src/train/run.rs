@@ -12,10 +12,10 @@ use super::progress::Progress;
 use super::step::TrainStep;
 use super::stopping::Convergence;
 use super::trainer::{Pace, Trainer};
-use crate::Module;
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
 use crate::optim::Ema;
+use crate::{Module, Path};
 use autograd::{Float, Shape};
 use std::time::Instant;
 
@@ -69,6 +69,16 @@ pub(super) fn loader<'a, T: Float>(
     if training == validation { Ok(loader) } else { Err(TrainError::Validation { training, validation }) }
 }
 
+/// Returns an error if all parameters are frozen.
+fn trainable<T: Float>(model: &dyn Module<T>) -> Result<(), TrainError> {
+    let (mut parameters, mut any) = (0, false);
+    model.visit(&mut Path::default(), &mut |_, param| {
+        parameters += usize::from(!param.is_buffer());
+        any |= param.is_trainable();
+    });
+    if any { Ok(()) } else { Err(TrainError::NothingToTrain { parameters }) }
+}
+
 /// What the history says about updates without targets that count.
 fn skipped(updates: u64) -> Option<String> {
     let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
@@ -93,6 +103,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         for (who, monitor) in stopping.into_iter().chain([("the schedule", &trainer.followed)]) {
             monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
+        trainable(&*model)?;
         let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));

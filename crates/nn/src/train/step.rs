@@ -73,6 +73,19 @@ impl<T: Float> TrainStep<T> {
     }
 
     /// The number of batch shapes that are replayed.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::TrainStep};
+    /// let batch = |n| Batch { inputs: Tensor::ones(&[n, 2]), targets: Target::Values(Tensor::<f64>::ones(&[n, 1])) };
+    /// let (mut model, mut step) = (Linear::new(2, 1, &mut Rng::new(0)), TrainStep::new(0).replaying());
+    /// for n in [4, 4, 4, 3, 3] {
+    ///     step.run(&mut model, &Mse::new(), &mut Sgd::new(0.1), &batch(n))?;
+    /// }
+    /// assert_eq!((step.programs(), step.steps(), step.skipped()), (2, 5, 0));
+    /// assert!(step.passes() >= step.steps());
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
     pub fn programs(&self) -> usize {
         self.engine.replay().map_or(0, Replay::programs)
     }
@@ -138,6 +151,17 @@ impl<T: Float> TrainStep<T> {
     /// Like [`gradients`](TrainStep::gradients), for the loss plus a penalty. The loss in the outcome excludes the
     /// penalty.
     ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, regularize, train::TrainStep};
+    /// let batch = Batch { inputs: tensor![[0.0, 0.0]], targets: Target::Values(tensor![[0.0]]) };
+    /// let (model, mut step) = (Linear::<f64>::new(2, 1, &mut Rng::new(0)).without_bias(), TrainStep::new(0));
+    /// step.gradients_with(&model, &Mse::new(), &batch, |model, pass| Some(regularize::l2(model, pass)))?;
+    /// assert_eq!(step.param_gradients().get(0), Some(&(model.weight.value() * 2.0))); // of Σ w² alone
+    /// step.param_gradients_mut().scale(0.5);
+    /// assert_eq!(step.param_gradients().get(0), Some(model.weight.value()));
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
     /// # Errors
     /// Same as [`gradients`](TrainStep::gradients).
     pub fn gradients_with(

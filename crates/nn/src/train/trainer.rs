@@ -80,6 +80,27 @@ pub(super) enum Pace {
 
 impl<'d, T: Float> Trainer<'d, T> {
     /// A trainer with defaults: ten epochs, batches of 32, shuffled with seed 0, at the optimizer's own learning rate.
+    ///
+    /// ```
+    /// use nn::{data::digits, loss::CrossEntropy, optim::AdamW, schedule::OneCycle, train::Trainer};
+    /// let digits = digits::<f32>();
+    /// let trainer = Trainer::new(CrossEntropy::new(), AdamW::<f32>::new(1e-3))
+    ///     .epochs(20)
+    ///     .batch_size(64)
+    ///     .drop_last(true) // batches of 64 samples only
+    ///     .prefetch(2) // two batches ahead, on another thread
+    ///     .accumulate(4) // an update every 4 · 64 samples
+    ///     .seed(7)
+    ///     .schedule_by_step(OneCycle::new(20 * 7))
+    ///     .validation(&digits)
+    ///     .clip_norm(1.0) // or clip_each_norm, clip_value
+    ///     .l2(1e-4) // or l1
+    ///     .ema(0.999) // averages of the weights for validation and at the end
+    ///     .tolerance(1e-5) // stops when an epoch changes the loss by less
+    ///     .on_batch_end(|at| assert!(at.loss().is_finite()))
+    ///     .quiet();
+    /// # let _ = trainer;
+    /// ```
     pub fn new(loss: impl Loss<T> + 'd, optimizer: impl Optimizer<T> + 'd) -> Self {
         Trainer {
             loss: Box::new(loss),
@@ -215,6 +236,11 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Scales the gradient of each parameter down if its norm exceeds this.
     ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).clip_each_norm(0.5);
+    /// # let _ = trainer;
+    /// ```
     /// # Panics
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
@@ -224,6 +250,11 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Clamps each gradient element to ± this value.
     ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).clip_value(0.01);
+    /// # let _ = trainer;
+    /// ```
     /// # Panics
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
@@ -233,6 +264,11 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Adds `l1 · Σ |w|` over the weights (not the biases) to the loss.
     ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::Trainer};
+    /// let sparse = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).l1(1e-3);
+    /// # let _ = sparse;
+    /// ```
     /// # Panics
     /// Panics if `l1` is negative, infinite or NaN.
     #[track_caller]
@@ -280,6 +316,23 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Adds a callback. Callbacks run in the order in which they were added.
+    ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::{Callback, CallbackResult, Moment, Trainer}};
+    /// /// Says when the loss rises.
+    /// struct Watch(f64);
+    /// impl Callback<f32> for Watch {
+    ///     fn epoch_end(&mut self, at: &mut Moment<'_, f32>) -> CallbackResult {
+    ///         if at.loss() > self.0 {
+    ///             println!("epoch {}: the loss rose to {}", at.epoch(), at.loss());
+    ///         }
+    ///         self.0 = at.loss();
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let trainer = Trainer::new(Mse::new(), Sgd::new(0.1)).callback(Watch(f64::INFINITY));
+    /// # let _ = trainer;
+    /// ```
     pub fn callback(mut self, callback: impl Callback<T> + 'd) -> Self {
         self.callbacks.push(Box::new(callback));
         self
@@ -291,11 +344,23 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Adds a function to call after each epoch and its validation.
+    ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).on_epoch_end(|at| println!("{}: {}", at.epoch(), at.loss()));
+    /// # let _ = trainer;
+    /// ```
     pub fn on_epoch_end(self, f: impl FnMut(&mut Moment<'_, T>) + Send + 'd) -> Self {
         self.callback(Hook { on: Turn::EpochEnd, f })
     }
 
     /// Saves checkpoints during training, so that it can be [resumed](Trainer::resume).
+    ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::{Checkpoints, Trainer}};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).checkpoints(Checkpoints::new("run").every_epochs(5));
+    /// # let _ = trainer;
+    /// ```
     pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
         Trainer { checkpoints: Some(checkpoints), ..self }
     }
@@ -306,6 +371,12 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.
+    ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).recorded(); // to step through in a debugger, for example
+    /// # let _ = trainer;
+    /// ```
     pub fn recorded(self) -> Self {
         Trainer { replays: false, ..self }
     }

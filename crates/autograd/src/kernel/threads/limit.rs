@@ -12,6 +12,10 @@ static LIMIT: AtomicUsize = AtomicUsize::new(0);
 ///
 /// Defaults to the environment variable `WENGERT_THREADS` if it is a number of at least 1; if it is not set, is 0 or
 /// is not a number, to the number of threads that this machine runs at once. [`set_threads`] changes it.
+///
+/// ```
+/// assert!(autograd::threads() >= 1);
+/// ```
 pub fn threads() -> usize {
     match LIMIT.load(Ordering::Relaxed) {
         0 => {
@@ -27,10 +31,15 @@ pub fn threads() -> usize {
 ///
 /// The limit applies to the whole process, from the next job on. Results do not depend on it.
 ///
+/// ```
+/// autograd::set_threads(1); // as in a job that shares the machine
+/// assert_eq!(autograd::threads(), 1);
+/// ```
 /// # Panics
 ///
 /// If `n` is 0.
 #[track_caller]
+#[doc(alias = "set_num_threads")]
 pub fn set_threads(n: usize) {
     assert!(n > 0, "set_threads: the number of threads must be at least 1 (1 computes on the calling thread alone)");
     LIMIT.store(n, Ordering::Relaxed);

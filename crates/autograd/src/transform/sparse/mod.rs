@@ -117,6 +117,7 @@ compressed! {
     /// let mut jacobian = SparseJacobian::new(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1), &x)?;
     /// assert_eq!((jacobian.pattern().nonzeros(), jacobian.colors()), (1998, 2));
     /// assert!(jacobian.at(&(x * 3.0))?.iter().all(|&value| value == 3.0));
+    /// assert_eq!(jacobian.dense().shape(), [999, 1000]);
     /// # Ok::<(), autograd::Error>(())
     /// ```
     SparseJacobian;
@@ -129,6 +130,7 @@ compressed! {
     /// let mut hessian = SparseHessian::new(|x| (x[0].slice(0, 1..) * x[0].slice(0, ..-1).square()).sum(), &x)?;
     /// assert_eq!((hessian.pattern().nonzeros(), hessian.colors()), (999 + 2 * 999, 3));
     /// assert_eq!(hessian.at(&x)?[..3], [2.0, 2.0, 2.0]);
+    /// assert_eq!(hessian.dense().shape(), [1000, 1000]);
     /// # Ok::<(), autograd::Error>(())
     /// ```
     SparseHessian;

@@ -11,6 +11,17 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The positions of a sparse matrix that can differ from zero, row by row.
+///
+/// ```
+/// use autograd::{tensor, transform::sparsity};
+/// // Differences of neighbors.
+/// let pattern = sparsity(|x| x[0].slice(0, 1..) - x[0].slice(0, ..2), &tensor![1.0, 2.0, 3.0])?;
+/// assert_eq!((pattern.rows(), pattern.columns(), pattern.nonzeros()), (2, 3, 4));
+/// assert_eq!((pattern.row_starts(), pattern.columns_of()), ([0, 2, 4].as_slice(), [0, 1, 1, 2].as_slice()));
+/// assert_eq!(pattern.entries().collect::<Vec<_>>(), [(0, 0), (0, 1), (1, 1), (1, 2)]);
+/// assert_eq!(pattern.transposed().row(1), [0, 1]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     columns: usize,

@@ -77,6 +77,16 @@ impl CsvFile {
     }
 
     /// What the table taught about its columns, with which to read other tables.
+    ///
+    /// ```
+    /// use nn::data::{CsvFile, CsvOptions};
+    /// let path = std::env::temp_dir().join(format!("file-{}.csv", std::process::id()));
+    /// std::fs::write(&path, "mass,species\n3750,Adelie\n5700,Gentoo\n").unwrap();
+    /// let table = CsvFile::open(&path, &CsvOptions::text("species"))?;
+    /// assert_eq!((table.class_names(), table.columns().inputs()), (vec!["Adelie".to_owned(), "Gentoo".to_owned()], 1));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn columns(&self) -> &Columns {
         &self.table.columns
     }

@@ -45,6 +45,13 @@ pub(super) enum Coding {
 }
 
 /// One column of a table. Indices such as `0` and names such as `"species"` convert into columns.
+///
+/// ```
+/// use nn::data::{Column, CsvOptions};
+/// let by_name = CsvOptions::labels("species").inputs(["width", "length"]);
+/// let by_place = CsvOptions::labels(Column::Last);
+/// # let _ = (by_name, by_place);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     /// By its index, counted from 0.
@@ -70,6 +77,12 @@ impl From<&str> for Column {
 /// What to do with a gap, which is an empty field or a [marker](CsvOptions::markers), in an input column. What fills
 /// gaps is computed from the table that is read first, and is the same for later ones: see [`Columns`](super::Columns).
 /// In a column of text, every filling is the most frequent category.
+///
+/// ```
+/// use nn::data::{CsvOptions, Gap};
+/// let options = CsvOptions::values("price").gaps(Gap::Median).gaps_of("color", Gap::MostFrequent);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Gap {
     /// A gap is an error.
@@ -108,6 +121,13 @@ impl CsvOptions {
     }
 
     /// Options for a table without targets: see [`read_csv_inputs`](super::read_csv_inputs).
+    ///
+    /// ```
+    /// use nn::data::CsvOptions;
+    /// let text = "width,height\n5.1,3.5\n";
+    /// let options = CsvOptions::without_target().header(true);
+    /// # let _ = (text, options);
+    /// ```
     pub fn without_target() -> Self {
         Self::new(Vec::new(), Kind::Values)
     }
@@ -179,6 +199,14 @@ impl CsvOptions {
 
     /// Expects class names as targets and numbers them 0, 1, … in this order. Any other name is an error. Use this for
     /// classes that are written as -1 and 1, or from 1 to K, and to read test data with the classes of the training data.
+    ///
+    /// ```
+    /// use nn::data::{CsvOptions, read_csv_from};
+    /// let options = CsvOptions::text("y").class_names(["-1", "1"]); // -1 is class 0
+    /// let data = read_csv_from::<f32>(&b"x,y\n0.5,1\n0.25,-1\n"[..], "signs.csv", &options)?;
+    /// assert_eq!(data.labels(), Some(&autograd::tensor![1_i64, 0]));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn class_names(self, names: impl IntoIterator<Item: Into<String>>) -> Self {
         CsvOptions { kind: Kind::Text(Some(names.into_iter().map(Into::into).collect())), ..self }
     }
@@ -205,6 +233,16 @@ impl CsvOptions {
     }
 
     /// Replaces gaps in input columns by this number: `gaps(Gap::Value(number))`.
+    ///
+    /// ```
+    /// use nn::data::{CsvOptions, Gap, read_csv_from};
+    /// let options = CsvOptions::values("y").gaps(Gap::Mean).gaps_of("b", Gap::Value(-1.0)).markers(["none"]);
+    /// let data = read_csv_from::<f64>(&b"a,b,y\n1,2,3\nnone,none,4\n"[..], "gaps.csv", &options.drop_missing_targets())?;
+    /// assert_eq!(data.inputs().to_vec(), [1.0, 2.0, 1.0, -1.0]);
+    /// let zeros = CsvOptions::values("y").missing(0.0);
+    /// assert_eq!(read_csv_from::<f64>(&b"a,y\n?,4\n"[..], "gaps.csv", &zeros)?.inputs().to_vec(), [0.0]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn missing(self, number: f64) -> Self {
         self.gaps(Gap::Value(number))
     }
@@ -232,6 +270,14 @@ impl CsvOptions {
     }
 
     /// Separates fields by runs of spaces and tabs. Those at the ends of a line have no meaning.
+    ///
+    /// ```
+    /// use nn::data::{Column, CsvOptions, read_csv_from};
+    /// let text = "made by hand\n# width height class\n 5.1  3.5  0\n 7.0  3.2  1\n";
+    /// let options = CsvOptions::labels(Column::Last).skip_lines(1).comments(b'#').blank_delimited().quotes(false);
+    /// assert_eq!(read_csv_from::<f64>(text.as_bytes(), "t.txt", &options)?.inputs().shape(), [2, 2]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn blank_delimited(mut self) -> Self {
         self.format.delimiter = None;
         self

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 /// # std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "ModelCheckpoint")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -48,6 +49,10 @@ impl Checkpoints {
 
     /// Saves after every `epochs` epochs, and after the last.
     ///
+    /// ```
+    /// let checkpoints = nn::train::Checkpoints::new("run").every_epochs(5);
+    /// # let _ = checkpoints;
+    /// ```
     /// # Panics
     /// Panics if `epochs` is 0.
     #[track_caller]
@@ -100,7 +105,7 @@ impl Checkpoints {
 /// let error = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).resume(&mut Mlp::new(&[64, 10]).build(), &digits());
 /// assert!(matches!(error, Err(TrainError::Checkpoint(CheckpointError::NoFolder))));
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// A file could not be read or written, or is malformed.
@@ -147,3 +152,5 @@ pub enum CheckpointError {
     #[error("no folder to resume from: set one with Trainer::checkpoints")]
     NoFolder,
 }
+
+autograd::debug_as_display!(CheckpointError);

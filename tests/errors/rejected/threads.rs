@@ -1,0 +1,11 @@
+//! A tape shared by threads
+//!
+//! Each thread records on a tape of its own; tensors and compiled programs may cross. The kernels use all cores by
+//! themselves.
+
+fn main() {
+    let tape = Tape::<f64>::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| tape.var(2.0).exp().item());
+    });
+}
