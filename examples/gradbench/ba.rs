@@ -1,8 +1,8 @@
 //! Bundle adjustment: how far the projections of points are from where cameras saw them.
 
-use crate::input::Input;
-use crate::protocol::{Reply, unknown};
-use crate::recording::{pieces, recorded};
+use super::input::Input;
+use super::protocol::{Reply, unknown};
+use super::recording::{pieces, recorded};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -164,7 +164,7 @@ impl Sparse {
     /// The first two rows and the last element: the suite compares no more, since all observations are alike.
     fn json(&self) -> Value {
         fn ends<Y: Copy>(all: &[Y]) -> Vec<Y> {
-            let (first, last) = (&all[..2 * ROW], &all[all.len() - 1..]);
+            let (first, last) = (&all[..all.len().min(2 * ROW)], &all[all.len() - 1..]);
             [first, last].concat()
         }
         json!({ "rows": ends(&self.starts), "cols": ends(&self.columns), "vals": ends(&self.values) })

@@ -1,9 +1,9 @@
 //! The determinant by expansion along the first row, minor by minor. That takes n! products, which is what the suite is
 //! after; no minor is shared or used twice.
 
-use crate::input::{Input, json};
-use crate::protocol::{Reply, unknown};
-use crate::recording::primal_or_gradient;
+use super::input::{Input, json};
+use super::protocol::{Reply, unknown};
+use super::recording::primal_or_gradient;
 use std::sync::Arc;
 use wengert::autograd::checkpoint;
 use wengert::prelude::*;

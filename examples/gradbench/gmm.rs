@@ -1,8 +1,8 @@
 //! The posterior of a mixture of Gaussians, whose precision matrices are QᵀQ with triangular Q and have a Wishart prior.
 
-use crate::input::{Input, json};
-use crate::protocol::{Reply, unknown};
-use crate::recording::{pieces, recorded};
+use super::input::{Input, json};
+use super::protocol::{Reply, unknown};
+use super::recording::{pieces, recorded};
 use serde_json::json;
 use std::f64::consts::{LN_2, PI};
 use wengert::prelude::*;

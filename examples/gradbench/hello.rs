@@ -1,7 +1,7 @@
 //! The first eval, which only tries the protocol: a square and its derivative.
 
-use crate::input::Input;
-use crate::protocol::{Reply, unknown};
+use super::input::Input;
+use super::protocol::{Reply, unknown};
 use serde_json::json;
 use wengert::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Hand tracking: how far observed points are from the surface of a hand, whose bones are posed by angles.
 
-use crate::input::Input;
-use crate::protocol::{Reply, unknown};
-use crate::recording::recorded;
+use super::input::Input;
+use super::protocol::{Reply, unknown};
+use super::recording::recorded;
 use serde_json::json;
 use wengert::autograd::transform::{Mode, jacobian_by};
 use wengert::prelude::*;
@@ -188,7 +188,7 @@ pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
                 // The suite wants one row for each distance, and the derivatives by the place before those by the pose.
                 let columns: Vec<Tensor<f64>> = dy.iter().rev().map(|dy| dy.permute(&[1, 0, 2])).collect();
                 let all = Tensor::concat(&columns, 2);
-                crate::input::json(&all.reshape(&[all.shape()[0] * 3, all.shape()[2]]))
+                super::input::json(&all.reshape(&[all.shape()[0] * 3, all.shape()[2]]))
             },
         ),
         _ => unknown(function),

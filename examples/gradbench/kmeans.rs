@@ -1,8 +1,8 @@
 //! The cost of a clustering, and the direction of Newton's method for its centroids.
 
-use crate::input::{Input, json};
-use crate::protocol::{Reply, unknown};
-use crate::recording::{pieces, recorded};
+use super::input::{Input, json};
+use super::protocol::{Reply, unknown};
+use super::recording::{pieces, recorded};
 use wengert::prelude::*;
 
 /// The squared distances of points from their nearest centroids, added up: over the centroids `x[0]` and points `x[1]`.

@@ -1,8 +1,8 @@
 //! A polynomial fitted to the sign function by least squares: y(x) = ½ Σᵢ (sᵢ - Σⱼ xⱼ tᵢʲ)².
 
-use crate::input::Input;
-use crate::protocol::Reply;
-use crate::recording::primal_or_gradient;
+use super::input::Input;
+use super::protocol::Reply;
+use super::recording::primal_or_gradient;
 use wengert::autograd::Pad;
 use wengert::prelude::*;
 

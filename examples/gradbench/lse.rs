@@ -1,8 +1,8 @@
 //! The logarithm of a sum of exponentials.
 
-use crate::input::Input;
-use crate::protocol::Reply;
-use crate::recording::primal_or_gradient;
+use super::input::Input;
+use super::protocol::Reply;
+use super::recording::primal_or_gradient;
 use wengert::prelude::*;
 
 /// a + ln Σ exp(x - a), with a = max x so that nothing overflows. The result does not depend on a, so a counts as constant.

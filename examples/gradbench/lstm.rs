@@ -1,8 +1,8 @@
 //! A network of LSTM layers with diagonal weights, which predicts the bits of the next character.
 
-use crate::input::{Input, json};
-use crate::protocol::{Reply, unknown};
-use crate::recording::recorded;
+use super::input::{Input, json};
+use super::protocol::{Reply, unknown};
+use super::recording::recorded;
 use serde_json::json;
 use wengert::prelude::*;
 

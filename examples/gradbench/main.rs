@@ -17,7 +17,7 @@ mod lse;
 mod lstm;
 mod ode;
 mod particle;
-mod protocol;
+pub mod protocol;
 mod recording;
 mod saddle;
 

@@ -1,16 +1,17 @@
 //! A differential equation by the classical Runge-Kutta method: y₀' = x₀ and yᵢ' = xᵢ yᵢ₋₁, from 0 at time 0 to time 2.
 
-use crate::input::{Input, json};
-use crate::protocol::{Reply, unknown};
-use crate::recording::recorded;
+use super::input::{Input, json};
+use super::protocol::{Reply, unknown};
+use super::recording::recorded;
+use wengert::autograd::Pad;
 use wengert::prelude::*;
 
 /// The solution at the end of `steps` steps.
 fn solution<'t>(x: Var<'t, f64>, steps: usize) -> Var<'t, f64> {
     let (n, h) = (x.shape()[0], 2.0 / steps as f64);
-    let one = x.tape().constant(Tensor::ones(&[1]));
-    // The slope, whose elements depend on their neighbors before them; before the first, it is 1.
-    let slope = |y: Var<'t, f64>| x * Var::concat(&[one, y.slice(0, ..n - 1)], 0);
+    // Elements depend on their neighbors before them, and the first one on 1.
+    let first = x.tape().constant(Tensor::from_fn(&[n], |at| if at[0] == 0 { 1.0 } else { 0.0 }));
+    let slope = |y: Var<'t, f64>| x * (first + y.slice(0, ..n - 1).pad(&[[1, 0]], Pad::Constant(0.0)));
     let mut y = x.tape().constant(Tensor::zeros(&[n]));
     for _ in 0..steps {
         let k1 = slope(y);

@@ -1,9 +1,10 @@
 //! A charged particle flies past two charges, one of which is moved by w so that the particle hits the origin. Its
 //! acceleration is a derivative, and w is found by another one, through the whole flight.
 
-use crate::descent::{Objective, Sweep, argmin, sweeps};
-use crate::input::Input;
-use crate::protocol::{Reply, unknown};
+use super::descent::{Objective, Sweep, argmin, sweeps};
+use super::input::Input;
+use super::protocol::{Reply, unknown};
+use super::recording::recorded;
 use serde_json::json;
 use wengert::autograd::transform::jvp;
 use wengert::prelude::*;
@@ -26,56 +27,137 @@ fn field<'t>(x: &[Var<'t, f64>; 3], sweep: Sweep) -> [Var<'t, f64>; 2] {
     }
 }
 
-/// Flights as a function of w.
-struct Flights {
-    tape: Tape<f64>,
-    outer: Sweep,
-    inner: Sweep,
+/// Steps that are recorded together.
+const PIECE: usize = 32;
+
+/// A piece of a flight by Euler's method: position and speed after each step, one step in a row, from those before (four
+/// numbers) and w.
+fn piece<'t>(x: &[Var<'t, f64>], inner: Sweep) -> Var<'t, f64> {
+    const TIME: f64 = 0.1;
+    let (mut state, w) = ([0, 1, 2, 3].map(|i| x[0].index_axis(0, i)), x[1]);
+    let step = |_| {
+        let [x, y, speed_x, speed_y] = state;
+        let [slope_x, slope_y] = field(&[x, y, w], inner);
+        state = [x + TIME * speed_x, y + TIME * speed_y, speed_x - TIME * slope_x, speed_y - TIME * slope_y];
+        state
+    };
+    let all: Vec<Var<f64>> = (0..PIECE).flat_map(step).collect();
+    Var::stack(&all, 0).reshape(&[PIECE, 4])
 }
 
-impl Flights {
-    const TIME: f64 = 0.1;
-    /// A flight that does not come down ends the search.
-    const STEPS: usize = 1_000_000;
+/// The square of where the particle crosses the axis, on a straight line from its last position above it.
+fn miss<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let [x, y, speed_x, speed_y] = [0, 1, 2, 3].map(|i| x[0].index_axis(0, i));
+    (x - y / speed_y * speed_x).square()
+}
 
-    /// The square of where the particle crosses the axis, by Euler's method and, in the last step, along a line.
-    fn miss<'t>(&self, w: Var<'t, f64>) -> Result<Var<'t, f64>, String> {
-        let number = |x: f64| w.tape().constant(x);
-        let (mut x, mut speed) = ([number(0.0), number(8.0)], [number(0.75), number(0.0)]);
-        for _ in 0..Self::STEPS {
-            let next = [0, 1].map(|i| x[i] + Self::TIME * speed[i]);
-            if next[1].item() < 0.0 {
-                let last = -x[1] / speed[1];
-                return Ok((x[0] + last * speed[0]).square());
+type Recorded<'a> = Box<dyn FnMut(&[&Tensor<f64>]) -> Result<Vec<Tensor<f64>>, String> + 'a>;
+
+/// Flights as a function of w: compiled pieces, as many as it takes until the particle is below the axis.
+struct Flights<'a> {
+    outer: Sweep,
+    piece: Recorded<'a>,
+    /// The derivative of a piece: of its steps along a direction, or by the state before it and by w.
+    slope: Recorded<'a>,
+    miss: Recorded<'a>,
+    /// The derivative of the miss: along a direction, or by the last state.
+    miss_slope: Recorded<'a>,
+}
+
+impl Flights<'_> {
+    fn new(outer: Sweep, inner: Sweep) -> Self {
+        let (slope, miss_slope): (Recorded, Recorded) = match outer {
+            Sweep::Forward => (
+                Box::new(recorded(move |x| {
+                    let (state, w, one) = (x[0], x[1], x[1].tape().constant(1.0));
+                    vec![piece(&x[..2], inner).jvp_recorded(&[(state, x[2]), (w, one)])]
+                })),
+                Box::new(recorded(|x| vec![miss(x).jvp_recorded(&[(x[0], x[1])])])),
+            ),
+            Sweep::Reverse => (
+                Box::new(recorded(move |x| (piece(&x[..2], inner) * x[2]).sum().grad(&x[..2]))),
+                Box::new(recorded(|x| miss(x).grad(x))),
+            ),
+        };
+        let piece = Box::new(recorded(move |x| vec![piece(x, inner)]));
+        Flights { outer, piece, slope, miss: Box::new(recorded(|x| vec![miss(x)])), miss_slope }
+    }
+
+    /// The states before each piece of a flight, the last state above the axis, and its step in the last piece: -1 if that
+    /// is where the piece begins.
+    fn fly(&mut self, w: &Tensor<f64>) -> Result<(Vec<Tensor<f64>>, Tensor<f64>, isize), String> {
+        /// A flight that does not come down ends the search.
+        const MOST: usize = 1_000_000 / PIECE;
+        let mut before = vec![tensor![0.0, 8.0, 0.75, 0.0]];
+        for _ in 0..MOST {
+            let start = before[before.len() - 1].clone();
+            let steps = (self.piece)(&[&start, w])?.swap_remove(0);
+            if let Some(below) = (0..PIECE).position(|k| steps.at(&[k, 1]) < 0.0) {
+                let above = below as isize - 1;
+                let last = if above < 0 { start } else { steps.index_axis(0, above) };
+                return Ok((before, last, above));
             }
-            let slopes = field(&[x[0], x[1], w], self.inner);
-            (x, speed) = (next, [0, 1].map(|i| speed[i] - Self::TIME * slopes[i]));
+            before.push(steps.index_axis(0, -1));
         }
-        Err(format!("the particle does not come down within {} steps", Self::STEPS))
+        Err("the particle does not come down".into())
+    }
+
+    /// The derivative by w, from that by the last state, which is a step of the last of the pieces.
+    fn backward(&mut self, w: &Tensor<f64>, before: &[Tensor<f64>], mut slope: Tensor<f64>, above: isize) -> Result<f64, String> {
+        let seed = |step: isize, slope: &Tensor<f64>| {
+            Tensor::from_fn(&[PIECE, 4], |at| if at[0] as isize == step { slope.at(&[at[1]]) } else { 0.0 })
+        };
+        let (mut step, mut total) = (above, 0.0);
+        for state in before.iter().rev() {
+            if step >= 0 {
+                let slopes = (self.slope)(&[state, w, &seed(step, &slope)])?;
+                slope = slopes[0].clone();
+                total += slopes[1].item();
+            }
+            step = PIECE as isize - 1;
+        }
+        Ok(total)
+    }
+
+    /// How the last state changes with w.
+    fn forward(&mut self, w: &Tensor<f64>, before: &[Tensor<f64>], above: isize) -> Result<Tensor<f64>, String> {
+        let mut along = Tensor::zeros(&[4]);
+        for (k, state) in before.iter().enumerate() {
+            let step = if k + 1 == before.len() { above } else { PIECE as isize - 1 };
+            if step >= 0 {
+                along = (self.slope)(&[state, w, &along])?[0].index_axis(0, step);
+            }
+        }
+        Ok(along)
     }
 }
 
-impl Objective<1> for Flights {
+impl Objective<1> for Flights<'_> {
     fn value(&mut self, [w]: [f64; 1]) -> Result<f64, String> {
-        self.tape.clear();
-        Ok(self.miss(self.tape.var(w))?.item())
+        let (_, last, _) = self.fly(&w.into())?;
+        Ok((self.miss)(&[&last])?[0].item())
     }
 
     fn gradient(&mut self, [w]: [f64; 1]) -> Result<[f64; 1], String> {
-        self.tape.clear();
-        let w = self.tape.var(w);
-        let miss = self.miss(w)?;
+        let w = Tensor::scalar(w);
+        let (before, last, above) = self.fly(&w)?;
         let slope = match self.outer {
-            Sweep::Reverse => miss.backward().wrt(w),
-            Sweep::Forward => miss.jvp(&[(w, Tensor::scalar(1.0))]),
+            Sweep::Reverse => {
+                let slope = (self.miss_slope)(&[&last])?.swap_remove(0);
+                self.backward(&w, &before, slope, above)?
+            }
+            Sweep::Forward => {
+                let along = self.forward(&w, &before, above)?;
+                (self.miss_slope)(&[&last, &along])?[0].item()
+            }
         };
-        Ok([slope.item()])
+        Ok([slope])
     }
 }
 
 pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
     let w = input.get("w")?.number()?;
     let Some([outer, inner]) = sweeps(function) else { return unknown(function) };
-    let mut flights = Flights { tape: Tape::new(), outer, inner };
+    let mut flights = Flights::new(outer, inner);
     Reply::timed(input, || argmin(&mut flights, [w]), |[w]| json!(w))
 }

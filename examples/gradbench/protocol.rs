@@ -1,7 +1,7 @@
 //! The protocol of the suite: messages to define a module and to evaluate a function of it, and the responses.
 
-use crate::input::Input;
-use crate::{ba, det, gmm, hello, ht, kmeans, llsq, lse, lstm, ode, particle, saddle};
+use super::input::Input;
+use super::{ba, det, gmm, hello, ht, kmeans, llsq, lse, lstm, ode, particle, saddle};
 use serde_json::{Value, json};
 use std::io::{BufRead, Result as IoResult, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};

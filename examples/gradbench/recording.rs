@@ -1,8 +1,8 @@
 //! What the evals share: functions that are recorded and compiled when they are first evaluated, inside the time that is
 //! measured, and replayed from then on.
 
-use crate::input::{Input, json, text};
-use crate::protocol::{Reply, unknown};
+use super::input::{Input, json, text};
+use super::protocol::{Reply, unknown};
 use std::ops::Range;
 use wengert::autograd::{Program, compile};
 use wengert::prelude::*;

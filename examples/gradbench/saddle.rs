@@ -1,10 +1,10 @@
 //! A saddle point: the x at which the largest value over all y is smallest, and the y of that value. Both searches descend
 //! along derivatives, in forward or in reverse mode.
 
-use crate::descent::{Negative, Objective, Sweep, argmin, sweeps};
-use crate::input::Input;
-use crate::protocol::{Reply, unknown};
-use crate::recording::recorded;
+use super::descent::{Negative, Objective, Sweep, argmin, sweeps};
+use super::input::Input;
+use super::protocol::{Reply, unknown};
+use super::recording::recorded;
 use serde_json::json;
 use wengert::autograd::transform::jvp;
 use wengert::prelude::*;
