@@ -1,9 +1,9 @@
 //! The list of benchmarks, by name.
 
 use super::functions::{self, Checkpointed, LENGTH};
+use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
-use super::networks::Cell;
 use super::{bundle, gaussian, hand, language, networks};
 use autograd::prelude::*;
 

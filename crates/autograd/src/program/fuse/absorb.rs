@@ -112,7 +112,8 @@ impl Clusters<'_> {
             let start = padded(self.g, id)?.start;
             (least, last) = (least.min(start), last.max(start));
         }
-        let inside = |id: &u32| matches!(readers[*id as usize], Readers::None) || readers[*id as usize] == Readers::One(from);
+        let inside =
+            |id: &u32| matches!(readers[*id as usize], Readers::None) || readers[*id as usize] == Readers::One(from);
         let alone = pads.iter().all(|&id| readers[id as usize] == Readers::One(to)) && source.nodes.iter().all(inside);
         let Body { sums, .. } = source;
         (alone && sums.is_empty() && last <= least + APART).then_some(to)
