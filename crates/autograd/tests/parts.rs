@@ -84,7 +84,7 @@ fn what_is_recorded_grows_with_the_parts() {
 /// computed ones.
 #[test]
 fn few_parts_are_summed_in_order() {
-    let ways: [fn(Var<'_, f64>) -> Vec<Var<'_, f64>>; 6] = [
+    let ways: [Parts<f64>; 6] = [
         |x| vec![x.slice(0, 1..3), x.slice(0, 5..6), x.slice(0, 3..4)],
         |x| vec![x.slice(1, 1..3), x.slice(0, 5..6), x.slice(1, 3..4)],
         |x| vec![x.slice(0, 1..3), x, x.slice(0, 2..6), x.slice(0, 2..3), x.square()],
