@@ -9,7 +9,7 @@ use std::sync::Arc;
 ///
 /// ```
 /// use autograd::Shape;
-/// let shape: Shape = [2, 3].as_slice().into();
+/// let shape: Shape = [2_usize, 3].as_slice().into();
 /// assert_eq!(shape.iter().product::<usize>(), 6);
 /// ```
 pub type Shape = SmallVec<[usize; 6]>;
@@ -17,7 +17,7 @@ pub type Shape = SmallVec<[usize; 6]>;
 ///
 /// ```
 /// use autograd::Strides;
-/// let strides: Strides = [3, 1].as_slice().into();
+/// let strides: Strides = [3_isize, 1].as_slice().into();
 /// assert_eq!(autograd::Tensor::<f32>::zeros(&[2, 3]).strides(), strides.as_slice());
 /// ```
 pub type Strides = SmallVec<[isize; 6]>;

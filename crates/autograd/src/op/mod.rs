@@ -43,7 +43,7 @@ pub use windows::{Panes, Sparse};
 ///
 /// ```
 /// use autograd::op::Side;
-/// let name = |side| if side == Side::A { "a" } else { "b" }; // of a / b
+/// let name = |side: Side| if side == Side::A { "a" } else { "b" }; // of a / b
 /// assert_eq!([Side::A, Side::B].map(name), ["a", "b"]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
