@@ -17,6 +17,8 @@ macro_rules! debug_as_display {
     };
 }
 
+pub(crate) use debug_as_display;
+
 /// The result of a fallible operation of this crate.
 ///
 /// ```
@@ -150,7 +152,7 @@ pub enum Error {
     },
 }
 
-crate::debug_as_display!(Error);
+debug_as_display!(Error);
 
 /// What to do about two shapes that would broadcast if the shorter one were aligned at the first axis of the other: one
 /// number per row, for example, where one per column is expected.
