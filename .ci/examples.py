@@ -5,7 +5,7 @@ import re
 import sys
 
 # The numbers may only go down.
-BUDGET = {"autograd": 11, "nn": 21}
+BUDGET = {"autograd": 0, "nn": 0}
 
 # Types whose methods need no example of their own, because each is a formula in its first line, or nobody calls them.
 FORMULAS = {
