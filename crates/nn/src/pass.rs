@@ -183,6 +183,11 @@ impl<'t, T: Float> Pass<'t, T> {
     }
 
     /// Train or eval mode.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f32>::new();
+    /// assert_eq!(nn::Pass::eval(&tape).mode(), nn::Mode::Eval);
+    /// ```
     pub fn mode(&self) -> Mode {
         self.mode
     }

@@ -6,8 +6,20 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The sizes of a tensor's axes, stored inline up to rank six.
+///
+/// ```
+/// use autograd::Shape;
+/// let shape: Shape = [2_usize, 3].as_slice().into();
+/// assert_eq!(shape.iter().product::<usize>(), 6);
+/// ```
 pub type Shape = SmallVec<[usize; 6]>;
 /// Number of elements to step over for one step along each axis: 0 for a broadcast axis, negative for a reversed one.
+///
+/// ```
+/// use autograd::Strides;
+/// let strides: Strides = [3_isize, 1].as_slice().into();
+/// assert_eq!(autograd::Tensor::<f32>::zeros(&[2, 3]).strides(), strides.as_slice());
+/// ```
 pub type Strides = SmallVec<[isize; 6]>;
 
 /// The head of an array: its shape and strides, and the buffer that holds its elements.

@@ -18,6 +18,7 @@ use crate::value::Value;
 /// let x = tensor![1.0, 2.0, 3.0];
 /// assert_eq!(x.is_gt(1.5), tensor![false, true, true]); // with a number
 /// assert_eq!(x.is_lt(tensor![2.0, 2.0, 2.0]), tensor![true, false, false]); // or with a tensor
+/// assert_eq!(autograd::Compared::beside(1.5, &x), autograd::Tensor::scalar(1.5));
 /// ```
 pub trait Compared<V> {
     /// The value to compare `x` with.

@@ -40,6 +40,12 @@ use std::sync::Arc;
 pub use windows::{Panes, Sparse};
 
 /// An operand of a binary function.
+///
+/// ```
+/// use autograd::op::Side;
+/// let name = |side: Side| if side == Side::A { "a" } else { "b" }; // of a / b
+/// assert_eq!([Side::A, Side::B].map(name), ["a", "b"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The first operand.
@@ -102,6 +108,12 @@ macro_rules! ops {
 
         impl Op {
             /// The kind of this op.
+            ///
+            /// ```
+            /// use autograd::{Tape, op::Kind};
+            /// let tape = Tape::<f64>::new();
+            /// assert_eq!(tape.var(2.0).exp().op().kind(), Kind::Unary);
+            /// ```
             pub fn kind(&self) -> Kind {
                 match self { $(ops!(@pattern $Op $(($Data))? $({ $($field),* })?) => Kind::$Op,)* }
             }

@@ -8,6 +8,13 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// For each of the last axes of an array, the indices that each window covers.
+///
+/// ```
+/// use autograd::{Span, op::Panes};
+/// // Two windows of two elements, along one axis.
+/// let panes: Panes = [[0, 2].map(|start| Span { start, len: 2, step: 1 }).as_slice().into()].into_iter().collect();
+/// assert_eq!(panes[0].len(), 2);
+/// ```
 pub type Panes = SmallVec<[Arc<[Span]>; 3]>;
 
 /// A sparse matrix, stored as the nonzero entries of each row.

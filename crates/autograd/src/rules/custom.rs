@@ -22,11 +22,15 @@ use crate::value::Value;
 ///     fn vjp<V: Value<T>>(&self, x: &[&V], _y: &V, g: &V) -> Cotangents<V> {
 ///         [Some(g.mul(x[0]).mul(x[0]).scale(3.0))].into_iter().collect()
 ///     }
+///     fn jvp<V: Value<T>>(&self, x: &[&V], _y: &V, t: &[Option<&V>]) -> Result<Option<V>> {
+///         Ok(t[0].map(|t| t.mul(x[0]).mul(x[0]).scale(3.0)))
+///     }
 /// }
 /// let tape = Tape::<f64>::new();
 /// let x = tape.var(tensor![2.0]);
 /// let y = Var::custom(Cube, &[x]).sum();
 /// assert_eq!(y.backward().wrt(x), tensor![12.0]); // 3x²
+/// assert_eq!(y.jvp(&[(x, tensor![1.0])]).item(), 12.0); // the same in forward mode
 /// let dy = y.grad(&[x])[0];
 /// assert_eq!(dy.sum().backward().wrt(x), tensor![12.0]); // 6x
 /// ```
@@ -43,7 +47,6 @@ pub trait Rule<T: Float>: Send + Sync + 'static {
         Self: Sized;
 
     /// Returns the tangent of the output, given those of the inputs (`None` where zero). Needed only for forward mode.
-    /// [`Var::custom`](crate::Var::custom) has an example with both rules.
     fn jvp<V: Value<T>>(&self, x: &[&V], y: &V, t: &[Option<&V>]) -> Result<Option<V>>
     where
         Self: Sized,

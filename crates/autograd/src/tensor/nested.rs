@@ -18,6 +18,7 @@ impl<T: Element, N: Nested<T> + Nesting> From<N> for Tensor<T> {
 /// let tape = Tape::<f32>::new();
 /// let all = [tape.var(tensor![1.0f32, 2.0]), tape.var([1.0, 2.0]), tape.var(vec![1.0, 2.0])];
 /// assert!(all.iter().all(|x| x.value().to_vec() == [1.0, 2.0]) && tape.var(1.0).rank() == 0);
+/// assert_eq!(autograd::IntoTensor::<f64>::into_tensor([1.0, 2.0]), tensor![1.0, 2.0]);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a tensor of `{T}` nor numbers of that type",

@@ -161,6 +161,16 @@ impl Columns {
     /// Reads another table with the same columns, found by their headings in any order. Without headings, their indices
     /// are the same.
     ///
+    /// ```
+    /// use nn::data::CsvOptions;
+    /// let path = std::env::temp_dir().join(format!("read-{}.csv", std::process::id()));
+    /// std::fs::write(&path, "species,mass\nGentoo,5700\n").unwrap(); // the columns in another order
+    /// let text = "mass,species\n3750,Adelie\n5700,Gentoo\n";
+    /// let (columns, _) = CsvOptions::text("species").learn_from::<f32>(text.as_bytes(), "penguins.csv")?;
+    /// assert_eq!(columns.read::<f32>(&path)?.labels(), Some(&autograd::tensor![1_i64]));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     /// # Errors
     /// Same as [`read_csv`]; also if a text is not one of the known categories.
     pub fn read<T: Float>(&self, path: impl AsRef<Path>) -> Result<TensorDataset<T>, DataError> {

@@ -75,6 +75,11 @@ fn gate<'t, T: Float>(all: Var<'t, T>, i: usize, hidden: usize) -> Var<'t, T> {
 
 /// A kind of recurrent network, defined by its step from one state to the next. A state is `N` tensors
 /// `[batch, hidden]`, the first of which is also the output.
+///
+/// ```
+/// use nn::functional::{GruUnit, LstmUnit, Unit};
+/// assert_eq!((<GruUnit as Unit<1>>::GATES, <LstmUnit as Unit<2>>::GATES), (3, 4)); // `step` computes the next state
+/// ```
 pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
     /// The number of blocks of `hidden` rows in the weights.
     const GATES: usize;

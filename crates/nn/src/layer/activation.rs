@@ -28,6 +28,10 @@ macro_rules! activations {
             pub const ALL: &'static [Activation] = &[$(Activation::$Name $({ $($field: $default),* })?),*];
 
             /// Its name, without its settings.
+            ///
+            /// ```
+            /// assert_eq!(nn::layer::Activation::Relu.name(), "Relu");
+            /// ```
             pub fn name(self) -> &'static str {
                 match self { $(Activation::$Name $({ $($field: _),* })? => stringify!($Name)),* }
             }

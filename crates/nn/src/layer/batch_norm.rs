@@ -114,7 +114,7 @@ impl<T: Float, const D: usize> BatchNorm<T, D> {
     ///
     /// ```
     /// use nn::layer::BatchNorm2d;
-    /// let layer = BatchNorm2d::<f32>::new(16).without_affine().without_running();
+    /// let layer = BatchNorm2d::<f32>::new(16).eps(1e-3).without_affine().without_running();
     /// assert_eq!((layer.channels(), nn::parameter_count(&layer)), (16, 0));
     /// ```
     pub fn without_affine(self) -> Self {

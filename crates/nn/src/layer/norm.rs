@@ -252,6 +252,12 @@ impl<T: Float, const D: usize> InstanceNorm<T, D> {
     }
 
     /// The same layer with a learned weight, initially 1, and bias, initially 0.
+    ///
+    /// ```
+    /// use nn::layer::InstanceNorm2d;
+    /// let layer = InstanceNorm2d::<f32>::new(16).eps(1e-3).with_affine().with_running();
+    /// assert_eq!(nn::parameter_count(&layer), 32);
+    /// ```
     pub fn with_affine(self) -> Self {
         let shape = [self.channels];
         let (weight, bias) = (Param::new(Tensor::ones(&shape)), Param::new(Tensor::zeros(&shape)));

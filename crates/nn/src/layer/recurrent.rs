@@ -6,6 +6,12 @@ use crate::{Module, Noise, Param, Parameters, Pass, Path, parameters};
 use autograd::{Error, Float, Result, Rng, Tensor, Var};
 
 /// The weights of one layer in one direction, in PyTorch's shapes; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
+///
+/// ```
+/// let layer = nn::layer::Gru::<f32>::new(3, 4, &mut autograd::Rng::new(0));
+/// let weights: &nn::layer::Direction<f32> = &layer.layers[0][0];
+/// assert_eq!(weights.weight_ih.value().shape(), [12, 3]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Direction<T: Float> {
     /// `[gates · hidden, inputs]`
@@ -366,6 +372,11 @@ impl<T: Float, U: Unit<N> + Default, const N: usize> RecurrentCell<T, U, N> {
     }
 
     /// The same cell without biases.
+    ///
+    /// ```
+    /// let cell = nn::layer::GruCell::<f32>::new(3, 4, &mut autograd::Rng::new(0)).without_bias();
+    /// assert!(cell.weights.bias_ih.is_none());
+    /// ```
     pub fn without_bias(mut self) -> Self {
         (self.weights.bias_ih, self.weights.bias_hh) = (None, None);
         self

@@ -185,6 +185,14 @@ impl<T: Float> TransformerEncoder<T> {
 
     /// The output for `x`, whose positions attend to each other as the masks allow.
     ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Masks, TransformerEncoder, TransformerOptions}};
+    /// let encoder = TransformerEncoder::<f32>::new(2, 8, 2, TransformerOptions::default(), &mut Rng::new(0));
+    /// let tape = Tape::new();
+    /// let x = tape.constant(Tensor::ones(&[4, 3, 8]));
+    /// assert_eq!(encoder.encode(x, Masks::causal(), &mut Pass::eval(&tape)).shape().as_slice(), [4, 3, 8]);
+    /// ```
     /// # Panics
     /// Panics if the shapes are incompatible.
     #[track_caller]

@@ -16,6 +16,7 @@ reduced! {
     /// let x = tape.var([[0.5_f64.ln(), 0.5_f64.ln()]]);
     /// let loss = KlDiv::new().reduction(Reduction::BatchMean).loss(x, &Target::Values(tensor![[1.0, 0.0]]))?;
     /// assert_eq!(loss.item(), 2f64.ln());
+    /// assert!(KlDiv::new().log_target(true).log_target);
     /// # Ok::<(), autograd::Error>(())
     /// ```
     #[doc(alias = "KLDivLoss")]

@@ -190,6 +190,13 @@ impl<'t, T: Float> Targets<'t, T> {
     }
 
     /// The weight of each sample, `[samples]`, if the targets are weighted.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::loss::Target;
+    /// let (tape, target) = (Tape::<f64>::new(), Target::Values(tensor![1.0]).weighted(tensor![2.0]));
+    /// assert_eq!(target.on(&tape).weights().unwrap().value(), tensor![2.0]);
+    /// ```
     pub fn weights(&self) -> Option<Var<'t, T>> {
         self.weights
     }

@@ -131,6 +131,14 @@ impl Columns {
     }
 
     /// The number of outputs that a model needs: one per class, or one per target column.
+    ///
+    /// ```
+    /// use nn::data::CsvOptions;
+    /// let text = "mass,species\n3750,Adelie\n5700,Gentoo\n";
+    /// let (columns, _) = CsvOptions::text("species").learn_from::<f32>(text.as_bytes(), "penguins.csv")?;
+    /// assert_eq!((columns.inputs(), columns.outputs()), (1, 2));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
     pub fn outputs(&self) -> usize {
         match &self.options.kind {
             Kind::Text(_) => self.classes.list().len(),
