@@ -120,14 +120,14 @@ fn blocks(text: &str) -> Vec<(&str, &str, &str)> {
 }
 
 /// Each page with code is a doctest of this crate. Code that is not compiled quotes a program, the one that was linked last:
-/// it contains every line.
+/// it contains every line. A page that a test makes from programs is compared by that test.
 #[test]
 fn every_block_of_code_runs_or_quotes_a_program() {
     let library = read("src/lib.rs");
     let tested: BTreeSet<&str> =
         library.split("pages! {").nth(1).expect("src/lib.rs lists pages").split_whitespace().collect();
     let mut quoted = 0;
-    for (page, text) in pages() {
+    for (page, text) in pages().into_iter().filter(|(_, text)| !text.contains("<!-- Made by `UPDATE=1 cargo test")) {
         for (kind, code, before) in blocks(&text) {
             if kind.contains("ignore") {
                 let program = links(before).into_iter().rev().find(|link| link.ends_with(".rs"));
