@@ -1,9 +1,9 @@
 //! The list of benchmarks, by name.
 
 use super::functions::{self, Checkpointed, LENGTH};
+use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
-use super::networks::Cell;
 use super::{bundle, gaussian, hand, language, networks};
 use autograd::prelude::*;
 
@@ -76,10 +76,10 @@ pub const ITEMS: &[Item] = &[
     item("T_clipped", "the same, sum of clipped gradients", ms(50), transforms::clipped),
     item("T_function", "tanh(exp(sin x)·x), n = 1e5", us(100), || transforms::series(100_000, 0)),
     item("T_taylor", "the same, derivatives to order 8", us(20), || transforms::series(100_000, 8)),
-    item("T_loop", "recurrent net, 10,000 steps, batch 16, 128 units, gradient of the recorded loop", ms(3), || Box::new(Loop::new(10_000, None))),
-    item("T_scan", "the same as a scan in 100 pieces", ms(3), || Box::new(Loop::new(10_000, Some(100)))),
+    item("T_loop", "recurrent net, 10,000 steps, batch 16, 8 inputs, 128 units, gradient of the recorded loop", ms(3), || Box::new(Loop::new(10_000, None))),
+    item("T_fold", "the same as a fold in 100 pieces", ms(3), || Box::new(Loop::new(10_000, Some(100)))),
     item("T_loop_memory", "the loop, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, None)) }, || Box::new(Loop::new(10_000, None))),
-    item("T_scan_memory", "the scan, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, Some(2))) }, || Box::new(Loop::new(10_000, Some(100)))),
+    item("T_fold_memory", "the fold, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, Some(2))) }, || Box::new(Loop::new(10_000, Some(100)))),
     single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
     single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),
     single("G_GMM10k_objective", "GMM, 10,000 points, d = 10, K = 25, objective", ms(10), || value(gaussian::gmm(10_000, 10, 25))),

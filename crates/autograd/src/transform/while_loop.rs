@@ -3,7 +3,7 @@
 
 use super::point::{Point, call};
 use super::rule::{Function, Traced, adjoint, by_rule, check_shape, function};
-use super::scan::Loop;
+use super::scan::{Kept, Loop};
 use super::shapes::ahead;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -78,7 +78,7 @@ struct While<T: Float> {
     most: usize,
 }
 
-/// The trips of a loop as a scan: its inputs, and all carries.
+/// The trips of a loop as a scan: its inputs, and the carries that it returns.
 struct Trips<T: Float> {
     scan: Loop<T>,
     inputs: Vec<Tensor<T>>,
@@ -134,7 +134,11 @@ impl<T: Float> While<T> {
         let slices = Tensor::zeros(&[carries.len()]);
         let inputs = [x[0].clone(), slices].into_iter().chain(x[1..].iter().map(|&p| p.clone())).collect();
         let pieces = carries.len().isqrt();
-        Ok(Some(Trips { scan: Loop { body, pieces }, inputs, carries: Tensor::try_stack(&carries, 0)? }))
+        Ok(Some(Trips {
+            scan: Loop { body, pieces, kept: Kept::All },
+            inputs,
+            carries: Tensor::try_stack(&carries, 0)?,
+        }))
     }
 }
 
