@@ -200,8 +200,8 @@ impl Loop {
     /// A loop of a batch of 16 with 128 units and 8 inputs.
     pub fn new(steps: usize, pieces: Option<usize>) -> Loop {
         let rng = &mut Rng::new(0);
-        let at =
-            vec![random(&[16, 128], 1.0, rng), random(&[steps, 16, 128], 0.1, rng), random(&[128, 128], 0.05, rng)];
+        let shapes = [(vec![16, 128], 1.0), (vec![steps, 16, 8], 0.1), (vec![128, 128], 0.05), (vec![8, 128], 0.3)];
+        let at = shapes.map(|(shape, scale)| random(&shape, scale, rng)).into();
         Loop { at, pieces }
     }
 

@@ -19,13 +19,11 @@ use crate::tensor::Tensor;
 /// [`compile`](crate::compile()) refuses those. [`vmap`](super::vmap()) runs the loop sample by sample.
 ///
 /// ```
-/// use autograd::{Tape, tensor, transform::while_loop};
-/// // Newton's iteration for √a, until it is accurate.
-/// let root = |a| while_loop(
-///     |x| (x[0].square() - x[1]).abs().is_gt(1e-12),
-///     |x| (x[0] + x[1] / x[0]) * 0.5,
-///     &a, &[a], 50,
-/// );
+/// use autograd::{Tape, Var, transform::while_loop};
+/// /// Newton's iteration for √a, until it is accurate.
+/// fn root<'t>(a: Var<'t, f64>) -> Var<'t, f64> {
+///     while_loop(|x| (x[0].square() - x[1]).abs().is_gt(1e-12), |x| (x[0] + x[1] / x[0]) * 0.5, &a, &[a], 50)
+/// }
 /// let tape = Tape::<f64>::new();
 /// let a = tape.var(2.0);
 /// let y = root(a);
