@@ -3,7 +3,7 @@
 //! `cargo run --release --example transforms` prints the table; medians of repeated runs on one thread.
 
 use autograd::transform::{
-    SparseHessian, clipped_grad, hessian, jacobian, per_sample_grad, per_sample_norm, scan, taylor, vmap,
+    SparseHessian, clipped_grad, fold, hessian, jacobian, per_sample_grad, per_sample_norm, taylor, vmap,
 };
 use autograd::{Rng, Tape, Tensor, Var, compile};
 use std::hint::black_box;
@@ -161,15 +161,9 @@ fn loops(rng: &mut Rng) {
     };
     let plain = time(|| {
         drop(gradient(&|x| {
-            let mut carry = x[0];
-            let mut sum = None;
-            for k in 0..STEPS as isize {
-                carry = cell(&[carry, x[1].index_axis(0, k), x[2]]);
-                sum = Some(sum.map_or(carry, |sum| sum + carry));
-            }
-            sum.expect("steps").sum()
+            (0..STEPS as isize).fold(x[0], |carry, k| cell(&[carry, x[1].index_axis(0, k), x[2]])).sum()
         }))
     });
-    let looped = time(|| drop(gradient(&|x| scan(cell, &x[0], &x[1], &x[2..], 100).sum())));
-    row("gradient of a `scan` of 10,000 steps in 100 pieces", looped, "of the loop, recorded", plain);
+    let looped = time(|| drop(gradient(&|x| fold(cell, &x[0], &x[1], &x[2..], 100).sum())));
+    row("gradient of a `fold` of 10,000 steps in 100 pieces", looped, "of the loop, recorded", plain);
 }

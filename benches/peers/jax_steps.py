@@ -285,8 +285,9 @@ def series(n, order):
 
 
 def loop(steps, pieces):
-    h, xs, w = normal(16, 128), normal(steps, 16, 128) * 0.1, normal(128, 128) * 0.05
-    body = lambda h, x, w: jnp.tanh(h @ w + x)
+    h, xs = normal(16, 128), normal(steps, 16, 8) * 0.1
+    w, u = normal(128, 128) * 0.05, normal(8, 128) * 0.3
+    body = lambda h, x, w: jnp.tanh(h @ w + x @ u)
 
     def plain(w, h, xs):
         return lax.scan(lambda h, x: (body(h, x, w), None), h, xs)[0]
@@ -295,7 +296,7 @@ def loop(steps, pieces):
         if not pieces:
             return plain(w, h, xs).sum()
         piece = jax.checkpoint(lambda h, xs: (plain(w, h, xs), None))
-        return lax.scan(piece, h, xs.reshape(pieces, -1, 16, 128))[0].sum()
+        return lax.scan(piece, h, xs.reshape(pieces, -1, 16, 8))[0].sum()
 
     f = jax.jit(jax.grad(whole))
     return lambda: jax.block_until_ready(f(w))
@@ -333,6 +334,6 @@ time("T_clipped", lambda: samples(clipped), 10, 1e3, "ms")
 time("T_function", lambda: series(100_000, 0), 100, 1e6, "us")
 time("T_taylor", lambda: series(100_000, 8), 20, 1e6, "us")
 time("T_loop", lambda: loop(10_000, None), 3, 1e3, "ms")
-time("T_scan", lambda: loop(10_000, 100), 3, 1e3, "ms")
+time("T_fold", lambda: loop(10_000, 100), 3, 1e3, "ms")
 peak("M7", lambda: recurrence_memory(1000))
 peak("M7_checkpointed", lambda: recurrence_memory(1000, 20))

@@ -221,12 +221,12 @@ def clipped(loss):
 
 
 def loop(steps, pieces):
-    h, xs = normal(16, 128), normal(steps, 16, 128) * 0.1
+    h, xs, u = normal(16, 128), normal(steps, 16, 8) * 0.1, normal(8, 128) * 0.3
     w = (normal(128, 128) * 0.05).requires_grad_()
 
     def piece(h, xs):
         for x in xs:
-            h = torch.tanh(h @ w + x)
+            h = torch.tanh(h @ w + x @ u)
         return h
 
     def run():
@@ -272,8 +272,8 @@ time("T_each_gradient", lambda: samples(of_each), 10, 1e3, "ms")
 time("T_each_norm", lambda: samples(norms), 10, 1e3, "ms")
 time("T_clipped", lambda: samples(clipped), 10, 1e3, "ms")
 time("T_loop", lambda: loop(10_000, None), 3, 1e3, "ms")
-time("T_scan", lambda: loop(10_000, 100), 3, 1e3, "ms")
+time("T_fold", lambda: loop(10_000, 100), 3, 1e3, "ms")
 peak("T_loop_memory", lambda: memory(lambda: loop(10, None), lambda: loop(10_000, None), 1))
-peak("T_scan_memory", lambda: memory(lambda: loop(10, 2), lambda: loop(10_000, 100), 1))
+peak("T_fold_memory", lambda: memory(lambda: loop(10, 2), lambda: loop(10_000, 100), 1))
 peak("M7", lambda: memory(lambda: recurrence(2), lambda: recurrence(1000), 1))
 peak("M7_checkpointed", lambda: memory(lambda: recurrence(4, 2), lambda: recurrence(1000, 20), 1))

@@ -2,7 +2,7 @@
 
 use super::Work;
 use autograd::prelude::*;
-use autograd::transform::{SparseHessian, clipped_grad, hvp, per_sample_grad, per_sample_norm, scan, taylor};
+use autograd::transform::{SparseHessian, clipped_grad, fold, hvp, per_sample_grad, per_sample_norm, taylor};
 use autograd::{Compiled, compile};
 
 /// A function of fixed inputs, recorded anew or compiled.
@@ -187,21 +187,21 @@ pub fn series(n: usize, order: usize) -> Box<dyn Work> {
 
 /// One step of a recurrent net.
 fn cell<'t>(x: &[Var<'t, f32>]) -> Var<'t, f32> {
-    (x[0].matmul(x[2]) + x[1]).tanh()
+    (x[0].matmul(x[2]) + x[1].matmul(x[3])).tanh()
 }
 
-/// The gradient by the weights of a loop of so many steps, as a scan or recorded step by step.
+/// The gradient by the weights of a loop of so many steps, as a fold or recorded step by step.
 pub struct Loop {
     at: Vec<Tensor<f32>>,
     pieces: Option<usize>,
 }
 
 impl Loop {
-    /// A loop of a batch of 16 with 128 units.
+    /// A loop of a batch of 16 with 128 units and 8 inputs.
     pub fn new(steps: usize, pieces: Option<usize>) -> Loop {
         let rng = &mut Rng::new(0);
-        let at =
-            vec![random(&[16, 128], 1.0, rng), random(&[steps, 16, 128], 0.1, rng), random(&[128, 128], 0.05, rng)];
+        let shapes = [(vec![16, 128], 1.0), (vec![steps, 16, 8], 0.1), (vec![128, 128], 0.05), (vec![8, 128], 0.3)];
+        let at = shapes.map(|(shape, scale)| random(&shape, scale, rng)).into();
         Loop { at, pieces }
     }
 
@@ -210,8 +210,8 @@ impl Loop {
         let tape = Tape::new();
         let x: Vec<Var<f32>> = self.at.iter().map(|x| tape.var(x.clone())).collect();
         let end = match self.pieces {
-            Some(pieces) => scan(cell, &x[0], &x[1], &x[2..], pieces).index_axis(0, -1),
-            None => (0..x[1].shape()[0] as isize).fold(x[0], |h, k| cell(&[h, x[1].index_axis(0, k), x[2]])),
+            Some(pieces) => fold(cell, &x[0], &x[1], &x[2..], pieces),
+            None => (0..x[1].shape()[0] as isize).fold(x[0], |h, k| cell(&[h, x[1].index_axis(0, k), x[2], x[3]])),
         };
         end.sum().backward().wrt(x[2])
     }

@@ -13,7 +13,7 @@
 //! | [`sparsity`], [`SparseJacobian`], [`SparseHessian`] | sparse derivatives | one recording; per point, one sweep for all colors |
 //! | [`root`], [`fixed_point`], [`argmin`] | solutions of equations, differentiable | the solver; one linear solve per sweep |
 //! | [`odeint`], [`odeint_adjoint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
-//! | [`scan`], [`while_loop`] | a loop as one node | one more forward computation in the backward pass |
+//! | [`scan`], [`fold`], [`while_loop`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
 //!
@@ -65,7 +65,7 @@ pub use ode::{Steps, odeint, try_odeint};
 pub use ode_adjoint::{odeint_adjoint, try_odeint_adjoint};
 pub use per_sample::*;
 pub use point::Point;
-pub use scan::{scan, try_scan};
+pub use scan::{fold, scan, try_fold, try_scan};
 pub use sparse::{Pattern, SparseHessian, SparseJacobian, sparsity};
 pub use taylor::{taylor, try_taylor};
 pub use trace::*;

@@ -22,7 +22,7 @@ use crate::tensor::{Shape, Tensor};
 /// let fine = Steps::Adaptive { rtol: 1e-9, atol: 1e-12 };
 /// let slope = grad(
 ///     |p| odeint_adjoint(|x| x[1] * x[2], &p[0], &[0.0, 1.0], &p[1..], fine).index_axis(0, -1).sum(),
-///     &[tensor![1.0], tensor![-1.0]],
+///     &[tensor![1.0f64], tensor![-1.0]],
 /// );
 /// assert!((slope[1].item() - (-1f64).exp()).abs() < 1e-7); // by the rate: t·exp(rate·t)
 /// ```

@@ -3,7 +3,7 @@
 
 use super::point::{Point, call};
 use super::rule::{Function, Traced, adjoint, by_rule, check_shape, function};
-use super::scan::Loop;
+use super::scan::{Kept, Loop};
 use super::shapes::ahead;
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
@@ -19,13 +19,11 @@ use crate::tensor::Tensor;
 /// [`compile`](crate::compile()) refuses those. [`vmap`](super::vmap()) runs the loop sample by sample.
 ///
 /// ```
-/// use autograd::{Tape, tensor, transform::while_loop};
-/// // Newton's iteration for √a, until it is accurate.
-/// let root = |a| while_loop(
-///     |x| (x[0].square() - x[1]).abs().is_gt(1e-12),
-///     |x| (x[0] + x[1] / x[0]) * 0.5,
-///     &a, &[a], 50,
-/// );
+/// use autograd::{Tape, Var, transform::while_loop};
+/// /// Newton's iteration for √a, until it is accurate.
+/// fn root<'t>(a: Var<'t, f64>) -> Var<'t, f64> {
+///     while_loop(|x| (x[0].square() - x[1]).abs().is_gt(1e-12), |x| (x[0] + x[1] / x[0]) * 0.5, &a, &[a], 50)
+/// }
 /// let tape = Tape::<f64>::new();
 /// let a = tape.var(2.0);
 /// let y = root(a);
@@ -78,7 +76,7 @@ struct While<T: Float> {
     most: usize,
 }
 
-/// The trips of a loop as a scan: its inputs, and all carries.
+/// The trips of a loop as a scan: its inputs, and the carries that it returns.
 struct Trips<T: Float> {
     scan: Loop<T>,
     inputs: Vec<Tensor<T>>,
@@ -134,7 +132,11 @@ impl<T: Float> While<T> {
         let slices = Tensor::zeros(&[carries.len()]);
         let inputs = [x[0].clone(), slices].into_iter().chain(x[1..].iter().map(|&p| p.clone())).collect();
         let pieces = carries.len().isqrt();
-        Ok(Some(Trips { scan: Loop { body, pieces }, inputs, carries: Tensor::try_stack(&carries, 0)? }))
+        Ok(Some(Trips {
+            scan: Loop { body, pieces, kept: Kept::All },
+            inputs,
+            carries: Tensor::try_stack(&carries, 0)?,
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A scan is the loop that it stands for.
 
-use autograd::transform::{scan, try_scan, vmap};
+use autograd::transform::{fold, scan, try_fold, try_scan, vmap};
 use autograd::{Rng, Tape, Tensor, Var, tensor};
 
 /// One step of a recurrent net.
@@ -49,6 +49,42 @@ fn a_scan_is_the_unrolled_loop() {
             assert!((found - expected).abs().max().item() < 1e-13 * expected.abs().max().item().max(1.0));
         }
     }
+}
+
+#[test]
+fn a_fold_is_the_last_carry_of_a_scan() {
+    let rng = &mut Rng::new(4);
+    let at = [[3].as_slice(), &[7, 3], &[3, 3]].map(|shape| Tensor::<f64>::randn(shape, rng));
+    let direction = [[3].as_slice(), &[7, 3], &[3, 3]].map(|shape| Tensor::<f64>::randn(shape, rng));
+    for pieces in [1, 2, 3, 7, 100] {
+        let all = |f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>| {
+            let tape = Tape::new();
+            let x: Vec<Var<f64>> = at.iter().map(|x| tape.var(x.clone())).collect();
+            let y = f(&x);
+            let along: Vec<_> = x.iter().copied().zip(direction.clone()).collect();
+            let s = y.square().sum();
+            let reverse = s.backward();
+            let mut found: Vec<Tensor<f64>> = vec![y.value()];
+            found.extend(x.iter().map(|x| reverse.wrt(*x)));
+            found.extend(s.grad(&x).iter().map(|g| g.value()));
+            found.push(y.jvp(&along));
+            found.extend(s.hvp(&along));
+            found
+        };
+        let found = all(&|x| fold(body, &x[0], &x[1], &x[2..], pieces));
+        let expected = all(&|x| unrolled(x).index_axis(0, -1));
+        assert_eq!(found[0], expected[0], "the same bits");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs().max().item() < 1e-13 * expected.abs().max().item().max(1.0));
+        }
+    }
+    let starts = Tensor::<f64>::randn(&[4, 3], rng);
+    let y = vmap(|x| fold(body, &x[0], &x[1], &[x[2]], 3), &[Some(0), None, None], &[&starts, &at[1], &at[2]]);
+    assert!(
+        (y.index_axis(0, 2) - fold(body, &starts.index_axis(0, 2), &at[1], &at[2..], 3)).abs().max().item() < 1e-15
+    );
+    let error = try_fold(body, &at[0], &Tensor::zeros(&[0, 3]), &at[2..], 1).unwrap_err().to_string();
+    assert!(error.contains("at least one step"), "{error}");
 }
 
 #[test]
