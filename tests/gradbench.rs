@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 fn responses(lines: &[u8]) -> Vec<Value> {
     let mut out = Vec::new();
     serve(lines, &mut out).unwrap();
-    out.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    out.split(|&b| b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 fn response(message: &Value) -> Value {
@@ -215,8 +218,10 @@ fn a_mixture_of_one_is_its_gaussian() {
     let precision = (2.0 * q).exp();
     let gaussian = 0.5 * (precision / two_pi).ln() - 0.5 * precision * (x - mu).powi(2);
     // Three degrees of freedom: Γ(3/2) = √π/2.
-    let wishart = 0.5 * precision.ln() - 0.5 * gamma.powi(2) * precision
-        - 1.5 * (2.0 / gamma.powi(2)).ln() - (0.5 * (two_pi / 2.0).sqrt()).ln();
+    let wishart = 0.5 * precision.ln()
+        - 0.5 * gamma.powi(2) * precision
+        - 1.5 * (2.0 / gamma.powi(2)).ln()
+        - (0.5 * (two_pi / 2.0).sqrt()).ln();
     close(&[output("gmm", "objective", &input).as_f64().unwrap()], &[gaussian + wishart], 1e-14);
 }
 
@@ -339,11 +344,16 @@ fn evaluations_are_repeated_as_often_as_asked() {
 #[test]
 fn every_message_is_answered() {
     let session = concat!(
-        r#"{"id": 0, "kind": "start", "eval": "hello"}"#, "\n",
-        r#"{"id": 1, "kind": "define", "module": "hello"}"#, "\n",
-        r#"{"id": 2, "kind": "define", "module": "goodbye"}"#, "\n\n",
-        r#"{"id": 3, "kind": "analysis", "of": 2, "valid": true}"#, "\n",
-        r#"{"id": 4, "kind": "a later invention"}"#, "\n",
+        r#"{"id": 0, "kind": "start", "eval": "hello"}"#,
+        "\n",
+        r#"{"id": 1, "kind": "define", "module": "hello"}"#,
+        "\n",
+        r#"{"id": 2, "kind": "define", "module": "goodbye"}"#,
+        "\n\n",
+        r#"{"id": 3, "kind": "analysis", "of": 2, "valid": true}"#,
+        "\n",
+        r#"{"id": 4, "kind": "a later invention"}"#,
+        "\n",
         "{\"id\": 5, \"kind\"\n[1, 2]\n\"text\"\n\u{1}\n",
         r#"{"kind": "evaluate", "module": "hello"}"#,
     );

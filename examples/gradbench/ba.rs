@@ -28,7 +28,8 @@ struct Scene {
 impl Scene {
     /// The suite gives one camera, one point, one weight and one feature, which are repeated.
     fn read(input: &Input) -> Result<Self, String> {
-        let repeated = |name, size, n| Ok::<_, String>(input.get(name)?.tensor([Some(size)])?.reshape(&[size, 1]).tile(&[1, n]));
+        let repeated =
+            |name, size, n| Ok::<_, String>(input.get(name)?.tensor([Some(size)])?.reshape(&[size, 1]).tile(&[1, n]));
         let count = |name| input.get(name)?.count();
         let (n, m, p) = (count("n")?, count("m")?, count("p")?);
         if [n, m, p].contains(&0) {

@@ -122,7 +122,8 @@ pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
                 let mut total: Vec<Tensor<f64>> = Vec::new();
                 for x in mixture.pieces() {
                     let piece = slopes(&[factor, center, offset, &x])?;
-                    total = if total.is_empty() { piece } else { total.iter().zip(&piece).map(|(a, b)| a + b).collect() };
+                    total =
+                        if total.is_empty() { piece } else { total.iter().zip(&piece).map(|(a, b)| a + b).collect() };
                 }
                 pull_back(&parameters.iter().copied().chain(&total).collect::<Vec<_>>())
             };

@@ -85,7 +85,9 @@ impl<'a> Input<'a> {
         }
         for (i, value) in values.iter().enumerate() {
             // The path is only needed where something is wrong.
-            if inner.is_empty() && let Some(number) = value.as_f64() {
+            if inner.is_empty()
+                && let Some(number) = value.as_f64()
+            {
                 numbers.push(number);
             } else {
                 Input { value, path: format!("{}[{i}]", self.path) }.fill(inner, numbers)?;

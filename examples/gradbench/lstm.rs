@@ -42,7 +42,10 @@ impl Task {
 
     /// The mean of the losses, whose sum over a piece and the state behind it are given by `forward`. Also returns the states
     /// before each piece.
-    fn value(&self, forward: &mut impl FnMut(&[&Tensor<f64>]) -> Result<Vec<Tensor<f64>>, String>) -> Result<(f64, Vec<Tensor<f64>>), String> {
+    fn value(
+        &self,
+        forward: &mut impl FnMut(&[&Tensor<f64>]) -> Result<Vec<Tensor<f64>>, String>,
+    ) -> Result<(f64, Vec<Tensor<f64>>), String> {
         let (mut total, mut states) = (0.0, vec![self.state.clone()]);
         for piece in self.pieces() {
             let mut results = forward(&[&self.main, &self.extra, &states[states.len() - 1], &piece])?;
@@ -85,7 +88,8 @@ impl<'t> Layer<'t> {
     /// Takes a step, and returns what it shows then.
     fn step(&mut self, x: Var<'t, f64>) -> Var<'t, f64> {
         let [forget, write, show, change] = self.gates;
-        self.memory = self.memory * forget.at(x).sigmoid() + write.at(self.shown).sigmoid() * change.at(self.shown).tanh();
+        self.memory =
+            self.memory * forget.at(x).sigmoid() + write.at(self.shown).sigmoid() * change.at(self.shown).tanh();
         self.shown = show.at(x).sigmoid() * self.memory.tanh();
         self.shown
     }

@@ -23,7 +23,9 @@ fn field<'t>(x: &[Var<'t, f64>; 3], sweep: Sweep) -> [Var<'t, f64>; 2] {
             let slopes = potential(x).grad(&x[..2]);
             [slopes[0], slopes[1]]
         }
-        Sweep::Forward => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]].map(|along| jvp(potential, x, &along.map(Tensor::scalar)).1),
+        Sweep::Forward => {
+            [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]].map(|along| jvp(potential, x, &along.map(Tensor::scalar)).1)
+        }
     }
 }
 
@@ -103,7 +105,13 @@ impl Flights<'_> {
     }
 
     /// The derivative by w, from that by the last state, which is a step of the last of the pieces.
-    fn backward(&mut self, w: &Tensor<f64>, before: &[Tensor<f64>], mut slope: Tensor<f64>, above: isize) -> Result<f64, String> {
+    fn backward(
+        &mut self,
+        w: &Tensor<f64>,
+        before: &[Tensor<f64>],
+        mut slope: Tensor<f64>,
+        above: isize,
+    ) -> Result<f64, String> {
         let seed = |step: isize, slope: &Tensor<f64>| {
             Tensor::from_fn(&[PIECE, 4], |at| if at[0] as isize == step { slope.at(&[at[1]]) } else { 0.0 })
         };
