@@ -13,10 +13,10 @@ use wengert::prelude::*;
 fn cost<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
     let &[centroids, points] = x else { unreachable!("the inputs are two") };
     let (k, n) = (centroids.shape()[0], points.shape()[0]);
-    let squares = centroids.square().sum_axes(1);
+    let squares = centroids.square().sum_keep(1);
     let piece = |range| {
         let points = points.slice(0, range);
-        let nearest = (squares - 2.0 * points.matmul_t(centroids)).argmin(1);
+        let nearest = (squares - 2.0 * centroids.matmul_t(points)).argmin(0);
         (points - centroids.take(0, nearest)).square().sum()
     };
     pieces(n, ((1 << 16) / k).max(64)).map(piece).reduce(|a, b| a + b).expect("there are points")

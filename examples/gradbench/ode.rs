@@ -3,22 +3,21 @@
 use super::input::{Input, json};
 use super::protocol::{Reply, unknown};
 use super::recording::recorded;
-use wengert::autograd::Pad;
 use wengert::prelude::*;
 
 /// The solution at the end of `steps` steps.
 fn solution<'t>(x: Var<'t, f64>, steps: usize) -> Var<'t, f64> {
-    let (n, h) = (x.shape()[0], 2.0 / steps as f64);
-    // Elements depend on their neighbors before them, and the first one on 1.
-    let first = x.tape().constant(Tensor::from_fn(&[n], |at| if at[0] == 0 { 1.0 } else { 0.0 }));
-    let slope = |y: Var<'t, f64>| x * (first + y.slice(0, ..n - 1).pad(&[[1, 0]], Pad::Constant(0.0)));
-    let mut y = x.tape().constant(Tensor::zeros(&[n]));
+    let (tape, n, h) = (x.tape(), x.shape()[0], 2.0 / steps as f64);
+    let (x, one) = (h * x, tape.constant(Tensor::ones(&[1])));
+    // The change in a step at the slope of y: each element is driven by the one before it, and the first by 1.
+    let change = |y: Var<'t, f64>| x * Var::concat(&[one, y.slice(0, ..n - 1)], 0);
+    let mut y = tape.constant(Tensor::zeros(&[n]));
     for _ in 0..steps {
-        let k1 = slope(y);
-        let k2 = slope(y + 0.5 * h * k1);
-        let k3 = slope(y + 0.5 * h * k2);
-        let k4 = slope(y + h * k3);
-        y = y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
+        let k1 = change(y);
+        let k2 = change(y + 0.5 * k1);
+        let k3 = change(y + 0.5 * k2);
+        let k4 = change(y + k3);
+        y = y + (k1 + 2.0 * (k2 + k3) + k4) / 6.0;
     }
     y
 }

@@ -1,6 +1,7 @@
 //! Positions of elements in sorted order. NaN counts as larger than any number, and equal elements keep their order,
 //! as in NumPy.
 
+use super::isa::simd;
 use super::threads;
 use crate::float::Float;
 
@@ -10,7 +11,6 @@ const CHUNK: usize = 4096;
 /// The first position of `best` along the middle axis of `x`, `[outer, n, inner]`; `best` and `out` are `[outer,
 /// inner]`.
 pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[T], out: &mut [i64]) {
-    let same = |a: T, b: T| a == b || (a.is_nan() && b.is_nan());
     let some = (CHUNK / (n * inner).max(1)).max(1) * inner;
     threads::for_each_chunk(out, some.max(1), &|chunk, out| {
         for (k, out) in out.chunks_mut(inner).enumerate() {
@@ -18,15 +18,27 @@ pub(crate) fn first_place<T: Float>(x: &[T], [_, n, inner]: [usize; 3], best: &[
             let (x, best) = (&x[o * n * inner..][..n * inner], &best[o * inner..][..inner]);
             if inner == 1 {
                 out[0] = x.iter().position(|&x| same(x, best[0])).unwrap_or(0) as i64;
-                continue;
-            }
-            // Visit the rows backward, so that the first of several equal elements is written last.
-            for (k, row) in x.chunks(inner).enumerate().rev() {
-                let matches = out.iter_mut().zip(row).zip(best);
-                matches.for_each(|((o, &x), &b)| *o = if same(x, b) { k as i64 } else { *o });
+            } else {
+                first_rows(x, best, out);
             }
         }
     });
+}
+
+#[inline(always)]
+fn same<T: Float>(a: T, b: T) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
+simd! {
+    /// The first row of `x` that has the elements of `best`, for each column.
+    fn first_rows<T: Float>(x: &[T], best: &[T], out: &mut [i64]) {
+        // Visit the rows backward, so that the first of several equal elements is written last.
+        for (k, row) in x.chunks(best.len()).enumerate().rev() {
+            let matches = out.iter_mut().zip(row).zip(best);
+            matches.for_each(|((o, &x), &b)| *o = if same(x, b) { k as i64 } else { *o });
+        }
+    }
 }
 
 /// An element of a row: a key that orders like its value, above its position. Sorting integers is the same code for all
