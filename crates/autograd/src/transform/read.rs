@@ -54,7 +54,7 @@ pub(super) fn read<'t, T: Float, M: Meaning<'t, T>>(
         }
         let (op, inputs) = plain.node(id);
         let value = |&i: &u32| values[i as usize].clone().unwrap_or_else(|| meaning.shared(plain.at(i)));
-        let x: SmallVec<[M::Value; 4]> = inputs.iter().map(value).collect();
+        let x: Vec<M::Value> = inputs.iter().map(value).collect();
         let step = Step { rule: plain.rule(&op), op: &op };
         let shape = source.list().shape(id);
         values[id as usize] = Some(meaning.apply(&step, &x, &shape)?);
@@ -113,7 +113,7 @@ impl<'t, T: Float> Plain<'_, 't, T> {
             return Ok(());
         }
         let (op, inputs) = self.node(id);
-        let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| self.at(i)).collect();
+        let x: Vec<Var<'t, T>> = inputs.iter().map(|&i| self.at(i)).collect();
         let copy = match &op {
             Op::Leaf | Op::Const if x.is_empty() => self.leaf(id),
             Op::Integers { from: IntOp::Given, values } => self.onto.integers(values.clone()).var,

@@ -179,7 +179,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
             if copies.contains_key(&id) || !inputs.iter().any(moves) {
                 continue;
             }
-            let mut from: SmallVec<[Var<'e, T>; 4]> = SmallVec::new();
+            let mut from: Vec<Var<'e, T>> = Vec::new();
             for &i in &inputs {
                 from.push(self.symbol(&mut copies, i));
             }
@@ -291,7 +291,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
             let symbol = Var { tape: self.symbols, id };
             return Ok(self.onto.constant(symbol.peek()));
         }
-        let mut from: SmallVec<[Var<'t, T>; 4]> = SmallVec::new();
+        let mut from: Vec<Var<'t, T>> = Vec::new();
         for &i in x {
             let zeros = || self.onto.constant(Tensor::zeros(&self.symbols.list().shape(i)));
             from.push(self.known[&(i, 0)].unwrap_or_else(zeros));
@@ -304,7 +304,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
     fn linear(&mut self, op: &Op, x: &[u32], id: u32, k: usize) -> Result<Coefficient<'t, T>> {
         let shape = self.symbols.list().shape(id);
         let (operands, node) = op.operands(x);
-        let parts: SmallVec<[Coefficient<'t, T>; 4]> = operands.iter().map(|&i| self.known[&(i, k)]).collect();
+        let parts: Vec<Coefficient<'t, T>> = operands.iter().map(|&i| self.known[&(i, k)]).collect();
         if parts.iter().all(Option::is_none) {
             return Ok(None);
         }
@@ -315,7 +315,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
             _ => {
                 let zeros = |i: u32| self.onto.constant(Tensor::zeros(&self.symbols.list().shape(i)));
                 let part = |(c, &i): (&Coefficient<'t, T>, &u32)| c.unwrap_or_else(|| zeros(i));
-                let mut from: SmallVec<[Var<'t, T>; 4]> = parts.iter().zip(operands).map(part).collect();
+                let mut from: Vec<Var<'t, T>> = parts.iter().zip(operands).map(part).collect();
                 from.extend(node.map(|&node| self.known[&(node, 0)].expect("integers have a value")));
                 Ok(Some(read::record(op.clone(), &from)?))
             }
@@ -330,7 +330,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         }
         let zero = self.onto.constant(T::zero());
         let by = self.known[&(x[0], 0)].unwrap_or(zero);
-        let from: SmallVec<[Var<'t, T>; 4]> =
+        let from: Vec<Var<'t, T>> =
             std::iter::once(by).chain(x[1..].iter().map(|&i| self.known[&(i, k)].unwrap_or(zero))).collect();
         Ok(Some(read::record(op.clone(), &from)?.expand(&shape)))
     }
@@ -384,7 +384,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         if let Some(&slope) = self.expression.get(&id) {
             return Ok(slope);
         }
-        let mut along: SmallVec<[(Var<'e, T>, Var<'e, T>); 4]> = SmallVec::new();
+        let mut along: Vec<(Var<'e, T>, Var<'e, T>)> = Vec::new();
         let inputs: SmallVec<[u32; 4]> = self.symbols.list().inputs(id).into();
         for i in inputs {
             let x = Var { tape: self.symbols, id: i };
