@@ -8,16 +8,18 @@ use std::sync::Arc;
 use wengert::autograd::checkpoint;
 use wengert::prelude::*;
 
-/// The columns that are left in each row, for every choice of columns in the rows above: one table for each row.
+/// The columns that are left in each row, one below the other, for every choice of columns in the rows above: one table for
+/// each row.
 struct Expansion(Vec<Tensor<i64>>);
 
 impl Expansion {
     fn new(n: usize) -> Self {
         let mut left: Vec<Vec<i64>> = vec![(0..n as i64).collect()];
         let table = |row: usize| {
-            let table = Tensor::new(&[left.len(), n - row], left.concat());
+            let column = |j: usize| left.iter().map(move |columns| columns[j]);
+            let table = Tensor::new(&[n - row, left.len()], (0..n - row).flat_map(column).collect());
             let without = |columns: &Vec<i64>, j| [&columns[..j], &columns[j + 1..]].concat();
-            left = left.iter().flat_map(|columns| (0..n - row).map(move |j| without(columns, j))).collect();
+            left = (0..n - row).flat_map(|j| left.iter().map(move |columns| without(columns, j))).collect();
             table
         };
         Expansion((0..n).map(table).collect())
@@ -25,13 +27,13 @@ impl Expansion {
 
     /// Σⱼ (-1)ʲ a₀ⱼ |minor of a₀ⱼ|, from the last row to the first, for all minors of as many rows together.
     fn determinant<'t>(&self, a: Var<'t, f64>) -> Var<'t, f64> {
-        let choices = self.0.last().map_or(1, |columns| columns.shape()[0]);
+        let choices = self.0.last().map_or(1, |columns| columns.shape()[1]);
         let ones = a.tape().constant(Tensor::ones(&[choices]));
         let determinant = self.0.iter().enumerate().rev().fold(ones, |minors, (row, columns)| {
             let sign = |at: &[usize]| if at[0] % 2 == 0 { 1.0 } else { -1.0 };
-            let signs = a.tape().constant(Tensor::from_fn(&columns.shape()[1..], sign));
+            let signs = a.tape().constant(Tensor::from_fn(&[columns.shape()[0], 1], sign));
             let elements = a.index_axis(0, row as isize).take(0, columns.clone());
-            (elements * minors.reshape(columns.shape()) * signs).sum_axes(1)
+            (elements * minors.reshape(columns.shape()) * signs).sum_axes(0)
         });
         determinant.reshape(&[])
     }

@@ -60,18 +60,20 @@ pub fn serve(messages: impl BufRead, mut responses: impl Write) -> IoResult<()> 
     for line in messages.split(b'\n') {
         let line = line?;
         if !line.trim_ascii().is_empty() {
-            writeln!(responses, "{}", respond(&line))?;
+            writeln!(responses, "{}", respond(line))?;
             responses.flush()?;
         }
     }
     Ok(())
 }
 
-fn respond(line: &[u8]) -> Value {
-    let message: Value = match serde_json::from_slice(line) {
+fn respond(line: Vec<u8>) -> Value {
+    let message: Value = match serde_json::from_slice(&line) {
         Ok(message) => message,
         Err(error) => return failed(format!("the message is not JSON: {error}"), &Value::Null),
     };
+    // The text of a large message takes as much memory as its evaluation.
+    drop(line);
     let id = &message["id"];
     let module = message["module"].as_str().unwrap_or_default();
     let evaluate = MODULES.iter().find(|(name, _)| *name == module).map(|(_, evaluate)| evaluate);
