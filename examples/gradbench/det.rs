@@ -30,7 +30,7 @@ impl Expansion {
         let choices = self.0.last().map_or(1, |columns| columns.shape()[1]);
         let ones = a.tape().constant(Tensor::ones(&[choices]));
         let determinant = self.0.iter().enumerate().rev().fold(ones, |minors, (row, columns)| {
-            let sign = |at: &[usize]| if at[0] % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |at: &[usize]| if at[0].is_multiple_of(2) { 1.0 } else { -1.0 };
             let signs = a.tape().constant(Tensor::from_fn(&[columns.shape()[0], 1], sign));
             let elements = a.index_axis(0, row as isize).take(0, columns.clone());
             (elements * minors.reshape(columns.shape()) * signs).sum_axes(0)
@@ -50,7 +50,7 @@ impl Expansion {
         let term = |j: usize| {
             let minor = Var::concat(&[below.slice(1, ..j), below.slice(1, j + 1..)], 1);
             let product = a.index_axis(0, 0).index_axis(0, j as isize) * self.of_larger(minor);
-            if j % 2 == 0 { product } else { -product }
+            if j.is_multiple_of(2) { product } else { -product }
         };
         (0..n).map(term).reduce(|a, b| a + b).expect("there are columns")
     }

@@ -66,6 +66,14 @@ struct Flights<'a> {
     miss_slope: Recorded<'a>,
 }
 
+/// A flight: the states before each piece, the last state above the axis, and its step in the last piece, or -1 if that is
+/// where the piece begins.
+struct Flight {
+    before: Vec<Tensor<f64>>,
+    last: Tensor<f64>,
+    above: isize,
+}
+
 impl Flights<'_> {
     fn new(outer: Sweep, inner: Sweep) -> Self {
         let (slope, miss_slope): (Recorded, Recorded) = match outer {
@@ -85,9 +93,7 @@ impl Flights<'_> {
         Flights { outer, piece, slope, miss: Box::new(recorded(|x| vec![miss(x)])), miss_slope }
     }
 
-    /// The states before each piece of a flight, the last state above the axis, and its step in the last piece: -1 if that
-    /// is where the piece begins.
-    fn fly(&mut self, w: &Tensor<f64>) -> Result<(Vec<Tensor<f64>>, Tensor<f64>, isize), String> {
+    fn fly(&mut self, w: &Tensor<f64>) -> Result<Flight, String> {
         /// A flight that does not come down ends the search.
         const MOST: usize = 1_000_000 / PIECE;
         let mut before = vec![tensor![0.0, 8.0, 0.75, 0.0]];
@@ -97,7 +103,7 @@ impl Flights<'_> {
             if let Some(below) = (0..PIECE).position(|k| steps.at(&[k, 1]) < 0.0) {
                 let above = below as isize - 1;
                 let last = if above < 0 { start } else { steps.index_axis(0, above) };
-                return Ok((before, last, above));
+                return Ok(Flight { before, last, above });
             }
             before.push(steps.index_axis(0, -1));
         }
@@ -142,13 +148,13 @@ impl Flights<'_> {
 
 impl Objective<1> for Flights<'_> {
     fn value(&mut self, [w]: [f64; 1]) -> Result<f64, String> {
-        let (_, last, _) = self.fly(&w.into())?;
+        let Flight { last, .. } = self.fly(&w.into())?;
         Ok((self.miss)(&[&last])?[0].item())
     }
 
     fn gradient(&mut self, [w]: [f64; 1]) -> Result<[f64; 1], String> {
         let w = Tensor::scalar(w);
-        let (before, last, above) = self.fly(&w)?;
+        let Flight { before, last, above } = self.fly(&w)?;
         let slope = match self.outer {
             Sweep::Reverse => {
                 let slope = (self.miss_slope)(&[&last])?.swap_remove(0);
