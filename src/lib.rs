@@ -15,6 +15,8 @@
 
 pub use autograd;
 pub use nn;
+#[cfg(feature = "scalar")]
+pub use scalar;
 
 /// The items that most programs need: `use wengert::prelude::*`.
 pub mod prelude {
