@@ -139,7 +139,7 @@ impl<T: Recorded> Rec<T> {
     #[track_caller]
     #[inline(always)]
     fn push(value: T, from: [u64; 2], slope: [T; 2]) -> Self {
-        Rec { value, id: T::with(|tape| tape.borrow_mut().push(from, slope)) }
+        Rec { value, id: T::push(from[0], from[1], slope[0], slope[1]) }
     }
 }
 

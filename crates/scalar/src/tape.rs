@@ -52,6 +52,12 @@ pub trait Recorded: Scalar {
     /// Calls `f` with the tape of this thread.
     #[doc(hidden)]
     fn with<R>(f: impl FnOnce(&RefCell<Tape<Self>>) -> R) -> R;
+
+    /// Records an operation with these operands and slopes, and returns its number. A function of its own, so that all four
+    /// arrive in registers: what a closure captures goes through memory.
+    #[doc(hidden)]
+    #[track_caller]
+    fn push(a: u64, b: u64, da: Self, db: Self) -> u64;
 }
 
 macro_rules! tapes {
@@ -65,6 +71,12 @@ macro_rules! tapes {
                 #[inline(always)]
                 fn with<R>(f: impl FnOnce(&RefCell<Tape<$t>>) -> R) -> R {
                     TAPE.with(f)
+                }
+
+                #[track_caller]
+                #[inline(never)]
+                fn push(a: u64, b: u64, da: $t, db: $t) -> u64 {
+                    TAPE.with(|tape| tape.borrow_mut().push([a, b], [da, db]))
                 }
             }
         };

@@ -78,7 +78,7 @@ macro_rules! float_traits {
                     }
                     left /= 2;
                     if left > 0 {
-                        square = square * square;
+                        square *= square;
                     }
                 }
                 let power = power.unwrap_or_else(num_traits::One::one);
