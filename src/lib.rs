@@ -17,6 +17,8 @@
 
 pub use autograd;
 pub use nn;
+#[cfg(feature = "scalar")]
+pub use scalar;
 
 /// The items that most programs need, and the two crates by name: `use wengert::prelude::*`.
 ///

@@ -137,6 +137,8 @@ pub trait Real: Copy {
     fn ln_1p(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// Cube root, also of a negative number.
+    fn cbrt(self) -> Self;
     /// Sine of an angle in radians.
     fn sin(self) -> Self;
     /// Cosine of an angle in radians.
@@ -244,6 +246,7 @@ macro_rules! float {
             #[inline(always)] fn log10(self) -> $t { Elementary::log10(self) }
             #[inline(always)] fn ln_1p(self) -> $t { Elementary::ln_1p(self) }
             #[inline(always)] fn sqrt(self) -> $t { $t::sqrt(self) }
+            #[inline(always)] fn cbrt(self) -> $t { libm::cbrt(self as f64) as $t }
             #[inline(always)] fn sin(self) -> $t { Elementary::sin(self) }
             #[inline(always)] fn cos(self) -> $t { Elementary::cos(self) }
             #[inline(always)] fn tanh(self) -> $t { Elementary::tanh(self) }
@@ -341,11 +344,14 @@ impl<S: Real> Neg for E<S> {
     }
 }
 
-/// Passes the names of [`Real`]'s methods, and of the ops that record them, to another macro.
-macro_rules! for_real {
-    ($callback:ident) => {
+/// Passes the names of [`Real`]'s methods, and of the rows that they are, to another macro, after what is `given`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_real {
+    ($callback:ident $(, $($given:tt)*)?) => {
         $callback! {
-            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, sin Sin, cos Cos, tanh Tanh, sech2 Sech2,
+            $($($given)*)?
+            unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, cbrt Cbrt, sin Sin, cos Cos, tanh Tanh, sech2 Sech2,
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
                    sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, mills Mills, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
@@ -353,7 +359,8 @@ macro_rules! for_real {
         }
     };
 }
-pub(crate) use for_real;
+#[doc(hidden)]
+pub use __for_real as for_real;
 
 macro_rules! forward {
     (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {

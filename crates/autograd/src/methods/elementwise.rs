@@ -44,6 +44,8 @@ macro_rules! elementwise_methods {
             log2 Log2 = "-1.0";
             /// Logarithm to base 10.
             log10 Log10 = "0.5f64.log10()";
+            /// Cube root, also of a negative number.
+            cbrt Cbrt = "x.cbrt()";
             /// 1 / √x
             rsqrt Rsqrt = "2f64.sqrt()";
             /// Tangent of x in radians.

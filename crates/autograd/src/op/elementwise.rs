@@ -7,7 +7,7 @@
 //! its line in the docs.
 
 use super::Side;
-use super::table::{binary, mark, unary};
+use super::table::{BinaryRow, UnaryRow, binary, mark, unary};
 use crate::float::{E, Float, Real};
 use crate::kernel::isa::simd;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI, SQRT_2};
@@ -112,6 +112,7 @@ unary! { x, y, g =>
     Exp2       [y]   : x.exp2(),                           g * y * LN_2;
     Log2       [y]   : x.log2(),                          g / x / LN_2;
     Log10      [y]   : x.log10(),                         g / x / LN_10;
+    Cbrt       [y]   : x.cbrt(),                          g / (3.0 * y * y);
     Rsqrt            : 1.0 / x.sqrt(),                    -0.5 * g * y / x;
     Tan              : x.sin() / x.cos(),                 g * (1.0 + y * y);
     Sinh       [y]   : x.sinh(),                          g * x.cosh();

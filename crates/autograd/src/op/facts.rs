@@ -274,6 +274,7 @@ impl Unary {
             Unary::Exp2 => "exp2",
             Unary::Log2 => "log2",
             Unary::Log10 => "log10",
+            Unary::Cbrt => "cbrt",
             Unary::Rsqrt => "rsqrt",
             Unary::Tan => "tan",
             Unary::Sinh => "sinh",

@@ -39,6 +39,13 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 pub use windows::{Panes, Sparse};
 
+/// The rows of the elementwise table as types: [`UnaryRow`](row::UnaryRow) and [`BinaryRow`](row::BinaryRow) evaluate a value
+/// and its derivatives over any algebra [`Real`](crate::float::Real).
+pub mod row {
+    pub use super::elementwise::{binary_rows::*, unary_rows::*};
+    pub use super::table::{BinaryRow, UnaryRow};
+}
+
 /// An operand of a binary function.
 ///
 /// ```

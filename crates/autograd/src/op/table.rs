@@ -4,6 +4,46 @@
 //! for each CPU level that the [`simd!`](crate::kernel::isa) macro supports; what has none is evaluated by its formula.
 //!
 //! A primitive of [`Real`] must have a loop for its value: formulas consist of primitives.
+//!
+//! Each row is also a type, in [`row`](super::row), for code that is compiled for one function and any algebra.
+
+use super::{Binary, Unary};
+use crate::float::Real;
+
+/// A row of the table as a type: a function of one number.
+///
+/// ```
+/// use autograd::op::row::{Tanh, UnaryRow};
+/// let y = Tanh::value(0.5_f64);
+/// assert_eq!(Tanh::cotangent(0.5, y, 2.0), 2.0 * (1.0 - y * y));
+/// ```
+pub trait UnaryRow {
+    /// The row.
+    const ROW: Unary;
+    /// The value `y`.
+    fn value<S: Real>(x: S) -> S;
+    /// The cotangent of `x`, or with a tangent for `g`, the tangent of `y`.
+    fn cotangent<S: Real>(x: S, y: S, g: S) -> S;
+}
+
+/// A row of the table as a type: a function of two numbers.
+///
+/// ```
+/// use autograd::op::row::{BinaryRow, Div};
+/// let y = Div::value(1.0_f64, 4.0);
+/// assert_eq!(Div::cotangent_a(1.0, 4.0, y, 1.0), 0.25);
+/// assert_eq!(Div::cotangent_b(1.0, 4.0, y, 1.0), -0.0625);
+/// ```
+pub trait BinaryRow {
+    /// The row.
+    const ROW: Binary;
+    /// The value `y`.
+    fn value<S: Real>(a: S, b: S) -> S;
+    /// The cotangent of `a`; zero for a mask.
+    fn cotangent_a<S: Real>(a: S, b: S, y: S, g: S) -> S;
+    /// The cotangent of `b`; zero for a mask.
+    fn cotangent_b<S: Real>(a: S, b: S, y: S, g: S) -> S;
+}
 
 /// Rows `Name [y, d]: y, cotangent of x;`.
 macro_rules! unary {
@@ -30,6 +70,31 @@ macro_rules! unary {
                 let ($x, $y, $g) = (E(x), E(y), E(g));
                 match self { $(Unary::$Op => $d.0,)* }
             }
+        }
+
+        /// The rows as types.
+        #[allow(missing_docs, reason = "the row says it")]
+        pub mod unary_rows {
+            use super::*;
+            $(
+                #[derive(Clone, Copy, Debug)]
+                pub enum $Op {}
+
+                impl UnaryRow for $Op {
+                    const ROW: Unary = Unary::$Op;
+                    #[inline(always)]
+                    fn value<S: Real>(x: S) -> S {
+                        let $x = E(x);
+                        $f.0
+                    }
+                    #[inline(always)]
+                    #[allow(unused_variables, reason = "no row reads all")]
+                    fn cotangent<S: Real>(x: S, y: S, g: S) -> S {
+                        let ($x, $y, $g) = (E(x), E(y), E(g));
+                        $d.0
+                    }
+                }
+            )*
         }
 
         simd! {
@@ -114,7 +179,7 @@ macro_rules! binary {
             /// assert!(Binary::Mul.is_differentiable() && !Binary::Gt.is_differentiable());
             /// ```
             #[inline(always)]
-            pub fn is_differentiable(self) -> bool {
+            pub const fn is_differentiable(self) -> bool {
                 match self { $(Binary::$Op)|* => true, $(Binary::$Mask)|* => false }
             }
 
@@ -133,6 +198,58 @@ macro_rules! binary {
                     $((Binary::$Mask, _))|* => $g.lit(0.0).0,
                 }
             }
+        }
+
+        /// The rows as types.
+        #[allow(missing_docs, reason = "the row says it")]
+        pub mod binary_rows {
+            use super::*;
+            $(
+                #[derive(Clone, Copy, Debug)]
+                pub enum $Op {}
+
+                impl BinaryRow for $Op {
+                    const ROW: Binary = Binary::$Op;
+                    #[inline(always)]
+                    fn value<S: Real>(a: S, b: S) -> S {
+                        let ($a, $b) = (E(a), E(b));
+                        $f.0
+                    }
+                    #[inline(always)]
+                    #[allow(unused_variables, reason = "no row reads all")]
+                    fn cotangent_a<S: Real>(a: S, b: S, y: S, g: S) -> S {
+                        let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
+                        $da.0
+                    }
+                    #[inline(always)]
+                    #[allow(unused_variables, reason = "no row reads all")]
+                    fn cotangent_b<S: Real>(a: S, b: S, y: S, g: S) -> S {
+                        let ($a, $b, $y, $g) = (E(a), E(b), E(y), E(g));
+                        $db.0
+                    }
+                }
+            )*
+            $(
+                #[derive(Clone, Copy, Debug)]
+                pub enum $Mask {}
+
+                impl BinaryRow for $Mask {
+                    const ROW: Binary = Binary::$Mask;
+                    #[inline(always)]
+                    fn value<S: Real>(a: S, b: S) -> S {
+                        let ($a, $b) = (E(a), E(b));
+                        $m.0
+                    }
+                    #[inline(always)]
+                    fn cotangent_a<S: Real>(_: S, _: S, _: S, g: S) -> S {
+                        g.lit(0.0)
+                    }
+                    #[inline(always)]
+                    fn cotangent_b<S: Real>(_: S, _: S, _: S, g: S) -> S {
+                        g.lit(0.0)
+                    }
+                }
+            )*
         }
 
         simd! {

@@ -125,6 +125,7 @@ fn slopes_near_zero_and_near_the_largest_number() {
     let asin = [0.848062078981481, 1.511857892036909, 2.5917563863489865];
     check("asin", &function!(x => x.asin()), 0.75, asin, 16.0);
     check_f64(&function!(x => x.log10()), 1e308, [308.0, 4.342_944_819_032_52e-309, 0.0]);
+    check("cbrt", &function!(x => x.cbrt()), -8.0, [-2.0, 1.0 / 12.0, 1.0 / 144.0], 8.0);
     check_f64(&function!(x => x.logit()), 1e-160, [-368.4136148790473, 1e160, f64::NEG_INFINITY]);
     check("logit", &function!(x => x.logit()), 0.25, [-1.0986122886681098, 16.0 / 3.0, -128.0 / 9.0], 8.0);
     check_f64(&function!(x => x.i0e()), 1e308, [3.989_422_804_014_327e-155, 0.0, 0.0]);

@@ -103,6 +103,7 @@ fn unary_domain(u: Unary) -> Domain {
         Unary::Recip
         | Unary::Relu
         | Unary::Abs
+        | Unary::Cbrt
         | Unary::Relu6
         | Unary::Sign
         | Unary::Selu

@@ -1,0 +1,126 @@
+//! The operators of `std`.
+
+/// Passes parameters, a type, what its value is, and one operator at a time to another macro.
+macro_rules! operators {
+    ($callback:ident, [$($p:tt)*] $X:ty, $T:ty) => {
+        $callback!([$($p)*] $X, $T, Add add AddAssign add_assign Add);
+        $callback!([$($p)*] $X, $T, Sub sub SubAssign sub_assign Sub);
+        $callback!([$($p)*] $X, $T, Mul mul MulAssign mul_assign Mul);
+        $callback!([$($p)*] $X, $T, Div div DivAssign div_assign Div);
+        $callback!([$($p)*] $X, $T, Rem rem RemAssign rem_assign Fmod);
+    };
+}
+pub(crate) use operators;
+
+/// An operator between two numbers, and between a number and a constant on its right.
+macro_rules! operator {
+    ([$($p:tt)*] $X:ty, $T:ty, $Op:ident $op:ident $Assign:ident $assign:ident $Row:ident) => {
+        impl<$($p)*> std::ops::$Op for $X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: $X) -> $X {
+                Chain::binary::<row::$Row>(self, b)
+            }
+        }
+
+        impl<$($p)*> std::ops::$Op<$T> for $X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: $T) -> $X {
+                Chain::before::<row::$Row>(self, b)
+            }
+        }
+
+        impl<$($p)*> std::ops::$Op<&$X> for $X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: &$X) -> $X {
+                std::ops::$Op::$op(self, *b)
+            }
+        }
+
+        impl<$($p)*> std::ops::$Op<$X> for &$X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: $X) -> $X {
+                std::ops::$Op::$op(*self, b)
+            }
+        }
+
+        impl<$($p)*> std::ops::$Op<&$X> for &$X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: &$X) -> $X {
+                std::ops::$Op::$op(*self, *b)
+            }
+        }
+
+        impl<$($p)*> std::ops::$Assign for $X {
+            #[track_caller]
+            #[inline(always)]
+            fn $assign(&mut self, b: $X) {
+                *self = std::ops::$Op::$op(*self, b);
+            }
+        }
+
+        impl<$($p)*> std::ops::$Assign<&$X> for $X {
+            #[track_caller]
+            #[inline(always)]
+            fn $assign(&mut self, b: &$X) {
+                *self = std::ops::$Op::$op(*self, *b);
+            }
+        }
+
+        impl<$($p)*> std::ops::$Assign<$T> for $X {
+            #[track_caller]
+            #[inline(always)]
+            fn $assign(&mut self, b: $T) {
+                *self = std::ops::$Op::$op(*self, b);
+            }
+        }
+    };
+}
+pub(crate) use operator;
+
+/// An operator with a plain number on its left.
+macro_rules! left_operator {
+    ([$($p:tt)*] $X:ty, $t:ty, $Op:ident $op:ident $Assign:ident $assign:ident $Row:ident) => {
+        impl<$($p)*> std::ops::$Op<$X> for $t {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: $X) -> $X {
+                Chain::after::<row::$Row>(b, self.into())
+            }
+        }
+    };
+}
+pub(crate) use left_operator;
+
+/// An operator with a plain number on its right, for numbers of numbers.
+macro_rules! right_operator {
+    ([$($p:tt)*] $X:ty, $t:ty, $Op:ident $op:ident $Assign:ident $assign:ident $Row:ident) => {
+        impl<$($p)*> std::ops::$Op<$t> for $X {
+            type Output = $X;
+            #[track_caller]
+            #[inline(always)]
+            fn $op(self, b: $t) -> $X {
+                Chain::before::<row::$Row>(self, b.into())
+            }
+        }
+
+        impl<$($p)*> std::ops::$Assign<$t> for $X {
+            #[track_caller]
+            #[inline(always)]
+            fn $assign(&mut self, b: $t) {
+                *self = std::ops::$Op::$op(*self, b);
+            }
+        }
+    };
+}
+pub(crate) use right_operator;

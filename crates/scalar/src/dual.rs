@@ -1,0 +1,236 @@
+//! Forward mode: a number that carries its derivatives in N directions.
+
+use crate::drop_in::{float_traits, left_operator, number_traits, operator, operators, real, right_operator};
+use crate::error::{Error, Result, or_panic};
+use crate::number::{self, Chain, Scalar, is_linear, is_step};
+use autograd::float::for_real;
+use autograd::op::row::{self, BinaryRow, UnaryRow};
+use std::fmt;
+
+/// A value and its derivatives in `N` directions: `value + Σ tangent[i] εᵢ` with εᵢ εⱼ = 0.
+///
+/// ```
+/// use num_traits::Float;
+/// use scalar::Dual;
+///
+/// fn f<S: Float>(x: S, y: S) -> S {
+///     x * y.sin()
+/// }
+/// let z = f(Dual::<f64, 2>::variable(3.0, 0), Dual::variable(0.5, 1));
+/// assert_eq!(z.value, 3.0 * 0.5f64.sin());
+/// assert_eq!(z.tangent, [0.5f64.sin(), 3.0 * 0.5f64.cos()]);
+/// ```
+///
+/// Comparisons, casts and rounding act on the value. The components may be dual numbers themselves, for derivatives of
+/// derivatives: see [`Dual2`] and [`HyperDual`].
+///
+/// An operand that does not move in a direction contributes nothing to that direction, even where its slope is infinite:
+/// the square root of the constant 0 is a constant.
+#[derive(Clone, Copy, Debug)]
+pub struct Dual<T, const N: usize> {
+    /// The value.
+    pub value: T,
+    /// The derivative in each direction.
+    pub tangent: [T; N],
+}
+
+/// A value with its first and second derivative along one direction.
+///
+/// ```
+/// use num_traits::Float;
+/// use scalar::{Dual2, second_derivative};
+/// let (y, dy, d2y) = second_derivative(|x: Dual2<f64>| x.sin(), 0.5);
+/// assert_eq!((y, dy, d2y), (0.5f64.sin(), 0.5f64.cos(), -0.5f64.sin()));
+/// ```
+pub type Dual2<T> = Dual<Dual<T, 1>, 1>;
+
+/// A value with its gradient and Hessian in `N` directions: what [`hessian`](crate::hessian) computes with.
+pub type HyperDual<T, const N: usize> = Dual<Dual<T, N>, N>;
+
+impl<T: Scalar, const N: usize> Dual<T, N> {
+    /// A number that does not move.
+    #[inline(always)]
+    pub fn constant(value: T) -> Self {
+        Dual { value, tangent: [T::zero(); N] }
+    }
+
+    /// The variable of one direction: its derivative is 1 there, and 0 in the others.
+    ///
+    /// # Panics
+    /// If there is no such direction; [`try_variable`](Dual::try_variable) returns the error.
+    #[track_caller]
+    #[inline]
+    pub fn variable(value: T, direction: usize) -> Self {
+        or_panic(Self::try_variable(value, direction))
+    }
+
+    /// Like [`variable`](Dual::variable), but returns the error.
+    #[inline]
+    pub fn try_variable(value: T, direction: usize) -> Result<Self> {
+        let mut x = Self::constant(value);
+        *x.tangent.get_mut(direction).ok_or(Error::Direction { direction, directions: N })? = T::one();
+        Ok(x)
+    }
+
+    /// A value that moves with this velocity.
+    ///
+    /// ```
+    /// use scalar::Dual;
+    /// assert!(Dual::try_moving(1.0, [2.0, f64::NAN]).is_err());
+    /// ```
+    /// # Panics
+    /// If a component of the tangent is infinite or NaN; [`try_moving`](Dual::try_moving) returns the error.
+    #[track_caller]
+    pub fn moving(value: T, tangent: [T; N]) -> Self {
+        or_panic(Self::try_moving(value, tangent))
+    }
+
+    /// Like [`moving`](Dual::moving), but returns the error.
+    pub fn try_moving(value: T, tangent: [T; N]) -> Result<Self> {
+        match tangent.iter().position(|t| !t.is_finite()) {
+            Some(direction) => Err(Error::Seed { direction, seed: tangent[direction].to_string() }),
+            None => Ok(Dual { value, tangent }),
+        }
+    }
+}
+
+/// slope · tangent
+#[inline(always)]
+fn along<T: Scalar, const N: usize>(slope: T, mut tangent: [T; N]) -> [T; N] {
+    if !slope.is_finite() {
+        return steep(slope, tangent);
+    }
+    for t in &mut tangent {
+        *t *= slope;
+    }
+    tangent
+}
+
+/// slope · tangent, but 0 where the tangent is 0.
+#[cold]
+#[inline(never)]
+fn steep<T: Scalar, const N: usize>(slope: T, tangent: [T; N]) -> [T; N] {
+    tangent.map(|t| if t.vanishes() { t } else { t * slope })
+}
+
+impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
+    type Part = T;
+
+    #[inline(always)]
+    fn constant(c: T) -> Self {
+        Dual::constant(c)
+    }
+
+    #[inline(always)]
+    fn part(self) -> T {
+        self.value
+    }
+
+    #[inline(always)]
+    fn unary<R: UnaryRow>(self) -> Self {
+        let (value, slope) = number::unary::<R, T>(self.value);
+        if is_step(R::ROW) {
+            return Self::constant(value);
+        }
+        Dual { value, tangent: along(slope, self.tangent) }
+    }
+
+    #[inline(always)]
+    fn binary<R: BinaryRow>(self, b: Self) -> Self {
+        let (value, [p, q]) = number::binary::<R, T>(self.value, b.value);
+        if !R::ROW.is_differentiable() {
+            return Self::constant(value);
+        }
+        let (mut tangent, other) =
+            if is_linear(R::ROW) { (self.tangent, b.tangent) } else { (along(p, self.tangent), along(q, b.tangent)) };
+        for (t, o) in tangent.iter_mut().zip(other) {
+            *t = if is_linear(R::ROW) { number::value::<R, T>(*t, o) } else { *t + o };
+        }
+        Dual { value, tangent }
+    }
+
+    #[inline(always)]
+    fn before<R: BinaryRow>(self, b: T) -> Self {
+        if is_linear(R::ROW) {
+            return Dual { value: number::value::<R, T>(self.value, b), tangent: self.tangent };
+        }
+        let (value, [slope, _]) = number::binary::<R, T>(self.value, b);
+        Dual { value, tangent: along(slope, self.tangent) }
+    }
+
+    #[inline(always)]
+    fn after<R: BinaryRow>(self, a: T) -> Self {
+        let (value, [_, slope]) = number::binary::<R, T>(a, self.value);
+        Dual { value, tangent: along(slope, self.tangent) }
+    }
+}
+
+for_real!(real, [T: Scalar, const N: usize] Dual<T, N>;);
+operators!(operator, [T: Scalar, const N: usize] Dual<T, N>, T);
+number_traits!([T: Scalar, const N: usize] Dual<T, N>, T);
+float_traits!([T: Scalar, const N: usize] Dual<T, N>, T);
+
+macro_rules! plain_operands {
+    ($($t:ident)*) => { $(
+        operators!(left_operator, [const N: usize] Dual<$t, N>, $t);
+        operators!(left_operator, [const N: usize, const M: usize] Dual<Dual<$t, M>, N>, $t);
+        operators!(right_operator, [const N: usize, const M: usize] Dual<Dual<$t, M>, N>, $t);
+
+        impl<const N: usize, const M: usize> From<$t> for Dual<Dual<$t, M>, N> {
+            fn from(c: $t) -> Self {
+                Dual::constant(Dual::constant(c))
+            }
+        }
+
+        /// Compares the value.
+        impl<const N: usize, const M: usize> PartialEq<$t> for Dual<Dual<$t, M>, N> {
+            fn eq(&self, b: &$t) -> bool {
+                self.value == *b
+            }
+        }
+
+        /// Compares the value.
+        impl<const N: usize, const M: usize> PartialOrd<$t> for Dual<Dual<$t, M>, N> {
+            fn partial_cmp(&self, b: &$t) -> Option<std::cmp::Ordering> {
+                self.value.partial_cmp(b)
+            }
+        }
+    )* };
+}
+plain_operands!(f32 f64);
+
+impl<T: Scalar, const N: usize> Scalar for Dual<T, N> {
+    type Algebra = Self;
+
+    #[inline(always)]
+    fn algebra(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn number(x: Self) -> Self {
+        x
+    }
+
+    #[inline(always)]
+    fn of(c: f64) -> Self {
+        Self::constant(T::of(c))
+    }
+
+    fn vanishes(self) -> bool {
+        self.value.vanishes() && self.tangent.iter().all(|t| t.vanishes())
+    }
+}
+
+/// `value + [tangent]ε`
+impl<T: fmt::Display, const N: usize> fmt::Display for Dual<T, N> {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        self.value.fmt(out)?;
+        out.write_str(" + [")?;
+        for (i, t) in self.tangent.iter().enumerate() {
+            out.write_str(if i == 0 { "" } else { ", " })?;
+            t.fmt(out)?;
+        }
+        out.write_str("]ε")
+    }
+}

@@ -1,0 +1,122 @@
+//! What the components of a differentiated number may be, and the rows of the derivative table at such a component.
+
+use autograd::float::Real;
+use autograd::op::row::{BinaryRow, UnaryRow};
+use autograd::op::{Binary, Unary};
+use num_traits::{Float, FloatConst, FromPrimitive, NumAssign, Signed};
+use std::fmt::{Debug, Display};
+
+/// A number that derivatives are computed with: `f32`, `f64`, or a number of this crate, for derivatives of derivatives.
+pub trait Scalar:
+    Float + FloatConst + FromPrimitive + NumAssign + Signed + Debug + Display + Send + Sync + 'static
+{
+    /// The algebra in which the rows of the derivative table are evaluated.
+    #[doc(hidden)]
+    type Algebra: Real;
+    #[doc(hidden)]
+    fn algebra(self) -> Self::Algebra;
+    #[doc(hidden)]
+    fn number(x: Self::Algebra) -> Self;
+    /// The constant `c`.
+    fn of(c: f64) -> Self;
+    /// Whether the number and all its derivatives are 0.
+    fn vanishes(self) -> bool;
+}
+
+/// `y` and dy/dx of a row.
+#[inline(always)]
+pub(crate) fn unary<R: UnaryRow, T: Scalar>(x: T) -> (T, T) {
+    let x = x.algebra();
+    let y = R::value(x);
+    (T::number(y), T::number(R::cotangent(x, y, x.lit(1.0))))
+}
+
+/// `y`, dy/da and dy/db of a row.
+#[inline(always)]
+pub(crate) fn binary<R: BinaryRow, T: Scalar>(a: T, b: T) -> (T, [T; 2]) {
+    let (a, b) = (a.algebra(), b.algebra());
+    let y = R::value(a, b);
+    let g = y.lit(1.0);
+    (T::number(y), [T::number(R::cotangent_a(a, b, y, g)), T::number(R::cotangent_b(a, b, y, g))])
+}
+
+/// The value of a row.
+#[inline(always)]
+pub(crate) fn value<R: BinaryRow, T: Scalar>(a: T, b: T) -> T {
+    T::number(R::value(a.algebra(), b.algebra()))
+}
+
+/// The functions of two numbers that are linear in both together, and therefore their own derivatives.
+#[inline(always)]
+pub(crate) const fn is_linear(row: Binary) -> bool {
+    matches!(row, Binary::Add | Binary::Sub)
+}
+
+/// Whether a function is constant between its steps.
+#[inline(always)]
+pub(crate) const fn is_step(row: Unary) -> bool {
+    matches!(row, Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Trunc)
+}
+
+/// An `f32` or `f64` whose elementary functions are those of the standard library, so that code computes the same values
+/// with derivatives as without. (Those of `autograd` are made for loops, and slow one at a time.)
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<T>(T);
+
+macro_rules! plain {
+    (standard: { $($s:ident)* } { $($p:ident $q:ident),* } ours: { $($u:ident)* } { $($b:ident)* }) => {
+        impl<T: autograd::Float + Float> Real for Plain<T> {
+            $(#[inline(always)] fn $s(self) -> Self { Plain(Float::$s(self.0)) })*
+            $(#[inline(always)] fn $p(self, b: Self) -> Self { Plain(Float::$q(self.0, b.0)) })*
+            $(#[inline(always)] fn $u(self) -> Self { Plain(Real::$u(self.0)) })*
+            $(#[inline(always)] fn $b(self, b: Self) -> Self { Plain(Real::$b(self.0, b.0)) })*
+
+            #[inline(always)]
+            fn lit(self, c: f64) -> Self {
+                Plain(self.0.lit(c))
+            }
+
+            #[inline(always)]
+            fn select(self, a: Self, b: Self) -> Self {
+                Plain(self.0.select(a.0, b.0))
+            }
+        }
+    };
+}
+plain! {
+    standard: {
+        exp exp_m1 exp2 ln log2 log10 ln_1p sqrt cbrt sin cos tanh sinh cosh asin acos atan asinh acosh atanh
+    } { pow powf, atan2 atan2, hypot hypot }
+    ours: {
+        neg abs floor ceil round trunc sign sech2 sigmoid softplus erf erfc erfcx erfinv lgamma digamma log_ndtr mills i0e i1e
+    } { add sub mul div max min gt ge eq versor fmod remainder copysign polygamma mills_tail spherical }
+}
+
+macro_rules! numbers {
+    ($($t:ident)*) => { $(
+        impl Scalar for $t {
+            type Algebra = Plain<$t>;
+            #[inline(always)] fn algebra(self) -> Plain<$t> { Plain(self) }
+            #[inline(always)] fn number(x: Plain<$t>) -> $t { x.0 }
+            #[inline(always)] fn of(c: f64) -> $t { c as $t }
+            #[inline(always)] fn vanishes(self) -> bool { self == 0.0 }
+        }
+    )* };
+}
+numbers!(f32 f64);
+
+/// A number that follows derivatives: what the traits in [`drop_in`](crate::drop_in) build on.
+pub(crate) trait Chain: Copy {
+    /// What its value is.
+    type Part: Scalar;
+    /// A number that does not depend on anything.
+    fn constant(c: Self::Part) -> Self;
+    /// Its value.
+    fn part(self) -> Self::Part;
+    fn unary<R: UnaryRow>(self) -> Self;
+    fn binary<R: BinaryRow>(self, b: Self) -> Self;
+    /// Of this number and a constant.
+    fn before<R: BinaryRow>(self, b: Self::Part) -> Self;
+    /// Of a constant and this number.
+    fn after<R: BinaryRow>(self, a: Self::Part) -> Self;
+}
