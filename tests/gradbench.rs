@@ -406,7 +406,7 @@ fn unusable_inputs_are_errors() {
         *input.pointer_mut(path).unwrap() = value;
         input
     };
-    refused("gmm", "objective", &with(gmm(), "/d", json!(4)), "input.x[0]: expected 4 elements, but found 3");
+    refused("gmm", "objective", &with(gmm(), "/d", json!(4)), "input.mu[0]: expected 4 elements, but found 3");
     refused("gmm", "objective", &with(gmm(), "/mu/1/2", json!("x")), "input.mu[1][2]: expected a number");
     refused("gmm", "objective", &with(gmm(), "/k", json!(0)), "at least 1");
     refused("ba", "objective", &with(ba(1, 1, 1), "/p", json!(1e9)), "input.p: expected a whole number");
