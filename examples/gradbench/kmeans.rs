@@ -31,9 +31,13 @@ fn direction<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
 
 pub fn evaluate(function: &str, input: &Input) -> Result<Reply, String> {
     let centroids: Tensor<f64> = input.get("centroids")?.tensor([None, None])?;
+    let empty = || input.expected("at least one point and one centroid, of at least one dimension");
+    if centroids.is_empty() {
+        return Err(empty());
+    }
     let points = input.get("points")?.tensor([None, Some(centroids.shape()[1])])?;
-    if centroids.is_empty() || points.is_empty() {
-        return Err(input.expected("at least one point and one centroid, of at least one dimension"));
+    if points.is_empty() {
+        return Err(empty());
     }
     let (mut value, mut newton) = (recorded(|x| vec![cost(x)]), recorded(|x| vec![direction(x)]));
     let at = [&centroids, &points];

@@ -11,7 +11,8 @@ impl<T: Element, N: Nested<T> + Nesting> From<N> for Tensor<T> {
     }
 }
 
-/// What can stand where a tensor of `T` is wanted: a tensor, a number, nested arrays of numbers, or a vector.
+/// What can stand where a tensor of `T` is wanted: a tensor, a number, nested arrays of numbers, or a vector of numbers
+/// or of rows.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -39,6 +40,13 @@ impl<T: Element> IntoTensor<T> for Tensor<T> {
 }
 
 impl<T: Element> IntoTensor<T> for Vec<T> {
+    fn into_tensor(self) -> Tensor<T> {
+        self.into()
+    }
+}
+
+/// One row per element.
+impl<T: Element, const N: usize> IntoTensor<T> for Vec<[T; N]> {
     fn into_tensor(self) -> Tensor<T> {
         self.into()
     }
