@@ -5,7 +5,7 @@ import re
 import sys
 
 # The numbers may only go down.
-BUDGET = {"autograd": 7, "nn": 30}
+BUDGET = {"autograd": 0, "nn": 0}
 
 # Modules whose types are the rows of a table, which their own example is about.
 TABLES = {"row"}

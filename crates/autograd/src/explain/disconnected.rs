@@ -89,13 +89,15 @@ impl<T: Float> Tape<T> {
     /// Looks at the recording only and computes nothing.
     ///
     /// ```
-    /// use autograd::{Cause, Tape};
+    /// use autograd::{Break, Cause, Disconnected, Tape};
     /// let tape = Tape::<f64>::new();
     /// let (w, b, k) = (tape.var([1.0, 2.0]), tape.var(0.5).named("b"), tape.var(3.0));
     /// let scale = k.item(); // a number: the tape does not know where it came from
     /// let loss = (w * scale + b.stop_gradient()).sum();
-    /// let found = tape.disconnected(loss, &[w, b, k]);
+    /// let found: Vec<Disconnected> = tape.disconnected(loss, &[w, b, k]);
     /// assert_eq!(found.iter().map(|d| (d.input, d.breaks[0].cause)).collect::<Vec<_>>(), [(1, Cause::Stopped), (2, Cause::Read)]);
+    /// let Break { op, line, .. } = found[0].breaks[0];
+    /// assert_eq!((op, line.line()), ("stop_gradient", line!() - 4));
     /// assert!(found[0].to_string().starts_with("input 1 (b): no derivative reaches it: `stop_gradient` of shape [] at "));
     /// ```
     /// # Panics

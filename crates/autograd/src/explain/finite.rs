@@ -50,11 +50,11 @@ impl<T: Float> Tape<T> {
     /// check a transform, apply it to variables.
     ///
     /// ```
-    /// use autograd::{Tape, transform::hessian};
+    /// use autograd::{Origin, Tape, transform::hessian};
     /// let tape = Tape::<f64>::new();
     /// let x = tape.var([4.0, 0.0]);
     /// hessian(|x| x[0].sqrt().sum(), &[x]); // the slope of √x is infinite at 0
-    /// let origin = tape.non_finite().unwrap();
+    /// let origin: Origin = tape.non_finite().unwrap();
     /// assert_eq!((origin.value, origin.shape), (f64::INFINITY, vec![2]));
     /// assert_eq!(origin.line.line(), line!() - 3);
     /// ```

@@ -74,10 +74,11 @@ impl Default for Solver {
 /// Derivatives of any order follow from the residual at the solution: ∂z/∂p = -(∂f/∂z)⁻¹ ∂f/∂p.
 ///
 /// ```
-/// use autograd::{Tape, tensor, transform::{Solver, root}};
+/// use autograd::{Tape, tensor, transform::{Linear, Solver, root}};
 /// let tape = Tape::<f64>::new();
 /// let a = tape.var([2.0]);
-/// let z = root(|x| x[0].square() - x[1], &tensor![1.0], &[a], Solver::default()); // √a
+/// let solver = Solver { linear: Linear::Gmres, ..Solver::default() };
+/// let z = root(|x| x[0].square() - x[1], &tensor![1.0], &[a], solver); // √a
 /// assert!((z.value().item() - 2f64.sqrt()).abs() < 1e-10);
 /// assert!((z.sum().backward().wrt(a).item() - 0.5 / 2f64.sqrt()).abs() < 1e-10);
 /// ```

@@ -73,9 +73,9 @@ where
 /// How [`jacobian`] computes the derivatives of this function at inputs of these shapes, and why.
 ///
 /// ```
-/// use autograd::{Tensor, transform::{Mode, jacobian_choice}};
+/// use autograd::{Tensor, transform::{Choice, Mode, jacobian_choice}};
 /// let x = Tensor::<f64>::ones(&[200]);
-/// let why = jacobian_choice(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1), &[x])?;
+/// let why: Choice = jacobian_choice(|x| x[0].slice(0, 1..) * x[0].slice(0, ..-1), &[x])?;
 /// assert_eq!((why.mode, why.colors), (Mode::Sparse, Some(2)));
 /// assert!(why.to_string().starts_with("sparse mode, for 199 rows and 200 columns of 2 colors: reverse takes "));
 /// # Ok::<(), autograd::Error>(())

@@ -18,6 +18,11 @@ use super::{Figure, PlotError};
 /// let plot = Plot::new("Learning to read").labels("epoch", "loss").log_y();
 /// let plot = plot.line("train", train).line("valid", valid);
 /// assert!(plot.svg().starts_with("<svg ") && plot.svg().contains(">valid</text>"));
+///
+/// let decades = (0..=8).map(|k| 10f64.powf(f64::from(k) / 2.0));
+/// let plot = Plot::new("Two axes").log_x().curve("ln x", decades.map(|x| (x, x.ln())));
+/// let plot = plot.x_range(1.0, 1e4).y_range(0.0, 10.0).size(600.0, 300.0);
+/// assert!(plot.svg().contains(">ln x</text>"));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {

@@ -14,6 +14,9 @@ use crate::metric::ConfusionMatrix;
 /// use nn::plot::{Figure, HeatMap};
 /// let map = HeatMap::new("Correlations", [[1.0, -0.4], [-0.4, 1.0]]).names(["a", "b"], ["a", "b"]).numbers();
 /// assert!(map.svg().contains(">−0.40</text>"));
+/// // As areas: blue squares for positive numbers, orange ones for negative.
+/// let map = HeatMap::new("Weights", [[0.5, -0.5]]).labels("input", "unit").squares();
+/// assert!(map.svg().contains(">input</text>"));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatMap {

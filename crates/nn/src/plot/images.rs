@@ -17,6 +17,8 @@ use std::io::IsTerminal;
 ///   @@    @@@@@@
 /// down    across
 /// ");
+/// assert!(images.len() == 2 && !images.is_empty());
+/// images.print(); // on a terminal in shades of gray
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Images {

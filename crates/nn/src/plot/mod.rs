@@ -40,6 +40,22 @@ use sheet::Point;
 use std::path::{Path, PathBuf};
 
 /// A figure, which can be written as SVG or PNG.
+///
+/// ```
+/// use nn::plot::{Figure, Plot, Sheet, Theme};
+/// let plot = Plot::new("Loss").line("training", [2.0, 1.0]).size(600.0, 300.0);
+/// assert_eq!((plot.name(), plot.natural()), ("Loss", [600.0, 300.0]));
+/// let _shapes: Sheet = plot.sheet(plot.natural())?;
+/// // A document, an element of a page, and a file of an image.
+/// assert!(plot.svg().contains("prefers-color-scheme") && !plot.svg_element()?.contains("prefers-color-scheme"));
+/// assert!(plot.png(Theme::Light).starts_with(b"\x89PNG"));
+///
+/// let file = std::env::temp_dir().join(format!("nn-loss-{}.png", std::process::id()));
+/// plot.save(&file)?;
+/// plot.save_as(&file, Theme::Dark)?;
+/// # std::fs::remove_file(file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Figure {
     /// The title of the figure.
     fn name(&self) -> &str;

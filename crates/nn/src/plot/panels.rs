@@ -12,6 +12,8 @@ use super::{Figure, Plot, PlotError};
 /// let panels = panels.panel(Plot::new("layer 1").histogram("", [-0.9, 0.1, 0.8]));
 /// let panels = panels.panel(Plot::new("layer 2").histogram("", [-0.1, 0.1, 0.2]));
 /// assert!(panels.svg().contains(">layer 2</text>"));
+/// let stacked = panels.shared_y().across(1);
+/// assert!(stacked.len() == 2 && !stacked.is_empty());
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panels {

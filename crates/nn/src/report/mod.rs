@@ -1,5 +1,11 @@
 //! [`Report`]: a training as one page of HTML, which needs no network and no other file. It shows the learning curves, the
 //! results on test data, the model as a table and as a graph, its weights, and any other figure.
+//!
+//! ```
+//! use nn::report::Report;
+//! let page = Report::new("An experiment").text("Question", "Does it learn?").html();
+//! assert!(page.contains("<title>An experiment</title>") && page.contains("<h2>Question</h2>"));
+//! ```
 
 mod collect;
 
@@ -28,6 +34,18 @@ const STYLE: &str = include_str!("report.css");
 /// let report = Report::new("An experiment").history(&history);
 /// let page = report.figure("A line", &Plot::new("").curve("y = x", [(0.0, 0.0), (1.0, 1.0)])).html();
 /// assert!(page.contains("2 epochs in 1.0 s") && page.contains("<h2>A line</h2>"));
+/// ```
+///
+/// ```
+/// use autograd::{Tensor, tensor};
+/// use nn::{layer::Mlp, metric::ConfusionMatrix, report::Report};
+/// let mut matrix = ConfusionMatrix::new(2);
+/// matrix.add_labels(&tensor![0_i64, 1, 1], &tensor![0_i64, 1, 0])?;
+/// let report = Report::new("A model").confusion(&matrix).model(&Mlp::new(&[3, 2]).build(), &Tensor::<f32>::zeros(&[1, 3]));
+/// let file = std::env::temp_dir().join(format!("nn-report-{}.html", std::process::id()));
+/// report.text("Note", "Trained on nothing.").save(&file)?;
+/// # std::fs::remove_file(file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {

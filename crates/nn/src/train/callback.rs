@@ -158,7 +158,7 @@ pub trait Callback<T: Float>: Send {
 /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Sgd, train::Trainer};
 /// let mut trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1)).epochs(1).metric(Metric::accuracy());
 /// trainer = trainer.on_batch_end(|at| {
-///     assert!(at.batch() <= at.batches() && at.metric("accuracy").is_some());
+///     assert!(at.batch() <= at.batches() && at.samples() == 1797 && at.metric("accuracy").is_some());
 ///     assert!(at.epoch() == 1 && at.all_metrics().count() == 1 && at.learning_rate() == 0.1);
 ///     assert_eq!(nn::parameter_count(at.model()), 650);
 ///     if at.step() == 10 {

@@ -95,6 +95,16 @@ macro_rules! compressed { ($($(#[$doc:meta])* $Name:ident;)*) => { $(
         /// The last values in the compressed-column format: the transposed pattern, whose
         /// [`row_starts`](Pattern::row_starts) are where the columns start and whose [`columns_of`](Pattern::columns_of) are
         /// the rows of the entries, and the values in its order.
+        ///
+        /// ```
+        /// use autograd::{tensor, transform::SparseJacobian};
+        /// let x = tensor![1.0, 2.0, 3.0];
+        /// let mut jacobian = SparseJacobian::new(|x| x[0].slice(0, 1..) * x[0].slice(0, ..2), &x)?;
+        /// jacobian.at(&x)?; // [[2, 1, 0], [0, 3, 2]]
+        /// let (columns, values) = jacobian.by_columns();
+        /// assert_eq!((columns.row_starts(), values), (&[0, 1, 3, 4][..], vec![2.0, 1.0, 3.0, 2.0]));
+        /// # Ok::<(), autograd::Error>(())
+        /// ```
         pub fn by_columns(&self) -> (Pattern, Vec<T>) {
             let (columns, places) = self.0.pattern.by_columns();
             (columns, places.into_iter().map(|place| self.0.values[place]).collect())
