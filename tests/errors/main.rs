@@ -1,5 +1,5 @@
-//! The likeliest mistakes, and exactly what a user sees of each: `docs/errors.md` is made of this folder, and a test
-//! compares the two. `UPDATE=1 cargo test --test errors` rewrites the page.
+//! The most likely mistakes, with the exact message that a user sees for each. This folder generates `docs/errors.md`, and a
+//! test compares the two. `UPDATE=1 cargo test --test errors` rewrites the page.
 //!
 //! Each function of the modules below is one mistake. The first line of its documentation is the title on the page, the
 //! rest says what to do, and its body is the program. It panics, or returns an error.

@@ -52,7 +52,7 @@ impl<T: Float> Ema<T> {
         let (new, mut place) = (T::of(1.0 - *decay), 0);
         model.visit(path, &mut |_, param| {
             match averages.get_mut(place) {
-                // A parameter that has not changed, such as a frozen one, equals its average and shares memory with it.
+                // The average of a parameter that has not changed, such as a frozen one, is that parameter, and shares its memory.
                 Some(Some(average)) if share_memory(average, param.value()) => {}
                 Some(Some(average)) => update(average, [], param.value(), |a, [], p| *a += new * (p - *a)),
                 Some(None) => {}
