@@ -5,7 +5,7 @@ use super::Program;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::once;
-use crate::tape::{Tape, Var, first_read, sketched};
+use crate::tape::{Tape, Var, first_read, sketched, watch};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
@@ -162,7 +162,7 @@ where
 {
     let tape = Tape::new();
     let x: Vec<Var<T>> = x.iter().map(|&x| tape.var(x.clone())).collect();
-    tape.watch();
+    watch(&tape);
     let y = function(&x);
     if !std::ptr::eq(y.tape(), &tape) {
         return Err(Error::Foreign { op: "compile" });

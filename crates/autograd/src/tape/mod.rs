@@ -1,13 +1,15 @@
 //! The Wengert list: every operation in the order of computation, with its value. Variables are indices into it.
 //!
 //! This file has the public interface and the recording of ops. The lists themselves are in `list`, and `keep` decides
-//! which values stay in memory.
+//! which values stay in memory; `reads` notes which are read by plain Rust code, and `sketch` records without computing.
 
 mod custom;
 mod ints;
 mod keep;
 mod list;
 mod mask;
+mod reads;
+mod sketch;
 mod var;
 
 use crate::error::{Error, Result};
@@ -22,6 +24,9 @@ use keep::Recent;
 use list::Extent;
 pub(crate) use list::{Code, List, Node, Stored, Structured};
 pub use mask::Mask;
+use reads::Reads;
+pub use reads::{first_read, watch};
+pub use sketch::sketched;
 use smallvec::SmallVec;
 use std::cell::{Ref, RefCell};
 use std::panic::Location;
@@ -53,17 +58,6 @@ pub struct Tape<T: Float> {
     list: RefCell<List<T>>,
     reads: RefCell<Reads>,
 }
-
-/// The values that Rust code read, and where.
-#[derive(Default)]
-struct Reads {
-    noted: Vec<(u32, &'static Location<'static>)>,
-    /// Whether to note every read, as while a closure is recorded for replay, and not only the first ones.
-    all: bool,
-}
-
-/// The most reads that are noted for [`Tape::disconnected`] alone.
-const READS: usize = 1 << 10;
 
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
@@ -278,36 +272,6 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id: leaf(self, code, value, Location::caller()) }
     }
 
-    /// From here on, until the tape is cleared, keeps track of which values are read.
-    pub(crate) fn watch(&self) {
-        *self.reads.borrow_mut() = Reads { noted: Vec::new(), all: true };
-    }
-
-    /// Notes that the value of a node is read.
-    #[inline]
-    #[track_caller]
-    pub(crate) fn note_read(&self, id: u32, line: &'static Location<'static>) {
-        let readable = note_read(self, id, line);
-        assert!(readable, "Var #{id} ({}) has no value: a sketch computes nothing", self.list().op(id).name());
-    }
-
-    /// The first read, since the watch began, of a node that depends on one of those with the given ids.
-    pub(crate) fn first_read(&self, given: &[usize]) -> Option<(Var<'_, T>, &'static Location<'static>)> {
-        let (list, reads) = (self.list.borrow(), self.reads.borrow());
-        let mut depends = vec![false; list.nodes.len()];
-        given.iter().for_each(|&id| depends[id] = true);
-        for id in 0..list.nodes.len() {
-            depends[id] |= list.inputs(id as u32).iter().any(|&i| depends[i as usize]);
-        }
-        let found = reads.noted.iter().find(|(id, _)| depends[*id as usize]);
-        found.map(|&(id, line)| (Var { tape: self, id }, line))
-    }
-
-    /// The reads that were noted: of which node, and where.
-    pub(crate) fn reads(&self) -> Vec<(u32, &'static Location<'static>)> {
-        self.reads.borrow().noted.clone()
-    }
-
     pub(crate) fn list(&self) -> Ref<'_, List<T>> {
         self.list.borrow()
     }
@@ -382,10 +346,7 @@ impl<T: Float> Tape<T> {
     /// Removes everything recorded since. Only for nodes that users cannot hold.
     pub(crate) fn rewind(&self, to: Extent) {
         self.list.borrow_mut().rewind(to);
-        let (len, mut reads) = (self.len(), self.reads.borrow_mut());
-        if !reads.all {
-            reads.noted.retain(|(id, _)| (*id as usize) < len);
-        }
+        self.reads.borrow_mut().rewind(self.len());
     }
 
     /// From here on, until the guard is dropped, recorded nodes are attributed to the lines set by [`Attribution::to`].
@@ -409,9 +370,7 @@ once! {
     }
 
     fn clear<T>(tape: &mut Tape<T>) {
-        let reads = tape.reads.get_mut();
-        reads.noted.clear();
-        reads.all = false;
+        tape.reads.get_mut().clear();
         tape.list.get_mut().clear();
     }
 
@@ -429,16 +388,6 @@ once! {
             tape.list.borrow_mut().keyed.insert(key, id);
             id
         })
-    }
-
-    fn note_read<T>(tape: &Tape<T>, id: u32, line: &'static Location<'static>) -> bool {
-        let list = tape.list();
-        let readable = list.is_known(id);
-        let mut reads = tape.reads.borrow_mut();
-        if readable && (reads.all || reads.noted.len() < READS) {
-            reads.noted.push((id, line));
-        }
-        readable
     }
 
     fn unary<T>(tape: &Tape<T>, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
@@ -498,35 +447,6 @@ once! {
     pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
         Tensor::clone(&tape.filled([id]).value(id))
     }
-}
-
-/// From here on, until the tape is cleared, keeps track of which values are read.
-pub fn watch<T: Float>(tape: &Tape<T>) {
-    tape.watch();
-}
-
-/// Says what was read first, since the watch began, of all that depends on the nodes with the given ids, and where.
-pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
-    let (var, line) = tape.first_read(given)?;
-    let (op, file, line) = (var.op().name(), line.file(), line.line());
-    Some(format!(
-        "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \
-         whatever it decides would be frozen; use an op such as `select` or `maximum` instead"
-    ))
-}
-
-/// What `f` records on the tape is sketched, and removed when `f` returns: for derivatives that are compiled, and need not
-/// be computed and kept before. On a tape with users' rules, which may read values, they are computed.
-pub fn sketched<T: Float, R>(tape: &Tape<T>, f: impl FnOnce() -> R) -> R {
-    let (before, end) = (tape.extent(), tape.len() as u32);
-    let sketched = tape.list.borrow().sketched;
-    if tape.list.borrow().rules().is_empty() {
-        tape.list.borrow_mut().sketched.get_or_insert(end);
-    }
-    let result = f();
-    tape.list.borrow_mut().sketched = sketched;
-    tape.rewind(before);
-    result
 }
 
 /// Attributes recorded derivatives to the user's line that computed the differentiated node.

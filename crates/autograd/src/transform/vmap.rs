@@ -8,7 +8,7 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::op::Op;
 use crate::program::refuse_reads;
-use crate::tape::{Tape, Var};
+use crate::tape::{Tape, Var, watch};
 use crate::tensor::Tensor;
 use crate::tensor::layout::resolve_axis;
 use crate::value::Value;
@@ -72,7 +72,7 @@ once! {
         let n = samples(op, &axes, x)?;
         let tape = one_tape(x[0].tape);
         let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| tape.var(sample(&x.peek(), *axis))).collect();
-        tape.watch();
+        watch(&tape);
         let y = f(&first)?;
         refuse_reads(op, &tape, &first)?;
         let (given, results) = (first.iter().map(|x| x.id).collect(), y.iter().map(|y| y.id).collect());

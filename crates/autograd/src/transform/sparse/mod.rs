@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::float::{Float, once};
 use crate::op::Op;
 use crate::program::{Program, refuse_reads};
-use crate::tape::{Tape, Var};
+use crate::tape::{Tape, Var, watch};
 use crate::tensor::{Shape, Tensor};
 pub use pattern::Pattern;
 
@@ -158,7 +158,7 @@ impl<T: Float> SparseJacobian<T> {
         const OP: &str = "sparse_jacobian";
         let tape = Tape::new();
         let x = tape.var(x.clone());
-        tape.watch();
+        watch(&tape);
         let y = call(OP, &f, &[x])?;
         refuse_reads(OP, &tape, &[x])?;
         jacobian(y, x).map(SparseJacobian)
@@ -178,7 +178,7 @@ impl<T: Float> SparseHessian<T> {
         const OP: &str = "sparse_hessian";
         let tape = Tape::new();
         let x = tape.var(x.clone());
-        tape.watch();
+        watch(&tape);
         let y = call(OP, &f, &[x])?;
         refuse_reads(OP, &tape, &[x])?;
         scalar(OP, y)?;
