@@ -67,6 +67,10 @@ public-api:
 semver *REVISION:
     .ci/semver "$@"
 
+# Test the scalars on published crates
+published:
+    .ci/published
+
 # Feed every reader with mutated files (needs nightly and cargo-fuzz)
 fuzz *ARGUMENTS:
     .ci/fuzz "$@"

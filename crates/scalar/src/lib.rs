@@ -57,8 +57,3 @@ pub use number::Scalar;
 pub use rec::{Rec, Scope, record};
 pub use tape::Recorded;
 pub use taylor::{Taylor, taylor};
-
-/// Runs the code of docs/scalars.md as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/scalars.md")]
-struct Page;

@@ -1,5 +1,5 @@
 //! Drop-in scalars beside the crate `num-dual` and beside the tape of tensors:
-//! `cargo run --release -p wengert-scalar --example speed`. The rows of one group compute the same derivatives, in turns, so
+//! `cargo run --release --example speed` in this folder. The rows of one group compute the same derivatives, in turns, so
 //! their times are comparable.
 
 use autograd::Tape;
