@@ -1,6 +1,6 @@
 //! AdamW: Adam with decoupled weight decay.
 
-use super::{Adam, Optimizer, ParamGradients};
+use super::{Adam, Optimizer, ParamGradients, fraction, non_negative};
 use crate::Parameters;
 use crate::io::{StateDict, StateError};
 use autograd::Float;
@@ -25,6 +25,9 @@ use autograd::Float;
 #[derive(Debug, Clone)]
 pub struct AdamW<T: Float>(Adam<T>);
 
+/// Errors name AdamW, not the Adam inside.
+const NAME: &str = "AdamW";
+
 impl<T: Float> AdamW<T> {
     /// AdamW with this learning rate.
     ///
@@ -32,7 +35,7 @@ impl<T: Float> AdamW<T> {
     /// Panics if the rate is negative, infinite or NaN.
     #[track_caller]
     pub fn new(rate: f64) -> Self {
-        AdamW(Adam::new(rate).decoupled().weight_decay(0.01))
+        AdamW(Adam::new(non_negative(NAME, "learning rate", rate)).decoupled().weight_decay(0.01))
     }
 
     /// The decay rates of the two running averages: `β₁, β₂`. Defaults to (0.9, 0.999).
@@ -46,7 +49,8 @@ impl<T: Float> AdamW<T> {
     /// Panics if either is not in `[0, 1)`.
     #[track_caller]
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
-        AdamW(self.0.betas(beta1, beta2))
+        let betas = (fraction(NAME, "first beta", beta1), fraction(NAME, "second beta", beta2));
+        AdamW(self.0.betas(betas.0, betas.1))
     }
 
     /// Added to the denominator for numerical stability: `ε`. Defaults to 1e-8.
@@ -55,7 +59,7 @@ impl<T: Float> AdamW<T> {
     /// Panics if `eps` is negative, infinite or NaN.
     #[track_caller]
     pub fn eps(self, eps: f64) -> Self {
-        AdamW(self.0.eps(eps))
+        AdamW(self.0.eps(non_negative(NAME, "eps", eps)))
     }
 
     /// Weight decay `λ`: each step shrinks parameters by a fraction `γ λ`. Defaults to 0.01.
@@ -64,7 +68,7 @@ impl<T: Float> AdamW<T> {
     /// Panics if `weight_decay` is negative, infinite or NaN.
     #[track_caller]
     pub fn weight_decay(self, weight_decay: f64) -> Self {
-        AdamW(self.0.weight_decay(weight_decay))
+        AdamW(self.0.weight_decay(non_negative(NAME, "weight decay", weight_decay)))
     }
 
     /// Divides by the root of the largest average square so far (AMSGrad), so that the scaling never increases again.
@@ -85,7 +89,7 @@ impl<T: Float> Optimizer<T> for AdamW<T> {
 
     #[track_caller]
     fn set_learning_rate(&mut self, rate: f64) {
-        self.0.set_learning_rate(rate);
+        self.0.set_learning_rate(non_negative(NAME, "learning rate", rate));
     }
 
     describe_as_debugged!();

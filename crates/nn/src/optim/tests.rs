@@ -100,9 +100,11 @@ fn impossible_hyperparameters_are_refused() {
     };
     refuses(|| Sgd::<f32>::new(-0.1).learning_rate(), "the learning rate must be finite and at least 0, got -0.1");
     refuses(|| Adam::<f32>::new(f64::NAN).learning_rate(), "learning rate");
-    refuses(|| AdamW::<f32>::new(f64::INFINITY).learning_rate(), "learning rate");
+    refuses(|| AdamW::<f32>::new(f64::INFINITY).learning_rate(), "AdamW: the learning rate");
+    refuses(|| AdamW::<f32>::new(0.1).betas(-0.1, 0.9).learning_rate(), "AdamW: the first beta");
+    refuses(|| AdamW::<f32>::new(0.1).eps(f64::NAN).learning_rate(), "AdamW: the eps");
     refuses(|| Adam::<f32>::new(0.1).betas(0.9, 1.0).learning_rate(), "the second beta must be at least 0 and below 1");
-    refuses(|| AdamW::<f32>::new(0.1).weight_decay(-1.0).learning_rate(), "weight decay");
+    refuses(|| AdamW::<f32>::new(0.1).weight_decay(-1.0).learning_rate(), "AdamW: the weight decay");
     refuses(|| RmsProp::<f32>::new(0.1).alpha(f64::NAN).learning_rate(), "alpha");
     refuses(|| RmsProp::<f32>::new(0.1).eps(-1e-8).learning_rate(), "eps");
     refuses(|| Sgd::<f32>::new(0.1).dampening(f64::NAN).learning_rate(), "dampening");
