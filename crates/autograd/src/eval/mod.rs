@@ -122,7 +122,7 @@ once! {
             }
             Op::Map { axis, map } => {
                 let dims = around(x[0].shape(), *axis);
-                pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
+                pool::map(flat(&x[0].contiguous()), dims, map.lists(), out)
             }
             Op::Custom { .. } => unreachable!("the shape rule rejects user-defined ops"),
         }
