@@ -47,6 +47,10 @@ mlp:
 lines:
     .ci/llvm-lines
 
+# Check that loops use the registers they are compiled for (needs objdump)
+wide:
+    .ci/wide
+
 # Show where the compiler asks for a new op
 new-op:
     .ci/new-op

@@ -152,6 +152,15 @@ fn rows(table: &mut Table) {
     table.op("cross_entropy, derivative", Op::CrossEntropyVjp { labels }, &[&SQUARE, &[1000]]);
 }
 
+/// Sixteen times four heads of 128 positions.
+fn attention(table: &mut Table) {
+    let (heads, scale) = ([16, 4, 128, 64].as_slice(), 0.125);
+    for (name, causal) in [("attention", false), ("causal attention", true)] {
+        table.op(name, Op::Attention { scale, causal }, &[heads; 3]);
+        table.op(&format!("{name}, derivative"), Op::AttentionVjp { scale, causal }, &[heads; 4]);
+    }
+}
+
 fn moves(table: &mut Table) {
     let x = Tensor::<f32>::randn(&SQUARE, &mut Rng::new(0));
     let copied = Cost { flops: 0, bytes: 8_000_000 };
@@ -234,7 +243,7 @@ fn forks(table: &mut Table) {
 
 fn kernels(criterion: &mut Criterion) {
     let mut table = Table { criterion, lines: Vec::new() };
-    for group in [products, convolutions, functions, folds, rows, moves, pools, draws_and_updates, forks] {
+    for group in [products, convolutions, functions, folds, rows, attention, moves, pools, draws_and_updates, forks] {
         group(&mut table);
     }
     table.print();

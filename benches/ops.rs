@@ -2,7 +2,7 @@
 //! compares them with `benches/peers/torch_ops.py`, which runs the same ops under the same names.
 
 use autograd::prelude::*;
-use autograd::{Conv, Order, Pad, Pool};
+use autograd::{Attention, Conv, Order, Pad, Pool};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use nn::functional::layer_norm;
@@ -80,6 +80,15 @@ fn reductions(group: &mut Group, x: &Tensor<f32>) {
     });
 }
 
+/// Sixteen times four heads of 128 positions.
+fn attention(group: &mut Group) {
+    let rng = &mut Rng::new(4);
+    let [q, k, v] = [0; 3].map(|_| Tensor::<f32>::randn(&[16, 4, 128, 64], rng));
+    for (name, causal) in [("attention", false), ("causal attention", true)] {
+        both_ways(group, name, &[&q, &k, &v], |x| x[0].attention(x[1], x[2], None, Attention { causal, scale: None }));
+    }
+}
+
 fn moves(group: &mut Group, x: &Tensor<f32>) {
     let rng = &mut Rng::new(2);
     let (cube, other) = (Tensor::<f32>::randn(&[100, 100, 100], rng), Tensor::<f32>::randn(&[1000, 1000], rng));
@@ -125,6 +134,7 @@ fn ops(c: &mut Criterion) {
     group.sample_size(15).warm_up_time(Duration::from_millis(60)).measurement_time(Duration::from_millis(240));
     functions(&mut group, &x);
     reductions(&mut group, &x);
+    attention(&mut group);
     moves(&mut group, &x);
     windows(&mut group);
     group.finish();

@@ -84,6 +84,10 @@ both_ways("log_softmax rows", [x], lambda x: x.log_softmax(1))
 both_ways("cross_entropy", [x], lambda x: F.cross_entropy(x, rows))
 both_ways("layer_norm", [x, torch.ones(1000), torch.zeros(1000)], lambda x, w, b: F.layer_norm(x, (1000,), w, b))
 
+heads = [torch.randn(16, 4, 128, 64) for _ in range(3)]
+both_ways("attention", heads, F.scaled_dot_product_attention)
+both_ways("causal attention", heads, lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True))
+
 timed("transpose", lambda: x.t().contiguous())
 timed("permute 2 0 1", lambda: cube.permute(2, 0, 1).contiguous())
 timed("flip", lambda: x.flip(0, 1))

@@ -59,7 +59,7 @@ pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
 #[cfg(feature = "linalg")]
 pub use methods::Triangle;
-pub use methods::{Align, Bounds, Compared, Conv, Dims, Pad, Pool, Resize};
+pub use methods::{Align, Attention, Bounds, Compared, Conv, Dims, Pad, Pool, Resize};
 pub use op::Order;
 pub use op::symbol::derivative_table;
 pub use profile::{Profile, ProfileRow};

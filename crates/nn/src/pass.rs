@@ -57,16 +57,8 @@ impl Noise {
         match self {
             Noise::Dropout { p } => {
                 or_panic(unit("Noise", "the dropout probability", p));
-                let keep = T::of(1.0 / (1.0 - p));
-                // Each half of 64 random bits decides one element: dropped if below p · 2³². With p = 1, all are
-                // dropped.
-                let dropped = (p * 2f64.powi(32)).round() as u64;
-                for pair in out.chunks_mut(2) {
-                    let bits = rng.bits();
-                    for (x, half) in pair.iter_mut().zip([bits as u32, (bits >> 32) as u32]) {
-                        *x = if u64::from(half) < dropped { T::zero() } else { keep };
-                    }
-                }
+                // With p = 1, all are dropped.
+                rng.fill_choice(p, [T::zero(), T::of(1.0 / (1.0 - p))], out);
             }
             Noise::Uniform => rng.fill_uniform(out),
             Noise::Normal => rng.fill_normal(out),

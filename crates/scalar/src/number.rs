@@ -88,7 +88,7 @@ plain! {
         exp exp_m1 exp2 ln log2 log10 ln_1p sqrt cbrt sin cos tanh sinh cosh asin acos atan asinh acosh atanh
     } { pow powf, atan2 atan2, hypot hypot }
     ours: {
-        neg abs floor ceil round trunc sign sech2 sigmoid softplus erf erfc erfcx erfinv lgamma digamma log_ndtr mills i0e i1e
+        neg abs floor ceil round trunc sign sech2 sigmoid softplus erf erfc erfcx erfinv lgamma digamma ndtr log_ndtr mills i0e i1e
     } { add sub mul div max min gt ge eq versor fmod remainder copysign polygamma mills_tail spherical }
 }
 

@@ -1,8 +1,7 @@
 //! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
 
 use super::number;
-use crate::float::once;
-use crate::float::{Float, Real};
+use crate::float::{Float, Real, once, special};
 use crate::kernel::isa::simd;
 use crate::kernel::scratch::with_scratch;
 use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
@@ -26,6 +25,9 @@ once! {
 
     /// `out = f(a, b)`
     pub(crate) fn binary<T>(f: Binary, a: &[T], b: &[T], out: &mut [T]) {
+        if f == Binary::Polygamma {
+            return polygamma(a, b, out);
+        }
         if !binary_loop(f, a, b, out) {
             evaluate(f.formula(), &[a, b], out);
         }
@@ -128,6 +130,40 @@ impl<T: Float> Block<'_, T> {
             Source::Const(bits) => {
                 let k = self.constants.iter().position(|c| c.0 == bits).expect("every constant has a block");
                 &self.filled[k][..self.len]
+            }
+        }
+    }
+}
+
+/// The derivatives of digamma, in vectors where their order is the same for all and the numbers are positive.
+fn polygamma<T: Float>(x: &[T], n: &[T], out: &mut [T]) {
+    let order = n.first().map_or(T::zero(), |&n| n).f64();
+    let usual = (1.0..=MOST).contains(&order) && order.fract() == 0.0 && n.iter().all(|n| n.f64() == order);
+    if usual {
+        polygammas(x, order, special::polygamma_factor(order), out);
+    }
+    for ((&x, &n), out) in x.iter().zip(n).zip(out) {
+        if !usual || x < T::zero() {
+            *out = T::of(special::polygamma(x.f64(), n.f64()));
+        }
+    }
+}
+
+/// The highest order whose factorial is finite.
+const MOST: f64 = 170.0;
+
+simd! {
+    /// Of positive numbers, for an integer order from 1 on; `factor` is that of the zeta function.
+    fn polygammas<T: Float>(x: &[T], n: f64, factor: f64, out: &mut [T]) {
+        const LANES: usize = special::MANY;
+        for (x, out) in x.chunks(LANES).zip(out.chunks_mut(LANES)) {
+            let mut lanes = [1.0; LANES];
+            for (lane, &x) in lanes.iter_mut().zip(x) {
+                *lane = x.f64();
+            }
+            let zetas = special::zetas(n + 1.0, lanes);
+            for (out, &zeta) in out.iter_mut().zip(&zetas) {
+                *out = T::of(factor * zeta);
             }
         }
     }

@@ -4,7 +4,8 @@ use super::{around, flat};
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
 use crate::kernel::index::{self, within};
-use crate::kernel::{order, scan};
+use crate::kernel::order::{Sought, first_place, positions};
+use crate::kernel::scan;
 use crate::op::shape::{check_index, check_range};
 use crate::op::{Fold, IntOp, Op, Order};
 use crate::tensor::layout::{Odometer, reduced_shape, room, row_major};
@@ -18,10 +19,10 @@ once! {
             IntOp::Place { fold, axes } => place(*fold, x, *axes),
             IntOp::Sort { axis, k, order } => {
                 let descending = *order == Order::Descending;
-                Ok(rows(x, *axis, *k, &|x, n, out| order::sort_rows(x, n, *k, descending, out)))
+                Ok(rows(x, *axis, *k, Sought::First, descending))
             }
-            IntOp::Median { axis } => one(op.name(), x, *axis, order::median_rows),
-            IntOp::Mode { axis } => one(op.name(), x, *axis, order::mode_rows),
+            IntOp::Median { axis } => one(op.name(), x, *axis, Sought::Median),
+            IntOp::Mode { axis } => one(op.name(), x, *axis, Sought::Mode),
             IntOp::Running { fold: Fold::Min, axis } => Ok(running(x, *axis, |a, b| a < b)),
             IntOp::Running { axis, .. } => Ok(running(x, *axis, |a, b| a > b)),
             IntOp::Given
@@ -158,22 +159,17 @@ fn place<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i6
     };
     Ok(Tensor::build(&shape, |out| {
         if !out.is_empty() {
-            order::first_place(flat(&x), dims, flat(&best.contiguous()), out);
+            first_place(flat(&x), dims, flat(&best.contiguous()), out);
         }
     }))
 }
 
 /// One index per row along an axis.
-fn one<T: Float>(
-    op: &'static str,
-    x: &Tensor<T>,
-    axis: usize,
-    kernel: fn(&[T], usize, &mut [i64]),
-) -> Result<Tensor<i64>> {
+fn one<T: Float>(op: &'static str, x: &Tensor<T>, axis: usize, sought: Sought) -> Result<Tensor<i64>> {
     if x.shape()[axis] == 0 {
         return Err(Error::Empty { op, shape: x.shape().into() });
     }
-    Ok(rows(x, axis, 1, &kernel))
+    Ok(rows(x, axis, 1, sought, false))
 }
 
 /// The index of the best element up to each position (the last of equal ones); a NaN is best.
@@ -187,11 +183,8 @@ fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Te
     })
 }
 
-/// Finds the indices of all rows of a length.
-type Kernel<'k, T> = &'k dyn Fn(&[T], usize, &mut [i64]);
-
-/// Runs a row kernel along any axis, with `k` indices per row.
-fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: Kernel<'_, T>) -> Tensor<i64> {
+/// Finds positions along any axis, `k` for each row.
+fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, sought: Sought, descending: bool) -> Tensor<i64> {
     // Swap the axis with the last one and back: swapping twice is the identity.
     let mut order: Shape = (0..x.rank()).collect();
     order.swap(axis, x.rank() - 1);
@@ -201,7 +194,7 @@ fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, kernel: Kernel<'_, T>) -
     shape[x.rank() - 1] = k;
     Tensor::build(&shape, |out| {
         if !out.is_empty() {
-            kernel(flat(&rows), n, out);
+            positions(sought, flat(&rows), [n, k], descending, out);
         }
     })
     .permuted(&order)

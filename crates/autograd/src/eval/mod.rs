@@ -1,6 +1,7 @@
 //! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails,
 //! except that a matrix may be singular: see [`check`].
 
+mod attention;
 pub(crate) mod blocks;
 pub(crate) mod integers;
 #[cfg(feature = "linalg")]
@@ -85,6 +86,7 @@ once! {
             Op::Cast { values } => out.iter_mut().zip(values.iter()).for_each(|(y, i)| *y = T::of(i as f64)),
             family!(rows) => rows::eval(op, x, out),
             family!(layer_norm) => rows::layer_norm(op, x, out),
+            family!(attention) => attention::eval(op, x, out),
             family!(scan) => scan::eval(op, x, shape, out),
             Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
             Op::Place { spans, .. } => {
@@ -122,7 +124,7 @@ once! {
             }
             Op::Map { axis, map } => {
                 let dims = around(x[0].shape(), *axis);
-                pool::map(flat(&x[0].contiguous()), dims, map.rows(), &|i| map.row(i), out)
+                pool::map(flat(&x[0].contiguous()), dims, map.lists(), out)
             }
             Op::Custom { .. } => unreachable!("the shape rule rejects user-defined ops"),
         }

@@ -191,6 +191,8 @@ pub trait Real: Copy {
     fn lgamma(self) -> Self;
     /// (ln Γ)′
     fn digamma(self) -> Self;
+    /// Cumulative distribution function of the standard normal distribution.
+    fn ndtr(self) -> Self;
     /// Logarithm of the cumulative distribution function of the standard normal distribution.
     fn log_ndtr(self) -> Self;
     /// Density over distribution function of the standard normal distribution: the inverse of Mills' ratio at -self.
@@ -273,6 +275,7 @@ macro_rules! float {
             #[inline(always)] fn erfinv(self) -> $t { Elementary::erfinv(self) }
             #[inline(always)] fn lgamma(self) -> $t { special::lgamma(self as f64) as $t }
             #[inline(always)] fn digamma(self) -> $t { special::digamma(self as f64) as $t }
+            #[inline(always)] fn ndtr(self) -> $t { Elementary::ndtr(self) }
             // Computed in double precision: rounding x/√2 to a narrower type would be visible in the tail.
             #[inline(always)] fn log_ndtr(self) -> $t { Elementary::log_ndtr(self as f64) as $t }
             #[inline(always)] fn mills(self) -> $t { Elementary::mills(self as f64) as $t }
@@ -353,7 +356,7 @@ macro_rules! __for_real {
             $($($given)*)?
             unary: neg Neg, exp Exp, exp_m1 ExpM1, exp2 Exp2, ln Ln, log2 Log2, log10 Log10, ln_1p Ln1p, sqrt Sqrt, cbrt Cbrt, sin Sin, cos Cos, tanh Tanh, sech2 Sech2,
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
-                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, log_ndtr LogNdtr, mills Mills, i0e I0e, i1e I1e;
+                   sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, ndtr Ndtr, log_ndtr LogNdtr, mills Mills, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
                     atan2 Atan2, hypot Hypot, versor Versor, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma, mills_tail MillsTail, spherical Spherical;
         }

@@ -1,7 +1,15 @@
-//! Special functions of one `f64`, at nearly full precision: each a convergent series, an asymptotic expansion, or a
-//! recurrence between the two. They are not vectorized; single precision is converted to `f64` and back.
+//! Special functions of one `f64`, at nearly full precision; single precision is converted to `f64` and back. Those of
+//! [`gamma`] and [`bessel`] are branch-free. The others are a convergent series, an asymptotic expansion, or a recurrence
+//! between the two, and computed one at a time.
+
+mod bessel;
+mod gamma;
+#[cfg(test)]
+mod tests;
 
 use super::vmath::Elementary;
+pub(crate) use bessel::{i0e, i1e};
+pub(crate) use gamma::{digamma, lgamma};
 use std::f64::consts::PI;
 
 /// B₂ₖ / (2k)!, k = 1, 2, …: the coefficients of the Euler-Maclaurin formula.
@@ -48,41 +56,6 @@ pub(crate) fn remainder(a: f64, b: f64) -> f64 {
     if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
 }
 
-/// The logarithm of |Γ(x)|.
-pub(crate) fn lgamma(x: f64) -> f64 {
-    if x == f64::NEG_INFINITY { f64::INFINITY } else { libm::lgamma(x) }
-}
-
-/// Γ'(x) / Γ(x): by reflection for x < 0, otherwise by recurrence up to where Stirling's expansion is accurate.
-pub(crate) fn digamma(x: f64) -> f64 {
-    if x == 0.0 {
-        return f64::NEG_INFINITY.copysign(-x);
-    }
-    if x < 0.0 {
-        // The angle is reduced before it is multiplied by π; at the poles the result is NaN.
-        let fraction = x - x.round();
-        return if fraction == 0.0 { f64::NAN } else { digamma(1.0 - x) - PI / (PI * fraction).tan() };
-    }
-    // Near its root the function is small: the Taylor polynomial about the root avoids cancellation there.
-    const ROOT: f64 = 1.461_632_144_968_362_2;
-    if (x - ROOT).abs() < 0.02 {
-        let t = x - ROOT - 9.549_995_429_965_697e-17;
-        return (1..=8)
-            .rev()
-            .fold(0.0, |sum, k| (sum + polygamma(ROOT, f64::from(k)) / libm::tgamma(f64::from(k + 1))) * t);
-    }
-    let (mut sum, mut x) = (0.0, x);
-    while x < FAR {
-        sum -= 1.0 / x;
-        x += 1.0;
-    }
-    let z = 1.0 / (x * x);
-    // B₂ₖ / 2k = (2k - 1)! times the coefficients above.
-    let tail =
-        horner(&[1.0 / 12.0, -1.0 / 120.0, 1.0 / 252.0, -1.0 / 240.0, 1.0 / 132.0, -691.0 / 32_760.0, 1.0 / 12.0], z);
-    sum + x.ln() - 0.5 / x - z * tail
-}
-
 /// The n-th derivative of digamma: (-1)ⁿ⁺¹ n! ζ(n + 1, x). NaN unless n is an integer ≥ 0.
 pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
     if n == 0.0 {
@@ -101,8 +74,14 @@ pub(crate) fn polygamma(x: f64, n: f64) -> f64 {
         let reflected = polygamma(1.0 - x, n);
         return (if even { reflected } else { -reflected }) - cotangent_derivative(fraction, n);
     }
-    let sign = if even { -1.0 } else { 1.0 };
-    sign * libm::tgamma(n + 1.0) * zeta(n + 1.0, x)
+    let [zeta] = zetas(n + 1.0, [x]);
+    polygamma_factor(n) * zeta
+}
+
+/// (-1)ⁿ⁺¹ n!
+pub(crate) fn polygamma_factor(n: f64) -> f64 {
+    let sign = if n % 2.0 == 0.0 { -1.0 } else { 1.0 };
+    sign * libm::tgamma(n + 1.0)
 }
 
 /// The highest order of a family of functions that are computed order by order.
@@ -123,80 +102,69 @@ fn cotangent_derivative(x: f64, n: f64) -> f64 {
     PI * horner(&coefficients, 1.0 / (PI * x).tan())
 }
 
-/// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2 and x ≥ 0: the first terms, then the Euler-Maclaurin formula
-/// for the rest.
-fn zeta(s: f64, mut x: f64) -> f64 {
-    const TERMS: usize = FAR as usize;
+/// The first terms of the zeta function.
+const TERMS: usize = FAR as usize;
+/// Numbers that [`zetas`] is fast for, and the most that it takes: loops this long become vectors.
+pub(crate) const MANY: usize = 64;
+
+/// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2 and several x ≥ 0: the first terms, then the
+/// Euler-Maclaurin formula for the rest.
+#[inline(always)]
+pub(crate) fn zetas<const N: usize>(s: f64, x: [f64; N]) -> [f64; N] {
     // Cap the power to fit an `i32`; larger powers are 0 or infinite anyway.
-    let (power, mut sum) = (s.min(1e9) as i32, 0.0);
-    if x.is_infinite() {
-        return 0.0;
+    let power = s.min(1e9) as i32;
+    let (mut terms, mut rest) = ([[0.0; N]; TERMS], x);
+    for (k, terms) in terms.iter_mut().enumerate() {
+        for (term, &x) in terms.iter_mut().zip(&x) {
+            *term = x + k as f64;
+        }
     }
-    if x < FAR {
-        let terms: [f64; TERMS] = inverse_powers(std::array::from_fn(|k| x + k as f64), power);
-        sum += terms.iter().rev().sum::<f64>();
-        x += FAR;
+    inverse_powers(terms.as_flattened_mut(), power);
+    let mut sum = [0.0; N];
+    for terms in terms.iter().rev() {
+        for (sum, &term) in sum.iter_mut().zip(terms) {
+            *sum += term;
+        }
+    }
+    for ((sum, rest), &x) in sum.iter_mut().zip(&mut rest).zip(&x) {
+        let near = x < FAR;
+        *sum = if near { *sum } else { 0.0 };
+        *rest = if near { x + FAR } else { x };
     }
     // Compute x⁻ˢ from x⁻ˢ⁺¹, not the other way round: for large x only the larger of the two is above 0.
-    let (z, [last]) = (1.0 / (x * x), inverse_powers([x], power - 1));
-    let first = last / x;
-    let mut term = s * first / x;
-    let mut tail = last / (s - 1.0) + 0.5 * first;
-    for (k, b) in BERNOULLI.iter().enumerate() {
-        tail += b * term;
-        let j = s + 2.0 * k as f64;
-        term *= (j + 1.0) * (j + 2.0) * z;
+    let mut last = rest;
+    inverse_powers(&mut last, power - 1);
+    for ((sum, &x), &last) in sum.iter_mut().zip(&rest).zip(&last) {
+        let (z, first) = (1.0 / (x * x), last / x);
+        let mut term = s * first / x;
+        let mut tail = last / (s - 1.0) + 0.5 * first;
+        for (k, b) in BERNOULLI.iter().enumerate() {
+            tail += b * term;
+            let j = s + 2.0 * k as f64;
+            term *= (j + 1.0) * (j + 2.0) * z;
+        }
+        *sum = if x == f64::INFINITY { 0.0 } else { *sum + tail };
     }
-    sum + tail
+    sum
 }
 
-/// x⁻ⁿ of several numbers in parallel, by repeated squaring.
+/// Replaces each `x` by x⁻ⁿ, by repeated squaring.
 #[inline(always)]
-fn inverse_powers<const N: usize>(x: [f64; N], mut n: i32) -> [f64; N] {
-    let (mut base, mut power) = (x.map(|x| 1.0 / x), [1.0; N]);
+fn inverse_powers(x: &mut [f64], mut n: i32) {
+    let mut squares = [0.0; MANY * TERMS];
+    let squares = &mut squares[..x.len()];
+    for (square, x) in squares.iter_mut().zip(&mut *x) {
+        *square = 1.0 / *x;
+        *x = 1.0;
+    }
     while n > 0 {
-        if n % 2 == 1 {
-            power.iter_mut().zip(base).for_each(|(p, b)| *p *= b);
+        let odd = n % 2 == 1;
+        for (square, x) in squares.iter_mut().zip(&mut *x) {
+            *x *= if odd { *square } else { 1.0 };
+            *square *= *square;
         }
-        base = base.map(|b| b * b);
         n /= 2;
     }
-    power
-}
-
-/// e⁻|ˣ| I₀(x).
-pub(crate) fn i0e(x: f64) -> f64 {
-    bessel_e(0, x.abs())
-}
-
-/// e⁻|ˣ| I₁(x).
-pub(crate) fn i1e(x: f64) -> f64 {
-    bessel_e(1, x.abs()).copysign(x)
-}
-
-/// e⁻ˣ Iₙ(x) for x ≥ 0: the power series, whose terms are all positive, then the asymptotic expansion.
-fn bessel_e(n: u32, x: f64) -> f64 {
-    if x.is_infinite() {
-        return 0.0;
-    }
-    if x < 30.0 {
-        let mut term = (0.5 * x).powi(n as i32);
-        let (mut sum, mut k) = (term, 1.0);
-        while term > sum * 1e-17 {
-            term *= 0.25 * x * x / (k * (k + f64::from(n)));
-            sum += term;
-            k += 1.0;
-        }
-        return if x.is_nan() { x } else { sum * (-x).exp() };
-    }
-    let mu = f64::from(4 * n * n);
-    let (mut term, mut sum) = (1.0, 1.0);
-    for k in 1..=24 {
-        let odd = f64::from(2 * k - 1);
-        term *= -(mu - odd * odd) / (f64::from(k) * 8.0 * x);
-        sum += term;
-    }
-    sum / ((2.0 * PI).sqrt() * x.sqrt())
 }
 
 /// Kₙ = n / (t + (n + 1) / (t + (n + 2) / (t + …))) with t = -x: from the continued fraction where it converges, and
@@ -252,57 +220,13 @@ pub(crate) fn spherical(x: f64, n: f64) -> f64 {
     sign * at
 }
 
+/// Evaluates the polynomial with these coefficients, lowest power first, in fused multiply-adds.
+#[inline(always)]
+fn polynomial<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
+    coefficients.iter().rev().fold(0.0, |sum, &c| f64::mul_add(sum, x, c))
+}
+
 /// Evaluates the polynomial with these coefficients, lowest power first.
 fn horner(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::f64::consts::LN_2;
-
-    /// Reference values with 17 digits.
-    #[test]
-    fn known_values() {
-        const EULER: f64 = 0.577_215_664_901_532_9;
-        let close = |a: f64, b: f64| assert!((a - b).abs() <= 4e-15 * b.abs().max(1e-3), "{a:e} {b:e}");
-        close(digamma(1.0), -EULER);
-        close(digamma(0.5), -EULER - 2.0 * LN_2);
-        // The reflection loses digits to cancellation, but the absolute error stays small.
-        close(1.0 + digamma(-0.5), 3.0 - EULER - 2.0 * LN_2);
-        close(1.0 + digamma(1.47), 1.0 + digamma(2.47) - 1.0 / 1.47);
-        close(polygamma(1.0, 1.0), PI * PI / 6.0);
-        close(polygamma(0.5, 1.0), PI * PI / 2.0);
-        close(polygamma(1e200, 1.0), 1e-200);
-        close(polygamma(1.0, 2.0), -2.0 * 1.202_056_903_159_594_2);
-        close(i0e(1.0), 1.266_065_877_752_008_4 / 1f64.exp());
-        close(i1e(-1.0), -0.565_159_103_992_485 / 1f64.exp());
-    }
-
-    #[test]
-    fn what_remains_is_exact() {
-        let special = [0.0, 5e-324, 1e-310, 0.1, 1.0, 3.0, 1e16, 1e300, f64::MAX, f64::INFINITY, f64::NAN];
-        // Just below integer quotients, where the division rounds up to them.
-        let units = [0.1, 0.7, 3.3, 1e-161, 3e-200, 7e-300];
-        let near = (1..300).flat_map(|k| units.map(|b| (f64::from(k) * b).next_down()));
-        let numbers: Vec<f64> = special.into_iter().chain(near).flat_map(|x| [x, -x]).collect();
-        for &a in &numbers {
-            for b in special.into_iter().chain(units).chain([1.0 - f64::EPSILON]).flat_map(|x| [x, -x]) {
-                let (r, exact) = (fmod(a, b), a % b);
-                assert!(
-                    r.to_bits() == exact.to_bits() || r.is_nan() && exact.is_nan(),
-                    "{a:e} % {b:e}: {r:e}, {exact:e}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn branches_meet() {
-        let close = |a: f64, b: f64| assert!((a - b).abs() <= 1e-13 * b.abs(), "{a:e} {b:e}");
-        for n in [0, 1] {
-            close(bessel_e(n, 30.0 - 1e-14), bessel_e(n, 30.0));
-        }
-    }
 }

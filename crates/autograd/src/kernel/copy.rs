@@ -1,8 +1,11 @@
 //! Copies of strided views in row-major order.
 
+use super::elementwise::merge;
+use super::isa::simd;
 use super::threads;
 use crate::float::Element;
-use crate::tensor::{Tensor, layout};
+use crate::tensor::layout::Odometer;
+use crate::tensor::{Strides, Tensor};
 
 impl<T: Element> Tensor<T> {
     /// Copies the elements to `out`, of the same length, in row-major order.
@@ -10,25 +13,29 @@ impl<T: Element> Tensor<T> {
         if let Some(source) = self.as_slice() {
             return out.copy_from_slice(source);
         }
-        let (data, start) = self.raw();
-        let Some((&inner, outer)) = self.shape().split_last() else { return out[0] = data[start] };
         if out.is_empty() {
             return;
         }
-        let (strides, step) = (&self.strides()[..outer.len()], self.strides()[outer.len()]);
-        let some = (Self::COPIED / inner).max(1);
+        let ((data, start), mut strides) = (self.raw(), Strides::from(self.strides()));
+        let shape = merge(self.shape(), &mut [&mut strides]);
+        if let Some(axis) = turned_axis(&shape, &strides) {
+            return copy_turned(data, start, &shape, &strides, axis, out);
+        }
+        let (&inner, outer) = shape.split_last().expect("at least one axis");
+        let (strides, step) = (&strides[..outer.len()], strides[outer.len()]);
+        let some = (COPIED / inner).max(1);
         threads::for_each_chunk(out, some * inner, &|chunk, out| {
-            let mut rows = layout::Odometer::at(outer, [strides], [start as isize], chunk * some);
+            let mut rows = Odometer::at(outer, [strides], [start as isize], chunk * some);
             for row in out.chunks_mut(inner) {
                 copy_row(data, rows.offsets()[0], step, row);
                 rows.advance();
             }
         });
     }
-
-    /// Number of elements that a thread copies at a time.
-    const COPIED: usize = 16_384;
 }
+
+/// Number of elements that a thread copies at a time.
+const COPIED: usize = 16_384;
 
 /// Copies elements that are `step` apart to a contiguous row.
 pub(crate) fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &mut [T]) {
@@ -38,5 +45,106 @@ pub(crate) fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &m
         -1 => row.iter_mut().zip(data[from + 1 - n..=from].iter().rev()).for_each(|(o, &x)| *o = x),
         0 => row.fill(data[from]),
         _ => row.iter_mut().enumerate().for_each(|(i, o)| *o = data[(from as isize + i as isize * step) as usize]),
+    }
+}
+
+/// The axis whose elements are neighbors in memory, if it is not the last one: the copy is a transpose of that axis and
+/// the last one, at every index of the others.
+fn turned_axis(shape: &[usize], strides: &[isize]) -> Option<usize> {
+    let last = shape.len() - 1;
+    let worthwhile = shape[last] >= SIDE && strides[last] > 1;
+    (0..last).find(|&axis| worthwhile && strides[axis] == 1 && shape[axis] >= SIDE)
+}
+
+fn copy_turned<T: Element>(data: &[T], start: usize, shape: &[usize], strides: &[isize], axis: usize, out: &mut [T]) {
+    let (last, n) = (shape.len() - 1, shape[axis]);
+    let (step, columns, middle) = (strides[last] as usize, shape[last], &shape[axis + 1..last]);
+    let planes: usize = middle.iter().product();
+    let width = planes * columns;
+    // Rows are the indices of the axes up to `axis`. A task copies whole axes, or else whole tiles of one.
+    let some = if n * width <= COPIED { COPIED / (n * width) * n } else { (COPIED / width / SIDE).max(1) * SIDE };
+    threads::for_each_chunk(out, some * width, &|chunk, out| {
+        let (mut row, end) = (chunk * some, chunk * some + out.len() / width);
+        while row < end {
+            let run = (n - row % n).min(end - row);
+            let outer = Odometer::at(&shape[..axis], [&strides[..axis]], [start as isize], row / n).offsets()[0];
+            let first = outer + (row % n) as isize;
+            let mut plane = Odometer::new(middle, [&strides[axis + 1..last]], [first]);
+            for k in 0..planes {
+                let out = &mut out[(row - chunk * some) * width + k * columns..];
+                turn(&data[plane.offsets()[0] as usize..], step, [run, columns], out, width);
+                plane.advance();
+            }
+            row += run;
+        }
+    });
+}
+
+/// Rows and columns of a tile.
+const SIDE: usize = 16;
+const TILE: usize = SIDE * SIDE;
+
+simd! {
+    /// Transposes a matrix: `out[i width + j] = x[i + j step]` for `i` and `j` below the sizes. A tile is read and written
+    /// in whole vectors, and turned in between.
+    pub(super) fn turn<T: Element>(x: &[T], step: usize, sizes: [usize; 2], out: &mut [T], width: usize) {
+        let [rows, columns] = sizes;
+        let whole = sizes.map(|n| n - n % SIDE);
+        let (mut tile, mut other) = ([T::default(); TILE], [T::default(); TILE]);
+        for i in (0..whole[0]).step_by(SIDE) {
+            for j in (0..whole[1]).step_by(SIDE) {
+                for k in 0..SIDE {
+                    tile[k * SIDE..][..SIDE].copy_from_slice(&x[i + (j + k) * step..][..SIDE]);
+                }
+                // Each riffle rotates the bits of an index by one; four exchange its row and its column.
+                riffle(&tile, &mut other);
+                riffle(&other, &mut tile);
+                riffle(&tile, &mut other);
+                riffle(&other, &mut tile);
+                for k in 0..SIDE {
+                    out[(i + k) * width + j..][..SIDE].copy_from_slice(&tile[k * SIDE..][..SIDE]);
+                }
+            }
+        }
+        for i in 0..rows {
+            let from = if i < whole[0] { whole[1] } else { 0 };
+            for j in from..columns {
+                out[i * width + j] = x[i + j * step];
+            }
+        }
+    }
+}
+
+/// Shuffles a deck of cards: the halves of `x` alternate in `y`.
+#[inline(always)]
+fn riffle<T: Element>(x: &[T; TILE], y: &mut [T; TILE]) {
+    let (a, b) = x.split_at(TILE / 2);
+    let y = y.as_chunks_mut::<2>().0;
+    for k in 0..TILE / 2 {
+        y[k] = [a[k], b[k]];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes around those of a tile and of a task, with axes before, between and after those that change places.
+    #[test]
+    fn turned_axes_are_copied_element_by_element() {
+        for shape in
+            [[1, 16, 1, 16], [2, 17, 3, 33], [1, 100, 2, 257], [3, 300, 1, 200], [5, 16, 5, 16], [70, 20, 1, 20]]
+        {
+            let [a, b, c, d] = shape;
+            let x = Tensor::<f64>::arange(a * b * c * d).as_shape(&[a, d, c, b]).permuted(&[0, 3, 2, 1]);
+            let mut out = vec![f64::NAN; a * b * c * d];
+            x.copy_into(&mut out);
+            for (k, &found) in out.iter().enumerate() {
+                let at = [k / (b * c * d), k / (c * d) % b, k / d % c, k % d];
+                assert_eq!(Some(found), x.get(&at), "{shape:?} at {at:?}");
+            }
+            let of_type = |found: Vec<i64>| assert!(found.iter().zip(&out).all(|(&i, &x)| i as f64 == x));
+            of_type(x.map(|x| x as i64).to_vec());
+        }
     }
 }

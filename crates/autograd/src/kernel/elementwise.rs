@@ -106,7 +106,7 @@ impl<'a, T: Float> Operand<'a, T> {
 
 /// Drops axes of size 1, and merges neighboring axes that every operand steps through evenly, in the strides of all
 /// operands. Returns the sizes of the remaining axes, at least one.
-fn merge(shape: &[usize], strides: &mut [&mut Strides]) -> Shape {
+pub(super) fn merge(shape: &[usize], strides: &mut [&mut Strides]) -> Shape {
     let mut merged = Shape::new();
     for (i, &size) in shape.iter().enumerate() {
         if size == 1 {

@@ -77,34 +77,35 @@ macro_rules! compiled_for {
 }
 pub(crate) use compiled_for;
 
-/// Defines a function whose body is compiled for every instruction set, and which calls the best version.
+/// Defines a function, generic over one type or none, whose body is compiled for every instruction set, and which calls
+/// the best version.
 macro_rules! simd {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident <$T:ident : $Bound:path> ($($arg:ident : $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident $(<$T:ident : $Bound:path>)? ($($arg:ident : $Arg:ty),* $(,)?) $(-> $Out:ty)? $body:block) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments, reason = "a rule has as many operands as it has")]
-        $vis fn $name<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
+        $vis fn $name $(<$T: $Bound>)? ($($arg: $Arg),*) $(-> $Out)? {
             #[inline(always)]
-            fn body<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? $body
+            fn body $(<$T: $Bound>)? ($($arg: $Arg),*) $(-> $Out)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::kernel::isa::{Isa, compiled_for};
-                compiled_for!(Avx2, fn avx2<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
-                    body::<$T>($($arg),*)
+                compiled_for!(Avx2, fn avx2 $(<$T: $Bound>)? ($($arg: $Arg),*) $(-> $Out)? {
+                    body $(::<$T>)? ($($arg),*)
                 });
-                compiled_for!(Avx512, fn avx512<$T: $Bound>($($arg: $Arg),*) $(-> $Out)? {
-                    body::<$T>($($arg),*)
+                compiled_for!(Avx512, fn avx512 $(<$T: $Bound>)? ($($arg: $Arg),*) $(-> $Out)? {
+                    body $(::<$T>)? ($($arg),*)
                 });
                 #[allow(unsafe_code, reason = "loops outside this module are compiled like those in it")]
                 match Isa::best() {
                     // SAFETY: this CPU has been found to support the features that each version is compiled for.
-                    Isa::Avx512 => return unsafe { avx512::<$T>($($arg),*) },
+                    Isa::Avx512 => return unsafe { avx512 $(::<$T>)? ($($arg),*) },
                     // SAFETY: likewise.
-                    Isa::Avx2 => return unsafe { avx2::<$T>($($arg),*) },
+                    Isa::Avx2 => return unsafe { avx2 $(::<$T>)? ($($arg),*) },
                     Isa::Baseline => (),
                 }
             }
-            body::<$T>($($arg),*)
+            body $(::<$T>)? ($($arg),*)
         }
     };
 }

@@ -1,6 +1,7 @@
 //! Kernels: loops over slices and strides. They are independent of tapes, ops and derivatives, and shapes are checked
 //! before they are called. Only this module may contain `unsafe` code.
 
+pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod elementwise;

@@ -1,6 +1,8 @@
 //! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
+use super::copy::turn;
 use super::isa::simd;
+use super::scratch::with_scratch;
 use super::threads;
 use crate::float::Float;
 use crate::tensor::view::Span;
@@ -188,36 +190,49 @@ pub(crate) fn pick_add<T: Float>(planes: &Planes, x: &[T], g: &[T], t: &mut [T])
     });
 }
 
-/// `y[o, i, k] = Σ m[i, j] x[o, j, k]` for arrays `[outer, size, inner]`; `row(i)` lists the entries `(j, m[i, j])`.
-pub(crate) fn map<'a, T: Float>(
-    x: &[T],
-    [_, size, inner]: [usize; 3],
-    rows: usize,
-    row: &(dyn Fn(usize) -> &'a [(usize, f64)] + Sync),
-    y: &mut [T],
-) {
+/// A sparse matrix: where each row starts in the list of entries, and where the last one ends; the entries `(j, m[i, j])`.
+pub(crate) type Rows<'m> = (&'m [usize], &'m [(usize, f64)]);
+
+/// `y[o, i, k] = Σ m[i, j] x[o, j, k]` for arrays `[outer, size, inner]`. If there is no inner axis, neighboring rows are
+/// turned to make one.
+pub(crate) fn map<T: Float>(x: &[T], [_, size, inner]: [usize; 3], m: Rows<'_>, y: &mut [T]) {
+    let rows = m.0.len() - 1;
     let plane = rows * inner;
+    if inner == 1 {
+        return threads::for_each_chunk(y, SIDE * rows, &|task, y| {
+            let side = y.len() / rows;
+            let x = &x[task * SIDE * size..][..side * size];
+            with_scratch(side * (size + rows), |memory| {
+                let (from, to) = memory.split_at_mut(side * size);
+                turn(x, size, [size, side], from, side);
+                combine(m, from, side, to);
+                turn(to, side, [side, rows], y, rows);
+            });
+        });
+    }
     let some = (CHUNK / plane).max(1);
     threads::for_each_chunk(y, some * plane, &|task, y| {
         for (i, y) in y.chunks_mut(plane).enumerate() {
-            let x = &x[(task * some + i) * size * inner..][..size * inner];
-            for (i, y) in y.chunks_mut(inner).enumerate() {
-                if inner == 1 {
-                    y[0] = row(i).iter().fold(T::zero(), |sum, &(j, m)| sum + T::of(m) * x[j]);
-                    continue;
-                }
-                y.fill(T::zero());
-                row(i).iter().for_each(|&(j, m)| add(T::of(m), &x[j * inner..][..inner], y));
-            }
+            combine(m, &x[(task * some + i) * size * inner..][..size * inner], inner, y);
         }
     });
 }
 
+/// Rows without an inner axis that are processed together.
+const SIDE: usize = 16;
+
 simd! {
-    /// `y += m x`
-    fn add<T: Float>(m: T, x: &[T], y: &mut [T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y += m * x;
+    /// `y[i, k] = Σ m[i, j] x[j, k]`, where row `i` of `m` has the entries from `starts[i]` to `starts[i + 1]`.
+    fn combine<T: Float>(m: Rows<'_>, x: &[T], inner: usize, y: &mut [T]) {
+        let (starts, entries) = m;
+        for (ends, y) in starts.windows(2).zip(y.chunks_mut(inner)) {
+            y.fill(T::zero());
+            for &(j, m) in &entries[ends[0]..ends[1]] {
+                let m = T::of(m);
+                for (y, &x) in y.iter_mut().zip(&x[j * inner..][..inner]) {
+                    *y += m * x;
+                }
+            }
         }
     }
 }

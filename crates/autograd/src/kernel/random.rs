@@ -1,5 +1,7 @@
-//! Random numbers: a seed determines every bit, on any machine and any number of threads. The generator is ChaCha with
-//! eight rounds, from a library; the distributions are implemented here, so that they never change between releases.
+//! Random numbers: a seed determines every bit, on any machine and any number of threads. The bits come from [`chacha`];
+//! the distributions are implemented here, so that they never change between releases.
+
+mod chacha;
 
 use super::isa::simd;
 use super::threads;
@@ -8,13 +10,13 @@ use crate::float::vmath::Elementary;
 use crate::float::{Float, Real};
 use crate::tensor::Tensor;
 use crate::tensor::layout::room;
-use chacha20::ChaCha8Rng;
-use chacha20::rand_core::{Rng as _, SeedableRng};
+use chacha::{ChaCha8, Scratch};
+use std::fmt::{self, Debug, Formatter};
 
-/// Number of random values drawn at a time, before they are transformed.
-const BLOCK: usize = 128;
+/// Number of draws at a time, before they are transformed.
+const BLOCK: usize = 512;
 /// Items that a thread processes at a time.
-const CHUNK: usize = 64 * BLOCK;
+const CHUNK: usize = 16 * BLOCK;
 
 /// Converts the upper 53 bits to a number on `[0, 1)`.
 #[inline(always)]
@@ -30,20 +32,20 @@ fn unit(bits: u64) -> f64 {
 /// assert_eq!(a.uniform(), b.uniform());
 /// assert_ne!(Rng::new(1).uniform(), Rng::new(2).uniform());
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Rng {
-    chacha: ChaCha8Rng,
+    chacha: ChaCha8,
     /// The Box-Muller method generates normal numbers in pairs; this holds the second one of a pair.
     spare: Option<f64>,
 }
 
-/// The copy is at the same place of the same stream.
-impl Clone for Rng {
-    fn clone(&self) -> Rng {
-        let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
-        chacha.set_stream(self.chacha.get_stream());
-        chacha.set_word_pos(self.chacha.get_word_pos());
-        Rng { chacha, spare: self.spare }
+/// Prints the place in the stream, not the key.
+impl Debug for Rng {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rng")
+            .field("stream", &self.chacha.stream)
+            .field("place", &self.chacha.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +58,7 @@ impl Rng {
     /// ```
     #[doc(alias = "manual_seed")]
     pub fn new(seed: u64) -> Rng {
-        Rng { chacha: ChaCha8Rng::seed_from_u64(seed), spare: None }
+        Rng { chacha: ChaCha8::new(seed), spare: None }
     }
 
     /// An independent generator with the same seed: stream `n` of 2^64. It starts at the beginning of its stream,
@@ -69,9 +71,7 @@ impl Rng {
     /// assert_ne!(first.bits(), second.bits());
     /// ```
     pub fn stream(&self, n: u64) -> Rng {
-        let mut chacha = ChaCha8Rng::from_seed(self.chacha.get_seed());
-        chacha.set_stream(n);
-        Rng { chacha, spare: None }
+        Rng { chacha: self.chacha.at(n, 0), spare: None }
     }
 
     /// Returns 64 random bits.
@@ -82,7 +82,7 @@ impl Rng {
     /// # let _ = coin;
     /// ```
     pub fn bits(&mut self) -> u64 {
-        self.chacha.next_u64()
+        self.chacha.next()
     }
 
     /// Uniformly distributed on `[0, 1)`, a multiple of 2^-53.
@@ -106,10 +106,11 @@ impl Rng {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
-        let mut pair = [[self.uniform(), self.uniform()]];
-        box_muller(&mut pair);
-        self.spare = Some(pair[0][1]);
-        pair[0][0]
+        let mut pair = [[0.0; 2]];
+        normal(&[[self.bits(), self.bits()]], &mut pair);
+        let [[x, spare]] = pair;
+        self.spare = Some(spare);
+        x
     }
 
     /// Fills `out` with the same numbers as repeated calls of [`uniform`](Rng::uniform), rounded to `T`, but never to
@@ -124,16 +125,7 @@ impl Rng {
     /// assert_eq!(rng.bits(), one_by_one.bits());
     /// ```
     pub fn fill_uniform<T: Float>(&mut self, out: &mut [T]) {
-        // Rounding to a narrower type would turn some numbers into 1.
-        let below_one = T::one() - T::of(0.5) * T::EPSILON;
-        self.share_out(out, 1, |rng, out| {
-            let mut raw = [0; BLOCK];
-            for out in out.chunks_mut(BLOCK) {
-                let raw = &mut raw[..out.len()];
-                raw.iter_mut().for_each(|bits| *bits = rng.bits());
-                out.iter_mut().zip(raw).for_each(|(x, bits)| *x = Real::min(T::of(unit(*bits)), below_one));
-            }
-        });
+        self.share_out(out, 1, &|bits, out| uniform(bits, out));
     }
 
     /// Fills `out` with the same numbers as repeated calls of [`normal`](Rng::normal).
@@ -148,35 +140,53 @@ impl Rng {
         let (first, out) = out.split_at_mut(usize::from(self.spare.is_some()).min(out.len()));
         let (pairs, last) = out.as_chunks_mut::<2>();
         first.iter_mut().for_each(|x| *x = T::of(self.normal()));
-        self.share_out(pairs, 2, |rng, pairs| {
-            let mut block = [[0.0; 2]; BLOCK / 2];
-            for pairs in pairs.chunks_mut(block.len()) {
-                let block = &mut block[..pairs.len()];
-                block.iter_mut().for_each(|pair| *pair = [rng.uniform(), rng.uniform()]);
-                box_muller(block);
-                pairs.iter_mut().zip(block).for_each(|(out, pair)| *out = pair.map(T::of));
-            }
-        });
+        self.share_out(pairs, 2, &|bits, out| normal(bits.as_chunks().0, out));
         last.iter_mut().for_each(|x| *x = T::of(self.normal()));
     }
 
-    /// Fills `out`, each item of which takes `draws` times 64 bits, on all threads. Each chunk starts at the position
-    /// in the stream that it would have if one thread drew all numbers.
-    fn share_out<V: Send>(&mut self, out: &mut [V], draws: usize, fill: impl Fn(&mut Rng, &mut [V]) + Sync) {
-        if out.len() <= CHUNK {
-            return fill(self, out);
+    /// Fills `out` with the first of the values with probability `p`, otherwise the second. Each half of 64
+    /// [`bits`](Rng::bits) chooses one element, the low half first.
+    ///
+    /// ```
+    /// let mut gate = [0.0; 1000];
+    /// autograd::Rng::new(7).fill_choice(0.25, [0.0, 4.0], &mut gate);
+    /// assert!(gate.iter().all(|&x| x == 0.0 || x == 4.0));
+    /// assert!((gate.iter().sum::<f64>() / 1000.0 - 3.0).abs() < 0.2);
+    /// ```
+    /// # Panics
+    /// If `p` is not in `[0, 1]`.
+    #[track_caller]
+    #[doc(alias = "bernoulli")]
+    pub fn fill_choice<T: Float>(&mut self, p: f64, values: [T; 2], out: &mut [T]) {
+        assert!((0.0..=1.0).contains(&p), "fill_choice: the probability must be in [0, 1], got {p}");
+        let first = (p * 2f64.powi(32)).round() as u64;
+        let (pairs, last) = out.as_chunks_mut::<2>();
+        self.share_out(pairs, 1, &|bits, out| choose(bits, first, values, out));
+        if let [last] = last {
+            let mut pair = [[T::zero(); 2]];
+            choose(&[self.bits()], first, values, &mut pair);
+            *last = pair[0][0];
         }
-        let (start, len) = (&*self, out.len());
-        threads::for_each_chunk(out, CHUNK, &|i, out| fill(&mut start.ahead(i * CHUNK * draws), out));
-        *self = self.ahead(len * draws);
     }
 
-    /// The same generator, advanced by `draws` draws of 64 bits.
-    fn ahead(&self, draws: usize) -> Rng {
-        const WORDS: u128 = 2;
-        let mut rng = self.clone();
-        rng.chacha.set_word_pos(self.chacha.get_word_pos() + WORDS * draws as u128);
-        rng
+    /// Fills `out`, each item of which takes `draws` times 64 bits, on all threads: `fill` computes a block of items from
+    /// its bits. Each chunk starts at the place in the stream that it would have if one thread drew all numbers.
+    fn share_out<V: Send>(&mut self, out: &mut [V], draws: usize, fill: &(dyn Fn(&[u64], &mut [V]) + Sync)) {
+        let blocks = |chacha: &mut ChaCha8, out: &mut [V]| {
+            let (mut bits, mut scratch) = ([0; BLOCK], Scratch::new());
+            for out in out.chunks_mut(BLOCK / draws) {
+                let bits = &mut bits[..out.len() * draws];
+                chacha.fill(bits, &mut scratch);
+                fill(bits, out);
+            }
+        };
+        if out.len() <= CHUNK {
+            return blocks(&mut self.chacha, out);
+        }
+        let (start, len) = (&self.chacha, out.len());
+        let ahead = |items: usize| start.at(start.stream, start.place + (items * draws) as u64);
+        threads::for_each_chunk(out, CHUNK, &|i, out| blocks(&mut ahead(i * CHUNK), out));
+        self.chacha = ahead(len);
     }
 
     /// Uniformly distributed over `0, 1, …, n - 1`, without bias (Lemire, 2019).
@@ -193,8 +203,9 @@ impl Rng {
         let n = n as u64;
         loop {
             let wide = self.bits() as u128 * n as u128;
-            // Reject the few low parts that would make some results more likely than others.
-            if wide as u64 >= n.wrapping_neg() % n {
+            // Reject the few low parts that would make some results more likely than others. They are below the remainder,
+            // and it is below n: nearly always, the division is spared.
+            if wide as u64 >= n || wide as u64 >= n.wrapping_neg() % n {
                 return (wide >> 64) as usize;
             }
         }
@@ -217,15 +228,42 @@ impl Rng {
 }
 
 simd! {
-    /// Transforms pairs of numbers uniform on `[0, 1)` into independent normal numbers.
-    fn box_muller<T: Float>(pairs: &mut [[T; 2]]) {
-        for [u, v] in pairs {
-            // 1 - u is never 0, so the logarithm is finite.
-            let radius = Real::sqrt(T::of(-2.0) * Elementary::ln(T::one() - *u));
-            let angle = T::of(std::f64::consts::TAU) * *v;
-            (*u, *v) = (radius * Elementary::cos(angle), radius * Elementary::sin(angle));
+    /// Numbers uniform on `[0, 1)`, of 53 random bits each.
+    fn uniform<T: Float>(bits: &[u64], out: &mut [T]) {
+        // Rounding to a narrower type would turn some numbers into 1.
+        let below_one = T::one() - T::of(0.5) * T::EPSILON;
+        for (x, &bits) in out.iter_mut().zip(bits) {
+            *x = Real::min(T::of(unit(bits)), below_one);
         }
     }
+}
+
+simd! {
+    /// Pairs of independent normal numbers, each of two that are uniform on `[0, 1)`.
+    fn normal<T: Float>(bits: &[[u64; 2]], out: &mut [[T; 2]]) {
+        for (x, bits) in out.iter_mut().zip(bits) {
+            *x = box_muller(bits.map(unit)).map(T::of);
+        }
+    }
+}
+
+simd! {
+    /// For each half of the bits, the first of the values if it is below `first`, otherwise the second.
+    fn choose<T: Float>(bits: &[u64], first: u64, values: [T; 2], out: &mut [[T; 2]]) {
+        let [yes, no] = values;
+        for (x, &bits) in out.iter_mut().zip(bits) {
+            *x = [bits & u64::from(u32::MAX), bits >> 32].map(|half| if half < first { yes } else { no });
+        }
+    }
+}
+
+/// Two independent normal numbers of two that are uniform on `[0, 1)`.
+#[inline(always)]
+fn box_muller([u, v]: [f64; 2]) -> [f64; 2] {
+    // 1 - u is never 0, so the logarithm is finite.
+    let radius = Real::sqrt(-2.0 * Elementary::ln(1.0 - u));
+    let angle = std::f64::consts::TAU * v;
+    [radius * Elementary::cos(angle), radius * Elementary::sin(angle)]
 }
 
 impl<T: Float> Tensor<T> {

@@ -181,7 +181,7 @@ fn log_total<T: Float>(x: &[T], largest: T, total: T) -> T {
 }
 
 /// `c softmax(x)`
-fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
+pub(super) fn softmax_row<T: Float>(x: &[T], c: T, out: &mut [T]) {
     let shift = largest(x);
     exp_row(x, shift, out);
     let share = c / sum(out);
@@ -236,7 +236,7 @@ fn half(n: usize) -> usize {
 macro_rules! fold {
     ($(#[$doc:meta])* $name:ident(|$x:ident, $y:tt| $f:expr $(, $c:ident)*; $start:expr, $join:expr)) => {
         $(#[$doc])*
-        fn $name<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
+        pub(super) fn $name<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
             simd! {
                 fn vectorized<T: Float>(x: &[T], y: &[T] $(, $c: T)*) -> T {
                     match x.len() < LONG {
@@ -270,7 +270,7 @@ fold!(
     dot(|x, y| x * ((y - mean) * scale), mean, scale; T::zero(), |a, b| a + b)
 );
 
-fn largest<T: Float>(x: &[T]) -> T {
+pub(super) fn largest<T: Float>(x: &[T]) -> T {
     largest_of(x, x)
 }
 
@@ -347,7 +347,7 @@ simd! {
 }
 
 simd! {
-    fn scale_row<T: Float>(c: T, out: &mut [T]) {
+    pub(super) fn scale_row<T: Float>(c: T, out: &mut [T]) {
         for o in out {
             *o *= c;
         }
@@ -387,7 +387,7 @@ simd! {
 }
 
 simd! {
-    fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], mean: T, out: &mut [T]) {
+    pub(super) fn softmax_vjp_row<T: Float>(y: &[T], g: &[T], mean: T, out: &mut [T]) {
         for ((o, &y), &g) in out.iter_mut().zip(y).zip(g) {
             *o = y * (g - mean);
         }

@@ -90,20 +90,22 @@ pub(crate) fn recurrence<T: Float>(a: &[T], b: &[T], dims: [usize; 3], transpose
 
 /// `out[k] = ln(exp(x[0]) + … + exp(x[k]))`, without overflow.
 pub(crate) fn logsumexps<T: Float>(x: &[T], dims: [usize; 3], out: &mut [T]) {
-    for_each_walk(dims, out, |base, out| log_sums(&x[base..base + out.len()], dims[2], out));
+    for_each_walk(dims, out, |base, out| {
+        with_scratch(dims[2], |states| log_sums(&x[base..base + out.len()], states, out));
+    });
 }
 
 simd! {
-    fn log_sums<T: Float>(x: &[T], inner: usize, out: &mut [T]) {
-        with_scratch(inner, |states: &mut [f64]| {
-            states.fill(f64::NEG_INFINITY);
-            for (out, x) in out.chunks_mut(inner).zip(x.chunks(inner)) {
-                for ((o, y), &x) in out.iter_mut().zip(states.iter_mut()).zip(x) {
-                    *y = log_add_exp(*y, x.f64());
-                    *o = T::of(*y);
-                }
+    /// With one state for each column.
+    fn log_sums<T: Float>(x: &[T], states: &mut [f64], out: &mut [T]) {
+        states.fill(f64::NEG_INFINITY);
+        let inner = states.len();
+        for (out, x) in out.chunks_mut(inner).zip(x.chunks(inner)) {
+            for ((o, y), &x) in out.iter_mut().zip(states.iter_mut()).zip(x) {
+                *y = log_add_exp(*y, x.f64());
+                *o = T::of(*y);
             }
-        });
+        }
     }
 }
 

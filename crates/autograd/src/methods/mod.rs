@@ -43,6 +43,7 @@ use order::{located, order_methods, place};
 use parametric::parametric;
 pub use plan::Pad;
 use pool::pool_methods;
+pub use products::Attention;
 use products::product_methods;
 pub use reduce::Dims;
 use reduce::{reduce_methods, statistic};

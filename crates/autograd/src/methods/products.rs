@@ -1,8 +1,50 @@
-//! Matrix products, and other named products of tensors.
+//! Matrix products, other named products of tensors, and attention.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::op::Op;
+use crate::tensor::Shape;
+use crate::tensor::layout::broadcast;
 use crate::value::Value;
+
+/// Settings of attention; override the defaults with `..Attention::default()`.
+///
+/// ```
+/// use autograd::{Attention, tensor};
+/// let x = tensor![[0.0], [1.0]];
+/// let y = x.attention(&x, &x, None, Attention { causal: true, ..Attention::default() });
+/// assert_eq!(y.get(&[0, 0]), Some(0.0)); // the first query sees only the first key
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Attention {
+    /// Whether a query attends only to keys up to its own position. Defaults to `false`.
+    pub causal: bool,
+    /// The factor of the scores. Defaults to `1 / √width`, if it is `None`.
+    pub scale: Option<f64>,
+}
+
+impl Attention {
+    /// `softmax(q kᵀ · scale + mask) v`, where the leading axes of q, k and v broadcast.
+    #[track_caller]
+    pub(super) fn apply<T: Float, V: Value<T>>(self, [q, k, v]: [&V; 3], mask: Option<&V>) -> Result<V> {
+        const OP: &str = "attention";
+        let shapes = [q, k, v].map(|x| x.shape());
+        if let Some(shape) = shapes.iter().find(|shape| shape.len() < 2) {
+            let hint = "queries, keys and values must have at least two axes, […, positions, width]".into();
+            return Err(Error::Shape { op: OP, shape: shape.as_slice().into(), hint });
+        }
+        let [a, b, c] = shapes.each_ref().map(|shape| &shape[..shape.len() - 2]);
+        let batch = broadcast(OP, &broadcast(OP, a, b)?, c)?;
+        let wide = |x: &V, shape: &Shape| x.expand(&[&batch, &shape[shape.len() - 2..]].concat());
+        let [q, k, v] = [wide(q, &shapes[0]), wide(k, &shapes[1]), wide(v, &shapes[2])];
+        let scale = self.scale.unwrap_or_else(|| 1.0 / (shapes[0][shapes[0].len() - 1] as f64).sqrt());
+        let op = Op::Attention { scale, causal: self.causal };
+        match mask {
+            Some(mask) => V::try_apply(op, &[&q, &k, &v, mask]),
+            None => V::try_apply(op, &[&q, &k, &v]),
+        }
+    }
+}
 
 /// Returns an error unless all operands are vectors.
 pub(super) fn vectors<T: Float, V: Value<T>>(op: &'static str, x: &[&V]) -> Result<()> {
@@ -125,6 +167,25 @@ macro_rules! product_methods {
                     return Err(Error::Argument { op: "tensordot", hint });
                 }
                 einsum::tensordot(a, b.borrow(), axes_a, axes_b)
+            }
+
+            /// Attention of these queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`:
+            /// `softmax(q kᵀ · scale + mask) v`, of shape `[…, L, V]`; the leading axes broadcast. A mask is added to the
+            /// scores `[…, L, S]`, to which it broadcasts; -inf hides a key. A query without any key left yields 0.
+            ///
+            /// The scores are computed a few rows at a time, again for the derivatives, and never stored: memory is
+            /// proportional to the number of positions, not to its square. Source: Dao et al., *FlashAttention* (2022).
+            ///
+            /// ```
+            /// # use autograd::{Attention, tensor};
+            /// let (q, k, v) = (tensor![[0.0]], tensor![[5.0], [7.0]], tensor![[1.0, 10.0], [3.0, 30.0]]);
+            /// assert_eq!(q.attention(&k, &v, None, Attention::default()), tensor![[2.0, 20.0]]); // equal weights
+            /// let mask = tensor![0.0, f64::NEG_INFINITY];
+            /// assert_eq!(q.attention(&k, &v, Some(&mask), Attention::default()), tensor![[1.0, 10.0]]);
+            /// ```
+            #[doc(alias = "scaled_dot_product_attention")]
+            attention, try_attention(keys: impl Borrow<Self>, values: impl Borrow<Self>, mask: Option<&Self>, settings: Attention) |q| {
+                settings.apply([q, keys.borrow(), values.borrow()], mask)
             }
 
             /// `x·Wᵀ + b` of a dense layer: weight `[out, in]`, bias `[out]`, and x `[…, in]`.

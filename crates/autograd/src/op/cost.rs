@@ -75,6 +75,8 @@ impl Op {
             Op::LayerNorm { .. } => elementwise(8),
             Op::LayerNormVjp { .. } => elementwise(13),
             Op::LayerNormSums { .. } => Cost { flops: 9 * size(x[0]), bytes: moved },
+            Op::Attention { causal, .. } => Cost { flops: attended(x, *causal, [1, 1]), bytes: moved },
+            Op::AttentionVjp { causal, .. } => Cost { flops: attended(x, *causal, [3, 2]), bytes: moved },
             Op::CumSum { .. } => elementwise(1),
             Op::LogCumSumExp { .. } => elementwise(Binary::Logaddexp.flops()),
             Op::Recurrence { .. } => elementwise(2),
@@ -141,6 +143,16 @@ fn fused(flops: u64, reads: u32, n: usize, width: usize) -> Cost {
 
 fn size(shape: &[usize]) -> u64 {
     shape.iter().map(|&d| d as u64).product()
+}
+
+/// The arithmetic of attention: for each query and visible key, this many products over the width of the keys and that of
+/// the values, and the softmax.
+fn attended(x: &[&[usize]], causal: bool, [of_keys, of_values]: [u64; 2]) -> u64 {
+    let ([batch @ .., queries, width], [.., keys, values]) = (x[0], x[2]) else { return 0 };
+    let [queries, width, keys, values] = [queries, width, keys, values].map(|&n| n as u64);
+    let first = queries.min(keys); // queries of which each sees one more key than the one before
+    let pairs = if causal { first * (first + 1) / 2 + (queries - first) * keys } else { queries * keys };
+    size(batch) * pairs * (2 * (of_keys * width + of_values * values) + 5)
 }
 
 /// Number of elements per slice along an axis of size `axis`.

@@ -10,7 +10,7 @@ use super::Side;
 use super::table::{BinaryRow, UnaryRow, binary, mark, unary};
 use crate::float::{E, Float, Real};
 use crate::kernel::isa::simd;
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LN_10, PI, SQRT_2};
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10, PI, SQRT_2};
 
 /// 1 / √(2π)
 const FRAC_1_SQRT_TAU: f64 = 0.398_942_280_401_432_7;
@@ -140,7 +140,7 @@ unary! { x, y, g =>
     Hardswish        : x * ((x + 3.0) / 6.0).max(x.lit(0.0)).min(x.lit(1.0)), x.ge(x.lit(3.0)).select(g, (g * (x / 3.0 + 0.5)).unless(x.le(x.lit(-3.0))));
     Softsign         : x / (1.0 + x.abs()),               g / (1.0 + x.abs()) / (1.0 + x.abs());
     Tanhshrink       : x - x.tanh(),                      g * x.tanh() * x.tanh();
-    Gelu       [y, d]: x * (0.5 * (-x * FRAC_1_SQRT_2).erfc()), g * (0.5 * (-x * FRAC_1_SQRT_2).erfc() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
+    Gelu       [y, d]: x * x.ndtr(),                      g * (x.ndtr() + x * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU);
     GeluTanh         : x * (2.0 * gelu_angle(gelu_curved(x))).sigmoid(), g * ((2.0 * gelu_angle(gelu_curved(x))).sigmoid() + gelu_bend(x));
     // Special functions.
     Erf        [y]   : x.erf(),                           g * FRAC_2_SQRT_PI * (-x * x).exp();
@@ -152,7 +152,7 @@ unary! { x, y, g =>
     Logit            : (x / (1.0 - x)).ln(),              g / x + g / (1.0 - x);
     Sinc             : (sin_pi(x) / (PI * x)).or_where(x.eq(x.lit(0.0)), 1.0), -PI * g * x.spherical(x.lit(1.0));
     Entr             : (-x * x.ln()).unless(x.eq(x.lit(0.0))).or_where(x.lit(0.0).gt(x), -f64::INFINITY), -g * (x.ln() + 1.0);
-    Ndtr             : 0.5 * (-x * FRAC_1_SQRT_2).erfc(), g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
+    Ndtr       [y]   : x.ndtr(),                          g * (-0.5 * x * x).exp() * FRAC_1_SQRT_TAU;
     LogNdtr    [y]   : x.log_ndtr(),                      g * x.mills();
     Mills      [y]   : x.mills(),                         -g * y * x.mills_tail(x.lit(1.0));
     I0e        [y]   : x.i0e(),                           g * (x.i1e() - x.sign() * y);

@@ -68,6 +68,8 @@ macro_rules! integers {
             | Op::LayerNorm { .. }
             | Op::LayerNormVjp { .. }
             | Op::LayerNormSums { .. }
+            | Op::Attention { .. }
+            | Op::AttentionVjp { .. }
             | Op::CumSum { .. }
             | Op::LogCumSumExp { .. }
             | Op::Recurrence { .. }
@@ -111,6 +113,8 @@ impl Op {
             Op::LayerNorm { .. } => Facts::op("layer_norm", 3),
             Op::LayerNormVjp { .. } => Facts::op("layer_norm_vjp", 3),
             Op::LayerNormSums { .. } => Facts::op("layer_norm_sums", 2),
+            Op::Attention { .. } => Facts::any("attention"),
+            Op::AttentionVjp { .. } => Facts::any("attention_vjp"),
             Op::CumSum { .. } => Facts::op("cumsum", 1),
             Op::LogCumSumExp { .. } => Facts::op("logcumsumexp", 1),
             Op::Recurrence { .. } => Facts::op("recurrence", 2),

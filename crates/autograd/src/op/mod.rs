@@ -204,6 +204,22 @@ ops! {
         /// ε
         eps: f64
     };
+    /// softmax(scale q kᵀ + mask) v. Inputs: queries q `[…, L, E]`, keys k `[…, S, E]`, values v `[…, S, V]`, and perhaps a
+    /// mask that broadcasts to `[…, L, S]`.
+    Attention {
+        /// The factor of the scores q kᵀ.
+        scale: f64,
+        /// Whether a query attends only to keys up to its own position.
+        causal: bool
+    };
+    /// Cotangents of the inputs q, k and v of `Attention`, as one row `[…, L E + S E + S V]` for each head. Inputs: those of
+    /// `Attention`, and g `[…, L, V]`.
+    AttentionVjp {
+        /// The factor of the scores q kᵀ.
+        scale: f64,
+        /// Whether a query attends only to keys up to its own position.
+        causal: bool
+    };
     /// Cumulative sum along an axis.
     CumSum {
         /// The axis.
@@ -377,6 +393,9 @@ macro_rules! family {
     };
     (layer_norm) => {
         Op::LayerNorm { .. } | Op::LayerNormVjp { .. } | Op::LayerNormSums { .. }
+    };
+    (attention) => {
+        Op::Attention { .. } | Op::AttentionVjp { .. }
     };
     (scan) => {
         Op::CumSum { .. } | Op::LogCumSumExp { .. } | Op::Recurrence { .. }

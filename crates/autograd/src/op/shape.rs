@@ -58,6 +58,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
         Op::LayerNorm { axis, .. } | Op::LayerNormVjp { axis, .. } | Op::LayerNormSums { axis, .. } => {
             layer_norm(op, *axis, x)
         }
+        Op::Attention { .. } | Op::AttentionVjp { .. } => attention(op, x),
         Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => {
             let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must have shape [rows, classes]") };
             if labels.shape() != [rows] {
@@ -271,6 +272,53 @@ fn layer_norm(op: &Op, axis: usize, x: &[&[usize]]) -> Result<Shape> {
         }
         None => checked(name, whole.into()),
     }
+}
+
+/// The shape of attention or of its cotangents.
+fn attention(op: &Op, x: &[&[usize]]) -> Result<Shape> {
+    let name = op.name();
+    let (x, g) = match (op, x) {
+        (Op::AttentionVjp { .. }, [x @ .., g]) => (x, Some(g)),
+        _ => (x, None),
+    };
+    let (q, k, v, mask) = match x {
+        [q, k, v] => (q, k, v, None),
+        [q, k, v, mask] => (q, k, v, Some(mask)),
+        _ => {
+            let hint = format!("it takes queries, keys, values and perhaps a mask, but {} inputs were given", x.len());
+            return Err(Error::Argument { op: name, hint });
+        }
+    };
+    let &[ref batch @ .., queries, width] = *q else {
+        return mismatch(name, q, "queries must be […, positions, width]");
+    };
+    let fits = |x: &[usize], last: Option<usize>| {
+        x.len() == q.len() && x.starts_with(batch) && last.is_none_or(|last| x[q.len() - 1] == last)
+    };
+    if !fits(k, Some(width)) {
+        return mismatch(name, k, format!("keys must be […, positions, {width}], with the leading axes of {q:?}"));
+    }
+    let keys = k[q.len() - 2];
+    if !fits(v, None) || v[q.len() - 2] != keys {
+        return mismatch(name, v, format!("values must be […, {keys}, width], with the leading axes of {q:?}"));
+    }
+    let values = v[q.len() - 1];
+    let with = |last: [usize; 2]| -> Shape { batch.iter().copied().chain(last).collect() };
+    if let Some(mask) = mask {
+        let scores = with([queries, keys]);
+        if broadcast(name, mask, &scores)? != scores {
+            return mismatch(name, mask, format!("a mask must broadcast to the scores, {scores:?}"));
+        }
+    }
+    let y = with([queries, values]);
+    let Some(g) = g else { return checked(name, y) };
+    if **g != *y {
+        return mismatch(name, g, format!("the cotangent must have shape {y:?}"));
+    }
+    let parts = [count(name, &q[batch.len()..])?, count(name, &k[batch.len()..])?, count(name, &v[batch.len()..])?];
+    let all = parts.iter().try_fold(0usize, |sum, &part| sum.checked_add(part));
+    let all = all.ok_or(Error::TooLarge { op: name, shape: (*q).into() })?;
+    checked(name, batch.iter().copied().chain([all]).collect())
 }
 
 fn matmul(a: &[usize], b: &[usize], ta: bool, tb: bool) -> Result<Shape> {

@@ -63,6 +63,11 @@ impl Sparse {
         &self.entries[self.starts[i]..self.starts[i + 1]]
     }
 
+    /// Where each row starts in the list of all entries, and where the last one ends; the list.
+    pub(crate) fn lists(&self) -> (&[usize], &[(usize, f64)]) {
+        (&self.starts, &self.entries)
+    }
+
     /// The transposed matrix.
     pub fn transposed(&self) -> Sparse {
         let mut starts = vec![0; self.cols + 1];

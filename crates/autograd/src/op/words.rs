@@ -79,6 +79,15 @@ impl Op {
             Op::LayerNormSums { .. } => {
                 words("[Σ z·$b, Σ $b], z standardizes $a", &["S·(u·$b), [u, v] = $g", "z·u + v, [u, v] = $g"])
             }
+            // P are the weights softmax(scores). The mask, which may be absent, is the fourth input.
+            Op::Attention { .. } => {
+                let rules = ["s·S̄·$b, S̄ = P·(P̄ - Σ P̄·P), P̄ = $g·$cᵀ", "s·S̄ᵀ·$a", "Pᵀ·$g", "Σ S̄ over the repeats"];
+                words("P·$c, P = softmax(s·$a·$bᵀ)", &rules)
+            }
+            Op::AttentionVjp { .. } => {
+                let rules = ["second derivative of P·$c along $g"; 5];
+                words("cotangents of $a, $b, $c in P·$c, P = softmax(s·$a·$bᵀ)", &rules)
+            }
             Op::CumSum { axis, reverse: false } => words(&along("running Σ $a", axis), &["running Σ $g from the end"]),
             Op::CumSum { axis, reverse: true } => words(&along("running Σ $a from the end", axis), &["running Σ $g"]),
             Op::LogCumSumExp { axis } => {

@@ -1,6 +1,7 @@
 //! The derivative rules of structured ops, forward and reverse, and what reverse rules read. Written once over [`Value`],
 //! so that the same arm computes (on tensors) and records (on variables): no rule mentions the tape.
 
+mod attention;
 mod conv;
 mod custom;
 pub(crate) mod elementwise;

@@ -13,6 +13,8 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         }
         // The mask, the input whose argmax is taken, the logits, and the input to be standardized.
         Op::Select | Op::MaxPool { .. } | Op::MaxUnpool { .. } | Op::CrossEntropy { .. } | Op::Standardize { .. } => 1,
+        // All inputs: the weights are computed again.
+        Op::Attention { .. } | Op::AttentionVjp { .. } => !OUTPUT,
         // Linear in the second input.
         Op::SoftmaxVjp { .. } | Op::LogSoftmaxVjp { .. } | Op::CrossEntropyVjp { .. } => 1 | (active(0) as u32) << 1,
         Op::LayerNorm { .. } | Op::LayerNormSums { .. } => 1 | (active(0) as u32) << 1,

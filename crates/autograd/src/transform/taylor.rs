@@ -147,6 +147,8 @@ fn law(op: &Op) -> Law {
         | Op::LayerNorm { .. }
         | Op::LayerNormVjp { .. }
         | Op::LayerNormSums { .. }
+        | Op::Attention { .. }
+        | Op::AttentionVjp { .. }
         | Op::LogCumSumExp { .. }
         | Op::Recurrence { .. }
         | Op::CrossEntropy { .. }

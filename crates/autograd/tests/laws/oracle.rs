@@ -40,6 +40,12 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             (*axis < x.len() && *w == x[*axis..] && x == g).then(|| x.clone())
         }
         (Op::LayerNormSums { axis, .. }, [x, g]) => (*axis < x.len() && x == g).then(|| [&[2], &x[*axis..]].concat()),
+        (Op::Attention { .. }, [q, k, v, mask @ ..]) => attention(q, k, v, mask),
+        (Op::AttentionVjp { .. }, [q, k, v, mask @ .., g]) => {
+            let matrix = |x: &[usize]| x[x.len() - 2..].iter().product::<usize>();
+            let y = attention(q, k, v, mask)?;
+            (y == *g).then(|| [&q[..q.len() - 2], &[matrix(q) + matrix(k) + matrix(v)]].concat())
+        }
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
             let known = labels.iter().filter(|&label| label != IGNORED).collect();
@@ -140,6 +146,19 @@ fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
     let ((a_batch, a), (b_batch, b)) = (split(a, ta)?, split(b, tb)?);
     let batch = broadcast(&[a_batch, b_batch])?;
     (a[1] == b[0]).then(|| [batch, vec![a[0], b[1]]].concat())
+}
+
+/// The shape of softmax(q kᵀ + mask) v, without broadcasting except for the mask.
+fn attention(q: &[usize], k: &[usize], v: &[usize], mask: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let same =
+        |a: &[usize], b: &[usize]| a.split_last_chunk::<2>().map(|a| a.0) == b.split_last_chunk::<2>().map(|b| b.0);
+    let scores = matmul(q, false, k, true).filter(|_| same(q, k) && same(q, v))?;
+    let fits = match mask {
+        [] => true,
+        [mask] => broadcast(&[mask.clone(), scores.clone()])? == scores,
+        _ => false,
+    };
+    matmul(&scores, false, v, false).filter(|_| fits)
 }
 
 /// The shapes of `numpy.linalg`, except that several results for a matrix are stacked vertically.

@@ -211,6 +211,8 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
         Kind::LayerNormSums => along_axis(|axis, shape| {
             case(Op::LayerNormSums { axis, eps: 0.5 }, vec![input(shape.clone(), REAL), input(shape, REAL)])
         }),
+        Kind::Attention => attention(false),
+        Kind::AttentionVjp => attention(true),
         Kind::CumSum => reversible(|axis, reverse, shape| case(Op::CumSum { axis, reverse }, vec![input(shape, REAL)])),
         Kind::LogCumSumExp => along_axis(|axis, shape| case(Op::LogCumSumExp { axis }, vec![input(shape, REAL)])),
         Kind::Recurrence => reversible(|axis, transposed, shape| {
@@ -390,6 +392,31 @@ fn indices(shape: &[usize], size: usize, seed: u64) -> Tensor<i64> {
     let wide = [before, &[last + 2]].concat();
     Tensor::from_fn(&wide, |i| if (1..=last).contains(&i[before.len()]) { draw(i) } else { -1 })
         .slice_axis(-1, 1..last + 1)
+}
+
+/// Attention, or its cotangents, with a mask or without.
+fn attention(vjp: bool) -> BoxedStrategy<Case> {
+    let batch = vec(select(&SIZES[1..4]), 0..=2).prop_filter("few heads", |b| b.iter().product::<usize>() <= 4);
+    (batch, vec(size(), 4), any::<[bool; 2]>())
+        .prop_flat_map(|(batch, sizes, flags)| {
+            // A mask that is the same for all keys changes nothing: its derivative cancels to rounding errors.
+            let rows = [&batch[..], &[sizes[0].min(5)]].concat();
+            (operand(rows), Just((batch, sizes, flags)))
+        })
+        .prop_flat_map(move |(mask, (batch, sizes, [causal, masked]))| {
+            let [queries, keys, width, values] = sizes.iter().map(|&size| size.min(5)).collect::<Vec<_>>()[..] else {
+                unreachable!("four sizes")
+            };
+            let matrix = |rows: usize, columns: usize| input([&batch[..], &[rows, columns]].concat(), REAL);
+            // With equal keys or values, the weights' derivatives cancel to rounding errors.
+            let distinct = |columns: usize| input([&batch[..], &[keys, columns]].concat(), Domain::Grid(0.0));
+            let mut inputs = vec![matrix(queries, width), distinct(width), distinct(values)];
+            inputs.extend(masked.then(|| input([&mask[..], &[keys]].concat(), Domain::Grid(0.0))));
+            inputs.extend(vjp.then(|| matrix(queries, values)));
+            let scale = 0.5;
+            case(if vjp { Op::AttentionVjp { scale, causal } } else { Op::Attention { scale, causal } }, inputs)
+        })
+        .boxed()
 }
 
 fn matmul() -> BoxedStrategy<Case> {

@@ -27,6 +27,7 @@ fn sparse_jacobians_are_the_dense_ones() {
         ("vector", |x| x[0].slice(0, ..1).reshape(&[4]).outer(x[0].slice(1, ..1).reshape(&[3])), 3),
         ("sort", |x| x[0].sort(1, Order::Ascending).0, 1),
         ("layer_norm", |x| x[0].layer_norm(1, &x[0].index_axis(0, 0), &x[0].index_axis(0, 1), 1e-3), 12),
+        ("attention", |x| x[0].attention(x[0], x[0], None, autograd::Attention::default()), 12),
         ("constant", |x| x[0].stop_gradient() * 2.0, 0),
         ("mean", |x| x[0].mean(), 1),
         ("cross_entropy", |x| x[0].cross_entropy(tensor![1_i64, 0, 3]), 1),

@@ -1,7 +1,7 @@
 //! Power series against derivatives of derivatives.
 
 use autograd::transform::{jvp, taylor};
-use autograd::{Order, Rng, Tape, Tensor, Var, tensor};
+use autograd::{Attention, Order, Rng, Tape, Tensor, Var, tensor};
 
 type F = for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>;
 
@@ -40,6 +40,7 @@ fn series_are_nested_derivatives() {
         ("logsumexp", |x| x[0].logsumexp() + x[1].norm(2.0)),
         ("prod", |x| x[0].prod() * x[1].max()),
         ("layer_norm", |x| x[0].layer_norm(0, &x[1], &x[0], 1e-3)),
+        ("attention", |x| x[0].outer(x[1]).attention(x[1].outer(x[0]), x[0].outer(x[0]), None, Attention::default())),
         ("cumprod", |x| x[0].cumprod(0) + x[1].cumsum(0)),
         ("logcumsumexp", |x| x[0].logcumsumexp(0)),
         ("matmul", |x| x[0].outer(x[1]).matmul(x[0]).sin()),

@@ -4,9 +4,11 @@ use autograd::transform::{
     Mode, clipped_grad, hessian, jacobian_by, per_sample_grad, per_sample_norm, try_clipped_grad, try_per_sample_grad,
     try_vmap, vmap,
 };
-use autograd::{Dims, Order, Pad, Rng, Tensor, Var, tensor};
+use autograd::{Attention, Dims, Order, Pad, Rng, Tensor, Var, tensor};
 
 type F = for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>;
+
+const CAUSAL: Attention = Attention { causal: true, scale: None };
 
 /// `vmap` of `f` and the loop, in values and gradients; `x` has its samples along the axes given.
 fn is_the_loop(name: &str, f: F, in_axes: &[Option<isize>], x: &[Tensor<f64>]) {
@@ -62,6 +64,7 @@ fn every_op_on_samples_is_the_loop() {
         ("softmax", |x| x[0].softmax(0)),
         ("log_softmax", |x| x[0].log_softmax(1)),
         ("layer_norm", |x| x[0].layer_norm(1, &x[0].index_axis(0, 0), &x[0].index_axis(0, 1), 1e-5)),
+        ("attention", |x| x[0].attention(x[0], x[0].exp(), None, CAUSAL)),
         ("cumsum", |x| x[0].cumsum(0)),
         ("logcumsumexp", |x| x[0].logcumsumexp(1)),
         ("cumprod", |x| x[0].cumprod(1)),
@@ -109,6 +112,8 @@ fn every_op_on_samples_is_the_loop() {
         ("broadcast", |x| x[0].sum() + x[1]),
         ("matmul", |x| x[0].t().matmul(x[1].t().slice(0, ..2).square())),
         ("concat", |x| Var::concat(&[x[0], x[1].t()], 1)),
+        ("attention", |x| x[0].attention(x[0], x[1].t(), None, Attention::default())),
+        ("masked attention", |x| x[0].attention(x[0], x[0], Some(&x[1].slice(0, ..2)), CAUSAL)),
         ("logaddexp", |x| x[0].sum_axes(0).logaddexp(x[1].sum_axes(1))),
     ];
     for (name, f) in two {

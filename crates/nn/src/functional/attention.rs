@@ -1,7 +1,7 @@
 //! Attention, and the embedding table that usually precedes it.
 
 use crate::domain::finite;
-use autograd::{Error, Float, Index, Result, Tensor, Var};
+use autograd::{Attention, Error, Float, Index, Result, Tensor, Var};
 
 /// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
 /// row `padding` receives no gradient.
@@ -60,7 +60,8 @@ impl<T: Float> Default for AttentionOptions<'_, T> {
 }
 
 /// Attention of queries `[…, L, E]` to keys `[…, S, E]` and their values `[…, S, V]`: `softmax(q kᵀ · scale + mask) v`,
-/// of shape `[…, L, V]`. Source: Vaswani et al., *Attention is all you need* (2017).
+/// of shape `[…, L, V]`. Source: Vaswani et al., *Attention is all you need* (2017). The weights are never stored:
+/// [`Var::attention`] computes them a few queries at a time.
 ///
 /// ```
 /// use autograd::{Tape, tensor};
@@ -80,8 +81,9 @@ pub fn scaled_dot_product_attention<'t, T: Float>(
     v: Var<'t, T>,
     options: AttentionOptions<'t, T>,
 ) -> Result<Var<'t, T>> {
+    let scale = checked(q, k, options)?;
     at_least_matrix(v)?;
-    attention_weights(q, k, options)?.try_matmul(v)
+    q.try_attention(k, v, options.mask.as_ref(), Attention { causal: options.causal, scale: Some(scale) })
 }
 
 /// The weight that each query `[…, L, E]` gives to each key `[…, S, E]`: `softmax(q kᵀ · scale + mask)`, of shape
@@ -105,14 +107,7 @@ pub fn attention_weights<'t, T: Float>(
     k: Var<'t, T>,
     options: AttentionOptions<'t, T>,
 ) -> Result<Var<'t, T>> {
-    at_least_matrix(q).and(at_least_matrix(k))?;
-    if options.causal && options.mask.is_some() {
-        let hint = "set either mask or causal, not both: a mask can also hide later keys".into();
-        return Err(Error::Argument { op: OP, hint });
-    }
-    let width = q.shape()[q.rank() - 1];
-    options.scale.map_or(Ok(()), |scale| finite(OP, "scale", scale))?;
-    let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
+    let scale = checked(q, k, options)?;
     // Scaling the queries touches fewer elements than scaling the scores.
     let mut scores = (q * T::of(scale)).try_matmul(k.t())?;
     if let Some(mask) = options.mask {
@@ -127,6 +122,17 @@ pub fn attention_weights<'t, T: Float>(
 }
 
 const OP: &str = "scaled_dot_product_attention";
+
+/// The scale of the scores, or an error if the options do not fit.
+fn checked<T: Float>(q: Var<'_, T>, k: Var<'_, T>, options: AttentionOptions<'_, T>) -> Result<f64> {
+    at_least_matrix(q).and(at_least_matrix(k))?;
+    if options.causal && options.mask.is_some() {
+        let hint = "set either mask or causal, not both: a mask can also hide later keys".into();
+        return Err(Error::Argument { op: OP, hint });
+    }
+    options.scale.map_or(Ok(()), |scale| finite(OP, "scale", scale))?;
+    Ok(options.scale.unwrap_or_else(|| 1.0 / (q.shape()[q.rank() - 1] as f64).sqrt()))
+}
 
 fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
     if x.rank() >= 2 {

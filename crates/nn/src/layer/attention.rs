@@ -4,7 +4,7 @@ use super::{Linear, uniform};
 use crate::functional::{AttentionOptions, attention_weights, causal_mask};
 use crate::init::Init;
 use crate::{Module, Noise, Param, Pass, parameters};
-use autograd::{Error, Float, Result, Rng, Tensor, Var};
+use autograd::{Attention, Error, Float, Result, Rng, Tensor, Var};
 
 /// Which keys a query may not attend to. Masks are numbers added to the scores, on the tape: 0 leaves a key visible,
 /// -inf hides it.
@@ -164,7 +164,9 @@ impl<T: Float> MultiheadAttention<T> {
     /// Panics if the shapes are incompatible; [`try_attend`](Self::try_attend) returns the error.
     #[track_caller]
     pub fn attend<'t>(&self, qkv: [Var<'t, T>; 3], masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        self.attend_with_weights(qkv, masks, pass).0
+        let result = self.attended(qkv, masks, pass, false);
+        let (y, _) = pass.checked(self, result);
+        pass.note(self, y)
     }
 
     /// Like [`attend`](Self::attend), but also returns the attention weights, `[batch, heads, queries, keys]`, before
@@ -196,25 +198,40 @@ impl<T: Float> MultiheadAttention<T> {
         masks: Masks<'t, T>,
         pass: &mut Pass<'t, T>,
     ) -> Result<(Var<'t, T>, Var<'t, T>)> {
+        let (y, weights) = self.attended(qkv, masks, pass, true)?;
+        Ok((y, weights.expect("the weights were asked for")))
+    }
+
+    /// The mixed values, and the weights if they are asked for. Otherwise they are stored only for dropout.
+    #[track_caller]
+    #[allow(clippy::type_complexity, reason = "a value and perhaps another")]
+    fn attended<'t>(
+        &self,
+        qkv: [Var<'t, T>; 3],
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+        wants_weights: bool,
+    ) -> Result<(Var<'t, T>, Option<Var<'t, T>>)> {
         let single = qkv[0].rank() == 2;
         let [q, k, v] = self.heads_of(qkv, single, pass)?;
         let keys = match masks.keys {
             Some(keys) => Some(keys.try_reshape(&[if single { 1 } else { k.shape()[0] }, 1, 1, k.shape()[2]])?),
             None => None,
         };
-        let mask = both(masks.scores, keys)?;
-        // If there is an explicit mask, fold the causal mask into it.
-        let later = masks.causal && mask.is_some();
-        let later = later.then(|| pass.tape().constant(causal_mask(q.shape()[2], k.shape()[2])));
-        let options =
-            AttentionOptions { mask: both(mask, later)?, causal: masks.causal && later.is_none(), scale: None };
-        let weights = attention_weights(q, k, options)?;
-        let mut used = weights;
-        if pass.is_training() && self.dropout > 0.0 {
-            used = used * pass.noise(&weights.shape(), Noise::Dropout { p: self.dropout });
-        }
+        let (mask, causal) = (both(masks.scores, keys)?, masks.causal);
+        let drops = pass.is_training() && self.dropout > 0.0;
+        let (found, weights) = if wants_weights || drops {
+            // If there is an explicit mask, fold the causal mask into it.
+            let later =
+                (causal && mask.is_some()).then(|| pass.tape().constant(causal_mask(q.shape()[2], k.shape()[2])));
+            let options = AttentionOptions { mask: both(mask, later)?, causal: causal && later.is_none(), scale: None };
+            let weights = attention_weights(q, k, options)?;
+            let noise = drops.then(|| pass.noise(&weights.shape(), Noise::Dropout { p: self.dropout }));
+            (noise.map_or(weights, |noise| weights * noise).try_matmul(v)?, Some(weights))
+        } else {
+            (q.try_attention(k, v, mask.as_ref(), Attention { causal, scale: None })?, None)
+        };
         // [batch, heads, queries, part] back to [batch, queries, width], or with the batch second.
-        let found = used.try_matmul(v)?;
         let &[batch, heads, queries, part] = found.shape().as_slice() else { unreachable!("four axes in, four out") };
         let time_first = !self.batch_first && !single;
         let (order, [first, second]) =

@@ -1,9 +1,9 @@
-//! The error function, its complement, its inverse, and the logarithm of the normal distribution function.
+//! The error function, its complement, its inverse, the normal distribution function and its logarithm.
 //!
 //! For |x| < 1, the series of `erf` is used; above, `erfc a = e^-a² erfcx a` with a smooth, slowly decreasing `erfcx`
 //! ("scaled").
 
-use super::exp::{exp, exp_sum};
+use super::exp::{exp, exp_sum, exp_times};
 use super::lane::Lane;
 use super::log::{ln, ln_1p};
 
@@ -111,6 +111,19 @@ pub fn erfinv<T: Lane>(x: T) -> T {
 #[inline(always)]
 fn horner<T: Lane, const N: usize>(coefficients: [f32; N], x: T) -> T {
     coefficients.into_iter().rev().fold(T::from(0.0), |sum, c| sum.mul_add(x, T::from(c)))
+}
+
+/// `Φ(-a) = e^(-a²/2) s(a)` with a slowly decreasing `s`, for every `a >= 0`: near 0 the sum `1 - Φ(-a)` loses nothing. The
+/// square is computed in two parts, since the exponential would amplify its rounding error.
+#[inline(always)]
+pub fn ndtr<T: Lane>(x: T) -> T {
+    let (zero, one) = (T::from(0.0), T::from(1.0));
+    let a = x.abs().at_most(T::NDTR_MAX);
+    let half = a * T::from(0.5);
+    let square = a * half;
+    let [above, below] = T::NDTR;
+    let tail = exp_times(-square, -a.mul_add(half, -square), a.polynomial(above) / a.polynomial(below));
+    if x < zero { tail } else { one - tail }
 }
 
 /// With `b = |x| / √2`: `ln(1 - erfc(b) / 2)` on the right, `ln(erfcx(b) / 2) - x² / 2` on the left.

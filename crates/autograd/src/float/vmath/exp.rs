@@ -28,6 +28,14 @@ pub fn exp_sum<T: Lane>(x: T, low: T) -> T {
     if vanishes { T::from(0.0) } else { power }
 }
 
+/// `e^(x + low) factor` for `x <= 0` not far beyond where the power underflows, rounded once.
+#[inline(always)]
+pub fn exp_times<T: Lane>(x: T, low: T, factor: T) -> T {
+    let (n, r, _) = reduce(x);
+    let (lifted, back) = T::lifted_exp2(n);
+    (T::from(1.0) + series(r + low)) * lifted * (factor * back)
+}
+
 /// Whether `x` is so small that its power is 0, and the exponent to compute with. To multiply until the product
 /// underflows would take a hundred times as long as any other exponential.
 #[inline(always)]
@@ -98,10 +106,16 @@ pub fn tanh<T: Lane>(x: T) -> T {
     over_one_plus(t, t).copysign(x)
 }
 
-/// Computed from `u = e^-|x|`, which cannot overflow: `1 / (1 + u)` for `x >= 0` and `u / (1 + u)` for `x < 0`.
+/// `e^-|x|`, which cannot overflow.
+#[inline(always)]
+pub fn decay<T: Lane>(x: T) -> T {
+    exp_times((-x.abs()).at_least(T::EXP_MIN), T::from(-0.0), T::from(1.0))
+}
+
+/// Computed from `u = e^-|x|`: `1 / (1 + u)` for `x >= 0` and `u / (1 + u)` for `x < 0`.
 #[inline(always)]
 pub fn sigmoid<T: Lane>(x: T) -> T {
-    let u = exp(-x.abs());
+    let u = decay(x);
     over_one_plus(if x < T::from(0.0) { u } else { T::from(1.0) }, u)
 }
 
@@ -109,7 +123,7 @@ pub fn sigmoid<T: Lane>(x: T) -> T {
 #[inline(always)]
 pub fn sech2<T: Lane>(x: T) -> T {
     let a = x.abs();
-    let u = exp(-(a + a));
+    let u = decay(a + a);
     let half = T::from(2.0) / (T::from(1.0) + u);
     u * half * half
 }

@@ -56,6 +56,10 @@ pub trait Lane:
     const ERF_SERIES: &'static [Self];
     /// `(a + 2) e^a² erfc a` in powers of `1 - 4 / (a + 2)`, for `a >= 1`.
     const ERFCX: &'static [Self];
+    /// `e^(a²/2) Φ(-a)` for `a >= 0` as a quotient of polynomials, where `Φ` is the standard normal distribution function.
+    const NDTR: [&'static [Self]; 2];
+    /// At and above this, `Φ(-a)` rounds to 0.
+    const NDTR_MAX: Self;
     /// `(arctan s - s) / s³` in powers of `s²`, for `0 <= s <= 1`.
     const ATAN_TAIL: &'static [Self];
     /// `(arcsin s - s) / s³` in powers of `s²`, for `0 <= s <= ½`.
@@ -76,6 +80,9 @@ pub trait Lane:
 
     /// `2^n / 2` for a normal result: halved, so that the largest `n` of an exponential does not overflow.
     fn half_exp2(n: Self::Word) -> Self;
+
+    /// `2^(n + LIFT)`, a normal number for every `n` from `-2 LIFT` to 0, and `2^-LIFT`.
+    fn lifted_exp2(n: Self::Word) -> (Self, Self);
 
     /// `self · 2^n`, rounded once. Multiplies by two factors, because `2^n` itself may overflow or be subnormal.
     fn ldexp(self, n: Self::Word) -> Self;
@@ -188,6 +195,14 @@ macro_rules! bit_tricks {
         fn half_exp2(n: $word) -> Self {
             // `n` includes 2 BIAS; the exponent field of 2^(n - 1) must be n - 1 + BIAS.
             $float::from_bits(n.wrapping_sub(BIAS + 1) << FRACTION)
+        }
+
+        #[inline(always)]
+        fn lifted_exp2(n: $word) -> (Self, Self) {
+            // Two thirds of the exponents, so that twice as many are below 0 as the type has.
+            const LIFT: $word = BIAS * 2 / 3;
+            let power = $float::from_bits(n.wrapping_sub(BIAS).wrapping_add(LIFT) << FRACTION);
+            (power, $float::from_bits((BIAS - LIFT) << FRACTION))
         }
 
         #[inline(always)]

@@ -1,6 +1,6 @@
 //! The logarithm and its relatives: `ln x = n ln 2 + ln(1 + f)` with `x = 2^n (1 + f)` and `√½ <= 1 + f < √2`.
 
-use super::exp::exp;
+use super::exp::decay;
 use super::lane::Lane;
 
 /// `n ln 2 + ln(1 + f)`, with `ln(1 + f) = 2 atanh s` for `s = f / (2 + f)`.
@@ -73,5 +73,5 @@ pub fn ln_1p<T: Lane>(x: T) -> T {
 pub fn softplus<T: Lane>(x: T) -> T {
     let zero = T::from(0.0);
     let positive = if x > zero { x } else { zero };
-    positive + ln_1p_finite(exp(-x.abs()))
+    positive + ln_1p_finite(decay(x))
 }

@@ -118,6 +118,8 @@ elementary! {
     erfcx(x) = erf;
     /// Inverse of `erf`, within 4 ulp; infinite at `±1`, NaN beyond.
     erfinv(x) = erf;
+    /// `(1 + erf(x/√2)) / 2`, the standard normal distribution function, within 6 ulp, including subnormal results.
+    ndtr(x) = erf;
     /// `ln((1 + erf(x/√2)) / 2)`, the logarithm of the standard normal distribution function, within 4 ulp.
     log_ndtr(x) = erf;
     /// `φ(x) / Φ(x)`, the density of the standard normal distribution over its distribution function, within 8 ulp.

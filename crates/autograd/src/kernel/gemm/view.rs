@@ -1,5 +1,8 @@
 //! Matrices as given by the caller, and as used by the kernels.
 
+use crate::float::{Element, Float};
+use crate::kernel::copy::copy_row;
+
 /// A matrix in a slice: the element in row `i` and column `j` is `data[i * row_stride + j * col_stride]`.
 ///
 /// Strides are not negative. Transposing swaps them; a stride of 0 repeats a row or a column.
@@ -46,13 +49,11 @@ impl<'a, T> Mat<'a, T> {
     /// # Panics
     ///
     /// If `data` has fewer than `rows * cols` elements.
-    #[cfg(test)]
     pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self::new(data, rows, cols, cols as isize, 1)
     }
 
     /// The transpose: the same elements, with rows and columns swapped.
-    #[cfg(test)]
     pub fn t(self) -> Self {
         Mat { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
@@ -65,6 +66,36 @@ impl<'a, T> Mat<'a, T> {
     /// The number of columns.
     pub fn cols(self) -> usize {
         self.cols
+    }
+
+    /// `count` rows from the given one on.
+    ///
+    /// # Panics
+    ///
+    /// If the matrix does not have them.
+    pub fn range(self, from: usize, count: usize) -> Self {
+        assert!(from <= self.rows && count <= self.rows - from, "Mat: there are {} rows", self.rows);
+        Mat { data: self.data.get(from * self.row_stride..).unwrap_or_default(), rows: count, ..self }
+    }
+
+    /// Copies row `i` to `out`, which is as long.
+    pub fn copy_row(self, i: usize, out: &mut [T])
+    where
+        T: Element,
+    {
+        copy_row(self.data, (i * self.row_stride) as isize, self.col_stride as isize, out);
+    }
+
+    /// Adds the beginning of row `i` to `out`.
+    pub fn add_row(self, i: usize, out: &mut [T])
+    where
+        T: Float,
+    {
+        let row = &self.data[i * self.row_stride..];
+        match self.col_stride {
+            1 => out.iter_mut().zip(row).for_each(|(out, &x)| *out += x),
+            step => out.iter_mut().enumerate().for_each(|(j, out)| *out += row[j * step]),
+        }
     }
 
     /// The columns of this matrix before and from the given one on.

@@ -120,6 +120,13 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::Standardize { axis, eps } => behind(Op::Standardize { axis: axis + 1, eps: *eps }),
         Op::StandardizeVjp { axis, eps } => behind(Op::StandardizeVjp { axis: axis + 1, eps: *eps }),
         family!(layer_norm) => layer_norm(op, x, n),
+        // A mask broadcasts to the scores; all else has their leading axes.
+        family!(attention) => {
+            let (rank, takes) = (x[0].rank(), 3 + usize::from(matches!(op, Op::AttentionVjp { .. })));
+            let mask = if x.len() > takes { 3 } else { x.len() };
+            let at = |i: usize| if i == mask { x[i].lined_up(rank) } else { x[i].full(n) };
+            apply(op.clone(), &(0..x.len()).map(at).collect::<Vec<_>>())
+        }
         Op::CumSum { axis, reverse } => behind(Op::CumSum { axis: axis + 1, reverse: *reverse }),
         Op::LogCumSumExp { axis } => behind(Op::LogCumSumExp { axis: axis + 1 }),
         Op::Recurrence { axis, transposed } => behind(Op::Recurrence { axis: axis + 1, transposed: *transposed }),

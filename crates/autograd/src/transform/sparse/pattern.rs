@@ -240,6 +240,8 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         | Op::LayerNorm { .. }
         | Op::LayerNormVjp { .. }
         | Op::LayerNormSums { .. }
+        | Op::Attention { .. }
+        | Op::AttentionVjp { .. }
         | Op::Linalg(_)
         | Op::Conv { .. }
         | Op::ConvTranspose { .. }
