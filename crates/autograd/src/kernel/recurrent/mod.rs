@@ -13,7 +13,8 @@ use super::scratch::with_scratch;
 use super::threads;
 use crate::float::once;
 pub use cell::Cell;
-use rows::{Back, Step};
+use rows::{Back, Sizes, Step};
+use smallvec::SmallVec;
 use std::marker::PhantomData;
 
 /// The most sequences that are taken through the steps together: their values of one step stay in the L1 cache.
@@ -119,7 +120,7 @@ once! {
         let step = rows::step::<T>(cell);
         with_scratch(gates * hidden * columns, |room| {
             let blocks = w.chunks(hidden * hidden).zip(room.chunks_mut(hidden * columns));
-            let mut packed: Vec<Packed<T>> = Vec::with_capacity(gates);
+            let mut packed: SmallVec<[Packed<T>; 4]> = SmallVec::new();
             for (w, room) in blocks {
                 packed.push(Packed::new(Mat::new(w, hidden, hidden, 1, hidden as isize), room));
             }
@@ -204,12 +205,8 @@ unsafe fn forward<T: Element>(
                 }
                 let z = &z[(t * batch + first + from) * gates * hidden..][..rows * gates * hidden];
                 let s = &products[from * columns..];
-                step(
-                    &rows::Sizes { rows, hidden, columns, block: tall * columns },
-                    [z, s, b],
-                    &old[..states],
-                    &mut to[..planes],
-                );
+                let sizes = Sizes { rows, hidden, columns, block: tall * columns };
+                rows::take(step, &sizes, [z, s, b], &old[..states], &mut to[..planes]);
             });
         }
     });
@@ -257,13 +254,14 @@ unsafe fn backward<T: Element>(
                 }
                 let (deltas, pulled) =
                     (to(t, from, rows), &mut pulled[from * gates * hidden..][..rows * gates * hidden]);
-                let sizes = rows::Sizes { rows, hidden, columns, block: tall * columns };
+                let (sizes, bars) =
+                    (Sizes { rows, hidden, columns, block: tall * columns }, &mut bars[from * columns..]);
                 if running {
-                    return back(&sizes, &x[..2 * states + planes], &mut bars[from * columns..], deltas, pulled);
+                    return rows::take_back(back, &sizes, &x[..2 * states + planes], bars, deltas, pulled);
                 }
                 deltas.fill(T::zero());
                 pulled.fill(T::zero());
-                rows::add(&sizes, &x[..states], &mut bars[from * columns..]);
+                rows::add(&sizes, &x[..states], bars);
             });
             w.product(pulled, &mut bars[..tall * columns], Some(T::ONE));
         }
@@ -271,7 +269,7 @@ unsafe fn backward<T: Element>(
         for k in 0..states {
             x[k] = part(g, sizes, k, layer.entry(), first, rows);
         }
-        rows::add(&rows::Sizes { rows, hidden, columns, block: tall * columns }, &x[..states], bars);
+        rows::add(&Sizes { rows, hidden, columns, block: tall * columns }, &x[..states], bars);
         let last = to(steps, 0, rows);
         last.fill(T::zero());
         for (i, row) in last.chunks_mut(arguments * hidden).enumerate() {
@@ -280,4 +278,45 @@ unsafe fn backward<T: Element>(
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::Float;
+
+    /// The trace of a layer and the cotangents of its steps.
+    fn both<T: Float>(layer: Layer) -> [Vec<T>; 2] {
+        let Layer { cell, steps, batch, hidden, .. } = layer;
+        let numbers = |n: usize, by: usize| -> Vec<T> {
+            (0..n).map(|i| T::of(((i * by) % 101) as f64 / 50.0 - 1.0)).collect()
+        };
+        let (width, size) = (cell.gates() * hidden, batch * hidden);
+        let (z, w, b) = (numbers(steps * batch * width, 37), numbers(width * hidden, 29), numbers(width, 7));
+        let lengths: Vec<T> = (0..batch).map(|i| T::of((i % (steps + 1)) as f64)).collect();
+        let start = vec![numbers(size, 41); cell.states()];
+        let start: Vec<&[T]> = start.iter().map(Vec::as_slice).collect();
+        let mut out = vec![T::NAN; cell.planes() * (steps + 1) * size];
+        trace(layer, &z, &w, &b, &lengths, &start, &mut out);
+        let mut bars = vec![T::NAN; (steps + 1) * cell.arguments() * size];
+        vjp(layer, &out, &w, &lengths, &numbers(cell.states() * (steps + 1) * size, 43), &mut bars);
+        [out, bars]
+    }
+
+    /// The bits depend neither on the number of threads, nor on which other sequences there are.
+    #[test]
+    fn sequences_do_not_depend_on_each_other() {
+        fn check<T: Float>() {
+            for &cell in Cell::ALL {
+                for (hidden, reverse) in [(33, false), (16, true), (5, false)] {
+                    let layer = Layer { cell, reverse, steps: 8, batch: 90, hidden };
+                    let alone = threads::with_threads(1, || both::<T>(layer));
+                    assert!(alone.iter().flatten().all(|x| x.is_finite()));
+                    assert!(threads::with_threads(3, || both::<T>(layer)) == alone, "{cell:?} of {hidden} units");
+                }
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
 }
