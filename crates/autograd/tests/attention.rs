@@ -51,7 +51,9 @@ fn blocks_compute_what_whole_matrices_do() {
                 format!("{queries} x {keys}, {width} and {values}, {heads} heads, causal {causal}, masked {masked}");
             close(&y.value(), &expected.value(), &what);
             let [found, expected] = [y, expected].map(|y| y.vjp(g.clone()));
-            [q, k, v].map(|x| close(&found.wrt(x), &expected.wrt(x), &what));
+            for x in [q, k, v] {
+                close(&found.wrt(x), &expected.wrt(x), &what);
+            }
         }
     }
 }

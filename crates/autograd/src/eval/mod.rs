@@ -7,6 +7,7 @@ pub(crate) mod integers;
 #[cfg(feature = "linalg")]
 mod linalg;
 pub(crate) mod number;
+mod recurrent;
 mod rows;
 mod scan;
 mod windows;
@@ -66,6 +67,7 @@ pub(crate) fn view<T: Float>(op: &Op, x: &[&Tensor<T>]) -> Option<Tensor<T>> {
         Op::Expand { shape } => x[0].broadcast_view(shape),
         Op::Permute { order } => x[0].permuted(order),
         Op::Slice { spans } => x[0].spans(spans),
+        Op::Recurrent { cell, .. } => recurrent::states(*cell, x[0]),
         _ => return None,
     })
 }
@@ -75,7 +77,11 @@ once! {
     pub(crate) fn eval_into<T>(op: &Op, x: &[&Tensor<T>], shape: &[usize], out: &mut [T]) {
         match op {
             Op::Leaf | Op::Const | Op::StopGradient => x[0].copy_into(out),
-            Op::Reshape { .. } | Op::Expand { .. } | Op::Permute { .. } | Op::Slice { .. } => {
+            Op::Reshape { .. }
+            | Op::Expand { .. }
+            | Op::Permute { .. }
+            | Op::Slice { .. }
+            | Op::Recurrent { .. } => {
                 view(op, x).expect("a view").copy_into(out);
             }
             Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| blocks::unary(*u, x, out)),
@@ -88,6 +94,8 @@ once! {
             family!(layer_norm) => rows::layer_norm(op, x, out),
             family!(attention) => attention::eval(op, x, out),
             family!(scan) => scan::eval(op, x, shape, out),
+            Op::RecurrentTrace { cell, reverse } => recurrent::trace(*cell, *reverse, x, out),
+            Op::RecurrentVjp { cell, reverse } => recurrent::vjp(*cell, *reverse, x, out),
             Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());

@@ -12,6 +12,7 @@ pub(crate) mod linalg;
 pub(crate) mod order;
 pub(crate) mod pool;
 pub mod random;
+pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod rows;
 pub(crate) mod scan;

@@ -80,6 +80,10 @@ impl Op {
             Op::CumSum { .. } => elementwise(1),
             Op::LogCumSumExp { .. } => elementwise(Binary::Logaddexp.flops()),
             Op::Recurrence { .. } => elementwise(2),
+            Op::Recurrent { .. } => Cost::default(),
+            // Each step multiplies by the weights, and so does each step back; then some ten operations for each gate.
+            Op::RecurrentTrace { .. } => Cost { flops: size(x[0]) * (10 + 2 * per(x[1], x[1][0])), bytes: moved },
+            Op::RecurrentVjp { .. } => Cost { flops: size(y) * (10 + 2 * per(x[1], x[1][0])), bytes: moved },
             Op::CrossEntropy { .. } => Cost { flops: 4 * size(x[0]) + 3 * size(y), bytes: moved + size(y) * INDEX },
             Op::CrossEntropyVjp { .. } => {
                 Cost { flops: 5 * size(y) + 2 * size(x[1]), bytes: moved + size(x[1]) * INDEX }

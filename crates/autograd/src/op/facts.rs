@@ -73,6 +73,9 @@ macro_rules! integers {
             | Op::CumSum { .. }
             | Op::LogCumSumExp { .. }
             | Op::Recurrence { .. }
+            | Op::RecurrentTrace { .. }
+            | Op::Recurrent { .. }
+            | Op::RecurrentVjp { .. }
             | Op::MatMul { .. }
             | Op::Linalg(_)
             | Op::Reshape { .. }
@@ -118,6 +121,9 @@ impl Op {
             Op::CumSum { .. } => Facts::op("cumsum", 1),
             Op::LogCumSumExp { .. } => Facts::op("logcumsumexp", 1),
             Op::Recurrence { .. } => Facts::op("recurrence", 2),
+            Op::RecurrentTrace { cell, .. } => Facts::op("recurrent_trace", 4 + cell.states()).constant(),
+            Op::Recurrent { cell, .. } => Facts { view: true, ..Facts::op("recurrent", 5 + cell.states()) },
+            Op::RecurrentVjp { cell, .. } => Facts::op("recurrent_vjp", 6 + cell.states()),
             Op::CrossEntropy { .. } => Facts::op("cross_entropy", 1),
             Op::CrossEntropyVjp { .. } => Facts::op("cross_entropy_vjp", 2),
             Op::Integers { from: IntOp::Given, .. } => Facts::op("integers", 0).constant(),
@@ -221,10 +227,13 @@ impl Op {
 
     /// The inputs that the value depends on; derivatives may depend on more.
     pub(crate) fn computed_from<'x, X>(&self, x: &'x [X]) -> &'x [X] {
-        match self {
-            Op::Linalg(factor) => &x[..factor.computed_from().unwrap_or(x.len())],
-            _ => x,
-        }
+        let some = match self {
+            Op::Linalg(factor) => factor.computed_from(),
+            Op::Recurrent { .. } => Some(1),
+            Op::RecurrentVjp { .. } => Some(4),
+            _ => None,
+        };
+        &x[..some.map_or(x.len(), |some| some.min(x.len()))]
     }
 
     /// The inputs without the node of integers, and that node, if there is one.

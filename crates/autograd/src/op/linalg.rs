@@ -76,11 +76,11 @@ impl Factor {
         let (square, decomposed) = (m == n, [1 + m + n, m.min(n)]);
         let tail: &[usize] = match (self, x) {
             (Factor::Svd, _) => &decomposed,
-            (Factor::EighVjp | Factor::SvdVjp, [_, y, g, change]) => {
+            (Factor::EighVjp | Factor::SvdVjp, [_, y, g, change @ ..]) => {
                 let rows = if self == Factor::EighVjp { 1 + n } else { decomposed[0] };
                 let fits = |x: &[usize], tail: [usize; 2]| x.strip_prefix(batch) == Some(&tail);
                 let row = [1, decomposed[1]];
-                if !(fits(y, [rows, row[1]]) && fits(g, row) && fits(change, row)) {
+                if !(fits(y, [rows, row[1]]) && fits(g, row) && change.iter().all(|change| fits(change, row))) {
                     return error("the decomposition and the derivatives do not fit the matrix");
                 }
                 &[m, n]

@@ -1,7 +1,7 @@
 //! Shape inference: maps an op and the shapes of its inputs to the shape of its output, or an error.
 
 use super::windows::{alike, mapped, picked};
-use super::{Fold, IGNORED, Op};
+use super::{Fold, IGNORED, Op, family};
 use crate::error::{Error, Result};
 use crate::kernel::index::within;
 use crate::tensor::layout::{broadcast, count, reduced_shape, room};
@@ -10,6 +10,11 @@ use crate::tensor::{Shape, Tensor};
 
 /// Returns the shape of the result, or an error if the operands do not fit.
 pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
+    infer_from(op, x, false)
+}
+
+/// Like [`infer`], but `some` operands are enough: those that the value is computed from.
+pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
     let name = op.name();
     let (x, node) = op.operands(x);
     if let (Some(node), Some(integers)) = (node, op.index())
@@ -17,7 +22,8 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
     {
         return mismatch(name, node, format!("the integers have shape {:?}", integers.shape()));
     }
-    if op.arity().is_some_and(|n| n != x.len()) {
+    let computed = some && op.computed_from(x).len() == x.len();
+    if !computed && op.arity().is_some_and(|n| n != x.len()) {
         let hint = format!("it takes {} inputs, but {} were given", op.arity().unwrap_or_default(), x.len());
         return Err(Error::Argument { op: name, hint });
     }
@@ -77,6 +83,7 @@ pub(crate) fn infer(op: &Op, x: &[&[usize]]) -> Result<Shape> {
             }
         }
         Op::Integers { values, .. } | Op::Cast { values } => checked(name, values.shape().into()),
+        family!(recurrent) => super::recurrent::shape(op, x),
         Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Reshape { shape } => {
@@ -180,12 +187,12 @@ fn another_count(from: &[usize], to: &[usize]) -> String {
     }
 }
 
-fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Result<V> {
+pub(super) fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Result<V> {
     Err(Error::Shape { op, shape: shape.into(), hint: hint.into() })
 }
 
 /// Returns the shape, or an error if its elements do not fit in memory.
-fn checked(op: &'static str, shape: Shape) -> Result<Shape> {
+pub(super) fn checked(op: &'static str, shape: Shape) -> Result<Shape> {
     room(op, &shape)?;
     Ok(shape)
 }

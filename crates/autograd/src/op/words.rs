@@ -101,6 +101,20 @@ impl Op {
                 let rules = ["b̄[k-1]·$y[k]", "b̄[k] = $g[k] + $a[k]·b̄[k-1]"];
                 words("y[k] = $a[k+1]·y[k+1] + $b[k]", &rules)
             }
+            Op::RecurrentTrace { cell, .. } => words(&format!("the steps of {}: states, then gates", cell.name()), &[]),
+            Op::Recurrent { .. } => {
+                let rules = [
+                    "",
+                    "δ",
+                    "Σ δᵀ·$y[t-1]",
+                    "Σ δ",
+                    "",
+                    "ḡ[0] behind the last step back",
+                    "ḡ[0] behind the last step back",
+                ];
+                words("y[t] = step of $b[t] and y[t-1]·$cᵀ, a part of $a", &rules)
+            }
+            Op::RecurrentVjp { .. } => words("δ: the steps back from the states to what the steps read", &[]),
             Op::Integers { .. } => words("integers", &[]),
             Op::Cast { .. } => words("integers as numbers", &[]),
             Op::CrossEntropy { .. } => words("ln Σ exp($a) - $a[label]", &["$g·(softmax($a) - [label])"]),

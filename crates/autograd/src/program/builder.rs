@@ -52,7 +52,7 @@ impl<'e> Builder<'e> {
 
     /// The node that computes an op: a new one, or an existing one with the same result.
     pub(super) fn push(&mut self, op: Op, inputs: Inputs, line: Line) -> Result<u32> {
-        let shape = shape::infer(&op, &self.graph.input_shapes(&inputs))?;
+        let shape = shape::infer_from(&op, &self.graph.input_shapes(&inputs), true)?;
         if !is_fixed(&self.graph, &inputs) {
             let shape = self.graph.shapes.number(&shape);
             return self.push_shaped(op, inputs, shape, line);

@@ -34,12 +34,10 @@ pub(super) fn extract<T: Float>(
         }
         let (op, line, value) = (list.op(id), list.line(id), list.value(id));
         let mut from = Inputs::new();
-        let inputs = op.computed_from(list.inputs(id));
-        for &input in inputs {
+        // What only derivatives depend on is not computed.
+        for &input in op.computed_from(list.inputs(id)) {
             from.push(place[input as usize]);
         }
-        // What only derivatives depend on is not computed: any operand of its shape takes its place.
-        from.resize(list.inputs(id).len(), from.last().copied().unwrap_or_default());
         // Integers that are the same in every run are part of the op.
         let op = match op.operands(&from).1 {
             Some(&node) if graph.is_const(node) => {

@@ -45,6 +45,7 @@ impl Layouts {
             Op::Expand { .. } => Some(broadcast_strides(from, old, to)),
             Op::Permute { order } => Some(order.iter().map(|&i| old[i]).collect()),
             Op::Slice { spans } => Some(spans.iter().zip(old).map(|(s, &stride)| s.stride(stride)).collect()),
+            Op::Recurrent { .. } => Some(old.clone()),
             _ => None,
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn verify(g: &Graph) -> Result<(), String> {
             Def::Op(op) if matches!(**op, Op::Custom { .. }) => continue,
             _ => {
                 let op = g.op(id).expect("it is computed");
-                let inferred = shape::infer(&op, &g.input_shapes(&node.inputs));
+                let inferred = shape::infer_from(&op, &g.input_shapes(&node.inputs), true);
                 inferred.map_err(|error| format!("%{id} is invalid: {error}"))?
             }
         };

@@ -2,7 +2,7 @@
 //! these ops are linear, and a linear op is its own derivative.
 
 use super::vjp::{indexed, weights};
-use super::{attention, layer_norm, rows, scan};
+use super::{attention, layer_norm, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, family};
 use crate::tensor::layout::reduced_shape;
@@ -30,6 +30,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         family!(layer_norm) => layer_norm::jvp(op, x, y, t),
         family!(attention) => attention::jvp(op, x, t),
         family!(scan) => scan::jvp(op, x, y, t),
+        family!(recurrent) => recurrent::jvp(op, x, t),
         // Linear in each operand.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             let a = t[0].map(|t| V::apply(op.clone(), &[t, x[1]]));

@@ -10,6 +10,7 @@ mod layer_norm;
 #[cfg(feature = "linalg")]
 mod linalg;
 mod reads;
+mod recurrent;
 mod rows;
 mod scan;
 #[cfg(feature = "linalg")]

@@ -28,12 +28,17 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,
         Op::LogCumSumExp { .. } | Op::Recurrence { .. } => 1 | OUTPUT,
+        // The trace, the weights, the lengths, and for the weights the states; further derivatives take the steps again.
+        Op::Recurrent { .. } => 1 << 0 | 1 << 2 | 1 << 4 | if active(2) { OUTPUT } else { 0 },
+        Op::RecurrentVjp { .. } => u32::MAX & !OUTPUT & !1,
         // The derivative of a product with respect to one factor is the other factor.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             active(1) as u32 | (active(0) as u32) << 1
         }
         Op::Linalg(_) | Op::Custom { .. } => u32::MAX,
-        Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => 0,
+        Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
+            0
+        }
         // Linear: the derivative does not depend on the input.
         Op::CumSum { .. }
         | Op::Reshape { .. }

@@ -116,7 +116,7 @@ fn advanced<T: Float, V: Value<T>>(x: &V, axis: usize) -> V {
 }
 
 /// `len` elements of an axis, from `start` on.
-fn part<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, len: usize) -> V {
+pub(super) fn part<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, len: usize) -> V {
     V::apply(Op::Slice { spans: spans(&x.shape(), axis, start, len) }, &[x])
 }
 

@@ -2,7 +2,7 @@
 //! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
 //! uses `Tensor` directly.
 
-use super::{Cotangents, attention, conv, layer_norm, rows, scan};
+use super::{Cotangents, attention, conv, layer_norm, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, Unary, family};
 use crate::tensor::layout::reduced_shape;
@@ -45,6 +45,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         family!(layer_norm) => layer_norm::vjp(op, x, y, g, wants),
         family!(attention) => attention::vjp(op, x, g, wants),
         family!(scan) => scan::vjp(op, x, y, g, wants),
+        family!(recurrent) => recurrent::vjp(op, x, y, g, wants),
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change only the flags, never the data.
         Op::MatMul { ta, tb } => {
             let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };

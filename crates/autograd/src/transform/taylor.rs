@@ -116,6 +116,7 @@ enum Law {
 fn law(op: &Op) -> Law {
     match op {
         Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => Law::Constant,
+        Op::RecurrentTrace { .. } => Law::Constant,
         Op::Binary(f) if !f.is_differentiable() => Law::Constant,
         Op::Unary(Unary::Neg) | Op::Binary(Binary::Add | Binary::Sub) => Law::Linear,
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => Law::Linear,
@@ -151,6 +152,8 @@ fn law(op: &Op) -> Law {
         | Op::AttentionVjp { .. }
         | Op::LogCumSumExp { .. }
         | Op::Recurrence { .. }
+        | Op::Recurrent { .. }
+        | Op::RecurrentVjp { .. }
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyVjp { .. }
         | Op::Linalg(_)

@@ -139,6 +139,7 @@ impl Case {
         match &self.op {
             Op::Leaf | Op::Const | Op::StopGradient => true,
             Op::Binary(b) => !b.is_differentiable(),
+            Op::RecurrentTrace { .. } => true,
             _ => false,
         }
     }
@@ -148,7 +149,7 @@ impl Case {
         let x: Vec<&Tensor<T>> = x.iter().collect();
         match &self.op {
             Op::Custom { .. } => Rule::<T>::forward(&Hypotenuse, &x),
-            op => Tensor::try_apply(op.clone(), &x),
+            op => Tensor::try_apply(op.clone(), &with_trace(op, &x)?.iter().collect::<Vec<_>>()),
         }
     }
 
@@ -156,7 +157,9 @@ impl Case {
     pub fn apply<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         match &self.op {
             Op::Custom { .. } => Var::try_custom(Hypotenuse, x),
-            op => Var::try_apply(op.clone(), &x.iter().collect::<Vec<_>>()),
+            op => {
+                Var::try_apply(op.clone(), &with_trace(op, &x.iter().collect::<Vec<_>>())?.iter().collect::<Vec<_>>())
+            }
         }
     }
 
@@ -168,6 +171,20 @@ impl Case {
         let gradients = y.vjp(cotangent(&y.shape()));
         Differentiated { y: y.value(), gradients: x.iter().map(|&x| gradients.wrt(x)).collect() }
     }
+}
+
+/// The inputs of an op, with the trace of a recurrent layer computed from the others.
+fn with_trace<T: Float, V: Value<T>>(op: &Op, x: &[&V]) -> Result<Vec<V>> {
+    let mut all: Vec<V> = x.iter().map(|&x| x.clone()).collect();
+    match *op {
+        Op::Recurrent { cell, reverse } => all[0] = V::try_apply(Op::RecurrentTrace { cell, reverse }, &x[1..])?,
+        Op::RecurrentVjp { cell, reverse } => {
+            let inputs = [&[x[4], x[1], x[5], x[2]], &x[6..]].concat();
+            all[0] = V::try_apply(Op::RecurrentTrace { cell, reverse }, &inputs)?;
+        }
+        _ => (),
+    }
+    Ok(all)
 }
 
 /// An output, and the cotangents of the inputs.

@@ -130,6 +130,10 @@ fn an_input_used_twice_collects_both_contributions() {
         if let Op::Attention { .. } | Op::AttentionVjp { .. } = case.op {
             case.inputs[1..].iter_mut().for_each(|x| x.differentiable = false); // of other shapes
         }
+        if let Op::RecurrentTrace { cell, .. } | Op::Recurrent { cell, .. } | Op::RecurrentVjp { cell, .. } = case.op {
+            let others = case.inputs.len() - cell.states(); // those before the parts of the initial state
+            case.inputs[..others].iter_mut().for_each(|input| input.differentiable = false);
+        }
         windows::with_itself(&mut case);
         let moving: Vec<usize> = (0..case.inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
         let x = case.inputs[moving[0]].tensor::<f64>();

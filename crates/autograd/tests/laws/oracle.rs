@@ -2,7 +2,7 @@
 
 use crate::windows;
 use autograd::Span;
-use autograd::op::{Factor, Fold, IGNORED, Op};
+use autograd::op::{Cell, Factor, Fold, IGNORED, Op};
 
 /// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
@@ -45,6 +45,19 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let matrix = |x: &[usize]| x[x.len() - 2..].iter().product::<usize>();
             let y = attention(q, k, v, mask)?;
             (y == *g).then(|| [&q[..q.len() - 2], &[matrix(q) + matrix(k) + matrix(v)]].concat())
+        }
+        (Op::RecurrentTrace { cell, .. }, [z, w, b, lengths, start @ ..]) => {
+            let [planes, _, _, rest @ ..] = recurrent(*cell, [z, w, b, lengths], start)?;
+            Some([&[planes], &rest[..]].concat())
+        }
+        (Op::Recurrent { cell, .. }, [trace, z, w, b, lengths, start @ ..]) => {
+            let [planes, states, _, rest @ ..] = recurrent(*cell, [z, w, b, lengths], start)?;
+            (*trace == [&[planes], &rest[..]].concat()).then(|| [&[states], &rest[..]].concat())
+        }
+        (Op::RecurrentVjp { cell, .. }, [trace, w, lengths, g, z, b, start @ ..]) => {
+            let [planes, states, arguments, rest @ ..] = recurrent(*cell, [z, w, b, lengths], start)?;
+            let fits = *trace == [&[planes], &rest[..]].concat() && *g == [&[states], &rest[..]].concat();
+            fits.then(|| vec![rest[0], rest[1], arguments * rest[2]])
         }
         (Op::CrossEntropy { labels }, [x]) => {
             let &[rows, classes] = x.as_slice() else { return None };
@@ -115,6 +128,19 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
         // A user's own op needs its tape. All remaining cases have the wrong number of inputs.
         _ => None,
     }
+}
+
+/// The numbers of values, states and arguments of a step, and how many places, sequences and units there are.
+fn recurrent(cell: Cell, [z, w, b, lengths]: [&Vec<usize>; 4], start: &[Vec<usize>]) -> Option<[usize; 6]> {
+    let [planes, states, arguments, gates] = match cell {
+        Cell::Tanh | Cell::Relu => [1, 1, 1, 1],
+        Cell::Gru => [5, 1, 4, 3],
+        Cell::Lstm => [6, 2, 4, 4],
+    };
+    let (&[steps, batch, width], &[rows, hidden]) = (z.as_slice(), w.as_slice()) else { return None };
+    let fits = width == gates * hidden && rows == width && *b == [width] && *lengths == [batch];
+    let starts = start.len() == states && start.iter().all(|part| *part == [batch, hidden]);
+    (fits && starts).then_some([planes, states, arguments, steps + 1, batch, hidden])
 }
 
 /// Aligned at the last axis, sizes other than 1 must be equal.

@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
-use autograd::op::{Binary, Factor, Fold, IGNORED, Kind, Op, Unary};
+use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Unary};
 use autograd::{AxisSet, Span, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -218,6 +218,15 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
         Kind::Recurrence => reversible(|axis, transposed, shape| {
             case(Op::Recurrence { axis, transposed }, vec![input(shape.clone(), REAL), input(shape, REAL)])
         }),
+        Kind::RecurrentTrace => recurrent(|cell, reverse, [_, z, w, b, lengths, _], start| {
+            case(Op::RecurrentTrace { cell, reverse }, [vec![z, w, b, lengths], start].concat())
+        }),
+        Kind::Recurrent => recurrent(|cell, reverse, [trace, z, w, b, lengths, _], start| {
+            case(Op::Recurrent { cell, reverse }, [vec![trace, z, w, b, lengths], start].concat())
+        }),
+        Kind::RecurrentVjp => recurrent(|cell, reverse, [trace, z, w, b, lengths, g], start| {
+            case(Op::RecurrentVjp { cell, reverse }, [vec![trace, w, lengths, g, z, b], start].concat())
+        }),
         Kind::CrossEntropy => labelled(|labels, shape| case(Op::CrossEntropy { labels }, vec![input(shape, REAL)])),
         Kind::CrossEntropyVjp => labelled(|labels, shape| {
             let numbers = input(shape[..1].to_vec(), REAL);
@@ -368,6 +377,32 @@ fn labelled(f: fn(Tensor<i64>, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrat
 fn reversible(f: fn(usize, bool, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
     (shape(1..=5), any::<Index>(), any::<bool>())
         .prop_flat_map(move |(shape, axis, reverse)| f(axis.index(shape.len()), reverse, shape))
+        .boxed()
+}
+
+/// `f(cell, whether in reverse, inputs, parts of the initial state)`; the inputs are the trace (its values are computed when
+/// the op is applied), the contributions of the input, weights, bias, lengths and the cotangent of the states.
+fn recurrent(
+    f: fn(Cell, bool, [BoxedStrategy<Input>; 6], Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case>,
+) -> BoxedStrategy<Case> {
+    let sizes = (0..=3usize, prop_oneof![1 => Just(0), 4 => Just(1), 8 => 2..=3usize], 1..=3usize);
+    (select(Cell::ALL), any::<bool>(), sizes)
+        .prop_flat_map(move |(cell, reverse, (steps, batch, hidden))| {
+            let (width, states) = (cell.gates() * hidden, cell.states());
+            let planes = if let Cell::Tanh | Cell::Relu = cell { 1 } else { states + 4 };
+            // Far from the kink.
+            let domain = if cell == Cell::Relu { Domain::Between(0.125, 0.75) } else { Domain::Between(-1.0, 1.0) };
+            let some = |shape: &[usize]| input(shape.to_vec(), domain);
+            let inputs = [
+                input(vec![planes, steps + 1, batch, hidden], Domain::Whole),
+                some(&[steps, batch, width]),
+                some(&[width, hidden]),
+                some(&[width]),
+                input(vec![batch], Domain::Whole),
+                some(&[states, steps + 1, batch, hidden]),
+            ];
+            f(cell, reverse, inputs, vec![some(&[batch, hidden]); states])
+        })
         .boxed()
 }
 

@@ -5,6 +5,7 @@ mod plain;
 pub use plain::{gru_cell, gru_seq, lstm_cell, lstm_seq, rnn_cell, rnn_seq};
 
 use crate::domain::Domain;
+use autograd::op::Cell;
 use autograd::{Error, Float, Result, Tensor, Var};
 
 /// The parameters of a recurrent step, in PyTorch's shapes; `gates` is 1 (plain), 3 (GRU) or 4 (LSTM).
@@ -89,6 +90,10 @@ pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
     #[track_caller]
     fn step<'t, T: Float>(self, input: Var<'t, T>, state: [Var<'t, T>; N], weights: &Weights<'t, T>)
     -> [Var<'t, T>; N];
+    /// The op that takes all steps of a sequence at once, if there is one. Defaults to none: each step is recorded.
+    fn cell(self) -> Option<Cell> {
+        None
+    }
 }
 
 /// The step of [`gru_cell`].
@@ -111,6 +116,13 @@ impl Unit<1> for RnnNonlinearity {
             RnnNonlinearity::Relu => sum.relu(),
         }]
     }
+
+    fn cell(self) -> Option<Cell> {
+        Some(match self {
+            RnnNonlinearity::Tanh => Cell::Tanh,
+            RnnNonlinearity::Relu => Cell::Relu,
+        })
+    }
 }
 
 impl Unit<1> for GruUnit {
@@ -125,6 +137,10 @@ impl Unit<1> for GruUnit {
         let (reset, update) = (both(0), both(1));
         let new = (gate(input, 2, hidden) + reset * gate(state, 2, hidden)).tanh();
         [new + update * (h - new)]
+    }
+
+    fn cell(self) -> Option<Cell> {
+        Some(Cell::Gru)
     }
 }
 
@@ -145,6 +161,10 @@ impl Unit<2> for LstmUnit {
         let (input, forget, cell, output) = (gate(0).sigmoid(), gate(1).sigmoid(), gate(2).tanh(), gate(3).sigmoid());
         let c = forget * c + input * cell;
         [output * c.tanh(), c]
+    }
+
+    fn cell(self) -> Option<Cell> {
+        Some(Cell::Lstm)
     }
 }
 
@@ -188,7 +208,7 @@ pub(crate) struct Walk<'t, T: Float> {
 pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     unit: U,
     x: Var<'t, T>,
-    mut state: [Var<'t, T>; N],
+    state: [Var<'t, T>; N],
     weights: &Weights<'t, T>,
     walk: Walk<'t, T>,
 ) -> Result<(Var<'t, T>, [Var<'t, T>; N])> {
@@ -203,11 +223,61 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     weights.check(op, U::GATES, x.index_axis(0, 0), state[0])?;
     same_state(op, &state)?;
     let lengths = walk.lengths.map(|lengths| column_of(op, lengths, steps, state[0])).transpose()?;
-    let number = |c: usize| x.tape().constant(Tensor::scalar(T::of(c as f64)));
     let input = weights.of_input(x);
+    let walk = Walk { lengths, ..walk };
+    match unit.cell() {
+        Some(cell) => Ok(at_once(cell, input, state, weights, walk)),
+        None => Ok(step_by_step(unit, input, state, weights, walk)),
+    }
+}
+
+/// All steps as one op.
+#[track_caller]
+fn at_once<'t, T: Float, const N: usize>(
+    cell: Cell,
+    input: Var<'t, T>,
+    state: [Var<'t, T>; N],
+    weights: &Weights<'t, T>,
+    Walk { reverse, lengths }: Walk<'t, T>,
+) -> (Var<'t, T>, [Var<'t, T>; N]) {
+    let (tape, shape) = (input.tape(), state[0].shape());
+    let (steps, hidden) = (input.shape()[0], shape[shape.len() - 1]);
+    let batch: usize = shape[..shape.len() - 1].iter().product();
+    let gates = input.shape()[input.rank() - 1];
+    let start = state.map(|part| part.reshape(&[batch, hidden]));
+    let bias = weights.b_hh.unwrap_or_else(|| tape.constant(Tensor::zeros(&[gates])));
+    let ends = match lengths {
+        Some(lengths) => lengths.reshape(&[batch]),
+        None => tape.constant(Tensor::full(&[batch], T::of(steps as f64))),
+    };
+    let z = input.reshape(&[steps, batch, gates]);
+    let states = z.recurrent(cell, reverse, &weights.w_hh, &bias, &ends, &start.each_ref());
+    // The initial state stands where the sequence is entered.
+    let (from, last) = if reverse { (0, 0) } else { (1, steps) };
+    let part = |k: usize| states.index_axis(0, k as isize);
+    let mut outputs = part(0).slice(0, from..from + steps).reshape(&[&[steps], &shape[..]].concat());
+    if let Some(lengths) = lengths {
+        let elements: Vec<T> = (0..steps).map(|t| T::of(t as f64)).collect();
+        let elements = tape.constant(Tensor::from(elements).reshape(&[steps, 1, 1]));
+        outputs = lengths.gt(elements).select(outputs, tape.constant(T::zero()));
+    }
+    (outputs, std::array::from_fn(|k| part(k).index_axis(0, last as isize).reshape(&shape)))
+}
+
+/// Each step as it is written.
+#[track_caller]
+fn step_by_step<'t, T: Float, U: Unit<N>, const N: usize>(
+    unit: U,
+    input: Var<'t, T>,
+    mut state: [Var<'t, T>; N],
+    weights: &Weights<'t, T>,
+    Walk { reverse, lengths }: Walk<'t, T>,
+) -> (Var<'t, T>, [Var<'t, T>; N]) {
+    let steps = input.shape()[0];
+    let number = |c: usize| input.tape().constant(Tensor::scalar(T::of(c as f64)));
     let mut outputs = Vec::with_capacity(steps);
     for i in 0..steps {
-        let t = if walk.reverse { steps - 1 - i } else { i };
+        let t = if reverse { steps - 1 - i } else { i };
         let next = unit.step(input.index_axis(0, t as isize), state, weights);
         let Some(lengths) = lengths else {
             state = next;
@@ -218,10 +288,10 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
         state = std::array::from_fn(|k| running.select(next[k], state[k]));
         outputs.push(running.select(next[0], number(0)));
     }
-    if walk.reverse {
+    if reverse {
         outputs.reverse();
     }
-    Ok((Var::try_stack(&outputs, 0)?, state))
+    (Var::stack(&outputs, 0), state)
 }
 
 /// Lengths `[batch]`, whole numbers of steps, as a column that broadcasts against the state.

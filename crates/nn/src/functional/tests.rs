@@ -56,6 +56,80 @@ fn a_sequence_is_its_steps() {
     assert!(gru_seq(nothing, h, &gru).unwrap_err().to_string().contains("at least one step"));
 }
 
+/// A unit whose steps are recorded one by one.
+#[derive(Debug, Clone, Copy)]
+struct Written<U>(U);
+
+impl<U: Unit<N>, const N: usize> Unit<N> for Written<U> {
+    const GATES: usize = U::GATES;
+    const NAMES: [&'static str; 3] = U::NAMES;
+    fn step<'t, T: Float>(
+        self,
+        input: Var<'t, T>,
+        state: [Var<'t, T>; N],
+        weights: &Weights<'t, T>,
+    ) -> [Var<'t, T>; N] {
+        self.0.step(input, state, weights)
+    }
+}
+
+/// Values, gradients, tangents and second derivatives of all steps at once are those of steps that are recorded one by one:
+/// in both directions, with lengths and without, at sizes around those of tiles.
+#[test]
+fn all_steps_at_once_are_the_steps() {
+    fn check<U: Unit<N>, const N: usize>(unit: U) {
+        for ([steps, batch, hidden], reverse, ended) in
+            [([3, 2, 5], false, false), ([4, 9, 3], true, true), ([2, 1, 18], false, true), ([1, 3, 1], true, false)]
+        {
+            let rng = &mut Rng::new(11);
+            let rows = U::GATES * hidden;
+            let shapes: [&[usize]; 7] =
+                [&[steps, batch, 2], &[rows, 2], &[rows, hidden], &[rows], &[rows], &[batch, hidden], &[batch, hidden]];
+            let at = shapes.map(|shape| Tensor::<f64>::randn(shape, rng) * 0.7);
+            let along = shapes.map(|shape| Tensor::<f64>::randn(shape, rng));
+            let found = derivatives(unit, &at, &along, reverse, ended);
+            let expected = derivatives(Written(unit), &at, &along, reverse, ended);
+            assert_eq!(found.len(), expected.len());
+            for (k, (a, b)) in found.iter().zip(&expected).enumerate() {
+                let error = (a - b).abs().max().item() / b.abs().max().item().max(1.0);
+                assert!(error < 1e-13, "{unit:?} [{steps}, {batch}, {hidden}] {reverse} {ended}, {k}: {error:e}");
+            }
+        }
+    }
+    check(RnnNonlinearity::Tanh);
+    check(RnnNonlinearity::Relu);
+    check(GruUnit);
+    check(LstmUnit);
+}
+
+/// The outputs and the last state of a sequence, and of a function of both the gradient, the slope along a direction, and the
+/// Hessian times it.
+fn derivatives<U: Unit<N>, const N: usize>(
+    unit: U,
+    at: &[Tensor<f64>; 7],
+    along: &[Tensor<f64>; 7],
+    reverse: bool,
+    ended: bool,
+) -> Vec<Tensor<f64>> {
+    let tape = Tape::new();
+    let x = at.each_ref().map(|x| tape.var(x.clone()));
+    let weights = Weights { w_ih: x[1], w_hh: x[2], b_ih: Some(x[3]), b_hh: Some(x[4]) };
+    let (steps, batch) = (x[0].shape()[0], x[0].shape()[1]);
+    // From 0 to the number of steps.
+    let lengths = tape.constant(Tensor::from((0..batch).map(|i| (i % (steps + 1)) as f64).collect::<Vec<_>>()));
+    let walk = Walk { reverse, lengths: ended.then_some(lengths) };
+    let (y, state) = sequence(unit, x[0], std::array::from_fn(|k| x[5 + k]), &weights, walk).unwrap();
+    let sum = state.iter().fold((y * y.sin()).sum(), |sum, part| sum + part.exp().sum());
+    let directions: Vec<_> = x.iter().copied().zip(along.iter().cloned()).collect();
+    let gradients = sum.backward();
+    let mut all = vec![y.value()];
+    all.extend(state.map(|part| part.value()));
+    all.extend(x.iter().map(|&x| gradients.wrt(x)));
+    all.push(sum.jvp(&directions));
+    all.extend(sum.hvp(&directions));
+    all
+}
+
 fn at_end(y: autograd::Var<'_, f64>) -> Tensor<f64> {
     y.value().slice_axis(0, 2..3).squeeze(0)
 }

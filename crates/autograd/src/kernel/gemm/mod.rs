@@ -12,7 +12,7 @@
 //! **How.** From the outside in: `mod.rs` checks shapes, chooses the number of threads and assigns each a part of `C`;
 //! [`blocked`] splits a part into cache-sized blocks and packs operands where this pays off ([`few`] handles products of
 //! few rows without packing the matrix); [`tile`] is the inner loop, a few rows by a few vectors of `C` held in
-//! registers, which convolutions also use, through [`shifted`]. Only the inner loops are compiled for each instruction
+//! registers, which convolutions also use, through [`shifted`], and recurrent layers, through [`packed`]. Only the inner loops are compiled for each instruction
 //! set: [`element`] has a table of them. The scheme
 //! is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
@@ -21,6 +21,7 @@ mod dots;
 mod element;
 mod few;
 mod pack;
+mod packed;
 mod shifted;
 mod tile;
 mod view;
@@ -35,6 +36,7 @@ use crate::kernel::threads;
 pub use blocked::is_one_block;
 pub use element::Element;
 use element::Loops;
+pub use packed::{Packed, packed_columns, packed_rows};
 pub use shifted::{Tap, shifted_dots_into, shifted_into};
 use smallvec::{SmallVec, smallvec};
 use std::marker::PhantomData;
@@ -356,6 +358,6 @@ fn check<T>(a: Mat<T>, b: Mat<T>, len: usize) {
 }
 
 /// The number of threads worth using for this many multiply-adds.
-fn threads_for(work: usize) -> usize {
+pub(super) fn threads_for(work: usize) -> usize {
     threads::threads().min(work / THREAD_WORK).max(1)
 }

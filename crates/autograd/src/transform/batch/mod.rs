@@ -2,6 +2,7 @@
 //! replaces one op per sample. The match is exhaustive, so a new op fails to compile until it has a rule.
 
 mod indexed;
+mod recurrent;
 mod windows;
 
 use super::read::{self, Meaning, Step, record};
@@ -130,6 +131,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::CumSum { axis, reverse } => behind(Op::CumSum { axis: axis + 1, reverse: *reverse }),
         Op::LogCumSumExp { axis } => behind(Op::LogCumSumExp { axis: axis + 1 }),
         Op::Recurrence { axis, transposed } => behind(Op::Recurrence { axis: axis + 1, transposed: *transposed }),
+        family!(recurrent) => recurrent::batch(op, x, n),
         Op::MatMul { ta, tb } => matmul([*ta, *tb], &x[0], &x[1]),
         Op::Linalg(factor @ (Factor::Solve { .. } | Factor::TriangularSolve { .. }))
             if !x[0].batched && x[0].rank() == 2 =>

@@ -41,13 +41,13 @@ pub(super) fn conv<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Res
 }
 
 /// Two adjacent axes as one.
-fn merged<T: Float>(x: Var<'_, T>, axis: usize) -> Var<'_, T> {
+pub(super) fn merged<T: Float>(x: Var<'_, T>, axis: usize) -> Var<'_, T> {
     let shape = x.shape();
     x.reshape(&joined(&[&shape[..axis], &[shape[axis] * shape[axis + 1]], &shape[axis + 2..]]))
 }
 
 /// One axis as two, the first of size `n`.
-fn split<T: Float>(x: Var<'_, T>, axis: usize, n: usize) -> Var<'_, T> {
+pub(super) fn split<T: Float>(x: Var<'_, T>, axis: usize, n: usize) -> Var<'_, T> {
     let shape = x.shape();
     x.reshape(&joined(&[&shape[..axis], &[n, shape[axis] / n.max(1)], &shape[axis + 1..]]))
 }

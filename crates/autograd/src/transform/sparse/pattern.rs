@@ -233,7 +233,7 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
         Op::MatMul { ta, tb } => product(x, [*ta, *tb], shape, n),
         // No derivative flows through these.
-        Op::Leaf | Op::Const | Op::StopGradient | Op::Integers { .. } | Op::Cast { .. } => {
+        Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
             dense(&[], shape.iter().product(), n)
         }
         Op::CrossEntropyVjp { .. }
@@ -242,6 +242,8 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         | Op::LayerNormSums { .. }
         | Op::Attention { .. }
         | Op::AttentionVjp { .. }
+        | Op::Recurrent { .. }
+        | Op::RecurrentVjp { .. }
         | Op::Linalg(_)
         | Op::Conv { .. }
         | Op::ConvTranspose { .. }

@@ -1,0 +1,409 @@
+//! Recurrent layers over whole sequences. The cotangents are computed by an op of their own, all steps back in one call, whose
+//! weights' part is one product over all steps.
+//!
+//! Further derivatives, and tangents, are those of the steps as operations of the algebra, one after the other: the equations
+//! of the cells are evaluated on [values with tangents](Dual). The cotangent of the steps back is a tangent, too: with ⟨g, F⟩ for
+//! the cotangent g of the states F, the steps back give its gradient by x, and the derivative of ⟨q, ∇⟨g, F⟩⟩ by x is the
+//! tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; its derivative by g is the tangent of F.
+
+use super::scan::part;
+use super::{Cotangents, elementwise, jvp as tangent};
+use crate::error::Result;
+use crate::float::{E, Float, Real, for_real};
+use crate::kernel::recurrent::cell::{Equations, with_equations};
+use crate::op::{Binary, Cell, Fold, Op, Side, Unary};
+use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::value::Value;
+use smallvec::{SmallVec, smallvec};
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+/// The cotangents of the inputs.
+pub(crate) fn vjp<T: Float, V: Value<T>>(
+    op: &Op,
+    x: &[&V],
+    y: &V,
+    g: &V,
+    wants: &dyn Fn(usize) -> bool,
+) -> Cotangents<V> {
+    match (op, x) {
+        (Op::RecurrentTrace { .. }, _) => smallvec![None; x.len()],
+        (&Op::Recurrent { cell, reverse }, [trace, z, w, b, lengths, start @ ..]) => {
+            let mut read: SmallVec<[&V; 8]> = smallvec![*trace, *w, *lengths, g, *z, *b];
+            read.extend_from_slice(start);
+            let bars = Bars { cell, reverse, all: V::apply(Op::RecurrentVjp { cell, reverse }, &read) };
+            let mut out = smallvec![
+                None,
+                wants(1).then(|| bars.of_input()),
+                wants(2).then(|| bars.of_weights(y)),
+                wants(3).then(|| bars.of_bias()),
+                None
+            ];
+            out.extend((0..start.len()).map(|k| wants(5 + k).then(|| bars.of_start(k))));
+            out
+        }
+        (&Op::RecurrentVjp { cell, reverse }, [_, w, lengths, cotangent, z, b, start @ ..]) => {
+            // The direction of the arguments: that of the input, and what the state contributes by itself.
+            let direction = Bars { cell, reverse, all: g.clone() };
+            let along: Vec<V> = (0..start.len()).map(|k| direction.of_start(k)).collect();
+            let start = start.iter().zip(&along).map(|(&x, t)| Dual::new(x, Some(t))).collect();
+            let z = Dual::new(*z, Some(&direction.of_input()));
+            let still = |t: &V| t.number(T::zero()).expand(&t.shape());
+            let alone = direction.of_state_alone().map(|t| Dual::new(&still(&t), Some(&t)));
+            let [w, b, lengths, cotangent] = [*w, *b, *lengths, *cotangent].map(|x| Dual::new(x, None));
+            let steps = Steps::take(cell, reverse, [&z, &w, &b, &lengths], start, alone.as_ref());
+            let states = steps.states();
+            let bars = Bars { cell, reverse, all: steps.back(&w, &cotangent) };
+            let mut out = smallvec![
+                None,
+                wants(1).then(|| bars.of_weights(&states).t).flatten(),
+                None,
+                wants(3).then(|| states.t.clone()).flatten(),
+                wants(4).then(|| bars.of_input().t).flatten(),
+                wants(5).then(|| bars.of_bias().t).flatten()
+            ];
+            out.extend((0..along.len()).map(|k| wants(6 + k).then(|| bars.of_start(k).t).flatten()));
+            out
+        }
+        _ => unreachable!("not a recurrent layer, or not all of its inputs"),
+    }
+}
+
+/// The tangent of the output.
+pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], t: &[Option<&V>]) -> Option<V> {
+    let duals: Vec<Dual<V>> = x.iter().zip(t).map(|(&x, t)| Dual::new(x, *t)).collect();
+    match (op, &duals[..]) {
+        (Op::RecurrentTrace { .. }, _) => None,
+        (&Op::Recurrent { cell, reverse }, [_, z, w, b, lengths, start @ ..]) => {
+            Steps::take(cell, reverse, [z, w, b, lengths], start.to_vec(), None).states().t
+        }
+        (&Op::RecurrentVjp { cell, reverse }, [_, w, lengths, cotangent, z, b, start @ ..]) => {
+            Steps::take(cell, reverse, [z, w, b, lengths], start.to_vec(), None).back(w, cotangent).t
+        }
+        _ => unreachable!("not a recurrent layer, or not all of its inputs"),
+    }
+}
+
+/// The cotangents of what the steps read, `[time + 1, batch, arguments · hidden]`.
+struct Bars<V> {
+    cell: Cell,
+    reverse: bool,
+    all: V,
+}
+
+impl<V> Bars<V> {
+    /// The number of steps, of sequences and of units.
+    fn sizes<T: Float>(&self) -> [usize; 3]
+    where
+        V: Value<T>,
+    {
+        let shape = self.all.shape();
+        [shape[0] - 1, shape[1], shape[2] / self.cell.arguments()]
+    }
+
+    /// Those of some arguments at all steps.
+    fn of<T: Float>(&self, first: usize, some: usize) -> V
+    where
+        V: Value<T>,
+    {
+        let [steps, _, hidden] = self.sizes();
+        part(&part(&self.all, 0, 0, steps), 2, first * hidden, some * hidden)
+    }
+
+    /// Those of the contributions of the input, which the first arguments are.
+    fn of_input<T: Float>(&self) -> V
+    where
+        V: Value<T>,
+    {
+        self.of(0, self.cell.gates())
+    }
+
+    /// Those of the arguments that are contributions of the state alone; `None` if there are none.
+    fn of_state_alone<T: Float>(&self) -> Option<V>
+    where
+        V: Value<T>,
+    {
+        let (gates, arguments) = (self.cell.gates(), self.cell.arguments());
+        (arguments > gates).then(|| self.of(gates, arguments - gates))
+    }
+
+    /// What `f` makes of those of the contributions of the state, along a first axis; of gates whose arguments are neighbors
+    /// together.
+    fn of_state<T: Float>(&self, f: &dyn Fn(V) -> V) -> V
+    where
+        V: Value<T>,
+    {
+        let neighbors = self.cell.of_state().chunk_by(|a, b| a + 1 == *b);
+        let parts: Vec<V> = neighbors.map(|gates| f(self.of(gates[0], gates.len()))).collect();
+        joined(&parts, 0)
+    }
+
+    /// Σ δᵀ h over all steps, where h are the states before them.
+    fn of_weights<T: Float>(&self, states: &V) -> V
+    where
+        V: Value<T>,
+    {
+        let ([steps, batch, hidden], from) = (self.sizes(), usize::from(self.reverse));
+        let h = part(&part(states, 0, 0, 1), 1, from, steps).reshape(&[steps * batch, hidden]);
+        self.of_state(&|delta| {
+            let width = delta.shape()[2];
+            delta.reshape(&[steps * batch, width]).matmul(&h, true, false)
+        })
+    }
+
+    /// Σ δ over all steps.
+    fn of_bias<T: Float>(&self) -> V
+    where
+        V: Value<T>,
+    {
+        self.of_state(&|delta| delta.reduce(Fold::Sum, AxisSet::one(0).with(1), false))
+    }
+
+    /// That of a part of the initial state.
+    fn of_start<T: Float>(&self, k: usize) -> V
+    where
+        V: Value<T>,
+    {
+        let [steps, batch, hidden] = self.sizes();
+        part(&part(&self.all, 0, steps, 1), 2, k * hidden, hidden).reshape(&[batch, hidden])
+    }
+}
+
+/// All steps of a layer as operations of the algebra.
+struct Steps<V> {
+    cell: Cell,
+    reverse: bool,
+    /// The parts of the state before each step, and behind the last one.
+    states: Vec<Vec<V>>,
+    /// For each step, what the step back reads, and whether each sequence still runs.
+    kept: Vec<(Vec<V>, V)>,
+}
+
+impl<V> Steps<V> {
+    /// The element of the sequence that is read `k`-th.
+    fn element(reverse: bool, steps: usize, k: usize) -> usize {
+        if reverse { steps - 1 - k } else { k }
+    }
+
+    /// Takes all steps. What the state contributes by itself to some gates can be increased by `more`.
+    fn take<T: Float>(cell: Cell, reverse: bool, [z, w, b, lengths]: [&V; 4], start: Vec<V>, more: Option<&V>) -> Self
+    where
+        V: Value<T>,
+    {
+        let (steps, batch, hidden) = (z.shape()[0], z.shape()[1], w.shape()[1]);
+        let (gates, mut states, mut kept) = (cell.gates(), vec![start], Vec::with_capacity(steps));
+        let lengths = lengths.reshape(&[batch, 1]);
+        for k in 0..steps {
+            let t = Self::element(reverse, steps, k);
+            let before = &states[k];
+            let s = before[0].matmul(w, false, true).add(b);
+            let mut s = apart(&s, gates);
+            if let Some(more) = more {
+                let alone = cell.of_state().iter().enumerate().filter(|&(_, &argument)| argument >= gates);
+                for ((gate, _), more) in alone.zip(apart(&at(more, t), cell.arguments() - gates)) {
+                    s[gate] = s[gate].add(&more);
+                }
+            }
+            let (after, keep) = step(cell, &apart(&at(z, t), gates), &s, before);
+            let running = V::binary(Binary::Gt, &lengths, &lengths.number(T::of(t as f64)));
+            let held = |(new, old): (&V, &V)| running.select(new, old);
+            let after: Vec<V> = after.iter().zip(before).map(held).collect();
+            states.push(after);
+            kept.push((keep, running));
+        }
+        debug_assert!(states.iter().flatten().all(|part| *part.shape() == [batch, hidden]));
+        Steps { cell, reverse, states, kept }
+    }
+
+    /// The states, `[parts, time + 1, batch, hidden]`.
+    fn states<T: Float>(&self) -> V
+    where
+        V: Value<T>,
+    {
+        let parts = (0..self.cell.states()).map(|n| {
+            let places = self.in_time(self.states.iter().map(|state| with_axis(&state[n])).collect());
+            with_axis(&joined(&places, 0))
+        });
+        joined(&parts.collect::<Vec<V>>(), 0)
+    }
+
+    /// What has been computed for each step, in the order of time.
+    fn in_time(&self, mut steps: Vec<V>) -> Vec<V> {
+        if self.reverse {
+            steps.reverse();
+        }
+        steps
+    }
+
+    /// Takes all steps back, from the cotangent of the states to those of what the steps read.
+    fn back<T: Float>(&self, w: &V, g: &V) -> V
+    where
+        V: Value<T>,
+    {
+        let (cell, steps) = (self.cell, self.kept.len());
+        // Of the parts of the state before step k.
+        let arrived = |k: usize| -> Vec<V> {
+            let place = Self::element(self.reverse, steps + 1, k);
+            (0..cell.states()).map(|n| at(&at(g, n), place)).collect()
+        };
+        let mut bars = arrived(steps);
+        let mut deltas = Vec::with_capacity(steps + 1);
+        for k in (0..steps).rev() {
+            let (keep, running) = &self.kept[k];
+            let (arguments, mut passed) = step_back(cell, &bars, &self.states[k], &self.states[k + 1], keep);
+            let zero = w.number(T::zero());
+            let arguments: Vec<V> = arguments.iter().map(|delta| running.select(delta, &zero)).collect();
+            let of_state: Vec<V> = cell.of_state().iter().map(|&a| arguments[a].clone()).collect();
+            passed[0] = passed[0].add(&joined(&of_state, 1).matmul(w, false, false));
+            let sum = |((passed, held), g): ((&V, &V), &V)| running.select(passed, held).add(g);
+            bars = passed.iter().zip(&bars).zip(&arrived(k)).map(sum).collect();
+            deltas.push(with_axis(&joined(&arguments, 1)));
+        }
+        deltas.reverse();
+        let none = bars[0].number(T::zero()).expand(&bars[0].shape());
+        bars.resize(cell.arguments(), none);
+        let mut places = self.in_time(deltas);
+        places.push(with_axis(&joined(&bars, 1)));
+        joined(&places, 0)
+    }
+}
+
+/// Element `i` of the first axis.
+fn at<T: Float, V: Value<T>>(x: &V, i: usize) -> V {
+    part(x, 0, i, 1).reshape(&x.shape()[1..])
+}
+
+/// Equal parts of the last of two axes.
+fn apart<T: Float, V: Value<T>>(x: &V, parts: usize) -> Vec<V> {
+    let size = x.shape()[1] / parts;
+    (0..parts).map(|k| part(x, 1, k * size, size)).collect()
+}
+
+/// With an axis of size 1 in front.
+fn with_axis<T: Float, V: Value<T>>(x: &V) -> V {
+    let mut shape: Shape = x.shape();
+    shape.insert(0, 1);
+    x.reshape(&shape)
+}
+
+fn joined<T: Float, V: Value<T>>(parts: &[V], axis: usize) -> V {
+    match parts {
+        [one] => one.clone(),
+        _ => V::apply(Op::Concat { axis }, &parts.iter().collect::<Vec<_>>()),
+    }
+}
+
+// ---- The equations of a cell, on values ----
+
+/// A value under evaluation: the equations copy what they read, so it is the place of one in a list.
+struct On<'a, T, V> {
+    all: &'a RefCell<Vec<V>>,
+    at: usize,
+    number: PhantomData<T>,
+}
+
+impl<T, V> Clone for On<'_, T, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, V> Copy for On<'_, T, V> {}
+
+impl<'a, T: Float, V: Value<T>> On<'a, T, V> {
+    fn new(all: &'a RefCell<Vec<V>>, x: V) -> Self {
+        all.borrow_mut().push(x);
+        On { all, at: all.borrow().len() - 1, number: PhantomData }
+    }
+
+    fn get(self) -> V {
+        self.all.borrow()[self.at].clone()
+    }
+}
+
+macro_rules! on_values {
+    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
+        impl<T: Float, V: Value<T>> Real for On<'_, T, V> {
+            fn lit(self, c: f64) -> Self { On::new(self.all, self.get().number(T::of(c))) }
+            fn select(self, a: Self, b: Self) -> Self { On::new(self.all, self.get().select(&a.get(), &b.get())) }
+            $( fn $u(self) -> Self { On::new(self.all, self.get().unary(Unary::$U)) } )*
+            $( fn $b(self, b: Self) -> Self { On::new(self.all, V::binary(Binary::$B, &self.get(), &b.get())) } )*
+        }
+    };
+}
+for_real!(on_values);
+
+/// A step: the states after it, and what the step back reads.
+fn step<T: Float, V: Value<T>>(cell: Cell, z: &[V], s: &[V], before: &[V]) -> (Vec<V>, Vec<V>) {
+    let all = RefCell::new(Vec::new());
+    let on = |x: &[V], k: usize| E(On::<T, V>::new(&all, x[k].clone()));
+    with_equations!(cell, |C, G, A, N, K| {
+        let [z, s]: [[_; G]; 2] = [z, s].map(|x| std::array::from_fn(|k| on(x, k)));
+        let (after, kept) = <C as Equations<G, A, N, K>>::step(z, s, std::array::from_fn(|k| on(before, k)));
+        (values(&after), values(&kept))
+    })
+}
+
+/// A step back: the cotangents of the arguments, and of the states before it.
+fn step_back<T: Float, V: Value<T>>(cell: Cell, bars: &[V], before: &[V], after: &[V], kept: &[V]) -> (Vec<V>, Vec<V>) {
+    let all = RefCell::new(Vec::new());
+    let on = |x: &[V], k: usize| E(On::<T, V>::new(&all, x[k].clone()));
+    with_equations!(cell, |C, G, A, N, K| {
+        let [bars, before, after]: [[_; N]; 3] = [bars, before, after].map(|x| std::array::from_fn(|k| on(x, k)));
+        let kept = std::array::from_fn(|k| on(kept, k));
+        let (arguments, passed) = <C as Equations<G, A, N, K>>::back(bars, before, after, kept);
+        // A literal has no axes.
+        let whole = |x: Vec<V>| x.iter().map(|x| x.expand(&kept_shape(before[0]))).collect();
+        (values(&arguments), whole(values(&passed)))
+    })
+}
+
+fn kept_shape<T: Float, V: Value<T>>(x: E<On<'_, T, V>>) -> Shape {
+    x.0.get().shape()
+}
+
+fn values<T: Float, V: Value<T>>(x: &[E<On<'_, T, V>>]) -> Vec<V> {
+    x.iter().map(|x| x.0.get()).collect()
+}
+
+// ---- Forward mode, as an algebra ----
+
+/// A value with its tangent, which is `None` where it is zero. What is computed on these carries its tangent along.
+#[derive(Clone)]
+struct Dual<V> {
+    x: V,
+    t: Option<V>,
+}
+
+impl<V: Clone> Dual<V> {
+    fn new(x: &V, t: Option<&V>) -> Self {
+        Dual { x: x.clone(), t: t.cloned() }
+    }
+}
+
+impl<T: Float, V: Value<T>> Value<T> for Dual<V> {
+    fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
+        let t: SmallVec<[Option<&V>; 4]> = x.iter().map(|x| x.t.as_ref()).collect();
+        let x: SmallVec<[&V; 4]> = x.iter().map(|x| &x.x).collect();
+        let y = V::try_apply(op.clone(), &x)?;
+        let t = match op {
+            _ if t.iter().all(Option::is_none) => None,
+            Op::Unary(f) => t[0].map(|t| elementwise::unary(f, x[0], &y, t)),
+            Op::Binary(f) if !f.is_differentiable() => None,
+            Op::Binary(f) => {
+                let side = |side, i: usize| t[i].map(|t| elementwise::binary(f, side, [x[0], x[1], &y, t]));
+                super::rows::add(side(Side::A, 0), side(Side::B, 1))
+            }
+            op => tangent(&op, &x, &y, &t),
+        };
+        Ok(Dual { x: y, t })
+    }
+
+    fn shape(&self) -> Shape {
+        self.x.shape()
+    }
+
+    fn constant(&self, value: Tensor<T>) -> Self {
+        Dual { x: self.x.constant(value), t: None }
+    }
+}
