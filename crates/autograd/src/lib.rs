@@ -35,6 +35,8 @@ mod error;
 mod eval;
 mod explain;
 pub mod float;
+#[cfg(any(feature = "argmin", feature = "faer", feature = "nalgebra", feature = "ndarray"))]
+mod interop;
 #[allow(unsafe_code, reason = "instruction sets, and loops whose bounds are checked once instead of at each element")]
 mod kernel;
 mod methods;
@@ -86,3 +88,15 @@ pub mod prelude {
     pub use crate::transform::{grad, hessian, jacobian, value_and_grad, vmap};
     pub use crate::{Float, Gradients, Rng, Tape, Tensor, Var, gradcheck, tensor};
 }
+
+/// Runs the code of docs/interop.md as tests.
+#[cfg(all(
+    doctest,
+    feature = "argmin",
+    feature = "faer",
+    feature = "linalg",
+    feature = "nalgebra",
+    feature = "ndarray"
+))]
+#[doc = include_str!("../../../docs/interop.md")]
+struct Page;
