@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 fn regression(samples: usize) -> Result<(), Box<dyn Error>> {
     let mut rng = Rng::new(1);
     let rows = Tensor::from_fn(&[200, WEIGHTS], |i| if i[1] == 0 { 1.0 } else { rng.normal() });
-    let chance = rows.matmul(&Tensor::from(TRUTH)).sigmoid();
+    let chance = rows.matmul(Tensor::from(TRUTH)).sigmoid();
     let classes = chance.map(|p| if rng.uniform() < p { 1.0 } else { 0.0 });
 
     // The log density, up to a constant: a normal prior of variance 1, and Bernoulli's likelihood,

@@ -84,7 +84,7 @@ pub struct Program<T: Float> {
     /// The shape of each input, and of each output.
     shapes: Vec<Shape>,
     out_shapes: Vec<Shape>,
-    /// The inputs that are passed as slices.
+    /// The inputs of runs on slices; empty before the first one.
     given: Vec<Tensor<T>>,
     many: Many<T>,
     /// The integers that steps read and write, by slot; empty if there are none.

@@ -88,7 +88,7 @@ impl<T: Float> Program<T> {
             repeated: constant_blocks(&plan.repeated),
             numbers,
             outputs: Vec::new(),
-            given: shapes.iter().map(|shape| Tensor::zeros(shape)).collect(),
+            given: Vec::new(),
             shapes,
             out_shapes,
             integers: vec![Tensor::scalar(0); if has_integers(&plan) { plan.homes.len() } else { 0 }],

@@ -3,7 +3,7 @@
 use super::Program;
 use crate::error::{Error, Result};
 use crate::float::{Float, once};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Tensor};
 
 impl<T: Float> Program<T> {
     /// As [`run`](Program::run), with inputs and outputs in slices of the caller, in row-major order. Allocates nothing
@@ -45,6 +45,9 @@ impl<T: Float> Program<T> {
 once! {
     fn run_slices<T>(program: &mut Program<T>, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
         program.plan.early.start(&[], &mut program.integers)?;
+        if program.given.is_empty() {
+            program.given = program.shapes.iter().map(|shape| Tensor::zeros(shape)).collect();
+        }
         // Outputs may be views of inputs, which are written over now.
         program.release();
         for ((given, x), &slot) in program.given.iter_mut().zip(inputs).zip(&program.plan.inputs) {

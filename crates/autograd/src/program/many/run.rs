@@ -16,8 +16,10 @@ use std::ops::Range;
 /// Size in bytes that all places of a block should have, so that they stay in the L1 cache.
 const CACHE: usize = 32 * 1024;
 
-/// Numbers of points in a block: enough that the instruction is dispatched rarely, and as many as a loop gains from.
-const POINTS: Range<usize> = 32..256;
+/// The fewest and the most points in a block: enough that instructions are dispatched rarely, and as many as a loop gains
+/// from.
+const FEWEST: usize = 32;
+const MOST: usize = 256;
 
 /// Number of results computed per task, at least.
 const TASK: usize = 64 * 1024;
@@ -37,8 +39,8 @@ impl<T: Float> Lanes<T> {
         let program = lower(graph);
         let value = |number: Option<u32>| number.map_or(Tensor::scalar(T::zero()), |n| values[n as usize].clone());
         let constants = program.constants.iter().map(|&(place, number)| (place, value(number))).collect();
-        let width = CACHE / size_of::<T>() / program.places.max(1) / POINTS.start * POINTS.start;
-        let width = width.clamp(POINTS.start, POINTS.end);
+        let fit = CACHE / size_of::<T>() / program.places.max(1);
+        let width = (fit / FEWEST * FEWEST).clamp(FEWEST, MOST);
         let work: usize = program.lines.iter().map(|line| line.len).sum();
         Lanes { program, constants, width, blocks: (TASK / (work.max(1) * width)).max(1) }
     }
