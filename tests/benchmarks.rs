@@ -7,7 +7,7 @@ use autograd::check::GradCheck;
 use autograd::prelude::*;
 use work::functions::{self, Checkpointed};
 use work::transforms::{Loop, valley};
-use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks};
+use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks, points};
 
 /// Checks every first derivative and the replayed results.
 fn check(objective: Objective<f64>) {
@@ -59,6 +59,7 @@ fn functions_have_their_gradients() {
     check(functions::scalar_chain(5, functions::DENORMAL));
     check(functions::elementwise(9));
     check(functions::rosenbrock(7));
+    check(points::pendulum());
 }
 
 #[test]

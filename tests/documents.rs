@@ -123,7 +123,7 @@ fn blocks(text: &str) -> Vec<(&str, &str, &str)> {
 /// it contains every line. A page that a test makes from programs is compared by that test.
 #[test]
 fn every_block_of_code_runs_or_quotes_a_program() {
-    let [library, scalars] = ["src/lib.rs", "crates/published/src/lib.rs"].map(read);
+    let [library, published] = ["src/lib.rs", "crates/published/src/lib.rs"].map(read);
     let tested: BTreeSet<&str> =
         library.split("pages! {").nth(1).expect("src/lib.rs lists pages").split_whitespace().collect();
     let mut quoted = 0;
@@ -147,7 +147,7 @@ fn every_block_of_code_runs_or_quotes_a_program() {
                 let name = page.file_stem().and_then(|name| name.to_str()).expect("names are valid UTF-8");
                 let runs = page == Path::new("README.md")
                     || (page.parent() == Some(Path::new("docs")) && tested.contains(name))
-                    || scalars.contains(&format!("include_str!(\"../../../{}\")", page.display()));
+                    || published.contains(&format!("include_str!(\"../../../{}\")", page.display()));
                 assert!(runs, "{} has code: list it in src/lib.rs", page.display());
             }
         }

@@ -34,6 +34,7 @@ const HOUSES: [House; 2] = [
             "checkpoint",
             "program",
             "transform",
+            "interop",
             "check",
             "explain",
             "profile",

@@ -4,7 +4,7 @@ use super::functions::{self, Checkpointed, LENGTH};
 use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
-use super::{bundle, gaussian, hand, language, networks};
+use super::{bundle, gaussian, hand, language, networks, points};
 use autograd::prelude::*;
 
 /// A workload, and how it is measured.
@@ -80,6 +80,8 @@ pub const ITEMS: &[Item] = &[
     item("T_fold", "the same as a fold in 100 pieces", ms(3), || Box::new(Loop::new(10_000, Some(100)))),
     item("T_loop_memory", "the loop, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, None)) }, || Box::new(Loop::new(10_000, None))),
     item("T_fold_memory", "the fold, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, Some(2))) }, || Box::new(Loop::new(10_000, Some(100)))),
+    single("P_each", "a function of 203 scalar operations, gradient at 10,000 points, a run each", ms(20), || Box::new(points::Points::new(false))),
+    single("P_many", "the same by run_many", ms(100), || Box::new(points::Points::new(true))),
     single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
     single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),
     single("G_GMM10k_objective", "GMM, 10,000 points, d = 10, K = 25, objective", ms(10), || value(gaussian::gmm(10_000, 10, 25))),

@@ -14,6 +14,7 @@ pub mod hand;
 pub mod items;
 pub mod language;
 pub mod networks;
+pub mod points;
 pub mod transforms;
 
 pub use engine::{Evaluation, Gradient, HessianVector, Objective, Training, Work};

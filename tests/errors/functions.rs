@@ -5,7 +5,7 @@
 use wengert::autograd::{Error, Program, compile};
 use wengert::prelude::*;
 
-crate::mistakes! { a_decision_in_a_compiled_function a_decision_in_vmap a_program_at_another_shape another_number_of_samples }
+crate::mistakes! { a_decision_in_a_compiled_function a_decision_in_vmap a_program_at_another_shape another_number_of_samples another_number_of_points a_slice_of_another_length }
 
 /// A decision by a value in a compiled function
 ///
@@ -46,4 +46,27 @@ fn a_program_at_another_shape() -> Result<(), Error> {
 fn another_number_of_samples() {
     let (w, x) = (tensor![1.0, 2.0], tensor![[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]);
     vmap(|x| (x[0] * x[1]).sum(), &[Some(0), Some(0)], &[&w, &x]);
+}
+
+/// A program at different numbers of points
+///
+/// Each input of `run_many` has an axis of points in front, of the same size, or none if all points share it.
+fn another_number_of_points() -> Result<(), Error> {
+    let tape = Tape::<f64>::new();
+    let (x, a) = (tape.var(0.0), tape.var(1.0));
+    let mut program = Program::new(&tape, &[x, a], &[(x * a).sin()]);
+    program.run_many(&[&tensor![0.1, 0.2, 0.3], &tensor![1.0, 2.0]])?;
+    Ok(())
+}
+
+/// A slice of another length
+///
+/// `run_into` writes each output to a slice that has exactly its elements.
+fn a_slice_of_another_length() -> Result<(), Error> {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([1.0, 2.0, 3.0]);
+    let mut program = Program::new(&tape, &[x], &[x.exp()]);
+    let mut out = [0.0; 2];
+    program.run_into(&[&[0.1, 0.2, 0.3]], &mut [&mut out])?;
+    Ok(())
 }

@@ -35,6 +35,8 @@ mod error;
 mod eval;
 mod explain;
 pub mod float;
+#[cfg(any(feature = "argmin", feature = "faer", feature = "nalgebra", feature = "ndarray"))]
+mod interop;
 #[allow(unsafe_code, reason = "instruction sets, and loops whose bounds are checked once instead of at each element")]
 mod kernel;
 mod methods;

@@ -1,7 +1,7 @@
 //! A training loop that clears its tape and records again allocates nothing once it is warm: nodes, values, cotangents
 //! and gradients reuse the memory of earlier iterations. Counted on all threads by a custom allocator.
 
-use autograd::{Float, Rng, Tape, Tensor, update};
+use autograd::{Float, Program, Rng, Tape, Tensor, compile, update};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -107,6 +107,33 @@ fn scalar_loops_allocate_nothing() {
     assert_eq!(allocations(50, || assert!(round(1000).is_finite())), 0);
 }
 
+/// Buffers of the caller, for numbers and for arrays, and many points on several threads.
+fn runs_of_a_program_allocate_nothing() {
+    let matrix = Tensor::from_fn(&[40, 40], |i| (i[0] + i[1]) as f64);
+    let mut f = compile::<f64, _>(|x| (x[0].matmul(x[0].tape().constant(matrix.clone())) * x[0].sin()).sum());
+    let (x, mut gradient) = (vec![0.1; 40], vec![0.0; 40]);
+    let mut round = || f.value_and_grad_into(&[&x], &mut [&mut gradient]).unwrap();
+    round();
+    assert_eq!(allocations(50, || assert!(round().is_finite())), 0);
+
+    let tape = Tape::<f64>::new();
+    let (x, y) = (tape.var(0.3), tape.var([1.0, 2.0, 3.0]));
+    let z = (y * x).sin().sum() * x + y.index_axis(0, 1);
+    let gradient = z.grad(&[x, y]);
+    let mut program = Program::new(&tape, &[x, y], &[z, gradient[0], gradient[1]]);
+    let (mut a, mut b, mut c) = ([0.0], [0.0], [0.0; 3]);
+    let mut round = || program.run_into(&[&[0.5], &[1.0, 2.0, 4.0]], &mut [&mut a, &mut b, &mut c]).unwrap();
+    round();
+    assert_eq!(allocations(50, &mut round), 0);
+
+    let (x, y) = (Tensor::full(&[5000], 0.5), Tensor::full(&[5000, 3], 2.0));
+    let mut round = || assert!(program.run_many(&[&x, &y]).unwrap()[0].at(&[4999]).is_finite());
+    (0..20).for_each(|_| round());
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    (0..20).for_each(|_| round());
+    assert_eq!(allocations(50, &mut round), 0);
+}
+
 /// A single test, so that no other test runs and allocates while allocations are counted.
 #[test]
 fn warm_loops_allocate_nothing() {
@@ -114,6 +141,7 @@ fn warm_loops_allocate_nothing() {
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert!(allocations(3, || drop(std::hint::black_box(vec![1; 10]))) >= 3, "the counter does not work");
     scalar_loops_allocate_nothing();
+    runs_of_a_program_allocate_nothing();
     a_loop_allocates_nothing::<f32>([16, 20, 32, 10]);
     a_loop_allocates_nothing::<f64>([16, 20, 32, 10]);
     // Large enough for several threads, and for an update in many chunks.

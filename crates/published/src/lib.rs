@@ -1,10 +1,15 @@
-//! Tests of the crate `scalar` on published crates that are generic over their numbers: nalgebra, euclid, num-complex,
-//! levenberg-marquardt. `cargo run --release --example speed` measures it beside num-dual.
+//! Tests with published crates: the numbers of `scalar` in code that is generic over its numbers (nalgebra, euclid,
+//! num-complex, levenberg-marquardt), and tensors beside the arrays of ndarray, nalgebra and faer, and in argmin.
+//! `cargo run --release --example speed` measures the numbers beside num-dual.
 
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
-/// Runs the code of docs/scalars.md as tests.
+/// Runs the code of pages of the book as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/scalars.md")]
-struct Page;
+mod pages {
+    #[doc = include_str!("../../../docs/scalars.md")]
+    struct Scalars;
+    #[doc = include_str!("../../../docs/interop.md")]
+    struct Interop;
+}

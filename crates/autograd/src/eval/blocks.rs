@@ -171,6 +171,10 @@ simd! {
 
 /// Calls `again` for each angle outside the range of the fast sine and cosine.
 fn far_angles<T: Float>(x: &[T], mut again: impl FnMut(usize)) {
+    // All of them at once, since there is rarely one.
+    if !x.iter().fold(false, |far, &x| far | number::is_far(x)) {
+        return;
+    }
     for (i, &x) in x.iter().enumerate() {
         if number::is_far(x) {
             again(i);

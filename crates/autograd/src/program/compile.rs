@@ -80,7 +80,7 @@ where
     /// Panics if the closure does.
     pub fn value(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<&Tensor<T>> {
         let x = &refs(x);
-        let version = find(&mut self.values, x, || record(&self.function, x, |_, y| Ok(vec![y])))?;
+        let version = find(&mut self.values, &shapes(x), || record(&self.function, x, |_, y| Ok(vec![y])))?;
         Ok(&version.program.run(x)?[0])
     }
 
@@ -95,15 +95,43 @@ where
     /// Panics if the closure does.
     pub fn value_and_grad(&mut self, x: &[impl Borrow<Tensor<T>>]) -> Result<(T, &[Tensor<T>])> {
         let x = &refs(x);
-        let version = find(&mut self.gradients, x, || {
-            record(&self.function, x, |x, y| {
-                let mut outputs = vec![y];
-                outputs.extend(y.try_grad(x)?);
-                Ok(outputs)
-            })
-        })?;
+        let version = find(&mut self.gradients, &shapes(x), || record(&self.function, x, with_gradients))?;
         let out = version.program.run(x)?;
         Ok((out[0].item(), &out[1..]))
+    }
+
+    /// As [`value_and_grad`](Compiled::value_and_grad), with inputs and gradients in slices of the caller, for samplers and
+    /// optimizers that own their buffers: each input is a vector, and so is its gradient. Allocates nothing once warm.
+    ///
+    /// ```
+    /// use autograd::compile;
+    /// let mut f = compile::<f64, _>(|x| x[0].square().sum());
+    /// let (mut x, mut gradient) = (vec![3.0, 4.0], [0.0; 2]);
+    /// assert_eq!(f.value_and_grad_into(&[&x], &mut [&mut gradient])?, 25.0);
+    /// x.iter_mut().zip(&gradient).for_each(|(x, g)| *x -= 0.5 * g);
+    /// assert_eq!(f.value_and_grad_into(&[&x], &mut [&mut gradient])?, 0.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// As [`value_and_grad`](Compiled::value_and_grad); also unless there is one gradient for each input, of its length.
+    ///
+    /// # Panics
+    /// Panics if the closure does.
+    pub fn value_and_grad_into(&mut self, x: &[&[T]], gradients: &mut [&mut [T]]) -> Result<T> {
+        check_gradients(x.iter().map(|x| x.len()), gradients.iter().map(|g| g.len()))?;
+        let lengths: SmallVec<[[usize; 1]; 16]> = x.iter().map(|x| [x.len()]).collect();
+        let shapes: SmallVec<[&[usize]; 16]> = lengths.iter().map(|shape| shape.as_slice()).collect();
+        let version = find(&mut self.gradients, &shapes, || {
+            let x: Vec<Tensor<T>> = x.iter().map(|x| Tensor::from(x.to_vec())).collect();
+            record(&self.function, &refs(&x), with_gradients)
+        })?;
+        let mut value = [T::zero()];
+        let mut outputs: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        outputs.push(&mut value);
+        outputs.extend(gradients.iter_mut().map(|gradient| &mut **gradient));
+        version.program.run_slices(x, &mut outputs)?;
+        drop(outputs);
+        Ok(value[0])
     }
 
     /// Number of programs that are kept: one per list of input shapes, for values and for gradients separately.
@@ -126,18 +154,48 @@ fn refs<T: Float>(x: &[impl Borrow<Tensor<T>>]) -> SmallVec<[&Tensor<T>; 16]> {
     x.iter().map(Borrow::borrow).collect()
 }
 
-/// The program for these inputs, compiled now if it does not exist yet.
+fn shapes<'x, T: Float>(x: &[&'x Tensor<T>]) -> SmallVec<[&'x [usize]; 16]> {
+    x.iter().map(|x| x.shape()).collect()
+}
+
+/// A value, followed by its gradients.
+fn with_gradients<'t, T: Float>(x: &[Var<'t, T>], y: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
+    let mut outputs = vec![y];
+    outputs.extend(y.try_grad(x)?);
+    Ok(outputs)
+}
+
+/// Returns an error unless there is a gradient for each input, of its length.
+fn check_gradients(
+    x: impl ExactSizeIterator<Item = usize>,
+    gradients: impl ExactSizeIterator<Item = usize>,
+) -> Result<()> {
+    const OP: &str = "value_and_grad_into";
+    if x.len() != gradients.len() {
+        let hint = format!("{} inputs need as many slices for their gradients, not {}", x.len(), gradients.len());
+        return Err(Error::Argument { op: OP, hint });
+    }
+    for (k, (len, room)) in x.zip(gradients).enumerate() {
+        if len != room {
+            let hint = format!("input {k} has {len} elements, so the slice for its gradient needs {len}, not {room}");
+            return Err(Error::Argument { op: OP, hint });
+        }
+    }
+    Ok(())
+}
+
+/// The program for inputs of these shapes, compiled now if it does not exist yet.
 fn find<'v, T: Float>(
     versions: &'v mut Vec<Version<T>>,
-    x: &[&Tensor<T>],
+    x: &[&[usize]],
     make: impl FnOnce() -> Result<Program<T>>,
 ) -> Result<&'v mut Version<T>> {
-    let alike = |v: &Version<T>| v.shapes.len() == x.len() && v.shapes.iter().zip(x).all(|(s, x)| **s == *x.shape());
+    let alike = |v: &Version<T>| v.shapes.len() == x.len() && v.shapes.iter().zip(x).all(|(s, x)| **s == **x);
     let now = versions.iter().map(|v| v.used).max().map_or(0, |last| last + 1);
     let at = match versions.iter().position(alike) {
         Some(at) => at,
         None => {
-            let shapes = x.iter().map(|x| x.shape().into()).collect();
+            let shapes = x.iter().map(|&shape| shape.into()).collect();
             let version = Version { shapes, program: make()?, used: now };
             let oldest = (0..versions.len()).min_by_key(|&k| versions[k].used).filter(|_| versions.len() == MOST);
             if let Some(oldest) = oldest {

@@ -18,12 +18,14 @@ mod fused;
 mod graph;
 mod integers;
 mod layouts;
+mod many;
 mod memory;
 mod passes;
 mod run;
 mod scalars;
 mod show;
 mod simplify;
+mod slices;
 mod steps;
 mod verify;
 
@@ -36,6 +38,7 @@ use crate::tensor::{Shape, Tensor};
 pub(crate) use compile::refuse_reads;
 pub use compile::{Compiled, compile};
 use graph::Graph;
+use many::Many;
 pub(crate) use run::Seen;
 use std::sync::Arc;
 use steps::Plan;
@@ -78,8 +81,12 @@ pub struct Program<T: Float> {
     /// The memory of each loop over scalars.
     numbers: Vec<Vec<T>>,
     outputs: Vec<Tensor<T>>,
-    /// The shape of each input.
+    /// The shape of each input, and of each output.
     shapes: Vec<Shape>,
+    out_shapes: Vec<Shape>,
+    /// The inputs of runs on slices; empty before the first one.
+    given: Vec<Tensor<T>>,
+    many: Many<T>,
     /// The integers that steps read and write, by slot; empty if there are none.
     integers: Vec<Tensor<i64>>,
     state: Vec<run::State>,
@@ -198,7 +205,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         for (now, _) in self.state {
             state.push(from_its_start(&now.value()));
         }
-        Ok(Program::assemble(plan, &graph, constants, state, kept))
+        Ok(Program::assemble(plan, graph, constants, state, kept))
     }
 
     /// Checks the variables. Returns the ids of those that are given (inputs and states) and of those that are wanted

@@ -4,6 +4,7 @@ use super::Program;
 use super::constants::Constants;
 use super::fused::{Fused, Operand, Running, constant_blocks};
 use super::graph::Graph;
+use super::many::Many;
 use super::steps::{Memory, Out, Plan, Step, Work};
 use crate::error::{Error, Result};
 use crate::eval;
@@ -58,13 +59,14 @@ impl<T: Float> Program<T> {
     /// Assembles a planned program. The outputs of the graph from `kept` on are the next values of the states.
     pub(super) fn assemble(
         plan: Plan,
-        graph: &Graph,
+        graph: Graph,
         constants: Constants<T>,
         state: Vec<Tensor<T>>,
         kept: usize,
     ) -> Self {
         let first = plan.inputs.len() - state.len();
-        let shapes = graph.inputs[..first].iter().map(|&id| graph.shape(id).clone()).collect();
+        let shapes = |ids: &[u32]| ids.iter().map(|&id| graph.shape(id).clone()).collect::<Vec<_>>();
+        let (shapes, out_shapes) = (shapes(&graph.inputs[..first]), shapes(&graph.outputs[..kept]));
         let mut values = vec![Tensor::scalar(T::zero()); plan.homes.len()];
         for &(slot, number) in &plan.constants {
             values[slot as usize] = constants.value(number).clone();
@@ -79,13 +81,16 @@ impl<T: Float> Program<T> {
             }
         }
         Program {
+            many: Many::new(graph, &constants),
             rules: constants.into_rules(),
             values,
             blocks: vec![None; plan.blocks.len()],
             repeated: constant_blocks(&plan.repeated),
             numbers,
             outputs: Vec::new(),
+            given: Vec::new(),
             shapes,
+            out_shapes,
             integers: vec![Tensor::scalar(0); if has_integers(&plan) { plan.homes.len() } else { 0 }],
             passing: Vec::new(),
             state: states(&plan, first, kept),
@@ -155,13 +160,30 @@ impl<T: Float> Program<T> {
     fn ready(&mut self, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<()> {
         self.check(inputs)?;
         self.plan.early.start(integers, &mut self.integers)?;
-        self.outputs.clear();
-        let Program { plan, values, blocks, .. } = self;
-        plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
+        self.release();
         for (&slot, &input) in self.plan.inputs.iter().zip(inputs) {
             self.values[slot as usize] = input.contiguous();
         }
         Ok(())
+    }
+
+    /// Releases the outputs of the last run.
+    pub(super) fn release(&mut self) {
+        self.outputs.clear();
+        let Program { plan, values, blocks, .. } = self;
+        plan.kept.iter().for_each(|&slot| free(slot, &plan.homes, values, blocks));
+    }
+
+    /// Runs all steps, once the given number of inputs is in place.
+    pub(super) fn run_steps(&mut self, inputs: usize) -> Result<()> {
+        let mut done = Ok(());
+        for k in 0..self.plan.steps.len() {
+            done = self.step(k);
+            if done.is_err() {
+                break;
+            }
+        }
+        self.finish(inputs, done)
     }
 
     /// Collects the outputs, updates the states, and releases the inputs.
@@ -230,16 +252,22 @@ impl<T: Float> Program<T> {
 
     /// Returns an error unless the inputs are as recorded.
     fn check(&self, inputs: &[&Tensor<T>]) -> Result<()> {
-        if inputs.len() != self.shapes.len() {
-            let hint = format!("the program was compiled for {} inputs, got {}", self.shapes.len(), inputs.len());
-            return Err(Error::Argument { op: "run", hint });
-        }
+        self.check_count("run", inputs.len())?;
         for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
             if input.shape() != shape.as_slice() {
                 return Err(wrong_input(k, shape, input.shape()));
             }
         }
         Ok(())
+    }
+
+    /// Returns an error unless there are as many inputs as recorded.
+    pub(super) fn check_count(&self, op: &'static str, inputs: usize) -> Result<()> {
+        if inputs == self.shapes.len() {
+            return Ok(());
+        }
+        let hint = format!("the program was compiled for {} inputs, got {inputs}", self.shapes.len());
+        Err(Error::Argument { op, hint })
     }
 
     /// Makes the computed next states the current ones, swapping their memory with that of the old ones.
@@ -370,14 +398,7 @@ fn states(plan: &Plan, first: usize, kept: usize) -> Vec<State> {
 once! {
     fn run<T>(program: &mut Program<T>, inputs: &[&Tensor<T>], integers: &[&Tensor<i64>]) -> Result<()> {
         program.ready(inputs, integers)?;
-        let mut done = Ok(());
-        for k in 0..program.plan.steps.len() {
-            done = program.step(k);
-            if done.is_err() {
-                break;
-            }
-        }
-        program.finish(inputs.len(), done)
+        program.run_steps(inputs.len())
     }
 }
 

@@ -258,6 +258,28 @@ impl<T: Element> Tensor<T> {
         self.iter().collect()
     }
 
+    /// The elements in row-major order, in the memory of this tensor if no other tensor shares it, and in a copy otherwise.
+    ///
+    /// ```
+    /// let x = autograd::Tensor::from(vec![1.0, 2.0, 3.0]);
+    /// let memory = x.as_slice().unwrap().as_ptr();
+    /// assert_eq!(x.into_vec().as_ptr(), memory);
+    /// ```
+    pub fn into_vec(self) -> Vec<T> {
+        let (len, whole) = (self.len(), self.as_slice().is_some() && self.raw().1 == 0);
+        if !whole {
+            return self.to_vec();
+        }
+        match self.into_buffer().map(Arc::try_unwrap) {
+            Ok(Ok(mut data)) => {
+                data.truncate(len);
+                data
+            }
+            Ok(Err(shared)) => shared[..len].to_vec(),
+            Err(shared) => shared.to_vec(),
+        }
+    }
+
     /// Iterates over the elements in row-major order.
     ///
     /// ```

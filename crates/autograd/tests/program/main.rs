@@ -2,6 +2,7 @@
 
 mod errors;
 mod linalg;
+mod many;
 mod random;
 #[path = "../recipe/mod.rs"]
 mod recipe;

@@ -1,0 +1,233 @@
+//! One program at many points: [`Program::run_many`]. A program of numbers and small arrays runs in lanes: each of its
+//! numbers becomes one number per point, and an instruction is then a loop over the points (`lower` translates the graph,
+//! `run` executes it). The loops are those of arrays, so each point has the same bits as in a run of its own. Any other
+//! program runs point by point.
+
+mod lower;
+mod run;
+
+use super::Program;
+use super::constants::Constants;
+use super::graph::{Def, Graph};
+use crate::error::{Error, Result};
+use crate::float::{Float, once};
+use crate::tensor::{Shape, Tensor};
+#[cfg(test)]
+use lower::LARGEST;
+use run::Lanes;
+use smallvec::SmallVec;
+
+/// What a program needs to run at many points.
+pub(super) struct Many<T: Float> {
+    /// The graph and the values of its constants, until the first run in lanes; `None` if it cannot run in lanes.
+    source: Option<(Graph, Vec<Tensor<T>>)>,
+    lanes: Option<Lanes<T>>,
+    /// The results of the last run.
+    outputs: Vec<Tensor<T>>,
+}
+
+impl<T: Float> Many<T> {
+    pub(super) fn new(graph: Graph, constants: &Constants<T>) -> Self {
+        let lanes = lower::fits(&graph);
+        let source = lanes.then(|| {
+            let values = (0..graph.constants.len()).map(|number| constants.value(number as u32).clone()).collect();
+            (graph, values)
+        });
+        Many { source, lanes: None, outputs: Vec::new() }
+    }
+}
+
+/// An input of many points.
+#[derive(Clone, Copy)]
+struct Given<'x, T> {
+    x: &'x [T],
+    /// Number of elements from one point to the next; 0 if all points share them.
+    step: usize,
+    /// Number of elements of a point.
+    len: usize,
+}
+
+impl<'x, T> Given<'x, T> {
+    fn point(&self, i: usize) -> &'x [T] {
+        &self.x[i * self.step..][..self.len]
+    }
+}
+
+impl<T: Float> Program<T> {
+    /// Runs the program at many points: each input has an axis of points in front of its recorded shape, or exactly that
+    /// shape if all points share it. So do the outputs, which are valid until the next call. Each point has the same bits
+    /// as in a [`run`](Program::run) of its own, with any number of threads.
+    ///
+    /// A program of numbers and small arrays (elementwise functions, sums, indexing and other rearrangements of up to 256
+    /// elements) runs at as many points at once as fit in the vector registers and the cache, on all threads, without
+    /// allocation once warm. Any other program runs point by point, no faster than a loop: to batch its ops, compile
+    /// [`vmap`](crate::transform::vmap()) of the function instead.
+    ///
+    /// ```
+    /// use autograd::{Program, Tape, Tensor, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let (x, a) = (tape.var(0.0), tape.var(0.0));
+    /// let y = (x * a).sin();
+    /// let mut program = Program::new(&tape, &[x, a], &[y, y.grad(&[x])[0]]);
+    ///
+    /// let (points, a) = (tensor![0.0, 1.0, 2.0], Tensor::scalar(0.5)); // three points with the same a
+    /// let out = program.run_many(&[&points, &a])?;
+    /// assert_eq!(out[0].to_vec(), [0.0, 0.5f64.sin(), 1f64.sin()]);
+    /// assert!((out[1].at(&[2]) - 0.5 * 1f64.cos()).abs() < 1e-15);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// Returns an error if the number of inputs differs from the recording, an input has another shape, the inputs have
+    /// different numbers of points or all of them are shared, or the program has states or integer inputs; also where
+    /// [`run`](Program::run) would.
+    pub fn run_many(&mut self, inputs: &[&Tensor<T>]) -> Result<&[Tensor<T>]> {
+        run_many(self, inputs)?;
+        Ok(&self.many.outputs)
+    }
+
+    /// The number of points.
+    fn points(&self, inputs: &[&Tensor<T>]) -> Result<usize> {
+        if !self.state.is_empty() || !self.plan.early.inputs.is_empty() {
+            let what = if self.state.is_empty() { "has integer inputs" } else { "keeps state from run to run" };
+            let hint = format!("the program {what}, so its points are not independent: call run_with for each of them");
+            return Err(Error::Argument { op: OP, hint });
+        }
+        self.check_count(OP, inputs.len())?;
+        let mut counts: SmallVec<[usize; 16]> = SmallVec::new();
+        for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
+            match input.shape() {
+                given if given == shape.as_slice() => (),
+                [n, rest @ ..] if rest == shape.as_slice() => counts.push(*n),
+                given => return Err(wrong_shape(k, shape, given)),
+            }
+        }
+        match counts.as_slice() {
+            [] => Err(Error::Argument {
+                op: OP,
+                hint: "every input has its recorded shape: give at least one an axis of points in front, or call run"
+                    .into(),
+            }),
+            [n, others @ ..] if others.iter().all(|m| m == n) => Ok(*n),
+            counts => {
+                let hint = format!(
+                    "the inputs have different numbers of points, {counts:?}: their first axes must have the same size"
+                );
+                Err(Error::Argument { op: OP, hint })
+            }
+        }
+    }
+
+    fn run_points(&mut self, inputs: &[&Tensor<T>]) -> Result<()> {
+        let n = self.points(inputs)?;
+        let mut outputs = std::mem::take(&mut self.many.outputs);
+        outputs.resize(self.out_shapes.len(), Tensor::scalar(T::zero()));
+        for (output, shape) in outputs.iter_mut().zip(&self.out_shapes) {
+            make_room(output, n, shape);
+        }
+        let whole: SmallVec<[Tensor<T>; 16]> = inputs.iter().map(|x| x.contiguous()).collect();
+        let given: SmallVec<[Given<T>; 16]> =
+            whole.iter().zip(&self.shapes).map(|(x, shape)| given(x, shape)).collect();
+        let mut rooms: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+        for output in &mut outputs {
+            rooms.push(output.unique_mut().expect("it has just been made so"));
+        }
+        let done = match self.lanes() {
+            Some(lanes) => {
+                lanes.run(n, &given, &mut rooms);
+                Ok(())
+            }
+            None => self.run_each(n, &given, &mut rooms),
+        };
+        drop(rooms);
+        self.many.outputs = outputs;
+        done
+    }
+
+    /// The program in lanes, compiled at the first call.
+    fn lanes(&mut self) -> Option<&Lanes<T>> {
+        if let Some((graph, constants)) = self.many.source.take() {
+            self.many.lanes = Some(Lanes::new(&graph, &constants));
+        }
+        self.many.lanes.as_ref()
+    }
+
+    /// Runs point by point.
+    fn run_each(&mut self, n: usize, given: &[Given<T>], outputs: &mut [&mut [T]]) -> Result<()> {
+        for i in 0..n {
+            let x: SmallVec<[&[T]; 16]> = given.iter().map(|given| given.point(i)).collect();
+            let mut y: SmallVec<[&mut [T]; 16]> = SmallVec::new();
+            for (output, shape) in outputs.iter_mut().zip(&self.out_shapes) {
+                let len = shape.iter().product::<usize>();
+                y.push(&mut output[i * len..][..len]);
+            }
+            self.run_slices(&x, &mut y)?;
+        }
+        Ok(())
+    }
+}
+
+once! {
+    fn run_many<T>(program: &mut Program<T>, inputs: &[&Tensor<T>]) -> Result<()> {
+        program.run_points(inputs)
+    }
+}
+
+/// The name of the method in errors.
+const OP: &str = "run_many";
+
+fn given<'x, T: Float>(x: &'x Tensor<T>, shape: &Shape) -> Given<'x, T> {
+    let len = shape.iter().product();
+    let step = if x.rank() == shape.len() { 0 } else { len };
+    Given { x: x.as_slice().expect("contiguous"), step, len }
+}
+
+/// Makes a tensor one of `n` points that nobody else holds. Reuses its memory where it has that shape already.
+fn make_room<T: Float>(output: &mut Tensor<T>, n: usize, shape: &[usize]) {
+    let fits = matches!(output.shape(), [m, rest @ ..] if *m == n && rest == shape);
+    if !fits || output.unique_mut().is_none() {
+        let shape: Shape = [n].iter().chain(shape).copied().collect();
+        *output = Tensor::build(&shape, |_| ());
+    }
+}
+
+fn wrong_shape(k: usize, recorded: &[usize], given: &[usize]) -> Error {
+    let sizes: String = recorded.iter().map(|size| format!(", {size}")).collect();
+    let hint = format!(
+        "input {k} was recorded with shape {recorded:?}: give it the shape [points{sizes}], or {recorded:?} if all points \
+         share it"
+    );
+    Error::Shape { op: OP, shape: given.into(), hint }
+}
+
+/// Whether a node is an input or a constant.
+fn is_given(graph: &Graph, id: u32) -> bool {
+    matches!(graph.node(id).def, Def::Input | Def::Const(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tape, Var, tensor};
+
+    /// Whether the gradient of a function runs in lanes.
+    fn runs_in_lanes(x: Tensor<f64>, f: fn(Var<'_, f64>) -> Var<'_, f64>) -> bool {
+        let tape = Tape::new();
+        let x = tape.var(x);
+        let y = f(x);
+        Program::new(&tape, &[x], &[y, y.grad(&[x])[0]]).lanes().is_some()
+    }
+
+    #[test]
+    fn numbers_small_arrays_sums_and_rearrangements_run_in_lanes() {
+        let row = tensor![1.0, 2.0, 3.0];
+        assert!(runs_in_lanes(Tensor::scalar(1.0), |x| x.sin() * x));
+        assert!(runs_in_lanes(row.clone(), |x| (x * x.sum()).exp().sum()));
+        assert!(runs_in_lanes(row.clone(), |x| x.index_axis(0, 0) * x.index_axis(0, 2).cos()));
+        assert!(runs_in_lanes(row.clone(), |x| Var::stack(&[x, x.flip(0)], 1).t().square().sum_axes(0).exp().sum()));
+        assert!(runs_in_lanes(row.clone(), |x| x.gt(-x.sin()).select(x, -x).mean()));
+        assert!(!runs_in_lanes(row.clone(), |x| x.softmax(0).square().sum()));
+        assert!(!runs_in_lanes(row.clone(), |x| x.matmul(x)));
+        assert!(!runs_in_lanes(Tensor::ones(&[LARGEST + 1]), |x| x.exp().sum()));
+        assert!(!runs_in_lanes(Tensor::ones(&[0]), |x| x.exp().sum()));
+    }
+}
