@@ -48,6 +48,7 @@ const HOUSES: [House; 2] = [
             "domain",
             "param",
             "parameters",
+            "fields",
             "pass",
             "hook",
             "module",

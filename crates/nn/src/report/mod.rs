@@ -91,7 +91,8 @@ impl Report {
         let curve = |name: &str| history.metric_curve("", name).map(|plot| drawn(&plot));
         let curves: String = history.metrics.iter().filter_map(|metric| curve(&metric.name)).collect();
         let text = format!("<p>{}</p>\n", xml(&summary(history)));
-        self.section("Training", &(text + &drawn(&history.curve("")) + &curves))
+        let parts = history.parts_curve("").map(|plot| drawn(&plot)).unwrap_or_default();
+        self.section("Training", &(text + &drawn(&history.curve("")) + &parts + &curves))
     }
 
     /// Adds a confusion matrix, and precision, recall and F1 of each class.

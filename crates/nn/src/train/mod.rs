@@ -42,6 +42,7 @@ mod settings;
 mod step;
 mod stopping;
 mod trace;
+mod trained;
 mod trainer;
 
 pub use crate::metric::Metric;
@@ -49,7 +50,7 @@ pub use autograd::Origin;
 pub use callback::{Callback, CallbackResult, Moment};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use error::{NonFinite, StepError, TrainError};
-pub use evaluate::{Evaluation, evaluate, predict};
+pub use evaluate::{Evaluation, evaluate, predict, predict_fields};
 pub use history::{Epoch, History, Measured, Stop};
 pub use monitor::Monitor;
 pub use objective::Outcome;
