@@ -80,7 +80,7 @@ fn ratings(rng: &mut Rng) -> Result<FieldDataset<f32>, nn::data::DataError> {
     let inputs = Fields::new()
         .with("user", Tensor::from(user))
         .with("item", Tensor::from(item))
-        .with("genres", Tensor::from(genres).reshape(&[count, GENRES]))
+        .with("genres", Tensor::new(&[count, GENRES], genres))
         .with("age", Tensor::from(ages).reshape(&[count, 1]));
     FieldDataset::new(inputs, Fields::new().with("rating", Tensor::from(rating).reshape(&[count, 1])))
 }

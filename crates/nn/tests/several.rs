@@ -24,7 +24,7 @@ impl Model<f64> for Two {
     fn call<'t>(&self, inputs: &Vars<'t, f64>, pass: &mut Pass<'t, f64>) -> Result<Vars<'t, f64>> {
         let word = self.words.lookup(inputs.integers("word")?, pass);
         let context = inputs.numbers("context")?;
-        let seen = inputs.booleans("seen")?.choose(context, context * 0.5);
+        let seen = inputs.booleans("seen")?.try_choose(context, context * 0.5)?;
         let hidden = Dropout::new(0.2).forward(self.norm.forward((word + seen).tanh(), pass), pass);
         let (class, length) = (self.class.forward(hidden, pass), self.length.forward(hidden, pass));
         Ok(Vars::new().with("class", class).with("length", length))
@@ -50,8 +50,8 @@ fn loss() -> WeightedSum<f64> {
 fn inputs(n: usize, seed: u64) -> Fields<f64> {
     let mut rng = Rng::new(seed);
     let word: Tensor<i64> = (0..n).map(|_| rng.below(7) as i64).collect();
-    let seen: Tensor<bool> = (0..n * 4).map(|_| rng.uniform() < 0.5).collect();
-    Fields::new().with("word", word).with("context", Tensor::<f64>::randn(&[n, 4], &mut rng)).with("seen", seen.reshape(&[n, 4]))
+    let seen: Tensor<bool> = Tensor::new(&[n, 4], (0..n * 4).map(|_| rng.uniform() < 0.5).collect());
+    Fields::new().with("word", word).with("context", Tensor::<f64>::randn(&[n, 4], &mut rng)).with("seen", seen)
 }
 
 fn samples(n: usize, seed: u64) -> Samples<f64> {

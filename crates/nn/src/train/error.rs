@@ -29,6 +29,12 @@ pub enum TrainError {
         /// The inputs of one validation sample.
         validation: String,
     },
+    /// The optimizer searches for its steps, and the settings do not let it.
+    #[error("the optimizer evaluates the loss at several points: {problem}")]
+    Search {
+        /// Which setting is wrong, and what to do.
+        problem: String,
+    },
     /// The model has no parameter to train.
     #[error(
         "the model has nothing to train: none of its {parameters} parameters is trainable; Param::set_trainable(true) \

@@ -77,18 +77,20 @@ pub struct Outcome<T: Float> {
     pub outputs: Fields<T>,
     /// The parts of the loss that have names, without their weights.
     pub parts: Vec<(Name, T)>,
+    /// The loss with penalties.
+    pub(super) total: T,
 }
 
 impl<T: Float> Outcome<T> {
-    /// The outcome of a pass with these names of its parts and outputs, from values in this order: the loss, the parts,
-    /// and the outputs.
+    /// The outcome of a pass with these names of its parts and outputs, from values in this order: the loss with
+    /// penalties and without, the parts, and the outputs.
     pub(super) fn new(
         parts: impl Iterator<Item = Name>,
         outputs: impl Iterator<Item = Name>,
         values: &mut dyn Iterator<Item = Tensor<T>>,
     ) -> autograd::Result<Self> {
         let mut next = || values.next().expect("a value for each part and output");
-        let loss = next().try_item()?;
+        let (total, loss) = (next().try_item()?, next().try_item()?);
         let parts = parts.map(|name| Ok((name, next().try_item()?))).collect::<autograd::Result<_>>()?;
         let mut all = Fields::new();
         for name in outputs {
@@ -96,7 +98,7 @@ impl<T: Float> Outcome<T> {
         }
         // A hand-written loss may have no outputs.
         let output = all.numbers(0).cloned().unwrap_or_else(|_| Tensor::scalar(loss));
-        Ok(Outcome { loss, output, outputs: all, parts })
+        Ok(Outcome { loss, output, outputs: all, parts, total })
     }
 
     /// The part of the loss with this name, without its weight.
@@ -134,7 +136,7 @@ impl<'t, T: Float> Recorded<'t, T> {
     /// The variables of an outcome.
     pub(super) fn vars(&self) -> impl Iterator<Item = Var<'t, T>> {
         let parts = self.parts.names().map(|(_, part)| part);
-        [self.plain].into_iter().chain(parts).chain(self.outputs.vars().map(|(_, output)| output))
+        [self.total, self.plain].into_iter().chain(parts).chain(self.outputs.vars().map(|(_, output)| output))
     }
 
     pub(super) fn outcome(&self) -> autograd::Result<Outcome<T>> {

@@ -4,6 +4,8 @@
 mod batch;
 mod saved;
 
+pub(super) use batch::penalty;
+
 use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
 use super::checkpoint::Checkpoints;
 use super::error::TrainError;
@@ -82,6 +84,22 @@ fn trainable<T: Float>(model: &dyn Model<T>) -> Result<(), TrainError> {
     if any { Ok(()) } else { Err(TrainError::NothingToTrain { parameters }) }
 }
 
+/// Returns an error if the optimizer searches, and the settings do not let it.
+fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) -> Result<(), TrainError> {
+    let wrong = |problem: String| Err(TrainError::Search { problem });
+    if !trainer.optimizer.searches() {
+        return Ok(());
+    }
+    if loader.batches() != 1 {
+        let (samples, size) = (loader.samples(), trainer.batch_size);
+        return wrong(format!("it needs all {samples} samples in one batch: set batch_size({samples}) instead of {size}"));
+    }
+    match trainer.clip {
+        Some(_) => wrong("it needs the gradients as they are: do not clip them".into()),
+        None => Ok(()),
+    }
+}
+
 /// What the history says about updates without targets that count.
 fn skipped(updates: u64) -> Option<String> {
     let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
@@ -107,6 +125,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
         trainable(&*model)?;
+        searchable(trainer, loader)?;
         let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));

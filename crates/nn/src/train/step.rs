@@ -45,6 +45,8 @@ pub struct TrainStep<T: Float> {
     path: Path,
     steps: u64,
     skipped: u64,
+    /// The pass whose random numbers all evaluations of a search use.
+    searching: Option<u64>,
 }
 
 impl<T: Float> TrainStep<T> {
@@ -59,6 +61,7 @@ impl<T: Float> TrainStep<T> {
             path: Path::default(),
             steps: 0,
             skipped: 0,
+            searching: None,
         }
     }
 
@@ -347,6 +350,27 @@ impl<T: Float> TrainStep<T> {
     /// Resumes after this many passes, updates, and skipped updates.
     pub(super) fn continue_from(&mut self, passes: u64, steps: u64, skipped: u64) {
         (self.engine.passes, self.steps, self.skipped) = (passes, steps, skipped);
+    }
+
+    /// Uses the random numbers of the last pass again, if there was one since the last update.
+    pub(super) fn repeat_noise(&mut self) {
+        self.engine.passes = self.searching.get_or_insert(self.engine.passes).to_owned();
+    }
+
+    /// Ends an update of an optimizer that evaluated the loss itself. Returns whether it was one.
+    pub(super) fn searched(&mut self, model: &mut dyn Model<T>) -> bool {
+        self.searching = None;
+        match self.counts {
+            true => self.steps += 1,
+            false => self.skipped += 1,
+        }
+        self.update_buffers(model);
+        self.counts
+    }
+
+    /// Whether the parameter with this name is one that the step differentiates by.
+    pub(super) fn trains(&self, name: &str) -> bool {
+        self.engine.trained.wants(name)
     }
 
     fn update_buffers(&mut self, model: &mut dyn Parameters<T>) {

@@ -54,6 +54,11 @@ impl Trained {
         Ok(())
     }
 
+    /// Whether a parameter with this name is differentiated by.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.names.as_ref().is_none_or(|(_, wanted)| wanted(name))
+    }
+
     /// The keys of the parameters that are constants.
     pub(super) fn held(&self) -> Option<Arc<HashSet<u64>>> {
         self.held.clone()

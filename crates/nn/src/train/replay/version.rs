@@ -179,8 +179,7 @@ impl<T: Float> Version<T> {
         self.updates.extend(pass.updates().map(|(key, _)| key));
         (self.parts, self.outputs) = recorded.names();
         let compiled = sketched(tape, || {
-            let mut outputs = vec![recorded.total];
-            outputs.extend(recorded.vars());
+            let mut outputs: Vec<_> = recorded.vars().collect();
             outputs.extend(recorded.total.try_grad(&wanted)?);
             outputs.extend(pass.updates().map(|(_, value)| value));
             Program::draft(tape).inputs(&inputs).integers(&integers).outputs(&outputs).compile()
@@ -206,12 +205,12 @@ impl<T: Float> Version<T> {
             Ok(out) => out,
             Err(error) => return Some(Err(error)),
         };
-        let mut values = out[1..].iter().cloned();
+        let mut values = out.iter().cloned();
         let outcome = Outcome::new(self.parts.iter().cloned(), self.outputs.iter().cloned(), &mut values);
         swept.gradients.replace(self.gradients.iter().map(|&has| if has { values.next() } else { None }));
         // A buffer keeps its value, so it must not share the program's memory.
         swept.updates.extend(self.updates.iter().copied().zip(values.map(|value| value.deep_copy())));
-        let results = outcome.map(|outcome| (out[0].item(), outcome));
+        let results = outcome.map(|outcome| (outcome.total, outcome));
         self.program = Some(program);
         self.uses += 1;
         self.unasked += 1;

@@ -43,7 +43,8 @@ impl<T: Float> Run<'_, '_, T> {
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
         all.insert("trainable", trainable(&**model).iter().map(|t| i64::from(*t)).collect::<Tensor<i64>>());
         all.insert("sums", numbers([sums.loss, sums.count, self.seconds()]));
-        if let Some(parts) = parts_of(sums, history) {
+        let parts = parts_of(sums, history);
+        if !parts.is_empty() {
             all.metadata.insert("parts".to_owned(), parts.join("\n"));
             all.insert("part_sums", sums.parts.iter().flat_map(|part| [part.sum, part.count]).collect::<Tensor<f64>>());
         }
@@ -52,7 +53,7 @@ impl<T: Float> Run<'_, '_, T> {
         }
         all.insert("schedule", numbers(trainer.schedule.state()));
         let table = history.epochs.iter().flat_map(row).collect();
-        all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer, history.parts.len())], table));
+        all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer, parts.len())], table));
         put(&mut all, STOPPING, &Callback::<T>::state(convergence));
         put(&mut all, OPTIMIZER, &trainer.optimizer.state(&**model));
         if let Some(average) = ema {
@@ -231,12 +232,11 @@ fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
 }
 
 /// The names of the parts of the loss, once a batch has shown them.
-fn parts_of<T: Float>(sums: &Sums<T>, history: &History) -> Option<Vec<String>> {
-    let names: Vec<String> = match sums.parts.is_empty() {
+fn parts_of<T: Float>(sums: &Sums<T>, history: &History) -> Vec<String> {
+    match sums.parts.is_empty() {
         true => history.parts.clone(),
         false => sums.parts.iter().map(|part| part.name.clone()).collect(),
-    };
-    (!names.is_empty()).then_some(names)
+    }
 }
 
 /// The saved names of the parts of the loss.
