@@ -44,7 +44,7 @@ pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
 pub use pass::{Mode, Noise, Pass, apply_updates};
 pub use pipeline::{Pipeline, PipelineError, Predictions};
-pub use summary::{Row, Summary, summary};
+pub use summary::{Row, Summary, summary, summary_of};
 
 /// The items most programs need: `use nn::prelude::*`.
 pub mod prelude {
