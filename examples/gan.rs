@@ -15,7 +15,7 @@ use wengert::autograd::{Result, Var};
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: gan [--short]\n  --short  60 rounds instead of 3,000";
+const USAGE: &str = "usage: gan [--short]\n  --short  60 rounds instead of 6,000";
 
 const BATCH: usize = 128;
 const NOISE: usize = 4;
@@ -84,7 +84,7 @@ fn judged(gan: &Gan) -> (f64, usize) {
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
-        let rounds = if arguments.contains("--short") { 60 } else { 3_000 };
+        let rounds = if arguments.contains("--short") { 60 } else { 6_000 };
         common::finish(arguments)?;
 
         let net = |sizes: &[usize], seed| Mlp::new(sizes).activation(Activation::Silu).seed(seed).build();
@@ -97,6 +97,11 @@ fn main() -> ExitCode {
         let (rng, mut history) = (&mut Rng::new(3), History::default());
         history.parts = ["distance", "penalty", "generator"].map(str::to_owned).into();
         for round in 1..=rounds {
+            // The rates fall to a tenth.
+            let rate = 1e-3 * (1.0 - 0.9 * round as f64 / rounds as f64);
+            for part in [&mut critic, &mut generator] {
+                part.optimizer().set_learning_rate(rate);
+            }
             let mut told = Vec::new();
             for _ in 0..TURNS {
                 let outcome = critic.run(&mut gan, points(rng), |gan, given, pass| gan.critic_loss(given, pass))?;
@@ -110,7 +115,9 @@ fn main() -> ExitCode {
                 let [distance, penalty, _] = history.epochs[round - 1].parts[..] else { unreachable!("three parts") };
                 let (near, modes) = judged(&gan);
                 let near = 100.0 * near;
-                println!("round {round:>4}: distance {distance:.3}, penalty {penalty:.3}; {near:.1}% near {modes} centers");
+                println!(
+                    "round {round:>4}: distance {distance:.3}, penalty {penalty:.3}; {near:.1}% near {modes} centers"
+                );
             }
         }
         let programs = (critic.step().programs(), generator.step().programs());

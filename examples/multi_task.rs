@@ -39,7 +39,12 @@ impl Model<f32> for MultiTask {
 impl MultiTask {
     fn new(rng: &mut Rng) -> Self {
         let trunk = Sequential::new().then(Linear::new(64, 48, rng)).then(Activation::Relu).then(Dropout::new(0.1));
-        MultiTask { trunk, digit: Linear::new(48, 10, rng), holes: Linear::new(48, 3, rng), ink: Linear::new(48, 1, rng) }
+        MultiTask {
+            trunk,
+            digit: Linear::new(48, 10, rng),
+            holes: Linear::new(48, 3, rng),
+            ink: Linear::new(48, 1, rng),
+        }
     }
 }
 
@@ -48,8 +53,10 @@ fn tasks() -> Result<FieldDataset<f32>, Box<dyn std::error::Error>> {
     let digits = digits::<f32>();
     let labels = digits.labels().expect("digits have labels").clone();
     let holes: Tensor<i64> = labels.iter().map(|digit| HOLES[digit as usize]).collect();
-    let targets =
-        Fields::new().with("digit", labels).with("holes", holes).with("ink", digits.inputs().mean_keep(1));
+    // The ink varies about its mean by one.
+    let ink = digits.inputs().mean_keep(1);
+    let ink = (&ink - ink.mean()) / ink.std(0.0);
+    let targets = Fields::new().with("digit", labels).with("holes", holes).with("ink", ink);
     Ok(FieldDataset::new(Fields::new().with("image", digits.inputs().clone()), targets)?)
 }
 
@@ -62,7 +69,7 @@ fn main() -> ExitCode {
         let loss = WeightedSum::new()
             .part("digit", 1.0, between(CrossEntropy::new(), "digit", "digit"))
             .part("holes", 0.5, between(CrossEntropy::new(), "holes", "holes"))
-            .part("ink", 10.0, between(Mse::new(), "ink", "ink"));
+            .part("ink", 0.5, between(Mse::new(), "ink", "ink"));
         let mut trainer = Trainer::new(loss, Adam::new(3e-3))
             .epochs(epochs)
             .validation(&test)

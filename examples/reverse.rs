@@ -15,13 +15,13 @@ use wengert::autograd::{Result, Var};
 use wengert::nn;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: reverse [--short]\n  --short  30 updates instead of 1,200";
+const USAGE: &str = "usage: reverse [--short]\n  --short  30 updates instead of 2,000";
 
 const LETTERS: usize = 26;
 /// Stands before the first letter.
 const START: i64 = LETTERS as i64;
 const LENGTH: usize = 8;
-const WIDTH: usize = 48;
+const WIDTH: usize = 96;
 const BATCH: usize = 64;
 
 struct Reverser {
@@ -94,13 +94,14 @@ fn text(letters: &Tensor<i64>, row: usize) -> String {
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
-        let updates = if arguments.contains("--short") { 30 } else { 1_200 };
+        let updates = if arguments.contains("--short") { 30 } else { 2_000 };
         common::finish(arguments)?;
 
         let rng = &mut Rng::new(1);
         let mut model = Reverser::new(rng);
-        let (mut step, mut adam, loss) = (TrainStep::new(1).replaying(), Adam::new(3e-3), CrossEntropy::new());
+        let (mut step, mut adam, loss) = (TrainStep::new(1).replaying(), Adam::new(4e-3), CrossEntropy::new());
         for update in 1..=updates {
+            adam.set_learning_rate(4e-3 * (1.0 - update as f64 / (updates + 1) as f64));
             let outcome = step.run(&mut model, &loss, &mut adam, words(BATCH, rng))?;
             if update % (updates / 6) == 0 {
                 println!("update {update:>4}: loss {:.4}", outcome.loss);

@@ -64,7 +64,7 @@ fn ratings(rng: &mut Rng) -> Result<FieldDataset<f32>, nn::data::DataError> {
     let quality = Tensor::<f32>::randn(&[ITEMS], rng) * 0.4;
     let has: Vec<bool> = (0..ITEMS * GENRES).map(|_| rng.uniform() < 0.4).collect();
     let age: Vec<f32> = (0..ITEMS).map(|_| rng.uniform() as f32).collect();
-    let (mut user, mut item, mut genres, mut ages, mut rating) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut user, mut item, mut genres, mut ages, mut rating) = (vec![], vec![], Vec::<bool>::new(), vec![], vec![]);
     for (u, i) in (0..USERS).flat_map(|u| (0..ITEMS).map(move |i| (u, i))) {
         if rng.uniform() < 1.0 / 3.0 {
             let own = &has[i * GENRES..][..GENRES];
@@ -103,10 +103,9 @@ fn main() -> ExitCode {
 
         let actual = test.all().targets.numbers("rating")?;
         let mean = training.all().targets.numbers("rating")?.mean().item();
-        let root = |squares: f32| squares.sqrt();
         let found = trainer.evaluate(&model, &test)?.loss.sqrt();
         println!("{} epochs, {} notes", history.epochs.len(), history.notes.len());
-        println!("error when guessing the mean: {:.3}", root((actual - mean).square().mean().item()));
+        println!("error when guessing the mean: {:.3}", (actual - mean).square().mean().item().sqrt());
         println!("error of the two towers: {found:.3}; the noise of the ratings: {NOISE:.3}");
 
         // What a user would like best, of all items.

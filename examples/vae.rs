@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         let codes = tape.constant(Tensor::randn(&[6, CODE], &mut Rng::new(5)));
         let new = vae.decoder.forward(codes, &mut Pass::eval(&tape)).sigmoid().value();
         let image = |k: usize| new.slice_axis(0, k..k + 1).iter().map(f64::from).collect::<Vec<_>>();
-        let images = (0..6).fold(Images::new("", 8), |images, k| images.image(String::new(), &image(k)));
+        let images = (0..6).fold(Images::new("", 8), |images, k| images.image("", image(k)));
         println!("{}", images.to_text(false));
         Ok(())
     })

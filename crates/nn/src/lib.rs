@@ -37,8 +37,8 @@ mod test_support;
 pub mod train;
 
 pub(crate) use autograd::internals::once;
-pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
 pub use fields::{FieldVar, Given, Vars};
+pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
 pub use module::{LayerError, Model, Module};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
@@ -49,7 +49,8 @@ pub use summary::{Row, Summary, summary, summary_of};
 /// The items most programs need: `use nn::prelude::*`.
 pub mod prelude {
     pub use crate::data::{
-        Batch, Columns, CsvOptions, DataLoader, Dataset, FieldDataset, Fields, Gap, Samples, Scaler, TensorDataset, digits,
+        Batch, Columns, CsvOptions, DataLoader, Dataset, FieldDataset, Fields, Gap, Samples, Scaler, TensorDataset,
+        digits,
     };
     pub use crate::layer::{
         Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten, Gru, LayerNorm,

@@ -58,8 +58,7 @@ fn networks_that_take_turns_are_replayed_bit_for_bit() {
     let (mut a, mut b) = (Pair::new(), Pair::new());
     let (mut judge, mut drawn) = (TrainStep::new(1).only("judge.*"), TrainStep::new(2).only("drawn.*"));
     let (mut one, mut two) = (Adam::new(0.01), Adam::new(0.02));
-    let mut parts =
-        (PartTrainer::new("judge.*", Adam::new(0.01), 1), PartTrainer::new("drawn.*", Adam::new(0.02), 2));
+    let mut parts = (PartTrainer::new("judge.*", Adam::new(0.01), 1), PartTrainer::new("drawn.*", Adam::new(0.02), 2));
     each_in_one(&a, &[&parts.0, &parts.1]).unwrap();
     for k in 0..20 {
         let x = judge.gradients_by(&a, points(k), |given, pass| a.judged(given, pass)).unwrap();

@@ -1,7 +1,9 @@
 //! Models of several inputs and outputs: recorded, replayed, resumed, and refused in words that name the field.
 
 use autograd::{Result, Rng, Tensor, tensor};
-use nn::data::{Augmented, Batch, Concat, DataError, DataLoader, Dataset, FieldDataset, Fields, Position, Samples, Subset};
+use nn::data::{
+    Augmented, Batch, Concat, DataError, DataLoader, Dataset, FieldDataset, Fields, Position, Samples, Subset,
+};
 use nn::layer::{BatchNorm1d, Dropout, Embedding, Linear};
 use nn::loss::{CrossEntropy, IGNORED, Loss, Mse, Parts, Target, WeightedSum, between, custom};
 use nn::metric::Metric;
@@ -42,9 +44,11 @@ fn model() -> Two {
 }
 
 fn loss() -> WeightedSum<f64> {
-    WeightedSum::new()
-        .part("class", 1.0, between(CrossEntropy::new(), "class", "kind"))
-        .part("length", 0.25, between(Mse::new(), "length", "length"))
+    WeightedSum::new().part("class", 1.0, between(CrossEntropy::new(), "class", "kind")).part(
+        "length",
+        0.25,
+        between(Mse::new(), "length", "length"),
+    )
 }
 
 fn inputs(n: usize, seed: u64) -> Fields<f64> {
@@ -168,7 +172,8 @@ fn a_history_shows_the_parts() {
     let outputs = trainer.predict_fields(&model(), &training.all().inputs).unwrap();
     let tape = autograd::Tape::new();
     let kinds = training.all().targets.integers("kind").unwrap().clone();
-    let class = CrossEntropy::new().loss(tape.constant(outputs.numbers("class").unwrap().clone()), &Target::Labels(kinds));
+    let class =
+        CrossEntropy::new().loss(tape.constant(outputs.numbers("class").unwrap().clone()), &Target::Labels(kinds));
     assert!((found.parts[0].1 - class.unwrap().item()).abs() < 1e-14, "{found:?}");
 }
 
@@ -183,7 +188,8 @@ fn data_sets_of_several_fields_are_combined_and_loaded() {
     assert_eq!(found.inputs.booleans("seen").unwrap().shape(), [3, 4]);
     let loader = DataLoader::new(&both, 4).unwrap().shuffle(1);
     let plain: Vec<_> = loader.epoch_samples(2).map(|samples| samples.unwrap()).collect();
-    let fetched = loader.prefetched_samples(Position { epoch: 2, batch: 0 }, 2, |all| all.map(|s| s.unwrap()).collect::<Vec<_>>());
+    let fetched = loader
+        .prefetched_samples(Position { epoch: 2, batch: 0 }, 2, |all| all.map(|s| s.unwrap()).collect::<Vec<_>>());
     assert_eq!((plain.len(), &plain), (3, &fetched));
     assert_ne!(a.digest().unwrap(), b.digest().unwrap());
     let doubled = Augmented::new(&a, 0).of("context").then(|x: Tensor<f64>, _: &mut Rng| Ok(x * 2.0));
@@ -225,11 +231,22 @@ fn says(batch: Samples<f64>, words: &[&str]) {
 fn a_batch_that_does_not_fit_is_refused_by_name() {
     let Samples { inputs, targets, .. } = samples(6, 1);
     let with = |inputs: Fields<f64>| Samples::new(inputs, targets.clone());
-    let without = |name: &str| inputs.iter().filter(|(own, _)| *own != name).fold(Fields::new(), |all, (name, field)| all.with(name.to_owned(), field.clone()));
+    let without = |name: &str| {
+        inputs
+            .iter()
+            .filter(|(own, _)| *own != name)
+            .fold(Fields::new(), |all, (name, field)| all.with(name.to_owned(), field.clone()))
+    };
     says(with(without("seen")), &["no input `seen`", "`word` (integers [6])", "`context` (numbers [6, 4])"]);
     says(with(inputs.clone().with("age", tensor![1.0])), &["neither the model nor the loss reads the input `age`"]);
-    says(with(without("word").with("word", Tensor::<f64>::zeros(&[6]))), &["the input `word` is numbers [6], not integers"]);
-    says(with(without("seen").with("seen", Tensor::<f64>::zeros(&[6, 4]))), &["`seen` is numbers [6, 4], not booleans"]);
+    says(
+        with(without("word").with("word", Tensor::<f64>::zeros(&[6]))),
+        &["the input `word` is numbers [6], not integers"],
+    );
+    says(
+        with(without("seen").with("seen", Tensor::<f64>::zeros(&[6, 4]))),
+        &["`seen` is numbers [6, 4], not booleans"],
+    );
     says(with(without("word").with("word", tensor![1_i64, 2, 3, 4, 5, 7])), &["Embedding(7, 4)", "7"]);
     says(with(without("context").with("context", Tensor::<f64>::zeros(&[6, 3]))), &["context", "[6, 3]"]);
     let no_length = Fields::new().with("kind", targets.integers("kind").unwrap().clone());
@@ -244,7 +261,11 @@ fn a_shape_that_does_not_fit_is_an_error_and_not_a_panic() {
     let error = std::panic::catch_unwind(|| {
         let mut batch = samples(6, 1);
         batch.inputs = inputs(6, 1);
-        TrainStep::new(0).gradients(&nn::layer::Mlp::new(&[4, 2]).build::<f64>(), &Mse::new(), &batch).map(|_| ()).unwrap_err().to_string()
+        TrainStep::new(0)
+            .gradients(&nn::layer::Mlp::new(&[4, 2]).build::<f64>(), &Mse::new(), &batch)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     });
     let error = error.unwrap();
     assert!(error.contains("expected one input, got 3") && error.contains("`seen` (booleans [6, 4])"), "{error}");
@@ -252,7 +273,9 @@ fn a_shape_that_does_not_fit_is_an_error_and_not_a_panic() {
 
 #[test]
 fn parts_of_a_loss_must_be_finite_scalars_with_names_of_their_own() {
-    let of = |loss: &dyn Loss<f64>| TrainStep::new(0).gradients(&model(), loss, &samples(6, 1)).map(|_| ()).unwrap_err().to_string();
+    let of = |loss: &dyn Loss<f64>| {
+        TrainStep::new(0).gradients(&model(), loss, &samples(6, 1)).map(|_| ()).unwrap_err().to_string()
+    };
     let nan = custom(|y: &Vars<'_, f64>, _| {
         let class = y.numbers("class")?;
         Ok(Parts::new().part("fine", 1.0, class.mean()).part("root", 1.0, (class.square() * -1.0 - 1.0).sqrt().mean()))
@@ -270,7 +293,11 @@ fn parts_of_a_loss_must_be_finite_scalars_with_names_of_their_own() {
     assert!(of(&weight).contains("the weight of the part `one` of the loss is NaN"));
     let none = custom(|_: &Vars<'_, f64>, _| Ok(Parts::new()));
     assert!(of(&none).contains("the loss has no parts"));
-    assert!(of(&Mse::new()).contains("neither the model") || of(&Mse::new()).contains("expected one output"), "{}", of(&Mse::new()));
+    assert!(
+        of(&Mse::new()).contains("neither the model") || of(&Mse::new()).contains("expected one output"),
+        "{}",
+        of(&Mse::new())
+    );
 }
 
 #[test]
@@ -285,10 +312,14 @@ fn evaluation_and_prediction_say_what_does_not_fit() {
     let error = predict_fields(&model(), &uneven, 4).unwrap_err().to_string();
     assert!(error.contains("`age` (numbers [5])") && error.contains("6 samples"), "{error}");
     let other = FieldDataset::new(Fields::new().with("word", tensor![1_i64]), Fields::new()).unwrap();
-    let error = Trainer::new(loss(), Sgd::new(0.1)).validation(&other).fit(&mut model(), &data).unwrap_err().to_string();
+    let error =
+        Trainer::new(loss(), Sgd::new(0.1)).validation(&other).fit(&mut model(), &data).unwrap_err().to_string();
     assert!(error.contains("validation samples have") && error.contains("`seen` (booleans [4])"), "{error}");
-    let uneven = FieldDataset::<f64>::new(Fields::new().with("a", tensor![1_i64]).with("b", tensor![1.0, 2.0]), Fields::new());
-    assert!(uneven.unwrap_err().to_string().contains("`b` (numbers [2]) does not have one row for each of the 1 samples"));
+    let uneven =
+        FieldDataset::<f64>::new(Fields::new().with("a", tensor![1_i64]).with("b", tensor![1.0, 2.0]), Fields::new());
+    assert!(
+        uneven.unwrap_err().to_string().contains("`b` (numbers [2]) does not have one row for each of the 1 samples")
+    );
 }
 
 #[test]

@@ -30,11 +30,11 @@ mod split;
 mod tensors;
 mod transform;
 
+pub use crate::fields::{Field, Fields, Key, Samples};
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
 pub use csv::{Column, Columns, CsvFile, CsvOptions, Gap, read_csv, read_csv_classes, read_csv_from, read_csv_inputs};
 pub use digits::digits;
-pub use crate::fields::{Field, Fields, Key, Samples};
 pub use error::{DataError, TableError};
 pub use fields::FieldDataset;
 pub use files::FileDataset;

@@ -72,7 +72,10 @@ impl<'t, T: Float> Parts<'t, T> {
             let term = if *weight == 1.0 { *value } else { *value * T::of(*weight) };
             total = Some(total.map_or(term, |total: Var<'t, T>| total + term));
         }
-        total.ok_or_else(|| Error::Argument { op: "loss", hint: "the loss has no parts: add one with Parts::part".into() })
+        total.ok_or_else(|| Error::Argument {
+            op: "loss",
+            hint: "the loss has no parts: add one with Parts::part".into(),
+        })
     }
 
     /// The parts that have names, without their weights.

@@ -183,7 +183,8 @@ impl<T: Float> Loss<T> for WeightedSum<T> {
     }
 
     fn describe(&self) -> String {
-        let part = |(name, weight, loss): &(String, f64, Box<dyn Loss<T>>)| format!("{weight} {name}: {}", loss.describe());
+        let part =
+            |(name, weight, loss): &(String, f64, Box<dyn Loss<T>>)| format!("{weight} {name}: {}", loss.describe());
         self.parts.iter().map(part).collect::<Vec<_>>().join(" + ")
     }
 

@@ -21,9 +21,9 @@
 //! assert!(losses[199] < 1e-3 * losses[0]);
 //! ```
 
-use crate::{Model, Parameters};
 use crate::describe::{short_name, type_name};
 use crate::io::{StateDict, StateError};
+use crate::{Model, Parameters};
 use autograd::Float;
 
 /// The methods of [`Optimizer`] that all optimizers share: learning rate and state.

@@ -156,7 +156,8 @@ fn nothing_unread<T: Float>(given: &Given<'_, T>) -> Result<(), LayerError> {
 fn ids<'t, T: Float>(parameters: &dyn Parameters<T>, pass: &Pass<'t, T>, given: &Given<'t, T>) -> Vec<usize> {
     let mut ids: Vec<usize> = given.each().map(|var| var.id()).collect();
     ids.extend(pass.draws().map(|(var, _)| var.id()));
-    parameters.visit(&mut Path::default(), &mut |_, param| ids.extend(pass.tape().find(param.key()).map(|var| var.id())));
+    parameters
+        .visit(&mut Path::default(), &mut |_, param| ids.extend(pass.tape().find(param.key()).map(|var| var.id())));
     ids
 }
 

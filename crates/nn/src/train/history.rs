@@ -190,7 +190,8 @@ impl History {
         for (at, name) in self.parts.iter().enumerate() {
             plot = plot.line(name, values(&|epoch| epoch.parts.get(at).copied()));
             if self.epochs.iter().any(|epoch| epoch.validation_parts.len() > at) {
-                plot = plot.line(format!("{name}, validation"), values(&|epoch| epoch.validation_parts.get(at).copied()));
+                plot =
+                    plot.line(format!("{name}, validation"), values(&|epoch| epoch.validation_parts.get(at).copied()));
             }
         }
         Some(plot)

@@ -156,7 +156,8 @@ fn rise<T: Float>(
         let first = bases.first().copied().filter(|rate| *rate > 0.0).unwrap_or(1.0);
         optimizer.for_each_rate(&mut |own| *own = rate * base.next().expect("as many rates as before") / first);
         let samples = samples?;
-        let outcome = match step.gradients_with(model, &**loss, &samples, |model, pass| penalty(model, pass, *l1, *l2)) {
+        let outcome = match step.gradients_with(model, &**loss, &samples, |model, pass| penalty(model, pass, *l1, *l2))
+        {
             Ok(outcome) => outcome,
             // The end of the test.
             Err(super::StepError::NonFinite(_)) if k > 0 => break,

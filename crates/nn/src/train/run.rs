@@ -92,7 +92,9 @@ fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) ->
     }
     if loader.batches() != 1 {
         let (samples, size) = (loader.samples(), trainer.batch_size);
-        return wrong(format!("it needs all {samples} samples in one batch: set batch_size({samples}) instead of {size}"));
+        return wrong(format!(
+            "it needs all {samples} samples in one batch: set batch_size({samples}) instead of {size}"
+        ));
     }
     match trainer.clip {
         Some(_) => wrong("it needs the gradients as they are: do not clip them".into()),

@@ -3,11 +3,11 @@
 
 use super::Run;
 use crate::data::{DataError, Samples};
+use crate::io::StateDict;
 use crate::train::error::{NonFinite, StepError, TrainError};
 use crate::train::objective::Outcome;
 use crate::train::step::TrainStep;
 use crate::train::trainer::{Clip, Pace, Trainer};
-use crate::io::StateDict;
 use crate::{Model, Pass, Path, clip, regularize};
 use autograd::{Float, Tensor, Var};
 
@@ -123,7 +123,12 @@ impl<T: Float> Run<'_, '_, T> {
 }
 
 /// The sum of the penalties whose factor is not 0.
-pub(in crate::train) fn penalty<'t, T: Float>(model: &dyn Model<T>, pass: &Pass<'t, T>, l1: f64, l2: f64) -> Option<Var<'t, T>> {
+pub(in crate::train) fn penalty<'t, T: Float>(
+    model: &dyn Model<T>,
+    pass: &Pass<'t, T>,
+    l1: f64,
+    l2: f64,
+) -> Option<Var<'t, T>> {
     let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
     let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));
     match (l1, l2) {
