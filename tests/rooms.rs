@@ -49,6 +49,7 @@ const HOUSES: [House; 2] = [
             "domain",
             "param",
             "parameters",
+            "fields",
             "pass",
             "hook",
             "module",

@@ -11,6 +11,7 @@ mod describe;
 pub mod clip;
 pub mod data;
 mod domain;
+mod fields;
 pub mod functional;
 mod hook;
 pub mod init;
@@ -36,23 +37,27 @@ mod test_support;
 pub mod train;
 
 pub(crate) use autograd::internals::once;
+pub use fields::{FieldVar, Given, Vars};
 pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
-pub use module::{LayerError, Module};
+pub use module::{LayerError, Model, Module};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
 pub use pass::{Mode, Noise, Pass, apply_updates};
 pub use pipeline::{Pipeline, PipelineError, Predictions};
-pub use summary::{Row, Summary, summary};
+pub use summary::{Row, Summary, summary, summary_of};
 
 /// The items most programs need: `use nn::prelude::*`.
 pub mod prelude {
-    pub use crate::data::{Batch, Columns, CsvOptions, DataLoader, Dataset, Gap, Scaler, TensorDataset, digits};
+    pub use crate::data::{
+        Batch, Columns, CsvOptions, DataLoader, Dataset, FieldDataset, Fields, Gap, Samples, Scaler, TensorDataset,
+        digits,
+    };
     pub use crate::layer::{
         Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten, Gru, LayerNorm,
         Linear, Lstm, Masks, MaxPool2d, Mlp, MultiheadAttention, RecurrentOptions, Residual, Sequential,
         TransformerEncoderLayer, TransformerOptions,
     };
-    pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Target};
+    pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Parts, Target};
     pub use crate::metric::{Average, ConfusionMatrix, Metric};
     pub use crate::optim::{
         Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, ParamGroups, RmsProp, Sgd,
@@ -60,5 +65,5 @@ pub mod prelude {
     pub use crate::plot::{Figure, HeatMap, Images, Panels, Plot};
     pub use crate::schedule::{CosineAnnealing, ExponentialDecay, LinearRamp, OneCycle, Sequence, StepDecay};
     pub use crate::train::{Checkpoints, EarlyStopping, History, TrainStep, Trainer};
-    pub use crate::{Mode, Module, Param, Parameters, Pass, Pipeline, parameters};
+    pub use crate::{Mode, Model, Module, Param, Parameters, Pass, Pipeline, Vars, parameters};
 }

@@ -1,12 +1,15 @@
-//! [`Module`]: a layer, or a network of layers. It may not depend on any layer in particular, nor on how it is trained.
+//! [`Module`]: a layer, or a network of layers; [`Model`]: one of any number of inputs and outputs. They may not depend on
+//! any layer in particular, nor on how they are trained.
 
+mod model;
 mod refused;
 
+pub use model::Model;
 pub use refused::LayerError;
 
 use crate::describe::type_name;
 use crate::pass::Note;
-use crate::{Parameters, Pass, Path};
+use crate::{Pass, Path};
 use autograd::{Float, Var};
 
 /// A layer, or a network of layers: a function of one variable that has parameters.
@@ -39,7 +42,7 @@ use autograd::{Float, Var};
     label = "not a layer",
     note = "activations are layers too: `Activation::Relu`; a layer of your own implements `Module<{T}>`"
 )]
-pub trait Module<T: Float>: Parameters<T> + Send {
+pub trait Module<T: Float>: Model<T> {
     /// The output for `x`, recorded on the tape of the pass.
     ///
     /// Each operation records the line of this function that called it. The layers of this crate are `#[track_caller]`,

@@ -7,6 +7,8 @@
 use crate::domain::{or_panic, unit};
 use crate::{Param, Parameters, Path};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Whether a run through the network is for training or inference. Dropout and batch norm depend on it.
 ///
@@ -100,6 +102,8 @@ pub struct Pass<'t, T: Float> {
     /// Whether `try_forward` waits for a layer that refuses its input.
     pub(crate) caught: bool,
     pub(crate) hooks: Vec<Hook<'t, T>>,
+    /// The keys of parameters that are constants in this pass, if not all are differentiated by.
+    pub(crate) held: Option<Arc<HashSet<u64>>>,
 }
 
 /// A function that the outputs of one layer go through, and the keys of the parameters by which the layer is known.
@@ -129,7 +133,16 @@ pub(crate) struct Record {
 impl<'t, T: Float> Pass<'t, T> {
     /// A training pass; `rng` is the source of its random numbers, such as those of dropout.
     pub fn train(tape: &'t Tape<T>, rng: Rng) -> Self {
-        Pass { tape, mode: Mode::Train, rng, record: Record::default(), notes: None, caught: false, hooks: Vec::new() }
+        Pass {
+            tape,
+            mode: Mode::Train,
+            rng,
+            record: Record::default(),
+            notes: None,
+            caught: false,
+            hooks: Vec::new(),
+            held: None,
+        }
     }
 
     /// A pass in eval mode, for inference.
@@ -211,7 +224,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// ```
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
-        if param.is_trainable() {
+        if param.is_trainable() && self.held.as_ref().is_none_or(|held| !held.contains(&param.key())) {
             self.tape.keyed(param.key(), param.value())
         } else {
             let requested = self.record.updates.iter().find(|(key, _)| param.is_buffer() && *key == param.key());

@@ -1,7 +1,8 @@
 //! A table of a model's layers, output shapes and parameter counts.
 
+use crate::fields::Fields;
 use crate::pass::Note;
-use crate::{Module, Pass, Path};
+use crate::{LayerError, Model, Module, Parameters, Pass, Path};
 use autograd::{Float, Shape, Tape, Tensor};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
@@ -70,6 +71,29 @@ pub fn summary<T: Float>(model: &dyn Module<T>, input: &[usize]) -> Summary {
         let parameters = parameters(model).into_iter().map(|p| (p.key, p.name)).collect();
         notes.push(Note { layer: model.describe(), parameters, output: output.shape(), at: output.id() });
     }
+    listed(model, notes)
+}
+
+/// Summarizes a model of any number of inputs and outputs, for inputs like these.
+///
+/// ```
+/// use autograd::tensor;
+/// let fields = nn::data::Fields::new().with("x", tensor![[0.0f32, 1.0, 2.0]]);
+/// let summary = nn::summary_of(&nn::layer::Mlp::new(&[3, 4, 2]).build(), &fields)?;
+/// assert_eq!(summary.layers.last().unwrap().output.as_slice(), [1, 2]);
+/// # Ok::<(), nn::LayerError>(())
+/// ```
+/// # Errors
+/// Returns an error if the inputs do not fit the model.
+pub fn summary_of<T: Float>(model: &dyn Model<T>, inputs: &Fields<T>) -> Result<Summary, LayerError> {
+    let tape = Tape::new();
+    let mut pass = Pass::eval(&tape).noting();
+    pass.try_call(model, &inputs.on(&tape))?;
+    Ok(listed(model, pass.into_notes()))
+}
+
+/// The rows of the layers that a pass noted, and of all other parameters.
+fn listed<T: Float>(model: &dyn Parameters<T>, notes: Vec<Note>) -> Summary {
     let mut of_model: HashMap<u64, Known> = parameters(model).into_iter().map(|p| (p.key, p)).collect();
     let sum = |trainable| of_model.values().filter(|p| p.trainable == trainable).map(|p| p.size).sum();
     let (trainable, fixed) = (sum(true), sum(false));
@@ -108,7 +132,7 @@ struct Known {
     trainable: bool,
 }
 
-fn parameters<T: Float>(model: &dyn Module<T>) -> Vec<Known> {
+fn parameters<T: Float>(model: &dyn Parameters<T>) -> Vec<Known> {
     let mut all = Vec::new();
     model.visit(&mut Path::default(), &mut |name, p| {
         all.push(Known { key: p.key(), name: name.to_owned(), size: p.value().len(), trainable: p.is_trainable() });

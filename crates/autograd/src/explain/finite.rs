@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::float::{Float, once};
+use crate::op::Op;
 use crate::program::{Program, Seen};
 use crate::sweep::{Gradients, passed_on};
 use crate::tape::{Code, List, Tape, Var};
@@ -113,6 +114,11 @@ fn has_nan<T: Float>(x: &Tensor<T>) -> bool {
     x.iter().any(Float::is_nan)
 }
 
+/// Whether a node holds integers, in whose place its value is NaN.
+fn holds_integers<T: Float>(list: &List<T>, id: u32) -> bool {
+    matches!(list.op(id), Op::Integers { .. })
+}
+
 /// A node as an origin.
 fn origin<T: Float>(list: &List<T>, id: u32, value: f64, derivative: bool) -> Origin {
     let inputs = list.inputs(id).iter().map(|&input| list.shape(input).to_vec()).collect();
@@ -126,14 +132,15 @@ once! {
         let mut leaf = None;
         for id in 0..tape.len() as u32 {
             let y = list.value(id);
-            if stray(&y).is_none() {
+            if stray(&y).is_none() || holds_integers(&list, id) {
                 continue;
             }
+            let numbers = |x: &&u32| !holds_integers(&list, **x);
             let is_leaf = matches!(list.node(id).0, Code::Leaf | Code::Const);
             let nan = y.iter().find(|y| y.is_nan());
             let known = match nan {
-                Some(_) => list.inputs(id).iter().any(|&x| has_nan(&list.value(x))),
-                None => list.inputs(id).iter().any(|&x| stray(&list.value(x)).is_some()),
+                Some(_) => list.inputs(id).iter().filter(numbers).any(|&x| has_nan(&list.value(x))),
+                None => list.inputs(id).iter().filter(numbers).any(|&x| stray(&list.value(x)).is_some()),
             };
             let found = || Some(origin(&list, id, nan.map_or_else(|| stray(&y), |nan| Some(nan.f64()))?, false));
             match is_leaf {

@@ -99,6 +99,23 @@ fn the_derivative_that_turned_a_cotangent_is_named() {
     assert_eq!(y.non_finite_derivative().unwrap().op, "leaf");
 }
 
+/// Integers have no value as numbers. They are neither an origin nor what made another value NaN.
+#[test]
+fn integers_are_no_origin() {
+    let tape = Tape::<f64>::new();
+    let rows = tape.integers(tensor![1_i64]);
+    let x = tape.var([4.0, 0.0]);
+    assert_eq!(tape.non_finite(), None);
+    let (_, line) = (x.take(0, rows).ln(), line!());
+    let origin = tape.non_finite().unwrap();
+    assert_eq!((origin.op.as_str(), origin.value, origin.line.line()), ("ln", f64::NEG_INFINITY, line));
+    // An op that reads integers can itself be the origin.
+    let tape = Tape::<f64>::new();
+    let (labels, scores) = (tape.integers(tensor![1_i64]), tape.var([[1e308, -1e308]]));
+    assert_eq!(scores.cross_entropy(labels).item(), f64::INFINITY);
+    assert_eq!(tape.non_finite().unwrap().op, "cross_entropy");
+}
+
 #[test]
 fn a_replay_names_its_step() {
     let tape = Tape::<f64>::new();

@@ -1,7 +1,7 @@
 //! [`Augmented`]: random data augmentation, different in each epoch.
 
 use super::transform::Transform;
-use super::{Batch, DataError, Dataset};
+use super::{Batch, DataError, Dataset, Field, Key, Samples};
 use autograd::{Float, Rng, Tensor};
 
 /// A data set that passes every input through a sequence of transforms. Seed, epoch and sample index alone determine
@@ -26,12 +26,29 @@ pub struct Augmented<'d, T: Float> {
     data: &'d dyn Dataset<T>,
     seed: u64,
     transforms: Vec<Box<dyn Transform<T> + 'd>>,
+    /// The input that they change; the first one by default.
+    input: Option<String>,
 }
 
 impl<'d, T: Float> Augmented<'d, T> {
     /// Creates an augmented data set without transforms. Add them with [`then`](Augmented::then).
     pub fn new(data: &'d dyn Dataset<T>, seed: u64) -> Self {
-        Augmented { data, seed, transforms: Vec::new() }
+        Augmented { data, seed, transforms: Vec::new(), input: None }
+    }
+
+    /// Applies the transforms to the input with this name. By default they change the first input.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor, tensor};
+    /// use nn::data::{Augmented, Dataset, FieldDataset, Fields};
+    /// let inputs = Fields::new().with("word", tensor![3_i64]).with("image", tensor![[1.0, 2.0]]);
+    /// let data = FieldDataset::new(inputs, Fields::new())?;
+    /// let doubled = Augmented::new(&data, 0).of("image").then(|x: Tensor<f64>, _: &mut Rng| Ok(x * 2.0));
+    /// assert_eq!(doubled.samples(0, &[0])?.inputs.numbers("image")?, &tensor![[2.0, 4.0]]);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    pub fn of(self, input: impl Into<String>) -> Self {
+        Augmented { input: Some(input.into()), ..self }
     }
 
     /// Appends a transform.
@@ -46,22 +63,23 @@ impl<T: Float> Dataset<T> for Augmented<'_, T> {
         self.data.len()
     }
 
-    /// Returns the samples as seen in epoch 0.
-    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        self.epoch_batch(0, indices)
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.samples(epoch, indices)?.try_into()
     }
 
-    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        let batch = self.data.epoch_batch(epoch, indices)?;
+    fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
+        let mut batch = self.data.samples(epoch, indices)?;
+        let key = self.input.as_deref().map_or(Key::Place(0), Key::Name);
+        let input = batch.inputs.numbers(key)?.clone();
         let source = Rng::new(Rng::new(self.seed).stream(epoch).bits());
         let changed = |(row, index): (usize, &usize)| {
-            let (sample, mut rng) = (batch.inputs.slice_axis(0, row..row + 1).squeeze(0), source.stream(*index as u64));
+            let (sample, mut rng) = (input.slice_axis(0, row..row + 1).squeeze(0), source.stream(*index as u64));
             self.transforms.iter().try_fold(sample, |sample, transform| transform.apply(sample, &mut rng))
         };
         let samples: Vec<Tensor<T>> = indices.iter().enumerate().map(changed).collect::<Result<_, _>>()?;
-        if samples.is_empty() {
-            return Ok(batch);
+        if !samples.is_empty() {
+            batch.inputs.replace(key, Field::Numbers(Tensor::try_stack(&samples, 0)?));
         }
-        Ok(Batch { inputs: Tensor::try_stack(&samples, 0)?, targets: batch.targets })
+        Ok(batch)
     }
 }

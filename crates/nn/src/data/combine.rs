@@ -1,9 +1,9 @@
 //! Data sets derived from others: subsets, concatenations and mapped batches.
 
-use super::tensors::{rows, stacked, target_rows};
-use super::{Batch, DataError, Dataset};
-use crate::loss::Target;
+use super::tensors::{rows, stacked};
+use super::{Batch, DataError, Dataset, Field, Fields, Samples};
 use autograd::Float;
+use std::marker::PhantomData;
 
 /// A subset of the samples of a data set, which it borrows.
 ///
@@ -37,14 +37,14 @@ impl<T: Float> Dataset<T> for Subset<'_, T> {
         self.indices.len()
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        self.epoch_batch(0, indices)
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.samples(epoch, indices)?.try_into()
     }
 
-    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+    fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
         within(indices, self.len())?;
         let indices: Vec<usize> = indices.iter().map(|i| self.indices[*i]).collect();
-        self.data.epoch_batch(epoch, &indices)
+        self.data.samples(epoch, &indices)
     }
 }
 
@@ -83,11 +83,11 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
         self.len
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        self.epoch_batch(0, indices)
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.samples(epoch, indices)?.try_into()
     }
 
-    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+    fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
         within(indices, self.len)?;
         if self.parts.is_empty() {
             return Err(DataError::Empty);
@@ -100,75 +100,104 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
             let asked = indices.iter().enumerate().filter(|(_, i)| own.contains(*i));
             let (at, inside): (Vec<usize>, Vec<usize>) = asked.map(|(at, i)| (at, i - start)).unzip();
             if !inside.is_empty() || (indices.is_empty() && k == 0) {
-                batches.push(part.epoch_batch(epoch, &inside)?);
+                batches.push(part.samples(epoch, &inside)?);
             }
             at.iter().enumerate().for_each(|(i, at)| places[*at] = taken + i);
             taken += at.len();
         }
-        let inputs: Vec<_> = batches.iter().map(|batch| &batch.inputs).collect();
-        let inputs = rows(&stacked(&inputs)?, &places);
-        let targets: Vec<_> = batches.iter().map(|batch| &batch.targets).collect();
-        Ok(Batch { inputs, targets: target_rows(&joined(&targets)?, &places) })
-    }
-}
-
-/// Concatenates targets: all values or all labels, and either all weighted or none.
-fn joined<T: Float>(targets: &[&Target<T>]) -> Result<Target<T>, DataError> {
-    let (mut values, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for target in targets {
-        weights.extend(target.weights());
-        match target.unweighted() {
-            Target::Labels(l) => labels.push(l),
-            target => values.push(target.values("Concat")?),
+        let weights: Vec<_> = batches.iter().filter_map(|batch| batch.weights.as_ref()).collect();
+        if weights.len() != 0 && weights.len() != batches.len() {
+            return Err(DataError::Mixed);
         }
+        let weights = (!weights.is_empty()).then(|| stacked(&weights)).transpose()?;
+        Ok(Samples {
+            inputs: joined(batches.iter().map(|batch| &batch.inputs).collect(), &places)?,
+            targets: joined(batches.iter().map(|batch| &batch.targets).collect(), &places)?,
+            weights: weights.map(|weights| rows(&weights, &places)),
+        })
     }
-    let all = |count: usize| count == 0 || count == targets.len();
-    if !all(values.len()) || !all(labels.len()) || !all(weights.len()) {
-        return Err(DataError::Mixed);
-    }
-    let plain = match values.is_empty() {
-        true => Target::Labels(stacked(&labels)?),
-        false => Target::Values(stacked(&values)?),
-    };
-    Ok(if weights.is_empty() { plain } else { plain.weighted(stacked(&weights)?) })
 }
 
-/// A data set that applies a function to every batch.
+/// Concatenates fields, which must have the same names and types, and arranges their rows.
+fn joined<T: Float>(parts: Vec<&Fields<T>>, places: &[usize]) -> Result<Fields<T>, DataError> {
+    let names = |fields: &Fields<T>| fields.names().map(str::to_owned).collect::<Vec<_>>();
+    let mut all = Fields::new();
+    for (place, (name, field)) in parts[0].list.0.iter().enumerate() {
+        // The fields of one name, of each type.
+        let (mut x, mut n, mut b) = (Vec::new(), Vec::new(), Vec::new());
+        for part in &parts {
+            match part.list.0.get(place) {
+                Some((_, Field::Numbers(numbers))) => x.push(numbers),
+                Some((_, Field::Integers(integers))) => n.push(integers),
+                Some((_, Field::Booleans(booleans))) => b.push(booleans),
+                None => {}
+            }
+        }
+        if let Some(odd) = parts.iter().find(|part| names(part) != names(parts[0])) {
+            return Err(DataError::Unlike { first: parts[0].to_string(), other: odd.to_string() });
+        }
+        let one = |count: usize| count == parts.len();
+        let joined = match field {
+            Field::Numbers(_) if one(x.len()) => Field::Numbers(rows(&stacked(&x)?, places)),
+            Field::Integers(_) if one(n.len()) => Field::Integers(rows(&stacked(&n)?, places)),
+            Field::Booleans(_) if one(b.len()) => Field::Booleans(rows(&stacked(&b)?, places)),
+            _ => return Err(DataError::Mixed),
+        };
+        all = all.with(name.clone(), joined);
+    }
+    Ok(all)
+}
+
+/// A data set that applies a function to every batch, as a [`Batch`] of one input and one target, or as [`Samples`] of
+/// any number.
 ///
 /// ```
-/// use nn::data::{Batch, Dataset, Mapped, digits};
+/// use nn::data::{Batch, Dataset, Mapped, Samples, digits};
 /// let digits = digits::<f32>();
 /// let images = Mapped::new(&digits, |batch: Batch<f32>| {
 ///     let n = batch.inputs.shape()[0];
 ///     Ok(Batch { inputs: batch.inputs.reshape(&[n, 1, 8, 8]), ..batch })
 /// });
 /// assert_eq!(images.batch(&[0, 1, 2])?.inputs.shape(), [3, 1, 8, 8]);
+///
+/// // A second target: whether the digit is even.
+/// let two = Mapped::new(&digits, |samples: Samples<f32>| {
+///     let even = samples.targets.integers("target")?.iter().map(|label| label % 2 == 0).collect::<autograd::Tensor<bool>>();
+///     Ok(Samples { targets: samples.targets.with("even", even), ..samples })
+/// });
+/// assert_eq!(two.samples(0, &[0, 1, 2])?.targets.booleans("even")?.to_vec(), [true, false, true]);
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 #[derive(Clone)]
-pub struct Mapped<'d, T: Float, F> {
+pub struct Mapped<'d, T: Float, F, B = Batch<T>> {
     data: &'d dyn Dataset<T>,
     map: F,
+    of: PhantomData<fn(B)>,
 }
 
-impl<'d, T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Mapped<'d, T, F> {
+impl<'d, T: Float, B, F: Fn(B) -> Result<B, DataError> + Sync> Mapped<'d, T, F, B> {
     /// Applies `map` to every batch. It must treat each sample independently of the rest of the batch.
     pub fn new(data: &'d dyn Dataset<T>, map: F) -> Self {
-        Mapped { data, map }
+        Mapped { data, map, of: PhantomData }
     }
 }
 
-impl<T: Float, F: Fn(Batch<T>) -> Result<Batch<T>, DataError> + Sync> Dataset<T> for Mapped<'_, T, F> {
+impl<T: Float, B, F: Fn(B) -> Result<B, DataError> + Sync> Dataset<T> for Mapped<'_, T, F, B>
+where
+    B: TryFrom<Samples<T>> + Into<Samples<T>>,
+    DataError: From<B::Error>,
+{
     fn len(&self) -> usize {
         self.data.len()
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        self.epoch_batch(0, indices)
+    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.samples(epoch, indices)?.try_into()
     }
 
-    fn epoch_batch(&self, epoch: u64, indices: &[usize]) -> Result<Batch<T>, DataError> {
-        (self.map)(self.data.epoch_batch(epoch, indices)?)
+    fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
+        let given = self.data.samples(epoch, indices)?;
+        Ok((self.map)(given.try_into()?)?.into())
     }
 }
 
@@ -184,6 +213,7 @@ pub(super) fn within(indices: &[usize], len: usize) -> Result<(), DataError> {
 mod tests {
     use super::super::TensorDataset;
     use super::*;
+    use crate::loss::Target;
     use autograd::{Tensor, tensor};
 
     fn labeled(labels: &[i64]) -> TensorDataset<f64> {

@@ -1,10 +1,10 @@
 //! Checksums of data sets, by which a resumed training run recognizes its data.
 
-use super::{Batch, DataError};
+use super::{DataError, Samples};
+use crate::fields::{ONLY_INPUT, ONLY_TARGET, each};
 use crate::io::AnyTensor;
-use crate::loss::Target;
 use crate::once;
-use autograd::{Element, Float, Tensor};
+use autograd::{Element, Tensor};
 use flate2::Crc;
 use std::io::{self, Write};
 
@@ -12,20 +12,25 @@ use std::io::{self, Write};
 const BLOCK: usize = 256;
 
 /// A function that returns the samples at some indices.
-type Samples<'a, T> = &'a dyn Fn(&[usize]) -> Result<Batch<T>, DataError>;
+type Reader<'a, T> = &'a dyn Fn(&[usize]) -> Result<Samples<T>, DataError>;
 
 once! {
     /// The checksum of `len` samples, read in blocks: of every bit of their inputs, targets and weights, and of their
     /// types and shapes.
-    pub(super) fn of_samples<'a, T>(len: usize, samples: Samples<'a, T>) -> Result<u64, DataError> {
+    pub(super) fn of_samples<'a, T>(len: usize, samples: Reader<'a, T>) -> Result<u64, DataError> {
         let mut digest = Digest(Crc::new());
         let mut start = 0;
         while start < len {
             let end = len.min(start + BLOCK);
             // Without `..`: whatever a batch holds is compared.
-            let Batch { inputs, targets } = samples(&(start..end).collect::<Vec<_>>())?;
-            digest.tensor(&inputs);
-            digest.target(&targets);
+            let Samples { inputs, targets, weights } = samples(&(start..end).collect::<Vec<_>>())?;
+            for (name, field) in inputs.iter().chain(targets.iter()) {
+                digest.name(name);
+                each!(field, x => digest.tensor(x));
+            }
+            if let Some(weights) = &weights {
+                digest.tensor(weights);
+            }
             start = end;
         }
         Ok(digest.value())
@@ -53,14 +58,10 @@ impl Digest {
         AnyTensor::from(x.clone()).write_numbers(self).expect("a checksum takes every byte");
     }
 
-    fn target<T: Float>(&mut self, target: &Target<T>) {
-        match target {
-            Target::Values(values) => self.tensor(values),
-            Target::Labels(labels) => self.tensor(labels),
-            Target::Weighted { targets, weights } => {
-                self.target(targets);
-                self.tensor(weights);
-            }
+    /// The names of a single input and a single target say nothing.
+    fn name(&mut self, name: &str) {
+        if name != ONLY_INPUT && name != ONLY_TARGET {
+            self.0.update(name.as_bytes());
         }
     }
 

@@ -45,6 +45,35 @@ pub enum DataError {
         /// Shape of the targets.
         targets: Vec<usize>,
     },
+    /// Samples of several inputs or targets, where one input of numbers and one target are expected.
+    #[error(
+        "expected one input of numbers and one target, but the inputs are {inputs} and the targets are {targets}: use \
+         Dataset::samples and DataLoader::epoch_samples"
+    )]
+    NoBatchOfOne {
+        /// The inputs.
+        inputs: String,
+        /// The targets.
+        targets: String,
+    },
+    /// A field that does not have one row for each sample.
+    #[error("the field `{name}` ({field}) does not have one row for each of the {samples} samples")]
+    Rows {
+        /// The name of the field.
+        name: String,
+        /// What it holds.
+        field: String,
+        /// Number of samples.
+        samples: usize,
+    },
+    /// Data sets to concatenate whose fields differ.
+    #[error("cannot concatenate data sets whose fields differ in names, types or shapes: {first}, and {other}")]
+    Unlike {
+        /// The fields of the first data set.
+        first: String,
+        /// The fields of the one that differs.
+        other: String,
+    },
     /// Files that do not hold images and their labels.
     #[error("expected images [n, height, width] and integer labels [n], got shapes {images:?} and {labels:?}")]
     Pictures {
@@ -156,6 +185,13 @@ pub enum DataError {
 }
 
 autograd::debug_as_display!(DataError);
+
+/// Samples are converted to samples without an error.
+impl From<std::convert::Infallible> for DataError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
 
 /// A fault in a table of numbers.
 ///

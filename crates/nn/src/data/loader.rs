@@ -1,7 +1,7 @@
 //! [`DataLoader`]: the samples of each batch in each epoch.
 
 use super::sampler::{Order, Sampler};
-use super::{Batch, DataError, Dataset};
+use super::{Batch, DataError, Dataset, Samples};
 use autograd::{Float, Tensor};
 use std::sync::mpsc;
 use std::thread;
@@ -161,11 +161,48 @@ impl<'d, T: Float> DataLoader<'d, T> {
     /// # Errors
     /// Same as [`epoch`](DataLoader::epoch).
     pub fn from(&self, at: Position) -> impl ExactSizeIterator<Item = Result<Batch<T>, DataError>> + use<'_, 'd, T> {
+        let batch = |samples: Result<Samples<T>, DataError>| samples?.try_into();
+        self.samples_from(at).map(batch)
+    }
+
+    /// Returns the batches of an epoch, with any number of inputs and targets: [`Dataset::samples`].
+    ///
+    /// ```
+    /// use nn::data::{DataLoader, digits};
+    /// let digits = digits::<f32>();
+    /// let samples = DataLoader::new(&digits, 32)?.epoch_samples(0).next().unwrap()?;
+    /// assert_eq!((samples.len(), samples.inputs.names().next()), (32, Some("x")));
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// Same as [`epoch`](DataLoader::epoch).
+    pub fn epoch_samples(
+        &self,
+        epoch: u64,
+    ) -> impl ExactSizeIterator<Item = Result<Samples<T>, DataError>> + use<'_, 'd, T> {
+        self.samples_from(Position { epoch, batch: 0 })
+    }
+
+    /// Returns the batches of an epoch from a position on, with any number of inputs and targets.
+    ///
+    /// ```
+    /// use nn::data::{DataLoader, Position, digits};
+    /// let digits = digits::<f32>();
+    /// let rest = DataLoader::new(&digits, 100)?.samples_from(Position { epoch: 0, batch: 17 });
+    /// assert_eq!(rest.count(), 1);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Errors
+    /// Same as [`epoch`](DataLoader::epoch).
+    pub fn samples_from(
+        &self,
+        at: Position,
+    ) -> impl ExactSizeIterator<Item = Result<Samples<T>, DataError>> + use<'_, 'd, T> {
         let order = self.order(at.epoch);
         (at.batch..self.batches().max(at.batch)).map(move |i| {
             let start = i * self.batch_size;
             let indices = &order[start..order.len().min(start.saturating_add(self.batch_size))];
-            self.dataset.epoch_batch(at.epoch, indices)
+            self.dataset.samples(at.epoch, indices)
         })
     }
 
@@ -208,26 +245,49 @@ impl<'d, T: Float> DataLoader<'d, T> {
         ahead: usize,
         consume: impl FnOnce(&mut dyn Iterator<Item = Result<Batch<T>, DataError>>) -> R,
     ) -> R {
+        self.prefetched_samples(at, ahead, |samples| consume(&mut samples.map(|samples| samples?.try_into())))
+    }
+
+    /// Like [`prefetched`](DataLoader::prefetched), with any number of inputs and targets.
+    ///
+    /// ```
+    /// # use nn::data::{DataLoader, Position, digits};
+    /// let digits = digits::<f32>();
+    /// let loader = DataLoader::new(&digits, 128)?.shuffle(42);
+    /// let samples = loader.prefetched_samples(Position::default(), 2, |batches| {
+    ///     batches.map(|samples| Ok(samples?.len())).sum::<Result<usize, nn::data::DataError>>()
+    /// })?;
+    /// assert_eq!(samples, 1797);
+    /// # Ok::<(), nn::data::DataError>(())
+    /// ```
+    /// # Panics
+    /// If creating a batch panics.
+    pub fn prefetched_samples<R>(
+        &self,
+        at: Position,
+        ahead: usize,
+        consume: impl FnOnce(&mut dyn Iterator<Item = Result<Samples<T>, DataError>>) -> R,
+    ) -> R {
         if ahead == 0 {
-            return consume(&mut self.from(at));
+            return consume(&mut self.samples_from(at));
         }
         thread::scope(|scope| {
             let (send, made) = mpsc::sync_channel(ahead - 1);
-            let (give_back, spent) = mpsc::channel::<Batch<T>>();
+            let (give_back, spent) = mpsc::channel::<Samples<T>>();
             let worker = scope.spawn(move || {
-                for batch in self.from(at) {
+                for samples in self.samples_from(at) {
                     spent.try_iter().for_each(drop);
-                    if send.send(batch).is_err() {
+                    if send.send(samples).is_err() {
                         break; // the consumer has stopped
                     }
                 }
             });
             // Memory returns to the thread that drops it. So that each thread can reuse its own memory, this thread
             // copies the worker's batch and sends the original back.
-            let mut batches = made.into_iter().map(|batch| {
-                let batch: Batch<T> = batch?;
-                let copy = batch.deep_copy();
-                let _ = give_back.send(batch);
+            let mut batches = made.into_iter().map(|samples| {
+                let samples: Samples<T> = samples?;
+                let copy = samples.deep_copy();
+                let _ = give_back.send(samples);
                 Ok(copy)
             });
             let result = consume(&mut batches);

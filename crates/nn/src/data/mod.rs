@@ -21,6 +21,7 @@ mod csv;
 mod digest;
 mod digits;
 mod error;
+mod fields;
 mod files;
 mod loader;
 mod sampler;
@@ -29,11 +30,13 @@ mod split;
 mod tensors;
 mod transform;
 
+pub use crate::fields::{Field, Fields, Key, Samples};
 pub use augment::Augmented;
 pub use combine::{Concat, Mapped, Subset};
 pub use csv::{Column, Columns, CsvFile, CsvOptions, Gap, read_csv, read_csv_classes, read_csv_from, read_csv_inputs};
 pub use digits::digits;
 pub use error::{DataError, TableError};
+pub use fields::FieldDataset;
 pub use files::FileDataset;
 pub use loader::{DataLoader, Position};
 pub use sampler::Order;
@@ -42,10 +45,11 @@ pub use split::{split, split_stratified};
 pub use tensors::TensorDataset;
 pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop, Transform};
 
+use crate::fields::{ONLY_INPUT, ONLY_TARGET};
 use crate::loss::Target;
 use autograd::{Float, Tensor};
 
-/// Input samples and their targets.
+/// Input samples and their targets: the [`Samples`] of one input, which is numbers, and one target.
 ///
 /// ```
 /// use autograd::tensor;
@@ -61,10 +65,42 @@ pub struct Batch<T: Float> {
     pub targets: Target<T>,
 }
 
-impl<T: Float> Batch<T> {
-    /// A copy that shares no memory with this batch.
-    fn deep_copy(&self) -> Self {
-        Batch { inputs: self.inputs.deep_copy(), targets: self.targets.deep_copy() }
+/// The input becomes a field `x`, and the target a field `target`.
+impl<T: Float> From<&Batch<T>> for Samples<T> {
+    fn from(batch: &Batch<T>) -> Self {
+        let target = match batch.targets.unweighted() {
+            Target::Labels(labels) => Field::Integers(labels.clone()),
+            Target::Values(values) => Field::Numbers(values.clone()),
+            Target::Weighted { .. } => unreachable!("weights are not nested"),
+        };
+        Samples {
+            inputs: Fields::one(ONLY_INPUT, Field::Numbers(batch.inputs.clone())),
+            targets: Fields::one(ONLY_TARGET, target),
+            weights: batch.targets.weights().cloned(),
+        }
+    }
+}
+
+impl<T: Float> From<Batch<T>> for Samples<T> {
+    fn from(batch: Batch<T>) -> Self {
+        Samples::from(&batch)
+    }
+}
+
+/// One input, which is numbers, and one target, whatever their names.
+impl<T: Float> TryFrom<Samples<T>> for Batch<T> {
+    type Error = DataError;
+
+    fn try_from(samples: Samples<T>) -> Result<Self, DataError> {
+        match (samples.inputs.get(0), Target::only(&samples)) {
+            (Some(Field::Numbers(inputs)), Ok(targets)) if samples.inputs.len() == 1 => {
+                Ok(Batch { inputs: inputs.clone(), targets })
+            }
+            _ => {
+                let Samples { inputs, targets, .. } = samples;
+                Err(DataError::NoBatchOfOne { inputs: inputs.to_string(), targets: targets.to_string() })
+            }
+        }
     }
 }
 
@@ -109,9 +145,45 @@ pub trait Dataset<T: Float>: Sync {
 
     /// Returns the samples at these indices, in this order. An index may occur more than once.
     ///
+    /// A data set of one input and one target implements this method, any other [`samples`](Dataset::samples); each has
+    /// the other as its default.
+    ///
     /// # Errors
-    /// If an index is not below [`len`](Dataset::len), or a sample cannot be loaded (because its file is gone, say).
-    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError>;
+    /// If an index is not below [`len`](Dataset::len), or a sample cannot be loaded (because its file is gone, say). Also
+    /// if there is not one input and one target.
+    fn batch(&self, indices: &[usize]) -> Result<Batch<T>, DataError> {
+        self.samples(0, indices)?.try_into()
+    }
+
+    /// Returns the samples at these indices as seen in this epoch, with any number of inputs and targets.
+    ///
+    /// ```
+    /// use autograd::Tensor;
+    /// use nn::data::{DataError, DataLoader, Dataset, Fields, Samples};
+    /// /// Pairs of numbers, and whether the first is larger.
+    /// struct Pairs;
+    /// impl Dataset<f32> for Pairs {
+    ///     fn len(&self) -> usize {
+    ///         100
+    ///     }
+    ///     fn samples(&self, _epoch: u64, indices: &[usize]) -> Result<Samples<f32>, DataError> {
+    ///         let numbers = |f: fn(usize) -> usize| indices.iter().map(|&i| f(i) as i64).collect::<Tensor<i64>>();
+    ///         let (a, b) = (numbers(|i| i / 10), numbers(|i| i % 10));
+    ///         let larger = a.iter().zip(b.iter()).map(|(a, b)| a > b).collect::<Tensor<bool>>();
+    ///         Ok(Samples::new(Fields::new().with("a", a).with("b", b), Fields::new().with("larger", larger)))
+    ///     }
+    /// }
+    /// let loader = DataLoader::new(&Pairs, 32)?.shuffle(1);
+    /// let first = loader.epoch_samples(0).next().unwrap()?;
+    /// assert_eq!(first.inputs.integers("a")?.shape(), [32]);
+    /// assert!(Pairs.batch(&[0]).unwrap_err().to_string().contains("`b` (integers [1])"), "it has two inputs");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// # Errors
+    /// Same as [`batch`](Dataset::batch).
+    fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
+        self.epoch_batch(epoch, indices).map(Samples::from)
+    }
 
     /// Returns the samples as seen in this epoch. By default they are the same in every epoch; an [`Augmented`] data
     /// set changes them in each.
@@ -132,7 +204,7 @@ pub trait Dataset<T: Float>: Sync {
 
     /// Identifies the samples. A checkpoint stores the number, and training on other data cannot resume from it.
     ///
-    /// The default is a checksum of all samples as [`batch`](Dataset::batch) returns them, each of which it reads once.
+    /// The default is a checksum of all samples of the first epoch, each of which it reads once.
     /// Training calls it only if it saves checkpoints. Override it for samples that take long to load: a checksum of
     /// file names, sizes and times, say.
     ///
@@ -146,6 +218,6 @@ pub trait Dataset<T: Float>: Sync {
     /// # Errors
     /// If a sample cannot be loaded.
     fn digest(&self) -> Result<u64, DataError> {
-        digest::of_samples(self.len(), &|indices| self.batch(indices))
+        digest::of_samples(self.len(), &|indices| self.samples(0, indices))
     }
 }

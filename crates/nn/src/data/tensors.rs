@@ -1,6 +1,7 @@
 //! [`TensorDataset`]: all samples in memory, as one tensor of inputs and one of targets.
 
 use super::combine::within;
+use super::fields::check_weights;
 use super::{Batch, DataError, Dataset, Scaler, split, split_stratified};
 use crate::io::{self, AnyTensor};
 use crate::loss::{IGNORED, Target};
@@ -247,14 +248,7 @@ fn in_a_row<T: Float>(targets: Target<T>) -> Result<Target<T>, DataError> {
         Target::Values(t) => Target::Values(t.contiguous()),
         Target::Labels(t) => Target::Labels(t.contiguous()),
         Target::Weighted { targets, weights } => {
-            let samples = targets.len();
-            if weights.shape() != [samples] {
-                return Err(DataError::PerSample { what: "weights", given: weights.len(), samples });
-            }
-            let weight = |w: &(usize, T)| !(w.1.is_finite() && w.1 >= T::zero());
-            if let Some((index, weight)) = weights.iter().enumerate().find(weight) {
-                return Err(DataError::Weight { index, weight: weight.f64() });
-            }
+            check_weights(&weights, targets.len())?;
             in_a_row(*targets)?.weighted(weights.contiguous())
         }
     })

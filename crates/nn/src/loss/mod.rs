@@ -23,8 +23,10 @@ mod cross_entropy;
 mod likelihood;
 mod margin;
 mod multi_margin;
+mod parts;
 mod reduction;
 mod regression;
+mod several;
 mod target;
 
 pub use binary::{
@@ -45,14 +47,17 @@ pub use multi_margin::{
     MultiLabelMargin, MultiLabelSoftMargin, MultiMargin, multi_label_margin_loss, multi_label_soft_margin_loss,
     multi_margin_loss,
 };
+pub use parts::Parts;
 pub use reduction::Reduction;
 pub use regression::{
     HalfSquared, Huber, L1, Mse, SmoothL1, half_squared_loss, huber_loss, l1_loss, mse_loss, smooth_l1_loss,
 };
+pub use several::{Between, Custom, WeightedSum, between, custom};
 pub use target::{IGNORED, Target, Targets};
 
 use crate::describe::type_name;
 use crate::domain::{finite, non_negative, positive};
+use crate::fields::{Given, Samples, Vars};
 use autograd::{Error, Float, Result, Shape, Tensor, Var};
 use reduction::weights_over;
 
@@ -139,6 +144,32 @@ pub trait Loss<T: Float>: Send {
     /// ```
     fn counts(&self, target: &Target<T>) -> bool {
         target.weights().map_or(!target.is_empty(), |weights| weights.iter().any(|w| w != T::zero()))
+    }
+
+    /// The loss of all outputs on a batch, with its parts. By default [`record`](Loss::record) of the only output and the
+    /// only target. [`custom`] makes a loss of a function of this form.
+    ///
+    /// # Errors
+    /// As [`record`](Loss::record); also if there is not one output and one target.
+    #[track_caller]
+    fn parts<'t>(&self, outputs: &Vars<'t, T>, given: &Given<'t, T>) -> Result<Parts<'t, T>> {
+        Ok(self.record(outputs.only()?, &given.only_target()?)?.into())
+    }
+
+    /// [`sum_and_count`](Loss::sum_and_count) for a batch of any number of targets.
+    fn sum_and_count_of(&self, loss: f64, samples: &Samples<T>) -> (f64, f64) {
+        Target::only(samples).map_or((0.0, 0.0), |target| self.sum_and_count(loss, &target))
+    }
+
+    /// [`sum_and_count_of`](Loss::sum_and_count_of) for the part at this place. By default as the whole.
+    fn part_sum_and_count(&self, part: usize, loss: f64, samples: &Samples<T>) -> (f64, f64) {
+        let _ = part;
+        self.sum_and_count_of(loss, samples)
+    }
+
+    /// [`counts`](Loss::counts) for a batch of any number of targets.
+    fn counts_in(&self, samples: &Samples<T>) -> bool {
+        Target::only(samples).is_ok_and(|target| self.counts(&target))
     }
 }
 

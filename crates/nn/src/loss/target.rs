@@ -1,5 +1,6 @@
 //! [`Target`]: the targets of a loss as data, and [`Targets`], the same on the tape of a pass.
 
+use crate::fields::{FieldVar, ONLY_TARGET, Vars};
 pub use autograd::op::IGNORED;
 use autograd::{Error, Float, IntoTensor, Ints, Result, Tape, Tensor, Var};
 
@@ -101,15 +102,6 @@ impl<T: Float> Target<T> {
         }
     }
 
-    /// A copy that shares no memory.
-    pub(crate) fn deep_copy(&self) -> Self {
-        match self {
-            Target::Values(values) => Target::Values(values.deep_copy()),
-            Target::Labels(labels) => Target::Labels(labels.deep_copy()),
-            Target::Weighted { targets, weights } => targets.deep_copy().weighted(weights.deep_copy()),
-        }
-    }
-
     /// Number of samples: the size of the first axis.
     pub fn len(&self) -> usize {
         self.shape().first().copied().unwrap_or(1)
@@ -167,6 +159,25 @@ enum Kind<'t, T: Float> {
 }
 
 impl<'t, T: Float> Targets<'t, T> {
+    /// A target of a batch. Booleans are the values 0 and 1.
+    pub(super) fn of(target: FieldVar<'t, T>, weights: Option<Var<'t, T>>) -> Self {
+        let kind = match target {
+            FieldVar::Numbers(values) => Kind::Values(values),
+            FieldVar::Integers(labels) => Kind::Labels(labels),
+            FieldVar::Booleans(mask) => Kind::Values(mask.indicator()),
+        };
+        Targets { kind, weights }
+    }
+
+    /// The only target of a batch.
+    pub(super) fn vars(&self) -> Vars<'t, T> {
+        let target = match self.kind {
+            Kind::Values(values) => FieldVar::Numbers(values),
+            Kind::Labels(labels) => FieldVar::Integers(labels),
+        };
+        Vars::one(ONLY_TARGET, target)
+    }
+
     /// The values.
     ///
     /// # Errors
@@ -199,15 +210,6 @@ impl<'t, T: Float> Targets<'t, T> {
     /// ```
     pub fn weights(&self) -> Option<Var<'t, T>> {
         self.weights
-    }
-
-    /// The ids of all nodes.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = usize> {
-        let targets = match self.kind {
-            Kind::Values(values) => values.id(),
-            Kind::Labels(labels) => labels.id(),
-        };
-        [targets].into_iter().chain(self.weights.map(|weights| weights.id()))
     }
 }
 

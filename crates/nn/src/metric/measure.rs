@@ -1,8 +1,9 @@
 //! [`Metric`]: a named measure of quality, and [`Measure`]: its computation batch by batch.
 
 use super::{Average, ConfusionMatrix, Decision, auc::Auc, classes, counted::Counted, regression, tally::Tally};
+use crate::fields::{Fields, Samples};
 use crate::loss::{IGNORED, Target};
-use autograd::{Float, Result, Tensor};
+use autograd::{Error, Float, Result, Tensor};
 use std::fmt::Debug;
 
 /// The running state of a metric over batches.
@@ -56,6 +57,8 @@ pub struct Metric<T: Float> {
     /// What distinguishes it from others with the same name.
     settings: String,
     rises: bool,
+    /// The output and the target to compare, where there are several.
+    of: Option<(String, String)>,
     start: Box<dyn Fn() -> Box<dyn Measure<T>> + Send>,
 }
 
@@ -91,7 +94,8 @@ impl<T: Float> Metric<T> {
         rises: bool,
         start: impl Fn() -> M + Send + 'static,
     ) -> Self {
-        Metric { name: name.into(), settings: String::new(), rises, start: Box::new(move || Box::new(start())) }
+        let start = Box::new(move || Box::new(start()) as Box<dyn Measure<T>>);
+        Metric { name: name.into(), settings: String::new(), rises, of: None, start }
     }
 
     /// A metric that is a mean: `of` returns the sum over a batch and the number of terms.
@@ -337,6 +341,35 @@ impl<T: Float> Metric<T> {
         let start = self.start;
         let settings = format!("{} ignoring {label}", self.settings);
         Metric { settings, start: Box::new(move || Box::new(Ignoring { label, measure: start() })), ..self }
+    }
+
+    /// The same metric of the output and the target with these names, among several. The target becomes a prefix of the
+    /// metric's name.
+    ///
+    /// ```
+    /// use nn::metric::Metric;
+    /// let accuracy = Metric::<f32>::accuracy().between("class", "digit");
+    /// assert_eq!(accuracy.name(), "digit_accuracy");
+    /// ```
+    pub fn between(self, output: impl Into<String>, target: impl Into<String>) -> Self {
+        let (output, target) = (output.into(), target.into());
+        let settings = format!("{} of {output:?} and {target:?}", self.settings);
+        Metric { name: format!("{target}_{}", self.name), settings, of: Some((output, target)), ..self }
+    }
+
+    /// The output and the target that it compares.
+    ///
+    /// # Errors
+    /// Returns an error if they do not exist, or there are several and the metric does not say which.
+    pub(crate) fn read<'o>(&self, outputs: &'o Fields<T>, samples: &Samples<T>) -> Result<(&'o Tensor<T>, Target<T>)> {
+        match &self.of {
+            Some((output, target)) => Ok((outputs.numbers(output)?, Target::of(samples, target)?)),
+            None if outputs.len() > 1 => {
+                let hint = format!("the model has the outputs {outputs}: say which by Metric::between");
+                Err(Error::Argument { op: "metric", hint })
+            }
+            None => Ok((outputs.numbers(0)?, Target::only(samples)?)),
+        }
     }
 
     /// The name.

@@ -54,9 +54,14 @@ impl<'t, T: Float> Pass<'t, T> {
     /// # Panics
     /// If a layer does so without `checked`.
     pub fn try_forward<M: Module<T> + ?Sized>(&mut self, model: &M, x: Var<'t, T>) -> Result<Var<'t, T>, LayerError> {
+        self.catching(|pass| model.forward(x, pass))
+    }
+
+    /// What `f` returns, or what a layer in it refused.
+    pub(crate) fn catching<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R, LayerError> {
         let outer = std::mem::replace(&mut self.caught, true);
         // The pass holds nothing half done: its lists only grow.
-        let outcome = catch_unwind(AssertUnwindSafe(|| model.forward(x, self)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| f(self)));
         self.caught = outer;
         outcome.map_err(|panic| match panic.downcast::<LayerError>() {
             Ok(refused) => *refused,

@@ -2,9 +2,9 @@
 
 use super::flat::{flat_gradient, flat_values, set_values, which_trainable};
 use super::wolfe::{Trial, strong_wolfe};
-use super::{ParamGradients, non_negative};
+use super::{Evaluate, Optimizer, ParamGradients, non_negative};
 use crate::io::{AnyTensor, StateDict, StateError};
-use crate::{Parameters, Path};
+use crate::{Model, Parameters, Path};
 use autograd::{Float, Tensor};
 use std::collections::VecDeque;
 
@@ -322,6 +322,52 @@ impl<T: Float> Lbfgs<T> {
         }
         memory.gradient.copy_from_slice(g);
         (memory.newton(g), self.rate)
+    }
+}
+
+/// In a [`Trainer`](crate::train::Trainer), whose batches must hold all the data.
+impl<T: Float> Optimizer<T> for Lbfgs<T> {
+    /// # Panics
+    /// Panics: an update needs the loss at several points.
+    #[track_caller]
+    fn step(&mut self, _: &mut dyn Parameters<T>, _: &ParamGradients<T>) {
+        panic!(
+            "Lbfgs needs the loss at several points: train with it alone on batches of all the data, or call \
+             Lbfgs::step(model, evaluate)"
+        );
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.rate
+    }
+
+    #[track_caller]
+    fn set_learning_rate(&mut self, rate: f64) {
+        Lbfgs::set_learning_rate(self, rate);
+    }
+
+    fn searches(&self) -> bool {
+        true
+    }
+
+    fn search(&mut self, model: &mut dyn Model<T>, evaluate: &mut Evaluate<'_, T>) {
+        Lbfgs::step(self, model, |model, gradients| evaluate(model, gradients));
+    }
+
+    fn describe(&self) -> String {
+        let Lbfgs { rate, max_iter, max_eval, history_size, tolerance_grad, tolerance_change, line_search, .. } = self;
+        format!(
+            "Lbfgs {{ rate: {rate}, max_iter: {max_iter}, max_eval: {max_eval:?}, history_size: {history_size}, \
+             tolerance_grad: {tolerance_grad}, tolerance_change: {tolerance_change}, line_search: {line_search} }}"
+        )
+    }
+
+    fn state(&self, _: &dyn Parameters<T>) -> StateDict {
+        Lbfgs::state(self)
+    }
+
+    fn load_state(&mut self, model: &dyn Parameters<T>, state: &StateDict) -> Result<(), StateError> {
+        Lbfgs::load_state(self, model, state)
     }
 }
 

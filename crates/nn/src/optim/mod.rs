@@ -21,9 +21,9 @@
 //! assert!(losses[199] < 1e-3 * losses[0]);
 //! ```
 
-use crate::Parameters;
 use crate::describe::{short_name, type_name};
 use crate::io::{StateDict, StateError};
+use crate::{Model, Parameters};
 use autograd::Float;
 
 /// The methods of [`Optimizer`] that all optimizers share: learning rate and state.
@@ -94,6 +94,7 @@ mod asgd;
 mod decay;
 mod ema;
 mod flat;
+mod follow;
 mod gradients;
 mod groups;
 mod lbfgs;
@@ -114,6 +115,7 @@ pub use adamax::Adamax;
 pub use adamw::AdamW;
 pub use asgd::Asgd;
 pub use ema::Ema;
+pub use follow::follow;
 pub use gradients::{ParamGradients, for_each_gradient};
 pub use groups::{Names, ParamGroups};
 pub use lbfgs::Lbfgs;
@@ -124,6 +126,9 @@ pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
 pub use sgd::Sgd;
+
+/// The loss of a model, whose gradients are collected.
+pub type Evaluate<'e, T> = dyn FnMut(&dyn Model<T>, &mut ParamGradients<T>) -> f64 + 'e;
 
 /// A rule that updates parameters with their gradients.
 ///
@@ -174,6 +179,36 @@ pub trait Optimizer<T: Float>: Send {
         f(&mut rate);
         self.set_learning_rate(rate);
     }
+    /// Whether an update needs the loss at several points, so that [`step`](Optimizer::step) is not enough: see
+    /// [`search`](Optimizer::search). False for all but [`Lbfgs`].
+    fn searches(&self) -> bool {
+        false
+    }
+
+    /// Updates a model by evaluating its loss, with its gradients, at several points, for an optimizer that
+    /// [searches](Optimizer::searches). `evaluate` returns NaN where the loss cannot be computed.
+    ///
+    /// ```
+    /// use nn::{Model, layer::Linear, optim::{Lbfgs, Optimizer, ParamGradients}};
+    /// let mut model = Linear::<f64>::new(1, 1, &mut autograd::Rng::new(0)).without_bias();
+    /// // (w - 3)², with its derivative
+    /// let mut evaluate = |model: &dyn Model<f64>, gradients: &mut ParamGradients<f64>| {
+    ///     let mut apart = 0.0;
+    ///     model.visit(&mut nn::Path::default(), &mut |_, w| apart = w.value().item() - 3.0);
+    ///     *gradients = ParamGradients::from_iter([Some(autograd::tensor![[2.0 * apart]])]);
+    ///     apart * apart
+    /// };
+    /// let mut lbfgs: Box<dyn Optimizer<f64>> = Box::new(Lbfgs::new(1.0).line_search(true));
+    /// lbfgs.search(&mut model, &mut evaluate);
+    /// assert!(lbfgs.searches() && (model.weight.value().item() - 3.0).abs() < 1e-6);
+    /// ```
+    /// # Panics
+    /// Panics if this optimizer does not search.
+    fn search(&mut self, model: &mut dyn Model<T>, evaluate: &mut Evaluate<'_, T>) {
+        let _ = (model, evaluate);
+        panic!("{} does not search: use Optimizer::step", self.describe());
+    }
+
     /// Identifies the optimizer: its rule and its settings, including learning rates. A checkpoint stores it and cannot
     /// be resumed by a different optimizer. Defaults to the name of the type; a type that derives [`Debug`] can return
     /// more.
@@ -225,6 +260,14 @@ impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
 
     fn for_each_rate(&mut self, f: &mut dyn FnMut(&mut f64)) {
         (**self).for_each_rate(f);
+    }
+
+    fn searches(&self) -> bool {
+        (**self).searches()
+    }
+
+    fn search(&mut self, model: &mut dyn Model<T>, evaluate: &mut Evaluate<'_, T>) {
+        (**self).search(model, evaluate);
     }
 
     fn describe(&self) -> String {

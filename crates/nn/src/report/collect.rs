@@ -1,12 +1,12 @@
 //! What a report shows, taken from models and data of either number type as plain numbers.
 
 use super::{Described, Report};
-use crate::data::{DataLoader, Dataset};
+use crate::data::{DataLoader, Dataset, Fields};
 use crate::loss::Target;
 use crate::metric::ConfusionMatrix;
 use crate::plot::{Images, Panels, Plot};
-use crate::train::{History, TrainError, Trainer, predict};
-use crate::{Module, Pass, Path, once};
+use crate::train::{History, TrainError, Trainer, predict_fields};
+use crate::{LayerError, Model, Module, Parameters, Pass, Path, once};
 use autograd::{Float, Tape, Tensor};
 
 impl<T: Float> Trainer<'_, T> {
@@ -30,7 +30,7 @@ impl<T: Float> Trainer<'_, T> {
         &self,
         title: &str,
         history: &History,
-        model: &dyn Module<T>,
+        model: &dyn Model<T>,
         test: &dyn Dataset<T>,
     ) -> Result<Report, TrainError> {
         Ok(page(title, history, &found(self, model, test)?))
@@ -78,39 +78,48 @@ fn numbers<T: Float>(x: &Tensor<T>) -> Vec<f64> {
 }
 
 once! {
-    fn found<'d, T>(trainer: &Trainer<'d, T>, model: &dyn Module<T>, test: &dyn Dataset<T>) -> Result<Found, TrainError> {
+    fn found<'d, T>(trainer: &Trainer<'d, T>, model: &dyn Model<T>, test: &dyn Dataset<T>) -> Result<Found, TrainError> {
         const BATCH: usize = 256;
         let judged = trainer.evaluate(model, test)?;
         let names = trainer.metrics.iter().map(|metric| metric.name().to_owned());
         let metrics = names.zip(judged.metrics).collect();
         let (mut matrix, mut points) = (None::<ConfusionMatrix>, Vec::new());
-        for batch in DataLoader::new(test, BATCH)?.epoch(0) {
-            let batch = batch?;
-            let output = predict(model, &batch.inputs, BATCH)?;
-            match &batch.targets {
+        for samples in DataLoader::new(test, BATCH)?.epoch_samples(0) {
+            let samples = samples?;
+            let outputs = predict_fields(model, &samples.inputs, BATCH)?;
+            // Several outputs have their metrics alone.
+            let (1, Ok(output), Ok(targets)) = (outputs.len(), outputs.numbers(0), Target::only(&samples)) else { break };
+            match targets.unweighted() {
                 Target::Labels(labels) if output.shape().len() == 2 => {
                     let classes = output.shape()[1];
                     let matrix = matrix.get_or_insert_with(|| ConfusionMatrix::new(classes));
-                    matrix.add_scores(&output, labels).map_err(TrainError::Evaluation)?;
+                    matrix.add_scores(output, labels).map_err(TrainError::Evaluation)?;
                 }
                 Target::Values(values) if values.len() == output.len() && output.shape().first() == Some(&output.len()) => {
-                    points.extend(numbers(values).into_iter().zip(numbers(&output)));
+                    points.extend(numbers(values).into_iter().zip(numbers(output)));
                 }
                 _ => {}
             }
         }
         let first: Vec<usize> = (0..test.len().min(SHOWN)).collect();
-        let model = described(model, &test.batch(&first)?.inputs);
+        let model = described(model, &test.samples(0, &first)?.inputs)?;
         Ok(Found { samples: test.len(), loss: judged.loss, metrics, matrix, points, model })
     }
 
     /// The layers, the graph on these inputs in eval mode, and the weights of a model.
-    pub(super) fn described<T>(model: &dyn Module<T>, inputs: &Tensor<T>) -> Described {
+    pub(super) fn described<T>(model: &dyn Model<T>, inputs: &Fields<T>) -> Result<Described, LayerError> {
         let tape = Tape::new();
         let mut pass = Pass::eval(&tape).noting();
-        let output = model.forward(tape.constant(inputs.clone()).named("x"), &mut pass).named("y");
-        let graph = pass.drawing(model).of(output).to_svg();
-        Described { summary: crate::summary(model, inputs.shape()), graph, weights: weights(model) }
+        let given = inputs.on(&tape);
+        for (name, var) in given.vars() {
+            var.named(&**name);
+        }
+        let outputs = pass.try_call(model, &given)?;
+        let name = |name: &str| if outputs.len() == 1 { "y".to_owned() } else { name.to_owned() };
+        let outputs: Vec<_> = outputs.vars().map(|(own, var)| var.named(name(own))).collect();
+        let drawing = pass.drawing(model);
+        let graph = if let [output] = outputs[..] { drawing.of(output) } else { drawing }.to_svg();
+        Ok(Described { summary: crate::summary_of(model, inputs)?, graph, weights: parameters(model) })
     }
 
     /// A histogram of each trainable parameter that is not a vector: of the weights, but not of biases. At most the first 24
@@ -123,6 +132,10 @@ once! {
     /// assert!(svg.contains(">0.weight</text>") && !svg.contains("bias"));
     /// ```
     pub fn weights<T>(model: &dyn Module<T>) -> Panels {
+        parameters(model)
+    }
+
+    fn parameters<T>(model: &dyn Parameters<T>) -> Panels {
         let mut found: Vec<(String, Vec<f64>)> = Vec::new();
         model.visit(&mut Path::default(), &mut |name, param| {
             if param.is_trainable() && param.value().shape().len() > 1 && found.len() < 24 {

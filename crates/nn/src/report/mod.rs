@@ -11,6 +11,7 @@ mod collect;
 
 pub use collect::{first_layer, mistakes, weights};
 
+use crate::fields::{Field, Fields};
 use crate::io::{IoError, write_atomically};
 use crate::metric::ConfusionMatrix;
 use crate::plot::{Figure, Panels, svg_style};
@@ -91,7 +92,8 @@ impl Report {
         let curve = |name: &str| history.metric_curve("", name).map(|plot| drawn(&plot));
         let curves: String = history.metrics.iter().filter_map(|metric| curve(&metric.name)).collect();
         let text = format!("<p>{}</p>\n", xml(&summary(history)));
-        self.section("Training", &(text + &drawn(&history.curve("")) + &curves))
+        let parts = history.parts_curve("").map(|plot| drawn(&plot)).unwrap_or_default();
+        self.section("Training", &(text + &drawn(&history.curve("")) + &parts + &curves))
     }
 
     /// Adds a confusion matrix, and precision, recall and F1 of each class.
@@ -113,7 +115,11 @@ impl Report {
     /// If the inputs do not fit the model, like [`Module::forward`].
     #[track_caller]
     pub fn model<T: Float>(self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Self {
-        self.described(&collect::described(model, inputs))
+        let described = collect::described(model, &Fields::one("x", Field::Numbers(inputs.clone())));
+        match described {
+            Ok(described) => self.described(&described),
+            Err(refused) => panic!("{refused}"),
+        }
     }
 
     fn described(self, Described { summary, graph, weights }: &Described) -> Self {

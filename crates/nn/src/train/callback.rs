@@ -1,8 +1,11 @@
 //! [`Callback`]: hooks that run at fixed points of training, and [`Moment`]: what they see.
 
 use super::history::{History, Stop};
-use crate::Module;
+use super::objective::Outcome;
+use crate::Model;
+use crate::fields::{Name, Samples};
 use crate::io::StateDict;
+use crate::loss::Loss;
 use crate::metric::{Measure, Metric};
 use autograd::Float;
 use std::error::Error;
@@ -170,7 +173,7 @@ pub trait Callback<T: Float>: Send {
 /// # Ok::<(), nn::train::TrainError>(())
 /// ```
 pub struct Moment<'a, T: Float> {
-    pub(super) model: &'a mut dyn Module<T>,
+    pub(super) model: &'a mut dyn Model<T>,
     pub(super) metrics: &'a [Metric<T>],
     pub(super) sums: &'a Sums<T>,
     pub(super) history: &'a mut History,
@@ -201,11 +204,61 @@ pub(super) struct Sums<T: Float> {
     /// Seconds spent on this epoch before training was resumed.
     pub seconds: f64,
     pub measures: Vec<Box<dyn Measure<T>>>,
+    /// The parts of the loss that have names, likewise.
+    pub parts: Vec<PartSum>,
+}
+
+/// The sum of a part of the loss over samples.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PartSum {
+    pub name: String,
+    pub sum: f64,
+    pub count: f64,
 }
 
 impl<T: Float> Sums<T> {
     pub(super) fn new(metrics: &[Metric<T>]) -> Self {
-        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures: metrics.iter().map(Metric::start).collect() }
+        let measures = metrics.iter().map(Metric::start).collect();
+        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures, parts: Vec::new() }
+    }
+
+    /// Adds the loss, its parts, and the metrics of a batch.
+    ///
+    /// # Errors
+    /// Returns an error if the outputs do not fit a metric, or the loss has other parts than before.
+    pub(super) fn add(
+        &mut self,
+        loss: &dyn Loss<T>,
+        metrics: &[Metric<T>],
+        outcome: &Outcome<T>,
+        samples: &Samples<T>,
+    ) -> autograd::Result<()> {
+        let (sum, count) = loss.sum_and_count_of(outcome.loss.f64(), samples);
+        (self.loss, self.count) = (self.loss + sum, self.count + count);
+        if self.parts.is_empty() {
+            let none = |(name, _): &(Name, T)| PartSum { name: name.to_string(), sum: 0.0, count: 0.0 };
+            self.parts = outcome.parts.iter().map(none).collect();
+        }
+        if !self.parts.iter().map(|part| &*part.name).eq(outcome.parts.iter().map(|(name, _)| &**name)) {
+            let before: Vec<&str> = self.parts.iter().map(|part| &*part.name).collect();
+            let now: Vec<&str> = outcome.parts.iter().map(|(name, _)| &**name).collect();
+            let hint = format!("the parts of the loss were {}, and now are {}", before.join(", "), now.join(", "));
+            return Err(autograd::Error::Argument { op: "loss", hint });
+        }
+        for (place, (part, (_, value))) in self.parts.iter_mut().zip(&outcome.parts).enumerate() {
+            let (sum, count) = loss.part_sum_and_count(place, value.f64(), samples);
+            (part.sum, part.count) = (part.sum + sum, part.count + count);
+        }
+        for (metric, measure) in metrics.iter().zip(&mut self.measures) {
+            let (output, target) = metric.read(&outcome.outputs, samples)?;
+            measure.add(output, &target)?;
+        }
+        Ok(())
+    }
+
+    /// The mean of each part, with its name.
+    pub(super) fn mean_parts(&self) -> Vec<(String, f64)> {
+        self.parts.iter().map(|part| (part.name.clone(), mean_loss(part.sum, part.count))).collect()
     }
 
     pub(super) fn mean_loss(&self) -> f64 {
@@ -264,13 +317,27 @@ impl<T: Float> Moment<'_, T> {
         self.metrics.iter().zip(&self.sums.measures).map(|(metric, measure)| (metric.name(), measure.value()))
     }
 
+    /// The mean of each part of the training loss that has a name, of this epoch so far.
+    ///
+    /// ```
+    /// use nn::{data::digits, layer::Mlp, loss::{CrossEntropy, WeightedSum}, optim::Sgd, train::Trainer};
+    /// let loss = WeightedSum::new().part("class", 1.0, CrossEntropy::new());
+    /// let trainer = Trainer::new(loss, Sgd::<f32>::new(0.1)).epochs(1).quiet();
+    /// let mut trainer = trainer.on_epoch_end(|at| assert_eq!(at.loss_parts().next(), Some(("class", at.loss()))));
+    /// trainer.fit(&mut Mlp::new(&[64, 10]).build(), &digits())?;
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    pub fn loss_parts(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.sums.parts.iter().map(|part| (&*part.name, mean_loss(part.sum, part.count)))
+    }
+
     /// The current learning rate.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
 
     /// The model.
-    pub fn model(&mut self) -> &mut dyn Module<T> {
+    pub fn model(&mut self) -> &mut dyn Model<T> {
         self.model
     }
 

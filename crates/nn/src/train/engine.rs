@@ -3,11 +3,11 @@
 
 use super::error::{NonFinite, StepError};
 use super::finite::check_finite;
-use super::objective::{Objective, Outcome, Recording, Swept};
+use super::objective::{Objective, Outcome, Recorded, Recording, Swept};
 use super::replay::Replay;
-use crate::loss::Targets;
+use super::trained::Trained;
 use crate::pass::Record;
-use crate::{Parameters, Pass, Path};
+use crate::{Given, LayerError, Parameters, Pass, Path};
 use autograd::internals::{first_read, watch};
 use autograd::{Float, Gradients, Rng, Tape, Var};
 
@@ -22,6 +22,8 @@ pub(super) struct Engine<T: Float> {
     record: Record,
     replay: Option<Replay<T>>,
     rng: Rng,
+    /// Which parameters are differentiated by.
+    pub trained: Trained,
     pub passes: u64,
     pub swept: Swept<T>,
 }
@@ -37,6 +39,7 @@ impl<T: Float> Engine<T> {
             record: Record::default(),
             replay: None,
             rng: Rng::new(seed),
+            trained: Trained::default(),
             passes: 0,
             swept: Swept::new(),
         }
@@ -62,13 +65,14 @@ impl<T: Float> Engine<T> {
 
     /// A pass over an objective: replayed if that is proven to be the same, else recorded.
     pub(super) fn run(&mut self, objective: &Objective<'_, T>) -> Result<Outcome<T>, StepError> {
+        self.trained.settle(objective.parameters)?;
         let rng = self.stream();
-        let version = self.replay.as_mut().and_then(|replay| replay.find(objective.model, objective.batch));
+        let version = self.replay.as_mut().and_then(|replay| replay.find(objective));
         if let (Some(replay), Some(version)) = (&mut self.replay, version)
             && replay.is_proven(version)
             && let Some((total, outcome)) = replay.run(version, objective, rng.clone(), &mut self.swept)
             && total.is_finite()
-            && check_finite(objective.model, &self.swept.gradients).is_ok()
+            && check_finite(objective.parameters, &self.swept.gradients).is_ok()
         {
             self.passes += 1;
             return Ok(outcome);
@@ -83,44 +87,47 @@ impl<T: Float> Engine<T> {
 
     /// A recorded pass over an objective, from which the replay learns if it has no program for this batch yet.
     fn record(&mut self, objective: &Objective<'_, T>, learns: bool) -> Result<Outcome<T>, StepError> {
-        let Objective { model, loss, batch, penalty } = *objective;
+        let Objective { parameters, batch, record } = *objective;
         self.tape.clear();
         let learns = learns && self.replay.is_some();
         if learns {
             watch(&self.tape);
         }
         let mut pass = Pass::train(&self.tape, self.stream()).reusing(std::mem::take(&mut self.record));
-        let input = self.tape.constant(batch.inputs.clone());
-        let output = pass.try_forward(model, input)?;
-        let targets = batch.targets.on(&self.tape);
-        let plain = loss.record(output, &targets)?;
-        let total = penalty(model, &pass).map_or(plain, |penalty| plain + penalty);
+        pass.held = self.trained.held();
+        let given = batch.on(&self.tape);
+        let recorded = record(&given, &mut pass)?;
+        nothing_unread(&given)?;
         // Now, since the sweep reads values as well.
-        let read = if learns { first_read(&self.tape, &given(model, &pass, input, &targets)) } else { None };
-        let swept = backward(model, &pass, total, &mut self.adjoints, &mut self.swept);
+        let read = if learns { first_read(&self.tape, &ids(parameters, &pass, &given)) } else { None };
+        let swept = backward(parameters, &pass, &recorded, &mut self.adjoints, &mut self.swept);
         if let (Ok(_), Some(replay), true) = (&swept, &mut self.replay, learns) {
-            let recording = Recording { pass: &pass, input, targets, output, plain, total, read };
+            let recording = Recording { pass: &pass, given: &given, recorded: &recorded, read };
             replay.learn(objective, &recording, &self.swept.gradients);
         }
-        let (plain, output) = (plain.value(), output.value());
+        let outcome = recorded.outcome();
         self.record = pass.into_record();
         swept?;
+        drop((given, recorded));
         self.close();
-        Ok(Outcome { loss: plain.try_item()?, output })
+        Ok(outcome?)
     }
 
     /// A pass over a loss that `recorder` records; it is never replayed. Returns the loss.
     pub(super) fn run_with(
         &mut self,
-        model: &dyn Parameters<T>,
+        parameters: &dyn Parameters<T>,
         recorder: &mut Recorder<'_, T>,
     ) -> Result<T, StepError> {
+        self.trained.settle(parameters)?;
         self.tape.clear();
         let mut pass = Pass::train(&self.tape, self.stream()).reusing(std::mem::take(&mut self.record));
-        let total = recorder(&mut pass)?;
-        let swept = backward(model, &pass, total, &mut self.adjoints, &mut self.swept);
+        pass.held = self.trained.held();
+        let recorded = Recorded::of(recorder(&mut pass)?.into())?;
+        let swept = backward(parameters, &pass, &recorded, &mut self.adjoints, &mut self.swept);
         self.record = pass.into_record();
         let loss = swept?;
+        drop(recorded);
         self.close();
         Ok(loss)
     }
@@ -133,37 +140,45 @@ impl<T: Float> Engine<T> {
     }
 }
 
+/// Returns an error that names an input that neither the model nor the loss asked for.
+fn nothing_unread<T: Float>(given: &Given<'_, T>) -> Result<(), LayerError> {
+    match given.inputs.unread().next() {
+        None => Ok(()),
+        Some(name) => {
+            let all = given.inputs.told();
+            let problem = format!("neither the model nor the loss reads the input `{name}`; the inputs are {all}");
+            Err(LayerError { layer: "the model".into(), problem })
+        }
+    }
+}
+
 /// The ids of all that a replay replaces: the batch, the model, and random numbers.
-fn given<'t, T: Float>(
-    model: &dyn Parameters<T>,
-    pass: &Pass<'t, T>,
-    input: Var<'t, T>,
-    targets: &Targets<'t, T>,
-) -> Vec<usize> {
-    let mut given = vec![input.id()];
-    given.extend(targets.ids());
-    given.extend(pass.draws().map(|(var, _)| var.id()));
-    model.visit(&mut Path::default(), &mut |_, param| given.extend(pass.tape().find(param.key()).map(|var| var.id())));
-    given
+fn ids<'t, T: Float>(parameters: &dyn Parameters<T>, pass: &Pass<'t, T>, given: &Given<'t, T>) -> Vec<usize> {
+    let mut ids: Vec<usize> = given.each().map(|var| var.id()).collect();
+    ids.extend(pass.draws().map(|(var, _)| var.id()));
+    parameters
+        .visit(&mut Path::default(), &mut |_, param| ids.extend(pass.tape().find(param.key()).map(|var| var.id())));
+    ids
 }
 
 /// The backward pass of a recording, and all that it leaves for the update. Returns the loss.
 fn backward<'t, T: Float>(
-    model: &dyn Parameters<T>,
+    parameters: &dyn Parameters<T>,
     pass: &Pass<'t, T>,
-    total: Var<'t, T>,
+    recorded: &Recorded<'t, T>,
     adjoints: &mut Gradients<T>,
     Swept { gradients, updates }: &mut Swept<T>,
 ) -> Result<T, StepError> {
+    let total = recorded.total;
     let value = total.value().try_item()?;
     if !value.is_finite() {
-        return Err(NonFinite::loss(value, pass.tape()).into());
+        return Err(NonFinite::loss(value, &recorded.parts, pass.tape()).into());
     }
     total.backward_into(adjoints);
-    gradients.collect(model, pass.tape(), adjoints);
+    gradients.collect(parameters, pass.tape(), adjoints);
     updates.clear();
     updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
-    check_finite(model, gradients)
+    check_finite(parameters, gradients)
         .map_err(|error| NonFinite { origin: total.non_finite_derivative().map(Box::new), ..error })?;
     Ok(value)
 }

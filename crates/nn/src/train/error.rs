@@ -3,7 +3,7 @@
 use super::checkpoint::CheckpointError;
 use crate::LayerError;
 use crate::data::DataError;
-use autograd::{Origin, Shape};
+use autograd::Origin;
 use std::fmt::{self, Display, Formatter};
 
 /// Why training failed. The model keeps the parameters of the last successful step.
@@ -21,13 +21,19 @@ pub enum TrainError {
     /// The data is empty or cannot be read, or the batch size is 0.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Validation samples and training samples have different shapes.
-    #[error("validation samples have shape {validation:?}, but training samples have {training:?}: they must agree")]
+    /// Validation samples and training samples have different inputs, or inputs of different shapes.
+    #[error("validation samples have {validation}, but training samples have {training}: they must agree")]
     Validation {
-        /// The shape of one training sample.
-        training: Shape,
-        /// The shape of one validation sample.
-        validation: Shape,
+        /// The inputs of one training sample.
+        training: String,
+        /// The inputs of one validation sample.
+        validation: String,
+    },
+    /// The optimizer searches for its steps, and the settings do not let it.
+    #[error("the optimizer evaluates the loss at several points: {problem}")]
+    Search {
+        /// Which setting is wrong, and what to do.
+        problem: String,
     },
     /// The model has no parameter to train.
     #[error(

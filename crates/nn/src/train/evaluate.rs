@@ -1,12 +1,14 @@
 //! Inference and evaluation: the outputs of a model, and its loss and metrics on held-out data.
 
-use super::callback::mean_loss;
+use super::callback::Sums;
 use super::error::TrainError;
-use crate::data::{DataError, DataLoader, Dataset};
+use super::objective::Recorded;
+use crate::data::{DataError, DataLoader, Dataset, Field, Fields};
+use crate::fields::each;
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::once;
-use crate::{Module, Pass};
+use crate::{Model, Module, Pass};
 use autograd::{Tape, Tensor};
 
 /// The loss and metrics of a model on a data set.
@@ -24,6 +26,8 @@ pub struct Evaluation {
     pub loss: f64,
     /// The metrics, in the order requested.
     pub metrics: Vec<f64>,
+    /// The parts of the loss that have names, without their weights.
+    pub parts: Vec<(String, f64)>,
 }
 
 impl Evaluation {
@@ -54,10 +58,7 @@ once! {
         if batch_size == 0 {
             return Err(DataError::BatchSize.into());
         }
-        let Some(&samples) = inputs.shape().first() else {
-            let hint = "inputs need a batch axis: unsqueeze(0) turns one sample into a batch of one";
-            return Err(DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into());
-        };
+        let samples = batch_axis(inputs.shape())?;
         let mut tape = Tape::new();
         let mut forward = |from: usize, to: usize| -> Result<Tensor<T>, TrainError> {
             tape.clear();
@@ -71,6 +72,59 @@ once! {
         let outputs: Result<Vec<Tensor<T>>, _> = starts.map(|from| forward(from, samples.min(from + batch_size))).collect();
         Ok(Tensor::concat(&outputs?, 0))
     }
+
+    /// Computes the outputs of a model of any number of inputs and outputs in eval mode, in batches to bound memory.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tensor};
+    /// let model = nn::layer::Linear::<f32>::new(3, 2, &mut Rng::new(0));
+    /// let inputs = nn::data::Fields::new().with("x", Tensor::<f32>::zeros(&[10, 3]));
+    /// let outputs = nn::train::predict_fields(&model, &inputs, 4)?;
+    /// assert_eq!(outputs.numbers(0)?.shape(), [10, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// # Errors
+    /// Returns an error if the batch size is 0, the inputs do not have the same number of rows, or the model cannot take
+    /// them.
+    pub fn predict_fields<T>(
+        model: &dyn Model<T>,
+        inputs: &Fields<T>,
+        batch_size: usize,
+    ) -> Result<Fields<T>, TrainError> {
+        if batch_size == 0 {
+            return Err(DataError::BatchSize.into());
+        }
+        let first = inputs.get(0).ok_or(DataError::Empty)?;
+        let samples = batch_axis(first.shape())?;
+        if let Some((name, field)) = inputs.iter().find(|(_, field)| field.shape().first() != Some(&samples)) {
+            return Err(DataError::Rows { name: name.to_owned(), field: field.to_string(), samples }.into());
+        }
+        let (mut tape, mut parts) = (Tape::new(), Vec::<(String, Vec<Tensor<T>>)>::new());
+        for from in (0..samples.max(1)).step_by(batch_size) {
+            let to = samples.min(from + batch_size);
+            tape.clear();
+            let part = inputs.map(|field| each!(field, x =>> x.slice_axis(0, from..to)));
+            let outputs = Pass::eval(&tape).try_call(model, &part.on(&tape))?;
+            for (place, (name, output)) in outputs.vars().enumerate() {
+                if parts.len() == place {
+                    parts.push((name.to_string(), Vec::new()));
+                }
+                parts[place].1.push(output.value());
+            }
+        }
+        let join = |all: Fields<T>, (name, parts): (String, Vec<Tensor<T>>)| {
+            all.with(name, Field::Numbers(Tensor::concat(&parts, 0)))
+        };
+        Ok(parts.into_iter().fold(Fields::new(), join))
+    }
+}
+
+/// Number of samples of inputs of this shape.
+fn batch_axis(shape: &[usize]) -> Result<usize, TrainError> {
+    shape.first().copied().ok_or_else(|| {
+        let hint = "inputs need a batch axis: unsqueeze(0) turns one sample into a batch of one";
+        DataError::from(autograd::Error::Argument { op: "predict", hint: hint.into() }).into()
+    })
 }
 
 once! {
@@ -89,7 +143,7 @@ once! {
     /// Returns an error if the batch size is 0, the data is empty or cannot be read, a layer cannot take it, or the targets
     /// do not fit the outputs.
     pub fn evaluate<T>(
-        model: &dyn Module<T>,
+        model: &dyn Model<T>,
         loss: &dyn Loss<T>,
         metrics: &[Metric<T>],
         data: &dyn Dataset<T>,
@@ -97,20 +151,20 @@ once! {
     ) -> Result<Evaluation, TrainError> {
         let loader = DataLoader::new(data, batch_size)?;
         let mut tape = Tape::new();
-        let mut measures: Vec<_> = metrics.iter().map(Metric::start).collect();
-        let (mut total, mut samples) = (0.0, 0.0);
-        for batch in loader.epoch(0) {
-            let batch = batch?;
+        let mut sums = Sums::new(metrics);
+        for samples in loader.epoch_samples(0) {
+            let samples = samples?;
             tape.clear();
-            let output = Pass::eval(&tape).try_forward(model, tape.constant(batch.inputs))?;
-            let value = loss.loss(output, &batch.targets).and_then(|loss| loss.value().try_item());
-            let (sum, count) = loss.sum_and_count(value.map_err(TrainError::Evaluation)?.f64(), &batch.targets);
-            (total, samples) = (total + sum, samples + count);
-            let output = output.value();
-            let mut noted = measures.iter_mut().map(|measure| measure.add(&output, &batch.targets));
-            noted.try_for_each(|noted| noted).map_err(TrainError::Evaluation)?;
+            let given = samples.on(&tape);
+            let outputs = Pass::eval(&tape).try_call(model, &given.inputs)?;
+            let outcome = loss.parts(&outputs, &given).and_then(|parts| {
+                let plain = parts.total()?;
+                Recorded { outputs, parts, plain, total: plain }.outcome()
+            });
+            let noted = outcome.and_then(|outcome| sums.add(loss, metrics, &outcome, &samples));
+            noted.map_err(TrainError::Evaluation)?;
         }
-        let metrics = measures.iter().map(|measure| measure.value()).collect();
-        Ok(Evaluation { loss: mean_loss(total, samples), metrics })
+        let metrics = sums.measures.iter().map(|measure| measure.value()).collect();
+        Ok(Evaluation { loss: sums.mean_loss(), metrics, parts: sums.mean_parts() })
     }
 }

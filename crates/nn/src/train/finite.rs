@@ -1,6 +1,7 @@
 //! Checks for infinite or NaN losses and gradients, and finds the operation that produced them.
 
 use super::error::NonFinite;
+use crate::loss::Parts;
 use crate::optim::ParamGradients;
 use crate::{Parameters, Path};
 use autograd::{Float, Tape, Tensor};
@@ -33,7 +34,13 @@ fn all_finite<T: Float>(x: &Tensor<T>) -> bool {
 }
 
 impl NonFinite {
-    pub(super) fn loss<T: Float>(value: T, tape: &Tape<T>) -> Self {
-        NonFinite { what: "the loss".into(), value: value.f64(), origin: tape.non_finite().map(Box::new) }
+    /// The loss, or the part of it that is not finite.
+    pub(super) fn loss<T: Float>(value: T, parts: &Parts<'_, T>, tape: &Tape<T>) -> Self {
+        let parts = parts.named().map(|(name, part)| (name, part.value().item()));
+        let (what, value) = match parts.into_iter().find(|(_, part)| !part.is_finite()) {
+            Some((name, part)) => (format!("the part `{name}` of the loss"), part),
+            None => ("the loss".to_owned(), value),
+        };
+        NonFinite { what, value: value.f64(), origin: tape.non_finite().map(Box::new) }
     }
 }

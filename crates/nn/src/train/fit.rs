@@ -3,12 +3,12 @@
 
 use super::checkpoint::{CheckpointError, Checkpoints};
 use super::error::TrainError;
-use super::evaluate::{Evaluation, evaluate, predict};
+use super::evaluate::{Evaluation, evaluate, predict, predict_fields};
 use super::history::History;
 use super::run::{Run, loader};
 use super::trainer::Trainer;
-use crate::data::Dataset;
-use crate::{Module, once};
+use crate::data::{Dataset, Fields};
+use crate::{Model, Module, once};
 use autograd::{Float, Tensor};
 
 impl<T: Float> Trainer<'_, T> {
@@ -26,7 +26,7 @@ impl<T: Float> Trainer<'_, T> {
     /// not finite; that error names the epoch and batch, and the model keeps the parameters of the last good step. Also
     /// if a callback fails, a checkpoint cannot be written, or the folder already has checkpoints or belongs to a
     /// training run in progress.
-    pub fn fit(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
+    pub fn fit(&mut self, model: &mut dyn Model<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         fit(self, model, data)
     }
 
@@ -53,7 +53,7 @@ impl<T: Float> Trainer<'_, T> {
     /// # Errors
     /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the
     /// newest complete one is from another training run.
-    pub fn resume(&mut self, model: &mut dyn Module<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
+    pub fn resume(&mut self, model: &mut dyn Model<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         resume(self, model, data)
     }
 
@@ -68,7 +68,7 @@ impl<T: Float> Trainer<'_, T> {
     /// ```
     /// # Errors
     /// Same as [`evaluate`].
-    pub fn evaluate(&self, model: &dyn Module<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
+    pub fn evaluate(&self, model: &dyn Model<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
         evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
     }
 
@@ -86,12 +86,28 @@ impl<T: Float> Trainer<'_, T> {
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
         predict(model, inputs, self.batch_size)
     }
+
+    /// Computes the outputs of a model of any number of inputs and outputs, in eval mode.
+    ///
+    /// ```
+    /// use nn::{data::{Fields, digits}, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};
+    /// let trainer = Trainer::new(CrossEntropy::new(), Sgd::<f32>::new(0.1));
+    /// let inputs = Fields::new().with("image", digits::<f32>().inputs().clone());
+    /// let outputs = trainer.predict_fields(&Mlp::new(&[64, 10]).build(), &inputs)?;
+    /// assert_eq!(outputs.numbers(0)?.shape(), [1797, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    /// # Errors
+    /// Same as [`predict_fields`].
+    pub fn predict_fields(&self, model: &dyn Model<T>, inputs: &Fields<T>) -> Result<Fields<T>, TrainError> {
+        predict_fields(model, inputs, self.batch_size)
+    }
 }
 
 once! {
     fn fit<'d, T>(
         trainer: &mut Trainer<'d, T>,
-        model: &mut dyn Module<T>,
+        model: &mut dyn Model<T>,
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
         let _lock = trainer.checkpoints.as_ref().map(Checkpoints::begin).transpose()?;
@@ -101,7 +117,7 @@ once! {
 
     fn resume<'d, T>(
         trainer: &mut Trainer<'d, T>,
-        model: &mut dyn Module<T>,
+        model: &mut dyn Model<T>,
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
         let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;

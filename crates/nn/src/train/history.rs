@@ -23,6 +23,8 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// The metrics measured in addition to the loss, in the order of [`Epoch::metrics`].
     pub metrics: Vec<Measured>,
+    /// The names of the parts of the loss, in the order of [`Epoch::parts`]; empty if it has no parts.
+    pub parts: Vec<String>,
     /// Why training ended before the last epoch, if it did.
     pub stopped: Option<Stop>,
     /// Other remarks: for example, that a damaged checkpoint was skipped.
@@ -61,8 +63,12 @@ pub struct Epoch {
     pub loss: f64,
     /// The metrics on the training data, accumulated over the epoch like the loss.
     pub metrics: Vec<f64>,
+    /// The parts of the loss on the training data, without their weights, accumulated like the loss.
+    pub parts: Vec<f64>,
     /// The loss on the validation data, after the epoch.
     pub validation_loss: Option<f64>,
+    /// The parts of the loss on the validation data, after the epoch; empty without validation data.
+    pub validation_parts: Vec<f64>,
     /// The metrics on the validation data, after the epoch; empty without validation data.
     pub validation_metrics: Vec<f64>,
     /// The learning rate of the last step, for the first parameter group.
@@ -163,6 +169,34 @@ impl History {
         Some(self.plotted(title, name, &training, &validation))
     }
 
+    /// Plots the parts of the loss over the epochs, one line for each, and one for its value on the validation data if
+    /// there is any; `None` if the loss has no parts.
+    ///
+    /// ```
+    /// # use nn::{plot::Figure, train::{Epoch, History}};
+    /// let epoch = Epoch { epoch: 1, loss: 0.7, parts: vec![0.5, 0.4], ..Epoch::default() };
+    /// let history = History { epochs: vec![epoch], parts: vec!["error".into(), "size".into()], ..History::default() };
+    /// assert!(history.parts_curve("").unwrap().svg().contains(">size</text>"));
+    /// assert!(History::default().parts_curve("").is_none());
+    /// ```
+    pub fn parts_curve(&self, title: &str) -> Option<Plot> {
+        if self.parts.is_empty() {
+            return None;
+        }
+        let values = |of: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<f64> {
+            self.epochs.iter().map(|epoch| of(epoch).unwrap_or(f64::NAN)).collect()
+        };
+        let mut plot = Plot::new(title).labels("epoch", "part of the loss");
+        for (at, name) in self.parts.iter().enumerate() {
+            plot = plot.line(name, values(&|epoch| epoch.parts.get(at).copied()));
+            if self.epochs.iter().any(|epoch| epoch.validation_parts.len() > at) {
+                plot =
+                    plot.line(format!("{name}, validation"), values(&|epoch| epoch.validation_parts.get(at).copied()));
+            }
+        }
+        Some(plot)
+    }
+
     /// A value on the training data, and on the validation data if it was measured there, over the epochs.
     fn plotted(
         &self,
@@ -181,15 +215,20 @@ impl History {
         }
     }
 
-    /// The columns of the table with their names: loss, metrics, both on the validation data, learning rate and time.
+    /// The columns of the table with their names: loss, its parts, metrics, all on the validation data, learning rate and time.
     fn columns(&self) -> Vec<(String, Vec<Option<f64>>)> {
         let column = |name: &str, of: &dyn Fn(&Epoch) -> Option<f64>| {
             (name.to_owned(), self.epochs.iter().map(of).collect::<Vec<_>>())
         };
         let mut columns = vec![column("loss", &|e| Some(e.loss))];
+        let parts = self.parts.iter().enumerate();
+        columns.extend(parts.clone().map(|(i, name)| column(name, &|e| e.parts.get(i).copied())));
         let metrics = self.metrics.iter().enumerate();
         columns.extend(metrics.clone().map(|(i, metric)| column(&metric.name, &|e| e.metrics.get(i).copied())));
         columns.push(column("validation_loss", &|e| e.validation_loss));
+        columns.extend(
+            parts.map(|(i, name)| column(&format!("validation_{name}"), &|e| e.validation_parts.get(i).copied())),
+        );
         columns.extend(metrics.map(|(i, metric)| {
             column(&format!("validation_{}", metric.name), &|e| e.validation_metrics.get(i).copied())
         }));

@@ -111,9 +111,10 @@ fn stands_for(epoch: usize, epochs: usize) -> bool {
 /// The state of an epoch in one line, with the results of the last validation.
 fn text<T: Float>(at: &Moment<'_, T>) -> String {
     let metrics: String = at.all_metrics().map(|(name, value)| format!("  {name} {value:.4}")).collect();
+    let parts: String = at.loss_parts().map(|(name, value)| format!("  {name} {value:.4}")).collect();
     let (epochs, loss, validation) = (at.epochs(), at.loss(), validation(at.history()));
     let wide = epochs.to_string().len();
-    format!("epoch {:>wide$}/{epochs}  loss {loss:.4}{metrics}{validation}", at.epoch())
+    format!("epoch {:>wide$}/{epochs}  loss {loss:.4}{parts}{metrics}{validation}", at.epoch())
 }
 
 /// The results of the last validation, or an empty string if there is none.

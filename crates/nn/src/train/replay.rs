@@ -11,7 +11,6 @@ mod version;
 
 use self::version::Version;
 use super::objective::{Objective, Outcome, Recording, Swept};
-use crate::data::Batch;
 use crate::optim::ParamGradients;
 use crate::{Parameters, Path};
 use autograd::{Float, Rng, Tensor};
@@ -42,9 +41,9 @@ impl<T: Float> Replay<T> {
     }
 
     /// The index of the version for this batch, if there is one.
-    pub(super) fn find(&mut self, model: &dyn Parameters<T>, batch: &Batch<T>) -> Option<usize> {
-        let parameters = identity(model, &mut self.path);
-        self.versions.iter().position(|v| v.fits(batch, parameters))
+    pub(super) fn find(&mut self, objective: &Objective<'_, T>) -> Option<usize> {
+        let parameters = identity(objective.parameters, &mut self.path);
+        self.versions.iter().position(|v| v.fits(objective.batch, parameters))
     }
 
     /// Whether a version may be used without recording the batch too.
@@ -69,7 +68,7 @@ impl<T: Float> Replay<T> {
             self.refuse(format!("more than {MOST} batch shapes: only the first {MOST} have a program"));
             return;
         }
-        let mut version = Version::new(objective.batch, identity(objective.model, &mut self.path));
+        let mut version = Version::new(objective.batch, identity(objective.parameters, &mut self.path));
         if let Err(why) = version.compile(objective, recording, gradients, &mut self.path) {
             self.refuse(why);
         }
@@ -112,9 +111,7 @@ impl<T: Float> Replay<T> {
         let Some((_, again)) = self.run(version, objective, rng, &mut kept) else { return };
         let updates = swept.updates.iter().zip(&kept.updates).map(|((_, a), (_, b))| (a, b));
         let mut pairs = swept.gradients.iter().zip(kept.gradients.iter()).chain(updates);
-        let same = same_bits(&outcome.output, &again.output)
-            && same_bits(&Tensor::scalar(outcome.loss), &Tensor::scalar(again.loss))
-            && pairs.all(|(a, b)| same_bits(a, b));
+        let same = outcome.is_same(&again) && pairs.all(|(a, b)| same_bits(a, b));
         let version = &mut self.versions[version];
         if same {
             version.hold();
@@ -140,8 +137,25 @@ fn identity<T: Float>(model: &dyn Parameters<T>, path: &mut Path) -> u64 {
     hash
 }
 
+impl<T: Float> Outcome<T> {
+    /// Whether every bit agrees.
+    fn is_same(&self, other: &Self) -> bool {
+        let parts = self.parts.iter().zip(&other.parts).all(|((_, a), (_, b))| same_number(*a, *b));
+        let outputs = self.outputs.iter().zip(other.outputs.iter());
+        let mut pairs = outputs.map(|((name, _), _)| (self.outputs.numbers(name), other.outputs.numbers(name)));
+        same_number(self.loss, other.loss)
+            && self.parts.len() == other.parts.len()
+            && parts
+            && pairs.all(|(a, b)| matches!((a, b), (Ok(a), Ok(b)) if same_bits(a, b)))
+    }
+}
+
+/// Bitwise equal; all NaN are equal.
+fn same_number<T: Float>(a: T, b: T) -> bool {
+    a.f64().to_bits() == b.f64().to_bits() || a.is_nan() && b.is_nan()
+}
+
 /// Bitwise equal; all NaN are equal.
 fn same_bits<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
-    let same = |(a, b): (T, T)| a.f64().to_bits() == b.f64().to_bits() || a.is_nan() && b.is_nan();
-    a.shape() == b.shape() && a.iter().zip(b.iter()).all(same)
+    a.shape() == b.shape() && a.iter().zip(b.iter()).all(|(a, b)| same_number(a, b))
 }

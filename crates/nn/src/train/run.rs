@@ -4,6 +4,8 @@
 mod batch;
 mod saved;
 
+pub(super) use batch::penalty;
+
 use super::callback::{Callback, CallbackResult, Moment, Place, Sums};
 use super::checkpoint::Checkpoints;
 use super::error::TrainError;
@@ -15,8 +17,8 @@ use super::trainer::{Pace, Trainer};
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
 use crate::optim::Ema;
-use crate::{Module, Path};
-use autograd::{Float, Shape};
+use crate::{Model, Path};
+use autograd::Float;
 use std::time::Instant;
 
 /// Minimum number of replays of a step before it is verified again. A verification takes about as long as three
@@ -27,7 +29,7 @@ const PROVEN_EVERY: usize = 32;
 pub(super) struct Run<'a, 'd, T: Float> {
     /// The settings, with the optimizer, the schedule and the callbacks, which keep state of their own.
     trainer: &'a mut Trainer<'d, T>,
-    model: &'a mut dyn Module<T>,
+    model: &'a mut dyn Model<T>,
     loader: &'a DataLoader<'a, T>,
     step: TrainStep<T>,
     /// Counted from 0.
@@ -64,19 +66,40 @@ pub(super) fn loader<'a, T: Float>(
     if validation.is_empty() {
         return Err(DataError::Empty.into());
     }
-    let shape = |data: &dyn Dataset<T>| data.batch(&[0]).map(|batch| batch.inputs.shape()[1..].into());
-    let (training, validation): (Shape, Shape) = (shape(data)?, shape(validation)?);
-    if training == validation { Ok(loader) } else { Err(TrainError::Validation { training, validation }) }
+    let first = |data: &dyn Dataset<T>| data.samples(0, &[0]).map(|samples| samples.inputs);
+    let (training, validation) = (first(data)?, first(validation)?);
+    if training.is_like(&validation) {
+        return Ok(loader);
+    }
+    Err(TrainError::Validation { training: training.samples_told(), validation: validation.samples_told() })
 }
 
 /// Returns an error if all parameters are frozen.
-fn trainable<T: Float>(model: &dyn Module<T>) -> Result<(), TrainError> {
+fn trainable<T: Float>(model: &dyn Model<T>) -> Result<(), TrainError> {
     let (mut parameters, mut any) = (0, false);
     model.visit(&mut Path::default(), &mut |_, param| {
         parameters += usize::from(!param.is_buffer());
         any |= param.is_trainable();
     });
     if any { Ok(()) } else { Err(TrainError::NothingToTrain { parameters }) }
+}
+
+/// Returns an error if the optimizer searches, and the settings do not let it.
+fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) -> Result<(), TrainError> {
+    let wrong = |problem: String| Err(TrainError::Search { problem });
+    if !trainer.optimizer.searches() {
+        return Ok(());
+    }
+    if loader.batches() != 1 {
+        let (samples, size) = (loader.samples(), trainer.batch_size);
+        return wrong(format!(
+            "it needs all {samples} samples in one batch: set batch_size({samples}) instead of {size}"
+        ));
+    }
+    match trainer.clip {
+        Some(_) => wrong("it needs the gradients as they are: do not clip them".into()),
+        None => Ok(()),
+    }
 }
 
 /// What the history says about updates without targets that count.
@@ -93,7 +116,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// A run at its start.
     pub(super) fn new(
         trainer: &'a mut Trainer<'d, T>,
-        model: &'a mut dyn Module<T>,
+        model: &'a mut dyn Model<T>,
         loader: &'a DataLoader<'a, T>,
         data: &dyn Dataset<T>,
     ) -> Result<Self, TrainError> {
@@ -104,6 +127,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
         trainable(&*model)?;
+        searchable(trainer, loader)?;
         let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
@@ -168,7 +192,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             self.announce(&|callback, at| callback.epoch_begin(at))?;
         }
         let at = Position { epoch: self.epoch as u64, batch: self.batch };
-        self.loader.prefetched(at, self.trainer.prefetch, |left| self.batches(left))?;
+        self.loader.prefetched_samples(at, self.trainer.prefetch, |left| self.batches(left))?;
         // Validate with the averaged parameters, which the final model has. Swap back even after an error, so that
         // training continues from the model's own parameters.
         self.swap_averages();
@@ -183,11 +207,15 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Ends an epoch: validates, adds an entry to the history, and notifies the schedule and the callbacks.
     fn judge(&mut self) -> Result<(), TrainError> {
         let validation = self.trainer.validation.map(|data| self.trainer.evaluate(&*self.model, data)).transpose()?;
+        let values = |parts: Vec<(String, f64)>| parts.into_iter().map(|(_, value)| value).collect::<Vec<f64>>();
+        self.history.parts = self.sums.parts.iter().map(|part| part.name.clone()).collect();
         let epoch = Epoch {
             epoch: self.epoch + 1,
             loss: self.sums.mean_loss(),
             metrics: self.sums.measures.iter().map(|measure| measure.value()).collect(),
+            parts: values(self.sums.mean_parts()),
             validation_loss: validation.as_ref().map(|v| v.loss),
+            validation_parts: validation.as_ref().map(|v| values(v.parts.clone())).unwrap_or_default(),
             validation_metrics: validation.map(|v| v.metrics).unwrap_or_default(),
             learning_rate: self.trainer.optimizer.learning_rate(),
             seconds: self.seconds(),

@@ -4,7 +4,7 @@
 use super::error::TrainError;
 use super::trace::trace;
 use super::trainer::Trainer;
-use crate::Module;
+use crate::Model;
 use crate::data::{Dataset, Order};
 use crate::metric::Metric;
 use autograd::Float;
@@ -14,7 +14,7 @@ impl<T: Float> Trainer<'_, T> {
     /// What must match for a run to resume exactly: the settings, the model and the data.
     pub(super) fn compared(
         &self,
-        model: &dyn Module<T>,
+        model: &dyn Model<T>,
         data: &dyn Dataset<T>,
         rates: &[f64],
     ) -> Result<Vec<(&'static str, String)>, TrainError> {
@@ -49,7 +49,7 @@ impl<T: Float> Trainer<'_, T> {
         let metrics: Vec<String> = metrics.iter().map(Metric::describe).collect();
         let digest = |data: &dyn Dataset<T>| Ok::<_, TrainError>(format!("{:016x}", data.digest()?));
         let first: Vec<usize> = (0..data.len().min(*batch_size)).collect();
-        let traced = trace(model, &**loss, &data.epoch_batch(0, &first)?, *seed);
+        let traced = trace(model, &**loss, &data.samples(0, &first)?, *seed);
         let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
         let penalty = |x: f64| number(Some(x).filter(|x| *x != 0.0));
         let mut compared = vec![

@@ -3,13 +3,14 @@
 
 use super::engine::{Engine, Recorder};
 use super::error::StepError;
-use super::objective::{Objective, Outcome};
+use super::objective::{Objective, Outcome, Penalty, Record, Recorded, modeled};
 use super::replay::Replay;
-use crate::data::Batch;
-use crate::loss::Loss;
-use crate::optim::{Optimizer, ParamGradients};
+use super::trained::Trained;
+use crate::data::Samples;
+use crate::loss::{Loss, Parts};
+use crate::optim::{Names, Optimizer, ParamGradients};
 use crate::pass::apply_updates_by;
-use crate::{Module, Parameters, Pass, Path, once};
+use crate::{Given, Model, Parameters, Pass, Path, once};
 use autograd::{Float, Var};
 
 /// A training step and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
@@ -44,6 +45,8 @@ pub struct TrainStep<T: Float> {
     path: Path,
     steps: u64,
     skipped: u64,
+    /// The pass whose random numbers all evaluations of a search use.
+    searching: Option<u64>,
 }
 
 impl<T: Float> TrainStep<T> {
@@ -58,6 +61,7 @@ impl<T: Float> TrainStep<T> {
             path: Path::default(),
             steps: 0,
             skipped: 0,
+            searching: None,
         }
     }
 
@@ -65,6 +69,29 @@ impl<T: Float> TrainStep<T> {
     /// must be used with the same model, loss and penalty; their settings are frozen.
     pub fn replaying(self) -> Self {
         TrainStep { engine: self.engine.replaying(), ..self }
+    }
+
+    /// Differentiates only by the parameters with these names: a pattern, in which `*` matches any text, or a function.
+    /// The others are constants of the step, and its optimizer does not change them. Several steps with an optimizer
+    /// each train the parts of a model by different losses.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{data::Batch, layer::{Linear, Sequential}, loss::{Mse, Target}, optim::Sgd, train::TrainStep};
+    /// let rng = &mut Rng::new(0);
+    /// let mut model = Sequential::<f64>::new().then(Linear::new(1, 2, rng)).then(Linear::new(2, 1, rng));
+    /// let batch = Batch { inputs: tensor![[1.0]], targets: Target::Values(tensor![[2.0]]) };
+    /// let before = nn::state_dict(&model);
+    /// TrainStep::new(0).only("1.*").run(&mut model, &Mse::new(), &mut Sgd::new(0.1), &batch)?;
+    /// let after = nn::state_dict(&model);
+    /// assert_eq!(after.get("0.weight"), before.get("0.weight"));
+    /// assert_ne!(after.get("1.weight"), before.get("1.weight"));
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    /// The first pass returns an error if no parameter has such a name.
+    pub fn only(mut self, names: impl Names) -> Self {
+        self.engine.trained = Trained::only(names);
+        self
     }
 
     /// Why some batches were recorded although replay is enabled, if any were.
@@ -124,10 +151,10 @@ impl<T: Float> TrainStep<T> {
     /// is not finite. The model is then unchanged.
     pub fn run(
         &mut self,
-        model: &mut dyn Module<T>,
+        model: &mut dyn Model<T>,
         loss: &dyn Loss<T>,
         optimizer: &mut dyn Optimizer<T>,
-        batch: &Batch<T>,
+        batch: impl Into<Samples<T>>,
     ) -> Result<Outcome<T>, StepError> {
         let outcome = self.gradients(model, loss, batch)?;
         self.apply(model, optimizer);
@@ -141,11 +168,11 @@ impl<T: Float> TrainStep<T> {
     /// is not finite.
     pub fn gradients(
         &mut self,
-        model: &dyn Module<T>,
+        model: &dyn Model<T>,
         loss: &dyn Loss<T>,
-        batch: &Batch<T>,
+        batch: impl Into<Samples<T>>,
     ) -> Result<Outcome<T>, StepError> {
-        gradients(self, &Objective { model, loss, batch, penalty: &|_, _| None })
+        gradients(self, model, loss, &batch.into(), &|_, _| None)
     }
 
     /// Like [`gradients`](TrainStep::gradients), for the loss plus a penalty. The loss in the outcome excludes the
@@ -166,12 +193,49 @@ impl<T: Float> TrainStep<T> {
     /// Same as [`gradients`](TrainStep::gradients).
     pub fn gradients_with(
         &mut self,
-        model: &dyn Module<T>,
+        model: &dyn Model<T>,
         loss: &dyn Loss<T>,
-        batch: &Batch<T>,
-        penalty: impl for<'t> Fn(&dyn Module<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
+        batch: impl Into<Samples<T>>,
+        penalty: impl for<'t> Fn(&dyn Model<T>, &Pass<'t, T>) -> Option<Var<'t, T>>,
     ) -> Result<Outcome<T>, StepError> {
-        gradients(self, &Objective { model, loss, batch, penalty: &penalty })
+        gradients(self, model, loss, &batch.into(), &penalty)
+    }
+
+    /// Like [`gradients`](TrainStep::gradients), for a loss that `record` computes itself from the batch: with several
+    /// networks, a gradient penalty, or a target network, for example. It is [replayed](super#replay) as any other step
+    /// is, so whatever changes from step to step must be in the batch, in the parameters, or
+    /// [noise](crate::Pass::noise) of the pass.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{Module, data::{Fields, Samples}, layer::Linear, loss::Parts, optim::Sgd, train::TrainStep};
+    /// // Two networks that should agree, and a slope that should be 1: a penalty on a gradient.
+    /// let mut pair = vec![Linear::<f64>::new(1, 1, &mut Rng::new(0)), Linear::new(1, 1, &mut Rng::new(1))];
+    /// let (mut step, mut sgd) = (TrainStep::new(0).replaying(), Sgd::new(0.05));
+    /// for k in 0..200 {
+    ///     let batch = Samples::unlabeled(Fields::new().with("x", tensor![[(k % 7) as f64 - 3.0]]));
+    ///     let outcome = step.gradients_by(&pair, &batch, |given, pass| {
+    ///         let x = given.inputs.numbers("x")?;
+    ///         let [a, b] = [0, 1].map(|i| pair[i].forward(x, pass));
+    ///         let slope = a.sum().grad(&[x])[0];
+    ///         Ok(Parts::new().part("apart", 1.0, (a - b).square().sum()).part("slope", 0.1, (slope - 1.0).square().sum()))
+    ///     })?;
+    ///     assert!(outcome.part("slope").is_some());
+    ///     step.apply(&mut pair, &mut sgd);
+    /// }
+    /// assert_eq!((step.programs(), step.recorded_because()), (1, None));
+    /// assert!((pair[1].weight.value().item() - 1.0).abs() < 0.01);
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    /// # Errors
+    /// Returns an error if `record` fails, or the loss or a gradient is not finite.
+    pub fn gradients_by(
+        &mut self,
+        model: &dyn Parameters<T>,
+        batch: impl Into<Samples<T>>,
+        record: impl for<'t> Fn(&Given<'t, T>, &mut Pass<'t, T>) -> autograd::Result<Parts<'t, T>>,
+    ) -> Result<Outcome<T>, StepError> {
+        gradients_by(self, model, &batch.into(), &|given, pass| recorded_by(&record, given, pass))
     }
 
     /// Like [`gradients`](TrainStep::gradients), for a loss that `record` computes itself: with several networks,
@@ -227,7 +291,7 @@ impl<T: Float> TrainStep<T> {
     /// # Panics
     /// Panics if `samples` is negative, infinite or NaN.
     #[track_caller]
-    pub fn accumulate(&mut self, model: &mut dyn Module<T>, samples: f64) {
+    pub fn accumulate(&mut self, model: &mut dyn Parameters<T>, samples: f64) {
         assert!(samples >= 0.0 && samples.is_finite(), "TrainStep::accumulate: {samples} is no number of samples");
         accumulate(self, model, samples)
     }
@@ -254,7 +318,7 @@ impl<T: Float> TrainStep<T> {
     /// assert_eq!((step.steps(), step.skipped()), (0, 1));
     /// # Ok::<(), nn::train::StepError>(())
     /// ```
-    pub fn apply(&mut self, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
+    pub fn apply(&mut self, model: &mut dyn Parameters<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
         apply(self, model, optimizer)
     }
 
@@ -288,16 +352,63 @@ impl<T: Float> TrainStep<T> {
         (self.engine.passes, self.steps, self.skipped) = (passes, steps, skipped);
     }
 
-    fn update_buffers(&mut self, model: &mut dyn Module<T>) {
+    /// Uses the random numbers of the last pass again, if there was one since the last update.
+    pub(super) fn repeat_noise(&mut self) {
+        self.engine.passes = self.searching.get_or_insert(self.engine.passes).to_owned();
+    }
+
+    /// Ends an update of an optimizer that evaluated the loss itself. Returns whether it was one.
+    pub(super) fn searched(&mut self, model: &mut dyn Model<T>) -> bool {
+        self.searching = None;
+        match self.counts {
+            true => self.steps += 1,
+            false => self.skipped += 1,
+        }
+        self.update_buffers(model);
+        self.counts
+    }
+
+    /// Whether the parameter with this name is one that the step differentiates by.
+    pub(super) fn trains(&self, name: &str) -> bool {
+        self.engine.trained.wants(name)
+    }
+
+    fn update_buffers(&mut self, model: &mut dyn Parameters<T>) {
         apply_updates_by(&mut self.path, model, &self.engine.swept.updates);
         self.engine.swept.updates.clear();
     }
 }
 
+/// A hand-written loss, or what a layer in it refused.
+fn recorded_by<'t, T: Float>(
+    record: &impl Fn(&Given<'t, T>, &mut Pass<'t, T>) -> autograd::Result<Parts<'t, T>>,
+    given: &Given<'t, T>,
+    pass: &mut Pass<'t, T>,
+) -> Result<Recorded<'t, T>, StepError> {
+    Ok(Recorded::of(pass.catching(|pass| record(given, pass))??)?)
+}
+
 once! {
-    fn gradients<'a, T>(step: &mut TrainStep<T>, objective: &Objective<'a, T>) -> Result<Outcome<T>, StepError> {
-        step.counts = objective.loss.counts(&objective.batch.targets);
-        step.engine.run(objective)
+    fn gradients<'p, T>(
+        step: &mut TrainStep<T>,
+        model: &dyn Model<T>,
+        loss: &dyn Loss<T>,
+        batch: &Samples<T>,
+        penalty: &Penalty<'p, T>,
+    ) -> Result<Outcome<T>, StepError> {
+        step.counts = loss.counts_in(batch);
+        let record: &Record<'_, T> = &|given, pass| modeled((model, loss, penalty), given, pass);
+        step.engine.run(&Objective { parameters: model, batch, record })
+    }
+
+    fn gradients_by<'r, T>(
+        step: &mut TrainStep<T>,
+        model: &dyn Parameters<T>,
+        batch: &Samples<T>,
+        record: &Record<'r, T>,
+    ) -> Result<Outcome<T>, StepError> {
+        step.counts = true;
+        step.engine.run(&Objective { parameters: model, batch, record })
     }
 
     fn gradients_of<'r, T>(
@@ -309,7 +420,7 @@ once! {
         step.engine.run_with(model, record)
     }
 
-    fn accumulate<T>(step: &mut TrainStep<T>, model: &mut dyn Module<T>, samples: f64) {
+    fn accumulate<T>(step: &mut TrainStep<T>, model: &mut dyn Parameters<T>, samples: f64) {
         let gradients = &mut step.engine.swept.gradients;
         if step.samples == 0.0 {
             std::mem::swap(&mut step.sum, gradients);
@@ -333,7 +444,7 @@ once! {
         step.counts = std::mem::take(&mut step.sum_counts);
     }
 
-    fn apply<T>(step: &mut TrainStep<T>, model: &mut dyn Module<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
+    fn apply<T>(step: &mut TrainStep<T>, model: &mut dyn Parameters<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
         if step.counts {
             optimizer.step(&mut *model, &step.engine.swept.gradients);
             step.steps += 1;

@@ -3,9 +3,9 @@
 //! noise or the new value of a buffer, and all of these are on the tape or in the pass. So nothing is listed by hand,
 //! and the settings of custom layers are compared like those of this crate.
 
-use crate::data::Batch;
+use crate::data::Samples;
 use crate::loss::Loss;
-use crate::{Module, Pass, Path, once};
+use crate::{Model, Pass, Path, once};
 use autograd::op::{IntOp, Op};
 use autograd::{Float, Rng, Tape, Var};
 use flate2::Crc;
@@ -18,18 +18,18 @@ type Setting = (&'static str, String);
 once! {
     /// The settings of a model and a loss, as a step on this batch shows them. The values of parameters and of the batch
     /// are not compared: training changes the former, and data sets have [checksums](crate::data::Dataset::digest).
-    pub(super) fn trace<'d, T>(model: &dyn Module<T>, loss: &(dyn Loss<T> + 'd), batch: &Batch<T>, seed: u64) -> Vec<Setting> {
+    pub(super) fn trace<'d, T>(model: &dyn Model<T>, loss: &(dyn Loss<T> + 'd), batch: &Samples<T>, seed: u64) -> Vec<Setting> {
         let tape = Tape::new();
         let mut pass = Pass::train(&tape, Rng::new(seed)).noting();
-        let input = tape.constant(batch.inputs.clone());
+        let given = batch.on(&tape);
         let mut sum = Checksum(Crc::new());
         // A batch that a layer or the loss does not take ends training, with a better error, in its first step.
-        let refused = match pass.try_forward(model, input) {
-            Ok(output) => loss.loss(output, &batch.targets).err().map(|error| error.to_string()),
+        let refused = match pass.try_call(model, &given.inputs) {
+            Ok(outputs) => loss.parts(&outputs, &given).and_then(|parts| parts.total()).err().map(|error| error.to_string()),
             Err(error) => Some(error.to_string()),
         };
         sum.line(format_args!("{refused:?}"));
-        sum.pass(model, &pass, input);
+        sum.pass(model, &pass, given.each().map(|var| var.id()));
         let layers = pass.into_notes().into_iter().map(|note| note.layer).collect::<Vec<_>>().join("\n");
         vec![
             ("list of parameters", parameters(model)),
@@ -43,7 +43,7 @@ const COMPUTATION: &str = "computation (a checksum of the operations and constan
                            settings of the layers and of the loss)";
 
 /// Names, shapes and roles, one per line.
-fn parameters<T: Float>(model: &dyn Module<T>) -> String {
+fn parameters<T: Float>(model: &dyn Model<T>) -> String {
     let mut lines = Vec::new();
     model.visit(&mut Path::default(), &mut |name, param| {
         let role = match (param.is_buffer(), param.is_trainable()) {
@@ -76,13 +76,13 @@ impl Checksum {
         writeln!(self, "{text}").expect("a checksum takes all text");
     }
 
-    /// Adds everything that a pass recorded, except the values of parameters, noise and `input`.
-    fn pass<'t, T: Float>(&mut self, model: &dyn Module<T>, pass: &Pass<'t, T>, input: Var<'t, T>) {
+    /// Adds everything that a pass recorded, except the values of parameters, noise and the batch, whose ids are `batch`.
+    fn pass<'t, T: Float>(&mut self, model: &dyn Model<T>, pass: &Pass<'t, T>, batch: impl Iterator<Item = usize>) {
         let mut names = HashMap::new();
         model.visit(&mut Path::default(), &mut |name, param| drop(names.insert(param.key(), name.to_owned())));
         let placed = names.keys().filter_map(|key| pass.tape().find(*key)).map(|var| var.id());
         let drawn = pass.draws().map(|(var, _)| var.id());
-        let given: HashSet<usize> = placed.chain(drawn).chain([input.id()]).collect();
+        let given: HashSet<usize> = placed.chain(drawn).chain(batch).collect();
         for var in pass.tape().vars() {
             // Integers that follow from numbers depend on parameters, too.
             let (op, shape, found) = (var.op(), var.shape(), is_found(var));
@@ -101,8 +101,9 @@ impl Checksum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Batch;
     use crate::loss::{Mse, Target};
-    use crate::{Param, parameters};
+    use crate::{Module, Param, parameters};
     use autograd::{Order, tensor};
 
     /// The `k` largest of the weighted inputs.
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn values_of_parameters_do_not_matter_but_settings_do() {
         let batch = Batch { inputs: tensor![[1.0, 2.0, 3.0]], targets: Target::Values(tensor![[0.0]]) };
-        let of = |weight, k| trace(&Largest { weight: Param::new(weight), k }, &Mse::new(), &batch, 0);
+        let of = |weight, k| trace(&Largest { weight: Param::new(weight), k }, &Mse::new(), &Samples::from(&batch), 0);
         assert_eq!(of(tensor![1.0, 1.0, 1.0], 2), of(tensor![9.0, 1.0, -1.0], 2));
         assert_ne!(of(tensor![1.0, 1.0, 1.0], 2), of(tensor![1.0, 1.0, 1.0], 1));
     }

@@ -2,19 +2,17 @@
 //! comes from and where each output goes; whether it may be used is decided elsewhere.
 
 use crate::Path;
-use crate::data::Batch;
-use crate::loss::Target;
+use crate::fields::{Field, FieldVar, Name, Samples};
 use crate::optim::ParamGradients;
 use crate::pass::Noise;
-use crate::train::objective::{Objective, Outcome, Recording, Swept};
+use crate::train::objective::{Names, Objective, Outcome, Recording, Swept};
 use autograd::internals::sketched;
 use autograd::{Float, Program, Rng, Shape, Tensor};
 use smallvec::SmallVec;
 
 /// The program for batches of one shape and a model with certain parameters.
 pub(super) struct Version<T: Float> {
-    inputs: Shape,
-    targets: Kind,
+    batch: Form,
     parameters: u64,
     pub program: Option<Program<T>>,
     pub proven: bool,
@@ -29,6 +27,11 @@ pub(super) struct Version<T: Float> {
     /// How often it has been verified.
     held: u32,
     sources: Vec<Source>,
+    /// The places in a batch of the integers of the program.
+    integers: Vec<usize>,
+    /// The names of the parts of the loss, and of the outputs.
+    parts: Names,
+    outputs: Names,
     draws: Vec<(Noise, Tensor<T>)>,
     /// Whether each parameter gets a gradient, by index.
     gradients: Vec<bool>,
@@ -38,17 +41,42 @@ pub(super) struct Version<T: Float> {
     lent: Vec<Tensor<T>>,
 }
 
-/// The name of the replay in errors.
-const OP: &str = "replay";
+/// What identifies a kind of batches: the number of inputs, the fields with their types and shapes, and the shape of the
+/// weights.
+struct Form {
+    inputs: usize,
+    fields: SmallVec<[(Name, &'static str, Shape); 2]>,
+    weights: Option<Shape>,
+}
 
-/// What identifies a kind of targets: whether they are labels, whether samples have weights, and their shape.
-type Kind = (bool, bool, Shape);
+impl Form {
+    fn of<T: Float>(batch: &Samples<T>) -> Self {
+        let fields = batch.inputs.list.0.iter().chain(&batch.targets.list.0);
+        Form {
+            inputs: batch.inputs.len(),
+            fields: fields.map(|(name, field)| (name.clone(), field.kind(), field.shape().into())).collect(),
+            weights: batch.weights.as_ref().map(|weights| weights.shape().into()),
+        }
+    }
+
+    fn fits<T: Float>(&self, batch: &Samples<T>) -> bool {
+        let alike = |(known, (name, field)): (&(Name, &str, Shape), (&str, &Field<T>))| {
+            known.0 == name && known.1 == field.kind() && known.2.as_slice() == field.shape()
+        };
+        self.inputs == batch.inputs.len()
+            && self.fields.len() == self.inputs + batch.targets.len()
+            && self.fields.iter().zip(batch.iter()).all(alike)
+            && self.weights.as_deref() == batch.weights.as_ref().map(|weights| weights.shape())
+    }
+}
 
 /// Where an input of the program comes from.
 #[derive(Clone, Copy)]
 enum Source {
-    Batch,
-    Targets,
+    /// The field with this index, which holds numbers.
+    Numbers(usize),
+    /// The field with this index, which holds booleans.
+    Booleans(usize),
     Weights,
     /// The parameter or buffer with this index.
     Parameter(usize),
@@ -58,10 +86,9 @@ enum Source {
 
 impl<T: Float> Version<T> {
     /// A version without a program.
-    pub(super) fn new(batch: &Batch<T>, parameters: u64) -> Self {
+    pub(super) fn new(batch: &Samples<T>, parameters: u64) -> Self {
         Version {
-            inputs: batch.inputs.shape().into(),
-            targets: kind_of(&batch.targets),
+            batch: Form::of(batch),
             parameters,
             program: None,
             proven: false,
@@ -71,6 +98,9 @@ impl<T: Float> Version<T> {
             due: 0,
             held: 0,
             sources: Vec::new(),
+            integers: Vec::new(),
+            parts: Names::new(),
+            outputs: Names::new(),
             draws: Vec::new(),
             gradients: Vec::new(),
             updates: Vec::new(),
@@ -78,9 +108,8 @@ impl<T: Float> Version<T> {
         }
     }
 
-    pub(super) fn fits(&self, batch: &Batch<T>, parameters: u64) -> bool {
-        let alike = *self.inputs == *batch.inputs.shape() && self.targets == kind_of(&batch.targets);
-        alike && self.parameters == parameters
+    pub(super) fn fits(&self, batch: &Samples<T>, parameters: u64) -> bool {
+        self.parameters == parameters && self.batch.fits(batch)
     }
 
     /// Notes that it reproduced a recorded step. It is verified again after a random number of uses, between 1 and 2, then
@@ -107,22 +136,31 @@ impl<T: Float> Version<T> {
         gradients: &ParamGradients<T>,
         path: &mut Path,
     ) -> Result<(), String> {
-        let Recording { pass, input, targets, output, plain, total, ref read } = *recording;
+        let Recording { pass, given, recorded, ref read } = *recording;
         if let Some(why) = read {
             return Err(why.clone());
         }
         let tape = pass.tape();
-        let mut inputs = vec![input];
-        self.sources.push(Source::Batch);
-        let labels = targets.labels(OP).ok();
-        for (var, source) in [(targets.values(OP).ok(), Source::Targets), (targets.weights(), Source::Weights)] {
-            if let Some(var) = var {
-                inputs.push(var);
-                self.sources.push(source);
+        let (mut inputs, mut integers) = (Vec::new(), Vec::new());
+        for (place, var) in given.each().enumerate() {
+            match var {
+                FieldVar::Integers(var) => {
+                    integers.push(var);
+                    self.integers.push(place);
+                }
+                FieldVar::Numbers(var) => {
+                    inputs.push(var);
+                    let weights = place == self.batch.fields.len();
+                    self.sources.push(if weights { Source::Weights } else { Source::Numbers(place) });
+                }
+                FieldVar::Booleans(mask) => {
+                    inputs.push(mask.indicator());
+                    self.sources.push(Source::Booleans(place));
+                }
             }
         }
         let (mut place, mut wanted) = (0, Vec::new());
-        objective.model.visit(path, &mut |_, param| {
+        objective.parameters.visit(path, &mut |_, param| {
             let var = tape.find(param.key());
             if let Some(var) = var {
                 inputs.push(var);
@@ -139,11 +177,12 @@ impl<T: Float> Version<T> {
             self.draws.push((noise, Tensor::zeros(&var.shape())));
         }
         self.updates.extend(pass.updates().map(|(key, _)| key));
+        (self.parts, self.outputs) = recorded.names();
         let compiled = sketched(tape, || {
-            let mut outputs = vec![total, plain, output];
-            outputs.extend(total.try_grad(&wanted)?);
+            let mut outputs: Vec<_> = recorded.vars().collect();
+            outputs.extend(recorded.total.try_grad(&wanted)?);
             outputs.extend(pass.updates().map(|(_, value)| value));
-            Program::draft(tape).inputs(&inputs).integers(labels.as_slice()).outputs(&outputs).compile()
+            Program::draft(tape).inputs(&inputs).integers(&integers).outputs(&outputs).compile()
         });
         self.program = Some(compiled.map_err(|e| e.to_string())?);
         Ok(())
@@ -166,15 +205,16 @@ impl<T: Float> Version<T> {
             Ok(out) => out,
             Err(error) => return Some(Err(error)),
         };
-        let mut values = out[3..].iter().cloned();
+        let mut values = out.iter().cloned();
+        let outcome = Outcome::new(self.parts.iter().cloned(), self.outputs.iter().cloned(), &mut values);
         swept.gradients.replace(self.gradients.iter().map(|&has| if has { values.next() } else { None }));
         // A buffer keeps its value, so it must not share the program's memory.
         swept.updates.extend(self.updates.iter().copied().zip(values.map(|value| value.deep_copy())));
-        let results = (out[0].item(), Outcome { loss: out[1].item(), output: out[2].clone() });
+        let results = outcome.map(|outcome| (outcome.total, outcome));
         self.program = Some(program);
         self.uses += 1;
         self.unasked += 1;
-        Some(Ok(results))
+        Some(results)
     }
 
     /// The outputs of the program: the loss with and without penalties, the model's output, the gradients, and the new
@@ -186,20 +226,30 @@ impl<T: Float> Version<T> {
         mut rng: Rng,
         path: &mut Path,
     ) -> autograd::Result<&'p [Tensor<T>]> {
-        let Batch { inputs: x, targets } = objective.batch;
-        objective.model.visit(path, &mut |_, param| self.lent.push(param.value().clone()));
+        objective.parameters.visit(path, &mut |_, param| self.lent.push(param.value().clone()));
         for (noise, values) in &mut self.draws {
             noise.fill(values.make_mut(), &mut rng);
         }
+        let fields: SmallVec<[&Field<T>; 8]> = objective.batch.iter().map(|(_, field)| field).collect();
+        let masks: SmallVec<[Tensor<T>; 2]> = self.sources.iter().filter_map(|source| source.mask(&fields)).collect();
+        let mut masks_left = masks.iter();
         let input = |source: &Source| match source {
-            Source::Batch => x,
-            Source::Targets => values_of(targets),
-            Source::Weights => targets.weights().expect("the version is for weighted samples"),
+            Source::Numbers(place) => match fields[*place] {
+                Field::Numbers(x) => x,
+                _ => unreachable!("the version is for numbers here"),
+            },
+            Source::Booleans(_) => masks_left.next().expect("one for each"),
+            Source::Weights => objective.batch.weights.as_ref().expect("the version is for weighted samples"),
             Source::Parameter(place) => &self.lent[*place],
             Source::Draw(k) => &self.draws[*k].1,
         };
         let inputs: SmallVec<[&Tensor<T>; 64]> = self.sources.iter().map(input).collect();
-        let out = program.run_with(&inputs, labels_of(objective.batch).as_slice());
+        let labels = |place: &usize| match fields[*place] {
+            Field::Integers(x) => x,
+            _ => unreachable!("the version is for integers here"),
+        };
+        let integers: SmallVec<[&Tensor<i64>; 4]> = self.integers.iter().map(labels).collect();
+        let out = program.run_with(&inputs, &integers);
         drop(inputs);
         // Drop the references, so that the optimizer can update the parameters in place.
         self.lent.clear();
@@ -207,15 +257,15 @@ impl<T: Float> Version<T> {
     }
 }
 
-fn kind_of<T: Float>(targets: &Target<T>) -> Kind {
-    (targets.labels(OP).is_ok(), targets.weights().is_some(), targets.shape().into())
-}
-
-fn values_of<T: Float>(targets: &Target<T>) -> &Tensor<T> {
-    targets.values(OP).expect("targets that are not labels are values")
-}
-
-/// The labels of a batch, if its targets are labels.
-fn labels_of<T: Float>(batch: &Batch<T>) -> Option<&Tensor<i64>> {
-    batch.targets.labels(OP).ok()
+impl Source {
+    /// The booleans of a field as 0 and 1.
+    fn mask<T: Float>(self, fields: &[&Field<T>]) -> Option<Tensor<T>> {
+        match self {
+            Source::Booleans(place) => match fields[place] {
+                Field::Booleans(mask) => Some(mask.indicator()),
+                _ => unreachable!("the version is for booleans here"),
+            },
+            _ => None,
+        }
+    }
 }

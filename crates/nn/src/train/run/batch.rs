@@ -2,19 +2,20 @@
 //! outcome.
 
 use super::Run;
-use crate::data::{Batch, DataError};
+use crate::data::{DataError, Samples};
+use crate::io::StateDict;
 use crate::train::error::{NonFinite, StepError, TrainError};
 use crate::train::objective::Outcome;
 use crate::train::step::TrainStep;
 use crate::train::trainer::{Clip, Pace, Trainer};
-use crate::{Module, Pass, clip, regularize};
-use autograd::{Float, Var};
+use crate::{Model, Pass, Path, clip, regularize};
+use autograd::{Float, Tensor, Var};
 
 impl<T: Float> Run<'_, '_, T> {
     /// Runs the remaining batches of an epoch.
     pub(super) fn batches(
         &mut self,
-        left: &mut dyn Iterator<Item = Result<Batch<T>, DataError>>,
+        left: &mut dyn Iterator<Item = Result<Samples<T>, DataError>>,
     ) -> Result<(), TrainError> {
         for batch in left {
             let (batch, number) = (batch?, self.batch + 1);
@@ -38,23 +39,22 @@ impl<T: Float> Run<'_, '_, T> {
     }
 
     /// Adds the loss and the metrics of a batch to the sums over the epoch.
-    fn note(&mut self, outcome: &Outcome<T>, batch: &Batch<T>, number: usize) -> Result<(), TrainError> {
-        let (sum, count) = self.trainer.loss.sum_and_count(outcome.loss.f64(), &batch.targets);
-        (self.sums.loss, self.sums.count) = (self.sums.loss + sum, self.sums.count + count);
-        for measure in &mut self.sums.measures {
-            let noted = measure.add(&outcome.output, &batch.targets);
-            noted.map_err(|cause| TrainError::Loss { epoch: self.epoch + 1, batch: number, cause })?;
-        }
-        Ok(())
+    fn note(&mut self, outcome: &Outcome<T>, batch: &Samples<T>, number: usize) -> Result<(), TrainError> {
+        let Trainer { loss, metrics, .. } = &*self.trainer;
+        let noted = self.sums.add(&**loss, metrics, outcome, batch);
+        noted.map_err(|cause| TrainError::Loss { epoch: self.epoch + 1, batch: number, cause })
     }
 
     /// Processes one batch: forward, loss and penalties, backward; and, if `updates`, clipping and update.
-    fn step(&mut self, batch: &Batch<T>, updates: bool) -> Result<Outcome<T>, StepError> {
+    fn step(&mut self, batch: &Samples<T>, updates: bool) -> Result<Outcome<T>, StepError> {
         let Run { trainer, model, step, ema, .. } = self;
         let Trainer { loss, optimizer, l1, l2, accumulate, clip, .. } = &mut **trainer;
+        if optimizer.searches() {
+            return self.search(batch);
+        }
         let outcome = step.gradients_with(&**model, &**loss, batch, |model, pass| penalty(model, pass, *l1, *l2))?;
         if *accumulate > 1 {
-            step.accumulate(&mut **model, loss.sum_and_count(0.0, &batch.targets).1);
+            step.accumulate(&mut **model, loss.sum_and_count_of(0.0, batch).1);
             if !updates {
                 return Ok(outcome);
             }
@@ -72,8 +72,63 @@ impl<T: Float> Run<'_, '_, T> {
     }
 }
 
+impl<T: Float> Run<'_, '_, T> {
+    /// Processes one batch, which is all the data, by an optimizer that evaluates the loss at several points, all with
+    /// the same random numbers. After an error, the model is as before, and the optimizer starts afresh.
+    fn search(&mut self, batch: &Samples<T>) -> Result<Outcome<T>, StepError> {
+        let Run { trainer, model, step, ema, .. } = self;
+        let Trainer { loss, optimizer, l1, l2, .. } = &mut **trainer;
+        let mut before: Vec<Tensor<T>> = Vec::new();
+        model.visit(&mut Path::default(), &mut |_, param| before.push(param.value().clone()));
+        let at = |step: &mut TrainStep<T>, model: &dyn Model<T>| {
+            step.repeat_noise();
+            step.gradients_with(model, &**loss, batch, |model, pass| penalty(model, pass, *l1, *l2))
+        };
+        let first = at(step, &**model)?;
+        let (mut failed, mut start) = (None, Some(first.total));
+        optimizer.search(&mut **model, &mut |model, gradients| {
+            // The point of departure has been evaluated.
+            let total = match start.take() {
+                Some(total) => Ok(total),
+                None => at(step, model).map(|outcome| outcome.total),
+            };
+            match total {
+                Ok(total) => {
+                    gradients.clone_from(step.param_gradients());
+                    total.f64()
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    f64::NAN
+                }
+            }
+        });
+        // A point that the line search has left behind may have failed, but not the one where it ended.
+        if failed.is_some()
+            && let Err(error) = at(step, &**model)
+        {
+            let mut before = before.into_iter();
+            model.visit_mut(&mut Path::default(), &mut |_, param| param.set(before.next().expect("as many as before")));
+            let forgot = optimizer.load_state(&**model, &StateDict::new());
+            debug_assert!(forgot.is_ok(), "an optimizer takes the state of its start");
+            return Err(error);
+        }
+        if step.searched(&mut **model)
+            && let Some(average) = ema
+        {
+            average.update(&**model);
+        }
+        Ok(first)
+    }
+}
+
 /// The sum of the penalties whose factor is not 0.
-fn penalty<'t, T: Float>(model: &dyn Module<T>, pass: &Pass<'t, T>, l1: f64, l2: f64) -> Option<Var<'t, T>> {
+pub(in crate::train) fn penalty<'t, T: Float>(
+    model: &dyn Model<T>,
+    pass: &Pass<'t, T>,
+    l1: f64,
+    l2: f64,
+) -> Option<Var<'t, T>> {
     let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
     let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));
     match (l1, l2) {

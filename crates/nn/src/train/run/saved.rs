@@ -3,11 +3,11 @@
 
 use super::Run;
 use crate::io::{StateDict, check_state_dict, load_state_dict, state_dict};
-use crate::train::callback::{Callback, Sums};
+use crate::train::callback::{Callback, PartSum, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
-use crate::train::history::{Epoch, Stop};
+use crate::train::history::{Epoch, History, Stop};
 use crate::train::trainer::{Pace, Trainer};
-use crate::{Module, Path};
+use crate::{Model, Path};
 use autograd::{Float, Tensor};
 
 /// The prefixes of the parts of the dictionary.
@@ -43,12 +43,17 @@ impl<T: Float> Run<'_, '_, T> {
         all.insert("position", counts.into_iter().map(|n| n as i64).collect::<Tensor<i64>>());
         all.insert("trainable", trainable(&**model).iter().map(|t| i64::from(*t)).collect::<Tensor<i64>>());
         all.insert("sums", numbers([sums.loss, sums.count, self.seconds()]));
+        let parts = parts_of(sums, history);
+        if !parts.is_empty() {
+            all.metadata.insert("parts".to_owned(), parts.join("\n"));
+            all.insert("part_sums", sums.parts.iter().flat_map(|part| [part.sum, part.count]).collect::<Tensor<f64>>());
+        }
         for (i, measure) in sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
         all.insert("schedule", numbers(trainer.schedule.state()));
         let table = history.epochs.iter().flat_map(row).collect();
-        all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer)], table));
+        all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer, parts.len())], table));
         put(&mut all, STOPPING, &Callback::<T>::state(convergence));
         put(&mut all, OPTIMIZER, &trainer.optimizer.state(&**model));
         if let Some(average) = ema {
@@ -119,7 +124,8 @@ impl<T: Float> Run<'_, '_, T> {
         }
         let part = |name: &str| foreign(format!("{name} does not match this training run"));
 
-        self.history.epochs = epochs(&all, self.trainer).ok_or_else(|| part("history"))?;
+        self.history.parts = names(&all);
+        self.history.epochs = epochs(&all, self.trainer, self.history.parts.len()).ok_or_else(|| part("history"))?;
         position(&all, self).ok_or_else(|| part("position"))?;
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
@@ -184,14 +190,14 @@ fn read(all: &StateDict, name: &str) -> Option<Vec<f64>> {
 }
 
 /// Whether each parameter or buffer is trainable. A callback may freeze and thaw them.
-fn trainable<T: Float>(model: &dyn Module<T>) -> Vec<bool> {
+fn trainable<T: Float>(model: &dyn Model<T>) -> Vec<bool> {
     let mut all = Vec::new();
     model.visit(&mut Path::default(), &mut |_, param| all.push(param.is_trainable()));
     all
 }
 
 /// The saved [`trainable`] flags, if there is one for each parameter and buffer.
-fn trained<T: Float>(all: &StateDict, model: &dyn Module<T>) -> Option<Vec<bool>> {
+fn trained<T: Float>(all: &StateDict, model: &dyn Model<T>) -> Option<Vec<bool>> {
     let flags = all.get("trainable")?.get::<i64>()?;
     (flags.len() == trainable(model).len()).then(|| flags.iter().map(|flag| flag != 0).collect())
 }
@@ -225,10 +231,29 @@ fn position<T: Float>(all: &StateDict, run: &mut Run<'_, '_, T>) -> Option<()> {
     (run.epoch == run.history.epochs.len() && run.batch < run.batches).then_some(())
 }
 
+/// The names of the parts of the loss, once a batch has shown them.
+fn parts_of<T: Float>(sums: &Sums<T>, history: &History) -> Vec<String> {
+    match sums.parts.is_empty() {
+        true => history.parts.clone(),
+        false => sums.parts.iter().map(|part| part.name.clone()).collect(),
+    }
+}
+
+/// The saved names of the parts of the loss.
+fn names(all: &StateDict) -> Vec<String> {
+    all.metadata.get("parts").map(|names| names.split('\n').map(str::to_owned).collect()).unwrap_or_default()
+}
+
 fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> {
     let mut sums = Sums::new(&trainer.metrics);
     let &[loss, count, seconds] = read(all, "sums")?.as_slice() else { return None };
     (sums.loss, sums.count, sums.seconds) = (loss, count, seconds);
+    let (names, parts) = (names(all), read(all, "part_sums").unwrap_or_default());
+    if !parts.is_empty() {
+        (parts.len() == 2 * names.len()).then_some(())?;
+        let part = |(name, sum): (String, &[f64])| PartSum { name, sum: sum[0], count: sum[1] };
+        sums.parts = names.into_iter().zip(parts.chunks_exact(2)).map(part).collect();
+    }
     for (i, measure) in sums.measures.iter_mut().enumerate() {
         measure.restore(&read(all, &format!("measure.{i}"))?).then_some(())?;
     }
@@ -236,41 +261,45 @@ fn sums<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Sums<T>> 
 }
 
 /// The number of values per epoch in a saved history: see [`row`].
-fn columns<T: Float>(trainer: &Trainer<'_, T>) -> usize {
-    let metrics = trainer.metrics.len();
-    3 + metrics + if trainer.validation.is_some() { 1 + metrics } else { 0 }
+fn columns<T: Float>(trainer: &Trainer<'_, T>, parts: usize) -> usize {
+    let values = trainer.metrics.len() + parts;
+    3 + values + if trainer.validation.is_some() { 1 + values } else { 0 }
 }
 
-/// The values of an epoch: those that are always present, then the metrics, then validation loss and metrics if there
-/// is validation data.
+/// The values of an epoch: those that are always present, then the metrics and the parts of the loss, then validation
+/// loss, metrics and parts if there is validation data.
 fn row(epoch: &Epoch) -> Vec<f64> {
     let mut row = vec![epoch.loss, epoch.learning_rate, epoch.seconds];
-    row.extend(&epoch.metrics);
+    row.extend(epoch.metrics.iter().chain(&epoch.parts));
     row.extend(epoch.validation_loss);
-    row.extend(&epoch.validation_metrics);
+    row.extend(epoch.validation_metrics.iter().chain(&epoch.validation_parts));
     row
 }
 
 /// The inverse of [`row`], for all epochs.
-fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>) -> Option<Vec<Epoch>> {
+fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>, parts: usize) -> Option<Vec<Epoch>> {
     let table = all.get("history")?.get::<f64>()?;
     let (&[rows, width], metrics) = (table.shape(), trainer.metrics.len()) else { return None };
     let validated = trainer.validation.is_some();
     let table = table.to_vec();
     let epoch = |i: usize| {
         let row = &table[i * width..][..width];
-        let (metrics, validation) = row[3..].split_at(metrics);
+        let (training, validation) = row[3..].split_at(metrics + parts);
+        let (validation_loss, validation) = validation.split_at(usize::from(validated));
+        let split = |values: &[f64], from: usize| values.get(from..).unwrap_or_default().to_vec();
         Epoch {
             epoch: i + 1,
             loss: row[0],
             learning_rate: row[1],
             seconds: row[2],
-            metrics: metrics.to_vec(),
-            validation_loss: validated.then(|| validation[0]),
-            validation_metrics: validation.iter().skip(1).copied().collect(),
+            metrics: training[..metrics].to_vec(),
+            parts: split(training, metrics),
+            validation_loss: validation_loss.first().copied(),
+            validation_metrics: validation.iter().take(metrics).copied().collect(),
+            validation_parts: split(validation, metrics),
         }
     };
-    (width == columns(trainer)).then(|| (0..rows).map(epoch).collect())
+    (width == columns(trainer, parts)).then(|| (0..rows).map(epoch).collect())
 }
 
 /// Encodes why training stopped: a keyword and its argument.

@@ -1,0 +1,324 @@
+//! Fields on a tape: what a model and a loss are given, and what a model returns.
+
+use super::{Field, Fields, Key, List, Name, Samples};
+use autograd::{Error, Float, Ints, Mask, Result, Shape, Tape, Var};
+use std::borrow::Cow;
+use std::cell::Cell;
+
+/// A value on a tape: numbers, integers or booleans.
+#[derive(Debug, Clone, Copy)]
+pub enum FieldVar<'t, T: Float> {
+    /// Numbers, which can have a derivative.
+    Numbers(Var<'t, T>),
+    /// Integers: indices, lengths, labels.
+    Integers(Ints<'t, T>),
+    /// Booleans: masks.
+    Booleans(Mask<'t, T>),
+}
+
+impl<'t, T: Float> FieldVar<'t, T> {
+    /// Sizes of the axes.
+    ///
+    /// ```
+    /// use nn::FieldVar;
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let labels = FieldVar::Integers(tape.integers(autograd::tensor![1_i64, 0]));
+    /// assert_eq!(labels.shape().as_slice(), [2]);
+    /// ```
+    pub fn shape(self) -> Shape {
+        match self {
+            FieldVar::Numbers(x) => x.shape(),
+            FieldVar::Integers(x) => x.shape(),
+            FieldVar::Booleans(x) => x.shape(),
+        }
+    }
+
+    /// The id of its node.
+    pub(crate) fn id(self) -> usize {
+        match self {
+            FieldVar::Numbers(x) => x.id(),
+            FieldVar::Integers(x) => x.id(),
+            FieldVar::Booleans(x) => x.indicator().id(),
+        }
+    }
+
+    fn told(&self) -> String {
+        let kind = match self {
+            FieldVar::Numbers(_) => "numbers",
+            FieldVar::Integers(_) => "integers",
+            FieldVar::Booleans(_) => "booleans",
+        };
+        format!("{kind} {:?}", self.shape().as_slice())
+    }
+}
+
+impl<T: Float> Field<T> {
+    #[track_caller]
+    fn on<'t>(&self, tape: &'t Tape<T>) -> FieldVar<'t, T> {
+        match self {
+            Field::Numbers(x) => FieldVar::Numbers(tape.constant(x.clone())),
+            Field::Integers(x) => FieldVar::Integers(tape.integers(x.clone())),
+            Field::Booleans(x) => FieldVar::Booleans(tape.mask(x.clone())),
+        }
+    }
+}
+
+/// Named variables on a tape, in an order: the inputs of a [`Model`](crate::Model), its targets, or its outputs.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::{Vars, data::Fields};
+/// let tape = Tape::<f64>::new();
+/// let inputs = Fields::new().with("word", tensor![3_i64]).with("seen", tensor![true]).on(&tape);
+/// assert_eq!(inputs.integers("word")?.value(), tensor![3_i64]);
+/// assert_eq!(inputs.booleans("seen")?.value(), tensor![true]);
+///
+/// // What a model returns: one variable, a tuple, or variables with names.
+/// let (mean, scale) = (tape.var([1.0]), tape.var([2.0]));
+/// assert_eq!(Vars::from(mean).only()?.id(), mean.id());
+/// assert_eq!(Vars::from((mean, scale)).numbers(1)?.id(), scale.id());
+/// let outputs = Vars::new().with("mean", mean).with("scale", scale);
+/// assert_eq!(outputs.numbers("scale")?.id(), scale.id());
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Vars<'t, T: Float> {
+    pub(crate) list: List<FieldVar<'t, T>>,
+    /// What one of them is called in errors.
+    role: &'static str,
+    /// Which of the first 64 have been read, as bits.
+    read: Cell<u64>,
+}
+
+impl<T: Float> Default for Vars<'_, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> Fields<T> {
+    /// The fields on a tape.
+    #[track_caller]
+    pub fn on<'t>(&self, tape: &'t Tape<T>) -> Vars<'t, T> {
+        self.on_as(tape, "input")
+    }
+
+    #[track_caller]
+    fn on_as<'t>(&self, tape: &'t Tape<T>, role: &'static str) -> Vars<'t, T> {
+        let mut list = List::default();
+        for (name, field) in &self.list.0 {
+            list.0.push((name.clone(), field.on(tape)));
+        }
+        Vars { list, role, read: Cell::new(0) }
+    }
+}
+
+impl<'t, T: Float> Vars<'t, T> {
+    /// No variables.
+    pub fn new() -> Self {
+        Vars { list: List::default(), role: "output", read: Cell::new(0) }
+    }
+
+    /// Adds a variable.
+    ///
+    /// # Panics
+    /// Panics if there is a variable with this name.
+    #[track_caller]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, var: Var<'t, T>) -> Self {
+        self.list.push(name.into(), FieldVar::Numbers(var));
+        self
+    }
+
+    /// A single target.
+    pub(crate) fn one(name: &'static str, var: FieldVar<'t, T>) -> Self {
+        let mut all = Vars { role: "target", ..Vars::new() };
+        all.list.0.push((name.into(), var));
+        all
+    }
+
+    /// Number of variables.
+    ///
+    /// ```
+    /// let tape = autograd::Tape::<f64>::new();
+    /// let outputs = nn::Vars::from((tape.var(1.0), tape.var(2.0)));
+    /// assert_eq!((outputs.len(), outputs.is_empty(), outputs.names().last()), (2, false, Some("1")));
+    /// ```
+    pub fn len(&self) -> usize {
+        self.list.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.0.is_empty()
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// The variable with this name or place, whatever it holds.
+    ///
+    /// # Errors
+    /// Returns an error that lists the names if there is none.
+    pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Result<FieldVar<'t, T>> {
+        let key = key.into();
+        let Some(place) = self.list.place(key) else {
+            let role = self.role;
+            let all = self.list.told(FieldVar::told);
+            return Err(self.wrong(format!("there is no {role} {key}; the {role}s are {all}")));
+        };
+        self.read.set(self.read.get() | 1u64.checked_shl(place as u32).unwrap_or(0));
+        Ok(self.list.0[place].1)
+    }
+
+    /// The numbers with this name or place.
+    ///
+    /// # Errors
+    /// Returns an error if there are none, or these are integers or booleans.
+    pub fn numbers<'k>(&self, key: impl Into<Key<'k>>) -> Result<Var<'t, T>> {
+        let key = key.into();
+        match self.get(key)? {
+            FieldVar::Numbers(x) => Ok(x),
+            other => Err(self.other(key, &other, "numbers")),
+        }
+    }
+
+    /// The integers with this name or place.
+    ///
+    /// # Errors
+    /// Returns an error if there are none, or these are numbers or booleans.
+    pub fn integers<'k>(&self, key: impl Into<Key<'k>>) -> Result<Ints<'t, T>> {
+        let key = key.into();
+        match self.get(key)? {
+            FieldVar::Integers(x) => Ok(x),
+            other => Err(self.other(key, &other, "integers")),
+        }
+    }
+
+    /// The mask with this name or place.
+    ///
+    /// # Errors
+    /// Returns an error if there is none, or these are numbers or integers.
+    pub fn booleans<'k>(&self, key: impl Into<Key<'k>>) -> Result<Mask<'t, T>> {
+        let key = key.into();
+        match self.get(key)? {
+            FieldVar::Booleans(x) => Ok(x),
+            other => Err(self.other(key, &other, "booleans")),
+        }
+    }
+
+    /// The only variable, which holds numbers.
+    ///
+    /// # Errors
+    /// Returns an error if there are several, none, or it holds integers or booleans.
+    pub fn only(&self) -> Result<Var<'t, T>> {
+        match self.len() {
+            1 => self.numbers(0),
+            n => {
+                let (role, all) = (self.role, self.list.told(FieldVar::told));
+                Err(self.wrong(format!("expected one {role}, got {n}: {all}")))
+            }
+        }
+    }
+
+    /// The variables that hold numbers, in order.
+    pub(crate) fn vars(&self) -> impl Iterator<Item = (&Name, Var<'t, T>)> {
+        self.list.0.iter().filter_map(|(name, var)| match var {
+            FieldVar::Numbers(x) => Some((name, *x)),
+            FieldVar::Integers(_) | FieldVar::Booleans(_) => None,
+        })
+    }
+
+    /// The names of those that nobody has asked for.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &str> {
+        let read = self.read.get();
+        self.names().enumerate().filter(move |(place, _)| *place < 64 && read >> place & 1 == 0).map(|(_, name)| name)
+    }
+
+    /// All of them, with their shapes, for errors.
+    pub(crate) fn told(&self) -> String {
+        self.list.told(FieldVar::told)
+    }
+
+    fn other(&self, key: Key<'_>, found: &FieldVar<'t, T>, wanted: &str) -> Error {
+        self.wrong(format!("the {} {key} is {}, not {wanted}", self.role, found.told()))
+    }
+
+    fn wrong(&self, hint: String) -> Error {
+        Error::Argument { op: "batch", hint }
+    }
+}
+
+impl<'t, T: Float> From<Var<'t, T>> for Vars<'t, T> {
+    fn from(var: Var<'t, T>) -> Self {
+        Vars::from([var])
+    }
+}
+
+/// Variables that are named by their places: `0`, `1`, …
+impl<'t, T: Float, const N: usize> From<[Var<'t, T>; N]> for Vars<'t, T> {
+    fn from(vars: [Var<'t, T>; N]) -> Self {
+        let mut all = Vars::new();
+        for var in vars {
+            let name = all.list.next_name();
+            all.list.push(name, FieldVar::Numbers(var));
+        }
+        all
+    }
+}
+
+/// Variables that are named by their places: `0`, `1`.
+impl<'t, T: Float> From<(Var<'t, T>, Var<'t, T>)> for Vars<'t, T> {
+    fn from((a, b): (Var<'t, T>, Var<'t, T>)) -> Self {
+        Vars::from([a, b])
+    }
+}
+
+/// Variables that are named by their places: `0`, `1`, `2`.
+impl<'t, T: Float> From<(Var<'t, T>, Var<'t, T>, Var<'t, T>)> for Vars<'t, T> {
+    fn from((a, b, c): (Var<'t, T>, Var<'t, T>, Var<'t, T>)) -> Self {
+        Vars::from([a, b, c])
+    }
+}
+
+/// A batch on a tape: what a loss may be a function of, besides the outputs. All of it is input of a replayed step.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::data::{Fields, Samples};
+/// let tape = Tape::<f64>::new();
+/// let samples = Samples::new(Fields::new().with("x", tensor![1.0]), Fields::new().with("y", tensor![2.0]));
+/// let given = samples.on(&tape);
+/// assert_eq!((given.inputs.numbers("x")? + given.targets.numbers("y")?).item(), 3.0);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Given<'t, T: Float> {
+    /// The inputs.
+    pub inputs: Vars<'t, T>,
+    /// The targets.
+    pub targets: Vars<'t, T>,
+    /// The weight of each sample, if they have weights.
+    pub weights: Option<Var<'t, T>>,
+}
+
+impl<T: Float> Samples<T> {
+    /// The batch on a tape.
+    #[track_caller]
+    pub fn on<'t>(&self, tape: &'t Tape<T>) -> Given<'t, T> {
+        Given {
+            inputs: self.inputs.on_as(tape, "input"),
+            targets: self.targets.on_as(tape, "target"),
+            weights: self.weights.as_ref().map(|weights| tape.constant(weights.clone())),
+        }
+    }
+}
+
+impl<'t, T: Float> Given<'t, T> {
+    /// All variables, inputs first, in the order of [`Samples`].
+    pub(crate) fn each(&self) -> impl Iterator<Item = FieldVar<'t, T>> {
+        let fields = self.inputs.list.0.iter().chain(&self.targets.list.0).map(|(_, var)| *var);
+        fields.chain(self.weights.map(FieldVar::Numbers))
+    }
+}
