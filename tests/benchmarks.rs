@@ -7,7 +7,9 @@ use autograd::check::GradCheck;
 use autograd::prelude::*;
 use work::functions::{self, Checkpointed};
 use work::transforms::{Loop, valley};
-use work::{Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, language, networks, points};
+use work::{
+    Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, inference, language, networks, points,
+};
 
 /// Checks every first derivative and the replayed results.
 fn check(objective: Objective<f64>) {
@@ -187,4 +189,13 @@ fn transforms_are_replayed() {
     assert_eq!(series.recorded(), *series.replayed());
     let (plain, looped) = (Loop::new(7, None).gradient(), Loop::new(7, Some(3)).gradient());
     assert!((plain - looped).abs().max().item() < 1e-5);
+}
+
+/// The compiled networks have their normalizations folded, so only rounding may differ.
+#[test]
+fn predictions_agree() {
+    for mut prediction in [inference::mlp(), inference::lenet(), inference::residual()] {
+        let [recorded, compiled] = prediction.both();
+        assert!((&compiled - &recorded).abs().max().item() < 1e-5 * recorded.abs().max().item());
+    }
 }

@@ -59,6 +59,7 @@ const HOUSES: [House; 2] = [
             "init",
             "functional",
             "layer",
+            "infer",
             "loss",
             "metric",
             "io",

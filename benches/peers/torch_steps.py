@@ -101,9 +101,45 @@ def recurrent(kind, inputs, hidden, steps, batch):
 
 
 def lenet(batch):
+    return train(lenet_layers(), torch.randn(batch, 1, 28, 28), 10)
+
+
+class Residual(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def normalized(a, b, stride=1):
+    return [nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b)]
+
+
+def residual_net():
+    layers = [*normalized(3, 16), nn.ReLU()]
+    for a, b in [(16, 16), (16, 32), (32, 64)]:
+        if a != b:
+            layers += [*normalized(a, b, 2), nn.ReLU()]
+        layers += [Residual(nn.Sequential(*normalized(b, b), nn.ReLU(), *normalized(b, b))), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 8 * 8, 10))
+
+
+def lenet_layers():
     convolutions = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)]
-    model = nn.Sequential(*convolutions, nn.Flatten(), *dense([400, 120, 84, 10]))
-    return train(model, torch.randn(batch, 1, 28, 28), 10)
+    return nn.Sequential(*convolutions, nn.Flatten(), *dense([400, 120, 84, 10]))
+
+
+def prediction(model, *shape):
+    model.eval()
+    x = torch.randn(1, *shape)
+
+    @torch.inference_mode()
+    def run():
+        model(x)
+
+    return run
 
 
 def recurrence(n, segment=None):
@@ -262,6 +298,9 @@ time("R_LSTM512", lambda: recurrent(nn.LSTM, 32, 32, 512, 32), 10, 1e3, "ms")
 time("R_GRU64", lambda: recurrent(nn.GRU, 32, 32, 64, 32), 50, 1e3, "ms")
 time("R_GRU512", lambda: recurrent(nn.GRU, 32, 32, 512, 32), 10, 1e3, "ms")
 time("M6", lambda: lenet(64), 50, 1e3, "ms")
+time("P_MLP", lambda: prediction(dense(MIDDLE[0]), 784), 2000, 1e6, "us")
+time("P_LENET", lambda: prediction(lenet_layers(), 1, 28, 28), 1000, 1e6, "us")
+time("P_RESIDUAL", lambda: prediction(residual_net(), 3, 32, 32), 200, 1e6, "us")
 time("T_jacobian", jacobian, 100, 1e6, "us")
 time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")
 time("T_hvp", lambda: valley_product(100_000), 50, 1e6, "us")

@@ -4,7 +4,7 @@ use super::functions::{self, Checkpointed, LENGTH};
 use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
-use super::{bundle, gaussian, hand, language, networks, points};
+use super::{bundle, gaussian, hand, inference, language, networks, points};
 use autograd::prelude::*;
 
 /// A workload, and how it is measured.
@@ -65,6 +65,9 @@ pub const ITEMS: &[Item] = &[
     item("M6", "LeNet-5, batch 64, train step", ms(50), || train(networks::lenet::<f32>(64))),
     item("M7", "1,000 times h <- tanh(h W), 64 by 256, gradient, peak memory", Measure::Peak { runs: 1, small: || lean(2) }, || lean(1000)),
     item("M7_checkpointed", "the same with checkpoints, peak memory", Measure::Peak { runs: 1, small: || Box::new(Checkpointed::new(4, 2)) }, || Box::new(Checkpointed::new(1000, 20))),
+    item("P_MLP", "MLP 784-256-128-10, prediction of one sample", us(5000), || inference::mlp()),
+    item("P_LENET", "LeNet-5, prediction of one image", us(2000), || inference::lenet()),
+    item("P_RESIDUAL", "residual net 16-32-64 with batch normalization, prediction of one image of 32 by 32", us(200), || inference::residual()),
     item("T_jacobian", "Jacobian of an MLP 100-256-256-100, f32", us(200), transforms::jacobian_of_net),
     item("T_hessian", "dense Hessian by 200 variables, f64", ms(20), || transforms::dense_hessian(200)),
     item("T_hvp", "Rosenbrock, Hessian times a vector, n = 1e5", us(100), || transforms::product(100_000)),

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod functions;
 pub mod gaussian;
 pub mod hand;
+pub mod inference;
 pub mod items;
 pub mod language;
 pub mod networks;

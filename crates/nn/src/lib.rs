@@ -14,6 +14,7 @@ mod domain;
 mod fields;
 pub mod functional;
 mod hook;
+pub mod infer;
 pub mod init;
 pub mod io;
 pub mod layer;
@@ -39,7 +40,7 @@ pub mod train;
 pub(crate) use autograd::internals::once;
 pub use fields::{FieldVar, Given, Vars};
 pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
-pub use module::{LayerError, Model, Module};
+pub use module::{ChannelMap, LayerError, Model, Module};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
 pub use pass::{Mode, Noise, Pass, apply_updates};
@@ -52,6 +53,7 @@ pub mod prelude {
         Batch, Columns, CsvOptions, DataLoader, Dataset, FieldDataset, Fields, Gap, Samples, Scaler, TensorDataset,
         digits,
     };
+    pub use crate::infer::Predictor;
     pub use crate::layer::{
         Activation, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Embedding, Flatten, Gru, LayerNorm,
         Linear, Lstm, Masks, MaxPool2d, Mlp, MultiheadAttention, RecurrentOptions, Residual, Sequential,

@@ -10,7 +10,7 @@ pub use refused::LayerError;
 use crate::describe::type_name;
 use crate::pass::Note;
 use crate::{Pass, Path};
-use autograd::{Float, Var};
+use autograd::{Float, Tensor, Var};
 
 /// A layer, or a network of layers: a function of one variable that has parameters.
 ///
@@ -59,6 +59,54 @@ pub trait Module<T: Float>: Model<T> {
     fn describe(&self) -> String {
         type_name::<Self>()
     }
+
+    /// The affine map of each channel that this layer is in eval mode, if it is one, as batch normalization is.
+    ///
+    /// ```
+    /// use nn::{Module, layer::{Activation, BatchNorm2d}};
+    /// let map = BatchNorm2d::<f64>::new(3).eps(0.0).channel_map().unwrap();
+    /// assert_eq!((map.scale.to_vec(), map.shift.to_vec()), (vec![1.0; 3], vec![0.0; 3]));
+    /// assert!(Module::<f64>::channel_map(&Activation::Relu).is_none());
+    /// ```
+    fn channel_map(&self) -> Option<ChannelMap<T>> {
+        None
+    }
+
+    /// Changes the parameters so that this layer does what it did followed by this map, and returns true; or returns
+    /// false, as it does by default, and changes nothing. [`Sequential::fold`](crate::layer::Sequential::fold) calls it.
+    ///
+    /// ```
+    /// use autograd::{Rng, tensor};
+    /// use nn::{ChannelMap, Module, layer::Conv2d};
+    /// let mut layer = Conv2d::<f64>::new(1, 1, 1, &mut Rng::new(0)).without_bias();
+    /// layer.weight.set(tensor![[[[3.0]]]]);
+    /// assert!(layer.absorb(&ChannelMap { scale: tensor![2.0], shift: tensor![1.0] }));
+    /// assert_eq!((layer.weight.value().item(), layer.bias.unwrap().value().item()), (6.0, 1.0));
+    /// ```
+    fn absorb(&mut self, map: &ChannelMap<T>) -> bool {
+        let _ = map;
+        false
+    }
+
+    /// Folds layers within this one: see [`Sequential::fold`](crate::layer::Sequential::fold). A layer that contains others
+    /// calls theirs and returns the sum. Defaults to 0.
+    fn fold(&mut self) -> usize {
+        0
+    }
+}
+
+/// An affine map of each channel, `y = scale · x + shift`, where channels are the axis after the batch.
+///
+/// ```
+/// let map = nn::ChannelMap { scale: autograd::tensor![2.0f32, 1.0], shift: autograd::tensor![0.0f32, 1.0] };
+/// assert_eq!(map.scale.shape(), map.shift.shape());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelMap<T: Float> {
+    /// `[C]`
+    pub scale: Tensor<T>,
+    /// `[C]`
+    pub shift: Tensor<T>,
 }
 
 impl<'t, T: Float> Pass<'t, T> {

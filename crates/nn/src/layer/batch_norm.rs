@@ -2,7 +2,7 @@
 
 use crate::domain::or_panic;
 use crate::functional::{batch_normalized, check_momentum};
-use crate::{Module, Param, Pass, parameters};
+use crate::{ChannelMap, Module, Param, Pass, parameters};
 use autograd::{Float, Tensor, Var};
 
 /// Batch normalization of channels `[N, C, …]` with `D` trailing axes; for `D = 1` also of `[N, C]` (Ioffe and Szegedy,
@@ -196,6 +196,15 @@ impl<T: Float, const D: usize> Module<T> for BatchNorm<T, D> {
 
     fn describe(&self) -> String {
         format!("BatchNorm{D}d({})", self.channels)
+    }
+
+    fn channel_map(&self) -> Option<ChannelMap<T>> {
+        let running = self.running.as_ref()?;
+        let (weight, bias) = (self.weight.as_ref().map(Param::value), self.bias.as_ref().map(Param::value));
+        let inverse = (running.var.value() + T::of(self.eps)).sqrt().recip();
+        let scale = weight.map_or(inverse.clone(), |weight| &inverse * weight);
+        let moved = -(running.mean.value() * &scale);
+        Some(ChannelMap { shift: bias.map_or(moved.clone(), |bias| &moved + bias), scale })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::spatial::{Sizes, brief, unusual};
 use super::uniform;
-use crate::{Module, Param, Pass, parameters};
+use crate::{ChannelMap, Module, Param, Pass, parameters};
 use autograd::{Conv, Error, Float, Pad, Result, Rng, Var};
 
 /// The settings that convolution and transposed convolution share, except for their meanings.
@@ -52,6 +52,7 @@ pub struct Convolution<T: Float, const D: usize> {
     settings: Conv<D>,
     same: bool,
     border: Pad,
+    folded: bool,
 }
 
 /// [`Convolution`] along one axis, of `[N, in, L]`.
@@ -115,7 +116,7 @@ impl<T: Float, const D: usize> Convolution<T, D> {
         let shape = weights("Conv", outputs, inputs, groups, kernel.sizes());
         let (weight, bias) = drawn(&shape, outputs, rng);
         let settings = Conv { groups, ..Conv::default() };
-        Convolution { weight, bias, settings, same: false, border: Pad::Constant(0.0) }
+        Convolution { weight, bias, settings, same: false, border: Pad::Constant(0.0), folded: false }
     }
 
     /// Pads so that the image keeps its size at stride 1, PyTorch's `padding="same"`. If the padding is odd, the larger
@@ -193,6 +194,7 @@ pub struct ConvolutionTranspose<T: Float, const D: usize> {
     pub bias: Option<Param<T>>,
     settings: Conv<D>,
     output_padding: [usize; D],
+    folded: bool,
 }
 
 /// [`ConvolutionTranspose`] along one axis, of `[N, in, L]`.
@@ -255,7 +257,7 @@ impl<T: Float, const D: usize> ConvolutionTranspose<T, D> {
         let shape = weights("ConvTranspose", inputs, outputs, groups, kernel.sizes());
         let (weight, bias) = drawn(&shape, outputs, rng);
         let settings = Conv { groups, ..Conv::default() };
-        ConvolutionTranspose { weight, bias, settings, output_padding: [0; D] }
+        ConvolutionTranspose { weight, bias, settings, output_padding: [0; D], folded: false }
     }
 
     /// Sets the number of elements added at the end of each axis. A convolution with a stride maps several sizes to the
@@ -286,11 +288,44 @@ fn drawn<T: Float>(shape: &[usize], outputs: usize, rng: &mut Rng) -> (Param<T>,
     (uniform(shape, fan, rng), Some(uniform(&[outputs], fan, rng)))
 }
 
+/// Applies a map to the output channels of the weights, which are reshaped to `view`, in which the channels lie along the
+/// axes that `along` does not set to 1.
+fn absorbed<T: Float>(
+    (weight, bias): (&mut Param<T>, &mut Option<Param<T>>),
+    view: &[usize],
+    along: &[usize],
+    map: &ChannelMap<T>,
+) -> bool {
+    if map.scale.shape() != [along.iter().product::<usize>()] {
+        return false;
+    }
+    let shape = weight.value().shape().to_vec();
+    let scaled = weight.value().reshape(view) * map.scale.reshape(along);
+    weight.set(scaled.reshape(&shape));
+    match bias {
+        Some(bias) => bias.set(bias.value() * &map.scale + &map.shift),
+        None => *bias = Some(Param::new(map.shift.clone())),
+    }
+    true
+}
+
 /// Describes stride, dilation and groups where they differ from their defaults.
 fn moved<const D: usize>(settings: &Conv<D>) -> String {
     unusual("stride", &settings.stride, 1)
         + &unusual("dilation", &settings.dilation, 1)
         + &unusual("groups", &[settings.groups], 1)
+}
+
+/// Refuses an image without a batch axis if a map of channels was folded into the layer: without that axis, the map was one
+/// of another axis.
+#[track_caller]
+fn batched<'t, T: Float>(layer: &impl Module<T>, folded: bool, x: Var<'t, T>, axes: usize, pass: &Pass<'t, T>) {
+    if folded && x.rank() != axes + 2 {
+        let shape = x.shape();
+        let problem =
+            format!("a normalization was folded into this layer, so its input needs a batch axis, got {shape:?}");
+        pass.refuse(layer.describe(), problem);
+    }
 }
 
 macro_rules! convolutions {
@@ -300,6 +335,7 @@ macro_rules! convolutions {
             /// Panics if the input does not have the layer's channels and axes, or the kernel does not fit into it.
             #[track_caller]
             fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+                batched(self, self.folded, x, $D, pass);
                 let (x, settings) = pass.checked(self, self.bordered(x));
                 let (weight, bias) = (pass.var(&self.weight), pass.optional(&self.bias));
                 let y = pass.checked(self, x.$conv(weight, bias.as_ref(), settings));
@@ -310,6 +346,14 @@ macro_rules! convolutions {
                 let (shape, groups) = (self.weight.value().shape(), self.settings.groups);
                 format!("Conv{}d({}, {}, {}{})", $D, shape[1] * groups, shape[0], brief(&shape[2..]), self.unusual())
             }
+
+            fn absorb(&mut self, map: &ChannelMap<T>) -> bool {
+                let outputs = self.weight.value().shape()[0];
+                let rest = self.weight.value().len() / outputs.max(1);
+                let done = absorbed((&mut self.weight, &mut self.bias), &[outputs, rest], &[outputs, 1], map);
+                self.folded |= done;
+                done
+            }
         }
 
         impl<T: Float> Module<T> for ConvolutionTranspose<T, $D> {
@@ -318,6 +362,7 @@ macro_rules! convolutions {
             /// output.
             #[track_caller]
             fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+                batched(self, self.folded, x, $D, pass);
                 let (weight, bias) = (pass.var(&self.weight), pass.optional(&self.bias));
                 let y = x.$transpose(weight, bias.as_ref(), self.settings, self.output_padding);
                 let y = pass.checked(self, y);
@@ -327,6 +372,15 @@ macro_rules! convolutions {
             fn describe(&self) -> String {
                 let (shape, outputs) = (self.weight.value().shape(), self.weight.value().shape()[1] * self.settings.groups);
                 format!("ConvTranspose{}d({}, {outputs}, {}{})", $D, shape[0], brief(&shape[2..]), self.unusual())
+            }
+
+            fn absorb(&mut self, map: &ChannelMap<T>) -> bool {
+                let (shape, groups) = (self.weight.value().shape(), self.settings.groups);
+                let (inputs, outputs) = (shape[0] / groups, shape[1]);
+                let view = [groups, inputs, outputs, shape[2..].iter().product()];
+                let done = absorbed((&mut self.weight, &mut self.bias), &view, &[groups, 1, outputs, 1], map);
+                self.folded |= done;
+                done
             }
         }
     )* };

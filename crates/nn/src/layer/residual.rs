@@ -51,6 +51,10 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
     fn describe(&self) -> String {
         format!("Residual({})", self.inner.describe())
     }
+
+    fn fold(&mut self) -> usize {
+        self.inner.fold()
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,84 @@
+//! Prediction: batches of one sample through networks of `nn`, recorded and compiled.
+
+use super::Work;
+use autograd::prelude::*;
+use nn::infer::Predictor;
+use nn::layer::{Activation, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Mlp, Residual, Sequential};
+use nn::train::predict;
+use wengert::nn;
+
+/// A network and an input. Recording runs it as it was built; the compiled one has its normalizations folded.
+pub struct Prediction {
+    model: Sequential<f32>,
+    predictor: Predictor<f32, Sequential<f32>>,
+    x: Tensor<f32>,
+}
+
+impl Prediction {
+    fn new(build: impl Fn(&mut Rng) -> Sequential<f32>, shape: &[usize]) -> Box<Prediction> {
+        let (model, mut folded) = (build(&mut Rng::new(0)), build(&mut Rng::new(0)));
+        folded.fold();
+        Box::new(Prediction { model, predictor: Predictor::new(folded), x: Tensor::randn(shape, &mut Rng::new(1)) })
+    }
+
+    /// The output, recorded and compiled.
+    pub fn both(&mut self) -> [Tensor<f32>; 2] {
+        let recorded = predict(&self.model, &self.x, usize::MAX).expect("the input fits");
+        [recorded, self.predictor.predict(&self.x).expect("the input fits").clone()]
+    }
+}
+
+impl Work for Prediction {
+    fn record(&mut self) {
+        predict(&self.model, &self.x, usize::MAX).expect("the input fits");
+    }
+
+    fn replay(&mut self) {
+        self.predictor.predict(&self.x).expect("the input fits");
+    }
+}
+
+/// A multilayer perceptron 784-256-128-10.
+pub fn mlp() -> Box<Prediction> {
+    Prediction::new(|_| Mlp::new(&[784, 256, 128, 10]).build(), &[1, 784])
+}
+
+/// LeNet-5.
+pub fn lenet() -> Box<Prediction> {
+    let build = |rng: &mut Rng| {
+        Sequential::new()
+            .then(Conv2d::new(1, 6, 5, rng).padding(2))
+            .then(Activation::Relu)
+            .then(MaxPool2d::new(2))
+            .then(Conv2d::new(6, 16, 5, rng))
+            .then(Activation::Relu)
+            .then(MaxPool2d::new(2))
+            .then(Flatten::new())
+            .then(Linear::new(400, 120, rng))
+            .then(Activation::Relu)
+            .then(Linear::new(120, 84, rng))
+            .then(Activation::Relu)
+            .then(Linear::new(84, 10, rng))
+    };
+    Prediction::new(build, &[1, 1, 28, 28])
+}
+
+/// A residual network of 16, 32 and 64 channels on images of 32 by 32, with batch normalization after each convolution.
+pub fn residual() -> Box<Prediction> {
+    let conv = |from: usize, to: usize, stride: usize, rng: &mut Rng| {
+        let conv = Conv2d::new(from, to, 3, rng).stride(stride).padding(1).without_bias();
+        Sequential::new().then(conv).then(BatchNorm2d::new(to))
+    };
+    let build = move |rng: &mut Rng| {
+        let mut net = conv(3, 16, 1, rng).then(Activation::Relu);
+        for (from, to) in [(16, 16), (16, 32), (32, 64)] {
+            if from != to {
+                net = net.then(conv(from, to, 2, rng)).then(Activation::Relu);
+            }
+            let inner = conv(to, to, 1, rng).then(Activation::Relu).then(conv(to, to, 1, rng));
+            net = net.then(Residual::new(inner)).then(Activation::Relu);
+        }
+        net.then(Flatten::new()).then(Linear::new(64 * 8 * 8, 10, rng))
+    };
+    Prediction::new(build, &[1, 3, 32, 32])
+}
