@@ -76,7 +76,11 @@ unsafe impl<T: Send> Sync for Planes<'_, T> {}
 
 impl<'a, T> Planes<'a, T> {
     fn new(data: &'a mut [T], sizes: [usize; 4]) -> Self {
-        assert_eq!(data.len(), sizes.iter().product(), "recurrent: the result does not have the sizes {sizes:?}");
+        assert_eq!(
+            data.len(),
+            sizes.iter().product::<usize>(),
+            "recurrent: the result does not have the sizes {sizes:?}"
+        );
         Planes { start: data.as_mut_ptr(), sizes, borrow: PhantomData }
     }
 
@@ -288,9 +292,8 @@ mod tests {
     /// The trace of a layer and the cotangents of its steps.
     fn both<T: Float>(layer: Layer) -> [Vec<T>; 2] {
         let Layer { cell, steps, batch, hidden, .. } = layer;
-        let numbers = |n: usize, by: usize| -> Vec<T> {
-            (0..n).map(|i| T::of(((i * by) % 101) as f64 / 50.0 - 1.0)).collect()
-        };
+        let numbers =
+            |n: usize, by: usize| -> Vec<T> { (0..n).map(|i| T::of(((i * by) % 101) as f64 / 50.0 - 1.0)).collect() };
         let (width, size) = (cell.gates() * hidden, batch * hidden);
         let (z, w, b) = (numbers(steps * batch * width, 37), numbers(width * hidden, 29), numbers(width, 7));
         let lengths: Vec<T> = (0..batch).map(|i| T::of((i % (steps + 1)) as f64)).collect();
