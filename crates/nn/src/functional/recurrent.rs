@@ -80,6 +80,7 @@ fn gate<'t, T: Float>(all: Var<'t, T>, i: usize, hidden: usize) -> Var<'t, T> {
 /// ```
 /// use nn::functional::{GruUnit, LstmUnit, Unit};
 /// assert_eq!((<GruUnit as Unit<1>>::GATES, <LstmUnit as Unit<2>>::GATES), (3, 4)); // `step` computes the next state
+/// assert_eq!(GruUnit.cell(), Some(autograd::op::Cell::Gru)); // the op that takes all steps
 /// ```
 pub trait Unit<const N: usize>: std::fmt::Debug + Copy + Send + Sync + 'static {
     /// The number of blocks of `hidden` rows in the weights.
@@ -223,11 +224,10 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
     weights.check(op, U::GATES, x.index_axis(0, 0), state[0])?;
     same_state(op, &state)?;
     let lengths = walk.lengths.map(|lengths| column_of(op, lengths, steps, state[0])).transpose()?;
-    let input = weights.of_input(x);
     let walk = Walk { lengths, ..walk };
     match unit.cell() {
-        Some(cell) => Ok(at_once(cell, input, state, weights, walk)),
-        None => Ok(step_by_step(unit, input, state, weights, walk)),
+        Some(cell) => Ok(at_once(cell, x, state, weights, walk)),
+        None => Ok(step_by_step(unit, weights.of_input(x), state, weights, walk)),
     }
 }
 
@@ -235,17 +235,23 @@ pub(crate) fn sequence<'t, T: Float, U: Unit<N>, const N: usize>(
 #[track_caller]
 fn at_once<'t, T: Float, const N: usize>(
     cell: Cell,
-    input: Var<'t, T>,
+    x: Var<'t, T>,
     state: [Var<'t, T>; N],
     weights: &Weights<'t, T>,
     Walk { reverse, lengths }: Walk<'t, T>,
 ) -> (Var<'t, T>, [Var<'t, T>; N]) {
-    let (tape, shape) = (input.tape(), state[0].shape());
-    let (steps, hidden) = (input.shape()[0], shape[shape.len() - 1]);
+    let (tape, shape) = (x.tape(), state[0].shape());
+    let (steps, hidden) = (x.shape()[0], shape[shape.len() - 1]);
     let batch: usize = shape[..shape.len() - 1].iter().product();
-    let gates = input.shape()[input.rank() - 1];
+    let gates = cell.gates() * hidden;
     let start = state.map(|part| part.reshape(&[batch, hidden]));
-    let bias = weights.b_hh.unwrap_or_else(|| tape.constant(Tensor::zeros(&[gates])));
+    // Both biases are added together, except in a GRU, whose reset gate multiplies only the contribution of the state.
+    let (input, bias) = match (cell, weights.b_ih, weights.b_hh) {
+        (Cell::Gru, _, bias) => (weights.of_input(x), bias),
+        (_, Some(a), Some(b)) => (x.matmul(weights.w_ih.t()), Some(a + b)),
+        (_, a, b) => (x.matmul(weights.w_ih.t()), a.or(b)),
+    };
+    let bias = bias.unwrap_or_else(|| tape.constant(Tensor::zeros(&[gates])));
     let ends = match lengths {
         Some(lengths) => lengths.reshape(&[batch]),
         None => tape.constant(Tensor::full(&[batch], T::of(steps as f64))),
