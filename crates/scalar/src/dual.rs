@@ -49,6 +49,12 @@ pub type HyperDual<T, const N: usize> = Dual<Dual<T, N>, N>;
 
 impl<T: Scalar, const N: usize> Dual<T, N> {
     /// A number that does not move.
+    ///
+    /// ```
+    /// use scalar::Dual;
+    /// let (x, c) = (Dual::<f64, 1>::variable(3.0, 0), Dual::constant(2.0));
+    /// assert_eq!(((c * x).tangent, c.tangent), ([2.0], [0.0]));
+    /// ```
     #[inline(always)]
     pub fn constant(value: T) -> Self {
         Dual { value, tangent: [T::zero(); N] }

@@ -3,9 +3,26 @@
 use std::panic::Location;
 
 /// The result of a fallible operation of this crate.
+///
+/// ```
+/// /// The slope of x² at a point, along a direction that may not be finite.
+/// fn slope(x: f64, along: f64) -> scalar::Result<f64> {
+///     let x = scalar::Dual::try_moving(x, [along])?;
+///     Ok((x * x).tangent[0])
+/// }
+/// assert_eq!(slope(3.0, 1.0), Ok(6.0));
+/// assert!(slope(3.0, f64::NAN).is_err());
+/// ```
 pub type Result<V, E = Error> = std::result::Result<V, E>;
 
 /// A scalar that is used where it cannot be.
+///
+/// ```
+/// use scalar::{Dual, Error};
+/// let error = Dual::<f64, 2>::try_variable(1.0, 2).unwrap_err();
+/// assert_eq!(error, Error::Direction { direction: 2, directions: 2 });
+/// assert!(error.to_string().contains("directions count from 0"));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -7,6 +7,18 @@ use num_traits::{Float, FloatConst, FromPrimitive, NumAssign, Signed};
 use std::fmt::{Debug, Display};
 
 /// A number that derivatives are computed with: `f32`, `f64`, or a number of this crate, for derivatives of derivatives.
+///
+/// ```
+/// use scalar::{Dual, Scalar};
+/// /// The slope of a cube, at any such number.
+/// fn slope<T: Scalar>(x: T) -> T {
+///     scalar::derivative(|x| x * x * x * T::of(2.0), x).1
+/// }
+/// assert_eq!(slope(3.0), 54.0);
+/// let curvature = slope(Dual::<f64, 1>::variable(3.0, 0));
+/// assert_eq!(curvature.tangent, [36.0]);
+/// assert!((curvature - curvature).vanishes());
+/// ```
 pub trait Scalar:
     Float + FloatConst + FromPrimitive + NumAssign + Signed + Debug + Display + Send + Sync + 'static
 {

@@ -90,6 +90,14 @@ impl<T: Recorded> Scope<T> {
     }
 
     /// The number of variables and operations that it has recorded.
+    ///
+    /// ```
+    /// let scope = scalar::Scope::<f64>::open();
+    /// assert!(scope.is_empty());
+    /// let x = scope.variable(2.0);
+    /// let y = x * x + 1.0;
+    /// assert_eq!((y.value, scope.len()), (5.0, 3)); // x, the product, the sum
+    /// ```
     pub fn len(&self) -> usize {
         T::with(|tape| tape.borrow().len())
     }
@@ -125,6 +133,14 @@ pub fn record<T: Recorded>(f: impl FnOnce(&[Rec<T>]) -> Rec<T>, x: &[T]) -> (T, 
 
 impl<T: Recorded> Rec<T> {
     /// A number that is on no tape.
+    ///
+    /// ```
+    /// use scalar::{Rec, Scope};
+    /// let c = Rec::constant(2.0);
+    /// assert!((c * c).is_constant());
+    /// let scope = Scope::open();
+    /// assert!(!(scope.variable(3.0) * c).is_constant());
+    /// ```
     #[inline(always)]
     pub const fn constant(value: T) -> Self {
         Rec { value, id: CONSTANT }

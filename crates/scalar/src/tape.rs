@@ -48,6 +48,14 @@ impl<T> Tape<T> {
 }
 
 /// A number type that each thread has a tape for: `f32` or `f64`.
+///
+/// ```
+/// use scalar::{Rec, Recorded, record};
+/// fn slope<T: Recorded>(f: fn(Rec<T>) -> Rec<T>, x: T) -> T {
+///     record(|x| f(x[0]), &[x]).1[0]
+/// }
+/// assert_eq!((slope(|x| x * x, 3f32), slope(|x| x * x, 3f64)), (6.0, 6.0));
+/// ```
 pub trait Recorded: Scalar {
     /// Calls `f` with the tape of this thread.
     #[doc(hidden)]

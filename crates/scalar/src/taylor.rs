@@ -52,12 +52,22 @@ impl<T: Scalar, const K: usize> Taylor<T, K> {
     const NOT_EMPTY: () = assert!(K > 0, "a series has at least one coefficient");
 
     /// A series with these coefficients.
+    ///
+    /// ```
+    /// use scalar::Taylor;
+    /// let line = Taylor::new([1.0, 1.0, 0.0]); // 1 + t
+    /// assert_eq!((line * line).coefficients(), [1.0, 2.0, 1.0]);
+    /// ```
     pub const fn new(c: [T; K]) -> Self {
         let () = Self::NOT_EMPTY;
         Taylor { c, len: K }
     }
 
     /// A number that does not depend on t.
+    ///
+    /// ```
+    /// assert_eq!(scalar::Taylor::<f64, 3>::constant(2.0).coefficients(), [2.0, 0.0, 0.0]);
+    /// ```
     pub fn constant(value: T) -> Self {
         let mut c = [T::zero(); K];
         c[0] = value;
