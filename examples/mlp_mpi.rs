@@ -19,7 +19,8 @@ use wengert::nn::distributed::Collective;
 use wengert::nn::train::Sharing;
 use wengert::prelude::*;
 
-const USAGE: &str = "usage: mpirun -n RANKS mlp_mpi [--shards N | --local-sgd UPDATES] [--epochs N] [--checkpoints FOLDER]";
+const USAGE: &str =
+    "usage: mpirun -n RANKS mlp_mpi [--shards N | --local-sgd UPDATES] [--epochs N] [--checkpoints FOLDER]";
 
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments: Arguments| {

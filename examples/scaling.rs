@@ -109,7 +109,10 @@ fn check(p: usize, bytes: f64, network: Network) {
         ("ring", ring(p, bytes, network), simulated(Ring::all_reduce)),
         ("gather", gather(p, bytes, network), simulated(Ring::gather)),
     ] {
-        assert!((on_paper - simulated).abs() <= 1e-9 * on_paper, "{what} of {p}: {on_paper} s, simulated {simulated} s");
+        assert!(
+            (on_paper - simulated).abs() <= 1e-9 * on_paper,
+            "{what} of {p}: {on_paper} s, simulated {simulated} s"
+        );
     }
 }
 
@@ -128,8 +131,7 @@ fn main() {
             for p in MACHINES {
                 check(p, step.bytes, network);
                 let own = step.passes / p as f64 + step.update;
-                let (plain, ordered) =
-                    (own + ring(p, step.bytes, network), own + gather(p, step.bytes, network));
+                let (plain, ordered) = (own + ring(p, step.bytes, network), own + gather(p, step.bytes, network));
                 println!(
                     "{p:>9} {:>8.3} ms {:>8.2} {:>8.3} ms {:>8.2}",
                     1e3 * plain,

@@ -127,10 +127,7 @@ fn accumulation_needs_no_traffic_between_updates() {
         fn size(&self) -> usize {
             self.0.size()
         }
-        fn all_reduce(
-            &self,
-            numbers: nn::distributed::Numbers<'_>,
-        ) -> Result<(), nn::distributed::CollectiveError> {
+        fn all_reduce(&self, numbers: nn::distributed::Numbers<'_>) -> Result<(), nn::distributed::CollectiveError> {
             self.1.fetch_add(1, Ordering::Relaxed);
             self.0.all_reduce(numbers)
         }
@@ -185,7 +182,8 @@ fn killed_and_resumed_on_another_number_of_ranks_it_goes_on_bit_for_bit() {
                 }
             });
             let mut trainer = trainer.distributed(rank);
-            let fitted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trainer.resume(&mut model, &training)));
+            let fitted =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trainer.resume(&mut model, &training)));
             fitted.ok().map(|history| history.map(|history| outcome(&model, history)))
         })
     };
@@ -234,13 +232,18 @@ fn ranks_that_differ_are_refused_before_the_first_step() {
     };
     let epochs = refused(|trainer, rank| trainer.epochs(if odd(rank) { 4 } else { 3 }), |_| model(), usual);
     said(epochs, "the number of epochs of rank 1 is 4, but that of rank 0 is 3");
-    let clipped = refused(|trainer, rank| if odd(rank) { trainer.clip_value(1.0) } else { trainer }, |_| model(), usual);
+    let clipped =
+        refused(|trainer, rank| if odd(rank) { trainer.clip_value(1.0) } else { trainer }, |_| model(), usual);
     said(clipped, "the clipping of rank 1 is Value(1.0), but that of rank 0 is Norm(1.0)");
     let wide = |rank: usize| Mlp::new(&[2, if odd(rank) { 7 } else { 6 }, 2]).build();
     said(refused(|trainer, _| trainer, wide, usual), "the list of parameters, item 1, of rank 1 is 0.weight [7, 2]");
     let seeds = |rank: usize| points(107, if odd(rank) { 9 } else { 1 });
     said(refused(|trainer, _| trainer, |_| model(), seeds), "the data (a checksum of all samples) of rank 1");
-    let few = refused(|trainer, rank| if odd(rank) { trainer.sharing(Sharing::Shards(6)) } else { trainer }, |_| model(), usual);
+    let few = refused(
+        |trainer, rank| if odd(rank) { trainer.sharing(Sharing::Shards(6)) } else { trainer },
+        |_| model(),
+        usual,
+    );
     said(few, "the number of shards of a batch of rank 1 is 6, but that of rank 0 is 3, one per rank");
 }
 
@@ -261,7 +264,13 @@ fn a_rank_that_fails_tells_the_others_why() {
         nn::load_state_dict(at.model(), &weights).unwrap();
     };
     let errors = refused(
-        |trainer, rank| trainer.on_batch_end(move |at| if rank == 0 && at.step() == 4 { broken(at) }),
+        |trainer, rank| {
+            trainer.on_batch_end(move |at| {
+                if rank == 0 && at.step() == 4 {
+                    broken(at)
+                }
+            })
+        },
         |_| model(),
         usual,
     );
@@ -274,7 +283,13 @@ fn a_rank_that_fails_tells_the_others_why() {
         nn::load_state_dict(at.model(), &weights).unwrap();
     };
     let errors = refused(
-        |trainer, rank| trainer.on_batch_end(move |at| if rank == 1 && at.step() == 4 { nudged(at) }),
+        |trainer, rank| {
+            trainer.on_batch_end(move |at| {
+                if rank == 1 && at.step() == 4 {
+                    nudged(at)
+                }
+            })
+        },
         |_| model(),
         usual,
     );
@@ -324,7 +339,11 @@ fn one_rank_that_asks_to_stop_stops_all() {
     let histories = on_threads(3, |rank| {
         let asks = rank.rank() == 2;
         let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).epochs(5).batch_size(8).quiet();
-        let trainer = trainer.on_batch_end(move |at| if asks && at.step() == 14 { at.stop("enough") });
+        let trainer = trainer.on_batch_end(move |at| {
+            if asks && at.step() == 14 {
+                at.stop("enough")
+            }
+        });
         let trainer = trainer.on_epoch_end(|at| stopped_at.lock().unwrap().push(at.step()));
         trainer.distributed(rank).fit(&mut model(), &data).unwrap()
     });

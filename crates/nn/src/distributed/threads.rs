@@ -201,11 +201,13 @@ mod tests {
     #[test]
     fn many_rounds_in_a_row_do_not_mix() {
         let sums = on_threads(4, |rank| {
-            (0..500).map(|round| {
-                let mut x = [(round * (rank.rank() + 1)) as f32];
-                rank.all_reduce(Numbers::F32(&mut x)).unwrap();
-                x[0]
-            }).collect::<Vec<_>>()
+            (0..500)
+                .map(|round| {
+                    let mut x = [(round * (rank.rank() + 1)) as f32];
+                    rank.all_reduce(Numbers::F32(&mut x)).unwrap();
+                    x[0]
+                })
+                .collect::<Vec<_>>()
         });
         let expected: Vec<f32> = (0..500).map(|round| (10 * round) as f32).collect();
         assert!(sums.iter().all(|sums| *sums == expected));

@@ -52,7 +52,8 @@ impl<T: Float> Run<'_, '_, T> {
         settings.extend(self.trainer.length());
         team.agree(&settings, difference)?;
         let Run { trainer, model, .. } = self;
-        let misfit = |error: String| TrainError::Ranks { problem: format!("the state of rank 0 does not fit: {error}") };
+        let misfit =
+            |error: String| TrainError::Ranks { problem: format!("the state of rank 0 does not fit: {error}") };
         let weights = team.from_first(|| Ok(state_dict(&**model)))?;
         load_state_dict(&mut **model, &weights).map_err(|error| misfit(error.to_string()))?;
         let state = team.from_first(|| Ok(trainer.optimizer.state(&**model)))?;

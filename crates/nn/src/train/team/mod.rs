@@ -186,7 +186,9 @@ impl<'d, T: Float> Team<'d, T> {
         let mut different = Vec::new();
         for rank in 1..self.size() {
             let found = settings.iter().filter_map(|(name, _)| difference(name, of(rank, name), of(0, name)));
-            let told = |[what, there, here]: [String; 3]| format!("the {what} of rank {rank} is {there}, but that of rank 0 is {here}");
+            let told = |[what, there, here]: [String; 3]| {
+                format!("the {what} of rank {rank} is {there}, but that of rank 0 is {here}")
+            };
             different.extend(found.map(told));
         }
         match different.is_empty() {
