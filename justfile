@@ -83,6 +83,10 @@ fuzz *ARGUMENTS:
 sanitize:
     .ci/sanitize
 
+# Train on several processes
+mpi:
+    .ci/mpi
+
 # Run the model of the thread pool through every order of steps
 loom:
     .ci/loom

@@ -19,6 +19,8 @@ pub use autograd;
 pub use nn;
 #[cfg(feature = "scalar")]
 pub use scalar;
+#[cfg(feature = "mpi")]
+pub use wengert_mpi as mpi;
 
 /// The items that most programs need, and the two crates by name: `use wengert::prelude::*`.
 ///
@@ -53,6 +55,6 @@ macro_rules! pages {
 pages! {
     six_steps forward_pass activations losses delta_rules chain_rule descent regularization batch_norm schedules graphs
     stability initialization workflow solutions
-    coming_from training layers data transforms pictures
+    coming_from training distributed layers data transforms pictures
     architecture adding_an_op
 }

@@ -68,6 +68,7 @@ const HOUSES: [House; 2] = [
             "optim",
             "clip",
             "schedule",
+            "distributed",
             "train",
             "report",
             "pipeline",

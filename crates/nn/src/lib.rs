@@ -10,6 +10,7 @@ mod describe;
 
 pub mod clip;
 pub mod data;
+pub mod distributed;
 mod domain;
 mod fields;
 pub mod functional;

@@ -1,8 +1,9 @@
 //! [`DataLoader`]: the samples of each batch in each epoch.
 
 use super::sampler::{Order, Sampler};
-use super::{Batch, DataError, Dataset, Samples};
+use super::{Batch, DataError, Dataset, Fields, Samples};
 use autograd::{Float, Tensor};
+use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
@@ -26,6 +27,8 @@ pub struct DataLoader<'d, T: Float> {
     batch_size: usize,
     sampler: Sampler,
     drop_last: bool,
+    /// Which of the shards of each batch it loads, and the number of all.
+    share: (Range<usize>, usize),
 }
 
 /// A position in the stream of batches, from which a loader with the same settings can resume.
@@ -58,7 +61,7 @@ impl<'d, T: Float> DataLoader<'d, T> {
         match (batch_size, dataset.len()) {
             (0, _) => Err(DataError::BatchSize),
             (_, 0) => Err(DataError::Empty),
-            _ => Ok(DataLoader { dataset, batch_size, sampler: Sampler::InOrder, drop_last: false }),
+            _ => Ok(DataLoader { dataset, batch_size, sampler: Sampler::InOrder, drop_last: false, share: (0..1, 1) }),
         }
     }
 
@@ -120,6 +123,12 @@ impl<'d, T: Float> DataLoader<'d, T> {
     /// sample. A data set smaller than one batch then has no batches.
     pub fn drop_last(self, drop_last: bool) -> Self {
         DataLoader { drop_last, ..self }
+    }
+
+    /// Cuts each batch into `of` shards of nearly equal sizes, and loads only `shards` of them, one after the other. A
+    /// shard of a small last batch may have neither samples nor fields.
+    pub(crate) fn sharded(self, shards: Range<usize>, of: usize) -> Self {
+        DataLoader { share: (shards, of), ..self }
     }
 
     /// Number of batches in an epoch.
@@ -199,10 +208,15 @@ impl<'d, T: Float> DataLoader<'d, T> {
         at: Position,
     ) -> impl ExactSizeIterator<Item = Result<Samples<T>, DataError>> + use<'_, 'd, T> {
         let order = self.order(at.epoch);
-        (at.batch..self.batches().max(at.batch)).map(move |i| {
-            let start = i * self.batch_size;
+        let (shards, of) = &self.share;
+        (at.batch * shards.len()..self.batches().max(at.batch) * shards.len()).map(move |item| {
+            let (batch, shard) = (item / shards.len(), shards.start + item % shards.len());
+            let start = batch * self.batch_size;
             let indices = &order[start..order.len().min(start.saturating_add(self.batch_size))];
-            self.dataset.samples(at.epoch, indices)
+            match &indices[indices.len() * shard / of..indices.len() * (shard + 1) / of] {
+                [] => Ok(Samples::new(Fields::new(), Fields::new())),
+                indices => self.dataset.samples(at.epoch, indices),
+            }
         })
     }
 

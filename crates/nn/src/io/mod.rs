@@ -27,6 +27,7 @@
 mod any;
 mod array_file;
 mod atomic;
+mod bytes;
 mod dtype;
 mod error;
 mod gzip;

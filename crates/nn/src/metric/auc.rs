@@ -105,6 +105,20 @@ impl<T: Float> Measure<T> for Auc {
         *self = Auc { columns, scores: scores.to_vec(), labels };
         true
     }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let mut other = Auc::default();
+        let fits = Measure::<T>::restore(&mut other, state) && (self.columns == other.columns || other.columns == 0);
+        match self.columns {
+            0 => Measure::<T>::restore(self, state),
+            _ if fits => {
+                self.labels.extend(other.labels);
+                self.scores.extend(other.scores);
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The area for scores of positive and negative samples; `None` if all are in one class. Ranks are integers, doubled to

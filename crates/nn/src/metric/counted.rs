@@ -83,4 +83,12 @@ impl<T: Float, C: Counts, F: Fn(&C) -> f64 + Send> Measure<T> for Counted<C, F> 
         }
         fits
     }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let Some(counts) = &self.counts else { return Measure::<T>::restore(self, state) };
+        let own = counts.state();
+        let sum: Vec<f64> = own.iter().zip(state).map(|(a, b)| a + b).collect();
+        // Other counts of as many classes, or none yet.
+        state.is_empty() || own.len() == state.len() && Measure::<T>::restore(self, &sum)
+    }
 }

@@ -38,6 +38,25 @@ pub trait Measure<T: Float>: Send {
 
     /// Restores what [`state`](Measure::state) returned. Returns `false` if `state` is not valid for this measure.
     fn restore(&mut self, state: &[f64]) -> bool;
+
+    /// Adds the samples that another measure of the same metric has seen, given its [`state`](Measure::state): the
+    /// ranks of a [distributed run](crate::distributed) each measure their own samples. Returns `false`, and adds
+    /// nothing, if `state` is not valid for this measure or the measure cannot be merged, which is the default.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::{loss::Target, metric::Metric};
+    /// let metric = Metric::<f64>::mean_absolute_error();
+    /// let (mut here, mut there) = (metric.start(), metric.start());
+    /// here.add(&tensor![1.0, 2.0], &Target::Values(tensor![0.0, 0.0]))?;
+    /// there.add(&tensor![6.0], &Target::Values(tensor![0.0]))?;
+    /// assert!(here.merge(&there.state()) && here.value() == 3.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let _ = state;
+        false
+    }
 }
 
 /// A named measure of the quality of outputs.
@@ -427,6 +446,12 @@ impl<T: Float, F: Fn(&Tensor<T>, &Target<T>) -> Result<(f64, f64)> + Send> Measu
         (self.sum, self.count) = (sum, count);
         true
     }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let &[sum, count] = state else { return false };
+        (self.sum, self.count) = (self.sum + sum, self.count + count);
+        true
+    }
 }
 
 /// A measure that ignores one more label.
@@ -452,5 +477,9 @@ impl<T: Float> Measure<T> for Ignoring<T> {
 
     fn restore(&mut self, state: &[f64]) -> bool {
         self.measure.restore(state)
+    }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        self.measure.merge(state)
     }
 }

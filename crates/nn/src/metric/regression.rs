@@ -109,6 +109,13 @@ impl Squares {
         self.sum += (a / self.unit) * (b / self.unit);
     }
 
+    /// Adds another sum of squares, in the larger of the two units.
+    fn merge(&mut self, other: Squares) {
+        let unit = self.unit.max(other.unit);
+        let in_unit = |part: Squares| part.sum * (part.unit / unit).powi(2);
+        *self = Squares { unit, sum: in_unit(*self) + in_unit(other) };
+    }
+
     fn ratio(self, to: Squares) -> f64 {
         let unit = self.unit / to.unit;
         self.sum / to.sum * unit * unit
@@ -156,6 +163,13 @@ impl<T: Float> Measure<T> for RootMeanSquare {
         *self = RootMeanSquare { squares: Squares { unit, sum }, count };
         true
     }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let &[unit, sum, count] = state else { return false };
+        self.squares.merge(Squares { unit, sum });
+        self.count += count;
+        true
+    }
 }
 
 /// The running statistics of R², one per column.
@@ -188,6 +202,21 @@ impl Column {
         self.mean += from_old_mean / self.count;
         self.spread.add(from_old_mean, t - self.mean);
         self.missed.add(t - y, t - y);
+    }
+
+    /// Adds the statistics of other samples (Chan, Golub and LeVeque, 1983).
+    fn merge(&mut self, other: &Column) {
+        if self.count == 0.0 || other.count == 0.0 {
+            *self = if self.count == 0.0 { *other } else { *self };
+            return;
+        }
+        let (count, apart) = (self.count + other.count, other.mean - self.mean);
+        self.varies |= other.varies || other.first != self.first;
+        self.mean += apart * (other.count / count);
+        self.spread.merge(other.spread);
+        self.spread.add(apart, apart * (self.count * (other.count / count)));
+        self.missed.merge(other.missed);
+        self.count = count;
     }
 
     fn score(&self) -> f64 {
@@ -247,6 +276,18 @@ impl<T: Float> Measure<T> for Determination {
             self.columns = columns.iter().map(column).collect();
         }
         rest.is_empty()
+    }
+
+    fn merge(&mut self, state: &[f64]) -> bool {
+        let mut other = Determination::default();
+        if self.columns.is_empty() || state.is_empty() {
+            return state.is_empty() || Measure::<T>::restore(self, state);
+        }
+        let fits = Measure::<T>::restore(&mut other, state) && self.columns.len() == other.columns.len();
+        if fits {
+            self.columns.iter_mut().zip(&other.columns).for_each(|(own, other)| own.merge(other));
+        }
+        fits
     }
 }
 

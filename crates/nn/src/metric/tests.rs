@@ -319,3 +319,51 @@ fn errors_of_any_size_have_a_root_and_a_ratio() {
     assert_eq!(root_mean_squared_error(&tensor![f64::INFINITY], &tensor![0.0]).unwrap(), f64::INFINITY);
     assert_eq!(root_mean_squared_error(&tensor![0.5f32, 0.5], &tensor![0.5f32, 0.5]).unwrap(), 0.0);
 }
+
+/// Measures of parts of the samples, merged, are the measure of all of them; a state of something else is refused.
+#[test]
+fn parts_merge_to_the_whole() {
+    let rng = &mut Rng::new(4);
+    let (scores, values) = (Tensor::<f64>::randn(&[60, 2], rng).softmax(1), Tensor::<f64>::randn(&[60, 2], rng) * 1e180);
+    let labels: Tensor<i64> = (0..60).map(|i| i * i % 3 % 2).collect();
+    let of_labels = [
+        Metric::accuracy(),
+        Metric::top_k(1),
+        Metric::perplexity(),
+        Metric::roc_auc(),
+        Metric::f1(Average::Macro),
+        Metric::f1(Average::Binary).ignoring(0),
+        Metric::counted("f1", Decision::Largest, |matrix| matrix.average_f1(Average::Weighted)),
+    ];
+    let of_values = [
+        Metric::mean_absolute_error(),
+        Metric::root_mean_squared_error(),
+        Metric::r2(),
+    ];
+    let outputs = &values * 0.7 + 1e179;
+    for (metric, output, target) in of_labels
+        .iter()
+        .map(|metric| (metric, &scores, Target::Labels(labels.clone())))
+        .chain(of_values.iter().map(|metric| (metric, &outputs, Target::Values(values.clone()))))
+    {
+        let (mut whole, mut merged) = (metric.start(), metric.start());
+        whole.add(output, &target).unwrap();
+        for part in [0..0, 0..17, 17..18, 18..60] {
+            let mut measure = metric.start();
+            if !part.is_empty() {
+                let target = match &target {
+                    Target::Labels(labels) => Target::Labels(labels.slice_axis(0, part.clone())),
+                    Target::Values(values) => Target::Values(values.slice_axis(0, part.clone())),
+                    Target::Weighted { .. } => unreachable!("none is weighted"),
+                };
+                measure.add(&output.slice_axis(0, part), &target).unwrap();
+            }
+            assert!(merged.merge(&measure.state()), "{}", metric.name());
+        }
+        let (whole, merged) = (whole.value(), merged.value());
+        assert!((whole - merged).abs() <= 1e-13 * whole.abs(), "{}: {whole} and {merged}", metric.name());
+        let mut measure = metric.start();
+        measure.add(output, &target).unwrap();
+        assert!(!measure.merge(&[1.0]) && measure.value() == whole, "{}", metric.name());
+    }
+}

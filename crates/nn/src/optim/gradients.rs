@@ -55,6 +55,28 @@ impl<T: Float> ParamGradients<T> {
         self.places.extend(places);
     }
 
+    /// The number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The entry of the `i`-th parameter or buffer, which may be set or taken.
+    pub(crate) fn place_mut(&mut self, i: usize) -> &mut Option<Tensor<T>> {
+        if self.places.len() <= i {
+            self.places.resize(i + 1, None);
+        }
+        &mut self.places[i]
+    }
+
+    /// Sets entries without a gradient to 0 where there is a shape for it.
+    pub(crate) fn fill(&mut self, shapes: &[Option<Vec<usize>>]) {
+        for (i, shape) in shapes.iter().enumerate() {
+            if let Some(shape) = shape {
+                self.place_mut(i).get_or_insert_with(|| Tensor::zeros(shape));
+            }
+        }
+    }
+
     /// The gradient of the `i`-th parameter or buffer.
     pub fn get(&self, i: usize) -> Option<&Tensor<T>> {
         self.places.get(i)?.as_ref()

@@ -256,6 +256,44 @@ impl<T: Float> Sums<T> {
         Ok(())
     }
 
+    /// All sums as numbers, without the names of the parts.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        let mut numbers = vec![self.loss, self.count, self.parts.len() as f64];
+        numbers.extend(self.parts.iter().flat_map(|part| [part.sum, part.count]));
+        for state in self.measures.iter().map(|measure| measure.state()) {
+            numbers.push(state.len() as f64);
+            numbers.extend(state);
+        }
+        numbers
+    }
+
+    /// Adds the sums of other samples, as [`numbers`](Sums::numbers) of parts with these names.
+    ///
+    /// # Errors
+    /// Returns the place of the first metric that cannot be merged.
+    pub(super) fn merge(&mut self, numbers: &[f64], names: &[String]) -> Result<(), usize> {
+        let mut numbers = numbers.iter().copied();
+        let mut next = || numbers.next().unwrap_or(0.0);
+        (self.loss, self.count) = (self.loss + next(), self.count + next());
+        let parts = next() as usize;
+        if self.parts.is_empty() && parts > 0 {
+            self.parts = names.iter().map(|name| PartSum { name: name.clone(), sum: 0.0, count: 0.0 }).collect();
+        }
+        for place in 0..parts {
+            let (sum, count) = (next(), next());
+            if let Some(part) = self.parts.get_mut(place) {
+                (part.sum, part.count) = (part.sum + sum, part.count + count);
+            }
+        }
+        for (place, measure) in self.measures.iter_mut().enumerate() {
+            let state: Vec<f64> = (0..next() as usize).map(|_| next()).collect();
+            if !measure.merge(&state) {
+                return Err(place);
+            }
+        }
+        Ok(())
+    }
+
     /// The mean of each part, with its name.
     pub(super) fn mean_parts(&self) -> Vec<(String, f64)> {
         self.parts.iter().map(|part| (part.name.clone(), mean_loss(part.sum, part.count))).collect()

@@ -3,6 +3,7 @@
 use super::checkpoint::CheckpointError;
 use crate::LayerError;
 use crate::data::DataError;
+use crate::distributed::CollectiveError;
 use autograd::Origin;
 use std::fmt::{self, Display, Formatter};
 
@@ -93,6 +94,29 @@ pub enum TrainError {
         /// The metric.
         name: String,
     },
+    /// The ranks cannot share the work with these settings.
+    #[error("the work cannot be shared: {problem}")]
+    Sharing {
+        /// Which setting is wrong, and what to do.
+        problem: String,
+    },
+    /// The ranks of a distributed run do not have the same settings, model, data or weights.
+    #[error("the ranks must do the same: {problem}")]
+    Ranks {
+        /// What differs, on which rank.
+        problem: String,
+    },
+    /// Another rank of a distributed run has failed.
+    #[error("rank {rank} failed: {problem}")]
+    Rank {
+        /// The rank.
+        rank: usize,
+        /// Its error.
+        problem: String,
+    },
+    /// The ranks of a distributed run cannot communicate.
+    #[error(transparent)]
+    Collective(#[from] CollectiveError),
     /// A callback failed.
     #[error("a callback failed: {0}")]
     Callback(Box<dyn std::error::Error + Send + Sync>),

@@ -3,13 +3,13 @@
 use super::callback::Sums;
 use super::error::TrainError;
 use super::objective::Recorded;
-use crate::data::{DataError, DataLoader, Dataset, Field, Fields};
+use crate::data::{DataError, DataLoader, Dataset, Field, Fields, Samples};
 use crate::fields::each;
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::once;
 use crate::{Model, Module, Pass};
-use autograd::{Tape, Tensor};
+use autograd::{Float, Tape, Tensor};
 
 /// The loss and metrics of a model on a data set.
 ///
@@ -31,6 +31,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    pub(super) fn of<T: Float>(sums: &Sums<T>) -> Self {
+        let metrics = sums.measures.iter().map(|measure| measure.value()).collect();
+        Evaluation { loss: sums.mean_loss(), metrics, parts: sums.mean_parts() }
+    }
+
     /// The first metric, if any was requested.
     pub fn metric(&self) -> Option<f64> {
         self.metrics.first().copied()
@@ -153,18 +158,27 @@ once! {
         let mut tape = Tape::new();
         let mut sums = Sums::new(metrics);
         for samples in loader.epoch_samples(0) {
-            let samples = samples?;
-            tape.clear();
-            let given = samples.on(&tape);
-            let outputs = Pass::eval(&tape).try_call(model, &given.inputs)?;
-            let outcome = loss.parts(&outputs, &given).and_then(|parts| {
-                let plain = parts.total()?;
-                Recorded { outputs, parts, plain, total: plain }.outcome()
-            });
-            let noted = outcome.and_then(|outcome| sums.add(loss, metrics, &outcome, &samples));
-            noted.map_err(TrainError::Evaluation)?;
+            add_batch(model, loss, metrics, &samples?, &mut tape, &mut sums)?;
         }
-        let metrics = sums.measures.iter().map(|measure| measure.value()).collect();
-        Ok(Evaluation { loss: sums.mean_loss(), metrics, parts: sums.mean_parts() })
+        Ok(Evaluation::of(&sums))
     }
+}
+
+/// Adds the loss and metrics of a batch in eval mode.
+pub(super) fn add_batch<T: Float>(
+    model: &dyn Model<T>,
+    loss: &dyn Loss<T>,
+    metrics: &[Metric<T>],
+    samples: &Samples<T>,
+    tape: &mut Tape<T>,
+    sums: &mut Sums<T>,
+) -> Result<(), TrainError> {
+    tape.clear();
+    let given = samples.on(tape);
+    let outputs = Pass::eval(tape).try_call(model, &given.inputs)?;
+    let outcome = loss.parts(&outputs, &given).and_then(|parts| {
+        let plain = parts.total()?;
+        Recorded { outputs, parts, plain, total: plain }.outcome()
+    });
+    outcome.and_then(|outcome| sums.add(loss, metrics, &outcome, samples)).map_err(TrainError::Evaluation)
 }

@@ -6,6 +6,7 @@ use super::error::TrainError;
 use super::evaluate::{Evaluation, evaluate, predict, predict_fields};
 use super::history::History;
 use super::run::{Run, loader};
+use super::team::Team;
 use super::trainer::Trainer;
 use crate::data::{Dataset, Fields};
 use crate::{Model, Module, once};
@@ -110,9 +111,14 @@ once! {
         model: &mut dyn Model<T>,
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
-        let _lock = trainer.checkpoints.as_ref().map(Checkpoints::begin).transpose()?;
-        let loader = loader(trainer, data)?;
-        Run::new(trainer, model, &loader, data)?.finish()
+        together(Team::of(trainer), |team| {
+            let writes = team.is_none_or(Team::leads);
+            let _lock = trainer.checkpoints.as_ref().filter(|_| writes).map(Checkpoints::begin).transpose()?;
+            let loader = loader(trainer, data)?;
+            let mut run = Run::new(trainer, model, &loader, data)?;
+            run.join()?;
+            run.finish()
+        })
     }
 
     fn resume<'d, T>(
@@ -120,12 +126,28 @@ once! {
         model: &mut dyn Model<T>,
         data: &dyn Dataset<T>,
     ) -> Result<History, TrainError> {
-        let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
-        let _lock = checkpoints.lock()?;
-        let folder = checkpoints.folder().to_owned();
-        let loader = loader(trainer, data)?;
-        let mut run = Run::new(trainer, model, &loader, data)?;
-        run.resume_from(&folder)?;
-        run.finish()
+        together(Team::of(trainer), |team| {
+            let checkpoints = trainer.checkpoints.as_ref().ok_or(CheckpointError::NoFolder)?;
+            let writes = team.is_none_or(Team::leads);
+            let _lock = writes.then(|| checkpoints.lock()).transpose()?;
+            let folder = checkpoints.folder().to_owned();
+            let loader = loader(trainer, data)?;
+            let mut run = Run::new(trainer, model, &loader, data)?;
+            run.join()?;
+            run.resume_from(&folder)?;
+            run.finish()
+        })
     }
+}
+
+/// Runs `work`, and tells the other ranks if it fails, so that none of them waits forever.
+fn together<T: Float>(
+    team: Option<Team<'_, T>>,
+    work: impl FnOnce(Option<&Team<'_, T>>) -> Result<History, TrainError>,
+) -> Result<History, TrainError> {
+    let outcome = work(team.as_ref());
+    if let (Some(team), Err(error)) = (&team, &outcome) {
+        team.farewell(error);
+    }
+    outcome
 }

@@ -1,8 +1,10 @@
 //! A training run: the loop over epochs that a [`Trainer`]'s settings ask for, and all state that changes in it.
-//! [`batch`](self::batch) is one batch of it; [`saved`](self::saved) is what a checkpoint holds of it.
+//! [`batch`](self::batch) is one batch of it; [`shared`](self::shared) is one that several ranks share;
+//! [`saved`](self::saved) is what a checkpoint holds of it.
 
 mod batch;
 mod saved;
+mod shared;
 
 pub(super) use batch::penalty;
 
@@ -13,6 +15,7 @@ use super::history::{Epoch, History, Measured};
 use super::progress::Progress;
 use super::step::TrainStep;
 use super::stopping::Convergence;
+use super::team::Team;
 use super::trainer::{Pace, Trainer};
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
@@ -31,6 +34,8 @@ pub(super) struct Run<'a, 'd, T: Float> {
     trainer: &'a mut Trainer<'d, T>,
     model: &'a mut dyn Model<T>,
     loader: &'a DataLoader<'a, T>,
+    /// The ranks that share the work, if there are any.
+    team: Option<Team<'d, T>>,
     step: TrainStep<T>,
     /// Counted from 0.
     epoch: usize,
@@ -58,7 +63,11 @@ pub(super) fn loader<'a, T: Float>(
     data: &'a dyn Dataset<T>,
 ) -> Result<DataLoader<'a, T>, TrainError> {
     let Trainer { batch_size, order, seed, drop_last, validation, .. } = trainer;
-    let loader = DataLoader::new(data, *batch_size)?.ordered(order, *seed)?.drop_last(*drop_last);
+    let mut loader = DataLoader::new(data, *batch_size)?.ordered(order, *seed)?.drop_last(*drop_last);
+    if let Some(team) = Team::of(trainer) {
+        team.check(trainer)?;
+        loader = loader.sharded(team.mine, team.shards);
+    }
     if loader.batches() == 0 {
         return Err(DataError::NoBatch { samples: data.len(), batch_size: *batch_size }.into());
     }
@@ -131,10 +140,11 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
-        // Only a checkpoint needs them, and they take a pass over the data.
-        let settings = match &trainer.checkpoints {
-            Some(_) => trainer.compared(&*model, data, &rates)?,
-            None => Vec::new(),
+        // Only a checkpoint and other ranks need them, and they take a pass over the data.
+        let team = Team::of(trainer);
+        let settings = match trainer.checkpoints.is_some() || team.is_some() {
+            true => trainer.compared(&*model, data, &rates)?,
+            false => Vec::new(),
         };
         let step = TrainStep::new(trainer.seed);
         Ok(Run {
@@ -148,7 +158,8 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             ema: trainer.ema.map(Ema::new),
             settings,
             rates,
-            progress: Progress::new(trainer.quiet),
+            progress: Progress::new(trainer.quiet || team.as_ref().is_some_and(|team| !team.leads())),
+            team,
             clock: Instant::now(),
             trainer,
             model,
@@ -200,13 +211,18 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         self.swap_averages();
         judged?;
         (self.epoch, self.batch, self.sums) = (self.epoch + 1, 0, Sums::new(&self.trainer.metrics));
+        self.close_epoch()?;
         let (epochs, steps, over) = (self.epoch, self.step.steps(), self.is_over());
         self.save_if(|checkpoints| over || checkpoints.due_after_epoch(epochs) || checkpoints.due_after_step(steps))
     }
 
     /// Ends an epoch: validates, adds an entry to the history, and notifies the schedule and the callbacks.
     fn judge(&mut self) -> Result<(), TrainError> {
-        let validation = self.trainer.validation.map(|data| self.trainer.evaluate(&*self.model, data)).transpose()?;
+        let evaluate = |data| match self.team {
+            Some(_) => self.evaluate_together(data),
+            None => self.trainer.evaluate(&*self.model, data),
+        };
+        let validation = self.trainer.validation.map(evaluate).transpose()?;
         let values = |parts: Vec<(String, f64)>| parts.into_iter().map(|(_, value)| value).collect::<Vec<f64>>();
         self.history.parts = self.sums.parts.iter().map(|part| part.name.clone()).collect();
         let epoch = Epoch {
@@ -273,8 +289,9 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
 
     /// Saves a checkpoint if there is a folder for it and one is due.
     fn save_if(&self, due: impl FnOnce(&Checkpoints) -> bool) -> Result<(), TrainError> {
+        let writes = self.team.as_ref().is_none_or(Team::leads);
         match &self.trainer.checkpoints {
-            Some(checkpoints) if due(checkpoints) => Ok(checkpoints.write(&self.saved())?),
+            Some(checkpoints) if writes && due(checkpoints) => Ok(checkpoints.write(&self.saved())?),
             Some(_) | None => Ok(()),
         }
     }

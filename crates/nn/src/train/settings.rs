@@ -2,6 +2,8 @@
 //! them, and only a run with the same ones may resume it.
 
 use super::error::TrainError;
+use super::checkpoint::Checkpoints;
+use super::team::Team;
 use super::trace::trace;
 use super::trainer::Trainer;
 use crate::Model;
@@ -36,6 +38,8 @@ impl<T: Float> Trainer<'_, T> {
             l1,
             l2,
             ema,
+            sharing: _,
+            collective: _,
             // These may change: they decide when a run ends, who watches it, and how fast it is, but not its course.
             epochs: _,
             early_stopping: _,
@@ -66,6 +70,7 @@ impl<T: Float> Trainer<'_, T> {
             ("validation data (a checksum of all samples)", validation.map_or(Ok("none".into()), digest)?),
             ("list of metrics", metrics.join(", ")),
             ("decay of averages", number(*ema)),
+            ("number of shards of a batch", Team::of(self).map_or("1".to_owned(), |team| team.describe())),
             ("loss", loss.describe()),
             ("optimizer", optimizer.describe()),
             // The initial rates: the schedule, which is a setting of its own, changes them.
@@ -79,6 +84,19 @@ impl<T: Float> Trainer<'_, T> {
         ];
         compared.extend(traced);
         Ok(compared)
+    }
+
+    /// What decides when a run ends and when it is saved: it may change when training resumes, but the ranks of a run
+    /// must agree on it.
+    pub(super) fn length(&self) -> Vec<(&'static str, String)> {
+        let Trainer { epochs, early_stopping, tolerance, checkpoints, .. } = self;
+        let none = || "none".to_owned();
+        vec![
+            ("number of epochs", epochs.to_string()),
+            ("early stopping", early_stopping.as_ref().map_or_else(none, |early| format!("{early:?}"))),
+            ("tolerance", tolerance.map_or_else(none, |tolerance| tolerance.to_string())),
+            ("pace of checkpoints", checkpoints.as_ref().map_or_else(none, Checkpoints::pace)),
+        ]
     }
 }
 

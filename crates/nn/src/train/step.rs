@@ -3,7 +3,7 @@
 
 use super::engine::{Engine, Recorder};
 use super::error::StepError;
-use super::objective::{Objective, Outcome, Penalty, Record, Recorded, modeled};
+use super::objective::{Objective, Outcome, Penalty, Record, Recorded, Swept, modeled};
 use super::replay::Replay;
 use super::trained::Trained;
 use crate::data::Samples;
@@ -350,6 +350,26 @@ impl<T: Float> TrainStep<T> {
     /// Resumes after this many passes, updates, and skipped updates.
     pub(super) fn continue_from(&mut self, passes: u64, steps: u64, skipped: u64) {
         (self.engine.passes, self.steps, self.skipped) = (passes, steps, skipped);
+    }
+
+    /// Uses the random numbers of the pass with this number next.
+    pub(super) fn continue_at(&mut self, pass: u64) {
+        self.engine.passes = pass;
+    }
+
+    /// Whether a target of the last pass counts.
+    pub(super) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// Says whether a target counts for the gradients that were set.
+    pub(super) fn set_counts(&mut self, counts: bool) {
+        self.counts = counts;
+    }
+
+    /// What the last pass left for the update.
+    pub(super) fn swept_mut(&mut self) -> &mut Swept<T> {
+        &mut self.engine.swept
     }
 
     /// Uses the random numbers of the last pass again, if there was one since the last update.

@@ -5,13 +5,16 @@ use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
 use super::stopping::EarlyStopping;
+use super::team::Sharing;
 use crate::data::{Dataset, Order};
+use crate::distributed::Collective;
 use crate::domain::{non_negative, or_panic};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::optim::{Ema, Optimizer};
 use crate::schedule::{Constant, Schedule};
 use autograd::Float;
+use std::sync::Arc;
 
 /// Trains a model on data, like Keras' `fit`.
 ///
@@ -61,6 +64,8 @@ pub struct Trainer<'d, T: Float> {
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) quiet: bool,
     pub(super) replays: bool,
+    pub(super) collective: Option<Arc<dyn Collective + 'd>>,
+    pub(super) sharing: Sharing,
 }
 
 /// How to clip gradients.
@@ -127,6 +132,8 @@ impl<'d, T: Float> Trainer<'d, T> {
             checkpoints: None,
             quiet: false,
             replays: true,
+            collective: None,
+            sharing: Sharing::PerRank,
         }
     }
 
@@ -368,6 +375,34 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Shows no progress: neither a bar on a terminal nor about ten lines elsewhere.
     pub fn quiet(self) -> Self {
         Trainer { quiet: true, ..self }
+    }
+
+    /// Shares the work with the other ranks of a [distributed](crate::distributed) run. Every rank has the same program, with
+    /// the whole data; the batch size is that of all ranks together, of which each rank computes its [share](Sharing).
+    ///
+    /// The first rank's weights and optimizer state are given to all before the first step. Losses and metrics are those of
+    /// all samples, on every rank; callbacks run on every rank; the first rank alone writes checkpoints and shows progress.
+    /// If one rank stops, all do, before the next update; if one fails, all return an error. Before the first
+    /// step, [`fit`](Trainer::fit) refuses ranks that differ in settings, model or data, which takes a pass over the data.
+    ///
+    /// ```
+    /// use nn::{data::digits, distributed::on_threads, layer::Mlp, loss::CrossEntropy, optim::Sgd, train::Trainer};
+    /// let digits = digits::<f32>();
+    /// let errors = on_threads(2, |rank| {
+    ///     let size = if nn::distributed::Collective::rank(&rank) == 0 { 32 } else { 64 };
+    ///     let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).batch_size(size);
+    ///     trainer.distributed(rank).fit(&mut Mlp::new(&[64, 10]).build(), &digits).unwrap_err().to_string()
+    /// });
+    /// assert!(errors[0].contains("the batch size of rank 1 is 64, but that of rank 0 is 32"));
+    /// assert_eq!(errors[0], errors[1]);
+    /// ```
+    pub fn distributed(self, collective: impl Collective + 'd) -> Self {
+        Trainer { collective: Some(Arc::new(collective)), ..self }
+    }
+
+    /// How the ranks of a [distributed](Trainer::distributed) run share each batch. Defaults to one shard for each rank.
+    pub fn sharing(self, sharing: Sharing) -> Self {
+        Trainer { sharing, ..self }
     }
 
     /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.

@@ -92,6 +92,17 @@ impl Checkpoints {
         self.every_steps.is_some_and(|every| steps.is_multiple_of(every))
     }
 
+    /// Whether a save was due after any update between these two, not counting the first.
+    pub(super) fn due_between(&self, after: u64, steps: u64) -> bool {
+        self.every_steps.is_some_and(|every| steps / every > after / every)
+    }
+
+    /// How often it saves.
+    pub(super) fn pace(&self) -> String {
+        let steps = self.every_steps.map(|steps| format!(" and {steps} updates")).unwrap_or_default();
+        format!("after {} epochs{steps}", self.every_epochs)
+    }
+
     /// Whether to save after this many epochs.
     pub(super) fn due_after_epoch(&self, epochs: usize) -> bool {
         epochs.is_multiple_of(self.every_epochs)

@@ -17,6 +17,9 @@ impl<T: Float> Run<'_, '_, T> {
         &mut self,
         left: &mut dyn Iterator<Item = Result<Samples<T>, DataError>>,
     ) -> Result<(), TrainError> {
+        if self.team.is_some() {
+            return self.shared_batches(left);
+        }
         for batch in left {
             let (batch, number) = (batch?, self.batch + 1);
             let last = number == self.batches;
@@ -47,8 +50,8 @@ impl<T: Float> Run<'_, '_, T> {
 
     /// Processes one batch: forward, loss and penalties, backward; and, if `updates`, clipping and update.
     fn step(&mut self, batch: &Samples<T>, updates: bool) -> Result<Outcome<T>, StepError> {
-        let Run { trainer, model, step, ema, .. } = self;
-        let Trainer { loss, optimizer, l1, l2, accumulate, clip, .. } = &mut **trainer;
+        let Run { trainer, model, step, .. } = self;
+        let Trainer { loss, optimizer, l1, l2, accumulate, .. } = &mut **trainer;
         if optimizer.searches() {
             return self.search(batch);
         }
@@ -60,6 +63,14 @@ impl<T: Float> Run<'_, '_, T> {
             }
             step.average();
         }
+        self.update()?;
+        Ok(outcome)
+    }
+
+    /// Clips the gradients and applies the update.
+    pub(super) fn update(&mut self) -> Result<(), NonFinite> {
+        let Run { trainer, model, step, ema, .. } = self;
+        let Trainer { optimizer, clip, .. } = &mut **trainer;
         if let Some(clip) = clip {
             clip.apply(step)?;
         }
@@ -68,7 +79,7 @@ impl<T: Float> Run<'_, '_, T> {
         {
             average.update(&**model);
         }
-        Ok(outcome)
+        Ok(())
     }
 }
 

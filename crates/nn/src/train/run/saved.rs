@@ -5,15 +5,23 @@ use super::Run;
 use crate::io::{StateDict, check_state_dict, load_state_dict, state_dict};
 use crate::train::callback::{Callback, PartSum, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
+use crate::train::error::TrainError;
 use crate::train::history::{Epoch, History, Stop};
 use crate::train::trainer::{Pace, Trainer};
 use crate::{Model, Path};
 use autograd::{Float, Tensor};
+use std::path::PathBuf;
 
 /// The prefixes of the parts of the dictionary.
 const OPTIMIZER: &str = "optimizer.";
 const AVERAGE: &str = "average.";
 const STOPPING: &str = "stopping.";
+
+/// In what the first rank tells the others: where the checkpoint lies.
+const PATH: &str = "path";
+
+/// A checkpoint, where it lies, and what is wrong with newer ones.
+type Newest = Option<(PathBuf, Files, Vec<CheckpointError>)>;
 
 impl<T: Float> Run<'_, '_, T> {
     /// The full state of training between two updates.
@@ -31,6 +39,8 @@ impl<T: Float> Run<'_, '_, T> {
             ema,
             settings,
             loader: _,
+            // Between two updates, the ranks have nothing gathered.
+            team: _,
             batches: _,
             rates: _,
             progress: _,
@@ -67,11 +77,29 @@ impl<T: Float> Run<'_, '_, T> {
     }
 
     /// Restores the newest complete checkpoint in a folder, if there is one, and notes the damaged ones.
-    pub(in crate::train) fn resume_from(&mut self, folder: &std::path::Path) -> Result<(), CheckpointError> {
-        let Some((path, files, damaged)) = newest(folder)? else { return Ok(()) };
+    pub(in crate::train) fn resume_from(&mut self, folder: &std::path::Path) -> Result<(), TrainError> {
+        let Some((path, files, damaged)) = self.newest(folder)? else { return Ok(()) };
         let note = |error| format!("{error}; resumed from {}", path.display());
         self.history.notes.extend(damaged.iter().map(note));
-        self.restore(&path, files)
+        Ok(self.restore(&path, files)?)
+    }
+
+    /// The newest complete checkpoint, which the first rank reads for all.
+    fn newest(&self, folder: &std::path::Path) -> Result<Newest, TrainError> {
+        let Some(team) = &self.team else { return Ok(newest(folder)?) };
+        let mut found = None;
+        let head = team.from_first(|| {
+            found = newest(folder)?;
+            let mut head = StateDict::new();
+            let path = found.as_ref().map(|(path, ..)| (PATH.to_owned(), path.display().to_string()));
+            head.metadata.extend(path);
+            Ok(head)
+        })?;
+        let Some(path) = head.metadata.get(PATH) else { return Ok(None) };
+        let (path, Files { training, model, best }, damaged) =
+            found.unwrap_or_else(|| (path.into(), Files::default(), Vec::new()));
+        let [training, model, best] = [training, model, best].map(|dict| team.from_first(|| Ok(dict)));
+        Ok(Some((path, Files { training: training?, model: model?, best: best? }, damaged)))
     }
 
     /// Compares the rates of past epochs with those of the schedule here, which may be a function, without settings to
@@ -117,8 +145,9 @@ impl<T: Float> Run<'_, '_, T> {
         let foreign = |problem: String| CheckpointError::Foreign { path: path.into(), problem };
         let Files { training: all, model: weights, best } = files;
         let there = |name: &str| all.metadata.get(name).map_or("nothing", String::as_str);
+        let told = |[what, there, here]: [String; 3]| format!("its {what} is {there}, but here it is {here}");
         let different: Vec<String> =
-            self.settings.iter().filter_map(|(name, here)| difference(name, there(name), here)).collect();
+            self.settings.iter().filter_map(|(name, here)| difference(name, there(name), here)).map(told).collect();
         if !different.is_empty() {
             return Err(foreign(different.join(", ")));
         }
@@ -165,20 +194,20 @@ impl<T: Float> Run<'_, '_, T> {
     }
 }
 
-/// How a setting in a checkpoint differs from the one here. Of lists, which have one item per line, the first item that
-/// differs is enough.
-fn difference(name: &str, there: &str, here: &str) -> Option<String> {
+/// How a setting differs from the one here: what it is, there and here. Of lists, which have one item per line, the first
+/// item that differs is enough.
+pub(super) fn difference(name: &str, there: &str, here: &str) -> Option<[String; 3]> {
     if there == here {
         return None;
     }
     if !there.contains('\n') && !here.contains('\n') {
-        return Some(format!("its {name} is {there}, but here it is {here}"));
+        return Some([name, there, here].map(str::to_owned));
     }
     let mut lines = (there.lines(), here.lines());
     let pairs = (1..).map(|line| (line, lines.0.next(), lines.1.next()));
     let (line, there, here) = pairs.into_iter().find(|(_, there, here)| there != here)?;
     let shown = |item: Option<&str>| item.unwrap_or("nothing").to_owned();
-    Some(format!("item {line} of its {name} is {}, but here it is {}", shown(there), shown(here)))
+    Some([format!("{name}, item {line},"), shown(there), shown(here)])
 }
 
 fn numbers(values: impl IntoIterator<Item = f64>) -> Tensor<f64> {
@@ -203,14 +232,14 @@ fn trained<T: Float>(all: &StateDict, model: &dyn Model<T>) -> Option<Vec<bool>>
 }
 
 /// Inserts a dictionary into another, under a prefix.
-fn put(all: &mut StateDict, prefix: &str, part: &StateDict) {
+pub(super) fn put(all: &mut StateDict, prefix: &str, part: &StateDict) {
     for (name, tensor) in part.iter() {
         all.insert(format!("{prefix}{name}"), tensor.clone());
     }
 }
 
 /// Extracts the entries under a prefix.
-fn taken(all: &StateDict, prefix: &str) -> StateDict {
+pub(super) fn taken(all: &StateDict, prefix: &str) -> StateDict {
     let mut part = StateDict::new();
     for (name, tensor) in all.iter() {
         if let Some(name) = name.strip_prefix(prefix) {
@@ -303,7 +332,7 @@ fn epochs<T: Float>(all: &StateDict, trainer: &Trainer<'_, T>, parts: usize) -> 
 }
 
 /// Encodes why training stopped: a keyword and its argument.
-fn written(stop: &Stop) -> String {
+pub(super) fn written(stop: &Stop) -> String {
     match stop {
         Stop::NoImprovement { best, .. } => format!("no_improvement {best}"),
         Stop::Converged { change } => format!("converged {change}"),
@@ -312,7 +341,7 @@ fn written(stop: &Stop) -> String {
 }
 
 /// The inverse of [`written`]. The monitored value comes from the early-stopping settings.
-fn stop<T: Float>(text: &str, run: &Run<'_, '_, T>) -> Option<Stop> {
+pub(super) fn stop<T: Float>(text: &str, run: &Run<'_, '_, T>) -> Option<Stop> {
     let (word, rest) = text.split_once(' ')?;
     match word {
         "no_improvement" => Some(Stop::NoImprovement { monitor: run.convergence.monitor(), best: rest.parse().ok()? }),

@@ -1,0 +1,199 @@
+//! [`Team`]: the ranks of a distributed run, as one of them sees the others. They meet at fixed points of training: before the
+//! first step, at each update, and after each epoch. Each of these begins with a message of every rank, so that a rank
+//! that fails tells the others in the message of its next point, and all end together.
+
+mod reduce;
+mod sums;
+
+pub(super) use reduce::shapes;
+pub(super) use sums::{Counts, settle, taken};
+
+use super::error::TrainError;
+use super::trainer::Trainer;
+use crate::distributed::{Alone, Collective, CollectiveError, share_of};
+use crate::io::StateDict;
+use crate::optim::ParamGradients;
+use autograd::Float;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How the ranks of a [distributed](super::Trainer::distributed) run share the work of a batch.
+///
+/// ```
+/// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, optim::Adam, train::{Sharing, Trainer}};
+/// use nn::distributed::on_threads;
+/// let digits = digits::<f32>();
+/// let train = |ranks: usize| {
+///     let weights = on_threads(ranks, |rank| {
+///         let mut model = Mlp::new(&[64, 16, 10]).dropout(0.1).build();
+///         let trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-2)).epochs(1).batch_size(100);
+///         trainer.distributed(rank).sharing(Sharing::Shards(6)).fit(&mut model, &digits).unwrap();
+///         nn::state_dict(&model)
+///     });
+///     weights.into_iter().next().unwrap()
+/// };
+/// assert_eq!(train(1), train(3)); // to the bit
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// Each rank computes the gradient of one shard of each batch, and the library sums them as it likes. The fastest; the
+    /// bits depend on the number of ranks.
+    #[default]
+    PerRank,
+    /// Each batch is cut into this many shards, however many ranks there are, and their gradients are summed in a fixed
+    /// order: the same bits on any number of ranks, which may even change when training is
+    /// [resumed](super::Trainer::resume). Smaller shards make less use of the processor, and each rank sends all it has to
+    /// every other: best with as few shards as the largest number of ranks, a power of two.
+    Shards(usize),
+    /// Each rank updates its own model with the gradient of its shard, and after this many updates, parameters, buffers and
+    /// the optimizer's state are averaged (local SGD; Stich, 2019): less communication, another course of training. They
+    /// are averaged at the end of each epoch too.
+    LocalSgd(u64),
+}
+
+/// The ranks, and what this one has gathered since they last met.
+pub(super) struct Team<'d, T: Float> {
+    collective: Arc<dyn Collective + 'd>,
+    pub sharing: Sharing,
+    /// The shards of a batch, and which of them are this rank's.
+    pub shards: usize,
+    pub mine: Range<usize>,
+    /// The summed gradients of each of its shards, and changes of buffers, since the last update.
+    pub sums: Vec<ParamGradients<T>>,
+    /// The notes on its shards since the ranks last met: batch by batch, shard by shard.
+    pub notes: Vec<f64>,
+    /// The names of the parts of the loss, once a shard has shown them.
+    pub parts: Vec<String>,
+    /// What its own sums are made of.
+    pub own: Counts,
+    /// Updates since the models were last averaged.
+    pub local: u64,
+}
+
+/// In a message: why a rank failed.
+const FAILED: &str = "failed";
+
+impl<'d, T: Float> Team<'d, T> {
+    /// The team of a trainer that has one. A fixed number of shards means the same on a single process.
+    pub(super) fn of(trainer: &Trainer<'d, T>) -> Option<Self> {
+        let sharing = trainer.sharing;
+        let collective = match (&trainer.collective, sharing) {
+            (Some(collective), _) => collective.clone(),
+            (None, Sharing::PerRank) => return None,
+            (None, Sharing::Shards(_) | Sharing::LocalSgd(_)) => Arc::new(Alone),
+        };
+        let shards = match sharing {
+            Sharing::Shards(shards) => shards,
+            Sharing::PerRank | Sharing::LocalSgd(_) => collective.size(),
+        };
+        let mine = share_of(collective.rank(), collective.size(), shards);
+        let (sums, notes, parts) = (Vec::new(), Vec::new(), Vec::new());
+        Some(Team { collective, sharing, shards, mine, sums, notes, parts, own: Counts::default(), local: 0 })
+    }
+
+    /// Returns an error if the settings do not let the work be shared.
+    pub(super) fn check(&self, trainer: &Trainer<'d, T>) -> Result<(), TrainError> {
+        let (shards, size, batch) = (self.shards, self.size(), trainer.batch_size);
+        let problem = match self.sharing {
+            _ if trainer.optimizer.searches() => {
+                "the optimizer searches for its steps, which takes one process: use another optimizer".to_owned()
+            }
+            Sharing::LocalSgd(0) => "LocalSgd(0) never averages the models: average after at least 1 update".to_owned(),
+            _ if shards < size => {
+                format!("{shards} shards are too few for {size} ranks: Sharing::Shards needs at least one for each")
+            }
+            _ if shards > batch => {
+                format!("a batch of {batch} samples cannot be cut into {shards} shards: set a larger batch_size")
+            }
+            _ => return Ok(()),
+        };
+        Err(TrainError::Sharing { problem })
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.collective.size()
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.collective.rank()
+    }
+
+    /// Whether this rank writes files and shows progress.
+    pub(super) fn leads(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// The settings that must be the same on all ranks, beyond those of a checkpoint.
+    pub(super) fn describe(&self) -> String {
+        match self.sharing {
+            Sharing::PerRank => format!("{}, one per rank", self.shards),
+            Sharing::Shards(shards) => shards.to_string(),
+            Sharing::LocalSgd(steps) => format!("{}, averaged after {steps} updates", self.shards),
+        }
+    }
+
+    /// Sends a message to every rank, and returns those of all ranks.
+    ///
+    /// # Errors
+    /// Returns an error on every rank if a rank failed.
+    pub(super) fn exchange(&self, message: &StateDict) -> Result<Vec<StateDict>, TrainError> {
+        let all = self.collective.gather(&message.to_bytes())?;
+        let all: Option<Vec<StateDict>> = all.iter().map(|bytes| StateDict::from_bytes(bytes)).collect();
+        let all = all.ok_or_else(|| CollectiveError::Mismatch { problem: "a message is not valid".into() })?;
+        let failed = all.iter().enumerate().find_map(|(rank, all)| Some((rank, all.metadata.get(FAILED)?)));
+        match failed {
+            Some((rank, problem)) => Err(TrainError::Rank { rank, problem: problem.clone() }),
+            None => Ok(all),
+        }
+    }
+
+    /// Tells the others that this rank ends with an error, unless they know.
+    pub(super) fn farewell(&self, error: &TrainError) {
+        let known = matches!(error, TrainError::Collective(_) | TrainError::Rank { .. } | TrainError::Ranks { .. });
+        if !known {
+            let mut message = StateDict::new();
+            message.metadata.insert(FAILED.to_owned(), error.to_string());
+            // If they are gone, there is nobody to tell.
+            let _ = self.collective.gather(&message.to_bytes());
+        }
+    }
+
+    /// Gives every rank what the first one has.
+    pub(super) fn from_first(
+        &self,
+        dict: impl FnOnce() -> Result<StateDict, TrainError>,
+    ) -> Result<StateDict, TrainError> {
+        let mut bytes = if self.leads() { dict()?.to_bytes() } else { Vec::new() };
+        self.exchange(&StateDict::new())?;
+        self.collective.broadcast(0, &mut bytes)?;
+        let invalid = || CollectiveError::Mismatch { problem: "a broadcast is not valid".into() };
+        Ok(StateDict::from_bytes(&bytes).ok_or_else(invalid)?)
+    }
+
+    /// Compares the settings of all ranks.
+    ///
+    /// # Errors
+    /// Returns an error on every rank that names all that differs.
+    pub(super) fn agree(
+        &self,
+        settings: &[(&'static str, String)],
+        difference: impl Fn(&str, &str, &str) -> Option<[String; 3]>,
+    ) -> Result<(), TrainError> {
+        let mut message = StateDict::new();
+        message.metadata = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let all = self.exchange(&message)?;
+        let of = |rank: usize, name: &str| all[rank].metadata.get(name).map_or("nothing", String::as_str);
+        let mut different = Vec::new();
+        for rank in 1..self.size() {
+            let found = settings.iter().filter_map(|(name, _)| difference(name, of(rank, name), of(0, name)));
+            let told = |[what, there, here]: [String; 3]| {
+                format!("the {what} of rank {rank} is {there}, but that of rank 0 is {here}")
+            };
+            different.extend(found.map(told));
+        }
+        match different.is_empty() {
+            true => Ok(()),
+            false => Err(TrainError::Ranks { problem: different.join("; ") }),
+        }
+    }
+}
