@@ -49,6 +49,14 @@ fn lenet_refuses_a_folder_without_pictures() {
     refuses("lenet", "--data", &file("no folder", b"a file"));
 }
 
+/// What a distributed step costs on paper is what a simulation of its messages takes.
+#[test]
+fn the_model_of_scaling_agrees_with_its_simulation() {
+    let output = run("scaling", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("formula and simulation agree\n"));
+}
+
 /// The three jobs from a table to predictions reach what their data allow.
 #[test]
 fn tables_are_learned() {

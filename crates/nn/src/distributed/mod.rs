@@ -66,7 +66,8 @@ pub trait Collective: Send + Sync {
 ///
 /// ```
 /// let mut halves = [0.5f32, 1.5];
-/// assert_eq!(nn::distributed::Numbers::F32(&mut halves).len(), 2);
+/// let numbers = nn::distributed::Numbers::F32(&mut halves);
+/// assert!(numbers.len() == 2 && !numbers.is_empty());
 /// ```
 #[derive(Debug)]
 pub enum Numbers<'n> {

@@ -396,6 +396,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// assert!(errors[0].contains("the batch size of rank 1 is 64, but that of rank 0 is 32"));
     /// assert_eq!(errors[0], errors[1]);
     /// ```
+    #[doc(alias = "DistributedDataParallel")]
     pub fn distributed(self, collective: impl Collective + 'd) -> Self {
         Trainer { collective: Some(Arc::new(collective)), ..self }
     }
