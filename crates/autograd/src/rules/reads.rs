@@ -30,7 +30,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::LogCumSumExp { .. } | Op::Recurrence { .. } => 1 | OUTPUT,
         // The trace, the weights, the lengths, and for the weights the states; further derivatives take the steps again.
         Op::Recurrent { .. } => 1 << 0 | 1 << 2 | 1 << 4 | if active(2) { OUTPUT } else { 0 },
-        Op::RecurrentVjp { .. } => u32::MAX & !OUTPUT & !1,
+        Op::RecurrentVjp { .. } => !(OUTPUT | 1),
         // The derivative of a product with respect to one factor is the other factor.
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             active(1) as u32 | (active(0) as u32) << 1

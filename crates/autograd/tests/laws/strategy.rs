@@ -380,11 +380,12 @@ fn reversible(f: fn(usize, bool, Vec<usize>) -> BoxedStrategy<Case>) -> BoxedStr
         .boxed()
 }
 
+/// The values that an input may have.
+type Inputs = BoxedStrategy<Input>;
+
 /// `f(cell, whether in reverse, inputs, parts of the initial state)`; the inputs are the trace (its values are computed when
 /// the op is applied), the contributions of the input, weights, bias, lengths and the cotangent of the states.
-fn recurrent(
-    f: fn(Cell, bool, [BoxedStrategy<Input>; 6], Vec<BoxedStrategy<Input>>) -> BoxedStrategy<Case>,
-) -> BoxedStrategy<Case> {
+fn recurrent(f: fn(Cell, bool, [Inputs; 6], Vec<Inputs>) -> BoxedStrategy<Case>) -> BoxedStrategy<Case> {
     let sizes = (0..=3usize, prop_oneof![1 => Just(0), 4 => Just(1), 8 => 2..=3usize], 1..=3usize);
     (select(Cell::ALL), any::<bool>(), sizes)
         .prop_flat_map(move |(cell, reverse, (steps, batch, hidden))| {

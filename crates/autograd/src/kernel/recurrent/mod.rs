@@ -13,7 +13,7 @@ use super::scratch::with_scratch;
 use super::threads;
 use crate::float::once;
 pub use cell::Cell;
-use rows::{Back, Sizes, Step};
+use rows::{Back, MOST, Sizes, Step};
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 
@@ -193,24 +193,17 @@ unsafe fn forward<T: Element>(
                 w.product(state, s, None);
             }
             layer.for_each_range(lengths, t, &mut |from, rows, running| {
-                let mut to: [&mut [T]; rows::MOST] = Default::default();
-                let mut old: [&[T]; rows::MOST] = Default::default();
-                for plane in 0..planes {
-                    to[plane] = at(plane, after, from, rows);
-                }
-                for plane in 0..states {
-                    old[plane] = at(plane, before, from, rows);
-                }
+                let mut to: SmallVec<[&mut [T]; MOST]> =
+                    (0..planes).map(|plane| at(plane, after, from, rows)).collect();
+                let old: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| &*at(plane, before, from, rows)).collect();
                 if !running {
-                    return to[..planes].iter_mut().zip(&old).for_each(|(to, old)| match old.is_empty() {
-                        true => to.fill(T::zero()),
-                        false => to.copy_from_slice(old),
-                    });
+                    to[..states].iter_mut().zip(&old).for_each(|(to, old)| to.copy_from_slice(old));
+                    return to[states..].iter_mut().for_each(|to| to.fill(T::zero()));
                 }
                 let z = &z[(t * batch + first + from) * gates * hidden..][..rows * gates * hidden];
                 let s = &products[from * columns..];
                 let sizes = Sizes { rows, hidden, columns, block: tall * columns };
-                rows::take(step, &sizes, [z, s, b], &old[..states], &mut to[..planes]);
+                rows::take(step, &sizes, [z, s, b], &old, &mut to);
             });
         }
     });
@@ -249,19 +242,15 @@ unsafe fn backward<T: Element>(
             let [t, before, after] = layer.places(k);
             layer.for_each_range(lengths, t, &mut |from, rows, running| {
                 let read = |x, plane, place| part(x, sizes, plane, place, first + from, rows);
-                let mut x: [&[T]; rows::MOST] = Default::default();
-                for k in 0..states {
-                    (x[k], x[states + k]) = (read(g, k, after), read(trace, k, before));
-                }
-                for k in 0..planes {
-                    x[2 * states + k] = read(trace, k, after);
-                }
+                let mut x: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| read(g, plane, after)).collect();
+                x.extend((0..states).map(|plane| read(trace, plane, before)));
+                x.extend((0..planes).map(|plane| read(trace, plane, after)));
                 let (deltas, pulled) =
                     (to(t, from, rows), &mut pulled[from * gates * hidden..][..rows * gates * hidden]);
                 let (sizes, bars) =
                     (Sizes { rows, hidden, columns, block: tall * columns }, &mut bars[from * columns..]);
                 if running {
-                    return rows::take_back(back, &sizes, &x[..2 * states + planes], bars, deltas, pulled);
+                    return rows::take_back(back, &sizes, &x, bars, deltas, pulled);
                 }
                 deltas.fill(T::zero());
                 pulled.fill(T::zero());
@@ -269,11 +258,9 @@ unsafe fn backward<T: Element>(
             });
             w.product(pulled, &mut bars[..tall * columns], Some(T::ONE));
         }
-        let mut x: [&[T]; rows::MOST] = Default::default();
-        for k in 0..states {
-            x[k] = part(g, sizes, k, layer.entry(), first, rows);
-        }
-        rows::add(&Sizes { rows, hidden, columns, block: tall * columns }, &x[..states], bars);
+        let x: SmallVec<[&[T]; MOST]> =
+            (0..states).map(|plane| part(g, sizes, plane, layer.entry(), first, rows)).collect();
+        rows::add(&Sizes { rows, hidden, columns, block: tall * columns }, &x, bars);
         let last = to(steps, 0, rows);
         last.fill(T::zero());
         for (i, row) in last.chunks_mut(arguments * hidden).enumerate() {

@@ -245,14 +245,14 @@ fn back_rows<C: Equations<G, A, N, K>, T: Float, const G: usize, const A: usize,
                 keep[k] = Lanes::load(kept[k], at);
             }
             let (arguments, passed) = C::back(bar, old, new, keep);
-            for a in 0..A {
-                arguments[a].0.store(deltas, (row * A + a) * hidden + column);
+            for (a, argument) in arguments.iter().enumerate() {
+                argument.0.store(deltas, (row * A + a) * hidden + column);
             }
             for q in 0..G {
                 arguments[C::OF_STATE[q]].0.store(pulled, (row * G + q) * hidden + column);
             }
-            for n in 0..N {
-                passed[n].0.store(bars, n * block + row * columns + column);
+            for (n, bar) in passed.iter().enumerate() {
+                bar.0.store(bars, n * block + row * columns + column);
             }
         }
     }
