@@ -62,6 +62,33 @@ pub trait Collective: Send + Sync {
     fn barrier(&self) -> Result<(), CollectiveError>;
 }
 
+/// A reference, for a program that uses the collective itself too.
+impl<C: Collective + ?Sized> Collective for &C {
+    fn rank(&self) -> usize {
+        (**self).rank()
+    }
+
+    fn size(&self) -> usize {
+        (**self).size()
+    }
+
+    fn all_reduce(&self, numbers: Numbers<'_>) -> Result<(), CollectiveError> {
+        (**self).all_reduce(numbers)
+    }
+
+    fn broadcast(&self, from: usize, bytes: &mut Vec<u8>) -> Result<(), CollectiveError> {
+        (**self).broadcast(from, bytes)
+    }
+
+    fn gather(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, CollectiveError> {
+        (**self).gather(bytes)
+    }
+
+    fn barrier(&self) -> Result<(), CollectiveError> {
+        (**self).barrier()
+    }
+}
+
 /// Numbers to sum over ranks.
 ///
 /// ```
