@@ -262,8 +262,9 @@ once! {
 
     /// The only output and the only target.
     pub(super) fn one_of_each<'t, T>(outputs: &Vars<'t, T>, given: &Given<'t, T>) -> Result<(Var<'t, T>, Targets<'t, T>)> {
+        let output = outputs.only()?;
         match given.targets.len() {
-            1 => Ok((outputs.only()?, Targets::of(given.targets.get(0)?, given.weights))),
+            1 => Ok((output, Targets::of(given.targets.get(0)?, given.weights))),
             n => Err(not_one(n, given.targets.told())),
         }
     }
