@@ -2,8 +2,10 @@
 //! [`Given`], the same on the tape of a pass. It knows neither models nor losses.
 
 mod given;
+mod samples;
 
 pub use given::{FieldVar, Given, Vars};
+pub use samples::Samples;
 
 use autograd::{Error, Float, Result, Tensor};
 use smallvec::SmallVec;
@@ -200,6 +202,7 @@ impl<V> List<V> {
 ///     .with("age", tensor![0.25f32, 0.5])
 ///     .with("seen", tensor![true, false]);
 /// assert_eq!(ratings.integers("item")?, &tensor![7_i64, 2]);
+/// assert_eq!((ratings.len(), ratings.is_empty(), ratings.iter().count()), (4, false, 4));
 /// let positional = Fields::<f32>::from((tensor![0_i64, 3], tensor![0.25f32, 0.5])); // named "0" and "1"
 /// assert_eq!(positional.numbers(1)?, &tensor![0.25f32, 0.5]);
 /// let error = ratings.integers("movie").unwrap_err().to_string();
@@ -341,11 +344,13 @@ impl<T: Float> Fields<T> {
 
     /// Whether the other fields have the same names, types and shapes, except for the first axis.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let pairs = self.list.0.iter().zip(&other.list.0);
-        let alike = |(a, b): (&(Name, Field<T>), &(Name, Field<T>))| {
-            a.0 == b.0 && a.1.kind() == b.1.kind() && a.1.shape().get(1..) == b.1.shape().get(1..)
+        let of_one = |fields: &Self| {
+            let form = |(name, field): (&str, &Field<T>)| {
+                (name.to_owned(), field.kind(), field.shape().get(1..).unwrap_or_default().to_vec())
+            };
+            fields.iter().map(form).collect::<Vec<_>>()
         };
-        self.len() == other.len() && pairs.into_iter().all(alike)
+        of_one(self) == of_one(other)
     }
 
     /// What one sample has: of a single field its shape, of several all names, types and shapes.
@@ -380,72 +385,3 @@ macro_rules! tuples { ($(($($A:ident $a:ident),+))+) => { $(
 )+ } }
 
 tuples! { (A a) (A a, B b) (A a, B b, C c) (A a, B b, C c, D d) }
-
-/// A batch of any number of inputs and targets. [`Batch`](crate::data::Batch) is one of a single input and a single target.
-///
-/// ```
-/// use autograd::tensor;
-/// use nn::data::{Fields, Samples};
-/// let inputs = Fields::new().with("user", tensor![0_i64, 3]).with("item", tensor![7_i64, 2]);
-/// let samples = Samples::<f32>::new(inputs, Fields::new().with("rating", tensor![5.0f32, 2.0]));
-/// assert_eq!((samples.len(), samples.targets.names().next()), (2, Some("rating")));
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Samples<T: Float> {
-    /// What a model is given.
-    pub inputs: Fields<T>,
-    /// What its outputs are compared with; may be empty.
-    pub targets: Fields<T>,
-    /// The weight of each sample in the loss, `[samples]`, if they have weights.
-    pub weights: Option<Tensor<T>>,
-}
-
-impl<T: Float> Samples<T> {
-    /// Samples without weights.
-    pub fn new(inputs: impl Into<Fields<T>>, targets: impl Into<Fields<T>>) -> Self {
-        Samples { inputs: inputs.into(), targets: targets.into(), weights: None }
-    }
-
-    /// Samples without targets, for a loss that needs none.
-    ///
-    /// ```
-    /// use autograd::tensor;
-    /// use nn::data::{Fields, Samples};
-    /// let images = Samples::<f32>::unlabeled(Fields::new().with("image", tensor![[0.5f32, 1.0]]));
-    /// assert_eq!((images.len(), images.targets.is_empty()), (1, true));
-    /// ```
-    pub fn unlabeled(inputs: impl Into<Fields<T>>) -> Self {
-        Samples::new(inputs, Fields::new())
-    }
-
-    /// Number of samples: the size of the first axis of the first target, or of the first input if there is no target.
-    pub fn len(&self) -> usize {
-        let first = self.targets.get(0).or(self.inputs.get(0));
-        first.map_or(0, |field| field.shape().first().copied().unwrap_or(1))
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A copy that shares no memory.
-    pub(crate) fn deep_copy(&self) -> Self {
-        Samples {
-            inputs: self.inputs.map(Field::deep_copy),
-            targets: self.targets.map(Field::deep_copy),
-            weights: self.weights.as_ref().map(Tensor::deep_copy),
-        }
-    }
-
-    /// All tensors with their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Field<T>)> {
-        self.inputs.iter().chain(self.targets.iter())
-    }
-}
-
-impl<T: Float> From<&Samples<T>> for Samples<T> {
-    fn from(samples: &Samples<T>) -> Self {
-        samples.clone()
-    }
-}

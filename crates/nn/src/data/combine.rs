@@ -106,7 +106,7 @@ impl<T: Float> Dataset<T> for Concat<'_, T> {
             taken += at.len();
         }
         let weights: Vec<_> = batches.iter().filter_map(|batch| batch.weights.as_ref()).collect();
-        if weights.len() != 0 && weights.len() != batches.len() {
+        if !weights.is_empty() && weights.len() != batches.len() {
             return Err(DataError::Mixed);
         }
         let weights = (!weights.is_empty()).then(|| stacked(&weights)).transpose()?;
@@ -184,8 +184,9 @@ impl<'d, T: Float, B, F: Fn(B) -> Result<B, DataError> + Sync> Mapped<'d, T, F, 
 
 impl<T: Float, B, F: Fn(B) -> Result<B, DataError> + Sync> Dataset<T> for Mapped<'_, T, F, B>
 where
-    B: TryFrom<Samples<T>> + Into<Samples<T>>,
+    B: TryFrom<Samples<T>>,
     DataError: From<B::Error>,
+    Samples<T>: for<'b> From<&'b B>,
 {
     fn len(&self) -> usize {
         self.data.len()
@@ -197,7 +198,7 @@ where
 
     fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
         let given = self.data.samples(epoch, indices)?;
-        Ok((self.map)(given.try_into()?)?.into())
+        Ok(Samples::from(&(self.map)(given.try_into()?)?))
     }
 }
 

@@ -19,6 +19,7 @@ use autograd::{Float, IntoTensor, Tensor};
 /// let samples = ratings.samples(0, &[2, 0])?;
 /// assert_eq!(samples.inputs.integers("user")?, &tensor![1_i64, 0]);
 /// assert_eq!(samples.targets.numbers("rating")?, &tensor![4.0f32, 5.0]);
+/// assert_eq!(ratings.subset(&[2, 0])?.all(), &samples);
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

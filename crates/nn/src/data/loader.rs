@@ -197,8 +197,8 @@ impl<'d, T: Float> DataLoader<'d, T> {
     /// ```
     /// use nn::data::{DataLoader, Position, digits};
     /// let digits = digits::<f32>();
-    /// let rest = DataLoader::new(&digits, 100)?.samples_from(Position { epoch: 0, batch: 17 });
-    /// assert_eq!(rest.count(), 1);
+    /// let loader = DataLoader::new(&digits, 100)?; // 18 batches
+    /// assert_eq!(loader.samples_from(Position { epoch: 0, batch: 17 }).count(), 1);
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
     /// # Errors

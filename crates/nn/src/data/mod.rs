@@ -47,6 +47,7 @@ pub use transform::{Cutout, HorizontalFlip, Normalize, RandomAffine, RandomCrop,
 
 use crate::fields::{ONLY_INPUT, ONLY_TARGET};
 use crate::loss::Target;
+use crate::once;
 use autograd::{Float, Tensor};
 
 /// Input samples and their targets: the [`Samples`] of one input, which is numbers, and one target.
@@ -68,6 +69,12 @@ pub struct Batch<T: Float> {
 /// The input becomes a field `x`, and the target a field `target`.
 impl<T: Float> From<&Batch<T>> for Samples<T> {
     fn from(batch: &Batch<T>) -> Self {
+        general(batch)
+    }
+}
+
+once! {
+    fn general<T>(batch: &Batch<T>) -> Samples<T> {
         let target = match batch.targets.unweighted() {
             Target::Labels(labels) => Field::Integers(labels.clone()),
             Target::Values(values) => Field::Numbers(values.clone()),
@@ -81,17 +88,17 @@ impl<T: Float> From<&Batch<T>> for Samples<T> {
     }
 }
 
-impl<T: Float> From<Batch<T>> for Samples<T> {
-    fn from(batch: Batch<T>) -> Self {
-        Samples::from(&batch)
-    }
-}
-
 /// One input, which is numbers, and one target, whatever their names.
 impl<T: Float> TryFrom<Samples<T>> for Batch<T> {
     type Error = DataError;
 
     fn try_from(samples: Samples<T>) -> Result<Self, DataError> {
+        one_of_each(samples)
+    }
+}
+
+once! {
+    fn one_of_each<T>(samples: Samples<T>) -> Result<Batch<T>, DataError> {
         match (samples.inputs.get(0), Target::only(&samples)) {
             (Some(Field::Numbers(inputs)), Ok(targets)) if samples.inputs.len() == 1 => {
                 Ok(Batch { inputs: inputs.clone(), targets })
@@ -182,7 +189,7 @@ pub trait Dataset<T: Float>: Sync {
     /// # Errors
     /// Same as [`batch`](Dataset::batch).
     fn samples(&self, epoch: u64, indices: &[usize]) -> Result<Samples<T>, DataError> {
-        self.epoch_batch(epoch, indices).map(Samples::from)
+        self.epoch_batch(epoch, indices).map(|batch| Samples::from(&batch))
     }
 
     /// Returns the samples as seen in this epoch. By default they are the same in every epoch; an [`Augmented`] data

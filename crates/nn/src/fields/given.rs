@@ -1,6 +1,7 @@
 //! Fields on a tape: what a model and a loss are given, and what a model returns.
 
 use super::{Field, Fields, Key, List, Name, Samples};
+use crate::once;
 use autograd::{Error, Float, Ints, Mask, Result, Shape, Tape, Var};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -72,6 +73,7 @@ impl<T: Float> Field<T> {
 /// let inputs = Fields::new().with("word", tensor![3_i64]).with("seen", tensor![true]).on(&tape);
 /// assert_eq!(inputs.integers("word")?.value(), tensor![3_i64]);
 /// assert_eq!(inputs.booleans("seen")?.value(), tensor![true]);
+/// assert_eq!(inputs.get("word")?.shape().as_slice(), [1]);
 ///
 /// // What a model returns: one variable, a tuple, or variables with names.
 /// let (mean, scale) = (tape.var([1.0]), tape.var([2.0]));
@@ -162,14 +164,7 @@ impl<'t, T: Float> Vars<'t, T> {
     /// # Errors
     /// Returns an error that lists the names if there is none.
     pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Result<FieldVar<'t, T>> {
-        let key = key.into();
-        let Some(place) = self.list.place(key) else {
-            let role = self.role;
-            let all = self.list.told(FieldVar::told);
-            return Err(self.wrong(format!("there is no {role} {key}; the {role}s are {all}")));
-        };
-        self.read.set(self.read.get() | 1u64.checked_shl(place as u32).unwrap_or(0));
-        Ok(self.list.0[place].1)
+        found(self, key.into())
     }
 
     /// The numbers with this name or place.
@@ -180,7 +175,7 @@ impl<'t, T: Float> Vars<'t, T> {
         let key = key.into();
         match self.get(key)? {
             FieldVar::Numbers(x) => Ok(x),
-            other => Err(self.other(key, &other, "numbers")),
+            other => Err(mistaken(self, key, other, "numbers")),
         }
     }
 
@@ -192,7 +187,7 @@ impl<'t, T: Float> Vars<'t, T> {
         let key = key.into();
         match self.get(key)? {
             FieldVar::Integers(x) => Ok(x),
-            other => Err(self.other(key, &other, "integers")),
+            other => Err(mistaken(self, key, other, "integers")),
         }
     }
 
@@ -204,7 +199,7 @@ impl<'t, T: Float> Vars<'t, T> {
         let key = key.into();
         match self.get(key)? {
             FieldVar::Booleans(x) => Ok(x),
-            other => Err(self.other(key, &other, "booleans")),
+            other => Err(mistaken(self, key, other, "booleans")),
         }
     }
 
@@ -213,13 +208,7 @@ impl<'t, T: Float> Vars<'t, T> {
     /// # Errors
     /// Returns an error if there are several, none, or it holds integers or booleans.
     pub fn only(&self) -> Result<Var<'t, T>> {
-        match self.len() {
-            1 => self.numbers(0),
-            n => {
-                let (role, all) = (self.role, self.list.told(FieldVar::told));
-                Err(self.wrong(format!("expected one {role}, got {n}: {all}")))
-            }
-        }
+        only(self)
     }
 
     /// The variables that hold numbers, in order.
@@ -240,45 +229,67 @@ impl<'t, T: Float> Vars<'t, T> {
     pub(crate) fn told(&self) -> String {
         self.list.told(FieldVar::told)
     }
+}
 
-    fn other(&self, key: Key<'_>, found: &FieldVar<'t, T>, wanted: &str) -> Error {
-        self.wrong(format!("the {} {key} is {}, not {wanted}", self.role, found.told()))
+fn wrong(hint: String) -> Error {
+    Error::Argument { op: "batch", hint }
+}
+
+once! {
+    fn found<'t, T>(vars: &Vars<'t, T>, key: Key<'_>) -> Result<FieldVar<'t, T>> {
+        let Some(place) = vars.list.place(key) else {
+            let (role, all) = (vars.role, vars.told());
+            return Err(wrong(format!("there is no {role} {key}; the {role}s are {all}")));
+        };
+        vars.read.set(vars.read.get() | 1u64.checked_shl(place as u32).unwrap_or(0));
+        Ok(vars.list.0[place].1)
     }
 
-    fn wrong(&self, hint: String) -> Error {
-        Error::Argument { op: "batch", hint }
+    fn only<'t, T>(vars: &Vars<'t, T>) -> Result<Var<'t, T>> {
+        match vars.len() {
+            1 => vars.numbers(0),
+            n => Err(wrong(format!("expected one {}, got {n}: {}", vars.role, vars.told()))),
+        }
+    }
+
+    fn mistaken<'t, T>(vars: &Vars<'t, T>, key: Key<'_>, found: FieldVar<'t, T>, wanted: &str) -> Error {
+        wrong(format!("the {} {key} is {}, not {wanted}", vars.role, found.told()))
+    }
+
+    fn listed<'t, T>(vars: &[Var<'t, T>]) -> Vars<'t, T> {
+        let mut all = Vars::new();
+        for var in vars {
+            let name = all.list.next_name();
+            all.list.push(name, FieldVar::Numbers(*var));
+        }
+        all
     }
 }
 
 impl<'t, T: Float> From<Var<'t, T>> for Vars<'t, T> {
     fn from(var: Var<'t, T>) -> Self {
-        Vars::from([var])
+        listed(&[var])
     }
 }
 
 /// Variables that are named by their places: `0`, `1`, …
 impl<'t, T: Float, const N: usize> From<[Var<'t, T>; N]> for Vars<'t, T> {
     fn from(vars: [Var<'t, T>; N]) -> Self {
-        let mut all = Vars::new();
-        for var in vars {
-            let name = all.list.next_name();
-            all.list.push(name, FieldVar::Numbers(var));
-        }
-        all
+        listed(&vars)
     }
 }
 
 /// Variables that are named by their places: `0`, `1`.
 impl<'t, T: Float> From<(Var<'t, T>, Var<'t, T>)> for Vars<'t, T> {
     fn from((a, b): (Var<'t, T>, Var<'t, T>)) -> Self {
-        Vars::from([a, b])
+        listed(&[a, b])
     }
 }
 
 /// Variables that are named by their places: `0`, `1`, `2`.
 impl<'t, T: Float> From<(Var<'t, T>, Var<'t, T>, Var<'t, T>)> for Vars<'t, T> {
     fn from((a, b, c): (Var<'t, T>, Var<'t, T>, Var<'t, T>)) -> Self {
-        Vars::from([a, b, c])
+        listed(&[a, b, c])
     }
 }
 

@@ -149,14 +149,38 @@ pub trait Loss<T: Float>: Send {
     /// The loss of all outputs on a batch, with its parts. By default [`record`](Loss::record) of the only output and the
     /// only target. [`custom`] makes a loss of a function of this form.
     ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::{data::{Fields, Samples}, loss::{Loss, Mse}};
+    /// let tape = Tape::<f64>::new();
+    /// let given = Samples::new(Fields::new(), Fields::new().with("height", tensor![2.0])).on(&tape);
+    /// assert_eq!(Mse::new().parts(&tape.var([5.0]).into(), &given)?.total()?.item(), 9.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`record`](Loss::record); also if there is not one output and one target.
     #[track_caller]
     fn parts<'t>(&self, outputs: &Vars<'t, T>, given: &Given<'t, T>) -> Result<Parts<'t, T>> {
-        Ok(self.record(outputs.only()?, &given.only_target()?)?.into())
+        let (output, targets) = several::one_of_each(outputs, given)?;
+        Ok(self.record(output, &targets)?.into())
     }
 
     /// [`sum_and_count`](Loss::sum_and_count) for a batch of any number of targets.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::data::{Fields, Samples};
+    /// use nn::loss::{CrossEntropy, IGNORED, Loss, Mse, WeightedSum, between};
+    /// let loss = WeightedSum::<f64>::new()
+    ///     .part("class", 1.0, between(CrossEntropy::new(), "class", "kind"))
+    ///     .part("size", 1.0, between(Mse::new(), "size", "size"));
+    /// let targets = Fields::new().with("kind", tensor![1_i64, IGNORED]).with("size", tensor![0.5, 2.0]);
+    /// let samples = Samples::new(Fields::new(), targets);
+    /// assert_eq!(loss.sum_and_count_of(3.0, &samples), (6.0, 2.0)); // a mean over samples
+    /// assert_eq!(loss.part_sum_and_count(0, 3.0, &samples), (3.0, 1.0)); // a mean over labels that count
+    /// assert!(loss.counts_in(&samples));
+    /// ```
     fn sum_and_count_of(&self, loss: f64, samples: &Samples<T>) -> (f64, f64) {
         Target::only(samples).map_or((0.0, 0.0), |target| self.sum_and_count(loss, &target))
     }

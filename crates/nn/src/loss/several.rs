@@ -2,6 +2,7 @@
 
 use super::{Loss, Parts, Target, Targets};
 use crate::fields::{Field, Given, Samples, Vars};
+use crate::once;
 use autograd::{Error, Float, Result, Var};
 
 /// A loss that is any function of the outputs of a model and of the batch: see [`custom`].
@@ -205,28 +206,12 @@ impl<T: Float> Loss<T> for WeightedSum<T> {
 impl<T: Float> Target<T> {
     /// The target with this name among those of a batch, with the weights of the samples.
     pub(crate) fn of(samples: &Samples<T>, name: &str) -> Result<Self> {
-        let target = match samples.targets.get(name) {
-            Some(Field::Numbers(x)) => Target::Values(x.clone()),
-            Some(Field::Integers(x)) => Target::Labels(x.clone()),
-            // Booleans are the 0 and 1 of a binary loss.
-            Some(Field::Booleans(x)) => Target::Values(x.indicator()),
-            None => {
-                let hint = format!("there is no target `{name}`; the targets are {}", samples.targets);
-                return Err(Error::Argument { op: "batch", hint });
-            }
-        };
-        Ok(match &samples.weights {
-            Some(weights) => target.weighted(weights.clone()),
-            None => target,
-        })
+        named(samples, name)
     }
 
     /// The only target of a batch.
     pub(crate) fn only(samples: &Samples<T>) -> Result<Self> {
-        match samples.targets.names().next() {
-            Some(name) if samples.targets.len() == 1 => Self::of(samples, name),
-            _ => Err(not_one(samples.targets.len(), samples.targets.to_string())),
-        }
+        only(samples)
     }
 }
 
@@ -248,12 +233,39 @@ impl<'t, T: Float> Given<'t, T> {
     pub fn target(&self, name: &str) -> Result<Targets<'t, T>> {
         Ok(Targets::of(self.targets.get(name)?, self.weights))
     }
+}
 
-    /// The only target.
-    pub(crate) fn only_target(&self) -> Result<Targets<'t, T>> {
-        match self.targets.len() {
-            1 => Ok(Targets::of(self.targets.get(0)?, self.weights)),
-            n => Err(not_one(n, self.targets.told())),
+once! {
+    fn named<T>(samples: &Samples<T>, name: &str) -> Result<Target<T>> {
+        let target = match samples.targets.get(name) {
+            Some(Field::Numbers(x)) => Target::Values(x.clone()),
+            Some(Field::Integers(x)) => Target::Labels(x.clone()),
+            // Booleans are the 0 and 1 of a binary loss.
+            Some(Field::Booleans(x)) => Target::Values(x.indicator()),
+            None => {
+                let hint = format!("there is no target `{name}`; the targets are {}", samples.targets);
+                return Err(Error::Argument { op: "batch", hint });
+            }
+        };
+        Ok(match &samples.weights {
+            Some(weights) => target.weighted(weights.clone()),
+            None => target,
+        })
+    }
+
+    fn only<T>(samples: &Samples<T>) -> Result<Target<T>> {
+        match samples.targets.names().next() {
+            Some(name) if samples.targets.len() == 1 => named(samples, name),
+            _ => Err(not_one(samples.targets.len(), samples.targets.to_string())),
+        }
+    }
+
+    /// The only output and the only target.
+    pub(super) fn one_of_each<'t, T>(outputs: &Vars<'t, T>, given: &Given<'t, T>) -> Result<(Var<'t, T>, Targets<'t, T>)> {
+        let output = outputs.only()?;
+        match given.targets.len() {
+            1 => Ok((output, Targets::of(given.targets.get(0)?, given.weights))),
+            n => Err(not_one(n, given.targets.told())),
         }
     }
 }

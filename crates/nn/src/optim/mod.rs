@@ -189,17 +189,17 @@ pub trait Optimizer<T: Float>: Send {
     /// [searches](Optimizer::searches). `evaluate` returns NaN where the loss cannot be computed.
     ///
     /// ```
-    /// use nn::{Model, layer::Linear, optim::{Lbfgs, Optimizer, ParamGradients}};
+    /// use nn::{layer::Linear, optim::{Evaluate, Lbfgs, Optimizer, ParamGradients}};
     /// let mut model = Linear::<f64>::new(1, 1, &mut autograd::Rng::new(0)).without_bias();
     /// // (w - 3)², with its derivative
-    /// let mut evaluate = |model: &dyn Model<f64>, gradients: &mut ParamGradients<f64>| {
+    /// let evaluate: &mut Evaluate<'_, f64> = &mut |model, gradients| {
     ///     let mut apart = 0.0;
     ///     model.visit(&mut nn::Path::default(), &mut |_, w| apart = w.value().item() - 3.0);
     ///     *gradients = ParamGradients::from_iter([Some(autograd::tensor![[2.0 * apart]])]);
     ///     apart * apart
     /// };
     /// let mut lbfgs: Box<dyn Optimizer<f64>> = Box::new(Lbfgs::new(1.0).line_search(true));
-    /// lbfgs.search(&mut model, &mut evaluate);
+    /// lbfgs.search(&mut model, evaluate);
     /// assert!(lbfgs.searches() && (model.weight.value().item() - 3.0).abs() < 1e-6);
     /// ```
     /// # Panics

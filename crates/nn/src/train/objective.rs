@@ -8,7 +8,6 @@ use crate::loss::{Loss, Parts};
 use crate::optim::ParamGradients;
 use crate::{Given, Model, Parameters, Pass, Vars};
 use autograd::{Float, Tensor, Var};
-use smallvec::SmallVec;
 
 /// What a step differentiates: a loss that is recorded from a batch, by parameters.
 pub(super) struct Objective<'a, T: Float> {
@@ -85,8 +84,8 @@ impl<T: Float> Outcome<T> {
     /// The outcome of a pass with these names of its parts and outputs, from values in this order: the loss with
     /// penalties and without, the parts, and the outputs.
     pub(super) fn new(
-        parts: impl Iterator<Item = Name>,
-        outputs: impl Iterator<Item = Name>,
+        parts: &mut dyn Iterator<Item = Name>,
+        outputs: &mut dyn Iterator<Item = Name>,
         values: &mut dyn Iterator<Item = Tensor<T>>,
     ) -> autograd::Result<Self> {
         let mut next = || values.next().expect("a value for each part and output");
@@ -118,9 +117,6 @@ impl<T: Float> Outcome<T> {
     }
 }
 
-/// The names of the parts and of the outputs of a recorded loss, and the variables of [`Outcome::new`].
-pub(super) type Names = SmallVec<[Name; 2]>;
-
 impl<'t, T: Float> Recorded<'t, T> {
     /// A hand-written loss.
     pub(super) fn of(parts: Parts<'t, T>) -> autograd::Result<Self> {
@@ -128,7 +124,8 @@ impl<'t, T: Float> Recorded<'t, T> {
         Ok(Recorded { outputs: Vars::new(), parts, plain: total, total })
     }
 
-    pub(super) fn names(&self) -> (Names, Names) {
+    /// The names of the parts and of the outputs.
+    pub(super) fn names(&self) -> (Vec<Name>, Vec<Name>) {
         let parts = self.parts.names().map(|(name, _)| name.clone()).collect();
         (parts, self.outputs.vars().map(|(name, _)| name.clone()).collect())
     }
@@ -140,8 +137,9 @@ impl<'t, T: Float> Recorded<'t, T> {
     }
 
     pub(super) fn outcome(&self) -> autograd::Result<Outcome<T>> {
-        let (parts, outputs) = self.names();
-        Outcome::new(parts.into_iter(), outputs.into_iter(), &mut self.vars().map(Var::value))
+        let mut parts = self.parts.names().map(|(name, _)| name.clone());
+        let mut outputs = self.outputs.vars().map(|(name, _)| name.clone());
+        Outcome::new(&mut parts, &mut outputs, &mut self.vars().map(Var::value))
     }
 }
 

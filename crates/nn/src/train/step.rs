@@ -212,13 +212,13 @@ impl<T: Float> TrainStep<T> {
     /// // Two networks that should agree, and a slope that should be 1: a penalty on a gradient.
     /// let mut pair = vec![Linear::<f64>::new(1, 1, &mut Rng::new(0)), Linear::new(1, 1, &mut Rng::new(1))];
     /// let (mut step, mut sgd) = (TrainStep::new(0).replaying(), Sgd::new(0.05));
-    /// for k in 0..200 {
+    /// for k in 0..500 {
     ///     let batch = Samples::unlabeled(Fields::new().with("x", tensor![[(k % 7) as f64 - 3.0]]));
     ///     let outcome = step.gradients_by(&pair, &batch, |given, pass| {
     ///         let x = given.inputs.numbers("x")?;
     ///         let [a, b] = [0, 1].map(|i| pair[i].forward(x, pass));
     ///         let slope = a.sum().grad(&[x])[0];
-    ///         Ok(Parts::new().part("apart", 1.0, (a - b).square().sum()).part("slope", 0.1, (slope - 1.0).square().sum()))
+    ///         Ok(Parts::new().part("apart", 1.0, (a - b).square().sum()).part("slope", 1.0, (slope - 1.0).square().sum()))
     ///     })?;
     ///     assert!(outcome.part("slope").is_some());
     ///     step.apply(&mut pair, &mut sgd);

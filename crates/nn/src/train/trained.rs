@@ -10,16 +10,23 @@ use std::sync::Arc;
 /// All parameters, or those with certain names.
 #[derive(Default)]
 pub(super) struct Trained {
-    names: Option<(String, Box<dyn Fn(&str) -> bool + Send>)>,
+    names: Option<Wanted>,
     /// The keys of the others, and those of all parameters, of the model that was used last.
     held: Option<Arc<HashSet<u64>>>,
     seen: Vec<u64>,
     path: Path,
 }
 
+/// Names, in words and as a test.
+struct Wanted {
+    whose: String,
+    test: Box<dyn Fn(&str) -> bool + Send>,
+}
+
 impl Trained {
     pub(super) fn only(names: impl Names) -> Self {
-        Trained { names: Some((names.describe(), names.into_test())), ..Trained::default() }
+        let names = Wanted { whose: names.describe(), test: names.into_test() };
+        Trained { names: Some(names), ..Trained::default() }
     }
 
     /// Finds the parameters of the model, if it is not that of the last pass.
@@ -27,7 +34,7 @@ impl Trained {
     /// # Errors
     /// Returns an error if no parameter has such a name.
     pub(super) fn settle<T: Float>(&mut self, model: &dyn Parameters<T>) -> Result<()> {
-        let Trained { names: Some((whose, wanted)), held, seen, path } = self else { return Ok(()) };
+        let Trained { names: Some(Wanted { whose, test }), held, seen, path } = self else { return Ok(()) };
         let (mut place, mut same) = (0, true);
         model.visit(path, &mut |_, param| {
             same &= seen.get(place) == Some(&param.key());
@@ -40,7 +47,7 @@ impl Trained {
         let (mut others, mut any) = (HashSet::new(), false);
         model.visit(path, &mut |name, param| {
             seen.push(param.key());
-            match wanted(name) {
+            match test(name) {
                 true => any |= !param.is_buffer(),
                 false => drop(others.insert(param.key())),
             }
@@ -56,7 +63,7 @@ impl Trained {
 
     /// Whether a parameter with this name is differentiated by.
     pub(super) fn wants(&self, name: &str) -> bool {
-        self.names.as_ref().is_none_or(|(_, wanted)| wanted(name))
+        self.names.as_ref().is_none_or(|wanted| (wanted.test)(name))
     }
 
     /// The keys of the parameters that are constants.

@@ -5,7 +5,7 @@ use crate::Path;
 use crate::fields::{Field, FieldVar, Name, Samples};
 use crate::optim::ParamGradients;
 use crate::pass::Noise;
-use crate::train::objective::{Names, Objective, Outcome, Recording, Swept};
+use crate::train::objective::{Objective, Outcome, Recording, Swept};
 use autograd::internals::sketched;
 use autograd::{Float, Program, Rng, Shape, Tensor};
 use smallvec::SmallVec;
@@ -30,8 +30,8 @@ pub(super) struct Version<T: Float> {
     /// The places in a batch of the integers of the program.
     integers: Vec<usize>,
     /// The names of the parts of the loss, and of the outputs.
-    parts: Names,
-    outputs: Names,
+    parts: Vec<Name>,
+    outputs: Vec<Name>,
     draws: Vec<(Noise, Tensor<T>)>,
     /// Whether each parameter gets a gradient, by index.
     gradients: Vec<bool>,
@@ -39,13 +39,15 @@ pub(super) struct Version<T: Float> {
     updates: Vec<u64>,
     /// References to the model's parameters during a run.
     lent: Vec<Tensor<T>>,
+    /// The booleans of the batch as 0 and 1 during a run.
+    masks: Vec<Tensor<T>>,
 }
 
 /// What identifies a kind of batches: the number of inputs, the fields with their types and shapes, and the shape of the
 /// weights.
 struct Form {
     inputs: usize,
-    fields: SmallVec<[(Name, &'static str, Shape); 2]>,
+    fields: Vec<(Name, &'static str, Shape)>,
     weights: Option<Shape>,
 }
 
@@ -99,12 +101,13 @@ impl<T: Float> Version<T> {
             held: 0,
             sources: Vec::new(),
             integers: Vec::new(),
-            parts: Names::new(),
-            outputs: Names::new(),
+            parts: Vec::new(),
+            outputs: Vec::new(),
             draws: Vec::new(),
             gradients: Vec::new(),
             updates: Vec::new(),
             lent: Vec::new(),
+            masks: Vec::new(),
         }
     }
 
@@ -206,7 +209,7 @@ impl<T: Float> Version<T> {
             Err(error) => return Some(Err(error)),
         };
         let mut values = out.iter().cloned();
-        let outcome = Outcome::new(self.parts.iter().cloned(), self.outputs.iter().cloned(), &mut values);
+        let outcome = Outcome::new(&mut self.parts.iter().cloned(), &mut self.outputs.iter().cloned(), &mut values);
         swept.gradients.replace(self.gradients.iter().map(|&has| if has { values.next() } else { None }));
         // A buffer keeps its value, so it must not share the program's memory.
         swept.updates.extend(self.updates.iter().copied().zip(values.map(|value| value.deep_copy())));
@@ -230,21 +233,28 @@ impl<T: Float> Version<T> {
         for (noise, values) in &mut self.draws {
             noise.fill(values.make_mut(), &mut rng);
         }
-        let fields: SmallVec<[&Field<T>; 8]> = objective.batch.iter().map(|(_, field)| field).collect();
-        let masks: SmallVec<[Tensor<T>; 2]> = self.sources.iter().filter_map(|source| source.mask(&fields)).collect();
-        let mut masks_left = masks.iter();
+        let batch = objective.batch;
+        let masks = self.sources.iter().filter_map(|source| match source {
+            Source::Booleans(place) => match batch.field(*place) {
+                Field::Booleans(mask) => Some(mask.indicator()),
+                _ => unreachable!("the version is for booleans here"),
+            },
+            _ => None,
+        });
+        self.masks.extend(masks);
+        let mut masks = self.masks.iter();
         let input = |source: &Source| match source {
-            Source::Numbers(place) => match fields[*place] {
+            Source::Numbers(place) => match batch.field(*place) {
                 Field::Numbers(x) => x,
                 _ => unreachable!("the version is for numbers here"),
             },
-            Source::Booleans(_) => masks_left.next().expect("one for each"),
-            Source::Weights => objective.batch.weights.as_ref().expect("the version is for weighted samples"),
+            Source::Booleans(_) => masks.next().expect("one for each"),
+            Source::Weights => batch.weights.as_ref().expect("the version is for weighted samples"),
             Source::Parameter(place) => &self.lent[*place],
             Source::Draw(k) => &self.draws[*k].1,
         };
         let inputs: SmallVec<[&Tensor<T>; 64]> = self.sources.iter().map(input).collect();
-        let labels = |place: &usize| match fields[*place] {
+        let labels = |place: &usize| match batch.field(*place) {
             Field::Integers(x) => x,
             _ => unreachable!("the version is for integers here"),
         };
@@ -253,19 +263,7 @@ impl<T: Float> Version<T> {
         drop(inputs);
         // Drop the references, so that the optimizer can update the parameters in place.
         self.lent.clear();
+        self.masks.clear();
         out
-    }
-}
-
-impl Source {
-    /// The booleans of a field as 0 and 1.
-    fn mask<T: Float>(self, fields: &[&Field<T>]) -> Option<Tensor<T>> {
-        match self {
-            Source::Booleans(place) => match fields[place] {
-                Field::Booleans(mask) => Some(mask.indicator()),
-                _ => unreachable!("the version is for booleans here"),
-            },
-            _ => None,
-        }
     }
 }
