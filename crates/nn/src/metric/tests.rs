@@ -324,7 +324,8 @@ fn errors_of_any_size_have_a_root_and_a_ratio() {
 #[test]
 fn parts_merge_to_the_whole() {
     let rng = &mut Rng::new(4);
-    let (scores, values) = (Tensor::<f64>::randn(&[60, 2], rng).softmax(1), Tensor::<f64>::randn(&[60, 2], rng) * 1e180);
+    let (scores, values) =
+        (Tensor::<f64>::randn(&[60, 2], rng).softmax(1), Tensor::<f64>::randn(&[60, 2], rng) * 1e180);
     let labels: Tensor<i64> = (0..60).map(|i| i * i % 3 % 2).collect();
     let of_labels = [
         Metric::accuracy(),
@@ -335,11 +336,7 @@ fn parts_merge_to_the_whole() {
         Metric::f1(Average::Binary).ignoring(0),
         Metric::counted("f1", Decision::Largest, |matrix| matrix.average_f1(Average::Weighted)),
     ];
-    let of_values = [
-        Metric::mean_absolute_error(),
-        Metric::root_mean_squared_error(),
-        Metric::r2(),
-    ];
+    let of_values = [Metric::mean_absolute_error(), Metric::root_mean_squared_error(), Metric::r2()];
     let outputs = &values * 0.7 + 1e179;
     for (metric, output, target) in of_labels
         .iter()

@@ -1,8 +1,8 @@
 //! What a run can be told by: those of a [`Trainer`]'s settings that determine its course, as text. A checkpoint stores
 //! them, and only a run with the same ones may resume it.
 
-use super::error::TrainError;
 use super::checkpoint::Checkpoints;
+use super::error::TrainError;
 use super::team::Team;
 use super::trace::trace;
 use super::trainer::Trainer;
