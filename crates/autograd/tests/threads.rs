@@ -1,6 +1,6 @@
 //! The number of threads does not change any bit of values or gradients.
 
-use autograd::{Float, Rng, Tape, Tensor, Var, set_threads};
+use autograd::{Attention, Float, Order, Pool, Rng, Tape, Tensor, Var, set_threads};
 use std::fmt::Debug;
 use std::sync::Mutex;
 
@@ -64,6 +64,43 @@ fn products<T: Float>() {
     same_on_any_number_of_threads("a batch of products", || bits(&a.matmul(&b)));
 }
 
+/// Few heads, which are split into blocks of queries, and many.
+fn attention<T: Float>() {
+    for heads in [1, 3, 12] {
+        let [q, k, v] = [20, 21, 22].map(|seed| random::<T>(&[heads, 150, 24], seed));
+        for causal in [false, true] {
+            same_on_any_number_of_threads(&format!("attention with {heads} heads"), || {
+                let tape = Tape::<T>::new();
+                let [q, k, v] = [&q, &k, &v].map(|x| tape.var(x.clone()));
+                let y = q.attention(k, v, None, Attention { causal, scale: None });
+                let loss = y.square().sum();
+                let (computed, recorded) = (loss.backward(), loss.grad(&[q, k, v]));
+                let mut all = vec![bits(&y.value())];
+                all.extend([q, k, v].map(|x| bits(&computed.wrt(x))));
+                assert!(recorded.iter().zip(&all[1..]).all(|(x, bars)| bits(&x.value()) == *bars), "recorded");
+                all
+            });
+        }
+    }
+}
+
+fn moves<T: Float>() {
+    let x = random::<T>(&[30, 70, 90], 23);
+    same_on_any_number_of_threads("copies, sorts and averages", || {
+        let pooled = x.avg_pool1d(Pool::of([3]));
+        let sorted = x.sort(1, Order::Descending).0;
+        let moved =
+            [x.t().contiguous(), x.permute(&[2, 0, 1]).contiguous(), pooled, sorted, x.digamma(), x.polygamma(2)];
+        moved.iter().map(bits).collect::<Vec<_>>()
+    });
+    same_on_any_number_of_threads("random numbers", || {
+        let (rng, mut gate) = (&mut Rng::new(3), vec![T::zero(); 100_001]);
+        rng.fill_choice(0.3, [T::zero(), T::one()], &mut gate);
+        let all = [Tensor::<T>::rand(&[99_999], rng), Tensor::randn(&[77_777], rng), gate.into_iter().collect()];
+        all.iter().map(bits).collect::<Vec<_>>()
+    });
+}
+
 /// A dense network with a broadcast, a normalization and a cross-entropy: value, gradients, and a second derivative.
 fn training<T: Float>() {
     let x = random::<T>(&[200, 300], 10);
@@ -90,4 +127,4 @@ macro_rules! in_both_precisions { ($($name:ident)*) => {
     mod single { $( #[test] fn $name() { super::$name::<f32>() } )* }
     mod double { $( #[test] fn $name() { super::$name::<f64>() } )* }
 } }
-in_both_precisions!(elementwise reductions rows products training);
+in_both_precisions!(elementwise reductions rows products attention moves training);

@@ -98,6 +98,9 @@ pub(crate) fn cotangents<'a, T: Float>(
     });
 }
 
+/// What is done with the queries times the scale, their weights, and memory of the size of the weights.
+type Weighed<'f, T> = &'f mut dyn FnMut(&[T], &[T], &mut [T]);
+
 /// Some neighboring queries of a head.
 struct Block<'b, 'a, T> {
     sizes: &'b Sizes,
@@ -117,8 +120,8 @@ impl<T: Float> Block<'_, '_, T> {
         self.sizes.visible(self.from + i + 1)
     }
 
-    /// Calls `f` with the queries times the scale, their weights, and memory of the size of the weights.
-    fn with_weights(&self, f: &mut dyn FnMut(&[T], &[T], &mut [T])) {
+    /// Calls `f` with the queries and their weights.
+    fn with_weights(&self, f: Weighed<'_, T>) {
         let (width, visible) = (self.sizes.width, self.visible());
         let (of_q, of_p) = (self.queries * width, self.queries * visible);
         with_scratch(of_q + 2 * of_p, |memory: &mut [T]| {

@@ -3,7 +3,7 @@
 
 use autograd::op::{Binary, Op, Unary};
 use autograd::prelude::*;
-use autograd::{Conv, Dims, Ints, Order, Pad, Pool, Result, Rng, Value, checkpoint};
+use autograd::{Attention, Conv, Dims, Ints, Order, Pad, Pool, Result, Rng, Value, checkpoint};
 use proptest::prelude::*;
 
 fn randn(shape: &[usize], seed: u64) -> Tensor<f64> {
@@ -168,7 +168,7 @@ fn plain<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, 
 fn reduction<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<'t, f64>> {
     let axis = rng.below(a.rank().max(1)) as isize;
     let dims = if rng.below(2) == 0 { Dims::Keep } else { Dims::Drop };
-    Ok(match rng.below(18) {
+    Ok(match rng.below(19) {
         0 => a.try_sum(axis, dims)?,
         1 => a.try_mean(axis, dims)?,
         2 => a.try_max(axis, dims)?,
@@ -186,6 +186,7 @@ fn reduction<'t>(rng: &mut Rng, a: Var<'t, f64>, b: Var<'t, f64>) -> Result<Var<
         14 => a.try_logcumsumexp(axis)?,
         15 => a.try_matmul(b)?,
         16 => a.try_matmul_t(b)?,
+        17 => a.try_attention(b, b.sin(), None, Attention { causal: axis == 0, scale: None })?,
         _ => a.try_matmul(b)? + 0.5,
     })
 }

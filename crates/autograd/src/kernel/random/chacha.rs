@@ -106,6 +106,7 @@ fn halves(x: u64) -> [u32; 2] {
 
 simd! {
     /// The first `count` blocks from number `first` on, a multiple of [`KEPT`].
+    #[allow(clippy::needless_range_loop, reason = "the loop over lanes becomes vectors")]
     fn blocks(start: &[u32; WORDS], first: u64, count: usize, out: &mut Lanes) {
         for lane in 0..count.min(LANES) {
             let mut start = *start;
