@@ -31,7 +31,8 @@ impl<S> Pairwise<S> {
 
     /// Adds the next term; `add` adds its second argument to its first.
     pub(crate) fn push(&mut self, mut term: Term<S>, add: &mut impl FnMut(&mut S, S)) {
-        while let Some(last) = self.terms.pop_if(|last| last.width == term.width && last.start % (2 * term.width) == 0)
+        while let Some(last) =
+            self.terms.pop_if(|last| last.width == term.width && last.start.is_multiple_of(2 * term.width))
         {
             let Term { start, width, mut sum } = last;
             add(&mut sum, term.sum);

@@ -88,7 +88,7 @@ impl<T: Float> Run<'_, '_, T> {
     fn newest(&self, folder: &std::path::Path) -> Result<Newest, TrainError> {
         let Some(team) = &self.team else { return Ok(newest(folder)?) };
         let mut found = None;
-        let head = team.from_first(|| {
+        let head = team.sent_by_first(|| {
             found = newest(folder)?;
             let mut head = StateDict::new();
             let path = found.as_ref().map(|(path, ..)| (PATH.to_owned(), path.display().to_string()));
@@ -98,7 +98,7 @@ impl<T: Float> Run<'_, '_, T> {
         let Some(path) = head.metadata.get(PATH) else { return Ok(None) };
         let (path, Files { training, model, best }, damaged) =
             found.unwrap_or_else(|| (path.into(), Files::default(), Vec::new()));
-        let [training, model, best] = [training, model, best].map(|dict| team.from_first(|| Ok(dict)));
+        let [training, model, best] = [training, model, best].map(|dict| team.sent_by_first(|| Ok(dict)));
         Ok(Some((path, Files { training: training?, model: model?, best: best? }, damaged)))
     }
 

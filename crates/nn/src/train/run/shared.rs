@@ -54,9 +54,9 @@ impl<T: Float> Run<'_, '_, T> {
         let Run { trainer, model, .. } = self;
         let misfit =
             |error: String| TrainError::Ranks { problem: format!("the state of rank 0 does not fit: {error}") };
-        let weights = team.from_first(|| Ok(state_dict(&**model)))?;
+        let weights = team.sent_by_first(|| Ok(state_dict(&**model)))?;
         load_state_dict(&mut **model, &weights).map_err(|error| misfit(error.to_string()))?;
-        let state = team.from_first(|| Ok(trainer.optimizer.state(&**model)))?;
+        let state = team.sent_by_first(|| Ok(trainer.optimizer.state(&**model)))?;
         trainer.optimizer.load_state(&**model, &state).map_err(|error| misfit(error.to_string()))
     }
 
@@ -72,7 +72,7 @@ impl<T: Float> Run<'_, '_, T> {
             self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
             self.passes(left, number)?;
-            let updates = last || number % self.trainer.accumulate == 0;
+            let updates = last || number.is_multiple_of(self.trainer.accumulate);
             let met = if updates { self.update_together(last, number)? } else { Met::No };
             if met == Met::Stopped {
                 break;

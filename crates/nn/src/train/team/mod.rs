@@ -159,7 +159,7 @@ impl<'d, T: Float> Team<'d, T> {
     }
 
     /// Gives every rank what the first one has.
-    pub(super) fn from_first(
+    pub(super) fn sent_by_first(
         &self,
         dict: impl FnOnce() -> Result<StateDict, TrainError>,
     ) -> Result<StateDict, TrainError> {

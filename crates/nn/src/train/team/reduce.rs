@@ -103,7 +103,7 @@ impl<T: Float> Team<'_, T> {
 
     /// The mean over ranks of each tensor of numbers of type `T` or `f64`; the rest as the first rank has it.
     pub(in crate::train) fn average(&self, dict: &StateDict) -> Result<StateDict, TrainError> {
-        let mut mean = self.from_first(|| Ok(dict.clone()))?;
+        let mut mean = self.sent_by_first(|| Ok(dict.clone()))?;
         let by = 1.0 / self.size() as f64;
         for (name, tensor) in dict.iter() {
             if let Some(own) = tensor.get::<T>() {
