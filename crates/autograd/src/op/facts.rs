@@ -227,13 +227,17 @@ impl Op {
 
     /// The inputs that the value depends on; derivatives may depend on more.
     pub(crate) fn computed_from<'x, X>(&self, x: &'x [X]) -> &'x [X] {
-        let some = match self {
+        &x[..self.enough().map_or(x.len(), |n| n.min(x.len()))]
+    }
+
+    /// How many of the inputs the value depends on, if derivatives depend on more.
+    pub(crate) fn enough(&self) -> Option<usize> {
+        match self {
             Op::Linalg(factor) => factor.computed_from(),
             Op::Recurrent { .. } => Some(1),
             Op::RecurrentVjp { .. } => Some(4),
             _ => None,
-        };
-        &x[..some.map_or(x.len(), |some| some.min(x.len()))]
+        }
     }
 
     /// The inputs without the node of integers, and that node, if there is one.

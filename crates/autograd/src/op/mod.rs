@@ -242,27 +242,29 @@ ops! {
         /// Whether to multiply by the transposed matrix: `y[k] = a[k + 1] · y[k + 1] + b[k]`.
         transposed: bool
     };
-    /// All steps of a recurrent layer: the states at all places, and what the steps back read. No derivative flows through this;
-    /// it is what [`Recurrent`](Op::Recurrent) shows. Inputs: the contributions of the input `[time, batch, gates · hidden]`, the
-    /// weights of the state `[gates · hidden, hidden]` and its bias `[gates · hidden]`, the lengths of the sequences
-    /// `[batch]`, and the parts of the initial state, `[batch, hidden]` each.
+    /// All steps of a recurrent layer: the states at all places, and what the steps back read. No derivative flows
+    /// through this; it is what [`Recurrent`](Op::Recurrent) shows. Inputs: the contributions of the input
+    /// `[time, batch, gates · hidden]`, the weights of the state `[gates · hidden, hidden]` and its bias
+    /// `[gates · hidden]`, the lengths of the sequences `[batch]`, and the parts of the initial state, `[batch, hidden]`
+    /// each.
     RecurrentTrace {
         /// How a step computes the next state.
         cell: Cell,
         /// Whether sequences are read from their end.
         reverse: bool
     };
-    /// The states of a recurrent layer, `[parts, time + 1, batch, hidden]`: the initial one stands where the sequence is entered.
-    /// Inputs: their `RecurrentTrace`, which they are a part of, and its inputs, of which they are a function.
+    /// The states of a recurrent layer, `[parts, time + 1, batch, hidden]`; the initial one stands where the sequence is
+    /// entered. Inputs: their `RecurrentTrace`, which they are a part of, and its inputs, of which they are a function.
     Recurrent {
         /// How a step computes the next state.
         cell: Cell,
         /// Whether sequences are read from their end.
         reverse: bool
     };
-    /// Cotangents of what the steps of `Recurrent` read, `[time + 1, batch, …]`: the contributions of the input, those of the
-    /// state that are not just added to them, and in the last place the initial state. Inputs: the trace, the weights, the lengths
-    /// and the cotangent of the states, from which it is computed; the other inputs of `RecurrentTrace`.
+    /// Cotangents of what the steps of `Recurrent` read, `[time + 1, batch, …]`: the contributions of the input, those
+    /// of the state that are not just added to them, and in the last place the initial state. Inputs: the trace, the
+    /// weights, the lengths and the cotangent of the states, from which it is computed; then the other inputs of
+    /// `RecurrentTrace`.
     RecurrentVjp {
         /// How a step computes the next state.
         cell: Cell,

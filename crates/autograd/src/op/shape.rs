@@ -22,7 +22,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
     {
         return mismatch(name, node, format!("the integers have shape {:?}", integers.shape()));
     }
-    let computed = some && op.computed_from(x).len() == x.len();
+    let computed = some && op.enough() == Some(x.len());
     if !computed && op.arity().is_some_and(|n| n != x.len()) {
         let hint = format!("it takes {} inputs, but {} were given", op.arity().unwrap_or_default(), x.len());
         return Err(Error::Argument { op: name, hint });

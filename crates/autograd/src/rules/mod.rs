@@ -4,6 +4,7 @@
 mod attention;
 mod conv;
 mod custom;
+mod dual;
 pub(crate) mod elementwise;
 mod jvp;
 mod layer_norm;

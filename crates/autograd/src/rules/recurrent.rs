@@ -1,18 +1,18 @@
 //! Recurrent layers over whole sequences. The cotangents are computed by an op of their own, all steps back in one call, whose
 //! weights' part is one product over all steps.
 //!
-//! Further derivatives, and tangents, are those of the steps as operations of the algebra, one after the other: the equations
-//! of the cells are evaluated on [values with tangents](Dual). The cotangent of the steps back is a tangent, too: with ⟨g, F⟩ for
-//! the cotangent g of the states F, the steps back give its gradient by x, and the derivative of ⟨q, ∇⟨g, F⟩⟩ by x is the
-//! tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; its derivative by g is the tangent of F.
+//! Further derivatives, and tangents, are those of the steps as operations of the algebra, one after the other: the
+//! equations of the cells are evaluated on [values with tangents](Dual). The cotangent of the steps back is a tangent, too:
+//! with ⟨g, F⟩ for the cotangent g of the states F, the steps back give its gradient by x. The derivative of ⟨q, ∇⟨g, F⟩⟩
+//! by x is the tangent of ∇⟨g, F⟩ along q, because second derivatives are symmetric; that by g is the tangent of F.
 
+use super::Cotangents;
+use super::dual::Dual;
 use super::scan::part;
-use super::{Cotangents, elementwise, jvp as tangent};
-use crate::error::Result;
 use crate::float::{E, Float, Real, for_real};
 use crate::kernel::recurrent::cell::{Equations, with_equations};
-use crate::op::{Binary, Cell, Fold, Op, Side, Unary};
-use crate::tensor::{AxisSet, Shape, Tensor};
+use crate::op::{Binary, Cell, Fold, Op, Unary};
+use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
 use std::cell::RefCell;
@@ -346,64 +346,17 @@ fn step<T: Float, V: Value<T>>(cell: Cell, z: &[V], s: &[V], before: &[V]) -> (V
 
 /// A step back: the cotangents of the arguments, and of the states before it.
 fn step_back<T: Float, V: Value<T>>(cell: Cell, bars: &[V], before: &[V], after: &[V], kept: &[V]) -> (Vec<V>, Vec<V>) {
-    let all = RefCell::new(Vec::new());
+    let (all, shape) = (RefCell::new(Vec::new()), before[0].shape());
     let on = |x: &[V], k: usize| E(On::<T, V>::new(&all, x[k].clone()));
     with_equations!(cell, |C, G, A, N, K| {
         let [bars, before, after]: [[_; N]; 3] = [bars, before, after].map(|x| std::array::from_fn(|k| on(x, k)));
         let kept = std::array::from_fn(|k| on(kept, k));
         let (arguments, passed) = <C as Equations<G, A, N, K>>::back(bars, before, after, kept);
         // A literal has no axes.
-        let whole = |x: Vec<V>| x.iter().map(|x| x.expand(&kept_shape(before[0]))).collect();
-        (values(&arguments), whole(values(&passed)))
+        (values(&arguments), values(&passed).iter().map(|x| x.expand(&shape)).collect())
     })
-}
-
-fn kept_shape<T: Float, V: Value<T>>(x: E<On<'_, T, V>>) -> Shape {
-    x.0.get().shape()
 }
 
 fn values<T: Float, V: Value<T>>(x: &[E<On<'_, T, V>>]) -> Vec<V> {
     x.iter().map(|x| x.0.get()).collect()
-}
-
-// ---- Forward mode, as an algebra ----
-
-/// A value with its tangent, which is `None` where it is zero. What is computed on these carries its tangent along.
-#[derive(Clone)]
-struct Dual<V> {
-    x: V,
-    t: Option<V>,
-}
-
-impl<V: Clone> Dual<V> {
-    fn new(x: &V, t: Option<&V>) -> Self {
-        Dual { x: x.clone(), t: t.cloned() }
-    }
-}
-
-impl<T: Float, V: Value<T>> Value<T> for Dual<V> {
-    fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
-        let t: SmallVec<[Option<&V>; 4]> = x.iter().map(|x| x.t.as_ref()).collect();
-        let x: SmallVec<[&V; 4]> = x.iter().map(|x| &x.x).collect();
-        let y = V::try_apply(op.clone(), &x)?;
-        let t = match op {
-            _ if t.iter().all(Option::is_none) => None,
-            Op::Unary(f) => t[0].map(|t| elementwise::unary(f, x[0], &y, t)),
-            Op::Binary(f) if !f.is_differentiable() => None,
-            Op::Binary(f) => {
-                let side = |side, i: usize| t[i].map(|t| elementwise::binary(f, side, [x[0], x[1], &y, t]));
-                super::rows::add(side(Side::A, 0), side(Side::B, 1))
-            }
-            op => tangent(&op, &x, &y, &t),
-        };
-        Ok(Dual { x: y, t })
-    }
-
-    fn shape(&self) -> Shape {
-        self.x.shape()
-    }
-
-    fn constant(&self, value: Tensor<T>) -> Self {
-        Dual { x: self.x.constant(value), t: None }
-    }
 }

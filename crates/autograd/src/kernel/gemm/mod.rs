@@ -12,8 +12,8 @@
 //! **How.** From the outside in: `mod.rs` checks shapes, chooses the number of threads and assigns each a part of `C`;
 //! [`blocked`] splits a part into cache-sized blocks and packs operands where this pays off ([`few`] handles products of
 //! few rows without packing the matrix); [`tile`] is the inner loop, a few rows by a few vectors of `C` held in
-//! registers, which convolutions also use, through [`shifted`], and recurrent layers, through [`packed`]. Only the inner loops are compiled for each instruction
-//! set: [`element`] has a table of them. The scheme
+//! registers, which also serve convolutions, through [`shifted`], and recurrent layers, through [`packed`]. Only the
+//! inner loops are compiled for each instruction set: [`element`] has a table of them. The scheme
 //! is that of Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008).
 
 mod blocked;
