@@ -79,9 +79,9 @@ impl Ring {
                 // In turn t, a machine sends the chunk t places behind its own; once summed, the one it has just completed.
                 let chunk = |machine: usize| (machine + 2 * p - turn + usize::from(!adds)) % p;
                 let sent: Vec<u64> = (0..p).map(|machine| chunks[machine][chunk(machine)]).collect();
-                for machine in 0..p {
+                for (machine, chunks) in chunks.iter_mut().enumerate() {
                     let sender = (machine + p - 1) % p;
-                    let to = &mut chunks[machine][chunk(sender)];
+                    let to = &mut chunks[chunk(sender)];
                     *to = sent[sender] + if adds { *to } else { 0 };
                 }
                 self.turn(1, bytes / p as f64);
