@@ -302,7 +302,7 @@ fn another_model_or_other_data_is_another_training() {
         said
     };
     let said = refused(&|layers| layers[2] = Box::new(Activation::Tanh));
-    assert!(said.contains("item 3 of its list of layers is Relu, but here it is Tanh"), "{said}");
+    assert!(said.contains("its list of layers, item 3, is Relu, but here it is Tanh"), "{said}");
     refused(&|layers| layers[3] = Box::new(Dropout::new(0.26)));
     refused(&|layers| layers[1] = Box::new(BatchNorm1d::new(6).momentum(Some(0.2))));
     refused(&|layers| layers[1] = Box::new(BatchNorm1d::new(6).eps(1e-4)));
