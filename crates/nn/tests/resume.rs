@@ -314,7 +314,7 @@ fn another_model_or_other_data_is_another_training() {
     let freeze = |name: &str, param: &mut nn::Param<f64>| param.set_trainable(name != "weight");
     let said = refused(&|layers| layers[0].visit_mut(&mut nn::Path::default(), &mut |name, param| freeze(name, param)));
     assert!(
-        said.contains("item 1 of its list of parameters is 0.weight [6, 2], but here it is 0.weight [6, 2], frozen")
+        said.contains("its list of parameters, item 1, is 0.weight [6, 2], but here it is 0.weight [6, 2], frozen")
     );
 
     let other_data = |training: &TensorDataset<f64>, validation: &TensorDataset<f64>| {
