@@ -279,6 +279,12 @@ impl<T: Float> Fields<T> {
     }
 
     /// The field with this name or place.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// let fields = nn::data::Fields::<f64>::new().with("user", tensor![3_i64]);
+    /// assert!(fields.get("user").is_some() && fields.get(1).is_none());
+    /// ```
     pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Option<&Field<T>> {
         self.list.place(key.into()).map(|place| &self.list.0[place].1)
     }

@@ -1,5 +1,13 @@
 //! Prediction without a tape: a model compiled to programs that compute its outputs and nothing else. It knows models and
 //! passes, but neither losses nor training.
+//!
+//! ```
+//! use autograd::Tensor;
+//! use nn::{infer::Predictor, layer::Mlp};
+//! let mut predictor = Predictor::new(Mlp::new(&[64, 32, 10]).build::<f32>());
+//! assert_eq!(predictor.predict(&Tensor::ones(&[1, 64]))?.shape(), [1, 10]);
+//! # Ok::<(), nn::LayerError>(())
+//! ```
 
 use crate::fields::{Field, FieldVar, Fields, Name, ONLY_INPUT};
 use crate::{LayerError, Model, Pass, once};

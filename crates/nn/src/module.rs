@@ -90,6 +90,13 @@ pub trait Module<T: Float>: Model<T> {
 
     /// Folds layers within this one: see [`Sequential::fold`](crate::layer::Sequential::fold). A layer that contains others
     /// calls theirs and returns the sum. Defaults to 0.
+    ///
+    /// ```
+    /// use nn::{Module, layer::{BatchNorm2d, Conv2d, Residual, Sequential}};
+    /// let conv = Conv2d::<f32>::new(4, 4, 3, &mut autograd::Rng::new(0)).same();
+    /// let mut block = Residual::new(Sequential::new().then(conv).then(BatchNorm2d::new(4)));
+    /// assert_eq!((block.fold(), block.inner.layers().len()), (1, 1));
+    /// ```
     fn fold(&mut self) -> usize {
         0
     }

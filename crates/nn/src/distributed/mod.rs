@@ -50,6 +50,15 @@ pub trait Collective: Send + Sync {
 
     /// Replaces each number by its sum over all ranks (`MPI_Allreduce`). The result has the same bits on all ranks, but
     /// may depend on their number.
+    ///
+    /// ```
+    /// use nn::distributed::{Collective, Numbers, on_threads};
+    /// let sums = on_threads(3, |rank| {
+    ///     let mut numbers = [rank.rank() as f64, 1.0];
+    ///     rank.all_reduce(Numbers::F64(&mut numbers)).map(|()| numbers)
+    /// });
+    /// assert_eq!(sums, [Ok([3.0, 3.0]), Ok([3.0, 3.0]), Ok([3.0, 3.0])]);
+    /// ```
     fn all_reduce(&self, numbers: Numbers<'_>) -> Result<(), CollectiveError>;
 
     /// Replaces the bytes by those of one rank (`MPI_Bcast`).

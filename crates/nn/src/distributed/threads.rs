@@ -6,6 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// One of the ranks that [`on_threads`] starts.
+///
+/// ```
+/// use nn::distributed::{Collective, ThreadRank, on_threads};
+/// let place = |rank: ThreadRank| (rank.rank(), rank.size());
+/// assert_eq!(on_threads(2, place), [(0, 2), (1, 2)]);
+/// ```
 pub struct ThreadRank {
     rank: usize,
     size: usize,

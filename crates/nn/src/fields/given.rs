@@ -100,6 +100,14 @@ impl<T: Float> Default for Vars<'_, T> {
 
 impl<T: Float> Fields<T> {
     /// The fields on a tape.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let inputs = nn::data::Fields::new().with("x", tensor![2.0]).on(&tape);
+    /// assert_eq!(inputs.numbers("x")?.item(), 2.0);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn on<'t>(&self, tape: &'t Tape<T>) -> Vars<'t, T> {
         self.on_as(tape, "input")
@@ -316,6 +324,15 @@ pub struct Given<'t, T: Float> {
 
 impl<T: Float> Samples<T> {
     /// The batch on a tape.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::data::{Fields, Samples};
+    /// let tape = Tape::<f64>::new();
+    /// let given = Samples::unlabeled(Fields::new().with("x", tensor![2.0])).on(&tape);
+    /// assert_eq!((given.inputs.only()?.item(), given.targets.len()), (2.0, 0));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn on<'t>(&self, tape: &'t Tape<T>) -> Given<'t, T> {
         Given {

@@ -402,6 +402,17 @@ impl<'d, T: Float> Trainer<'d, T> {
     }
 
     /// How the ranks of a [distributed](Trainer::distributed) run share each batch. Defaults to one shard for each rank.
+    ///
+    /// ```
+    /// use nn::{data::digits, distributed::on_threads, layer::Mlp, loss::CrossEntropy, optim::Sgd};
+    /// use nn::train::{Sharing, Trainer};
+    /// let digits = digits::<f32>();
+    /// let loss = |ranks| on_threads(ranks, |rank| {
+    ///     let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).epochs(1).sharing(Sharing::Shards(2));
+    ///     trainer.distributed(rank).fit(&mut Mlp::new(&[64, 10]).build(), &digits).unwrap().epochs[0].loss
+    /// })[0];
+    /// assert_eq!(loss(1), loss(2)); // the same bits
+    /// ```
     pub fn sharing(self, sharing: Sharing) -> Self {
         Trainer { sharing, ..self }
     }
