@@ -3,8 +3,8 @@
 //! Each loss comes in two forms. The function, such as [`mse_loss`], takes variables for both output and target, is
 //! differentiable in both, and returns a scalar or, with [`Reduction::None`], the loss of each element. The type, such
 //! as [`Mse`], is a [`Loss`], which training requires. Losses that take more than an output and a target
-//! ([`cosine_embedding_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`]) exist only as
-//! functions, for hand-written training steps.
+//! ([`cosine_embedding_loss`], [`info_nce_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`],
+//! [`normal_kl`]) exist only as functions, for [`custom`] losses and hand-written training steps.
 //!
 //! ```
 //! use autograd::{Tape, tensor};
@@ -19,6 +19,7 @@
 
 mod binary;
 mod classification;
+mod contrast;
 mod cross_entropy;
 mod likelihood;
 mod margin;
@@ -33,6 +34,7 @@ pub use binary::{
     Bce, BceWithLogits, bce_loss, bce_with_logits_loss, pos_weighted_bce_with_logits_loss, weighted_bce_loss,
 };
 pub use classification::{CrossEntropy, Nll};
+pub use contrast::{Dice, Focal, dice_loss, focal_loss, info_nce_loss, normal_kl};
 pub use cross_entropy::{
     ClassOptions, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy, soft_cross_entropy_with,
 };
