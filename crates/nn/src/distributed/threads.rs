@@ -56,7 +56,7 @@ struct Room {
 struct Round {
     parts: Vec<Option<Part>>,
     whole: Option<Arc<Vec<Part>>>,
-    /// How many ranks have not taken the whole yet.
+    /// The number of ranks that still have to read `whole`.
     readers: usize,
     /// The first rank that has ended.
     lost: Option<usize>,

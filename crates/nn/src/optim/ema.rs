@@ -52,7 +52,7 @@ impl<T: Float> Ema<T> {
         let (new, mut place) = (T::of(1.0 - *decay), 0);
         model.visit(path, &mut |_, param| {
             match averages.get_mut(place) {
-                // The average of a parameter that has not changed, such as a frozen one, is that parameter, and shares its memory.
+                // A frozen parameter is its own average: both share their memory, and there is nothing to update.
                 Some(Some(average)) if share_memory(average, param.value()) => {}
                 Some(Some(average)) => update(average, [], param.value(), |a, [], p| *a += new * (p - *a)),
                 Some(None) => {}

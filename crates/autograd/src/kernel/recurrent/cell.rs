@@ -132,16 +132,15 @@ macro_rules! with_equations {
         $($Cell:ident $g:literal $a:literal $n:literal $k:literal),*) => {
         match $cell {
             $($crate::kernel::recurrent::Cell::$Cell => {
-                // Not every expression uses all of them.
-                #[allow(dead_code)]
+                #[allow(dead_code, reason = "not every expression uses all of the names")]
                 type $C = $crate::kernel::recurrent::cell::$Cell;
-                #[allow(dead_code)]
+                #[allow(dead_code, reason = "as above")]
                 const $G: usize = $g;
-                #[allow(dead_code)]
+                #[allow(dead_code, reason = "as above")]
                 const $A: usize = $a;
-                #[allow(dead_code)]
+                #[allow(dead_code, reason = "as above")]
                 const $N: usize = $n;
-                #[allow(dead_code)]
+                #[allow(dead_code, reason = "as above")]
                 const $K: usize = $k;
                 $value
             })*

@@ -175,7 +175,7 @@ impl<T: Float> Run<'_, '_, T> {
         let all = team.exchange(&message)?;
         let (rank_count, shards, updated) = (team.size(), team.shards, team.sums.is_empty());
         let stops = self.adopt_stop(&all);
-        // What has not led to an update does not count.
+        // Passes since the last update are dropped: they did not change the model.
         if stops && !updated {
             self.team.as_mut().expect(SHARED).sums.clear();
             return Ok(None);

@@ -64,7 +64,7 @@ pub(super) struct Team<'d, T: Float> {
     pub notes: Vec<f64>,
     /// The names of the parts of the loss, once a shard has shown them.
     pub parts: Vec<String>,
-    /// What its own sums are made of.
+    /// The samples and shards that its own sums count.
     pub own: Counts,
     /// Updates since the models were last averaged.
     pub local: u64,
