@@ -2,14 +2,16 @@
 //! and the loader, compared with the step that it feeds. `cargo bench --bench training`; docs/performance.md has the
 //! results.
 
+mod work;
+
 use nn::data::{Augmented, HorizontalFlip, Position, RandomCrop};
-use nn::layer::{Conv2d, Flatten, MaxPool2d};
 use nn::optim::{Adadelta, Adamax, Asgd, RAdam, Rprop};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use wengert::autograd::threads;
 use wengert::nn;
 use wengert::prelude::*;
+use work::inference::lenet_model;
 
 fn main() {
     optimizers();
@@ -97,10 +99,10 @@ fn loaders() {
     let labels = (0..n).map(|_| rng.below(10) as i64).collect();
     let pictures = TensorDataset::new(Tensor::randn(&[n, 1, 28, 28], rng), Target::Labels(labels));
     let pictures = pictures.expect("one label per sample");
-    row("28 x 28, LeNet-5", &pictures, 64, lenet(rng));
+    row("28 x 28, LeNet-5", &pictures, 64, lenet_model(rng));
     let crop = RandomCrop { size: [28, 28], padding: 2 };
     let augmented = Augmented::new(&pictures, 1).then(crop).then(HorizontalFlip { probability: 0.5 });
-    row("28 x 28, LeNet-5, augmented", &augmented, 64, lenet(rng));
+    row("28 x 28, LeNet-5, augmented", &augmented, 64, lenet_model(rng));
 }
 
 /// Prints batches per second: built and dropped; one batch trained repeatedly; built and trained; the same with
@@ -125,20 +127,4 @@ fn row(name: &str, data: &dyn Dataset<f32>, size: usize, mut model: Sequential<f
         }))
     };
     println!("{name:<32}{alone:>14.0}{step:>14.0}{:>14.0}{:>14.0}", loaded(0), loaded(2));
-}
-
-fn lenet(rng: &mut Rng) -> Sequential<f32> {
-    Sequential::new()
-        .then(Conv2d::new(1, 6, 5, rng).padding(2))
-        .then(Activation::Relu)
-        .then(MaxPool2d::new(2))
-        .then(Conv2d::new(6, 16, 5, rng))
-        .then(Activation::Relu)
-        .then(MaxPool2d::new(2))
-        .then(Flatten::default())
-        .then(Linear::new(400, 120, rng))
-        .then(Activation::Relu)
-        .then(Linear::new(120, 84, rng))
-        .then(Activation::Relu)
-        .then(Linear::new(84, 10, rng))
 }

@@ -45,22 +45,24 @@ pub fn mlp() -> Box<Prediction> {
 
 /// LeNet-5.
 pub fn lenet() -> Box<Prediction> {
-    let build = |rng: &mut Rng| {
-        Sequential::new()
-            .then(Conv2d::new(1, 6, 5, rng).padding(2))
-            .then(Activation::Relu)
-            .then(MaxPool2d::new(2))
-            .then(Conv2d::new(6, 16, 5, rng))
-            .then(Activation::Relu)
-            .then(MaxPool2d::new(2))
-            .then(Flatten::new())
-            .then(Linear::new(400, 120, rng))
-            .then(Activation::Relu)
-            .then(Linear::new(120, 84, rng))
-            .then(Activation::Relu)
-            .then(Linear::new(84, 10, rng))
-    };
-    Prediction::new(build, &[1, 1, 28, 28])
+    Prediction::new(lenet_model, &[1, 1, 28, 28])
+}
+
+/// The layers of LeNet-5, with ReLU and max pooling as in current practice.
+pub fn lenet_model(rng: &mut Rng) -> Sequential<f32> {
+    Sequential::new()
+        .then(Conv2d::new(1, 6, 5, rng).padding(2))
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(2))
+        .then(Conv2d::new(6, 16, 5, rng))
+        .then(Activation::Relu)
+        .then(MaxPool2d::new(2))
+        .then(Flatten::new())
+        .then(Linear::new(400, 120, rng))
+        .then(Activation::Relu)
+        .then(Linear::new(120, 84, rng))
+        .then(Activation::Relu)
+        .then(Linear::new(84, 10, rng))
 }
 
 /// A residual network of 16, 32 and 64 channels on images of 32 by 32, with batch normalization after each convolution.

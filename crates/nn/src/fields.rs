@@ -71,6 +71,14 @@ impl<T: Float> Field<T> {
         }
     }
 
+    /// Booleans as 0 and 1, which is how a program takes them.
+    pub(crate) fn indicator(&self) -> Option<Tensor<T>> {
+        match self {
+            Field::Booleans(mask) => Some(mask.indicator()),
+            Field::Numbers(_) | Field::Integers(_) => None,
+        }
+    }
+
     pub(crate) fn deep_copy(&self) -> Self {
         each!(self, t =>> t.deep_copy())
     }

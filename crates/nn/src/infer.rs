@@ -94,7 +94,7 @@ impl<T: Float, M: Model<T>> Predictor<T, M> {
             Some(at) => at,
             None => self.compile(inputs)?,
         };
-        let masks: SmallVec<[Tensor<T>; 2]> = inputs.iter().filter_map(|(_, field)| mask(field)).collect();
+        let masks: SmallVec<[Tensor<T>; 2]> = inputs.iter().filter_map(|(_, field)| field.indicator()).collect();
         let (mut numbers, mut integers, mut masks) = (Vec::new(), Vec::new(), masks.iter());
         for (_, field) in inputs.iter() {
             match field {
@@ -201,14 +201,6 @@ once! {
             program: program.map_err(|error| refused(error.to_string()))?,
             used: 0,
         })
-    }
-}
-
-/// The booleans of a field as 0 and 1.
-fn mask<T: Float>(field: &Field<T>) -> Option<Tensor<T>> {
-    match field {
-        Field::Booleans(mask) => Some(mask.indicator()),
-        Field::Numbers(_) | Field::Integers(_) => None,
     }
 }
 

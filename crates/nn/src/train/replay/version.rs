@@ -235,11 +235,8 @@ impl<T: Float> Version<T> {
         }
         let batch = objective.batch;
         let masks = self.sources.iter().filter_map(|source| match source {
-            Source::Booleans(place) => match batch.field(*place) {
-                Field::Booleans(mask) => Some(mask.indicator()),
-                _ => unreachable!("the version is for booleans here"),
-            },
-            _ => None,
+            Source::Booleans(place) => batch.field(*place).indicator(),
+            Source::Numbers(_) | Source::Weights | Source::Parameter(_) | Source::Draw(_) => None,
         });
         self.masks.extend(masks);
         let mut masks = self.masks.iter();
