@@ -2,7 +2,7 @@
 //! are recomputed when a derivative needs them (Griewank and Walther, *Revolve*, 2000).
 
 use crate::error::{Error, Result, or_panic};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::Op;
 use crate::rules::Cotangents;
 use crate::tape::DynRule;
@@ -55,7 +55,7 @@ where
     };
     same_tape("checkpoint", &x.iter().collect::<Vec<_>>())?;
     let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
-    let mut inputs: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).collect();
+    let mut inputs: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).few();
     let values: Vec<Tensor<T>> = x.iter().map(|x| x.peek()).collect();
     let values: Vec<&Tensor<T>> = values.iter().collect();
     let (value, keyed) = piece.run(&values, |_, y| {

@@ -6,11 +6,10 @@
 use crate::error::{Result, or_panic};
 use crate::eval;
 use crate::eval::integers::from_integers;
-use crate::float::Float;
 use crate::float::once;
+use crate::float::{Few, Float};
 use crate::op::{Binary, Fold, IntOp, Op, Unary, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
-use smallvec::SmallVec;
 
 /// A value that ops apply to. The other operations build on [`try_apply`](Value::try_apply).
 ///
@@ -287,7 +286,7 @@ once! {
         let shape = match x {
             [a] => shape::infer(op, &[a.shape()])?,
             [a, b] => shape::infer(op, &[a.shape(), b.shape()])?,
-            _ => shape::infer(op, &x.iter().map(|t| t.shape()).collect::<SmallVec<[_; 8]>>())?,
+            _ => shape::infer(op, &x.iter().map(|t| t.shape()).few::<[_; 16]>())?,
         };
         let y = eval::eval(op, x, &shape);
         eval::check(op, x, y.iter())?;

@@ -1,7 +1,7 @@
 //! The values of attention and of its cotangents: finds the matrices of each head.
 
 use super::{matrices, walkable};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::kernel::attention::{self, Head, Sizes};
 use crate::kernel::gemm::Mat;
 use crate::op::Op;
@@ -14,7 +14,7 @@ pub(super) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
     let (&Op::Attention { scale, causal } | &Op::AttentionVjp { scale, causal }) = op else {
         unreachable!("{} is no attention", op.name())
     };
-    let x: SmallVec<[Tensor<T>; 5]> = x.iter().map(|x| walkable(x)).collect();
+    let x: SmallVec<[Tensor<T>; 16]> = x.iter().map(|x| walkable(x)).few();
     let (operands, g) = match (op, x.as_slice()) {
         (Op::AttentionVjp { .. }, [operands @ .., g]) => (operands, Some(g)),
         (_, operands) => (operands, None),

@@ -1,7 +1,7 @@
 //! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
 
 use super::number;
-use crate::float::{Float, Real, once, special};
+use crate::float::{Few, Float, Real, once, special};
 use crate::kernel::isa::simd;
 use crate::kernel::scratch::with_scratch;
 use crate::op::elementwise::{binary_loop, binary_rule_loop, unary_loop, unary_rule_loop};
@@ -56,7 +56,7 @@ once! {
         let width = WIDTH.min(out.len());
         with_scratch((used + constants.len()) * width, |memory: &mut [T]| {
             let (registers, filled) = memory.split_at_mut(used * width);
-            let filled: SmallVec<[&[T]; 8]> = filled
+            let filled: SmallVec<[&[T]; 16]> = filled
                 .chunks_mut(width.max(1))
                 .zip(&constants)
                 .map(|(block, c)| {
@@ -64,7 +64,7 @@ once! {
                     &*block
                 })
                 .collect();
-            let mut registers: SmallVec<[&mut [T]; 16]> = registers.chunks_mut(width.max(1)).collect();
+            let mut registers: SmallVec<[&mut [T]; 16]> = registers.chunks_mut(width.max(1)).few();
             for (k, out) in out.chunks_mut(WIDTH).enumerate() {
                 let block = Block { formula, x, at: k * WIDTH, len: out.len(), constants: &constants, filled: &filled };
                 block.evaluate(&mut registers, out);

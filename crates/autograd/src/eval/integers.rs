@@ -2,7 +2,7 @@
 
 use super::{around, flat};
 use crate::error::{Error, Result};
-use crate::float::{Float, once};
+use crate::float::{Few, Float, once};
 use crate::kernel::index::{self, within};
 use crate::kernel::order::{Sought, first_place, positions};
 use crate::kernel::scan;
@@ -98,8 +98,7 @@ pub(crate) fn part(op: &Op, x: &Tensor<i64>) -> Vec<i64> {
 fn each(n: usize, from: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
     let rows = (0..n).map(|i| from_integers(from, &x.slice_axis(0, i..i + 1).as_shape(&x.shape()[1..])));
     let rows = rows.collect::<Result<Vec<_>>>()?;
-    let shape: Shape =
-        std::iter::once(n).chain(rows.first().map_or(&[][..], |row| row.shape()).iter().copied()).collect();
+    let shape: Shape = std::iter::once(n).chain(rows.first().map_or(&[][..], |row| row.shape()).iter().copied()).few();
     Ok(Tensor::new(&shape, rows.iter().flat_map(Tensor::to_vec).collect()))
 }
 
@@ -153,7 +152,7 @@ fn place<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i6
     let (x, dims) = if axes.iter().eq(start..end) {
         (x.contiguous(), [&x.shape()[..start], &x.shape()[start..end], &x.shape()[end..]].map(|s| s.iter().product()))
     } else {
-        let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+        let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).few();
         let n: usize = axes.iter().map(|i| x.shape()[i]).product();
         (x.permuted(&order).contiguous(), [x.len() / n.max(1), n, 1])
     };
@@ -186,7 +185,7 @@ fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Te
 /// Finds positions along any axis, `k` for each row.
 fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, sought: Sought, descending: bool) -> Tensor<i64> {
     // Swap the axis with the last one and back: swapping twice is the identity.
-    let mut order: Shape = (0..x.rank()).collect();
+    let mut order: Shape = (0..x.rank()).few();
     order.swap(axis, x.rank() - 1);
     let rows = x.permuted(&order).contiguous();
     let n = x.shape()[axis];

@@ -14,7 +14,7 @@ pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) 
     let axes = x[0].rank() - 2;
     let size = [x[0].shape()[axes], x[0].shape()[axes + 1]];
     let count: usize = x[0].shape()[..axes].iter().product();
-    let nth = |k: usize| -> SmallVec<[&[T]; 4]> {
+    let nth = |k: usize| -> SmallVec<[&[T]; 16]> {
         let part = |x: &&'_ [T]| (k * (x.len() / count), (k + 1) * (x.len() / count));
         parts.iter().map(|x| &x[part(x).0..part(x).1]).collect()
     };

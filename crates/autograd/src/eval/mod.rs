@@ -14,7 +14,7 @@ mod windows;
 
 use crate::error::{Error, Result};
 use crate::float::once;
-use crate::float::{Element, Float, Real};
+use crate::float::{Element, Few, Float, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce};
 use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
@@ -102,7 +102,7 @@ once! {
                 place::<T, false>(x[0], spans, shape, out);
             }
             Op::Concat { axis } => {
-                let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                let mut spans = Span::whole(&shape);
                 for part in x {
                     spans[*axis].len = part.shape()[*axis];
                     place::<T, false>(part, &spans, shape, out);
@@ -293,7 +293,7 @@ fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
         Fold::Norm => norm(x, axes, out),
         Fold::LogSumExp => {
             // Move the reduced axes last and merge them into one row.
-            let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+            let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).few();
             let n = axes.iter().map(|i| x.shape()[i]).product();
             crate::kernel::rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
         }
@@ -381,7 +381,7 @@ fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usiz
     let start: isize = spans.iter().zip(&whole).map(|(s, &stride)| s.start as isize * stride).sum();
     // Axes of size 1 would only make the inner loop short: a column is written as one run with a large step.
     let axes = || (0..spans.len()).filter(|&axis| spans[axis].len != 1);
-    let sizes: Shape = axes().map(|axis| spans[axis].len).collect();
+    let sizes: Shape = axes().map(|axis| spans[axis].len).few();
     let from: crate::tensor::Strides = axes().map(|axis| x.strides()[axis]).collect();
     let to: crate::tensor::Strides = axes().map(|axis| spans[axis].stride(whole[axis])).collect();
     let (data, at) = x.raw();

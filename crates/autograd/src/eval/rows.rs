@@ -2,7 +2,7 @@
 //! cotangents, each one pass over memory.
 
 use super::flat;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::kernel::rows;
 use crate::op::Op;
 use crate::tensor::{Shape, Tensor};
@@ -47,7 +47,7 @@ fn along<T: Float, const N: usize>(
         return kernel(x.each_ref().map(flat), n, out);
     }
     // Swap the axis with the last one and back: swapping twice is the identity.
-    let mut order: Shape = (0..rank).collect();
+    let mut order: Shape = (0..rank).few();
     order.swap(axis, rank - 1);
     let x = x.map(|x| x.permuted(&order).contiguous());
     let rows = Tensor::build(x[0].shape(), |out| kernel(x.each_ref().map(flat), n, out));
@@ -60,7 +60,7 @@ pub(super) fn layer_norm<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
         unreachable!("not a layer normalization")
     };
     let n = x[0].shape()[*axis..].iter().product();
-    let dense: SmallVec<[Tensor<T>; 3]> = x.iter().map(|x| x.contiguous()).collect();
+    let dense: SmallVec<[Tensor<T>; 16]> = x.iter().map(|x| x.contiguous()).few();
     match (op, dense.as_slice()) {
         (Op::LayerNorm { .. }, [x, w, b]) => rows::layer_norm([x, w, b].map(flat), n, *eps, out),
         (Op::LayerNormVjp { .. }, [x, w, g]) => rows::layer_norm_vjp([x, w, g].map(flat), n, *eps, out),

@@ -24,6 +24,7 @@ pub(crate) use nested::Nesting;
 pub use once::{Once, once};
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+pub(crate) use store::Few;
 pub use store::{Array, Pool, Pooled, Shape, Strides};
 use vmath::Elementary;
 

@@ -22,6 +22,19 @@ pub type Shape = SmallVec<[usize; 6]>;
 /// ```
 pub type Strides = SmallVec<[isize; 6]>;
 
+/// Collects into short lists. `collect` compiles the growth of the list again for every iterator; this, one loop.
+pub(crate) trait Few: Iterator + Sized {
+    fn few<A: smallvec::Array<Item = Self::Item>>(self) -> SmallVec<A> {
+        let mut few = SmallVec::new();
+        for x in self {
+            few.push(x);
+        }
+        few
+    }
+}
+
+impl<I: Iterator> Few for I {}
+
 /// The head of an array: its shape and strides, and the buffer that holds its elements.
 #[derive(Debug)]
 #[doc(hidden)]

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Isa, compiled_for};
 use super::threads;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -60,7 +60,7 @@ fn in_pieces<T: Float>(
     let mut arrays: SmallVec<[&mut [T]; 16]> = SmallVec::new();
     arrays.push(parameter.make_mut());
     arrays.extend(state.iter_mut().map(|s| s.make_mut()));
-    let sizes: SmallVec<[usize; 6]> = arrays.iter().map(|_| chunk).collect();
+    let sizes: SmallVec<[usize; 6]> = arrays.iter().map(|_| chunk).few();
     threads::for_each_chunks(&mut arrays, &sizes, &|i, pieces| {
         let (p, state) = pieces.split_first_mut().expect("the parameter comes first");
         f(p, state, &gradient[i * chunk..][..p.len()]);

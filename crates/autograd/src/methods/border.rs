@@ -1,7 +1,6 @@
 //! The longer bodies of the shape methods: padding, triangles, diagonals; written once for tensors and variables.
 
 use super::plan::{Pad, pad_index};
-use super::select::spans;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::Op;
@@ -14,7 +13,7 @@ use smallvec::smallvec;
 /// Crops where widths are negative, then pads with `c`.
 #[track_caller]
 pub(super) fn constant<T: Float, V: Value<T>>(x: &V, pads: &[[isize; 2]], c: f64, whole: &[usize]) -> Result<V> {
-    let mut kept = spans(&x.shape());
+    let mut kept = Span::whole(&x.shape());
     for (span, [before, after]) in kept.iter_mut().zip(pads) {
         span.len -= before.min(&0).unsigned_abs() + after.min(&0).unsigned_abs();
         span.start = if span.len == 0 { 0 } else { before.min(&0).unsigned_abs() };

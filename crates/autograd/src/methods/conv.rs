@@ -4,7 +4,7 @@ use super::border;
 use super::plan::{argument, padded};
 use super::spatial::batched;
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Geometry, Op, Window};
 use crate::tensor::Shape;
 use crate::tensor::view::Span;
@@ -139,12 +139,12 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
 #[track_caller]
 fn part<T: Float, V: Value<T>>(y: V, parts: &[(usize, usize)]) -> Result<V> {
     let mut shape = y.shape();
-    let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    let mut spans = Span::whole(&shape);
     for (span, &(start, wanted)) in spans[2..].iter_mut().zip(parts) {
         *span = Span { start, len: wanted.min(span.len.saturating_sub(start)), step: 1 };
     }
     shape[2..].iter_mut().zip(parts).for_each(|(size, &(_, wanted))| *size = wanted);
-    let kept: Shape = spans.iter().map(|s| s.len).collect();
+    let kept: Shape = spans.iter().map(|s| s.len).few();
     let y = if kept == y.shape() { y } else { V::try_apply(Op::Slice { spans: spans.clone() }, &[&y])? };
     if kept == shape {
         return Ok(y);

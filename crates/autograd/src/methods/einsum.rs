@@ -4,14 +4,13 @@
 mod parse;
 
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Fold, Op};
 use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use parse::parse;
-use smallvec::SmallVec;
 
 /// The label of an axis: a letter, or a number above all letters for an axis of the ellipsis, counted from the last.
 type Label = u32;
@@ -53,7 +52,7 @@ pub(super) fn einsum<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> 
     let missing: Vec<Label> = output.iter().copied().filter(|l| !term.labels.contains(l)).collect();
     let labels = [missing, term.labels].concat();
     let ones = [vec![1; labels.len() - term.value.shape().len()], term.value.shape().to_vec()].concat();
-    let order: Shape = output.iter().filter_map(|l| labels.iter().position(|k| k == l)).collect();
+    let order: Shape = output.iter().filter_map(|l| labels.iter().position(|k| k == l)).few();
     on_diagonals(Term { value: reshaped(&term.value, &ones)?.permuted(&order)?, labels: output }, &named)
 }
 
@@ -75,10 +74,10 @@ fn on_diagonals<T: Float, V: Value<T>>(mut term: Term<V>, labels: &[Label]) -> R
         let axis = term.labels.iter().position(|l| l == label).expect("a label of the output");
         let others: Vec<usize> = (0..rank).filter(|&k| k != axis).collect();
         let n = shape[axis];
-        let mut flat: Shape = others.iter().map(|&k| shape[k]).collect();
-        let mut spans: SmallVec<[Span; 4]> = flat.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+        let mut flat: Shape = others.iter().map(|&k| shape[k]).few();
+        let mut spans = Span::whole(&flat);
         spans.push(Span { start: 0, len: n, step: n as isize + 1 });
-        let square: Shape = flat.iter().copied().chain([n, n]).collect();
+        let square: Shape = flat.iter().copied().chain([n, n]).few();
         flat.push(count("einsum", &[n, n])?);
         let last = term.value.permuted(&[others.clone(), vec![axis]].concat())?;
         let value = reshaped(&V::try_apply(Op::Place { spans, shape: flat }, &[&last])?, &square)?;

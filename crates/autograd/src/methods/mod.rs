@@ -25,7 +25,8 @@ mod spatial;
 mod view;
 
 use crate::error::{Error, Result, or_panic};
-use crate::float::Float;
+use crate::float::{Few, Float};
+
 use crate::op::shape::python_span;
 use crate::op::{Binary, Cell, Fold, IntOp, Op, Order, Unary};
 use crate::tape::{Ints, Var};
@@ -52,7 +53,6 @@ use reduce::{reduce_methods, statistic};
 pub use resize::{Align, Resize};
 use select::select_methods;
 use shape::shape_methods;
-use smallvec::SmallVec;
 pub use spatial::Pool;
 use std::borrow::Borrow;
 pub use view::Bounds;

@@ -2,6 +2,7 @@
 //! allocated.
 
 use crate::error::{Error, Result};
+use crate::float::Few;
 use crate::tensor::layout::{count, room};
 use crate::tensor::{Shape, Tensor};
 
@@ -31,7 +32,7 @@ pub(super) fn inferred(op: &'static str, sizes: &[isize], from: &[usize]) -> Res
     if sizes.iter().any(|&d| d < -1) || sizes.iter().filter(|&&d| d == -1).count() > 1 {
         return argument(op, format!("the sizes {sizes:?} must be at least 0, except for a single -1"));
     }
-    let known: Shape = sizes.iter().filter_map(|&d| usize::try_from(d).ok()).collect();
+    let known: Shape = sizes.iter().filter_map(|&d| usize::try_from(d).ok()).few();
     let (have, rest) = (count(op, from)?, count(op, &known)?);
     if known.len() < sizes.len() && (rest == 0 || have % rest != 0) {
         return argument(op, format!("no size in place of -1 makes {sizes:?} a shape of {have} elements"));

@@ -2,7 +2,7 @@
 
 use super::spatial::{image, mapped};
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Op, Sparse};
 use crate::tensor::Shape;
 use crate::tensor::layout::room;
@@ -131,8 +131,8 @@ pub(super) fn shuffled<T: Float, V: Value<T>>(op: &'static str, x: &V, r: usize,
     let [Some(c), Some(h), Some(w)] = to else {
         return Err(Error::TooLarge { op, shape: from.as_slice().into() });
     };
-    let shape = |last: &[usize]| outer.iter().chain(last).copied().collect::<Shape>();
-    let order: Shape = (0..n).chain(order.map(|i| n + i)).collect();
+    let shape = |last: &[usize]| outer.iter().chain(last).copied().few::<[_; 6]>();
+    let order: Shape = (0..n).chain(order.map(|i| n + i)).few();
     let x = V::try_apply(Op::Reshape { shape: shape(&parts) }, &[x])?;
     V::try_apply(Op::Reshape { shape: shape(&[c, h, w]) }, &[&V::try_apply(Op::Permute { order }, &[&x])?])
 }

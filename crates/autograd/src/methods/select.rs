@@ -7,7 +7,6 @@ use crate::op::{IntOp, Op};
 use crate::tensor::Shape;
 use crate::tensor::view::Span;
 use crate::value::{Index, Value};
-use smallvec::SmallVec;
 
 /// The leading elements of each axis, of the given sizes.
 #[track_caller]
@@ -15,11 +14,7 @@ pub(super) fn leading<T: Float, V: Value<T>>(x: &V, part: &[usize]) -> Result<V>
     if *x.shape() == *part {
         return Ok(x.clone());
     }
-    V::try_apply(Op::Slice { spans: spans(part) }, &[x])
-}
-
-pub(super) fn spans(part: &[usize]) -> SmallVec<[Span; 4]> {
-    part.iter().map(|&len| Span { start: 0, len, step: 1 }).collect()
+    V::try_apply(Op::Slice { spans: Span::whole(part) }, &[x])
 }
 
 /// A list of indices; a single index counts as a list.
@@ -58,7 +53,7 @@ pub(super) fn placed<T: Float, V: Value<T>>(x: &V, whole: &[usize]) -> Result<V>
     if *part == *whole {
         return Ok(x.clone());
     }
-    V::try_apply(Op::Place { spans: spans(&part), shape: Shape::from(whole) }, &[x])
+    V::try_apply(Op::Place { spans: Span::whole(&part), shape: Shape::from(whole) }, &[x])
 }
 
 macro_rules! select_methods {

@@ -38,7 +38,7 @@ macro_rules! shape_methods {
             /// ```
             #[doc(alias = "squeeze")]
             squeeze_all, try_squeeze_all() |x| {
-                let rest: Shape = Value::shape(x).iter().copied().filter(|&d| d != 1).collect();
+                let rest: Shape = Value::shape(x).iter().copied().filter(|&d| d != 1).few();
                 x.try_reshape(&rest)
             }
 
@@ -58,7 +58,7 @@ macro_rules! shape_methods {
                 let Some(start) = start.filter(|&i| i < size) else {
                     return Err(Error::Index { op: "index_axis", index: index as i64, position: 0, size });
                 };
-                let mut spans = select::spans(&shape);
+                let mut spans = Span::whole(&shape);
                 spans[axis] = Span { start, len: 1, step: 1 };
                 shape.remove(axis);
                 Self::try_apply(Op::Slice { spans }, &[x])?.try_reshape(&shape)
@@ -72,7 +72,7 @@ macro_rules! shape_methods {
             /// ```
             flip, try_flip(axes: impl Into<Axes>) |x| {
                 let shape = Value::shape(x);
-                let mut spans = select::spans(&shape);
+                let mut spans = Span::whole(&shape);
                 for axis in axes.into().resolve("flip", &shape)?.iter() {
                     spans[axis] = Span { start: shape[axis].saturating_sub(1), len: shape[axis], step: -1 };
                 }
@@ -202,11 +202,11 @@ macro_rules! shape_methods {
                 // Adjacent axes in ascending order are read without a copy.
                 let (i, j, k) = if i < j { (i, j, k) } else { (j, i, k.saturating_neg()) };
                 let (rows, cols) = (shape[i], shape[j]);
-                let mut order: Shape = (0..shape.len()).filter(|&a| a != i && a != j).collect();
-                let mut flat: Shape = order.iter().map(|&a| shape[a]).collect();
+                let mut order: Shape = (0..shape.len()).filter(|&a| a != i && a != j).few();
+                let mut flat: Shape = order.iter().map(|&a| shape[a]).few();
                 order.extend([i, j]);
                 flat.push(count("diagonal", &[rows, cols])?);
-                let mut spans = select::spans(&flat);
+                let mut spans = Span::whole(&flat);
                 let (start, len) = plan::diagonal(rows, cols, k);
                 spans[flat.len() - 1] = Span { start, len, step: cols as isize + 1 };
                 let flat = x.try_permute(&order)?.try_reshape(&flat)?;
@@ -248,7 +248,7 @@ macro_rules! shape_methods {
             if sizes.iter().try_fold(0usize, |n, &d| n.checked_add(d)) != Some(shape[axis]) {
                 return plan::argument("split", format!("the sizes {sizes:?} must add up to {}", shape[axis]));
             }
-            let mut spans = select::spans(&shape);
+            let mut spans = Span::whole(&shape);
             let (mut start, mut pieces) = (0, Vec::new());
             for &len in sizes {
                 spans[axis] = Span { start: if len == 0 { 0 } else { start }, len, step: 1 };

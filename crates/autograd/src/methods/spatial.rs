@@ -3,7 +3,7 @@
 use super::border;
 use super::plan::padded;
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Binary, Op, Sparse, Window};
 use crate::tensor::layout::room;
 use crate::tensor::view::Span;
@@ -182,7 +182,7 @@ fn adapted<const D: usize>(op: &'static str, shape: Shape, size: [usize; D]) -> 
     if last.contains(&0) {
         return Err(Error::Empty { op, shape: from.as_slice().into() });
     }
-    room(op, &outer.iter().chain(&size).copied().collect::<Shape>())?;
+    room(op, &outer.iter().chain(&size).copied().few::<[_; 6]>())?;
     // The windows themselves need memory, too, even if the outer axes are empty.
     size.iter().try_for_each(|&places| room(op, &[places, PANE]).map(drop))?;
     Ok(std::array::from_fn(|i| adaptive(last[i], size[i])))
@@ -227,7 +227,7 @@ fn windows<T: Float, V: Value<T>>(op: &'static str, x: &V, axis: usize, w: Windo
 #[track_caller]
 pub(super) fn unfold<T: Float, V: Value<T>>(x: &V, axis: usize, size: usize, step: usize) -> Result<V> {
     let y = windows("unfold", x, axis, Window { kernel: size, stride: step, padding: 0, dilation: 1 }, false)?;
-    let mut order: Shape = (0..y.shape().len()).collect();
+    let mut order: Shape = (0..y.shape().len()).few();
     let elements = order.remove(axis + 1);
     order.push(elements);
     V::try_apply(Op::Permute { order }, &[&y])

@@ -94,7 +94,7 @@ macro_rules! view_methods {
             transpose, try_transpose(i: isize, j: isize) |x| {
                 let shape = Value::shape(x);
                 let (i, j) = (resolve_axis("transpose", i, &shape)?, resolve_axis("transpose", j, &shape)?);
-                let mut order: Shape = (0..shape.len()).collect();
+                let mut order: Shape = (0..shape.len()).few();
                 order.swap(i, j);
                 x.try_permute(&order)
             }
@@ -158,7 +158,7 @@ macro_rules! view_methods {
             slice_step, try_slice_step(axis: isize, start: Option<isize>, stop: Option<isize>, step: isize) |x| {
                 let shape = Value::shape(x);
                 let axis = resolve_axis("slice", axis, &shape)?;
-                let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                let mut spans = Span::whole(&shape);
                 spans[axis] = python_span(shape[axis], start, stop, step)
                     .ok_or_else(|| Error::Argument { op: "slice", hint: "the step must not be 0".into() })?;
                 Value::try_apply(Op::Slice { spans }, &[x])
@@ -213,7 +213,7 @@ macro_rules! view_methods {
         pub fn try_concat(parts: &[Self], axis: isize) -> Result<Self> {
             let first = parts.first().map(|p| Value::shape(p)).unwrap_or_default();
             let axis = if parts.is_empty() { 0 } else { resolve_axis("concat", axis, &first)? };
-            Value::try_apply(Op::Concat { axis }, &parts.iter().collect::<SmallVec<[_; 16]>>())
+            Value::try_apply(Op::Concat { axis }, &parts.iter().few::<[_; 16]>())
         }
 
         /// Stacks tensors along a new axis.

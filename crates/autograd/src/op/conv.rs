@@ -1,6 +1,7 @@
 //! The geometry of convolutions, and their shape rules.
 
 use crate::error::{Error, Result};
+use crate::float::Few;
 use crate::tensor::Shape;
 use crate::tensor::layout::room;
 use smallvec::{SmallVec, smallvec};
@@ -77,7 +78,7 @@ impl Geometry {
             return error(x, format!("an image must have shape [batch, channels, …] with {rank} spatial axes"));
         }
         if w.len() != rank + 2 || !self.kernel().eq(w[2..].iter().copied()) {
-            let kernel: Shape = self.kernel().collect();
+            let kernel: Shape = self.kernel().few();
             return error(w, format!("weights must be [out, channels / groups, …] with kernel sizes {kernel:?}"));
         }
         if w[1].checked_mul(self.groups) != Some(x[1]) {
@@ -108,7 +109,7 @@ impl Geometry {
     pub(super) fn input(&self, op: &'static str, g: &[usize], w: &[usize], size: &[usize]) -> Result<Shape> {
         let sides = g.first().zip(w.get(1).and_then(|c| c.checked_mul(self.groups)));
         let (n, channels) = sides.unwrap_or((&0, 0));
-        let shape: Shape = [*n, channels].iter().chain(size).copied().collect();
+        let shape: Shape = [*n, channels].iter().chain(size).copied().few();
         room(op, &shape)?;
         self.matches(op, g, &shape, w)?;
         Ok(shape)
@@ -117,7 +118,7 @@ impl Geometry {
     /// The shape of weights whose convolution with `x` has shape `g`.
     pub(super) fn weight(&self, op: &'static str, x: &[usize], g: &[usize]) -> Result<Shape> {
         let channels = x.get(1).and_then(|c| c.checked_div(self.groups)).unwrap_or(0);
-        let shape: Shape = [g.get(1).copied().unwrap_or(0), channels].into_iter().chain(self.kernel()).collect();
+        let shape: Shape = [g.get(1).copied().unwrap_or(0), channels].into_iter().chain(self.kernel()).few();
         room(op, &shape)?;
         self.matches(op, g, x, &shape)?;
         Ok(shape)

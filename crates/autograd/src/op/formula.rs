@@ -66,7 +66,7 @@ pub(crate) struct Formula {
 
 /// An expression under construction.
 #[derive(Clone, Copy)]
-struct Term<'f> {
+pub(crate) struct Term<'f> {
     steps: &'f RefCell<Vec<Step>>,
     source: Source,
 }
@@ -96,14 +96,23 @@ macro_rules! terms {
 }
 for_real!(terms);
 
+/// Expressions of `inputs` operands as data: their steps, each common subexpression once, and where the results are.
+pub(crate) fn record(
+    inputs: usize,
+    expressions: &dyn for<'f> Fn(&[Term<'f>]) -> Vec<Term<'f>>,
+) -> (Vec<Step>, Vec<Source>) {
+    let steps = RefCell::new(Vec::new());
+    let input = |i: usize| Term { steps: &steps, source: Source::Input(i as u8) };
+    let inputs: Vec<Term> = (0..inputs).map(input).collect();
+    let results = expressions(&inputs).iter().map(|term| term.source).collect();
+    (steps.into_inner(), results)
+}
+
 impl Formula {
-    fn record<const N: usize>(row: impl Fn([Term; N]) -> Term) -> Formula {
-        let steps = RefCell::new(Vec::new());
-        let inputs = std::array::from_fn(|i| Term { steps: &steps, source: Source::Input(i as u8) });
-        let result = row(inputs).source;
-        let steps = steps.into_inner();
+    fn new(inputs: usize, row: &dyn for<'f> Fn(&[Term<'f>]) -> Term<'f>) -> Formula {
+        let (steps, results) = record(inputs, &|x| vec![row(x)]);
         let registers = registers(&steps);
-        Formula { steps, result, registers }
+        Formula { steps, result: results[0], registers }
     }
 
     /// The operand that the formula is, unchanged.
@@ -143,13 +152,13 @@ struct Table {
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     unary: Unary::ALL
         .iter()
-        .map(|f| [Formula::record(|[x]| f.f(x)), Formula::record(|[x, y, g]| f.rule(x, y, g))])
+        .map(|f| [Formula::new(1, &|x| f.f(x[0])), Formula::new(3, &|x| f.rule(x[0], x[1], x[2]))])
         .collect(),
     binary: Binary::ALL
         .iter()
         .map(|f| {
-            let rule = |side| Formula::record(|[a, b, y, g]| f.rule(side, a, b, y, g));
-            [Formula::record(|[a, b]| f.f(a, b)), rule(Side::A), rule(Side::B)]
+            let rule = |side| Formula::new(4, &|x| f.rule(side, x[0], x[1], x[2], x[3]));
+            [Formula::new(2, &|x| f.f(x[0], x[1])), rule(Side::A), rule(Side::B)]
         })
         .collect(),
 });

@@ -31,14 +31,13 @@ mod windows;
 mod words;
 
 pub use crate::kernel::recurrent::Cell;
-use crate::tensor::view::Span;
+use crate::tensor::view::Spans;
 use crate::tensor::{AxisSet, Shape, Tensor};
 pub use conv::{Geometry, Window};
 pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
 pub use integers::{IGNORED, IntOp, Order};
 pub use linalg::Factor;
-use smallvec::SmallVec;
 use std::sync::Arc;
 pub use windows::{Panes, Sparse};
 
@@ -321,12 +320,12 @@ ops! {
     /// A slice of each axis.
     Slice {
         /// The span of each axis.
-        spans: SmallVec<[Span; 4]>
+        spans: Spans
     };
     /// Zeros of the given shape, with the input written to the elements that a slice with the same spans would read.
     Place {
         /// The span of each axis.
-        spans: SmallVec<[Span; 4]>,
+        spans: Spans,
         /// Shape of the result.
         shape: Shape
     };

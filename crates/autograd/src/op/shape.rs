@@ -3,6 +3,7 @@
 use super::windows::{alike, mapped, picked};
 use super::{Fold, IGNORED, Op, family};
 use crate::error::{Error, Result};
+use crate::float::Few;
 use crate::kernel::index::within;
 use crate::tensor::layout::{broadcast, count, reduced_shape, room};
 use crate::tensor::view::Span;
@@ -109,7 +110,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         }
         Op::Place { spans, shape } => {
             check_spans(name, spans, shape)?;
-            let part: Shape = spans.iter().map(|s| s.len).collect();
+            let part: Shape = spans.iter().map(|s| s.len).few();
             if part.as_slice() == x[0] {
                 checked(name, shape.clone())
             } else {

@@ -1,6 +1,7 @@
 //! Windows over the last axes (pooling) and linear maps along an axis (averages, interpolation): data and shape rules.
 
 use crate::error::{Error, Result};
+use crate::float::Few;
 use crate::tensor::Shape;
 use crate::tensor::layout::room;
 use crate::tensor::view::Span;
@@ -99,7 +100,7 @@ pub(super) fn picked(op: &'static str, panes: &Panes, x: &[usize]) -> Result<Sha
     if !panes.iter().zip(&x[outer..]).all(|(axis, &size)| covers(axis, size)) {
         return Err(Error::Shape { op, shape: x.into(), hint: "a window is empty or out of bounds".into() });
     }
-    let shape: Shape = x[..outer].iter().copied().chain(panes.iter().map(|axis| axis.len())).collect();
+    let shape: Shape = x[..outer].iter().copied().chain(panes.iter().map(|axis| axis.len())).few();
     room(op, &shape)?;
     Ok(shape)
 }

@@ -3,8 +3,8 @@
 
 use super::Program;
 use crate::error::{Error, Result};
-use crate::float::Float;
 use crate::float::once;
+use crate::float::{Few, Float};
 use crate::tape::{Tape, Var, first_read, sketched, watch};
 use crate::tensor::{Shape, Tensor};
 use smallvec::SmallVec;
@@ -120,7 +120,7 @@ where
     pub fn value_and_grad_into(&mut self, x: &[&[T]], gradients: &mut [&mut [T]]) -> Result<T> {
         check_gradients(x.iter().map(|x| x.len()), gradients.iter().map(|g| g.len()))?;
         let lengths: SmallVec<[[usize; 1]; 16]> = x.iter().map(|x| [x.len()]).collect();
-        let shapes: SmallVec<[&[usize]; 16]> = lengths.iter().map(|shape| shape.as_slice()).collect();
+        let shapes: SmallVec<[&[usize]; 16]> = lengths.iter().map(|shape| shape.as_slice()).few();
         let version = find(&mut self.gradients, &shapes, || {
             let x: Vec<Tensor<T>> = x.iter().map(|x| Tensor::from(x.to_vec())).collect();
             record(&self.function, &refs(&x), with_gradients)

@@ -4,7 +4,7 @@
 
 use super::Cotangents;
 use super::rows::add;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Fold, Op};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -161,7 +161,7 @@ impl<V> Attention<'_, V> {
         V: Value<T>,
     {
         let op = Op::AttentionVjp { scale: self.scale, causal: self.causal };
-        let x: SmallVec<[&V; 5]> = [self.q, self.k, self.v].into_iter().chain(self.mask).chain([g]).collect();
+        let x: SmallVec<[&V; 16]> = [self.q, self.k, self.v].into_iter().chain(self.mask).chain([g]).few();
         V::apply(op, &x)
     }
 
@@ -175,7 +175,7 @@ impl<V> Attention<'_, V> {
         [self.q, self.k, self.v].map(|x| {
             let shape = x.shape();
             let len = shape[last] * shape[last + 1];
-            let mut spans: SmallVec<[Span; 4]> = row.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+            let mut spans = Span::whole(&row);
             spans[last] = Span { start: if len == 0 { 0 } else { start }, len, step: 1 };
             start += len;
             V::apply(Op::Slice { spans }, &[packed]).reshape(&shape)

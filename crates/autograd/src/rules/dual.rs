@@ -2,7 +2,7 @@
 
 use super::{elementwise, jvp, rows};
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Op, Side};
 use crate::tensor::{Shape, Tensor};
 use crate::value::Value;
@@ -23,8 +23,8 @@ impl<V: Clone> Dual<V> {
 
 impl<T: Float, V: Value<T>> Value<T> for Dual<V> {
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {
-        let t: SmallVec<[Option<&V>; 4]> = x.iter().map(|x| x.t.as_ref()).collect();
-        let x: SmallVec<[&V; 4]> = x.iter().map(|x| &x.x).collect();
+        let t: SmallVec<[Option<&V>; 4]> = x.iter().map(|x| x.t.as_ref()).few();
+        let x: SmallVec<[&V; 16]> = x.iter().map(|x| &x.x).few();
         let y = V::try_apply(op.clone(), &x)?;
         let t = match op {
             _ if t.iter().all(Option::is_none) => None,

@@ -1,10 +1,9 @@
 //! The rules of the table, function by function: for values that have no loop over blocks.
 
 use crate::float::Float;
-use crate::op::formula::{Formula, Function, Source};
+use crate::op::formula::{Formula, Function, Source, Step};
 use crate::op::{Binary, Side, Unary};
 use crate::value::Value;
-use smallvec::SmallVec;
 
 /// The cotangent of `x`.
 #[track_caller]
@@ -21,14 +20,16 @@ pub(crate) fn binary<T: Float, V: Value<T>>(f: Binary, side: Side, operands: [&V
 /// A formula of the table at these operands, function by function.
 #[track_caller]
 fn compose<T: Float, V: Value<T>>(formula: &Formula, x: &[&V]) -> V {
-    let mut done: SmallVec<[V; 8]> = SmallVec::new();
-    let operand = |source: Source, done: &[V]| match source {
-        Source::Input(i) => x[usize::from(i)].clone(),
-        Source::Const(bits) => x[0].number(T::of(f64::from_bits(bits))),
-        Source::Step(k) => done[usize::from(k)].clone(),
-    };
-    for step in &formula.steps {
-        let from = |i: usize| operand(step.from()[i], &done);
+    let done = steps(&formula.steps, x);
+    at(formula.result, x, &done)
+}
+
+/// The results of all steps at these operands.
+#[track_caller]
+pub(super) fn steps<T: Float, V: Value<T>>(steps: &[Step], x: &[&V]) -> Vec<V> {
+    let mut done = Vec::with_capacity(steps.len());
+    for step in steps {
+        let from = |i: usize| at(step.from()[i], x, &done);
         let y = match step.function {
             Function::Unary(f) => from(0).unary(f),
             Function::Binary(f) => V::binary(f, &from(0), &from(1)),
@@ -36,5 +37,15 @@ fn compose<T: Float, V: Value<T>>(formula: &Formula, x: &[&V]) -> V {
         };
         done.push(y);
     }
-    operand(formula.result, &done)
+    done
+}
+
+/// What a source holds.
+#[track_caller]
+pub(super) fn at<T: Float, V: Value<T>>(source: Source, x: &[&V], done: &[V]) -> V {
+    match source {
+        Source::Input(i) => x[usize::from(i)].clone(),
+        Source::Const(bits) => x[0].number(T::of(f64::from_bits(bits))),
+        Source::Step(k) => done[usize::from(k)].clone(),
+    }
 }

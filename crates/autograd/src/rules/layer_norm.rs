@@ -6,9 +6,9 @@ use super::rows::{Slope, add};
 use crate::float::Float;
 use crate::op::Op;
 use crate::tensor::Shape;
-use crate::tensor::view::Span;
+use crate::tensor::view::{Span, Spans};
 use crate::value::Value;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 /// The cotangents of the inputs.
 pub(crate) fn vjp<T: Float, V: Value<T>>(
@@ -79,7 +79,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
 }
 
 /// The spans of one of two tensors stacked along axis 0.
-fn spans(both: &[usize], which: usize) -> SmallVec<[Span; 4]> {
+fn spans(both: &[usize], which: usize) -> Spans {
     let span = |(i, &len): (usize, &usize)| match i {
         0 => Span { start: which, len: 1, step: 1 },
         _ => Span { start: 0, len, step: 1 },

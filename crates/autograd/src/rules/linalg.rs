@@ -4,7 +4,7 @@
 
 use super::Cotangents;
 use super::spectrum::{self, Turn};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -116,7 +116,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
         }
         Factor::Slogdet => {
             let log = trace(&t(&inverse(x[0])).mul(d));
-            let shape: Shape = log.shape().iter().copied().chain([1]).collect();
+            let shape: Shape = log.shape().iter().copied().chain([1]).few();
             let log = log.reshape(&shape);
             concat(axis, &[&log.number(T::zero()).expand(&shape), &log])
         }
@@ -133,7 +133,7 @@ pub(super) fn rows<T: Float, V: Value<T>>(x: &V) -> usize {
 /// Transposes the matrices.
 pub(super) fn t<T: Float, V: Value<T>>(x: &V) -> V {
     let rank = x.shape().len();
-    let mut order: Shape = (0..rank).collect();
+    let mut order: Shape = (0..rank).few();
     order.swap(rank - 2, rank - 1);
     x.permute(&order)
 }
@@ -200,7 +200,7 @@ fn scalars<T: Float, V: Value<T>>(x: &V, like: &V) -> V {
 /// The slice `start..stop` of an axis, which is counted from the last one.
 pub(super) fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize, stop: usize) -> V {
     let shape = x.shape();
-    let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    let mut spans = Span::whole(&shape);
     spans[shape.len() - 1 - from_last] =
         Span { start: if start == stop { 0 } else { start }, len: stop - start, step: 1 };
     V::apply(Op::Slice { spans }, &[x])
@@ -264,8 +264,8 @@ fn cofactors<T: Float, V: Value<T>>(x: &[&V]) -> V {
 
 /// The inputs of the derivative of `cofactors` as input `i` moves along `d`. The directions of a higher derivative of the
 /// determinant are interchangeable and each is linear, so that d takes the place of a direction; moving A adds one.
-fn moved<'v, V>(x: &[&'v V], i: usize, d: &'v V) -> SmallVec<[&'v V; 4]> {
-    let mut x: SmallVec<[&V; 4]> = x.into();
+fn moved<'v, V>(x: &[&'v V], i: usize, d: &'v V) -> SmallVec<[&'v V; 16]> {
+    let mut x: SmallVec<[&V; 16]> = x.into();
     match i {
         0 => x.push(d),
         _ => x[i] = d,

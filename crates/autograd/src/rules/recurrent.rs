@@ -8,15 +8,16 @@
 
 use super::Cotangents;
 use super::dual::Dual;
+use super::elementwise::{self, steps};
 use super::scan::part;
-use crate::float::{E, Float, Real, for_real};
+use crate::float::{E, Float};
 use crate::kernel::recurrent::cell::{Equations, with_equations};
-use crate::op::{Binary, Cell, Fold, Op, Unary};
+use crate::op::formula::{Source, Step, Term, record};
+use crate::op::{Binary, Cell, Fold, Op};
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
-use std::cell::RefCell;
-use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 /// The cotangents of the inputs.
 pub(crate) fn vjp<T: Float, V: Value<T>>(
@@ -29,7 +30,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
     match (op, x) {
         (Op::RecurrentTrace { .. }, _) => smallvec![None; x.len()],
         (&Op::Recurrent { cell, reverse }, [trace, z, w, b, lengths, start @ ..]) => {
-            let mut read: SmallVec<[&V; 8]> = smallvec![*trace, *w, *lengths, g, *z, *b];
+            let mut read: SmallVec<[&V; 16]> = smallvec![*trace, *w, *lengths, g, *z, *b];
             read.extend_from_slice(start);
             let bars = Bars { cell, reverse, all: V::apply(Op::RecurrentVjp { cell, reverse }, &read) };
             let mut out = smallvec![
@@ -295,68 +296,53 @@ fn joined<T: Float, V: Value<T>>(parts: &[V], axis: usize) -> V {
 
 // ---- The equations of a cell, on values ----
 
-/// A value under evaluation: the equations copy what they read, so it is the place of one in a list.
-struct On<'a, T, V> {
-    all: &'a RefCell<Vec<V>>,
-    at: usize,
-    number: PhantomData<T>,
-}
+/// Equations as data: the functions they are composed of, and where their results are.
+type Composed = (Vec<Step>, Vec<Source>);
 
-impl<T, V> Clone for On<'_, T, V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T, V> Copy for On<'_, T, V> {}
-
-impl<'a, T: Float, V: Value<T>> On<'a, T, V> {
-    fn new(all: &'a RefCell<Vec<V>>, x: V) -> Self {
-        all.borrow_mut().push(x);
-        On { all, at: all.borrow().len() - 1, number: PhantomData }
-    }
-
-    fn get(self) -> V {
-        self.all.borrow()[self.at].clone()
-    }
-}
-
-macro_rules! on_values {
-    (unary: $($u:ident $U:ident),*; binary: $($b:ident $B:ident),*;) => {
-        impl<T: Float, V: Value<T>> Real for On<'_, T, V> {
-            fn lit(self, c: f64) -> Self { On::new(self.all, self.get().number(T::of(c))) }
-            fn select(self, a: Self, b: Self) -> Self { On::new(self.all, self.get().select(&a.get(), &b.get())) }
-            $( fn $u(self) -> Self { On::new(self.all, self.get().unary(Unary::$U)) } )*
-            $( fn $b(self, b: Self) -> Self { On::new(self.all, V::binary(Binary::$B, &self.get(), &b.get())) } )*
-        }
+/// The equations of a step and of a step back, of each kind of cell.
+static EQUATIONS: LazyLock<Vec<[Composed; 2]>> = LazyLock::new(|| {
+    let of = |&cell| {
+        with_equations!(cell, |C, G, A, N, K| {
+            let step = record(2 * G + N, &|x| {
+                let x = &mut x.iter();
+                let (after, kept) = <C as Equations<G, A, N, K>>::step(take(x), take(x), take(x));
+                after.iter().chain(&kept).map(|x| x.0).collect()
+            });
+            let back = record(3 * N + K, &|x| {
+                let x = &mut x.iter();
+                let (arguments, passed) = <C as Equations<G, A, N, K>>::back(take(x), take(x), take(x), take(x));
+                arguments.iter().chain(&passed).map(|x| x.0).collect()
+            });
+            [step, back]
+        })
     };
+    Cell::ALL.iter().map(of).collect()
+});
+
+/// The next operands.
+fn take<'f, const N: usize>(x: &mut std::slice::Iter<Term<'f>>) -> [E<Term<'f>>; N] {
+    std::array::from_fn(|_| E(*x.next().expect("as many operands as are recorded")))
 }
-for_real!(on_values);
+
+/// Evaluates equations on operands. The first results are separate from the others.
+fn evaluate<T: Float, V: Value<T>>((functions, results): &Composed, x: &[&[V]], first: usize) -> (Vec<V>, Vec<V>) {
+    let x: Vec<&V> = x.iter().copied().flatten().collect();
+    let done = steps(functions, &x);
+    let mut results = results.iter().map(|&result| elementwise::at(result, &x, &done));
+    (results.by_ref().take(first).collect(), results.collect())
+}
 
 /// A step: the states after it, and what the step back reads.
 fn step<T: Float, V: Value<T>>(cell: Cell, z: &[V], s: &[V], before: &[V]) -> (Vec<V>, Vec<V>) {
-    let all = RefCell::new(Vec::new());
-    let on = |x: &[V], k: usize| E(On::<T, V>::new(&all, x[k].clone()));
-    with_equations!(cell, |C, G, A, N, K| {
-        let [z, s]: [[_; G]; 2] = [z, s].map(|x| std::array::from_fn(|k| on(x, k)));
-        let (after, kept) = <C as Equations<G, A, N, K>>::step(z, s, std::array::from_fn(|k| on(before, k)));
-        (values(&after), values(&kept))
-    })
+    evaluate(&EQUATIONS[cell as usize][0], &[z, s, before], cell.states())
 }
 
 /// A step back: the cotangents of the arguments, and of the states before it.
 fn step_back<T: Float, V: Value<T>>(cell: Cell, bars: &[V], before: &[V], after: &[V], kept: &[V]) -> (Vec<V>, Vec<V>) {
-    let (all, shape) = (RefCell::new(Vec::new()), before[0].shape());
-    let on = |x: &[V], k: usize| E(On::<T, V>::new(&all, x[k].clone()));
-    with_equations!(cell, |C, G, A, N, K| {
-        let [bars, before, after]: [[_; N]; 3] = [bars, before, after].map(|x| std::array::from_fn(|k| on(x, k)));
-        let kept = std::array::from_fn(|k| on(kept, k));
-        let (arguments, passed) = <C as Equations<G, A, N, K>>::back(bars, before, after, kept);
-        // A literal has no axes.
-        (values(&arguments), values(&passed).iter().map(|x| x.expand(&shape)).collect())
-    })
-}
-
-fn values<T: Float, V: Value<T>>(x: &[E<On<'_, T, V>>]) -> Vec<V> {
-    x.iter().map(|x| x.0.get()).collect()
+    let (arguments, mut passed) =
+        evaluate(&EQUATIONS[cell as usize][1], &[bars, before, after, kept], cell.arguments());
+    // A literal has no axes.
+    let shape = before[0].shape();
+    passed.iter_mut().for_each(|x| *x = x.expand(&shape));
+    (arguments, passed)
 }

@@ -6,12 +6,12 @@
 
 use super::Cotangents;
 use super::vjp::inverse;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::Op;
-use crate::tensor::view::Span;
+use crate::tensor::view::{Span, Spans};
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 /// The cotangents of a scan's inputs.
 pub(crate) fn vjp<T: Float, V: Value<T>>(
@@ -79,7 +79,7 @@ pub(crate) fn products_of_others<T: Float, V: Value<T>>(x: &V, axes: AxisSet) ->
         return x.clone();
     }
     // Move the axes last and merge them into one.
-    let order: Shape = (0..shape.len()).filter(|&i| !axes.contains(i)).chain(axes.iter()).collect();
+    let order: Shape = (0..shape.len()).filter(|&i| !axes.contains(i)).chain(axes.iter()).few();
     let n: usize = axes.iter().map(|i| shape[i]).product();
     let moved = x.permute(&order);
     let rows = moved.reshape(&[shape.iter().product::<usize>() / n, n]);
@@ -126,8 +126,8 @@ fn placed<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, shape: &[usiz
     V::apply(Op::Place { spans, shape: shape.into() }, &[x])
 }
 
-fn spans(shape: &[usize], axis: usize, start: usize, len: usize) -> SmallVec<[Span; 4]> {
-    let mut spans: SmallVec<[Span; 4]> = shape.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+fn spans(shape: &[usize], axis: usize, start: usize, len: usize) -> Spans {
+    let mut spans = Span::whole(&shape);
     spans[axis] = Span { start: if len == 0 { 0 } else { start }, len, step: 1 };
     spans
 }

@@ -100,7 +100,7 @@ impl<V> Bases<V> {
 
     /// The cotangents of rotations of the vectors; if A is not symmetric, of U and V by the same angles, of U and V by
     /// opposite angles, and of U and of V out of their spaces.
-    fn turned<T: Float>(&self, [_, gu, gv]: &[V; 3]) -> SmallVec<[V; 4]>
+    fn turned<T: Float>(&self, [_, gu, gv]: &[V; 3]) -> SmallVec<[V; 16]>
     where
         V: Value<T>,
     {

@@ -9,7 +9,7 @@ use crate::tensor::layout::reduced_shape;
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape};
 use crate::value::Value;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use std::sync::Arc;
 
 /// The cotangents of the inputs `x` of `op`, whose output is `y` with cotangent `g`, for the inputs where `wants`
@@ -64,8 +64,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Concat { axis } => {
             let mut start = 0;
             let parts = x.iter().enumerate().map(|(i, part)| {
-                let mut spans: SmallVec<[Span; 4]> =
-                    part.shape().iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+                let mut spans = Span::whole(&part.shape());
                 spans[*axis].start = if spans[*axis].len == 0 { 0 } else { start };
                 start += spans[*axis].len;
                 wants(i).then(|| V::apply(Op::Slice { spans }, &[g]))

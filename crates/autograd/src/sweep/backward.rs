@@ -8,8 +8,8 @@ use super::ties;
 use super::{Gradients, Swept, numbers};
 use crate::error::{Error, Result, or_panic};
 use crate::eval;
-use crate::float::Float;
 use crate::float::once;
+use crate::float::{Few, Float};
 #[cfg(feature = "linalg")]
 use crate::op::Factor;
 use crate::op::{Op, Side};
@@ -487,15 +487,15 @@ pub(super) fn structured<T: Float, V: Swept<T>, S: Source<T, V>>(
     if !inputs.iter().any(|&i| source.needs(i)) {
         return smallvec![];
     }
-    let x: SmallVec<[S::At<'_>; 4]> = inputs.iter().map(|&i| source.at(i)).collect();
-    let x: SmallVec<[&V; 4]> = x.iter().map(|x| x.borrow()).collect();
+    let x: SmallVec<[S::At<'_>; 16]> = inputs.iter().map(|&i| source.at(i)).few();
+    let x: SmallVec<[&V; 16]> = x.iter().map(|x| x.borrow()).few();
     let y = source.at(id);
     match op {
         Op::Custom { id } => source.custom_vjp(*id, &x, y.borrow(), g),
         #[cfg(feature = "linalg")]
         Op::Linalg(Factor::Eigh | Factor::Svd) => {
             let changes = g.changes(y.borrow());
-            let with_changes: SmallVec<[&V; 4]> = x.iter().copied().chain(&changes).collect();
+            let with_changes: SmallVec<[&V; 16]> = x.iter().copied().chain(&changes).few();
             vjp(op, &with_changes, y.borrow(), g, &|i| source.needs(inputs[i]))
         }
         op => vjp(op, &x, y.borrow(), g, &|i| source.needs(inputs[i])),

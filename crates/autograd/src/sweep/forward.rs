@@ -7,8 +7,8 @@ use super::backward::{Mark, reaching};
 use super::ties;
 use super::{Gradients, Swept};
 use crate::error::{Error, Result, or_panic};
-use crate::float::Float;
 use crate::float::once;
+use crate::float::{Few, Float};
 use crate::op::{Op, Side};
 use crate::rules::jvp;
 use crate::tape::Var;
@@ -147,7 +147,7 @@ fn push<'t, T: Float, V: Swept<T>>(
     at: impl Fn(Var<'t, T>) -> V,
 ) -> Result<Option<V>> {
     let mut dots: Vec<Option<V>> = vec![None; root.id as usize + 1];
-    let mut variables: SmallVec<[Var<T>; 4]> = SmallVec::new();
+    let mut variables: SmallVec<[Var<T>; 16]> = SmallVec::new();
     check(op, root, directions)?;
     for (x, t) in directions {
         if x.id <= root.id {
@@ -203,9 +203,9 @@ fn tangent<'t, T: Float, V: Swept<T>>(
 ) -> Result<Option<V>> {
     let y = at(node);
     let inputs = node.inputs();
-    let x: SmallVec<[V; 4]> = inputs.iter().map(|&v| at(v)).collect();
-    let x: SmallVec<[&V; 4]> = x.iter().collect();
-    let t: SmallVec<[Option<&V>; 4]> = inputs.iter().map(|v| dots[v.id as usize].as_ref()).collect();
+    let x: SmallVec<[V; 16]> = inputs.iter().map(|&v| at(v)).few();
+    let x: SmallVec<[&V; 16]> = x.iter().few();
+    let t: SmallVec<[Option<&V>; 4]> = inputs.iter().map(|v| dots[v.id as usize].as_ref()).few();
     let code = node.tape.list().node(node.id).0;
     Ok(match code {
         Code::Leaf | Code::Const => None,

@@ -23,7 +23,7 @@ pub(super) fn changes<'t, T: Float>(g: Var<'t, T>, y: Var<'t, T>) -> SmallVec<[V
 
 /// Whether a cotangent of a decomposition was recorded as one of its first row, where the values are.
 fn is_of_values<T: Float>(g: Var<'_, T>) -> bool {
-    let mut terms: SmallVec<[Var<T>; 4]> = smallvec![g];
+    let mut terms: SmallVec<[Var<T>; 16]> = smallvec![g];
     while let Some(term) = terms.pop() {
         match term.op() {
             Op::Place { spans, .. } if spans[spans.len() - 2].len == 1 && spans[spans.len() - 2].start == 0 => (),

@@ -5,7 +5,7 @@
 
 use super::list::{Code, List};
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::{OUTPUT, Op};
 use crate::rules::reads;
 use crate::tensor::Tensor;
@@ -141,8 +141,8 @@ impl<T: Float> List<T> {
 
     /// Recomputes a node's value from those of its inputs.
     pub(crate) fn again(&self, id: u32) -> Result<Tensor<T>> {
-        let x: SmallVec<[_; 4]> = self.inputs(id).iter().map(|&i| self.value(i)).collect();
-        let x: SmallVec<[&Tensor<T>; 16]> = x.iter().map(|x| &**x).collect();
+        let x: SmallVec<[_; 16]> = self.inputs(id).iter().map(|&i| self.value(i)).few();
+        let x: SmallVec<[&Tensor<T>; 16]> = x.iter().map(|x| &**x).few();
         match self.op(id) {
             Op::Custom { id } => self.rule(id).compute(&x),
             op => Tensor::try_apply(op, &x),

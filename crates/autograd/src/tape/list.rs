@@ -7,7 +7,7 @@
 use super::Inputs;
 use super::keep::{Keep, Recent};
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::shape::infer;
 use crate::op::{Binary, Op, Unary};
 use crate::tape::DynRule;
@@ -266,7 +266,7 @@ impl<T: Float> List<T> {
         if !self.is_sketch() && !matches!(op, Op::Integers { .. }) {
             return Tensor::try_apply(op.clone(), x);
         }
-        let shapes: SmallVec<[&[usize]; 8]> = x.iter().map(|x| x.shape()).collect();
+        let shapes: SmallVec<[&[usize]; 16]> = x.iter().map(|x| x.shape()).few();
         Ok(self.unknown(&infer(op, &shapes)?))
     }
 

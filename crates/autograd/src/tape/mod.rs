@@ -14,8 +14,8 @@ mod var;
 
 use crate::error::{Error, Result};
 use crate::eval::number;
-use crate::float::Float;
 use crate::float::once;
+use crate::float::{Few, Float};
 use crate::op::{Binary, Op, Unary, shape};
 use crate::tensor::{IntoTensor, Tensor};
 pub(crate) use custom::DynRule;
@@ -437,8 +437,8 @@ once! {
         same_tape(op.name(), x)?;
         let value = {
             let list = tape.filled(x.iter().map(|v| v.id));
-            let values: SmallVec<[_; 4]> = x.iter().map(|v| list.value(v.id)).collect();
-            list.evaluate(&op, &values.iter().map(|v| &**v).collect::<SmallVec<[_; 16]>>())?
+            let values: SmallVec<[_; 16]> = x.iter().map(|v| list.value(v.id)).few();
+            list.evaluate(&op, &values.iter().map(|v| &**v).few::<[_; 16]>())?
         };
         Ok(Var { tape, id: structured(tape, op, x.iter().map(|v| v.id).collect(), value, line) })
     }

@@ -124,7 +124,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// let ids: Vec<usize> = (a * b).inputs().iter().map(|x| x.id()).collect();
     /// assert_eq!(ids, [a.id(), b.id()]);
     /// ```
-    pub fn inputs(self) -> SmallVec<[Var<'t, T>; 4]> {
+    pub fn inputs(self) -> SmallVec<[Var<'t, T>; 16]> {
         self.tape.list().inputs(self.id).iter().map(|&id| Var { tape: self.tape, id }).collect()
     }
 

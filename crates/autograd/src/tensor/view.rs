@@ -4,7 +4,8 @@
 use super::layout::{broadcast_strides, reshape_strides, resolve_axis, row_major};
 use super::{Repr, Shape, Strides, Tensor};
 use crate::error::or_panic;
-use crate::float::Element;
+use crate::float::{Element, Few};
+use smallvec::SmallVec;
 use std::ops::Range;
 
 /// One axis of a slice: `len` elements from `start`, `step` apart. A negative step walks backward.
@@ -25,7 +26,15 @@ pub struct Span {
     pub step: isize,
 }
 
+/// A slice of each axis.
+pub(crate) type Spans = SmallVec<[Span; 4]>;
+
 impl Span {
+    /// All of each axis.
+    pub(crate) fn whole(shape: &[usize]) -> Spans {
+        shape.iter().map(|&len| Span { start: 0, len, step: 1 }).few()
+    }
+
     /// The stride of this slice of an axis with stride `whole`. A single element keeps `whole`, whatever the step.
     pub(crate) fn stride(&self, whole: isize) -> isize {
         if self.len > 1 { self.step * whole } else { whole }
@@ -76,7 +85,7 @@ impl<T: Element> Tensor<T> {
 
     /// A slice of each axis.
     pub(crate) fn spans(&self, spans: &[Span]) -> Tensor<T> {
-        let shape: Shape = spans.iter().map(|s| s.len).collect();
+        let shape: Shape = spans.iter().map(|s| s.len).few();
         let strides = spans.iter().zip(self.strides()).map(|(s, &stride)| s.stride(stride)).collect();
         let offset = || spans.iter().zip(self.strides()).map(|(s, &stride)| s.start as isize * stride).sum();
         // The start of an empty result may lie past the end of the buffer. Nothing is read, so use 0.
@@ -102,8 +111,7 @@ impl<T: Element> Tensor<T> {
             "slice_axis: {range:?} is out of range for axis {axis} of shape {:?}: use a part of 0..{size}",
             self.shape()
         );
-        let whole = self.shape().iter().map(|&len| Span { start: 0, len, step: 1 });
-        let mut spans: smallvec::SmallVec<[Span; 4]> = whole.collect();
+        let mut spans = Span::whole(self.shape());
         spans[axis] = Span { start: range.start, len: range.len(), step: 1 };
         self.spans(&spans)
     }

@@ -9,7 +9,7 @@
 use super::point::{Point, call, check_shapes};
 use super::read::{self, Step};
 use crate::error::{Result, or_panic};
-use crate::float::{Float, once};
+use crate::float::{Few, Float, once};
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
@@ -422,7 +422,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
     fn first_like(&mut self, id: u32) -> u32 {
         let list = self.symbols.list();
         let op = list.op(id);
-        let inputs: SmallVec<[u32; 4]> = list.inputs(id).iter().map(|&i| self.first[i as usize]).collect();
+        let inputs: SmallVec<[u32; 4]> = list.inputs(id).iter().map(|&i| self.first[i as usize]).few();
         if matches!(op, Op::Leaf | Op::Custom { .. }) || self.known.contains_key(&(id, 0)) {
             return id;
         }

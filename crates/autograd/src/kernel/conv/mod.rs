@@ -17,7 +17,7 @@ mod tests;
 
 use super::scratch::with_scratch;
 use super::{gemm, threads};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::tensor::Tensor;
 pub(crate) use layout::{Axis, Sizes};
 use smallvec::SmallVec;
@@ -79,7 +79,7 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
         let w = |i: usize| gemm::Mat::new(&w[i % s.groups * out * taps..], taps, out, 1, taps as isize);
         return gemm::matmul_batch_into(s.images * s.groups, &w, &|i| nth(g, i, out, places), x, None, None);
     }
-    let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).collect();
+    let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).few();
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);
     let (some, plane) = (s.together(), s.input() / channels);
     threads::for_each_chunk(x, some * s.input(), &|task, x| {

@@ -29,7 +29,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use crate::float::{Float, once};
+use crate::float::{Few, Float, once};
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -113,7 +113,7 @@ pub fn alongside<T: Float>(
     multiply: impl FnOnce(&mut [T], Then<T>),
 ) {
     assert!(others.iter().all(|other| other.len() == c.len()), "alongside: all results must have the same length");
-    let others: SmallVec<[ViewMut<T>; 8]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).collect();
+    let others: SmallVec<[ViewMut<T>; 8]> = others.iter_mut().map(|other| ViewMut::new(other, 1)).few();
     let (begin, size) = (c.as_ptr() as usize, c.len());
     multiply(c, &|runs| {
         f(&mut runs.map(|(_, run)| {

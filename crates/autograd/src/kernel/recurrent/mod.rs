@@ -11,7 +11,7 @@ mod rows;
 use super::gemm::{Element, Mat, Packed, packed_columns, packed_rows, threads_for};
 use super::scratch::with_scratch;
 use super::threads;
-use crate::float::once;
+use crate::float::{Few, once};
 pub use cell::Cell;
 use rows::{Back, MOST, Sizes, Step};
 use smallvec::SmallVec;
@@ -193,9 +193,8 @@ unsafe fn forward<T: Element>(
                 w.product(state, s, None);
             }
             layer.for_each_range(lengths, t, &mut |from, rows, running| {
-                let mut to: SmallVec<[&mut [T]; MOST]> =
-                    (0..planes).map(|plane| at(plane, after, from, rows)).collect();
-                let old: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| &*at(plane, before, from, rows)).collect();
+                let mut to: SmallVec<[&mut [T]; MOST]> = (0..planes).map(|plane| at(plane, after, from, rows)).few();
+                let old: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| &*at(plane, before, from, rows)).few();
                 if !running {
                     to[..states].iter_mut().zip(&old).for_each(|(to, old)| to.copy_from_slice(old));
                     return to[states..].iter_mut().for_each(|to| to.fill(T::zero()));
@@ -242,7 +241,7 @@ unsafe fn backward<T: Element>(
             let [t, before, after] = layer.places(k);
             layer.for_each_range(lengths, t, &mut |from, rows, running| {
                 let read = |x, plane, place| part(x, sizes, plane, place, first + from, rows);
-                let mut x: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| read(g, plane, after)).collect();
+                let mut x: SmallVec<[&[T]; MOST]> = (0..states).map(|plane| read(g, plane, after)).few();
                 x.extend((0..states).map(|plane| read(trace, plane, before)));
                 x.extend((0..planes).map(|plane| read(trace, plane, after)));
                 let (deltas, pulled) =
@@ -259,7 +258,7 @@ unsafe fn backward<T: Element>(
             w.product(pulled, &mut bars[..tall * columns], Some(T::ONE));
         }
         let x: SmallVec<[&[T]; MOST]> =
-            (0..states).map(|plane| part(g, sizes, plane, layer.entry(), first, rows)).collect();
+            (0..states).map(|plane| part(g, sizes, plane, layer.entry(), first, rows)).few();
         rows::add(&Sizes { rows, hidden, columns, block: tall * columns }, &x, bars);
         let last = to(steps, 0, rows);
         last.fill(T::zero());

@@ -1,7 +1,7 @@
 //! The passes over memory of a recurrent step: the equations of a cell, evaluated on the rows of some sequences.
 
 use super::cell::{self, Cell, Equations};
-use crate::float::{E, Float, Real, for_real};
+use crate::float::{E, Few, Float, Real, for_real};
 use crate::kernel::isa::simd;
 use crate::kernel::scratch::with_scratch;
 use smallvec::SmallVec;
@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 /// Elements that are processed together.
 const LANES: usize = 16;
 /// The most arrays that a pass reads or writes besides those with rows of their own kind.
-pub(super) const MOST: usize = 12;
+pub(super) const MOST: usize = 16;
 
 /// The rows of a pass: how many, their length, and how the arrays in scratch memory hold them: blocks of `block` elements, in
 /// which rows are `columns` apart.
@@ -42,10 +42,10 @@ pub(super) fn take<T: Float>(step: Step<T>, sizes: &Sizes, x: [&[T]; 3], before:
         let (old, new) = room.split_at_mut(before.len() * block);
         rest.gather(b, sizes.hidden, bias);
         rest.gather(z, sizes.hidden, of_input);
-        rest.gather_all(&s.chunks(sizes.block).collect::<SmallVec<[_; 4]>>(), sizes.columns, of_state);
+        rest.gather_all(&s.chunks(sizes.block).few::<[_; MOST]>(), sizes.columns, of_state);
         rest.gather_all(before, sizes.hidden, old);
-        let old: SmallVec<[&[T]; MOST]> = old.chunks(block).collect();
-        let mut to: SmallVec<[&mut [T]; MOST]> = new.chunks_mut(block).collect();
+        let old: SmallVec<[&[T]; MOST]> = old.chunks(block).few();
+        let mut to: SmallVec<[&mut [T]; MOST]> = new.chunks_mut(block).few();
         step(&Sizes { rows, hidden: LANES, columns: LANES, block }, [of_input, of_state, bias], &old, &mut to);
         to.iter().zip(out).for_each(|(x, out)| rest.scatter(x, out, sizes.hidden));
     });
@@ -69,8 +69,8 @@ pub(super) fn take_back<T: Float>(
         let (bar, room) = room.split_at_mut(states * block);
         let (delta, pull) = room.split_at_mut(arguments * block);
         rest.gather_all(x, sizes.hidden, old);
-        rest.gather_all(&bars.chunks(sizes.block).collect::<SmallVec<[_; 4]>>(), sizes.columns, bar);
-        let old: SmallVec<[&[T]; MOST]> = old.chunks(block).collect();
+        rest.gather_all(&bars.chunks(sizes.block).few::<[_; MOST]>(), sizes.columns, bar);
+        let old: SmallVec<[&[T]; MOST]> = old.chunks(block).few();
         back(&Sizes { rows, hidden: LANES, columns: LANES, block }, &old, bar, delta, pull);
         bar.chunks(block).zip(bars.chunks_mut(sizes.block)).for_each(|(x, out)| rest.scatter(x, out, sizes.columns));
         rest.scatter(delta, deltas, sizes.hidden);

@@ -1,6 +1,7 @@
 //! Splits slices into disjoint chunks, one for each task.
 
 use super::for_each;
+use crate::float::Few;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 
@@ -27,15 +28,14 @@ pub fn for_each_chunk<T: Send>(data: &mut [T], size: usize, f: &(dyn Fn(usize, &
 /// If a size is 0, or if a task panics, like [`for_each`].
 pub fn for_each_chunks<T: Send>(data: &mut [&mut [T]], sizes: &[usize], f: &(dyn Fn(usize, &mut [&mut [T]]) + Sync)) {
     assert!(sizes.iter().all(|&size| size > 0), "for_each_chunks: the size of a chunk must be at least 1");
-    let cuts: SmallVec<[Chunks<T>; 24]> =
-        data.iter_mut().zip(sizes).map(|(data, &size)| Chunks::new(data, size)).collect();
+    let cuts: SmallVec<[Chunks<T>; 24]> = data.iter_mut().zip(sizes).map(|(data, &size)| Chunks::new(data, size)).few();
     for_each(cuts.iter().map(Chunks::count).max().unwrap_or(0), &|index| {
         let chunk = |cut: &'_ Chunks<'_, T>| match index < cut.count() {
             // SAFETY: `for_each` runs every index once, so no other task has these chunks.
             true => unsafe { &mut *(cut.get(index) as *mut [T]) },
             false => &mut [],
         };
-        let mut chunks: SmallVec<[&mut [T]; 16]> = cuts.iter().map(chunk).collect();
+        let mut chunks: SmallVec<[&mut [T]; 16]> = cuts.iter().map(chunk).few();
         f(index, &mut chunks);
     });
 }

@@ -2,13 +2,12 @@
 
 use super::{ELLIPSIS, Label, Permuted, Term, reshaped};
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::op::Op;
 use crate::tensor::Shape;
 use crate::tensor::layout::count;
 use crate::tensor::view::Span;
 use crate::value::Value;
-use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// Returns the operands with labeled axes (diagonals taken, axes of size 1 removed, since they broadcast) and the
@@ -52,7 +51,7 @@ pub(super) fn parse<T: Float, V: Value<T>>(equation: &str, operands: &[&V]) -> R
         }
     };
     // Repeated output labels multiply the size: refuse what cannot be addressed before any part of it is made.
-    count("einsum", &output.iter().map(|l| sizes[l]).collect::<Shape>())?;
+    count("einsum", &output.iter().map(|l| sizes[l]).few::<[_; 6]>())?;
     let mut terms = Vec::new();
     for (labels, &x) in named.into_iter().zip(operands) {
         let mut term = Term { value: x.clone(), labels };
@@ -98,9 +97,9 @@ fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<
     let n = shape[i];
     let others: Vec<usize> = (0..shape.len()).filter(|k| ![i, j].contains(k)).collect();
     let both = term.value.permuted(&[others.clone(), vec![i, j]].concat())?;
-    let mut flat: Shape = others.iter().map(|&k| shape[k]).collect();
+    let mut flat: Shape = others.iter().map(|&k| shape[k]).few();
     flat.push(count("einsum", &[n, n])?);
-    let mut spans: SmallVec<[Span; 4]> = flat.iter().map(|&len| Span { start: 0, len, step: 1 }).collect();
+    let mut spans = Span::whole(&flat);
     spans[others.len()] = Span { start: 0, len: n, step: n as isize + 1 };
     let value = V::try_apply(Op::Slice { spans }, &[&reshaped(&both, &flat)?])?;
     let labels = others.iter().chain([&i]).map(|&k| term.labels[k]).collect();
@@ -111,7 +110,7 @@ fn diagonal<T: Float, V: Value<T>>(term: Term<V>, [i, j]: [usize; 2]) -> Result<
 fn without_ones<T: Float, V: Value<T>>(term: Term<V>) -> Result<Term<V>> {
     let shape = term.value.shape();
     let kept: Vec<usize> = (0..shape.len()).filter(|&k| shape[k] != 1).collect();
-    let value = reshaped(&term.value, &kept.iter().map(|&k| shape[k]).collect::<Shape>())?;
+    let value = reshaped(&term.value, &kept.iter().map(|&k| shape[k]).few::<[_; 6]>())?;
     Ok(Term { value, labels: kept.iter().map(|&k| term.labels[k]).collect() })
 }
 

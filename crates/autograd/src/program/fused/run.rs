@@ -70,14 +70,14 @@ impl<'r, T: Float> Running<'r, T> {
         let unit = self.fused.unit.max(1);
         let task = (TASK / self.fused.weight()).max(LEAST).next_multiple_of(unit);
         let (whole, folded) = out.split_at_mut(*whole);
-        let mut partial: SmallVec<[Tensor<T>; 3]> = SmallVec::new();
+        let mut partial: SmallVec<[Tensor<T>; 16]> = SmallVec::new();
         for fold in folds {
             let [_, _, inner] = fold.sizes;
             partial.push(Tensor::build(&[len.div_ceil(unit) * inner], |_| ()));
         }
         {
             let mut all: Slices<T> = SmallVec::new();
-            let mut sizes: SmallVec<[usize; 16]> = SmallVec::new();
+            let mut sizes: SmallVec<[usize; 32]> = SmallVec::new();
             for whole in whole {
                 sizes.push(task);
                 all.push(whole);

@@ -10,7 +10,7 @@ use super::Program;
 use super::constants::Constants;
 use super::graph::{Def, Graph};
 use crate::error::{Error, Result};
-use crate::float::{Float, once};
+use crate::float::{Few, Float, once};
 use crate::tensor::{Shape, Tensor};
 #[cfg(test)]
 use lower::LARGEST;
@@ -93,7 +93,7 @@ impl<T: Float> Program<T> {
             return Err(Error::Argument { op: OP, hint });
         }
         self.check_count(OP, inputs.len())?;
-        let mut counts: SmallVec<[usize; 16]> = SmallVec::new();
+        let mut counts: SmallVec<[usize; 32]> = SmallVec::new();
         for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
             match input.shape() {
                 given if given == shape.as_slice() => (),
@@ -124,9 +124,8 @@ impl<T: Float> Program<T> {
         for (output, shape) in outputs.iter_mut().zip(&self.out_shapes) {
             make_room(output, n, shape);
         }
-        let whole: SmallVec<[Tensor<T>; 16]> = inputs.iter().map(|x| x.contiguous()).collect();
-        let given: SmallVec<[Given<T>; 16]> =
-            whole.iter().zip(&self.shapes).map(|(x, shape)| given(x, shape)).collect();
+        let whole: SmallVec<[Tensor<T>; 16]> = inputs.iter().map(|x| x.contiguous()).few();
+        let given: SmallVec<[Given<T>; 16]> = whole.iter().zip(&self.shapes).map(|(x, shape)| given(x, shape)).few();
         let mut rooms: SmallVec<[&mut [T]; 16]> = SmallVec::new();
         for output in &mut outputs {
             rooms.push(output.unique_mut().expect("it has just been made so"));
@@ -154,7 +153,7 @@ impl<T: Float> Program<T> {
     /// Runs point by point.
     fn run_each(&mut self, n: usize, given: &[Given<T>], outputs: &mut [&mut [T]]) -> Result<()> {
         for i in 0..n {
-            let x: SmallVec<[&[T]; 16]> = given.iter().map(|given| given.point(i)).collect();
+            let x: SmallVec<[&[T]; 16]> = given.iter().map(|given| given.point(i)).few();
             let mut y: SmallVec<[&mut [T]; 16]> = SmallVec::new();
             for (output, shape) in outputs.iter_mut().zip(&self.out_shapes) {
                 let len = shape.iter().product::<usize>();
@@ -185,7 +184,7 @@ fn given<'x, T: Float>(x: &'x Tensor<T>, shape: &Shape) -> Given<'x, T> {
 fn make_room<T: Float>(output: &mut Tensor<T>, n: usize, shape: &[usize]) {
     let fits = matches!(output.shape(), [m, rest @ ..] if *m == n && rest == shape);
     if !fits || output.unique_mut().is_none() {
-        let shape: Shape = [n].iter().chain(shape).copied().collect();
+        let shape: Shape = [n].iter().chain(shape).copied().few();
         *output = Tensor::build(&shape, |_| ());
     }
 }

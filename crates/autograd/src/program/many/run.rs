@@ -2,7 +2,7 @@
 
 use super::Given;
 use super::lower::{Action, Line, Lowered, lower};
-use crate::float::Float;
+use crate::float::{Few, Float};
 use crate::kernel::isa::simd;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{reduce, threads};
@@ -51,7 +51,7 @@ impl<T: Float> Lanes<T> {
             return;
         }
         let task = self.blocks * self.width;
-        let sizes: SmallVec<[usize; 16]> = self.program.outputs.iter().map(|output| task * output.len()).collect();
+        let sizes: SmallVec<[usize; 32]> = self.program.outputs.iter().map(|output| task * output.len()).few();
         threads::for_each_chunks(outputs, &sizes, &|i, outputs| {
             let first = i * task;
             self.task(first..n.min(first + task), given, outputs);

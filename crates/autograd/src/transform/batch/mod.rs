@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::float::Float;
 use crate::op::{Factor, Fold, Op, family};
 use crate::tape::{DynRule, Var};
-use crate::tensor::view::Span;
+use crate::tensor::view::{Span, Spans};
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 use smallvec::{SmallVec, smallvec};
@@ -62,7 +62,7 @@ fn moved(axes: AxisSet) -> AxisSet {
     axes.iter().fold(AxisSet::default(), |set, i| set.with(i + 1))
 }
 
-fn spans_ahead(n: usize, spans: &[Span]) -> SmallVec<[Span; 4]> {
+fn spans_ahead(n: usize, spans: &[Span]) -> Spans {
     let mut all = SmallVec::from(spans);
     all.insert(0, Span { start: 0, len: n, step: 1 });
     all

@@ -1,7 +1,7 @@
 //! The pattern of a Jacobian, from the recording: for each element of each node, the elements of the input that it can
 //! depend on. Views and selections are followed by moving the numbers of the elements instead of their values.
 
-use crate::float::{Float, once};
+use crate::float::{Few, Float, once};
 use crate::op::{Binary, Op};
 use crate::tape::{List, Var};
 use crate::tensor::layout::reduced_shape;
@@ -359,7 +359,7 @@ fn product(x: &[Operand], [ta, tb]: [bool; 2], shape: &[usize], n: usize) -> Rc<
     let place = |k: usize| {
         let mut kept: Shape = x[k].shape.clone();
         kept[inner[k]] = 1;
-        let mut order: Shape = (0..kept.len()).collect();
+        let mut order: Shape = (0..kept.len()).few();
         if (k == 0 && ta) || (k == 1 && tb) {
             order.swap(kept.len() - 1, kept.len() - 2);
         }
