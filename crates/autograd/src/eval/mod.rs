@@ -102,7 +102,7 @@ once! {
                 place::<T, false>(x[0], spans, shape, out);
             }
             Op::Concat { axis } => {
-                let mut spans = Span::whole(&shape);
+                let mut spans = Span::whole(shape);
                 for part in x {
                     spans[*axis].len = part.shape()[*axis];
                     place::<T, false>(part, &spans, shape, out);

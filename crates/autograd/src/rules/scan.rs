@@ -127,7 +127,7 @@ fn placed<T: Float, V: Value<T>>(x: &V, axis: usize, start: usize, shape: &[usiz
 }
 
 fn spans(shape: &[usize], axis: usize, start: usize, len: usize) -> Spans {
-    let mut spans = Span::whole(&shape);
+    let mut spans = Span::whole(shape);
     spans[axis] = Span { start: if len == 0 { 0 } else { start }, len, step: 1 };
     spans
 }

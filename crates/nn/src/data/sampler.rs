@@ -15,6 +15,7 @@ use std::sync::Arc;
 /// # Ok::<(), nn::data::DataError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Order {
     /// 0, 1, 2, …: for sequences, whose batches must follow each other.
     InOrder,

@@ -70,7 +70,7 @@ impl<T: Float> Trainer<'_, T> {
     /// # Errors
     /// Same as [`evaluate`].
     pub fn evaluate(&self, model: &dyn Model<T>, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
-        evaluate(model, &*self.loss, &self.metrics, data, self.batch_size)
+        evaluate(model, &*self.loss, &self.metrics, data, self.settings.batch_size)
     }
 
     /// Computes the model's outputs in eval mode.
@@ -85,7 +85,7 @@ impl<T: Float> Trainer<'_, T> {
     /// # Errors
     /// Same as [`predict`].
     pub fn predict(&self, model: &dyn Module<T>, inputs: &Tensor<T>) -> Result<Tensor<T>, TrainError> {
-        predict(model, inputs, self.batch_size)
+        predict(model, inputs, self.settings.batch_size)
     }
 
     /// Computes the outputs of a model of any number of inputs and outputs, in eval mode.
@@ -101,7 +101,7 @@ impl<T: Float> Trainer<'_, T> {
     /// # Errors
     /// Same as [`predict_fields`].
     pub fn predict_fields(&self, model: &dyn Model<T>, inputs: &Fields<T>) -> Result<Fields<T>, TrainError> {
-        predict_fields(model, inputs, self.batch_size)
+        predict_fields(model, inputs, self.settings.batch_size)
     }
 }
 

@@ -27,6 +27,7 @@
 
 mod callback;
 mod checkpoint;
+mod compared;
 mod engine;
 mod error;
 mod evaluate;
@@ -59,6 +60,7 @@ pub use monitor::Monitor;
 pub use objective::Outcome;
 pub use part::{PartTrainer, each_in_one};
 pub use rates::{LrCurve, LrRange};
+pub use settings::{Clip, Pace, Settings};
 pub use step::TrainStep;
 pub use stopping::EarlyStopping;
 pub use team::Sharing;

@@ -14,6 +14,7 @@ use std::fmt::{self, Display, Formatter};
 /// assert_eq!(history.best_by(Monitor::Named("accuracy".into())).unwrap().epoch, 1);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Monitor {
     /// The loss on the training data; lower is better.
     Loss,

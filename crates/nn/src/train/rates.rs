@@ -145,18 +145,18 @@ fn rise<T: Float>(
     bases: &[f64],
 ) -> Result<LrCurve, TrainError> {
     let (mut curve, mut average, mut best) = (LrCurve::default(), 0.0, f64::INFINITY);
-    let mut step = TrainStep::new(trainer.seed);
+    let mut step = TrainStep::new(trainer.settings.seed);
     let loader = loader(trainer, data)?;
     let batches = (0..).flat_map(|epoch| loader.epoch_samples(epoch));
     for (k, samples) in batches.take(steps).enumerate() {
         let rate = from * (to / from).powf(k as f64 / (steps - 1) as f64);
-        let Trainer { loss, optimizer, l1, l2, .. } = &mut *trainer;
+        let Trainer { loss, optimizer, settings, .. } = &mut *trainer;
         // Groups keep the ratios of their rates.
         let mut base = bases.iter();
         let first = bases.first().copied().filter(|rate| *rate > 0.0).unwrap_or(1.0);
         optimizer.for_each_rate(&mut |own| *own = rate * base.next().expect("as many rates as before") / first);
         let samples = samples?;
-        let outcome = match step.gradients_with(model, &**loss, &samples, |model, pass| penalty(model, pass, *l1, *l2))
+        let outcome = match step.gradients_with(model, &**loss, &samples, |model, pass| penalty(model, pass, settings))
         {
             Ok(outcome) => outcome,
             // The end of the test.

@@ -13,10 +13,11 @@ use super::checkpoint::Checkpoints;
 use super::error::TrainError;
 use super::history::{Epoch, History, Measured};
 use super::progress::Progress;
+use super::settings::{Pace, Settings};
 use super::step::TrainStep;
 use super::stopping::Convergence;
 use super::team::Team;
-use super::trainer::{Pace, Trainer};
+use super::trainer::Trainer;
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
 use crate::optim::Ema;
@@ -62,7 +63,7 @@ pub(super) fn loader<'a, T: Float>(
     trainer: &Trainer<'_, T>,
     data: &'a dyn Dataset<T>,
 ) -> Result<DataLoader<'a, T>, TrainError> {
-    let Trainer { batch_size, order, seed, drop_last, validation, .. } = trainer;
+    let Trainer { validation, settings: Settings { batch_size, order, seed, drop_last, .. }, .. } = trainer;
     let mut loader = DataLoader::new(data, *batch_size)?.ordered(order, *seed)?.drop_last(*drop_last);
     if let Some(team) = Team::of(trainer) {
         team.check(trainer)?;
@@ -100,12 +101,12 @@ fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) ->
         return Ok(());
     }
     if loader.batches() != 1 {
-        let (samples, size) = (loader.samples(), trainer.batch_size);
+        let (samples, size) = (loader.samples(), trainer.settings.batch_size);
         return wrong(format!(
             "it needs all {samples} samples in one batch: set batch_size({samples}) instead of {size}"
         ));
     }
-    match trainer.clip {
+    match trainer.settings.clip {
         Some(_) => wrong("it needs the gradients as they are: do not clip them".into()),
         None => Ok(()),
     }
@@ -131,13 +132,13 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     ) -> Result<Self, TrainError> {
         let measured = |metric: &Metric<T>| Measured { name: metric.name().to_owned(), rises: metric.rises() };
         let metrics: Vec<Measured> = trainer.metrics.iter().map(measured).collect();
-        let stopping = trainer.early_stopping.as_ref().map(|early| ("early stopping", &early.monitor));
-        for (who, monitor) in stopping.into_iter().chain([("the schedule", &trainer.followed)]) {
+        let stopping = trainer.settings.early_stopping.as_ref().map(|early| ("early stopping", &early.monitor));
+        for (who, monitor) in stopping.into_iter().chain([("the schedule", &trainer.settings.followed)]) {
             monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
         trainable(&*model)?;
         searchable(trainer, loader)?;
-        let convergence = Convergence::new(trainer.early_stopping.clone(), trainer.tolerance);
+        let convergence = Convergence::new(trainer.settings.early_stopping.clone(), trainer.settings.tolerance);
         let mut rates = Vec::new();
         trainer.optimizer.for_each_rate(&mut |rate| rates.push(*rate));
         // Only a checkpoint and other ranks need them, and they take a pass over the data.
@@ -146,19 +147,19 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             true => trainer.compared(&*model, data, &rates)?,
             false => Vec::new(),
         };
-        let step = TrainStep::new(trainer.seed);
+        let step = TrainStep::new(trainer.settings.seed);
         Ok(Run {
-            step: if trainer.replays { step.replaying() } else { step },
+            step: if trainer.settings.replays { step.replaying() } else { step },
             epoch: 0,
             batch: 0,
             batches: loader.batches(),
             sums: Sums::new(&trainer.metrics),
             history: History { metrics, ..History::default() },
             convergence: if trainer.checkpoints.is_some() { convergence.keeping_best() } else { convergence },
-            ema: trainer.ema.map(Ema::new),
+            ema: trainer.settings.ema.map(Ema::new),
             settings,
             rates,
-            progress: Progress::new(trainer.quiet || team.as_ref().is_some_and(|team| !team.leads())),
+            progress: Progress::new(trainer.settings.quiet || team.as_ref().is_some_and(|team| !team.leads())),
             team,
             clock: Instant::now(),
             trainer,
@@ -192,7 +193,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     }
 
     fn is_over(&self) -> bool {
-        self.history.stopped.is_some() || self.epoch >= self.trainer.epochs
+        self.history.stopped.is_some() || self.epoch >= self.trainer.settings.epochs
     }
 
     /// Runs the rest of an epoch and its validation, and saves a checkpoint if one is due.
@@ -203,7 +204,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             self.announce(&|callback, at| callback.epoch_begin(at))?;
         }
         let at = Position { epoch: self.epoch as u64, batch: self.batch };
-        self.loader.prefetched_samples(at, self.trainer.prefetch, |left| self.batches(left))?;
+        self.loader.prefetched_samples(at, self.trainer.settings.prefetch, |left| self.batches(left))?;
         // Validate with the averaged parameters, which the final model has. Swap back even after an error, so that
         // training continues from the model's own parameters.
         self.swap_averages();
@@ -236,7 +237,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             learning_rate: self.trainer.optimizer.learning_rate(),
             seconds: self.seconds(),
         };
-        let followed = self.trainer.followed.value(&epoch, &self.history.metrics);
+        let followed = self.trainer.settings.followed.value(&epoch, &self.history.metrics);
         self.trainer.schedule.observe(followed);
         self.history.epochs.push(epoch);
         self.announce(&|callback, at| callback.epoch_end(at))
@@ -256,8 +257,8 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
 
     /// Sets the learning rates from the schedule, if it counts at this pace.
     fn set_rates(&mut self, pace: Pace, count: usize) {
-        let Trainer { schedule, optimizer, pace: wanted, .. } = &mut *self.trainer;
-        if pace == *wanted {
+        let Trainer { schedule, optimizer, settings, .. } = &mut *self.trainer;
+        if pace == settings.pace {
             let mut bases = self.rates.iter();
             optimizer.for_each_rate(&mut |rate| {
                 *rate = schedule.rate(count, *bases.next().expect("as many rates as when training began"));
@@ -268,10 +269,10 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Calls a hook of all callbacks, including the convergence checks and the progress display.
     fn announce(&mut self, hook: &Hook<'_, T>) -> Result<(), TrainError> {
         let Run { trainer, model, sums, history, convergence, progress, .. } = self;
-        let Trainer { metrics, callbacks, optimizer, epochs, .. } = &mut **trainer;
+        let Trainer { metrics, callbacks, optimizer, settings, .. } = &mut **trainer;
         let place = Place {
             epoch: self.epoch,
-            epochs: *epochs,
+            epochs: settings.epochs,
             batch: self.batch,
             batches: self.batches,
             samples: self.loader.samples(),

@@ -1,112 +1,208 @@
-//! What a run can be told by: those of a [`Trainer`]'s settings that determine its course, as text. A checkpoint stores
-//! them, and only a run with the same ones may resume it.
+//! [`Settings`]: the plain settings of training, apart from the parts that a trainer was given.
 
-use super::checkpoint::Checkpoints;
-use super::error::TrainError;
-use super::team::Team;
-use super::trace::trace;
-use super::trainer::Trainer;
-use crate::Model;
-use crate::data::{Dataset, Order};
-use crate::metric::Metric;
-use autograd::Float;
-use flate2::Crc;
+use super::monitor::Monitor;
+use super::stopping::EarlyStopping;
+use super::team::Sharing;
+use crate::data::Order;
+use crate::domain::non_negative;
+use autograd::{Error, Result};
 
-impl<T: Float> Trainer<'_, T> {
-    /// What must match for a run to resume exactly: the settings, the model and the data.
-    pub(super) fn compared(
-        &self,
-        model: &dyn Model<T>,
-        data: &dyn Dataset<T>,
-        rates: &[f64],
-    ) -> Result<Vec<(&'static str, String)>, TrainError> {
-        // Without `..`: a new setting must be compared below, or be listed among those that may change.
-        let Trainer {
-            loss,
-            optimizer,
-            schedule,
-            pace,
-            metrics,
-            validation,
-            followed,
-            batch_size,
-            order,
-            drop_last,
-            accumulate,
-            seed,
-            clip,
-            l1,
-            l2,
-            ema,
-            sharing: _,
-            collective: _,
-            // These may change: they decide when a run ends, who watches it, and how fast it is, but not its course.
-            epochs: _,
-            early_stopping: _,
-            tolerance: _,
-            callbacks: _,
-            checkpoints: _,
-            quiet: _,
-            prefetch: _,
-            replays: _,
-        } = self;
-        let metrics: Vec<String> = metrics.iter().map(Metric::describe).collect();
-        let digest = |data: &dyn Dataset<T>| Ok::<_, TrainError>(format!("{:016x}", data.digest()?));
-        let first: Vec<usize> = (0..data.len().min(*batch_size)).collect();
-        let traced = trace(model, &**loss, &data.samples(0, &first)?, *seed);
-        let number = |x: Option<f64>| x.map_or("none".to_owned(), |x| x.to_string());
-        let penalty = |x: f64| number(Some(x).filter(|x| *x != 0.0));
-        let mut compared = vec![
-            ("format", "wengert training 2".into()),
-            ("element type", T::NAME.into()),
-            ("seed", seed.to_string()),
-            ("batch size", batch_size.to_string()),
-            ("order of the samples", order_of(order)),
-            ("way with a smaller last batch", if *drop_last { "left out" } else { "kept" }.into()),
-            ("number of batches in an update", accumulate.to_string()),
-            ("number of samples", data.len().to_string()),
-            ("number of validation samples", validation.map_or(0, |data| data.len()).to_string()),
-            ("data (a checksum of all samples)", digest(data)?),
-            ("validation data (a checksum of all samples)", validation.map_or(Ok("none".into()), digest)?),
-            ("list of metrics", metrics.join(", ")),
-            ("decay of averages", number(*ema)),
-            ("number of shards of a batch", Team::of(self).map_or("1".to_owned(), |team| team.describe())),
-            ("loss", loss.describe()),
-            ("optimizer", optimizer.describe()),
-            // The initial rates: the schedule, which is a setting of its own, changes them.
-            ("list of rates", format!("{rates:?}")),
-            ("schedule", schedule.describe()),
-            ("pace of the schedule", format!("{pace:?}")),
-            ("measure that the schedule follows", followed.to_string()),
-            ("clipping", clip.map_or("none".into(), |clip| format!("{clip:?}"))),
-            ("l1 penalty", penalty(*l1)),
-            ("l2 penalty", penalty(*l2)),
-        ];
-        compared.extend(traced);
-        Ok(compared)
-    }
+/// The plain settings of a [`Trainer`](super::Trainer): numbers and choices, which can be compared, printed, and, with the
+/// feature `serde`, read from a file. The methods of the trainer of the same names say what each does.
+///
+/// Read from a file, a setting that is missing has its default, and one of an unknown name is an error.
+/// [`Trainer::try_with_settings`](super::Trainer::try_with_settings) checks the ranges.
+///
+/// ```
+/// use nn::train::Settings;
+/// let settings = Settings { epochs: 50, batch_size: 128, ..Settings::default() };
+/// assert_ne!(settings, Settings::default());
+/// # #[cfg(feature = "serde")]
+/// # {
+/// // With the feature `serde`:
+/// let read: Settings = serde_json::from_str(r#"{"epochs": 50, "batch_size": 128}"#)?;
+/// assert_eq!(read, settings);
+/// # }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct Settings {
+    /// The maximum number of epochs.
+    pub epochs: usize,
+    /// The number of samples per forward and backward pass.
+    pub batch_size: usize,
+    /// Which samples an epoch uses, and in what order.
+    pub order: Order,
+    /// Whether to drop a last batch that is smaller than the rest.
+    pub drop_last: bool,
+    /// How many batches to prepare in advance on another thread.
+    pub prefetch: usize,
+    /// The number of batches of an update, at least 1.
+    pub accumulate: usize,
+    /// The seed of the sample order and of dropout.
+    pub seed: u64,
+    /// What the schedule counts.
+    pub pace: Pace,
+    /// The value passed to a schedule that follows one.
+    pub followed: Monitor,
+    /// How to clip gradients.
+    pub clip: Option<Clip>,
+    /// The factor of Σ |w| in the loss.
+    pub l1: f64,
+    /// The factor of Σ w² in the loss.
+    pub l2: f64,
+    /// The decay of the moving average of the parameters, in `[0, 1)`.
+    pub ema: Option<f64>,
+    /// When to stop because a monitored value no longer improves.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Training stops when the loss changes by less than this from one epoch to the next.
+    pub tolerance: Option<f64>,
+    /// Whether to show no progress.
+    pub quiet: bool,
+    /// Whether steps are [replayed](super#replay) where possible.
+    pub replays: bool,
+    /// How the ranks of a distributed run share each batch.
+    pub sharing: Sharing,
+}
 
-    /// What decides when a run ends and when it is saved: it may change when training resumes, but the ranks of a run
-    /// must agree on it.
-    pub(super) fn length(&self) -> Vec<(&'static str, String)> {
-        let Trainer { epochs, early_stopping, tolerance, checkpoints, .. } = self;
-        let none = || "none".to_owned();
-        vec![
-            ("number of epochs", epochs.to_string()),
-            ("early stopping", early_stopping.as_ref().map_or_else(none, |early| format!("{early:?}"))),
-            ("tolerance", tolerance.map_or_else(none, |tolerance| tolerance.to_string())),
-            ("pace of checkpoints", checkpoints.as_ref().map_or_else(none, Checkpoints::pace)),
-        ]
+impl Default for Settings {
+    /// Ten epochs, batches of 32, shuffled with seed 0, at the optimizer's own learning rate.
+    fn default() -> Self {
+        Settings {
+            epochs: 10,
+            batch_size: 32,
+            order: Order::Shuffled,
+            drop_last: false,
+            prefetch: 0,
+            accumulate: 1,
+            seed: 0,
+            pace: Pace::Epoch,
+            followed: Monitor::default(),
+            clip: None,
+            l1: 0.0,
+            l2: 0.0,
+            ema: None,
+            early_stopping: None,
+            tolerance: None,
+            quiet: false,
+            replays: true,
+            sharing: Sharing::PerRank,
+        }
     }
 }
 
-/// The name of an order, with a checksum of its weights or labels.
-fn order_of(order: &Order) -> String {
-    let mut sum = Crc::new();
-    match order {
-        Order::InOrder | Order::Shuffled => return order.name().into(),
-        Order::Weighted(weights) => weights.iter().for_each(|w| sum.update(&w.to_le_bytes())),
-        Order::Stratified(labels) => labels.iter().for_each(|l| sum.update(&l.to_le_bytes())),
+/// How to clip the gradients of a step.
+///
+/// ```
+/// use nn::{loss::Mse, optim::Sgd, train::{Clip, Trainer}};
+/// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).clip_norm(1.0);
+/// assert_eq!(trainer.settings().clip, Some(Clip::Norm(1.0)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Clip {
+    /// Scales all down if their global norm exceeds this.
+    Norm(f64),
+    /// Scales the gradient of each parameter down if its norm exceeds this.
+    EachNorm(f64),
+    /// Clamps each element to ± this value.
+    Value(f64),
+}
+
+/// What a schedule counts.
+///
+/// ```
+/// use nn::{loss::Mse, optim::Sgd, schedule::OneCycle, train::{Pace, Trainer}};
+/// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).schedule_by_step(OneCycle::new(100));
+/// assert_eq!(trainer.settings().pace, Pace::Step);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Pace {
+    /// Epochs.
+    #[default]
+    Epoch,
+    /// Updates.
+    Step,
+}
+
+impl Settings {
+    /// Returns an error that names the first setting that is out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        let number = |name, x| non_negative("Trainer", name, x);
+        let wrong = |hint: String| Err(Error::Argument { op: "Trainer", hint });
+        match self.clip {
+            Some(Clip::Norm(norm)) => number("clip_norm", norm)?,
+            Some(Clip::EachNorm(norm)) => number("clip_each_norm", norm)?,
+            Some(Clip::Value(value)) => number("clip_value", value)?,
+            None => {}
+        }
+        number("l1", self.l1)?;
+        number("l2", self.l2)?;
+        number("tolerance", self.tolerance.unwrap_or(0.0))?;
+        number("min_delta", self.early_stopping.as_ref().map_or(0.0, |early| early.min_delta))?;
+        match (self.accumulate, self.ema) {
+            (0, _) => wrong("accumulate must be at least 1, got 0".into()),
+            (_, Some(decay)) if !(0.0..1.0).contains(&decay) => {
+                wrong(format!("the decay of ema must be in [0, 1), got {decay}"))
+            }
+            _ => Ok(()),
+        }
     }
-    format!("{} by {:08x}", order.name(), sum.sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::Mse;
+    use crate::optim::Sgd;
+    use crate::train::Trainer;
+
+    fn trainer() -> Trainer<'static, f64> {
+        Trainer::new(Mse::new(), Sgd::new(0.1))
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let wrong = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            trainer().try_with_settings(settings).map(|_| ()).unwrap_err().to_string()
+        };
+        assert_eq!(wrong(|s| s.l1 = -1.0), "Trainer: l1 must be finite and at least 0, got -1");
+        assert!(wrong(|s| s.clip = Some(Clip::EachNorm(f64::NAN))).contains("clip_each_norm must be finite"));
+        assert!(wrong(|s| s.accumulate = 0).contains("accumulate must be at least 1"));
+        assert!(wrong(|s| s.ema = Some(1.0)).contains("the decay of ema must be in [0, 1), got 1"));
+        assert!(wrong(|s| s.tolerance = Some(f64::INFINITY)).contains("tolerance"));
+        let early = EarlyStopping { min_delta: -1.0, ..EarlyStopping::default() };
+        let settings = Settings { early_stopping: Some(early), ..Settings::default() };
+        assert!(trainer().try_with_settings(settings).map(|_| ()).unwrap_err().to_string().contains("min_delta"));
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn settings_are_the_same_after_a_file() {
+        let settings = trainer()
+            .epochs(3)
+            .order(Order::Weighted(vec![1.0, 2.5]))
+            .clip_value(0.5)
+            .ema(0.99)
+            .early_stopping(EarlyStopping { monitor: Monitor::Named("accuracy".into()), ..EarlyStopping::default() })
+            .sharing(Sharing::LocalSgd(4))
+            .settings()
+            .clone();
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn names_and_types_in_a_file_are_checked() {
+        let wrong = |text| serde_json::from_str::<Settings>(text).unwrap_err().to_string();
+        assert!(wrong(r#"{"epoch": 3}"#).contains("unknown field `epoch`, expected one of `epochs`, `batch_size`"));
+        assert!(wrong(r#"{"epochs": -3}"#).contains("expected usize"));
+        assert!(wrong(r#"{"clip": {"norm": 1}}"#).contains("unknown variant `norm`, expected one of `Norm`"));
+        assert!(wrong(r#"{"early_stopping": {"patiance": 1}}"#).contains("unknown field `patiance`"));
+    }
 }

@@ -15,6 +15,7 @@ use autograd::{Float, tensor};
 /// assert!(stopping.restore_best);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct EarlyStopping {
     /// Number of epochs without improvement after which training stops.
     pub patience: usize,

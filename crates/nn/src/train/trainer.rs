@@ -4,14 +4,15 @@
 use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
+use super::settings::{Clip, Pace, Settings};
 use super::stopping::EarlyStopping;
 use super::team::Sharing;
 use crate::data::{Dataset, Order};
 use crate::distributed::Collective;
-use crate::domain::{non_negative, or_panic};
+use crate::domain::or_panic;
 use crate::loss::Loss;
 use crate::metric::Metric;
-use crate::optim::{Ema, Optimizer};
+use crate::optim::Optimizer;
 use crate::schedule::{Constant, Schedule};
 use autograd::Float;
 use std::sync::Arc;
@@ -43,44 +44,12 @@ pub struct Trainer<'d, T: Float> {
     pub(super) loss: Box<dyn Loss<T> + 'd>,
     pub(super) optimizer: Box<dyn Optimizer<T> + 'd>,
     pub(super) schedule: Box<dyn Schedule + 'd>,
-    pub(super) pace: Pace,
     pub(crate) metrics: Vec<Metric<T>>,
     pub(super) validation: Option<&'d dyn Dataset<T>>,
-    pub(super) followed: Monitor,
-    pub(super) epochs: usize,
-    pub(super) batch_size: usize,
-    pub(super) order: Order,
-    pub(super) drop_last: bool,
-    pub(super) prefetch: usize,
-    pub(super) accumulate: usize,
-    pub(super) seed: u64,
-    pub(super) clip: Option<Clip>,
-    pub(super) l1: f64,
-    pub(super) l2: f64,
-    pub(super) ema: Option<f64>,
-    pub(super) early_stopping: Option<EarlyStopping>,
-    pub(super) tolerance: Option<f64>,
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
     pub(super) checkpoints: Option<Checkpoints>,
-    pub(super) quiet: bool,
-    pub(super) replays: bool,
     pub(super) collective: Option<Arc<dyn Collective + 'd>>,
-    pub(super) sharing: Sharing,
-}
-
-/// How to clip gradients.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Clip {
-    Norm(f64),
-    EachNorm(f64),
-    Value(f64),
-}
-
-/// What a schedule counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    Epoch,
-    Step,
+    pub(super) settings: Settings,
 }
 
 impl<'d, T: Float> Trainer<'d, T> {
@@ -111,40 +80,66 @@ impl<'d, T: Float> Trainer<'d, T> {
             loss: Box::new(loss),
             optimizer: Box::new(optimizer),
             schedule: Box::new(Constant),
-            pace: Pace::Epoch,
             metrics: Vec::new(),
             validation: None,
-            followed: Monitor::default(),
-            epochs: 10,
-            batch_size: 32,
-            order: Order::Shuffled,
-            drop_last: false,
-            prefetch: 0,
-            accumulate: 1,
-            seed: 0,
-            clip: None,
-            l1: 0.0,
-            l2: 0.0,
-            ema: None,
-            early_stopping: None,
-            tolerance: None,
             callbacks: Vec::new(),
             checkpoints: None,
-            quiet: false,
-            replays: true,
             collective: None,
-            sharing: Sharing::PerRank,
+            settings: Settings::default(),
         }
+    }
+
+    /// Changes settings.
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Changes a setting that has a range.
+    #[track_caller]
+    fn checked(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let changed = self.with(change);
+        or_panic(changed.settings.check());
+        changed
+    }
+
+    /// Takes all plain settings at once, from a file, for example.
+    ///
+    /// ```
+    /// use nn::{loss::Mse, optim::Sgd, train::{Clip, Settings, Trainer}};
+    /// let settings = Settings { epochs: 20, clip: Some(Clip::Norm(1.0)), ..Settings::default() };
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).with_settings(settings.clone());
+    /// assert_eq!(*trainer.settings(), settings);
+    /// ```
+    /// # Panics
+    /// Panics if a setting is out of range.
+    #[track_caller]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        or_panic(self.try_with_settings(settings))
+    }
+
+    /// [`with_settings`](Trainer::with_settings) that does not panic.
+    ///
+    /// # Errors
+    /// Returns an error that names the setting that is out of range.
+    pub fn try_with_settings(self, settings: Settings) -> Result<Self, autograd::Error> {
+        settings.check()?;
+        Ok(Trainer { settings, ..self })
+    }
+
+    /// The plain settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The maximum number of epochs. Defaults to 10.
     pub fn epochs(self, epochs: usize) -> Self {
-        Trainer { epochs, ..self }
+        self.with(|settings| settings.epochs = epochs)
     }
 
     /// The number of samples per forward and backward pass. Defaults to 32.
     pub fn batch_size(self, batch_size: usize) -> Self {
-        Trainer { batch_size, ..self }
+        self.with(|settings| settings.batch_size = batch_size)
     }
 
     /// Which samples an epoch uses, and in what order. Defaults to shuffled.
@@ -159,18 +154,18 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     pub fn order(self, order: Order) -> Self {
-        Trainer { order, ..self }
+        self.with(|settings| settings.order = order)
     }
 
     /// Whether to drop a last batch that is smaller than the rest. Defaults to `false`.
     pub fn drop_last(self, drop_last: bool) -> Self {
-        Trainer { drop_last, ..self }
+        self.with(|settings| settings.drop_last = drop_last)
     }
 
     /// Prepares up to this many batches in advance on another thread. Useful if samples are read from files or
     /// augmented. Defaults to 0. The results are the same to the bit.
     pub fn prefetch(self, batches: usize) -> Self {
-        Trainer { prefetch: batches, ..self }
+        self.with(|settings| settings.prefetch = batches)
     }
 
     /// Updates once every `batches` batches with the mean gradient of all their samples, as if they were one batch. For
@@ -181,24 +176,23 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if `batches` is 0.
     #[track_caller]
     pub fn accumulate(self, batches: usize) -> Self {
-        assert!(batches > 0, "Trainer: accumulate must be at least 1, got 0");
-        Trainer { accumulate: batches, ..self }
+        self.checked(|settings| settings.accumulate = batches)
     }
 
     /// The seed of the sample order and of dropout. Defaults to 0.
     pub fn seed(self, seed: u64) -> Self {
-        Trainer { seed, ..self }
+        self.with(|settings| settings.seed = seed)
     }
 
     /// Changes the learning rate from epoch to epoch. Each parameter group starts from its own rate.
     pub fn schedule(self, schedule: impl Schedule + 'd) -> Self {
-        Trainer { schedule: Box::new(schedule), pace: Pace::Epoch, ..self }
+        Trainer { schedule: Box::new(schedule), ..self }.with(|settings| settings.pace = Pace::Epoch)
     }
 
     /// Changes the learning rate from update to update: the schedule counts updates. A schedule that follows a
     /// monitored value still receives it after each epoch.
     pub fn schedule_by_step(self, schedule: impl Schedule + 'd) -> Self {
-        Trainer { pace: Pace::Step, ..self.schedule(schedule) }
+        self.schedule(schedule).with(|settings| settings.pace = Pace::Step)
     }
 
     /// The value passed to a schedule that follows one, such as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau).
@@ -218,7 +212,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     pub fn schedule_follows(self, monitor: Monitor) -> Self {
-        Trainer { followed: monitor, ..self }
+        self.with(|settings| settings.followed = monitor)
     }
 
     /// Adds a metric to measure in addition to the loss.
@@ -238,7 +232,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
     pub fn clip_norm(self, norm: f64) -> Self {
-        Trainer { clip: Some(Clip::Norm(number("clip_norm", norm))), ..self }
+        self.checked(|settings| settings.clip = Some(Clip::Norm(norm)))
     }
 
     /// Scales the gradient of each parameter down if its norm exceeds this.
@@ -252,7 +246,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
     pub fn clip_each_norm(self, norm: f64) -> Self {
-        Trainer { clip: Some(Clip::EachNorm(number("clip_each_norm", norm))), ..self }
+        self.checked(|settings| settings.clip = Some(Clip::EachNorm(norm)))
     }
 
     /// Clamps each gradient element to ± this value.
@@ -266,7 +260,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
     pub fn clip_value(self, value: f64) -> Self {
-        Trainer { clip: Some(Clip::Value(number("clip_value", value))), ..self }
+        self.checked(|settings| settings.clip = Some(Clip::Value(value)))
     }
 
     /// Adds `l1 · Σ |w|` over the weights (not the biases) to the loss.
@@ -280,7 +274,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if `l1` is negative, infinite or NaN.
     #[track_caller]
     pub fn l1(self, l1: f64) -> Self {
-        Trainer { l1: number("l1", l1), ..self }
+        self.checked(|settings| settings.l1 = l1)
     }
 
     /// Adds `l2 · Σ w²` over the weights (not the biases) to the loss.
@@ -289,7 +283,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if `l2` is negative, infinite or NaN.
     #[track_caller]
     pub fn l2(self, l2: f64) -> Self {
-        Trainer { l2: number("l2", l2), ..self }
+        self.checked(|settings| settings.l2 = l2)
     }
 
     /// Keeps an exponential moving average of the parameters over updates, with this decay: see [`Ema`]. Validation and
@@ -299,8 +293,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if `decay` is not in `[0, 1)`.
     #[track_caller]
     pub fn ema(self, decay: f64) -> Self {
-        drop(Ema::<T>::new(decay)); // its check
-        Trainer { ema: Some(decay), ..self }
+        self.checked(|settings| settings.ema = Some(decay))
     }
 
     /// Stops training when a monitored value no longer improves.
@@ -309,8 +302,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if the smallest improvement that counts is negative, infinite or NaN.
     #[track_caller]
     pub fn early_stopping(self, early_stopping: EarlyStopping) -> Self {
-        number("min_delta", early_stopping.min_delta);
-        Trainer { early_stopping: Some(early_stopping), ..self }
+        self.checked(|settings| settings.early_stopping = Some(early_stopping))
     }
 
     /// Stops training when the training loss changes by less than this from one epoch to the next.
@@ -319,7 +311,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// Panics if it is negative, infinite or NaN.
     #[track_caller]
     pub fn tolerance(self, tolerance: f64) -> Self {
-        Trainer { tolerance: Some(number("tolerance", tolerance)), ..self }
+        self.checked(|settings| settings.tolerance = Some(tolerance))
     }
 
     /// Adds a callback. Callbacks run in the order in which they were added.
@@ -374,7 +366,7 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Shows no progress: neither a bar on a terminal nor about ten lines elsewhere.
     pub fn quiet(self) -> Self {
-        Trainer { quiet: true, ..self }
+        self.with(|settings| settings.quiet = true)
     }
 
     /// Shares the work with the other ranks of a [distributed](crate::distributed) run. Every rank has the same program, with
@@ -414,7 +406,7 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// assert_eq!(loss(1), loss(2)); // the same bits
     /// ```
     pub fn sharing(self, sharing: Sharing) -> Self {
-        Trainer { sharing, ..self }
+        self.with(|settings| settings.sharing = sharing)
     }
 
     /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.
@@ -425,13 +417,6 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// # let _ = trainer;
     /// ```
     pub fn recorded(self) -> Self {
-        Trainer { replays: false, ..self }
+        self.with(|settings| settings.replays = false)
     }
-}
-
-/// Checks that a setting is finite and at least 0.
-#[track_caller]
-fn number(name: &str, x: f64) -> f64 {
-    or_panic(non_negative("Trainer", name, x));
-    x
 }

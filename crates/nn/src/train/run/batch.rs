@@ -6,8 +6,9 @@ use crate::data::{DataError, Samples};
 use crate::io::StateDict;
 use crate::train::error::{NonFinite, StepError, TrainError};
 use crate::train::objective::Outcome;
+use crate::train::settings::{Clip, Pace, Settings};
 use crate::train::step::TrainStep;
-use crate::train::trainer::{Clip, Pace, Trainer};
+use crate::train::trainer::Trainer;
 use crate::{Model, Pass, Path, clip, regularize};
 use autograd::{Float, Tensor, Var};
 
@@ -23,7 +24,7 @@ impl<T: Float> Run<'_, '_, T> {
         for batch in left {
             let (batch, number) = (batch?, self.batch + 1);
             let last = number == self.batches;
-            let updates = last || number % self.trainer.accumulate == 0;
+            let updates = last || number % self.trainer.settings.accumulate == 0;
             self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
             let before = self.step.steps();
@@ -51,12 +52,12 @@ impl<T: Float> Run<'_, '_, T> {
     /// Processes one batch: forward, loss and penalties, backward; and, if `updates`, clipping and update.
     fn step(&mut self, batch: &Samples<T>, updates: bool) -> Result<Outcome<T>, StepError> {
         let Run { trainer, model, step, .. } = self;
-        let Trainer { loss, optimizer, l1, l2, accumulate, .. } = &mut **trainer;
+        let Trainer { loss, optimizer, settings, .. } = &mut **trainer;
         if optimizer.searches() {
             return self.search(batch);
         }
-        let outcome = step.gradients_with(&**model, &**loss, batch, |model, pass| penalty(model, pass, *l1, *l2))?;
-        if *accumulate > 1 {
+        let outcome = step.gradients_with(&**model, &**loss, batch, |model, pass| penalty(model, pass, settings))?;
+        if settings.accumulate > 1 {
             step.accumulate(&mut **model, loss.sum_and_count_of(0.0, batch).1);
             if !updates {
                 return Ok(outcome);
@@ -70,8 +71,8 @@ impl<T: Float> Run<'_, '_, T> {
     /// Clips the gradients and applies the update.
     pub(super) fn update(&mut self) -> Result<(), NonFinite> {
         let Run { trainer, model, step, ema, .. } = self;
-        let Trainer { optimizer, clip, .. } = &mut **trainer;
-        if let Some(clip) = clip {
+        let Trainer { optimizer, settings, .. } = &mut **trainer;
+        if let Some(clip) = settings.clip {
             clip.apply(step)?;
         }
         if step.apply(&mut **model, &mut **optimizer)
@@ -88,12 +89,12 @@ impl<T: Float> Run<'_, '_, T> {
     /// the same random numbers. After an error, the model is as before, and the optimizer starts afresh.
     fn search(&mut self, batch: &Samples<T>) -> Result<Outcome<T>, StepError> {
         let Run { trainer, model, step, ema, .. } = self;
-        let Trainer { loss, optimizer, l1, l2, .. } = &mut **trainer;
+        let Trainer { loss, optimizer, settings, .. } = &mut **trainer;
         let mut before: Vec<Tensor<T>> = Vec::new();
         model.visit(&mut Path::default(), &mut |_, param| before.push(param.value().clone()));
         let at = |step: &mut TrainStep<T>, model: &dyn Model<T>| {
             step.repeat_noise();
-            step.gradients_with(model, &**loss, batch, |model, pass| penalty(model, pass, *l1, *l2))
+            step.gradients_with(model, &**loss, batch, |model, pass| penalty(model, pass, settings))
         };
         let first = at(step, &**model)?;
         let (mut failed, mut start) = (None, Some(first.total));
@@ -137,8 +138,7 @@ impl<T: Float> Run<'_, '_, T> {
 pub(in crate::train) fn penalty<'t, T: Float>(
     model: &dyn Model<T>,
     pass: &Pass<'t, T>,
-    l1: f64,
-    l2: f64,
+    &Settings { l1, l2, .. }: &Settings,
 ) -> Option<Var<'t, T>> {
     let l1 = (l1 != 0.0).then(|| regularize::l1(model, pass) * T::of(l1));
     let l2 = (l2 != 0.0).then(|| regularize::l2(model, pass) * T::of(l2));

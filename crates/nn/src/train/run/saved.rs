@@ -7,7 +7,8 @@ use crate::train::callback::{Callback, PartSum, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::error::TrainError;
 use crate::train::history::{Epoch, History, Stop};
-use crate::train::trainer::{Pace, Trainer};
+use crate::train::settings::Pace;
+use crate::train::trainer::Trainer;
 use crate::{Model, Path};
 use autograd::{Float, Tensor};
 use std::path::PathBuf;
@@ -105,8 +106,8 @@ impl<T: Float> Run<'_, '_, T> {
     /// Compares the rates of past epochs with those of the schedule here, which may be a function, without settings to
     /// compare. A schedule with a state, or one that counts updates, had rates that the history does not show.
     fn rates_match(&self) -> Result<(), String> {
-        let Trainer { schedule, pace, .. } = &*self.trainer;
-        let (Pace::Epoch, true, Some(base)) = (pace, schedule.state().is_empty(), self.rates.first()) else {
+        let Trainer { schedule, settings, .. } = &*self.trainer;
+        let (Pace::Epoch, true, Some(base)) = (settings.pace, schedule.state().is_empty(), self.rates.first()) else {
             return Ok(());
         };
         for (i, epoch) in self.history.epochs.iter().enumerate() {

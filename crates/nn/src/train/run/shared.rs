@@ -13,8 +13,9 @@ use crate::optim::ParamGradients;
 use crate::train::callback::Sums;
 use crate::train::error::{StepError, TrainError};
 use crate::train::evaluate::{Evaluation, add_batch};
+use crate::train::settings::Pace;
 use crate::train::team::{Counts, Sharing, Team, settle, shapes, taken};
-use crate::train::trainer::{Pace, Trainer};
+use crate::train::trainer::Trainer;
 use crate::{Model, Path};
 use autograd::{Float, Tape, Tensor, tensor};
 use flate2::Crc;
@@ -72,7 +73,7 @@ impl<T: Float> Run<'_, '_, T> {
             self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
             self.passes(left, number)?;
-            let updates = last || number.is_multiple_of(self.trainer.accumulate);
+            let updates = last || number.is_multiple_of(self.trainer.settings.accumulate);
             let met = if updates { self.update_together(last, number)? } else { Met::No };
             if met == Met::Stopped {
                 break;
@@ -108,12 +109,12 @@ impl<T: Float> Run<'_, '_, T> {
     /// Runs the pass of one shard, and adds its gradients and sums to those since the last update.
     fn pass(&mut self, index: usize, samples: &Samples<T>) -> Result<(), StepError> {
         let Run { trainer, model, step, team, .. } = self;
-        let (Trainer { loss, metrics, l1, l2, .. }, team) = (&mut **trainer, team.as_mut().expect(SHARED));
+        let (Trainer { loss, metrics, settings, .. }, team) = (&mut **trainer, team.as_mut().expect(SHARED));
         let mut sums = Sums::new(metrics);
         let (mut counts, mut sum) = (Counts::default(), ParamGradients::new());
         if !samples.is_empty() {
             let outcome =
-                step.gradients_with(&**model, &**loss, samples, |model, pass| penalty(model, pass, *l1, *l2))?;
+                step.gradients_with(&**model, &**loss, samples, |model, pass| penalty(model, pass, settings))?;
             sums.add(&**loss, metrics, &outcome, samples)?;
             counts = Counts { loss: sums.count, samples: samples.len() as f64, any: step.counts() };
             sum = taken(&**model, step.swept_mut(), counts);
@@ -265,8 +266,8 @@ impl<T: Float> Run<'_, '_, T> {
     /// The loss and metrics on held-out data, of which each rank evaluates a run of batches.
     pub(super) fn evaluate_together(&self, data: &dyn Dataset<T>) -> Result<Evaluation, TrainError> {
         let Run { trainer, model, team, .. } = self;
-        let (Trainer { loss, metrics, batch_size, .. }, team) = (&**trainer, team.as_ref().expect(SHARED));
-        let loader = DataLoader::new(data, *batch_size)?;
+        let (Trainer { loss, metrics, settings, .. }, team) = (&**trainer, team.as_ref().expect(SHARED));
+        let loader = DataLoader::new(data, settings.batch_size)?;
         let mine = share_of(team.rank(), team.size(), loader.batches());
         let (mut tape, mut notes, mut parts) = (Tape::new(), Vec::new(), Vec::new());
         for samples in loader.samples_from(Position { epoch: 0, batch: mine.start }).take(mine.len()) {

@@ -35,6 +35,7 @@ use std::sync::Arc;
 /// assert_eq!(train(1), train(3)); // to the bit
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Sharing {
     /// Each rank computes the gradient of one shard of each batch, and the library sums them as it likes. The fastest; the
     /// bits depend on the number of ranks.
@@ -76,7 +77,7 @@ const FAILED: &str = "failed";
 impl<'d, T: Float> Team<'d, T> {
     /// The team of a trainer that has one. A fixed number of shards means the same on a single process.
     pub(super) fn of(trainer: &Trainer<'d, T>) -> Option<Self> {
-        let sharing = trainer.sharing;
+        let sharing = trainer.settings.sharing;
         let collective = match (&trainer.collective, sharing) {
             (Some(collective), _) => collective.clone(),
             (None, Sharing::PerRank) => return None,
@@ -93,7 +94,7 @@ impl<'d, T: Float> Team<'d, T> {
 
     /// Returns an error if the settings do not let the work be shared.
     pub(super) fn check(&self, trainer: &Trainer<'d, T>) -> Result<(), TrainError> {
-        let (shards, size, batch) = (self.shards, self.size(), trainer.batch_size);
+        let (shards, size, batch) = (self.shards, self.size(), trainer.settings.batch_size);
         let problem = match self.sharing {
             _ if trainer.optimizer.searches() => {
                 "the optimizer searches for its steps, which takes one process: use another optimizer".to_owned()
