@@ -2,12 +2,14 @@
 //! `cargo run --release --example speed` in this folder. The rows of one group compute the same derivatives, in turns, so
 //! their times are comparable.
 
-use autograd::Tape;
+use autograd::transform::{hessian, jacobian};
+use autograd::{Tape, Tensor, compile, tensor};
 use nalgebra::SVector;
 use num_dual::{DualNum, DualSVec64};
-use scalar::{Dual, Rec};
+use scalar::{Dual, HyperDual, Rec, Scope};
 use std::hint::black_box;
 use std::time::Instant;
+use wengert_published::problems::{distance, populations, residuals, with_num_dual, with_tensors};
 
 type Theirs = SVector<DualSVec64<8>, 8>;
 
@@ -74,7 +76,7 @@ fn table(title: &str, count: usize, per: f64, mut rows: Vec<Row>) {
     let medians: Vec<f64> = medians.collect();
     println!("{title}");
     for ((name, _), time) in rows.iter().zip(&medians) {
-        println!("  {name:<16} {time:>9.2} ns {:>6.2}", time / medians.last().expect("there are rows"));
+        println!("  {name:<17} {time:>9.2} ns {:>6.2}", time / medians.last().expect("there are rows"));
     }
 }
 
@@ -142,4 +144,70 @@ fn main() {
             ),
         ],
     );
+    problems();
+}
+
+/// The sum of the elements of a Jacobian by reverse mode: one recording, and one sweep for each result.
+fn by_rows<const M: usize>(f: fn([Rec<f64>; 2]) -> [Rec<f64>; M], x: [f64; 2]) -> f64 {
+    let scope = Scope::open();
+    let x = x.map(|x| scope.variable(x));
+    f(x).into_iter().flat_map(|y| scope.gradient(y, &x)).sum()
+}
+
+/// The derivatives of the three problems that docs/scalars.md solves with each number.
+fn problems() {
+    let all = |x: &Tensor<f64>| x.iter().sum::<f64>();
+    let (fit, rates, points) = ([1.8, 0.6], [1.0, 0.8], [0.9, 0.2, 0.7, 1.4]);
+    let x = tensor![1.8, 0.6];
+    let mut compiled = compile(|x| jacobian(with_tensors::residuals, &[x[0]])[0]);
+    table(
+        "least squares: the Jacobian of 4 residuals by 2 parameters",
+        2000,
+        1.0,
+        vec![
+            ("Dual<f64, 2>", Box::new(|| scalar::jacobian(residuals::<Dual<f64, 2>>, black_box(fit)).1[3][1])),
+            ("Rec<f64>", Box::new(|| by_rows(residuals, black_box(fit)))),
+            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
+            ("num-dual", Box::new(|| num_dual::jacobian(with_num_dual::residuals, &black_box(fit.into())).1.sum())),
+        ],
+    );
+    let x = tensor![1.0, 0.8];
+    let mut compiled = compile(|x| jacobian(with_tensors::populations, &[x[0]])[0]);
+    table(
+        "an ordinary differential equation: the Jacobian of 2 populations by 2 rates",
+        20,
+        1.0,
+        vec![
+            ("Dual<f64, 2>", Box::new(|| scalar::jacobian(populations::<Dual<f64, 2>>, black_box(rates)).1[1][1])),
+            ("Rec<f64>", Box::new(|| by_rows(populations, black_box(rates)))),
+            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
+            ("num-dual", Box::new(|| num_dual::jacobian(with_num_dual::populations, &black_box(rates.into())).1.sum())),
+        ],
+    );
+    let x = tensor![0.9, 0.2, 0.7, 1.4];
+    let mut compiled = compile(|x| hessian(with_tensors::distance, &[x[0]])[0][0]);
+    table(
+        "geometry: the Hessian of a distance by 4 coordinates",
+        500,
+        1.0,
+        vec![
+            (
+                "HyperDual<f64, 4>",
+                Box::new(|| scalar::hessian(distance::<HyperDual<f64, 4>>, black_box(points)).2[3][3]),
+            ),
+            ("Dual<Rec<f64>, 1>", Box::new(|| (0..4).map(|i| row(black_box(points), i)).sum())),
+            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
+            ("num-dual", Box::new(|| num_dual::hessian(with_num_dual::distance, &black_box(points.into())).2.sum())),
+        ],
+    );
+}
+
+/// The sum of a row of the Hessian of the distance: the gradient of a derivative.
+fn row(points: [f64; 4], i: usize) -> f64 {
+    let along = |x: &[Rec<f64>]| {
+        let mut x: [Dual<Rec<f64>, 1>; 4] = std::array::from_fn(|k| Dual::constant(x[k]));
+        x[i] = Dual::variable(x[i].value, 0);
+        distance(x).tangent[0]
+    };
+    sum(scalar::record(along, &points))
 }

@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod problems;
+
 /// Runs the code of pages of the book as tests.
 #[cfg(doctest)]
 mod pages {

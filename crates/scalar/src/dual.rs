@@ -1,6 +1,8 @@
 //! Forward mode: a number that carries its derivatives in N directions.
 
-use crate::drop_in::{float_traits, left_operator, number_traits, operator, operators, real, right_operator};
+use crate::drop_in::{
+    float_traits, left_operator, number_traits, operator, operators, plain_operands, real, right_operator,
+};
 use crate::error::{Error, Result, or_panic};
 use crate::number::{self, Chain, Scalar, is_linear, is_step};
 use autograd::float::for_real;
@@ -176,34 +178,7 @@ operators!(operator, [T: Scalar, const N: usize] Dual<T, N>, T);
 number_traits!([T: Scalar, const N: usize] Dual<T, N>, T);
 float_traits!([T: Scalar, const N: usize] Dual<T, N>, T);
 
-macro_rules! plain_operands {
-    ($($t:ident)*) => { $(
-        operators!(left_operator, [const N: usize] Dual<$t, N>, $t);
-        operators!(left_operator, [const N: usize, const M: usize] Dual<Dual<$t, M>, N>, $t);
-        operators!(right_operator, [const N: usize, const M: usize] Dual<Dual<$t, M>, N>, $t);
-
-        impl<const N: usize, const M: usize> From<$t> for Dual<Dual<$t, M>, N> {
-            fn from(c: $t) -> Self {
-                Dual::constant(Dual::constant(c))
-            }
-        }
-
-        /// Compares the value.
-        impl<const N: usize, const M: usize> PartialEq<$t> for Dual<Dual<$t, M>, N> {
-            fn eq(&self, b: &$t) -> bool {
-                self.value == *b
-            }
-        }
-
-        /// Compares the value.
-        impl<const N: usize, const M: usize> PartialOrd<$t> for Dual<Dual<$t, M>, N> {
-            fn partial_cmp(&self, b: &$t) -> Option<std::cmp::Ordering> {
-                self.value.partial_cmp(b)
-            }
-        }
-    )* };
-}
-plain_operands!(f32 f64);
+plain_operands!(Dual; f32 f64);
 
 impl<T: Scalar, const N: usize> Scalar for Dual<T, N> {
     type Algebra = Self;

@@ -5,7 +5,9 @@
 //! *Evaluating Derivatives*, chapter 13). A series knows how many coefficients it has, so that the rule, which may call
 //! other functions, is evaluated to the order that is needed and the recursion ends.
 
-use crate::drop_in::{float_traits, left_operator, number_traits, operator, operators, real};
+use crate::drop_in::{
+    float_traits, left_operator, number_traits, operator, operators, plain_operands, real, right_operator,
+};
 use crate::number::{self, Chain, Scalar, is_step};
 use autograd::float::{Real, for_real};
 use autograd::op::row::{self, BinaryRow, UnaryRow};
@@ -251,8 +253,7 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
 
 for_real!(real, [T: Scalar, const K: usize] Taylor<T, K>;);
 operators!(operator, [T: Scalar, const K: usize] Taylor<T, K>, T);
-operators!(left_operator, [const K: usize] Taylor<f32, K>, f32);
-operators!(left_operator, [const K: usize] Taylor<f64, K>, f64);
+plain_operands!(Taylor; f32 f64);
 number_traits!([T: Scalar, const K: usize] Taylor<T, K>, T);
 float_traits!([T: Scalar, const K: usize] Taylor<T, K>, T);
 

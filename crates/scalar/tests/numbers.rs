@@ -297,3 +297,30 @@ fn series_print_and_do_not_move_as_constants() {
     assert_eq!(Taylor::<f64, 3>::zero().sqrt().coefficients(), [0.0; 3]);
     assert_eq!(taylor(|x: Taylor<f64, 1>| x.exp() * x, 1.0), [1f64.exp()]);
 }
+
+#[test]
+fn plain_numbers_mix_with_numbers_of_numbers() {
+    fn mixed<S>(x: S) -> S
+    where
+        S: Float + From<f64> + PartialOrd<f64> + std::ops::Add<f64, Output = S> + std::ops::Mul<f64, Output = S>,
+        f64: std::ops::Sub<S, Output = S>,
+    {
+        let mut y = 1.0 - x * 2.0 + 0.5;
+        if y > 0.0 {
+            y = y * y;
+        }
+        y + <S as From<f64>>::from(1.0)
+    }
+    // (1.5 - 2 x)² + 1 at x = 0.25: 2, -4 and 8.
+    let second: Dual2<f64> = mixed(Dual::variable(Dual::variable(0.25, 0), 0));
+    assert_eq!((second.value.value, second.value.tangent, second.tangent[0].tangent), (2.0, [-4.0], [8.0]));
+    let of_taylor = mixed(Dual::<_, 1>::variable(Taylor::<f64, 3>::variable(0.25), 0));
+    assert_eq!(of_taylor.value.coefficients(), [2.0, -4.0, 4.0]);
+    assert_eq!(of_taylor.tangent[0].coefficients(), [-4.0, 8.0, 0.0]);
+    let of_dual = mixed(Taylor::<_, 3>::variable(Dual::<f64, 1>::variable(0.25, 0)));
+    assert_eq!(of_dual.coefficients().map(|c| (c.value, c.tangent[0])), [(2.0, -4.0), (-4.0, 8.0), (4.0, 0.0)]);
+    let slope = |x: &[Rec<f64>]| mixed(Dual::<_, 1>::variable(x[0], 0)).tangent[0];
+    assert_eq!(scalar::record(slope, &[0.25]), (-4.0, vec![8.0]));
+    let coefficient = |x: &[Rec<f64>]| mixed(Taylor::<_, 3>::variable(x[0])).coefficients()[2];
+    assert_eq!(scalar::record(coefficient, &[0.25]), (4.0, vec![0.0]));
+}

@@ -7,7 +7,7 @@ mod operators;
 
 pub(crate) use float_traits::float_traits;
 pub(crate) use number_traits::number_traits;
-pub(crate) use operators::{left_operator, operator, operators, right_operator};
+pub(crate) use operators::{left_operator, operator, operators, plain_operands, right_operator};
 
 /// [`Real`](autograd::float::Real), by its rows.
 macro_rules! real {

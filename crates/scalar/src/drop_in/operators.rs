@@ -124,3 +124,38 @@ macro_rules! right_operator {
     };
 }
 pub(crate) use right_operator;
+
+/// Operators of numbers over `f32` and `f64` with plain numbers, which numbers over numbers with derivatives have too.
+macro_rules! plain_operands {
+    ($X:ident; $($t:ident)*) => { $(
+        operators!(left_operator, [const N: usize] $X<$t, N>, $t);
+        plain_operands!(@ [const N: usize, const M: usize] $X<crate::Dual<$t, M>, N>, $t);
+        plain_operands!(@ [const N: usize, const M: usize] $X<crate::Taylor<$t, M>, N>, $t);
+        plain_operands!(@ [const N: usize] $X<crate::Rec<$t>, N>, $t);
+    )* };
+    (@ [$($p:tt)*] $X:ty, $t:ident) => {
+        operators!(left_operator, [$($p)*] $X, $t);
+        operators!(right_operator, [$($p)*] $X, $t);
+
+        impl<$($p)*> From<$t> for $X {
+            fn from(c: $t) -> Self {
+                Self::constant(c.into())
+            }
+        }
+
+        /// Compares the value.
+        impl<$($p)*> PartialEq<$t> for $X {
+            fn eq(&self, b: &$t) -> bool {
+                Chain::part(*self) == *b
+            }
+        }
+
+        /// Compares the value.
+        impl<$($p)*> PartialOrd<$t> for $X {
+            fn partial_cmp(&self, b: &$t) -> Option<std::cmp::Ordering> {
+                Chain::part(*self).partial_cmp(b)
+            }
+        }
+    };
+}
+pub(crate) use plain_operands;
