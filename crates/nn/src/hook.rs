@@ -79,8 +79,13 @@ impl<'t, T: Float> Pass<'t, T> {
             return output;
         }
         let mut keys = Vec::new();
-        layer.visit(&mut Path::default(), &mut |_, param| keys.push(param.key()));
-        let own = |hook: &Hook<'t, T>| hook.keys.len() == keys.len() && keys.iter().all(|key| hook.keys.contains(key));
+        layer.visit(&mut Path::default(), &mut |_, param| keys.push((param.key(), param.is_alias())));
+        // A parameter that is at another place of the model too is known to the hook only if it is named at this one.
+        let own = |hook: &Hook<'t, T>| {
+            let known = |key: u64| hook.keys.contains(&key);
+            let count = keys.iter().filter(|(key, alias)| !alias || known(*key)).count();
+            hook.keys.len() == count && keys.iter().all(|(key, alias)| *alias || known(*key))
+        };
         self.hooks.iter_mut().filter(|hook| own(hook)).fold(output, |y, hook| (hook.f)(y))
     }
 }

@@ -19,6 +19,8 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod cache;
+mod causal_lm;
 mod conv;
 mod dropout;
 mod embedding;
@@ -38,6 +40,8 @@ mod transformer;
 pub use activation::Activation;
 pub use attention::{Masks, MultiheadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, Running};
+pub use cache::KeyValues;
+pub use causal_lm::{CausalLm, CausalLmOptions, Generation, Positions};
 pub use conv::{
     Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Convolution, ConvolutionTranspose,
 };
@@ -60,7 +64,10 @@ pub use residual::Residual;
 pub use sequential::Sequential;
 pub use slope::{PRelu, RRelu};
 pub use spatial::Sizes;
-pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOptions};
+pub use transformer::{
+    Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
+    TransformerMasks, TransformerOptions,
+};
 
 use crate::Param;
 use autograd::{Float, Rng, Tensor};
