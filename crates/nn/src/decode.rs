@@ -14,3 +14,11 @@ mod sampler;
 
 pub use beam::{Beam, BeamSearch};
 pub use sampler::Sampler;
+
+use autograd::{Order, Tensor};
+
+/// The places of the `k` highest scores, or of all if they are fewer, the highest first, of equals the first.
+fn highest(scores: &[f64], k: usize) -> Vec<usize> {
+    let (_, places) = Tensor::new(&[scores.len()], scores.to_vec()).topk(k.min(scores.len()), 0, Order::Descending);
+    places.iter().map(|place| place as usize).collect()
+}

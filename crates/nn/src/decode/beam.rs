@@ -1,5 +1,6 @@
 //! [`BeamSearch`]: the likeliest sequences, found a step at a time.
 
+use super::highest;
 use crate::domain::{finite, or_panic};
 use autograd::{Error, Float, Result, Tensor};
 
@@ -110,11 +111,16 @@ impl BeamSearch {
                 break;
             }
             let scores = next(&live)?;
-            live = self.extended(&live, scores.shape(), scores.iter().map(|x| x.f64()).collect(), &mut ended)?;
+            live = self.extended(
+                &live,
+                scores.shape(),
+                &scores.iter().map(|x| x.f64()).collect::<Vec<f64>>(),
+                &mut ended,
+            )?;
         }
         ended.append(&mut live);
-        ended.sort_by(|a, b| self.rank(b).total_cmp(&self.rank(a)));
-        Ok(ended)
+        let ranks: Vec<f64> = ended.iter().map(|beam| self.rank(beam)).collect();
+        Ok(highest(&ranks, ranks.len()).into_iter().map(|place| ended[place].clone()).collect())
     }
 
     /// What sequences are compared by.
@@ -123,7 +129,7 @@ impl BeamSearch {
     }
 
     /// The likeliest extensions that go on, as many as places are left in the beam; those that end join `ended`.
-    fn extended(&self, live: &[Beam], shape: &[usize], scores: Vec<f64>, ended: &mut Vec<Beam>) -> Result<Vec<Beam>> {
+    fn extended(&self, live: &[Beam], shape: &[usize], scores: &[f64], ended: &mut Vec<Beam>) -> Result<Vec<Beam>> {
         const OP: &str = "beam_search";
         let (rows, tokens) = match *shape {
             [rows, tokens] if rows == live.len() && tokens > 0 => (rows, tokens),
@@ -132,23 +138,22 @@ impl BeamSearch {
                 return Err(Error::Shape { op: OP, shape: shape.into(), hint });
             }
         };
-        let mut candidates = Vec::with_capacity(rows * tokens);
-        for (parent, (beam, scores)) in live.iter().zip(scores.chunks(tokens)).enumerate() {
+        let mut logs = Vec::with_capacity(rows * tokens);
+        for (row, (beam, scores)) in live.iter().zip(scores.chunks(tokens)).enumerate() {
             let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let whole = highest + scores.iter().map(|score| (score - highest).exp()).sum::<f64>().ln();
             if !whole.is_finite() {
-                let hint =
-                    format!("the scores of sequence {parent} must be numbers below infinity, and one above -inf");
+                let hint = format!("the scores of sequence {row} must be numbers below infinity, and one above -inf");
                 return Err(Error::Argument { op: OP, hint });
             }
-            candidates.extend((0..tokens).map(|token| (beam.log_probability + scores[token] - whole, parent, token)));
+            logs.extend(scores.iter().map(|score| beam.log_probability + score - whole));
         }
-        candidates.retain(|(log_probability, ..)| *log_probability > f64::NEG_INFINITY);
-        // Of equals, the first: the result does not depend on how the sort works.
-        candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        candidates.truncate(self.width - ended.len());
-        let mut on = Vec::with_capacity(candidates.len());
-        for (log_probability, parent, token) in candidates {
+        let mut on = Vec::with_capacity(self.width);
+        for place in highest(&logs, self.width - ended.len()) {
+            let (parent, token, log_probability) = (place / tokens, place % tokens, logs[place]);
+            if log_probability == f64::NEG_INFINITY {
+                break; // what is impossible is no sequence
+            }
             let tokens = live[parent].tokens.iter().copied().chain([token]).collect();
             let to = if self.end == Some(token) { &mut *ended } else { &mut on };
             to.push(Beam { tokens, log_probability, parent });

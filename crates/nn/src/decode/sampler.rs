@@ -51,32 +51,27 @@ impl Sampler {
     /// # Errors
     /// Returns an error if there are no scores, all are -inf, or one is infinite or NaN.
     pub fn draw<T: Float>(&self, scores: &Tensor<T>, rng: &mut Rng) -> Result<usize> {
-        self.choose(scores.iter().map(|score| score.f64()).collect(), rng)
+        self.choose(&scores.iter().map(|score| score.f64()).collect::<Vec<f64>>(), rng)
     }
 
-    fn choose(&self, scores: Vec<f64>, rng: &mut Rng) -> Result<usize> {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        let later = |&a: &usize, &b: &usize| scores[b].total_cmp(&scores[a]).then(a.cmp(&b));
-        if self.top_k < order.len() {
-            order.select_nth_unstable_by(self.top_k - 1, later);
-            order.truncate(self.top_k);
-        }
-        order.sort_unstable_by(later);
-        let highest = order.first().map_or(f64::NEG_INFINITY, |&first| scores[first]);
+    fn choose(&self, scores: &[f64], rng: &mut Rng) -> Result<usize> {
+        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if !highest.is_finite() || scores.iter().any(|score| score.is_nan()) {
             let hint = format!("scores must be numbers below infinity, and one above -inf; the highest is {highest}");
             return Err(Error::Argument { op: "Sampler", hint });
         }
+        let likeliest = super::highest(scores, self.top_k);
         if self.temperature == 0.0 {
-            return Ok(order[0]);
+            return Ok(likeliest[0]);
         }
-        let weights: Vec<f64> = order.iter().map(|&at| ((scores[at] - highest) / self.temperature).exp()).collect();
+        let weight = |&at: &usize| ((scores[at] - highest) / self.temperature).exp();
+        let weights: Vec<f64> = likeliest.iter().map(weight).collect();
         let mut left = rng.uniform() * weights.iter().sum::<f64>();
         let drawn = weights.iter().position(|weight| {
             left -= weight;
             left < 0.0
         });
-        Ok(order[drawn.unwrap_or(0)]) // rounding may leave a remainder
+        Ok(likeliest[drawn.unwrap_or(0)]) // rounding may leave a remainder
     }
 }
 

@@ -156,7 +156,8 @@ impl<T: Float> CausalLm<T> {
 
     /// A text to be written by this model.
     pub fn generation(&self) -> Generation<'_, T> {
-        Generation { model: self, before: vec![KeyValues::new(); self.blocks.layers.len()], tape: Tape::new() }
+        let before = vec![KeyValues::new(); self.blocks.layers.len()];
+        Generation { model: self, before, len: 0, tape: Tape::new() }
     }
 
     /// The vectors of tokens, of which the first is at the position `from`.
@@ -181,6 +182,8 @@ impl<T: Float> CausalLm<T> {
 // For each type of numbers: for all of them at once, it would overlap with the implementation for modules.
 macro_rules! models { ($($T:ty)+) => { $(
     impl Model<$T> for CausalLm<$T> {
+        // Inline, so that only programs that use it compile it.
+        #[inline]
         fn call<'t>(&self, inputs: &Vars<'t, $T>, pass: &mut Pass<'t, $T>) -> Result<Vars<'t, $T>> {
             Ok(self.scores(inputs.integers(0)?, pass).permute(&[0, 2, 1]).into())
         }
@@ -207,18 +210,19 @@ models! { f32 f64 }
 pub struct Generation<'m, T: Float> {
     model: &'m CausalLm<T>,
     before: Vec<KeyValues<T>>,
+    len: usize,
     tape: Tape<T>,
 }
 
 impl<T: Float> Generation<'_, T> {
     /// The number of tokens that were read.
     pub fn len(&self) -> usize {
-        self.before.first().map_or(0, KeyValues::len)
+        self.len
     }
 
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Reads tokens `[batch, positions]`, and returns the scores of each token as the next one, `[batch, tokens]`.
@@ -228,21 +232,22 @@ impl<T: Float> Generation<'_, T> {
     /// position. Nothing was read then.
     pub fn read(&mut self, tokens: &Tensor<i64>) -> std::result::Result<Tensor<T>, LayerError> {
         let (from, positions) = match *tokens.shape() {
-            [_, positions] if positions > 0 => (self.len(), positions),
+            [_, positions] if positions > 0 => (self.len, positions),
             ref shape => {
                 let problem = format!("tokens must be [batch, positions] with a position or more, not {shape:?}");
                 return Err(LayerError { layer: "the model".into(), problem });
             }
         };
-        let Generation { model, before, tape } = self;
+        let Generation { model, before, tape, len } = self;
         tape.clear();
         let scores = Pass::eval(tape).catching(|pass| {
             let x = model.embedded(pass.tape().integers(tokens.clone()), from, pass);
             let states = model.blocks.encode_after(x, before, pass);
             model.score(states.slice(1, positions - 1..).squeeze(1), pass).value()
         });
-        if scores.is_err() {
-            before.iter_mut().for_each(|before| before.truncate(from));
+        match scores {
+            Ok(_) => *len = from + positions,
+            Err(_) => before.iter_mut().for_each(|before| before.truncate(from)),
         }
         scores
     }
@@ -305,6 +310,7 @@ impl<T: Float> Generation<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use autograd::op::Op;
     use autograd::tensor;
 
     fn model(options: CausalLmOptions) -> CausalLm<f64> {
@@ -368,6 +374,20 @@ mod tests {
             };
             assert!(sampled(1) == sampled(1) && sampled(1) != sampled(2));
         }
+    }
+
+    #[test]
+    fn a_further_token_is_the_work_of_one() {
+        let model = model(CausalLmOptions::default());
+        let mut generation = model.generation();
+        let mut elements = |tokens: usize| {
+            generation.read(&Tensor::full(&[1, tokens], 3_i64)).unwrap();
+            let computed = generation.tape.vars().filter(|var| !matches!(var.op(), Op::Const | Op::Leaf));
+            computed.map(|var| var.shape().iter().product::<usize>()).sum::<usize>()
+        };
+        let one = elements(1);
+        assert!(elements(30) > one);
+        assert_eq!(elements(1), one, "after thirty others");
     }
 
     #[test]

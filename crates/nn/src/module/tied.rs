@@ -296,6 +296,9 @@ mod tests {
         pass.hook(&model, "2", |y| y * 0.0).unwrap();
         let x = tape.constant([[1.0, -2.0]]);
         assert_eq!(model.forward(x, &mut pass).value(), tensor![[0.0, 0.0]]);
+        pass.hook(&model, "", |y| y + 3.0).unwrap();
+        pass.hook(&*model, "", |y| y * 2.0).unwrap();
+        assert_eq!(model.forward(x, &mut pass).value(), tensor![[6.0, 6.0]], "the whole model");
         let summary = crate::summary_of(&model, &crate::data::Fields::new().with("x", tensor![[1.0, 2.0]])).unwrap();
         let rows: Vec<(&str, usize)> = summary.layers.iter().map(|row| (row.name.as_str(), row.parameters)).collect();
         assert_eq!(rows, [("0", 4), ("1.0", 4), ("0", 0), ("2", 2)], "a layer that only has parameters of another");
