@@ -12,6 +12,9 @@ use autograd::{Error, Float, Result, Rng, Tensor};
 /// let (scores, rng) = (tensor![0f64, 3f64.ln()], &mut Rng::new(0));
 /// let draws = (0..1000).filter(|_| Sampler::new(1.0).draw(&scores, rng) == Ok(1)).count();
 /// assert!((700..800).contains(&draws)); // three of four
+/// assert_eq!(Sampler::greedy().draw(&scores, rng)?, 1);
+/// assert_eq!(Sampler::new(1.0).top_k(1).draw(&scores, rng)?, 1);
+/// # Ok::<(), autograd::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampler {

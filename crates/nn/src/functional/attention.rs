@@ -163,7 +163,7 @@ pub fn attention_weights<'t, T: Float>(
     }
     if options.causal {
         let shape = scores.shape();
-        scores = scores + scores.tape().constant(causal_mask(shape[shape.len() - 2], shape[shape.len() - 1]));
+        scores = scores + scores.tape().constant(causal_mask(0, shape[shape.len() - 2], shape[shape.len() - 1]));
     }
     attend(scores, options.mask.is_some())
 }
@@ -189,9 +189,10 @@ fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
     Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint })
 }
 
-/// The causal mask: 0 for keys up to the query's own position, -inf for later keys.
-pub(crate) fn causal_mask<T: Float>(queries: usize, keys: usize) -> Tensor<T> {
-    Tensor::from_fn(&[queries, keys], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() })
+/// The causal mask of queries of which the first is at the position `from`: 0 for keys up to the query's own position, -inf
+/// for later keys.
+pub(crate) fn causal_mask<T: Float>(from: usize, queries: usize, keys: usize) -> Tensor<T> {
+    Tensor::from_fn(&[queries, keys], |at| if at[1] > from + at[0] { -T::INFINITY } else { T::zero() })
 }
 
 /// Softmax over the keys. A query whose keys are all masked gets weight 0 everywhere, and no gradient.

@@ -8,8 +8,8 @@ use autograd::{Float, Rng, Var};
 
 /// The transformer (Vaswani et al., *Attention is all you need*, 2017): an encoder reads a source, and a decoder, which
 /// attends to what the encoder made of it, computes a vector for each position of a target. Sources and targets are vectors
-/// already: an [`Embedding`](super::Embedding) and an encoding of positions come before, and a [`Linear`](super::Linear)
-/// that scores words behind. Names, layouts and initial weights match PyTorch's.
+/// already: an [`Embedding`](crate::layer::Embedding) and an encoding of positions come before, and a
+/// [`Linear`](crate::layer::Linear) that scores words behind. Names, layouts and initial weights match PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor, tensor};
@@ -36,10 +36,12 @@ parameters! { impl[T: Float] Parameters<T> for Transformer<T> { encoder, decoder
 /// Which positions of source and target a [`Transformer`] may attend to.
 ///
 /// ```
-/// use autograd::Tape;
-/// use nn::layer::{Masks, TransformerMasks};
-/// let masks = TransformerMasks::<f64> { target: Masks::causal(), ..TransformerMasks::default() };
-/// assert_eq!(masks.target.causal, TransformerMasks::<f64>::causal().target.causal);
+/// use autograd::{Tape, tensor};
+/// use nn::layer::TransformerMasks;
+/// let tape = Tape::<f64>::new();
+/// let masks = TransformerMasks::causal().source_lengths(tape.integers(tensor![3_i64, 1]), 3);
+/// assert!(masks.target.causal && masks.target.keys.is_none());
+/// assert_eq!(masks.memory.keys.unwrap().value(), masks.source.keys.unwrap().value());
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TransformerMasks<'t, T: Float> {
@@ -102,5 +104,27 @@ impl<T: Float> Transformer<T> {
     ) -> Var<'t, T> {
         let memory = self.encoder.encode(source, masks.source, pass);
         self.decoder.decode(target, memory, masks.target, masks.memory, pass)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Parameters, Path};
+
+    /// The bound of Xavier's rule is reached and not exceeded, whatever the layers began with.
+    #[test]
+    fn all_matrices_begin_by_xaviers_rule() {
+        let options = TransformerOptions { feedforward: 96, ..TransformerOptions::default() };
+        let model = Transformer::<f64>::new([1, 1], 32, 4, options, &mut Rng::new(0));
+        let mut matrices = 0;
+        model.visit(&mut Path::default(), &mut |name, param| {
+            if let &[rows, columns] = param.value().shape() {
+                let reached = param.value().abs().max().item() / (6.0 / (rows + columns) as f64).sqrt();
+                assert!(reached > 0.99 && reached <= 1.0, "{name}: {reached}");
+                matrices += 1;
+            }
+        });
+        assert_eq!(matrices, 4 + 6);
     }
 }
