@@ -2,14 +2,16 @@
 //! `cargo run --release --example reverse [-- --short]`. docs/experiments.md has the results.
 //!
 //! A batch has two inputs, both integers: the letters to read, and the letters written so far. At each step the decoder
-//! looks back at all that was read. Source: Luong, Pham and Manning, *Effective approaches to attention-based neural
-//! machine translation* (2015).
+//! looks back at all that was read. New words are written greedily, and by a beam search. Source: Luong, Pham and Manning,
+//! *Effective approaches to attention-based neural machine translation* (2015).
 
 mod common;
 
 use nn::data::Samples;
+use nn::decode::{Beam, BeamSearch};
 use nn::functional::{AttentionOptions, scaled_dot_product_attention};
 use nn::parameters;
+use std::error::Error;
 use std::process::ExitCode;
 use wengert::autograd::{Result, Var};
 use wengert::nn;
@@ -58,18 +60,20 @@ impl Reverser {
         }
     }
 
-    /// Writes letter by letter, each time the likeliest.
-    fn answer(&self, read: &Tensor<i64>) -> std::result::Result<Tensor<i64>, Box<dyn std::error::Error>> {
-        let count = read.shape()[0];
-        let mut written = vec![vec![START]; count];
-        for place in 0..LENGTH {
-            let so_far = Tensor::new(&[count, place + 1], written.concat());
-            let inputs = Fields::new().with("read", read.clone()).with("written", so_far);
+    /// Writes letter by letter, and keeps this many of the likeliest beginnings.
+    fn answer(&self, word: &[usize], width: usize) -> std::result::Result<Beam, Box<dyn Error>> {
+        let found = BeamSearch::new(width, LENGTH).run(|beams| -> std::result::Result<_, Box<dyn Error>> {
+            let (count, place) = (beams.len(), beams[0].tokens.len());
+            let read = Tensor::from_fn(&[count, LENGTH], |at| word[at[1]] as i64);
+            let written = Tensor::from_fn(&[count, place + 1], |at| match at[1] {
+                0 => START,
+                later => beams[at[0]].tokens[later - 1] as i64,
+            });
+            let inputs = Fields::new().with("read", read).with("written", written);
             let outputs = nn::train::predict_fields(self, &inputs, count)?;
-            let next = outputs.numbers(0)?.slice_axis(2, place..place + 1).argmax(1);
-            written.iter_mut().zip(next.iter()).for_each(|(word, letter)| word.push(letter));
-        }
-        Ok(Tensor::new(&[count, LENGTH], written.iter().flat_map(|word| word[1..].to_vec()).collect()))
+            Ok(outputs.numbers(0)?.slice_axis(2, place..place + 1).squeeze(2))
+        })?;
+        found.into_iter().next().ok_or_else(|| "there are no words".into())
     }
 }
 
@@ -88,8 +92,8 @@ fn words(count: usize, rng: &mut Rng) -> Samples<f32> {
     Samples::new(Fields::new().with("read", read).with("written", written), Fields::new().with("backward", target))
 }
 
-fn text(letters: &Tensor<i64>, row: usize) -> String {
-    (0..LENGTH).map(|at| char::from(b'a' + letters.at(&[row, at]) as u8)).collect()
+fn text(letters: &[usize]) -> String {
+    letters.iter().map(|&letter| char::from(b'a' + letter as u8)).collect()
 }
 
 fn main() -> ExitCode {
@@ -108,11 +112,21 @@ fn main() -> ExitCode {
             }
         }
         let test = words(500, &mut Rng::new(2));
-        let (read, right) = (test.inputs.integers("read")?, test.targets.integers("backward")?);
-        let answers = model.answer(read)?;
-        println!("{} -> {}", text(read, 0), text(&answers, 0));
-        let exact = (0..500).filter(|&row| text(&answers, row) == text(right, row)).count();
-        println!("new words written backward without a mistake: {:.1}%", exact as f64 / 5.0);
+        let letters = |field: &Tensor<i64>| field.iter().map(|letter| letter as usize).collect::<Vec<usize>>();
+        let (read, right) = (letters(test.inputs.integers("read")?), letters(test.targets.integers("backward")?));
+        for (way, width) in [("greedily", 1), ("by a beam of 4", 4)] {
+            let (mut exact, mut logs) = (0, 0.0);
+            for (row, (word, right)) in read.chunks(LENGTH).zip(right.chunks(LENGTH)).enumerate() {
+                let best = model.answer(word, width)?;
+                if row == 0 {
+                    println!("{} -> {}", text(word), text(&best.tokens));
+                }
+                exact += usize::from(best.tokens == right);
+                logs += best.log_probability / 500.0;
+            }
+            let exact = exact as f64 / 5.0;
+            println!("{way}: {exact:.1}% of new words without a mistake, mean log-probability {logs:.4}");
+        }
         Ok(())
     })
 }

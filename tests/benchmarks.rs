@@ -198,4 +198,5 @@ fn predictions_agree() {
         let [recorded, compiled] = prediction.both();
         assert!((&compiled - &recorded).abs().max().item() < 1e-5 * recorded.abs().max().item());
     }
+    assert_eq!(inference::Writing::new().text().len(), inference::TEXT);
 }

@@ -94,9 +94,16 @@ fn the_main_job_prints_little_and_writes_its_report() {
 
 #[test]
 fn wrong_arguments_print_the_usage() {
-    for example in
-        ["char_lstm", "lenet", "transformer", "symmetry", "family_trees", "vanishing_gradients", "optimizers"]
-    {
+    for example in [
+        "char_lstm",
+        "char_gpt",
+        "lenet",
+        "transformer",
+        "symmetry",
+        "family_trees",
+        "vanishing_gradients",
+        "optimizers",
+    ] {
         let output = run(example, &["--no-such-argument"]);
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && message.contains("usage: "), "{example}: {message}");

@@ -142,6 +142,46 @@ def prediction(model, *shape):
     return run
 
 
+class Block(nn.Module):
+    """A block of a GPT with rotary positions, for one token at a time; `before` holds keys and values."""
+
+    def __init__(self, width, heads, most):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.linear1, self.linear2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.before = torch.zeros(2, 1, heads, most, width // heads)
+
+    def forward(self, x, at, turn):
+        _, _, heads, _, part = self.before.shape
+        qkv = self.qkv(self.norm1(x)).view(1, 3, heads, part)
+        turned = torch.view_as_real(torch.view_as_complex(qkv[:, :2].reshape(1, 2, heads, part // 2, 2)) * turn)
+        q, k = turned.reshape(1, 2, heads, 1, part).unbind(1)
+        self.before[0, :, :, at], self.before[1, :, :, at] = k[:, :, 0], qkv[:, 2]
+        keys, values = self.before[:, :, :, : at + 1]
+        x = x + self.out(F.scaled_dot_product_attention(q, keys, values).reshape(1, heads * part))
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+
+
+def writing(tokens=256, width=128, layers=4, heads=4, length=128):
+    """Writes a text of `length` tokens, each the likeliest, with a cache of keys and values."""
+    embedding = nn.Embedding(tokens, width)
+    blocks, norm = nn.ModuleList(Block(width, heads, length) for _ in range(layers)), nn.LayerNorm(width)
+    rates = 10_000.0 ** (-torch.arange(0, width // heads, 2) / (width // heads))
+    turns = torch.polar(torch.ones(1), torch.outer(torch.arange(length), rates))
+
+    @torch.inference_mode()
+    def run():
+        token = torch.zeros(1, dtype=torch.int64)
+        for at in range(length):
+            x = embedding(token)
+            for block in blocks:
+                x = block(x, at, turns[at])
+            token = F.linear(norm(x), embedding.weight).argmax(-1)
+
+    return run
+
+
 def recurrence(n, segment=None):
     """n steps of h <- tanh(h W); with a segment, checkpointed every segment steps."""
     w, h0 = torch.randn(256, 256) / 16, torch.randn(64, 256)
@@ -301,6 +341,7 @@ time("M6", lambda: lenet(64), 50, 1e3, "ms")
 time("P_MLP", lambda: prediction(dense(MIDDLE[0]), 784), 2000, 1e6, "us")
 time("P_LENET", lambda: prediction(lenet_layers(), 1, 28, 28), 1000, 1e6, "us")
 time("P_RESIDUAL", lambda: prediction(residual_net(), 3, 32, 32), 200, 1e6, "us")
+time("P_GPT", writing, 20, 1e6 / 128, "us/token")
 time("T_jacobian", jacobian, 100, 1e6, "us")
 time("T_hessian", lambda: hessian(200), 20, 1e3, "ms")
 time("T_hvp", lambda: valley_product(100_000), 50, 1e6, "us")

@@ -1,9 +1,10 @@
-//! Prediction: batches of one sample through networks of `nn`, recorded and compiled.
+//! Prediction: batches of one sample through networks of `nn`, recorded and compiled, and text written by a language model.
 
 use super::Work;
 use autograd::prelude::*;
+use nn::decode::Sampler;
 use nn::infer::Predictor;
-use nn::layer::{Activation, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Mlp, Residual, Sequential};
+use nn::layer::{Activation, BatchNorm2d, CausalLm, Conv2d, Flatten, Linear, MaxPool2d, Mlp, Residual, Sequential};
 use nn::train::predict;
 use wengert::nn;
 
@@ -83,4 +84,33 @@ pub fn residual() -> Box<Prediction> {
         net.then(Flatten::new()).then(Linear::new(64 * 8 * 8, 10, rng))
     };
     Prediction::new(build, &[1, 3, 32, 32])
+}
+
+/// The length of a text that is written behind its first token.
+pub const TEXT: usize = 128;
+
+/// A GPT of 4 layers of width 128 and 256 tokens, which writes a text of [`TEXT`] tokens, with a cache.
+pub struct Writing(CausalLm<f32>);
+
+impl Writing {
+    /// A model with random weights.
+    pub fn new() -> Box<Writing> {
+        Box::new(Writing(CausalLm::new(256, 128, Default::default(), &mut Rng::new(0))))
+    }
+
+    /// The text.
+    pub fn text(&self) -> Vec<usize> {
+        self.0.generation().write(&[0], TEXT, Sampler::greedy(), &mut Rng::new(0)).expect("the token exists")
+    }
+}
+
+impl Work for Writing {
+    fn record(&mut self) {
+        self.text();
+    }
+
+    /// Each token is recorded: a program would be one of its own for each length.
+    fn replay(&mut self) {
+        self.text();
+    }
 }

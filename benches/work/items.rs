@@ -42,6 +42,8 @@ const fn ms(runs: usize) -> Measure {
 
 const CHAIN: Measure = Measure::Time { runs: 20, unit: "ns/op", second: 1e9 / (3 * LENGTH) as f64 };
 
+const WRITING: Measure = Measure::Time { runs: 100, unit: "us/token", second: 1e6 / inference::TEXT as f64 };
+
 /// All benchmarks.
 #[rustfmt::skip]
 pub const ITEMS: &[Item] = &[
@@ -68,6 +70,7 @@ pub const ITEMS: &[Item] = &[
     item("P_MLP", "MLP 784-256-128-10, prediction of one sample", us(5000), || inference::mlp()),
     item("P_LENET", "LeNet-5, prediction of one image", us(2000), || inference::lenet()),
     item("P_RESIDUAL", "residual net 16-32-64 with batch normalization, prediction of one image of 32 by 32", us(200), || inference::residual()),
+    item("P_GPT", "GPT, 4 layers of width 128, writes a text of 128 tokens with a cache, per token", WRITING, || inference::Writing::new()),
     item("T_jacobian", "Jacobian of an MLP 100-256-256-100, f32", us(200), transforms::jacobian_of_net),
     item("T_hessian", "dense Hessian by 200 variables, f64", ms(20), || transforms::dense_hessian(200)),
     item("T_hvp", "Rosenbrock, Hessian times a vector, n = 1e5", us(100), || transforms::product(100_000)),

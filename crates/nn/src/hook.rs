@@ -37,7 +37,8 @@ impl<'t, T: Float> Pass<'t, T> {
         let (mut keys, mut paths) = (Vec::new(), Vec::<String>::new());
         model.visit(&mut Path::default(), &mut |name, param| {
             let layer = name.rsplit_once('.').map_or("", |(layer, _)| layer);
-            if name.strip_prefix(path).is_some_and(|rest| path.is_empty() || rest.starts_with('.')) {
+            let inside = name.strip_prefix(path).is_some_and(|rest| path.is_empty() || rest.starts_with('.'));
+            if inside && !keys.contains(&param.key()) {
                 keys.push(param.key());
             }
             if !paths.iter().any(|known| known == layer) {
@@ -79,10 +80,27 @@ impl<'t, T: Float> Pass<'t, T> {
             return output;
         }
         let mut keys = Vec::new();
-        layer.visit(&mut Path::default(), &mut |_, param| keys.push(param.key()));
-        let own = |hook: &Hook<'t, T>| hook.keys.len() == keys.len() && keys.iter().all(|key| hook.keys.contains(key));
-        self.hooks.iter_mut().filter(|hook| own(hook)).fold(output, |y, hook| (hook.f)(y))
+        layer.visit(&mut Path::default(), &mut |_, param| {
+            if keys.iter().all(|(key, _)| *key != param.key()) {
+                keys.push((param.key(), param.is_alias()));
+            }
+        });
+        self.hooks.iter_mut().filter(|hook| is_of(&hook.keys, &keys)).fold(output, |y, hook| (hook.f)(y))
     }
+}
+
+/// Whether these are the keys of a layer. A parameter that is at another place of the model too, an alias, is known to a hook
+/// only by one of its places.
+fn is_of(hook: &[u64], layer: &[(u64, bool)]) -> bool {
+    let mut known = 0;
+    for (key, alias) in layer {
+        match hook.contains(key) {
+            true => known += 1,
+            false if *alias => {}
+            false => return false,
+        }
+    }
+    known == hook.len()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod describe;
 
 pub mod clip;
 pub mod data;
+pub mod decode;
 pub mod distributed;
 mod domain;
 mod fields;
@@ -41,7 +42,7 @@ pub mod train;
 pub(crate) use autograd::internals::once;
 pub use fields::{FieldVar, Given, Vars};
 pub use io::{load, load_matching, load_state_dict, save, save_with_notes, state_dict};
-pub use module::{ChannelMap, LayerError, Model, Module};
+pub use module::{ChannelMap, LayerError, Model, Module, Tied};
 pub use param::Param;
 pub use parameters::{Parameters, Path, names, parameter_count};
 pub use pass::{Mode, Noise, Pass, apply_updates};

@@ -3,9 +3,11 @@
 
 mod model;
 mod refused;
+mod tied;
 
 pub use model::Model;
 pub use refused::LayerError;
+pub use tied::Tied;
 
 use crate::describe::type_name;
 use crate::pass::Note;
@@ -136,8 +138,13 @@ impl<'t, T: Float> Pass<'t, T> {
     pub fn note<M: Module<T> + ?Sized>(&mut self, layer: &M, output: Var<'t, T>) -> Var<'t, T> {
         let output = self.hooked(layer, output);
         if let Some(notes) = &mut self.notes {
-            let mut parameters = Vec::new();
-            layer.visit(&mut Path::default(), &mut |name, param| parameters.push((param.key(), name.to_owned())));
+            let (mut parameters, mut aliases) = (Vec::new(), Vec::new());
+            layer.visit(&mut Path::default(), &mut |name, param| {
+                let list = if param.is_alias() { &mut aliases } else { &mut parameters };
+                list.push((param.key(), name.to_owned()));
+            });
+            // The first one says where the layer is in the model.
+            parameters.append(&mut aliases);
             notes.push(Note { layer: layer.describe(), parameters, output: output.shape(), at: output.id() });
         }
         output

@@ -25,6 +25,8 @@ pub struct Param<T: Float> {
     key: u64,
     role: Role,
     frozen: bool,
+    /// Whether another parameter of the model is the same one: see [`Tied`](crate::Tied).
+    alias: bool,
 }
 
 /// The role of a tensor.
@@ -71,7 +73,22 @@ impl<T: Float> Param<T> {
     }
 
     fn with_role(value: Tensor<T>, role: Role) -> Self {
-        Param { value, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed), role, frozen: false }
+        Param { value, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed), role, frozen: false, alias: false }
+    }
+
+    /// The same parameter at another place of a model.
+    pub(crate) fn to_alias(&self) -> Self {
+        Param { value: self.value.clone(), key: self.key, role: self.role, frozen: self.frozen, alias: true }
+    }
+
+    /// Whether it is another place of a parameter.
+    pub(crate) fn is_alias(&self) -> bool {
+        self.alias
+    }
+
+    /// Whether two have the same role.
+    pub(crate) fn plays_as(&self, other: &Self) -> bool {
+        self.role == other.role
     }
 
     /// The values.

@@ -72,6 +72,10 @@ fn attention(layer: MultiheadAttention<f64>) -> Box<dyn Subject> {
     })
 }
 
+fn language_model(options: CausalLmOptions) -> Box<dyn Subject> {
+    run(CausalLm::new(7, 8, options, &mut Rng::new(0)), |model, x, pass| vec![model.scores(x[0].to_integers(), pass)])
+}
+
 /// The layer of a case, or `None` for an unknown name.
 fn layer(name: &str) -> Option<Box<dyn Subject>> {
     let rng = &mut Rng::new(0);
@@ -170,6 +174,43 @@ fn layer(name: &str) -> Option<Box<dyn Subject>> {
             let options = TransformerOptions { norm_first: true, ..encoder };
             run(TransformerEncoder::new(2, 4, 2, options, rng), |layer, x, pass| {
                 vec![layer.encode(x[0], Masks { keys: Some(x[1]), ..Masks::causal() }, pass)]
+            })
+        }
+        "decoder_layer" => run(TransformerDecoderLayer::new(4, 2, encoder, rng), |layer, x, pass| {
+            vec![layer.decode(x[0], x[1], Masks::causal(), Masks::default(), pass)]
+        }),
+        // The derivative of the memory, which is the first input.
+        "decoder_layer_memory" => {
+            let options =
+                TransformerOptions { activation: Activation::Gelu, norm_first: true, batch_first: false, ..encoder };
+            run(TransformerDecoderLayer::new(4, 2, options, rng), |layer, x, pass| {
+                let of_memory = Masks::default().lengths(x[2].to_integers(), 5);
+                vec![layer.decode(x[1], x[0], Masks::default(), of_memory, pass)]
+            })
+        }
+        "decoder" => {
+            let options = TransformerOptions { norm_first: true, ..encoder };
+            run(TransformerDecoder::new(2, 4, 2, options, rng), |layer, x, pass| {
+                let masks = Masks::causal().visible(x[2].is_eq(0.0));
+                vec![layer.decode(x[0], x[1], masks, Masks::default(), pass)]
+            })
+        }
+        "transformer" => run(Transformer::new([1, 2], 4, 2, encoder, rng), |model, x, pass| {
+            let masks = TransformerMasks::causal().source_lengths(x[2].to_integers(), 4);
+            vec![model.run([x[0], x[1]], masks, pass)]
+        }),
+        "attention_rotary" => run(MultiheadAttention::new(8, 2, rng).batch_first().rotary(100.0), |layer, x, pass| {
+            vec![layer.attend([x[0]; 3], Masks::causal(), pass)]
+        }),
+        "causal_lm" => language_model(CausalLmOptions { layers: 2, heads: 2, ..CausalLmOptions::default() }),
+        "causal_lm_untied" => {
+            let positions = Positions::Learned { most: 9 };
+            language_model(CausalLmOptions {
+                layers: 2,
+                heads: 2,
+                positions,
+                tied: false,
+                ..CausalLmOptions::default()
             })
         }
         "prelu" => plain(PRelu::new(4)),
@@ -279,7 +320,17 @@ fn the_page_lists_every_layer() {
     // Generic types behind layers with one to three axes, and types that are not layers.
     let aside =
         ["AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool", "BatchNorm", "ChannelDropout", "Convolution"];
-    let parts = ["ConvolutionTranspose", "InstanceNorm", "Recurrent", "RecurrentCell", "Direction", "Running", "Sizes"];
+    let parts = [
+        "ConvolutionTranspose",
+        "InstanceNorm",
+        "Recurrent",
+        "RecurrentCell",
+        "Direction",
+        "Running",
+        "Sizes",
+        "KeyValues",
+        "Generation",
+    ];
     let (start, compared) = (page.split("\n\n").nth(1).unwrap(), read("tests/layers.rs"));
     for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
         if aside.contains(&name) || parts.contains(&name) {

@@ -1,7 +1,6 @@
 //! A warm training step does not allocate memory from the system.
 
 use autograd::{Float, Rng, Tensor};
-use nn::clip;
 use nn::data::Batch;
 use nn::layer::{
     Activation, BatchNorm2d, Conv2d, Dropout, Flatten, Gru, Linear, Lstm, MaxPool2d, Mlp, Sequential,
@@ -10,6 +9,7 @@ use nn::layer::{
 use nn::loss::{CrossEntropy, Target};
 use nn::optim::{Adam, Ema, Optimizer, ParamGroups, Sgd};
 use nn::train::TrainStep;
+use nn::{Tied, clip};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -91,6 +91,11 @@ fn a_warm_step_allocates_nothing() {
         ema.swap(model);
     });
     assert_eq!(everything, 0);
+    let (rng, loss, mut optimizer) = (&mut Rng::new(0), CrossEntropy::new(), Adam::new(0.01));
+    let twice = Sequential::new().then(Linear::new(10, 10, rng)).then(Activation::Tanh).then(Linear::new(10, 10, rng));
+    let mut tied = Tied::new(twice, &[["0.weight", "2.weight"]]).unwrap();
+    let (batch, mut step) = (batch::<f32>(&[32, 10], rng), TrainStep::new(0));
+    assert_eq!(allocations(|| drop(step.run(&mut tied, &loss, &mut optimizer, &batch).unwrap())), 0, "tied");
     replayed_steps_of_all_kinds_of_layers();
 }
 

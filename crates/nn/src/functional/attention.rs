@@ -1,6 +1,6 @@
 //! Attention, and the embedding table that usually precedes it.
 
-use crate::domain::finite;
+use crate::domain::{finite, positive};
 use autograd::{Attention, Error, Float, Index, Result, Tensor, Var};
 
 /// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
@@ -39,6 +39,53 @@ pub fn embedding<'t, T: Float>(
     let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
     let is_padding = table.tape().constant(is_padding).take(0, index);
     Ok(is_padding.select(vectors.stop_gradient(), vectors))
+}
+
+/// The rotary encoding of positions (Su et al., *RoFormer*, 2021) of queries or keys `[…, length, width]`: each pair of
+/// neighbors (x₂ᵢ, x₂ᵢ₊₁) of the vector at position p is rotated by the angle p · base^(-2i / width). The scalar product
+/// of a query and a key then depends on their positions by the distance alone. The first position is `from`.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::rotary;
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var([[1.0, 0.0], [1.0, 0.0]]);
+/// let y = rotary(x, 0, 10_000.0)?;
+/// assert_eq!(y.value(), tensor![[1.0, 0.0], [1f64.cos(), 1f64.sin()]]);
+/// assert_eq!(rotary(x.slice(0, 1..), 1, 10_000.0)?.value(), y.value().slice_axis(0, 1..2));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if there are fewer than two axes, the width is odd, or the base is not positive and finite.
+#[track_caller]
+pub fn rotary<'t, T: Float>(x: Var<'t, T>, from: usize, base: f64) -> Result<Var<'t, T>> {
+    positive("rotary", "base", base)?;
+    let shape = x.shape();
+    let (&[.., length, width], true) = (shape.as_slice(), x.rank() >= 2 && shape[x.rank() - 1].is_multiple_of(2))
+    else {
+        let hint = "expected […, positions, width], where the width is even".into();
+        return Err(Error::Shape { op: "rotary", shape: shape.as_slice().into(), hint });
+    };
+    let table = |values: Vec<f64>| Tensor::new(&[length, width], values.into_iter().map(T::of).collect());
+    let [cos, sin] = turns(from, length, width, base).map(|values| x.tape().constant(table(values)));
+    // (a, b) becomes (a cos - b sin, b cos + a sin): the second table has -sin for a.
+    let pairs = [&shape[..shape.len() - 1], &[width / 2, 2]].concat();
+    let swapped = x.reshape(&pairs).flip(-1).reshape(&shape);
+    Ok(x * cos + swapped * sin)
+}
+
+/// The cosines and the signed sines of the angles of [`rotary`], `[length, width]`.
+fn turns(from: usize, length: usize, width: usize, base: f64) -> [Vec<f64>; 2] {
+    let rates: Vec<f64> = (0..width / 2).map(|i| base.powf(-((2 * i) as f64) / width as f64)).collect();
+    let (mut cosines, mut sines) = (Vec::with_capacity(length * width), Vec::with_capacity(length * width));
+    for position in from..from + length {
+        for rate in &rates {
+            let (sin, cos) = (position as f64 * rate).sin_cos();
+            cosines.extend([cos; 2]);
+            sines.extend([-sin, sin]);
+        }
+    }
+    [cosines, sines]
 }
 
 /// Options of [`scaled_dot_product_attention`].
@@ -116,7 +163,7 @@ pub fn attention_weights<'t, T: Float>(
     }
     if options.causal {
         let shape = scores.shape();
-        scores = scores + scores.tape().constant(causal_mask(shape[shape.len() - 2], shape[shape.len() - 1]));
+        scores = scores + scores.tape().constant(causal_mask(0, shape[shape.len() - 2], shape[shape.len() - 1]));
     }
     attend(scores, options.mask.is_some())
 }
@@ -142,9 +189,10 @@ fn at_least_matrix<T: Float>(x: Var<'_, T>) -> Result<()> {
     Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint })
 }
 
-/// The causal mask: 0 for keys up to the query's own position, -inf for later keys.
-pub(crate) fn causal_mask<T: Float>(queries: usize, keys: usize) -> Tensor<T> {
-    Tensor::from_fn(&[queries, keys], |at| if at[1] > at[0] { -T::INFINITY } else { T::zero() })
+/// The causal mask of queries of which the first is at the position `from`: 0 for keys up to the query's own position, -inf
+/// for later keys.
+pub(crate) fn causal_mask<T: Float>(from: usize, queries: usize, keys: usize) -> Tensor<T> {
+    Tensor::from_fn(&[queries, keys], |at| if at[1] > from + at[0] { -T::INFINITY } else { T::zero() })
 }
 
 /// Softmax over the keys. A query whose keys are all masked gets weight 0 everywhere, and no gradient.

@@ -17,7 +17,7 @@ mod recurrent;
 mod similarity;
 
 pub(crate) use attention::causal_mask;
-pub use attention::{AttentionOptions, attention_weights, embedding, scaled_dot_product_attention};
+pub use attention::{AttentionOptions, attention_weights, embedding, rotary, scaled_dot_product_attention};
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
 pub(crate) use norm::{batch_normalized, check_momentum, representable};
 pub use recurrent::{

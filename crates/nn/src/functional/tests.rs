@@ -232,3 +232,27 @@ fn settings_that_make_no_sense_are_errors() {
     let options = AttentionOptions { scale: Some(f64::NAN), ..AttentionOptions::default() };
     assert!(attention_weights(x, x, options).is_err());
 }
+
+/// Numbers of PyTorch's complex multiplication by `polar(1, position · rate)`; layers.rs compares attention.
+#[test]
+fn rotated_vectors_keep_their_length_and_know_their_distance() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([[1.0, 2.0, 3.0, 4.0], [-1.0, 0.5, 2.0, -3.0]]);
+    let y = rotary(x, 7, 100.0).unwrap().value();
+    let expected = tensor![
+        [-0.560_070_943_094_273_5, 2.164_791_107_405_398_5, -0.282_344_187_097_299_1, 4.992_021_810_851_027],
+        [-0.349_179_089_503_077_4, -1.062_108_263_527_688_6, 3.545_481_691_392_899, -0.655_407_946_242_450_7],
+    ];
+    assert!((&y - &expected).abs().max().item() < 1e-14, "{y}");
+    let product = |query: usize, key: usize| {
+        let of = |row: usize, at: usize| rotary(x.slice(0, row..row + 1), at, 100.0).unwrap();
+        (of(0, query) * of(1, key)).sum().item()
+    };
+    assert!((product(9, 4) - product(25, 20)).abs() < 1e-13 && (product(9, 4) - product(9, 5)).abs() > 0.1);
+    gradcheck(|x| rotary(x[0], 5, 10_000.0).unwrap(), &[x.value().unsqueeze(0)]).unwrap();
+    for bad in
+        [rotary(x, 0, 0.0), rotary(x, 0, f64::NAN), rotary(tape.var([[1.0; 3]; 2]), 0, 10.0), rotary(x.sum(), 0, 9.0)]
+    {
+        assert!(bad.unwrap_err().to_string().starts_with("rotary: "));
+    }
+}

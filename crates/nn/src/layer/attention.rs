@@ -1,48 +1,11 @@
 //! Multi-head attention.
 
-use super::{Linear, uniform};
-use crate::functional::{AttentionOptions, attention_weights, causal_mask};
+use super::{KeyValues, Linear, Masks, uniform};
+use crate::domain::{or_panic, positive};
+use crate::functional::{AttentionOptions, attention_weights, causal_mask, rotary};
 use crate::init::Init;
 use crate::{Module, Noise, Param, Pass, parameters};
 use autograd::{Attention, Error, Float, Result, Rng, Tensor, Var};
-
-/// Which keys a query may not attend to. Masks are numbers added to the scores, on the tape: 0 leaves a key visible,
-/// -inf hides it.
-///
-/// ```
-/// use autograd::{Rng, Tape, Tensor, tensor};
-/// use nn::{Pass, layer::{Masks, MultiheadAttention}};
-/// let hidden: Tensor<bool> = tensor![[false, false, true]]; // the last of three keys, in a batch of one
-/// let tape = Tape::<f64>::new();
-/// let keys = tape.constant(hidden.map(|hidden| if hidden { f64::NEG_INFINITY } else { 0.0 }));
-/// let layer = MultiheadAttention::new(4, 2, &mut Rng::new(0)).batch_first();
-/// let x = tape.constant(Tensor::ones(&[1, 3, 4]));
-/// let masks = Masks { keys: Some(keys), ..Masks::causal() };
-/// let (_, weights) = layer.attend_with_weights([x, x, x], masks, &mut Pass::eval(&tape));
-/// assert_eq!(weights.value().slice_axis(1, 0..1), tensor![[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]]]);
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Masks<'t, T: Float> {
-    /// For each query and key, `[queries, keys]`, or any shape that broadcasts to `[batch, heads, queries, keys]`.
-    pub scores: Option<Var<'t, T>>,
-    /// For each key, `[batch, keys]`: PyTorch's `key_padding_mask`.
-    pub keys: Option<Var<'t, T>>,
-    /// Whether a query attends only to keys up to its own position.
-    pub causal: bool,
-}
-
-impl<T: Float> Default for Masks<'_, T> {
-    fn default() -> Self {
-        Masks { scores: None, keys: None, causal: false }
-    }
-}
-
-impl<T: Float> Masks<'_, T> {
-    /// Causal masks: a query attends only to keys up to its own position.
-    pub fn causal() -> Self {
-        Masks { causal: true, ..Masks::default() }
-    }
-}
 
 /// Multi-head attention (Vaswani et al., 2017): each head projects queries, keys and values to its own part of the
 /// width and mixes the values with weights [`softmax(q kᵀ / √d)`](crate::functional::scaled_dot_product_attention), and
@@ -83,6 +46,7 @@ pub struct MultiheadAttention<T: Float> {
     heads: usize,
     dropout: f64,
     batch_first: bool,
+    rotary: Option<f64>,
 }
 
 parameters! { impl[T: Float] Parameters<T> for MultiheadAttention<T> {
@@ -136,6 +100,7 @@ impl<T: Float> MultiheadAttention<T> {
             heads,
             dropout: 0.0,
             batch_first: false,
+            rotary: None,
         }
     }
 
@@ -158,13 +123,64 @@ impl<T: Float> MultiheadAttention<T> {
         MultiheadAttention { dropout: super::dropout::probability(p), ..self }
     }
 
+    /// Encodes positions by [rotating](rotary) queries and keys. A usual base is 10,000.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Module, Pass, layer::MultiheadAttention};
+    /// let layer = MultiheadAttention::<f64>::new(8, 2, &mut Rng::new(0)).batch_first().rotary(10_000.0);
+    /// let tape = Tape::new();
+    /// let x = tape.constant(Tensor::ones(&[1, 3, 8]));
+    /// assert_eq!(layer.forward(x, &mut Pass::eval(&tape)).shape().as_slice(), [1, 3, 8]);
+    /// ```
+    /// # Panics
+    /// Panics if the base is not positive and finite, or the width of a head is odd.
+    #[track_caller]
+    pub fn rotary(self, base: f64) -> Self {
+        or_panic(positive("MultiheadAttention", "the base of the rotary encoding", base));
+        let part = self.out_proj.weight.value().shape()[0] / self.heads;
+        assert!(
+            part.is_multiple_of(2),
+            "MultiheadAttention: a rotary encoding needs heads of an even width, not {part}"
+        );
+        MultiheadAttention { rotary: Some(base), ..self }
+    }
+
     /// Attends from queries to keys and values. Returns the mixed values for each query.
     ///
     /// # Panics
     /// Panics if the shapes are incompatible; [`try_attend`](Self::try_attend) returns the error.
     #[track_caller]
     pub fn attend<'t>(&self, qkv: [Var<'t, T>; 3], masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let result = self.attended(qkv, masks, pass, false);
+        let result = self.attended(qkv, masks, None, pass, false);
+        let (y, _) = pass.checked(self, result);
+        pass.note(self, y)
+    }
+
+    /// Causal self-attention of further positions, which also attend to all those before them: their keys and values are in
+    /// `before`, and those of `x` join them. The result is that of the last positions of [`attend`](Self::attend) on the
+    /// whole sequence, for the work of the new ones. `before` holds numbers and not variables: no derivative reaches it.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{KeyValues, Masks, MultiheadAttention}};
+    /// let rng = &mut Rng::new(0);
+    /// let (layer, tape) = (MultiheadAttention::<f64>::new(8, 2, rng).batch_first().rotary(10_000.0), Tape::new());
+    /// let mut pass = Pass::eval(&tape);
+    /// let x = tape.constant(Tensor::randn(&[1, 5, 8], rng));
+    /// let whole = layer.attend([x, x, x], Masks::causal(), &mut pass).value();
+    /// let mut before = KeyValues::new();
+    /// for (from, to) in [(0, 3), (3, 4), (4, 5)] {
+    ///     let y = layer.attend_after(x.slice(1, from..to), &mut before, &mut pass).value();
+    ///     assert!((y - whole.slice_axis(1, from as usize..to as usize)).abs().max().item() < 1e-15);
+    /// }
+    /// assert_eq!(before.len(), 5);
+    /// ```
+    /// # Panics
+    /// Panics if `x` does not have the layer's width, or not the batch of the sequences before.
+    #[track_caller]
+    pub fn attend_after<'t>(&self, x: Var<'t, T>, before: &mut KeyValues<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let result = self.attended([x, x, x], Masks::causal(), Some(before), pass, false);
         let (y, _) = pass.checked(self, result);
         pass.note(self, y)
     }
@@ -198,7 +214,7 @@ impl<T: Float> MultiheadAttention<T> {
         masks: Masks<'t, T>,
         pass: &mut Pass<'t, T>,
     ) -> Result<(Var<'t, T>, Var<'t, T>)> {
-        let (y, weights) = self.attended(qkv, masks, pass, true)?;
+        let (y, weights) = self.attended(qkv, masks, None, pass, true)?;
         Ok((y, weights.expect("the weights were asked for")))
     }
 
@@ -208,12 +224,25 @@ impl<T: Float> MultiheadAttention<T> {
     fn attended<'t>(
         &self,
         qkv: [Var<'t, T>; 3],
-        masks: Masks<'t, T>,
+        mut masks: Masks<'t, T>,
+        before: Option<&mut KeyValues<T>>,
         pass: &mut Pass<'t, T>,
         wants_weights: bool,
     ) -> Result<(Var<'t, T>, Option<Var<'t, T>>)> {
         let single = qkv[0].rank() == 2;
-        let [q, k, v] = self.heads_of(qkv, single, pass)?;
+        let [q, mut k, mut v] = self.heads_of(qkv, single, pass)?;
+        let from = before.as_ref().map_or(0, |before| before.len());
+        let q = self.placed(q, from)?;
+        k = self.placed(k, from)?;
+        if let Some(before) = before {
+            [k, v] = before.joined([k.value(), v.value()])?.map(|all| pass.tape().constant(all));
+            if from > 0 {
+                // The first query is at the position `from`, and a single one sees all keys.
+                masks.causal = false;
+                let queries = q.shape()[2];
+                masks.scores = (queries > 1).then(|| pass.tape().constant(causal_mask(from, queries, from + queries)));
+            }
+        }
         let keys = match masks.keys {
             Some(keys) => Some(keys.try_reshape(&[if single { 1 } else { k.shape()[0] }, 1, 1, k.shape()[2]])?),
             None => None,
@@ -223,7 +252,7 @@ impl<T: Float> MultiheadAttention<T> {
         let (found, weights) = if wants_weights || drops {
             // If there is an explicit mask, fold the causal mask into it.
             let later =
-                (causal && mask.is_some()).then(|| pass.tape().constant(causal_mask(q.shape()[2], k.shape()[2])));
+                (causal && mask.is_some()).then(|| pass.tape().constant(causal_mask(0, q.shape()[2], k.shape()[2])));
             let options = AttentionOptions { mask: both(mask, later)?, causal: causal && later.is_none(), scale: None };
             let weights = attention_weights(q, k, options)?;
             let noise = drops.then(|| pass.noise(&weights.shape(), Noise::Dropout { p: self.dropout }));
@@ -239,6 +268,12 @@ impl<T: Float> MultiheadAttention<T> {
         let y = found.permute(&order).reshape(&[first, second, heads * part]);
         let y = self.out_proj.apply(if single { y.squeeze(0) } else { y }, pass);
         Ok((y, weights))
+    }
+
+    /// Queries or keys of each head, with their positions encoded. The first is at the position `from`.
+    #[track_caller]
+    fn placed<'t>(&self, x: Var<'t, T>, from: usize) -> Result<Var<'t, T>> {
+        self.rotary.map_or(Ok(x), |base| rotary(x, from, base))
     }
 
     /// Queries, keys and values of each head, `[batch, heads, length, part]`.

@@ -19,10 +19,14 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod cache;
+mod causal_lm;
 mod conv;
 mod dropout;
 mod embedding;
+mod generation;
 mod linear;
+mod masks;
 mod mlp;
 mod norm;
 mod pool;
@@ -36,14 +40,18 @@ mod spatial;
 mod transformer;
 
 pub use activation::Activation;
-pub use attention::{Masks, MultiheadAttention};
+pub use attention::MultiheadAttention;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, Running};
+pub use cache::KeyValues;
+pub use causal_lm::{CausalLm, CausalLmOptions, Positions};
 pub use conv::{
     Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Convolution, ConvolutionTranspose,
 };
 pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
+pub use generation::Generation;
 pub use linear::{Bilinear, Linear};
+pub use masks::Masks;
 pub use mlp::Mlp;
 pub use norm::{GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RmsNorm};
 pub use pool::{
@@ -60,7 +68,10 @@ pub use residual::Residual;
 pub use sequential::Sequential;
 pub use slope::{PRelu, RRelu};
 pub use spatial::Sizes;
-pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOptions};
+pub use transformer::{
+    Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
+    TransformerMasks, TransformerOptions,
+};
 
 use crate::Param;
 use autograd::{Float, Rng, Tensor};

@@ -85,19 +85,27 @@ impl<T: Float> LearnedEncoding<T> {
     pub fn length_first(self) -> Self {
         LearnedEncoding { length_first: true, ..self }
     }
+
+    /// The encoding of positions of which the first is `from`.
+    #[track_caller]
+    pub(super) fn encode_from<'t>(&self, x: Var<'t, T>, from: usize, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let y = pass.checked(self, placed(x, pass.var(&self.weight), from, self.length_first));
+        pass.note(self, y)
+    }
 }
 
-/// Adds the first rows of a table to `x` along its positions.
+/// Adds the rows of a table to `x` along its positions, of which the first is `from`.
 #[track_caller]
-fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, length_first: bool) -> Result<Var<'t, T>> {
+fn placed<'t, T: Float>(x: Var<'t, T>, table: Var<'t, T>, from: usize, length_first: bool) -> Result<Var<'t, T>> {
     let (shape, size) = (x.shape(), table.shape());
     let axis = if length_first { 0 } else { shape.len().wrapping_sub(2) };
-    let fits = shape.len() >= 2 && shape[axis] <= size[0] && shape[shape.len() - 1] == size[1];
+    let fits = shape.len() >= 2 && from + shape[axis] <= size[0] && shape[shape.len() - 1] == size[1];
     if !fits {
-        let hint = format!("expected at most {} positions of width {}", size[0], size[1]);
+        let after = if from > 0 { format!(", and {from} came before") } else { String::new() };
+        let hint = format!("expected at most {} positions of width {}{after}", size[0], size[1]);
         return Err(Error::Shape { op: "positions", shape: shape.as_slice().into(), hint });
     }
-    let rows = table.slice(0, ..shape[axis]);
+    let rows = table.slice(0, from..from + shape[axis]);
     let mut wide = vec![1; shape.len() - axis];
     (wide[0], wide[shape.len() - axis - 1]) = (shape[axis], size[1]);
     Ok(x + rows.reshape(&wide))
@@ -108,7 +116,7 @@ impl<T: Float> Module<T> for SinusoidalEncoding<T> {
     /// Panics if there are more positions than the table has, or the width differs.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let y = pass.checked(self, placed(x, pass.tape().constant(self.table.clone()), self.length_first));
+        let y = pass.checked(self, placed(x, pass.tape().constant(self.table.clone()), 0, self.length_first));
         pass.note(self, y)
     }
 
@@ -122,8 +130,7 @@ impl<T: Float> Module<T> for LearnedEncoding<T> {
     /// Panics if there are more positions than the table has, or the width differs.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let y = pass.checked(self, placed(x, pass.var(&self.weight), self.length_first));
-        pass.note(self, y)
+        self.encode_from(x, 0, pass)
     }
 
     fn describe(&self) -> String {

@@ -1,10 +1,16 @@
-//! The transformer encoder.
+//! The transformer: its encoder here, and then its decoder, and both together.
 
-use super::{Activation, Dropout, LayerNorm, Linear, Masks, MultiheadAttention};
+mod decoder;
+mod whole;
+
+pub use decoder::{TransformerDecoder, TransformerDecoderLayer};
+pub use whole::{Transformer, TransformerMasks};
+
+use super::{Activation, Dropout, KeyValues, LayerNorm, Linear, Masks, MultiheadAttention};
 use crate::{Module, Pass, parameters};
 use autograd::{Float, Rng, Var};
 
-/// Options of a [`TransformerEncoderLayer`], with PyTorch's defaults. Set some of them and fill in the rest with `..`.
+/// Options of the layers of a [`Transformer`], with PyTorch's defaults. Set some of them and fill in the rest with `..`.
 ///
 /// ```
 /// use nn::layer::TransformerOptions;
@@ -27,6 +33,8 @@ pub struct TransformerOptions {
     pub batch_first: bool,
     /// Added to variances for numerical stability. Defaults to 1e-5.
     pub eps: f64,
+    /// The base of the [rotary encoding](MultiheadAttention::rotary) of positions in self-attention. Defaults to none.
+    pub rotary: Option<f64>,
 }
 
 impl Default for TransformerOptions {
@@ -38,7 +46,77 @@ impl Default for TransformerOptions {
             norm_first: false,
             batch_first: false,
             eps: 1e-5,
+            rotary: None,
         }
+    }
+}
+
+impl TransformerOptions {
+    /// Attention with these settings, without a rotary encoding.
+    #[track_caller]
+    fn attention<T: Float>(&self, width: usize, heads: usize, rng: &mut Rng) -> MultiheadAttention<T> {
+        let attention = MultiheadAttention::new(width, heads, rng).dropout(self.dropout);
+        if self.batch_first { attention.batch_first() } else { attention }
+    }
+
+    /// Attention of positions to each other, with these settings.
+    #[track_caller]
+    fn self_attention<T: Float>(&self, width: usize, heads: usize, rng: &mut Rng) -> MultiheadAttention<T> {
+        let attention = self.attention(width, heads, rng);
+        match self.rotary {
+            Some(base) => attention.rotary(base),
+            None => attention,
+        }
+    }
+
+    #[track_caller]
+    fn norm<T: Float>(&self, width: usize) -> LayerNorm<T> {
+        LayerNorm::new(&[width]).eps(self.eps)
+    }
+}
+
+/// What the blocks of a layer have in common: where they normalize, and how they drop.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    activation: Activation,
+    dropout: Dropout,
+    norm_first: bool,
+}
+
+impl Blocks {
+    #[track_caller]
+    fn new(options: &TransformerOptions) -> Self {
+        let TransformerOptions { activation, norm_first, .. } = *options;
+        Blocks { activation, dropout: Dropout::new(options.dropout), norm_first }
+    }
+
+    /// What a block computes its output from.
+    #[track_caller]
+    fn input<'t, T: Float>(&self, x: Var<'t, T>, norm: &LayerNorm<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        if self.norm_first { norm.forward(x, pass) } else { x }
+    }
+
+    /// The sum of `x` and a block's output `y`.
+    #[track_caller]
+    fn sum<'t, T: Float>(&self, [x, y]: [Var<'t, T>; 2], norm: &LayerNorm<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let sum = x + self.dropout.apply(y, pass);
+        if self.norm_first { sum } else { norm.forward(sum, pass) }
+    }
+
+    /// The block of two dense layers.
+    #[track_caller]
+    fn dense<'t, T: Float>(
+        &self,
+        x: Var<'t, T>,
+        [first, second]: [&Linear<T>; 2],
+        norm: &LayerNorm<T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Var<'t, T> {
+        let y = self.input(x, norm, pass);
+        let wide = first.forward(y, pass);
+        let hidden = pass.checked(&self.activation, self.activation.try_apply(wide));
+        let y = second.forward(self.dropout.apply(hidden, pass), pass);
+        self.sum([x, y], norm, pass)
     }
 }
 
@@ -70,9 +148,7 @@ pub struct TransformerEncoderLayer<T: Float> {
     pub norm1: LayerNorm<T>,
     /// The normalization of the dense block.
     pub norm2: LayerNorm<T>,
-    activation: Activation,
-    dropout: Dropout,
-    norm_first: bool,
+    blocks: Blocks,
 }
 
 parameters! { impl[T: Float] Parameters<T> for TransformerEncoderLayer<T> {
@@ -86,17 +162,13 @@ impl<T: Float> TransformerEncoderLayer<T> {
     /// Panics if the width is not divisible by the number of heads, or the dropout probability is not in `[0, 1]`.
     #[track_caller]
     pub fn new(width: usize, heads: usize, options: TransformerOptions, rng: &mut Rng) -> Self {
-        let attention = MultiheadAttention::new(width, heads, rng).dropout(options.dropout);
-        let norm = || LayerNorm::new(&[width]).eps(options.eps);
         TransformerEncoderLayer {
-            self_attn: if options.batch_first { attention.batch_first() } else { attention },
+            self_attn: options.self_attention(width, heads, rng),
             linear1: Linear::new(width, options.feedforward, rng),
             linear2: Linear::new(options.feedforward, width, rng),
-            norm1: norm(),
-            norm2: norm(),
-            activation: options.activation,
-            dropout: Dropout::new(options.dropout),
-            norm_first: options.norm_first,
+            norm1: options.norm(width),
+            norm2: options.norm(width),
+            blocks: Blocks::new(&options),
         }
     }
 
@@ -114,31 +186,36 @@ impl<T: Float> TransformerEncoderLayer<T> {
     /// Panics if the shapes are incompatible.
     #[track_caller]
     pub fn encode<'t>(&self, x: Var<'t, T>, masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        if self.norm_first {
-            let y = self.norm1.forward(x, pass);
-            let x = x + self.attention(y, masks, pass);
-            let y = self.norm2.forward(x, pass);
-            x + self.dense(y, pass)
-        } else {
-            let y = x + self.attention(x, masks, pass);
-            let x = self.norm1.forward(y, pass);
-            let y = x + self.dense(x, pass);
-            self.norm2.forward(y, pass)
-        }
+        let y = self.blocks.input(x, &self.norm1, pass);
+        let y = self.self_attn.attend([y, y, y], masks, pass);
+        self.dense(self.blocks.sum([x, y], &self.norm1, pass), pass)
     }
 
+    /// The output for positions that follow others, to which they attend causally: see
+    /// [`attend_after`](MultiheadAttention::attend_after).
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{KeyValues, TransformerEncoderLayer, TransformerOptions}};
+    /// let options = TransformerOptions { batch_first: true, ..Default::default() };
+    /// let layer = TransformerEncoderLayer::<f32>::new(8, 2, options, &mut Rng::new(0));
+    /// let (tape, mut before) = (Tape::new(), KeyValues::new());
+    /// let x = tape.constant(Tensor::ones(&[1, 3, 8]));
+    /// layer.encode_after(x, &mut before, &mut Pass::eval(&tape));
+    /// assert_eq!(before.len(), 3);
+    /// ```
+    /// # Panics
+    /// Panics if the shapes are incompatible.
     #[track_caller]
-    fn attention<'t>(&self, x: Var<'t, T>, masks: Masks<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let y = self.self_attn.attend([x, x, x], masks, pass);
-        self.dropout.apply(y, pass)
+    pub fn encode_after<'t>(&self, x: Var<'t, T>, before: &mut KeyValues<T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let y = self.blocks.input(x, &self.norm1, pass);
+        let y = self.self_attn.attend_after(y, before, pass);
+        self.dense(self.blocks.sum([x, y], &self.norm1, pass), pass)
     }
 
     #[track_caller]
     fn dense<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
-        let wide = self.linear1.forward(x, pass);
-        let hidden = pass.checked(&self.activation, self.activation.try_apply(wide));
-        let y = self.linear2.forward(self.dropout.apply(hidden, pass), pass);
-        self.dropout.apply(y, pass)
+        self.blocks.dense(x, [&self.linear1, &self.linear2], &self.norm2, pass)
     }
 }
 
@@ -179,7 +256,7 @@ impl<T: Float> TransformerEncoder<T> {
     #[track_caller]
     pub fn new(layers: usize, width: usize, heads: usize, options: TransformerOptions, rng: &mut Rng) -> Self {
         let layers = (0..layers).map(|_| TransformerEncoderLayer::new(width, heads, options, rng)).collect();
-        let norm = options.norm_first.then(|| LayerNorm::new(&[width]).eps(options.eps));
+        let norm = options.norm_first.then(|| options.norm(width));
         TransformerEncoder { layers, norm }
     }
 
@@ -201,10 +278,47 @@ impl<T: Float> TransformerEncoder<T> {
         for layer in &self.layers {
             x = layer.encode(x, masks, pass);
         }
-        match &self.norm {
-            Some(norm) => norm.forward(x, pass),
-            None => x,
+        normalized(x, &self.norm, pass)
+    }
+
+    /// The output for positions that follow others, to which they attend causally. `before` has one entry per layer: see
+    /// [`attend_after`](MultiheadAttention::attend_after).
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{KeyValues, Masks, TransformerEncoder, TransformerOptions}};
+    /// let (rng, options) = (&mut Rng::new(0), TransformerOptions { batch_first: true, ..Default::default() });
+    /// let (encoder, tape) = (TransformerEncoder::<f64>::new(2, 8, 2, options, rng), Tape::new());
+    /// let (mut pass, mut before) = (Pass::eval(&tape), vec![KeyValues::new(); 2]);
+    /// let x = tape.constant(Tensor::randn(&[1, 3, 8], rng));
+    /// encoder.encode_after(x.slice(1, ..2), &mut before, &mut pass);
+    /// let last = encoder.encode_after(x.slice(1, 2..), &mut before, &mut pass);
+    /// let whole = encoder.encode(x, Masks::causal(), &mut pass);
+    /// assert!((last - whole.slice(1, 2..)).value().abs().max().item() < 1e-14);
+    /// ```
+    /// # Panics
+    /// Panics if the shapes are incompatible, or there is not one entry per layer.
+    #[track_caller]
+    pub fn encode_after<'t>(&self, x: Var<'t, T>, before: &mut [KeyValues<T>], pass: &mut Pass<'t, T>) -> Var<'t, T> {
+        let (layers, entries) = (self.layers.len(), before.len());
+        assert!(
+            layers == entries,
+            "encode_after: there must be one entry for each of the {layers} layers, not {entries}"
+        );
+        let mut x = x;
+        for (layer, before) in self.layers.iter().zip(before) {
+            x = layer.encode_after(x, before, pass);
         }
+        normalized(x, &self.norm, pass)
+    }
+}
+
+/// The output of a stack of layers.
+#[track_caller]
+fn normalized<'t, T: Float>(x: Var<'t, T>, norm: &Option<LayerNorm<T>>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
+    match norm {
+        Some(norm) => norm.forward(x, pass),
+        None => x,
     }
 }
 

@@ -262,6 +262,7 @@ impl Builder<'_> {
             norm_first: truth("norm_first"),
             batch_first: truth("batch_first"),
             eps: find("norm1").map_or(1e-5, |norm| norm.number("eps", 1e-5)),
+            rotary: None,
         };
         TransformerEncoderLayer::new(linear1.size("in_features", 0), self.heads(), options, &mut self.rng)
     }

@@ -106,12 +106,12 @@ impl<T: Float> Run<'_, '_, T> {
     /// Compares the rates of past epochs with those of the schedule here, which may be a function, without settings to
     /// compare. A schedule with a state, or one that counts updates, had rates that the history does not show.
     fn rates_match(&self) -> Result<(), String> {
-        let Trainer { schedule, settings, .. } = &*self.trainer;
-        let (Pace::Epoch, true, Some(base)) = (settings.pace, schedule.state().is_empty(), self.rates.first()) else {
-            return Ok(());
-        };
+        let Trainer { schedule, settings, optimizer, .. } = &*self.trainer;
+        let (Pace::Epoch, true) = (settings.pace, schedule.state().is_empty()) else { return Ok(()) };
+        // The history has the rate that the optimizer calls its own, whatever those of its groups are.
+        let base = optimizer.learning_rate();
         for (i, epoch) in self.history.epochs.iter().enumerate() {
-            let (there, here) = (epoch.learning_rate, schedule.rate(i, *base));
+            let (there, here) = (epoch.learning_rate, schedule.rate(i, base));
             // Powers and cosines may differ in the last digits on another machine.
             if (there - here).abs() > 1e-9 * there.abs() {
                 return Err(format!("its learning rate of epoch {} is {there}, but here it is {here}", i + 1));
