@@ -187,6 +187,20 @@ fn nan<K: Keyed>(row: &[K]) -> Option<i64> {
     row.iter().find(|element| element.is_nan()).map(|element| element.position())
 }
 
+/// In rows of length `row`, finds where to insert each of the last elements among the `sorted` first ones: before equal
+/// ones, or after them.
+pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool, out: &mut [i64]) {
+    let less = |a: T, b: T| a < b || (b.is_nan() && !a.is_nan());
+    threads::for_each_chunk(out, CHUNK, &|chunk, out| {
+        for (k, out) in out.iter_mut().enumerate() {
+            let (i, j) = ((chunk * CHUNK + k) / (row - sorted), (chunk * CHUNK + k) % (row - sorted));
+            let (sorted, values) = x[i * row..][..row].split_at(sorted);
+            let passes = |&s: &T| if after { !less(values[j], s) } else { less(s, values[j]) };
+            *out = sorted.partition_point(passes) as i64;
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

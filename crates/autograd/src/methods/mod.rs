@@ -6,6 +6,7 @@
 mod border;
 mod compare;
 mod conv;
+mod distinct;
 mod einsum;
 mod elementwise;
 #[cfg(feature = "linalg")]
@@ -19,15 +20,17 @@ mod products;
 mod recurrent;
 mod reduce;
 mod resize;
+mod scatter;
 mod select;
 mod shape;
 mod spatial;
+mod statistics;
 mod view;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::shape::python_span;
-use crate::op::{Binary, Cell, Fold, IntOp, Op, Order, Unary};
+use crate::op::{Binary, Cell, Fold, Insert, IntOp, Op, Order, Unary};
 use crate::tape::{Ints, Var};
 use crate::tensor::layout::{count, resolve_axis};
 use crate::tensor::view::Span;
@@ -36,6 +39,7 @@ use crate::value::{Condition, Index, Value};
 pub use compare::Compared;
 pub use conv::Conv;
 use conv::conv_methods;
+pub use distinct::Unique;
 use elementwise::elementwise_methods;
 #[cfg(feature = "linalg")]
 pub use linalg::Triangle;
@@ -50,10 +54,14 @@ use recurrent::recurrent_methods;
 pub use reduce::Dims;
 use reduce::{reduce_methods, statistic};
 pub use resize::{Align, Resize};
+use scatter::scatter_methods;
+pub use scatter::{Scatter, Target};
 use select::select_methods;
 use shape::shape_methods;
 use smallvec::SmallVec;
 pub use spatial::Pool;
+pub use statistics::Between;
+use statistics::statistics_methods;
 use std::borrow::Borrow;
 pub use view::Bounds;
 use view::view_methods;
@@ -73,6 +81,8 @@ macro_rules! vocabulary {
         linalg::linalg_methods!();
         reduce_methods!();
         order_methods!($Ints);
+        statistics_methods!($Ints);
+        scatter_methods!();
         conv_methods!();
         pool_methods!();
     };

@@ -36,7 +36,7 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 pub use conv::{Geometry, Window};
 pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
-pub use integers::{IGNORED, IntOp, Order};
+pub use integers::{IGNORED, Insert, IntOp, Order};
 pub use linalg::Factor;
 use smallvec::SmallVec;
 use std::sync::Arc;
