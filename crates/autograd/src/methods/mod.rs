@@ -10,6 +10,8 @@ mod distinct;
 mod einsum;
 mod elementwise;
 #[cfg(feature = "linalg")]
+mod factors;
+#[cfg(feature = "linalg")]
 mod linalg;
 mod macros;
 mod order;
@@ -66,7 +68,12 @@ use std::borrow::Borrow;
 pub use view::Bounds;
 use view::view_methods;
 #[cfg(feature = "linalg")]
-use {crate::op::Factor, crate::tensor::layout::broadcast, linalg::*};
+use {
+    crate::op::Factor,
+    crate::tensor::layout::broadcast,
+    factors::parts,
+    linalg::{matrix, square},
+};
 
 macro_rules! vocabulary {
     ($Ints:ty) => {
@@ -78,7 +85,9 @@ macro_rules! vocabulary {
         product_methods!();
         recurrent_methods!();
         #[cfg(feature = "linalg")]
-        linalg::linalg_methods!();
+        linalg::linalg_methods!($Ints);
+        #[cfg(feature = "linalg")]
+        factors::factor_methods!();
         reduce_methods!();
         order_methods!($Ints);
         statistics_methods!($Ints);

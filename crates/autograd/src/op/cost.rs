@@ -196,6 +196,9 @@ fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
         Factor::EighVjp | Factor::SvdVjp => 2 * m * n * m.min(n),
         // R, and then the explicit columns of Q.
         Factor::Qr => 4 * m * n * n - 4 * n.pow(3) / 3,
+        Factor::Lu => m * n * n - n.pow(3) / 3,
+        Factor::Pinv { .. } => 4 * m * m * n + 10 * m * n * n + 9 * n.pow(3),
+        Factor::Eig => 25 * n.pow(3),
         Factor::Slogdet | Factor::Det => 2 * n.pow(3) / 3,
         // A singular value decomposition, two products, and the sum over all lists of indices.
         Factor::Cofactor => 25 * n.pow(3) + 2 * n.saturating_pow(x.len() as u32),

@@ -200,6 +200,15 @@ fn matrix_function(factor: Factor) -> Words {
             ("singular values and vectors of $a", &[rule])
         }
         Factor::Qr => ("Q of Q·R = $a", &["($g + Q·(tril(M - Mᵀ) - M))·R⁻ᵀ, M = Qᵀ·$g"]),
+        Factor::Lu => ("P, L, U of P·L·U = $a", &["P·L⁻ᵀ·(tril(Lᵀ·L̄) + triu(Ū·Uᵀ))·U⁻ᵀ, tril without the diagonal"]),
+        Factor::Pinv { .. } => {
+            let rule = "-$yᵀ·$g·$yᵀ + (I - $a·$y)·$gᵀ·$y·$yᵀ + $yᵀ·$y·$gᵀ·(I - $y·$a)";
+            ("$a⁺", &[rule])
+        }
+        Factor::Eig => {
+            let rule = "real part of V⁻ᴴ·(diag(w̄) + VᴴV̄∘F̄)·Vᴴ, F = 1/(wⱼ - wᵢ)";
+            ("eigenvalues w and vectors V of $a, which need not be symmetric", &[rule])
+        }
         Factor::Slogdet => ("sign and ln |det $a|", &["$g·$a⁻ᵀ, from the logarithm"]),
         Factor::Det => ("det $a", &["$g·cof $a"]),
         Factor::Cofactor => ("cof $a", &["second derivative of det $a along $g"]),

@@ -5,11 +5,15 @@ mod attention;
 mod conv;
 mod custom;
 mod dual;
+#[cfg(feature = "linalg")]
+mod eig;
 pub(crate) mod elementwise;
 mod jvp;
 mod layer_norm;
 #[cfg(feature = "linalg")]
 mod linalg;
+#[cfg(feature = "linalg")]
+mod lu;
 mod reads;
 mod recurrent;
 mod rows;

@@ -190,7 +190,7 @@ fn attention(q: &[usize], k: &[usize], v: &[usize], mask: &[Vec<usize>]) -> Opti
 /// The shapes of `numpy.linalg`, except that several results for a matrix are stacked vertically.
 fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
     let (batch, &[m, n]) = a.split_last_chunk()?;
-    let square = m == n || matches!(factor, Factor::Svd | Factor::Qr);
+    let square = m == n || matches!(factor, Factor::Svd | Factor::Qr | Factor::Lu | Factor::Pinv { .. });
     let matrix = match (factor, b) {
         (Factor::Solve { .. } | Factor::TriangularSolve { .. }, [b]) => {
             let (same_batch, &[rows, columns]) = b.split_last_chunk()?;
@@ -203,6 +203,9 @@ fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
         (Factor::Svd, _) => vec![m + n + 1, m.min(n)],
         (Factor::EighVjp | Factor::SvdVjp, _) => return None,
         (Factor::Qr, _) => (m >= n).then_some(vec![m, n])?,
+        (Factor::Lu, _) => (m >= n).then_some(vec![m, m + n])?,
+        (Factor::Pinv { .. }, _) => vec![n, m],
+        (Factor::Eig, _) => vec![2 * n + 2, n],
         (Factor::Slogdet, _) => vec![2],
         (Factor::Det, _) => vec![],
     };

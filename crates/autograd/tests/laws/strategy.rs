@@ -33,9 +33,10 @@ impl Subject {
                 Kind::Unary => Unary::ALL.iter().copied().map(Subject::Unary).collect(),
                 Kind::Binary => Binary::ALL.iter().copied().map(Subject::Binary).collect(),
                 Kind::Reduce => Fold::ALL.iter().copied().map(Subject::Reduce).collect(),
-                // The inputs of these depend on one another: `extremes/spectrum.rs` tests them.
+                // The inputs of the first two depend on one another: `extremes/spectrum.rs` tests them. The vectors of the
+                // last one are arbitrary up to a factor: `linalg.rs` tests it.
                 Kind::Linalg => {
-                    let free = |f: &Factor| !matches!(f, Factor::EighVjp | Factor::SvdVjp);
+                    let free = |f: &Factor| !matches!(f, Factor::EighVjp | Factor::SvdVjp | Factor::Eig);
                     Factor::ALL.iter().copied().filter(free).map(Subject::Linalg).collect()
                 }
                 // They have no derivative and no numbers as inputs: `integers.rs` tests them.
@@ -491,7 +492,8 @@ fn linalg(factor: Factor) -> BoxedStrategy<Case> {
                     let directions = (0..n % 3).map(|_| matrices(m, m, REAL));
                     std::iter::once(matrices(m, m, Domain::Regular)).chain(directions).collect()
                 }
-                Factor::Qr => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                Factor::Pinv { .. } => vec![matrices(m, n, Domain::Regular)],
+                Factor::Qr | Factor::Lu => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
                 Factor::Eigh => vec![matrices(m, m, Domain::Centered)],
                 _ => vec![matrices(m, m, Domain::Regular)],
             };
