@@ -64,6 +64,8 @@ pub use methods::Triangle;
 pub use methods::{
     Align, Attention, Between, Bounds, Compared, Conv, Dims, Pad, Pool, Resize, Scatter, Target, Unique,
 };
+#[cfg(feature = "fft")]
+pub use methods::{Fft, FftNorm};
 pub use op::symbol::derivative_table;
 pub use op::{Insert, Order};
 pub use profile::{Profile, ProfileRow};

@@ -11,6 +11,8 @@ mod einsum;
 mod elementwise;
 #[cfg(feature = "linalg")]
 mod factors;
+#[cfg(feature = "fft")]
+mod fourier;
 #[cfg(feature = "linalg")]
 mod linalg;
 mod macros;
@@ -31,6 +33,8 @@ mod view;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
+#[cfg(feature = "fft")]
+use crate::op::Transform;
 use crate::op::shape::python_span;
 use crate::op::{Binary, Cell, Fold, Insert, IntOp, Op, Order, Unary};
 use crate::tape::{Ints, Var};
@@ -43,6 +47,8 @@ pub use conv::Conv;
 use conv::conv_methods;
 pub use distinct::Unique;
 use elementwise::elementwise_methods;
+#[cfg(feature = "fft")]
+pub use fourier::{Fft, FftNorm};
 #[cfg(feature = "linalg")]
 pub use linalg::Triangle;
 use macros::{binary, fold, twins, unary};
@@ -88,6 +94,8 @@ macro_rules! vocabulary {
         linalg::linalg_methods!($Ints);
         #[cfg(feature = "linalg")]
         factors::factor_methods!();
+        #[cfg(feature = "fft")]
+        fourier::fourier_methods!();
         reduce_methods!();
         order_methods!($Ints);
         statistics_methods!($Ints);

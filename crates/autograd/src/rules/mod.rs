@@ -8,6 +8,7 @@ mod dual;
 #[cfg(feature = "linalg")]
 mod eig;
 pub(crate) mod elementwise;
+mod fourier;
 mod jvp;
 mod layer_norm;
 #[cfg(feature = "linalg")]

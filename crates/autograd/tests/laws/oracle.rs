@@ -2,7 +2,7 @@
 
 use crate::windows;
 use autograd::Span;
-use autograd::op::{Cell, Factor, Fold, IGNORED, Op};
+use autograd::op::{Cell, Factor, Fold, IGNORED, Op, Transform};
 
 /// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
@@ -70,6 +70,16 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
         }
         (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
         (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),
+        (Op::Fourier(transform), [x]) => {
+            let (last, outer) = x.split_last()?;
+            let numbers = outer.split_last().filter(|_| *last == 2);
+            match (transform, numbers) {
+                (Transform::Real, _) => (*last > 0).then(|| [outer, &[last / 2 + 1, 2]].concat()),
+                (Transform::Half { n }, Some((&m, rest))) => (m == n / 2 + 1).then(|| [rest, &[*n]].concat()),
+                (Transform::Forward | Transform::Backward, Some((&n, _))) => (n > 0).then(|| x.clone()),
+                (_, None) => None,
+            }
+        }
         (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
         (Op::Expand { shape }, [x]) => {
             let fits = |i: usize| x[x.len() - 1 - i] == 1 || x[x.len() - 1 - i] == shape[shape.len() - 1 - i];
