@@ -151,8 +151,8 @@ macro_rules! linalg_methods {
             /// and in a row for infinity.
             ///
             /// ```
-            /// # use autograd::tensor;
-            /// let a = tensor![[4.0, 0.0], [0.0, 0.5]];
+            /// # use autograd::{Tensor, tensor};
+            /// let a: Tensor<f64> = tensor![[4.0, 0.0], [0.0, 0.5]];
             /// assert_eq!([1.0, f64::INFINITY].map(|p| a.cond(p).item()), [8.0, 8.0]);
             /// assert!((a.cond(2.0).item() - 8.0).abs() < 1e-14);
             /// ```

@@ -14,8 +14,8 @@ use crate::value::Value;
 /// The value of a [`quantile`](crate::Tensor::quantile) that lies between two elements.
 ///
 /// ```
-/// use autograd::{Between, tensor};
-/// let x = tensor![1.0, 2.0, 10.0, 20.0];
+/// use autograd::{Between, Tensor, tensor};
+/// let x: Tensor<f64> = tensor![1.0, 2.0, 10.0, 20.0];
 /// let at = |between| x.quantile(0.4, 0, between).item(); // at place 1.2 of 0 to 3
 /// assert!((at(Between::Linear) - 3.6).abs() < 1e-15);
 /// assert_eq!([Between::Lower, Between::Higher, Between::Midpoint, Between::Nearest].map(at), [2.0, 10.0, 6.0, 2.0]);
@@ -144,7 +144,7 @@ macro_rules! statistics_methods {
 
             /// The distances ‖xᵢ - yⱼ‖ between all rows of this matrix `[…, rows, width]` and all of another: for each pair
             /// the p-[norm](Self::norm) of the difference, computed from the differences and therefore accurate for near
-            /// points. The derivative at distance 0 is 0. The leading axes broadcast.
+            /// points, which takes memory for all of these. The derivative at distance 0 is 0. The leading axes broadcast.
             ///
             /// ```
             /// # use autograd::tensor;

@@ -3,7 +3,7 @@
 //! `1 / gap` are set to 0, unless their limits are known (see `spectrum`).
 
 use super::spectrum::{self, Turn};
-use super::{Cotangents, eig, lu};
+use super::{Cotangents, eig, lu, pinv};
 use crate::float::Float;
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
@@ -43,15 +43,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V)
             t(&triangular(&r, false, false, &t(&g.add(&y.matmul(&turn, false, false)))))
         }
         Factor::Lu => lu::vjp(x[0], y, g),
-        // The part along A, and those that turn the column and row spaces: Golub and Pereyra (1973).
-        Factor::Pinv { .. } => {
-            let (a, yt, gt) = (x[0], &t(y), &t(g));
-            let along = yt.matmul(g, false, false).matmul(yt, false, false);
-            let columns = outside(&a.matmul(y, false, false)).matmul(gt, false, false);
-            let columns = columns.matmul(y, false, false).matmul(yt, false, false);
-            let rows = yt.matmul(y, false, false).matmul(gt, false, false);
-            columns.add(&rows.matmul(&outside(&y.matmul(a, false, false)), false, false)).sub(&along)
-        }
+        Factor::Pinv { .. } => pinv::vjp(x[0], y, g),
         Factor::Eig => eig::vjp(y, g),
         Factor::Slogdet => scalars(&span(g, 0, 1, 2), x[0]).mul(&t(&inverse(x[0]))),
         Factor::Det => scalars(g, x[0]).mul(&cofactors(x)),
@@ -126,15 +118,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
             moved.add(&y.matmul(&below.sub(&t(&below)).sub(&p), false, false))
         }
         Factor::Lu => lu::jvp(y, d),
-        // Ẏ = -Y·Ȧ·Y + Y·Yᵀ·Ȧᵀ·(I - A·Y) + (I - Y·A)·Ȧᵀ·Yᵀ·Y
-        Factor::Pinv { .. } => {
-            let (a, dt) = (x[0], &t(d));
-            let along = y.matmul(d, false, false).matmul(y, false, false);
-            let columns = y.matmul(y, false, true).matmul(dt, false, false);
-            let columns = columns.matmul(&outside(&a.matmul(y, false, false)), false, false);
-            let rows = outside(&y.matmul(a, false, false)).matmul(dt, false, false);
-            columns.add(&rows.matmul(y, false, true).matmul(y, false, false)).sub(&along)
-        }
+        Factor::Pinv { .. } => pinv::jvp(x[0], y, d),
         Factor::Eig => eig::jvp(y, d),
         Factor::Slogdet => {
             let log = trace(&t(&inverse(x[0])).mul(d));
@@ -170,11 +154,6 @@ pub(super) fn solve<T: Float, V: Value<T>>(a: &V, b: &V) -> V {
 
 pub(super) fn triangular<T: Float, V: Value<T>>(a: &V, lower: bool, unit: bool, b: &V) -> V {
     V::apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[a, b])
-}
-
-/// I - X: the projection on what is outside of the space that X projects on.
-fn outside<T: Float, V: Value<T>>(x: &V) -> V {
-    identity(x).sub(x)
 }
 
 /// One identity matrix for each matrix.

@@ -15,6 +15,8 @@ mod layer_norm;
 mod linalg;
 #[cfg(feature = "linalg")]
 mod lu;
+#[cfg(feature = "linalg")]
+mod pinv;
 mod reads;
 mod recurrent;
 mod rows;
