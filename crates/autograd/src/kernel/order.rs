@@ -190,13 +190,19 @@ fn nan<K: Keyed>(row: &[K]) -> Option<i64> {
 /// In rows of length `row`, finds where to insert each of the last elements among the `sorted` first ones: before equal
 /// ones, or after them.
 pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool, out: &mut [i64]) {
-    let less = |a: T, b: T| a < b || (b.is_nan() && !a.is_nan());
+    let width = row - sorted;
     threads::for_each_chunk(out, CHUNK, &|chunk, out| {
-        for (k, out) in out.iter_mut().enumerate() {
-            let (i, j) = ((chunk * CHUNK + k) / (row - sorted), (chunk * CHUNK + k) % (row - sorted));
+        let (mut i, mut j) = (chunk * CHUNK / width, chunk * CHUNK % width);
+        for out in out {
             let (sorted, values) = x[i * row..][..row].split_at(sorted);
-            let passes = |&s: &T| if after { !less(values[j], s) } else { less(s, values[j]) };
-            *out = sorted.partition_point(passes) as i64;
+            let x = values[j];
+            *out = match after {
+                true if x.is_nan() => sorted.len(),
+                false if x.is_nan() => sorted.partition_point(|s| !s.is_nan()),
+                true => sorted.partition_point(|&s| s <= x),
+                false => sorted.partition_point(|&s| s < x),
+            } as i64;
+            (i, j) = if j + 1 == width { (i + 1, 0) } else { (i, j + 1) };
         }
     });
 }
