@@ -1,7 +1,8 @@
 //! Fourier transforms against the sums that define them, and against PyTorch 2.15.
 
 use autograd::prelude::*;
-use autograd::{Error, Fft, FftNorm, Program, set_threads, transform::taylor};
+use autograd::transform::{sparsity, taylor};
+use autograd::{Error, Fft, FftNorm, Program, set_threads};
 
 fn near(a: &Tensor<f64>, b: &Tensor<f64>) {
     assert_eq!(a.shape(), b.shape());
@@ -120,6 +121,9 @@ fn replayed_for_all_samples_and_on_any_number_of_threads() {
     assert_eq!(found, [again.value(), again.sum().backward().wrt(other)]);
     let all = vmap(f, &[Some(0)], &[&Tensor::stack(&[x, y], 0)]);
     assert_eq!(all, Tensor::stack(&[out.value(), found[0].clone()], 0));
+    // Each number depends on all of its row, and on nothing else.
+    let pattern = sparsity(|z| z[0].fft(Fft::default()), &random(&[3, 4, 2], 4)).unwrap();
+    assert_eq!((pattern.row(0), pattern.nonzeros()), ((0..8).collect::<Vec<u32>>().as_slice(), 3 * 8 * 8));
     let large = random(&[64, 2000], 3);
     let of_threads = [1, 2, 3, 8].map(|threads| {
         set_threads(threads);

@@ -196,11 +196,11 @@ pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool
         for out in out {
             let (sorted, values) = x[i * row..][..row].split_at(sorted);
             let x = values[j];
-            *out = match after {
-                true if x.is_nan() => sorted.len(),
-                false if x.is_nan() => sorted.partition_point(|s| !s.is_nan()),
-                true => sorted.partition_point(|&s| s <= x),
-                false => sorted.partition_point(|&s| s < x),
+            let smaller = sorted.partition_point(|&s| s < x || (after && s == x));
+            *out = match x.is_nan() {
+                false => smaller,
+                true if after => sorted.len(),
+                true => sorted.len() - sorted.iter().rev().take_while(|s| s.is_nan()).count(),
             } as i64;
             (i, j) = if j + 1 == width { (i + 1, 0) } else { (i, j + 1) };
         }

@@ -8,6 +8,7 @@ mod dual;
 #[cfg(feature = "linalg")]
 mod eig;
 pub(crate) mod elementwise;
+#[cfg(feature = "fft")]
 mod fourier;
 mod jvp;
 mod layer_norm;

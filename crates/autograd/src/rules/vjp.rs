@@ -2,7 +2,7 @@
 //! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
 //! uses `Tensor` directly.
 
-use super::{Cotangents, attention, conv, fourier, layer_norm, recurrent, rows, scan};
+use super::{Cotangents, attention, conv, layer_norm, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, Unary, family};
 use crate::tensor::layout::reduced_shape;
@@ -56,7 +56,10 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Linalg(factor) => super::linalg::vjp(*factor, x, y, g),
         #[cfg(not(feature = "linalg"))]
         Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
-        Op::Fourier(transform) => smallvec![Some(fourier::vjp(*transform, x[0], g))],
+        #[cfg(feature = "fft")]
+        Op::Fourier(transform) => smallvec![Some(super::fourier::vjp(*transform, x[0], g))],
+        #[cfg(not(feature = "fft"))]
+        Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
         Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
         Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
         Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],
