@@ -61,9 +61,13 @@ pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::update;
 #[cfg(feature = "linalg")]
 pub use methods::Triangle;
-pub use methods::{Align, Attention, Bounds, Compared, Conv, Dims, Pad, Pool, Resize};
-pub use op::Order;
+pub use methods::{
+    Align, Attention, Between, Bounds, Compared, Conv, Dims, Pad, Pool, Resize, Scatter, Target, Unique,
+};
+#[cfg(feature = "fft")]
+pub use methods::{Fft, FftNorm};
 pub use op::symbol::derivative_table;
+pub use op::{Insert, Order};
 pub use profile::{Profile, ProfileRow};
 pub use program::{Compiled, Draft, Program, compile};
 pub use rules::{Cotangents, Rule};

@@ -4,10 +4,10 @@ use super::{around, flat};
 use crate::error::{Error, Result};
 use crate::float::{Few, Float, once};
 use crate::kernel::index::{self, within};
-use crate::kernel::order::{Sought, first_place, positions};
+use crate::kernel::order::{Sought, first_place, inserted, positions};
 use crate::kernel::scan;
 use crate::op::shape::{check_index, check_range};
-use crate::op::{Fold, IntOp, Op, Order};
+use crate::op::{Fold, Insert, IntOp, Op, Order};
 use crate::tensor::layout::{Odometer, reduced_shape, room, row_major};
 use crate::tensor::{AxisSet, Shape, Tensor};
 
@@ -25,12 +25,14 @@ once! {
             IntOp::Mode { axis } => one(op.name(), x, *axis, Sought::Mode),
             IntOp::Running { fold: Fold::Min, axis } => Ok(running(x, *axis, |a, b| a < b)),
             IntOp::Running { axis, .. } => Ok(running(x, *axis, |a, b| a > b)),
+            IntOp::Search { sorted, insert } => Ok(search(x, *sorted, *insert)),
             IntOp::Given
             | IntOp::View(_)
             | IntOp::FromEnd { .. }
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
             | IntOp::LastWritten { .. }
+            | IntOp::Grouped { .. }
             | IntOp::Joined { .. }
             | IntOp::Each { .. } => unreachable!("{} does not read numbers", op.name()),
         }
@@ -57,6 +59,7 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
             Ok(x.map(|label| if label == *ignored { *by } else { label }))
         }
         IntOp::LastWritten { axis, x: to, src } => last_written(*axis, x, to, src),
+        IntOp::Grouped { axis, x: to } => grouped(*axis, x, to),
         IntOp::Joined { size } => {
             let row: usize = x.shape()[1..].iter().product();
             let joined = |(k, i): (usize, i64)| (k / row.max(1) * size) as i64 + i;
@@ -69,7 +72,8 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
         | IntOp::Sort { .. }
         | IntOp::Median { .. }
         | IntOp::Mode { .. }
-        | IntOp::Running { .. } => unreachable!("{} does not read integers", op.name()),
+        | IntOp::Running { .. }
+        | IntOp::Search { .. } => unreachable!("{} does not read integers", op.name()),
     }
 }
 
@@ -135,6 +139,54 @@ fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) ->
             walk.advance();
         }
     }))
+}
+
+/// The elements that `index` sends to each position of an array of shape `x`: see [`IntOp::Grouped`].
+fn grouped(axis: usize, index: &Tensor<i64>, x: &[usize]) -> Result<Tensor<i64>> {
+    check_index("scatter_reduce", index, x[axis])?;
+    let (n, m) = (room("scatter_reduce", x)?, index.len());
+    let mut places = row_major(x);
+    let along = std::mem::take(&mut places[axis]);
+    let mut walk = Odometer::new(index.shape(), [&places], [0]);
+    let target = |i: i64| {
+        let [place] = walk.offsets();
+        walk.advance();
+        (place + along * i as isize) as usize
+    };
+    let targets: Vec<usize> = index.iter().map(target).collect();
+    let mut ends = vec![0; n];
+    targets.iter().for_each(|&t| ends[t] += 1);
+    let (mut start, mut seen) = (0, vec![0; n]);
+    for end in &mut ends {
+        start += std::mem::replace(end, start + *end);
+    }
+    Ok(Tensor::build(&[2 * m + n], |out| {
+        let (order, rest) = out.split_at_mut(m);
+        let (ranks, last) = rest.split_at_mut(m);
+        // An element is as far from the end of its group as those that follow are many: from the last one on.
+        for (k, &t) in targets.iter().enumerate().rev() {
+            seen[t] += 1;
+            order[ends[t] - seen[t]] = k as i64;
+        }
+        let mut start = 0;
+        for ((last, &end), &size) in last.iter_mut().zip(&ends).zip(&seen) {
+            ranks[start..end].iter_mut().zip(0..).for_each(|(rank, k)| *rank = k);
+            *last = if size == 0 { 0 } else { end as i64 };
+            start = end;
+        }
+    }))
+}
+
+/// The places of the last elements of each row among its first `sorted` ones.
+fn search<T: Float>(x: &Tensor<T>, sorted: usize, insert: Insert) -> Tensor<i64> {
+    let mut shape: Shape = x.shape().into();
+    let width = shape.last_mut().expect("it has rows");
+    let row = std::mem::replace(width, *width - sorted);
+    Tensor::build(&shape, |out| {
+        if !out.is_empty() {
+            inserted(flat(&x.contiguous()), [row, sorted], insert == Insert::After, out);
+        }
+    })
 }
 
 /// The index of the first largest or smallest element, counted through the axes in row-major order; the axes are kept

@@ -25,7 +25,7 @@ pub(super) fn eval<T: Float>(factor: Factor, x: &[&Tensor<T>], shape: &[usize]) 
             return out.iter_mut().enumerate().for_each(|(k, out)| *out = T::of(if k % each == 0 { 1.0 } else { 0.0 }));
         }
         // One task computes several small matrices.
-        let several = (50_000 / (size[0] * size[1] * size[1].max(8))).max(1);
+        let several = (50_000 / (size[0] * size[1] * size[1].max(8)).max(1)).max(1);
         threads::for_each_chunk(out, each * several, &|task, out| {
             let matrices = out.chunks_mut(each).enumerate();
             matrices.for_each(|(k, out)| factorize(factor, &nth(task * several + k), size, out));

@@ -3,6 +3,8 @@
 
 mod attention;
 pub(crate) mod blocks;
+#[cfg(feature = "fft")]
+mod fourier;
 pub(crate) mod integers;
 #[cfg(feature = "linalg")]
 mod linalg;
@@ -97,6 +99,10 @@ once! {
             Op::RecurrentTrace { cell, reverse } => recurrent::trace(*cell, *reverse, x, out),
             Op::RecurrentVjp { cell, reverse } => recurrent::vjp(*cell, *reverse, x, out),
             Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
+            #[cfg(feature = "fft")]
+            Op::Fourier(transform) => fourier::eval(*transform, x[0], out),
+            #[cfg(not(feature = "fft"))]
+            Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());
                 place::<T, false>(x[0], spans, shape, out);

@@ -21,6 +21,12 @@ impl<T: Element> Tensor<T> {
         if let Some(axis) = turned_axis(&shape, &strides) {
             return copy_turned(data, start, &shape, &strides, axis, out);
         }
+        if let &[.., rows, inner] = shape.as_slice()
+            && inner <= SHORT
+            && rows >= SIDE
+        {
+            return copy_short(data, start, &shape, &strides, out);
+        }
         let (&inner, outer) = shape.split_last().expect("at least one axis");
         let (strides, step) = (&strides[..outer.len()], strides[outer.len()]);
         let some = (COPIED / inner).max(1);
@@ -46,6 +52,28 @@ pub(crate) fn copy_row<T: Element>(data: &[T], from: isize, step: isize, row: &m
         0 => row.fill(data[from]),
         _ => row.iter_mut().enumerate().for_each(|(i, o)| *o = data[(from as isize + i as isize * step) as usize]),
     }
+}
+
+/// Rows up to this length, such as complex numbers or the colors of a pixel, are copied by one loop for many.
+const SHORT: usize = 4;
+
+fn copy_short<T: Element>(data: &[T], start: usize, shape: &[usize], strides: &[isize], out: &mut [T]) {
+    let ([outer @ .., n, inner], [before @ .., along, step]) = (shape, strides) else { unreachable!("two axes") };
+    let some = COPIED / inner;
+    threads::for_each_chunk(out, some * inner, &|chunk, mut out| {
+        let mut row = chunk * some;
+        while !out.is_empty() {
+            let run = (n - row % n).min(out.len() / inner);
+            let (now, later) = out.split_at_mut(run * inner);
+            let mut from = Odometer::at(outer, [before], [start as isize], row / n).offsets()[0];
+            from += (row % n) as isize * along;
+            for row in now.chunks_exact_mut(*inner) {
+                row.iter_mut().zip(0..).for_each(|(o, i)| *o = data[(from + i * step) as usize]);
+                from += along;
+            }
+            (out, row) = (later, row + run);
+        }
+    });
 }
 
 /// The axis whose elements are neighbors in memory, if it is not the last one: the copy is a transpose of that axis and
@@ -128,6 +156,20 @@ fn riffle<T: Element>(x: &[T; TILE], y: &mut [T; TILE]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Pairs and triples, in runs that end inside of a task and at its end.
+    #[test]
+    fn short_rows_are_copied_element_by_element() {
+        for [a, b, c] in [[3, 17, 2], [700, 16, 3], [2, 9000, 2], [1, 20, 4]] {
+            let x = Tensor::<f64>::arange(2 * a * b * c).as_shape(&[b, 2 * a, c]).permuted(&[1, 0, 2]);
+            let x = x.slice_step(0, None, None, 2);
+            let mut out = vec![f64::NAN; a * b * c];
+            x.copy_into(&mut out);
+            for (k, &found) in out.iter().enumerate() {
+                assert_eq!(Some(found), x.get(&[k / (b * c), k / c % b, k % c]), "{k} of {a}, {b}, {c}");
+            }
+        }
+    }
 
     /// Sizes around those of a tile and of a task, with axes before, between and after those that change places.
     #[test]

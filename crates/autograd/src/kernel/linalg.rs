@@ -9,7 +9,7 @@ mod minors;
 mod scaled;
 
 /// What is computed from the matrices in the last two axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Factor {
     /// A⁻¹·B
     Solve {
@@ -40,6 +40,18 @@ pub enum Factor {
     SvdVjp,
     /// The factor Q of A = Q·R, with orthonormal columns. A must not have more columns than rows.
     Qr,
+    /// A = P·L·U with a permutation P, L with ones on the diagonal, and U: the columns of P, and beside them L below the
+    /// diagonal and U on and above it. A must not have more columns than rows.
+    Lu,
+    /// The pseudoinverse A⁺ = V·diag(1/s)·Uᵀ of A = U·diag(s)·Vᵀ.
+    Pinv {
+        /// Singular values up to this part of the largest one count as 0.
+        rtol: f64,
+    },
+    /// Eigenvalues and eigenvectors of a matrix that need not be symmetric: rows of the real and the imaginary parts of
+    /// the eigenvalues, and below them those of the matrix with the eigenvectors as columns. An eigenvector is arbitrary
+    /// up to a complex factor, and the rule chooses how that moves.
+    Eig,
     /// The sign of the determinant and the logarithm of its magnitude.
     Slogdet,
     /// The determinant.
@@ -52,7 +64,7 @@ pub enum Factor {
 }
 
 impl Factor {
-    /// All variants; `TriangularSolve` with one choice of parameters.
+    /// All variants; `TriangularSolve` and `Pinv` with one choice of parameters.
     pub const ALL: &'static [Factor] = &[
         Factor::Solve { strict: true },
         Factor::Inv,
@@ -63,6 +75,9 @@ impl Factor {
         Factor::Svd,
         Factor::SvdVjp,
         Factor::Qr,
+        Factor::Lu,
+        Factor::Pinv { rtol: 1e-6 },
+        Factor::Eig,
         Factor::Slogdet,
         Factor::Det,
         Factor::Cofactor,
@@ -86,7 +101,7 @@ mod dense {
     use super::exp::exponential;
     use super::minors::{cofactors, determinant};
     use crate::float::{Float, Real, once};
-    use faer::linalg::solvers::{PartialPivLu, Solve};
+    use faer::linalg::solvers::{Eigen, PartialPivLu, Solve};
     use faer::traits::RealField;
     use faer::{Mat, MatRef, Side};
 
@@ -110,6 +125,12 @@ mod dense {
                 Factor::Svd => svd(a, out),
                 Factor::SvdVjp => spread([m, n], x[1], x[2], out),
                 Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
+                Factor::Lu => {
+                    eliminate(x[0], size, out);
+                    Some(())
+                }
+                Factor::Pinv { rtol } => pinv(a, rtol, out),
+                Factor::Eig => eig(a, out),
                 Factor::Slogdet => slogdet(a, out),
                 Factor::Det => {
                     let (sign, pivots) = pivots(&a.partial_piv_lu());
@@ -240,6 +261,55 @@ mod dense {
             (0..n).for_each(|i| out[(1 + m + i) * k + j] = s * svd.V()[(i, j)]);
         }
         Some(())
+    }
+
+    fn pinv<T: Float + RealField>(a: MatRef<T>, rtol: f64, out: &mut [T]) -> Option<()> {
+        let svd = a.thin_svd().ok()?;
+        let (u, v, s) = (svd.U(), svd.V(), svd.S());
+        let least = T::of(rtol) * s[0];
+        let part = |i: usize, k: usize| if s[k] > least { v[(i, k)] / s[k] } else { T::zero() };
+        write((Mat::from_fn(v.nrows(), v.ncols(), part) * u.transpose()).as_ref(), out)
+    }
+
+    fn eig<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
+        let n = a.nrows();
+        let eigen = Eigen::new_from_real(a).ok()?;
+        let (values, vectors) = out.split_at_mut(2 * n);
+        for j in 0..n {
+            (values[j], values[n + j]) = (eigen.S()[j].re, eigen.S()[j].im);
+            for i in 0..n {
+                let v = eigen.U()[(i, j)];
+                (vectors[i * n + j], vectors[(n + i) * n + j]) = (v.re, v.im);
+            }
+        }
+        Some(())
+    }
+
+    /// Gaussian elimination with partial pivoting. A column without a pivot is left as it is: such a matrix has factors,
+    /// too.
+    fn eliminate<T: Float>(a: &[T], [m, n]: [usize; 2], out: &mut [T]) {
+        let (mut rows, mut order) = (a.to_vec(), (0..m).collect::<Vec<_>>());
+        for k in 0..n {
+            let size = |i: usize| Real::abs(rows[i * n + k]);
+            let pivot = (k..m).fold(k, |best, i| if size(i) > size(best) { i } else { best });
+            (0..n).for_each(|j| rows.swap(k * n + j, pivot * n + j));
+            order.swap(k, pivot);
+            let (above, below) = rows.split_at_mut((k + 1) * n);
+            let above = &above[k * n..];
+            if above[k] == T::zero() {
+                continue;
+            }
+            for row in below.chunks_mut(n) {
+                row[k] /= above[k];
+                let factor = row[k];
+                row[k + 1..].iter_mut().zip(&above[k + 1..]).for_each(|(x, &a)| *x -= factor * a);
+            }
+        }
+        out.fill(T::zero());
+        for (i, &from) in order.iter().enumerate() {
+            out[from * (m + n) + i] = T::one();
+            out[i * (m + n) + m..][..n].copy_from_slice(&rows[i * n..][..n]);
+        }
     }
 
     /// U·diag(g)·Vᵀ, where `y` has a row of values, the rows of U and, if the matrix is not symmetric, those of V.

@@ -5,6 +5,7 @@ pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod elementwise;
+pub(crate) mod fourier;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod isa;

@@ -187,6 +187,26 @@ fn nan<K: Keyed>(row: &[K]) -> Option<i64> {
     row.iter().find(|element| element.is_nan()).map(|element| element.position())
 }
 
+/// In rows of length `row`, finds where to insert each of the last elements among the `sorted` first ones: before equal
+/// ones, or after them.
+pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool, out: &mut [i64]) {
+    let width = row - sorted;
+    threads::for_each_chunk(out, CHUNK, &|chunk, out| {
+        let (mut i, mut j) = (chunk * CHUNK / width, chunk * CHUNK % width);
+        for out in out {
+            let (sorted, values) = x[i * row..][..row].split_at(sorted);
+            let x = values[j];
+            let smaller = sorted.partition_point(|&s| s < x || (after && s == x));
+            *out = match x.is_nan() {
+                false => smaller,
+                true if after => sorted.len(),
+                true => sorted.len() - sorted.iter().rev().take_while(|s| s.is_nan()).count(),
+            } as i64;
+            (i, j) = if j + 1 == width { (i + 1, 0) } else { (i, j + 1) };
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

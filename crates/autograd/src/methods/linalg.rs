@@ -2,7 +2,12 @@
 //! `linalg`.
 
 use crate::error::{Error, Result};
-use crate::op::Factor;
+use crate::float::Float;
+use crate::op::{Factor, Fold, Op, Unary};
+use crate::tensor::view::Span;
+use crate::tensor::{AxisSet, Tensor};
+use crate::value::Value;
+use std::ops::Range;
 
 /// The triangle of a matrix that [`triangular_solve`](crate::Tensor::triangular_solve) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,30 +48,8 @@ pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
     }
 }
 
-/// A method with several results and its `try_` twin.
-macro_rules! parts {
-    ($($(#[$doc:meta])* $name:ident, $try:ident -> $Parts:ty |$this:ident| $body:block)*) => { $(
-        $(#[$doc])*
-        ///
-        /// # Panics
-        #[doc = concat!("If the matrix does not fit; [`", stringify!($try), "`](Self::", stringify!($try), ") returns the error.")]
-        #[track_caller]
-        pub fn $name(&self) -> $Parts {
-            or_panic(self.$try())
-        }
-
-        #[doc = concat!("Like [`", stringify!($name), "`](Self::", stringify!($name), "), but returns the error.")]
-        #[track_caller]
-        pub fn $try(&self) -> Result<$Parts> {
-            let $this = self;
-            $body
-        }
-    )* };
-}
-pub(super) use parts;
-
 macro_rules! linalg_methods {
-    () => {
+    ($Ints:ty) => {
         twins! {
             /// The solution A⁻¹·B of A·X = B, without forming the inverse. If `b` has one axis less than this matrix,
             /// it is a vector, as in PyTorch. The leading axes broadcast.
@@ -111,6 +94,87 @@ macro_rules! linalg_methods {
             /// ```
             #[doc(alias = "inverse")]
             inv, try_inv() |a| { Value::try_apply(Op::Linalg(Factor::Inv), &[a]) }
+
+            /// The pseudoinverse A⁺ of Moore and Penrose: A⁻¹ for a regular matrix, (AᵀA)⁻¹Aᵀ for independent columns, and
+            /// of the least norm in any case. Singular values up to `rtol` times the largest one count as 0; `None` stands
+            /// for the larger size times the precision of the numbers, as in PyTorch and NumPy. Its derivative is that
+            /// among matrices of the same rank. Source: Golub and Pereyra, *The differentiation of pseudo-inverses and
+            /// nonlinear least squares problems whose variables separate* (1973).
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let a = tensor![[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]];
+            /// assert!((a.pinv(None) - tensor![[0.5, 0.0, 0.0], [0.0, 0.25, 0.0]]).abs().max().item() < 1e-15);
+            /// ```
+            pinv, try_pinv(rtol: Option<f64>) |a| {
+                let (_, size) = matrix("pinv", &Value::shape(a))?;
+                Value::try_apply(Op::Linalg(Factor::Pinv { rtol: linalg::cutoff::<T>("pinv", rtol, size)? }), &[a])
+            }
+
+            /// The X of least norm among those for which the norm of A·X - B is least: [A⁺·B](Self::pinv). If `b` has one axis
+            /// less than this matrix, it is a vector. `rtol` as for `pinv`. The residual is `a.matmul(x) - b`.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// // The line through three points, as well as possible.
+            /// let a = tensor![[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]];
+            /// assert!((a.lstsq(tensor![1.0, 3.0, 5.0], None) - tensor![1.0, 2.0]).abs().max().item() < 1e-14);
+            /// ```
+            lstsq, try_lstsq(b: impl Borrow<Self>, rtol: Option<f64>) |a| {
+                let b = b.borrow();
+                if Value::shape(b).len() + 1 == Value::shape(a).len() {
+                    return a.try_lstsq(b.try_unsqueeze(-1)?, rtol)?.try_squeeze(-1);
+                }
+                a.try_pinv(rtol)?.try_matmul(b)
+            }
+
+            /// The number of singular values that do not count as 0: `rtol` as for [`pinv`](Self::pinv).
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// assert_eq!(tensor![[1.0, 2.0], [2.0, 4.0]].matrix_rank(None).item(), 1);
+            /// ```
+            matrix_rank, try_matrix_rank(rtol: Option<f64>) -> $Ints |a| {
+                let (_, size) = matrix("matrix_rank", &Value::shape(a))?;
+                let rtol = linalg::cutoff::<T>("matrix_rank", rtol, size)?;
+                let s = a.try_svdvals()?;
+                if size.contains(&0) {
+                    return Ok(s.try_sum(-1, Dims::Drop)?.to_integers());
+                }
+                let least = Value::scale(&s.try_max(-1, Dims::Keep)?, rtol);
+                Ok(s.try_gt(least)?.try_sum(-1, Dims::Drop)?.to_integers())
+            }
+
+            /// The condition number of a square matrix, ‖A‖·‖A⁻¹‖; infinite if it is singular. The norm is the largest singular
+            /// value for p = 2 (for which the matrix need not be square), the largest sum of magnitudes in a column for 1,
+            /// and in a row for infinity.
+            ///
+            /// ```
+            /// # use autograd::{Tensor, tensor};
+            /// let a: Tensor<f64> = tensor![[4.0, 0.0], [0.0, 0.5]];
+            /// assert_eq!([1.0, f64::INFINITY].map(|p| a.cond(p).item()), [8.0, 8.0]);
+            /// assert!((a.cond(2.0).item() - 8.0).abs() < 1e-14);
+            /// ```
+            cond, try_cond(p: f64) |a| {
+                linalg::condition(a, p)
+            }
+
+            /// The solution X of P·L·U·X = B for this B, with the factors of [`lu`](Self::lu), which serve for any number of
+            /// right-hand sides. If it has one axis less than the factors, it is a vector.
+            ///
+            /// ```
+            /// # use autograd::tensor;
+            /// let (p, l, u) = tensor![[0.0, 2.0], [4.0, 0.0]].lu();
+            /// assert_eq!(tensor![2.0, 4.0].lu_solve(&p, &l, &u), tensor![1.0, 1.0]);
+            /// ```
+            lu_solve, try_lu_solve(p: impl Borrow<Self>, l: impl Borrow<Self>, u: impl Borrow<Self>) |b| {
+                let (p, l, u) = (p.borrow(), l.borrow(), u.borrow());
+                if Value::shape(b).len() + 1 == Value::shape(p).len() {
+                    return b.try_unsqueeze(-1)?.try_lu_solve(p, l, u)?.try_squeeze(-1);
+                }
+                let sorted = p.try_transpose(-1, -2)?.try_matmul(b)?;
+                u.try_triangular_solve(l.try_triangular_solve(sorted, Triangle::UnitLower)?, Triangle::Upper)
+            }
 
             /// The determinant: 0 if the matrix is singular. Its derivative is correct for singular matrices, too.
             ///
@@ -196,73 +260,6 @@ macro_rules! linalg_methods {
             }
         }
 
-        parts! {
-            /// The sign of the determinant (0 if the matrix is singular), which has no derivative, and ln |det A|.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let (sign, log) = tensor![[-2.0, 0.0], [0.0, 0.5]].slogdet();
-            /// assert_eq!((sign.item(), log.item()), (-1.0, 0.0));
-            /// ```
-            slogdet, try_slogdet -> (Self, Self) |a| {
-                let y: Self = Value::try_apply(Op::Linalg(Factor::Slogdet), &[a])?;
-                let sign: Self = Value::try_apply(Op::StopGradient, &[&y.try_slice(-1, 0..1)?.try_squeeze(-1)?])?;
-                Ok((sign, y.try_slice(-1, 1..2)?.try_squeeze(-1)?))
-            }
-
-            /// The eigenvalues w of (A + Aᵀ)/2, in ascending order, and the eigenvectors, as columns of V: A·V =
-            /// V·diag(w). In each eigenvector, the element of largest magnitude is positive. Where eigenvalues
-            /// coincide, the derivative of their eigenvectors does not exist; rotations among these are left out of it. A
-            /// function of the matrix, such as V·diag(eʷ)·Vᵀ, has a gradient there, and a symmetric function of the
-            /// eigenvalues a second derivative, too. For the second derivative, differentiate a recorded gradient, or call
-            /// [`hvp`](crate::Var::hvp).
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let (w, v) = tensor![[2.0, 0.0], [0.0, 1.0]].eigh();
-            /// assert_eq!((w, v), (tensor![1.0, 2.0], tensor![[0.0, 1.0], [1.0, 0.0]]));
-            /// ```
-            eigh, try_eigh -> (Self, Self) |a| {
-                let y: Self = Value::try_apply(Op::Linalg(Factor::Eigh), &[a])?;
-                Ok((y.try_slice(-2, 0..1)?.try_squeeze(-2)?, y.try_slice(-2, 1..)?))
-            }
-
-            /// The reduced singular value decomposition A = U·diag(s)·Vᵀ: U, s (in descending order) and Vᵀ, as in
-            /// NumPy. In each column of U, the element of largest magnitude is positive. Singular values that coincide
-            /// are treated as in [`eigh`](Self::eigh).
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let (u, s, vt) = tensor![[0.0, 3.0], [2.0, 0.0]].svd();
-            /// assert!(((u * s).matmul(vt) - tensor![[0.0, 3.0], [2.0, 0.0]]).abs().max().item() < 1e-14);
-            /// ```
-            svd, try_svd -> (Self, Self, Self) |a| {
-                let shape = Value::shape(a);
-                let rows = matrix("svd", &shape)?.1[0];
-                let y: Self = Value::try_apply(Op::Linalg(Factor::Svd), &[a])?;
-                let values = y.try_slice(-2, 0..1)?.try_squeeze(-2)?;
-                Ok((y.try_slice(-2, 1..1 + rows)?, values, y.try_slice(-2, 1 + rows..)?.try_transpose(-1, -2)?))
-            }
-
-            /// The reduced QR decomposition A = Q·R, with orthonormal columns in Q and zeros below the diagonal of R.
-            ///
-            /// ```
-            /// # use autograd::tensor;
-            /// let a = tensor![[3.0, 1.0], [4.0, 2.0]];
-            /// let (q, r) = a.qr();
-            /// assert!((q.matmul(&r) - &a).abs().max().item() < 1e-14 && r.at(&[1, 0]) == 0.0);
-            /// ```
-            qr, try_qr -> (Self, Self) |a| {
-                let shape = Value::shape(a);
-                let (_, [m, n]) = matrix("qr", &shape)?;
-                let tall = if m < n { a.try_slice(-1, ..m)? } else { a.clone() };
-                let q: Self = Value::try_apply(Op::Linalg(Factor::Qr), &[&tall])?;
-                let above = Tensor::from_fn(&[m.min(n), n], |i| if i[0] <= i[1] { T::one() } else { T::zero() });
-                let r = q.try_transpose(-1, -2)?.try_matmul(a)?;
-                Ok((q, a.constant(above).try_select(&r, a.number(T::zero()))?))
-            }
-        }
-
         /// Broadcasts the leading axes of both operands.
         #[track_caller]
         fn batched(&self, op: &'static str, b: &Self) -> Result<(Self, Self)> {
@@ -278,3 +275,53 @@ macro_rules! linalg_methods {
     };
 }
 pub(super) use linalg_methods;
+
+/// The part of the largest singular value up to which others count as 0.
+pub(super) fn cutoff<T: Float>(op: &'static str, rtol: Option<f64>, [m, n]: [usize; 2]) -> Result<f64> {
+    match rtol {
+        Some(rtol) if !(0.0..1.0).contains(&rtol) => {
+            Err(Error::Argument { op, hint: format!("rtol must be at least 0 and below 1, but it is {rtol}") })
+        }
+        _ => Ok(rtol.unwrap_or(m.max(n) as f64 * T::EPSILON.f64())),
+    }
+}
+
+/// A part of an axis, which is counted from the last one.
+#[track_caller]
+pub(super) fn part<T: Float, V: Value<T>>(x: &V, from_last: usize, range: Range<usize>) -> V {
+    let mut spans = Span::whole(&x.shape());
+    let axis = spans.len() - 1 - from_last;
+    spans[axis] = Span { start: if range.is_empty() { 0 } else { range.start }, len: range.len(), step: 1 };
+    V::apply(Op::Slice { spans }, &[x])
+}
+
+/// ‖A‖·‖A⁻¹‖
+#[track_caller]
+pub(super) fn condition<T: Float, V: Value<T>>(a: &V, p: f64) -> Result<V> {
+    const OP: &str = "cond";
+    let shape = a.shape();
+    let (_, [m, n]) = matrix(OP, &shape)?;
+    let last = shape.len() - 1;
+    if m.min(n) == 0 {
+        return Err(Error::Empty { op: OP, shape: shape.as_slice().into() });
+    }
+    let fold = |x: &V, fold, axis| x.reduce(fold, AxisSet::one(axis), false);
+    let axes = match p {
+        2.0 => {
+            let y = V::try_apply(Op::Linalg(Factor::Svd), &[a])?;
+            let s = part(&y, 1, 0..1).reshape(&[&shape[..last - 1], &[m.min(n)]].concat());
+            return Ok(fold(&s, Fold::Max, last - 1).div(&fold(&s, Fold::Min, last - 1)));
+        }
+        1.0 => last - 1,
+        f64::INFINITY => last,
+        _ => return Err(Error::Argument { op: OP, hint: format!("p must be 1, 2 or infinity, but it is {p}") }),
+    };
+    let norm = |x: &V| fold(&fold(&x.unary(Unary::Abs), Fold::Sum, axes), Fold::Max, last - 1);
+    square(OP, &shape)?;
+    let identity = a.constant(Tensor::eye(n)).expand(&shape);
+    let inverse = norm(&V::try_apply(Op::Linalg(Factor::Solve { strict: false }), &[a, &identity])?);
+    let size = norm(a);
+    // The inverse of a singular matrix is NaN.
+    let singular = size.eq(&size).mul(&a.number(T::one()).sub(&inverse.eq(&inverse)));
+    Ok(singular.select(&a.number(T::INFINITY), &size.mul(&inverse)))
+}

@@ -127,7 +127,7 @@ macro_rules! order_methods {
             min_dim, min_dim_keep, try_min_dim |axis| IntOp::Place { fold: Fold::Min, axes: AxisSet::one(axis) };
 
             /// The median along an axis and its index: for an even number of elements, the lower of the two in the
-            /// middle, as in PyTorch. NaN if there is one.
+            /// middle, as in PyTorch; [`quantile`](Self::quantile) gives their mean, as in NumPy. NaN if there is one.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -319,7 +319,7 @@ pub(super) fn place_of<T: Float, V: Numbers<T>>(fold: Fold, x: &V, axes: AxisSet
 
 /// Indices with another shape.
 #[track_caller]
-fn shaped<T: Float, V: Value<T>>(at: Index<V>, shape: &[usize]) -> Result<Index<V>> {
+pub(super) fn shaped<T: Float, V: Value<T>>(at: Index<V>, shape: &[usize]) -> Result<Index<V>> {
     if at.values.shape() == shape {
         return Ok(at);
     }

@@ -5,7 +5,7 @@
 //! so is a comparison or a call of `exp`. Memory traffic counts every element read once and every element written once;
 //! views move nothing.
 
-use super::{Binary, Factor, Fold, Op, Panes, Side, Unary};
+use super::{Binary, Factor, Fold, Op, Panes, Side, Transform, Unary};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
@@ -99,6 +99,11 @@ impl Op {
                 Cost { flops: 2 * size(y) * if *ta { rows } else { columns } as u64, bytes: moved }
             }
             Op::Linalg(factor) => Cost { flops: factored(*factor, x), bytes: moved },
+            Op::Fourier(transform) => {
+                let (n, row) = (transform.size(x[0]), x[0][x[0].len() - 1]);
+                let numbers = if let Transform::Real = transform { row } else { x[0][x[0].len() - 2] * row };
+                Cost { flops: transform.flops(n, per(x[0], numbers)), bytes: moved }
+            }
             // The output is filled with zeros first.
             Op::Place { .. } => Cost { flops: 0, bytes: moved + size(x[0]) * width as u64 },
             Op::Concat { .. } => Cost { flops: 0, bytes: moved },
@@ -196,6 +201,9 @@ fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
         Factor::EighVjp | Factor::SvdVjp => 2 * m * n * m.min(n),
         // R, and then the explicit columns of Q.
         Factor::Qr => 4 * m * n * n - 4 * n.pow(3) / 3,
+        Factor::Lu => m * n * n - n.pow(3) / 3,
+        Factor::Pinv { .. } => 4 * m * m * n + 10 * m * n * n + 9 * n.pow(3),
+        Factor::Eig => 25 * n.pow(3),
         Factor::Slogdet | Factor::Det => 2 * n.pow(3) / 3,
         // A singular value decomposition, two products, and the sum over all lists of indices.
         Factor::Cofactor => 25 * n.pow(3) + 2 * n.saturating_pow(x.len() as u32),

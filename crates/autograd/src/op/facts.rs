@@ -78,6 +78,7 @@ macro_rules! integers {
             | Op::RecurrentVjp { .. }
             | Op::MatMul { .. }
             | Op::Linalg(_)
+            | Op::Fourier(_)
             | Op::Reshape { .. }
             | Op::Expand { .. }
             | Op::Permute { .. }
@@ -131,6 +132,7 @@ impl Op {
             Op::Cast { .. } => Facts::op("cast", 0).constant(),
             Op::MatMul { .. } => Facts::op("matmul", 2),
             Op::Linalg(factor) => Facts { arity: factor.arity(), ..Facts::any(factor.name()) },
+            Op::Fourier(transform) => Facts::op(transform.name(), 1),
             Op::Reshape { .. } => Facts::view("reshape"),
             Op::Expand { .. } => Facts::view("expand"),
             Op::Permute { .. } => Facts::view("permute"),

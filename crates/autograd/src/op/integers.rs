@@ -28,6 +28,22 @@ pub enum Order {
     Descending,
 }
 
+/// Where a number is inserted among sorted ones, if some are equal to it.
+///
+/// ```
+/// use autograd::{Insert, tensor};
+/// let edges = tensor![0.0, 1.0, 2.0];
+/// assert_eq!(edges.searchsorted(tensor![1.0], Insert::Before), tensor![1_i64]);
+/// assert_eq!(edges.searchsorted(tensor![1.0], Insert::After), tensor![2_i64]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Insert {
+    /// Before all equal ones: `side="left"`, `right=False`.
+    Before,
+    /// After all equal ones: `side="right"`, `right=True`.
+    After,
+}
+
 /// How integers follow from the input of their node.
 ///
 /// ```
@@ -77,6 +93,13 @@ pub enum IntOp {
         /// The axis.
         axis: usize,
     },
+    /// In each row along the last axis, the places of its last elements among its first `sorted` ones.
+    Search {
+        /// How many elements of a row are the sorted ones.
+        sorted: usize,
+        /// On which side of elements that are equal.
+        insert: Insert,
+    },
     /// A view of the input's integers: a reshape, a permutation, a broadcast or a slice.
     View(Box<Op>),
     /// Negative indices count from the end of an axis of the given size.
@@ -111,6 +134,14 @@ pub enum IntOp {
         /// The shape of the elements to write.
         src: Shape,
     },
+    /// The elements that indices along an axis send to each position, group by group: the order of the elements, the
+    /// rank of each of these in its group, and for each position where its group ends (0 if it is empty), in one list.
+    Grouped {
+        /// The axis.
+        axis: usize,
+        /// The shape that is written to.
+        x: Shape,
+    },
     /// The indices in row `i` along the first axis, plus `i · size`: indices into an axis of each sample, as indices into
     /// that axis of all samples, one after another.
     Joined {
@@ -139,11 +170,13 @@ impl IntOp {
             IntOp::Mode { .. } => "mode",
             IntOp::Running { fold: Fold::Min, .. } => "cummin",
             IntOp::Running { .. } => "cummax",
+            IntOp::Search { .. } => "searchsorted",
             IntOp::View(op) => op.name(),
             IntOp::FromEnd { .. } => "from_end",
             IntOp::Within { .. } => "within",
             IntOp::Labels { .. } => "labels",
             IntOp::LastWritten { .. } => "scatter",
+            IntOp::Grouped { .. } => "scatter_reduce",
             IntOp::Joined { .. } => "joined",
             IntOp::Each { from, .. } => from.name(),
         }
@@ -157,6 +190,7 @@ impl IntOp {
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
             | IntOp::LastWritten { .. }
+            | IntOp::Grouped { .. }
             | IntOp::Joined { .. } => true,
             IntOp::Each { from, .. } => from.reads_integers(),
             IntOp::Given
@@ -165,14 +199,16 @@ impl IntOp {
             | IntOp::Sort { .. }
             | IntOp::Median { .. }
             | IntOp::Mode { .. }
-            | IntOp::Running { .. } => false,
+            | IntOp::Running { .. }
+            | IntOp::Search { .. } => false,
         }
     }
 
     /// Whether it may refuse integers that have the shape of the recorded ones.
     pub(crate) fn may_fail(&self) -> bool {
         match self {
-            IntOp::Within { .. } | IntOp::Labels { .. } | IntOp::LastWritten { .. } => true,
+            IntOp::Within { .. } | IntOp::Labels { .. } => true,
+            IntOp::LastWritten { .. } | IntOp::Grouped { .. } => true,
             IntOp::Each { from, .. } => from.may_fail(),
             _ => false,
         }

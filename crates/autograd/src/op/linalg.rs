@@ -24,6 +24,9 @@ impl Factor {
             Factor::Svd => "svd",
             Factor::SvdVjp => "svd_vjp",
             Factor::Qr => "qr",
+            Factor::Lu => "lu",
+            Factor::Pinv { .. } => "pinv",
+            Factor::Eig => "eig",
             Factor::Slogdet => "slogdet",
             Factor::Det => "det",
             Factor::Cofactor => "cofactor",
@@ -37,6 +40,7 @@ impl Factor {
             Factor::Solve { .. } | Factor::TriangularSolve { .. } => Some(2),
             Factor::Inv | Factor::Cholesky | Factor::Eigh | Factor::Svd | Factor::Qr => Some(1),
             Factor::EighVjp | Factor::SvdVjp => Some(4),
+            Factor::Lu | Factor::Pinv { .. } | Factor::Eig => Some(1),
             Factor::Slogdet | Factor::Det | Factor::MatrixExp => Some(1),
             Factor::Cofactor => None,
         }
@@ -49,10 +53,10 @@ impl Factor {
                 Some("the matrix is singular, or so close to singular that the result is not finite")
             }
             Factor::Cholesky => Some("the matrix is not positive definite"),
-            Factor::Eigh => Some("the iteration for the eigenvalues did not converge"),
-            Factor::Svd => Some("the iteration for the singular values did not converge"),
+            Factor::Eigh | Factor::Eig => Some("the iteration for the eigenvalues did not converge"),
+            Factor::Svd | Factor::Pinv { .. } => Some("the iteration for the singular values did not converge"),
             Factor::Solve { strict: false } | Factor::TriangularSolve { .. } => None,
-            Factor::EighVjp | Factor::SvdVjp | Factor::Qr | Factor::Slogdet => None,
+            Factor::EighVjp | Factor::SvdVjp | Factor::Qr | Factor::Lu | Factor::Slogdet => None,
             Factor::Det | Factor::Cofactor | Factor::MatrixExp => None,
         }
     }
@@ -74,6 +78,7 @@ impl Factor {
         let error = |hint: &str| Err(Error::Shape { op, shape: (*first).into(), hint: hint.into() });
         let &[ref batch @ .., m, n] = *first else { return error("a matrix needs two axes") };
         let (square, decomposed) = (m == n, [1 + m + n, m.min(n)]);
+        let (turned, factored) = ([n, m], [m, m + n]);
         let tail: &[usize] = match (self, x) {
             (Factor::Svd, _) => &decomposed,
             (Factor::EighVjp | Factor::SvdVjp, [_, y, g, change @ ..]) => {
@@ -85,8 +90,10 @@ impl Factor {
                 }
                 &[m, n]
             }
-            (Factor::Qr, _) if m < n => return error("it must not have more columns than rows"),
+            (Factor::Qr | Factor::Lu, _) if m < n => return error("it must not have more columns than rows"),
             (Factor::Qr, _) => &[m, n],
+            (Factor::Lu, _) => &factored,
+            (Factor::Pinv { .. }, _) => &turned,
             _ if !square => return error("the matrix must be square"),
             (Factor::Cofactor, [_, directions @ ..]) if directions.iter().any(|g| *g != x[0]) => {
                 return error("the directions must have the shape of the matrix");
@@ -96,6 +103,7 @@ impl Factor {
                 _ => return error(&format!("the right-hand sides must have {n} rows, not shape {b:?}")),
             },
             (Factor::Eigh, _) => &[1 + n, n],
+            (Factor::Eig, _) => &[2 + 2 * n, n],
             (Factor::Slogdet, _) => &[2],
             (Factor::Det, _) => &[],
             _ => &[n, n],

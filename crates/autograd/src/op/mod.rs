@@ -20,6 +20,7 @@ mod cost;
 pub(crate) mod elementwise;
 pub(crate) mod facts;
 pub(crate) mod formula;
+mod fourier;
 pub(crate) mod integers;
 pub(crate) mod linalg;
 pub(crate) mod recurrent;
@@ -36,7 +37,8 @@ use crate::tensor::{AxisSet, Shape, Tensor};
 pub use conv::{Geometry, Window};
 pub use cost::Cost;
 pub use elementwise::{Binary, Unary};
-pub use integers::{IGNORED, IntOp, Order};
+pub use fourier::Transform;
+pub use integers::{IGNORED, Insert, IntOp, Order};
 pub use linalg::Factor;
 use std::sync::Arc;
 pub use windows::{Panes, Sparse};
@@ -302,6 +304,8 @@ ops! {
     };
     /// A linear solve, a factorization or a function of matrices, over the last two axes.
     Linalg(Factor);
+    /// A discrete Fourier transform along the last axis of numbers, which are pairs along another axis if they are complex.
+    Fourier(Transform);
     /// The same elements with another shape.
     Reshape {
         /// The new shape.

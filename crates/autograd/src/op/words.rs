@@ -3,7 +3,7 @@
 //!
 //! In a text, `$a`, `$b`, `$c` stand for the inputs, `$y` for the value and `$g` for its cotangent.
 
-use super::{Factor, Fold, IntOp, Op, Side};
+use super::{Factor, Fold, IntOp, Op, Side, Transform};
 use crate::tensor::AxisSet;
 
 /// The value of an op, and the rule of each input; an empty rule passes nothing on.
@@ -124,6 +124,12 @@ impl Op {
             }
             Op::MatMul { ta, tb } => product(*ta, *tb),
             Op::Linalg(factor) => matrix_function(*factor),
+            Op::Fourier(Transform::Forward) => words("F·$a, F = exp(-2πi jk/n)", &["F̄·$g"]),
+            Op::Fourier(Transform::Backward) => words("F̄·$a, F = exp(-2πi jk/n)", &["F·$g"]),
+            Op::Fourier(Transform::Real) => words("half of F·$a, F = exp(-2πi jk/n)", &["real part of F̄·$g"]),
+            Op::Fourier(Transform::Half { .. }) => {
+                words("F̄·$a from half of $a, F = exp(-2πi jk/n)", &["half of F·$g, twice"])
+            }
             Op::Reshape { shape } => words(&format!("$a as {:?}", shape.as_slice()), &["$g in the shape of $a"]),
             Op::Expand { shape } => {
                 words(&format!("$a repeated to {:?}", shape.as_slice()), &["Σ $g over the repeats"])
@@ -200,6 +206,15 @@ fn matrix_function(factor: Factor) -> Words {
             ("singular values and vectors of $a", &[rule])
         }
         Factor::Qr => ("Q of Q·R = $a", &["($g + Q·(tril(M - Mᵀ) - M))·R⁻ᵀ, M = Qᵀ·$g"]),
+        Factor::Lu => ("P, L, U of P·L·U = $a", &["P·L⁻ᵀ·(tril(Lᵀ·L̄) + triu(Ū·Uᵀ))·U⁻ᵀ, tril without the diagonal"]),
+        Factor::Pinv { .. } => {
+            let rule = "-$yᵀ·$g·$yᵀ + (I - $a·$y)·$gᵀ·$y·$yᵀ + $yᵀ·$y·$gᵀ·(I - $y·$a)";
+            ("$a⁺", &[rule])
+        }
+        Factor::Eig => {
+            let rule = "real part of V⁻ᴴ·(diag(w̄) + VᴴV̄∘F̄)·Vᴴ, F = 1/(wⱼ - wᵢ)";
+            ("eigenvalues w and vectors V of $a, which need not be symmetric", &[rule])
+        }
         Factor::Slogdet => ("sign and ln |det $a|", &["$g·$a⁻ᵀ, from the logarithm"]),
         Factor::Det => ("det $a", &["$g·cof $a"]),
         Factor::Cofactor => ("cof $a", &["second derivative of det $a along $g"]),

@@ -51,6 +51,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             V::apply(op.clone(), &parts)
         }),
         Op::Reduce { .. }
+        | Op::Fourier(_)
         | Op::Reshape { .. }
         | Op::Expand { .. }
         | Op::Permute { .. }

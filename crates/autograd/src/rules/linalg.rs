@@ -2,8 +2,8 @@
 //! they can be differentiated again. Where two eigenvalues or singular values coincide, the terms with a factor of
 //! `1 / gap` are set to 0, unless their limits are known (see `spectrum`).
 
-use super::Cotangents;
 use super::spectrum::{self, Turn};
+use super::{Cotangents, eig, lu, pinv};
 use crate::float::{Few, Float};
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
@@ -42,6 +42,9 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, g: &V)
             let turn = triangle(&m.sub(&t(&m)), true, true).sub(&m);
             t(&triangular(&r, false, false, &t(&g.add(&y.matmul(&turn, false, false)))))
         }
+        Factor::Lu => lu::vjp(x[0], y, g),
+        Factor::Pinv { .. } => pinv::vjp(x[0], y, g),
+        Factor::Eig => eig::vjp(y, g),
         Factor::Slogdet => scalars(&span(g, 0, 1, 2), x[0]).mul(&t(&inverse(x[0]))),
         Factor::Det => scalars(g, x[0]).mul(&cofactors(x)),
         Factor::Cofactor => return (0..x.len()).map(|i| Some(cofactors(&moved(x, i, g)))).collect(),
@@ -114,6 +117,9 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(factor: Factor, x: &[&V], y: &V, tangen
             let below = triangle(&p, true, true);
             moved.add(&y.matmul(&below.sub(&t(&below)).sub(&p), false, false))
         }
+        Factor::Lu => lu::jvp(y, d),
+        Factor::Pinv { .. } => pinv::jvp(x[0], y, d),
+        Factor::Eig => eig::jvp(y, d),
         Factor::Slogdet => {
             let log = trace(&t(&inverse(x[0])).mul(d));
             let shape: Shape = log.shape().iter().copied().chain([1]).few();
@@ -142,11 +148,11 @@ pub(super) fn symmetric<T: Float, V: Value<T>>(x: &V) -> V {
     x.add(&t(x)).scale(0.5)
 }
 
-fn solve<T: Float, V: Value<T>>(a: &V, b: &V) -> V {
+pub(super) fn solve<T: Float, V: Value<T>>(a: &V, b: &V) -> V {
     V::apply(Op::Linalg(Factor::Solve { strict: false }), &[a, b])
 }
 
-fn triangular<T: Float, V: Value<T>>(a: &V, lower: bool, unit: bool, b: &V) -> V {
+pub(super) fn triangular<T: Float, V: Value<T>>(a: &V, lower: bool, unit: bool, b: &V) -> V {
     V::apply(Op::Linalg(Factor::TriangularSolve { lower, unit }), &[a, b])
 }
 
@@ -161,7 +167,7 @@ fn inverse<T: Float, V: Value<T>>(a: &V) -> V {
 
 /// Keeps the elements where `keep(row, column)` holds and sets the others to 0. This is a selection, so a NaN in the
 /// other elements has no effect.
-fn only<T: Float, V: Value<T>>(x: &V, keep: impl Fn(usize, usize) -> bool) -> V {
+pub(super) fn only<T: Float, V: Value<T>>(x: &V, keep: impl Fn(usize, usize) -> bool) -> V {
     let shape = x.shape();
     let number = |i: &[usize]| if keep(i[0], i[1]) { T::one() } else { T::zero() };
     let mask = x.constant(Tensor::from_fn(&shape[shape.len() - 2..], number));
@@ -169,7 +175,7 @@ fn only<T: Float, V: Value<T>>(x: &V, keep: impl Fn(usize, usize) -> bool) -> V 
 }
 
 /// The lower or the upper triangle, with or without the diagonal.
-fn triangle<T: Float, V: Value<T>>(x: &V, lower: bool, strict: bool) -> V {
+pub(super) fn triangle<T: Float, V: Value<T>>(x: &V, lower: bool, strict: bool) -> V {
     only(x, |i, j| if i == j { !strict } else { (i > j) == lower })
 }
 
@@ -206,7 +212,7 @@ pub(super) fn span<T: Float, V: Value<T>>(x: &V, from_last: usize, start: usize,
     V::apply(Op::Slice { spans }, &[x])
 }
 
-fn concat<T: Float, V: Value<T>>(axis: usize, parts: &[&V]) -> V {
+pub(super) fn concat<T: Float, V: Value<T>>(axis: usize, parts: &[&V]) -> V {
     V::apply(Op::Concat { axis }, parts)
 }
 

@@ -5,11 +5,19 @@ mod attention;
 mod conv;
 mod custom;
 mod dual;
+#[cfg(feature = "linalg")]
+mod eig;
 pub(crate) mod elementwise;
+#[cfg(feature = "fft")]
+mod fourier;
 mod jvp;
 mod layer_norm;
 #[cfg(feature = "linalg")]
 mod linalg;
+#[cfg(feature = "linalg")]
+mod lu;
+#[cfg(feature = "linalg")]
+mod pinv;
 mod reads;
 mod recurrent;
 mod rows;

@@ -41,6 +41,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         }
         // Linear: the derivative does not depend on the input.
         Op::CumSum { .. }
+        | Op::Fourier(_)
         | Op::Reshape { .. }
         | Op::Expand { .. }
         | Op::Permute { .. }

@@ -56,6 +56,10 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Linalg(factor) => super::linalg::vjp(*factor, x, y, g),
         #[cfg(not(feature = "linalg"))]
         Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
+        #[cfg(feature = "fft")]
+        Op::Fourier(transform) => smallvec![Some(super::fourier::vjp(*transform, x[0], g))],
+        #[cfg(not(feature = "fft"))]
+        Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
         Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
         Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
         Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],

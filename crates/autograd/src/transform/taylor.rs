@@ -121,6 +121,7 @@ fn law(op: &Op) -> Law {
         Op::Unary(Unary::Neg) | Op::Binary(Binary::Add | Binary::Sub) => Law::Linear,
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => Law::Linear,
         Op::CumSum { .. }
+        | Op::Fourier(_)
         | Op::Reshape { .. }
         | Op::Expand { .. }
         | Op::Permute { .. }

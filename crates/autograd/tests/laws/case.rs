@@ -1,6 +1,6 @@
 //! One application of one op: the op, its inputs, and the memory layout of the inputs.
 
-use autograd::op::Op;
+use autograd::op::{Factor, Op};
 use autograd::{Cotangents, Error, Float, Result, Rng, Rule, Tape, Tensor, Value, Var};
 
 /// An op and inputs that it accepts.
@@ -47,6 +47,8 @@ pub enum Domain {
     /// Matrices near diag(…, -1, 0, 1, …): the eigenvalues are as far apart but smaller, and so are the
     /// finite-difference steps.
     Centered,
+    /// Matrices near diag(1, 2, 3, …) whose eigenvalues are pairs of complex ones, except for the last if their number is odd.
+    Paired,
     /// Values that count as true or false.
     Mask,
     /// 1, 2 or 3: the order of a function, which is not differentiated.
@@ -73,11 +75,16 @@ impl Domain {
                 order.iter().map(|&k| (k as f64 - (count / 2) as f64 + shift) * GAP).collect()
             }
             Domain::Whole => (0..count).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
-            Domain::Regular | Domain::Centered => {
+            Domain::Regular | Domain::Centered | Domain::Paired => {
                 let [m, n] = *shape.last_chunk().expect("a matrix has two axes");
-                let first = if let Domain::Regular = self { 1.0 } else { 0.5 - n as f64 / 2.0 };
-                let diagonal = |k: usize| if k / n % m == k % n { first + (k % n) as f64 } else { 0.0 };
-                (0..count).map(|k| diagonal(k) + uniform(&mut rng, -0.15, 0.15)).collect()
+                let first = if let Domain::Centered = self { 0.5 - n as f64 / 2.0 } else { 1.0 };
+                let paired = |i: usize, j: usize| match self {
+                    Domain::Paired if j == i + 1 && i.is_multiple_of(2) => 2.0,
+                    Domain::Paired if i == j + 1 && j.is_multiple_of(2) => -0.5,
+                    _ => 0.0,
+                };
+                let at = |i: usize, j: usize| if i == j { first + j as f64 } else { paired(i, j) };
+                (0..count).map(|k| at(k / n % m, k % n) + uniform(&mut rng, -0.15, 0.15)).collect()
             }
             Domain::Mask => (0..count).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
         };
@@ -125,6 +132,15 @@ fn laid_out<T: Float>(x: Tensor<T>, views: &[View]) -> Tensor<T> {
     }
 }
 
+/// Eigenvalues and eigenvectors as the op stacks them. The factors of its vectors are arbitrary, so that only those of the
+/// method, which are not, can be compared.
+macro_rules! normalized {
+    ($x:expr, $Value:ident) => {{
+        let ((wr, wi), (vr, vi)) = $x.try_eig()?;
+        $Value::try_concat(&[wr.unsqueeze(-2), wi.unsqueeze(-2), vr, vi], -2)
+    }};
+}
+
 impl Case {
     pub fn tensors<T: Float>(&self) -> Vec<Tensor<T>> {
         self.inputs.iter().map(Input::tensor).collect()
@@ -149,6 +165,7 @@ impl Case {
         let x: Vec<&Tensor<T>> = x.iter().collect();
         match &self.op {
             Op::Custom { .. } => Rule::<T>::forward(&Hypotenuse, &x),
+            Op::Linalg(Factor::Eig) => normalized!(x[0], Tensor),
             op => Tensor::try_apply(op.clone(), &with_trace(op, &x)?.iter().collect::<Vec<_>>()),
         }
     }
@@ -157,6 +174,7 @@ impl Case {
     pub fn apply<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
         match &self.op {
             Op::Custom { .. } => Var::try_custom(Hypotenuse, x),
+            Op::Linalg(Factor::Eig) => normalized!(x[0], Var),
             op => {
                 Var::try_apply(op.clone(), &with_trace(op, &x.iter().collect::<Vec<_>>())?.iter().collect::<Vec<_>>())
             }

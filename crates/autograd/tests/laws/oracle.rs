@@ -2,7 +2,7 @@
 
 use crate::windows;
 use autograd::Span;
-use autograd::op::{Cell, Factor, Fold, IGNORED, Op};
+use autograd::op::{Cell, Factor, Fold, IGNORED, Op, Transform};
 
 /// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
@@ -70,6 +70,16 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
         }
         (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
         (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),
+        (Op::Fourier(transform), [x]) => {
+            let (last, outer) = x.split_last()?;
+            let numbers = outer.split_last().filter(|_| *last == 2);
+            match (transform, numbers) {
+                (Transform::Real, _) => (*last > 0).then(|| [outer, &[last / 2 + 1, 2]].concat()),
+                (Transform::Half { n }, Some((&m, rest))) => (m == n / 2 + 1).then(|| [rest, &[*n]].concat()),
+                (Transform::Forward | Transform::Backward, Some((&n, _))) => (n > 0).then(|| x.clone()),
+                (_, None) => None,
+            }
+        }
         (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
         (Op::Expand { shape }, [x]) => {
             let fits = |i: usize| x[x.len() - 1 - i] == 1 || x[x.len() - 1 - i] == shape[shape.len() - 1 - i];
@@ -190,7 +200,7 @@ fn attention(q: &[usize], k: &[usize], v: &[usize], mask: &[Vec<usize>]) -> Opti
 /// The shapes of `numpy.linalg`, except that several results for a matrix are stacked vertically.
 fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
     let (batch, &[m, n]) = a.split_last_chunk()?;
-    let square = m == n || matches!(factor, Factor::Svd | Factor::Qr);
+    let square = m == n || matches!(factor, Factor::Svd | Factor::Qr | Factor::Lu | Factor::Pinv { .. });
     let matrix = match (factor, b) {
         (Factor::Solve { .. } | Factor::TriangularSolve { .. }, [b]) => {
             let (same_batch, &[rows, columns]) = b.split_last_chunk()?;
@@ -203,6 +213,9 @@ fn linalg(factor: Factor, a: &[usize], b: &[Vec<usize>]) -> Option<Vec<usize>> {
         (Factor::Svd, _) => vec![m + n + 1, m.min(n)],
         (Factor::EighVjp | Factor::SvdVjp, _) => return None,
         (Factor::Qr, _) => (m >= n).then_some(vec![m, n])?,
+        (Factor::Lu, _) => (m >= n).then_some(vec![m, m + n])?,
+        (Factor::Pinv { .. }, _) => vec![n, m],
+        (Factor::Eig, _) => vec![2 * n + 2, n],
         (Factor::Slogdet, _) => vec![2],
         (Factor::Det, _) => vec![],
     };

@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
-use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Unary};
+use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Transform, Unary};
 use autograd::{AxisSet, Span, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -233,6 +233,17 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             case(Op::CrossEntropyVjp { labels }, vec![input(shape, REAL), numbers])
         }),
         Kind::MatMul => matmul(),
+        Kind::Fourier => (shape(0..=3), 1..=13usize, select(Transform::ALL))
+            .prop_flat_map(|(outer, n, transform)| {
+                let whole = |tail: &[usize]| input([&outer[..], tail].concat(), REAL);
+                let (transform, x) = match transform {
+                    Transform::Forward | Transform::Backward => (transform, whole(&[n, 2])),
+                    Transform::Real => (transform, whole(&[n])),
+                    Transform::Half { .. } => (Transform::Half { n }, whole(&[n / 2 + 1, 2])),
+                };
+                case(Op::Fourier(transform), vec![x])
+            })
+            .boxed(),
         Kind::Reshape => shape(0..=5).prop_flat_map(regrouped).boxed(),
         Kind::Expand => shape(0..=5)
             .prop_flat_map(|to| (operand(to.clone()), Just(to)))
@@ -491,8 +502,17 @@ fn linalg(factor: Factor) -> BoxedStrategy<Case> {
                     let directions = (0..n % 3).map(|_| matrices(m, m, REAL));
                     std::iter::once(matrices(m, m, Domain::Regular)).chain(directions).collect()
                 }
-                Factor::Qr => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                Factor::Pinv { .. } => vec![matrices(m, n, Domain::Regular)],
+                Factor::Qr | Factor::Lu => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
                 Factor::Eigh => vec![matrices(m, m, Domain::Centered)],
+                // Equal rows would give eigenvalues that coincide.
+                Factor::Eig => {
+                    let distinct = |mut x: Input| {
+                        x.views.retain(|view| !matches!(view, View::Repeated(_)));
+                        x
+                    };
+                    vec![matrices(m, m, Domain::Paired).prop_map(distinct).boxed()]
+                }
                 _ => vec![matrices(m, m, Domain::Regular)],
             };
             case(Op::Linalg(op), inputs)

@@ -117,14 +117,16 @@ pub(super) fn cross_entropy<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usiz
 pub(super) fn integers<'t, T: Float>(from: &IntOp, x: &Batched<'t, T>, n: usize) -> Result<Var<'t, T>> {
     let from = match from {
         IntOp::Given => unreachable!("it has no input"),
-        IntOp::Whole | IntOp::FromEnd { .. } | IntOp::Within { .. } | IntOp::Labels { .. } => from.clone(),
+        IntOp::Whole | IntOp::Search { .. } | IntOp::FromEnd { .. } | IntOp::Within { .. } | IntOp::Labels { .. } => {
+            from.clone()
+        }
         IntOp::Place { fold, axes } => IntOp::Place { fold: *fold, axes: moved(*axes) },
         IntOp::Sort { axis, k, order } => IntOp::Sort { axis: axis + 1, k: *k, order: *order },
         IntOp::Median { axis } => IntOp::Median { axis: axis + 1 },
         IntOp::Mode { axis } => IntOp::Mode { axis: axis + 1 },
         IntOp::Running { fold, axis } => IntOp::Running { fold: *fold, axis: axis + 1 },
         IntOp::View(op) => return Ok(view(op, Ints { var: x.var }, n)?.var),
-        IntOp::LastWritten { .. } | IntOp::Joined { .. } | IntOp::Each { .. } => {
+        IntOp::LastWritten { .. } | IntOp::Grouped { .. } | IntOp::Joined { .. } | IntOp::Each { .. } => {
             IntOp::Each { n, from: Box::new(from.clone()) }
         }
     };

@@ -2,7 +2,7 @@
 //! depend on. Views and selections are followed by moving the numbers of the elements instead of their values.
 
 use crate::float::{Few, Float, once};
-use crate::op::{Binary, Op};
+use crate::op::{Binary, Op, Transform};
 use crate::tape::{List, Var};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -229,6 +229,10 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
             running(x, *axis, *reverse, shape, n)
         }
         Op::LogCumSumExp { axis } => running(x, *axis, false, shape, n),
+        Op::Fourier(Transform::Forward | Transform::Backward) => {
+            let last = shape.len() - 1;
+            groups(x, AxisSet::one(last).with(last - 1), shape, n)
+        }
         Op::Map { axis, .. } => groups(x, AxisSet::one(*axis), shape, n),
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
         Op::MatMul { ta, tb } => product(x, [*ta, *tb], shape, n),
@@ -245,6 +249,7 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::Linalg(_)
+        | Op::Fourier(Transform::Real | Transform::Half { .. })
         | Op::Conv { .. }
         | Op::ConvTranspose { .. }
         | Op::ConvWeight { .. }

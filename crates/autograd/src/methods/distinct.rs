@@ -1,0 +1,77 @@
+//! What is in a tensor: its distinct elements, and the places of those that are not 0. The shapes of these depend on the
+//! elements, and the shapes of a recording do not: they are methods of [`Tensor`] alone. On a variable, call them on its
+//! value; a compiled function refuses that, and a mask or [`Var::where_`](crate::Var::where_) selects without a new shape.
+
+use crate::float::Element;
+use crate::tensor::Tensor;
+use std::cmp::Ordering;
+
+/// The distinct elements of a tensor, where they are, and how often: see [`Tensor::unique`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unique<T: Element> {
+    /// The distinct elements, in ascending order.
+    pub values: Tensor<T>,
+    /// For each element of the tensor, the place of its value in `values`.
+    #[doc(alias = "return_inverse")]
+    pub inverse: Tensor<i64>,
+    /// How often each value occurs.
+    #[doc(alias = "return_counts")]
+    pub counts: Tensor<i64>,
+}
+
+impl<T: Element> Tensor<T> {
+    /// The distinct elements in ascending order, with the place of each element among them and the number of times that each
+    /// occurs. All NaN count as equal, and come last.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// let x = tensor![[3_i64, 1], [3, 7]];
+    /// let found = x.unique();
+    /// assert_eq!(found.values, tensor![1_i64, 3, 7]);
+    /// assert_eq!(found.inverse, tensor![[1_i64, 0], [1, 2]]);
+    /// assert_eq!(found.counts, tensor![1_i64, 2, 1]);
+    /// ```
+    pub fn unique(&self) -> Unique<T> {
+        let x = self.to_vec();
+        let mut order: Vec<usize> = (0..x.len()).collect();
+        order.sort_by(|&a, &b| compare(&x[a], &x[b]));
+        let (mut values, mut counts, mut inverse) = (Vec::new(), Vec::new(), vec![0; x.len()]);
+        for equal in order.chunk_by(|&a, &b| compare(&x[a], &x[b]).is_eq()) {
+            equal.iter().for_each(|&i| inverse[i] = values.len() as i64);
+            values.push(x[equal[0]]);
+            counts.push(equal.len() as i64);
+        }
+        let shape = [values.len()];
+        let (values, counts) = (Tensor::new(&shape, values), Tensor::new(&shape, counts));
+        Unique { values, inverse: Tensor::new(self.shape(), inverse), counts }
+    }
+
+    /// The indices of the elements that are not 0 or not `false`, in row-major order: a row of `[count, rank]` for each.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// let x = tensor![[0.0, 5.0], [7.0, 0.0]];
+    /// assert_eq!(x.nonzero(), tensor![[0_i64, 1], [1, 0]]);
+    /// assert_eq!(x.is_gt(6.0).nonzero(), tensor![[1_i64, 0]]);
+    /// ```
+    #[doc(alias = "argwhere")]
+    pub fn nonzero(&self) -> Tensor<i64> {
+        let (mut indices, mut count) = (Vec::new(), 0);
+        for (mut place, _) in self.iter().enumerate().filter(|&(_, x)| x != T::default()) {
+            let start = indices.len();
+            for &size in self.shape().iter().rev() {
+                indices.push((place % size) as i64);
+                place /= size;
+            }
+            indices[start..].reverse();
+            count += 1;
+        }
+        Tensor::new(&[count, self.rank()], indices)
+    }
+}
+
+/// Ascending, and NaN last.
+fn compare<T: Element>(a: &T, b: &T) -> Ordering {
+    let unordered = |x: &T| x.partial_cmp(x).is_none();
+    a.partial_cmp(b).unwrap_or_else(|| unordered(a).cmp(&unordered(b)))
+}
