@@ -225,7 +225,10 @@ impl<'t, T: Float> Pass<'t, T> {
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
         if param.is_trainable() && self.held.as_ref().is_none_or(|held| !held.contains(&param.key())) {
-            self.tape.keyed(param.key(), param.value())
+            match param.is_by_rows() {
+                true => self.tape.keyed_table(param.key(), param.value()),
+                false => self.tape.keyed(param.key(), param.value()),
+            }
         } else {
             let requested = self.record.updates.iter().find(|(key, _)| param.is_buffer() && *key == param.key());
             requested.map_or_else(|| self.tape.keyed_constant(param.key(), param.value()), |(_, id)| self.at(*id))

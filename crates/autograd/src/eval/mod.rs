@@ -6,6 +6,7 @@ pub(crate) mod blocks;
 pub(crate) mod integers;
 #[cfg(feature = "linalg")]
 mod linalg;
+mod lookup;
 pub(crate) mod number;
 mod recurrent;
 mod rows;
