@@ -11,6 +11,7 @@ mod describe;
 pub mod clip;
 pub mod data;
 pub mod distributed;
+pub mod distribution;
 mod domain;
 mod fields;
 pub mod functional;

@@ -22,18 +22,22 @@ mod batch_norm;
 mod conv;
 mod dropout;
 mod embedding;
+mod embedding_bag;
 mod linear;
 mod mlp;
 mod norm;
 mod pool;
 mod position;
 mod recurrent;
+mod reparametrized;
+mod resample;
 mod reshape;
 mod residual;
 mod sequential;
 mod slope;
 mod spatial;
 mod transformer;
+mod unpool;
 
 pub use activation::Activation;
 pub use attention::{Masks, MultiheadAttention};
@@ -43,6 +47,7 @@ pub use conv::{
 };
 pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
+pub use embedding_bag::EmbeddingBag;
 pub use linear::{Bilinear, Linear};
 pub use mlp::Mlp;
 pub use norm::{GroupNorm, InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RmsNorm};
@@ -55,12 +60,15 @@ pub use position::{LearnedEncoding, SinusoidalEncoding};
 pub use recurrent::{
     Direction, Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentCell, RecurrentOptions, Rnn, RnnCell,
 };
+pub use reparametrized::{SpectralNorm, WeightNorm};
+pub use resample::{PixelShuffle, PixelUnshuffle, Upsample, Upsample1d, Upsample2d, Upsample3d};
 pub use reshape::{Flatten, Unflatten};
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use slope::{PRelu, RRelu};
 pub use spatial::Sizes;
 pub use transformer::{TransformerEncoder, TransformerEncoderLayer, TransformerOptions};
+pub use unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 
 use crate::Param;
 use autograd::{Float, Rng, Tensor};
