@@ -6,7 +6,7 @@ use nn::data::{FieldDataset, Fields, Samples};
 use nn::layer::{Embedding, Linear};
 use nn::loss::{CrossEntropy, between, custom};
 use nn::optim::{Adagrad, Adam, Lbfgs, Optimizer, ParamGradients, ParamGroups, Sgd, SparseAdam};
-use nn::train::{Callback, CallbackResult, Checkpoints, Moment, TrainStep, Trainer};
+use nn::train::{Callback, CallbackResult, Checkpoints, Moment, Sharing, TrainStep, Trainer};
 use nn::{Model, Module, Param, Parameters, Pass, Vars, clip, parameters};
 
 const WORDS: usize = 40;
@@ -258,6 +258,16 @@ fn interrupted_training_is_resumed_bit_for_bit() {
         assert_eq!(bits(&resumed), bits(&expected));
         [whole, broken].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
     }
+}
+
+#[test]
+fn ranks_do_not_share_rows() {
+    let samples = samples(20, 3);
+    let data = FieldDataset::new(samples.inputs, samples.targets).unwrap();
+    let mut trainer = Trainer::new(loss(), SparseAdam::new(0.1)).batch_size(10).sharing(Sharing::Shards(2)).quiet();
+    let error = trainer.fit(&mut pairs(true), &data).unwrap_err().to_string();
+    assert!(error.contains("the gradient of words.weight has single rows, which ranks do not share"), "{error}");
+    trainer.fit(&mut pairs(false), &data).unwrap();
 }
 
 /// A table that is also used as a whole, or by a penalty, has dense gradients; unread rows and branches have none.

@@ -3,10 +3,8 @@
 
 use super::flat;
 use crate::float::{Float, once};
-use crate::kernel::index::{by_row, sum_runs};
-use crate::op::Op;
+use crate::kernel::index::{by_row, sum_runs, take_add};
 use crate::tensor::{Rows, Shape, Tensor};
-use crate::value::Value;
 
 impl Rows {
     /// Which rows of a table of `of` rows are looked up, and the sums of what belongs to each: `Σ x[p]` over the places `p`
@@ -78,7 +76,12 @@ once! {
     }
 
     fn among_zeros<T>(index: &Tensor<i64>, size: usize, values: &Tensor<T>) -> Tensor<T> {
-        Value::apply(Op::TakeAdd { axis: 0, index: index.clone(), size }, &[values])
+        let (mut shape, values) = (Shape::from(values.shape()), values.contiguous());
+        shape[0] = size;
+        Tensor::build(&shape, |out| {
+            out.fill(T::zero());
+            take_add(flat(&values), [1, size, shape[1..].iter().product()], flat(index), out);
+        })
     }
 }
 
@@ -93,7 +96,7 @@ mod tests {
             let rng = &mut Rng::new(1);
             let index: Tensor<i64> = (0..count).map(|_| rng.below(size) as i64).collect();
             let x = Tensor::<f32>::randn(&[count, width], rng);
-            let dense = Tensor::apply(Op::TakeAdd { axis: 0, index: index.clone(), size }, &[&x]);
+            let dense = Tensor::zeros(&[size, width]).index_add(0, &index, &x);
             let (rows, sums) = Rows::sum(&[(index.clone(), x.clone())], &[size, width]);
             assert_eq!(rows.dense(&sums), dense, "{size} {width} {count}");
             assert!(rows.index().iter().all(|row| index.iter().any(|other| other == *row)));

@@ -31,7 +31,8 @@ mod tests;
 
 use autograd::{Float, Var};
 
-/// `x y`, which is 0 where `x` is, even if `y` is infinite: `x` is a probability and `y` a logarithm.
+/// `x y`, which is 0 where `x` is, whatever `y` is there: `x` is a probability, and `y` a logarithm or the difference of two,
+/// which may be infinite or undefined.
 fn weighed<'t, T: Float>(x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
     let zero = x.full_like(0.0);
     let some = x.is_ne(T::zero());

@@ -100,7 +100,7 @@ fn norms<T: Float>(weight: &Tensor<T>) -> Tensor<T> {
 
 /// A vector of length 1.
 fn unit<T: Float>(x: &Tensor<T>) -> Tensor<T> {
-    x / &x.norm(2.0).maximum(&Tensor::scalar(T::of(EPS)))
+    x / &x.norm(2.0).maximum(Tensor::scalar(T::of(EPS)))
 }
 
 /// The weight of a layer.
