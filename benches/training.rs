@@ -4,8 +4,9 @@
 
 mod work;
 
+use nn::clip;
 use nn::data::{Augmented, HorizontalFlip, Position, RandomCrop};
-use nn::optim::{Adadelta, Adamax, Asgd, RAdam, Rprop};
+use nn::optim::{Adadelta, Adamax, Asgd, RAdam, Rprop, SparseAdam};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use wengert::autograd::threads;
@@ -15,6 +16,7 @@ use work::inference::lenet_model;
 
 fn main() {
     optimizers();
+    tables();
     loaders();
 }
 
@@ -32,6 +34,39 @@ fn time(mut run: impl FnMut()) -> Duration {
 }
 
 const PARAMETERS: usize = 10_000_000;
+
+/// Times a step of a table with gradients by rows, for 512 sequences of 32 words: the fastest of many. What follows the
+/// lookup costs next to nothing. `peers/torch_tables.py` is the same in PyTorch.
+fn tables() {
+    println!("\ntable, f32, width 64, 512 x 32 lookups, SparseAdam and clipping: recorded and replayed, ms");
+    for rows in [10_000, 1_000_000] {
+        let rng = &mut Rng::new(0);
+        let words = Embedding::<f32>::new(rows, 64, rng).sparse();
+        let batches: Vec<_> = (0..16)
+            .map(|_| {
+                let ids: Vec<i64> = (0..512 * 32).map(|_| rng.below(rows) as i64).collect();
+                Samples::unlabeled(Fields::new().with("words", Tensor::new(&[512, 32], ids)))
+            })
+            .collect();
+        let times = [false, true].map(|replays| {
+            let (mut words, mut adam, step) = (words.clone(), SparseAdam::new(1e-3), TrainStep::new(0));
+            let mut step = if replays { step.replaying() } else { step };
+            let mut run = |batch: &Samples<f32>| {
+                let start = Instant::now();
+                let record = step.gradients_by(&words, batch, |given, pass| {
+                    Ok(words.lookup(given.inputs.integers("words")?, pass).square().mean().into())
+                });
+                record.expect("it is finite");
+                clip::by_norm(step.param_gradients_mut(), 1.0);
+                step.apply(&mut words, &mut adam);
+                start.elapsed()
+            };
+            let all = batches.iter().cycle().take(160).map(&mut run);
+            1e3 * all.min().expect("there are batches").as_secs_f64()
+        });
+        println!("{rows:>9} rows  {:>8.2}  {:>8.2}", times[0], times[1]);
+    }
+}
 
 /// Times every optimizer on 10⁷ `f32`, compared with a copy of the same number of bytes.
 fn optimizers() {

@@ -1,15 +1,16 @@
 //! A variational autoencoder of handwritten digits: it learns to compress a picture to a few numbers, and to draw new ones.
 //! `cargo run --release --example vae [-- --short]`. docs/experiments.md has the results.
 //!
-//! The model returns three variables: the picture as logits, and the mean and the log variance of the code. The loss is a
+//! The model returns three variables: the picture as logits, and the mean and the standard deviation of the code. The loss is a
 //! function of them and of the input, with two named parts. Source: Kingma and Welling, *Auto-encoding variational Bayes*
 //! (2014).
 
 mod common;
 
+use nn::distribution::Normal;
 use nn::loss::{Reduction, bce_with_logits_loss, custom};
 use nn::plot::Images;
-use nn::{Given, Noise, parameters};
+use nn::{Given, parameters};
 use std::process::ExitCode;
 use wengert::autograd::{Result, Var};
 use wengert::nn;
@@ -29,26 +30,22 @@ parameters! { impl Parameters<f32> for Vae { encoder, decoder } }
 /// What the model returns.
 struct Seen<'t> {
     image: Var<'t, f32>,
-    mean: Var<'t, f32>,
-    log_variance: Var<'t, f32>,
+    code: Normal<'t, f32>,
 }
 
 impl<'t> From<Seen<'t>> for Vars<'t, f32> {
-    fn from(Seen { image, mean, log_variance }: Seen<'t>) -> Self {
-        Vars::new().with("image", image).with("mean", mean).with("log_variance", log_variance)
+    fn from(Seen { image, code }: Seen<'t>) -> Self {
+        Vars::new().with("image", image).with("mean", code.mean()).with("std", code.std())
     }
 }
 
 impl Model<f32> for Vae {
     fn call<'t>(&self, inputs: &Vars<'t, f32>, pass: &mut Pass<'t, f32>) -> Result<Vars<'t, f32>> {
         let both = self.encoder.forward(inputs.numbers("image")?, pass);
-        let (mean, log_variance) = (both.slice(1, 0..CODE), both.slice(1, CODE..2 * CODE));
+        let code = Normal::new(both.slice(1, 0..CODE), (both.slice(1, CODE..2 * CODE) * 0.5).exp())?;
         // A sample of the code that has a derivative; in eval mode, its mean.
-        let code = match pass.is_training() {
-            true => mean + (log_variance * 0.5).exp() * pass.noise(&mean.shape(), Noise::Normal),
-            false => mean,
-        };
-        Ok(Seen { image: self.decoder.forward(code, pass), mean, log_variance }.into())
+        let sample = if pass.is_training() { code.rsample(pass) } else { code.mean() };
+        Ok(Seen { image: self.decoder.forward(sample, pass), code }.into())
     }
 }
 
@@ -57,8 +54,8 @@ impl Model<f32> for Vae {
 fn loss<'t>(seen: &Vars<'t, f32>, given: &Given<'t, f32>) -> Result<Parts<'t, f32>> {
     let image = given.inputs.numbers("image")?;
     let pixels = bce_with_logits_loss(seen.numbers("image")?, image, Reduction::BatchMean)?;
-    let (mean, log_variance) = (seen.numbers("mean")?, seen.numbers("log_variance")?);
-    let divergence = (mean.square() + log_variance.exp() - log_variance - 1.0).sum_axes(1).mean() * 0.5;
+    let code = Normal::new(seen.numbers("mean")?, seen.numbers("std")?)?;
+    let divergence = code.kl(&Normal::standard(image.tape()))?.sum_axes(1).mean();
     Ok(Parts::new().part("pixels", 1.0, pixels).part("divergence", 1.0, divergence))
 }
 

@@ -58,6 +58,7 @@ const HOUSES: [House; 2] = [
             "regularize",
             "init",
             "functional",
+            "distribution",
             "decode",
             "layer",
             "infer",

@@ -58,7 +58,7 @@ pub use explain::{Break, Cause, Contribution, Contributions, Disconnected, Drawi
 pub use float::{Element, Float, Nested, Shape, Strides};
 pub use kernel::random::Rng;
 pub use kernel::threads::{set_threads, threads};
-pub use kernel::update::update;
+pub use kernel::update::{Slope, update};
 #[cfg(feature = "linalg")]
 pub use methods::Triangle;
 pub use methods::{
@@ -75,7 +75,7 @@ pub use sweep::Gradients;
 pub use tape::{Ints, Mask, Tape, Var};
 pub use tensor::recycle::set_pool_limit;
 pub use tensor::view::Span;
-pub use tensor::{Axes, AxisSet, IntoTensor, Tensor};
+pub use tensor::{Axes, AxisSet, IntoTensor, Rows, Tensor};
 pub use value::{Condition, Index, Value};
 
 /// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
@@ -84,6 +84,7 @@ pub mod internals {
     pub use crate::draw::text::xml;
     pub use crate::float::{Once, once};
     pub use crate::kernel::threads::for_each as fork;
+    pub use crate::sweep::lookups;
     pub use crate::tape::{first_read, sketched, watch};
 }
 

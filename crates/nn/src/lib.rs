@@ -12,6 +12,7 @@ pub mod clip;
 pub mod data;
 pub mod decode;
 pub mod distributed;
+pub mod distribution;
 mod domain;
 mod fields;
 pub mod functional;

@@ -27,6 +27,7 @@ pub struct Param<T: Float> {
     frozen: bool,
     /// Whether another parameter of the model is the same one: see [`Tied`](crate::Tied).
     alias: bool,
+    by_rows: bool,
 }
 
 /// The role of a tensor.
@@ -73,12 +74,26 @@ impl<T: Float> Param<T> {
     }
 
     fn with_role(value: Tensor<T>, role: Role) -> Self {
-        Param { value, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed), role, frozen: false, alias: false }
+        Param {
+            value,
+            key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
+            role,
+            frozen: false,
+            alias: false,
+            by_rows: false,
+        }
     }
 
     /// The same parameter at another place of a model.
     pub(crate) fn to_alias(&self) -> Self {
-        Param { value: self.value.clone(), key: self.key, role: self.role, frozen: self.frozen, alias: true }
+        Param {
+            value: self.value.clone(),
+            key: self.key,
+            role: self.role,
+            frozen: self.frozen,
+            alias: true,
+            by_rows: self.by_rows,
+        }
     }
 
     /// Whether it is another place of a parameter.
@@ -143,6 +158,36 @@ impl<T: Float> Param<T> {
         self.role == Role::Count
     }
 
+    /// Whether it is a table whose gradients have only the rows that were looked up.
+    pub fn is_by_rows(&self) -> bool {
+        self.by_rows
+    }
+
+    /// Makes it a table whose gradients have only the rows that were looked up ([`Tape::keyed_table`]), or one whose
+    /// gradients have all rows (`false`, the default). Where the table is used in any other way than by looking rows up,
+    /// gradients have all rows nonetheless.
+    ///
+    /// ```
+    /// use autograd::{Tape, Tensor, tensor};
+    /// use nn::{Param, Pass, optim::ParamGradients};
+    /// let mut table = Param::new(Tensor::<f64>::zeros(&[1000, 2]));
+    /// table.set_by_rows(true);
+    /// let tape = Tape::new();
+    /// let loss = Pass::eval(&tape).var(&table).take(0, &tensor![7_i64]).sum();
+    /// let mut gradients = ParamGradients::new();
+    /// gradients.collect(&table, &tape, &mut loss.backward());
+    /// assert_eq!((gradients.rows(0).unwrap().index(), gradients.get(0)), ([7].as_slice(), Some(&tensor![[1.0, 1.0]])));
+    /// ```
+    /// [`Tape::keyed_table`]: autograd::Tape::keyed_table
+    ///
+    /// # Panics
+    /// Panics if it has no axis.
+    #[track_caller]
+    pub fn set_by_rows(&mut self, by_rows: bool) {
+        assert!(!by_rows || self.value.rank() > 0, "Param::set_by_rows: a table has rows, but this is a scalar");
+        self.by_rows = by_rows;
+    }
+
     /// Freezes a parameter (`false`) or makes it trainable again (`true`). A buffer remains a buffer.
     ///
     /// ```
@@ -160,6 +205,6 @@ impl<T: Float> Param<T> {
 
 impl<T: Float> Clone for Param<T> {
     fn clone(&self) -> Self {
-        Param { frozen: self.frozen, ..Param::with_role(self.value.clone(), self.role) }
+        Param { frozen: self.frozen, by_rows: self.by_rows, ..Param::with_role(self.value.clone(), self.role) }
     }
 }

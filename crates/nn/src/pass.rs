@@ -104,6 +104,8 @@ pub struct Pass<'t, T: Float> {
     pub(crate) hooks: Vec<Hook<'t, T>>,
     /// The keys of parameters that are constants in this pass, if not all are differentiated by.
     pub(crate) held: Option<Arc<HashSet<u64>>>,
+    /// Variables that stand for parameters, by key.
+    substitutes: Vec<(u64, Var<'t, T>)>,
 }
 
 /// A function that the outputs of one layer go through, and the keys of the parameters by which the layer is known.
@@ -142,6 +144,7 @@ impl<'t, T: Float> Pass<'t, T> {
             caught: false,
             hooks: Vec::new(),
             held: None,
+            substitutes: Vec::new(),
         }
     }
 
@@ -224,12 +227,36 @@ impl<'t, T: Float> Pass<'t, T> {
     /// ```
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
+        if let Some((_, var)) = self.substitutes.iter().rev().find(|(key, _)| *key == param.key()) {
+            return *var;
+        }
         if param.is_trainable() && self.held.as_ref().is_none_or(|held| !held.contains(&param.key())) {
-            self.tape.keyed(param.key(), param.value())
+            match param.is_by_rows() {
+                true => self.tape.keyed_table(param.key(), param.value()),
+                false => self.tape.keyed(param.key(), param.value()),
+            }
         } else {
             let requested = self.record.updates.iter().find(|(key, _)| param.is_buffer() && *key == param.key());
             requested.map_or_else(|| self.tape.keyed_constant(param.key(), param.value()), |(_, id)| self.at(*id))
         }
+    }
+
+    /// Runs `f` with a variable in place of the parameter with this key, such as a weight that follows from others.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::{Param, Pass};
+    /// let (tape, w) = (Tape::<f64>::new(), Param::new(tensor![2.0]));
+    /// let mut pass = Pass::eval(&tape);
+    /// let twice = pass.var(&w) * 2.0;
+    /// assert_eq!(pass.substituting(w.key(), twice, |pass| pass.var(&w).value()), tensor![4.0]);
+    /// assert_eq!(pass.var(&w).value(), tensor![2.0]);
+    /// ```
+    pub fn substituting<R>(&mut self, key: u64, var: Var<'t, T>, f: impl FnOnce(&mut Self) -> R) -> R {
+        self.substitutes.push((key, var));
+        let result = f(self);
+        self.substitutes.pop();
+        result
     }
 
     /// [`var`](Pass::var) of an optional parameter.

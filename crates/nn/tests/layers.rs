@@ -318,8 +318,17 @@ fn the_page_lists_every_layer() {
     let exported = rooms.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
     let names = exported.flat_map(|list| list.split(|c: char| !c.is_alphanumeric()));
     // Generic types behind layers with one to three axes, and types that are not layers.
-    let aside =
-        ["AdaptiveAvgPool", "AdaptiveMaxPool", "AvgPool", "MaxPool", "BatchNorm", "ChannelDropout", "Convolution"];
+    let aside = [
+        "AdaptiveAvgPool",
+        "AdaptiveMaxPool",
+        "AvgPool",
+        "MaxPool",
+        "MaxUnpool",
+        "Upsample",
+        "BatchNorm",
+        "ChannelDropout",
+        "Convolution",
+    ];
     let parts = [
         "ConvolutionTranspose",
         "InstanceNorm",

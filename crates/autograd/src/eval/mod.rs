@@ -8,6 +8,7 @@ mod fourier;
 pub(crate) mod integers;
 #[cfg(feature = "linalg")]
 mod linalg;
+mod lookup;
 pub(crate) mod number;
 mod recurrent;
 mod rows;

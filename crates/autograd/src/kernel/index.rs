@@ -77,6 +77,46 @@ fn take_add_as<T: Float, S: Float>(x: &[T], [outer, size, inner]: [usize; 3], in
     }
 }
 
+/// The indices of several lists with their places in all of them, sorted by index, then by place.
+pub(crate) fn by_row(lists: &[&[i64]]) -> Vec<(i64, u32)> {
+    let mut order: Vec<(i64, u32)> = lists.iter().copied().flatten().copied().zip(0..).collect();
+    order.sort_unstable();
+    order
+}
+
+/// `out[k] = Σ row(p)` over the places `p` in the k-th run of `order`, which begins at `starts[k]`; rounded like sums in a
+/// table of `whole` numbers.
+pub(crate) fn sum_runs<'x, T: Float>(
+    order: &[(i64, u32)],
+    starts: &[usize],
+    whole: usize,
+    row: &(dyn Fn(usize) -> &'x [T] + Sync),
+    out: &mut [T],
+) {
+    if out.is_empty() {
+        return;
+    }
+    let width = out.len() / starts.len();
+    let (some, double) = ((CHUNK / width).max(1), many::<T>(order.len() * width, whole));
+    threads::for_each_chunk(out, some * width, &|chunk, out| {
+        for (k, sum) in (chunk * some..).zip(out.chunks_mut(width)) {
+            let run = &order[starts[k]..starts.get(k + 1).map_or(order.len(), |&end| end)];
+            sum.fill(T::zero());
+            match double {
+                true => in_double(sum, &|sum| add_rows(run, row, sum)),
+                false => add_rows(run, row, sum),
+            }
+        }
+    });
+}
+
+/// Adds the rows at these places.
+fn add_rows<'x, T: Float, S: Float>(run: &[(i64, u32)], row: &(dyn Fn(usize) -> &'x [T] + Sync), sum: &mut [S]) {
+    for &(_, place) in run {
+        sum.iter_mut().zip(row(place as usize)).for_each(|(sum, x)| *sum += S::of(x.f64()));
+    }
+}
+
 /// Whether so many numbers are added to so few that the rounding errors of single precision would add up.
 fn many<T>(numbers: usize, sums: usize) -> bool {
     size_of::<T>() < size_of::<f64>() && numbers >= sums

@@ -4,16 +4,48 @@
 use super::isa::{Isa, compiled_for};
 use super::threads;
 use crate::float::{Few, Float};
-use crate::tensor::Tensor;
+use crate::tensor::{Rows, Tensor};
 use smallvec::SmallVec;
+use std::sync::Mutex;
 
 /// Minimum number of elements that a thread processes at a time.
 const CHUNK: usize = 32 * 1024;
 /// Maximum number of pieces that even a large tensor is split into.
 const PIECES: usize = 8;
 
-/// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors.
-/// Optimizers implement their update with it.
+/// The gradient of a parameter: a tensor of its shape or, of a table, some rows, where only these rows are updated.
+///
+/// ```
+/// use autograd::{Rows, Slope, tensor, update};
+/// let (rows, mut table) = (Rows::nonzero(&tensor![[0.0], [1.0]]), tensor![[1.0], [1.0]]);
+/// let slope = Slope { values: &tensor![[3.0]], rows: Some(&rows) };
+/// update(&mut table, [], slope, |p, [], g| *p -= g);
+/// assert_eq!(table, tensor![[1.0], [-2.0]]);
+/// ```
+#[derive(Debug)]
+pub struct Slope<'g, T: Float> {
+    /// All of it, or its rows.
+    pub values: &'g Tensor<T>,
+    /// Which rows these are, unless they are all.
+    pub rows: Option<&'g Rows>,
+}
+
+impl<T: Float> Clone for Slope<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Float> Copy for Slope<'_, T> {}
+
+impl<'g, T: Float> From<&'g Tensor<T>> for Slope<'g, T> {
+    fn from(values: &'g Tensor<T>) -> Self {
+        Slope { values, rows: None }
+    }
+}
+
+/// Calls `f(parameter, [state…], gradient)` for every element, in a single pass, in parallel for large tensors; for a
+/// gradient of some rows, for the elements of these rows. Optimizers implement their update with it.
 ///
 /// ```
 /// use autograd::{tensor, update};
@@ -28,16 +60,20 @@ const PIECES: usize = 8;
 /// # Panics
 /// If the shapes differ.
 #[track_caller]
-pub fn update<T: Float, const N: usize>(
+pub fn update<'g, T: Float, const N: usize>(
     parameter: &mut Tensor<T>,
     state: [&mut Tensor<T>; N],
-    gradient: &Tensor<T>,
+    gradient: impl Into<Slope<'g, T>>,
     f: impl Fn(&mut T, [&mut T; N], T) + Sync,
 ) {
-    let mut state = state;
-    in_pieces(parameter, &mut state, gradient, &|p, state, g| {
+    let (mut state, Slope { values, rows }) = (state, gradient.into());
+    let part: &Pieces<'_, T> = &|p, state, g| {
         apply::<T, N, _>(p, state.try_into().expect("as many as given"), g, &f);
-    });
+    };
+    match rows {
+        None => in_pieces(parameter, &mut state, values, part),
+        Some(rows) => in_rows(parameter, &mut state, (values, rows), part),
+    }
 }
 
 /// What is done to a piece of the parameter, of each state tensor, and of the gradient.
@@ -64,6 +100,54 @@ fn in_pieces<T: Float>(
     threads::for_each_chunks(&mut arrays, &sizes, &|i, pieces| {
         let (p, state) = pieces.split_first_mut().expect("the parameter comes first");
         f(p, state, &gradient[i * chunk..][..p.len()]);
+    });
+}
+
+/// Rows that one thread updates: parts of the arrays that begin with the first of the rows, the rows, and their gradient.
+type RowPiece<'a, T> = (SmallVec<[&'a mut [T]; 4]>, &'a [i64], &'a [T]);
+
+/// Calls `f` with some rows of all arrays, on several threads if there are many.
+#[track_caller]
+fn in_rows<T: Float>(
+    parameter: &mut Tensor<T>,
+    state: &mut [&mut Tensor<T>],
+    (gradient, rows): (&Tensor<T>, &Rows),
+    f: &Pieces<'_, T>,
+) {
+    let shape = parameter.shape();
+    let fits = gradient.shape().split_first() == Some((&rows.len(), &shape[1..])) && shape[0] == rows.of();
+    let same = fits && state.iter().all(|s| s.shape() == shape);
+    assert!(
+        same,
+        "update: parameter {shape:?} and state must have the same shape, and {:?} its rows",
+        gradient.shape()
+    );
+    let (width, index, gradient) = (shape[1..].iter().product::<usize>(), rows.index(), gradient.contiguous());
+    let gradient = gradient.as_slice().expect("contiguous");
+    if gradient.is_empty() {
+        return;
+    }
+    let some = index.len().div_ceil(PIECES).max((CHUNK / width).max(1));
+    let mut rest: SmallVec<[&mut [T]; 4]> = SmallVec::new();
+    rest.push(parameter.make_mut());
+    rest.extend(state.iter_mut().map(|s| s.make_mut()));
+    // Rows ascend, so each piece has a range of each array for itself.
+    let (mut pieces, mut start): (SmallVec<[Mutex<RowPiece<'_, T>>; PIECES]>, _) = (SmallVec::new(), 0);
+    for (index, gradient) in index.chunks(some).zip(gradient.chunks(some * width)) {
+        let ends = [index[0], index[index.len() - 1] + 1].map(|row| row as usize * width - start);
+        let arrays =
+            rest.iter_mut().map(|array| &mut array.split_off_mut(..ends[1]).expect("rows lie inside")[ends[0]..]);
+        pieces.push(Mutex::new((arrays.collect(), index, gradient)));
+        start += ends[1];
+    }
+    threads::for_each(pieces.len(), &|k| {
+        let (arrays, index, gradient) = &mut *pieces[k].lock().expect("each piece is taken once");
+        for (row, g) in index.iter().zip(gradient.chunks(width)) {
+            let at = (row - index[0]) as usize * width;
+            let mut part: SmallVec<[&mut [T]; 4]> = arrays.iter_mut().map(|array| &mut array[at..][..width]).collect();
+            let (p, state) = part.split_first_mut().expect("the parameter comes first");
+            f(p, state, g);
+        }
     });
 }
 
@@ -124,6 +208,21 @@ fn at<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], i: usize) -> [&'s mut
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_rows_are_updated_and_no_others() {
+        for (of, width, step) in [(1, 1, 1), (10, 3, 4), (90_000, 5, 2), (70_000, 40, 7)] {
+            let rows = Rows::ascending((0..of as i64).step_by(step).collect(), of);
+            let g = Tensor::<f32>::ones(&[rows.len(), width]);
+            let (mut p, mut m) = (Tensor::<f32>::zeros(&[of, width]), Tensor::<f32>::zeros(&[of, width]));
+            update(&mut p, [&mut m], Slope { values: &g, rows: Some(&rows) }, |p, [m], g| {
+                *m += 2.0 * g;
+                *p -= *m;
+            });
+            let expected = Tensor::from_fn(&[of, width], |at| if at[0] % step == 0 { -2.0 } else { 0.0 });
+            assert!(p == expected && m == -&expected, "{of} {width} {step}");
+        }
+    }
 
     #[test]
     fn every_element_of_every_length_once() {

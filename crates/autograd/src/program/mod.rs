@@ -89,6 +89,8 @@ pub struct Program<T: Float> {
     many: Many<T>,
     /// The integers that steps read and write, by slot; empty if there are none.
     integers: Vec<Tensor<i64>>,
+    /// The slots of the integers that a run returns; for those that are the same in every run, the integers.
+    shown: Vec<std::result::Result<u32, Tensor<i64>>>,
     state: Vec<run::State>,
     /// Holds the next states while they replace the current ones.
     passing: Vec<Tensor<T>>,
@@ -113,6 +115,7 @@ pub struct Draft<'a, 't, T: Float> {
     integers: &'a [Ints<'t, T>],
     state: &'a [(Var<'t, T>, Var<'t, T>)],
     outputs: &'a [Var<'t, T>],
+    shown: &'a [Ints<'t, T>],
 }
 
 impl<T: Float> Program<T> {
@@ -151,7 +154,7 @@ impl<T: Float> Program<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     pub fn draft(tape: &Tape<T>) -> Draft<'_, '_, T> {
-        Draft { tape, inputs: &[], integers: &[], state: &[], outputs: &[] }
+        Draft { tape, inputs: &[], integers: &[], state: &[], outputs: &[], shown: &[] }
     }
 }
 
@@ -186,6 +189,22 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         Draft { outputs, ..self }
     }
 
+    /// The integers that can be read after each run, with [`Program::integers`].
+    ///
+    /// ```
+    /// use autograd::{Order, Program, Tape, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var([1.0, 3.0, 2.0]);
+    /// let order = x.argsort(0, Order::Ascending);
+    /// let mut program = Program::draft(&tape).inputs(&[x]).integer_outputs(&[order]).compile()?;
+    /// program.run(&[&tensor![3.0, 2.0, 1.0]])?;
+    /// assert_eq!(program.integers(0), &tensor![2_i64, 1, 0]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    pub fn integer_outputs(self, shown: &'a [Ints<'t, T>]) -> Self {
+        Draft { shown, ..self }
+    }
+
     /// Compiles the program.
     ///
     /// # Errors
@@ -196,7 +215,7 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
 
     fn compile_here(self) -> Result<Program<T>> {
         let (given, wanted) = self.check()?;
-        let (first, kept) = (self.inputs.len(), self.outputs.len());
+        let (first, kept) = (self.inputs.len(), self.outputs.len() + self.shown.len());
         let integers: Vec<u32> = self.integers.iter().map(|ints| ints.var.id).collect();
         let (graph, mut constants) = extract::extract(self.tape, &given, &wanted, &integers);
         let graph = passes::optimize(graph, &mut constants)?;
@@ -205,13 +224,18 @@ impl<'a, 't, T: Float> Draft<'a, 't, T> {
         for (now, _) in self.state {
             state.push(from_its_start(&now.value()));
         }
-        Ok(Program::assemble(plan, graph, constants, state, kept))
+        let mut shown = Vec::with_capacity(self.shown.len());
+        for (k, ints) in (self.outputs.len()..).zip(self.shown) {
+            shown.push(if graph.is_const(graph.outputs[k]) { Err(ints.peek()) } else { Ok(plan.outputs[k]) });
+        }
+        Ok(Program::assemble(plan, graph, constants, state, shown))
     }
 
     /// Checks the variables. Returns the ids of those that are given (inputs and states) and of those that are wanted
     /// (outputs and next states).
     fn check(&self) -> Result<(Vec<u32>, Vec<u32>)> {
         let (mut given, mut wanted) = (self.inputs.to_vec(), self.outputs.to_vec());
+        wanted.extend(self.shown.iter().map(|ints| ints.var));
         for (now, next) in self.state {
             given.push(*now);
             wanted.push(*next);

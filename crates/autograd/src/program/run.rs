@@ -62,11 +62,11 @@ impl<T: Float> Program<T> {
         graph: Graph,
         constants: Constants<T>,
         state: Vec<Tensor<T>>,
-        kept: usize,
+        shown: Vec<std::result::Result<u32, Tensor<i64>>>,
     ) -> Self {
-        let first = plan.inputs.len() - state.len();
+        let (first, kept) = (plan.inputs.len() - state.len(), plan.outputs.len() - state.len());
         let shapes = |ids: &[u32]| ids.iter().map(|&id| graph.shape(id).clone()).collect::<Vec<_>>();
-        let (shapes, out_shapes) = (shapes(&graph.inputs[..first]), shapes(&graph.outputs[..kept]));
+        let (shapes, out_shapes) = (shapes(&graph.inputs[..first]), shapes(&graph.outputs[..kept - shown.len()]));
         let mut values = vec![Tensor::scalar(T::zero()); plan.homes.len()];
         for &(slot, number) in &plan.constants {
             values[slot as usize] = constants.value(number).clone();
@@ -92,6 +92,7 @@ impl<T: Float> Program<T> {
             shapes,
             out_shapes,
             integers: vec![Tensor::scalar(0); if has_integers(&plan) { plan.homes.len() } else { 0 }],
+            shown,
             passing: Vec::new(),
             state: states(&plan, first, kept),
             plan,
@@ -189,8 +190,7 @@ impl<T: Float> Program<T> {
     /// Collects the outputs, updates the states, and releases the inputs.
     fn finish(&mut self, inputs: usize, done: Result<()>) -> Result<()> {
         if done.is_ok() {
-            let count = self.plan.outputs.len() - self.state.len();
-            for &slot in &self.plan.outputs[..count] {
+            for &slot in &self.plan.outputs[..self.out_shapes.len()] {
                 self.outputs.push(self.values[slot as usize].clone());
             }
             self.pass_on();
@@ -200,6 +200,18 @@ impl<T: Float> Program<T> {
             self.values[slot as usize] = Tensor::scalar(T::zero());
         }
         done
+    }
+
+    /// The integers listed `k`-th as [integer outputs](super::Draft::integer_outputs), as the last run left them.
+    ///
+    /// # Panics
+    /// Panics if `k` is out of range.
+    #[track_caller]
+    pub fn integers(&self, k: usize) -> &Tensor<i64> {
+        match &self.shown[k] {
+            Ok(slot) => &self.integers[*slot as usize],
+            Err(integers) => integers,
+        }
     }
 
     /// The current value of state `k`.

@@ -2,6 +2,7 @@
 //! its inputs. Over tensors it computes derivatives; over variables it also records them, so they can be differentiated
 //! again.
 
+use super::gradients::Table;
 use super::parts::Parts;
 #[cfg(feature = "linalg")]
 use super::ties;
@@ -15,7 +16,7 @@ use crate::op::Factor;
 use crate::op::{Op, Side};
 use crate::rules::{Cotangents, vjp};
 use crate::tape::{Attribution, Code, List, Stored, Structured, Var};
-use crate::tensor::{IntoTensor, Shape, Tensor};
+use crate::tensor::{IntoTensor, Rows, Shape, Tensor};
 use smallvec::{SmallVec, smallvec};
 use std::borrow::{Borrow, Cow};
 use std::cell::RefCell;
@@ -203,6 +204,7 @@ impl<'t, T: Float> Var<'t, T> {
 once! {
     /// Sweeps over tensors, and puts the gradients into `out`.
     fn computed<'t, T>(root: Var<'t, T>, seed: Tensor<T>, x: Option<&[Var<'t, T>]>, out: &mut Gradients<T>) {
+        out.tables.clear();
         #[cfg(feature = "linalg")]
         if ties::meets(root, x) {
             return ties::reverse(root, seed, x, out);
@@ -215,10 +217,13 @@ once! {
         };
         out.entries.clear();
         out.stamp = list.stamp;
-        let source = Computed { list: &list, marks: marks.as_deref() };
+        let tables = if marks.is_none() { list.tables_by_rows(root.id) } else { Vec::new() };
+        let source = Computed { list: &list, marks: marks.as_deref(), tables: &tables, lookups: RefCell::default() };
         bars.resize(bars.len().max(root.id as usize + 1), None);
         sweep(&source, root.id, seed, &mut bars, |id, g| out.entries.push((id, g.clone())));
         out.entries.reverse();
+        let lookups = source.lookups.into_inner();
+        tables.iter().for_each(|&table| add_table(&list, table, &lookups, out));
         drop(list);
         root.tape.give_cotangents(bars);
     }
@@ -242,6 +247,27 @@ once! {
         let zeros = |x: &Var<'t, T>| root.tape.constant_at(Tensor::zeros(&x.shape()), line);
         x.iter().map(|x| found(x).unwrap_or_else(|| zeros(x))).collect()
     }
+}
+
+/// A node that looks rows of a table up, and its cotangent.
+type Lookup<T> = (u32, Tensor<T>);
+
+/// Adds the derivatives by the rows of a table to the gradients, if it has any.
+fn add_table<T: Float>(list: &List<T>, table: u32, lookups: &[Lookup<T>], out: &mut Gradients<T>) {
+    let (mut parts, mut nodes) = (Vec::new(), Vec::new());
+    for (id, g) in lookups.iter().filter(|(id, _)| list.inputs(*id)[0] == table) {
+        if let Op::Take { index, .. } = &list.structured(*id).op {
+            parts.push((index.clone(), g.clone()));
+            nodes.push(*id);
+        }
+    }
+    if nodes.is_empty() {
+        return;
+    }
+    let (rows, sums) = Rows::sum(&parts, &list.shape(table));
+    let at = out.entries.partition_point(|(id, _)| *id < table);
+    out.entries.insert(at, (table, sums));
+    out.tables.push(Table { id: table, rows, lookups: nodes });
 }
 
 /// How a sweep for chosen variables treats a node.
@@ -291,6 +317,11 @@ pub(crate) trait Source<T: Float, V: Swept<T>> {
         false
     }
     fn custom_vjp(&self, rule: u32, x: &[&V], y: &V, g: &V) -> Cotangents<V>;
+    /// Keeps the cotangent `g` of rows that node `id` looks up in a table, unless the cotangent of the whole table is wanted.
+    /// Returns whether it did.
+    fn keep_lookup(&self, _id: u32, _table: u32, _g: &V) -> bool {
+        false
+    }
     /// Adds the cotangent `g` of a part of node `id`, which `op` picks, in a way that does not take the time of the whole.
     /// Returns whether it did.
     fn add_part(&self, _id: u32, _slot: &mut Option<V>, _op: &Op, _g: &V) -> bool {
@@ -311,6 +342,16 @@ pub(super) struct Computed<'a, T: Float> {
     pub(super) list: &'a List<T>,
     /// The marks for chosen variables; without them, all leaves are wanted.
     pub(super) marks: Option<&'a [Mark]>,
+    /// The tables whose rows have derivatives of their own, and what was kept of them.
+    tables: &'a [u32],
+    lookups: RefCell<Vec<Lookup<T>>>,
+}
+
+impl<'a, T: Float> Computed<'a, T> {
+    /// All values of a list, where all leaves are wanted.
+    pub(super) fn all(list: &'a List<T>) -> Self {
+        Computed { list, marks: None, tables: &[], lookups: RefCell::default() }
+    }
 }
 
 impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
@@ -339,6 +380,13 @@ impl<T: Float> Source<T, Tensor<T>> for Computed<'_, T> {
     }
     fn custom_vjp(&self, rule: u32, x: &[&Tensor<T>], y: &Tensor<T>, g: &Tensor<T>) -> Cotangents<Tensor<T>> {
         Tensor::custom_vjp(&**self.list.rule(rule), x, y, g)
+    }
+    fn keep_lookup(&self, id: u32, table: u32, g: &Tensor<T>) -> bool {
+        let keeps = self.tables.contains(&table) && self.list.table_of(id).is_some();
+        if keeps {
+            self.lookups.borrow_mut().push((id, g.clone()));
+        }
+        keeps
     }
     fn add_part(&self, _: u32, slot: &mut Option<Tensor<T>>, op: &Op, g: &Tensor<T>) -> bool {
         let Some(sum) = slot else { return false };
@@ -452,6 +500,9 @@ pub(crate) fn sweep<T: Float, V: Swept<T>, S: Source<T, V>>(
             Code::Structured => {
                 let node = source.structured(id);
                 let Structured { op, inputs } = &*node;
+                if inputs.first().is_some_and(|&x| source.keep_lookup(id, x, &g)) {
+                    continue;
+                }
                 if let [x] = inputs[..]
                     && picks_a_part(op)
                     && source.needs(x)

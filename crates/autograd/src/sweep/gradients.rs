@@ -3,9 +3,8 @@
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::Op;
-use crate::tape::Code;
-use crate::tape::Var;
-use crate::tensor::Tensor;
+use crate::tape::{Code, Ints, Var};
+use crate::tensor::{Rows, Tensor};
 use crate::value::Value;
 use smallvec::SmallVec;
 
@@ -24,7 +23,18 @@ use smallvec::SmallVec;
 pub struct Gradients<T: Float> {
     /// Sorted by ascending id.
     pub(crate) entries: SmallVec<[(u32, Tensor<T>); 16]>,
+    /// The tables of whose rows `entries` has some.
+    pub(super) tables: SmallVec<[Table; 1]>,
     pub(crate) stamp: u64,
+}
+
+/// A table of which some rows have derivatives.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) id: u32,
+    pub(super) rows: Rows,
+    /// The nodes that look them up.
+    pub(super) lookups: Vec<u32>,
 }
 
 impl<T: Float> Gradients<T> {
@@ -41,7 +51,7 @@ impl<T: Float> Gradients<T> {
     /// Like [`wrt`](Self::wrt), but returns the error.
     pub fn try_wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
         if let Some(g) = self.try_get(x)? {
-            return Ok(g.clone());
+            return Ok(self.table(x.id).map_or_else(|| g.clone(), |table| table.rows.dense(g)));
         }
         let hint = match x.tape.list().node(x.id).0 {
             Code::Leaf => None,
@@ -59,7 +69,8 @@ impl<T: Float> Gradients<T> {
         Tensor::try_apply(Op::Expand { shape: x.shape() }, &[&Tensor::scalar(T::zero())])
     }
 
-    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not requested).
+    /// The derivative with respect to `x`, or `None` if the output does not depend on it (or `x` was not requested). That of
+    /// a [table](crate::Tape::keyed_table) has only some [`rows`](Gradients::rows).
     ///
     /// # Panics
     /// If `x` belongs to another tape.
@@ -78,6 +89,20 @@ impl<T: Float> Gradients<T> {
     /// The derivative with respect to a node of the tape.
     pub(crate) fn find(&self, id: u32) -> Option<&Tensor<T>> {
         self.entries.binary_search_by_key(&id, |e| e.0).ok().map(|at| &self.entries[at].1)
+    }
+
+    /// Which rows the derivative with respect to a [table](crate::Tape::keyed_table) has; `None` if it has all.
+    ///
+    /// # Panics
+    /// If `x` belongs to another tape.
+    #[track_caller]
+    pub fn rows(&self, x: Var<'_, T>) -> Option<&Rows> {
+        or_panic(self.try_get(x))?;
+        Some(&self.table(x.id)?.rows)
+    }
+
+    fn table(&self, id: u32) -> Option<&Table> {
+        self.tables.iter().find(|table| table.id == id)
     }
 
     /// Removes and returns the derivative with respect to `x`, so that it can be modified in place.
@@ -100,4 +125,19 @@ impl<T: Float> Gradients<T> {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// The rows looked up in a table that derivatives reach, each with its indices.
+pub fn lookups<'t, T: Float>(gradients: &Gradients<T>, table: Var<'t, T>) -> Vec<(Ints<'t, T>, Var<'t, T>)> {
+    let lookup = |&id: &u32| {
+        let (rows, tape) = (Var { id, ..table }, table.tape);
+        let (op, node) = (rows.op(), tape.list().inputs(id).get(1).copied());
+        let Op::Take { index, .. } = op else { unreachable!("{} looks up no rows", op.name()) };
+        let index = match node {
+            Some(id) => Ints { var: Var { id, ..table } },
+            None => tape.integers(index),
+        };
+        (index, rows)
+    };
+    gradients.table(table.id).map_or_else(Vec::new, |table| table.lookups.iter().map(lookup).collect())
 }

@@ -23,7 +23,7 @@ once! {
             }
             Code::Structured => {
                 let node = list.structured(id);
-                let mut passed = structured(&Computed { list, marks: None }, id, &node.op, &node.inputs, g);
+                let mut passed = structured(&Computed::all(list), id, &node.op, &node.inputs, g);
                 passed.iter_mut().zip(&node.inputs).for_each(|(d, &i)| *d = d.take().filter(|_| list.active(i)));
                 passed
             }

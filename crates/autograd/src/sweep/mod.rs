@@ -12,6 +12,6 @@ mod swept;
 mod ties;
 
 pub(crate) use backward::{Source, sweep};
-pub use gradients::Gradients;
+pub use gradients::{Gradients, lookups};
 pub(crate) use links::{passed_on, slopes};
 pub(crate) use swept::Swept;

@@ -34,6 +34,8 @@ pub(crate) struct List<T: Float> {
     rules: Vec<Arc<dyn DynRule<T>>>,
     /// Variables by the caller's key.
     pub(super) keyed: HashMap<u64, u32>,
+    /// The variables that are tables: see [`Tape::keyed_table`](super::Tape::keyed_table).
+    pub(super) tables: Vec<u32>,
     /// What the user calls a node, for those that have a name.
     names: HashMap<u32, String>,
     /// While derivatives are recorded: the line of the node being differentiated, to which they are attributed.
@@ -138,6 +140,7 @@ impl<T: Float> List<T> {
             structured: Vec::new(),
             rules: Vec::new(),
             keyed: HashMap::new(),
+            tables: Vec::new(),
             names: HashMap::new(),
             attributed: None,
             cotangents: Vec::new(),
@@ -166,6 +169,7 @@ impl<T: Float> List<T> {
         self.structured.truncate(to.structured);
         self.rules.truncate(to.rules);
         self.keyed.retain(|_, id| (*id as usize) < to.nodes);
+        self.tables.retain(|&id| (id as usize) < to.nodes);
         self.names.retain(|&id, _| (id as usize) < to.nodes);
         self.recount();
     }
@@ -312,6 +316,35 @@ impl<T: Float> List<T> {
     /// The op and inputs of a structured node.
     pub(crate) fn structured(&self, id: u32) -> &Structured {
         &self.structured[self.nodes[id as usize].inputs[0] as usize]
+    }
+
+    /// The table in which a node looks rows up, if it does.
+    pub(crate) fn table_of(&self, id: u32) -> Option<u32> {
+        let looks_up =
+            self.node(id).0 == Code::Structured && matches!(self.structured(id).op, Op::Take { axis: 0, .. });
+        let from = looks_up.then(|| self.inputs(id)[0])?;
+        self.tables.contains(&from).then_some(from)
+    }
+
+    /// The tables from which derivatives of `root` are reached through looked-up rows alone.
+    pub(crate) fn tables_by_rows(&self, root: u32) -> Vec<u32> {
+        let mut tables = self.tables.clone();
+        if tables.is_empty() {
+            return tables;
+        }
+        let mut leads = vec![false; root as usize + 1];
+        leads[root as usize] = true;
+        tables.retain(|&table| table < root);
+        for id in (0..=root).rev().filter(|&id| self.active(id)) {
+            if !leads[id as usize] {
+                continue;
+            }
+            self.inputs(id).iter().for_each(|&input| leads[input as usize] = true);
+            if self.table_of(id).is_none() {
+                tables.retain(|table| !self.inputs(id).contains(table));
+            }
+        }
+        tables
     }
 
     /// The name of a node's op; for a user's op, the name of its rule.

@@ -179,6 +179,29 @@ impl<T: Float> Tape<T> {
         self.leaf_for(key, Code::Const, value)
     }
 
+    /// As [`keyed`](Tape::keyed), for a table of which few rows are looked up: where [`take`](Var::take) along the first axis
+    /// is all that is done with it, [`backward`](Var::backward) computes derivatives of [those rows](crate::Gradients::rows)
+    /// alone, in a time that does not depend on the size of the table.
+    ///
+    /// ```
+    /// use autograd::{Tape, Tensor, tensor};
+    /// let (tape, words) = (Tape::<f32>::new(), Tensor::ones(&[100_000, 8]));
+    /// let x = tape.keyed_table(7, &words);
+    /// let gradients = x.take(0, &tensor![5_i64, 9, 5]).sum().backward();
+    /// assert_eq!(gradients.rows(x).unwrap().index(), [5, 9]);
+    /// ```
+    /// Recorded derivatives ([`grad`](Var::grad)) are those of the whole table.
+    ///
+    /// # Panics
+    /// Panics if the value has no axis.
+    #[track_caller]
+    pub fn keyed_table(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
+        assert!(value.rank() > 0, "keyed_table: a table has rows, but this is a scalar");
+        let x = self.leaf_for(key, Code::Leaf, value);
+        mark_table(self, x.id);
+        x
+    }
+
     #[track_caller]
     fn leaf_for(&self, key: u64, code: Code, value: &Tensor<T>) -> Var<'_, T> {
         Var { tape: self, id: keyed(self, key, code, value, Location::caller()) }
@@ -388,6 +411,13 @@ once! {
             tape.list.borrow_mut().keyed.insert(key, id);
             id
         })
+    }
+
+    fn mark_table<T>(tape: &Tape<T>, id: u32) {
+        let tables = &mut tape.list.borrow_mut().tables;
+        if !tables.contains(&id) {
+            tables.push(id);
+        }
     }
 
     fn unary<T>(tape: &Tape<T>, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {

@@ -9,11 +9,13 @@ pub(crate) mod layout;
 pub(crate) mod mask;
 mod nested;
 pub(crate) mod recycle;
+mod rows;
 pub(crate) mod view;
 
 pub use crate::float::{Shape, Strides};
 pub use layout::{Axes, AxisSet};
 pub use nested::IntoTensor;
+pub use rows::Rows;
 
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Array, Element};

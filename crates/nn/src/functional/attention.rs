@@ -35,9 +35,13 @@ pub fn embedding<'t, T: Float>(
     if padding >= rows {
         return Err(Error::Index { op: OP, index: padding as i64, position: 0, size: rows });
     }
-    // The mask is looked up with the same index as the vectors, so that both agree when a replay changes the index.
-    let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
-    let is_padding = table.tape().constant(is_padding).take(0, index);
+    // The mask follows from the same index as the vectors, so that both agree when a replay changes the index.
+    let is_padding = if padding < exact::<T>() {
+        index.numbers().unsqueeze(-1).is_eq(T::of(padding as f64)).indicator()
+    } else {
+        let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
+        table.tape().constant(is_padding).take(0, index)
+    };
     Ok(is_padding.select(vectors.stop_gradient(), vectors))
 }
 
@@ -86,6 +90,11 @@ fn turns(from: usize, length: usize, width: usize, base: f64) -> [Vec<f64>; 2] {
         }
     }
     [cosines, sines]
+}
+
+/// The number up to which all integers are numbers of this type.
+fn exact<T: Float>() -> usize {
+    (2.0 / T::EPSILON.f64()) as usize
 }
 
 /// Options of [`scaled_dot_product_attention`].

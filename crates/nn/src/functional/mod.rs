@@ -12,12 +12,16 @@
 //! ```
 
 mod attention;
+mod bags;
+mod grid;
 mod norm;
 mod recurrent;
 mod similarity;
 
 pub(crate) use attention::causal_mask;
 pub use attention::{AttentionOptions, attention_weights, embedding, rotary, scaled_dot_product_attention};
+pub use bags::{BagMode, BagOptions, Bags, embedding_bag};
+pub use grid::{Beyond, grid_sample, max_unpool};
 pub use norm::{BatchNormOptions, batch_norm, group_norm, instance_norm, layer_norm, rms_norm};
 pub(crate) use norm::{batch_normalized, check_momentum, representable};
 pub use recurrent::{

@@ -52,6 +52,30 @@ impl<T: Float> Embedding<T> {
         Embedding { padding: Some(row), ..self }
     }
 
+    /// The same table with gradients that have only the rows that were looked up. A step then costs what these rows cost,
+    /// however large the table is: the backward pass, clipping, and an optimizer that updates rows, which are
+    /// [`Sgd`](crate::optim::Sgd), [`Adagrad`](crate::optim::Adagrad) and [`SparseAdam`](crate::optim::SparseAdam). Others
+    /// panic in their first step.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Pass, layer::Embedding, optim::{Optimizer, ParamGradients, SparseAdam}};
+    /// let mut words = Embedding::<f32>::new(10_000, 16, &mut Rng::new(0)).sparse();
+    /// let (tape, mut gradients) = (Tape::new(), ParamGradients::new());
+    /// let loss = words.lookup(tensor![[3_i64, 9_000, 3]], &mut Pass::eval(&tape)).square().sum();
+    /// gradients.collect(&words, &tape, &mut loss.backward());
+    /// assert_eq!(gradients.rows(0).unwrap().index(), [3, 9_000]);
+    /// drop(tape); // it shares the table, which would be copied
+    /// SparseAdam::new(1e-3).step(&mut words, &gradients);
+    /// ```
+    /// A table that is also used in another way, such as by an output layer that shares it or by a penalty, has gradients of
+    /// all rows. [`Ema`](crate::optim::Ema) and checkpoints read the whole table; ranks of a distributed run cannot share
+    /// such gradients.
+    pub fn sparse(mut self) -> Self {
+        self.weight.set_by_rows(true);
+        self
+    }
+
     /// The vectors of the given rows.
     ///
     /// # Panics
@@ -73,7 +97,8 @@ impl<T: Float> Module<T> for Embedding<T> {
 
     fn describe(&self) -> String {
         let shape = self.weight.value().shape();
-        format!("Embedding({}, {})", shape[0], shape[1])
+        let sparse = if self.weight.is_by_rows() { ", sparse" } else { "" };
+        format!("Embedding({}, {}{sparse})", shape[0], shape[1])
     }
 }
 

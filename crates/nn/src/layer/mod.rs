@@ -24,6 +24,7 @@ mod causal_lm;
 mod conv;
 mod dropout;
 mod embedding;
+mod embedding_bag;
 mod generation;
 mod linear;
 mod masks;
@@ -32,12 +33,15 @@ mod norm;
 mod pool;
 mod position;
 mod recurrent;
+mod reparametrized;
+mod resample;
 mod reshape;
 mod residual;
 mod sequential;
 mod slope;
 mod spatial;
 mod transformer;
+mod unpool;
 
 pub use activation::Activation;
 pub use attention::MultiheadAttention;
@@ -49,6 +53,7 @@ pub use conv::{
 };
 pub use dropout::{ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
+pub use embedding_bag::EmbeddingBag;
 pub use generation::Generation;
 pub use linear::{Bilinear, Linear};
 pub use masks::Masks;
@@ -63,6 +68,8 @@ pub use position::{LearnedEncoding, SinusoidalEncoding};
 pub use recurrent::{
     Direction, Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentCell, RecurrentOptions, Rnn, RnnCell,
 };
+pub use reparametrized::{SpectralNorm, WeightNorm};
+pub use resample::{PixelShuffle, PixelUnshuffle, Upsample, Upsample1d, Upsample2d, Upsample3d};
 pub use reshape::{Flatten, Unflatten};
 pub use residual::Residual;
 pub use sequential::Sequential;
@@ -72,6 +79,7 @@ pub use transformer::{
     Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
     TransformerMasks, TransformerOptions,
 };
+pub use unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 
 use crate::Param;
 use autograd::{Float, Rng, Tensor};

@@ -159,6 +159,11 @@ windows!(MaxPool);
 windows!(AvgPool);
 
 impl<const D: usize> MaxPool<D> {
+    /// All settings.
+    pub(super) fn pool(&self) -> Pool<D> {
+        self.pool
+    }
+
     /// Sets the distance between adjacent elements of a window. Defaults to 1.
     ///
     /// ```

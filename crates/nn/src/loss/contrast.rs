@@ -1,6 +1,7 @@
 //! Losses for rare classes, overlaps, matching pairs, and distributions.
 
 use super::{Reduction, product, same_shape};
+use crate::distribution::Normal;
 use crate::domain::{Domain, non_negative, positive, unit};
 use crate::functional::normalize;
 use autograd::{Error, Float, Result, Var};
@@ -150,7 +151,7 @@ pub fn info_nce_loss<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, temperature: f6
 }
 
 /// Kullback–Leibler divergence `KL(p ‖ q)` between normal distributions, each given by mean and standard deviation, element
-/// by element: `ln(σ_q / σ_p) + (σ_p² + (μ_p - μ_q)²) / (2 σ_q²) - ½`, reduced. The shapes broadcast, so that `q` may be the
+/// by element ([`Normal::kl`]), reduced. The shapes broadcast, so that `q` may be the
 /// standard normal distribution, as in a variational autoencoder.
 ///
 /// ```
@@ -165,11 +166,8 @@ pub fn info_nce_loss<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, temperature: f6
 /// Returns an error if the shapes do not broadcast.
 #[track_caller]
 pub fn normal_kl<'t, T: Float>(p: [Var<'t, T>; 2], q: [Var<'t, T>; 2], reduction: Reduction) -> Result<Var<'t, T>> {
-    let ([mean, std], [other_mean, other_std]) = (p, q);
-    let ratio = std.try_div(other_std)?;
-    let apart = mean.try_sub(other_mean)?.try_div(other_std)?;
-    let twice = ratio.square().try_add(apart.square())? - T::one();
-    Ok(reduction.apply(twice * T::of(0.5) - ratio.ln()))
+    let [p, q] = [p, q].map(|[mean, std]| Normal::new(mean, std));
+    Ok(reduction.apply(p?.kl(&q?)?))
 }
 
 #[cfg(test)]

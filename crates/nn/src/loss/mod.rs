@@ -3,7 +3,7 @@
 //! Each loss comes in two forms. The function, such as [`mse_loss`], takes variables for both output and target, is
 //! differentiable in both, and returns a scalar or, with [`Reduction::None`], the loss of each element. The type, such
 //! as [`Mse`], is a [`Loss`], which training requires. Losses that take more than an output and a target
-//! ([`cosine_embedding_loss`], [`info_nce_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`],
+//! ([`cosine_embedding_loss`], [`ctc_loss`], [`info_nce_loss`], [`margin_ranking_loss`], [`triplet_margin_loss`], [`gaussian_nll_loss`],
 //! [`normal_kl`]) exist only as functions, for [`custom`] losses and hand-written training steps.
 //!
 //! ```
@@ -21,6 +21,7 @@ mod binary;
 mod classification;
 mod contrast;
 mod cross_entropy;
+mod ctc;
 mod likelihood;
 mod margin;
 mod multi_margin;
@@ -38,6 +39,7 @@ pub use contrast::{Dice, Focal, dice_loss, focal_loss, info_nce_loss, normal_kl}
 pub use cross_entropy::{
     ClassOptions, cross_entropy, cross_entropy_with, nll_loss, soft_cross_entropy, soft_cross_entropy_with,
 };
+pub use ctc::{CtcOptions, ctc_loss};
 pub use likelihood::{
     GaussianOptions, KlDiv, PoissonNll, PoissonOptions, gaussian_nll_loss, kl_div, kl_div_log_target, poisson_nll_loss,
 };

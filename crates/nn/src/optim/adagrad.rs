@@ -51,7 +51,7 @@ impl<T: Float> Adagrad<T> {
             initial_accumulator_value: 0.0,
             eps: 1e-10,
             weight_decay: 0.0,
-            memory: Memory::new(&["sum"]),
+            memory: Memory::new(&["sum"]).by_rows(),
         }
     }
 
@@ -92,6 +92,9 @@ impl<T: Float> Optimizer<T> for Adagrad<T> {
 
 once! {
     fn step<T>(rule: &mut Adagrad<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
+        if rule.weight_decay != 0.0 {
+            gradients.refuse_rows("Adagrad with weight decay");
+        }
         let [eps, decay, first] = [rule.eps, rule.weight_decay, rule.initial_accumulator_value].map(T::of);
         let first = |p: &Tensor<T>| [Tensor::full(p.shape(), first)];
         rule.memory.for_each(model, gradients, first, |p, g, step, [sum]| {

@@ -13,7 +13,7 @@ pub(super) fn flat_gradient<T: Float, M: Parameters<T> + ?Sized>(
     let (mut flat, mut place) = (Vec::new(), 0);
     model.visit(path, &mut |_, param| {
         if param.is_trainable() {
-            match gradients.get(place) {
+            match gradients.dense(place) {
                 Some(g) => flat.extend(g.iter()),
                 None => flat.resize(flat.len() + param.value().len(), T::zero()),
             }

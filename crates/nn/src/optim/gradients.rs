@@ -1,10 +1,13 @@
 //! [`ParamGradients`]: the gradients of a model's parameters, from a backward pass to an optimizer.
 
 use crate::{Param, Parameters, Path};
-use autograd::{Float, Gradients, Tape, Tensor, update};
+use autograd::{Float, Gradients, Rows, Slope, Tape, Tensor, update};
 
 /// The gradients of a model's parameters: one entry per parameter and buffer, in the order of [`Parameters::visit`],
 /// empty if there is no gradient. Reused from step to step.
+///
+/// The gradient of a table may have only the rows that were looked up ([`Param::set_by_rows`]): its tensor then consists of
+/// these, and [`rows`](ParamGradients::rows) says which they are. All others are 0, so norms and scaling need not know.
 ///
 /// ```
 /// use autograd::tensor;
@@ -16,13 +19,15 @@ use autograd::{Float, Gradients, Tape, Tensor, update};
 #[derive(Debug, Clone, Default)]
 pub struct ParamGradients<T: Float> {
     pub(super) places: Vec<Option<Tensor<T>>>,
+    /// The places of gradients that have only some rows.
+    tables: Vec<(usize, Rows)>,
     path: Path,
 }
 
 impl<T: Float> ParamGradients<T> {
     /// No gradients yet.
     pub fn new() -> Self {
-        ParamGradients { places: Vec::new(), path: Path::default() }
+        ParamGradients { places: Vec::new(), tables: Vec::new(), path: Path::default() }
     }
 
     /// Moves the gradients of the model's parameters out of the result of a backward pass over `tape`.
@@ -38,21 +43,39 @@ impl<T: Float> ParamGradients<T> {
     /// assert_eq!(gradients.iter().map(|g| g.to_vec()).collect::<Vec<_>>(), [vec![3.0, 4.0], vec![1.0]]);
     /// ```
     pub fn collect(&mut self, model: &(impl Parameters<T> + ?Sized), tape: &Tape<T>, gradients: &mut Gradients<T>) {
-        self.places.clear();
-        let places = &mut self.places;
-        model.visit(&mut self.path, &mut |_, param| {
-            places.push(if param.is_trainable() {
-                tape.find(param.key()).and_then(|v| gradients.take(v))
-            } else {
-                None
-            });
+        let ParamGradients { places, tables, path } = self;
+        places.clear();
+        tables.clear();
+        model.visit(path, &mut |_, param| {
+            let var = if param.is_trainable() { tape.find(param.key()) } else { None };
+            let rows = var.and_then(|v| gradients.rows(v));
+            tables.extend(rows.map(|rows| (places.len(), rows.clone())));
+            places.push(var.and_then(|v| gradients.take(v)));
         });
     }
 
     /// Replaces the gradients, with one entry per parameter and buffer.
     pub(crate) fn replace(&mut self, places: impl IntoIterator<Item = Option<Tensor<T>>>) {
         self.places.clear();
+        self.tables.clear();
         self.places.extend(places);
+    }
+
+    /// Adds the gradient of the next parameter, of which only these rows are there.
+    pub(crate) fn push_rows(&mut self, (rows, values): (Rows, Tensor<T>)) {
+        self.tables.push((self.places.len(), rows));
+        self.places.push(Some(values));
+    }
+
+    /// Adds the gradient of the next parameter or buffer.
+    pub(crate) fn push(&mut self, gradient: Option<Tensor<T>>) {
+        self.places.push(gradient);
+    }
+
+    /// Moves the gradients that `keep` picks by place to others.
+    pub(super) fn copy_to(&self, other: &mut ParamGradients<T>, keep: impl Fn(usize) -> bool) {
+        other.replace(self.places.iter().enumerate().map(|(place, g)| g.clone().filter(|_| keep(place))));
+        other.tables.extend(self.tables.iter().filter(|(place, _)| keep(*place)).cloned());
     }
 
     /// The number of entries.
@@ -77,7 +100,42 @@ impl<T: Float> ParamGradients<T> {
         }
     }
 
-    /// The gradient of the `i`-th parameter or buffer.
+    /// Which rows the gradient of the `i`-th parameter has; `None` if it has all.
+    pub fn rows(&self, i: usize) -> Option<&Rows> {
+        self.tables.iter().find(|(place, _)| *place == i).map(|(_, rows)| rows)
+    }
+
+    /// The gradient of the `i`-th parameter, with zeros for the rows that it lacks.
+    ///
+    /// ```
+    /// use autograd::tensor;
+    /// use nn::optim::ParamGradients;
+    /// let gradients = ParamGradients::from_iter([Some(tensor![3.0])]);
+    /// assert_eq!((gradients.dense(0), gradients.dense(1)), (Some(tensor![3.0]), None));
+    /// ```
+    pub fn dense(&self, i: usize) -> Option<Tensor<T>> {
+        let values = self.get(i)?;
+        Some(self.rows(i).map_or_else(|| values.clone(), |rows| rows.dense(values)))
+    }
+
+    /// The gradient of the `i`-th parameter as an update takes it.
+    pub(super) fn slope(&self, i: usize) -> Option<Slope<'_, T>> {
+        Some(Slope { values: self.get(i)?, rows: self.rows(i) })
+    }
+
+    /// Panics if a gradient has only some rows.
+    #[track_caller]
+    pub(super) fn refuse_rows(&self, who: &str) {
+        let Some((place, rows)) = self.tables.first() else { return };
+        panic!(
+            "{who} needs all rows of a gradient, but that of parameter {place} (counted from 0) has {} of {}: use Sgd \
+             without weight decay, Adagrad without weight decay, or SparseAdam; or do without Embedding::sparse",
+            rows.len(),
+            rows.of()
+        );
+    }
+
+    /// The gradient of the `i`-th parameter or buffer; see [`rows`](ParamGradients::rows).
     pub fn get(&self, i: usize) -> Option<&Tensor<T>> {
         self.places.get(i)?.as_ref()
     }
@@ -121,12 +179,33 @@ impl<T: Float> ParamGradients<T> {
     pub fn add_scaled(&mut self, factor: f64, other: &ParamGradients<T>) {
         let factor = T::of(factor);
         self.places.resize(self.places.len().max(other.places.len()), None);
-        for (sum, g) in self.places.iter_mut().zip(&other.places) {
-            if let Some(g) = g {
-                let sum = sum.get_or_insert_with(|| Tensor::zeros(g.shape()));
-                update(sum, [], g, |sum, [], g| *sum += factor * g);
+        for (i, g) in other.places.iter().enumerate() {
+            let Some(g) = g else { continue };
+            if self.rows(i).is_some() || other.rows(i).is_some() {
+                self.add_table(i, factor, other);
+                continue;
             }
+            let sum = self.places[i].get_or_insert_with(|| Tensor::zeros(g.shape()));
+            update(sum, [], g, |sum, [], g| *sum += factor * g);
         }
+    }
+
+    /// Adds a multiple of the gradient of a table. The sum has the rows of both, or all if one of them has.
+    fn add_table(&mut self, i: usize, factor: T, other: &ParamGradients<T>) {
+        let (sum, g) = (self.places[i].take(), other.get(i).expect("it is there") * factor);
+        let rows = self.tables.iter().position(|(place, _)| *place == i).map(|at| self.tables.swap_remove(at).1);
+        let (all, sum) = match (sum, rows, other.rows(i)) {
+            (None, _, theirs) => (theirs.cloned(), g),
+            (Some(sum), Some(own), Some(theirs)) => {
+                let all = own.union(theirs);
+                let sum = own.spread(&sum, &all) + theirs.spread(&g, &all);
+                (Some(all), sum)
+            }
+            (Some(sum), Some(own), None) => (None, own.dense(&sum) + g),
+            (Some(sum), None, theirs) => (None, sum + theirs.map_or_else(|| g.clone(), |theirs| theirs.dense(&g))),
+        };
+        self.tables.extend(all.map(|rows| (i, rows)));
+        self.places[i] = Some(sum);
     }
 }
 
@@ -142,7 +221,7 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
     /// assert_eq!(w.value(), &tensor![0.5, 2.5]);
     /// ```
     fn from_iter<I: IntoIterator<Item = Option<Tensor<T>>>>(places: I) -> Self {
-        ParamGradients { places: places.into_iter().collect(), path: Path::default() }
+        ParamGradients { places: places.into_iter().collect(), tables: Vec::new(), path: Path::default() }
     }
 }
 
@@ -160,16 +239,30 @@ impl<T: Float> FromIterator<Option<Tensor<T>>> for ParamGradients<T> {
 /// });
 /// assert_eq!(model[1].value(), &tensor![1.5]);
 /// ```
+/// # Panics
+/// Panics if a gradient has only [some rows](ParamGradients::rows).
+#[track_caller]
 pub fn for_each_gradient<T: Float>(
     model: &mut dyn Parameters<T>,
     gradients: &ParamGradients<T>,
     path: &mut Path,
     mut f: impl FnMut(usize, &mut Param<T>, &Tensor<T>),
 ) {
+    gradients.refuse_rows("for_each_gradient");
+    for_each_slope(model, gradients, path, |place, param, slope| f(place, param, slope.values));
+}
+
+/// [`for_each_gradient`], also for gradients that have only some rows.
+pub(super) fn for_each_slope<T: Float>(
+    model: &mut dyn Parameters<T>,
+    gradients: &ParamGradients<T>,
+    path: &mut Path,
+    mut f: impl FnMut(usize, &mut Param<T>, Slope<'_, T>),
+) {
     let mut place = 0;
     model.visit_mut(path, &mut |_, param| {
-        if let Some(g) = gradients.get(place).filter(|_| param.is_trainable()) {
-            f(place, param, g);
+        if let Some(slope) = gradients.slope(place).filter(|_| param.is_trainable()) {
+            f(place, param, slope);
         }
         place += 1;
     });

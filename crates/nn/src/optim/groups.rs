@@ -149,11 +149,10 @@ impl<T: Float> Optimizer<T> for ParamGroups<T> {
         }
         for (i, Group { optimizer, gradients: own, .. }) in self.groups.iter_mut().enumerate() {
             let Some(optimizer) = optimizer else { continue };
-            let belongs = |(g, group): (&Option<_>, &usize)| g.clone().filter(|_| *group == i);
-            own.places.extend(gradients.places.iter().zip(&self.places).map(belongs));
+            gradients.copy_to(own, |place| self.places[place] == i);
             optimizer.step(model, own);
             // Drop the gradients, so that their owner can modify them in place.
-            own.places.clear();
+            own.replace([]);
         }
     }
 

@@ -1,11 +1,12 @@
 //! [`Memory`]: the state that optimizers keep per parameter, and its import and export.
 
-use super::{ParamGradients, for_each_gradient};
+use super::ParamGradients;
+use super::gradients::for_each_slope;
 use crate::io::{AnyTensor, StateDict, StateError};
 use crate::number::whole;
 use crate::once;
 use crate::{Parameters, Path};
-use autograd::{Float, Tensor};
+use autograd::{Float, Rows, Slope, Tensor};
 use smallvec::SmallVec;
 use std::fmt::{self, Debug, Formatter};
 
@@ -56,8 +57,20 @@ pub struct Memory<T: Float> {
     /// The name that denotes a scalar, if there is one.
     scalar: Option<&'static str>,
     counted: bool,
+    by_rows: ByRows,
     places: Vec<Option<Entry<T>>>,
     path: Path,
+}
+
+/// What a rule does with a gradient that has only some rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ByRows {
+    /// It has no such rule.
+    Refused,
+    /// It updates these rows alone.
+    These,
+    /// It updates all rows that have had a gradient: the others would not change.
+    AllSoFar,
 }
 
 /// The state of one parameter.
@@ -66,6 +79,8 @@ struct Entry<T: Float> {
     /// Number of steps so far.
     step: i32,
     tensors: Tensors<T>,
+    /// The rows that have had a gradient, if that is known.
+    seen: Option<Rows>,
 }
 
 /// Shows only the names: they are settings, while everything else changes from step to step.
@@ -78,7 +93,7 @@ impl<T: Float> Debug for Memory<T> {
 type Tensors<T> = SmallVec<[Tensor<T>; 3]>;
 
 /// An update of a parameter by its gradient, the number of its steps, and its tensors.
-type Rule<'f, T> = dyn FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>]) + 'f;
+type Rule<'f, T> = dyn FnMut(&mut Tensor<T>, Slope<'_, T>, i32, &mut [Tensor<T>]) + 'f;
 
 /// The name under which the number of steps is stored.
 const STEP: &str = "step";
@@ -86,7 +101,14 @@ const STEP: &str = "step";
 impl<T: Float> Memory<T> {
     /// An empty state for tensors with these names, in addition to the number of steps.
     pub fn new(names: &'static [&'static str]) -> Self {
-        Memory { names, scalar: None, counted: true, places: Vec::new(), path: Path::default() }
+        Memory {
+            names,
+            scalar: None,
+            counted: true,
+            by_rows: ByRows::Refused,
+            places: Vec::new(),
+            path: Path::default(),
+        }
     }
 
     /// Like [`new`](Memory::new), for a rule that does not use the number of steps: it is not exported.
@@ -111,17 +133,43 @@ impl<T: Float> Memory<T> {
         Memory { scalar: Some(name), ..self }
     }
 
+    /// Lets the rule take gradients that have only [some rows](ParamGradients::rows) of a table: it updates these rows of
+    /// the parameter and of its tensors, and no others.
+    ///
+    /// ```
+    /// use nn::optim::Memory;
+    /// let memory = Memory::<f32>::new(&["sum"]).by_rows();
+    /// # let _ = memory;
+    /// ```
+    pub fn by_rows(self) -> Self {
+        Memory { by_rows: ByRows::These, ..self }
+    }
+
+    /// As [`by_rows`](Memory::by_rows), for a rule under which rows without a gradient move once they have had one. It
+    /// updates all rows that have had one.
+    ///
+    /// ```
+    /// use nn::optim::Memory;
+    /// let memory = Memory::<f32>::new(&["momentum_buffer"]).by_rows_so_far();
+    /// # let _ = memory;
+    /// ```
+    pub fn by_rows_so_far(self) -> Self {
+        Memory { by_rows: ByRows::AllSoFar, ..self }
+    }
+
     /// Calls `f(parameter, gradient, step, tensors)` for each parameter that has a gradient, where `step` counts its
     /// steps from 1. `first` creates the tensors of a parameter from its values when it has its first gradient.
     ///
     /// # Panics
-    /// Panics if `N` is not the number of names.
+    /// Panics if `N` is not the number of names, or a gradient has only some rows, and the rule does not
+    /// [take them](Memory::by_rows).
+    #[track_caller]
     pub fn for_each<const N: usize>(
         &mut self,
         model: &mut dyn Parameters<T>,
         gradients: &ParamGradients<T>,
         first: impl Fn(&Tensor<T>) -> [Tensor<T>; N],
-        mut f: impl FnMut(&mut Tensor<T>, &Tensor<T>, i32, &mut [Tensor<T>; N]),
+        mut f: impl FnMut(&mut Tensor<T>, Slope<'_, T>, i32, &mut [Tensor<T>; N]),
     ) {
         assert_eq!(N, self.names.len(), "Memory: expected one tensor per name");
         self.for_each_entry(model, gradients, &|p| first(p).into_iter().collect(), &mut |p, g, step, tensors| {
@@ -130,6 +178,7 @@ impl<T: Float> Memory<T> {
     }
 
     /// [`for_each`](Memory::for_each) without its types, so that it is compiled once for all rules.
+    #[track_caller]
     fn for_each_entry(
         &mut self,
         model: &mut dyn Parameters<T>,
@@ -137,15 +186,27 @@ impl<T: Float> Memory<T> {
         first: &dyn Fn(&Tensor<T>) -> Tensors<T>,
         f: &mut Rule<'_, T>,
     ) {
-        let Memory { places, path, .. } = self;
-        for_each_gradient(model, gradients, path, |place, param, g| {
+        let Memory { places, path, by_rows, .. } = self;
+        if *by_rows == ByRows::Refused {
+            gradients.refuse_rows("this optimizer");
+        }
+        for_each_slope(model, gradients, path, |place, param, slope| {
             if place >= places.len() {
                 places.resize_with(place + 1, || None);
             }
-            let Entry { step, tensors } =
-                places[place].get_or_insert_with(|| Entry { step: 0, tensors: first(param.value()) });
-            *step = step.saturating_add(1);
-            f(param.value_mut(), g, *step, tensors);
+            let entry = places[place].get_or_insert_with(|| Entry::new(first(param.value())));
+            entry.step = entry.step.saturating_add(1);
+            match (slope.rows, *by_rows) {
+                (Some(rows), ByRows::AllSoFar) => {
+                    let (values, all) = entry.so_far(slope.values, rows);
+                    f(param.value_mut(), Slope { values: &values, rows: Some(&all) }, entry.step, &mut entry.tensors);
+                    entry.seen = Some(all);
+                }
+                _ => {
+                    entry.seen = None;
+                    f(param.value_mut(), slope, entry.step, &mut entry.tensors);
+                }
+            }
         });
     }
 
@@ -173,6 +234,22 @@ impl<T: Float> Memory<T> {
             known.extend(self.counted.then(|| key(param, STEP)));
         });
         state.iter().map(|(name, _)| name.to_owned()).filter(|name| !known.contains(name)).collect()
+    }
+}
+
+impl<T: Float> Entry<T> {
+    /// The state before the first step.
+    fn new(tensors: Tensors<T>) -> Self {
+        Entry { step: 0, tensors, seen: None }
+    }
+
+    /// A gradient of some rows, as one of all rows that have had a gradient so far, which are those of which a tensor is not
+    /// 0.
+    fn so_far(&mut self, values: &Tensor<T>, rows: &Rows) -> (Tensor<T>, Rows) {
+        let had = |tensors: &Tensors<T>| tensors.iter().map(Rows::nonzero).reduce(|a, b| a.union(&b));
+        let seen = self.seen.take().or_else(|| if self.step > 1 { had(&self.tensors) } else { None });
+        let all = seen.map_or_else(|| rows.clone(), |seen| seen.union(rows));
+        (rows.spread(values, &all), all)
     }
 }
 
@@ -210,7 +287,7 @@ once! {
             if count == Some(None) {
                 error.unfit.push((key(param, STEP), format!("{} is not a number of steps", step.unwrap_or(f64::NAN))));
             }
-            places.push(count.flatten().map(|step| Entry { step, tensors }));
+            places.push(count.flatten().map(|step| Entry { step, tensors, seen: None }));
         });
         if used < state.len() {
             error.unexpected = memory.strangers(model, state);
@@ -227,7 +304,7 @@ once! {
     fn state<T>(memory: &Memory<T>, model: &dyn Parameters<T>) -> StateDict {
         let (mut state, mut places) = (StateDict::new(), memory.places.iter());
         model.visit(&mut Path::default(), &mut |param, _| {
-            let Some(Some(Entry { step, tensors })) = places.next() else { return };
+            let Some(Some(Entry { step, tensors, .. })) = places.next() else { return };
             if memory.counted {
                 state.insert(key(param, STEP), Tensor::scalar(i64::from(*step)));
             }

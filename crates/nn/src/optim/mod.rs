@@ -106,6 +106,7 @@ mod radam;
 mod rmsprop;
 mod rprop;
 mod sgd;
+mod sparse_adam;
 mod wolfe;
 
 pub use adadelta::Adadelta;
@@ -126,6 +127,7 @@ pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
 pub use sgd::Sgd;
+pub use sparse_adam::SparseAdam;
 
 /// The loss of a model, whose gradients are collected.
 pub type Evaluate<'e, T> = dyn FnMut(&dyn Model<T>, &mut ParamGradients<T>) -> f64 + 'e;

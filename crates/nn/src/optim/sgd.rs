@@ -19,6 +19,9 @@ use autograd::{Float, update};
 /// methods* (1964); Sutskever, Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep
 /// learning* (2013).
 ///
+/// Of a table with [gradients by rows](crate::Param::set_by_rows), only the rows with a gradient are read and written; with
+/// momentum, the rows that have had one, which all keep moving. The results are those of dense gradients.
+///
 /// ```
 /// use autograd::tensor;
 /// use nn::{Param, optim::{Optimizer, ParamGradients, Sgd}};
@@ -49,7 +52,7 @@ impl<T: Float> Sgd<T> {
     #[track_caller]
     pub fn new(rate: f64) -> Self {
         let rate = non_negative("Sgd", "learning rate", rate);
-        let memory = Memory::uncounted(&[]);
+        let memory = Memory::uncounted(&[]).by_rows();
         Sgd { rate, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, decoupled: false, memory }
     }
 
@@ -76,8 +79,11 @@ impl<T: Float> Sgd<T> {
     #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
         let momentum = non_negative("Sgd", "momentum", momentum);
-        let names: &[_] = if momentum > 0.0 { &["momentum_buffer"] } else { &[] };
-        Sgd { momentum, memory: Memory::uncounted(names), ..self }
+        let memory = match momentum > 0.0 {
+            true => Memory::uncounted(&["momentum_buffer"]).by_rows_so_far(),
+            false => Memory::uncounted(&[]).by_rows(),
+        };
+        Sgd { momentum, memory, ..self }
     }
 
     /// The fraction of each gradient after the first that is left out of the velocity: `τ`. Defaults to 0.
@@ -109,7 +115,8 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
     rate_and_memory!();
 
     /// # Panics
-    /// Panics if Nesterov momentum has no momentum or is dampened, or a gradient does not have the shape of its parameter.
+    /// Panics if Nesterov momentum has no momentum or is dampened, a gradient does not have the shape of its parameter, or
+    /// weights decay that have gradients of single rows.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         step(self, model, gradients)
@@ -124,6 +131,9 @@ once! {
             rule.momentum,
             rule.dampening
         );
+        if rule.weight_decay != 0.0 {
+            gradients.refuse_rows("Sgd with weight decay");
+        }
         let [rate, momentum] = [rule.rate, rule.momentum].map(T::of);
         let decay = Decay::<T>::new(rule.decoupled, rule.weight_decay, rule.rate);
         if rule.momentum == 0.0 {

@@ -102,7 +102,8 @@ impl<T: Float> Engine<T> {
         let read = if learns { first_read(&self.tape, &ids(parameters, &pass, &given)) } else { None };
         let swept = backward(parameters, &pass, &recorded, &mut self.adjoints, &mut self.swept);
         if let (Ok(_), Some(replay), true) = (&swept, &mut self.replay, learns) {
-            let recording = Recording { pass: &pass, given: &given, recorded: &recorded, read };
+            let recording =
+                Recording { pass: &pass, given: &given, recorded: &recorded, adjoints: &self.adjoints, read };
             replay.learn(objective, &recording, &self.swept.gradients);
         }
         let outcome = recorded.outcome();

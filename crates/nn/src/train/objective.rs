@@ -7,7 +7,7 @@ use crate::fields::{Field, Name, Samples};
 use crate::loss::{Loss, Parts};
 use crate::optim::ParamGradients;
 use crate::{Given, Model, Parameters, Pass, Vars};
-use autograd::{Float, Tensor, Var};
+use autograd::{Float, Gradients, Tensor, Var};
 
 /// What a step differentiates: a loss that is recorded from a batch, by parameters.
 pub(super) struct Objective<'a, T: Float> {
@@ -50,6 +50,7 @@ pub(super) struct Recording<'a, 't, T: Float> {
     pub pass: &'a Pass<'t, T>,
     pub given: &'a Given<'t, T>,
     pub recorded: &'a Recorded<'t, T>,
+    pub adjoints: &'a Gradients<T>,
     /// Why it must not be replayed, if something read a value that depends on the batch or the model.
     pub read: Option<String>,
 }

@@ -111,7 +111,8 @@ impl<T: Float> Replay<T> {
         let Some((_, again)) = self.run(version, objective, rng, &mut kept) else { return };
         let updates = swept.updates.iter().zip(&kept.updates).map(|((_, a), (_, b))| (a, b));
         let mut pairs = swept.gradients.iter().zip(kept.gradients.iter()).chain(updates);
-        let same = outcome.is_same(&again) && pairs.all(|(a, b)| same_bits(a, b));
+        let rows = (0..swept.gradients.len()).all(|i| swept.gradients.rows(i) == kept.gradients.rows(i));
+        let same = outcome.is_same(&again) && rows && pairs.all(|(a, b)| same_bits(a, b));
         let version = &mut self.versions[version];
         if same {
             version.hold();
@@ -131,7 +132,7 @@ impl<T: Float> Replay<T> {
 fn identity<T: Float>(model: &dyn Parameters<T>, path: &mut Path) -> u64 {
     let mut hash = 0u64;
     model.visit(path, &mut |_, param| {
-        let own = param.key() << 1 | u64::from(param.is_trainable());
+        let own = param.key() << 2 | u64::from(param.is_by_rows()) << 1 | u64::from(param.is_trainable());
         hash = (hash ^ own).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     });
     hash

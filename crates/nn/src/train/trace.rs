@@ -51,7 +51,8 @@ fn parameters<T: Float>(model: &dyn Model<T>) -> String {
             (false, true) => "",
             (false, false) => ", frozen",
         };
-        lines.push(format!("{name} {:?}{role}", param.value().shape()));
+        let by_rows = if param.is_by_rows() { ", by rows" } else { "" };
+        lines.push(format!("{name} {:?}{role}{by_rows}", param.value().shape()));
     });
     lines.join("\n")
 }

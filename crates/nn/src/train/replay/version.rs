@@ -6,8 +6,8 @@ use crate::fields::{Field, FieldVar, Name, Samples};
 use crate::optim::ParamGradients;
 use crate::pass::Noise;
 use crate::train::objective::{Objective, Outcome, Recording, Swept};
-use autograd::internals::sketched;
-use autograd::{Float, Program, Rng, Shape, Tensor};
+use autograd::internals::{lookups, sketched};
+use autograd::{Float, Program, Rng, Rows, Shape, Tensor};
 use smallvec::SmallVec;
 
 /// The program for batches of one shape and a model with certain parameters.
@@ -33,14 +33,22 @@ pub(super) struct Version<T: Float> {
     parts: Vec<Name>,
     outputs: Vec<Name>,
     draws: Vec<(Noise, Tensor<T>)>,
-    /// Whether each parameter gets a gradient, by index.
-    gradients: Vec<bool>,
+    /// The gradient of each parameter, by index.
+    gradients: Vec<Found>,
     /// Keys of buffers that get new values.
     updates: Vec<u64>,
     /// References to the model's parameters during a run.
     lent: Vec<Tensor<T>>,
     /// The booleans of the batch as 0 and 1 during a run.
     masks: Vec<Tensor<T>>,
+}
+
+/// What a program returns of the gradient of a parameter.
+enum Found {
+    None,
+    All,
+    /// The cotangents of so many lookups in a table of this shape.
+    Lookups(usize, Shape),
 }
 
 /// What identifies a kind of batches: the number of inputs, the fields with their types and shapes, and the shape of the
@@ -139,7 +147,7 @@ impl<T: Float> Version<T> {
         gradients: &ParamGradients<T>,
         path: &mut Path,
     ) -> Result<(), String> {
-        let Recording { pass, given, recorded, ref read } = *recording;
+        let Recording { pass, given, recorded, adjoints, ref read } = *recording;
         if let Some(why) = read {
             return Err(why.clone());
         }
@@ -162,16 +170,26 @@ impl<T: Float> Version<T> {
                 }
             }
         }
-        let (mut place, mut wanted) = (0, Vec::new());
+        let (mut place, mut wanted, mut looked_up) = (0, Vec::new(), Vec::new());
         objective.parameters.visit(path, &mut |_, param| {
             let var = tape.find(param.key());
             if let Some(var) = var {
                 inputs.push(var);
                 self.sources.push(Source::Parameter(place));
             }
-            let has = gradients.get(place).is_some();
-            self.gradients.push(has);
-            wanted.extend(var.filter(|_| has));
+            self.gradients.push(match var {
+                Some(table) if gradients.rows(place).is_some() => {
+                    let found = lookups(adjoints, table);
+                    looked_up.extend(found.iter().map(|(index, _)| *index));
+                    wanted.extend(found.iter().map(|(_, rows)| *rows));
+                    Found::Lookups(found.len(), table.shape())
+                }
+                Some(var) if gradients.get(place).is_some() => {
+                    wanted.push(var);
+                    Found::All
+                }
+                _ => Found::None,
+            });
             place += 1;
         });
         for (k, (var, noise)) in pass.draws().enumerate() {
@@ -185,7 +203,8 @@ impl<T: Float> Version<T> {
             let mut outputs: Vec<_> = recorded.vars().collect();
             outputs.extend(recorded.total.try_grad(&wanted)?);
             outputs.extend(pass.updates().map(|(_, value)| value));
-            Program::draft(tape).inputs(&inputs).integers(&integers).outputs(&outputs).compile()
+            let draft = Program::draft(tape).inputs(&inputs).integers(&integers).outputs(&outputs);
+            draft.integer_outputs(&looked_up).compile()
         });
         self.program = Some(compiled.map_err(|e| e.to_string())?);
         Ok(())
@@ -208,9 +227,21 @@ impl<T: Float> Version<T> {
             Ok(out) => out,
             Err(error) => return Some(Err(error)),
         };
-        let mut values = out.iter().cloned();
+        let mut values = out.iter().cloned().collect::<SmallVec<[Tensor<T>; 32]>>().into_iter();
         let outcome = Outcome::new(&mut self.parts.iter().cloned(), &mut self.outputs.iter().cloned(), &mut values);
-        swept.gradients.replace(self.gradients.iter().map(|&has| if has { values.next() } else { None }));
+        let mut looked_up = 0;
+        for found in &self.gradients {
+            match found {
+                Found::None => swept.gradients.push(None),
+                Found::All => swept.gradients.push(values.next()),
+                Found::Lookups(count, table) => {
+                    let index = |(g, k)| (program.integers(k).clone(), g);
+                    let parts: SmallVec<[_; 2]> = values.by_ref().take(*count).zip(looked_up..).map(index).collect();
+                    swept.gradients.push_rows(Rows::sum(&parts, table));
+                    looked_up += count;
+                }
+            }
+        }
         // A buffer keeps its value, so it must not share the program's memory.
         swept.updates.extend(self.updates.iter().copied().zip(values.map(|value| value.deep_copy())));
         let results = outcome.map(|outcome| (outcome.total, outcome));

@@ -49,6 +49,15 @@ impl<T: Float> Run<'_, '_, T> {
     /// Compares the settings of all ranks, and gives them the first one's weights and state of the optimizer.
     pub(in crate::train) fn join(&mut self) -> Result<(), TrainError> {
         let Some(team) = &self.team else { return Ok(()) };
+        let mut by_rows = None;
+        self.model.visit(&mut Path::default(), &mut |name, param| {
+            by_rows = by_rows.take().or_else(|| param.is_by_rows().then(|| name.to_owned()));
+        });
+        if let Some(name) = by_rows {
+            let problem =
+                format!("the gradient of {name} has single rows, which ranks do not share: do without `sparse`");
+            return Err(TrainError::Sharing { problem });
+        }
         let mut settings = self.settings.clone();
         settings.extend(self.trainer.length());
         team.agree(&settings, difference)?;

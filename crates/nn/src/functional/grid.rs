@@ -1,0 +1,194 @@
+//! Images read at places that a network may compute: bilinear sampling on a grid, and the inverse of max pooling.
+
+use crate::once;
+use autograd::{Align, Error, Float, Index, Ints, Result, Shape, Tensor, Var};
+
+/// What lies beyond the edges of an image.
+///
+/// ```
+/// assert_eq!(nn::functional::Beyond::default(), nn::functional::Beyond::Zeros);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Beyond {
+    /// Zeros.
+    #[default]
+    Zeros,
+    /// The nearest pixel.
+    Border,
+}
+
+/// Reads images `x`, `[N, C, H, W]`, at the places of a grid, `[N, H', W', 2]`, by bilinear interpolation: `[N, C, H', W']`. A
+/// place is a pair `(x, y)` in which -1 and 1 are the edges of the image: those of its corner pixels, or with
+/// [`Align::Corners`] their centers. Differentiable by both. Source: Jaderberg, Simonyan, Zisserman and Kavukcuoglu, *Spatial
+/// transformer networks* (2015).
+///
+/// ```
+/// use autograd::{Align, Tape, tensor};
+/// use nn::functional::{Beyond, grid_sample};
+/// let tape = Tape::<f64>::new();
+/// let (image, grid) = (tape.var([[[[1.0, 3.0]]]]), tape.var([[[[0.0, 0.0], [1.0, 0.0]]]]));
+/// let y = grid_sample(image, grid, Beyond::Border, Align::Corners)?;
+/// assert_eq!(y.value(), tensor![[[[2.0, 3.0]]]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the shapes do not fit, or a place is not finite.
+#[track_caller]
+pub fn grid_sample<'t, T: Float>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
+    sampled(x, grid, beyond, align)
+}
+
+once! {
+    fn sampled<'t, T>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
+        const OP: &str = "grid_sample";
+        let (&[n, c, h, w], &[samples, rows, columns, 2]) = (x.shape().as_slice(), grid.shape().as_slice()) else {
+            let hint = format!("expected images [N, C, H, W] and a grid [N, H', W', 2], got {:?}", grid.shape());
+            return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
+        };
+        if samples != n || h * w == 0 {
+            let hint = format!("the images must have pixels, and there must be a grid for each, got {samples}");
+            return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
+        }
+        // The place along an axis in pixels, the pixel before it, and how far it is from that.
+        let along = |axis: isize, size: usize| {
+            let (place, last) = (grid.index_axis(3, axis), size as f64 - 1.0);
+            let place = match align {
+                Align::Centers => ((place + T::one()) * T::of(size as f64) - T::one()) * T::of(0.5),
+                Align::Corners => (place + T::one()) * T::of(0.5 * last),
+            };
+            let place = if beyond == Beyond::Border { place.clamp(0.0, last) } else { place };
+            let before = place.floor();
+            (before, place - before)
+        };
+        let ((left, right_part), (top, bottom_part)) = (along(0, w), along(1, h));
+        let (pixels, points) = (x.reshape(&[n, c, h * w]), rows * columns);
+        let mut sum = None;
+        for (down, right) in [(false, false), (false, true), (true, false), (true, true)] {
+            let next = |before: Var<'t, T>, part: Var<'t, T>, next: bool| match next {
+                true => (before + T::one(), part),
+                false => (before, -part + T::one()),
+            };
+            let ((column, part), (row, row_part)) = (next(left, right_part, right), next(top, bottom_part, down));
+            let [inside, inside_rows] = [(column, w), (row, h)]
+                .map(|(at, size)| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64)));
+            let at = row.clamp(0.0, h as f64 - 1.0) * T::of(w as f64) + column.clamp(0.0, w as f64 - 1.0);
+            let at = at.reshape(&[n, 1, points]).broadcast_to(&[n, c, points]).to_integers();
+            let weight = (inside & inside_rows).try_choose(part * row_part, part.full_like(0.0))?;
+            let term = pixels.try_gather(2, at)? * weight.reshape(&[n, 1, points]);
+            sum = Some(sum.map_or(term, |sum| sum + term));
+        }
+        sum.expect("four corners").try_reshape(&[n, c, rows, columns])
+    }
+}
+
+/// Writes elements to the places that max pooling found, into zeros: the result has `D` last axes of the given `size`, and
+/// the index of an element counts along them in row-major order.
+///
+/// ```
+/// use autograd::{Tape, tensor};
+/// use nn::functional::max_unpool;
+/// let x = Tape::<f64>::new();
+/// let x = x.var([[[5.0, 7.0]]]);
+/// assert_eq!(max_unpool(x, tensor![[[1_i64, 2]]], [4])?.value(), tensor![[[0.0, 5.0, 7.0, 0.0]]]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+/// # Errors
+/// Returns an error if the indices do not have the shape of the elements, or lie outside.
+#[track_caller]
+pub fn max_unpool<'t, T: Float, const D: usize>(
+    x: Var<'t, T>,
+    index: impl Into<Index<Var<'t, T>>>,
+    size: [usize; D],
+) -> Result<Var<'t, T>> {
+    unpooled(x, index.into().on(x.tape()), &size)
+}
+
+once! {
+    fn unpooled<'t, T>(x: Var<'t, T>, index: Ints<'t, T>, size: &[usize]) -> Result<Var<'t, T>> {
+        let shape = x.shape();
+        if index.shape() != shape || shape.len() < size.len() {
+            let hint = format!("there must be an index for each element, got {:?}", index.shape());
+            return Err(Error::Shape { op: "max_unpool", shape: shape.as_slice().into(), hint });
+        }
+        let (outer, inner) = shape.split_at(shape.len() - size.len());
+        let with = |last: &[usize]| outer.iter().chain(last).copied().collect::<Shape>();
+        let [from, to] = [with(&[inner.iter().product()]), with(&[size.iter().product()])];
+        let zeros = x.tape().constant(Tensor::zeros(&to));
+        let y = zeros.try_scatter(-1, index.reshape(&from), x.reshape(&from))?;
+        y.try_reshape(&with(size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::{Tape, gradcheck, tensor};
+
+    fn image() -> Tensor<f64> {
+        Tensor::from_fn(&[1, 2, 3, 4], |at| ((12 * at[1] + 4 * at[2] + at[3]) * 7 % 11) as f64 * 0.25 - 1.0)
+    }
+
+    fn grid() -> Tensor<f64> {
+        tensor![[[[-0.9, 0.2], [0.31, -0.47], [1.3, 0.1]], [[-1.0, -1.0], [0.05, 0.93], [2.5, -3.0]]]]
+    }
+
+    /// Values and derivatives of Σ 0.1 k y from PyTorch 2.15, written out there; those of pixels by the first channel.
+    #[test]
+    fn samples_are_those_of_pytorch() {
+        let all = [
+            (
+                (Beyond::Zeros, Align::Centers),
+                [0.0875, 0.30515, 0.0, -0.25, 0.242, 0.0, -0.035, 1.01125, 0.0, 0.1875, -0.363, 0.0],
+                [0.1, 0.0, 0.12408, 0.01692, 0.049, 0.0, 0.05192, 0.00708, 0.021, 0.121, 0.1815, 0.0],
+                [-0.045, 0.97125, -1.2245, -1.149, 0.0, 0.0, 0.35, 0.2625, -1.936, 0.69, 0.0, 0.0],
+            ),
+            (
+                (Beyond::Zeros, Align::Corners),
+                [0.1825, 0.5289875, 0.06875, -1.0, 0.4306875, 0.0, -0.02, 0.8272625, -0.33, 0.75, -0.4875, 0.0],
+                [0.4, 0.00329, 0.09071, 0.0, 0.068, 0.030585, 0.122415, 0.1485, 0.017, 0.200625, 0.267375, 0.0165],
+                [1.1925, 0.6775, 0.48825, -0.64225, 0.75375, 0.53625, -0.45, -0.65, -2.255625, -1.415625, 0.0, 0.0],
+            ),
+            (
+                (Beyond::Border, Align::Centers),
+                [0.125, 0.30515, 0.0625, -1.0, 0.4, 1.5, -0.05, 1.01125, -0.525, 0.75, -0.6, 0.5],
+                [0.4, 0.0, 0.12408, 0.61692, 0.07, 0.0, 0.05192, 0.26208, 0.03, 0.2, 0.3, 0.045],
+                [0.0, 1.3875, -1.2245, -1.149, 0.0, 1.4625, 0.0, 0.0, -3.2, 0.0, 0.0, 0.0],
+            ),
+        ];
+        for ((beyond, align), value, by_pixel, by_place) in all {
+            let tape = Tape::<f64>::new();
+            let (x, g) = (tape.var(image()), tape.var(grid()));
+            let y = grid_sample(x, g, beyond, align).unwrap();
+            let factors = Tensor::from_fn(&[1, 2, 2, 3], |at| 0.1 * (1 + 6 * at[1] + 3 * at[2] + at[3]) as f64);
+            let gradients = (y * tape.constant(factors)).sum().backward();
+            let first = gradients.wrt(x).slice_axis(1, 0..1);
+            for (found, expected) in [(y.value(), &value), (first, &by_pixel), (gradients.wrt(g), &by_place)] {
+                let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-13);
+                assert!(near && found.len() == 12, "{beyond:?} {align:?}: {found} is not {expected:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_are_right() {
+        fn squares<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+            grid_sample(x[0], x[1], Beyond::Zeros, Align::Centers).unwrap().square().sum()
+        }
+        gradcheck(squares, &[image(), grid()]).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let tape = Tape::<f64>::new();
+        let (x, g) = (tape.var(image()), tape.var(grid()));
+        assert!(grid_sample(x, x, Beyond::Zeros, Align::Centers).is_err());
+        let two = tape.var(Tensor::zeros(&[2, 2, 3, 2]));
+        assert!(
+            grid_sample(x, two, Beyond::Zeros, Align::Centers).unwrap_err().to_string().contains("a grid for each")
+        );
+        assert!(grid_sample(x, g * f64::NAN, Beyond::Zeros, Align::Centers).is_err());
+        let y = tape.var([[[5.0, 7.0]]]);
+        assert!(max_unpool(y, tensor![[[1_i64, 4]]], [4]).unwrap_err().to_string().contains("4"));
+        assert!(max_unpool(y, tensor![1_i64, 2], [4]).is_err());
+    }
+}
