@@ -84,7 +84,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         }
         Op::Integers { values, .. } | Op::Cast { values } => checked(name, values.shape().into()),
         family!(recurrent) => super::recurrent::shape(op, x),
-        Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
+        Op::MatMul { ta, tb, .. } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {

@@ -122,7 +122,7 @@ impl Op {
                 let rules = ["p·(t - Σ t·p), p = softmax($a), t = $g·$b", "Σ $g·(softmax($a) - [label])"];
                 words("$b·(softmax($a) - [label])", &rules)
             }
-            Op::MatMul { ta, tb } => product(*ta, *tb),
+            Op::MatMul { ta, tb, .. } => product(*ta, *tb),
             Op::Linalg(factor) => matrix_function(*factor),
             Op::Reshape { shape } => words(&format!("$a as {:?}", shape.as_slice()), &["$g in the shape of $a"]),
             Op::Expand { shape } => {
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn the_rule_of_a_product_turns_the_other_factor() {
         let text = |ta, tb| {
-            let op = Op::MatMul { ta, tb };
+            let op = Op::MatMul { ta, tb, precision: crate::Precision::Full };
             let rule = |i| op.rule_text(i, &["A", "B"], "y", "ḡ").unwrap();
             [op.value_text(&["A", "B"]), rule(0), rule(1)]
         };

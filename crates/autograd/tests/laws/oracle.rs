@@ -68,7 +68,7 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let scores = shape(&Op::CrossEntropy { labels: labels.clone() }, std::slice::from_ref(x))?;
             (*numbers == scores).then(|| x.clone())
         }
-        (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
+        (Op::MatMul { ta, tb, .. }, [a, b]) => matmul(a, *ta, b, *tb),
         (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),
         (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
         (Op::Expand { shape }, [x]) => {
