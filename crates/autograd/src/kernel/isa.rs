@@ -114,14 +114,20 @@ pub(crate) use simd;
 /// Prefetches a slice into the cache.
 #[inline]
 pub(crate) fn prefetch<T>(x: &[T]) {
+    prefetch_at(x.as_ptr(), x.len());
+}
+
+/// Prefetches elements into the cache, which need not exist.
+#[inline(always)]
+pub(crate) fn prefetch_at<T>(start: *const T, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in x.chunks((64 / size_of::<T>()).max(1)) {
+    for at in (0..len).step_by((64 / size_of::<T>()).max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = x;
+    let _ = (start, len);
 }
 
 #[cfg(test)]

@@ -36,15 +36,15 @@ pub(super) fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 
-/// Columns per block for a sum of length `k`: twice as many if the block is half as deep.
-pub(super) fn columns(k: usize) -> usize {
-    if block(k) <= KC / 2 { 2 * NC } else { NC }
+/// Columns per block for a sum of length `k`: twice as many if the block is half as deep, or its elements half as large.
+pub(super) fn columns<T>(loops: &Loops<T>, k: usize) -> usize {
+    if loops.pairs || block(k) <= KC / 2 { 2 * NC } else { NC }
 }
 
 /// Maximum number of elements of workspace that [`multiply`] needs for a product of `m x k` and `k x n`.
 pub(super) fn workspace<T>(loops: &Loops<T>, m: usize, n: usize, k: usize) -> usize {
     let rows = m.min(MC_TILES * loops.rows).next_multiple_of(loops.rows);
-    (rows + n.min(columns(k)).next_multiple_of(loops.wide)) * block(k) + loops.rows * loops.wide
+    (rows + n.min(columns(loops, k)).next_multiple_of(loops.wide)) * block(k) + loops.rows * loops.wide
 }
 
 /// Computes `c = a b`, or `c = keep c + a b`, and passes it to the callback by blocks of rows.
@@ -59,7 +59,7 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
     let most_rows = MC_TILES * loops.rows;
     let (edge, workspace) = workspace.split_at_mut(loops.rows * loops.wide);
     let (for_a, for_b) = workspace.split_at_mut(m.min(most_rows).next_multiple_of(loops.rows) * block(k));
-    let most = columns(k);
+    let most = columns(loops, k);
     for j in (0..n).step_by(most) {
         let cols = most.min(n - j);
         // One step even for an empty sum, to set `c` to 0.

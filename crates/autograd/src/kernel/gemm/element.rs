@@ -114,7 +114,7 @@ macro_rules! loops {
 /// [Loops](loops!) whose tiles are of [pairs] of terms.
 macro_rules! pair_loops {
     ($isa:ident, fuses: $fuses:expr, $rows:literal x $wide:literal or $narrow:literal) => {{
-        version!($isa, pack(view: View<f32>, width: usize, to: *mut f32) = pairs::pack);
+        version!($isa, pack(view: View<f32>, width: usize, to: *mut f32) = pairs::pack::<false>);
         version!($isa, wide_tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
             = pairs::tile_of::<$rows, $wide, { $fuses }>);
         version!($isa, narrow_tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
@@ -168,15 +168,14 @@ kernels!(f32, fused_f32, transposed_f32,
 kernels!(f64, fused_f64, transposed_f64,
     avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2), none);
 
-/// The loops that round to bf16, by the instruction for pairs where there is one.
+/// The loops that round to bf16, by the instructions for pairs where there are any.
 fn of_pairs(isa: Isa) -> Option<Loops<f32>> {
     Some(match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if is_x86_feature_detected!("avx512bf16") => Loops {
-            wide_tile: pairs::tile_by_pairs::<8, 2>,
-            narrow_tile: pairs::tile_by_pairs::<8, 1>,
-            ..emulated(isa)
-        },
+        Isa::Avx512 if is_x86_feature_detected!("avx512bf16") => {
+            use pairs::{pack_by_pairs as pack, tile_by_pairs};
+            Loops { pack, wide_tile: tile_by_pairs::<8, 2>, narrow_tile: tile_by_pairs::<8, 1>, ..emulated(isa) }
+        }
         _ => emulated(isa),
     })
 }

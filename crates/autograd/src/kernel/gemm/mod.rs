@@ -363,7 +363,7 @@ fn matmul_on<T: Element>(
         Kind::Matrices => (loops.rows, loops.wide),
         Kind::Row | Kind::Dots => (1, ROW),
     };
-    let whole_rows = product.finish.is_some() && n <= blocked::columns(k);
+    let whole_rows = product.finish.is_some() && n <= blocked::columns(loops, k);
     let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
     let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };

@@ -10,6 +10,7 @@ use super::element::Kernels;
 use super::pack::transpose;
 use super::tile::{Panel, put, unrolled};
 use super::view::{View, ViewMut};
+use crate::kernel::isa::prefetch_at;
 
 /// The number of packed elements for a sum of length `k`.
 pub(super) fn pairs(k: usize) -> usize {
@@ -18,8 +19,9 @@ pub(super) fn pairs(k: usize) -> usize {
 
 /// Pairs of a row that are rounded before they are transposed.
 const SOME: usize = 16;
-/// The widest panel.
+/// The widest panel, and the narrowest of AVX-512: the rows of a tile.
 const WIDEST: usize = 32;
+const NARROW: usize = 8;
 
 /// The bf16 nearest to `x`, as the upper half of an `f32`; 0 if `x` is subnormal.
 #[inline(always)]
@@ -37,43 +39,102 @@ fn pair(first: f32, second: f32) -> f32 {
     f32::from_bits(rounded(first) | rounded(second) >> 16)
 }
 
+/// The pairs of neighbors in a row of numbers.
+///
+/// # Safety
+///
+/// If `INSTRUCTION`, the CPU must support AVX512-BF16.
+#[inline(always)]
+unsafe fn neighbors<const INSTRUCTION: bool>(x: [[f32; 2]; SOME]) -> [f32; SOME] {
+    #[cfg(target_arch = "x86_64")]
+    if INSTRUCTION {
+        use std::arch::x86_64::{__m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_rol_epi32};
+        // SAFETY: vectors have the size of the arrays. The conversion puts the first of a pair in the lower half.
+        unsafe {
+            let [first, second] = std::mem::transmute::<[[f32; 2]; SOME], [__m512; 2]>(x);
+            let pairs = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+            return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_rol_epi32::<16>(pairs));
+        }
+    }
+    x.map(|[first, second]| pair(first, second))
+}
+
+/// The pairs of the numbers in the same places of two rows.
+///
+/// # Safety
+///
+/// As for [`neighbors`].
+#[inline(always)]
+unsafe fn zipped<const INSTRUCTION: bool>(first: [f32; SOME], second: [f32; SOME]) -> [f32; SOME] {
+    #[cfg(target_arch = "x86_64")]
+    if INSTRUCTION {
+        use std::arch::x86_64::{__m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_permutexvar_epi16};
+        const ORDER: [u16; 32] = {
+            let (mut order, mut i) = ([0; 32], 0);
+            while i < 16 {
+                (order[2 * i], order[2 * i + 1]) = (i as u16, i as u16 + 16);
+                i += 1;
+            }
+            order
+        };
+        // SAFETY: vectors have the size of the arrays.
+        unsafe {
+            let [first, second] = [first, second].map(|x| std::mem::transmute::<[f32; SOME], __m512>(x));
+            let both = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(first, second));
+            let order = std::mem::transmute::<[u16; 32], __m512i>(ORDER);
+            return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_permutexvar_epi16(order, both));
+        }
+    }
+    std::array::from_fn(|i| pair(first[i], second[i]))
+}
+
 /// Packs the rows of a view, at most `width`, as [`super::pack::pack`] does, with pairs of its columns for columns; an odd one
 /// is paired with 0.
 ///
 /// # Safety
 ///
-/// `view` must be readable and not empty; `to` must be valid for `width` elements for each pair of its columns.
+/// `view` must be readable and not empty; `to` must be valid for `width` elements for each pair of its columns. If
+/// `INSTRUCTION`, the CPU must support AVX512-BF16.
 #[inline(always)]
-pub(super) unsafe fn pack(view: View<f32>, width: usize, to: *mut f32) {
+pub(super) unsafe fn pack<const INSTRUCTION: bool>(view: View<f32>, width: usize, to: *mut f32) {
     let View { start, rows, cols, row, col } = view;
     assert!(rows <= width && width <= WIDEST);
-    let whole = if col == 1 && row != 1 { cols - cols % (2 * SOME) } else { 0 };
+    let whole = if col == 1 && row != 1 {
+        cols - cols % (2 * SOME)
+    } else if row == 1 && rows == NARROW && width == NARROW {
+        cols - cols % 4
+    } else {
+        0
+    };
     // SAFETY: below, `i < rows` and columns below `cols` are read, and pairs of them are written.
     unsafe {
-        for first in (0..whole).step_by(2 * SOME) {
+        // A narrow panel has room for two pairs of its columns in a vector.
+        for p in (0..if row == 1 { whole } else { 0 }).step_by(4) {
+            let column = |p: usize| start.add(p * col).cast::<[f32; NARROW]>().read();
+            let two = |p: usize| std::mem::transmute::<[[f32; NARROW]; 2], [f32; SOME]>([column(p), column(p + 2)]);
+            to.add(p / 2 * width).cast::<[f32; SOME]>().write(zipped::<INSTRUCTION>(two(p), two(p + 1)));
+        }
+        for first in (0..if row == 1 { 0 } else { whole }).step_by(2 * SOME) {
             let mut some = [[0.0; SOME]; WIDEST];
             for (i, some) in some[..rows].iter_mut().enumerate() {
-                let x = start.add(i * row + first).cast::<[[f32; 2]; SOME]>().read();
-                for j in 0..SOME {
-                    some[j] = pair(x[j][0], x[j][1]);
-                }
+                let at = start.add(i * row + first);
+                // The rows are far apart, so the hardware does not foresee what is next.
+                prefetch_at(at.wrapping_add(2 * SOME), 2 * SOME);
+                *some = neighbors::<INSTRUCTION>(at.cast::<[[f32; 2]; SOME]>().read());
             }
             let from = View { start: some.as_ptr().cast(), rows, cols: SOME, row: SOME, col: 1 };
             transpose(from, ViewMut { start: to.add(first / 2 * width), row: width }, None);
         }
         for p in (whole..cols).step_by(2) {
             let (at, to) = (start.add(p * col), to.add(p / 2 * width));
-            if p + 1 == cols {
-                (0..rows).for_each(|i| to.add(i).write(pair(at.add(i * row).read(), 0.0)));
-            } else if row == 1 {
-                let (first, second) =
-                    (std::slice::from_raw_parts(at, rows), std::slice::from_raw_parts(at.add(col), rows));
-                let to = std::slice::from_raw_parts_mut(to.cast::<std::mem::MaybeUninit<f32>>(), rows);
-                for i in 0..rows {
-                    to[i].write(pair(first[i], second[i]));
-                }
-            } else {
-                (0..rows).for_each(|i| to.add(i).write(pair(at.add(i * row).read(), at.add(i * row + col).read())));
+            let together = if row == 1 && p + 1 < cols { rows - rows % SOME } else { 0 };
+            for i in (0..together).step_by(SOME) {
+                let [first, second] = [at.add(i), at.add(i + col)].map(|x| x.cast::<[f32; SOME]>().read());
+                to.add(i).cast::<[f32; SOME]>().write(zipped::<INSTRUCTION>(first, second));
+            }
+            for i in together..rows {
+                let second = if p + 1 < cols { at.add(i * row + col).read() } else { 0.0 };
+                to.add(i).write(pair(at.add(i * row).read(), second));
             }
         }
     }
@@ -121,6 +182,18 @@ pub(super) unsafe fn tile_of<const R: usize, const W: usize, const HARDWARE: boo
         }
         put(sums, c, keep);
     }
+}
+
+/// [`pack`] by the instruction that rounds.
+///
+/// # Safety
+///
+/// As for `pack`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")]
+pub(super) unsafe fn pack_by_pairs(view: View<f32>, width: usize, to: *mut f32) {
+    // SAFETY: guaranteed by the caller.
+    unsafe { pack::<true>(view, width, to) };
 }
 
 /// [`tile_of`] with the instruction: `V` vectors of 16 columns.
