@@ -156,8 +156,12 @@ fn rows(table: &mut Table) {
 fn attention(table: &mut Table) {
     let (heads, scale) = ([16, 4, 128, 64].as_slice(), 0.125);
     for (name, causal) in [("attention", false), ("causal attention", true)] {
-        table.op(name, Op::Attention { scale, causal }, &[heads; 3]);
-        table.op(&format!("{name}, derivative"), Op::AttentionVjp { scale, causal }, &[heads; 4]);
+        table.op(name, Op::Attention { scale, causal, precision: Precision::Full }, &[heads; 3]);
+        table.op(
+            &format!("{name}, derivative"),
+            Op::AttentionVjp { scale, causal, precision: Precision::Full },
+            &[heads; 4],
+        );
     }
 }
 

@@ -182,7 +182,8 @@ fn a_scale_changes_no_bit_of_a_gradient() {
 fn a_scale_keeps_small_gradients() {
     let batch = Batch { inputs: tensor![[1.0_f32]], targets: Target::Values(tensor![[1e-8]]) };
     let gradient = |step: TrainStep<f32>| {
-        let (mut step, mut model) = (step.precision(Precision::F16), Linear::new(1, 1, &mut Rng::new(0)).without_bias());
+        let (mut step, mut model) =
+            (step.precision(Precision::F16), Linear::new(1, 1, &mut Rng::new(0)).without_bias());
         model.weight.set(tensor![[0.0]]);
         step.gradients(&model, &Mse::new(), &batch).unwrap();
         step.param_gradients().get(0).unwrap().item()

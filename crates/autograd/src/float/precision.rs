@@ -114,6 +114,31 @@ mod tests {
         check(Precision::F16, f16);
     }
 
+    /// Expected values are from PyTorch.
+    #[test]
+    fn numbers_round_as_in_pytorch() {
+        let inf = f64::INFINITY;
+        for (x, bf16, f16) in [
+            (0.1_f32, 0.10009765625, 0.0999755859375),
+            (std::f32::consts::PI, 3.140625, 3.140625),
+            (-std::f32::consts::E, -2.71875, -2.71875),
+            (1e-3, 0.00099945068359375, 0.0010004043579101562),
+            (123_456.79, 123_392.0, inf),
+            (65_519.0, 65_536.0, 65_504.0),
+            (65_520.0, 65_536.0, inf),
+            (3.3e38, 3.2964854295465914e38, inf),
+            (1e-6, 9.98377799987793e-07, 1.0132789611816406e-06),
+            (2.9e-8, 2.898741513490677e-08, 0.0),
+            (-7.7e-5, -7.677078247070312e-05, -7.700920104980469e-05),
+            (1.003_906_3, 1.0, 1.00390625),
+            (1.011_718_8, 1.015625, 1.01171875),
+        ] {
+            let rounded = [Precision::Bf16, Precision::F16].map(|precision| f64::from(precision.round(x)));
+            assert_eq!(rounded, [bf16, f16], "{x}");
+            assert_eq!(Precision::Bf16.round(f64::from(x)), bf16);
+        }
+    }
+
     #[test]
     fn what_a_format_does_not_have() {
         let tiny = f64::from(f32::MIN_POSITIVE);

@@ -114,20 +114,14 @@ pub(crate) use simd;
 /// Prefetches a slice into the cache.
 #[inline]
 pub(crate) fn prefetch<T>(x: &[T]) {
-    prefetch_at(x.as_ptr(), x.len());
-}
-
-/// Prefetches elements into the cache, which need not exist.
-#[inline(always)]
-pub(crate) fn prefetch_at<T>(start: *const T, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..len).step_by((64 / size_of::<T>()).max(1)) {
+    for line in x.chunks((64 / size_of::<T>()).max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (start, len);
+    let _ = x;
 }
 
 #[cfg(test)]

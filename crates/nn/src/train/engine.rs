@@ -97,7 +97,8 @@ impl<T: Float> Engine<T> {
         }
         // Record: for the first time, or to find out what went wrong and where.
         let outcome = self.record(objective, version.is_none())?;
-        if let (Some(replay), Some(version)) = (&mut self.replay, version) {
+        // A pass that overflowed has left nothing to compare.
+        if let (Some(replay), Some(version), false) = (&mut self.replay, version, self.overflowed) {
             replay.prove(version, objective, rng, &outcome, &self.swept);
         }
         Ok(outcome)

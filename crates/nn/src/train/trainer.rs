@@ -431,10 +431,13 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// use autograd::Precision;
     /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Adam, train::Trainer};
     /// let (training, test) = digits::<f32>().split(0.8, 1)?;
-    /// let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-2)).epochs(5).precision(Precision::Bf16);
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-2))
+    ///     .epochs(5)
+    ///     .metric(Metric::accuracy())
+    ///     .precision(Precision::Bf16);
     /// let mut model = Mlp::new(&[64, 32, 10]).seed(1).build();
     /// trainer.fit(&mut model, &training)?;
-    /// assert!(nn::train::evaluate(&model, &CrossEntropy::new(), &test, 100, &[Metric::accuracy()])?.metrics[0] > 0.9);
+    /// assert!(trainer.evaluate(&model, &test)?.metrics[0] > 0.9);
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     #[doc(alias = "autocast")]

@@ -111,16 +111,13 @@ macro_rules! loops {
     }};
 }
 
-/// [Loops](loops!) whose tiles are of [pairs] of terms.
+/// [Loops](loops!) whose tiles are of [pairs] of terms, all of the same size.
 macro_rules! pair_loops {
-    ($isa:ident, fuses: $fuses:expr, $rows:literal x $wide:literal or $narrow:literal) => {{
+    ($isa:ident, fuses: $fuses:expr, $rows:literal x $wide:literal) => {{
         version!($isa, pack(view: View<f32>, width: usize, to: *mut f32) = pairs::pack::<false>);
-        version!($isa, wide_tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
+        version!($isa, tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
             = pairs::tile_of::<$rows, $wide, { $fuses }>);
-        version!($isa, narrow_tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
-            = pairs::tile_of::<$rows, $narrow, { $fuses }>);
-        const NARROW: TileFn<f32> = if $narrow == $wide { wide_tile } else { narrow_tile };
-        Loops { pairs: true, pack, wide_tile, narrow_tile: NARROW, ..*f32::loops(Isa::$isa) }
+        Loops { pairs: true, pack, narrow: $wide, wide_tile: tile, narrow_tile: tile, ..*f32::loops(Isa::$isa) }
     }};
 }
 
@@ -173,8 +170,9 @@ fn of_pairs(isa: Isa) -> Option<Loops<f32>> {
     Some(match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 if is_x86_feature_detected!("avx512bf16") => {
-            use pairs::{pack_by_pairs as pack, tile_by_pairs};
-            Loops { pack, wide_tile: tile_by_pairs::<8, 2>, narrow_tile: tile_by_pairs::<8, 1>, ..emulated(isa) }
+            let (pack, wide_tile, narrow_tile) =
+                (pairs::pack_by_pairs, pairs::tile_by_pairs::<8, 2>, pairs::tile_by_pairs::<8, 1>);
+            Loops { pairs: true, pack, wide_tile, narrow_tile, ..*f32::loops(isa) }
         }
         _ => emulated(isa),
     })
@@ -184,10 +182,10 @@ fn of_pairs(isa: Isa) -> Option<Loops<f32>> {
 pub(super) fn emulated(isa: Isa) -> Loops<f32> {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => pair_loops!(Avx512, fuses: true, 8 x 32 or 16),
+        Isa::Avx512 => pair_loops!(Avx512, fuses: true, 8 x 32),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => pair_loops!(Avx2, fuses: true, 6 x 16 or 8),
-        Isa::Baseline => pair_loops!(Baseline, fuses: Isa::BASELINE_FUSES, 4 x 8 or 8),
+        Isa::Avx2 => pair_loops!(Avx2, fuses: true, 6 x 16),
+        Isa::Baseline => pair_loops!(Baseline, fuses: Isa::BASELINE_FUSES, 4 x 8),
     }
 }
 

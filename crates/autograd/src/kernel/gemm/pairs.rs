@@ -10,7 +10,6 @@ use super::element::Kernels;
 use super::pack::transpose;
 use super::tile::{Panel, put, unrolled};
 use super::view::{View, ViewMut};
-use crate::kernel::isa::prefetch_at;
 
 /// The number of packed elements for a sum of length `k`.
 pub(super) fn pairs(k: usize) -> usize {
@@ -48,11 +47,11 @@ fn pair(first: f32, second: f32) -> f32 {
 unsafe fn neighbors<const INSTRUCTION: bool>(x: [[f32; 2]; SOME]) -> [f32; SOME] {
     #[cfg(target_arch = "x86_64")]
     if INSTRUCTION {
-        use std::arch::x86_64::{__m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_rol_epi32};
+        use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_rol_epi32};
         // SAFETY: vectors have the size of the arrays. The conversion puts the first of a pair in the lower half.
         unsafe {
             let [first, second] = std::mem::transmute::<[[f32; 2]; SOME], [__m512; 2]>(x);
-            let pairs = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(second, first));
+            let pairs = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first));
             return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_rol_epi32::<16>(pairs));
         }
     }
@@ -68,7 +67,7 @@ unsafe fn neighbors<const INSTRUCTION: bool>(x: [[f32; 2]; SOME]) -> [f32; SOME]
 unsafe fn zipped<const INSTRUCTION: bool>(first: [f32; SOME], second: [f32; SOME]) -> [f32; SOME] {
     #[cfg(target_arch = "x86_64")]
     if INSTRUCTION {
-        use std::arch::x86_64::{__m512, __m512i, _mm512_cvtne2ps_pbh, _mm512_permutexvar_epi16};
+        use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_permutexvar_epi16};
         const ORDER: [u16; 32] = {
             let (mut order, mut i) = ([0; 32], 0);
             while i < 16 {
@@ -80,7 +79,7 @@ unsafe fn zipped<const INSTRUCTION: bool>(first: [f32; SOME], second: [f32; SOME
         // SAFETY: vectors have the size of the arrays.
         unsafe {
             let [first, second] = [first, second].map(|x| std::mem::transmute::<[f32; SOME], __m512>(x));
-            let both = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(first, second));
+            let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(first, second));
             let order = std::mem::transmute::<[u16; 32], __m512i>(ORDER);
             return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_permutexvar_epi16(order, both));
         }
@@ -117,10 +116,7 @@ pub(super) unsafe fn pack<const INSTRUCTION: bool>(view: View<f32>, width: usize
         for first in (0..if row == 1 { 0 } else { whole }).step_by(2 * SOME) {
             let mut some = [[0.0; SOME]; WIDEST];
             for (i, some) in some[..rows].iter_mut().enumerate() {
-                let at = start.add(i * row + first);
-                // The rows are far apart, so the hardware does not foresee what is next.
-                prefetch_at(at.wrapping_add(2 * SOME), 2 * SOME);
-                *some = neighbors::<INSTRUCTION>(at.cast::<[[f32; 2]; SOME]>().read());
+                *some = neighbors::<INSTRUCTION>(start.add(i * row + first).cast::<[[f32; 2]; SOME]>().read());
             }
             let from = View { start: some.as_ptr().cast(), rows, cols: SOME, row: SOME, col: 1 };
             transpose(from, ViewMut { start: to.add(first / 2 * width), row: width }, None);
@@ -152,7 +148,6 @@ fn flushed(x: f32) -> f32 {
 ///
 /// As for [`super::tile::tile`]; the panels must be packed.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile_of<const R: usize, const W: usize, const HARDWARE: bool>(
     k: usize,
     a: Panel<f32>,

@@ -60,7 +60,6 @@ pub(super) unsafe fn tile_of<T: Element, const R: usize, const W: usize, const H
 /// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes (and initialized if
 /// `keep` is given). `HARDWARE` may be set only where the fused multiply-add instruction is enabled.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
     k: usize,
     a: impl Fn(usize) -> *const T,
