@@ -7,7 +7,7 @@ mod machine;
 
 use autograd::internals::fork;
 use autograd::op::{Cost, Fold, Geometry, Op, Unary, Window};
-use autograd::{AxisSet, Order, Pool, Rng, Tensor, Value, threads, update};
+use autograd::{AxisSet, Order, Pool, Precision, Rng, Tensor, Value, threads, update};
 use criterion::{Criterion, criterion_group, criterion_main};
 use machine::Machine;
 use std::hint::black_box;
@@ -80,7 +80,7 @@ impl Table<'_> {
 }
 
 fn products(table: &mut Table) {
-    let plain = |ta, tb| Op::MatMul { ta, tb };
+    let plain = |ta, tb| Op::MatMul { ta, tb, precision: Precision::Full };
     for (name, [batch, from, to]) in [("M1a", [32, 64, 32]), ("M1b", [128, 784, 256]), ("M1c", [256, 1024, 2048])] {
         table.op(&format!("{name}: x Wᵀ"), plain(false, true), &[&[batch, from], &[to, from]]);
         table.op(&format!("{name}: ȳ W"), plain(false, false), &[&[batch, to], &[to, from]]);
@@ -106,7 +106,7 @@ fn convolutions(table: &mut Table) {
         ("conv 2", [64, 6, 14, 14], [16, 6, 5, 5], 0, [64, 16, 10, 10]),
     ] {
         let window = Window { kernel: 5, stride: 1, padding, dilation: 1 };
-        let geometry = Geometry { windows: [window; 2].into_iter().collect(), groups: 1 };
+        let geometry = Geometry { windows: [window; 2].into_iter().collect(), groups: 1, precision: Precision::Full };
         let (of_x, of_w) = (geometry.clone(), geometry.clone());
         table.op(name, Op::Conv { geometry }, &[&x, &w]);
         table.op(
@@ -156,8 +156,12 @@ fn rows(table: &mut Table) {
 fn attention(table: &mut Table) {
     let (heads, scale) = ([16, 4, 128, 64].as_slice(), 0.125);
     for (name, causal) in [("attention", false), ("causal attention", true)] {
-        table.op(name, Op::Attention { scale, causal }, &[heads; 3]);
-        table.op(&format!("{name}, derivative"), Op::AttentionVjp { scale, causal }, &[heads; 4]);
+        table.op(name, Op::Attention { scale, causal, precision: Precision::Full }, &[heads; 3]);
+        table.op(
+            &format!("{name}, derivative"),
+            Op::AttentionVjp { scale, causal, precision: Precision::Full },
+            &[heads; 4],
+        );
     }
 }
 

@@ -40,6 +40,13 @@ def mlp(sizes, batch):
     return train(dense(sizes), torch.randn(batch, sizes[0]), sizes[-1])
 
 
+def mlp_in_bf16(sizes, batch):
+    """The same under autocast, which leaves the loss and the parameters in float32."""
+    model = dense(sizes)
+    model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
+    return train(model, torch.randn(batch, sizes[0]), sizes[-1])
+
+
 def scalar_chain(n, at):
     """The gradient of n steps of x <- sin(x) a + b on float64 scalars, with respect to x0, a and b, given in `at`."""
 
@@ -323,6 +330,7 @@ peak = partial(report_peak, args, "torch")
 time("M1a", lambda: mlp(*SMALL), 500, 1e6, "us")
 time("M1b", lambda: mlp(*MIDDLE), 200, 1e3, "ms")
 time("M1c", lambda: mlp(*LARGE), 10, 1e3, "ms")
+time("M1c_bf16", lambda: mlp_in_bf16(*LARGE), 10, 1e3, "ms")
 peak("M1c_memory", lambda: memory(lambda: mlp(*SMALL), lambda: mlp(*LARGE), 3))
 time("M2", lambda: scalar_chain(20_000, ALIVE), 3, 1e9 / 60_000, "ns/op")
 time("M2_denormal", lambda: scalar_chain(20_000, DENORMAL), 3, 1e9 / 60_000, "ns/op")

@@ -1,7 +1,7 @@
 //! How a workload is run: objectives, the computations on them, and their recorded and replayed variants.
 
 use autograd::prelude::*;
-use autograd::{Ints, Program, update};
+use autograd::{Ints, Precision, Program, update};
 
 /// A workload to be timed.
 pub trait Work {
@@ -182,6 +182,12 @@ impl<T: Float> Training<T> {
         Training { objective, velocity, tape: Tape::new(), program: None }
     }
 
+    /// Rounds the operands of products.
+    pub fn precision(self, precision: Precision) -> Self {
+        self.tape.set_precision(precision);
+        self
+    }
+
     /// A parameter as trained by replayed steps.
     pub fn replayed(&self, k: usize) -> &Tensor<T> {
         self.program.as_ref().expect("a step was replayed").state(2 * k)
@@ -190,6 +196,7 @@ impl<T: Float> Training<T> {
     /// The step as a program of the data; each parameter and each velocity is a state.
     fn compile(&self) -> Program<T> {
         let tape = Tape::sketch();
+        tape.set_precision(self.tape.precision());
         let Recorded { x, data, integers, y } = self.objective.record(&tape);
         let mut state = Vec::with_capacity(2 * x.len());
         for ((&p, v), g) in x.iter().zip(&self.velocity).zip(y.grad(&x)) {

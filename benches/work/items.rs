@@ -5,6 +5,7 @@ use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
 use super::{bundle, gaussian, hand, inference, language, networks, points};
+use autograd::Precision;
 use autograd::prelude::*;
 
 /// A workload, and how it is measured.
@@ -50,7 +51,8 @@ pub const ITEMS: &[Item] = &[
     item("M1a", "train step, MLP 64-32-10, batch 32", us(2000), || train(small())),
     item("M1b", "train step, MLP 784-256-128-10, batch 128", ms(200), || train(middle())),
     item("M1c", "train step, MLP 1024-2048-2048-1000, batch 256", ms(10), || train(large())),
-    item("M1c_memory", "the same, peak memory", Measure::Peak { runs: 3, small: || train(small()) }, || train(large())),
+    item("M1c_bf16", "the same, products of operands rounded to bf16", ms(10), || Box::new(Training::new(large()).precision(Precision::Bf16))),
+    item("M1c_memory", "M1c, peak memory", Measure::Peak { runs: 3, small: || train(small()) }, || train(large())),
     item("M2", "100,000 times x <- sin(x)·a + b, value and gradient, per operation", CHAIN, || gradient(functions::scalar_chain(LENGTH, functions::ALIVE))),
     item("M2_denormal", "the same, most cotangents denormal", CHAIN, || gradient(functions::scalar_chain(LENGTH, functions::DENORMAL))),
     item("M3_1000", "Σ tanh(x)·exp(-x²) + sigmoid(x), value and gradient, n = 1e3", us(2000), || gradient(functions::elementwise::<f32>(1000))),

@@ -2,7 +2,7 @@
 //! are recomputed when a derivative needs them (Griewank and Walther, *Revolve*, 2000).
 
 use crate::error::{Error, Result, or_panic};
-use crate::float::{Few, Float};
+use crate::float::{Few, Float, Precision};
 use crate::op::Op;
 use crate::rules::Cotangents;
 use crate::tape::DynRule;
@@ -54,7 +54,12 @@ where
         return Err(Error::Argument { op: "checkpoint", hint: "give at least one input to determine the tape".into() });
     };
     same_tape("checkpoint", &x.iter().collect::<Vec<_>>())?;
-    let mut piece = Piece { f, active: x.iter().map(|x| tape.is_active(x.id)).collect(), keys: Vec::new() };
+    let mut piece = Piece {
+        f,
+        active: x.iter().map(|x| tape.is_active(x.id)).collect(),
+        keys: Vec::new(),
+        precision: tape.precision(),
+    };
     let mut inputs: SmallVec<[u32; 4]> = x.iter().map(|x| x.id).few();
     let values: Vec<Tensor<T>> = x.iter().map(|x| x.peek()).collect();
     let values: Vec<&Tensor<T>> = values.iter().collect();
@@ -81,6 +86,8 @@ struct Piece<F> {
     /// The keys that `f` took from the tape, and whether derivatives can reach them. They are inputs too, after those
     /// passed to it.
     keys: Vec<(u64, bool)>,
+    /// That of the tape when the piece was recorded.
+    precision: Precision,
 }
 
 fn by_key<'t, T: Float>(tape: &'t Tape<T>, (key, active): (u64, bool), value: &Tensor<T>) -> Var<'t, T> {
@@ -95,6 +102,7 @@ impl<F> Piece<F> {
     {
         // A lean tape, so that the piece uses no more memory than derivatives need.
         let tape = Tape::lean(RECENT);
+        tape.set_precision(self.precision);
         let given = x.iter().zip(&self.active).map(|(&x, active)| match active {
             true => tape.var(x.clone()),
             false => tape.constant(x.clone()),
@@ -109,7 +117,7 @@ impl<F> Piece<F> {
     where
         F: Fn(&[Var<'a, T>]) -> Var<'a, T>,
     {
-        (self.f)(&x[..self.active.len()])
+        x[0].tape.with_precision(self.precision, || (self.f)(&x[..self.active.len()]))
     }
 }
 

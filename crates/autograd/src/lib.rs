@@ -55,7 +55,7 @@ pub use check::gradcheck;
 pub use checkpoint::{checkpoint, try_checkpoint};
 pub use error::{Error, Result};
 pub use explain::{Break, Cause, Contribution, Contributions, Disconnected, Drawing, Explanation, Origin};
-pub use float::{Element, Float, Nested, Shape, Strides};
+pub use float::{Element, Float, Nested, Precision, Shape, Strides};
 pub use kernel::random::Rng;
 pub use kernel::threads::{set_threads, threads};
 pub use kernel::update::{Slope, update};

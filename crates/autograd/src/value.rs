@@ -6,8 +6,7 @@
 use crate::error::{Result, or_panic};
 use crate::eval;
 use crate::eval::integers::from_integers;
-use crate::float::once;
-use crate::float::{Few, Float};
+use crate::float::{Few, Float, Precision, once};
 use crate::op::{Binary, Fold, IntOp, Op, Unary, shape};
 use crate::tensor::{AxisSet, Shape, Tensor};
 
@@ -30,6 +29,11 @@ pub trait Value<T: Float>: Clone {
     fn shape(&self) -> Shape;
     /// A constant that can be combined with `self`: for a variable, on the same tape.
     fn constant(&self, value: Tensor<T>) -> Self;
+
+    /// What the operands of products are rounded to from now on: for a variable, the setting of its tape.
+    fn precision(&self) -> Precision {
+        Precision::Full
+    }
 
     /// Applies an op to inputs.
     ///
@@ -118,7 +122,13 @@ pub trait Value<T: Float>: Clone {
     /// Matrix product; `ta` and `tb` transpose the operands.
     #[track_caller]
     fn matmul(&self, b: &Self, ta: bool, tb: bool) -> Self {
-        Self::apply(Op::MatMul { ta, tb }, &[self, b])
+        self.matmul_in(Precision::Full, b, ta, tb)
+    }
+
+    /// Matrix product of operands that are rounded to a precision.
+    #[track_caller]
+    fn matmul_in(&self, precision: Precision, b: &Self, ta: bool, tb: bool) -> Self {
+        Self::apply(Op::MatMul { ta, tb, precision }, &[self, b])
     }
 
     /// Reduces axes, which are removed or kept with size 1.

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 /// Writes the value of one of these ops to `out`.
 pub(super) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
-    let (&Op::Attention { scale, causal } | &Op::AttentionVjp { scale, causal }) = op else {
+    let (&Op::Attention { scale, causal, precision } | &Op::AttentionVjp { scale, causal, precision }) = op else {
         unreachable!("{} is no attention", op.name())
     };
     let x: SmallVec<[Tensor<T>; 16]> = x.iter().map(|x| walkable(x)).few();
@@ -28,7 +28,7 @@ pub(super) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
     let all = |x| nth(x, batch);
     let (q, k, v, mask) = (all(&operands[0]), all(&operands[1]), all(&operands[2]), mask.as_ref().map(all));
     let head = |i: usize| Head { q: q(i), k: k(i), v: v(i), mask: mask.as_ref().map(|mask| mask(i)) };
-    let sizes = Sizes { heads, queries, keys, width, values, scale, causal };
+    let sizes = Sizes { heads, queries, keys, width, values, scale, precision, causal };
     match g.map(all) {
         None => attention::output(&sizes, &head, out),
         Some(g) => attention::cotangents(&sizes, &head, &g, out),

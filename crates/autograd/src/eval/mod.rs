@@ -17,7 +17,7 @@ mod windows;
 
 use crate::error::{Error, Result};
 use crate::float::once;
-use crate::float::{Element, Few, Float, Real};
+use crate::float::{Element, Few, Float, Precision, Real};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
 use crate::kernel::{gemm, index, pool, reduce};
 use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
@@ -99,7 +99,9 @@ once! {
             family!(scan) => scan::eval(op, x, shape, out),
             Op::RecurrentTrace { cell, reverse } => recurrent::trace(*cell, *reverse, x, out),
             Op::RecurrentVjp { cell, reverse } => recurrent::vjp(*cell, *reverse, x, out),
-            Op::MatMul { ta, tb } => matmul_onto([x[0], x[1]], [*ta, *tb], shape, None, out),
+            Op::MatMul { ta, tb, precision } => {
+                matmul_onto([x[0], x[1]], [*ta, *tb], *precision, shape, None, out)
+            }
             #[cfg(feature = "fft")]
             Op::Fourier(transform) => fourier::eval(*transform, x[0], out),
             #[cfg(not(feature = "fft"))]
@@ -417,11 +419,12 @@ once! {
     pub(crate) fn matmul_onto<T>(
         x: [&Tensor<T>; 2],
         transposed: [bool; 2],
+        precision: Precision,
         shape: &[usize],
         keep: Option<T>,
         out: &mut [T],
     ) {
-        matmul(x, transposed, shape, out, keep, None);
+        matmul(x, transposed, precision, shape, out, keep, None);
     }
 }
 
@@ -431,19 +434,21 @@ once! {
     pub(crate) fn matmul_alongside<T>(
         x: [&Tensor<T>; 2],
         transposed: [bool; 2],
+        precision: Precision,
         shape: &[usize],
         keep: Option<T>,
         out: &mut [T],
         others: &mut [&mut [T]],
         then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
     ) {
-        gemm::alongside(out, others, then, |out, then| matmul(x, transposed, shape, out, keep, Some(then)));
+        gemm::alongside(out, others, then, |out, then| matmul(x, transposed, precision, shape, out, keep, Some(then)));
     }
 }
 
 fn matmul<T: Float>(
     [a, b]: [&Tensor<T>; 2],
     [ta, tb]: [bool; 2],
+    precision: Precision,
     shape: &[usize],
     out: &mut [T],
     keep: Option<T>,
@@ -454,8 +459,10 @@ fn matmul<T: Float>(
     let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
     match batch.iter().product() {
         _ if out.is_empty() => (),
-        1 => gemm::matmul_into(batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, keep, then),
-        n => gemm::matmul_batch_into(n, &|i| batches.nth(i).0, &|i| batches.nth(i).1, out, keep, then),
+        1 => {
+            gemm::matmul_into(precision, batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, keep, then)
+        }
+        n => gemm::matmul_batch_into(precision, n, &|i| batches.nth(i).0, &|i| batches.nth(i).1, out, keep, then),
     }
 }
 

@@ -19,9 +19,18 @@ pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize], out: 
     let second = if own { first.clone() } else { x[1].contiguous() };
     let (a, b) = (flat(&first), flat(&second));
     match op {
-        Op::Conv { geometry } => conv::output(&sizes(geometry, x[0].shape(), shape), a, b, out),
-        Op::ConvTranspose { geometry, .. } => conv::input(&sizes(geometry, shape, x[0].shape()), a, b, out),
-        Op::ConvWeight { geometry } => conv::weight(&sizes(geometry, x[0].shape(), x[1].shape()), a, b, out),
+        Op::Conv { geometry } => {
+            let sizes = sizes(geometry, x[0].shape(), shape);
+            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], |x, w| conv::output(&sizes, x, w, out));
+        }
+        Op::ConvTranspose { geometry, .. } => {
+            let sizes = sizes(geometry, shape, x[0].shape());
+            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], |g, w| conv::input(&sizes, g, w, out));
+        }
+        Op::ConvWeight { geometry } => {
+            let sizes = sizes(geometry, x[0].shape(), x[1].shape());
+            conv::rounded(&sizes, false, [a, b], |x, g| conv::weight(&sizes, x, g, out));
+        }
         Op::MaxPool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
         Op::MaxUnpool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),
         _ => unreachable!("not a window op"),
@@ -37,6 +46,7 @@ fn sizes(geometry: &Geometry, x: &[usize], y: &[usize]) -> conv::Sizes {
     conv::Sizes {
         images: x[0],
         groups: geometry.groups,
+        precision: geometry.precision,
         channels: [x[1] / geometry.groups, y[1] / geometry.groups],
         axes: [0, 1, 2].map(|i| {
             let Window { kernel, stride, padding, dilation } = window(i);

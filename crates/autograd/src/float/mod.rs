@@ -15,6 +15,7 @@
 
 mod nested;
 mod once;
+mod precision;
 pub(crate) mod special;
 mod store;
 pub(crate) mod vmath;
@@ -22,6 +23,7 @@ pub(crate) mod vmath;
 pub use nested::Nested;
 pub(crate) use nested::Nesting;
 pub use once::{Once, once};
+pub use precision::Precision;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 pub(crate) use store::Few;

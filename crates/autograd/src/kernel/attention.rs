@@ -8,7 +8,7 @@ use super::gemm::{Mat, matmul_into};
 use super::rows::{dot, largest, scale_row, softmax_row, softmax_vjp_row};
 use super::scratch::with_scratch;
 use super::threads;
-use crate::float::Float;
+use crate::float::{Float, Precision};
 
 /// Queries of a block.
 const BLOCK: usize = 64;
@@ -25,6 +25,8 @@ pub(crate) struct Sizes {
     /// The length of a value.
     pub values: usize,
     pub scale: f64,
+    /// What the operands of products are rounded to.
+    pub precision: Precision,
     /// Whether a query attends only to keys up to its own position.
     pub causal: bool,
 }
@@ -60,7 +62,7 @@ pub(crate) fn output<T: Float>(sizes: &Sizes, heads: Heads<'_, '_, T>, y: &mut [
         let visible = block.visible();
         block.with_weights(&mut |_, p, _| {
             let p = Mat::row_major(p, block.queries, visible);
-            matmul_into(p, head.v.range(0, visible), y, None, None);
+            matmul_into(sizes.precision, p, head.v.range(0, visible), y, None, None);
         });
     };
     let whole = sizes.queries * sizes.values;
@@ -130,7 +132,7 @@ impl<T: Float> Block<'_, '_, T> {
             q.chunks_mut(width.max(1)).enumerate().for_each(|(i, q)| self.head.q.copy_row(self.from + i, q));
             scale_row(T::of(self.sizes.scale), q);
             let keys = self.head.k.range(0, visible).t();
-            matmul_into(Mat::row_major(q, self.queries, width), keys, scores, None, None);
+            matmul_into(self.sizes.precision, Mat::row_major(q, self.queries, width), keys, scores, None, None);
             for (i, (scores, p)) in scores.chunks_mut(visible.max(1)).zip(p.chunks_mut(visible.max(1))).enumerate() {
                 self.weigh(i, scores, p);
             }
@@ -155,10 +157,11 @@ impl<T: Float> Block<'_, '_, T> {
     /// Writes the cotangents of the queries, and adds to those of the visible keys and values.
     fn add_cotangents(&self, g: Mat<T>, q_bar: &mut [T], [k_bar, v_bar]: [&mut [T]; 2]) {
         let (sizes, visible) = (self.sizes, self.visible());
+        let precision = sizes.precision;
         self.with_weights(&mut |q, p, memory| {
             with_scratch(p.len(), |s_bar: &mut [T]| {
                 let p_bar = memory;
-                matmul_into(g, self.head.v.range(0, visible).t(), p_bar, None, None);
+                matmul_into(precision, g, self.head.v.range(0, visible).t(), p_bar, None, None);
                 let rows = s_bar.chunks_mut(visible.max(1)).zip(p.chunks(visible.max(1)));
                 for (i, ((s_bar, p), p_bar)) in rows.zip(p_bar.chunks(visible.max(1))).enumerate() {
                     let (s_bar, hidden) = s_bar.split_at_mut(self.seen(i));
@@ -167,9 +170,16 @@ impl<T: Float> Block<'_, '_, T> {
                     hidden.fill(T::zero());
                 }
                 let [p, s_bar] = [p, s_bar].map(|x| Mat::row_major(x, self.queries, visible));
-                matmul_into(p.t(), g, v_bar, Some(T::one()), None);
-                matmul_into(s_bar.t(), Mat::row_major(q, self.queries, sizes.width), k_bar, Some(T::one()), None);
-                matmul_into(s_bar, self.head.k.range(0, visible), q_bar, None, None);
+                matmul_into(precision, p.t(), g, v_bar, Some(T::one()), None);
+                matmul_into(
+                    precision,
+                    s_bar.t(),
+                    Mat::row_major(q, self.queries, sizes.width),
+                    k_bar,
+                    Some(T::one()),
+                    None,
+                );
+                matmul_into(precision, s_bar, self.head.k.range(0, visible), q_bar, None, None);
                 scale_row(T::of(sizes.scale), q_bar);
             });
         });

@@ -4,7 +4,7 @@ use super::border;
 use super::plan::{argument, padded};
 use super::spatial::batched;
 use crate::error::{Error, Result};
-use crate::float::{Few, Float};
+use crate::float::{Few, Float, Precision};
 use crate::op::{Geometry, Op, Window};
 use crate::tensor::Shape;
 use crate::tensor::view::Span;
@@ -40,14 +40,14 @@ impl<const D: usize> Default for Conv<D> {
 
 impl<const D: usize> Conv<D> {
     /// The geometry, with the kernel sizes taken from the weights' shape after the first two axes.
-    fn geometry(&self, w: &[usize]) -> Geometry {
+    fn geometry(&self, w: &[usize], precision: Precision) -> Geometry {
         let window = |i: usize| Window {
             kernel: w.get(2 + i).copied().unwrap_or(1),
             stride: self.stride[i],
             padding: self.padding[i],
             dilation: self.dilation[i],
         };
-        Geometry { windows: (0..D).map(window).collect(), groups: self.groups }
+        Geometry { windows: (0..D).map(window).collect(), groups: self.groups, precision }
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn convolved<T: Float, V: Value<T>, const D: usize>(
     conv: Conv<D>,
 ) -> Result<V> {
     let (x, one) = batched(x, D + 2)?;
-    let y = V::try_apply(Op::Conv { geometry: conv.geometry(&w.shape()) }, &[&x, w])?;
+    let y = V::try_apply(Op::Conv { geometry: conv.geometry(&w.shape(), x.precision()) }, &[&x, w])?;
     one.undo(biased("conv", y, bias)?)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn same<T: Float, V: Value<T>, const D: usize>(
     }
     let shape = x.shape();
     let mut pads = vec![[0, 0]; shape.len()];
-    for (i, window) in conv.geometry(&w.shape()).windows.iter().enumerate() {
+    for (i, window) in conv.geometry(&w.shape(), Precision::Full).windows.iter().enumerate() {
         let around = window.reach().map_or(0, |reach| reach - 1);
         conv.padding[i] = around / 2;
         if let Some(pair) = (shape.len() + i).checked_sub(D).and_then(|axis| pads.get_mut(axis)) {
@@ -102,7 +102,7 @@ pub(super) fn transposed<T: Float, V: Value<T>, const D: usize>(
 ) -> Result<V> {
     const OP: &str = "conv_transpose";
     let (x, one) = batched(x, D + 2)?;
-    let mut geometry = conv.geometry(&w.shape());
+    let mut geometry = conv.geometry(&w.shape(), x.precision());
     let from = x.shape();
     let (mut size, mut parts) = (Shape::new(), SmallVec::<[(usize, usize); 4]>::new());
     for (i, window) in geometry.windows.iter_mut().enumerate() {

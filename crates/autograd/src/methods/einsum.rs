@@ -159,7 +159,7 @@ fn contract<T: Float, V: Value<T>>(a: &Term<V>, b: &Term<V>, needed: &[Label]) -
     };
     let left = matrices(a, ta, [&rows, &summed])?;
     let right = matrices(b, tb, [&summed, &columns])?;
-    let value = reshaped(&V::try_apply(Op::MatMul { ta, tb }, &[&left, &right])?, &whole)?;
+    let value = reshaped(&V::try_apply(Op::MatMul { ta, tb, precision: left.precision() }, &[&left, &right])?, &whole)?;
     Ok(Term { value, labels })
 }
 

@@ -38,7 +38,7 @@ impl Attention {
         let wide = |x: &V, shape: &Shape| x.expand(&[&batch, &shape[shape.len() - 2..]].concat());
         let [q, k, v] = [wide(q, &shapes[0]), wide(k, &shapes[1]), wide(v, &shapes[2])];
         let scale = self.scale.unwrap_or_else(|| 1.0 / (shapes[0][shapes[0].len() - 1] as f64).sqrt());
-        let op = Op::Attention { scale, causal: self.causal };
+        let op = Op::Attention { scale, causal: self.causal, precision: q.precision() };
         match mask {
             Some(mask) => V::try_apply(op, &[&q, &k, &v, mask]),
             None => V::try_apply(op, &[&q, &k, &v]),
@@ -96,7 +96,7 @@ macro_rules! product_methods {
                         shape.push(to[1]);
                         a.try_reshape(&[rows, to[0]])?.try_matmul(b)?.try_reshape(&shape)
                     }
-                    _ => Value::try_apply(Op::MatMul { ta: false, tb: false }, &[a, b]),
+                    _ => Value::try_apply(Op::MatMul { ta: false, tb: false, precision: a.precision() }, &[a, b]),
                 }
             }
 
@@ -108,7 +108,7 @@ macro_rules! product_methods {
             /// assert_eq!(x.matmul_t(w), tensor![[11.0, 17.0, 23.0]]);
             /// ```
             matmul_t, try_matmul_t(b: impl Borrow<Self>) |a| {
-                Value::try_apply(Op::MatMul { ta: false, tb: true }, &[a, b.borrow()])
+                Value::try_apply(Op::MatMul { ta: false, tb: true, precision: a.precision() }, &[a, b.borrow()])
             }
 
             /// The dot product of two vectors of the same length.

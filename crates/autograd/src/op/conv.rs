@@ -1,7 +1,7 @@
 //! The geometry of convolutions, and their shape rules.
 
 use crate::error::{Error, Result};
-use crate::float::Few;
+use crate::float::{Few, Precision};
 use crate::tensor::Shape;
 use crate::tensor::layout::room;
 use smallvec::{SmallVec, smallvec};
@@ -54,6 +54,8 @@ pub struct Geometry {
     pub windows: SmallVec<[Window; 3]>,
     /// Number of groups. The output channels of a group depend only on the input channels of that group.
     pub groups: usize,
+    /// What the operands are rounded to.
+    pub precision: Precision,
 }
 
 impl Geometry {

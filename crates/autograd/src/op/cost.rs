@@ -45,8 +45,8 @@ impl Op {
     /// user-defined op, only memory traffic is counted.
     ///
     /// ```
-    /// use autograd::op::{Cost, Op};
-    /// let product = Op::MatMul { ta: false, tb: false }; // 2·m·k·n, and each matrix once
+    /// use autograd::{Precision, op::{Cost, Op}};
+    /// let product = Op::MatMul { ta: false, tb: false, precision: Precision::Full }; // 2·m·k·n, and each matrix once
     /// let cost = product.cost(&[&[32, 64], &[64, 10]], &[32, 10], 4);
     /// assert_eq!(cost, Cost { flops: 2 * 32 * 64 * 10, bytes: 4 * (32 * 64 + 64 * 10 + 32 * 10) });
     /// ```
@@ -216,6 +216,7 @@ fn factored(factor: Factor, x: &[&[usize]]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::float::Precision;
     use crate::op::{Geometry, Window};
     use crate::tensor::{AxisSet, Tensor};
     use smallvec::smallvec;
@@ -245,7 +246,11 @@ mod tests {
     #[test]
     fn products_multiply_and_add() {
         for (ta, a) in [(false, [7, 5]), (true, [5, 7])] {
-            let cost = Op::MatMul { ta, tb: false }.cost(&[&[3, a[0], a[1]], &[5, 2]], &[3, 7, 2], 4);
+            let cost = Op::MatMul { ta, tb: false, precision: Precision::Full }.cost(
+                &[&[3, a[0], a[1]], &[5, 2]],
+                &[3, 7, 2],
+                4,
+            );
             assert_eq!(cost, Cost { flops: 2 * 3 * 7 * 5 * 2, bytes: 4 * (105 + 10 + 42) });
         }
     }
@@ -253,7 +258,7 @@ mod tests {
     #[test]
     fn the_three_sides_of_a_convolution_do_the_same_arithmetic() {
         let window = Window { kernel: 3, stride: 2, padding: 1, dilation: 1 };
-        let geometry = Geometry { windows: smallvec![window, window], groups: 2 };
+        let geometry = Geometry { windows: smallvec![window, window], groups: 2, precision: Precision::Full };
         let (x, w, y) = ([5, 4, 9, 9], [6, 2, 3, 3], [5, 6, 5, 5]);
         let flops = 2 * (5 * 6 * 5 * 5) * (2 * 3 * 3);
         let size = crate::tensor::Shape::from(&[9, 9][..]);
@@ -275,7 +280,8 @@ mod tests {
     #[test]
     fn no_op_at_nothing_is_divided_by_nothing() {
         let window = Window { kernel: 1, stride: 1, padding: 0, dilation: 1 };
-        let conv = Op::Conv { geometry: Geometry { windows: smallvec![window], groups: 1 } };
+        let conv =
+            Op::Conv { geometry: Geometry { windows: smallvec![window], groups: 1, precision: Precision::Full } };
         assert_eq!(conv.cost(&[&[1, 1, 4], &[0, 1, 1]], &[1, 0, 4], 4).flops, 0);
     }
 }

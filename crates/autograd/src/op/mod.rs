@@ -31,6 +31,7 @@ mod table;
 mod windows;
 mod words;
 
+use crate::float::Precision;
 pub use crate::kernel::recurrent::Cell;
 use crate::tensor::view::Spans;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -213,7 +214,9 @@ ops! {
         /// The factor of the scores q kᵀ.
         scale: f64,
         /// Whether a query attends only to keys up to its own position.
-        causal: bool
+        causal: bool,
+        /// What the operands of products are rounded to.
+        precision: Precision
     };
     /// Cotangents of the inputs q, k and v of `Attention`, as one row `[…, L E + S E + S V]` for each head. Inputs: those of
     /// `Attention`, and g `[…, L, V]`.
@@ -221,7 +224,9 @@ ops! {
         /// The factor of the scores q kᵀ.
         scale: f64,
         /// Whether a query attends only to keys up to its own position.
-        causal: bool
+        causal: bool,
+        /// What the operands of products are rounded to.
+        precision: Precision
     };
     /// Cumulative sum along an axis.
     CumSum {
@@ -300,7 +305,9 @@ ops! {
         /// Whether the first operand is transposed.
         ta: bool,
         /// Whether the second operand is transposed.
-        tb: bool
+        tb: bool,
+        /// What the operands are rounded to.
+        precision: Precision
     };
     /// A linear solve, a factorization or a function of matrices, over the last two axes.
     Linalg(Factor);

@@ -85,7 +85,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         }
         Op::Integers { values, .. } | Op::Cast { values } => checked(name, values.shape().into()),
         family!(recurrent) => super::recurrent::shape(op, x),
-        Op::MatMul { ta, tb } => matmul(x[0], x[1], *ta, *tb),
+        Op::MatMul { ta, tb, .. } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Fourier(transform) => transform.shape(x[0]),
         Op::Reshape { shape } => {

@@ -122,7 +122,7 @@ impl Op {
                 let rules = ["p·(t - Σ t·p), p = softmax($a), t = $g·$b", "Σ $g·(softmax($a) - [label])"];
                 words("$b·(softmax($a) - [label])", &rules)
             }
-            Op::MatMul { ta, tb } => product(*ta, *tb),
+            Op::MatMul { ta, tb, .. } => product(*ta, *tb),
             Op::Linalg(factor) => matrix_function(*factor),
             Op::Fourier(Transform::Forward) => words("F·$a, F = exp(-2πi jk/n)", &["F̄·$g"]),
             Op::Fourier(Transform::Backward) => words("F̄·$a, F = exp(-2πi jk/n)", &["F·$g"]),
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_rule_of_a_product_turns_the_other_factor() {
         let text = |ta, tb| {
-            let op = Op::MatMul { ta, tb };
+            let op = Op::MatMul { ta, tb, precision: crate::Precision::Full };
             let rule = |i| op.rule_text(i, &["A", "B"], "y", "ḡ").unwrap();
             [op.value_text(&["A", "B"]), rule(0), rule(1)]
         };

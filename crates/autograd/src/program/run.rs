@@ -344,7 +344,7 @@ impl<T: Float> Program<T> {
                 let operands = operands(fused, &x);
                 Running::new(fused, &operands, repeated).run(&mut slices(&mut rooms));
             }
-            Work::Product { transposed, keep, fused } => {
+            Work::Product { transposed, precision, keep, fused } => {
                 let (factors, keep, shape) = ([x[0], x[1]], keep.map(T::of), &step.outs[0].shape);
                 if let Some(fused) = fused {
                     let mut operands = operands(fused, &x[2..]);
@@ -353,9 +353,9 @@ impl<T: Float> Program<T> {
                     let mut out = slices(&mut rooms);
                     let (product, others) = out.split_first_mut().expect("a product has a result");
                     let finish = |runs: &mut PartsOf<'_, T>| running.finish(runs);
-                    eval::matmul_alongside(factors, *transposed, shape, keep, product, others, &finish);
+                    eval::matmul_alongside(factors, *transposed, *precision, shape, keep, product, others, &finish);
                 } else {
-                    eval::matmul_onto(factors, *transposed, shape, keep, rooms[0].slice());
+                    eval::matmul_onto(factors, *transposed, *precision, shape, keep, rooms[0].slice());
                 }
             }
             Work::Scalars { scalars, memory } => {

@@ -80,7 +80,7 @@ pub(super) fn simplify(
                 _ => None,
             }
         }
-        Op::MatMul { ta, tb } => {
+        Op::MatMul { ta, tb, .. } => {
             absorb_transpose(g, &mut inputs[0], ta);
             absorb_transpose(g, &mut inputs[1], tb);
             None

@@ -3,6 +3,7 @@
 use super::fused::Fused;
 use super::integers::{Early, Reads};
 use super::scalars::Scalars;
+use crate::float::Precision;
 use crate::op::{Cost, IntOp, Op};
 use crate::tensor::{Shape, Strides};
 use smallvec::SmallVec;
@@ -22,7 +23,7 @@ pub(super) enum Work {
     Fused(Box<Fused>),
     /// A matrix product, added to `keep` times the previous contents of its result's memory if given, and the loop that
     /// continues from it.
-    Product { transposed: [bool; 2], keep: Option<f64>, fused: Option<Box<Fused>> },
+    Product { transposed: [bool; 2], precision: Precision, keep: Option<f64>, fused: Option<Box<Fused>> },
     /// A loop over scalars and short rows, and the index of its memory.
     Scalars { scalars: Box<Scalars>, memory: u32 },
 }

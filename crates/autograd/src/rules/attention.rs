@@ -4,7 +4,7 @@
 
 use super::Cotangents;
 use super::rows::add;
-use crate::float::{Few, Float};
+use crate::float::{Few, Float, Precision};
 use crate::op::{Fold, Op};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -19,6 +19,7 @@ struct Attention<'x, V> {
     mask: Option<&'x V>,
     scale: f64,
     causal: bool,
+    precision: Precision,
 }
 
 /// A direction in which the inputs move: q, k, v and the mask.
@@ -33,7 +34,8 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(op: &Op, x: &[&V], g: &V, wants: &dyn F
         let mut bars: Cotangents<V> =
             (0..3).map(|i| parts.as_ref().filter(|_| wants(i)).map(|p| p[i].clone())).collect();
         // P̄ = ḡ vᵀ, and S̄ is the cotangent of the mask, summed over its repeats.
-        let mask_bar = |mask: &V| softmax_vjp(&of.weights(), &g.matmul(of.v, false, true)).sum_to(&mask.shape());
+        let mask_bar =
+            |mask: &V| softmax_vjp(&of.weights(), &g.matmul_in(of.precision, of.v, false, true)).sum_to(&mask.shape());
         bars.extend(of.mask.map(|mask| wants(3).then(|| mask_bar(mask))));
         return bars;
     };
@@ -64,12 +66,12 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], t: &[Option<&V>]) ->
 
 /// The inputs of attention, and for the op of its cotangents also that of the output.
 fn operands<'x, V>(op: &Op, x: &[&'x V]) -> (Attention<'x, V>, Option<&'x V>) {
-    let (x, h, scale, causal) = match (op, x) {
-        (&Op::AttentionVjp { scale, causal }, [x @ .., h]) => (x, Some(*h), scale, causal),
-        (&Op::Attention { scale, causal }, x) => (x, None, scale, causal),
+    let (x, h, scale, causal, precision) = match (op, x) {
+        (&Op::AttentionVjp { scale, causal, precision }, [x @ .., h]) => (x, Some(*h), scale, causal, precision),
+        (&Op::Attention { scale, causal, precision }, x) => (x, None, scale, causal, precision),
         _ => unreachable!("{} is no attention", op.name()),
     };
-    (Attention { q: x[0], k: x[1], v: x[2], mask: x.get(3).copied(), scale, causal }, h)
+    (Attention { q: x[0], k: x[1], v: x[2], mask: x.get(3).copied(), scale, causal, precision }, h)
 }
 
 /// The cotangent of the scores for that of the weights, and the tangent of the weights for that of the scores.
@@ -83,7 +85,7 @@ impl<V> Attention<'_, V> {
     where
         V: Value<T>,
     {
-        let mut s = self.q.matmul(self.k, false, true).scale(self.scale);
+        let mut s = self.q.matmul_in(self.precision, self.k, false, true).scale(self.scale);
         let shape = s.shape();
         let &[.., queries, keys] = shape.as_slice() else { unreachable!("scores are matrices") };
         if self.causal {
@@ -103,8 +105,8 @@ impl<V> Attention<'_, V> {
     where
         V: Value<T>,
     {
-        let of_q = a.map(|a| a.matmul(self.k, false, true));
-        let of_k = b.map(|b| self.q.matmul(b, false, true));
+        let of_q = a.map(|a| a.matmul_in(self.precision, self.k, false, true));
+        let of_k = b.map(|b| self.q.matmul_in(self.precision, b, false, true));
         let product = add(of_q, of_k).map(|sum| sum.scale(self.scale));
         match (product, m) {
             (Some(s), Some(m)) => Some(s.add(m)),
@@ -130,8 +132,9 @@ impl<V> Attention<'_, V> {
         V: Value<T>,
     {
         let p = self.weights();
-        let of_p = self.tilt(along).map(|s_dot| softmax_vjp(&p, &s_dot).matmul(self.v, false, false));
-        add(of_p, along[2].map(|v_dot| p.matmul(v_dot, false, false)))
+        let of_p =
+            self.tilt(along).map(|s_dot| softmax_vjp(&p, &s_dot).matmul_in(self.precision, self.v, false, false));
+        add(of_p, along[2].map(|v_dot| p.matmul_in(self.precision, v_dot, false, false)))
     }
 
     /// The gradient of `⟨h, ẏ⟩` with respect to q, k and v, and to the scores.
@@ -142,15 +145,21 @@ impl<V> Attention<'_, V> {
         let (p, [a, b, c, _]) = (self.weights(), along);
         let last = p.shape().len() - 1;
         // Ṗ = P (Ṡ - Σ P Ṡ) has the cotangent w = h vᵀ, which flows to Ṡ and, beside that of P v̇, to P.
-        let w = h.matmul(self.v, false, true);
+        let w = h.matmul_in(self.precision, self.v, false, true);
         let s_dot = self.tilt(along).unwrap_or_else(|| p.number(T::zero()).expand(&p.shape()));
         let centered = s_dot.sub(&s_dot.mul(&p).sum_axis(last));
         let through = w.mul(&centered).sub(&s_dot.mul(&w.mul(&p).sum_axis(last)));
-        let p_bar = c.map_or(through.clone(), |c| through.add(&h.matmul(c, false, true)));
+        let p_bar = c.map_or(through.clone(), |c| through.add(&h.matmul_in(self.precision, c, false, true)));
         let (s_bar, s_dot_bar) = (softmax_vjp(&p, &p_bar), softmax_vjp(&p, &w));
-        let q_bar = add(Some(s_bar.matmul(self.k, false, false)), b.map(|b| s_dot_bar.matmul(b, false, false)));
-        let k_bar = add(Some(s_bar.matmul(self.q, true, false)), a.map(|a| s_dot_bar.matmul(a, true, false)));
-        let v_bar = softmax_vjp(&p, &s_dot).matmul(h, true, false);
+        let q_bar = add(
+            Some(s_bar.matmul_in(self.precision, self.k, false, false)),
+            b.map(|b| s_dot_bar.matmul_in(self.precision, b, false, false)),
+        );
+        let k_bar = add(
+            Some(s_bar.matmul_in(self.precision, self.q, true, false)),
+            a.map(|a| s_dot_bar.matmul_in(self.precision, a, true, false)),
+        );
+        let v_bar = softmax_vjp(&p, &s_dot).matmul_in(self.precision, h, true, false);
         let scaled = |bar: Option<V>| bar.expect("the first term is given").scale(self.scale);
         ([scaled(q_bar), scaled(k_bar), v_bar], s_bar)
     }
@@ -160,7 +169,7 @@ impl<V> Attention<'_, V> {
     where
         V: Value<T>,
     {
-        let op = Op::AttentionVjp { scale: self.scale, causal: self.causal };
+        let op = Op::AttentionVjp { scale: self.scale, causal: self.causal, precision: self.precision };
         let x: SmallVec<[&V; 16]> = [self.q, self.k, self.v].into_iter().chain(self.mask).chain([g]).few();
         V::apply(op, &x)
     }

@@ -47,9 +47,11 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         family!(scan) => scan::vjp(op, x, y, g, wants),
         family!(recurrent) => recurrent::vjp(op, x, y, g, wants),
         // Y = A·B gives Ā = Ḡ·Bᵀ and B̄ = Aᵀ·Ḡ; transposed operands change only the flags, never the data.
-        Op::MatMul { ta, tb } => {
-            let a_bar = || if *ta { x[1].matmul(g, *tb, true) } else { g.matmul(x[1], false, !tb) };
-            let b_bar = || if *tb { g.matmul(x[0], true, *ta) } else { x[0].matmul(g, !ta, false) };
+        // Their derivatives are products of the same precision.
+        Op::MatMul { ta, tb, precision } => {
+            let product = |a: &V, b: &V, ta, tb| a.matmul_in(*precision, b, ta, tb);
+            let a_bar = || if *ta { product(x[1], g, *tb, true) } else { product(g, x[1], false, !tb) };
+            let b_bar = || if *tb { product(g, x[0], true, *ta) } else { product(x[0], g, !ta, false) };
             smallvec![wants(0).then(|| a_bar().sum_to(&x[0].shape())), wants(1).then(|| b_bar().sum_to(&x[1].shape()))]
         }
         #[cfg(feature = "linalg")]

@@ -3,7 +3,7 @@
 use super::custom::Written;
 use super::{Tape, peek, record, same_tape};
 use crate::error::{Error, Result, or_panic};
-use crate::float::Float;
+use crate::float::{Float, Precision};
 use crate::op::{Binary, Op, Unary};
 use crate::rules::Rule;
 use crate::tensor::{Shape, Tensor};
@@ -223,6 +223,10 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 impl<'t, T: Float> Value<T> for Var<'t, T> {
+    fn precision(&self) -> Precision {
+        self.tape.precision()
+    }
+
     #[track_caller]
     #[inline]
     fn try_apply(op: Op, x: &[&Self]) -> Result<Self> {

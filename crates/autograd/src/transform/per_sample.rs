@@ -4,7 +4,7 @@ use super::batch::Batched;
 use super::point::{Point, Work, call, scalar};
 use super::vmap::{Recorded, mapped, recorded};
 use crate::error::{Error, Result, or_panic};
-use crate::float::{Float, once};
+use crate::float::{Float, Precision, once};
 use crate::op::Op;
 use crate::tape::Var;
 use crate::value::Value;
@@ -207,7 +207,7 @@ impl Square {
         while let Op::Reshape { .. } | Op::Permute { .. } = list.op(at) {
             at = list.inputs(at)[0];
         }
-        let Op::MatMul { ta, tb } = list.op(at) else { return Square::Whole(id) };
+        let Op::MatMul { ta, tb, precision: Precision::Full } = list.op(at) else { return Square::Whole(id) };
         let &[a, b] = list.inputs(at) else { return Square::Whole(id) };
         let (p, q) = (list.shape(a), list.shape(b));
         if p.len() != 2 || q.len() != 2 {
@@ -243,7 +243,10 @@ impl Square {
                     let (terms, by_rows) = (x.shape()[1 + columns[k]], columns[k] == 0);
                     match terms {
                         1 => Ok(samples(x)?.square().sum_axes(1)),
-                        _ => samples(Var::try_apply(Op::MatMul { ta: !by_rows, tb: by_rows }, &[&x, &x])?),
+                        _ => samples(Var::try_apply(
+                            Op::MatMul { ta: !by_rows, tb: by_rows, precision: Precision::Full },
+                            &[&x, &x],
+                        )?),
                     }
                 };
                 let (a, b) = (products(0)?, products(1)?);

@@ -4,7 +4,7 @@
 use super::point::Point;
 use super::vmap::mapped;
 use crate::error::{Error, Result, or_panic};
-use crate::float::Float;
+use crate::float::{Float, Precision};
 use crate::rules::Cotangents;
 use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::{Shape, Tensor};
@@ -100,7 +100,7 @@ pub(super) fn by_rule<T: Float, P: Point<T>>(rule: impl Traced<T>, x: &[P]) -> R
     Ok(y.swap_remove(0))
 }
 
-/// A user's op with such a rule.
+/// A user's op with such a rule. Its value is computed on tapes of its own, in full precision, and so are its derivatives.
 pub(super) struct ByVars<R>(pub(super) R);
 
 impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {
@@ -117,7 +117,10 @@ impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {
     }
 
     fn vjp_recorded<'t>(&self, x: &[&Var<'t, T>], y: &Var<'t, T>, g: &Var<'t, T>) -> Cotangents<Var<'t, T>> {
-        or_panic(self.0.pull(&vars(x), *y, *g)).into_iter().map(Some).collect()
+        or_panic(y.tape.with_precision(Precision::Full, || self.0.pull(&vars(x), *y, *g)))
+            .into_iter()
+            .map(Some)
+            .collect()
     }
 
     fn jvp_computed(&self, x: &[&Tensor<T>], y: &Tensor<T>, t: &[Option<&Tensor<T>>]) -> Result<Option<Tensor<T>>> {
@@ -130,7 +133,8 @@ impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {
         y: &Var<'t, T>,
         t: &[Option<&Var<'t, T>>],
     ) -> Result<Option<Var<'t, T>>> {
-        self.0.push(&vars(x), *y, &t.iter().map(|t| t.copied()).collect::<Vec<_>>())
+        let t: Vec<_> = t.iter().map(|t| t.copied()).collect();
+        y.tape.with_precision(Precision::Full, || self.0.push(&vars(x), *y, &t))
     }
 
     fn records(&self) -> bool {
@@ -138,11 +142,11 @@ impl<T: Float, R: Traced<T>> DynRule<T> for ByVars<R> {
     }
 
     fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
-        self.0.record(x)
+        x[0].tape.with_precision(Precision::Full, || self.0.record(x))
     }
 
     fn map<'t>(&self, x: &[Var<'t, T>], batched: &[bool], n: usize) -> Option<Result<Var<'t, T>>> {
-        self.0.map(x, batched, n)
+        x[0].tape.with_precision(Precision::Full, || self.0.map(x, batched, n))
     }
 }
 

@@ -370,7 +370,7 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
         };
         let matrix = matches!(op, Op::Linalg(_));
         let product = |b: &Var<'t, T>, y: &Var<'t, T>| match matrix {
-            true => Value::try_apply(Op::MatMul { ta: false, tb: false }, &[b, y]),
+            true => Ok(Value::matmul(b, y, false, false)),
             false => Ok(b.mul(y)),
         };
         let of = of.and_then(|of| self.known[&(of, k)]);

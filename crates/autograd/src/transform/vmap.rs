@@ -98,9 +98,12 @@ impl<T: Float> Recorded<T> {
     }
 }
 
-/// A tape for the recording of one sample. Where nothing is computed, the recording computes nothing either.
+/// A tape for the recording of one sample, of the same precision. Where nothing is computed, the recording computes nothing
+/// either.
 fn one_tape<T: Float>(outer: &Tape<T>) -> Tape<T> {
-    if outer.list().is_sketch() { Tape::sketch() } else { Tape::new() }
+    let tape = if outer.list().is_sketch() { Tape::sketch() } else { Tape::new() };
+    tape.set_precision(outer.precision());
+    tape
 }
 
 /// The axis of the samples of each input, counted from the front.

@@ -8,7 +8,7 @@ mod caught;
 mod tape;
 
 use autograd::op::{Fold, Op};
-use autograd::{Dims, Error, Span, Tape, Tensor, Value, Var, set_threads, tensor, update};
+use autograd::{Dims, Error, Precision, Span, Tape, Tensor, Value, Var, set_threads, tensor, update};
 use caught::refuses;
 
 /// A test that runs once on tensors and once on variables; `$new` turns a tensor into an operand.
@@ -233,7 +233,11 @@ fn an_op_is_data_that_anything_may_be_asked_to_apply() {
     let Op::Reduce { axes, .. } = tape.var(zeros(&[1, 1, 1])).sum_axes(2).op() else { unreachable!("a sum") };
     assert!(apply(Op::Reduce { fold: Fold::Sum, axes, keep: false }, &[&x]).contains("axis 2"));
     assert!(apply(Op::Custom { id: 0 }, &[&x]).contains("custom"));
-    for (op, needs) in [(Op::Select, "3"), (Op::MatMul { ta: false, tb: false }, "2"), (Op::Softmax { axis: 0 }, "1")] {
+    for (op, needs) in [
+        (Op::Select, "3"),
+        (Op::MatMul { ta: false, tb: false, precision: Precision::Full }, "2"),
+        (Op::Softmax { axis: 0 }, "1"),
+    ] {
         let text = apply(op.clone(), &[]);
         assert!(text.contains(op.name()) && text.contains(needs), "{text}");
     }

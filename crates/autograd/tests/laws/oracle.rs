@@ -68,7 +68,7 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let scores = shape(&Op::CrossEntropy { labels: labels.clone() }, std::slice::from_ref(x))?;
             (*numbers == scores).then(|| x.clone())
         }
-        (Op::MatMul { ta, tb }, [a, b]) => matmul(a, *ta, b, *tb),
+        (Op::MatMul { ta, tb, .. }, [a, b]) => matmul(a, *ta, b, *tb),
         (Op::Linalg(factor), [a, b @ ..]) => linalg(*factor, a, b),
         (Op::Fourier(transform), [x]) => {
             let (last, outer) = x.split_last()?;

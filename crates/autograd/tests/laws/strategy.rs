@@ -4,7 +4,7 @@
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
 use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Transform, Unary};
-use autograd::{AxisSet, Span, Tensor};
+use autograd::{AxisSet, Precision, Span, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -461,7 +461,12 @@ fn attention(vjp: bool) -> BoxedStrategy<Case> {
             inputs.extend(masked.then(|| input([&mask[..], &[keys]].concat(), Domain::Grid(0.0))));
             inputs.extend(vjp.then(|| matrix(queries, values)));
             let scale = 0.5;
-            case(if vjp { Op::AttentionVjp { scale, causal } } else { Op::Attention { scale, causal } }, inputs)
+            let precision = Precision::Full;
+            let op = match vjp {
+                true => Op::AttentionVjp { scale, causal, precision },
+                false => Op::Attention { scale, causal, precision },
+            };
+            case(op, inputs)
         })
         .boxed()
 }
@@ -476,7 +481,7 @@ fn matmul() -> BoxedStrategy<Case> {
                 let (rows, cols) = if transposed { (cols, rows) } else { (rows, cols) };
                 input([batch, vec![rows, cols]].concat(), REAL)
             };
-            case(Op::MatMul { ta, tb }, vec![matrix(a, m, k, ta), matrix(b, k, n, tb)])
+            case(Op::MatMul { ta, tb, precision: Precision::Full }, vec![matrix(a, m, k, ta), matrix(b, k, n, tb)])
         })
         .boxed()
 }

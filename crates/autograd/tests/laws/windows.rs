@@ -3,7 +3,7 @@
 use crate::case::{Case, Domain, Input};
 use crate::strategy::{REAL, case, input};
 use autograd::op::{Geometry, Op, Panes, Sparse, Window};
-use autograd::{Rng, Span};
+use autograd::{Precision, Rng, Span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub fn convolution(side: Side) -> BoxedStrategy<Case> {
         .prop_flat_map(move |(axes, groups, n, channels, out)| {
             let room = [3, 2, 1][axes.len() - 1]; // the more axes, the fewer elements along each
             let (mut x, mut w) = (vec![n, groups * channels], vec![groups * out, channels]);
-            let mut geometry = Geometry { windows: Default::default(), groups };
+            let mut geometry = Geometry { windows: Default::default(), groups, precision: Precision::Full };
             for (kernel, stride, padding, dilation, more) in axes {
                 let window = Window { kernel: kernel.min(room), stride, padding: padding.min(room), dilation };
                 let reach = (window.kernel - 1) * dilation + 1;
@@ -118,6 +118,7 @@ pub fn with_itself(case: &mut Case) {
     let plain = |kernel: &[usize]| Geometry {
         windows: kernel.iter().map(|&kernel| Window { kernel, stride: 1, padding: 0, dilation: 1 }).collect(),
         groups: 1,
+        precision: Precision::Full,
     };
     let shape = case.inputs[0].values.shape().to_vec();
     match &case.op {

@@ -45,6 +45,8 @@ impl<T: Float> Trainer<'_, T> {
             l1,
             l2,
             ema,
+            precision,
+            loss_scaling,
             sharing: _, // which the team describes
             // These may change: they decide when a run ends, who watches it, and how fast it is, but not its course.
             epochs: _,
@@ -83,6 +85,8 @@ impl<T: Float> Trainer<'_, T> {
             ("pace of the schedule", format!("{pace:?}")),
             ("measure that the schedule follows", followed.to_string()),
             ("clipping", clip.map_or("none".into(), |clip| format!("{clip:?}"))),
+            ("precision of products", format!("{precision:?}")),
+            ("scaling of the loss", loss_scaling.map_or("none".into(), |scaling| format!("{scaling:?}"))),
             ("l1 penalty", penalty(*l1)),
             ("l2 penalty", penalty(*l2)),
         ];

@@ -3,13 +3,14 @@
 
 use super::error::{NonFinite, StepError};
 use super::finite::check_finite;
-use super::objective::{Objective, Outcome, Recorded, Recording, Swept};
+use super::objective::{Objective, Outcome, Recorded, Recording, Root, Swept};
 use super::replay::Replay;
+use super::scaling::Scale;
 use super::trained::Trained;
 use crate::pass::Record;
 use crate::{Given, LayerError, Parameters, Pass, Path};
 use autograd::internals::{first_read, watch};
-use autograd::{Float, Gradients, Rng, Tape, Var};
+use autograd::{Float, Gradients, Precision, Rng, Tape, Var};
 
 /// A loss that the caller records.
 pub(super) type Recorder<'r, T> = dyn for<'t> FnMut(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>> + 'r;
@@ -26,6 +27,10 @@ pub(super) struct Engine<T: Float> {
     pub trained: Trained,
     pub passes: u64,
     pub swept: Swept<T>,
+    /// The scale of the loss, if it is scaled.
+    pub scale: Option<Scale>,
+    /// Whether the last pass overflowed at its scale.
+    pub overflowed: bool,
 }
 
 /// The first random stream of the passes, far from those of the epochs, which a loader with the same seed uses.
@@ -42,12 +47,23 @@ impl<T: Float> Engine<T> {
             trained: Trained::default(),
             passes: 0,
             swept: Swept::new(),
+            scale: None,
+            overflowed: false,
         }
     }
 
     /// Compiles what it records from now on, and replays it.
     pub(super) fn replaying(self) -> Self {
         Engine { replay: Some(Replay::new()), ..self }
+    }
+
+    /// Rounds the operands of products to a precision.
+    pub(super) fn set_precision(&mut self, precision: Precision) {
+        self.tape.set_precision(precision);
+    }
+
+    fn factors(&self) -> Option<[T; 2]> {
+        self.scale.as_ref().map(Scale::factors)
     }
 
     pub(super) fn replay(&self) -> Option<&Replay<T>> {
@@ -64,7 +80,8 @@ impl<T: Float> Engine<T> {
     }
 
     /// A pass over an objective: replayed if that is proven to be the same, else recorded.
-    pub(super) fn run(&mut self, objective: &Objective<'_, T>) -> Result<Outcome<T>, StepError> {
+    pub(super) fn run(&mut self, objective: Objective<'_, T>) -> Result<Outcome<T>, StepError> {
+        let objective = &Objective { scale: self.factors(), ..objective };
         self.trained.settle(objective.parameters)?;
         let rng = self.stream();
         let version = self.replay.as_mut().and_then(|replay| replay.find(objective));
@@ -75,11 +92,13 @@ impl<T: Float> Engine<T> {
             && check_finite(objective.parameters, &self.swept.gradients).is_ok()
         {
             self.passes += 1;
+            self.held();
             return Ok(outcome);
         }
         // Record: for the first time, or to find out what went wrong and where.
         let outcome = self.record(objective, version.is_none())?;
-        if let (Some(replay), Some(version)) = (&mut self.replay, version) {
+        // A pass that overflowed has left nothing to compare.
+        if let (Some(replay), Some(version), false) = (&mut self.replay, version, self.overflowed) {
             replay.prove(version, objective, rng, &outcome, &self.swept);
         }
         Ok(outcome)
@@ -87,7 +106,7 @@ impl<T: Float> Engine<T> {
 
     /// A recorded pass over an objective, from which the replay learns if it has no program for this batch yet.
     fn record(&mut self, objective: &Objective<'_, T>, learns: bool) -> Result<Outcome<T>, StepError> {
-        let Objective { parameters, batch, record } = *objective;
+        let Objective { parameters, batch, record, scale } = *objective;
         self.tape.clear();
         let learns = learns && self.replay.is_some();
         if learns {
@@ -98,18 +117,19 @@ impl<T: Float> Engine<T> {
         let given = batch.on(&self.tape);
         let recorded = record(&given, &mut pass)?;
         nothing_unread(&given)?;
+        let root = Root::new(recorded.total, scale);
         // Now, since the sweep reads values as well.
         let read = if learns { first_read(&self.tape, &ids(parameters, &pass, &given)) } else { None };
-        let swept = backward(parameters, &pass, &recorded, &mut self.adjoints, &mut self.swept);
+        let swept = backward(parameters, &pass, (&recorded, root), &mut self.adjoints, &mut self.swept);
         if let (Ok(_), Some(replay), true) = (&swept, &mut self.replay, learns) {
             let recording =
-                Recording { pass: &pass, given: &given, recorded: &recorded, adjoints: &self.adjoints, read };
+                Recording { pass: &pass, given: &given, recorded: &recorded, root, adjoints: &self.adjoints, read };
             replay.learn(objective, &recording, &self.swept.gradients);
         }
         let outcome = recorded.outcome();
         self.record = pass.into_record();
-        swept?;
         drop((given, recorded));
+        self.judge(swept)?;
         self.close();
         Ok(outcome?)
     }
@@ -125,12 +145,36 @@ impl<T: Float> Engine<T> {
         let mut pass = Pass::train(&self.tape, self.stream()).reusing(std::mem::take(&mut self.record));
         pass.held = self.trained.held();
         let recorded = Recorded::of(recorder(&mut pass)?.into())?;
-        let swept = backward(parameters, &pass, &recorded, &mut self.adjoints, &mut self.swept);
+        let root = Root::new(recorded.total, self.factors());
+        let swept = backward(parameters, &pass, (&recorded, root), &mut self.adjoints, &mut self.swept);
+        let loss = recorded.total.value().try_item()?;
         self.record = pass.into_record();
-        let loss = swept?;
         drop(recorded);
+        self.judge(swept)?;
         self.close();
         Ok(loss)
+    }
+
+    /// Takes note of a pass that overflowed at a scale that can be smaller: it has no gradients. Without one, that is an error.
+    fn judge(&mut self, swept: Result<(), StepError>) -> Result<(), StepError> {
+        match swept {
+            Ok(()) => self.held(),
+            Err(StepError::NonFinite(_)) if self.scale.as_mut().is_some_and(Scale::overflow) => {
+                self.overflowed = true;
+                self.swept.gradients.replace(std::iter::empty());
+                self.swept.updates.clear();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Takes note of a pass that did not overflow.
+    fn held(&mut self) {
+        self.overflowed = false;
+        if let Some(scale) = &mut self.scale {
+            scale.hold();
+        }
     }
 
     /// Ends a recorded pass.
@@ -162,24 +206,26 @@ fn ids<'t, T: Float>(parameters: &dyn Parameters<T>, pass: &Pass<'t, T>, given: 
     ids
 }
 
-/// The backward pass of a recording, and all that it leaves for the update. Returns the loss.
+/// The backward pass of a recording, and all that it leaves for the update.
 fn backward<'t, T: Float>(
     parameters: &dyn Parameters<T>,
     pass: &Pass<'t, T>,
-    recorded: &Recorded<'t, T>,
+    (recorded, root): (&Recorded<'t, T>, Root<'t, T>),
     adjoints: &mut Gradients<T>,
     Swept { gradients, updates }: &mut Swept<T>,
-) -> Result<T, StepError> {
-    let total = recorded.total;
-    let value = total.value().try_item()?;
+) -> Result<(), StepError> {
+    let value = recorded.total.value().try_item()?;
     if !value.is_finite() {
         return Err(NonFinite::loss(value, &recorded.parts, pass.tape()).into());
     }
-    total.backward_into(adjoints);
+    root.var.backward_into(adjoints);
     gradients.collect(parameters, pass.tape(), adjoints);
+    if let Some([_, inverse]) = root.scale {
+        gradients.scale(inverse.value().item().f64());
+    }
     updates.clear();
     updates.extend(pass.updates().map(|(key, value)| (key, value.value())));
     check_finite(parameters, gradients)
-        .map_err(|error| NonFinite { origin: total.non_finite_derivative().map(Box::new), ..error })?;
-    Ok(value)
+        .map_err(|error| NonFinite { origin: root.var.non_finite_derivative().map(Box::new), ..error })?;
+    Ok(())
 }

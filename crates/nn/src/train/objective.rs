@@ -14,6 +14,8 @@ pub(super) struct Objective<'a, T: Float> {
     pub parameters: &'a dyn Parameters<T>,
     pub batch: &'a Samples<T>,
     pub record: &'a Record<'a, T>,
+    /// What the loss is multiplied by before it is differentiated, and the gradients afterward, if it is scaled.
+    pub scale: Option<[T; 2]>,
 }
 
 /// Records a loss on the tape of the pass.
@@ -45,12 +47,38 @@ pub(super) fn modeled<'t, T: Float>(
     Ok(Recorded { outputs, parts, plain, total })
 }
 
+/// What is differentiated: the loss with penalties, times a scale if there is one. The scale and its inverse are constants
+/// of the tape, so that a program can take others.
+#[derive(Clone, Copy)]
+pub(super) struct Root<'t, T: Float> {
+    pub var: Var<'t, T>,
+    pub scale: Option<[Var<'t, T>; 2]>,
+}
+
+impl<'t, T: Float> Root<'t, T> {
+    pub(super) fn new(total: Var<'t, T>, scale: Option<[T; 2]>) -> Self {
+        let scale = scale.map(|factors| factors.map(|factor| total.tape().constant(factor)));
+        Root { var: scale.map_or(total, |[scale, _]| total * scale), scale }
+    }
+
+    /// The gradients of the loss itself.
+    pub(super) fn gradients(self, x: &[Var<'t, T>]) -> autograd::Result<Vec<Var<'t, T>>> {
+        let gradients = self.var.try_grad(x)?;
+        Ok(match self.scale {
+            Some([_, inverse]) => gradients.into_iter().map(|gradient| gradient * inverse).collect(),
+            None => gradients,
+        })
+    }
+}
+
 /// The variables of a recorded pass.
 pub(super) struct Recording<'a, 't, T: Float> {
     pub pass: &'a Pass<'t, T>,
     pub given: &'a Given<'t, T>,
     pub recorded: &'a Recorded<'t, T>,
     pub adjoints: &'a Gradients<T>,
+    /// The total times the scale, which is differentiated, and the scale with its inverse.
+    pub root: Root<'t, T>,
     /// Why it must not be replayed, if something read a value that depends on the batch or the model.
     pub read: Option<String>,
 }

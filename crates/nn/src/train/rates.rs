@@ -1,8 +1,7 @@
 //! The learning-rate range test: how the loss of a few steps depends on the rate, on a model that stays as it was.
 
 use super::error::TrainError;
-use super::run::{loader, penalty};
-use super::step::TrainStep;
+use super::run::{loader, penalty, step_of};
 use super::trainer::Trainer;
 use crate::data::Dataset;
 use crate::domain::{or_panic, positive};
@@ -145,7 +144,7 @@ fn rise<T: Float>(
     bases: &[f64],
 ) -> Result<LrCurve, TrainError> {
     let (mut curve, mut average, mut best) = (LrCurve::default(), 0.0, f64::INFINITY);
-    let mut step = TrainStep::new(trainer.settings.seed);
+    let mut step = step_of(trainer);
     let loader = loader(trainer, data)?;
     let batches = (0..).flat_map(|epoch| loader.epoch_samples(epoch));
     for (k, samples) in batches.take(steps).enumerate() {
@@ -163,6 +162,9 @@ fn rise<T: Float>(
             Err(super::StepError::NonFinite(_)) if k > 0 => break,
             Err(cause) => return Err(cause.at(1, k + 1)),
         };
+        if step.overflowed() {
+            continue;
+        }
         average = SMOOTHING * average + (1.0 - SMOOTHING) * outcome.loss.f64();
         let smoothed = average / (1.0 - SMOOTHING.powi(k as i32 + 1));
         best = smoothed.min(best);

@@ -13,6 +13,7 @@ use super::checkpoint::Checkpoints;
 use super::error::TrainError;
 use super::history::{Epoch, History, Measured};
 use super::progress::Progress;
+use super::scaling::Scale;
 use super::settings::{Pace, Settings};
 use super::step::TrainStep;
 use super::stopping::Convergence;
@@ -100,6 +101,9 @@ fn searchable<T: Float>(trainer: &Trainer<'_, T>, loader: &DataLoader<'_, T>) ->
     if !trainer.optimizer.searches() {
         return Ok(());
     }
+    if trainer.settings.loss_scaling.is_some() {
+        return wrong("it needs every loss that it evaluates: do not scale the loss".into());
+    }
     if loader.batches() != 1 {
         let (samples, size) = (loader.samples(), trainer.settings.batch_size);
         return wrong(format!(
@@ -117,6 +121,23 @@ fn skipped(updates: u64) -> Option<String> {
     let (were, their) = if updates == 1 { ("update was", "its") } else { ("updates were", "their") };
     let why = "targets count: every label is ignored, or every weight is 0";
     (updates > 0).then(|| format!("{updates} {were} skipped, because none of {their} {why}"))
+}
+
+/// What the history says about passes that overflowed.
+fn overflowed(scale: &Scale) -> Option<String> {
+    let (n, factor) = (scale.overflows, scale.factor);
+    let were = if n == 1 { "pass was" } else { "passes were" };
+    let why = "the loss or a gradient was infinite or NaN at its scale";
+    (n > 0).then(|| format!("{n} {were} skipped, because {why}; the scale of the loss is {factor} now"))
+}
+
+/// A step with a trainer's settings, which records.
+pub(super) fn step_of<T: Float>(trainer: &Trainer<'_, T>) -> TrainStep<T> {
+    let step = TrainStep::new(trainer.settings.seed).precision(trainer.settings.precision);
+    match trainer.settings.loss_scaling {
+        Some(scaling) => step.loss_scaling(scaling),
+        None => step,
+    }
 }
 
 /// A method of a callback.
@@ -147,7 +168,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             true => trainer.compared(&*model, data, &rates)?,
             false => Vec::new(),
         };
-        let step = TrainStep::new(trainer.settings.seed);
+        let step = step_of(trainer);
         Ok(Run {
             step: if trainer.settings.replays { step.replaying() } else { step },
             epoch: 0,
@@ -177,6 +198,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         let recorded = self.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
         self.history.notes.extend(recorded);
         self.history.notes.extend(skipped(self.step.skipped()));
+        self.history.notes.extend(self.step.scale().and_then(overflowed));
         outcome.map(|()| self.history)
     }
 

@@ -1,11 +1,12 @@
 //! [`Settings`]: the plain settings of training, apart from the parts that a trainer was given.
 
 use super::monitor::Monitor;
+use super::scaling::LossScaling;
 use super::stopping::EarlyStopping;
 use super::team::Sharing;
 use crate::data::Order;
 use crate::domain::non_negative;
-use autograd::{Error, Result};
+use autograd::{Error, Precision, Result};
 
 /// The plain settings of a [`Trainer`](super::Trainer): numbers and choices, which can be compared, printed, and, with the
 /// feature `serde`, read from a file. The methods of the trainer of the same names say what each does.
@@ -64,6 +65,11 @@ pub struct Settings {
     pub replays: bool,
     /// How the ranks of a distributed run share each batch.
     pub sharing: Sharing,
+    /// What the operands of products are rounded to in training.
+    #[cfg_attr(feature = "serde", serde(with = "precision_by_name"))]
+    pub precision: Precision,
+    /// How the loss is scaled.
+    pub loss_scaling: Option<LossScaling>,
 }
 
 impl Default for Settings {
@@ -88,6 +94,8 @@ impl Default for Settings {
             quiet: false,
             replays: true,
             sharing: Sharing::PerRank,
+            precision: Precision::Full,
+            loss_scaling: None,
         }
     }
 }
@@ -127,6 +135,25 @@ pub enum Pace {
     Step,
 }
 
+/// A precision as a string, since the type belongs to a crate that knows no serde.
+#[cfg(feature = "serde")]
+mod precision_by_name {
+    use autograd::Precision;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(precision: &Precision, to: S) -> Result<S::Ok, S::Error> {
+        format!("{precision:?}").serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Precision, D::Error> {
+        let name = String::deserialize(from)?;
+        let all = [Precision::Full, Precision::Bf16, Precision::F16];
+        let found = all.into_iter().find(|precision| format!("{precision:?}") == name);
+        found.ok_or_else(|| D::Error::unknown_variant(&name, &["Full", "Bf16", "F16"]))
+    }
+}
+
 impl Settings {
     /// Returns an error that names the first setting that is out of range.
     pub(super) fn check(&self) -> Result<()> {
@@ -142,6 +169,7 @@ impl Settings {
         number("l2", self.l2)?;
         number("tolerance", self.tolerance.unwrap_or(0.0))?;
         number("min_delta", self.early_stopping.as_ref().map_or(0.0, |early| early.min_delta))?;
+        self.loss_scaling.map_or(Ok(()), LossScaling::check)?;
         match (self.accumulate, self.ema) {
             (0, _) => wrong("accumulate must be at least 1, got 0".into()),
             (_, Some(decay)) if !(0.0..1.0).contains(&decay) => {
@@ -190,6 +218,8 @@ mod tests {
             .ema(0.99)
             .early_stopping(EarlyStopping { monitor: Monitor::Named("accuracy".into()), ..EarlyStopping::default() })
             .sharing(Sharing::LocalSgd(4))
+            .precision(Precision::F16)
+            .loss_scaling(LossScaling { initial: 1024.0, growth_interval: 100 })
             .settings()
             .clone();
         let text = serde_json::to_string(&settings).unwrap();
@@ -203,6 +233,9 @@ mod tests {
         assert!(wrong(r#"{"epoch": 3}"#).contains("unknown field `epoch`, expected one of `epochs`, `batch_size`"));
         assert!(wrong(r#"{"epochs": -3}"#).contains("expected usize"));
         assert!(wrong(r#"{"clip": {"norm": 1}}"#).contains("unknown variant `norm`, expected one of `Norm`"));
+        assert!(
+            wrong(r#"{"precision": "F8"}"#).contains("unknown variant `F8`, expected one of `Full`, `Bf16`, `F16`")
+        );
         assert!(wrong(r#"{"early_stopping": {"patiance": 1}}"#).contains("unknown field `patiance`"));
     }
 }

@@ -5,13 +5,14 @@ use super::engine::{Engine, Recorder};
 use super::error::StepError;
 use super::objective::{Objective, Outcome, Penalty, Record, Recorded, Swept, modeled};
 use super::replay::Replay;
+use super::scaling::{LossScaling, Scale};
 use super::trained::Trained;
 use crate::data::Samples;
 use crate::loss::{Loss, Parts};
 use crate::optim::{Names, Optimizer, ParamGradients};
 use crate::pass::apply_updates_by;
 use crate::{Given, Model, Parameters, Pass, Path, once};
-use autograd::{Float, Var};
+use autograd::{Float, Precision, Var};
 
 /// A training step and the memory it reuses: one tape, the gradients, and the count of passes that seeds dropout.
 ///
@@ -69,6 +70,62 @@ impl<T: Float> TrainStep<T> {
     /// must be used with the same model, loss and penalty; their settings are frozen.
     pub fn replaying(self) -> Self {
         TrainStep { engine: self.engine.replaying(), ..self }
+    }
+
+    /// Rounds the operands of the products of a step to this precision: see [`Tape::set_precision`](autograd::Tape::set_precision).
+    /// Parameters, their gradients and the state of the optimizer stay in the element type. Set it before the first pass.
+    ///
+    /// ```
+    /// use autograd::{Precision, Rng, tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, train::TrainStep};
+    /// let batch = Batch { inputs: tensor![[1.0_f32 / 3.0]], targets: Target::Values(tensor![[0.0]]) };
+    /// let model = Linear::new(1, 1, &mut Rng::new(0)).without_bias();
+    /// let mut step = TrainStep::new(0).precision(Precision::Bf16);
+    /// let output = step.gradients(&model, &Mse::new(), &batch)?.output.item();
+    /// let [x, w] = [1.0 / 3.0, model.weight.value().item()].map(|x| Precision::Bf16.round(x));
+    /// assert_eq!(output, x * w);
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.engine.set_precision(precision);
+        self
+    }
+
+    /// Differentiates the loss times an adaptive scale, so that gradients do not underflow in products of
+    /// [`F16`](Precision::F16), and divides the gradients by it.
+    ///
+    /// If the loss or a gradient is infinite or NaN, the pass *overflowed*: the scale is halved, the pass has no gradients,
+    /// and [`apply`](TrainStep::apply) changes nothing. At a scale of 1, it is an error, as without scaling.
+    ///
+    /// ```
+    /// use autograd::{Precision, Rng, tensor};
+    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::{LossScaling, TrainStep}};
+    /// let batch = Batch { inputs: tensor![[1.0_f32]], targets: Target::Values(tensor![[30.0]]) };
+    /// let (mut model, mut sgd) = (Linear::new(1, 1, &mut Rng::new(0)), Sgd::new(0.1));
+    /// let mut step = TrainStep::new(0).precision(Precision::F16).loss_scaling(LossScaling::default());
+    /// for _ in 0..100 {
+    ///     step.run(&mut model, &Mse::new(), &mut sgd, &batch)?;
+    /// }
+    /// assert_eq!((step.overflows(), step.loss_scale()), (6, Some(1024.0))); // 65,536 times the gradient exceeds 65,504
+    /// assert!((model.weight.value().item() + model.bias.as_ref().unwrap().value().item() - 30.0).abs() < 0.1);
+    /// # Ok::<(), nn::train::StepError>(())
+    /// ```
+    /// # Panics
+    /// Panics if the initial scale is not a power of two from 1 to 2¹⁰⁰, or the growth interval is 0.
+    #[track_caller]
+    pub fn loss_scaling(mut self, scaling: LossScaling) -> Self {
+        self.engine.scale = Some(Scale::new(scaling));
+        self
+    }
+
+    /// The scale of the next loss, if the loss is scaled.
+    pub fn loss_scale(&self) -> Option<f64> {
+        self.engine.scale.map(|scale| scale.factor)
+    }
+
+    /// The number of passes that overflowed at their scale of the loss.
+    pub fn overflows(&self) -> u64 {
+        self.engine.scale.map_or(0, |scale| scale.overflows)
     }
 
     /// Differentiates only by the parameters with these names: a pattern, in which `*` matches any text, or a function.
@@ -269,7 +326,7 @@ impl<T: Float> TrainStep<T> {
     /// Adds the gradients of the last pass, over `samples` samples (as [`Loss::sum_and_count`] counts them), to the sum
     /// for [`average`](TrainStep::average), and updates the buffers of layers. Together, the passes are one step on a
     /// batch that does not fit in memory. A pass over 0 samples, such as one whose labels are all ignored, contributes
-    /// nothing.
+    /// nothing, nor does one that [overflowed](TrainStep::loss_scaling).
     ///
     /// ```
     /// use autograd::{Rng, Tensor, tensor};
@@ -357,6 +414,20 @@ impl<T: Float> TrainStep<T> {
         self.engine.passes = pass;
     }
 
+    /// The scale of the loss, if it is scaled.
+    pub(super) fn scale_mut(&mut self) -> Option<&mut Scale> {
+        self.engine.scale.as_mut()
+    }
+
+    pub(super) fn scale(&self) -> Option<&Scale> {
+        self.engine.scale.as_ref()
+    }
+
+    /// Whether the last pass overflowed, and has no gradients.
+    pub(super) fn overflowed(&self) -> bool {
+        self.engine.overflowed
+    }
+
     /// Whether a target of the last pass counts.
     pub(super) fn counts(&self) -> bool {
         self.counts
@@ -418,7 +489,7 @@ once! {
     ) -> Result<Outcome<T>, StepError> {
         step.counts = loss.counts_in(batch);
         let record: &Record<'_, T> = &|given, pass| modeled((model, loss, penalty), given, pass);
-        step.engine.run(&Objective { parameters: model, batch, record })
+        step.engine.run(Objective { parameters: model, batch, record, scale: None })
     }
 
     fn gradients_by<'r, T>(
@@ -428,7 +499,7 @@ once! {
         record: &Record<'r, T>,
     ) -> Result<Outcome<T>, StepError> {
         step.counts = true;
-        step.engine.run(&Objective { parameters: model, batch, record })
+        step.engine.run(Objective { parameters: model, batch, record, scale: None })
     }
 
     fn gradients_of<'r, T>(
@@ -441,6 +512,9 @@ once! {
     }
 
     fn accumulate<T>(step: &mut TrainStep<T>, model: &mut dyn Parameters<T>, samples: f64) {
+        if step.engine.overflowed {
+            return;
+        }
         let gradients = &mut step.engine.swept.gradients;
         if step.samples == 0.0 {
             std::mem::swap(&mut step.sum, gradients);
@@ -459,12 +533,16 @@ once! {
         // A sum over no samples is 0, and so is its mean.
         if step.samples > 0.0 {
             gradients.scale(1.0 / step.samples);
+            step.engine.overflowed = false;
         }
         step.samples = 0.0;
         step.counts = std::mem::take(&mut step.sum_counts);
     }
 
     fn apply<T>(step: &mut TrainStep<T>, model: &mut dyn Parameters<T>, optimizer: &mut dyn Optimizer<T>) -> bool {
+        if step.engine.overflowed {
+            return false;
+        }
         if step.counts {
             optimizer.step(&mut *model, &step.engine.swept.gradients);
             step.steps += 1;

@@ -4,6 +4,7 @@
 use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
+use super::scaling::LossScaling;
 use super::settings::{Clip, Pace, Settings};
 use super::stopping::EarlyStopping;
 use super::team::Sharing;
@@ -14,7 +15,7 @@ use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::optim::Optimizer;
 use crate::schedule::{Constant, Schedule};
-use autograd::Float;
+use autograd::{Float, Precision};
 use std::sync::Arc;
 
 /// Trains a model on data, like Keras' `fit`.
@@ -407,6 +408,42 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// ```
     pub fn sharing(self, sharing: Sharing) -> Self {
         self.with(|settings| settings.sharing = sharing)
+    }
+
+    /// Rounds the operands of matrix products, convolutions and attention to this precision in training, and those of their
+    /// derivatives: see [`Tape::set_precision`](autograd::Tape::set_precision). Parameters, gradients, the state of the
+    /// optimizer and everything else stay in the element type, and validation is in full precision. Defaults to
+    /// [`Full`](Precision::Full).
+    ///
+    /// ```
+    /// use autograd::Precision;
+    /// use nn::{data::digits, layer::Mlp, loss::CrossEntropy, metric::Metric, optim::Adam, train::Trainer};
+    /// let (training, test) = digits::<f32>().split(0.8, 1)?;
+    /// let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(1e-2))
+    ///     .epochs(5)
+    ///     .metric(Metric::accuracy())
+    ///     .precision(Precision::Bf16);
+    /// let mut model = Mlp::new(&[64, 32, 10]).seed(1).build();
+    /// trainer.fit(&mut model, &training)?;
+    /// assert!(trainer.evaluate(&model, &test)?.metrics[0] > 0.9);
+    /// # Ok::<(), nn::train::TrainError>(())
+    /// ```
+    #[doc(alias = "autocast")]
+    #[doc(alias = "amp")]
+    pub fn precision(self, precision: Precision) -> Self {
+        self.with(|settings| settings.precision = precision)
+    }
+
+    /// Differentiates the loss times an adaptive scale, which keeps small gradients from underflow in products of
+    /// [`F16`](Precision::F16). A batch whose loss or gradients overflow at its scale is skipped, and training goes on; a
+    /// [note](crate::train::History::notes) in the history counts them. Checkpoints hold the scale. See
+    /// [`TrainStep::loss_scaling`](crate::train::TrainStep::loss_scaling). Defaults to no scaling.
+    ///
+    /// # Panics
+    /// Panics if the initial scale is not a power of two from 1 to 2¹⁰⁰, or the growth interval is 0.
+    #[track_caller]
+    pub fn loss_scaling(self, scaling: LossScaling) -> Self {
+        self.checked(|settings| settings.loss_scaling = Some(scaling))
     }
 
     /// Records every step instead of [replaying](super#replay) it: the same bits, more slowly.

@@ -1,6 +1,6 @@
 //! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
-use crate::float::Float;
+use crate::float::{Float, Precision};
 use crate::kernel::gemm::lanes;
 use crate::kernel::isa::simd;
 use crate::tensor::Tensor;
@@ -15,6 +15,8 @@ pub(crate) struct Sizes {
     /// Numbers of input and output channels of one group.
     pub channels: [usize; 2],
     pub axes: [Axis; 3],
+    /// What the operands are rounded to.
+    pub precision: Precision,
 }
 
 /// One axis of a convolution.
@@ -94,7 +96,7 @@ impl Sizes {
     }
 
     /// Whether every tap reads the image unshifted.
-    pub(super) fn is_pointwise(&self) -> bool {
+    pub(crate) fn is_pointwise(&self) -> bool {
         self.axes.iter().all(|a| a.kernel == 1 && a.stride == 1 && a.padding == 0)
     }
 

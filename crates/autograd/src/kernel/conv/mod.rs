@@ -46,12 +46,27 @@ fn nth<T>(data: &[T], i: usize, rows: usize, cols: usize) -> gemm::Mat<'_, T> {
     gemm::Mat::new(&data[i * rows * cols..], rows, cols, cols as isize, 1)
 }
 
+/// Calls `f` with rounded operands, unless it is a matrix product, which rounds them itself.
+pub(crate) fn rounded<T: Float>(s: &Sizes, product: bool, [a, b]: [&[T]; 2], f: impl FnOnce(&[T], &[T])) {
+    if product || !s.precision.rounds() {
+        return f(a, b);
+    }
+    with_scratch(a.len() + b.len(), |copies: &mut [T]| {
+        let (to_a, to_b) = copies.split_at_mut(a.len());
+        to_a.copy_from_slice(a);
+        to_b.copy_from_slice(b);
+        gemm::round(s.precision, copies);
+        let (a, b) = copies.split_at(a.len());
+        f(a, b);
+    });
+}
+
 /// `y = conv(x, w)`
 pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
     if s.is_pointwise() {
         let (w, x) = (|i: usize| nth(w, i % s.groups, out, taps), |i: usize| nth(x, i, taps, places));
-        return gemm::matmul_batch_into(s.images * s.groups, &w, &x, y, None, None);
+        return gemm::matmul_batch_into(s.precision, s.images * s.groups, &w, &x, y, None, None);
     }
     let (all, line, some) = (s.all_taps(), s.line::<T>(), s.together());
     threads::for_each_chunk(y, some * out * places, &|task, y| {
@@ -77,7 +92,15 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     if s.is_pointwise() {
         let w = |i: usize| gemm::Mat::new(&w[i % s.groups * out * taps..], taps, out, 1, taps as isize);
-        return gemm::matmul_batch_into(s.images * s.groups, &w, &|i| nth(g, i, out, places), x, None, None);
+        return gemm::matmul_batch_into(
+            s.precision,
+            s.images * s.groups,
+            &w,
+            &|i| nth(g, i, out, places),
+            x,
+            None,
+            None,
+        );
     }
     let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).few();
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);

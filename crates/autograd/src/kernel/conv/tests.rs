@@ -1,4 +1,5 @@
 use super::*;
+use crate::float::Precision;
 
 /// The three functions by definition: enumerates every product of the sum.
 fn for_each_product(s: &Sizes, mut f: impl FnMut(usize, usize, usize)) {
@@ -67,7 +68,7 @@ const POINT: [usize; 5] = [1, 1, 1, 0, 1];
 fn sizes(images: usize, groups: usize, channels: [usize; 2], axes: [[usize; 5]; 3]) -> Option<Sizes> {
     let [d, h, w] =
         axes.map(|[input, kernel, stride, padding, dilation]| axis(input, kernel, stride, padding, dilation));
-    Some(Sizes { images, groups, channels, axes: [d?, h?, w?] })
+    Some(Sizes { images, groups, channels, axes: [d?, h?, w?], precision: Precision::Full })
 }
 
 #[test]

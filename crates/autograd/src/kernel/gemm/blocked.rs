@@ -9,7 +9,8 @@
 
 use super::Product;
 use super::element::{Element, Loops};
-use super::pack::{copy_short, pack};
+use super::pack::copy_short;
+use super::pairs::pairs;
 use super::tile::Panel;
 use super::view::{View, ViewMut};
 
@@ -35,15 +36,15 @@ pub(super) fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 
-/// Columns per block for a sum of length `k`: twice as many if the block is half as deep.
-pub(super) fn columns(k: usize) -> usize {
-    if block(k) <= KC / 2 { 2 * NC } else { NC }
+/// Columns per block for a sum of length `k`: twice as many if the block is half as deep, or its elements half as large.
+pub(super) fn columns<T>(loops: &Loops<T>, k: usize) -> usize {
+    if loops.pairs || block(k) <= KC / 2 { 2 * NC } else { NC }
 }
 
 /// Maximum number of elements of workspace that [`multiply`] needs for a product of `m x k` and `k x n`.
 pub(super) fn workspace<T>(loops: &Loops<T>, m: usize, n: usize, k: usize) -> usize {
     let rows = m.min(MC_TILES * loops.rows).next_multiple_of(loops.rows);
-    (rows + n.min(columns(k)).next_multiple_of(loops.wide)) * block(k) + loops.rows * loops.wide
+    (rows + n.min(columns(loops, k)).next_multiple_of(loops.wide)) * block(k) + loops.rows * loops.wide
 }
 
 /// Computes `c = a b`, or `c = keep c + a b`, and passes it to the callback by blocks of rows.
@@ -58,7 +59,7 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
     let most_rows = MC_TILES * loops.rows;
     let (edge, workspace) = workspace.split_at_mut(loops.rows * loops.wide);
     let (for_a, for_b) = workspace.split_at_mut(m.min(most_rows).next_multiple_of(loops.rows) * block(k));
-    let most = columns(k);
+    let most = columns(loops, k);
     for j in (0..n).step_by(most) {
         let cols = most.min(n - j);
         // One step even for an empty sum, to set `c` to 0.
@@ -69,13 +70,13 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
             unsafe {
                 let b = b.sub(p, j, depth, cols).t();
                 let all = m >= PACK_B * loops.rows || b.row != 1;
-                let b = Panels::new(b, [loops.wide, loops.narrow], all, for_b);
+                let b = Panels::new(loops, b, [loops.wide, loops.narrow], all, for_b);
                 for i in (0..m).step_by(most_rows) {
                     let rows = most_rows.min(m - i);
                     let a = a.sub(i, p, rows, depth);
                     let all = a.col != 1 && n >= PACK_A * loops.wide;
-                    let a = Panels::new(a, [loops.rows; 2], all, for_a);
-                    tiles(loops, depth, a, b, c.sub(i, j), keep, edge);
+                    let a = Panels::new(loops, a, [loops.rows; 2], all, for_a);
+                    tiles(loops, a, b, c.sub(i, j), keep, edge);
                     if p + depth == k {
                         product.finish(i, j, rows, cols);
                     }
@@ -91,6 +92,8 @@ pub(super) unsafe fn multiply<T: Element>(loops: &Loops<T>, product: &Product<'_
 struct Panels<T> {
     view: View<T>,
     width: usize,
+    /// Elements along the sum, once packed.
+    depth: usize,
     packed_from: usize,
     packed: *const T,
 }
@@ -101,28 +104,31 @@ impl<T: Element> Panels<T> {
     /// # Safety
     ///
     /// `packed` must hold all of `view`, with its rows rounded up to a multiple of the width.
-    unsafe fn new(view: View<T>, [width, half]: [usize; 2], all: bool, packed: &mut [T]) -> Self {
+    unsafe fn new(loops: &Loops<T>, view: View<T>, [width, half]: [usize; 2], all: bool, packed: &mut [T]) -> Self {
+        let (all, depth) = (all || loops.pairs, if loops.pairs { pairs(view.cols) } else { view.cols });
         let in_place = view.rows / width + usize::from(view.rows % width == half);
         let packed_from = if all { 0 } else { in_place };
         let rows = if view.cols == 0 { 0 } else { view.rows };
         for (panel, row) in (packed_from * width..rows).step_by(width).enumerate() {
-            let to = &mut packed[panel * width * view.cols..][..width * view.cols];
-            // SAFETY: the rows are within the view.
-            unsafe { pack(view.sub(row, 0, width.min(view.rows - row), view.cols), width, to.as_mut_ptr()) };
+            let to = &mut packed[panel * width * depth..][..width * depth];
+            // SAFETY: the rows are within the view, and this CPU supports the loops.
+            unsafe { (loops.pack)(view.sub(row, 0, width.min(view.rows - row), view.cols), width, to.as_mut_ptr()) };
         }
-        Panels { view, width, packed_from, packed: packed.as_ptr() }
+        Panels { view, width, depth, packed_from, packed: packed.as_ptr() }
     }
 
     /// # Safety
     ///
     /// The panel must exist.
     unsafe fn get(&self, index: usize) -> Panel<T> {
-        let View { start, cols, row, col, .. } = self.view;
+        let View { start, row, col, .. } = self.view;
         // SAFETY: within the view, or within what `new` has packed.
         unsafe {
             match index.checked_sub(self.packed_from) {
                 None => Panel { start: start.add(index * self.width * row), step: col, lane: row },
-                Some(packed) => Panel { start: self.packed.add(packed * self.width * cols), step: self.width, lane: 1 },
+                Some(packed) => {
+                    Panel { start: self.packed.add(packed * self.width * self.depth), step: self.width, lane: 1 }
+                }
             }
         }
     }
@@ -136,14 +142,13 @@ impl<T: Element> Panels<T> {
 /// must hold a tile. The CPU must support the loops.
 unsafe fn tiles<T: Element>(
     loops: &Loops<T>,
-    k: usize,
     a: Panels<T>,
     b: Panels<T>,
     c: ViewMut<T>,
     keep: Option<T>,
     edge: &mut [T],
 ) {
-    let edge = ViewMut::new(edge, loops.wide);
+    let (k, edge) = (a.depth, ViewMut::new(edge, loops.wide));
     for (panel_a, i) in (0..a.view.rows).step_by(loops.rows).enumerate() {
         for (panel_b, j) in (0..b.view.rows).step_by(loops.wide).enumerate() {
             let (rows, cols) = (loops.rows.min(a.view.rows - i), loops.wide.min(b.view.rows - j));

@@ -1,12 +1,12 @@
 //! The element types of products, and the inner loops that are compiled for each type and instruction set. All else in
 //! this module is compiled once per type, and calls the loops through a table.
 
-use super::dots;
-use super::pack::SIDE;
+use super::pack::{self, SIDE};
 use super::shifted::{self, Dots, Tap};
 use super::tile::{Panel, tile_of};
 use super::view::{View, ViewMut};
-use crate::float::Float;
+use super::{dots, pairs};
+use crate::float::{Float, Precision};
 use crate::kernel::isa::{Isa, compiled_for};
 
 /// An element type of matrix products: `f32` or `f64`.
@@ -35,12 +35,21 @@ pub trait Kernels: Float {
 
     /// The inner loops for an instruction set.
     fn loops(isa: Isa) -> &'static Loops<Self>;
+
+    /// The loops for an instruction set that round operands to this precision, if there are any.
+    fn rounding(precision: Precision, isa: Isa) -> Option<Loops<Self>>;
 }
 
 /// The inner loops of one element type, compiled for one instruction set. To call them is unsafe: the CPU must support
 /// the set.
 #[allow(clippy::type_complexity, reason = "each is the type of the function that its doc names")]
+#[derive(Clone, Copy)]
 pub struct Loops<T: 'static> {
+    /// Whether operands are rounded, to [pairs] of terms. If they are, all panels are packed, and a product with a vector is
+    /// one of matrices.
+    pub pairs: bool,
+    /// [`pack::pack`]
+    pub pack: unsafe fn(View<T>, usize, *mut T),
     /// Rows of a tile.
     pub rows: usize,
     /// Columns of a wide tile and of a narrow one: twice as wide, or the same.
@@ -87,6 +96,8 @@ macro_rules! loops {
             = shifted::along::<$t, { <$t>::LANES }, $r, $s, { $fuses }>);
         const NARROW: TileFn<$t> = if $narrow == $wide { wide_tile } else { narrow_tile };
         &Loops {
+            pairs: false,
+            pack: pack::pack::<$t>,
             rows: $rows,
             wide: $wide,
             narrow: $narrow,
@@ -100,8 +111,18 @@ macro_rules! loops {
     }};
 }
 
+/// [Loops](loops!) whose tiles are of [pairs] of terms, all of the same size.
+macro_rules! pair_loops {
+    ($isa:ident, fuses: $fuses:expr, $rows:literal x $wide:literal) => {{
+        version!($isa, pack(view: View<f32>, width: usize, to: *mut f32) = pairs::pack::<false>);
+        version!($isa, tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
+            = pairs::tile_of::<$rows, $wide, { $fuses }>);
+        Loops { pairs: true, pack, narrow: $wide, wide_tile: tile, narrow_tile: tile, ..*f32::loops(Isa::$isa) }
+    }};
+}
+
 macro_rules! kernels {
-    ($t:ty, $fused:path, $transposed:path, avx512: $avx512:tt, avx2: $avx2:tt, baseline: $baseline:tt) => {
+    ($t:ty, $fused:path, $transposed:path, avx512: $avx512:tt, avx2: $avx2:tt, baseline: $baseline:tt, $rounding:path) => {
         impl Kernels for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -126,15 +147,52 @@ macro_rules! kernels {
                     Isa::Baseline => kernels!(@ Baseline, $t, Isa::BASELINE_FUSES, $baseline),
                 }
             }
+
+            fn rounding(precision: Precision, isa: Isa) -> Option<Loops<Self>> {
+                match precision {
+                    Precision::Full => Some(*Self::loops(isa)),
+                    Precision::Bf16 => $rounding(isa),
+                    Precision::F16 => None,
+                }
+            }
         }
     };
     (@ $isa:ident, $t:ty, $fuses:expr, ($($sizes:tt)*)) => { loops!($isa, $t, fuses: $fuses, $($sizes)*) };
 }
 
 kernels!(f32, fused_f32, transposed_f32,
-    avx512: (8 x 32 or 16, dots: 4 x 6), avx2: (6 x 16 or 8, dots: 2 x 3), baseline: (4 x 8 or 8, dots: 1 x 2));
+    avx512: (8 x 32 or 16, dots: 4 x 6), avx2: (6 x 16 or 8, dots: 2 x 3), baseline: (4 x 8 or 8, dots: 1 x 2), of_pairs);
 kernels!(f64, fused_f64, transposed_f64,
-    avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2));
+    avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2), none);
+
+/// The loops that round to bf16, by the instructions for pairs where there are any.
+fn of_pairs(isa: Isa) -> Option<Loops<f32>> {
+    Some(match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if is_x86_feature_detected!("avx512bf16") => {
+            let (pack, wide_tile, narrow_tile) =
+                (pairs::pack_by_pairs, pairs::tile_by_pairs::<8, 2>, pairs::tile_by_pairs::<8, 1>);
+            Loops { pairs: true, pack, wide_tile, narrow_tile, ..*f32::loops(isa) }
+        }
+        _ => emulated(isa),
+    })
+}
+
+/// The loops that round to bf16 without that instruction.
+pub(super) fn emulated(isa: Isa) -> Loops<f32> {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => pair_loops!(Avx512, fuses: true, 8 x 32),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => pair_loops!(Avx2, fuses: true, 6 x 16),
+        Isa::Baseline => pair_loops!(Baseline, fuses: Isa::BASELINE_FUSES, 4 x 8),
+    }
+}
+
+/// Products of `f64` are of rounded copies.
+fn none(_: Isa) -> Option<Loops<f64>> {
+    None
+}
 
 /// `a * b + c`, rounded once, for machines without such an instruction.
 ///

@@ -20,7 +20,7 @@ const SUM: usize = 16;
 /// Whether a product is of this kind.
 pub(super) fn applies<T>(loops: &Loops<T>, product: &Product<'_, T>) -> bool {
     let Product { a, b, .. } = product;
-    b.row == 1 && b.col != 1 && a.rows <= loops.wide && b.cols >= loops.rows && b.rows >= SUM
+    !loops.pairs && b.row == 1 && b.col != 1 && a.rows <= loops.wide && b.cols >= loops.rows && b.rows >= SUM
 }
 
 /// The workspace for a sum of length `k`: the packed rows, and some columns of the result.

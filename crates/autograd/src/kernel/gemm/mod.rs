@@ -9,6 +9,9 @@
 //! [`dots`].) The bits of a result therefore do not depend on the number of threads, on the instruction set, or on how
 //! the work is split. Infinities and NaN propagate according to IEEE 754: zeros are not skipped.
 //!
+//! Operands may be rounded to a [`Precision`] first. To bf16, they are rounded as they are packed, and multiplied in
+//! [`pairs`]; other products are those of [rounded] copies.
+//!
 //! **How.** From the outside in: `mod.rs` checks shapes, chooses the number of threads and assigns each a part of `C`;
 //! [`blocked`] splits a part into cache-sized blocks and packs operands where this pays off ([`few`] handles products of
 //! few rows without packing the matrix); [`tile`] is the inner loop, a few rows by a few vectors of `C` held in
@@ -22,6 +25,8 @@ mod element;
 mod few;
 mod pack;
 mod packed;
+mod pairs;
+mod rounded;
 mod shifted;
 mod tile;
 mod view;
@@ -29,7 +34,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use crate::float::{Few, Float, once};
+use crate::float::{Few, Float, Precision, once};
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -37,6 +42,7 @@ pub use blocked::is_one_block;
 pub use element::Element;
 use element::Loops;
 pub use packed::{Packed, packed_columns, packed_rows};
+pub use rounded::{round, rounded};
 pub use shifted::{Tap, shifted_dots_into, shifted_into};
 use smallvec::{SmallVec, smallvec};
 use std::marker::PhantomData;
@@ -91,13 +97,27 @@ impl<'r, T> Iterator for Runs<'r, T> {
 once! {
     /// Computes `c = a b`, or `c = keep c + a b`; `c` is contiguous and row-major. Its elements are passed to `then`.
     ///
-    /// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0, the product is 0.
+    /// With `a` of `m x k` and `b` of `k x n`, `c` has `m * n` elements. If `k` is 0, the product is 0. The operands are
+    /// rounded to a precision first.
     ///
     /// # Panics
     ///
     /// If the inner dimensions of `a` and `b` differ, or if the length of `c` is wrong.
-    pub fn matmul_into<T: Element>(a: Mat<T>, b: Mat<T>, c: &mut [T], keep: Option<T>, then: Option<Then<T>>) {
-        matmul_on(T::loops(Isa::best()), a, b, c, keep, then.map(|then| Finish { then, start: 0 }));
+    pub fn matmul_into<T: Element>(
+        precision: Precision,
+        a: Mat<T>,
+        b: Mat<T>,
+        c: &mut [T],
+        keep: Option<T>,
+        then: Option<Then<T>>,
+    ) {
+        let finish = then.map(|then| Finish { then, start: 0 });
+        match T::rounding(precision, Isa::best()) {
+            Some(loops) => matmul_on(&loops, a, b, c, keep, finish),
+            None => rounded(precision, a, |a| {
+                rounded(precision, b, |b| matmul_on(T::loops(Isa::best()), a, b, c, keep, finish));
+            }),
+        }
     }
 }
 
@@ -149,6 +169,7 @@ once! {
     /// If the inner dimensions of `a(i)` and `b(i)` differ, if a product does not have the shape of the first, or if `c`
     /// does not have the length of `batch` products.
     pub fn matmul_batch_into<'a, T: Element>(
+        precision: Precision,
         batch: usize,
         a: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
         b: &(dyn Fn(usize) -> Mat<'a, T> + Sync),
@@ -159,11 +180,18 @@ once! {
         if batch == 0 {
             return assert!(c.is_empty(), "matmul_batch_into: an empty batch has a result of {} elements", c.len());
         }
-        let loops = T::loops(Isa::best());
         let (m, n, k) = (a(0).rows(), b(0).cols(), a(0).cols());
         let size = m * n;
         assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
         let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
+        let Some(loops) = &T::rounding(precision, Isa::best()) else {
+            return (0..batch).for_each(|i| {
+                let c = &mut c[i * size..][..size];
+                rounded(precision, a(i), |a| {
+                    rounded(precision, b(i), |b| matmul_on(T::loops(Isa::best()), a, b, c, keep, finish(i)));
+                });
+            });
+        };
         let groups = threads_for(batch * size * k).min(batch);
         if groups == 1 || batch < threads::threads() && threads_for(size * k) > 1 {
             (0..batch).for_each(|i| matmul_on(loops, a(i), b(i), &mut c[i * size..][..size], keep, finish(i)));
@@ -182,7 +210,7 @@ once! {
                     assert_eq!((m, k), (a.rows(), a.cols()), "matmul_batch_into: product {i} differs in shape");
                     // SAFETY: `c` has `batch` results of `size`, and only this group writes this one. The shapes are
                     // compatible.
-                    unsafe { Product::new(a, b, c.sub(i, 0).rows(n), keep, finish(i)).compute(loops, workspace) };
+                    unsafe { Product::new(loops, a, b, c.sub(i, 0).rows(n), keep, finish(i)).compute(loops, workspace) };
                 }
             });
         });
@@ -220,9 +248,16 @@ pub enum Kind {
 
 impl<'a, T: Element> Product<'a, T> {
     /// The shapes must have been checked. If one operand is a vector, it becomes the left operand.
-    fn new(a: Mat<T>, b: Mat<T>, c: ViewMut<T>, keep: Option<T>, finish: Option<Finish<'a, T>>) -> Self {
+    fn new(
+        loops: &Loops<T>,
+        a: Mat<T>,
+        b: Mat<T>,
+        c: ViewMut<T>,
+        keep: Option<T>,
+        finish: Option<Finish<'a, T>>,
+    ) -> Self {
         let (a, b) = (a.view(), b.view());
-        if a.rows > 1 && b.cols > 1 {
+        if loops.pairs || a.rows > 1 && b.cols > 1 {
             return Product { a, b, c, keep, finish, kind: Kind::Matrices };
         }
         // In a dot product, either operand can be the matrix: choose one that is contiguous.
@@ -319,7 +354,7 @@ fn matmul_on<T: Element>(
     if size_of::<T>() < size_of::<f64>() && a.cols() > LONG {
         return matmul_by_halves(loops, a, b, c, keep, finish);
     }
-    let product = Product::new(a, b, ViewMut::new(c, b.cols()), keep, finish);
+    let product = Product::new(loops, a, b, ViewMut::new(c, b.cols()), keep, finish);
     let (m, n, k) = (product.a.rows, product.b.cols, product.a.cols);
     let threads = threads_for(m * n * k);
     // Every part packs the operand that is not split, so split along the longer side, in whole tiles. With a callback,
@@ -328,7 +363,7 @@ fn matmul_on<T: Element>(
         Kind::Matrices => (loops.rows, loops.wide),
         Kind::Row | Kind::Dots => (1, ROW),
     };
-    let whole_rows = product.finish.is_some() && n <= blocked::columns(k);
+    let whole_rows = product.finish.is_some() && n <= blocked::columns(loops, k);
     let by_rows = m > n || whole_rows && m >= 2 * threads * tile_rows;
     let share = |len: usize, tile: usize| len.div_ceil(threads).next_multiple_of(tile).min(len);
     let (rows, cols) = if by_rows { (share(m, tile_rows), n) } else { (m, share(n, tile_cols)) };
@@ -345,7 +380,7 @@ fn matmul_on<T: Element>(
 
 /// The number of elements of workspace for a product of `m x k` and `k x n`, or of vectors of these lengths.
 fn workspace<T>(loops: &Loops<T>, m: usize, n: usize, k: usize) -> usize {
-    if m == 1 || n == 1 {
+    if !loops.pairs && (m == 1 || n == 1) {
         return k.max(1); // not 0: the parts are chunks of the workspace
     }
     blocked::workspace(loops, m, n, k).max(few::workspace(loops, k))

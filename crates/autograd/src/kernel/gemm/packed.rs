@@ -89,6 +89,7 @@ fn panels<T>(loops: &Loops<T>, columns: usize) -> impl Iterator<Item = (usize, u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::float::Precision;
     use crate::kernel::gemm::matmul_into;
 
     fn same_bits<T: Element>() {
@@ -107,7 +108,7 @@ mod tests {
                     let (mut c, mut expected) = (vec![T::ZERO; rows * columns], start.clone());
                     (0..m).for_each(|i| c[i * columns..][..n].copy_from_slice(&start[i * n..][..n]));
                     packed.product(&left, &mut c, keep);
-                    matmul_into(Mat::new(&a, m, k, k as isize, 1), b, &mut expected, keep, None);
+                    matmul_into(Precision::Full, Mat::new(&a, m, k, k as isize, 1), b, &mut expected, keep, None);
                     for (i, row) in c.chunks(columns).take(m).enumerate() {
                         assert_eq!(row[..n], expected[i * n..][..n], "{m} {n} {k}: row {i}");
                     }

@@ -1,3 +1,4 @@
+use super::element::{Kernels, emulated};
 use super::*;
 
 /// Random numbers in (-1, 1) from a linear congruential generator.
@@ -144,8 +145,9 @@ fn bits_on<T: Element + From<f32> + PartialEq>(
     let mut c = random::<T>(m * n, 6);
     threads::set_threads(threads);
     let mut then = c.clone();
-    matmul_into(a, b, &mut c, (m % 2 == 0).then_some(T::ONE), None);
+    matmul_into(Precision::Full, a, b, &mut c, (m % 2 == 0).then_some(T::ONE), None);
     matmul_into(
+        Precision::Full,
         a,
         b,
         &mut then,
@@ -185,8 +187,9 @@ fn batches_equal_their_products() {
             let mut got = random::<f32>(batch * m * n, 9);
             let mut expected = got.clone();
             let mut then = got.clone();
-            matmul_batch_into(batch, &a, &b, &mut got, keep, None);
+            matmul_batch_into(Precision::Full, batch, &a, &b, &mut got, keep, None);
             matmul_batch_into(
+                Precision::Full,
                 batch,
                 &a,
                 &b,
@@ -195,7 +198,7 @@ fn batches_equal_their_products() {
                 Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
             );
             for i in 0..batch {
-                matmul_into(a(i), b(i), &mut expected[i * m * n..][..m * n], keep, None);
+                matmul_into(Precision::Full, a(i), b(i), &mut expected[i * m * n..][..m * n], keep, None);
             }
             assert_eq!(then, numbered(got.clone()), "{batch} times {m} x {k} x {n}");
             assert_eq!(got, expected, "{batch} times {m} x {k} x {n}");
@@ -211,7 +214,7 @@ fn nothing_is_skipped() {
             b[17] = bad;
             let mut c = vec![0.0; m * n];
             let b = operand(&b, 40, n, layout);
-            matmul_into(Mat::row_major(&zeros, m, 40), b, &mut c, None, None);
+            matmul_into(Precision::Full, Mat::row_major(&zeros, m, 40), b, &mut c, None, None);
             for (i, c) in c.iter().enumerate() {
                 let expected = (0..40).any(|p| at(b, p, i % n) == bad || at(b, p, i % n).is_nan());
                 assert_eq!(c.is_nan(), expected, "{m} x 40 x {n} at {i}");
@@ -222,7 +225,6 @@ fn nothing_is_skipped() {
 
 #[test]
 fn emulated_fused_multiply_add_is_exact() {
-    use super::element::Kernels;
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -237,6 +239,135 @@ fn emulated_fused_multiply_add_is_exact() {
         let (got, expected) = (Kernels::fused::<false>(a, b, c), a.mul_add(b, c));
         assert!(got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan(), "{a:e} * {b:e} + {c:e}");
     }
+}
+
+/// The loops of products in pairs: those of this CPU first, then those without the instruction.
+fn pair_loops() -> Vec<Loops<f32>> {
+    let best = f32::rounding(Precision::Bf16, Isa::best()).unwrap();
+    let isas = [
+        Isa::Baseline,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512,
+    ];
+    std::iter::once(best).chain(isas.into_iter().filter(|&isa| isa <= Isa::best()).map(emulated)).collect()
+}
+
+fn same(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+}
+
+/// The definition: fused multiply-adds of rounded operands in ascending order, in blocks of the sum; subnormal results are 0.
+fn by_definition(a: Mat<f32>, b: Mat<f32>, before: &[f32], keep: Option<f32>) -> Vec<f32> {
+    let (m, n, k) = (a.rows(), b.cols(), a.cols());
+    let round = |x: f32| Precision::Bf16.round(x);
+    let flushed = |x: f32| if x.is_subnormal() { 0.0_f32.copysign(x) } else { x };
+    let element = |i: usize, j: usize| {
+        let before = keep.map(|keep| keep * before[i * n + j]);
+        let block = blocked::block(k);
+        (0..k.max(1)).step_by(block).fold(before, |sum, from| {
+            let end = k.min(from + block);
+            let terms = (from..end).map(|p| (round(at(a, i, p)), round(at(b, p, j))));
+            // An odd block ends with a product of zeros.
+            let terms = terms.chain(((end - from) % 2 == 1).then_some((0.0, 0.0)));
+            let part = terms.fold(0.0_f32, |sum, (x, y)| flushed(x.mul_add(y, sum)));
+            Some(sum.map_or(part, |sum| sum + part))
+        })
+    };
+    (0..m * n).map(|at| element(at / n, at % n).unwrap()).collect()
+}
+
+#[test]
+fn products_in_pairs_have_the_bits_of_their_definition() {
+    const EDGES: [usize; 10] = [0, 1, 2, 7, 8, 9, 16, 17, 33, 65];
+    let loops = pair_loops();
+    for (m, k, n) in EDGES.into_iter().flat_map(|m| {
+        let depths = [0, 1, 2, 3, 16, 31, 32, 33, 64];
+        depths.into_iter().flat_map(move |k| EDGES.into_iter().map(move |n| (m, k, n)))
+    }) {
+        let turn = m + 2 * n + k;
+        let layouts = (LAYOUTS[turn % 5], LAYOUTS[(turn / 5 + m) % 5]);
+        let (mut a, mut b) = (random::<f32>(2 * m * k + m + k + 2, 1), random::<f32>(2 * k * n + k + n + 2, 2));
+        // Tiny numbers, with sums that are subnormal; infinities; NaN.
+        match turn % 4 {
+            0 => a.iter_mut().enumerate().for_each(|(i, x)| *x *= 2f32.powi(-(i as i32 * 7 % 149))),
+            1 => [&mut a, &mut b].into_iter().for_each(|x| x.iter_mut().for_each(|x| *x *= 1e-19)),
+            2 if turn % 8 == 2 => a[turn % (m + 1)] = [f32::INFINITY, f32::NAN, f32::MAX][turn / 4 % 3],
+            _ => (),
+        }
+        let (a, b) = (operand(&a, m, k, layouts.0), operand(&b, k, n, layouts.1));
+        let before = random::<f32>(m * n, 3);
+        for keep in [None, Some(0.75)] {
+            let expected = by_definition(a, b, &before, keep);
+            for (i, loops) in loops.iter().enumerate() {
+                let mut c = before.clone();
+                matmul_on(loops, a, b, &mut c, keep, None);
+                assert!(same(&c, &expected), "{m} x {k} x {n}, {layouts:?}, keep {keep:?}, loops {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_in_pairs_are_those_of_rounded_operands() {
+    for (m, k, n) in [(2, 2, 2), (9, 300, 33), (33, 1025, 17), (70, 513, 131), (150, 3, 1100)] {
+        let (a, b) = (random::<f32>(m * k, 4), random::<f32>(k * n, 5));
+        let rounded = |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| Precision::Bf16.round(x)).collect() };
+        let (near_a, near_b) = (rounded(&a), rounded(&b));
+        for (layout_a, layout_b) in
+            [(Layout::Rows, Layout::Rows), (Layout::Rows, Layout::Columns), (Layout::Columns, Layout::Rows)]
+        {
+            let mats = |a, b| (operand(a, m, k, layout_a), operand(b, k, n, layout_b));
+            let (a, b) = mats(&a, &b);
+            let mut full = vec![0.0; m * n];
+            matmul_into(Precision::Full, mats(&near_a, &near_b).0, mats(&near_a, &near_b).1, &mut full, None, None);
+            for threads in [1, 2, 3] {
+                threads::set_threads(threads);
+                let mut half = vec![0.0; m * n];
+                matmul_into(
+                    Precision::Bf16,
+                    a,
+                    b,
+                    &mut half,
+                    None,
+                    Some(&|runs| runs.for_each(|(at, run)| number(n, at, run))),
+                );
+                assert!(same(&half, &numbered(full.clone())), "{m} x {k} x {n}, {threads} threads");
+                let mut batch = vec![0.0; 3 * m * n];
+                matmul_batch_into(Precision::Bf16, 3, &|_| a, &|_| b, &mut batch, None, None);
+                assert!(batch.chunks(m * n).all(|c| same(c, &full)), "{m} x {k} x {n} in a batch");
+            }
+        }
+    }
+}
+
+#[test]
+fn other_precisions_are_products_of_rounded_copies() {
+    fn check<T: Element + From<f32> + PartialEq>(precision: Precision) {
+        for (m, k, n) in [(1, 5, 7), (5, 7, 1), (9, 30, 17), (0, 3, 2), (3, 0, 2)] {
+            let (a, b) = (random::<T>(2 * m * k + m + k + 2, 4), random::<T>(2 * k * n + k + n + 2, 5));
+            let rounded = |x: &[T]| -> Vec<T> { x.iter().map(|&x| precision.round(x)).collect() };
+            for (layout_a, layout_b) in
+                LAYOUTS.into_iter().zip([Layout::Columns, Layout::Rows, Layout::OneRow, Layout::Gaps, Layout::Rows])
+            {
+                let mut expected = vec![T::ZERO; m * n];
+                let (near_a, near_b) = (rounded(&a), rounded(&b));
+                let (a, b) = (operand(&a, m, k, layout_a), operand(&b, k, n, layout_b));
+                let near = (operand(&near_a, m, k, layout_a), operand(&near_b, k, n, layout_b));
+                matmul_into(Precision::Full, near.0, near.1, &mut expected, None, None);
+                let mut c = expected.clone();
+                matmul_into(precision, a, b, &mut c, None, None);
+                assert!(c == expected, "{precision:?}, {m} x {k} x {n}, {layout_a:?}, {layout_b:?}");
+                let mut c = [expected.clone(), expected.clone()].concat();
+                matmul_batch_into(precision, 2, &|_| a, &|_| b, &mut c, None, None);
+                assert!(c == [expected.clone(), expected].concat());
+            }
+        }
+    }
+    check::<f32>(Precision::F16);
+    check::<f64>(Precision::F16);
+    check::<f64>(Precision::Bf16);
 }
 
 #[test]
@@ -254,11 +385,25 @@ fn negative_strides_are_refused() {
 #[test]
 #[should_panic(expected = "inner dimension")]
 fn unequal_inner_dimensions_are_refused() {
-    matmul_into(Mat::row_major(&[0.0; 6], 2, 3), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 4], None, None);
+    matmul_into(
+        Precision::Full,
+        Mat::row_major(&[0.0; 6], 2, 3),
+        Mat::row_major(&[0.0; 4], 2, 2),
+        &mut [0.0; 4],
+        None,
+        None,
+    );
 }
 
 #[test]
 #[should_panic(expected = "room for")]
 fn a_result_of_the_wrong_size_is_refused() {
-    matmul_into(Mat::row_major(&[0.0; 4], 2, 2), Mat::row_major(&[0.0; 4], 2, 2), &mut [0.0; 5], None, None);
+    matmul_into(
+        Precision::Full,
+        Mat::row_major(&[0.0; 4], 2, 2),
+        Mat::row_major(&[0.0; 4], 2, 2),
+        &mut [0.0; 5],
+        None,
+        None,
+    );
 }

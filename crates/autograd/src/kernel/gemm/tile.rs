@@ -60,7 +60,6 @@ pub(super) unsafe fn tile_of<T: Element, const R: usize, const W: usize, const H
 /// There must be such columns of `R` elements and rows of `W`, and `c` must be valid for writes (and initialized if
 /// `keep` is given). `HARDWARE` may be set only where the fused multiply-add instruction is enabled.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
 pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARDWARE: bool>(
     k: usize,
     a: impl Fn(usize) -> *const T,
@@ -82,7 +81,25 @@ pub(super) unsafe fn tile<T: Element, const R: usize, const W: usize, const HARD
                 }
             });
         }
-        for i in 0..R {
+        put(sums, c, keep);
+    }
+}
+
+/// Writes the sums of a tile to `c`, or adds them to `keep c`.
+///
+/// # Safety
+///
+/// `c` must be valid for writes (and initialized if `keep` is given).
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices of fixed range are what the compiler unrolls")]
+pub(super) unsafe fn put<T: Element, const R: usize, const W: usize>(
+    sums: [[T; W]; R],
+    c: ViewMut<T>,
+    keep: Option<T>,
+) {
+    for i in 0..R {
+        // SAFETY: guaranteed by the caller; arrays have the alignment of their elements.
+        unsafe {
             let row = c.sub(i, 0).start.cast::<[T; W]>();
             let mut out = sums[i];
             if let Some(keep) = keep {

@@ -240,7 +240,8 @@ impl Planner<'_> {
             let rest = Body { nodes: rest, ..Body::default() };
             Some(Box::new(self.fused(&rest, [&operands, &[]], &whole, &in_place)))
         };
-        (Work::Product { transposed: onto::flags(g, product), keep, fused }, inputs, outs)
+        let (transposed, precision) = onto::flags(g, product);
+        (Work::Product { transposed, precision, keep, fused }, inputs, outs)
     }
 
     fn fused(

@@ -1,6 +1,7 @@
 //! Matrix products that accumulate in place: `C = s C + A B` is a single pass over `C`, and the product itself is never
 //! stored. Used for a gradient that is added to another gradient, or to a momentum that dies with it.
 
+use crate::float::Precision;
 use crate::kernel::gemm;
 use crate::op::{Binary, Op};
 use crate::program::graph::{Def, Graph};
@@ -22,10 +23,10 @@ impl Onto {
     }
 }
 
-/// The transposition flags of a matrix product.
-pub(super) fn flags(g: &Graph, product: u32) -> [bool; 2] {
+/// The transposition flags of a matrix product, and what its operands are rounded to.
+pub(super) fn flags(g: &Graph, product: u32) -> ([bool; 2], Precision) {
     match g.structured(product) {
-        Some(Op::MatMul { ta, tb }) => [*ta, *tb],
+        Some(Op::MatMul { ta, tb, precision }) => ([*ta, *tb], *precision),
         _ => unreachable!("a product is a matrix product"),
     }
 }
@@ -33,7 +34,7 @@ pub(super) fn flags(g: &Graph, product: u32) -> [bool; 2] {
 /// How a product can be added to an operand with the same bits as separate steps. `nodes` are the elementwise nodes of
 /// its cluster, `whole` those that are stored, and `in_place` the operand that each of these may be written over.
 pub(super) fn find(g: &Graph, product: u32, nodes: &[u32], whole: &[u32], in_place: &[Option<u32>]) -> Option<Onto> {
-    let [ta, _] = flags(g, product);
+    let ([ta, _], _) = flags(g, product);
     let [.., m, n] = g.shape(product)[..] else { return None };
     let [.., rows, columns] = g.shape(g.inputs(product)[0])[..] else { return None };
     if m == 1 || n == 1 || !gemm::is_one_block(if ta { rows } else { columns }) {

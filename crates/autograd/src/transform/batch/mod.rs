@@ -9,7 +9,7 @@ use super::read::{self, Meaning, Step, record};
 use super::rule::{Mapped, applied};
 use super::shapes::{self, ahead, joined};
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Float, Precision};
 use crate::op::{Factor, Fold, Op, family};
 use crate::tape::{DynRule, Var};
 use crate::tensor::view::{Span, Spans};
@@ -132,7 +132,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::LogCumSumExp { axis } => behind(Op::LogCumSumExp { axis: axis + 1 }),
         Op::Recurrence { axis, transposed } => behind(Op::Recurrence { axis: axis + 1, transposed: *transposed }),
         family!(recurrent) => recurrent::batch(op, x, n),
-        Op::MatMul { ta, tb } => matmul([*ta, *tb], &x[0], &x[1]),
+        Op::MatMul { ta, tb, precision } => matmul([*ta, *tb], *precision, &x[0], &x[1]),
         Op::Linalg(factor @ (Factor::Solve { .. } | Factor::TriangularSolve { .. }))
             if !x[0].batched && x[0].rank() == 2 =>
         {
@@ -181,9 +181,14 @@ fn one_by_one<'t, T: Float>(step: &Step<'_, T>, x: Inputs<'_, 't, T>, n: usize) 
 
 /// A matrix product. With a matrix that all samples share, it is one product for all samples where the rows of the samples
 /// can be joined.
-fn matmul<'t, T: Float>([ta, tb]: [bool; 2], a: &Batched<'t, T>, b: &Batched<'t, T>) -> Result<Var<'t, T>> {
+fn matmul<'t, T: Float>(
+    [ta, tb]: [bool; 2],
+    precision: Precision,
+    a: &Batched<'t, T>,
+    b: &Batched<'t, T>,
+) -> Result<Var<'t, T>> {
     let (p, q) = (a.var.shape(), b.var.shape());
-    let product = |a: &Var<'t, T>, b: &Var<'t, T>, ta, tb| Value::try_apply(Op::MatMul { ta, tb }, &[a, b]);
+    let product = |a: &Var<'t, T>, b: &Var<'t, T>, ta, tb| Value::try_apply(Op::MatMul { ta, tb, precision }, &[a, b]);
     let matrix = |x: &Batched<'t, T>| !x.batched && x.rank() == 2;
     if matrix(b) && !ta {
         let rows = a.var.reshape(&[p[..p.len() - 1].iter().product(), p[p.len() - 1]]);

@@ -235,7 +235,7 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         }
         Op::Map { axis, .. } => groups(x, AxisSet::one(*axis), shape, n),
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
-        Op::MatMul { ta, tb } => product(x, [*ta, *tb], shape, n),
+        Op::MatMul { ta, tb, .. } => product(x, [*ta, *tb], shape, n),
         // No derivative flows through these.
         Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
             dense(&[], shape.iter().product(), n)

@@ -33,6 +33,8 @@ pub(super) struct Version<T: Float> {
     parts: Vec<Name>,
     outputs: Vec<Name>,
     draws: Vec<(Noise, Tensor<T>)>,
+    /// The scale of the loss and its inverse during a run.
+    scale: [Tensor<T>; 2],
     /// The gradient of each parameter, by index.
     gradients: Vec<Found>,
     /// Keys of buffers that get new values.
@@ -88,6 +90,8 @@ enum Source {
     /// The field with this index, which holds booleans.
     Booleans(usize),
     Weights,
+    /// The scale of the loss, or its inverse.
+    Scale(usize),
     /// The parameter or buffer with this index.
     Parameter(usize),
     /// The random draw with this index.
@@ -112,6 +116,7 @@ impl<T: Float> Version<T> {
             parts: Vec::new(),
             outputs: Vec::new(),
             draws: Vec::new(),
+            scale: [1.0, 1.0].map(|one| Tensor::scalar(T::of(one))),
             gradients: Vec::new(),
             updates: Vec::new(),
             lent: Vec::new(),
@@ -147,7 +152,7 @@ impl<T: Float> Version<T> {
         gradients: &ParamGradients<T>,
         path: &mut Path,
     ) -> Result<(), String> {
-        let Recording { pass, given, recorded, adjoints, ref read } = *recording;
+        let Recording { pass, given, recorded, root, adjoints, ref read } = *recording;
         if let Some(why) = read {
             return Err(why.clone());
         }
@@ -197,11 +202,15 @@ impl<T: Float> Version<T> {
             self.sources.push(Source::Draw(k));
             self.draws.push((noise, Tensor::zeros(&var.shape())));
         }
+        for (k, factor) in root.scale.into_iter().flatten().enumerate() {
+            inputs.push(factor);
+            self.sources.push(Source::Scale(k));
+        }
         self.updates.extend(pass.updates().map(|(key, _)| key));
         (self.parts, self.outputs) = recorded.names();
         let compiled = sketched(tape, || {
             let mut outputs: Vec<_> = recorded.vars().collect();
-            outputs.extend(recorded.total.try_grad(&wanted)?);
+            outputs.extend(root.gradients(&wanted)?);
             outputs.extend(pass.updates().map(|(_, value)| value));
             let draft = Program::draft(tape).inputs(&inputs).integers(&integers).outputs(&outputs);
             draft.integer_outputs(&looked_up).compile()
@@ -264,10 +273,13 @@ impl<T: Float> Version<T> {
         for (noise, values) in &mut self.draws {
             noise.fill(values.make_mut(), &mut rng);
         }
+        if let Some(factors) = objective.scale {
+            self.scale = factors.map(Tensor::scalar);
+        }
         let batch = objective.batch;
         let masks = self.sources.iter().filter_map(|source| match source {
             Source::Booleans(place) => batch.field(*place).indicator(),
-            Source::Numbers(_) | Source::Weights | Source::Parameter(_) | Source::Draw(_) => None,
+            Source::Numbers(_) | Source::Weights | Source::Scale(_) | Source::Parameter(_) | Source::Draw(_) => None,
         });
         self.masks.extend(masks);
         let mut masks = self.masks.iter();
@@ -278,6 +290,7 @@ impl<T: Float> Version<T> {
             },
             Source::Booleans(_) => masks.next().expect("one for each"),
             Source::Weights => batch.weights.as_ref().expect("the version is for weighted samples"),
+            Source::Scale(k) => &self.scale[*k],
             Source::Parameter(place) => &self.lent[*place],
             Source::Draw(k) => &self.draws[*k].1,
         };

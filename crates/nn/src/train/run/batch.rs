@@ -27,9 +27,12 @@ impl<T: Float> Run<'_, '_, T> {
             let updates = last || number % self.trainer.settings.accumulate == 0;
             self.announce(&|callback, at| callback.batch_begin(at))?;
             self.set_rates(Pace::Step, self.step.steps() as usize);
-            let before = self.step.steps();
+            let (before, overflows) = (self.step.steps(), self.step.overflows());
             let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
-            self.note(&outcome, &batch, number)?;
+            // A pass that overflowed has no loss.
+            if self.step.overflows() == overflows {
+                self.note(&outcome, &batch, number)?;
+            }
             self.batch = number;
             self.announce(&|callback, at| callback.batch_end(at))?;
             if self.history.stopped.is_some() {

@@ -62,6 +62,9 @@ impl<T: Float> Run<'_, '_, T> {
         for (i, measure) in sums.measures.iter().enumerate() {
             all.insert(format!("measure.{i}"), numbers(measure.state()));
         }
+        if let Some(scale) = step.scale() {
+            all.insert("loss_scale", numbers(scale.state()));
+        }
         all.insert("schedule", numbers(trainer.schedule.state()));
         let table = history.epochs.iter().flat_map(row).collect();
         all.insert("history", Tensor::<f64>::new(&[history.epochs.len(), columns(trainer, parts.len())], table));
@@ -157,6 +160,10 @@ impl<T: Float> Run<'_, '_, T> {
         self.history.parts = names(&all);
         self.history.epochs = epochs(&all, self.trainer, self.history.parts.len()).ok_or_else(|| part("history"))?;
         position(&all, self).ok_or_else(|| part("position"))?;
+        let saved = read(&all, "loss_scale").unwrap_or_default();
+        if !self.step.scale_mut().is_none_or(|scale| scale.restore(&saved)) {
+            return Err(part("the scale of the loss"));
+        }
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
         self.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, self));

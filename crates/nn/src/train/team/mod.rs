@@ -99,6 +99,9 @@ impl<'d, T: Float> Team<'d, T> {
             _ if trainer.optimizer.searches() => {
                 "the optimizer searches for its steps, which takes one process: use another optimizer".to_owned()
             }
+            _ if trainer.settings.loss_scaling.is_some() => {
+                "the scale of the loss is that of one process: use a precision that needs none, such as Bf16".to_owned()
+            }
             Sharing::LocalSgd(0) => "LocalSgd(0) never averages the models: average after at least 1 update".to_owned(),
             _ if shards < size => {
                 format!("{shards} shards are too few for {size} ranks: Sharing::Shards needs at least one for each")
