@@ -13,7 +13,6 @@ use crate::fields::{Field, FieldVar, Fields, Name, ONLY_INPUT};
 use crate::{LayerError, Model, Pass, once};
 use autograd::internals::{first_read, sketched, watch};
 use autograd::{Float, Program, Shape, Tape, Tensor};
-use smallvec::SmallVec;
 
 /// A model compiled for prediction, in eval mode: the first batch of each shape is recorded and compiled, and later ones
 /// run the program, with the same bits. The parameters are constants of the programs, so what depends on them alone is
@@ -43,8 +42,8 @@ const MOST: usize = 16;
 
 /// The program for inputs of given types and shapes.
 struct Forward<T: Float> {
-    inputs: SmallVec<[(Name, &'static str, Shape); 1]>,
-    outputs: SmallVec<[Name; 1]>,
+    inputs: Vec<(Name, &'static str, Shape)>,
+    outputs: Vec<Name>,
     program: Program<T>,
     /// The call that used it last.
     used: u64,
@@ -94,7 +93,7 @@ impl<T: Float, M: Model<T>> Predictor<T, M> {
             Some(at) => at,
             None => self.compile(inputs)?,
         };
-        let masks: SmallVec<[Tensor<T>; 2]> = inputs.iter().filter_map(|(_, field)| field.indicator()).collect();
+        let masks: Vec<Tensor<T>> = inputs.iter().filter_map(|(_, field)| field.indicator()).collect();
         let (mut numbers, mut integers, mut masks) = (Vec::new(), Vec::new(), masks.iter());
         for (_, field) in inputs.iter() {
             match field {
@@ -189,7 +188,7 @@ once! {
         if let Some(why) = first_read(&tape, &ids) {
             return Err(refused(format!("{why}; `train::predict` records every batch")));
         }
-        let (names, outputs): (SmallVec<[Name; 1]>, Vec<_>) =
+        let (names, outputs): (Vec<Name>, Vec<_>) =
             returned.vars().map(|(name, output)| (name.clone(), output)).unzip();
         let program = sketched(&tape, || {
             Program::draft(&tape).inputs(&numbers).integers(&integers).outputs(&outputs).compile()

@@ -1,13 +1,13 @@
 //! Tables whose gradients have only the rows that were looked up: the same training as with dense gradients, or PyTorch's
 //! SparseAdam, and nothing that reads the whole table.
 
-use autograd::{Result, Rng, Tape, Tensor, tensor};
+use autograd::{Precision, Result, Rng, Tape, Tensor, tensor};
 use nn::data::{FieldDataset, Fields, Samples};
 use nn::layer::{Embedding, Linear};
 use nn::loss::{CrossEntropy, between, custom};
 use nn::optim::{Adagrad, Adam, Lbfgs, Optimizer, ParamGradients, ParamGroups, Sgd, SparseAdam};
 use nn::train::{Callback, CallbackResult, Checkpoints, Moment, Sharing, TrainStep, Trainer};
-use nn::{Model, Module, Param, Parameters, Pass, Vars, clip, parameters};
+use nn::{Model, Module, Param, Parameters, Pass, Tied, Vars, clip, parameters};
 
 const WORDS: usize = 40;
 
@@ -325,4 +325,49 @@ fn a_search_reads_dense_gradients() {
     };
     let (dense, sparse) = (run(false), run(true));
     assert!((dense.words.weight.value() - sparse.words.weight.value()).abs().max().item() < 1e-9);
+}
+
+/// Scores of a next word, by the table that the words come from.
+struct Next {
+    words: Embedding<f64>,
+    scores: Linear<f64>,
+}
+
+parameters! { impl Parameters<f64> for Next { words, scores } }
+
+impl Model<f64> for Next {
+    fn call<'t>(&self, inputs: &Vars<'t, f64>, pass: &mut Pass<'t, f64>) -> Result<Vars<'t, f64>> {
+        let words = self.words.lookup(inputs.integers("words")?, pass).mean_axes(1);
+        Ok(self.scores.forward(words, pass).into())
+    }
+}
+
+#[test]
+fn a_table_that_a_dense_layer_shares_is_trained_as_without_rows() {
+    let run = |sparse, replays, precision| {
+        let rng = &mut Rng::new(2);
+        let words = Embedding::new(WORDS, 4, rng);
+        let words = if sparse { words.sparse() } else { words };
+        let model = Next { words, scores: Linear::new(4, WORDS, rng) };
+        let mut model = Tied::new(model, &[["words.weight", "scores.weight"]]).unwrap();
+        let mut optimizer = Sgd::new(0.3).momentum(0.9);
+        let step = TrainStep::new(0).precision(precision);
+        let mut step = if replays { step.replaying() } else { step };
+        for k in 0..8 {
+            step.gradients(&model, &loss(), samples(4, k)).unwrap();
+            // The scores of all words depend on all rows.
+            assert!(step.param_gradients().rows(0).is_none());
+            step.apply(&mut model, &mut optimizer);
+        }
+        assert_eq!(step.recorded_because(), None);
+        bits(&model)
+    };
+    for precision in [Precision::Full, Precision::Bf16] {
+        let dense = run(false, false, precision);
+        assert_eq!(dense.len(), WORDS * 4 + WORDS);
+        for (sparse, replays) in [(false, true), (true, false), (true, true)] {
+            assert_eq!(run(sparse, replays, precision), dense, "{precision:?}, sparse {sparse}, replays {replays}");
+        }
+    }
+    assert_ne!(run(false, false, Precision::Full), run(false, false, Precision::Bf16));
 }
