@@ -100,6 +100,17 @@ impl<'m, T: Float> Generation<'m, T> {
     /// Reads a prompt and writes `count` tokens behind it, each chosen by the sampler from the scores, and read in turn. The
     /// last one has not been read yet: a next call may have it as its prompt.
     ///
+    /// ```
+    /// use autograd::Rng;
+    /// use nn::{decode::Sampler, layer::CausalLm};
+    /// let (model, rng) = (CausalLm::<f32>::new(10, 8, Default::default(), &mut Rng::new(0)), &mut Rng::new(1));
+    /// let mut generation = model.generation();
+    /// let written = generation.write(&[3, 1], 4, Sampler::new(0.8).top_k(3), rng)?;
+    /// assert_eq!((written.len(), generation.len()), (4, 2 + 3));
+    /// generation.write(&written[3..], 2, Sampler::new(0.8).top_k(3), rng)?; // goes on
+    /// assert_eq!(generation.len(), 2 + 4 + 1);
+    /// # Ok::<(), nn::LayerError>(())
+    /// ```
     /// # Errors
     /// Returns an error if the prompt is empty, there is no such token or position, or the scores are NaN.
     pub fn write(
