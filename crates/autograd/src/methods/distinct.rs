@@ -7,6 +7,13 @@ use crate::tensor::Tensor;
 use std::cmp::Ordering;
 
 /// The distinct elements of a tensor, where they are, and how often: see [`Tensor::unique`].
+///
+/// ```
+/// use autograd::{Unique, tensor};
+/// let Unique { values, inverse, counts } = tensor![5.0, 2.0, 5.0].unique();
+/// assert_eq!((values, counts), (tensor![2.0, 5.0], tensor![1_i64, 2]));
+/// assert_eq!(inverse, tensor![1_i64, 0, 1]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unique<T: Element> {
     /// The distinct elements, in ascending order.

@@ -70,6 +70,14 @@ impl Fft {
     }
 
     /// The factors. Defaults to `FftNorm::Backward`.
+    ///
+    /// ```
+    /// use autograd::{Fft, FftNorm, tensor};
+    /// let by = || Fft::default().norm(FftNorm::Ortho);
+    /// let y = tensor![3.0, 1.0, 3.0, 1.0].rfft(by());
+    /// assert_eq!(y, tensor![[4.0, 0.0], [0.0, 0.0], [2.0, 0.0]]);
+    /// assert_eq!(y.irfft(by()), tensor![3.0, 1.0, 3.0, 1.0]);
+    /// ```
     pub fn norm(self, norm: FftNorm) -> Self {
         Fft { norm, ..self }
     }
