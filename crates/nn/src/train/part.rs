@@ -9,7 +9,7 @@ use crate::loss::Parts;
 use crate::number::count;
 use crate::optim::{Names, Optimizer};
 use crate::{Given, Parameters, Pass, Path};
-use autograd::{Float, Result, Tensor};
+use autograd::{Float, Precision, Result, Tensor};
 
 /// Trains the parameters with certain names by a loss of their own, with an optimizer of their own: the critic of a pair
 /// of networks, or their generator. The other parameters are constants of its steps, which are
@@ -49,6 +49,17 @@ impl<T: Float> PartTrainer<T> {
     pub fn new(names: impl Names, optimizer: impl Optimizer<T> + 'static, seed: u64) -> Self {
         let whose = names.describe();
         PartTrainer { step: TrainStep::new(seed).replaying().only(names), optimizer: Box::new(optimizer), whose }
+    }
+
+    /// Rounds the operands of products to this precision: see [`TrainStep::precision`].
+    ///
+    /// ```
+    /// use nn::{optim::Sgd, train::PartTrainer};
+    /// let critic = PartTrainer::<f32>::new("critic.*", Sgd::new(0.1), 0).precision(autograd::Precision::Bf16);
+    /// # let _ = critic;
+    /// ```
+    pub fn precision(self, precision: Precision) -> Self {
+        PartTrainer { step: self.step.precision(precision), ..self }
     }
 
     /// Runs one update by the loss that `record` computes from the model and the batch.

@@ -99,7 +99,7 @@ struct Panels<T> {
 }
 
 impl<T: Element> Panels<T> {
-    /// Packs all panels, or only the last one if it is neither full nor half full.
+    /// Packs all panels, or only the last one if it is neither full nor half full. Loops of pairs need all.
     ///
     /// # Safety
     ///

@@ -3,8 +3,10 @@
 //! An element of a packed panel holds two neighboring terms of the sum, the first in its upper half. The sum of a pair is
 //! two fused multiply-adds in ascending order; each result that is subnormal becomes 0, as do subnormal operands. That is
 //! what the instruction of AVX512-BF16 computes, which starts with the upper half, so loops without it have the same bits.
-//! Except where a sum is subnormal, they are also the bits of the product of rounded operands in `f32`, since a product of
-//! two bf16 numbers is exact.
+//! An odd block ends with a product of zeros, which turns a sum of -0 into 0.
+//!
+//! Except where a sum is subnormal, these are also the bits of the product of the rounded matrices in `f32`, since a product
+//! of two bf16 numbers is exact.
 
 use super::element::Kernels;
 use super::pack::transpose;
@@ -55,7 +57,11 @@ unsafe fn neighbors<const INSTRUCTION: bool>(x: [[f32; 2]; SOME]) -> [f32; SOME]
             return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_rol_epi32::<16>(pairs));
         }
     }
-    x.map(|[first, second]| pair(first, second))
+    let mut pairs = [0.0; SOME];
+    for (to, [first, second]) in pairs.iter_mut().zip(x) {
+        *to = pair(first, second);
+    }
+    pairs
 }
 
 /// The pairs of the numbers in the same places of two rows.
@@ -78,13 +84,17 @@ unsafe fn zipped<const INSTRUCTION: bool>(first: [f32; SOME], second: [f32; SOME
         };
         // SAFETY: vectors have the size of the arrays.
         unsafe {
-            let [first, second] = [first, second].map(|x| std::mem::transmute::<[f32; SOME], __m512>(x));
+            let [first, second] = std::mem::transmute::<[[f32; SOME]; 2], [__m512; 2]>([first, second]);
             let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(first, second));
             let order = std::mem::transmute::<[u16; 32], __m512i>(ORDER);
             return std::mem::transmute::<__m512i, [f32; SOME]>(_mm512_permutexvar_epi16(order, both));
         }
     }
-    std::array::from_fn(|i| pair(first[i], second[i]))
+    let mut pairs = [0.0; SOME];
+    for (to, (first, second)) in pairs.iter_mut().zip(first.into_iter().zip(second)) {
+        *to = pair(first, second);
+    }
+    pairs
 }
 
 /// Packs the rows of a view, at most `width`, as [`super::pack::pack`] does, with pairs of its columns for columns; an odd one
@@ -125,8 +135,8 @@ pub(super) unsafe fn pack<const INSTRUCTION: bool>(view: View<f32>, width: usize
             let (at, to) = (start.add(p * col), to.add(p / 2 * width));
             let together = if row == 1 && p + 1 < cols { rows - rows % SOME } else { 0 };
             for i in (0..together).step_by(SOME) {
-                let [first, second] = [at.add(i), at.add(i + col)].map(|x| x.cast::<[f32; SOME]>().read());
-                to.add(i).cast::<[f32; SOME]>().write(zipped::<INSTRUCTION>(first, second));
+                let (first, second) = (at.add(i).cast::<[f32; SOME]>(), at.add(i + col).cast::<[f32; SOME]>());
+                to.add(i).cast::<[f32; SOME]>().write(zipped::<INSTRUCTION>(first.read(), second.read()));
             }
             for i in together..rows {
                 let second = if p + 1 < cols { at.add(i * row + col).read() } else { 0.0 };

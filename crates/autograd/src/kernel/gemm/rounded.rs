@@ -21,8 +21,17 @@ simd! {
     fn round_all<T: Float>(precision: Precision, x: &mut [T]) {
         match precision {
             Precision::Full => {}
-            Precision::Bf16 => x.iter_mut().for_each(|x| *x = Precision::Bf16.round(*x)),
-            Precision::F16 => x.iter_mut().for_each(|x| *x = Precision::F16.round(*x)),
+            // Each with its own constants.
+            Precision::Bf16 => {
+                for x in x {
+                    *x = Precision::Bf16.round(*x);
+                }
+            }
+            Precision::F16 => {
+                for x in x {
+                    *x = Precision::F16.round(*x);
+                }
+            }
         }
     }
 }
