@@ -85,7 +85,7 @@ pub mod internals {
     pub use crate::float::{Once, once};
     pub use crate::kernel::threads::for_each as fork;
     pub use crate::sweep::lookups;
-    pub use crate::tape::{first_read, sketched, watch};
+    pub use crate::tape::{Placed, first_read, placed, sketched, watch};
 }
 
 /// The items that most programs need: `use autograd::prelude::*`.

@@ -5,9 +5,11 @@
 //! numbers with the distribution that draws them, and the new values of buffers.
 
 use crate::domain::{or_panic, unit};
-use crate::{Param, Parameters, Path};
+use crate::{Param, Parameters, Path, once};
+use autograd::internals::{Placed, placed};
 use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
 use std::collections::HashSet;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Whether a run through the network is for training or inference. Dropout and batch norm depend on it.
@@ -227,18 +229,7 @@ impl<'t, T: Float> Pass<'t, T> {
     /// ```
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
-        if let Some((_, var)) = self.substitutes.iter().rev().find(|(key, _)| *key == param.key()) {
-            return *var;
-        }
-        if param.is_trainable() && self.held.as_ref().is_none_or(|held| !held.contains(&param.key())) {
-            match param.is_by_rows() {
-                true => self.tape.keyed_table(param.key(), param.value()),
-                false => self.tape.keyed(param.key(), param.value()),
-            }
-        } else {
-            let requested = self.record.updates.iter().find(|(key, _)| param.is_buffer() && *key == param.key());
-            requested.map_or_else(|| self.tape.keyed_constant(param.key(), param.value()), |(_, id)| self.at(*id))
-        }
+        var(self, param, Location::caller())
     }
 
     /// Runs `f` with a variable in place of the parameter with this key, such as a weight that follows from others.
@@ -350,6 +341,27 @@ impl<'t, T: Float> Pass<'t, T> {
 
     fn at(&self, id: usize) -> Var<'t, T> {
         self.tape.get(id).expect("the pass recorded it")
+    }
+}
+
+once! {
+    fn var<'t, T>(pass: &Pass<'t, T>, param: &Param<T>, line: &'static Location<'static>) -> Var<'t, T> {
+        let key = param.key();
+        if let Some((_, var)) = pass.substitutes.iter().rev().find(|(own, _)| *own == key) {
+            return *var;
+        }
+        let held = pass.held.as_ref().is_some_and(|held| held.contains(&key));
+        let kind = match (param.is_trainable() && !held, param.is_by_rows()) {
+            (false, _) => Placed::Constant,
+            (true, false) => Placed::Variable,
+            (true, true) => Placed::Table,
+        };
+        // The latest value that was requested for a buffer.
+        let updates = if param.is_buffer() { &pass.record.updates[..] } else { &[] };
+        match updates.iter().find(|(own, _)| *own == key) {
+            Some((_, id)) => pass.at(*id),
+            None => placed(pass.tape, key, param.value(), kind, line),
+        }
     }
 }
 

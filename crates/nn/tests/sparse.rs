@@ -277,13 +277,13 @@ fn only_lookups_have_rows() {
     let mut table = Param::new(Tensor::<f64>::ones(&[5, 2]));
     table.set_by_rows(true);
     let x = Pass::eval(&tape).var(&table);
-    let (looked_up, output) = (x.take(0, &tensor![1_i64, 1]), tape.constant([[1.0, 2.0]]).matmul_t(x));
+    let (looked_up, output) = (x.take(0, tensor![1_i64, 1]), tape.constant([[1.0, 2.0]]).matmul_t(x));
     let rows_of = |y: autograd::Var<'_, f64>| y.backward().rows(x).map(|rows| rows.index().to_vec());
     assert_eq!(rows_of(looked_up.sum()), Some(vec![1]));
     // What leads to the result in no differentiable way does not count.
     assert_eq!(rows_of(looked_up.sum() + output.stop_gradient().sum()), Some(vec![1]));
-    assert_eq!(rows_of(looked_up.sum() + x.take(0, &tensor![3_i64]).stop_gradient().sum()), Some(vec![1]));
-    assert_eq!(rows_of(looked_up.sum() + x.take(0, &tensor![4_i64, 0]).square().sum()), Some(vec![0, 1, 4]));
+    assert_eq!(rows_of(looked_up.sum() + x.take(0, tensor![3_i64]).stop_gradient().sum()), Some(vec![1]));
+    assert_eq!(rows_of(looked_up.sum() + x.take(0, tensor![4_i64, 0]).square().sum()), Some(vec![0, 1, 4]));
     let tied = looked_up.sum() + output.sum();
     assert_eq!(rows_of(tied), None);
     assert_eq!(tied.backward().wrt(x), tied.grad(&[x])[0].value());

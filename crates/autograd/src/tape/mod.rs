@@ -210,7 +210,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
-        self.leaf_for(key, Code::Leaf, value)
+        placed(self, key, value, Placed::Variable, Location::caller())
     }
 
     /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics.
@@ -221,7 +221,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn keyed_constant(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
-        self.leaf_for(key, Code::Const, value)
+        placed(self, key, value, Placed::Constant, Location::caller())
     }
 
     /// As [`keyed`](Tape::keyed), for a table of which few rows are looked up: where [`take`](Var::take) along the first axis
@@ -242,14 +242,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn keyed_table(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         assert!(value.rank() > 0, "keyed_table: a table has rows, but this is a scalar");
-        let x = self.leaf_for(key, Code::Leaf, value);
-        mark_table(self, x.id);
-        x
-    }
-
-    #[track_caller]
-    fn leaf_for(&self, key: u64, code: Code, value: &Tensor<T>) -> Var<'_, T> {
-        Var { tape: self, id: keyed(self, key, code, value, Location::caller()) }
+        placed(self, key, value, Placed::Table, Location::caller())
     }
 
     /// The variable or constant for a key, if this recording uses it.
@@ -522,6 +515,33 @@ once! {
     pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
         Tensor::clone(&tape.filled([id]).value(id))
     }
+}
+
+/// What a keyed value is on the tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// A variable: see [`Tape::keyed`].
+    Variable,
+    /// A table: see [`Tape::keyed_table`].
+    Table,
+    /// A constant: see [`Tape::keyed_constant`].
+    Constant,
+}
+
+/// The node of a keyed value, which a line is responsible for.
+pub fn placed<'t, T: Float>(
+    tape: &'t Tape<T>,
+    key: u64,
+    value: &Tensor<T>,
+    kind: Placed,
+    line: &'static Location<'static>,
+) -> Var<'t, T> {
+    let code = if kind == Placed::Constant { Code::Const } else { Code::Leaf };
+    let id = keyed(tape, key, code, value, line);
+    if kind == Placed::Table {
+        mark_table(tape, id);
+    }
+    Var { tape, id }
 }
 
 /// Attributes recorded derivatives to the user's line that computed the differentiated node.

@@ -23,11 +23,11 @@ pub enum BagMode {
 /// Where the bags of a list of indices lie.
 ///
 /// ```
-/// use autograd::{Index, Var, tensor};
+/// use autograd::tensor;
 /// use nn::functional::Bags;
 /// // The first of two bags has three of four indices.
-/// let (a, b) = (Bags::Offsets(Index::<Var<f32>>::from(tensor![0_i64, 3])), Bags::Lengths(tensor![3_i64, 1].into()));
-/// # let _ = (a, b);
+/// let bags: [Bags<f32>; 2] = [Bags::Offsets(tensor![0_i64, 3].into()), Bags::Lengths(tensor![3_i64, 1].into())];
+/// # let _ = bags;
 /// ```
 #[derive(Clone)]
 pub enum Bags<'t, T: Float> {
