@@ -338,7 +338,8 @@ parameters! { impl Parameters<f64> for Next { words, scores } }
 impl Model<f64> for Next {
     fn call<'t>(&self, inputs: &Vars<'t, f64>, pass: &mut Pass<'t, f64>) -> Result<Vars<'t, f64>> {
         let words = self.words.lookup(inputs.integers("words")?, pass).mean_axes(1);
-        Ok(self.scores.forward(words, pass).into())
+        let word = self.words.lookup(inputs.numbers("word")?.to_integers(), pass);
+        Ok(self.scores.forward(words + word, pass).into())
     }
 }
 

@@ -95,7 +95,7 @@ fn in_pieces<T: Float>(
     let chunk = gradient.len().div_ceil(PIECES).max(CHUNK);
     let mut arrays: SmallVec<[&mut [T]; 16]> = SmallVec::new();
     arrays.push(parameter.make_mut());
-    arrays.extend(state.iter_mut().map(|s| s.make_mut()));
+    state.iter_mut().for_each(|s| arrays.push(s.make_mut()));
     let sizes: SmallVec<[usize; 6]> = arrays.iter().map(|_| chunk).few();
     threads::for_each_chunks(&mut arrays, &sizes, &|i, pieces| {
         let (p, state) = pieces.split_first_mut().expect("the parameter comes first");
@@ -104,7 +104,7 @@ fn in_pieces<T: Float>(
 }
 
 /// Rows that one thread updates: parts of the arrays that begin with the first of the rows, the rows, and their gradient.
-type RowPiece<'a, T> = (SmallVec<[&'a mut [T]; 4]>, &'a [i64], &'a [T]);
+type RowPiece<'a, T> = (SmallVec<[&'a mut [T]; 16]>, &'a [i64], &'a [T]);
 
 /// Calls `f` with some rows of all arrays, on several threads if there are many.
 #[track_caller]
@@ -128,11 +128,11 @@ fn in_rows<T: Float>(
         return;
     }
     let some = index.len().div_ceil(PIECES).max((CHUNK / width).max(1));
-    let mut rest: SmallVec<[&mut [T]; 4]> = SmallVec::new();
+    let mut rest: SmallVec<[&mut [T]; 16]> = SmallVec::new();
     rest.push(parameter.make_mut());
     rest.extend(state.iter_mut().map(|s| s.make_mut()));
     // Rows ascend, so each piece has a range of each array for itself.
-    let (mut pieces, mut start): (SmallVec<[Mutex<RowPiece<'_, T>>; PIECES]>, _) = (SmallVec::new(), 0);
+    let (mut pieces, mut start): (Vec<Mutex<RowPiece<'_, T>>>, _) = (Vec::with_capacity(PIECES), 0);
     for (index, gradient) in index.chunks(some).zip(gradient.chunks(some * width)) {
         let ends = [index[0], index[index.len() - 1] + 1].map(|row| row as usize * width - start);
         let arrays =
@@ -144,7 +144,7 @@ fn in_rows<T: Float>(
         let (arrays, index, gradient) = &mut *pieces[k].lock().expect("each piece is taken once");
         for (row, g) in index.iter().zip(gradient.chunks(width)) {
             let at = (row - index[0]) as usize * width;
-            let mut part: SmallVec<[&mut [T]; 4]> = arrays.iter_mut().map(|array| &mut array[at..][..width]).collect();
+            let mut part: SmallVec<[&mut [T]; 16]> = arrays.iter_mut().map(|array| &mut array[at..][..width]).few();
             let (p, state) = part.split_first_mut().expect("the parameter comes first");
             f(p, state, g);
         }

@@ -245,7 +245,7 @@ impl<T: Float> Version<T> {
                 Found::All => swept.gradients.push(values.next()),
                 Found::Lookups(count, table) => {
                     let index = |(g, k)| (program.integers(k).clone(), g);
-                    let parts: SmallVec<[_; 2]> = values.by_ref().take(*count).zip(looked_up..).map(index).collect();
+                    let parts: Vec<_> = values.by_ref().take(*count).zip(looked_up..).map(index).collect();
                     swept.gradients.push_rows(Rows::sum(&parts, table));
                     looked_up += count;
                 }
