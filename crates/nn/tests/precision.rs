@@ -9,7 +9,7 @@ use nn::layer::{Conv2d, Embedding, Flatten, LayerNorm, Linear, Masks, MaxPool2d,
 use nn::loss::{CrossEntropy, Mse, Target, WeightedSum};
 use nn::metric::Metric;
 use nn::optim::{Adam, Lbfgs, Sgd};
-use nn::train::{Checkpoints, EarlyStopping, History, LossScaling, TrainError, TrainStep, Trainer};
+use nn::train::{Checkpoints, EarlyStopping, History, LossScaling, LrRange, TrainError, TrainStep, Trainer};
 use nn::{Module, Param, Pass, parameters, state_dict};
 
 /// A LeNet for images of 8 by 8.
@@ -247,6 +247,19 @@ fn an_epoch_in_which_all_batches_overflow_has_no_loss() {
     let history = saved(20).resume(&mut model(), &data).unwrap();
     assert_eq!(history.epochs[19].loss, whole.epochs[19].loss);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_range_test_averages_the_batches_that_did_not_overflow() {
+    let data = digits::<f32>();
+    let scaling = LossScaling { initial: 2f64.powi(30), growth_interval: 2_000 };
+    let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).batch_size(data.len()).precision(Precision::F16);
+    let range = LrRange { from: 1e-8, to: 1e-7, steps: 20 };
+    let curve = trainer.loss_scaling(scaling).quiet().lr_find(&mut Mlp::new(&[64, 10]).build(), &data, range).unwrap();
+    assert!((5..18).contains(&curve.losses.len()), "some overflow, at first: {curve:?}");
+    // At such rates the loss stays where it is.
+    let first = curve.losses[0];
+    assert!(first > 1.0 && curve.losses.iter().all(|loss| (loss / first - 1.0).abs() < 1e-3), "{curve:?}");
 }
 
 #[test]
