@@ -81,15 +81,18 @@ pub fn penalty<'t, T: Float>(
 }
 
 /// Whether a parameter of this name is a weight rather than a bias: true if the last part of the name contains
-/// `weight`.
+/// `weight`, and for what the weight of a [normalized layer](crate::layer::WeightNorm) follows from.
 ///
 /// ```
 /// use nn::regularize::is_weight;
 /// assert!(["weight", "encoder.0.weight", "rnn.weight_ih_l0", "in_proj_weight"].into_iter().all(is_weight));
+/// assert!(is_weight("0.parametrizations.weight.original1"));
 /// assert!(!["bias", "weighted.bias"].into_iter().any(is_weight));
 /// ```
 pub fn is_weight(name: &str) -> bool {
-    name.rsplit('.').next().is_some_and(|last| last.contains("weight"))
+    let mut parts = name.rsplit('.');
+    let last = parts.next().unwrap_or_default();
+    last.contains("weight") || last.starts_with("original") && parts.next() == Some("weight")
 }
 
 #[cfg(test)]
@@ -97,6 +100,20 @@ mod tests {
     use super::*;
     use crate::layer::Linear;
     use autograd::{Rng, Tape};
+
+    /// Layers whose weight follows from others name those by it.
+    #[test]
+    fn what_a_weight_follows_from_is_a_weight() {
+        use crate::layer::{SpectralNorm, WeightNorm};
+        let rng = &mut Rng::new(0);
+        let inner = Linear::<f64>::new(2, 3, rng);
+        let squares = inner.weight.value().square().sum().item();
+        let tape = Tape::new();
+        let pass = Pass::eval(&tape);
+        assert!((l2(&SpectralNorm::new(inner.clone(), rng), &pass).item() - squares).abs() < 1e-14);
+        // The squares of the norms sum to the same.
+        assert!((l2(&WeightNorm::new(inner), &pass).item() - 2.0 * squares).abs() < 1e-14);
+    }
 
     #[test]
     fn frozen_weights_and_models_without_weights_cost_nothing() {

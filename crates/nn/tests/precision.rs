@@ -6,10 +6,10 @@ use nn::data::{Batch, Dataset, TensorDataset, digits};
 use nn::distributed::on_threads;
 use nn::layer::{Activation, TransformerEncoderLayer, TransformerOptions, Unflatten};
 use nn::layer::{Conv2d, Embedding, Flatten, LayerNorm, Linear, Masks, MaxPool2d, Mlp, Sequential};
-use nn::loss::{CrossEntropy, Mse, Target};
+use nn::loss::{CrossEntropy, Mse, Target, WeightedSum};
 use nn::metric::Metric;
 use nn::optim::{Adam, Lbfgs, Sgd};
-use nn::train::{Checkpoints, History, LossScaling, TrainError, TrainStep, Trainer};
+use nn::train::{Checkpoints, EarlyStopping, History, LossScaling, LrRange, TrainError, TrainStep, Trainer};
 use nn::{Module, Param, Pass, parameters, state_dict};
 
 /// A LeNet for images of 8 by 8.
@@ -217,6 +217,49 @@ fn a_model_that_overflows_is_reported_and_training_goes_on() {
     let scaling = LossScaling { initial: 4.0, growth_interval: 1_000 };
     let error = trainer().loss_scaling(scaling).fit(&mut model(), &data).unwrap_err().to_string();
     assert!(error.contains("epoch 3") && error.contains("first produced by"), "{error}");
+}
+
+/// An epoch of one batch, which overflows at first.
+#[test]
+fn an_epoch_in_which_all_batches_overflow_has_no_loss() {
+    let folder = std::env::temp_dir().join(format!("nn-overflows-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let data = digits::<f32>();
+    let trainer = |epochs| {
+        let loss = WeightedSum::new().part("class", 1.0, CrossEntropy::new());
+        let trainer = Trainer::new(loss, Sgd::new(0.1)).epochs(epochs).batch_size(data.len()).precision(Precision::F16);
+        let scaling = LossScaling { initial: 2f64.powi(30), growth_interval: 2_000 };
+        trainer.loss_scaling(scaling).tolerance(1e-6).early_stopping(EarlyStopping::default()).quiet()
+    };
+    let model = || Mlp::new(&[64, 10]).seed(1).build::<f32>();
+    let whole = trainer(20).fit(&mut model(), &data).unwrap();
+    // It is neither converged nor the best one.
+    assert_eq!((whole.epochs.len(), whole.stopped.is_some(), whole.best().unwrap().epoch), (20, false, 20));
+    let skipped = whole.epochs.iter().take_while(|epoch| epoch.loss.is_nan() && epoch.parts[0].is_nan()).count();
+    assert!((2..15).contains(&skipped), "{:?}", whole.epochs);
+    assert!(whole.epochs[skipped..].iter().all(|epoch| epoch.loss == epoch.parts[0] && epoch.loss > 0.0));
+
+    let saved = |epochs| trainer(epochs).checkpoints(Checkpoints::new(&folder));
+    for epochs in [2, skipped + 2] {
+        let history = saved(epochs).resume(&mut model(), &data).unwrap();
+        assert_eq!((history.epochs.len(), history.parts.as_slice()), (epochs, &["class".to_owned()][..]));
+    }
+    let history = saved(20).resume(&mut model(), &data).unwrap();
+    assert_eq!(history.epochs[19].loss, whole.epochs[19].loss);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_range_test_averages_the_batches_that_did_not_overflow() {
+    let data = digits::<f32>();
+    let scaling = LossScaling { initial: 2f64.powi(30), growth_interval: 2_000 };
+    let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.1)).batch_size(data.len()).precision(Precision::F16);
+    let range = LrRange { from: 1e-8, to: 1e-7, steps: 20 };
+    let curve = trainer.loss_scaling(scaling).quiet().lr_find(&mut Mlp::new(&[64, 10]).build(), &data, range).unwrap();
+    assert!((5..18).contains(&curve.losses.len()), "some overflow, at first: {curve:?}");
+    // At such rates the loss stays where it is.
+    let first = curve.losses[0];
+    assert!(first > 1.0 && curve.losses.iter().all(|loss| (loss / first - 1.0).abs() < 1e-3), "{curve:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         Bernoulli { logits }
     }
 
-    /// The distribution with these probabilities.
+    /// The distribution with these probabilities. The derivative by a probability of 0 or 1, whose logit is infinite, is 0.
     ///
     /// ```
     /// use nn::distribution::Bernoulli;
@@ -37,7 +37,9 @@ impl<'t, T: Float> Bernoulli<'t, T> {
     /// ```
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Self {
-        Bernoulli { logits: probs.logit() }
+        let certain = probs.is_eq(T::zero()) | probs.is_eq(T::one());
+        let inside = certain.choose(probs.full_like(0.5), probs);
+        Bernoulli { logits: certain.choose(probs.stop_gradient().logit(), inside.logit()) }
     }
 
     /// The probabilities of 1.

@@ -2,7 +2,7 @@
 
 use super::weighed;
 use crate::{Noise, Pass};
-use autograd::{Error, Float, Index, Ints, Result, Tensor, Var};
+use autograd::{Dims, Error, Float, Index, Ints, Result, Tensor, Var};
 
 /// A categorical distribution over classes, which are the last axis of its logits.
 ///
@@ -45,7 +45,10 @@ impl<'t, T: Float> Categorical<'t, T> {
     /// Returns an error if there is no axis of classes.
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Result<Self> {
-        Self::from_logits(probs.ln())
+        let some = probs.is_ne(T::zero());
+        // The logarithm is read where it is finite, so that the derivative of its -∞ is 0, and not NaN.
+        let logs = some.choose(some.choose(probs, probs.full_like(1.0)).ln(), probs.full_like(f64::NEG_INFINITY));
+        Ok(Categorical { log_probs: logs.try_sub(probs.try_sum(-1, Dims::Keep)?.ln())? })
     }
 
     /// The probabilities.
@@ -154,7 +157,7 @@ pub fn gumbel_softmax<'t, T: Float>(
         return Ok(soft);
     }
     let classes = soft.shape().last().copied().unwrap_or(1);
-    let largest = soft.try_argmax(-1, autograd::Dims::Keep)?.numbers();
+    let largest = soft.try_argmax(-1, Dims::Keep)?.numbers();
     let one_hot = largest.is_eq(pass.tape().constant(Tensor::<T>::arange(classes))).indicator();
     // The difference is 0, but not its derivative.
     Ok(one_hot + (soft - soft.stop_gradient()))

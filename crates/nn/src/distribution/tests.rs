@@ -53,6 +53,26 @@ fn certainty_is_no_trouble() {
     assert!(gumbel_softmax(logits, 0.0, false, pass).unwrap_err().to_string().contains("temperature"));
 }
 
+/// Derivatives by probabilities of 0 and 1 from PyTorch 2.15.
+#[test]
+fn impossible_classes_have_derivatives() {
+    let tape = Tape::<f64>::new();
+    let probs = tape.var([0.5, 0.0, 1.5]);
+    let p = Categorical::from_probs(probs).unwrap();
+    near(p.probs(), &[0.25, 0.0, 0.75]);
+    let slope = |y: Var<'_, f64>| tape.constant(y.backward().wrt(probs));
+    near(slope(p.log_prob(Tensor::scalar(0_i64)).unwrap()), &[1.5, -0.5, -0.5]);
+    assert!(slope(p.entropy()).value().iter().all(|x| !x.is_nan()));
+    assert!(Categorical::from_probs(tape.var(1.0)).is_err());
+
+    let probs = tape.var([0.0, 1.0, 0.5]);
+    let p = Bernoulli::from_probs(probs);
+    near(p.probs(), &[0.0, 1.0, 0.5]);
+    let slope = |y: Var<'_, f64>| tape.constant(y.sum().backward().wrt(probs));
+    near(slope(p.log_prob(tape.constant([0.0, 1.0, 1.0])).unwrap()), &[0.0, 0.0, 2.0]);
+    near(slope(p.entropy()), &[0.0, 0.0, 0.0]);
+}
+
 #[test]
 fn derivatives_are_right() {
     fn normal<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {

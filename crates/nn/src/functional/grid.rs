@@ -32,7 +32,7 @@ pub enum Beyond {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not fit, or a place is not finite.
+/// Returns an error if the shapes do not fit, or a place is NaN. An infinite one lies beyond the edge.
 #[track_caller]
 pub fn grid_sample<'t, T: Float>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
     sampled(x, grid, beyond, align)
@@ -56,7 +56,9 @@ once! {
                 Align::Centers => ((place + T::one()) * T::of(size as f64) - T::one()) * T::of(0.5),
                 Align::Corners => (place + T::one()) * T::of(0.5 * last),
             };
-            let place = if beyond == Beyond::Border { place.clamp(0.0, last) } else { place };
+            // Two pixels beyond the edge, all is zero. Without the clamp, an infinite place would have the fraction ∞ - ∞.
+            let margin = if beyond == Beyond::Border { 0.0 } else { 2.0 };
+            let place = place.clamp(-margin, last + margin);
             let before = place.floor();
             (before, place - before)
         };
@@ -69,11 +71,16 @@ once! {
                 false => (before, -part + T::one()),
             };
             let ((column, part), (row, row_part)) = (next(left, right_part, right), next(top, bottom_part, down));
-            let [inside, inside_rows] = [(column, w), (row, h)]
-                .map(|(at, size)| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64)));
             let at = row.clamp(0.0, h as f64 - 1.0) * T::of(w as f64) + column.clamp(0.0, w as f64 - 1.0);
             let at = at.reshape(&[n, 1, points]).broadcast_to(&[n, c, points]).to_integers();
-            let weight = (inside & inside_rows).try_choose(part * row_part, part.full_like(0.0))?;
+            // At the border, the pixel after the last one is the last one again.
+            let weight = match beyond {
+                Beyond::Zeros => {
+                    let inside = |at: Var<'t, T>, size: usize| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64));
+                    (inside(column, w) & inside(row, h)).try_choose(part * row_part, part.full_like(0.0))?
+                }
+                Beyond::Border => part * row_part,
+            };
             let term = pixels.try_gather(2, at)? * weight.reshape(&[n, 1, points]);
             sum = Some(sum.map_or(term, |sum| sum + term));
         }
@@ -114,7 +121,8 @@ once! {
         let with = |last: &[usize]| outer.iter().chain(last).copied().collect::<Shape>();
         let [from, to] = [with(&[inner.iter().product()]), with(&[size.iter().product()])];
         let zeros = x.tape().constant(Tensor::zeros(&to));
-        let y = zeros.try_scatter(-1, index.reshape(&from), x.reshape(&from))?;
+        let index = index.reshape(&from).try_within("max_unpool", size.iter().product())?;
+        let y = zeros.try_scatter(-1, index, x.reshape(&from))?;
         y.try_reshape(&with(size))
     }
 }
@@ -178,6 +186,26 @@ mod tests {
     }
 
     #[test]
+    fn infinite_places_are_beyond_the_edge() {
+        let tape = Tape::<f64>::new();
+        let (x, g) = (tape.var([[[[1.0, 3.0]]]]), tape.var([[[[f64::INFINITY, 0.0], [-1e300, 0.0]]]]));
+        for (beyond, expected) in [(Beyond::Zeros, [0.0, 0.0]), (Beyond::Border, [3.0, 1.0])] {
+            let y = grid_sample(x, g, beyond, Align::Centers).unwrap();
+            assert_eq!(y.value().to_vec(), expected);
+            assert_eq!(y.sum().backward().wrt(g), Tensor::zeros(&[1, 1, 2, 2]));
+        }
+    }
+
+    /// The last pixel goes on beyond the border: it does not fall to 0 there.
+    #[test]
+    fn the_derivative_at_the_border_is_not_that_of_zeros() {
+        let tape = Tape::<f64>::new();
+        let (x, g) = (tape.var([[[[1.0, 3.0], [2.0, 5.0]]]]), tape.var([[[[1.0, 1.0]]]]));
+        let y = grid_sample(x, g, Beyond::Border, Align::Corners).unwrap();
+        assert_eq!((y.item(), y.backward().wrt(g)), (5.0, Tensor::zeros(&[1, 1, 1, 2])));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let tape = Tape::<f64>::new();
         let (x, g) = (tape.var(image()), tape.var(grid()));
@@ -189,6 +217,8 @@ mod tests {
         assert!(grid_sample(x, g * f64::NAN, Beyond::Zeros, Align::Centers).is_err());
         let y = tape.var([[[5.0, 7.0]]]);
         assert!(max_unpool(y, tensor![[[1_i64, 4]]], [4]).unwrap_err().to_string().contains("4"));
+        let error = max_unpool(y, tensor![[[0_i64, -1]]], [4]).unwrap_err().to_string();
+        assert!(error.contains("max_unpool: index -1"), "{error}");
         assert!(max_unpool(y, tensor![1_i64, 2], [4]).is_err());
     }
 }

@@ -43,7 +43,7 @@ impl<T: Float> KeyValues<T> {
         self.len == 0
     }
 
-    /// Forgets all positions but the first `len`.
+    /// Forgets all positions but the first `len`. After none are left, the next ones may be those of any batch.
     ///
     /// ```
     /// let mut before = nn::layer::KeyValues::<f32>::new();
@@ -52,6 +52,9 @@ impl<T: Float> KeyValues<T> {
     /// ```
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+        if self.len == 0 {
+            self.rows = None;
+        }
     }
 
     /// Replaces the sequences of the batch by these of them, such as those that a search goes on with.
@@ -142,5 +145,8 @@ mod tests {
         let odd = Tensor::zeros(&[3, 3, 1, 2]);
         let error = cache.joined([odd.clone(), odd]).unwrap_err().to_string();
         assert!(error.contains("[3, 3, 1, 2]") && error.contains("[1, 3, "), "{error}");
+        cache.truncate(0);
+        let odd = Tensor::ones(&[3, 3, 1, 2]);
+        assert_eq!(cache.joined([odd.clone(), odd.clone()]).unwrap(), [odd.clone(), odd], "another batch begins");
     }
 }

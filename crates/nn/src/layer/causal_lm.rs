@@ -42,7 +42,8 @@ pub struct CausalLmOptions {
     pub positions: Positions,
     /// Whether the vector of a token is also the weight of its score. Defaults to true.
     pub tied: bool,
-    /// The probability of dropping, in the places of GPT-2. Defaults to 0.
+    /// The probability of dropping embeddings, attention weights, hidden units, and the outputs of attention and of the
+    /// dense layers. Defaults to 0.
     pub dropout: f64,
 }
 

@@ -206,6 +206,9 @@ pub(super) struct Sums<T: Float> {
     pub measures: Vec<Box<dyn Measure<T>>>,
     /// The parts of the loss that have names, likewise.
     pub parts: Vec<PartSum>,
+    /// Whether a batch overflowed at its scale: without any other, the mean is NaN. No checkpoint lies between such a batch
+    /// and the first other one, so none holds this.
+    pub overflowed: bool,
 }
 
 /// The sum of a part of the loss over samples.
@@ -219,7 +222,7 @@ pub(super) struct PartSum {
 impl<T: Float> Sums<T> {
     pub(super) fn new(metrics: &[Metric<T>]) -> Self {
         let measures = metrics.iter().map(Metric::start).collect();
-        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures, parts: Vec::new() }
+        Sums { loss: 0.0, count: 0.0, seconds: 0.0, measures, parts: Vec::new(), overflowed: false }
     }
 
     /// Adds the loss, its parts, and the metrics of a batch.
@@ -235,10 +238,7 @@ impl<T: Float> Sums<T> {
     ) -> autograd::Result<()> {
         let (sum, count) = loss.sum_and_count_of(outcome.loss.f64(), samples);
         (self.loss, self.count) = (self.loss + sum, self.count + count);
-        if self.parts.is_empty() {
-            let none = |(name, _): &(Name, T)| PartSum { name: name.to_string(), sum: 0.0, count: 0.0 };
-            self.parts = outcome.parts.iter().map(none).collect();
-        }
+        self.name_parts(outcome);
         if !self.parts.iter().map(|part| &*part.name).eq(outcome.parts.iter().map(|(name, _)| &**name)) {
             let before: Vec<&str> = self.parts.iter().map(|part| &*part.name).collect();
             let now: Vec<&str> = outcome.parts.iter().map(|(name, _)| &**name).collect();
@@ -254,6 +254,20 @@ impl<T: Float> Sums<T> {
             measure.add(output, &target)?;
         }
         Ok(())
+    }
+
+    /// Notes a batch that overflowed, and so has no loss.
+    pub(super) fn overflow(&mut self, outcome: &Outcome<T>) {
+        self.overflowed = true;
+        self.name_parts(outcome);
+    }
+
+    /// Takes the names of the parts from the first batch.
+    fn name_parts(&mut self, outcome: &Outcome<T>) {
+        if self.parts.is_empty() {
+            let none = |(name, _): &(Name, T)| PartSum { name: name.to_string(), sum: 0.0, count: 0.0 };
+            self.parts = outcome.parts.iter().map(none).collect();
+        }
     }
 
     /// All sums as numbers, without the names of the parts.
@@ -296,17 +310,22 @@ impl<T: Float> Sums<T> {
 
     /// The mean of each part, with its name.
     pub(super) fn mean_parts(&self) -> Vec<(String, f64)> {
-        self.parts.iter().map(|part| (part.name.clone(), mean_loss(part.sum, part.count))).collect()
+        self.parts.iter().map(|part| (part.name.clone(), self.mean(part.sum, part.count))).collect()
     }
 
     pub(super) fn mean_loss(&self) -> f64 {
-        mean_loss(self.loss, self.count)
+        self.mean(self.loss, self.count)
     }
-}
 
-/// The mean loss of samples whose losses have this sum. If no sample counts, there is no loss: 0.
-pub(super) fn mean_loss(sum: f64, count: f64) -> f64 {
-    if count == 0.0 { 0.0 } else { sum / count }
+    /// The mean loss of samples whose losses have this sum. If no sample counts, there is no loss: 0. If all batches
+    /// overflowed, it is unknown: NaN.
+    fn mean(&self, sum: f64, count: f64) -> f64 {
+        match (count == 0.0, self.overflowed) {
+            (true, true) => f64::NAN,
+            (true, false) => 0.0,
+            (false, _) => sum / count,
+        }
+    }
 }
 
 impl<T: Float> Moment<'_, T> {
@@ -340,7 +359,8 @@ impl<T: Float> Moment<'_, T> {
         self.place.step
     }
 
-    /// The mean training loss of this epoch so far; NaN before its first batch.
+    /// The mean training loss of this epoch so far; NaN before its first batch, and while all batches have
+    /// [overflowed](super::TrainStep::loss_scaling).
     pub fn loss(&self) -> f64 {
         if self.place.batch == 0 { f64::NAN } else { self.sums.mean_loss() }
     }
@@ -366,7 +386,7 @@ impl<T: Float> Moment<'_, T> {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     pub fn loss_parts(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.sums.parts.iter().map(|part| (&*part.name, mean_loss(part.sum, part.count)))
+        self.sums.parts.iter().map(|part| (&*part.name, self.sums.mean(part.sum, part.count)))
     }
 
     /// The current learning rate.

@@ -166,7 +166,8 @@ fn rise<T: Float>(
             continue;
         }
         average = SMOOTHING * average + (1.0 - SMOOTHING) * outcome.loss.f64();
-        let smoothed = average / (1.0 - SMOOTHING.powi(k as i32 + 1));
+        // Batches that overflowed are not in the average.
+        let smoothed = average / (1.0 - SMOOTHING.powi(curve.losses.len() as i32 + 1));
         best = smoothed.min(best);
         if smoothed > DIVERGED * best {
             break;

@@ -29,9 +29,10 @@ impl<T: Float> Run<'_, '_, T> {
             self.set_rates(Pace::Step, self.step.steps() as usize);
             let (before, overflows) = (self.step.steps(), self.step.overflows());
             let outcome = self.step(&batch, updates).map_err(|cause| cause.at(self.epoch + 1, number))?;
-            // A pass that overflowed has no loss.
             if self.step.overflows() == overflows {
                 self.note(&outcome, &batch, number)?;
+            } else {
+                self.sums.overflow(&outcome);
             }
             self.batch = number;
             self.announce(&|callback, at| callback.batch_end(at))?;
