@@ -7,15 +7,18 @@ use crate::kernel::index::{by_row, sum_runs, take_add};
 use crate::tensor::{Rows, Shape, Tensor};
 
 impl Rows {
-    /// Which rows of a table of `of` rows are looked up, and the sums of what belongs to each: `Σ x[p]` over the places `p`
-    /// with `index[p] = row`. Takes pairs of indices `[…]`, all of which are rows of the table, and tensors `[…, width]`.
+    /// Which rows of a table are looked up, and the sums of what belongs to each: `Σ x[p]` over the places `p`
+    /// with `index[p] = row`. Takes pairs of indices `[…]` and tensors `[…, width]`, and the shape `[rows, width]` of the table.
+    /// The sums have the bits that a dense derivative has there.
     ///
     /// ```
     /// use autograd::{Rows, tensor};
     /// let (rows, sums) = Rows::sum(&[(tensor![4_i64, 1, 4], tensor![[1.0], [2.0], [3.0]])], &[5, 1]);
     /// assert_eq!((rows.index(), sums), ([1, 4].as_slice(), tensor![[2.0], [4.0]]));
     /// ```
-    /// The sums have the bits that a dense derivative has there.
+    ///
+    /// # Panics
+    /// Panics if an index is not a row of the table: it must not be negative.
     pub fn sum<T: Float>(parts: &[(Tensor<i64>, Tensor<T>)], table: &[usize]) -> (Rows, Tensor<T>) {
         sum(parts, table)
     }
@@ -58,6 +61,8 @@ once! {
         let index: Vec<Tensor<i64>> = parts.iter().map(|(index, _)| index.contiguous()).collect();
         let values: Vec<Tensor<T>> = parts.iter().map(|(_, x)| x.contiguous()).collect();
         let order = by_row(&index.iter().map(flat).collect::<Vec<_>>());
+        let inside = |row: Option<&(i64, u32)>| row.is_none_or(|row| (0..table[0] as i64).contains(&row.0));
+        assert!(inside(order.first()) && inside(order.last()), "Rows::sum: an index is not a row of shape {table:?}");
         let begins = |&p: &usize| p == 0 || order[p - 1].0 != order[p].0;
         let starts: Vec<usize> = (0..order.len()).filter(begins).collect();
         let rows = Rows::ascending(starts.iter().map(|&p| order[p].0).collect(), table[0]);
@@ -89,6 +94,12 @@ once! {
 mod tests {
     use super::*;
     use crate::Rng;
+
+    #[test]
+    #[should_panic = "not a row of shape [3, 1]"]
+    fn rows_are_counted_from_the_first() {
+        Rows::sum(&[(Tensor::from(vec![0, -1]), Tensor::<f64>::ones(&[2, 1]))], &[3, 1]);
+    }
 
     #[test]
     fn sums_of_rows_have_the_bits_of_a_dense_derivative() {
