@@ -160,6 +160,8 @@ fn ranks_and_condition_numbers() {
         gradcheck(|x| x[0].cond(p), &[&general()]).unwrap();
     }
     assert_eq!([1.0, f64::INFINITY].map(|p| Tensor::<f64>::ones(&[2, 2]).cond(p).item()), [f64::INFINITY; 2]);
+    assert_eq!([1.0, 2.0, f64::INFINITY].map(|p| Tensor::<f64>::zeros(&[2, 2]).cond(p).item()), [f64::INFINITY; 3]);
+    assert!(tensor![[f64::NAN, 1.0], [1.0, 1.0]].cond(2.0).item().is_nan());
     assert!(singular.cond(2.0).item() > 1e15);
     assert!(tensor![[f64::NAN, 1.0], [1.0, 1.0]].cond(1.0).item().is_nan());
     assert!(tall().cond(2.0).item() > 1.0 && tall().try_cond(1.0).is_err() && a.try_cond(3.0).is_err());
@@ -235,6 +237,9 @@ fn eigenvectors_of_general_matrices() {
         gradcheck(|x| x[0].eig().1.0, &[&a]).unwrap();
         gradcheck(|x| x[0].eig().1.1, &[&a]).unwrap();
     }
+    // Elements that are 0 have second derivatives, too. The sum does not depend on the order of the vectors.
+    let triangular = tensor![[2.0, 1.0, 0.5], [0.0, 3.0, 0.7], [0.0, 0.0, 5.0]];
+    gradcheck(|x| x[0].eig().1.0.powi(4).sum_axes(-1), &[&triangular]).unwrap();
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn what_is_no_spectrum_is_refused() {
         Tensor::<f64>::zeros(&[3, 0, 2]).try_fft(Fft::default()),
         Tensor::<f64>::zeros(&[1, 2]).try_irfft(Fft::default()),
     ] {
-        assert!(matches!(error, Err(Error::Empty { .. })));
+        assert!(error.unwrap_err().to_string().contains("at least one number along each axis"));
     }
     assert!(Tensor::scalar(1.0).try_rfft(Fft::default()).is_err());
     assert_eq!(Tensor::<f64>::zeros(&[0, 3]).rfft(Fft::default()).shape(), [0, 2, 2]);

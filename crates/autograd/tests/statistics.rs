@@ -312,6 +312,21 @@ fn reductions_by_index() {
     }
 }
 
+/// Neither in the value nor in the gradient does a group hear of another one.
+#[test]
+fn products_by_index_keep_nan_and_overflow_to_themselves() {
+    let (x, index) = (Tensor::ones(&[4]), tensor![2_i64, 0, 1, 2, 3, 3]);
+    for odd in [f64::NAN, f64::INFINITY, 1e200] {
+        let src = tensor![odd, 2.0, 3.0, odd, 0.0, 5.0];
+        let y = x.scatter_reduce(0, &index, &src, Scatter::Prod, Target::Included);
+        assert_eq!([y.at(&[0]), y.at(&[1]), y.at(&[3])], [2.0, 3.0, 0.0]);
+        assert!(!y.at(&[2]).is_finite());
+        let found =
+            gradients(|x| x[0].scatter_reduce(0, &index, x[1], Scatter::Prod, Target::Included), &[x.clone(), src]);
+        assert_eq!([1, 2, 4, 5].map(|i| found[1].at(&[i])), [1.0, 2.0, 20.0, 0.0]);
+    }
+}
+
 #[test]
 fn extrema_by_index_share_ties_and_keep_nan() {
     use {Scatter::*, Target::*};

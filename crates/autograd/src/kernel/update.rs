@@ -115,14 +115,15 @@ fn in_rows<T: Float>(
     f: &Pieces<'_, T>,
 ) {
     let shape = parameter.shape();
-    let fits = gradient.shape().split_first() == Some((&rows.len(), &shape[1..])) && shape[0] == rows.of();
-    let same = fits && state.iter().all(|s| s.shape() == shape);
+    let (of, row) = shape.split_first().unwrap_or((&1, &[]));
+    let fits = gradient.shape().split_first() == Some((&rows.len(), row)) && *of == rows.of();
+    let same = fits && !shape.is_empty() && state.iter().all(|s| s.shape() == shape);
     assert!(
         same,
         "update: parameter {shape:?} and state must have the same shape, and {:?} its rows",
         gradient.shape()
     );
-    let (width, index, gradient) = (shape[1..].iter().product::<usize>(), rows.index(), gradient.contiguous());
+    let (width, index, gradient) = (row.iter().product::<usize>(), rows.index(), gradient.contiguous());
     let gradient = gradient.as_slice().expect("contiguous");
     if gradient.is_empty() {
         return;
@@ -208,6 +209,14 @@ fn at<'s, T, const N: usize>(state: &'s mut [&mut [T]; N], i: usize) -> [&'s mut
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic = "update: parameter [] and state must have the same shape"]
+    fn a_number_has_no_rows() {
+        let rows = Rows::ascending(vec![0], 1);
+        let slope = Slope { values: &Tensor::<f64>::ones(&[1]), rows: Some(&rows) };
+        update(&mut Tensor::scalar(1.0), [], slope, |p, [], g| *p -= g);
+    }
 
     #[test]
     fn some_rows_are_updated_and_no_others() {

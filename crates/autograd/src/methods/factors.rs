@@ -124,10 +124,11 @@ macro_rules! factor_methods {
                     return Ok((values, (re, im)));
                 }
                 // (a + bi) divided by the norm of its column and turned by the argument of the largest element c + di.
-                let size = re.try_hypot(&im)?;
-                let largest = size.try_argmax(-2, Dims::Keep)?;
+                let largest = re.try_hypot(&im)?.try_argmax(-2, Dims::Keep)?;
                 let (c, d) = (re.try_gather(-2, &largest)?, im.try_gather(-2, &largest)?);
-                let scale = c.try_hypot(&d)?.try_mul(size.try_norm(2.0, -2, Dims::Keep)?)?;
+                // The norm of all parts is smooth where an element is 0; that of the magnitudes is not.
+                let norm = y.try_slice(-2, 2..)?.try_norm(2.0, -2, Dims::Keep)?;
+                let scale = c.try_hypot(&d)?.try_mul(norm)?;
                 let (c, d) = (c.try_div(&scale)?, d.try_div(&scale)?);
                 let turned = (re.try_mul(&c)?.try_add(im.try_mul(&d)?)?, im.try_mul(&c)?.try_sub(re.try_mul(&d)?)?);
                 Ok((values, turned))

@@ -345,7 +345,7 @@ impl Plan {
             None => axes.iter().map(|&axis| shape[axis]).collect::<Shape>(),
         };
         if size.contains(&0) {
-            return Err(Error::Empty { op, shape: shape.into() });
+            return error(&format!("there must be at least one number along each axis, but there are {size:?}"));
         }
         Ok(Plan { axes, size, norm: settings.norm })
     }

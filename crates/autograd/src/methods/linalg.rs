@@ -310,7 +310,9 @@ pub(super) fn condition<T: Float, V: Value<T>>(a: &V, p: f64) -> Result<V> {
         2.0 => {
             let y = V::try_apply(Op::Linalg(Factor::Svd), &[a])?;
             let s = part(&y, 1, 0..1).reshape(&[&shape[..last - 1], &[m.min(n)]].concat());
-            return Ok(fold(&s, Fold::Max, last - 1).div(&fold(&s, Fold::Min, last - 1)));
+            let (most, least) = (fold(&s, Fold::Max, last - 1), fold(&s, Fold::Min, last - 1));
+            let zero = most.eq(&most.number(T::zero())); // 0/0 is NaN
+            return Ok(zero.select(&a.number(T::INFINITY), &most.div(&least)));
         }
         1.0 => last - 1,
         f64::INFINITY => last,

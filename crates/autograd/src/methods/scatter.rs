@@ -43,6 +43,16 @@ impl Scatter {
             Scatter::Min => f64::INFINITY,
         }
     }
+
+    /// How two elements are combined; a mean is a sum until it is divided.
+    fn op(self) -> Binary {
+        match self {
+            Scatter::Sum | Scatter::Mean => Binary::Add,
+            Scatter::Prod => Binary::Mul,
+            Scatter::Max => Binary::Maximum,
+            Scatter::Min => Binary::Minimum,
+        }
+    }
 }
 
 /// What becomes of an element that [`scatter_reduce`](crate::Tensor::scatter_reduce) combines others at.
@@ -120,7 +130,7 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
         Scatter::Prod => Ok(start.mul(&Groups::new(index, axis, &shape)?.combined(&src, how)?)),
         Scatter::Max | Scatter::Min => {
             let found = Groups::new(index.clone(), axis, &shape)?.combined(&still(&src), how)?;
-            let y = V::binary(extremum(how), &still(&start), &found);
+            let y = V::binary(how.op(), &still(&start), &found);
             // Each element that is the extremum moves it by an equal part of its own movement.
             let mut part = shape.clone();
             part.copy_from_slice(index.values.shape());
@@ -131,10 +141,6 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
             Ok(y.add(&added(&movement(&src, &these))?.add(&movement(&start, &own)).div(&ties)))
         }
     }
-}
-
-fn extremum(how: Scatter) -> Binary {
-    if how == Scatter::Max { Binary::Maximum } else { Binary::Minimum }
 }
 
 /// The value, as a constant in all derivatives.
@@ -190,10 +196,7 @@ impl<V> Groups<V> {
             None => src.constant(ranks.values.map(|rank| T::of(rank as f64))),
         };
         let neutral = src.number(T::of(how.neutral()));
-        let running = match how {
-            Scatter::Prod => products(&src, &ranks)?,
-            _ => extrema(&src, &ranks, &neutral, extremum(how))?,
-        };
+        let running = running(&src, &ranks, &neutral, how.op())?;
         let before = V::try_apply(Op::Concat { axis: 0 }, &[&neutral.reshape(&[1]), &running])?;
         let count = self.lists.values.len() - 2 * self.len;
         let y = self.list(2 * self.len, count)?.apply(&before, |index| Op::Take { axis: 0, index })?;
@@ -201,18 +204,10 @@ impl<V> Groups<V> {
     }
 }
 
-/// Running products: y = x·y of the one before, which counts as 1 at the first of a group.
+/// Running results in each group, by doubling: after k rounds each element is the result of up to 2ᵏ elements of its group, and
+/// nothing of another group, not even a NaN, has reached it. Source: Hillis and Steele, *Data parallel algorithms* (1986).
 #[track_caller]
-fn products<T: Float, V: Value<T>>(x: &V, ranks: &V) -> Result<V> {
-    let zero = x.number(T::zero());
-    let (factor, first) = (ranks.select(x, &zero), ranks.select(&zero, x));
-    V::try_apply(Op::Recurrence { axis: 0, transposed: false }, &[&factor, &first])
-}
-
-/// Running extrema, by doubling: after k rounds each element is the extremum of up to 2ᵏ elements of its group. Source:
-/// Hillis and Steele, *Data parallel algorithms* (1986).
-#[track_caller]
-fn extrema<T: Float, V: Value<T>>(x: &V, ranks: &V, neutral: &V, op: Binary) -> Result<V> {
+fn running<T: Float, V: Value<T>>(x: &V, ranks: &V, neutral: &V, op: Binary) -> Result<V> {
     let n = x.shape()[0];
     let (mut y, mut reach) = (x.clone(), 1);
     while reach < n {

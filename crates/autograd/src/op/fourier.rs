@@ -47,7 +47,7 @@ impl Transform {
             _ => return mismatch(op, x, "complex numbers are pairs along the last axis, behind that of the transform"),
         };
         if n == 0 {
-            return Err(Error::Empty { op, shape: x.into() });
+            return mismatch(op, x, "there must be at least one number along the axis");
         }
         checked(op, outer.iter().chain(tail).copied().collect())
     }
