@@ -173,7 +173,7 @@ impl Settings {
         match (self.accumulate, self.ema) {
             (0, _) => wrong("accumulate must be at least 1, got 0".into()),
             (_, Some(decay)) if !(0.0..1.0).contains(&decay) => {
-                wrong(format!("the decay of ema must be in [0, 1), got {decay}"))
+                wrong(format!("the decay of the average must be in [0, 1), got {decay}"))
             }
             _ => Ok(()),
         }
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(wrong(|s| s.l1 = -1.0), "Trainer: l1 must be finite and at least 0, got -1");
         assert!(wrong(|s| s.clip = Some(Clip::EachNorm(f64::NAN))).contains("clip_each_norm must be finite"));
         assert!(wrong(|s| s.accumulate = 0).contains("accumulate must be at least 1"));
-        assert!(wrong(|s| s.ema = Some(1.0)).contains("the decay of ema must be in [0, 1), got 1"));
+        assert!(wrong(|s| s.ema = Some(1.0)).contains("the decay of the average must be in [0, 1), got 1"));
         assert!(wrong(|s| s.tolerance = Some(f64::INFINITY)).contains("tolerance"));
         let early = EarlyStopping { min_delta: -1.0, ..EarlyStopping::default() };
         let settings = Settings { early_stopping: Some(early), ..Settings::default() };
