@@ -287,7 +287,7 @@ impl<'d, T: Float> Trainer<'d, T> {
         self.checked(|settings| settings.l2 = l2)
     }
 
-    /// Keeps an exponential moving average of the parameters over updates, with this decay: see [`Ema`]. Validation and
+    /// Keeps an exponential moving average of the parameters over updates, with this decay: see [`Ema`](crate::optim::Ema). Validation and
     /// the final model use the averages.
     ///
     /// # Panics
