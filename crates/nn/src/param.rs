@@ -159,6 +159,12 @@ impl<T: Float> Param<T> {
     }
 
     /// Whether it is a table whose gradients have only the rows that were looked up.
+    ///
+    /// ```
+    /// use nn::layer::Embedding;
+    /// let words = Embedding::<f32>::new(100, 4, &mut autograd::Rng::new(0));
+    /// assert!(!words.weight.is_by_rows() && words.sparse().weight.is_by_rows());
+    /// ```
     pub fn is_by_rows(&self) -> bool {
         self.by_rows
     }

@@ -93,6 +93,14 @@ impl<T: Float> Gradients<T> {
 
     /// Which rows the derivative with respect to a [table](crate::Tape::keyed_table) has; `None` if it has all.
     ///
+    /// ```
+    /// use autograd::{Tape, Tensor, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let (table, w) = (tape.keyed_table(0, &Tensor::ones(&[100, 2])), tape.var(3.0));
+    /// let gradients = (table.take(0, &tensor![40_i64, 7]) * w).sum().backward();
+    /// assert_eq!(gradients.rows(table).unwrap().index(), [7, 40]);
+    /// assert!(gradients.rows(w).is_none());
+    /// ```
     /// # Panics
     /// If `x` belongs to another tape.
     #[track_caller]

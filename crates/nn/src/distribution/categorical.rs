@@ -58,6 +58,15 @@ impl<'t, T: Float> Categorical<'t, T> {
     }
 
     /// The logarithms of the probabilities.
+    ///
+    /// ```
+    /// use autograd::{Tape, tensor};
+    /// use nn::distribution::Categorical;
+    /// let tape = Tape::<f64>::new();
+    /// let even = Categorical::from_logits(tape.var([1.0, 1.0]))?;
+    /// assert_eq!(even.log_probs().value(), tensor![0.5_f64.ln(), 0.5_f64.ln()]);
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     pub fn log_probs(&self) -> Var<'t, T> {
         self.log_probs
     }

@@ -71,6 +71,16 @@ impl<'t, T: Float> Normal<'t, T> {
     }
 
     /// A sample as a function of the parameters: `μ + σ ε` with standard normal `ε`.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Pass, distribution::Normal};
+    /// let tape = Tape::<f64>::new();
+    /// let mean = tape.var([1.0, 2.0]);
+    /// let x = Normal::new(mean, tape.var(0.5))?.rsample(&mut Pass::train(&tape, Rng::new(0)));
+    /// assert_eq!(x.sum().backward().wrt(mean), tensor![1.0, 1.0]); // the samples move with the mean
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn rsample(&self, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let shape = autograd::Value::shape(&(self.mean + self.std));

@@ -28,6 +28,15 @@ pub type MaxUnpool1d = MaxUnpool<1>;
 /// [`MaxUnpool`] in two dimensions.
 pub type MaxUnpool2d = MaxUnpool<2>;
 /// [`MaxUnpool`] in three dimensions.
+///
+/// ```
+/// use autograd::{Tape, Tensor};
+/// use nn::{Pass, layer::{MaxPool3d, MaxUnpool3d}};
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(Tensor::from_fn(&[1, 1, 2, 2, 2], |at| at[4] as f64));
+/// let (y, places) = MaxPool3d::new(2).with_indices(x, &mut Pass::eval(&tape));
+/// assert_eq!(MaxUnpool3d::new(2).unpool(y, places).value().sum().item(), 1.0);
+/// ```
 pub type MaxUnpool3d = MaxUnpool<3>;
 
 impl<const D: usize> MaxUnpool<D> {
@@ -105,6 +114,14 @@ macro_rules! with_indices {
         impl MaxPool<$D> {
             /// The largest elements, and the index of each along the pooled axes, in row-major order.
             ///
+            /// ```
+            /// use autograd::{Tape, tensor};
+            /// use nn::{Pass, layer::MaxPool1d};
+            /// let tape = Tape::<f64>::new();
+            /// let x = tape.var([[[1.0, 5.0, 7.0, 3.0]]]);
+            /// let (y, places) = MaxPool1d::new(2).with_indices(x, &mut Pass::eval(&tape));
+            /// assert_eq!((y.value(), places.value()), (tensor![[[5.0, 7.0]]], tensor![[[1_i64, 2]]]));
+            /// ```
             /// # Panics
             /// Panics if the input does not have channels followed by the pooled axes, or no window fits.
             #[track_caller]

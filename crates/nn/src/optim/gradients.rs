@@ -101,6 +101,17 @@ impl<T: Float> ParamGradients<T> {
     }
 
     /// Which rows the gradient of the `i`-th parameter has; `None` if it has all.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, tensor};
+    /// use nn::{Pass, layer::Embedding, optim::ParamGradients};
+    /// let words = Embedding::<f64>::new(1000, 4, &mut Rng::new(0)).sparse();
+    /// let tape = Tape::new();
+    /// let loss = words.lookup(&tensor![5_i64, 900, 5], &mut Pass::eval(&tape)).sum();
+    /// let mut gradients = ParamGradients::new();
+    /// gradients.collect(&words, &tape, &mut loss.backward());
+    /// assert_eq!(gradients.rows(0).unwrap().index(), [5, 900]);
+    /// ```
     pub fn rows(&self, i: usize) -> Option<&Rows> {
         self.tables.iter().find(|(place, _)| *place == i).map(|(_, rows)| rows)
     }

@@ -439,6 +439,13 @@ impl<'d, T: Float> Trainer<'d, T> {
     /// [note](crate::train::History::notes) in the history counts them. Checkpoints hold the scale. See
     /// [`TrainStep::loss_scaling`](crate::train::TrainStep::loss_scaling). Defaults to no scaling.
     ///
+    /// ```
+    /// use autograd::Precision;
+    /// use nn::{loss::Mse, optim::Sgd, train::{LossScaling, Trainer}};
+    /// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).precision(Precision::F16);
+    /// let trainer = trainer.loss_scaling(LossScaling { initial: 1024.0, ..LossScaling::default() });
+    /// # let _ = trainer;
+    /// ```
     /// # Panics
     /// Panics if the initial scale is not a power of two from 1 to 2¹⁰⁰, or the growth interval is 0.
     #[track_caller]
