@@ -45,6 +45,7 @@ EQUIVALENT = {
     ("linalg.rs:Qr", "triangle(&m.sub(&t(&m)), true, <true to false>)"): "the diagonal of M - Mᵀ is 0",
     ("linalg.rs:Qr", "y.matmul(&turn, false, <false to true>)"): "it is symmetric: below the diagonal M - Mᵀ - M is -Mᵀ",
     ("linalg.rs:Qr", "triangle(&p, true, <true to false>)"): "the diagonals of L and Lᵀ cancel in L - Lᵀ",
+    ("lu.rs:Lu", "(triangle(&square, true, <true>)"): "what is strictly below the diagonal of L₁ᵀ·L̄₁ has no such factor",
 }
 
 mutants = []  # (rule, mutated text)
@@ -186,6 +187,60 @@ def twins(name, arm):
                 yield f"{head}if crate::mutant({new(rule, shown)}) =>{text}"
 
 
+# Rules that are functions, and the op that each is the rule of.
+BODIES = {
+    "rules/attention.rs": "Attention",
+    "rules/eig.rs": "Eig",
+    "rules/lu.rs": "Lu",
+    "rules/pinv.rs": "Pinv",
+    "rules/recurrent.rs": "Recurrent",
+}
+
+# Methods of the algebra that choose between an operation and another.
+CHOICES = """
+    #[doc(hidden)] #[track_caller]
+    fn add_or_sub(&self, id: usize, b: &Self) -> Self { if crate::mutant(id) { self.sub(b) } else { self.add(b) } }
+    #[doc(hidden)] #[track_caller]
+    fn sub_or_add(&self, id: usize, b: &Self) -> Self { if crate::mutant(id) { self.add(b) } else { self.sub(b) } }
+    #[doc(hidden)] #[track_caller]
+    fn mul_or_add(&self, id: usize, b: &Self) -> Self { if crate::mutant(id) { self.add(b) } else { self.mul(b) } }
+    #[doc(hidden)] #[track_caller]
+    fn scale_or_flip(&self, id: usize, c: f64) -> Self { self.scale(if crate::mutant(id) { -c } else { c }) }
+"""
+
+
+def bodies():
+    """Replaces operations and flags of rules that are functions by a choice between them and others."""
+    swaps = {"add(": ".add_or_sub({}, ", "sub(": ".sub_or_add({}, ", "mul(": ".mul_or_add({}, ", "scale(": ".scale_or_flip({}, "}
+    for name, op in BODIES.items():
+        rule = f"{os.path.basename(name)}:{op}"
+        if not all(word in rule for word in ONLY):
+            continue
+        path = os.path.join(SRC, name)
+        code, tests, rest = open(path).read().partition("#[cfg(test)]")
+
+        def choice(m):
+            line = code[code.rfind("\n", 0, m.start()) + 1 : m.start()]
+            shown = code[max(0, m.start() - 60) : m.start()] + f"<{m[0]}>" + code[m.end() : m.end() + 30]
+            same = any(rule == r and what in " ".join(shown.split()) for r, what in EQUIVALENT)
+            if "//" in line or line.startswith("use ") or same:
+                return m[0]
+            id = new(rule, shown)
+            return swaps[m[1]].format(id) if m[1] else f"({m[0]} ^ crate::mutant({id}))"
+
+        code = re.sub(r"\.(add\(|sub\(|mul\(|scale\()|\b(?:true|false)\b", choice, code)
+        open(path, "w").write(code + tests + rest)
+    path = os.path.join(SRC, "value.rs")
+    text = open(path).read()
+    start = "pub trait Value<T: Float>: Clone {"
+    assert start in text
+    open(path, "w").write(text.replace(start, start + CHOICES))
+
+
+# Ops without cotangents, and those whose rules are mutated elsewhere.
+UNSIGNED = {"Leaf", "Const", "StopGradient", "Integers", "Cast", "RecurrentTrace", "Unary", "Binary", "Custom"}
+
+
 def signs():
     """Flips the sign of the cotangents of each structured op, where the reverse sweep receives them."""
     kinds = re.search(r"^ops! \{\n(.*?)^\}", open(os.path.join(SRC, "op/mod.rs")).read(), re.S | re.M)[1]
@@ -197,7 +252,7 @@ def signs():
     other = ""
     for kind in kinds:
         rule = f"backward.rs:{kind}"
-        if kind not in ("Leaf", "Const", "StopGradient", "Unary", "Binary", "Custom") and all(w in rule for w in ONLY):
+        if kind not in UNSIGNED and all(w in rule for w in ONLY):
             other += f"op if matches!(op, Op::{kind} {{ .. }}) && crate::mutant({new(rule, 'the sign flipped')}) => "
             other += call[6:-1] + ".into_iter().map(|d| d.map(|d| d.scale(-1.0))).collect(),\n        "
     open(path, "w").write(text.replace(call, other + call))
@@ -209,6 +264,7 @@ def prepare():
     shutil.copytree(ROOT, COPY, ignore=skip)
     table()
     signs()
+    bodies()
     for name in sys_rules():
         arms(name)
     with open(os.path.join(SRC, "lib.rs"), "a") as lib:

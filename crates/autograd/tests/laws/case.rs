@@ -44,6 +44,8 @@ pub enum Domain {
     Grid(f64),
     /// Matrices near diag(1, 2, 3, …).
     Regular,
+    /// The same with the last row first, so that pivots are found along a cycle.
+    Turned,
     /// Matrices near diag(…, -1, 0, 1, …): the eigenvalues are as far apart but smaller, and so are the
     /// finite-difference steps.
     Centered,
@@ -75,7 +77,7 @@ impl Domain {
                 order.iter().map(|&k| (k as f64 - (count / 2) as f64 + shift) * GAP).collect()
             }
             Domain::Whole => (0..count).map(|_| 1.0 + (rng.bits() % 3) as f64).collect(),
-            Domain::Regular | Domain::Centered | Domain::Paired => {
+            Domain::Regular | Domain::Turned | Domain::Centered | Domain::Paired => {
                 let [m, n] = *shape.last_chunk().expect("a matrix has two axes");
                 let first = if let Domain::Centered = self { 0.5 - n as f64 / 2.0 } else { 1.0 };
                 let paired = |i: usize, j: usize| match self {
@@ -83,8 +85,9 @@ impl Domain {
                     Domain::Paired if i == j + 1 && j.is_multiple_of(2) => -0.5,
                     _ => 0.0,
                 };
+                let turned = if let Domain::Turned = self { 1 } else { 0 };
                 let at = |i: usize, j: usize| if i == j { first + j as f64 } else { paired(i, j) };
-                (0..count).map(|k| at(k / n % m, k % n) + uniform(&mut rng, -0.15, 0.15)).collect()
+                (0..count).map(|k| at((k / n + turned) % m, k % n) + uniform(&mut rng, -0.15, 0.15)).collect()
             }
             Domain::Mask => (0..count).map(|_| [0.0, 1.0, -0.0, -0.5, f64::NAN][rng.bits() as usize % 5]).collect(),
         };

@@ -12,6 +12,7 @@ mod windows;
 
 use autograd::check::GradCheck;
 use autograd::op::Op;
+use autograd::transform::hvp;
 use autograd::{Float, Precision, Program, Rng, Tape, Tensor, Value, Var};
 use case::Case;
 use proptest::prelude::*;
@@ -60,6 +61,52 @@ fn derivatives_agree_with_finite_differences_and_with_each_other() {
         );
         report.map(|_| ()).map_err(|e| TestCaseError::fail(e.to_string()))
     });
+}
+
+/// Of a loss whose cotangents move with the inputs; those of the law before are constant.
+#[test]
+fn curvature_is_the_same_forward_over_reverse_and_reverse_over_reverse() {
+    for_each_op(|case| {
+        let inputs = case.tensors::<f64>();
+        let y = case.compute(&inputs).unwrap();
+        if case.cuts() || y.is_empty() || !y.iter().all(f64::is_finite) {
+            return Ok(());
+        }
+        let moving: Vec<usize> = (0..inputs.len()).filter(|&i| case.inputs[i].differentiable).collect();
+        let direction = |n: usize| Tensor::<f64>::randn(inputs[n].shape(), &mut Rng::new(n as u64));
+        let (x, v): (Vec<_>, Vec<_>) = moving.iter().map(|&i| (inputs[i].clone(), direction(i))).unzip();
+        let weights = Tensor::<f64>::randn(y.shape(), &mut Rng::new(9));
+        let bent = |x: &[Var<f64>]| -> Vec<Tensor<f64>> {
+            let tape = x[0].tape();
+            let gradients = bend(&case, &inputs, &moving, &weights, x).grad(x);
+            let terms = gradients.iter().zip(&v).map(|(g, v)| (*g * tape.constant(v.clone())).sum());
+            let along = terms.reduce(|a, b| a + b).expect("an input moves");
+            let second = along.backward();
+            x.iter().map(|&x| second.get(x).cloned().unwrap_or_else(|| Tensor::zeros(&x.shape()))).collect()
+        };
+        let tape = Tape::new();
+        let reverse = bent(&x.iter().map(|x| tape.var(x.clone())).collect::<Vec<_>>());
+        let forward = hvp(|x| bend(&case, &inputs, &moving, &weights, x), &x, &v);
+        for (a, b) in reverse.iter().zip(&forward) {
+            let scale = reverse.iter().map(largest).fold(1.0, f64::max);
+            prop_assert!(largest(&(a - b)) <= 1e-10 * scale, "{a:?} in reverse mode, {b:?} in forward mode");
+        }
+        Ok(())
+    });
+}
+
+/// Σ w y², where some inputs are variables.
+fn bend<'t>(
+    case: &Case,
+    inputs: &[Tensor<f64>],
+    moving: &[usize],
+    weights: &Tensor<f64>,
+    x: &[Var<'t, f64>],
+) -> Var<'t, f64> {
+    let tape = x[0].tape();
+    let mut all: Vec<Var<f64>> = inputs.iter().map(|x| tape.constant(x.clone())).collect();
+    moving.iter().zip(x).for_each(|(&i, &x)| all[i] = x);
+    (case.apply(&all).unwrap().square() * tape.constant(weights.clone())).sum()
 }
 
 #[test]

@@ -358,7 +358,7 @@ pub fn input(shape: Vec<usize>, domain: Domain) -> BoxedStrategy<Input> {
     ];
     (any::<u64>().no_shrink(), vec(view, 0..=3))
         .prop_map(move |(seed, mut views)| {
-            if let Domain::Grid(_) | Domain::Regular | Domain::Centered = domain {
+            if let Domain::Grid(_) | Domain::Regular | Domain::Turned | Domain::Centered = domain {
                 views.retain(|v| !matches!(v, View::Repeated(_))); // its elements must differ
             }
             views.sort_by_key(|v| matches!(v, View::Stepped(..))); // innermost, so that gaps are not repeated
@@ -508,7 +508,8 @@ fn linalg(factor: Factor) -> BoxedStrategy<Case> {
                     std::iter::once(matrices(m, m, Domain::Regular)).chain(directions).collect()
                 }
                 Factor::Pinv { .. } => vec![matrices(m, n, Domain::Regular)],
-                Factor::Qr | Factor::Lu => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                Factor::Qr => vec![matrices(m.max(n), m.min(n), Domain::Regular)],
+                Factor::Lu => vec![matrices(m.max(n), m.min(n), Domain::Turned)],
                 Factor::Eigh => vec![matrices(m, m, Domain::Centered)],
                 // Equal rows would give eigenvalues that coincide.
                 Factor::Eig => {
