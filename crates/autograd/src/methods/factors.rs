@@ -91,8 +91,9 @@ macro_rules! factor_methods {
             }
 
             /// The eigenvalues of a matrix that need not be symmetric: their real parts and their imaginary parts. Complex
-            /// ones come in pairs, a + bi before a - bi. Where eigenvalues coincide, they may have no derivative, which is
-            /// NaN if their eigenvectors coincide, too.
+            /// ones come in pairs, a + bi before a - bi. Their order is not specified otherwise, and may change when the
+            /// matrix changes slightly. Where eigenvalues coincide, they may have no derivative, which is NaN if their
+            /// eigenvectors coincide, too.
             ///
             /// ```
             /// # use autograd::tensor;
