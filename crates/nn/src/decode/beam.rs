@@ -95,8 +95,8 @@ impl BeamSearch {
 
     /// The sequences found, the best first.
     ///
-    /// `next` is called at each step with the sequences that have not ended, first with a single empty one, and returns the
-    /// scores of the next token of each, `[sequences, tokens]`; their softmax are the probabilities.
+    /// Each step calls `next` with the sequences that have not ended; the first step has a single empty sequence. It returns
+    /// the scores of the next token, `[sequences, tokens]`. The softmax of a row gives the probabilities.
     ///
     /// # Errors
     /// Returns the error of `next`, or one if the scores do not have that shape, or are NaN or infinite.

@@ -97,8 +97,8 @@ impl<'m, T: Float> Generation<'m, T> {
         self.before.iter_mut().for_each(|before| before.select(texts));
     }
 
-    /// Reads a prompt and writes `count` tokens behind it, each chosen by the sampler from the scores, and read in turn. The
-    /// last one has not been read yet: a next call may have it as its prompt.
+    /// Reads a prompt and writes `count` tokens after it. The sampler chooses each token from the scores, and the model then
+    /// reads it, except for the last one: to continue the text, pass that token as the prompt of the next call.
     ///
     /// ```
     /// use autograd::Rng;

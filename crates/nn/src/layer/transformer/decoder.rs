@@ -1,4 +1,4 @@
-//! The decoder: positions attend to each other, and to what an encoder made of another sequence, the memory.
+//! The decoder. Its positions attend to each other and to the memory, which is the output of an encoder for another sequence.
 
 use super::{Blocks, TransformerOptions, normalized};
 use crate::layer::{LayerNorm, Linear, Masks, MultiheadAttention};

@@ -6,10 +6,10 @@ use crate::layer::Masks;
 use crate::{Pass, parameters};
 use autograd::{Float, Rng, Var};
 
-/// The transformer (Vaswani et al., *Attention is all you need*, 2017): an encoder reads a source, and a decoder, which
-/// attends to what the encoder made of it, computes a vector for each position of a target. Sources and targets are vectors
-/// already: an [`Embedding`](crate::layer::Embedding) and an encoding of positions come before, and a
-/// [`Linear`](crate::layer::Linear) that scores words behind. Names, layouts and initial weights match PyTorch's.
+/// The transformer (Vaswani et al., *Attention is all you need*, 2017). An encoder reads a source. A decoder attends to the
+/// encoder's output and computes a vector for each position of a target. Source and target are sequences of vectors: an
+/// [`Embedding`](crate::layer::Embedding) and an encoding of positions come first, and a [`Linear`](crate::layer::Linear) that
+/// scores words comes last. Names, layouts and initial weights match PyTorch's.
 ///
 /// ```
 /// use autograd::{Rng, Tape, Tensor, tensor};
@@ -18,7 +18,7 @@ use autograd::{Float, Rng, Var};
 /// let model = Transformer::<f32>::new([1, 2], 8, 2, options, &mut Rng::new(0)); // of one and of two layers
 /// let tape = Tape::new();
 /// let (source, target) = (tape.constant(Tensor::ones(&[2, 5, 8])), tape.constant(Tensor::ones(&[2, 3, 8])));
-/// // What follows is hidden from a position of the target, and what is behind the end of a source from everybody.
+/// // A position of the target does not see later ones, and nothing sees the positions after the end of a source.
 /// let masks = TransformerMasks::causal().source_lengths(tape.integers(tensor![5_i64, 2]), 5);
 /// let y = model.run([source, target], masks, &mut Pass::eval(&tape));
 /// assert_eq!(y.shape().as_slice(), [2, 3, 8]);
