@@ -2,14 +2,14 @@
 //! `cargo run --release --example speed` in this folder. The rows of one group compute the same derivatives, in turns, so
 //! their times are comparable.
 
-use autograd::transform::{hessian, jacobian};
-use autograd::{Tape, Tensor, compile, tensor};
+use autograd::transform::hessian;
+use autograd::{Tape, compile, tensor};
 use nalgebra::SVector;
 use num_dual::{DualNum, DualSVec64};
-use scalar::{Dual, HyperDual, Rec, Scope};
+use scalar::{Dual, HyperDual, Rec};
 use std::hint::black_box;
 use std::time::Instant;
-use wengert_published::problems::{distance, populations, residuals, with_num_dual, with_tensors};
+use wengert_published::problems::{EQUATION, LEAST_SQUARES, Problem, distance, with_num_dual, with_tensors};
 
 type Theirs = SVector<DualSVec64<8>, 8>;
 
@@ -147,43 +147,29 @@ fn main() {
     problems();
 }
 
-/// The sum of the elements of a Jacobian by reverse mode: one recording, and one sweep for each result.
-fn by_rows<const M: usize>(f: fn([Rec<f64>; 2]) -> [Rec<f64>; M], x: [f64; 2]) -> f64 {
-    let scope = Scope::open();
-    let x = x.map(|x| scope.variable(x));
-    f(x).into_iter().flat_map(|y| scope.gradient(y, &x)).sum()
+/// The Jacobian of a problem with each number.
+fn jacobians<const M: usize>(title: &str, count: usize, problem: &Problem<M>) {
+    let all = |rows: [[f64; 2]; M]| rows.as_flattened().iter().sum();
+    let (x, problem) = (problem.point(), black_box(problem));
+    let mut compiled = compile(|x| problem.by_tensors(x));
+    table(
+        title,
+        count,
+        1.0,
+        vec![
+            ("Dual<f64, 2>", Box::new(|| all(problem.by_dual()))),
+            ("Rec<f64>", Box::new(|| all(problem.by_rec()))),
+            ("tensors, replayed", Box::new(|| compiled.value(&[&x]).expect("it compiles").iter().sum())),
+            ("num-dual", Box::new(|| all(problem.by_num_dual()))),
+        ],
+    );
 }
 
 /// The derivatives of the three problems that docs/scalars.md solves with each number.
 fn problems() {
-    let all = |x: &Tensor<f64>| x.iter().sum::<f64>();
-    let (fit, rates, points) = ([1.8, 0.6], [1.0, 0.8], [0.9, 0.2, 0.7, 1.4]);
-    let x = tensor![1.8, 0.6];
-    let mut compiled = compile(|x| jacobian(with_tensors::residuals, &[x[0]])[0]);
-    table(
-        "least squares: the Jacobian of 4 residuals by 2 parameters",
-        2000,
-        1.0,
-        vec![
-            ("Dual<f64, 2>", Box::new(|| scalar::jacobian(residuals::<Dual<f64, 2>>, black_box(fit)).1[3][1])),
-            ("Rec<f64>", Box::new(|| by_rows(residuals, black_box(fit)))),
-            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
-            ("num-dual", Box::new(|| num_dual::jacobian(with_num_dual::residuals, &black_box(fit.into())).1.sum())),
-        ],
-    );
-    let x = tensor![1.0, 0.8];
-    let mut compiled = compile(|x| jacobian(with_tensors::populations, &[x[0]])[0]);
-    table(
-        "an ordinary differential equation: the Jacobian of 2 populations by 2 rates",
-        20,
-        1.0,
-        vec![
-            ("Dual<f64, 2>", Box::new(|| scalar::jacobian(populations::<Dual<f64, 2>>, black_box(rates)).1[1][1])),
-            ("Rec<f64>", Box::new(|| by_rows(populations, black_box(rates)))),
-            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
-            ("num-dual", Box::new(|| num_dual::jacobian(with_num_dual::populations, &black_box(rates.into())).1.sum())),
-        ],
-    );
+    jacobians("least squares: the Jacobian of 4 residuals by 2 parameters", 2000, &LEAST_SQUARES);
+    jacobians("an ordinary differential equation: the Jacobian of 2 populations by 2 rates", 20, &EQUATION);
+    let points = [0.9, 0.2, 0.7, 1.4];
     let x = tensor![0.9, 0.2, 0.7, 1.4];
     let mut compiled = compile(|x| hessian(with_tensors::distance, &[x[0]])[0][0]);
     table(
@@ -196,7 +182,7 @@ fn problems() {
                 Box::new(|| scalar::hessian(distance::<HyperDual<f64, 4>>, black_box(points)).2[3][3]),
             ),
             ("Dual<Rec<f64>, 1>", Box::new(|| (0..4).map(|i| row(black_box(points), i)).sum())),
-            ("tensors, replayed", Box::new(|| all(compiled.value(&[&x]).expect("it compiles")))),
+            ("tensors, replayed", Box::new(|| compiled.value(&[&x]).expect("it compiles").iter().sum())),
             ("num-dual", Box::new(|| num_dual::hessian(with_num_dual::distance, &black_box(points.into())).2.sum())),
         ],
     );

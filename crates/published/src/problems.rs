@@ -1,9 +1,12 @@
 //! Three problems, each written once in operations that all numbers share: the numbers of `scalar` and everything that
 //! implements `num_traits::Float`, those of `num-dual`, and variables on the tape of tensors.
 
-use autograd::Var;
+use autograd::transform::jacobian;
+use autograd::{Tensor, Var};
+use nalgebra::SVector;
 use num_dual::{Dual2SVec64, DualSVec64};
 use num_traits::Float;
+use scalar::{Dual, Dual2, Rec, Scope, Taylor};
 
 /// a e⁻ᵇᵗ - data at t = 0, 1, 2, 3
 macro_rules! residuals {
@@ -112,5 +115,79 @@ pub mod with_tensors {
     pub fn distance<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
         let [lat, lon, other_lat, other_lon] = elements(x);
         distance!([lat, lon, other_lat, other_lon])
+    }
+}
+
+/// A function of two variables with each number.
+pub struct Problem<const M: usize> {
+    /// Where it is differentiated.
+    pub at: [f64; 2],
+    /// The values alone.
+    pub plain: fn([f64; 2]) -> [f64; M],
+    /// With both directions.
+    pub dual: fn([Dual<f64, 2>; 2]) -> [Dual<f64, 2>; M],
+    /// Twice along one direction.
+    pub twice: fn([Dual2<f64>; 2]) -> [Dual2<f64>; M],
+    /// As a power series along one direction.
+    pub series: fn([Taylor<f64, 3>; 2]) -> [Taylor<f64, 3>; M],
+    /// In reverse mode.
+    pub rec: fn([Rec<f64>; 2]) -> [Rec<f64>; M],
+    /// With `num-dual`.
+    pub num_dual: fn(SVector<DualSVec64<2>, 2>) -> SVector<DualSVec64<2>, M>,
+    /// On the tape of tensors.
+    pub tensors: for<'t> fn(&[Var<'t, f64>]) -> Var<'t, f64>,
+}
+
+/// A fit by least squares.
+pub const LEAST_SQUARES: Problem<4> = Problem {
+    at: [1.8, 0.6],
+    plain: residuals,
+    dual: residuals,
+    twice: residuals,
+    series: residuals,
+    rec: residuals,
+    num_dual: with_num_dual::residuals,
+    tensors: with_tensors::residuals,
+};
+
+/// An ordinary differential equation.
+pub const EQUATION: Problem<2> = Problem {
+    at: [1.0, 0.8],
+    plain: populations,
+    dual: populations,
+    twice: populations,
+    series: populations,
+    rec: populations,
+    num_dual: with_num_dual::populations,
+    tensors: with_tensors::populations,
+};
+
+impl<const M: usize> Problem<M> {
+    /// The point as a tensor.
+    pub fn point(&self) -> Tensor<f64> {
+        self.at.into_iter().collect()
+    }
+
+    /// The Jacobian by `Dual`: one evaluation.
+    pub fn by_dual(&self) -> [[f64; 2]; M] {
+        scalar::jacobian(self.dual, self.at).1
+    }
+
+    /// The Jacobian by `Rec`: one recording, and one sweep for each row.
+    pub fn by_rec(&self) -> [[f64; 2]; M] {
+        let scope = Scope::open();
+        let x = self.at.map(|x| scope.variable(x));
+        (self.rec)(x).map(|y| scope.gradient(y, &x).try_into().expect("two variables"))
+    }
+
+    /// The Jacobian by `num-dual`.
+    pub fn by_num_dual(&self) -> [[f64; 2]; M] {
+        let (_, rows) = num_dual::jacobian(self.num_dual, &self.at.into());
+        std::array::from_fn(|i| [rows[(i, 0)], rows[(i, 1)]])
+    }
+
+    /// The Jacobian on the tape of tensors, of a [`point`](Problem::point).
+    pub fn by_tensors<'t>(&self, x: &[Var<'t, f64>]) -> Var<'t, f64> {
+        jacobian(self.tensors, &[x[0]])[0]
     }
 }

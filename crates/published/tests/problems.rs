@@ -1,13 +1,11 @@
 //! Three problems with every number: all agree with differences and with each other.
 
-use autograd::transform::{hessian, jacobian};
-use autograd::{Tensor, tensor};
+use autograd::transform::hessian;
+use autograd::{Tape, tensor};
 use nalgebra::SVector;
-use scalar::{Dual, Dual2, HyperDual, Rec, Scope, Taylor};
-use wengert_published::problems::{distance, populations, residuals, with_num_dual, with_tensors};
+use scalar::{Dual, HyperDual, Rec, Taylor};
+use wengert_published::problems::{EQUATION, LEAST_SQUARES, Problem, distance, with_num_dual, with_tensors};
 
-const FIT: [f64; 2] = [1.8, 0.6];
-const RATES: [f64; 2] = [1.0, 0.8];
 const POINTS: [f64; 4] = [0.9, 0.2, 0.7, 1.4];
 
 /// By central differences.
@@ -26,66 +24,34 @@ fn close<'a>(got: impl IntoIterator<Item = &'a f64>, wanted: impl IntoIterator<I
     }
 }
 
-/// The Jacobian by reverse mode: one recording, and one sweep for each result.
-fn by_rows<const M: usize>(f: fn([Rec<f64>; 2]) -> [Rec<f64>; M], x: [f64; 2]) -> Vec<Vec<f64>> {
-    let scope = Scope::open();
-    let x = x.map(|x| scope.variable(x));
-    f(x).into_iter().map(|y| scope.gradient(y, &x)).collect()
-}
-
-/// Checks the Jacobian of one problem with each number.
-fn check<const M: usize>(
-    plain: fn([f64; 2]) -> [f64; M],
-    [dual, num_dual, tensors]: [[[f64; 2]; M]; 3],
-    reverse: Vec<Vec<f64>>,
-    [twice, taylor]: [[[f64; 3]; M]; 2],
-    x: [f64; 2],
-) {
-    close(dual.as_flattened(), differences(plain, x).as_flattened(), 1e-8);
-    close(num_dual.as_flattened(), dual.as_flattened(), 1e-13);
-    close(tensors.as_flattened(), dual.as_flattened(), 1e-13);
-    close(reverse.iter().flatten(), dual.as_flattened(), 1e-13);
+/// Checks the Jacobian of a problem with each number.
+fn check<const M: usize>(problem: &Problem<M>) {
+    let &Problem { at, plain, twice, series, .. } = problem;
+    let dual = problem.by_dual();
+    close(dual.as_flattened(), differences(plain, at).as_flattened(), 1e-8);
+    close(problem.by_rec().as_flattened(), dual.as_flattened(), 1e-13);
+    close(problem.by_num_dual().as_flattened(), dual.as_flattened(), 1e-13);
+    let tape = Tape::new();
+    let tensors = problem.by_tensors(&[tape.var(problem.point())]).value();
+    close(tensors.to_vec().iter(), dual.as_flattened(), 1e-13);
     // Along the first variable: the value, the derivative, and half of the second derivative.
-    for (i, y) in plain(x).into_iter().enumerate() {
-        close(&twice[i], &[y, dual[i][0], twice[i][2]], 1e-13);
-        close(&taylor[i], &twice[i], 1e-13);
+    let twice = twice([Dual::variable(Dual::variable(at[0], 0), 0), Dual::constant(Dual::constant(at[1]))]);
+    let series = series([Taylor::variable(at[0]), Taylor::constant(at[1])]);
+    for (i, y) in plain(at).into_iter().enumerate() {
+        let bend = twice[i].tangent[0].tangent[0];
+        close(&[twice[i].value.value, twice[i].tangent[0].value], &[y, dual[i][0]], 1e-13);
+        close(&series[i].coefficients(), &[y, dual[i][0], bend / 2.0], 1e-13);
     }
-}
-
-fn of_dual2<const M: usize>(y: [Dual2<f64>; M]) -> [[f64; 3]; M] {
-    y.map(|y| [y.value.value, y.value.tangent[0], y.tangent[0].tangent[0] / 2.0])
-}
-
-fn rows<const M: usize>(x: &Tensor<f64>) -> [[f64; 2]; M] {
-    std::array::from_fn(|i| [x.at(&[i, 0]), x.at(&[i, 1])])
-}
-
-fn twice([x, y]: [f64; 2]) -> [Dual2<f64>; 2] {
-    [Dual::variable(Dual::variable(x, 0), 0), Dual::constant(Dual::constant(y))]
-}
-
-fn taylor([x, y]: [f64; 2]) -> [Taylor<f64, 3>; 2] {
-    [Taylor::variable(x), Taylor::constant(y)]
 }
 
 #[test]
 fn least_squares() {
-    let dual = scalar::jacobian(residuals::<Dual<f64, 2>>, FIT).1;
-    let (_, theirs) = num_dual::jacobian(with_num_dual::residuals, &SVector::from(FIT));
-    let theirs = std::array::from_fn(|i| [theirs[(i, 0)], theirs[(i, 1)]]);
-    let tensors = rows(&jacobian(with_tensors::residuals, &[&tensor![1.8, 0.6]])[0]);
-    let along = [of_dual2(residuals(twice(FIT))), residuals(taylor(FIT)).map(Taylor::coefficients)];
-    check(residuals, [dual, theirs, tensors], by_rows(residuals, FIT), along, FIT);
+    check(&LEAST_SQUARES);
 }
 
 #[test]
 fn an_ordinary_differential_equation() {
-    let dual = scalar::jacobian(populations::<Dual<f64, 2>>, RATES).1;
-    let (_, theirs) = num_dual::jacobian(with_num_dual::populations, &SVector::from(RATES));
-    let theirs = std::array::from_fn(|i| [theirs[(i, 0)], theirs[(i, 1)]]);
-    let tensors = rows(&jacobian(with_tensors::populations, &[&tensor![1.0, 0.8]])[0]);
-    let along = [of_dual2(populations(twice(RATES))), populations(taylor(RATES)).map(Taylor::coefficients)];
-    check(populations, [dual, theirs, tensors], by_rows(populations, RATES), along, RATES);
+    check(&EQUATION);
 }
 
 #[test]
