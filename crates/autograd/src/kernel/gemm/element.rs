@@ -8,6 +8,7 @@ use super::view::{View, ViewMut};
 use super::{dots, pairs};
 use crate::float::{Float, Precision};
 use crate::kernel::isa::{Isa, compiled_for};
+use std::sync::LazyLock;
 
 /// An element type of matrix products: `f32` or `f64`.
 pub trait Element: Kernels {}
@@ -37,13 +38,12 @@ pub trait Kernels: Float {
     fn loops(isa: Isa) -> &'static Loops<Self>;
 
     /// The loops for an instruction set that round operands to this precision, if there are any.
-    fn rounding(precision: Precision, isa: Isa) -> Option<Loops<Self>>;
+    fn rounding(precision: Precision, isa: Isa) -> Option<&'static Loops<Self>>;
 }
 
 /// The inner loops of one element type, compiled for one instruction set. To call them is unsafe: the CPU must support
 /// the set.
 #[allow(clippy::type_complexity, reason = "each is the type of the function that its doc names")]
-#[derive(Clone, Copy)]
 pub struct Loops<T: 'static> {
     /// Whether operands are rounded, to [pairs] of terms. If they are, all panels are packed, and a product with a vector is
     /// one of matrices.
@@ -117,7 +117,11 @@ macro_rules! pair_loops {
         version!($isa, pack(view: View<f32>, width: usize, to: *mut f32) = pairs::pack::<false>);
         version!($isa, tile(k: usize, a: Panel<f32>, b: Panel<f32>, c: ViewMut<f32>, keep: Option<f32>)
             = pairs::tile_of::<$rows, $wide, { $fuses }>);
-        Loops { pairs: true, pack, narrow: $wide, wide_tile: tile, narrow_tile: tile, ..*f32::loops(Isa::$isa) }
+        static LOOPS: LazyLock<Loops<f32>> = LazyLock::new(|| {
+            let (wide_tile, narrow_tile): (TileFn<f32>, TileFn<f32>) = (tile, tile);
+            Loops { pairs: true, pack, narrow: $wide, wide_tile, narrow_tile, ..*f32::loops(Isa::$isa) }
+        });
+        &LOOPS
     }};
 }
 
@@ -148,9 +152,9 @@ macro_rules! kernels {
                 }
             }
 
-            fn rounding(precision: Precision, isa: Isa) -> Option<Loops<Self>> {
+            fn rounding(precision: Precision, isa: Isa) -> Option<&'static Loops<Self>> {
                 match precision {
-                    Precision::Full => Some(*Self::loops(isa)),
+                    Precision::Full => Some(Self::loops(isa)),
                     Precision::Bf16 => $rounding(isa),
                     Precision::F16 => None,
                 }
@@ -166,20 +170,23 @@ kernels!(f64, fused_f64, transposed_f64,
     avx512: (8 x 16 or 8, dots: 4 x 6), avx2: (6 x 8 or 4, dots: 2 x 3), baseline: (4 x 4 or 4, dots: 1 x 2), none);
 
 /// The loops that round to bf16, by the instructions for pairs where there are any.
-fn of_pairs(isa: Isa) -> Option<Loops<f32>> {
+fn of_pairs(isa: Isa) -> Option<&'static Loops<f32>> {
     Some(match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 if is_x86_feature_detected!("avx512bf16") => {
-            let (pack, wide_tile, narrow_tile) =
-                (pairs::pack_by_pairs, pairs::tile_by_pairs::<8, 2>, pairs::tile_by_pairs::<8, 1>);
-            Loops { pairs: true, pack, wide_tile, narrow_tile, ..*f32::loops(isa) }
+            static LOOPS: LazyLock<Loops<f32>> = LazyLock::new(|| {
+                let (pack, wide_tile, narrow_tile) =
+                    (pairs::pack_by_pairs, pairs::tile_by_pairs::<8, 2>, pairs::tile_by_pairs::<8, 1>);
+                Loops { pairs: true, pack, wide_tile, narrow_tile, ..*f32::loops(Isa::Avx512) }
+            });
+            &LOOPS
         }
         _ => emulated(isa),
     })
 }
 
 /// The loops that round to bf16 without that instruction.
-pub(super) fn emulated(isa: Isa) -> Loops<f32> {
+pub(super) fn emulated(isa: Isa) -> &'static Loops<f32> {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => pair_loops!(Avx512, fuses: true, 8 x 32),
@@ -190,7 +197,7 @@ pub(super) fn emulated(isa: Isa) -> Loops<f32> {
 }
 
 /// Products of `f64` are of rounded copies.
-fn none(_: Isa) -> Option<Loops<f64>> {
+fn none(_: Isa) -> Option<&'static Loops<f64>> {
     None
 }
 

@@ -113,7 +113,7 @@ once! {
     ) {
         let finish = then.map(|then| Finish { then, start: 0 });
         match T::rounding(precision, Isa::best()) {
-            Some(loops) => matmul_on(&loops, a, b, c, keep, finish),
+            Some(loops) => matmul_on(loops, a, b, c, keep, finish),
             None => rounded(precision, a, |a| {
                 rounded(precision, b, |b| matmul_on(T::loops(Isa::best()), a, b, c, keep, finish));
             }),
@@ -184,7 +184,7 @@ once! {
         let size = m * n;
         assert_eq!(c.len(), batch * size, "matmul_batch_into: the result must be {batch} times {m} x {n}");
         let finish = |i: usize| then.map(|then| Finish { then, start: i * size });
-        let Some(loops) = &T::rounding(precision, Isa::best()) else {
+        let Some(loops) = T::rounding(precision, Isa::best()) else {
             return (0..batch).for_each(|i| {
                 let c = &mut c[i * size..][..size];
                 rounded(precision, a(i), |a| {

@@ -242,7 +242,7 @@ fn emulated_fused_multiply_add_is_exact() {
 }
 
 /// The loops of products in pairs: those of this CPU first, then those without the instruction.
-fn pair_loops() -> Vec<Loops<f32>> {
+fn pair_loops() -> Vec<&'static Loops<f32>> {
     let best = f32::rounding(Precision::Bf16, Isa::best()).unwrap();
     let isas = [
         Isa::Baseline,
