@@ -2,7 +2,8 @@
 
 use crate::domain::{non_negative, unit};
 use crate::number::smallest_normal;
-use autograd::{Axes, Dims, Error, Float, Result, Shape, Strides, Tensor, Var};
+use autograd::{Axes, Dims, Error, Float, Result, Shape, Tensor, Var};
+use smallvec::SmallVec;
 
 /// The root mean square of `x` over axes of `count` elements, which are kept with size 1: a norm, whose squares do not
 /// overflow or vanish.
@@ -52,7 +53,7 @@ fn trailing<T: Float>(
         return Err(Error::Shape { op, shape: x.shape().as_slice().into(), hint });
     }
     same_sizes(op, shape, parameters)?;
-    Ok((1..=shape.len() as isize).map(|i| -i).collect::<Strides>().as_slice().into())
+    Ok((1..=shape.len() as isize).map(|i| -i).collect::<SmallVec<[isize; 6]>>().as_slice().into())
 }
 
 /// Returns an error unless all parameters that are present have this shape.
@@ -298,7 +299,7 @@ pub(crate) fn batch_normalized<'t, T: Float>(
             );
             return Err(Error::Argument { op: OP, hint });
         }
-        let axes: Strides = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
+        let axes: SmallVec<[isize; 6]> = (0..shape.len() as isize).filter(|axis| *axis != 1).collect();
         let mean = x.try_mean(axes.as_slice(), Dims::Keep)?;
         let centered = x - mean;
         let rms = root_mean_square(centered, axes.as_slice(), count)?;
