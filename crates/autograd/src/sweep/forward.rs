@@ -2,7 +2,7 @@
 //! the reverse sweep, since elementwise Jacobians are diagonal, and the forward rules of structured ops. One direction
 //! costs one pass, regardless of the number of outputs.
 
-use super::backward::{Mark, reaching};
+use super::source::{Mark, reaching};
 #[cfg(feature = "linalg")]
 use super::ties;
 use super::{Gradients, Swept};

@@ -2,7 +2,8 @@
 //! explains a derivative looks at each by itself.
 
 use super::Swept;
-use super::backward::{Computed, structured};
+use super::backward::structured;
+use super::source::Computed;
 use crate::float::once;
 use crate::op::Side;
 use crate::rules::Cotangents;

@@ -7,11 +7,13 @@ mod gradients;
 mod links;
 mod numbers;
 mod parts;
+mod source;
 mod swept;
 #[cfg(feature = "linalg")]
 mod ties;
 
-pub(crate) use backward::{Source, sweep};
+pub(crate) use backward::sweep;
 pub use gradients::{Gradients, lookups};
 pub(crate) use links::{passed_on, slopes};
+pub(crate) use source::Source;
 pub(crate) use swept::Swept;

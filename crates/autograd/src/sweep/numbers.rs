@@ -1,7 +1,7 @@
 //! The reverse sweep over runs of scalars. A node of rank 0 takes only a few operations, which are done here without
 //! tensors. Between one cotangent and the next there is only arithmetic: no calls, and no memory except the slots.
 
-use super::backward::Mark;
+use super::source::Mark;
 use crate::eval::number::{binary_rule, unary_rule};
 use crate::float::Float;
 use crate::op::Side;

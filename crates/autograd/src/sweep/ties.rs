@@ -3,9 +3,9 @@
 //! cotangents can be asked for that; so where values coincide, derivatives are recorded even if only their numbers are
 //! wanted, and removed from the tape afterwards.
 
-use super::backward::{Mark, reaching};
 use super::forward;
 use super::gradients::Gradients;
+use super::source::{Mark, reaching};
 use crate::float::{Float, Real};
 use crate::op::{Binary, Factor, Op};
 use crate::rules::split;

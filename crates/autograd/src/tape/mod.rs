@@ -1,6 +1,6 @@
 //! The Wengert list: every operation in the order of computation, with its value. Variables are indices into it.
 //!
-//! This file has the public interface and the recording of ops. The lists themselves are in `list`, and `keep` decides
+//! This file has the public interface. `record` puts ops on the list, which is in `list`, and `keep` decides
 //! which values stay in memory; `reads` notes which are read by plain Rust code, and `sketch` records without computing.
 
 mod custom;
@@ -9,13 +9,13 @@ mod keep;
 mod list;
 mod mask;
 mod reads;
+mod record;
 mod sketch;
 mod var;
 
-use crate::error::{Error, Result};
-use crate::eval::number;
-use crate::float::{Few, Float, Precision, once};
-use crate::op::{Binary, Op, Unary, shape};
+use crate::error::Result;
+use crate::float::{Float, Precision};
+use crate::op::{Binary, Op, Unary};
 use crate::tensor::{IntoTensor, Tensor};
 pub(crate) use custom::DynRule;
 pub use ints::Ints;
@@ -25,6 +25,8 @@ pub(crate) use list::{Code, List, Node, Stored, Structured};
 pub use mask::Mask;
 use reads::Reads;
 pub use reads::{first_read, watch};
+pub(crate) use record::{Attribution, peek, record, same_tape};
+pub use record::{Placed, placed};
 pub use sketch::sketched;
 use smallvec::SmallVec;
 use std::cell::{Cell, Ref, RefCell};
@@ -73,7 +75,7 @@ impl<T: Float> Tape<T> {
     /// assert!(tape.is_empty());
     /// ```
     pub fn new() -> Self {
-        empty()
+        record::empty()
     }
 
     /// An empty tape that records operations with the shapes of their results, but computes nothing. Use it to compile
@@ -196,7 +198,7 @@ impl<T: Float> Tape<T> {
 
     /// A constant that another line than the caller's is responsible for.
     pub(crate) fn constant_at(&self, value: Tensor<T>, line: &'static Location<'static>) -> Var<'_, T> {
-        Var { tape: self, id: leaf(self, Code::Const, value, line) }
+        Var { tape: self, id: record::leaf(self, Code::Const, value, line) }
     }
 
     /// The variable for a key: created with `value` at the first call, returned by later calls until the tape is
@@ -253,7 +255,7 @@ impl<T: Float> Tape<T> {
     /// assert_eq!((tape.find(7).map(|x| x.id()), tape.find(8).map(|x| x.id())), (Some(w.id()), None));
     /// ```
     pub fn find(&self, key: u64) -> Option<Var<'_, T>> {
-        find(self, key).map(|id| Var { tape: self, id })
+        record::find(self, key).map(|id| Var { tape: self, id })
     }
 
     /// The variable with an id, as returned by [`Var::id`]; `None` if the id is out of range.
@@ -313,7 +315,7 @@ impl<T: Float> Tape<T> {
     /// }
     /// ```
     pub fn clear(&mut self) {
-        clear(self);
+        record::clear(self);
     }
 
     /// Every variable recorded so far, in order.
@@ -330,7 +332,7 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&self, code: Code, value: Tensor<T>) -> Var<'_, T> {
-        Var { tape: self, id: leaf(self, code, value, Location::caller()) }
+        Var { tape: self, id: record::leaf(self, code, value, Location::caller()) }
     }
 
     pub(crate) fn list(&self) -> Ref<'_, List<T>> {
@@ -361,24 +363,24 @@ impl<T: Float> Tape<T> {
     /// Records a unary function of `x`.
     #[inline]
     pub(crate) fn unary(&self, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
-        unary(self, op, x, line)
+        record::unary(self, op, x, line)
     }
 
     /// Records a binary function of `a` and `b`.
     #[inline]
     pub(crate) fn binary(&self, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
-        binary(self, op, a, b, line)
+        record::binary(self, op, a, b, line)
     }
 
     /// Records a scalar constant.
     #[inline]
     pub(crate) fn number(&self, c: T, line: &'static Location<'static>) -> u32 {
-        constant(self, c, line)
+        record::constant(self, c, line)
     }
 
     /// Records a structured op.
     pub(crate) fn structured(&self, op: Op, inputs: Inputs, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
-        structured(self, op, inputs, value, line)
+        record::structured(self, op, inputs, value, line)
     }
 
     /// Adds a user's rule and returns its index.
@@ -423,156 +425,6 @@ impl<T: Float> Tape<T> {
     pub(crate) fn give_cotangents(&self, cotangents: Vec<Option<Tensor<T>>>) {
         self.list.borrow_mut().cotangents = cotangents;
     }
-}
-
-once! {
-    fn empty<T>() -> Tape<T> {
-        Tape { list: RefCell::new(List::new()), reads: RefCell::default(), precision: Cell::default() }
-    }
-
-    fn clear<T>(tape: &mut Tape<T>) {
-        tape.reads.get_mut().clear();
-        tape.list.get_mut().clear();
-    }
-
-    fn leaf<T>(tape: &Tape<T>, code: Code, value: Tensor<T>, line: &'static Location<'static>) -> u32 {
-        tape.list.borrow_mut().push(code, code == Code::Leaf, [0; 2], value, line)
-    }
-
-    fn find<T>(tape: &Tape<T>, key: u64) -> Option<u32> {
-        tape.list.borrow().keyed.get(&key).copied()
-    }
-
-    fn keyed<T>(tape: &Tape<T>, key: u64, code: Code, value: &Tensor<T>, line: &'static Location<'static>) -> u32 {
-        find(tape, key).unwrap_or_else(|| {
-            let id = leaf(tape, code, value.clone(), line);
-            tape.list.borrow_mut().keyed.insert(key, id);
-            id
-        })
-    }
-
-    fn mark_table<T>(tape: &Tape<T>, id: u32) {
-        let tables = &mut tape.list.borrow_mut().tables;
-        if !tables.contains(&id) {
-            tables.push(id);
-        }
-    }
-
-    fn unary<T>(tape: &Tape<T>, op: Unary, x: u32, line: &'static Location<'static>) -> u32 {
-        let mut list = tape.list.borrow_mut();
-        let input = &list.nodes[x as usize];
-        let (code, active, inputs) = (Code::Unary(op), input.active, [x, x]);
-        match input.number() {
-            Some(at) => list.push_number(code, active, inputs, number::unary(op, at), line),
-            None => {
-                list.fill(x);
-                let x = list.value(x);
-                let value = if list.is_sketch() { list.unknown(x.shape()) } else { crate::eval::unary(op, &x) };
-                list.push(code, active, inputs, value, line)
-            }
-        }
-    }
-
-    fn binary<T>(tape: &Tape<T>, op: Binary, a: u32, b: u32, line: &'static Location<'static>) -> Result<u32> {
-        let mut list = tape.list.borrow_mut();
-        let (p, q) = (&list.nodes[a as usize], &list.nodes[b as usize]);
-        let (code, active) = (Code::Binary(op), (p.active || q.active) && op.is_differentiable());
-        match (p.number(), q.number()) {
-            (Some(p), Some(q)) => Ok(list.push_number(code, active, [a, b], number::binary(op, p, q), line)),
-            _ => list.push_binary(op, active, [a, b], line),
-        }
-    }
-
-    fn constant<T>(tape: &Tape<T>, c: T, line: &'static Location<'static>) -> u32 {
-        tape.list.borrow_mut().push_number(Code::Const, false, [0; 2], c, line)
-    }
-
-    fn structured<T>(
-        tape: &Tape<T>,
-        op: Op,
-        inputs: Inputs,
-        value: Tensor<T>,
-        line: &'static Location<'static>,
-    ) -> u32 {
-        tape.list.borrow_mut().push_structured(op, inputs, value, line)
-    }
-
-    /// Records an op at these inputs, or says what is wrong with them.
-    pub(crate) fn record<'t, T>(op: Op, x: &[&Var<'t, T>], line: &'static Location<'static>) -> Result<Var<'t, T>> {
-        let Some(&&Var { tape, .. }) = x.first() else {
-            return Err(shape::infer(&op, &[]).expect_err("every op needs inputs"));
-        };
-        same_tape(op.name(), x)?;
-        let value = {
-            let list = tape.filled(x.iter().map(|v| v.id));
-            let values: SmallVec<[_; 16]> = x.iter().map(|v| list.value(v.id)).few();
-            list.evaluate(&op, &values.iter().map(|v| &**v).few::<[_; 16]>())?
-        };
-        Ok(Var { tape, id: structured(tape, op, x.iter().map(|v| v.id).collect(), value, line) })
-    }
-
-    /// The value of a node, in memory again if it was let go.
-    pub(crate) fn peek<T>(tape: &Tape<T>, id: u32) -> Tensor<T> {
-        Tensor::clone(&tape.filled([id]).value(id))
-    }
-}
-
-/// What a keyed value is on the tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
-    /// A variable: see [`Tape::keyed`].
-    Variable,
-    /// A table: see [`Tape::keyed_table`].
-    Table,
-    /// A constant: see [`Tape::keyed_constant`].
-    Constant,
-}
-
-/// The node of a keyed value, which a line is responsible for.
-pub fn placed<'t, T: Float>(
-    tape: &'t Tape<T>,
-    key: u64,
-    value: &Tensor<T>,
-    kind: Placed,
-    line: &'static Location<'static>,
-) -> Var<'t, T> {
-    let code = if kind == Placed::Constant { Code::Const } else { Code::Leaf };
-    let id = keyed(tape, key, code, value, line);
-    if kind == Placed::Table {
-        mark_table(tape, id);
-    }
-    Var { tape, id }
-}
-
-/// Attributes recorded derivatives to the user's line that computed the differentiated node.
-pub(crate) struct Attribution<'t, T: Float> {
-    tape: &'t Tape<T>,
-    before: Option<&'static Location<'static>>,
-}
-
-impl<T: Float> Attribution<'_, T> {
-    /// Attributes the nodes recorded next to the line of node `id`.
-    pub(crate) fn to(&self, id: u32) {
-        let mut list = self.tape.list.borrow_mut();
-        list.attributed = Some(list.line(id));
-    }
-
-    /// Attributes the nodes recorded next to this line.
-    pub(crate) fn at(&self, line: &'static Location<'static>) {
-        self.tape.list.borrow_mut().attributed = Some(line);
-    }
-}
-
-impl<T: Float> Drop for Attribution<'_, T> {
-    fn drop(&mut self) {
-        self.tape.list.borrow_mut().attributed = self.before;
-    }
-}
-
-/// Returns an error unless all variables are on one tape.
-pub(crate) fn same_tape<T: Float>(op: &'static str, vars: &[&Var<'_, T>]) -> Result<()> {
-    let foreign = vars.windows(2).any(|w| !std::ptr::eq(w[0].tape, w[1].tape));
-    if foreign { Err(Error::Foreign { op }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use super::engine::{Engine, Recorder};
 use super::error::StepError;
 use super::objective::{Objective, Outcome, Penalty, Record, Recorded, Swept, modeled};
 use super::replay::Replay;
-use super::scaling::{LossScaling, Scale};
 use super::trained::Trained;
 use crate::data::Samples;
 use crate::loss::{Loss, Parts};
@@ -35,7 +34,7 @@ use autograd::{Float, Precision, Var};
 /// # Ok::<(), nn::train::StepError>(())
 /// ```
 pub struct TrainStep<T: Float> {
-    engine: Engine<T>,
+    pub(super) engine: Engine<T>,
     /// Sum of gradients times sample counts over the passes since the last average. `samples` is the total of these
     /// counts, which may be fractional.
     sum: ParamGradients<T>,
@@ -89,43 +88,6 @@ impl<T: Float> TrainStep<T> {
     pub fn precision(mut self, precision: Precision) -> Self {
         self.engine.set_precision(precision);
         self
-    }
-
-    /// Differentiates the loss times an adaptive scale, so that gradients do not underflow in products of
-    /// [`F16`](Precision::F16), and divides the gradients by it.
-    ///
-    /// If the loss or a gradient is infinite or NaN, the pass *overflowed*: the scale is halved, the pass has no gradients,
-    /// and [`apply`](TrainStep::apply) changes nothing. At a scale of 1, it is an error, as without scaling.
-    ///
-    /// ```
-    /// use autograd::{Precision, Rng, tensor};
-    /// use nn::{data::Batch, layer::Linear, loss::{Mse, Target}, optim::Sgd, train::{LossScaling, TrainStep}};
-    /// let batch = Batch { inputs: tensor![[1.0_f32]], targets: Target::Values(tensor![[30.0]]) };
-    /// let (mut model, mut sgd) = (Linear::new(1, 1, &mut Rng::new(0)), Sgd::new(0.1));
-    /// let mut step = TrainStep::new(0).precision(Precision::F16).loss_scaling(LossScaling::default());
-    /// for _ in 0..100 {
-    ///     step.run(&mut model, &Mse::new(), &mut sgd, &batch)?;
-    /// }
-    /// assert_eq!((step.overflows(), step.loss_scale()), (6, Some(1024.0))); // 65,536 times the gradient exceeds 65,504
-    /// assert!((model.weight.value().item() + model.bias.as_ref().unwrap().value().item() - 30.0).abs() < 0.1);
-    /// # Ok::<(), nn::train::StepError>(())
-    /// ```
-    /// # Panics
-    /// Panics if the initial scale is not a power of two from 1 to 2¹⁰⁰, or the growth interval is 0.
-    #[track_caller]
-    pub fn loss_scaling(mut self, scaling: LossScaling) -> Self {
-        self.engine.scale = Some(Scale::new(scaling));
-        self
-    }
-
-    /// The scale of the next loss, if the loss is scaled.
-    pub fn loss_scale(&self) -> Option<f64> {
-        self.engine.scale.map(|scale| scale.factor)
-    }
-
-    /// The number of passes that overflowed at their scale of the loss.
-    pub fn overflows(&self) -> u64 {
-        self.engine.scale.map_or(0, |scale| scale.overflows)
     }
 
     /// Differentiates only by the parameters with these names: a pattern, in which `*` matches any text, or a function.
@@ -412,20 +374,6 @@ impl<T: Float> TrainStep<T> {
     /// Uses the random numbers of the pass with this number next.
     pub(super) fn continue_at(&mut self, pass: u64) {
         self.engine.passes = pass;
-    }
-
-    /// The scale of the loss, if it is scaled.
-    pub(super) fn scale_mut(&mut self) -> Option<&mut Scale> {
-        self.engine.scale.as_mut()
-    }
-
-    pub(super) fn scale(&self) -> Option<&Scale> {
-        self.engine.scale.as_ref()
-    }
-
-    /// Whether the last pass overflowed, and has no gradients.
-    pub(super) fn overflowed(&self) -> bool {
-        self.engine.overflowed
     }
 
     /// Whether a target of the last pass counts.
