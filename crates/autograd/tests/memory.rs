@@ -132,6 +132,10 @@ fn runs_of_a_program_allocate_nothing() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     (0..20).for_each(|_| round());
     assert_eq!(allocations(50, &mut round), 0);
+    let (x, y, mut a, mut b, mut c) = (vec![0.5; 5000], vec![2.0; 15_000], [0.0; 5000], [0.0; 5000], [0.0; 15_000]);
+    let mut round = || program.run_many_into(&[&x, &y], &mut [&mut a, &mut b, &mut c]).unwrap();
+    (0..20).for_each(|_| round());
+    assert_eq!(allocations(50, &mut round), 0);
 }
 
 /// A single test, so that no other test runs and allocates while allocations are counted.

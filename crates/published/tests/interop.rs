@@ -1,7 +1,9 @@
 //! Tensors to and from the arrays and matrices of other crates: the same elements in the same places, and the same memory
 //! where the layouts allow.
 
-use autograd::{Tensor, tensor};
+use autograd::transform::SparseJacobian;
+use autograd::{Tensor, Var, tensor};
+use faer::sparse::{SparseColMat, SparseRowMat};
 use faer::{Mat, MatRef};
 use nalgebra::{DMatrix, DMatrixView, DVector, Matrix2x3};
 use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, arr0, array, s};
@@ -109,4 +111,18 @@ fn matrices_of_faer() {
     let error = MatRef::try_from(&every_other.slice_step(1, None, None, 2)).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("contiguous()"), "{error}");
     assert!(MatRef::try_from(&tensor![1.0]).map(|_| ()).unwrap_err().to_string().contains("reshape"));
+}
+
+/// Wide and tall, with rows and columns that are empty: the elements of the dense matrix.
+#[test]
+fn sparse_derivatives_become_sparse_matrices() {
+    let x = tensor![1.0, 2.0, 3.0, 4.0];
+    let wide = SparseJacobian::new(|x| x[0].slice(0, 1..3) * x[0].slice(0, ..2), &x);
+    let tall = SparseJacobian::new(|x| Var::concat(&[x[0].square(), x[0].stop_gradient()], 0), &x);
+    for mut jacobian in [wide.unwrap(), tall.unwrap()] {
+        jacobian.at(&(&x * 2.0)).unwrap();
+        let dense = jacobian.dense();
+        assert_eq!(Tensor::from(SparseColMat::from(&jacobian).to_dense()), dense);
+        assert_eq!(Tensor::from(SparseRowMat::from(&jacobian).to_dense()), dense);
+    }
 }

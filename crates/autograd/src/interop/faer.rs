@@ -1,9 +1,11 @@
-//! Matrices of the crate `faer`.
+//! Dense and sparse matrices of the crate `faer`.
 
 use super::layout::{matrix, refused};
 use crate::error::Error;
-use crate::float::Element;
+use crate::float::{Element, Float};
 use crate::tensor::Tensor;
+use crate::transform::{Pattern, SparseHessian, SparseJacobian};
+use faer::sparse::{SparseColMat, SparseRowMat, SymbolicSparseColMat, SymbolicSparseRowMat};
 use faer::{Mat, MatRef};
 
 /// Copies the elements, row by row: `faer` pads its columns.
@@ -48,3 +50,33 @@ impl<T: Element> TryFrom<&Tensor<T>> for Mat<T> {
         Ok(Mat::from_fn(rows, columns, |i, j| x.at(&[i, j])))
     }
 }
+
+/// Where the rows of a pattern start, and its columns, as `faer` holds them.
+fn compressed(pattern: &Pattern) -> (Vec<usize>, Vec<usize>) {
+    (pattern.row_starts().to_vec(), pattern.columns_of().iter().map(|&column| column as usize).collect())
+}
+
+macro_rules! sparse { ($($Name:ident)*) => { $(
+    /// Copies the last values, by rows.
+    impl<T: Float> From<&$Name<T>> for SparseRowMat<usize, T> {
+        fn from(matrix: &$Name<T>) -> Self {
+            let pattern = matrix.pattern();
+            let (starts, columns) = compressed(pattern);
+            let places = SymbolicSparseRowMat::new_checked(pattern.rows(), pattern.columns(), starts, None, columns);
+            SparseRowMat::new(places, matrix.values().to_vec())
+        }
+    }
+
+    /// Copies the last values, by columns: the format of `faer`'s sparse factorizations.
+    impl<T: Float> From<&$Name<T>> for SparseColMat<usize, T> {
+        fn from(matrix: &$Name<T>) -> Self {
+            let (by_columns, values) = matrix.by_columns();
+            let (starts, rows) = compressed(&by_columns);
+            let [columns, row_count] = [by_columns.rows(), by_columns.columns()];
+            let places = SymbolicSparseColMat::new_checked(row_count, columns, starts, None, rows);
+            SparseColMat::new(places, values)
+        }
+    }
+)* } }
+
+sparse! { SparseJacobian SparseHessian }

@@ -25,15 +25,20 @@ impl<T: Float> Program<T> {
     /// Returns an error if the number of slices differs from the recording, or the length of a slice from the number of
     /// elements that was recorded (outputs are then untouched); also where [`run`](Program::run) would.
     pub fn run_into(&mut self, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
-        self.check_count(OP, inputs.len())?;
-        if outputs.len() != self.out_shapes.len() {
-            let hint =
-                format!("the program has {} outputs, got {} slices for them", self.out_shapes.len(), outputs.len());
-            return Err(Error::Argument { op: OP, hint });
-        }
+        self.check_counts(OP, inputs.len(), outputs.len())?;
         check_lengths("input", &self.shapes, &mut inputs.iter().map(|x| x.len()))?;
         check_lengths("output", &self.out_shapes, &mut outputs.iter().map(|y| y.len()))?;
         self.run_slices(inputs, outputs)
+    }
+
+    /// Refuses slices of another number than the inputs and outputs that were recorded.
+    pub(super) fn check_counts(&self, op: &'static str, inputs: usize, outputs: usize) -> Result<()> {
+        self.check_count(op, inputs)?;
+        if outputs == self.out_shapes.len() {
+            return Ok(());
+        }
+        let hint = format!("the program has {} outputs, got {outputs} slices for them", self.out_shapes.len());
+        Err(Error::Argument { op, hint })
     }
 
     /// [`run_into`](Program::run_into) with slices that have been checked.

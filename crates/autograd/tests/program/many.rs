@@ -21,6 +21,15 @@ fn compare<T: Float>(program: &mut Program<T>, points: &[Vec<Tensor<T>>], shared
         })
         .collect();
     let many: Vec<Tensor<T>> = program.run_many(&inputs.iter().collect::<Vec<_>>()).unwrap().to_vec();
+    let slices: Vec<Vec<T>> = inputs.iter().map(|x| x.to_vec()).collect();
+    let slices: Vec<&[T]> = slices.iter().map(Vec::as_slice).collect();
+    let mut rooms: Vec<Vec<T>> = many.iter().map(|y| vec![T::NAN; y.len()]).collect();
+    program.run_many_into(&slices, &mut rooms.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>()).unwrap();
+    for (k, (room, many)) in rooms.into_iter().zip(&many).enumerate() {
+        if bits(&Tensor::from(room)) != bits(many) {
+            return Err(format!("output {k} of all points in a slice differs from the tensor {many:?}\n{program}"));
+        }
+    }
     for (i, point) in points.iter().enumerate() {
         let point: Vec<&Tensor<T>> =
             (0..shared.len()).map(|k| &(if shared[k] { &points[0] } else { point })[k]).collect();
@@ -202,6 +211,27 @@ fn axes_of_points_that_differ_are_refused() {
     let mut program =
         Program::draft(&tape).inputs(&[x]).integers(&[labels]).outputs(&[x.take(0, labels)]).compile().unwrap();
     assert!(text(program.run_many(&[&Tensor::ones(&[5, 2])])).contains("integer inputs"));
+}
+
+#[test]
+fn slices_of_points_that_do_not_match_are_refused() {
+    let tape = Tape::<f64>::new();
+    let (x, a) = (tape.var([1.0, 2.0]), tape.var(3.0));
+    let mut program = Program::new(&tape, &[x, a], &[x.sum() * a, x * a]);
+    let points = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let (mut sums, mut all) = ([7.0; 3], [7.0; 6]);
+    let error = text(program.run_many_into(&[&points, &[1.0, 2.0]], &mut [&mut sums, &mut all]));
+    let hint = "input 1 has 2 elements, but 3 points take 3, or 1 if all points share it";
+    assert!(error.contains("run_many_into") && error.contains(hint), "{error}");
+    let error = text(program.run_many_into(&[&points, &[1.0]], &mut [&mut sums, &mut all[..4]]));
+    assert!(error.contains("output 1 has 4 elements, but 3 points take 6"), "{error}");
+    assert!(text(program.run_many_into(&[&points], &mut [&mut sums, &mut all])).contains("2 inputs, got 1"));
+    assert!(text(program.run_many_into(&[&points, &[1.0]], &mut [&mut sums])).contains("2 outputs, got 1 slices"));
+    assert_eq!((sums, all), ([7.0; 3], [7.0; 6]), "outputs stay as they were");
+    // All inputs may be shared, and there may be no points.
+    program.run_many_into(&[&[1.0, 2.0], &[1.0]], &mut [&mut sums, &mut all]).unwrap();
+    assert_eq!((sums, all), ([3.0; 3], [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]));
+    program.run_many_into(&[&[], &[1.0]], &mut [&mut [], &mut []]).unwrap();
 }
 
 #[test]

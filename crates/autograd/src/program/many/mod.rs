@@ -85,13 +85,45 @@ impl<T: Float> Program<T> {
         Ok(&self.many.outputs)
     }
 
+    /// As [`run_many`](Program::run_many), with inputs and outputs in slices of the caller, in row-major order. The outputs
+    /// tell the number of points: an input of that many points has the axis of points in front, and one of the recorded size
+    /// is shared by all points. Allocates nothing once warm.
+    ///
+    /// ```
+    /// use autograd::{Program, Tape};
+    /// let tape = Tape::<f64>::new();
+    /// let (x, a) = (tape.var([0.0, 0.0]), tape.var(0.0));
+    /// let y = (x.square().sum() * a).sqrt();
+    /// let mut program = Program::new(&tape, &[x, a], &[y, y.grad(&[x])[0]]);
+    ///
+    /// let points = [3.0, 4.0, 6.0, 8.0, 0.0, 1.0]; // three points of two numbers each
+    /// let (mut values, mut gradients) = ([0.0; 3], [0.0; 6]);
+    /// program.run_many_into(&[&points, &[1.0]], &mut [&mut values, &mut gradients])?;
+    /// assert_eq!((values, gradients), ([5.0, 10.0, 1.0], [0.6, 0.8, 0.6, 0.8, 0.0, 1.0]));
+    /// # Ok::<(), autograd::Error>(())
+    /// ```
+    /// # Errors
+    /// Returns an error if the number of slices differs from the recording, the outputs have different numbers of points, or
+    /// an input has neither that number of points nor the recorded size (outputs are then untouched); also where
+    /// [`run_many`](Program::run_many) would.
+    pub fn run_many_into(&mut self, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
+        run_many_into(self, inputs, outputs)
+    }
+
+    /// Refuses a program whose points are not independent.
+    fn check_independent(&self) -> Result<()> {
+        let what = match (self.state.is_empty(), self.plan.early.inputs.is_empty()) {
+            (true, true) => return Ok(()),
+            (true, false) => "has integer inputs",
+            (false, _) => "keeps state from run to run",
+        };
+        let hint = format!("the program {what}, so its points are not independent: call run_with for each of them");
+        Err(Error::Argument { op: OP, hint })
+    }
+
     /// The number of points.
     fn points(&self, inputs: &[&Tensor<T>]) -> Result<usize> {
-        if !self.state.is_empty() || !self.plan.early.inputs.is_empty() {
-            let what = if self.state.is_empty() { "has integer inputs" } else { "keeps state from run to run" };
-            let hint = format!("the program {what}, so its points are not independent: call run_with for each of them");
-            return Err(Error::Argument { op: OP, hint });
-        }
+        self.check_independent()?;
         self.check_count(OP, inputs.len())?;
         let mut counts: SmallVec<[usize; 32]> = SmallVec::new();
         for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
@@ -130,16 +162,38 @@ impl<T: Float> Program<T> {
         for output in &mut outputs {
             rooms.push(output.unique_mut().expect("it has just been made so"));
         }
-        let done = match self.lanes() {
-            Some(lanes) => {
-                lanes.run(n, &given, &mut rooms);
-                Ok(())
-            }
-            None => self.run_each(n, &given, &mut rooms),
-        };
+        let done = self.run_given(n, &given, &mut rooms);
         drop(rooms);
         self.many.outputs = outputs;
         done
+    }
+
+    fn run_many_slices(&mut self, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
+        self.check_independent()?;
+        self.check_counts(INTO, inputs.len(), outputs.len())?;
+        let n = points_of(&self.out_shapes, outputs)?;
+        let mut given: SmallVec<[Given<T>; 16]> = SmallVec::new();
+        for (k, (x, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
+            let len = shape.iter().product();
+            let step = match x.len() {
+                size if size == n * len => len,
+                size if size == len => 0,
+                size => return Err(wrong_size("input", k, size, n, len)),
+            };
+            given.push(Given { x, step, len });
+        }
+        self.run_given(n, &given, outputs)
+    }
+
+    /// Runs at `n` points, in lanes where the program allows.
+    fn run_given(&mut self, n: usize, given: &[Given<T>], outputs: &mut [&mut [T]]) -> Result<()> {
+        match self.lanes() {
+            Some(lanes) => {
+                lanes.run(n, given, outputs);
+                Ok(())
+            }
+            None => self.run_each(n, given, outputs),
+        }
     }
 
     /// The program in lanes, compiled at the first call.
@@ -171,8 +225,34 @@ once! {
     }
 }
 
-/// The name of the method in errors.
+once! {
+    fn run_many_into<T>(program: &mut Program<T>, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
+        program.run_many_slices(inputs, outputs)
+    }
+}
+
+/// The names of the methods in errors.
 const OP: &str = "run_many";
+const INTO: &str = "run_many_into";
+
+/// The number of points that output slices have room for.
+fn points_of<T>(shapes: &[Shape], outputs: &[&mut [T]]) -> Result<usize> {
+    let mut points = None;
+    for (k, (output, shape)) in outputs.iter().zip(shapes).enumerate() {
+        let len: usize = shape.iter().product();
+        let n = *points.get_or_insert(output.len() / len.max(1));
+        if output.len() != n * len {
+            return Err(wrong_size("output", k, output.len(), n, len));
+        }
+    }
+    Ok(points.unwrap_or(0))
+}
+
+fn wrong_size(what: &str, k: usize, size: usize, n: usize, len: usize) -> Error {
+    let shared = if what == "input" { format!(", or {len} if all points share it") } else { String::new() };
+    let hint = format!("{what} {k} has {size} elements, but {n} points take {}{shared}", n * len);
+    Error::Argument { op: INTO, hint }
+}
 
 fn given<'x, T: Float>(x: &'x Tensor<T>, shape: &Shape) -> Given<'x, T> {
     let len = shape.iter().product();

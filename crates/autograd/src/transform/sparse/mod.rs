@@ -92,6 +92,12 @@ macro_rules! compressed { ($($(#[$doc:meta])* $Name:ident;)*) => { $(
             self.0.at(x)
         }
 
+        /// The last values, row by row in the order of the [pattern](Self::pattern): zeros before the first
+        /// [`at`](Self::at).
+        pub fn values(&self) -> &[T] {
+            &self.0.values
+        }
+
         /// The last values in the compressed-column format: the transposed pattern, whose
         /// [`row_starts`](Pattern::row_starts) are where the columns start and whose [`columns_of`](Pattern::columns_of) are
         /// the rows of the entries, and the values in its order.
