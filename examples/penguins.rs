@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = Trainer::new(CrossEntropy::new(), Adam::new(0.01)).epochs(40).metric(Metric::accuracy()).quiet();
     let history = trainer.fit(&mut model, &training.scaled(&scaler)?)?;
     println!("test accuracy: {:.3}", trainer.evaluate(&model, &test.scaled(&scaler)?)?.metrics[0]);
-    trainer.report("Penguins", &history, &model, &test.scaled(&scaler)?)?.save("target/penguins.html")?;
+    let report = trainer.report("Penguins", &history, &model, &test.scaled(&scaler)?)?;
+    report.class_names(columns.class_names()).save("target/penguins.html")?;
     println!("report: target/penguins.html");
 
     // One file for another process, which predicts from a table without the species.

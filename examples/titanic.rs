@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let history = trainer.fit(&mut model, &training.scaled(&scaler)?)?;
     let found = trainer.evaluate(&model, &test.scaled(&scaler)?)?;
     println!("test accuracy: {:.3}, F1: {:.3}", found.metrics[0], found.metrics[1]);
-    trainer.report("Who survives", &history, &model, &test.scaled(&scaler)?)?.save("target/titanic.html")?;
+    let report = trainer.report("Who survives", &history, &model, &test.scaled(&scaler)?)?;
+    report.class_names(["died", "survived"]).save("target/titanic.html")?;
     println!("report: target/titanic.html");
 
     let pipeline = Pipeline::new(columns, model).scaler(scaler);

@@ -51,8 +51,17 @@ const STYLE: &str = include_str!("report.css");
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     title: String,
-    /// The sections, as HTML.
-    body: String,
+    sections: Vec<Section>,
+    /// Class 0 first.
+    classes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Section {
+    /// Finished HTML.
+    Html(String),
+    /// Written last, when the names of the classes are known.
+    Confusion(ConfusionMatrix),
 }
 
 /// A model, as plain data.
@@ -66,12 +75,12 @@ struct Described {
 impl Report {
     /// A page without sections.
     pub fn new(title: impl Into<String>) -> Self {
-        Report { title: title.into(), body: String::new() }
+        Report { title: title.into(), sections: Vec::new(), classes: Vec::new() }
     }
 
     /// Adds a section with this content.
     fn section(mut self, heading: &str, content: &str) -> Self {
-        self.body += &format!("<section>\n<h2>{}</h2>\n{content}</section>\n", xml(heading));
+        self.sections.push(Section::Html(section(heading, content)));
         self
     }
 
@@ -97,16 +106,21 @@ impl Report {
     }
 
     /// Adds a confusion matrix, and precision, recall and F1 of each class.
-    pub fn confusion(self, matrix: &ConfusionMatrix) -> Self {
-        let share = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.3}"));
-        let rows = (0..matrix.classes()).map(|class| {
-            let counts = (0..matrix.classes()).map(|predicted| matrix.count(class, predicted));
-            let samples = counts.sum::<u64>().to_string();
-            let (precision, recall, f1) = (matrix.precision(class), matrix.recall(class), matrix.f1(class));
-            vec![class.to_string(), samples, share(precision), share(recall), share(f1)]
-        });
-        let table = table(&["class", "samples", "precision", "recall", "F1"], rows.collect());
-        self.section("Confusion matrix", &pair(&drawn(&matrix.heat_map()), &table))
+    pub fn confusion(mut self, matrix: &ConfusionMatrix) -> Self {
+        self.sections.push(Section::Confusion(matrix.clone()));
+        self
+    }
+
+    /// Names the classes of the confusion matrices, class 0 first. A class without a name is shown by its number.
+    ///
+    /// ```
+    /// use nn::{metric::ConfusionMatrix, report::Report};
+    /// let page = Report::new("Mail").confusion(&ConfusionMatrix::new(2)).class_names(["ham", "spam"]).html();
+    /// assert!(page.contains("<td>spam</td>"));
+    /// ```
+    pub fn class_names(mut self, names: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.classes = names.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Adds the model: its layers, the graph of its computation on these inputs, and the distribution of its weights.
@@ -136,14 +150,21 @@ impl Report {
     /// The page.
     pub fn html(&self) -> String {
         let title = xml(&self.title);
+        let body: String = self.sections.iter().map(|section| self.written(section)).collect();
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n\
              <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{STYLE}{}\n</style>\n\
-             </head>\n<body>\n<h1>{title}</h1>\n{}</body>\n</html>\n",
-            svg_style(),
-            self.body
+             </head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n",
+            svg_style()
         )
+    }
+
+    fn written(&self, section: &Section) -> String {
+        match section {
+            Section::Html(html) => html.clone(),
+            Section::Confusion(matrix) => self::section("Confusion matrix", &confusion(matrix, &self.classes)),
+        }
     }
 
     /// Writes the page to a file, [atomically](write_atomically). Creates the folder if it does not exist.
@@ -159,6 +180,25 @@ impl Report {
         folder.map_err(|source| IoError::Io { action: "write", path: path.into(), source })?;
         write_atomically(path, |w| w.write_all(self.html().as_bytes()))
     }
+}
+
+fn section(heading: &str, content: &str) -> String {
+    format!("<section>\n<h2>{}</h2>\n{content}</section>\n", xml(heading))
+}
+
+/// The matrix as a map of counts, and a table of precision, recall and F1.
+fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
+    let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let share = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.3}"));
+    let classes = 0..matrix.classes();
+    let rows = classes.clone().map(|class| {
+        let samples: u64 = classes.clone().map(|predicted| matrix.count(class, predicted)).sum();
+        let (precision, recall, f1) = (matrix.precision(class), matrix.recall(class), matrix.f1(class));
+        vec![name(class), samples.to_string(), share(precision), share(recall), share(f1)]
+    });
+    let table = table(&["class", "samples", "precision", "recall", "F1"], rows.collect());
+    let map = matrix.heat_map().names(classes.clone().map(name), classes.clone().map(name));
+    pair(&drawn(&map), &table)
 }
 
 /// A figure as part of a page, or why it cannot be drawn.
