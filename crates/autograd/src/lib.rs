@@ -78,7 +78,7 @@ pub use tensor::view::Span;
 pub use tensor::{Axes, AxisSet, IntoTensor, Rows, Tensor};
 pub use value::{Condition, Index, Value};
 
-/// What the crate `nn` and the benches need, and nobody else: no part of the public interface.
+/// Items for the crate `nn` and the benches only; not part of the public interface.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::draw::text::xml;

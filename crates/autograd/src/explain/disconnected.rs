@@ -48,7 +48,7 @@ pub enum Cause {
     Integer,
     /// The op has no derivative by this input.
     Flat,
-    /// Rust code read the value ([`Var::value`], [`Var::item`]), and what it made of it is unknown to the tape.
+    /// Plain Rust code read the value ([`Var::value`], [`Var::item`]); the tape cannot see what it computed from it.
     Read,
     /// The last value that is computed from the input does not lead to the output.
     DeadEnd,

@@ -1,4 +1,4 @@
-//! Gradients of each sample, and what is made of them without forming them: their norms, and sums in which each is clipped.
+//! Gradients of each sample, and quantities that do not need them in memory: their norms, and sums of clipped gradients.
 
 use super::batch::Batched;
 use super::point::{Point, Work, call, scalar};
