@@ -198,7 +198,10 @@ impl Collective for Mpi {
             return lengths.iter().enumerate().map(part).collect();
         }
         let mut all = vec![0; lengths.iter().sum()];
-        library::gather(bytes, &mut all, &lengths).map_err(failed("MPI_Allgatherv"))?;
+        // Open MPI refuses an empty list.
+        if !all.is_empty() {
+            library::gather(bytes, &mut all, &lengths).map_err(failed("MPI_Allgatherv"))?;
+        }
         let mut rest = all.as_slice();
         let part = |length: &usize| rest.split_off(..*length).unwrap_or_default().to_vec();
         Ok(lengths.iter().map(part).collect())
