@@ -1,5 +1,7 @@
 //! L: a step of the loops of the examples, with their models, losses, optimizers and batches.
 
+#![allow(clippy::duplicate_mod, reason = "each example has its command line from examples/common")]
+
 use super::Work;
 use autograd::Float;
 use nn::clip;

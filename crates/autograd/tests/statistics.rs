@@ -322,6 +322,37 @@ fn reductions_by_index() {
     }
 }
 
+/// The products of some elements of a group may overflow, or a long product may vanish.
+#[test]
+fn products_by_index_have_derivatives_where_parts_overflow() {
+    let src = tensor![1e200, 1e-200, 4.0, 1e200, 0.5, 1e-200];
+    let index = tensor![0_i64, 0, 1, 0, 1, 0];
+    let found = gradients(
+        |x| x[0].scatter_reduce(0, &index, x[1], Scatter::Prod, Target::Included),
+        &[tensor![1.0, 3.0], src.clone()],
+    );
+    let expected = tensor![1e-200, 1e200, 3.0, 1e-200, 24.0, 1e200];
+    assert!((&found[1] / expected - 1.0).abs().max().item() < 1e-14, "{}", found[1]);
+    assert_eq!(found[0], tensor![1.0, 4.0]);
+    // To second order where elements are 0.
+    let zeros = tensor![0.0, 2.0, 0.0, 3.0, 0.0, 5.0];
+    let index = tensor![0_i64, 0, 1, 1, 1, 2];
+    let hessian = autograd::transform::hessian(
+        |x| {
+            x[0].tape()
+                .constant(Tensor::ones(&[3]))
+                .scatter_reduce(0, &index, x[0], Scatter::Prod, Target::Included)
+                .sum()
+        },
+        &[&zeros],
+    );
+    let mut expected = Tensor::zeros(&[6, 6]);
+    for [i, j, x] in [[0, 1, 1], [1, 0, 1], [2, 4, 3], [4, 2, 3]] {
+        expected.make_mut()[i * 6 + j] = x as f64;
+    }
+    assert_eq!(hessian[0][0], expected);
+}
+
 /// Neither in the value nor in the gradient does a group hear of another one.
 #[test]
 fn products_by_index_keep_nan_and_overflow_to_themselves() {

@@ -1,6 +1,7 @@
 //! Gather and scatter by integer index. Indices have been checked against the axis they refer to. Contributions to the
 //! same element are added in index order, so the bits do not depend on the number of threads.
 
+use super::isa::simd;
 use super::reduce::{Fold, Sum};
 use super::scratch::with_scratch;
 use super::threads;
@@ -14,14 +15,20 @@ const CHUNK: usize = 16_384;
 pub(crate) fn within(index: &[i64], size: usize) -> bool {
     let (all, last) = (AtomicBool::new(true), size as i64 - 1);
     threads::for_each(index.len().div_ceil(CHUNK), &|chunk| {
-        let some = &index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)];
-        // The sign bit of i or of last - i is set if i is out of range. With neither an early exit nor a comparison,
-        // this vectorizes on any CPU.
-        if some.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) < 0 {
+        if !up_to(&index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)], last) {
             all.store(false, Ordering::Relaxed);
         }
     });
     all.into_inner()
+}
+
+simd! {
+    /// Whether all indices are at least 0 and at most `last`.
+    fn up_to(index: &[i64], last: i64) -> bool {
+        // The sign bit of i or of last - i is set if i is out of range. With neither an early exit nor a comparison, this
+        // vectorizes on any CPU.
+        index.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) >= 0
+    }
 }
 
 /// Runs `f(o, at, part)` over `out`, split among threads into pieces of whole rows of `inner` elements: `part` lies in

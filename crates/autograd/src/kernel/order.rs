@@ -81,7 +81,7 @@ macro_rules! keyed {
         }
     };
 }
-keyed!(u64 of u32, from narrow, sorted by |row: &mut [u64], spare| by_digits(row, spare, 4, |x| x >> 32));
+keyed!(u64 of u32, from narrow, sorted by |row: &mut [u64], spare| by_digits(row, spare, |x| x >> 32));
 keyed!(u128 of u64, from Element::rank, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
 
 /// [`Element::rank`] of a number of single precision, in half of the bits.
@@ -99,25 +99,28 @@ const VALUES: usize = 1 << DIGIT;
 /// The digits of the widest keys.
 const MOST: usize = 64 / DIGIT;
 
-/// Sorts by keys of so many digits, from the last digit to the first; each pass keeps the order of the others, and of
-/// elements with the same key.
-fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, digits: usize, key: impl Fn(K) -> u64) {
+/// Sorts by keys, from the last digit to the first; each pass keeps the order of the others, and of elements with the same
+/// key.
+fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, key: impl Fn(K) -> u64) {
     if row.len() < MANY {
         return row.sort_by_key(|&x| key(x));
     }
+    // Most digits are those of all elements, if these are small integers, or numbers of single precision.
+    let first = key(row[0]);
+    let varying = row.iter().fold(0, |bits, &x| bits | (key(x) ^ first));
     let digit = |x: K, d: usize| (key(x) >> (DIGIT * d)) as usize % VALUES;
-    let mut counts = [[0u32; VALUES]; MOST];
-    let counts = &mut counts[..digits];
+    let (mut counts, mut digits, mut count) = ([[0u32; VALUES]; MOST], [0; MOST], 0);
+    for d in (0..MOST).filter(|d| varying >> (DIGIT * d) & (VALUES as u64 - 1) != 0) {
+        digits[count] = d;
+        count += 1;
+    }
+    let (counts, digits) = (&mut counts[..count], &digits[..count]);
     for &x in row.iter() {
-        counts.iter_mut().enumerate().for_each(|(d, counts)| counts[digit(x, d)] += 1);
+        counts.iter_mut().zip(digits).for_each(|(counts, &d)| counts[digit(x, d)] += 1);
     }
     spare.resize(row.len(), K::default());
     let (mut from, mut to) = (&mut *row, spare.as_mut_slice());
-    let mut passes = 0;
-    for (d, counts) in counts.iter_mut().enumerate() {
-        if counts[digit(from[0], d)] as usize == from.len() {
-            continue; // all are equal here
-        }
+    for (counts, &d) in counts.iter_mut().zip(digits) {
         let mut start = 0;
         counts.iter_mut().for_each(|count| start += std::mem::replace(count, start));
         for &x in from.iter() {
@@ -126,18 +129,17 @@ fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, digits: usize
             *place += 1;
         }
         (from, to) = (to, from);
-        passes += 1;
     }
-    if passes % 2 == 1 {
+    if count % 2 == 1 {
         to.copy_from_slice(from);
     }
 }
 
 /// The ranks of elements with their places, sorted by rank, then by place.
-pub(crate) fn ranked_places<T: Element>(x: impl Iterator<Item = T>) -> Vec<(u64, usize)> {
-    let mut all: Vec<(u64, usize)> = x.map(T::rank).zip(0..).collect();
+pub(crate) fn ranked_places<T: Element>(x: &[T]) -> Vec<(u64, usize)> {
+    let mut all: Vec<(u64, usize)> = x.iter().map(|x| x.rank()).zip(0..).collect();
     match u32::try_from(all.len()) {
-        Ok(_) => by_digits(&mut all, &mut Vec::new(), MOST, |(rank, _)| rank),
+        Ok(_) => by_digits(&mut all, &mut Vec::new(), |(rank, _)| rank),
         Err(_) => all.sort_by_key(|&(rank, _)| rank), // digits are counted in 32 bits
     }
     all
@@ -334,7 +336,7 @@ mod tests {
         for (&rank, &place) in ranks.iter().zip(&found) {
             assert_eq!(place, sorted[rank]);
         }
-        let both: Vec<(u64, usize)> = ranked_places(x.iter().copied());
+        let both: Vec<(u64, usize)> = ranked_places(&x);
         assert!(both.iter().map(|(_, place)| *place as i64).eq(sorted));
     }
 }

@@ -39,7 +39,8 @@ impl<T: Element> Tensor<T> {
     /// assert_eq!(found.counts, tensor![1_i64, 2, 1]);
     /// ```
     pub fn unique(&self) -> Unique<T> {
-        let (x, order) = (self.to_vec(), ranked_places(self.iter()));
+        let x = self.to_vec();
+        let order = ranked_places(&x);
         let (mut values, mut counts, mut inverse) = (Vec::new(), Vec::new(), vec![0; x.len()]);
         for equal in order.chunk_by(|(a, _), (b, _)| a == b) {
             equal.iter().for_each(|&(_, i)| inverse[i] = values.len() as i64);

@@ -274,7 +274,8 @@ pub(super) fn distances<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V
     // Coordinate by coordinate, so that loops run along all points of `y`.
     let planes = |batch: &[usize], last: [usize; 3]| -> Shape { batch.iter().copied().chain(last).collect() };
     let x = swapped(x).reshape(&planes(a, [width, rows, 1]));
-    let y = swapped(y).reshape(&planes(b, [width, 1, columns]));
+    // A copy, since a transposed view is slower to read again and again.
+    let y = V::try_apply(Op::Concat { axis: 0 }, &[&swapped(y)])?.reshape(&planes(b, [width, 1, columns]));
     let of_a_row = (a.iter().product::<usize>().max(b.iter().product()) * columns * width).max(1);
     let some = (BLOCK / of_a_row).max(1);
     if rows <= some {

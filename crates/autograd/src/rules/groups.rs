@@ -1,10 +1,11 @@
 //! The rules of [`GatherFold`](Op::GatherFold), which combines the elements that indices send to each position: a group.
 
 use super::Cotangents;
+use super::scan::products_in_groups;
 use super::vjp::indexed;
 use crate::error::or_panic;
 use crate::float::Float;
-use crate::op::{Binary, Fold, IntOp, Op};
+use crate::op::{Binary, Fold, IntOp, Op, Unary};
 use crate::tensor::Tensor;
 use crate::tensor::view::Span;
 use crate::value::{Index, Value};
@@ -21,7 +22,7 @@ pub(super) fn vjp<T: Float, V: Value<T>>(
     let sent = |v: &V| indexed(Op::Gather { axis, index: index.clone() }, v, &x[1..]);
     match fold {
         Fold::Prod => smallvec![
-            wants(0).then(|| g.mul(&product(axis, index, x))),
+            wants(0).then(|| g.mul(&product(axis, index, x, x[1]))),
             wants(1).then(|| sent(&g.mul(x[0])).mul(&others(axis, index, x)))
         ],
         _ => {
@@ -47,7 +48,7 @@ pub(super) fn jvp<T: Float, V: Value<T>>(
     };
     match fold {
         Fold::Prod => sum(
-            t[0].map(|t| t.mul(&product(axis, index, x))),
+            t[0].map(|t| t.mul(&product(axis, index, x, x[1]))),
             t[1].map(|t| x[0].mul(&added(&t.mul(&others(axis, index, x))))),
         ),
         _ => {
@@ -83,19 +84,25 @@ fn shared<T: Float, V: Value<T>>(v: &V, count: &V, y: &V) -> V {
     nothing.eq(&nothing).select(&v.div(count), &v.number(T::zero()))
 }
 
-/// The product of each group, without the array.
-fn product<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V]) -> V {
+/// The product of elements of each group, without the array.
+fn product<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V], elements: &V) -> V {
     let ones = x[0].number(T::one()).expand(&x[0].shape());
-    let inputs: Vec<&V> = std::iter::once(&ones).chain(x[1..].iter().copied()).collect();
+    let inputs: Vec<&V> = [&ones, elements].into_iter().chain(x[2..].iter().copied()).collect();
     V::apply(Op::GatherFold { axis, index: index.clone(), fold: Fold::Prod }, &inputs)
 }
 
-/// For each element, the product of the other ones of its group: of those before it, and of those behind it. Nothing is
-/// divided by an element, so this is exact where elements are 0.
+/// For each element, the product of the other ones of its group. Where no product of some of them overflows, it is that of
+/// those before it and of those behind it, which is exact where elements are 0; else it is the whole by the element. So
+/// nothing that is infinite or NaN reaches another group.
 fn others<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V]) -> V {
-    let n = index.len();
-    let index = Index { values: index.clone(), node: x.get(2).map(|&node| node.clone()) };
-    let lists = or_panic(index.derive(IntOp::Grouped { axis, x: x[0].shape() }));
+    let (n, src, one) = (index.len(), x[1], x[1].number(T::one()));
+    let sent = |v: &V| indexed(Op::Gather { axis, index: index.clone() }, v, &x[1..]);
+    let still = V::apply(Op::StopGradient, &[src]);
+    let most = sent(&product(axis, index, x, &V::binary(Binary::Maximum, &still.unary(Unary::Abs), &one)));
+    let within = most.sub(&most).eq(&src.number(T::zero()));
+
+    let own = Index { values: index.clone(), node: x.get(2).map(|&node| node.clone()) };
+    let lists = or_panic(own.derive(IntOp::Grouped { axis, x: x[0].shape() }));
     let list = |start: usize| {
         let spans = smallvec![Span { start: if n == 0 { 0 } else { start }, len: n, step: 1 }];
         or_panic(lists.clone().derive(IntOp::View(Box::new(Op::Slice { spans }))))
@@ -103,60 +110,12 @@ fn others<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V]) -> 
     let (order, ranks) = (list(0), list(n));
     let ranks = match &ranks.node {
         Some(node) => V::apply(Op::Cast { values: ranks.values.clone() }, &[node]),
-        None => x[1].constant(ranks.values.map(|rank| T::of(rank as f64))),
+        None => src.constant(ranks.values.map(|rank| T::of(rank as f64))),
     };
-    let grouped = or_panic(order.clone().apply(&x[1].reshape(&[n]), |index| Op::Take { axis: 0, index }));
-    let apart = |reach, from| Apart { ranks: &ranks, reach, from };
-    let running = |from| {
-        let (mut y, mut reach) = (grouped.clone(), 1);
-        // After k rounds each element is the product of up to 2ᵏ ones of its group, and nothing of another group, not even
-        // a NaN, has reached it. Source: Hillis and Steele, *Data parallel algorithms* (1986).
-        while reach < n {
-            y = y.mul(&apart(reach, from).of(&y));
-            reach *= 2;
-        }
-        apart(1, from).of(&y)
-    };
-    let y = running(From::Before).mul(&running(From::Behind));
-    or_panic(order.apply(&y, |index| Op::TakeAdd { axis: 0, index, size: n })).reshape(&x[1].shape())
-}
-
-/// Elements at a distance from each, on one side; 1 where that is another group.
-struct Apart<'r, V> {
-    ranks: &'r V,
-    reach: usize,
-    from: From,
-}
-
-#[derive(Clone, Copy)]
-enum From {
-    Before,
-    Behind,
-}
-
-impl<V> Apart<'_, V> {
-    fn of<T: Float>(&self, x: &V) -> V
-    where
-        V: Value<T>,
-    {
-        let (n, one) = (x.shape()[0], x.number(T::one()));
-        let reach = self.reach.min(n);
-        let moved = |x: &V| {
-            let start = if let (From::Behind, true) = (self.from, reach < n) { reach } else { 0 };
-            let part = V::apply(Op::Slice { spans: smallvec![Span { start, len: n - reach, step: 1 }] }, &[x]);
-            let rest = x.number(T::zero()).expand(&[reach]);
-            let both = match self.from {
-                From::Before => [&rest, &part],
-                From::Behind => [&part, &rest],
-            };
-            V::apply(Op::Concat { axis: 0 }, &both)
-        };
-        // A rank says how many of the group stand before an element.
-        let ranks = match self.from {
-            From::Before => self.ranks.clone(),
-            From::Behind => moved(self.ranks),
-        };
-        let inside = V::binary(Binary::Ge, &ranks, &x.number(T::of(self.reach as f64)));
-        inside.select(&moved(x), &one)
-    }
+    let finite = within.select(src, &one).reshape(&[n]);
+    let grouped = or_panic(order.clone().apply(&finite, |index| Op::Take { axis: 0, index }));
+    let found = products_in_groups(&grouped, &V::binary(Binary::Ge, &ranks, &one));
+    let found = or_panic(order.apply(&found, |index| Op::TakeAdd { axis: 0, index, size: n })).reshape(&src.shape());
+    // The quotient is defined, too, where it is not selected, so that its derivative adds nothing there.
+    within.select(&found, &sent(&product(axis, index, x, src)).div(&within.select(&one, src)))
 }

@@ -190,12 +190,17 @@ fn put_table<T: Float>(sum: &ParamGradients<T>, place: usize, bytes: &mut Vec<u8
     put_bytes(values.deep_copy().make_mut(), bytes);
 }
 
+fn take_integer(left: &mut &[u8]) -> Option<i64> {
+    let (bytes, rest) = left.split_first_chunk()?;
+    *left = rest;
+    Some(i64::from_le_bytes(*bytes))
+}
+
 /// Takes the gradient of a table that [`put_table`] wrote; none if it has no row.
 fn take_table<T: Float>(left: &mut &[u8], place: usize, shape: &[usize], sum: &mut ParamGradients<T>) -> Option<()> {
-    let mut next = || Some(i64::from_le_bytes(*left.split_off(..8)?.as_array()?));
-    let count = usize::try_from(next()?).ok()?;
+    let count = usize::try_from(take_integer(left)?).ok()?;
     let rows = match count <= shape[0] {
-        true => Some(Rows::new((0..count).map(|_| next()).collect::<Option<_>>()?, shape[0])?),
+        true => Some(Rows::new((0..count).map(|_| take_integer(left)).collect::<Option<_>>()?, shape[0])?),
         false => None,
     };
     if count > 0 {
