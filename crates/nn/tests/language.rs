@@ -253,7 +253,7 @@ fn a_decoder_with_a_cache_computes_what_one_without_does() {
         assert_eq!((cache.len(), cache.is_empty()), (5, false));
         cache.select(&[2, 0]);
         fn picked(x: Var<'_, f64>, axis: isize) -> Var<'_, f64> {
-            x.take(axis, &tensor![2_i64, 0])
+            x.take(axis, tensor![2_i64, 0])
         }
         let two = Masks::default().lengths(tape.integers(tensor![3_i64, 4]), 4);
         let y = decoder.decode_after(picked(x.slice(time, 5..), 1 - time), &mut cache, two, pass);
