@@ -179,10 +179,13 @@ fn take_numbers<T: Float>(left: &mut &[u8], x: &mut Tensor<T>) -> Option<()> {
     Some(())
 }
 
+/// Instead of a number of rows: there is no gradient.
+const NONE: i64 = -1;
+
 /// Writes the gradient of a table: how many rows it has, or one more than all if it is not by rows; which they are; and
 /// their numbers.
 fn put_table<T: Float>(sum: &ParamGradients<T>, place: usize, bytes: &mut Vec<u8>) {
-    let Some(values) = sum.get(place) else { return bytes.extend(0i64.to_le_bytes()) };
+    let Some(values) = sum.get(place) else { return bytes.extend(NONE.to_le_bytes()) };
     match sum.rows(place) {
         Some(rows) => [rows.len() as i64].iter().chain(rows.index()).for_each(|row| bytes.extend(row.to_le_bytes())),
         None => bytes.extend((values.shape()[0] as i64 + 1).to_le_bytes()),
@@ -196,18 +199,20 @@ fn take_integer(left: &mut &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(*bytes))
 }
 
-/// Takes the gradient of a table that [`put_table`] wrote; none if it has no row.
+/// Takes the gradient of a table that [`put_table`] wrote.
 fn take_table<T: Float>(left: &mut &[u8], place: usize, shape: &[usize], sum: &mut ParamGradients<T>) -> Option<()> {
-    let count = usize::try_from(take_integer(left)?).ok()?;
+    let count = take_integer(left)?;
+    if count == NONE {
+        return Some(());
+    }
+    let count = usize::try_from(count).ok()?;
     let rows = match count <= shape[0] {
         true => Some(Rows::new((0..count).map(|_| take_integer(left)).collect::<Option<_>>()?, shape[0])?),
         false => None,
     };
-    if count > 0 {
-        let mut values = Tensor::zeros(&[&[count.min(shape[0])], &shape[1..]].concat());
-        take_numbers(left, &mut values)?;
-        sum.put(place, values, rows);
-    }
+    let mut values = Tensor::zeros(&[&[count.min(shape[0])], &shape[1..]].concat());
+    take_numbers(left, &mut values)?;
+    sum.put(place, values, rows);
     Some(())
 }
 
