@@ -2,7 +2,7 @@
 //! compares them with `benches/peers/torch_ops.py`, which runs the same ops under the same names.
 
 use autograd::prelude::*;
-use autograd::{Attention, Conv, Order, Pad, Pool};
+use autograd::{Attention, Between, Conv, Insert, Order, Pad, Pool, Scatter, Target};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use nn::functional::layer_norm;
@@ -110,6 +110,41 @@ fn moves(group: &mut Group, x: &Tensor<f32>) {
     time(group, "sort rows", || x.sort(1, Order::Ascending));
 }
 
+/// A million elements in ten thousand groups, order statistics, and places in sorted lists.
+fn lists(group: &mut Group, x: &Tensor<f32>) {
+    let (rng, n) = (&mut Rng::new(5), 1_000_000);
+    let (list, base) = (x.reshape(&[n]), Tensor::zeros(&[10_000]));
+    let index: Tensor<i64> = (0..n).map(|_| rng.below(10_000) as i64).collect();
+    for (name, how) in [("sum", Scatter::Sum), ("mean", Scatter::Mean), ("max", Scatter::Max), ("prod", Scatter::Prod)]
+    {
+        both_ways(group, &format!("scatter_reduce {name}"), &[&base, &list], |x| {
+            x[0].scatter_reduce(0, &index, x[1], how, Target::Included)
+        });
+    }
+    let edges = Tensor::<f32>::randn(&[1000], rng).sort(0, Order::Ascending).0;
+    time(group, "bucketize", || list.bucketize(&edges, Insert::Before));
+    time(group, "quantile", || list.quantile(0.3, 0, Between::Linear));
+    time(group, "quantile of rows", || x.quantile(0.3, 1, Between::Linear));
+    time(group, "median of rows", || x.median(1));
+    time(group, "unique integers", || index.unique());
+    time(group, "unique numbers", || list.unique());
+    time(group, "sort a list", || list.sort(0, Order::Ascending));
+    let (a, b) = (Tensor::<f32>::randn(&[500, 64], rng), Tensor::<f32>::randn(&[500, 64], rng));
+    both_ways(group, "cdist", &[&a, &b], |x| x[0].cdist(x[1], 2.0));
+    both_ways(group, "cdist, p = 1", &[&a, &b], |x| x[0].cdist(x[1], 1.0));
+}
+
+#[cfg(feature = "linalg")]
+fn matrices(group: &mut Group) {
+    let a = Tensor::<f32>::randn(&[512, 512], &mut Rng::new(6));
+    time(group, "lu", || a.lu());
+    both_ways(group, "factors of lu", &[&a], |x| x[0].lu().2);
+    time(group, "inv", || a.inv());
+}
+
+#[cfg(not(feature = "linalg"))]
+fn matrices(_: &mut Group) {}
+
 fn windows(group: &mut Group) {
     let rng = &mut Rng::new(3);
     let (images, lines) = (Tensor::<f32>::randn(&[16, 16, 64, 64], rng), Tensor::<f32>::randn(&[16, 64, 1024], rng));
@@ -136,6 +171,8 @@ fn ops(c: &mut Criterion) {
     reductions(&mut group, &x);
     attention(&mut group);
     moves(&mut group, &x);
+    lists(&mut group, &x);
+    matrices(&mut group);
     windows(&mut group);
     group.finish();
 }

@@ -26,9 +26,9 @@ const LONGEST: usize = 500;
 
 /// A pole on a cart: position, speed, angle, angular speed. Source: Barto, Sutton and Anderson, *Neuronlike adaptive
 /// elements that can solve difficult learning control problems* (1983).
-type State = [f32; 4];
+pub(crate) type State = [f32; 4];
 
-fn start(rng: &mut Rng) -> State {
+pub(crate) fn start(rng: &mut Rng) -> State {
     std::array::from_fn(|_| (rng.uniform() as f32 - 0.5) * 0.1)
 }
 
@@ -43,23 +43,23 @@ fn pushed([x, v, angle, turn]: State, action: usize) -> (State, bool) {
     (next, next[0].abs() > 2.4 || next[2].abs() > 12f32.to_radians())
 }
 
-struct Dqn {
-    online: Sequential<f32>,
-    target: Sequential<f32>,
+pub(crate) struct Dqn {
+    pub(crate) online: Sequential<f32>,
+    pub(crate) target: Sequential<f32>,
 }
 
 parameters! { impl Parameters<f32> for Dqn { online, target } }
 
 impl Dqn {
     /// The better push.
-    fn choose(&self, state: State) -> usize {
+    pub(crate) fn choose(&self, state: State) -> usize {
         let tape = Tape::new();
         let worth = self.online.forward(tape.constant([state]), &mut Pass::eval(&tape)).value();
         usize::from(worth.at(&[0, 1]) > worth.at(&[0, 0]))
     }
 
     /// How far the worth of each push is from its reward plus what is worth most afterward.
-    fn loss<'t>(&self, given: &Given<'t, f32>, pass: &mut Pass<'t, f32>) -> Result<Parts<'t, f32>> {
+    pub(crate) fn loss<'t>(&self, given: &Given<'t, f32>, pass: &mut Pass<'t, f32>) -> Result<Parts<'t, f32>> {
         let (now, next) = (given.inputs.numbers("now")?, given.inputs.numbers("next")?);
         let action = given.inputs.integers("action")?;
         let worth = self.online.forward(now, pass).gather(1, action.reshape(&[BATCH, 1]));
@@ -74,15 +74,15 @@ impl Dqn {
 
 /// What happened in a step.
 #[derive(Clone, Copy)]
-struct Step {
-    now: State,
-    action: i64,
-    next: State,
-    fell: bool,
+pub(crate) struct Step {
+    pub(crate) now: State,
+    pub(crate) action: i64,
+    pub(crate) next: State,
+    pub(crate) fell: bool,
 }
 
 /// A batch of random steps from the memory.
-fn recalled(memory: &[Step], rng: &mut Rng) -> Samples<f32> {
+pub(crate) fn recalled(memory: &[Step], rng: &mut Rng) -> Samples<f32> {
     let steps: Vec<Step> = (0..BATCH).map(|_| memory[rng.below(memory.len())]).collect();
     let inputs = Fields::new()
         .with("now", Tensor::<f32>::from(steps.iter().map(|step| step.now).collect::<Vec<_>>()))

@@ -20,13 +20,13 @@ const USAGE: &str = "usage: gan [--short]\n  --short  60 rounds instead of 6,000
 const BATCH: usize = 128;
 const NOISE: usize = 4;
 /// Updates of the critic for each of the generator.
-const TURNS: usize = 3;
+pub(crate) const TURNS: usize = 3;
 /// The weight of the penalty on the critic's gradient.
 const PENALTY: f64 = 1.0;
 
-struct Gan {
-    generator: Sequential<f32>,
-    critic: Sequential<f32>,
+pub(crate) struct Gan {
+    pub(crate) generator: Sequential<f32>,
+    pub(crate) critic: Sequential<f32>,
 }
 
 parameters! { impl Parameters<f32> for Gan { generator, critic } }
@@ -39,7 +39,11 @@ impl Gan {
     }
 
     /// How far the critic tells real points from drawn ones, and how far its slope is from 1 between them.
-    fn critic_loss<'t>(&self, given: &nn::Given<'t, f32>, pass: &mut Pass<'t, f32>) -> Result<Parts<'t, f32>> {
+    pub(crate) fn critic_loss<'t>(
+        &self,
+        given: &nn::Given<'t, f32>,
+        pass: &mut Pass<'t, f32>,
+    ) -> Result<Parts<'t, f32>> {
         let real = given.inputs.numbers("points")?;
         let drawn = self.draw(BATCH, pass);
         let distance = self.critic.forward(real, pass).mean() - self.critic.forward(drawn, pass).mean();
@@ -50,7 +54,7 @@ impl Gan {
         Ok(Parts::new().part("distance", -1.0, distance).part("penalty", PENALTY, excess.square().mean()))
     }
 
-    fn generator_loss<'t>(&self, pass: &mut Pass<'t, f32>) -> Parts<'t, f32> {
+    pub(crate) fn generator_loss<'t>(&self, pass: &mut Pass<'t, f32>) -> Parts<'t, f32> {
         let drawn = self.draw(BATCH, pass);
         Parts::new().part("generator", -1.0, self.critic.forward(drawn, pass).mean())
     }
@@ -63,7 +67,7 @@ fn center(k: usize) -> [f32; 2] {
 }
 
 /// Real points: around one of eight centers, with a standard deviation of 0.1.
-fn points(rng: &mut Rng) -> Samples<f32> {
+pub(crate) fn points(rng: &mut Rng) -> Samples<f32> {
     let spread = Tensor::<f32>::randn(&[BATCH, 2], rng) * 0.1;
     let centers: Vec<[f32; 2]> = (0..BATCH).map(|_| center(rng.below(8))).collect();
     Samples::unlabeled(Fields::new().with("points", Tensor::from(centers) + spread))

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: multi_task [--short]\n  --short  3 epochs instead of
 const HOLES: [i64; 10] = [1, 0, 0, 0, 0, 0, 1, 0, 2, 1];
 
 /// A trunk, and a head for each task.
-struct MultiTask {
+pub(crate) struct MultiTask {
     trunk: Sequential<f32>,
     digit: Linear<f32>,
     holes: Linear<f32>,
@@ -37,7 +37,7 @@ impl Model<f32> for MultiTask {
 }
 
 impl MultiTask {
-    fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
         let trunk = Sequential::new().then(Linear::new(64, 48, rng)).then(Activation::Relu).then(Dropout::new(0.1));
         MultiTask {
             trunk,
@@ -49,7 +49,7 @@ impl MultiTask {
 }
 
 /// The digits with three targets: two of labels, one of numbers.
-fn tasks() -> Result<FieldDataset<f32>, Box<dyn std::error::Error>> {
+pub(crate) fn tasks() -> Result<FieldDataset<f32>, Box<dyn std::error::Error>> {
     let digits = digits::<f32>();
     let labels = digits.labels().expect("digits have labels").clone();
     let holes: Tensor<i64> = labels.iter().map(|digit| HOLES[digit as usize]).collect();
@@ -60,17 +60,21 @@ fn tasks() -> Result<FieldDataset<f32>, Box<dyn std::error::Error>> {
     Ok(FieldDataset::new(Fields::new().with("image", digits.inputs().clone()), targets)?)
 }
 
+/// The sum that is trained on.
+pub(crate) fn loss() -> WeightedSum<f32> {
+    WeightedSum::new()
+        .part("digit", 1.0, between(CrossEntropy::new(), "digit", "digit"))
+        .part("holes", 0.5, between(CrossEntropy::new(), "holes", "holes"))
+        .part("ink", 0.5, between(Mse::new(), "ink", "ink"))
+}
+
 fn main() -> ExitCode {
     common::run(USAGE, |mut arguments| {
         let epochs = if arguments.contains("--short") { 3 } else { 40 };
         common::finish(arguments)?;
 
         let (training, test) = tasks()?.split(0.8, 1)?;
-        let loss = WeightedSum::new()
-            .part("digit", 1.0, between(CrossEntropy::new(), "digit", "digit"))
-            .part("holes", 0.5, between(CrossEntropy::new(), "holes", "holes"))
-            .part("ink", 0.5, between(Mse::new(), "ink", "ink"));
-        let mut trainer = Trainer::new(loss, Adam::new(3e-3))
+        let mut trainer = Trainer::new(loss(), Adam::new(3e-3))
             .epochs(epochs)
             .validation(&test)
             .metric(Metric::accuracy().between("digit", "digit"))

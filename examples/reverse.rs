@@ -24,9 +24,9 @@ const LETTERS: usize = 26;
 const START: i64 = LETTERS as i64;
 const LENGTH: usize = 8;
 const WIDTH: usize = 96;
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
-struct Reverser {
+pub(crate) struct Reverser {
     letters: Embedding<f32>,
     reads: Gru<f32>,
     writes: Gru<f32>,
@@ -50,7 +50,7 @@ impl Model<f32> for Reverser {
 }
 
 impl Reverser {
-    fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
         let options = || RecurrentOptions { batch_first: true, ..Default::default() };
         Reverser {
             letters: Embedding::new(LETTERS + 1, WIDTH, rng),
@@ -78,7 +78,7 @@ impl Reverser {
 }
 
 /// Random words, the same backward as targets, and the targets one step late as what was written before.
-fn words(count: usize, rng: &mut Rng) -> Samples<f32> {
+pub(crate) fn words(count: usize, rng: &mut Rng) -> Samples<f32> {
     let (mut read, mut written, mut target) = (vec![], vec![], vec![]);
     for _ in 0..count {
         let word: Vec<i64> = (0..LENGTH).map(|_| rng.below(LETTERS) as i64).collect();

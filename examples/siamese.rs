@@ -21,8 +21,8 @@ const MARGIN: f32 = 1.0;
 /// The digits that are not trained on.
 const UNSEEN: [i64; 3] = [0, 4, 7];
 
-struct Twins {
-    embed: Sequential<f32>,
+pub(crate) struct Twins {
+    pub(crate) embed: Sequential<f32>,
 }
 
 parameters! { impl Parameters<f32> for Twins { ..embed } }
@@ -37,7 +37,7 @@ impl Model<f32> for Twins {
 }
 
 /// The contrastive loss: d² for the same digit, else (margin - d)² within the margin.
-fn contrastive<'t>(outputs: &Vars<'t, f32>, given: &Given<'t, f32>) -> autograd::Result<Parts<'t, f32>> {
+pub(crate) fn contrastive<'t>(outputs: &Vars<'t, f32>, given: &Given<'t, f32>) -> autograd::Result<Parts<'t, f32>> {
     let (apart, same) = (outputs.only()?, given.targets.booleans("same")?.indicator());
     let attract = (same * apart.square()).mean();
     let repel = ((1.0 - same) * (MARGIN - apart).relu().square()).mean();
@@ -45,7 +45,12 @@ fn contrastive<'t>(outputs: &Vars<'t, f32>, given: &Given<'t, f32>) -> autograd:
 }
 
 /// Random pairs of pictures of the chosen digits, half of them of the same digit.
-fn pairs(digits: &TensorDataset<f32>, wanted: impl Fn(i64) -> bool, count: usize, rng: &mut Rng) -> FieldDataset<f32> {
+pub(crate) fn pairs(
+    digits: &TensorDataset<f32>,
+    wanted: impl Fn(i64) -> bool,
+    count: usize,
+    rng: &mut Rng,
+) -> FieldDataset<f32> {
     let labels = digits.labels().expect("digits have labels").to_vec();
     let of = |digit: i64| (0..labels.len()).filter(|&i| labels[i] == digit).collect::<Vec<_>>();
     let places: Vec<Vec<usize>> = (0..10).filter(|&digit| wanted(digit)).map(of).collect();

@@ -20,7 +20,7 @@ const WIDTH: usize = 8;
 /// The standard deviation of what no model can predict.
 const NOISE: f32 = 0.25;
 
-struct TwoTower {
+pub(crate) struct TwoTower {
     users: Embedding<f32>,
     items: Embedding<f32>,
     genres: Linear<f32>,
@@ -43,7 +43,7 @@ impl Model<f32> for TwoTower {
 }
 
 impl TwoTower {
-    fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
         // Small vectors, so that all ratings start near the mean.
         let mut table = |rows, width| {
             let mut table = Embedding::new(rows, width, rng);
@@ -59,7 +59,7 @@ impl TwoTower {
 }
 
 /// A third of all ratings of a small world: users have tastes in genres, items have genres, a quality, and an age.
-fn ratings(rng: &mut Rng) -> Result<FieldDataset<f32>, nn::data::DataError> {
+pub(crate) fn ratings(rng: &mut Rng) -> Result<FieldDataset<f32>, nn::data::DataError> {
     let tastes = Tensor::<f32>::randn(&[USERS, GENRES], rng) * 0.6;
     let quality = Tensor::<f32>::randn(&[ITEMS], rng) * 0.4;
     let has: Vec<bool> = (0..ITEMS * GENRES).map(|_| rng.uniform() < 0.4).collect();

@@ -18,17 +18,17 @@ use wengert::prelude::*;
 
 const USAGE: &str = "usage: vae [--short]\n  --short  2 epochs instead of 60";
 
-const CODE: usize = 8;
+pub(crate) const CODE: usize = 8;
 
-struct Vae {
-    encoder: Sequential<f32>,
-    decoder: Sequential<f32>,
+pub(crate) struct Vae {
+    pub(crate) encoder: Sequential<f32>,
+    pub(crate) decoder: Sequential<f32>,
 }
 
 parameters! { impl Parameters<f32> for Vae { encoder, decoder } }
 
 /// What the model returns.
-struct Seen<'t> {
+pub(crate) struct Seen<'t> {
     image: Var<'t, f32>,
     code: Normal<'t, f32>,
 }
@@ -51,7 +51,7 @@ impl Model<f32> for Vae {
 
 /// The evidence lower bound, negated, per picture: the cross-entropy of the pixels, and the divergence of the code from a
 /// standard normal distribution.
-fn loss<'t>(seen: &Vars<'t, f32>, given: &Given<'t, f32>) -> Result<Parts<'t, f32>> {
+pub(crate) fn loss<'t>(seen: &Vars<'t, f32>, given: &Given<'t, f32>) -> Result<Parts<'t, f32>> {
     let image = given.inputs.numbers("image")?;
     let pixels = bce_with_logits_loss(seen.numbers("image")?, image, Reduction::BatchMean)?;
     let code = Normal::new(seen.numbers("mean")?, seen.numbers("std")?)?;

@@ -8,7 +8,8 @@ use autograd::prelude::*;
 use work::functions::{self, Checkpointed};
 use work::transforms::{Loop, valley};
 use work::{
-    Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, inference, language, networks, points,
+    Gradient, HessianVector, Objective, Training, Work, bundle, gaussian, hand, inference, language, loops, networks,
+    points,
 };
 
 /// Checks every first derivative and the replayed results.
@@ -69,6 +70,26 @@ fn networks_have_their_gradients() {
     check(networks::mlp(&[3, 4, 5], 6));
     check(networks::recurrent(networks::Cell::Lstm, [3, 2, 4, 2]));
     check(networks::recurrent(networks::Cell::Gru, [3, 2, 4, 2]));
+}
+
+/// A step that is replayed has been compared with a recorded one; a loss that is not finite panics.
+#[test]
+fn loops_turn_recorded_and_replayed() {
+    let all = [
+        loops::recommender,
+        loops::vae,
+        loops::gan,
+        loops::siamese,
+        loops::reverse,
+        loops::gpt,
+        loops::dqn,
+        loops::multi_task,
+        loops::apartments,
+    ];
+    for mut work in all.map(loops::of) {
+        (0..2).for_each(|_| work.record());
+        (0..5).for_each(|_| work.replay());
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ measure() {
 for _ in 1 2 3; do
   measure wengert ./target/release/examples/bench "$@"
   measure PyTorch "$python" benches/peers/torch_steps.py "$@"
+  measure PyTorch "$python" benches/peers/torch_loops.py "$@"
   measure JAX "$python" benches/peers/jax_steps.py "$@"
 done
 "$python" benches/peers/table.py "$work/lines"

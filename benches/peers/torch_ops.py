@@ -102,6 +102,27 @@ timed("scatter_add rows", lambda: x.scatter_add(0, places, other))
 timed("scatter_add columns", lambda: x.scatter_add(1, places, other))
 timed("sort rows", lambda: x.sort(stable=True, dim=1))
 
+n, base = 1_000_000, torch.zeros(10_000)
+items, index = x.reshape(n), torch.randint(0, 10_000, (n,))
+for name, how in [("sum", "sum"), ("mean", "mean"), ("max", "amax"), ("prod", "prod")]:
+    both_ways(f"scatter_reduce {name}", [base, items], lambda x, y, how=how: x.scatter_reduce(0, index, y, how))
+edges = torch.randn(1000).sort()[0]
+timed("bucketize", lambda: torch.bucketize(items, edges))
+timed("quantile", lambda: torch.quantile(items, 0.3))
+timed("quantile of rows", lambda: torch.quantile(x, 0.3, dim=1))
+timed("median of rows", lambda: x.median(1))
+timed("unique integers", lambda: torch.unique(index, return_inverse=True, return_counts=True))
+timed("unique numbers", lambda: torch.unique(items, return_inverse=True, return_counts=True))
+timed("sort a list", lambda: items.sort(stable=True))
+points = [torch.randn(500, 64), torch.randn(500, 64)]
+both_ways("cdist", points, torch.cdist)
+both_ways("cdist, p = 1", points, lambda x, y: torch.cdist(x, y, p=1.0))
+
+square = torch.randn(512, 512)
+timed("lu", lambda: torch.linalg.lu(square))
+both_ways("factors of lu", [square], lambda x: torch.linalg.lu(x)[2])
+timed("inv", lambda: torch.linalg.inv(square))
+
 images, lines = torch.randn(16, 16, 64, 64), torch.randn(16, 64, 1024)
 both_ways("max_pool2d", [images], lambda x: F.max_pool2d(x, 2))
 both_ways("max_pool2d 3 by 2", [images], lambda x: F.max_pool2d(x, 3, 2, 1))

@@ -4,7 +4,7 @@ use super::functions::{self, Checkpointed, LENGTH};
 use super::networks::Cell;
 use super::transforms::{self, Loop, Sparse};
 use super::{Evaluation, Gradient, HessianVector, Objective, Training, Work};
-use super::{bundle, gaussian, hand, inference, language, networks, points};
+use super::{bundle, gaussian, hand, inference, language, loops, networks, points};
 use autograd::Precision;
 use autograd::prelude::*;
 
@@ -90,6 +90,15 @@ pub const ITEMS: &[Item] = &[
     item("T_fold_memory", "the fold, peak memory", Measure::Peak { runs: 1, small: || Box::new(Loop::new(10, Some(2))) }, || Box::new(Loop::new(10_000, Some(100)))),
     single("P_each", "a function of 203 scalar operations, gradient at 10,000 points, a run each", ms(20), || Box::new(points::Points::new(false))),
     single("P_many", "the same by run_many", ms(100), || Box::new(points::Points::new(true))),
+    item("L_recommender", "train step of the example two_tower, batch 64", us(1000), || loops::of(loops::recommender)),
+    item("L_vae", "of vae, batch 64", us(500), || loops::of(loops::vae)),
+    item("L_gan", "a round of gan: three updates of the critic, one of the generator, batch 128", us(200), || loops::of(loops::gan)),
+    item("L_siamese", "train step of siamese, batch 64", us(500), || loops::of(loops::siamese)),
+    item("L_reverse", "of reverse, batch 64", us(200), || loops::of(loops::reverse)),
+    item("L_gpt", "of char_gpt, batch 16", us(20), || loops::of(loops::gpt)),
+    item("L_dqn", "of dqn, batch 128, with the choice of a push", us(500), || loops::of(loops::dqn)),
+    item("L_multi_task", "of multi_task, batch 32", us(1000), || loops::of(loops::multi_task)),
+    item("L_apartments", "of apartments, batch 32", us(1000), || loops::of(loops::apartments)),
     single("G_GMM1k_objective", "GMM, 1,000 points, d = 10, K = 25, objective", ms(50), || value(gaussian::gmm(1000, 10, 25))),
     single("G_GMM1k", "GMM, 1,000 points, d = 10, K = 25, gradient", ms(50), || gradient(gaussian::gmm(1000, 10, 25))),
     single("G_GMM10k_objective", "GMM, 10,000 points, d = 10, K = 25, objective", ms(10), || value(gaussian::gmm(10_000, 10, 25))),

@@ -14,6 +14,7 @@ pub mod hand;
 pub mod inference;
 pub mod items;
 pub mod language;
+pub mod loops;
 pub mod networks;
 pub mod points;
 pub mod transforms;

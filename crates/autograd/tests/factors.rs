@@ -155,6 +155,8 @@ fn ranks_and_condition_numbers() {
     assert_eq!(tensor![[1.0, 0.0], [0.0, 1e-3]].matrix_rank(Some(1e-2)).item(), 1);
     assert_eq!(Tensor::<f32>::zeros(&[2, 3]).matrix_rank(None).item(), 0);
     assert_eq!(Tensor::<f64>::zeros(&[0, 3]).matrix_rank(None).item(), 0);
+    let odd = tensor![[[f64::NAN, 1.0], [0.0, 1.0]], [[1.0, f64::INFINITY], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]];
+    assert_eq!(odd.matrix_rank(None), tensor![i64::MIN, i64::MIN, 2]);
     for (p, expected) in [(2.0, 113.6352968962972), (1.0, 148.0), (f64::INFINITY, 216.0)] {
         assert!((a.cond(p).item() / expected - 1.0).abs() < 1e-12, "{p}");
         gradcheck(|x| x[0].cond(p), &[&general()]).unwrap();

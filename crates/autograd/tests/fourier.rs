@@ -137,6 +137,7 @@ fn replayed_for_all_samples_and_on_any_number_of_threads() {
 fn frequencies_and_shifts() {
     assert_eq!(Tensor::<f64>::fftfreq(6, 0.5).to_vec(), [0.0, 1.0 / 3.0, 2.0 / 3.0, -1.0, -2.0 / 3.0, -1.0 / 3.0]);
     assert_eq!(Tensor::<f64>::rfftfreq(5, 1.0), tensor![0.0, 0.2, 0.4]);
+    assert_eq!(Tensor::<f64>::rfftfreq(0, 1.0).shape(), [0]);
     let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
     assert_eq!(x.fftshift(..), tensor![[6.0, 4.0, 5.0], [3.0, 1.0, 2.0]]);
     assert_eq!(x.fftshift([0, 1]).ifftshift([0, 1]), x);

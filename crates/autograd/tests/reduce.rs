@@ -278,3 +278,15 @@ fn sums_and_means_of_what_is_not_nan() {
     assert_eq!((replayed[0].item(), replayed[1].item()), (6.5, 9.0));
     assert_eq!((tensor![1f32, f32::NAN].nanmean().item(), Tensor::<f32>::zeros(&[0]).nansum().item()), (1.0, 0.0));
 }
+
+/// Below p = 2, an element of 0 is at a kink, or where the curvature is infinite. It counts as a constant; the others have
+/// the derivatives that they have without it: of (√a + √b)² in closed form.
+#[test]
+fn elements_of_zero_do_not_spoil_the_curvature_of_a_norm() {
+    let hessian = |p: f64, x: &Tensor<f64>| autograd::transform::hessian(|x| x[0].norm(p), &[x]).remove(0).remove(0);
+    let expected = tensor![[0.0, 0.0, 0.0], [0.0, -1.0, 0.25], [0.0, 0.25, -0.0625]];
+    assert!((hessian(0.5, &tensor![0.0, 1.0, 4.0]) - expected).abs().max().item() < 1e-14);
+    let (whole, part) = (hessian(1.5, &tensor![0.0, 1.0, 4.0]), hessian(1.5, &tensor![1.0, 4.0]));
+    assert!((whole.slice_axis(0, 1..3).slice_axis(1, 1..3) - part).abs().max().item() < 1e-14);
+    assert_eq!(whole.slice_axis(0, 0..1), Tensor::zeros(&[1, 3]));
+}

@@ -211,6 +211,16 @@ fn distances_of_points() {
     assert_eq!(x.cdist(Tensor::ones(&[4, 1, 5, 3]), 2.0).shape(), [4, 1, 2, 5]);
     assert_eq!(Tensor::<f64>::zeros(&[2, 0]).cdist(Tensor::zeros(&[3, 0]), f64::INFINITY), Tensor::zeros(&[2, 3]));
     assert!(x.try_cdist(tensor![[1.0, 2.0]], 2.0).is_err() && x.try_cdist(tensor![1.0, 2.0, 3.0], 2.0).is_err());
+    // Many points are taken block by block.
+    let rng = &mut Rng::new(8);
+    let (many, others) = (Tensor::<f64>::randn(&[2, 70, 40], rng), Tensor::<f64>::randn(&[3, 1, 50, 40], rng));
+    let d = many.cdist(&others, 2.0);
+    assert_eq!(d.shape(), [3, 2, 70, 50]);
+    for [i, j, k, l] in [[0, 0, 0, 0], [2, 1, 69, 49], [1, 0, 33, 7], [2, 0, 5, 48_isize]] {
+        let (from, to) =
+            (many.index_axis(0, j).index_axis(0, k), others.index_axis(0, i).index_axis(0, 0).index_axis(0, l));
+        assert!((d.at(&[i, j, k, l].map(|at| at as usize)) - (from - to).norm(2.0).item()).abs() < 1e-13);
+    }
     assert!(x.try_cdist(&y, -1.0).is_err() && x.try_cdist(&y, f64::NAN).is_err());
 }
 
@@ -310,6 +320,37 @@ fn reductions_by_index() {
         let each = [0, 1].map(|i| x.index_axis(0, i).scatter_reduce(0, &index, src.index_axis(0, i), how, target));
         assert_eq!(samples, Tensor::stack(&each, 0));
     }
+}
+
+/// The products of some elements of a group may overflow, or a long product may vanish.
+#[test]
+fn products_by_index_have_derivatives_where_parts_overflow() {
+    let src = tensor![1e200, 1e-200, 4.0, 1e200, 0.5, 1e-200];
+    let index = tensor![0_i64, 0, 1, 0, 1, 0];
+    let found = gradients(
+        |x| x[0].scatter_reduce(0, &index, x[1], Scatter::Prod, Target::Included),
+        &[tensor![1.0, 3.0], src.clone()],
+    );
+    let expected = tensor![1e-200, 1e200, 3.0, 1e-200, 24.0, 1e200];
+    assert!((&found[1] / expected - 1.0).abs().max().item() < 1e-14, "{}", found[1]);
+    assert_eq!(found[0], tensor![1.0, 4.0]);
+    // To second order where elements are 0.
+    let zeros = tensor![0.0, 2.0, 0.0, 3.0, 0.0, 5.0];
+    let index = tensor![0_i64, 0, 1, 1, 1, 2];
+    let hessian = autograd::transform::hessian(
+        |x| {
+            x[0].tape()
+                .constant(Tensor::ones(&[3]))
+                .scatter_reduce(0, &index, x[0], Scatter::Prod, Target::Included)
+                .sum()
+        },
+        &[&zeros],
+    );
+    let mut expected = Tensor::zeros(&[6, 6]);
+    for [i, j, x] in [[0, 1, 1], [1, 0, 1], [2, 4, 3], [4, 2, 3]] {
+        expected.make_mut()[i * 6 + j] = x as f64;
+    }
+    assert_eq!(hessian[0][0], expected);
 }
 
 /// Neither in the value nor in the gradient does a group hear of another one.

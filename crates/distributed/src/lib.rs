@@ -80,6 +80,8 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The most elements of one call of MPI, which counts them in an `int`.
 const MOST: usize = 1 << 30;
+/// Numbers that are summed at a time: what is received is added while it is in the cache.
+const SUMMED: usize = 1 << 17;
 
 /// The operations, which the ranks compare before each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +150,7 @@ impl Mpi {
                 format!("rank {} sums {} numbers, and rank {rank} {}", self.rank, numbers.len(), lengths[rank]);
             return Err(CollectiveError::Mismatch { problem });
         }
-        numbers.chunks_mut(MOST).try_for_each(sum).map_err(failed("MPI_Allreduce"))
+        numbers.chunks_mut(SUMMED).try_for_each(sum).map_err(failed("MPI_Allreduce"))
     }
 
     fn send(&self, from: usize, bytes: &mut [u8]) -> Result<(), CollectiveError> {
@@ -198,7 +200,10 @@ impl Collective for Mpi {
             return lengths.iter().enumerate().map(part).collect();
         }
         let mut all = vec![0; lengths.iter().sum()];
-        library::gather(bytes, &mut all, &lengths).map_err(failed("MPI_Allgatherv"))?;
+        // Open MPI refuses an empty list.
+        if !all.is_empty() {
+            library::gather(bytes, &mut all, &lengths).map_err(failed("MPI_Allgatherv"))?;
+        }
         let mut rest = all.as_slice();
         let part = |length: &usize| rest.split_off(..*length).unwrap_or_default().to_vec();
         Ok(lengths.iter().map(part).collect())

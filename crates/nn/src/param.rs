@@ -35,6 +35,7 @@ pub struct Param<T: Float> {
 enum Role {
     Parameter,
     Buffer,
+    Direction,
     Count,
 }
 
@@ -61,6 +62,17 @@ impl<T: Float> Param<T> {
     #[doc(alias = "register_buffer")]
     pub fn buffer(value: impl IntoTensor<T>) -> Self {
         Param::with_role(value.into_tensor(), Role::Buffer)
+    }
+
+    /// A buffer that is a unit vector, as of [`SpectralNorm`](crate::layer::SpectralNorm): the mean of several is none. Ranks
+    /// that average their models all take the first one's.
+    ///
+    /// ```
+    /// let u = nn::Param::direction(autograd::tensor![0.6, 0.8]);
+    /// assert!(u.is_direction() && u.is_buffer());
+    /// ```
+    pub fn direction(value: impl IntoTensor<T>) -> Self {
+        Param::with_role(value.into_tensor(), Role::Direction)
     }
 
     /// A buffer that counts, starting at 0. PyTorch's files store it as a 64-bit integer.
@@ -151,6 +163,11 @@ impl<T: Float> Param<T> {
     /// Whether it is a buffer rather than a parameter (trainable or frozen).
     pub fn is_buffer(&self) -> bool {
         self.role != Role::Parameter
+    }
+
+    /// Whether it is a unit vector; see [`direction`](Param::direction).
+    pub fn is_direction(&self) -> bool {
+        self.role == Role::Direction
     }
 
     /// Whether it is a counter, with a whole number as its value; see [`count`](Param::count).

@@ -5,7 +5,7 @@ use autograd::{Rng, Tensor};
 use nn::data::TensorDataset;
 use nn::distributed::{Collective, ThreadRank, on_threads};
 use nn::io::StateDict;
-use nn::layer::{Mlp, Sequential};
+use nn::layer::{Activation, Linear, Mlp, Sequential, SpectralNorm};
 use nn::loss::{CrossEntropy, Target};
 use nn::metric::{Average, Metric};
 use nn::optim::{Adam, Lbfgs, Sgd};
@@ -396,4 +396,23 @@ fn local_sgd_resumes_bit_for_bit() {
     run(&halves, 1);
     assert_eq!(run(&halves, 3), expected);
     [straight, halves].iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+}
+
+/// The mean of unit vectors is shorter than 1, and divides a weight by too little.
+#[test]
+fn local_sgd_leaves_singular_vectors_their_length() {
+    let data = points(96, 1);
+    let models = on_threads(3, |rank| {
+        let rng = &mut Rng::new(3);
+        let hidden = SpectralNorm::new(Linear::new(2, 16, rng), rng);
+        let mut model = Sequential::new().then(hidden).then(Activation::Tanh).then(Linear::new(16, 2, rng));
+        let trainer = Trainer::new(CrossEntropy::new(), Sgd::new(0.5)).epochs(2).batch_size(12).quiet();
+        trainer.distributed(rank).sharing(Sharing::LocalSgd(4)).fit(&mut model, &data).unwrap();
+        nn::state_dict(&model)
+    });
+    assert!(models.iter().all(|dict| *dict == models[0]));
+    for name in ["0.parametrizations.weight.0._u", "0.parametrizations.weight.0._v"] {
+        let length = models[0].get(name).unwrap().to::<f64>().norm(2.0).item();
+        assert!((length - 1.0).abs() < 1e-6, "{name}: {length}");
+    }
 }

@@ -1,12 +1,12 @@
 //! Models of sequences: layers that share a parameter, the transformer, and the causal language model, recorded, replayed
 //! and resumed.
 
-use autograd::{Result, Rng, Tape, Tensor, tensor};
+use autograd::{Result, Rng, Tape, Tensor, Var, tensor};
 use nn::data::{FieldDataset, Fields, Samples};
 use nn::io::StateDict;
 use nn::layer::{
     CausalLm, CausalLmOptions, Embedding, Gru, Linear, Masks, Positions, RecurrentOptions, Transformer,
-    TransformerMasks, TransformerOptions,
+    TransformerDecoder, TransformerMasks, TransformerOptions,
 };
 use nn::loss::CrossEntropy;
 use nn::optim::{Adam, Optimizer, ParamGroups, Sgd};
@@ -220,5 +220,44 @@ fn one_parameter_in_two_layers_learns_from_both() {
     for (name, tensor) in a.iter() {
         let off = (tensor.to::<f64>() - b.get(name).unwrap().to::<f64>()).abs().max().item();
         assert!(off < 1e-13, "{name}: {off}");
+    }
+}
+
+/// Positions are decoded one after another, or several at once, from sources of several lengths, and those of another
+/// order of the batch go on.
+#[test]
+fn a_decoder_with_a_cache_computes_what_one_without_does() {
+    for (batch_first, norm_first, rotary) in
+        [(true, false, None), (false, true, Some(100.0)), (true, true, Some(100.0))]
+    {
+        let (rng, tape) = (&mut Rng::new(5), Tape::<f64>::new());
+        let options = TransformerOptions { feedforward: 16, batch_first, norm_first, rotary, ..Default::default() };
+        let decoder = TransformerDecoder::new(3, WIDTH, 2, options, rng);
+        let time = isize::from(batch_first);
+        let mut sequence = |length: usize| {
+            let x = tape.constant(Tensor::randn(&[3, length, WIDTH], rng));
+            if batch_first { x } else { x.permute(&[1, 0, 2]) }
+        };
+        let (x, memory) = (sequence(9), sequence(4));
+        let lengths = Masks::default().lengths(tape.integers(tensor![4_i64, 1, 3]), 4);
+        let pass = &mut Pass::eval(&tape);
+        let whole = decoder.decode(x, memory, Masks::causal(), lengths, pass);
+        let mut cache = decoder.start(memory, pass);
+        for (from, to) in [(0, 1), (1, 2), (2, 5), (5, 6)] {
+            let y = decoder.decode_after(x.slice(time, from..to), &mut cache, lengths, pass);
+            let apart = (y - whole.slice(time, from..to)).value().abs().max().item();
+            assert!(apart < 1e-12, "{from}..{to}: {apart}");
+        }
+        // The last positions once more, and then those of two of the sequences, in another order.
+        cache.truncate(5);
+        assert_eq!((cache.len(), cache.is_empty()), (5, false));
+        cache.select(&[2, 0]);
+        fn picked(x: Var<'_, f64>, axis: isize) -> Var<'_, f64> {
+            x.take(axis, tensor![2_i64, 0])
+        }
+        let two = Masks::default().lengths(tape.integers(tensor![3_i64, 4]), 4);
+        let y = decoder.decode_after(picked(x.slice(time, 5..), 1 - time), &mut cache, two, pass);
+        assert!((y - picked(whole.slice(time, 5..), 1 - time)).value().abs().max().item() < 1e-12);
+        assert_eq!(cache.len(), 9);
     }
 }

@@ -3,6 +3,7 @@
 
 use autograd::{Precision, Result, Rng, Tape, Tensor, tensor};
 use nn::data::{FieldDataset, Fields, Samples};
+use nn::distributed::on_threads;
 use nn::layer::{Embedding, Linear};
 use nn::loss::{CrossEntropy, between, custom};
 use nn::optim::{Adagrad, Adam, Lbfgs, Optimizer, ParamGradients, ParamGroups, Sgd, SparseAdam};
@@ -260,16 +261,6 @@ fn interrupted_training_is_resumed_bit_for_bit() {
     }
 }
 
-#[test]
-fn ranks_do_not_share_rows() {
-    let samples = samples(20, 3);
-    let data = FieldDataset::new(samples.inputs, samples.targets).unwrap();
-    let mut trainer = Trainer::new(loss(), SparseAdam::new(0.1)).batch_size(10).sharing(Sharing::Shards(2)).quiet();
-    let error = trainer.fit(&mut pairs(true), &data).unwrap_err().to_string();
-    assert!(error.contains("the gradient of words.weight has single rows, which ranks do not share"), "{error}");
-    trainer.fit(&mut pairs(false), &data).unwrap();
-}
-
 /// A table that is also used as a whole, or by a penalty, has dense gradients; unread rows and branches have none.
 #[test]
 fn only_lookups_have_rows() {
@@ -371,4 +362,35 @@ fn a_table_that_a_dense_layer_shares_is_trained_as_without_rows() {
         }
     }
     assert_ne!(run(false, false, Precision::Full), run(false, false, Precision::Bf16));
+}
+
+/// Each rank sends the rows that its words have. They are summed in the order of shards, or of ranks.
+#[test]
+fn ranks_share_gradients_by_rows() {
+    let Samples { inputs, targets, .. } = samples(50, 3);
+    let data = FieldDataset::new(inputs, targets).unwrap();
+    let train = |ranks: usize, sparse: bool, sharing: Sharing, optimizer: Maker| {
+        let models = on_threads(ranks, |rank| {
+            let mut model = pairs(sparse);
+            let trainer = Trainer::new(loss(), optimizer()).epochs(3).batch_size(8).sharing(sharing).quiet();
+            { trainer }.distributed(rank).fit(&mut model, &data).unwrap();
+            model
+        });
+        assert!(models.iter().all(|model| bits(model) == bits(&models[0])), "the ranks end alike");
+        models.into_iter().next().unwrap()
+    };
+    let sparse_adam: Maker = || Box::new(ParamGroups::new(Adam::new(0.01)).group("words.*", SparseAdam::new(0.01)));
+    for optimizer in exact().into_iter().chain([sparse_adam]) {
+        let one = bits(&train(1, true, Sharing::Shards(4), optimizer));
+        for ranks in 2..=4 {
+            assert!(bits(&train(ranks, true, Sharing::Shards(4), optimizer)) == one, "{ranks} ranks");
+        }
+    }
+    for optimizer in exact() {
+        for sharing in [Sharing::PerRank, Sharing::Shards(3), Sharing::LocalSgd(1)] {
+            let [dense, sparse] = [false, true].map(|sparse| train(3, sparse, sharing, optimizer));
+            let apart = (dense.words.weight.value() - sparse.words.weight.value()).abs().max().item();
+            assert!(apart < 1e-13, "{sharing:?}: {apart}");
+        }
+    }
 }

@@ -21,6 +21,7 @@ once! {
                 let descending = *order == Order::Descending;
                 Ok(rows(x, *axis, *k, Sought::First, descending))
             }
+            IntOp::Ranked { axis, ranks } => Ok(rows(x, *axis, ranks.len(), Sought::Ranked(ranks), false)),
             IntOp::Median { axis } => one(op.name(), x, *axis, Sought::Median),
             IntOp::Mode { axis } => one(op.name(), x, *axis, Sought::Mode),
             IntOp::Running { fold: Fold::Min, axis } => Ok(running(x, *axis, |a, b| a < b)),
@@ -70,6 +71,7 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
         | IntOp::Whole
         | IntOp::Place { .. }
         | IntOp::Sort { .. }
+        | IntOp::Ranked { .. }
         | IntOp::Median { .. }
         | IntOp::Mode { .. }
         | IntOp::Running { .. }
@@ -154,25 +156,15 @@ fn grouped(axis: usize, index: &Tensor<i64>, x: &[usize]) -> Result<Tensor<i64>>
         (place + along * i as isize) as usize
     };
     let targets: Vec<usize> = index.iter().map(target).collect();
-    let mut ends = vec![0; n];
-    targets.iter().for_each(|&t| ends[t] += 1);
+    let mut starts = vec![0; n];
+    targets.iter().for_each(|&t| starts[t] += 1);
     let (mut start, mut seen) = (0, vec![0; n]);
-    for end in &mut ends {
-        start += std::mem::replace(end, start + *end);
-    }
-    Ok(Tensor::build(&[2 * m + n], |out| {
-        let (order, rest) = out.split_at_mut(m);
-        let (ranks, last) = rest.split_at_mut(m);
-        // An element is as far from the end of its group as those that follow are many: from the last one on.
-        for (k, &t) in targets.iter().enumerate().rev() {
+    starts.iter_mut().for_each(|count| start += std::mem::replace(count, start));
+    Ok(Tensor::build(&[2 * m], |out| {
+        let (order, ranks) = out.split_at_mut(m);
+        for (k, &t) in targets.iter().enumerate() {
+            (order[starts[t] + seen[t]], ranks[starts[t] + seen[t]]) = (k as i64, seen[t] as i64);
             seen[t] += 1;
-            order[ends[t] - seen[t]] = k as i64;
-        }
-        let mut start = 0;
-        for ((last, &end), &size) in last.iter_mut().zip(&ends).zip(&seen) {
-            ranks[start..end].iter_mut().zip(0..).for_each(|(rank, k)| *rank = k);
-            *last = if size == 0 { 0 } else { end as i64 };
-            start = end;
         }
     }))
 }
@@ -216,7 +208,7 @@ fn place<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet) -> Result<Tensor<i6
 }
 
 /// One index per row along an axis.
-fn one<T: Float>(op: &'static str, x: &Tensor<T>, axis: usize, sought: Sought) -> Result<Tensor<i64>> {
+fn one<T: Float>(op: &'static str, x: &Tensor<T>, axis: usize, sought: Sought<'_>) -> Result<Tensor<i64>> {
     if x.shape()[axis] == 0 {
         return Err(Error::Empty { op, shape: x.shape().into() });
     }
@@ -235,7 +227,7 @@ fn running<T: Float>(x: &Tensor<T>, axis: usize, better: fn(T, T) -> bool) -> Te
 }
 
 /// Finds positions along any axis, `k` for each row.
-fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, sought: Sought, descending: bool) -> Tensor<i64> {
+fn rows<T: Float>(x: &Tensor<T>, axis: usize, k: usize, sought: Sought<'_>, descending: bool) -> Tensor<i64> {
     // Swap the axis with the last one and back: swapping twice is the identity.
     let mut order: Shape = (0..x.rank()).few();
     order.swap(axis, x.rank() - 1);

@@ -136,6 +136,18 @@ once! {
                 out.fill(T::zero());
                 index::gather_add(flat(&x[0].contiguous()), dims, flat(&index.contiguous()), out);
             }
+            Op::GatherFold { axis, index, fold } => {
+                let [_, size, inner] = around(shape, *axis);
+                let dims = [size, index.shape()[*axis], inner];
+                out.copy_from_slice(flat(&x[0].contiguous()));
+                let combine = match fold {
+                    Fold::Prod => index::gather_fold::<reduce::Prod<T>>,
+                    Fold::Max => index::gather_fold::<reduce::Max<T>>,
+                    Fold::Min => index::gather_fold::<reduce::Min<T>>,
+                    Fold::Sum | Fold::Mean | Fold::Norm | Fold::LogSumExp => unreachable!("the shape rule refuses {fold:?}"),
+                };
+                combine(flat(&x[1].contiguous()), dims, flat(&index.contiguous()), out);
+            }
             Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } | Op::MaxPool { .. } | Op::MaxUnpool { .. } => {
                 windows::eval(op, [x[0], x[1]], shape, out)
             }

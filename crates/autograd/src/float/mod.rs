@@ -48,10 +48,35 @@ pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + S
     /// The name of the type, such as `f64`.
     #[doc(alias = "dtype")]
     const NAME: &'static str;
+    /// An integer that orders as the elements do: both zeros are equal, and NaN is largest.
+    #[doc(hidden)]
+    fn rank(self) -> u64;
 }
 
-macro_rules! elements { ($($t:ident)*) => { $( impl Element for $t { const NAME: &'static str = stringify!($t); } )* } }
-elements!(f32 f64 i64 bool);
+/// The larger a negative number, the smaller its bits.
+#[inline(always)]
+fn rank_of(x: f64) -> u64 {
+    let bits = (x + 0.0).to_bits();
+    let negative = (bits >> 63).wrapping_neg();
+    if x.is_nan() { u64::MAX } else { bits ^ (negative | 1 << 63) }
+}
+
+macro_rules! elements { ($($t:ident: |$x:ident| $rank:expr;)*) => { $(
+    impl Element for $t {
+        const NAME: &'static str = stringify!($t);
+        #[inline(always)]
+        fn rank(self) -> u64 {
+            let $x = self;
+            $rank
+        }
+    }
+)* } }
+elements! {
+    f32: |x| rank_of(f64::from(x));
+    f64: |x| rank_of(x);
+    i64: |x| x as u64 ^ 1 << 63;
+    bool: |x| u64::from(x);
+}
 
 /// A floating-point type that can be differentiated: `f32` or `f64`.
 ///

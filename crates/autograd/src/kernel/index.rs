@@ -1,6 +1,8 @@
 //! Gather and scatter by integer index. Indices have been checked against the axis they refer to. Contributions to the
 //! same element are added in index order, so the bits do not depend on the number of threads.
 
+use super::isa::simd;
+use super::reduce::{Fold, Sum};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Element, Float};
@@ -13,14 +15,20 @@ const CHUNK: usize = 16_384;
 pub(crate) fn within(index: &[i64], size: usize) -> bool {
     let (all, last) = (AtomicBool::new(true), size as i64 - 1);
     threads::for_each(index.len().div_ceil(CHUNK), &|chunk| {
-        let some = &index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)];
-        // The sign bit of i or of last - i is set if i is out of range. With neither an early exit nor a comparison,
-        // this vectorizes on any CPU.
-        if some.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) < 0 {
+        if !up_to(&index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)], last) {
             all.store(false, Ordering::Relaxed);
         }
     });
     all.into_inner()
+}
+
+simd! {
+    /// Whether all indices are at least 0 and at most `last`.
+    fn up_to(index: &[i64], last: i64) -> bool {
+        // The sign bit of i or of last - i is set if i is out of range. With neither an early exit nor a comparison, this
+        // vectorizes on any CPU.
+        index.iter().fold(0, |sign, &i| sign | i | last.wrapping_sub(i)) >= 0
+    }
 }
 
 /// Runs `f(o, at, part)` over `out`, split among threads into pieces of whole rows of `inner` elements: `part` lies in
@@ -151,7 +159,29 @@ pub(crate) fn gather<T: Element>(x: &[T], [size, picks, inner]: [usize; 3], inde
 }
 
 /// `out[o, index[o, j, i], i] += x[o, j, i]`: the transpose of [`gather`].
-pub(crate) fn gather_add<T: Float>(x: &[T], [size, picks, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
+pub(crate) fn gather_add<T: Float>(x: &[T], dims: [usize; 3], index: &[i64], out: &mut [T]) {
+    for_each_block(x, dims, index, out, &|x, index, out| match many::<T>(x.len(), out.len()) {
+        true => in_double(out, &|out| combine::<Sum<f64>, T>(x, dims[2], index, out)),
+        false => combine::<Sum<T>, T>(x, dims[2], index, out),
+    });
+}
+
+/// [`gather_add`] with another fold than a sum.
+pub(crate) fn gather_fold<F: Fold>(x: &[F::T], dims: [usize; 3], index: &[i64], out: &mut [F::T]) {
+    for_each_block(x, dims, index, out, &|x, index, out| combine::<F, F::T>(x, dims[2], index, out));
+}
+
+/// What is done with the elements, the indices and the result of each block.
+type Combined<'f, T> = &'f (dyn Fn(&[T], &[i64], &mut [T]) + Sync);
+
+/// Calls `f` for the blocks of `x`, `[outer, picks, inner]`, and of `out`, `[outer, size, inner]`.
+fn for_each_block<T: Float>(
+    x: &[T],
+    [size, picks, inner]: [usize; 3],
+    index: &[i64],
+    out: &mut [T],
+    f: Combined<'_, T>,
+) {
     if x.is_empty() {
         return;
     }
@@ -160,22 +190,19 @@ pub(crate) fn gather_add<T: Float>(x: &[T], [size, picks, inner]: [usize; 3], in
     threads::for_each_chunk(out, some * size * inner, &|chunk, out| {
         for (k, out) in out.chunks_mut(size * inner).enumerate() {
             let at = (chunk * some + k) * block;
-            let (x, index) = (&x[at..at + block], &index[at..at + block]);
-            match many::<T>(x.len(), out.len()) {
-                true => in_double(out, &|out| gather_add_as(x, inner, index, out)),
-                false => gather_add_as(x, inner, index, out),
-            }
+            f(&x[at..at + block], &index[at..at + block], out);
         }
     });
 }
 
-/// One block of [`gather_add`] with sums of either type.
-fn gather_add_as<T: Float, S: Float>(x: &[T], inner: usize, index: &[i64], out: &mut [S]) {
+/// Combines the elements of one block, in the type of the fold.
+fn combine<F: Fold, T: Float>(x: &[T], inner: usize, index: &[i64], out: &mut [F::T]) {
+    let mut one = |at: usize, x: T| out[at] = F::combine(out[at], F::T::of(x.f64()));
     if inner == 1 {
-        return x.iter().zip(index).for_each(|(&x, &j)| out[j as usize] += S::of(x.f64()));
+        return x.iter().zip(index).for_each(|(&x, &j)| one(j as usize, x));
     }
     for (x, index) in x.chunks(inner).zip(index.chunks(inner)) {
-        x.iter().zip(index).enumerate().for_each(|(i, (&x, &j))| out[j as usize * inner + i] += S::of(x.f64()));
+        x.iter().zip(index).enumerate().for_each(|(i, (&x, &j))| one(j as usize * inner + i, x));
     }
 }
 

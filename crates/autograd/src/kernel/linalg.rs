@@ -125,10 +125,7 @@ mod dense {
                 Factor::Svd => svd(a, out),
                 Factor::SvdVjp => spread([m, n], x[1], x[2], out),
                 Factor::Qr => write(a.qr().compute_thin_Q().as_ref(), out),
-                Factor::Lu => {
-                    eliminate(x[0], size, out);
-                    Some(())
-                }
+                Factor::Lu => lu(a, out),
                 Factor::Pinv { rtol } => pinv(a, rtol, out),
                 Factor::Eig => eig(a, out),
                 Factor::Slogdet => slogdet(a, out),
@@ -165,9 +162,21 @@ mod dense {
 
     /// Writes a matrix to memory in row-major order.
     fn write<T: Float>(x: MatRef<T>, out: &mut [T]) -> Option<()> {
-        let n = x.ncols();
-        out.iter_mut().enumerate().for_each(|(k, out)| *out = x[(k / n, k % n)]);
+        by_rows([x.nrows(), x.ncols()], out, x.ncols(), |i, j| x[(i, j)]);
         Some(())
+    }
+
+    /// Writes the elements of a matrix, which are stored by columns, to rows at a distance of `stride`. A few columns at a
+    /// time are read from the cache.
+    fn by_rows<T: Float>([m, n]: [usize; 2], out: &mut [T], stride: usize, element: impl Fn(usize, usize) -> T) {
+        const SOME: usize = 16;
+        for first in (0..n).step_by(SOME) {
+            let columns = first..n.min(first + SOME);
+            for i in 0..m {
+                let row = &mut out[i * stride..][columns.clone()];
+                row.iter_mut().zip(columns.clone()).for_each(|(out, j)| *out = element(i, j));
+            }
+        }
     }
 
     /// The symmetric part (A + Aᵀ) / 2, which is all that a function of symmetric matrices depends on.
@@ -285,10 +294,27 @@ mod dense {
         Some(())
     }
 
-    /// Gaussian elimination with partial pivoting. A column without a pivot is left as it is: such a matrix has factors,
-    /// too.
-    fn eliminate<T: Float>(a: &[T], [m, n]: [usize; 2], out: &mut [T]) {
-        let (mut rows, mut order) = (a.to_vec(), (0..m).collect::<Vec<_>>());
+    /// By blocks, unless a pivot is 0: what comes after that is divided by it.
+    fn lu<T: Float + RealField>(a: MatRef<T>, out: &mut [T]) -> Option<()> {
+        let (m, n, lu) = (a.nrows(), a.ncols(), a.partial_piv_lu());
+        let regular = (0..n).all(|i| lu.U()[(i, i)] != T::zero());
+        let (rows, order) = if regular { (Vec::new(), lu.P().arrays().0.to_vec()) } else { eliminated(a) };
+        out.fill(T::zero());
+        order.iter().enumerate().for_each(|(i, &from)| out[from * (m + n) + i] = T::one());
+        let (l, u) = (lu.L(), lu.U());
+        match regular {
+            true => by_rows([m, n], &mut out[m..], m + n, |i, j| if j < i { l[(i, j)] } else { u[(i, j)] }),
+            false => by_rows([m, n], &mut out[m..], m + n, |i, j| rows[i * n + j]),
+        }
+        Some(())
+    }
+
+    /// Gaussian elimination with partial pivoting: both factors in one matrix, and the order of the rows. A column without
+    /// a pivot is left as it is: such a matrix has factors, too.
+    fn eliminated<T: Float>(a: MatRef<T>) -> (Vec<T>, Vec<usize>) {
+        let (m, n) = (a.nrows(), a.ncols());
+        let mut rows: Vec<T> = (0..m * n).map(|k| a[(k / n, k % n)]).collect();
+        let mut order: Vec<usize> = (0..m).collect();
         for k in 0..n {
             let size = |i: usize| Real::abs(rows[i * n + k]);
             let pivot = (k..m).fold(k, |best, i| if size(i) > size(best) { i } else { best });
@@ -305,11 +331,7 @@ mod dense {
                 row[k + 1..].iter_mut().zip(&above[k + 1..]).for_each(|(x, &a)| *x -= factor * a);
             }
         }
-        out.fill(T::zero());
-        for (i, &from) in order.iter().enumerate() {
-            out[from * (m + n) + i] = T::one();
-            out[i * (m + n) + m..][..n].copy_from_slice(&rows[i * n..][..n]);
-        }
+        (rows, order)
     }
 
     /// U·diag(g)·Vᵀ, where `y` has a row of values, the rows of U and, if the matrix is not symmetric, those of V.

@@ -3,7 +3,8 @@
 
 use super::isa::simd;
 use super::threads;
-use crate::float::Float;
+use crate::float::{Element, Float};
+use std::hint::select_unpredictable;
 
 /// Elements that a thread processes at a time, in whole rows.
 const CHUNK: usize = 4096;
@@ -56,15 +57,11 @@ trait Keyed: Copy + Ord {
 }
 
 macro_rules! keyed {
-    ($Both:ident of $Key:ident, a $float:ident, sorted by $sort:expr) => {
+    ($Both:ident of $Key:ident, from $key:expr, sorted by $sort:expr) => {
         impl Keyed for $Both {
             #[inline(always)]
             fn new<T: Float>(x: T, descending: bool, position: usize) -> Self {
-                let bits = (x.f64() as $float + 0.0).to_bits();
-                // The larger a negative number, the smaller its bits.
-                let negative = (bits >> ($Key::BITS - 1)).wrapping_neg();
-                let flipped = bits ^ (negative | 1 << ($Key::BITS - 1));
-                let ascending = if x.is_nan() { $Key::MAX } else { flipped };
+                let ascending: $Key = $key(x.f64());
                 let key = if descending { !ascending } else { ascending };
                 $Both::from(key) << $Key::BITS | position as $Both
             }
@@ -84,33 +81,46 @@ macro_rules! keyed {
         }
     };
 }
-keyed!(u64 of u32, a f32, sorted by by_digits);
-keyed!(u128 of u64, a f64, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
+keyed!(u64 of u32, from narrow, sorted by |row: &mut [u64], spare| by_digits(row, spare, |x| x >> 32));
+keyed!(u128 of u64, from Element::rank, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
+
+/// [`Element::rank`] of a number of single precision, in half of the bits.
+#[inline(always)]
+fn narrow(x: f64) -> u32 {
+    let bits = (x as f32 + 0.0).to_bits();
+    let negative = (bits >> 31).wrapping_neg();
+    if x.is_nan() { u32::MAX } else { bits ^ (negative | 1 << 31) }
+}
 
 /// Rows from this length on are sorted digit by digit.
 const MANY: usize = 128;
 const DIGIT: usize = 8;
 const VALUES: usize = 1 << DIGIT;
+/// The digits of the widest keys.
+const MOST: usize = 64 / DIGIT;
 
-/// Sorts by the upper half, whose digits are sorted from the last to the first; each pass keeps the order of the others.
-/// The lower halves ascend already.
-fn by_digits(row: &mut [u64], spare: &mut Vec<u64>) {
+/// Sorts by keys, from the last digit to the first; each pass keeps the order of the others, and of elements with the same
+/// key.
+fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, key: impl Fn(K) -> u64) {
     if row.len() < MANY {
-        return row.sort_unstable();
+        return row.sort_by_key(|&x| key(x));
     }
-    const DIGITS: usize = 32 / DIGIT;
-    let digit = |x: u64, d: usize| (x >> (32 + DIGIT * d)) as usize % VALUES;
-    let mut counts = [[0u32; VALUES]; DIGITS];
+    // Most digits are those of all elements, if these are small integers, or numbers of single precision.
+    let first = key(row[0]);
+    let varying = row.iter().fold(0, |bits, &x| bits | (key(x) ^ first));
+    let digit = |x: K, d: usize| (key(x) >> (DIGIT * d)) as usize % VALUES;
+    let (mut counts, mut digits, mut count) = ([[0u32; VALUES]; MOST], [0; MOST], 0);
+    for d in (0..MOST).filter(|d| varying >> (DIGIT * d) & (VALUES as u64 - 1) != 0) {
+        digits[count] = d;
+        count += 1;
+    }
+    let (counts, digits) = (&mut counts[..count], &digits[..count]);
     for &x in row.iter() {
-        (0..DIGITS).for_each(|d| counts[d][digit(x, d)] += 1);
+        counts.iter_mut().zip(digits).for_each(|(counts, &d)| counts[digit(x, d)] += 1);
     }
-    spare.resize(row.len(), 0);
+    spare.resize(row.len(), K::default());
     let (mut from, mut to) = (&mut *row, spare.as_mut_slice());
-    let mut passes = 0;
-    for (d, counts) in counts.iter_mut().enumerate() {
-        if counts[digit(from[0], d)] as usize == from.len() {
-            continue; // all are equal here
-        }
+    for (counts, &d) in counts.iter_mut().zip(digits) {
         let mut start = 0;
         counts.iter_mut().for_each(|count| start += std::mem::replace(count, start));
         for &x in from.iter() {
@@ -119,18 +129,29 @@ fn by_digits(row: &mut [u64], spare: &mut Vec<u64>) {
             *place += 1;
         }
         (from, to) = (to, from);
-        passes += 1;
     }
-    if passes % 2 == 1 {
+    if count % 2 == 1 {
         to.copy_from_slice(from);
     }
 }
 
+/// The ranks of elements with their places, sorted by rank, then by place.
+pub(crate) fn ranked_places<T: Element>(x: &[T]) -> Vec<(u64, usize)> {
+    let mut all: Vec<(u64, usize)> = x.iter().map(|x| x.rank()).zip(0..).collect();
+    match u32::try_from(all.len()) {
+        Ok(_) => by_digits(&mut all, &mut Vec::new(), |(rank, _)| rank),
+        Err(_) => all.sort_by_key(|&(rank, _)| rank), // digits are counted in 32 bits
+    }
+    all
+}
+
 /// What is sought in each row.
 #[derive(Clone, Copy)]
-pub(crate) enum Sought {
+pub(crate) enum Sought<'r> {
     /// The positions of the first elements in sorted order, as many as there is room for.
     First,
+    /// The positions of the elements at these places of the sorted order, which ascend.
+    Ranked(&'r [usize]),
     /// The position of the lower median, or of the first NaN.
     Median,
     /// The last position of the most frequent element (the smallest such element if there are several), or the position of
@@ -139,7 +160,7 @@ pub(crate) enum Sought {
 }
 
 /// Finds positions in each row of length `n`; `out` has rows of length `k`.
-pub(crate) fn positions<T: Float>(sought: Sought, x: &[T], [n, k]: [usize; 2], descending: bool, out: &mut [i64]) {
+pub(crate) fn positions<T: Float>(sought: Sought<'_>, x: &[T], [n, k]: [usize; 2], descending: bool, out: &mut [i64]) {
     let narrow = size_of::<T>() == size_of::<f32>() && u32::try_from(n).is_ok();
     let find = if narrow { in_rows::<T, u64> } else { in_rows::<T, u128> };
     let some = (CHUNK / n).max(1);
@@ -148,13 +169,14 @@ pub(crate) fn positions<T: Float>(sought: Sought, x: &[T], [n, k]: [usize; 2], d
     });
 }
 
-fn in_rows<T: Float, K: Keyed>(sought: Sought, x: &[T], [n, k]: [usize; 2], descending: bool, out: &mut [i64]) {
+fn in_rows<T: Float, K: Keyed>(sought: Sought<'_>, x: &[T], [n, k]: [usize; 2], descending: bool, out: &mut [i64]) {
     let (mut row, mut spare): (Vec<K>, Vec<K>) = (Vec::with_capacity(n), Vec::new());
     for (x, out) in x.chunks(n).zip(out.chunks_mut(k)) {
         row.clear();
         row.extend(x.iter().zip(0..).map(|(&x, position)| K::new(x, descending, position)));
         match sought {
             Sought::First => first(&mut row, &mut spare, out),
+            Sought::Ranked(ranks) => ranked(&mut row, ranks, out),
             Sought::Median => out[0] = nan(&row).unwrap_or_else(|| median(&mut row)),
             Sought::Mode => out[0] = nan(&row).unwrap_or_else(|| mode(&mut row, &mut spare)),
         }
@@ -168,6 +190,15 @@ fn first<K: Keyed>(row: &mut [K], spare: &mut Vec<K>, out: &mut [i64]) {
     let row = &mut row[..out.len()];
     K::sort(row, spare);
     out.iter_mut().zip(row).for_each(|(place, element)| *place = element.position());
+}
+
+fn ranked<K: Keyed>(row: &mut [K], ranks: &[usize], out: &mut [i64]) {
+    let mut start = 0;
+    for (&rank, out) in ranks.iter().zip(out) {
+        // What is left of a place is not larger than what is there, and what is right of it is not smaller.
+        *out = row[start..].select_nth_unstable(rank - start).1.position();
+        start = rank;
+    }
 }
 
 fn median<K: Keyed>(row: &mut [K]) -> i64 {
@@ -191,20 +222,47 @@ fn nan<K: Keyed>(row: &[K]) -> Option<i64> {
 /// ones, or after them.
 pub(crate) fn inserted<T: Float>(x: &[T], [row, sorted]: [usize; 2], after: bool, out: &mut [i64]) {
     let width = row - sorted;
-    threads::for_each_chunk(out, CHUNK, &|chunk, out| {
-        let (mut i, mut j) = (chunk * CHUNK / width, chunk * CHUNK % width);
-        for out in out {
-            let (sorted, values) = x[i * row..][..row].split_at(sorted);
-            let x = values[j];
-            let smaller = sorted.partition_point(|&s| s < x || (after && s == x));
-            *out = match x.is_nan() {
-                false => smaller,
-                true if after => sorted.len(),
-                true => sorted.len() - sorted.iter().rev().take_while(|s| s.is_nan()).count(),
-            } as i64;
-            (i, j) = if j + 1 == width { (i + 1, 0) } else { (i, j + 1) };
+    threads::for_each_chunk(out, CHUNK, &|chunk, mut out| {
+        let mut at = chunk * CHUNK;
+        while !out.is_empty() {
+            let (sorted, values) = x[at / width * row..][..row].split_at(sorted);
+            let values = &values[at % width..];
+            let (part, rest) = out.split_at_mut(values.len().min(out.len()));
+            at += part.len();
+            match after {
+                false => bisected(sorted, values, |s, x| s < x, part),
+                true => bisected(sorted, values, |s, x| s <= x, part),
+            }
+            let numbers = sorted.len() - sorted.iter().rev().take_while(|s| s.is_nan()).count();
+            let last = if after { sorted.len() } else { numbers } as i64;
+            part.iter_mut().zip(values).for_each(|(place, x)| *place = if x.is_nan() { last } else { *place });
+            out = rest;
         }
     });
+}
+
+/// Values that are sought at the same time.
+const SIDE: usize = 8;
+
+/// How many sorted elements are `before` each value. All searches take the same steps without a branch, so that no
+/// processor guesses what the next one finds, and several searches wait for memory together.
+fn bisected<T: Float>(sorted: &[T], values: &[T], before: impl Fn(T, T) -> bool, out: &mut [i64]) {
+    if sorted.is_empty() {
+        return out.fill(0);
+    }
+    for (out, values) in out.chunks_mut(SIDE).zip(values.chunks(SIDE)) {
+        let (mut found, mut lanes, mut left) = ([0; SIDE], [values[0]; SIDE], sorted.len());
+        lanes[..values.len()].copy_from_slice(values);
+        while left > 1 {
+            let half = left / 2;
+            for (found, &x) in found.iter_mut().zip(&lanes) {
+                *found = select_unpredictable(before(sorted[*found + half - 1], x), *found + half, *found);
+            }
+            left -= half;
+        }
+        let last = |found: usize, x: T| found + usize::from(before(sorted[found], x));
+        out.iter_mut().zip(found.into_iter().zip(lanes)).for_each(|(out, (found, x))| *out = last(found, x) as i64);
+    }
 }
 
 #[cfg(test)]
@@ -241,5 +299,44 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Lists and rows of all small sizes, with equal elements and NaN, against a scan from the left.
+    #[test]
+    fn places_are_those_of_a_scan() {
+        for sorted in 0..40usize {
+            for width in [1, 7, 8, 9, 17] {
+                let mut list: Vec<f64> = (0..sorted).map(|i| (i / 3) as f64).collect();
+                list.iter_mut().skip(sorted - sorted / 10).for_each(|x| *x = f64::NAN);
+                let values = (0..width).map(|i| [-1.0, f64::NAN, 0.0, 4.0, 4.5, 100.0, f64::INFINITY][i * 5 % 7]);
+                let row: Vec<f64> = list.iter().copied().chain(values).collect();
+                let rows = row.repeat(3);
+                for after in [false, true] {
+                    let mut found = vec![-1; 3 * width];
+                    inserted(&rows, [row.len(), sorted], after, &mut found);
+                    let first = |x: f64| {
+                        let less = |a: f64, b: f64| a < b || (b.is_nan() && !a.is_nan());
+                        list.iter().filter(|&&s| if after { !less(x, s) } else { less(s, x) }).count() as i64
+                    };
+                    let expected: Vec<i64> = row[sorted..].iter().map(|&x| first(x)).collect();
+                    assert_eq!(found, expected.repeat(3), "{sorted} sorted, {width} values, after: {after}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranked_places_are_those_of_the_sorted_list() {
+        let x: Vec<f32> = (0..500).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
+        let mut sorted = vec![0; 500];
+        positions(Sought::First, &x, [500; 2], false, &mut sorted);
+        let ranks = [0, 1, 7, 250, 498, 499];
+        let mut found = vec![0; ranks.len()];
+        positions(Sought::Ranked(&ranks), &x, [500, ranks.len()], false, &mut found);
+        for (&rank, &place) in ranks.iter().zip(&found) {
+            assert_eq!(place, sorted[rank]);
+        }
+        let both: Vec<(u64, usize)> = ranked_places(&x);
+        assert!(both.iter().map(|(_, place)| *place as i64).eq(sorted));
     }
 }

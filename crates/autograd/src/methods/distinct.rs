@@ -3,8 +3,8 @@
 //! value; a compiled function refuses that, and a mask or [`Var::where_`](crate::Var::where_) selects without a new shape.
 
 use crate::float::Element;
+use crate::kernel::order::ranked_places;
 use crate::tensor::Tensor;
-use std::cmp::Ordering;
 
 /// The distinct elements of a tensor, where they are, and how often: see [`Tensor::unique`].
 ///
@@ -40,12 +40,11 @@ impl<T: Element> Tensor<T> {
     /// ```
     pub fn unique(&self) -> Unique<T> {
         let x = self.to_vec();
-        let mut order: Vec<usize> = (0..x.len()).collect();
-        order.sort_by(|&a, &b| compare(&x[a], &x[b]));
+        let order = ranked_places(&x);
         let (mut values, mut counts, mut inverse) = (Vec::new(), Vec::new(), vec![0; x.len()]);
-        for equal in order.chunk_by(|&a, &b| compare(&x[a], &x[b]).is_eq()) {
-            equal.iter().for_each(|&i| inverse[i] = values.len() as i64);
-            values.push(x[equal[0]]);
+        for equal in order.chunk_by(|(a, _), (b, _)| a == b) {
+            equal.iter().for_each(|&(_, i)| inverse[i] = values.len() as i64);
+            values.push(x[equal[0].1]);
             counts.push(equal.len() as i64);
         }
         let shape = [values.len()];
@@ -75,10 +74,4 @@ impl<T: Element> Tensor<T> {
         }
         Tensor::new(&[count, self.rank()], indices)
     }
-}
-
-/// Ascending, and NaN last.
-fn compare<T: Element>(a: &T, b: &T) -> Ordering {
-    let unordered = |x: &T| x.partial_cmp(x).is_none();
-    a.partial_cmp(b).unwrap_or_else(|| unordered(a).cmp(&unordered(b)))
 }

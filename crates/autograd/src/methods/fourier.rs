@@ -251,14 +251,16 @@ impl<T: Float> crate::Tensor<T> {
         Self::from_fn(&[n], |k| T::of(signed(k[0]) / (n as f64 * step)))
     }
 
-    /// The frequencies of the n/2 + 1 numbers that [`rfft`](Self::rfft) returns for n samples at distances of `step`.
+    /// The frequencies of the n/2 + 1 numbers that [`rfft`](Self::rfft) returns for n samples at distances of `step`;
+    /// none for no samples.
     ///
     /// ```
     /// use autograd::{Tensor, tensor};
     /// assert_eq!(Tensor::<f64>::rfftfreq(4, 0.25), tensor![0.0, 1.0, 2.0]);
     /// ```
     pub fn rfftfreq(n: usize, step: f64) -> Self {
-        Self::from_fn(&[n / 2 + 1], |k| T::of(k[0] as f64 / (n as f64 * step)))
+        let count = if n == 0 { 0 } else { n / 2 + 1 };
+        Self::from_fn(&[count], |k| T::of(k[0] as f64 / (n as f64 * step)))
     }
 }
 

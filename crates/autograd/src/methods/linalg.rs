@@ -128,7 +128,8 @@ macro_rules! linalg_methods {
                 a.try_pinv(rtol)?.try_matmul(b)
             }
 
-            /// The number of singular values that do not count as 0: `rtol` as for [`pinv`](Self::pinv).
+            /// The number of singular values that do not count as 0: `rtol` as for [`pinv`](Self::pinv). A matrix that has an
+            /// infinite or NaN element has no rank: `i64::MIN`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -141,8 +142,9 @@ macro_rules! linalg_methods {
                 if size.contains(&0) {
                     return Ok(s.try_sum(-1, Dims::Drop)?.to_integers());
                 }
-                let least = Value::scale(&s.try_max(-1, Dims::Keep)?, rtol);
-                Ok(s.try_gt(least)?.try_sum(-1, Dims::Drop)?.to_integers())
+                let largest = s.try_max(-1, Dims::Keep)?;
+                let counted = s.try_gt(Value::scale(&largest, rtol))?.try_add(&largest.try_sub(&largest)?)?; // or NaN
+                Ok(counted.try_sum(-1, Dims::Drop)?.to_integers())
             }
 
             /// The condition number of a square matrix, ‖A‖·‖A⁻¹‖; infinite if it is singular. The norm is the largest singular

@@ -331,7 +331,15 @@ pub(super) fn norm<T: Float, V: Value<T>>(x: &V, p: f64, axes: AxisSet, keep: bo
             let usable = above(&power, 0.0).mul(&above(&power.unary(Unary::Neg), f64::NEG_INFINITY));
             let scale = usable.select(&power, &number(1.0));
             let scale = V::apply(Op::StopGradient, &[&scale]);
-            let sum = pow(&x.div(&scale).unary(Unary::Abs), p).reduce(Fold::Sum, axes, true);
+            let size = x.div(&scale).unary(Unary::Abs);
+            // Below p = 2, a derivative of some order is infinite at an element of 0: it counts as a constant.
+            let powers = if (0.0..2.0).contains(&p) {
+                let (zero, some) = (size.eq(&number(0.0)), number(1.0));
+                zero.select(&number(0.0), &pow(&zero.select(&some, &size), p))
+            } else {
+                pow(&size, p)
+            };
+            let sum = powers.reduce(Fold::Sum, axes, true);
             // The derivative of the root is infinite at 0, so a norm of 0 is selected, not computed, and so is its
             // derivative.
             let nothing = sum.eq(&number(0.0));

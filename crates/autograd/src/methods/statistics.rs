@@ -6,8 +6,9 @@ use super::reduce::norm;
 use super::spatial::mapped;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::op::{Binary, Fold, Insert, IntOp, Op, Order, Sparse};
+use crate::op::{Binary, Fold, Insert, IntOp, Op, Sparse};
 use crate::tensor::layout::resolve_axis;
+use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
 
@@ -144,7 +145,7 @@ macro_rules! statistics_methods {
 
             /// The distances ‖xᵢ - yⱼ‖ between all rows of this matrix `[…, rows, width]` and all of another: for each pair
             /// the p-[norm](Self::norm) of the difference, computed from the differences and therefore accurate for near
-            /// points, which takes memory for all of these. The derivative at distance 0 is 0. The leading axes broadcast.
+            /// points. Derivatives take memory for all of these. The derivative at distance 0 is 0. The leading axes broadcast.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -173,19 +174,25 @@ pub(super) fn quantiles<T: Float, V: Numbers<T>>(x: &V, q: &[f64], axis: isize, 
     if let Some(q) = q.iter().find(|q| !(0.0..=1.0).contains(*q)) {
         return Err(Error::Argument { op: OP, hint: format!("a quantile is between 0 and 1, not {q}") });
     }
-    let sorted = picked(x, i, IntOp::Sort { axis: i, k: n, order: Order::Ascending })?.0;
+    let elements: Vec<(usize, usize, f64)> = q.iter().map(|q| between.elements(q * (n - 1) as f64)).collect();
+    // Only these places of the sorted order are sought, and the last one, which is NaN if there is one.
+    let mut ranks: Vec<usize> = elements.iter().flat_map(|&(low, high, _)| [low, high]).chain([n - 1]).collect();
+    ranks.sort_unstable();
+    ranks.dedup();
+    let place = |rank: usize| ranks.partition_point(|&other| other < rank);
     // The nearer of two elements, plus a part of the difference: exact where the two are equal.
     let (mut near, mut rows) = (Vec::new(), Vec::new());
-    for &q in q {
-        let (low, high, weight) = between.elements(q * (n - 1) as f64);
+    for (low, high, weight) in elements {
         let (start, part) = if weight < 0.5 { (low, weight) } else { (high, weight - 1.0) };
-        near.push(start as i64);
-        rows.push([(low, -part), (high, part)]);
+        near.push(place(start) as i64);
+        rows.push([(place(low), -part), (place(high), part)]);
     }
+    let count = ranks.len();
+    let sorted = picked(x, i, IntOp::Ranked { axis: i, ranks })?.0;
     let near = V::try_apply(Op::Take { axis: i, index: Tensor::new(&[q.len()], near) }, &[&sorted])?;
-    let y = near.add(&mapped(&sorted, i, Sparse::new(n, rows))?);
-    let last = V::try_apply(Op::Take { axis: i, index: Tensor::new(&[1], vec![n as i64 - 1]) }, &[&sorted])?;
-    let y = last.eq(&last).select(&y, &last); // the last one is NaN if there is one
+    let y = near.add(&mapped(&sorted, i, Sparse::new(count, rows))?);
+    let last = V::try_apply(Op::Take { axis: i, index: Tensor::new(&[1], vec![count as i64 - 1]) }, &[&sorted])?;
+    let y = last.eq(&last).select(&y, &last);
     let order: Shape = std::iter::once(i).chain((0..shape.len()).filter(|&k| k != i)).collect();
     Ok(y.permute(&order))
 }
@@ -256,12 +263,48 @@ pub(super) fn distances<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V
     if p.is_nan() || p < 0.0 {
         return Err(Error::Argument { op: OP, hint: format!("the order p must not be negative, but it is {p}") });
     }
-    let wide = |batch: &[usize], last: [usize; 3]| -> Shape { batch.iter().copied().chain(last).collect() };
-    let (x, y) = (x.reshape(&wide(a, [rows, 1, width])), y.reshape(&wide(b, [1, columns, width])));
-    let difference = V::try_binary(Binary::Sub, &x, &y)?;
-    let last = AxisSet::one(difference.shape().len() - 1);
     if width == 0 {
-        return V::try_apply(Op::Reduce { fold: Fold::Sum, axes: last, keep: false }, &[&difference]);
+        // No differences: broadcasts the batches.
+        let (x, y) = (
+            x.reduce(Fold::Sum, AxisSet::one(a.len() + 1), true),
+            y.reduce(Fold::Sum, AxisSet::one(b.len() + 1), true),
+        );
+        return Ok(x.add(&swapped(&y)));
     }
-    norm(&difference, p, last, false)
+    // Coordinate by coordinate, so that loops run along all points of `y`.
+    let planes = |batch: &[usize], last: [usize; 3]| -> Shape { batch.iter().copied().chain(last).collect() };
+    let x = swapped(x).reshape(&planes(a, [width, rows, 1]));
+    // A copy, since a transposed view is slower to read again and again.
+    let y = V::try_apply(Op::Concat { axis: 0 }, &[&swapped(y)])?.reshape(&planes(b, [width, 1, columns]));
+    let of_a_row = (a.iter().product::<usize>().max(b.iter().product()) * columns * width).max(1);
+    let some = (BLOCK / of_a_row).max(1);
+    if rows <= some {
+        return lengths(&x, &y, p);
+    }
+    let mut blocks = Vec::with_capacity(rows.div_ceil(some));
+    for first in (0..rows).step_by(some) {
+        let mut spans = Span::whole(&x.shape());
+        spans[a.len() + 1] = Span { start: first, len: some.min(rows - first), step: 1 };
+        blocks.push(lengths(&V::try_apply(Op::Slice { spans }, &[&x])?, &y, p)?);
+    }
+    V::try_apply(Op::Concat { axis: a.len().max(b.len()) }, &blocks.iter().collect::<Vec<_>>())
 }
+
+/// The p-norms of x - y along the first of the last three axes.
+#[track_caller]
+fn lengths<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V> {
+    let difference = V::try_binary(Binary::Sub, x, y)?;
+    norm(&difference, p, AxisSet::one(difference.shape().len() - 3), false)
+}
+
+/// The last two axes exchanged.
+#[track_caller]
+fn swapped<T: Float, V: Value<T>>(x: &V) -> V {
+    let mut order: Shape = (0..x.shape().len()).collect();
+    let last = order.len() - 1;
+    order.swap(last, last - 1);
+    x.permute(&order)
+}
+
+/// Differences between points that are made at a time: as many as stay in the cache until their norms are taken.
+const BLOCK: usize = 1 << 16;

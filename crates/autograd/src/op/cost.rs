@@ -111,6 +111,7 @@ impl Op {
             Op::TakeAdd { index, .. } | Op::GatherAdd { index, .. } => {
                 indexed(index.shape(), size(x[0]) * 3, size(x[0]))
             }
+            Op::GatherFold { index, .. } => indexed(index.shape(), size(x[1]), size(x[1]) * 2),
             // Each output element is combined with the weights of its channel; in the derivatives, so is each
             // cotangent.
             Op::Conv { .. } => Cost { flops: 2 * size(y) * per(x[1], x[1][0]), bytes: moved },

@@ -49,6 +49,7 @@ macro_rules! integers {
             | Op::TakeAdd { index, .. }
             | Op::Gather { index, .. }
             | Op::GatherAdd { index, .. }
+            | Op::GatherFold { index, .. }
             | Op::CrossEntropy { labels: index }
             | Op::CrossEntropyVjp { labels: index }
             | Op::Cast { values: index } => Some(index),
@@ -143,6 +144,7 @@ impl Op {
             Op::TakeAdd { .. } => Facts::op("take_add", 1),
             Op::Gather { .. } => Facts::op("gather", 1),
             Op::GatherAdd { .. } => Facts::op("gather_add", 1),
+            Op::GatherFold { .. } => Facts::op("gather_fold", 2),
             Op::Conv { .. } => Facts::op("conv", 2),
             Op::ConvTranspose { .. } => Facts::op("conv_transpose", 2),
             Op::ConvWeight { .. } => Facts::op("conv_weight", 2),
@@ -214,7 +216,7 @@ impl Op {
     pub(crate) fn index_range(&self, x: &[&[usize]]) -> Range {
         let below = |size: usize| Range { size: Some(size), ignored: None };
         match self {
-            Op::Take { axis, .. } | Op::Gather { axis, .. } => below(x[0][*axis]),
+            Op::Take { axis, .. } | Op::Gather { axis, .. } | Op::GatherFold { axis, .. } => below(x[0][*axis]),
             Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => below(*size),
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => Range { ignored: Some(IGNORED), ..below(x[0][1]) },
             Op::Cast { .. } => Range { size: None, ignored: None },

@@ -76,6 +76,13 @@ pub enum IntOp {
         /// The order.
         order: Order,
     },
+    /// The indices of the elements at these places of the ascending order along an axis; the places ascend.
+    Ranked {
+        /// The axis.
+        axis: usize,
+        /// The places.
+        ranks: Vec<usize>,
+    },
     /// The index of the lower median along an axis, which is kept with size 1.
     Median {
         /// The axis.
@@ -134,8 +141,8 @@ pub enum IntOp {
         /// The shape of the elements to write.
         src: Shape,
     },
-    /// The elements that indices along an axis send to each position, group by group: the order of the elements, the
-    /// rank of each of these in its group, and for each position where its group ends (0 if it is empty), in one list.
+    /// The elements that indices along an axis send to each position, group by group: the order of the elements, and the
+    /// rank of each of these in its group, in one list.
     Grouped {
         /// The axis.
         axis: usize,
@@ -166,6 +173,7 @@ impl IntOp {
             IntOp::Place { fold: Fold::Min, .. } => "argmin",
             IntOp::Place { .. } => "argmax",
             IntOp::Sort { .. } => "argsort",
+            IntOp::Ranked { .. } => "quantile",
             IntOp::Median { .. } => "median",
             IntOp::Mode { .. } => "mode",
             IntOp::Running { fold: Fold::Min, .. } => "cummin",
@@ -197,6 +205,7 @@ impl IntOp {
             | IntOp::Whole
             | IntOp::Place { .. }
             | IntOp::Sort { .. }
+            | IntOp::Ranked { .. }
             | IntOp::Median { .. }
             | IntOp::Mode { .. }
             | IntOp::Running { .. }

@@ -377,6 +377,16 @@ ops! {
         /// Size of the axis in the result.
         size: usize
     };
+    /// Combines elements with those of an array by index along an axis, as `GatherAdd` adds them. Inputs: the array, and the
+    /// elements. Ties of extrema share the derivative evenly; an infinite extremum has none.
+    GatherFold {
+        /// The axis.
+        axis: usize,
+        /// The target index of each element.
+        index: Tensor<i64>,
+        /// How elements are combined: `Prod`, `Max` or `Min`.
+        fold: Fold
+    };
     /// Convolution of an image `[n, channels, …]` with weights `[out, channels / groups, …]`.
     Conv {
         /// Windows and groups.

@@ -138,16 +138,8 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         }
         Op::Gather { axis, index } => {
             check_index(name, index, size_of_axis(name, *axis, x[0])?)?;
-            let same = index.rank() == x[0].len() && (0..x[0].len()).all(|i| i == *axis || index.shape()[i] == x[0][i]);
-            if same {
-                Ok(index.shape().into())
-            } else {
-                mismatch(
-                    name,
-                    x[0],
-                    format!("the index, of shape {:?}, must agree on all axes except {axis}", index.shape()),
-                )
-            }
+            agrees(name, index.shape(), *axis, x[0])?;
+            Ok(index.shape().into())
         }
         Op::GatherAdd { axis, index, size } => {
             if x[0] != index.shape() {
@@ -158,6 +150,16 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
             let mut shape: Shape = x[0].into();
             shape[*axis] = *size;
             checked(name, shape)
+        }
+        Op::GatherFold { axis, index, fold } => {
+            alike(name, x[1], index.shape())?;
+            check_index(name, index, size_of_axis(name, *axis, x[0])?)?;
+            agrees(name, index.shape(), *axis, x[0])?;
+            if !matches!(fold, Fold::Prod | Fold::Max | Fold::Min) {
+                let hint = format!("elements are combined by Prod, Max or Min, not by {fold:?}");
+                return Err(Error::Argument { op: name, hint });
+            }
+            Ok(x[0].into())
         }
         Op::Conv { geometry } => geometry.output(name, x[0], x[1]),
         Op::ConvTranspose { geometry, size } => geometry.input(name, x[0], x[1], size),
@@ -187,6 +189,14 @@ fn another_count(from: &[usize], to: &[usize]) -> String {
         }
         _ => format!("{hint}; a reshape keeps all elements"),
     }
+}
+
+/// An index must have the sizes of an array on all other axes.
+fn agrees(op: &'static str, index: &[usize], axis: usize, x: &[usize]) -> Result<()> {
+    if index.len() == x.len() && (0..x.len()).all(|i| i == axis || index[i] == x[i]) {
+        return Ok(());
+    }
+    mismatch(op, x, format!("the index, of shape {index:?}, must agree on all axes except {axis}"))
 }
 
 pub(super) fn mismatch<V>(op: &'static str, shape: &[usize], hint: impl Into<String>) -> Result<V> {

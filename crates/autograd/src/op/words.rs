@@ -148,6 +148,13 @@ impl Op {
             Op::GatherAdd { axis, .. } => {
                 words(&along("$a added into zeros at an index", axis), &["elements of $g by index"])
             }
+            Op::GatherFold { axis, fold: Fold::Prod, .. } => {
+                words(&along("$a times $b at an index", axis), &["$g·Π $b", "$g[index] times the other factors"])
+            }
+            Op::GatherFold { axis, fold, .. } => words(
+                &along(&format!("{} of $a and $b at an index", fold.name()), axis),
+                &["the share of $g where $a is $y", "the share of $g[index] where $b is $y[index]"],
+            ),
             Op::Conv { .. } => words("conv($a, $b)", &["conv_transpose($g, $b)", "conv_weight($a, $g)"]),
             Op::ConvTranspose { .. } => words("conv_transpose($a, $b)", &["conv($g, $b)", "conv_weight($g, $a)"]),
             Op::ConvWeight { .. } => words("conv_weight($a, $b)", &["conv_transpose($b, $g)", "conv($a, $g)"]),

@@ -2,7 +2,7 @@
 //! these ops are linear, and a linear op is its own derivative.
 
 use super::vjp::{indexed, weights};
-use super::{attention, layer_norm, recurrent, rows, scan};
+use super::{attention, groups, layer_norm, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, family};
 use crate::tensor::layout::reduced_shape;
@@ -61,6 +61,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         Op::Take { .. } | Op::TakeAdd { .. } | Op::Gather { .. } | Op::GatherAdd { .. } => {
             first.map(|t| indexed(op.clone(), t, x))
         }
+        Op::GatherFold { axis, index, fold } => groups::jvp((*axis, index, *fold), x, y, t),
         Op::Integers { .. } | Op::Cast { .. } => None,
         Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }

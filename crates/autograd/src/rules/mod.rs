@@ -10,6 +10,7 @@ mod eig;
 pub(crate) mod elementwise;
 #[cfg(feature = "fft")]
 mod fourier;
+mod groups;
 mod jvp;
 mod layer_norm;
 #[cfg(feature = "linalg")]

@@ -25,6 +25,8 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::StandardizeVjp { .. } => 1 | if active(0) { 2 | OUTPUT } else { 0 },
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => 0,
         Op::Reduce { fold: Fold::Prod, .. } => 1,
+        Op::GatherFold { fold: Fold::Prod, .. } => !OUTPUT,
+        Op::GatherFold { .. } => !0,
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,
         Op::LogCumSumExp { .. } | Op::Recurrence { .. } => 1 | OUTPUT,

@@ -2,7 +2,7 @@
 //! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
 //! uses `Tensor` directly.
 
-use super::{Cotangents, attention, conv, layer_norm, recurrent, rows, scan};
+use super::{Cotangents, attention, conv, groups, layer_norm, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, Unary, family};
 use crate::tensor::layout::reduced_shape;
@@ -92,6 +92,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::GatherAdd { axis, index, .. } => {
             smallvec![Some(indexed(Op::Gather { axis: *axis, index: index.clone() }, g, x))]
         }
+        Op::GatherFold { axis, index, fold } => groups::vjp((*axis, index, *fold), x, y, g, wants),
         family!(conv) => conv::vjp(op, x, g, wants),
         Op::MaxPool { panes } => smallvec![None, Some(V::apply(Op::MaxUnpool { panes: panes.clone() }, &[x[0], g]))],
         Op::MaxUnpool { panes } => smallvec![None, Some(V::apply(Op::MaxPool { panes: panes.clone() }, &[x[0], g]))],

@@ -77,9 +77,15 @@ impl<T: Element> Tensor<T> {
         or_panic(room("from_fn", shape));
         let mut index: Shape = smallvec::SmallVec::from_elem(0, shape.len());
         Self::build(shape, |out| {
-            for x in out {
-                *x = f(&index);
-                for axis in (0..shape.len()).rev() {
+            let (index, row) = (index.as_mut_slice(), shape.last().map_or(1, |&n| n.max(1)));
+            for row in out.chunks_mut(row) {
+                for (last, x) in row.iter_mut().enumerate() {
+                    if let Some(at) = index.last_mut() {
+                        *at = last;
+                    }
+                    *x = f(index);
+                }
+                for axis in (0..shape.len().saturating_sub(1)).rev() {
                     index[axis] += 1;
                     if index[axis] < shape[axis] {
                         break;

@@ -23,6 +23,18 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// The rows with these indices of a table of `of` rows; `None` unless they ascend and the table has them.
+    ///
+    /// ```
+    /// use autograd::Rows;
+    /// assert_eq!(Rows::new(vec![0, 2], 3).unwrap().index(), [0, 2]);
+    /// assert!(Rows::new(vec![2, 0], 3).is_none() && Rows::new(vec![3], 3).is_none());
+    /// ```
+    pub fn new(index: Vec<i64>, of: usize) -> Option<Self> {
+        let fits = index.is_sorted_by(|a, b| a < b) && index.iter().all(|&row| (0..of as i64).contains(&row));
+        fits.then(|| Rows::ascending(index, of))
+    }
+
     /// The rows with these indices, which ascend, of a table of `of` rows.
     pub(crate) fn ascending(index: Vec<i64>, of: usize) -> Self {
         debug_assert!(index.is_sorted_by(|a, b| a < b) && index.iter().all(|&row| (0..of as i64).contains(&row)));

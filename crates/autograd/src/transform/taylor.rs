@@ -153,6 +153,7 @@ fn law(op: &Op) -> Law {
         | Op::AttentionVjp { .. }
         | Op::LogCumSumExp { .. }
         | Op::Recurrence { .. }
+        | Op::GatherFold { .. }
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::CrossEntropy { .. }

@@ -16,6 +16,7 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             | Op::CrossEntropy { labels: index },
             [first, node],
         ) if node == index.shape() => std::slice::from_ref(first),
+        (Op::GatherFold { index, .. }, [both @ .., node]) if both.len() == 2 && node == index.shape() => both,
         (Op::CrossEntropyVjp { labels }, [both @ .., node]) if both.len() == 2 && node == labels.shape() => both,
         _ => x,
     };
@@ -124,6 +125,11 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let mut out = x.clone();
             *out.get_mut(*axis)? = *size;
             (x == index.shape() && below(index.to_vec(), *size)).then_some(out)
+        }
+        (Op::GatherFold { axis, index, .. }, [x, src]) => {
+            let mut expected = x.clone();
+            *expected.get_mut(*axis)? = *index.shape().get(*axis)?;
+            (expected == index.shape() && src == index.shape() && below(index.to_vec(), x[*axis])).then(|| x.clone())
         }
         (Op::Conv { geometry }, [x, w]) => windows::convolved(geometry, x, w),
         (Op::ConvTranspose { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),

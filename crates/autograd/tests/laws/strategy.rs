@@ -286,6 +286,16 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             let (x, size) = (with(&y, axis, picks.iter().product()), y[axis]);
             case(Op::GatherAdd { axis, index: indices(&x, size, index), size }, vec![input(x, REAL)])
         }),
+        Kind::GatherFold => picking(|x, axis, seed, picks| {
+            let (fold, domains) = match seed % 3 {
+                0 => (Fold::Prod, [Domain::AwayFromZero; 2]),
+                1 => (Fold::Max, [Domain::Grid(0.0), Domain::Grid(0.5)]),
+                _ => (Fold::Min, [Domain::Grid(0.0), Domain::Grid(0.5)]),
+            };
+            let src = with(&x, axis, picks.iter().product());
+            let index = indices(&src, x[axis], seed);
+            case(Op::GatherFold { axis, index, fold }, vec![input(x, domains[0]), input(src, domains[1])])
+        }),
         Kind::Conv => windows::convolution(windows::Side::Output),
         Kind::ConvTranspose => windows::convolution(windows::Side::Input),
         Kind::ConvWeight => windows::convolution(windows::Side::Weight),

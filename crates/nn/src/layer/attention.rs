@@ -53,6 +53,9 @@ parameters! { impl[T: Float] Parameters<T> for MultiheadAttention<T> {
     in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias, out_proj
 } }
 
+/// The name in errors.
+const OP: &str = "multihead_attention";
+
 impl<T: Float> MultiheadAttention<T> {
     /// A layer of the given width, divided among the heads, with biases.
     ///
@@ -185,6 +188,66 @@ impl<T: Float> MultiheadAttention<T> {
         pass.note(self, y)
     }
 
+    /// The keys and values of a memory, for [`attend_to`](Self::attend_to). They are numbers: no derivative reaches the
+    /// memory.
+    ///
+    /// # Panics
+    /// Panics if the memory does not have the layer's width.
+    #[track_caller]
+    pub fn keys_of<'t>(&self, memory: Var<'t, T>, pass: &Pass<'t, T>) -> KeyValues<T> {
+        let both = [1, 2].map(|i| pass.checked(self, self.projection(memory, i, pass)));
+        let keys = pass.checked(self, self.placed(both[0], 0));
+        let mut kept = KeyValues::new();
+        pass.checked(self, kept.joined([keys.value(), both[1].value()]));
+        kept
+    }
+
+    /// Attends to a memory whose keys and values are known, as [`attend`](Self::attend) with the memory as keys and values
+    /// does. `from` is the position of the first query, which only a [rotary encoding](Self::rotary) reads.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Masks, MultiheadAttention}};
+    /// let rng = &mut Rng::new(0);
+    /// let (layer, tape) = (MultiheadAttention::<f64>::new(8, 2, rng).batch_first(), Tape::new());
+    /// let mut pass = Pass::eval(&tape);
+    /// let [x, memory] = [2, 5].map(|length| tape.constant(Tensor::randn(&[1, length, 8], rng)));
+    /// let kept = layer.keys_of(memory, &pass);
+    /// let y = layer.attend_to(x, 0, &kept, Masks::default(), &mut pass);
+    /// let whole = layer.attend([x, memory, memory], Masks::default(), &mut pass);
+    /// assert!((y - whole).value().abs().max().item() < 1e-15);
+    /// ```
+    /// # Panics
+    /// Panics if `x` does not have the layer's width, or not the batch of the memory.
+    #[track_caller]
+    pub fn attend_to<'t>(
+        &self,
+        x: Var<'t, T>,
+        from: usize,
+        memory: &KeyValues<T>,
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Var<'t, T> {
+        let result = self.attended_to(x, from, memory, masks, pass);
+        let y = pass.checked(self, result);
+        pass.note(self, y)
+    }
+
+    #[track_caller]
+    fn attended_to<'t>(
+        &self,
+        x: Var<'t, T>,
+        from: usize,
+        memory: &KeyValues<T>,
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Result<Var<'t, T>> {
+        let nothing = || Error::Argument { op: OP, hint: "there is nothing to attend to: use keys_of first".into() };
+        let [k, v] = memory.all().ok_or_else(nothing)?.map(|all| pass.tape().constant(all));
+        let q = self.placed(self.projection(x, 0, pass)?, from)?;
+        Ok(self.mixed([q, k, v], x.rank() == 2, masks, pass, false)?.0)
+    }
+
     /// Like [`attend`](Self::attend), but also returns the attention weights, `[batch, heads, queries, keys]`, before
     /// dropout.
     ///
@@ -230,7 +293,7 @@ impl<T: Float> MultiheadAttention<T> {
         wants_weights: bool,
     ) -> Result<(Var<'t, T>, Option<Var<'t, T>>)> {
         let single = qkv[0].rank() == 2;
-        let [q, mut k, mut v] = self.heads_of(qkv, single, pass)?;
+        let [q, mut k, mut v] = self.heads_of(qkv, pass)?;
         let from = before.as_ref().map_or(0, |before| before.len());
         let q = self.placed(q, from)?;
         k = self.placed(k, from)?;
@@ -243,6 +306,20 @@ impl<T: Float> MultiheadAttention<T> {
                 masks.scores = (queries > 1).then(|| pass.tape().constant(causal_mask(from, queries, from + queries)));
             }
         }
+        self.mixed([q, k, v], single, masks, pass, wants_weights)
+    }
+
+    /// The mixed values of queries, keys and values of each head, and the weights if they are asked for.
+    #[track_caller]
+    #[allow(clippy::type_complexity, reason = "a value and perhaps another")]
+    fn mixed<'t>(
+        &self,
+        [q, k, v]: [Var<'t, T>; 3],
+        single: bool,
+        masks: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+        wants_weights: bool,
+    ) -> Result<(Var<'t, T>, Option<Var<'t, T>>)> {
         let keys = match masks.keys {
             Some(keys) => Some(keys.try_reshape(&[if single { 1 } else { k.shape()[0] }, 1, 1, k.shape()[2]])?),
             None => None,
@@ -278,47 +355,49 @@ impl<T: Float> MultiheadAttention<T> {
 
     /// Queries, keys and values of each head, `[batch, heads, length, part]`.
     #[track_caller]
-    fn heads_of<'t>(&self, qkv: [Var<'t, T>; 3], single: bool, pass: &Pass<'t, T>) -> Result<[Var<'t, T>; 3]> {
-        const OP: &str = "multihead_attention";
+    fn heads_of<'t>(&self, qkv: [Var<'t, T>; 3], pass: &Pass<'t, T>) -> Result<[Var<'t, T>; 3]> {
+        let single = qkv[0].rank() == 2;
         if let Some(x) = qkv.iter().find(|x| x.rank() != if single { 2 } else { 3 }) {
             let hint = "queries, keys and values must all be [length, batch, width] (or with the batch first), or all \
                         [length, width]";
             return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint: hint.into() });
         }
-        let mut all = Vec::with_capacity(3);
-        let width = self.out_proj.weight.value().shape()[0] as isize;
         let [q, k, v] = qkv;
         match &self.in_proj_weight {
             // Self-attention: one product for all three.
             Some(weight) if q.id() == k.id() && k.id() == v.id() => {
                 let y = q.try_linear(pass.var(weight), pass.optional(&self.in_proj_bias).as_ref())?;
-                all.extend((0..3).map(|i| y.slice(-1, i * width..(i + 1) * width)));
+                let width = self.out_proj.weight.value().shape()[0] as isize;
+                Ok([0, 1, 2].map(|i| self.split(y.slice(-1, i * width..(i + 1) * width))))
             }
-            joint => {
-                let part = |x: Var<'t, T>, i: isize| x.slice(0, i * width..(i + 1) * width);
-                let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];
-                for (i, (x, own)) in (0..).zip(qkv.into_iter().zip(own)) {
-                    let weight = match (joint, own) {
-                        (Some(joint), _) => part(pass.var(joint), i),
-                        (None, Some(own)) => pass.var(own),
-                        (None, None) => {
-                            let hint =
-                                "set either in_proj_weight, or all of q_proj_weight, k_proj_weight, v_proj_weight";
-                            return Err(Error::Argument { op: OP, hint: hint.into() });
-                        }
-                    };
-                    let bias = pass.optional(&self.in_proj_bias).map(|bias| part(bias, i));
-                    all.push(x.try_linear(weight, bias.as_ref())?);
-                }
-            }
+            _ => Ok([self.projection(q, 0, pass)?, self.projection(k, 1, pass)?, self.projection(v, 2, pass)?]),
         }
-        let heads = |x: Var<'t, T>| {
-            let x = if single { x.unsqueeze(0) } else { x };
-            let shape = x.shape();
-            let x = x.reshape(&[shape[0], shape[1], self.heads, shape[2] / self.heads]);
-            x.permute(&if self.batch_first || single { [0, 2, 1, 3] } else { [1, 2, 0, 3] })
+    }
+
+    /// The queries (0), keys (1) or values (2) of each head.
+    #[track_caller]
+    fn projection<'t>(&self, x: Var<'t, T>, i: usize, pass: &Pass<'t, T>) -> Result<Var<'t, T>> {
+        let width = self.out_proj.weight.value().shape()[0] as isize;
+        let part = |all: Var<'t, T>| all.slice(0, i as isize * width..(i as isize + 1) * width);
+        let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight][i];
+        let weight = match (&self.in_proj_weight, own) {
+            (Some(joint), _) => part(pass.var(joint)),
+            (None, Some(own)) => pass.var(own),
+            (None, None) => {
+                let hint = "set either in_proj_weight, or all of q_proj_weight, k_proj_weight, v_proj_weight";
+                return Err(Error::Argument { op: OP, hint: hint.into() });
+            }
         };
-        Ok(std::array::from_fn(|i| heads(all[i])))
+        Ok(self.split(x.try_linear(weight, pass.optional(&self.in_proj_bias).map(part).as_ref())?))
+    }
+
+    /// The parts of the width that belong to each head, `[batch, heads, length, part]`.
+    fn split<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let single = x.rank() == 2;
+        let x = if single { x.unsqueeze(0) } else { x };
+        let shape = x.shape();
+        let x = x.reshape(&[shape[0], shape[1], self.heads, shape[2] / self.heads]);
+        x.permute(&if self.batch_first || single { [0, 2, 1, 3] } else { [1, 2, 0, 3] })
     }
 }
 

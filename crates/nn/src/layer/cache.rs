@@ -70,13 +70,19 @@ impl<T: Float> KeyValues<T> {
     /// assert_eq!(layer.attend_after(x(3), &mut before, &mut Pass::eval(&tape)).shape().as_slice(), [3, 1, 4]);
     /// ```
     /// # Panics
-    /// Panics if there is no such sequence.
+    /// Panics if there is no such sequence; without positions there is none.
     #[track_caller]
     pub fn select(&mut self, sequences: &[usize]) {
+        assert!(!self.is_empty(), "KeyValues::select: there are no sequences yet: the first positions begin them");
         let index: Tensor<i64> = sequences.iter().map(|&at| at as i64).collect();
         for rows in self.rows.iter_mut().flatten() {
             *rows = rows.take(0, &index);
         }
+    }
+
+    /// The keys and values of all positions, unless there are none.
+    pub(super) fn all(&self) -> Option<[Tensor<T>; 2]> {
+        Some(self.rows.as_ref()?.each_ref().map(|rows| rows.slice_axis(2, 0..self.len)))
     }
 
     /// Appends keys and values `[batch, heads, positions, part]`, and returns those of all positions.
@@ -92,7 +98,7 @@ impl<T: Float> KeyValues<T> {
             append(rows, self.len, new);
         }
         self.len = len;
-        Ok(rows.each_ref().map(|rows| rows.slice_axis(2, 0..len)))
+        Ok(self.all().expect("they were just appended"))
     }
 }
 

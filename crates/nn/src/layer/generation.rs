@@ -90,7 +90,7 @@ impl<'m, T: Float> Generation<'m, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     /// # Panics
-    /// Panics if there is no such text.
+    /// Panics if there is no such text; before something was read there is none.
     #[track_caller]
     pub fn select(&mut self, texts: &[usize]) {
         self.tape.clear();
@@ -289,6 +289,8 @@ mod tests {
             assert!(generation.before.iter().all(|before| before.len() == 39));
         }
         assert!(generation.read(&tensor![[1_i64]]).is_ok());
+        let nothing = std::panic::catch_unwind(|| rotary.generation().select(&[0])).unwrap_err();
+        assert!(nothing.downcast_ref::<&str>().is_some_and(|told| told.contains("no sequences yet")));
         assert!(rotary.generation().write(&[], 3, Sampler::greedy(), &mut Rng::new(0)).is_err());
     }
 }

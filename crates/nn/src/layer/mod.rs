@@ -76,8 +76,8 @@ pub use sequential::Sequential;
 pub use slope::{PRelu, RRelu};
 pub use spatial::Sizes;
 pub use transformer::{
-    Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
-    TransformerMasks, TransformerOptions,
+    DecoderCache, Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
+    TransformerEncoderLayer, TransformerMasks, TransformerOptions,
 };
 pub use unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 

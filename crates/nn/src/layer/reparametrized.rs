@@ -83,7 +83,7 @@ impl<T: Float, L: Parameters<T>> SpectralNorm<T, L> {
             u = unit(&matrix.matmul(&v));
             v = unit(&matrix.t().matmul(&u));
         }
-        SpectralNorm { layer, u: Param::buffer(u), v: Param::buffer(v) }
+        SpectralNorm { layer, u: Param::direction(u), v: Param::direction(v) }
     }
 }
 

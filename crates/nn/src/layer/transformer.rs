@@ -3,7 +3,7 @@
 mod decoder;
 mod whole;
 
-pub use decoder::{TransformerDecoder, TransformerDecoderLayer};
+pub use decoder::{DecoderCache, TransformerDecoder, TransformerDecoderLayer};
 pub use whole::{Transformer, TransformerMasks};
 
 use super::{Activation, Dropout, KeyValues, LayerNorm, Linear, Masks, MultiheadAttention};

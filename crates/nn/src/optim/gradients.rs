@@ -91,6 +91,18 @@ impl<T: Float> ParamGradients<T> {
         &mut self.places[i]
     }
 
+    /// All entries.
+    pub(crate) fn places_mut(&mut self) -> impl Iterator<Item = &mut Option<Tensor<T>>> {
+        self.places.iter_mut()
+    }
+
+    /// Sets the entry of the `i`-th parameter: all its rows, or only these.
+    pub(crate) fn put(&mut self, i: usize, values: Tensor<T>, rows: Option<Rows>) {
+        *self.place_mut(i) = Some(values);
+        self.tables.retain(|(place, _)| *place != i);
+        self.tables.extend(rows.map(|rows| (i, rows)));
+    }
+
     /// Sets entries without a gradient to 0 where there is a shape for it.
     pub(crate) fn fill(&mut self, shapes: &[Option<Vec<usize>>]) {
         for (i, shape) in shapes.iter().enumerate() {

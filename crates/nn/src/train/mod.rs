@@ -62,7 +62,7 @@ pub use objective::Outcome;
 pub use part::{PartTrainer, each_in_one};
 pub use rates::{LrCurve, LrRange};
 pub use scaling::LossScaling;
-pub use settings::{Clip, Pace, Settings};
+pub use settings::{Clip, Settings};
 pub use step::TrainStep;
 pub use stopping::EarlyStopping;
 pub use team::Sharing;

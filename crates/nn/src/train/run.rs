@@ -14,11 +14,11 @@ use super::error::TrainError;
 use super::history::{Epoch, History, Measured};
 use super::progress::Progress;
 use super::scaling::Scale;
-use super::settings::{Pace, Settings};
+use super::settings::Settings;
 use super::step::TrainStep;
 use super::stopping::Convergence;
 use super::team::Team;
-use super::trainer::Trainer;
+use super::trainer::{Pace, Trainer};
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
 use crate::optim::Ema;
@@ -279,8 +279,8 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
 
     /// Sets the learning rates from the schedule, if it counts at this pace.
     fn set_rates(&mut self, pace: Pace, count: usize) {
-        let Trainer { schedule, optimizer, settings, .. } = &mut *self.trainer;
-        if pace == settings.pace {
+        let Trainer { schedule, optimizer, pace: counted, .. } = &mut *self.trainer;
+        if pace == *counted {
             let mut bases = self.rates.iter();
             optimizer.for_each_rate(&mut |rate| {
                 *rate = schedule.rate(count, *bases.next().expect("as many rates as when training began"));

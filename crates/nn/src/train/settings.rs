@@ -43,8 +43,6 @@ pub struct Settings {
     pub accumulate: usize,
     /// The seed of the sample order and of dropout.
     pub seed: u64,
-    /// What the schedule counts.
-    pub pace: Pace,
     /// The value passed to a schedule that follows one.
     pub followed: Monitor,
     /// How to clip gradients.
@@ -83,7 +81,6 @@ impl Default for Settings {
             prefetch: 0,
             accumulate: 1,
             seed: 0,
-            pace: Pace::Epoch,
             followed: Monitor::default(),
             clip: None,
             l1: 0.0,
@@ -116,23 +113,6 @@ pub enum Clip {
     EachNorm(f64),
     /// Clamps each element to ± this value.
     Value(f64),
-}
-
-/// What a schedule counts.
-///
-/// ```
-/// use nn::{loss::Mse, optim::Sgd, schedule::OneCycle, train::{Pace, Trainer}};
-/// let trainer = Trainer::new(Mse::new(), Sgd::<f32>::new(0.1)).schedule_by_step(OneCycle::new(100));
-/// assert_eq!(trainer.settings().pace, Pace::Step);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Pace {
-    /// Epochs.
-    #[default]
-    Epoch,
-    /// Updates.
-    Step,
 }
 
 /// A precision as a string, since the type belongs to a crate that knows no serde.
@@ -185,10 +165,19 @@ mod tests {
     use super::*;
     use crate::loss::Mse;
     use crate::optim::Sgd;
+    use crate::schedule::{OneCycle, Schedule};
     use crate::train::Trainer;
+    use crate::train::trainer::Pace;
 
     fn trainer() -> Trainer<'static, f64> {
         Trainer::new(Mse::new(), Sgd::new(0.1))
+    }
+
+    #[test]
+    fn settings_leave_the_schedule_and_what_it_counts() {
+        let trainer = trainer().schedule_by_step(OneCycle::new(10)).with_settings(Settings::default());
+        assert_eq!((trainer.pace, trainer.schedule.describe()), (Pace::Step, OneCycle::new(10).describe()));
+        assert_eq!(trainer.schedule(OneCycle::new(10)).pace, Pace::Epoch);
     }
 
     #[test]

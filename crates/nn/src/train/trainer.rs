@@ -5,7 +5,7 @@ use super::callback::{Callback, Hook, Moment, Turn};
 use super::checkpoint::Checkpoints;
 use super::monitor::Monitor;
 use super::scaling::LossScaling;
-use super::settings::{Clip, Pace, Settings};
+use super::settings::{Clip, Settings};
 use super::stopping::EarlyStopping;
 use super::team::Sharing;
 use crate::data::{Dataset, Order};
@@ -45,12 +45,20 @@ pub struct Trainer<'d, T: Float> {
     pub(super) loss: Box<dyn Loss<T> + 'd>,
     pub(super) optimizer: Box<dyn Optimizer<T> + 'd>,
     pub(super) schedule: Box<dyn Schedule + 'd>,
+    pub(super) pace: Pace,
     pub(crate) metrics: Vec<Metric<T>>,
     pub(super) validation: Option<&'d dyn Dataset<T>>,
     pub(super) callbacks: Vec<Box<dyn Callback<T> + 'd>>,
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) collective: Option<Arc<dyn Collective + 'd>>,
     pub(super) settings: Settings,
+}
+
+/// What a schedule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Epoch,
+    Step,
 }
 
 impl<'d, T: Float> Trainer<'d, T> {
@@ -81,6 +89,7 @@ impl<'d, T: Float> Trainer<'d, T> {
             loss: Box::new(loss),
             optimizer: Box::new(optimizer),
             schedule: Box::new(Constant),
+            pace: Pace::Epoch,
             metrics: Vec::new(),
             validation: None,
             callbacks: Vec::new(),
@@ -187,13 +196,13 @@ impl<'d, T: Float> Trainer<'d, T> {
 
     /// Changes the learning rate from epoch to epoch. Each parameter group starts from its own rate.
     pub fn schedule(self, schedule: impl Schedule + 'd) -> Self {
-        Trainer { schedule: Box::new(schedule), ..self }.with(|settings| settings.pace = Pace::Epoch)
+        Trainer { schedule: Box::new(schedule), pace: Pace::Epoch, ..self }
     }
 
     /// Changes the learning rate from update to update: the schedule counts updates. A schedule that follows a
     /// monitored value still receives it after each epoch.
     pub fn schedule_by_step(self, schedule: impl Schedule + 'd) -> Self {
-        self.schedule(schedule).with(|settings| settings.pace = Pace::Step)
+        Trainer { pace: Pace::Step, ..self.schedule(schedule) }
     }
 
     /// The value passed to a schedule that follows one, such as [`ReduceOnPlateau`](crate::schedule::ReduceOnPlateau).

@@ -66,6 +66,12 @@ pub(super) fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Re
         Op::GatherAdd { axis, size, .. } => {
             full((index, own), n)?.apply(&x[0].full(n), |index| Op::GatherAdd { axis: axis + 1, index, size })
         }
+        Op::GatherFold { axis, fold, .. } => {
+            let Index { values, node } = full((index, own), n)?;
+            let inputs = [Some(x[0].full(n)), Some(x[1].full(n)), node];
+            let inputs: Vec<Var<'t, T>> = inputs.into_iter().flatten().collect();
+            record(Op::GatherFold { axis: axis + 1, index: values, fold }, &inputs)
+        }
         Op::Cast { .. } => Ok(Ints { var: x[0].var }.numbers()),
         ref other => unreachable!("{} does not pick elements", other.name()),
     }
@@ -122,6 +128,7 @@ pub(super) fn integers<'t, T: Float>(from: &IntOp, x: &Batched<'t, T>, n: usize)
         }
         IntOp::Place { fold, axes } => IntOp::Place { fold: *fold, axes: moved(*axes) },
         IntOp::Sort { axis, k, order } => IntOp::Sort { axis: axis + 1, k: *k, order: *order },
+        IntOp::Ranked { axis, ranks } => IntOp::Ranked { axis: axis + 1, ranks: ranks.clone() },
         IntOp::Median { axis } => IntOp::Median { axis: axis + 1 },
         IntOp::Mode { axis } => IntOp::Mode { axis: axis + 1 },
         IntOp::Running { fold, axis } => IntOp::Running { fold: *fold, axis: axis + 1 },

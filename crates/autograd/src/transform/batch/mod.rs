@@ -148,9 +148,12 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         Op::Map { axis, map } => behind(Op::Map { axis: axis + 1, map: map.clone() }),
         Op::MaxPool { .. } | Op::MaxUnpool { .. } => behind(op.clone()),
         family!(conv) => windows::conv(op, x, n),
-        Op::Take { .. } | Op::TakeAdd { .. } | Op::Gather { .. } | Op::GatherAdd { .. } | Op::Cast { .. } => {
-            indexed::batch(op, x, n)
-        }
+        Op::Take { .. }
+        | Op::TakeAdd { .. }
+        | Op::Gather { .. }
+        | Op::GatherAdd { .. }
+        | Op::GatherFold { .. }
+        | Op::Cast { .. } => indexed::batch(op, x, n),
         Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => indexed::cross_entropy(op, x, n),
         Op::Integers { from, .. } => indexed::integers(from, &x[0], n),
         Op::Custom { .. } => unreachable!("a user's rule has no batching rule"),

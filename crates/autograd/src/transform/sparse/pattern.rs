@@ -218,6 +218,10 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         | Op::Gather { .. } => moved(op, x, n),
         Op::TakeAdd { axis, index, .. } => added(&x[0], &Op::Take { axis: *axis, index: index.clone() }, shape, n),
         Op::GatherAdd { axis, index, .. } => added(&x[0], &Op::Gather { axis: *axis, index: index.clone() }, shape, n),
+        Op::GatherFold { axis, index, .. } => {
+            let (own, select) = (x[0].size(), Op::Gather { axis: *axis, index: index.clone() });
+            collected(&[&x[0], &x[1]], &[(0..own).map(Some).collect(), sources(&select, shape)], own, n)
+        }
         Op::Reduce { axes, .. } => groups(x, *axes, shape, n),
         Op::Softmax { axis } | Op::SoftmaxVjp { axis } | Op::LogSoftmax { axis } | Op::LogSoftmaxVjp { axis } => {
             groups(x, AxisSet::one(*axis), shape, n)
@@ -320,8 +324,12 @@ fn collected(x: &[&Operand], to: &[Vec<Option<usize>>], size: usize, n: usize) -
 
 /// The transpose of an op that selects.
 fn added(x: &Operand, select: &Op, shape: &[usize], n: usize) -> Rc<Pattern> {
-    let to = positions(&Tensor::apply(select.clone(), &[&numbered(shape, 0)])).collect();
-    collected(&[x], &[to], shape.iter().product(), n)
+    collected(&[x], &[sources(select, shape)], shape.iter().product(), n)
+}
+
+/// The places in an array of this shape that an op selects.
+fn sources(select: &Op, shape: &[usize]) -> Vec<Option<usize>> {
+    positions(&Tensor::apply(select.clone(), &[&numbered(shape, 0)])).collect()
 }
 
 /// Each element depends on all elements that differ from it along `axes` only; the result has those axes, or lost them.

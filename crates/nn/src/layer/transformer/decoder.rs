@@ -1,7 +1,7 @@
 //! The decoder. Its positions attend to each other and to the memory, which is the output of an encoder for another sequence.
 
 use super::{Blocks, TransformerOptions, normalized};
-use crate::layer::{LayerNorm, Linear, Masks, MultiheadAttention};
+use crate::layer::{KeyValues, LayerNorm, Linear, Masks, MultiheadAttention};
 use crate::{Pass, parameters};
 use autograd::{Float, Rng, Var};
 
@@ -81,6 +81,71 @@ impl<T: Float> TransformerDecoderLayer<T> {
         let x = self.blocks.sum([x, y], &self.norm2, pass);
         self.blocks.dense(x, [&self.linear1, &self.linear2], &self.norm3, pass)
     }
+
+    /// The output for positions that follow others: see [`TransformerDecoder::decode_after`].
+    #[track_caller]
+    fn decode_after<'t>(
+        &self,
+        x: Var<'t, T>,
+        Decoded { memory, before }: &mut Decoded<T>,
+        of_memory: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Var<'t, T> {
+        let from = before.len();
+        let y = self.blocks.input(x, &self.norm1, pass);
+        let y = self.self_attn.attend_after(y, before, pass);
+        let x = self.blocks.sum([x, y], &self.norm1, pass);
+        let y = self.blocks.input(x, &self.norm2, pass);
+        let y = self.multihead_attn.attend_to(y, from, memory, of_memory, pass);
+        let x = self.blocks.sum([x, y], &self.norm2, pass);
+        self.blocks.dense(x, [&self.linear1, &self.linear2], &self.norm3, pass)
+    }
+}
+
+/// The keys and values of a layer: of the memory, and of the positions so far.
+#[derive(Debug, Clone)]
+struct Decoded<T: Float> {
+    memory: KeyValues<T>,
+    before: KeyValues<T>,
+}
+
+/// What the layers of a [`TransformerDecoder`] computed for the memory and for earlier positions, kept for later ones:
+/// see [`decode_after`](TransformerDecoder::decode_after).
+#[derive(Debug, Clone)]
+pub struct DecoderCache<T: Float> {
+    layers: Vec<Decoded<T>>,
+}
+
+impl<T: Float> DecoderCache<T> {
+    /// The number of positions.
+    pub fn len(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.before.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all positions but the first `len`: see [`KeyValues::truncate`].
+    pub fn truncate(&mut self, len: usize) {
+        self.layers.iter_mut().for_each(|layer| layer.before.truncate(len));
+    }
+
+    /// Replaces the sequences of the batch by these of them, such as those that a search goes on with, together with what
+    /// they read.
+    ///
+    /// # Panics
+    /// Panics if there is no such sequence.
+    #[track_caller]
+    pub fn select(&mut self, sequences: &[usize]) {
+        for Decoded { memory, before } in &mut self.layers {
+            memory.select(sequences);
+            if !before.is_empty() {
+                before.select(sequences);
+            }
+        }
+    }
 }
 
 /// A stack of decoder layers, with a final normalization if they normalize their inputs (`norm_first`).
@@ -134,6 +199,56 @@ impl<T: Float> TransformerDecoder<T> {
         let mut x = x;
         for layer in &self.layers {
             x = layer.decode(x, memory, masks, of_memory, pass);
+        }
+        normalized(x, &self.norm, pass)
+    }
+
+    /// The keys and values of a memory, to decode step by step with [`decode_after`](Self::decode_after).
+    ///
+    /// # Panics
+    /// Panics if the memory does not have the layers' width.
+    #[track_caller]
+    pub fn start<'t>(&self, memory: Var<'t, T>, pass: &Pass<'t, T>) -> DecoderCache<T> {
+        let kept = |layer: &TransformerDecoderLayer<T>| Decoded {
+            memory: layer.multihead_attn.keys_of(memory, pass),
+            before: KeyValues::new(),
+        };
+        DecoderCache { layers: self.layers.iter().map(kept).collect() }
+    }
+
+    /// The output for positions that follow others, to which they attend causally: the last positions of
+    /// [`decode`](Self::decode) with causal masks, for the work of the new ones. The keys and values of the memory were
+    /// computed [once](Self::start), and those of `x` join the ones before. They are numbers: no derivative reaches them.
+    ///
+    /// ```
+    /// use autograd::{Rng, Tape, Tensor};
+    /// use nn::{Pass, layer::{Masks, TransformerDecoder, TransformerOptions}};
+    /// let (rng, options) = (&mut Rng::new(0), TransformerOptions { batch_first: true, ..Default::default() });
+    /// let (decoder, tape) = (TransformerDecoder::<f64>::new(2, 8, 2, options, rng), Tape::new());
+    /// let mut pass = Pass::eval(&tape);
+    /// let [x, memory] = [4, 3].map(|length| tape.constant(Tensor::randn(&[1, length, 8], rng)));
+    /// let mut cache = decoder.start(memory, &pass);
+    /// decoder.decode_after(x.slice(1, ..3), &mut cache, Masks::default(), &mut pass);
+    /// let last = decoder.decode_after(x.slice(1, 3..), &mut cache, Masks::default(), &mut pass);
+    /// let whole = decoder.decode(x, memory, Masks::causal(), Masks::default(), &mut pass);
+    /// assert!((last - whole.slice(1, 3..)).value().abs().max().item() < 1e-14);
+    /// assert_eq!(cache.len(), 4);
+    /// ```
+    /// # Panics
+    /// Panics if the shapes are incompatible, or the cache is that of a decoder with another number of layers.
+    #[track_caller]
+    pub fn decode_after<'t>(
+        &self,
+        x: Var<'t, T>,
+        cache: &mut DecoderCache<T>,
+        of_memory: Masks<'t, T>,
+        pass: &mut Pass<'t, T>,
+    ) -> Var<'t, T> {
+        let (layers, kept) = (self.layers.len(), cache.layers.len());
+        assert!(layers == kept, "decode_after: the decoder has {layers} layers, but the cache is of {kept}");
+        let mut x = x;
+        for (layer, kept) in self.layers.iter().zip(&mut cache.layers) {
+            x = layer.decode_after(x, kept, of_memory, pass);
         }
         normalized(x, &self.norm, pass)
     }

@@ -6,9 +6,9 @@ use crate::data::{DataError, Samples};
 use crate::io::StateDict;
 use crate::train::error::{NonFinite, StepError, TrainError};
 use crate::train::objective::Outcome;
-use crate::train::settings::{Clip, Pace, Settings};
+use crate::train::settings::{Clip, Settings};
 use crate::train::step::TrainStep;
-use crate::train::trainer::Trainer;
+use crate::train::trainer::{Pace, Trainer};
 use crate::{Model, Pass, Path, clip, regularize};
 use autograd::{Float, Tensor, Var};
 

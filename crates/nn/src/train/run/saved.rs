@@ -7,8 +7,7 @@ use crate::train::callback::{Callback, PartSum, Sums};
 use crate::train::checkpoint::{CheckpointError, Files, newest};
 use crate::train::error::TrainError;
 use crate::train::history::{Epoch, History, Stop};
-use crate::train::settings::Pace;
-use crate::train::trainer::Trainer;
+use crate::train::trainer::{Pace, Trainer};
 use crate::{Model, Path};
 use autograd::{Float, Tensor};
 use std::path::PathBuf;
@@ -109,8 +108,8 @@ impl<T: Float> Run<'_, '_, T> {
     /// Compares the rates of past epochs with those of the schedule here, which may be a function, without settings to
     /// compare. A schedule with a state, or one that counts updates, had rates that the history does not show.
     fn rates_match(&self) -> Result<(), String> {
-        let Trainer { schedule, settings, optimizer, .. } = &*self.trainer;
-        let (Pace::Epoch, true) = (settings.pace, schedule.state().is_empty()) else { return Ok(()) };
+        let Trainer { schedule, pace, optimizer, .. } = &*self.trainer;
+        let (Pace::Epoch, true) = (pace, schedule.state().is_empty()) else { return Ok(()) };
         // The history has the rate that the optimizer calls its own, whatever those of its groups are.
         let base = optimizer.learning_rate();
         for (i, epoch) in self.history.epochs.iter().enumerate() {

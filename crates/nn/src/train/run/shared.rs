@@ -13,9 +13,8 @@ use crate::optim::ParamGradients;
 use crate::train::callback::Sums;
 use crate::train::error::{StepError, TrainError};
 use crate::train::evaluate::{Evaluation, add_batch};
-use crate::train::settings::Pace;
-use crate::train::team::{Counts, Sharing, Team, settle, shapes, taken};
-use crate::train::trainer::Trainer;
+use crate::train::team::{Counts, Places, Sharing, Team, settle, taken};
+use crate::train::trainer::{Pace, Trainer};
 use crate::{Model, Path};
 use autograd::{Float, Tape, Tensor, tensor};
 use flate2::Crc;
@@ -49,15 +48,6 @@ impl<T: Float> Run<'_, '_, T> {
     /// Compares the settings of all ranks, and gives them the first one's weights and state of the optimizer.
     pub(in crate::train) fn join(&mut self) -> Result<(), TrainError> {
         let Some(team) = &self.team else { return Ok(()) };
-        let mut by_rows = None;
-        self.model.visit(&mut Path::default(), &mut |name, param| {
-            by_rows = by_rows.take().or_else(|| param.is_by_rows().then(|| name.to_owned()));
-        });
-        if let Some(name) = by_rows {
-            let problem =
-                format!("the gradient of {name} has single rows, which ranks do not share: do without `sparse`");
-            return Err(TrainError::Sharing { problem });
-        }
         let mut settings = self.settings.clone();
         settings.extend(self.trainer.length());
         team.agree(&settings, difference)?;
@@ -159,7 +149,7 @@ impl<T: Float> Run<'_, '_, T> {
         }
         let Some((counts, marked)) = self.meet()? else { return Ok(Met::Stopped) };
         let team = self.team.as_mut().expect(SHARED);
-        let sum = team.reduce(&shapes(&*self.model, &marked))?;
+        let sum = team.reduce(&Places::of(&*self.model, &marked))?;
         team.own = Counts::default();
         self.update_by(sum, counts, number)?;
         Ok(Met::Yes)
@@ -257,7 +247,11 @@ impl<T: Float> Run<'_, '_, T> {
             put(&mut all, AVERAGE, &ema.state(&**model));
         }
         all.insert(STEPS, tensor![step.steps() as i64, step.skipped() as i64]);
-        let mean = team.average(&all)?;
+        let mut directions = Vec::new();
+        model.visit(&mut Path::default(), &mut |name, param| {
+            directions.extend(param.is_direction().then(|| format!("{MODEL}{name}")));
+        });
+        let mean = team.average(&all, &directions)?;
         let misfit = |error: String| TrainError::Ranks { problem: format!("the models cannot be averaged: {error}") };
         load_state_dict(&mut **model, &taken_from(&mean, MODEL)).map_err(|error| misfit(error.to_string()))?;
         let optimizer = trainer.optimizer.load_state(&**model, &taken_from(&mean, OPTIMIZER));

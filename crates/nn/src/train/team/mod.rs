@@ -5,7 +5,7 @@
 mod reduce;
 mod sums;
 
-pub(super) use reduce::shapes;
+pub(super) use reduce::Places;
 pub(super) use sums::{Counts, settle, taken};
 
 use super::error::TrainError;

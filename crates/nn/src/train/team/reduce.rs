@@ -6,22 +6,43 @@ use crate::io::StateDict;
 use crate::optim::ParamGradients;
 use crate::train::error::TrainError;
 use crate::{Parameters, Path};
-use autograd::{Float, Tensor};
+use autograd::{Float, Rows, Tensor};
 
 /// Tensors with fewer elements travel together, in buckets of about this many: a message costs time, however short it is.
 const BUCKET: usize = 1 << 18;
 
-/// The shapes of the places that a gradient or the change of a buffer exists for, on some rank.
-pub(in crate::train) type Shapes = Vec<Option<Vec<usize>>>;
+/// The places that a gradient or the change of a buffer exists for, on some rank.
+#[derive(Debug, Default)]
+pub(in crate::train) struct Places {
+    /// The shapes of those that have all rows.
+    dense: Vec<Option<Vec<usize>>>,
+    /// Those of tables whose gradients may have only some rows, and the shapes of the tables.
+    tables: Vec<(usize, Vec<usize>)>,
+}
 
-/// The shape of each parameter and buffer that is marked.
-pub(in crate::train) fn shapes<T: Float>(model: &dyn Parameters<T>, marked: &[bool]) -> Shapes {
-    let mut shapes = Vec::with_capacity(marked.len());
-    model.visit(&mut Path::default(), &mut |_, param| {
-        let marked = marked.get(shapes.len()).is_some_and(|marked| *marked);
-        shapes.push(marked.then(|| param.value().shape().to_vec()));
-    });
-    shapes
+impl Places {
+    /// The marked parameters and buffers.
+    pub(in crate::train) fn of<T: Float>(model: &dyn Parameters<T>, marked: &[bool]) -> Self {
+        let mut places = Places::default();
+        model.visit(&mut Path::default(), &mut |_, param| {
+            let place = places.dense.len();
+            let shape = marked.get(place).is_some_and(|marked| *marked).then(|| param.value().shape().to_vec());
+            match shape {
+                Some(shape) if param.is_by_rows() => {
+                    places.tables.push((place, shape));
+                    places.dense.push(None);
+                }
+                shape => places.dense.push(shape),
+            }
+        });
+        places
+    }
+
+    /// The gradients that have all rows.
+    fn dense<'s, T: Float>(&self, sum: &'s mut ParamGradients<T>) -> impl Iterator<Item = &'s mut Tensor<T>> {
+        sum.fill(&self.dense);
+        sum.places_mut().zip(&self.dense).filter_map(|(x, shape)| x.as_mut().filter(|_| shape.is_some()))
+    }
 }
 
 fn add<T: Float>(sum: &mut ParamGradients<T>, other: ParamGradients<T>) {
@@ -30,21 +51,45 @@ fn add<T: Float>(sum: &mut ParamGradients<T>, other: ParamGradients<T>) {
 
 impl<T: Float> Team<'_, T> {
     /// The sum of what all ranks have gathered since the last update.
-    pub(in crate::train) fn reduce(&mut self, shapes: &Shapes) -> Result<ParamGradients<T>, TrainError> {
+    pub(in crate::train) fn reduce(&mut self, places: &Places) -> Result<ParamGradients<T>, TrainError> {
         let sums = std::mem::take(&mut self.sums);
         let mut total = match self.sharing {
-            Sharing::Shards(_) => self.ordered(sums, shapes)?,
+            Sharing::Shards(_) => self.ordered(sums, places)?,
             Sharing::PerRank | Sharing::LocalSgd(_) => sums.into_iter().next().unwrap_or_default(),
         };
-        total.fill(shapes);
-        if self.sharing == Sharing::PerRank && self.size() > 1 {
-            self.buckets(&mut total.iter_mut().collect::<Vec<_>>())?;
+        let shared = self.sharing == Sharing::PerRank && self.size() > 1;
+        let mut dense: Vec<_> = places.dense(&mut total).collect();
+        if shared {
+            self.buckets(&mut dense)?;
+        }
+        if shared && !places.tables.is_empty() {
+            self.tables(&mut total, places)?;
         }
         Ok(total)
     }
 
+    /// Sums the gradients of tables, of which every rank sends the rows that it has, in the order of ranks.
+    fn tables(&self, total: &mut ParamGradients<T>, places: &Places) -> Result<(), CollectiveError> {
+        let mut bytes = Vec::new();
+        places.tables.iter().for_each(|(place, _)| put_table(total, *place, &mut bytes));
+        let mut sum = ParamGradients::new();
+        for (rank, bytes) in self.collective.gather(&bytes)?.iter().enumerate() {
+            let (left, mut own) = (&mut bytes.as_slice(), ParamGradients::new());
+            for (place, shape) in &places.tables {
+                take_table(left, *place, shape, &mut own).ok_or_else(|| short(rank))?;
+            }
+            add(&mut sum, own);
+        }
+        for (place, _) in &places.tables {
+            if let Some(values) = sum.get(*place) {
+                total.put(*place, values.clone(), sum.rows(*place).cloned());
+            }
+        }
+        Ok(())
+    }
+
     /// The sum in the order of shards, of which each rank computes the nodes that are its own.
-    fn ordered(&self, sums: Vec<ParamGradients<T>>, shapes: &Shapes) -> Result<ParamGradients<T>, TrainError> {
+    fn ordered(&self, sums: Vec<ParamGradients<T>>, places: &Places) -> Result<ParamGradients<T>, TrainError> {
         let mut own = Pairwise::new();
         for (start, sum) in self.mine.clone().zip(sums) {
             own.push(Term { start, width: 1, sum }, &mut add);
@@ -54,8 +99,8 @@ impl<T: Float> Team<'_, T> {
         }
         let mut bytes = Vec::new();
         for term in &mut own.terms {
-            term.sum.fill(shapes);
-            term.sum.iter_mut().for_each(|x| put_bytes(x.make_mut(), &mut bytes));
+            places.dense(&mut term.sum).for_each(|x| put_bytes(x.make_mut(), &mut bytes));
+            places.tables.iter().for_each(|(place, _)| put_table(&term.sum, *place, &mut bytes));
         }
         let all = self.collective.gather(&bytes)?;
         let mut whole = Pairwise::new();
@@ -63,11 +108,11 @@ impl<T: Float> Team<'_, T> {
             let left = &mut bytes.as_slice();
             for Term { start, width, .. } in terms_of(rank, self.size(), self.shards) {
                 let mut sum = ParamGradients::new();
-                sum.fill(shapes);
-                for x in sum.iter_mut() {
-                    let numbers = x.make_mut();
-                    let short = || CollectiveError::Mismatch { problem: format!("rank {rank} sent too few gradients") };
-                    take_bytes(left.split_off(..size_of_val(numbers)).ok_or_else(short)?, numbers);
+                for x in places.dense(&mut sum) {
+                    take_numbers(left, x).ok_or_else(|| short(rank))?;
+                }
+                for (place, shape) in &places.tables {
+                    take_table(left, *place, shape, &mut sum).ok_or_else(|| short(rank))?;
                 }
                 whole.push(Term { start, width, sum }, &mut add);
             }
@@ -101,11 +146,12 @@ impl<T: Float> Team<'_, T> {
         Ok(())
     }
 
-    /// The mean over ranks of each tensor of numbers of type `T` or `f64`; the rest as the first rank has it.
-    pub(in crate::train) fn average(&self, dict: &StateDict) -> Result<StateDict, TrainError> {
+    /// The mean over ranks of each tensor of numbers of type `T` or `f64`, except for some; the rest as the first rank has
+    /// it.
+    pub(in crate::train) fn average(&self, dict: &StateDict, except: &[String]) -> Result<StateDict, TrainError> {
         let mut mean = self.sent_by_first(|| Ok(dict.clone()))?;
         let by = 1.0 / self.size() as f64;
-        for (name, tensor) in dict.iter() {
+        for (name, tensor) in dict.iter().filter(|(name, _)| !except.iter().any(|other| other == name)) {
             if let Some(own) = tensor.get::<T>() {
                 let mut own = own.deep_copy();
                 self.buckets(&mut [&mut own])?;
@@ -120,6 +166,54 @@ impl<T: Float> Team<'_, T> {
         }
         Ok(mean)
     }
+}
+
+fn short(rank: usize) -> CollectiveError {
+    CollectiveError::Mismatch { problem: format!("rank {rank} sent too few gradients, or rows that are not there") }
+}
+
+/// Replaces numbers by the next ones of a message.
+fn take_numbers<T: Float>(left: &mut &[u8], x: &mut Tensor<T>) -> Option<()> {
+    let numbers = x.make_mut();
+    take_bytes(left.split_off(..size_of_val(numbers))?, numbers);
+    Some(())
+}
+
+/// Instead of a number of rows: there is no gradient.
+const NONE: i64 = -1;
+
+/// Writes the gradient of a table: how many rows it has, or one more than all if it is not by rows; which they are; and
+/// their numbers.
+fn put_table<T: Float>(sum: &ParamGradients<T>, place: usize, bytes: &mut Vec<u8>) {
+    let Some(values) = sum.get(place) else { return bytes.extend(NONE.to_le_bytes()) };
+    match sum.rows(place) {
+        Some(rows) => [rows.len() as i64].iter().chain(rows.index()).for_each(|row| bytes.extend(row.to_le_bytes())),
+        None => bytes.extend((values.shape()[0] as i64 + 1).to_le_bytes()),
+    }
+    put_bytes(values.deep_copy().make_mut(), bytes);
+}
+
+fn take_integer(left: &mut &[u8]) -> Option<i64> {
+    let (bytes, rest) = left.split_first_chunk()?;
+    *left = rest;
+    Some(i64::from_le_bytes(*bytes))
+}
+
+/// Takes the gradient of a table that [`put_table`] wrote.
+fn take_table<T: Float>(left: &mut &[u8], place: usize, shape: &[usize], sum: &mut ParamGradients<T>) -> Option<()> {
+    let count = take_integer(left)?;
+    if count == NONE {
+        return Some(());
+    }
+    let count = usize::try_from(count).ok()?;
+    let rows = match count <= shape[0] {
+        true => Some(Rows::new((0..count).map(|_| take_integer(left)).collect::<Option<_>>()?, shape[0])?),
+        false => None,
+    };
+    let mut values = Tensor::zeros(&[&[count.min(shape[0])], &shape[1..]].concat());
+    take_numbers(left, &mut values)?;
+    sum.put(place, values, rows);
+    Some(())
 }
 
 /// The terms that a rank sends, without their sums.
