@@ -112,8 +112,16 @@ fn finish<T: Float>(then: Then, a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [
 #[inline(always)]
 fn two<T: Float>(a: &[T], b: Factor<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
     match b {
-        Factor::Each(b) => out.iter_mut().zip(a).zip(b).for_each(|((o, &a), &b)| *o = f(a, b)),
-        Factor::One(b) => out.iter_mut().zip(a).for_each(|(o, &a)| *o = f(a, b)),
+        Factor::Each(b) => {
+            for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *o = f(a, b);
+            }
+        }
+        Factor::One(b) => {
+            for (o, &a) in out.iter_mut().zip(a) {
+                *o = f(a, b);
+            }
+        }
     }
 }
 
