@@ -111,17 +111,37 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
-/// Prefetches a slice into the cache.
-#[inline]
-pub(crate) fn prefetch<T>(x: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in x.chunks((64 / size_of::<T>()).max(1)) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+/// Memory that will soon be read or written. It is prefetched into the cache in parts, between which other work is done: a
+/// CPU that waits for many lines at once does nothing else.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    start: *const u8,
+    /// Number of cache lines, in all and in each part.
+    lines: usize,
+    part: usize,
+}
+
+impl Ahead {
+    const LINE: usize = 64;
+
+    /// A slice, in so many parts.
+    pub(crate) fn new<T>(x: &[T], parts: usize) -> Ahead {
+        let lines = size_of_val(x).div_ceil(Self::LINE);
+        Ahead { start: x.as_ptr().cast(), lines, part: lines.div_ceil(parts.max(1)) }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = x;
+
+    /// Prefetches part `k`.
+    #[inline(always)]
+    pub(crate) fn fetch(self, k: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for line in k * self.part..((k + 1) * self.part).min(self.lines) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch is only a hint. It does not access memory, and any address is valid.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.start.wrapping_add(line * Self::LINE).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (k, self.start, self.lines, self.part);
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +149,10 @@ mod tests {
     #[test]
     fn any_slice_may_be_asked_for() {
         let x = [1.0_f64; 40];
-        (0..=x.len()).for_each(|n| super::prefetch(&x[n / 2..n]));
-        super::prefetch::<f32>(&[]);
+        for n in 0..=x.len() {
+            let ahead = super::Ahead::new(&x[n / 2..n], 3);
+            (0..3).for_each(|k| ahead.fetch(k));
+        }
+        super::Ahead::new::<f32>(&[], 0).fetch(0);
     }
 }

@@ -5,12 +5,12 @@
 use super::constants::Evaluator;
 use super::extract::is_fixed;
 use super::graph::{Def, Graph, Line, Node};
+use super::hash::Map;
 use super::simplify::simplify;
 use crate::error::Result;
-use crate::op::{Op, shape};
+use crate::op::{Binary, Op, shape};
 use crate::tape::Inputs;
-use smallvec::SmallVec;
-use std::collections::HashMap;
+use smallvec::{SmallVec, smallvec};
 use std::hash::BuildHasher;
 
 /// A graph under construction.
@@ -18,14 +18,14 @@ pub(super) struct Builder<'e> {
     pub(super) graph: Graph,
     evaluator: &'e mut dyn Evaluator,
     /// Nodes by the hash of their op and operands.
-    seen: HashMap<u64, SmallVec<[u32; 1]>>,
+    seen: Map<u64, SmallVec<[u32; 1]>>,
     /// The node of each constant, by number.
     constants: Vec<Option<u32>>,
 }
 
 impl<'e> Builder<'e> {
     pub(super) fn new(graph: Graph, evaluator: &'e mut dyn Evaluator) -> Self {
-        Builder { graph, evaluator, seen: HashMap::new(), constants: Vec::new() }
+        Builder { graph, evaluator, seen: Map::default(), constants: Vec::new() }
     }
 
     /// The node of a constant.
@@ -70,11 +70,12 @@ impl<'e> Builder<'e> {
         if let Some(known) = simplify(self, &mut op, &mut inputs, shape, line)? {
             return Ok(known);
         }
-        let hash = self.seen.hasher().hash_one((op.kind(), row(&op), &inputs, shape));
+        let sorted = sorted(&op, &inputs);
+        let hash = self.seen.hasher().hash_one((op.kind(), mark(&op), &sorted, shape));
         let nodes = self.seen.entry(hash).or_default();
         for &id in nodes.iter() {
             let node = self.graph.node(id);
-            if node.inputs == inputs && node.shape == shape && is_same(&node.def, &op) {
+            if node.shape == shape && is_same(&node.def, &op) && self::sorted(&op, &node.inputs) == sorted {
                 return Ok(id);
             }
         }
@@ -101,11 +102,22 @@ pub(super) fn evaluate(
     evaluator.eval(op, &numbers, shape)
 }
 
-/// Which unary or binary function an op is; 0 for others.
-fn row(op: &Op) -> u8 {
+/// The inputs, sorted if their order does not matter: those of a sum or a product.
+fn sorted(op: &Op, inputs: &Inputs) -> Inputs {
+    match (op, &inputs[..]) {
+        (Op::Binary(Binary::Add | Binary::Mul), &[a, b]) => smallvec![a.min(b), a.max(b)],
+        _ => inputs.clone(),
+    }
+}
+
+/// What sets an op apart from many others of its kind: which function it is, or where it cuts.
+fn mark(op: &Op) -> usize {
     match op {
-        Op::Unary(u) => *u as u8,
-        Op::Binary(b) => *b as u8,
+        Op::Unary(u) => *u as usize,
+        Op::Binary(b) => *b as usize,
+        Op::Slice { spans } | Op::Place { spans, .. } => {
+            spans.iter().fold(0, |mark: usize, span| mark.wrapping_mul(31).wrapping_add(span.start))
+        }
         _ => 0,
     }
 }

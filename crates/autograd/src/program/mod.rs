@@ -16,6 +16,7 @@ mod extract;
 mod fuse;
 mod fused;
 mod graph;
+mod hash;
 mod integers;
 mod layouts;
 mod many;

@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn the_operands_of_a_sum_or_product_have_no_order() {
+        let [_, after] = printed(Tape::new(), |x| {
+            let y = x.sin();
+            (x * y + y) * (y + y * x) + (y - x) * (x - y)
+        });
+        assert_eq!(after.matches("= mul").count(), 3, "{after}");
+        assert_eq!(after.matches("= sub").count(), 2, "{after}");
+    }
+
+    #[test]
     fn what_only_simplified_nodes_read_is_dropped() {
         let [before, after] = printed(Tape::new(), |x| -(-x.exp()) / 1.0);
         assert_eq!(before.matches("= neg").count(), 2, "{before}");

@@ -7,12 +7,12 @@ mod levels;
 mod order;
 
 use super::graph::{Def, Graph};
+use super::hash::Map;
 use crate::eval;
 use crate::kernel::reduce;
 use crate::op::{Fold, Op};
 use crate::tensor::view::Span;
 use levels::Levels;
-use std::collections::HashMap;
 
 /// Nodes that run as one step.
 #[derive(Debug)]
@@ -208,9 +208,9 @@ impl<'g> Clusters<'g> {
 fn joined(g: &Graph, levels: &Levels) -> Sets {
     let mut sets = Sets::new(g.nodes.len());
     let joins = |a: u32, b: u32| levels.at(a) == levels.at(b) && g.same_shape(a, b);
-    let mut small: HashMap<u32, u32> = HashMap::new();
+    let mut small: Map<u32, u32> = Map::default();
     // The elementwise reader of each value, of its shape, by level: others of that level join it.
-    let mut readers: HashMap<[u32; 2], u32> = HashMap::new();
+    let mut readers: Map<[u32; 2], u32> = Map::default();
     for id in g.ids() {
         if levels.is_small(id) {
             sets.join(id, *small.entry(levels.at(id)).or_insert(id));

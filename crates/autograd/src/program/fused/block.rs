@@ -1,9 +1,10 @@
 //! Executes the instructions of a cluster on one block.
 
-use super::{Address, BlockInstruction, BlockOp, Combine, Operand, Running};
+use super::chain::{self, Chain, Factor};
+use super::{Address, BlockInstruction, BlockOp, Operand, Running};
 use crate::eval::blocks;
 use crate::float::Float;
-use crate::kernel::isa::simd;
+use crate::kernel::isa::{Ahead, simd};
 
 /// One block, and everything that instructions read or write.
 pub(super) struct Frame<'b, 'o, 'r, T: Float> {
@@ -15,7 +16,21 @@ pub(super) struct Frame<'b, 'o, 'r, T: Float> {
     pub(super) registers: &'b mut [&'r mut [T]],
 }
 
+simd! {
+    /// Executes instructions one after another, and prefetches what the next block needs between them. All of them are compiled into one function for each instruction set: at the
+    /// length of a block, a few calls take as long as an addition.
+    pub(super) fn execute<T: Float>(frame: &mut Frame<T>, instructions: &[BlockInstruction], ahead: &[Ahead]) {
+        for (k, i) in instructions.iter().enumerate() {
+            for ahead in ahead {
+                ahead.fetch(k);
+            }
+            frame.execute(i);
+        }
+    }
+}
+
 impl<T: Float> Frame<'_, '_, '_, T> {
+    #[inline(always)]
     fn read(&self, address: Address) -> &[T] {
         match address {
             Address::Operand(k) => match &self.running.operands[k as usize] {
@@ -29,18 +44,13 @@ impl<T: Float> Frame<'_, '_, '_, T> {
                 let fused = self.running.fused;
                 let feed = fused.feed.as_ref().expect("a fed address has a feed");
                 let (value, start) = feed.reads[k as usize];
-                &self.registers[fused.registers.max(1) + value as usize][start as usize..][..self.len]
+                &self.registers[fused.registers + value as usize][start as usize..][..self.len]
             }
         }
     }
 
-    /// The values at an address, as a factor of a product.
-    fn factor(&self, address: Address) -> Factor<'_, T> {
-        let x = self.read(address);
-        if address.is_number() { Factor::One(x[0]) } else { Factor::Each(x) }
-    }
-
-    pub(super) fn execute(&mut self, i: &BlockInstruction) {
+    #[inline(always)]
+    fn execute(&mut self, i: &BlockInstruction) {
         // The destination is taken out temporarily so that everything else can be borrowed for reading.
         match i.to {
             Address::Register(k) => {
@@ -52,7 +62,7 @@ impl<T: Float> Frame<'_, '_, '_, T> {
                 let taken = std::mem::take(&mut self.out[k as usize]);
                 let to = &mut taken[self.first..self.first + self.len];
                 match (i.op, i.from.iter().position(|&from| from == i.to)) {
-                    (BlockOp::Combine(f), Some(at)) => self.combine_onto(f, i.from, at, to),
+                    (BlockOp::Chain(f), Some(at)) => self.compute_onto(f, i.from, at, to),
                     _ => self.compute(i, to),
                 }
                 self.out[k as usize] = taken;
@@ -61,23 +71,33 @@ impl<T: Float> Frame<'_, '_, '_, T> {
         }
     }
 
-    /// Combines three operands, of which operand `at` shares its memory with the result.
-    fn combine_onto(&self, f: Combine, [a, b, c]: [Address; 3], at: usize, to: &mut [T]) {
-        let (factor, other) = match at {
+    #[inline(always)]
+    fn compute(&self, i: &BlockInstruction, to: &mut [T]) {
+        let mut x: [&[T]; 3] = [&[]; 3];
+        for (x, &address) in x.iter_mut().zip(&i.from) {
+            *x = self.read(address);
+        }
+        match i.op {
+            BlockOp::Chain(f) => chain::run(f, x[0], factor(i.from[1], x[1]), factor(i.from[2], x[2]), to),
+            op => compute(op, x, to),
+        }
+    }
+
+    /// Computes a chain of which operand `at` shares its memory with the result.
+    fn compute_onto(&self, f: Chain, [a, b, c]: [Address; 3], at: usize, to: &mut [T]) {
+        let (second, other) = match at {
             0 => (b, c),
             1 => (a, c),
             _ => (b, a),
         };
-        combine_onto(f, at == 2, to, self.factor(factor), self.read(other));
+        chain::run_onto(f.then, at == 2, to, factor(second, self.read(second)), self.read(other));
     }
+}
 
-    fn compute(&self, i: &BlockInstruction, to: &mut [T]) {
-        let [a, b, c] = i.from;
-        match i.op {
-            BlockOp::Combine(f) => combine(f, self.read(a), self.factor(b), self.read(c), to),
-            op => compute(op, [self.read(a), self.read(b), self.read(c)], to),
-        }
-    }
+/// The values at an address, as an operand of a chain.
+#[inline(always)]
+fn factor<T: Float>(address: Address, x: &[T]) -> Factor<'_, T> {
+    if address.is_number() { Factor::One(x[0]) } else { Factor::Each(x) }
 }
 
 /// `to = op(a, b, c)`, using as many operands as the op takes.
@@ -85,71 +105,8 @@ pub(in crate::program) fn compute<T: Float>(op: BlockOp, [a, b, c]: [&[T]; 3], t
     match op {
         BlockOp::Unary(u) => blocks::unary(u, a, to),
         BlockOp::Binary(f) => blocks::binary(f, a, b, to),
-        BlockOp::Combine(f) => combine(f, a, Factor::Each(b), c, to),
+        BlockOp::Chain(_) => unreachable!("chains are part of the loop over blocks"),
         BlockOp::Where => blocks::select(a, b, c, to),
         BlockOp::Copy => to.copy_from_slice(a),
-    }
-}
-
-/// The second factor of a product.
-#[derive(Clone, Copy)]
-enum Factor<'a, T> {
-    Each(&'a [T]),
-    /// The same for all elements.
-    One(T),
-}
-
-simd! {
-    /// `f(a · b, c)`, element by element; the product is rounded before it is combined with `c`.
-    fn combine<T: Float>(f: Combine, a: &[T], b: Factor<T>, c: &[T], out: &mut [T]) {
-        #[inline(always)]
-        fn each<T: Float>(a: &[T], b: Factor<T>, c: &[T], out: &mut [T], f: impl Fn(T, T) -> T) {
-            match b {
-                Factor::Each(b) => {
-                    for (((o, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                        *o = f(a * b, c);
-                    }
-                }
-                Factor::One(b) => {
-                    for ((o, &a), &c) in out.iter_mut().zip(a).zip(c) {
-                        *o = f(a * b, c);
-                    }
-                }
-            }
-        }
-        match f {
-            Combine::MulAdd => each(a, b, c, out, |p, c| p + c),
-            Combine::MulSub => each(a, b, c, out, |p, c| p - c),
-            Combine::SubMul => each(a, b, c, out, |p, c| c - p),
-        }
-    }
-}
-
-simd! {
-    /// The same in place: `to` holds `c` and `x` is `a`, or the other way around.
-    fn combine_onto<T: Float>(f: Combine, onto_c: bool, to: &mut [T], b: Factor<T>, x: &[T]) {
-        #[inline(always)]
-        fn each<T: Float>(to: &mut [T], b: Factor<T>, x: &[T], f: impl Fn(T, T, T) -> T) {
-            match b {
-                Factor::Each(b) => {
-                    for ((o, &b), &x) in to.iter_mut().zip(b).zip(x) {
-                        *o = f(*o, b, x);
-                    }
-                }
-                Factor::One(b) => {
-                    for (o, &x) in to.iter_mut().zip(x) {
-                        *o = f(*o, b, x);
-                    }
-                }
-            }
-        }
-        match (f, onto_c) {
-            (Combine::MulAdd, true) => each(to, b, x, |c, b, a| a * b + c),
-            (Combine::MulAdd, false) => each(to, b, x, |a, b, c| a * b + c),
-            (Combine::MulSub, true) => each(to, b, x, |c, b, a| a * b - c),
-            (Combine::MulSub, false) => each(to, b, x, |a, b, c| a * b - c),
-            (Combine::SubMul, true) => each(to, b, x, |c, b, a| c - a * b),
-            (Combine::SubMul, false) => each(to, b, x, |a, b, c| c - a * b),
-        }
     }
 }

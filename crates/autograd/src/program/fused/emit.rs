@@ -1,13 +1,16 @@
 //! Compiles the nodes of a cluster to the instructions of its [`Fused`] loop: assigns an address to each value, and
-//! combines products with the sum that reads them.
+//! computes two sums, differences or products in one instruction where the second alone reads the first.
 
-use super::{Address, BlockInstruction, BlockOp, Combine, Feed, Folded, Fused, LARGEST, Ports, Read, Repeated};
+use super::{
+    Address, BlockInstruction, BlockOp, Chain, Feed, First, Folded, Fused, LARGEST, Ports, Read, Repeated, Then,
+};
 use crate::kernel::reduce;
-use crate::op::Binary;
+use crate::op::{Binary, Unary};
 use crate::program::fuse::{Body, Padded, fold_sizes, padded};
 use crate::program::graph::{Def, Graph};
+use crate::program::hash::{Map, Set};
 use crate::tape::Inputs;
-use std::collections::{HashMap, HashSet};
+use smallvec::smallvec;
 
 /// Maximum size in bytes of one thread's registers.
 const SCRATCH: usize = 24 * 1024;
@@ -21,11 +24,11 @@ pub(super) struct Emitter<'a> {
     /// Size of a number in bytes.
     width: usize,
     /// Where each value is stored, once it is available.
-    addresses: HashMap<u32, Address>,
+    addresses: Map<u32, Address>,
     /// The last node that reads each value.
-    last: HashMap<u32, u32>,
-    /// Products that are computed together with the only sum that reads them.
-    joined: HashSet<u32>,
+    last: Map<u32, u32>,
+    /// Values that are computed together with the only node that reads them.
+    joined: Set<u32>,
     registers: Registers,
     reads: Vec<Read>,
     instructions: Vec<BlockInstruction>,
@@ -62,7 +65,7 @@ impl<'a> Emitter<'a> {
         width: usize,
     ) -> Self {
         let joined = joined(g, body, ports);
-        let mut last = HashMap::new();
+        let mut last = Map::default();
         for &id in body.nodes.iter().filter(|id| !joined.contains(id)) {
             for input in lowered(g, id, &joined).1 {
                 last.insert(input, id);
@@ -74,7 +77,7 @@ impl<'a> Emitter<'a> {
             ports,
             repeated,
             width,
-            addresses: HashMap::new(),
+            addresses: Map::default(),
             last,
             joined,
             registers: Registers::default(),
@@ -88,7 +91,6 @@ impl<'a> Emitter<'a> {
         self.place_operands();
         let feed = self.feed();
         let (folds, passing) = self.place_folds();
-        let unit = folds.first().map_or(0, unit_of);
         let mut copies = Vec::new();
         for &id in &body.nodes {
             if !self.joined.contains(&id) {
@@ -104,6 +106,8 @@ impl<'a> Emitter<'a> {
             Some(feed) => block.min(feed.fused.block - feed.apart.next_multiple_of(64)).max(64),
             None => block,
         };
+        let unit = folds.first().map_or(0, unit_of);
+        let task = task(&self.instructions, shape.iter().product(), block).next_multiple_of(unit.max(1));
         Fused {
             shape,
             instructions: self.instructions,
@@ -114,6 +118,7 @@ impl<'a> Emitter<'a> {
             folds,
             passing,
             unit,
+            task,
             feed: feed.map(Box::new),
         }
     }
@@ -210,9 +215,6 @@ impl<'a> Emitter<'a> {
         for k in 1..inputs.len() {
             from[k] = self.source(inputs[k]);
         }
-        if op.writes_over() && from[0].is_number() {
-            from.swap(0, 1);
-        }
         let whole = self.ports.whole.iter().position(|&out| out == id);
         let to = match (whole, self.addresses.get(&id)) {
             (Some(out), _) if self.is_free(out, id, op, &from) => Address::Out(out as u16),
@@ -256,44 +258,93 @@ impl<'a> Emitter<'a> {
     }
 }
 
-/// The op of a node and the nodes it reads: a sum reads the operands of the product joined to it.
-fn lowered(g: &Graph, id: u32, joined: &HashSet<u32>) -> (BlockOp, Inputs) {
+/// The op of a node and the nodes it reads: those of the value joined to it, then the other one.
+fn lowered(g: &Graph, id: u32, joined: &Set<u32>) -> (BlockOp, Inputs) {
     let node = g.node(id);
-    let product = node.inputs.iter().position(|i| joined.contains(i));
-    let (Def::Binary(f), Some(product)) = (&node.def, product) else {
-        return (BlockOp::of(&node.def), node.inputs.clone());
-    };
-    let combine = match f {
-        Binary::Add => Combine::MulAdd,
-        Binary::Sub if product == 0 => Combine::MulSub,
-        Binary::Sub => Combine::SubMul,
-        _ => return (BlockOp::of(&node.def), node.inputs.clone()),
-    };
-    let mut inputs: Inputs = g.inputs(node.inputs[product]).into();
-    inputs.push(node.inputs[1 - product]);
-    (BlockOp::Combine(combine), inputs)
+    let inner = node.inputs.iter().position(|i| joined.contains(i));
+    let start = inner.map_or(id, |at| node.inputs[at]);
+    let Some((first, mut inputs)) = first(g, start) else { return (BlockOp::of(&node.def), node.inputs.clone()) };
+    let then = inner.map_or(Then::End, |at| then(g, id, at).expect("a value is joined to what can follow it"));
+    let chain = Chain { first, then };
+    if let (Some(at), 3) = (inner, chain.arity()) {
+        inputs.push(node.inputs[1 - at]);
+    }
+    (BlockOp::Chain(chain), inputs)
 }
 
-/// The products that are read only by one sum or difference, at most one for each.
-fn joined(g: &Graph, body: &Body, ports: &Ports) -> HashSet<u32> {
-    let mut readers: HashMap<u32, u32> = HashMap::new();
+/// A node as the first of a chain, with its operands; if one is a number, it comes second.
+fn first(g: &Graph, id: u32) -> Option<(First, Inputs)> {
+    let is_number = |id: u32| g.is_number(id) || g.uniform(id).is_some();
+    match (&g.node(id).def, g.inputs(id)) {
+        (Def::Unary(Unary::Square), &[x]) => Some((First::Mul, smallvec![x, x])),
+        (Def::Binary(Binary::Add), &[a, b]) if is_number(a) => Some((First::Add, smallvec![b, a])),
+        (Def::Binary(Binary::Mul), &[a, b]) if is_number(a) => Some((First::Mul, smallvec![b, a])),
+        (Def::Binary(Binary::Add), inputs) => Some((First::Add, inputs.into())),
+        (Def::Binary(Binary::Mul), inputs) => Some((First::Mul, inputs.into())),
+        (Def::Binary(Binary::Sub), inputs) if !is_number(inputs[0]) => Some((First::Sub, inputs.into())),
+        _ => None,
+    }
+}
+
+/// A node as what follows its operand `at`.
+fn then(g: &Graph, id: u32, at: usize) -> Option<Then> {
+    match (&g.node(id).def, g.inputs(id)) {
+        (Def::Unary(Unary::Square), _) => Some(Then::Square),
+        (Def::Binary(Binary::Mul), &[a, b]) if a == b => Some(Then::Square),
+        (Def::Binary(_), &[a, b]) if a == b => None,
+        (Def::Binary(Binary::Mul), _) => Some(Then::Mul),
+        (Def::Binary(Binary::Add), _) => Some(Then::Add),
+        (Def::Binary(Binary::Sub), _) => Some(if at == 0 { Then::Sub } else { Then::From }),
+        _ => None,
+    }
+}
+
+/// The values that are computed together with the only node that reads them. A chain has two nodes; products are joined to
+/// sums before others are joined, since such a chain can be computed in place.
+fn joined(g: &Graph, body: &Body, ports: &Ports) -> Set<u32> {
+    let mut readers: Map<u32, u32> = Map::default();
     for &id in &body.nodes {
-        for &input in g.inputs(id) {
-            *readers.entry(input).or_default() += 1;
+        let inputs = g.inputs(id);
+        for (k, &input) in inputs.iter().enumerate() {
+            *readers.entry(input).or_default() += u32::from(!inputs[..k].contains(&input));
         }
     }
     let stored = |id: u32| ports.whole.contains(&id) || body.sums.iter().any(|&fold| g.inputs(fold)[0] == id);
-    let alone = |id: &u32| {
-        let product = matches!(g.node(*id).def, Def::Binary(Binary::Mul));
-        product && body.nodes.binary_search(id).is_ok() && !stored(*id) && readers[id] == 1
-    };
-    let mut joined = HashSet::new();
-    for &id in &body.nodes {
-        if matches!(g.node(id).def, Def::Binary(Binary::Add | Binary::Sub)) {
-            joined.extend(g.inputs(id).iter().copied().find(alone));
+    let alone = |id: u32| body.nodes.binary_search(&id).is_ok() && readers[&id] == 1 && !stored(id);
+    let (mut joined, mut longer) = (Set::default(), Set::default());
+    for only_products in [true, false] {
+        for &id in &body.nodes {
+            if joined.contains(&id) || longer.contains(&id) {
+                continue;
+            }
+            let starts = |&(at, &input): &(usize, &u32)| {
+                let fits = match (first(g, input), then(g, id, at)) {
+                    (Some((First::Mul, _)), Some(Then::Add | Then::Sub | Then::From)) => true,
+                    (Some(_), Some(_)) => !only_products,
+                    _ => false,
+                };
+                fits && alone(input) && !longer.contains(&input) && !joined.contains(&input)
+            };
+            if let Some((_, &start)) = g.inputs(id).iter().enumerate().find(starts) {
+                joined.insert(start);
+                longer.insert(id);
+            }
         }
     }
     joined
+}
+
+/// Number of elements per task, of `len` in all: whole blocks, so many that forking pays off, and no more tasks than keep
+/// all threads busy to the end.
+fn task(instructions: &[BlockInstruction], len: usize, block: usize) -> usize {
+    /// The least number of elements if each costs one addition or multiplication, and whatever they cost.
+    const LIGHT: usize = 16 * 1024;
+    const LEAST: usize = 1024;
+    const MANY: usize = 64;
+    // A unary function counts as four.
+    let worth = |i: &BlockInstruction| if let BlockOp::Unary(_) = i.op { 4 } else { 1 };
+    let weight = instructions.iter().map(worth).sum::<usize>().max(1);
+    (LIGHT / weight).max(LEAST).max(len / MANY).next_multiple_of(block.max(1))
 }
 
 /// Number of elements folded at a time.

@@ -4,6 +4,7 @@
 //! program is independent of the number type (`emit` compiles it); `run` and `block` execute it.
 
 mod block;
+mod chain;
 mod emit;
 mod run;
 
@@ -14,6 +15,8 @@ use crate::float::Float;
 use crate::op::{Binary, Unary};
 use crate::tensor::Shape;
 pub(super) use block::compute;
+pub(super) use chain::{Chain, mul_add};
+use chain::{First, Then};
 use emit::Emitter;
 pub(super) use run::{Operand, Running};
 use std::collections::HashMap;
@@ -51,20 +54,10 @@ impl Address {
 pub(super) enum BlockOp {
     Unary(Unary),
     Binary(Binary),
-    Combine(Combine),
+    /// One or two sums, differences and products.
+    Chain(Chain),
     Where,
     Copy,
-}
-
-/// A product combined with a third operand, rounded twice as the two separate ops are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Combine {
-    /// a · b + c
-    MulAdd,
-    /// a · b - c
-    MulSub,
-    /// c - a · b
-    SubMul,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +107,8 @@ pub(super) struct Fused {
     passing: usize,
     /// Number of elements folded at a time; 0 without folds.
     unit: usize,
+    /// Number of elements per task.
+    task: usize,
     feed: Option<Box<Feed>>,
 }
 
@@ -182,21 +177,14 @@ impl Fused {
         Emitter::new(g, body, ports, repeated, width).emit()
     }
 
-    /// The cost of an element, in additions or multiplications: a unary function counts as four.
-    fn weight(&self) -> usize {
-        let worth = |i: &BlockInstruction| if let BlockOp::Unary(_) = i.op { 4 } else { 1 };
-        self.instructions.iter().map(worth).sum::<usize>().max(1)
-    }
-
     /// Names of the instructions in order, for display.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+    pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
         let feed = self.feed.iter().flat_map(|feed| &feed.fused.instructions);
         feed.chain(&self.instructions).filter_map(|i| match i.op {
-            BlockOp::Unary(u) => Some(u.name()),
-            BlockOp::Binary(b) => Some(b.name()),
-            BlockOp::Combine(Combine::MulAdd) => Some("mul+add"),
-            BlockOp::Combine(Combine::MulSub | Combine::SubMul) => Some("mul+sub"),
-            BlockOp::Where => Some("select"),
+            BlockOp::Unary(u) => Some(u.name().to_owned()),
+            BlockOp::Binary(b) => Some(b.name().to_owned()),
+            BlockOp::Chain(chain) => Some(chain.name()),
+            BlockOp::Where => Some("select".to_owned()),
             BlockOp::Copy => None,
         })
     }
@@ -219,12 +207,13 @@ impl BlockOp {
         match self {
             BlockOp::Unary(_) | BlockOp::Copy => 1,
             BlockOp::Binary(_) => 2,
-            BlockOp::Combine(_) | BlockOp::Where => 3,
+            BlockOp::Chain(chain) => chain.arity(),
+            BlockOp::Where => 3,
         }
     }
 
     /// Whether an operand may share its memory with the result.
     fn writes_over(self) -> bool {
-        matches!(self, BlockOp::Combine(_))
+        matches!(self, BlockOp::Chain(chain) if chain.writes_over())
     }
 }

@@ -1,20 +1,17 @@
 //! Runs the loop of a cluster, in parallel tasks, over the operands of one step.
 
+use super::block::{self, Frame};
 use super::{Feed, Fused, Padded, Read};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
 use crate::kernel::gemm::PartsOf;
-use crate::kernel::isa::prefetch;
+use crate::kernel::isa::Ahead;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{reduce, threads};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Minimum number of elements per task: if each costs one addition or multiplication, and whatever they cost.
-const TASK: usize = 16 * 1024;
-const LEAST: usize = 1024;
 
 /// Size in bytes above which an array is assumed not to be in the cache, so that the next block is prefetched.
 const FAR: usize = 256 * 1024;
@@ -40,6 +37,11 @@ pub(in crate::program) struct Running<'r, T: Float> {
 }
 
 impl Fused {
+    /// Number of elements in a window of the feed.
+    fn window(&self, feed: &Feed) -> usize {
+        (self.block + feed.apart).next_multiple_of(64)
+    }
+
     /// Operand `k` in the form in which the program reads it.
     pub(in crate::program) fn operand<'t, T: Float>(&self, k: usize, tensor: &'t Tensor<T>) -> Operand<'t, T> {
         match (self.reads.get(k), &self.feed) {
@@ -67,8 +69,7 @@ impl<'r, T: Float> Running<'r, T> {
     pub(in crate::program) fn run(&self, out: &mut [&mut [T]]) {
         let Fused { shape, folds, whole, .. } = self.fused;
         let len: usize = shape.iter().product();
-        let unit = self.fused.unit.max(1);
-        let task = (TASK / self.fused.weight()).max(LEAST).next_multiple_of(unit);
+        let (unit, task) = (self.fused.unit.max(1), self.fused.task);
         let (whole, folded) = out.split_at_mut(*whole);
         let mut partial: SmallVec<[Tensor<T>; 16]> = SmallVec::new();
         for fold in folds {
@@ -105,9 +106,10 @@ impl<'r, T: Float> Running<'r, T> {
     /// Processes runs of the first result, which hold what a matrix product has just written, each with the same part
     /// of the other results.
     pub(in crate::program) fn finish(&self, runs: &mut PartsOf<'_, T>) {
+        let streams = self.streams();
         self.with_registers(&mut |registers| {
             for (at, mut out) in &mut *runs {
-                self.span(at, out[0].len(), &mut out, registers);
+                self.span(at, out[0].len(), &mut out, registers, &streams);
             }
         });
     }
@@ -115,19 +117,22 @@ impl<'r, T: Float> Running<'r, T> {
     /// One thread's task: `n` elements from element `at` on.
     fn task(&self, at: usize, n: usize, chunks: &mut [&mut [T]]) {
         let Fused { unit, passing, .. } = *self.fused;
+        let streams = self.streams();
         self.with_registers(&mut |registers| {
             if self.fused.folds.is_empty() {
-                return self.span(at, n, chunks, registers);
+                return self.span(at, n, chunks, registers, &streams);
             }
             with_scratch(passing.max(1) * unit, |passing: &mut [T]| {
                 for (k, first) in (0..n).step_by(unit).enumerate() {
-                    self.unit(at, first..first + unit.min(n - first), k, chunks, passing, registers);
+                    let range = first..first + unit.min(n - first);
+                    self.unit(at, range, k, chunks, passing, registers, &streams);
                 }
             });
         });
     }
 
     /// Computes unit `k` of the folds, which is a range of the chunks.
+    #[expect(clippy::too_many_arguments, reason = "memory that all units of a task share")]
     fn unit(
         &self,
         at: usize,
@@ -136,6 +141,7 @@ impl<'r, T: Float> Running<'r, T> {
         chunks: &mut [&mut [T]],
         passing: &mut [T],
         registers: &mut [&mut [T]],
+        streams: &[&[T]],
     ) {
         let (whole, partial) = chunks.split_at_mut(self.fused.whole);
         let (first, len) = (range.start, range.len());
@@ -146,7 +152,7 @@ impl<'r, T: Float> Running<'r, T> {
         for passing in passing.chunks_mut(self.fused.unit).take(self.fused.passing) {
             out.push(&mut passing[..len]);
         }
-        self.span(at + first, len, &mut out, registers);
+        self.span(at + first, len, &mut out, registers, streams);
         for (fold, partial) in self.fused.folds.iter().zip(partial) {
             let inner = fold.sizes[2];
             let value = &out[fold.value as usize];
@@ -154,82 +160,122 @@ impl<'r, T: Float> Running<'r, T> {
         }
     }
 
+    /// Calls `f` with the registers, the windows of the feed, and the registers of the feed, in this order.
     fn with_registers(&self, f: &mut dyn FnMut(&mut [&mut [T]])) {
-        let Fused { registers, block, ref feed, .. } = *self.fused;
-        let (own, window) = (registers.max(1) * block, block + feed.as_ref().map_or(0, |feed| feed.apart));
-        let windows = feed.as_ref().map_or(0, |feed| feed.fused.whole);
-        with_scratch(own + windows * window, |scratch: &mut [T]| {
-            let (own, windows) = scratch.split_at_mut(own);
+        let Fused { registers: own, block, ref feed, .. } = *self.fused;
+        let (windows, inner) = match feed {
+            Some(feed) => ([feed.fused.whole, self.fused.window(feed)], [feed.fused.registers, feed.fused.block]),
+            None => ([0; 2], [0; 2]),
+        };
+        let groups = [[own, block], windows, inner];
+        with_scratch(groups.iter().map(|[count, size]| count * size).sum(), |mut scratch: &mut [T]| {
             let mut registers: Slices<T> = SmallVec::new();
-            for register in own.chunks_mut(block) {
-                registers.push(register);
+            for [count, size] in groups {
+                let (group, rest) = std::mem::take(&mut scratch).split_at_mut(count * size);
+                for register in group.chunks_mut(size.max(1)) {
+                    registers.push(register);
+                }
+                scratch = rest;
             }
-            for window in windows.chunks_mut(window) {
-                registers.push(window);
+            self.splat(&mut registers);
+            if let Some(feed) = feed {
+                self.feeding(feed).splat(&mut registers[own + feed.fused.whole..]);
             }
             f(&mut registers);
         });
     }
 
-    /// Computes `n` elements of the results from element `at` on, block by block.
-    fn span(&self, at: usize, n: usize, out: &mut [&mut [T]], registers: &mut [&mut [T]]) {
-        let Fused { shape, reads, instructions, feed, block, .. } = self.fused;
-        for (read, operand) in reads.iter().zip(self.operands) {
+    /// Fills the registers that repeat a number.
+    fn splat(&self, registers: &mut [&mut [T]]) {
+        for (read, operand) in self.fused.reads.iter().zip(self.operands) {
             if let (Read::Splat(r), Operand::Number(x)) = (read, operand) {
-                registers[*r as usize][..n.min(*block)].fill(*x);
-            }
-        }
-        let far = shape.iter().product::<usize>() * size_of::<T>() > FAR;
-        for first in (0..n).step_by(*block) {
-            let len = (*block).min(n - first);
-            for (read, operand) in reads.iter().zip(self.operands) {
-                match (read, operand) {
-                    (Read::Gathered(r), Operand::Strided(s)) => s.read(at + first, &mut registers[*r as usize][..len]),
-                    (Read::Padded(r, padded), Operand::Strided(s)) => {
-                        read_padded(s, *padded, at + first, &mut registers[*r as usize][..len]);
-                    }
-                    _ => (),
-                }
-            }
-            if let Some(feed) = feed {
-                self.fill(feed, at + first, len, registers);
-            }
-            if far {
-                self.fetch_next(at + first + len, first + len, out);
-            }
-            let mut frame = super::block::Frame { running: self, at: at + first, first, len, out, registers };
-            for instruction in instructions {
-                frame.execute(instruction);
+                registers[*r as usize].fill(*x);
             }
         }
     }
 
+    /// The loop that feeds this one.
+    fn feeding(&self, feed: &'r Feed) -> Running<'r, T> {
+        Running::new(&feed.fused, &self.operands[self.fused.reads.len()..], self.constants)
+    }
+
+    /// Computes `n` elements of the results from element `at` on, block by block.
+    fn span(&self, at: usize, n: usize, out: &mut [&mut [T]], registers: &mut [&mut [T]], streams: &[&[T]]) {
+        let Fused { feed, block, .. } = self.fused;
+        for first in (0..n).step_by(*block) {
+            let len = (*block).min(n - first);
+            let ahead = self.ahead(at + first + len, first + len, streams, out);
+            match feed {
+                Some(feed) => {
+                    self.fill(feed, at + first, len, registers, &ahead);
+                    self.block(at + first, first..first + len, out, registers, &[]);
+                }
+                None => self.block(at + first, first..first + len, out, registers, &ahead),
+            }
+        }
+    }
+
+    /// Computes one block, which begins at element `at` and is a range of the results.
+    fn block(&self, at: usize, range: Range<usize>, out: &mut [&mut [T]], registers: &mut [&mut [T]], ahead: &[Ahead]) {
+        let (first, len) = (range.start, range.len());
+        for (read, operand) in self.fused.reads.iter().zip(self.operands) {
+            match (read, operand) {
+                (Read::Gathered(r), Operand::Strided(s)) => s.read(at, &mut registers[*r as usize][..len]),
+                (Read::Padded(r, padded), Operand::Strided(s)) => {
+                    read_padded(s, *padded, at, &mut registers[*r as usize][..len]);
+                }
+                _ => (),
+            }
+        }
+        let mut frame = Frame { running: self, at, first, len, out, registers };
+        block::execute(&mut frame, &self.fused.instructions, ahead);
+    }
+
     /// Fills the windows of a feed for a block of `len` elements that begins at element `at`.
-    fn fill(&self, feed: &Feed, at: usize, len: usize, registers: &mut [&mut [T]]) {
+    fn fill(&self, feed: &'r Feed, at: usize, len: usize, registers: &mut [&mut [T]], ahead: &[Ahead]) {
         let places = feed.last..feed.last + feed.fused.shape.iter().product::<usize>();
+        let (windows, registers) = registers[self.fused.registers..].split_at_mut(feed.fused.whole);
         let mut first = 0;
         let mut inside: Slices<T> = SmallVec::new();
-        for window in &mut registers[self.fused.registers.max(1)..] {
+        for window in windows {
             let (start, room) = zero_outside(places.clone(), at, &mut window[..len + feed.apart]);
             first = start;
             inside.push(room);
         }
         let n = inside[0].len();
-        let running = Running::new(&feed.fused, &self.operands[self.fused.reads.len()..], self.constants);
-        running.with_registers(&mut |registers| running.span(first, n, &mut inside, registers));
+        self.feeding(feed).block(first, 0..n, &mut inside, registers, ahead);
     }
 
-    /// Prefetches the operands and results of the next block, which starts at `at`: a block is too short for the
-    /// hardware prefetcher to detect the access pattern.
-    fn fetch_next(&self, at: usize, first: usize, out: &[&mut [T]]) {
-        let block = self.fused.block;
-        let next = |x: &[T], start: usize| prefetch(&x[start.min(x.len())..(start + block).min(x.len())]);
-        for operand in self.operands.iter().take(self.fused.reads.len()) {
-            if let Operand::Whole(x) = operand {
-                next(x, at);
+    /// The arrays that are read in place, each once, if they are so long that their blocks are prefetched. Those that begin
+    /// within one cache line are views of the same memory.
+    fn streams(&self) -> SmallVec<[&'r [T]; 8]> {
+        let mut streams: SmallVec<[&'r [T]; 8]> = SmallVec::new();
+        if self.fused.shape.iter().product::<usize>() * size_of::<T>() <= FAR {
+            return streams;
+        }
+        for operand in self.operands {
+            let Operand::Whole(x) = operand else { continue };
+            let near = |other: &&[T]| x.as_ptr().addr().abs_diff(other.as_ptr().addr()) < 64;
+            if !streams.iter().any(near) {
+                streams.push(x);
             }
         }
-        out.iter().for_each(|out| next(out, first));
+        streams
+    }
+
+    /// The streams and results of the next block, which starts at `at`: a block is too short for the hardware prefetcher to
+    /// detect the access pattern.
+    fn ahead(&self, at: usize, first: usize, streams: &[&[T]], out: &[&mut [T]]) -> SmallVec<[Ahead; 8]> {
+        let mut ahead = SmallVec::new();
+        if streams.is_empty() {
+            return ahead;
+        }
+        let Fused { block, ref instructions, ref feed, .. } = *self.fused;
+        let parts = feed.as_ref().map_or(instructions.len(), |feed| feed.fused.instructions.len());
+        let next = |x: &[T], start: usize| Ahead::new(&x[start.min(x.len())..(start + block).min(x.len())], parts);
+        streams.iter().for_each(|x| ahead.push(next(x, at)));
+        out.iter().for_each(|out| ahead.push(next(out, first)));
+        ahead
     }
 }
 

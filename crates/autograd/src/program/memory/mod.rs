@@ -11,6 +11,7 @@ mod states;
 use super::fuse::{Body, Cluster, Fusion};
 use super::fused::{Fused, Ports, Repeated};
 use super::graph::Graph;
+use super::hash::Set;
 use super::integers::{self, Early, Reads, read_by};
 use super::layouts::Layouts;
 use super::scalars::Scalars;
@@ -23,7 +24,6 @@ use blocks::{Blocks, Slots};
 use lifetimes::Lifetimes;
 use smallvec::{SmallVec, smallvec};
 use states::States;
-use std::collections::HashSet;
 
 const NONE: u32 = u32::MAX;
 
@@ -144,12 +144,15 @@ impl Planner<'_> {
         // Views come before the memory that they view, which can be freed only when no view holds it.
         let mut ids = self.lifetimes.dead_after(k).to_vec();
         ids.sort_by_key(|&id| !self.layouts.is_view(id));
+        let mut over: Set<u32> = Set::default();
+        for out in outs {
+            if let Memory::Over(slot) = out.memory {
+                over.insert(slot);
+            }
+        }
         let mut dead = SmallVec::new();
         for id in ids {
-            let Some(slot) = self.slots.get(id) else { continue };
-            if outs.iter().any(|out| out.memory == Memory::Over(slot)) {
-                continue;
-            }
+            let Some(slot) = self.slots.get(id).filter(|slot| !over.contains(slot)) else { continue };
             dead.push(slot);
             // A state keeps its block.
             if let (Some(block), false) = (self.slots.home(id), self.states.is_current(id)) {
@@ -259,7 +262,7 @@ impl Planner<'_> {
     /// The nodes outside a cluster that its elementwise nodes read, except uniform constants, the product and the feed.
     fn operands(&self, nodes: &[u32], product: Option<u32>, feed: &[u32]) -> Vec<u32> {
         let g = self.g;
-        let (mut operands, mut seen) = (Vec::new(), HashSet::new());
+        let (mut operands, mut seen) = (Vec::new(), Set::default());
         for &node in nodes {
             for &id in g.inputs(node) {
                 let inner = nodes.binary_search(&id).is_ok() || product == Some(id);
@@ -315,7 +318,7 @@ impl Planner<'_> {
         }
         let mut cost = Cost::default();
         let mut moved: Vec<u32> = Vec::new();
-        let inside: HashSet<u32> = cluster.members().collect();
+        let inside: Set<u32> = cluster.members().collect();
         for id in cluster.members() {
             cost.flops += alone(id).flops;
             for &input in g.inputs(id) {

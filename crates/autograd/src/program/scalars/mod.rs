@@ -10,14 +10,14 @@
 mod roll;
 mod turns;
 
-use super::fused::{BlockOp, Combine};
+use super::fused::BlockOp;
 use super::graph::{Def, Graph};
+use super::hash::Map;
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
 use crate::op::{Binary, Op, Unary};
 use crate::tape::Inputs;
 use crate::tensor::Tensor;
-use std::collections::HashMap;
 use std::ops::Range;
 use turns::Loop;
 
@@ -144,12 +144,12 @@ struct Sources {
     constants: Vec<(Range<usize>, f64)>,
     /// The position of each source, by name.
     starts: Vec<u32>,
-    names: HashMap<(u32, usize), u32>,
+    names: Map<(u32, usize), u32>,
 }
 
 impl Sources {
     fn new(g: &Graph, nodes: &[u32], operands: &[u32]) -> Self {
-        let mut sources = Sources { end: 0, constants: Vec::new(), starts: Vec::new(), names: HashMap::new() };
+        let mut sources = Sources { end: 0, constants: Vec::new(), starts: Vec::new(), names: Map::default() };
         for &id in operands {
             sources.add(id, g.size(id));
         }
@@ -246,7 +246,6 @@ impl ScalarOp {
             ScalarOp::Sub => BlockOp::Binary(Binary::Sub),
             ScalarOp::Mul => BlockOp::Binary(Binary::Mul),
             ScalarOp::Div => BlockOp::Binary(Binary::Div),
-            ScalarOp::MulAdd => BlockOp::Combine(Combine::MulAdd),
             ScalarOp::Neg => BlockOp::Unary(Unary::Neg),
             ScalarOp::Sin => BlockOp::Unary(Unary::Sin),
             ScalarOp::Cos => BlockOp::Unary(Unary::Cos),
@@ -254,7 +253,9 @@ impl ScalarOp {
             ScalarOp::Where => BlockOp::Where,
             ScalarOp::Unary(u) => BlockOp::Unary(u),
             ScalarOp::Binary(b) => BlockOp::Binary(b),
-            ScalarOp::Row(_) | ScalarOp::Spread | ScalarOp::Sum => unreachable!("only scalars are computed ahead"),
+            ScalarOp::MulAdd | ScalarOp::Row(_) | ScalarOp::Spread | ScalarOp::Sum => {
+                unreachable!("a loop of its own, or not computed ahead")
+            }
         }
     }
 

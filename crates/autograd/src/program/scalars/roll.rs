@@ -3,9 +3,9 @@
 use super::turns::{LANES, Loop, LoopInstruction, TURNS};
 use super::{Instruction, Positions, RESULT, ScalarOp};
 use crate::op::Binary;
-use crate::program::fused::{BlockOp, Combine};
+use crate::program::fused::{BlockOp, Chain};
+use crate::program::hash::Map;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// The longest loop body whose instructions are reordered by their dependencies; a longer one has enough independent
@@ -114,7 +114,7 @@ impl Stretch {
 
     /// The loop, with columns that begin after `places`.
     fn as_loop(&self, instructions: &[Instruction], places: usize) -> Loop {
-        let mut columns: HashMap<u32, u32> = HashMap::new();
+        let mut columns: Map<u32, u32> = Map::default();
         let (mut ahead, mut body) = (Vec::new(), Vec::new());
         for (&Instruction { op, row, mut at, column, sums }, mut step) in self.lines(instructions) {
             if column.is_some() {
@@ -183,7 +183,7 @@ pub(super) fn join_products(instructions: &mut Vec<Instruction>, results: &[u32]
         let (product, together) = match op {
             ScalarOp::Add => (ScalarOp::Mul, ScalarOp::MulAdd),
             ScalarOp::Row(BlockOp::Binary(Binary::Add)) => {
-                (ScalarOp::Row(BlockOp::Binary(Binary::Mul)), ScalarOp::Row(BlockOp::Combine(Combine::MulAdd)))
+                (ScalarOp::Row(BlockOp::Binary(Binary::Mul)), ScalarOp::Row(BlockOp::Chain(Chain::MUL_ADD)))
             }
             _ => continue,
         };
@@ -215,7 +215,7 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
     let last = last_reads(instructions, results, sources.len() as u32);
     let (mut place, mut rooms) = (vec![0; last.len()], vec![0; last.len()]);
     place[..sources.len()].copy_from_slice(sources);
-    let (mut free, mut count): (HashMap<u32, Vec<u32>>, u32) = (HashMap::new(), end);
+    let (mut free, mut count): (Map<u32, Vec<u32>>, u32) = (Map::default(), end);
     for (k, i) in instructions.iter_mut().enumerate() {
         let arity = i.op.arity();
         for j in 0..arity {
@@ -249,17 +249,18 @@ fn reuse_places(instructions: &mut [Instruction], results: &mut [u32], sources: 
 /// ones the shortest. Loops begin and end at multiples of `unit`.
 fn roll(instructions: &[Instruction], unit: usize) -> Vec<Stretch> {
     const LONGEST: usize = 512;
-    const LEAST: usize = 4;
+    let alike = next_alike(instructions);
     let mut stretches = Vec::new();
     let (mut at, mut straight) = (0, 0);
     let once = |start: usize, end: usize| (start < end).then_some(Stretch { start, turn: end - start, times: 1 });
     while at < instructions.len() {
         let rest = &instructions[at..];
         let (mut p, mut times) = (1, 0);
-        for longer in (unit..=LONGEST.min(rest.len() / LEAST)).step_by(unit) {
+        let periods = std::iter::successors(alike[at], |&next| alike[next]).map(|next| next - at);
+        for longer in periods.take_while(|&p| p <= LONGEST.min(rest.len() / LEAST)) {
             // A multiple of a period that was already found covers nothing more.
             let known = times > 0 && longer.is_multiple_of(p);
-            let more = if known { 0 } else { repetitions(rest, longer) };
+            let more = if known || !longer.is_multiple_of(unit) { 0 } else { repetitions(rest, longer) };
             if more >= LEAST && more * longer > times * p {
                 (p, times) = (longer, more);
             }
@@ -277,7 +278,22 @@ fn roll(instructions: &[Instruction], unit: usize) -> Vec<Stretch> {
     stretches
 }
 
-/// How often the first `p` instructions are repeated, advancing by the same step each time.
+/// Number of iterations that make a loop.
+const LEAST: usize = 4;
+
+/// For each instruction, the next one from which the same three kinds of instructions follow. Only there can what begins at
+/// the first one begin again.
+fn next_alike(instructions: &[Instruction]) -> Vec<Option<usize>> {
+    let kind = |i: &Instruction| (std::mem::discriminant(&i.op), i.row, i.column);
+    let mut alike = vec![None; instructions.len()];
+    let mut seen: Map<_, usize> = Map::default();
+    for (k, three) in instructions.windows(LEAST - 1).enumerate().rev() {
+        alike[k] = seen.insert([kind(&three[0]), kind(&three[1]), kind(&three[2])], k);
+    }
+    alike
+}
+
+/// How often the first `p` instructions are repeated, advancing by the same step each time; 1 if not often enough.
 fn repetitions(i: &[Instruction], p: usize) -> usize {
     let steady = |k: usize| {
         let (first, next) = (&i[k % p], &i[k % p + p]);
@@ -285,6 +301,10 @@ fn repetitions(i: &[Instruction], p: usize) -> usize {
             && i[k].column == i[k - p].column
             && step(&i[k - p], &i[k]) == step(first, next)
     };
+    // Most candidates are refuted by one of the last of the least number of iterations.
+    if ![2 * p, 3 * p, LEAST * p - 1].into_iter().all(steady) {
+        return 1;
+    }
     let same = (p..i.len()).take_while(|&k| steady(k)).count();
     1 + same / p
 }

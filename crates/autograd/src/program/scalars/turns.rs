@@ -7,7 +7,7 @@ use crate::kernel::isa::simd;
 use crate::kernel::reduce;
 use crate::op::{Binary, Unary};
 use crate::program::fuse::ROW;
-use crate::program::fused::{BlockOp, Combine, compute};
+use crate::program::fused::{BlockOp, Chain, compute, mul_add};
 
 /// The maximum number of iterations computed ahead, chosen so that their columns stay in the L1 cache.
 pub(super) const TURNS: usize = 128;
@@ -99,7 +99,10 @@ impl LoopInstruction {
             _ => &gathered[k][..turns],
         };
         let from = [column(0), column(1), column(2)];
-        compute(op.of_blocks(), from, &mut to[..turns]);
+        match op {
+            ScalarOp::MulAdd => mul_add(from[0], from[1], from[2], &mut to[..turns]),
+            op => compute(op.of_blocks(), from, &mut to[..turns]),
+        }
     }
 }
 
@@ -201,7 +204,7 @@ fn compute_row<T: Float>(op: BlockOp, len: usize, [a, b, c, to]: [usize; 4], val
         BlockOp::Binary(Binary::Sub) => lanes!(a b => a - b),
         BlockOp::Binary(Binary::Mul) => lanes!(a b => a * b),
         BlockOp::Binary(Binary::Div) => lanes!(a b => a / b),
-        BlockOp::Combine(Combine::MulAdd) => lanes!(a b c => a * b + c),
+        BlockOp::Chain(Chain::MUL_ADD) => lanes!(a b c => a * b + c),
         BlockOp::Unary(Unary::Neg) => lanes!(a => -a),
         other => {
             let (mut x, mut y) = ([[T::zero(); ROW]; 3], [T::zero(); ROW]);
