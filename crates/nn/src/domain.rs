@@ -122,7 +122,7 @@ pub(crate) fn unit(op: &'static str, name: &str, x: f64) -> Result<()> {
 
 /// Panics if something is refused, with the text of the error.
 #[track_caller]
-pub(crate) fn or_panic<V>(checked: Result<V>) -> V {
+pub(crate) fn or_panic<V, E: Display>(checked: std::result::Result<V, E>) -> V {
     match checked {
         Ok(value) => value,
         Err(error) => panic!("{error}"),

@@ -7,7 +7,7 @@
 use crate::domain::{or_panic, unit};
 use crate::{Param, Parameters, Path, once};
 use autograd::internals::{Placed, placed};
-use autograd::{Float, Rng, Shape, Tape, Tensor, Var};
+use autograd::{Float, Result, Rng, Shape, Tape, Tensor, Var};
 use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::Arc;
@@ -227,9 +227,11 @@ impl<'t, T: Float> Pass<'t, T> {
     /// }
     /// assert_eq!(pass.var(&calls).value(), tensor![3.0]);
     /// ```
+    /// # Panics
+    /// Panics if a trainable parameter has changed since it was put on this tape, as an update does: clear the tape first.
     #[track_caller]
     pub fn var(&self, param: &Param<T>) -> Var<'t, T> {
-        var(self, param, Location::caller())
+        or_panic(var(self, param, Location::caller()))
     }
 
     /// Runs `f` with a variable in place of the parameter with this key, such as a weight that follows from others.
@@ -345,10 +347,10 @@ impl<'t, T: Float> Pass<'t, T> {
 }
 
 once! {
-    fn var<'t, T>(pass: &Pass<'t, T>, param: &Param<T>, line: &'static Location<'static>) -> Var<'t, T> {
+    fn var<'t, T>(pass: &Pass<'t, T>, param: &Param<T>, line: &'static Location<'static>) -> Result<Var<'t, T>> {
         let key = param.key();
         if let Some((_, var)) = pass.substitutes.iter().rev().find(|(own, _)| *own == key) {
-            return *var;
+            return Ok(*var);
         }
         let held = pass.held.as_ref().is_some_and(|held| held.contains(&key));
         let kind = match (param.is_trainable() && !held, param.is_by_rows()) {
@@ -359,7 +361,7 @@ once! {
         // The latest value that was requested for a buffer.
         let updates = if param.is_buffer() { &pass.record.updates[..] } else { &[] };
         match updates.iter().find(|(own, _)| *own == key) {
-            Some((_, id)) => pass.at(*id),
+            Some((_, id)) => Ok(pass.at(*id)),
             None => placed(pass.tape, key, param.value(), kind, line),
         }
     }

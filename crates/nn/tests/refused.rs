@@ -1,7 +1,7 @@
 //! Data and settings that make no sense are refused, in words that name them: recorded and replayed, in both types.
 
 use autograd::{Float, Result, Rng, Tape, Tensor, Var, tensor};
-use nn::data::{Batch, HorizontalFlip, Normalize, RandomAffine, Transform};
+use nn::data::{Batch, HorizontalFlip, Normalize, Order, RandomAffine, TensorDataset, Transform};
 use nn::init::{Fan, Init};
 use nn::layer::*;
 use nn::loss::*;
@@ -401,4 +401,66 @@ fn losses_of_any_size() {
     }
     check::<f32>(&[1.0, 1e30, 1e-30]);
     check::<f64>(&[1.0, 1e200, 1e-200]);
+}
+
+/// A parameter that an update changed is not read as it was before.
+#[test]
+#[should_panic(expected = "this parameter has changed since it was put on the tape, at ")]
+fn a_tape_that_was_not_cleared_after_an_update() {
+    let mut weight = nn::Param::new(tensor![1.0]);
+    let tape = Tape::<f64>::new();
+    Pass::eval(&tape).var(&weight);
+    weight.set(tensor![1.0]); // the same number
+    Pass::eval(&tape).var(&weight);
+    weight.set(tensor![5.0]);
+    Pass::eval(&tape).var(&weight);
+}
+
+/// Statistics and frozen parameters are constants: their new values are recorded.
+#[test]
+fn constants_that_have_changed_are_read_again() {
+    let tape = Tape::<f64>::new();
+    let mut mean = nn::Param::buffer(tensor![1.0]);
+    let before = Pass::eval(&tape).var(&mean);
+    mean.set(tensor![5.0]);
+    let after = Pass::eval(&tape).var(&mean);
+    assert_eq!((before.value(), after.value()), (tensor![1.0], tensor![5.0]));
+    assert_eq!(Pass::eval(&tape).var(&mean).id(), after.id());
+}
+
+#[test]
+fn settings_of_optimizers_are_refused_before_the_first_step() {
+    let model = || nn::layer::Mlp::new(&[64, 10]).build::<f64>();
+    let fit = |optimizer: Box<dyn nn::optim::Optimizer<f64>>| {
+        let mut trainer = Trainer::new(CrossEntropy::new(), optimizer).epochs(1).quiet();
+        trainer.fit(&mut model(), &nn::data::digits()).unwrap_err().to_string()
+    };
+    let error = fit(Box::new(Sgd::new(0.1).nesterov(true)));
+    assert!(error.contains("cannot train this model: Sgd: Nesterov momentum requires momentum above 0"), "{error}");
+    let groups = || nn::optim::ParamGroups::new(Sgd::new(0.1));
+    let error = fit(Box::new(groups().group("*.biass", Sgd::new(0.1))));
+    assert!(error.contains("group 0 (counted from 0) matches no parameter; the parameters are 0.weight"), "{error}");
+    let error = fit(Box::new(groups().group("*.bias", Sgd::new(0.1).nesterov(true))));
+    assert!(error.contains("Nesterov"), "{error}");
+}
+
+/// The data is to blame, not the first op on it: recorded and replayed, inputs and targets, in training and validation.
+#[test]
+fn numbers_that_are_not_are_found_in_the_data() {
+    let with = |at: Option<usize>, target: bool| {
+        let numbers = |hit: bool, width: usize| {
+            Tensor::from_fn(&[20, width], |i| if hit && Some(i[0]) == at { f64::NAN } else { 0.1 * i[0] as f64 })
+        };
+        TensorDataset::new(numbers(!target, 2), Target::Values(numbers(target, 1))).unwrap()
+    };
+    let trainer = || Trainer::new(Mse::new(), Sgd::new(0.01)).epochs(2).batch_size(5).order(Order::InOrder).quiet();
+    let model = || nn::layer::Mlp::new(&[2, 1]).seed(1).build::<f64>();
+    for (target, what) in [(false, "the input `x`"), (true, "the target")] {
+        let error = trainer().fit(&mut model(), &with(Some(13), target)).unwrap_err().to_string();
+        let expected = format!("epoch 1, batch 3: {what} is NaN in sample 3 of the batch, counted from 0.");
+        assert!(error.starts_with(&expected) && error.contains("remove such samples"), "{error}");
+    }
+    let (clean, dirty) = (with(None, false), with(Some(2), false));
+    let history = trainer().validation(&dirty).fit(&mut model(), &clean).unwrap();
+    assert!(history.notes[0].starts_with("the validation loss of epoch 1 is NaN: the data"), "{:?}", history.notes);
 }

@@ -494,3 +494,30 @@ fn a_layer_that_thaws_stays_trainable() {
     }
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// A time limit stops a run; the next one goes on, to the weights of a run that was never stopped.
+#[test]
+fn a_run_that_a_callback_stopped_goes_on() {
+    let folder = std::env::temp_dir().join(format!("nn-stopped-{}", std::process::id()));
+    let model = || nn::layer::Mlp::new(&[64, 8, 10]).dropout(0.1).seed(1).build::<f32>();
+    let trainer = || {
+        let trainer = nn::train::Trainer::new(nn::loss::CrossEntropy::new(), nn::optim::Adam::new(1e-3));
+        trainer.epochs(4).quiet()
+    };
+    let kept = || trainer().checkpoints(nn::train::Checkpoints::new(&folder));
+    let data = nn::data::digits();
+    let mut whole = model();
+    trainer().fit(&mut whole, &data).unwrap();
+    let mut first = kept().on_epoch_end(|at| {
+        if at.epoch() == 2 {
+            at.stop("time is up");
+        }
+    });
+    assert_eq!(first.resume(&mut model(), &data).unwrap().epochs.len(), 2);
+    let mut resumed = model();
+    let history = kept().resume(&mut resumed, &data).unwrap();
+    assert_eq!((history.epochs.len(), &history.stopped), (4, &None));
+    assert_eq!(history.notes[0], "resumed after a callback had stopped training: time is up");
+    assert_eq!(nn::state_dict(&resumed), nn::state_dict(&whole));
+    std::fs::remove_dir_all(folder).unwrap();
+}

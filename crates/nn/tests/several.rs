@@ -343,3 +343,26 @@ fn a_trait_object_trains_as_its_model_does() {
     let mut several: Box<dyn Model<f64>> = Box::new(model());
     TrainStep::new(0).run(&mut *several, &loss(), &mut Sgd::new(0.1), samples(6, 1)).unwrap();
 }
+
+/// The loss of a sum of parts that count different samples is the sum of their means, in batches of any size.
+#[test]
+fn the_reported_sum_does_not_depend_on_the_batch_size() {
+    let outputs = tensor![[0.2, -0.1], [1.0, 0.3], [-0.5, 0.4], [0.0, 2.0], [0.7, 0.7], [-1.0, 0.1]];
+    let loss =
+        |class: CrossEntropy| WeightedSum::new().part("class", 2.0, class).part("again", 0.5, CrossEntropy::new());
+    let weighted = CrossEntropy::new().weight(&[0.1, 3.0]);
+    for (class, labels) in [
+        (weighted.clone(), tensor![0_i64, 1, 1, 0, 0, 0]),
+        (CrossEntropy::new(), tensor![0_i64, IGNORED, IGNORED, 1, IGNORED, 0]),
+        (weighted, tensor![IGNORED, 1, IGNORED, IGNORED, 0, 0]),
+    ] {
+        let data = nn::data::TensorDataset::new(outputs.clone(), Target::Labels(labels)).unwrap();
+        let found = |size| evaluate(&nn::layer::Activation::Identity, &loss(class.clone()), &[], &data, size).unwrap();
+        let whole = found(6);
+        assert_eq!(whole.loss, 2.0 * whole.parts[0].1 + 0.5 * whole.parts[1].1);
+        for size in [1, 2, 3, 4] {
+            let parts = found(size);
+            assert!((parts.loss - whole.loss).abs() < 1e-15, "batches of {size}: {}, {}", parts.loss, whole.loss);
+        }
+    }
+}

@@ -13,7 +13,7 @@ mod record;
 mod sketch;
 mod var;
 
-use crate::error::Result;
+use crate::error::{Result, or_panic};
 use crate::float::{Float, Precision};
 use crate::op::{Binary, Op, Unary};
 use crate::tensor::{IntoTensor, Tensor};
@@ -210,12 +210,15 @@ impl<T: Float> Tape<T> {
     /// assert_eq!((a.id(), tape.len()), (b.id(), 1));
     /// assert_eq!((a * b).sum().backward().wrt(a).item(), 4.0); // of both uses
     /// ```
+    /// # Panics
+    /// Panics if the value has changed since the first call: clear the tape after an update.
     #[track_caller]
     pub fn keyed(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
-        placed(self, key, value, Placed::Variable, Location::caller())
+        or_panic(placed(self, key, value, Placed::Variable, Location::caller()))
     }
 
-    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics.
+    /// As [`keyed`](Tape::keyed), but derivatives do not reach it: for frozen parameters and statistics. A value that has
+    /// changed is recorded as another constant.
     ///
     /// ```
     /// let (tape, mean) = (autograd::Tape::<f64>::new(), autograd::tensor![0.5]);
@@ -223,7 +226,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn keyed_constant(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
-        placed(self, key, value, Placed::Constant, Location::caller())
+        or_panic(placed(self, key, value, Placed::Constant, Location::caller()))
     }
 
     /// As [`keyed`](Tape::keyed), for a table of which few rows are looked up: where [`take`](Var::take) along the first axis
@@ -240,11 +243,11 @@ impl<T: Float> Tape<T> {
     /// Recorded derivatives ([`grad`](Var::grad)) are those of the whole table.
     ///
     /// # Panics
-    /// Panics if the value has no axis.
+    /// Panics if the value has no axis, or has changed since the first call.
     #[track_caller]
     pub fn keyed_table(&self, key: u64, value: &Tensor<T>) -> Var<'_, T> {
         assert!(value.rank() > 0, "keyed_table: a table has rows, but this is a scalar");
-        placed(self, key, value, Placed::Table, Location::caller())
+        or_panic(placed(self, key, value, Placed::Table, Location::caller()))
     }
 
     /// The variable or constant for a key, if this recording uses it.

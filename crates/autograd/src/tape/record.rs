@@ -29,12 +29,37 @@ once! {
         tape.list.borrow().keyed.get(&key).copied()
     }
 
-    pub(super) fn keyed<T>(tape: &Tape<T>, key: u64, code: Code, value: &Tensor<T>, line: &'static Location<'static>) -> u32 {
-        find(tape, key).unwrap_or_else(|| {
-            let id = leaf(tape, code, value.clone(), line);
-            tape.list.borrow_mut().keyed.insert(key, id);
-            id
-        })
+    /// The node of a key. A constant that has changed since is recorded anew; a variable that has changed is an error,
+    /// since it cannot be two nodes, and its derivative would be that at the old value.
+    pub(super) fn keyed<T>(
+        tape: &Tape<T>,
+        key: u64,
+        code: Code,
+        value: &Tensor<T>,
+        line: &'static Location<'static>,
+    ) -> Result<u32> {
+        if let Some(id) = find(tape, key) {
+            if is_same(&tape.list.borrow().value(id), value) {
+                return Ok(id);
+            }
+            if code == Code::Leaf {
+                let hint = format!(
+                    "this parameter has changed since it was put on the tape, at {}: clear the tape, or use a new one",
+                    tape.list.borrow().line(id)
+                );
+                return Err(Error::Argument { op: "keyed", hint });
+            }
+        }
+        let id = leaf(tape, code, value.clone(), line);
+        tape.list.borrow_mut().keyed.insert(key, id);
+        Ok(id)
+    }
+
+    /// Whether two tensors are one, or have the same bits.
+    fn is_same<T>(a: &Tensor<T>, b: &Tensor<T>) -> bool {
+        let bits = |x: T| x.f64().to_bits();
+        let shared = a.strides() == b.strides() && std::ptr::eq(a.raw().0, b.raw().0) && a.raw().1 == b.raw().1;
+        a.shape() == b.shape() && (shared || a.iter().zip(b.iter()).all(|(a, b)| bits(a) == bits(b)))
     }
 
     pub(super) fn mark_table<T>(tape: &Tape<T>, id: u32) {
@@ -115,19 +140,22 @@ pub enum Placed {
 }
 
 /// The node of a keyed value, which a line is responsible for.
+///
+/// # Errors
+/// Returns an error if a variable with this key has another value on the tape.
 pub fn placed<'t, T: Float>(
     tape: &'t Tape<T>,
     key: u64,
     value: &Tensor<T>,
     kind: Placed,
     line: &'static Location<'static>,
-) -> Var<'t, T> {
+) -> Result<Var<'t, T>> {
     let code = if kind == Placed::Constant { Code::Const } else { Code::Leaf };
-    let id = keyed(tape, key, code, value, line);
+    let id = keyed(tape, key, code, value, line)?;
     if kind == Placed::Table {
         mark_table(tape, id);
     }
-    Var { tape, id }
+    Ok(Var { tape, id })
 }
 
 /// Attributes recorded derivatives to the user's line that computed the differentiated node.

@@ -195,6 +195,19 @@ pub trait Loss<T: Float>: Send {
         self.sum_and_count_of(loss, samples)
     }
 
+    /// The loss of many batches from the means of its named parts, if that is not the mean over samples: the sum of a
+    /// [`WeightedSum`], whose parts may count different samples. `None` by default.
+    ///
+    /// ```
+    /// use nn::loss::{CrossEntropy, Loss, Mse, WeightedSum};
+    /// let loss = WeightedSum::<f64>::new().part("class", 1.0, CrossEntropy::new()).part("size", 0.5, Mse::new());
+    /// assert_eq!((loss.of_parts(&[2.0, 3.0]), Loss::<f64>::of_parts(&Mse::new(), &[])), (Some(3.5), None));
+    /// ```
+    fn of_parts(&self, parts: &[f64]) -> Option<f64> {
+        let _ = parts;
+        None
+    }
+
     /// [`counts`](Loss::counts) for a batch of any number of targets.
     fn counts_in(&self, samples: &Samples<T>) -> bool {
         Target::only(samples).is_ok_and(|target| self.counts(&target))

@@ -131,8 +131,8 @@ impl<T: Float, L: Loss<T>> Loss<T> for Between<L> {
 
 /// A weighted sum of named losses.
 ///
-/// The reported total is the mean over samples. A part is reported as its own loss is: a mean over the labels that are
-/// not ignored, for example.
+/// A part is reported as its own loss is: as a mean over the labels that are not ignored, for example. The reported total is
+/// the weighted sum of the reported parts, so neither depends on the batch size.
 ///
 /// ```
 /// use nn::loss::{CrossEntropy, Loss, Mse, WeightedSum, between};
@@ -192,6 +192,11 @@ impl<T: Float> Loss<T> for WeightedSum<T> {
     fn sum_and_count_of(&self, loss: f64, samples: &Samples<T>) -> (f64, f64) {
         let count = if self.counts_in(samples) { samples.len() as f64 } else { 0.0 };
         (loss * count, count)
+    }
+
+    fn of_parts(&self, parts: &[f64]) -> Option<f64> {
+        let all = self.parts.len() == parts.len();
+        all.then(|| self.parts.iter().zip(parts).map(|((_, weight, _), part)| weight * part).sum())
     }
 
     fn part_sum_and_count(&self, part: usize, loss: f64, samples: &Samples<T>) -> (f64, f64) {

@@ -2,6 +2,7 @@
 
 use super::memory::parameter_of;
 use super::{Optimizer, ParamGradients};
+use crate::domain::or_panic;
 use crate::io::{StateDict, StateError};
 use crate::{Parameters, Path};
 use autograd::Float;
@@ -123,15 +124,11 @@ impl<T: Float> ParamGroups<T> {
         self.groups.iter().position(|group| (group.names)(name)).expect("the last group matches every name")
     }
 
-    #[track_caller]
-    fn settle(&mut self, model: &dyn Parameters<T>) {
+    /// The group of each parameter.
+    fn places(&self, model: &dyn Parameters<T>) -> Vec<usize> {
         let mut places = Vec::new();
         model.visit(&mut Path::default(), &mut |name, _| places.push(self.group_of(name)));
-        if let Some(empty) = (0..self.groups.len() - 1).find(|group| !places.contains(group)) {
-            let names = crate::names(model).join(", ");
-            panic!("ParamGroups: group {empty} (counted from 0) matches no parameter; the parameters are {names}");
-        }
-        self.places = places;
+        places
     }
 
     fn default(&self) -> &dyn Optimizer<T> {
@@ -140,12 +137,23 @@ impl<T: Float> ParamGroups<T> {
 }
 
 impl<T: Float> Optimizer<T> for ParamGroups<T> {
+    fn check(&self, model: &dyn Parameters<T>) -> Result<(), String> {
+        let places = self.places(model);
+        if let Some(empty) = (0..self.groups.len() - 1).find(|group| !places.contains(group)) {
+            let names = crate::names(model).join(", ");
+            let problem = "matches no parameter; the parameters are";
+            return Err(format!("ParamGroups: group {empty} (counted from 0) {problem} {names}"));
+        }
+        self.groups.iter().filter_map(|group| group.optimizer.as_ref()).try_for_each(|own| own.check(model))
+    }
+
     /// # Panics
     /// Panics in the first step if a group matches no parameter, and if one of the optimizers does.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         if self.places.len() != gradients.places.len() {
-            self.settle(model);
+            or_panic(self.check(&*model));
+            self.places = self.places(&*model);
         }
         for (i, Group { optimizer, gradients: own, .. }) in self.groups.iter_mut().enumerate() {
             let Some(optimizer) = optimizer else { continue };

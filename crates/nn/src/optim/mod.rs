@@ -153,11 +153,24 @@ pub type Evaluate<'e, T> = dyn FnMut(&dyn Model<T>, &mut ParamGradients<T>) -> f
     note = "an optimizer comes with its learning rate: `Sgd::new(0.1)`, `Adam::new(1e-3)`"
 )]
 pub trait Optimizer<T: Float>: Send {
+    /// Whether the settings fit each other and the model. A trainer calls it before the first step.
+    ///
+    /// ```
+    /// use nn::{layer::Mlp, optim::{Optimizer, Sgd}};
+    /// let model = Mlp::new(&[2, 1]).build::<f32>();
+    /// assert!(Sgd::new(0.1).nesterov(true).check(&model).is_err_and(|problem| problem.contains("momentum above 0")));
+    /// ```
+    /// # Errors
+    /// Returns what is wrong: see [`Sgd::nesterov`] and [`ParamGroups`].
+    fn check(&self, model: &dyn Parameters<T>) -> Result<(), String> {
+        let _ = model;
+        Ok(())
+    }
+
     /// Updates in place every trainable parameter of the model that has a gradient.
     ///
     /// # Panics
-    /// Panics if a gradient does not have the shape of its parameter, or settings exclude each other: see
-    /// [`Sgd::nesterov`].
+    /// Panics if a gradient does not have the shape of its parameter, or [`check`](Optimizer::check) fails.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>);
     /// The current learning rate.
@@ -246,6 +259,10 @@ pub trait Optimizer<T: Float>: Send {
 }
 
 impl<T: Float, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
+    fn check(&self, model: &dyn Parameters<T>) -> Result<(), String> {
+        (**self).check(model)
+    }
+
     #[track_caller]
     fn step(&mut self, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
         (**self).step(model, gradients);

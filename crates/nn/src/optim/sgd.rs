@@ -2,6 +2,7 @@
 
 use super::decay::Decay;
 use super::{Memory, Optimizer, ParamGradients, non_negative, zeros};
+use crate::domain::or_panic;
 use crate::{Parameters, once};
 use autograd::{Float, update};
 
@@ -114,6 +115,15 @@ impl<T: Float> Sgd<T> {
 impl<T: Float> Optimizer<T> for Sgd<T> {
     rate_and_memory!();
 
+    fn check(&self, _: &dyn Parameters<T>) -> Result<(), String> {
+        let &Sgd { nesterov, momentum, dampening, .. } = self;
+        if !nesterov || momentum > 0.0 && dampening == 0.0 {
+            return Ok(());
+        }
+        let needs = "Sgd: Nesterov momentum requires momentum above 0 and no dampening";
+        Err(format!("{needs}, got {momentum} and {dampening}"))
+    }
+
     /// # Panics
     /// Panics if Nesterov momentum has no momentum or is dampened, a gradient does not have the shape of its parameter, or
     /// weights decay that have gradients of single rows.
@@ -125,12 +135,7 @@ impl<T: Float> Optimizer<T> for Sgd<T> {
 
 once! {
     fn step<T>(rule: &mut Sgd<T>, model: &mut dyn Parameters<T>, gradients: &ParamGradients<T>) {
-        assert!(
-            !rule.nesterov || rule.momentum > 0.0 && rule.dampening == 0.0,
-            "Sgd: Nesterov momentum requires momentum above 0 and no dampening, got {} and {}",
-            rule.momentum,
-            rule.dampening
-        );
+        or_panic(rule.check(&*model));
         if rule.weight_decay != 0.0 {
             gradients.refuse_rows("Sgd with weight decay");
         }

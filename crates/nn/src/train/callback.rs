@@ -174,6 +174,7 @@ pub trait Callback<T: Float>: Send {
 /// ```
 pub struct Moment<'a, T: Float> {
     pub(super) model: &'a mut dyn Model<T>,
+    pub(super) loss: &'a dyn Loss<T>,
     pub(super) metrics: &'a [Metric<T>],
     pub(super) sums: &'a Sums<T>,
     pub(super) history: &'a mut History,
@@ -313,8 +314,9 @@ impl<T: Float> Sums<T> {
         self.parts.iter().map(|part| (part.name.clone(), self.mean(part.sum, part.count))).collect()
     }
 
-    pub(super) fn mean_loss(&self) -> f64 {
-        self.mean(self.loss, self.count)
+    pub(super) fn mean_loss(&self, loss: &dyn Loss<T>) -> f64 {
+        let parts: Vec<f64> = self.parts.iter().map(|part| self.mean(part.sum, part.count)).collect();
+        loss.of_parts(&parts).unwrap_or_else(|| self.mean(self.loss, self.count))
     }
 
     /// The mean loss of samples whose losses have this sum. If no sample counts, there is no loss: 0. If all batches
@@ -362,7 +364,7 @@ impl<T: Float> Moment<'_, T> {
     /// The mean training loss of this epoch so far; NaN before its first batch, and while all batches have
     /// [overflowed](super::TrainStep::loss_scaling).
     pub fn loss(&self) -> f64 {
-        if self.place.batch == 0 { f64::NAN } else { self.sums.mean_loss() }
+        if self.place.batch == 0 { f64::NAN } else { self.sums.mean_loss(self.loss) }
     }
 
     /// The value of the named metric on the training data of this epoch so far.

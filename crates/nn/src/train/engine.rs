@@ -121,6 +121,10 @@ impl<T: Float> Engine<T> {
         // Now, since the sweep reads values as well.
         let read = if learns { first_read(&self.tape, &ids(parameters, &pass, &given)) } else { None };
         let swept = backward(parameters, &pass, (&recorded, root), &mut self.adjoints, &mut self.swept);
+        let swept = swept.map_err(|error| match error {
+            StepError::NonFinite(error) => NonFinite::in_batch(batch).unwrap_or(error).into(),
+            other => other,
+        });
         if let (Ok(_), Some(replay), true) = (&swept, &mut self.replay, learns) {
             let recording =
                 Recording { pass: &pass, given: &given, recorded: &recorded, root, adjoints: &self.adjoints, read };

@@ -45,10 +45,16 @@ pub enum TrainError {
         /// Number of frozen parameters.
         parameters: usize,
     },
+    /// The settings of the optimizer do not fit each other or the model.
+    #[error("the optimizer cannot train this model: {problem}")]
+    Optimizer {
+        /// What is wrong.
+        problem: String,
+    },
     /// The loss or a gradient became infinite or NaN.
     #[error(
-        "epoch {epoch}, batch {batch}: {cause}. The model keeps the parameters from before this batch; \
-         a smaller learning rate or gradient clipping may help"
+        "epoch {epoch}, batch {batch}: {cause}. The model keeps the parameters from before this batch; {}",
+        cause.advice()
     )]
     NonFinite {
         /// The epoch, from 1.
@@ -166,7 +172,9 @@ impl StepError {
 /// A value that should be finite but is not.
 ///
 /// ```
-/// let norm = nn::train::NonFinite { what: "the norm of the gradients".into(), value: f64::INFINITY, origin: None };
+/// use nn::train::NonFinite;
+/// let what = "the norm of the gradients".into();
+/// let norm = NonFinite { what, value: f64::INFINITY, sample: None, origin: None };
 /// assert_eq!(norm.to_string(), "the norm of the gradients is inf");
 /// ```
 #[derive(Clone, PartialEq)]
@@ -175,6 +183,8 @@ pub struct NonFinite {
     pub what: String,
     /// Infinity or NaN.
     pub value: f64,
+    /// The sample of the batch, counted from 0, if the value is part of the data.
+    pub sample: Option<usize>,
     /// The first operation whose result was not finite in the forward pass, or whose derivative was not finite in the
     /// backward pass, if there is one.
     pub origin: Option<Box<Origin>>,
@@ -184,9 +194,22 @@ autograd::debug_as_display!(NonFinite);
 
 impl std::error::Error for NonFinite {}
 
+impl NonFinite {
+    /// What to try.
+    fn advice(&self) -> &'static str {
+        match self.sample {
+            Some(_) => "remove such samples from the data, or replace the value",
+            None => "a smaller learning rate or gradient clipping may help",
+        }
+    }
+}
+
 impl Display for NonFinite {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         write!(f, "{} is {}", self.what, self.value)?;
+        if let Some(sample) = self.sample {
+            write!(f, " in sample {sample} of the batch, counted from 0")?;
+        }
         self.origin.as_ref().map_or(Ok(()), |origin| write!(f, ", first produced by {origin}"))
     }
 }

@@ -31,9 +31,9 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    pub(super) fn of<T: Float>(sums: &Sums<T>) -> Self {
+    pub(super) fn of<T: Float>(sums: &Sums<T>, loss: &dyn Loss<T>) -> Self {
         let metrics = sums.measures.iter().map(|measure| measure.value()).collect();
-        Evaluation { loss: sums.mean_loss(), metrics, parts: sums.mean_parts() }
+        Evaluation { loss: sums.mean_loss(loss), metrics, parts: sums.mean_parts() }
     }
 
     /// The first metric, if any was requested.
@@ -160,7 +160,7 @@ once! {
         for samples in loader.epoch_samples(0) {
             add_batch(model, loss, metrics, &samples?, &mut tape, &mut sums)?;
         }
-        Ok(Evaluation::of(&sums))
+        Ok(Evaluation::of(&sums, loss))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checks for infinite or NaN losses and gradients, and finds the operation that produced them.
 
 use super::error::NonFinite;
+use crate::fields::{Field, Samples};
 use crate::loss::Parts;
 use crate::optim::ParamGradients;
 use crate::{Parameters, Path};
@@ -18,7 +19,7 @@ pub(super) fn check_finite<T: Float>(
     model.visit(&mut Path::default(), &mut |name, _| {
         if let Some(g) = gradients.get(place).filter(|g| found.is_none() && !all_finite(g)) {
             let value = g.iter().find(|x| !Float::is_finite(*x)).map_or(f64::NAN, Float::f64);
-            found = Some(NonFinite { what: format!("the gradient of {name}"), value, origin: None });
+            found = Some(NonFinite { what: format!("the gradient of {name}"), value, sample: None, origin: None });
         }
         place += 1;
     });
@@ -41,6 +42,19 @@ impl NonFinite {
             Some((name, part)) => (format!("the part `{name}` of the loss"), part),
             None => ("the loss".to_owned(), value),
         };
-        NonFinite { what, value: value.f64(), origin: tape.non_finite().map(Box::new) }
+        NonFinite { what, value: value.f64(), sample: None, origin: tape.non_finite().map(Box::new) }
+    }
+
+    /// The first number of a batch that is not finite, if there is one: then nothing else is to blame.
+    pub(super) fn in_batch<T: Float>(batch: &Samples<T>) -> Option<Self> {
+        let inputs = batch.inputs.iter().map(|(name, field)| ("input", name, field));
+        let targets = batch.targets.iter().map(|(name, field)| ("target", name, field));
+        inputs.chain(targets).find_map(|(kind, name, field)| {
+            let Field::Numbers(x) = field else { return None };
+            let (place, value) = x.iter().enumerate().find(|(_, x)| !Float::is_finite(*x))?;
+            let row = x.shape().iter().skip(1).product::<usize>();
+            let what = if name == kind { format!("the {kind}") } else { format!("the {kind} `{name}`") };
+            Some(NonFinite { what, value: value.f64(), sample: Some(place / row), origin: None })
+        })
     }
 }

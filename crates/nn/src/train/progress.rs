@@ -188,7 +188,7 @@ mod tests {
     use super::super::history::{Epoch, Measured};
     use super::*;
     use crate::layer::Linear;
-    use crate::loss::Target;
+    use crate::loss::{Mse, Target};
     use crate::metric::Metric;
     use autograd::{Rng, tensor};
 
@@ -227,6 +227,7 @@ mod tests {
         let mut history = History::default();
         let at = Moment {
             model: &mut Linear::new(1, 1, &mut Rng::new(0)),
+            loss: &Mse::new(),
             metrics: &metrics,
             sums: &sums,
             history: &mut history,

@@ -21,7 +21,7 @@ use super::team::Team;
 use super::trainer::{Pace, Trainer};
 use crate::data::{DataError, DataLoader, Dataset, Position};
 use crate::metric::Metric;
-use crate::optim::Ema;
+use crate::optim::{Ema, Optimizer};
 use crate::{Model, Path};
 use autograd::Float;
 use std::time::Instant;
@@ -85,14 +85,17 @@ pub(super) fn loader<'a, T: Float>(
     Err(TrainError::Validation { training: training.samples_told(), validation: validation.samples_told() })
 }
 
-/// Returns an error if all parameters are frozen.
-fn trainable<T: Float>(model: &dyn Model<T>) -> Result<(), TrainError> {
+/// Returns an error if all parameters are frozen, or the optimizer cannot train the model.
+fn trainable<T: Float>(model: &dyn Model<T>, optimizer: &dyn Optimizer<T>) -> Result<(), TrainError> {
     let (mut parameters, mut any) = (0, false);
     model.visit(&mut Path::default(), &mut |_, param| {
         parameters += usize::from(!param.is_buffer());
         any |= param.is_trainable();
     });
-    if any { Ok(()) } else { Err(TrainError::NothingToTrain { parameters }) }
+    if !any {
+        return Err(TrainError::NothingToTrain { parameters });
+    }
+    optimizer.check(model).map_err(|problem| TrainError::Optimizer { problem })
 }
 
 /// Returns an error if the optimizer searches, and the settings do not let it.
@@ -157,7 +160,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         for (who, monitor) in stopping.into_iter().chain([("the schedule", &trainer.settings.followed)]) {
             monitor.place(&metrics).map_err(|name| TrainError::Unmeasured { who, name })?;
         }
-        trainable(&*model)?;
+        trainable(&*model, &*trainer.optimizer)?;
         searchable(trainer, loader)?;
         let convergence = Convergence::new(trainer.settings.early_stopping.clone(), trainer.settings.tolerance);
         let mut rates = Vec::new();
@@ -246,11 +249,15 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             None => self.trainer.evaluate(&*self.model, data),
         };
         let validation = self.trainer.validation.map(evaluate).transpose()?;
+        if validation.as_ref().is_some_and(|found| found.loss.is_nan()) {
+            let why = "the data, or an output of the model, is not a number";
+            self.history.notes.push(format!("the validation loss of epoch {} is NaN: {why}", self.epoch + 1));
+        }
         let values = |parts: Vec<(String, f64)>| parts.into_iter().map(|(_, value)| value).collect::<Vec<f64>>();
         self.history.parts = self.sums.parts.iter().map(|part| part.name.clone()).collect();
         let epoch = Epoch {
             epoch: self.epoch + 1,
-            loss: self.sums.mean_loss(),
+            loss: self.sums.mean_loss(&*self.trainer.loss),
             metrics: self.sums.measures.iter().map(|measure| measure.value()).collect(),
             parts: values(self.sums.mean_parts()),
             validation_loss: validation.as_ref().map(|v| v.loss),
@@ -291,7 +298,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
     /// Calls a hook of all callbacks, including the convergence checks and the progress display.
     fn announce(&mut self, hook: &Hook<'_, T>) -> Result<(), TrainError> {
         let Run { trainer, model, sums, history, convergence, progress, .. } = self;
-        let Trainer { metrics, callbacks, optimizer, settings, .. } = &mut **trainer;
+        let Trainer { loss, metrics, callbacks, optimizer, settings, .. } = &mut **trainer;
         let place = Place {
             epoch: self.epoch,
             epochs: settings.epochs,
@@ -301,7 +308,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
             step: self.step.steps(),
         };
         let learning_rate = optimizer.learning_rate();
-        let mut at = Moment { model: &mut **model, metrics, sums, history, place, learning_rate };
+        let mut at = Moment { model: &mut **model, loss: &**loss, metrics, sums, history, place, learning_rate };
         // The convergence checks come first, so that the callbacks see their result.
         hook(convergence, &mut at).map_err(TrainError::Callback)?;
         for callback in callbacks {

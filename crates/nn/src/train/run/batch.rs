@@ -160,7 +160,12 @@ impl Clip {
                 // The gradients of each pass are finite, but their sum over several passes may have overflowed.
                 let value = clip::by_norm(gradients, max);
                 if !value.is_finite() {
-                    return Err(NonFinite { what: "the norm of the gradients".into(), value, origin: None });
+                    return Err(NonFinite {
+                        what: "the norm of the gradients".into(),
+                        value,
+                        sample: None,
+                        origin: None,
+                    });
                 }
             }
             Clip::EachNorm(max) => clip::each_by_norm(gradients, max),

@@ -165,7 +165,13 @@ impl<T: Float> Run<'_, '_, T> {
         }
         self.rates_match().map_err(foreign)?;
         self.sums = sums(&all, self.trainer).ok_or_else(|| part("the state of the metrics"))?;
-        self.history.stopped = all.metadata.get("stopped").and_then(|text| stop(text, self));
+        // Another run may have other callbacks, or none. This one asks again if it still wants to stop.
+        match all.metadata.get("stopped").and_then(|text| stop(text, self)) {
+            Some(Stop::Asked { reason }) => {
+                self.history.notes.push(format!("resumed after a callback had stopped training: {reason}"));
+            }
+            other => self.history.stopped = other,
+        }
         let Run { trainer, model, convergence, ema, epoch, .. } = self;
         let restored = read(&all, "schedule").is_some_and(|state| trainer.schedule.restore(&state));
         if !restored {

@@ -290,7 +290,7 @@ impl<T: Float> Run<'_, '_, T> {
                 merge(&mut sums, note, &parts, metrics)?;
             }
         }
-        Ok(Evaluation::of(&sums))
+        Ok(Evaluation::of(&sums, &**loss))
     }
 }
 
