@@ -221,15 +221,15 @@ impl Sizes {
 /// Rows that are stored both in an image and in a line.
 #[derive(Clone, Copy)]
 pub(super) struct Plane {
-    rows: usize,
-    width: usize,
+    pub rows: usize,
+    pub width: usize,
     /// Start of the first row in the line, and the distance between rows.
-    line: usize,
-    line_pitch: usize,
+    pub line: usize,
+    pub line_pitch: usize,
     /// The same in the image, where the elements of a row are `step` apart.
-    image: usize,
-    image_pitch: usize,
-    step: usize,
+    pub image: usize,
+    pub image_pitch: usize,
+    pub step: usize,
 }
 
 impl Plane {
@@ -240,9 +240,7 @@ impl Plane {
         if step == 1 {
             return copy_rows(image, self.image_pitch, line, self.line_pitch, rows, width);
         }
-        for (image, line) in image.chunks(self.image_pitch).zip(line.chunks_mut(self.line_pitch)).take(rows) {
-            line[..width].iter_mut().zip(image.iter().step_by(step)).for_each(|(to, &x)| *to = x);
-        }
+        pick_rows(image, self.image_pitch, step, line, self.line_pitch, rows, width);
     }
 
     /// Copies from the line, whose slice begins at `start` of the whole line, to the image.
@@ -253,7 +251,36 @@ impl Plane {
             return copy_rows(line, self.line_pitch, image, self.image_pitch, rows, width);
         }
         for (image, line) in image.chunks_mut(self.image_pitch).zip(line.chunks(self.line_pitch)).take(rows) {
-            image.iter_mut().step_by(step).zip(&line[..width]).for_each(|(to, &x)| *to = x);
+            put_apart(&line[..width], step, image);
+        }
+    }
+}
+
+/// Copies neighbors to every `step`-th element.
+#[inline]
+pub(super) fn put_apart<T: Float>(from: &[T], step: usize, to: &mut [T]) {
+    // With a fixed step where the common one allows it.
+    let pairs = if step == 2 { from.len().saturating_sub(1) } else { 0 };
+    to.as_chunks_mut::<2>().0.iter_mut().zip(&from[..pairs]).for_each(|(to, &x)| to[0] = x);
+    to.iter_mut().step_by(step).zip(from).skip(pairs).for_each(|(to, &x)| *to = x);
+}
+
+/// Elements of which every second one is copied at once.
+const PIECE: usize = 16;
+
+simd! {
+    /// Copies every `step`-th of some elements, `width` in all, of each of `rows` rows.
+    fn pick_rows<T: Float>(from: &[T], pitch: usize, step: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
+        for (from, to) in from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows) {
+            let to = &mut to[..width];
+            // Pieces of fixed size become vector code, which a loop over rows this short does not.
+            let (mut done, pieces) = (0, if step == 2 { from.as_chunks::<PIECE>().0 } else { &[] });
+            for (to, from) in to.as_chunks_mut::<{ PIECE / 2 }>().0.iter_mut().zip(pieces) {
+                *to = std::array::from_fn(|i| from[2 * i]);
+                done += to.len();
+            }
+            let rest = from.iter().step_by(step).skip(done);
+            to[done..].iter_mut().zip(rest).for_each(|(to, &x)| *to = x);
         }
     }
 }
