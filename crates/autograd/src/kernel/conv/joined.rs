@@ -23,7 +23,6 @@ use std::ops::Range;
 const ROWS: usize = 24;
 /// Positions of a task.
 const POSITIONS: usize = 512;
-
 /// Positions that make a partial sum worthwhile.
 const LONG: usize = 4096;
 
@@ -61,22 +60,11 @@ once! {
         let (places, [channels, out]) = (s.places(), s.channels);
         // A phase without taps is 0.
         let phases = phases.iter().filter(|phase| phase.terms() > 0);
-        let phases: SmallVec<[(&Phase, Grid); 1]> = phases.map(|phase| (phase, Grid::of_phase(s, phase))).few();
+        let phases: SmallVec<[(&Phase, Grid); 4]> = phases.map(|phase| (phase, Grid::of_phase(s, phase))).few();
         let (size, plane) = (s.reach() + out * s.plane(), s.input() / channels);
         let (some, read) = (together(s.images, plane), phases.iter().map(|(_, grid)| grid.positions()).sum::<usize>());
         with_scratch(w.len(), |turned: &mut [T]| {
-            // The weights of each group and phase: a row for each input channel.
-            let mut rest = &mut *turned;
-            for group in 0..s.groups {
-                for (phase, _) in &phases {
-                    let (to, others) = rest.split_at_mut(channels * phase.terms());
-                    threads::for_each_chunk(to, phase.terms(), &|channel, to| {
-                        let w = &w[group * out * s.taps() + channel * s.kernel()..];
-                        to.iter_mut().zip(list(&phase.taps)).for_each(|(to, &[at, _])| *to = w[at as usize]);
-                    });
-                    rest = others;
-                }
-            }
+            turn_weights(s, &phases, w, turned);
             let turned = &*turned;
             threads::for_each_chunk(x, some * s.groups * s.input(), &|task, x| {
                 let images = x.len() / (s.groups * s.input());
@@ -93,8 +81,9 @@ once! {
                         });
                         for (phase, grid) in &phases {
                             let patches = Patches::new(lines, images, list(&phase.taps), grid);
-                            let (now, later) = w.split_at(channels * patches.rows());
-                            multiply(Mat::row_major(now, channels, patches.rows()), &patches, &mut |image, channel, from, values| {
+                            let (now, later) = w.split_at(channels * phase.terms());
+                            let now = Mat::row_major(now, channels, phase.terms());
+                            multiply(now, &patches, &mut |image, channel, from, values| {
                                 let x = &mut x[((image * s.groups + group) * channels + channel) * plane..][..plane];
                                 grid.put(from, values, x);
                             });
@@ -129,6 +118,22 @@ once! {
                 turn(total, columns, [out, taps], w, taps);
             }
         });
+    }
+}
+
+/// Copies the weights of each group and phase, with a row for each input channel.
+fn turn_weights<T: Float>(s: &Sizes, phases: &[(&Phase, Grid)], w: &[T], turned: &mut [T]) {
+    let [channels, out] = s.channels;
+    let mut rest = turned;
+    for w in w.chunks_exact(out * s.taps()) {
+        for (phase, _) in phases {
+            let (to, others) = rest.split_at_mut(channels * phase.terms());
+            threads::for_each_chunk(to, phase.terms(), &|channel, to| {
+                let w = &w[channel * s.kernel()..];
+                to.iter_mut().zip(list(&phase.taps)).for_each(|(to, &[at, _])| *to = w[at as usize]);
+            });
+            rest = others;
+        }
     }
 }
 

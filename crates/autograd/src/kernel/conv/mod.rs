@@ -18,6 +18,7 @@ mod joined;
 mod layout;
 mod patches;
 mod phase;
+mod plane;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -88,7 +89,7 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
 /// uses.
 pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
-    let phases: SmallVec<[Phase; 1]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).few();
+    let phases: SmallVec<[Phase; 4]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).few();
     if may_join::<T>(s, channels) {
         // For each row of weights: what is computed in vain, what is copied, and what is turned.
         let over_phases = |of: &dyn Fn(&Phase) -> usize| -> usize { phases.iter().map(|p| of(p) * p.terms()).sum() };

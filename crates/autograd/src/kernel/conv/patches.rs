@@ -1,8 +1,9 @@
 //! The matrix of patches: a row for each tap, a column for each position, and in it the element that the tap reads
 //! there. It exists only in pieces, copied from the lines of several images in the order in which a product reads them.
 
-use super::layout::{Plane, Sizes, put_apart};
+use super::layout::Sizes;
 use super::phase::Phase;
+use super::plane::{Plane, put_apart};
 use crate::float::Float;
 use crate::kernel::gemm::Tap;
 use crate::kernel::isa::simd;
@@ -110,11 +111,6 @@ impl<'a, T: Float> Patches<'a, T> {
         let last = |x: &[[i64; 2]], column: usize| x.iter().map(|x| x[column] as usize).max().unwrap_or(0);
         assert!(last(taps, 1) + last(grid.rows(), 0) + grid.width <= size, "patches: a tap reads beyond its line");
         Patches { lines, size, images, taps, grid }
-    }
-
-    /// The number of rows: taps.
-    pub fn rows(&self) -> usize {
-        self.taps.len()
     }
 
     /// The number of positions of an image.
