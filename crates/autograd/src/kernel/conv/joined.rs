@@ -9,14 +9,13 @@
 
 use super::layout::Sizes;
 use super::patches::{Grid, MOST, Patches, SLACK, runs};
-use super::phase::Phase;
+use super::phase::{Phase, elements_read, with_taps};
 use super::{PARTS, list, zeros};
-use crate::float::{Few, Float, once};
+use crate::float::{Float, once};
 use crate::kernel::copy::turn;
 use crate::kernel::gemm::{self, Element, Mat, Packed, packed_columns, packed_rows};
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
-use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Rows of a result that are computed at a time: a multiple of the rows of every tile.
@@ -58,13 +57,10 @@ once! {
     /// [`super::input`]
     pub fn input<T: Element>(s: &Sizes, phases: &[Phase], g: &[T], w: &[T], x: &mut [T]) {
         let (places, [channels, out]) = (s.places(), s.channels);
-        // A phase without taps is 0.
-        let phases = phases.iter().filter(|phase| phase.terms() > 0);
-        let phases: SmallVec<[(&Phase, Grid); 4]> = phases.map(|phase| (phase, Grid::of_phase(s, phase))).few();
         let (size, plane) = (s.reach() + out * s.plane(), s.input() / channels);
-        let (some, read) = (together(s.images, plane), phases.iter().map(|(_, grid)| grid.positions()).sum::<usize>());
+        let (some, read) = (together(s.images, plane), elements_read(phases));
         with_scratch(w.len(), |turned: &mut [T]| {
-            turn_weights(s, &phases, w, turned);
+            turn_weights(s, phases, w, turned);
             let turned = &*turned;
             threads::for_each_chunk(x, some * s.groups * s.input(), &|task, x| {
                 let images = x.len() / (s.groups * s.input());
@@ -79,13 +75,13 @@ once! {
                             let g = &g[part * out * places..][..out * places];
                             s.spread_output(g, &mut line[s.reach()..], s.plane());
                         });
-                        for (phase, grid) in &phases {
-                            let patches = Patches::new(lines, images, list(&phase.taps), grid);
+                        for phase in with_taps(phases) {
+                            let patches = Patches::new(lines, images, list(&phase.taps), &phase.grid);
                             let (now, later) = w.split_at(channels * phase.terms());
                             let now = Mat::row_major(now, channels, phase.terms());
                             multiply(now, &patches, &mut |image, channel, from, values| {
                                 let x = &mut x[((image * s.groups + group) * channels + channel) * plane..][..plane];
-                                grid.put(from, values, x);
+                                phase.grid.put(from, values, x);
                             });
                             w = later;
                         }
@@ -122,24 +118,28 @@ once! {
 }
 
 /// Copies the weights of each group and phase, with a row for each input channel.
-fn turn_weights<T: Float>(s: &Sizes, phases: &[(&Phase, Grid)], w: &[T], turned: &mut [T]) {
+fn turn_weights<T: Float>(s: &Sizes, phases: &[Phase], w: &[T], turned: &mut [T]) {
     let [channels, out] = s.channels;
     let mut rest = turned;
     for w in w.chunks_exact(out * s.taps()) {
-        for (phase, _) in phases {
+        for phase in with_taps(phases) {
             let (to, others) = rest.split_at_mut(channels * phase.terms());
             threads::for_each_chunk(to, phase.terms(), &|channel, to| {
                 let w = &w[channel * s.kernel()..];
-                to.iter_mut().zip(list(&phase.taps)).for_each(|(to, &[at, _])| *to = w[at as usize]);
+                for (to, &[at, _]) in to.iter_mut().zip(list(&phase.taps)) {
+                    *to = w[at as usize];
+                }
             });
             rest = others;
         }
     }
 }
 
-/// Computes the product of weights with patches, some columns at a time. Passes the result to `put`: the image, the row,
-/// the first position in the image and the values from there on.
-fn multiply<T: Element>(w: Mat<T>, patches: &Patches<T>, put: &mut dyn FnMut(usize, usize, usize, &[T])) {
+/// Takes results: the image, the row of the weights, the first position in the image and the values from there on.
+type Put<'a, T> = &'a mut dyn FnMut(usize, usize, usize, &[T]);
+
+/// Computes the product of weights with patches, some columns at a time, and passes it to `put`.
+fn multiply<T: Element>(w: Mat<T>, patches: &Patches<T>, put: Put<T>) {
     let (rows, terms, n) = (w.rows(), w.cols(), patches.columns());
     let (tile, depth) = (packed_rows::<T>(1), gemm::block(terms));
     let whole = rows - rows % tile;

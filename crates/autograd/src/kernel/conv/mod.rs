@@ -25,11 +25,10 @@ mod tests;
 
 use super::gemm;
 use super::scratch::with_scratch;
-use crate::float::{Few, Float};
+use crate::float::Float;
 use crate::tensor::Tensor;
 pub(crate) use layout::{Axis, Sizes};
-use phase::Phase;
-use smallvec::SmallVec;
+use phase::{Phase, phases};
 
 /// Maximum number of partial sums of the derivative with respect to the weights, which are computed in parallel.
 const PARTS: usize = 8;
@@ -58,7 +57,7 @@ fn nth<T>(data: &[T], i: usize, rows: usize, cols: usize) -> gemm::Mat<'_, T> {
 }
 
 /// Calls `f` with rounded operands, unless it is a matrix product, which rounds them itself.
-pub(crate) fn rounded<T: Float>(s: &Sizes, product: bool, [a, b]: [&[T]; 2], f: impl FnOnce(&[T], &[T])) {
+pub(crate) fn rounded<T: Float>(s: &Sizes, product: bool, [a, b]: [&[T]; 2], f: &mut dyn FnMut(&[T], &[T])) {
     if product || !s.precision.rounds() {
         return f(a, b);
     }
@@ -75,7 +74,7 @@ pub(crate) fn rounded<T: Float>(s: &Sizes, product: bool, [a, b]: [&[T]; 2], f: 
 /// `y = conv(x, w)`
 pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
-    if may_join::<T>(s, out) && s.line::<T>().abs_diff(places) * out > copies(s) * places {
+    if may_join(s, out) && s.line::<T>().abs_diff(places) * out > copies(s) * places {
         return joined::output(s, x, w, y);
     }
     if s.is_pointwise() {
@@ -89,12 +88,12 @@ pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
 /// uses.
 pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
-    let phases: SmallVec<[Phase; 4]> = s.each_phase().filter_map(|phase| Phase::new::<T>(s, phase)).few();
-    if may_join::<T>(s, channels) {
+    let phases = phases(s, gemm::lanes::<T>());
+    if may_join(s, channels) {
         // For each row of weights: what is computed in vain, what is copied, and what is turned.
         let over_phases = |of: &dyn Fn(&Phase) -> usize| -> usize { phases.iter().map(|p| of(p) * p.terms()).sum() };
-        let vain = over_phases(&|phase| phase.line.abs_diff(phase.positions)) * channels;
-        let copied = over_phases(&|phase| phase.positions) * copies(s);
+        let vain = over_phases(&|phase| phase.line.abs_diff(phase.grid.positions())) * channels;
+        let copied = over_phases(&|phase| phase.grid.positions()) * copies(s);
         if s.images * vain.saturating_sub(copied) > over_phases(&|_| TURN) * channels {
             return joined::input(s, &phases, g, w, x);
         }
@@ -119,7 +118,7 @@ pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
 }
 
 /// Whether a product with this many rows has whole tiles, and its operands have been rounded.
-fn may_join<T: Float>(s: &Sizes, rows: usize) -> bool {
+fn may_join(s: &Sizes, rows: usize) -> bool {
     rows >= gemm::TALLEST && !(s.is_pointwise() && s.precision.rounds())
 }
 

@@ -2,13 +2,11 @@
 //! there. It exists only in pieces, copied from the lines of several images in the order in which a product reads them.
 
 use super::layout::Sizes;
-use super::phase::Phase;
 use super::plane::{Plane, put_apart};
 use crate::float::Float;
 use crate::kernel::gemm::Tap;
 use crate::kernel::isa::simd;
 use crate::tensor::Tensor;
-use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Elements that may be read beyond the last line, and written beyond the last row of a piece.
@@ -16,6 +14,9 @@ pub(super) const SLACK: usize = 16;
 
 /// The most columns that are copied at once.
 pub(super) const MOST: usize = 256;
+
+/// Calls a function with each of some planes.
+type ForEachPlane<'a> = &'a dyn Fn(&mut dyn FnMut(Plane));
 
 /// The positions for which a product computes one image, in rows of neighbors.
 pub(super) struct Grid {
@@ -35,13 +36,13 @@ impl Grid {
         Grid { whole: true, ..grid }
     }
 
-    /// The positions of the unpadded image in a phase.
-    pub fn of_phase(s: &Sizes, phase: &Phase) -> Self {
-        let grid = Self::new(phase.start, &|f| s.for_each_plane_of(phase.phase, f));
+    /// The positions of the unpadded image in a phase, in a line that begins at `start`.
+    pub fn of_phase(s: &Sizes, phase: [usize; 3], start: usize) -> Self {
+        let grid = Self::new(start, &|f| s.for_each_plane_of(phase, f));
         Grid { whole: grid.positions() * s.channels[0] == s.input(), ..grid }
     }
 
-    fn new(start: usize, planes: &dyn Fn(&mut dyn FnMut(Plane))) -> Self {
+    fn new(start: usize, planes: ForEachPlane) -> Self {
         let (mut count, mut width, mut step) = (0, 0, 1);
         planes(&mut |plane| {
             count += plane.rows;
@@ -66,6 +67,30 @@ impl Grid {
     /// The number of positions of an image.
     pub fn positions(&self) -> usize {
         self.rows().len() * self.width
+    }
+
+    /// The copies that gather some columns of the first tap from lines of `size` elements: from where, and to where. Returns how
+    /// many elements each copies, and their number. What they copy beyond the end of a run is overwritten by the next one.
+    fn moves(&self, columns: Range<usize>, size: usize, moves: &mut [[usize; 2]; MOST]) -> (usize, usize) {
+        let some = if self.width > 8 { SLACK } else { 8 };
+        let (rows, mut at, mut count) = (self.rows(), 0, 0);
+        for (row, x, len) in runs(columns, self.width) {
+            let from = row / rows.len() * size + rows[row % rows.len()][0] as usize + x;
+            for i in (0..len).step_by(some) {
+                moves[count] = [from + i, at + i];
+                count += 1;
+            }
+            at += len;
+        }
+        (some, count)
+    }
+
+    /// The length of the line that the taps read.
+    fn reach(&self, taps: &[Tap]) -> usize {
+        let (mut row, mut shift) = (0, 0);
+        self.rows().iter().for_each(|x| row = row.max(x[0] as usize));
+        taps.iter().for_each(|tap| shift = shift.max(tap[1] as usize));
+        row + shift + self.width
     }
 
     /// Writes values of neighboring positions to the image that they are in.
@@ -108,8 +133,7 @@ impl<'a, T: Float> Patches<'a, T> {
     /// If a tap reads beyond the line of its image.
     pub fn new(lines: &'a [T], images: usize, taps: &'a [Tap], grid: &'a Grid) -> Self {
         let size = (lines.len() - SLACK) / images;
-        let last = |x: &[[i64; 2]], column: usize| x.iter().map(|x| x[column] as usize).max().unwrap_or(0);
-        assert!(last(taps, 1) + last(grid.rows(), 0) + grid.width <= size, "patches: a tap reads beyond its line");
+        assert!(grid.reach(taps) <= size, "patches: a tap reads beyond its line");
         Patches { lines, size, images, taps, grid }
     }
 
@@ -126,18 +150,9 @@ impl<'a, T: Float> Patches<'a, T> {
     /// Copies a piece of the matrix to rows that are `pitch` apart. Up to [`SLACK`] elements after each row become
     /// unspecified.
     pub fn copy(&self, rows: Range<usize>, columns: Range<usize>, pitch: usize, to: &mut [T]) {
-        let Patches { lines, size, taps, grid, .. } = *self;
-        // Copies of a fixed size: what they copy beyond the end of a run is overwritten by the next run.
-        let some = if grid.width > 8 { 16 } else { grid.width.next_power_of_two().max(4) };
-        let mut moves: SmallVec<[[usize; 2]; MOST]> = SmallVec::new();
-        let (rows_of_image, mut at) = (grid.rows(), 0);
-        for (row, x, len) in runs(columns, grid.width) {
-            let (image, row) = (row / rows_of_image.len(), row % rows_of_image.len());
-            let from = image * size + rows_of_image[row][0] as usize + x;
-            moves.extend((0..len).step_by(some).map(|i| [from + i, at + i]));
-            at += len;
-        }
-        copy_moves(some, &moves, &taps[rows], lines, pitch, to);
+        let mut moves = [[0; 2]; MOST];
+        let (some, count) = self.grid.moves(columns, self.size, &mut moves);
+        copy_moves(some, &moves[..count], &self.taps[rows], self.lines, pitch, to);
     }
 }
 
@@ -146,9 +161,8 @@ simd! {
     /// the second by `pitch` from one tap to the next.
     fn copy_moves<T: Float>(some: usize, moves: &[[usize; 2]], taps: &[Tap], from: &[T], pitch: usize, to: &mut [T]) {
         match some {
-            4 => copy_pieces::<T, 4>(moves, taps, from, pitch, to),
             8 => copy_pieces::<T, 8>(moves, taps, from, pitch, to),
-            _ => copy_pieces::<T, 16>(moves, taps, from, pitch, to),
+            _ => copy_pieces::<T, SLACK>(moves, taps, from, pitch, to),
         }
     }
 }

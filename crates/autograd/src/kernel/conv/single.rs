@@ -5,7 +5,7 @@
 //! the rows are also computed, and discarded.
 
 use super::layout::Sizes;
-use super::phase::Phase;
+use super::phase::{Phase, elements_read, with_taps};
 use super::{PARTS, list, zeros};
 use crate::float::Float;
 use crate::kernel::scratch::with_scratch;
@@ -44,7 +44,7 @@ pub(super) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
 pub(super) fn input<T: Float>(s: &Sizes, phases: &[Phase], g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     let longest = phases.iter().map(|phase| phase.line).max().unwrap_or(0);
-    let (some, plane) = (s.together(), s.input() / channels);
+    let (some, plane, read) = (s.together(), s.input() / channels, elements_read(phases));
     threads::for_each_chunk(x, some * s.input(), &|task, x| {
         zeros(s.reach() + out * s.plane() + gemm::lanes::<T>(), |spread| {
             with_scratch(channels * longest, |lines| {
@@ -52,11 +52,11 @@ pub(super) fn input<T: Float>(s: &Sizes, phases: &[Phase], g: &[T], w: &[T], x: 
                     let part = task * some + i;
                     let g = &g[part * out * places..][..out * places];
                     s.spread_output(g, &mut spread[s.reach()..], s.plane());
-                    if s.axes.iter().any(|a| a.stride > 1) {
+                    if read < plane {
                         x.fill(T::zero()); // elements that no tap reads
                     }
                     let w = &w[part % s.groups * out * taps..];
-                    for Phase { phase, start, line, taps, .. } in phases {
+                    for Phase { phase, start, line, taps, .. } in with_taps(phases) {
                         let lines = &mut lines[..channels * line];
                         gemm::shifted_into(w, channels, s.kernel(), spread, list(taps), lines);
                         for (x, line) in x.chunks_exact_mut(plane).zip(lines.chunks_exact(*line)) {

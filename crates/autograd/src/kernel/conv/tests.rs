@@ -50,7 +50,7 @@ fn check(s: &Sizes) {
         f(&mut made);
         made
     };
-    let phases: Vec<Phase> = s.each_phase().filter_map(|phase| Phase::new::<f32>(s, phase)).collect();
+    let phases = phases(s, gemm::lanes::<f32>());
     assert_eq!(made(y.len(), &|y| output(s, &x, &w, y)), y, "output, {what}");
     assert_eq!(made(x.len(), &|dx| input(s, &g, &w, dx)), dx, "input, {what}");
     assert_eq!(made(w.len(), &|dw| weight(s, &x, &g, dw)), dw, "weight, {what}");
@@ -139,7 +139,7 @@ fn the_same_bits_on_any_number_of_threads_and_both_ways() {
         [(9, [40, 24], [7, 3, 1, 1, 1]), (3, [16, 40], [15, 3, 2, 1, 1]), (1, [64, 64], [12, 3, 1, 0, 1])]
     {
         let s = sizes(images, 1, channels, [POINT, window, window]).expect("it fits");
-        let phases: Vec<Phase> = s.each_phase().filter_map(|phase| Phase::new::<f32>(&s, phase)).collect();
+        let phases = phases(&s, gemm::lanes::<f32>());
         let (x, w) = (rounding(images * s.input(), 37), rounding(channels[1] * s.taps(), 41));
         let g = rounding(images * channels[1] * s.places(), 29);
         let made = |len: usize, f: &dyn Fn(&mut [f32])| {

@@ -11,6 +11,9 @@ use super::view::{Mat, ViewMut};
 use crate::kernel::isa::Isa;
 use std::ops::Range;
 
+/// Fills panels: some columns, in rows of the given length, to the beginning of some memory.
+pub type Fill<'f, T> = &'f dyn Fn(Range<usize>, usize, &mut [T]);
+
 /// A packed matrix of `k x n`.
 pub struct Packed<'a, T: 'static> {
     loops: &'static Loops<T>,
@@ -33,7 +36,7 @@ pub fn packed_rows<T: Element>(m: usize) -> usize {
 impl<'a, T: Element> Packed<'a, T> {
     /// Packs a matrix whose sum is [one block](super::is_one_block) and which `fill` knows: it is called with the columns of
     /// each panel, the distance of its rows, and memory for the panel, in which it may also write up to the end.
-    pub fn pieces(k: usize, n: usize, room: &'a mut [T], fill: &dyn Fn(Range<usize>, usize, &mut [T])) -> Self {
+    pub fn pieces(k: usize, n: usize, room: &'a mut [T], fill: Fill<T>) -> Self {
         let loops = T::loops(Isa::best());
         let columns = packed_columns::<T>(n);
         assert!(k <= block(k) && room.len() >= k * columns, "packed: there must be room for {k} x {columns} elements");
