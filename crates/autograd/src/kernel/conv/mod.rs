@@ -74,7 +74,7 @@ pub(crate) fn rounded<T: Float>(s: &Sizes, product: bool, [a, b]: [&[T]; 2], f: 
 /// `y = conv(x, w)`
 pub(crate) fn output<T: Float>(s: &Sizes, x: &[T], w: &[T], y: &mut [T]) {
     let (taps, places, out) = (s.taps(), s.places(), s.channels[1]);
-    if may_join(s, out) && s.line::<T>().abs_diff(places) * out > copies(s) * places {
+    if may_join(s, out) && saved::<T>(s, s.line::<T>(), places) * out > copies(s) * s.images * places {
         return joined::output(s, x, w, y);
     }
     if s.is_pointwise() {
@@ -90,11 +90,12 @@ pub(crate) fn input<T: Float>(s: &Sizes, g: &[T], w: &[T], x: &mut [T]) {
     let (taps, places, [channels, out]) = (s.taps(), s.places(), s.channels);
     let phases = phases(s, gemm::lanes::<T>());
     if may_join(s, channels) {
-        // For each row of weights: what is computed in vain, what is copied, and what is turned.
-        let over_phases = |of: &dyn Fn(&Phase) -> usize| -> usize { phases.iter().map(|p| of(p) * p.terms()).sum() };
-        let vain = over_phases(&|phase| phase.line.abs_diff(phase.grid.positions())) * channels;
-        let copied = over_phases(&|phase| phase.grid.positions()) * copies(s);
-        if s.images * vain.saturating_sub(copied) > over_phases(&|_| TURN) * channels {
+        // Over all phases: what is not computed in vain, what is copied, and what is turned.
+        let sum =
+            |of: &dyn Fn(&Phase) -> usize| -> usize { phases.iter().map(|phase| of(phase) * phase.terms()).sum() };
+        let saves = sum(&|phase| saved::<T>(s, phase.line, phase.grid.positions())) * channels;
+        let copied = sum(&|phase| phase.grid.positions()) * copies(s) * s.images;
+        if saves > copied + sum(&|_| TURN) * channels {
             return joined::input(s, &phases, g, w, x);
         }
     }
@@ -115,6 +116,11 @@ pub(crate) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
         return joined::weight(s, x, g, w);
     }
     single::weight(s, x, g, w);
+}
+
+/// Positions of all images that only products of single images compute, which have a line of them for each.
+fn saved<T>(s: &Sizes, line: usize, positions: usize) -> usize {
+    (s.images * line).saturating_sub((s.images * positions).next_multiple_of(gemm::lanes::<T>()))
 }
 
 /// Whether a product with this many rows has whole tiles, and its operands have been rounded.
