@@ -154,13 +154,35 @@ fn windows(group: &mut Group) {
     both_ways(group, "avg_pool2d", &[&images], |x| x[0].avg_pool2d(Pool::of([2, 2])));
     both_ways(group, "max_pool1d", &[&lines], |x| x[0].max_pool1d(Pool::of([2])));
     both_ways(group, "avg_pool1d", &[&lines], |x| x[0].avg_pool1d(Pool::of([2])));
-    for (name, shape, kernel, padding) in
-        [("conv 1", [64, 1, 28, 28], [6, 1, 5, 5], [2, 2]), ("conv 2", [64, 6, 14, 14], [16, 6, 5, 5], [0, 0])]
-    {
-        let (x, w) = (Tensor::<f32>::randn(&shape, rng), Tensor::<f32>::randn(&kernel, rng));
-        let settings = Conv { padding, ..Conv::default() };
+}
+
+/// LeNet's two convolutions, and those of larger networks.
+fn convolutions(group: &mut Group) {
+    let plain = Conv::<2>::default();
+    let (same, half) = (Conv { padding: [1, 1], ..plain }, Conv { stride: [2, 2], padding: [1, 1], ..plain });
+    for (name, image, kernel, settings) in [
+        ("conv 1", [64, 1, 28, 28], [6, 1, 5, 5], Conv { padding: [2, 2], ..plain }),
+        ("conv 2", [64, 6, 14, 14], [16, 6, 5, 5], plain),
+        ("conv 3x3 16 of 32x32", [32, 16, 32, 32], [16, 16, 3, 3], same),
+        ("conv 3x3 64 of 32x32", [32, 64, 32, 32], [64, 64, 3, 3], same),
+        ("conv 3x3 256 of 8x8", [32, 256, 8, 8], [256, 256, 3, 3], same),
+        ("conv 3x3 512 of 7x7", [32, 512, 7, 7], [512, 512, 3, 3], same),
+        ("conv 3x3 stride 2", [32, 64, 32, 32], [128, 64, 3, 3], half),
+        ("conv 7x7 stride 2", [8, 3, 112, 112], [64, 3, 7, 7], Conv { padding: [3, 3], ..half }),
+        ("conv depthwise", [32, 64, 32, 32], [64, 1, 3, 3], Conv { groups: 64, ..same }),
+        ("conv 1x1", [32, 256, 14, 14], [256, 256, 1, 1], plain),
+    ] {
+        let (x, w) = pair(image, kernel);
         both_ways(group, name, &[&x, &w], |x| x[0].conv2d(x[1], None, settings));
     }
+    let (x, w) = pair([32, 128, 16, 16], [128, 64, 3, 3]);
+    both_ways(group, "conv transposed", &[&x, &w], |x| x[0].conv_transpose2d(x[1], None, half, [1, 1]));
+}
+
+/// Random images and weights.
+fn pair(image: [usize; 4], kernel: [usize; 4]) -> (Tensor<f32>, Tensor<f32>) {
+    let rng = &mut Rng::new(5);
+    (Tensor::randn(&image, rng), Tensor::randn(&kernel, rng))
 }
 
 fn ops(c: &mut Criterion) {
@@ -174,6 +196,7 @@ fn ops(c: &mut Criterion) {
     lists(&mut group, &x);
     matrices(&mut group);
     windows(&mut group);
+    convolutions(&mut group);
     group.finish();
 }
 

@@ -129,5 +129,19 @@ both_ways("max_pool2d 3 by 2", [images], lambda x: F.max_pool2d(x, 3, 2, 1))
 both_ways("avg_pool2d", [images], lambda x: F.avg_pool2d(x, 2))
 both_ways("max_pool1d", [lines], lambda x: F.max_pool1d(x, 2))
 both_ways("avg_pool1d", [lines], lambda x: F.avg_pool1d(x, 2))
-for name, shape, kernel, padding in [("conv 1", (64, 1, 28, 28), (6, 1, 5, 5), 2), ("conv 2", (64, 6, 14, 14), (16, 6, 5, 5), 0)]:
-    both_ways(name, [torch.randn(shape), torch.randn(kernel)], lambda x, w, padding=padding: F.conv2d(x, w, padding=padding))
+
+for name, image, kernel, settings in [
+    ("conv 1", (64, 1, 28, 28), (6, 1, 5, 5), dict(padding=2)),
+    ("conv 2", (64, 6, 14, 14), (16, 6, 5, 5), {}),
+    ("conv 3x3 16 of 32x32", (32, 16, 32, 32), (16, 16, 3, 3), dict(padding=1)),
+    ("conv 3x3 64 of 32x32", (32, 64, 32, 32), (64, 64, 3, 3), dict(padding=1)),
+    ("conv 3x3 256 of 8x8", (32, 256, 8, 8), (256, 256, 3, 3), dict(padding=1)),
+    ("conv 3x3 512 of 7x7", (32, 512, 7, 7), (512, 512, 3, 3), dict(padding=1)),
+    ("conv 3x3 stride 2", (32, 64, 32, 32), (128, 64, 3, 3), dict(padding=1, stride=2)),
+    ("conv 7x7 stride 2", (8, 3, 112, 112), (64, 3, 7, 7), dict(padding=3, stride=2)),
+    ("conv depthwise", (32, 64, 32, 32), (64, 1, 3, 3), dict(padding=1, groups=64)),
+    ("conv 1x1", (32, 256, 14, 14), (256, 256, 1, 1), {}),
+]:
+    both_ways(name, [torch.randn(image), torch.randn(kernel)], lambda x, w, settings=settings: F.conv2d(x, w, **settings))
+transposed = [torch.randn(32, 128, 16, 16), torch.randn(128, 64, 3, 3)]
+both_ways("conv transposed", transposed, lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1))

@@ -1,7 +1,7 @@
 //! A training loop that clears its tape and records again allocates nothing once it is warm: nodes, values, cotangents
 //! and gradients reuse the memory of earlier iterations. Counted on all threads by a custom allocator.
 
-use autograd::{Float, Program, Rng, Tape, Tensor, compile, update};
+use autograd::{Conv, Float, Program, Rng, Tape, Tensor, compile, update};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -138,6 +138,27 @@ fn runs_of_a_program_allocate_nothing() {
     assert_eq!(allocations(50, &mut round), 0);
 }
 
+/// Convolutions of images one by one and of several at once, with a stride and without, on several threads.
+fn convolutions_allocate_nothing() {
+    let rng = &mut Rng::new(3);
+    let mut tape = Tape::<f32>::new();
+    for (images, weights, stride) in
+        [([4, 3, 20, 20], [5, 3, 3, 3], 1), ([16, 32, 7, 7], [40, 32, 3, 3], 1), ([16, 32, 9, 9], [64, 32, 3, 3], 2)]
+    {
+        let (x, w) = (Tensor::<f32>::randn(&images, rng), Tensor::<f32>::randn(&weights, rng));
+        let settings = Conv { stride: [stride; 2], padding: [1, 1], ..Conv::default() };
+        let mut round = || {
+            tape.clear();
+            let (x, w) = (tape.var(x.clone()), tape.var(w.clone()));
+            assert!(x.conv2d(w, None, settings).sum().backward().wrt(w).sum().item().is_finite());
+        };
+        (0..20).for_each(|_| round());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        (0..20).for_each(|_| round());
+        assert_eq!(allocations(50, &mut round), 0, "{images:?} with {weights:?}");
+    }
+}
+
 /// A single test, so that no other test runs and allocates while allocations are counted.
 #[test]
 fn warm_loops_allocate_nothing() {
@@ -146,6 +167,7 @@ fn warm_loops_allocate_nothing() {
     assert!(allocations(3, || drop(std::hint::black_box(vec![1; 10]))) >= 3, "the counter does not work");
     scalar_loops_allocate_nothing();
     runs_of_a_program_allocate_nothing();
+    convolutions_allocate_nothing();
     a_loop_allocates_nothing::<f32>([16, 20, 32, 10]);
     a_loop_allocates_nothing::<f64>([16, 20, 32, 10]);
     // Large enough for several threads, and for an update in many chunks.

@@ -21,15 +21,15 @@ pub(super) fn eval<T: Float>(op: &Op, x: [&Tensor<T>; 2], shape: &[usize], out: 
     match op {
         Op::Conv { geometry } => {
             let sizes = sizes(geometry, x[0].shape(), shape);
-            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], |x, w| conv::output(&sizes, x, w, out));
+            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], &mut |x, w| conv::output(&sizes, x, w, out));
         }
         Op::ConvTranspose { geometry, .. } => {
             let sizes = sizes(geometry, shape, x[0].shape());
-            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], |g, w| conv::input(&sizes, g, w, out));
+            conv::rounded(&sizes, sizes.is_pointwise(), [a, b], &mut |g, w| conv::input(&sizes, g, w, out));
         }
         Op::ConvWeight { geometry } => {
             let sizes = sizes(geometry, x[0].shape(), x[1].shape());
-            conv::rounded(&sizes, false, [a, b], |x, g| conv::weight(&sizes, x, g, out));
+            conv::rounded(&sizes, false, [a, b], &mut |x, g| conv::weight(&sizes, x, g, out));
         }
         Op::MaxPool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick(planes, a, b, out)),
         Op::MaxUnpool { panes } => on_planes(panes, x[0].shape(), |planes| pool::pick_add(planes, a, b, out)),

@@ -1,8 +1,9 @@
 //! Memory layout: phases, the positions of an image in a line, and the shifts of the taps.
 
+use super::plane::Plane;
 use crate::float::{Float, Precision};
 use crate::kernel::gemm::lanes;
-use crate::kernel::isa::simd;
+use crate::kernel::isa::prefetch;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
@@ -200,8 +201,15 @@ impl Sizes {
     /// Copies one group of an image into its phases. `to` must be zero where the padding is; the padding is not
     /// written.
     pub(super) fn spread_input<T: Float>(&self, x: &[T], to: &mut [T]) {
-        let mut planes = to.chunks_exact_mut(self.plane());
-        for x in x.chunks_exact(self.input() / self.channels[0]) {
+        let (mut planes, channel) = (to.chunks_exact_mut(self.plane()), self.input() / self.channels[0]);
+        let mut rest = x;
+        while !rest.is_empty() {
+            let (x, others) = rest.split_at(channel);
+            rest = others;
+            if self.phases() > 1 {
+                // Rows of several phases are read by turns, which the hardware does not foresee.
+                prefetch(&rest[..channel.min(rest.len())]);
+            }
             for phase in self.each_phase() {
                 let to = planes.next().expect("a plane for each phase of each channel");
                 self.for_each_plane_of(phase, &mut |plane| plane.spread(x, to));
@@ -214,85 +222,6 @@ impl Sizes {
     pub(super) fn spread_output<T: Float>(&self, y: &[T], to: &mut [T], size: usize) {
         for (y, to) in y.chunks_exact(self.places()).zip(to.chunks_mut(size)) {
             self.for_each_plane(&mut |plane| plane.spread(y, to));
-        }
-    }
-}
-
-/// Rows that are stored both in an image and in a line.
-#[derive(Clone, Copy)]
-pub(super) struct Plane {
-    rows: usize,
-    width: usize,
-    /// Start of the first row in the line, and the distance between rows.
-    line: usize,
-    line_pitch: usize,
-    /// The same in the image, where the elements of a row are `step` apart.
-    image: usize,
-    image_pitch: usize,
-    step: usize,
-}
-
-impl Plane {
-    /// Copies from the image to the line.
-    fn spread<T: Float>(self, image: &[T], line: &mut [T]) {
-        let Plane { rows, width, step, .. } = self;
-        let (image, line) = (&image[self.image..], &mut line[self.line..]);
-        if step == 1 {
-            return copy_rows(image, self.image_pitch, line, self.line_pitch, rows, width);
-        }
-        for (image, line) in image.chunks(self.image_pitch).zip(line.chunks_mut(self.line_pitch)).take(rows) {
-            line[..width].iter_mut().zip(image.iter().step_by(step)).for_each(|(to, &x)| *to = x);
-        }
-    }
-
-    /// Copies from the line, whose slice begins at `start` of the whole line, to the image.
-    pub(super) fn gather<T: Float>(self, line: &[T], start: usize, image: &mut [T]) {
-        let Plane { rows, width, step, .. } = self;
-        let (image, line) = (&mut image[self.image..], &line[self.line - start..]);
-        if step == 1 {
-            return copy_rows(line, self.line_pitch, image, self.image_pitch, rows, width);
-        }
-        for (image, line) in image.chunks_mut(self.image_pitch).zip(line.chunks(self.line_pitch)).take(rows) {
-            image.iter_mut().step_by(step).zip(&line[..width]).for_each(|(to, &x)| *to = x);
-        }
-    }
-}
-
-simd! {
-    /// Copies `width` elements of each of `rows` rows. Most rows are too short to justify a call to a copy function:
-    /// two moves of fixed size, one from either end, suffice.
-    fn copy_rows<T: Float>(from: &[T], pitch: usize, to: &mut [T], to_pitch: usize, rows: usize, width: usize) {
-        let pairs = from.chunks(pitch).zip(to.chunks_mut(to_pitch)).take(rows);
-        let pairs = pairs.map(|(from, to)| (&from[..width], &mut to[..width]));
-        match width {
-            0..4 => {
-                for (from, to) in pairs {
-                    for (to, &x) in to.iter_mut().zip(from) {
-                        *to = x;
-                    }
-                }
-            }
-            4..8 => copy_each::<T, 4>(pairs),
-            8..16 => copy_each::<T, 8>(pairs),
-            16..=32 => copy_each::<T, 16>(pairs),
-            _ => {
-                for (from, to) in pairs {
-                    to.copy_from_slice(from);
-                }
-            }
-        }
-    }
-}
-
-/// Copies between `N` and `2 N` elements of each row.
-#[inline(always)]
-fn copy_each<'a, T: Float, const N: usize>(pairs: impl Iterator<Item = (&'a [T], &'a mut [T])>) {
-    for (from, to) in pairs {
-        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-            let (first, last) = (*first, *last);
-            let end = to.len() - N;
-            to[..N].copy_from_slice(&first);
-            to[end..].copy_from_slice(&last);
         }
     }
 }

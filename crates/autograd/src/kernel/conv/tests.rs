@@ -1,5 +1,6 @@
 use super::*;
 use crate::float::Precision;
+use crate::kernel::threads::with_threads;
 
 /// The three functions by definition: enumerates every product of the sum.
 fn for_each_product(s: &Sizes, mut f: impl FnMut(usize, usize, usize)) {
@@ -49,9 +50,21 @@ fn check(s: &Sizes) {
         f(&mut made);
         made
     };
+    let phases = phases(s, gemm::lanes::<f32>());
     assert_eq!(made(y.len(), &|y| output(s, &x, &w, y)), y, "output, {what}");
     assert_eq!(made(x.len(), &|dx| input(s, &g, &w, dx)), dx, "input, {what}");
     assert_eq!(made(w.len(), &|dw| weight(s, &x, &g, dw)), dw, "weight, {what}");
+    // Both ways, whichever was chosen.
+    assert_eq!(made(y.len(), &|y| single::output(s, &x, &w, y)), y, "output of single images, {what}");
+    assert_eq!(made(x.len(), &|dx| single::input(s, &phases, &g, &w, dx)), dx, "input of single images, {what}");
+    assert_eq!(made(w.len(), &|dw| single::weight(s, &x, &g, dw)), dw, "weight of single images, {what}");
+    assert_eq!(made(w.len(), &|dw| joined::weight(s, &x, &g, dw)), dw, "weight of joined images, {what}");
+    if s.channels[1] >= gemm::TALLEST {
+        assert_eq!(made(y.len(), &|y| joined::output(s, &x, &w, y)), y, "output of joined images, {what}");
+    }
+    if s.channels[0] >= gemm::TALLEST {
+        assert_eq!(made(x.len(), &|dx| joined::input(s, &phases, &g, &w, dx)), dx, "input of joined images, {what}");
+    }
     let wide = |data: &[f32]| data.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
     let mut y64 = vec![f64::NAN; y.len()];
     output(s, &wide(&x), &wide(&w), &mut y64);
@@ -108,7 +121,42 @@ fn more_than_a_block_of_anything() {
         (9, 1, [1, 6], [POINT, [28, 5, 1, 2, 1], [28, 5, 1, 2, 1]]),
         (9, 1, [6, 16], [POINT, [14, 5, 1, 0, 1], [14, 5, 1, 0, 1]]),
         (3, 1, [9, 7], [POINT, [5, 1, 1, 0, 1], [5, 1, 1, 0, 1]]),
+        (9, 2, [11, 10], [POINT, [7, 3, 1, 1, 1], [7, 3, 1, 1, 1]]),
+        (3, 1, [40, 17], [POINT, [15, 3, 2, 1, 1], [18, 3, 2, 1, 1]]),
+        (5, 1, [33, 9], [[3, 2, 1, 0, 1], [5, 3, 3, 1, 2], [9, 2, 3, 0, 2]]),
+        (70, 1, [8, 8], [POINT, [4, 4, 1, 0, 1], [5, 5, 1, 0, 1]]),
+        (6, 1, [20, 21], [POINT, [7, 1, 2, 0, 1], [7, 1, 2, 0, 1]]),
     ] {
         check(&sizes(images, groups, channels, axes).expect("it fits"));
+    }
+}
+
+/// Sums that round: the result depends neither on the number of threads nor, except for sums over images, on the way.
+#[test]
+fn the_same_bits_on_any_number_of_threads_and_both_ways() {
+    let rounding = |len: usize, by: usize| (0..len).map(|i| ((i * by) % 101) as f32 / 7.0 - 7.0).collect::<Vec<f32>>();
+    for (images, channels, window) in
+        [(9, [40, 24], [7, 3, 1, 1, 1]), (3, [16, 40], [15, 3, 2, 1, 1]), (1, [64, 64], [12, 3, 1, 0, 1])]
+    {
+        let s = sizes(images, 1, channels, [POINT, window, window]).expect("it fits");
+        let phases = phases(&s, gemm::lanes::<f32>());
+        let (x, w) = (rounding(images * s.input(), 37), rounding(channels[1] * s.taps(), 41));
+        let g = rounding(images * channels[1] * s.places(), 29);
+        let made = |len: usize, f: &dyn Fn(&mut [f32])| {
+            let mut made = vec![f32::NAN; len];
+            f(&mut made);
+            made
+        };
+        let all = || {
+            let y = made(g.len(), &|y| joined::output(&s, &x, &w, y));
+            let dx = made(x.len(), &|dx| joined::input(&s, &phases, &g, &w, dx));
+            (y, dx, made(w.len(), &|dw| joined::weight(&s, &x, &g, dw)))
+        };
+        let expected = with_threads(1, all);
+        assert_eq!(made(g.len(), &|y| single::output(&s, &x, &w, y)), expected.0);
+        assert_eq!(made(x.len(), &|dx| single::input(&s, &phases, &g, &w, dx)), expected.1);
+        for threads in [2, 3, 5] {
+            assert!(with_threads(threads, all) == expected, "{threads} threads, {images} images");
+        }
     }
 }

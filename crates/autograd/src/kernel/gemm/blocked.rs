@@ -32,7 +32,7 @@ pub fn is_one_block(k: usize) -> bool {
 }
 
 /// The block length for a sum of length `k`. The last block may be shorter.
-pub(super) fn block(k: usize) -> usize {
+pub fn block(k: usize) -> usize {
     if k <= KC { k.max(1) } else { k.div_ceil(k.div_ceil(KC)) }
 }
 

@@ -38,7 +38,7 @@ use crate::float::{Few, Float, Precision, once};
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
-pub use blocked::is_one_block;
+pub use blocked::{block, is_one_block};
 pub use element::Element;
 use element::Loops;
 pub use packed::{Packed, packed_columns, packed_rows};
@@ -53,6 +53,9 @@ use view::{View, ViewMut};
 pub const fn lanes<T>() -> usize {
     64 / size_of::<T>()
 }
+
+/// Rows of the tallest tile.
+pub const TALLEST: usize = 8;
 
 /// Multiply-adds that make it worth waking up a thread: somewhat more than a microsecond of work.
 const THREAD_WORK: usize = 64_000;

@@ -9,6 +9,10 @@ use super::pack::pack;
 use super::tile::Panel;
 use super::view::{Mat, ViewMut};
 use crate::kernel::isa::Isa;
+use std::ops::Range;
+
+/// Fills panels: some columns, in rows of the given length, to the beginning of some memory.
+pub type Fill<'f, T> = &'f dyn Fn(Range<usize>, usize, &mut [T]);
 
 /// A packed matrix of `k x n`.
 pub struct Packed<'a, T: 'static> {
@@ -30,6 +34,18 @@ pub fn packed_rows<T: Element>(m: usize) -> usize {
 }
 
 impl<'a, T: Element> Packed<'a, T> {
+    /// Packs a matrix whose sum is [one block](super::is_one_block) and which `fill` knows: it is called with the columns of
+    /// each panel, the distance of its rows, and memory for the panel, in which it may also write up to the end.
+    pub fn pieces(k: usize, n: usize, room: &'a mut [T], fill: Fill<T>) -> Self {
+        let loops = T::loops(Isa::best());
+        let columns = packed_columns::<T>(n);
+        assert!(k <= block(k) && room.len() >= k * columns, "packed: there must be room for {k} x {columns} elements");
+        for (j, width) in panels(loops, columns) {
+            fill(j..n.min(j + width), width, &mut room[j * k..]);
+        }
+        Packed { loops, k, columns, panels: room }
+    }
+
     /// Packs `b` into `room`, of `b.rows() * packed_columns(b.cols())` elements.
     pub fn new(b: Mat<'_, T>, room: &'a mut [T]) -> Self {
         let (loops, k, n) = (T::loops(Isa::best()), b.rows(), b.cols());
@@ -48,17 +64,17 @@ impl<'a, T: Element> Packed<'a, T> {
         Packed { loops, k, columns, panels: room }
     }
 
-    /// `c = a b`, or `c = keep c + a b`, for as many rows as `c` has, a multiple of what [`packed_rows`] rounds to. The rows of
-    /// `a` are contiguous; those of `c` have [`packed_columns`] elements, of which those beyond the matrix become unspecified.
-    pub fn product(&self, a: &[T], c: &mut [T], keep: Option<T>) {
+    /// `c = a b`, or `c = keep c + a b`, for as many rows as `a` has, a multiple of what [`packed_rows`] rounds to. The rows of
+    /// `c` have [`packed_columns`] elements, of which those beyond the matrix become unspecified.
+    pub fn product(&self, a: Mat<'_, T>, c: &mut [T], keep: Option<T>) {
         let Packed { loops, k, columns, panels: packed } = *self;
-        let rows = c.len() / columns;
+        let rows = a.rows();
         assert!(
             rows.is_multiple_of(loops.rows) && c.len() == rows * columns,
             "packed: the result must have whole tiles"
         );
-        assert!(a.len() >= rows * k, "packed: the left operand must have {rows} rows of {k}");
-        let (a, c) = (a.as_ptr(), ViewMut::new(c, columns));
+        assert_eq!(a.cols(), k, "packed: the inner dimensions differ");
+        let (a, c) = (a.view(), ViewMut::new(c, columns));
         let mut at = 0;
         for p in (0..k).step_by(block(k)) {
             let (depth, keep) = (block(k).min(k - p), if p > 0 { Some(T::ONE) } else { keep });
@@ -70,7 +86,7 @@ impl<'a, T: Element> Packed<'a, T> {
                     // SAFETY: `i + loops.rows <= rows`, `j + width <= columns` and `p + depth <= k`, so the tile lies within
                     // `c`, and its operands within `a` and the panel. This CPU supports the loops.
                     unsafe {
-                        let a = Panel { start: a.add(i * k + p), step: 1, lane: k };
+                        let a = Panel { start: a.sub(i, p, loops.rows, depth).start, step: a.col, lane: a.row };
                         let b = Panel { start: panel.as_ptr(), step: width, lane: 1 };
                         tile(depth, a, b, c.sub(i, j), keep);
                     }
@@ -107,7 +123,7 @@ mod tests {
                 for keep in [None, Some(T::of(0.5))] {
                     let (mut c, mut expected) = (vec![T::ZERO; rows * columns], start.clone());
                     (0..m).for_each(|i| c[i * columns..][..n].copy_from_slice(&start[i * n..][..n]));
-                    packed.product(&left, &mut c, keep);
+                    packed.product(Mat::row_major(&left, rows, k), &mut c, keep);
                     matmul_into(Precision::Full, Mat::new(&a, m, k, k as isize, 1), b, &mut expected, keep, None);
                     for (i, row) in c.chunks(columns).take(m).enumerate() {
                         assert_eq!(row[..n], expected[i * n..][..n], "{m} {n} {k}: row {i}");

@@ -190,7 +190,7 @@ unsafe fn forward<T: Element>(
             let [t, before, after] = layer.places(k);
             state[..rows * hidden].copy_from_slice(at(0, before, 0, rows));
             for (w, s) in w.iter().zip(products.chunks_mut(tall * columns)) {
-                w.product(state, s, None);
+                w.product(Mat::row_major(state, tall, hidden), s, None);
             }
             layer.for_each_range(lengths, t, &mut |from, rows, running| {
                 let mut to: SmallVec<[&mut [T]; MOST]> = (0..planes).map(|plane| at(plane, after, from, rows)).few();
@@ -255,7 +255,7 @@ unsafe fn backward<T: Element>(
                 pulled.fill(T::zero());
                 rows::add(&sizes, &x[..states], bars);
             });
-            w.product(pulled, &mut bars[..tall * columns], Some(T::ONE));
+            w.product(Mat::row_major(pulled, tall, gates * hidden), &mut bars[..tall * columns], Some(T::ONE));
         }
         let x: SmallVec<[&[T]; MOST]> =
             (0..states).map(|plane| part(g, sizes, plane, layer.entry(), first, rows)).few();
