@@ -3,7 +3,7 @@
 use super::plane::Plane;
 use crate::float::{Float, Precision};
 use crate::kernel::gemm::lanes;
-use crate::kernel::isa::prefetch;
+use crate::kernel::isa::Ahead;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
@@ -208,7 +208,7 @@ impl Sizes {
             rest = others;
             if self.phases() > 1 {
                 // Rows of several phases are read by turns, which the hardware does not foresee.
-                prefetch(&rest[..channel.min(rest.len())]);
+                Ahead::new(&rest[..channel.min(rest.len())], 1).fetch(0);
             }
             for phase in self.each_phase() {
                 let to = planes.next().expect("a plane for each phase of each channel");

@@ -17,8 +17,8 @@ pub(super) struct Frame<'b, 'o, 'r, T: Float> {
 }
 
 simd! {
-    /// Executes instructions one after another, and prefetches what the next block needs between them. All of them are compiled into one function for each instruction set: at the
-    /// length of a block, a few calls take as long as an addition.
+    /// Executes instructions one after another, and prefetches what the next block needs between them. All of them are compiled
+    /// into one function for each instruction set: at the length of a block, a few calls take as long as an addition.
     pub(super) fn execute<T: Float>(frame: &mut Frame<T>, instructions: &[BlockInstruction], ahead: &[Ahead]) {
         for (k, i) in instructions.iter().enumerate() {
             for ahead in ahead {
