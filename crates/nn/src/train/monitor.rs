@@ -55,6 +55,14 @@ impl Monitor {
         }
     }
 
+    /// What is monitored in an epoch: without validation, the loss on the training data.
+    pub(super) fn seen_in(&self, epoch: &Epoch) -> Monitor {
+        match self {
+            Monitor::ValidationLoss if epoch.validation_loss.is_none() => Monitor::Loss,
+            other => other.clone(),
+        }
+    }
+
     /// The value, negated where higher is better, so that lower is always better. Missing values and NaN are worst.
     pub(super) fn cost(&self, epoch: &Epoch, metrics: &[Measured]) -> f64 {
         let rises = matches!(self.place(metrics), Ok(Some(place)) if metrics[place].rises);

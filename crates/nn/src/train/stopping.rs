@@ -85,7 +85,7 @@ impl Convergence {
         let cost = monitor.cost(epoch, metrics);
         match &self.best {
             Some(best) if cost >= best.cost - min_delta => {
-                let stop = Stop::NoImprovement { monitor: monitor.clone(), best: best.epoch };
+                let stop = Stop::NoImprovement { monitor: monitor.seen_in(epoch), best: best.epoch };
                 (epoch.epoch - best.epoch >= *patience).then_some(stop)
             }
             _ => {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn stops_after_patience_and_restores_the_best() {
         let (stop, left) = run(Some(patience(2)), None, &[3.0, 1.0, 2.0, 1.5, 0.1]);
-        let reason = Stop::NoImprovement { monitor: Monitor::ValidationLoss, best: 2 };
+        let reason = Stop::NoImprovement { monitor: Monitor::Loss, best: 2 }; // there is no validation
         assert_eq!((stop, left), (Some((4, reason)), 2.0));
     }
 

@@ -357,7 +357,11 @@ pub(super) fn written(stop: &Stop) -> String {
 pub(super) fn stop<T: Float>(text: &str, run: &Run<'_, '_, T>) -> Option<Stop> {
     let (word, rest) = text.split_once(' ')?;
     match word {
-        "no_improvement" => Some(Stop::NoImprovement { monitor: run.convergence.monitor(), best: rest.parse().ok()? }),
+        "no_improvement" => {
+            let monitor = run.convergence.monitor();
+            let monitor = run.history.epochs.last().map_or(monitor.clone(), |epoch| monitor.seen_in(epoch));
+            Some(Stop::NoImprovement { monitor, best: rest.parse().ok()? })
+        }
         "converged" => Some(Stop::Converged { change: rest.parse().ok()? }),
         "asked" => Some(Stop::Asked { reason: rest.to_owned() }),
         _ => None,
