@@ -338,6 +338,7 @@ fn the_page_lists_every_layer() {
         "Running",
         "Sizes",
         "KeyValues",
+        "DecoderCache",
         "Generation",
     ];
     let (start, compared) = (page.split("\n\n").nth(1).unwrap(), read("tests/layers.rs"));

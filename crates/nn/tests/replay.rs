@@ -174,8 +174,12 @@ fn a_step_that_goes_wrong_is_named_as_if_it_had_been_recorded() {
     }
     assert_eq!(step.programs(), 1);
     let before = values(&model);
-    let error = step.run(&mut model, &Mse::new(), &mut sgd, &batch(f64::INFINITY)).unwrap_err();
-    assert!(error.to_string().contains("the loss"), "{error}");
+    for (x, what) in
+        [(1e200, "the loss is inf, first produced by "), (f64::INFINITY, "the input `x` is inf in sample 0")]
+    {
+        let error = step.run(&mut model, &Mse::new(), &mut sgd, &batch(x)).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+    }
     assert_eq!(values(&model), before);
     step.run(&mut model, &Mse::new(), &mut sgd, &batch(1.0)).unwrap();
 }
