@@ -301,15 +301,17 @@ pub enum TableError {
         hint: &'static str,
     },
     /// A class name that is missing or not among those expected.
-    #[error("{field:?} is not one of the classes")]
+    #[error("{field:?} is not one of the classes{hint}")]
     NotAClass {
         /// The field, shortened if it is long.
         field: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// A label that is not an integer in range.
     #[error(
         "{field:?} is not a label: labels are non-negative integers{}; CsvOptions::text(column).class_names([\"…\", …]) \
-         numbers classes written in another way, such as -1 and 1, or 1 to K",
+         numbers classes written in another way, such as -1 and 1, or 1 to K{hint}",
         below(classes)
     )]
     NotALabel {
@@ -317,6 +319,8 @@ pub enum TableError {
         field: String,
         /// Number of classes, if given.
         classes: Option<usize>,
+        /// What else to do.
+        hint: &'static str,
     },
 }
 
