@@ -128,17 +128,17 @@ fn indices_out_of_range() {
     );
     let one = x.slice(0, ..1);
     for error in [
-        x.try_gather(0, &Tensor::from([[-3_i64, 0]])).unwrap_err(),
+        x.try_gather(0, Tensor::from([[-3_i64, 0]])).unwrap_err(),
         x.try_index_axis(1, 2).unwrap_err(),
         x.try_index_add(0, &far, &one).unwrap_err(),
-        x.try_scatter(0, &Tensor::from([[9_i64]]), &one).unwrap_err(),
-        x.try_scatter_add(0, &Tensor::from([[9_i64]]), &one).unwrap_err(),
+        x.try_scatter(0, Tensor::from([[9_i64]]), &one).unwrap_err(),
+        x.try_scatter_add(0, Tensor::from([[9_i64]]), &one).unwrap_err(),
     ] {
         assert!(said(error).ends_with("for size 2: use 0 to 1, or -1 to -2 from the end"));
     }
     let error = said(one.try_take(0, &far).unwrap_err());
     assert!(error.ends_with("for size 1: its only index is 0, or -1 from the end"), "{error}");
-    let error = said(x.try_cross_entropy(&Tensor::from([0_i64, 7])).unwrap_err());
+    let error = said(x.try_cross_entropy(Tensor::from([0_i64, 7])).unwrap_err());
     assert!(error.ends_with("for size 2: use 0 to 1"), "{error}");
 }
 

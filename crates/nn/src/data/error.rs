@@ -300,18 +300,22 @@ pub enum TableError {
         /// What to do.
         hint: &'static str,
     },
-    /// A class name that is missing or not among those expected.
-    #[error("{field:?} is not one of the classes{hint}")]
+    /// A gap where a class or a label must be.
+    #[error("{field:?} is a gap, but every row must have a class: drop_missing_targets drops the rows that have none")]
+    MissingTarget {
+        /// The field.
+        field: String,
+    },
+    /// A class name that is not among those expected.
+    #[error("{field:?} is not one of the classes")]
     NotAClass {
         /// The field, shortened if it is long.
         field: String,
-        /// What to do.
-        hint: &'static str,
     },
     /// A label that is not an integer in range.
     #[error(
         "{field:?} is not a label: labels are non-negative integers{}; CsvOptions::text(column).class_names([\"…\", …]) \
-         numbers classes written in another way, such as -1 and 1, or 1 to K{hint}",
+         numbers classes written in another way, such as -1 and 1, or 1 to K",
         below(classes)
     )]
     NotALabel {
@@ -319,8 +323,6 @@ pub enum TableError {
         field: String,
         /// Number of classes, if given.
         classes: Option<usize>,
-        /// What else to do.
-        hint: &'static str,
     },
 }
 

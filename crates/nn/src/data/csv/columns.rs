@@ -208,7 +208,10 @@ impl Columns {
     /// The number of a class name.
     pub(super) fn class(&self, field: &[u8]) -> Result<i64, TableError> {
         let number = self.classes.number(field).map(|number| number as i64);
-        number.ok_or_else(|| TableError::NotAClass { field: excerpt(field), hint: gap_cure(field, &self.options) })
+        number.ok_or_else(|| match self.options.is_gap(field) {
+            true => TableError::MissingTarget { field: excerpt(field) },
+            false => TableError::NotAClass { field: excerpt(field) },
+        })
     }
 }
 
@@ -354,11 +357,6 @@ fn groups_thousands(text: &str, separator: char, decimal: char) -> bool {
     begins && rest.split(separator).all(|group| group.len() == 3 && is_number(group))
 }
 
-/// What to do about a target that is a gap.
-fn gap_cure(field: &[u8], options: &CsvOptions) -> &'static str {
-    if options.is_gap(field) { "; drop_missing_targets drops rows without a target" } else { "" }
-}
-
 /// A field as a label.
 pub(super) fn label(field: &[u8], classes: Option<usize>, options: &CsvOptions) -> Result<i64, TableError> {
     let text = str::from_utf8(field).unwrap_or_default();
@@ -369,9 +367,8 @@ pub(super) fn label(field: &[u8], classes: Option<usize>, options: &CsvOptions) 
     };
     let inside =
         |label: &i64| *label == IGNORED || usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
-    label.filter(inside).ok_or_else(|| TableError::NotALabel {
-        field: excerpt(field),
-        classes,
-        hint: gap_cure(field, options),
+    label.filter(inside).ok_or_else(|| match options.is_gap(field) {
+        true => TableError::MissingTarget { field: excerpt(field) },
+        false => TableError::NotALabel { field: excerpt(field), classes },
     })
 }

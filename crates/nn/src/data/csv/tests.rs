@@ -56,7 +56,8 @@ fn columns_by_name_classes_by_name_and_gaps() {
     let error = message(&unnamed, &CsvOptions::text(Column::Last).header(true).inputs([3]).missing(0.0));
     assert_eq!(
         error,
-        "t.csv, line 4, column 5 (Species): \"\" is not one of the classes; drop_missing_targets drops rows without a target"
+        "t.csv, line 4, column 5 (Species): \"\" is a gap, but every row must have a class: \
+        drop_missing_targets drops the rows that have none"
     );
 
     let two = CsvOptions::values("PetalWidth").also(1).inputs(["Id"]);
@@ -308,5 +309,10 @@ fn separators_of_thousands_and_targets_that_are_missing() {
     let error = of("1.000,5", &options.decimal(b','));
     assert!(error.ends_with("; the point looks like a thousands separator: remove it"), "{error}");
     let error = message("a,y\n1,0\n2,\n", &CsvOptions::labels("y"));
-    assert!(error.ends_with("or 1 to K; drop_missing_targets drops rows without a target"), "{error}");
+    assert!(
+        error.ends_with(
+            "\"\" is a gap, but every row must have a class: drop_missing_targets drops the rows that have none"
+        ),
+        "{error}"
+    );
 }
