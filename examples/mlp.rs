@@ -83,18 +83,20 @@ fn one_step(model: &Sequential<f32>, data: &TensorDataset<f32>) -> Result<(), Bo
     model.visit(&mut nn::Path::default(), &mut |name, param| {
         let gradient = gradients.wrt(pass.var(param));
         let norm = gradient.square().sum().item().sqrt();
+        let steepest = gradient.abs().argmax(..).item() as usize; // counted through the rows
         let moved = param.value() - &gradient * 0.1; // gradient descent: w <- w - 0.1 dL/dw
         println!(
-            "  {name:<10} {:<9} |dL/dw| = {norm:.4}, w[0]: {:.4} -> {:.4}",
+            "  {name:<10} {:<9} |dL/dw| = {norm:.4}, w[{steepest}]: {:.4} -> {:.4}",
             format!("{:?}", gradient.shape()),
-            first(param.value()),
-            first(&moved)
+            element(param.value(), steepest),
+            element(&moved, steepest)
         );
     });
     println!();
     Ok(())
 }
 
-fn first(x: &Tensor<f32>) -> f32 {
-    x.iter().next().unwrap_or(f32::NAN)
+/// The element at a position that is counted through the rows.
+fn element(x: &Tensor<f32>, position: usize) -> f32 {
+    x.iter().nth(position).expect("the tensor has this element")
 }

@@ -14,7 +14,8 @@ A wrong program panics at *your* line, the one that called the operation. The `t
 (`try_matmul` of `matmul`) returns the same text as an `Err`. Whatever comes from outside, such as files, data and
 batches, gives an `Err` and never panics; a `main` that returns it prints what is shown here.
 
-The programs start with `use wengert::prelude::*;`.
+The programs start with `use wengert::prelude::*;`. Some need more: `use wengert::autograd::Error;` or
+`use wengert::nn::{loss::Targets, data::read_csv_from};`, for example. `cargo build` names what is missing.
 ";
 
 /// A module: its source, whose opening lines are the section's title and introduction, and its mistakes.
@@ -29,7 +30,7 @@ const SECTIONS: [(&str, &str, &[Mistake]); 5] = [
 const COMPILER: &str = "
 ## What the compiler finds
 
-Some mistakes never run. These are the words of ";
+Some mistakes do not compile. The messages are from ";
 
 /// The page as it should be. Another compiler than that of the page as it is `written` may use other words: then its
 /// errors must be the same, and the words are those of the page.
@@ -42,10 +43,10 @@ pub fn page(written: Option<&str>) -> String {
             page += &section(file, source, mistake);
         }
     }
-    let quoted = written.and_then(|page| Some(page.split_once(COMPILER)?.1.split_once(", without"))?);
+    let quoted = written.and_then(|page| Some(page.split_once(COMPILER)?.1.split_once("; parts"))?);
     let same = quoted.is_none_or(|(version, _)| version == compiler::version());
     let version = if same { compiler::version() } else { quoted.unwrap_or_default().0.to_owned() };
-    page += &format!("{COMPILER}{version}, without what points into the library, and without repetitions.\n");
+    page += &format!("{COMPILER}{version}; parts that refer to library code are omitted, and so are repetitions.\n");
     for program in REJECTED {
         let told = compiler::said(program);
         let (title, advice) = compiler::opening(program);

@@ -97,7 +97,7 @@ pub enum Error {
         shape: Box<[usize]>,
     },
     /// An index (a label, a row) that is out of range for its axis.
-    #[error("{op}: index {index} at position {position} is out of range for size {size}: {}", counted_from_0(*index, *size))]
+    #[error("{op}: index {index} at position {position} is out of range for size {size}: {}", valid_indices(op, *index, *size))]
     Index {
         /// The operation.
         op: &'static str,
@@ -177,12 +177,20 @@ fn axis_fault(axis: isize, shape: &[usize]) -> String {
     }
 }
 
+/// The operations whose negative indices count from the end. The others take labels or the rows of a table.
+const FROM_THE_END: [&str; 7] =
+    ["take", "gather", "index_axis", "index_add", "scatter", "scatter_add", "scatter_reduce"];
+
 /// Which indices an axis has.
-fn counted_from_0(index: i64, size: usize) -> String {
-    match size {
-        0 => "there is nothing to index".into(),
-        _ if index == size as i64 => format!("indices count from 0, so that the last one is {}", size - 1),
-        _ => format!("it must be in 0..{size}"),
+fn valid_indices(op: &str, index: i64, size: usize) -> String {
+    let last = size.saturating_sub(1);
+    match (size, FROM_THE_END.contains(&op)) {
+        (0, _) => "there is nothing to index".into(),
+        (1, true) => "its only index is 0, or -1 from the end".into(),
+        (_, true) => format!("use 0 to {last}, or -1 to -{size} from the end"),
+        (_, false) if index == size as i64 => format!("indices count from 0, so that the last one is {last}"),
+        (1, false) => "the only index is 0".into(),
+        (_, false) => format!("use 0 to {last}"),
     }
 }
 

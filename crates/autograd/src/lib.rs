@@ -91,5 +91,5 @@ pub mod internals {
 /// The items that most programs need: `use autograd::prelude::*`.
 pub mod prelude {
     pub use crate::transform::{grad, hessian, jacobian, value_and_grad, vmap};
-    pub use crate::{Float, Gradients, Rng, Tape, Tensor, Var, gradcheck, tensor};
+    pub use crate::{Float, Gradients, Program, Rng, Tape, Tensor, Var, compile, gradcheck, tensor};
 }

@@ -106,6 +106,42 @@ fn choices_and_their_operands() {
     assert_eq!(positive.choose(&inside.sqrt(), &x).sum().backward().wrt(x).to_vec(), [1.0, 0.25]);
 }
 
+/// The derivative of the norm at 0 is a constant; the sum of squares has the exact second derivative.
+#[test]
+fn the_square_of_a_norm() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var([0.0, 0.0]);
+    let bend = |y: Var<'_, f64>| y.grad(&[x])[0].sum().grad(&[x])[0].value().to_vec();
+    assert_eq!(bend(x.norm(2.0).square()), [0.0, 0.0]);
+    assert_eq!(bend(x.square().sum()), [2.0, 2.0]);
+}
+
+/// An index that is out of range is an error that names the indices of the axis.
+#[test]
+fn indices_out_of_range() {
+    let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+    let far = Tensor::from([5_i64]);
+    let said = |error: autograd::Error| error.to_string();
+    assert_eq!(
+        said(x.try_take(0, &far).unwrap_err()),
+        "take: index 5 at position 0 is out of range for size 2: use 0 to 1, or -1 to -2 from the end"
+    );
+    let one = x.slice(0, ..1);
+    for error in [
+        x.try_gather(0, Tensor::from([[-3_i64, 0]])).unwrap_err(),
+        x.try_index_axis(1, 2).unwrap_err(),
+        x.try_index_add(0, &far, &one).unwrap_err(),
+        x.try_scatter(0, Tensor::from([[9_i64]]), &one).unwrap_err(),
+        x.try_scatter_add(0, Tensor::from([[9_i64]]), &one).unwrap_err(),
+    ] {
+        assert!(said(error).ends_with("for size 2: use 0 to 1, or -1 to -2 from the end"));
+    }
+    let error = said(one.try_take(0, &far).unwrap_err());
+    assert!(error.ends_with("for size 1: its only index is 0, or -1 from the end"), "{error}");
+    let error = said(x.try_cross_entropy(Tensor::from([0_i64, 7])).unwrap_err());
+    assert!(error.ends_with("for size 2: use 0 to 1"), "{error}");
+}
+
 /// The rules also select the operands of their branches, so that second derivatives are not NaN.
 #[test]
 fn second_derivatives_where_a_rule_chooses() {

@@ -62,7 +62,9 @@ pub mod prelude {
         Linear, Lstm, Masks, MaxPool2d, Mlp, MultiheadAttention, RecurrentOptions, Residual, Sequential,
         TransformerEncoderLayer, TransformerOptions,
     };
-    pub use crate::loss::{Bce, BceWithLogits, CrossEntropy, HalfSquared, Loss, Mse, Parts, Target};
+    pub use crate::loss::{
+        Bce, BceWithLogits, CrossEntropy, HalfSquared, Huber, L1, Loss, Mse, Parts, SmoothL1, Target,
+    };
     pub use crate::metric::{Average, ConfusionMatrix, Metric};
     pub use crate::optim::{
         Adagrad, Adam, AdamW, Lbfgs, Lion, NAdam, Optimizer, ParamGradients, ParamGroups, RmsProp, Sgd,

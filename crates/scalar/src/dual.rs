@@ -105,7 +105,7 @@ impl<T: Scalar, const N: usize> Dual<T, N> {
 /// slope · tangent
 #[inline(always)]
 fn along<T: Scalar, const N: usize>(slope: T, mut tangent: [T; N]) -> [T; N] {
-    if !slope.is_finite() {
+    if !slope.all_finite() {
         return steep(slope, tangent);
     }
     for t in &mut tangent {
@@ -152,7 +152,7 @@ impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
         let (mut tangent, other) =
             if is_linear(R::ROW) { (self.tangent, b.tangent) } else { (along(p, self.tangent), along(q, b.tangent)) };
         for (t, o) in tangent.iter_mut().zip(other) {
-            *t = if is_linear(R::ROW) { number::value::<R, T>(*t, o) } else { *t + o };
+            *t = if is_linear(R::ROW) { t.binary_row::<R>(o) } else { *t + o };
         }
         Dual { value, tangent }
     }
@@ -160,7 +160,7 @@ impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
     #[inline(always)]
     fn before<R: BinaryRow>(self, b: T) -> Self {
         if is_linear(R::ROW) {
-            return Dual { value: number::value::<R, T>(self.value, b), tangent: self.tangent };
+            return Dual { value: self.value.binary_row::<R>(b), tangent: self.tangent };
         }
         let (value, [slope, _]) = number::binary::<R, T>(self.value, b);
         Dual { value, tangent: along(slope, self.tangent) }
@@ -170,6 +170,12 @@ impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
     fn after<R: BinaryRow>(self, a: T) -> Self {
         let (value, [_, slope]) = number::binary::<R, T>(a, self.value);
         Dual { value, tangent: along(slope, self.tangent) }
+    }
+
+    #[inline(always)]
+    fn power(self, n: i32) -> Self {
+        let value = self.value.powi(n);
+        Dual { value, tangent: along(number::power_slope(self.value, n), self.tangent) }
     }
 }
 
@@ -194,12 +200,27 @@ impl<T: Scalar, const N: usize> Scalar for Dual<T, N> {
     }
 
     #[inline(always)]
+    fn unary_row<R: UnaryRow>(self) -> Self {
+        self.unary::<R>()
+    }
+
+    #[inline(always)]
+    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
+        self.binary::<R>(b)
+    }
+
+    #[inline(always)]
     fn of(c: f64) -> Self {
         Self::constant(T::of(c))
     }
 
     fn vanishes(self) -> bool {
         self.value.vanishes() && self.tangent.iter().all(|t| t.vanishes())
+    }
+
+    #[inline(always)]
+    fn all_finite(self) -> bool {
+        self.value.all_finite() && self.tangent.iter().all(|t| t.all_finite())
     }
 }
 

@@ -29,33 +29,42 @@ pub trait Scalar:
     fn algebra(self) -> Self::Algebra;
     #[doc(hidden)]
     fn number(x: Self::Algebra) -> Self;
+    /// The function of a row: at a number with derivatives, by the row's own rule. Its formula would lose what the rule says
+    /// at a kink, since it selects one of two operands that are equal.
+    #[doc(hidden)]
+    fn unary_row<R: UnaryRow>(self) -> Self;
+    #[doc(hidden)]
+    fn binary_row<R: BinaryRow>(self, b: Self) -> Self;
     /// The constant `c`.
     fn of(c: f64) -> Self;
     /// Whether the number and all its derivatives are 0.
     fn vanishes(self) -> bool;
+    /// Whether the number and all its derivatives are finite.
+    #[doc(hidden)]
+    fn all_finite(self) -> bool;
 }
 
 /// `y` and dy/dx of a row.
 #[inline(always)]
 pub(crate) fn unary<R: UnaryRow, T: Scalar>(x: T) -> (T, T) {
-    let x = x.algebra();
-    let y = R::value(x);
-    (T::number(y), T::number(R::cotangent(x, y, x.lit(1.0))))
+    let value = x.unary_row::<R>();
+    let (x, y) = (x.algebra(), value.algebra());
+    (value, T::number(R::cotangent(x, y, x.lit(1.0))))
 }
 
 /// `y`, dy/da and dy/db of a row.
 #[inline(always)]
 pub(crate) fn binary<R: BinaryRow, T: Scalar>(a: T, b: T) -> (T, [T; 2]) {
-    let (a, b) = (a.algebra(), b.algebra());
-    let y = R::value(a, b);
+    let value = a.binary_row::<R>(b);
+    let (a, b, y) = (a.algebra(), b.algebra(), value.algebra());
     let g = y.lit(1.0);
-    (T::number(y), [T::number(R::cotangent_a(a, b, y, g)), T::number(R::cotangent_b(a, b, y, g))])
+    (value, [T::number(R::cotangent_a(a, b, y, g)), T::number(R::cotangent_b(a, b, y, g))])
 }
 
-/// The value of a row.
+/// n xⁿ⁻¹: the slope of `powi`.
 #[inline(always)]
-pub(crate) fn value<R: BinaryRow, T: Scalar>(a: T, b: T) -> T {
-    T::number(R::value(a.algebra(), b.algebra()))
+pub(crate) fn power_slope<T: Scalar>(x: T, n: i32) -> T {
+    T::of(f64::from(n)) * n.checked_sub(1).map_or_else(|| x.powi(n) / x, |less| x.powi(less))
 }
 
 /// The functions of two numbers that are linear in both together, and therefore their own derivatives.
@@ -110,8 +119,11 @@ macro_rules! numbers {
             type Algebra = Plain<$t>;
             #[inline(always)] fn algebra(self) -> Plain<$t> { Plain(self) }
             #[inline(always)] fn number(x: Plain<$t>) -> $t { x.0 }
+            #[inline(always)] fn unary_row<R: UnaryRow>(self) -> $t { R::value(Plain(self)).0 }
+            #[inline(always)] fn binary_row<R: BinaryRow>(self, b: $t) -> $t { R::value(Plain(self), Plain(b)).0 }
             #[inline(always)] fn of(c: f64) -> $t { c as $t }
             #[inline(always)] fn vanishes(self) -> bool { self == 0.0 }
+            #[inline(always)] fn all_finite(self) -> bool { self.is_finite() }
         }
     )* };
 }
@@ -131,4 +143,6 @@ pub(crate) trait Chain: Copy {
     fn before<R: BinaryRow>(self, b: Self::Part) -> Self;
     /// Of a constant and this number.
     fn after<R: BinaryRow>(self, a: Self::Part) -> Self;
+    /// selfⁿ, with the slope n selfⁿ⁻¹, for n other than 0.
+    fn power(self, n: i32) -> Self;
 }

@@ -203,6 +203,16 @@ impl<T: Recorded> Chain for Rec<T> {
     fn after<R: BinaryRow>(self, a: T) -> Self {
         Rec::constant(a).binary::<R>(self)
     }
+
+    #[track_caller]
+    #[inline(always)]
+    fn power(self, n: i32) -> Self {
+        let value = self.value.powi(n);
+        if self.is_constant() {
+            return Rec::constant(value);
+        }
+        Rec::push(value, [self.id, CONSTANT], [number::power_slope(self.value, n), T::zero()])
+    }
 }
 
 for_real!(real, [T: Recorded] Rec<T>;);
@@ -226,6 +236,16 @@ impl<T: Recorded> Scalar for Rec<T> {
     }
 
     #[inline(always)]
+    fn unary_row<R: UnaryRow>(self) -> Self {
+        self.unary::<R>()
+    }
+
+    #[inline(always)]
+    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
+        self.binary::<R>(b)
+    }
+
+    #[inline(always)]
     fn of(c: f64) -> Self {
         Self::constant(T::of(c))
     }
@@ -233,6 +253,12 @@ impl<T: Recorded> Scalar for Rec<T> {
     /// A number on the tape may move, so its derivatives are not known to be 0.
     fn vanishes(self) -> bool {
         self.is_constant() && self.value.is_zero()
+    }
+
+    /// Its derivatives are known after the sweep only.
+    #[inline(always)]
+    fn all_finite(self) -> bool {
+        self.value.is_finite()
     }
 }
 

@@ -131,9 +131,16 @@ impl<T: Scalar, const K: usize> Taylor<T, K> {
         y
     }
 
-    /// The sum of a[i] b[k - i].
-    fn product(a: &[T], b: &[T]) -> T {
-        a.iter().zip(b.iter().rev()).fold(T::zero(), |sum, (&a, &b)| sum + a * b)
+    /// The sum of a[i] b[k - i] over the first `terms` of i. A factor that does not move contributes nothing, even where
+    /// the other is infinite, as in [`Dual`](crate::Dual).
+    fn product(a: &[T], b: &[T], k: usize, terms: usize) -> T {
+        let sum = |counts: fn(usize, T) -> bool| {
+            (0..terms)
+                .filter(|&i| counts(i, a[i]) && counts(k - i, b[k - i]))
+                .fold(T::zero(), |s, i| s + a[i] * b[k - i])
+        };
+        let all = sum(|_, _| true);
+        if all.all_finite() { all } else { sum(|order, c| order == 0 || !c.vanishes()) }
     }
 }
 
@@ -172,7 +179,7 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
     }
 
     fn unary<R: UnaryRow>(self) -> Self {
-        let value = number::unary::<R, T>(self.c[0]).0;
+        let value = self.c[0].unary_row::<R>();
         if is_step(R::ROW) || self.is_constant() {
             return Self::constant(value).truncate(self.len);
         }
@@ -191,7 +198,7 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
     fn binary<R: BinaryRow>(self, b: Self) -> Self {
         let len = self.len.min(b.len);
         let (a, b) = (self.truncate(len), b.truncate(len));
-        let value = number::value::<R, T>(a.c[0], b.c[0]);
+        let value = a.c[0].binary_row::<R>(b.c[0]);
         let mut y = Self::constant(value).truncate(len);
         if !R::ROW.is_differentiable() || a.is_constant() && b.is_constant() {
             return y;
@@ -199,19 +206,20 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
         match R::ROW {
             Binary::Add | Binary::Sub => {
                 for k in 1..len {
-                    y.c[k] = number::value::<R, T>(a.c[k], b.c[k]);
+                    y.c[k] = a.c[k].binary_row::<R>(b.c[k]);
                 }
                 return y;
             }
             Binary::Mul => {
                 for k in 1..len {
-                    y.c[k] = Self::product(&a.c[..=k], &b.c[..=k]);
+                    y.c[k] = Self::product(&a.c, &b.c, k, k + 1);
                 }
                 return y;
             }
             Binary::Div => {
                 for k in 1..len {
-                    y.c[k] = (a.c[k] - Self::product(&y.c[..k], &b.c[1..=k])) / b.c[0];
+                    let rest = a.c[k] - Self::product(&y.c, &b.c, k, k);
+                    y.c[k] = if rest.vanishes() { rest } else { rest / b.c[0] };
                 }
                 return y;
             }
@@ -249,6 +257,15 @@ impl<T: Scalar, const K: usize> Chain for Taylor<T, K> {
     fn after<R: BinaryRow>(self, a: T) -> Self {
         Self::constant(a).binary::<R>(self)
     }
+
+    fn power(self, n: i32) -> Self {
+        let value = self.c[0].powi(n);
+        if self.is_constant() {
+            return Self::constant(value).truncate(self.len);
+        }
+        let slope = number::power_slope(self.truncate(self.len - 1), n) * self.slope();
+        Self::integral(value, slope).truncate(self.len)
+    }
 }
 
 for_real!(real, [T: Scalar, const K: usize] Taylor<T, K>;);
@@ -270,12 +287,26 @@ impl<T: Scalar, const K: usize> Scalar for Taylor<T, K> {
         x
     }
 
+    #[inline(always)]
+    fn unary_row<R: UnaryRow>(self) -> Self {
+        self.unary::<R>()
+    }
+
+    #[inline(always)]
+    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
+        self.binary::<R>(b)
+    }
+
     fn of(c: f64) -> Self {
         Self::constant(T::of(c))
     }
 
     fn vanishes(self) -> bool {
         self.c.iter().all(|c| c.vanishes())
+    }
+
+    fn all_finite(self) -> bool {
+        self.c.iter().all(|c| c.all_finite())
     }
 }
 

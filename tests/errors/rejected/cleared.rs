@@ -1,6 +1,6 @@
 //! A variable of a tape that was cleared
 //!
-//! `clear` forgets all variables, so it wants to be the only user of the tape. Take what you need before:
+//! `clear` forgets all variables, so it needs exclusive access to the tape. Take what you need before:
 //! `let gradient = gradients.wrt(w);`.
 
 fn main() {

@@ -1,6 +1,6 @@
 //! A tape shared by threads
 //!
-//! Each thread records on a tape of its own; tensors and compiled programs may cross. The kernels use all cores by
+//! Each thread records on a tape of its own; tensors and compiled programs can be sent between threads. The kernels use all cores by
 //! themselves.
 
 fn main() {

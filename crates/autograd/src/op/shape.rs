@@ -67,7 +67,11 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         }
         Op::Attention { .. } | Op::AttentionVjp { .. } => attention(op, x),
         Op::CrossEntropy { labels } | Op::CrossEntropyVjp { labels } => {
-            let &[rows, classes] = x[0] else { return mismatch(name, x[0], "scores must have shape [rows, classes]") };
+            let &[rows, classes] = x[0] else {
+                const HINT: &str =
+                    "scores must have shape [rows, classes]; nn::loss::cross_entropy also takes [rows, classes, …]";
+                return mismatch(name, x[0], HINT);
+            };
             if labels.shape() != [rows] {
                 return mismatch(
                     name,

@@ -300,7 +300,13 @@ pub enum TableError {
         /// What to do.
         hint: &'static str,
     },
-    /// A class name that is missing or not among those expected.
+    /// A gap where a class or a label must be.
+    #[error("{field:?} is a gap, but every row must have a class: drop_missing_targets drops the rows that have none")]
+    MissingTarget {
+        /// The field.
+        field: String,
+    },
+    /// A class name that is not among those expected.
     #[error("{field:?} is not one of the classes")]
     NotAClass {
         /// The field, shortened if it is long.

@@ -261,6 +261,17 @@ mod tests {
         assert_eq!(loss.sum().backward().wrt(p), tensor![0.0, 0.0, -steep, steep]);
     }
 
+    /// What docs/kinks.md says about a target that is a variable.
+    #[test]
+    fn the_mixed_second_derivative_at_a_certain_probability_is_nan() {
+        let tape = Tape::new();
+        let (p, t) = (tape.var([0.0, 1.0]), tape.var([0.5, 0.5]));
+        let loss = bce_loss(p, t, Reduction::Sum).unwrap();
+        let by_target = loss.grad(&[t])[0];
+        assert_eq!(by_target.value(), tensor![100.0, -100.0]);
+        assert!(by_target.sum().grad(&[p])[0].value().iter().all(f64::is_nan));
+    }
+
     #[test]
     fn what_is_no_probability_is_an_error() {
         let tape = Tape::new();

@@ -33,8 +33,9 @@ impl<T: Float> Trainer<'_, T> {
 
     /// Resumes from the newest complete checkpoint, and continues bit for bit as [`fit`](Trainer::fit) would have if it
     /// had not been stopped; only the recorded times differ. The trainer, the model and the data must be set up as
-    /// before: settings, layers and samples are compared with those of the checkpoint. Without a checkpoint, training starts from the beginning. From a checkpoint of a finished run, the model
-    /// and the history are restored as at its end.
+    /// before: settings, layers and samples are compared with those of the checkpoint. If the folder does not exist or
+    /// has no checkpoints, training starts from the beginning. If it has checkpoints, but all of them are damaged, that is
+    /// an error. From a checkpoint of a finished run, the model and the history are restored as at its end.
     ///
     /// The [notes](History::notes) of the history list damaged checkpoints that were skipped.
     ///
@@ -52,8 +53,8 @@ impl<T: Float> Trainer<'_, T> {
     /// # Ok::<(), nn::train::TrainError>(())
     /// ```
     /// # Errors
-    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if no checkpoint in it is complete; if the
-    /// newest complete one is from another training run.
+    /// Same as [`fit`](Trainer::fit); if no folder is set to resume from; if it has checkpoints, but none is complete; if
+    /// the newest complete one is from another training run.
     pub fn resume(&mut self, model: &mut dyn Model<T>, data: &dyn Dataset<T>) -> Result<History, TrainError> {
         resume(self, model, data)
     }

@@ -67,22 +67,10 @@ macro_rules! float_traits {
                 self * a + b
             }
 
-            /// By squaring, as the standard library does.
             #[track_caller]
             #[inline]
             fn powi(self, n: i32) -> $X {
-                let (mut left, mut square, mut power) = (n.unsigned_abs(), self, None::<$X>);
-                while left > 0 {
-                    if left % 2 == 1 {
-                        power = Some(power.map_or(square, |power| power * square));
-                    }
-                    left /= 2;
-                    if left > 0 {
-                        square *= square;
-                    }
-                }
-                let power = power.unwrap_or_else(num_traits::One::one);
-                if n < 0 { num_traits::Float::recip(power) } else { power }
+                if n == 0 { num_traits::One::one() } else { Chain::power(self, n) }
             }
 
             #[track_caller]
@@ -97,17 +85,24 @@ macro_rules! float_traits {
                 num_traits::Float::ln(self) / num_traits::Float::ln(base)
             }
 
+            /// 0 for equal infinities, whose difference `max` ignores; NaN if an operand is NaN.
             #[track_caller]
             fn abs_sub(self, b: $X) -> $X {
-                num_traits::Float::max(self - b, num_traits::Zero::zero())
+                let difference = self - b;
+                if num_traits::Float::is_nan(self) || num_traits::Float::is_nan(b) {
+                    return difference;
+                }
+                num_traits::Float::max(difference, num_traits::Zero::zero())
             }
 
+            #[track_caller]
             fn to_degrees(self) -> $X {
-                self * <$T as Scalar>::of(180.0 / std::f64::consts::PI)
+                self * num_traits::Float::to_degrees(<$T as num_traits::One>::one())
             }
 
+            #[track_caller]
             fn to_radians(self) -> $X {
-                self * <$T as Scalar>::of(std::f64::consts::PI / 180.0)
+                self * num_traits::Float::to_radians(<$T as num_traits::One>::one())
             }
         }
 
@@ -118,7 +113,7 @@ macro_rules! float_traits {
             }
             #[track_caller]
             fn abs_sub(&self, b: &$X) -> $X {
-                num_traits::Float::max(*self - *b, num_traits::Zero::zero())
+                num_traits::Float::abs_sub(*self, *b)
             }
             fn signum(&self) -> $X {
                 num_traits::Float::signum(*self)

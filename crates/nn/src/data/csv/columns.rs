@@ -174,7 +174,7 @@ impl Columns {
                 Kind::Text(_) => drop(classes.learn(record.field(place)).map_err(|error| (place, error))?),
                 // Faults are reported when the row is taken.
                 Kind::Labels(limit) => {
-                    let label = label(record.field(place), limit).unwrap_or(IGNORED);
+                    let label = label(record.field(place), limit, options).unwrap_or(IGNORED);
                     *labels = usize::try_from(label).map_or(*labels, |label| (label + 1).max(*labels));
                 }
                 Kind::Values => {}
@@ -208,7 +208,10 @@ impl Columns {
     /// The number of a class name.
     pub(super) fn class(&self, field: &[u8]) -> Result<i64, TableError> {
         let number = self.classes.number(field).map(|number| number as i64);
-        number.ok_or_else(|| TableError::NotAClass { field: excerpt(field) })
+        number.ok_or_else(|| match self.options.is_gap(field) {
+            true => TableError::MissingTarget { field: excerpt(field) },
+            false => TableError::NotAClass { field: excerpt(field) },
+        })
     }
 }
 
@@ -328,9 +331,14 @@ pub(super) fn number<T: Float>(field: &[u8], options: &CsvOptions) -> Result<T, 
 /// What to do about a field that is not a number.
 fn cure(text: &str, options: &CsvOptions) -> &'static str {
     let shape = |c: char| c.is_ascii_digit() || "+-,.".contains(c);
+    let is_point = options.format.decimal == b'.';
     if options.is_gap(text.as_bytes()) {
         "; CsvOptions::gaps fills gaps or drops their rows (drop_missing_targets for targets)"
-    } else if options.format.decimal == b'.' && text.matches(',').count() == 1 && text.chars().all(shape) {
+    } else if is_point && groups_thousands(text, ',', '.') {
+        "; the comma looks like a thousands separator: remove it, or if it is a decimal comma, set CsvOptions::decimal(b',')"
+    } else if !is_point && groups_thousands(text, '.', options.format.decimal.into()) {
+        "; the point looks like a thousands separator: remove it"
+    } else if is_point && text.matches(',').count() == 1 && text.chars().all(shape) {
         "; for a decimal comma, set CsvOptions::decimal(b',')"
     } else if text.chars().filter(|c| c.is_alphabetic()).count() > 1 && text.parse::<f64>().is_err() {
         "; CsvOptions::one_hot and ordinal read text, and markers names other marks of gaps"
@@ -339,8 +347,18 @@ fn cure(text: &str, options: &CsvOptions) -> &'static str {
     }
 }
 
+/// Whether exactly three digits follow each separator, as in 1,234,567.8.
+fn groups_thousands(text: &str, separator: char, decimal: char) -> bool {
+    let (whole, _) = text.split_once(decimal).unwrap_or((text, ""));
+    let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    let Some((first, rest)) = whole.trim_start_matches(['+', '-']).split_once(separator) else { return false };
+    // What begins with 0 is a decimal fraction.
+    let begins = (1..=3).contains(&first.len()) && is_number(first) && !first.starts_with('0');
+    begins && rest.split(separator).all(|group| group.len() == 3 && is_number(group))
+}
+
 /// A field as a label.
-pub(super) fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableError> {
+pub(super) fn label(field: &[u8], classes: Option<usize>, options: &CsvOptions) -> Result<i64, TableError> {
     let text = str::from_utf8(field).unwrap_or_default();
     let label = match text.to_ascii_lowercase().as_str() {
         "true" => Some(1),
@@ -349,5 +367,8 @@ pub(super) fn label(field: &[u8], classes: Option<usize>) -> Result<i64, TableEr
     };
     let inside =
         |label: &i64| *label == IGNORED || usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
-    label.filter(inside).ok_or_else(|| TableError::NotALabel { field: excerpt(field), classes })
+    label.filter(inside).ok_or_else(|| match options.is_gap(field) {
+        true => TableError::MissingTarget { field: excerpt(field) },
+        false => TableError::NotALabel { field: excerpt(field), classes },
+    })
 }

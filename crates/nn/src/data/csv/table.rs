@@ -138,7 +138,7 @@ impl Table {
             let field = record.field(place);
             let taken = match &options.kind {
                 Kind::Values => number(field, options).map(|x| rows.values.push(x)),
-                Kind::Labels(classes) => label(field, *classes).map(|x| rows.labels.push(x)),
+                Kind::Labels(classes) => label(field, *classes, options).map(|x| rows.labels.push(x)),
                 Kind::Text(_) => self.columns.class(field).map(|x| rows.labels.push(x)),
             };
             taken.map_err(fault(place))?;

@@ -54,7 +54,11 @@ fn columns_by_name_classes_by_name_and_gaps() {
     assert_eq!(message(IRIS, &few), "t.csv, line 3, column 5 (Species): \"Iris-versicolor\" is not one of the classes");
     let unnamed = IRIS.replace("Iris-virginica", " ");
     let error = message(&unnamed, &CsvOptions::text(Column::Last).header(true).inputs([3]).missing(0.0));
-    assert_eq!(error, "t.csv, line 4, column 5 (Species): \"\" is not one of the classes");
+    assert_eq!(
+        error,
+        "t.csv, line 4, column 5 (Species): \"\" is a gap, but every row must have a class: \
+        drop_missing_targets drops the rows that have none"
+    );
 
     let two = CsvOptions::values("PetalWidth").also(1).inputs(["Id"]);
     let error = message(IRIS, &two);
@@ -288,4 +292,27 @@ proptest! {
         prop_assert_eq!(data.inputs().to_vec(), rows.iter().map(|(x, _)| finite(*x)).collect::<Vec<_>>());
         prop_assert_eq!(data.targets(), &Target::Labels(rows.iter().map(|(_, label)| *label).collect()));
     }
+}
+
+#[test]
+fn separators_of_thousands_and_targets_that_are_missing() {
+    let of = |field: &str, options: &CsvOptions| message(&format!("a;y\n{field};1\n"), options);
+    let options = CsvOptions::values("y").delimiter(b';');
+    for field in ["1,000", "-12,345", "1,234,567", "1,234.5"] {
+        let error = of(field, &options);
+        assert!(error.contains("the comma looks like a thousands separator: remove it"), "{error}");
+    }
+    for field in ["1,5", "0,125", "1,0000", "1234,567"] {
+        let error = of(field, &options);
+        assert!(error.ends_with("; for a decimal comma, set CsvOptions::decimal(b',')"), "{error}");
+    }
+    let error = of("1.000,5", &options.decimal(b','));
+    assert!(error.ends_with("; the point looks like a thousands separator: remove it"), "{error}");
+    let error = message("a,y\n1,0\n2,\n", &CsvOptions::labels("y"));
+    assert!(
+        error.ends_with(
+            "\"\" is a gap, but every row must have a class: drop_missing_targets drops the rows that have none"
+        ),
+        "{error}"
+    );
 }

@@ -93,7 +93,7 @@ impl Checkpoints {
 /// checkpoints at all.
 ///
 /// # Errors
-/// If there are checkpoints but none is complete, returns what is wrong with the newest.
+/// If there are checkpoints but none is complete.
 pub(in crate::train) fn newest(
     folder: &Path,
 ) -> Result<Option<(PathBuf, Files, Vec<CheckpointError>)>, CheckpointError> {
@@ -104,7 +104,9 @@ pub(in crate::train) fn newest(
             Err(error) => damaged.push(error),
         }
     }
-    damaged.into_iter().next().map_or(Ok(None), Err)
+    let checkpoints = damaged.len();
+    let Some(newest) = damaged.into_iter().next() else { return Ok(None) };
+    Err(CheckpointError::NoneComplete { folder: folder.into(), checkpoints, newest: Box::new(newest) })
 }
 
 /// All checkpoints with their numbers, newest first. A folder that does not exist has none.
@@ -302,6 +304,11 @@ mod tests {
         }
         let said = newest(&folder).unwrap_err().to_string();
         assert!(said.contains("checkpoint-000002/checkpoint.txt: line 1"), "{said}");
+        assert!(said.contains("; none of the 2 checkpoints in "), "{said}");
+        assert!(
+            said.ends_with(" is complete: restore one from a backup, or delete the folder to start over"),
+            "{said}"
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }

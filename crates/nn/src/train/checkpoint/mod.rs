@@ -130,6 +130,16 @@ pub enum CheckpointError {
         /// What is wrong with it.
         problem: String,
     },
+    /// There are checkpoints, but none is complete.
+    #[error("{newest}; {}: restore one from a backup, or delete the folder to start over", incomplete(*checkpoints, folder))]
+    NoneComplete {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of checkpoints in it.
+        checkpoints: usize,
+        /// What is wrong with the newest.
+        newest: Box<CheckpointError>,
+    },
     /// A complete checkpoint of another training run.
     #[error("{}: this is a checkpoint of another training run: {problem}", path.display())]
     Foreign {
@@ -165,3 +175,11 @@ pub enum CheckpointError {
 }
 
 autograd::debug_as_display!(CheckpointError);
+
+/// That no checkpoint is complete.
+fn incomplete(checkpoints: usize, folder: &Path) -> String {
+    match checkpoints {
+        1 => format!("{} has no other checkpoint", folder.display()),
+        n => format!("none of the {n} checkpoints in {} is complete", folder.display()),
+    }
+}
