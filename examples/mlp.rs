@@ -83,7 +83,9 @@ fn one_step(model: &Sequential<f32>, data: &TensorDataset<f32>) -> Result<(), Bo
     model.visit(&mut nn::Path::default(), &mut |name, param| {
         let gradient = gradients.wrt(pass.var(param));
         let norm = gradient.square().sum().item().sqrt();
-        let steepest = gradient.abs().argmax(..).item() as usize; // counted through the rows
+        // The position of the largest element, counted through the rows.
+        let larger = |best: (usize, f32), (i, g): (usize, f32)| if g.abs() > best.1 { (i, g.abs()) } else { best };
+        let (steepest, _) = gradient.iter().enumerate().fold((0, 0.0), larger);
         let moved = param.value() - &gradient * 0.1; // gradient descent: w <- w - 0.1 dL/dw
         println!(
             "  {name:<10} {:<9} |dL/dw| = {norm:.4}, w[{steepest}]: {:.4} -> {:.4}",
