@@ -93,13 +93,13 @@ impl<T: Float> Program<T> {
     /// use autograd::{Program, Tape};
     /// let tape = Tape::<f64>::new();
     /// let (x, a) = (tape.var([0.0, 0.0]), tape.var(0.0));
-    /// let y = (x.square().sum() * a).sqrt();
+    /// let y = x.square().sum() * a;
     /// let mut program = Program::new(&tape, &[x, a], &[y, y.grad(&[x])[0]]);
     ///
     /// let points = [3.0, 4.0, 6.0, 8.0, 0.0, 1.0]; // three points of two numbers each
     /// let (mut values, mut gradients) = ([0.0; 3], [0.0; 6]);
-    /// program.run_many_into(&[&points, &[1.0]], &mut [&mut values, &mut gradients])?;
-    /// assert_eq!((values, gradients), ([5.0, 10.0, 1.0], [0.6, 0.8, 0.6, 0.8, 0.0, 1.0]));
+    /// program.run_many_into(&[&points, &[0.5]], &mut [&mut values, &mut gradients])?;
+    /// assert_eq!((values, gradients), ([12.5, 50.0, 0.5], [3.0, 4.0, 6.0, 8.0, 0.0, 1.0]));
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// # Errors
