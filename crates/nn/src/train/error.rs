@@ -141,7 +141,8 @@ autograd::debug_as_display!(TrainError);
 /// let batch = Batch { inputs: tensor![[f64::NAN]], targets: Target::Values(tensor![[1.0]]) };
 /// let mut model = Linear::new(1, 1, &mut Rng::new(0));
 /// let error = TrainStep::new(0).run(&mut model, &Mse::new(), &mut Sgd::new(0.1), &batch).unwrap_err();
-/// assert!(matches!(error, StepError::NonFinite(cause) if cause.what == "the loss"));
+/// assert_eq!(error.to_string(), "the input `x` is NaN in sample 0 of the batch, counted from 0");
+/// assert!(matches!(error, StepError::NonFinite(cause) if cause.sample == Some(0)));
 /// ```
 #[derive(Clone, PartialEq, thiserror::Error)]
 pub enum StepError {
