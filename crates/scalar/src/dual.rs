@@ -4,7 +4,7 @@ use crate::drop_in::{
     float_traits, left_operator, number_traits, operator, operators, plain_operands, real, right_operator,
 };
 use crate::error::{Error, Result, or_panic};
-use crate::number::{self, Chain, Scalar, is_linear, is_step};
+use crate::number::{self, Chain, Scalar, is_linear, is_step, own_algebra};
 use autograd::float::for_real;
 use autograd::op::row::{self, BinaryRow, UnaryRow};
 use std::fmt;
@@ -187,27 +187,7 @@ float_traits!([T: Scalar, const N: usize] Dual<T, N>, T);
 plain_operands!(Dual; f32 f64);
 
 impl<T: Scalar, const N: usize> Scalar for Dual<T, N> {
-    type Algebra = Self;
-
-    #[inline(always)]
-    fn algebra(self) -> Self {
-        self
-    }
-
-    #[inline(always)]
-    fn number(x: Self) -> Self {
-        x
-    }
-
-    #[inline(always)]
-    fn unary_row<R: UnaryRow>(self) -> Self {
-        self.unary::<R>()
-    }
-
-    #[inline(always)]
-    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
-        self.binary::<R>(b)
-    }
+    own_algebra!();
 
     #[inline(always)]
     fn of(c: f64) -> Self {

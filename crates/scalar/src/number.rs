@@ -113,6 +113,35 @@ plain! {
     } { add sub mul div max min gt ge eq versor fmod remainder copysign polygamma mills_tail spherical }
 }
 
+/// The part of [`Scalar`] that is the same for all numbers with derivatives: they are their own algebra, and the function of
+/// a row follows its rule.
+macro_rules! own_algebra {
+    () => {
+        type Algebra = Self;
+
+        #[inline(always)]
+        fn algebra(self) -> Self {
+            self
+        }
+
+        #[inline(always)]
+        fn number(x: Self) -> Self {
+            x
+        }
+
+        #[inline(always)]
+        fn unary_row<R: UnaryRow>(self) -> Self {
+            self.unary::<R>()
+        }
+
+        #[inline(always)]
+        fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
+            self.binary::<R>(b)
+        }
+    };
+}
+pub(crate) use own_algebra;
+
 macro_rules! numbers {
     ($($t:ident)*) => { $(
         impl Scalar for $t {

@@ -2,7 +2,7 @@
 
 use crate::drop_in::{float_traits, left_operator, number_traits, operator, operators, real};
 use crate::error::{Result, or_panic};
-use crate::number::{self, Chain, Scalar, is_step};
+use crate::number::{self, Chain, Scalar, is_step, own_algebra};
 use crate::tape::{CONSTANT, Recorded};
 use autograd::float::for_real;
 use autograd::op::row::{self, BinaryRow, UnaryRow};
@@ -223,27 +223,7 @@ number_traits!([T: Recorded] Rec<T>, T);
 float_traits!([T: Recorded] Rec<T>, T);
 
 impl<T: Recorded> Scalar for Rec<T> {
-    type Algebra = Self;
-
-    #[inline(always)]
-    fn algebra(self) -> Self {
-        self
-    }
-
-    #[inline(always)]
-    fn number(x: Self) -> Self {
-        x
-    }
-
-    #[inline(always)]
-    fn unary_row<R: UnaryRow>(self) -> Self {
-        self.unary::<R>()
-    }
-
-    #[inline(always)]
-    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
-        self.binary::<R>(b)
-    }
+    own_algebra!();
 
     #[inline(always)]
     fn of(c: f64) -> Self {

@@ -8,7 +8,7 @@
 use crate::drop_in::{
     float_traits, left_operator, number_traits, operator, operators, plain_operands, real, right_operator,
 };
-use crate::number::{self, Chain, Scalar, is_step};
+use crate::number::{self, Chain, Scalar, is_step, own_algebra};
 use autograd::float::{Real, for_real};
 use autograd::op::row::{self, BinaryRow, UnaryRow};
 use autograd::op::{Binary, Unary};
@@ -275,27 +275,7 @@ number_traits!([T: Scalar, const K: usize] Taylor<T, K>, T);
 float_traits!([T: Scalar, const K: usize] Taylor<T, K>, T);
 
 impl<T: Scalar, const K: usize> Scalar for Taylor<T, K> {
-    type Algebra = Self;
-
-    #[inline(always)]
-    fn algebra(self) -> Self {
-        self
-    }
-
-    #[inline(always)]
-    fn number(x: Self) -> Self {
-        x
-    }
-
-    #[inline(always)]
-    fn unary_row<R: UnaryRow>(self) -> Self {
-        self.unary::<R>()
-    }
-
-    #[inline(always)]
-    fn binary_row<R: BinaryRow>(self, b: Self) -> Self {
-        self.binary::<R>(b)
-    }
+    own_algebra!();
 
     fn of(c: f64) -> Self {
         Self::constant(T::of(c))

@@ -48,17 +48,19 @@ pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + S
     /// The name of the type, such as `f64`.
     #[doc(alias = "dtype")]
     const NAME: &'static str;
-    /// An integer that orders as the elements do: both zeros are equal, and NaN is largest.
+    /// An integer that orders as the elements do: both zeros are equal, and NaN is largest, with all bits set. Its upper half
+    /// suffices for `f32`.
     #[doc(hidden)]
     fn rank(self) -> u64;
 }
 
-/// The larger a negative number, the smaller its bits.
-#[inline(always)]
-fn rank_of(x: f64) -> u64 {
-    let bits = (x + 0.0).to_bits();
-    let negative = (bits >> 63).wrapping_neg();
-    if x.is_nan() { u64::MAX } else { bits ^ (negative | 1 << 63) }
+/// The bits of a number, in the order of the numbers: the larger a negative number, the smaller its bits.
+macro_rules! ordered {
+    ($x:ident: $Bits:ident) => {{
+        let bits = ($x + 0.0).to_bits();
+        let negative = (bits >> ($Bits::BITS - 1)).wrapping_neg();
+        if $x.is_nan() { $Bits::MAX } else { bits ^ (negative | 1 << ($Bits::BITS - 1)) }
+    }};
 }
 
 macro_rules! elements { ($($t:ident: |$x:ident| $rank:expr;)*) => { $(
@@ -72,8 +74,8 @@ macro_rules! elements { ($($t:ident: |$x:ident| $rank:expr;)*) => { $(
     }
 )* } }
 elements! {
-    f32: |x| rank_of(f64::from(x));
-    f64: |x| rank_of(x);
+    f32: |x| u64::from(ordered!(x: u32)) << 32 | u64::from(u32::MAX);
+    f64: |x| ordered!(x: u64);
     i64: |x| x as u64 ^ 1 << 63;
     bool: |x| u64::from(x);
 }

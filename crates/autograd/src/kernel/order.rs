@@ -57,11 +57,11 @@ trait Keyed: Copy + Ord {
 }
 
 macro_rules! keyed {
-    ($Both:ident of $Key:ident, from $key:expr, sorted by $sort:expr) => {
+    ($Both:ident of $Key:ident, sorted by $sort:expr) => {
         impl Keyed for $Both {
             #[inline(always)]
             fn new<T: Float>(x: T, descending: bool, position: usize) -> Self {
-                let ascending: $Key = $key(x.f64());
+                let ascending = (x.rank() >> (u64::BITS - $Key::BITS)) as $Key;
                 let key = if descending { !ascending } else { ascending };
                 $Both::from(key) << $Key::BITS | position as $Both
             }
@@ -81,16 +81,8 @@ macro_rules! keyed {
         }
     };
 }
-keyed!(u64 of u32, from narrow, sorted by |row: &mut [u64], spare| by_digits(row, spare, |x| x >> 32));
-keyed!(u128 of u64, from Element::rank, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
-
-/// [`Element::rank`] of a number of single precision, in half of the bits.
-#[inline(always)]
-fn narrow(x: f64) -> u32 {
-    let bits = (x as f32 + 0.0).to_bits();
-    let negative = (bits >> 31).wrapping_neg();
-    if x.is_nan() { u32::MAX } else { bits ^ (negative | 1 << 31) }
-}
+keyed!(u64 of u32, sorted by |row: &mut [u64], spare| by_digits(row, spare, |x| x >> 32));
+keyed!(u128 of u64, sorted by |row: &mut [u128], _: &mut Vec<u128>| row.sort_unstable());
 
 /// Rows from this length on are sorted digit by digit.
 const MANY: usize = 128;

@@ -96,20 +96,24 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
     let index = from_end(OP, index, shape[axis])?;
     let src = leading(src, index.values.shape())?;
     let number = |c: f64| x.number(T::of(c));
-    let start = match target {
-        Target::Included => x.clone(),
-        Target::Replaced => counted(&src, &index, axis, &shape)?.select(&number(how.neutral()), x),
+    let added = |src: &V| -> Result<V> {
+        let sums = index.clone().apply(src, |index| Op::GatherAdd { axis, index, size: shape[axis] })?;
+        placed(&sums, &shape)
+    };
+    let counted = || added(&number(1.0).expand(&src.shape()));
+    // The array, and how many elements make a mean.
+    let (start, n) = match (target, how) {
+        (Target::Included, Scatter::Mean) => (x.clone(), Some(counted()?.add(&number(1.0)))),
+        (Target::Included, _) => (x.clone(), None),
+        (Target::Replaced, _) => {
+            let count = counted()?;
+            let n = V::binary(Binary::Maximum, &count, &number(1.0));
+            (count.select(&number(how.neutral()), x), Some(n))
+        }
     };
     let fold = match how {
-        Scatter::Sum => return Ok(start.add(&added(&src, &index, axis, &shape)?)),
-        Scatter::Mean => {
-            let count = counted(&src, &index, axis, &shape)?;
-            let n = match target {
-                Target::Included => count.add(&number(1.0)),
-                Target::Replaced => V::binary(Binary::Maximum, &count, &number(1.0)),
-            };
-            return Ok(start.add(&added(&src, &index, axis, &shape)?).div(&n));
-        }
+        Scatter::Sum => return Ok(start.add(&added(&src)?)),
+        Scatter::Mean => return Ok(start.add(&added(&src)?).div(&n.expect("a mean counts"))),
         Scatter::Prod => Fold::Prod,
         Scatter::Max => Fold::Max,
         Scatter::Min => Fold::Min,
@@ -127,17 +131,4 @@ pub(super) fn reduced<T: Float, V: Value<T>>(
     }
     let inside = placed(&number(1.0).expand(&reached), &shape)?;
     Ok(inside.select(&placed(&y, &shape)?, &start))
-}
-
-/// The sums of elements at each position.
-#[track_caller]
-fn added<T: Float, V: Value<T>>(src: &V, index: &Index<V>, axis: usize, shape: &[usize]) -> Result<V> {
-    let sums = index.clone().apply(src, |index| Op::GatherAdd { axis, index, size: shape[axis] })?;
-    placed(&sums, shape)
-}
-
-/// How many elements there are at each position.
-#[track_caller]
-fn counted<T: Float, V: Value<T>>(src: &V, index: &Index<V>, axis: usize, shape: &[usize]) -> Result<V> {
-    added(&src.number(T::one()).expand(&src.shape()), index, axis, shape)
 }

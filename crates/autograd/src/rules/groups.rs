@@ -25,11 +25,12 @@ pub(super) fn vjp<T: Float, V: Value<T>>(
             wants(0).then(|| g.mul(&product(axis, index, x, x[1]))),
             wants(1).then(|| sent(&g.mul(x[0])).mul(&others(axis, index, x)))
         ],
-        _ => {
+        Fold::Max | Fold::Min => {
             let Ties { own, these, count } = Ties::new(axis, index, x, y);
             let (share, zero) = (shared(g, &count, y), g.number(T::zero()));
             smallvec![wants(0).then(|| own.select(&share, &zero)), wants(1).then(|| these.select(&sent(&share), &zero))]
         }
+        Fold::Sum | Fold::Mean | Fold::Norm | Fold::LogSumExp => unreachable!("the shape rule refuses {fold:?}"),
     }
 }
 
@@ -51,11 +52,12 @@ pub(super) fn jvp<T: Float, V: Value<T>>(
             t[0].map(|t| t.mul(&product(axis, index, x, x[1]))),
             t[1].map(|t| x[0].mul(&added(&t.mul(&others(axis, index, x))))),
         ),
-        _ => {
+        Fold::Max | Fold::Min => {
             let (Ties { own, these, count }, zero) = (Ties::new(axis, index, x, y), y.number(T::zero()));
             let moved = sum(t[0].map(|t| own.select(t, &zero)), t[1].map(|t| added(&these.select(t, &zero))));
             moved.map(|moved| shared(&moved, &count, y))
         }
+        Fold::Sum | Fold::Mean | Fold::Norm | Fold::LogSumExp => unreachable!("the shape rule refuses {fold:?}"),
     }
 }
 

@@ -232,6 +232,13 @@ fn slices_of_points_that_do_not_match_are_refused() {
     program.run_many_into(&[&[1.0, 2.0], &[1.0]], &mut [&mut sums, &mut all]).unwrap();
     assert_eq!((sums, all), ([3.0; 3], [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]));
     program.run_many_into(&[&[], &[1.0]], &mut [&mut [], &mut []]).unwrap();
+    // An output without elements does not tell their number.
+    let mut program = Program::new(&tape, &[x, a], &[x.slice(0, ..0), x.sum()]);
+    program.run_many_into(&[&points, &[1.0]], &mut [&mut [], &mut sums]).unwrap();
+    assert_eq!(sums, [3.0, 7.0, 11.0]);
+    let mut states = Program::draft(&tape).inputs(&[x]).state(&[(a, a + x.sum())]).outputs(&[a]).compile().unwrap();
+    let error = text(states.run_many_into(&[&points], &mut [&mut sums]));
+    assert!(error.starts_with("run_many_into: the program keeps state"), "{error}");
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl BeamSearch {
 
     /// The sequences found, the best first.
     ///
-    /// Each step calls `next` with the sequences that have not ended; the first step has a single empty sequence. It returns
-    /// the scores of the next token, `[sequences, tokens]`. The softmax of a row gives the probabilities.
+    /// Each step calls `next` with the sequences that have not ended: in the first step, a single empty one. `next` returns the
+    /// scores of the next token, `[sequences, tokens]`; the softmax of a row is the distribution of that token.
     ///
     /// # Errors
     /// Returns the error of `next`, or one if the scores do not have that shape, or are NaN or infinite.

@@ -228,24 +228,12 @@ impl<T: Float> MultiheadAttention<T> {
         masks: Masks<'t, T>,
         pass: &mut Pass<'t, T>,
     ) -> Var<'t, T> {
-        let result = self.attended_to(x, from, memory, masks, pass);
-        let y = pass.checked(self, result);
-        pass.note(self, y)
-    }
-
-    #[track_caller]
-    fn attended_to<'t>(
-        &self,
-        x: Var<'t, T>,
-        from: usize,
-        memory: &KeyValues<T>,
-        masks: Masks<'t, T>,
-        pass: &mut Pass<'t, T>,
-    ) -> Result<Var<'t, T>> {
         let nothing = || Error::Argument { op: OP, hint: "there is nothing to attend to: use keys_of first".into() };
-        let [k, v] = memory.all().ok_or_else(nothing)?.map(|all| pass.tape().constant(all));
-        let q = self.placed(self.projection(x, 0, pass)?, from)?;
-        Ok(self.mixed([q, k, v], x.rank() == 2, masks, pass, false)?.0)
+        let [k, v] = pass.checked(self, memory.all().ok_or_else(nothing)).map(|all| pass.tape().constant(all));
+        let q = pass.checked(self, self.projection(x, 0, pass).and_then(|q| self.placed(q, from)));
+        let mixed = self.mixed([q, k, v], x.rank() == 2, masks, pass, false);
+        let (y, _) = pass.checked(self, mixed);
+        pass.note(self, y)
     }
 
     /// Like [`attend`](Self::attend), but also returns the attention weights, `[batch, heads, queries, keys]`, before

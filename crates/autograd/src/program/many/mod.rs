@@ -111,19 +111,19 @@ impl<T: Float> Program<T> {
     }
 
     /// Refuses a program whose points are not independent.
-    fn check_independent(&self) -> Result<()> {
+    fn check_independent(&self, op: &'static str) -> Result<()> {
         let what = match (self.state.is_empty(), self.plan.early.inputs.is_empty()) {
             (true, true) => return Ok(()),
             (true, false) => "has integer inputs",
             (false, _) => "keeps state from run to run",
         };
         let hint = format!("the program {what}, so its points are not independent: call run_with for each of them");
-        Err(Error::Argument { op: OP, hint })
+        Err(Error::Argument { op, hint })
     }
 
     /// The number of points.
     fn points(&self, inputs: &[&Tensor<T>]) -> Result<usize> {
-        self.check_independent()?;
+        self.check_independent(OP)?;
         self.check_count(OP, inputs.len())?;
         let mut counts: SmallVec<[usize; 32]> = SmallVec::new();
         for (k, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
@@ -169,7 +169,7 @@ impl<T: Float> Program<T> {
     }
 
     fn run_many_slices(&mut self, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
-        self.check_independent()?;
+        self.check_independent(INTO)?;
         self.check_counts(INTO, inputs.len(), outputs.len())?;
         let n = points_of(&self.out_shapes, outputs)?;
         let mut given: SmallVec<[Given<T>; 16]> = SmallVec::new();
@@ -223,9 +223,7 @@ once! {
     fn run_many<T>(program: &mut Program<T>, inputs: &[&Tensor<T>]) -> Result<()> {
         program.run_points(inputs)
     }
-}
 
-once! {
     fn run_many_into<T>(program: &mut Program<T>, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
         program.run_many_slices(inputs, outputs)
     }
@@ -237,15 +235,16 @@ const INTO: &str = "run_many_into";
 
 /// The number of points that output slices have room for.
 fn points_of<T>(shapes: &[Shape], outputs: &[&mut [T]]) -> Result<usize> {
-    let mut points = None;
+    let len = |shape: &Shape| shape.iter().product::<usize>();
+    // Outputs without elements have room for any number.
+    let points =
+        outputs.iter().zip(shapes).find_map(|(output, shape)| output.len().checked_div(len(shape))).unwrap_or(0);
     for (k, (output, shape)) in outputs.iter().zip(shapes).enumerate() {
-        let len: usize = shape.iter().product();
-        let n = *points.get_or_insert(output.len() / len.max(1));
-        if output.len() != n * len {
-            return Err(wrong_size("output", k, output.len(), n, len));
+        if output.len() != points * len(shape) {
+            return Err(wrong_size("output", k, output.len(), points, len(shape)));
         }
     }
-    Ok(points.unwrap_or(0))
+    Ok(points)
 }
 
 fn wrong_size(what: &str, k: usize, size: usize, n: usize, len: usize) -> Error {

@@ -190,7 +190,7 @@ fn put_table<T: Float>(sum: &ParamGradients<T>, place: usize, bytes: &mut Vec<u8
         Some(rows) => [rows.len() as i64].iter().chain(rows.index()).for_each(|row| bytes.extend(row.to_le_bytes())),
         None => bytes.extend((values.shape()[0] as i64 + 1).to_le_bytes()),
     }
-    put_bytes(values.deep_copy().make_mut(), bytes);
+    put_bytes(values.contiguous().as_slice().expect("it is contiguous"), bytes);
 }
 
 fn take_integer(left: &mut &[u8]) -> Option<i64> {
