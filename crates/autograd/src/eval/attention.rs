@@ -1,12 +1,11 @@
 //! The values of attention and of its cotangents: finds the matrices of each head.
 
-use super::{matrices, walkable};
+use super::product::{matrices, walkable};
 use crate::float::{Few, Float};
 use crate::kernel::attention::{self, Head, Sizes};
 use crate::kernel::gemm::Mat;
 use crate::op::Op;
 use crate::tensor::Tensor;
-use crate::tensor::layout::Odometer;
 use smallvec::SmallVec;
 
 /// Writes the value of one of these ops to `out`.
@@ -38,8 +37,5 @@ pub(super) fn eval<T: Float>(op: &Op, x: &[&Tensor<T>], out: &mut [T]) {
 /// The matrix of each head.
 fn nth<'a, T: Float>(x: &'a Tensor<T>, batch: &'a [usize]) -> impl Fn(usize) -> Mat<'a, T> + Sync {
     let all = matrices(x, false, batch);
-    move |i| {
-        let [start] = Odometer::at(batch, [&all.batch], [all.start as isize], i).offsets();
-        all.at(start as usize)
-    }
+    move |i| all.nth(batch, i)
 }

@@ -3,6 +3,7 @@
 
 mod attention;
 pub(crate) mod blocks;
+mod fold;
 #[cfg(feature = "fft")]
 mod fourier;
 pub(crate) mod integers;
@@ -10,21 +11,22 @@ pub(crate) mod integers;
 mod linalg;
 mod lookup;
 pub(crate) mod number;
+mod product;
 mod recurrent;
 mod rows;
 mod scan;
 mod windows;
 
 use crate::error::{Error, Result};
-use crate::float::once;
-use crate::float::{Element, Few, Float, Precision, Real};
+use crate::float::{Element, Few, Float, once};
 use crate::kernel::elementwise::{add_assign, zip, zip_add};
-use crate::kernel::{gemm, index, pool, reduce};
+use crate::kernel::{index, pool, reduce};
 use crate::op::{Binary, Fold, OUTPUT, Op, Side, Unary, family};
-use crate::tensor::layout::{Odometer, broadcast_strides, reduced_shape};
+use crate::tensor::layout::Odometer;
 use crate::tensor::view::Span;
-use crate::tensor::{AxisSet, Shape, Tensor};
-use smallvec::SmallVec;
+use crate::tensor::{Shape, Tensor};
+pub(crate) use fold::runs;
+pub(crate) use product::{matmul_alongside, matmul_onto};
 
 once! {
     /// The value of `op` at inputs `x`; `shape` is the result of the shape rule.
@@ -90,7 +92,7 @@ once! {
             Op::Unary(u) => zip(shape, [x[0]], out, &|[x], out| blocks::unary(*u, x, out)),
             Op::Binary(f) => zip(shape, [x[0], x[1]], out, &|[a, b], out| blocks::binary(*f, a, b, out)),
             Op::Select => zip(shape, [x[0], x[1], x[2]], out, &|[c, a, b], out| blocks::select(c, a, b, out)),
-            Op::Reduce { fold, axes, .. } => reduce(*fold, x[0], *axes, out),
+            Op::Reduce { fold, axes, .. } => fold::reduce(*fold, x[0], *axes, out),
             Op::Linalg(_) | Op::Integers { .. } => eval(op, x, shape).copy_into(out),
             Op::Cast { values } => out.iter_mut().zip(values.iter()).for_each(|(y, i)| *y = T::of(i as f64)),
             family!(rows) => rows::eval(op, x, out),
@@ -289,104 +291,6 @@ once! {
     }
 }
 
-// ---- reductions ----
-
-fn reduce<T: Float>(fold: Fold, x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
-    if x.is_empty() {
-        return out.fill(match fold {
-            Fold::Sum | Fold::Norm => T::zero(),
-            Fold::Mean => T::NAN,
-            Fold::Prod => T::one(),
-            Fold::LogSumExp => -T::INFINITY,
-            Fold::Max | Fold::Min => unreachable!("the shape rule rejects them"),
-        });
-    }
-    match fold {
-        Fold::Sum => fold_axes::<reduce::Sum<T>>(x, axes, out),
-        Fold::Prod => fold_axes::<reduce::Prod<T>>(x, axes, out),
-        Fold::Max => fold_axes::<reduce::Max<T>>(x, axes, out),
-        Fold::Min => fold_axes::<reduce::Min<T>>(x, axes, out),
-        Fold::Mean => {
-            let n = T::of(axes.iter().map(|i| x.shape()[i]).product::<usize>() as f64);
-            fold_axes::<reduce::Sum<T>>(x, axes, out);
-            out.iter_mut().for_each(|sum| *sum /= n);
-        }
-        Fold::Norm => norm(x, axes, out),
-        Fold::LogSumExp => {
-            // Move the reduced axes last and merge them into one row.
-            let order: Shape = (0..x.rank()).filter(|&i| !axes.contains(i)).chain(axes.iter()).few();
-            let n = axes.iter().map(|i| x.shape()[i]).product();
-            crate::kernel::rows::logsumexp(flat(&x.permuted(&order).contiguous()), n, out)
-        }
-    }
-}
-
-/// Groups the reduced axes into runs of adjacent axes, the last run first. Each run counts as one axis, and its sizes
-/// are the products before, along and after it.
-pub(crate) fn runs(shape: &[usize], axes: AxisSet) -> SmallVec<[(AxisSet, [usize; 3]); 2]> {
-    let mut runs = SmallVec::new();
-    let (mut shape, mut end) = (Shape::from(shape), shape.len());
-    while end > 0 {
-        let mut start = end - 1;
-        if !axes.contains(start) {
-            end = start;
-            continue;
-        }
-        while start > 0 && axes.contains(start - 1) {
-            start -= 1;
-        }
-        let sizes = [&shape[..start], &shape[start..end], &shape[end..]].map(|s| s.iter().product());
-        runs.push(((start..end).fold(AxisSet::default(), AxisSet::with), sizes));
-        shape[start..end].fill(1);
-        end = start;
-    }
-    runs
-}
-
-/// Reduces one run of adjacent axes after the other. The last run comes first, since it has the longest contiguous
-/// reads.
-fn fold_axes<F: reduce::Fold>(x: &Tensor<F::T>, axes: AxisSet, out: &mut [F::T]) {
-    fold_runs::<F>(&x.contiguous(), &runs(x.shape(), axes), out);
-}
-
-fn fold_runs<F: reduce::Fold>(x: &Tensor<F::T>, runs: &[(AxisSet, [usize; 3])], out: &mut [F::T]) {
-    match runs {
-        [] => x.copy_into(out),
-        [(_, sizes)] => reduce::fold_middle::<F>(flat(x), *sizes, out),
-        [(run, sizes), rest @ ..] => {
-            let shape = reduced_shape(x.shape(), *run, true);
-            let partial = Tensor::build(&shape, |out| reduce::fold_middle::<F>(flat(x), *sizes, out));
-            fold_runs::<F::Partial>(&partial, rest, out);
-        }
-    }
-}
-
-/// √Σ x² in one pass. If a sum of squares may have overflowed or underflowed, it is recomputed from elements divided by
-/// a power of two near the largest one, so that the division is exact.
-fn norm<T: Float>(x: &Tensor<T>, axes: AxisSet, out: &mut [T]) {
-    if axes.iter().next().is_none() {
-        return unary(Unary::Abs, x).copy_into(out);
-    }
-    let harmless = |&sum: &T| (T::of(1e-18)..T::of(1e18)).contains(&sum);
-    fold_axes::<reduce::Squares<T>>(x, axes, out);
-    if out.iter().all(harmless) {
-        return out.iter_mut().for_each(|sum| *sum = Real::sqrt(*sum));
-    }
-    let kept = reduced_shape(x.shape(), axes, true);
-    let scale = Tensor::build(&kept, |scale| {
-        fold_axes::<reduce::Max<T>>(&unary(Unary::Abs, x), axes, scale);
-        scale.iter_mut().for_each(|m| {
-            let exponent = f64::from_bits(m.f64().to_bits() & f64::INFINITY.to_bits());
-            let usable = m.f64() > 0.0 && m.is_finite();
-            *m = if usable { T::of(exponent.max(f64::MIN_POSITIVE)) } else { T::one() };
-        });
-    });
-    fold_axes::<reduce::Squares<T>>(&binary(Binary::Div, x, &scale, x.shape()), axes, out);
-    out.iter_mut().zip(scale.iter()).for_each(|(sum, scale)| *sum = Real::sqrt(*sum) * scale);
-}
-
-// ---- placing ----
-
 #[inline(always)]
 fn put<T: Float, const ADD: bool>(out: &mut T, x: T) {
     *out = if ADD { *out + x } else { x };
@@ -421,105 +325,5 @@ fn place<T: Float, const ADD: bool>(x: &Tensor<T>, spans: &[Span], shape: &[usiz
             (0..n as isize).for_each(put);
         }
         walk.advance();
-    }
-}
-
-// ---- matrix products ----
-
-once! {
-    /// `out = a·b`, or `keep · out + a·b` if `keep` is given.
-    pub(crate) fn matmul_onto<T>(
-        x: [&Tensor<T>; 2],
-        transposed: [bool; 2],
-        precision: Precision,
-        shape: &[usize],
-        keep: Option<T>,
-        out: &mut [T],
-    ) {
-        matmul(x, transposed, precision, shape, out, keep, None);
-    }
-}
-
-once! {
-    /// Like `matmul_onto`, but calls `then` on parts of the result while they are in the cache, each with the same part of
-    /// `others`, arrays of the same size.
-    pub(crate) fn matmul_alongside<T>(
-        x: [&Tensor<T>; 2],
-        transposed: [bool; 2],
-        precision: Precision,
-        shape: &[usize],
-        keep: Option<T>,
-        out: &mut [T],
-        others: &mut [&mut [T]],
-        then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
-    ) {
-        gemm::alongside(out, others, then, |out, then| matmul(x, transposed, precision, shape, out, keep, Some(then)));
-    }
-}
-
-fn matmul<T: Float>(
-    [a, b]: [&Tensor<T>; 2],
-    [ta, tb]: [bool; 2],
-    precision: Precision,
-    shape: &[usize],
-    out: &mut [T],
-    keep: Option<T>,
-    then: Option<gemm::Then<T>>,
-) {
-    let (a, b) = (walkable(a), walkable(b));
-    let (batch, _) = shape.split_at(shape.len() - 2);
-    let batches = Batches { a: matrices(&a, ta, batch), b: matrices(&b, tb, batch), shape: batch };
-    match batch.iter().product() {
-        _ if out.is_empty() => (),
-        1 => {
-            gemm::matmul_into(precision, batches.a.at(batches.a.start), batches.b.at(batches.b.start), out, keep, then)
-        }
-        n => gemm::matmul_batch_into(precision, n, &|i| batches.nth(i).0, &|i| batches.nth(i).1, out, keep, then),
-    }
-}
-
-/// The kernels do not support negative strides, so a reversed view is copied.
-fn walkable<T: Float>(x: &Tensor<T>) -> Tensor<T> {
-    if x.strides().iter().all(|&s| s >= 0) { x.clone() } else { x.deep_copy() }
-}
-
-/// The matrices of one operand: the layout of the last two axes, and the strides of the batch axes.
-struct Matrices<'a, T> {
-    data: &'a [T],
-    start: usize,
-    rows: usize,
-    cols: usize,
-    row_stride: isize,
-    col_stride: isize,
-    batch: crate::tensor::Strides,
-}
-
-fn matrices<'a, T: Float>(x: &'a Tensor<T>, transposed: bool, batch: &[usize]) -> Matrices<'a, T> {
-    let (data, start) = x.raw();
-    let outer = x.rank() - 2;
-    let (&[.., r, c], &[.., rs, cs]) = (x.shape(), x.strides()) else { unreachable!("a matrix has two axes") };
-    let batch = broadcast_strides(&x.shape()[..outer], &x.strides()[..outer], batch);
-    let (rows, cols, row_stride, col_stride) = if transposed { (c, r, cs, rs) } else { (r, c, rs, cs) };
-    Matrices { data, start, rows, cols, row_stride, col_stride, batch }
-}
-
-impl<'a, T: Float> Matrices<'a, T> {
-    fn at(&self, start: usize) -> gemm::Mat<'a, T> {
-        gemm::Mat::new(&self.data[start..], self.rows, self.cols, self.row_stride, self.col_stride)
-    }
-}
-
-/// Both operands of a batched matrix product.
-struct Batches<'a, 'b, T> {
-    a: Matrices<'a, T>,
-    b: Matrices<'a, T>,
-    shape: &'b [usize],
-}
-
-impl<'a, T: Float> Batches<'a, '_, T> {
-    fn nth(&self, i: usize) -> (gemm::Mat<'a, T>, gemm::Mat<'a, T>) {
-        let starts = [self.a.start as isize, self.b.start as isize];
-        let [a, b] = Odometer::at(self.shape, [&self.a.batch, &self.b.batch], starts, i).offsets();
-        (self.a.at(a as usize), self.b.at(b as usize))
     }
 }
