@@ -77,14 +77,17 @@ pub(super) unsafe fn copy_short<T: Element>(mut from: *const T, mut to: *mut T, 
     // SAFETY: the sizes add up to `len`.
     unsafe {
         macro_rules! moves {
-            ($($size:literal)*) => {$(
+            ($($size:literal in $move:literal)*) => {$(
                 if len & $size != 0 {
-                    to.cast::<[T; $size]>().write(from.cast::<[T; $size]>().read());
+                    for k in (0..$size).step_by($move) {
+                        to.add(k).cast::<[T; $move]>().write(from.add(k).cast::<[T; $move]>().read());
+                    }
                     (from, to) = (from.add($size), to.add($size));
                 }
             )*};
         }
-        moves!(32 16 8 4 2 1);
+        // Longer arrays than of eight take the compiler long.
+        moves!(32 in 8 16 in 8 8 in 8 4 in 4 2 in 2 1 in 1);
         let _ = (from, to);
     }
 }

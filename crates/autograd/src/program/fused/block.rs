@@ -52,21 +52,25 @@ impl<T: Float> Frame<'_, '_, '_, T> {
     #[inline(always)]
     fn execute(&mut self, i: &BlockInstruction) {
         // The destination is taken out temporarily so that everything else can be borrowed for reading.
-        match i.to {
+        let (mut register, mut out): (&mut [T], &mut [T]) = (&mut [], &mut []);
+        let to = match i.to {
             Address::Register(k) => {
-                let taken = std::mem::take(&mut self.registers[k as usize]);
-                self.compute(i, &mut taken[..self.len]);
-                self.registers[k as usize] = taken;
+                register = std::mem::take(&mut self.registers[k as usize]);
+                &mut register[..self.len]
             }
             Address::Out(k) => {
-                let taken = std::mem::take(&mut self.out[k as usize]);
-                let to = &mut taken[self.first..self.first + self.len];
-                match (i.op, i.from.iter().position(|&from| from == i.to)) {
-                    (BlockOp::Chain(f), Some(at)) => self.compute_onto(f, i.from, at, to),
-                    _ => self.compute(i, to),
-                }
-                self.out[k as usize] = taken;
+                out = std::mem::take(&mut self.out[k as usize]);
+                &mut out[self.first..self.first + self.len]
             }
+            _ => unreachable!("operands are not written"),
+        };
+        match (i.op, i.from.iter().position(|&from| from == i.to)) {
+            (BlockOp::Chain(f), Some(at)) => self.compute_onto(f, i.from, at, to),
+            _ => self.compute(i, to),
+        }
+        match i.to {
+            Address::Register(k) => self.registers[k as usize] = register,
+            Address::Out(k) => self.out[k as usize] = out,
             _ => unreachable!("operands are not written"),
         }
     }

@@ -77,13 +77,22 @@ pub(super) enum Factor<'a, T> {
     One(T),
 }
 
-/// A chain, element by element.
+/// A chain, element by element. To subtract a number is to add its opposite, so that there are fewer loops to compile.
 #[inline(always)]
 pub(super) fn run<T: Float>(chain: Chain, a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [T]) {
-    match chain.first {
-        First::Add => finish(chain.then, a, b, c, out, |a, b| a + b),
-        First::Sub => finish(chain.then, a, b, c, out, |a, b| a - b),
-        First::Mul => finish(chain.then, a, b, c, out, |a, b| a * b),
+    let (first, b) = match (chain.first, b) {
+        (First::Sub, Factor::One(b)) => (First::Add, Factor::One(-b)),
+        other => other,
+    };
+    let (then, c) = match (chain.then, c) {
+        (Then::Sub, Factor::One(c)) => (Then::Add, Factor::One(-c)),
+        other => other,
+    };
+    match (first, b) {
+        (First::Add, _) => finish(then, a, b, c, out, |a, b| a + b),
+        (First::Mul, _) => finish(then, a, b, c, out, |a, b| a * b),
+        (First::Sub, Factor::Each(b)) => finish(then, a, Factor::Each(b), c, out, |a, b| a - b),
+        (First::Sub, Factor::One(_)) => unreachable!("a number is added"),
     }
 }
 
@@ -103,7 +112,10 @@ fn finish<T: Float>(then: Then, a: &[T], b: Factor<T>, c: Factor<T>, out: &mut [
             p * p
         }),
         Then::Add => three(a, b, c, out, |a, b, c| p(a, b) + c),
-        Then::Sub => three(a, b, c, out, |a, b, c| p(a, b) - c),
+        Then::Sub => {
+            let Factor::Each(c) = c else { unreachable!("a number is added") };
+            three(a, b, Factor::Each(c), out, |a, b, c| p(a, b) - c);
+        }
         Then::From => three(a, b, c, out, |a, b, c| c - p(a, b)),
         Then::Mul => three(a, b, c, out, |a, b, c| p(a, b) * c),
     }
