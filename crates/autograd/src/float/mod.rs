@@ -27,7 +27,7 @@ pub use precision::Precision;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 pub(crate) use store::Few;
-pub use store::{Array, Pool, Pooled, Shape, Strides};
+pub use store::{Array, Pool, Pooled, Shape, Strides, Viewed};
 use vmath::Elementary;
 
 /// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
@@ -44,7 +44,9 @@ use vmath::Elementary;
     label = "not an element",
     note = "the elements are `f32`, `f64`, `i64` or `bool`"
 )]
-pub trait Element: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + 'static {
+pub trait Element:
+    Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Pooled + Viewed + 'static
+{
     /// The name of the type, such as `f64`.
     #[doc(alias = "dtype")]
     const NAME: &'static str;

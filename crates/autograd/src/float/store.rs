@@ -70,6 +70,13 @@ pub trait Pooled: Sized {
     fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R>;
 }
 
+/// Copies of views, compiled once for each element type: every program makes some.
+#[doc(hidden)]
+pub trait Viewed: Sized {
+    /// Copies a view of `data` to `out` in row-major order. The view begins at `start` and has as many elements as `out`.
+    fn copy_view(data: &[Self], start: usize, shape: &[usize], strides: &[isize], out: &mut [Self]);
+}
+
 macro_rules! pooled { ($($t:ident)*) => { $(
     impl Pooled for $t {
         #[inline]

@@ -3,7 +3,7 @@
 use super::elementwise::merge;
 use super::isa::simd;
 use super::threads;
-use crate::float::Element;
+use crate::float::{Element, Viewed};
 use crate::tensor::layout::Odometer;
 use crate::tensor::{Strides, Tensor};
 
@@ -13,31 +13,44 @@ impl<T: Element> Tensor<T> {
         if let Some(source) = self.as_slice() {
             return out.copy_from_slice(source);
         }
-        if out.is_empty() {
-            return;
-        }
-        let ((data, start), mut strides) = (self.raw(), Strides::from(self.strides()));
-        let shape = merge(self.shape(), &mut [&mut strides]);
-        if let Some(axis) = turned_axis(&shape, &strides) {
-            return copy_turned(data, start, &shape, &strides, axis, out);
-        }
-        if let &[.., rows, inner] = shape.as_slice()
-            && inner <= SHORT
-            && rows >= SIDE
-        {
-            return copy_short(data, start, &shape, &strides, out);
-        }
-        let (&inner, outer) = shape.split_last().expect("at least one axis");
-        let (strides, step) = (&strides[..outer.len()], strides[outer.len()]);
-        let some = (COPIED / inner).max(1);
-        threads::for_each_chunk(out, some * inner, &|chunk, out| {
-            let mut rows = Odometer::at(outer, [strides], [start as isize], chunk * some);
-            for row in out.chunks_mut(inner) {
-                copy_row(data, rows.offsets()[0], step, row);
-                rows.advance();
-            }
-        });
+        let (data, start) = self.raw();
+        T::copy_view(data, start, self.shape(), self.strides(), out);
     }
+}
+
+macro_rules! viewed { ($($t:ident)*) => { $(
+    impl Viewed for $t {
+        fn copy_view(data: &[$t], start: usize, shape: &[usize], strides: &[isize], out: &mut [$t]) {
+            copy_view(data, start, shape, strides.into(), out);
+        }
+    }
+)* } }
+viewed!(f32 f64 i64 bool);
+
+fn copy_view<T: Element>(data: &[T], start: usize, shape: &[usize], mut strides: Strides, out: &mut [T]) {
+    if out.is_empty() {
+        return;
+    }
+    let shape = merge(shape, &mut [&mut strides]);
+    if let Some(axis) = turned_axis(&shape, &strides) {
+        return copy_turned(data, start, &shape, &strides, axis, out);
+    }
+    if let &[.., rows, inner] = shape.as_slice()
+        && inner <= SHORT
+        && rows >= SIDE
+    {
+        return copy_short(data, start, &shape, &strides, out);
+    }
+    let (&inner, outer) = shape.split_last().expect("at least one axis");
+    let (strides, step) = (&strides[..outer.len()], strides[outer.len()]);
+    let some = (COPIED / inner).max(1);
+    threads::for_each_chunk(out, some * inner, &|chunk, out| {
+        let mut rows = Odometer::at(outer, [strides], [start as isize], chunk * some);
+        for row in out.chunks_mut(inner) {
+            copy_row(data, rows.offsets()[0], step, row);
+            rows.advance();
+        }
+    });
 }
 
 /// Number of elements that a thread copies at a time.
