@@ -274,7 +274,15 @@ impl<T: Float> Tape<T> {
     }
 
     /// The keys in the order of recording, each with its variable or constant.
-    pub(crate) fn keys(&self) -> Vec<(u64, Var<'_, T>)> {
+    ///
+    /// ```
+    /// use autograd::{Tape, op::Op, tensor};
+    /// let tape = Tape::<f64>::new();
+    /// (tape.keyed(7, &tensor![2.0]), tape.keyed_constant(3, &tensor![1.0]));
+    /// let keys: Vec<(u64, Op)> = tape.keys().into_iter().map(|(key, x)| (key, x.op())).collect();
+    /// assert_eq!(keys, [(7, Op::Leaf), (3, Op::Const)]);
+    /// ```
+    pub fn keys(&self) -> Vec<(u64, Var<'_, T>)> {
         let list = self.list.borrow();
         let mut keys: Vec<_> = list.keyed.iter().map(|(&key, &id)| (key, Var { tape: self, id })).collect();
         keys.sort_unstable_by_key(|(_, var)| var.id);

@@ -10,7 +10,9 @@ use super::trained::Trained;
 use crate::pass::Record;
 use crate::{Given, LayerError, Parameters, Pass, Path};
 use autograd::internals::{first_read, watch};
-use autograd::{Float, Gradients, Precision, Rng, Tape, Var};
+use autograd::op::Op;
+use autograd::{Float, Gradients, Precision, Rng, Shape, Tape, Var};
+use std::collections::HashSet;
 
 /// A loss that the caller records.
 pub(super) type Recorder<'r, T> = dyn for<'t> FnMut(&mut Pass<'t, T>) -> autograd::Result<Var<'t, T>> + 'r;
@@ -31,6 +33,8 @@ pub(super) struct Engine<T: Float> {
     pub scale: Option<Scale>,
     /// Whether the last pass overflowed at its scale.
     pub overflowed: bool,
+    /// The shapes of the trainable parameters that the first recorded pass read and the model does not list.
+    unlisted: Option<Vec<Shape>>,
 }
 
 /// The first random stream of the passes, far from those of the epochs, which a loader with the same seed uses.
@@ -49,7 +53,21 @@ impl<T: Float> Engine<T> {
             swept: Swept::new(),
             scale: None,
             overflowed: false,
+            unlisted: None,
         }
+    }
+
+    /// What the history says about parameters that are differentiated by, but not updated.
+    pub(super) fn unlisted(&self) -> Option<String> {
+        let shapes = self.unlisted.as_deref().filter(|shapes| !shapes.is_empty())?;
+        let told: Vec<String> = shapes.iter().map(|shape| format!("{:?}", shape.as_slice())).collect();
+        let (parameters, they) = if shapes.len() == 1 { ("parameter", "it is") } else { ("parameters", "they are") };
+        Some(format!(
+            "{} trainable {parameters} of shape {} that the model does not list took part: {they} not updated; add the layer to \
+             the model's `parameters!`, or freeze it",
+            shapes.len(),
+            told.join(", ")
+        ))
     }
 
     /// Compiles what it records from now on, and replays it.
@@ -117,6 +135,7 @@ impl<T: Float> Engine<T> {
         let given = batch.on(&self.tape);
         let recorded = record(&given, &mut pass)?;
         nothing_unread(&given)?;
+        self.unlisted.get_or_insert_with(|| unlisted(parameters, &self.tape));
         let root = Root::new(recorded.total, scale);
         // Now, since the sweep reads values as well.
         let read = if learns { first_read(&self.tape, &ids(parameters, &pass, &given)) } else { None };
@@ -187,6 +206,16 @@ impl<T: Float> Engine<T> {
         self.tape.clear();
         self.passes += 1;
     }
+}
+
+/// The shapes of the variables with a key that is none of the parameters'.
+fn unlisted<T: Float>(parameters: &dyn Parameters<T>, tape: &Tape<T>) -> Vec<Shape> {
+    let mut listed = HashSet::new();
+    parameters.visit(&mut Path::default(), &mut |_, param| {
+        listed.insert(param.key());
+    });
+    let others = tape.keys().into_iter().filter(|(key, var)| !listed.contains(key) && var.op() == Op::Leaf);
+    others.map(|(_, var)| var.shape()).collect()
 }
 
 /// Returns an error that names an input that neither the model nor the loss asked for.

@@ -200,6 +200,7 @@ impl<'a, 'd, T: Float> Run<'a, 'd, T> {
         self.trainer.optimizer.for_each_rate(&mut |rate| *rate = *bases.next().expect("as many rates as before"));
         let recorded = self.step.recorded_because().map(|why| format!("some steps were recorded, not replayed: {why}"));
         self.history.notes.extend(recorded);
+        self.history.notes.extend(self.step.unlisted());
         self.history.notes.extend(skipped(self.step.skipped()));
         self.history.notes.extend(self.step.scale().and_then(overflowed));
         outcome.map(|()| self.history)

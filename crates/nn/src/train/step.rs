@@ -118,6 +118,11 @@ impl<T: Float> TrainStep<T> {
         self.engine.replay().and_then(Replay::refused)
     }
 
+    /// Which parameters were differentiated by, but not updated, because the model does not list them.
+    pub(super) fn unlisted(&self) -> Option<String> {
+        self.engine.unlisted()
+    }
+
     /// The number of batch shapes that are replayed.
     ///
     /// ```

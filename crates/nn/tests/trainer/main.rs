@@ -2,6 +2,7 @@
 
 mod judged;
 mod nothing;
+mod unlisted;
 
 use autograd::{Ints, Rng, Tensor, Var, tensor};
 use nn::data::{Batch, DataError, Dataset, FileDataset, Order, TensorDataset};
