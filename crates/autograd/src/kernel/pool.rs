@@ -220,14 +220,31 @@ pub(crate) fn map<T: Float>(x: &[T], [_, size, inner]: [usize; 3], m: Rows<'_>, 
 
 /// Rows without an inner axis that are processed together.
 const SIDE: usize = 16;
+/// The most entries of a row that are added one after another.
+const LONG: usize = 64;
+
+/// A long row of [`combine`], as the sum of its halves: rounding errors do not add up.
+fn in_halves<T: Float>(row: &[(usize, f64)], x: &[T], inner: usize, y: &mut [T]) {
+    let (first, second) = row.split_at(row.len() / 2);
+    combine((&[0, first.len()], first), x, inner, y);
+    with_scratch(inner, |other: &mut [T]| {
+        combine((&[0, second.len()], second), x, inner, other);
+        y.iter_mut().zip(&*other).for_each(|(y, &other)| *y += other);
+    });
+}
 
 simd! {
     /// `y[i, k] = Σ m[i, j] x[j, k]`, where row `i` of `m` has the entries from `starts[i]` to `starts[i + 1]`.
     fn combine<T: Float>(m: Rows<'_>, x: &[T], inner: usize, y: &mut [T]) {
         let (starts, entries) = m;
         for (ends, y) in starts.windows(2).zip(y.chunks_mut(inner)) {
+            let row = &entries[ends[0]..ends[1]];
+            if row.len() > LONG {
+                in_halves(row, x, inner, y);
+                continue;
+            }
             y.fill(T::zero());
-            for &(j, m) in &entries[ends[0]..ends[1]] {
+            for &(j, m) in row {
                 let m = T::of(m);
                 for (y, &x) in y.iter_mut().zip(&x[j * inner..][..inner]) {
                     *y += m * x;

@@ -65,12 +65,13 @@ fn one_minus_square<S: Real>(x: E<S>) -> E<S> {
 }
 
 /// g b aᵇ⁻¹. Exponents 0 and 1 end the derivatives of a polynomial, also where negative powers of a overflow; b is
-/// multiplied last, since it may be infinite where the power is 0.
+/// multiplied last, since it may be infinite where the power is 0. At (0, 0) the mixed derivatives are 0 in both orders.
 #[inline(always)]
 fn power_slope<S: Real>(g: E<S>, a: E<S>, b: E<S>) -> E<S> {
     let (nothing, constant) = (a.eq(a.lit(0.0)), b.eq(b.lit(0.0)));
     let other = g * (b * a.or_where(constant, 1.0).pow(b - 1.0));
-    (nothing * b.eq(b.lit(1.0))).select(g, constant.select(g * b.only(constant) / a.or_where(nothing, 1.0), other))
+    (nothing * b.eq(b.lit(1.0)))
+        .select(g, constant.select((g * b.only(constant) / a.or_where(nothing, 1.0)).unless(nothing), other))
 }
 
 /// Whether e^(a/b) of `celu` vanishes: its quotient could overflow.

@@ -218,7 +218,7 @@ fn mixed_derivatives_of_powers() {
     for found in mixed::<f32>(0.25, 0.0) {
         assert_eq!(found, 4.0);
     }
-    for b in [1.0, 1.5, 2.0, 3.0] {
+    for b in [0.0, 1.0, 1.5, 2.0, 3.0] {
         assert_eq!((mixed::<f64>(0.0, b), mixed::<f32>(0.0, b)), ([0.0; 2], [0.0; 2]), "a^b at (0, {b})");
     }
     // a^(b - 1) (1 + b ln a)
