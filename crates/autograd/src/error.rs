@@ -183,6 +183,9 @@ const FROM_THE_END: [&str; 8] =
 
 /// Which indices an axis has.
 fn valid_indices(op: &str, index: i64, size: usize) -> String {
+    if index == i64::MIN {
+        return "it stands for a number that is not whole, or too large for its type to be exact".into();
+    }
     let last = size.saturating_sub(1);
     match (size, FROM_THE_END.contains(&op)) {
         (0, _) => "there is nothing to index".into(),

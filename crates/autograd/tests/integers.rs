@@ -94,6 +94,8 @@ fn numbers_that_are_indices() {
     let x = tape.constant([16_777_215.0f32, 16_777_217.0, 0.5, f32::NAN, -3.0, f32::INFINITY]);
     assert_eq!(x.to_integers().value(), tensor![16_777_215_i64, i64::MIN, i64::MIN, i64::MIN, -3, i64::MIN]);
     assert!(tape.var([1.0f32]).try_take(0, x.to_integers()).is_err());
+    let error = tape.var([1.0f32]).try_take(0, tape.var([0.5]).to_integers()).unwrap_err().to_string();
+    assert!(error.contains("a number that is not whole"), "{error}");
 }
 
 #[test]

@@ -170,6 +170,30 @@ fn what_has_no_inverse_is_an_error() {
     assert!(a.try_triangular_solve(tensor![[1.0]], Triangle::Lower).is_err());
 }
 
+/// As `torch.linalg.solve`: what is a vector follows from the whole shape. A square matrix is not a batch of vectors for one
+/// matrix with a batch axis, nor for a batch of any other size.
+#[test]
+fn a_right_hand_side_is_a_vector_by_its_shape() {
+    let near = |x: &Tensor<f64>, expected: &Tensor<f64>| near(x, expected, 1e-14);
+    let a = tensor![[[2.0, 1.0], [1.0, 3.0]]];
+    let b = tensor![[1.0, 2.0], [3.0, 4.0]];
+    let x = tensor![[[0.0, 0.4], [1.0, 1.2]]];
+    let (two, three) = (a.clone() * tensor![[[1.0]], [[2.0]]], a.clone() * tensor![[[1.0]], [[2.0]], [[4.0]]]);
+    near(&a.solve(&b), &x);
+    near(&a.solve(tensor![1.0, 3.0]), &tensor![[0.0, 1.0]]);
+    near(&a.solve(tensor![[1.0, 3.0]]), &tensor![[0.0, 1.0]]);
+    near(&three.solve(&b), &Tensor::concat(&[x.clone(), &x / 2.0, &x / 4.0], 0));
+    near(&two.solve(tensor![1.0, 3.0]), &tensor![[0.0, 1.0], [0.0, 0.5]]);
+    near(&two.solve(b.t()), &tensor![[0.0, 1.0], [0.2, 0.6]]);
+    // The others that take vectors.
+    near(&a.lstsq(&b, None), &x);
+    let (p, l, u) = a.lu();
+    near(&b.lu_solve(&p, &l, &u), &x);
+    // A column that looks like a batch of vectors after it was made from a vector.
+    assert_eq!(tensor![[[4.0]]].solve(tensor![2.0]), tensor![[0.5]]);
+    assert!(tensor![[[4.0]], [[2.0]]].try_solve(tensor![2.0, 1.0]).is_err());
+}
+
 #[test]
 fn nothing_has_a_determinant() {
     let none = Tensor::<f64>::zeros(&[2, 0, 0]);

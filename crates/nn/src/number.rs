@@ -1,6 +1,6 @@
 //! Conversion of floating-point numbers to integers: indices in a batch, counts in a saved state. The range of the types.
 
-use autograd::Float;
+use autograd::{Error, Float, Result};
 
 /// Converts `x` to an integer, if it is one and `f64` can tell it from its neighbors.
 pub(crate) fn whole(x: f64) -> Option<i64> {
@@ -10,6 +10,22 @@ pub(crate) fn whole(x: f64) -> Option<i64> {
 /// Converts `x` to a count, if it is a non-negative integer.
 pub(crate) fn count(x: f64) -> Option<usize> {
     whole(x).and_then(|whole| usize::try_from(whole).ok())
+}
+
+/// The number up to which all integers are numbers of this type.
+pub(crate) fn exact<T: Float>() -> usize {
+    (2.0 / T::EPSILON.f64()) as usize
+}
+
+/// Returns an error if there are so many `things` that their places are not all numbers of this type, in which an op
+/// computes them.
+pub(crate) fn countable<T: Float>(op: &'static str, things: &str, n: usize) -> Result<()> {
+    let most = exact::<T>();
+    if n <= most {
+        return Ok(());
+    }
+    let hint = format!("the places of {n} {things} are computed in a type that tells at most {most} apart: use f64");
+    Err(Error::Argument { op, hint })
 }
 
 /// The largest power of two that is at most `|x|`; for numbers below full precision, the smallest with full precision.

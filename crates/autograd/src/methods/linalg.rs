@@ -48,11 +48,39 @@ pub(super) fn square(op: &'static str, shape: &[usize]) -> Result<usize> {
     }
 }
 
+/// Whether vectors were made columns.
+pub(super) struct Columns(bool);
+
+impl Columns {
+    /// Makes the columns of the solution vectors again.
+    #[track_caller]
+    pub(super) fn undo<T: Float, V: Value<T>>(self, x: V) -> Result<V> {
+        let shape = x.shape();
+        match (self, shape.split_last()) {
+            (Columns(true), Some((_, rows))) => V::try_apply(Op::Reshape { shape: rows.into() }, &[&x]),
+            _ => Ok(x),
+        }
+    }
+}
+
+/// The right-hand side of a system with this matrix as columns: a vector, or one for each matrix of a batch, becomes one
+/// column. Shapes that only broadcast do not count as a batch of vectors: a square matrix would be taken for one.
+#[track_caller]
+pub(super) fn columns<T: Float, V: Value<T>>(matrix: &V, b: &V) -> Result<(V, Columns)> {
+    let (matrix, mut shape) = (matrix.shape(), b.shape());
+    let each = matrix.split_last().is_some_and(|(_, rows)| !rows.is_empty() && *rows == *shape);
+    if shape.len() != 1 && !each {
+        return Ok((b.clone(), Columns(false)));
+    }
+    shape.push(1);
+    Ok((V::try_apply(Op::Reshape { shape }, &[b])?, Columns(true)))
+}
+
 macro_rules! linalg_methods {
     ($Ints:ty) => {
         twins! {
-            /// The solution A⁻¹·B of A·X = B, without forming the inverse. If `b` has one axis less than this matrix,
-            /// it is a vector, as in PyTorch. The leading axes broadcast.
+            /// The solution A⁻¹·B of A·X = B, without forming the inverse. If `b` has one axis, or the shape of this matrix
+            /// without its last axis, it is a vector or a batch of them, as in PyTorch. The leading axes broadcast.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -61,13 +89,9 @@ macro_rules! linalg_methods {
             /// assert!(tensor![[1.0, 2.0], [2.0, 4.0]].try_solve(tensor![1.0, 1.0]).is_err()); // singular
             /// ```
             solve, try_solve(b: impl Borrow<Self>) |a| {
-                let b = b.borrow();
-                let rank = Value::shape(a).len();
-                if Value::shape(b).len() + 1 == rank.max(2) {
-                    return a.try_solve(b.try_unsqueeze(-1)?)?.try_squeeze(-1);
-                }
-                let (a, b) = a.batched("solve", b)?;
-                Value::try_apply(Op::Linalg(Factor::Solve { strict: true }), &[&a, &b])
+                let (b, columns) = linalg::columns(a, b.borrow())?;
+                let (a, b) = a.batched("solve", &b)?;
+                columns.undo(Value::try_apply(Op::Linalg(Factor::Solve { strict: true }), &[&a, &b])?)
             }
 
             /// The solution T⁻¹·B of T·X = B, where T is a triangle of this matrix. A zero on the diagonal leads to a
@@ -111,8 +135,8 @@ macro_rules! linalg_methods {
                 Value::try_apply(Op::Linalg(Factor::Pinv { rtol: linalg::cutoff::<T>("pinv", rtol, size)? }), &[a])
             }
 
-            /// The X of least norm among those for which the norm of A·X - B is least: [A⁺·B](Self::pinv). If `b` has one axis
-            /// less than this matrix, it is a vector. `rtol` as for `pinv`. The residual is `a.matmul(x) - b`.
+            /// The X of least norm among those for which the norm of A·X - B is least: [A⁺·B](Self::pinv). `b` is a vector
+            /// as in [`solve`](Self::solve). `rtol` as for `pinv`. The residual is `a.matmul(x) - b`.
             ///
             /// ```
             /// # use autograd::tensor;
@@ -121,11 +145,8 @@ macro_rules! linalg_methods {
             /// assert!((a.lstsq(tensor![1.0, 3.0, 5.0], None) - tensor![1.0, 2.0]).abs().max().item() < 1e-14);
             /// ```
             lstsq, try_lstsq(b: impl Borrow<Self>, rtol: Option<f64>) |a| {
-                let b = b.borrow();
-                if Value::shape(b).len() + 1 == Value::shape(a).len() {
-                    return a.try_lstsq(b.try_unsqueeze(-1)?, rtol)?.try_squeeze(-1);
-                }
-                a.try_pinv(rtol)?.try_matmul(b)
+                let (b, columns) = linalg::columns(a, b.borrow())?;
+                columns.undo(a.try_pinv(rtol)?.try_matmul(b)?)
             }
 
             /// The number of singular values that do not count as 0: `rtol` as for [`pinv`](Self::pinv). A matrix that has an
@@ -162,7 +183,7 @@ macro_rules! linalg_methods {
             }
 
             /// The solution X of P·L·U·X = B for this B, with the factors of [`lu`](Self::lu), which serve for any number of
-            /// right-hand sides. If it has one axis less than the factors, it is a vector.
+            /// right-hand sides. It is a vector as in [`solve`](Self::solve).
             ///
             /// ```
             /// # use autograd::tensor;
@@ -171,11 +192,10 @@ macro_rules! linalg_methods {
             /// ```
             lu_solve, try_lu_solve(p: impl Borrow<Self>, l: impl Borrow<Self>, u: impl Borrow<Self>) |b| {
                 let (p, l, u) = (p.borrow(), l.borrow(), u.borrow());
-                if Value::shape(b).len() + 1 == Value::shape(p).len() {
-                    return b.try_unsqueeze(-1)?.try_lu_solve(p, l, u)?.try_squeeze(-1);
-                }
+                let (b, columns) = linalg::columns(p, b)?;
                 let sorted = p.try_transpose(-1, -2)?.try_matmul(b)?;
-                u.try_triangular_solve(l.try_triangular_solve(sorted, Triangle::UnitLower)?, Triangle::Upper)
+                let x = u.try_triangular_solve(l.try_triangular_solve(sorted, Triangle::UnitLower)?, Triangle::Upper)?;
+                columns.undo(x)
             }
 
             /// The determinant: 0 if the matrix is singular. Its derivative is correct for singular matrices, too.

@@ -1,7 +1,8 @@
 //! Attention, and the embedding table that usually precedes it.
 
 use crate::domain::{finite, positive};
-use autograd::{Attention, Error, Float, Index, Result, Tensor, Var};
+use crate::number::exact;
+use autograd::{Attention, Error, Float, Index, Ints, Mask, Result, Tensor, Var};
 
 /// Looks up rows of a table `[rows, width]`. The result has the shape of the index plus a last axis, `[…, width]`. The
 /// row `padding` receives no gradient.
@@ -35,14 +36,18 @@ pub fn embedding<'t, T: Float>(
     if padding >= rows {
         return Err(Error::Index { op: OP, index: padding as i64, position: 0, size: rows });
     }
-    // The mask follows from the same index as the vectors, so that both agree when a replay changes the index.
-    let is_padding = if padding < exact::<T>() {
-        index.numbers().unsqueeze(-1).is_eq(T::of(padding as f64)).indicator()
-    } else {
-        let is_padding = Tensor::from_fn(&[rows, 1], |at| if at[0] == padding { T::one() } else { T::zero() });
-        table.tape().constant(is_padding).take(0, index)
-    };
+    let is_padding = naming(index, padding, rows).indicator().unsqueeze(-1);
     Ok(is_padding.select(vectors.stop_gradient(), vectors))
+}
+
+/// Where an index names one of the rows. It follows from the same index as what is looked up, so that both agree when a
+/// replay changes the index.
+pub(super) fn naming<'t, T: Float>(index: Ints<'t, T>, row: usize, rows: usize) -> Mask<'t, T> {
+    if row < exact::<T>() {
+        return index.numbers().is_eq(T::of(row as f64));
+    }
+    let named = Tensor::from_fn(&[rows], |at| if at[0] == row { T::one() } else { T::zero() });
+    index.tape().constant(named).take(0, index).is_eq(T::one())
 }
 
 /// The rotary encoding of positions (Su et al., *RoFormer*, 2021) of queries or keys `[…, length, width]`: each pair of
@@ -90,11 +95,6 @@ fn turns(from: usize, length: usize, width: usize, base: f64) -> [Vec<f64>; 2] {
         }
     }
     [cosines, sines]
-}
-
-/// The number up to which all integers are numbers of this type.
-fn exact<T: Float>() -> usize {
-    (2.0 / T::EPSILON.f64()) as usize
 }
 
 /// Options of [`scaled_dot_product_attention`].

@@ -1,6 +1,7 @@
 //! Bags of embeddings: the rows of a table, reduced over groups of indices.
 
-use super::attention::embedding;
+use super::attention::{embedding, naming};
+use crate::number::countable;
 use crate::once;
 use autograd::{Cotangents, Error, Float, Index, Result, Rule, Tensor, Value, Var};
 
@@ -98,9 +99,11 @@ once! {
             Bags::Offsets(index) => (index.on(tape), false),
             Bags::Lengths(index) => (index.on(tape), true),
         };
+        countable::<T>(OP, "indices", entries)?;
+        countable::<T>(OP, "bags", cuts.shape().iter().product())?;
         let bag = Var::try_custom(BagOf { by_length, entries }, &[cuts.numbers()])?;
         let mut rows = embedding(table, index, padding)?;
-        let counts = padding.map(|row| index.numbers().is_ne(T::of(row as f64)));
+        let counts = padding.map(|row| !naming(index, row, table.shape()[0]));
         if let Some(weights) = weights {
             if mode != BagMode::Sum || weights.shape() != index.shape() {
                 let hint = format!("a factor for each of {entries} rows is possible for a sum, not for {mode:?}");
@@ -225,6 +228,17 @@ impl<T: Float> Rule<T> for FirstLargest {
 mod tests {
     use super::*;
     use autograd::{Tape, tensor};
+
+    /// In `f32`, the numbers of the last two rows are the same.
+    #[test]
+    fn padding_is_one_row_of_a_large_table() {
+        let (tape, padding) = (Tape::<f32>::new(), 1 << 24);
+        let table = tape.constant([[3.0]]).broadcast_to(&[padding + 2, 1]);
+        let bags = Bags::Lengths(tensor![2_i64].into());
+        let options = BagOptions { mode: BagMode::Sum, weights: None, padding: Some(padding) };
+        let y = embedding_bag(table, tensor![padding as i64, padding as i64 + 1], bags, options).unwrap();
+        assert_eq!(y.value(), tensor![[3.0]]);
+    }
 
     const BY_BAG: [f64; 8] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
 

@@ -1,5 +1,6 @@
 //! Images read at places that a network may compute: bilinear sampling on a grid, and the inverse of max pooling.
 
+use crate::number::countable;
 use crate::once;
 use autograd::{Align, Error, Float, Index, Ints, Result, Shape, Tensor, Var};
 
@@ -32,7 +33,8 @@ pub enum Beyond {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not fit, or a place is NaN. An infinite one lies beyond the edge.
+/// Returns an error if the shapes do not fit, a place is NaN, or `f32` cannot count the pixels, of which it tells 2²⁴ apart. An
+/// infinite place lies beyond the edge.
 #[track_caller]
 pub fn grid_sample<'t, T: Float>(x: Var<'t, T>, grid: Var<'t, T>, beyond: Beyond, align: Align) -> Result<Var<'t, T>> {
     sampled(x, grid, beyond, align)
@@ -49,6 +51,7 @@ once! {
             let hint = format!("the images must have pixels, and there must be a grid for each, got {samples}");
             return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
         }
+        countable::<T>(OP, "pixels", h * w)?;
         // The place along an axis in pixels, the pixel before it, and how far it is from that.
         let along = |axis: isize, size: usize| {
             let (place, last) = (grid.index_axis(3, axis), size as f64 - 1.0);
@@ -194,6 +197,14 @@ mod tests {
             assert_eq!(y.value().to_vec(), expected);
             assert_eq!(y.sum().backward().wrt(g), Tensor::zeros(&[1, 1, 2, 2]));
         }
+    }
+
+    #[test]
+    fn pixels_that_the_type_cannot_count_are_an_error() {
+        let tape = Tape::<f32>::new();
+        let x = tape.constant(Tensor::zeros(&[1, 1, 1, 1])).broadcast_to(&[1, 1, 1 << 12, (1 << 12) + 1]);
+        let error = grid_sample(x, tape.var([[[[0.0, 0.0]]]]), Beyond::Zeros, Align::Centers).unwrap_err().to_string();
+        assert!(error.contains("16781312 pixels") && error.contains("use f64"), "{error}");
     }
 
     /// The last pixel goes on beyond the border: it does not fall to 0 there.

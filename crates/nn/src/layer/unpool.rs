@@ -5,6 +5,7 @@ use super::spatial::Sizes;
 use crate::Pass;
 use crate::domain::or_panic;
 use crate::functional::max_unpool;
+use crate::number::countable;
 use autograd::{Float, Index, Ints, Pool, Result, Tensor, Value, Var};
 
 /// The inverse of [`MaxPool`], as far as there is one: writes each element to the place where pooling found it, into zeros.
@@ -105,6 +106,7 @@ impl<const D: usize> MaxUnpool<D> {
 fn places<'t, T: Float>(x: Var<'t, T>, pooled: Var<'t, T>, axes: usize) -> Result<Ints<'t, T>> {
     let shape = x.shape();
     let last = &shape[shape.len() - axes..];
+    countable::<T>("max_pool", "elements", last.iter().product())?;
     let all = x.tape().constant(Tensor::<T>::arange(last.iter().product()).reshape(last)).broadcast_to(&shape);
     Ok(Var::try_apply(pooled.op(), &[&x, &all])?.to_integers())
 }
@@ -123,7 +125,8 @@ macro_rules! with_indices {
             /// assert_eq!((y.value(), places.value()), (tensor![[[5.0, 7.0]]], tensor![[[1_i64, 2]]]));
             /// ```
             /// # Panics
-            /// Panics if the input does not have channels followed by the pooled axes, or no window fits.
+            /// Panics if the input does not have channels followed by the pooled axes, no window fits, or `f32` cannot
+            /// count the elements, of which it tells 2²⁴ apart.
             #[track_caller]
             pub fn with_indices<'t, T: Float>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> (Var<'t, T>, Ints<'t, T>) {
                 let y = pass.checked(self, x.$method(self.pool()));
@@ -147,6 +150,15 @@ mod tests {
 
     fn image() -> Tensor<f64> {
         Tensor::from_fn(&[1, 1, 4, 4], |at| (4 * at[2] + at[3]) as f64).map(|i| 5.0 * i % 7.0 + 0.01 * i)
+    }
+
+    /// In `f32`, 2²⁴ + 1 is 2²⁴.
+    #[test]
+    fn places_that_the_type_cannot_count_are_an_error() {
+        let tape = Tape::<f32>::new();
+        let x = tape.constant(Tensor::zeros(&[1, 1, 1])).broadcast_to(&[1, 1, (1 << 24) + 1]);
+        let error = places(x, x.max_pool1d(Pool::of([1 << 20])), 1).unwrap_err().to_string();
+        assert!(error.contains("16777217 elements") && error.contains("use f64"), "{error}");
     }
 
     fn there_and_back<'t>(x: Var<'t, f64>) -> Var<'t, f64> {

@@ -19,8 +19,9 @@ pub use pattern::Pattern;
 /// Which elements of the output of a function can depend on which elements of its input: the rows and columns of the Jacobian
 /// that can differ from zero, whatever the values are.
 ///
-/// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. A
-/// convolution, a pooling and a user's rule count as dense.
+/// Elementwise functions, selections, views, sums, products and cumulative ops are followed element by element. An index that
+/// follows from the values, as in sorting, may name any element of its axis. A convolution, a pooling and a user's rule count
+/// as dense.
 ///
 /// ```
 /// use autograd::{tensor, transform::sparsity};

@@ -7,7 +7,7 @@ use crate::tape::{List, Var};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The positions of a sparse matrix that can differ from zero, row by row.
@@ -139,10 +139,15 @@ once! {
         let mut found: HashMap<u32, Rc<Pattern>> = HashMap::new();
         let units = Pattern { columns: n, starts: (0..=n).collect(), entries: (0..n as u32).collect() };
         found.insert(x.id, Rc::new(units));
+        // The nodes whose values depend on those of the input, also where no derivative flows.
+        let mut moving = HashSet::from([x.id]);
         for id in x.id + 1..=y.id {
             let op = list.op(id);
             let inputs = list.inputs(id);
-            let (operands, _) = op.operands(inputs);
+            if inputs.iter().any(|i| moving.contains(i)) {
+                moving.insert(id);
+            }
+            let (operands, index) = op.operands(inputs);
             if !op.is_differentiable() || !operands.iter().any(|i| found.contains_key(i)) {
                 continue;
             }
@@ -150,7 +155,8 @@ once! {
             let shape = list.shape(id);
             let size = shape.iter().product::<usize>();
             let large = sparse && size * n > SMALL;
-            let pattern = match follow(&op, &x, &shape, n) {
+            let chosen = index.is_some_and(|i| moving.contains(i));
+            let pattern = match follow(&op, &x, chosen, &shape, n) {
                 Some(pattern) => pattern,
                 None if large => return None,
                 None => dense(&x, size, n),
@@ -201,9 +207,23 @@ fn positions(numbers: &Tensor<f64>) -> impl Iterator<Item = Option<usize>> {
     numbers.iter().map(|i| (i as usize).checked_sub(1))
 }
 
-/// What each element of the result of `op` depends on; `None` if every one counts as depending on everything.
-fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Pattern>> {
+/// What each element of the result of `op` depends on; `None` if every one counts as depending on everything. `chosen`: the
+/// index of the op follows from the input, so at another point it may name any element of its axis.
+fn follow(op: &Op, x: &[Operand], chosen: bool, shape: &[usize], n: usize) -> Option<Rc<Pattern>> {
     Some(match op {
+        Op::Take { axis, .. } | Op::Gather { axis, .. } if chosen => chosen_from(op, &x[0], *axis, n),
+        Op::TakeAdd { axis, index, .. } if chosen => {
+            let select = Op::Take { axis: *axis, index: index.clone() };
+            chosen_to(&[(&x[0], Some(&select))], *axis, shape, n)
+        }
+        Op::GatherAdd { axis, index, .. } if chosen => {
+            let select = Op::Gather { axis: *axis, index: index.clone() };
+            chosen_to(&[(&x[0], Some(&select))], *axis, shape, n)
+        }
+        Op::GatherFold { axis, index, .. } if chosen => {
+            let select = Op::Gather { axis: *axis, index: index.clone() };
+            chosen_to(&[(&x[0], None), (&x[1], Some(&select))], *axis, shape, n)
+        }
         Op::Unary(_) => x[0].pattern.clone().expect("one of its inputs depends on the input"),
         Op::Binary(Binary::Copysign) => elementwise(&x[..1], shape, n),
         Op::Binary(_) => elementwise(x, shape, n),
@@ -332,6 +352,36 @@ fn sources(select: &Op, shape: &[usize]) -> Vec<Option<usize>> {
     positions(&Tensor::apply(select.clone(), &[&numbered(shape, 0)])).collect()
 }
 
+/// For each element of an array of this shape, the number of its line along the axis; and how many lines there are.
+fn lines(shape: &[usize], axis: usize) -> (Tensor<f64>, usize) {
+    let kept = reduced_shape(shape, AxisSet::one(axis), true);
+    (numbered(&kept, 0).broadcast_view(shape), kept.iter().product())
+}
+
+/// Each element of the result depends on the line of `x` that `select` takes it from, wherever along it.
+fn chosen_from(select: &Op, x: &Operand, axis: usize, n: usize) -> Rc<Pattern> {
+    let (line, count) = lines(&x.shape, axis);
+    let by_line = collected(&[x], &[positions(&line).collect()], count, n);
+    let mut all = Pattern::new(n);
+    positions(&Tensor::apply(select.clone(), &[&line])).for_each(|i| all.push(i.map(|i| by_line.row(i))));
+    Rc::new(all)
+}
+
+/// Each element of the result, of this shape, depends on all that goes anywhere along its line: of each of `x` the elements
+/// that `select` says, or those of the same places.
+fn chosen_to(x: &[(&Operand, Option<&Op>)], axis: usize, shape: &[usize], n: usize) -> Rc<Pattern> {
+    let (line, count) = lines(shape, axis);
+    let to = |select: &Option<&Op>| match select {
+        Some(select) => positions(&Tensor::apply(Op::clone(select), &[&line])).collect(),
+        None => positions(&line).collect(),
+    };
+    let (operands, to): (Vec<_>, Vec<_>) = x.iter().map(|(x, select)| (*x, to(select))).unzip();
+    let by_line = collected(&operands, &to, count, n);
+    let mut all = Pattern::new(n);
+    positions(&line).for_each(|i| all.push(i.map(|i| by_line.row(i))));
+    Rc::new(all)
+}
+
 /// Each element depends on all elements that differ from it along `axes` only; the result has those axes, or lost them.
 fn groups(x: &[Operand], axes: AxisSet, shape: &[usize], n: usize) -> Rc<Pattern> {
     let kept = reduced_shape(&x[0].shape, axes, true);
@@ -362,12 +412,12 @@ fn running(x: &[Operand], axis: usize, reverse: bool, shape: &[usize], n: usize)
 /// Row i of the first operand and column j of the second.
 fn product(x: &[Operand], [ta, tb]: [bool; 2], shape: &[usize], n: usize) -> Rc<Pattern> {
     // The lines of an operand that meet in the product, as groups along its inner axis.
-    let lines = |x: &Operand, inner: usize| {
+    let meeting = |x: &Operand, inner: usize| {
         groups(std::slice::from_ref(x), AxisSet::one(inner), &reduced_shape(&x.shape, AxisSet::one(inner), true), n)
     };
     let (ra, rb) = (x[0].shape.len(), x[1].shape.len());
     let inner = [ra - if ta { 2 } else { 1 }, rb - if tb { 1 } else { 2 }];
-    let lines = [lines(&x[0], inner[0]), lines(&x[1], inner[1])];
+    let lines = [meeting(&x[0], inner[0]), meeting(&x[1], inner[1])];
     // Each line stands where its row or column is in the result.
     let place = |k: usize| {
         let mut kept: Shape = x[k].shape.clone();

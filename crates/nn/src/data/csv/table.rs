@@ -16,6 +16,8 @@ pub(super) struct Table {
     headings: Vec<String>,
     /// Number of fields in a row.
     width: usize,
+    /// The line of the first row.
+    first: u64,
     /// Which field is each input.
     inputs: Vec<usize>,
     /// Which field is each target; empty if only inputs are read.
@@ -63,7 +65,8 @@ impl Table {
         let columns = columns.map_err(|error| located(name, None, None, error))?;
         let inputs = columns.inputs.iter().map(|input| input.place).collect();
         let targets = if want == Want::All { columns.targets.clone() } else { Vec::new() };
-        let table = Table { name: name.into(), headings, width: record.len(), inputs, targets, columns };
+        let (width, first) = (record.len(), record.line);
+        let table = Table { name: name.into(), headings, width, first, inputs, targets, columns };
         table.not_empty(record)
     }
 
@@ -84,7 +87,8 @@ impl Table {
             Want::All => columns.targets.iter().map(|target| place(*target)).collect::<Result<_, _>>()?,
             Want::Inputs => Vec::new(),
         };
-        Table { name: name.into(), headings, width, inputs, targets, columns: columns.clone() }.not_empty(record)
+        let (first, columns) = (record.line, columns.clone());
+        Table { name: name.into(), headings, width, first, inputs, targets, columns }.not_empty(record)
     }
 
     fn not_empty(self, record: &Record) -> Result<Table, DataError> {
@@ -186,7 +190,21 @@ impl Table {
 
     /// An error in this row.
     pub fn fault(&self, error: TableError, record: &Record, column: Option<usize>) -> DataError {
+        let error = match error {
+            // The most likely reason for words in the first row of a table without headings.
+            TableError::NotANumber { field, .. } if self.starts_with_words(&field, record) => TableError::NotANumber {
+                field,
+                hint: "; if this line has the names of the columns, set CsvOptions::header(true)",
+            },
+            other => other,
+        };
         self.error(error, Some(record.line), column)
+    }
+
+    fn starts_with_words(&self, field: &str, record: &Record) -> bool {
+        let is_first = self.headings.is_empty() && record.line == self.first;
+        let is_word = field.starts_with(char::is_alphabetic) && field.parse::<f64>().is_err();
+        is_first && is_word && !self.columns.options.is_gap(field.as_bytes())
     }
 
     pub fn error(&self, error: TableError, line: Option<u64>, column: Option<usize>) -> DataError {

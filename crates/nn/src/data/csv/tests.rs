@@ -116,6 +116,19 @@ fn faults_have_a_place() {
     );
 }
 
+/// A table has no headings unless the options say so, which the first row of one that has them shows.
+#[test]
+fn headings_that_were_not_announced_are_recognized() {
+    let hint = "; if this line has the names of the columns, set CsvOptions::header(true)";
+    let last = CsvOptions::values(Column::Last);
+    assert_eq!(message("a,b\n1,2\n", &last), format!("t.csv, line 1, column 1: \"a\" is not a finite number{hint}"));
+    assert!(message("\n1,price\n", &last).ends_with(hint));
+    for other in ["1,2\na,2\n", "inf,2\n", "NA,2\n", "-,2\n"] {
+        assert!(!message(other, &last).contains("header"), "{other}");
+    }
+    assert!(!message("a,b\nc,2\n", &last.header(true)).contains("header"));
+}
+
 #[test]
 fn only_finite_numbers_of_the_type() {
     for field in ["nan", "inf", "-Infinity", "1e39", "0x10", "1,5", "1_000", "\u{661}"] {
