@@ -1,6 +1,6 @@
 //! Sums over long axes in single precision keep six digits: rounding errors do not add up.
 
-use autograd::{Align, Pool, Tape, Tensor};
+use autograd::{Align, Pool, Resize, Tape, Tensor};
 
 const N: usize = 20_000_000;
 const TENTH: f64 = 0.1_f32 as f64;
@@ -66,7 +66,10 @@ fn windows() {
     let seen = tape.var(Tensor::full(&[1, 2, 224, 224], 0.1));
     near(seen.avg_pool2d(Pool::of([224, 224])).value().at(&[0, 1, 0, 0]), TENTH, "average of a picture");
     let few = tape.var(Tensor::<f32>::zeros(&[1, 1, 2]));
-    for (name, y) in [("nearest", few.upsample_nearest1d(n)), ("linear", few.upsample_linear1d(n, Align::Centers))] {
+    for (name, y) in [
+        ("nearest", few.upsample_nearest1d(Resize::To([n]))),
+        ("linear", few.upsample_linear1d(Resize::To([n]), Align::Centers)),
+    ] {
         let g = y.vjp(Tensor::full(&[1, 1, n], 0.1)).wrt(few);
         near(g.at(&[0, 0, 0]), (n / 2) as f64 * TENTH, name);
     }

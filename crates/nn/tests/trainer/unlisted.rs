@@ -2,7 +2,8 @@
 
 use autograd::{Rng, Tensor, Var};
 use nn::layer::Linear;
-use nn::{Module, Parameters, Pass, Path, data::TensorDataset, loss::Mse, optim::Sgd, parameters, train::Trainer};
+use nn::loss::{Mse, Target};
+use nn::{Module, Parameters, Pass, Path, data::TensorDataset, optim::Sgd, parameters, train::Trainer};
 
 /// `b` is left out of the parameters.
 struct Forgetful {
@@ -21,7 +22,7 @@ impl Module<f64> for Forgetful {
 
 fn notes(model: &mut Forgetful, replayed: bool) -> Vec<String> {
     let x = Tensor::from_fn(&[8, 2], |at| ((2 * at[0] + at[1]) as f64).sin());
-    let data = TensorDataset::new(x, Tensor::from_fn(&[8, 1], |at| at[0] as f64 / 8.0)).unwrap();
+    let data = TensorDataset::new(x, Target::Values(Tensor::from_fn(&[8, 1], |at| at[0] as f64 / 8.0))).unwrap();
     let trainer = Trainer::new(Mse::new(), Sgd::new(0.1)).epochs(3).batch_size(2).quiet();
     let mut trainer = if replayed { trainer } else { trainer.recorded() };
     trainer.fit(model, &data).unwrap().notes
