@@ -10,6 +10,7 @@ pub(crate) mod integers;
 mod linalg;
 mod lookup;
 pub(crate) mod number;
+mod pairwise;
 mod recurrent;
 mod rows;
 mod scan;
@@ -106,6 +107,7 @@ once! {
             Op::Fourier(transform) => fourier::eval(*transform, x[0], out),
             #[cfg(not(feature = "fft"))]
             Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
+            Op::Pairwise(f) => pairwise::eval(*f, x, out),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());
                 place::<T, false>(x[0], spans, shape, out);

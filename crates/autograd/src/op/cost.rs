@@ -5,7 +5,7 @@
 //! so is a comparison or a call of `exp`. Memory traffic counts every element read once and every element written once;
 //! views move nothing.
 
-use super::{Binary, Factor, Fold, Op, Panes, Side, Transform, Unary};
+use super::{Binary, Factor, Fold, Op, Pairwise, Panes, Side, Transform, Unary};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
@@ -103,6 +103,15 @@ impl Op {
                 let (n, row) = (transform.size(x[0]), x[0][x[0].len() - 1]);
                 let numbers = if let Transform::Real = transform { row } else { x[0][x[0].len() - 2] * row };
                 Cost { flops: transform.flops(n, per(x[0], numbers)), bytes: moved }
+            }
+            // A difference, a product and a sum for each coordinate; of two differences one more.
+            Op::Pairwise(f) => {
+                let terms = *x[0].last().expect("a matrix") as u64;
+                elementwise(match f {
+                    Pairwise::Distance => 3 * terms + 1,
+                    Pairwise::Product => 4 * terms,
+                    Pairwise::Sum => 3 * terms,
+                })
             }
             // The output is filled with zeros first.
             Op::Place { .. } => Cost { flops: 0, bytes: moved + size(x[0]) * width as u64 },

@@ -80,6 +80,7 @@ macro_rules! integers {
             | Op::MatMul { .. }
             | Op::Linalg(_)
             | Op::Fourier(_)
+            | Op::Pairwise(_)
             | Op::Reshape { .. }
             | Op::Expand { .. }
             | Op::Permute { .. }
@@ -134,6 +135,7 @@ impl Op {
             Op::MatMul { .. } => Facts::op("matmul", 2),
             Op::Linalg(factor) => Facts { arity: factor.arity(), ..Facts::any(factor.name()) },
             Op::Fourier(transform) => Facts::op(transform.name(), 1),
+            Op::Pairwise(f) => Facts::op(f.name(), f.arity()),
             Op::Reshape { .. } => Facts::view("reshape"),
             Op::Expand { .. } => Facts::view("expand"),
             Op::Permute { .. } => Facts::view("permute"),

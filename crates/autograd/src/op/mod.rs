@@ -23,6 +23,7 @@ pub(crate) mod formula;
 mod fourier;
 pub(crate) mod integers;
 pub(crate) mod linalg;
+mod pairwise;
 pub(crate) mod recurrent;
 pub mod row;
 pub(crate) mod shape;
@@ -41,6 +42,7 @@ pub use elementwise::{Binary, Unary};
 pub use fourier::Transform;
 pub use integers::{IGNORED, Insert, IntOp, Order};
 pub use linalg::Factor;
+pub use pairwise::Pairwise;
 use std::sync::Arc;
 pub use windows::{Panes, Sparse};
 
@@ -313,6 +315,8 @@ ops! {
     Linalg(Factor);
     /// A discrete Fourier transform along the last axis of numbers, which are pairs along another axis if they are complex.
     Fourier(Transform);
+    /// Distances between all rows of two matrices over the last two axes, and what follows from differences between rows.
+    Pairwise(Pairwise);
     /// The same elements with another shape.
     Reshape {
         /// The new shape.

@@ -92,6 +92,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         Op::MatMul { ta, tb, .. } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Fourier(transform) => transform.shape(x[0]),
+        Op::Pairwise(f) => f.shape(x),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {
                 // If a view is not possible, the elements are copied.

@@ -159,6 +159,7 @@ fn law(op: &Op) -> Law {
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyVjp { .. }
         | Op::Linalg(_)
+        | Op::Pairwise(_)
         | Op::Custom { .. } => Law::Slope,
     }
 }

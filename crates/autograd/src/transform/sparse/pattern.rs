@@ -2,7 +2,7 @@
 //! depend on. Views and selections are followed by moving the numbers of the elements instead of their values.
 
 use crate::float::{Few, Float, once};
-use crate::op::{Binary, Op, Transform};
+use crate::op::{Binary, Op, Pairwise, Transform};
 use crate::tape::{List, Var};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -240,6 +240,7 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         Op::Map { axis, .. } => groups(x, AxisSet::one(*axis), shape, n),
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
         Op::MatMul { ta, tb, .. } => product(x, [*ta, *tb], shape, n),
+        Op::Pairwise(Pairwise::Distance) => product(x, [false, true], shape, n),
         // No derivative flows through these.
         Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
             dense(&[], shape.iter().product(), n)
@@ -253,6 +254,7 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::Linalg(_)
+        | Op::Pairwise(Pairwise::Product | Pairwise::Sum)
         | Op::Fourier(Transform::Real | Transform::Half { .. })
         | Op::Conv { .. }
         | Op::ConvTranspose { .. }
