@@ -150,6 +150,12 @@ once! {
                 };
                 combine(flat(&x[1].contiguous()), dims, flat(&index.contiguous()), out);
             }
+            Op::GatherOthers { axis, index, size, .. } => {
+                let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
+                let x: SmallVec<[Tensor<T>; 4]> = x[..op.arity().unwrap_or_default()].iter().map(|x| x.contiguous()).collect();
+                let x: SmallVec<[&[T]; 4]> = x.iter().map(flat).collect();
+                index::gather_others(&x, dims, flat(&index.contiguous()), out);
+            }
             Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } | Op::MaxPool { .. } | Op::MaxUnpool { .. } => {
                 windows::eval(op, [x[0], x[1]], shape, out)
             }

@@ -121,6 +121,10 @@ impl Op {
                 indexed(index.shape(), size(x[0]) * 3, size(x[0]))
             }
             Op::GatherFold { index, .. } => indexed(index.shape(), size(x[1]), size(x[1]) * 2),
+            // Each element is multiplied onto those before it and onto those behind it.
+            Op::GatherOthers { index, along, .. } => {
+                indexed(index.shape(), 2 * size(y) * (1 + *along as u64), size(y) * (3 << (2 * along.min(&20))))
+            }
             // Each output element is combined with the weights of its channel; in the derivatives, so is each
             // cotangent.
             Op::Conv { .. } => Cost { flops: 2 * size(y) * per(x[1], x[1][0]), bytes: moved },

@@ -391,6 +391,18 @@ ops! {
         /// How elements are combined: `Prod`, `Max` or `Min`.
         fold: Fold
     };
+    /// For each element, the product of the other ones that indices along an axis name the same place for. With directions, the
+    /// derivative of these products along all of them. Inputs: the elements, and the directions.
+    GatherOthers {
+        /// The axis.
+        axis: usize,
+        /// The place that each element belongs to.
+        index: Tensor<i64>,
+        /// Number of places.
+        size: usize,
+        /// Number of directions.
+        along: usize
+    };
     /// Convolution of an image `[n, channels, …]` with weights `[out, channels / groups, …]`.
     Conv {
         /// Windows and groups.

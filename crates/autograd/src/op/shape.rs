@@ -166,6 +166,12 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
             }
             Ok(x[0].into())
         }
+        Op::GatherOthers { axis, index, size, .. } => {
+            x.iter().try_for_each(|x| alike(name, x, index.shape()))?;
+            size_of_axis(name, *axis, x[0])?;
+            check_index(name, index, *size)?;
+            checked(name, x[0].into())
+        }
         Op::Conv { geometry } => geometry.output(name, x[0], x[1]),
         Op::ConvTranspose { geometry, size } => geometry.input(name, x[0], x[1], size),
         Op::ConvWeight { geometry } => geometry.weight(name, x[0], x[1]),

@@ -172,6 +172,12 @@ impl Op {
                 &along(&format!("{} of $a and $b at an index", fold.name()), axis),
                 &["the share of $g where $a is $y", "the share of $g[index] where $b is $y[index]"],
             ),
+            Op::GatherOthers { axis, along: directions, .. } => {
+                let value =
+                    if *directions > 0 { "derivative of Π of the others of $a" } else { "Π of the others of $a" };
+                let rules = vec!["derivative of Π of the others of $a along $g"; 1 + directions];
+                words(&along(value, axis), &rules)
+            }
             Op::Conv { .. } => words("conv($a, $b)", &["conv_transpose($g, $b)", "conv_weight($a, $g)"]),
             Op::ConvTranspose { .. } => words("conv_transpose($a, $b)", &["conv($g, $b)", "conv_weight($g, $a)"]),
             Op::ConvWeight { .. } => words("conv_weight($a, $b)", &["conv_transpose($b, $g)", "conv($a, $g)"]),

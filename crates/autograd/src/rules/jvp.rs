@@ -63,6 +63,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             first.map(|t| indexed(op.clone(), t, x))
         }
         Op::GatherFold { axis, index, fold } => groups::jvp((*axis, index, *fold), x, y, t),
+        Op::GatherOthers { .. } => groups::others_jvp(op, x, t),
         Op::Integers { .. } | Op::Cast { .. } => None,
         Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }

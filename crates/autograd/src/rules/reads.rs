@@ -25,7 +25,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::StandardizeVjp { .. } => 1 | if active(0) { 2 | OUTPUT } else { 0 },
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => 0,
         Op::Reduce { fold: Fold::Prod, .. } => 1,
-        Op::GatherFold { fold: Fold::Prod, .. } => !OUTPUT,
+        Op::GatherFold { fold: Fold::Prod, .. } | Op::GatherOthers { .. } => !OUTPUT,
         Op::GatherFold { .. } => !0, // extrema are compared with the output
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,

@@ -94,6 +94,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![Some(indexed(Op::Gather { axis: *axis, index: index.clone() }, g, x))]
         }
         Op::GatherFold { axis, index, fold } => groups::vjp((*axis, index, *fold), x, y, g, wants),
+        Op::GatherOthers { .. } => groups::others_vjp(op, x, g, wants),
         family!(conv) => conv::vjp(op, x, g, wants),
         Op::MaxPool { panes } => smallvec![None, Some(V::apply(Op::MaxUnpool { panes: panes.clone() }, &[x[0], g]))],
         Op::MaxUnpool { panes } => smallvec![None, Some(V::apply(Op::MaxPool { panes: panes.clone() }, &[x[0], g]))],

@@ -154,6 +154,7 @@ fn law(op: &Op) -> Law {
         | Op::LogCumSumExp { .. }
         | Op::Recurrence { .. }
         | Op::GatherFold { .. }
+        | Op::GatherOthers { .. }
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::CrossEntropy { .. }

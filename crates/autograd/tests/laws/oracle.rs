@@ -17,6 +17,11 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             [first, node],
         ) if node == index.shape() => std::slice::from_ref(first),
         (Op::GatherFold { index, .. }, [both @ .., node]) if both.len() == 2 && node == index.shape() => both,
+        (Op::GatherOthers { index, along, .. }, [all @ .., node])
+            if all.len() == 1 + along && node == index.shape() =>
+        {
+            all
+        }
         (Op::CrossEntropyVjp { labels }, [both @ .., node]) if both.len() == 2 && node == labels.shape() => both,
         _ => x,
     };
@@ -133,6 +138,10 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let mut expected = x.clone();
             *expected.get_mut(*axis)? = *index.shape().get(*axis)?;
             (expected == index.shape() && src == index.shape() && below(index.to_vec(), x[*axis])).then(|| x.clone())
+        }
+        (Op::GatherOthers { index, size, along, .. }, all) => {
+            let fits = all.iter().all(|x| x == index.shape()) && below(index.to_vec(), *size);
+            (all.len() == 1 + along && fits).then(|| all[0].clone())
         }
         (Op::Conv { geometry }, [x, w]) => windows::convolved(geometry, x, w),
         (Op::ConvTranspose { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),

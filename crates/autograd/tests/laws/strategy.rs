@@ -297,6 +297,14 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             let index = indices(&src, x[axis], seed);
             case(Op::GatherFold { axis, index, fold }, vec![input(x, domains[0]), input(src, domains[1])])
         }),
+        Kind::GatherOthers => picking(|x, axis, seed, picks| {
+            let (along, size) = (seed as usize % 3, x[axis]);
+            let x = with(&x, axis, picks.iter().product());
+            let index = indices(&x, size, seed);
+            let directions = (0..along).map(|_| input(x.clone(), REAL));
+            let inputs = std::iter::once(input(x.clone(), Domain::AwayFromZero)).chain(directions).collect();
+            case(Op::GatherOthers { axis, index, size, along }, inputs)
+        }),
         Kind::Conv => windows::convolution(windows::Side::Output),
         Kind::ConvTranspose => windows::convolution(windows::Side::Input),
         Kind::ConvWeight => windows::convolution(windows::Side::Weight),

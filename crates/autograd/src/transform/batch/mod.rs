@@ -153,6 +153,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         | Op::Gather { .. }
         | Op::GatherAdd { .. }
         | Op::GatherFold { .. }
+        | Op::GatherOthers { .. }
         | Op::Cast { .. } => indexed::batch(op, x, n),
         Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => indexed::cross_entropy(op, x, n),
         Op::Integers { from, .. } => indexed::integers(from, &x[0], n),

@@ -222,6 +222,13 @@ fn follow(op: &Op, x: &[Operand], shape: &[usize], n: usize) -> Option<Rc<Patter
             let (own, select) = (x[0].size(), Op::Gather { axis: *axis, index: index.clone() });
             collected(&[&x[0], &x[1]], &[(0..own).map(Some).collect(), sources(&select, shape)], own, n)
         }
+        Op::GatherOthers { axis, index, size, .. } => {
+            let (select, mut wide) = (Op::Gather { axis: *axis, index: index.clone() }, Shape::from(shape));
+            wide[*axis] = *size;
+            let (all, to) = (x.iter().collect::<Vec<_>>(), vec![sources(&select, &wide); x.len()]);
+            let pattern = Some(collected(&all, &to, wide.iter().product(), n));
+            moved(&select, &[Operand { shape: wide, pattern }], n)
+        }
         Op::Reduce { axes, .. } => groups(x, *axes, shape, n),
         Op::Softmax { axis } | Op::SoftmaxVjp { axis } | Op::LogSoftmax { axis } | Op::LogSoftmaxVjp { axis } => {
             groups(x, AxisSet::one(*axis), shape, n)
