@@ -33,7 +33,6 @@ once! {
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
             | IntOp::LastWritten { .. }
-            | IntOp::Grouped { .. }
             | IntOp::Joined { .. }
             | IntOp::Each { .. } => unreachable!("{} does not read numbers", op.name()),
         }
@@ -60,7 +59,6 @@ pub(crate) fn from_integers(op: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> 
             Ok(x.map(|label| if label == *ignored { *by } else { label }))
         }
         IntOp::LastWritten { axis, x: to, src } => last_written(*axis, x, to, src),
-        IntOp::Grouped { axis, x: to } => grouped(*axis, x, to),
         IntOp::Joined { size } => {
             let row: usize = x.shape()[1..].iter().product();
             let joined = |(k, i): (usize, i64)| (k / row.max(1) * size) as i64 + i;
@@ -139,32 +137,6 @@ fn last_written(axis: usize, index: &Tensor<i64>, x: &[usize], src: &[usize]) ->
             let [place, source] = walk.offsets();
             out[(place + along * i as isize) as usize] = source as i64;
             walk.advance();
-        }
-    }))
-}
-
-/// The elements that `index` sends to each position of an array of shape `x`: see [`IntOp::Grouped`].
-fn grouped(axis: usize, index: &Tensor<i64>, x: &[usize]) -> Result<Tensor<i64>> {
-    check_index("scatter_reduce", index, x[axis])?;
-    let (n, m) = (room("scatter_reduce", x)?, index.len());
-    let mut places = row_major(x);
-    let along = std::mem::take(&mut places[axis]);
-    let mut walk = Odometer::new(index.shape(), [&places], [0]);
-    let target = |i: i64| {
-        let [place] = walk.offsets();
-        walk.advance();
-        (place + along * i as isize) as usize
-    };
-    let targets: Vec<usize> = index.iter().map(target).collect();
-    let mut starts = vec![0; n];
-    targets.iter().for_each(|&t| starts[t] += 1);
-    let (mut start, mut seen) = (0, vec![0; n]);
-    starts.iter_mut().for_each(|count| start += std::mem::replace(count, start));
-    Ok(Tensor::build(&[2 * m], |out| {
-        let (order, ranks) = out.split_at_mut(m);
-        for (k, &t) in targets.iter().enumerate() {
-            (order[starts[t] + seen[t]], ranks[starts[t] + seen[t]]) = (k as i64, seen[t] as i64);
-            seen[t] += 1;
         }
     }))
 }

@@ -11,6 +11,7 @@ pub(crate) mod integers;
 mod linalg;
 mod lookup;
 pub(crate) mod number;
+mod pairwise;
 mod product;
 mod recurrent;
 mod rows;
@@ -108,6 +109,7 @@ once! {
             Op::Fourier(transform) => fourier::eval(*transform, x[0], out),
             #[cfg(not(feature = "fft"))]
             Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
+            Op::Pairwise(f) => pairwise::eval(*f, x, out),
             Op::Place { spans, .. } => {
                 out.fill(T::zero());
                 place::<T, false>(x[0], spans, shape, out);
@@ -149,6 +151,12 @@ once! {
                     Fold::Sum | Fold::Mean | Fold::Norm | Fold::LogSumExp => unreachable!("the shape rule refuses {fold:?}"),
                 };
                 combine(flat(&x[1].contiguous()), dims, flat(&index.contiguous()), out);
+            }
+            Op::GatherOthers { axis, index, size, .. } => {
+                let dims = [*size, index.shape()[*axis], around(shape, *axis)[2]];
+                let x: SmallVec<[Tensor<T>; 4]> = x[..op.arity().unwrap_or_default()].iter().map(|x| x.contiguous()).collect();
+                let x: SmallVec<[&[T]; 4]> = x.iter().map(flat).collect();
+                index::gather_others(&x, dims, flat(&index.contiguous()), out);
             }
             Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } | Op::MaxPool { .. } | Op::MaxUnpool { .. } => {
                 windows::eval(op, [x[0], x[1]], shape, out)

@@ -6,6 +6,7 @@ use super::reduce::{Fold, Sum};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Element, Float};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Elements that a thread processes at a time.
@@ -169,6 +170,85 @@ pub(crate) fn gather_add<T: Float>(x: &[T], dims: [usize; 3], index: &[i64], out
 /// [`gather_add`] with another fold than a sum.
 pub(crate) fn gather_fold<F: Fold>(x: &[F::T], dims: [usize; 3], index: &[i64], out: &mut [F::T]) {
     for_each_block(x, dims, index, out, &|x, index, out| combine::<F, F::T>(x, dims[2], index, out));
+}
+
+/// For each element of `x[0]`, `[outer, picks, inner]`, the product of the others with the same index; the other arrays are
+/// directions, along all of which this is differentiated.
+pub(crate) fn gather_others<T: Float>(x: &[&[T]], [size, picks, inner]: [usize; 3], index: &[i64], out: &mut [T]) {
+    let block = picks * inner;
+    let some = (CHUNK / block.max(size * inner)).max(1);
+    threads::for_each_chunk(out, some * block, &|chunk, out| {
+        for (k, out) in out.chunks_mut(block).enumerate() {
+            let at = (chunk * some + k) * block;
+            let index = &index[at..at + block];
+            let rows = index.chunks(inner).flat_map(|row| row.iter().zip(0..).map(|(&j, i)| j * inner as i64 + i));
+            let places = if inner == 1 { Cow::Borrowed(index) } else { Cow::Owned(rows.collect::<Vec<i64>>()) };
+            match x {
+                [x] => products_of_others(&x[at..at + block], size * inner, &places, out),
+                _ => {
+                    let x: Vec<&[T]> = x.iter().map(|x| &x[at..at + block]).collect();
+                    others_along(&x, size * inner, &places, out);
+                }
+            }
+        }
+    });
+}
+
+/// The product of the elements before each one, times that of those behind it: nothing is divided by an element. Where it
+/// overflows but the whole product does not, it is that by the element.
+fn products_of_others<T: Float>(x: &[T], groups: usize, places: &[i64], out: &mut [T]) {
+    with_scratch(2 * groups, |products| {
+        products.fill(T::one());
+        let (whole, behind) = products.split_at_mut(groups);
+        for ((&x, &place), before) in x.iter().zip(places).zip(&mut *out) {
+            let product = &mut whole[place as usize];
+            *before = *product;
+            *product *= x;
+        }
+        for ((&x, &place), found) in x.iter().zip(places).zip(out).rev() {
+            let behind = &mut behind[place as usize];
+            *found *= *behind;
+            *behind *= x;
+            if !found.is_finite() && (whole[place as usize] / x).is_finite() {
+                *found = whole[place as usize] / x;
+            }
+        }
+    });
+}
+
+/// The same in numbers with a nilpotent part ε for each direction, of which only the part of all is wanted: element x is
+/// x + Σ ε d. A number has a part for each set of directions, and a product of two numbers those of each union of two sets.
+fn others_along<T: Float>(x: &[&[T]], groups: usize, places: &[i64], out: &mut [T]) {
+    let (x, directions) = x.split_first().expect("the elements");
+    let parts = 1 << directions.len();
+    let multiply = |product: &mut [T], i: usize| {
+        for set in (0..parts).rev() {
+            let mut sum = product[set] * x[i];
+            for (d, direction) in directions.iter().enumerate().filter(|(d, _)| set >> d & 1 == 1) {
+                sum += product[set ^ 1 << d] * direction[i];
+            }
+            product[set] = sum;
+        }
+    };
+    with_scratch((groups + x.len()) * parts, |memory| {
+        let (products, before) = memory.split_at_mut(groups * parts);
+        let reset = |products: &mut [T]| {
+            products.fill(T::zero());
+            products.iter_mut().step_by(parts).for_each(|one| *one = T::one());
+        };
+        reset(products);
+        for (i, before) in before.chunks_mut(parts).enumerate() {
+            let product = &mut products[places[i] as usize * parts..][..parts];
+            before.copy_from_slice(product);
+            multiply(product, i);
+        }
+        reset(products);
+        for (i, (before, out)) in before.chunks(parts).zip(out).enumerate().rev() {
+            let behind = &mut products[places[i] as usize * parts..][..parts];
+            *out = (0..parts).fold(T::zero(), |sum, set| sum + before[set] * behind[parts - 1 - set]);
+            multiply(behind, i);
+        }
+    });
 }
 
 /// What is done with the elements, the indices and the result of each block.

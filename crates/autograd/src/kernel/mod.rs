@@ -11,6 +11,7 @@ pub(crate) mod index;
 pub(crate) mod isa;
 pub(crate) mod linalg;
 pub(crate) mod order;
+pub(crate) mod pairwise;
 pub(crate) mod pool;
 pub mod random;
 pub(crate) mod recurrent;

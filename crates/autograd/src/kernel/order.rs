@@ -3,7 +3,7 @@
 
 use super::isa::simd;
 use super::threads;
-use crate::float::{Element, Float};
+use crate::float::Float;
 use std::hint::select_unpredictable;
 
 /// Elements that a thread processes at a time, in whole rows.
@@ -127,14 +127,58 @@ fn by_digits<K: Copy + Default>(row: &mut [K], spare: &mut Vec<K>, key: impl Fn(
     }
 }
 
-/// The ranks of elements with their places, sorted by rank, then by place.
-pub(crate) fn ranked_places<T: Element>(x: &[T]) -> Vec<(u64, usize)> {
-    let mut all: Vec<(u64, usize)> = x.iter().map(|x| x.rank()).zip(0..).collect();
+/// The distinct ranks of a list, in ascending order.
+#[derive(Default)]
+pub(crate) struct Distinct {
+    /// The place of the first element of each.
+    pub first: Vec<usize>,
+    /// How many elements have it.
+    pub counts: Vec<i64>,
+    /// For each element, which of them it has.
+    pub inverse: Vec<i64>,
+}
+
+/// The distinct ranks: counted if they are close to each other, as those of most integers are; else sorted.
+pub(crate) fn distinct(ranks: &[u64]) -> Distinct {
+    let (least, most) = ranks.iter().fold((u64::MAX, 0), |(least, most), &rank| (least.min(rank), most.max(rank)));
+    match most.checked_sub(least) {
+        Some(span) if span / 2 < ranks.len() as u64 => counted(ranks, least, span as usize + 1),
+        _ => sorted(ranks),
+    }
+}
+
+/// The distinct ones of ranks from `least` on, of which there may be `span`.
+fn counted(ranks: &[u64], least: u64, span: usize) -> Distinct {
+    let mut found = Distinct { inverse: vec![0; ranks.len()], ..Distinct::default() };
+    // For each rank its first place and its count, and then, instead of the latter, which of the distinct ones it is.
+    let mut table = vec![(0, 0); span];
+    for (i, &rank) in ranks.iter().enumerate() {
+        let (first, count) = &mut table[(rank - least) as usize];
+        *first = if *count == 0 { i } else { *first };
+        *count += 1;
+    }
+    for (first, count) in table.iter_mut().filter(|(_, count)| *count > 0) {
+        found.counts.push(std::mem::replace(count, found.first.len() as i64));
+        found.first.push(*first);
+    }
+    found.inverse.iter_mut().zip(ranks).for_each(|(which, rank)| *which = table[(rank - least) as usize].1);
+    found
+}
+
+/// The distinct ones of any ranks.
+fn sorted(ranks: &[u64]) -> Distinct {
+    let mut all: Vec<(u64, usize)> = ranks.iter().copied().zip(0..).collect();
     match u32::try_from(all.len()) {
         Ok(_) => by_digits(&mut all, &mut Vec::new(), |(rank, _)| rank),
         Err(_) => all.sort_by_key(|&(rank, _)| rank), // digits are counted in 32 bits
     }
-    all
+    let mut found = Distinct { inverse: vec![0; ranks.len()], ..Distinct::default() };
+    for equal in all.chunk_by(|(a, _), (b, _)| a == b) {
+        equal.iter().for_each(|&(_, i)| found.inverse[i] = found.first.len() as i64);
+        found.first.push(equal[0].1);
+        found.counts.push(equal.len() as i64);
+    }
+    found
 }
 
 /// What is sought in each row.
@@ -328,7 +372,24 @@ mod tests {
         for (&rank, &place) in ranks.iter().zip(&found) {
             assert_eq!(place, sorted[rank]);
         }
-        let both: Vec<(u64, usize)> = ranked_places(&x);
-        assert!(both.iter().map(|(_, place)| *place as i64).eq(sorted));
+    }
+
+    /// Ranks that are counted and ranks that are sorted, up to the largest, against a map.
+    #[test]
+    fn distinct_ranks_are_those_of_a_map() {
+        for step in [1, 2, 3, 1 << 40] {
+            for least in [0, 5, u64::MAX - 100 * step] {
+                for n in [0, 1, 2, 150, 1000] {
+                    let ranks: Vec<u64> = (0..n).map(|i| least + (i * 7919) % 101 * step).collect();
+                    let mut map = std::collections::BTreeMap::<u64, Vec<usize>>::new();
+                    ranks.iter().enumerate().for_each(|(i, &rank)| map.entry(rank).or_default().push(i));
+                    let found = distinct(&ranks);
+                    assert!(found.first.iter().eq(map.values().map(|places| &places[0])));
+                    assert!(found.counts.iter().copied().eq(map.values().map(|places| places.len() as i64)));
+                    let which = |rank: &u64| map.range(..rank).count() as i64;
+                    assert!(found.inverse.iter().copied().eq(ranks.iter().map(which)));
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! value; a compiled function refuses that, and a mask or [`Var::where_`](crate::Var::where_) selects without a new shape.
 
 use crate::float::Element;
-use crate::kernel::order::ranked_places;
+use crate::kernel::order::{Distinct, distinct};
 use crate::tensor::Tensor;
 
 /// The distinct elements of a tensor, where they are, and how often: see [`Tensor::unique`].
@@ -39,17 +39,15 @@ impl<T: Element> Tensor<T> {
     /// assert_eq!(found.counts, tensor![1_i64, 2, 1]);
     /// ```
     pub fn unique(&self) -> Unique<T> {
-        let x = self.to_vec();
-        let order = ranked_places(&x);
-        let (mut values, mut counts, mut inverse) = (Vec::new(), Vec::new(), vec![0; x.len()]);
-        for equal in order.chunk_by(|(a, _), (b, _)| a == b) {
-            equal.iter().for_each(|&(_, i)| inverse[i] = values.len() as i64);
-            values.push(x[equal[0].1]);
-            counts.push(equal.len() as i64);
+        let list = self.contiguous();
+        let x = list.as_slice().expect("contiguous");
+        let Distinct { first, counts, inverse } = distinct(&x.iter().map(|x| x.rank()).collect::<Vec<_>>());
+        let shape = [first.len()];
+        Unique {
+            values: first.iter().map(|&i| x[i]).collect(),
+            inverse: Tensor::new(self.shape(), inverse),
+            counts: Tensor::new(&shape, counts),
         }
-        let shape = [values.len()];
-        let (values, counts) = (Tensor::new(&shape, values), Tensor::new(&shape, counts));
-        Unique { values, inverse: Tensor::new(self.shape(), inverse), counts }
     }
 
     /// The indices of the elements that are not 0 or not `false`, in row-major order: a row of `[count, rank]` for each.

@@ -6,8 +6,8 @@ use super::reduce::norm;
 use super::spatial::mapped;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::op::{Binary, Fold, Insert, IntOp, Op, Sparse};
-use crate::tensor::layout::resolve_axis;
+use crate::op::{Binary, Fold, Insert, IntOp, Op, Pairwise, Sparse};
+use crate::tensor::layout::{broadcast, resolve_axis};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
 use crate::value::Value;
@@ -262,6 +262,12 @@ pub(super) fn distances<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V
     }
     if p.is_nan() || p < 0.0 {
         return Err(Error::Argument { op: OP, hint: format!("the order p must not be negative, but it is {p}") });
+    }
+    if p == 2.0 {
+        let batch = broadcast(OP, a, b)?;
+        let all = |v: &V, last: [usize; 2]| v.expand(&batch.iter().copied().chain(last).collect::<Shape>());
+        let (x, y) = (all(x, [rows, width]), all(y, [columns, width]));
+        return V::try_apply(Op::Pairwise(Pairwise::Distance), &[&x, &y]);
     }
     if width == 0 {
         // No differences: broadcasts the batches.

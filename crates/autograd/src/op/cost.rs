@@ -5,7 +5,7 @@
 //! so is a comparison or a call of `exp`. Memory traffic counts every element read once and every element written once;
 //! views move nothing.
 
-use super::{Binary, Factor, Fold, Op, Panes, Side, Transform, Unary};
+use super::{Binary, Factor, Fold, Op, Pairwise, Panes, Side, Transform, Unary};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
@@ -104,6 +104,15 @@ impl Op {
                 let numbers = if let Transform::Real = transform { row } else { x[0][x[0].len() - 2] * row };
                 Cost { flops: transform.flops(n, per(x[0], numbers)), bytes: moved }
             }
+            // A difference, a product and a sum for each coordinate; of two differences one more.
+            Op::Pairwise(f) => {
+                let terms = *x[0].last().expect("a matrix") as u64;
+                elementwise(match f {
+                    Pairwise::Distance => 3 * terms + 1,
+                    Pairwise::Product => 4 * terms,
+                    Pairwise::Sum => 3 * terms,
+                })
+            }
             // The output is filled with zeros first.
             Op::Place { .. } => Cost { flops: 0, bytes: moved + size(x[0]) * width as u64 },
             Op::Concat { .. } => Cost { flops: 0, bytes: moved },
@@ -112,6 +121,10 @@ impl Op {
                 indexed(index.shape(), size(x[0]) * 3, size(x[0]))
             }
             Op::GatherFold { index, .. } => indexed(index.shape(), size(x[1]), size(x[1]) * 2),
+            // Each element is multiplied onto those before it and onto those behind it.
+            Op::GatherOthers { index, along, .. } => {
+                indexed(index.shape(), 2 * size(y) * (1 + *along as u64), size(y) * (3 << (2 * along.min(&20))))
+            }
             // Each output element is combined with the weights of its channel; in the derivatives, so is each
             // cotangent.
             Op::Conv { .. } => Cost { flops: 2 * size(y) * per(x[1], x[1][0]), bytes: moved },

@@ -50,6 +50,7 @@ macro_rules! integers {
             | Op::Gather { index, .. }
             | Op::GatherAdd { index, .. }
             | Op::GatherFold { index, .. }
+            | Op::GatherOthers { index, .. }
             | Op::CrossEntropy { labels: index }
             | Op::CrossEntropyVjp { labels: index }
             | Op::Cast { values: index } => Some(index),
@@ -80,6 +81,7 @@ macro_rules! integers {
             | Op::MatMul { .. }
             | Op::Linalg(_)
             | Op::Fourier(_)
+            | Op::Pairwise(_)
             | Op::Reshape { .. }
             | Op::Expand { .. }
             | Op::Permute { .. }
@@ -134,6 +136,7 @@ impl Op {
             Op::MatMul { .. } => Facts::op("matmul", 2),
             Op::Linalg(factor) => Facts { arity: factor.arity(), ..Facts::any(factor.name()) },
             Op::Fourier(transform) => Facts::op(transform.name(), 1),
+            Op::Pairwise(f) => Facts::op(f.name(), f.arity()),
             Op::Reshape { .. } => Facts::view("reshape"),
             Op::Expand { .. } => Facts::view("expand"),
             Op::Permute { .. } => Facts::view("permute"),
@@ -145,6 +148,7 @@ impl Op {
             Op::Gather { .. } => Facts::op("gather", 1),
             Op::GatherAdd { .. } => Facts::op("gather_add", 1),
             Op::GatherFold { .. } => Facts::op("gather_fold", 2),
+            Op::GatherOthers { along, .. } => Facts::op("gather_others", 1 + along),
             Op::Conv { .. } => Facts::op("conv", 2),
             Op::ConvTranspose { .. } => Facts::op("conv_transpose", 2),
             Op::ConvWeight { .. } => Facts::op("conv_weight", 2),
@@ -217,7 +221,7 @@ impl Op {
         let below = |size: usize| Range { size: Some(size), ignored: None };
         match self {
             Op::Take { axis, .. } | Op::Gather { axis, .. } | Op::GatherFold { axis, .. } => below(x[0][*axis]),
-            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } => below(*size),
+            Op::TakeAdd { size, .. } | Op::GatherAdd { size, .. } | Op::GatherOthers { size, .. } => below(*size),
             Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => Range { ignored: Some(IGNORED), ..below(x[0][1]) },
             Op::Cast { .. } => Range { size: None, ignored: None },
             other => unreachable!("{} does not hold integers", other.name()),

@@ -141,14 +141,6 @@ pub enum IntOp {
         /// The shape of the elements to write.
         src: Shape,
     },
-    /// The elements that indices along an axis send to each position, group by group: the order of the elements, and the
-    /// rank of each of these in its group, in one list.
-    Grouped {
-        /// The axis.
-        axis: usize,
-        /// The shape that is written to.
-        x: Shape,
-    },
     /// The indices in row `i` along the first axis, plus `i · size`: indices into an axis of each sample, as indices into
     /// that axis of all samples, one after another.
     Joined {
@@ -184,7 +176,6 @@ impl IntOp {
             IntOp::Within { .. } => "within",
             IntOp::Labels { .. } => "labels",
             IntOp::LastWritten { .. } => "scatter",
-            IntOp::Grouped { .. } => "scatter_reduce",
             IntOp::Joined { .. } => "joined",
             IntOp::Each { from, .. } => from.name(),
         }
@@ -198,7 +189,6 @@ impl IntOp {
             | IntOp::Within { .. }
             | IntOp::Labels { .. }
             | IntOp::LastWritten { .. }
-            | IntOp::Grouped { .. }
             | IntOp::Joined { .. } => true,
             IntOp::Each { from, .. } => from.reads_integers(),
             IntOp::Given
@@ -217,7 +207,7 @@ impl IntOp {
     pub(crate) fn may_fail(&self) -> bool {
         match self {
             IntOp::Within { .. } | IntOp::Labels { .. } => true,
-            IntOp::LastWritten { .. } | IntOp::Grouped { .. } => true,
+            IntOp::LastWritten { .. } => true,
             IntOp::Each { from, .. } => from.may_fail(),
             _ => false,
         }

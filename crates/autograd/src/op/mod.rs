@@ -23,6 +23,7 @@ pub(crate) mod formula;
 mod fourier;
 pub(crate) mod integers;
 pub(crate) mod linalg;
+mod pairwise;
 pub(crate) mod recurrent;
 pub mod row;
 pub(crate) mod shape;
@@ -41,6 +42,7 @@ pub use elementwise::{Binary, Unary};
 pub use fourier::Transform;
 pub use integers::{IGNORED, Insert, IntOp, Order};
 pub use linalg::Factor;
+pub use pairwise::Pairwise;
 use std::sync::Arc;
 pub use windows::{Panes, Sparse};
 
@@ -313,6 +315,8 @@ ops! {
     Linalg(Factor);
     /// A discrete Fourier transform along the last axis of numbers, which are pairs along another axis if they are complex.
     Fourier(Transform);
+    /// Distances between all rows of two matrices over the last two axes, and what follows from differences between rows.
+    Pairwise(Pairwise);
     /// The same elements with another shape.
     Reshape {
         /// The new shape.
@@ -386,6 +390,18 @@ ops! {
         index: Tensor<i64>,
         /// How elements are combined: `Prod`, `Max` or `Min`.
         fold: Fold
+    };
+    /// For each element, the product of the other ones that indices along an axis name the same place for. With directions, the
+    /// derivative of these products along all of them. Inputs: the elements, and the directions.
+    GatherOthers {
+        /// The axis.
+        axis: usize,
+        /// The place that each element belongs to.
+        index: Tensor<i64>,
+        /// Number of places.
+        size: usize,
+        /// Number of directions.
+        along: usize
     };
     /// Convolution of an image `[n, channels, …]` with weights `[out, channels / groups, …]`.
     Conv {

@@ -92,6 +92,7 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
         Op::MatMul { ta, tb, .. } => matmul(x[0], x[1], *ta, *tb),
         Op::Linalg(factor) => checked(name, factor.shape(x)?),
         Op::Fourier(transform) => transform.shape(x[0]),
+        Op::Pairwise(f) => f.shape(x),
         Op::Reshape { shape } => {
             if count(name, shape)? == count(name, x[0])? {
                 // If a view is not possible, the elements are copied.
@@ -164,6 +165,12 @@ pub(crate) fn infer_from(op: &Op, x: &[&[usize]], some: bool) -> Result<Shape> {
                 return Err(Error::Argument { op: name, hint });
             }
             Ok(x[0].into())
+        }
+        Op::GatherOthers { axis, index, size, .. } => {
+            x.iter().try_for_each(|x| alike(name, x, index.shape()))?;
+            size_of_axis(name, *axis, x[0])?;
+            check_index(name, index, *size)?;
+            checked(name, x[0].into())
         }
         Op::Conv { geometry } => geometry.output(name, x[0], x[1]),
         Op::ConvTranspose { geometry, size } => geometry.input(name, x[0], x[1], size),

@@ -3,7 +3,7 @@
 //!
 //! In a text, `$a`, `$b`, `$c` stand for the inputs, `$y` for the value and `$g` for its cotangent.
 
-use super::{Factor, Fold, IntOp, Op, Side, Transform};
+use super::{Factor, Fold, IntOp, Op, Pairwise, Side, Transform};
 use crate::tensor::AxisSet;
 
 /// The value of an op, and the rule of each input; an empty rule passes nothing on.
@@ -130,6 +130,23 @@ impl Op {
             Op::Fourier(Transform::Half { .. }) => {
                 words("F̄·$a from half of $a, F = exp(-2πi jk/n)", &["half of F·$g, twice"])
             }
+            Op::Pairwise(Pairwise::Distance) => {
+                let rules =
+                    ["Σ r[i, j]·($a[i] - $b[j]) over j, r = $g/$y", "Σ r[i, j]·($b[j] - $a[i]) over i, r = $g/$y"];
+                words("‖$a[i] - $b[j]‖", &rules)
+            }
+            Op::Pairwise(Pairwise::Product) => {
+                let rules = [
+                    "Σ $g[i, j]·($c[i] - $d[j]) over j",
+                    "Σ $g[i, j]·($d[j] - $c[i]) over i",
+                    "Σ $g[i, j]·($a[i] - $b[j]) over j",
+                    "Σ $g[i, j]·($b[j] - $a[i]) over i",
+                ];
+                words("($a[i] - $b[j])·($c[i] - $d[j])", &rules)
+            }
+            Op::Pairwise(Pairwise::Sum) => {
+                words("Σ $a[i, j]·($b[i] - $c[j]) over j", &["$g[i]·($b[i] - $c[j])", "$g·Σ $a over j", "-$aᵀ·$g"])
+            }
             Op::Reshape { shape } => words(&format!("$a as {:?}", shape.as_slice()), &["$g in the shape of $a"]),
             Op::Expand { shape } => {
                 words(&format!("$a repeated to {:?}", shape.as_slice()), &["Σ $g over the repeats"])
@@ -155,6 +172,12 @@ impl Op {
                 &along(&format!("{} of $a and $b at an index", fold.name()), axis),
                 &["the share of $g where $a is $y", "the share of $g[index] where $b is $y[index]"],
             ),
+            Op::GatherOthers { axis, along: directions, .. } => {
+                let value =
+                    if *directions > 0 { "derivative of Π of the others of $a" } else { "Π of the others of $a" };
+                let rules = vec!["derivative of Π of the others of $a along $g"; 1 + directions];
+                words(&along(value, axis), &rules)
+            }
             Op::Conv { .. } => words("conv($a, $b)", &["conv_transpose($g, $b)", "conv_weight($a, $g)"]),
             Op::ConvTranspose { .. } => words("conv_transpose($a, $b)", &["conv($g, $b)", "conv_weight($g, $a)"]),
             Op::ConvWeight { .. } => words("conv_weight($a, $b)", &["conv_transpose($b, $g)", "conv($a, $g)"]),

@@ -1,14 +1,12 @@
-//! The rules of [`GatherFold`](Op::GatherFold), which combines the elements that indices send to each position: a group.
+//! The rules of [`GatherFold`](Op::GatherFold), which combines the elements that indices send to each position: a group; and
+//! of the products of the other elements of a group, which follow from it.
 
 use super::Cotangents;
-use super::scan::products_in_groups;
 use super::vjp::indexed;
-use crate::error::or_panic;
 use crate::float::Float;
-use crate::op::{Binary, Fold, IntOp, Op, Unary};
+use crate::op::{Fold, Op};
 use crate::tensor::Tensor;
-use crate::tensor::view::Span;
-use crate::value::{Index, Value};
+use crate::value::Value;
 use smallvec::smallvec;
 
 /// The cotangents of the array `x[0]` and of the elements `x[1]` that are combined with it.
@@ -93,31 +91,42 @@ fn product<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V], el
     V::apply(Op::GatherFold { axis, index: index.clone(), fold: Fold::Prod }, &inputs)
 }
 
-/// For each element, the product of the other ones of its group. Where no product of some of them overflows, it is that of
-/// those before it and of those behind it, which is exact where elements are 0; else it is the whole by the element. So
-/// nothing that is infinite or NaN reaches another group.
+/// For each element, the product of the other ones of its group.
 fn others<T: Float, V: Value<T>>(axis: usize, index: &Tensor<i64>, x: &[&V]) -> V {
-    let (n, src, one) = (index.len(), x[1], x[1].number(T::one()));
-    let sent = |v: &V| indexed(Op::Gather { axis, index: index.clone() }, v, &x[1..]);
-    let still = V::apply(Op::StopGradient, &[src]);
-    let most = sent(&product(axis, index, x, &V::binary(Binary::Maximum, &still.unary(Unary::Abs), &one)));
-    let within = most.sub(&most).eq(&src.number(T::zero()));
+    let (size, index) = (x[0].shape()[axis], index.clone());
+    V::apply(Op::GatherOthers { axis, index, size, along: 0 }, &x[1..])
+}
 
-    let own = Index { values: index.clone(), node: x.get(2).map(|&node| node.clone()) };
-    let lists = or_panic(own.derive(IntOp::Grouped { axis, x: x[0].shape() }));
-    let list = |start: usize| {
-        let spans = smallvec![Span { start: if n == 0 { 0 } else { start }, len: n, step: 1 }];
-        or_panic(lists.clone().derive(IntOp::View(Box::new(Op::Slice { spans }))))
-    };
-    let (order, ranks) = (list(0), list(n));
-    let ranks = match &ranks.node {
-        Some(node) => V::apply(Op::Cast { values: ranks.values.clone() }, &[node]),
-        None => src.constant(ranks.values.map(|rank| T::of(rank as f64))),
-    };
-    let finite = within.select(src, &one).reshape(&[n]);
-    let grouped = or_panic(order.clone().apply(&finite, |index| Op::Take { axis: 0, index }));
-    let found = products_in_groups(&grouped, &V::binary(Binary::Ge, &ranks, &one));
-    let found = or_panic(order.apply(&found, |index| Op::TakeAdd { axis: 0, index, size: n })).reshape(&src.shape());
-    // The quotient is defined, too, where it is not selected, so that its derivative adds nothing there.
-    within.select(&found, &sent(&product(axis, index, x, src)).div(&within.select(&one, src)))
+/// The cotangents of the inputs of [`GatherOthers`](Op::GatherOthers). The product of others is the derivative of a group's
+/// product by one of its elements. Each of its derivatives is one of that product by several elements, whose order does not
+/// matter: the cotangent of the result is one more direction, in addition to the others or in place of one.
+pub(crate) fn others_vjp<T: Float, V: Value<T>>(
+    op: &Op,
+    x: &[&V],
+    g: &V,
+    wants: &dyn Fn(usize) -> bool,
+) -> Cotangents<V> {
+    let along = op.arity().map_or(0, |arity| arity - 1);
+    (0..=along).map(|i| wants(i).then(|| moved(op, x, i, g))).collect()
+}
+
+/// The tangent of its result.
+pub(crate) fn others_jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], t: &[Option<&V>]) -> Option<V> {
+    let (t, _) = op.operands(t);
+    let parts = t.iter().enumerate().filter_map(|(i, t)| t.map(|t| moved(op, x, i, t)));
+    parts.reduce(|a, b| a.add(&b))
+}
+
+/// The products of others along `t`, which is one more direction for the elements, and else in place of direction `i`.
+fn moved<T: Float, V: Value<T>>(op: &Op, x: &[&V], i: usize, t: &V) -> V {
+    let mut op = op.clone();
+    let Op::GatherOthers { along, .. } = &mut op else { unreachable!("{} is no product of others", op.name()) };
+    let mut inputs: Vec<&V> = x.to_vec();
+    if i == 0 {
+        inputs.insert(1 + *along, t);
+        *along += 1;
+    } else {
+        inputs[i] = t;
+    }
+    V::apply(op, &inputs)
 }

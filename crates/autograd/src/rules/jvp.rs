@@ -2,7 +2,7 @@
 //! these ops are linear, and a linear op is its own derivative.
 
 use super::vjp::{indexed, weights};
-use super::{attention, groups, layer_norm, recurrent, rows, scan};
+use super::{attention, groups, layer_norm, pairwise, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, family};
 use crate::tensor::layout::reduced_shape;
@@ -44,6 +44,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
         Op::Linalg(factor) => super::linalg::jvp(*factor, x, y, t),
         #[cfg(not(feature = "linalg"))]
         Op::Linalg(factor) => unreachable!("the shape rule rejects {factor:?} without the feature `linalg`"),
+        Op::Pairwise(f) => pairwise::jvp(*f, x, y, t),
         Op::MaxPool { .. } | Op::MaxUnpool { .. } => t[1].map(|t| V::apply(op.clone(), &[x[0], t])),
         Op::Concat { .. } => first.or(t.iter().copied().flatten().next()).map(|some| {
             let zeros: Vec<V> = x.iter().map(|x| some.number(T::zero()).expand(&x.shape())).collect();
@@ -62,6 +63,7 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
             first.map(|t| indexed(op.clone(), t, x))
         }
         Op::GatherFold { axis, index, fold } => groups::jvp((*axis, index, *fold), x, y, t),
+        Op::GatherOthers { .. } => groups::others_jvp(op, x, t),
         Op::Integers { .. } | Op::Cast { .. } => None,
         Op::Custom { .. } => unreachable!("the sweep calls the user's rule"),
     }

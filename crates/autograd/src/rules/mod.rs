@@ -17,6 +17,7 @@ mod layer_norm;
 mod linalg;
 #[cfg(feature = "linalg")]
 mod lu;
+mod pairwise;
 #[cfg(feature = "linalg")]
 mod pinv;
 mod reads;

@@ -1,7 +1,7 @@
 //! What reverse-mode rules read: which inputs of an op, and whether its output, must be in memory when its cotangent
 //! arrives. Of all other values, a rule uses at most the shape.
 
-use crate::op::{Fold, OUTPUT, Op, Side};
+use crate::op::{Fold, OUTPUT, Op, Pairwise, Side};
 
 /// The values that the rule of `op` reads, as bits, if derivatives are needed for the inputs where `active` holds.
 pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
@@ -25,7 +25,7 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::StandardizeVjp { .. } => 1 | if active(0) { 2 | OUTPUT } else { 0 },
         Op::Reduce { fold: Fold::Sum | Fold::Mean, .. } => 0,
         Op::Reduce { fold: Fold::Prod, .. } => 1,
-        Op::GatherFold { fold: Fold::Prod, .. } => !OUTPUT,
+        Op::GatherFold { fold: Fold::Prod, .. } | Op::GatherOthers { .. } => !OUTPUT,
         Op::GatherFold { .. } => !0, // extrema are compared with the output
         Op::Reduce { fold: Fold::Norm | Fold::Max | Fold::Min | Fold::LogSumExp, .. } => 1 | OUTPUT,
         Op::Softmax { .. } | Op::LogSoftmax { .. } => OUTPUT,
@@ -37,6 +37,13 @@ pub(crate) fn reads(op: &Op, active: &dyn Fn(usize) -> bool) -> u32 {
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => {
             active(1) as u32 | (active(0) as u32) << 1
         }
+        Op::Pairwise(Pairwise::Distance) => 1 | 2 | OUTPUT,
+        // Each pair of points moves the differences of the other pair.
+        Op::Pairwise(Pairwise::Product) => {
+            let pair = |i: usize, bits: u32| if active(i) || active(i + 1) { bits } else { 0 };
+            pair(0, 1 << 2 | 1 << 3) | pair(2, 1 << 0 | 1 << 1)
+        }
+        Op::Pairwise(Pairwise::Sum) => (active(1) || active(2)) as u32 | if active(0) { 1 << 1 | 1 << 2 } else { 0 },
         Op::Linalg(_) | Op::Custom { .. } => u32::MAX,
         Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
             0

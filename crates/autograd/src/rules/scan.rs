@@ -92,15 +92,6 @@ pub(crate) fn products_of_others<T: Float, V: Value<T>>(x: &V, axes: AxisSet) ->
     before.mul(&after).reshape(&moved.shape()).permute(&inverse(&order))
 }
 
-/// The same for groups of a list, whose elements are next to each other: the products of those before and of those behind.
-/// `inside` is 1 where an element is not the first of its group, else 0.
-pub(crate) fn products_in_groups<T: Float, V: Value<T>>(x: &V, inside: &V) -> V {
-    let (zero, one) = (x.number(T::zero()), x.number(T::one()));
-    let before = recurrence(&inside.select(&delayed(x, 0), &zero), &one.sub(inside), 0, false);
-    let behind = recurrence(&inside.select(x, &zero), &one.sub(&advanced(inside, 0)), 0, true);
-    before.mul(&behind)
-}
-
 /// Cumulative products along an axis: the recurrence where b is the first element followed by zeros.
 pub(crate) fn products<T: Float, V: Value<T>>(x: &V, axis: usize) -> V {
     let shape = x.shape();

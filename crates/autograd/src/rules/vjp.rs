@@ -2,7 +2,7 @@
 //! They are written once over [`Value`], so that the same arm computes (on tensors) and records (on variables). No rule
 //! uses `Tensor` directly.
 
-use super::{Cotangents, attention, conv, groups, layer_norm, recurrent, rows, scan};
+use super::{Cotangents, attention, conv, groups, layer_norm, pairwise, recurrent, rows, scan};
 use crate::float::Float;
 use crate::op::{Fold, Op, Unary, family};
 use crate::tensor::layout::reduced_shape;
@@ -62,6 +62,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
         Op::Fourier(transform) => smallvec![Some(super::fourier::vjp(*transform, x[0], g))],
         #[cfg(not(feature = "fft"))]
         Op::Fourier(t) => unreachable!("the shape rule rejects {t:?} without the feature `fft`"),
+        Op::Pairwise(f) => pairwise::vjp(*f, x, y, g, wants),
         Op::Reshape { .. } => smallvec![Some(g.reshape(&x[0].shape()))],
         Op::Expand { .. } => smallvec![Some(g.sum_to(&x[0].shape()))],
         Op::Permute { order } => smallvec![Some(g.permute(&inverse(order)))],
@@ -93,6 +94,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
             smallvec![Some(indexed(Op::Gather { axis: *axis, index: index.clone() }, g, x))]
         }
         Op::GatherFold { axis, index, fold } => groups::vjp((*axis, index, *fold), x, y, g, wants),
+        Op::GatherOthers { .. } => groups::others_vjp(op, x, g, wants),
         family!(conv) => conv::vjp(op, x, g, wants),
         Op::MaxPool { panes } => smallvec![None, Some(V::apply(Op::MaxUnpool { panes: panes.clone() }, &[x[0], g]))],
         Op::MaxUnpool { panes } => smallvec![None, Some(V::apply(Op::MaxPool { panes: panes.clone() }, &[x[0], g]))],

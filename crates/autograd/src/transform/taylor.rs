@@ -154,11 +154,13 @@ fn law(op: &Op) -> Law {
         | Op::LogCumSumExp { .. }
         | Op::Recurrence { .. }
         | Op::GatherFold { .. }
+        | Op::GatherOthers { .. }
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyVjp { .. }
         | Op::Linalg(_)
+        | Op::Pairwise(_)
         | Op::Custom { .. } => Law::Slope,
     }
 }

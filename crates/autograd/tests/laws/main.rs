@@ -174,7 +174,7 @@ fn an_input_used_twice_collects_both_contributions() {
             case.inputs[1].differentiable = false; // one value per row or per column
             case.inputs.last_mut().unwrap().differentiable = false;
         }
-        if let Op::Attention { .. } | Op::AttentionVjp { .. } | Op::GatherFold { .. } = case.op {
+        if let Op::Attention { .. } | Op::AttentionVjp { .. } | Op::GatherFold { .. } | Op::Pairwise(_) = case.op {
             case.inputs[1..].iter_mut().for_each(|x| x.differentiable = false); // of other shapes
         }
         if let Op::RecurrentTrace { cell, .. } | Op::Recurrent { cell, .. } | Op::RecurrentVjp { cell, .. } = case.op {

@@ -2,7 +2,7 @@
 
 use crate::windows;
 use autograd::Span;
-use autograd::op::{Cell, Factor, Fold, IGNORED, Op, Transform};
+use autograd::op::{Cell, Factor, Fold, IGNORED, Op, Pairwise, Transform};
 
 /// The shape of the result of `op` for inputs of the given shapes; `None` if it must reject them.
 pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
@@ -17,6 +17,11 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             [first, node],
         ) if node == index.shape() => std::slice::from_ref(first),
         (Op::GatherFold { index, .. }, [both @ .., node]) if both.len() == 2 && node == index.shape() => both,
+        (Op::GatherOthers { index, along, .. }, [all @ .., node])
+            if all.len() == 1 + along && node == index.shape() =>
+        {
+            all
+        }
         (Op::CrossEntropyVjp { labels }, [both @ .., node]) if both.len() == 2 && node == labels.shape() => both,
         _ => x,
     };
@@ -81,6 +86,9 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
                 (_, None) => None,
             }
         }
+        (Op::Pairwise(Pairwise::Distance), [x, y]) => distances(x, y),
+        (Op::Pairwise(Pairwise::Product), [u, v, x, y]) => (u == x && v == y).then(|| distances(x, y))?,
+        (Op::Pairwise(Pairwise::Sum), [w, x, y]) => (distances(x, y)? == *w).then(|| x.clone()),
         (Op::Reshape { shape }, [x]) => same_count(shape, x).then(|| shape.to_vec()),
         (Op::Expand { shape }, [x]) => {
             let fits = |i: usize| x[x.len() - 1 - i] == 1 || x[x.len() - 1 - i] == shape[shape.len() - 1 - i];
@@ -130,6 +138,10 @@ pub fn shape(op: &Op, x: &[Vec<usize>]) -> Option<Vec<usize>> {
             let mut expected = x.clone();
             *expected.get_mut(*axis)? = *index.shape().get(*axis)?;
             (expected == index.shape() && src == index.shape() && below(index.to_vec(), x[*axis])).then(|| x.clone())
+        }
+        (Op::GatherOthers { index, size, along, .. }, all) => {
+            let fits = all.iter().all(|x| x == index.shape()) && below(index.to_vec(), *size);
+            (all.len() == 1 + along && fits).then(|| all[0].clone())
         }
         (Op::Conv { geometry }, [x, w]) => windows::convolved(geometry, x, w),
         (Op::ConvTranspose { geometry, size }, [g, w]) => windows::image(geometry, size, g, w),
@@ -191,6 +203,13 @@ fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
 }
 
 /// The shape of softmax(q kᵀ + mask) v, without broadcasting except for the mask.
+/// The shape of a distance between all points of one list and all of another; the batches are the same.
+fn distances(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
+    let (batch, _) = x.split_last_chunk::<2>()?;
+    let (other, _) = y.split_last_chunk::<2>()?;
+    matmul(x, false, y, true).filter(|_| batch == other)
+}
+
 fn attention(q: &[usize], k: &[usize], v: &[usize], mask: &[Vec<usize>]) -> Option<Vec<usize>> {
     let same =
         |a: &[usize], b: &[usize]| a.split_last_chunk::<2>().map(|a| a.0) == b.split_last_chunk::<2>().map(|b| b.0);

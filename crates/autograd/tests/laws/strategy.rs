@@ -3,7 +3,7 @@
 
 use crate::case::{Case, Domain, Input, View};
 use crate::windows;
-use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Transform, Unary};
+use autograd::op::{Binary, Cell, Factor, Fold, IGNORED, Kind, Op, Pairwise, Transform, Unary};
 use autograd::{AxisSet, Precision, Span, Tensor};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -244,6 +244,7 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
                 case(Op::Fourier(transform), vec![x])
             })
             .boxed(),
+        Kind::Pairwise => pairwise(),
         Kind::Reshape => shape(0..=5).prop_flat_map(regrouped).boxed(),
         Kind::Expand => shape(0..=5)
             .prop_flat_map(|to| (operand(to.clone()), Just(to)))
@@ -295,6 +296,14 @@ fn other(kind: Kind) -> BoxedStrategy<Case> {
             let src = with(&x, axis, picks.iter().product());
             let index = indices(&src, x[axis], seed);
             case(Op::GatherFold { axis, index, fold }, vec![input(x, domains[0]), input(src, domains[1])])
+        }),
+        Kind::GatherOthers => picking(|x, axis, seed, picks| {
+            let (along, size) = (seed as usize % 3, x[axis]);
+            let x = with(&x, axis, picks.iter().product());
+            let index = indices(&x, size, seed);
+            let directions = (0..along).map(|_| input(x.clone(), REAL));
+            let inputs = std::iter::once(input(x.clone(), Domain::AwayFromZero)).chain(directions).collect();
+            case(Op::GatherOthers { axis, index, size, along }, inputs)
         }),
         Kind::Conv => windows::convolution(windows::Side::Output),
         Kind::ConvTranspose => windows::convolution(windows::Side::Input),
@@ -477,6 +486,30 @@ fn attention(vjp: bool) -> BoxedStrategy<Case> {
                 false => Op::Attention { scale, causal, precision },
             };
             case(op, inputs)
+        })
+        .boxed()
+}
+
+/// Points that no two of are the same.
+fn pairwise() -> BoxedStrategy<Case> {
+    let batch = vec(select(&SIZES[1..4]), 0..=2).prop_filter("few matrices", |b| b.iter().product::<usize>() <= 4);
+    (select(Pairwise::ALL), batch, vec(size(), 3))
+        .prop_flat_map(|(f, batch, sizes)| {
+            let [rows, columns, width] = trimmed(sizes)[..] else { unreachable!("three sizes") };
+            let matrix = |rows: usize, columns: usize, domain| input([&batch[..], &[rows, columns]].concat(), domain);
+            let inputs = match f {
+                Pairwise::Distance => {
+                    vec![matrix(rows, width, Domain::Grid(0.0)), matrix(columns, width, Domain::Grid(0.5))]
+                }
+                Pairwise::Product => {
+                    let pair = || [matrix(rows, width, REAL), matrix(columns, width, REAL)];
+                    [pair(), pair()].concat()
+                }
+                Pairwise::Sum => {
+                    vec![matrix(rows, columns, REAL), matrix(rows, width, REAL), matrix(columns, width, REAL)]
+                }
+            };
+            case(Op::Pairwise(f), inputs)
         })
         .boxed()
 }

@@ -72,6 +72,11 @@ pub(super) fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Re
             let inputs: Vec<Var<'t, T>> = inputs.into_iter().flatten().collect();
             record(Op::GatherFold { axis: axis + 1, index: values, fold }, &inputs)
         }
+        Op::GatherOthers { axis, size, along, .. } => {
+            let Index { values: index, node } = full((index, own), n)?;
+            let inputs: Vec<Var<'t, T>> = x[..=along].iter().map(|x| x.full(n)).chain(node).collect();
+            record(Op::GatherOthers { axis: axis + 1, index, size, along }, &inputs)
+        }
         Op::Cast { .. } => Ok(Ints { var: x[0].var }.numbers()),
         ref other => unreachable!("{} does not pick elements", other.name()),
     }
@@ -133,7 +138,7 @@ pub(super) fn integers<'t, T: Float>(from: &IntOp, x: &Batched<'t, T>, n: usize)
         IntOp::Mode { axis } => IntOp::Mode { axis: axis + 1 },
         IntOp::Running { fold, axis } => IntOp::Running { fold: *fold, axis: axis + 1 },
         IntOp::View(op) => return Ok(view(op, Ints { var: x.var }, n)?.var),
-        IntOp::LastWritten { .. } | IntOp::Grouped { .. } | IntOp::Joined { .. } | IntOp::Each { .. } => {
+        IntOp::LastWritten { .. } | IntOp::Joined { .. } | IntOp::Each { .. } => {
             IntOp::Each { n, from: Box::new(from.clone()) }
         }
     };

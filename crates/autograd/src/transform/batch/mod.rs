@@ -138,7 +138,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         {
             solve(*factor, &x[0], &x[1], n)
         }
-        Op::Linalg(_) | Op::Fourier(_) => behind(op.clone()),
+        Op::Linalg(_) | Op::Fourier(_) | Op::Pairwise(_) => behind(op.clone()),
         Op::Reshape { shape } => behind(Op::Reshape { shape: ahead(n, shape) }),
         Op::Expand { shape } => apply(Op::Expand { shape: ahead(n, shape) }, &[x[0].lined_up(shape.len())]),
         Op::Permute { order } => behind(Op::Permute { order: shapes::behind(order) }),
@@ -153,6 +153,7 @@ fn batch<'t, T: Float>(op: &Op, x: Inputs<'_, 't, T>, n: usize) -> Result<Var<'t
         | Op::Gather { .. }
         | Op::GatherAdd { .. }
         | Op::GatherFold { .. }
+        | Op::GatherOthers { .. }
         | Op::Cast { .. } => indexed::batch(op, x, n),
         Op::CrossEntropy { .. } | Op::CrossEntropyVjp { .. } => indexed::cross_entropy(op, x, n),
         Op::Integers { from, .. } => indexed::integers(from, &x[0], n),

@@ -2,7 +2,7 @@
 //! depend on. Views and selections are followed by moving the numbers of the elements instead of their values.
 
 use crate::float::{Few, Float, once};
-use crate::op::{Binary, Op, Transform};
+use crate::op::{Binary, Op, Pairwise, Transform};
 use crate::tape::{List, Var};
 use crate::tensor::layout::reduced_shape;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -242,6 +242,13 @@ fn follow(op: &Op, x: &[Operand], chosen: bool, shape: &[usize], n: usize) -> Op
             let (own, select) = (x[0].size(), Op::Gather { axis: *axis, index: index.clone() });
             collected(&[&x[0], &x[1]], &[(0..own).map(Some).collect(), sources(&select, shape)], own, n)
         }
+        Op::GatherOthers { axis, index, size, .. } => {
+            let (select, mut wide) = (Op::Gather { axis: *axis, index: index.clone() }, Shape::from(shape));
+            wide[*axis] = *size;
+            let (all, to) = (x.iter().collect::<Vec<_>>(), vec![sources(&select, &wide); x.len()]);
+            let pattern = Some(collected(&all, &to, wide.iter().product(), n));
+            moved(&select, &[Operand { shape: wide, pattern }], n)
+        }
         Op::Reduce { axes, .. } => groups(x, *axes, shape, n),
         Op::Softmax { axis } | Op::SoftmaxVjp { axis } | Op::LogSoftmax { axis } | Op::LogSoftmaxVjp { axis } => {
             groups(x, AxisSet::one(*axis), shape, n)
@@ -260,6 +267,7 @@ fn follow(op: &Op, x: &[Operand], chosen: bool, shape: &[usize], n: usize) -> Op
         Op::Map { axis, .. } => groups(x, AxisSet::one(*axis), shape, n),
         Op::CrossEntropy { .. } => groups(x, AxisSet::one(1), shape, n),
         Op::MatMul { ta, tb, .. } => product(x, [*ta, *tb], shape, n),
+        Op::Pairwise(Pairwise::Distance) => product(x, [false, true], shape, n),
         // No derivative flows through these.
         Op::Leaf | Op::Const | Op::StopGradient | Op::RecurrentTrace { .. } | Op::Integers { .. } | Op::Cast { .. } => {
             dense(&[], shape.iter().product(), n)
@@ -273,6 +281,7 @@ fn follow(op: &Op, x: &[Operand], chosen: bool, shape: &[usize], n: usize) -> Op
         | Op::Recurrent { .. }
         | Op::RecurrentVjp { .. }
         | Op::Linalg(_)
+        | Op::Pairwise(Pairwise::Product | Pairwise::Sum)
         | Op::Fourier(Transform::Real | Transform::Half { .. })
         | Op::Conv { .. }
         | Op::ConvTranspose { .. }
