@@ -28,6 +28,7 @@ use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
 pub(crate) use fold::runs;
 pub(crate) use product::{matmul_alongside, matmul_onto};
+use smallvec::SmallVec;
 
 once! {
     /// The value of `op` at inputs `x`; `shape` is the result of the shape rule.
