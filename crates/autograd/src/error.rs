@@ -178,8 +178,8 @@ fn axis_fault(axis: isize, shape: &[usize]) -> String {
 }
 
 /// The operations whose negative indices count from the end. The others take labels or the rows of a table.
-const FROM_THE_END: [&str; 8] =
-    ["take", "gather", "index_axis", "index_select", "index_add", "scatter", "scatter_add", "scatter_reduce"];
+const FROM_THE_END: [&str; 7] =
+    ["take", "gather", "index_axis", "index_add", "scatter", "scatter_add", "scatter_reduce"];
 
 /// Which indices an axis has.
 fn valid_indices(op: &str, index: i64, size: usize) -> String {

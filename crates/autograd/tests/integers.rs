@@ -177,7 +177,6 @@ fn negative_indices_count_from_the_end() {
     let x = tensor![[1.0, 2.0], [3.0, 4.0]];
     assert_eq!(x.gather(1, tensor![[-1_i64], [0]]), tensor![[2.0], [3.0]]);
     assert_eq!(x.take(0, tensor![-1_i64, 0]), tensor![[3.0, 4.0], [1.0, 2.0]]);
-    assert_eq!(x.index_select(0, tensor![-1_i64, 0]), tensor![[3.0, 4.0], [1.0, 2.0]]);
     assert_eq!(x.index_add(0, tensor![-1_i64], tensor![[1.0, 1.0]]), tensor![[1.0, 2.0], [4.0, 5.0]]);
     assert_eq!(x.scatter_add(1, tensor![[-1_i64], [-2]], tensor![[10.0], [20.0]]), tensor![[1.0, 12.0], [23.0, 4.0]]);
     assert_eq!(x.scatter(1, tensor![[-1_i64], [-2]], tensor![[10.0], [20.0]]), tensor![[1.0, 10.0], [20.0, 4.0]]);
@@ -185,9 +184,10 @@ fn negative_indices_count_from_the_end() {
         assert!(x.try_gather(1, tensor![[bad]]).is_err() && x.try_scatter(1, tensor![[bad]], tensor![[1.0]]).is_err());
         assert!(x.try_scatter_add(1, tensor![[bad]], tensor![[1.0]]).is_err() && x.try_take(0, tensor![bad]).is_err());
         assert!(x.try_index_add(0, tensor![bad], tensor![[1.0, 1.0]]).is_err());
-        let error = x.try_index_select(0, tensor![bad]).unwrap_err().to_string();
-        assert!(error.starts_with("index_select: index"), "{error}");
     }
+    // As in PyTorch.
+    let error = x.try_index_select(0, tensor![-1_i64]).unwrap_err().to_string();
+    assert!(error.starts_with("index_select: index -1") && error.ends_with("use 0 to 1"), "{error}");
 }
 
 #[test]

@@ -160,17 +160,18 @@ macro_rules! select_methods {
                 x.number(T::one()).try_sub(w)?.try_mul(x)?.try_add(w.try_mul(end)?)
             }
 
-            /// Selects slices along an axis by a list of indices. Negative indices count from the end.
+            /// Selects slices along an axis by a list of indices, as in PyTorch's `index_select`, which rejects negative
+            /// indices; [`take`](Self::take) counts them from the end.
             ///
             /// ```
             /// # use autograd::tensor;
             /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
-            /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, -2]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
+            /// assert_eq!(x.index_select(1, &tensor![1_i64, 1, 0]), tensor![[2.0, 2.0, 1.0], [4.0, 4.0, 3.0]]);
             /// ```
             index_select, try_index_select(axis: isize, index: impl Into<Index<Self>>) |x| {
                 let axis = resolve_axis("index_select", axis, &Value::shape(x))?;
                 let index = select::list("index_select", index.into())?;
-                let index = select::from_end("index_select", index, Value::shape(x)[axis])?;
+                let index = index.derive(IntOp::Within { op: "index_select", size: Value::shape(x)[axis] })?;
                 index.apply(x, |index| Op::Take { axis, index })
             }
 

@@ -57,7 +57,7 @@ tensors_and_variables!(scattered_past_the_end, V, |new| {
     let (list, low) = (tensor![0_i64, -1], tensor![0_i64, -4]);
     refuses!(x.index_add(1, &low, &src), x.try_index_add(1, &low, &src), "index_add", "index -4");
     refuses!(x.index_add(0, &list, &src), x.try_index_add(0, &list, &src), "index_add", "[2, 3]");
-    refuses!(x.index_select(1, &low), x.try_index_select(1, &low), "index_select", "index -4");
+    refuses!(x.index_select(1, &list), x.try_index_select(1, &list), "index_select", "index -1");
     refuses!(x.index_select(1, &high), x.try_index_select(1, &high), "index_select", "must be a list");
 });
 
