@@ -70,6 +70,8 @@ macro_rules! shape_methods {
             /// # use autograd::tensor;
             /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].flip(1), tensor![[2.0, 1.0], [4.0, 3.0]]);
             /// ```
+            #[doc(alias = "fliplr")]
+            #[doc(alias = "flipud")]
             flip, try_flip(axes: impl Into<Axes>) |x| {
                 let shape = Value::shape(x);
                 let mut spans = Span::whole(&shape);
@@ -181,6 +183,7 @@ macro_rules! shape_methods {
             /// assert_eq!(tensor![1.0, 2.0].diag(0), tensor![[1.0, 0.0], [0.0, 2.0]]);
             /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].diag(-1), tensor![3.0]);
             /// ```
+            #[doc(alias = "diag_embed")]
             diag, try_diag(k: isize) |x| {
                 match *Value::shape(x) {
                     [n] => border::on_diagonal(x, n, k),

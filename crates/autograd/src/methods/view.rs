@@ -69,6 +69,7 @@ macro_rules! view_methods {
             /// assert_eq!(tensor![1.0, 2.0].broadcast_to(&[2, 2]), tensor![[1.0, 2.0], [1.0, 2.0]]);
             /// ```
             #[doc(alias = "expand")]
+            #[doc(alias = "expand_as")]
             broadcast_to, try_broadcast_to(shape: &[usize]) |x| {
                 Value::try_apply(Op::Expand { shape: shape.into() }, &[x])
             }

@@ -256,6 +256,7 @@ impl<T: Element> Tensor<T> {
     /// ```
     /// assert_eq!(autograd::tensor![[1.0, 2.0], [3.0, 4.0]].to_vec(), [1.0, 2.0, 3.0, 4.0]);
     /// ```
+    #[doc(alias = "tolist")]
     pub fn to_vec(&self) -> Vec<T> {
         self.iter().collect()
     }

@@ -169,6 +169,7 @@ impl CsvOptions {
     /// assert_eq!(data.inputs(), &autograd::tensor![[1.0, 0.0, 30.0], [0.0, 1.0, 20.0]]);
     /// # Ok::<(), nn::data::DataError>(())
     /// ```
+    #[doc(alias = "OneHotEncoder")]
     pub fn one_hot(mut self, columns: impl IntoIterator<Item: Into<Column>>) -> Self {
         self.texts.extend(columns.into_iter().map(|column| (column.into(), Coding::OneHot)));
         self
