@@ -85,11 +85,16 @@ fn sparse_hessians_are_the_dense_ones() {
         ("ring", |x| (x[0] * x[0].roll(1, 0).square()).sum(), 4),
         ("dense", |x| x[0].sum().square() * x[0].exp().sum(), 9),
         ("linear", |x| x[0].sum(), 0),
+        (
+            "products by values",
+            |x| x[0].scatter_reduce(0, signs(x[0]), x[0].cos(), Scatter::Prod, Target::Included).sum(),
+            9,
+        ),
     ];
     let x = Tensor::<f64>::randn(&[9], &mut Rng::new(9));
     for (name, f, most) in functions {
         let mut sparse = SparseHessian::new(*f, &x).unwrap();
-        for at in [&x, &(&x * 1.1)] {
+        for at in [&x, &(&x * 1.1), &x.flip(0)] {
             sparse.at(at).unwrap();
             let (found, expected) = (sparse.dense(), hessian(*f, &[at]).remove(0).remove(0));
             assert!((&found - &expected).abs().max().item() < 1e-11, "{name}: {found} {expected}");

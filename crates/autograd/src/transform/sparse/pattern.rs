@@ -224,6 +224,7 @@ fn follow(op: &Op, x: &[Operand], chosen: bool, shape: &[usize], n: usize) -> Op
             let select = Op::Gather { axis: *axis, index: index.clone() };
             chosen_to(&[(&x[0], None), (&x[1], Some(&select))], *axis, shape, n)
         }
+        Op::GatherOthers { axis, .. } if chosen => groups(x, AxisSet::one(*axis), shape, n),
         Op::Unary(_) => x[0].pattern.clone().expect("one of its inputs depends on the input"),
         Op::Binary(Binary::Copysign) => elementwise(&x[..1], shape, n),
         Op::Binary(_) => elementwise(x, shape, n),
