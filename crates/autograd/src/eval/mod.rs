@@ -27,7 +27,7 @@ use crate::tensor::layout::Odometer;
 use crate::tensor::view::Span;
 use crate::tensor::{Shape, Tensor};
 pub(crate) use fold::runs;
-pub(crate) use product::{matmul_alongside, matmul_onto};
+pub(crate) use product::matmul;
 use smallvec::SmallVec;
 
 once! {
@@ -104,7 +104,7 @@ once! {
             Op::RecurrentTrace { cell, reverse } => recurrent::trace(*cell, *reverse, x, out),
             Op::RecurrentVjp { cell, reverse } => recurrent::vjp(*cell, *reverse, x, out),
             Op::MatMul { ta, tb, precision } => {
-                matmul_onto([x[0], x[1]], [*ta, *tb], *precision, shape, None, out)
+                matmul([x[0], x[1]], [*ta, *tb], *precision, shape, None, out, None)
             }
             #[cfg(feature = "fft")]
             Op::Fourier(transform) => fourier::eval(*transform, x[0], out),

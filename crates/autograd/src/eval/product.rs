@@ -5,53 +5,32 @@ use crate::kernel::gemm;
 use crate::tensor::layout::{Odometer, broadcast_strides};
 use crate::tensor::{Strides, Tensor};
 
+/// What is done beside a product: other arrays of its size, and what is called on parts of the product while they are in the
+/// cache, each with the same part of the others.
+pub(crate) type Beside<'b, 'o, T> = (&'b mut [&'o mut [T]], &'b (dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync));
+
 once! {
     /// `out = a·b`, or `keep · out + a·b` if `keep` is given.
-    pub(crate) fn matmul_onto<T>(
+    pub(crate) fn matmul<'b, 'o, T>(
         x: [&Tensor<T>; 2],
         transposed: [bool; 2],
         precision: Precision,
         shape: &[usize],
         keep: Option<T>,
         out: &mut [T],
+        beside: Option<Beside<'b, 'o, T>>,
     ) {
-        matmul(x, transposed, precision, shape, out, keep, None);
-    }
-}
-
-once! {
-    /// Like `matmul_onto`, but calls `then` on parts of the result while they are in the cache, each with the same part of
-    /// `others`, arrays of the same size.
-    pub(crate) fn matmul_alongside<T>(
-        x: [&Tensor<T>; 2],
-        transposed: [bool; 2],
-        precision: Precision,
-        shape: &[usize],
-        keep: Option<T>,
-        out: &mut [T],
-        others: &mut [&mut [T]],
-        then: &(dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync),
-    ) {
-        gemm::alongside(out, others, then, |out, then| matmul(x, transposed, precision, shape, out, keep, Some(then)));
-    }
-}
-
-pub(super) fn matmul<T: Float>(
-    [a, b]: [&Tensor<T>; 2],
-    [ta, tb]: [bool; 2],
-    precision: Precision,
-    shape: &[usize],
-    out: &mut [T],
-    keep: Option<T>,
-    then: Option<gemm::Then<T>>,
-) {
-    let (a, b) = (walkable(a), walkable(b));
-    let (batch, _) = shape.split_at(shape.len() - 2);
-    let (a, b) = (matrices(&a, ta, batch), matrices(&b, tb, batch));
-    match batch.iter().product() {
-        _ if out.is_empty() => (),
-        1 => gemm::matmul_into(precision, a.at(a.start), b.at(b.start), out, keep, then),
-        n => gemm::matmul_batch_into(precision, n, &|i| a.nth(batch, i), &|i| b.nth(batch, i), out, keep, then),
+        let ([a, b], [ta, tb], batch) = (x.map(walkable), transposed, &shape[..shape.len() - 2]);
+        let (a, b) = (matrices(&a, ta, batch), matrices(&b, tb, batch));
+        let multiply = |out: &mut [T], then: Option<gemm::Then<T>>| match batch.iter().product() {
+            _ if out.is_empty() => (),
+            1 => gemm::matmul_into(precision, a.at(a.start), b.at(b.start), out, keep, then),
+            n => gemm::matmul_batch_into(precision, n, &|i| a.nth(batch, i), &|i| b.nth(batch, i), out, keep, then),
+        };
+        match beside {
+            None => multiply(out, None),
+            Some((others, f)) => gemm::alongside(out, others, f, |out, then| multiply(out, Some(then))),
+        }
     }
 }
 

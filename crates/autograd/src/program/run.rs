@@ -353,9 +353,9 @@ impl<T: Float> Program<T> {
                     let mut out = slices(&mut rooms);
                     let (product, others) = out.split_first_mut().expect("a product has a result");
                     let finish = |runs: &mut PartsOf<'_, T>| running.finish(runs);
-                    eval::matmul_alongside(factors, *transposed, *precision, shape, keep, product, others, &finish);
+                    eval::matmul(factors, *transposed, *precision, shape, keep, product, Some((others, &finish)));
                 } else {
-                    eval::matmul_onto(factors, *transposed, *precision, shape, keep, rooms[0].slice());
+                    eval::matmul(factors, *transposed, *precision, shape, keep, rooms[0].slice(), None);
                 }
             }
             Work::Scalars { scalars, memory } => {
