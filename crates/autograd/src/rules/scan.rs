@@ -60,11 +60,13 @@ pub(crate) fn jvp<T: Float, V: Value<T>>(op: &Op, x: &[&V], y: &V, t: &[Option<&
 }
 
 /// The factors of `exp(x[i] - y[k])`, the share of element `i` in the cumulative sum `k`: `exp(x[i] - y[i])` and the
-/// decays `exp(y[j-1] - y[j])` for `i < j <= k`, none of them above 1. They are 0 where the sum is still empty (-inf).
+/// decays `exp(y[j-1] - y[j])` for `i < j <= k`, none of them above 1. They are 0 where the sum is still empty (-inf), and 1
+/// from an infinite element on.
 fn shares<T: Float, V: Value<T>>(x: &V, y: &V, axis: usize) -> (V, V) {
     let below = |x: &V, y: &V| {
-        let nothing = y.eq(&y.number(-T::INFINITY));
-        x.sub(&nothing.select(&y.number(T::zero()), y)).exp()
+        let (zero, most) = (y.number(T::zero()), y.number(T::INFINITY));
+        let (nothing, same) = (y.eq(&y.number(-T::INFINITY)), x.eq(&most).mul(&y.eq(&most)));
+        same.select(&zero, x).sub(&nothing.add(&same).select(&zero, y)).exp()
     };
     let shape = y.shape();
     let after = part(y, axis, 1, shape[axis].saturating_sub(1));
