@@ -214,12 +214,15 @@ fn distances_of_points() {
     // Many points are taken block by block.
     let rng = &mut Rng::new(8);
     let (many, others) = (Tensor::<f64>::randn(&[2, 70, 40], rng), Tensor::<f64>::randn(&[3, 1, 50, 40], rng));
-    let d = many.cdist(&others, 2.0);
-    assert_eq!(d.shape(), [3, 2, 70, 50]);
-    for [i, j, k, l] in [[0, 0, 0, 0], [2, 1, 69, 49], [1, 0, 33, 7], [2, 0, 5, 48_isize]] {
-        let (from, to) =
-            (many.index_axis(0, j).index_axis(0, k), others.index_axis(0, i).index_axis(0, 0).index_axis(0, l));
-        assert!((d.at(&[i, j, k, l].map(|at| at as usize)) - (from - to).norm(2.0).item()).abs() < 1e-13);
+    for p in [1.0, 2.0, 3.0] {
+        let d = many.cdist(&others, p);
+        assert_eq!(d.shape(), [3, 2, 70, 50]);
+        for [i, j, k, l] in [[0, 0, 0, 0], [2, 1, 69, 49], [1, 0, 33, 7], [2, 0, 5, 48_isize]] {
+            let (from, to) =
+                (many.index_axis(0, j).index_axis(0, k), others.index_axis(0, i).index_axis(0, 0).index_axis(0, l));
+            let expected = (from - to).norm(p).item();
+            assert!((d.at(&[i, j, k, l].map(|at| at as usize)) / expected - 1.0).abs() < 1e-14);
+        }
     }
     assert!(x.try_cdist(&y, -1.0).is_err() && x.try_cdist(&y, f64::NAN).is_err());
 }

@@ -7,6 +7,7 @@ use super::spatial::mapped;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::op::{Binary, Fold, Insert, IntOp, Op, Pairwise, Sparse};
+use crate::rules::t;
 use crate::tensor::layout::{broadcast, resolve_axis};
 use crate::tensor::view::Span;
 use crate::tensor::{AxisSet, Shape, Tensor};
@@ -275,13 +276,13 @@ pub(super) fn distances<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V
             x.reduce(Fold::Sum, AxisSet::one(a.len() + 1), true),
             y.reduce(Fold::Sum, AxisSet::one(b.len() + 1), true),
         );
-        return Ok(x.add(&swapped(&y)));
+        return Ok(x.add(&t(&y)));
     }
     // Coordinate by coordinate, so that loops run along all points of `y`.
     let planes = |batch: &[usize], last: [usize; 3]| -> Shape { batch.iter().copied().chain(last).collect() };
-    let x = swapped(x).reshape(&planes(a, [width, rows, 1]));
+    let x = t(x).reshape(&planes(a, [width, rows, 1]));
     // A copy, since a transposed view is slower to read again and again.
-    let y = V::try_apply(Op::Concat { axis: 0 }, &[&swapped(y)])?.reshape(&planes(b, [width, 1, columns]));
+    let y = V::try_apply(Op::Concat { axis: 0 }, &[&t(y)])?.reshape(&planes(b, [width, 1, columns]));
     let of_a_row = (a.iter().product::<usize>().max(b.iter().product()) * columns * width).max(1);
     let some = (BLOCK / of_a_row).max(1);
     if rows <= some {
@@ -301,15 +302,6 @@ pub(super) fn distances<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V
 fn lengths<T: Float, V: Value<T>>(x: &V, y: &V, p: f64) -> Result<V> {
     let difference = V::try_binary(Binary::Sub, x, y)?;
     norm(&difference, p, AxisSet::one(difference.shape().len() - 3), false)
-}
-
-/// The last two axes exchanged.
-#[track_caller]
-fn swapped<T: Float, V: Value<T>>(x: &V) -> V {
-    let mut order: Shape = (0..x.shape().len()).collect();
-    let last = order.len() - 1;
-    order.swap(last, last - 1);
-    x.permute(&order)
 }
 
 /// Differences between points that are made at a time: as many as stay in the cache until their norms are taken.

@@ -4,7 +4,8 @@
 //! arbitrary up to a complex factor; with 0 on the diagonal of F, that factor moves so that V⁻¹·V̇ has no diagonal. Methods
 //! normalize the vectors after that, and what does not depend on the factor has the derivative that it should have.
 
-use super::linalg::{apart, concat, diagonal_of, only, recip, rows, solve, span, t};
+use super::linalg::{apart, concat, diagonal_of, only, recip, rows, solve, span};
+use super::t;
 use crate::float::Float;
 use crate::op::{Binary, Unary};
 use crate::value::Value;

@@ -3,7 +3,7 @@
 //! `1 / gap` are set to 0, unless their limits are known (see `spectrum`).
 
 use super::spectrum::{self, Turn};
-use super::{Cotangents, eig, lu, pinv};
+use super::{Cotangents, eig, lu, pinv, t};
 use crate::float::{Few, Float};
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::view::Span;
@@ -137,13 +137,6 @@ pub(super) fn rows<T: Float, V: Value<T>>(x: &V) -> usize {
 }
 
 /// Transposes the matrices.
-pub(super) fn t<T: Float, V: Value<T>>(x: &V) -> V {
-    let rank = x.shape().len();
-    let mut order: Shape = (0..rank).few();
-    order.swap(rank - 2, rank - 1);
-    x.permute(&order)
-}
-
 pub(super) fn symmetric<T: Float, V: Value<T>>(x: &V) -> V {
     x.add(&t(x)).scale(0.5)
 }

@@ -3,7 +3,8 @@
 //! Let X = Pᵀ·Ȧ·U⁻¹, and L₁ the upper square of L with L₂ below it. Then S = L₁⁻¹·X₁ = L₁⁻¹·L̇₁ + U̇·U⁻¹ has L̇₁ in its
 //! strictly lower triangle and U̇ in its upper one: L̇₁ = L₁·tril(S), U̇ = triu(S)·U and L̇₂ = X₂ - L₂·triu(S).
 
-use super::linalg::{concat, only, rows, span, t, triangle, triangular};
+use super::linalg::{concat, only, rows, span, triangle, triangular};
+use super::t;
 use crate::float::Float;
 use crate::value::Value;
 

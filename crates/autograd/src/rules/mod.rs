@@ -36,7 +36,18 @@ pub(crate) use scan::products;
 pub(crate) use spectrum::split;
 pub(crate) use vjp::vjp;
 
+use crate::float::{Few, Float};
+use crate::tensor::Shape;
+use crate::value::Value;
 use smallvec::SmallVec;
 
 /// One cotangent per input; `None` where none flows or none is wanted.
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
+
+/// The transposes of the matrices in the last two axes.
+pub(crate) fn t<T: Float, V: Value<T>>(x: &V) -> V {
+    let rank = x.shape().len();
+    let mut order: Shape = (0..rank).few();
+    order.swap(rank - 2, rank - 1);
+    x.permute(&order)
+}

@@ -1,10 +1,9 @@
 //! The rules of what is computed from the differences between rows. A product of differences is linear in either one, and its
 //! transpose is a weighted sum of the other; so these ops are their own derivatives to any order.
 
-use super::Cotangents;
+use super::{Cotangents, t};
 use crate::float::Float;
 use crate::op::{Op, Pairwise};
-use crate::tensor::Shape;
 use crate::value::Value;
 use smallvec::smallvec;
 
@@ -18,7 +17,7 @@ pub(crate) fn vjp<T: Float, V: Value<T>>(
 ) -> Cotangents<V> {
     // For the cotangents c of the squares of differences, over 2.
     let of_rows = |c: &V, x: &[&V]| V::apply(Op::Pairwise(Pairwise::Sum), &[c, x[0], x[1]]);
-    let of_columns = |c: &V, x: &[&V]| V::apply(Op::Pairwise(Pairwise::Sum), &[&transposed(c), x[1], x[0]]);
+    let of_columns = |c: &V, x: &[&V]| V::apply(Op::Pairwise(Pairwise::Sum), &[&t(c), x[1], x[0]]);
     match f {
         Pairwise::Distance => {
             let share = over(g, y);
@@ -69,11 +68,4 @@ fn over<T: Float, V: Value<T>>(a: &V, distance: &V) -> V {
     let (zero, one) = (a.number(T::zero()), a.number(T::one()));
     let nothing = distance.eq(&zero);
     nothing.select(&zero, &a.div(&nothing.select(&one, distance)))
-}
-
-fn transposed<T: Float, V: Value<T>>(x: &V) -> V {
-    let mut order: Shape = (0..x.shape().len()).collect();
-    let last = order.len() - 1;
-    order.swap(last, last - 1);
-    x.permute(&order)
 }

@@ -6,7 +6,7 @@
 //! Source: Golub and Pereyra, *The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
 //! separate* (1973).
 
-use super::linalg::t;
+use super::t;
 use crate::float::Float;
 use crate::value::Value;
 

@@ -7,7 +7,8 @@
 //! The same holds for the quotients in the derivatives of vectors, if the function is one of the matrix. The sweep that
 //! records a derivative records these changes too, along the direction [`split`].
 
-use super::linalg::{apart, diagonal_of, eigen, recip, rows, singular, symmetric, t};
+use super::linalg::{apart, diagonal_of, eigen, recip, rows, singular, symmetric};
+use super::t;
 use crate::float::Float;
 use crate::op::{Binary, Factor, Fold, Op, Unary};
 use crate::tensor::{AxisSet, Tensor};

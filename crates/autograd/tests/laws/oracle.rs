@@ -202,7 +202,6 @@ fn matmul(a: &[usize], ta: bool, b: &[usize], tb: bool) -> Option<Vec<usize>> {
     (a[1] == b[0]).then(|| [batch, vec![a[0], b[1]]].concat())
 }
 
-/// The shape of softmax(q kᵀ + mask) v, without broadcasting except for the mask.
 /// The shape of a distance between all points of one list and all of another; the batches are the same.
 fn distances(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
     let (batch, _) = x.split_last_chunk::<2>()?;
@@ -210,6 +209,7 @@ fn distances(x: &[usize], y: &[usize]) -> Option<Vec<usize>> {
     matmul(x, false, y, true).filter(|_| batch == other)
 }
 
+/// The shape of softmax(q kᵀ + mask) v, without broadcasting except for the mask.
 fn attention(q: &[usize], k: &[usize], v: &[usize], mask: &[Vec<usize>]) -> Option<Vec<usize>> {
     let same =
         |a: &[usize], b: &[usize]| a.split_last_chunk::<2>().map(|a| a.0) == b.split_last_chunk::<2>().map(|b| b.0);
