@@ -70,7 +70,19 @@ impl Checkpoints {
         write_atomically(hidden.join(LIST), |w| w.write_all(list.as_bytes()))?;
         let named = self.folder.join(format!("{NAME}{number:06}"));
         fs::rename(&hidden, &named).and_then(|()| sync(&self.folder)).map_err(|p| failed("write", &named, p))?;
-        for (_, old) in older.into_iter().skip(self.keep - 1) {
+        self.remove(older.into_iter().skip(self.keep - 1))
+    }
+
+    /// Removes the oldest checkpoints beyond `keep`, counted from the one that training resumed from: a process that
+    /// dies between writing a checkpoint and removing the oldest leaves one more. The caller holds the
+    /// [lock](super::lock).
+    pub(in crate::train) fn prune(&self, resumed: &Path) -> Result<(), CheckpointError> {
+        let all = numbered(&self.folder)?.into_iter();
+        self.remove(all.skip_while(|(_, path)| path != resumed).skip(self.keep))
+    }
+
+    fn remove(&self, old: impl Iterator<Item = (u64, PathBuf)>) -> Result<(), CheckpointError> {
+        for (_, old) in old {
             // A checkpoint under its final name must be complete, so rename it before deleting its files.
             let gone = old.with_file_name(format!(".{}.old", old.file_name().unwrap_or_default().to_string_lossy()));
             fs::rename(&old, &gone).map_err(|problem| failed("remove", &old, problem))?;
@@ -240,6 +252,22 @@ mod tests {
             assert_eq!((path, found), (folder.join(format!("checkpoint-00000{number}")), files(number)));
             assert!(damaged.is_empty());
         }
+        assert_eq!(names(&folder), ["checkpoint-000004", "checkpoint-000005"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Processes that die one after another between writing a checkpoint and removing the oldest leave too many.
+    #[test]
+    fn those_that_dead_processes_left_are_removed() {
+        let folder = folder("prune");
+        let checkpoints = Checkpoints::new(&folder).keep(2);
+        (1..6).for_each(|number| Checkpoints::new(&folder).keep(9).write(&files(number)).unwrap());
+        let at = |number: u64| folder.join(format!("checkpoint-00000{number}"));
+        // The fifth is damaged, so that training resumes from the fourth.
+        fs::remove_file(at(5).join(MODEL)).unwrap();
+        checkpoints.prune(&at(4)).unwrap();
+        assert_eq!(names(&folder), ["checkpoint-000003", "checkpoint-000004", "checkpoint-000005"]);
+        checkpoints.prune(&at(5)).unwrap();
         assert_eq!(names(&folder), ["checkpoint-000004", "checkpoint-000005"]);
         fs::remove_dir_all(folder).unwrap();
     }

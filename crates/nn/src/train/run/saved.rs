@@ -84,7 +84,11 @@ impl<T: Float> Run<'_, '_, T> {
         let Some((path, files, damaged)) = self.newest(folder)? else { return Ok(()) };
         let note = |error| format!("{error}; resumed from {}", path.display());
         self.history.notes.extend(damaged.iter().map(note));
-        Ok(self.restore(&path, files)?)
+        self.restore(&path, files)?;
+        match &self.trainer.checkpoints {
+            Some(checkpoints) if self.team.as_ref().is_none_or(|team| team.leads()) => Ok(checkpoints.prune(&path)?),
+            _ => Ok(()),
+        }
     }
 
     /// The newest complete checkpoint, which the first rank reads for all.
