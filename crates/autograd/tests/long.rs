@@ -1,6 +1,6 @@
 //! Sums over long axes in single precision keep six digits: rounding errors do not add up.
 
-use autograd::{Align, Pool, Resize, Tape, Tensor};
+use autograd::{Align, Attention, Conv, Pool, Resize, Tape, Tensor};
 
 const N: usize = 20_000_000;
 const TENTH: f64 = 0.1_f32 as f64;
@@ -73,4 +73,30 @@ fn windows() {
         let g = y.vjp(Tensor::full(&[1, 1, n], 0.1)).wrt(few);
         near(g.at(&[0, 0, 0]), (n / 2) as f64 * TENTH, name);
     }
+}
+
+#[test]
+fn gradients_of_convolution_weights() {
+    // One large image, lines of many images in place, and patches of many small images that are joined.
+    for (images, channels, size) in [(1, 1, 1100), (3000, 1, 20), (5000, 16, 8), (5000, 16, 1)] {
+        let tape = Tape::<f32>::new();
+        let x = Tensor::full(&[images, channels, size + 2, size + 2], 0.1);
+        let w = tape.var(Tensor::<f32>::zeros(&[channels, channels, 3, 3]));
+        let y = tape.constant(x).conv2d(w, None, Conv::default());
+        let terms = (images * size * size) as f64;
+        let g = y.vjp(Tensor::full(&y.shape(), 0.1)).wrt(w);
+        for at in [[0, 0, 0, 0], [channels - 1, channels / 2, 1, 2]] {
+            near(g.at(&at), terms * TENTH * TENTH, &format!("{images} images of {size} x {size}"));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_attention() {
+    let queries = 200_000;
+    let tape = Tape::<f32>::new();
+    let q = tape.constant(Tensor::zeros(&[queries, 2]));
+    let [k, v] = [1, 2].map(|_| tape.var(Tensor::<f32>::full(&[4, 2], 0.1)));
+    let g = q.attention(k, v, None, Attention::default()).vjp(Tensor::full(&[queries, 2], 0.1)).wrt(v);
+    near(g.at(&[3, 1]), queries as f64 * TENTH / 4.0, "gradient of values");
 }

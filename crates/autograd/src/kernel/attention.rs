@@ -9,9 +9,12 @@ use super::rows::{dot, largest, scale_row, softmax_row, softmax_vjp_row};
 use super::scratch::with_scratch;
 use super::threads;
 use crate::float::{Float, Precision};
+use std::ops::Range;
 
 /// Queries of a block.
 const BLOCK: usize = 64;
+/// Blocks that are summed one after another.
+const LONG: usize = 32;
 /// From this many heads on, each is one task; fewer are split into blocks. This does not change the result.
 const MANY: usize = 8;
 
@@ -90,14 +93,38 @@ pub(crate) fn cotangents<'a, T: Float>(
         out.fill(T::zero());
         let (q_bar, rest) = out.split_at_mut(of_q);
         let (k_bar, v_bar) = rest.split_at_mut(of_k);
-        for from in (0..sizes.queries).step_by(BLOCK) {
-            let block = Block { sizes, head: &heads(i), from, queries: BLOCK.min(sizes.queries - from) };
-            let visible = block.visible();
-            let q_bar = &mut q_bar[from * sizes.width..][..block.queries * sizes.width];
-            let sums = [&mut k_bar[..visible * sizes.width], &mut v_bar[..visible * sizes.values]];
-            block.add_cotangents(g(i).range(from, block.queries), q_bar, sums);
-        }
+        add_blocks(sizes, &heads(i), g(i), 0..sizes.queries.div_ceil(BLOCK), q_bar, [k_bar, v_bar]);
     });
+}
+
+/// Writes the cotangents of the queries of some blocks, and adds to those of the keys and values, which are 0. Sums over
+/// many blocks are those of their halves, which keeps rounding errors small.
+fn add_blocks<T: Float>(
+    sizes: &Sizes,
+    head: &Head<T>,
+    g: Mat<T>,
+    blocks: Range<usize>,
+    q_bar: &mut [T],
+    [k_bar, v_bar]: [&mut [T]; 2],
+) {
+    if blocks.len() > LONG {
+        let half = blocks.start + blocks.len().div_ceil(LONG).div_ceil(2) * LONG;
+        add_blocks(sizes, head, g, blocks.start..half, q_bar, [&mut *k_bar, &mut *v_bar]);
+        return with_scratch(k_bar.len() + v_bar.len(), |more: &mut [T]| {
+            more.fill(T::zero());
+            let (more_k, more_v) = more.split_at_mut(k_bar.len());
+            add_blocks(sizes, head, g, half..blocks.end, q_bar, [&mut *more_k, &mut *more_v]);
+            k_bar.iter_mut().zip(more_k).for_each(|(k_bar, more)| *k_bar += *more);
+            v_bar.iter_mut().zip(more_v).for_each(|(v_bar, more)| *v_bar += *more);
+        });
+    }
+    for from in blocks.map(|block| block * BLOCK) {
+        let block = Block { sizes, head, from, queries: BLOCK.min(sizes.queries - from) };
+        let visible = block.visible();
+        let q_bar = &mut q_bar[from * sizes.width..][..block.queries * sizes.width];
+        let sums = [&mut k_bar[..visible * sizes.width], &mut v_bar[..visible * sizes.values]];
+        block.add_cotangents(g.range(from, block.queries), q_bar, sums);
+    }
 }
 
 /// What is done with the queries times the scale, their weights, and memory of the size of the weights.

@@ -10,7 +10,7 @@
 use super::layout::Sizes;
 use super::patches::{Grid, MOST, Patches, SLACK, runs};
 use super::phase::{Phase, elements_read, with_taps};
-use super::{PARTS, list, zeros};
+use super::{PARTS, by_halves, list, zeros};
 use crate::float::{Float, once};
 use crate::kernel::copy::turn;
 use crate::kernel::gemm::{self, Element, Mat, Packed, packed_columns, packed_rows};
@@ -22,12 +22,17 @@ use std::ops::Range;
 const ROWS: usize = 24;
 /// Positions of a task.
 const POSITIONS: usize = 512;
-/// Positions that make a partial sum worthwhile.
+/// Positions that make a partial sum worthwhile, and that are summed block after block.
 const LONG: usize = 4096;
 
 /// Images whose patches are joined in a task, for as many positions each.
 fn together(images: usize, positions: usize) -> usize {
     POSITIONS.div_ceil(positions).min(images.div_ceil(threads::threads()))
+}
+
+/// Images whose patches and cotangents are multiplied at once.
+fn at_once(s: &Sizes) -> usize {
+    (4 * POSITIONS).div_ceil(s.places())
 }
 
 once! {
@@ -103,8 +108,11 @@ once! {
         with_scratch(parts * s.groups * rows * columns, |sums: &mut [T]| {
             threads::for_each_chunk(sums, rows * columns, &|i, sum| {
                 let (part, group) = (i / s.groups, i % s.groups);
-                let all = list(&all);
-                sum_of_images(s, &grid, all, [x, g], group, part * images..s.images.min((part + 1) * images), sum);
+                let (all, images) = (list(&all), part * images..s.images.min((part + 1) * images));
+                let some = LONG.div_ceil(s.places()).next_multiple_of(at_once(s));
+                by_halves(images, some, sum, &mut |images, sum| {
+                    sum_of_images(s, &grid, all, [x, g], group, images, sum);
+                });
             });
             let (total, others) = sums.split_at_mut(s.groups * rows * columns);
             for sum in others.chunks_exact(total.len()) {
@@ -196,7 +204,7 @@ fn sum_of_images<T: Element>(
     c: &mut [T],
 ) {
     let (places, out, size) = (s.places(), s.channels[1], s.spread::<T>());
-    let (columns, at_once) = (packed_columns::<T>(out), (4 * POSITIONS).div_ceil(places).min(images.len()));
+    let (columns, at_once) = (packed_columns::<T>(out), at_once(s).min(images.len()));
     zeros(at_once * size + SLACK, |lines| {
         for first in images.clone().step_by(at_once) {
             let some = at_once.min(images.end - first);

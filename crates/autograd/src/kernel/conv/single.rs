@@ -6,7 +6,7 @@
 
 use super::layout::Sizes;
 use super::phase::{Phase, elements_read, with_taps};
-use super::{PARTS, list, zeros};
+use super::{PARTS, by_halves, list, zeros};
 use crate::float::Float;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{gemm, threads};
@@ -80,25 +80,18 @@ pub(super) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
     let sum = |chunk: usize, group: usize, w: &mut [T]| {
         zeros(at_once * (size + out * line), |spread| {
             let (spread_x, spread_g) = spread.split_at_mut(at_once * size);
-            let end = s.images.min((chunk + 1) * images);
-            for first in (chunk * images..end).step_by(at_once) {
-                let some = at_once.min(end - first);
+            let chunk = chunk * images..s.images.min((chunk + 1) * images);
+            by_halves(chunk, at_once, w, &mut |images, w| {
+                let some = images.len();
                 let parts = spread_x.chunks_mut(size).zip(spread_g.chunks_mut(out * line));
-                for (image, (to_x, to_g)) in (first..first + some).zip(parts) {
+                for (image, (to_x, to_g)) in images.zip(parts) {
                     let part = image * s.groups + group;
                     s.spread_input(&x[part * s.input()..][..s.input()], to_x);
                     s.spread_output(&g[part * out * places..][..out * places], to_g, line);
                 }
                 let (g, x) = (&spread_g[..some * out * line], &spread_x[..some * size]);
-                if first == chunk * images {
-                    gemm::shifted_dots_into(some, g, x, list(&all), w, taps);
-                } else {
-                    with_scratch(out * taps, |more| {
-                        gemm::shifted_dots_into(some, g, x, list(&all), more, taps);
-                        w.iter_mut().zip(more).for_each(|(w, &mut x)| *w += x);
-                    });
-                }
-            }
+                gemm::shifted_dots_into(some, g, x, list(&all), w, taps);
+            });
         });
     };
     let chunks = s.images.div_ceil(images);

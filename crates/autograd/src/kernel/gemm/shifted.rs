@@ -3,16 +3,17 @@
 //!
 //! [`shifted_into`] multiplies it from the left, [`shifted_dots_into`] multiplies its transpose. The order of the
 //! additions is that of the parent module's documentation: blocks of the sum for the first; for the second, lanes and
-//! their totals, as in [`super::dots`].
+//! their totals, as in [`super::dots`], of halves if the sum is long.
 
 use super::blocked::block;
-use super::element::Element;
-use super::threads_for;
+use super::element::{Element, Loops};
 use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
+use super::{LONG, threads_for};
 use crate::float::once;
 use crate::kernel::isa::Isa;
 use crate::kernel::reduce::total;
+use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
 
 /// Rows of a result that a thread processes at a time, if there is enough work: a multiple of the rows of every tile.
@@ -63,9 +64,29 @@ once! {
         let loops = T::loops(Isa::best());
         let some = if threads_for(images * len * w.len()) > 1 { ROWS } else { rows };
         threads::for_each_chunk(w, some * row, &|part, w| {
-            let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, taps, row };
+            let dots = Dots { images, g: &g[part * some * len..], g_size, x, x_size, len, pitch: len, taps, row };
             // SAFETY: the rows of this part are rows of each image; the taps and the length have been checked.
-            unsafe { (loops.shifted_dots)(&dots, w) };
+            unsafe { dots_by_halves(loops, &dots, w) };
+        });
+    }
+}
+
+/// [`shifted_dots_into`] on one thread. In single precision, long sums are those of their halves.
+///
+/// # Safety
+///
+/// As for `shifted_dots_into`.
+unsafe fn dots_by_halves<T: Element>(loops: &Loops<T>, dots: &Dots<'_, T>, w: &mut [T]) {
+    // SAFETY: guaranteed by the caller; the halves have the rows and taps of the whole.
+    unsafe {
+        if size_of::<T>() == size_of::<f64>() || dots.images * dots.len <= LONG {
+            return (loops.shifted_dots)(dots, w);
+        }
+        let [first, second] = dots.halves();
+        dots_by_halves(loops, &first, w);
+        with_scratch(w.len(), |more: &mut [T]| {
+            dots_by_halves(loops, &second, more);
+            w.iter_mut().zip(more).for_each(|(w, more)| *w += *more);
         });
     }
 }
@@ -155,7 +176,8 @@ unsafe fn across_rows<T: Element, const R: usize, const W: usize, const H: usize
     }
 }
 
-/// The operands of [`shifted_dots_into`], or of some of its rows.
+/// The operands of [`shifted_dots_into`], or of some of its rows, images or columns.
+#[derive(Clone, Copy)]
 pub struct Dots<'a, T> {
     images: usize,
     /// Starts at the first of the rows.
@@ -164,8 +186,24 @@ pub struct Dots<'a, T> {
     x: &'a [T],
     x_size: usize,
     len: usize,
+    /// The distance of the rows of `g`.
+    pitch: usize,
     taps: &'a [Tap],
     row: usize,
+}
+
+impl<T: Element> Dots<'_, T> {
+    /// Two sums whose sum is this one: of the first and the last images, or of the first and the last columns of one.
+    fn halves(&self) -> [Self; 2] {
+        let Dots { images, g, g_size, x, x_size, len, .. } = *self;
+        if images > 1 {
+            let half = images / 2;
+            let last = Dots { images: images - half, g: &g[half * g_size..], x: &x[half * x_size..], ..*self };
+            return [Dots { images: half, ..*self }, last];
+        }
+        let half = (len / 2).next_multiple_of(T::LANES);
+        [Dots { len: half, ..*self }, Dots { len: len - half, g: &g[half..], x: &x[half..], ..*self }]
+    }
 }
 
 /// [`shifted_dots_into`] on one thread, `R` rows and `S` taps at a time; the last rows overlap the previous ones.
@@ -207,7 +245,7 @@ unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, co
     tap: usize,
     w: &mut [T],
 ) {
-    let Dots { images, g, g_size, x, x_size, len, taps, row } = *dots;
+    let Dots { images, g, g_size, x, x_size, len, pitch, taps, row } = *dots;
     let (mut to, mut shift) = ([0; S], [0; S]);
     for p in 0..S {
         let [at, from] = taps[(tap + p).min(taps.len() - 1)];
@@ -218,11 +256,11 @@ unsafe fn dots_of<T: Element, const L: usize, const R: usize, const S: usize, co
         for j in (0..len).step_by(L) {
             // SAFETY: the rows of `g` and the shifted ones of `x` are `len` long.
             unsafe {
-                let from_g = g.as_ptr().add(image * g_size + first * len + j);
+                let from_g = g.as_ptr().add(image * g_size + first * pitch + j);
                 let from_x = x.as_ptr().add(image * x_size + j);
                 let mut lanes = [[T::ZERO; L]; R];
                 for i in 0..R {
-                    lanes[i] = from_g.add(i * len).cast::<[T; L]>().read();
+                    lanes[i] = from_g.add(i * pitch).cast::<[T; L]>().read();
                 }
                 unrolled!(p < S, {
                     let x = from_x.add(shift[p]).cast::<[T; L]>().read();
