@@ -114,11 +114,33 @@ fn along<T: Scalar, const N: usize>(slope: T, mut tangent: [T; N]) -> [T; N] {
     tangent
 }
 
+/// p · a + q · b, with one check of both slopes: small enough for the compiler to inline into formulas.
+#[inline(always)]
+fn along_both<T: Scalar, const N: usize>([p, q]: [T; 2], [mut a, b]: [[T; N]; 2]) -> [T; N] {
+    if !(p.all_finite() & q.all_finite()) {
+        return steep_both([p, q], [a, b]);
+    }
+    for (t, o) in a.iter_mut().zip(b) {
+        *t = *t * p + o * q;
+    }
+    a
+}
+
 /// slope · tangent, but 0 where the tangent is 0.
 #[cold]
 #[inline(never)]
 fn steep<T: Scalar, const N: usize>(slope: T, tangent: [T; N]) -> [T; N] {
     tangent.map(|t| if t.vanishes() { t } else { t * slope })
+}
+
+#[cold]
+#[inline(never)]
+fn steep_both<T: Scalar, const N: usize>([p, q]: [T; 2], [a, b]: [[T; N]; 2]) -> [T; N] {
+    let (mut a, b) = (steep(p, a), steep(q, b));
+    for (t, o) in a.iter_mut().zip(b) {
+        *t += o;
+    }
+    a
 }
 
 impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
@@ -149,10 +171,12 @@ impl<T: Scalar, const N: usize> Chain for Dual<T, N> {
         if !R::ROW.is_differentiable() {
             return Self::constant(value);
         }
-        let (mut tangent, other) =
-            if is_linear(R::ROW) { (self.tangent, b.tangent) } else { (along(p, self.tangent), along(q, b.tangent)) };
-        for (t, o) in tangent.iter_mut().zip(other) {
-            *t = if is_linear(R::ROW) { t.binary_row::<R>(o) } else { *t + o };
+        if !is_linear(R::ROW) {
+            return Dual { value, tangent: along_both([p, q], [self.tangent, b.tangent]) };
+        }
+        let mut tangent = self.tangent;
+        for (t, o) in tangent.iter_mut().zip(b.tangent) {
+            *t = t.binary_row::<R>(o);
         }
         Dual { value, tangent }
     }

@@ -5,6 +5,7 @@ use super::hostile::{break_everywhere, break_with};
 use super::{Folder, written};
 use nn::data::{Batch, CsvFile, CsvOptions, Dataset, Gap, read_csv, read_csv_classes};
 use std::path::Path;
+use std::time::Instant;
 
 #[test]
 fn tables_that_stay_in_their_files() {
@@ -38,6 +39,30 @@ fn tables_that_stay_in_their_files() {
             (CsvFile::open(written(&path, ragged.as_bytes()), &options).err(), read_csv::<f64>(&path, &options).err());
         assert_eq!(both.0.unwrap().to_string(), both.1.unwrap().to_string());
     }
+}
+
+/// A reader of its own for each row would make a row take 25 times as long as in memory.
+#[test]
+fn rows_from_a_file_take_about_as_long_as_in_memory() {
+    let folder = Folder::new("row-times");
+    let path = folder.file("table.csv");
+    let text: String = (0..5000).map(|i| format!("{i},{}.5,{}e-3,{}\n", 3 * i, 7 * i, i % 2)).collect();
+    let options = CsvOptions::labels(3);
+    written(&path, text.as_bytes());
+    let table = CsvFile::open(&path, &options).unwrap();
+    let indices: Vec<usize> = (0..5000).collect();
+    let shortest = |work: &dyn Fn() -> Batch<f64>| {
+        let times = (0..7).map(|_| {
+            let begin = Instant::now();
+            let batch = work();
+            (begin.elapsed(), batch)
+        });
+        times.min_by_key(|(time, _)| *time).unwrap()
+    };
+    let (whole, in_memory) = shortest(&|| read_csv::<f64>(&path, &options).unwrap().batch(&indices).unwrap());
+    let (single, rows) = shortest(&|| table.batch(&indices).unwrap());
+    assert_eq!(rows, in_memory);
+    assert!(single < 10 * whole, "{single:?} by rows, {whole:?} at once");
 }
 
 /// A table with text, gaps, comments and dropped rows reads the same by rows as in memory.
