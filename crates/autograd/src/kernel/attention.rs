@@ -4,6 +4,7 @@
 //! With weights P = softmax(S), S = scale q kᵀ + mask, the output is y = P v, and its cotangent g gives
 //! v̄ = Pᵀ g, S̄ = P (P̄ - Σ P̄ P) with P̄ = g vᵀ, q̄ = scale S̄ k and k̄ = scale S̄ᵀ q.
 
+use super::elementwise::add_block;
 use super::gemm::{Mat, matmul_into};
 use super::rows::{dot, largest, scale_row, softmax_row, softmax_vjp_row};
 use super::scratch::with_scratch;
@@ -90,34 +91,31 @@ pub(crate) fn cotangents<'a, T: Float>(
 ) {
     let [of_q, of_k, of_v] = sizes.parts();
     threads::for_each_chunk(out, of_q + of_k + of_v, &|i, out| {
-        out.fill(T::zero());
-        let (q_bar, rest) = out.split_at_mut(of_q);
-        let (k_bar, v_bar) = rest.split_at_mut(of_k);
-        add_blocks(sizes, &heads(i), g(i), 0..sizes.queries.div_ceil(BLOCK), q_bar, [k_bar, v_bar]);
+        let (q_bar, sums) = out.split_at_mut(of_q);
+        add_blocks(sizes, &heads(i), g(i), 0..sizes.queries.div_ceil(BLOCK), q_bar, sums);
     });
 }
 
-/// Writes the cotangents of the queries of some blocks, and adds to those of the keys and values, which are 0. Sums over
-/// many blocks are those of their halves, which keeps rounding errors small.
+/// The cotangents of the queries of some blocks, and those of the keys and values as far as they come from these queries.
+/// Sums over many blocks are those of their halves, which keeps rounding errors small.
 fn add_blocks<T: Float>(
     sizes: &Sizes,
     head: &Head<T>,
     g: Mat<T>,
     blocks: Range<usize>,
     q_bar: &mut [T],
-    [k_bar, v_bar]: [&mut [T]; 2],
+    sums: &mut [T],
 ) {
     if blocks.len() > LONG {
         let half = blocks.start + blocks.len().div_ceil(LONG).div_ceil(2) * LONG;
-        add_blocks(sizes, head, g, blocks.start..half, q_bar, [&mut *k_bar, &mut *v_bar]);
-        return with_scratch(k_bar.len() + v_bar.len(), |more: &mut [T]| {
-            more.fill(T::zero());
-            let (more_k, more_v) = more.split_at_mut(k_bar.len());
-            add_blocks(sizes, head, g, half..blocks.end, q_bar, [&mut *more_k, &mut *more_v]);
-            k_bar.iter_mut().zip(more_k).for_each(|(k_bar, more)| *k_bar += *more);
-            v_bar.iter_mut().zip(more_v).for_each(|(v_bar, more)| *v_bar += *more);
+        add_blocks(sizes, head, g, blocks.start..half, q_bar, sums);
+        return with_scratch(sums.len(), |more: &mut [T]| {
+            add_blocks(sizes, head, g, half..blocks.end, q_bar, more);
+            add_block(sums, more);
         });
     }
+    sums.fill(T::zero());
+    let (k_bar, v_bar) = sums.split_at_mut(sizes.parts()[1]);
     for from in blocks.map(|block| block * BLOCK) {
         let block = Block { sizes, head, from, queries: BLOCK.min(sizes.queries - from) };
         let visible = block.visible();

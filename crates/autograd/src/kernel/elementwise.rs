@@ -295,7 +295,8 @@ fn add_beside<T: Float>(acc: &mut [T], f: &dyn Fn(usize, &mut [T])) {
 }
 
 super::isa::simd! {
-    fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
+    /// `acc[i] += x[i]`
+    pub(crate) fn add_block<T: Float>(acc: &mut [T], x: &[T]) {
         for (a, &x) in acc.iter_mut().zip(x) {
             *a += x;
         }

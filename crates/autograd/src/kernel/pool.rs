@@ -1,6 +1,7 @@
 //! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
 use super::copy::turn;
+use super::elementwise::add_block;
 use super::isa::simd;
 use super::scratch::with_scratch;
 use super::threads;
@@ -229,7 +230,7 @@ fn in_halves<T: Float>(row: &[(usize, f64)], x: &[T], inner: usize, y: &mut [T])
     combine((&[0, first.len()], first), x, inner, y);
     with_scratch(inner, |other: &mut [T]| {
         combine((&[0, second.len()], second), x, inner, other);
-        y.iter_mut().zip(&*other).for_each(|(y, &other)| *y += other);
+        add_block(y, other);
     });
 }
 

@@ -13,6 +13,7 @@ use super::phase::{Phase, elements_read, with_taps};
 use super::{PARTS, by_halves, list, zeros};
 use crate::float::{Float, once};
 use crate::kernel::copy::turn;
+use crate::kernel::elementwise::add_block;
 use crate::kernel::gemm::{self, Element, Mat, Packed, packed_columns, packed_rows};
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -116,7 +117,7 @@ once! {
             });
             let (total, others) = sums.split_at_mut(s.groups * rows * columns);
             for sum in others.chunks_exact(total.len()) {
-                total.iter_mut().zip(sum).for_each(|(total, &x)| *total += x);
+                add_block(total, sum);
             }
             for (w, total) in w.chunks_exact_mut(out * taps).zip(total.chunks_exact(rows * columns)) {
                 turn(total, columns, [out, taps], w, taps);

@@ -23,6 +23,7 @@ mod single;
 #[cfg(test)]
 mod tests;
 
+use super::elementwise::add_block;
 use super::gemm;
 use super::scratch::with_scratch;
 use crate::float::Float;
@@ -61,7 +62,7 @@ fn by_halves<T: Float>(
     by_halves(images.start..half, some, total, sum);
     with_scratch(total.len(), |more| {
         by_halves(half..images.end, some, more, sum);
-        total.iter_mut().zip(more).for_each(|(total, &mut more)| *total += more);
+        add_block(total, more);
     });
 }
 

@@ -8,6 +8,7 @@ use super::layout::Sizes;
 use super::phase::{Phase, elements_read, with_taps};
 use super::{PARTS, by_halves, list, zeros};
 use crate::float::Float;
+use crate::kernel::elementwise::add_block;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{gemm, threads};
 
@@ -103,7 +104,7 @@ pub(super) fn weight<T: Float>(s: &Sizes, x: &[T], g: &[T], w: &mut [T]) {
         threads::for_each_chunk(sums, out * taps, &|i, w| sum(i / s.groups, i % s.groups, w));
         w.copy_from_slice(&sums[..len]);
         for sum in sums[len..].chunks(len) {
-            w.iter_mut().zip(sum).for_each(|(w, &x)| *w += x);
+            add_block(w, sum);
         }
     });
 }

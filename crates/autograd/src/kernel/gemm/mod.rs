@@ -35,6 +35,7 @@ mod view;
 mod tests;
 
 use crate::float::{Few, Float, Precision, once};
+use crate::kernel::elementwise::add_block;
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -334,7 +335,7 @@ fn matmul_by_halves<T: Element>(
     matmul_on(loops, a1, b1, c, keep, None);
     with_scratch(c.len(), |rest: &mut [T]| {
         matmul_on(loops, a2, b2, rest, None, None);
-        c.iter_mut().zip(rest).for_each(|(c, rest)| *c += *rest);
+        add_block(c, rest);
     });
     if let Some(Finish { then, start }) = finish {
         let (from, len) = (ViewMut::new(c, b.cols()), c.len());

@@ -11,6 +11,7 @@ use super::tile::{tile, unrolled};
 use super::view::{View, ViewMut};
 use super::{LONG, threads_for};
 use crate::float::once;
+use crate::kernel::elementwise::add_block;
 use crate::kernel::isa::Isa;
 use crate::kernel::reduce::total;
 use crate::kernel::scratch::with_scratch;
@@ -86,7 +87,7 @@ unsafe fn dots_by_halves<T: Element>(loops: &Loops<T>, dots: &Dots<'_, T>, w: &m
         dots_by_halves(loops, &first, w);
         with_scratch(w.len(), |more: &mut [T]| {
             dots_by_halves(loops, &second, more);
-            w.iter_mut().zip(more).for_each(|(w, more)| *w += *more);
+            add_block(w, more);
         });
     }
 }
