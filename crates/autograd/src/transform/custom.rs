@@ -2,11 +2,12 @@
 //! step that counts as the identity. A rule with a name, for reuse, is a [`Rule`](crate::Rule).
 
 use super::point::{Point, call};
-use super::rule::{Function, Traced, by_rule, function};
+use super::rule::{ByVars, Function, Traced, by_rule, function};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
-use crate::tape::Var;
+use crate::tape::{DynRule, Var, same_tape};
 use crate::tensor::Tensor;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Applies `f`, whose reverse rule is `back`: it gets the inputs, the output y and its cotangent g, and returns one cotangent
@@ -39,7 +40,61 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
     B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
 {
-    by_rule(Reverse { f: function(f), back: Arc::new(back) }, x)
+    by_rule(Reverse { name: "custom_vjp", f: function(f), back: Arc::new(back), inputs: x.len() }, x)
+}
+
+/// Applies `f`, which returns its result and values for the way back; its reverse rule `back` gets those values and the
+/// cotangent g of the result, and returns one cotangent for each input. What the way forward has computed need not be
+/// computed again. Derivatives of the rule itself reach the inputs through the saved values. Forward mode is an error.
+///
+/// ```
+/// use autograd::{Tape, transform::custom_vjp_saving};
+/// // ln(1 + eˣ): the slope σ(x) is e^(x - y).
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(0.0);
+/// let softplus = |x: &[autograd::Var<_>]| {
+///     let y = (x[0].exp() + 1.0).ln();
+///     (y, vec![(x[0] - y).exp()])
+/// };
+/// let y = custom_vjp_saving(softplus, |saved, g| vec![g * saved[0]], &[x]);
+/// let slope = y.grad(&[x])[0];
+/// assert!((slope.item() - 0.5).abs() < 1e-15);
+/// assert!((slope.backward().wrt(x).item() - 0.25).abs() < 1e-15); // σ' = σ (1 - σ)
+/// ```
+/// # Panics
+/// If there is no input, or variables are on different tapes; later, if the rule does not return one cotangent of the right
+/// shape for each input. [`try_custom_vjp_saving`] returns the first of these as an error.
+#[doc(alias = "save_for_backward")]
+#[doc(alias = "defvjp")]
+#[track_caller]
+pub fn custom_vjp_saving<T: Float, P: Point<T>, F, B>(f: F, back: B, x: &[P]) -> P::Out
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> (Var<'t, T>, Vec<Var<'t, T>>),
+    B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
+{
+    or_panic(try_custom_vjp_saving(f, back, x))
+}
+
+/// Like [`custom_vjp_saving`], but returns the error.
+#[track_caller]
+pub fn try_custom_vjp_saving<T: Float, P: Point<T>, F, B>(f: F, back: B, x: &[P]) -> Result<P::Out>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> (Var<'t, T>, Vec<Var<'t, T>>),
+    B: for<'t> Fn(&[Var<'t, T>], Var<'t, T>) -> Vec<Var<'t, T>> + Send + Sync + 'static,
+{
+    const OP: &str = "custom_vjp_saving";
+    let (line, inputs) = (Location::caller(), x.len());
+    // The result as a function of the inputs, of the saved values, and of itself, of which only the inputs have cotangents.
+    let result = function(|x| x[x.len() - 1]);
+    let back: Back<T> = Arc::new(move |x, _, g| back(&x[inputs..x.len() - 1], g));
+    let rule: Arc<dyn DynRule<T>> = Arc::new(ByVars(Reverse { name: OP, f: result, back, inputs }));
+    let mut y = P::run(OP, x, &|x| {
+        let (y, saved) = f(x);
+        let operands = [x, &saved, &[y.stop_gradient()]].concat();
+        same_tape(OP, &operands.iter().collect::<Vec<_>>())?;
+        Ok(vec![Var { tape: y.tape, id: y.tape.apply_rule(rule.clone(), &operands, line)? }])
+    })?;
+    Ok(y.swap_remove(0))
 }
 
 /// Applies `f`, whose forward rule is `push`: it gets the inputs, the output y and the tangents of the inputs, and returns the
@@ -81,32 +136,30 @@ type Back<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>], Var<'t, T>, Var<'t, T>) -> Vec<
 /// A forward rule: the tangent of the result.
 type Push<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>], Var<'t, T>, &[Var<'t, T>]) -> Var<'t, T> + Send + Sync>;
 
-/// A function with a reverse rule.
+/// A function with a reverse rule, which gives the cotangents of the first `inputs` operands.
 struct Reverse<T: Float> {
+    name: &'static str,
     f: Function<T>,
     back: Back<T>,
+    inputs: usize,
 }
 
 impl<T: Float> Traced<T> for Reverse<T> {
     fn name(&self) -> &'static str {
-        "custom_vjp"
+        self.name
     }
 
     fn pull<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>> {
         let bars = (self.back)(x, y, g);
-        let fits = x.len() == bars.len() && x.iter().zip(&bars).all(|(x, bar)| x.shape() == bar.shape());
         let shapes = |x: &[Var<'t, T>]| x.iter().map(|x| x.shape()).collect::<Vec<_>>();
-        assert!(
-            fits,
-            "custom_vjp: the rule must return cotangents of the shapes {:?}, not {:?}",
-            shapes(x),
-            shapes(&bars)
-        );
+        let (expected, found) = (shapes(&x[..self.inputs]), shapes(&bars));
+        let name = self.name;
+        assert!(found == expected, "{name}: the rule must return cotangents of the shapes {expected:?}, not {found:?}");
         Ok(bars)
     }
 
     fn push<'t>(&self, _: &[Var<'t, T>], _: Var<'t, T>, _: &[Option<Var<'t, T>>]) -> Result<Option<Var<'t, T>>> {
-        let hint = "a function of custom_vjp has no forward rule: give one with custom_jvp".into();
+        let hint = format!("a function of {} has no forward rule: give one with custom_jvp", self.name);
         Err(Error::Argument { op: "jvp", hint })
     }
 
@@ -115,7 +168,7 @@ impl<T: Float> Traced<T> for Reverse<T> {
     }
 
     fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
-        call("custom_vjp", &*self.f, x)
+        call(self.name, &*self.f, x)
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`odeint`], [`odeint_adjoint`] | the solution of a differential equation, differentiable | that of its steps, twice in the backward pass |
 //! | [`scan`], [`fold`], [`while_loop`] | a loop as one node | one more forward computation in the backward pass |
 //! | [`custom_vjp`], [`custom_jvp`] | a function with a derivative of your own | that of the closures |
+//! | [`custom_vjp_saving`] | the same, from values that the function saved | that of the closures |
 //! | [`taylor`] | derivatives up to order n along a direction | one recording; O(n²) |
 //!
 //! Inputs are tensors, references to tensors, or variables. For variables the result is recorded on their tape, so that it can be

@@ -31,7 +31,8 @@ pub(super) trait Traced<T: Float>: Send + Sync + 'static {
         Ok(apart(x, |x| Ok(vec![self.record(x)?]))?.swap_remove(0))
     }
 
-    /// The cotangents of the inputs, given the result `y` and its cotangent `g`.
+    /// The cotangents of the inputs, given the result `y` and its cotangent `g`; or of the first ones, if none flows to the
+    /// others.
     fn pull<'t>(&self, x: &[Var<'t, T>], y: Var<'t, T>, g: Var<'t, T>) -> Result<Vec<Var<'t, T>>>;
 
     /// The tangent of the result, given those of the inputs.
