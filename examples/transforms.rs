@@ -1,6 +1,6 @@
 //! What each transform costs, as a multiple of the plain computation that it is compared with.
 //!
-//! `cargo run --release --example transforms` prints the table; medians of repeated runs on one thread.
+//! `cargo run --release --features linalg --example transforms` prints the table; medians of repeated runs on one thread.
 
 use autograd::transform::{
     SparseHessian, clipped_grad, fold, hessian, jacobian, per_sample_grad, per_sample_norm, taylor, vmap,
@@ -96,6 +96,12 @@ fn nets(rng: &mut Rng) {
     let batched = time(|| drop(black_box(a.matmul(b.reshape(&[256, 64, 1])))));
     let mapped = time(|| drop(black_box(vmap(|x| x[0].matmul(x[1]), &[Some(0), Some(0)], &[&a, &b]))));
     row("`vmap` of a 64 by 64 product with a vector, 256 times", mapped, "the batched op", batched);
+    #[cfg(feature = "linalg")]
+    {
+        let batched = time(|| drop(black_box(a.solve(&b))));
+        let mapped = time(|| drop(black_box(vmap(|x| x[0].solve(x[1]), &[Some(0), Some(0)], &[&a, &b]))));
+        row("`vmap` of a 64 by 64 `solve`, 256 times", mapped, "the batched op", batched);
+    }
 }
 
 /// All elements of some arrays in one.
