@@ -48,14 +48,14 @@ where
 /// computed again. Derivatives of the rule itself reach the inputs through the saved values. Forward mode is an error.
 ///
 /// ```
-/// use autograd::{Tape, transform::custom_vjp_saving};
-/// // ln(1 + eˣ): the slope σ(x) is e^(x - y).
-/// let tape = Tape::<f64>::new();
-/// let x = tape.var(0.0);
-/// let softplus = |x: &[autograd::Var<_>]| {
+/// use autograd::{Tape, Var, transform::custom_vjp_saving};
+/// /// ln(1 + eˣ) and its slope σ(x), which is e^(x - y).
+/// fn softplus<'t>(x: &[Var<'t, f64>]) -> (Var<'t, f64>, Vec<Var<'t, f64>>) {
 ///     let y = (x[0].exp() + 1.0).ln();
 ///     (y, vec![(x[0] - y).exp()])
-/// };
+/// }
+/// let tape = Tape::<f64>::new();
+/// let x = tape.var(0.0);
 /// let y = custom_vjp_saving(softplus, |saved, g| vec![g * saved[0]], &[x]);
 /// let slope = y.grad(&[x])[0];
 /// assert!((slope.item() - 0.5).abs() < 1e-15);
