@@ -111,6 +111,25 @@ struct Decoded<T: Float> {
 
 /// What the layers of a [`TransformerDecoder`] computed for the memory and for earlier positions, kept for later ones:
 /// see [`decode_after`](TransformerDecoder::decode_after).
+///
+/// ```
+/// use autograd::{Rng, Tape, Tensor, tensor};
+/// use nn::{Pass, layer::{DecoderCache, Masks, TransformerDecoder, TransformerOptions}};
+/// let (rng, options) = (&mut Rng::new(0), TransformerOptions { batch_first: true, ..Default::default() });
+/// let (decoder, tape) = (TransformerDecoder::<f64>::new(2, 8, 2, options, rng), Tape::new());
+/// let mut pass = Pass::eval(&tape);
+/// let [x, memory] = [4, 3].map(|length| tape.constant(Tensor::randn(&[2, length, 8], rng)));
+/// let mut cache: DecoderCache<f64> = decoder.start(memory, &pass);
+/// assert!(cache.is_empty());
+/// let y = decoder.decode_after(x, &mut cache, Masks::default(), &mut pass);
+/// // Swap the two sequences, and decode their last position again.
+/// cache.truncate(3);
+/// cache.select(&[1, 0]);
+/// assert_eq!(cache.len(), 3);
+/// let [x, y] = [x, y].map(|x| x.take(0, tensor![1_i64, 0]).slice(1, 3..));
+/// let again = decoder.decode_after(x, &mut cache, Masks::default(), &mut pass);
+/// assert!((again - y).value().abs().max().item() < 1e-14);
+/// ```
 #[derive(Debug, Clone)]
 pub struct DecoderCache<T: Float> {
     layers: Vec<Decoded<T>>,
