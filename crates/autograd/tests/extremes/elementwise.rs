@@ -23,6 +23,8 @@ fn tails_have_all_digits() {
     let tanh = function!(x => x.tanh());
     // Derivatives of tanh follow from its value, and vanish where that rounds to ±1: see `docs/kinks.md`.
     check("tanh", &tanh, 0.25, [0.24491866240370913, 0.940_014_848_806_378, -0.46045435881856592], 8.0);
+    let by_sigmoid = function!(x => (x + x).sigmoid() * T::of(2.0) - T::one());
+    check("2σ(2x) - 1", &by_sigmoid, 20.0, [1.0, 1.699_341_702_116_635_5e-17, -3.398_683_404_233_271e-17], 8.0);
     let exp_m1 = function!(x => x.exp_m1());
     check("exp_m1", &exp_m1, -40.0, [-1.0, 4.248354255291589e-18, 4.248354255291589e-18], 8.0);
     let softplus = function!(x => x.softplus());
