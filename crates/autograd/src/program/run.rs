@@ -321,7 +321,7 @@ impl<T: Float> Program<T> {
             Work::Custom(rule) => {
                 let y = rules[*rule as usize].compute(&x)?;
                 check_custom(y.shape(), &step.outs[0])?;
-                rooms[0] = Room::Made(y);
+                rooms[0] = Room::Made(y.contiguous()); // a rule may return a view
             }
             Work::Op { op, reads } => {
                 if let Some(reads) = reads {

@@ -24,6 +24,7 @@ use list::Extent;
 pub(crate) use list::{Code, List, Node, Stored, Structured};
 pub use mask::Mask;
 use reads::Reads;
+pub(crate) use reads::read_of;
 pub use reads::{first_read, watch};
 pub(crate) use record::{Attribution, peek, record, same_tape};
 pub use record::{Placed, placed};

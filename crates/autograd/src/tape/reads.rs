@@ -63,15 +63,23 @@ pub fn watch<T: Float>(tape: &Tape<T>) {
     *tape.reads.borrow_mut() = Reads { noted: Vec::new(), all: true };
 }
 
-/// Says what was read first, since the watch began, of all that depends on the nodes with the given ids, and where.
-pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
+/// What was read first, since the watch began, of all that depends on the nodes with the given ids, and where.
+pub(crate) fn read_of<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<(u32, &'static Location<'static>)> {
     let (list, reads) = (tape.list(), tape.reads.borrow());
+    if reads.noted.is_empty() {
+        return None;
+    }
     let mut depends = vec![false; list.nodes.len()];
     given.iter().for_each(|&id| depends[id] = true);
     for id in 0..list.nodes.len() {
         depends[id] |= list.inputs(id as u32).iter().any(|&i| depends[i as usize]);
     }
-    let &(id, line) = reads.noted.iter().find(|(id, _)| depends.get(*id as usize) == Some(&true))?;
+    reads.noted.iter().find(|(id, _)| depends.get(*id as usize) == Some(&true)).copied()
+}
+
+/// Says so.
+pub fn first_read<T: Float>(tape: &Tape<T>, given: &[usize]) -> Option<String> {
+    let (id, line) = read_of(tape, given)?;
     let (op, file, line) = (Var { tape, id }.op().name(), line.file(), line.line());
     Some(format!(
         "the value or a derivative of a variable that depends on the inputs (op `{op}`) was read at {file}:{line}: \

@@ -2,9 +2,9 @@
 //! theorem. A solver finds the solution; one linear solve gives the derivative, whatever the solver did.
 
 use super::krylov::least_squares;
-use super::linearized::{Residual, residual, solve};
+use super::linearized::solve;
 use super::point::{Point, call, scalar};
-use super::rule::{Traced, by_rule, check_shape};
+use super::rule::{Recording, Traced, by_rule, check_shape, recording};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::op::Op;
@@ -100,7 +100,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     const OP: &str = "root";
-    equation(OP, residual(move |x| call(OP, &f, x)), start, params, solver)
+    equation(OP, recording(move |x| call(OP, &f, x)), start, params, solver)
 }
 
 /// The solution z of `z = f(z, params)` near a start, as a function of the parameters; see [`root`].
@@ -133,7 +133,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     const OP: &str = "fixed_point";
-    let residual = residual(move |x| {
+    let residual = recording(move |x| {
         let y = call(OP, &f, x)?;
         check_shape(OP, y, x[0], "the shape of z")?;
         y.try_sub(x[0])
@@ -166,7 +166,7 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     const OP: &str = "argmin";
-    let gradient = residual(move |x| {
+    let gradient = recording(move |x| {
         let y = call(OP, &f, x)?;
         scalar(OP, y)?;
         Ok(y.try_grad(&x[..1])?[0])
@@ -177,7 +177,7 @@ where
 #[track_caller]
 fn equation<T: Float, P: Point<T>>(
     op: &'static str,
-    residual: Residual<T>,
+    residual: Recording<T>,
     start: &Tensor<T>,
     params: &[P],
     solver: Solver,
@@ -189,7 +189,7 @@ fn equation<T: Float, P: Point<T>>(
 struct Equation<T: Float> {
     op: &'static str,
     /// A function of z and the parameters, which vanishes at the solution.
-    residual: Residual<T>,
+    residual: Recording<T>,
     start: Tensor<T>,
     solver: Solver,
 }

@@ -5,7 +5,7 @@ use super::implicit::Linear;
 #[cfg(feature = "linalg")]
 use super::jacobian::by_rows;
 use super::krylov::{Outcome, conjugate_gradients, gmres};
-use super::rule::{Traced, applied};
+use super::rule::{Recording, Traced, applied};
 use crate::error::{Error, Result};
 use crate::float::Float;
 #[cfg(feature = "linalg")]
@@ -14,23 +14,11 @@ use crate::op::Op;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 use crate::value::Value;
-use std::sync::Arc;
 
-/// A function of a point z and parameters, which returns the shape of z.
-pub(super) type Residual<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync>;
-
-/// Such a function.
-pub(super) fn residual<T: Float, F>(f: F) -> Residual<T>
-where
-    F: for<'t> Fn(&[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync + 'static,
-{
-    Arc::new(f)
-}
-
-/// J⁻¹ b, or J⁻ᵀ b, where J is the derivative of `f` by the first of its inputs `x`.
+/// J⁻¹ b, or J⁻ᵀ b, where J is the derivative of `f` by the first of its inputs `x`, whose shape `f` returns.
 pub(super) fn solve<'t, T: Float>(
     op: &'static str,
-    f: &Residual<T>,
+    f: &Recording<T>,
     by: Linear,
     x: &[Var<'t, T>],
     transposed: bool,
@@ -59,7 +47,7 @@ fn dense<'t, T: Float>(y: Var<'t, T>, z: Var<'t, T>, transposed: bool, b: Var<'t
 #[derive(Clone)]
 struct Linearized<T: Float> {
     op: &'static str,
-    f: Residual<T>,
+    f: Recording<T>,
     by: Linear,
     transposed: bool,
 }

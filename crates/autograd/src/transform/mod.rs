@@ -34,6 +34,7 @@
 //! assert_eq!(traces, tensor![24.0, 56.0]);
 //! ```
 
+mod anew;
 mod batch;
 mod choice;
 mod custom;

@@ -5,6 +5,7 @@ use super::point::Point;
 use super::vmap::mapped;
 use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Precision};
+use crate::op::Op;
 use crate::rules::Cotangents;
 use crate::tape::{DynRule, Tape, Var};
 use crate::tensor::{Shape, Tensor};
@@ -18,6 +19,17 @@ pub(super) type Function<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + 
 pub(super) fn function<T: Float, F>(f: F) -> Function<T>
 where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
+{
+    Arc::new(f)
+}
+
+/// What records a value at variables, or says why it cannot.
+pub(super) type Recording<T> = Arc<dyn for<'t> Fn(&[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync>;
+
+/// Such a function.
+pub(super) fn recording<T: Float, F>(f: F) -> Recording<T>
+where
+    F: for<'t> Fn(&[Var<'t, T>]) -> Result<Var<'t, T>> + Send + Sync + 'static,
 {
     Arc::new(f)
 }
@@ -87,6 +99,14 @@ fn vars<'t, T: Float>(x: &[&Var<'t, T>]) -> Vec<Var<'t, T>> {
 pub(super) fn applied<'t, T: Float>(rule: impl Traced<T>, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {
     let tape = x[0].tape;
     Ok(Var { tape, id: tape.apply_rule(Arc::new(ByVars(rule)), x, Location::caller())? })
+}
+
+/// Likewise, where the value `y` is known.
+#[track_caller]
+pub(super) fn known<'t, T: Float>(rule: impl Traced<T>, x: &[Var<'t, T>], y: Tensor<T>) -> Var<'t, T> {
+    let tape = x[0].tape;
+    let (id, inputs) = (tape.add_rule(Arc::new(ByVars(rule))), x.iter().map(|x| x.id).collect());
+    Var { tape, id: tape.structured(Op::Custom { id }, inputs, y, Location::caller()) }
 }
 
 /// The result of a rule at the inputs of a transform.

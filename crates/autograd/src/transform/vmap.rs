@@ -8,7 +8,7 @@ use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, once};
 use crate::op::Op;
 use crate::program::refuse_reads;
-use crate::tape::{Tape, Var, watch};
+use crate::tape::{Tape, Var, read_of, watch};
 use crate::tensor::Tensor;
 use crate::tensor::layout::resolve_axis;
 use crate::value::Value;
@@ -28,8 +28,8 @@ use crate::value::Value;
 /// ```
 /// # Panics
 /// If there is not one axis for each input, an axis is out of range, the numbers of samples differ, every input is shared,
-/// or the function reads a value to decide something, which would be decided for all samples by the first; [`try_vmap`]
-/// returns the error.
+/// or the function reads a value to decide something, which would be decided for all samples by the first, and the samples
+/// do not share all inputs that it depends on; [`try_vmap`] returns the error.
 #[track_caller]
 pub fn vmap<T: Float, P: Point<T>, F>(f: F, in_axes: &[Option<isize>], x: &[P]) -> P::Out
 where
@@ -74,7 +74,14 @@ once! {
         let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| tape.var(sample(&x.peek(), *axis))).collect();
         watch(&tape);
         let y = f(&first)?;
-        refuse_reads(op, &tape, &first)?;
+        let (own, shared): (Vec<usize>, Vec<usize>) = (0..x.len()).partition(|&i| axes[i].is_some());
+        refuse_reads(op, &tape, &own.iter().map(|&i| first[i]).collect::<Vec<_>>())?;
+        // What all samples share decides the same for all of them; but a program would freeze it.
+        for i in shared {
+            if let Some((_, line)) = read_of(&tape, &[first[i].id()]) {
+                x[i].tape.note_read(x[i].id, line);
+            }
+        }
         let (given, results) = (first.iter().map(|x| x.id).collect(), y.iter().map(|y| y.id).collect());
         Ok(Recorded { tape, given, axes, results, samples: Samples { n } })
     }

@@ -108,3 +108,13 @@ fn a_rule_of_the_wrong_shape_is_refused() {
     let x = tape.var([1.0, 2.0]);
     custom_vjp(|x| x[0], |_, _, g| vec![g.sum()], &[x]).sum().backward();
 }
+
+#[test]
+fn a_program_takes_a_value_that_is_a_view() {
+    /// The transpose, and twice its cotangent.
+    fn turned<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+        custom_vjp(|x| x[0].t(), |_, _, g| vec![g.t() * 2.0], x).exp()
+    }
+    let x = [tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]];
+    assert_eq!(autograd::compile(turned).value(&x).unwrap(), &x[0].t().exp());
+}

@@ -165,6 +165,23 @@ fn misuse_is_an_error() {
 }
 
 #[test]
+fn what_all_samples_share_may_decide() {
+    fn up_or_down<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+        if x[1].item() > 0.0 { x[0].sum() } else { -x[0].sum() }
+    }
+    let (x, up) = (tensor![[1.0, 2.0], [3.0, 4.0]], Tensor::scalar(1.0));
+    for (up, expected) in [(up.clone(), tensor![3.0, 7.0]), (-&up, tensor![-3.0, -7.0])] {
+        assert_eq!(vmap(up_or_down, &[Some(0), None], &[&x, &up]), expected);
+    }
+    // A program would freeze it, unless it is a constant.
+    let mut frozen = autograd::compile(|x| vmap(up_or_down, &[Some(0), None], x));
+    let error = frozen.value(&[&x, &up]).unwrap_err().to_string();
+    assert!(error.contains("frozen") && error.contains("vmap.rs"), "{error}");
+    let mut fixed = autograd::compile(|x| vmap(up_or_down, &[Some(0), None], &[x[0], x[0].tape().constant(1.0)]));
+    assert_eq!(fixed.value(&[&x]).unwrap(), &tensor![3.0, 7.0]);
+}
+
+#[test]
 fn transforms_compose_in_both_orders() {
     let x = Tensor::<f64>::randn(&[4, 3], &mut Rng::new(3));
     fn f<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
