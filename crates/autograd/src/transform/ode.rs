@@ -1,13 +1,15 @@
 //! Ordinary differential equations: y′ = f(t, y) from a start, at given times. The steps are a [`scan`](super::scan()), so the
-//! derivatives are those of the steps that were taken (the discrete adjoint), and the solution is one node.
+//! derivatives are those of the steps that were taken (the discrete adjoint). Adaptive steps are decided [anew](super::anew)
+//! from new values.
 
+use super::anew::Anew;
 use super::point::{Point, call};
-use super::scan::try_scan;
+use super::rule::{Function, applied, by_rule, function, known, recording};
+use super::scan::{Kept, Loop};
 use crate::error::{Error, Result, or_panic};
 use crate::float::Float;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
-use std::sync::Arc;
 
 /// How the steps are chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +28,8 @@ pub enum Steps {
 /// The solution of `y′ = f(t, y, params…)` with y = `start` at the first of the increasing `times`: its values at all times,
 /// along a new first axis. The function gets t (a scalar), y, and the parameters, and returns the slope, of the shape of y.
 ///
-/// With adaptive steps, the sizes of the steps follow from the values and count as constants in derivatives. A program would
-/// freeze them, so [`compile`](crate::compile()) and [`vmap`](super::vmap()) accept equal steps only.
+/// With adaptive steps, the sizes of the steps follow from the values and count as constants in derivatives. A program chooses
+/// them again for new values, and [`vmap`](super::vmap()) for each sample.
 ///
 /// ```
 /// use autograd::{tensor, transform::{Steps, grad, odeint}};
@@ -62,30 +64,42 @@ where
     F: for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync + 'static,
 {
     check_times(times)?;
-    let f = Arc::new(f);
+    let (f, times) = (function(f), times.to_vec());
     let x: Vec<P> = std::iter::once(start).chain(params).cloned().collect();
-    let mut y = P::run(OP, &x, &|x| {
-        let (tableau, grid, ends) = match steps {
-            Steps::Rk4(n) => {
-                let (grid, ends) = equal(times, n.max(1));
-                (&RK4, grid, ends)
-            }
-            Steps::Adaptive { rtol, atol } => {
-                // The values decide the steps, which a recording for other values must know.
-                let values: Vec<Tensor<T>> = x.iter().map(|x| x.value()).collect();
-                let (grid, ends) = adaptive(&*f, &values, times, rtol, atol)?;
-                (&DORMAND_PRINCE, grid, ends)
-            }
-        };
-        let xs = x[0].tape.constant(Tensor::new(&[grid.len() / 2, 2], grid.iter().map(|&x| T::of(x)).collect()));
-        let inner = f.clone();
-        let carries =
-            try_scan(move |x| or_panic(step(tableau, &*inner, x)).0, &x[0], &xs, &x[1..], 1 + grid.len() / 200)?;
-        let at_times = carries.try_take(0, Tensor::new(&[ends.len()], ends))?;
-        let first = x[0].try_reshape(&[&[1], &*x[0].shape()].concat())?;
-        Ok(vec![Var::try_concat(&[first, at_times], 0)?])
-    })?;
-    Ok(y.swap_remove(0))
+    match steps {
+        Steps::Rk4(n) => {
+            let mut y = P::run(OP, &x, &|x| Ok(vec![solution(&RK4, &f, x, equal(&times, n.max(1)), None)?]))?;
+            Ok(y.swap_remove(0))
+        }
+        Steps::Adaptive { rtol, atol } => {
+            let way = recording(move |x| {
+                let (grid, carries) = adaptive(&f, x, &times, rtol, atol)?;
+                solution(&DORMAND_PRINCE, &f, x, grid, Some(&carries))
+            });
+            by_rule(Anew { name: OP, f: way, deciding: x.len() }, &x)
+        }
+    }
+}
+
+/// The solution at the times, by the steps of a grid, whose carries may be known.
+fn solution<'t, T: Float>(
+    by: &'static Tableau,
+    f: &Function<T>,
+    x: &[Var<'t, T>],
+    (grid, ends): Grid,
+    carries: Option<&[Tensor<T>]>,
+) -> Result<Var<'t, T>> {
+    let (tape, steps, f) = (x[0].tape, grid.len() / 2, f.clone());
+    let xs = tape.constant(Tensor::new(&[steps, 2], grid.iter().map(|&x| T::of(x)).collect()));
+    let all: Vec<Var<T>> = [x[0], xs].into_iter().chain(x[1..].iter().copied()).collect();
+    let body = function(move |x| or_panic(step(by, &f, x)).0);
+    let scan = Loop { body, pieces: 1 + steps / 100, kept: Kept::All };
+    let carries = match carries {
+        Some(carries) => known(scan, &all, Tensor::try_stack(carries, 0)?),
+        None => applied(scan, &all)?,
+    };
+    let at_times = carries.try_take(0, Tensor::new(&[ends.len()], ends))?;
+    Var::try_concat(&[x[0].try_unsqueeze(0)?, at_times], 0)
 }
 
 pub(super) fn check_times(times: &[f64]) -> Result<()> {
@@ -131,16 +145,13 @@ const DORMAND_PRINCE: Tableau = Tableau {
 };
 
 /// The next y and the estimated error of one step, from y, (t, h), and the parameters.
-fn step<'t, T: Float, F>(by: &Tableau, f: &F, x: &[Var<'t, T>]) -> Result<(Var<'t, T>, Option<Var<'t, T>>)>
-where
-    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
-{
+fn step<'t, T: Float>(by: &Tableau, f: &Function<T>, x: &[Var<'t, T>]) -> Result<(Var<'t, T>, Option<Var<'t, T>>)> {
     let (y, t, h) = (x[0], x[1].index_axis(0, 0), x[1].index_axis(0, 1));
     let mut slopes: Vec<Var<T>> = Vec::with_capacity(by.c.len());
     for (c, a) in by.c.iter().zip(by.a) {
         let at = weighted(a, &slopes).map_or(y, |sum| y + sum * h);
         let args: Vec<Var<T>> = [t + h * T::of(*c), at].into_iter().chain(x[2..].iter().copied()).collect();
-        let slope = call(OP, f, &args)?;
+        let slope = call(OP, &**f, &args)?;
         if slope.shape() != y.shape() {
             let hint = format!("the function must return the shape of y, {:?}", y.shape());
             return Err(Error::Shape { op: OP, shape: slope.shape().as_slice().into(), hint });
@@ -170,17 +181,20 @@ fn equal(times: &[f64], n: usize) -> Grid {
     (grid, ends)
 }
 
-/// Steps whose estimated errors are within the tolerances.
-fn adaptive<T: Float, F>(f: &F, x: &[Tensor<T>], times: &[f64], rtol: f64, atol: f64) -> Result<Grid>
-where
-    F: for<'a> Fn(&[Var<'a, T>]) -> Var<'a, T>,
-{
+/// Steps whose estimated errors are within the tolerances, and the carry after each.
+fn adaptive<T: Float>(
+    f: &Function<T>,
+    x: &[Var<'_, T>],
+    times: &[f64],
+    rtol: f64,
+    atol: f64,
+) -> Result<(Grid, Vec<Tensor<T>>)> {
     if !(rtol >= 0.0 && atol > 0.0) {
         let hint = format!("the tolerances must be positive, not rtol {rtol} and atol {atol}");
         return Err(Error::Argument { op: OP, hint });
     }
-    let (mut grid, mut ends) = (Vec::new(), Vec::new());
-    let (mut y, mut size, mut tape) = (x[0].clone(), (times[1] - times[0]) / 10.0, Tape::new());
+    let (mut grid, mut ends, mut carries) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut y, mut size, mut tape) = (x[0].peek(), (times[1] - times[0]) / 10.0, Tape::new());
     for pair in times.windows(2) {
         let mut t = pair[0];
         while t < pair[1] {
@@ -192,7 +206,7 @@ where
                 return Err(Error::Argument { op: OP, hint });
             }
             tape.clear();
-            let rest = x[1..].iter().map(|p| tape.constant(p.clone()));
+            let rest = x[1..].iter().map(|p| tape.constant(p.peek()));
             let at = Tensor::new(&[2], vec![T::of(t), T::of(h)]);
             let args: Vec<Var<T>> = [tape.constant(y.clone()), tape.constant(at)].into_iter().chain(rest).collect();
             let (next, error) = step(&DORMAND_PRINCE, f, &args)?;
@@ -205,6 +219,7 @@ where
                 grid.extend([t, h]);
                 t = if h == pair[1] - t { pair[1] } else { t + h };
                 y = next;
+                carries.push(y.clone());
             }
             // NaN: the step was far too large.
             let factor = if ratio.is_finite() { (0.9 * ratio.powf(-0.2)).clamp(0.2, 5.0) } else { 0.1 };
@@ -212,5 +227,5 @@ where
         }
         ends.push((grid.len() / 2 - 1) as i64);
     }
-    Ok((grid, ends))
+    Ok(((grid, ends), carries))
 }

@@ -15,7 +15,8 @@ use crate::tensor::{Shape, Tensor};
 ///
 /// The backward pass stores nothing of the way, only the values at `times`; its result is that of the equation, and differs
 /// from the derivative of the steps by the error of the steps. [`odeint`](super::odeint()) gives the derivative of the steps exactly, at the
-/// cost of one carry for each. Forward mode is that of the steps.
+/// cost of one carry for each. Forward mode is that of the steps. A program chooses adaptive steps again for new values, both
+/// of the solution and of its adjoint.
 ///
 /// ```
 /// use autograd::{tensor, transform::{Steps, grad, odeint_adjoint}};
@@ -115,7 +116,7 @@ impl<T: Float> Traced<T> for Continuous<T> {
     }
 
     fn records(&self) -> bool {
-        matches!(self.steps, Steps::Rk4(_))
+        true
     }
 
     fn record<'t>(&self, x: &[Var<'t, T>]) -> Result<Var<'t, T>> {

@@ -86,8 +86,63 @@ fn equal_steps_are_compiled_and_mapped() {
         assert_eq!(program.value(&[&start, &k]).unwrap(), &expected);
         assert_eq!(all.index_axis(0, i), expected);
     }
-    let mut frozen = autograd::compile(|x| odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], FINE));
-    assert!(frozen.value(&[&starts.index_axis(0, 0), &k]).unwrap_err().to_string().contains("frozen"));
+}
+
+/// A pendulum of given stiffness, which swings for a while: its angles and speeds.
+type Swing = for<'t> fn(&[Var<'t, f64>], Steps) -> Var<'t, f64>;
+
+/// What a program replays of a swing: its value, its gradient, the gradient's slope along the stiffness, and the derivative of
+/// both squared.
+fn derivatives<'t>(swing: Swing, x: &[Var<'t, f64>]) -> Var<'t, f64> {
+    let y = swing(x, Steps::Adaptive { rtol: 1e-6, atol: 1e-8 });
+    let gradient = y.square().sum().grad(x);
+    let along = [(x[1], x[1].tape().constant(1.0))];
+    let slopes = gradient.iter().map(|g| g.jvp_recorded(&along));
+    let sizes = gradient[0].square().sum() + gradient[1].square();
+    let all: Vec<Var<f64>> =
+        [y, y.jvp_recorded(&along)].into_iter().chain(slopes).chain(sizes.grad(x)).chain(gradient.clone()).collect();
+    let flat = |x: &Var<'t, f64>| x.reshape(&[x.shape().iter().product()]);
+    Var::concat(&all.iter().map(flat).collect::<Vec<_>>(), 0)
+}
+
+#[test]
+fn adaptive_steps_are_chosen_again_for_other_values() {
+    let times = [0.0, 0.6, 2.0];
+    let swings: [Swing; 2] = [
+        |x, steps| odeint(pendulum, &x[0], &[0.0, 0.6, 2.0], &x[1..], steps),
+        |x, steps| odeint_adjoint(pendulum, &x[0], &[0.0, 0.6, 2.0], &x[1..], steps),
+    ];
+    for swing in swings {
+        let mut program = autograd::compile(|x| derivatives(swing, x));
+        // The stiffer the pendulum, the smaller the steps.
+        for (start, stiffness) in [([1.0, 0.5], 2.0), ([0.3, 3.0], 40.0), ([2.0, -1.0], 0.1)] {
+            let at = [tensor![start[0], start[1]], Tensor::scalar(stiffness)];
+            let tape = Tape::new();
+            let x: Vec<Var<f64>> = at.iter().map(|x| tape.var(x.clone())).collect();
+            let recorded = derivatives(swing, &x).value();
+            let replayed = program.value(&at).unwrap();
+            assert!(replayed.iter().zip(recorded.iter()).all(|(a, b)| a.to_bits() == b.to_bits()));
+            // Those of many equal steps.
+            let steps = Steps::Rk4(400);
+            let equal: Tensor<f64> = odeint(pendulum, &at[0], &times, &at[1..], steps);
+            assert!((&equal - &replayed.slice_axis(0, 0..6).reshape(&[3, 2])).abs().max().item() < 1e-4, "{stiffness}");
+            let slopes = grad(|x| odeint(pendulum, &x[0], &times, &x[1..], steps).square().sum(), &at);
+            let found = replayed.slice(0, -3..).to_vec();
+            let expected = [slopes[0].at(&[0]), slopes[0].at(&[1]), slopes[1].item()];
+            let size = expected.iter().fold(0.0f64, |size, x| size.max(x.abs()));
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4 * size), "{found:?} {expected:?}");
+        }
+    }
+    // Each sample has steps of its own.
+    let (starts, k) = (tensor![[1.0, 0.0], [0.2, 0.1]], tensor![1.5, 40.0]);
+    fn size<'t>(x: &[Var<'t, f64>]) -> Var<'t, f64> {
+        odeint(pendulum, &x[0], &[0.0, 1.0], &x[1..], FINE).square().sum()
+    }
+    let all = vmap(|x| size(x).grad(&x[1..])[0], &[Some(0), Some(0)], &[&starts, &k]);
+    for i in 0..2 {
+        let expected = grad(size, &[starts.index_axis(0, i), k.index_axis(0, i)]);
+        assert_eq!(all.index_axis(0, i), expected[1]);
+    }
 }
 
 #[test]
