@@ -2,7 +2,7 @@
 
 use super::Program;
 use super::constants::Constants;
-use super::fused::{Fused, Operand, Running, constant_blocks};
+use super::fused::{Operand, Operands, Running, constant_blocks};
 use super::graph::Graph;
 use super::many::Many;
 use super::steps::{Memory, Out, Plan, Step, Work};
@@ -341,13 +341,15 @@ impl<T: Float> Program<T> {
                 };
             }
             Work::Fused(fused) => {
-                let operands = operands(fused, &x);
+                let mut operands = Operands::new();
+                fused.operands(&x, &mut operands);
                 Running::new(fused, &operands, repeated).run(&mut slices(&mut rooms));
             }
             Work::Product { transposed, precision, keep, fused } => {
                 let (factors, keep, shape) = ([x[0], x[1]], keep.map(T::of), &step.outs[0].shape);
                 if let Some(fused) = fused {
-                    let mut operands = operands(fused, &x[2..]);
+                    let mut operands = Operands::new();
+                    fused.operands(&x[2..], &mut operands);
                     operands.push(Operand::Old);
                     let running = Running::new(fused, &operands, repeated);
                     let mut out = slices(&mut rooms);
@@ -377,15 +379,6 @@ impl<T: Float> Program<T> {
 fn has_integers(plan: &Plan) -> bool {
     let found = |step: &Step| matches!(step.work, Work::Integers(_));
     !plan.early.inputs.is_empty() || plan.steps.iter().any(found)
-}
-
-/// The operands of a loop.
-fn operands<'t, T: Float>(fused: &Fused, x: &[&'t Tensor<T>]) -> SmallVec<[Operand<'t, T>; 16]> {
-    let mut operands = SmallVec::new();
-    for (k, x) in x.iter().enumerate() {
-        operands.push(fused.operand(k, x));
-    }
-    operands
 }
 
 /// The memory of all results of a step.

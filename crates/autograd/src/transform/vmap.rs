@@ -74,14 +74,15 @@ once! {
         let first: Vec<Var<T>> = x.iter().zip(&axes).map(|(x, axis)| tape.var(sample(&x.peek(), *axis))).collect();
         watch(&tape);
         let y = f(&first)?;
-        let (own, shared): (Vec<usize>, Vec<usize>) = (0..x.len()).partition(|&i| axes[i].is_some());
-        refuse_reads(op, &tape, &own.iter().map(|&i| first[i]).collect::<Vec<_>>())?;
-        // What all samples share decides the same for all of them; but a program would freeze it.
-        for i in shared {
+        let mut own = first.clone();
+        for i in (0..x.len()).rev().filter(|&i| axes[i].is_none()) {
+            own.remove(i);
+            // What all samples share decides the same for all of them; but a program would freeze it.
             if let Some((_, line)) = read_of(&tape, &[first[i].id()]) {
                 x[i].tape.note_read(x[i].id, line);
             }
         }
+        refuse_reads(op, &tape, &own)?;
         let (given, results) = (first.iter().map(|x| x.id).collect(), y.iter().map(|y| y.id).collect());
         Ok(Recorded { tape, given, axes, results, samples: Samples { n } })
     }

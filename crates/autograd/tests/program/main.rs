@@ -3,6 +3,7 @@
 mod errors;
 mod linalg;
 mod many;
+mod parts;
 mod random;
 #[path = "../recipe/mod.rs"]
 mod recipe;

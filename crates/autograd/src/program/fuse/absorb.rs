@@ -1,7 +1,8 @@
 //! What joins a cluster of elementwise nodes: the matrix product that it starts from, sums of its values, and values
 //! that it reads among zeros.
 
-use super::{Body, Cluster, Clusters, NONE, Readers, fold_unit, padded};
+use super::loose::{Loose, Part, is_placed};
+use super::{Body, Cluster, Clusters, NONE, Readers, fold_unit};
 use crate::op::Op;
 
 impl Clusters<'_> {
@@ -53,38 +54,16 @@ impl Clusters<'_> {
         self.of[id as usize] = to;
     }
 
-    /// Which nodes clusters read as [`Padded`](super::Padded): those without other readers. They are not computed, and
-    /// their readers depend on the step that computes their input instead.
-    pub(super) fn pad(&mut self) -> Vec<bool> {
-        let g = self.g;
-        let mut padding: Vec<bool> = g.ids().map(|id| padded(g, id).is_some()).collect();
-        for &id in &g.outputs {
-            padding[id as usize] = false;
-        }
-        for id in g.ids().filter(|&id| g.node(id).def.is_computed()) {
-            for &input in g.inputs(id) {
-                let reads = g.is_elementwise(id) && g.same_shape(id, input) && !g.is_number(input);
-                if !reads || self.is_scalars(self.of[id as usize]) || padding[id as usize] {
-                    padding[input as usize] = false;
-                }
-            }
-        }
-        for id in g.ids().filter(|&id| padding[id as usize]) {
-            self.move_single(id, self.of[g.inputs(id)[0] as usize]);
-        }
-        padding
-    }
-
     /// Merges a cluster into its only reader if its values are read there as padded values at nearby positions. The
     /// terms that the derivative of a function of neighbors (`x[1..] - x[..n - 1]`) adds up are then never stored.
-    pub(super) fn feed(&mut self, padding: &[bool]) {
+    pub(super) fn feed(&mut self, loose: &Loose) {
         let readers = self.readers();
         let mut pads: Vec<Vec<u32>> = vec![Vec::new(); self.list.len()];
-        for id in self.g.ids().filter(|&id| padding[id as usize] && self.of[id as usize] != NONE) {
+        for id in self.g.ids().filter(|id| loose.contains_key(id) && self.of[*id as usize] != NONE) {
             pads[self.of[id as usize] as usize].push(id);
         }
         for (from, pads) in pads.iter().enumerate() {
-            let Some(to) = self.fed(from as u32, pads, &readers) else { continue };
+            let Some(to) = self.fed(from as u32, pads, loose, &readers) else { continue };
             let Some(Cluster::Elementwise(source)) = self.list[from].take() else {
                 unreachable!("only elementwise nodes are fed")
             };
@@ -98,7 +77,7 @@ impl Clusters<'_> {
     }
 
     /// The cluster that a cluster can be merged into, given the padded values that are read of it.
-    fn fed(&self, from: u32, pads: &[u32], readers: &[Readers]) -> Option<u32> {
+    fn fed(&self, from: u32, pads: &[u32], loose: &Loose, readers: &[Readers]) -> Option<u32> {
         /// The maximum distance between the positions, which is the number of extra elements computed per block.
         const APART: usize = 64;
         let Readers::One(to) = readers[*pads.first()? as usize] else { return None };
@@ -109,7 +88,10 @@ impl Clusters<'_> {
         let (source, _) = (plain(from)?, plain(to)?);
         let (mut least, mut last) = (usize::MAX, 0);
         for &id in pads {
-            let start = padded(self.g, id)?.start;
+            let [Part { input, start, .. }] = loose[&id][..] else { return None };
+            if !is_placed(self.g, id) || source.nodes.binary_search(&input).is_err() {
+                return None;
+            }
             (least, last) = (least.min(start), last.max(start));
         }
         let inside =

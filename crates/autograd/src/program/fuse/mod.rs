@@ -1,9 +1,11 @@
 //! Decides which nodes run together. Adjacent elementwise nodes of the same shape become a cluster: one pass over
 //! memory, no matter how many nodes. A matrix product that only one cluster reads joins it, and so do sums of values
-//! that the cluster computes (`absorb`). Which nodes may be joined follows from their levels (`levels`).
+//! that the cluster computes (`absorb`). Slices and the like that only clusters read are not stored (`loose`). Which nodes
+//! may be joined follows from their levels (`levels`).
 
 mod absorb;
 mod levels;
+mod loose;
 mod order;
 
 use super::graph::{Def, Graph};
@@ -11,8 +13,9 @@ use super::hash::Map;
 use crate::eval;
 use crate::kernel::reduce;
 use crate::op::{Fold, Op};
-use crate::tensor::view::Span;
 use levels::Levels;
+use loose::Loose;
+pub(super) use loose::{Part, is_placed};
 
 /// Nodes that run as one step.
 #[derive(Debug)]
@@ -34,8 +37,8 @@ pub(super) struct Body {
     pub(super) nodes: Vec<u32>,
     /// Sums of their values.
     pub(super) sums: Vec<u32>,
-    /// Elementwise nodes of another shape that only this cluster reads, as [`Padded`]: each block computes the part of
-    /// them that it needs.
+    /// Elementwise nodes of another shape that only this cluster reads, among zeros: each block computes the part of them
+    /// that it needs.
     pub(super) feed: Vec<u32>,
 }
 
@@ -55,45 +58,36 @@ impl Cluster {
 /// All steps in topological order, and otherwise in the order of recording.
 pub(super) struct Fusion {
     pub(super) clusters: Vec<Cluster>,
-    /// Which nodes are read as [`Padded`].
-    padding: Vec<bool>,
+    /// The parts of the nodes that are read so, and not computed.
+    loose: Loose,
 }
 
 impl Fusion {
-    /// Whether a node is read as its input among zeros, and not computed.
-    pub(super) fn is_padding(&self, id: u32) -> bool {
-        self.padding[id as usize]
+    /// The parts that a node is read in, if it is not stored.
+    pub(super) fn parts(&self, id: u32) -> Option<&[Part]> {
+        self.loose.get(&id).map(|parts| &parts[..])
     }
 
-    /// The node that is actually read for a node: itself, or, for a padded node, its input.
-    pub(super) fn given(&self, g: &Graph, id: u32) -> u32 {
-        if self.is_padding(id) { g.inputs(id)[0] } else { id }
+    /// The nodes that are actually read for some nodes: themselves, or those of their parts.
+    pub(super) fn given(&self, ids: &[u32]) -> Vec<u32> {
+        let mut given = Vec::with_capacity(ids.len());
+        self.for_given(ids, &mut |id| given.push(id));
+        given
+    }
+
+    /// The same, one by one.
+    pub(super) fn for_given(&self, ids: &[u32], f: &mut dyn FnMut(u32)) {
+        for &id in ids {
+            match self.parts(id) {
+                Some(parts) => parts.iter().for_each(|part| f(part.input)),
+                None => f(id),
+            }
+        }
     }
 }
 
 /// The longest row that counts as small.
 pub(super) const ROW: usize = 32;
-
-/// A range of zeros with another value placed inside, as a cluster reads it: the zeros are never stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Padded {
-    /// The value placed among the zeros.
-    pub(super) input: u32,
-    /// Its first element's position, and its number of elements.
-    pub(super) start: usize,
-    pub(super) len: usize,
-}
-
-/// The padding of a node that places its input among zeros as one contiguous range.
-pub(super) fn padded(g: &Graph, id: u32) -> Option<Padded> {
-    let Some(Op::Place { spans, shape }) = g.structured(id) else { return None };
-    let axis = spans.iter().zip(shape).position(|(span, &size)| span.len != size)?;
-    let whole = |i: usize| spans[i].len == shape[i] && spans[i].step == 1;
-    let stretch = (axis + 1..shape.len()).all(whole) && shape[..axis].iter().all(|&d| d == 1);
-    let inner: usize = shape[axis + 1..].iter().product();
-    let Span { start, len, step } = spans[axis];
-    (stretch && step == 1 && len > 0).then(|| Padded { input: g.inputs(id)[0], start: start * inner, len: len * inner })
-}
 
 /// Number of elements summed at a time, for a sum that can be accumulated while its elements are computed.
 pub(super) fn fold_unit(g: &Graph, id: u32) -> Option<usize> {
@@ -136,9 +130,9 @@ pub(super) fn fuse(g: &Graph) -> Fusion {
     let mut clusters = Clusters::of(g, &Levels::of(g));
     clusters.absorb_products();
     clusters.absorb_sums();
-    let padding = clusters.pad();
-    clusters.feed(&padding);
-    Fusion { clusters: clusters.ordered(), padding }
+    let loose = clusters.loosen();
+    clusters.feed(&loose);
+    Fusion { clusters: clusters.ordered(&loose), loose }
 }
 
 impl<'g> Clusters<'g> {

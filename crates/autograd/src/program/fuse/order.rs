@@ -1,5 +1,6 @@
 //! The order of the steps.
 
+use super::loose::Loose;
 use super::{Cluster, Clusters, NONE};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,22 +8,28 @@ use std::collections::BinaryHeap;
 impl Clusters<'_> {
     /// Orders the clusters by Kahn's algorithm; of the ready ones, the one whose last node was recorded first comes
     /// next.
-    pub(super) fn ordered(mut self) -> Vec<Cluster> {
+    pub(super) fn ordered(mut self, loose: &Loose) -> Vec<Cluster> {
         let count = self.list.len();
         let mut waits = vec![0u32; count];
         let mut then: Vec<Vec<u32>> = vec![Vec::new(); count];
         let mut last = vec![0u32; count];
-        for id in self.g.ids() {
+        for id in self.g.ids().filter(|id| !loose.contains_key(id)) {
             let step = self.of[id as usize];
             if step == NONE {
                 continue;
             }
             last[step as usize] = id;
-            for &input in self.g.inputs(id) {
+            let mut wait = |input: u32| {
                 let from = self.of[input as usize];
                 if from != NONE && from != step && then[from as usize].last() != Some(&step) {
                     then[from as usize].push(step);
                     waits[step as usize] += 1;
+                }
+            };
+            for &input in self.g.inputs(id) {
+                match loose.get(&input) {
+                    Some(parts) => parts.iter().for_each(|part| wait(part.input)),
+                    None => wait(input),
                 }
             }
         }

@@ -14,6 +14,8 @@ pub(super) struct Frame<'b, 'o, 'r, T: Float> {
     pub(super) len: usize,
     pub(super) out: &'b mut [&'o mut [T]],
     pub(super) registers: &'b mut [&'r mut [T]],
+    /// The parted values that are read in place; those in registers are empty.
+    pub(super) inside: &'b [&'b [T]],
 }
 
 simd! {
@@ -40,13 +42,27 @@ impl<T: Float> Frame<'_, '_, '_, T> {
             Address::Const(k) => &self.running.constants[k as usize][..self.len],
             Address::Register(k) | Address::Splat(k) => &self.registers[k as usize][..self.len],
             Address::Out(k) => &self.out[k as usize][self.first..self.first + self.len],
-            Address::Fed(k) => {
-                let fused = self.running.fused;
-                let feed = fused.feed.as_ref().expect("a fed address has a feed");
-                let (value, start) = feed.reads[k as usize];
-                &self.registers[fused.registers + value as usize][start as usize..][..self.len]
-            }
+            Address::Parted(k) => self.parted(k as usize),
+            Address::Fed(k) => self.fed(k as usize),
         }
+    }
+
+    /// A value that is read in parts.
+    #[inline(never)]
+    fn parted(&self, k: usize) -> &[T] {
+        match self.inside[k] {
+            [] => &self.registers[self.running.fused.parted[k] as usize][..self.len],
+            x => x,
+        }
+    }
+
+    /// A value that is read from a window of the feed.
+    #[inline(never)]
+    fn fed(&self, k: usize) -> &[T] {
+        let fused = self.running.fused;
+        let feed = fused.feed.as_ref().expect("a fed address has a feed");
+        let (value, start) = feed.reads[k];
+        &self.registers[fused.registers + value as usize][start as usize..][..self.len]
     }
 
     #[inline(always)]

@@ -2,11 +2,12 @@
 //! computes two sums, differences or products in one instruction where the second alone reads the first.
 
 use super::{
-    Address, BlockInstruction, BlockOp, Chain, Feed, First, Folded, Fused, LARGEST, Ports, Read, Repeated, Then,
+    Address, Around, BlockInstruction, BlockOp, Chain, Feed, First, Folded, Fused, LARGEST, Part, Ports, Read,
+    Repeated, Then,
 };
 use crate::kernel::reduce;
 use crate::op::{Binary, Unary};
-use crate::program::fuse::{Body, Padded, fold_sizes, padded};
+use crate::program::fuse::{Body, fold_sizes, is_placed};
 use crate::program::graph::{Def, Graph};
 use crate::program::hash::{Map, Set};
 use crate::tape::Inputs;
@@ -31,6 +32,7 @@ pub(super) struct Emitter<'a> {
     joined: Set<u32>,
     registers: Registers,
     reads: Vec<Read>,
+    parted: Vec<u16>,
     instructions: Vec<BlockInstruction>,
 }
 
@@ -82,6 +84,7 @@ impl<'a> Emitter<'a> {
             joined,
             registers: Registers::default(),
             reads: Vec::new(),
+            parted: Vec::new(),
             instructions: Vec::new(),
         }
     }
@@ -99,19 +102,22 @@ impl<'a> Emitter<'a> {
         }
         self.instructions.extend(copies);
         let shape = self.g.shape(body.nodes[0]).clone();
+        let len: usize = shape.iter().product();
         let block = SCRATCH / self.width / usize::from(self.registers.count).max(6) / 64 * 64;
-        let block = block.clamp(256, LARGEST).min(shape.iter().product::<usize>().next_multiple_of(64));
+        let block = block.clamp(256, LARGEST).min(len.next_multiple_of(64));
         // A block and the distance between the windows must fit in one block of the feed.
         let block = match &feed {
             Some(feed) => block.min(feed.fused.block - feed.apart.next_multiple_of(64)).max(64),
             None => block,
         };
         let unit = folds.first().map_or(0, unit_of);
-        let task = task(&self.instructions, shape.iter().product(), block).next_multiple_of(unit.max(1));
+        let task = task(&self.instructions, len, block).next_multiple_of(unit.max(1));
         Fused {
             shape,
             instructions: self.instructions,
+            cuts: cuts(&self.reads, len),
             reads: self.reads,
+            parted: self.parted,
             registers: self.registers.count.into(),
             block,
             whole: self.ports.whole.len(),
@@ -129,14 +135,14 @@ impl<'a> Emitter<'a> {
         if nodes.is_empty() {
             return None;
         }
-        let mut pads: Vec<(u32, Padded)> = Vec::new();
+        let mut pads: Vec<(u32, Part)> = Vec::new();
         for &node in &self.body.nodes {
             for &id in g.inputs(node) {
-                let fed = padded(g, id).filter(|padded| nodes.binary_search(&padded.input).is_ok());
-                if let Some(padded) = fed
+                if let Some(&[part]) = self.ports.fusion.parts(id)
+                    && nodes.binary_search(&part.input).is_ok()
                     && !pads.iter().any(|pad| pad.0 == id)
                 {
-                    pads.push((id, padded));
+                    pads.push((id, part));
                 }
             }
         }
@@ -144,11 +150,11 @@ impl<'a> Emitter<'a> {
         values.sort_unstable();
         values.dedup();
         let (mut least, mut last) = (usize::MAX, 0);
-        for (_, padded) in &pads {
-            (least, last) = (least.min(padded.start), last.max(padded.start));
+        for (_, part) in &pads {
+            (least, last) = (least.min(part.start), last.max(part.start));
         }
         let mut reads = Vec::new();
-        for (k, (id, Padded { input, start, .. })) in pads.iter().enumerate() {
+        for (k, (id, Part { input, start, .. })) in pads.iter().enumerate() {
             self.addresses.insert(*id, Address::Fed(k as u16));
             let value = values.binary_search(input).expect("just collected");
             reads.push((value as u16, (last - start) as u16));
@@ -163,15 +169,17 @@ impl<'a> Emitter<'a> {
 
     fn place_operands(&mut self) {
         let (g, ports) = (self.g, self.ports);
-        for (k, &id) in ports.operands.iter().enumerate() {
+        for &id in ports.operands {
+            if let Some(parts) = ports.fusion.parts(id) {
+                let address = self.place_parts(id, parts);
+                self.addresses.insert(id, address);
+                continue;
+            }
             let replaced = ports.in_place.iter().position(|&old| old == Some(id));
             let (address, read) = if let Some(out) = replaced {
                 (Address::Out(out as u16), Read::Old)
-            } else if ports.fusion.is_padding(id) {
-                let register = self.registers.take();
-                (Address::Register(register), Read::Padded(register, padded(g, id).expect("it is padded")))
             } else if g.same_shape(id, self.body.nodes[0]) && ports.layouts.is_contiguous(g, id) {
-                (Address::Operand(k as u16), Read::Direct)
+                (Address::Operand(self.reads.len() as u16), Read::Direct(0))
             } else if g.is_number(id) {
                 let register = self.registers.take();
                 (Address::Splat(register), Read::Splat(register))
@@ -182,6 +190,23 @@ impl<'a> Emitter<'a> {
             self.addresses.insert(id, address);
             self.reads.push(read);
         }
+    }
+
+    /// Where the value of the given parts is read: one stretch in place, and else a register that its parts are copied to.
+    fn place_parts(&mut self, id: u32, parts: &[Part]) -> Address {
+        let (g, next) = (self.g, self.reads.len() as u16);
+        if let &[Part { input, from, len, .. }] = parts
+            && len == g.size(id)
+            && self.ports.layouts.is_contiguous(g, input)
+        {
+            self.reads.push(Read::Direct(from));
+            return Address::Operand(next);
+        }
+        let number = self.parted.len() as u16;
+        self.parted.push(self.registers.take());
+        let around = if is_placed(g, id) { Around::Zeros } else { Around::Others };
+        parts.iter().for_each(|part| self.reads.push(Read::Part(number, *part, around)));
+        Address::Parted(number)
     }
 
     /// The folds with the results of their values, and the number of values that are computed only for folding.
@@ -332,6 +357,25 @@ fn joined(g: &Graph, body: &Body, ports: &Ports) -> Set<u32> {
         }
     }
     joined
+}
+
+/// Where blocks of values that are read in parts begin besides: shortly before and after the places where parts meet, so that
+/// only short blocks are copied. None if the parts are short.
+fn cuts(reads: &[Read], len: usize) -> Vec<usize> {
+    /// Blocks have a multiple of this number of elements.
+    const UNIT: usize = 64;
+    let mut cuts = Vec::new();
+    for read in reads {
+        let Read::Part(_, part, _) = read else { continue };
+        for end in [part.start, part.start + part.len] {
+            for cut in [end / UNIT * UNIT, end.next_multiple_of(UNIT)] {
+                if end < len && 0 < cut && cut < len && !cuts.contains(&cut) {
+                    cuts.push(cut);
+                }
+            }
+        }
+    }
+    if cuts.len() * 4 * UNIT > len { Vec::new() } else { cuts }
 }
 
 /// Number of elements per task, of `len` in all: whole blocks, so many that forking pays off, and no more tasks than keep

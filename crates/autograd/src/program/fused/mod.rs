@@ -8,7 +8,7 @@ mod chain;
 mod emit;
 mod run;
 
-use super::fuse::{Body, Fusion, Padded};
+use super::fuse::{Body, Fusion, Part};
 use super::graph::{Def, Graph};
 use super::layouts::Layouts;
 use crate::float::Float;
@@ -18,7 +18,7 @@ pub(super) use block::compute;
 pub(super) use chain::{Chain, mul_add};
 use chain::{First, Then};
 use emit::Emitter;
-pub(super) use run::{Operand, Running};
+pub(super) use run::{Operand, Operands, Running};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ enum Address {
     Out(u16),
     /// In a window of the [`Feed`], by index into its `reads`.
     Fed(u16),
+    /// In an operand, or in a register if several operands have parts of the block.
+    Parted(u16),
 }
 
 impl Address {
@@ -70,16 +72,23 @@ struct BlockInstruction {
 /// How a block reads an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Read {
-    /// It is read in place.
-    Direct,
+    /// It is read in place, from this element on.
+    Direct(usize),
     /// A scalar fills the register once.
     Splat(u16),
     /// Its elements are gathered into the register, block by block.
     Gathered(u16),
-    /// The same, with zeros before and after its elements.
-    Padded(u16, Padded),
+    /// Likewise, as one of the parts of a value, by its number among the parted ones. A block within a part is read in place.
+    Part(u16, Part, Around),
     /// It occupies the memory that a result will be written to.
     Old,
+}
+
+/// What is around a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Around {
+    Zeros,
+    Others,
 }
 
 /// A sum over each unit of a value, computed while the unit is in the cache.
@@ -97,6 +106,10 @@ pub(super) struct Fused {
     shape: Shape,
     instructions: Vec<BlockInstruction>,
     reads: Vec<Read>,
+    /// The registers of values that are read in parts.
+    parted: Vec<u16>,
+    /// Where blocks begin besides, so that few of them have several parts.
+    cuts: Vec<usize>,
     registers: usize,
     /// Number of elements in a block.
     block: usize,
@@ -166,7 +179,7 @@ pub(super) struct Ports<'a> {
     pub(super) whole: &'a [u32],
     /// For each value in `whole`, the operand that it is written over.
     pub(super) in_place: &'a [Option<u32>],
-    /// Which operands are padded with zeros; the tensor passed for each of these is the value without the zeros.
+    /// Which operands are read in parts; the tensors passed for each of these are those of its parts.
     pub(super) fusion: &'a Fusion,
     pub(super) layouts: &'a Layouts,
 }

@@ -1,7 +1,7 @@
 //! Runs the loop of a cluster, in parallel tasks, over the operands of one step.
 
 use super::block::{self, Frame};
-use super::{Feed, Fused, Padded, Read};
+use super::{Around, Feed, Fused, Part, Read};
 use crate::float::Float;
 use crate::kernel::elementwise::Strided;
 use crate::kernel::gemm::PartsOf;
@@ -28,6 +28,9 @@ pub(in crate::program) enum Operand<'t, T: Float> {
     Old,
 }
 
+/// The operands of a step. They are put in place: to return so many would copy their memory.
+pub(in crate::program) type Operands<'t, T> = SmallVec<[Operand<'t, T>; 16]>;
+
 /// A loop with the operands of one step.
 pub(in crate::program) struct Running<'r, T: Float> {
     pub(super) fused: &'r Fused,
@@ -42,14 +45,27 @@ impl Fused {
         (self.block + feed.apart).next_multiple_of(64)
     }
 
-    /// Operand `k` in the form in which the program reads it.
-    pub(in crate::program) fn operand<'t, T: Float>(&self, k: usize, tensor: &'t Tensor<T>) -> Operand<'t, T> {
+    /// The operands in the form in which the program reads them.
+    pub(in crate::program) fn operands<'t, T: Float>(&self, x: &[&'t Tensor<T>], to: &mut Operands<'t, T>) {
+        for (k, x) in x.iter().enumerate() {
+            to.push(self.operand(k, x));
+        }
+    }
+
+    /// Operand `k`, likewise.
+    fn operand<'t, T: Float>(&self, k: usize, tensor: &'t Tensor<T>) -> Operand<'t, T> {
         match (self.reads.get(k), &self.feed) {
             (Some(Read::Old), _) => Operand::Old,
-            (Some(Read::Direct), _) => Operand::Whole(tensor.as_slice().expect("planned to be contiguous")),
+            (Some(Read::Direct(from)), _) => {
+                let len = self.shape.iter().product();
+                Operand::Whole(&tensor.as_slice().expect("planned to be contiguous")[*from..][..len])
+            }
             (Some(Read::Splat(_)), _) => Operand::Number(tensor.raw().0[tensor.raw().1]),
             (Some(Read::Gathered(_)), _) => Operand::Strided(Strided::new(tensor, &self.shape)),
-            (Some(Read::Padded(..)), _) => Operand::Strided(Strided::new(tensor, tensor.shape())),
+            (Some(Read::Part(..)), _) => match tensor.as_slice() {
+                Some(x) => Operand::Whole(x),
+                None => Operand::Strided(Strided::new(tensor, tensor.shape())),
+            },
             (None, Some(feed)) => feed.fused.operand(k - self.reads.len(), tensor),
             (None, None) => unreachable!("every operand has a read"),
         }
@@ -201,9 +217,15 @@ impl<'r, T: Float> Running<'r, T> {
 
     /// Computes `n` elements of the results from element `at` on, block by block.
     fn span(&self, at: usize, n: usize, out: &mut [&mut [T]], registers: &mut [&mut [T]], streams: &[&[T]]) {
-        let Fused { feed, block, .. } = self.fused;
-        for first in (0..n).step_by(*block) {
-            let len = (*block).min(n - first);
+        let Fused { feed, block, cuts, .. } = self.fused;
+        let mut first = 0;
+        while first < n {
+            let mut len = (*block).min(n - first);
+            for &cut in cuts {
+                if cut > at + first {
+                    len = len.min(cut - at - first);
+                }
+            }
             let ahead = self.ahead(at + first + len, first + len, streams, out);
             match feed {
                 Some(feed) => {
@@ -212,22 +234,30 @@ impl<'r, T: Float> Running<'r, T> {
                 }
                 None => self.block(at + first, first..first + len, out, registers, &ahead),
             }
+            first += len;
         }
     }
 
     /// Computes one block, which begins at element `at` and is a range of the results.
     fn block(&self, at: usize, range: Range<usize>, out: &mut [&mut [T]], registers: &mut [&mut [T]], ahead: &[Ahead]) {
         let (first, len) = (range.start, range.len());
-        for (read, operand) in self.fused.reads.iter().zip(self.operands) {
+        let Fused { reads, parted, .. } = self.fused;
+        let mut inside: SmallVec<[&[T]; 8]> = SmallVec::new();
+        parted.iter().for_each(|_| inside.push(&[]));
+        for (read, operand) in reads.iter().zip(self.operands) {
             match (read, operand) {
                 (Read::Gathered(r), Operand::Strided(s)) => s.read(at, &mut registers[*r as usize][..len]),
-                (Read::Padded(r, padded), Operand::Strided(s)) => {
-                    read_padded(s, *padded, at, &mut registers[*r as usize][..len]);
+                (Read::Part(k, part, around), operand) => {
+                    let k = *k as usize;
+                    let register = &mut registers[parted[k] as usize][..len];
+                    if let Some(x) = read_part(operand, *part, *around, at, register) {
+                        inside[k] = x;
+                    }
                 }
                 _ => (),
             }
         }
-        let mut frame = Frame { running: self, at, first, len, out, registers };
+        let mut frame = Frame { running: self, at, first, len, out, registers, inside: &inside };
         block::execute(&mut frame, &self.fused.instructions, ahead);
     }
 
@@ -238,9 +268,11 @@ impl<'r, T: Float> Running<'r, T> {
         let mut first = 0;
         let mut inside: Slices<T> = SmallVec::new();
         for window in windows {
-            let (start, room) = zero_outside(places.clone(), at, &mut window[..len + feed.apart]);
+            let window = &mut window[..len + feed.apart];
+            let (start, range) = within(places.clone(), at, window.len());
+            zero_outside(&range, window);
             first = start;
-            inside.push(room);
+            inside.push(&mut window[range]);
         }
         let n = inside[0].len();
         self.feeding(feed).block(first, 0..n, &mut inside, registers, ahead);
@@ -279,20 +311,40 @@ impl<'r, T: Float> Running<'r, T> {
     }
 }
 
-/// Reads elements from position `from` on of a value padded with zeros.
-fn read_padded<T: Float>(inner: &Strided<T>, Padded { start, len, .. }: Padded, from: usize, out: &mut [T]) {
-    let (first, inside) = zero_outside(start..start + len, from, out);
-    if !inside.is_empty() {
-        inner.read(first, inside);
+/// Reads what a window starting at `at` has of a part. If that is all, and lies in memory as it is, returns it.
+fn read_part<'t, T: Float>(
+    operand: &Operand<'t, T>,
+    part: Part,
+    around: Around,
+    at: usize,
+    window: &mut [T],
+) -> Option<&'t [T]> {
+    let (first, inside) = within(part.start..part.start + part.len, at, window.len());
+    if around == Around::Zeros {
+        zero_outside(&inside, window);
     }
+    if inside.is_empty() {
+        return None;
+    }
+    let (from, all) = (part.from + first, inside.len() == window.len());
+    match operand {
+        Operand::Whole(x) if all => return Some(&x[from..][..window.len()]),
+        Operand::Whole(x) => window[inside.clone()].copy_from_slice(&x[from..][..inside.len()]),
+        Operand::Strided(s) => s.read(from, &mut window[inside]),
+        Operand::Number(_) | Operand::Old => unreachable!("parts are of arrays"),
+    }
+    None
 }
 
-/// Zeroes the part of a window starting at `from` that lies outside `places`. Returns the index of the first element
-/// inside the window and the slice for all elements inside it.
-fn zero_outside<T: Float>(places: Range<usize>, from: usize, window: &mut [T]) -> (usize, &mut [T]) {
-    let end = from + window.len();
-    let inside = places.start.clamp(from, end)..places.end.clamp(from, end);
-    window[..inside.start - from].fill(T::zero());
-    window[inside.end - from..].fill(T::zero());
-    (inside.start - places.start.min(inside.start), &mut window[inside.start - from..inside.end - from])
+/// Which of some places are in a window of `len` that starts at `at`: the number of places before them, and where they are in
+/// the window.
+fn within(places: Range<usize>, at: usize, len: usize) -> (usize, Range<usize>) {
+    let inside = places.start.clamp(at, at + len)..places.end.clamp(at, at + len);
+    (inside.start - places.start.min(inside.start), inside.start - at..inside.end - at)
+}
+
+/// Zeroes what lies outside a range of a window.
+fn zero_outside<T: Float>(inside: &Range<usize>, window: &mut [T]) {
+    window[..inside.start].fill(T::zero());
+    window[inside.end..].fill(T::zero());
 }

@@ -54,13 +54,13 @@ impl Lifetimes {
         }
         for (k, cluster) in fusion.clusters.iter().enumerate() {
             for id in cluster.members() {
-                for &input in g.inputs(id) {
-                    let input = fusion.given(g, input) as usize;
+                fusion.for_given(g.inputs(id), &mut |input| {
+                    let input = input as usize;
                     if step_of[input] != k as u32 {
                         self.outside[input] = true;
                         self.last_read[input] = k as u32;
                     }
-                }
+                });
             }
         }
     }

@@ -8,7 +8,7 @@ mod lifetimes;
 mod onto;
 mod states;
 
-use super::fuse::{Body, Cluster, Fusion};
+use super::fuse::{Body, Cluster, Fusion, is_placed};
 use super::fused::{Fused, Ports, Repeated};
 use super::graph::Graph;
 use super::hash::Set;
@@ -194,7 +194,8 @@ impl Planner<'_> {
         let operands = self.operands(&body.nodes, None, &body.feed);
         let feeding = self.operands(&body.feed, None, &[]);
         let whole = self.whole(&body.nodes);
-        let read: Vec<u32> = operands.iter().chain(&feeding).map(|&id| self.fusion.given(self.g, id)).collect();
+        let mut read = self.fusion.given(&operands);
+        read.extend(self.fusion.given(&feeding));
         let in_place = self.in_place(k, &operands, &read, &whole);
         let inputs = self.read(&read);
         let mut outs = self.results(&whole, &in_place);
@@ -209,8 +210,8 @@ impl Planner<'_> {
         let g = self.g;
         let mut operands = self.operands(nodes, Some(product), &[]);
         let mut whole = self.whole(nodes);
-        let given = |id: &u32| self.fusion.given(g, *id);
-        let read: Vec<u32> = g.inputs(product).iter().copied().chain(operands.iter().map(given)).collect();
+        let mut read = self.fusion.given(&operands);
+        read.extend_from_slice(g.inputs(product));
         let mut in_place = self.in_place(k, &operands, &read, &whole);
         let onto = onto::find(g, product, nodes, &whole, &in_place);
         let first = match &onto {
@@ -225,8 +226,8 @@ impl Planner<'_> {
             None => in_place[0] = None,
         }
         let mut inputs = self.read(g.inputs(product));
-        for &id in &operands {
-            inputs.push(self.slots.of(g, self.fusion.given(g, id)));
+        for id in self.fusion.given(&operands) {
+            inputs.push(self.slots.of(g, id));
         }
         let outs = self.results(&whole, &in_place);
         // The node whose value the first result holds before anything else is computed.
@@ -266,7 +267,7 @@ impl Planner<'_> {
         for &node in nodes {
             for &id in g.inputs(node) {
                 let inner = nodes.binary_search(&id).is_ok() || product == Some(id);
-                let fed = !feed.is_empty() && feed.binary_search(&self.fusion.given(g, id)).is_ok();
+                let fed = !feed.is_empty() && self.fusion.given(&[id]).iter().any(|id| feed.binary_search(id).is_ok());
                 if !inner && !fed && g.uniform(id).is_none() && seen.insert(id) {
                     operands.push(id);
                 }
@@ -322,8 +323,9 @@ impl Planner<'_> {
         for id in cluster.members() {
             cost.flops += alone(id).flops;
             for &input in g.inputs(id) {
-                let input = self.fusion.given(g, input);
-                if !inside.contains(&input) {
+                let mut fed = true;
+                self.fusion.for_given(&[input], &mut |given| fed &= inside.contains(&given));
+                if !fed {
                     moved.push(input);
                 }
             }
@@ -334,7 +336,8 @@ impl Planner<'_> {
         moved.sort_unstable();
         moved.dedup();
         for id in moved {
-            cost.bytes += (g.size(id) * width) as u64;
+            let zeros = is_placed(g, id) && self.fusion.parts(id).is_some();
+            cost.bytes += (g.size(if zeros { g.inputs(id)[0] } else { id }) * width) as u64;
         }
         cost
     }
