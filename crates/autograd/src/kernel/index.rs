@@ -56,14 +56,27 @@ pub(crate) fn take<T: Element>(x: &[T], [_, size, inner]: [usize; 3], index: &[i
     for_each_part(out, [index.len() * inner, inner], &|o, at, out| {
         let (x, index) = (&x[o * size * inner..][..size * inner], &index[at / inner..]);
         if inner == 1 {
-            // Copying single elements does not justify a call for each.
-            out.iter_mut().zip(index).for_each(|(place, &j)| *place = x[j as usize]);
+            take_elements(x, &index[..out.len()], out);
         } else {
             out.chunks_mut(inner)
                 .zip(index)
                 .for_each(|(row, &j)| row.copy_from_slice(&x[j as usize * inner..][..inner]));
         }
     });
+}
+
+/// `out[j] = x[index[j]]`: eight at a time, since a loop that short takes a fifth longer where it lies badly in memory.
+fn take_elements<T: Element>(x: &[T], index: &[i64], out: &mut [T]) {
+    let (blocks, rest) = out.as_chunks_mut::<8>();
+    let (index, last) = index.as_chunks::<8>();
+    for (out, index) in blocks.iter_mut().zip(index) {
+        for k in 0..8 {
+            out[k] = x[index[k] as usize];
+        }
+    }
+    for (place, &j) in rest.iter_mut().zip(last) {
+        *place = x[j as usize];
+    }
 }
 
 /// `out[o, index[j], i] += x[o, j, i]`: the transpose of [`take`]. `out` is `[outer, size, inner]`.
