@@ -310,6 +310,17 @@ fn layers_are_pytorchs() {
     assert!(cases.len() > 90 && failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// `MultiheadAttention(4, 2, kdim=4, vdim=4)` has these names and shapes in PyTorch 2.15: those of equal widths.
+#[test]
+fn attention_of_equal_widths_has_one_matrix_of_projections() {
+    let mut state = Vec::new();
+    let layer = MultiheadAttention::<f64>::of_widths(4, 4, 4, 2, &mut Rng::new(0));
+    layer.visit(&mut Path::default(), &mut |name, p| state.push((name.to_owned(), p.value().shape().to_vec())));
+    let expected: [(&str, &[usize]); 4] =
+        [("in_proj_weight", &[12, 4]), ("in_proj_bias", &[12]), ("out_proj.weight", &[4, 4]), ("out_proj.bias", &[4])];
+    assert_eq!(state, expected.map(|(name, shape)| (name.to_owned(), shape.to_vec())));
+}
+
 /// docs/layers.md lists every layer, and its introduction names exactly those that are not compared here.
 #[test]
 fn the_page_lists_every_layer() {

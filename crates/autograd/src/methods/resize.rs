@@ -51,8 +51,10 @@ pub(super) fn nearest(size: usize, to: usize, step: f64) -> Sparse {
     Sparse::new(size, (0..to).map(|i| [(at(i), 1.0)]))
 }
 
-/// Interpolates between the two elements around each position, the center of its share of the image.
+/// Interpolates between the two elements around each position, the center of its share of the image. As in PyTorch, a
+/// factor that does not change the size does not change the elements.
 pub(super) fn linear(size: usize, to: usize, step: f64) -> Sparse {
+    let step = if to == size { 1.0 } else { step };
     between(size, to, |i| ((i as f64 + 0.5) * step - 0.5).max(0.0))
 }
 

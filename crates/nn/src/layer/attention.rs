@@ -67,7 +67,8 @@ impl<T: Float> MultiheadAttention<T> {
         MultiheadAttention { in_proj_weight: Some(Param::new(joint)), ..Self::projected(width, heads, rng) }
     }
 
-    /// Like [`new`](Self::new), but keys and values may have other widths than the queries.
+    /// Like [`new`](Self::new), but keys and values may have other widths than the queries. If all widths are equal, the layer
+    /// is that of `new`, with the same parameters.
     ///
     /// ```
     /// use autograd::{Rng, Tape, Tensor};
@@ -81,6 +82,10 @@ impl<T: Float> MultiheadAttention<T> {
     /// Panics if the width is not divisible by the number of heads.
     #[track_caller]
     pub fn of_widths(width: usize, keys: usize, values: usize, heads: usize, rng: &mut Rng) -> Self {
+        // As in PyTorch, whose files have one matrix for the three projections then.
+        if [keys, values] == [width; 2] {
+            return Self::new(width, heads, rng);
+        }
         let mut project = |from: usize| Some(Param::new(Init::xavier_uniform(1.0).tensor(&[width, from], rng)));
         let (q_proj_weight, k_proj_weight, v_proj_weight) = (project(width), project(keys), project(values));
         let rest = Self::projected(width, heads, rng);

@@ -197,6 +197,22 @@ mod tests {
         assert_eq!(PixelUnshuffle::new(2).forward(y, pass).value(), x.value());
     }
 
+    /// Values from PyTorch 2.15: `Upsample(scale_factor=(1.3, 2.3), mode="bilinear")` of 3 by 2 pixels, and
+    /// `Upsample(scale_factor=1.4, mode="linear")` of two with its gradient.
+    #[test]
+    fn factors_that_keep_a_size_keep_its_elements() {
+        let (tape, [a, b]) = (Tape::<f64>::new(), [0.15217391304347827, 0.5869565217391305]);
+        let (pass, rows) = (&mut Pass::eval(&tape), [[1.0, 2.0], [3.0, 5.0], [4.0, 8.0]]);
+        let layer = Upsample2d::with(Resize::By([1.3, 2.3])).linear(Align::Centers);
+        let y = layer.forward(tape.constant([[rows]]), pass).value();
+        let expected = tape.constant([[rows.map(|[x, y]| [x, x + a * (y - x), x + b * (y - x), y])]]).value();
+        assert!(y.shape() == expected.shape() && (&y - &expected).abs().max().item() < 1e-14, "{y}");
+        let line = tape.var([[[1.0, 2.0]]]);
+        let kept = Upsample1d::by(1.4).linear(Align::Centers).forward(line, pass);
+        assert_eq!(kept.value(), line.value());
+        assert_eq!(kept.vjp(tensor![[[3.0, 4.0]]]).wrt(line), tensor![[[3.0, 4.0]]]);
+    }
+
     #[test]
     fn derivatives_are_right() {
         let rng = &mut Rng::new(5);
