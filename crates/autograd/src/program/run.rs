@@ -301,7 +301,7 @@ impl<T: Float> Program<T> {
             }
         }
         for (state, next) in state.iter().zip(passing.drain(..)) {
-            values[state.now as usize] = next;
+            values[state.now as usize] = next.contiguous(); // a view too, since steps read states in order
         }
     }
 

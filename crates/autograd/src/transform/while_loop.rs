@@ -79,7 +79,12 @@ struct While<T: Float> {
 impl<T: Float> While<T> {
     /// Whether the loop makes another trip after `trips`.
     fn goes_on(&self, x: &[Var<'_, T>], trips: usize) -> Result<bool> {
-        let goes_on = call(OP, &*self.condition, x)?.peek().try_item()? != T::zero();
+        let condition = call(OP, &*self.condition, x)?.peek();
+        if condition.len() != 1 {
+            let hint = "the condition must be one value: compare a sum or a maximum of the elements".into();
+            return Err(Error::Shape { op: OP, shape: condition.shape().into(), hint });
+        }
+        let goes_on = condition.try_item()? != T::zero();
         if goes_on && trips == self.most {
             let hint = format!("the condition still holds after {trips} trips: allow more, or start nearer to the end");
             return Err(Error::Argument { op: OP, hint });

@@ -98,3 +98,40 @@ fn states_and_outputs_are_stored() {
         assert_eq!(program.state(0), &state);
     }
 }
+
+#[test]
+fn a_block_may_lie_among_the_zeros() {
+    // The derivative of a short slice is computed block by block among zeros, and most blocks have nothing of it.
+    for (n, from, len) in [(300, 0, 10), (257, 7, 166), (5000, 700, 100), (9000, 8990, 10), (70_000, 40_000, 3)] {
+        check(&[randn(&[n], 9)], |_, x| {
+            let part = x[0].slice(0, from..from + len);
+            (part.sin() * part).sum().square() + x[0].tanh().sum()
+        });
+    }
+    let tape = Tape::<f64>::new();
+    let x = tape.var(randn(&[1000], 9));
+    let gradient = (x.slice(0, 2..12).square().sum().square() + x.sum()).grad(&[x])[0];
+    let mut program = Program::new(&tape, &[x], &[gradient]);
+    let ones = Tensor::ones(&[1000]); // 1 everywhere, and 2·10·2x on the slice
+    let expected = Tensor::from_fn(&[1000], |i| if (2..12).contains(&i[0]) { 41.0 } else { 1.0 });
+    assert_eq!(program.run(&[&ones]).unwrap()[0], expected);
+}
+
+#[test]
+fn the_next_value_of_a_state_may_be_a_view() {
+    let tape = Tape::<f64>::new();
+    let (turned, back, fixed) = (tape.var([[1.0, 2.0], [3.0, 4.0]]), tape.var([5.0, 6.0, 7.0]), tape.var([8.0, 9.0]));
+    let two = tape.constant(tensor!(2.0)).broadcast_to(&[2]);
+    let mut program = Program::draft(&tape)
+        .outputs(&[turned * 2.0, back + 1.0, fixed * 3.0])
+        .state(&[(turned, turned.t()), (back, back.flip(0)), (fixed, two)])
+        .compile()
+        .unwrap();
+    let even = [tensor![[2.0, 4.0], [6.0, 8.0]], tensor![6.0, 7.0, 8.0]];
+    let odd = [tensor![[2.0, 6.0], [4.0, 8.0]], tensor![8.0, 7.0, 6.0]];
+    for k in 0..4 {
+        let out = program.run(&[]).unwrap();
+        assert_eq!(&out[..2], if k % 2 == 0 { &even } else { &odd });
+        assert_eq!(out[2], if k == 0 { tensor![24.0, 27.0] } else { tensor![6.0, 6.0] });
+    }
+}

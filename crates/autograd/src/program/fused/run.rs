@@ -275,7 +275,10 @@ impl<'r, T: Float> Running<'r, T> {
             inside.push(&mut window[range]);
         }
         let n = inside[0].len();
-        self.feeding(feed).block(first, 0..n, &mut inside, registers, ahead);
+        // A block among the zeros has nothing of the values, which may end before it.
+        if n > 0 {
+            self.feeding(feed).block(first, 0..n, &mut inside, registers, ahead);
+        }
     }
 
     /// The arrays that are read in place, each once, if they are so long that their blocks are prefetched. Those that begin
