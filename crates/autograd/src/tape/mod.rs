@@ -13,7 +13,7 @@ mod record;
 mod sketch;
 mod var;
 
-use crate::error::{Result, or_panic};
+use crate::error::{Error, Result, or_panic};
 use crate::float::{Float, Precision};
 use crate::op::{Binary, Op, Unary};
 use crate::tensor::{IntoTensor, Tensor};
@@ -93,7 +93,8 @@ impl<T: Float> Tape<T> {
     /// # Ok::<(), autograd::Error>(())
     /// ```
     /// Only variables and constants have values. Reading the value of any other node panics, and `backward` and `jvp`
-    /// are not available: record derivatives with [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded).
+    /// are not available: record derivatives with [`grad`](Var::grad) and [`jvp_recorded`](Var::jvp_recorded). Solvers and
+    /// adaptive steps need the values of their inputs, so they are an error at other nodes.
     pub fn sketch() -> Self {
         let mut tape = Self::new();
         tape.list.get_mut().sketched = Some(0);
@@ -408,7 +409,14 @@ impl<T: Float> Tape<T> {
         line: &'static Location<'static>,
     ) -> Result<u32> {
         let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
-        let y = rule.compute(&values.iter().collect::<Vec<_>>())?;
+        let y = rule.compute(&values.iter().collect::<Vec<_>>()).map_err(|error| {
+            if x.iter().all(|v| self.list().is_known(v.id)) {
+                return error;
+            }
+            let hint =
+                format!("it needs values, which a sketch does not compute: record it on `Tape::new()` ({error})");
+            Error::Argument { op: rule.rule_name(), hint }
+        })?;
         let (id, inputs) = (self.add_rule(rule), x.iter().map(|v| v.id).collect());
         Ok(self.structured(Op::Custom { id }, inputs, y, line))
     }

@@ -160,3 +160,12 @@ fn what_has_no_solution_is_an_error() {
     let shape = try_odeint(|x| x[1].sum(), &y, &[0.0, 1.0], &[], FINE).unwrap_err().to_string();
     assert!(shape.contains("shape of y"), "{shape}");
 }
+
+#[test]
+fn a_sketch_has_no_values_that_choose_steps() {
+    let tape = Tape::<f64>::sketch();
+    let (start, stiffness) = (tape.var([1.0, 0.0]), tape.var(1.0));
+    assert!(try_odeint(pendulum, &start, &[0.0, 1.0], &[stiffness], FINE).is_ok(), "variables have values");
+    let error = try_odeint(pendulum, &(start * 2.0), &[0.0, 1.0], &[stiffness], FINE).unwrap_err().to_string();
+    assert!(error.starts_with("odeint: it needs values") && error.contains("`Tape::new()`"), "{error}");
+}
