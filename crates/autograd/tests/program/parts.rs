@@ -135,3 +135,17 @@ fn the_next_value_of_a_state_may_be_a_view() {
         assert_eq!(out[2], if k == 0 { tensor![24.0, 27.0] } else { tensor![6.0, 6.0] });
     }
 }
+
+#[test]
+fn a_few_rows_do_not_keep_a_matrix() {
+    // Two rows of a large value are read again after another large value took its memory.
+    let tape = Tape::<f64>::new();
+    let x = tape.var(randn(&[100, 100], 12));
+    let large = x.sin();
+    let rows = Var::concat(&[large.index_axis(0, 0), large.index_axis(0, 5)], 0);
+    let other = large.matmul(x).cumsum(0).cumsum(1);
+    let y = (rows * other.slice(0, ..2).reshape(&[200])).tanh();
+    let program = Program::new(&tape, &[x], &[y]).to_string();
+    let found = program.lines().find_map(|line| line.split_once(" blocks, ")?.1.strip_suffix(" bytes")).unwrap();
+    assert!(found.parse::<usize>().unwrap() < 8 * (2 * 10_000 + 1_000), "{program}");
+}

@@ -76,9 +76,17 @@ fn is_slice(g: &Graph, id: u32) -> bool {
 fn keeps_more(g: &Graph, id: u32, parts: &Parts) -> bool {
     let mut kept = 0;
     for &Part { input, .. } in parts {
-        kept += g.size(if is_slice(g, input) { g.inputs(input)[0] } else { input });
+        kept += g.size(viewed(g, input));
     }
     parts.len() > 1 && kept > 2 * g.size(id)
+}
+
+/// The value that a view of views keeps in memory.
+fn viewed(g: &Graph, mut id: u32) -> u32 {
+    while g.structured(id).is_some_and(Op::is_view) {
+        id = g.inputs(id)[0];
+    }
+    id
 }
 
 impl Clusters<'_> {
