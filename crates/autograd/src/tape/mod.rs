@@ -409,14 +409,12 @@ impl<T: Float> Tape<T> {
         line: &'static Location<'static>,
     ) -> Result<u32> {
         let values: Vec<Tensor<T>> = x.iter().map(|v| v.peek()).collect();
-        let y = rule.compute(&values.iter().collect::<Vec<_>>()).map_err(|error| {
-            if x.iter().all(|v| self.list().is_known(v.id)) {
-                return error;
+        let y = match rule.compute(&values.iter().collect::<Vec<_>>()) {
+            Err(error) if !x.iter().all(|v| self.list().is_known(v.id)) => {
+                return Err(needs_values(rule.rule_name(), &error));
             }
-            let hint =
-                format!("it needs values, which a sketch does not compute: record it on `Tape::new()` ({error})");
-            Error::Argument { op: rule.rule_name(), hint }
-        })?;
+            y => y?,
+        };
         let (id, inputs) = (self.add_rule(rule), x.iter().map(|v| v.id).collect());
         Ok(self.structured(Op::Custom { id }, inputs, y, line))
     }
@@ -445,6 +443,12 @@ impl<T: Float> Tape<T> {
     pub(crate) fn give_cotangents(&self, cotangents: Vec<Option<Tensor<T>>>) {
         self.list.borrow_mut().cotangents = cotangents;
     }
+}
+
+/// Of a rule that was computed from placeholders: a sketch has no values.
+fn needs_values(op: &'static str, error: &Error) -> Error {
+    let hint = format!("it needs values, which a sketch does not compute: record it on `Tape::new()` ({error})");
+    Error::Argument { op, hint }
 }
 
 #[cfg(test)]
