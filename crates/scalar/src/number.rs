@@ -110,7 +110,7 @@ plain! {
     } { pow powf, atan2 atan2, hypot hypot }
     ours: {
         neg abs floor ceil round trunc sign sech2 sigmoid softplus erf erfc erfcx erfinv lgamma digamma ndtr log_ndtr mills i0e i1e
-    } { add sub mul div max min gt ge eq versor fmod remainder copysign polygamma mills_tail spherical }
+    } { add sub mul div max min gt ge eq tanh_slope versor fmod remainder copysign polygamma mills_tail spherical }
 }
 
 /// The part of [`Scalar`] that is the same for all numbers with derivatives: they are their own algebra, and the function of

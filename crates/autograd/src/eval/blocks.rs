@@ -25,8 +25,10 @@ once! {
 
     /// `out = f(a, b)`
     pub(crate) fn binary<T>(f: Binary, a: &[T], b: &[T], out: &mut [T]) {
-        if f == Binary::Polygamma {
-            return polygamma(a, b, out);
+        match f {
+            Binary::Polygamma => return polygamma(a, b, out),
+            Binary::TanhSlope => return tanh_slope(a, b, None, out),
+            _ => {}
         }
         if !binary_loop(f, a, b, out) {
             evaluate(f.formula(), &[a, b], out);
@@ -35,6 +37,9 @@ once! {
 
     /// The cotangent of x.
     pub(crate) fn unary_rule<T>(f: Unary, x: &[T], y: &[T], g: &[T], out: &mut [T]) {
+        if f == Unary::Tanh {
+            return tanh_slope(x, y, Some(g), out);
+        }
         if !unary_rule_loop(f, x, y, g, out) {
             return evaluate(f.rule_formula(), &[x, y, g], out);
         }
@@ -131,6 +136,56 @@ impl<T: Float> Block<'_, T> {
                 let k = self.constants.iter().position(|c| c.0 == bits).expect("every constant has a block");
                 &self.filled[k][..self.len]
             }
+        }
+    }
+}
+
+/// The derivative of tanh, where y = tanh x, times g if given. Its tail takes an exponential, which only the parts of a
+/// block pay for that are close to ±1.
+fn tanh_slope<T: Float>(x: &[T], y: &[T], g: Option<&[T]>, out: &mut [T]) {
+    const PART: usize = 64;
+    if !tanh_core(y, g, out) {
+        return;
+    }
+    for (k, out) in out.chunks_mut(PART).enumerate() {
+        let at = k * PART..k * PART + out.len();
+        if any_saturated(&y[at.clone()]) {
+            unary_loop(Unary::Sech2, &x[at.clone()], out);
+            tanh_tail(&y[at.clone()], g.map(|g| &g[at]), out);
+        }
+    }
+}
+
+simd! {
+    /// Whether some y = tanh x is too close to ±1 for the derivative to be 1 - y².
+    pub(crate) fn any_saturated<T: Float>(y: &[T]) -> bool {
+        y.iter().fold(false, |any, &y| any | number::is_saturated(y))
+    }
+}
+
+simd! {
+    /// `out = g (1 - y²)`; whether that is wrong for some y.
+    fn tanh_core<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) -> bool {
+        let mut wrong = false;
+        for (o, &y) in out.iter_mut().zip(y) {
+            wrong |= number::is_saturated(y);
+            *o = T::one() - y * y;
+        }
+        if let Some(g) = g {
+            out.iter_mut().zip(g).for_each(|(o, &g)| *o = g * *o);
+        }
+        wrong
+    }
+}
+
+simd! {
+    /// `out = g sech² x`, or `g (1 - y²)` where that is as good; sech² x is in `out`.
+    fn tanh_tail<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) {
+        for (o, &y) in out.iter_mut().zip(y) {
+            *o = if number::is_saturated(y) { *o } else { T::one() - y * y };
+        }
+        if let Some(g) = g {
+            out.iter_mut().zip(g).for_each(|(o, &g)| *o = g * *o);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! spend their time in are computed here without a loop; any other scalar is a block of one element.
 
 use super::blocks;
-use crate::float::{Float, Real};
+use crate::float::{Float, Real, TANH_CORE};
 use crate::op::elementwise::{binary_number, binary_rule_number, unary_number, unary_rule_number};
 use crate::op::{Binary, Side, Unary};
 
@@ -84,6 +84,12 @@ fn one<T: Float>(f: impl FnOnce(&mut [T])) -> T {
 #[inline(always)]
 pub(crate) fn is_far<T: Float>(x: T) -> bool {
     Real::abs(x) > T::TRIG_LIMIT * T::of(0.25)
+}
+
+/// Whether y = tanh x is too close to ±1 for the derivative to be 1 - y².
+#[inline(always)]
+pub(crate) fn is_saturated<T: Float>(y: T) -> bool {
+    Real::abs(y) > T::of(f64::from(TANH_CORE))
 }
 
 #[cfg(test)]

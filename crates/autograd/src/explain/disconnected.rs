@@ -187,7 +187,7 @@ fn flows(node: &Raw, k: usize) -> bool {
 fn cause(op: &Op, k: usize) -> Cause {
     match op {
         Op::StopGradient => Cause::Stopped,
-        Op::Binary(Binary::Copysign) => Cause::Flat,
+        Op::Binary(Binary::Copysign | Binary::TanhSlope) => Cause::Flat,
         Op::Binary(_) => Cause::Comparison,
         Op::Select if k == 0 => Cause::Comparison,
         Op::Integers { .. } | Op::Cast { .. } => Cause::Integer,

@@ -29,6 +29,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 pub(crate) use store::Few;
 pub use store::{Array, Pool, Pooled, Shape, Strides, Viewed};
 use vmath::Elementary;
+pub(crate) use vmath::TANH_CORE;
 
 /// An element type of tensors: `f32`, `f64`, `i64` or `bool`.
 ///
@@ -233,6 +234,8 @@ pub trait Real: Copy {
     fn i0e(self) -> Self;
     /// exp(-|x|) I₁(x), where I₁ is a modified Bessel function.
     fn i1e(self) -> Self;
+    /// tanh′ of self, whose tanh is b: 1 - b² for |b| up to 1 - 2⁻¹⁰, beyond that sech² of self, which keeps the tail.
+    fn tanh_slope(self, b: Self) -> Self;
     /// The angle of the point (b, self).
     fn atan2(self, b: Self) -> Self;
     /// √(self² + b²), without overflow.
@@ -313,6 +316,7 @@ macro_rules! float {
             #[inline(always)] fn mills(self) -> $t { Elementary::mills(self as f64) as $t }
             #[inline(always)] fn i0e(self) -> $t { special::i0e(self as f64) as $t }
             #[inline(always)] fn i1e(self) -> $t { special::i1e(self as f64) as $t }
+            #[inline(always)] fn tanh_slope(self, b: $t) -> $t { Elementary::tanh_slope(self, b) }
             #[inline(always)] fn atan2(self, b: $t) -> $t { Elementary::atan2(self, b) }
             #[inline(always)] fn hypot(self, b: $t) -> $t { Elementary::hypot(self, b) }
             #[inline(always)] fn versor(self, b: $t) -> $t { Elementary::versor(self, b) }
@@ -390,7 +394,7 @@ macro_rules! __for_real {
                    sigmoid Sigmoid, softplus Softplus, abs Abs,
                    sinh Sinh, cosh Cosh, asin Asin, acos Acos, atan Atan, asinh Asinh, acosh Acosh, atanh Atanh, floor Floor, ceil Ceil, round Round, trunc Trunc, sign Sign, erf Erf, erfc Erfc, erfcx Erfcx, erfinv ErfInv, lgamma Lgamma, digamma Digamma, ndtr Ndtr, log_ndtr LogNdtr, mills Mills, i0e I0e, i1e I1e;
             binary: add Add, sub Sub, mul Mul, div Div, pow Pow, max Maximum, min Minimum, gt Gt, ge Ge, eq Eq,
-                    atan2 Atan2, hypot Hypot, versor Versor, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma, mills_tail MillsTail, spherical Spherical;
+                    tanh_slope TanhSlope, atan2 Atan2, hypot Hypot, versor Versor, fmod Fmod, remainder Remainder, copysign Copysign, polygamma Polygamma, mills_tail MillsTail, spherical Spherical;
         }
     };
 }

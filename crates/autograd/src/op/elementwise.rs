@@ -104,8 +104,7 @@ unary! { x, y, g =>
     Ln1p       [y]   : x.ln_1p(),          g / (1.0 + x);
     Sin        [y, d]: x.sin(),            g * x.cos();
     Cos        [y, d]: x.cos(),            -g * x.sin();
-    // From y alone, which a lean tape keeps: the slope vanishes where y rounds to ±1.
-    Tanh       [y, d]: x.tanh(),           g * (1.0 - y * y);
+    Tanh       [y, d]: x.tanh(),           g * x.tanh_slope(y);
     Sigmoid    [y, d]: x.sigmoid(),        0.25 * g * (0.5 * x).sech2();
     Softplus   [y, d]: x.softplus(),       g * x.sigmoid();
     Relu       [y, d]: x.max(x.lit(0.0)),  g.where_pos(y);
@@ -170,6 +169,9 @@ binary! { a, b, y, g =>
         Pow        [y, d]: a.pow(b),    power_slope(g, a, b), g * y * a.or_where(a.eq(a.lit(0.0)) * b.ge(b.lit(0.0)), 1.0).ln();
         Maximum    [y, d]: a.max(b),    a.gt(b).select(g, (0.5 * g).only(a.eq(b))),        b.gt(a).select(g, (0.5 * g).only(a.eq(b)));
         Minimum    [y, d]: a.min(b),    b.gt(a).select(g, (0.5 * g).only(a.eq(b))),        a.gt(b).select(g, (0.5 * g).only(a.eq(b)));
+        // 1 - b² for b = tanh a. Where b is close to ±1, the value comes from a; only there does it lack digits, for the
+        // derivative of b has them all.
+        TanhSlope        : a.tanh_slope(b), b.lit(0.0),                                    -2.0 * g * b;
         // Angles and lengths; the cotangents are 0 at the origin.
         Atan2      [y]   : a.atan2(b),  g * b.versor(a) / length(a, b),                    -g * a.versor(b) / length(a, b);
         Hypot      [y]   : a.hypot(b),  g * a.versor(b),                                   g * b.versor(a);

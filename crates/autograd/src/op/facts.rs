@@ -364,6 +364,7 @@ impl Binary {
             Binary::Eq => "equal",
             Binary::Atan2 => "atan2",
             Binary::Hypot => "hypot",
+            Binary::TanhSlope => "tanh_slope",
             Binary::Versor => "versor",
             Binary::Logaddexp => "logaddexp",
             Binary::Fmod => "fmod",

@@ -100,6 +100,8 @@ pub(super) struct Graph {
     pub(super) outputs: Vec<u32>,
     /// The node of each integer input.
     pub(super) integers: Vec<u32>,
+    /// Nodes whose values stay in memory until their last reader, whatever else could be kept instead.
+    pub(super) kept: Vec<u32>,
 }
 
 impl Graph {

@@ -22,6 +22,7 @@ mod layouts;
 mod many;
 mod memory;
 mod passes;
+mod recompute;
 mod run;
 mod scalars;
 mod show;

@@ -5,6 +5,7 @@ use super::builder::{Builder, evaluate};
 use super::constants::Evaluator;
 use super::extract::is_fixed;
 use super::graph::{Def, Graph};
+use super::recompute::recompute;
 use super::verify::verify;
 use crate::error::Result;
 use crate::op::Op;
@@ -21,6 +22,7 @@ const PASSES: &[Pass] = &[
     Pass { name: "fold constants", run: fold_constants },
     Pass { name: "simplify and number", run: simplify_and_number },
     Pass { name: "drop dead nodes", run: drop_dead },
+    Pass { name: "recompute", run: |graph, _| Ok(recompute(graph)) },
 ];
 
 /// Runs all passes.
@@ -69,7 +71,7 @@ fn fold_constants(mut graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Gra
 /// Algebraic simplification and common subexpression elimination, which enable each other: the graph is built again
 /// (`builder`), and each node is simplified (`simplify`) and compared with the nodes before it.
 fn simplify_and_number(graph: Graph, evaluator: &mut dyn Evaluator) -> Result<Graph> {
-    let Graph { nodes, shapes, constants, inputs, outputs, integers } = graph;
+    let Graph { nodes, shapes, constants, inputs, outputs, integers, .. } = graph;
     let empty = Graph { shapes, constants, ..Graph::default() };
     let mut builder = Builder::new(empty, evaluator);
     let mut place: Vec<u32> = Vec::with_capacity(nodes.len());

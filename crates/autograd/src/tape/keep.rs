@@ -5,8 +5,9 @@
 
 use super::list::{Code, List};
 use crate::error::Result;
+use crate::eval::blocks::any_saturated;
 use crate::float::{Few, Float};
-use crate::op::{OUTPUT, Op};
+use crate::op::{OUTPUT, Op, Unary};
 use crate::rules::reads;
 use crate::tensor::Tensor;
 use crate::value::Value;
@@ -81,12 +82,19 @@ impl<T: Float> List<T> {
         let wanted = |i: usize| wanted(inputs[i]);
         let bits = match self.node(id).0 {
             Code::Leaf | Code::Const => 0,
+            // The rule reads x only for the tail: most tapes do without it.
+            Code::Unary(Unary::Tanh) if !self.is_gone(id) && self.is_core(id) => OUTPUT,
             Code::Unary(f) => reads(&Op::Unary(f), &wanted),
             Code::Binary(f) => reads(&Op::Binary(f), &wanted),
             Code::Structured => reads(&self.structured(id).op, &wanted),
         };
         let read = inputs.iter().enumerate().filter(|(i, _)| bits >> i.min(&30) & 1 == 1);
         read.map(|(_, &input)| input).chain((bits & OUTPUT != 0).then_some(id)).collect()
+    }
+
+    /// Whether all elements of a tanh are far enough from ±1 for its rule to read nothing else.
+    fn is_core(&self, id: u32) -> bool {
+        self.value(id).as_slice().is_some_and(|y| !any_saturated(y))
     }
 
     fn let_go(&mut self, id: u32) {
@@ -183,6 +191,22 @@ mod tests {
         let ones = Tensor::<f64>::ones(&[2, 2]);
         assert_eq!(y.sum().hvp(&[(w, ones.clone())]), z.sum().hvp(&[(v, ones.clone())]));
         assert_eq!(y.jvp(&[(w, ones.clone())]), z.jvp(&[(v, ones)]));
+    }
+
+    #[test]
+    fn what_tanh_is_of_is_kept_only_for_a_tail() {
+        let tape = Tape::<f64>::lean(4);
+        let x = tape.var([0.5, 1.0]);
+        let (near, far) = (x * 3.0, x * 20.0);
+        let y = (near.tanh() + far.tanh()).sum();
+        tape.constant(Tensor::zeros(&[4]));
+        assert!(tape.list().is_gone(near.id) && !tape.list().is_gone(far.id));
+        let sech2 = |x: f64| x.cosh().powi(-2);
+        let expected = [0.5, 1.0].map(|x| 3.0 * sech2(3.0 * x) + 20.0 * sech2(20.0 * x));
+        let gradient = y.backward().wrt(x);
+        assert!(gradient.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-13 * b), "{gradient}");
+        let tail = far.tanh().sum().backward().wrt(x).at(&[1]);
+        assert!((tail / (20.0 * sech2(20.0)) - 1.0).abs() < 1e-14, "{tail}");
     }
 
     #[test]

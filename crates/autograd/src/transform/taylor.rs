@@ -105,7 +105,7 @@ enum Law {
     Linear,
     /// A choice by the value of the first input, linear in the others.
     Choice,
-    /// A product of the two inputs.
+    /// A product of the two inputs, or of one with itself.
     Product,
     /// A quotient: the result times the second input, or the first matrix, is the other input.
     Quotient,
@@ -134,7 +134,7 @@ fn law(op: &Op) -> Law {
         | Op::GatherAdd { .. }
         | Op::Map { .. } => Law::Linear,
         Op::Select | Op::MaxPool { .. } | Op::MaxUnpool { .. } => Law::Choice,
-        Op::Unary(Unary::Square) | Op::Binary(Binary::Mul) => Law::Product,
+        Op::Unary(Unary::Square) | Op::Binary(Binary::Mul | Binary::TanhSlope) => Law::Product,
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvTranspose { .. } | Op::ConvWeight { .. } => Law::Product,
         Op::Unary(Unary::Recip) | Op::Binary(Binary::Div) | Op::Linalg(Factor::Solve { .. }) => Law::Quotient,
         Op::Unary(_)
@@ -279,6 +279,12 @@ impl<'e, 't, T: Float> Series<'e, 't, T> {
             Law::Constant => Ok(None),
             Law::Linear => self.linear(&op, &x, id, k),
             Law::Choice => self.choice(&op, &x, id, k),
+            // 1 - b²
+            Law::Product if op == Op::Binary(Binary::TanhSlope) => {
+                let square = self.convolve(x[1], x[1], 0..=k, k, &|a, b| Ok(a.mul(b)))?;
+                let shape = self.symbols.list().shape(id);
+                Ok(square.map(|c| Value::unary(&c, Unary::Neg).expand(&shape)))
+            }
             Law::Product => {
                 let product = |a: &Var<'t, T>, b: &Var<'t, T>| match op {
                     Op::Unary(_) => Ok(a.mul(b)),

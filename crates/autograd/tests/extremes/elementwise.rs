@@ -21,8 +21,12 @@ fn tails_have_all_digits() {
     check("sigmoid", &sigmoid, 700.0, [1.0, 9.859_676_543_759_77e-305, -9.859_676_543_759_77e-305], 8.0);
     check("sigmoid", &sigmoid, 0.0, [0.5, 0.25, 0.0], 2.0);
     let tanh = function!(x => x.tanh());
-    // Derivatives of tanh follow from its value, and vanish where that rounds to ±1: see `docs/kinks.md`.
     check("tanh", &tanh, 0.25, [0.24491866240370913, 0.940_014_848_806_378, -0.46045435881856592], 8.0);
+    check("tanh", &tanh, 4.0, [0.999329299739067, 0.001340950683025897, -0.0026801026141057864], 8.0);
+    check("tanh", &tanh, 9.5, [0.9999999887944072, 2.241118549901845e-08, -4.482237049577566e-08], 8.0);
+    check("tanh", &tanh, -12.0, [-0.9999999999244973, 1.510053817597626e-10, 3.0201076349672256e-10], 8.0);
+    check("tanh", &tanh, 20.0, [1.0, 1.6993417021166355e-17, -3.398683404233271e-17], 8.0);
+    check("tanh", &tanh, 350.0, [1.0, 3.943870617503908e-304, -7.887741235007817e-304], 8.0);
     let by_sigmoid = function!(x => (x + x).sigmoid() * T::of(2.0) - T::one());
     check("2σ(2x) - 1", &by_sigmoid, 20.0, [1.0, 1.699_341_702_116_635_5e-17, -3.398_683_404_233_271e-17], 8.0);
     let exp_m1 = function!(x => x.exp_m1());

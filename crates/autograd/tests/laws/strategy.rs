@@ -137,6 +137,7 @@ fn binary(b: Binary) -> BoxedStrategy<Case> {
         }
         Binary::Fmod | Binary::Remainder => [Domain::Between(2.2, 2.6), Domain::Between(0.9, 1.0)],
         Binary::Xlogy | Binary::Xlog1py => [REAL, POSITIVE],
+        Binary::TanhSlope => [REAL, Domain::Between(-0.9, 0.9)],
         Binary::Polygamma => [POSITIVE, Domain::Whole],
         Binary::MillsTail | Binary::Spherical => [REAL, Domain::Whole],
         Binary::Prelu | Binary::Elu | Binary::Celu => [Domain::AwayFromZero, POSITIVE],

@@ -7,6 +7,7 @@ mod parts;
 mod random;
 #[path = "../recipe/mod.rs"]
 mod recipe;
+mod recomputed;
 
 use autograd::Program;
 use autograd::prelude::*;

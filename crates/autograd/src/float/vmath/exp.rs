@@ -127,3 +127,19 @@ pub fn sech2<T: Lane>(x: T) -> T {
     let half = T::from(2.0) / (T::from(1.0) + u);
     u * half * half
 }
+
+/// The largest `|tanh x|` whose square has enough digits to be subtracted from 1; x is about 3.8 there.
+pub const TANH_CORE: f32 = 1.0 - 1.0 / 1024.0;
+
+/// Where `y = tanh x` is close to ±1, `1 - y²` would lose the digits that `y` does not have. The only function here with a
+/// branch: loops take the usual case by themselves.
+#[inline(always)]
+pub fn tanh_slope<T: Lane>(x: T, y: T) -> T {
+    if y.abs() > T::from(TANH_CORE) { tail(x) } else { T::from(1.0) - y * y }
+}
+
+#[cold]
+#[inline(never)]
+fn tail<T: Lane>(x: T) -> T {
+    sech2(x)
+}

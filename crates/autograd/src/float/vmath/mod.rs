@@ -32,6 +32,7 @@ mod pow;
 mod tests;
 mod trig;
 
+pub use exp::TANH_CORE;
 use lane::Lane;
 
 /// Declares the functions and the module that computes each.
@@ -82,6 +83,8 @@ elementary! {
     tanh(x) = exp;
     /// `1 / cosh² x`, within 5 ulp, including subnormal results.
     sech2(x) = exp;
+    /// `1 / cosh² x` for `y = tanh x`: `1 - y²` where `y` has enough digits for that, else [`sech2`](Elementary::sech2).
+    tanh_slope(x, y) = exp;
     /// Hyperbolic sine, within 3 ulp, including near zero; keeps the sign of zero.
     sinh(x) = hyperbolic;
     /// Hyperbolic cosine, within 2 ulp.

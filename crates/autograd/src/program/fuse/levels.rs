@@ -47,8 +47,8 @@ impl Levels {
         }
     }
 
-    /// Delays elementwise nodes. Derivatives read values from much earlier: `1 - y·y` is better computed where it is
-    /// needed, from the `y` that is kept anyway, than stored in addition to it.
+    /// Delays elementwise nodes. Derivatives read values from much earlier: `2 x` is better computed where it is
+    /// needed, from the `x` that is kept anyway, than stored in addition to it.
     fn delay(&mut self, g: &Graph) {
         let count = g.nodes.len();
         // The latest level that each value may move to.
@@ -66,6 +66,7 @@ impl Levels {
         for &id in &g.outputs {
             (uses.until[id as usize], latest[id as usize]) = (u32::MAX, 0);
         }
+        g.kept.iter().for_each(|&id| uses.until[id as usize] = u32::MAX);
         for id in g.ids().rev() {
             let goal = latest[id as usize];
             if g.is_elementwise(id) && !self.is_small(id) && goal != u32::MAX && goal > self.at(id) {
