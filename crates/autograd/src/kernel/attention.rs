@@ -4,8 +4,8 @@
 //! With weights P = softmax(S), S = scale q kᵀ + mask, the output is y = P v, and its cotangent g gives
 //! v̄ = Pᵀ g, S̄ = P (P̄ - Σ P̄ P) with P̄ = g vᵀ, q̄ = scale S̄ k and k̄ = scale S̄ᵀ q.
 
-use super::elementwise::add_block;
 use super::gemm::{Mat, matmul_into};
+use super::halves::by_halves;
 use super::rows::{dot, largest, scale_row, softmax_row, softmax_vjp_row};
 use super::scratch::with_scratch;
 use super::threads;
@@ -92,12 +92,13 @@ pub(crate) fn cotangents<'a, T: Float>(
     let [of_q, of_k, of_v] = sizes.parts();
     threads::for_each_chunk(out, of_q + of_k + of_v, &|i, out| {
         let (q_bar, sums) = out.split_at_mut(of_q);
-        add_blocks(sizes, &heads(i), g(i), 0..sizes.queries.div_ceil(BLOCK), q_bar, sums);
+        by_halves(0..sizes.queries.div_ceil(BLOCK), LONG, sums, &mut |blocks, sums| {
+            add_blocks(sizes, &heads(i), g(i), blocks, q_bar, sums);
+        });
     });
 }
 
 /// The cotangents of the queries of some blocks, and those of the keys and values as far as they come from these queries.
-/// Sums over many blocks are those of their halves, which keeps rounding errors small.
 fn add_blocks<T: Float>(
     sizes: &Sizes,
     head: &Head<T>,
@@ -106,14 +107,6 @@ fn add_blocks<T: Float>(
     q_bar: &mut [T],
     sums: &mut [T],
 ) {
-    if blocks.len() > LONG {
-        let half = blocks.start + blocks.len().div_ceil(LONG).div_ceil(2) * LONG;
-        add_blocks(sizes, head, g, blocks.start..half, q_bar, sums);
-        return with_scratch(sums.len(), |more: &mut [T]| {
-            add_blocks(sizes, head, g, half..blocks.end, q_bar, more);
-            add_block(sums, more);
-        });
-    }
     sums.fill(T::zero());
     let (k_bar, v_bar) = sums.split_at_mut(sizes.parts()[1]);
     for from in blocks.map(|block| block * BLOCK) {

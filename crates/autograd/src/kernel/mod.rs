@@ -7,6 +7,7 @@ pub(crate) mod copy;
 pub(crate) mod elementwise;
 pub(crate) mod fourier;
 pub(crate) mod gemm;
+mod halves;
 pub(crate) mod index;
 pub(crate) mod isa;
 pub(crate) mod linalg;

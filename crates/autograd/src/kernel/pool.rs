@@ -1,7 +1,7 @@
 //! Pooling windows over the last three axes of an array, and linear maps along one axis.
 
 use super::copy::turn;
-use super::elementwise::add_block;
+use super::halves::by_halves;
 use super::isa::simd;
 use super::scratch::with_scratch;
 use super::threads;
@@ -224,14 +224,9 @@ const SIDE: usize = 16;
 /// The most entries of a row that are added one after another.
 const LONG: usize = 64;
 
-/// A long row of [`combine`], as the sum of its halves: rounding errors do not add up.
+/// A long row of [`combine`]: rounding errors do not add up.
 fn in_halves<T: Float>(row: &[(usize, f64)], x: &[T], inner: usize, y: &mut [T]) {
-    let (first, second) = row.split_at(row.len() / 2);
-    combine((&[0, first.len()], first), x, inner, y);
-    with_scratch(inner, |other: &mut [T]| {
-        combine((&[0, second.len()], second), x, inner, other);
-        add_block(y, other);
-    });
+    by_halves(0..row.len(), LONG, y, &mut |part, y| combine((&[0, part.len()], &row[part]), x, inner, y));
 }
 
 simd! {

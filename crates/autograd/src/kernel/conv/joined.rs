@@ -10,11 +10,12 @@
 use super::layout::Sizes;
 use super::patches::{Grid, MOST, Patches, SLACK, runs};
 use super::phase::{Phase, elements_read, with_taps};
-use super::{PARTS, by_halves, list, zeros};
+use super::{PARTS, list, zeros};
 use crate::float::{Float, once};
 use crate::kernel::copy::turn;
 use crate::kernel::elementwise::add_block;
 use crate::kernel::gemm::{self, Element, Mat, Packed, packed_columns, packed_rows};
+use crate::kernel::halves::by_halves;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
 use std::ops::Range;

@@ -23,14 +23,12 @@ mod single;
 #[cfg(test)]
 mod tests;
 
-use super::elementwise::add_block;
 use super::gemm;
 use super::scratch::with_scratch;
 use crate::float::Float;
 use crate::tensor::Tensor;
 pub(crate) use layout::{Axis, Sizes};
 use phase::{Phase, phases};
-use std::ops::Range;
 
 /// Maximum number of partial sums of the derivative with respect to the weights, which are computed in parallel.
 const PARTS: usize = 8;
@@ -45,24 +43,6 @@ fn zeros<T: Float>(len: usize, f: impl FnOnce(&mut [T])) {
     with_scratch(len, |zeros| {
         zeros.fill(T::zero());
         f(zeros);
-    });
-}
-
-/// `total = Σ sum(part)` over parts of at most `some` images. Parts are summed pairwise, which keeps rounding errors small.
-fn by_halves<T: Float>(
-    images: Range<usize>,
-    some: usize,
-    total: &mut [T],
-    sum: &mut dyn FnMut(Range<usize>, &mut [T]),
-) {
-    if images.len() <= some {
-        return sum(images, total);
-    }
-    let half = images.start + images.len().div_ceil(some).div_ceil(2) * some;
-    by_halves(images.start..half, some, total, sum);
-    with_scratch(total.len(), |more| {
-        by_halves(half..images.end, some, more, sum);
-        add_block(total, more);
     });
 }
 

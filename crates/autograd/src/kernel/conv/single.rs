@@ -6,9 +6,10 @@
 
 use super::layout::Sizes;
 use super::phase::{Phase, elements_read, with_taps};
-use super::{PARTS, by_halves, list, zeros};
+use super::{PARTS, list, zeros};
 use crate::float::Float;
 use crate::kernel::elementwise::add_block;
+use crate::kernel::halves::by_halves;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::{gemm, threads};
 

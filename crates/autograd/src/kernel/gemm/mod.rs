@@ -35,7 +35,7 @@ mod view;
 mod tests;
 
 use crate::float::{Few, Float, Precision, once};
-use crate::kernel::elementwise::add_block;
+use crate::kernel::halves::by_halves;
 use crate::kernel::isa::Isa;
 use crate::kernel::scratch::with_scratch;
 use crate::kernel::threads;
@@ -321,7 +321,7 @@ impl<'a, T: Element> Product<'a, T> {
     }
 }
 
-/// `c = a1 b1 + a2 b2`, where `a1` and `a2` are the halves of the columns of `a`.
+/// A product with a long inner axis.
 fn matmul_by_halves<T: Element>(
     loops: &Loops<T>,
     a: Mat<T>,
@@ -330,12 +330,9 @@ fn matmul_by_halves<T: Element>(
     keep: Option<T>,
     finish: Option<Finish<T>>,
 ) {
-    let half = a.cols().div_ceil(LONG).div_ceil(2) * LONG;
-    let ([a1, a2], [b1, b2]) = (a.split_columns(half), b.split_rows(half));
-    matmul_on(loops, a1, b1, c, keep, None);
-    with_scratch(c.len(), |rest: &mut [T]| {
-        matmul_on(loops, a2, b2, rest, None, None);
-        add_block(c, rest);
+    by_halves(0..a.cols(), LONG, c, &mut |part, c| {
+        let keep = keep.filter(|_| part.start == 0);
+        matmul_on(loops, a.columns(part.clone()), b.range(part.start, part.len()), c, keep, None);
     });
     if let Some(Finish { then, start }) = finish {
         let (from, len) = (ViewMut::new(c, b.cols()), c.len());

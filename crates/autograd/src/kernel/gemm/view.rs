@@ -2,6 +2,7 @@
 
 use crate::float::{Element, Float};
 use crate::kernel::copy::copy_row;
+use std::ops::Range;
 
 /// A matrix in a slice: the element in row `i` and column `j` is `data[i * row_stride + j * col_stride]`.
 ///
@@ -98,16 +99,10 @@ impl<'a, T> Mat<'a, T> {
         }
     }
 
-    /// The columns of this matrix before and from the given one on.
-    pub(super) fn split_columns(self, at: usize) -> [Self; 2] {
-        let rest = self.data.get(at * self.col_stride..).unwrap_or_default();
-        [Mat { cols: at, ..self }, Mat { data: rest, cols: self.cols - at, ..self }]
-    }
-
-    /// The rows of this matrix before and from the given one on.
-    pub(super) fn split_rows(self, at: usize) -> [Self; 2] {
-        let rest = self.data.get(at * self.row_stride..).unwrap_or_default();
-        [Mat { rows: at, ..self }, Mat { data: rest, rows: self.rows - at, ..self }]
+    /// Some of the columns.
+    pub(super) fn columns(self, range: Range<usize>) -> Self {
+        let from = self.data.get(range.start * self.col_stride..).unwrap_or_default();
+        Mat { data: from, cols: range.len(), ..self }
     }
 
     pub(super) fn view(self) -> View<T> {
