@@ -102,6 +102,19 @@ pub trait Module<T: Float>: Model<T> {
     fn fold(&mut self) -> usize {
         0
     }
+
+    /// The axis of the layer's weight along which its outputs lie: 0 by default, and 1 for a transposed convolution.
+    /// [`SpectralNorm`](crate::layer::SpectralNorm) asks for it.
+    ///
+    /// ```
+    /// use nn::{Module, layer::{Conv2d, ConvTranspose2d}};
+    /// let rng = &mut autograd::Rng::new(0);
+    /// assert_eq!(Conv2d::<f32>::new(3, 4, 5, rng).output_axis(), 0);
+    /// assert_eq!(ConvTranspose2d::<f32>::new(3, 4, 5, rng).output_axis(), 1);
+    /// ```
+    fn output_axis(&self) -> usize {
+        0
+    }
 }
 
 /// An affine map of each channel, `y = scale · x + shift`, where channels are the axis after the batch.

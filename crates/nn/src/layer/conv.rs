@@ -382,6 +382,10 @@ macro_rules! convolutions {
                 self.folded |= done;
                 done
             }
+
+            fn output_axis(&self) -> usize {
+                1
+            }
         }
     )* };
 }

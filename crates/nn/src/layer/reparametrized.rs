@@ -29,9 +29,10 @@ pub struct WeightNorm<T: Float, L> {
 }
 
 /// A layer whose weight is divided by its largest singular value, so that it changes no distance by more than that: the
-/// critic of a pair of networks, often. The weight counts as a matrix whose rows are its slices along the first axis. The
-/// singular vectors are buffers, which each training pass improves by a step of power iteration. Source: Miyato, Kataoka, Koyama
-/// and Yoshida, *Spectral normalization for generative adversarial networks* (2018).
+/// critic of a pair of networks, often. The weight counts as a matrix whose rows are its slices along the axis of outputs, which
+/// is the first one, or the second one of a transposed convolution. The singular vectors are buffers, which each training pass
+/// improves by a step of power iteration. Source: Miyato, Kataoka, Koyama and Yoshida, *Spectral normalization for generative
+/// adversarial networks* (2018).
 ///
 /// ```
 /// use autograd::{Rng, Tape, tensor};
@@ -68,7 +69,7 @@ impl<T: Float, L: Parameters<T>> WeightNorm<T, L> {
     }
 }
 
-impl<T: Float, L: Parameters<T>> SpectralNorm<T, L> {
+impl<T: Float, L: Module<T>> SpectralNorm<T, L> {
     /// The layer with its weight normalized.
     ///
     /// # Panics
@@ -76,7 +77,8 @@ impl<T: Float, L: Parameters<T>> SpectralNorm<T, L> {
     #[track_caller]
     pub fn new(layer: L, rng: &mut Rng) -> Self {
         let weight = weight_of("SpectralNorm", &layer);
-        let matrix = weight.reshape(&matrix_shape(weight.shape()));
+        let (order, shape) = as_matrix(weight.shape(), layer.output_axis());
+        let matrix = weight.permute(&order).reshape(&shape);
         let mut random = |n: usize| unit(&Tensor::randn(&[n], rng));
         let (mut u, mut v) = (random(matrix.shape()[0]), random(matrix.shape()[1]));
         for _ in 0..FIRST_STEPS {
@@ -87,9 +89,11 @@ impl<T: Float, L: Parameters<T>> SpectralNorm<T, L> {
     }
 }
 
-/// `[outputs, all others]`
-fn matrix_shape(weight: &[usize]) -> [usize; 2] {
-    [weight[0], weight[1..].iter().product()]
+/// The order of axes in which those of outputs come first, and the shape `[outputs, all others]`.
+fn as_matrix(weight: &[usize], outputs: usize) -> (Vec<usize>, [usize; 2]) {
+    let others = (0..weight.len()).filter(|&axis| axis != outputs);
+    let rest = others.clone().map(|axis| weight[axis]).product();
+    ([outputs].into_iter().chain(others).collect(), [weight[outputs], rest])
 }
 
 /// The norm of each slice along the first axis, which keeps its axes.
@@ -203,7 +207,8 @@ impl<T: Float, L: Module<T>> Module<T> for SpectralNorm<T, L> {
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>, pass: &mut Pass<'t, T>) -> Var<'t, T> {
         let y = forward_with(&self.layer, x, pass, |weight, pass| {
-            let matrix = weight.try_reshape(&matrix_shape(&weight.shape()))?;
+            let (order, shape) = as_matrix(&weight.shape(), self.layer.output_axis());
+            let matrix = weight.try_permute(&order)?.try_reshape(&shape)?;
             let (mut u, mut v) = (pass.var(&self.u), pass.var(&self.v));
             if pass.is_training() {
                 let fixed = matrix.stop_gradient();
@@ -227,7 +232,7 @@ impl<T: Float, L: Module<T>> Module<T> for SpectralNorm<T, L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Activation, Conv2d, Linear, Sequential};
+    use crate::layer::{Activation, Conv2d, ConvTranspose1d, Linear, Sequential};
     use crate::test_support::{check_module, check_parameters};
     use autograd::{Tape, tensor};
 
@@ -293,6 +298,43 @@ mod tests {
         near(layer.v.value(), &[-0.1230914909793327, -0.492365963917331, 0.8616404368553291]);
         let tape = Tape::new();
         near(&layer.forward(tape.constant(input), &mut Pass::eval(&tape)).value(), &expected);
+    }
+
+    /// The rows are the outputs, which lie along the second axis. Values and derivatives of Σ k y from PyTorch 2.15, written out
+    /// there.
+    #[test]
+    fn a_transposed_convolution_is_that_of_pytorch() {
+        let rng = &mut Rng::new(0);
+        let mut layer = SpectralNorm::new(ConvTranspose1d::new(2, 3, 2, rng).without_bias(), rng);
+        layer.layer.weight.set(tensor![[[1.0, 2.0], [-2.0, 0.5], [0.0, 1.5]], [[-1.0, 1.0], [0.25, 3.0], [2.0, -0.5]]]);
+        layer.u.set(tensor![2.0 / 3.0, -1.0 / 3.0, 2.0 / 3.0]);
+        layer.v.set(tensor![0.5, -0.5, 0.5, 0.5]);
+        let tape = Tape::new();
+        let mut pass = Pass::train(&tape, Rng::new(0));
+        let y = layer.forward(tape.constant([[[1.0, -1.0], [0.5, 2.0]]]), &mut pass);
+        let unit = 0.18145862013111433;
+        near(&y.value(), &[1.0, -1.0, 0.0, -3.75, 9.0, 11.0, 2.0, 10.5, -5.0].map(|k| k * unit));
+        let factors = tape.constant(Tensor::arange(9).reshape(&[1, 3, 3]) + Tensor::scalar(1.0));
+        near(
+            &(y * factors).sum().backward().wrt(pass.var(&layer.layer.weight)),
+            &[
+                -6.02237081247795,
+                -4.041562062202448,
+                3.881672938899563,
+                2.3960663761929357,
+                -0.36291724026222866,
+                -0.36291724026222866,
+                4.321368027982498,
+                5.370147467943461,
+                2.3388265480448927,
+                3.1400048942214207,
+                7.076886185113459,
+                7.98417928576903,
+            ],
+        );
+        crate::apply_updates(&mut layer, &pass.into_updates());
+        near(layer.u.value(), &[-0.8, 0.6, 0.0]);
+        near(layer.v.value(), &[-0.7258344805244573, -0.47179241234089725, 0.34477137824911724, 0.36291724026222855]);
     }
 
     #[test]
