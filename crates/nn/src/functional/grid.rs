@@ -52,21 +52,23 @@ once! {
             return Err(Error::Shape { op: OP, shape: x.shape().as_slice().into(), hint });
         }
         countable::<T>(OP, "pixels", h * w)?;
+        let points = rows * columns;
         // The place along an axis in pixels, the pixel before it, and how far it is from that.
         let along = |axis: isize, size: usize| {
-            let (place, last) = (grid.index_axis(3, axis), size as f64 - 1.0);
+            let (place, last) = (grid.index_axis(3, axis).reshape(&[n, 1, points]), size as f64 - 1.0);
             let place = match align {
                 Align::Centers => ((place + T::one()) * T::of(size as f64) - T::one()) * T::of(0.5),
                 Align::Corners => (place + T::one()) * T::of(0.5 * last),
             };
             // Two pixels beyond the edge, all is zero. Without the clamp, an infinite place would have the fraction ∞ - ∞.
             let margin = if beyond == Beyond::Border { 0.0 } else { 2.0 };
-            let place = place.clamp(-margin, last + margin);
+            // Its derivative is 0 at the bounds too: at the border, the image goes on with the value that it has there.
+            let place = place.hardtanh(-margin, last + margin);
             let before = place.floor();
             (before, place - before)
         };
         let ((left, right_part), (top, bottom_part)) = (along(0, w), along(1, h));
-        let (pixels, points) = (x.reshape(&[n, c, h * w]), rows * columns);
+        let pixels = x.reshape(&[n, c, h * w]);
         let mut sum = None;
         for (down, right) in [(false, false), (false, true), (true, false), (true, true)] {
             let next = |before: Var<'t, T>, part: Var<'t, T>, next: bool| match next {
@@ -75,16 +77,12 @@ once! {
             };
             let ((column, part), (row, row_part)) = (next(left, right_part, right), next(top, bottom_part, down));
             let at = row.clamp(0.0, h as f64 - 1.0) * T::of(w as f64) + column.clamp(0.0, w as f64 - 1.0);
-            let at = at.reshape(&[n, 1, points]).broadcast_to(&[n, c, points]).to_integers();
-            // At the border, the pixel after the last one is the last one again.
-            let weight = match beyond {
-                Beyond::Zeros => {
-                    let inside = |at: Var<'t, T>, size: usize| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64));
-                    (inside(column, w) & inside(row, h)).try_choose(part * row_part, part.full_like(0.0))?
-                }
-                Beyond::Border => part * row_part,
-            };
-            let term = pixels.try_gather(2, at)? * weight.reshape(&[n, 1, points]);
+            let at = at.broadcast_to(&[n, c, points]).to_integers();
+            // Beyond the edge there is 0, not a pixel times 0, which may be infinite. At the border, only the pixel after the
+            // last one lies there, of which no part is read.
+            let inside = |at: Var<'t, T>, size: usize| at.is_ge(T::zero()) & at.is_lt(T::of(size as f64));
+            let (inside, nothing) = (inside(column, w) & inside(row, h), x.tape().constant(T::zero()));
+            let term = inside.try_choose(pixels.try_gather(2, at)?, nothing)? * (part * row_part);
             sum = Some(sum.map_or(term, |sum| sum + term));
         }
         sum.expect("four corners").try_reshape(&[n, c, rows, columns])
@@ -207,13 +205,28 @@ mod tests {
         assert!(error.contains("16781312 pixels") && error.contains("use f64"), "{error}");
     }
 
-    /// The last pixel goes on beyond the border: it does not fall to 0 there.
+    /// The last pixel goes on beyond the border: it does not fall to 0 there. Values and derivatives from PyTorch 2.15.
     #[test]
     fn the_derivative_at_the_border_is_not_that_of_zeros() {
         let tape = Tape::<f64>::new();
-        let (x, g) = (tape.var([[[[1.0, 3.0], [2.0, 5.0]]]]), tape.var([[[[1.0, 1.0]]]]));
+        let x = tape.var([[[[1.0, 3.0], [2.0, 5.0]]]]);
+        let g = tape.var([[[[-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [0.0, 0.0]]]]);
         let y = grid_sample(x, g, Beyond::Border, Align::Corners).unwrap();
-        assert_eq!((y.item(), y.backward().wrt(g)), (5.0, Tensor::zeros(&[1, 1, 1, 2])));
+        let by_place = y.sum().backward().wrt(g).to_vec();
+        assert_eq!(y.value().to_vec(), [1.0, 5.0, 2.0, 2.75]);
+        assert_eq!(by_place, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.25, 0.75]);
+    }
+
+    /// Values from PyTorch 2.15.
+    #[test]
+    fn an_infinite_pixel_is_not_read_beyond_the_edge() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant([[[[f64::INFINITY, 3.0]]]]);
+        let g = tape.constant([[[[-1.25, 0.0], [-0.75, 0.0], [0.9, 0.0], [-3.0, 0.0]]]]);
+        for (beyond, last) in [(Beyond::Zeros, [1.8, 0.0]), (Beyond::Border, [3.0, f64::INFINITY])] {
+            let y = grid_sample(x, g, beyond, Align::Centers).unwrap().value().to_vec();
+            assert!(y[..2] == [f64::INFINITY; 2] && (y[2] - last[0]).abs() < 1e-14 && y[3] == last[1], "{y:?}");
+        }
     }
 
     #[test]
