@@ -370,3 +370,21 @@ fn nothing_times_infinity_is_nothing() {
     all::<f32>();
     all::<f64>();
 }
+
+/// Derivatives from PyTorch 2.15: beyond the bend they are that of a line, however far. A NaN stays one.
+#[test]
+fn infinite_differences_have_derivatives() {
+    let tape = Tape::<f64>::new();
+    let (x, t) = (tape.var([f64::INFINITY, f64::NEG_INFINITY, 0.5]), tape.var([0.0, 1.0, 0.0]));
+    for (loss, expected) in [
+        (huber_loss(x, t, 2.0, Reduction::Sum), [2.0, -2.0, 0.5]),
+        (smooth_l1_loss(x, t, 2.0, Reduction::Sum), [1.0, -1.0, 0.25]),
+    ] {
+        let loss = loss.unwrap();
+        let gradients = loss.backward();
+        assert_eq!((loss.item(), gradients.wrt(x).to_vec()), (f64::INFINITY, expected.to_vec()));
+        assert_eq!(gradients.wrt(t).to_vec(), expected.map(|d| -d).to_vec());
+    }
+    let lost = tape.var(f64::NAN);
+    assert!(huber_loss(lost, tape.constant(0.0), 2.0, Reduction::Sum).unwrap().backward().wrt(lost).item().is_nan());
+}
