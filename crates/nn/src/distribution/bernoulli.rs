@@ -1,6 +1,7 @@
 //! The Bernoulli distribution.
 
 use super::weighed;
+use crate::domain::Domain;
 use crate::{Noise, Pass};
 use autograd::{Float, Result, Var};
 
@@ -60,13 +61,14 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         self.probs().is_gt(uniform).indicator()
     }
 
-    /// The logarithm of the probability of `x`, by element: `x ln p + (1 - x) ln(1 - p)`.
+    /// The logarithm of the probability of `x`, by element: `x ln p + (1 - x) ln(1 - p)`, also between 0 and 1.
     ///
     /// # Errors
-    /// Returns an error if the shapes do not broadcast.
+    /// Returns an error if the shapes do not broadcast, or `x` is not in [0, 1].
     #[track_caller]
     pub fn log_prob(&self, x: Var<'t, T>) -> Result<Var<'t, T>> {
         let shape = x.try_add(self.logits)?.shape();
+        let x = Domain::Unit.check("Bernoulli::log_prob", "values", x)?;
         let (x, logits) = (x.try_broadcast_to(&shape)?, self.logits.try_broadcast_to(&shape)?);
         Ok(weighed(x, logits.log_sigmoid()) + weighed(-x + T::one(), (-logits).log_sigmoid()))
     }

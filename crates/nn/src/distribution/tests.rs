@@ -53,6 +53,18 @@ fn certainty_is_no_trouble() {
     assert!(gumbel_softmax(logits, 0.0, false, pass).unwrap_err().to_string().contains("temperature"));
 }
 
+#[test]
+fn what_is_no_probability_has_no_log_probability() {
+    let tape = Tape::<f64>::new();
+    let p = Bernoulli::from_logits(tape.var([0.3, -2.0]));
+    near(p.log_prob(tape.constant(0.5)).unwrap(), &[-0.7043552444685272, -1.126928011042973]);
+    for wrong in [2.0, -0.5, f64::NAN] {
+        let error = p.log_prob(tape.constant([1.0, wrong])).unwrap_err().to_string();
+        let expected = format!("Bernoulli::log_prob: values must be in [0, 1], but element 1 is {wrong}");
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
 /// Derivatives by probabilities of 0 and 1 from PyTorch 2.15.
 #[test]
 fn impossible_classes_have_derivatives() {
