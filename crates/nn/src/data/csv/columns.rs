@@ -363,7 +363,7 @@ pub(super) fn label(field: &[u8], classes: Option<usize>, options: &CsvOptions) 
     let label = match text.to_ascii_lowercase().as_str() {
         "true" => Some(1),
         "false" => Some(0),
-        _ => text.parse::<i64>().ok().or_else(|| text.parse().ok().and_then(whole)),
+        _ => text.parse::<i64>().ok().or_else(|| number::<f64>(field, options).ok().and_then(whole)),
     };
     let inside =
         |label: &i64| *label == IGNORED || usize::try_from(*label).is_ok_and(|label| classes.is_none_or(|c| label < c));
