@@ -219,7 +219,7 @@ once! {
                 table.take(&record, &mut rows)?;
             }
             if !table.advance(&mut records, &mut record)? {
-                table.close(seen);
+                table.close(seen, !rows.is_empty())?;
                 let batch = table.batch(rows)?;
                 return Ok((table.columns, batch));
             }

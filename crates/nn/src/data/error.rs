@@ -207,6 +207,12 @@ pub enum TableError {
     /// The table has no rows of data.
     #[error("the table has no data rows")]
     Empty,
+    /// No row without a gap in a column whose gaps drop the row.
+    #[error(
+        "every row of the table is dropped, because each has a gap: leave out the columns that are empty, or fill gaps \
+         (CsvOptions::gaps)"
+    )]
+    AllDropped,
     /// A row that has disappeared since the file was opened.
     #[error("the row is no longer there: the file has changed since it was opened")]
     Gone,

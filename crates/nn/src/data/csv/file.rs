@@ -67,7 +67,7 @@ impl CsvFile {
                 break;
             }
         }
-        table.close(seen);
+        table.close(seen, !rows.is_empty())?;
         Ok(CsvFile { table, rows, source: Mutex::new(Source::open(&path, FORMAT)?) })
     }
 

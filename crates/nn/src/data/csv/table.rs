@@ -40,6 +40,12 @@ pub(super) struct Rows<T> {
     labels: Vec<i64>,
 }
 
+impl<T> Rows<T> {
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+}
+
 impl<T> Default for Rows<T> {
     fn default() -> Self {
         Rows { inputs: Vec::new(), values: Vec::new(), labels: Vec::new() }
@@ -120,9 +126,10 @@ impl Table {
         learned.map_err(|(place, error)| self.fault(error, record, Some(place)))
     }
 
-    /// Ends learning.
-    pub fn close(&mut self, seen: Seen) {
+    /// Ends learning, for which at least one row must have been kept.
+    pub fn close(&mut self, seen: Seen, any: bool) -> Result<(), DataError> {
         self.columns.close(seen);
+        if any { Ok(()) } else { Err(self.error(TableError::AllDropped, None, None)) }
     }
 
     /// Appends a row.

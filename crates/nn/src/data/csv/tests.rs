@@ -89,6 +89,12 @@ fn faults_have_a_place() {
     assert_eq!(message("", &last), "t.csv: the table has no data rows");
     assert_eq!(message("\n\n", &last), "t.csv: the table has no data rows");
     assert_eq!(message("a,b\n", &last.clone().header(true)), "t.csv: the table has no data rows");
+    let dropping = last.clone().gaps(Gap::DropRow).drop_missing_targets();
+    for gaps in ["1,\n?,2\n", ",1\n"] {
+        assert!(
+            message(gaps, &dropping).starts_with("t.csv: every row of the table is dropped, because each has a gap")
+        );
+    }
     assert_eq!(message("5\n", &last), "t.csv, line 1: the table has no input columns, only targets");
     assert_eq!(message("1,2\n1,2,3\n", &last), "t.csv, line 2: expected 2 fields as in the first row, got 3");
     assert_eq!(
@@ -236,6 +242,11 @@ fn other_formats_and_labels() {
     let options = CsvOptions::values("y").inputs(["x"]).delimiter(b';').decimal(b',').comments(b'#');
     assert_eq!(read(european, &options).unwrap().inputs().to_vec(), [1.5, -0.25]);
     assert!(read("x;y\n1.234,5;1\n", &CsvOptions::values("y").delimiter(b';').decimal(b',')).is_err());
+    // Labels have the decimal comma too, and a point is not one.
+    let labels = CsvOptions::labels("y").delimiter(b';').decimal(b',');
+    let read_labels = read("x;y\n1,5;2,0\n1;0\n", &labels).unwrap();
+    assert_eq!(read_labels.labels(), Some(&tensor![2_i64, 0]));
+    assert!(message("x;y\n1,5;1.000\n", &labels).contains("\"1.000\" is not a label"));
     assert!(message("x;y\n1,5;2\n", &CsvOptions::values("y").delimiter(b';')).contains("CsvOptions::decimal(b',')"));
     let blanks = "title\nunits\n x   y\n 1  2\n\t3 \t 4\n";
     let options = CsvOptions::values("y").blank_delimited().skip_lines(2);
