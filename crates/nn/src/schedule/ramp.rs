@@ -69,8 +69,8 @@ impl Schedule for PolynomialDecay {
 
     fn rate(&self, epoch: usize, base: f64) -> f64 {
         check("PolynomialDecay", "power", self.power);
-        let part = epoch as f64 / self.total_iters as f64;
-        if epoch >= self.total_iters { 0.0 } else { base * (1.0 - part).powf(self.power) }
+        let part = if epoch < self.total_iters { epoch as f64 / self.total_iters as f64 } else { 1.0 };
+        base * (1.0 - part).powf(self.power)
     }
 }
 

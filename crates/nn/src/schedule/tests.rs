@@ -18,6 +18,15 @@ fn defaults_are_pytorchs() {
     assert_eq!((cooldown, min_lr, eps), (0, 0.0, 1e-8));
 }
 
+/// As PyTorch's: with the power 0, there is nothing that decays.
+#[test]
+fn a_decay_of_power_0_is_constant() {
+    let rate = |power, epoch| PolynomialDecay { total_iters: 2, power }.rate(epoch, 0.1);
+    assert_eq!([0, 1, 2, 9].map(|epoch| rate(0.0, epoch)), [0.1; 4]);
+    assert_eq!([0, 1, 2, 9].map(|epoch| rate(1.0, epoch)), [0.1, 0.05, 0.0, 0.0]);
+    assert_eq!(PolynomialDecay { total_iters: 0, power: 1.0 }.rate(0, 0.1), 0.0);
+}
+
 /// Values of PyTorch's `CyclicLR`, base 0.1, top 0.7.
 #[test]
 fn cycles_are_pytorchs() {
