@@ -1,4 +1,5 @@
 use super::*;
+use crate::fields::{Field, Fields};
 use autograd::{Tape, Tensor, gradcheck, tensor};
 
 /// Value and gradient of a loss.
@@ -387,4 +388,18 @@ fn infinite_differences_have_derivatives() {
     }
     let lost = tape.var(f64::NAN);
     assert!(huber_loss(lost, tape.constant(0.0), 2.0, Reduction::Sum).unwrap().backward().wrt(lost).item().is_nan());
+}
+
+#[test]
+fn a_weighted_sum_counts_samples_as_its_parts_do() {
+    let samples = |target: Field<f64>, weights: [f64; 2]| {
+        let samples = Samples::new(Fields::new(), Fields::new().with("y", target));
+        Samples { weights: Some(weights.into()), ..samples }
+    };
+    let (values, known, ignored) = (tensor![1.0, 2.0], tensor![1_i64, 0], tensor![IGNORED, IGNORED]);
+    let mean = WeightedSum::new().part("only", 1.0, Mse::new());
+    assert_eq!(mean.sum_and_count_of(3.0, &samples(values.into(), [0.0, 0.0])), (6.0, 2.0));
+    let class = WeightedSum::new().part("only", 1.0, CrossEntropy::new());
+    assert_eq!(class.sum_and_count_of(3.0, &samples(known.into(), [0.0, 0.0])), (6.0, 2.0));
+    assert_eq!(class.sum_and_count_of(0.0, &samples(ignored.into(), [1.0, 1.0])), (0.0, 0.0));
 }
