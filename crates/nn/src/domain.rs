@@ -20,6 +20,8 @@ pub(crate) enum Domain {
     Binary,
     /// Whole numbers up to the given one.
     Whole(usize),
+    /// Any number but this one, which is the blank class.
+    NotBlank(usize),
 }
 
 impl Domain {
@@ -38,6 +40,7 @@ impl Domain {
             Domain::Logarithm => outside(x, |x| x < T::INFINITY),
             Domain::Sign => outside(x, |x| x.abs() == one),
             Domain::Binary => outside(x, |x| (x == zero) | (x == one)),
+            Domain::NotBlank(blank) => outside(x, |x| (x.f64() - blank as f64).abs() > 0.0),
             Domain::Whole(most) => outside(x, |x| (zero <= x) & (x.f64() <= most as f64) & (x.f64().fract() == 0.0)),
         }
     }
@@ -67,6 +70,7 @@ impl Display for Domain {
             Domain::Logarithm => f.write_str("logarithms, below infinity"),
             Domain::Sign => f.write_str("1 or -1"),
             Domain::Binary => f.write_str("0 or 1"),
+            Domain::NotBlank(blank) => write!(f, "other than the blank {blank}"),
             Domain::Whole(most) => write!(f, "whole numbers from 0 to {most}"),
         }
     }
@@ -141,13 +145,14 @@ mod tests {
     #[test]
     fn each_domain_ends_where_it_should() {
         const INF: f64 = f64::INFINITY;
-        let cases: [(Domain, &[f64], &[f64]); 6] = [
+        let cases: [(Domain, &[f64], &[f64]); 7] = [
             (Domain::Unit, &[0.0, -0.0, 0.5, 1.0], &[-1e-300, 1.0 + f64::EPSILON, INF, -INF]),
             (Domain::NonNegative, &[0.0, 1e-300, f64::MAX], &[-1e-300, INF]),
             (Domain::Logarithm, &[-INF, 0.0, f64::MAX], &[INF]),
             (Domain::Sign, &[1.0, -1.0], &[0.0, 0.5, 2.0]),
             (Domain::Binary, &[0.0, -0.0, 1.0], &[0.5, -1.0, 2.0]),
             (Domain::Whole(3), &[0.0, 1.0, 3.0], &[-1.0, 0.5, 4.0, INF, 1e30]),
+            (Domain::NotBlank(3), &[-1.0, 0.0, 4.0], &[3.0]),
         ];
         for (domain, inside, out) in cases {
             let tape = Tape::<f64>::new();

@@ -2,6 +2,7 @@
 //! ways to align the two.
 
 use super::Reduction;
+use crate::domain::Domain;
 use crate::once;
 use autograd::{Error, Float, Index, Ints, Result, Tensor, Var};
 
@@ -49,7 +50,7 @@ pub struct CtcOptions {
 /// # Ok::<(), autograd::Error>(())
 /// ```
 /// # Errors
-/// Returns an error if the shapes do not fit, a length is too large, or a label is no class.
+/// Returns an error if the shapes do not fit, a length is too large, or a label is no class or the blank.
 #[track_caller]
 pub fn ctc_loss<'t, T: Float, I: Into<Index<Var<'t, T>>>>(
     log_probs: Var<'t, T>,
@@ -83,7 +84,9 @@ once! {
 
         // The labels with blanks between them, [N, states]; past the end of a target, blanks.
         let place = tape.constant(Tensor::<T>::arange(most));
-        let written = labels.is_gt(place).try_choose(targets.numbers(), number(blank as f64))?;
+        let (within, none) = (labels.is_gt(place), number(-1.0));
+        let written = Domain::NotBlank(blank).check(OP, "labels", within.try_choose(targets.numbers(), none)?)?;
+        let written = within.try_choose(written, number(blank as f64))?;
         let blanks = number(blank as f64).broadcast_to(&[samples, most]);
         let pairs = Var::try_stack(&[blanks, written], 2)?.reshape(&[samples, 2 * most]);
         let path = Var::try_concat(&[pairs, number(blank as f64).broadcast_to(&[samples, 1])], 1)?;
@@ -267,5 +270,10 @@ mod tests {
         assert!(said(labels(), [tensor![7_i64, 6, 6], tensor![1_i64, 1, 1]], 0).contains("index 7"));
         assert!(said(labels(), [tensor![6_i64, 6, 6], tensor![1_i64, 2, 1]], 0).contains("index 2"));
         assert!(said(tensor![[1_i64], [4], [1]], good(), 0).contains("index 4"));
+        let error = said(tensor![[1_i64], [2], [1]], good(), 2);
+        assert!(error.contains("ctc_loss: labels must be other than the blank 2, but element 1 is 2"), "{error}");
+        // Behind a target, a blank is not read.
+        let padded = tensor![[1_i64, 0], [2, 0], [1, 0]];
+        assert!(ctc_loss(x, padded, good(), CtcOptions::default()).is_ok());
     }
 }
