@@ -99,6 +99,10 @@ once! {
             Bags::Offsets(index) => (index.on(tape), false),
             Bags::Lengths(index) => (index.on(tape), true),
         };
+        if cuts.shape().len() != 1 {
+            let hint = "the offsets or lengths of bags must be a list".into();
+            return Err(Error::Shape { op: OP, shape: cuts.shape().as_slice().into(), hint });
+        }
         countable::<T>(OP, "indices", entries)?;
         countable::<T>(OP, "bags", cuts.shape().iter().product())?;
         let bag = Var::try_custom(BagOf { by_length, entries }, &[cuts.numbers()])?;
@@ -334,6 +338,7 @@ mod tests {
             assert!(said(three(), Bags::Lengths(lengths.into())).contains("the lengths of bags must be at least 0"));
         }
         assert!(said(tensor![[0_i64]], Bags::Offsets(tensor![0_i64].into())).contains("must be a list"));
+        assert!(said(three(), Bags::Offsets(tensor![[0_i64, 1]].into())).contains("lengths of bags must be a list"));
         assert!(said(tensor![2_i64], Bags::Offsets(tensor![0_i64].into())).contains("index 2"));
         let weights = Some(tape.var([1.0]));
         let mean = BagOptions { weights, ..BagOptions::default() };

@@ -6,7 +6,7 @@ use crate::Pass;
 use crate::domain::or_panic;
 use crate::functional::max_unpool;
 use crate::number::countable;
-use autograd::{Float, Index, Ints, Pool, Result, Tensor, Value, Var};
+use autograd::{Error, Float, Index, Ints, Pool, Result, Tensor, Value, Var};
 
 /// The inverse of [`MaxPool`], as far as there is one: writes each element to the place where pooling found it, into zeros.
 ///
@@ -68,15 +68,28 @@ impl<const D: usize> MaxUnpool<D> {
     /// along each axis.
     ///
     /// # Panics
-    /// Panics if the indices do not have the shape of the elements, or lie outside.
+    /// Panics if the indices do not have the shape of the elements, or lie outside, or there are no such windows: kernel or
+    /// stride are 0, or the padding is more than half of the kernel.
     #[track_caller]
     pub fn unpool<'t, T: Float>(&self, x: Var<'t, T>, index: impl Into<Index<Var<'t, T>>>) -> Var<'t, T> {
         let (shape, pool) = (x.shape(), &self.pool);
+        or_panic(self.check());
         let size = std::array::from_fn(|i| {
             let places = shape.len().checked_sub(D - i).map_or(0, |axis| shape[axis]);
             (places.saturating_sub(1) * pool.stride[i] + pool.kernel[i]).saturating_sub(2 * pool.padding[i])
         });
         self.unpool_to(x, index, size)
+    }
+
+    /// Returns an error if there is no pooling with these settings.
+    fn check(&self) -> Result<()> {
+        let Pool { kernel, stride, padding, .. } = self.pool;
+        if (0..D).all(|i| stride[i] > 0 && kernel[i] > 0 && padding[i] <= kernel[i] / 2) {
+            return Ok(());
+        }
+        let hint = "kernel and stride must be at least 1, and the padding at most half of the kernel";
+        let hint = format!("{hint}: {kernel:?}, {stride:?} and {padding:?}");
+        Err(Error::Argument { op: "max_unpool", hint })
     }
 
     /// Writes elements to their places in an image of the given size.
@@ -187,6 +200,20 @@ mod tests {
         let back = MaxUnpool2d::new(3).stride(2).padding(1);
         near(back.unpool_to(y, places, [4, 4]), expected(&[(1, 5.01), (4, 6.04), (11, 6.11)]));
         assert_eq!(back.unpool(y, tensor![[[[0_i64, 1], [2, 3]]]]).shape().as_slice(), [1, 1, 3, 3]);
+    }
+
+    #[test]
+    fn settings_of_no_pooling_are_refused() {
+        for (layer, why) in [
+            (MaxUnpool1d::new(0), "at least 1, and the padding at most half of the kernel: [0], [0] and [0]"),
+            (MaxUnpool1d::new(2).stride(0), ": [2], [0] and [0]"),
+            (MaxUnpool1d::new(2).padding(9), ": [2], [2] and [9]"),
+        ] {
+            let unpooled = || layer.unpool(Tape::<f64>::new().var([[[1.0]]]), tensor![[[0_i64]]]).shape();
+            let panic = std::panic::catch_unwind(unpooled).unwrap_err();
+            let text = panic.downcast_ref::<String>().unwrap();
+            assert!(text.starts_with("max_unpool: kernel and stride must be") && text.ends_with(why), "{text}");
+        }
     }
 
     #[test]
