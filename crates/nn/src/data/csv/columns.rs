@@ -94,8 +94,8 @@ impl Columns {
             options.gaps_of.iter().map(|(column, gap)| Ok((find(column)?, *gap))).collect::<Result<_, TableError>>()?;
         distinct(places.iter().chain(&targets), &headings, width)?;
         for &place in &places {
-            let code = codes.iter().find(|(at, _)| *at == place).map_or(Code::Number, |(_, code)| code.clone());
-            let gap = gaps_of.iter().find(|(at, _)| *at == place).map_or(options.gaps, |(_, gap)| *gap);
+            let code = codes.iter().rfind(|(at, _)| *at == place).map_or(Code::Number, |(_, code)| code.clone());
+            let gap = gaps_of.iter().rfind(|(at, _)| *at == place).map_or(options.gaps, |(_, gap)| *gap);
             inputs.push(Input { place, code, gap, fill: None });
         }
         let classes = match &options.kind {

@@ -176,7 +176,7 @@ impl CsvOptions {
     }
 
     /// Reads an input column as text: each category is its position in this list, from 0. An empty list numbers the
-    /// categories in order of first appearance.
+    /// categories in order of first appearance. Replaces an earlier setting of the same column.
     ///
     /// ```
     /// use nn::data::{CsvOptions, read_csv_from};
@@ -227,7 +227,7 @@ impl CsvOptions {
         CsvOptions { gaps: gap, ..self }
     }
 
-    /// What to do with gaps in one input column.
+    /// What to do with gaps in one input column. Replaces an earlier setting of the same column.
     pub fn gaps_of(mut self, column: impl Into<Column>, gap: Gap) -> Self {
         self.gaps_of.push((column.into(), gap));
         self

@@ -174,8 +174,13 @@ impl Table {
         let inputs = &self.columns.inputs;
         for row in rows.chunks_exact_mut(inputs.len()) {
             for (i, (x, input)) in row.iter_mut().zip(inputs).enumerate().filter(|(_, (x, _))| x.f64().is_nan()) {
-                let fill = input.fill.ok_or_else(|| self.error(TableError::OnlyGaps, None, Some(self.inputs[i])))?;
+                let fault = |error| self.error(error, None, Some(self.inputs[i]));
+                let fill = input.fill.ok_or_else(|| fault(TableError::OnlyGaps))?;
                 *x = T::of(fill);
+                if !x.is_finite() {
+                    let hint = ": it would fill gaps, as CsvOptions::gaps asks for";
+                    return Err(fault(TableError::NotANumber { field: fill.to_string(), hint }));
+                }
             }
         }
         if inputs.iter().all(|input| !matches!(input.code, Code::OneHot(_))) {

@@ -218,6 +218,20 @@ fn gaps_are_filled_or_dropped() {
     assert_eq!(filled(Gap::MostFrequent), [1.0, 1.0, 4.0, 1.0]);
     assert_eq!(filled(Gap::Value(-1.0)), [1.0, 1.0, 4.0, -1.0]);
     assert_eq!(filled(Gap::DropRow), [1.0, 1.0, 4.0]);
+    for bad in [f64::NAN, f64::INFINITY] {
+        let error = message(text, &options().gaps(Gap::Value(bad)));
+        assert!(
+            error.contains(&format!("column 1 (x): \"{bad}\" is not a finite number: it would fill gaps")),
+            "{error}"
+        );
+    }
+    let large = read_csv_from::<f32>(text.as_bytes(), "t.csv", &options().gaps(Gap::Value(1e300)));
+    assert!(large.unwrap_err().to_string().contains("is not a finite number"));
+    // The last setting of a column counts.
+    let twice = options().gaps_of("x", Gap::Refuse).gaps_of("x", Gap::Value(7.0));
+    assert_eq!(read(text, &twice).unwrap().inputs().to_vec(), [1.0, 1.0, 4.0, 7.0]);
+    let twice = CsvOptions::values("y").one_hot(["z"]).ordinal("z", ["b", "a"]);
+    assert_eq!(read("z,y\na,1\nb,2\n", &twice).unwrap().inputs(), &tensor![[1.0], [0.0]]);
     let each = options().inputs(["x", "z"]).ordinal("z", ["a", "b"]).gaps(Gap::DropRow).gaps_of("x", Gap::Mean);
     assert_eq!(read(text, &each).unwrap().inputs().to_vec(), [1.0, 0.0, 1.0, 1.0, 4.0, 1.0]);
     let error = message(text, &CsvOptions::values("y").inputs(["x"]).gaps(Gap::Mean));
