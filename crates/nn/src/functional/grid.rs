@@ -58,6 +58,8 @@ once! {
             let (place, last) = (grid.index_axis(3, axis).reshape(&[n, 1, points]), size as f64 - 1.0);
             let place = match align {
                 Align::Centers => ((place + T::one()) * T::of(size as f64) - T::one()) * T::of(0.5),
+                // An axis of one pixel has all places at its center, infinite ones as well.
+                Align::Corners if size == 1 => place.hardtanh(-1.0, 1.0) * T::zero(),
                 Align::Corners => (place + T::one()) * T::of(0.5 * last),
             };
             // Two pixels beyond the edge, all is zero. Without the clamp, an infinite place would have the fraction ∞ - ∞.
@@ -195,6 +197,8 @@ mod tests {
             assert_eq!(y.value().to_vec(), expected);
             assert_eq!(y.sum().backward().wrt(g), Tensor::zeros(&[1, 1, 2, 2]));
         }
+        let one = grid_sample(tape.var([[[[5.0]]]]), g, Beyond::Border, Align::Corners).unwrap();
+        assert_eq!(one.value().to_vec(), [5.0, 5.0]);
     }
 
     #[test]
