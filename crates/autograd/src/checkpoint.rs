@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 /// Computes `f(x)` and records it as one node, to save memory.
 ///
-/// The intermediate values of `f` are dropped, and recomputed by calling `f` again when a derivative is taken. A chain
-/// of n steps in √n pieces thus needs the memory of 2√n steps instead of n, at the cost of one more forward
+/// The intermediate values of `f` are dropped; when a derivative is taken, `f` is called again to recompute them. A
+/// chain of n steps in √n pieces therefore needs the memory of 2√n steps instead of n, at the cost of one more forward
 /// computation. Derivatives are those of `f`, of any order, in forward and reverse mode. Contributions to an input that
 /// several pieces share are added up piece by piece, and may therefore round differently.
 ///
-/// `f` must compute the same every time: its random numbers must come from a seed that it holds. Everything to be
-/// differentiated must reach it through `x`, or through [`Tape::keyed`] as in layers; variables that it creates are its
-/// own.
+/// `f` must compute the same value every time: its random numbers must come from a seed that it captures. Every value
+/// to be differentiated must be passed through `x`, or through [`Tape::keyed`] as in layers; variables that it creates
+/// are local to it.
 ///
 /// ```
 /// use autograd::{checkpoint, Tape, Tensor};
@@ -83,8 +83,8 @@ struct Piece<F> {
     f: F,
     /// Which inputs derivatives can reach.
     active: Vec<bool>,
-    /// The keys that `f` took from the tape, and whether derivatives can reach them. They are inputs too, after those
-    /// passed to it.
+    /// The keys that `f` took from the tape, and whether derivatives can reach them. They are additional inputs, after
+    /// those passed to `f`.
     keys: Vec<(u64, bool)>,
     /// That of the tape when the piece was recorded.
     precision: Precision,
@@ -163,7 +163,7 @@ where
         Ok(Some(self.call(&vars).jvp_recorded(&along)))
     }
 
-    /// What the function finds by key belongs to the tape of its caller, and is not mapped.
+    /// Values that the function finds by key belong to the caller's tape, and are not mapped.
     fn records(&self) -> bool {
         self.keys.is_empty()
     }

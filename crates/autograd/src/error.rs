@@ -3,8 +3,8 @@
 //! Every fallible operation has two forms. The plain form panics with the text of the error at the caller's line,
 //! since a wrong shape is a programming error; its `try_` counterpart returns the error.
 
-/// Makes `{:?}` of error types print their text, since that is what a `main` that returns an error prints, and `unwrap`:
-/// a sentence, and no field names.
+/// Makes `{:?}` of error types print their message instead of field names, since `unwrap` and a `main` that returns an
+/// error print `{:?}`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! debug_as_display {
@@ -154,8 +154,8 @@ pub enum Error {
 
 debug_as_display!(Error);
 
-/// What to do about two shapes that would broadcast if the shorter one were aligned at the first axis of the other: one
-/// number per row, for example, where one per column is expected.
+/// A hint for two shapes that would broadcast if the shorter one were aligned with the first axis of the other: for
+/// example, one number per row where one per column is expected.
 fn aligned_at_the_first(a: &[usize], b: &[usize]) -> String {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     let missing = long.len() - short.len();
@@ -167,7 +167,7 @@ fn aligned_at_the_first(a: &[usize], b: &[usize]) -> String {
     format!("; {short:?} would fit as {column:?}: add axes at its end with unsqueeze(-1), or keep them in a reduction")
 }
 
-/// Why a shape does not have an axis, and which it has.
+/// Why a shape does not have an axis, and which axes it has.
 fn axis_fault(axis: isize, shape: &[usize]) -> String {
     match shape.len() as isize {
         0 => "is out of range for shape []: a scalar has no axes".into(),

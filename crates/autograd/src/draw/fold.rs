@@ -1,10 +1,10 @@
-//! Blocks that repeat: a long loop records the same few nodes a thousand times, and one of them tells the reader as much as
-//! all. Found by what each node does, as a number: the same op, shape and source line give the same number.
+//! Repeated blocks: a long loop records the same few nodes a thousand times, so a picture shows only one iteration. Each
+//! node is represented by a number that identifies its op, shape and source line.
 
-/// A block that repeats, one time right after the other.
+/// A block that repeats without gaps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Repeat {
-    /// Where the first begins.
+    /// The start of the first occurrence.
     pub(crate) start: usize,
     /// The number of nodes in each.
     pub(crate) period: usize,
@@ -12,11 +12,11 @@ pub(crate) struct Repeat {
     pub(crate) times: usize,
 }
 
-/// The longest block looked for.
+/// The maximum length of a block.
 const LONGEST: usize = 512;
 
-/// The blocks that occur at least `least` times in a row. Of several ways to see a stretch as repeats, the one that covers
-/// most, then the one with the shortest block.
+/// The blocks that occur at least `least` times in a row. If a stretch can be divided in several ways, the one that covers
+/// most nodes is chosen, then the one with the shortest block.
 pub(crate) fn repeats(kinds: &[u64], least: usize) -> Vec<Repeat> {
     let (mut found, mut start) = (Vec::new(), 0);
     while start < kinds.len() {

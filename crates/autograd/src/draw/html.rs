@@ -1,5 +1,5 @@
-//! A page of HTML that needs nothing else: the scene as data, and the script that draws it and walks the backward pass.
-//! Texts that repeat, such as source lines, are stored once, so that a graph of five hundred nodes stays below 200 KB.
+//! A self-contained page of HTML: the scene as data, and the script that draws it and walks the backward pass. Repeated
+//! texts, such as source lines, are stored once, so that a graph of five hundred nodes stays below 200 KB.
 
 use super::layout::{Place, layout};
 use super::text::{json, shortened, width, xml};

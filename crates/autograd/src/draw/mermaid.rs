@@ -75,7 +75,7 @@ fn label(first: &str, second: &str) -> String {
     if second.is_empty() { escaped(first) } else { format!("{}<br>{}", escaped(first), escaped(second)) }
 }
 
-/// Characters with a meaning become entities, which Mermaid writes with `#`.
+/// Special characters become entities, which Mermaid writes with `#`.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,6 +1,6 @@
-//! Computations as pictures. A [`Scene`] describes a graph of values, with numbers and rules where they are wanted, as plain
-//! data: texts and `f64`. From this one description come Mermaid, DOT, SVG and a page of HTML; the layout is our own. This
-//! room knows neither tensors nor tapes, so nothing in it depends on the number type.
+//! Computations as pictures. A [`Scene`] describes a graph of values, optionally with numbers and rules, as plain data:
+//! texts and `f64`. Mermaid, DOT, SVG and HTML are all generated from this description, with our own layout. This room knows
+//! neither tensors nor tapes, so nothing in it depends on the number type.
 
 mod dot;
 pub(crate) mod fold;
@@ -13,8 +13,8 @@ pub(crate) mod text;
 
 pub(crate) use numbers::Numbers;
 
-/// The places of keys in ascending order; equal keys keep theirs. The one sort of this room and of those that explain: each
-/// more would be compiled anew.
+/// The indices that sort the keys, in ascending order; the sort is stable. This is the only sort in this room and in
+/// `explain`, since each further one would be compiled separately.
 pub(crate) fn ranked(keys: &[f64]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..keys.len()).collect();
     places.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Constant,
     #[default]
     Computed,
-    /// What the picture is about: the node that the backward pass starts from, or the output of a program.
+    /// The subject of the picture: the node that the backward pass starts from, or the output of a program.
     Output,
 }
 
@@ -60,9 +60,9 @@ pub(crate) struct Node {
     /// How it is computed; empty for variables and constants.
     pub(crate) formula: String,
     pub(crate) shape: Vec<usize>,
-    /// The numbers, if they are wanted.
+    /// The numbers, if requested.
     pub(crate) value: Option<Numbers>,
-    /// The cotangent that arrives in the backward pass, if it gets there.
+    /// The cotangent that arrives in the backward pass, if any.
     pub(crate) cotangent: Option<Numbers>,
     /// For a step of a program, in place of shape and value: the shapes of its results and where they are written.
     pub(crate) results: String,
@@ -72,7 +72,7 @@ pub(crate) struct Node {
     pub(crate) links: Vec<Link>,
 }
 
-/// An edge to an input of a node, and what goes back along it.
+/// An edge to an input of a node, and what flows back along it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
     /// The index of the input among the nodes; `None` if the input is not drawn, such as a number in the formula.
@@ -99,7 +99,7 @@ impl Node {
         }
     }
 
-    /// The most characters of a line in its box: more for a step of a program, whose name is the list of what it does.
+    /// The maximum length of a line in its box: more for a step of a program, whose name lists its ops.
     fn widest(&self) -> usize {
         if self.results.is_empty() { 34 } else { 64 }
     }
@@ -146,7 +146,7 @@ impl Scene {
         svg::write(self)
     }
 
-    /// A complete page that needs nothing else.
+    /// A self-contained page.
     pub(crate) fn html(&self, title: &str) -> String {
         html::write(self, title)
     }

@@ -1,4 +1,4 @@
-//! The numbers of a tensor, as far as people look at them: the first few, the extremes, and how many are 0, infinite or NaN.
+//! A readable summary of a tensor's numbers: the first few, the extremes, and how many are 0, infinite or NaN.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -19,7 +19,7 @@ impl Numbers {
     /// How many elements are shown one by one.
     pub(crate) const SHOWN: usize = 4;
 
-    /// The summary of no numbers, of an array of this shape.
+    /// An empty summary for an array of this shape.
     pub(crate) fn new(shape: &[usize]) -> Self {
         Numbers {
             shape: shape.to_vec(),
@@ -70,7 +70,7 @@ impl Numbers {
         self.nans + self.infinite == 0
     }
 
-    /// What is remarkable: how many are NaN, infinite or, among others, 0.
+    /// Notable counts: how many elements are NaN, infinite or, unless all are, 0.
     fn remarks(&self) -> String {
         let part = |n: usize| if n == self.len { "all".to_owned() } else { super::text::count(n) };
         let counted = [(self.nans, "NaN"), (self.infinite, "infinite"), (self.zeros, "zero")];
@@ -79,7 +79,7 @@ impl Numbers {
     }
 }
 
-/// One number, or the few there are, or the range.
+/// A single number, all numbers if there are few, or the range.
 impl Display for Numbers {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         if self.shape.is_empty() {

@@ -15,7 +15,7 @@ const PADDING: f64 = 9.0;
 const APART: f64 = 56.0;
 const TITLE: f64 = 34.0;
 
-/// Every rule is for pictures of tapes alone: a page may hold other pictures too.
+/// Every rule applies only to pictures of tapes, since a page may contain other pictures.
 const STYLE: &str = ".tape{--bg:#fff;--ink:#1f2328;--dim:#656d76;--edge:#8c959f;--box:#fff;--var:#ddf4ff;\
 --varline:#218bff;--const:#f6f8fa;--out:#dafbe1;--outline:#2da44e;--back:#fff1e5;--backline:#e16f24;--group:#f6f8fa;\
 --groupline:#d0d7de}@media(prefers-color-scheme:dark){.tape{--bg:#0d1117;--ink:#e6edf3;--dim:#8d96a0;--edge:#6e7681;\
@@ -40,7 +40,7 @@ fn back_lines(scene: &Scene, node: &Node) -> [String; 2] {
     [scene.derivative(node), caption].map(|line| shortened(&line, node.widest()))
 }
 
-/// The size of each node's box, which has to hold its text in both passes.
+/// The size of each node's box, which must fit its text in both passes.
 fn sizes(scene: &Scene) -> Vec<[f64; 2]> {
     let size = |node: &Node| {
         let mut lines = lines(node).to_vec();
@@ -137,7 +137,7 @@ fn backward(scene: &Scene, layout: &Layout, [x, y]: [f64; 2], out: &mut String) 
     *out += "</g>\n";
 }
 
-/// A derivative in few characters: it stands at an edge.
+/// A derivative in few characters, for the label of an edge.
 fn number_of(local: &Numbers) -> String {
     let x = local.only();
     let short = format!("{x:.3}");

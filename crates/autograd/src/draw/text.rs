@@ -22,7 +22,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// As text in XML, which does not allow control characters: those are left out.
+/// As text in XML. Control characters, which XML does not allow, are removed.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -38,7 +38,7 @@ pub fn xml(text: &str) -> String {
     out
 }
 
-/// As a string in JSON, which may stand in a script of a page.
+/// As a string in JSON that is safe inside a page's script.
 pub(crate) fn json(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

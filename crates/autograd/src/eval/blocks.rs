@@ -1,4 +1,4 @@
-//! Rows of the table evaluated on blocks: by a loop of their own where they have one, else step by step.
+//! Rows of the table evaluated on blocks: by a dedicated loop if there is one, else primitive by primitive.
 
 use super::number;
 use crate::float::{Few, Float, Real, once, special};
@@ -140,8 +140,8 @@ impl<T: Float> Block<'_, T> {
     }
 }
 
-/// The derivative of tanh, where y = tanh x, times g if given. Its tail takes an exponential, which only the parts of a
-/// block pay for that are close to ±1.
+/// The derivative of tanh, where y = tanh x, times g if given. Where tanh saturates it takes an exponential, which is
+/// computed only for the parts of a block that are close to ±1.
 fn tanh_slope<T: Float>(x: &[T], y: &[T], g: Option<&[T]>, out: &mut [T]) {
     const PART: usize = 64;
     if !tanh_core(y, g, out) {
@@ -164,7 +164,7 @@ simd! {
 }
 
 simd! {
-    /// `out = g (1 - y²)`; whether that is wrong for some y.
+    /// Writes `out = g (1 - y²)`, and returns whether that is inaccurate for some y.
     fn tanh_core<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) -> bool {
         let mut wrong = false;
         for (o, &y) in out.iter_mut().zip(y) {
@@ -179,7 +179,7 @@ simd! {
 }
 
 simd! {
-    /// `out = g sech² x`, or `g (1 - y²)` where that is as good; sech² x is in `out`.
+    /// `out = g sech² x`, or `g (1 - y²)` where that is accurate; `out` holds sech² x on entry.
     fn tanh_tail<T: Float>(y: &[T], g: Option<&[T]>, out: &mut [T]) {
         for (o, &y) in out.iter_mut().zip(y) {
             *o = if number::is_saturated(y) { *o } else { T::one() - y * y };
@@ -190,7 +190,7 @@ simd! {
     }
 }
 
-/// The derivatives of digamma, in vectors where their order is the same for all and the numbers are positive.
+/// The derivatives of digamma. Vectorized if the order is the same for all and the numbers are positive.
 fn polygamma<T: Float>(x: &[T], n: &[T], out: &mut [T]) {
     let order = n.first().map_or(T::zero(), |&n| n).f64();
     let usual = (1.0..=MOST).contains(&order) && order.fract() == 0.0 && n.iter().all(|n| n.f64() == order);

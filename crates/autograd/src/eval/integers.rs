@@ -98,7 +98,7 @@ pub(crate) fn part(op: &Op, x: &Tensor<i64>) -> Vec<i64> {
     }
 }
 
-/// What follows from each of `n` rows, stacked.
+/// The results for each of `n` rows, stacked.
 fn each(n: usize, from: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
     let rows = (0..n).map(|i| from_integers(from, &x.slice_axis(0, i..i + 1).as_shape(&x.shape()[1..])));
     let rows = rows.collect::<Result<Vec<_>>>()?;
@@ -106,8 +106,8 @@ fn each(n: usize, from: &IntOp, x: &Tensor<i64>) -> Result<Tensor<i64>> {
     Ok(Tensor::new(&shape, rows.iter().flat_map(Tensor::to_vec).collect()))
 }
 
-/// A whole number as an integer; `i64::MIN`, which is no index, for any other, and for a number so large that the type
-/// does not tell it from the next.
+/// An integral number as an `i64`. Any other number, and a number so large that the type cannot distinguish it from the
+/// next integer, gives `i64::MIN`, which is not a valid index.
 fn whole<T: Float>(x: T) -> i64 {
     let (x, most) = (x.f64(), 2.0 / T::EPSILON.f64());
     if x.fract() == 0.0 && x.abs() < most { x as i64 } else { i64::MIN }

@@ -1,5 +1,5 @@
-//! Derivatives by the rows of a table: rows that were looked up several times are added up, and a tensor of some rows is
-//! written among zeros.
+//! Derivatives with respect to the rows of a table: contributions to the same row are summed, and selected rows are
+//! expanded to a full tensor with zeros elsewhere.
 
 use super::flat;
 use crate::float::{Float, once};
@@ -7,9 +7,9 @@ use crate::kernel::index::{by_row, sum_runs, take_add};
 use crate::tensor::{Rows, Shape, Tensor};
 
 impl Rows {
-    /// Which rows of a table are looked up, and the sums of what belongs to each: `Σ x[p]` over the places `p`
-    /// with `index[p] = row`. Takes pairs of indices `[…]` and tensors `[…, width]`, and the shape `[rows, width]` of the table.
-    /// The sums have the bits that a dense derivative has there.
+    /// Which rows of a table are looked up, and for each row the sum `Σ x[p]` over the positions `p` with `index[p] = row`.
+    /// Takes pairs of indices `[…]` and tensors `[…, width]`, and the shape `[rows, width]` of the table. The sums have the
+    /// same bits as in a dense derivative.
     ///
     /// ```
     /// use autograd::{Rows, tensor};
@@ -24,7 +24,7 @@ impl Rows {
         sum(parts, table)
     }
 
-    /// The tensor of which these are the rows, with zeros elsewhere.
+    /// The full tensor with these rows, and zeros elsewhere.
     ///
     /// ```
     /// use autograd::{Rows, tensor};
@@ -39,7 +39,7 @@ impl Rows {
         among_zeros(self.tensor(), self.of(), values)
     }
 
-    /// The same rows among those of `all`, which has them, with zeros for the others.
+    /// Expands these rows to the rows `all`, which contain them, with zeros for the others.
     ///
     /// ```
     /// use autograd::{Rows, tensor};

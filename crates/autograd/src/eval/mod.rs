@@ -1,4 +1,4 @@
-//! Evaluates an op on tensors: which kernel computes it. Shapes have been inferred before, so nothing here fails,
+//! Evaluates an op on tensors: which kernel computes it. Shapes have already been inferred, so nothing here can fail,
 //! except that a matrix may be singular: see [`check`].
 
 mod attention;
@@ -54,8 +54,8 @@ once! {
     }
 }
 
-/// Returns an error if the elements of the result are not finite although the operands are, and the op does not allow that:
-/// a matrix is singular.
+/// Returns an error if the result is not finite although the operands are, and the op does not allow that: the matrix is
+/// singular.
 pub(crate) fn check<T: Float>(op: &Op, x: &[&Tensor<T>], mut y: impl Iterator<Item = T>) -> Result<()> {
     let Op::Linalg(factor) = op else { return Ok(()) };
     match factor.lacks() {

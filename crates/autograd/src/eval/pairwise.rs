@@ -1,4 +1,4 @@
-//! The values of what is computed from the differences between rows.
+//! The values of ops on the differences between rows.
 
 use super::flat;
 use crate::float::{Few, Float};

@@ -1,12 +1,12 @@
-//! Matrix products, single and in batches that broadcast: how their operands lie in memory.
+//! Matrix products, single and in batches that broadcast: the memory layout of their operands.
 
 use crate::float::{Float, Precision, once};
 use crate::kernel::gemm;
 use crate::tensor::layout::{Odometer, broadcast_strides};
 use crate::tensor::{Strides, Tensor};
 
-/// What is done beside a product: other arrays of its size, and what is called on parts of the product while they are in the
-/// cache, each with the same part of the others.
+/// Work fused with a product: other arrays of its size, and a callback that gets parts of the product while they are in the
+/// cache, each with the same part of the other arrays.
 pub(crate) type Beside<'b, 'o, T> = (&'b mut [&'o mut [T]], &'b (dyn Fn(&mut gemm::PartsOf<'_, T>) + Sync));
 
 once! {

@@ -24,7 +24,7 @@ pub(super) fn states<T: Float>(cell: Cell, trace: &Tensor<T>) -> Tensor<T> {
     trace.spans(&spans)
 }
 
-/// All steps back.
+/// All backward steps.
 pub(super) fn vjp<T: Float>(cell: Cell, reverse: bool, x: &[&Tensor<T>], out: &mut [T]) {
     let &[_, places, batch, hidden] = x[0].shape() else { unreachable!("the shape rule checks the trace") };
     let [trace, w, lengths, g] = [0, 1, 2, 3].map(|i| x[i].contiguous());

@@ -1,4 +1,4 @@
-//! From a tape to plain data: the nodes of a picture, and the numbers that are wanted of them.
+//! From a tape to plain data: the nodes of a picture, and the requested numbers.
 
 use super::skeleton::{Raw, Skeleton, Wanted, skeleton};
 use crate::draw::{Numbers, Scene};
@@ -56,7 +56,7 @@ pub(super) fn value<T: Float>(list: &List<T>, id: u32, op: &Op) -> Option<Number
     list.is_known(id).then(|| numbers(&list.value(id)))
 }
 
-/// The backward pass from a node, one link of the chain at a time, with what the drawn nodes see of it.
+/// The backward pass from a node, one link of the chain at a time, as far as it concerns the drawn nodes.
 fn back<T: Float>(list: &List<T>, output: u32, ids: &[u32], scene: &mut Scene) {
     let mut bars: Vec<Option<Tensor<T>>> = vec![None; output as usize + 1];
     bars[output as usize] = Some(Tensor::full(list.value(output).shape(), T::one()));

@@ -11,11 +11,11 @@ use std::panic::Location;
 /// An input that no derivative of an output reaches: see [`Tape::disconnected`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disconnected {
-    /// The position of the input among those that were asked about.
+    /// The position of the input among those passed to the function.
     pub input: usize,
     /// Every place where the path to the output breaks, in the order of recording.
     pub breaks: Vec<Break>,
-    /// What the input is called.
+    /// The name of the input.
     name: String,
 }
 
@@ -42,15 +42,15 @@ pub enum Cause {
     Unused,
     /// [`Var::stop_gradient`].
     Stopped,
-    /// A comparison, or the condition of a choice: its value jumps and has no slope.
+    /// A comparison, or the condition of a choice: piecewise constant, so without a derivative.
     Comparison,
     /// The value became an integer: an index, a label, an argmax.
     Integer,
-    /// The op has no derivative by this input.
+    /// The op has no derivative with respect to this input.
     Flat,
     /// Plain Rust code read the value ([`Var::value`], [`Var::item`]); the tape cannot see what it computed from it.
     Read,
-    /// The last value that is computed from the input does not lead to the output.
+    /// The output does not depend on the last value that is computed from the input.
     DeadEnd,
 }
 
@@ -86,7 +86,7 @@ impl Display for Disconnected {
 impl<T: Float> Tape<T> {
     /// The inputs that no derivative of `y` reaches, each with the lines at which the path breaks and why: a
     /// `stop_gradient`, a comparison, an integer index, a value read into plain Rust. Empty if derivatives reach all inputs.
-    /// Looks at the recording only and computes nothing.
+    /// This only inspects the recording and computes nothing.
     ///
     /// ```
     /// use autograd::{Break, Cause, Disconnected, Tape};

@@ -1,4 +1,4 @@
-//! [`Drawing`]: a picture of a tape, with what it shows as options.
+//! [`Drawing`]: a picture of a tape, with options for its content.
 
 use super::collect::scene;
 use super::skeleton::{Grouping, Wanted};
@@ -7,8 +7,8 @@ use crate::error::{Error, or_panic};
 use crate::float::Float;
 use crate::tape::{Tape, Var};
 
-/// A picture of a tape: a builder with what it shows, and the formats that it comes in. Nodes are written as formulas of the
-/// names that [`Var::named`] gave, or of their numbers on the tape; constants without a name stand in the formulas.
+/// A picture of a tape: a builder for its content, and its output formats. Formulas use the names given by [`Var::named`],
+/// or the numbers of nodes on the tape; constants without a name appear inside the formulas.
 ///
 /// ```
 /// let tape = autograd::Tape::<f64>::new();
@@ -23,11 +23,11 @@ pub struct Drawing<'t, T: Float> {
     wanted: Wanted,
 }
 
-/// The number of nodes up to which every one is drawn.
+/// Up to this number of nodes, every node is drawn.
 const UNFOLDED: usize = 40;
 
 impl<T: Float> Tape<T> {
-    /// A picture of this tape, which shows the ops and shapes of everything recorded unless it is asked for more.
+    /// A picture of this tape. By default it shows the ops and shapes of everything recorded.
     ///
     /// ```
     /// let tape = autograd::Tape::<f32>::new();
@@ -66,7 +66,8 @@ impl<T: Float> Tape<T> {
         self.drawing().to_dot()
     }
 
-    /// The tape as an SVG picture, laid out and drawn without other programs. [`drawing`](Tape::drawing) has options.
+    /// The tape as an SVG picture, laid out and drawn without external programs. [`drawing`](Tape::drawing) has
+    /// options.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -78,8 +79,8 @@ impl<T: Float> Tape<T> {
         self.drawing().to_svg()
     }
 
-    /// The tape as a page of HTML that needs no other file and no network: the graph of all that leads to the last value,
-    /// with every number; a click on a node shows its rule, and a slider walks the backward pass. The arrow keys do both.
+    /// The tape as a self-contained page of HTML: the graph of everything that the last value depends on, with every
+    /// number. A click on a node shows its rule, and a slider walks the backward pass. The arrow keys do both.
     /// [`drawing`](Tape::drawing) has options.
     ///
     /// ```
@@ -99,7 +100,7 @@ impl<T: Float> Tape<T> {
 }
 
 impl<'t, T: Float> Drawing<'t, T> {
-    /// Shows the values: numbers one by one if there are few, else their range, and how many are 0, infinite or NaN.
+    /// Shows the values: all numbers if there are few, else their range, and how many are 0, infinite or NaN.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -111,7 +112,7 @@ impl<'t, T: Float> Drawing<'t, T> {
         self
     }
 
-    /// Shows only what leads to `y`.
+    /// Shows only the values that `y` depends on.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -130,8 +131,8 @@ impl<'t, T: Float> Drawing<'t, T> {
         self
     }
 
-    /// Shows what leads to `y`, and the backward pass from `y` beside it: the cotangent of each value, and the derivatives
-    /// along the edges. If `y` is an array, the cotangents are those of its sum.
+    /// Shows the values that `y` depends on, and beside them the backward pass from `y`: the cotangent of each value, and
+    /// the derivatives along the edges. If `y` is an array, the cotangents are those of its sum.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -150,8 +151,8 @@ impl<'t, T: Float> Drawing<'t, T> {
         drawing
     }
 
-    /// Draws a box around these values. The path says which boxes it is in: `encoder.0` is within `encoder`. The label,
-    /// which may be empty, says what it is.
+    /// Draws a box around these values. The path places it inside other boxes: `encoder.0` is within `encoder`. The
+    /// label, which may be empty, describes the box.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -166,8 +167,9 @@ impl<'t, T: Float> Drawing<'t, T> {
         self
     }
 
-    /// Draws every node. By default, in a picture of more than forty, a block that is recorded three times in a row or more
-    /// is drawn once, with the numbers of the first, in a box that says how often: a loop, or the equal layers of a network.
+    /// Draws every node. By default, a picture of more than forty nodes draws a block that is recorded at least three times
+    /// in a row, such as a loop or identical layers, only once: with the numbers of the first repetition, in a box that
+    /// shows the number of repetitions.
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();
@@ -214,7 +216,7 @@ impl<'t, T: Float> Drawing<'t, T> {
         self.scene().svg()
     }
 
-    /// As a page of HTML that needs no other file and no network; see [`Tape::to_html`].
+    /// As a self-contained page of HTML; see [`Tape::to_html`].
     ///
     /// ```
     /// let tape = autograd::Tape::<f64>::new();

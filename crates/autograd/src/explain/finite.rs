@@ -14,9 +14,9 @@ use std::panic::Location;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
     /// The name of the op; `leaf` and `constant` are values that were not finite when they were put on the tape. In a
-    /// replay, all ops of the loop in which the value turned.
+    /// replay, all ops of the loop in which the value became non-finite.
     pub op: String,
-    /// The shapes of its inputs, where they are known.
+    /// The shapes of its inputs, if known.
     pub inputs: Vec<Vec<usize>>,
     /// The shape of its result.
     pub shape: Vec<usize>,
@@ -24,7 +24,7 @@ pub struct Origin {
     pub value: f64,
     /// The source line that recorded it. A recorded derivative has the line of the value that was differentiated.
     pub line: &'static Location<'static>,
-    /// Whether the derivative of the op turned, by a backward pass, rather than its result.
+    /// Whether the derivative of the op became non-finite in a backward pass, rather than its result.
     pub derivative: bool,
 }
 
@@ -47,8 +47,8 @@ impl<T: Float> Tape<T> {
     /// has one, or that is infinite although all inputs are finite. If there is no such op, the first variable or constant
     /// that is NaN, or that is infinite if the last value is not finite either.
     ///
-    /// Derivatives that were recorded, by [`Var::grad`] or by any [transform](crate::transform), are values like others: to
-    /// check a transform, apply it to variables.
+    /// Derivatives recorded by [`Var::grad`] or any [transform](crate::transform) are ordinary values: to check a
+    /// transform, apply it to variables.
     ///
     /// ```
     /// use autograd::{Origin, Tape, transform::hessian};
@@ -114,7 +114,7 @@ fn has_nan<T: Float>(x: &Tensor<T>) -> bool {
     x.iter().any(Float::is_nan)
 }
 
-/// Whether a node holds integers, in whose place its value is NaN.
+/// Whether a node holds integers, for which the value of the node is a placeholder NaN.
 fn holds_integers<T: Float>(list: &List<T>, id: u32) -> bool {
     matches!(list.op(id), Op::Integers { .. })
 }

@@ -2,8 +2,8 @@
 //! ([`Origin`]), inputs that no derivative reaches ([`Disconnected`]), pictures ([`Drawing`]), and the chain rule step by
 //! step ([`Explanation`]).
 //!
-//! `collect` turns the part of a tape that is wanted into a [`Scene`](crate::draw::Scene), plain data from which everything
-//! is drawn and printed.
+//! `collect` turns the requested part of a tape into a [`Scene`](crate::draw::Scene), plain data from which everything is
+//! drawn and printed.
 
 mod collect;
 mod disconnected;

@@ -1,5 +1,5 @@
-//! What a picture of a tape consists of, before any number is looked at: which nodes are drawn, which stand for others, and
-//! the groups that they are in. Nothing here depends on the number type.
+//! The structure of a picture without its numbers: which nodes are drawn, which represent repetitions, and the groups that
+//! they are in. Nothing here depends on the number type.
 
 use crate::draw::{Group, Kind, Link, Node, Scene, fold, numbers};
 use crate::op::Op;
@@ -19,7 +19,7 @@ pub(super) struct Raw {
     pub(super) line: &'static Location<'static>,
     /// The user's name for it.
     pub(super) name: Option<String>,
-    /// The number that it is, if it is a constant without a name: it stands in formulas and is not drawn.
+    /// Its number, if it is a constant without a name: it appears in formulas and is not drawn.
     pub(super) number: Option<f64>,
 }
 
@@ -48,7 +48,7 @@ impl Raw {
 pub(super) struct Grouping {
     /// The names of the groups, from the outside in, joined by dots.
     pub(super) path: String,
-    /// What the innermost group is.
+    /// A description of the innermost group.
     pub(super) label: String,
     pub(super) ids: Vec<usize>,
 }
@@ -56,12 +56,12 @@ pub(super) struct Grouping {
 /// What a picture shows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
-    /// Show only what leads to this node.
+    /// Show only the nodes that this node depends on.
     pub(super) output: Option<u32>,
     pub(super) values: bool,
     /// Show the backward pass from the output.
     pub(super) backward: bool,
-    /// Draw blocks that repeat once, if there are more nodes than this.
+    /// Draw repeated blocks once if there are more nodes than this.
     pub(super) unfolded: usize,
     pub(super) groups: Vec<Grouping>,
 }
@@ -119,7 +119,7 @@ pub(super) fn skeleton(raw: &[Raw], wanted: &Wanted) -> Skeleton {
     Skeleton { scene, ids: ids.into_iter().map(|id| id as u32).collect() }
 }
 
-/// What leads to the output; without one, everything.
+/// The nodes that the output depends on; without an output, all nodes.
 fn needed(raw: &[Raw], output: Option<u32>) -> Vec<bool> {
     let Some(output) = output else { return vec![true; raw.len()] };
     let mut needed = vec![false; raw.len()];
@@ -132,7 +132,7 @@ fn needed(raw: &[Raw], output: Option<u32>) -> Vec<bool> {
     needed
 }
 
-/// Every node by itself, without numbers.
+/// Every node separately, without numbers.
 pub(super) fn nodes(raw: &[Raw]) -> Vec<Node> {
     (0..raw.len()).map(|id| node(raw, id, &Some)).collect()
 }
@@ -172,7 +172,7 @@ fn formula(op: &Op, what: &str, names: &[&str]) -> String {
     if text.chars().count() <= SHORT { text } else { call() }
 }
 
-/// Puts a block that repeats into a group of its own, within the groups that all its nodes are in.
+/// Puts a repeated block into its own group, within the groups that contain all its nodes.
 fn put_in_block(paths: &mut [Vec<String>], block: &[usize], times: usize) {
     let inner = block.iter().filter(|&&id| !paths[id].is_empty());
     let common = inner.clone().fold(None, |common: Option<Vec<String>>, &id| {

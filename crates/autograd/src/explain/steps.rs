@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::tape::{Tape, Var};
 use std::fmt::{self, Display, Formatter};
 
-/// How a value and its derivatives come about: see [`Tape::explain`]. `Display` prints it as plain text.
+/// How a value and its derivatives are computed: see [`Tape::explain`]. `Display` prints it as plain text.
 ///
 /// ```
 /// let tape = autograd::Tape::<f64>::new();
@@ -124,7 +124,7 @@ impl Scene {
         self.nodes.iter().map(row).collect()
     }
 
-    /// The rows of the backward pass: one for each input that something is passed on to.
+    /// The rows of the backward pass: one for each input that receives a cotangent.
     fn backward(&self) -> Vec<[String; 6]> {
         let mut rows = Vec::new();
         for node in self.nodes.iter().rev() {

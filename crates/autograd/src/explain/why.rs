@@ -1,7 +1,7 @@
 //! [`Contributions`]: where the derivative with respect to one input comes from, and why it is 0, huge or NaN.
 //!
-//! A derivative is a sum over all paths from the output to the input. If there are few, each is followed by itself. If there
-//! are many, as through residual connections, they are summed up by their last link: the op that reads the input.
+//! A derivative is a sum over all paths from the output to the input. If there are few, each is followed separately. If
+//! there are many, as with residual connections, they are summed by their last link: the op that reads the input.
 
 use super::collect::{bare, numbers, value};
 use super::skeleton::{Raw, nodes};
@@ -59,7 +59,7 @@ pub struct Contribution {
 const PATHS: usize = 64;
 /// The most values of a path that are spelled out.
 const SPELLED: usize = 12;
-/// From when on a derivative counts as huge, and below what as tiny, relative to the cotangent that the sweep starts with.
+/// The thresholds for huge and tiny derivatives, relative to the initial cotangent of the sweep.
 const HUGE: f64 = 1e6;
 const TINY: f64 = 1e-6;
 
@@ -121,7 +121,7 @@ impl Display for Contributions {
     }
 }
 
-/// What flowed along one edge on the way.
+/// The cotangent that flowed along one edge.
 struct Flow {
     /// The node and the position of the input.
     id: u32,
@@ -130,13 +130,13 @@ struct Flow {
     passed: Numbers,
 }
 
-/// All that was found on the way from the output back to the input.
+/// Everything found on the paths from the output back to the input.
 #[derive(Default)]
 struct Found {
     /// In the order of the sweep.
     flows: Vec<Flow>,
     gradient: Option<Numbers>,
-    /// The paths, and what came along each.
+    /// The paths, and the contribution of each.
     paths: Vec<(Vec<u32>, Numbers)>,
     /// The first value that is not finite although those that it is computed from are.
     broken: Option<u32>,
@@ -158,7 +158,7 @@ once! {
     }
 }
 
-/// The backward pass from y, of which only the edges on the way to x are looked at.
+/// The backward pass from y, restricted to edges on paths to x.
 fn sweep<T: Float>(list: &List<T>, y: u32, x: u32, on_way: &dyn Fn(u32) -> bool, found: &mut Found) {
     let ones = Tensor::full(list.value(y).shape(), T::one());
     let mut bars: Vec<Option<Tensor<T>>> = vec![None; y as usize + 1];
@@ -299,7 +299,7 @@ fn verdict(nodes: &[Node], y: u32, x: u32, found: &Found, depends: &[bool]) -> S
     }
 }
 
-/// Why nothing arrives at x at all.
+/// Why no cotangent arrives at x.
 fn unreached(nodes: &[Node], y: u32, x: u32, depends: &[bool]) -> String {
     let [of, with] = [y, x].map(|id| &nodes[id as usize]);
     if x > y || !depends[y as usize] {

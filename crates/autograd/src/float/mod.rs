@@ -51,8 +51,8 @@ pub trait Element:
     /// The name of the type, such as `f64`.
     #[doc(alias = "dtype")]
     const NAME: &'static str;
-    /// An integer that orders as the elements do: both zeros are equal, and NaN is largest, with all bits set. Its upper half
-    /// suffices for `f32`.
+    /// An integer with the same order as the elements: both zeros are equal, and NaN is largest, with all bits set. For
+    /// `f32`, the upper half is sufficient.
     #[doc(hidden)]
     fn rank(self) -> u64;
 }
@@ -234,7 +234,8 @@ pub trait Real: Copy {
     fn i0e(self) -> Self;
     /// exp(-|x|) I₁(x), where I₁ is a modified Bessel function.
     fn i1e(self) -> Self;
-    /// tanh′ of self, whose tanh is b: 1 - b² for |b| up to 1 - 2⁻¹⁰, beyond that sech² of self, which keeps the tail.
+    /// tanh′ of self, where b is tanh of self: 1 - b² for |b| up to 1 - 2⁻¹⁰, beyond that sech² of self, which stays
+    /// accurate where tanh saturates.
     fn tanh_slope(self, b: Self) -> Self;
     /// The angle of the point (b, self).
     fn atan2(self, b: Self) -> Self;
@@ -383,7 +384,7 @@ impl<S: Real> Neg for E<S> {
     }
 }
 
-/// Passes the names of [`Real`]'s methods, and of the rows that they are, to another macro, after what is `given`.
+/// Passes the names of [`Real`]'s methods and of the corresponding rows to another macro, after the `given` tokens.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __for_real {
@@ -433,8 +434,8 @@ impl<S: Real> E<S> {
         c.select(self.lit(0.0), self)
     }
 
-    /// `self` where it is at most 0, else 0. The argument of an exponential whose result is selected only there, so
-    /// that it does not overflow elsewhere.
+    /// `self` where it is at most 0, else 0. Used for the argument of an exponential whose result is selected only
+    /// there, so that it does not overflow elsewhere.
     #[inline(always)]
     pub fn left(self) -> E<S> {
         self.unless(self.gt(self.lit(0.0)))

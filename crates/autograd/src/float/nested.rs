@@ -23,8 +23,8 @@ pub trait Nested<T: Element>: Nesting {
     fn fill(self, places: &mut IterMut<T>);
 }
 
-/// A number or a nested array, of whatever type: its sizes. No tensor is one, which tells the compiler that a tensor
-/// becomes a tensor in one way only.
+/// The sizes of a number or nested array of any type. Tensors do not implement this trait, which tells the compiler
+/// that a tensor converts to a tensor in only one way.
 pub trait Nesting {
     /// Appends the sizes to `shape`, outermost first.
     fn shape(shape: &mut Shape);

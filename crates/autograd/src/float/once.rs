@@ -1,7 +1,7 @@
 //! Code that is compiled once. Everything here is generic over [`Float`](crate::Float), and generic code is compiled where
-//! it is used: without care, each program would compile the engine anew. But the number types are a closed set. A
-//! function defined in [`once!`] is compiled for `f32` and for `f64` in the crate that defines it, and what a caller in
-//! another crate compiles is a call.
+//! it is used: without care, each program would recompile the engine. But the number types are a closed set. A function
+//! defined in [`once!`] is compiled for `f32` and for `f64` in the crate that defines it; a caller in another crate
+//! compiles only a call.
 
 /// One function at the two number types. Implemented by [`once!`] only.
 #[doc(hidden)]
@@ -16,9 +16,9 @@ pub trait Once {
 
 /// Defines functions generic over one number type that are compiled here, for both types, and not in the caller's crate.
 ///
-/// A function in `once!` does not see its caller's line: take a `&'static Location` where that matters. Arguments that are
-/// closures are `&dyn Fn`. A bound, as in `fn f<T: Bound>`, holds inside the function only, where the type is `f32` or `f64`: its
-/// callers know no more than `Float`.
+/// A function in `once!` does not see its caller's line: take a `&'static Location` where that matters. Closure arguments are
+/// `&dyn Fn`. A bound, as in `fn f<T: Bound>`, holds only inside the function, where the type is `f32` or `f64`: callers only
+/// need `Float`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __once {

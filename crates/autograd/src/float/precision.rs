@@ -2,9 +2,8 @@
 
 use super::Float;
 
-/// What the operands of matrix products, convolutions and attention are rounded to before they are multiplied. The products
-/// are summed in the element type, and everything else is computed in it: parameters, activations and gradients are stored
-/// in full.
+/// The precision that operands of matrix products, convolutions and attention are rounded to before they are multiplied.
+/// Sums and everything else use the element type: parameters, activations and gradients are stored in full precision.
 ///
 /// Set it for a tape with [`Tape::set_precision`](crate::Tape::set_precision). It becomes part of each op that is recorded,
 /// and of its derivatives.
@@ -18,7 +17,7 @@ use super::Float;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Precision {
-    /// The operands as they are.
+    /// The operands are not rounded.
     #[default]
     Full,
     /// bfloat16: 8 significant bits and the range of `f32`. Subnormal numbers are 0.
@@ -62,7 +61,7 @@ struct Format {
     subnormals: bool,
 }
 
-/// The number of a format nearest to `x`. No branches, so that loops over it become vector code.
+/// The number of a format nearest to `x`. Branch-free, so that loops over it are vectorized.
 #[inline(always)]
 fn nearest(x: f64, Format { digits, least, largest, subnormals }: Format) -> f64 {
     /// Numbers of this size have no fraction, so adding it rounds to an integer.

@@ -1,6 +1,6 @@
 //! Special functions of one `f64`, at nearly full precision; single precision is converted to `f64` and back. Those of
-//! [`gamma`] and [`bessel`] are branch-free. The others are a convergent series, an asymptotic expansion, or a recurrence
-//! between the two, and computed one at a time.
+//! [`gamma`] and [`bessel`] are branch-free. The others use a convergent series, an asymptotic expansion, or a recurrence
+//! between the two, and are computed one at a time.
 
 mod bessel;
 mod gamma;
@@ -104,7 +104,7 @@ fn cotangent_derivative(x: f64, n: f64) -> f64 {
 
 /// The first terms of the zeta function.
 const TERMS: usize = FAR as usize;
-/// Numbers that [`zetas`] is fast for, and the most that it takes: loops this long become vectors.
+/// The number of arguments that [`zetas`] is fast for, and its maximum: loops this long are vectorized.
 pub(crate) const MANY: usize = 64;
 
 /// Hurwitz zeta function ζ(s, x) = Σ (x + k)⁻ˢ for integer s ≥ 2 and several x ≥ 0: the first terms, then the

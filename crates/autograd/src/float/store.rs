@@ -1,5 +1,5 @@
-//! What an element type must provide for tensors of it: the free lists of each thread, and the parts that they hold. When
-//! a part is taken or given back is decided by the pool of `tensor`.
+//! What an element type must provide to be stored in tensors: the free lists of each thread, and the parts that they
+//! hold. The pool of `tensor` decides when a part is taken or returned.
 
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -22,7 +22,8 @@ pub type Shape = SmallVec<[usize; 6]>;
 /// ```
 pub type Strides = SmallVec<[isize; 6]>;
 
-/// Collects into short lists. `collect` compiles the growth of the list again for every iterator; this, one loop.
+/// Collects into short lists with a single loop; `collect` would compile the growth of the list again for every
+/// iterator.
 pub(crate) trait Few: Iterator + Sized {
     fn few<A: smallvec::Array<Item = Self::Item>>(self) -> SmallVec<A> {
         let mut few = SmallVec::new();

@@ -51,7 +51,7 @@ impl<T: Element> TryFrom<&Tensor<T>> for Mat<T> {
     }
 }
 
-/// Where the rows of a pattern start, and its columns, as `faer` holds them.
+/// The row offsets and columns of a pattern in `faer`'s format.
 fn compressed(pattern: &Pattern) -> (Vec<usize>, Vec<usize>) {
     (pattern.row_starts().to_vec(), pattern.columns_of().iter().map(|&column| column as usize).collect())
 }

@@ -1,5 +1,5 @@
-//! Arrays and matrices of other crates, to and from [`Tensor`](crate::Tensor), each behind a feature of its crate's name.
-//! Memory is handed over or borrowed where the layouts allow, and copied otherwise.
+//! Conversions between [`Tensor`](crate::Tensor) and the arrays and matrices of other crates, each behind a feature with
+//! the name of the crate. Memory is moved or borrowed where the layouts allow, and copied otherwise.
 
 #[cfg(feature = "argmin")]
 mod argmin;

@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 use nalgebra::{Const, DMatrix, DMatrixView, DVector, Dim, Dyn, Matrix, RawStorage, Scalar};
 use std::sync::Arc;
 
-/// Takes over the memory of the matrix. The tensor walks its columns.
+/// Takes over the memory of the matrix. The tensor has column-major strides.
 impl<T: Element + Scalar> From<DMatrix<T>> for Tensor<T> {
     fn from(matrix: DMatrix<T>) -> Self {
         let (rows, columns) = matrix.shape();

@@ -26,7 +26,7 @@ impl<T: Element, D: Dimension> From<ArrayView<'_, T, D>> for Tensor<T> {
     }
 }
 
-/// Borrows the elements of a tensor of which no axis is reversed.
+/// Borrows the elements of a tensor without reversed axes.
 impl<'t, T: Element> TryFrom<&'t Tensor<T>> for ArrayViewD<'t, T> {
     type Error = Error;
 
@@ -38,8 +38,8 @@ impl<'t, T: Element> TryFrom<&'t Tensor<T>> for ArrayViewD<'t, T> {
     }
 }
 
-/// Hands over the memory if no other tensor shares it and it holds exactly the elements in row-major order; copies them
-/// otherwise.
+/// Moves the memory if no other tensor shares it and it holds exactly the elements in row-major order; otherwise copies
+/// the elements.
 impl<T: Element> From<Tensor<T>> for ArrayD<T> {
     fn from(x: Tensor<T>) -> Self {
         let shape = IxDyn(x.shape());

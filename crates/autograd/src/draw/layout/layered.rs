@@ -7,9 +7,9 @@ use crate::draw::ranked;
 /// Distances between neighbors in a layer and between layers.
 const BESIDE: f64 = 18.0;
 const BELOW: f64 = 34.0;
-/// The most placeholders of an edge that are looked at.
+/// The maximum number of placeholders of an edge that are considered.
 const SAMPLES: usize = 64;
-/// How often the order and the positions follow the neighbors.
+/// The number of iterations that adjust the order and the positions to the neighbors.
 const SWEEPS: usize = 8;
 
 /// The layout of a container, from its corner.
@@ -79,7 +79,7 @@ impl Layered {
 }
 
 /// Lays out the items of a container. An edge between two items runs from the lower number to the higher: two groups may
-/// read each other's values, and then an edge back is drawn, but has no influence on the layers.
+/// read each other's values; then an edge in the other direction is drawn, but does not influence the layers.
 pub(super) fn arrange(sizes: &[[f64; 2]], edges: &[(End, End)]) -> Arranged {
     let mut pairs: Vec<(usize, usize)> = Vec::with_capacity(edges.len());
     for edge in edges {
@@ -168,7 +168,8 @@ fn placed(graph: &Layered, rows: &[Vec<usize>], items: usize, edges: &[(End, End
     Arranged { places, bends, size: [(right - left).max(0.0), (y - BELOW).max(0.0)] }
 }
 
-/// The layer of each of the items: below all that it depends on; what depends on nothing stands right above its first reader.
+/// The layer of each item: below all items that it depends on. An item that depends on nothing is placed right above its
+/// first reader.
 pub(super) fn layers(count: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
     let (mut layers, mut depends) = (vec![0; count], vec![false; count]);
     let mut inputs: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -230,7 +231,7 @@ fn position(rows: &[Vec<usize>], vertices: &mut [Vertex]) {
 }
 
 /// Gives the vertices of a row the places nearest to the wanted ones (least squares) that keep their order and distances:
-/// neighbors that would come too close become one block, at the mean of what its members want.
+/// neighbors that would be too close become one block, at the mean of the positions wanted by its members.
 fn spread(row: &[usize], vertices: &mut [Vertex], wanted: impl Fn(&[Vertex], usize) -> f64) {
     // Distance of each vertex from the first, if all touch.
     let mut offsets = Vec::with_capacity(row.len());

@@ -15,7 +15,7 @@ use layered::{Arranged, arrange};
 /// The distance of a group's border from what is in it, and the height of its label.
 const BORDER: f64 = 12.0;
 const LABEL: f64 = 20.0;
-/// The most bends of an edge, and how far it may pass from where its placeholders are.
+/// The maximum number of bends of an edge, and how far it may deviate from its placeholders.
 const BENDS: usize = 8;
 const SLACK: f64 = 4.0;
 
@@ -28,7 +28,7 @@ pub(super) struct Place {
     pub(super) h: f64,
 }
 
-/// Where everything is.
+/// The positions of all parts of the picture.
 pub(super) struct Layout {
     pub(super) nodes: Vec<Place>,
     pub(super) groups: Vec<Place>,
@@ -37,7 +37,7 @@ pub(super) struct Layout {
     pub(super) size: [f64; 2],
 }
 
-/// What a container lays out.
+/// An item that a container lays out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Item {
     Node(usize),
@@ -230,7 +230,7 @@ fn join(scene: &Scene, nodes: &[Place], edges: &mut [Vec<[f64; 2]>]) {
     }
 }
 
-/// Removes the bends that matter least: those beside which the line passes closely, and those that are too many.
+/// Removes the least important bends: those close to the straight line, and those beyond the maximum number.
 fn simplify(points: &mut Vec<[f64; 2]>) {
     let off = |points: &[[f64; 2]], k: usize| {
         let [[x0, y0], [x, y], [x1, y1]] = [points[k - 1], points[k], points[k + 1]];

@@ -1,4 +1,4 @@
-//! Layouts of random graphs: nothing overlaps, and groups hold what is theirs.
+//! Layouts of random graphs: nothing overlaps, and groups contain their nodes.
 
 use super::layered::layers;
 use super::*;

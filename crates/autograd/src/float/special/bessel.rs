@@ -1,5 +1,5 @@
-//! Modified Bessel functions times e⁻|ˣ|: branch-free, so that loops over them become vectors. A polynomial on [0, 8], and
-//! beyond a polynomial in 1/x times 1/√x.
+//! Modified Bessel functions times e⁻|ˣ|: branch-free, so that loops over them are vectorized. They use a polynomial on
+//! [0, 8], and beyond that a polynomial in 1/x times 1/√x.
 
 use super::polynomial;
 

@@ -1,7 +1,7 @@
-//! The logarithm of the gamma function and its derivative: branch-free, so that loops over them become vectors. Every
-//! argument is moved by whole steps to an interval around the zero of the function, where a polynomial times the distance
-//! from that zero keeps all digits; beyond [`FAR`], Stirling's expansion takes over, and for negative numbers Euler's
-//! reflection formula.
+//! The logarithm of the gamma function and its derivative: branch-free, so that loops over them are vectorized. Every
+//! argument is shifted by an integer to an interval around the zero of the function, where a polynomial times the
+//! distance from that zero keeps all digits; beyond [`FAR`], Stirling's expansion takes over, and for negative numbers
+//! Euler's reflection formula.
 
 use super::polynomial;
 use crate::float::vmath::Elementary;

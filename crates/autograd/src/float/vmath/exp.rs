@@ -36,7 +36,7 @@ pub fn exp_times<T: Lane>(x: T, low: T, factor: T) -> T {
     (T::from(1.0) + series(r + low)) * lifted * (factor * back)
 }
 
-/// Whether `x` is so small that its power is 0, and the exponent to compute with. To multiply until the product
+/// Whether `x` is so small that its power is 0, and the exponent to compute with. Multiplying until the product
 /// underflows would take a hundred times as long as any other exponential.
 #[inline(always)]
 fn vanishing<T: Lane>(x: T, least: T) -> (bool, T) {
@@ -119,7 +119,7 @@ pub fn sigmoid<T: Lane>(x: T) -> T {
     over_one_plus(if x < T::from(0.0) { u } else { T::from(1.0) }, u)
 }
 
-/// `4u / (1 + u)²` with `u = e^-2|x|`: the tail that `1 - tanh² x` does not have.
+/// `4u / (1 + u)²` with `u = e^-2|x|`: accurate where `1 - tanh² x` loses its digits.
 #[inline(always)]
 pub fn sech2<T: Lane>(x: T) -> T {
     let a = x.abs();
@@ -128,11 +128,11 @@ pub fn sech2<T: Lane>(x: T) -> T {
     u * half * half
 }
 
-/// The largest `|tanh x|` whose square has enough digits to be subtracted from 1; x is about 3.8 there.
+/// The largest `|tanh x|` whose square can be subtracted from 1 without losing too many digits; x is about 3.8 there.
 pub const TANH_CORE: f32 = 1.0 - 1.0 / 1024.0;
 
-/// Where `y = tanh x` is close to ±1, `1 - y²` would lose the digits that `y` does not have. The only function here with a
-/// branch: loops take the usual case by themselves.
+/// Where `y = tanh x` is close to ±1, `1 - y²` would cancel. This is the only function here with a branch: loops handle
+/// the usual case separately.
 #[inline(always)]
 pub fn tanh_slope<T: Lane>(x: T, y: T) -> T {
     if y.abs() > T::from(TANH_CORE) { tail(x) } else { T::from(1.0) - y * y }
